@@ -1,0 +1,112 @@
+"""One family of errors: each has a stable code, an exit code, a place and a hint.
+
+Every error that imagepeel raises on purpose is an `ImagepeelError`.  A person reads three lines: what is
+wrong, where (member, layer, entry, byte offset or JSON pointer) and what to do about it.
+The full table with causes and remedies is `docs/reference/errors.md`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from imagepeel.evidence import Location
+
+
+class ImagepeelError(Exception):
+    """Root of all errors raised on purpose.
+
+    Arguments: `what` is one sentence without a final full stop; `where` the place it is about; `hint` one
+    sentence that says what to do.  Neither may hold escaped text: escaping happens where it is printed.
+    """
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 70
+
+    def __init__(self, what: str, where: Location | None = None, hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[type[ImagepeelError], tuple[str, Location | None, str]]:
+        return type(self), (self.what, self.where, self.hint)
+
+    def __str__(self) -> str:
+        place = f" ({self.where})" if self.where is not None and str(self.where) else ""
+        return f"{self.what}{place}"
+
+
+class UsageError(ImagepeelError):
+    """The call itself cannot be carried out: contradicting options, an unknown view, a bad pattern."""
+
+    code = "usage"
+    exit_code = 2
+
+
+class NotAnImage(ImagepeelError):
+    """The bytes are no image archive of any known kind."""
+
+    code = "not-an-image"
+    exit_code = 10
+
+
+class Unsupported(ImagepeelError):
+    """The bytes are recognised but cannot be read: SIF, squashfs layers, encrypted layers."""
+
+    code = "unsupported"
+    exit_code = 10
+
+
+class Malformed(ImagepeelError):
+    """The bytes claim a format and break its rules."""
+
+    code = "malformed"
+    exit_code = 11
+
+
+class DigestMismatch(ImagepeelError):
+    """Bytes do not have the digest or size that a document states."""
+
+    code = "digest-mismatch"
+    exit_code = 12
+
+
+class LimitExceeded(ImagepeelError):
+    """A bound of `Limits` was reached; reading stopped to protect this machine."""
+
+    code = "limit-exceeded"
+    exit_code = 13
+
+
+class NotFound(ImagepeelError):
+    """The reference, layer or path that was asked for does not exist."""
+
+    code = "not-found"
+    exit_code = 14
+
+
+class Ambiguous(ImagepeelError):
+    """Several images match; the message lists the candidates."""
+
+    code = "ambiguous"
+    exit_code = 15
+
+
+class MissingBlob(NotFound):
+    """The bytes were asked for and the archive does not carry that blob."""
+
+    code = "missing-blob"
+
+
+ALL_ERRORS: tuple[type[ImagepeelError], ...] = (
+    UsageError,
+    NotAnImage,
+    Unsupported,
+    Malformed,
+    DigestMismatch,
+    LimitExceeded,
+    NotFound,
+    MissingBlob,
+    Ambiguous,
+)
+"""Every concrete error class, in the order of the reference page."""

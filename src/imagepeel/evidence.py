@@ -1,0 +1,95 @@
+"""Where a fact comes from and how a person can see it again without imagepeel.
+
+Values only: a `Location` names a place, a `Receipt` is a shell command that shows it, `Evidence` joins the two,
+an `Anomaly` is something odd that reading noticed and survived.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+Name = bytes | str
+
+
+def text(name: Name) -> str:
+    """A name of a tar or a path as `str`, lossless: bytes that are not UTF-8 become surrogates (PEP 383)."""
+    return name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else name
+
+
+def raw(name: Name) -> bytes:
+    """The inverse of `text`: the exact bytes of a name."""
+    return name.encode("utf-8", "surrogateescape") if isinstance(name, str) else name
+
+
+class Location(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A place in an image, as exact as it is known; every field may be absent.
+
+    `archive_offset` counts bytes in the (decompressed) image archive, `layer_offset` bytes in the decompressed
+    layer; `layer` is the 0-based index in base-first order (people see `L1` for index 0), `entry` the 0-based tar
+    member of that layer, `step` the 0-based index in the config's history, `pointer` a JSON pointer (RFC 6901)
+    into the document `blob`.
+    """
+
+    member: str | None = None
+    blob: str | None = None
+    pointer: str | None = None
+    layer: int | None = None
+    step: int | None = None
+    entry: int | None = None
+    path: str | None = None
+    archive_offset: int | None = None
+    layer_offset: int | None = None
+
+    def __str__(self) -> str:
+        parts: list[str] = []
+        if self.layer is not None:
+            parts.append(f"layer L{self.layer + 1}")
+        if self.step is not None:
+            parts.append(f"history step {self.step}")
+        if self.member is not None:
+            parts.append(f"member {self.member}")
+        if self.blob is not None:
+            parts.append(f"blob {self.blob}")
+        if self.pointer is not None:
+            parts.append(f"at {self.pointer or '/'}")
+        if self.path is not None:
+            parts.append(f"path {self.path}")
+        if self.entry is not None:
+            parts.append(f"entry {self.entry}")
+        if self.archive_offset is not None:
+            parts.append(f"archive offset {self.archive_offset}")
+        if self.layer_offset is not None:
+            parts.append(f"layer offset {self.layer_offset}")
+        return ", ".join(parts)
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A plain shell command (bash) that lets a person see a fact without imagepeel.
+
+    `shows` says in a few words what to look for in its output.  `expect` is text that its standard output
+    contains, so that tests can run every receipt and compare; empty when the output is for the eye only.
+    """
+
+    command: str
+    shows: str = ""
+    expect: str = ""
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The proof of one claim: places and receipts, most direct first."""
+
+    locations: tuple[Location, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+
+
+class Anomaly(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something odd that reading noticed, said and survived.
+
+    `code` is stable (`docs/reference/anomalies.md`), `message` one sentence; `fatal` means that a real runtime
+    refuses the layer or image because of it.
+    """
+
+    code: str
+    message: str
+    where: Location = Location()
+    fatal: bool = False

@@ -1,0 +1,203 @@
+"""Random-access bytes: a file, a spooled stream, a slice of another source, or memory.
+
+Nothing here interprets what it reads.  `pread` never moves a shared position, so several layers of one archive
+can be read by several threads.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+from imagepeel.errors import LimitExceeded, Malformed, NotFound, Unsupported
+from imagepeel.evidence import Location
+from imagepeel.limits import Limits
+
+CHUNK = 256 * 1024
+"""Bytes per read: from 64 KiB to 1 MiB the speed is the same, and this stays small in memory."""
+
+Progress = Callable[[int], None]
+"""Called with the number of stored bytes that were just read."""
+
+
+class Source(ABC):
+    """Bytes of known size that can be read at any offset.
+
+    `name` is for people, `size` counts bytes, `origin` is the offset of this source's first byte in the image
+    archive where that is known (a window into an uncompressed archive), else None.
+    """
+
+    name: str
+    size: int
+    origin: int | None = None
+
+    @abstractmethod
+    def pread(self, offset: int, count: int) -> bytes:
+        """Return `count` bytes from `offset`; fewer only at the end.  Malformed if the file shrank meanwhile."""
+
+    def close(self) -> None:  # noqa: B027 - most sources own nothing
+        """Release what the source holds; reading afterwards is an error."""
+
+    def window(self, offset: int, size: int, name: str) -> Window:
+        """Return the `size` bytes from `offset` as a source of their own."""
+        return Window(self, offset, size, name)
+
+    def chunks(self, offset: int = 0, size: int | None = None, *, step: int = CHUNK) -> Iterator[bytes]:
+        """Yield the bytes from `offset` in pieces of at most `step`; all of the rest when `size` is None."""
+        end = self.size if size is None else min(self.size, offset + size)
+        while offset < end:
+            piece = self.pread(offset, min(step, end - offset))
+            if not piece:
+                return
+            offset += len(piece)
+            yield piece
+
+
+class MemorySource(Source):
+    """Bytes that are already in memory."""
+
+    def __init__(self, data: bytes, name: str = "memory") -> None:
+        self._data = data
+        self.name = name
+        self.size = len(data)
+        self.origin = 0
+
+    def pread(self, offset: int, count: int) -> bytes:
+        return self._data[offset : offset + count]
+
+
+class FileSource(Source):
+    """A file descriptor that is owned by this object."""
+
+    def __init__(self, fd: int, name: str) -> None:
+        self._fd = fd
+        self.name = name
+        self.size = os.fstat(fd).st_size
+        self.origin = 0
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, dir_fd: int | None = None) -> FileSource:
+        """Open a regular file.  NotFound if there is none, Unsupported for a FIFO or device (it could block)."""
+        shown = os.fspath(path)
+        try:
+            # O_NONBLOCK: opening a FIFO for reading would otherwise wait for a writer for ever.
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0), dir_fd=dir_fd)
+        except OSError as error:
+            raise NotFound(f"cannot open {shown}: {error.strerror}", hint="check the path and its permissions") from error
+        import stat
+
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise Unsupported(f"{shown} is not a regular file", hint="use - to read an archive from standard input")
+        return cls(fd, shown)
+
+    def pread(self, offset: int, count: int) -> bytes:
+        data = os.pread(self._fd, count, offset)
+        if len(data) < count and offset + len(data) < self.size:
+            # pread may return less than asked on some file systems; only a second empty read means shrinkage.
+            parts = [data]
+            have = len(data)
+            while have < count and offset + have < self.size:
+                more = os.pread(self._fd, count - have, offset + have)
+                if not more:
+                    raise Malformed(
+                        f"{self.name} became shorter while it was read",
+                        Location(archive_offset=offset + have),
+                        "copy the archive to a place where nothing writes to it",
+                    )
+                parts.append(more)
+                have += len(more)
+            data = b"".join(parts)
+        return data
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class Window(Source):
+    """A part of another source, under its own name."""
+
+    def __init__(self, base: Source, offset: int, size: int, name: str) -> None:
+        self._base = base
+        self._offset = offset
+        self.name = name
+        self.size = max(0, min(size, base.size - offset))
+        self.origin = None if base.origin is None else base.origin + offset
+
+    def pread(self, offset: int, count: int) -> bytes:
+        count = min(count, self.size - offset)
+        return self._base.pread(self._offset + offset, count) if count > 0 else b""
+
+
+class Spool:
+    """Writes a stream to an unnamed temporary file, so that nothing is left behind however the program ends."""
+
+    def __init__(self, limits: Limits, name: str) -> None:
+        self._file = tempfile.TemporaryFile(prefix="imagepeel-")  # noqa: SIM115 - handed over by finish()
+        self._limits = limits
+        self._name = name
+        self.size = 0
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append bytes.  LimitExceeded past `Limits.spool_bytes` or when the disk is full."""
+        self.size += len(data)
+        if self.size > self._limits.spool_bytes:
+            self._file.close()
+            raise LimitExceeded(
+                f"{self._name} is larger than {self._limits.spool_bytes} bytes",
+                hint="raise Limits.spool_bytes if you trust the archive",
+            )
+        try:
+            self._file.write(data)
+        except OSError as error:
+            self._file.close()
+            raise LimitExceeded(
+                f"cannot keep {self._name} in a temporary file: {error.strerror}",
+                hint="set TMPDIR to a directory with enough space",
+            ) from error
+
+    def finish(self) -> FileSource:
+        """Return what was written as a source that owns the temporary file."""
+        self._file.flush()
+        fd = os.dup(self._file.fileno())
+        self._file.close()
+        return FileSource(fd, self._name)
+
+    def discard(self) -> None:
+        """Drop the temporary file."""
+        self._file.close()
+
+
+def spool_stream(stream: BinaryIO, limits: Limits, *, name: str = "-", progress: Progress | None = None) -> FileSource:
+    """Copy a stream that cannot seek (standard input, a pipe) to an unnamed temporary file and return it."""
+    spool = Spool(limits, name)
+    try:
+        while piece := stream.read(CHUNK):
+            spool.write(piece)
+            if progress is not None:
+                progress(len(piece))
+    except BaseException:
+        spool.discard()
+        raise
+    return spool.finish()
+
+
+def spool_stdin(limits: Limits, *, progress: Progress | None = None) -> FileSource:
+    """Return standard input as a source: in place when it is a seekable file, else spooled."""
+    stream = sys.stdin.buffer
+    try:
+        fd = stream.fileno()
+        import stat
+
+        if stat.S_ISREG(os.fstat(fd).st_mode) and stream.tell() == 0:
+            return FileSource(os.dup(fd), "-")
+    except (OSError, ValueError):
+        # No descriptor behind it (a test runner's replacement), or one that cannot tell: spool what comes.
+        pass
+    return spool_stream(stream, limits, progress=progress)
