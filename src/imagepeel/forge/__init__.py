@@ -1,0 +1,86 @@
+"""A deterministic builder of good and deliberately broken container images.
+
+    from imagepeel import forge
+
+    base = forge.layer(forge.directory("etc"), forge.file("etc/motd", "hello\\n"))
+    spec = forge.image(base, entrypoint=["/bin/hello"], names="demo:1")
+    forge.write(spec, "demo.tar", kind="oci-archive", compression="zstd")
+
+The forge writes its own bytes and shares no code with the readers of this package, so that tests of the readers are not
+circular.  Equal specs give equal bytes.
+"""
+
+from __future__ import annotations
+
+from imagepeel.forge.archives import FOLDER_KINDS, KINDS, members, to_bytes, write
+from imagepeel.forge.compress import COMPRESSIONS, compress
+from imagepeel.forge.entry import (
+    MTIME,
+    Entry,
+    device,
+    directory,
+    fifo,
+    file,
+    hardlink,
+    opaque,
+    pax_global,
+    raw_entry,
+    sparse,
+    symlink,
+    whiteout,
+)
+from imagepeel.forge.image import (
+    FAULTS,
+    Assembled,
+    Blob,
+    Fault,
+    ImageSpec,
+    LayerSpec,
+    Step,
+    assemble,
+    image,
+    layer,
+)
+from imagepeel.forge.layout import IndexSpec, index
+from imagepeel.forge.tar import Span, encode, encode_entry, header, pax_body, spans
+
+__all__ = [
+    "COMPRESSIONS",
+    "FAULTS",
+    "FOLDER_KINDS",
+    "KINDS",
+    "MTIME",
+    "Assembled",
+    "Blob",
+    "Entry",
+    "Fault",
+    "ImageSpec",
+    "IndexSpec",
+    "LayerSpec",
+    "Span",
+    "Step",
+    "assemble",
+    "compress",
+    "device",
+    "directory",
+    "encode",
+    "encode_entry",
+    "fifo",
+    "file",
+    "hardlink",
+    "header",
+    "image",
+    "index",
+    "layer",
+    "members",
+    "opaque",
+    "pax_body",
+    "pax_global",
+    "raw_entry",
+    "spans",
+    "sparse",
+    "symlink",
+    "to_bytes",
+    "whiteout",
+    "write",
+]

@@ -1,0 +1,104 @@
+"""Compressed forms of a layer or a whole archive, including the unusual framings that readers trip over.
+
+Equal bytes in give equal bytes out on one machine.  Another version of zlib, liblzma or zstd may pack differently,
+so the digests of compressed blobs are stable per machine; DiffIDs are stable everywhere.
+"""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import zlib
+
+from imagepeel.errors import UsageError
+
+SKIPPABLE_MAGIC = b"\x50\x2a\x4d\x18"
+"""First of the 16 magic numbers of a skippable zstd frame, 0x184D2A50 (RFC 8878 section 3.1.2)."""
+
+COMPRESSIONS = (
+    "none",
+    "gzip",
+    "gzip-members",
+    "gzip-stored",
+    "zstd",
+    "zstd-frames",
+    "zstd-skippable",
+    "zstd-raw",
+    "bzip2",
+    "xz",
+)
+"""What `compress` can do: `-members` and `-frames` split the stream in the middle, `-skippable` puts skippable frames
+before, between and after, `-stored` and `-raw` hold the bytes uncompressed inside the framing."""
+
+SUFFIX = {"none": "", "gzip": "gzip", "zstd": "zstd", "bzip2": "bzip2", "xz": "xz"}
+"""Media type suffix of each family (only gzip and zstd are in the image-spec)."""
+
+
+def family(compression: str) -> str:
+    """The format behind a compression: `zstd` for `zstd-skippable`."""
+    return compression.partition("-")[0]
+
+
+def compress(data: bytes, compression: str) -> bytes:
+    """`data` in the named form.  Raises `UsageError` for an unknown name."""
+    half = len(data) // 2
+    match compression:
+        case "none":
+            return data
+        case "gzip":
+            return gzip_member(data)
+        case "gzip-members":
+            return gzip_member(data[:half]) + gzip_member(data[half:]) + gzip_member(b"")
+        case "gzip-stored":
+            return gzip_member(data, level=0)
+        case "zstd":
+            return _zstd(data)
+        case "zstd-frames":
+            return _zstd(data[:half], sized=False) + _zstd(data[half:], sized=False)
+        case "zstd-skippable":
+            first, second = _zstd(data[:half]), _zstd(data[half:])
+            return skippable(b"before") + first + skippable(b"") + second + skippable(b"after")
+        case "zstd-raw":
+            return zstd_raw(data)
+        case "bzip2":
+            return bz2.compress(data)
+        case "xz":
+            return lzma.compress(data, check=lzma.CHECK_CRC32)
+    raise UsageError(f"no compression is called {compression!r}", hint="known: " + ", ".join(COMPRESSIONS))
+
+
+def gzip_member(data: bytes, level: int = 6, name: bytes = b"", extra: bytes = b"", comment: bytes = b"") -> bytes:
+    """One gzip member (RFC 1952) without a time stamp; `extra` is the whole FEXTRA body."""
+    flags = (4 if extra else 0) | (8 if name else 0) | (16 if comment else 0)
+    head = b"\x1f\x8b\x08" + bytes([flags]) + b"\0\0\0\0" + b"\0\xff"
+    if extra:
+        head += len(extra).to_bytes(2, "little") + extra
+    head += (name + b"\0" if name else b"") + (comment + b"\0" if comment else b"")
+    packer = zlib.compressobj(level, zlib.DEFLATED, -15)
+    body = packer.compress(data) + packer.flush()
+    return head + body + zlib.crc32(data).to_bytes(4, "little") + (len(data) % 2**32).to_bytes(4, "little")
+
+
+def skippable(data: bytes, nibble: int = 0) -> bytes:
+    """A skippable zstd frame; `nibble` 0-15 picks one of the sixteen magic numbers."""
+    return bytes([SKIPPABLE_MAGIC[0] | nibble]) + SKIPPABLE_MAGIC[1:] + len(data).to_bytes(4, "little") + data
+
+
+def zstd_raw(data: bytes) -> bytes:
+    """A zstd frame of raw blocks, written by hand: single segment, no checksum (RFC 8878 section 3.1.1)."""
+    out = bytearray(b"\x28\xb5\x2f\xfd" + b"\xe0" + len(data).to_bytes(8, "little"))
+    step = 1 << 17
+    for at in range(0, len(data), step):
+        chunk = data[at : at + step]
+        last = at + step >= len(data)
+        out += (len(chunk) << 3 | last).to_bytes(3, "little") + chunk
+    if not data:
+        out += (1).to_bytes(3, "little")
+    return bytes(out)
+
+
+def _zstd(data: bytes, sized: bool = True) -> bytes:
+    # Loaded late: only images with zstd layers pay for it.
+    import zstandard
+
+    return zstandard.ZstdCompressor(level=3, write_checksum=True, write_content_size=sized).compress(data)
