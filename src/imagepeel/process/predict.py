@@ -1,0 +1,505 @@
+"""The whole prediction: S1 to S9 in order, every judge asked, the first refusal decides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from imagepeel.evidence import Location, text
+from imagepeel.formats.passwd import go_quote
+from imagepeel.process import cwd as workdir
+from imagepeel.process import env as environment
+from imagepeel.process import intent, kernel, lookup, profiles, trace, user, verdict
+from imagepeel.process.access import Actor
+from imagepeel.process.intent import Wanted
+from imagepeel.process.kernel import Call, Chain
+from imagepeel.process.machines import goarch
+from imagepeel.process.options import Options
+from imagepeel.process.profiles import Engine, Runtime
+from imagepeel.process.values import Credentials, EnvVar, Prediction, Step, Verdict
+
+if TYPE_CHECKING:
+    from imagepeel.rootfs import Rootfs
+
+HOSTNAME = "<container-id>"
+"""Stands for the host name that the engine makes up when none is given."""
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """Who predicts for whom: the profile of one call, resolved once."""
+
+    engine: Engine
+    runtime: Runtime
+    label: str
+    architecture: str
+    architecture_note: str
+    wanted: Wanted
+    options: Options
+
+
+def settle(config: Any, options: Options, architecture: str | None = None) -> Setting:
+    """Resolve engine, runtime and architecture; raises UsageError for names nobody knows."""
+    wanted = intent.read_config(config)
+    engine, label = profiles.engine(options.engine)
+    runtime = profiles.runtime(options.runtime or engine.runtime)
+    if options.runtime is not None:
+        label = f"{label} over {options.runtime}"
+    asked = options.host_arch or architecture or wanted.architecture
+    note = ""
+    if not asked:
+        asked, note = "amd64", "the config names no architecture: amd64 is assumed"
+    return Setting(
+        engine=engine,
+        runtime=runtime,
+        label=label,
+        architecture=asked,
+        architecture_note=note,
+        wanted=wanted,
+        options=options,
+    )
+
+
+def predict(
+    rootfs: Rootfs, config: Any, options: Options | None = None, *, architecture: str | None = None
+) -> Prediction:
+    """Say which process this image becomes on one engine, or how the start fails, with the proof.
+
+    `config` is an `oci.config.ImageConfig` (None for a bare rootfs), `architecture` the host's when the options
+    name none; without both the image's own.  Nothing of the image is executed.  Raises UsageError for an unknown
+    engine, runtime or capability; whatever the image contains ends in a verdict.
+    """
+    setting = settle(config, options or Options(), architecture)
+    return _Run(rootfs, setting).predict()
+
+
+class _Run:
+    """One prediction under way: the trace grows, the first failure is kept."""
+
+    def __init__(self, rootfs: Rootfs, setting: Setting) -> None:
+        self.rootfs = rootfs
+        self.setting = setting
+        self.engine = setting.engine
+        self.runtime = setting.runtime
+        self.steps: list[Step] = []
+        self.notes: list[str] = []
+        self.depends: list[str] = []
+        self.failure: Verdict | None = None
+        self.chain: Chain | None = None
+
+    def fail(self, failure: Verdict) -> None:
+        if self.failure is None:
+            self.failure = failure
+
+    def predict(self) -> Prediction:
+        setting, wanted, options = self.setting, self.setting.wanted, self.setting.options
+        if setting.architecture_note:
+            self.notes.append(setting.architecture_note)
+        argv = intent.merge(wanted, options, self.engine)
+        self.steps.append(
+            Step(
+                rule="S2",
+                judge="J1",
+                title="What shall run",
+                detail=(argv.how, *argv.notes),
+                outcome="ok" if argv.argv else "empty",
+                where=_argv_place(wanted, options),
+            )
+        )
+        self._platform()
+        if not argv.argv:
+            self._no_command()
+        words = argv.argv
+        if not words and self.engine.family == "podman":
+            words = ("",)
+        credentials = self._user()
+        place = self._cwd(credentials)
+        env, entries = self._env(credentials)
+        path = self._lookup(words, env, credentials, place, argv.origin)
+        if path is not None:
+            self._execute(path, words, entries, credentials, place)
+        return self._result(words, path, env, credentials, place)
+
+    def _platform(self) -> None:
+        setting = self.setting
+        os_name = setting.wanted.os
+        if os_name != "linux":
+            self.fail(verdict.unknown(setting.label, f"the image is for {os_name}, only Linux processes are predicted"))
+        label = goarch(setting.wanted.architecture) if setting.wanted.architecture else None
+        host = goarch(setting.architecture)
+        if label and host and label != host:
+            self.notes.append(
+                f"the image says {setting.wanted.architecture}, the host is {setting.architecture}: "
+                + ("the engine warns and goes on" if self.engine.family in {"docker", "podman"} else "nobody checks")
+            )
+
+    def _no_command(self) -> None:
+        fix = "give the image an ENTRYPOINT or CMD, or name a command"
+        why = "neither Entrypoint nor Cmd is set, and no command was given"
+        family, label = self.engine.family, self.setting.label
+        if family == "podman":
+            return
+        if family == "bundle":
+            if self.runtime.family == "crun":
+                self.fail(
+                    verdict.by_runtime(
+                        self.engine, self.runtime, label, "F9", "EINVAL", "open executable: Invalid argument", why, fix
+                    )
+                )
+                return
+            self.fail(
+                verdict.by_runtime(
+                    self.engine, self.runtime, label, "F9", "EINVAL", "args must not be empty", why, fix, kind="bare"
+                )
+            )
+            return
+        message = "no command specified"
+        if family == "docker" and self.engine.version < (23,):
+            message = "No command specified"
+        if family == "containerd":
+            message = "no arguments specified"
+        self.fail(verdict.by_engine(self.engine, label, "F9", message, why, fix, created=False))
+
+    def _user(self) -> Credentials:
+        options, wanted, engine = self.setting.options, self.setting.wanted, self.engine
+        spec, origin = (options.user, "option") if options.user is not None else (wanted.user, "image")
+        who, fix = user.resolve(self.rootfs, spec or "", origin, options, engine)
+        found = who.credentials
+        if self.setting.options.run_as_non_root and engine.family == "k8s":
+            self._non_root(spec or "", found)
+        if who.message:
+            self.steps.append(
+                Step(
+                    rule="S3",
+                    judge="J1",
+                    title=f"Who: USER {spec}",
+                    outcome=who.kind,
+                    detail=(who.why,),
+                    path=user.PASSWD,
+                    where=who.where,
+                )
+            )
+            if engine.family == "bundle":
+                self.fail(verdict.by_engine(engine, self.setting.label, who.id, who.message, who.why, fix, who.where))
+            else:
+                self.fail(verdict.by_engine(engine, self.setting.label, who.id, who.message, who.why, fix, who.where))
+            return found
+        name = f" ({found.name})" if found.name else ""
+        title = f"Who: {found.uid}:{found.gid}{name}"
+        groups = "groups " + " ".join(map(str, found.groups)) if found.groups else "no supplementary groups"
+        caps = f"{len(found.effective)} of {len(found.bounding)} capabilities effective until execve"
+        self.steps.append(
+            Step(
+                rule="S3",
+                judge="J1",
+                title=title,
+                detail=(groups, caps, *found.notes),
+                path=user.PASSWD,
+                where=trace.locate(self.rootfs, user.PASSWD) or found.where,
+                inspect=("cat -A",),
+            )
+        )
+        return found
+
+    def _non_root(self, spec: str, found: Credentials) -> None:
+        """Kubernetes' runAsNonRoot looks at the config's string only (F39)."""
+        name = spec.split(":", 1)[0]
+        where = trace.config_place("/config/User")
+        if not name or name == "0":
+            message = "container has runAsNonRoot and image will run as root"
+            fix = "set a numeric USER other than 0, or runAsUser"
+        elif not name.isdigit():
+            message = (
+                f"container has runAsNonRoot and image has non-numeric user ({name}), cannot verify user is non-root"
+            )
+            fix = f"write USER {found.uid} instead of {name}, or set runAsUser"
+        else:
+            return
+        self.fail(
+            verdict.by_engine(
+                self.engine,
+                self.setting.label,
+                "F39",
+                message,
+                "the kubelet reads the config, not /etc/passwd",
+                fix,
+                where,
+            )
+        )
+
+    def _cwd(self, credentials: Credentials) -> workdir.Workdir:
+        options, wanted = self.setting.options, self.setting.wanted
+        given, origin = (wanted.working_dir, "WorkingDir of the image")
+        if options.workdir is not None:
+            given, origin = options.workdir, "an option of this call"
+        actor = Actor.of(credentials, ())
+        place = workdir.choose(self.rootfs, given, origin, self.engine, self.runtime, actor)
+        self.steps.append(
+            Step(
+                rule="S5",
+                judge=place.judge or "J1",
+                title=f"Where: {place.path}",
+                outcome=place.errno or "ok",
+                detail=(place.how, *place.notes, *((place.why,) if place.why else ())),
+                path=place.canonical,
+                where=trace.locate(self.rootfs, place.canonical) or trace.config_place("/config/WorkingDir"),
+            )
+        )
+        return place
+
+    def _cwd_failure(self, place: workdir.Workdir) -> None:
+        if not place.message:
+            return
+        where = trace.locate(self.rootfs, place.canonical) or trace.config_place("/config/WorkingDir")
+        if place.kind == "engine":
+            self.fail(
+                verdict.by_engine(
+                    self.engine,
+                    self.setting.label,
+                    place.id,
+                    place.message,
+                    place.why,
+                    place.fix,
+                    where,
+                    place.errno,
+                    created=False,
+                )
+            )
+            return
+        self.fail(
+            verdict.by_runtime(
+                self.engine,
+                self.runtime,
+                self.setting.label,
+                place.id,
+                place.errno,
+                place.message,
+                place.why,
+                place.fix,
+                where,
+                kind=place.kind,
+            )
+        )
+
+    def _env(self, credentials: Credentials) -> tuple[tuple[EnvVar, ...], tuple[str, ...]]:
+        hostname = self.setting.options.hostname or HOSTNAME
+        built = environment.build(
+            self.setting.wanted, self.setting.options, self.engine, self.runtime, hostname=hostname
+        )
+        home = user.home_of(self.rootfs, credentials, self.runtime)
+        if self.engine.home == "engine" and not home.problem and self.failure is None:
+            home = msgspec.structs.replace(home, value=credentials.home, why="home of the user in /etc/passwd")
+        variables = environment.with_home(built.variables, self.engine, self.runtime, home.value, home.why)
+        notes = list(built.notes)
+        home_variable = next((variable for variable in variables if variable.name == "HOME"), None)
+        if home_variable is not None and home_variable.origin == "image" and credentials.uid:
+            notes.append(f"HOME stays {home_variable.value}: it is filled in only when absent")
+        self.steps.append(
+            Step(
+                rule="S4",
+                judge="J1",
+                title=f"With {len(variables)} variables",
+                detail=tuple(notes),
+                outcome="empty name" if built.problem else "ok",
+                where=trace.config_place("/config/Env"),
+            )
+        )
+        if built.depends:
+            self.depends.append(built.depends)
+        self._before_lookup(built.problem, home.problem)
+        return variables, tuple(f"{variable.name}={variable.value}" for variable in variables)
+
+    def _before_lookup(self, env_problem: str, home_problem: str) -> None:
+        """runc's own order: configuration, environment, then the rest of its init."""
+        self._pending: list[Verdict] = []
+        if env_problem:
+            message = f"environment variable name can't be empty: {go_quote(env_problem)}"
+            self._pending.append(
+                verdict.by_runtime(
+                    self.engine,
+                    self.runtime,
+                    self.setting.label,
+                    "F17",
+                    "EINVAL",
+                    message,
+                    "an entry of Env has no name before =",
+                    "remove it",
+                    trace.config_place("/config/Env"),
+                    kind="init",
+                )
+            )
+        if home_problem:
+            self._home_problem = home_problem
+
+    def _lookup(
+        self,
+        words: tuple[str, ...],
+        env: tuple[EnvVar, ...],
+        credentials: Credentials,
+        place: workdir.Workdir,
+        origin: tuple[str, ...],
+    ) -> str | None:
+        bare = place.kind == "bare"
+        crun = self.runtime.family == "crun"
+        if place.kind == "engine" or bare:
+            self._cwd_failure(place)
+        for failure in self._pending:
+            self.fail(failure)
+        if not crun:
+            self._cwd_failure(place)
+        home_problem = getattr(self, "_home_problem", "")
+        if home_problem and not crun:
+            self.fail(
+                verdict.by_runtime(
+                    self.engine,
+                    self.runtime,
+                    self.setting.label,
+                    "F42",
+                    "EISDIR",
+                    home_problem,
+                    "runc looks the home directory up in /etc/passwd, which cannot be read",
+                    "let /etc/passwd be a plain file",
+                    trace.locate(self.rootfs, user.PASSWD),
+                )
+            )
+        if not words:
+            return None
+        if origin and origin[0] == "init":
+            self.depends.append(f"{words[0]}, which the engine brings from the host")
+        path_value = next((variable.value for variable in env if variable.name == "PATH"), None)
+        actor = Actor.of(credentials, credentials.effective)
+        directory = "/" if place.message else place.canonical
+        if any("\0" in word for word in words):
+            self.fail(verdict.unknown(self.setting.label, "an argument holds a NUL byte, which no runtime can pass"))
+            return None
+        found = lookup.find(self.rootfs, words[0], path_value, directory, actor, self.runtime)
+        title = f"Which file {trace.quote(words[0])} is"
+        where = trace.locate(self.rootfs, found.path) if found.path else None
+        if found.path is not None:
+            how = "has a slash: taken as it is" if "/" in words[0] else f"found in PATH as {found.path}"
+            self.steps.append(
+                Step(
+                    rule="S6",
+                    judge="J2",
+                    title=title,
+                    detail=(how,),
+                    path=found.path,
+                    where=where,
+                    candidates=found.candidates,
+                )
+            )
+        else:
+            self.steps.append(
+                Step(
+                    rule="S6",
+                    judge="J2",
+                    title=title,
+                    outcome=found.errno,
+                    detail=(found.why,),
+                    path=found.place or None,
+                    candidates=found.candidates,
+                )
+            )
+            if origin and origin[0] == "init":
+                return None
+            where = trace.locate(self.rootfs, found.place) if found.place else None
+            self.fail(
+                verdict.by_runtime(
+                    self.engine,
+                    self.runtime,
+                    self.setting.label,
+                    found.id,
+                    found.errno,
+                    found.message,
+                    found.why,
+                    found.fix,
+                    where or _argv_place(self.setting.wanted, self.setting.options),
+                )
+            )
+        if crun:
+            self._cwd_failure(place)
+        return found.path
+
+    def _execute(
+        self,
+        path: str,
+        words: tuple[str, ...],
+        entries: tuple[str, ...],
+        credentials: Credentials,
+        place: workdir.Workdir,
+    ) -> None:
+        host = goarch(self.setting.architecture)
+        if host is None:
+            reason = f"no rules are known for the architecture {self.setting.architecture!r}"
+            self.fail(verdict.unknown(self.setting.label, reason))
+            return
+        call = Call(
+            path=path,
+            argv=words,
+            env=entries,
+            actor=Actor.of(credentials, credentials.effective),
+            cwd=place.canonical if not place.message else "/",
+            architecture=host,
+            bounding=credentials.bounding,
+            no_new_privileges=credentials.no_new_privileges,
+            uid=credentials.uid,
+            held=credentials.effective,
+        )
+        chain = kernel.execute(self.rootfs, call)
+        self.chain = chain
+        self.steps.extend(chain.steps)
+        if chain.errno:
+            self.fail(
+                verdict.by_kernel(
+                    self.engine,
+                    self.runtime,
+                    self.setting.label,
+                    chain.id,
+                    chain.errno,
+                    path,
+                    chain.why,
+                    chain.fix,
+                    chain.where,
+                    chain.depends,
+                )
+            )
+            return
+        self.depends.extend(chain.depends)
+        if chain.unknown:
+            self.fail(verdict.unknown(self.setting.label, chain.unknown, chain.where))
+
+    def _result(
+        self,
+        words: tuple[str, ...],
+        path: str | None,
+        env: tuple[EnvVar, ...],
+        credentials: Credentials,
+        place: workdir.Workdir,
+    ) -> Prediction:
+        final = self.failure
+        if final is None:
+            final = verdict.runs(self.setting.label, tuple(self.depends))
+        return Prediction(
+            engine=self.setting.label,
+            runtime=self.runtime.name,
+            architecture=self.setting.architecture,
+            argv=words,
+            path=path,
+            env=env,
+            user=credentials,
+            cwd=place.path,
+            steps=tuple(self.steps),
+            verdict=final,
+            notes=tuple(self.notes),
+        )
+
+
+def _argv_place(wanted: Wanted, options: Options) -> Location | None:
+    if options.entrypoint is not None or (options.args is not None and not wanted.entrypoint):
+        return None
+    return trace.config_place("/config/Entrypoint" if wanted.entrypoint else "/config/Cmd")
+
+
+def final_path(chain: Chain) -> str | None:
+    """The program that starts, as a canonical path."""
+    return None if chain.final is None else text(chain.final)
