@@ -29,6 +29,7 @@ from imagepeel.forge.entry import (
     symlink,
     whiteout,
 )
+from imagepeel.forge.gallery import GOOD, NAMES, build, describe
 from imagepeel.forge.image import (
     FAULTS,
     Assembled,
@@ -48,8 +49,10 @@ __all__ = [
     "COMPRESSIONS",
     "FAULTS",
     "FOLDER_KINDS",
+    "GOOD",
     "KINDS",
     "MTIME",
+    "NAMES",
     "Assembled",
     "Blob",
     "Entry",
@@ -60,7 +63,9 @@ __all__ = [
     "Span",
     "Step",
     "assemble",
+    "build",
     "compress",
+    "describe",
     "device",
     "directory",
     "encode",
