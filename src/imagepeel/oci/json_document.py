@@ -27,9 +27,7 @@ _DIGITS = 40
 """Digits of the longest number that is read: 64-bit numbers have 20."""
 
 
-def parse_json(
-    data: bytes, where: Location | None = None, limits: Limits = DEFAULT
-) -> tuple[Any, tuple[Anomaly, ...]]:
+def parse_json(data: bytes, where: Location | None = None, limits: Limits = DEFAULT) -> tuple[Any, tuple[Anomaly, ...]]:
     """Return the value of one JSON document and what was odd about it.
 
     Arguments: `data` the whole document; `where` names it in errors and anomalies; `limits` bound its bytes and

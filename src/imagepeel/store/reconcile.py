@@ -1,0 +1,86 @@
+"""Two descriptions in one file: do `index.json` and `manifest.json` mean the same images?
+
+Loaders choose differently (Docker's classic store reads only manifest.json, containerd only the OCI layout, podman
+whatever succeeds first), so where the two differ, one file is two images.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from imagepeel.evidence import Anomaly, Location
+from imagepeel.oci.digest import short
+from imagepeel.store.oci_images import merged
+from imagepeel.store.records import ImageRecord
+
+TWO_IMAGES = "TWO-IMAGES"
+
+
+def reconcile(oci: list[ImageRecord], docker: list[ImageRecord], anomalies: list[Anomaly]) -> list[ImageRecord]:
+    """Return one list of records: descriptions of the same image are joined, others stand side by side.
+
+    The same image means the same config bytes.  A `manifest.json` that describes an image which the OCI layout
+    does not have (or with other layers) is recorded as TWO-IMAGES, unless the layout is merely empty: Docker 25.0
+    wrote an untagged image only to `manifest.json`.
+    """
+    records = list(oci)
+    available = [record for record in oci if record.kind == "image" and record.available]
+    for item in docker:
+        at = _same(records, item)
+        if at is None:
+            records.append(msgspec.structs.replace(item, number=len(records) + 1))
+            if available:
+                anomalies.append(_different(item, available))
+            continue
+        same = records[at]
+        if not _same_layers(same, item):
+            anomalies.append(_other_layers(same, item))
+        records[at] = msgspec.structs.replace(
+            same,
+            names=merged(same.names, item.names),
+            grammars=tuple(dict.fromkeys((*same.grammars, *item.grammars))),
+            checks=(*same.checks, *item.checks),
+        )
+    return records
+
+
+def _same(records: list[ImageRecord], item: ImageRecord) -> int | None:
+    if item.image_id is None:
+        return None
+    for at, record in enumerate(records):
+        if record.image_id == item.image_id and record.kind == "image":
+            return at
+    return None
+
+
+def _same_layers(one: ImageRecord, other: ImageRecord) -> bool:
+    if len(one.layers) != len(other.layers):
+        return False
+    return all(
+        a.handle is None or b.handle is None or a.handle == b.handle
+        for a, b in zip(one.layers, other.layers, strict=True)
+    )
+
+
+def _different(item: ImageRecord, available: list[ImageRecord]) -> Anomaly:
+    others = ", ".join(_shown(record) for record in available[:5])
+    return Anomaly(
+        code=TWO_IMAGES,
+        message=f"two loaders, two images: manifest.json describes {_shown(item)}, index.json describes {others}",
+        where=Location(member="manifest.json", pointer=f"/{item.path[0]}" if item.path else None),
+    )
+
+
+def _other_layers(same: ImageRecord, item: ImageRecord) -> Anomaly:
+    return Anomaly(
+        code=TWO_IMAGES,
+        message=f"two loaders, two images: manifest.json and index.json give {_shown(item)} different layers "
+        f"({len(item.layers)} and {len(same.layers)})",
+        where=Location(member="manifest.json", pointer=f"/{item.path[0]}" if item.path else None),
+    )
+
+
+def _shown(record: ImageRecord) -> str:
+    name = record.names[0].text if record.names else "an unnamed image"
+    identity = record.image_id
+    return f"{name} (config {short(identity)})" if identity else f"{name} (config missing)"
