@@ -226,6 +226,22 @@ class TarScanner:
         else:
             self._pos = base + size - len(self._carry)
 
+    @property
+    def gap(self) -> int:
+        """How many bytes from here need not be seen: content and padding of the current entry."""
+        return self._left + self._pad if self._body is None else 0
+
+    def skip(self, count: int) -> None:
+        """Step over `count` bytes, at most `gap`, unseen; the entry then has no checksum."""
+        take = min(count, self._left)
+        if self._hash_entry >= 0 and take:
+            self.table._flags[self._hash_entry] |= UNHASHED
+            self._hash_entry = -1
+            self._sha = None
+        self._left -= take
+        self._pad -= min(count - take, self._pad)
+        self._pos += count
+
     def finish(self) -> EntryTable:
         """Say that the stream ended; return the table.  A truncated stream is recorded in `error`."""
         if not self._ended:
@@ -238,6 +254,7 @@ class TarScanner:
             elif self._pending is not None or self._first >= 0:
                 self._fail(TarError(UNEXPECTED_EOF, "the stream ends after an extension header"), at)
             self._ended = True
+        self.table.freeze()
         if self._tail_start >= 0 and self._pos > self._tail_start:
             head = self._tail_head
             looks = len(head) >= 265 and head[257:262] == b"ustar"

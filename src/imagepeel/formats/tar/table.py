@@ -106,7 +106,7 @@ class EntryTable(Sequence["Entry"]):
         self._meta = array("I")
         self._dir = array("I")
         self._name_end = array("I")
-        self._names = bytearray()
+        self._names: bytearray | bytes = bytearray()
         self._flags = bytearray()
         self._crc = array("I")
         self._raw_names: dict[int, bytes] = {}
@@ -147,6 +147,10 @@ class EntryTable(Sequence["Entry"]):
         """Return the last component of the cleaned path, b"" for the root itself."""
         return bytes(self._names[self._name_end[i - 1] if i else 0 : self._name_end[i]])
 
+    def freeze(self) -> None:
+        """Say that the table is complete; slices of the name blob are then ready-made bytes."""
+        self._names = bytes(self._names)
+
     def path(self, i: int) -> bytes:
         """Return the cleaned path without a leading slash, b"" for the root itself."""
         directory, base = self.dirs[self._dir[i]], self.basename(i)
@@ -172,9 +176,9 @@ class EntryTable(Sequence["Entry"]):
         """Return the CRC-32 of the content, None where the scan took none (sparse and empty files, other types)."""
         return None if self._flags[i] & UNHASHED else self._crc[i]
 
-    def columns(self) -> tuple[array[int], array[int], bytearray, array[int], bytearray]:
+    def columns(self) -> tuple[array[int], array[int], bytearray, array[int], bytes]:
         """Return (directory ids, meta ids, flags, ends of names, names) for code that groups all entries."""
-        return self._dir, self._meta, self._flags, self._name_end, self._names
+        return self._dir, self._meta, self._flags, self._name_end, bytes(self._names)
 
     def nbytes(self) -> int:
         """Return the bytes that the columns occupy, for benchmarks; dictionaries of rare things are left out."""

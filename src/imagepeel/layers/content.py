@@ -1,0 +1,155 @@
+"""Bytes of a layer's content at any offset, without decompressing from the start each time."""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_right
+from collections.abc import Iterator
+
+from imagepeel.errors import Malformed
+from imagepeel.evidence import Location
+from imagepeel.formats.tar.table import Entry
+from imagepeel.limits import Limits
+from imagepeel.store.codec import Checkpoint, CodecError, make_decoder
+from imagepeel.store.source import CHUNK, Source
+
+_NEAR = 1024 * 1024
+"""Going on with the decoder in hand beats an access point when the wanted byte is at most this far ahead."""
+
+_START = Checkpoint(0, 0, None)
+
+
+class LayerContent:
+    """Random access to the decompressed bytes of one layer.
+
+    gzip resumes at an access point of the first pass, zstd at a frame; where neither exists the stream is read
+    from its start.  Reads at ascending offsets share one decoder, so sort batches by offset.
+    """
+
+    def __init__(self, source: Source, compression: str, access: tuple[Checkpoint, ...], limits: Limits, layer: int):
+        self._source = source
+        self._kind = compression
+        self._access = [_START, *access]
+        self._offsets = [point.content for point in self._access]
+        self._limits = limits
+        self._layer = layer
+        self._lock = threading.Lock()
+        self._stream: Iterator[bytes] | None = None
+        self._piece = b""
+        self._piece_at = 0
+
+    def pread(self, offset: int, count: int) -> bytes:
+        """Return `count` bytes of content from `offset`, fewer only at its end.  Malformed on a damaged stream."""
+        if self._kind == "none":
+            return self._source.pread(offset, count) if count > 0 else b""
+        parts: list[bytes] = []
+        with self._lock:
+            while count > 0:
+                piece = self._piece_with(offset)
+                if not piece:
+                    break
+                part = piece[:count]
+                parts.append(part)
+                offset += len(part)
+                count -= len(part)
+        return b"".join(parts)
+
+    def _piece_with(self, offset: int) -> bytes:
+        """Return decompressed bytes that start at `offset`, b"" past the end."""
+        end = self._piece_at + len(self._piece)
+        if self._piece_at <= offset < end:
+            return self._piece[offset - self._piece_at :]
+        index = bisect_right(self._offsets, offset) - 1
+        if self._stream is None or offset < end or (offset - end > _NEAR and self._offsets[index] > end):
+            self._stream = self._from(self._access[index])
+            self._piece, self._piece_at = b"", self._offsets[index]
+        try:
+            for piece in self._stream:
+                self._piece_at += len(self._piece)
+                self._piece = piece
+                if offset < self._piece_at + len(piece):
+                    return piece[offset - self._piece_at :]
+        except CodecError as damage:
+            self._stream = None
+            raise Malformed(
+                damage.message,
+                Location(layer=self._layer, layer_offset=offset),
+                "the layer is damaged: fetch the image again",
+            ) from damage
+        self._piece_at += len(self._piece)
+        self._piece = b""
+        return b""
+
+    def _from(self, point: Checkpoint) -> Iterator[bytes]:
+        decoder = make_decoder(self._kind, self._limits, point)
+        for chunk in self._source.chunks(point.stored, step=CHUNK // 4):
+            yield from decoder.feed(chunk)
+
+
+class EntryFile:
+    """The content of one regular tar member as a readable, seekable binary file; holes read as zeros."""
+
+    def __init__(self, content: LayerContent, entry: Entry) -> None:
+        self._content = content
+        self._start = entry.data_offset
+        self._sparse = entry.sparse
+        self.size = entry.size
+        self._at = 0
+        self._ends: list[tuple[int, int, int]] = []
+        if self._sparse is not None:
+            stored = 0
+            for offset, length in self._sparse:
+                self._ends.append((offset, offset + length, stored))
+                stored += length
+
+    def pread(self, offset: int, count: int) -> bytes:
+        """Return up to `count` bytes from `offset` of the file."""
+        count = min(count, self.size - offset)
+        if count <= 0:
+            return b""
+        if self._sparse is None:
+            return self._content.pread(self._start + offset, count)
+        out = bytearray(count)
+        first = max(0, bisect_right(self._ends, (offset, self.size + 1, 0)) - 1)
+        for begin, end, stored in self._ends[first:]:
+            if begin >= offset + count:
+                break
+            low, high = max(begin, offset), min(end, offset + count)
+            if low < high:
+                data = self._content.pread(self._start + stored + low - begin, high - low)
+                out[low - offset : low - offset + len(data)] = data
+        return bytes(out)
+
+    def read(self, count: int = -1) -> bytes:
+        """Return the next `count` bytes, all of the rest when negative."""
+        data = self.pread(self._at, self.size - self._at if count < 0 else count)
+        self._at += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move to an offset from the start (0), the present place (1) or the end (2); return the new place."""
+        base = (0, self._at, self.size)[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def chunks(self, step: int = CHUNK) -> Iterator[bytes]:
+        """Yield the whole content in pieces."""
+        at = 0
+        while at < self.size:
+            piece = self.pread(at, step)
+            if not piece:
+                return
+            at += len(piece)
+            yield piece
+
+    def close(self) -> None:
+        """Nothing is held: the layer's source belongs to the archive."""
+
+    def __enter__(self) -> EntryFile:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()

@@ -1,0 +1,197 @@
+"""One pass over one layer: digest of the stored bytes, DiffID of the content, index of the tar, access points.
+
+Nothing is written to disk; memory grows with entries, never with bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from imagepeel.errors import LimitExceeded
+from imagepeel.evidence import Anomaly, Location
+from imagepeel.formats.tar.header import BLOCK
+from imagepeel.formats.tar.scanner import Tail, TarScanner
+from imagepeel.formats.tar.table import EntryTable
+from imagepeel.limits import Limits
+from imagepeel.store.codec import Checkpoint, CodecError, check_ratio, make_decoder, sniff_compression
+from imagepeel.store.source import CHUNK, Source
+
+SPACING = 4 * 1024 * 1024
+"""Least distance of access points in bytes of content: a read inflates half of it on average."""
+
+HASHES = {"sha256": hashlib.sha256, "sha384": hashlib.sha384, "sha512": hashlib.sha512}
+
+
+class LayerScan(msgspec.Struct, frozen=True, kw_only=True):
+    """What one pass found.  Digests are `algorithm:hex`, None when the pass was told not to hash."""
+
+    compression: str
+    blob_size: int
+    blob_digest: str | None
+    content_size: int
+    """Decompressed bytes; of a plain layer that was not hashed, its size."""
+    diff_id: str | None
+    table: EntryTable
+    tail: Tail | None
+    units: int
+    """gzip members, zstd frames or streams."""
+    skippable: int
+    anomalies: tuple[Anomaly, ...]
+    error: Anomaly | None
+    """Why the listing ends early, None when it is whole."""
+    access: tuple[Checkpoint, ...]
+    """Places from which content can be decompressed, ascending."""
+
+
+def scan_layer(
+    source: Source,
+    limits: Limits,
+    *,
+    layer: int | None = None,
+    verify: bool = True,
+    algorithm: str = "sha256",
+    diff_algorithm: str = "sha256",
+    digests: bool = False,
+    access_points: int = 64,
+    progress: Callable[[int], None] | None = None,
+) -> LayerScan:
+    """Read a layer blob once and return what it is.
+
+    `verify=False` skips hashing and, for a plain tar, the content itself.  `digests` also takes the SHA-256 of
+    every file.  `access_points` bounds the copies of decoder state that stay in memory (41 to 63 KiB each).
+    `progress` is called with counts of stored bytes.  LimitExceeded on bombs; a damaged stream is recorded.
+    """
+    kind = sniff_compression(source.pread(0, 16))
+    scanner = TarScanner(limits, layer=layer, digests=digests)
+    if kind == "none" and not verify and not digests:
+        return _skim(source, scanner)
+    decoder = make_decoder(kind, limits)
+    blob_hash: Any = HASHES.get(algorithm, hashlib.sha256)() if verify else None
+    # A plain layer's blob is its content: one hash serves both, unless they differ in algorithm.
+    same = kind == "none" and algorithm == diff_algorithm
+    diff_hash: Any = None if same or not verify else HASHES.get(diff_algorithm, hashlib.sha256)()
+    access = _AccessPoints(access_points)
+    error: Anomaly | None = None
+    chunks = source.chunks(step=CHUNK)
+    name = f"layer L{layer + 1}" if layer is not None else source.name
+    try:
+        for chunk in chunks:
+            if blob_hash is not None:
+                blob_hash.update(chunk)
+            if progress is not None:
+                progress(len(chunk))
+            for piece in decoder.feed(chunk):
+                if diff_hash is not None:
+                    diff_hash.update(piece)
+                scanner.feed(piece)
+            if kind != "none":
+                if decoder.content > limits.layer_bytes:
+                    raise LimitExceeded(
+                        f"{name} is larger than {limits.layer_bytes} bytes",
+                        Location(layer=layer),
+                        "raise Limits.layer_bytes if you trust the image",
+                    )
+                check_ratio(decoder, limits, name)
+                if decoder.content - access.last >= access.spacing:
+                    access.add(decoder.checkpoint())
+        decoder.finish()
+    except CodecError as damage:
+        error = Anomaly(
+            code="BADSTREAM",
+            message=f"{damage.message} at byte {damage.offset} of the stored layer",
+            where=Location(layer=layer),
+            fatal=True,
+        )
+        # The blob's own digest still tells whether the file was damaged or built that way.
+        for chunk in chunks:
+            if blob_hash is not None:
+                blob_hash.update(chunk)
+            if progress is not None:
+                progress(len(chunk))
+    table = scanner.finish()
+    blob_digest = f"{algorithm}:{blob_hash.hexdigest()}" if blob_hash is not None else None
+    diff_id = None
+    if verify and error is None:
+        diff_id = blob_digest if same else f"{diff_algorithm}:{diff_hash.hexdigest()}"
+    anomalies = list(scanner.anomalies)
+    if decoder.trailing:
+        anomalies.append(
+            Anomaly(
+                code="STREAMTAIL",
+                message=f"{decoder.trailing} bytes after the compressed data: runtimes with igzip or pigz installed "
+                "accept them, others refuse the layer",
+                where=Location(layer=layer),
+            )
+        )
+    points = [p for p in decoder.unit_starts if p.content] + access.points
+    return LayerScan(
+        compression=kind,
+        blob_size=source.size,
+        blob_digest=blob_digest,
+        content_size=decoder.content,
+        diff_id=diff_id,
+        table=table,
+        tail=scanner.tail,
+        units=decoder.units,
+        skippable=decoder.skippable,
+        anomalies=tuple(anomalies),
+        error=error or scanner.error,
+        access=tuple(sorted(points, key=lambda p: p.content)),
+    )
+
+
+def _skim(source: Source, scanner: TarScanner) -> LayerScan:
+    """Read only the headers of a plain tar."""
+    at = 0
+    while at < source.size:
+        window = source.pread(at, 16 * 1024)
+        if not window:
+            break
+        scanner.feed(window)
+        at += len(window)
+        gap = scanner.gap
+        if gap > BLOCK and at < source.size:
+            gap = min(gap, source.size - at)
+            scanner.skip(gap)
+            at += gap
+    table = scanner.finish()
+    return LayerScan(
+        compression="none",
+        blob_size=source.size,
+        blob_digest=None,
+        content_size=source.size,
+        diff_id=None,
+        table=table,
+        tail=scanner.tail,
+        units=0,
+        skippable=0,
+        anomalies=tuple(scanner.anomalies),
+        error=scanner.error,
+        access=(),
+    )
+
+
+class _AccessPoints:
+    """A bounded set of checkpoints: when it is full, every other one goes and the spacing doubles."""
+
+    def __init__(self, most: int) -> None:
+        self.most = max(2, most)
+        self.spacing = SPACING
+        self.points: list[Checkpoint] = []
+        self.last = 0
+
+    def add(self, point: Checkpoint | None) -> None:
+        if point is None:
+            return
+        if len(self.points) >= self.most:
+            del self.points[::2]
+            self.spacing *= 2
+            if point.content - (self.points[-1].content if self.points else 0) < self.spacing:
+                self.last = self.points[-1].content if self.points else 0
+                return
+        self.points.append(point)
+        self.last = point.content

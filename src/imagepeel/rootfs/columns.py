@@ -1,0 +1,287 @@
+"""Upper directories that are made from the columns of a layer only where somebody looks.
+
+Nearly every real layer is regular: no path twice, no parent that is a link or file, no whiteout of what it also
+brings, hardlinks to earlier members.  For such a layer the order of entries does not matter, and its unpacked tree
+is a plain grouping by directory: nothing needs to be unpacked in memory.  `lazy_upper` checks that in one linear
+pass and returns None for any other layer, which the extractor then plays through entry by entry.
+A property test holds the two equal.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+
+from imagepeel.formats.tar.header import CHAR, DIRECTORY, HARDLINK, SYMLINK
+from imagepeel.formats.tar.table import ESCAPES, WHITEOUT, Entry, EntryTable
+from imagepeel.rootfs.changes import KIND, OPAQUE, LayerEntries, new_inode
+from imagepeel.rootfs.containerd import apply_metadata
+from imagepeel.rootfs.inode import NAME_MAX, PATH_MAX, Inode, Tree
+
+
+class Groups:
+    """The entries of each directory: runs of equal directory id, sorted by that id."""
+
+    __slots__ = ("_first", "_run_end", "_run_start", "names", "table")
+
+    def __init__(self, table: EntryTable) -> None:
+        self.table = table
+        dirs, _, _, _, self.names = table.columns()
+        starts = array("I")
+        owners = array("I")
+        before = -1
+        for i, directory in enumerate(dirs):
+            if directory != before:
+                starts.append(i)
+                owners.append(directory)
+                before = directory
+        ends = array("I", starts[1:])
+        if starts:
+            ends.append(len(dirs))
+        order = sorted(range(len(starts)), key=owners.__getitem__)
+        self._run_start = array("I", (starts[r] for r in order))
+        self._run_end = array("I", (ends[r] for r in order))
+        first = array("I", bytes(4 * (len(table.dirs) + 1)))
+        for r in owners:
+            first[r + 1] += 1
+        for d in range(len(table.dirs)):
+            first[d + 1] += first[d]
+        self._first = first
+
+    def indexes(self, directory: int) -> list[int]:
+        """Return the entries that stand in a directory, in stream order."""
+        out: list[int] = []
+        for r in range(self._first[directory], self._first[directory + 1]):
+            out.extend(range(self._run_start[r], self._run_end[r]))
+        return out
+
+    def name(self, i: int) -> bytes:
+        ends = self.table._name_end
+        return self.names[ends[i - 1] if i else 0 : ends[i]]
+
+
+class LazyLayer:
+    """What the lazy directories of one layer share."""
+
+    __slots__ = (
+        "dir_ids",
+        "groups",
+        "index",
+        "last_link",
+        "link_count",
+        "links",
+        "opaque",
+        "parents",
+        "shared",
+        "subdirs",
+        "table",
+    )
+
+    def __init__(self, layer: LayerEntries, parents: Sequence[Tree]) -> None:
+        self.table = layer.table
+        self.index = layer.index
+        self.parents = parents
+        self.groups = Groups(layer.table)
+        self.dir_ids = {path: i for i, path in enumerate(self.table.dirs)}
+        self.subdirs: dict[bytes, list[bytes]] = {}
+        """Directory -> names of directories in it that no entry of this layer describes."""
+        self.opaque: set[bytes] = set()
+        self.links: dict[int, int] = {}
+        """Hardlink entry -> the entry that brought the inode."""
+        self.last_link: dict[int, int] = {}
+        """That entry -> the last entry whose header sets the shared metadata."""
+        self.link_count: dict[int, int] = {}
+        self.shared: dict[int, Inode] = {}
+
+    def inode(self, i: int) -> Inode:
+        """Return the inode of a member that is no directory."""
+        table = self.table
+        origin = self.links.get(i, i)
+        last = self.last_link.get(origin)
+        if last is not None:
+            known = self.shared.get(origin)
+            if known is not None:
+                return known
+        node = new_inode(Entry(table, origin), self.index)
+        apply_metadata(node, Entry(table, origin))
+        if last is not None:
+            apply_metadata(node, Entry(table, last))
+            node.nlink = 1 + self.link_count[origin]
+            self.shared[origin] = node
+        return node
+
+
+class LazyDir(Inode):
+    """A directory whose children are made from the columns on first use."""
+
+    __slots__ = ("_made", "lazy", "path")
+
+    def __init__(self, lazy: LazyLayer, path: bytes, entry: int | None) -> None:
+        super().__init__("dir", layer=lazy.index if entry is not None else None, entry=entry, implied=entry is None)
+        self.lazy = lazy
+        self.path = path
+        self._made: dict[bytes, Inode] | None = None
+        self.opaque = path in lazy.opaque
+        if entry is not None:
+            apply_metadata(self, Entry(lazy.table, entry))
+        elif path:
+            self._inherit()
+
+    def _inherit(self) -> None:
+        """Take the attributes that containerd copies to an implied directory from the layers below."""
+        parts = tuple(self.path.split(b"/"))
+        for lower in self.lazy.parents:
+            try:
+                like = lower.lstat(lower.resolve(parts))
+            except Exception:
+                continue
+            if like is not None:
+                if like.kind == "dir":
+                    self.mode, self.uid, self.gid, self.xattrs = like.mode, like.uid, like.gid, like.xattrs
+                    self.layer, self.entry = like.layer, like.entry
+                    if not self._filled():
+                        self.mtime = like.mtime
+                return
+
+    def _filled(self) -> bool:
+        """Whether anything is created inside, which moves the time of an implied directory to "now"."""
+        lazy = self.lazy
+        if self.path in lazy.subdirs:
+            return True
+        directory = lazy.dir_ids.get(self.path)
+        return directory is not None and any(lazy.groups.name(i) != OPAQUE for i in lazy.groups.indexes(directory))
+
+    @property
+    def children(self) -> dict[bytes, Inode]:  # type: ignore[override]
+        if self._made is None:
+            self._made = self.make()
+        return self._made
+
+    @children.setter
+    def children(self, value: dict[bytes, Inode] | None) -> None:
+        """Accept what Inode.__init__ assigns; the real children are made on demand."""
+
+    def make(self) -> dict[bytes, Inode]:
+        """Return the children without keeping them."""
+        lazy = self.lazy
+        table, groups = lazy.table, lazy.groups
+        prefix = self.path + b"/" if self.path else b""
+        out: dict[bytes, Inode] = {}
+        directory = lazy.dir_ids.get(self.path)
+        flags = table._flags
+        for i in groups.indexes(directory) if directory is not None else ():
+            name = groups.name(i)
+            if flags[i] & WHITEOUT:
+                if name != OPAQUE:
+                    out[name[4:]] = Inode("char", 0, device=(0, 0), layer=lazy.index, entry=i)
+                continue
+            out[name] = LazyDir(lazy, prefix + name, i) if table.meta(i).type == DIRECTORY else lazy.inode(i)
+        for name in lazy.subdirs.get(self.path, ()):
+            out[name] = LazyDir(lazy, prefix + name, None)
+        return out
+
+
+def lazy_upper(layer: LayerEntries, parents: Sequence[Tree]) -> Tree | None:
+    """Return the unpacked tree of a regular layer, or None when the order of its entries matters."""
+    if layer.error is not None:
+        return None
+    lazy = LazyLayer(layer, parents)
+    if not _regular(lazy):
+        return None
+    return Tree(LazyDir(lazy, b"", None))
+
+
+def _regular(lazy: LazyLayer) -> bool:
+    table, groups = lazy.table, lazy.groups
+    _, metas, flags, _, _ = table.columns()
+    types = [meta.type for meta in table.metas]
+    if any(kind not in KIND and kind != HARDLINK for kind in types):
+        return False
+    if any(m.type == CHAR and (m.major >= 1 << 32 or m.minor >= 1 << 32) for m in table.metas):
+        return False
+    is_dir = [kind == DIRECTORY for kind in types]
+    described: set[bytes] = {b""}
+    for directory, path in enumerate(table.dirs):
+        if len(path) >= PATH_MAX - NAME_MAX - 2:
+            return False
+        indexes = groups.indexes(directory)
+        names = [groups.name(i) for i in indexes]
+        unique = set(names)
+        if len(unique) != len(names) or b"" in unique:
+            return False
+        if names and max(map(len, names)) > NAME_MAX:
+            return False
+        for i, name in zip(indexes, names, strict=True):
+            flag = flags[i]
+            if flag & (WHITEOUT | ESCAPES):
+                if flag & ESCAPES or not _whiteout(lazy, path, name, unique):
+                    return False
+            elif is_dir[metas[i]]:
+                described.add(path + b"/" + name if path else name)
+    return _parents(lazy, described) and _links(lazy)
+
+
+def _whiteout(lazy: LazyLayer, path: bytes, name: bytes, siblings: set[bytes]) -> bool:
+    """Note a whiteout; False when it needs the play-through."""
+    if lazy.index == 0:
+        return False  # the first layer is a bind mount: its whiteouts delete at once
+    if name == OPAQUE:
+        lazy.opaque.add(path)
+        return True
+    hidden = name[4:]
+    below = path + b"/" + hidden if path else hidden
+    return hidden not in (b"", b".", b"..") and hidden not in siblings and below not in lazy.dir_ids
+
+
+def _parents(lazy: LazyLayer, described: set[bytes]) -> bool:
+    """Find directories that no entry describes; False when something else has the path of a directory."""
+    taken: dict[bytes, set[bytes]] = {}
+    for path in lazy.table.dirs:
+        while path and path not in described:
+            described.add(path)
+            parent, _, name = path.rpartition(b"/")
+            lazy.subdirs.setdefault(parent, []).append(name)
+            path = parent
+    for parent, names in lazy.subdirs.items():
+        directory = lazy.dir_ids.get(parent)
+        if directory is None:
+            continue
+        there = taken.get(parent)
+        if there is None:
+            there = taken[parent] = {lazy.groups.name(i) for i in lazy.groups.indexes(directory)}
+        if any(name in there or b".wh." + name in there for name in names):
+            return False
+    return True
+
+
+def _links(lazy: LazyLayer) -> bool:
+    """Bind hardlinks to earlier members; False when one needs the play-through."""
+    table, groups = lazy.table, lazy.groups
+    cached: dict[bytes, dict[bytes, int]] = {}
+    for i, target in sorted(table.links.items()):
+        if table.meta(i).type == SYMLINK:
+            if not target or len(target) >= PATH_MAX:
+                return False
+            continue
+        parts = [part for part in target.split(b"/") if part not in (b"", b".")]
+        if not parts or b".." in parts:
+            return False
+        parent, base = b"/".join(parts[:-1]), parts[-1]
+        known = cached.get(parent)
+        if known is None:
+            directory = lazy.dir_ids.get(parent)
+            if directory is None:
+                return False
+            if len(cached) > 64:
+                cached.clear()
+            known = cached[parent] = {groups.name(j): j for j in groups.indexes(directory)}
+        origin = known.get(base)
+        if origin is None or origin >= i or table.meta(origin).type == DIRECTORY or table.flags(origin) & WHITEOUT:
+            return False
+        origin = lazy.links.get(origin, origin)
+        if table.meta(origin).type == HARDLINK:
+            return False
+        lazy.links[i] = origin
+        lazy.last_link[origin] = i
+        lazy.link_count[origin] = lazy.link_count.get(origin, 0) + 1
+    return True

@@ -1,0 +1,253 @@
+"""The inode-like value of the merged tree, and the few system calls that extractors make on it, in memory.
+
+An `Inode` is a `Node` for readers.  Hardlinks are one inode under several names, bound when the layer is read, so
+that later layers cannot redirect them.  Errors carry the errno that Linux would give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+NAME_MAX = 255
+PATH_MAX = 4096
+_NO_XATTRS: Mapping[bytes, bytes] = {}
+
+STRERROR = {
+    "ENOENT": "no such file or directory",
+    "ENOTDIR": "not a directory",
+    "EEXIST": "file exists",
+    "EPERM": "operation not permitted",
+    "ELOOP": "too many levels of symbolic links",
+    "ENAMETOOLONG": "file name too long",
+    "EISDIR": "is a directory",
+    "EINVAL": "invalid argument",
+    "ENOTSUP": "operation not supported",
+}
+
+
+class Errno(Exception):
+    """A system call would fail: `name` is the errno, `call` the call and its path."""
+
+    def __init__(self, name: str, call: str = "") -> None:
+        super().__init__(f"{call}: {STRERROR[name]}" if call else STRERROR[name])
+        self.name = name
+
+
+class Inode:
+    """One file of a tree; the same object under two names is a hardlink.
+
+    kind: file, dir, symlink, char, block, fifo, or ghost (overlayfs lists the name and stat fails).
+    mtime: (seconds, nanoseconds), None for "the moment of unpacking".
+    layer, entry: which tar member gave type and content; None for a directory that no header describes.
+    """
+
+    __slots__ = (
+        "children",
+        "device",
+        "entry",
+        "gid",
+        "implied",
+        "ino",
+        "kind",
+        "layer",
+        "mode",
+        "mtime",
+        "nlink",
+        "opaque",
+        "size",
+        "target",
+        "uid",
+        "xattrs",
+    )
+
+    def __init__(
+        self,
+        kind: str,
+        mode: int = 0o755,
+        uid: int = 0,
+        gid: int = 0,
+        *,
+        size: int = 0,
+        mtime: tuple[int, int] | None = None,
+        target: bytes = b"",
+        device: tuple[int, int] | None = None,
+        layer: int | None = None,
+        entry: int | None = None,
+        implied: bool = False,
+    ) -> None:
+        self.kind = kind
+        self.mode = mode
+        self.uid = uid
+        self.gid = gid
+        self.size = size
+        self.mtime = mtime
+        self.target = target
+        self.device = device
+        self.layer = layer
+        self.entry = entry
+        self.implied = implied
+        self.nlink = 1
+        self.ino = 0
+        self.opaque = False
+        self.xattrs: Mapping[bytes, bytes] = _NO_XATTRS
+        self.children: dict[bytes, Inode] | None = {} if kind == "dir" else None
+
+    def __repr__(self) -> str:
+        return f"<Node {self.kind} {self.mode:04o} {self.uid}:{self.gid} {self.size} bytes>"
+
+    @property
+    def is_dir(self) -> bool:
+        return self.kind == "dir"
+
+    @property
+    def is_file(self) -> bool:
+        return self.kind == "file"
+
+    @property
+    def is_symlink(self) -> bool:
+        return self.kind == "symlink"
+
+    @property
+    def is_whiteout(self) -> bool:
+        """Whether overlayfs takes it for a whiteout: a character device 0:0, whoever made it."""
+        return self.kind == "char" and self.device == (0, 0)
+
+    def set_xattr(self, name: bytes, value: bytes) -> None:
+        """Set an extended attribute, leaving other holders of the shared empty mapping alone."""
+        self.xattrs = {**self.xattrs, name: value}
+
+
+Node = Inode
+"""The public name of what readers get."""
+
+
+class Tree:
+    """A directory tree under one root with the system calls that extractors make, confined to that root.
+
+    Paths are tuples of components, already clean.  Creating or removing a name sets the mtime of its directory to
+    "now", as a kernel does.
+    """
+
+    def __init__(self, root: Inode | None = None) -> None:
+        self.root = root or Inode("dir")
+
+    def lstat(self, path: tuple[bytes, ...]) -> Inode | None:
+        """Return the inode without following any link, None for ENOENT.  Errno ENOTDIR, ENAMETOOLONG."""
+        node = self.root
+        for i, part in enumerate(path):
+            if len(part) > NAME_MAX:
+                raise Errno("ENAMETOOLONG", f"lstat {show(path)}")
+            if node.children is None:
+                raise Errno("ENOTDIR", f"lstat {show(path[: i + 1])}")
+            child = node.children.get(part)
+            if child is None:
+                return None
+            node = child
+        return node
+
+    def exists_dir(self, path: tuple[bytes, ...]) -> Inode | None:
+        """Return the directory at `path`, None when there is none of whatever reason."""
+        try:
+            node = self.lstat(path)
+        except Errno:
+            return None
+        return node if node is not None and node.kind == "dir" else None
+
+    def resolve(self, path: tuple[bytes, ...], most: int = 255) -> tuple[bytes, ...]:
+        """Return `path` with every symlink followed inside the root, the last component too; the rest of a path
+        that does not exist is kept as it is.  Errno ELOOP past `most` links, ENOTDIR never (a later call says it).
+        """
+        todo = list(reversed(path))
+        done: list[bytes] = []
+        nodes: list[Inode | None] = [self.root]
+        links = 0
+        while todo:
+            part = todo.pop()
+            if part in (b"", b"."):
+                continue
+            if part == b"..":
+                if done:
+                    done.pop()
+                    nodes.pop()
+                continue
+            here = nodes[-1]
+            child = here.children.get(part) if here is not None and here.children is not None else None
+            if child is not None and child.kind == "symlink":
+                links += 1
+                if links > most:
+                    raise Errno("ELOOP", f"{show(path)}")
+                if child.target.startswith(b"/"):
+                    done.clear()
+                    del nodes[1:]
+                todo.extend(reversed(child.target.split(b"/")))
+                continue
+            done.append(part)
+            nodes.append(child)
+        return tuple(done)
+
+    def _parent(self, path: tuple[bytes, ...], call: str) -> dict[bytes, Inode]:
+        if len(path[-1]) > NAME_MAX or sum(map(len, path)) + len(path) >= PATH_MAX:
+            raise Errno("ENAMETOOLONG", f"{call} {show(path)}")
+        parent = self.lstat(path[:-1])
+        if parent is None:
+            raise Errno("ENOENT", f"{call} {show(path)}")
+        if parent.children is None:
+            raise Errno("ENOTDIR", f"{call} {show(path)}")
+        parent.mtime = None
+        return parent.children
+
+    def add(self, path: tuple[bytes, ...], node: Inode, call: str) -> None:
+        """Give `node` a name.  Errno EEXIST, ENOENT or ENOTDIR of the parent, ENAMETOOLONG."""
+        children = self._parent(path, call)
+        if path[-1] in children:
+            raise Errno("EEXIST", f"{call} {show(path)}")
+        children[path[-1]] = node
+
+    def link(self, target: tuple[bytes, ...], path: tuple[bytes, ...]) -> Inode:
+        """Give the inode at `target` another name and return it.  Errno ENOENT, EPERM for a directory."""
+        call = f"link {show(target)} {show(path)}"
+        try:
+            node = self.lstat(target) if target else self.root
+        except Errno as error:
+            raise Errno(error.name, call) from error
+        if node is None:
+            raise Errno("ENOENT", call)
+        if node.kind == "dir":
+            raise Errno("EPERM", call)
+        self.add(path, node, call)
+        node.nlink += 1
+        return node
+
+    def remove_all(self, path: tuple[bytes, ...]) -> None:
+        """Remove whatever is at `path`; nothing there is no error.  Names inside keep their inodes' link counts."""
+        parent = self.lstat(path[:-1])
+        if parent is None or parent.children is None:
+            return
+        node = parent.children.pop(path[-1], None)
+        if node is not None:
+            parent.mtime = None
+            _unlink(node)
+
+    def walk(self, node: Inode, path: tuple[bytes, ...]) -> Iterator[tuple[tuple[bytes, ...], Inode]]:
+        """Yield (path, inode) of `node` and all below it, parents first; children may be removed meanwhile."""
+        stack = [(path, node)]
+        while stack:
+            here, current = stack.pop()
+            yield here, current
+            if current.children:
+                stack.extend((here + (name,), child) for name, child in sorted(current.children.items(), reverse=True))
+
+
+def _unlink(node: Inode) -> None:
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        if current.children is None:
+            current.nlink -= 1
+        else:
+            stack.extend(current.children.values())
+
+
+def show(path: tuple[bytes, ...]) -> str:
+    """Return a path for a message."""
+    return "/" + b"/".join(path).decode("utf-8", "surrogateescape")

@@ -1,0 +1,95 @@
+"""The merge that the kernel's overlayfs makes of layers that were unpacked alone.
+
+Linux fs/overlayfs (namei.c, readdir.c; Documentation/filesystems/overlayfs.rst): for each path component take
+layers from the top; a whiteout or anything that is no directory ends the search, directories pile up until an
+opaque one; attributes are those of the topmost.  A directory that only one layer has is read raw, so whiteouts in
+it show up as names that cannot be stat'ed.  An opaque mark on a layer's root is ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from imagepeel.rootfs.inode import Inode
+
+
+class Merged:
+    """One directory of the merged tree: the stack of layer directories behind it, topmost first."""
+
+    __slots__ = ("_children", "ino", "stack")
+
+    def __init__(self, stack: Sequence[Inode]) -> None:
+        self.stack = tuple(stack)
+        self._children: dict[bytes, Merged | Inode] | None = None
+        self.ino = 0
+
+    @property
+    def top(self) -> Inode:
+        """The inode whose attributes the directory has."""
+        return self.stack[0]
+
+    @property
+    def children(self) -> dict[bytes, Merged | Inode]:
+        """Name -> what is there; merged on first use and kept."""
+        if self._children is None:
+            self._children = self._read()
+        return self._children
+
+    def _read(self) -> dict[bytes, Merged | Inode]:
+        return _merge(self.stack)
+
+
+class Plain(Merged):
+    """A directory of one finished tree (sequential and spec views): what is there is what it says."""
+
+    __slots__ = ()
+
+    def _read(self) -> dict[bytes, Merged | Inode]:
+        children = self.stack[0].children or {}
+        return {name: Plain((child,)) if child.kind == "dir" else child for name, child in children.items()}
+
+
+_GHOST = "ghost"
+
+
+def _merge(stack: tuple[Inode, ...]) -> dict[bytes, Merged | Inode]:
+    out: dict[bytes, Merged | Inode] = {}
+    if len(stack) == 1:
+        for name, child in (stack[0].children or {}).items():
+            if child.is_whiteout:
+                ghost = Inode(_GHOST, child.mode, layer=child.layer, entry=child.entry)
+                out[name] = ghost
+            else:
+                out[name] = Merged((child,)) if child.kind == "dir" else child
+        return out
+    open_: dict[bytes, list[Inode]] = {}  # directories whose search goes on below
+    closed: set[bytes] = set()
+    for layer in stack:
+        for name, child in (layer.children or {}).items():
+            if name in closed:
+                continue
+            piled = open_.get(name)
+            if child.kind != "dir":
+                closed.add(name)
+                if piled is None and not child.is_whiteout:
+                    out[name] = child
+                continue
+            if piled is None:
+                open_[name] = piled = []
+            piled.append(child)
+            if child.opaque:
+                closed.add(name)
+    for name, piled in open_.items():
+        out[name] = Merged(piled)
+    return out
+
+
+def merge(uppers: Sequence[Inode]) -> Merged:
+    """Return the merged root of layers that were unpacked alone, base first.
+
+    The container's own writable layer, still empty, lies on top: that is why the root always merges and why a
+    whiteout at the root never shows.
+    """
+    for upper in uppers:
+        upper.opaque = False
+    return Merged((Inode("dir"), *reversed(uppers)))

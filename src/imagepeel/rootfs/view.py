@@ -1,0 +1,295 @@
+"""One filesystem of an image: the tree that a family of runtimes makes of its layers.
+
+Layers are not untarred on top of each other, so an image has several: see `docs/explanation/views.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from imagepeel.errors import LimitExceeded, MissingBlob, NotFound, UsageError
+from imagepeel.evidence import Location, Name, raw, text
+from imagepeel.limits import DEFAULT, Limits
+from imagepeel.rootfs import containerd, umoci
+from imagepeel.rootfs.changes import LayerEntries, Refusal
+from imagepeel.rootfs.columns import lazy_upper
+from imagepeel.rootfs.inode import Inode, Tree
+from imagepeel.rootfs.overlay import Merged, Plain, merge
+from imagepeel.rootfs.resolve import Resolution, resolve
+
+if TYPE_CHECKING:
+    from imagepeel.layers.content import EntryFile
+    from imagepeel.rootfs.path import RootfsPath
+
+VIEWS = ("runtime", "spec", "sequential")
+"""Names of the views: containerd with overlayfs (the default), the image-spec's words, each layer onto the last."""
+
+OpenEntry = Callable[[int, int], "EntryFile"]
+
+
+class Rootfs:
+    """The merged tree of one view.  Paths are bytes or str, absolute, inside the image.
+
+    `refusal` is where the runtimes of this view would refuse to unpack the image; the tree is then the best effort
+    of the spec's rules without the refused entries, and `label` says so.  `complete` is False when a layer could
+    not be read.  `uppers` holds each layer's own tree (runtime view only), base first.
+    """
+
+    def __init__(
+        self,
+        root: Merged,
+        *,
+        view: str,
+        layers: Sequence[LayerEntries],
+        uppers: Sequence[Tree] = (),
+        refusal: Refusal | None = None,
+        opener: OpenEntry | None = None,
+        steps: Sequence[int | None] = (),
+        limits: Limits = DEFAULT,
+        complete: bool = True,
+    ) -> None:
+        self.view = view
+        self.layers = layers
+        self.uppers = tuple(uppers)
+        self.refusal = refusal
+        self.complete = complete
+        self._root = root
+        self._open = opener
+        self._steps = steps
+        self._limits = limits
+        self._next_ino = 1
+
+    def __repr__(self) -> str:
+        return f"<Rootfs {self.label}>"
+
+    @property
+    def label(self) -> str:
+        """The view's name, and what is wrong with the tree where something is."""
+        notes = []
+        if self.refusal is not None:
+            notes.append("best effort: the runtime refuses this image")
+        if not self.complete:
+            notes.append("incomplete: a layer could not be read")
+        return self.view + (f" ({'; '.join(notes)})" if notes else "")
+
+    @property
+    def root(self) -> Merged:
+        """The merged root directory, for code that walks the stack of layers itself."""
+        return self._root
+
+    # ---- looking up ---------------------------------------------------------------------------------------
+
+    def resolve(self, path: Name, *, cwd: Name = b"/", follow: bool = True) -> Resolution:
+        """Follow a path inside the image; never raises for what is not there.
+
+        Source: path_resolution(7); at most `Limits.symlink_hops` links.
+        """
+        found, merged = resolve(self._root, path, cwd, follow=follow, most=self._limits.symlink_hops)
+        if found.node is not None:
+            self._number(merged if merged is not None else found.node)
+            if merged is not None:
+                found.node.ino = merged.ino
+        return found
+
+    def lookup(self, path: Name, *, follow: bool = True) -> Inode:
+        """Return the node at `path`.  NotFound with the first component that is missing."""
+        found = self.resolve(path, follow=follow)
+        if found.node is None:
+            raise self._absent(path, found)
+        return found.node
+
+    def merged(self, path: Name) -> Merged:
+        """Return the merged directory at `path`.  NotFound when there is none."""
+        found, merged = resolve(self._root, path, b"/", follow=True, most=self._limits.symlink_hops)
+        if merged is None:
+            if found.node is not None:
+                raise NotFound(f"{text(raw(path))} is not a directory", hint="leave out the part after the file name")
+            raise self._absent(path, found)
+        return merged
+
+    def _absent(self, path: Name, found: Resolution) -> NotFound:
+        shown, why = text(raw(path)), found.errno
+        where = Location(path=text(found.missing))
+        if why == "ELOOP":
+            return NotFound(f"{shown} leads through too many symbolic links", where, "look at the links with trace")
+        if why == "ENOTDIR":
+            return NotFound(f"{shown} does not exist: {text(found.missing)} is not a directory", where, "check the path")
+        hint = "list its directory with ls; ls --layer N shows what one layer had"
+        if found.missing and text(found.missing) != shown:
+            return NotFound(f"{shown} does not exist: {text(found.missing)} is missing", where, hint)
+        return NotFound(f"{shown} does not exist in the {self.view} view", where, hint)
+
+    def listdir(self, path: Name) -> list[bytes]:
+        """Return the names in a directory, sorted by bytes.  NotFound when it is none."""
+        return sorted(self.merged(path).children)
+
+    def scandir(self, path: Name) -> list[tuple[bytes, Inode]]:
+        """Return (name, node) of a directory, sorted by name; links are not followed."""
+        return [(name, self._node(child)) for name, child in sorted(self.merged(path).children.items())]
+
+    def walk(self, top: Name = b"/") -> Iterator[tuple[bytes, Inode]]:
+        """Yield (absolute path, node) of `top` and all below it, depth first, names sorted by bytes.
+
+        Links are not followed; directories merged on the way are not kept, so memory stays flat.
+        """
+        found, merged = resolve(self._root, top, b"/", follow=True, most=self._limits.symlink_hops)
+        if found.node is None:
+            raise self._absent(top, found)
+        base = found.path
+        yield base, self._node(merged if merged is not None else found.node)
+        if merged is None:
+            return
+        stack = [(b"" if base == b"/" else base, iter(sorted(_fresh(merged).items())))]
+        while stack:
+            prefix, names = stack[-1]
+            for name, child in names:
+                path = prefix + b"/" + name
+                yield path, self._node(child)
+                if isinstance(child, Merged):
+                    stack.append((path, iter(sorted(_fresh(child).items()))))
+                    break
+            else:
+                stack.pop()
+
+    def _node(self, found: Merged | Inode) -> Inode:
+        self._number(found)
+        if isinstance(found, Merged):
+            found.top.ino = found.ino
+            return found.top
+        return found
+
+    def _number(self, found: Merged | Inode) -> None:
+        if not found.ino:
+            found.ino = self._next_ino
+            self._next_ino += 1
+
+    # ---- content ------------------------------------------------------------------------------------------
+
+    def open(self, what: Name | Inode) -> EntryFile:
+        """Open a regular file for reading (binary, seekable).  NotFound when it is none, MissingBlob without bytes."""
+        node = what if isinstance(what, Inode) else self.lookup(what)
+        shown = "the node" if isinstance(what, Inode) else text(raw(what))
+        if node.kind != "file":
+            raise NotFound(f"{shown} is a {node.kind}, not a regular file", hint="only regular files have content")
+        if self._open is None or node.layer is None or node.entry is None:
+            raise MissingBlob(f"the bytes of {shown} are not in this archive", self.location(node))
+        return self._open(node.layer, node.entry)
+
+    def read(self, what: Name | Inode, offset: int = 0, count: int = -1) -> bytes:
+        """Return bytes of a regular file.
+
+        `count=-1` reads to the end, at most `Limits.file_bytes` (LimitExceeded beyond it; use `open` then).
+        """
+        file = self.open(what)
+        if count < 0:
+            count = max(0, file.size - offset)
+            if count > self._limits.file_bytes:
+                raise LimitExceeded(
+                    f"a file of {file.size} bytes is too large to read whole",
+                    hint="read it in parts, or raise Limits.file_bytes",
+                )
+        return file.pread(offset, count)
+
+    def location(self, what: Name | Inode) -> Location:
+        """Return where a node comes from: layer, entry, offset of its header in the layer, history step, path."""
+        path = None
+        if isinstance(what, Inode):
+            node = what
+        else:
+            found = self.resolve(what, follow=False)
+            path = text(found.path)
+            if found.node is None:
+                return Location(path=path)
+            node = found.node
+        if node.layer is None or node.entry is None:
+            return Location(layer=node.layer, path=path)
+        entry = self.layers[node.layer].table[node.entry]
+        step = self._steps[node.layer] if node.layer < len(self._steps) else None
+        return Location(
+            layer=node.layer,
+            step=step,
+            entry=node.entry,
+            layer_offset=entry.header_offset,
+            path=path if path is not None else text(entry.path),
+        )
+
+    def __truediv__(self, name: str | bytes) -> RootfsPath:
+        from imagepeel.rootfs.path import RootfsPath
+
+        return RootfsPath(self, "/") / name
+
+
+def _fresh(merged: Merged) -> dict[bytes, Merged | Inode]:
+    """Return the children, merged anew unless somebody already keeps them."""
+    return merged._children if merged._children is not None else merged._read()
+
+
+def build(
+    layers: Sequence[LayerEntries],
+    view: str = "runtime",
+    *,
+    opener: OpenEntry | None = None,
+    steps: Sequence[int | None] = (),
+    limits: Limits = DEFAULT,
+    complete: bool = True,
+) -> Rootfs:
+    """Return the filesystem that `view` makes of `layers` (base first; `layers[i].index == i`).
+
+    UsageError for a view that does not exist.
+    """
+    if view not in VIEWS:
+        raise UsageError(f"there is no view {view!r}", hint=f"views are {', '.join(VIEWS)}")
+    uppers: list[Tree] = []
+    refusal: Refusal | None = None
+    root: Merged
+    if view == "runtime":
+        refusal = _unpack_alone(layers, uppers)
+        root = merge([upper.root for upper in uppers])
+    else:
+        tree = Tree()
+        refusal = _apply(tree, layers, view, lenient=False)
+        root = Plain((tree.root,))
+    if refusal is not None:
+        uppers = []
+        tree = Tree()
+        _apply(tree, layers, "spec", lenient=True)
+        root = Plain((tree.root,))
+    return Rootfs(
+        root,
+        view=view,
+        layers=layers,
+        uppers=uppers,
+        refusal=refusal,
+        opener=opener,
+        steps=steps,
+        limits=limits,
+        complete=complete,
+    )
+
+
+def _unpack_alone(layers: Sequence[LayerEntries], uppers: list[Tree]) -> Refusal | None:
+    for layer in layers:
+        parents = uppers[::-1]
+        upper = lazy_upper(layer, parents)
+        if upper is None:
+            upper = Tree()
+            refusal = containerd.unpack_layer(upper, layer, overlay=layer.index > 0, parents=parents)
+            if refusal is not None:
+                return refusal
+        uppers.append(upper)
+    return None
+
+
+def _apply(tree: Tree, layers: Sequence[LayerEntries], view: str, *, lenient: bool) -> Refusal | None:
+    first: Refusal | None = None
+    for layer in layers:
+        if view == "sequential":
+            refusal = containerd.unpack_layer(tree, layer, overlay=False, lenient=lenient)
+        else:
+            refusal = umoci.unpack_layer(tree, layer, lenient=lenient)
+        if refusal is not None:
+            first = first or refusal
+            if not lenient:
+                break
+    return first
