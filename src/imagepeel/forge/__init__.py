@@ -43,6 +43,7 @@ from imagepeel.forge.image import (
     layer,
 )
 from imagepeel.forge.layout import IndexSpec, index
+from imagepeel.forge.recipe import Recipe, load
 from imagepeel.forge.tar import Span, encode, encode_entry, header, pax_body, spans
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "ImageSpec",
     "IndexSpec",
     "LayerSpec",
+    "Recipe",
     "Span",
     "Step",
     "assemble",
@@ -77,6 +79,7 @@ __all__ = [
     "image",
     "index",
     "layer",
+    "load",
     "members",
     "opaque",
     "pax_body",

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from imagepeel.errors import UsageError
+from imagepeel.evidence import Location
 from imagepeel.forge.compress import SUFFIX, compress, family
 from imagepeel.forge.entry import MTIME, Entry
 from imagepeel.forge.tar import encode
@@ -365,7 +366,11 @@ def assemble(spec: ImageSpec, default: str = "gzip", force: str = "") -> Assembl
 
     blobs = []
     for index, item in enumerate(spec.layers):
-        blob = _layer_blob(spec, item, force or item.compression or default, edited, index)
+        try:
+            blob = _layer_blob(spec, item, force or item.compression or default, edited, index)
+        except UsageError as error:
+            where = msgspec.structs.replace(error.where or Location(), layer=index)
+            raise UsageError(error.what, where, error.hint) from None
         data, size = blob.data, blob.size
         for fault in faults.get("layer-bytes", ()):
             if fault.layer == index:
