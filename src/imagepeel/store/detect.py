@@ -11,13 +11,13 @@ from typing import Any
 
 import msgspec
 
-from imagepeel.errors import ImagepeelError, LimitExceeded, NotAnImage
+from imagepeel.errors import ImagepeelError, LimitExceeded, Malformed, NotAnImage
 from imagepeel.evidence import Location
 from imagepeel.limits import Limits
 from imagepeel.oci.json_document import lookup, parse_json
 from imagepeel.store.codec import decompress_to_spool, sniff_compression
 from imagepeel.store.members import Inside, Member, Members
-from imagepeel.store.sniff import HEAD, is_tar, refuse
+from imagepeel.store.sniff import HEAD, is_link_text, is_tar, refuse
 from imagepeel.store.source import Source
 from imagepeel.store.tar_members import TarMembers
 
@@ -191,10 +191,26 @@ def _by_markers(members: Members) -> Detected | None:
 def _document(members: Members, member: Member | None, problems: dict[str, ImagepeelError]) -> Any:
     if member is None or member.kind != "file":
         return None
+    place = Location(member=member.name)
     try:
-        value, _ = parse_json(
-            members.read(member, members.limits.json_bytes), Location(member=member.name), members.limits
+        data = members.read(member, members.limits.json_bytes)
+    except ImagepeelError as error:
+        problems[member.name] = error
+        return None
+    try:
+        value, _ = parse_json(data, place, members.limits)
+    except Malformed as error:
+        # git checks symbolic links out as text where links are switched off, and so do some unpackers.
+        problems[member.name] = (
+            Malformed(
+                f"{member.name} holds only the path {data.decode().strip()}: a symbolic link that was stored as text",
+                place,
+                "copy the directory again with its links",
+            )
+            if is_link_text(data)
+            else error
         )
+        return None
     except ImagepeelError as error:
         problems[member.name] = error
         return None
@@ -241,6 +257,8 @@ def _looks_like_rootfs(top: Iterable[str]) -> bool:
 
 def _flat(members: Members) -> Detected:
     top = set(members.top())
+    if top & {"docker", "registry"} and any("registry/v2/blobs/" in name for name in members.names):
+        raise _registry(members)
     if top & {"Files", "Hives", "UtilityVM"}:
         return _flat_as(
             members,
@@ -278,14 +296,17 @@ def _flat_as(members: Members, kind: str, sentence: str, *saw: str) -> Detected:
 def _not_a_layout(members: Members) -> NotAnImage:
     top = members.top()
     if members.get("docker/registry/v2/blobs") is not None or members.get("registry/v2/blobs") is not None:
-        return NotAnImage(
-            f"{members.name} is the storage of a registry, not an image",
-            hint="copy one image out of it: skopeo copy docker://HOST/NAME:TAG oci:DIR:TAG",
-        )
+        return _registry(members)
     if _looks_like_rootfs(top):
         return NotAnImage(
             f"{members.name} is a directory of files, not an image",
             hint="pack it first: tar -C DIR -c . | imagepeel explain -",
+        )
+    if members.file("index.json") is not None:
+        return NotAnImage(
+            f"{members.name} has an index.json that lists no manifests",
+            Location(member="index.json"),
+            "it is one document of an image (or of something else); give the whole layout",
         )
     blobs = members.get("blobs")
     if blobs is not None or any(_HEX_NAME.fullmatch(name) for name in top):
@@ -296,4 +317,11 @@ def _not_a_layout(members: Members) -> NotAnImage:
     return NotAnImage(
         f"{members.name} holds neither index.json nor manifest.json",
         hint="give an OCI layout, a dir: copy of skopeo or an unpacked docker save",
+    )
+
+
+def _registry(members: Members) -> NotAnImage:
+    return NotAnImage(
+        f"{members.name} is the storage of a registry, not an image",
+        hint="copy one image out of it: skopeo copy docker://HOST/NAME:TAG oci:DIR:TAG",
     )

@@ -142,9 +142,9 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
     `number` counts from 1 in archive order.  `kind` is image, attestation, artifact, helm, wasm, cosign,
     buildkit-cache, checkpoint, unknown, rootfs or layer, and `kind_reason` the sentence that says how that was
     seen.  `grammar` is the description that was followed, `grammars` all that agree on it.  `manifest` is None
-    when missing or when the grammar has none; `config` is None when missing, unreadable or lost (`lost` says
-    what is gone).  `path` are the positions in the indexes from the top, `parent` the digest of the nearest
-    index below `index.json`.
+    when missing or when the grammar has none.  `config` is None when missing, unreadable or lost (`lost` says
+    what is gone); `config_state` is present, missing, damaged, none, or other (no image config).  `path` are the
+    positions in the indexes from the top, `parent` the digest of the nearest index below `index.json`.
     """
 
     number: int = 0
@@ -184,6 +184,11 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
         return self.config.image_id if self.config else None
 
     @property
+    def tags(self) -> tuple[str, ...]:
+        """The texts of the names, each once, own names before those of the index."""
+        return tuple(dict.fromkeys(name.text for name in sorted(self.names, key=lambda name: name.inherited)))
+
+    @property
     def available(self) -> bool:
         """Whether anything of it is here: its manifest, or a grammar without manifests."""
         return self.manifest is not None or self.grammar in ("docker-archive", "docker-v1", "rootfs", "layer")
@@ -191,9 +196,7 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def complete(self) -> bool:
         """Whether the config (where there should be one) and every layer are here and readable."""
-        if not self.available or any(layer.state != "present" or layer.truncated for layer in self.layers):
-            return False
-        return self.config is not None or self.kind in ("rootfs", "layer")
+        return self.available and not self.missing and not any(layer.truncated for layer in self.layers)
 
     @property
     def runnable(self) -> bool:
@@ -206,7 +209,7 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
         found = []
         if not self.available:
             found.append("manifest")
-        elif self.config is None and self.kind not in ("rootfs", "layer"):
+        elif self.config is None and (self.kind == "image" or self.config_state in ("missing", "damaged")):
             found.append("config")
         found.extend(f"layer L{layer.index + 1} ({layer.state})" for layer in self.layers if layer.state != "present")
         return tuple(found)

@@ -65,6 +65,11 @@ def is_tar(head: bytes) -> bool:
     return True
 
 
+def is_link_text(data: bytes) -> bool:
+    """Say whether a file holds nothing but a relative path, as a symbolic link does that became a file."""
+    return len(data) < 4096 and _LINK_TEXT.fullmatch(data) is not None
+
+
 def refuse(source: Source, head: bytes) -> NoReturn:
     """Raise the error that names what a file is instead of an image, and what to do about it."""
     name = source.name
@@ -77,7 +82,7 @@ def refuse(source: Source, head: bytes) -> NoReturn:
         raise NotAnImage(f"{name} is a web page", hint="the download gave an error page; look at it in a text editor")
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
         raise _json(name, head)
-    if source.size < 4096 and _LINK_TEXT.fullmatch(head):
+    if source.size < 4096 and is_link_text(head):
         raise NotAnImage(
             f"{name} holds only a path: a symbolic link that was stored as text", hint="give the file that it names"
         )
