@@ -1,0 +1,293 @@
+"""One image of an archive, as people hold it: documents, layers, filesystems, and the process it becomes."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from imagepeel.errors import ImagepeelError, LimitExceeded
+from imagepeel.evidence import Anomaly, Location
+from imagepeel.layers.content import EntryFile
+from imagepeel.layers.history import pair_history
+from imagepeel.layers.layer import Layer
+from imagepeel.layers.scan import HASHES, LayerScan, scan_layer
+from imagepeel.limits import Limits
+from imagepeel.oci.config import HistoryStep, ImageConfig
+from imagepeel.oci.identity import chain_ids
+from imagepeel.store.records import ImageRecord
+
+if TYPE_CHECKING:
+    from imagepeel.archive import Archive
+    from imagepeel.process import Prediction
+    from imagepeel.rootfs.view import Rootfs
+
+Progress = Callable[[int], None]
+_INLINE = 8 * 1024 * 1024
+"""Stored bytes below which threads cost more than they bring."""
+
+
+class Image:
+    """An image for a container (or an exported filesystem, which is one without its paperwork).
+
+    Its bytes are read on first need, all layers in one pass each; `archive` must still be open then.
+    """
+
+    def __init__(self, archive: Archive, record: ImageRecord, *, reason: str = "") -> None:
+        self.archive = archive
+        self.record = record
+        self.reason = reason
+        """Why this image was chosen, in words, when the archive holds several."""
+        self._limits: Limits = archive.limits
+        self._lock = threading.RLock()
+        self._views: dict[str, Rootfs] = {}
+        self._scanned = False
+        self._digests = False
+        if len(record.layers) > self._limits.layers:
+            raise LimitExceeded(
+                f"the image has {len(record.layers)} layers",
+                Location(pointer="/layers"),
+                "raise Limits.layers if you trust the image",
+            )
+        steps, self._history_anomalies = pair_history(record.config, len(record.layers))
+        history = record.config.history or () if record.config is not None else ()
+        self.layers: tuple[Layer, ...] = tuple(
+            Layer(layer, step, history[step] if step is not None else None, self._limits, self.scan)
+            for layer, step in zip(record.layers, steps, strict=True)
+        )
+        """Base first; `layers[0]` is what people see as L1."""
+
+    def __repr__(self) -> str:
+        return f"<Image {self.name or self.id or '(no name)'} {self.platform or 'platform unknown'} {len(self.layers)} layers>"
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
+        from imagepeel.render.notebook import bundle
+
+        return bundle(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.RLock()
+
+    # ---- paperwork ----------------------------------------------------------------------------------------
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name the archive gives it, as written, without repetition."""
+        return tuple(dict.fromkeys(name.text for name in self.record.names))
+
+    @property
+    def name(self) -> str:
+        """Its first name, "" when it has none."""
+        return self.names[0] if self.names else ""
+
+    @property
+    def config(self) -> ImageConfig:
+        """The image config; an empty one where it is missing or was lost at export (`record.lost` says so)."""
+        return self.record.config if self.record.config is not None else ImageConfig()
+
+    @property
+    def digest(self) -> str | None:
+        """Digest of the manifest, None where the archive states none."""
+        return self.record.digest
+
+    @property
+    def id(self) -> str | None:
+        """ImageID: the digest of the config, which Docker calls the image id."""
+        return self.record.image_id
+
+    @property
+    def os(self) -> str:
+        return self.config.os or (self.record.platform.os if self.record.platform else "")
+
+    @property
+    def architecture(self) -> str:
+        return self.config.architecture or (self.record.platform.architecture if self.record.platform else "")
+
+    @property
+    def platform(self) -> str:
+        """os/architecture[/variant], from the config, else from the index; "" when neither says."""
+        if self.config.platform:
+            return self.config.platform
+        platform = self.record.platform
+        if platform is None:
+            return ""
+        return "/".join(part for part in (platform.os, platform.architecture, platform.variant) if part)
+
+    @property
+    def history(self) -> tuple[HistoryStep, ...]:
+        """The build steps that the config lists, () when it has none."""
+        return self.config.history or ()
+
+    @property
+    def chain_ids(self) -> tuple[str, ...]:
+        """ChainID of each layer: the digest of the stack so far (image-spec config.md); () when one is unknown."""
+        diff_ids = [layer.diff_id for layer in self.layers]
+        known = [diff_id for diff_id in diff_ids if diff_id is not None]
+        return tuple(chain_ids(known)) if len(known) == len(diff_ids) else ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether the config and all layers are here and could be read to their end."""
+        return self.record.complete and all(layer.error is None for layer in self.layers)
+
+    @property
+    def anomalies(self) -> tuple[Anomaly, ...]:
+        """Everything odd: documents first, then history, then layers, base first."""
+        found = [*self.record.anomalies, *self._history_anomalies]
+        for layer in self.layers:
+            found.extend(layer.anomalies)
+        declared = self.record.config.diff_ids if self.record.config is not None else None
+        if declared is not None and len(declared) != len(self.layers):
+            found.append(
+                Anomaly(
+                    code="LAYERCOUNT",
+                    message=f"the config lists {len(declared)} DiffIDs, the manifest {len(self.layers)} layers: "
+                    "every engine refuses the image",
+                    where=Location(pointer="/rootfs/diff_ids"),
+                    fatal=True,
+                )
+            )
+        return tuple(dict.fromkeys(found))
+
+    # ---- the one pass -------------------------------------------------------------------------------------
+
+    def scan(self, *, digests: bool = False, progress: Progress | None = None) -> None:
+        """Read every layer that is here once: digests, sizes, index of entries.  Later calls cost nothing.
+
+        `digests` also takes the SHA-256 of every file, which a scan without them has to repeat.  `progress` gets
+        counts of stored bytes as they are read.  LimitExceeded on bombs.
+        """
+        with self._lock:
+            if self._scanned and (self._digests or not digests):
+                return
+            todo: dict[Any, list[Layer]] = {}
+            for layer in self.layers:
+                if layer.readable and layer.record.handle is not None:
+                    todo.setdefault(layer.record.handle.key, []).append(layer)
+            groups = sorted(todo.values(), key=lambda group: -group[0].blob_size)
+            report = progress or self.archive.progress
+            points = max(8, 256 // max(1, len(groups)))
+
+            def work(group: list[Layer]) -> None:
+                scan = self._scan_one(group[0], digests, points, report)
+                for layer in group:
+                    layer.attach(scan)
+
+            _in_parallel(groups, work, sum(group[0].blob_size for group in groups))
+            self._scanned = True
+            self._digests = self._digests or digests
+            self._views.clear()
+
+    def _scan_one(self, layer: Layer, digests: bool, points: int, progress: Progress | None) -> LayerScan:
+        record = layer.record
+        key = (record.handle.key if record.handle is not None else None, digests)
+        known = self.archive.scans.get(key)
+        if known is None:
+            known = scan_layer(
+                record.source(),
+                self._limits,
+                layer=layer.index,
+                verify=self.archive.verify,
+                algorithm=_algorithm(record.digest),
+                diff_algorithm=_algorithm(record.diff_id),
+                digests=digests,
+                access_points=points,
+                progress=progress,
+            )
+            self.archive.scans[key] = known
+        return known
+
+    # ---- filesystems --------------------------------------------------------------------------------------
+
+    @property
+    def rootfs(self) -> Rootfs:
+        """The filesystem that a container sees: the `runtime` view."""
+        return self.view("runtime")
+
+    def view(self, name: str = "runtime") -> Rootfs:
+        """Return the filesystem of a named view, built on first use.  UsageError for an unknown name."""
+        from imagepeel.rootfs.view import build
+
+        with self._lock:
+            known = self._views.get(name)
+            if known is None:
+                self.scan()
+                known = self._views[name] = build(
+                    self.layers,
+                    name,
+                    opener=self._open_entry,
+                    steps=[layer.step for layer in self.layers],
+                    limits=self._limits,
+                    complete=all(layer.readable and layer.error is None for layer in self.layers),
+                )
+            return known
+
+    def _open_entry(self, layer: int, entry: int) -> EntryFile:
+        return self.layers[layer].open(entry)
+
+    # ---- what it becomes ----------------------------------------------------------------------------------
+
+    def process(self, **options: Any) -> Prediction:
+        """Predict the process that an engine starts from this image; see `imagepeel.process.Options`."""
+        from imagepeel.process import Options, predict
+
+        return predict(self.rootfs, self.config, Options(**options), architecture=self.architecture)
+
+    def explain(self) -> Any:
+        """Return the story of this image as a document: sections of claims, each with evidence and receipt."""
+        from imagepeel.explain import explain_image
+
+        return explain_image(self)
+
+
+def _algorithm(digest: str | None) -> str:
+    algorithm = (digest or "").partition(":")[0]
+    return algorithm if algorithm in HASHES else "sha256"
+
+
+def _in_parallel(groups: Sequence[list[Layer]], work: Callable[[list[Layer]], None], total: int) -> None:
+    """Run `work` on each group, on as many threads as cores when that pays; the first error wins.
+
+    Inflating and hashing release the interpreter lock, and each layer is worked on by one thread only.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = min(cores, len(groups))
+    if workers < 2 or total < _INLINE:
+        for group in groups:
+            work(group)
+        return
+    todo = list(reversed(groups))
+    errors: list[BaseException] = []
+    lock = threading.Lock()
+    stop = threading.Event()
+
+    def loop() -> None:
+        while not stop.is_set():
+            with lock:
+                if not todo:
+                    return
+                group = todo.pop()
+            try:
+                work(group)
+            except BaseException as error:
+                errors.append(error)
+                stop.set()
+
+    threads = [threading.Thread(target=loop, daemon=True, name=f"imagepeel-layer-{n}") for n in range(workers)]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            # A bounded wait, so that an interrupt from the keyboard is seen at once.
+            while thread.is_alive():
+                thread.join(0.1)
+    except BaseException:
+        stop.set()
+        raise
+    if errors:
+        raise next((e for e in errors if isinstance(e, ImagepeelError)), errors[0])

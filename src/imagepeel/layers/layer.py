@@ -1,0 +1,250 @@
+"""One layer of an image: what the documents say of it beside what its bytes are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from imagepeel.errors import MissingBlob
+from imagepeel.evidence import Anomaly, Location
+from imagepeel.formats.tar.table import Entry, EntryTable
+from imagepeel.layers.content import EntryFile, LayerContent
+from imagepeel.layers.scan import HASHES, LayerScan
+from imagepeel.oci.media_types import classify
+from imagepeel.store.records import LayerRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imagepeel.limits import Limits
+    from imagepeel.oci.config import HistoryStep
+
+
+class LayerCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """One comparison of a statement about a layer with its bytes.
+
+    `what` is "digest", "size" or "diff_id"; `ok` is None where it could not be compared (`why` says the reason).
+    """
+
+    what: str
+    stated: str
+    actual: str
+    ok: bool | None
+    why: str = ""
+
+
+class Layer:
+    """A layer in base-first order; people see index 0 as `L1`.
+
+    Reading anything about its bytes triggers the scan of all layers of its image, once.
+    """
+
+    def __init__(
+        self,
+        record: LayerRecord,
+        step: int | None,
+        history: HistoryStep | None,
+        limits: Limits,
+        scan: Callable[[], None],
+    ) -> None:
+        self.record = record
+        self.index = record.index
+        self.step = step
+        """Index of the history step that made it, None when history does not tell."""
+        self.history = history
+        self._limits = limits
+        self._trigger = scan
+        self._scan: LayerScan | None = None
+        self._content: LayerContent | None = None
+
+    def __repr__(self) -> str:
+        if self._scan is None:
+            return f"<Layer {self.label} {self.state} {self.record.size or 0} bytes stored>"
+        return f"<Layer {self.label} {self.state} {len(self.table)} entries, {self.content_size} bytes>"
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
+        from imagepeel.render.notebook import bundle
+
+        return bundle(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A decoder in the middle of a stream cannot be copied; it is made again on the next read.
+        return {**self.__dict__, "_content": None}
+
+    @property
+    def label(self) -> str:
+        """`L1` for the base layer."""
+        return f"L{self.index + 1}"
+
+    @property
+    def state(self) -> str:
+        """present, missing, foreign, encrypted, unsupported, or truncated when its member is cut off."""
+        return "truncated" if self.record.truncated else self.record.state
+
+    @property
+    def readable(self) -> bool:
+        """Whether there are bytes to read as a tar."""
+        return self.record.state == "present"
+
+    @property
+    def scan(self) -> LayerScan | None:
+        """The facts of the one pass over the bytes, None for a layer that is not there."""
+        if self._scan is None and self.readable:
+            self._trigger()
+        return self._scan
+
+    def attach(self, scan: LayerScan) -> None:
+        """Give the layer the result of its scan."""
+        self._scan = scan
+        self._content = None
+
+    @property
+    def table(self) -> EntryTable:
+        """Its entries, empty for a layer that is not there."""
+        scan = self.scan
+        return scan.table if scan is not None else EntryTable()
+
+    @property
+    def entries(self) -> EntryTable:
+        """Its tar members in stream order; `layer.entries[3]` is a light view."""
+        return self.table
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def error(self) -> Anomaly | None:
+        """Why the listing ends early, None when it is whole."""
+        return self.scan.error if self.scan is not None else None
+
+    @property
+    def media_type(self) -> str:
+        """What the manifest calls it, "" when nothing does."""
+        return self.record.media_type
+
+    @property
+    def compression(self) -> str:
+        """What the bytes are: none, gzip, zstd, bzip2 or xz; "" for a layer that is not there."""
+        return self.scan.compression if self.scan is not None else ""
+
+    @property
+    def digest(self) -> str | None:
+        """Digest of the stored bytes: computed, or as stated where they are not here or were not hashed."""
+        if self._scan is not None and self._scan.blob_digest is not None:
+            return self._scan.blob_digest
+        return self.record.digest or self.record.name_digest
+
+    @property
+    def diff_id(self) -> str | None:
+        """Digest of the uncompressed layer: computed, or as the config states it."""
+        if self._scan is not None and self._scan.diff_id is not None:
+            return self._scan.diff_id
+        return self.record.diff_id
+
+    @property
+    def blob_size(self) -> int:
+        """Stored bytes: as found, else as the descriptor states."""
+        return self.record.size if self.record.size is not None else (self.record.declared_size or 0)
+
+    @property
+    def content_size(self) -> int:
+        """Decompressed bytes, 0 for a layer that is not there."""
+        return self.scan.content_size if self.scan is not None else 0
+
+    @property
+    def checks(self) -> tuple[LayerCheck, ...]:
+        """Each statement about this layer against its bytes."""
+        record, scan = self.record, self.scan
+        if scan is None:
+            return ()
+        out: list[LayerCheck] = []
+        hashed = "" if scan.blob_digest is not None else "hashing was skipped"
+        if record.digest is not None:
+            out.append(_check("digest", record.digest, scan.blob_digest, hashed))
+        if record.declared_size is not None:
+            size = scan.blob_size
+            out.append(_check("size", str(record.declared_size), str(size), ""))
+        if record.diff_id is not None:
+            why = hashed or ("the layer is damaged" if scan.diff_id is None else "")
+            out.append(_check("diff_id", record.diff_id, scan.diff_id, why))
+        return tuple(out)
+
+    @property
+    def verified(self) -> bool | None:
+        """True when every statement that could be compared holds, False when one does not, None without any."""
+        known = [check.ok for check in self.checks if check.ok is not None]
+        hashed = any(check.ok is not None and check.what != "size" for check in self.checks)
+        if not all(known):
+            return False
+        return True if hashed else None
+
+    @property
+    def anomalies(self) -> tuple[Anomaly, ...]:
+        """What was odd about its bytes or about what is said of them."""
+        scan = self.scan
+        if scan is None:
+            return ()
+        out = list(scan.anomalies)
+        if scan.error is not None:
+            out.append(scan.error)
+        lie = self._media_type_lie(scan)
+        if lie is not None:
+            out.append(lie)
+        return tuple(out)
+
+    def _media_type_lie(self, scan: LayerScan) -> Anomaly | None:
+        if not self.media_type or self.record.descriptor is None:
+            return None
+        facts = classify(self.media_type)
+        promised = facts.compression or "none"
+        if facts.filesystem != "tar" or facts.encrypted or promised == scan.compression:
+            return None
+        says = f"the media type {self.media_type} promises compression {promised}, the bytes have {scan.compression}"
+        # containerd core/images/mediatypes.go DiffCompression: the plain OCI type is never decompressed.
+        strict = promised == "none" and not facts.docker
+        effect = (
+            ": containerd does not decompress this type and fails, Docker and podman look at the bytes"
+            if strict
+            else ": containerd, Docker and podman look at the bytes, umoci trusts the label"
+        )
+        return Anomaly(code="MEDIATYPE", message=says + effect, where=self.location)
+
+    @property
+    def location(self) -> Location:
+        """Where the layer is."""
+        record = self.record
+        return Location(
+            layer=self.index,
+            step=self.step,
+            member=record.member or None,
+            blob=record.digest,
+            archive_offset=record.archive_offset,
+        )
+
+    @property
+    def content(self) -> LayerContent:
+        """Random access to the decompressed bytes.  MissingBlob when they are not here."""
+        scan = self.scan
+        if scan is None:
+            raise MissingBlob(
+                f"the bytes of layer {self.label} are not in the archive ({self.state})",
+                self.location,
+                "save or copy the image again with all its layers",
+            )
+        if self._content is None:
+            self._content = LayerContent(self.record.source(), scan.compression, scan.access, self._limits, self.index)
+        return self._content
+
+    def open(self, entry: Entry | int) -> EntryFile:
+        """Open the content of a regular member, also of one that a later layer removed."""
+        return EntryFile(self.content, self.table[entry] if isinstance(entry, int) else entry)
+
+
+def _check(what: str, stated: str, actual: str | None, why: str) -> LayerCheck:
+    if actual is None or why:
+        return LayerCheck(what=what, stated=stated, actual=actual or "", ok=None, why=why)
+    algorithm = stated.partition(":")[0]
+    if what != "size" and algorithm not in HASHES:
+        return LayerCheck(what=what, stated=stated, actual="", ok=None, why=f"{algorithm} cannot be computed here")
+    return LayerCheck(what=what, stated=stated, actual=actual, ok=stated == actual)
