@@ -254,7 +254,9 @@ def sparse(
 ) -> Entry:
     """A sparse file of `size` logical bytes whose data stand at these byte offsets.
 
-    `form` is `gnu` (typeflag S, GNU tar manual "Old GNU Format"), `pax-0.0`, `pax-0.1` or `pax-1.0`.
+    `form` is `gnu` (typeflag S, GNU tar manual "Old GNU Format"), `pax-0.0`, `pax-0.1` or `pax-1.0`.  Chunks are
+    stored one after the other without gaps.  Go and Python read that; GNU tar wants every chunk but the last to
+    fill whole 512-byte blocks, as the ones it writes do.
     """
     return Entry(
         path=raw(path),

@@ -182,7 +182,7 @@ def encode(entries: Iterable[Entry], *, end_blocks: int = 2, trailing: bytes = b
         try:
             out += encode_entry(entry)
         except UsageError as error:
-            raise UsageError(error.what, Location(entry=index, path=text(entry.path)), error.hint) from None
+            raise UsageError(error.what, Location(entry=index, path=text(entry.path) or None), error.hint) from None
     out += b"\0" * (BLOCK * end_blocks)
     if blocking > 1:
         out += b"\0" * (-len(out) % (BLOCK * blocking))
