@@ -16,6 +16,9 @@ from imagepeel.limits import DEFAULT, Limits
 from imagepeel.oci.digest import Digest, digest_of, problem
 from imagepeel.oci.json_document import Fields, JsonObject, lookup, parse_json
 
+MOST_STEPS = 10_000
+"""History steps read of one config: a build step each, and engines stop at a few hundred layers."""
+
 
 class Healthcheck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`HEALTHCHECK`: how Docker asks whether the container is well; times are nanoseconds, 0 means inherited."""
@@ -224,5 +227,5 @@ def _history(fields: Fields) -> tuple[HistoryStep, ...] | None:
             comment=step.text("comment"),
             empty_layer=step.flag("empty_layer"),
         )
-        for step in fields.children("history")
+        for step in fields.children("history", MOST_STEPS)
     )

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from imagepeel.evidence import Anomaly, Location
+from imagepeel.limits import DEFAULT, Limits
 from imagepeel.oci.descriptor import Descriptor, descriptor_of
 from imagepeel.oci.json_document import Fields, JsonObject
 
@@ -24,8 +25,10 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
     raw: JsonObject = {}
 
 
-def index_of(value: Any, where: Location, anomalies: list[Anomaly]) -> Index:
-    """Return the index in a parsed JSON value; oddities are appended to `anomalies`."""
+def index_of(value: Any, where: Location, anomalies: list[Anomaly], limits: Limits = DEFAULT) -> Index:
+    """Return the index in a parsed JSON value; oddities are appended to `anomalies`.
+
+    At most `Limits.documents` of its manifests are read."""
     fields = Fields(value, where, anomalies)
     subject = fields.child("subject")
     listed = fields.items("manifests")
@@ -33,7 +36,7 @@ def index_of(value: Any, where: Location, anomalies: list[Anomaly]) -> Index:
         schema_version=fields.integer("schemaVersion"),
         media_type=fields.text("mediaType"),
         artifact_type=fields.text("artifactType"),
-        manifests=None if listed is None else tuple(descriptor_of(child) for child in fields.children("manifests")),
+        manifests=None if listed is None else tuple(map(descriptor_of, fields.children("manifests", limits.documents))),
         subject=descriptor_of(subject) if subject else None,
         annotations=fields.text_map("annotations"),
         raw=fields.raw,

@@ -25,6 +25,10 @@ _LONE = re.compile("[\ud800-\udfff]")
 _BOM = b"\xef\xbb\xbf"
 _DIGITS = 40
 """Digits of the longest number that is read: 64-bit numbers have 20."""
+MOST_VALUES = 1_000_000
+"""Values of one document: `[[],[],...` costs twenty times its bytes in memory, and no real document has as many."""
+MOST_ANOMALIES = 200
+"""Oddities recorded of one document; a hostile one could hold millions."""
 
 
 def parse_json(data: bytes, where: Location | None = None, limits: Limits = DEFAULT) -> tuple[Any, tuple[Anomaly, ...]]:
@@ -50,7 +54,7 @@ def parse_json(data: bytes, where: Location | None = None, limits: Limits = DEFA
         note("json-bom", "the document starts with a byte order mark, which engines refuse", fatal=True)
     if not data.strip(b" \t\r\n"):
         raise Malformed("the JSON document is empty", place, "the file was probably cut off or never written")
-    _bound_depth(data, place, limits)
+    _bound_structure(data, place, limits)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -100,8 +104,14 @@ def parse_json(data: bytes, where: Location | None = None, limits: Limits = DEFA
     return value, tuple(anomalies)
 
 
-def _bound_depth(data: bytes, where: Location, limits: Limits) -> None:
-    brackets = _STRING.sub(b"", data).translate(None, _NOT_BRACKETS)
+def _bound_structure(data: bytes, where: Location, limits: Limits) -> None:
+    outside_strings = _STRING.sub(b"", data)
+    values = sum(outside_strings.count(mark) for mark in (b",", b"[", b"{"))
+    if values > MOST_VALUES:
+        raise LimitExceeded(
+            f"the JSON document has more than {MOST_VALUES} values", where, "no real image document comes near that"
+        )
+    brackets = outside_strings.translate(None, _NOT_BRACKETS)
     # Peeling the innermost pairs costs one C-speed pass per level; only what is deeper or unbalanced is left.
     for _ in range(limits.json_depth):
         if not brackets:
@@ -185,7 +195,9 @@ class Fields:
         return Location(member=self.where.member, blob=self.where.blob, pointer=pointer)
 
     def note(self, code: str, message: str, key: str = "", *, fatal: bool = False) -> None:
-        """Record an anomaly at a field."""
+        """Record an anomaly at a field, the first `MOST_ANOMALIES` of them."""
+        if len(self.anomalies) >= MOST_ANOMALIES:
+            return
         self.anomalies.append(Anomaly(code=code, message=message, where=self.place(key), fatal=fatal))
 
     def wrong_type(self, key: str, expected: str, value: Any) -> None:
@@ -283,9 +295,18 @@ class Fields:
         self.wrong_type(key, "an object", value)
         return None
 
-    def children(self, key: str) -> Iterator[Fields]:
-        """Yield each object of a list field; elements that are none are recorded and read as empty."""
-        for index, item in enumerate(self.items(key) or ()):
+    def children(self, key: str, most: int | None = None) -> Iterator[Fields]:
+        """Yield each object of a list field; elements that are none are recorded and read as empty.
+
+        Of a list longer than `most` only the first ones come, and that is recorded.
+        """
+        listed = self.items(key) or []
+        if most is not None and len(listed) > most:
+            self.note(
+                "json-long-list", f"{key} has {len(listed)} items; only the first {most} are read", key, fatal=True
+            )
+            listed = listed[:most]
+        for index, item in enumerate(listed):
             yield Fields(item, self.where, self.anomalies, f"{self.pointer}{escaped(key)}/{index}")
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Anomaly, Location
-from imagepeel.limits import Limits
+from imagepeel.limits import DEFAULT, Limits
 from imagepeel.oci.config import HistoryStep, ImageConfig, config_of
 from imagepeel.oci.descriptor import Descriptor, descriptor_of
 from imagepeel.oci.digest import EMPTY_GZIP_LAYER, Digest, problem
@@ -58,8 +58,11 @@ def shape_of(value: Any) -> str:
     return "manifest" if manifest or lookup(value, "blobs") is not None else ""
 
 
-def manifest_of(value: Any, where: Location, anomalies: list[Anomaly]) -> Manifest:
-    """Return the manifest in a parsed JSON value; oddities are appended to `anomalies`."""
+def manifest_of(value: Any, where: Location, anomalies: list[Anomaly], limits: Limits = DEFAULT) -> Manifest:
+    """Return the manifest in a parsed JSON value; oddities are appended to `anomalies`.
+
+    At most `Limits.layers` of its layers are read.
+    """
     fields = Fields(value, where, anomalies)
     config = fields.child("config")
     subject = fields.child("subject")
@@ -70,7 +73,7 @@ def manifest_of(value: Any, where: Location, anomalies: list[Anomaly]) -> Manife
         media_type=fields.text("mediaType"),
         artifact_type=fields.text("artifactType"),
         config=descriptor_of(config) if config else None,
-        layers=tuple(descriptor_of(child) for child in fields.children(key)),
+        layers=tuple(descriptor_of(child) for child in fields.children(key, limits.layers)),
         subject=descriptor_of(subject) if subject else None,
         annotations=fields.text_map("annotations"),
         raw=fields.raw,
@@ -85,8 +88,8 @@ def schema1_of(value: Any, where: Location, anomalies: list[Anomaly], limits: Li
     engines do on conversion.
     """
     fields = Fields(value, where, anomalies)
-    blobs = [child.text("blobSum") for child in fields.children("fsLayers")]
-    texts = [child.text("v1Compatibility") for child in fields.children("history")]
+    blobs = [child.text("blobSum") for child in fields.children("fsLayers", limits.layers)]
+    texts = [child.text("v1Compatibility") for child in fields.children("history", limits.layers)]
     if len(blobs) != len(texts):
         fields.note(
             "schema1-count", f"{len(blobs)} fsLayers and {len(texts)} history entries do not pair up", fatal=True

@@ -7,6 +7,7 @@ from typing import Any
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.limits import Limits
+from imagepeel.oci.config import ImageConfig, parse_config
 from imagepeel.oci.descriptor import ENCRYPTION_PREFIX, ESTARGZ_TOC, ZSTD_CHUNKED_PREFIX, Descriptor
 from imagepeel.oci.digest import (
     Digest,
@@ -22,6 +23,8 @@ from imagepeel.oci.media_types import classify
 from imagepeel.store.members import Member, Members
 from imagepeel.store.records import DocumentCheck, Handle, LayerRecord
 
+_DOCUMENT_BUDGET = 16
+"""All documents together may have this many times the bytes of the largest single one."""
 _SUFFIXES = ("", ".tar.gz", ".tar.zst", ".tar", ".json")
 
 
@@ -35,6 +38,10 @@ class Blobs:
         self.used: set[str] = set()
         self.documents = 0
         self.anomalies: list[Anomaly] = []
+        self._budget = _DOCUMENT_BUDGET * limits.json_bytes
+        self._hashed: dict[tuple[str, str], Digest] = {}
+        self._read: dict[str, bytes] = {}
+        self._configs: dict[bytes, tuple[ImageConfig | None, str]] = {}
 
     def find(self, digest: Digest) -> Handle | None:
         """Return the way to a blob, None when the archive does not carry it.
@@ -96,7 +103,7 @@ class Blobs:
                 )
             )  # fmt: skip
             return None, member
-        checks.append(compare(role, data, digest, descriptor.size, member, stated_at))
+        checks.append(compare(role, data, digest, descriptor.size, member, stated_at, self._hashed))
         return data, member
 
     def _inline(
@@ -111,13 +118,43 @@ class Blobs:
         return data, ""
 
     def read(self, member: Member, where: Location, members: Members | None = None) -> tuple[bytes | None, str]:
-        """Return the bytes of a document member, None (with an anomaly) when it is too large or unreadable."""
+        """Return the bytes of a document member, None (with an anomaly) when it is too large or unreadable.
+
+        Each member is read once, since thousands of manifests may name the same config.
+        """
+        home = members or self.members
         self.used.update((member.name, *member.via))
+        known = self._read.get(member.name) if home is self.members else None
+        if known is not None:
+            return known, member.name
+        if member.size > self._budget:
+            self.note("document-limit", "the documents together are too large; this one is not read", where, fatal=True)
+            return None, member.name
         try:
-            return (members or self.members).read(member, self.limits.json_bytes), member.name
+            data = home.read(member, self.limits.json_bytes)
         except ImagepeelError as error:
             self.note("document-unreadable", error.what, Location(member=member.name), fatal=True)
             return None, member.name
+        self._budget -= len(data)
+        if home is self.members:
+            self._read[member.name] = data
+        return data, member.name
+
+    def config(self, data: bytes, where: Location) -> tuple[ImageConfig | None, str]:
+        """Return (config, "present"), or (None, "damaged") with an anomaly."""
+        known = self._configs.get(data)
+        if known is not None:
+            return known
+        try:
+            config, noticed = parse_config(data, where, self.limits)
+        except ImagepeelError as error:
+            self.note("document-damaged", error.what, error.where or where, fatal=True)
+            found: tuple[ImageConfig | None, str] = (None, "damaged")
+        else:
+            self.anomalies.extend(noticed)
+            found = (config, "present")
+        self._configs[data] = found
+        return found
 
     def parse(self, data: bytes, where: Location) -> Any:
         """Return the JSON value of a document, None (with an anomaly) when it is damaged."""
@@ -188,7 +225,7 @@ class Blobs:
             size=size,
             diff_id=diff_id,
             name_digest=digest_in_name(member.name) if member else None,
-            archive_offset=member.offset if member else None,
+            archive_offset=member.offset if member and member.sparse is None else None,
             descriptor=descriptor,
             urls=descriptor.urls,
             annotations=descriptor.annotations,
@@ -200,16 +237,29 @@ class Blobs:
 
 
 def compare(
-    role: str, data: bytes, digest: Digest | None, size: int | None, member: str, stated_at: Location
+    role: str,
+    data: bytes,
+    digest: Digest | None,
+    size: int | None,
+    member: str,
+    stated_at: Location,
+    hashed: dict[tuple[str, str], Digest] | None = None,
 ) -> DocumentCheck:
-    """Return the check of a document's bytes against a stated digest and size, both mismatches in one."""
+    """Return the check of a document's bytes against a stated digest and size, both mismatches in one.
+
+    `hashed` remembers digests by member and algorithm: many descriptors may name one large document.
+    """
     wrong = []
     if size is not None and size != len(data):
         wrong.append(f"{size} bytes are stated and {len(data)} are there")
     actual = ""
     checked = digest is not None and can_verify(digest)
     if digest is not None and checked:
-        actual = digest_of(data, algorithm_of(digest))
+        known = hashed if hashed is not None and member else {}
+        key = (member, algorithm_of(digest))
+        if key not in known:
+            known[key] = digest_of(data, algorithm_of(digest))
+        actual = known[key]
         if actual != digest:
             wrong.append("the bytes have another digest")
     if wrong:

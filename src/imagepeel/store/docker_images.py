@@ -22,7 +22,7 @@ from imagepeel.oci.json_document import JsonObject
 from imagepeel.oci.manifest import v1_history
 from imagepeel.store.blobs import Blobs, compare, digest_in_name
 from imagepeel.store.members import Member, leaves_root, normalise
-from imagepeel.store.oci_images import OciImages, note_layer_count, platform_of_config, read_config
+from imagepeel.store.oci_images import OciImages, note_layer_count, platform_of_config
 from imagepeel.store.records import DocumentCheck, Handle, ImageRecord, LayerRecord, Name
 
 MANIFEST = "manifest.json"
@@ -107,7 +107,7 @@ def _config(
         # Docker and podman take the digest of the bytes as the image id and never compare it with the name.
         check = msgspec.structs.replace(check, state="other name", detail="the member name spells another digest")
     checks.append(check)
-    config, state = read_config(blobs, data, Location(member=name))
+    config, state = blobs.config(data, Location(member=name))
     return name, config, state
 
 
@@ -159,11 +159,15 @@ def v1_images(blobs: Blobs) -> list[ImageRecord]:
     if not tops:
         parents = {document.parent for document in documents.values()}
         tops = {name: [] for name in documents if name not in parents} or {name: [] for name in list(documents)[:1]}
-    images = []
+    images: list[ImageRecord] = []
+    layers = 0
     for number, (top, names) in enumerate(tops.items(), 1):
-        if not blobs.count_document(place):
+        if not blobs.count_document(place) or layers > blobs.limits.documents:
+            # Many tops over one long chain would multiply.
+            blobs.note("document-limit", f"only the first {number - 1} images are read", place, fatal=True)
             break
         images.append(_v1_image(blobs, documents, top, tuple(names), number))
+        layers += len(images[-1].layers)
     return images
 
 

@@ -15,6 +15,7 @@ from imagepeel.errors import LimitExceeded, MissingBlob
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.limits import Limits
 from imagepeel.store.source import Source
+from imagepeel.store.sparse_members import Sparse
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -22,7 +23,8 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `name` is normalised, `raw_name` as stored.  `offset` is the archive offset of the first content byte and
     `header_offset` that of the first header block (PAX and GNU name headers included); both are None in a
-    directory.  `index` is the place among the members, `via` the links that were followed to get here.
+    directory.  `index` is the place among the members, `via` the links that were followed to get here, `sparse`
+    the parts of a file that is stored without its holes.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     raw_name: bytes = b""
     via: tuple[str, ...] = ()
     truncated: bool = False
+    sparse: Sparse | None = None
 
     @property
     def location(self) -> Location:
@@ -102,7 +105,9 @@ class Members(ABC):
         return (member for member in self if member.name.startswith(start))
 
     def note(self, code: str, message: str, where: Location, *, fatal: bool = False) -> None:
-        """Record an anomaly once."""
+        """Record an anomaly once, and not thousands of them."""
+        if len(self.anomalies) >= 1000:
+            return
         anomaly = Anomaly(code=code, message=message, where=where, fatal=fatal)
         if anomaly not in self.anomalies[-64:]:
             self.anomalies.append(anomaly)

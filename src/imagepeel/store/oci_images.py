@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from imagepeel.errors import ImagepeelError, Malformed
+from imagepeel.errors import Malformed
 from imagepeel.evidence import Anomaly, Location
-from imagepeel.oci.config import ImageConfig, parse_config
+from imagepeel.oci.config import ImageConfig
 from imagepeel.oci.descriptor import CONTAINERD_NAME, REF_NAME, Descriptor, Platform
 from imagepeel.oci.digest import Digest, digest_of
 from imagepeel.oci.index import Index, index_of
@@ -25,6 +25,8 @@ from imagepeel.store.classify import kind_of_descriptor, kind_of_manifest
 from imagepeel.store.records import DocumentCheck, ImageRecord, IndexRecord, LayerRecord, Name
 
 TOP = "index.json"
+_MOST_INHERITED = 50
+"""Names that an image takes over from the indexes above it: names times images must not multiply."""
 
 
 class _Read(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +48,8 @@ class OciImages:
         self.indexes: list[IndexRecord] = []
         self._where: dict[str, int] = {}
         self._indexes: dict[str, int] = {}
+        self._more_names: dict[int, list[Name]] = {}
+        self._more_index_names: dict[int, list[Name]] = {}
 
     def walk(self, index: Any) -> None:
         """Follow a parsed `index.json`.  Malformed when it is no JSON object."""
@@ -55,7 +59,7 @@ class OciImages:
         self.blobs.used.update((TOP, "oci-layout"))
         self._check_layout()
         noticed: list[Anomaly] = []
-        value = index_of(index, place, noticed)
+        value = index_of(index, place, noticed, self.blobs.limits)
         self.blobs.anomalies.extend(noticed)
         if not value.manifests:
             what = "is null or missing" if value.manifests is None else "is empty"
@@ -114,9 +118,7 @@ class OciImages:
             self.blobs.note("index-loop", f"the index {key} contains itself", stated_at)
             return
         if key in self._indexes:
-            at = self._indexes[key]
-            known = self.indexes[at]
-            self.indexes[at] = msgspec.structs.replace(known, names=merged(known.names, names))
+            self._more_index_names.setdefault(self._indexes[key], []).extend(names)
             return
         if key in self._where:
             self._again(self._where[key], descriptor, names, stated_at)
@@ -134,12 +136,9 @@ class OciImages:
                 f"two descriptors of {descriptor.digest} state {first.size} and {descriptor.size} bytes",
                 stated_at,
             )
-        self.records[at] = msgspec.structs.replace(
-            known,
-            names=merged(known.names, names),
-            platform=known.platform or descriptor.platform,
-            annotations={**descriptor.annotations, **known.annotations},
-        )
+        self._more_names.setdefault(at, []).extend(names)
+        if known.platform is None and descriptor.platform is not None:
+            self.records[at] = msgspec.structs.replace(known, platform=descriptor.platform)
 
     def _load(self, descriptor: Descriptor, stated_at: Location) -> _Read:
         role = classify(descriptor.media_type).role
@@ -231,7 +230,7 @@ class OciImages:
         index = None
         if isinstance(read.value, dict):
             noticed: list[Anomaly] = []
-            index = index_of(read.value, place, noticed)
+            index = index_of(read.value, place, noticed, self.blobs.limits)
             self.blobs.anomalies.extend(noticed)
         return IndexRecord(
             descriptor=descriptor,
@@ -247,7 +246,7 @@ class OciImages:
 
     def _manifest(self, base: ImageRecord, value: Any, where: Location, checks: list[DocumentCheck]) -> ImageRecord:
         noticed: list[Anomaly] = []
-        manifest = manifest_of(value, where, noticed)
+        manifest = manifest_of(value, where, noticed, self.blobs.limits)
         annotations = {**manifest.annotations, **base.annotations}
         kind, reason = kind_of_manifest(manifest, base.annotations, (name.text for name in base.names))
         media = classify(base.descriptor.media_type if base.descriptor else "")
@@ -283,9 +282,6 @@ class OciImages:
 
     def _layers(self, manifest: Manifest, diff_ids: tuple[str, ...], where: Location) -> tuple[LayerRecord, ...]:
         layers = manifest.layers
-        if len(layers) > self.blobs.limits.layers:
-            self.blobs.note("layer-limit", f"{len(layers)} layers; only the first are read", where, fatal=True)
-            layers = layers[: self.blobs.limits.layers]
         return tuple(
             self.blobs.layer(i, layer, diff_ids[i] if i < len(diff_ids) else None, where)
             for i, layer in enumerate(layers)
@@ -304,7 +300,7 @@ class OciImages:
             return None, member, "missing"
         if descriptor.media_type == OCI_EMPTY or (descriptor.media_type and descriptor.media_type not in IMAGE_CONFIGS):
             return None, member, "other"
-        config, state = read_config(self.blobs, data, Location(member=member or None, blob=descriptor.digest))
+        config, state = self.blobs.config(data, Location(member=member or None, blob=descriptor.digest))
         return config, member, state
 
     def _schema1(self, base: ImageRecord, value: Any, where: Location, checks: list[DocumentCheck]) -> ImageRecord:
@@ -338,23 +334,31 @@ class OciImages:
         )
 
     def _inherit_names(self) -> None:
-        """Give each image the names of the indexes that list it, directly or not."""
+        """Give each image its further names and, marked as such, those of the indexes that list it."""
+        for at, names in self._more_index_names.items():
+            known = self.indexes[at]
+            self.indexes[at] = msgspec.structs.replace(known, names=merged(known.names, names))
         above: dict[str, tuple[Name, ...]] = {}
         for record in self.indexes:
-            inherited = tuple(msgspec.structs.replace(name, inherited=True) for name in record.names)
+            inherited = tuple(msgspec.structs.replace(name, inherited=True) for name in record.names[:_MOST_INHERITED])
             if inherited and record.digest is not None:
                 above[record.digest] = inherited
         pending = list(above)
         while pending:
-            names = above[(digest := pending.pop())]
-            at = self._indexes.get(digest)
-            for child in self.indexes[at].children if at is not None else ():
+            names_above = above[(digest := pending.pop())]
+            at = self._indexes.get(digest, -1)
+            for child in self.indexes[at].children if at >= 0 else ():
                 if child in self._where:
-                    known = self.records[self._where[child]]
-                    self.records[self._where[child]] = msgspec.structs.replace(known, names=merged(known.names, names))
-                elif child in self._indexes and (more := merged(above.get(child, ()), names)) != above.get(child, ()):
-                    above[child] = more
-                    pending.append(child)
+                    self._more_names.setdefault(self._where[child], []).extend(names_above)
+                elif child in self._indexes:
+                    known_above = above.get(child, ())
+                    more = merged(known_above, names_above)[:_MOST_INHERITED]
+                    if more != known_above:
+                        above[child] = more
+                        pending.append(child)
+        for at, names in self._more_names.items():
+            image = self.records[at]
+            self.records[at] = msgspec.structs.replace(image, names=merged(image.names, names))
 
 
 def _unread(base: ImageRecord, checks: list[DocumentCheck]) -> ImageRecord:
@@ -384,17 +388,6 @@ def merged(names: Iterable[Name], more: Iterable[Name]) -> tuple[Name, ...]:
     for name in (*names, *more):
         found.setdefault((name.text, name.origin), name)
     return tuple(found.values())
-
-
-def read_config(blobs: Blobs, data: bytes, where: Location) -> tuple[ImageConfig | None, str]:
-    """Return (config, "present"), or (None, "damaged") with an anomaly."""
-    try:
-        config, noticed = parse_config(data, where, blobs.limits)
-    except ImagepeelError as error:
-        blobs.note("document-damaged", error.what, error.where or where, fatal=True)
-        return None, "damaged"
-    blobs.anomalies.extend(noticed)
-    return config, "present"
 
 
 def note_layer_count(blobs: Blobs, layers: int, config: ImageConfig, where: Location) -> None:

@@ -25,8 +25,9 @@ def reconcile(oci: list[ImageRecord], docker: list[ImageRecord], anomalies: list
     """
     records = list(oci)
     available = [record for record in oci if record.kind == "image" and record.available]
+    same_config = {record.image_id: at for at, record in enumerate(oci) if record.kind == "image" and record.image_id}
     for item in docker:
-        at = _same(records, item)
+        at = same_config.get(item.image_id) if item.image_id else None
         if at is None:
             records.append(msgspec.structs.replace(item, number=len(records) + 1))
             if available:
@@ -42,15 +43,6 @@ def reconcile(oci: list[ImageRecord], docker: list[ImageRecord], anomalies: list
             checks=(*same.checks, *item.checks),
         )
     return records
-
-
-def _same(records: list[ImageRecord], item: ImageRecord) -> int | None:
-    if item.image_id is None:
-        return None
-    for at, record in enumerate(records):
-        if record.image_id == item.image_id and record.kind == "image":
-            return at
-    return None
 
 
 def _same_layers(one: ImageRecord, other: ImageRecord) -> bool:

@@ -13,7 +13,7 @@ import msgspec
 
 from imagepeel.errors import Ambiguous, NotFound, UsageError
 from imagepeel.oci.descriptor import Platform
-from imagepeel.oci.digest import short
+from imagepeel.oci.digest import Digest, short
 from imagepeel.store.records import ImageRecord, IndexRecord
 
 _NUMBER = re.compile(r"#?(\d{1,9})")
@@ -111,7 +111,8 @@ def _by_reference(
         found = [record for record in records if any(_starts(known, hexes) for known in _digests(record))]
         for index in indexes:
             if index.digest and _starts(index.digest, hexes):
-                found.extend(record for record in _below(records, index, indexes) if record not in found)
+                known = {id(record) for record in found}
+                found.extend(record for record in _below(records, index, indexes) if id(record) not in known)
         if at and name:
             found = [record for record in found if _by_name([record], name)] or found
         return found, f"the digest {digest if at else reference}"
@@ -240,15 +241,15 @@ def _starts(digest: str, wanted: re.Match[str]) -> bool:
 
 
 def _below(records: Sequence[ImageRecord], index: IndexRecord, indexes: Sequence[IndexRecord]) -> Iterable[ImageRecord]:
-    pending, seen = [index], {index.digest}
-    children: list[str] = []
+    by_digest = {other.digest: other for other in indexes if other.digest}
+    children: set[str] = set()
+    pending = [index]
     while pending:
-        here = pending.pop()
-        children.extend(here.children)
-        for other in indexes:
-            if other.digest in here.children and other.digest not in seen:
-                seen.add(other.digest)
-                pending.append(other)
+        for child in pending.pop().children:
+            if child not in children:
+                children.add(child)
+                if child in by_digest:
+                    pending.append(by_digest[Digest(child)])
     return [record for record in records if record.digest in children]
 
 

@@ -34,11 +34,17 @@ from imagepeel.formats.tar.pax import integer, parse_pax
 from imagepeel.limits import Limits
 from imagepeel.store.members import Member, Members, leaves_root, missing, normalise
 from imagepeel.store.source import Source
+from imagepeel.store.sparse_members import Sparse, SparseSource, is_sparse, locate
 
 _WINDOW = 8192
 """Bytes per read: most archives have small documents next to each other, and a layer costs one read anyway."""
 _TAIL = 1 << 20
 """Bytes after the end marker that are looked at for hidden data."""
+_LONGEST = 4096
+"""Characters of a name that is looked up; Linux has no longer paths."""
+_NAME_BYTES = 512
+"""Bytes that the names of all members may have on average: a compressed archive could hold gigabytes of them."""
+_MOST_NOTES = 200
 _KINDS = {HARDLINK: "hardlink", SYMLINK: "symlink", DIRECTORY: "dir"}
 _FILES = (b"0", b"\0", b"7")
 
@@ -58,6 +64,7 @@ class TarMembers(Members):
         self.over_limit = walk.over_limit
         self.end = walk.end
         self._names: dict[str, Member] = {}
+        self._links = any(member.kind in ("symlink", "hardlink") for member in self._all)
         self._settle_names()
 
     def _settle_names(self) -> None:
@@ -97,6 +104,8 @@ class TarMembers(Members):
         return self._follow(wanted)
 
     def _follow(self, wanted: str) -> Member | None:
+        if not self._links or len(wanted) > _LONGEST:
+            return None
         via: list[str] = []
         name = wanted
         while True:
@@ -114,6 +123,8 @@ class TarMembers(Members):
             if leaves_root(joined):
                 self.note("outer-link-outside", f"the link {link.name} leads out of the archive", link.location)
             name = normalise(joined)
+            if len(name) > _LONGEST:
+                return None
 
     def _first_link(self, name: str) -> Member | None:
         at = 0
@@ -128,6 +139,8 @@ class TarMembers(Members):
     def source(self, member: Member) -> Source:
         if member.kind != "file" or member.offset is None:
             raise missing(member.name, member.location)
+        if member.sparse is not None:
+            return SparseSource(self.archive, member.sparse, member.name)
         return self.archive.window(member.offset, member.size, member.name)
 
     def top(self) -> tuple[str, ...]:
@@ -159,7 +172,10 @@ class _Walk:
             self._note(stop.code, stop.message, stop.offset, fatal=True)
 
     def _note(self, code: str, message: str, offset: int, *, fatal: bool = False) -> None:
-        self.anomalies.append(Anomaly(code=code, message=message, where=Location(archive_offset=offset), fatal=fatal))
+        if fatal or len(self.anomalies) < _MOST_NOTES:
+            self.anomalies.append(
+                Anomaly(code=code, message=message, where=Location(archive_offset=offset), fatal=fatal)
+            )
 
     def _read(self, offset: int, count: int) -> bytes:
         start = offset - self._at
@@ -169,7 +185,7 @@ class _Walk:
         return self._buffer[start : start + count]
 
     def _members(self) -> Iterator[Member]:
-        offset = first = index = 0
+        offset = first = index = names = 0
         records: dict[bytes, bytes] = {}
         long_name = long_link = None
         while True:
@@ -201,12 +217,18 @@ class _Walk:
                 _stop(
                     "outer-member-limit", f"the archive has more than {index} members; the rest is not listed", offset
                 )
-            if header.type == GNU_SPARSE:
-                content = self._past_sparse_map(block, content)
-            member = self._member(header, records, long_name, long_link, content, first, index)
+            names += len(long_name or b"") + len(long_link or b"") + sum(map(len, records.values()))
+            if names > _NAME_BYTES * self.limits.archive_members:
+                self.over_limit = True
+                _stop("outer-member-limit", f"the names of the first {index} members are too long together", offset)
+            sparse = self._sparse(header, block, records, content)
+            stored = 0 if header.type in HEADER_ONLY else self._size(header, records, offset)
+            if sparse is not None and header.type == GNU_SPARSE:
+                # The extension blocks of the old form lie before the content and do not count as content.
+                content = sparse.offset
+            member = self._member(header, records, long_name, long_link, content, first, index, sparse)
             yield member
             index += 1
-            stored = 0 if header.type in HEADER_ONLY else self._size(header, records, offset)
             offset = first = content + _padded(stored)
             records, long_name, long_link = {}, None, None
             if content + stored > self.source.size:
@@ -249,13 +271,13 @@ class _Walk:
             _stop("outer-bad-pax", f"a PAX header states {size} bytes", offset)
         return size
 
-    def _past_sparse_map(self, block: bytes, content: int) -> int:
-        more = block[482:483] not in (b"", b"\0")
-        while more:
-            extra = self._read(content, BLOCK)
-            content += BLOCK
-            more = len(extra) == BLOCK and extra[504:505] != b"\0"
-        return content
+    def _sparse(self, header: Header, block: bytes, records: dict[bytes, bytes], content: int) -> Sparse | None:
+        if not is_sparse(header, records):
+            return None
+        try:
+            return locate(header, block, records, content, self._read, self.limits)
+        except TarError as error:
+            _stop("outer-bad-sparse", f"a sparse member cannot be read: {error.detail}", content - BLOCK)
 
     def _member(
         self,
@@ -266,17 +288,17 @@ class _Walk:
         content: int,
         first: int,
         index: int,
+        sparse: Sparse | None,
     ) -> Member:
-        raw_name = long_name or records.get(b"path") or header.name
+        raw_name = (sparse.name if sparse else b"") or long_name or records.get(b"path") or header.name
         link = long_link or records.get(b"linkpath") or header.link
         kind = _KINDS.get(header.type, "file" if header.type in _FILES else "other")
         if header.type == REGULAR_OLD and raw_name.endswith(b"/"):
             kind = "dir"
-        sparse = header.type == GNU_SPARSE or any(key.startswith(b"GNU.sparse.") for key in records)
         name = text(raw_name)
-        if sparse:
-            kind = "other"
-            self._note("outer-sparse", f"the member {name} is stored as a sparse file and is not read", first)
+        if sparse is not None:
+            kind = "file"
+            self._note("outer-sparse", f"the member {name} is stored without its holes, which are filled in", first)
         if leaves_root(name):
             self._note("outer-dotdot", f"the member name {name} climbs out of the archive; it is kept inside", first)
         size = 0 if header.type in HEADER_ONLY else self._size(header, records, first)
@@ -284,8 +306,9 @@ class _Walk:
             name=normalise(name),
             raw_name=raw_name,
             kind=kind,
-            size=size,
-            offset=content,
+            size=sparse.size if sparse else size,
+            offset=sparse.offset if sparse else content,
+            sparse=sparse,
             header_offset=first,
             index=index,
             target=text(link) if kind in ("symlink", "hardlink") else "",
