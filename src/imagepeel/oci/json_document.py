@@ -21,6 +21,7 @@ JsonObject = dict[str, Any]
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 """One JSON string; an unterminated one runs to the end, so that matching stays linear on any input."""
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_ROUND = bytes.maketrans(b"[{]}", b"(())")
 _LONE = re.compile("[\ud800-\udfff]")
 _BOM = b"\xef\xbb\xbf"
 _DIGITS = 40
@@ -111,21 +112,18 @@ def _bound_structure(data: bytes, where: Location, limits: Limits) -> None:
         raise LimitExceeded(
             f"the JSON document has more than {MOST_VALUES} values", where, "no real image document comes near that"
         )
-    brackets = outside_strings.translate(None, _NOT_BRACKETS)
-    # Peeling the innermost pairs costs one C-speed pass per level; only what is deeper or unbalanced is left.
+    brackets = outside_strings.translate(_ROUND, _NOT_BRACKETS)
+    # Taking the innermost pairs away costs one C-speed pass per level; what is left is deeper or unbalanced.
     for _ in range(limits.json_depth):
         if not brackets:
             return
-        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
-    depth = 0
-    for bracket in brackets:
-        depth += 1 if bracket in b"[{" else -1
-        if depth > limits.json_depth:
-            raise LimitExceeded(
-                f"the JSON document is nested deeper than {limits.json_depth} levels",
-                where,
-                "no real image document comes near that",
-            )
+        brackets = brackets.replace(b"()", b"")
+    if b"()" in brackets or brackets.count(b"(") > limits.json_depth:
+        raise LimitExceeded(
+            f"the JSON document is nested deeper than {limits.json_depth} levels",
+            where,
+            "no real image document comes near that",
+        )
 
 
 def _refuse(what: str, where: Location) -> NoReturn:
