@@ -59,7 +59,8 @@ class Image:
         """Base first; `layers[0]` is what people see as L1."""
 
     def __repr__(self) -> str:
-        return f"<Image {self.name or self.id or '(no name)'} {self.platform or 'platform unknown'} {len(self.layers)} layers>"
+        name = self.name or self.id or "(no name)"
+        return f"<Image {name} {self.platform or 'platform unknown'} {len(self.layers)} layers>"
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
         from imagepeel.render.notebook import bundle

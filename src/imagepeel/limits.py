@@ -41,6 +41,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Layers of one image; engines stop at 125 to 500."""
     header_bytes: int = 1 * MiB
     """One PAX or GNU extension body: the cap of Go's archive/tar."""
+    name_bytes: int = 512 * MiB
+    """All names and extension records of one layer together."""
     sparse_entries: int = 65_536
     """Regions of one sparse file map."""
     zstd_window_bytes: int = 128 * MiB
@@ -65,6 +67,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             ratio_floor=64 * MiB,
             entries=1_000_000,
             layers=150,
+            name_bytes=128 * MiB,
         )
 
 

@@ -104,13 +104,13 @@ def run(layer: LayerEntries, apply: object, *, lenient: bool = False) -> Refusal
             if not lenient:
                 return refusal
             first = first or refusal
-    error = layer.error
-    if error is not None and first is None:
+    damage = layer.error
+    if damage is not None and first is None:
         first = Refusal(
-            reason=error.message,
+            reason=damage.message,
             layer=layer.index,
             entry=len(layer.table),
-            offset=error.where.layer_offset or 0,
+            offset=damage.where.layer_offset or 0,
             path="",
         )
     return first

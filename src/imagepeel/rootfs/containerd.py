@@ -77,6 +77,8 @@ class _Unpack:
     def entry(self, entry: Entry) -> None:
         tree = self.tree
         name = go_clean(entry.raw_name)
+        if sum(map(len, name)) + len(name) >= PATH_MAX:
+            raise Errno("ENAMETOOLONG", text(entry.raw_name))
         base = name[-1] if name else b""
         parent = tree.resolve(tuple(name[:-1]))
         if base in (b"", b".."):
@@ -99,15 +101,11 @@ class _Unpack:
         self.unpacked.add(path)
 
     def make_parent(self, path: Path) -> None:
-        node = self.tree.lstat(path)
-        if node is not None:
-            if node.kind != "dir":
-                raise Errno("ENOTDIR", f"mkparent {show(path)}")
-            return
-        if len(path) > 1:
-            self.make_parent(path[:-1])
-        new = Inode("dir", implied=True, layer=None)
-        self.tree.add(path, new, "mkdir")
+        for made, new in self.tree.make_dirs(path):
+            self.inherit(made, new)
+
+    def inherit(self, path: Path, new: Inode) -> None:
+        """Copy what the topmost lower layer says of a directory to one that this layer only implies."""
         for lower in self.parents:
             try:
                 like = lower.lstat(lower.resolve(path))
@@ -115,9 +113,10 @@ class _Unpack:
                 continue
             if like is not None:
                 if like.kind == "dir":
-                    # The copied time stays only until something is created inside, which moves it to "now".
                     new.mode, new.uid, new.gid, new.xattrs = like.mode, like.uid, like.gid, like.xattrs
-                    new.mtime, new.layer, new.entry = like.mtime, like.layer, like.entry
+                    new.layer, new.entry = like.layer, like.entry
+                    # The copied time stays only until something is created inside, which moves it to "now".
+                    new.mtime = None if new.children else like.mtime
                 # A whiteout or file of that name hides deeper directories: nothing to copy from.
                 return
 
@@ -143,7 +142,7 @@ class _Unpack:
             else:
                 tree.remove_all((*parent, base[4:]))
         except Errno as error:
-            raise Refused(f'failed to convert whiteout file "{text(b"/".join(entry.path.split(b"/")[1:]))}": {error}') from error
+            raise Refused(f'failed to convert whiteout file "{text(entry.path[1:])}": {error}') from error
 
     def create(self, entry: Entry, path: Path, existing: Inode | None) -> None:
         tree = self.tree

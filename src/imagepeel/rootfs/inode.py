@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from imagepeel.errors import LimitExceeded
+from imagepeel.evidence import Location
+
 NAME_MAX = 255
 PATH_MAX = 4096
 _NO_XATTRS: Mapping[bytes, bytes] = {}
@@ -128,8 +131,9 @@ class Tree:
     "now", as a kernel does.
     """
 
-    def __init__(self, root: Inode | None = None) -> None:
+    def __init__(self, root: Inode | None = None, *, implied: int = 1_000_000) -> None:
         self.root = root or Inode("dir")
+        self._implied_left = implied
 
     def lstat(self, path: tuple[bytes, ...]) -> Inode | None:
         """Return the inode without following any link, None for ENOENT.  Errno ENOTDIR, ENAMETOOLONG."""
@@ -203,6 +207,39 @@ class Tree:
             raise Errno("EEXIST", f"{call} {show(path)}")
         children[path[-1]] = node
 
+    def make_dirs(self, path: tuple[bytes, ...], *, replace: bool = False) -> list[tuple[tuple[bytes, ...], Inode]]:
+        """Create the directories of `path` that are missing and return them with their paths, outermost first.
+
+        Something that is no directory on the way is Errno ENOTDIR, or goes when `replace`.  LimitExceeded when a
+        tree implies more directories than any real image: few bytes of a tar name thousands of them.
+        """
+        made: list[tuple[tuple[bytes, ...], Inode]] = []
+        node = self.root
+        for depth, part in enumerate(path, 1):
+            children = node.children
+            assert children is not None
+            child = children.get(part)
+            if child is not None and child.kind != "dir":
+                if not replace:
+                    raise Errno("ENOTDIR", f"mkparent {show(path[:depth])}")
+                self.remove_all(path[:depth])
+                child = None
+            if child is None:
+                if len(part) > NAME_MAX:
+                    raise Errno("ENAMETOOLONG", f"mkdir {show(path[:depth])}")
+                self._implied_left -= 1
+                if self._implied_left < 0:
+                    raise LimitExceeded(
+                        "the names of the layers imply too many directories",
+                        Location(path=show(path[:depth])),
+                        "the image is a bomb: do not unpack it",
+                    )
+                child = children[part] = Inode("dir", implied=True)
+                node.mtime = None
+                made.append((path[:depth], child))
+            node = child
+        return made
+
     def link(self, target: tuple[bytes, ...], path: tuple[bytes, ...]) -> Inode:
         """Give the inode at `target` another name and return it.  Errno ENOENT, EPERM for a directory."""
         call = f"link {show(target)} {show(path)}"
@@ -235,7 +272,7 @@ class Tree:
             here, current = stack.pop()
             yield here, current
             if current.children:
-                stack.extend((here + (name,), child) for name, child in sorted(current.children.items(), reverse=True))
+                stack.extend(((*here, name), child) for name, child in sorted(current.children.items(), reverse=True))
 
 
 def _unlink(node: Inode) -> None:

@@ -9,7 +9,18 @@ from __future__ import annotations
 
 from imagepeel.evidence import text
 from imagepeel.formats.tar.table import Entry
-from imagepeel.rootfs.changes import KIND, OPAQUE, WHITEOUT, LayerEntries, Refusal, Refused, go_clean, new_inode, owner, run
+from imagepeel.rootfs.changes import (
+    KIND,
+    OPAQUE,
+    WHITEOUT,
+    LayerEntries,
+    Refusal,
+    Refused,
+    go_clean,
+    new_inode,
+    owner,
+    run,
+)
 from imagepeel.rootfs.containerd import settable
 from imagepeel.rootfs.inode import PATH_MAX, Errno, Inode, Tree, show
 
@@ -30,12 +41,13 @@ class _Unpack:
 
     def entry(self, entry: Entry) -> None:
         tree = self.tree
-        name = tuple(part for part in go_clean(b"/" + entry.raw_name))
+        name = tuple(go_clean(b"/" + entry.raw_name))
+        if sum(map(len, name)) + len(name) >= PATH_MAX:
+            raise Refused(f"unpack entry: {text(entry.raw_name)}: file name too long")
         if not name:
             if entry.type != b"5":
-                raise Refused(
-                    f"unpack entry: {text(entry.raw_name)}: malicious tar entry -- refusing to change type of root directory"
-                )
+                what = "malicious tar entry -- refusing to change type of root directory"
+                raise Refused(f"unpack entry: {text(entry.raw_name)}: {what}")
             self.metadata(entry, tree.root, ())
             return
         try:
@@ -55,7 +67,7 @@ class _Unpack:
             self.restore(parent, before)
             return
         path = (*parent, base)
-        self.make_parents(parent)
+        tree.make_dirs(parent, replace=True)
         try:
             existing = tree.lstat(path)
         except Errno:
@@ -83,17 +95,6 @@ class _Unpack:
         node = self.tree.exists_dir(path)
         if before is not None and node is not None:
             node.mode, node.uid, node.gid, node.mtime = before
-
-    def make_parents(self, path: Path) -> None:
-        tree = self.tree
-        for depth in range(1, len(path) + 1):
-            here = path[:depth]
-            node = tree.lstat(here)
-            if node is not None and node.kind != "dir":
-                tree.remove_all(here)
-                node = None
-            if node is None:
-                tree.add(here, Inode("dir", implied=True, layer=None), "mkdir")
 
     def whiteout(self, parent: Path, base: bytes) -> None:
         tree = self.tree

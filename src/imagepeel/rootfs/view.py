@@ -114,7 +114,8 @@ class Rootfs:
         if why == "ELOOP":
             return NotFound(f"{shown} leads through too many symbolic links", where, "look at the links with trace")
         if why == "ENOTDIR":
-            return NotFound(f"{shown} does not exist: {text(found.missing)} is not a directory", where, "check the path")
+            what = f"{shown} does not exist: {text(found.missing)} is not a directory"
+            return NotFound(what, where, "check the path")
         hint = "list its directory with ls; ls --layer N shows what one layer had"
         if found.missing and text(found.missing) != shown:
             return NotFound(f"{shown} does not exist: {text(found.missing)} is missing", where, hint)

@@ -17,11 +17,13 @@ from imagepeel.evidence import Location
 from imagepeel.limits import DEFAULT, Limits
 from imagepeel.store.source import Source, Spool
 
+_zlib: Any
 try:
     # Inflates 1.9 times faster and, unlike isal, its decompressor has copy(), which random access stands on.
     from zlib_ng import zlib_ng as _zlib
-except ImportError:  # pragma: no cover - the same code path over the standard library
-    _zlib = _stdlib_zlib  # type: ignore[assignment]
+except ImportError:
+    # The same code path over the standard library.
+    _zlib = _stdlib_zlib
 
 PIECE = 1024 * 1024
 """Most bytes of content per piece."""

@@ -7,6 +7,7 @@ can be read by several threads.
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import tempfile
 from abc import ABC, abstractmethod
@@ -87,9 +88,8 @@ class FileSource(Source):
             # O_NONBLOCK: opening a FIFO for reading would otherwise wait for a writer for ever.
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0), dir_fd=dir_fd)
         except OSError as error:
-            raise NotFound(f"cannot open {shown}: {error.strerror}", hint="check the path and its permissions") from error
-        import stat
-
+            what = f"cannot open {shown}: {error.strerror}"
+            raise NotFound(what, hint="check the path and its permissions") from error
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             os.close(fd)
             raise Unsupported(f"{shown} is not a regular file", hint="use - to read an archive from standard input")
@@ -193,8 +193,6 @@ def spool_stdin(limits: Limits, *, progress: Progress | None = None) -> FileSour
     stream = sys.stdin.buffer
     try:
         fd = stream.fileno()
-        import stat
-
         if stat.S_ISREG(os.fstat(fd).st_mode) and stream.tell() == 0:
             return FileSource(os.dup(fd), "-")
     except (OSError, ValueError):

@@ -9,14 +9,12 @@ and the reason in `error`; bytes after the end of the archive are counted and de
 from __future__ import annotations
 
 import hashlib
-from array import array
 from typing import NamedTuple
 
-
-from imagepeel.errors import LimitExceeded
 from imagepeel.evidence import Anomaly, Location, text
 from imagepeel.formats.tar import pax as pax_format
 from imagepeel.formats.tar import sparse as sparse_format
+from imagepeel.formats.tar.builder import MEMO, TableBuilder
 from imagepeel.formats.tar.header import (
     BLOCK,
     DIRECTORY,
@@ -41,32 +39,16 @@ from imagepeel.formats.tar.header import (
     parse_header,
     string,
 )
-from imagepeel.formats.tar.table import (
-    DOT_SLASH,
-    ESCAPES,
-    HAS_EXTRA,
-    ODD_NAME,
-    SLASH,
-    TRAILING,
-    UNHASHED,
-    WHITEOUT,
-    EntryTable,
-    Extra,
-    Meta,
-    clean,
-)
+from imagepeel.formats.tar.table import HAS_EXTRA, UNHASHED, EntryTable, Extra, Meta
 from imagepeel.limits import DEFAULT, Limits
 
 try:
     # The same checksums at 10 to 60 times the speed; the results are identical by definition.
     from zlib_ng.zlib_ng import adler32, crc32
-except ImportError:  # pragma: no branch - either import gives the same two functions
-    from zlib import adler32, crc32  # type: ignore[assignment]
+except ImportError:
+    from zlib import adler32, crc32
 
 _PLAIN = frozenset((REGULAR, REGULAR_OLD, DIRECTORY, SYMLINK, HARDLINK))
-_MEMO = 8192
-"""Entries of each memo before it starts anew: layers have few distinct values, hostile ones as many as they like."""
-
 
 class Tail(NamedTuple):
     """What stands after the end of the archive: part of the DiffID, invisible to every runtime."""
@@ -87,6 +69,7 @@ class TarScanner:
 
     def __init__(self, limits: Limits = DEFAULT, *, layer: int | None = None, digests: bool = False) -> None:
         self.table = EntryTable()
+        self._builder = TableBuilder(self.table, limits, layer)
         self.error: Anomaly | None = None
         self.anomalies: list[Anomaly] = []
         self.tail: Tail | None = None
@@ -124,9 +107,6 @@ class TarScanner:
         self._memo_sum: dict[bytes, int] = {}
         self._memo_ids: dict[bytes, tuple[int, int, int]] = {}
         self._memo_tail: dict[bytes, tuple[str, bytes, bytes, int, int, bytes]] = {}
-        self._memo_meta: dict[object, int] = {}
-        self._memo_dir: dict[bytes, tuple[int, int]] = {b"": (0, 0)}
-        self._dir_ids: dict[bytes, int] = {b"": 0}
 
     # ---- the stream ---------------------------------------------------------------------------------------
 
@@ -197,7 +177,7 @@ class TarScanner:
             at += BLOCK
             if (
                 expected < 0
-                or (adler32(block) & 0xFFFF) != expected
+                or expected != adler32(block) & 0xFFFF
                 or not block.isascii()
                 or self._first >= 0
                 or self._pending is not None
@@ -324,8 +304,8 @@ class TarScanner:
         except TarError:
             return -1
         total = stated - 8 * 0x20 + sum(field)
-        value = total + 1 if 0 <= total and total + 1 < 65521 else -1
-        if len(self._memo_sum) >= _MEMO:
+        value = total + 1 if 0 <= total < 65520 else -1
+        if len(self._memo_sum) >= MEMO:
             self._memo_sum.clear()
         self._memo_sum[field] = value
         return value
@@ -348,7 +328,7 @@ class TarScanner:
                 ids = (octal(block[100:108]), octal(block[108:116]), octal(block[116:124]))
             except TarError:
                 return False
-            if len(self._memo_ids) >= _MEMO:
+            if len(self._memo_ids) >= MEMO:
                 self._memo_ids.clear()
             self._memo_ids[block[100:124]] = ids
         tail = self._memo_tail.get(block[257:])
@@ -363,10 +343,11 @@ class TarScanner:
         if kind == REGULAR_OLD:
             kind = DIRECTORY if name.endswith(b"/") else REGULAR
         key = (kind, ids, format_, uname, gname, major, minor)
-        meta = self._memo_meta.get(key)
+        builder = self._builder
+        meta = builder.metas.get(key)
         if meta is None:
-            meta = self._intern(Meta(kind, *ids, major, minor, uname, gname, format_), key)
-        self._add(name, meta, offset, 1, 0 if kind in HEADER_ONLY else size, mtime, 0)
+            meta = builder.intern(Meta(kind, *ids, major, minor, uname, gname, format_), key)
+        builder.add(name, meta, offset, 1, 0 if kind in HEADER_ONLY else size, mtime, 0)
         if kind == REGULAR:
             if size:
                 self._start_hash(size)
@@ -384,7 +365,7 @@ class TarScanner:
             name = string(block[:100])
             prefix = header.name[: len(header.name) - len(name) - 1] if len(header.name) > len(name) else b""
         value = (header.format, header.uname, header.gname, header.major, header.minor, prefix)
-        if len(self._memo_tail) >= _MEMO:
+        if len(self._memo_tail) >= MEMO:
             self._memo_tail.clear()
         self._memo_tail[block[257:]] = value
         return value
@@ -474,6 +455,7 @@ class TarScanner:
 
     def _finish_body(self) -> None:
         body, self._body = bytes(self._body or b""), None
+        self._builder.keep(len(body), self._pos)
         if self._pending is not None:
             self._sparse_map(body)
         elif self._body_type == PAX:
@@ -577,14 +559,15 @@ class TarScanner:
         """Add an entry from a full header; content and padding still to come are already set."""
         table = self.table
         kind = header.type
-        key = Meta(
-            kind, header.mode, header.uid, header.gid, header.major, header.minor, header.uname, header.gname, header.format
-        )
-        meta = self._memo_meta.get(key)
+        h = header
+        key = Meta(kind, h.mode, h.uid, h.gid, h.major, h.minor, h.uname, h.gname, h.format)
+        builder = self._builder
+        meta = builder.metas.get(key)
         if meta is None:
-            meta = self._intern(key, key)
+            meta = builder.intern(key, key)
         left, pad = self._left, self._pad
-        self._add(header.name, meta, first, header_bytes // BLOCK, 0 if kind in HEADER_ONLY else header.size, header.mtime, nanos)
+        size = 0 if kind in HEADER_ONLY else h.size
+        builder.add(h.name, meta, first, header_bytes // BLOCK, size, h.mtime, nanos)
         index = len(table) - 1
         if extra is not None:
             table.extras[index] = extra
@@ -594,86 +577,6 @@ class TarScanner:
         if kind == REGULAR and left and (extra is None or extra.sparse is None):
             self._start_hash(left)
         self._left, self._pad = left, pad
-
-    def _intern(self, meta: Meta, key: object) -> int:
-        metas = self.table.metas
-        if len(self._memo_meta) >= _MEMO:
-            self._memo_meta.clear()
-        index = len(metas)
-        metas.append(meta)
-        self._memo_meta[key] = index
-        return index
-
-    def _add(self, name: bytes, meta: int, offset: int, blocks: int, size: int, mtime: int, nanos: int) -> None:
-        table = self.table
-        index = len(table._header)
-        if index >= self._limits.entries:
-            raise LimitExceeded(
-                f"a layer has more than {self._limits.entries} entries",
-                Location(layer=self._layer, entry=index, layer_offset=offset),
-                "raise Limits.entries if you trust the image",
-            )
-        flags = UNHASHED
-        directory, _, base = name.rpartition(b"/")
-        if not base:
-            flags |= TRAILING
-            directory, _, base = directory.rpartition(b"/")
-        known = self._memo_dir.get(directory)
-        if known is None:
-            known = self._directory(directory)
-        if known[1] < 0 or base in (b"", b".", b"..") or (not directory and name[:1] == b"/"):
-            table._raw_names[index] = name
-            directory_id, base, flags = self._split(name, flags & ~TRAILING)
-        else:
-            directory_id = known[0]
-            flags |= known[1]
-        if base[:4] == b".wh.":
-            flags |= WHITEOUT
-        table._header.append(offset)
-        table._blocks.append(blocks)
-        table._size.append(size)
-        table._mtime.append(min(max(mtime, -(1 << 63)), (1 << 63) - 1))
-        if nanos or table._nanos is not None:
-            if table._nanos is None:
-                table._nanos = array("i", bytes(4 * index))
-            table._nanos.append(nanos)
-        table._meta.append(meta)
-        table._dir.append(directory_id)
-        table._names += base
-        table._name_end.append(len(table._names))
-        table._flags.append(flags)
-        table._crc.append(0)
-        if table.digests is not None:
-            table.digests += bytes(32)
-
-    def _directory(self, directory: bytes) -> tuple[int, int]:
-        """Return (id, name flags) of a raw directory; flags -1 when the raw name cannot be rebuilt from them."""
-        cleaned, escapes = clean(directory)
-        flags = -1
-        if not escapes:
-            if directory == cleaned:
-                flags = 0
-            elif directory == b"./" + cleaned or directory == b".":
-                flags = DOT_SLASH
-            elif directory == b"/" + cleaned and cleaned:
-                flags = SLASH
-        value = (self._dir_id(cleaned), flags)
-        if len(self._memo_dir) < 64 * _MEMO:
-            self._memo_dir[directory] = value
-        return value
-
-    def _dir_id(self, cleaned: bytes) -> int:
-        known = self._dir_ids.get(cleaned)
-        if known is None:
-            known = len(self.table.dirs)
-            self.table.dirs.append(cleaned)
-            self._dir_ids[cleaned] = known
-        return known
-
-    def _split(self, name: bytes, flags: int) -> tuple[int, bytes, int]:
-        cleaned, escapes = clean(name)
-        directory, _, base = cleaned.rpartition(b"/")
-        return self._dir_id(directory), base, flags | ODD_NAME | (ESCAPES if escapes else 0)
 
     def _start_hash(self, size: int) -> None:
         self._left, self._pad = size, -size % BLOCK

@@ -1,0 +1,131 @@
+"""Writes entries into the columns of a table: interning of directories and of what headers share."""
+
+from __future__ import annotations
+
+from array import array
+
+from imagepeel.errors import LimitExceeded
+from imagepeel.evidence import Location
+from imagepeel.formats.tar.table import (
+    DOT_SLASH,
+    ESCAPES,
+    ODD_NAME,
+    SLASH,
+    TRAILING,
+    UNHASHED,
+    WHITEOUT,
+    EntryTable,
+    Meta,
+    clean,
+)
+from imagepeel.limits import Limits
+
+MEMO = 8192
+"""Entries of each memo before it starts anew: layers have few distinct values, hostile ones as many as they like."""
+
+
+class TableBuilder:
+    """Appends to one table.  `metas` maps a caller's key to the index of an interned `Meta`."""
+
+    def __init__(self, table: EntryTable, limits: Limits, layer: int | None) -> None:
+        self.table = table
+        self.metas: dict[object, int] = {}
+        self._limits = limits
+        self._layer = layer
+        self._kept = 0
+        self._memo_dir: dict[bytes, tuple[int, int]] = {b"": (0, 0)}
+        self._dir_ids: dict[bytes, int] = {b"": 0}
+
+    def intern(self, meta: Meta, key: object) -> int:
+        """Keep a new `Meta` under the caller's key and return its index."""
+        metas = self.table.metas
+        if len(self.metas) >= MEMO:
+            self.metas.clear()
+        index = len(metas)
+        metas.append(meta)
+        self.metas[key] = index
+        return index
+
+    def keep(self, count: int, offset: int) -> None:
+        """Account for bytes of long names and records.  LimitExceeded past `Limits.name_bytes`."""
+        self._kept += count
+        if self._kept > self._limits.name_bytes:
+            raise LimitExceeded(
+                f"the names and extension headers of a layer exceed {self._limits.name_bytes} bytes",
+                Location(layer=self._layer, entry=len(self.table), layer_offset=offset),
+                "raise Limits.name_bytes if you trust the image",
+            )
+
+    def add(self, name: bytes, meta: int, offset: int, blocks: int, size: int, mtime: int, nanos: int) -> None:
+        """Append one entry.  LimitExceeded past `Limits.entries`."""
+        table = self.table
+        index = len(table._header)
+        if index >= self._limits.entries:
+            raise LimitExceeded(
+                f"a layer has more than {self._limits.entries} entries",
+                Location(layer=self._layer, entry=index, layer_offset=offset),
+                "raise Limits.entries if you trust the image",
+            )
+        if len(name) > 255:
+            self.keep(len(name), offset)
+        flags = UNHASHED
+        directory, _, base = name.rpartition(b"/")
+        if not base:
+            flags |= TRAILING
+            directory, _, base = directory.rpartition(b"/")
+        known = self._memo_dir.get(directory)
+        if known is None:
+            known = self._directory(directory)
+        if known[1] < 0 or base in (b"", b".", b"..") or (not directory and name[:1] == b"/"):
+            table._raw_names[index] = name
+            directory_id, base, flags = self._split(name, flags & ~TRAILING)
+        else:
+            directory_id = known[0]
+            flags |= known[1]
+        if base[:4] == b".wh.":
+            flags |= WHITEOUT
+        table._header.append(offset)
+        table._blocks.append(blocks)
+        table._size.append(size)
+        table._mtime.append(min(max(mtime, -(1 << 63)), (1 << 63) - 1))
+        if nanos or table._nanos is not None:
+            if table._nanos is None:
+                table._nanos = array("i", bytes(4 * index))
+            table._nanos.append(nanos)
+        table._meta.append(meta)
+        table._dir.append(directory_id)
+        table._names += base
+        table._name_end.append(len(table._names))
+        table._flags.append(flags)
+        table._crc.append(0)
+        if table.digests is not None:
+            table.digests += bytes(32)
+
+    def _directory(self, directory: bytes) -> tuple[int, int]:
+        """Return (id, name flags) of a raw directory; flags -1 when the raw name cannot be rebuilt from them."""
+        cleaned, escapes = clean(directory)
+        flags = -1
+        if not escapes:
+            if directory == cleaned:
+                flags = 0
+            elif directory == b"./" + cleaned or directory == b".":
+                flags = DOT_SLASH
+            elif directory == b"/" + cleaned and cleaned:
+                flags = SLASH
+        value = (self._dir_id(cleaned), flags)
+        if len(self._memo_dir) < 64 * MEMO:
+            self._memo_dir[directory] = value
+        return value
+
+    def _dir_id(self, cleaned: bytes) -> int:
+        known = self._dir_ids.get(cleaned)
+        if known is None:
+            known = len(self.table.dirs)
+            self.table.dirs.append(cleaned)
+            self._dir_ids[cleaned] = known
+        return known
+
+    def _split(self, name: bytes, flags: int) -> tuple[int, bytes, int]:
+        cleaned, escapes = clean(name)
+        directory, _, base = cleaned.rpartition(b"/")
+        return self._dir_id(directory), base, flags | ODD_NAME | (ESCAPES if escapes else 0)
