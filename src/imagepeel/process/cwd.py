@@ -71,7 +71,8 @@ def choose(rootfs: Rootfs, wanted: str, origin: str, engine: Engine, runtime: Ru
             notes.append(f"{path} belongs to {node.uid}:{node.gid}: uid {actor.uid} cannot write there")
         canonical = text(seen.resolution.path)
         return Workdir(path=canonical, canonical=canonical, how=how, notes=tuple(notes))
-    dangling = bool(seen.resolution.hops) and seen.errno == "ENOENT"
+    prefix, kind = _deepest(rootfs, lexical)
+    dangling = seen.errno == "ENOENT" and kind == "symlink"
     if node is None and seen.errno == "ENOENT" and not dangling:
         maker = "the engine" if engine.workdir != "runtime" else "the runtime"
         owner = "owned by the user" if engine.workdir == "create-chown" else "owned by root, mode 0755"
@@ -94,7 +95,7 @@ def choose(rootfs: Rootfs, wanted: str, origin: str, engine: Engine, runtime: Ru
                 f"{path} is a dangling link to {target}",
             )
         return _fail(
-            path, how, "EEXIST", f"mkdir {path}: file exists", "init", "F16", f"{path} is a dangling link to {target}"
+            path, how, "EEXIST", f"mkdir {prefix}: file exists", "init", "F16", f"{path} is a dangling link to {target}"
         )
     if seen.errno == "ELOOP":
         why = f"the links behind {path} lead in a circle"
@@ -105,11 +106,24 @@ def choose(rootfs: Rootfs, wanted: str, origin: str, engine: Engine, runtime: Ru
     if engine.workdir != "runtime" and node is not None:
         return _fail(path, how, "ENOTDIR", f"Cannot mkdir: {path} is not a directory", "engine", "F15", why)
     if engine.workdir != "runtime":
-        return _fail(path, how, "ENOTDIR", f"mkdir {path}: not a directory", "engine", "F15", why)
+        return _fail(path, how, "ENOTDIR", f"mkdir <rootfs>{prefix}: not a directory", "engine", "F15", why)
     if runtime.family == "crun":
         words = "Too many levels of symbolic links" if seen.errno == "ELOOP" else "Not a directory"
         return _fail(path, how, seen.errno or "ENOTDIR", f"chdir `{path}`: {words}", "plain", "F15", why)
-    return _fail(path, how, "ENOTDIR", f"mkdir {path}: not a directory", "init", "F15", why)
+    return _fail(path, how, "ENOTDIR", f"mkdir {prefix}: not a directory", "init", "F15", why)
+
+
+def _deepest(rootfs: Rootfs, lexical: str) -> tuple[str, str]:
+    """The longest leading part of a lexical path that has a node of its own, and that node's kind:
+    `symlink` only when the link leads nowhere."""
+    part = lexical
+    while part != "/":
+        node = rootfs.resolve(part, follow=False).node
+        if node is not None:
+            target = rootfs.resolve(part).node
+            return part, node.kind if target is None else target.kind
+        part = posixpath.dirname(part)
+    return "/", "dir"
 
 
 def _fail(path: str, how: str, errno: str, message: str, kind: str, row: str, why: str) -> Workdir:

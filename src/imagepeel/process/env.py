@@ -109,35 +109,35 @@ def build(wanted: Wanted, options: Options, engine: Engine, runtime: Runtime, *,
 
 
 def _dedupe(items: list[_Item], notes: list[str], runtime: Runtime) -> tuple[EnvVar, ...]:
-    """Of a repeated name the last value counts and keeps its own place in the list."""
-    last = {item.text.partition("=")[0]: index for index, item in enumerate(items)}
-    found: list[EnvVar] = []
-    for index, item in enumerate(items):
+    """Of a repeated name the last value counts, in the place of the first."""
+    found: dict[str, EnvVar] = {}
+    for item in items:
         name, _, value = item.text.partition("=")
-        if last[name] != index:
+        if name in found:
             notes.append(f"{name} is set more than once: the last one counts")
+        if not name and runtime.family == "runc":  # refused; crun hands it on, and no program can ask for it
             continue
-        if not name:  # crun hands it on, and no program can ask for it
+        if not item.text:
             continue
-        found.append(
-            EnvVar(
-                name=name,
-                value=value,
-                origin=item.origin,
-                why=item.why,
-                overrides=item.overrides,
-                where=config_place(item.pointer) if item.pointer else None,
-            )
+        found[name] = EnvVar(
+            name=name,
+            value=value,
+            origin=item.origin,
+            why=item.why,
+            overrides=item.overrides,
+            where=config_place(item.pointer) if item.pointer else None,
         )
-    return tuple(found)
+    return tuple(found.values())
 
 
 def with_home(
-    variables: tuple[EnvVar, ...], engine: Engine, runtime: Runtime, home: str, home_origin: str
+    variables: tuple[EnvVar, ...], engine: Engine, runtime: Runtime, home: str | None, home_origin: str
 ) -> tuple[EnvVar, ...]:
-    """HOME, set only when it is absent; runc also replaces an empty one."""
+    """HOME, set only when it is absent; runc also replaces an empty one.  None: the runtime leaves it out."""
     present = next((variable for variable in variables if variable.name == "HOME"), None)
     if present is not None and (present.value or runtime.family != "runc"):
+        return variables
+    if home is None:
         return variables
     kept = tuple(variable for variable in variables if variable.name != "HOME")
     origin = "engine" if engine.home == "engine" else "runtime"

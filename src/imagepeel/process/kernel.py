@@ -43,9 +43,10 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
 class Chain(msgspec.Struct, frozen=True, kw_only=True):
     """The end of an execve: either `errno` with the failure's row, or the program that starts.
 
-    `final` is the canonical path of the ELF program, `argv` its vector, `view` its ELF header as the kernel saw
-    it, `loader` the path of PT_INTERP (None: static), `scripts` the scripts on the way, outermost first.
-    `privileged` means a changed identity (setuid, setgid or file capabilities), `depends` host facts.
+    `final` is the canonical path of the ELF program (`last`: as it was asked for), `argv` its vector, `view` its ELF
+    header as the kernel saw it, `loader` the path of PT_INTERP (None: static), `scripts` the scripts on the way,
+    outermost first.  `privileged` means a changed identity (setuid, setgid or file capabilities), then `euid` and
+    `egid` say which; `depends` names host facts.
     """
 
     steps: tuple[Step, ...]
@@ -56,6 +57,7 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True):
     fix: str = ""
     final: bytes | None = None
     argv: tuple[str, ...] = ()
+    last: str = ""
     architecture: str = ""
     view: KernelView | None = None
     loader: str | None = None
@@ -63,6 +65,7 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True):
     scripts: tuple[Script, ...] = ()
     privileged: bool = False
     euid: int | None = None
+    egid: int | None = None
     depends: tuple[str, ...] = ()
     unknown: str = ""
     where: Location | None = None
@@ -249,6 +252,12 @@ def _open(
     errno, why = seen.errno, ""
     node = seen.node
     script = scripts[-1] if scripts else None
+    if not path and script is not None:
+        # The kernel opens the empty name, which is the working directory: no regular file.
+        why = f"no interpreter is named after #! in {script.path}"
+        steps.append(_step(rootfs, number, path, request, "EACCES", "an empty name cannot be executed", (why,)))
+        where = trace.locate(rootfs, script.canonical)
+        raise _Failure("EACCES", "F22", why, "write one absolute path after #!", where)
     if not errno and node is not None:
         if not node.is_file:
             errno, why = "EACCES", f"{path} is a {node.kind}, not a file"
@@ -376,7 +385,7 @@ def _program(
     steps.append(_step(rootfs, number, path, request, "ok", f"{path} is a program", tuple(detail), hints=hints))
     if loader is not None:
         loader_path = _open_loader(rootfs, call, path, loader, number, steps, place, architecture)
-    privileged, euid = _privileges(rootfs, call, path, canonical, node, number, request, steps, place, bool(scripts))
+    privileged, euid, egid = _privileges(rootfs, call, path, node, number, request, steps, place)
     unknown = ""
     for header in view.phdrs:
         if header.type == 1 and header.offset + header.filesz > node.size:
@@ -385,6 +394,7 @@ def _program(
         steps=tuple(steps),
         path=call.path,
         final=canonical,
+        last=path,
         argv=tuple(argv),
         architecture=architecture,
         view=view,
@@ -393,6 +403,7 @@ def _program(
         scripts=tuple(scripts),
         privileged=privileged,
         euid=euid,
+        egid=egid,
         depends=tuple(depends),
         unknown=unknown,
         where=place,
@@ -475,6 +486,9 @@ def _open_loader(
     if view.errno == "ENOEXEC" and "machine" in view.reason:
         why = f"the loader {loader} is built for {_real_machine(head)}"
         raise fail("ELIBBAD", "F25", why, "take program and C library from one architecture")
+    if view.errno and "ELF type" in view.reason:
+        # The kernel does not look at the type of a loader: it maps what it can and jumps.
+        raise _Failure("", "", "", "", place, f"the loader {loader} is no loader ({view.reason}); it may crash")
     if view.errno and "PT_INTERP" not in view.reason:
         raise fail("ELIBBAD", "F25", f"the loader {loader}: {view.reason}", "reinstall the C library")
     steps.append(
@@ -518,16 +532,14 @@ def _privileges(
     rootfs: Rootfs,
     call: Call,
     path: str,
-    canonical: bytes,
     node: Node,
     number: int,
     request: str,
     steps: list[Step],
     place: Location | None,
-    script: bool,
-) -> tuple[bool, int | None]:
-    """File capabilities and setuid: EPERM, or whether the identity changes and to which uid."""
-    privileged, euid = False, None
+) -> tuple[bool, int | None, int | None]:
+    """File capabilities and setuid: EPERM, or whether the identity changes and to which ids."""
+    privileged, euid, egid = False, None, None
     setid = bool(node.mode & 0o4000) or (bool(node.mode & 0o2000) and bool(node.mode & 0o010))
     if setid:
         owner = node.uid if node.mode & 0o4000 else None
@@ -537,11 +549,12 @@ def _privileges(
         else:
             detail = "the process gets that identity"
             euid = owner
-            privileged = owner not in (None, call.uid) or bool(node.mode & 0o2000)
+            egid = node.gid if node.mode & 0o2000 and node.mode & 0o010 else None
+            privileged = owner not in (None, call.uid) or egid not in (None, call.actor.gid)
         steps.append(_step(rootfs, number, path, request, "ok", what, (detail,)))
     value = node.xattrs.get(XATTR)
     if value is None:
-        return privileged, euid
+        return privileged, euid, egid
     try:
         caps = parse_filecaps(value)
     except Malformed as error:
@@ -564,7 +577,7 @@ def _privileges(
         detail = "the process gets them"
         privileged = privileged or call.uid != 0
     steps.append(_step(rootfs, number, path, request, "ok", f"{path} has {held}", (detail,)))
-    return privileged, euid
+    return privileged, euid, egid
 
 
 def _outside(caps: FileCaps, bounding: tuple[str, ...]) -> tuple[str, ...]:

@@ -156,11 +156,12 @@ def _extra_access(
 def _not_on_path(
     argv0: str, path_value: str | None, candidates: tuple[Candidate, ...], errno: str, message: str
 ) -> Found:
-    skipped = [candidate for candidate in candidates if candidate.outcome not in {"ENOENT", "ENOTDIR", "taken"}]
+    absent = {"ENOENT", "ENOTDIR", "ENAMETOOLONG", "taken"}
+    skipped = [candidate for candidate in candidates if candidate.outcome not in absent]
     row, fix = "F1", f"install {argv0} or write its absolute path"
     if argv0 in {"", ".", ".."}:
         row, why, fix = "F8", f"{argv0!r} names no file", "give the program's name as the first word"
-    elif any(char in argv0 for char in " \t\n"):
+    elif " " in argv0:
         row, why = "F10", f"the whole string {argv0!r} is one file name"
         fix = "write one word per list element, or use the shell form"
     elif not path_value:
@@ -241,7 +242,8 @@ def _crun(rootfs: Rootfs, argv0: str, path_value: str | None, cwd: str, actor: A
     last_path = argv0
     tried: list[Candidate] = []
     for element in _elements(path_value):
-        path = f"{element}/{argv0}" if element else f"{cwd}/{argv0}"
+        # crun 1.8 joins without looking at the element: an empty one means the root directory.
+        path = f"{element}/{argv0}" if element or not new else f"./{argv0}"
         seen = look(rootfs, path, actor, cwd)
         errno, reason = _state(seen, actor, style)
         tried.append(_candidate(rootfs, path, seen, errno, reason))

@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from imagepeel.evidence import Location, text
+from imagepeel.evidence import Location
 from imagepeel.formats.passwd import go_quote
 from imagepeel.process import cwd as workdir
 from imagepeel.process import env as environment
 from imagepeel.process import intent, kernel, lookup, profiles, trace, user, verdict
 from imagepeel.process.access import Actor
+from imagepeel.process.additions import additions
 from imagepeel.process.intent import Wanted
-from imagepeel.process.kernel import Call, Chain
+from imagepeel.process.kernel import Call
 from imagepeel.process.machines import goarch
 from imagepeel.process.options import Options
 from imagepeel.process.profiles import Engine, Runtime
+from imagepeel.process.userland import Userland
 from imagepeel.process.values import Credentials, EnvVar, Prediction, Step, Verdict
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ class _Run:
         self.notes: list[str] = []
         self.depends: list[str] = []
         self.failure: Verdict | None = None
-        self.chain: Chain | None = None
+        self.land: Userland | None = None
 
     def fail(self, failure: Verdict) -> None:
         if self.failure is None:
@@ -446,7 +448,6 @@ class _Run:
             held=credentials.effective,
         )
         chain = kernel.execute(self.rootfs, call)
-        self.chain = chain
         self.steps.extend(chain.steps)
         if chain.errno:
             self.fail(
@@ -467,6 +468,26 @@ class _Run:
         self.depends.extend(chain.depends)
         if chain.unknown:
             self.fail(verdict.unknown(self.setting.label, chain.unknown, chain.where))
+        if chain.final is None:
+            return
+        land = Userland(
+            self.rootfs,
+            self.engine,
+            self.setting.label,
+            self.setting.wanted,
+            self.setting.options,
+            credentials,
+            dict(entry.split("=", 1) for entry in entries),
+            place.canonical if not place.message else "/",
+        )
+        land.judge(chain, path)
+        self.land = land
+        self.steps.extend(land.steps)
+        self.depends.extend(land.depends)
+        if land.failure is not None:
+            self.fail(land.failure)
+        if land.unknown:
+            self.fail(verdict.unknown(self.setting.label, land.unknown))
 
     def _result(
         self,
@@ -476,7 +497,7 @@ class _Run:
         credentials: Credentials,
         place: workdir.Workdir,
     ) -> Prediction:
-        final = self.failure
+        final, land = self.failure, self.land
         if final is None:
             final = verdict.runs(self.setting.label, tuple(self.depends))
         return Prediction(
@@ -491,6 +512,10 @@ class _Run:
             steps=tuple(self.steps),
             verdict=final,
             notes=tuple(self.notes),
+            pid1=land.pid1 if land is not None else None,
+            libraries=tuple(land.libraries) if land is not None else (),
+            wrapped=tuple(land.wrapped) if land is not None else (),
+            additions=additions(self.rootfs, self.setting.wanted, self.setting.options, self.engine, words),
         )
 
 
@@ -498,8 +523,3 @@ def _argv_place(wanted: Wanted, options: Options) -> Location | None:
     if options.entrypoint is not None or (options.args is not None and not wanted.entrypoint):
         return None
     return trace.config_place("/config/Entrypoint" if wanted.entrypoint else "/config/Cmd")
-
-
-def final_path(chain: Chain) -> str | None:
-    """The program that starts, as a canonical path."""
-    return None if chain.final is None else text(chain.final)

@@ -128,7 +128,7 @@ def _groups(found: Identity, engine: Engine, spec: str) -> tuple[int, ...]:
 class Home(msgspec.Struct, frozen=True, kw_only=True):
     """The value the runtime gives HOME and why; `problem`: runc's refusal when passwd cannot be read."""
 
-    value: str
+    value: str | None
     why: str
     problem: str = ""
 
@@ -138,7 +138,7 @@ def home_of(rootfs: Rootfs, user: Credentials, runtime: Runtime) -> Home:
     passwd = read_file(rootfs, PASSWD)
     if isinstance(passwd, Unreadable):
         if runtime.family == "crun":
-            return Home(value="", why=f"/etc/passwd {passwd.reason}")
+            return Home(value=None, why=f"/etc/passwd {passwd.reason}")
         problem = f"unable to setup user: unable to find user {user.uid}: read {PASSWD}: {passwd.reason}"
         return Home(value="/", why="", problem=problem)
     if passwd is None:
@@ -146,7 +146,7 @@ def home_of(rootfs: Rootfs, user: Credentials, runtime: Runtime) -> Home:
     if runtime.family == "crun":
         home = _libc_home(passwd, user.uid)
         if home is None:
-            return Home(value="/", why=f"uid {user.uid} is not in /etc/passwd")
+            return Home(value=None, why=f"uid {user.uid} is not in /etc/passwd: crun sets no HOME")
         return Home(value=home, why=f"home of uid {user.uid} in /etc/passwd")
     for entry in parse_passwd(passwd):
         if entry.uid == user.uid:

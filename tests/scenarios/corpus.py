@@ -1,0 +1,9 @@
+"""The whole corpus: importing it collects every scenario, in order."""
+
+from __future__ import annotations
+
+import kernel  # noqa: F401
+import start  # noqa: F401
+from model import ALL, Scenario
+
+SCENARIOS: tuple[Scenario, ...] = tuple(ALL)

@@ -1,0 +1,132 @@
+"""What a scenario is: a forge recipe, the options of the start, and the expected verdict per runtime."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from imagepeel import forge
+from imagepeel.forge import Entry, programs
+from imagepeel.process import Options
+from imagepeel.process.intent import Wanted
+
+RUNTIMES = ("runc@1.1", "crun@1.8")
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """One start.
+
+    `expect` is RUNS, UNKNOWN, DEPENDS or a row of the failure table, the same for all runtimes or one each.
+    `rows` names the rules it covers.  `needs` are files of this machine that its image is made of.
+    """
+
+    id: str
+    rows: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    config: dict[str, Any]
+    expect: dict[str, str]
+    options: dict[str, Any] = {}
+    needs: tuple[str, ...] = ()
+
+    def wanted(self) -> Wanted:
+        values = {key: tuple(value) if isinstance(value, list) else value for key, value in self.config.items()}
+        return Wanted(**{"architecture": "amd64", **values})
+
+    def start_options(self, engine: str) -> Options:
+        return Options(engine=engine, **self.options)
+
+    def image(self) -> forge.ImageSpec:
+        config = dict(self.config)
+        keys = {"working_dir": "workdir"}
+        return forge.image(
+            forge.layer(*self.entries),
+            names="scenario:1",
+            **{keys.get(key, key): value for key, value in config.items()},
+        )
+
+    def missing(self) -> str:
+        for path in self.needs:
+            if not Path(path).exists():
+                return f"{path} is not on this machine"
+        return ""
+
+
+ALL: list[Scenario] = []
+
+
+def scenario(
+    name: str,
+    rows: str,
+    expect: str | dict[str, str],
+    *entries: Entry,
+    options: dict[str, Any] | None = None,
+    base: bool = True,
+    **config: Any,
+) -> None:
+    """Add a scenario; `base` puts the standard tree (report, passwd, group) under the given entries."""
+    config.setdefault("entrypoint", ["/bin/report"])
+    if config["entrypoint"] is None:
+        del config["entrypoint"]
+    expected = dict.fromkeys(RUNTIMES, expect) if isinstance(expect, str) else expect
+    tree = (*BASE, *entries) if base else entries
+    if any(known.id == name for known in ALL):
+        raise ValueError(f"two scenarios are called {name}")
+    ALL.append(
+        Scenario(
+            id=name,
+            rows=tuple(rows.split()),
+            entries=tree,
+            config=config,
+            expect=expected,
+            options=options or {},
+            needs=tuple(sorted({source for source in (SOURCES.get(entry.data) for entry in tree) if source})),
+        )
+    )
+
+
+SOURCES: dict[bytes, str] = {}
+
+
+@functools.cache
+def from_machine(path: str) -> bytes:
+    """The bytes of a file of this machine; empty when it is absent (the scenario is skipped then)."""
+    found = Path(path)
+    data = found.read_bytes() if found.exists() else f"absent {path}".encode()
+    SOURCES[data] = path
+    return data
+
+
+def runc_crun(runc: str, crun: str) -> dict[str, str]:
+    return {"runc@1.1": runc, "crun@1.8": crun}
+
+
+PASSWD = (
+    "root:x:0:0:root:/root:/bin/sh\n"
+    "app:x:1234:1234::/home/app:/bin/sh\n"
+    "bob:x:2000:2001::/home/bob:/bin/sh\n"
+    "1234:x:77:78::/n:/bin/sh\n"
+)
+GROUP = "root:x:0:\nwheel:x:10:root,bob\napp:x:1234:\nextra:x:5555:app\nmore:x:6666:app,bob\n# note:x:9:app\n"
+REPORT = programs.report()
+BASE = (
+    forge.directory("bin"),
+    forge.file("bin/report", REPORT, 0o755),
+    forge.directory("etc"),
+    forge.file("etc/passwd", PASSWD),
+    forge.file("etc/group", GROUP),
+)
+
+
+def busybox(*applets: str) -> tuple[Entry, ...]:
+    """Debian's static busybox with links for these applets."""
+    return (
+        forge.file("bin/busybox", from_machine("/usr/bin/busybox"), 0o755),
+        *(forge.symlink(f"bin/{name}", "busybox") for name in applets),
+    )
+
+
+def script(path: str, text: str | bytes, mode: int = 0o755, **more: Any) -> Entry:
+    return forge.file(path, text, mode, **more)

@@ -1,0 +1,129 @@
+"""Starts a bundle with a real runtime of this machine and tells what happened; bounded in time, no network, cleaned up.
+
+The rootfs comes from our own forge, so GNU tar may unpack it here: it is trusted input.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import uuid
+from pathlib import Path
+from typing import Any
+
+from imagepeel import forge
+
+TIMEOUT = 20
+
+RUNTIMES = {"runc@1.1": "runc", "crun@1.8": "crun"}
+"""The profiles that Debian 12 installs, and their programs."""
+
+_RUNC_LINE = re.compile(r'^time="[^"]*" level=(\w+) msg=(".*"|\S+)$')
+
+
+def why_not() -> str:
+    """Why real starts cannot happen here; empty when they can."""
+    if os.geteuid() != 0:
+        return "needs root to start containers"
+    for tool in ("runc", "crun", "tar", "unshare"):
+        if shutil.which(tool) is None:
+            return f"{tool} is not installed"
+    for tool, version in (("runc", "1.1"), ("crun", "1.8")):
+        words = subprocess.run([tool, "--version"], capture_output=True, text=True, timeout=TIMEOUT).stdout
+        if f"{tool} version {version}" not in words:
+            return f"expected texts are those of {tool} {version}; here is {words.splitlines()[:1]}"
+    return ""
+
+
+def unpack(spec: forge.ImageSpec, directory: Path) -> None:
+    """Unpack the (single, whiteout-free) layers of a forge image with GNU tar, ids and attributes kept."""
+    directory.mkdir(mode=0o755)
+    for layer in spec.layers:
+        subprocess.run(
+            ["tar", "-x", "--numeric-owner", "-p", "--xattrs", "--xattrs-include=*", "-C", str(directory)],
+            input=layer.content(),
+            check=True,
+            timeout=TIMEOUT,
+            capture_output=True,
+        )
+
+
+def start(runtime: str, bundle: Path, spec: dict[str, Any]) -> dict[str, Any]:
+    """Run the bundle to its end: exit code, standard output, and the runtime's own message if it wrote one."""
+    (bundle / "config.json").write_text(json.dumps(spec, ensure_ascii=False), "utf-8", "surrogateescape")
+    name = "imagepeel-" + uuid.uuid4().hex[:12]
+    state = Path(tempfile.mkdtemp(prefix="imagepeel-state-"))
+    program = RUNTIMES[runtime]
+    command = [program, "--root", str(state), "run", "-b", str(bundle), name]
+    if program == "crun":  # its cgroup manager needs a pure v2 tree, which a private mount namespace provides
+        script = 'mount -t cgroup2 none /sys/fs/cgroup; exec "$@"'
+        command = ["unshare", "-m", "sh", "-c", script, "sh", *command]
+    timed_out = False
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, check=False)
+        code, out, err = done.returncode, done.stdout, done.stderr
+    except subprocess.TimeoutExpired as expired:
+        timed_out, code, out, err = True, -1, expired.stdout or b"", expired.stderr or b""
+        subprocess.run([program, "--root", str(state), "kill", name, "KILL"], capture_output=True, timeout=TIMEOUT)
+    finally:
+        subprocess.run(
+            [program, "--root", str(state), "delete", "-f", name], capture_output=True, timeout=TIMEOUT, check=False
+        )
+        shutil.rmtree(state, ignore_errors=True)
+    return {
+        "exit": code,
+        "timed_out": timed_out,
+        "stdout": out.decode("utf-8", "surrogateescape"),
+        "text": own_words(err.decode("utf-8", "surrogateescape")),
+    }
+
+
+def own_words(err: str) -> str:
+    """Standard error without runc's log decoration: its error message, or what the program wrote."""
+    lines = []
+    for line in err.splitlines():
+        match = _RUNC_LINE.match(line)
+        if match is None:
+            lines.append(line)
+        elif match.group(1) in {"error", "fatal"}:
+            words = match.group(2)
+            lines.append(go_unquote(words) if words.startswith('"') else words)
+    return "\n".join(lines)
+
+
+def go_unquote(text: str) -> str:
+    """The inverse of Go's %q for what logrus writes."""
+    simple = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", '"': '"', "\\": "\\"}
+
+    def one(match: re.Match[str]) -> str:
+        body = match.group(1)
+        if body[0] == "x":
+            byte = int(body[1:], 16)
+            return chr(byte) if byte < 128 else chr(0xDC00 + byte)
+        if body[0] in "uU":
+            return chr(int(body[1:], 16))
+        return simple[body]
+
+    return re.sub(r'\\(x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|[ntrabfv"\\])', one, text[1:-1])
+
+
+def parse_report(stdout: str) -> dict[str, Any] | None:
+    """What the forge's `report` program said about itself; None when it did not run."""
+    if not stdout.startswith("argv=") and "\nargv=" not in stdout and "uid=" not in stdout:
+        return None
+    found: dict[str, Any] = {"argv": [], "env": []}
+    for line in stdout.split("\n"):
+        key, _, value = line.partition("=")
+        if key in {"argv", "env"}:
+            found[key].append(value)
+        elif key == "groups":
+            found[key] = sorted(int(part) for part in value.split())
+        elif key in {"uid", "gid", "pid"}:
+            found[key] = int(value)
+        elif key in {"cwd", "exe"}:
+            found[key] = value
+    return found
