@@ -10,11 +10,24 @@
          {"symlink": "bin/hi", "target": "hello"}]},
        {"compression": "zstd", "entries": [{"whiteout": "etc/motd"}]}]}
 
+For the whole archive: `kind`, `compression`, `outer`, `prefix`, `blocking` (see `forge.to_bytes`).
+
+For an image: `layers`, `config` (Entrypoint, Cmd, Env, User, WorkingDir, Labels, ... as the image-spec names them),
+`names`, `architecture`, `os`, `variant`, `created`, `author`, `history` (steps of created_by, empty, comment, author,
+created), `extra` (more top-level keys of the config), `annotations`, `docker_types`, `faults` (kind, layer, value; see
+`forge.FAULTS`) and `other` (the image that the OCI half of a hybrid describes).  Several images stand in `images`;
+an item `{"index": {"names": [...], "images": [...]}}` among them is a multi-platform image.
+
+For a layer: `entries` (or `tar`, its bytes in base64), `compression`, `created_by`, `comment`, `media_type`, `urls`,
+`annotations`, `missing`, `end_blocks`, and `trailing` (base64, after the tar) and `tail` (base64, after the blob).
+
 An entry has one key that says what it is and where: file, dir, symlink, hardlink, char, block, fifo, sparse, whiteout,
-opaque, pax-global, or raw (a header in base64).  A file's bytes come from one of text, base64, hex, noise (so many
-bytes that do not compress), program (hello, report, wait, sh), elf (arguments of `forge.elf`) or from (a file beside
-the description).  The other keys are the arguments of the Python helpers.  Modes are octal strings.
-Several images stand in `images`; an item `{"index": {"names": [...], "images": [...]}}` is a multi-platform image.
+opaque, pax-global, or raw (a header in base64).  Its bytes come from one of text, base64, hex, noise (so many bytes
+that do not compress), program (hello, report, wait or sh, with message, exit_code, hears_sigterm), elf (arguments of
+`forge.elf`) or from (a file beside the description).  The other keys: mode (octal digits in a string), uid,
+gid, uname, gname, mtime (seconds, or [seconds, nanoseconds]), target, major, minor, xattrs, pax, form, segments and
+sparse_form; and for headers that lie: typeflag, size, fields, pad.  Values of xattrs, pax and fields are text,
+or `base64:` and bytes.
 """
 
 from __future__ import annotations

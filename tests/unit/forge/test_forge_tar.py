@@ -160,7 +160,7 @@ def test_sparse_files_expand_in_tarfile(form: str, count: int) -> None:
 @pytest.mark.parametrize("form", ["gnu", "pax-0.0", "pax-0.1", "pax-1.0"])
 def test_sparse_files_expand_in_gnu_tar(form: str, tmp_path: Path) -> None:
     # GNU tar takes every region to fill whole blocks, so only the last may be odd.
-    segments = tuple((8192 * (n + 1), b"%08d" % n * 64) for n in range(30)) + ((8192 * 35, b"end"),)
+    segments = (*((8192 * (n + 1), b"%08d" % n * 64) for n in range(30)), (8192 * 35, b"end"))
     expected = bytearray(8192 * 40)
     for offset, chunk in segments:
         expected[offset : offset + len(chunk)] = chunk
