@@ -1,0 +1,122 @@
+"""The scenario corpus against real runtimes: every bundle is started by runc and crun, and nothing may differ.
+
+Also: the same images through the whole reader, and our bundle against the one umoci writes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import imagepeel
+from imagepeel import forge
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent / "scenarios"), str(HERE.parent / "unit" / "process")]
+
+import runtimes  # noqa: E402
+from compare import expectation, reality, short  # noqa: E402
+from corpus import SCENARIOS  # noqa: E402
+from fake_rootfs import FakeRootfs  # noqa: E402
+from model import RUNTIMES, Scenario  # noqa: E402
+from observe import observe_all  # noqa: E402
+
+from imagepeel.process import predict  # noqa: E402
+from imagepeel.process.bundle import runtime_spec  # noqa: E402
+
+RECORDED = json.loads((HERE.parent / "scenarios" / "observed.json").read_text())
+NAMED = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.id)
+
+
+@pytest.fixture(scope="module")
+def real_starts() -> dict[str, dict[str, Any]]:
+    """All scenarios started once, two at a time."""
+    reason = runtimes.why_not()
+    if reason:
+        pytest.skip(reason)
+    return observe_all(list(SCENARIOS))
+
+
+@pytest.mark.judge
+@pytest.mark.root
+@NAMED
+def test_the_runtimes_do_what_was_predicted(scenario: Scenario, real_starts: dict[str, dict[str, Any]]) -> None:
+    if scenario.missing():
+        pytest.skip(scenario.missing())
+    for runtime in RUNTIMES:
+        prediction = predict(FakeRootfs(scenario.entries), scenario.wanted(), scenario.start_options(runtime))
+        assert reality(real_starts[scenario.id][runtime], prediction) == []
+
+
+@pytest.mark.judge
+@pytest.mark.root
+def test_the_record_is_still_what_these_runtimes_do(real_starts: dict[str, dict[str, Any]]) -> None:
+    changed = [name for name in real_starts if real_starts[name] != RECORDED[name]]
+    assert changed == []
+
+
+@NAMED
+def test_the_whole_reader_predicts_the_same(scenario: Scenario, tmp_path: Path) -> None:
+    if scenario.missing():
+        pytest.skip(scenario.missing())
+    path = tmp_path / "image.tar"
+    forge.write(scenario.image(), path, kind="docker-archive")
+    with imagepeel.open(path) as archive:
+        image = archive.image()
+        for runtime in RUNTIMES:
+            prediction = predict(image.rootfs, image.config, scenario.start_options(runtime))
+            assert expectation(scenario, runtime, prediction) == []
+            assert reality(RECORDED[scenario.id][runtime], prediction) == []
+
+
+UMOCI = [
+    scenario
+    for scenario in SCENARIOS
+    if scenario.expect["runc@1.1"] == "RUNS"
+    and not scenario.options
+    and scenario.id.startswith(("argv-", "env-", "cwd-", "user-", "passwd-", "group-"))
+]
+# umoci takes ids with its own parser, in its own process: these are its differences, not ours.
+UMOCI_DIFFERS = {
+    "argv-empty-entrypoint-string": "umoci keeps the empty string as argv[0]; every engine drops it",
+    "env-no-equals-unsets": "umoci refuses an entry without =",
+    "env-no-equals-path": "umoci refuses an entry without =",
+    "env-empty-entry": "umoci refuses an entry without =",
+    "passwd-absolute-link": "umoci looks for the link's target on the host",
+}
+
+
+@pytest.mark.judge
+@pytest.mark.parametrize("scenario", UMOCI, ids=lambda scenario: scenario.id)
+def test_the_bundle_means_what_umoci_generates(scenario: Scenario, tmp_path: Path) -> None:
+    if shutil.which("umoci") is None or os.geteuid() != 0:
+        pytest.skip("needs umoci and root: without root umoci leaves the groups out")
+    if UMOCI_DIFFERS.get(scenario.id):
+        pytest.skip(UMOCI_DIFFERS[scenario.id])
+    forge.write(scenario.image(), tmp_path / "layout", kind="oci-dir")
+    command = ["umoci", "unpack", "--image", "layout:1", "bundle"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    theirs = json.loads((tmp_path / "bundle" / "config.json").read_text())["process"]
+    options = scenario.start_options("docker@20.10")
+    spec, _ = runtime_spec(FakeRootfs(scenario.entries), scenario.wanted(), options)
+    ours = spec["process"]
+    assert ours["args"] == theirs["args"]
+    assert ours["cwd"] == theirs["cwd"]
+    assert (ours["user"]["uid"], ours["user"]["gid"]) == (theirs["user"]["uid"], theirs["user"]["gid"])
+    supplementary = set(ours["user"]["additionalGids"]) - {ours["user"]["gid"]}
+    assert supplementary == set(theirs["user"].get("additionalGids") or ()) - {ours["user"]["gid"]}
+    own = {"HOSTNAME", "TERM", "HOME"}  # what each adds by itself
+    assert _mapping(ours["env"], own) == _mapping(theirs["env"], own)
+
+
+def _mapping(entries: list[str], without: set[str]) -> dict[str, str]:
+    pairs = dict(entry.split("=", 1) for entry in entries if "=" in entry)
+    return {name: short(value) for name, value in pairs.items() if name not in without}
