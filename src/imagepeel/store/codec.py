@@ -131,6 +131,7 @@ class GzipDecoder(Decoder):
             self.stored, self.content = resume.stored, resume.content
             if resume.state is not None:
                 self._z = resume.state.copy()
+                self.units = 1
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         base = self.stored

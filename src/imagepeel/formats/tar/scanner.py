@@ -231,8 +231,8 @@ class TarScanner:
                 self._fail(TarError(UNEXPECTED_EOF, what), at + len(self._carry))
             elif self._carry:
                 self._fail(TarError(UNEXPECTED_EOF, "the stream ends inside a header block"), at)
-            elif self._pending is not None or self._first >= 0:
-                self._fail(TarError(UNEXPECTED_EOF, "the stream ends after an extension header"), at)
+            elif self._pending is not None:
+                self._fail(TarError(UNEXPECTED_EOF, "the stream ends inside a sparse map"), at)
             self._ended = True
         self.table.freeze()
         if self._tail_start >= 0 and self._pos > self._tail_start:
