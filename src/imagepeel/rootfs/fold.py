@@ -1,0 +1,333 @@
+"""One walk over all layers at once: what each layer adds, changes and removes, and which shipped bytes are reachable.
+
+Each directory of each layer is looked at once and let go again, so the sums cost one pass and little memory however
+many layers repeat a path.  The order of events of a path is that of the layers, as the kernel's merge sees them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from imagepeel.formats.tar.header import REGULAR
+from imagepeel.rootfs.columns import LazyDir
+from imagepeel.rootfs.delta import changed_fields, has_uppers, need_uppers, same_content
+from imagepeel.rootfs.inode import Inode
+
+if TYPE_CHECKING:
+    from imagepeel.rootfs.view import Rootfs
+
+
+class LayerCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What one layer does to the tree below it: numbers of paths, and bytes of regular files (each inode once).
+
+    changed: paths with any difference, `same`: written again without one.  bytes_added, bytes_changed: sizes of
+    files that the layer adds or replaces by other content; bytes_repeated: sizes of files that it ships although
+    the layer below has the same content (a chmod or chown copies the file); bytes_removed: sizes of files that it
+    takes away, by whiteout, opaque mark or a replaced parent.
+    """
+
+    layer: int
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    same: int = 0
+    bytes_added: int = 0
+    bytes_changed: int = 0
+    bytes_repeated: int = 0
+    bytes_removed: int = 0
+
+
+class LayerBytes(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the file content of one layer went, in bytes that its tar stores (holes of sparse files not counted).
+
+    shipped = visible + shadowed + removed + overwritten.  shadowed: a higher layer has the same path; removed: a
+    higher layer takes the path away; overwritten: a later entry of the same layer does either.  A hardlinked file
+    counts once and is visible when any of its names is.
+    """
+
+    layer: int
+    shipped: int
+    visible: int
+    shadowed: int
+    removed: int
+    overwritten: int
+
+    @property
+    def unreachable(self) -> int:
+        """Bytes that every pull carries and no process can see."""
+        return self.shipped - self.visible
+
+
+class Shipped(msgspec.Struct, frozen=True, kw_only=True):
+    """The sums of a whole image; `exact` is False where the view keeps no layer trees.
+
+    Then everything unreachable stands under `shadowed`, since nobody can tell how it was lost.
+    """
+
+    layers: tuple[LayerBytes, ...]
+    exact: bool
+
+    @property
+    def shipped(self) -> int:
+        return sum(layer.shipped for layer in self.layers)
+
+    @property
+    def visible(self) -> int:
+        return sum(layer.visible for layer in self.layers)
+
+    @property
+    def shadowed(self) -> int:
+        return sum(layer.shadowed for layer in self.layers)
+
+    @property
+    def removed(self) -> int:
+        return sum(layer.removed for layer in self.layers)
+
+    @property
+    def overwritten(self) -> int:
+        return sum(layer.overwritten for layer in self.layers)
+
+    @property
+    def unreachable(self) -> int:
+        return self.shipped - self.visible
+
+
+class Event(NamedTuple):
+    """One step in the life of a path, in layer order.
+
+    what: "added"; "replaced" by something of the same path (a directory that merges too); "removed"; "kept" for
+    what the merged tree shows in the end, after all other events of the path.
+    layer: the layer that does it, for "kept" the last layer.
+    """
+
+    what: str
+    layer: int
+    path: bytes
+    before: Inode | None
+    after: Inode | None
+
+
+def listing(node: Inode) -> Mapping[bytes, Inode]:
+    """Return the children of a layer's directory without making it keep them."""
+    if isinstance(node, LazyDir) and node._made is None:
+        return node.make()
+    return node.children or {}
+
+
+def events(rootfs: Rootfs) -> Iterator[Event]:
+    """Yield every event of every path; the events of one path follow each other, parents come before children.
+
+    UsageError when the view keeps no layer trees.
+    """
+    need_uppers(rootfs)
+    last = len(rootfs.uppers) - 1
+    stack: list[tuple[bytes, list[tuple[int, Inode]], list[int]]] = []
+    if rootfs.uppers:
+        stack.append((b"", [(i, upper.root) for i, upper in enumerate(rootfs.uppers)], []))
+    while stack:
+        path, dirs, cuts = stack.pop()
+        found: dict[bytes, list[tuple[int, Inode]]] = {}
+        for layer, directory in dirs:
+            for name, node in listing(directory).items():
+                known = found.get(name)
+                if known is None:
+                    found[name] = [(layer, node)]
+                else:
+                    known.append((layer, node))
+        below = []
+        for name, seen in found.items():
+            full = path + b"/" + name
+            state: Inode | None = None
+            own: list[int] = []
+            piled: list[tuple[int, Inode]] = []
+            at = 0
+            for layer, node in seen:
+                while at < len(cuts) and cuts[at] <= layer:
+                    # What the same layer brings again under a hidden parent is a replacement.
+                    if state is not None and (cuts[at] < layer or node.is_whiteout):
+                        yield Event("removed", cuts[at], full, state, None)
+                        state = None
+                    own.append(cuts[at])
+                    at += 1
+                if node.kind != "dir":
+                    own.append(layer)
+                    if node.is_whiteout:
+                        if state is not None:
+                            yield Event("removed", layer, full, state, None)
+                            state = None
+                        continue
+                else:
+                    if node.opaque:
+                        own.append(layer)
+                    piled.append((layer, node))
+                if state is None:
+                    yield Event("added", layer, full, None, node)
+                else:
+                    yield Event("replaced", layer, full, state, node)
+                state = node
+            while at < len(cuts):
+                if state is not None:
+                    yield Event("removed", cuts[at], full, state, None)
+                    state = None
+                own.append(cuts[at])
+                at += 1
+            if state is not None:
+                yield Event("kept", last, full, state, state)
+            if piled:
+                below.append((full, piled, own))
+        stack.extend(reversed(below))
+
+
+def layer_counts(rootfs: Rootfs) -> list[LayerCounts]:
+    """Return what each layer adds, changes and removes, base first.  UsageError without layer trees."""
+    numbers = [[0] * 8 for _ in rootfs.uppers]
+    once: set[tuple[int, int]] = set()
+    for what, layer, _, before, after in events(rootfs):
+        if what == "kept":
+            continue
+        row = numbers[layer]
+        if what == "removed" and before is not None:
+            row[2] += 1
+            if before.kind == "file":
+                row[7] += _once(before, once, -1)
+        elif after is not None and before is None:
+            row[0] += 1
+            if after.kind == "file":
+                row[4] += _once(after, once)
+        elif after is not None and before is not None:
+            fields = changed_fields(before, after, rootfs.layers)
+            if fields:
+                row[1] += 1
+            elif not after.implied:
+                row[3] += 1
+            if after.kind == "file":
+                repeated = before.kind == "file" and same_content(before, after, rootfs.layers) is True
+                row[6 if repeated else 5] += _once(after, once)
+            elif before.kind == "file":
+                row[7] += _once(before, once, -1)
+    return [
+        LayerCounts(
+            layer=i,
+            added=row[0],
+            changed=row[1],
+            removed=row[2],
+            same=row[3],
+            bytes_added=row[4],
+            bytes_changed=row[5],
+            bytes_repeated=row[6],
+            bytes_removed=row[7],
+        )
+        for i, row in enumerate(numbers)
+    ]
+
+
+def _once(node: Inode, seen: set[tuple[int, int]], sign: int = 1) -> int:
+    """Return the size of a file the first time one of its names comes by, 0 later."""
+    if node.nlink < 2 or node.layer is None or node.entry is None:
+        return node.size
+    key = (sign * (node.layer + 1), node.entry)
+    if key in seen:
+        return 0
+    seen.add(key)
+    return node.size
+
+
+class Lost(msgspec.Struct, frozen=True, kw_only=True):
+    """A regular file that a layer ships and the merged tree does not show under any name.
+
+    fate: "shadowed" or "removed", both by layer `by`; "overwritten" inside its own layer, where `by` is that layer.
+    size: bytes that the tar stores for it.  path: absolute.
+    """
+
+    path: bytes
+    layer: int
+    entry: int
+    size: int
+    fate: str
+    by: int
+
+
+_OVERWRITTEN, _REMOVED, _SHADOWED, _VISIBLE = 0, 1, 2, 3
+_FATES = ("overwritten", "removed", "shadowed", "visible")
+
+
+def _fates(rootfs: Rootfs) -> tuple[list[bytearray], dict[tuple[int, int], tuple[bytes, int]]]:
+    """Return the fate of each entry of each layer, and path and layer of the loss of those that are lost."""
+    fates = [bytearray(len(layer.table)) for layer in rootfs.layers]
+    lost: dict[tuple[int, int], tuple[bytes, int]] = {}
+    for what, layer, path, before, _ in events(rootfs):
+        if before is None or before.kind != "file" or before.layer is None or before.entry is None:
+            continue
+        fate = _VISIBLE if what == "kept" else _SHADOWED if what == "replaced" else _REMOVED
+        row = fates[before.layer]
+        if fate > row[before.entry]:
+            row[before.entry] = fate
+            if fate == _VISIBLE:
+                lost.pop((before.layer, before.entry), None)
+            else:
+                lost[before.layer, before.entry] = (path, layer)
+    return fates, lost
+
+
+def shipped(rootfs: Rootfs) -> Shipped:
+    """Return for each layer how many of its content bytes are visible, shadowed, removed or overwritten.
+
+    The sums are exact: shipped = visible + unreachable, each inode once.  For a view without layer trees see
+    `Shipped.exact`.
+    """
+    exact = has_uppers(rootfs)
+    if exact:
+        fates = _fates(rootfs)[0]
+    else:
+        fates = [bytearray([_SHADOWED]) * len(layer.table) for layer in rootfs.layers]
+        for _, node in rootfs.walk():
+            if node.kind == "file" and node.layer is not None and node.entry is not None:
+                fates[node.layer][node.entry] = _VISIBLE
+    out = []
+    for layer, row in zip(rootfs.layers, fates, strict=True):
+        table = layer.table
+        _, metas, _, _, _ = table.columns()
+        regular = [meta.type == REGULAR or meta.type == b"S" for meta in table.metas]
+        sums = [0, 0, 0, 0]
+        extras = table.extras
+        for i, fate in enumerate(row):
+            if regular[metas[i]]:
+                sums[fate] += table.size(i) if i not in extras else table[i].stored_size
+        out.append(
+            LayerBytes(
+                layer=layer.index,
+                shipped=sum(sums),
+                visible=sums[_VISIBLE],
+                shadowed=sums[_SHADOWED],
+                removed=sums[_REMOVED],
+                overwritten=sums[_OVERWRITTEN],
+            )
+        )
+    return Shipped(layers=tuple(out), exact=exact)
+
+
+def lost_files(rootfs: Rootfs, *, least: int = 1) -> list[Lost]:
+    """Return the unreachable regular files of at least `least` stored bytes, largest first.
+
+    UsageError when the view keeps no layer trees.
+    """
+    need_uppers(rootfs)
+    fates, lost = _fates(rootfs)
+    out = []
+    for layer, row in zip(rootfs.layers, fates, strict=True):
+        table = layer.table
+        for i, fate in enumerate(row):
+            if fate == _VISIBLE or table.meta(i).type != REGULAR:
+                continue
+            entry = table[i]
+            if entry.is_whiteout or entry.stored_size < least:
+                continue
+            path, by = lost.get((layer.index, i), (entry.path, layer.index))
+            out.append(
+                Lost(path=path, layer=layer.index, entry=i, size=entry.stored_size, fate=_FATES[fate], by=by)
+            )
+    out.sort(key=lambda item: (-item.size, item.layer, item.entry))
+    return out

@@ -1,0 +1,325 @@
+"""The life of a path: which layer added, changed, hid or removed it, through every link on the way.
+
+A query looks names up in the trees that the layers already have; no layer is read or scanned again.
+`layer_delta`, `layer_counts` and `shipped` answer for a whole layer or image (`delta`, `fold`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from imagepeel.evidence import Location, Name, text
+from imagepeel.rootfs.changes import OPAQUE, WHITEOUT
+from imagepeel.rootfs.columns import LazyDir
+from imagepeel.rootfs.delta import Change, changed_fields, delta, has_uppers, layer_delta, pile
+from imagepeel.rootfs.fold import LayerBytes, LayerCounts, Lost, Shipped, layer_counts, lost_files, shipped
+from imagepeel.rootfs.inode import Inode
+from imagepeel.rootfs.resolve import Hop, Resolution
+
+if TYPE_CHECKING:
+    from imagepeel.rootfs.view import Rootfs
+
+
+class PathEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """What one layer does to one path.
+
+    kind: "added"; "changed" (see `fields`); "same" (written again without a difference); "implied" (the layer has
+    no entry for this directory, but entries below it); "opaque" (a directory whose lower content is hidden);
+    "removed".
+    by: how it was removed or hidden: "whiteout", "opaque" (a parent's lower content is hidden), "replaced" (a parent
+    became something that is no directory); "" otherwise.  by_path: the path of that whiteout or parent.
+    where: layer, entry, offset of the header in the decompressed layer, history step, of the entry that does it.
+    node: what the layer puts there, None for "removed".  hidden_by: the later layer that shadows or removes it, None
+    when it is what the view shows (directories merge and stay visible unless a layer hides them).
+    """
+
+    kind: str
+    layer: int
+    path: bytes
+    where: Location
+    node: Inode | None = None
+    fields: tuple[str, ...] = ()
+    by: str = ""
+    by_path: bytes = b""
+    hidden_by: int | None = None
+
+
+class PathLife(msgspec.Struct, frozen=True, kw_only=True):
+    """The events of one canonical path, base layer first.
+
+    present: whether the view shows it in the end.  target: where it points when it is a followed link.
+    """
+
+    path: bytes
+    events: tuple[PathEvent, ...]
+    present: bool
+    target: bytes | None = None
+
+
+class PathHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a path leads and how each link on the way, and the end, came to be.
+
+    links: one life for each symlink followed, in order.  life: that of the path reached; of a path that leads
+    nowhere, of what it would be.  exact: False where the view keeps no layer trees; then the events are the entries
+    that name the path, by the words of the image-spec, and `note` says why.
+    """
+
+    asked: bytes
+    view: str
+    resolution: Resolution
+    links: tuple[PathLife, ...]
+    life: PathLife
+    exact: bool = True
+    note: str = ""
+
+    @property
+    def lives(self) -> tuple[PathLife, ...]:
+        """All lives, in the order in which the path runs through them."""
+        return (*self.links, self.life)
+
+
+def history_of(rootfs: Rootfs, path: Name, *, follow: bool = True) -> PathHistory:
+    """Return the life of a path in this view, links followed hop by hop.
+
+    `follow=False` stops at a link in the last component.  Never raises for a path that no layer has: its life is
+    then empty.
+    """
+    resolution = rootfs.resolve(path, follow=follow)
+    exact = has_uppers(rootfs)
+    live = _life if exact else _life_of_entries
+    links = tuple(live(rootfs, hop.path, hop) for hop in resolution.hops)
+    life = live(rootfs, resolution.path, None)
+    if not exact:
+        life = msgspec.structs.replace(life, present=resolution.node is not None)
+    return PathHistory(
+        asked=resolution.path if isinstance(path, bytes) and not path else _raw(path),
+        view=rootfs.view,
+        resolution=resolution,
+        links=links,
+        life=life,
+        exact=exact,
+        note="" if exact else _why(rootfs),
+    )
+
+
+def _raw(path: Name) -> bytes:
+    return path if isinstance(path, bytes) else path.encode("utf-8", "surrogateescape")
+
+
+def _why(rootfs: Rootfs) -> str:
+    if rootfs.refusal is not None:
+        return f"the runtime refuses this image ({rootfs.refusal.reason}): these are the entries that name the path"
+    return f"the {rootfs.view} view keeps no tree of a single layer: these are the entries that name the path"
+
+
+# ---- from the trees of the layers -------------------------------------------------------------------------------
+
+
+def _life(rootfs: Rootfs, path: bytes, hop: Hop | None) -> PathLife:
+    parts = tuple(part for part in path.split(b"/") if part)
+    events: list[PathEvent] = []
+    state: Inode | None = None
+    if not parts:
+        top = rootfs.root.top
+        return PathLife(path=b"/", events=(), present=True, target=None if top.kind == "dir" else b"")
+    for layer, upper in enumerate(rootfs.uppers):
+        hidden, node = _touch(upper.root, parts)
+        if node is None and hidden is None:
+            continue
+        if node is None or node.is_whiteout:
+            if state is not None:
+                events.append(_removed(rootfs, layer, path, parts, hidden, node))
+                state = None
+            continue
+        events.append(_event(rootfs, layer, path, state, node, hidden))
+        state = node
+    return PathLife(
+        path=path,
+        events=_with_hiders(events),
+        present=state is not None,
+        target=hop.target if hop is not None else None,
+    )
+
+
+def _touch(root: Inode, parts: tuple[bytes, ...]) -> tuple[tuple[int, Inode] | None, Inode | None]:
+    """Return what one layer does to a path: (depth and node that hide what lies lower, what it puts there)."""
+    hidden: tuple[int, Inode] | None = None
+    node = root
+    for depth, part in enumerate(parts, 1):
+        child = (node.children or {}).get(part)
+        if child is None:
+            return hidden, None
+        if depth == len(parts):
+            return hidden, child
+        if child.kind != "dir":
+            return (depth, child), None
+        if child.opaque and hidden is None:
+            hidden = (depth, child)
+        node = child
+    return hidden, node
+
+
+def _event(
+    rootfs: Rootfs, layer: int, path: bytes, before: Inode | None, node: Inode, hidden: tuple[int, Inode] | None
+) -> PathEvent:
+    fields = changed_fields(before, node, rootfs.layers) if before is not None else ()
+    if before is None:
+        kind = "implied" if node.implied else "added"
+    elif node.kind == "dir" and before.kind == "dir" and (hidden is not None or node.opaque):
+        kind = "opaque"
+    elif fields:
+        kind = "changed"
+    else:
+        kind = "implied" if node.implied else "same"
+    return PathEvent(
+        kind=kind,
+        layer=layer,
+        path=path,
+        where=_where(rootfs, layer, None if node.implied else node.entry, path),
+        node=node,
+        fields=fields,
+    )
+
+
+def _removed(
+    rootfs: Rootfs,
+    layer: int,
+    path: bytes,
+    parts: tuple[bytes, ...],
+    hidden: tuple[int, Inode] | None,
+    node: Inode | None,
+) -> PathEvent:
+    if node is not None:
+        by, by_path, entry = "whiteout", path, node.entry
+    else:
+        depth, hider = hidden or (0, rootfs.uppers[layer].root)
+        by_path = b"/" + b"/".join(parts[:depth])
+        if hider.kind == "dir":
+            by, entry = "opaque", _opaque_entry(rootfs, layer, hider, by_path)
+        else:
+            by, entry = "whiteout" if hider.is_whiteout else "replaced", hider.entry
+    return PathEvent(
+        kind="removed", layer=layer, path=path, where=_where(rootfs, layer, entry, by_path), by=by, by_path=by_path
+    )
+
+
+def _opaque_entry(rootfs: Rootfs, layer: int, node: Inode, path: bytes) -> int | None:
+    """Return the entry that marks a directory opaque, None when it is not found under the directory's own path."""
+    table = rootfs.layers[layer].table
+    relative = path.lstrip(b"/")
+    if isinstance(node, LazyDir):
+        directory = node.lazy.dir_ids.get(relative)
+        indexes = node.lazy.groups.indexes(directory) if directory is not None else []
+    else:
+        try:
+            directory = table.dirs.index(relative)
+        except ValueError:
+            return None
+        indexes = _members(table.columns()[0], directory)
+    return next((i for i in indexes if table.basename(i) == OPAQUE), None)
+
+
+def _where(rootfs: Rootfs, layer: int, entry: int | None, path: bytes) -> Location:
+    steps = rootfs._steps
+    return Location(
+        layer=layer,
+        step=steps[layer] if layer < len(steps) else None,
+        entry=entry,
+        path=text(path),
+        layer_offset=rootfs.layers[layer].table[entry].header_offset if entry is not None else None,
+    )
+
+
+def _with_hiders(events: list[PathEvent]) -> tuple[PathEvent, ...]:
+    """Say of each version which later layer hides it; directories of the same path merge instead."""
+    out: list[PathEvent] = []
+    for i, event in enumerate(events):
+        hider = None
+        if event.node is not None:
+            for later in events[i + 1 :]:
+                merges = event.node.kind == "dir" and later.node is not None and later.node.kind == "dir"
+                if not merges or later.kind == "opaque":
+                    hider = later.layer
+                    break
+        out.append(msgspec.structs.replace(event, hidden_by=hider) if hider is not None else event)
+    return tuple(out)
+
+
+# ---- from the entries alone -------------------------------------------------------------------------------------
+
+
+def _members(dirs: object, directory: int) -> list[int]:
+    """Return the entries with a directory id, by searches of the column at C speed."""
+    out: list[int] = []
+    at = 0
+    while True:
+        try:
+            at = dirs.index(directory, at)  # type: ignore[attr-defined]
+        except ValueError:
+            return out
+        out.append(at)
+        at += 1
+
+
+def _life_of_entries(rootfs: Rootfs, path: bytes, hop: Hop | None) -> PathLife:
+    """Read the entries that name a path or hide one of its parents, as the image-spec's words say."""
+    parts = [part for part in path.split(b"/") if part]
+    events: list[PathEvent] = []
+    there = False
+    for layer in rootfs.layers:
+        table = layer.table
+        ids = {name: i for i, name in enumerate(table.dirs)}
+        removal: PathEvent | None = None
+        own: list[PathEvent] = []
+        for depth in range(1, len(parts) + 1):
+            directory = ids.get(b"/".join(parts[: depth - 1]))
+            if directory is None:
+                continue
+            here = b"/" + b"/".join(parts[:depth])
+            for i in _members(table.columns()[0], directory):
+                name = table.basename(i)
+                if name == WHITEOUT + parts[depth - 1]:
+                    by, by_path = "whiteout", here
+                elif name == OPAQUE and depth > 1:
+                    by, by_path = "opaque", here.rpartition(b"/")[0]
+                elif name == parts[depth - 1] and depth == len(parts):
+                    where = _where(rootfs, layer.index, i, path)
+                    own.append(PathEvent(kind="added", layer=layer.index, path=path, where=where))
+                    continue
+                else:
+                    continue
+                where = _where(rootfs, layer.index, i, by_path)
+                removal = removal or PathEvent(
+                    kind="removed", layer=layer.index, path=path, where=where, by=by, by_path=by_path
+                )
+        if removal is not None and there and not own:
+            events.append(removal)
+            there = False
+        for event in own:
+            events.append(msgspec.structs.replace(event, kind="changed") if there else event)
+            there = True
+    target = hop.target if hop is not None else None
+    return PathLife(path=path, events=tuple(events), present=there, target=target)
+
+
+__all__ = [
+    "Change",
+    "LayerBytes",
+    "LayerCounts",
+    "Lost",
+    "PathEvent",
+    "PathHistory",
+    "PathLife",
+    "Shipped",
+    "changed_fields",
+    "delta",
+    "has_uppers",
+    "history_of",
+    "layer_counts",
+    "layer_delta",
+    "lost_files",
+    "pile",
+    "shipped",
+]
