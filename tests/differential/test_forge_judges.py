@@ -11,6 +11,7 @@ import stat
 import subprocess
 import tarfile
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,32 @@ def test_skopeo_chooses_among_images_and_platforms(tmp_path: Path) -> None:
             f"oci-archive:{tmp_path}/multi",
         )
         assert done.stdout == forge.assemble(spec).config.data, done.stderr.decode()
+
+
+PIECES = [forge.directory("d"), forge.file("d/a", b"a" * 9000), forge.symlink("d/s", "a"), forge.file("d/e")]
+
+
+@tool("skopeo")
+@pytest.mark.parametrize("make", [forge.estargz, forge.zstd_chunked])
+def test_skopeo_checks_the_diff_ids_of_seekable_layers(make: Callable[..., forge.LayerSpec], tmp_path: Path) -> None:
+    spec = forge.image(make(*PIECES), names="x:1")
+    forge.write(spec, tmp_path / "in", "oci-archive")
+    # Writing a docker-archive makes skopeo decompress the layer and compare it with its DiffID.
+    done = run("skopeo", "--insecure-policy", "copy", f"oci-archive:{tmp_path}/in", f"docker-archive:{tmp_path}/out")
+    assert done.returncode == 0, done.stderr.decode()
+    with tarfile.open(tmp_path / "out") as archive:
+        layer = archive.extractfile(digest(spec.layers[0].content()).partition(":")[2] + ".tar")
+        assert layer is not None and layer.read() == spec.layers[0].content()
+
+
+@root
+@tool("umoci")
+@pytest.mark.parametrize("landmark", [False, True])
+def test_umoci_unpacks_estargz_with_its_landmark(landmark: bool, tmp_path: Path) -> None:
+    spec = forge.image(forge.estargz(*PIECES, landmark=landmark), names="x:1")
+    rootfs = unpack(spec, tmp_path) / "rootfs"
+    assert (rootfs / "d/a").read_bytes() == b"a" * 9000
+    assert sorted(path.name for path in rootfs.iterdir()) == [".no.prefetch.landmark"] * landmark + ["d"]
 
 
 @tool("skopeo")

@@ -44,6 +44,7 @@ from imagepeel.forge.image import (
 )
 from imagepeel.forge.layout import IndexSpec, index
 from imagepeel.forge.recipe import Recipe, load
+from imagepeel.forge.seekable import estargz, zstd_chunked
 from imagepeel.forge.tar import Span, encode, encode_entry, header, pax_body, spans
 
 __all__ = [
@@ -72,6 +73,7 @@ __all__ = [
     "directory",
     "encode",
     "encode_entry",
+    "estargz",
     "fifo",
     "file",
     "hardlink",
@@ -91,4 +93,5 @@ __all__ = [
     "to_bytes",
     "whiteout",
     "write",
+    "zstd_chunked",
 ]

@@ -122,6 +122,8 @@ _TABLE: dict[str, Kind] = {
 KINDS: dict[str, str] = {name: kind.about for name, kind in _TABLE.items()}
 """Every archive kind with a one-line description."""
 
+_ANY_ALGORITHM = ("oci-archive", "oci-dir", "buildx-oci")
+
 FOLDER_KINDS = frozenset(name for name, kind in _TABLE.items() if kind.folder)
 """The kinds that are directories."""
 
@@ -229,6 +231,9 @@ def _build(specs: Specs, kind: str, compression: str) -> list[Entry] | bytes:
         return Group(images=(assemble(spec, entry.compression, compression),), names=spec.names)
 
     listed = _listed(specs)
+    flat_list = [each for spec in listed for each in (spec.images if isinstance(spec, IndexSpec) else (spec,))]
+    if any(each.algorithm != "sha256" for each in flat_list) and name not in _ANY_ALGORITHM:
+        raise UsageError(f"the {name} kind knows SHA-256 only", hint="other digests: " + ", ".join(_ANY_ALGORITHM))
     groups = [group(spec, False) for spec in listed]
     twins = any(isinstance(spec, ImageSpec) and spec.other is not None for spec in listed)
     return entry.build(groups, [group(spec, True) for spec in listed] if twins else groups)

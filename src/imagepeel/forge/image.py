@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -46,7 +47,8 @@ class LayerSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     `compression` is one of `COMPRESSIONS`, or "" for what the archive kind uses by itself.  `media_type` replaces
     the truthful one.  `missing` leaves the blob out of the archive; `urls` make it a foreign layer.  `tail` follows the
-    compressed bytes, `trailing` the tar.
+    compressed bytes, `trailing` the tar.  `blob` is what is stored instead of the compressed tar, as it is: for
+    encrypted layers, artifacts, and layers with their own framing.
     """
 
     entries: tuple[Entry, ...] = ()
@@ -61,6 +63,7 @@ class LayerSpec(msgspec.Struct, frozen=True, kw_only=True):
     end_blocks: int = 2
     trailing: bytes = b""
     tail: bytes = b""
+    blob: bytes | None = None
 
     def content(self) -> bytes:
         """The uncompressed tar, whose SHA-256 is the DiffID."""
@@ -76,9 +79,13 @@ class ImageSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One image.
 
     `config` is the runtime part of the image config (Entrypoint, Cmd, Env, ...), `extra` further top-level
-    keys.  `history` None derives one step a layer and one empty step a setting, worded as BuildKit does.  `faults`
-    break it by name (see `FAULTS`); `edit` and `damage` are called with (role, bytes) for each document and
-    blob, before and after its digest is taken.  `other` is the image that the OCI half of a hybrid
+    keys.  `history` None derives one step a layer and one empty step a setting, worded as BuildKit does.
+    `annotations` are the manifest's, `marks` those of its index entry.  `config_type`, `artifact_type` and
+    `subject` (a descriptor) make an artifact of it; `inline` puts the config into its descriptor as well; `algorithm`
+    is that of the blobs' digests, sha256 or, in OCI layouts, sha512 (DiffIDs stay SHA-256).
+
+    `faults` break it by name (see `FAULTS`); `edit` and `damage` are called with (role, bytes) for each document
+    and blob, before and after its digest is taken.  `other` is the image that the OCI half of a hybrid
     describes instead; `kind` the archive kind that shows the point best.
     """
 
@@ -94,6 +101,12 @@ class ImageSpec(msgspec.Struct, frozen=True, kw_only=True):
     extra: Mapping[str, Any] = {}
     annotations: Mapping[str, str] = {}
     docker_types: bool = False
+    config_type: str = ""
+    artifact_type: str = ""
+    subject: Mapping[str, Any] | None = None
+    marks: Mapping[str, str] = {}
+    algorithm: str = "sha256"
+    inline: bool = False
     faults: tuple[Fault, ...] = ()
     edit: Hook | None = None
     damage: Hook | None = None
@@ -188,6 +201,7 @@ def layer(
     end_blocks: int = 2,
     trailing: bytes = b"",
     tail: bytes = b"",
+    blob: bytes | None = None,
     comment: str = "buildkit.dockerfile.v0",
     annotations: Mapping[str, str] | None = None,
 ) -> LayerSpec:
@@ -205,6 +219,7 @@ def layer(
         end_blocks=end_blocks,
         trailing=trailing,
         tail=tail,
+        blob=blob,
     )
 
 
@@ -232,6 +247,12 @@ def image(
     extra: Mapping[str, Any] | None = None,
     annotations: Mapping[str, str] | None = None,
     docker_types: bool = False,
+    config_type: str = "",
+    artifact_type: str = "",
+    subject: Mapping[str, Any] | None = None,
+    marks: Mapping[str, str] | None = None,
+    algorithm: str = "sha256",
+    inline: bool = False,
     edit: Hook | None = None,
     damage: Hook | None = None,
     other: ImageSpec | None = None,
@@ -282,6 +303,12 @@ def image(
         extra=extra or {},
         annotations=annotations or {},
         docker_types=docker_types,
+        config_type=config_type,
+        artifact_type=artifact_type,
+        subject=subject,
+        marks=marks or {},
+        algorithm=algorithm,
+        inline=inline,
         faults=tuple(faults),
         edit=edit,
         damage=damage,
@@ -291,9 +318,11 @@ def image(
     )
 
 
-def digest(data: bytes) -> str:
-    """`sha256:<hex>` of bytes."""
-    return "sha256:" + hashlib.sha256(data).hexdigest()
+def digest(data: bytes, algorithm: str = "sha256") -> str:
+    """`sha256:<hex>` of bytes.  Raises `UsageError` for algorithms other than sha256, sha384 and sha512."""
+    if algorithm not in ("sha256", "sha384", "sha512"):
+        raise UsageError(f"no digest algorithm is called {algorithm!r}", hint="known: sha256, sha384, sha512")
+    return f"{algorithm}:" + hashlib.new(algorithm, data).hexdigest()
 
 
 def dump(value: Any, indent: int | None = None) -> bytes:
@@ -367,7 +396,8 @@ def assemble(spec: ImageSpec, default: str = "gzip", force: str = "") -> Assembl
     blobs = []
     for index, item in enumerate(spec.layers):
         try:
-            blob = _layer_blob(spec, item, force or item.compression or default, edited, index)
+            packing = item.compression if item.blob is not None else force or item.compression
+            blob = _layer_blob(spec, item, packing or default, edited, index)
         except UsageError as error:
             where = msgspec.structs.replace(error.where or Location(), layer=index)
             raise UsageError(error.what, where, error.hint) from None
@@ -389,20 +419,27 @@ def assemble(spec: ImageSpec, default: str = "gzip", force: str = "") -> Assembl
         count = -1 if fault.value is None else fault.value
         diff_ids = diff_ids[:count] if count < 0 else diff_ids + ["sha256:" + "e" * 64] * count
     config_data = edited("config", _config(spec, diff_ids, faults))
-    config = _document(config_data, DOCKER_CONFIG if spec.docker_types else MEDIA_CONFIG, faults, "config", damaged)
+    config_type = spec.config_type or (DOCKER_CONFIG if spec.docker_types else MEDIA_CONFIG)
+    config = _document(spec, config_data, config_type, faults, "config", damaged)
+    more = {"data": base64.b64encode(config.data).decode()} if spec.inline else {}
 
     manifest_value: dict[str, Any] = {
         "schemaVersion": 2,
         "mediaType": DOCKER_MANIFEST if spec.docker_types else MEDIA_MANIFEST,
-        "config": config.descriptor(),
+        "config": config.descriptor(**more),
         "layers": [blob.descriptor() for blob in blobs],
     }
     if spec.annotations:
         manifest_value["annotations"] = dict(spec.annotations)
+    if spec.artifact_type:
+        manifest_value["artifactType"] = spec.artifact_type
+    if spec.subject is not None:
+        manifest_value["subject"] = dict(spec.subject)
     manifest_data = dump(manifest_value)
     for fault in faults.get("manifest-text", ()):
         manifest_data = _bytes(fault.value)
-    manifest = _document(edited("manifest", manifest_data), manifest_value["mediaType"], faults, "manifest", damaged)
+    manifest_data = edited("manifest", manifest_data)
+    manifest = _document(spec, manifest_data, manifest_value["mediaType"], faults, "manifest", damaged)
     return Assembled(spec=spec, layers=tuple(blobs), config=config, manifest=manifest, chain_ids=chain_ids(diff_ids))
 
 
@@ -410,7 +447,7 @@ def _layer_blob(
     spec: ImageSpec, item: LayerSpec, compression: str, edited: Callable[[str, bytes], bytes], index: int
 ) -> Blob:
     content = edited(f"layer-{index}", item.content())
-    data = compress(content, compression) + item.tail
+    data = (compress(content, compression) if item.blob is None else item.blob) + item.tail
     suffix = SUFFIX[family(compression)]
     if spec.docker_types:
         media_type = DOCKER_LAYER + ("." + suffix if suffix else "")
@@ -418,7 +455,7 @@ def _layer_blob(
         media_type = MEDIA_LAYER + ("+" + suffix if suffix else "")
     return Blob(
         data=data,
-        digest=digest(data),
+        digest=digest(data, spec.algorithm),
         size=len(data),
         media_type=item.media_type or media_type,
         present=not item.missing,
@@ -461,6 +498,7 @@ def _config(spec: ImageSpec, diff_ids: list[str], faults: Mapping[str, list[Faul
 
 
 def _document(
+    spec: ImageSpec,
     data: bytes,
     media_type: str,
     faults: Mapping[str, list[Fault]],
@@ -472,7 +510,7 @@ def _document(
         size += 1 if fault.value is None else fault.value
     return Blob(
         data=damaged(role, data),
-        digest=digest(data),
+        digest=digest(data, spec.algorithm),
         size=size,
         media_type=media_type,
         present=not faults.get(f"{role}-missing"),

@@ -111,6 +111,13 @@ def _named(descriptor: dict[str, Any], names: Sequence[str], tags: bool, contain
     return out
 
 
+def _entry_fields(item: Assembled) -> dict[str, Any]:
+    """What an index entry says beyond the digest: the platform of an image, the type of an artifact, marks."""
+    spec = item.spec
+    out: dict[str, Any] = {"artifactType": spec.artifact_type} if spec.artifact_type else {"platform": item.platform}
+    return out | ({"annotations": dict(spec.marks)} if spec.marks else {})
+
+
 def _tags_suffice(groups: Sequence[Group]) -> bool:
     tags = [split(name)[1] for group in groups for name in group.names]
     return len(tags) == len(set(tags))
@@ -121,12 +128,12 @@ def _oci(groups: Sequence[Group], containerd: bool) -> tuple[Blobs, bytes]:
     top: list[dict[str, Any]] = []
     for group in groups:
         if group.nested:
-            inner = [blobs.image(item).descriptor(platform=item.platform) for item in group.images]
+            inner = [blobs.image(item).descriptor(**_entry_fields(item)) for item in group.images]
             kind = DOCKER_LIST if group.docker_types else MEDIA_INDEX
             descriptor = blobs.document(_index(inner, kind), kind).descriptor()
         else:
             (item,) = group.images
-            descriptor = blobs.image(item).descriptor(platform=item.platform)
+            descriptor = blobs.image(item).descriptor(**_entry_fields(item))
         if group.annotations:
             descriptor["annotations"] = dict(group.annotations)
         top += _named(descriptor, group.names, _tags_suffice(groups), containerd)

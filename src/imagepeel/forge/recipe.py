@@ -14,12 +14,14 @@ For the whole archive: `kind`, `compression`, `outer`, `prefix`, `blocking` (see
 
 For an image: `layers`, `config` (Entrypoint, Cmd, Env, User, WorkingDir, Labels, ... as the image-spec names them),
 `names`, `architecture`, `os`, `variant`, `created`, `author`, `history` (steps of created_by, empty, comment, author,
-created), `extra` (more top-level keys of the config), `annotations`, `docker_types`, `faults` (kind, layer, value; see
-`forge.FAULTS`) and `other` (the image that the OCI half of a hybrid describes).  Several images stand in `images`;
-an item `{"index": {"names": [...], "images": [...]}}` among them is a multi-platform image.
+created), `extra` (more top-level keys of the config), `faults` (kind, layer, value; see `forge.FAULTS`), `other` (the
+image that the OCI half of a hybrid describes), and `annotations`, `marks`, `docker_types`, `config_type`,
+`artifact_type`, `subject`, `algorithm`, `inline` (see `forge.ImageSpec`).  Several images stand in `images`; an
+item `{"index": {"names": [...], "images": [...]}}` among them is a multi-platform image.
 
 For a layer: `entries` (or `tar`, its bytes in base64), `compression`, `created_by`, `comment`, `media_type`, `urls`,
-`annotations`, `missing`, `end_blocks`, and `trailing` (base64, after the tar) and `tail` (base64, after the blob).
+`annotations`, `missing`, `end_blocks`, and in base64 `trailing` (after the tar), `tail` (after the stored blob) and
+`blob` (stored instead of the compressed tar).
 
 An entry has one key that says what it is and where: file, dir, symlink, hardlink, char, block, fifo, sparse, whiteout,
 opaque, pax-global, or raw (a header in base64).  Its bytes come from one of text, base64, hex, noise (so many bytes
@@ -148,6 +150,7 @@ class _Layer(msgspec.Struct, forbid_unknown_fields=True):
     end_blocks: int = 2
     trailing: str = ""
     tail: str = ""
+    blob: str | None = None
 
 
 class _Step(msgspec.Struct, forbid_unknown_fields=True):
@@ -177,6 +180,12 @@ class _Image(msgspec.Struct, forbid_unknown_fields=True):
     extra: dict[str, Any] = {}
     annotations: dict[str, str] = {}
     docker_types: bool = False
+    config_type: str = ""
+    artifact_type: str = ""
+    subject: dict[str, Any] | None = None
+    marks: dict[str, str] = {}
+    algorithm: str = "sha256"
+    inline: bool = False
     faults: list[_Fault] = []
     other: _Image | None = None
 
@@ -318,6 +327,7 @@ def _image(item: _Image, pointer: str, folder: Path | None) -> ImageSpec:
                 end_blocks=layer.end_blocks,
                 trailing=_decoded(layer.trailing, f"{place}/trailing"),
                 tail=_decoded(layer.tail, f"{place}/tail"),
+                blob=None if layer.blob is None else _decoded(layer.blob, f"{place}/blob"),
             )
         )
     for number, fault in enumerate(item.faults):
@@ -338,6 +348,12 @@ def _image(item: _Image, pointer: str, folder: Path | None) -> ImageSpec:
         extra=item.extra,
         annotations=item.annotations,
         docker_types=item.docker_types,
+        config_type=item.config_type,
+        artifact_type=item.artifact_type,
+        subject=item.subject,
+        marks=item.marks,
+        algorithm=item.algorithm,
+        inline=item.inline,
         faults=tuple(Fault(**msgspec.structs.asdict(fault)) for fault in item.faults),
         other=None if item.other is None else _image(item.other, f"{pointer}/other", folder),
     )

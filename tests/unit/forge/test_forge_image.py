@@ -9,7 +9,9 @@ import io
 import json
 import lzma
 import pickle
+import struct
 import tarfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -423,6 +425,88 @@ def test_a_bare_layer() -> None:
     one = forge.image(forge.layer(forge.file("f", "x")))
     assert forge.to_bytes(one, "layer") == one.layers[0].content()
     assert gzip.decompress(forge.to_bytes(one, "layer", compression="gzip")) == one.layers[0].content()
+
+
+def test_estargz_has_a_table_that_finds_every_file() -> None:
+    files = [forge.directory("d"), forge.file("d/a", b"a" * 3000, uid=7), forge.symlink("d/s", "a"), forge.file("e")]
+    layer = forge.estargz(*files)
+    built = forge.assemble(forge.image(layer)).layers[0]
+    assert gzip.decompress(built.data) == built.content and sha(built.content) == built.diff_id
+    footer = built.data[-51:]
+    assert gzip.decompress(footer) == b"" and footer[12:16] == b"SG\x16\0" and footer[32:38] == b"STARGZ"
+    table = gzip.decompress(built.data[int(footer[16:32], 16) : -51])
+    assert table.startswith(b"stargz.index.json\0")
+    document = table[512:].partition(b"\0")[0]
+    notes = built.descriptor()["annotations"]
+    assert notes["containerd.io/snapshot/stargz/toc.digest"] == sha(document)
+    assert notes["io.containers.estargz.uncompressed-size"] == str(len(built.content))
+    rows = json.loads(document)["entries"]
+    assert [row["name"] for row in rows] == ["d/", "d/a", "d/s", "e", ".no.prefetch.landmark"]
+    assert zlib.decompressobj(31).decompress(built.data[rows[1]["offset"] :])[:3000] == b"a" * 3000
+    assert rows[1]["digest"] == sha(b"a" * 3000) and rows[2]["linkName"] == "a"
+    with tarfile.open(fileobj=io.BytesIO(built.content)) as archive:
+        assert archive.getnames() == ["d", "d/a", "d/s", "e", ".no.prefetch.landmark"]
+    lying = forge.estargz(*files, lie=True, landmark=False)
+    assert sha(lying.content()) != sha(layer.content()) and b"d/-as-the-table-says" in lying.content()
+
+
+def test_zstd_chunked_hides_its_table_in_skippable_frames() -> None:
+    built = forge.assemble(forge.image(forge.zstd_chunked(forge.file("a", b"x" * 700), forge.file("b")))).layers[0]
+    assert unpack(built.data) == built.content == forge.encode([forge.file("a", b"x" * 700), forge.file("b")])
+    notes = built.descriptor()["annotations"]
+    place = notes["io.github.containers.zstd-chunked.manifest-position"]
+    offset, stored, size, kind = (int(word) for word in place.split(":"))
+    packed = built.data[offset : offset + stored]
+    assert built.data[offset - 8 : offset] == b"\x50\x2a\x4d\x18" + stored.to_bytes(4, "little")
+    assert notes["io.github.containers.zstd-chunked.manifest-checksum"] == sha(packed)
+    document = unpack(packed)
+    assert (len(document), kind) == (size, 1)
+    first, second = json.loads(document)["entries"]
+    assert unpack(built.data[first["offset"] : first["endOffset"]]) == b"x" * 700
+    assert first["digest"] == sha(b"x" * 700) and second["name"] == "b" and "offset" not in second
+    assert built.data[-72:-64] == b"\x50\x2a\x4d\x18\x40\0\0\0" and built.data[-8:] == b"GnUlInUx"
+    assert struct.unpack("<4Q", built.data[-64:-32]) == (offset, stored, size, 1)
+
+
+def test_other_digest_algorithms_stand_in_folders_of_their_own(tmp_path: Path) -> None:
+    found = members(spec(algorithm="sha512"), "oci-archive", tmp_path)
+    (top,) = json.loads(found["index.json"])["manifests"]
+    assert top["digest"].startswith("sha512:")
+    data = found["blobs/" + top["digest"].replace(":", "/")]
+    assert hashlib.sha512(data).hexdigest() == top["digest"][7:]
+    manifest = json.loads(data)
+    config = json.loads(found["blobs/" + manifest["config"]["digest"].replace(":", "/")])
+    check_layers(config, [found["blobs/" + each["digest"].replace(":", "/")] for each in manifest["layers"]])
+    with pytest.raises(UsageError, match="SHA-256 only"):
+        forge.to_bytes(spec(algorithm="sha512"), "docker-archive")
+    with pytest.raises(UsageError, match="md5"):
+        forge.to_bytes(spec(algorithm="md5"), "oci-archive")
+
+
+def test_an_artifact_is_no_image(tmp_path: Path) -> None:
+    subject = forge.assemble(spec()).manifest.descriptor()
+    made = forge.image(
+        forge.layer(blob=b"{}", media_type="application/spdx+json"),
+        config_type="application/vnd.oci.empty.v1+json",
+        artifact_type="application/spdx+json",
+        subject=subject,
+        marks={"kind": "sbom"},
+        inline=True,
+        faults=[forge.Fault(kind="config-text", value="{}")],
+        names="sbom:1",
+    )
+    found = members(made, "oci-archive", tmp_path)
+    (top,) = json.loads(found["index.json"])["manifests"]
+    assert top["artifactType"] == "application/spdx+json" and "platform" not in top
+    assert top["annotations"] == {"kind": "sbom", "org.opencontainers.image.ref.name": "1"}
+    manifest = json.loads(blob(found, top))
+    assert manifest["subject"] == subject and blob(found, manifest["layers"][0]) == b"{}"
+    assert manifest["config"] == {
+        "mediaType": "application/vnd.oci.empty.v1+json",
+        "digest": "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+        "size": 2,
+        "data": "e30=",
+    }
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,7 @@ def test_several_images_and_an_index() -> None:
         ({"layers": [{"compression": "lzip"}]}, "/layers/0/compression", "lzip"),
         ({"layers": [{"tar": "?"}]}, "/layers/0/tar", "base64"),
         ({"faults": [{"kind": "gremlin"}]}, "/faults/0/kind", "gremlin"),
+        ({"layers": [{"blob": "?"}]}, "/layers/0/blob", "base64"),
         ({"other": {"layers": [{"tail": "?"}]}}, "/other/layers/0/tail", "base64"),
         ({"kind": "floppy"}, "/kind", "floppy"),
         ({"outer": "lzip"}, "/outer", "lzip"),
