@@ -118,15 +118,14 @@ PIECES = [forge.directory("d"), forge.file("d/a", b"a" * 9000), forge.symlink("d
 
 @tool("skopeo")
 @pytest.mark.parametrize("make", [forge.estargz, forge.zstd_chunked])
-def test_skopeo_checks_the_diff_ids_of_seekable_layers(make: Callable[..., forge.LayerSpec], tmp_path: Path) -> None:
+def test_skopeo_decompresses_seekable_layers(make: Callable[..., forge.LayerSpec], tmp_path: Path) -> None:
     spec = forge.image(make(*PIECES), names="x:1")
     forge.write(spec, tmp_path / "in", "oci-archive")
-    # Writing a docker-archive makes skopeo decompress the layer and compare it with its DiffID.
-    done = run("skopeo", "--insecure-policy", "copy", f"oci-archive:{tmp_path}/in", f"docker-archive:{tmp_path}/out")
+    command = ["skopeo", "--insecure-policy", "copy", "--dest-decompress"]
+    done = run(*command, f"oci-archive:{tmp_path}/in", f"dir:{tmp_path}/out")
     assert done.returncode == 0, done.stderr.decode()
-    with tarfile.open(tmp_path / "out") as archive:
-        layer = archive.extractfile(digest(spec.layers[0].content()).partition(":")[2] + ".tar")
-        assert layer is not None and layer.read() == spec.layers[0].content()
+    content = spec.layers[0].content()
+    assert (tmp_path / "out" / digest(content).partition(":")[2]).read_bytes() == content
 
 
 @root
