@@ -98,13 +98,14 @@ def _by_reference(
     records: Sequence[ImageRecord], reference: str, indexes: Sequence[IndexRecord]
 ) -> tuple[list[ImageRecord], str]:
     number = _NUMBER.fullmatch(reference)
-    if number and (reference.startswith("#") or len(reference) < 4):
-        found = [record for record in records if record.number == int(number[1])]
-        if found or reference.startswith("#"):
-            return found, f"number {number[1]}"
+    if number and reference.startswith("#"):
+        return _numbered(records, number), f"number {number[1]}"
     named = _by_name(records, reference)
     if named:
         return named, f"the name {reference}"
+    # A tag may be all digits, so a bare number counts last.
+    if number and (numbered := _numbered(records, number)):
+        return numbered, f"number {number[1]}"
     name, at, digest = reference.rpartition("@")
     hexes = _HEX.fullmatch(digest if at else reference)
     if hexes:
@@ -117,6 +118,10 @@ def _by_reference(
             found = [record for record in found if _by_name([record], name)] or found
         return found, f"the digest {digest if at else reference}"
     return [], ""
+
+
+def _numbered(records: Sequence[ImageRecord], number: re.Match[str]) -> list[ImageRecord]:
+    return [record for record in records if record.number == int(number[1])]
 
 
 def _by_name(records: Iterable[ImageRecord], reference: str) -> list[ImageRecord]:

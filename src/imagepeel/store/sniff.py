@@ -86,14 +86,14 @@ def refuse(source: Source, head: bytes) -> NoReturn:
         raise NotAnImage(
             f"{name} holds only a path: a symbolic link that was stored as text", hint="give the file that it names"
         )
+    if len(head) < BLOCK:
+        raise NotAnImage(f"{name} has only {source.size} bytes, too few for a tar", hint="it was probably cut off")
     if head[257:262] == b"ustar":
         raise Malformed(
             f"{name} is a tar whose first header is damaged",
             Location(archive_offset=0),
             "compare its checksum with the original and copy it again",
         )
-    if len(head) < BLOCK:
-        raise NotAnImage(f"{name} has only {source.size} bytes, too few for a tar", hint="it was probably cut off")
     shown = " ".join(f"{byte:02x}" for byte in head[:8])
     raise NotAnImage(
         f"{name} is no tar and no format known here; it starts with {shown}",

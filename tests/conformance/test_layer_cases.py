@@ -1,0 +1,74 @@
+"""The filesystem of each view against what the real extractors made of 155 tiny images."""
+
+from __future__ import annotations
+
+import pytest
+
+from imagepeel.rootfs import containerd
+from imagepeel.rootfs.columns import lazy_upper
+from imagepeel.rootfs.inode import Tree
+from imagepeel.rootfs.overlay import merge
+from imagepeel.rootfs.view import build
+
+from .recorded import PRESENT, RESULTS, differences, flatten, load
+
+pytestmark = [
+    pytest.mark.shared,
+    pytest.mark.skipif(not PRESENT, reason="../shared/conformance/layers is not beside the checkout"),
+]
+
+JUDGES = {
+    "runtime": "containerd-overlay",
+    "sequential": "containerd-sequential",
+    "spec": "umoci-dir",
+}
+
+DEVIATIONS: dict[tuple[str, str], str] = {}
+"""(view, case) -> why we knowingly differ.  Empty is the aim."""
+
+
+def test_all_cases_are_there() -> None:
+    if not PRESENT:
+        pytest.skip("../shared/conformance/layers is not beside the checkout")
+    assert len(RESULTS) == 155
+
+
+@pytest.mark.parametrize("view", JUDGES)
+@pytest.mark.parametrize("case", sorted(RESULTS))
+def test_view_is_what_the_extractor_made(view: str, case: str) -> None:
+    recorded = RESULTS[case][JUDGES[view]]
+    layers = load(case)
+    rootfs = build(layers, view)
+    if "ERROR" in recorded:
+        wrong = [] if rootfs.refusal is not None else [f"refused with {recorded['ERROR']!r}, not by us"]
+    elif rootfs.refusal is not None:
+        wrong = [f"refused by us only: {rootfs.refusal.reason}"]
+    else:
+        wrong = differences(recorded, rootfs.root, layers)
+    known = DEVIATIONS.get((view, case))
+    if known is not None:
+        assert wrong, f"no longer deviates, take it out of the table: {known}"
+        return
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("case", sorted(RESULTS))
+def test_lazy_layers_equal_the_play_through(case: str) -> None:
+    """Layers that are made from columns on demand have the tree that unpacking entry by entry gives."""
+    layers = load(case)
+    lazy: list[Tree] = []
+    played: list[Tree] = []
+    for layer in layers:
+        tree = Tree()
+        if containerd.unpack_layer(tree, layer, overlay=layer.index > 0, parents=played[::-1]) is not None:
+            assert lazy_upper(layer, lazy[::-1]) is None, "a layer that is refused must not look regular"
+            return
+        played.append(tree)
+        lazy.append(lazy_upper(layer, lazy[::-1]) or tree)
+    one, two = flatten(merge([t.root for t in lazy])), flatten(merge([t.root for t in played]))
+    assert one.keys() == two.keys()
+    for path, node in one.items():
+        other = two[path]
+        for field in ("kind", "mode", "uid", "gid", "size", "mtime", "target", "device", "xattrs", "nlink", "layer"):
+            assert getattr(node, field) == getattr(other, field), (path, field)
+        assert (node.entry, node.implied) == (other.entry, other.implied), path
