@@ -10,7 +10,7 @@ from imagepeel.rootfs.inode import Tree
 from imagepeel.rootfs.overlay import merge
 from imagepeel.rootfs.view import build
 
-from .recorded import PRESENT, RESULTS, differences, flatten, load
+from recorded import PRESENT, RESULTS, differences, flatten, load
 
 pytestmark = [
     pytest.mark.shared,
