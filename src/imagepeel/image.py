@@ -20,6 +20,7 @@ from imagepeel.store.records import ImageRecord
 
 if TYPE_CHECKING:
     from imagepeel.archive import Archive
+    from imagepeel.findings import Finding
     from imagepeel.process import Prediction
     from imagepeel.rootfs.view import Rootfs
 
@@ -238,6 +239,15 @@ class Image:
         from imagepeel.process import Options, predict
 
         return predict(self.rootfs, self.config, Options(**options), architecture=self.architecture)
+
+    def findings(self, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> tuple[Finding, ...]:
+        """Say what will surprise people about this image, worst first.
+
+        `select` and `ignore` name rules by id, code or lesson.  UsageError for a name that is none of these.
+        """
+        from imagepeel.findings import examine, select_rules
+
+        return examine(self, select_rules(select, ignore))
 
     def explain(self) -> Any:
         """Return the story of this image as a document: sections of claims, each with evidence and receipt."""

@@ -1,0 +1,38 @@
+"""Run rules over an image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from imagepeel.findings.catalogue import RULES
+from imagepeel.findings.finding import Finding, order
+from imagepeel.findings.rule import Rule
+from imagepeel.findings.subject import Subject
+
+if TYPE_CHECKING:
+    from imagepeel.image import Image
+
+MOST = 50
+"""Findings kept of one rule: a hostile image must not turn a report into a flood."""
+
+
+def examine(image: Image, rules: Sequence[Rule] = RULES, *, subject: Subject | None = None) -> tuple[Finding, ...]:
+    """Return what the rules find, worst first; the same image always gives the same tuple.
+
+    At most `MOST` findings of one rule are kept; the last of them then says how many were left out.
+    """
+    subject = subject or Subject(image)
+    found: list[Finding] = []
+    for rule in rules:
+        mine = sorted(dict.fromkeys(rule.check(subject)), key=order)
+        found.extend(_bounded(rule, mine))
+    return tuple(sorted(found, key=order))
+
+
+def _bounded(rule: Rule, mine: list[Finding]) -> list[Finding]:
+    if len(mine) <= MOST:
+        return mine
+    left = len(mine) - MOST + 1
+    more = rule.found(f"{left} more findings of this rule are not listed", severity=mine[-1].severity)
+    return [*mine[: MOST - 1], more]

@@ -1,0 +1,106 @@
+"""What a rule found in one image: a sentence with real values, the places that prove it, and figures that add up."""
+
+from __future__ import annotations
+
+import msgspec
+
+from imagepeel.evidence import Evidence, Location
+
+SEVERITIES = ("high", "medium", "low", "info")
+"""Worst first.  `docs/explanation/findings.md` says what earns which."""
+
+LESSONS = ("strengths", "weaknesses", "friends", "headcount")
+"""The four lessons of operating containers, in the order of the manual."""
+
+ROLES = (
+    "operations",
+    "deployments",
+    "tooling",
+    "monitoring",
+    "kernel",
+    "networking",
+    "infosec",
+    "internal adoption",
+    "project management",
+)
+"""Who owns a surprise."""
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One addend of a figure: what it is of, and how many."""
+
+    label: str
+    value: int
+    where: Location = Location()
+
+
+class Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A number with its addends; `total` is the sum of all of them.
+
+    `parts` may list only the largest addends: `rest` then says how many are left out and what they come to, so
+    that a person can still add up.  `unit` is bytes, files, layers or entries.
+    """
+
+    what: str
+    unit: str
+    total: int
+    parts: tuple[Part, ...] = ()
+    rest: Part | None = None
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the parts and the rest come to the total."""
+        return sum(part.value for part in self.parts) + (self.rest.value if self.rest else 0) == self.total
+
+
+def figure(what: str, unit: str, parts: list[Part], most: int = 10) -> Figure:
+    """Add up: the largest `most` parts by name, the others as one rest."""
+    ordered = sorted(parts, key=lambda part: (-part.value, part.label))
+    shown, left = ordered[:most], ordered[most:]
+    rest = Part(label=f"{len(left)} more", value=sum(part.value for part in left)) if left else None
+    return Figure(what=what, unit=unit, total=sum(part.value for part in parts), parts=tuple(shown), rest=rest)
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One surprise of one image.
+
+    `rule` is the id of its page; `message` one plain sentence with real values; `evidence` the places, most direct
+    first, and their receipts; `fix` what to do, where the finding knows better than its rule; `profiles` the
+    engines for which it was proved, () for all; `details` further sentences; `figures` the numbers.
+    `show` says per location how it is best looked at: `file` (the bytes of the file), `entry` (the tar header),
+    `config` (a JSON pointer into the image config), `layer` (the stored blob) or `archive`.
+    Text from the image stands here unescaped, secrets never do.
+    """
+
+    rule: str
+    severity: str
+    message: str
+    evidence: Evidence = Evidence()
+    fix: str = ""
+    profiles: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    show: tuple[str, ...] = ()
+
+    @property
+    def locations(self) -> tuple[Location, ...]:
+        """The places of the evidence."""
+        return self.evidence.locations
+
+    @property
+    def key(self) -> str:
+        """What stays the same when the image is built again: the rule and the place without offsets and numbers.
+
+        A baseline remembers findings by it.
+        """
+        for place in self.evidence.locations:
+            if place.path is not None:
+                return f"{self.rule} {place.path}"
+            if place.pointer is not None:
+                return f"{self.rule} #{place.pointer}"
+        return self.rule
+
+
+def order(found: Finding) -> tuple[int, str, str, str]:
+    """Worst first, then by rule and place: the same image always gives the same list."""
+    return SEVERITIES.index(found.severity), found.rule, found.key, found.message

@@ -1,0 +1,157 @@
+"""Which names rules ask for, and one walk over all entries that finds them.
+
+Every path rule shares this walk: it looks each basename up in two small tables, so a rule more costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from imagepeel.formats.tar.header import DIRECTORY
+from imagepeel.formats.tar.table import WHITEOUT, EntryTable
+
+if TYPE_CHECKING:
+    from imagepeel.layers.layer import Layer
+
+DATABASES: dict[bytes, str] = {
+    b"PG_VERSION": "PostgreSQL",
+    b"ibdata1": "MySQL or MariaDB",
+    b"WiredTiger": "MongoDB",
+    b"dump.rdb": "Redis",
+    b"appendonly.aof": "Redis",
+}
+"""Files that only a database server makes, at the top of its data directory."""
+
+SERVERS: dict[bytes, str] = {
+    b"postgres": "PostgreSQL",
+    b"mysqld": "MySQL",
+    b"mariadbd": "MariaDB",
+    b"mongod": "MongoDB",
+    b"redis-server": "Redis",
+    b"influxd": "InfluxDB",
+    b"clickhouse-server": "ClickHouse",
+    b"etcd": "etcd",
+    b"cassandra": "Cassandra",
+}
+"""Programs whose whole point is state."""
+
+SECRET_NAMES = frozenset(
+    {
+        b".env",
+        b".netrc",
+        b"_netrc",
+        b".npmrc",
+        b".pypirc",
+        b".git-credentials",
+        b".pgpass",
+        b".my.cnf",
+        b"credentials",
+        b"credentials.json",
+        b"service-account.json",
+        b"application_default_credentials.json",
+        b"key.json",
+        b"kubeconfig",
+        b"config",
+        b"config.json",
+        b".dockercfg",
+        b".dockerconfigjson",
+        b"id_rsa",
+        b"id_dsa",
+        b"id_ecdsa",
+        b"id_ed25519",
+        b"identity",
+        b"settings.xml",
+        b"credentials.xml",
+        b"nuget.config",
+        b"terraform.tfstate",
+        b"auth.json",
+    }
+)
+SECRET_ENDS = frozenset({b".env", b".pem", b".key", b".p8", b".ppk", b".jks"})
+_OTHER = frozenset(
+    {
+        b"machine-id",
+        b"ssh_host_rsa_key",
+        b"ssh_host_dsa_key",
+        b"ssh_host_ecdsa_key",
+        b"ssh_host_ed25519_key",
+        b"hosts",
+        b"hostname",
+        b"resolv.conf",
+        b"manifest.json",
+        b"repositories",
+        b"oci-layout",
+        b"index.json",
+        b"stargz.index.json",
+        b".prefetch.landmark",
+        b".no.prefetch.landmark",
+        b"lastlog",
+        b"faillog",
+        b"random-seed",
+    }
+)
+EXACT = frozenset(DATABASES) | frozenset(SERVERS) | SECRET_NAMES | _OTHER
+"""Basenames that some rule asks for."""
+
+ENDS = SECRET_ENDS | frozenset({b".pid", b"lock", b".sock"})
+"""Last four (or fewer, or five) bytes of basenames that some rule asks for."""
+
+_TAILS = frozenset(end[-4:] for end in ENDS)
+
+
+class Hit(NamedTuple):
+    """An entry with an interesting name; `path` is absolute."""
+
+    layer: int
+    entry: int
+    path: bytes
+
+
+class Names:
+    """Entries by basename and by ending, whiteouts, and the kinds of metadata each layer holds."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self.exact: dict[bytes, list[Hit]] = {}
+        self.ends: dict[bytes, list[Hit]] = {}
+        self.whiteouts: list[Hit] = []
+        for layer in layers:
+            self._read(layer.index, layer.table)
+
+    def _read(self, layer: int, table: EntryTable) -> None:
+        _, metas, flags, ends, names = table.columns()
+        exact, tails = EXACT, _TAILS
+        types = [meta.type for meta in table.metas]
+        start = 0
+        hits: list[int] = []
+        for index, end in enumerate(ends):
+            name = names[start:end]
+            start = end
+            if name in exact or name[-4:] in tails:
+                hits.append(index)
+        for index in hits:
+            if types[metas[index]] == DIRECTORY or flags[index] & WHITEOUT:
+                continue
+            name = table.basename(index)
+            hit = Hit(layer, index, b"/" + table.path(index))
+            if name in exact:
+                self.exact.setdefault(name, []).append(hit)
+            for known in ENDS:
+                if name.endswith(known):
+                    self.ends.setdefault(known, []).append(hit)
+        if any(flag & WHITEOUT for flag in frozenset(flags)):
+            for index, flag in enumerate(flags):
+                if flag & WHITEOUT:
+                    self.whiteouts.append(Hit(layer, index, b"/" + table.path(index)))
+
+    def named(self, *names: bytes) -> list[Hit]:
+        """Entries with one of these basenames, base layer first."""
+        for name in names:
+            assert name in EXACT, name
+        return sorted(hit for name in names for hit in self.exact.get(name, ()))
+
+    def ending(self, *ends: bytes) -> list[Hit]:
+        """Entries whose basename ends so, base layer first."""
+        for end in ends:
+            assert end in ENDS, end
+        return sorted({hit for end in ends for hit in self.ends.get(end, ())})

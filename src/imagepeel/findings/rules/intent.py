@@ -1,0 +1,489 @@
+"""What ENTRYPOINT, CMD and STOPSIGNAL ask for, and who becomes process 1."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from imagepeel.evidence import text
+from imagepeel.findings.finding import Finding
+from imagepeel.findings.rule import Rule, rule
+from imagepeel.findings.words import listed
+from imagepeel.formats.shebang import parse_shebang
+from imagepeel.process.pid1 import parse_signal
+
+if TYPE_CHECKING:
+    from imagepeel.findings.subject import Subject
+
+_SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
+_WRAPPERS = frozenset(
+    [
+        "tini",
+        "dumb-init",
+        "catatonit",
+        "docker-init",
+        "env",
+        "gosu",
+        "su-exec",
+        "setpriv",
+        "init",
+        "s6-svscan",
+        "nice",
+        "chpst",
+        "entrypoint",
+    ]
+)
+_PACKAGE_MANAGERS = {"npm": "npm", "yarn": "Yarn", "pnpm": "pnpm", "npx": "npx", "mvn": "Maven", "gradle": "Gradle"}
+_MACHINES = {
+    "systemd": "an init system",
+    "cron": "a scheduler",
+    "crond": "a scheduler",
+    "sshd": "a login server",
+    "supervisord": "a process supervisor",
+}
+_VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*\})")
+_BUILTIN_ENDS = frozenset(
+    [
+        ":",
+        ".",
+        "[",
+        "alias",
+        "break",
+        "cd",
+        "continue",
+        "echo",
+        "eval",
+        "exit",
+        "export",
+        "false",
+        "printf",
+        "pwd",
+        "read",
+        "readonly",
+        "return",
+        "set",
+        "shift",
+        "source",
+        "test",
+        "trap",
+        "true",
+        "type",
+        "ulimit",
+        "umask",
+        "unset",
+        "wait",
+        "exec",
+        "fi",
+        "done",
+        "esac",
+        "}",
+    ]
+)
+_SIMPLE = re.compile(r"[|&;<>()`$]|\bexec\b")
+
+
+def _base(path: str) -> str:
+    return path.rsplit("/", 1)[-1]
+
+
+def _interpreted(subject: Subject) -> tuple[str, bytes, list[str]] | None:
+    """(path, its text, words of its #! line) when the first program is a script."""
+    start = subject.prediction() if subject.starts else None
+    if start is None or start.path is None or start.verdict.kind == "FAILS":
+        return None
+    data = subject.read(start.path)
+    shebang = parse_shebang(data[:256])
+    if shebang is None or not shebang.ok:
+        return None
+    words = [text(shebang.interpreter), *text(shebang.argument or b"").split()]
+    return start.path, data, words
+
+
+@rule(
+    "NO-COMMAND",
+    "The image does not say what to run",
+    "medium",
+    "strengths",
+    "deployments",
+    """Neither Entrypoint nor Cmd is set, so `docker run IMAGE` is refused: no command specified.  Fine for a base image
+    that others build on or for data; a surprise for everybody who expects a program.""",
+    "set ENTRYPOINT or CMD, or say in the documentation that the image is not meant to be run",
+    codes="F9",
+)
+def no_command(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    verdicts = subject.failures.get("F9", [])
+    if verdicts:
+        yield rule.found(
+            f"`docker run` without a command is refused: {verdicts[0].message}",
+            subject.pointer("/config"),
+            profiles=tuple(verdict.engine for verdict in verdicts),
+            details=[verdicts[0].text],
+        )
+
+
+@rule(
+    "SHELL-PID1",
+    "A shell stays process 1 and swallows the stop signal",
+    "medium",
+    "strengths",
+    "operations",
+    """The shell form starts `/bin/sh -c`.  Whether that shell replaces itself by the program depends on which shell the
+    base image has: bash and busybox often do, dash does not.  A shell that stays is process 1, does not pass SIGTERM
+    on, and every stop takes the full grace period and ends in SIGKILL.""",
+    "use the exec form, or put exec in front of the last command",
+    codes="W10",
+    sources="docker/cli#3198, docker/docs#25842",
+)
+def shell_pid1(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    if subject.shell_line is None or not subject.starts:
+        return
+    start = subject.prediction()
+    pid1 = start.pid1
+    if pid1 is None or not pid1.exact or pid1.kind != "shell" or pid1.hears_sigterm != "no":
+        return
+    if start.verdict.kind in ("FAILS", "UNKNOWN"):
+        return
+    yield rule.found(
+        f"{pid1.path or pid1.argv[0]} stays process 1 of `sh -c {subject.shell_line}`: a stop takes "
+        f"{pid1.grace_seconds} seconds and ends in SIGKILL",
+        subject.command_place(),
+        *([subject.place(pid1.path)] if pid1.path else []),
+        fix=pid1.fix,
+        details=[pid1.why],
+    )
+
+
+@rule(
+    "SCRIPT-WITHOUT-EXEC",
+    "The entrypoint script starts the program as a child",
+    "medium",
+    "strengths",
+    "operations",
+    """No shell replaces itself at the end of a script file.  Without `exec` the script stays process 1, the program is
+    its child and never hears SIGTERM: every stop takes the full grace period.""",
+    'end the script with exec, as in: exec "$@"',
+    codes="W11",
+    sources="oracle/docker-images#330, sigp/lighthouse#5",
+)
+def script_without_exec(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    script = _interpreted(subject)
+    if script is None:
+        return
+    path, data, words = script
+    if not any(_base(word) in _SHELLS for word in words) or len(data) >= 256 * 1024:
+        return
+    found = _last_command(data)
+    if found is None:
+        return
+    line, command = found
+    yield rule.found(
+        f"line {line} of {path} runs `{command}` as a child: {words[0]} stays process 1 and drops SIGTERM",
+        (subject.place(path), "file"),
+        details=["no shell replaces itself at the end of a script file"],
+    )
+
+
+def _last_command(data: bytes) -> tuple[int, str] | None:
+    """(line number, text) of a last plain command that starts a child; None where the text proves nothing."""
+    lines = text(data).split("\n")
+    joined = "\n".join(line for line in lines if not line.lstrip().startswith("#"))
+    if re.search(r"(?:^|[\s;&|(])(?:exec|trap)\b", joined) or "<<" in joined:
+        return None
+    for number in range(len(lines), 0, -1):
+        line = lines[number - 1].strip()
+        if not line or line.startswith("#"):
+            continue
+        if lines[number - 2].rstrip().endswith("\\") if number > 1 else False:
+            return None
+        bare = line.replace('"$@"', "@").replace("$@", "@")
+        first = bare.split()[0]
+        if first in _BUILTIN_ENDS or _SIMPLE.search(bare) or "=" in first or first.endswith("()"):
+            return None
+        return number, line[:200]
+    return None
+
+
+@rule(
+    "PACKAGE-MANAGER-PID1",
+    "A package manager is process 1",
+    "medium",
+    "strengths",
+    "operations",
+    """npm, yarn and Maven start a shell that starts the program.  They are no init: the stop signal ends up with them,
+    orphans are not reaped, and the program is killed without a chance to finish.""",
+    'start the program itself: CMD ["node", "server.js"]',
+    codes="W12",
+    sources="nodejs/docker-node#323, npm/npm#4603",
+)
+def package_manager(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    words = (subject.shell_line or "").split() if subject.shell_line is not None else list(subject.argv)
+    while len(words) > 1 and (_base(words[0]) in {"exec", "env"} or "=" in words[0]):
+        words = words[1:]
+    name = _PACKAGE_MANAGERS.get(_base(words[0])) if words else None
+    if name:
+        yield rule.found(f"{name} is started as process 1: `{' '.join(words[:4])}`", subject.command_place())
+
+
+@rule(
+    "NOT-EXPANDED",
+    "The exec form is not expanded",
+    "medium",
+    "strengths",
+    "deployments",
+    """In `CMD ["app", "$PORT"]` the program gets the five characters $PORT.  Variables, ~ and * are the work of a
+    shell, and the exec form has none.""",
+    'let a shell do it: CMD ["sh", "-c", "exec app \\"$PORT\\""], or read the variable in the program',
+    codes="W13",
+    sources="moby#4783, moby#22595",
+)
+def not_expanded(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    argv = subject.argv
+    if not argv or subject.shell_line is not None or "-c" in argv or "-e" in argv or _interpreted(subject) is not None:
+        return
+    literal = [word for word in argv if _VARIABLE.search(word) or word.startswith("~/")]
+    if literal:
+        yield rule.found(
+            f"the program receives {listed([repr(word) for word in literal])} literally: nothing expands the exec form",
+            subject.command_place(),
+        )
+
+
+@rule(
+    "JSON-TO-SHELL",
+    "A list in single quotes became a shell line",
+    "medium",
+    "strengths",
+    "deployments",
+    """`CMD ['app', '-x']` is no JSON, because JSON strings have double quotes.  The builder takes the whole line for the
+    shell form, and the shell looks for a command called `[app,`.""",
+    'use double quotes: CMD ["app", "-x"]',
+    codes="W14",
+)
+def json_to_shell(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    line = subject.shell_line
+    if line is not None and re.match(r"\s*\[\s*'", line):
+        yield rule.found(f"the shell is given `{line}`: a list in single quotes is no JSON", subject.command_place())
+
+
+@rule(
+    "CMD-UNREAD",
+    "ENTRYPOINT in shell form never reads CMD",
+    "medium",
+    "strengths",
+    "deployments",
+    """With a shell-form ENTRYPOINT the words of CMD become $0, $1 and so on of that shell, and a line that does not
+    mention them throws them away.  Arguments of `docker run` are lost in the same way.""",
+    'use the exec form for ENTRYPOINT, or end its line with "$@"',
+    codes="W16",
+    sources="docker/docs#14233, moby#3751, moby#10084",
+)
+def cmd_unread(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    entrypoint, cmd = subject.run.entrypoint or (), subject.run.cmd or ()
+    if len(entrypoint) != 3 or entrypoint[1] != "-c" or _base(entrypoint[0]) not in _SHELLS or not cmd:
+        return
+    if not re.search(r"\$(?:[@*0-9]|\{[@*0-9])", entrypoint[2]):
+        yield rule.found(
+            f"CMD {listed([repr(word) for word in cmd])} becomes $0 and up of `{entrypoint[2]}`, which never reads them",
+            subject.pointer("/config/Cmd"),
+            subject.pointer("/config/Entrypoint"),
+        )
+
+
+@rule(
+    "CMD-WITH-SHELL-WORDS",
+    "ENTRYPOINT receives `/bin/sh -c` as its arguments",
+    "medium",
+    "strengths",
+    "deployments",
+    """CMD in shell form is the list `/bin/sh`, `-c`, `line`.  Behind an ENTRYPOINT that is the program itself, these
+    three words are its arguments.""",
+    "use the exec form for CMD as well",
+    codes="W17",
+    sources="moby#10084",
+)
+def cmd_shell_words(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    entrypoint, cmd = subject.run.entrypoint or (), subject.run.cmd or ()
+    if not entrypoint or len(cmd) != 3 or cmd[:2] != ("/bin/sh", "-c"):
+        return
+    if any(_base(word) in _SHELLS or _base(word) in _WRAPPERS for word in entrypoint) or "--" in entrypoint:
+        return
+    if not subject.starts or _interpreted(subject) is not None or subject.prediction().path is None:
+        return
+    yield rule.found(
+        f"{entrypoint[0]} is started with the arguments '/bin/sh', '-c' and {cmd[2]!r}",
+        subject.pointer("/config/Cmd"),
+        subject.pointer("/config/Entrypoint"),
+    )
+
+
+@rule(
+    "INHERITED-ENTRYPOINT",
+    "The base image's ENTRYPOINT wraps this image's CMD",
+    "info",
+    "friends",
+    "tooling",
+    """ENTRYPOINT and CMD are inherited one by one.  History shows that ENTRYPOINT was set before layers were added and
+    CMD after them: the script of the base image decides what becomes of the command.""",
+    "set ENTRYPOINT too (ENTRYPOINT [] clears it), or read the script of the base image",
+    codes="W18",
+)
+def inherited_entrypoint(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    if not subject.run.entrypoint or not subject.run.cmd:
+        return
+    steps = subject.instructions
+    entry = max((step.step for step in steps if step.word == "ENTRYPOINT"), default=None)
+    cmd = max((step.step for step in steps if step.word == "CMD"), default=None)
+    if entry is None or cmd is None:
+        return
+    between = [step for step in steps if entry < step.step < cmd and not step.empty]
+    if between:
+        yield rule.found(
+            f"ENTRYPOINT {' '.join(subject.run.entrypoint)} is older than {len(between)} layers, "
+            f"CMD {' '.join(subject.run.cmd)} is newer",
+            subject.pointer(f"/history/{entry}", entry),
+            subject.pointer(f"/history/{cmd}", cmd),
+        )
+
+
+@rule(
+    "INIT-INSIDE",
+    "The image brings its own init",
+    "info",
+    "strengths",
+    "operations",
+    """tini or dumb-init as the first word is good: signals arrive and orphans are reaped.  With `docker run --init`
+    there are two.  s6-overlay must be process 1 itself and ends with an error under --init and in pods that share
+    their process namespace.""",
+    "start it without --init",
+    codes="W63, F37",
+    sources="just-containers/s6-overlay#634",
+)
+def init_inside(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    argv = subject.argv
+    if not argv:
+        return
+    first = _base(argv[0])
+    if argv[0] == "/init" and (subject.node("/etc/s6-overlay") or subject.node("/package/admin/s6-overlay")):
+        yield rule.found(
+            "s6-overlay's /init must be process 1: with --init it stops with `can only run as pid 1`",
+            subject.command_place(),
+            severity="low",
+        )
+    elif first in ("tini", "dumb-init", "catatonit"):
+        yield rule.found(f"{argv[0]} is process 1 already: --init adds a second init", subject.command_place())
+
+
+@rule(
+    "MACHINE-IN-DISGUISE",
+    "A service of a whole machine is process 1",
+    "low",
+    "strengths",
+    "kernel",
+    """systemd, cron, sshd and supervisord manage other processes.  The engine sees one process that never fails, logs
+    stay inside, and systemd also needs cgroups, tmpfs mounts and another stop signal.""",
+    "one service in one container, or podman with its systemd mode",
+    codes="W71",
+)
+def machine(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    words = (subject.shell_line or "").split() if subject.shell_line is not None else list(subject.argv)
+    while words and _base(words[0]) in {"exec", "tini", "dumb-init", "--", "-g"}:
+        words = words[1:]
+    if not words:
+        return
+    name = _base(words[0])
+    if words[0] in ("/sbin/init", "/usr/sbin/init"):
+        name = "systemd" if subject.node("/lib/systemd/systemd") or subject.node("/usr/lib/systemd/systemd") else ""
+    if name in _MACHINES:
+        yield rule.found(f"process 1 is {name}, {_MACHINES[name]}", subject.command_place())
+
+
+@rule(
+    "BAD-STOPSIGNAL",
+    "STOPSIGNAL is no signal",
+    "medium",
+    "strengths",
+    "operations",
+    """Docker silently sends SIGTERM instead, podman refuses to create the container, and Kubernetes cannot stop the
+    pod in an orderly way.""",
+    "write a name such as SIGTERM or SIGQUIT, or its number",
+    codes="W62",
+    sources="moby/sys signal, signal(7)",
+)
+def bad_stop_signal(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    given = subject.run.stop_signal
+    if given and parse_signal(given) is None:
+        yield rule.found(
+            f"StopSignal {given!r} is no signal: Docker sends SIGTERM, podman refuses, Kubernetes cannot stop it",
+            subject.pointer("/config/StopSignal"),
+        )
+
+
+@rule(
+    "ONBUILD",
+    "The image runs commands in other people's builds",
+    "low",
+    "friends",
+    "tooling",
+    """ONBUILD instructions lie dormant here and run in every build that starts FROM this image, before its own first
+    instruction.  The OCI format has no such field: a conversion loses them.""",
+    "write a multi-stage template instead, or tell users of the image",
+    codes="W72",
+    sources="moby#14834",
+)
+def onbuild(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    lines = subject.run.on_build
+    if lines:
+        yield rule.found(
+            f"a build FROM this image first runs {listed([f'`{line}`' for line in lines], 3)}",
+            subject.pointer("/config/OnBuild"),
+        )
+
+
+@rule(
+    "SHEBANG-ONE-ARGUMENT",
+    "Everything behind the interpreter is one argument",
+    "high",
+    "strengths",
+    "operations",
+    """`#!/usr/bin/env python -u` works on some systems; Linux hands "python -u" to env as one word, and env looks for a
+    program with a space in its name.""",
+    "use `env -S`, where the image's env knows it, or name the interpreter's path",
+    codes="W9",
+    sources="execve(2), env(1)",
+)
+def shebang_one_argument(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    if not subject.starts:
+        return
+    start = subject.prediction()
+    if start.path is None:
+        return
+    shebang = parse_shebang(subject.read(start.path, 256))
+    if shebang is None or not shebang.ok or shebang.argument is None:
+        return
+    argument = text(shebang.argument)
+    if _base(text(shebang.interpreter)) != "env" or " " not in argument or argument.startswith("-") or "=" in argument:
+        return
+    yield rule.found(
+        f"env looks for a program called {argument!r}: Linux passes all of `{argument}` as one argument",
+        (subject.place(start.path), "file"),
+        profiles=tuple(prediction.engine for prediction in subject.starts),
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    no_command,
+    shell_pid1,
+    script_without_exec,
+    package_manager,
+    not_expanded,
+    json_to_shell,
+    cmd_unread,
+    cmd_shell_words,
+    inherited_entrypoint,
+    init_inside,
+    machine,
+    bad_stop_signal,
+    onbuild,
+    shebang_one_argument,
+)

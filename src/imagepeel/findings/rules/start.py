@@ -1,0 +1,432 @@
+"""Will not start: the failures that the predicted process proves, one rule for each cause.
+
+Only a verdict FAILS of a named profile makes a finding here; DEPENDS and UNKNOWN never do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from imagepeel.evidence import Location
+from imagepeel.findings.finding import Finding
+from imagepeel.findings.rule import Rule, rule
+from imagepeel.findings.subject import PROFILES
+from imagepeel.findings.words import listed
+
+if TYPE_CHECKING:
+    from imagepeel.findings.subject import Subject
+    from imagepeel.process.values import Verdict
+
+
+def _engines(verdicts: list[Verdict]) -> str:
+    return "every engine" if len(verdicts) == len(PROFILES) else listed([verdict.engine for verdict in verdicts])
+
+
+def will_not_start(rule: Rule, subject: Subject, verdicts: list[Verdict], *, why: str = "") -> Iterator[Finding]:
+    """One finding for all engines that refuse for the same reason."""
+    if not verdicts:
+        return
+    first = verdicts[0]
+    place = first.where or subject.command_place()
+    places: list[Location | tuple[Location, str]] = [place]
+    missing = subject.whiteout_of(-1, place.path) if place.path and place.entry is None else None
+    details = []
+    if missing is not None:
+        places.append(subject.place(missing))
+        details.append(f"{place.path} was there until layer L{missing.layer + 1} removed it")
+    texts = dict.fromkeys(verdict.text for verdict in verdicts)
+    details.extend(f"{verdicts[0].engine} says: {text}" if len(texts) == 1 else text for text in texts)
+    yield rule.found(
+        f"It will not start on {_engines(verdicts)}: {why or first.why} ({first.message.splitlines()[0]})",
+        *places,
+        fix=first.fix,
+        profiles=tuple(verdict.engine for verdict in verdicts),
+        details=details,
+    )
+
+
+def _start(
+    id: str, rows: str, title: str, why: str, fix: str, codes: str = "", sources: str = "", role: str = "operations"
+) -> Rule:
+    """A rule for rows of the failure table."""
+
+    def check(rule: Rule, subject: Subject) -> Iterator[Finding]:
+        if subject.run.entrypoint is None and subject.run.cmd is None and "F9" not in rows.split():
+            return
+        verdicts = [verdict for row in rows.split() for verdict in subject.failures.get(row, ())]
+        yield from will_not_start(rule, subject, verdicts)
+
+    return rule(
+        id,
+        title,
+        "high",
+        "strengths",
+        role,
+        why,
+        fix,
+        codes=", ".join([*codes.split(), *rows.split()]),
+        sources=sources,
+    )(check)
+
+
+CRLF_SHEBANG = _start(
+    "CRLF-SHEBANG",
+    "F18",
+    "The first line of the script ends in CR LF",
+    """An editor or a checkout on Windows wrote the script with CR LF line ends.  The kernel takes everything behind
+    `#!` for the name of the interpreter, the invisible CR too, and that file does not exist: the error says "no such
+    file", and means `/bin/sh\\r`, not the script that is plainly there.""",
+    "convert it (`sed -i 's/\\r$//'`) and pin it in .gitattributes: `*.sh text eol=lf`",
+    "W1",
+    "nanobot#2883, odysseus#52, dreamfactorysoftware/df-docker#110, fs/binfmt_script.c",
+    role="tooling",
+)
+MISSING_LOADER = _start(
+    "MISSING-LOADER",
+    "F24",
+    "The dynamic loader that the program names is not in the image",
+    """A dynamically linked program names its loader in PT_INTERP, and the kernel starts that file instead.  A glibc
+    program in a musl image, a musl program in Debian, or any dynamic program in an empty image asks for a loader that
+    is not there.  The kernel reports the missing loader with the name of the program.""",
+    "take program and base image from the same C library, or link statically (Go: CGO_ENABLED=0)",
+    "W2",
+    "elf(5) PT_INTERP, fs/binfmt_elf.c",
+)
+GLIBC_TOO_OLD = _start(
+    "GLIBC-TOO-OLD",
+    "F32",
+    "The program was built against a newer C library than the image has",
+    """A multi-stage build compiled on a newer distribution than the final stage.  The program demands symbol versions
+    that the older library does not define, and the loader gives up before the first line of main.""",
+    "build in the same base image (or an older one) as the final stage",
+    "W3",
+    "docker-library/golang#466, GoogleContainerTools/distroless#1054",
+)
+WRONG_ARCHITECTURE = _start(
+    "WRONG-ARCHITECTURE",
+    "F23",
+    "The program is not for the architecture that the image claims",
+    """The config's `architecture` is a label that nobody checks while building.  The kernel reads e_machine in the
+    program itself and refuses what is not for its own CPU: exec format error.  Docker only compares labels and
+    warns at most.""",
+    "build with the right --platform, and copy programs from a stage of the target platform",
+    "W4",
+    "image-spec config.md, elf(5) e_machine",
+)
+NO_SHEBANG = _start(
+    "NO-SHEBANG",
+    "F22",
+    "The script has no #! line",
+    """In a terminal the script works, because shells run a file themselves when the kernel answers ENOEXEC.
+    A container runtime calls execve and nothing else: without `#!` in the first two bytes (a byte order mark or an
+    empty line is enough) there is no interpreter.""",
+    "make `#!/bin/sh` the very first bytes of the file",
+    "W5",
+    "opencontainers/runc#1773, execve(2)",
+)
+
+
+def _not_executable(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    verdicts = subject.failures.get("F5", [])
+    if len(verdicts) == len(subject.starts):
+        yield from will_not_start(rule, subject, verdicts)
+
+
+NOT_EXECUTABLE = rule(
+    "NOT-EXECUTABLE",
+    "The command is there but may not be executed",
+    "high",
+    "strengths",
+    "operations",
+    """Git on Windows, zip files and some copies lose the x bit; a file may also be executable for another user than
+    the one that the image names.  The runtime looks before it executes and refuses with exit code 126.""",
+    "COPY --chmod=0755, or `git update-index --chmod=+x`; with USER give the bits to that user",
+    "W6, F5",
+    "getsentry/self-hosted#574, moby#34819",
+)(_not_executable)
+
+
+def _root_only(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    verdicts = subject.failures.get("F5", [])
+    if len(verdicts) < len(subject.starts):
+        yield from will_not_start(rule, subject, verdicts)
+
+
+ROOT_ONLY_PROGRAM = rule(
+    "ROOT-ONLY-PROGRAM",
+    "Only root may execute the program, and only some engines lend that right",
+    "high",
+    "strengths",
+    "deployments",
+    """Docker from 24 on, containerd and Kubernetes leave a non-root user the default capabilities until execve, so
+    CAP_DAC_OVERRIDE opens a program that only root may execute.  Docker up to 23, podman and anything with
+    `drop: ALL` do not: the same image answers permission denied there.""",
+    "chmod 0755 the program, or chown it to the user",
+    "W52",
+    "moby#36587, moby#45511",
+)(_root_only)
+DIRECTORY_AS_COMMAND = _start(
+    "DIRECTORY-AS-COMMAND",
+    "F6",
+    "The command is a directory",
+    """The path exists, but it names a directory.  Runtimes report that as "permission denied" or "is a directory",
+    which sends people looking at modes.""",
+    "name the program inside the directory",
+)
+PATH_SKIPS_FILE = _start(
+    "PATH-SKIPS-FILE",
+    "F2",
+    "A file on PATH is skipped because it is not executable",
+    """A search in PATH passes over files without the x bit, directories and dangling links without a word.  In the
+    end the runtime says "executable file not found in $PATH" (127) about a file that is on PATH, where the full path
+    would have given "permission denied" (126).""",
+    "make the file executable, or write its full path to get the honest error",
+    "W7",
+    "TimWolla/docker-adminer#60",
+)
+MISSING_INTERPRETER = _start(
+    "MISSING-INTERPRETER",
+    "F19",
+    "The interpreter of the script is not in the image",
+    """`#!/bin/bash` in an Alpine or distroless image: the script is there, bash is not.  The kernel answers ENOENT
+    with the name of the script.""",
+    "install the interpreter, or write the script for the one that the image has",
+    "W8",
+    "docker/for-linux#963, moby#29420",
+)
+COMMAND_NOT_FOUND = _start(
+    "COMMAND-NOT-FOUND",
+    "F1",
+    "No directory of PATH has the command",
+    """The first word of the command has no slash, so the runtime searches the image's own PATH.  What the build stage
+    or your machine had there does not count.""",
+    "install the program in the final stage, or write its full path",
+)
+COMMAND_MISSING = _start(
+    "COMMAND-MISSING",
+    "F3 F4",
+    "The path of the command does not exist",
+    """The config names a path that the merged filesystem does not have: it was never copied, a link points nowhere,
+    or a later layer removed it.""",
+    "copy the program to the path that ENTRYPOINT or CMD names",
+    sources="moby#12641",
+)
+LINK_LOOP = _start(
+    "LINK-LOOP",
+    "F7",
+    "Symbolic links of the command lead in a circle",
+    """The kernel follows at most 40 links and then answers ELOOP.  A link to itself usually comes from a copy that
+    ran twice.""",
+    "let the link point at a file",
+)
+EMPTY_COMMAND = _start(
+    "EMPTY-COMMAND",
+    "F8",
+    "The first word of the command is empty",
+    """An empty word or "." stands where the program should be, most often from a variable that was empty while
+    building.""",
+    "name a program as the first word",
+)
+SHELL_STRING = _start(
+    "SHELL-STRING",
+    "F10",
+    "A whole command line stands as one word",
+    """The exec form is a list of words, and the first word is a file name: `["sh -c x"]` asks for a file called
+    "sh -c x".  Shell builtins such as `source` are no files either.""",
+    'write one word per element: ["sh", "-c", "x"]',
+    "W15",
+    "docker/cli#2891",
+)
+RELATIVE_PATH_HIT = _start(
+    "RELATIVE-PATH-HIT",
+    "F11",
+    "PATH finds the command through a relative directory",
+    """An empty or relative element of PATH means the working directory.  Go programs refuse such a hit since 2022
+    for safety, so runc does, while crun runs it.""",
+    "remove `.`, empty and relative elements from PATH",
+    sources="golang/go#43724",
+)
+LOST_PATH = _start(
+    "LOST-PATH",
+    "F12",
+    "ENV PATH lost the directories of the base image",
+    """`ENV PATH=$PATH:/app/bin` keeps a literal `$PATH`, or nothing at all, when the base image sets none.  Nothing
+    is expanded at run time: the programs are there and nobody finds them.""",
+    "write the full list: /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "W29",
+    "moby#15497, resin-io-library/resin-rpi-raspbian#3",
+)
+UNKNOWN_USER = _start(
+    "UNKNOWN-USER",
+    "F13",
+    "USER names somebody who is not in this image",
+    """The engine looks the name up in /etc/passwd of this root filesystem, not of the builder's.  A final stage from
+    scratch, or one where adduser ran in another stage, does not know the name.""",
+    "copy /etc/passwd and /etc/group too, or use a number",
+    "W19",
+    "moby#22323, filestat_exporter#63, langflow#6185",
+)
+UNKNOWN_GROUP = _start(
+    "UNKNOWN-GROUP",
+    "F14",
+    "USER names a group that is not in this image",
+    """The part behind the colon is looked up in /etc/group of the image.  Docker, containerd and podman refuse;
+    Kubernetes drops the group without a word.""",
+    "create the group in the final stage, or use a number",
+)
+WORKDIR_BLOCKED = _start(
+    "WORKDIR-BLOCKED",
+    "F15 F16",
+    "The working directory cannot be entered or made",
+    """WORKDIR names a file, something below a file, or a link that leads nowhere.  Engines make missing directories
+    themselves, but not through a file.""",
+    "let WORKDIR name a directory",
+)
+NAMELESS_VARIABLE = _start(
+    "NAMELESS-VARIABLE",
+    "F17",
+    "An entry of Env has no name",
+    """`=value` is no variable.  runc refuses to start, crun passes it on.""",
+    "remove the entry",
+)
+INTERPRETER_BLOCKED = _start(
+    "INTERPRETER-BLOCKED",
+    "F20 F25",
+    "The interpreter or loader cannot be executed",
+    """The script or program is fine, but the file that the kernel starts for it is not executable, is a directory, or
+    is for another machine.  The error names the script.""",
+    "take interpreter or loader from the distribution's package and keep its mode",
+)
+SHEBANG_LIMIT = _start(
+    "SHEBANG-LIMIT",
+    "F26",
+    "The chain of #! lines is longer than the kernel follows",
+    """Linux reads 256 bytes of a #! line and follows five scripts that name scripts; the sixth ends in ELOOP.  A
+    script that names itself never arrives.""",
+    "shorten the path, or name a program as the interpreter",
+    sources="fs/binfmt_script.c, fs/exec.c",
+)
+SETCAP_BLOCKS_EXEC = _start(
+    "SETCAP-BLOCKS-EXEC",
+    "F27",
+    "A file capability makes the program unstartable",
+    """`setcap cap_net_admin+ep` gives a file a capability that containers do not get by default.  The kernel refuses
+    to start a file whose effective capabilities it cannot grant, even for root: operation not permitted.""",
+    "setcap only what the default set holds, without the effective bit, or grant it with --cap-add",
+    "W50",
+    "m3db/m3#1671, caddyserver/caddy-docker#396, capabilities(7)",
+    role="kernel",
+)
+ARGUMENT_TOO_LONG = _start(
+    "ARGUMENT-TOO-LONG",
+    "F28",
+    "One argument or variable is larger than the kernel takes",
+    """execve accepts at most 128 KiB in one string.  A certificate or a JSON document in ENV can be larger.""",
+    "put the value into a file",
+    sources="execve(2) E2BIG",
+    role="kernel",
+)
+SCRIPT_UNREADABLE = _start(
+    "SCRIPT-UNREADABLE",
+    "F29",
+    "The user may execute the script but not read it",
+    """The kernel starts the interpreter; the interpreter then opens the script as the user of the image and may not.
+    Programs need x, scripts need r too.""",
+    "chmod 0755 the script",
+    "W53",
+)
+MISSING_LIBRARY = _start(
+    "MISSING-LIBRARY",
+    "F30 F31",
+    "A shared library that the program needs is not found",
+    """The loader looks in RPATH, LD_LIBRARY_PATH, RUNPATH, /etc/ld.so.cache and its built-in directories, in that
+    order, and the library is in none of them.  The exit code is 127, and the message comes from the loader.""",
+    "install the library in the final stage",
+    sources="ld.so(8)",
+)
+UNDEFINED_SYMBOL = _start(
+    "UNDEFINED-SYMBOL",
+    "F33",
+    "The libraries do not fit the program",
+    """All libraries are found, but one is damaged or lacks a symbol that the program uses: they come from different
+    builds.""",
+    "take program and libraries from the same build",
+)
+NO_SHELL = _start(
+    "NO-SHELL-FOR-SHELL-FORM",
+    "F34",
+    "The shell form needs /bin/sh, and the image has none",
+    """`CMD app` without brackets becomes `/bin/sh -c app`.  Images from scratch and distroless images have no
+    shell.""",
+    'use the exec form: CMD ["app"]',
+    sources="GoogleContainerTools/distroless",
+)
+SHELL_LINE_FAILS = _start(
+    "SHELL-LINE-FAILS",
+    "F35",
+    "The shell starts and cannot find the command",
+    """The shell is fine; the line that it was given names a program that the image does not have or that may not be
+    executed.  The exit code (127 or 126) is the shell's.""",
+    "install the program, or write its full path",
+)
+WRAPPER_FAILS = _start(
+    "WRAPPER-FAILS",
+    "F21 F36",
+    "env, an init or a user switcher cannot start what it wraps",
+    """`env`, tini, dumb-init, gosu and su-exec are programs that start another program.  They start, and the program
+    behind them is missing or may not be executed; the message is theirs.""",
+    "install the wrapped program, or correct its path",
+)
+VOLUME_OVER_FILE = _start(
+    "VOLUME-OVER-FILE",
+    "F38",
+    "VOLUME names a file",
+    """A volume is a directory.  Docker refuses to create the container: cannot mount volume over existing file.""",
+    "declare the directory that holds the file",
+)
+PASSWD_UNUSABLE = _start(
+    "PASSWD-UNUSABLE",
+    "F42",
+    "/etc/passwd or /etc/group is not a plain file",
+    """Engines read both to find out who the container runs as.  A directory, a device or a file beyond 10 MiB is
+    refused.""",
+    "let both be plain files",
+)
+
+RULES: tuple[Rule, ...] = (
+    CRLF_SHEBANG,
+    MISSING_LOADER,
+    GLIBC_TOO_OLD,
+    WRONG_ARCHITECTURE,
+    NO_SHEBANG,
+    NOT_EXECUTABLE,
+    ROOT_ONLY_PROGRAM,
+    DIRECTORY_AS_COMMAND,
+    PATH_SKIPS_FILE,
+    MISSING_INTERPRETER,
+    COMMAND_NOT_FOUND,
+    COMMAND_MISSING,
+    LINK_LOOP,
+    EMPTY_COMMAND,
+    SHELL_STRING,
+    RELATIVE_PATH_HIT,
+    LOST_PATH,
+    UNKNOWN_USER,
+    UNKNOWN_GROUP,
+    WORKDIR_BLOCKED,
+    NAMELESS_VARIABLE,
+    INTERPRETER_BLOCKED,
+    SHEBANG_LIMIT,
+    SETCAP_BLOCKS_EXEC,
+    ARGUMENT_TOO_LONG,
+    SCRIPT_UNREADABLE,
+    MISSING_LIBRARY,
+    UNDEFINED_SYMBOL,
+    NO_SHELL,
+    SHELL_LINE_FAILS,
+    WRAPPER_FAILS,
+    VOLUME_OVER_FILE,
+    PASSWD_UNUSABLE,
+)
+"""F9 (no command) is in `intent`; F37, F39, F40 and F41 are proved without a start."""

@@ -1,0 +1,231 @@
+"""What rules look at: an image and everything that is derived from it, each thing computed once and when asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from imagepeel.errors import ImagepeelError
+from imagepeel.evidence import Location, Name, raw, text
+from imagepeel.findings.history import Instruction, instructions
+from imagepeel.findings.names import Hit, Names
+from imagepeel.process.options import Options
+from imagepeel.process.predict import predict
+
+if TYPE_CHECKING:
+    from imagepeel.formats.tar.table import Meta
+    from imagepeel.image import Image
+    from imagepeel.layers.layer import Layer
+    from imagepeel.oci.config import ImageConfig, RunConfig
+    from imagepeel.process.values import Prediction, Verdict
+    from imagepeel.rootfs.inode import Inode
+    from imagepeel.rootfs.view import Rootfs
+
+PROFILES = ("docker@28", "docker@20.10", "containerd@2", "k8s@2", "podman@5.8")
+"""The engines that every image is held against: one of each kind whose decisions differ."""
+
+_SHELL_FORM = re.compile(r"(?:^|/)(?:sh|bash|dash|ash|busybox)$")
+_SMALL = 256 * 1024
+
+
+class Subject:
+    """One image under examination.  Nothing here changes it; whatever it contains, asking raises nothing."""
+
+    def __init__(self, image: Image) -> None:
+        self.image = image
+        self.config: ImageConfig = image.config
+        self.run: RunConfig = image.config.config
+        self._predictions: dict[str, Prediction] = {}
+
+    # ---- what is there ------------------------------------------------------------------------------------
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, base first."""
+        return self.image.layers
+
+    @cached_property
+    def rootfs(self) -> Rootfs:
+        """The runtime view."""
+        return self.image.rootfs
+
+    @cached_property
+    def paperwork(self) -> bool:
+        """Whether there is an image config: an exported filesystem or a bare layer has none."""
+        return self.image.record.config is not None
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether every layer could be read and a runtime unpacks them: only then can an absent file be proved."""
+        return self.image.complete and self.rootfs.complete and self.rootfs.refusal is None and bool(self.layers)
+
+    @cached_property
+    def windows(self) -> bool:
+        """Whether it is an image for Windows: the rules about processes and users are Linux rules."""
+        return self.image.os == "windows" or self.image.record.kind == "windows-layer"
+
+    @cached_property
+    def names(self) -> Names:
+        """The shared walk over all entries."""
+        return Names(self.layers)
+
+    # ---- the process --------------------------------------------------------------------------------------
+
+    def prediction(self, engine: str = PROFILES[0]) -> Prediction:
+        """The process on one engine."""
+        known = self._predictions.get(engine)
+        if known is None:
+            options = Options(engine=engine)
+            known = predict(self.rootfs, self.config, options, architecture=self.image.architecture)
+            self._predictions[engine] = known
+        return known
+
+    @cached_property
+    def starts(self) -> tuple[Prediction, ...]:
+        """The process on each profile; () where a start cannot be judged (no config, Windows, missing layers)."""
+        if not self.paperwork or self.windows or not self.whole:
+            return ()
+        return tuple(self.prediction(engine) for engine in PROFILES)
+
+    @cached_property
+    def failures(self) -> dict[str, list[Verdict]]:
+        """Proved start failures by row of the failure table, in the order of the profiles."""
+        found: dict[str, list[Verdict]] = {}
+        for start in self.starts:
+            if start.verdict.kind == "FAILS":
+                found.setdefault(start.verdict.id, []).append(start.verdict)
+        return found
+
+    @cached_property
+    def argv(self) -> tuple[str, ...]:
+        """Entrypoint and Cmd as every engine joins them; an Entrypoint of one empty word counts as none."""
+        entrypoint = self.run.entrypoint or ()
+        if entrypoint == ("",):
+            entrypoint = ()
+        return (*entrypoint, *(self.run.cmd or ()))
+
+    @cached_property
+    def shell_line(self) -> str | None:
+        """The line of a shell form (`sh -c LINE`), None for an exec form."""
+        argv = self.argv
+        if len(argv) >= 3 and argv[1] == "-c" and _SHELL_FORM.search(argv[0]):
+            return argv[2]
+        return None
+
+    @cached_property
+    def instructions(self) -> tuple[Instruction, ...]:
+        """What each history step did, as far as its text tells."""
+        return instructions(self.image.history)
+
+    @cached_property
+    def user(self) -> Prediction:
+        """The default start, for its credentials."""
+        return self.prediction()
+
+    @cached_property
+    def uid(self) -> int:
+        """Who the process is by default; 0 where that cannot be told."""
+        return self.user.user.uid
+
+    # ---- looking at files ---------------------------------------------------------------------------------
+
+    def node(self, path: Name, *, follow: bool = True) -> Inode | None:
+        """The node at a path of the runtime view, None where there is none."""
+        found = self.rootfs.resolve(path, follow=follow).node
+        return None if found is not None and found.kind == "ghost" else found
+
+    def read(self, path: Name, most: int = _SMALL) -> bytes:
+        """The first bytes of a regular file, b"" where there is none or it cannot be read."""
+        node = self.node(path)
+        if node is None or not node.is_file:
+            return b""
+        try:
+            return self.rootfs.read(node, 0, min(most, node.size))
+        except ImagepeelError:
+            return b""
+
+    def read_entry(self, hit: Hit, most: int = _SMALL) -> bytes:
+        """The first bytes of a tar member, also of one that a later layer removed."""
+        layer = self.layers[hit.layer]
+        entry = layer.table[hit.entry]
+        if entry.kind != "file":
+            return b""
+        try:
+            return layer.open(entry).pread(0, min(most, entry.size))
+        except ImagepeelError:
+            return b""
+
+    def visible(self, hit: Hit) -> bool:
+        """Whether this member is what a container sees at its path."""
+        node = self.rootfs.resolve(hit.path, follow=False).node
+        if node is None or node.kind == "ghost" or node.layer != hit.layer:
+            return False
+        return node.entry == hit.entry or self.layers[hit.layer].table[hit.entry].kind == "hardlink"
+
+    def shown(self, hits: list[Hit]) -> list[Hit]:
+        """Those of the members that a container sees."""
+        return [hit for hit in hits if self.visible(hit)]
+
+    # ---- places -------------------------------------------------------------------------------------------
+
+    def at(self, layer: int, entry: int) -> Location:
+        """The place of a tar member."""
+        item = self.layers[layer].table[entry]
+        return Location(
+            layer=layer,
+            step=self.layers[layer].step,
+            entry=entry,
+            path=text(item.path),
+            layer_offset=item.header_offset,
+        )
+
+    def place(self, what: Hit | Name | Inode) -> Location:
+        """The place of a member, of what a path shows, or of a node."""
+        if isinstance(what, Hit):
+            return self.at(what.layer, what.entry)
+        return self.rootfs.location(what)
+
+    def pointer(self, pointer: str, step: int | None = None) -> Location:
+        """A place in the image config."""
+        return Location(blob=self.image.id, pointer=pointer, step=step)
+
+    def command_place(self) -> Location:
+        """Where the first word of the command is written."""
+        entrypoint = self.run.entrypoint or ()
+        return self.pointer("/config/Entrypoint" if entrypoint and entrypoint != ("",) else "/config/Cmd")
+
+    def whiteout_of(self, layer: int, path: Name) -> Hit | None:
+        """The whiteout above `layer` that removes `path` or a directory it stands in, the lowest first."""
+        wanted = raw(path)
+        for hit in self.names.whiteouts:
+            if hit.layer <= layer:
+                continue
+            parent, _, name = hit.path.rpartition(b"/")
+            if name == b".wh..wh..opq":
+                if wanted.startswith(parent + b"/"):
+                    return hit
+            else:
+                gone = parent + b"/" + name[4:]
+                if wanted == gone or wanted.startswith(gone + b"/"):
+                    return hit
+        return None
+
+    def entries_where(self, wanted: Callable[[Meta], bool], most: int = 10_000) -> list[Hit]:
+        """Members whose type, mode or owner satisfies `wanted`, at most `most`.
+
+        `wanted` is asked once per distinct combination, not per entry: a layer of a million has a few dozen.
+        """
+        found: list[Hit] = []
+        for layer in self.layers:
+            table = layer.table
+            good = {number for number, meta in enumerate(table.metas) if wanted(meta)}
+            if not good:
+                continue
+            for index, number in enumerate(table.columns()[1]):
+                if number in good:
+                    found.append(Hit(layer.index, index, b"/" + table.path(index)))
+                    if len(found) >= most:
+                        return found
+        return found
