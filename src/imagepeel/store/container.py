@@ -42,6 +42,7 @@ class Container:
         self.indexes: tuple[IndexRecord, ...] = ()
         self.anomalies: tuple[Anomaly, ...] = ()
         self.unreferenced: tuple[Member, ...] = ()
+        self._open: tuple[Source | Members, ...] = ()
 
     @property
     def checks(self) -> tuple[DocumentCheck, ...]:
@@ -56,7 +57,8 @@ class Container:
 
     def close(self) -> None:
         """Close the archive; sources taken from it stop working."""
-        self.members.close()
+        for held in (self.members, *self._open):
+            held.close()
 
     def __enter__(self) -> Container:
         return self
@@ -78,30 +80,35 @@ def open_container(
     NotAnImage or Unsupported when it is something else, Malformed when no description of an image in it can be
     read, NotFound when the path does not exist, LimitExceeded past a bound.
     """
-    extra = DirMembers(blobs, limits) if blobs is not None else None
-    if isinstance(what, Source):
-        return _open_source(what, limits, extra)
-    path = os.fspath(what)
-    if os.path.isdir(path):
-        members = DirMembers(path, limits)
-        try:
-            return _read(path, detect(members), None, limits, extra)
-        except BaseException:
-            members.close()
-            raise
-    if not os.path.lexists(path):
-        raise NotFound(f"{path} does not exist", hint="check the path")
-    return _open_source(FileSource.open(path), limits, extra)
-
-
-def _open_source(source: Source, limits: Limits, extra: Members | None) -> Container:
+    held: list[Source | Members] = []
     try:
-        peeled = peel(source, limits)
-        members = open_tar(peeled.inner, limits)
-        return _read(source.name, detect(members), peeled, limits, extra)
+        extra = None
+        if blobs is not None:
+            held.append(extra := DirMembers(blobs, limits))
+        container = _open(what, limits, extra, held)
     except BaseException:
-        source.close()
+        for opened in held:
+            opened.close()
         raise
+    container._open = tuple(held)
+    return container
+
+
+def _open(
+    what: str | os.PathLike[str] | Source, limits: Limits, extra: Members | None, held: list[Source | Members]
+) -> Container:
+    """Open an archive; what is opened on the way goes into `held`."""
+    if not isinstance(what, Source):
+        path = os.fspath(what)
+        if os.path.isdir(path):
+            held.append(directory := DirMembers(path, limits))
+            return _read(path, detect(directory), None, limits, extra)
+        if not os.path.lexists(path):
+            raise NotFound(f"{path} does not exist", hint="check the path")
+        what = FileSource.open(path)
+    held.append(what)
+    peeled = peel(what, limits, held)
+    return _read(what.name, detect(open_tar(peeled.inner, limits)), peeled, limits, extra)
 
 
 def _read(name: str, detected: Detected, peeled: Peeled | None, limits: Limits, extra: Members | None) -> Container:

@@ -68,13 +68,17 @@ class Peeled(msgspec.Struct, kw_only=True):
     wrapping: tuple[str, ...] = ()
 
 
-def peel(source: Source, limits: Limits) -> Peeled:
-    """Take the compression off a file, at most `PEEL` times.  Malformed or LimitExceeded from the decoder."""
+def peel(source: Source, limits: Limits, held: list[Source | Members]) -> Peeled:
+    """Take the compression off a file, at most `PEEL` times.  Malformed or LimitExceeded from the decoder.
+
+    Temporary files that hold content are appended to `held`, for the caller to close.
+    """
     inner = stored = source
     wrapping: list[str] = []
     while len(wrapping) < PEEL and (kind := sniff_compression(inner.pread(0, _SMALL))) != "none":
         wrapping.append(kind)
         stored, inner = inner, decompress_to_spool(inner, kind, limits, source.name)
+        held.append(inner)
     return Peeled(inner=inner, stored=stored, wrapping=tuple(wrapping))
 
 

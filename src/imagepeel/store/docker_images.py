@@ -53,6 +53,7 @@ def archive_images(blobs: Blobs, manifest: Any) -> list[ImageRecord]:
 def _image(blobs: Blobs, item: ArchiveManifest, number: int) -> ImageRecord:
     where = Location(member=MANIFEST, pointer=item.pointer)
     checks: list[DocumentCheck] = []
+    before = len(blobs.anomalies)
     member, config, state = _config(blobs, item, where, checks)
     diff_ids = config.diff_ids if config else ()
     names = item.layers
@@ -78,6 +79,7 @@ def _image(blobs: Blobs, item: ArchiveManifest, number: int) -> ImageRecord:
         layers=layers,
         path=(number - 1,),
         checks=tuple(checks),
+        anomalies=tuple(blobs.anomalies[before:]),
     )
 
 
@@ -193,6 +195,7 @@ def _v1_image(
     blobs: Blobs, documents: dict[str, V1Image], top: str, names: tuple[Name, ...], number: int
 ) -> ImageRecord:
     chain: list[str] = []
+    before = len(blobs.anomalies)
     identity = top
     while identity:
         directory = normalise(identity)
@@ -237,6 +240,7 @@ def _v1_image(
         path=(number - 1,),
         labels=("docker save 1.0",),
         lost="the DiffIDs: this format has none, so nothing states what the layers should hold",
+        anomalies=tuple(blobs.anomalies[before:]),
     )
 
 

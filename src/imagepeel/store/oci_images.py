@@ -123,8 +123,9 @@ class OciImages:
         if key in self._where:
             self._again(self._where[key], descriptor, names, stated_at)
             return
+        before = len(self.blobs.anomalies)
         read = self._load(descriptor, stated_at)
-        self._read(key, descriptor, read, path=path, parent=parent, trail=trail, names=names)
+        self._read(key, descriptor, read, path=path, parent=parent, trail=trail, names=names, before=before)
 
     def _again(self, at: int, descriptor: Descriptor, names: tuple[Name, ...], stated_at: Location) -> None:
         """A second descriptor of the same manifest: more names, perhaps another size or platform."""
@@ -168,8 +169,9 @@ class OciImages:
         parent: Digest | None = None,
         trail: tuple[str, ...] = (),
         names: tuple[Name, ...] = (),
+        before: int = 0,
     ) -> None:
-        """Add the record of one document, and of what it lists."""
+        """Add the record of one document, and of what it lists; `before` counts the anomalies met earlier."""
         place = Location(member=read.member or None, blob=descriptor.digest)
         if read.shape == "index":
             index = self._index(descriptor, read, place, path, parent, names)
@@ -197,9 +199,8 @@ class OciImages:
         )
         self._where[key] = len(self.records)
         build = {"schema1": self._schema1, "manifest": self._manifest}.get(read.shape)
-        self.records.append(
-            build(base, read.value, place, list(read.checks)) if build else _unread(base, list(read.checks))
-        )
+        record = build(base, read.value, place, list(read.checks)) if build else _unread(base, list(read.checks))
+        self.records.append(msgspec.structs.replace(record, anomalies=tuple(self.blobs.anomalies[before:])))
 
     def _shape(self, role: str, value: Any, where: Location) -> str:
         """Return the grammar to read a document by: what its fields show, the media type where they show both."""

@@ -34,8 +34,9 @@ def reconcile(oci: list[ImageRecord], docker: list[ImageRecord], anomalies: list
                 anomalies.append(_different(item, available))
             continue
         same = records[at]
-        if not _same_layers(same, item):
-            anomalies.append(_other_layers(same, item))
+        difference = _layer_difference(same, item)
+        if difference is not None:
+            anomalies.append(difference)
         records[at] = msgspec.structs.replace(
             same,
             names=merged(same.names, item.names),
@@ -45,13 +46,26 @@ def reconcile(oci: list[ImageRecord], docker: list[ImageRecord], anomalies: list
     return records
 
 
-def _same_layers(one: ImageRecord, other: ImageRecord) -> bool:
+def _layer_difference(one: ImageRecord, other: ImageRecord) -> Anomaly | None:
+    """Compare the layers that two descriptions with the same config name."""
     if len(one.layers) != len(other.layers):
-        return False
-    return all(
-        a.handle is None or b.handle is None or a.handle == b.handle
-        for a, b in zip(one.layers, other.layers, strict=True)
+        return _other_layers(one, other)
+    pairs = [(a.handle, b.handle) for a, b in zip(one.layers, other.layers, strict=True)]
+    differing = [(a, b) for a, b in pairs if a is not None and b is not None and a != b]
+    if not differing:
+        return None
+    if {a for a, _ in pairs} & {b for _, b in differing}:
+        return _other_layers(one, other)
+    return Anomaly(
+        code="two-copies",
+        message=f"manifest.json and index.json name different members for {len(differing)} layers of {_shown(one)}; "
+        "those of index.json are read",
+        where=_entry(other),
     )
+
+
+def _entry(item: ImageRecord) -> Location:
+    return Location(member="manifest.json", pointer=f"/{item.path[0]}" if item.path else None)
 
 
 def _different(item: ImageRecord, available: list[ImageRecord]) -> Anomaly:
@@ -59,7 +73,7 @@ def _different(item: ImageRecord, available: list[ImageRecord]) -> Anomaly:
     return Anomaly(
         code=TWO_IMAGES,
         message=f"two loaders, two images: manifest.json describes {_shown(item)}, index.json describes {others}",
-        where=Location(member="manifest.json", pointer=f"/{item.path[0]}" if item.path else None),
+        where=_entry(item),
     )
 
 
@@ -68,7 +82,7 @@ def _other_layers(same: ImageRecord, item: ImageRecord) -> Anomaly:
         code=TWO_IMAGES,
         message=f"two loaders, two images: manifest.json and index.json give {_shown(item)} different layers "
         f"({len(item.layers)} and {len(same.layers)})",
-        where=Location(member="manifest.json", pointer=f"/{item.path[0]}" if item.path else None),
+        where=_entry(item),
     )
 
 

@@ -120,7 +120,8 @@ class Handle:
         if self.data is not None:
             return MemorySource(self.data, "inline data")
         if self.given is not None:
-            return self.given
+            # A window, so that a caller who closes what it read does not close the archive.
+            return self.given.window(0, self.given.size, self.given.name)
         assert self.members is not None and self.member is not None
         return self.members.source(self.member)
 
@@ -145,6 +146,7 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
     when missing or when the grammar has none.  `config` is None when missing, unreadable or lost (`lost` says
     what is gone); `config_state` is present, missing, damaged, none, or other (no image config).  `path` are the
     positions in the indexes from the top, `parent` the digest of the nearest index below `index.json`.
+    `anomalies` are those of the archive that were met while reading this image.
     """
 
     number: int = 0

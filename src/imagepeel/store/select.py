@@ -57,13 +57,22 @@ def select(
             raise NotFound(f"the archive has no image {reference}", hint=_offer(records))
         if len(candidates) == 1 and (wanted is None or _fits(candidates[0], wanted)):
             return Choice(record=candidates[0], reason=f"{asked} asks for it")
-    pool = [record for record in candidates if record.runnable]
+    pool = _distinct(record for record in candidates if record.runnable)
     if not pool:
         raise NotFound(_nothing_to_run(candidates), hint=_offer(records))
     if wanted is not None:
         return _by_platform(pool, wanted, platform or "")
     prefix = f"of the images that {asked} asks for, " if asked else ""
     return _by_default(pool, prefix, host or host_platform())
+
+
+def _distinct(records: Iterable[ImageRecord]) -> list[ImageRecord]:
+    """Return the records without repetitions: a list may name one image twice, under two tags."""
+    found: dict[object, ImageRecord] = {}
+    for record in records:
+        identity = (record.image_id, tuple(layer.handle for layer in record.layers))
+        found.setdefault(identity if record.image_id else id(record), record)
+    return list(found.values())
 
 
 def _by_default(pool: list[ImageRecord], prefix: str, host: str) -> Choice:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import base64
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,10 +30,11 @@ from store_archives import (
     tar,
 )
 
-from imagepeel.errors import Malformed, MissingBlob
+from imagepeel.errors import Malformed, MissingBlob, NotAnImage
 from imagepeel.evidence import Location
 from imagepeel.limits import Limits
 from imagepeel.oci.manifest import Schema1Manifest
+from imagepeel.store.container import open_container
 
 NAME = "org.opencontainers.image.ref.name"
 FULL = "io.containerd.image.name"
@@ -133,6 +136,7 @@ def test_all_mismatches_are_reported_together() -> None:
     )
     assert check.stated_at == Location(member="index.json", pointer="/manifests/0")
     assert codes(container) == ["layer-size"]
+    assert container.records[0].anomalies == container.anomalies
 
 
 def test_counts_of_layers_diff_ids_and_history_are_compared() -> None:
@@ -376,6 +380,14 @@ def test_two_descriptions_of_two_images_are_two_loaders_two_images() -> None:
 def test_the_same_config_over_other_layers_is_two_images_too(layers: list[str]) -> None:
     container = opened(hybrid([{**SAME, "Layers": layers}], manifests=[descriptor(MANIFEST)]))
     assert "TWO-IMAGES" in codes(container)
+    assert len(container.records) == 1
+
+
+def test_two_copies_of_the_layers_are_said_and_are_one_image() -> None:
+    files = hybrid([{**SAME, "Layers": ["a.tar", "b.tar"]}], manifests=[descriptor(MANIFEST)])
+    container = opened({**files, "a.tar": LAYER, "b.tar": LAYER2})
+    assert codes(container) == ["two-copies"]
+    assert [layer.member for layer in container.records[0].layers] == [blob(LAYER), blob(LAYER2)]
 
 
 def test_an_empty_index_beside_a_list_is_no_second_image() -> None:
@@ -510,3 +522,20 @@ def test_an_image_with_too_many_layers_is_cut_and_said() -> None:
     container = opened(layout(CONFIG, LAYER, document, manifests=[descriptor(document)]), Limits(layers=10))
     assert len(container.records[0].layers) == 10
     assert "json-long-list" in codes(container)
+
+
+def test_closing_a_layer_leaves_the_archive_open_and_closing_the_archive_closes_all(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else None
+    for data in (LAYER, gz(LAYER), gz(gz(LAYER)), tar(one_image()), gz(tar(one_image())), b"junk", gz(b"junk")):
+        (tmp_path / "a").write_bytes(data)
+        try:
+            container = open_container(tmp_path / "a", blobs=tmp_path)
+        except NotAnImage:
+            continue
+        source = container.records[0].layers[0].source()
+        first = source.pread(0, 100)
+        source.close()
+        assert container.records[0].layers[0].source().pread(0, 100) == first
+        container.close()
+    if before is not None:
+        assert len(os.listdir("/proc/self/fd")) == before

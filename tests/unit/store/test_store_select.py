@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from store_archives import (
     LAYER,
@@ -216,6 +218,15 @@ def test_the_digest_of_an_index_stands_for_its_images() -> None:
 def test_the_same_name_twice_is_ambiguous() -> None:
     with pytest.raises(Ambiguous, match="2 images"):
         choose(named("1.0.0", "1.0.0"), "1.0.0")
+
+
+def test_one_image_that_is_listed_twice_is_one_choice() -> None:
+    files = docker_save(tags=["a:1"])
+    (item,) = json.loads(files["manifest.json"])
+    container = opened({**files, "manifest.json": js([item, {**item, "RepoTags": ["b:1"]}])})
+    assert len(container.records) == 2
+    assert choose(container).record.number == 1
+    assert choose(container, "b:1").record.number == 2
 
 
 def test_an_archive_without_images_says_so() -> None:
