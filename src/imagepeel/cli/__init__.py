@@ -1,0 +1,124 @@
+"""The command line: a table of commands that load on first use, and the one place where errors become exit codes.
+
+`imagepeel --help` reads the table only; the module of a command is imported when the command is named.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "layers": ("imagepeel.cli.layers", "One row a layer: what made it, how big it is, what it changed."),
+    "images": ("imagepeel.cli.images", "What the archive holds: every image, attestation and artifact."),
+    "ls": ("imagepeel.cli.ls", "List a directory of the filesystem, or what one layer did."),
+    "tree": ("imagepeel.cli.tree", "Show the filesystem, or what one layer did, as a tree."),
+    "cat": ("imagepeel.cli.cat", "Write the bytes of a file, also of one that a later layer removed."),
+}
+"""Command name -> (module that holds `command`, short help), in the order of `imagepeel --help`."""
+
+COMPLETE_VARIABLE = "_IMAGEPEEL_COMPLETE"
+
+
+class LazyGroup(click.Group):
+    """A click group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(COMMANDS[cmd_name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            # click looks the close names up in its own register, which is empty here.
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], COMMANDS, n=1)
+            if close and args[0] not in COMMANDS:
+                raise click.UsageError(f"No such command {args[0]!r}.  Did you mean {close[0]!r}?", ctx) from None
+            raise
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, short) for name, (_, short) in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        from click.shell_completion import CompletionItem
+
+        found = [CompletionItem(n, help=h) for n, (_, h) in COMMANDS.items() if n.startswith(incomplete)]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> NoReturn:
+        """Run one command line and leave with its exit code (`docs/reference/exit-codes.md`)."""
+        words = list(sys.argv[1:] if args is None else args)
+        name = prog_name or "imagepeel"
+        if COMPLETE_VARIABLE in os.environ:
+            super().main(words, name, COMPLETE_VARIABLE, True, windows_expand_args=windows_expand_args, **extra)
+        from imagepeel.cli.failures import guarded
+        from imagepeel.cli.settings import Settings
+
+        settings = Settings()
+        settings.debug = "--debug" in words
+        sys.exit(guarded(lambda: _run(self, words, name, {**extra, "obj": settings}), settings))
+
+
+def _run(group: click.Group, words: list[str], name: str, extra: dict[str, Any]) -> int:
+    try:
+        with group.make_context(name, words, **extra) as ctx:
+            group.invoke(ctx)
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    return 0
+
+
+def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from imagepeel import __version__
+
+        click.echo(f"imagepeel {__version__}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    name="imagepeel",
+    invoke_without_command=True,
+    context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
+)
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version.")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """A container image is a tarball that is unpacked and run as a process.
+
+    imagepeel reads an image archive (docker save, podman save, skopeo copy, an OCI layout, ...) and shows what is
+    inside, layer by layer, down to the process it becomes.  It needs no daemon, unpacks nothing and runs nothing.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main() -> NoReturn:
+    """Entry point of the `imagepeel` command."""
+    cli.main()

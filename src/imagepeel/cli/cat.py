@@ -1,0 +1,181 @@
+"""`imagepeel cat`: the bytes of a file, from the merged filesystem or from one layer."""
+
+from __future__ import annotations
+
+import codecs
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from imagepeel.cli import common, listing
+from imagepeel.cli.settings import Settings
+from imagepeel.errors import Malformed, NotFound
+from imagepeel.evidence import Location, text
+from imagepeel.formats.tar.table import clean
+from imagepeel.render.escape import terminal
+
+if TYPE_CHECKING:
+    from imagepeel.formats.tar.table import Entry
+    from imagepeel.image import Image
+    from imagepeel.layers.content import EntryFile
+    from imagepeel.layers.layer import Layer
+    from imagepeel.rootfs.view import Rootfs
+
+
+@click.command()
+@common.archive
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--raw", is_flag=True, help="Exact bytes also on a terminal, where control characters are else escaped.")
+@common.layer
+@common.view
+@common.settings
+def command(settings: Settings, paths: tuple[str, ...], raw: bool, layer: int | None) -> None:
+    """Write the bytes of a file, also of one that a later layer removed.
+
+    Without --layer: the file as --view shows it; symlinks are followed inside the image, never on this machine.
+    With --layer N: the file as that layer's tar carries it, whatever later layers do to it.
+
+    Into a file or pipe go the exact bytes.
+    """
+    with settings.open() as archive:
+        image = settings.scanned(archive)
+        used: list[Layer] = []
+        for path in paths:
+            wanted = listing.asked_path(path)
+            if layer is None:
+                file, origin = _merged(settings, image, wanted)
+            else:
+                file, origin = _in_layer(image, wanted, layer)
+            used.append(image.layers[origin])
+            _write(file, text(wanted), origin, exact=raw or not sys.stdout.isatty())
+        settings.finish_layers(used)
+
+
+def _merged(settings: Settings, image: Image, path: bytes) -> tuple[EntryFile, int]:
+    rootfs = settings.rootfs(image)
+    found = rootfs.resolve(path)
+    if found.node is None:
+        raise _absent(image, rootfs, path)
+    if found.node.kind == "dir":
+        raise NotFound(f"{text(path)} is a directory", rootfs.location(found.path), "list it with imagepeel ls")
+    file = rootfs.open(found.node)
+    assert found.node.layer is not None
+    return file, found.node.layer
+
+
+def _absent(image: Image, rootfs: Rootfs, path: bytes) -> NotFound:
+    """Return the error for a path that the view does not show, with the layer that still ships it."""
+    from imagepeel.rootfs.provenance import history_of
+
+    try:
+        rootfs.lookup(path)
+    except NotFound as error:
+        plain = error
+    life = history_of(rootfs, path).life
+    removed = next((event for event in reversed(life.events) if event.kind == "removed"), None)
+    kept = next((e for e in reversed(life.events) if e.node is not None and e.node.kind == "file"), None)
+    if kept is None:
+        candidates = [layer.index for layer in reversed(image.layers) if _find(layer, life.path) is not None]
+        index = candidates[0] if candidates else None
+    else:
+        index = kept.layer
+    if index is None:
+        return plain
+    gone = f" removed by layer L{removed.layer + 1}" if removed is not None else ""
+    return NotFound(
+        f"{text(path)} is not in the {rootfs.view} view:{gone or ' a later layer hides it'}",
+        removed.where if removed is not None else plain.where,
+        f"layer L{index + 1} still ships its bytes: run the same command with --layer {index + 1}",
+    )
+
+
+def _find(layer: Layer, path: bytes) -> Entry | None:
+    """Return the last member of a layer with that path."""
+    directory, _, base = path.lstrip(b"/").rpartition(b"/")
+    table = layer.table
+    try:
+        number = table.dirs.index(directory)
+    except ValueError:
+        return None
+    column = table.columns()[0]
+    found = None
+    at = 0
+    while True:
+        try:
+            # The search of the column runs at C speed: a layer may have a million entries.
+            at = column.index(number, at)
+        except ValueError:
+            return found
+        if table.basename(at) == base:
+            found = table[at]
+        at += 1
+
+
+def _in_layer(image: Image, path: bytes, index: int) -> tuple[EntryFile, int]:
+    layer = listing.pick_layer(image, index)
+    wanted = b"/" + clean(path)[0]
+    entry = _find(layer, wanted)
+    if entry is None:
+        # `/bin/sh` lies at `/usr/bin/sh` where /bin is a link, and only that name is in the tar.
+        reached = image.rootfs.resolve(wanted, follow=False).path
+        entry = _find(layer, reached) if reached != wanted else None
+    if entry is None:
+        have = [f"L{other.index + 1}" for other in image.layers if other.readable and _find(other, wanted) is not None]
+        raise NotFound(
+            f"layer {layer.label} has no entry for {text(wanted)}",
+            Location(layer=index),
+            f"these layers have one: {', '.join(have)}" if have else f"list the layer with ls --layer {index + 1}",
+        )
+    hops = 0
+    while entry.kind == "hardlink":
+        target = b"/" + clean(entry.link)[0]
+        source = _find(layer, target)
+        if source is not None and source.index > entry.index:
+            # Of a name that comes again, the link means the one before it.
+            source = next((e for e in reversed(layer.entries[: entry.index]) if e.path == target), None)
+        hops += 1
+        if source is None or hops > len(layer.table):
+            raise NotFound(
+                f"{text(wanted)} is a hardlink to {text(target)}, which layer {layer.label} does not carry",
+                Location(layer=index, entry=entry.index, layer_offset=entry.header_offset),
+                "read the target from the layer below that has it, or leave out --layer",
+            )
+        entry = source
+    where = Location(layer=index, entry=entry.index, layer_offset=entry.header_offset)
+    if entry.kind == "symlink":
+        raise NotFound(
+            f"{text(wanted)} is a symlink to {text(entry.link)} in layer {layer.label}",
+            where,
+            "leave out --layer to follow it, or ask for its target",
+        )
+    if entry.kind != "file":
+        what = f"{text(wanted)} is a {entry.kind}, not a regular file"
+        raise NotFound(what, where, "only regular files have content")
+    return layer.open(entry), index
+
+
+def _write(file: EntryFile, shown: str, layer: int, *, exact: bool) -> None:
+    sys.stdout.flush()
+    written = 0
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    for chunk in file.chunks():
+        written += len(chunk)
+        if exact:
+            sys.stdout.buffer.write(chunk)
+        else:
+            sys.stdout.write(_shown(decoder.decode(chunk)))
+    if not exact:
+        sys.stdout.write(_shown(decoder.decode(b"", True)))
+    sys.stdout.flush()
+    if written < file.size:
+        raise Malformed(
+            f"{shown} ends after {written} of {file.size} bytes",
+            Location(layer=layer),
+            "the layer is cut off: fetch or save the image again",
+        )
+
+
+def _shown(piece: str) -> str:
+    """Escape text for the terminal, lines and tabs kept."""
+    return "\n".join("\t".join(terminal(cell) for cell in line.split("\t")) for line in piece.split("\n"))

@@ -1,0 +1,140 @@
+"""The options that commands share, as decorators; their values land in the `Settings` of the call.
+
+@click.command()
+@common.archive          # ARCHIVE --image --platform --blobs --limits --no-verify --color --debug
+@common.view             # --view
+@common.json             # --json
+@common.settings
+def command(settings: Settings) -> None: ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from imagepeel.cli.settings import Settings
+from imagepeel.errors import UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+settings = click.make_pass_decorator(Settings, ensure=True)
+"""Gives the command its `Settings` as first argument."""
+
+
+def _store(field: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    def callback(ctx: click.Context, _: click.Parameter, value: Any) -> Any:
+        setattr(ctx.ensure_object(Settings), field, value)
+        return value
+
+    return callback
+
+
+def _option(field: str, *names: str, **given: Any) -> Callable[[F], F]:
+    return click.option(*names, expose_value=False, callback=_store(field), **given)
+
+
+def _stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    def apply(function: F) -> F:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return apply
+
+
+output: Callable[[Any], Any] = _stack(
+    _option(
+        "color",
+        "--color",
+        type=click.Choice(["auto", "always", "never"]),
+        default="auto",
+        show_default=True,
+        help="Colour the output; auto means on a terminal without NO_COLOR and with a TERM that is not dumb.",
+    ),
+    _option("debug", "--debug", is_flag=True, help="Show a traceback with an error."),
+)
+"""--color and --debug: what commands without an archive take too."""
+
+opening: Callable[[Any], Any] = _stack(
+    _option(
+        "reference",
+        "--image",
+        metavar="REF",
+        help="Which image: a name, a tag, a digest or its start, or a number as '#2'.  See imagepeel images.",
+    ),
+    _option("platform", "--platform", metavar="OS/ARCH", help="Which platform: os/architecture[/variant]."),
+    _option(
+        "blobs",
+        "--blobs",
+        metavar="DIR",
+        type=click.Path(file_okay=False),
+        help="Where blobs lie that a layout shares with others (DIR/sha256/...).",
+    ),
+    _option(
+        "limits",
+        "--limits",
+        type=click.Choice(["default", "strict"]),
+        default="default",
+        show_default=True,
+        help="Bounds on what a hostile archive may cost; strict suits archives of strangers.",
+    ),
+    _option(
+        "verify", "--no-verify", "verify", is_flag=True, flag_value=False, default=True, help="Do not compute digests."
+    ),
+    output,
+)
+"""--image, --platform, --blobs, --limits, --no-verify and `output`: for commands with several archives."""
+
+archive: Callable[[Any], Any] = _stack(
+    click.argument(
+        "archive",
+        metavar="ARCHIVE",
+        type=click.Path(allow_dash=True),
+        expose_value=False,
+        callback=_store("archive"),
+    ),
+    opening,
+)
+"""ARCHIVE (a file, a layout directory, or - for standard input) and all that `opening` brings."""
+
+view: Callable[[Any], Any] = _option(
+    "view",
+    "--view",
+    metavar="NAME",
+    default="runtime",
+    show_default=True,
+    help="Which filesystem: runtime (containerd with overlayfs), spec, or sequential.",
+)
+"""--view, checked where the view is built, which knows all names."""
+
+json: Callable[[Any], Any] = _option("json", "--json", is_flag=True, help="Write the result as JSON.")
+"""--json; `imagepeel schema COMMAND` prints the schema."""
+
+
+class LayerNumber(click.ParamType[int]):
+    """`3` or `L3` as people count, base first; the value is the 0-based index."""
+
+    name = "layer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        digits = value[1:] if value[:1] in ("L", "l") else value
+        if not (digits.isascii() and digits.isdigit() and len(digits) < 10 and int(digits) > 0):
+            self.fail(f"{value!r} is no layer: write 1 or L1 for the base layer", param, ctx)
+        return int(digits) - 1
+
+
+layer: Callable[[Any], Any] = click.option(
+    "--layer", "layer", metavar="N", type=LayerNumber(), help="What one layer did: 1 or L1 is the base."
+)
+"""--layer N as a 0-based index or None."""
+
+
+def only_one_stdin(*archives: str) -> None:
+    """UsageError when more than one of several archives is `-`."""
+    if archives.count("-") > 1:
+        raise UsageError("standard input can be read only once", hint="save one of the archives to a file")

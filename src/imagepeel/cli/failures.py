@@ -1,0 +1,140 @@
+"""Where errors end: three lines on standard error and an exit code, never a traceback unless it was asked for.
+
+error: one line that says what is wrong
+where: the file, and the place in it
+try:   one line that says what to do
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+
+import click
+
+from imagepeel.cli.settings import Settings
+from imagepeel.errors import ImagepeelError
+from imagepeel.render.escape import terminal
+
+INTERNAL = 70
+INTERRUPTED = 130
+
+HINTS = {
+    "usage": "see imagepeel COMMAND --help",
+    "not-an-image": "give a file made by docker save, podman save or skopeo copy, or an OCI layout directory",
+    "unsupported": "copy the image again as docker-archive or oci-archive",
+    "malformed": "fetch or save the image again",
+    "digest-mismatch": "do not trust the file; fetch it again from where it came",
+    "limit-exceeded": "leave out --limits strict, or use the Python API with larger Limits for a file that you trust",
+    "not-found": "see what is there with imagepeel images and imagepeel ls",
+    "missing-blob": "save or copy the image again with all its layers",
+    "ambiguous": "choose one with --image or --platform",
+}
+"""What to do about an error that brings no hint of its own, by its code."""
+
+
+def guarded(run: Callable[[], int], settings: Settings) -> int:
+    """Call `run` and return the exit code of the program; whatever it raises becomes three lines on stderr.
+
+    A reader that closes the pipe early ends the program quietly with 0: it got what it wanted.
+    """
+    _tolerant(sys.stdout)
+    _tolerant(sys.stderr)
+    try:
+        code = run()
+        sys.stdout.flush()
+        return code
+    except ImagepeelError as error:
+        _begin(settings)
+        shown = "standard input" if settings.archive == "-" else settings.archive
+        where = ", ".join(part for part in (shown, str(error.where or "")) if part)
+        say(settings, error.what, where or "the command line", error.hint or HINTS.get(error.code, ""))
+        return error.exit_code
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx is not None else "imagepeel"
+        say(settings, error.format_message(), path, f"{path} --help")
+        return 2
+    except click.ClickException as error:
+        say(settings, error.format_message(), "the command line", "imagepeel --help")
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        _drain()
+        _write("interrupted\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        _hush()
+        return 0
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            _hush()
+            return 0
+        _begin(settings)
+        say(
+            settings,
+            f"this machine refused: {error.strerror or error}",
+            os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "input or output",
+            "check the path, its permissions and the free space, then run it again",
+        )
+        _hush()
+        return INTERNAL
+    except Exception as error:
+        _begin(settings)
+        say(
+            settings,
+            f"internal error: {type(error).__name__}: {error}",
+            "imagepeel itself, not your image",
+            "please report this with the output of the same command and --debug",
+        )
+        return INTERNAL
+
+
+def say(settings: Settings, what: str, where: str, hint: str) -> None:
+    """Write one error to stderr in three lines, each escaped."""
+    label = "\x1b[1;31merror:\x1b[0m" if settings.colour(sys.stderr) else "error:"
+    lines = [(label, what), ("where:", where), ("try:  ", hint)]
+    _write("".join(f"{label} {terminal(value)}\n" for label, value in lines if value))
+
+
+def _begin(settings: Settings) -> None:
+    _drain()
+    if settings.debug:
+        import traceback
+
+        # A traceback quotes names of the image: each line is escaped like any other text of it.
+        for line in traceback.format_exc().splitlines():
+            _write(terminal(line) + "\n")
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        pass
+
+
+def _tolerant(stream: object) -> None:
+    """Let a stream of a small encoding print an escape for what it cannot show, instead of failing."""
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
+
+
+def _drain() -> None:
+    """Write out what a command had printed before it failed, so that stdout comes before stderr."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _hush()
+
+
+def _hush() -> None:
+    """Point stdout at nothing, so that the interpreter's last flush cannot fail again."""
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+    except (OSError, ValueError):
+        pass

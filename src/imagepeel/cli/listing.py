@@ -1,0 +1,270 @@
+"""Where the rows of `ls` and `tree` come from: the merged filesystem of a view, or the members of one layer's tar."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from imagepeel.errors import ImagepeelError, MissingBlob, NotFound
+from imagepeel.evidence import Location, raw, text
+from imagepeel.formats.tar.table import clean
+from imagepeel.render.json_lines import line
+from imagepeel.render.listing import Row, to_entry
+from imagepeel.render.results import ListingHeader, image_head, readable
+
+if TYPE_CHECKING:
+    from imagepeel.formats.tar.table import Entry
+    from imagepeel.image import Image
+    from imagepeel.layers.layer import Layer
+    from imagepeel.rootfs.inode import Inode
+    from imagepeel.rootfs.view import Rootfs
+
+
+def pick_layer(image: Image, index: int) -> Layer:
+    """Return a layer by its 0-based index.  NotFound when the image has fewer, or when its bytes are not here."""
+    if index >= len(image.layers):
+        count = len(image.layers)
+        raise NotFound(
+            f"the image has no layer L{index + 1}",
+            hint=f"its layers are L1 to L{count}" if count else "it has no layers at all",
+        )
+    layer = image.layers[index]
+    if not layer.readable:
+        raise MissingBlob(
+            f"layer {layer.label} is not in the archive ({layer.state})",
+            layer.location,
+            "save or copy the image again with all its layers",
+        )
+    return layer
+
+
+def row_of_node(rootfs: Rootfs, path: bytes, node: Inode) -> Row:
+    """Return the row of a path of the merged tree."""
+    offset = None
+    if node.layer is not None and node.entry is not None:
+        offset = rootfs.layers[node.layer].table[node.entry].header_offset
+    return Row(
+        path=path,
+        kind=node.kind,
+        mode=node.mode,
+        uid=node.uid,
+        gid=node.gid,
+        size=node.size,
+        mtime=node.mtime,
+        target=node.target,
+        device=node.device,
+        nlink=None if node.kind == "dir" else node.nlink,
+        xattrs=tuple(sorted(node.xattrs.items())),
+        layer=node.layer,
+        entry=node.entry,
+        offset=offset,
+        implied=node.implied,
+    )
+
+
+def level(path: bytes) -> int:
+    """Return how many components an absolute path has."""
+    return 0 if path == b"/" else path.count(b"/")
+
+
+def rows_of_rootfs(rootfs: Rootfs, path: bytes, *, recursive: bool, depth: int | None = None) -> Iterator[Row]:
+    """Yield what a directory of the merged tree holds, sorted by bytes, or the one thing that is no directory.
+
+    A symlink to a directory is followed; with `recursive` everything below (to `depth` levels), parents first.
+    NotFound for a path that does not exist.
+    """
+    found = rootfs.resolve(path)
+    if found.node is None or found.node.kind != "dir":
+        # What does not lead to a directory is shown as it is, a dangling link too.
+        node = rootfs.lookup(path, follow=False)
+        yield row_of_node(rootfs, rootfs.resolve(path, follow=False).path, node)
+        return
+    base = found.path
+    if not recursive:
+        prefix = b"" if base == b"/" else base
+        for name, node in rootfs.scandir(base):
+            yield row_of_node(rootfs, prefix + b"/" + name, node)
+        return
+    if depth is not None:
+        yield from _down(rootfs, base, depth)
+        return
+    walk = rootfs.walk(base)
+    next(walk)
+    for here, node in walk:
+        yield row_of_node(rootfs, here, node)
+
+
+def _down(rootfs: Rootfs, base: bytes, depth: int) -> Iterator[Row]:
+    """Walk to a depth only: what lies deeper is never merged."""
+    stack = [(base, iter(rootfs.scandir(base)))]
+    while stack:
+        here, names = stack[-1]
+        for name, node in names:
+            path = (b"" if here == b"/" else here) + b"/" + name
+            yield row_of_node(rootfs, path, node)
+            if node.kind == "dir" and len(stack) < depth:
+                stack.append((path, iter(rootfs.scandir(path))))
+                break
+        else:
+            stack.pop()
+
+
+def row_of_entry(entry: Entry, layer: int) -> Row:
+    """Return the row of one tar member; a whiteout is shown as what it removes."""
+    path, action = entry.path, ""
+    if entry.is_whiteout:
+        parent, _, name = path.rpartition(b"/")
+        if entry.is_opaque:
+            path, action = parent or b"/", "hide"
+        elif name.startswith(b".wh..wh.") or name == b".wh.":
+            action = "ignore"
+        else:
+            path, action = parent + b"/" + name[4:], "remove"
+    kind = entry.kind
+    return Row(
+        path=path,
+        kind=kind,
+        mode=entry.mode,
+        uid=entry.uid,
+        gid=entry.gid,
+        size=entry.size if kind == "file" else 0,
+        mtime=entry.mtime,
+        target=entry.link,
+        device=entry.device if kind in ("char", "block") else None,
+        xattrs=tuple(sorted(entry.xattrs.items())),
+        layer=layer,
+        entry=entry.index,
+        offset=entry.header_offset,
+        action=action,
+        raw_name=entry.raw_name,
+    )
+
+
+def rows_of_layer(image: Image, index: int, path: bytes, *, recursive: bool) -> Iterator[Row]:
+    """Yield what one layer's tar says about a directory.
+
+    With `recursive` in the order of the tar, repeated names included; else one row a name, sorted, where the last
+    member of a name counts and a directory that only its content shows is marked as implied.  NotFound when the
+    layer says nothing about the path.
+    """
+    layer = pick_layer(image, index)
+    wanted = b"/" + clean(path)[0]
+    rows = _matching(layer, wanted)
+    found = False
+    if recursive:
+        for row in rows:
+            found = True
+            if row.path != wanted or row.action or row.kind != "dir":
+                yield row
+    else:
+        own: list[Row] = []
+        children: dict[tuple[bytes, str], Row] = {}
+        skip = len(wanted) if wanted != b"/" else 0
+        for row in rows:
+            found = True
+            name, slash, _ = row.path[skip + 1 :].partition(b"/")
+            if not name or (row.action == "hide" and row.path == wanted):
+                own.append(row)
+            elif slash or row.action == "hide":
+                implied = Row(wanted[:skip] + b"/" + name, "dir", layer=index, implied=True)
+                children.setdefault((name, ""), implied)
+            else:
+                children[name, row.action] = row
+        if own and not children and own[-1].kind != "dir" and not own[-1].action:
+            yield own[-1]
+            return
+        yield from (row for row in own if row.action)
+        yield from (children[key] for key in sorted(children))
+    if not found and wanted != b"/":
+        raise NotFound(
+            f"layer {layer.label} has no entry for {text(wanted)} or anything below it",
+            Location(layer=index),
+            f"list the whole layer with --layer {index + 1} and no path",
+        )
+
+
+def tree_of_layer(image: Image, index: int, base: bytes, *, depth: int | None = None) -> Iterator[Row]:
+    """Yield what one layer's tar says below `base` as a tree: sorted, parents first, the last member of a name only.
+
+    Directories that only their content shows are there, marked as implied.  NotFound as `rows_of_layer`.
+    """
+    found: dict[tuple[tuple[bytes, ...], str], Row] = {}
+    above = level(base)
+    for row in rows_of_layer(image, index, base, recursive=True):
+        parts = tuple(row.path.split(b"/")[1:]) if row.path != b"/" else ()
+        for end in range(above + 1, len(parts)):
+            implied = Row(b"/" + b"/".join(parts[:end]), "dir", layer=index, implied=True)
+            found.setdefault((parts[:end], ""), implied)
+        # What hides a directory's lower content stands first among its children.
+        found[(*parts, b"") if row.action == "hide" else parts, row.action] = row
+    for parts, action in sorted(found):
+        if depth is None or len(parts) - above <= depth:
+            yield found[parts, action]
+
+
+def _matching(layer: Layer, wanted: bytes) -> Iterator[Row]:
+    below = wanted if wanted == b"/" else wanted + b"/"
+    for entry in layer.entries:
+        if entry.kind == "global-header":
+            continue
+        row = row_of_entry(entry, layer.index)
+        if row.path == wanted or row.path.startswith(below):
+            yield row
+
+
+def asked_path(path: str) -> bytes:
+    """Return the bytes of a path from the command line, absolute."""
+    return b"/" + raw(path).lstrip(b"/")
+
+
+def with_content(image: Image, rows: Iterable[Row]) -> Iterator[Row]:
+    """Add to each regular file what its content looks like."""
+    from imagepeel.interop.magic_label import HEAD, label
+
+    for row in rows:
+        if row.kind != "file" or row.action or row.layer is None or row.entry is None:
+            yield row
+            continue
+        try:
+            head = image.layers[row.layer].open(row.entry).pread(0, HEAD)
+        except ImagepeelError as error:
+            yield row._replace(content=f"unreadable: {error.what}")
+            continue
+        yield row._replace(content=label(head, whole=row.size <= HEAD))
+
+
+def write_lines(lines: Iterable[str]) -> None:
+    """Write lines to stdout in few large pieces: a listing has up to millions."""
+    write = sys.stdout.write
+    batch: list[str] = []
+    for one in lines:
+        batch.append(one)
+        if len(batch) >= 1000:
+            write("\n".join(batch) + "\n")
+            batch.clear()
+    if batch:
+        write("\n".join(batch) + "\n")
+
+
+def write_json(
+    command: str, image: Image, rootfs: Rootfs | None, layer: int | None, path: str, rows: Iterable[Row]
+) -> None:
+    """Write a listing as JSON Lines: a header, then one object a path."""
+    refusal = rootfs.refusal if rootfs is not None else None
+    header = ListingHeader(
+        schema=f"imagepeel/{command}/1",
+        image=image_head(image),
+        path=readable(asked_path(path))[0],
+        view=rootfs.view if rootfs is not None else "",
+        layer=layer,
+        complete=rootfs.complete if rootfs is not None else True,
+        refusal=f"layer L{refusal.layer + 1}, entry {refusal.entry}: {refusal.reason}" if refusal is not None else "",
+    )
+
+    def lines() -> Iterator[str]:
+        yield line(header)
+        for row in rows:
+            yield line(to_entry(row))
+
+    write_lines(lines())

@@ -1,0 +1,91 @@
+"""`imagepeel ls`: a directory of the merged filesystem, or what one layer's tar says about it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from imagepeel.cli import common, listing
+from imagepeel.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from imagepeel.image import Image
+    from imagepeel.render.listing import Row
+    from imagepeel.rootfs.view import Rootfs
+
+
+@click.command()
+@common.archive
+@click.argument("path", default="/", metavar="[PATH]")
+@click.option("-l", "--long", "long", is_flag=True, help="Mode, links, owner, size, time (UTC), layer.")
+@click.option("-R", "--recursive", is_flag=True, help="Everything below, one full path a line.")
+@click.option("-h", "--human", is_flag=True, help="With -l, sizes as 4.1 MB.")
+@click.option("-0", "--null", is_flag=True, help="Only paths, exact bytes, each ended by a NUL byte.")
+@click.option("--kind", is_flag=True, help="Say what the content of each file looks like.")
+@common.layer
+@common.view
+@common.json
+@common.settings
+def command(
+    settings: Settings, path: str, long: bool, recursive: bool, human: bool, null: bool, kind: bool, layer: int | None
+) -> None:
+    """List a directory of the filesystem, or what one layer did.
+
+    Without --layer: the merged filesystem of --view.  Symlinks to directories are followed inside the image.  With
+    -l the column after the time names the layer whose tar entry gives the file.
+
+    With --layer N: the entries of that layer's tar.  A whiteout is shown as the name that it removes.
+
+    Names are escaped, so that no name can control the terminal; -0 writes the exact bytes for other programs.
+    --json writes one JSON object a line, the first of which says what is listed.
+    """
+    with settings.open() as archive:
+        image = settings.scanned(archive)
+        rootfs = None if layer is not None else settings.rootfs(image)
+        rows = _rows(image, rootfs, listing.asked_path(path), layer, recursive)
+        if kind:
+            rows = listing.with_content(image, rows)
+        if settings.json:
+            listing.write_json("ls", image, rootfs, layer, path, rows)
+        elif null:
+            _write_null(rows)
+        elif long:
+            _write_long(rows, full=recursive, human=human, colour=settings.colour(sys.stdout))
+        else:
+            listing.write_lines(_short(rows, full=recursive, colour=settings.colour(sys.stdout)))
+        settings.finish(image, rootfs=rootfs)
+
+
+def _rows(image: Image, rootfs: Rootfs | None, path: bytes, layer: int | None, recursive: bool) -> Iterator[Row]:
+    if rootfs is None:
+        assert layer is not None
+        return listing.rows_of_layer(image, layer, path, recursive=recursive)
+    return listing.rows_of_rootfs(rootfs, path, recursive=recursive)
+
+
+def _short(rows: Iterable[Row], *, full: bool, colour: bool) -> Iterator[str]:
+    from imagepeel.render.listing import short_line
+
+    for row in rows:
+        yield short_line(row, row.path if full else row.name, colour=colour)
+
+
+def _write_long(rows: Iterable[Row], *, full: bool, human: bool, colour: bool) -> None:
+    from imagepeel.render.listing import LongLines
+
+    # One directory is aligned as a whole; a whole tree is not held in memory, its columns grow.
+    known = None if full else list(rows)
+    lines = LongLines(known, human=human, colour=colour)
+    listing.write_lines(lines.line(row, row.path if full else row.name) for row in (rows if known is None else known))
+
+
+def _write_null(rows: Iterable[Row]) -> None:
+    out = sys.stdout.buffer
+    sys.stdout.flush()
+    for row in rows:
+        # What removes a name is no path of that name: the exact name of the member stands for it.
+        out.write((row.raw_name if row.action else row.path) + b"\0")
+    out.flush()

@@ -1,0 +1,85 @@
+"""Progress on standard error: bytes, bytes a second and the time left, only on a terminal and after a second."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import Any
+
+from imagepeel.render.escape import terminal
+
+DELAY = 1.0
+"""Seconds before anything is shown: most archives are done by then."""
+
+
+class Progress:
+    """Counts bytes from any thread; `add` is what the library calls.  Shows nothing when stderr is no terminal."""
+
+    def __init__(self, title: str, *, colour: bool = True, delay: float = DELAY) -> None:
+        self._title = terminal(title)
+        self._colour = colour
+        self._lock = threading.Lock()
+        self._done = 0
+        self._total: int | None = None
+        self._due = time.monotonic() + delay
+        self._bar: Any = None
+        self._task: Any = None
+        self._over = not sys.stderr.isatty()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def add(self, count: int) -> None:
+        """Count `count` more bytes."""
+        if self._over:
+            return
+        with self._lock:
+            self._done += count
+            if self._bar is None:
+                if time.monotonic() < self._due:
+                    return
+                self._start()
+            if self._bar is not None:
+                self._bar.update(self._task, completed=self._done)
+
+    def expect(self, total: int) -> None:
+        """Start a new count towards `total` bytes: the time left is known from here on."""
+        with self._lock:
+            self._done, self._total = 0, total
+            if self._bar is not None:
+                self._bar.reset(self._task, total=total)
+
+    def stop(self) -> None:
+        """Take the line away; later counts show nothing."""
+        with self._lock:
+            self._over = True
+            if self._bar is not None:
+                self._bar.stop()
+                self._bar = None
+
+    def _start(self) -> None:
+        if self._over:
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+        from rich.progress import Progress as Bar
+
+        console = Console(file=sys.stderr, no_color=not self._colour, markup=False, emoji=False, highlight=False)
+        self._bar = Bar(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self._task = self._bar.add_task(self._title, total=self._total, completed=self._done)
+        self._bar.start()

@@ -1,0 +1,235 @@
+"""What the shared options of one command line say, and what every command does with them: open, choose, warn, finish.
+
+click stores the values while it parses; nothing heavy is imported before a command needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING
+
+from imagepeel.render.escape import terminal
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from imagepeel.archive import Archive
+    from imagepeel.cli.progress import Progress
+    from imagepeel.evidence import Anomaly
+    from imagepeel.image import Image
+    from imagepeel.layers.layer import Layer
+    from imagepeel.rootfs.view import Rootfs
+    from imagepeel.store.records import ImageRecord
+
+MOST_WARNINGS = 5
+_WIDE = 100_000
+"""Columns of a table that goes to a file or pipe: nothing is cut there."""
+
+
+class Settings:
+    """The shared options of one call.  `archive` is "" until a command names one."""
+
+    def __init__(self) -> None:
+        self.archive = ""
+        self.reference: str | None = None
+        self.platform: str | None = None
+        self.view = "runtime"
+        self.verify = True
+        self.json = False
+        self.color = "auto"
+        self.blobs: str | None = None
+        self.debug = False
+        self.limits = "default"
+        self._progress: Progress | None = None
+        self._said: dict[str, None] = {}
+
+    # ---- the terminal -------------------------------------------------------------------------------------
+
+    def colour(self, stream: IO[str]) -> bool:
+        """Say whether to colour `stream`: --color decides, else NO_COLOR, TERM=dumb and whether it is a terminal."""
+        if self.color != "auto":
+            return self.color == "always"
+        if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+            return False
+        return _is_terminal(stream)
+
+    @property
+    def width(self) -> int:
+        """Columns to lay tables out for: COLUMNS, else the terminal's; a pipe or file is never too narrow."""
+        columns = os.environ.get("COLUMNS", "")
+        if columns.isdigit() and int(columns) > 0:
+            return max(20, int(columns))
+        if not _is_terminal(sys.stdout):
+            return _WIDE
+        try:
+            return max(20, os.get_terminal_size(sys.stdout.fileno()).columns)
+        except (OSError, ValueError):
+            return 80
+
+    def console(self, *, width: int | None = None) -> Console:
+        """Return a rich console on stdout that interprets nothing in the texts it is given."""
+        from rich.console import Console
+
+        colour = self.colour(sys.stdout)
+        return Console(
+            file=sys.stdout,
+            width=width or self.width,
+            force_terminal=colour,
+            no_color=not colour,
+            color_system=("auto" if _is_terminal(sys.stdout) else "standard") if colour else None,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            legacy_windows=False,
+        )
+
+    # ---- opening ------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def open(self, archive: str | None = None) -> Iterator[Archive]:
+        """Open the archive of this call (or another one) with progress on stderr after a second."""
+        from imagepeel.archive import open as open_archive
+        from imagepeel.cli.progress import Progress
+        from imagepeel.limits import DEFAULT, Limits
+
+        if archive is not None:
+            self.archive = archive
+        shown = "standard input" if self.archive == "-" else self.archive
+        with Progress(f"reading {shown}", colour=self.colour(sys.stderr)) as progress:
+            self._progress = progress
+            opened = open_archive(
+                self.archive,
+                limits=Limits.strict() if self.limits == "strict" else DEFAULT,
+                verify=self.verify,
+                blobs=self.blobs,
+                progress=progress.add,
+            )
+            with opened:
+                yield opened
+
+    def image(self, archive: Archive) -> Image:
+        """Return the image that --image and --platform ask for, without reading its layers."""
+        return archive.image(self.reference, platform=self.platform)
+
+    def scanned(self, archive: Archive) -> Image:
+        """Return the chosen image with all its layers read once; the progress ends here."""
+        image = self.image(archive)
+        if self._progress is not None:
+            sizes = {layer.record.handle: layer.blob_size for layer in image.layers if layer.readable}
+            self._progress.expect(sum(sizes.values()))
+        image.scan()
+        self.quiet()
+        return image
+
+    def rootfs(self, image: Image) -> Rootfs:
+        """Return the filesystem of the view that --view asks for."""
+        return image.view(self.view)
+
+    def quiet(self) -> None:
+        """Take the progress off the terminal: the result comes now."""
+        if self._progress is not None:
+            self._progress.stop()
+
+    # ---- what is odd --------------------------------------------------------------------------------------
+
+    def warn(self, message: str) -> None:
+        """Note one warning; `finish` writes it to stderr after the result."""
+        self._said.setdefault(message)
+
+    def warn_of(self, anomalies: Iterable[Anomaly]) -> None:
+        """Note the anomalies that make a runtime refuse the image: the others are in the --json of `layers`."""
+        for anomaly in anomalies:
+            if anomaly.fatal:
+                place = str(anomaly.where)
+                self.warn(anomaly.message + (f" ({place})" if place else ""))
+
+    def finish(self, image: Image, *, rootfs: Rootfs | None = None) -> None:
+        """Write the warnings about an image whose layers were read, then raise what its result cannot hide.
+
+        DigestMismatch with all mismatches in one error, else Malformed when a layer could not be read to its end.
+        """
+        self.warn_of(image.anomalies)
+        for layer in image.layers:
+            if not layer.readable:
+                self.warn(f"layer {layer.label} is not here ({layer.state}): the result leaves it out")
+        if rootfs is not None and rootfs.refusal is not None:
+            refusal = rootfs.refusal
+            self.warn(
+                f"a runtime refuses to unpack this image at layer L{refusal.layer + 1}, entry {refusal.entry}: "
+                f"{refusal.reason}; shown is the best effort without it"
+            )
+        self._end([*document_mismatches(image.archive, image.record), *layer_mismatches(image.layers)], image.layers)
+
+    def finish_documents(self, archive: Archive) -> None:
+        """The same for a command that read the documents only."""
+        for anomaly in (*archive.anomalies, *(a for record in archive.records for a in record.anomalies)):
+            self.warn_of((anomaly,))
+        wrong = [line for record in archive.records for line in document_mismatches(archive, record)]
+        self._end(list(dict.fromkeys(wrong)), ())
+
+    def finish_layers(self, layers: Sequence[Layer]) -> None:
+        """The same for a command whose result comes from these layers alone."""
+        self._end(layer_mismatches(layers), ())
+
+    def _end(self, wrong: list[str], layers: Sequence[Layer]) -> None:
+        self.quiet()
+        sys.stdout.flush()
+        damaged = [(layer, layer.error) for layer in layers if layer.error is not None]
+        errors = {error.message for _, error in damaged}
+        self._write_warnings([message for message in self._said if message.partition(" (layer ")[0] not in errors])
+        if wrong:
+            from imagepeel.errors import DigestMismatch
+
+            raise DigestMismatch(
+                f"{len(wrong)} statement{'s do' if len(wrong) > 1 else ' does'} not fit the bytes: {'; '.join(wrong)}",
+                hint="do not trust the file; fetch it again from where it came (--no-verify looks at it anyway)",
+            )
+        if damaged:
+            from imagepeel.errors import Malformed
+
+            first, error = damaged[0]
+            more = f", and so {'is' if len(damaged) == 2 else 'are'} {len(damaged) - 1} more" if damaged[1:] else ""
+            raise Malformed(
+                f"layer {first.label} is damaged{more}: {error.message}",
+                error.where,
+                "the result above holds what could be read; fetch or save the image again",
+            )
+
+    def _write_warnings(self, messages: list[str]) -> None:
+        label = "\x1b[33mwarning:\x1b[0m" if self.colour(sys.stderr) else "warning:"
+        for message in messages[:MOST_WARNINGS]:
+            sys.stderr.write(f"{label} {terminal(message)}\n")
+        if len(messages) > MOST_WARNINGS:
+            sys.stderr.write(f"{label} {len(messages) - MOST_WARNINGS} more; see imagepeel layers --json\n")
+        self._said.clear()
+
+
+def document_mismatches(archive: Archive, record: ImageRecord) -> list[str]:
+    """Return every document on the way to an image whose bytes contradict its descriptor, in words."""
+    indexes = [check for index in archive.container.indexes for check in index.checks]
+    return [
+        f"{check.role} {check.member or check.digest}: {check.detail}"
+        for check in dict.fromkeys((*indexes, *record.checks))
+        if check.state == "mismatch" and check.role != "layer"
+    ]
+
+
+def layer_mismatches(layers: Sequence[Layer]) -> list[str]:
+    """Return every statement about a layer that its bytes contradict, in words."""
+    names = {"digest": "digest", "size": "size", "diff_id": "DiffID"}
+    return [
+        f"layer {layer.label}: {names[check.what]} {check.stated} is stated, {check.actual} is there"
+        for layer in layers
+        for check in layer.checks
+        if check.ok is False
+    ]
+
+
+def _is_terminal(stream: IO[str]) -> bool:
+    try:
+        return stream.isatty()
+    except ValueError:
+        return False

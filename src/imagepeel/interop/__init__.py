@@ -1,0 +1,1 @@
+"""Optional extras: content labels by libmagic, and bridges to other libraries."""

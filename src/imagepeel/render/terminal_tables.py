@@ -1,0 +1,205 @@
+"""The tables of `layers` and `images` on a terminal.  Every text of an image passes `escape.terminal` here."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from imagepeel.explain.words import number, plural, shortened, size
+from imagepeel.render.escape import terminal
+from imagepeel.render.results import ImageHead, ImageRow, ImagesResult, LayerRow, LayersResult
+from imagepeel.render.step_words import step_words
+
+STEP_WIDTH = 60
+"""Characters of a history step that are worth a row; --json has it whole."""
+
+
+def safe(words: str, style: str = "") -> Text:
+    """Return text of an image as something that rich only prints."""
+    return Text(terminal(words), style=style)
+
+
+def brief(digest: str | None) -> str:
+    """Return the first 12 hex digits of a digest, `-` for none."""
+    if not digest:
+        return "-"
+    algorithm, colon, encoded = digest.partition(":")
+    short = (encoded if colon else algorithm)[:12]
+    return short if algorithm == "sha256" or not colon else f"{algorithm}:{short}"
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print a table without the spaces that fill its last column."""
+    with console.capture() as capture:
+        console.print(table)
+    for line in capture.get().splitlines():
+        console.file.write(line.rstrip() + "\n")
+
+
+def print_line(console: Console, *parts: Text) -> None:
+    """Print one line, never wrapped."""
+    console.print(Text.assemble(*parts), soft_wrap=True)
+
+
+def heading(head: ImageHead) -> Text:
+    """Return which image this is about, in one line."""
+    name = head.names[0] if head.names else "an image without a name"
+    out = [safe(head.archive if head.archive != "-" else "standard input", "bold"), Text("   ")]
+    out += [safe(head.archive_kind), Text("   "), safe(name)]
+    if head.platform:
+        out += [Text("   "), safe(head.platform)]
+    if not head.complete:
+        out += [Text("   "), Text("incomplete", style="red")]
+    return Text.assemble(*out)
+
+
+def _table(*columns: tuple[str, str]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
+    for title, kind in columns:
+        table.add_column(
+            title,
+            justify="right" if kind == "number" else "left",
+            no_wrap=kind != "words",
+            overflow="fold",
+            min_width=14 if kind == "words" else None,
+        )
+    return table
+
+
+def print_layers(console: Console, result: LayersResult) -> None:
+    """Print one row a layer and the sums."""
+    print_line(console, heading(result.image))
+    console.print()
+    if not result.layers:
+        console.print("The image has no layers.")
+        return
+    table = _table(
+        ("", "text"),
+        ("step", "words"),
+        ("stored", "number"),
+        ("content", "number"),
+        ("packed", "text"),
+        ("entries", "number"),
+        ("+added ~changed -removed", "text") if console.width >= 120 else ("+ ~ -", "text"),
+        ("digest", "text"),
+        ("DiffID", "text"),
+        ("verified", "text"),
+    )
+    for row in result.layers:
+        here = row.state in ("present", "truncated")
+        table.add_row(
+            Text(row.label, style="bold"),
+            _step(row),
+            size(row.blob_size),
+            size(row.content_size) if here else "-",
+            safe(row.compression or row.state),
+            number(row.entries) if here else "-",
+            _changes(row),
+            Text(brief(row.digest), style="dim"),
+            Text(brief(row.diff_id), style="dim"),
+            _verified(row),
+        )
+    print_table(console, table)
+    console.print()
+    stored = sum(row.blob_size for row in result.layers if row.state in ("present", "truncated"))
+    content = sum(row.content_size for row in result.layers)
+    entries = sum(row.entries for row in result.layers)
+    console.print(
+        f"{plural(len(result.layers), 'layer')}, {size(stored)} stored, {size(content)} of content, "
+        f"{plural(entries, 'entry')}"
+    )
+    for row in result.layers:
+        for check in row.checks:
+            if check.ok is False:
+                words = f"{row.label} {check.what}: stated {check.stated}, found {check.actual}"
+                print_line(console, safe(words, "red"))
+
+
+def _step(row: LayerRow) -> Text:
+    if row.step is None:
+        return Text("(no history step)", style="dim")
+    if not row.created_by:
+        return Text("(a step without words)", style="dim")
+    return safe(shortened(step_words(row.created_by), STEP_WIDTH))
+
+
+def _changes(row: LayerRow) -> Text:
+    if row.added is None or row.changed is None or row.removed is None:
+        return Text("-")
+    return Text(f"+{number(row.added)} ~{number(row.changed)} -{number(row.removed)}")
+
+
+def _verified(row: LayerRow) -> Text:
+    if row.unpack_error:
+        return Text("damaged", style="bold red")
+    if row.verified is True:
+        return Text("ok", style="green")
+    if row.verified is False:
+        return Text("MISMATCH", style="bold red")
+    if row.state != "present":
+        return Text(row.state, style="red")
+    hashed = any(check.what != "size" and not check.why for check in row.checks)
+    return Text("not checked" if row.checks and not hashed else "nothing stated", style="yellow")
+
+
+def print_images(console: Console, result: ImagesResult) -> None:
+    """Print one row a record, and what the archive is."""
+    shown = "standard input" if result.archive == "-" else result.archive
+    print_line(console, safe(shown, "bold"), Text("   "), safe(result.kind), Text(f" ({result.form})"))
+    print_line(console, safe(result.recognised))
+    if result.wrapping:
+        print_line(console, Text("It was wrapped in "), safe(", ".join(result.wrapping)), Text("."))
+    console.print()
+    if not result.images:
+        console.print("It names no image.")
+    else:
+        table = _table(
+            ("", "text"),
+            ("kind", "text"),
+            ("name", "words"),
+            ("platform", "text"),
+            ("layers", "number"),
+            ("stored", "number"),
+            ("digest or id", "text"),
+            ("complete", "words"),
+            ("choose it with", "text"),
+        )
+        for row in result.images:
+            table.add_row(
+                Text(f"#{row.number}", style="bold"),
+                safe(row.kind, "" if row.choose else "dim"),
+                safe("\n".join(row.names[:6]) if row.names else "-"),
+                safe(row.platform or "-"),
+                number(row.layers),
+                size(row.blob_size),
+                Text(brief(row.digest or row.image_id), style="dim"),
+                _complete(row),
+                Text(row.choose or "-"),
+            )
+        print_table(console, table)
+        _print_notes(console, result)
+    if result.unreferenced:
+        console.print()
+        names = ", ".join(result.unreferenced[:5]) + (", ..." if len(result.unreferenced) > 5 else "")
+        count = len(result.unreferenced)
+        print_line(console, Text(f"{plural(count, 'member')} that nothing points at: "), safe(names))
+
+
+def _complete(row: ImageRow) -> Text:
+    if row.complete:
+        return Text("yes", style="green")
+    return safe("missing: " + shortened(", ".join(row.missing), 80) if row.missing else "cut off", "red")
+
+
+def _print_notes(console: Console, result: ImagesResult) -> None:
+    notes = []
+    for row in result.images:
+        if row.kind != "image" and row.kind_reason:
+            notes.append(f"#{row.number} {row.kind}: {row.kind_reason}")
+        if row.lost:
+            notes.append(f"#{row.number} lacks {row.lost}")
+    if notes:
+        console.print()
+    for note in notes:
+        print_line(console, safe(note))
