@@ -10,11 +10,14 @@ from imagepeel.errors import Malformed
 from imagepeel.evidence import Location
 from imagepeel.formats.tar.table import Entry
 from imagepeel.limits import Limits
-from imagepeel.store.codec import Checkpoint, CodecError, make_decoder
+from imagepeel.store.codec import Checkpoint, CodecError, decompress_to_spool, make_decoder
 from imagepeel.store.source import CHUNK, Source
 
 _NEAR = 1024 * 1024
 """Going on with the decoder in hand beats an access point when the wanted byte is at most this far ahead."""
+
+_PATIENCE = 2
+"""Restarts from the beginning of a stream before its content is kept on disk."""
 
 _START = Checkpoint(0, 0, None)
 
@@ -22,8 +25,9 @@ _START = Checkpoint(0, 0, None)
 class LayerContent:
     """Random access to the decompressed bytes of one layer.
 
-    gzip resumes at an access point of the first pass, zstd at a frame; where neither exists the stream is read
-    from its start.  Reads at ascending offsets share one decoder, so sort batches by offset.
+    gzip resumes at an access point of the first pass, zstd at a frame.  Where neither exists (one zstd frame, xz,
+    bzip2) the stream is read from its start, and when that has happened `_PATIENCE` times the content is kept in
+    an unnamed temporary file.  Reads at ascending offsets share one decoder, so sort batches by offset.
     """
 
     def __init__(self, source: Source, compression: str, access: tuple[Checkpoint, ...], limits: Limits, layer: int):
@@ -34,6 +38,8 @@ class LayerContent:
         self._limits = limits
         self._layer = layer
         self._lock = threading.Lock()
+        self._restarts = 0
+        self._spilled: Source | None = None
         self._stream: Iterator[bytes] | None = None
         self._piece = b""
         self._piece_at = 0
@@ -44,6 +50,8 @@ class LayerContent:
             return self._source.pread(offset, count) if count > 0 else b""
         parts: list[bytes] = []
         with self._lock:
+            if self._spilled is not None:
+                return self._spilled.pread(offset, count) if count > 0 else b""
             while count > 0:
                 piece = self._piece_with(offset)
                 if not piece:
@@ -61,6 +69,10 @@ class LayerContent:
             return self._piece[offset - self._piece_at :]
         index = bisect_right(self._offsets, offset) - 1
         if self._stream is None or offset < end or (offset - end > _NEAR and self._offsets[index] > end):
+            if len(self._access) == 1 and self._kind != "gzip" and self._stream is not None:
+                self._restarts += 1
+                if self._restarts > _PATIENCE:
+                    return self._spill(offset)
             self._stream = self._from(self._access[index])
             self._piece, self._piece_at = b"", self._offsets[index]
         try:
@@ -79,6 +91,14 @@ class LayerContent:
         self._piece_at += len(self._piece)
         self._piece = b""
         return b""
+
+    def _spill(self, offset: int) -> bytes:
+        """Keep the whole content in a temporary file and return a piece of it from `offset`."""
+        self._stream = None
+        name = f"layer L{self._layer + 1}"
+        self._spilled = decompress_to_spool(self._source, self._kind, self._limits, name)
+        self._piece, self._piece_at = b"", 0
+        return self._spilled.pread(offset, CHUNK)
 
     def _from(self, point: Checkpoint) -> Iterator[bytes]:
         decoder = make_decoder(self._kind, self._limits, point)

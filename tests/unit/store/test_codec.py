@@ -38,7 +38,9 @@ STREAMS = {
     "gzip of three members, one empty": gzip.compress(PAYLOAD[:9]) + gzip.compress(b"") + gzip.compress(PAYLOAD[9:]),
     "zstd": _zstd.compress(PAYLOAD),
     "zstd without sizes": _plain_zstd.compress(PAYLOAD),
-    "zstd of frames with skippable ones": SKIP + _zstd.compress(PAYLOAD[:HALF]) + SKIP + _plain_zstd.compress(PAYLOAD[HALF:]) + SKIP,
+    "zstd of frames with skippable ones": b"".join(
+        (SKIP, _zstd.compress(PAYLOAD[:HALF]), SKIP, _plain_zstd.compress(PAYLOAD[HALF:]), SKIP)
+    ),
     "bzip2": bz2.compress(PAYLOAD),
     "bzip2 of two streams": bz2.compress(PAYLOAD[:HALF]) + bz2.compress(PAYLOAD[HALF:]),
     "xz": lzma.compress(PAYLOAD),

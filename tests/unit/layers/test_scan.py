@@ -1,0 +1,141 @@
+"""One pass over a layer: digests, DiffID, sizes, index, and reading back what it found."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import random
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from imagepeel import forge
+from imagepeel.errors import LimitExceeded
+from imagepeel.layers.content import EntryFile, LayerContent
+from imagepeel.layers.scan import SPACING, scan_layer
+from imagepeel.limits import DEFAULT, Limits
+from imagepeel.store.source import FileSource, MemorySource
+
+_random = random.Random(3)
+FILES = {b"f%d" % n: _random.randbytes(_random.randrange(1, 200_000)) for n in range(60)}
+FILES |= {b"text%d" % n: (b"line %d of many\n" % n) * _random.randrange(1, 9000) for n in range(200)}
+TAR = forge.encode([forge.file(name, data) for name, data in FILES.items()])
+
+
+def stored(kind: str) -> bytes:
+    if kind == "none":
+        return TAR
+    command = {"gzip": "gzip", "zstd": "zstd", "bzip2": "bzip2", "xz": "xz", "members": "gzip"}[kind]
+    if shutil.which(command) is None:
+        pytest.skip(f"{command} is not installed")
+    if kind == "members":
+        return b"".join(gzip.compress(TAR[at : at + 100_000], mtime=0) for at in range(0, len(TAR), 100_000))
+    return subprocess.run([command, "-c"], input=TAR, capture_output=True, check=True).stdout
+
+
+@pytest.mark.parametrize("kind", ("none", "gzip", "members", "zstd", "bzip2", "xz"))
+def test_digests_are_those_of_sha256sum_and_every_file_reads_back(kind: str) -> None:
+    blob = stored(kind)
+    source = MemorySource(blob)
+    scan = scan_layer(source, DEFAULT, layer=0)
+    assert scan.blob_digest == "sha256:" + hashlib.sha256(blob).hexdigest()
+    assert scan.diff_id == "sha256:" + hashlib.sha256(TAR).hexdigest()
+    assert (scan.blob_size, scan.content_size) == (len(blob), len(TAR))
+    assert scan.error is None and scan.anomalies == ()
+    content = LayerContent(source, scan.compression, scan.access, DEFAULT, 0)
+    order = list(scan.table)
+    _random.shuffle(order)
+    for entry in order:
+        assert EntryFile(content, entry).read() == FILES[entry.raw_name]
+
+
+def test_access_points_save_rereading_and_stay_bounded() -> None:
+    noise = _random.randbytes(SPACING)
+    tar = forge.encode([forge.file(b"n%d" % n, noise[n:] + noise[:n]) for n in range(20)])
+    blob = gzip.compress(tar, compresslevel=1, mtime=0)
+    scan = scan_layer(MemorySource(blob), DEFAULT, access_points=8)
+    assert 2 <= len(scan.access) <= 8
+    assert [point.content for point in scan.access] == sorted(point.content for point in scan.access)
+    content = LayerContent(MemorySource(blob), "gzip", scan.access, DEFAULT, 0)
+    for offset in (0, len(tar) - 5000, 3 * SPACING + 17, 100, len(tar) // 2):
+        assert content.pread(offset, 4096) == tar[offset : offset + 4096]
+    assert content.pread(len(tar) - 10, 100) == tar[-10:]
+    assert content.pread(len(tar) + 10, 100) == b""
+
+
+def test_other_algorithms_are_computed_as_stated() -> None:
+    blob = gzip.compress(TAR, mtime=0)
+    scan = scan_layer(MemorySource(blob), DEFAULT, algorithm="sha512", diff_algorithm="sha256")
+    assert scan.blob_digest == "sha512:" + hashlib.sha512(blob).hexdigest()
+    assert scan.diff_id == "sha256:" + hashlib.sha256(TAR).hexdigest()
+
+
+def test_file_digests_on_request() -> None:
+    scan = scan_layer(MemorySource(TAR), DEFAULT, digests=True)
+    assert {e.raw_name: e.sha256 for e in scan.table} == {n: hashlib.sha256(d).hexdigest() for n, d in FILES.items()}
+
+
+def test_without_verification_a_plain_layer_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "layer.tar"
+    path.write_bytes(TAR)
+
+    class Counting(FileSource):
+        read = 0
+
+        def pread(self, offset: int, count: int) -> bytes:
+            data = super().pread(offset, count)
+            self.read += len(data)
+            return data
+
+    source = Counting(os.open(path, os.O_RDONLY), "layer")
+    scan = scan_layer(source, DEFAULT, verify=False)
+    assert scan.blob_digest is None and scan.diff_id is None
+    whole = scan_layer(MemorySource(TAR), DEFAULT)
+    assert [(e.raw_name, e.data_offset, e.size) for e in scan.table] == [
+        (e.raw_name, e.data_offset, e.size) for e in whole.table
+    ]
+    assert source.read < len(TAR) * 0.9
+    source.close()
+
+
+def test_a_damaged_stream_is_recorded_and_its_own_digest_still_told() -> None:
+    blob = bytearray(gzip.compress(TAR, mtime=0))
+    blob[len(blob) // 2] ^= 0xFF
+    scan = scan_layer(MemorySource(bytes(blob)), DEFAULT, layer=2)
+    assert scan.blob_digest == "sha256:" + hashlib.sha256(bytes(blob)).hexdigest()
+    assert scan.diff_id is None
+    assert scan.error is not None and scan.error.code == "BADSTREAM" and scan.error.where.layer == 2
+    assert 0 < len(scan.table) < len(FILES)
+
+
+def test_bytes_after_the_compressed_data_are_reported() -> None:
+    scan = scan_layer(MemorySource(gzip.compress(TAR, mtime=0) + bytes(512)), DEFAULT)
+    assert scan.error is None
+    assert [anomaly.code for anomaly in scan.anomalies] == ["STREAMTAIL"]
+
+
+def test_bombs_end_at_the_limit() -> None:
+    bomb = gzip.compress(bytes(64 << 20), mtime=0)
+    with pytest.raises(LimitExceeded, match="decompresses to more than"):
+        scan_layer(MemorySource(bomb), Limits(ratio=50, ratio_floor=1 << 20))
+    with pytest.raises(LimitExceeded, match="larger than"):
+        scan_layer(MemorySource(bomb), Limits(layer_bytes=1 << 20))
+
+
+def test_holes_read_as_zeros() -> None:
+    regions = ((1000, b"first"), (500_000, b"second"))
+    tar = forge.encode([forge.sparse(b"s", regions, 600_000), forge.file(b"after", b"x")])
+    source = MemorySource(gzip.compress(tar, mtime=0))
+    scan = scan_layer(source, DEFAULT)
+    content = LayerContent(source, "gzip", scan.access, DEFAULT, 0)
+    expected = bytearray(600_000)
+    for offset, data in regions:
+        expected[offset : offset + len(data)] = data
+    file = EntryFile(content, scan.table[0])
+    assert file.read() == bytes(expected)
+    assert file.pread(1003, 10) == b"st" + bytes(8)
+    assert file.pread(499_990, 20) == bytes(10) + b"second" + bytes(4)
+    assert file.pread(599_999, 20) == bytes(1)
