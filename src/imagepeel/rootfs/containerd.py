@@ -166,7 +166,10 @@ class _Unpack:
                     raise Errno("ENAMETOOLONG", f"symlink {text(entry.link)} {show(path)}")
             node = new_inode(entry, self.layer)
             if node.device is not None and not (0 <= node.device[0] < 1 << 32 and 0 <= node.device[1] < 1 << 32):
-                raise Errno("EINVAL", f"mknod {show(path)}")
+                major, minor = node.device
+                raise Refused(
+                    f'device number {major}:{minor} for "{text(entry.raw_name)}" out of range: invalid archive'
+                )
             tree.add(path, node, "open" if kind == b"0" else "create")
         apply_metadata(node, entry)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from imagepeel.errors import LimitExceeded, MissingBlob, NotFound, UsageError
 from imagepeel.evidence import Location, Name, raw, text
 from imagepeel.limits import DEFAULT, Limits
-from imagepeel.rootfs import containerd, umoci
+from imagepeel.rootfs import containerd, docker, podman, umoci
 from imagepeel.rootfs.changes import LayerEntries, Refusal
 from imagepeel.rootfs.columns import lazy_upper
 from imagepeel.rootfs.inode import Inode, Tree
@@ -22,8 +22,17 @@ if TYPE_CHECKING:
     from imagepeel.layers.content import EntryFile
     from imagepeel.rootfs.path import RootfsPath
 
-VIEWS = ("runtime", "spec", "sequential")
-"""Names of the views: containerd with overlayfs (the default), the image-spec's words, each layer onto the last."""
+VIEWS = ("runtime", "spec", "sequential", "docker", "podman")
+"""Names of the views: containerd with overlayfs (the default), the image-spec's words, each layer onto the last,
+Docker's own driver (29; `docker@28` is the one before it), podman and CRI-O.
+"""
+
+_ENGINES = {
+    "docker": docker.DOCKER29,
+    "docker@29": docker.DOCKER29,
+    "docker@28": docker.DOCKER28,
+    "podman": podman.PODMAN,
+}
 
 OpenEntry = Callable[[int, int], "EntryFile"]
 
@@ -239,14 +248,19 @@ def build(
 
     UsageError for a view that does not exist.
     """
-    if view not in VIEWS:
-        raise UsageError(f"there is no view {view!r}", hint=f"views are {', '.join(VIEWS)}")
+    if view not in VIEWS and view not in _ENGINES:
+        raise UsageError(f"there is no view {view!r}", hint=f"views are {', '.join((*VIEWS, 'docker@28'))}")
     uppers: list[Tree] = []
     refusal: Refusal | None = None
     root: Merged
     if view == "runtime":
         refusal = _unpack_alone(layers, uppers)
         root = merge([upper.root for upper in uppers])
+    elif view in _ENGINES:
+        refusal = _unpack_by_engine(layers, uppers, _ENGINES[view])
+        root = merge([upper.root for upper in uppers])
+        if _ENGINES[view].applies_root:
+            podman.inherit_root(root.top, uppers[-1].root if uppers else None)
     else:
         tree = Tree()
         refusal = _apply(tree, layers, view, lenient=False)
@@ -278,6 +292,24 @@ def _unpack_alone(layers: Sequence[LayerEntries], uppers: list[Tree]) -> Refusal
             refusal = containerd.unpack_layer(upper, layer, overlay=layer.index > 0, parents=parents)
             if refusal is not None:
                 return refusal
+        uppers.append(upper)
+    return None
+
+
+def _unpack_by_engine(layers: Sequence[LayerEntries], uppers: list[Tree], rules: docker.Rules) -> Refusal | None:
+    for layer in layers:
+        # These engines copy nothing to implied directories, so a regular layer needs nothing from the ones below.
+        upper = lazy_upper(layer, ()) if docker.same_as_plain(layer.table, rules) else None
+        played = upper is None
+        if upper is None:
+            upper = Tree()
+        if rules.applies_root:
+            podman.inherit_root(upper.root, uppers[-1].root if uppers else None)
+        if played:
+            refusal = docker.unpack_layer(upper, layer, rules)
+            if refusal is not None:
+                return refusal
+            docker.honour(upper, uppers)
         uppers.append(upper)
     return None
 
