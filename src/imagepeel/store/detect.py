@@ -99,10 +99,9 @@ def detect(members: Members) -> Detected:
         raise _not_a_layout(members)
     if isinstance(members, TarMembers) and members.over_limit and not _looks_like_rootfs(members.top()):
         raise LimitExceeded(
-            f"{members.name} has more than {members.limits.archive_members} members and none of the first ones is a "
-            "document of an image",
+            f"{members.name} has too many members, and none of the first {len(members)} is a document of an image",
             Location(archive_offset=members.end),
-            "raise Limits.archive_members if it is one",
+            "raise Limits.archive_members if it is an image",
         )
     return _flat(members)
 

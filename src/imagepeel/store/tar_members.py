@@ -45,6 +45,8 @@ _LONGEST = 4096
 _NAME_BYTES = 512
 """Bytes that the names of all members may have on average: a compressed archive could hold gigabytes of them."""
 _MOST_NOTES = 200
+_LINK_STEPS = 1_000_000
+"""Path components looked at while following links in one archive: chains times lookups must not multiply."""
 _KINDS = {HARDLINK: "hardlink", SYMLINK: "symlink", DIRECTORY: "dir"}
 _FILES = (b"0", b"\0", b"7")
 
@@ -65,6 +67,7 @@ class TarMembers(Members):
         self.end = walk.end
         self._names: dict[str, Member] = {}
         self._links = any(member.kind in ("symlink", "hardlink") for member in self._all)
+        self._steps_left = _LINK_STEPS
         self._settle_names()
 
     def _settle_names(self) -> None:
@@ -109,6 +112,10 @@ class TarMembers(Members):
         via: list[str] = []
         name = wanted
         while True:
+            self._steps_left -= name.count("/") + 1
+            if self._steps_left < 0:
+                self.note("outer-link-limit", "links are followed no further: there are too many of them", Location())
+                return None
             link = self._first_link(name)
             if link is None:
                 member = self._names.get(name)

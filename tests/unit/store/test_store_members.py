@@ -4,6 +4,7 @@ import io
 import os
 import pickle
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -210,6 +211,16 @@ def test_directories_and_links_have_no_content() -> None:
 def test_a_looked_up_name_of_any_length_costs_little() -> None:
     found = members(tar([(entry("a", tarfile.SYMTYPE, "b"), b"")]))
     assert found.get("a/" * 2_000_000) is None
+
+
+def test_following_links_is_bounded_over_the_whole_archive() -> None:
+    chain = [(entry(f"l{i}", tarfile.SYMTYPE, f"l{i + 1}/" + "a/" * 30), b"") for i in range(1000)]
+    found = members(tar(chain))
+    began = time.process_time()
+    for i in range(5000):
+        assert found.get(f"l{i % 900}/" + "b/" * 500) is None
+    assert time.process_time() - began < 5
+    assert "outer-link-limit" in codes(found)
 
 
 def test_a_directory_gives_the_same_members_as_its_tar(tmp_path: Path) -> None:
