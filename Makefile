@@ -1,0 +1,46 @@
+# Everything on a fresh machine with Python 3.11+ and nothing else installed:
+#   make demo     set up, forge a teaching image, explain it
+#   make test     set up and run the tests
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint docs bench judges clean
+
+demo: $(VENV)/.demo
+	$(BIN)/imagepeel forge shop demo/shop.tar
+	$(BIN)/imagepeel explain demo/shop.tar
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n auto -q
+
+lint: $(STAMP)
+	$(BIN)/ruff check src tests benchmarks docs
+	$(BIN)/mypy
+
+docs: $(STAMP)
+	$(BIN)/python docs/build.py
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/build.py demo/bench
+	$(BIN)/python benchmarks/run.py demo/bench
+
+# Debian packages that the tests use as outside judges; tests skip, with the reason, where one is absent.
+judges:
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$(cat .ci/judges.txt)
+
+$(VENV)/.demo: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[magic]"
+	mkdir -p demo
+	touch $@
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache
