@@ -246,3 +246,22 @@ def test_a_directory_of_shared_blobs_completes_a_layout() -> None:
         assert [record.missing for record in alone.records] == [("manifest",)]
     with open_container(layout, blobs=layout / "shared_blobs") as container:
         assert [record.missing for record in container.records] == [()]
+
+
+@pytest.mark.parametrize(
+    ("path", "writer"),
+    [
+        ("GoogleContainerTools+kaniko/integration/tar.tar", "kaniko"),
+        ("wagoodman+dive/.data/test-kaniko-image.tar", "kaniko"),
+        ("GoogleContainerTools+jib/jib-core/src/integration-test/resources/core/busybox-jib.tar", "Jib"),
+        ("wagoodman+dive/.data/test-docker-image.tar", "docker save before 25"),
+        ("moby+moby/integration-cli/testdata/emptyLayer.tar", "docker save before 1.10"),
+        ("containers+common/libimage/testdata/buildkit-docker.tar", "buildx"),
+        ("google+go-containerregistry/pkg/v1/tarball/testdata/hello-world-v25.tar", "docker save 25"),
+    ],
+)
+def test_the_probable_writer_is_named_with_its_habit(path: str, writer: str) -> None:
+    with open_container(ROOT / path) as container:
+        assert container.writer is not None
+        assert writer in container.writer.name
+        assert container.writer.tell

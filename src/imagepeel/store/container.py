@@ -17,6 +17,7 @@ from imagepeel.store.oci_images import OciImages
 from imagepeel.store.reconcile import reconcile
 from imagepeel.store.records import DocumentCheck, Handle, ImageRecord, IndexRecord, LayerRecord
 from imagepeel.store.source import FileSource, Source
+from imagepeel.store.writer import Writer, guess_writer
 
 _LOST = "the config: entrypoint, command, environment, user and history are not part of a {what}"
 
@@ -27,7 +28,7 @@ class Container:
     `kind` and `rule` say what it is and how that was seen, `form` whether it is a tar or a directory, `wrapping`
     the outer compression that was taken off.  `records` are the images and what is stored like one; `indexes` the
     indexes; `anomalies` everything odd; `checks` every document's digest and size; `unreferenced` the members that
-    nothing points at.
+    nothing points at; `writer` the program that probably wrote it.
     """
 
     def __init__(self, name: str, detected: Detected, wrapping: tuple[str, ...], limits: Limits) -> None:
@@ -42,6 +43,7 @@ class Container:
         self.indexes: tuple[IndexRecord, ...] = ()
         self.anomalies: tuple[Anomaly, ...] = ()
         self.unreferenced: tuple[Member, ...] = ()
+        self.writer: Writer | None = None
         self._open: tuple[Source | Members, ...] = ()
 
     @property
@@ -130,6 +132,7 @@ def _read(name: str, detected: Detected, peeled: Peeled | None, limits: Limits, 
             assert peeled is not None
             records, indexes = [_flat(detected, peeled)], []
     container.records = tuple(records)
+    container.writer = guess_writer(detected.kind, detected.members, records, indexes, detected.manifest)
     container.indexes = tuple(indexes)
     for document, problem in detected.problems.items():
         where = problem.where or Location(member=document)
