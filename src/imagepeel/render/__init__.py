@@ -1,0 +1,5 @@
+"""Renderers: the same values for a terminal, HTML, JSON, Markdown and notebooks.
+
+Text of an image is escaped here and nowhere else, by `escape`, once for each medium.  rich is imported by
+`render.terminal` only, jinja2 by `render.html` only.
+"""

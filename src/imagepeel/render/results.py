@@ -7,10 +7,12 @@ field beside it that ends in `_b64`, which is there only then.  Fields may be ad
 from __future__ import annotations
 
 import base64
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from imagepeel.errors import NotFound
 from imagepeel.evidence import Anomaly, Location
 
 if TYPE_CHECKING:
@@ -182,7 +184,7 @@ class ListingEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     content: str = ""
 
 
-class ForgeResult(msgspec.Struct, frozen=True, kw_only=True):
+class ForgeResult(msgspec.Struct, frozen=True, kw_only=True, tag="written", tag_field="type"):
     """Result of `imagepeel forge`: what was written."""
 
     name: str
@@ -201,7 +203,7 @@ class ForgeName(msgspec.Struct, frozen=True, kw_only=True):
     good: bool
 
 
-class ForgeList(msgspec.Struct, frozen=True, kw_only=True):
+class ForgeList(msgspec.Struct, frozen=True, kw_only=True, tag="list", tag_field="type"):
     """Result of `imagepeel forge --list`."""
 
     images: tuple[ForgeName, ...]
@@ -246,12 +248,24 @@ def octal(mode: int) -> str:
     return f"{mode & 0o7777:04o}"
 
 
-SCHEMAS: dict[str, Any] = {
-    "layers": LayersResult,
-    "images": ImagesResult,
-    "ls": ListingHeader | ListingEntry,
-    "tree": ListingHeader | ListingEntry,
-    "forge": ForgeResult | ForgeList,
-    "version": VersionResult,
+ListingLine = ListingHeader | ListingEntry
+ForgeOutput = ForgeResult | ForgeList
+
+TYPES: dict[str, str] = {
+    "layers": "imagepeel.render.results:LayersResult",
+    "images": "imagepeel.render.results:ImagesResult",
+    "ls": "imagepeel.render.results:ListingLine",
+    "tree": "imagepeel.render.results:ListingLine",
+    "process": "imagepeel.render.results_process:ProcessOutput",
+    "forge": "imagepeel.render.results:ForgeOutput",
+    "version": "imagepeel.render.results:VersionResult",
 }
-"""Command -> the type of its `--json`; of a listing, of each line."""
+"""Command -> where the type of its `--json` is (`module:name`); of a listing, that of each line."""
+
+
+def result_type(command: str) -> Any:
+    """Return the type of a command's `--json`.  NotFound for a command without one."""
+    if command not in TYPES:
+        raise NotFound(f"no command with --json is called {command!r}", hint="there are: " + ", ".join(TYPES))
+    module, _, name = TYPES[command].partition(":")
+    return getattr(import_module(module), name)

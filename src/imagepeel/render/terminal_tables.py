@@ -6,10 +6,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from imagepeel.explain.steps import instruction
 from imagepeel.explain.words import number, plural, shortened, size
 from imagepeel.render.escape import terminal
 from imagepeel.render.results import ImageHead, ImageRow, ImagesResult, LayerRow, LayersResult
-from imagepeel.render.step_words import step_words
 
 STEP_WIDTH = 60
 """Characters of a history step that are worth a row; --json has it whole."""
@@ -29,10 +29,10 @@ def brief(digest: str | None) -> str:
     return short if algorithm == "sha256" or not colon else f"{algorithm}:{short}"
 
 
-def print_table(console: Console, table: Table) -> None:
+def print_table(console: Console, grid: Table) -> None:
     """Print a table without the spaces that fill its last column."""
     with console.capture() as capture:
-        console.print(table)
+        console.print(grid)
     for line in capture.get().splitlines():
         console.file.write(line.rstrip() + "\n")
 
@@ -54,17 +54,18 @@ def heading(head: ImageHead) -> Text:
     return Text.assemble(*out)
 
 
-def _table(*columns: tuple[str, str]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
+def table(*columns: tuple[str, str]) -> Table:
+    """Return an empty table without lines; columns are (title, kind) with kind text, number, or words that may wrap."""
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
     for title, kind in columns:
-        table.add_column(
+        grid.add_column(
             title,
             justify="right" if kind == "number" else "left",
             no_wrap=kind != "words",
             overflow="fold",
             min_width=14 if kind == "words" else None,
         )
-    return table
+    return grid
 
 
 def print_layers(console: Console, result: LayersResult) -> None:
@@ -74,7 +75,7 @@ def print_layers(console: Console, result: LayersResult) -> None:
     if not result.layers:
         console.print("The image has no layers.")
         return
-    table = _table(
+    grid = table(
         ("", "text"),
         ("step", "words"),
         ("stored", "number"),
@@ -88,7 +89,7 @@ def print_layers(console: Console, result: LayersResult) -> None:
     )
     for row in result.layers:
         here = row.state in ("present", "truncated")
-        table.add_row(
+        grid.add_row(
             Text(row.label, style="bold"),
             _step(row),
             size(row.blob_size),
@@ -100,7 +101,7 @@ def print_layers(console: Console, result: LayersResult) -> None:
             Text(brief(row.diff_id), style="dim"),
             _verified(row),
         )
-    print_table(console, table)
+    print_table(console, grid)
     console.print()
     stored = sum(row.blob_size for row in result.layers if row.state in ("present", "truncated"))
     content = sum(row.content_size for row in result.layers)
@@ -121,7 +122,7 @@ def _step(row: LayerRow) -> Text:
         return Text("(no history step)", style="dim")
     if not row.created_by:
         return Text("(a step without words)", style="dim")
-    return safe(shortened(step_words(row.created_by), STEP_WIDTH))
+    return safe(shortened(instruction(row.created_by), STEP_WIDTH))
 
 
 def _changes(row: LayerRow) -> Text:
@@ -154,7 +155,7 @@ def print_images(console: Console, result: ImagesResult) -> None:
     if not result.images:
         console.print("It names no image.")
     else:
-        table = _table(
+        grid = table(
             ("", "text"),
             ("kind", "text"),
             ("name", "words"),
@@ -166,7 +167,7 @@ def print_images(console: Console, result: ImagesResult) -> None:
             ("choose it with", "text"),
         )
         for row in result.images:
-            table.add_row(
+            grid.add_row(
                 Text(f"#{row.number}", style="bold"),
                 safe(row.kind, "" if row.choose else "dim"),
                 safe("\n".join(row.names[:6]) if row.names else "-"),
@@ -177,7 +178,7 @@ def print_images(console: Console, result: ImagesResult) -> None:
                 _complete(row),
                 Text(row.choose or "-"),
             )
-        print_table(console, table)
+        print_table(console, grid)
         _print_notes(console, result)
     if result.unreferenced:
         console.print()

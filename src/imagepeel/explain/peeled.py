@@ -1,0 +1,293 @@
+"""Chapter 4: what the layers come to once they are unpacked and merged, and what is shipped but never seen."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from imagepeel.evidence import Location, Receipt, text
+from imagepeel.explain.document import (
+    Block,
+    Column,
+    ReceiptRef,
+    Row,
+    Span,
+    Table,
+    claim,
+    code,
+    path,
+    proof,
+    term,
+    value,
+    words,
+)
+from imagepeel.explain.quoting import quote
+from imagepeel.explain.teller import Teller
+from imagepeel.explain.words import exact, joined, number, plural, size
+from imagepeel.rootfs.fold import Lost
+
+ID = "rootfs"
+_ROWS = 5
+_COMPARED = 20_000
+"""Entries up to which the other views are built to compare: each costs a full application of all layers."""
+_SUMMED = 8
+"""Layers up to which one receipt adds up what all of them ship."""
+
+_KINDS = {"file": "file", "dir": "directory", "symlink": "symbolic link", "char": "device", "block": "device"}
+
+
+def tell(teller: Teller) -> tuple[str, list[Block]]:
+    """Return title and blocks of the chapter."""
+    blocks: list[Block] = []
+    if not teller.here:
+        blocks.append(
+            claim(
+                "No layer can be read, so there is nothing to unpack.",
+                by=proof(teller.archive_place(), teller.receipts.listing()),
+                level="bad" if teller.image.layers else "",
+            )
+        )
+        return "Unpacked", blocks
+    _merged(teller, blocks)
+    _refusal(teller, blocks)
+    _sum(teller, blocks)
+    _lost(teller, blocks)
+    _views(teller, blocks)
+    receipt = _total_receipt(teller)
+    if receipt is not None:
+        blocks.append(ReceiptRef(receipt=receipt))
+    return "Unpacked", blocks
+
+
+def _merged(teller: Teller, blocks: list[Block]) -> None:
+    rootfs = teller.rootfs
+    count: Counter[str] = Counter()
+    for _, node in rootfs.walk():
+        count[node.kind] += 1
+    count["dir"] -= 1
+    seen = sum(number_ for kind, number_ in count.items() if kind != "ghost")
+    kinds = joined(
+        [
+            plural(number_, *(("directory", "directories") if kind == "dir" else (_KINDS.get(kind, kind),)))
+            for kind, number_ in sorted(count.items(), key=lambda item: -item[1])
+            if number_ and kind != "ghost"
+        ]
+    )
+    if len(teller.image.layers) > 1:
+        how = (
+            "A runtime unpacks each layer into a directory of its own, and the kernel lays them over each other (",
+            term("overlayfs"), "). ",
+        )  # fmt: skip
+    else:
+        how = ("A runtime unpacks the one layer into a directory. ",)
+    blocks.append(
+        claim(
+            *how, "What the process will see is the ", term("rootfs"), ": ", value(plural(seen, "path")),
+            f" ({kinds})" if kinds else "", ".",
+            by=proof(*(layer.location for layer in teller.here[:4]), teller.receipts.layer_listing(teller.here[0])),
+        )
+    )  # fmt: skip
+    if not rootfs.complete:
+        blocks.append(
+            claim(
+                Span("This is incomplete", "bad"), ": a layer is missing or damaged, and what it would add or hide is not counted.",
+                by=proof(*(layer.location for layer in teller.image.layers if not layer.readable or layer.error)),
+                level="bad",
+            )
+        )  # fmt: skip
+    if count["ghost"]:
+        blocks.append(
+            claim(
+                value(plural(count["ghost"], "name")), " can be listed and not opened: overlayfs shows the ",
+                term("whiteout"), " itself in a directory that only one layer has.",
+                by=proof(*(layer.location for layer in teller.here[:1]), teller.receipts.layer_listing(teller.here[-1])),
+                level="warn",
+            )
+        )  # fmt: skip
+
+
+def _refusal(teller: Teller, blocks: list[Block]) -> None:
+    refusal = teller.rootfs.refusal
+    if refusal is None:
+        return
+    layer = teller.image.layers[refusal.layer]
+    place = Location(layer=refusal.layer, entry=refusal.entry, layer_offset=refusal.offset, path=refusal.path or None)
+    receipt = (
+        teller.receipts.entry_line(layer, refusal.entry)
+        if layer.readable and refusal.entry < len(layer.table)
+        else teller.receipts.layer_listing(layer)
+    )
+    where = f"entry {number(refusal.entry + 1)}, " if refusal.entry < len(layer.table) else ""
+    blocks.append(
+        claim(
+            Span("No container starts from this: containerd refuses to unpack it", "bad"), " at ", value(layer.label), ", ",
+            where, *((path(refusal.path), ": ") if refusal.path else ()), Span(refusal.reason),
+            ". What follows is what could be read by the words of the specification.",
+            by=proof(place, receipt), level="bad",
+        )
+    )  # fmt: skip
+
+
+# ---- where the bytes went ---------------------------------------------------------------------------------
+
+
+def _sum(teller: Teller, blocks: list[Block]) -> None:
+    sums = teller.shipped
+    place = [layer.location for layer in teller.here]
+    receipt = _total_receipt(teller)
+    by = proof(*place[:4], receipt)
+    if sums.shipped == sums.visible:
+        blocks.append(
+            claim(
+                "The layers ship ", value(exact(sums.shipped)), " of file content, and every byte can be seen in the "
+                "rootfs.", by=by,
+            )
+        )  # fmt: skip
+        return
+    share = 100 * sums.unreachable / sums.shipped
+    blocks.append(
+        claim(
+            "The layers ship ", value(size(sums.shipped)), " of file content. ", value(size(sums.unreachable)),
+            f" of it ({_percent(share)}) can never be seen. It adds up, in bytes of file content:",
+            by=by,
+        )
+    )  # fmt: skip
+    rows = [
+        Row(cells=(words(value(number(sums.visible))), words("visible"), words("what the rootfs shows")), evidence=by)
+    ]
+    told = [
+        (
+            sums.shadowed,
+            "shadowed",
+            "a later layer brings the same path again" if sums.exact else "not visible in the end",
+        ),
+        (sums.removed, "removed", "a later layer takes the path away"),
+        (sums.overwritten, "overwritten", "the same layer brings the path again"),
+    ]
+    for amount, word, what in told:
+        if amount:
+            rows.append(
+                Row(
+                    cells=(words("+ ", value(number(amount))), words(term(word)), words(what)),
+                    evidence=_example_proof(teller, word) or by,
+                )
+            )
+    rows.append(
+        Row(
+            cells=(words("= ", value(number(sums.shipped))), words("shipped"), words("all files of all layers")),
+            evidence=by,
+            total=True,
+        )
+    )
+    blocks.append(
+        Table(columns=(Column("", right=True, keep=True), Column("", keep=True), Column("")), rows=tuple(rows))
+    )
+
+
+def _percent(share: float) -> str:
+    if share < 0.1:
+        return "under 0.1%"
+    return f"{share:.1f}%" if share < 10 else f"{share:.0f}%"
+
+
+def _example_proof(teller: Teller, fate: str) -> object:
+    for item in teller.lost:
+        if item.fate == fate:
+            layer = teller.image.layers[item.layer]
+            return proof(teller.entry_place(layer, item.entry), teller.receipts.entry_line(layer, item.entry))
+    return None
+
+
+def _total_receipt(teller: Teller) -> Receipt | None:
+    """One command that adds up the sizes of all files of all layers."""
+    layers = teller.here
+    if not layers or len(layers) > _SUMMED:
+        return None
+    parts = []
+    regular = True
+    for layer in layers:
+        content = teller.receipts.content(layer)
+        if content is None:
+            return None
+        parts.append(teller.receipts.listing_of(content))
+        regular = regular and not layer.table.extras and layer.error is None and not layer.anomalies
+    listing = f"{{ {'; '.join(parts)}; }}" if len(parts) > 1 else parts[0]
+    command = f"{listing} | awk '/^-/ {{ n += $3 }} END {{ printf \"%.0f\\n\", n }}'"
+    return Receipt(
+        command=command,
+        shows="bytes of all files of all layers",
+        expect=str(teller.shipped.shipped) if regular else "",
+    )
+
+
+def _lost(teller: Teller, blocks: list[Block]) -> None:
+    if not teller.lost:
+        return
+    rows = [_lost_row(teller, item) for item in teller.lost[:_ROWS]]
+    blocks.append(
+        Table(
+            columns=(Column("size", right=True, keep=True), Column("shipped and never seen"), Column("", keep=True)),
+            rows=tuple(rows),
+            hidden=max(0, len(teller.lost) - _ROWS),
+            all=f"imagepeel waste {teller.receipts.file}",
+        )
+    )
+
+
+def _lost_row(teller: Teller, item: Lost) -> Row:
+    layer = teller.image.layers[item.layer]
+    by = teller.image.layers[item.by].label
+    fate = {
+        "shadowed": f"in {layer.label}, again in {by}",
+        "removed": f"in {layer.label}, removed by {by}",
+        "overwritten": f"twice in {layer.label}",
+    }[item.fate]
+    stream = teller.receipts.entry(layer, item.entry)
+    receipt = (
+        Receipt(command=stream.through("wc -c"), shows="its bytes, still there", expect=str(item.size))
+        if stream is not None
+        else None
+    )
+    return Row(
+        cells=(words(value(size(item.size))), words(path(text(item.path))), words(fate)),
+        evidence=proof(teller.entry_place(layer, item.entry), receipt),
+    )
+
+
+# ---- other views ------------------------------------------------------------------------------------------
+
+
+def _views(teller: Teller, blocks: list[Block]) -> None:
+    """Where the specification's words give another tree than the runtime: rare, and always a surprise."""
+    if teller.totals[2] > _COMPARED or teller.rootfs.refusal is not None:
+        return
+    spec = teller.image.view("spec")
+    if spec.refusal is not None:
+        blocks.append(
+            claim(
+                "By the words of the specification this image cannot be unpacked: ", Span(spec.refusal.reason),
+                ". containerd does it all the same.",
+                by=proof(
+                    Location(layer=spec.refusal.layer, entry=spec.refusal.entry, layer_offset=spec.refusal.offset),
+                    teller.receipts.layer_listing(teller.image.layers[spec.refusal.layer]),
+                ),
+                level="warn",
+            )
+        )  # fmt: skip
+        return
+    runtime = {name for name, node in teller.rootfs.walk() if node.kind != "ghost"}
+    other = {name for name, _ in spec.walk()}
+    if runtime == other:
+        return
+    more, less = sorted(runtime - other), sorted(other - runtime)
+    example = (more or less)[0]
+    side = "only the runtime has" if more else "only the specification has"
+    place = teller.rootfs.location(example) if more else spec.location(example)
+    layer = teller.image.layers[place.layer or 0]
+    blocks.append(
+        claim(
+            Span("Two truths: ", "warn"), "the specification's words give a tree with other paths than overlayfs does (",
+            value(number(len(more) + len(less))), " differ). For example ", side, " ", path(text(example)), ". ",
+            "See both: ", code(f"imagepeel ls --view spec {teller.receipts.file} {quote(example)}"), ".",
+            by=proof(place, teller.receipts.layer_listing(layer)), level="warn",
+        )
+    )  # fmt: skip

@@ -1,0 +1,72 @@
+"""Numbers in words: sizes, counts and lists as a story says them.  No escaping: that is the renderers' job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_UNITS = ("kB", "MB", "GB", "TB", "PB")
+_DIGITS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+
+
+def size(count: int) -> str:
+    """A number of bytes with three digits and a decimal unit: `412 B`, `4.10 kB`, `61.3 MB`.
+
+    Decimal, as docker and ls --si say it: 1 kB is 1,000 bytes.
+    """
+    if abs(count) < 1000:
+        return f"{count} B"
+    value = float(count)
+    for unit in _UNITS:
+        value /= 1000
+        # 999.5 would be written as 1000 of this unit.
+        if abs(value) < 999.5 or unit == _UNITS[-1]:
+            break
+    digits = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
+    return f"{value:,.{digits}f} {unit}"
+
+
+def number(count: int) -> str:
+    """A count with separators: `10,871`."""
+    return f"{count:,}"
+
+
+def exact(count: int) -> str:
+    """A number of bytes to the byte: `4,301,312 bytes`."""
+    return f"{count:,} byte{'' if count == 1 else 's'}"
+
+
+def few(count: int) -> str:
+    """A small count as a word, a larger one in digits: `five`, `14`."""
+    return _DIGITS[count] if 0 <= count < len(_DIGITS) else number(count)
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """A count with its noun: `1 layer`, `5 layers`, `2 entries`."""
+    return f"{number(count)} {noun(count, one, many)}"
+
+
+def noun(count: int, one: str, many: str = "") -> str:
+    """The noun alone in the number that fits the count."""
+    if count == 1:
+        return one
+    if many:
+        return many
+    return one[:-1] + "ies" if one.endswith("y") and one[-2:-1] not in "aeiou" else one + "s"
+
+
+def title(words: str) -> str:
+    """The same with its first letter large."""
+    return words[:1].upper() + words[1:]
+
+
+def joined(words: Iterable[str], last: str = "and") -> str:
+    """A list as a sentence has it: `a`, `a and b`, `a, b and c`."""
+    known = list(words)
+    if len(known) < 2:
+        return "".join(known)
+    return f"{', '.join(known[:-1])} {last} {known[-1]}"
+
+
+def shortened(text: str, width: int) -> str:
+    """At most `width` characters; what is cut off is shown as `...`."""
+    return text if len(text) <= width else text[: max(0, width - 3)].rstrip() + "..."

@@ -1,0 +1,134 @@
+"""JSON for programs: one versioned envelope for every command.
+
+Fields may be added later and never change their meaning; `schema` counts up if that ever has to be broken.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from typing import Any
+
+import msgspec
+
+from imagepeel import __version__
+from imagepeel.evidence import raw
+from imagepeel.render.escape import visible
+
+VERSION = 1
+"""Version of the envelope's `result`, the number at the end of `schema`."""
+
+_BINARY = frozenset(("data",))
+"""Keys whose bytes are content, not names: always base64."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# Valid JSON may hold them raw; a terminal that shows the document would obey them.
+_ACTIVE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb]")
+
+
+def dumps(command: str, payload: Any, *, indent: int | None = 2) -> str:
+    """Return the document of a command: `{"schema": "imagepeel/<command>/1", "imagepeel": version, "result": ...}`.
+
+    `payload` is made of msgspec Structs and plain values.  The same payload always gives the same text: keys stand
+    in the order of the Structs.  A name that is no UTF-8 is readable under its key (`\\xNN` for its bytes) and exact
+    under `<key>_b64`; in a list, `<key>_b64` is a list with null for the clean ones.  Bytes under `data` are base64.
+    """
+    envelope = {
+        "schema": f"imagepeel/{command}/{VERSION}",
+        "imagepeel": __version__,
+        "result": to_plain(payload),
+    }
+    return _write(envelope, indent)
+
+
+def dump_line(payload: Any) -> str:
+    """Return one line of a JSON Lines listing, without the line end."""
+    return _write(to_plain(payload), None)
+
+
+def to_plain(payload: Any) -> Any:
+    """Return the payload as dicts, lists and plain values that every JSON writer takes."""
+    return _plain(msgspec.to_builtins(payload, builtin_types=(bytes, bytearray), str_keys=True))
+
+
+def schema(command: str, kind: Any) -> dict[str, Any]:
+    """Return the JSON Schema of the document of a command whose result has the type `kind`."""
+    result, components = msgspec.json.schema_components((kind,), ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"imagepeel/{command}/{VERSION}",
+        "title": f"imagepeel {command} --json",
+        "type": "object",
+        "required": ["schema", "imagepeel", "result"],
+        "properties": {
+            "schema": {"const": f"imagepeel/{command}/{VERSION}"},
+            "imagepeel": {"type": "string", "description": "the version that wrote the document"},
+            "result": result[0],
+        },
+        "$defs": components,
+    }
+
+
+def _write(value: Any, indent: int | None) -> str:
+    separators = (",", ":") if indent is None else (",", ": ")
+    out = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
+    return _ACTIVE.sub(lambda found: f"\\u{ord(found[0]):04x}", out)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return _object(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(_readable(item) if _lossy(item) else _named(item)) for item in value]
+    if isinstance(value, str):
+        return _readable(value) if _lossy(value) else value
+    return _named(value)
+
+
+def _object(value: dict[str, Any]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, item in value.items():
+        name = _readable(key) if _lossy(key) else key
+        if key in _BINARY and isinstance(item, bytes | bytearray):
+            out[name] = base64.b64encode(item).decode("ascii")
+        elif _lossy(item):
+            out[name] = _readable(item)
+            out[f"{name}_b64"] = _exact(item)
+        elif isinstance(item, list | tuple) and any(_lossy(part) for part in item):
+            out[name] = _plain(item)
+            out[f"{name}_b64"] = [_exact(part) if _lossy(part) else None for part in item]
+        else:
+            out[name] = _plain(item)
+    return out
+
+
+def _lossy(value: Any) -> bool:
+    """Whether a name has bytes that no UTF-8 text can hold."""
+    if isinstance(value, str):
+        return _SURROGATE.search(value) is not None
+    if isinstance(value, bytes | bytearray):
+        try:
+            value.decode("utf-8")
+        except UnicodeDecodeError:
+            return True
+    return False
+
+
+def _named(value: Any) -> Any:
+    return value.decode("utf-8") if isinstance(value, bytes | bytearray) else value
+
+
+def _readable(value: str | bytes | bytearray) -> str:
+    return visible(bytes(value) if isinstance(value, bytearray) else value)
+
+
+def _exact(value: str | bytes | bytearray) -> str:
+    if isinstance(value, str):
+        try:
+            data = raw(value)
+        except UnicodeEncodeError:
+            # A lone surrogate that never came from bytes.
+            data = value.encode("utf-8", "surrogatepass")
+    else:
+        data = bytes(value)
+    return base64.b64encode(data).decode("ascii")

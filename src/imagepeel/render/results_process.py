@@ -1,0 +1,39 @@
+"""What `imagepeel process --json` carries; apart from the other results, since predictions load more."""
+
+from __future__ import annotations
+
+import msgspec
+
+from imagepeel.process.values import Prediction, Verdict
+from imagepeel.render.results import ImageHead
+
+
+class ProcessResult(msgspec.Struct, frozen=True, kw_only=True, tag="prediction", tag_field="type"):
+    """Result of `imagepeel process`; `execve` is the first request to the kernel, literally."""
+
+    image: ImageHead
+    view: str
+    execve: str
+    prediction: Prediction
+
+
+class MatrixCell(msgspec.Struct, frozen=True, kw_only=True):
+    """One engine on one host architecture."""
+
+    engine: str
+    architecture: str
+    verdict: Verdict
+
+
+class MatrixResult(msgspec.Struct, frozen=True, kw_only=True, tag="matrix", tag_field="type"):
+    """Result of `imagepeel process --matrix`; `agree` says that every cell has the same kind of verdict."""
+
+    image: ImageHead
+    view: str
+    engines: tuple[str, ...]
+    architectures: tuple[str, ...]
+    cells: tuple[MatrixCell, ...]
+    agree: bool
+
+
+ProcessOutput = ProcessResult | MatrixResult

@@ -1,0 +1,14 @@
+"""The JSON Schema of what each command writes with --json."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from imagepeel.render.results import result_type
+
+
+def schema_of(command: str) -> dict[str, Any]:
+    """Return the schema of a command's output; of a listing, that of one line.  NotFound for an unknown command."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(result_type(command))}
