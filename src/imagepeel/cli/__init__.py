@@ -14,11 +14,16 @@ from typing import Any, NoReturn
 import click
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "explain": ("imagepeel.cli.explain", "The story of an image, from the tarball to the process."),
     "layers": ("imagepeel.cli.layers", "One row a layer: what made it, how big it is, what it changed."),
     "images": ("imagepeel.cli.images", "What the archive holds: every image, attestation and artifact."),
     "ls": ("imagepeel.cli.ls", "List a directory of the filesystem, or what one layer did."),
     "tree": ("imagepeel.cli.tree", "Show the filesystem, or what one layer did, as a tree."),
     "cat": ("imagepeel.cli.cat", "Write the bytes of a file, also of one that a later layer removed."),
+    "process": ("imagepeel.cli.process", "Which process the image becomes, or how its start fails."),
+    "forge": ("imagepeel.cli.forge", "Make a teaching image, good or broken on purpose."),
+    "schema": ("imagepeel.cli.schema", "Print the JSON Schema of what a command writes with --json."),
+    "version": ("imagepeel.cli.version", "Show the versions that a bug report needs."),
 }
 """Command name -> (module that holds `command`, short help), in the order of `imagepeel --help`."""
 

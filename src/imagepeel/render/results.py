@@ -252,6 +252,7 @@ ListingLine = ListingHeader | ListingEntry
 ForgeOutput = ForgeResult | ForgeList
 
 TYPES: dict[str, str] = {
+    "explain": "imagepeel.explain.document:Story",
     "layers": "imagepeel.render.results:LayersResult",
     "images": "imagepeel.render.results:ImagesResult",
     "ls": "imagepeel.render.results:ListingLine",

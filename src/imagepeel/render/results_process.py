@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import msgspec
 
+from imagepeel.evidence import Receipt
 from imagepeel.process.values import Prediction, Verdict
 from imagepeel.render.results import ImageHead
 
 
 class ProcessResult(msgspec.Struct, frozen=True, kw_only=True, tag="prediction", tag_field="type"):
-    """Result of `imagepeel process`; `execve` is the first request to the kernel, literally."""
+    """Result of `imagepeel process`; `execve` is the first request to the kernel, literally.
+
+    `receipts` holds one list of shell commands for each of the prediction's steps, with --receipts only.
+    """
 
     image: ImageHead
     view: str
     execve: str
     prediction: Prediction
+    receipts: tuple[tuple[Receipt, ...], ...] = ()
 
 
 class MatrixCell(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,9 +6,16 @@ from typing import Any
 
 import msgspec
 
+from imagepeel.render.json import schema
 from imagepeel.render.results import result_type
+
+LINES = frozenset(("ls", "tree"))
+"""Commands whose --json is one object a line."""
 
 
 def schema_of(command: str) -> dict[str, Any]:
     """Return the schema of a command's output; of a listing, that of one line.  NotFound for an unknown command."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(result_type(command))}
+    kind = result_type(command)
+    if command in LINES:
+        return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(kind)}
+    return schema(command, kind)

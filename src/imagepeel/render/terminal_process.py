@@ -5,10 +5,12 @@ Every text of an image passes `escape.terminal` here; nothing is interpreted as 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.text import Text
 
-from imagepeel.evidence import Location
+from imagepeel.evidence import Location, Receipt
 from imagepeel.explain.words import plural
 from imagepeel.process.matrix import Matrix
 from imagepeel.process.values import JUDGES, Addition, Credentials, EnvVar, Prediction, Step, Verdict
@@ -20,8 +22,10 @@ _WRAP_BELOW = 1000
 """Columns from which lines are not wrapped: the output goes to a file or pipe."""
 
 
-def print_prediction(console: Console, head: ImageHead, found: Prediction) -> None:
-    """Print one prediction whole."""
+def print_prediction(
+    console: Console, head: ImageHead, found: Prediction, receipts: Sequence[Sequence[Receipt]] = ()
+) -> None:
+    """Print one prediction whole; `receipts` are the shell commands of each of its steps."""
     print_line(console, heading(head))
     print_line(console, safe(f"on {found.engine} with {found.runtime}, linux/{found.architecture}", "dim"))
     console.print()
@@ -29,7 +33,7 @@ def print_prediction(console: Console, head: ImageHead, found: Prediction) -> No
     console.print()
     _request(console, found)
     _environment(console, found.env)
-    _trace(console, found.steps)
+    _trace(console, found.steps, receipts)
     _pid1(console, found)
     _libraries(console, found)
     _additions(console, found.additions)
@@ -123,11 +127,11 @@ def _environment(console: Console, env: tuple[EnvVar, ...]) -> None:
         _para(console, line, 2)
 
 
-def _trace(console: Console, steps: tuple[Step, ...]) -> None:
+def _trace(console: Console, steps: Sequence[Step], receipts: Sequence[Sequence[Receipt]]) -> None:
     if not steps:
         return
     judge = ""
-    for step in steps:
+    for i, step in enumerate(steps):
         if step.judge != judge:
             judge = step.judge
             console.print()
@@ -149,6 +153,9 @@ def _trace(console: Console, steps: tuple[Step, ...]) -> None:
         skipped = [one for one in step.candidates if one.outcome != "taken"]
         for candidate in skipped:
             _para(console, safe(f"not {candidate.path}: {candidate.reason or candidate.outcome}", "dim"), 6)
+        for receipt in receipts[i] if i < len(receipts) else ():
+            # Never wrapped: what is copied from the screen is one command.
+            print_line(console, Text("      try it  ", style="dim"), safe(receipt.command, "magenta"))
 
 
 def _pid1(console: Console, found: Prediction) -> None:

@@ -1,0 +1,160 @@
+"""`imagepeel forge`: write a built-in teaching image, or one from a description."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from contextlib import suppress
+from typing import Any
+
+import click
+
+from imagepeel.cli import common
+from imagepeel.cli.settings import Settings
+from imagepeel.errors import UsageError
+from imagepeel.render.escape import terminal
+from imagepeel.render.results import ForgeList, ForgeName, ForgeResult
+
+
+@click.command()
+@click.argument("words", nargs=-1, metavar="[NAME] OUT")
+@click.option(
+    "--from", "spec", metavar="SPEC", type=click.Path(), help="A description in JSON or TOML instead of NAME."
+)
+@click.option("--kind", metavar="KIND", help="The kind of archive; see --list.")
+@click.option("--compression", metavar="NAME", help="How layers are packed: none, gzip, zstd, ...")
+@click.option("--force", is_flag=True, help="Overwrite OUT.")
+@click.option("--list", "listing", is_flag=True, help="List the teaching images and the kinds of archives.")
+@common.output
+@common.json
+@common.settings
+def command(
+    settings: Settings,
+    words: tuple[str, ...],
+    spec: str | None,
+    kind: str | None,
+    compression: str | None,
+    force: bool,
+    listing: bool,
+) -> None:
+    """Make a teaching image, good or broken on purpose.
+
+    `imagepeel forge shop shop.tar` writes a built-in image, `imagepeel forge --from spec.json out.tar` one from a
+    description.  The same words give the same bytes on every machine.  OUT may be - for standard output.  Whatever
+    looks like a secret is invented.
+    """
+    if listing:
+        _list(settings)
+        return
+    if spec is not None:
+        if len(words) != 1:
+            raise click.UsageError("with --from give one OUT and no NAME")
+        name, out = os.path.basename(spec), words[0]
+    else:
+        if len(words) != 2:
+            raise click.UsageError("give NAME and OUT, or --list to see the names")
+        name, out = words
+    settings.archive = "" if out == "-" else out
+    from imagepeel import forge
+
+    recipe = forge.load(spec) if spec is not None else forge.Recipe(specs=(forge.build(name),))
+    chosen = kind or recipe.kind or next((one.kind for one in recipe.specs if isinstance(one, forge.ImageSpec)), "")
+    chosen = chosen or "docker-archive"
+    packing = compression or recipe.compression
+    if out != "-" and os.path.lexists(out) and not force and not os.path.isdir(out):
+        raise UsageError(f"{out} exists already", hint="use another name, or --force to overwrite it")
+    try:
+        if chosen in forge.FOLDER_KINDS:
+            if out == "-":
+                raise UsageError(f"the {chosen} kind is a directory: it cannot go to standard output", hint="name it")
+            forge.write(recipe.specs, out, chosen, compression=packing)
+        else:
+            data = forge.to_bytes(
+                recipe.specs,
+                chosen,
+                compression=packing,
+                outer=recipe.outer,
+                prefix=recipe.prefix,
+                blocking=recipe.blocking,
+            )
+            if out == "-":
+                if sys.stdout.isatty():
+                    raise UsageError(
+                        "an archive is nothing for a terminal", hint="name a file, or pipe it into another command"
+                    )
+                sys.stdout.buffer.write(data)
+                return
+            _write(out, data)
+    except OSError as error:
+        what = f"{error.filename or out} cannot be written: {error.strerror}"
+        raise UsageError(what, hint="check the directory and its permissions") from error
+    about = next((one.description for one in recipe.specs if isinstance(one, forge.ImageSpec)), "")
+    _report(settings, name, out, chosen, about)
+
+
+def _write(out: str, data: bytes) -> None:
+    """Write a file as a whole or not at all."""
+    part = f"{out}.{os.getpid()}.part"
+    try:
+        with open(part, "xb") as file:
+            file.write(data)
+        os.replace(part, out)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(part)
+        raise
+
+
+def _report(settings: Settings, name: str, out: str, kind: str, description: str) -> None:
+    folder = os.path.isdir(out)
+    size, sha256 = 0, None
+    if not folder:
+        digest = hashlib.sha256()
+        with open(out, "rb") as file:
+            while piece := file.read(1 << 20):
+                size += len(piece)
+                digest.update(piece)
+        sha256 = digest.hexdigest()
+    else:
+        size = sum(os.path.getsize(os.path.join(top, one)) for top, _, names in os.walk(out) for one in names)
+    result = ForgeResult(name=name, kind=kind, path=out, size=size, sha256=sha256, description=description)
+    if settings.json:
+        from imagepeel.render.json import dumps
+
+        click.echo(dumps("forge", result))
+        return
+    click.echo(f"{terminal(out)}   {size:,} bytes   {kind}")
+    if description:
+        click.echo(terminal(description))
+    click.echo(f"look at it: imagepeel layers {terminal(_quoted(out))}")
+
+
+def _quoted(path: str) -> str:
+    import shlex
+
+    return shlex.quote(path)
+
+
+def _list(settings: Settings) -> None:
+    from imagepeel import forge
+
+    images = tuple(ForgeName(name=n, description=forge.describe(n), good=n in forge.GOOD) for n in forge.NAMES)
+    kinds: dict[str, Any] = dict(forge.KINDS)
+    if settings.json:
+        from imagepeel.render.json import dumps
+
+        click.echo(dumps("forge", ForgeList(images=images, kinds=kinds)))
+        return
+    width = max(len(name) for name in (*forge.NAMES, *kinds))
+    click.echo("These unpack and run:")
+    for one in images:
+        if one.good:
+            click.echo(f"  {one.name:<{width}}  {one.description}")
+    click.echo("\nThese have one thing wrong each:")
+    for one in images:
+        if not one.good:
+            click.echo(f"  {one.name:<{width}}  {one.description}")
+    click.echo("\nKinds of archives (--kind):")
+    for kind, about in kinds.items():
+        click.echo(f"  {kind:<{width}}  {about}")

@@ -1,0 +1,137 @@
+"""`imagepeel process`: which process the image becomes, or how the start fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imagepeel.cli import common
+from imagepeel.cli.settings import Settings
+from imagepeel.render.results import image_head
+
+if TYPE_CHECKING:
+    from imagepeel.evidence import Receipt
+    from imagepeel.image import Image
+    from imagepeel.process import Options, Prediction
+    from imagepeel.rootfs.view import Rootfs
+
+
+@click.command()
+@common.archive
+@click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS...]")
+@click.option("--engine", metavar="NAME[@VERSION]", help="docker, containerd, k8s, podman, runc or crun.  [docker@28]")
+@click.option("--runtime", metavar="NAME[@VERSION]", help="The runtime below the engine: runc or crun.")
+@click.option("--host-arch", metavar="ARCH", help="Architecture of the machine; by default that of the image.")
+@click.option(
+    "--entrypoint", multiple=True, metavar="WORD", help="Replace the entrypoint; '' clears it, repeat for more words."
+)
+@click.option("-u", "--user", metavar="USER[:GROUP]", help="Replace the user.")
+@click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="Set a variable; repeat for more.")
+@click.option("-w", "--workdir", metavar="DIR", help="Replace the working directory.")
+@click.option("--cap-add", multiple=True, metavar="CAP", help="Add a capability, or ALL.")
+@click.option("--cap-drop", multiple=True, metavar="CAP", help="Drop a capability, or ALL.")
+@click.option("--no-new-privileges", is_flag=True, help="Ignore set-uid bits and file capabilities.")
+@click.option("--init", is_flag=True, help="Let the engine put its small init in front.")
+@click.option("-t", "--tty", is_flag=True, help="With a terminal.")
+@click.option("--hostname", metavar="NAME", help="The container's host name.")
+@click.option("--stop-signal", metavar="SIGNAL", help="Replace the stop signal.")
+@click.option("--run-as-non-root", is_flag=True, help="The Kubernetes setting runAsNonRoot.")
+@click.option("--rootless", is_flag=True, help="An engine without root rights.")
+@click.option("--matrix", is_flag=True, help="Every engine on every common architecture, one verdict a cell.")
+@click.option("--receipts", is_flag=True, help="Below each step, the shell command that shows the same.")
+@common.view
+@common.json
+@common.settings
+def command(settings: Settings, /, args: tuple[str, ...], matrix: bool, receipts: bool, **given: Any) -> None:
+    """Which process the image becomes, or how its start fails.
+
+    Nothing is run.  The prediction follows what the engine, the runtime, the kernel and the loader do with this
+    image, step by step, and names the layer that brought each file.  On failure the text that an operator sees
+    comes first, then why, then what to do.
+
+    Words after -- replace the image's command, as with docker run.
+    """
+    with settings.open() as archive:
+        image = settings.scanned(archive)
+        rootfs = settings.rootfs(image)
+        options = _options(args, given)
+        if matrix:
+            _matrix(settings, image, rootfs, options)
+        else:
+            _predict(settings, image, rootfs, options, receipts)
+        settings.finish(image, rootfs=rootfs)
+
+
+def _options(args: tuple[str, ...], given: dict[str, Any]) -> Options:
+    """Return what was given; what was not keeps the default of `Options`."""
+    from imagepeel.process import Options
+
+    values: dict[str, Any] = {name: value for name, value in given.items() if value not in (None, (), False)}
+    if args:
+        values["args"] = args
+    return Options(**values)
+
+
+def _predict(settings: Settings, image: Image, rootfs: Rootfs, options: Options, receipts: bool) -> None:
+    from imagepeel.process import predict
+
+    found = predict(rootfs, image.config, options, architecture=image.architecture or None, complete=rootfs.complete)
+    head = image_head(image)
+    proofs = _receipts(image, found) if receipts else ()
+    if settings.json:
+        from imagepeel.render.json import dumps
+        from imagepeel.render.results_process import ProcessResult
+
+        result = ProcessResult(image=head, view=rootfs.view, execve=found.execve, prediction=found, receipts=proofs)
+        click.echo(dumps("process", result))
+    else:
+        from imagepeel.render.terminal_process import print_prediction
+
+        print_prediction(settings.console(), head, found, proofs)
+
+
+def _receipts(image: Image, found: Prediction) -> tuple[tuple[Receipt, ...], ...]:
+    """Return for each step the shell commands that show what it looked at: the file, or the line of the config."""
+    from imagepeel.explain.receipts import Receipts
+
+    maker = Receipts(image.archive, image)
+    out: list[tuple[Receipt, ...]] = []
+    for step in found.steps:
+        made: list[Receipt] = []
+        where = step.where
+        if where is not None and where.pointer is not None:
+            receipt = maker.config(where.pointer, "what the config says")
+            made += [receipt] if receipt is not None else []
+        elif where is not None and where.layer is not None and where.entry is not None:
+            layer = image.layers[where.layer]
+            stream = maker.entry(layer, where.entry) if layer.table[where.entry].kind == "file" else None
+            if stream is not None:
+                made += [maker.show(stream, one, "the file") for one in step.inspect]
+        out.append(tuple(made))
+    return tuple(out)
+
+
+def _matrix(settings: Settings, image: Image, rootfs: Rootfs, options: Options) -> None:
+    from imagepeel.process.matrix import matrix
+
+    found = matrix(rootfs, image.config, options)
+    head = image_head(image)
+    if settings.json:
+        from imagepeel.render.json import dumps
+        from imagepeel.render.results_process import MatrixCell, MatrixResult
+
+        cells = tuple(MatrixCell(engine=c.engine, architecture=c.architecture, verdict=c.verdict) for c in found.cells)
+        result = MatrixResult(
+            image=head,
+            view=rootfs.view,
+            engines=found.engines,
+            architectures=found.architectures,
+            cells=cells,
+            agree=found.agree,
+        )
+        click.echo(dumps("process", result))
+    else:
+        from imagepeel.render.terminal_process import print_matrix
+
+        print_matrix(settings.console(), head, found)

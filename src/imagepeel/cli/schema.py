@@ -1,0 +1,30 @@
+"""`imagepeel schema`: the JSON Schema of what a command writes with --json."""
+
+from __future__ import annotations
+
+import click
+
+from imagepeel.cli import common
+from imagepeel.cli.settings import Settings
+
+
+@click.command()
+@click.argument("name", required=False, metavar="[NAME]")
+@common.output
+@common.settings
+def command(settings: Settings, name: str | None) -> None:
+    """Print the JSON Schema of what a command writes with --json.
+
+    Without NAME: the commands that have one.  ls and tree write one object a line; their schema is that of a line.
+    """
+    from imagepeel.render.results import TYPES
+
+    if name is None:
+        for known in TYPES:
+            click.echo(known)
+        return
+    import json
+
+    from imagepeel.render.schemas import schema_of
+
+    click.echo(json.dumps(schema_of(name), indent=2))
