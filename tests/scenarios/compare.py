@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any
 
 from model import Scenario
@@ -45,7 +46,8 @@ def reality(observed: dict[str, Any], prediction: Prediction) -> list[str]:
         return []
     if verdict.kind == "FAILS":
         different = []
-        if short(verdict.runtime_text) != observed["text"]:
+        text = re.sub(r"\[FATAL tini \(\d+\)\]", "[FATAL tini (PID)]", verdict.runtime_text)
+        if short(text) != observed["text"]:
             different.append(f"text: predicted {short(verdict.runtime_text)!r}, really {observed['text']!r}")
         if verdict.runtime_exit_code != observed["exit"]:
             different.append(f"exit: predicted {verdict.runtime_exit_code}, really {observed['exit']}")
@@ -54,7 +56,9 @@ def reality(observed: dict[str, Any], prediction: Prediction) -> list[str]:
         return different
     report = observed.get("report")
     if report is None:
-        return [] if "ran" in observed else [f"RUNS was predicted, really {observed}"]
+        return [] if observed["exit"] == 0 else [f"RUNS was predicted, really {observed}"]
+    if report["pid"] != 1:
+        return _child(report, prediction)
     said: dict[str, Any] = {
         "argv": list(prediction.pid1.argv if prediction.pid1 else prediction.argv),
         "env": [f"{variable.name}={variable.value}" for variable in prediction.env],
@@ -66,3 +70,55 @@ def reality(observed: dict[str, Any], prediction: Prediction) -> list[str]:
     }
     said = short(said)
     return [f"{key}: predicted {said[key]!r}, really {report[key]!r}" for key in said if said[key] != report[key]]
+
+
+def _child(report: dict[str, Any], prediction: Prediction) -> list[str]:
+    """The report came from a child: process 1 must be predicted as something that stays in front of it."""
+    one = prediction.pid1
+    if one is None or one.kind not in {"shell", "script", "init"}:
+        return [f"process 1 is predicted as {one}, really the report has pid {report['pid']}"]
+    wrapped = list(prediction.wrapped[-1]) if prediction.wrapped else []
+    return [] if wrapped == report["argv"] else [f"child: predicted {wrapped}, really {report['argv']}"]
+
+
+def engine_text(text: str) -> str:
+    """What an engine's command line wrote, without the client's own decoration."""
+    lines = [line for line in text.split("\n") if line not in {"", "error waiting for container: context canceled"}]
+    lines = [line for line in lines if not line.startswith(("See 'docker run --help'", "Run 'docker run --help'"))]
+    words = "\n".join(lines)
+    if words.startswith("docker: Error response"):
+        words = words.removeprefix("docker: ").removesuffix(".")
+    words = re.sub(r"/tmp/containerd-mount\d+", "<mount>", words)
+    words = words.replace("<container-id>", "ID")
+    return re.sub(r"/[^\s:]*/overlay2?/[^\s:/]*/merged", "<mount>", words)
+
+
+def engine_reality(observed: dict[str, Any], prediction: Prediction) -> list[str]:
+    """Differences between the prediction and a start on a whole engine."""
+    verdict = prediction.verdict
+    if verdict.kind in {"UNKNOWN", "DEPENDS"}:
+        return []
+    if verdict.kind == "FAILS":
+        different = []
+        text = short(engine_text(verdict.text))
+        if text != observed["text"]:
+            different.append(f"text: predicted {text!r}, really {observed['text']!r}")
+        if verdict.exit_code != observed["exit"]:
+            different.append(f"exit: predicted {verdict.exit_code}, really {observed['exit']}")
+        if "state" in observed and verdict.state_exit_code != observed["state"]:
+            different.append(f"state: predicted {verdict.state_exit_code}, really {observed['state']}")
+        return different
+    report = observed.get("report")
+    if report is None or "pid" not in report:
+        return [] if observed["exit"] == 0 else [f"RUNS was predicted, really {observed}"]
+    hostname = {"<container-id>": "ID"}
+    env = short(sorted(f"{v.name}={hostname.get(v.value, v.value)}" for v in prediction.env))
+    one = prediction.pid1
+    if report["pid"] != 1 or one is None:
+        return _child(report, prediction)
+    said = short({"argv": list(one.argv), "uid": one.uid, "gid": one.gid, "groups": sorted(prediction.user.groups),
+                  "cwd": prediction.cwd, "exe": one.path})  # fmt: skip
+    different = [f"{key}: predicted {said[key]!r}, really {report[key]!r}" for key in said if said[key] != report[key]]
+    if env != report["env"]:
+        different.append(f"env: predicted {env!r}, really {report['env']!r}")
+    return different

@@ -83,8 +83,8 @@ scenario(
     "S7",
     "RUNS",
     script("e.sh", "#!/bin/report\n"),
-    L("run", "e.sh"),
-    entrypoint=["/run"],
+    L("go", "e.sh"),
+    entrypoint=["/go"],
 )
 scenario("shebang-relative-command", "S7", "RUNS", script("app/e.sh", "#!/bin/report\n"), entrypoint=["app/e.sh"])
 scenario("shebang-write-only-script", "S7", "RUNS", script("e.sh", "#!/bin/report\n", 0o111), entrypoint=["/e.sh"],

@@ -38,12 +38,12 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     def start_options(self, engine: str) -> Options:
         return Options(engine=engine, **self.options)
 
-    def image(self) -> forge.ImageSpec:
+    def image(self, name: str = "scenario:1") -> forge.ImageSpec:
         config = dict(self.config)
         keys = {"working_dir": "workdir"}
         return forge.image(
             forge.layer(*self.entries),
-            names="scenario:1",
+            names=name,
             **{keys.get(key, key): value for key, value in config.items()},
         )
 

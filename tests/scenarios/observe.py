@@ -49,8 +49,6 @@ def observe(scenario: Scenario, runtime: str) -> dict[str, Any]:
         kept["timed_out"] = True
     if report is not None:
         kept["report"] = report
-    elif found["stdout"]:
-        kept["stdout"] = found["stdout"]
     return short(kept)  # type: ignore[no-any-return]
 
 

@@ -153,13 +153,13 @@ scenario("cwd-is-where-relative-command-starts", "S5 S6", "RUNS", working_dir="/
 scenario("path-missing", "S6 F1", "F1", entrypoint=["nope"])
 scenario("path-missing-absolute", "S6 F3", "F3", entrypoint=["/nope"])
 scenario("path-missing-directory", "S6 F3", "F3", entrypoint=["/opt/app/run"])
-scenario("path-dangling-link", "S6 F3", "F3", L("run", "/gone"), entrypoint=["/run"])
+scenario("path-dangling-link", "S6 F3", "F3", L("go", "/gone"), entrypoint=["/go"])
 scenario("path-dangling-on-path", "S6 F1 F2", "F1", L("bin/run", "/gone"), entrypoint=["run"])
-scenario("path-link", "S6", "RUNS", L("run", "bin/report"), entrypoint=["/run"])
-scenario("path-link-absolute", "S6", "RUNS", L("run", "/bin/report"), entrypoint=["/run"])
+scenario("path-link", "S6", "RUNS", L("go", "bin/report"), entrypoint=["/go"])
+scenario("path-link-absolute", "S6", "RUNS", L("go", "/bin/report"), entrypoint=["/go"])
 scenario("path-link-chain", "S6", "RUNS", L("a", "b"), L("b", "/c"), L("c", "bin/report"), entrypoint=["/a"])
 scenario("path-link-through-directory", "S6", "RUNS", L("usr", "."), entrypoint=["/usr/usr/bin/report"])
-scenario("path-link-escape-stays-inside", "S6", "RUNS", L("run", "../../../bin/report"), entrypoint=["/run"])
+scenario("path-link-escape-stays-inside", "S6", "RUNS", L("go", "../../../bin/report"), entrypoint=["/go"])
 scenario("path-loop", "S6 F7", "F7", L("a", "b"), L("b", "a"), entrypoint=["/a"])
 scenario("path-20-links", "S6", "RUNS", *(L(f"l{i}", f"l{i + 1}") for i in range(19)), L("l19", "bin/report"),
          entrypoint=["/l0"])  # fmt: skip

@@ -9,6 +9,7 @@ import msgspec
 
 from imagepeel.evidence import text
 from imagepeel.process.access import EXECUTE, ROOT, Actor, look, may
+from imagepeel.process.messages import MOUNT
 from imagepeel.process.profiles import Engine, Runtime
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def choose(rootfs: Rootfs, wanted: str, origin: str, engine: Engine, runtime: Ru
         return Workdir(path=place, canonical=place, how=how, created=True, notes=(note,))
     if dangling:
         target = text(seen.resolution.path)
-        if engine.workdir != "runtime":
+        if engine.workdir == "create":
             note = f"{path} is a dangling link: the engine makes its target {target}"
             return Workdir(path=target, canonical=target, how=how, created=True, notes=(note,))
         if runtime.family == "crun":
@@ -103,10 +104,16 @@ def choose(rootfs: Rootfs, wanted: str, origin: str, engine: Engine, runtime: Ru
         why = f"{path} is a {node.kind}, not a directory"
     else:
         why = f"a part of {path} is no directory"
-    if engine.workdir != "runtime" and node is not None:
-        return _fail(path, how, "ENOTDIR", f"Cannot mkdir: {path} is not a directory", "engine", "F15", why)
-    if engine.workdir != "runtime":
-        return _fail(path, how, "ENOTDIR", f"mkdir <rootfs>{prefix}: not a directory", "engine", "F15", why)
+    if engine.workdir == "create":
+        message = f"Cannot mkdir: {path} is not a directory"
+        if node is None:
+            message = f"lstat {MOUNT}{lexical}: not a directory"
+        return _fail(path, how, "ENOTDIR", message, "engine", "F15", why)
+    if engine.workdir == "create-chown":
+        message = f'workdir "{path}" exists on container <container-id>, but is not a directory'
+        if node is None:
+            message = f"creating container <container-id> workdir: mkdir {MOUNT}{prefix}: not a directory"
+        return _fail(path, how, "ENOTDIR", message, "engine", "F15", why)
     if runtime.family == "crun":
         words = "Too many levels of symbolic links" if seen.errno == "ELOOP" else "Not a directory"
         return _fail(path, how, seen.errno or "ENOTDIR", f"chdir `{path}`: {words}", "plain", "F15", why)

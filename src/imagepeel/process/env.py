@@ -91,19 +91,22 @@ def build(wanted: Wanted, options: Options, engine: Engine, runtime: Runtime, *,
         merged = user + [item for item in image if item.text.partition("=")[0] not in given]
         items = _replace_or_append(base, merged, notes)
     else:
-        items = _replace_or_append(base, image, notes)
+        if engine.family == "containerd":  # the library takes the image's list as it is and merges into it
+            items = _replace_or_append(image or base[:1], base[1:] if not image else base, notes)
+        else:
+            items = _replace_or_append(base, image, notes)
         items = _replace_or_append(items, user, notes)
     if engine.path_default == "if-env-empty" and image and not any(i.text.startswith("PATH=") for i in items):
         notes.append("Env is not empty and holds no PATH: this engine adds none, bare names are not found")
     problem = ""
     for item in items:
-        if item.text.startswith("="):
-            problem = item.text
+        if item.text.startswith("=") or (item.text and "=" not in item.text):
+            problem = problem or item.text
     return Environment(
         variables=_dedupe(items, notes, runtime),
         entries=tuple(item.text for item in items),
         notes=tuple(notes),
-        problem=problem if runtime.family == "runc" else "",
+        problem=problem,
         depends=depends,
     )
 
@@ -112,12 +115,13 @@ def _dedupe(items: list[_Item], notes: list[str], runtime: Runtime) -> tuple[Env
     """Of a repeated name the last value counts, in the place of the first."""
     found: dict[str, EnvVar] = {}
     for item in items:
-        name, _, value = item.text.partition("=")
+        name, equals, value = item.text.partition("=")
+        if not equals:  # runc refuses it, crun's putenv() removes the name
+            found.pop(name, None)
+            continue
         if name in found:
             notes.append(f"{name} is set more than once: the last one counts")
         if not name and runtime.family == "runc":  # refused; crun hands it on, and no program can ask for it
-            continue
-        if not item.text:
             continue
         found[name] = EnvVar(
             name=name,

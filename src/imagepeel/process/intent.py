@@ -107,24 +107,30 @@ def merge(wanted: Wanted, options: Options, engine: Engine) -> Argv:
     """S2: entrypoint followed by cmd, with the engine's rules for overrides.
 
     An entrypoint of the caller discards the image's Cmd everywhere; on Kubernetes `command` replaces Entrypoint
-    and Cmd, `args` only Cmd.  `[""]` as Entrypoint means none in all engines.
+    and Cmd, `args` only Cmd.  `[""]` as Entrypoint means none, but not
+    for the containerd library (ctr), whose arguments also replace Entrypoint.
     """
     entrypoint, cmd = wanted.entrypoint, wanted.cmd
     notes: list[str] = []
-    cleared = entrypoint == ("",)
+    library = engine.family == "containerd"
+    cleared = entrypoint == ("",) and not library
+    given = options.args or None  # an empty list is no list: every engine takes Cmd then
     if cleared:
         entrypoint = ()
         notes.append('Entrypoint [""] counts as no entrypoint')
     names = ("command", "args") if engine.family == "k8s" else ("--entrypoint", "the arguments")
     how = "Entrypoint followed by Cmd"
     if options.entrypoint is not None:
-        if cmd and options.args is None:
+        if cmd and given is None:
             notes.append(f"{names[0]} discards the image's Cmd {list(cmd)}")
         entrypoint = () if options.entrypoint == ("",) else options.entrypoint
-        cmd = options.args or ()
+        cmd = given or ()
         how = f"{names[0]} replaces Entrypoint and discards Cmd"
-    elif options.args is not None:
-        cmd = options.args
+    elif given is not None and library:
+        entrypoint, cmd = (), given
+        how = "the arguments, which replace Entrypoint and Cmd (ctr)"
+    elif given is not None:
+        cmd = given
         how = f"Entrypoint followed by {names[1]}, which replace Cmd"
     elif entrypoint and not cmd:
         how = "Entrypoint alone; there is no Cmd"

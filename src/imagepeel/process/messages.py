@@ -23,16 +23,27 @@ ERROR_LIBC = {
 ERROR_GO = {errno: words[0].lower() + words[1:] for errno, words in ERROR_LIBC.items()}
 
 
-def docker_codes(message: str, *, created: bool = True) -> tuple[int, int | None]:
+MOUNT = "<mount>"
+"""Stands for the temporary directory where an engine mounted the rootfs on the host."""
+
+MOUNT_HINT = (
+    ": Are you trying to mount a directory onto a file (or vice-versa)? "
+    "Check if the specified host path exists and is the expected type"
+)
+"""What dockerd adds to every ENOTDIR of a runtime, fitting or not."""
+
+
+def docker_codes(engine: Engine, message: str, *, created: bool = True) -> tuple[int, int | None]:
     """Exit code of `docker run` and State.ExitCode for an API error with this text.
 
     The client reads the text (docker/cli `toStatusError`), the daemon too (moby `setExitCodeFromError`).
     `created` is False when the container was never created: then there is no state.
     """
     lower = message.lower()
+    directory = engine.version >= (24,)  # the clients before do not know this errno
     if "executable file not found" in lower or "no such file or directory" in lower:
         client = 127
-    elif "permission denied" in lower or "is a directory" in lower:
+    elif "permission denied" in lower or (directory and "is a directory" in lower):
         client = 126
     else:
         client = 125
@@ -40,7 +51,7 @@ def docker_codes(message: str, *, created: bool = True) -> tuple[int, int | None
         return client, None
     if any(part in lower for part in ("executable file not found", "no such file or directory", "not a directory")):
         state = 127
-    elif "permission denied" in lower or "is a directory" in lower:
+    elif "permission denied" in lower or (directory and "is a directory" in lower):
         state = 126
     else:
         state = 128
@@ -52,7 +63,7 @@ def podman_code(message: str) -> int:
     lower = message.lower()
     if "permission denied" in lower or "operation not permitted" in lower or "is a directory" in lower:
         return 126
-    if "not found" in lower or "no such file" in lower or "not a directory" in lower:
+    if "not found" in lower or "no such file" in lower:
         return 127
     return 126
 
@@ -95,8 +106,9 @@ def create_failed(engine: Engine, runtime: Runtime, message: str, *, init: bool 
         own = runtime_prefix(runtime, init=init) + message
         by_create = runtime_prefix(runtime, init=init, run=False) + message
     if engine.family == "docker":
-        shown = f"{_docker_prefix(engine)}{by_create}: unknown"
-        client, state = docker_codes(shown)
+        hint = MOUNT_HINT if "not a directory" in by_create else ""
+        shown = f"{_docker_prefix(engine)}{by_create}{hint}: unknown"
+        client, state = docker_codes(engine, shown)
         return Words(own, shown, client, state)
     if engine.family == "podman":
         code = podman_code(message)
@@ -137,12 +149,12 @@ def engine_refuses(engine: Engine, message: str, *, created: bool = True) -> Wor
     """A refusal of the engine itself (J1); `created`: False when it happens before the container exists."""
     if engine.family == "docker":
         shown = f"Error response from daemon: {message}"
-        client, state = docker_codes(message, created=created)
+        client, state = docker_codes(engine, message, created=created)
         return Words("", shown, client, state)
     if engine.family == "podman":
-        return Words("", f"Error: {message}", 126, None)
+        return Words("", f"Error: {message}", 126 if created else 125, None)
     if engine.family == "containerd":
-        return Words("", f"ctr: {message}", 1, None)
+        return Words("", f"ctr: mount callback failed on {MOUNT}: {message}", 1, None)
     if engine.family == "k8s":
         return Words("", message, None, None)
     return Words("", message, None, None)

@@ -13,6 +13,7 @@ from imagepeel.process import env as environment
 from imagepeel.process import intent, kernel, lookup, profiles, trace, user, verdict
 from imagepeel.process.access import Actor
 from imagepeel.process.additions import additions
+from imagepeel.process.bundle_mounts import mounts
 from imagepeel.process.intent import Wanted
 from imagepeel.process.kernel import Call
 from imagepeel.process.machines import goarch
@@ -23,6 +24,8 @@ from imagepeel.process.values import Credentials, EnvVar, Prediction, Step, Verd
 
 if TYPE_CHECKING:
     from imagepeel.rootfs import Rootfs
+
+_CONFIG_ROWS = frozenset({"F9", "F39"})  # proved by the config alone
 
 HOSTNAME = "<container-id>"
 """Stands for the host name that the engine makes up when none is given."""
@@ -63,23 +66,30 @@ def settle(config: Any, options: Options, architecture: str | None = None) -> Se
 
 
 def predict(
-    rootfs: Rootfs, config: Any, options: Options | None = None, *, architecture: str | None = None
+    rootfs: Rootfs,
+    config: Any,
+    options: Options | None = None,
+    *,
+    architecture: str | None = None,
+    complete: bool = True,
 ) -> Prediction:
     """Say which process this image becomes on one engine, or how the start fails, with the proof.
 
     `config` is an `oci.config.ImageConfig` (None for a bare rootfs), `architecture` the host's when the options
-    name none; without both the image's own.  Nothing of the image is executed.  Raises UsageError for an unknown
+    name none; without both the image's own; `complete` is False where layers are missing or damaged: then nothing
+    about files can be proved.  Nothing of the image is executed.  Raises UsageError for an unknown
     engine, runtime or capability; whatever the image contains ends in a verdict.
     """
     setting = settle(config, options or Options(), architecture)
-    return _Run(rootfs, setting).predict()
+    return _Run(rootfs, setting, complete).predict()
 
 
 class _Run:
     """One prediction under way: the trace grows, the first failure is kept."""
 
-    def __init__(self, rootfs: Rootfs, setting: Setting) -> None:
+    def __init__(self, rootfs: Rootfs, setting: Setting, complete: bool) -> None:
         self.rootfs = rootfs
+        self.complete = complete
         self.setting = setting
         self.engine = setting.engine
         self.runtime = setting.runtime
@@ -88,6 +98,7 @@ class _Run:
         self.depends: list[str] = []
         self.failure: Verdict | None = None
         self.land: Userland | None = None
+        self.host_env = ""
 
     def fail(self, failure: Verdict) -> None:
         if self.failure is None:
@@ -112,8 +123,6 @@ class _Run:
         if not argv.argv:
             self._no_command()
         words = argv.argv
-        if not words and self.engine.family == "podman":
-            words = ("",)
         credentials = self._user()
         place = self._cwd(credentials)
         env, entries = self._env(credentials)
@@ -140,6 +149,8 @@ class _Run:
         why = "neither Entrypoint nor Cmd is set, and no command was given"
         family, label = self.engine.family, self.setting.label
         if family == "podman":
+            message = "no command or entrypoint provided, and no CMD or ENTRYPOINT from image"
+            self.fail(verdict.by_engine(self.engine, label, "F9", message, why, fix, created=False))
             return
         if family == "bundle":
             if self.runtime.family == "crun":
@@ -159,7 +170,11 @@ class _Run:
         if family == "docker" and self.engine.version < (23,):
             message = "No command specified"
         if family == "containerd":
-            message = "no arguments specified"
+            message = "args must not be empty"
+            self.fail(
+                verdict.by_runtime(self.engine, self.runtime, label, "F9", "EINVAL", message, why, fix, kind="bare")
+            )
+            return
         self.fail(verdict.by_engine(self.engine, label, "F9", message, why, fix, created=False))
 
     def _user(self) -> Credentials:
@@ -264,7 +279,7 @@ class _Run:
                     place.fix,
                     where,
                     place.errno,
-                    created=False,
+                    created=self.engine.family == "podman",
                 )
             )
             return
@@ -308,14 +323,33 @@ class _Run:
         )
         if built.depends:
             self.depends.append(built.depends)
+            self.host_env = built.depends
         self._before_lookup(built.problem, home.problem)
         return variables, tuple(f"{variable.name}={variable.value}" for variable in variables)
 
     def _before_lookup(self, env_problem: str, home_problem: str) -> None:
         """runc's own order: configuration, environment, then the rest of its init."""
         self._pending: list[Verdict] = []
-        if env_problem:
+        if env_problem.startswith("=") and self.engine.family == "podman":
+            message = f"env fields from image failed to parse: invalid environment variable: {go_quote(env_problem)}"
+            self.fail(
+                verdict.by_engine(
+                    self.engine,
+                    self.setting.label,
+                    "F17",
+                    message,
+                    "an entry of Env has no name before =",
+                    "remove it",
+                    trace.config_place("/config/Env"),
+                    created=False,
+                )
+            )
+        elif env_problem and self.runtime.family == "runc":
             message = f"environment variable name can't be empty: {go_quote(env_problem)}"
+            why = "an entry of Env has no name before ="
+            if not env_problem.startswith("="):
+                message = f"invalid environment variable: {go_quote(env_problem)}"
+                why = "an entry of Env has no ="
             self._pending.append(
                 verdict.by_runtime(
                     self.engine,
@@ -324,7 +358,7 @@ class _Run:
                     "F17",
                     "EINVAL",
                     message,
-                    "an entry of Env has no name before =",
+                    why,
                     "remove it",
                     trace.config_place("/config/Env"),
                     kind="init",
@@ -341,6 +375,7 @@ class _Run:
         place: workdir.Workdir,
         origin: tuple[str, ...],
     ) -> str | None:
+        self._mount_points()
         bare = place.kind == "bare"
         crun = self.runtime.family == "crun"
         if place.kind == "engine" or bare:
@@ -422,6 +457,20 @@ class _Run:
             self._cwd_failure(place)
         return found.path
 
+    def _mount_points(self) -> None:
+        """Where a mount of the engine meets something else than a directory, nothing is proved."""
+        tops = {mount["destination"].split("/")[1] for mount in mounts(self.engine)}
+        tops |= {path.split("/")[1] for path in self.engine.injected}
+        for top in sorted(tops):
+            node = self.rootfs.resolve(f"/{top}", follow=False).node
+            if node is None or node.is_dir:
+                continue
+            target = self.rootfs.resolve(f"/{top}").node
+            if target is not None and target.is_dir and self.engine.family != "docker":
+                continue
+            reason = f"/{top} is a {node.kind}, and the engine mounts or makes files there"
+            self.fail(verdict.unknown(self.setting.label, reason, trace.locate(self.rootfs, f"/{top}")))
+
     def _execute(
         self,
         path: str,
@@ -498,8 +547,18 @@ class _Run:
         place: workdir.Workdir,
     ) -> Prediction:
         final, land = self.failure, self.land
+        if final is not None and self.host_env and final.judge in {"J2", "J3", "J4"}:
+            final = Verdict(
+                kind="DEPENDS", depends=(self.host_env,), engine=self.setting.label, reason=f"else {final.message}"
+            )
         if final is None:
-            final = verdict.runs(self.setting.label, tuple(self.depends))
+            final = verdict.runs(self.setting.label, tuple(dict.fromkeys(self.depends)))
+        refusal = self.rootfs.refusal
+        if refusal is not None and final.id not in _CONFIG_ROWS:
+            reason = f"a runtime refuses to unpack this image: {refusal.reason}"
+            final = verdict.unknown(self.setting.label, reason)
+        elif not self.complete and final.id not in _CONFIG_ROWS:
+            final = verdict.unknown(self.setting.label, "layers are missing or damaged: the filesystem is not complete")
         return Prediction(
             engine=self.setting.label,
             runtime=self.runtime.name,

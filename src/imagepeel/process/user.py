@@ -10,6 +10,7 @@ from imagepeel.errors import ImagepeelError, LimitExceeded
 from imagepeel.evidence import Location, text
 from imagepeel.formats.passwd import MAX_FILE, Identity, IdentityFailure, Unreadable, parse_passwd, resolve_user
 from imagepeel.process import trace
+from imagepeel.process.messages import MOUNT
 from imagepeel.process.options import Options
 from imagepeel.process.profiles import Engine, Runtime, bounding
 from imagepeel.process.values import Credentials
@@ -73,6 +74,7 @@ def resolve(rootfs: Rootfs, spec: str, origin: str, options: Options, engine: En
     nnp = engine.no_new_privileges if options.no_new_privileges is None else options.no_new_privileges
     where = trace.config_place("/config/User") if origin == "image" else None
     if isinstance(found, IdentityFailure):
+        found = _worded(found, rootfs, engine)
         row, fix = _fit(found)
         nobody = Credentials(uid=0, gid=0, spec=spec, origin=origin, bounding=caps, no_new_privileges=nnp, where=where)
         why = {
@@ -96,7 +98,7 @@ def resolve(rootfs: Rootfs, spec: str, origin: str, options: Options, engine: En
                 gid=found.gid,
                 groups=groups,
                 name=found.name or None,
-                home=found.home or "/",
+                home="/" if found.home is None else found.home,
                 spec=spec,
                 origin=origin,
                 effective=effective,
@@ -119,10 +121,30 @@ def bounding_added(options: Options) -> frozenset[str]:
 def _groups(found: Identity, engine: Engine, spec: str) -> tuple[int, ...]:
     """The supplementary list as the engine writes it: most engines repeat the primary group first."""
     groups = list(found.groups)
+    if engine.family == "podman" and ":" in spec:
+        groups = []
     if engine.primary_in_groups and (engine.root_in_groups or spec or found.uid or found.gid):
         groups.insert(0, found.gid)
     seen: dict[int, None] = dict.fromkeys(groups)
     return tuple(seen)
+
+
+def _worded(failure: IdentityFailure, rootfs: Rootfs, engine: Engine) -> IdentityFailure:
+    """The failure in this engine's words: they name the file on the host, and old containerd knows no range."""
+    message = failure.message
+    if failure.kind == "unreadable":
+        name = GROUP if "group" in message else PASSWD
+        place = text(rootfs.resolve(name).path)
+        reading = f"read {MOUNT}{place}: {message.rsplit(': ', 1)[-1]}"
+        head = message.rsplit(": ", 1)[0] + ": " if ": " in message else ""
+        message = head + reading
+    elif failure.kind == "range" and engine.user_lookup == "containerd" and engine.version < (1, 7):
+        message = "no groups found" if "gid" in message else "no users found"
+    elif message.startswith("open etc/"):
+        name = "/" + message.removeprefix("open ").partition(":")[0]
+        place = text(rootfs.resolve(name).path)
+        message = f"open {MOUNT}{place}: no such file or directory"
+    return IdentityFailure(kind=failure.kind, message=message)
 
 
 class Home(msgspec.Struct, frozen=True, kw_only=True):

@@ -138,8 +138,9 @@ class FakeRootfs:
         return node.data[offset:] if count < 0 else node.data[offset : offset + count]
 
     def walk(self, top: bytes = b"/") -> Iterator[tuple[bytes, FakeNode]]:
+        prefix = top.rstrip(b"/") + b"/"
         for path in sorted(self.nodes):
-            if path != b"/":
+            if path != b"/" and path.startswith(prefix):
                 yield path, self.nodes[path]
 
     def location(self, path_or_node: bytes | str) -> Location:

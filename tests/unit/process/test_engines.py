@@ -1,0 +1,225 @@
+"""What engines of named versions do with one image; every expected value was measured on the real engine."""
+
+from __future__ import annotations
+
+import pytest
+from fake_rootfs import FakeRootfs
+
+from imagepeel import forge
+from imagepeel.errors import UsageError
+from imagepeel.forge import programs
+from imagepeel.process import Options, Prediction, predict
+from imagepeel.process.intent import Wanted
+from imagepeel.process.matrix import matrix
+from imagepeel.process.profiles import ENGINES, engine, runtime
+
+REPORT = programs.report()
+PASSWD = "root:x:0:0:root:/root:/bin/sh\napp:x:1234:1234::/home/app:/bin/sh\n"
+GROUP = "root:x:0:\napp:x:1234:\nextra:x:5555:app\nmore:x:6666:app\n"
+BASE = (
+    forge.file("bin/report", REPORT, 0o755),
+    forge.file("etc/passwd", PASSWD),
+    forge.file("etc/group", GROUP),
+)
+MEASURED = ("docker@20.10", "docker@28", "podman@4.3", "podman@5.8", "containerd@1.6")
+
+
+def start(on: str, *entries: forge.Entry, options: Options | None = None, **wanted: object) -> Prediction:
+    wanted.setdefault("entrypoint", ("/bin/report",))
+    config = Wanted(architecture="amd64", **wanted)  # type: ignore[arg-type]
+    if options is None:
+        options = Options(engine=on)
+    return predict(FakeRootfs((*BASE, *entries)), config, options)
+
+
+CAUSES = {
+    "path missing": ({"entrypoint": ("/nope",)}, (), (127, 127, 127, 127, 1)),
+    "dangling link": ({"entrypoint": ("/l",)}, (forge.symlink("l", "/gone"),), (127, 127, 127, 127, 1)),
+    "not in PATH": ({"entrypoint": ("nope",)}, (), (127, 127, 127, 127, 1)),
+    "empty argv[0]": ({"cmd": ("", "x"), "entrypoint": ()}, (), (127, 127, 127, 127, 1)),
+    "a b as one word": ({"entrypoint": ("report a",)}, (), (127, 127, 127, 127, 1)),
+    "not executable": ({"entrypoint": ("/e",)}, (forge.file("e", REPORT, 0o644),), (126, 126, 126, 126, 1)),
+    "a directory": ({"entrypoint": ("/bin",)}, (), (126, 126, 126, 126, 1)),
+    "symlink loop": ({"entrypoint": ("/l",)}, (forge.symlink("l", "l"),), (125, 125, 126, 126, 1)),
+    "CRLF": ({"entrypoint": ("/e",)}, (forge.file("e", "#!/bin/report\r\n", 0o755),), (1, 255, 1, 1, 1)),
+    "interpreter missing": ({"entrypoint": ("/e",)}, (forge.file("e", "#!/bin/x\n", 0o755),), (1, 255, 1, 1, 1)),
+    "wrong architecture": (
+        {"entrypoint": ("/e",)},
+        (forge.file("e", programs.report(architecture="arm64"), 0o755),),
+        (1, 255, 1, 1, 1),
+    ),
+    "no shebang": ({"entrypoint": ("/e",)}, (forge.file("e", "echo\n", 0o755),), (1, 255, 1, 1, 1)),
+    "too many scripts": ({"entrypoint": ("/e",)}, (forge.file("e", "#!/e\n", 0o755),), (1, 255, 1, 1, 1)),
+    "unknown user": ({"user": "nosuch"}, (), (125, 125, 126, 126, 1)),
+    "unknown group": ({"user": "app:nosuch"}, (), (125, 125, 126, 126, 1)),
+    "uid out of range": ({"user": "2147483648"}, (), (125, 125, 126, 126, 1)),
+    "workdir is a file": ({"working_dir": "/etc/passwd"}, (), (125, 125, 126, 126, 1)),
+    "PATH with an empty element": (
+        {"env": ("PATH=:/x",), "working_dir": "/bin", "entrypoint": ("report",)},
+        (),
+        (125, 125, 126, 0, 1),
+    ),
+}
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_exit_codes_per_engine(cause: str) -> None:
+    wanted, entries, codes = CAUSES[cause]
+    found = []
+    for on in MEASURED:
+        verdict = start(on, *entries, **wanted).verdict
+        found.append(0 if verdict.kind == "RUNS" else verdict.exit_code)
+    assert tuple(found) == codes
+
+
+GROUPS = {
+    "app": ((1234, 5555, 6666), (1234, 5555, 6666), (1234, 5555, 6666), (1234, 5555, 6666), (1234, 5555, 6666)),
+    "app:extra": ((5555,), (5555,), (5555,), (5555,), (5555, 6666)),
+    "": ((0,), (0,), (), (), (0,)),
+}
+
+
+@pytest.mark.parametrize("spec", GROUPS)
+def test_supplementary_groups_per_engine(spec: str) -> None:
+    assert tuple(start(on, user=spec).user.groups for on in MEASURED) == GROUPS[spec]
+
+
+def test_kubernetes_drops_the_group_of_user() -> None:
+    assert start("k8s", user="app:extra").user.gid == 1234
+    assert start("k8s", user="2000:2000").user.gid == 0
+    assert start("docker@28", user="2000:2000").user.gid == 2000
+    assert start("k8s", user="app:ghost").verdict.kind == "RUNS"
+
+
+@pytest.mark.parametrize(
+    ("user", "message"),
+    [
+        (
+            "app",
+            "container has runAsNonRoot and image has non-numeric user (app), cannot verify user is non-root",
+        ),
+        ("", "container has runAsNonRoot and image will run as root"),
+        ("0", "container has runAsNonRoot and image will run as root"),
+    ],
+)
+def test_run_as_non_root_reads_only_the_config(user: str, message: str) -> None:
+    verdict = start("k8s", options=Options(engine="k8s", run_as_non_root=True), user=user).verdict
+    assert (verdict.kind, verdict.id, verdict.message) == ("FAILS", "F39", message)
+    assert verdict.exit_code is None
+    numeric = start("k8s", options=Options(engine="k8s", run_as_non_root=True), user="1234").verdict
+    assert numeric.kind == "RUNS"
+
+
+def test_environment_defaults_per_engine() -> None:
+    def names(on: str, **wanted: object) -> list[str]:
+        return [variable.name for variable in start(on, **wanted).env]
+
+    assert names("docker@28") == ["PATH", "HOSTNAME", "HOME"]
+    assert names("docker@28", env=("A=1",)) == ["PATH", "HOSTNAME", "A", "HOME"]
+    assert names("containerd@1.6", env=("A=1",)) == ["A", "HOME"]
+    assert names("containerd@1.6") == ["PATH", "HOME"]
+    assert set(names("podman@4.3")) == {"PATH", "container", "HOSTNAME", "HOME", "TERM"}
+    assert set(names("podman@5.8")) == {"PATH", "container", "HOSTNAME", "HOME"}
+
+
+def test_a_bare_name_without_path_in_the_image_fails_on_containerd_only() -> None:
+    wanted = {"env": ("A=b",), "entrypoint": ("report",)}
+    assert start("docker@28", **wanted).verdict.kind == "RUNS"
+    assert start("containerd@2", **wanted).verdict.id == "F12"
+
+
+def test_capabilities_per_engine() -> None:
+    assert len(start("docker@28").user.bounding) == 14
+    assert len(start("podman@5.8").user.bounding) == 11
+    assert len(start("docker@28", user="app").user.effective) == 14
+    assert len(start("containerd@1.6", user="app").user.effective) == 14
+    for on in ("docker@20.10", "docker@23", "podman@4.3", "podman@5.8"):
+        assert start(on, user="app").user.effective == ()
+    assert start("containerd@1.6").user.no_new_privileges
+    assert not start("docker@28").user.no_new_privileges
+
+
+def test_a_root_only_program_runs_where_capabilities_stay_until_execve() -> None:
+    closed = forge.file("e", REPORT, 0o700)
+    kinds = {on: start(on, closed, entrypoint=("/e",), user="app").verdict for on in (*MEASURED, "docker@24", "k8s")}
+    assert {on for on, verdict in kinds.items() if verdict.kind == "RUNS"} == {
+        "docker@28", "docker@24", "containerd@1.6", "k8s",
+    }  # fmt: skip
+    assert {kinds[on].exit_code for on in ("docker@20.10", "podman@4.3")} == {126}
+    assert kinds["podman@5.8"].exit_code == 1
+
+
+def test_entrypoint_override_discards_cmd_and_kubernetes_args_keep_the_entrypoint() -> None:
+    wanted = {"entrypoint": ("/bin/report", "e"), "cmd": ("c",)}
+    override = Options(engine="docker@28", entrypoint=("/bin/report",))
+    assert start("docker@28", options=override, **wanted).argv == ("/bin/report",)
+    arguments = Options(engine="k8s", args=("x",))
+    assert start("k8s", options=arguments, **wanted).argv == ("/bin/report", "e", "x")
+
+
+def test_init_is_put_in_front() -> None:
+    found = start("docker@28", options=Options(engine="docker@28", init=True))
+    assert found.argv == ("/sbin/docker-init", "--", "/bin/report")
+    podman = start("podman", options=Options(engine="podman", init=True))
+    assert podman.argv[:2] == ("/run/podman-init", "--")
+
+
+def test_nothing_to_run() -> None:
+    for on, message in (
+        ("docker@20.10", "No command specified"),
+        ("docker@28", "no command specified"),
+        ("podman@4.3", "no command or entrypoint provided, and no CMD or ENTRYPOINT from image"),
+    ):
+        verdict = start(on, entrypoint=()).verdict
+        assert (verdict.id, verdict.judge, verdict.exit_code, verdict.message) == ("F9", "J1", 125, message)
+
+
+def test_incomplete_layers_prove_nothing() -> None:
+    found = predict(FakeRootfs(BASE), Wanted(entrypoint=("/nope",)), Options(), complete=False)
+    assert found.verdict.kind == "UNKNOWN"
+
+
+def test_other_systems_and_unknown_architectures_are_unknown() -> None:
+    assert start("docker", os="windows").verdict.kind == "UNKNOWN"
+    assert start("docker", options=Options(host_arch="vax")).verdict.kind == "UNKNOWN"
+
+
+def test_the_host_architecture_decides() -> None:
+    found = start("docker", options=Options(host_arch="arm64"))
+    assert found.verdict.id == "F23"
+    assert "amd64" in found.verdict.why
+    assert any("binfmt" in fact for fact in found.verdict.depends)
+
+
+def test_engine_names_and_versions() -> None:
+    assert engine("docker")[1] == "docker@28"
+    assert engine("docker@20.10.24")[0].version == (20, 10)
+    assert engine("docker@26.1")[0].version == (24,)
+    assert engine("docker@1")[0].version == (20, 10)
+    assert engine("ctr@1.6")[0].name == "containerd"
+    assert engine("kubernetes")[0].family == "k8s"
+    assert runtime("runc@1.1.5").exec_exit == 1
+    assert runtime("runc@1.2.0").exec_exit == 255
+    for wrong in ("rocket", "docker@", "docker@x"):
+        if wrong == "docker@":
+            continue
+        with pytest.raises(UsageError):
+            engine(wrong)
+    with pytest.raises(UsageError):
+        runtime("youki")
+    with pytest.raises(UsageError):
+        start("docker", options=Options(cap_drop=("FLY",)))
+
+
+def test_labels_are_unique() -> None:
+    labels = [known.label for known in ENGINES]
+    assert len(labels) == len(set(labels))
+
+
+def test_the_matrix_has_a_verdict_a_cell() -> None:
+    found = matrix(FakeRootfs(BASE), Wanted(entrypoint=("/bin/report",), architecture="amd64"))
+    assert len(found.cells) == len(found.engines) * len(found.architectures)
+    assert {cell.verdict.kind for cell in found.cells if cell.architecture == "amd64"} == {"RUNS"}
+    assert {cell.verdict.id for cell in found.cells if cell.architecture == "arm64"} == {"F23"}
+    assert not found.agree
+    assert len(found.row("docker@28")) == len(found.architectures)
