@@ -131,7 +131,7 @@ class Tree:
     "now", as a kernel does.
     """
 
-    def __init__(self, root: Inode | None = None, *, implied: int = 1_000_000) -> None:
+    def __init__(self, root: Inode | None = None, *, implied: int = 250_000) -> None:
         self.root = root or Inode("dir")
         self._implied_left = implied
 
