@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
 
 
-@click.command()
+_EXAMPLES = "\b\nExamples:\n  imagepeel cat image.tar /etc/os-release\n  imagepeel cat image.tar /srv/.env --layer 4\n"
+
+
+@click.command(epilog=_EXAMPLES)
 @common.archive
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--raw", is_flag=True, help="Exact bytes also on a terminal, where control characters are else escaped.")

@@ -106,7 +106,7 @@ view: Callable[[Any], Any] = _option(
     metavar="NAME",
     default="runtime",
     show_default=True,
-    help="Which filesystem: runtime (containerd with overlayfs), spec, or sequential.",
+    help="Which filesystem: runtime (containerd with overlayfs), docker, podman, spec or sequential.",
 )
 """--view, checked where the view is built, which knows all names."""
 

@@ -16,7 +16,15 @@ PROJECTOR = 100
 """Columns of a story that goes to a file or pipe."""
 
 
-@click.command()
+_EXAMPLES = (
+    "\b\nExamples:\n"
+    "  imagepeel explain image.tar\n"
+    "  imagepeel explain image.tar --receipts\n"
+    "  imagepeel explain - < image.tar\n"
+)
+
+
+@click.command(epilog=_EXAMPLES)
 @common.archive
 @click.option("--receipts", is_flag=True, help="Below each claim, the shell commands that show the same.")
 @click.option(

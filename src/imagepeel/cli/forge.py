@@ -16,8 +16,15 @@ from imagepeel.errors import UsageError
 from imagepeel.render.escape import terminal
 from imagepeel.render.results import ForgeList, ForgeName, ForgeResult
 
+_EXAMPLES = (
+    "\b\nExamples:\n"
+    "  imagepeel forge --list\n"
+    "  imagepeel forge shop shop.tar\n"
+    "  imagepeel forge hello - | imagepeel explain -\n"
+)
 
-@click.command()
+
+@click.command(epilog=_EXAMPLES)
 @click.argument("words", nargs=-1, metavar="[NAME] OUT")
 @click.option(
     "--from", "spec", metavar="SPEC", type=click.Path(), help="A description in JSON or TOML instead of NAME."
@@ -62,8 +69,6 @@ def command(
     chosen = kind or recipe.kind or next((one.kind for one in recipe.specs if isinstance(one, forge.ImageSpec)), "")
     chosen = chosen or "docker-archive"
     packing = compression or recipe.compression
-    if out != "-" and os.path.lexists(out) and not force and not os.path.isdir(out):
-        raise UsageError(f"{out} exists already", hint="use another name, or --force to overwrite it")
     try:
         if chosen in forge.FOLDER_KINDS:
             if out == "-":
@@ -85,7 +90,7 @@ def command(
                     )
                 sys.stdout.buffer.write(data)
                 return
-            _write(out, data)
+            _write(out, data, force)
     except OSError as error:
         what = f"{error.filename or out} cannot be written: {error.strerror}"
         raise UsageError(what, hint="check the directory and its permissions") from error
@@ -93,8 +98,14 @@ def command(
     _report(settings, name, out, chosen, about)
 
 
-def _write(out: str, data: bytes) -> None:
-    """Write a file as a whole or not at all."""
+def _write(out: str, data: bytes, force: bool) -> None:
+    """Write a file as a whole or not at all.  UsageError when another one would be lost without `force`."""
+    if os.path.lexists(out) and not force:
+        if os.path.isfile(out) and os.path.getsize(out) == len(data):
+            with open(out, "rb") as old:
+                if old.read() == data:
+                    return
+        raise UsageError(f"{out} exists and is something else", hint="use another name, or --force to overwrite it")
     part = f"{out}.{os.getpid()}.part"
     try:
         with open(part, "xb") as file:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from imagepeel.store.records import ImageRecord
 
 
-@click.command()
+@click.command(epilog="\b\nExamples:\n  imagepeel images image.tar")
 @common.archive
 @common.json
 @common.settings

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.fold import LayerCounts
 
 
-@click.command()
+_EXAMPLES = (
+    "\b\nExamples:\n  imagepeel layers image.tar\n  imagepeel layers image.tar --json | jq '.result.layers[].digest'\n"
+)
+
+
+@click.command(epilog=_EXAMPLES)
 @common.archive
 @common.json
 @common.settings

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
 
 
-@click.command()
+_EXAMPLES = (
+    "\b\nExamples:\n"
+    "  imagepeel ls -l image.tar /etc\n"
+    "  imagepeel ls -R image.tar --layer 3\n"
+    "  imagepeel ls -0R image.tar | xargs -0 -n 1\n"
+)
+
+
+@click.command(epilog=_EXAMPLES)
 @common.archive
 @click.argument("path", default="/", metavar="[PATH]")
 @click.option("-l", "--long", "long", is_flag=True, help="Mode, links, owner, size, time (UTC), layer.")

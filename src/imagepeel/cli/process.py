@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
 
 
-@click.command()
+_EXAMPLES = (
+    "\b\nExamples:\n"
+    "  imagepeel process image.tar\n"
+    "  imagepeel process image.tar --engine k8s --run-as-non-root\n"
+    "  imagepeel process image.tar --entrypoint sh --user app -- -c id\n"
+)
+
+
+@click.command(epilog=_EXAMPLES)
 @common.archive
 @click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS...]")
 @click.option("--engine", metavar="NAME[@VERSION]", help="docker, containerd, k8s, podman, runc or crun.  [docker@28]")

@@ -8,7 +8,7 @@ from imagepeel.cli import common
 from imagepeel.cli.settings import Settings
 
 
-@click.command()
+@click.command(epilog="\b\nExamples:\n  imagepeel schema layers")
 @click.argument("name", required=False, metavar="[NAME]")
 @common.output
 @common.settings

@@ -15,7 +15,7 @@ from imagepeel.render.escape import terminal
 from imagepeel.render.listing import Row, note, painted, tree_marks
 
 
-@click.command()
+@click.command(epilog="\b\nExamples:\n  imagepeel tree image.tar --depth 2\n  imagepeel tree image.tar --layer 3")
 @common.archive
 @click.argument("path", default="/", metavar="[PATH]")
 @click.option("--depth", metavar="N", type=click.IntRange(1), help="Go down at most N levels.")

@@ -1,0 +1,121 @@
+"""The page `docs/reference/cli.md`, made of the commands themselves.
+
+`python -m imagepeel.cli.docs > docs/reference/cli.md` writes it anew.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Iterator, Sequence
+
+import click
+
+from imagepeel.cli import COMMANDS, COMPLETE_VARIABLE, cli
+
+_INTRO = """# Command line
+
+This page is made from the commands: `python -m imagepeel.cli.docs > docs/reference/cli.md`.
+
+    imagepeel COMMAND ARCHIVE ...
+
+ARCHIVE is a file (docker save, podman save, skopeo copy, an OCI layout as tar, `docker export`, a bare layer; also
+wrapped in gzip, zstd, xz or bzip2), an OCI layout directory, or `-` for standard input.  Nothing in it is run, and
+nothing is unpacked to disk.
+
+## What holds for every command
+
+- Standard output carries the result and nothing else.  Warnings, errors and progress go to standard error; progress
+  only to a terminal, after a second.
+- Names and texts of an image are escaped, so that they cannot control a terminal: ESC is shown as `\\x1b`.  The exact
+  bytes are written by `cat` into a file or pipe, by `ls -0`, and in the `_b64` fields of `--json`.
+- `--json` writes one document `{"schema": "imagepeel/COMMAND/1", "imagepeel": VERSION, "result": ...}`; `imagepeel
+  schema COMMAND` prints its JSON Schema.  `ls` and `tree` write JSON Lines instead: a header object with
+  `"type": "header"`, then one object with `"type": "entry"` a path, so that a listing of a million paths streams.
+  Fields may be added in later versions, never changed.
+- People count layers from L1, the base: `--layer 3` and `--layer L3` are the same.  In JSON `layer` and `index` count
+  from 0, with `label` beside them.
+- Digests, sizes and DiffIDs are computed and compared.  When one does not fit, the result is still written, all
+  mismatches follow on standard error, and the exit code is 12; a damaged layer ends in 11 in the same way.
+- `--color` decides about colour, else `NO_COLOR`, `TERM=dumb` and whether the output is a terminal.  `COLUMNS` sets
+  the width; into a file or pipe, tables are never cut.
+- A closed pipe (`| head`) ends a command quietly with 0, Ctrl-C with 130; neither leaves a file behind.
+- Exit codes: [exit-codes.md](exit-codes.md).  Errors: [errors.md](errors.md).
+
+## Shell completion
+
+    bash   eval "$(VARIABLE=bash_source imagepeel)"          in ~/.bashrc
+    zsh    eval "$(VARIABLE=zsh_source imagepeel)"           in ~/.zshrc
+    fish   VARIABLE=fish_source imagepeel | source           in ~/.config/fish/config.fish
+
+Commands, options and file names are completed.
+
+## Commands
+"""
+
+
+_SHARED = ("image", "platform", "blobs", "limits", "verify", "no_verify", "color", "debug")
+"""Parameters that are explained once for all commands that open an archive."""
+
+
+def page() -> str:
+    """Return the whole page."""
+    ctx = click.Context(cli, info_name="imagepeel")
+    parts = [_INTRO.replace("VARIABLE", COMPLETE_VARIABLE)]
+    parts.append("| command | what it does |\n|---|---|")
+    parts[-1] += "".join(f"\n| [`{name}`](#imagepeel-{name}) | {short} |" for name, (_, short) in COMMANDS.items())
+    shared = next(command for command in _commands(ctx) if command.name == "layers")
+    parts.append("### Options of every command that opens an archive")
+    parts.append("\n".join(_table([param for param in shared.params if param.name in _SHARED])))
+    for command in _commands(ctx):
+        parts.append("\n".join(_section(command, ctx)))
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _commands(ctx: click.Context) -> Iterator[click.Command]:
+    for name in COMMANDS:
+        command = cli.get_command(ctx, name)
+        assert command is not None
+        command.name = name
+        yield command
+
+
+def _section(command: click.Command, parent: click.Context) -> Iterator[str]:
+    ctx = click.Context(command, info_name=command.name, parent=parent)
+    yield f"### imagepeel {command.name}"
+    yield ""
+    yield f"    imagepeel {command.name} {' '.join(command.collect_usage_pieces(ctx))}"
+    yield ""
+    yield inspect.cleandoc(command.help or "")
+    examples = [line.strip() for line in (command.epilog or "").splitlines() if line.strip().startswith("imagepeel")]
+    if examples:
+        yield ""
+        yield from (f"    {line}" for line in examples)
+    own = [param for param in command.params if isinstance(param, click.Option) and param.name not in _SHARED]
+    if own:
+        yield ""
+        yield from _table(own)
+
+
+def _table(options: Sequence[click.Parameter]) -> Iterator[str]:
+    yield "| option | meaning |"
+    yield "|---|---|"
+    for option in options:
+        assert isinstance(option, click.Option)
+        value = ""
+        if isinstance(option.type, click.Choice):
+            value = " " + "|".join(map(str, option.type.choices))
+        elif not option.is_flag:
+            value = f" {option.metavar or option.type.name.upper()}"
+        default = f"  Default: {option.default}." if option.show_default else ""
+        names = ", ".join(option.opts)
+        yield f"| `{_cell(names + value)}` | {_cell((option.help or '') + default)} |"
+
+
+def _cell(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip().replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
