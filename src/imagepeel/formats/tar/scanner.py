@@ -99,6 +99,8 @@ class TarScanner:
         self._body_size = 0
         self._body: bytearray | None = None
         self._global: Header | None = None
+        # The last entry that states a size and can have no content: its index and that size.
+        self._bodiless = (-2, 0)
         # A sparse entry whose map is not complete: its header, first offset, stored bytes.
         self._pending: tuple[Header, int, int] | None = None
         self._nanos_pending = 0
@@ -275,8 +277,17 @@ class TarScanner:
         self._hash_entry = -1
         self._tail_start = at
         index = len(self.table)
+        if self._bodiless[0] == index - 1:
+            self._note(
+                "HDRDATA",
+                f"the entry is of a type without content and states {self._bodiless[1]} bytes: Go takes what follows "
+                "for the next header, other tar programs skip it",
+                self.table[index - 1].header_offset,
+                path=self.table.path(index - 1),
+                entry=index - 1,
+            )
         self.error = Anomaly(
-            code="BADTAR",
+            code="tar-damaged",
             message=f"{error.message}: {error.detail}",
             where=Location(layer=self._layer, entry=index, layer_offset=at),
             fatal=True,
@@ -319,6 +330,8 @@ class TarScanner:
         try:
             size, mtime = int(size_field, 8), int(time_field, 8)
         except ValueError:
+            return False
+        if size and kind in HEADER_ONLY:
             return False
         if block[135] not in b"\0 " or block[147] not in b"\0 ":
             return False
@@ -401,6 +414,8 @@ class TarScanner:
             kind = DIRECTORY if header.name.endswith(b"/") else REGULAR
             header = header._replace(type=kind)
         stored = 0 if kind in HEADER_ONLY else header.size
+        if kind in HEADER_ONLY and header.size:
+            self._bodiless = (len(self.table), header.size)
         if stored < 0:
             raise TarError(INVALID_HEADER, f"the size of {text(header.name)!r} is negative")
         self._left, self._pad = stored, -stored % BLOCK
