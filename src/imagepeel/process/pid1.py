@@ -109,6 +109,8 @@ def describe(
     fix: str = "",
     uid: int = 0,
     gid: int = 0,
+    groups: Sequence[int] = (),
+    traps: Sequence[str] = (),
 ) -> PidOne:
     """Process 1 as a value.
 
@@ -126,11 +128,12 @@ def describe(
     if waits_for or (shell and len(argv) > 1):
         kind = "shell"
         hears = DEAF if waits_for else UNSURE
-        reason = (
-            f"a shell stays process 1 and waits for {waits_for}; it neither handles nor forwards {signal}"
-            if waits_for
-            else "a shell reads a script; what it does with signals depends on traps and exec in it"
-        )
+        reason = "a shell reads a script; what it does with signals depends on traps and exec in it"
+        if waits_for:
+            reason = f"a shell stays process 1 and waits for {waits_for}; it neither handles nor forwards {signal}"
+            if signal.removeprefix("SIG") in traps:
+                hears = UNSURE
+                reason = f"a shell stays process 1 and waits for {waits_for}; its trap for {signal} runs after that"
     elif shell:
         kind, hears, reason = "shell", DEAF, "an interactive shell ignores SIGTERM"
     elif called in _KNOWN or name in _KNOWN:
@@ -155,6 +158,7 @@ def describe(
         exact=exact,
         uid=uid,
         gid=gid,
+        groups=tuple(groups),
         chain=tuple(chain),
         kind=kind,
         hears_sigterm=hears,

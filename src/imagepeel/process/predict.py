@@ -519,17 +519,9 @@ class _Run:
             self.fail(verdict.unknown(self.setting.label, chain.unknown, chain.where))
         if chain.final is None:
             return
-        land = Userland(
-            self.rootfs,
-            self.engine,
-            self.setting.label,
-            self.setting.wanted,
-            self.setting.options,
-            credentials,
-            dict(entry.split("=", 1) for entry in entries),
-            place.canonical if not place.message else "/",
-        )
-        land.judge(chain, path)
+        land = Userland(self.rootfs, self.engine, self.setting.label, self.setting.wanted, self.setting.options, host)
+        variables = dict(entry.split("=", 1) for entry in entries)
+        land.judge(chain, credentials, variables, call.cwd, path)
         self.land = land
         self.steps.extend(land.steps)
         self.depends.extend(land.depends)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from imagepeel.errors import Malformed
-from imagepeel.formats.shell_tree import Part, Word
+from imagepeel.formats.shell_tree import Part, Word, has_wildcard
 from imagepeel.formats.shell_words import parse_word
 
 
@@ -98,7 +98,7 @@ def expand_word(word: Word, scope: Scope) -> list[str | _Unknown]:
 
     for part in word.parts:
         if part.kind == "literal":
-            glob = glob or (not part.quoted and any(char in "*?[" for char in part.text))
+            glob = glob or (not part.quoted and has_wildcard(part.text))
             add(part.text)
         elif part.kind == "parameter" and part.text in ("@", "*"):
             if scope.args is None:
@@ -149,7 +149,7 @@ def _split(
             if current is not None:
                 fields.append(current)
             current = None
-        if separators is not None or (any(char in "*?[" for char in value) and not scope.noglob):
+        if separators is not None or (has_wildcard(value) and not scope.noglob):
             fields.append(MANY)
             continue
         pieces = re.split(r"[ \t\n]+", value)

@@ -5,24 +5,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from imagepeel.errors import ImagepeelError, Malformed
-from imagepeel.evidence import text
+from imagepeel.evidence import Location, text
 from imagepeel.formats.elf import parse_elf
-from imagepeel.process import trace, verdict
-from imagepeel.process.access import READ, Actor, may
-from imagepeel.process.kernel import Chain
+from imagepeel.process import interpreters, kernel, trace, verdict
+from imagepeel.process.access import EXECUTE, READ, WRITE, Actor, look, may
+from imagepeel.process.bundle_mounts import mounts
+from imagepeel.process.interpreters import Search
+from imagepeel.process.kernel import Call, Chain
 from imagepeel.process.loader import LoaderResult, closure
 from imagepeel.process.pid1 import describe
-from imagepeel.process.profiles import Engine
+from imagepeel.process.profiles import DEFAULT_PATH, Engine
+from imagepeel.process.shell_tail import Tail, classify
 from imagepeel.process.values import Credentials, NeededLibrary, PidOne, Step, Verdict
 
 if TYPE_CHECKING:
     from imagepeel.process.intent import Wanted
     from imagepeel.process.options import Options
     from imagepeel.rootfs import Node, Rootfs
+
+MAX_DEPTH = 8
+"""Programs that start programs; more is a circle or nothing a person could follow."""
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of the process when a program starts: who, with which variables, where.
+
+    `first` is False once the program is a child of process 1.
+    """
+
+    credentials: Credentials
+    env: dict[str, str]
+    cwd: str
+    after: Actor
+    first: bool = True
+    certain: bool = True
 
 
 class Userland:
@@ -35,18 +57,14 @@ class Userland:
         label: str,
         wanted: Wanted,
         options: Options,
-        credentials: Credentials,
-        env: Mapping[str, str],
-        cwd: str,
+        architecture: str,
     ) -> None:
         self.rootfs = rootfs
         self.engine = engine
         self.label = label
         self.wanted = wanted
         self.options = options
-        self.credentials = credentials
-        self.env = dict(env)
-        self.cwd = cwd
+        self.architecture = architecture
         self.steps: list[Step] = []
         self.failure: Verdict | None = None
         self.depends: list[str] = []
@@ -55,42 +73,42 @@ class Userland:
         self.wrapped: list[tuple[str, ...]] = []
         self.history: list[str] = []
         self.pid1: PidOne | None = None
+        self.round = 0
 
-    def judge(self, chain: Chain, execfn: str) -> None:
+    def judge(self, chain: Chain, credentials: Credentials, env: Mapping[str, str], cwd: str, execfn: str) -> None:
         """Follow a chain that ended in a program; `execfn` is the path of its first round."""
-        final = "" if chain.final is None else text(chain.final)
-        after = self._after(chain)
-        if chain.loader is not None:
-            self._load(chain, execfn, after)
-        self._identify(chain, final, after)
+        self.round = max((step.round for step in chain.steps), default=0)
+        frame = Frame(credentials=credentials, env=dict(env), cwd=cwd, after=_after(credentials, chain))
+        self._follow(chain, execfn, frame, 0)
 
-    def _after(self, chain: Chain) -> Actor:
-        """The actor once the program runs: without its capabilities unless it is root."""
-        user = self.credentials
-        uid = user.uid if chain.euid is None else chain.euid
-        gid = user.gid if chain.egid is None else chain.egid
-        effective = user.bounding if uid == 0 else ()
-        if user.uid == 0 and user.effective != user.bounding:
-            effective = user.effective
-        names = frozenset(effective)
-        return Actor(
-            uid=uid,
-            gid=gid,
-            groups=frozenset(user.groups),
-            override="DAC_OVERRIDE" in names,
-            search="DAC_OVERRIDE" in names or "DAC_READ_SEARCH" in names,
-        )
+    def _follow(self, chain: Chain, execfn: str, frame: Frame, depth: int) -> None:
+        """A program starts: its loader, then what it is known to do next."""
+        if chain.loader is not None and not self._load(chain, execfn, frame):
+            return
+        final = chain.final or b""
+        shell = interpreters.identify(self.rootfs, final, chain.argv)
+        if depth >= MAX_DEPTH:
+            self._stay(chain, frame, why="programs start each other without an end in sight", exact=False)
+            return
+        if shell:
+            self._shell(chain, shell, frame, depth)
+            return
+        self._stay(chain, frame, script=bool(chain.scripts))
 
-    def _load(self, chain: Chain, execfn: str, after: Actor) -> None:
+    # -- the loader ------------------------------------------------------------------------------------------
+
+    def _load(self, chain: Chain, execfn: str, frame: Frame) -> bool:
+        """Ask the loader; True when the program may go on."""
+
         def may_read(node: Node) -> bool:
-            return may(node, after, READ)
+            return may(node, frame.after, READ)
 
         result = closure(
             self.rootfs,
             chain.last,
-            env=self.env,
+            env=frame.env,
             secure=chain.privileged,
-            cwd=self.cwd,
+            cwd=frame.cwd,
             argv0=chain.argv[0] if chain.argv else "",
             execfn=execfn,
             may_read=may_read,
@@ -105,33 +123,29 @@ class Userland:
         elif result.unknown:
             detail.extend(result.unknown)
             outcome = "unknown"
+        place = trace.locate(self.rootfs, chain.final or b"/")
         self.steps.append(
             Step(
                 rule="S8",
                 judge="J4",
+                round=self.round,
                 title=f"The loader {chain.loader} loads {chain.last}",
                 outcome=outcome,
                 detail=tuple(detail),
                 path=text(chain.final or b""),
-                where=trace.locate(self.rootfs, chain.final or b"/"),
+                where=place,
                 inspect=(trace.LOOK_AT_DYNAMIC,),
             )
         )
         self.depends.extend(result.depends)
-        if failure is not None and self.failure is None:
-            self.failure = verdict.by_userland(
-                self.engine,
-                self.label,
-                failure.id,
-                "ENOENT" if failure.id in {"F30", "F31"} else "",
-                failure.text,
-                failure.exit_code,
-                failure.why,
-                _library_fix(failure.id),
-                trace.locate(self.rootfs, chain.final or b"/"),
-            )
-        elif result.unknown and not self.unknown:
-            self.unknown = "; ".join(result.unknown)
+        if failure is not None:
+            errno = "ENOENT" if failure.id in {"F30", "F31"} else ""
+            fix = _library_fix(failure.id)
+            self._fail(frame, failure.id, errno, failure.text, failure.exit_code, failure.why, fix, place)
+            return False
+        if result.unknown:
+            self._unknown("; ".join(result.unknown))
+        return True
 
     def _libraries(self, result: LoaderResult) -> None:
         for library in result.libraries:
@@ -146,18 +160,63 @@ class Userland:
                 )
             )
 
-    def _identify(self, chain: Chain, final: str, after: Actor) -> None:
+    def _fail(
+        self,
+        frame: Frame,
+        row: str,
+        errno: str,
+        words: str,
+        code: int,
+        why: str,
+        fix: str,
+        where: Location | None = None,
+    ) -> None:
+        """A failure counts when it is certain and decides how process 1 ends."""
+        if self.failure is not None or self.unknown:
+            return
+        if not frame.certain:
+            self.steps.append(
+                Step(rule="S9", judge="J4", title="This may fail", outcome=row, detail=(why,), where=where)
+            )
+            return
+        self.failure = verdict.by_userland(self.engine, self.label, row, errno, words, code, why, fix, where)
+
+    def _unknown(self, reason: str) -> None:
+        if self.failure is None and not self.unknown:
+            self.unknown = reason
+
+    # -- who stays -------------------------------------------------------------------------------------------
+
+    def _stay(
+        self,
+        chain: Chain,
+        frame: Frame,
+        *,
+        script: bool = False,
+        waits_for: str = "",
+        why: str = "",
+        exact: bool = True,
+        traps: Sequence[str] = (),
+    ) -> None:
+        """This program is process 1 in the end, unless process 1 was found before."""
+        if self.pid1 is not None:
+            return
         self.pid1 = describe(
             chain.argv,
-            final,
+            text(chain.final or b""),
             self.wanted,
             self.options,
             self.engine,
             chain=self.history,
-            script=bool(chain.scripts),
+            script=script,
             hints=self._hints(chain),
-            uid=after.uid,
-            gid=after.gid,
+            uid=frame.after.uid,
+            gid=frame.after.gid,
+            groups=frame.credentials.groups,
+            waits_for=waits_for,
+            why=why,
+            exact=exact,
+            traps=traps,
         )
 
     def _hints(self, chain: Chain) -> tuple[str, ...]:
@@ -169,6 +228,225 @@ class Userland:
             return parse_elf(lambda offset, count: self.rootfs.read(final, offset, count), node.size).hints
         except (Malformed, ImagepeelError):
             return ()
+
+    # -- shells ----------------------------------------------------------------------------------------------
+
+    def _shell(self, chain: Chain, shell: str, frame: Frame, depth: int) -> None:
+        told = interpreters.invocation(chain.argv)
+        if told.mode == "stdin":
+            self._stay(chain, frame)
+            return
+        if told.mode == "unknown":
+            self._stay(chain, frame, why="its options are not understood", exact=False, script=True)
+            return
+        argv0 = interpreters.applet(chain.argv)[1][0]
+        body, line0 = told.body, "-c"
+        if told.mode == "script":
+            read = self._script_text(told.body, argv0, shell, frame)
+            if read is None:
+                self._stay(chain, frame, script=True, exact=False)
+                return
+            body, line0 = read, told.body
+        tail = classify(
+            body,
+            shell=shell,
+            mode=told.mode,
+            args=told.args,
+            env=frame.env,
+            uid=frame.after.uid,
+            look=lambda op, path: self._test(op, path, frame),
+            options=told.options,
+        )
+        place = trace.locate(self.rootfs, told.body) if told.mode == "script" else trace.config_place("/config")
+        ends = {
+            "exec": "replaces itself", "tail": "replaces itself by its last command", "child": "stays and waits",
+            "ends": "runs no other program", "unknown": "cannot be followed to its end",
+        }[tail.kind]  # fmt: skip
+        self.steps.append(
+            Step(
+                rule="S9",
+                judge="J4",
+                round=self.round,
+                title=f"{argv0} ({shell}) reads {line0} and {ends}",
+                detail=tuple(part for part in (tail.source, tail.why, *tail.assumes) if part),
+                path=told.body if told.mode == "script" else None,
+                where=place,
+                inspect=("cat -A",) if told.mode == "script" else (),
+            )
+        )
+        self._after_shell(chain, shell, told, tail, body, frame, depth)
+
+    def _after_shell(
+        self,
+        chain: Chain,
+        shell: str,
+        told: interpreters.Invocation,
+        tail: Tail,
+        body: str,
+        frame: Frame,
+        depth: int,
+    ) -> None:
+        if tail.kind in {"ends", "unknown"} or not tail.argv or not tail.complete:
+            waits = tail.argv[0] if tail.kind == "child" and tail.argv else ""
+            exact = tail.kind == "ends"
+            self._stay(chain, frame, script=True, waits_for=waits, why=tail.why, exact=exact, traps=tail.trapped)
+            return
+        alone = tail.replaces or interpreters.only_command(body, tail.source)
+        certain = frame.certain and alone and not tail.assumes
+        env = dict(frame.env)
+        for name, value in tail.env.items():
+            if value is None:
+                env.pop(name, None)
+            else:
+                env[name] = value
+        cwd = frame.cwd if tail.cwd == "" else tail.cwd
+        if not tail.replaces:
+            self._stay(chain, frame, waits_for=tail.argv[0], why=tail.why, traps=tail.trapped)
+        if cwd is None:
+            certain = False
+            cwd = frame.cwd
+        inner = msgspec.structs.replace(frame, env=env, cwd=cwd, certain=certain, first=frame.first and tail.replaces)
+        self.wrapped.append(tail.argv)
+        if tail.replaces:
+            self.history.append(" ".join(chain.argv[:1]))
+        found = interpreters.search(self.rootfs, tail.argv[0], env.get("PATH"), cwd, frame.after, _default_path(shell))
+        by_exec = tail.kind == "exec"
+        arg0 = told.args[0] if told.args else ""
+
+        def words(what: Search) -> tuple[str, int] | None:
+            return interpreters.cannot_run(
+                shell, arg0, tail.argv[0], what, tail.line, script=told.mode == "script", by_exec=by_exec
+            )
+
+        if found.path is None:
+            self._shell_failed(chain, tail, found.errno, words(found), inner)
+            return
+        started = self._start(found.path, tail.argv, inner)
+        if started.errno == "ENOENT" and started.id in {"F18", "F19"}:
+            self._shell_failed(
+                chain, tail, "ENOENT", words(Search(path=None, errno="interpreter", seen=found.path)), inner
+            )
+        elif started.errno == "ENOEXEC" and started.id == "F22":
+            why = f"{tail.argv[0]} has no #! line: the shell reads it itself"
+            self._stay(chain, inner, script=True, exact=False, why=why)
+        elif started.errno:
+            self._shell_failed(chain, tail, started.errno, None, inner)
+        elif started.final is None:
+            self._unknown(started.unknown)
+        else:
+            self._follow(started, found.path, self._frame(inner, started), depth + 1)
+            if tail.replaces and self.pid1 is None:
+                self._stay(started, inner, exact=False)
+
+    def _shell_failed(self, chain: Chain, tail: Tail, errno: str, words: tuple[str, int] | None, frame: Frame) -> None:
+        why = f"the shell cannot run {tail.argv[0]}: {errno}"
+        self.steps.append(
+            Step(rule="S9", judge="J4", round=self.round, title=f"{tail.argv[0]} cannot be run", outcome=errno)
+        )
+        if words is None:
+            self._stay(chain, frame, script=True, exact=False, why=why)
+            if frame.certain:
+                self._unknown(f"{why}; its words were not measured")
+            return
+        self._stay(chain, frame, script=True, why=why)
+        fix = f"install {tail.argv[0]} or correct the command" if errno == "ENOENT" else f"chmod +x {tail.argv[0]}"
+        self._fail(frame, "F35", errno, words[0], words[1], why, fix)
+
+    def _script_text(self, path: str, argv0: str, shell: str, frame: Frame) -> str | None:
+        """The script as the shell reads it; None after a failure or where it cannot be told."""
+        seen = look(self.rootfs, path, frame.after, frame.cwd)
+        errno = seen.errno
+        node = seen.node
+        if not errno and node is not None and not may(node, frame.after, READ):
+            errno = "EACCES"
+        if errno in {"EACCES", "ENOENT"}:
+            if "/" not in path and errno == "ENOENT":
+                self._unknown(f"the shell looks for its script {path} in PATH")
+                return None
+            words, code = interpreters.cannot_open(shell, argv0, path, errno)
+            why = f"{path} may be executed but not read by uid {frame.after.uid}; an interpreter has to read it"
+            if errno == "ENOENT":
+                why = f"the script {path} does not exist"
+            fix = f"chmod a+r {path}" if errno == "EACCES" else f"add {path} to the image"
+            self._fail(frame, "F29", errno, words, code, why, fix, trace.locate(self.rootfs, path))
+            return None
+        if errno or node is None or not node.is_file:
+            self._unknown(f"the shell cannot read {path}")
+            return None
+        if node.size > interpreters.SCRIPT_MAX:
+            self._unknown(f"the script {path} has {node.size} bytes, too many to follow")
+            return None
+        return text(self.rootfs.read(seen.resolution.path, 0, node.size))
+
+    def _test(self, operator: str, path: str, frame: Frame) -> bool | None:
+        """`test -OPERATOR PATH` in the image; None where a mount or a volume covers the path."""
+        covered = [mount["destination"] for mount in mounts(self.engine)] + list(self.wanted.volumes)
+        covered += list(self.engine.injected)
+        if any(path == top or path.startswith(top.rstrip("/") + "/") for top in covered):
+            return None
+        seen = look(self.rootfs, path, frame.after, frame.cwd)
+        if operator in {"h", "L"}:
+            node = self.rootfs.resolve(path, cwd=frame.cwd, follow=False).node
+            return node is not None and node.is_symlink
+        if seen.errno or seen.node is None:
+            return False
+        node = seen.node
+        simple = {"e": True, "f": node.is_file, "d": node.is_dir, "s": node.size > 0, "p": node.kind == "fifo"}
+        if operator in simple:
+            return None if operator == "s" and node.is_dir else simple[operator]
+        wanted = {"r": READ, "w": WRITE, "x": EXECUTE}.get(operator)
+        return None if wanted is None else may(node, frame.after, wanted)
+
+    # -- starting another program ----------------------------------------------------------------------------
+
+    def _start(self, path: str, argv: tuple[str, ...], frame: Frame) -> Chain:
+        """The next execve of the same process (or of its child)."""
+        user = frame.credentials
+        call = Call(
+            path=path,
+            argv=argv,
+            env=tuple(f"{name}={value}" for name, value in frame.env.items()),
+            actor=frame.after,
+            cwd=frame.cwd,
+            architecture=self.architecture,
+            bounding=user.bounding,
+            no_new_privileges=user.no_new_privileges,
+            uid=frame.after.uid,
+            held=user.bounding if frame.after.uid == 0 else (),
+        )
+        chain = kernel.execute(self.rootfs, call, first_round=self.round + 1)
+        self.steps.extend(chain.steps)
+        self.round = max((step.round for step in chain.steps), default=self.round)
+        self.depends.extend(chain.depends)
+        return chain
+
+    def _frame(self, frame: Frame, chain: Chain) -> Frame:
+        """The state once that program runs."""
+        if chain.euid is None and chain.egid is None:
+            return frame
+        return msgspec.structs.replace(frame, after=_after(frame.credentials, chain))
+
+
+def _after(user: Credentials, chain: Chain) -> Actor:
+    """The actor once a program runs: without its capabilities unless it is root."""
+    uid = user.uid if chain.euid is None else chain.euid
+    gid = user.gid if chain.egid is None else chain.egid
+    effective = user.bounding if uid == 0 else ()
+    if user.uid == 0 and user.effective != user.bounding:
+        effective = user.effective
+    names = frozenset(effective)
+    return Actor(
+        uid=uid,
+        gid=gid,
+        groups=frozenset(user.groups),
+        override="DAC_OVERRIDE" in names,
+        search="DAC_OVERRIDE" in names or "DAC_READ_SEARCH" in names,
+    )
+
+
+def _default_path(shell: str) -> str:
+    """Where a shell searches when there is no PATH in its environment."""
+    return {"bash": DEFAULT_PATH + ":.", "busybox": "/sbin:/usr/sbin:/bin:/usr/bin"}.get(shell, DEFAULT_PATH)
 
 
 def _library_fix(row: str) -> str:

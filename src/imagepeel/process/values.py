@@ -138,7 +138,7 @@ class PidOne(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `hears_sigterm` is `yes`, `no` or `unknown`; `seconds_to_stop` the range in seconds that `stop` takes, None
     when not provable.  `exact` is False where the script's text does not prove the final program.
-    `uid` and `gid` are its effective ids.
+    `uid`, `gid` and `groups` are its effective ids.
     """
 
     argv: tuple[str, ...]
@@ -146,6 +146,7 @@ class PidOne(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     exact: bool = True
     uid: int = 0
     gid: int = 0
+    groups: tuple[int, ...] = ()
     chain: tuple[str, ...] = ()
     kind: str = "program"
     hears_sigterm: str = "unknown"
