@@ -51,7 +51,7 @@ class Image:
                 Location(pointer="/layers"),
                 "raise Limits.layers if you trust the image",
             )
-        steps, self._history_anomalies = pair_history(record.config, len(record.layers))
+        steps = pair_history(record.config, len(record.layers))
         history = record.config.history or () if record.config is not None else ()
         self.layers: tuple[Layer, ...] = tuple(
             Layer(layer, step, history[step] if step is not None else None, self._limits, self.scan)
@@ -139,21 +139,10 @@ class Image:
 
     @property
     def anomalies(self) -> tuple[Anomaly, ...]:
-        """Everything odd: documents first, then history, then layers, base first."""
-        found = [*self.record.anomalies, *self._history_anomalies]
+        """Everything odd: documents first, then layers, base first."""
+        found = list(self.record.anomalies)
         for layer in self.layers:
             found.extend(layer.anomalies)
-        declared = self.record.config.diff_ids if self.record.config is not None else None
-        if declared is not None and len(declared) != len(self.layers):
-            found.append(
-                Anomaly(
-                    code="LAYERCOUNT",
-                    message=f"the config lists {len(declared)} DiffIDs, the manifest {len(self.layers)} layers: "
-                    "every engine refuses the image",
-                    where=Location(pointer="/rootfs/diff_ids"),
-                    fatal=True,
-                )
-            )
         return tuple(dict.fromkeys(found))
 
     # ---- the one pass -------------------------------------------------------------------------------------

@@ -101,7 +101,7 @@ def scan_layer(
         decoder.finish()
     except CodecError as damage:
         error = Anomaly(
-            code="BADSTREAM",
+            code="stream-damaged",
             message=f"{damage.message} at byte {damage.offset} of the stored layer",
             where=Location(layer=layer),
             fatal=True,
@@ -121,7 +121,7 @@ def scan_layer(
     if decoder.trailing:
         anomalies.append(
             Anomaly(
-                code="STREAMTAIL",
+                code="stream-tail",
                 message=f"{decoder.trailing} bytes after the compressed data: runtimes with igzip or pigz installed "
                 "accept them, others refuse the layer",
                 where=Location(layer=layer),

@@ -107,14 +107,14 @@ def test_a_damaged_stream_is_recorded_and_its_own_digest_still_told() -> None:
     scan = scan_layer(MemorySource(bytes(blob)), DEFAULT, layer=2)
     assert scan.blob_digest == "sha256:" + hashlib.sha256(bytes(blob)).hexdigest()
     assert scan.diff_id is None
-    assert scan.error is not None and scan.error.code == "BADSTREAM" and scan.error.where.layer == 2
+    assert scan.error is not None and scan.error.code == "stream-damaged" and scan.error.where.layer == 2
     assert 0 < len(scan.table) < len(FILES)
 
 
 def test_bytes_after_the_compressed_data_are_reported() -> None:
     scan = scan_layer(MemorySource(gzip.compress(TAR, mtime=0) + bytes(512)), DEFAULT)
     assert scan.error is None
-    assert [anomaly.code for anomaly in scan.anomalies] == ["STREAMTAIL"]
+    assert [anomaly.code for anomaly in scan.anomalies] == ["stream-tail"]
 
 
 def test_bombs_end_at_the_limit() -> None:
