@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Location, Name, raw, text
@@ -38,6 +38,8 @@ class Subject:
         self.config: ImageConfig = image.config
         self.run: RunConfig = image.config.config
         self._predictions: dict[str, Prediction] = {}
+        self.cache: dict[str, Any] = {}
+        """What several rules of a family share, by a name of that family."""
 
     # ---- what is there ------------------------------------------------------------------------------------
 

@@ -255,8 +255,8 @@ def not_expanded(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "medium",
     "strengths",
     "deployments",
-    """`CMD ['app', '-x']` is no JSON, because JSON strings have double quotes.  The builder takes the whole line for the
-    shell form, and the shell looks for a command called `[app,`.""",
+    """`CMD ['app', '-x']` is no JSON, because JSON strings have double quotes.  The builder takes the whole line for
+    the shell form, and the shell looks for a command called `[app,`.""",
     'use double quotes: CMD ["app", "-x"]',
     codes="W14",
 )
@@ -283,8 +283,9 @@ def cmd_unread(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if len(entrypoint) != 3 or entrypoint[1] != "-c" or _base(entrypoint[0]) not in _SHELLS or not cmd:
         return
     if not re.search(r"\$(?:[@*0-9]|\{[@*0-9])", entrypoint[2]):
+        words = listed([repr(word) for word in cmd])
         yield rule.found(
-            f"CMD {listed([repr(word) for word in cmd])} becomes $0 and up of `{entrypoint[2]}`, which never reads them",
+            f"CMD {words} becomes $0 and up of `{entrypoint[2]}`, which never reads them",
             subject.pointer("/config/Cmd"),
             subject.pointer("/config/Entrypoint"),
         )

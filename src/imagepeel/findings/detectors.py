@@ -1,0 +1,224 @@
+"""A dozen precise secret detectors over small texts.  Not a full scanner: `docs/explanation/findings.md` says why.
+
+Each knows one format exactly enough that a match is a secret and not a word that looks like one.  What is found is
+kept only as a masked text: four characters at most.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from imagepeel.evidence import text
+
+MOST_BYTES = 64 * 1024
+"""Bytes read of one candidate file; secrets of these formats are smaller."""
+
+
+class Secret(msgspec.Struct, frozen=True, kw_only=True):
+    """One secret: what it is, its masked value, the 1-based line, and whether the format itself proves it.
+
+    `proved` is False for values that only their name gives away, such as PASSWORD= in a .env file.
+    """
+
+    kind: str
+    masked: str
+    line: int
+    proved: bool = True
+
+
+def mask(value: str | bytes) -> str:
+    """Return at most the first four characters of a value of twelve or more, else none, and how long it is."""
+    shown = text(value)
+    head = shown[:4] if len(shown) >= 12 else ""
+    return f"{head}... ({len(shown)} characters)"
+
+
+_PEM = re.compile(
+    rb"-----BEGIN ((?:RSA |EC |DSA |OPENSSH |ENCRYPTED )?PRIVATE KEY)-----\s*(?:[A-Za-z-]+: [^\n]*\n)*\s*"
+    rb"([A-Za-z0-9+/=]{24})"
+)
+_AWS_ID = re.compile(rb"(?<![A-Z0-9])((?:AKIA|ASIA)[A-Z0-9]{16})(?![A-Z0-9])")
+_AWS_SECRET = re.compile(rb"(?i)aws_secret(?:_access)?_key['\"]?\s*[=:]\s*['\"]?([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])")
+_TOKENS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
+    ("GitHub token", re.compile(rb"(?<![A-Za-z0-9_])(gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{70,255})")),
+    ("GitLab token", re.compile(rb"(?<![A-Za-z0-9_-])(glpat-[A-Za-z0-9_-]{20,64})(?![A-Za-z0-9_-])")),
+    ("Slack token", re.compile(rb"(?<![A-Za-z0-9])(xox[abprs]-[0-9]{6,}-[A-Za-z0-9-]{10,200})")),
+    ("npm token", re.compile(rb"(?<![A-Za-z0-9_])(npm_[A-Za-z0-9]{36})(?![A-Za-z0-9])")),
+    ("PyPI token", re.compile(rb"(?<![A-Za-z0-9-])(pypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,400})")),
+    ("Stripe live key", re.compile(rb"(?<![A-Za-z0-9_])([rs]k_live_[A-Za-z0-9]{20,200})(?![A-Za-z0-9])")),
+)
+_NPMRC = re.compile(rb"(?m)^[^\n#;]*:_(?:authToken|password|auth)\s*=\s*([^\s$][^\s]{7,})\s*$")
+_NETRC = re.compile(rb"(?:machine\s+(\S+)|default)\s+login\s+\S+\s+password\s+(\S+)")
+_DOCKER_AUTH = re.compile(rb'"auth"\s*:\s*"([A-Za-z0-9+/=]{8,})"')
+_KUBE_KEY = re.compile(rb"(?m)^\s*(client-key-data|token):\s*[\"']?([A-Za-z0-9+/=._-]{20,})")
+_ASSIGNMENT = re.compile(rb"(?m)^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]{2,80})\s*=\s*(['\"]?)([^\n\r]*?)\2\s*$")
+_GIT_CREDENTIAL = re.compile(rb"(?m)^https?://[^\s:/@]+:([^\s@/]{6,})@")
+_PGPASS = re.compile(rb"(?m)^(?!#)[^\s:]+:[^\s:]+:[^\s:]+:[^\s:]+:(\S{4,})$")
+_SECRET_NAME = re.compile(
+    r"(?i)(?:passw(?:or)?d|passphrase|secret|token|api_?key|private_?key|access_?key|credentials?)(?:_\d+)?$"
+)
+_PLACEHOLDER = re.compile(
+    r"(?i)^(?:|true|false|yes|no|on|off|null|none|nil|\d{1,4}|x+|\*+|\.+|change[-_]?me.*|todo|replace.*|your[-_ ].*|"
+    r"<.*>|\[.*\]|\{\{.*\}\}|\$.*|%.*%|secret|password|example|test|dummy|/.*|https?://[^@]*)$"
+)
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a variable of this name holds a secret by its name; `_FILE`, `_PATH` and the like do not."""
+    return bool(_SECRET_NAME.search(name))
+
+
+def is_placeholder(value: str) -> bool:
+    """Whether a value stands for "fill me in", a switch, a path or another variable."""
+    return bool(_PLACEHOLDER.match(value.strip()))
+
+
+def _line(data: bytes, at: int) -> int:
+    return data.count(b"\n", 0, at) + 1
+
+
+def _keys(data: bytes) -> Iterator[Secret]:
+    for found in _PEM.finditer(data):
+        what = text(found[1]).replace("PRIVATE KEY", "private key").strip()
+        encrypted = b"ENCRYPTED" in data[max(0, found.start() - 8) : found.start() + 200]
+        kind = f"PEM {what}" if what == "private key" else what
+        yield Secret(
+            kind=kind + (" (protected by a passphrase)" if encrypted else ""),
+            masked="(key)",
+            line=_line(data, found.start()),
+            proved=not encrypted,
+        )
+
+
+def _aws(data: bytes) -> Iterator[Secret]:
+    identity = _AWS_ID.search(data)
+    secret = _AWS_SECRET.search(data)
+    if secret is not None and b"EXAMPLE" not in secret[1]:
+        who = f" of {mask(identity[1])}" if identity is not None else ""
+        yield Secret(kind=f"AWS secret access key{who}", masked=mask(secret[1]), line=_line(data, secret.start()))
+
+
+def _google(data: bytes) -> Iterator[Secret]:
+    if re.search(rb'"type"\s*:\s*"service_account"', data) and re.search(rb'"private_key"\s*:\s*"-----BEGIN', data):
+        yield Secret(kind="Google service account key", masked="(key)", line=1)
+
+
+def tokens(data: bytes) -> Iterator[Secret]:
+    """Tokens whose format proves them wherever they stand: GitHub, GitLab, Slack, npm, PyPI, Stripe."""
+    for kind, pattern in _TOKENS:
+        for found in pattern.finditer(data):
+            value = found[1]
+            if len(set(value[8:])) >= 8:  # xxxx... and 0000... are placeholders
+                yield Secret(kind=kind, masked=mask(value), line=_line(data, found.start()))
+
+
+def _docker(data: bytes) -> Iterator[Secret]:
+    if b'"auths"' not in data and b'"auth"' not in data:
+        return
+    for found in _DOCKER_AUTH.finditer(data):
+        try:
+            decoded = base64.b64decode(found[1], validate=True)
+        except (binascii.Error, ValueError):
+            continue
+        name, colon, password = decoded.partition(b":")
+        if colon and name and password:
+            yield Secret(
+                kind=f"registry password of {text(name[:40])}",
+                masked=mask(password),
+                line=_line(data, found.start()),
+            )
+
+
+def _npmrc(data: bytes) -> Iterator[Secret]:
+    for found in _NPMRC.finditer(data):
+        yield Secret(kind="npm registry token", masked=mask(found[1]), line=_line(data, found.start()))
+
+
+def _netrc(data: bytes) -> Iterator[Secret]:
+    for found in _NETRC.finditer(data):
+        if not is_placeholder(text(found[2])):
+            yield Secret(
+                kind=f"password for {text((found[1] or b'any host')[:80])}",
+                masked=mask(found[2]),
+                line=_line(data, found.start()),
+            )
+
+
+def _kubeconfig(data: bytes) -> Iterator[Secret]:
+    if b"clusters:" not in data or b"users:" not in data:
+        return
+    for found in _KUBE_KEY.finditer(data):
+        what = "client key" if found[1] == b"client-key-data" else "token"
+        yield Secret(kind=f"Kubernetes {what}", masked=mask(found[2]), line=_line(data, found.start()))
+
+
+def _dotenv(data: bytes) -> Iterator[Secret]:
+    for found in _ASSIGNMENT.finditer(data):
+        name, value = text(found[1]), text(found[3]).strip()
+        if is_secret_name(name) and len(value) >= 6 and not is_placeholder(value):
+            yield Secret(kind=name, masked=mask(value), line=_line(data, found.start()), proved=False)
+
+
+def _git(data: bytes) -> Iterator[Secret]:
+    for found in _GIT_CREDENTIAL.finditer(data):
+        yield Secret(kind="password in a git credential store", masked=mask(found[1]), line=_line(data, found.start()))
+
+
+def _pgpass(data: bytes) -> Iterator[Secret]:
+    for found in _PGPASS.finditer(data):
+        yield Secret(kind="PostgreSQL password", masked=mask(found[1]), line=_line(data, found.start()))
+
+
+_ANYWHERE: tuple[Callable[[bytes], Iterator[Secret]], ...] = (_keys, _aws, _google, tokens)
+_BY_NAME: dict[bytes, tuple[Callable[[bytes], Iterator[Secret]], ...]] = {
+    b".npmrc": (_npmrc,),
+    b".netrc": (_netrc,),
+    b"_netrc": (_netrc,),
+    b"config.json": (_docker,),
+    b".dockercfg": (_docker,),
+    b".dockerconfigjson": (_docker,),
+    b"auth.json": (_docker,),
+    b"kubeconfig": (_kubeconfig,),
+    b"config": (_kubeconfig,),
+    b".git-credentials": (_git,),
+    b".pgpass": (_pgpass,),
+    b".env": (_dotenv,),
+}
+
+_PACKAGED = re.compile(
+    rb"^/(?:usr/(?:local/)?(?:lib(?:32|64)?|share|src)|opt/[^/]+/lib|var/lib)/.*?"
+    rb"/(?:tests?|testing|testdata|test_data|test-data|test-keys|demos?|examples?|samples?|docs?|fixtures?|spec)/"
+    rb"|/(?:node_modules|site-packages|dist-packages|vendor|gems)/.*?"
+    rb"/(?:tests?|testing|testdata|test_data|demos?|examples?|samples?|docs?|fixtures?|spec)/"
+    rb"|^/usr/share/doc/"
+)
+_SHARED_PAIRS = frozenset({b"ssl-cert-snakeoil.key"})
+
+
+def is_published_example(path: bytes) -> bool:
+    """Whether a file belongs to the tests, examples or documentation of an installed package.
+
+    Keys there are published with the package (Python's own test suite has a dozen); nobody protects anything with
+    them.  The snake-oil key of Debian is judged as a host identity instead.
+    """
+    return bool(_PACKAGED.search(path)) or path.rsplit(b"/", 1)[-1] in _SHARED_PAIRS
+
+
+def detect(path: bytes, data: bytes) -> tuple[Secret, ...]:
+    """Return the secrets in the first bytes of a file with this path.
+
+    Detectors for formats that prove themselves run on every candidate, the others only on files of their name.
+    """
+    name = path.rsplit(b"/", 1)[-1]
+    found: list[Secret] = []
+    for detector in _ANYWHERE:
+        found.extend(detector(data))
+    named = _BY_NAME.get(name, (_dotenv,) if name.endswith(b".env") else ())
+    for detector in named:
+        found.extend(detector(data))
+    return tuple(dict.fromkeys(found))[:20]

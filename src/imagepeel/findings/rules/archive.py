@@ -1,0 +1,411 @@
+"""The archive and its documents: what is missing, contradicts itself, or is no image at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+from imagepeel.evidence import Location
+from imagepeel.findings.finding import Finding
+from imagepeel.findings.rule import Rule, rule
+from imagepeel.findings.words import count, listed
+
+if TYPE_CHECKING:
+    from imagepeel.findings.subject import Subject
+
+_DOCKER_MOST = 125
+_MUST_FIT = ("digest", "diff_id", "size")
+_TOLD_ELSEWHERE = frozenset(
+    {
+        "HIDDENTAIL",
+        "BADTAR",
+        "BADSTREAM",
+        "PAXGLOBAL",
+        "MEDIATYPE",
+        "STREAMTAIL",
+        "LAYERCOUNT",
+        "HISTORYMISSING",
+        "HISTORYMISMATCH",
+        "TWO-IMAGES",
+        "layer-count",
+        "history-count",
+        "layer-size",
+        "layer-name",
+        "document-damaged",
+        "media-type-shape",
+        "media-type-conflict",
+    }
+)
+_LABELS_ONLY = frozenset({"layout-marker", "outer-duplicate", "json-bom"})
+_SENSIBLE_YEAR = re.compile(r"^(?:000\d|19[678]\d)-")
+
+
+@rule(
+    "TWO-IMAGES",
+    "Two loaders, two images",
+    "high",
+    "headcount",
+    "infosec",
+    """An archive can hold two descriptions: index.json for OCI tools and manifest.json for Docker.  Docker's classic
+    store, crane and dive read only manifest.json, containerd only index.json, podman whichever succeeds first.  Here
+    the two describe different images: what was scanned is not what starts.""",
+    "do not load this archive; ask its maker for one that agrees with itself",
+    codes="TWOLOADERS",
+    sources="moby daemon load.go, containerd importer.go, podman libimage/load.go",
+)
+def two_images(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for note in subject.image.archive.anomalies:
+        if note.code == "TWO-IMAGES":
+            yield rule.found(note.message, note.where, profiles=("docker@28", "containerd@2"))
+
+
+@rule(
+    "MISSING-PARTS",
+    "Parts of the image are not in the archive",
+    "high",
+    "strengths",
+    "deployments",
+    """The documents list layers whose bytes are elsewhere: a sparse `docker save`, a foreign layer, or a copy that
+    broke off.  Loading fails or starts a download, and nothing can be said about the files in them.""",
+    "save or copy the image again with all its layers",
+    codes="MISSINGBLOB",
+    sources="moby#49473, kind#3795, image-spec image-layout.md",
+)
+def missing_parts(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    gone = subject.image.record.missing
+    if not gone:
+        return
+    absent = [layer for layer in subject.layers if layer.state == "missing"]
+    elsewhere = [layer for layer in subject.layers if layer.state in ("foreign", "encrypted", "unsupported")]
+    only_elsewhere = bool(elsewhere) and not absent and not any(what in gone for what in ("manifest", "config"))
+    yield rule.found(
+        f"not in the archive: {listed(list(gone))}",
+        *[layer.location for layer in (*absent, *elsewhere)][:10],
+        *([Location(pointer="/config")] if "config" in gone and not absent else []),
+        severity="medium" if only_elsewhere else "high",
+        profiles=("docker@28", "containerd@2"),
+    )
+
+
+@rule(
+    "SPARSE-SAVE",
+    "The archive lists platforms that it does not carry",
+    "info",
+    "friends",
+    "deployments",
+    """With the containerd store `docker save` copies the whole index and only the platforms that are present on the
+    machine.  The others are listed and missing, and tools that want all of them fail.""",
+    "docker save --platform, or copy with skopeo --all",
+    codes="SPARSESAVE",
+    sources="moby#49473, kind#3795, diffoci#247",
+)
+def sparse_save(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    records = subject.image.archive.records
+    gone = [record for record in records if record.kind in ("image", "unknown") and not record.available]
+    if not gone or subject.image.record in gone:
+        return
+    names = []
+    for record in gone:
+        platform = record.platform
+        names.append(f"{platform.os}/{platform.architecture}" if platform is not None else f"image {record.number}")
+    yield rule.found(
+        f"{count(len(gone), 'listed image')} {'is' if len(gone) == 1 else 'are'} not in the archive: "
+        f"{listed(list(dict.fromkeys(names)), 8)}",
+        Location(member="index.json", pointer="/manifests"),
+    )
+
+
+@rule(
+    "WRONG-DIGEST",
+    "Bytes do not have the digest that names them",
+    "high",
+    "headcount",
+    "infosec",
+    """A digest is a promise about bytes.  Here the bytes are others: damaged on the way, or exchanged.  containerd and
+    podman refuse to load such an image.""",
+    "fetch the image again, and find out which of the two is right",
+    codes="DIGESTMISMATCH",
+    sources="image-spec descriptor.md, config.md",
+)
+def wrong_digest(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for layer in subject.layers:
+        wrong = [check for check in layer.checks if check.ok is False]
+        if wrong:
+            said = listed([f"{check.what} {check.stated} is {check.actual}" for check in wrong])
+            place = layer.location
+            if [check.what for check in wrong] == ["diff_id"]:
+                place = subject.pointer(f"/rootfs/diff_ids/{layer.index}")
+            yield rule.found(
+                f"layer {layer.label} is not what the documents say: {said}",
+                place,
+                layer.location,
+                profiles=("containerd@2",),
+            )
+    for check in subject.image.record.checks:
+        if check.state == "mismatch" and check.role != "layer":
+            yield rule.found(
+                f"the {check.role} {check.digest or check.member} does not fit its descriptor: "
+                f"{check.actual_digest or check.actual_size}",
+                check.stated_at,
+                profiles=("containerd@2",),
+            )
+
+
+@rule(
+    "LAYER-COUNT",
+    "The config and the manifest list different numbers of layers",
+    "high",
+    "strengths",
+    "deployments",
+    """Each layer has one DiffID in the config.  Every engine compares the counts and refuses the image.""",
+    "build or copy the image again",
+    codes="LAYERCOUNT",
+    sources="image-spec config.md rootfs",
+)
+def layer_count(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for note in subject.image.anomalies:
+        if note.code == "LAYERCOUNT":
+            yield rule.found(note.message, note.where, profiles=("docker@28", "containerd@2", "podman@5.8"))
+            return
+
+
+@rule(
+    "TOO-MANY-LAYERS",
+    "The image has more layers than an engine takes",
+    "high",
+    "strengths",
+    "tooling",
+    """Docker stops at 125 layers, the kernel's overlay at about as many mounts that fit into one page: max depth
+    exceeded.""",
+    "squash layers, or join RUN instructions",
+    codes="W39, F41",
+    sources="docker/for-linux#414, moby daemon/internal/layer",
+)
+def too_many_layers(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    if len(subject.layers) > _DOCKER_MOST:
+        yield rule.found(
+            f"{len(subject.layers)} layers: Docker takes {_DOCKER_MOST} and answers `max depth exceeded`",
+            subject.pointer("/rootfs/diff_ids"),
+            profiles=("docker@28",),
+        )
+
+
+@rule(
+    "MEDIA-TYPE-LIE",
+    "The media type says another compression than the bytes have",
+    "medium",
+    "strengths",
+    "tooling",
+    """Docker, podman and containerd look at the bytes in most cases, umoci trusts the label, and containerd never
+    decompresses the plain OCI type.  The same layer unpacks here and fails there.""",
+    "push the image again with a tool that writes honest media types",
+    codes="MEDIATYPE",
+    sources="image-spec media-types.md, containerd core/images/mediatypes.go",
+)
+def media_type_lie(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for layer in subject.layers:
+        for note in layer.anomalies:
+            if note.code == "MEDIATYPE":
+                yield rule.found(f"layer {layer.label}: {note.message}", note.where)
+    for note in subject.image.record.anomalies:
+        if note.code in ("media-type-shape", "media-type-conflict"):
+            yield rule.found(note.message, note.where, severity="low")
+
+
+@rule(
+    "COMPRESSED-TAIL",
+    "Bytes follow the compressed stream",
+    "medium",
+    "strengths",
+    "tooling",
+    """Engines that call igzip or unpigz accept bytes behind the last gzip member, Go's own decompressor refuses them:
+    whether the image loads depends on what is installed on the host.""",
+    "build the layer again",
+    codes="STREAMTAIL",
+    sources="RFC 1952, containerd pkg/archive/compression",
+)
+def compressed_tail(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for layer in subject.layers:
+        for note in layer.anomalies:
+            if note.code == "STREAMTAIL":
+                yield rule.found(f"layer {layer.label}: {note.message}", note.where)
+
+
+@rule(
+    "COMPRESSOR-FILES",
+    "The compressor added files to the image",
+    "info",
+    "friends",
+    "tooling",
+    """eStargz keeps its table of contents as a file in the tar.  Lazy pullers hide it, ordinary runtimes unpack it into
+    the root directory of the container.""",
+    "harmless; convert to gzip or zstd:chunked to lose it",
+    codes="STARGZ",
+    sources="stargz-snapshotter docs/estargz.md",
+)
+def compressor_files(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    hits = subject.names.named(b"stargz.index.json", b".prefetch.landmark", b".no.prefetch.landmark")
+    hits = subject.shown([hit for hit in hits if hit.path.count(b"/") == 1])
+    if hits:
+        yield rule.found(
+            f"the container sees {listed([hit.path.decode() for hit in hits])}, which belong to eStargz",
+            *[subject.place(hit) for hit in hits],
+        )
+
+
+@rule(
+    "SUITCASE",
+    "The filesystem of the image is an image archive",
+    "medium",
+    "friends",
+    "deployments",
+    """`docker import` takes a filesystem, `docker load` an image.  Importing the output of `docker save` makes an image
+    whose files are manifest.json, blobs and layer tars: the suitcase was packed into a suitcase.""",
+    "docker load instead of docker import",
+    codes="W65",
+    sources="moby#38174, moby#34921, moby#47235",
+)
+def suitcase(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    top = {
+        hit.path: hit
+        for hit in subject.names.named(b"manifest.json", b"repositories", b"oci-layout", b"index.json")
+        if hit.path.count(b"/") == 1
+    }
+    docker = b"/manifest.json" in top and (b"/repositories" in top or subject.node("/blobs/sha256") is not None)
+    layout = b"/oci-layout" in top and b"/index.json" in top
+    if docker or layout:
+        shown = subject.shown(list(top.values()))
+        if shown:
+            names = listed([hit.path.decode() for hit in shown])
+            yield rule.found(
+                f"the root of the filesystem holds {names}: an image archive was imported as a filesystem",
+                *[subject.place(hit) for hit in shown],
+            )
+
+
+@rule(
+    "NO-PAPERWORK",
+    "A filesystem without a config",
+    "low",
+    "strengths",
+    "deployments",
+    """`docker export` and root filesystem downloads are files only: entrypoint, environment, user and history are gone.
+    Nothing says what to run.""",
+    "use docker save to keep the config, or docker import --change to set one",
+    codes="W66",
+    sources="moby#34150, moby#20923",
+)
+def no_paperwork(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    record = subject.image.record
+    if record.kind == "rootfs":
+        yield rule.found(
+            "this is a filesystem and no image: entrypoint, command, environment, user and history were not exported",
+            Location(member=None, path="/"),
+        )
+
+
+@rule(
+    "HISTORY-SILENT",
+    "History does not tell which step made which layer",
+    "info",
+    "friends",
+    "tooling",
+    """History is a text that the builder wrote; the layers are facts.  Here it is missing or names another number of
+    layers, so no layer can be traced to a step.""",
+    "keep history when squashing or importing",
+    codes="W73",
+    sources="image-spec config.md history",
+)
+def history_silent(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    if not subject.paperwork or subject.image.record.missing:
+        return
+    for note in subject.image.anomalies:
+        if note.code in ("HISTORYMISSING", "HISTORYMISMATCH"):
+            yield rule.found(note.message, subject.pointer("/history"))
+            return
+
+
+@rule(
+    "ODD-TIME",
+    "Times that say nothing, or lie in the future",
+    "info",
+    "friends",
+    "tooling",
+    """Reproducible builds stamp everything with 1970, or with no time at all, so `docker images` says "54 years ago".
+    Files that are newer than their image come from a wrong clock.""",
+    "set SOURCE_DATE_EPOCH to the time of the commit",
+    codes="W68",
+    sources="reproducible-builds.org SOURCE_DATE_EPOCH",
+)
+def odd_time(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    created = subject.config.created
+    if not subject.paperwork:
+        return
+    if created and _SENSIBLE_YEAR.match(created):
+        yield rule.found(f"the image says it was made at {created}", subject.pointer("/created"))
+        return
+    limit = _seconds(created)
+    if limit is None:
+        return
+    for layer in subject.layers:
+        times = layer.table._mtime
+        if times and max(times) > limit + 2 * 86_400 and max(times) < 1 << 33:
+            index = times.index(max(times))
+            days = (times[index] - limit) // 86_400
+            yield rule.found(
+                f"{layer.table[index].path.decode('utf-8', 'surrogateescape')} is {days} days newer than the image",
+                subject.at(layer.index, index),
+                subject.pointer("/created"),
+            )
+
+
+def _seconds(created: str) -> int | None:
+    from datetime import datetime
+
+    try:
+        stamp = datetime.fromisoformat(re.sub(r"\.(\d{6})\d*", r".\1", created.replace("Z", "+00:00")))
+    except ValueError:
+        return None
+    if stamp.tzinfo is None:
+        stamp = stamp.replace(tzinfo=UTC)
+    return int(stamp.timestamp())
+
+
+@rule(
+    "ODD-DOCUMENTS",
+    "A document or the archive breaks a rule",
+    "low",
+    "friends",
+    "tooling",
+    """Manifests, configs and the outer tar have rules of their own: one key once, digests that are digests, names that
+    stay inside.  Readers differ in what they make of a break, and some refuse.""",
+    "save the image again with a current tool",
+    codes="DOCUMENTS",
+    sources="image-spec, RFC 8259",
+)
+def odd_documents(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    notes = [*subject.image.record.anomalies, *subject.image.archive.anomalies]
+    for note in dict.fromkeys(notes):
+        if note.code in _TOLD_ELSEWHERE or note.code in _LABELS_ONLY:
+            continue
+        yield rule.found(note.message, note.where, severity="medium" if note.fatal else "low")
+
+
+RULES: tuple[Rule, ...] = (
+    two_images,
+    missing_parts,
+    sparse_save,
+    wrong_digest,
+    layer_count,
+    too_many_layers,
+    media_type_lie,
+    compressed_tail,
+    compressor_files,
+    suitcase,
+    no_paperwork,
+    history_silent,
+    odd_time,
+    odd_documents,
+)

@@ -1,0 +1,555 @@
+"""Single tar entries that mean something else than they seem to, or something else to every tool."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from imagepeel.evidence import Location, text
+from imagepeel.findings.finding import Finding, Part, figure
+from imagepeel.findings.names import Hit
+from imagepeel.findings.rule import Rule, rule
+from imagepeel.findings.words import count, listed, size
+from imagepeel.formats.tar.header import DIRECTORY
+from imagepeel.formats.tar.table import ESCAPES, Entry, Meta
+
+if TYPE_CHECKING:
+    from imagepeel.findings.subject import Subject
+    from imagepeel.layers.layer import Layer
+
+_CONTROL = re.compile(
+    rb"[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\x8e\x8f\xaa-\xae]|\xe2\x81[\xa6-\xa9]|\xd8\x9c|\xef\xbb\xbf"
+)
+_CONTROL_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f\x80-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u061c]")
+_ID_MAX = 1 << 32
+_ROOTLESS = 65_536
+_NS_MAX = (1 << 63) - 1
+
+
+def _places(subject: Subject, hits: list[Hit], most: int = 10) -> list[Location]:
+    return [subject.place(hit) for hit in hits[:most]]
+
+
+def _paths(hits: list[Hit], most: int = 4) -> str:
+    return listed([text(hit.path) for hit in hits], most)
+
+
+@rule(
+    "ROOTLESS-IDS",
+    "A file belongs to a uid that rootless engines do not have",
+    "medium",
+    "strengths",
+    "deployments",
+    """A user namespace usually has 65,536 ids.  Rootless podman and Docker cannot give a file to a uid beyond that, and
+    the pull fails: potentially insufficient UIDs or GIDs available in user namespace.""",
+    "build with ids below 65536 (a corporate uid often sneaks in by COPY or tar)",
+    codes="W38, F40",
+    sources="podman#12715, podman#22092, reveal-md#450",
+)
+def rootless_ids(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    def wide(meta: Meta) -> bool:
+        return meta.type != b"g" and max(meta.uid, meta.gid) >= _ROOTLESS
+
+    hits = subject.entries_where(wide, 2000)
+    if hits:
+        metas = [subject.layers[hit.layer].table.meta(hit.entry) for hit in hits]
+        highest = max(max(meta.uid, meta.gid) for meta in metas)
+        more = "at least " if len(hits) >= 2000 else ""
+        yield rule.found(
+            f"{more}{count(len(hits), 'entry', 'entries')} with ids up to {highest}, such as {_paths(hits, 2)}: "
+            "rootless engines with 65,536 ids cannot unpack them",
+            *_places(subject, hits),
+            profiles=("podman rootless",),
+        )
+
+
+@rule(
+    "UID-WRAP",
+    "An owner id does not fit and becomes root",
+    "medium",
+    "headcount",
+    "infosec",
+    """A tar can store ids larger than Linux has.  4294967296 is cut to 0, and 4294967295 means "leave as it is", which
+    is root for a new file.""",
+    "pack with ids below 4294967295",
+    codes="UIDWRAP",
+    sources="chown(2), CVE-2024-40635",
+)
+def uid_wrap(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    def wraps(meta: Meta) -> bool:
+        return any(value >= _ID_MAX - 1 or value < 0 for value in (meta.uid, meta.gid))
+
+    hits = subject.entries_where(wraps, 2000)
+    if hits:
+        meta = subject.layers[hits[0].layer].table.meta(hits[0].entry)
+        yield rule.found(
+            f"{_paths(hits, 2)}: owner {meta.uid}:{meta.gid} becomes {_wrapped(meta.uid)}:{_wrapped(meta.gid)}",
+            *_places(subject, hits),
+        )
+
+
+def _wrapped(value: int) -> int:
+    value &= _ID_MAX - 1
+    return 0 if value == _ID_MAX - 1 else value
+
+
+@rule(
+    "DEVICE-NODE",
+    "Device nodes are in a layer",
+    "low",
+    "strengths",
+    "kernel",
+    """Runtimes mount their own /dev, so nodes there are never seen; elsewhere they are an open door to a disk.
+    Rootless engines cannot create them and skip them or fail.""",
+    "leave them out: tar --exclude=./dev",
+    codes="DEVICE",
+    sources="moby#53299, user_namespaces(7)",
+)
+def device_node(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    def node(meta: Meta) -> bool:
+        return meta.type in (b"3", b"4") and (meta.major, meta.minor) != (0, 0)
+
+    hits = subject.entries_where(node, 2000)
+    outside = [hit for hit in hits if not hit.path.startswith(b"/dev/")]
+    if outside:
+        yield rule.found(
+            f"{count(len(outside), 'device node')} outside /dev: {_paths(outside)}", *_places(subject, outside)
+        )
+    elif hits:
+        yield rule.found(
+            f"{count(len(hits), 'device node')} below /dev, where every runtime mounts its own: {_paths(hits, 3)}",
+            *_places(subject, hits, 3),
+            severity="info",
+        )
+
+
+@rule(
+    "OVERLAY-MARKS",
+    "A layer carries the overlay's own marks",
+    "medium",
+    "strengths",
+    "kernel",
+    """A character device 0:0 is how overlayfs itself writes "removed", and trusted.overlay.* attributes say opaque,
+    redirected or whited out.  Somebody packed an upper directory as it lay on disk.  containerd drops the attributes,
+    Docker and podman obey them, and scanners see neither.""",
+    "create layers with a builder, not by tarring /var/lib/docker/overlay2",
+    codes="OVLXATTR",
+    sources="overlayfs.rst",
+)
+def overlay_marks(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    devices = subject.entries_where(lambda meta: meta.type == b"3" and (meta.major, meta.minor) == (0, 0), 1000)
+    if devices:
+        yield rule.found(
+            f"{_paths(devices)}: a character device 0:0 hides the name with overlay engines, others show a device",
+            *_places(subject, devices),
+        )
+    for layer in subject.layers:
+        for index, key in _pax(layer):
+            if key.startswith((b"SCHILY.xattr.trusted.overlay.", b"SCHILY.xattr.user.overlay.")):
+                entry = layer.table[index]
+                yield rule.found(
+                    f"{text(entry.path)} has {text(key[13:])}: Docker and podman obey it, containerd does not",
+                    subject.at(layer.index, index),
+                )
+
+
+def _pax(layer: Layer) -> Iterator[tuple[int, bytes]]:
+    for index, extra in layer.table.extras.items():
+        for key in extra.pax:
+            yield index, key
+
+
+@rule(
+    "ATTRIBUTE-DROPPED",
+    "An extended attribute does not arrive, or only with some engines",
+    "low",
+    "strengths",
+    "tooling",
+    """Runtimes read SCHILY.xattr.* records.  LIBARCHIVE.xattr and SCHILY.acl are ignored by all, trusted.* by
+    containerd alone, security.selinux by podman alone, and a name without a namespace makes Docker refuse the layer.""",
+    "pack with GNU tar --xattrs, and only attributes of the user and security namespaces",
+    codes="XATTRDROP",
+    sources="containerd pkg/archive/tar.go, containers/storage pkg/archive",
+)
+def attribute_dropped(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    found: dict[str, list[Hit]] = {}
+    for layer in subject.layers:
+        for index, key in _pax(layer):
+            what = _dropped(key, layer.table[index].kind)
+            if what:
+                found.setdefault(what, []).append(Hit(layer.index, index, layer.table[index].path))
+    for what, hits in sorted(found.items()):
+        yield rule.found(
+            f"{what}: {count(len(hits), 'entry', 'entries')}, such as {_paths(hits, 2)}", *_places(subject, hits)
+        )
+
+
+def _dropped(key: bytes, kind: str) -> str:
+    if key.startswith(b"LIBARCHIVE.xattr."):
+        return "LIBARCHIVE.xattr records are ignored by every runtime"
+    if key.startswith(b"SCHILY.acl."):
+        return "SCHILY.acl records are ignored by every runtime"
+    if not key.startswith(b"SCHILY.xattr."):
+        return ""
+    name = key[13:]
+    if name.startswith((b"trusted.overlay.", b"user.overlay.")):
+        return ""
+    if name.startswith(b"trusted."):
+        return f"{text(name)} is dropped by containerd and set by Docker and podman"
+    if name == b"security.selinux":
+        return "security.selinux is dropped by podman and set by containerd and Docker"
+    if not name.startswith((b"user.", b"security.", b"system.", b"trusted.")):
+        return f"{text(name)} has no namespace: containerd and podman warn, Docker refuses the layer"
+    if kind == "symlink" and name.startswith(b"user."):
+        return f"{text(name)} on a symbolic link: containerd drops it, podman refuses the layer"
+    return ""
+
+
+@rule(
+    "DUPLICATE-ENTRY",
+    "A path is twice in one layer",
+    "low",
+    "strengths",
+    "tooling",
+    """The specification forbids it.  Runtimes let the last entry win, some tools the first: what a scanner looked at
+    may not be what runs, and the first copy is shipped for nothing.""",
+    "pack each path once; beware of tar -r",
+    codes="DUP",
+    sources="image-spec layer.md",
+)
+def duplicate_entry(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for layer in subject.layers:
+        table = layer.table
+        dirs, metas, _, ends, names = table.columns()
+        if not len(dirs):
+            continue
+        seen: set[tuple[int, bytes]] = set()
+        starts = [0, *ends[:-1]]
+        twice = []
+        for index, (directory, start, end) in enumerate(zip(dirs, starts, ends, strict=True)):
+            key = (directory, names[start:end])
+            if key in seen:
+                if table.metas[metas[index]].type not in (DIRECTORY, b"g"):
+                    twice.append(index)
+            else:
+                seen.add(key)
+        if not twice:
+            continue
+        hits = [Hit(layer.index, index, b"/" + table.path(index)) for index in twice]
+        yield rule.found(
+            f"layer {layer.label} has {count(len(hits), 'path')} twice: {_paths(hits)}; the last entry wins",
+            *_places(subject, hits),
+        )
+
+
+@rule(
+    "OUTSIDE-NAME",
+    "An entry name climbs out of the root",
+    "medium",
+    "headcount",
+    "infosec",
+    """`../x` should never be in a layer.  Runtimes clamp it to /x or refuse it; careless tools write outside the target
+    directory, which has been a security hole every year.""",
+    "do not unpack this image with anything but a container engine",
+    codes="DOTDOT",
+    sources="CVE-2021-29136, CVE-2026-28406, GoogleContainerTools/kaniko",
+)
+def outside_name(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for layer in subject.layers:
+        flags = layer.table.columns()[2]
+        if not any(flag & ESCAPES for flag in frozenset(flags)):
+            continue
+        hits = [Hit(layer.index, i, b"/" + layer.table.path(i)) for i, flag in enumerate(flags) if flag & ESCAPES]
+        raw = listed([repr(text(layer.table[hit.entry].raw_name)) for hit in hits], 3)
+        yield rule.found(
+            f"layer {layer.label} has {count(len(hits), 'name')} that leave the root: {raw}; engines write "
+            f"{_paths(hits, 3)}",
+            *_places(subject, hits),
+        )
+
+
+@rule(
+    "GLOBAL-HEADER",
+    "A PAX global header is in a layer",
+    "low",
+    "strengths",
+    "tooling",
+    """`git archive` writes one.  Go ignores its values, Python's tarfile applies them to every later entry (it can
+    rename all files), and umoci refuses the layer.""",
+    "pack without it: git archive | tar x, then tar again",
+    codes="PAXGLOBAL",
+    sources="POSIX.1 pax, golang/go archive/tar",
+)
+def global_header(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for layer in subject.layers:
+        notes = [note for note in layer.anomalies if note.code == "PAXGLOBAL"]
+        if notes:
+            yield rule.found(
+                f"layer {layer.label} has {count(len(notes), 'PAX global header')}: tools disagree on what it means",
+                *[note.where for note in notes[:5]],
+            )
+
+
+@rule(
+    "HIDDEN-BYTES",
+    "Bytes are shipped and verified that no runtime shows",
+    "medium",
+    "headcount",
+    "infosec",
+    """A tar ends with two blocks of zeros, and what follows is part of the DiffID and of every pull, but is unpacked by
+    nobody.  A whiteout may carry data too.  A good place to hide something from a scanner.""",
+    "look at them with the receipt; build the layer again",
+    codes="HIDDENTAIL",
+    sources="containerd core/diff/apply, POSIX.1 ustar",
+)
+def hidden_bytes(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for layer in subject.layers:
+        for note in layer.anomalies:
+            if note.code == "HIDDENTAIL":
+                yield rule.found(f"layer {layer.label}: {note.message}", note.where)
+    loud = [hit for hit in subject.names.whiteouts if subject.layers[hit.layer].table.size(hit.entry) > 0]
+    loud = [hit for hit in loud if subject.layers[hit.layer].table.meta(hit.entry).type == b"0"]
+    if loud:
+        parts = [
+            Part(label=text(hit.path), value=subject.layers[hit.layer].table[hit.entry].stored_size) for hit in loud
+        ]
+        total = sum(part.value for part in parts)
+        yield rule.found(
+            f"{count(len(loud), 'whiteout')} {'carries' if len(loud) == 1 else 'carry'} {size(total)} of data",
+            *_places(subject, loud),
+            figures=[figure("data in whiteouts", "bytes", parts)],
+        )
+
+
+@rule(
+    "TIME-OUT-OF-RANGE",
+    "A modification time does not survive",
+    "low",
+    "strengths",
+    "tooling",
+    """Go keeps times as 64 bits of nanoseconds since 1970.  Earlier and much later times become 1970-01-01 with
+    containerd, Docker and podman, while other tools keep them.""",
+    "pack with times between 1970 and 2262",
+    codes="MTIMECLAMP",
+    sources="containerd pkg/archive/tar.go boundTime",
+)
+def time_out_of_range(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for layer in subject.layers:
+        times = layer.table._mtime
+        if not times or (min(times) >= 0 and max(times) * 1_000_000_000 <= _NS_MAX):
+            continue
+        hits = [
+            Hit(layer.index, i, b"/" + layer.table.path(i))
+            for i, seconds in enumerate(times)
+            if seconds < 0 or seconds * 1_000_000_000 > _NS_MAX
+        ]
+        if hits:
+            yield rule.found(
+                f"layer {layer.label}: {count(len(hits), 'time')} cannot be kept, such as {times[hits[0].entry]} s of "
+                f"{_paths(hits, 1)}: engines write 1970-01-01",
+                *_places(subject, hits),
+            )
+
+
+@rule(
+    "ROOT-ATTRIBUTES",
+    "A layer describes the root directory, and engines disagree on it",
+    "low",
+    "strengths",
+    "tooling",
+    """containerd and Docker make / with mode 0755 of root, whatever the tar says; other engines apply owner and mode of
+    a `./` entry, so there the user may own the root directory, or not be able to enter it.""",
+    "leave out the entry for the root, or give it mode 0755 and owner 0:0",
+    codes="ROOTATTR",
+    sources="CVE-2021-29136",
+)
+def root_attributes(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for layer in subject.layers:
+        table = layer.table
+        ends = table.columns()[3]
+        for index in _empty_names(ends):
+            entry: Entry = table[index]
+            if entry.kind == "global-header" or table.path(index):
+                continue
+            if entry.kind != "dir":
+                yield rule.found(
+                    f"layer {layer.label} says that / is a {entry.kind}",
+                    subject.at(layer.index, index),
+                    severity="medium",
+                )
+            elif (entry.mode, entry.uid, entry.gid) != (0o755, 0, 0):
+                yield rule.found(
+                    f"layer {layer.label} gives / mode {entry.mode:04o} and owner {entry.uid}:{entry.gid}: containerd "
+                    "and Docker ignore it, others apply it",
+                    subject.at(layer.index, index),
+                )
+
+
+def _empty_names(ends: object) -> Iterator[int]:
+    last = 0
+    for index, end in enumerate(ends):  # type: ignore[arg-type, var-annotated]
+        if end == last:
+            yield index
+        last = end
+
+
+@rule(
+    "LINK-METADATA",
+    "A hardlink entry changes the file it links to",
+    "low",
+    "strengths",
+    "tooling",
+    """All names of a hardlinked file share one owner and mode.  Runtimes apply the header of every hardlink entry to
+    it, so the last one wins; other extractors ignore it.""",
+    "give all entries of one file the same owner, mode and time",
+    codes="LINKMETA",
+    sources="containerd pkg/archive/tar.go",
+)
+def link_metadata(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for layer in subject.layers:
+        table = layer.table
+        links = [index for index in table.links if table.meta(index).type == b"1"]
+        if not links:
+            continue
+        wanted = {b"/".join(p for p in table.links[i].split(b"/") if p not in (b"", b".")) for i in links}
+        bases = {path.rpartition(b"/")[2] for path in wanted}
+        ends, names = table.columns()[3:]
+        targets: dict[bytes, int] = {}
+        start = 0
+        for index, end in enumerate(ends):
+            if names[start:end] in bases:
+                path = table.path(index)
+                if path in wanted and table.meta(index).type != b"1":
+                    targets[path] = index
+            start = end
+        hits = []
+        for index in links:
+            at = targets.get(b"/".join(p for p in table.links[index].split(b"/") if p not in (b"", b".")))
+            if at is None:
+                continue
+            one, two = table.meta(at), table.meta(index)
+            if (one.mode & 0o7777, one.uid, one.gid) != (two.mode & 0o7777, two.uid, two.gid):
+                hits.append((Hit(layer.index, index, b"/" + table.path(index)), one, two))
+        if hits:
+            hit, one, two = hits[0]
+            yield rule.found(
+                f"{text(hit.path)} says {two.mode & 0o7777:04o} {two.uid}:{two.gid}, its file "
+                f"{one.mode & 0o7777:04o} {one.uid}:{one.gid}: the last entry wins"
+                + (f", as for {count(len(hits) - 1, 'other link')}" if len(hits) > 1 else ""),
+                *_places(subject, [each for each, _, _ in hits]),
+            )
+
+
+@rule(
+    "CASE-COLLISION",
+    "Two names differ only in case",
+    "info",
+    "strengths",
+    "internal adoption",
+    """Linux keeps both.  On macOS and Windows disks one replaces the other when the image is unpacked or a directory is
+    mounted.""",
+    "rename one of them",
+    codes="CASE",
+    sources="APFS, NTFS case sensitivity",
+)
+def case_collision(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    pairs: list[tuple[Hit, Hit]] = []
+    for layer in subject.layers:
+        table = layer.table
+        dirs, _, _, ends, names = table.columns()
+        upper: dict[tuple[int, bytes], int] = {}
+        start = 0
+        for index, end in enumerate(ends):
+            name = names[start:end]
+            start = end
+            low = name.lower()
+            if low != name:
+                key = (dirs[index], low)
+                known = upper.setdefault(key, index)
+                if known != index and table.basename(known) != name:
+                    pairs.append(_pair(layer, known, index))
+        if not upper:
+            continue
+        start = 0
+        for index, end in enumerate(ends):
+            other = upper.get((dirs[index], names[start:end]))
+            start = end
+            if other is not None:
+                pairs.append(_pair(layer, other, index))
+    pairs = [pair for pair in pairs if subject.visible(pair[0]) and subject.visible(pair[1])]
+    if pairs:
+        shown = [f"{text(one.path)} and {text(two.path.rpartition(b'/')[2])}" for one, two in pairs]
+        yield rule.found(
+            f"{count(len(pairs), 'pair')} of names that differ only in case: {listed(shown, 2)}",
+            *[subject.place(hit) for pair in pairs[:5] for hit in pair],
+        )
+
+
+def _pair(layer: Layer, one: int, two: int) -> tuple[Hit, Hit]:
+    return (
+        Hit(layer.index, one, b"/" + layer.table.path(one)),
+        Hit(layer.index, two, b"/" + layer.table.path(two)),
+    )
+
+
+@rule(
+    "CONTROL-CHARACTERS",
+    "A name or a text tries to write on the terminal",
+    "low",
+    "headcount",
+    "infosec",
+    """File names may hold every byte but slash and zero.  Escape sequences colour, move or erase what a terminal shows,
+    and direction marks make a name read backwards: what people see is not what is there.""",
+    "rename the file, and look at it only with tools that escape names",
+    codes="CTRLCHAR",
+    sources="UAX 9, CVE-2021-42574",
+)
+def control_characters(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    hits: list[Hit] = []
+    for layer in subject.layers:
+        table = layer.table
+        ends, names = table.columns()[3:]
+        found = set()
+        for match in _CONTROL.finditer(names):
+            found.add(bisect_right(ends, match.start()))
+            if len(found) >= 200:
+                break
+        # The match may stand at the join of two names; the name itself decides.
+        hits.extend(
+            Hit(layer.index, i, b"/" + table.path(i)) for i in sorted(found) if _CONTROL.search(table.basename(i))
+        )
+    if hits:
+        yield rule.found(
+            f"{count(len(hits), 'file name')} with control characters: {listed([repr(text(h.path)) for h in hits], 3)}",
+            *_places(subject, hits),
+        )
+    texts = [(f"/config/Env/{i}", entry) for i, entry in enumerate(subject.config.env)]
+    texts += [("/config/Entrypoint", word) for word in subject.run.entrypoint or ()]
+    texts += [("/config/Labels", key + value) for key, value in subject.config.labels.items()]
+    texts += [(f"/history/{i}/created_by", step.created_by) for i, step in enumerate(subject.image.history)]
+    loud = [pointer for pointer, value in texts if _CONTROL_TEXT.search(value)]
+    if loud:
+        yield rule.found(
+            f"the config has control characters at {listed(list(dict.fromkeys(loud)), 3)}",
+            *[subject.pointer(pointer) for pointer in dict.fromkeys(loud[:10])],
+        )
+
+
+RULES: tuple[Rule, ...] = (
+    rootless_ids,
+    uid_wrap,
+    device_node,
+    overlay_marks,
+    attribute_dropped,
+    duplicate_entry,
+    outside_name,
+    global_header,
+    hidden_bytes,
+    time_out_of_range,
+    root_attributes,
+    link_metadata,
+    case_collision,
+    control_characters,
+)

@@ -1,0 +1,311 @@
+"""What the kernel makes of the layers: whiteouts and links whose outcome surprises, or differs between engines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from imagepeel.errors import ImagepeelError
+from imagepeel.evidence import text
+from imagepeel.findings.finding import Finding
+from imagepeel.findings.names import Hit
+from imagepeel.findings.rule import Rule, rule
+from imagepeel.findings.rules.layers import losses
+from imagepeel.findings.words import count, listed
+from imagepeel.formats.tar.header import DIRECTORY
+
+if TYPE_CHECKING:
+    from imagepeel.findings.subject import Subject
+
+_OPAQUE = b".wh..wh..opq"
+
+
+def _explicit(subject: Subject, layer: int) -> frozenset[bytes]:
+    """Directories that have an entry of their own in a layer, absolute."""
+    key = f"explicit {layer}"
+    known: frozenset[bytes] | None = subject.cache.get(key)
+    if known is None:
+        table = subject.layers[layer].table
+        kinds = {number for number, meta in enumerate(table.metas) if meta.type == DIRECTORY}
+        metas = table.columns()[1]
+        known = frozenset(b"/" + table.path(i) for i, number in enumerate(metas) if number in kinds)
+        subject.cache[key] = known
+    return known
+
+
+def _implied(subject: Subject, layer: int) -> frozenset[bytes]:
+    """Directories that exist in a layer only because something stands in them, absolute."""
+    out: set[bytes] = set()
+    explicit = _explicit(subject, layer)
+    table = subject.layers[layer].table
+    for directory in table.dirs:
+        path = b"/" + directory
+        while len(path) > 1 and path not in out:
+            if path not in explicit:
+                out.add(path)
+            path = path.rpartition(b"/")[0] or b"/"
+    return frozenset(out)
+
+
+@rule(
+    "LINK-SHADOWED",
+    "A layer replaces a symbolic link by a directory and hides what it led to",
+    "medium",
+    "strengths",
+    "tooling",
+    """Rootful engines unpack each layer alone and merge them by path: an entry `lib/x` over a link `lib` gives a
+    directory with x alone, and everything behind the link is unreachable by that name.  Rootless engines apply layers
+    one after the other and write through the link.  One image, two filesystems.""",
+    "write the file below the link's target (usr/lib/x), and do not pack entries for linked directories",
+    codes="W47, LINKSHADOW",
+    sources="bazel-contrib/rules_oci#857, bazeldnf#15, distroless#1393",
+)
+def link_shadowed(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for layer, path, before, _ in losses(subject).shadowed_links:
+        # What the link led to in the final tree: names that were reachable and are not any more.
+        target = before.target if before.target.startswith(b"/") else path.rpartition(b"/")[0] + b"/" + before.target
+        try:
+            behind = set(subject.rootfs.listdir(target))
+            now = set(subject.rootfs.listdir(path))
+        except ImagepeelError:
+            continue
+        gone = sorted(behind - now)
+        if not gone:
+            continue
+        how = "an entry of its own" if path in _explicit(subject, layer) else "only what stands below it"
+        yield rule.found(
+            f"layer L{layer + 1} makes a directory of the link {text(path)} -> {text(before.target)}: "
+            f"{count(len(gone), 'name')} can no longer be reached by it, such as {text(path)}/{text(gone[0])}",
+            subject.place(path),
+            subject.at(before.layer or 0, before.entry or 0),
+            details=[f"the layer has {how}; rootless engines write through the link and keep all names"],
+        )
+
+
+@rule(
+    "PARENT-NOT-DESCRIBED",
+    "A directory has other attributes with Docker than with containerd",
+    "low",
+    "strengths",
+    "tooling",
+    """A layer holds a file and no entry for its directory.  containerd copies owner, mode and attributes from the
+    directory below; Docker's own store and podman make it 0755 root:root.  /tmp then loses its 1777, and a private
+    directory opens.""",
+    "pack the parent directories too, with their attributes",
+    codes="W48, IMPLIEDATTR",
+    sources="image-spec#737, image-spec#970, moby#44106, containerd#3017",
+)
+def parent_not_described(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    if subject.rootfs.refusal is not None:
+        return
+    hits = []
+    for layer in subject.layers[1:]:
+        for path in sorted(_implied(subject, layer.index)):
+            node = subject.node(path, follow=False)
+            if node is None or not node.is_dir or not node.implied:
+                continue
+            if (node.mode, node.uid, node.gid) != (0o755, 0, 0) or node.xattrs:
+                hits.append((layer.index, path, node))
+    told: dict[bytes, tuple[int, int, int, int]] = {}
+    for layer_index, path, node in hits:
+        told[path] = (layer_index, node.mode, node.uid, node.gid)
+    if told:
+        shown = [f"{text(p)} ({m:04o} {u}:{g} there, 0755 0:0 here)" for p, (_, m, u, g) in sorted(told.items())]
+        path, (layer_index, *_rest) = next(iter(sorted(told.items())))
+        yield rule.found(
+            f"Docker's overlay2 and podman reset {count(len(told), 'directory', 'directories')} that containerd keeps: "
+            f"{listed(shown, 3)}",
+            subject.place(path),
+            profiles=("docker@28", "podman@5.8"),
+            details=[f"{text(p)}: layer L{at[0] + 1} has no entry for it" for p, at in sorted(told.items())[:20]],
+        )
+
+
+@rule(
+    "RESURRECTED",
+    "Removed files come back",
+    "medium",
+    "headcount",
+    "infosec",
+    """One layer removes a directory and makes it again.  In an overlay the new directory lies over the old one and
+    merges with it: what was removed is visible again.  Engines that apply layers one after the other, and the
+    specification, keep it removed.""",
+    "write an opaque whiteout into the new directory, as overlay-based builders do",
+    codes="RESURRECT",
+    sources="image-spec layer.md, overlayfs.rst",
+)
+def resurrected(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    if subject.rootfs.refusal is not None:
+        return
+    for hit in subject.names.whiteouts:
+        parent, _, name = hit.path.rpartition(b"/")
+        if name == _OPAQUE or hit.layer == 0:
+            continue
+        gone = parent + b"/" + name[4:]
+        if gone not in _explicit(subject, hit.layer) and gone not in _implied(subject, hit.layer):
+            continue
+        node = subject.node(gone, follow=False)
+        if node is None or not node.is_dir or node.opaque:
+            continue
+        back = []
+        try:
+            for path, child in subject.rootfs.walk(gone):
+                if child.layer is not None and child.layer < hit.layer and not child.is_dir and path != gone:
+                    back.append((path, child))
+                if len(back) >= 1000:
+                    break
+        except ImagepeelError:
+            continue
+        if back:
+            path, child = back[0]
+            yield rule.found(
+                f"layer L{hit.layer + 1} removes {text(gone)} and makes it again: {count(len(back), 'old file')} "
+                f"{'is' if len(back) == 1 else 'are'} visible, such as {text(path)} of L{(child.layer or 0) + 1}",
+                subject.place(hit),
+                subject.at(child.layer or 0, child.entry or 0),
+            )
+
+
+@rule(
+    "ROOT-OPAQUE",
+    "A layer wants to hide everything below it, and overlay engines ignore that",
+    "medium",
+    "strengths",
+    "tooling",
+    """An opaque whiteout in the root of a layer says "nothing of the layers below".  The kernel cannot make the root
+    of an overlay opaque, so containerd, Docker and podman show everything; engines without overlay, and the
+    specification, wipe it.""",
+    "squash the image, or remove paths one by one",
+    codes="ROOTOPQ",
+    sources="image-spec layer.md Opaque Whiteout",
+)
+def root_opaque(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for hit in subject.names.whiteouts:
+        if hit.path == b"/" + _OPAQUE and hit.layer:
+            yield rule.found(
+                f"layer L{hit.layer + 1} has an opaque whiteout in its root: overlay engines keep all lower files, "
+                "others show none",
+                subject.place(hit),
+            )
+
+
+@rule(
+    "GHOST-NAME",
+    "A name is listed and does not exist",
+    "low",
+    "strengths",
+    "kernel",
+    """A whiteout in a directory that no lower layer shares, or beside an opaque mark, has nothing to hide.  The kernel
+    then lists the name and answers "no such file" for it: ls prints question marks, backup tools stop.""",
+    "leave out whiteouts for what is not there",
+    codes="GHOST",
+    sources="overlayfs.rst, whiteouts and opaque directories",
+)
+def ghost_name(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    if subject.rootfs.refusal is not None:
+        return
+    ghosts: list[Hit] = []
+    for hit in subject.names.whiteouts:
+        parent, _, name = hit.path.rpartition(b"/")
+        if name == _OPAQUE:
+            continue
+        try:
+            children = subject.rootfs.merged(parent or b"/").children
+        except ImagepeelError:
+            continue
+        child = children.get(name[4:])
+        if child is not None and getattr(child, "kind", "") == "ghost":
+            ghosts.append(hit)
+    if ghosts:
+        shown = [text(hit.path.rpartition(b"/")[0] + b"/" + hit.path.rpartition(b"/")[2][4:]) for hit in ghosts]
+        yield rule.found(
+            f"{listed(shown, 4)} {'is' if len(ghosts) == 1 else 'are'} listed by ls and cannot be opened: a whiteout "
+            "hides nothing there",
+            *[subject.place(hit) for hit in ghosts[:10]],
+        )
+
+
+@rule(
+    "WHITEOUT-NAMES",
+    "A directory is named like a whiteout",
+    "medium",
+    "headcount",
+    "infosec",
+    """The specification reserves names that start with `.wh.` for whiteouts.  A directory of that name really appears
+    with overlay engines, and is taken for a removal, or left out, by others.""",
+    "rename it",
+    codes="WHNAME",
+    sources="image-spec layer.md Whiteouts",
+)
+def whiteout_names(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for layer in subject.layers:
+        for number, directory in enumerate(layer.table.dirs):
+            if not any(part.startswith(b".wh.") and not part.startswith(b".wh..wh.") for part in directory.split(b"/")):
+                continue
+            index = next((i for i, at in enumerate(layer.table.columns()[0]) if at == number), None)
+            if index is not None:
+                yield rule.found(
+                    f"layer L{layer.index + 1} has files below /{text(directory)}, a whiteout by its name",
+                    subject.at(layer.index, index),
+                )
+
+
+@rule(
+    "AUFS-LEFTOVER",
+    "Bookkeeping of an old storage driver is in a layer",
+    "low",
+    "strengths",
+    "tooling",
+    """`.wh..wh.plnk`, `.wh..wh.aufs` and `.wh..wh.orph` belong to AUFS, which Docker used long ago.  Today's engines
+    disagree: some skip them, some show them as files.""",
+    "build the image again",
+    codes="AUFS",
+    sources="moby#15517",
+)
+def aufs(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    hits = [
+        hit
+        for hit in subject.names.whiteouts
+        if hit.path.rpartition(b"/")[2].startswith(b".wh..wh.") and not hit.path.endswith(_OPAQUE)
+    ]
+    if hits:
+        yield rule.found(
+            f"{count(len(hits), 'entry', 'entries')} of AUFS: {listed([text(hit.path) for hit in hits], 3)}",
+            *[subject.place(hit) for hit in hits[:10]],
+        )
+
+
+@rule(
+    "BASE-WHITEOUT",
+    "The base layer removes something",
+    "low",
+    "strengths",
+    "tooling",
+    """There is nothing below the base layer.  containerd applies such a whiteout to the layer itself and may delete a
+    file of it, Docker and podman refuse or leave a name behind that cannot be opened.""",
+    "flatten the layers when cutting an image apart",
+    codes="BASEWHITEOUT",
+    sources="image-spec layer.md Whiteouts",
+)
+def base_whiteout(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    if subject.image.record.kind == "layer":
+        return
+    hits = [hit for hit in subject.names.whiteouts if hit.layer == 0]
+    hits = [hit for hit in hits if not hit.path.rpartition(b"/")[2].startswith(b".wh..wh.")]
+    if hits:
+        yield rule.found(
+            f"the base layer holds {count(len(hits), 'whiteout')}: {listed([text(hit.path) for hit in hits], 3)}",
+            *[subject.place(hit) for hit in hits[:10]],
+        )
+
+
+RULES: tuple[Rule, ...] = (
+    link_shadowed,
+    parent_not_described,
+    resurrected,
+    root_opaque,
+    ghost_name,
+    whiteout_names,
+    aufs,
+    base_whiteout,
+)

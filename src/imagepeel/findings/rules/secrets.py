@@ -1,0 +1,256 @@
+"""Secrets that everybody with the image has: in files, in deleted files, in the environment and in history."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from imagepeel.evidence import raw, text
+from imagepeel.findings import detectors
+from imagepeel.findings.detectors import Secret
+from imagepeel.findings.finding import Finding
+from imagepeel.findings.history import build_arguments
+from imagepeel.findings.names import SECRET_ENDS, SECRET_NAMES, Hit
+from imagepeel.findings.rule import Rule, rule
+from imagepeel.findings.words import count, listed
+
+if TYPE_CHECKING:
+    from imagepeel.findings.subject import Subject
+
+_MOST_FILES = 2_000
+_PLACED = re.compile(
+    rb"/(?:\.docker/config\.json|\.kube/config|\.aws/(?:credentials|config)|\.config/.*|kaniko/\.docker/config\.json|"
+    rb"\.?containers/auth\.json|\.composer/auth\.json|root/config|\.ssh/[^/]+)$"
+)
+_GENERIC = frozenset({b"config", b"config.json", b"credentials", b"identity", b"auth.json", b"key.json"})
+
+
+def candidates(subject: Subject) -> list[Hit]:
+    """Members whose name says that a secret may be inside; small regular files only."""
+    names = subject.names
+    found = []
+    for hit in sorted({*names.named(*SECRET_NAMES), *names.ending(*SECRET_ENDS)}):
+        entry = subject.layers[hit.layer].table[hit.entry]
+        if entry.kind != "file" or not 0 < entry.size <= detectors.MOST_BYTES:
+            continue
+        if hit.path.rsplit(b"/", 1)[-1] in _GENERIC and not _PLACED.search(hit.path):
+            continue
+        if detectors.is_published_example(hit.path):
+            continue
+        found.append(hit)
+    return found[:_MOST_FILES]
+
+
+def secrets_of(subject: Subject) -> dict[bytes, list[tuple[Hit, tuple[Secret, ...]]]]:
+    """Path to members with secrets, base layer first; read once for all rules."""
+    known = subject.cache.get("secrets")
+    if known is None:
+        known = {}
+        for hit in candidates(subject):
+            secrets = detectors.detect(hit.path, subject.read_entry(hit, detectors.MOST_BYTES))
+            if secrets:
+                known.setdefault(hit.path, []).append((hit, secrets))
+        subject.cache["secrets"] = known
+    return known
+
+
+def _what(secrets: tuple[Secret, ...]) -> str:
+    return listed([f"{secret.kind} {secret.masked}" for secret in secrets], 4)
+
+
+def _severity(secrets: tuple[Secret, ...]) -> str:
+    return "high" if any(secret.proved for secret in secrets) else "medium"
+
+
+@rule(
+    "SHIPPED-SECRET",
+    "A secret is in a file of the image",
+    "high",
+    "headcount",
+    "infosec",
+    """Everybody who can pull the image can read the file.  A registry is no vault, and a private one is shared by more
+    people than the secret was meant for.""",
+    "mount it at run time (--mount type=secret while building); then replace the secret, since it has been shipped",
+    codes="W32",
+    sources="docs.docker.com build secrets, google/osv-scalibr#1297",
+)
+def shipped_secret(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for path, members in secrets_of(subject).items():
+        seen = [(hit, secrets) for hit, secrets in members if subject.visible(hit)]
+        if not seen:
+            continue
+        hit, secrets = seen[-1]
+        lines = [f"line {secret.line}: {secret.kind} {secret.masked}" for secret in secrets]
+        others = [other for other, _ in members if other != hit]
+        yield rule.found(
+            f"{text(path)} holds {_what(secrets)}",
+            (subject.place(hit), "secret-file"),
+            *[(subject.place(other), "secret-file") for other in others],
+            severity=_severity(secrets),
+            details=lines,
+        )
+
+
+@rule(
+    "DELETED-SECRET",
+    "Deleted is not gone: a removed file with a secret is still shipped",
+    "high",
+    "headcount",
+    "infosec",
+    """`rm` in a later layer writes a tombstone and nothing else.  The layer below still carries the file, every pull
+    transfers it, and one line of shell brings it back.""",
+    "never COPY it: use --mount=type=secret, or a stage that is thrown away; then replace the secret",
+    codes="W33",
+    sources="nestjs-boilerplate#775, google/osv-scalibr#1297, moby/buildkit secrets",
+)
+def deleted_secret(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for path, members in secrets_of(subject).items():
+        if any(subject.visible(hit) for hit, _ in members):
+            continue
+        hit, secrets = members[-1]
+        gone = subject.whiteout_of(hit.layer, path)
+        later = subject.node(path, follow=False)
+        if gone is not None:
+            how = f"removed by layer L{gone.layer + 1}"
+        elif later is not None and later.layer is not None and later.layer > hit.layer:
+            how = f"replaced by layer L{later.layer + 1}"
+        else:
+            how = "hidden from the container"
+        yield rule.found(
+            f"{text(path)} was {how} and is still in layer L{hit.layer + 1}, with {_what(secrets)}",
+            (subject.place(hit), "secret-file"),
+            *([subject.place(gone)] if gone is not None else []),
+            *[(subject.place(other), "secret-file") for other, _ in members[:-1]],
+            severity=_severity(secrets),
+            details=[f"line {secret.line}: {secret.kind} {secret.masked}" for secret in secrets],
+        )
+
+
+@rule(
+    "SECRET-IN-ENV",
+    "A secret is in ENV or in a label",
+    "high",
+    "headcount",
+    "infosec",
+    """ENV and LABEL are stored in plain text in the config.  `docker inspect`, every registry interface and every child
+    process show them.""",
+    "pass it at run time, best as a file; then replace it",
+    codes="W32",
+    sources="nodebestpractices#714, product-os/jellyfish#6111",
+)
+def secret_in_env(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for index, entry in enumerate(subject.config.env):
+        name, equals, value = entry.partition("=")
+        if not equals:
+            continue
+        proved = _proved(value)
+        if proved:
+            yield rule.found(
+                f"the variable {name} holds {_what(proved)}",
+                (subject.pointer(f"/config/Env/{index}"), "secret-config"),
+            )
+        elif detectors.is_secret_name(name) and len(value) >= 6 and not detectors.is_placeholder(value):
+            yield rule.found(
+                f"the variable {name} has the value {detectors.mask(value)}",
+                (subject.pointer(f"/config/Env/{index}"), "secret-config"),
+                severity="medium",
+            )
+    for key, value in subject.config.labels.items():
+        proved = _proved(value)
+        if proved:
+            pointer = "/config/Labels/" + key.replace("~", "~0").replace("/", "~1")
+            yield rule.found(f"the label {key} holds {_what(proved)}", (subject.pointer(pointer), "secret-config"))
+
+
+def _proved(value: str) -> tuple[Secret, ...]:
+    data = raw(value[: detectors.MOST_BYTES])
+    if len(data) < 16:
+        return ()
+    return tuple(secret for secret in detectors.detect(b"", data) if secret.proved)
+
+
+@rule(
+    "SECRET-IN-HISTORY",
+    "A build argument with a secret is in history",
+    "high",
+    "headcount",
+    "infosec",
+    """Build arguments are no build secrets: the builder writes `|1 TOKEN=value` in front of every RUN that could see
+    it, into the history that travels with the image.""",
+    "use --mount=type=secret; then replace the secret",
+    codes="W32",
+    sources="docs.docker.com ARG, nodebestpractices#714",
+)
+def secret_in_history(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    told: set[str] = set()
+    for step in subject.instructions:
+        proved = tuple(detectors.tokens(raw(step.text)))
+        named = []
+        for argument in build_arguments(step.text) if step.word == "RUN" else ():
+            name, _, value = argument.partition("=")
+            if detectors.is_secret_name(name) and len(value) >= 6 and not detectors.is_placeholder(value):
+                named.append((name, value))
+        if step.word == "ARG":
+            name, equals, value = step.text.partition("=")
+            if equals and detectors.is_secret_name(name) and len(value) >= 6 and not detectors.is_placeholder(value):
+                named.append((name, value))
+        fresh = [(name, value) for name, value in named if f"{name}={value}" not in told]
+        told.update(f"{name}={value}" for name, value in fresh)
+        if not fresh and not proved:
+            continue
+        what = [f"{name} {detectors.mask(value)}" for name, value in fresh]
+        what += [f"{secret.kind} {secret.masked}" for secret in proved]
+        yield rule.found(
+            f"history step {step.step} shows {listed(what)}",
+            (subject.pointer(f"/history/{step.step}/created_by", step.step), "secret-config"),
+            severity="high" if proved else "medium",
+        )
+
+
+@rule(
+    "HOST-IDENTITY",
+    "Every container of this image has the same identity",
+    "medium",
+    "headcount",
+    "infosec",
+    """An SSH host key, a machine-id or a random seed that was made while building is shared by all containers and by
+    everybody with the image.  Clients cannot tell one from another, and whoever has the image can impersonate it.""",
+    "delete it in the layer that makes it, and create it at the first start",
+    codes="W67",
+    sources="machine-id(5), sshd(8)",
+)
+def host_identity(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    names = subject.names
+    keys = [
+        hit
+        for hit in names.named(b"ssh_host_rsa_key", b"ssh_host_dsa_key", b"ssh_host_ecdsa_key", b"ssh_host_ed25519_key")
+        if hit.path.startswith(b"/etc/ssh/")
+    ]
+    shown = subject.shown(keys)
+    if shown:
+        yield rule.found(
+            f"{count(len(shown), 'SSH host key')} made while building: {listed([text(hit.path) for hit in shown])}",
+            *[(subject.place(hit), "secret-file") for hit in shown],
+        )
+    for hit in subject.shown([hit for hit in names.named(b"machine-id") if hit.path == b"/etc/machine-id"]):
+        data = subject.read_entry(hit, 64).strip()
+        if re.fullmatch(rb"[0-9a-f]{32}", data):
+            yield rule.found(
+                f"/etc/machine-id is fixed to {text(data[:4])}...: every container claims to be the same machine",
+                (subject.place(hit), "secret-file"),
+                severity="low",
+            )
+    for hit in subject.shown([hit for hit in names.named(b"random-seed") if b"/systemd/" in hit.path]):
+        yield rule.found(
+            f"{text(hit.path)} gives every container the same seed", (subject.place(hit), "entry"), severity="low"
+        )
+    for hit in subject.shown([hit for hit in names.ending(b".key") if hit.path.endswith(b"/ssl-cert-snakeoil.key")]):
+        yield rule.found(
+            f"{text(hit.path)} was made while building: all containers share it",
+            (subject.place(hit), "entry"),
+            severity="low",
+        )
+
+
+RULES: tuple[Rule, ...] = (shipped_secret, deleted_secret, secret_in_env, secret_in_history, host_identity)

@@ -1,0 +1,270 @@
+"""State: data that is in layers and should not be, or that is lost with the container."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from imagepeel.evidence import text
+from imagepeel.findings.finding import Finding, Part, figure
+from imagepeel.findings.names import DATABASES, SERVERS, Hit
+from imagepeel.findings.rule import Rule, rule
+from imagepeel.findings.words import count, listed, size
+from imagepeel.formats.tar.header import DIRECTORY
+
+if TYPE_CHECKING:
+    from imagepeel.findings.subject import Subject
+
+_RUN_DIRS = (b"/run/", b"/var/run/", b"/tmp/", b"/var/lock/", b"/var/tmp/")
+_BOUND = (b"/etc/hosts", b"/etc/hostname", b"/etc/resolv.conf")
+
+
+@rule(
+    "VOLUME-CONTENT",
+    "Files were added below a VOLUME after it was declared",
+    "low",
+    "weaknesses",
+    "tooling",
+    """The classic builder threw writes below a VOLUME away, BuildKit keeps them; a mount at run time hides them either
+    way.  Images built FROM this one cannot undo the VOLUME.""",
+    "declare VOLUME last, or not at all: -v works without it",
+    codes="W40",
+    sources="moby#41209, moby#3465",
+)
+def volume_content(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    volumes = [path for path in subject.run.volumes if path.startswith("/") and len(path.strip("/")) > 0]
+    if not volumes:
+        return
+    for path in volumes:
+        step = next((s.step for s in subject.instructions if s.word == "VOLUME" and path in s.text), None)
+        if step is None:
+            continue
+        prefix = path.strip("/").encode("utf-8", "surrogateescape")
+        for layer in subject.layers:
+            if layer.step is None or layer.step <= step:
+                continue
+            inside = {
+                number
+                for number, directory in enumerate(layer.table.dirs)
+                if directory == prefix or directory.startswith(prefix + b"/")
+            }
+            if not inside:
+                continue
+            hits = [
+                Hit(layer.index, i, b"/" + layer.table.path(i))
+                for i, number in enumerate(layer.table.columns()[0])
+                if number in inside and layer.table.meta(i).type != DIRECTORY
+            ]
+            if hits:
+                yield rule.found(
+                    f"layer {layer.label} puts {count(len(hits), 'file')} below VOLUME {path}, declared before it",
+                    subject.place(hits[0]),
+                    subject.pointer(f"/history/{step}/created_by", step),
+                )
+
+
+@rule(
+    "ANONYMOUS-VOLUME",
+    "Every run makes a new volume without a name",
+    "low",
+    "weaknesses",
+    "operations",
+    """Docker and podman create a volume for each VOLUME path that nobody mounts.  The data survives the container,
+    under 64 random letters; containerd ignores VOLUME, so there it is lost with the container.""",
+    "mount a named volume: docker run -v data:PATH",
+    codes="W41",
+    sources="docker-library/mysql#255, docker-library/postgres#445, mastodon#1080",
+)
+def anonymous_volume(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    if subject.run.volumes:
+        yield rule.found(
+            f"each run without -v makes {count(len(subject.run.volumes), 'anonymous volume')}: "
+            f"{listed(list(subject.run.volumes))}",
+            subject.pointer("/config/Volumes"),
+            profiles=("docker@28", "podman@5.8"),
+        )
+
+
+@rule(
+    "BAKED-DATABASE",
+    "A database's files are in a layer",
+    "medium",
+    "weaknesses",
+    "operations",
+    """The data directory of a database server was initialised while building.  Every replica starts with the same data
+    and the same identity, writes copy whole files up, and all of it is lost with the container.""",
+    "initialise at the first start, on a volume",
+    codes="W42",
+    sources="docker-library/postgres#445, docker-library/postgres#569, ehrbase#455",
+)
+def baked_database(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    hits = subject.shown(subject.names.named(*DATABASES))
+    found: dict[tuple[bytes, str], Hit] = {}
+    for hit in hits:
+        directory, _, name = hit.path.rpartition(b"/")
+        table = subject.layers[hit.layer].table
+        if table.size(hit.entry) == 0 or directory.startswith((b"/usr/share/", b"/usr/lib/", b"/proc")):
+            continue
+        if any(directory.startswith(other + b"/") for other, _ in found):
+            continue
+        found.setdefault((directory, DATABASES[name]), hit)
+    for (directory, server), hit in sorted(found.items()):
+        parts = _sizes(subject, directory)
+        total = sum(part.value for part in parts)
+        yield rule.found(
+            f"{text(directory)} is a data directory of {server} with {size(total)}",
+            subject.place(hit),
+            figures=[figure(f"files below {text(directory)}", "bytes", parts)],
+        )
+
+
+def _sizes(subject: Subject, directory: bytes) -> list[Part]:
+    out = []
+    for path, node in subject.rootfs.walk(directory):
+        if node.is_file:
+            out.append(Part(label=text(path), value=node.size))
+        if len(out) >= 100_000:
+            break
+    return out
+
+
+@rule(
+    "DATABASE-WITHOUT-VOLUME",
+    "A database server writes into the container's disposable layer",
+    "low",
+    "weaknesses",
+    "operations",
+    """The process is a database server and no VOLUME is declared.  Without -v all writes land in the layer that goes
+    away with the container, at the speed of a copy-on-write filesystem.""",
+    "mount a volume on its data directory, and say so in the documentation",
+    codes="W43",
+    sources="ehrbase#455, gocd#45",
+)
+def database_without_volume(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    if subject.run.volumes or not subject.starts:
+        return
+    start = subject.prediction()
+    words = [*subject.argv, *(start.pid1.argv if start.pid1 is not None else ())]
+    words += (subject.shell_line or "").split()
+    for word in words:
+        server = SERVERS.get(word.rsplit("/", 1)[-1].encode("utf-8", "surrogateescape"))
+        if server is not None:
+            yield rule.found(
+                f"the command starts {server} ({word}) and the image declares no volume", subject.command_place()
+            )
+            return
+
+
+@rule(
+    "STALE-LOCK",
+    "A pid or lock file of a process that is long gone",
+    "low",
+    "weaknesses",
+    "operations",
+    """A service ran while building and left its pid file.  At the next start it says "already running", about a process
+    of the build machine.""",
+    "remove it in the same RUN, and stop the service cleanly",
+    codes="W44",
+    sources="docker-library/php#53, wger#414",
+)
+def stale_lock(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    hits = []
+    for hit in subject.names.ending(b".pid", b"lock"):
+        name = hit.path.rpartition(b"/")[2]
+        if not hit.path.startswith(_RUN_DIRS) or subject.layers[hit.layer].table.meta(hit.entry).type != b"0":
+            continue
+        locks = name.endswith((b".pid", b".lock")) or (name.startswith(b".X") and name.endswith(b"-lock"))
+        if locks and not hit.path.startswith((b"/var/lock/dpkg", b"/run/lock/dpkg")):
+            hits.append(hit)
+    shown = subject.shown(hits)
+    if shown:
+        yield rule.found(
+            f"{listed([text(hit.path) for hit in shown], 4)} {'belongs' if len(shown) == 1 else 'belong'} to a process "
+            "of the build",
+            *[subject.place(hit) for hit in shown[:10]],
+        )
+
+
+@rule(
+    "BOUND-OVER",
+    "A file is covered by the runtime's own",
+    "info",
+    "friends",
+    "networking",
+    """Engines mount their own /etc/hosts, /etc/hostname and /etc/resolv.conf into every container.  What a build step
+    writes there is never seen.""",
+    "--add-host, --dns and --hostname at run time; extra_hosts in a compose file",
+    codes="W45",
+    sources="openshift/origin#11046",
+)
+def bound_over(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    hits = [
+        hit
+        for hit in subject.names.named(b"hosts", b"hostname", b"resolv.conf")
+        if hit.path in _BOUND and hit.layer > 0 and subject.layers[hit.layer].table.size(hit.entry) > 0
+    ]
+    shown = subject.shown(hits)
+    if shown:
+        yield rule.found(
+            f"{listed([text(hit.path) for hit in shown])} written by layer L{shown[0].layer + 1} "
+            f"{'is' if len(shown) == 1 else 'are'} never seen in a container",
+            *[subject.place(hit) for hit in shown],
+        )
+
+
+@rule(
+    "MOUNTED-OVER",
+    "Files lie where the runtime mounts something",
+    "low",
+    "friends",
+    "kernel",
+    """/proc, /sys and /dev are mounted before the process exists, and plain containerd also puts a tmpfs on /run: files
+    of the image below them are shipped and never seen.""",
+    "keep them elsewhere, and create what belongs into /run at the start",
+    codes="W46",
+    sources="runtime-spec config-linux.md Default Filesystems",
+)
+def mounted_over(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    if subject.windows:
+        return
+    found: dict[bytes, list[tuple[Hit, int]]] = {}
+    for layer in subject.layers:
+        table = layer.table
+        inside = {
+            number: top
+            for number, directory in enumerate(table.dirs)
+            if (top := directory.partition(b"/")[0]) in (b"proc", b"sys", b"dev", b"run")
+        }
+        if not inside:
+            continue
+        for index, number in enumerate(table.columns()[0]):
+            here = inside.get(number)
+            if here is None or table.meta(index).type != b"0" or not table.size(index):
+                continue
+            hit = Hit(layer.index, index, b"/" + table.path(index))
+            if len(found.setdefault(here, [])) < 1000 and subject.visible(hit):
+                found[here].append((hit, table[index].stored_size))
+    for top, hits in sorted(found.items()):
+        if not hits:
+            continue
+        parts = [Part(label=text(hit.path), value=number) for hit, number in hits]
+        where = "plain containerd puts a tmpfs there" if top == b"run" else "every runtime mounts its own there"
+        yield rule.found(
+            f"{count(len(hits), 'file')} below /{text(top)} with {size(sum(p.value for p in parts))} cannot be seen: "
+            f"{where}",
+            *[subject.place(hit) for hit, _ in hits[:5]],
+            severity="info" if top == b"run" else "low",
+            profiles=("containerd@2",) if top == b"run" else (),
+            figures=[figure(f"below /{text(top)}", "bytes", parts)],
+        )
+
+
+RULES: tuple[Rule, ...] = (
+    volume_content,
+    anonymous_volume,
+    baked_database,
+    database_without_volume,
+    stale_lock,
+    bound_over,
+    mounted_over,
+)

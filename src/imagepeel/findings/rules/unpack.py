@@ -1,0 +1,198 @@
+"""Layers that runtimes refuse to unpack, by cause.  Each is a start failure: there is no container at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from imagepeel.evidence import Location, text
+from imagepeel.findings.finding import Finding
+from imagepeel.findings.rule import Rule, rule
+
+if TYPE_CHECKING:
+    from imagepeel.findings.subject import Subject
+    from imagepeel.formats.tar.table import Entry
+    from imagepeel.rootfs.changes import Refusal
+
+_ENGINES = ("containerd@2",)
+_UNREAL = (b"", b".", b"..")
+
+
+def _entry(subject: Subject, refusal: Refusal) -> Entry | None:
+    table = subject.layers[refusal.layer].table
+    return table[refusal.entry] if refusal.entry < len(table) else None
+
+
+def cause(subject: Subject) -> str:
+    """Which rule of this file explains the refusal; "" without a refusal."""
+    refusal = subject.rootfs.refusal
+    if refusal is None or (not subject.image.complete and not any(layer.error for layer in subject.layers)):
+        return ""
+    entry = _entry(subject, refusal)
+    if entry is None:
+        layer = subject.layers[refusal.layer]
+        error = layer.error
+        return "DAMAGED-STREAM" if error is not None and error.code == "stream-damaged" else "DAMAGED-TAR"
+    if entry.type == b"S":
+        return "OLD-SPARSE"
+    if entry.kind in ("unknown", "global-header"):
+        return "UNKNOWN-ENTRY-TYPE"
+    if entry.kind == "hardlink":
+        return "LINK-ACROSS-LAYERS" if _is_below(subject, refusal.layer, entry) else "LINK-WITHOUT-TARGET"
+    if entry.is_whiteout:
+        return "WHITEOUT-NAMELESS" if entry.name[4:] in _UNREAL else "WHITEOUT-ORDER"
+    if _after_whiteout(subject, refusal.layer, entry):
+        return "WHITEOUT-ORDER"
+    return "UNPACK-REFUSED"
+
+
+def _is_below(subject: Subject, layer: int, entry: Entry) -> bool:
+    """Whether the target of a hardlink is an entry of a lower layer and not of this one."""
+    target = b"/" + b"/".join(part for part in entry.link.split(b"/") if part not in (b"", b"."))
+    for index in range(layer, -1, -1):
+        table = subject.layers[index].table
+        directory, _, name = target[1:].rpartition(b"/")
+        try:
+            number = table.dirs.index(directory)
+        except ValueError:
+            continue
+        dirs = table.columns()[0]
+        if any(at == number and table.basename(i) == name for i, at in enumerate(dirs)):
+            return index < layer
+    return False
+
+
+def _after_whiteout(subject: Subject, layer: int, entry: Entry) -> bool:
+    """Whether a whiteout of the same layer removes the entry's own path or a directory it stands in."""
+    for hit in subject.names.whiteouts:
+        if hit.layer != layer:
+            continue
+        parent, _, name = hit.path.rpartition(b"/")
+        gone = parent + b"/" + name[4:]
+        if entry.path == gone or entry.path.startswith(gone + b"/"):
+            return True
+    return False
+
+
+def _refused(
+    id: str, title: str, why: str, fix: str, codes: str = "", sources: str = "", role: str = "tooling"
+) -> Rule:
+    def check(rule: Rule, subject: Subject) -> Iterator[Finding]:
+        refusal = subject.rootfs.refusal
+        if refusal is None or cause(subject) != rule.id:
+            return
+        entry = _entry(subject, refusal)
+        place = (
+            subject.at(refusal.layer, refusal.entry)
+            if entry is not None
+            else Location(layer=refusal.layer, layer_offset=refusal.offset, path=refusal.path or None)
+        )
+        name = text(entry.raw_name) if entry is not None else refusal.path
+        where = f"entry {refusal.entry} ({name})" if name else f"entry {refusal.entry}"
+        yield rule.found(
+            f"containerd cannot unpack layer L{refusal.layer + 1}: {refusal.reason}, at {where}",
+            place,
+            profiles=_ENGINES,
+            details=["what is shown of this image is the best effort of the specification without the refused entries"],
+        )
+
+    return rule(id, title, "high", "strengths", role, why, fix, codes=codes, sources=sources)(check)
+
+
+WHITEOUT_ORDER = _refused(
+    "WHITEOUT-ORDER",
+    "A whiteout and what it removes stand in the same layer",
+    """Within one layer a path may be removed or brought, not both in this order.  Overlay engines turn a whiteout into
+    a device with the name of the file: a second entry of that name cannot be made any more, and unpacking stops.
+    The specification says that whiteouts only concern lower layers.""",
+    "write whiteouts first, and a removed directory that is made again as an opaque one",
+    "ORDER",
+    "image-spec layer.md Whiteouts, project-stacker/stacker#627",
+)
+WHITEOUT_NAMELESS = _refused(
+    "WHITEOUT-NAMELESS",
+    "A whiteout names nothing, or the directory itself",
+    """`.wh.`, `.wh..` and `.wh...` leave an empty name, `.` or `..`.  Engines refuse them; an extractor that follows
+    them deletes the directory around it.""",
+    "remove the entry",
+    "",
+    "image-spec layer.md: MUST NOT remove resources from outside",
+    role="infosec",
+)
+LINK_ACROSS_LAYERS = _refused(
+    "LINK-ACROSS-LAYERS",
+    "A hardlink points into a lower layer",
+    """Engines unpack each layer alone, so the target is not there: link: no such file or directory.  Engines that apply
+    layers one after the other do not notice.""",
+    "pack the target into the same layer, or make it a symbolic link",
+    "XLINK",
+    "image-spec layer.md Hardlinks",
+)
+LINK_WITHOUT_TARGET = _refused(
+    "LINK-WITHOUT-TARGET",
+    "A hardlink has no target",
+    """The target is missing, comes later in the same layer, or is a directory.  A tar is unpacked in order, so a
+    hardlink can only name what stands before it.""",
+    "write the target before its hardlinks",
+    "",
+    "image-spec layer.md Hardlinks",
+)
+OLD_SPARSE = _refused(
+    "OLD-SPARSE",
+    "A file is stored in the old GNU sparse format",
+    """GNU tar writes files with holes as type S.  Every Go runtime refuses that type, although the same libraries could
+    read it.""",
+    "tar --sparse --format=posix, or without --sparse",
+    "SPARSE83",
+    "docker/cli#6153, GNU tar manual",
+)
+UNKNOWN_TYPE = _refused(
+    "UNKNOWN-ENTRY-TYPE",
+    "An entry has a type that runtimes do not handle",
+    """A tar can hold contiguous files, dump directories and volume labels.  Container runtimes stop at them: unhandled
+    tar header type.""",
+    "pack with GNU tar --format=posix or bsdtar",
+    "",
+    "containerd pkg/archive/tar.go",
+)
+DAMAGED_TAR = _refused(
+    "DAMAGED-TAR",
+    "The tar of a layer breaks off",
+    """A header is damaged or the stream is cut.  Runtimes refuse the layer; some tools (Python's tarfile among them)
+    silently stop listing, so that later files seem never to have existed.""",
+    "build or fetch the image again",
+    "HDRDATA, tar-damaged",
+    "POSIX.1 pax, golang/go archive/tar",
+    role="operations",
+)
+DAMAGED_STREAM = _refused(
+    "DAMAGED-STREAM",
+    "The compressed bytes of a layer are damaged",
+    """The gzip or zstd stream ends early, fails its own check, or is followed by something else.  No runtime unpacks
+    it.""",
+    "build or fetch the image again",
+    "stream-damaged",
+    "RFC 1952, RFC 8878",
+    role="operations",
+)
+UNPACK_REFUSED = _refused(
+    "UNPACK-REFUSED",
+    "containerd refuses to unpack a layer",
+    """The runtime stops at an entry that it cannot create: a name too long for Linux, a path through a file, a loop of
+    links.""",
+    "pack the layer without that entry",
+    "",
+    "containerd pkg/archive/tar.go",
+)
+
+RULES: tuple[Rule, ...] = (
+    WHITEOUT_ORDER,
+    WHITEOUT_NAMELESS,
+    LINK_ACROSS_LAYERS,
+    LINK_WITHOUT_TARGET,
+    OLD_SPARSE,
+    UNKNOWN_TYPE,
+    DAMAGED_TAR,
+    DAMAGED_STREAM,
+    UNPACK_REFUSED,
+)
