@@ -49,6 +49,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Memory that a zstd frame may ask for: the 2^27 of `zstd -d` without --long."""
     xz_memory_bytes: int = 256 * MiB
     """Memory that an xz stream may ask for."""
+    disk_bytes: int = 64 * GiB
+    """Content written to disk by one extract or flatten; holes of sparse files are free in a directory."""
     file_bytes: int = 16 * MiB
     """One file of an image read whole into memory: passwd, scripts, ELF headers, ld.so.cache."""
     symlink_hops: int = 40
@@ -63,6 +65,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             json_bytes=4 * MiB,
             documents=1_000,
             layer_bytes=8 * GiB,
+            disk_bytes=8 * GiB,
             ratio=200,
             ratio_floor=64 * MiB,
             entries=1_000_000,

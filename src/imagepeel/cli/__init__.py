@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "forge": ("imagepeel.cli.forge", "Make a teaching image, good or broken on purpose."),
     "schema": ("imagepeel.cli.schema", "Print the JSON Schema of what a command writes with --json."),
     "version": ("imagepeel.cli.version", "Show the versions that a bug report needs."),
+    "extract": ("imagepeel.cli.extract", "Write the filesystem into a directory, safe by default."),
 }
 """Command name -> (module that holds `command`, short help), in the order of `imagepeel --help`."""
 

@@ -53,26 +53,25 @@ class LayerContent:
             if self._spilled is not None:
                 return self._spilled.pread(offset, count) if count > 0 else b""
             while count > 0:
-                piece = self._piece_with(offset)
-                if not piece:
+                part = self._piece_with(offset, count)
+                if not part:
                     break
-                part = piece[:count]
                 parts.append(part)
                 offset += len(part)
                 count -= len(part)
         return b"".join(parts)
 
-    def _piece_with(self, offset: int) -> bytes:
-        """Return decompressed bytes that start at `offset`, b"" past the end."""
+    def _piece_with(self, offset: int, count: int) -> bytes:
+        """Return at most `count` decompressed bytes that start at `offset`, b"" past the end."""
         end = self._piece_at + len(self._piece)
         if self._piece_at <= offset < end:
-            return self._piece[offset - self._piece_at :]
+            return self._piece[offset - self._piece_at : offset - self._piece_at + count]
         index = bisect_right(self._offsets, offset) - 1
         if self._stream is None or offset < end or (offset - end > _NEAR and self._offsets[index] > end):
             if len(self._access) == 1 and self._kind != "gzip" and self._stream is not None:
                 self._restarts += 1
                 if self._restarts > _PATIENCE:
-                    return self._spill(offset)
+                    return self._spill(offset, count)
             self._stream = self._from(self._access[index])
             self._piece, self._piece_at = b"", self._offsets[index]
         try:
@@ -80,7 +79,7 @@ class LayerContent:
                 self._piece_at += len(self._piece)
                 self._piece = piece
                 if offset < self._piece_at + len(piece):
-                    return piece[offset - self._piece_at :]
+                    return piece[offset - self._piece_at : offset - self._piece_at + count]
         except CodecError as damage:
             self._stream = None
             raise Malformed(
@@ -92,13 +91,13 @@ class LayerContent:
         self._piece = b""
         return b""
 
-    def _spill(self, offset: int) -> bytes:
+    def _spill(self, offset: int, count: int) -> bytes:
         """Keep the whole content in a temporary file and return a piece of it from `offset`."""
         self._stream = None
         name = f"layer L{self._layer + 1}"
         self._spilled = decompress_to_spool(self._source, self._kind, self._limits, name)
         self._piece, self._piece_at = b"", 0
-        return self._spilled.pread(offset, CHUNK)
+        return self._spilled.pread(offset, min(count, CHUNK))
 
     def _from(self, point: Checkpoint) -> Iterator[bytes]:
         decoder = make_decoder(self._kind, self._limits, point)

@@ -260,6 +260,7 @@ TYPES: dict[str, str] = {
     "process": "imagepeel.render.results_process:ProcessOutput",
     "forge": "imagepeel.render.results:ForgeOutput",
     "version": "imagepeel.render.results:VersionResult",
+    "extract": "imagepeel.export.report:ExtractReport",
 }
 """Command -> where the type of its `--json` is (`module:name`); of a listing, that of each line."""
 

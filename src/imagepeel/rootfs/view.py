@@ -67,7 +67,8 @@ class Rootfs:
         self._open = opener
         self._steps = steps
         self._limits = limits
-        self._next_ino = 1
+        # Nodes that are made from entries carry the entry's number; all others are numbered when they are met.
+        self._next_ino = 1 + sum(len(layer.table) for layer in layers)
 
     def __repr__(self) -> str:
         return f"<Rootfs {self.label}>"
@@ -81,6 +82,11 @@ class Rootfs:
         if not self.complete:
             notes.append("incomplete: a layer could not be read")
         return self.view + (f" ({'; '.join(notes)})" if notes else "")
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds that the archive was opened with."""
+        return self._limits
 
     @property
     def root(self) -> Merged:
@@ -150,14 +156,14 @@ class Rootfs:
         yield base, self._node(merged if merged is not None else found.node)
         if merged is None:
             return
-        stack = [(b"" if base == b"/" else base, iter(sorted(_fresh(merged).items())))]
+        stack = [(b"" if base == b"/" else base, iter(sorted(merged.peek().items())))]
         while stack:
             prefix, names = stack[-1]
             for name, child in names:
                 path = prefix + b"/" + name
                 yield path, self._node(child)
                 if isinstance(child, Merged):
-                    stack.append((path, iter(sorted(_fresh(child).items()))))
+                    stack.append((path, iter(sorted(child.peek().items()))))
                     break
             else:
                 stack.pop()
@@ -170,6 +176,8 @@ class Rootfs:
         return found
 
     def _number(self, found: Merged | Inode) -> None:
+        if not found.ino and isinstance(found, Merged):
+            found.ino = found.top.ino
         if not found.ino:
             found.ino = self._next_ino
             self._next_ino += 1
@@ -230,11 +238,6 @@ class Rootfs:
         return RootfsPath(self, "/") / name
 
 
-def _fresh(merged: Merged) -> dict[bytes, Merged | Inode]:
-    """Return the children, merged anew unless somebody already keeps them."""
-    return merged._children if merged._children is not None else merged._read()
-
-
 def build(
     layers: Sequence[LayerEntries],
     view: str = "runtime",
@@ -284,9 +287,11 @@ def build(
 
 
 def _unpack_alone(layers: Sequence[LayerEntries], uppers: list[Tree]) -> Refusal | None:
+    first_ino = 1
     for layer in layers:
         parents = uppers[::-1]
-        upper = lazy_upper(layer, parents)
+        upper = lazy_upper(layer, parents, first_ino)
+        first_ino += len(layer.table)
         if upper is None:
             upper = Tree()
             refusal = containerd.unpack_layer(upper, layer, overlay=layer.index > 0, parents=parents)
@@ -297,9 +302,11 @@ def _unpack_alone(layers: Sequence[LayerEntries], uppers: list[Tree]) -> Refusal
 
 
 def _unpack_by_engine(layers: Sequence[LayerEntries], uppers: list[Tree], rules: docker.Rules) -> Refusal | None:
+    first_ino = 1
     for layer in layers:
         # These engines copy nothing to implied directories, so a regular layer needs nothing from the ones below.
-        upper = lazy_upper(layer, ()) if docker.same_as_plain(layer.table, rules) else None
+        upper = lazy_upper(layer, (), first_ino) if docker.same_as_plain(layer.table, rules) else None
+        first_ino += len(layer.table)
         played = upper is None
         if upper is None:
             upper = Tree()

@@ -1,0 +1,87 @@
+"""`imagepeel extract`: the filesystem of a view as a directory."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from imagepeel.cli import common
+from imagepeel.cli.settings import Settings
+from imagepeel.render.escape import terminal
+
+if TYPE_CHECKING:
+    from imagepeel.export.report import ExtractReport
+
+
+@click.command()
+@common.archive
+@click.argument("directory", metavar="DIR", type=click.Path())
+@click.option(
+    "--preserve",
+    is_flag=True,
+    help="Keep owners, devices, set-uid bits and extended attributes.  Needs root; only for images that you trust.",
+)
+@click.option(
+    "--best-effort", is_flag=True, help="Write also what a runtime would refuse to unpack, or what lacks a layer."
+)
+@click.option("--check-case", is_flag=True, help="Refuse names that differ only in case, also where the disk does not.")
+@common.view
+@common.json
+@common.settings
+def command(settings: Settings, directory: str, preserve: bool, best_effort: bool, check_case: bool) -> None:
+    """Write the filesystem of an image into DIR, which must be absent or empty.
+
+    Nothing outside DIR is touched, whatever the image says.  By default everything belongs to you, and devices,
+    set-uid bits and extended attributes are left out; what was left out is listed.
+
+    While it is written, DIR holds the file .imagepeel-partial: where it stands, the tree is incomplete.
+    """
+    from imagepeel.export.extract import MARKER, materialize
+
+    with settings.open() as archive:
+        image = settings.scanned(archive)
+        rootfs = settings.rootfs(image)
+        if not best_effort:
+            settings.finish(image)
+        try:
+            report = materialize(rootfs, directory, preserve=preserve, best_effort=best_effort, check_case=check_case)
+        except BaseException:
+            if os.path.lexists(os.path.join(directory, MARKER.decode())):
+                sys.stderr.write(f"note: {terminal(directory)} is incomplete, as {MARKER.decode()} in it says\n")
+            raise
+        if settings.json:
+            from imagepeel.render.json import dumps
+
+            click.echo(dumps("extract", report))
+        else:
+            for line in report_lines(report):
+                click.echo(line)
+        if best_effort:
+            settings.finish(image, rootfs=rootfs)
+
+
+def report_lines(report: ExtractReport) -> list[str]:
+    """Return the report in lines for people."""
+    from imagepeel.render.size import human, plural
+
+    counts = (
+        plural(report.directories, "directory"),
+        plural(report.files, "file"),
+        plural(report.hardlinks, "hardlink"),
+        plural(report.symlinks, "symlink"),
+        plural(report.devices, "device"),
+        plural(report.fifos, "fifo"),
+    )
+    parts = ", ".join(words for words in counts if not words.startswith("0 "))
+    holes = f" and {human(report.hole_bytes)} of holes" if report.hole_bytes else ""
+    shown = terminal(report.directory)
+    out = [f"{shown}: {parts or 'nothing'}; {human(report.bytes)} of content{holes} ({report.view} view)"]
+    width = max((len(f"{o.count:,}") for o in report.omissions), default=0)
+    if report.omissions:
+        out.append("left out:" if report.preserve else "left out (root can keep most of it with --preserve):")
+    for omission in report.omissions:
+        out.append(f"  {omission.count:>{width},}  {terminal(omission.what)}, as of {terminal(omission.example)}")
+    return out

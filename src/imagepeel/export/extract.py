@@ -1,0 +1,193 @@
+"""Write the filesystem of a view into a directory, and nothing outside of it: see `docs/explanation/extract.md`."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from imagepeel.errors import ImagepeelError, LimitExceeded, Malformed, MissingBlob, UsageError
+from imagepeel.evidence import Location, text
+from imagepeel.export.collisions import check_names, folds_names
+from imagepeel.export.handles import Handles, open_root, require_handles
+from imagepeel.export.plan import Plan, make_plan
+from imagepeel.export.report import ExtractReport, Omissions
+from imagepeel.export.writer import Writer
+
+if TYPE_CHECKING:
+    from imagepeel.limits import Limits
+    from imagepeel.rootfs.view import Rootfs
+
+MARKER = b".imagepeel-partial"
+"""The file inside the directory that says "this tree is incomplete"; it is removed at the very end."""
+
+_MARKER_TEXT = (
+    b"This directory is incomplete: imagepeel extract is still writing it, was interrupted or failed.\n"
+    b"Remove the directory and extract again.\n"
+)
+Progress = Callable[[int], None]
+
+
+def materialize(
+    rootfs: Rootfs,
+    directory: str | os.PathLike[str],
+    *,
+    preserve: bool = False,
+    best_effort: bool = False,
+    check_case: bool = False,
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+) -> ExtractReport:
+    """Write the whole tree of a view into `directory`, which must be absent or empty, and say what was left out.
+
+    By default nothing is written that could act on this machine: no owners but the caller's, no devices, no
+    set-uid or set-gid bits, no extended attributes.  `preserve` keeps all of them and needs root.
+    `best_effort` writes a tree that a runtime would refuse to unpack, or that lacks a layer, as far as it is known.
+    `check_case` refuses names that differ only in case even where this filesystem tells them apart.  `limits`
+    replaces those of the archive; `progress` gets counts of content bytes as they are written.
+
+    The directory holds `.imagepeel-partial` and has mode 0700 until all is done.  UsageError when the directory is
+    in use, when root is missing for `preserve`, and when names would fall together; Malformed for a refused image
+    and for bytes that changed since they were verified; MissingBlob for an incomplete one; LimitExceeded past
+    `Limits.disk_bytes`, before anything is written; OSError for what this machine refuses.
+    """
+    require_handles()
+    if preserve and os.geteuid() != 0:
+        raise UsageError(
+            "keeping owners, devices and set-uid bits needs root",
+            hint="run it as root on a machine made for that, or leave out --preserve",
+        )
+    if not best_effort:
+        check_whole(rootfs)
+    omissions = Omissions()
+    plan = make_plan(rootfs, omissions, preserve=preserve)
+    most = (limits or rootfs.limits).disk_bytes
+    if plan.bytes > most:
+        raise LimitExceeded(
+            f"the tree has {plan.bytes} bytes of content, more than the {most} allowed",
+            hint="raise Limits.disk_bytes if you trust the image",
+        )
+    if check_case:
+        check_names(plan)
+    target = os.fspath(directory)
+    made = _prepare(target)
+    root = open_root(target)
+    try:
+        return _write(rootfs, target, root, made, plan, omissions, preserve, best_effort, progress)
+    finally:
+        os.close(root)
+
+
+def check_whole(rootfs: Rootfs) -> None:
+    """Raise Malformed for a view that a runtime refuses and MissingBlob for one that lacks a layer."""
+    refusal = rootfs.refusal
+    if refusal is not None:
+        other = "" if rootfs.view == "spec" else ", or --view spec where that accepts it"
+        raise Malformed(
+            f"the {rootfs.view} view refuses to unpack this image: {refusal.reason}",
+            Location(layer=refusal.layer, entry=refusal.entry, layer_offset=refusal.offset, path=refusal.path or None),
+            f"take the tree without the refused entries with --best-effort{other}",
+        )
+    if not rootfs.complete:
+        raise MissingBlob(
+            "a layer of this image is not here or could not be read",
+            hint="save or copy the image again with all its layers, or take what is there with --best-effort",
+        )
+
+
+def _prepare(target: str) -> bool:
+    """Make the directory, or see that it is an empty one; return whether it was made."""
+    try:
+        os.makedirs(target, 0o700)
+        return True
+    except FileExistsError:
+        pass
+    if os.path.islink(target) or not os.path.isdir(target):
+        what = "a symbolic link" if os.path.islink(target) else "no directory"
+        raise UsageError(f"{target} is {what}", hint="name a directory that does not exist yet")
+    names = os.listdir(os.fsencode(target))
+    if any(name.startswith(MARKER) for name in names):
+        raise UsageError(
+            f"{target} holds an extraction that was interrupted", hint="remove that directory and run the command again"
+        )
+    if names:
+        raise UsageError(f"{target} is not empty", hint="name a directory that does not exist yet")
+    return False
+
+
+def _write(
+    rootfs: Rootfs,
+    target: str,
+    root: int,
+    made: bool,
+    plan: Plan,
+    omissions: Omissions,
+    preserve: bool,
+    best_effort: bool,
+    progress: Progress | None,
+) -> ExtractReport:
+    # Nobody else may enter while the tree is written: a stranger could move directories about under our hands.
+    before = os.fstat(root).st_mode & 0o7777
+    os.fchmod(root, 0o700)
+    marker = _marker_name(plan)
+    _mark(root, marker)
+    try:
+        if folds_names(root, marker):
+            check_names(plan)
+        _check_space(root, plan)
+    except ImagepeelError:
+        os.unlink(marker, dir_fd=root)
+        os.fchmod(root, before)
+        if made:
+            os.rmdir(target)
+        raise
+    with Handles(root) as handles:
+        writer = Writer(rootfs, handles, omissions, preserve=preserve, progress=progress)
+        writer.write(plan)
+        os.unlink(marker, dir_fd=root)
+        writer.finish_root(plan.root)
+    return ExtractReport(
+        directory=target,
+        view=rootfs.view,
+        preserve=preserve,
+        best_effort=best_effort and (rootfs.refusal is not None or not rootfs.complete),
+        directories=len(plan.directories),
+        files=len(plan.files),
+        hardlinks=len(plan.links),
+        symlinks=plan.symlinks,
+        devices=plan.devices,
+        fifos=plan.fifos,
+        bytes=writer.bytes,
+        hole_bytes=writer.hole_bytes,
+        omissions=omissions.result(),
+    )
+
+
+def _marker_name(plan: Plan) -> bytes:
+    """Return a name for the marker that the image itself does not use."""
+    name, number = MARKER, 1
+    while name in plan.top:
+        number += 1
+        name = MARKER + b"-%d" % number
+    return name
+
+
+def _mark(root: int, name: bytes) -> None:
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=root)
+    try:
+        os.write(descriptor, _MARKER_TEXT)
+    finally:
+        os.close(descriptor)
+    if len(os.listdir(root)) != 1:
+        raise OSError(errno.ENOTEMPTY, "somebody else is writing into the directory", text(name))
+
+
+def _check_space(root: int, plan: Plan) -> None:
+    space = os.fstatvfs(root)
+    free = space.f_bavail * space.f_frsize
+    if plan.bytes > free:
+        raise UsageError(
+            f"the tree needs {plan.bytes} bytes and the filesystem has {free} free",
+            hint="extract to another filesystem",
+        )
