@@ -14,10 +14,9 @@ from collections.abc import Sequence
 
 from imagepeel.formats.tar.header import CHAR, DIRECTORY, HARDLINK, SYMLINK
 from imagepeel.formats.tar.table import ESCAPES, WHITEOUT, Entry, EntryTable
-from imagepeel.rootfs.changes import KIND, OPAQUE, LayerEntries, new_inode
+from imagepeel.rootfs.changes import KIND, OPAQUE, LayerEntries, bound_time, new_inode, owner
 from imagepeel.rootfs.containerd import apply_metadata
 from imagepeel.rootfs.inode import NAME_MAX, PATH_MAX, Errno, Inode, Tree
-
 
 _MOST_IMPLIED = 250_000
 """Directories that no entry describes: real layers have some ten thousand, hostile names make millions."""
@@ -68,9 +67,12 @@ class LazyLayer:
     """What the lazy directories of one layer share."""
 
     __slots__ = (
+        "commons",
         "dir_ids",
+        "first_ino",
         "groups",
         "index",
+        "is_dir",
         "last_link",
         "link_count",
         "links",
@@ -81,11 +83,14 @@ class LazyLayer:
         "table",
     )
 
-    def __init__(self, layer: LayerEntries, parents: Sequence[Tree]) -> None:
+    def __init__(self, layer: LayerEntries, parents: Sequence[Tree], first_ino: int) -> None:
         self.table = layer.table
         self.index = layer.index
+        self.first_ino = first_ino
+        """Inode number of entry 0: fixed, so that nodes made anew for each walk keep their numbers."""
         self.parents = parents
         self.groups = Groups(layer.table)
+        self.is_dir = [meta.type == DIRECTORY for meta in layer.table.metas]
         self.dir_ids = {path: i for i, path in enumerate(self.table.dirs)}
         self.subdirs: dict[bytes, list[bytes]] = {}
         """Directory -> names of directories in it that no entry of this layer describes."""
@@ -96,9 +101,13 @@ class LazyLayer:
         """That entry -> the last entry whose header sets the shared metadata."""
         self.link_count: dict[int, int] = {}
         self.shared: dict[int, Inode] = {}
+        self.commons: list[tuple[str, int, int, int, tuple[int, int] | None] | None] = [None] * len(self.table.metas)
+        """What inodes of equal headers share: kind, mode, uid, gid, device; made on first use."""
 
     def inode(self, i: int) -> Inode:
         """Return the inode of a member that is no directory."""
+        if i not in self.links and i not in self.last_link:
+            return self._lone(i)
         table = self.table
         origin = self.links.get(i, i)
         last = self.last_link.get(origin)
@@ -112,6 +121,32 @@ class LazyLayer:
             apply_metadata(node, Entry(table, last))
             node.nlink = 1 + self.link_count[origin]
             self.shared[origin] = node
+        node.ino = self.first_ino + origin
+        return node
+
+
+    def _lone(self, i: int) -> Inode:
+        """Return the inode of a member under one name: what `new_inode` and `apply_metadata` make, in one step."""
+        table = self.table
+        number = table._meta[i]
+        common = self.commons[number]
+        if common is None:
+            meta = table.metas[number]
+            kind = KIND[meta.type]
+            mode = 0o777 if kind == "symlink" else meta.mode & 0o7777
+            device = (meta.major, meta.minor) if kind in ("char", "block") else None
+            common = self.commons[number] = (kind, mode, owner(meta.uid, 0), owner(meta.gid, 0), device)
+        kind, mode, uid, gid, device = common
+        node = Inode(kind, mode, uid, gid, device=device, layer=self.index, entry=i)
+        if kind == "file":
+            node.size = table._size[i]
+        elif kind == "symlink":
+            node.target = table.links.get(i, b"")
+            node.size = len(node.target)
+        node.mtime = bound_time(table.mtime(i))
+        if i in table.extras:
+            apply_metadata(node, Entry(table, i))
+        node.ino = self.first_ino + i
         return node
 
 
@@ -127,6 +162,7 @@ class LazyDir(Inode):
         self._made: dict[bytes, Inode] | None = None
         self.opaque = path in lazy.opaque
         if entry is not None:
+            self.ino = lazy.first_ino + entry
             apply_metadata(self, Entry(lazy.table, entry))
         elif path:
             self._inherit()
@@ -165,6 +201,9 @@ class LazyDir(Inode):
     def children(self, value: dict[bytes, Inode] | None) -> None:
         """Accept what Inode.__init__ assigns; the real children are made on demand."""
 
+    def peek(self) -> dict[bytes, Inode]:
+        return self._made if self._made is not None else self.make()
+
     def make(self) -> dict[bytes, Inode]:
         """Return the children without keeping them."""
         lazy = self.lazy
@@ -172,24 +211,27 @@ class LazyDir(Inode):
         prefix = self.path + b"/" if self.path else b""
         out: dict[bytes, Inode] = {}
         directory = lazy.dir_ids.get(self.path)
-        flags = table._flags
+        flags, metas, is_dir = table._flags, table._meta, lazy.is_dir
         for i in groups.indexes(directory) if directory is not None else ():
             name = groups.name(i)
             if flags[i] & WHITEOUT:
                 if name != OPAQUE:
                     out[name[4:]] = Inode("char", 0, device=(0, 0), layer=lazy.index, entry=i)
                 continue
-            out[name] = LazyDir(lazy, prefix + name, i) if table.meta(i).type == DIRECTORY else lazy.inode(i)
+            out[name] = LazyDir(lazy, prefix + name, i) if is_dir[metas[i]] else lazy.inode(i)
         for name in lazy.subdirs.get(self.path, ()):
             out[name] = LazyDir(lazy, prefix + name, None)
         return out
 
 
-def lazy_upper(layer: LayerEntries, parents: Sequence[Tree]) -> Tree | None:
-    """Return the unpacked tree of a regular layer, or None when the order of its entries matters."""
+def lazy_upper(layer: LayerEntries, parents: Sequence[Tree], first_ino: int = 1) -> Tree | None:
+    """Return the unpacked tree of a regular layer, or None when the order of its entries matters.
+
+    `first_ino` is the inode number of its first entry; the next layer's starts behind the last one.
+    """
     if layer.error is not None:
         return None
-    lazy = LazyLayer(layer, parents)
+    lazy = LazyLayer(layer, parents, first_ino)
     if not _regular(lazy):
         return None
     return Tree(LazyDir(lazy, b"", None))

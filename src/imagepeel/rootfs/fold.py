@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from imagepeel.formats.tar.header import REGULAR
-from imagepeel.rootfs.columns import LazyDir
 from imagepeel.rootfs.delta import changed_fields, has_uppers, need_uppers, same_content
 from imagepeel.rootfs.inode import Inode
 
@@ -112,9 +111,7 @@ class Event(NamedTuple):
 
 def listing(node: Inode) -> Mapping[bytes, Inode]:
     """Return the children of a layer's directory without making it keep them."""
-    if isinstance(node, LazyDir) and node._made is None:
-        return node.make()
-    return node.children or {}
+    return node.peek()
 
 
 def events(rootfs: Rootfs) -> Iterator[Event]:

@@ -8,9 +8,12 @@ it show up as names that cannot be stat'ed.  An opaque mark on a layer's root is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from imagepeel.rootfs.inode import Inode
+
+Listing = Callable[[Inode], Mapping[bytes, Inode]]
+"""How the children of one layer's directory are taken: kept for later, or made for one look."""
 
 
 class Merged:
@@ -32,11 +35,15 @@ class Merged:
     def children(self) -> dict[bytes, Merged | Inode]:
         """Name -> what is there; merged on first use and kept."""
         if self._children is None:
-            self._children = self._read()
+            self._children = self._read(_kept)
         return self._children
 
-    def _read(self) -> dict[bytes, Merged | Inode]:
-        return _merge(self.stack)
+    def peek(self) -> dict[bytes, Merged | Inode]:
+        """Return the children for one look: merged anew unless somebody keeps them, and not kept."""
+        return self._children if self._children is not None else self._read(_fresh)
+
+    def _read(self, listing: Listing) -> dict[bytes, Merged | Inode]:
+        return _merge(self.stack, listing)
 
 
 class Plain(Merged):
@@ -44,7 +51,7 @@ class Plain(Merged):
 
     __slots__ = ()
 
-    def _read(self) -> dict[bytes, Merged | Inode]:
+    def _read(self, listing: Listing) -> dict[bytes, Merged | Inode]:
         children = self.stack[0].children or {}
         return {name: Plain((child,)) if child.kind == "dir" else child for name, child in children.items()}
 
@@ -52,10 +59,18 @@ class Plain(Merged):
 _GHOST = "ghost"
 
 
-def _merge(stack: tuple[Inode, ...]) -> dict[bytes, Merged | Inode]:
+def _kept(node: Inode) -> Mapping[bytes, Inode]:
+    return node.children or {}
+
+
+def _fresh(node: Inode) -> Mapping[bytes, Inode]:
+    return node.peek()
+
+
+def _merge(stack: tuple[Inode, ...], listing: Listing) -> dict[bytes, Merged | Inode]:
     out: dict[bytes, Merged | Inode] = {}
     if len(stack) == 1:
-        for name, child in (stack[0].children or {}).items():
+        for name, child in listing(stack[0]).items():
             if child.is_whiteout:
                 ghost = Inode(_GHOST, child.mode, layer=child.layer, entry=child.entry)
                 out[name] = ghost
@@ -65,7 +80,7 @@ def _merge(stack: tuple[Inode, ...]) -> dict[bytes, Merged | Inode]:
     open_: dict[bytes, list[Inode]] = {}  # directories whose search goes on below
     closed: set[bytes] = set()
     for layer in stack:
-        for name, child in (layer.children or {}).items():
+        for name, child in listing(layer).items():
             if name in closed:
                 continue
             piled = open_.get(name)
