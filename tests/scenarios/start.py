@@ -258,3 +258,16 @@ scenario(
 # S2: nothing to run is the engine's business: there is no bundle to start
 scenario("argv-nothing", "S2 F9", "F9", entrypoint=None)
 scenario("argv-empty-string-only", "S2 F9", "F9", entrypoint=[""])
+
+# J1: what whole engines refuse; the bare runtimes know no volumes
+scenario("volume-new", "F38", "RUNS", volumes=["/data"])
+scenario("volume-over-directory", "F38", "RUNS", D("data"), F("data/x", "1"), volumes=["/data"])
+scenario("volume-over-file", "F38", "RUNS", F("data", "1"), volumes=["/data"])
+scenario("volume-over-link-to-file", "F38", "RUNS", L("data", "etc/passwd"), volumes=["/data"])
+scenario("stop-signal-known", "S9", "RUNS", stop_signal="SIGQUIT")
+scenario("stop-signal-unknown", "S9 W62", "RUNS", stop_signal="SIGNOPE")
+scenario("stop-signal-number", "S9", "RUNS", stop_signal="9")
+scenario("run-is-a-link-to-a-file", "S6", "RUNS", L("run", "etc/passwd"))
+scenario("etc-is-a-file", "S3", "RUNS", F("bin/report", REPORT, 0o755), F("etc", "x"), base=False)
+scenario("no-etc-at-all", "S3", "RUNS", F("bin/report", REPORT, 0o755), base=False)
+scenario("platform-mismatch", "S7", "RUNS", architecture="arm64", options={"host_arch": "amd64"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -103,7 +104,11 @@ def look(rootfs: Rootfs, path: bytes | str, actor: Actor, cwd: bytes | str = b"/
         return Look(path=name, errno="ENOENT", resolution=empty, node=None)
     if b"\0" in name:  # no system call can carry it
         return Look(path=name, errno="EINVAL", resolution=rootfs.resolve(b"/"), node=None)
-    found = rootfs.resolve(name, cwd=raw(cwd))
+    directory = raw(cwd)
+    if not name.startswith(b"/") and directory != b"/" and rootfs.resolve(directory).node is None:
+        # The engine makes the working directory; its path is canonical, so joining the words is right.
+        name, directory = posixpath.normpath(directory + b"/" + name), b"/"
+    found = rootfs.resolve(name, cwd=directory)
     blocker = closed_directory(rootfs, found, actor)
     if blocker is not None and found.errno != "ENAMETOOLONG":
         return Look(path=name, errno="EACCES", resolution=found, node=None, blocker=blocker)

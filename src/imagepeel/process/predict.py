@@ -8,12 +8,11 @@ import msgspec
 
 from imagepeel.evidence import Location
 from imagepeel.formats.passwd import go_quote
+from imagepeel.process import create, intent, kernel, lookup, profiles, trace, user, verdict
 from imagepeel.process import cwd as workdir
 from imagepeel.process import env as environment
-from imagepeel.process import intent, kernel, lookup, profiles, trace, user, verdict
 from imagepeel.process.access import Actor
 from imagepeel.process.additions import additions
-from imagepeel.process.bundle_mounts import mounts
 from imagepeel.process.intent import Wanted
 from imagepeel.process.kernel import Call
 from imagepeel.process.machines import goarch
@@ -25,7 +24,7 @@ from imagepeel.process.values import Credentials, EnvVar, Prediction, Step, Verd
 if TYPE_CHECKING:
     from imagepeel.rootfs import Rootfs
 
-_CONFIG_ROWS = frozenset({"F9", "F39"})  # proved by the config alone
+_CONFIG_ROWS = frozenset({"F9", "F39", "F41"})  # proved by the config alone
 
 HOSTNAME = "<container-id>"
 """Stands for the host name that the engine makes up when none is given."""
@@ -81,14 +80,15 @@ def predict(
     engine, runtime or capability; whatever the image contains ends in a verdict.
     """
     setting = settle(config, options or Options(), architecture)
-    return _Run(rootfs, setting, complete).predict()
+    return _Run(rootfs, setting, complete, config).predict()
 
 
 class _Run:
     """One prediction under way: the trace grows, the first failure is kept."""
 
-    def __init__(self, rootfs: Rootfs, setting: Setting, complete: bool) -> None:
+    def __init__(self, rootfs: Rootfs, setting: Setting, complete: bool, config: Any) -> None:
         self.rootfs = rootfs
+        self.config = config
         self.complete = complete
         self.setting = setting
         self.engine = setting.engine
@@ -99,6 +99,7 @@ class _Run:
         self.failure: Verdict | None = None
         self.land: Userland | None = None
         self.host_env = ""
+        self._init = False
 
     def fail(self, failure: Verdict) -> None:
         if self.failure is None:
@@ -121,8 +122,21 @@ class _Run:
         )
         self._platform()
         if not argv.argv:
-            self._no_command()
+            self.fail(create.no_command(self.engine, self.runtime, setting.label))
         words = argv.argv
+        refused = create.refusal(self.rootfs, self.config, wanted, options, self.engine, setting.label)
+        if refused is not None:
+            self.steps.append(
+                Step(
+                    rule="S1",
+                    judge="J1",
+                    title="The engine looks at the image",
+                    outcome=refused.id or "unknown",
+                    detail=(refused.why or refused.reason,),
+                    where=refused.where,
+                )
+            )
+            self.fail(refused)
         credentials = self._user()
         place = self._cwd(credentials)
         env, entries = self._env(credentials)
@@ -144,46 +158,15 @@ class _Run:
                 + ("the engine warns and goes on" if self.engine.family in {"docker", "podman"} else "nobody checks")
             )
 
-    def _no_command(self) -> None:
-        fix = "give the image an ENTRYPOINT or CMD, or name a command"
-        why = "neither Entrypoint nor Cmd is set, and no command was given"
-        family, label = self.engine.family, self.setting.label
-        if family == "podman":
-            message = "no command or entrypoint provided, and no CMD or ENTRYPOINT from image"
-            self.fail(verdict.by_engine(self.engine, label, "F9", message, why, fix, created=False))
-            return
-        if family == "bundle":
-            if self.runtime.family == "crun":
-                self.fail(
-                    verdict.by_runtime(
-                        self.engine, self.runtime, label, "F9", "EINVAL", "open executable: Invalid argument", why, fix
-                    )
-                )
-                return
-            self.fail(
-                verdict.by_runtime(
-                    self.engine, self.runtime, label, "F9", "EINVAL", "args must not be empty", why, fix, kind="bare"
-                )
-            )
-            return
-        message = "no command specified"
-        if family == "docker" and self.engine.version < (23,):
-            message = "No command specified"
-        if family == "containerd":
-            message = "args must not be empty"
-            self.fail(
-                verdict.by_runtime(self.engine, self.runtime, label, "F9", "EINVAL", message, why, fix, kind="bare")
-            )
-            return
-        self.fail(verdict.by_engine(self.engine, label, "F9", message, why, fix, created=False))
-
     def _user(self) -> Credentials:
         options, wanted, engine = self.setting.options, self.setting.wanted, self.engine
         spec, origin = (options.user, "option") if options.user is not None else (wanted.user, "image")
         who, fix = user.resolve(self.rootfs, spec or "", origin, options, engine)
         found = who.credentials
         if self.setting.options.run_as_non_root and engine.family == "k8s":
-            self._non_root(spec or "", found)
+            refused = create.non_root(spec or "", found.uid, engine, self.setting.label)
+            if refused is not None:
+                self.fail(refused)
         if who.message:
             self.steps.append(
                 Step(
@@ -217,32 +200,6 @@ class _Run:
             )
         )
         return found
-
-    def _non_root(self, spec: str, found: Credentials) -> None:
-        """Kubernetes' runAsNonRoot looks at the config's string only (F39)."""
-        name = spec.split(":", 1)[0]
-        where = trace.config_place("/config/User")
-        if not name or name == "0":
-            message = "container has runAsNonRoot and image will run as root"
-            fix = "set a numeric USER other than 0, or runAsUser"
-        elif not name.isdigit():
-            message = (
-                f"container has runAsNonRoot and image has non-numeric user ({name}), cannot verify user is non-root"
-            )
-            fix = f"write USER {found.uid} instead of {name}, or set runAsUser"
-        else:
-            return
-        self.fail(
-            verdict.by_engine(
-                self.engine,
-                self.setting.label,
-                "F39",
-                message,
-                "the kubelet reads the config, not /etc/passwd",
-                fix,
-                where,
-            )
-        )
 
     def _cwd(self, credentials: Credentials) -> workdir.Workdir:
         options, wanted = self.setting.options, self.setting.wanted
@@ -375,7 +332,9 @@ class _Run:
         place: workdir.Workdir,
         origin: tuple[str, ...],
     ) -> str | None:
-        self._mount_points()
+        blocked = create.mount_points(self.rootfs, self.engine, self.setting.label)
+        if blocked is not None:
+            self.fail(blocked)
         bare = place.kind == "bare"
         crun = self.runtime.family == "crun"
         if place.kind == "engine" or bare:
@@ -402,7 +361,14 @@ class _Run:
         if not words:
             return None
         if origin and origin[0] == "init":
-            self.depends.append(f"{words[0]}, which the engine brings from the host")
+            self._init = True
+            detail = ("the engine brings it from the host and mounts it there",)
+            self.steps.append(
+                Step(
+                    rule="S6", judge="J2", title=f"Which file {trace.quote(words[0])} is", detail=detail, path=words[0]
+                )
+            )
+            return words[0]
         path_value = next((variable.value for variable in env if variable.name == "PATH"), None)
         actor = Actor.of(credentials, credentials.effective)
         directory = "/" if place.message else place.canonical
@@ -437,8 +403,6 @@ class _Run:
                     candidates=found.candidates,
                 )
             )
-            if origin and origin[0] == "init":
-                return None
             where = trace.locate(self.rootfs, found.place) if found.place else None
             self.fail(
                 verdict.by_runtime(
@@ -456,20 +420,6 @@ class _Run:
         if crun:
             self._cwd_failure(place)
         return found.path
-
-    def _mount_points(self) -> None:
-        """Where a mount of the engine meets something else than a directory, nothing is proved."""
-        tops = {mount["destination"].split("/")[1] for mount in mounts(self.engine)}
-        tops |= {path.split("/")[1] for path in self.engine.injected}
-        for top in sorted(tops):
-            node = self.rootfs.resolve(f"/{top}", follow=False).node
-            if node is None or node.is_dir:
-                continue
-            target = self.rootfs.resolve(f"/{top}").node
-            if target is not None and target.is_dir and self.engine.family != "docker":
-                continue
-            reason = f"/{top} is a {node.kind}, and the engine mounts or makes files there"
-            self.fail(verdict.unknown(self.setting.label, reason, trace.locate(self.rootfs, f"/{top}")))
 
     def _execute(
         self,
@@ -496,6 +446,9 @@ class _Run:
             uid=credentials.uid,
             held=credentials.effective,
         )
+        if self._init:
+            self._behind_init(path, words, credentials, call, host)
+            return
         chain = kernel.execute(self.rootfs, call)
         self.steps.extend(chain.steps)
         if chain.errno:
@@ -522,6 +475,17 @@ class _Run:
         land = Userland(self.rootfs, self.engine, self.setting.label, self.setting.wanted, self.setting.options, host)
         variables = dict(entry.split("=", 1) for entry in entries)
         land.judge(chain, credentials, variables, call.cwd, path)
+        self._landed(land)
+
+    def _behind_init(self, init: str, words: tuple[str, ...], credentials: Credentials, call: Call, host: str) -> None:
+        land = Userland(self.rootfs, self.engine, self.setting.label, self.setting.wanted, self.setting.options, host)
+        variables = dict(entry.split("=", 1) for entry in call.env)
+        command = words[len(self.engine.init_argv) :]
+        land.judge_behind_init(init, words, command, credentials, variables, call.cwd)
+        self._landed(land)
+
+    def _landed(self, land: Userland) -> None:
+        """Take over what user space came to."""
         self.land = land
         self.steps.extend(land.steps)
         self.depends.extend(land.depends)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel.errors import ImagepeelError, Malformed
-from imagepeel.evidence import Location, text
+from imagepeel.evidence import Location, raw, text
 from imagepeel.formats.elf import parse_elf
 from imagepeel.process import interpreters, kernel, trace, verdict
 from imagepeel.process.access import EXECUTE, READ, WRITE, Actor, look, may
@@ -19,6 +19,7 @@ from imagepeel.process.bundle_mounts import mounts
 from imagepeel.process.interpreters import Search
 from imagepeel.process.kernel import Call, Chain
 from imagepeel.process.loader import LoaderResult, closure
+from imagepeel.process.messages import ERROR_LIBC
 from imagepeel.process.pid1 import describe
 from imagepeel.process.profiles import DEFAULT_PATH, Engine
 from imagepeel.process.shell_tail import Tail, classify
@@ -80,6 +81,57 @@ class Userland:
         self.round = max((step.round for step in chain.steps), default=0)
         frame = Frame(credentials=credentials, env=dict(env), cwd=cwd, after=_after(credentials, chain))
         self._follow(chain, execfn, frame, 0)
+
+    def judge_behind_init(
+        self,
+        init: str,
+        argv: tuple[str, ...],
+        command: tuple[str, ...],
+        credentials: Credentials,
+        env: Mapping[str, str],
+        cwd: str,
+    ) -> None:
+        """Follow a command that the engine's own init (tini, catatonit) starts as its child."""
+        nobody = Chain(steps=(), path=init, argv=argv, final=raw(init))
+        after = _after(credentials, nobody)
+        frame = Frame(credentials=credentials, env=dict(env), cwd=cwd, after=after, first=False)
+        self.round = 1
+        self._stay(nobody, frame)
+        self.wrapped.append(command)
+        found = interpreters.search(self.rootfs, command[0], env.get("PATH"), cwd, after, DEFAULT_PATH)
+        if found.path is not None and _is_s6(self.rootfs, found.path):
+            words = "s6-overlay-suexec: fatal: can only run as pid 1"
+            why = "s6-overlay's /init has to be process 1; --init takes that place"
+            self._fail(frame, "F37", "", words, 100, why, "start it without --init")
+            return
+        self._behind(frame, command, found, 0)
+
+    def _behind(self, frame: Frame, command: tuple[str, ...], found: Search, depth: int) -> None:
+        """Start a command with execvp, as tini does, and word its failure."""
+        errno = found.errno
+        if found.path is not None:
+            started = self._start(found.path, command, frame)
+            if not started.errno and started.final is not None:
+                self._follow(started, found.path, self._frame(frame, started), depth + 1)
+                return
+            errno = started.errno
+            if started.id == "F22" or not errno:
+                return  # execvp of the C library hands a text without #! to /bin/sh
+        words = ERROR_LIBC.get(errno)
+        if words is None:
+            self._unknown(f"{command[0]} cannot be started ({errno})")
+            return
+        code = {"ENOENT": 127, "EACCES": 126}.get(errno, 1)
+        why = f"the init cannot start {command[0]}: {words}"
+        self._fail(
+            frame,
+            "F36",
+            errno,
+            f"[FATAL tini (7)] exec {command[0]} failed: {words}",
+            code,
+            why,
+            f"install {command[0]} or correct the command",
+        )
 
     def _follow(self, chain: Chain, execfn: str, frame: Frame, depth: int) -> None:
         """A program starts: its loader, then what it is known to do next."""
@@ -442,6 +494,13 @@ def _after(user: Credentials, chain: Chain) -> Actor:
         override="DAC_OVERRIDE" in names,
         search="DAC_OVERRIDE" in names or "DAC_READ_SEARCH" in names,
     )
+
+
+def _is_s6(rootfs: Rootfs, path: str) -> bool:
+    """Whether a program is s6-overlay's init: /init beside its package tree."""
+    found = rootfs.resolve(path)
+    places = ("/package/admin/s6-overlay", "/etc/s6-overlay", "/etc/s6", "/usr/bin/s6-overlay-suexec")
+    return found.path == b"/init" and any(rootfs.resolve(place).node is not None for place in places)
 
 
 def _default_path(shell: str) -> str:

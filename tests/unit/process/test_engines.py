@@ -8,6 +8,7 @@ from fake_rootfs import FakeRootfs
 from imagepeel import forge
 from imagepeel.errors import UsageError
 from imagepeel.forge import programs
+from imagepeel.oci.config import ImageConfig, RunConfig
 from imagepeel.process import Options, Prediction, predict
 from imagepeel.process.intent import Wanted
 from imagepeel.process.matrix import matrix
@@ -223,3 +224,39 @@ def test_the_matrix_has_a_verdict_a_cell() -> None:
     assert {cell.verdict.id for cell in found.cells if cell.architecture == "arm64"} == {"F23"}
     assert not found.agree
     assert len(found.row("docker@28")) == len(found.architectures)
+
+
+def test_the_engines_init_stays_process_one_and_words_what_it_cannot_start() -> None:
+    options = Options(engine="docker@28", init=True)
+    good = start("docker@28", options=options)
+    assert good.verdict.kind == "RUNS"
+    assert good.pid1 is not None and good.pid1.kind == "init" and good.pid1.hears_sigterm == "yes"
+    assert good.wrapped == (("/bin/report",),)
+    verdict = start("docker@28", options=options, entrypoint=("nope",)).verdict
+    assert (verdict.id, verdict.judge, verdict.exit_code) == ("F36", "J4", 127)
+    assert verdict.text == "[FATAL tini (7)] exec nope failed: No such file or directory"
+
+
+def test_s6_refuses_to_be_anything_but_process_one() -> None:
+    files = (forge.file("init", REPORT, 0o755), forge.directory("etc/s6-overlay"))
+    assert start("docker@28", *files, entrypoint=("/init",)).verdict.kind == "RUNS"
+    verdict = start("docker@28", *files, options=Options(engine="docker@28", init=True), entrypoint=("/init",)).verdict
+    assert (verdict.id, verdict.exit_code) == ("F37", 100)
+    assert verdict.text == "s6-overlay-suexec: fatal: can only run as pid 1"
+
+
+def test_what_engines_refuse_before_there_is_a_process() -> None:
+    deep = ImageConfig(
+        diff_ids=("sha256:0",) * 126, architecture="amd64", config=RunConfig(entrypoint=("/bin/report",))
+    )
+    verdict = predict(FakeRootfs(BASE), deep, Options(engine="docker@28")).verdict
+    assert (verdict.id, verdict.message) == ("F41", "max depth exceeded")
+    assert predict(FakeRootfs(BASE), deep, Options(engine="containerd@2")).verdict.kind == "RUNS"
+    foreign = forge.file("x", "1", 0o644, 164188, 164188)
+    verdict = start("podman", foreign, options=Options(engine="podman", rootless=True)).verdict
+    assert verdict.id == "F40"
+    assert "requested 164188:164188 for /x" in verdict.message
+    assert start("podman", foreign).verdict.kind == "RUNS"
+    volume = start("docker@28", forge.file("data", "x"), volumes=("/data",)).verdict
+    assert (volume.id, volume.exit_code) == ("F38", 125)
+    assert volume.message.startswith("cannot mount volume over existing file, file exists ")
