@@ -146,6 +146,13 @@ def _rule(teller: Teller, blocks: list[Block]) -> None:
             "How to tell: ", Span(rule.sentence), ".", by=proof(place, receipt),
         )
     )  # fmt: skip
+    writer = container.writer
+    if writer is not None:
+        blocks.append(
+            claim(
+                "Probably written by ", value(writer.name), ": ", Span(writer.tell), ".", by=proof(place, receipt),
+            )
+        )  # fmt: skip
     different = [anomaly for anomaly in container.anomalies if anomaly.code == "TWO-IMAGES"]
     for anomaly in different:
         stream = teller.receipts.named("manifest.json")
@@ -259,6 +266,9 @@ def roles(teller: Teller) -> dict[str, Text]:
     found.setdefault("repositories", words("names, as Docker wrote them before 1.10"))
     if container.kind == "docker-v1":
         found["repositories"] = words("where reading starts")
+    for member in container.members:
+        if container.kind in ("docker-archive", "hybrid") and _old(member.name):
+            found.setdefault(member.name, words(dim("for Docker before 1.10")))
     for member in container.unreferenced:
         found.setdefault(member.name, words(dim("nothing points at it")))
     return found
@@ -271,7 +281,9 @@ def _table(teller: Teller) -> Table:
     if len(members) > _SHOWN:
         # This image's own parts say more than the first twelve of a long list.
         own = _own(teller)
-        ranked = sorted(members, key=lambda member: (member.name not in own, member.name not in known, member.index))
+        ranked = sorted(
+            members, key=lambda one: (one.name not in own, one.name not in known, _old(one.name), one.index)
+        )
         keep = {id(member) for member in ranked[:_SHOWN]}
         shown = [member for member in members if id(member) in keep]
     directory = teller.receipts.directory
@@ -285,6 +297,10 @@ def _table(teller: Teller) -> Table:
     return Table(
         columns=tuple(columns), rows=tuple(rows), hidden=len(members) - len(shown), all=_listing(teller).command
     )
+
+
+def _old(name: str) -> bool:
+    return name.endswith(("/VERSION", "/json"))
 
 
 def _own(teller: Teller) -> set[str]:

@@ -197,7 +197,7 @@ def _layer_nodes(teller: Teller) -> list[TreeNode]:
             nodes.append(
                 TreeNode(
                     text=words(dim(f"... {plural(len(left), 'layer')} more, {left[0].label} to {left[-1].label}")),
-                    evidence=proof(*(item.location for item in left)),
+                    evidence=proof(*(item.location for item in left), teller.receipts.listing()),
                 )
             )
         nodes.append(_layer_node(teller, layer))
@@ -225,6 +225,7 @@ def _layer_node(teller: Teller, layer: Layer) -> TreeNode:
         parts.extend(("  ", Span("verified", "good")))
     receipt = teller.receipts.layer_digest(layer) if record.digest else None
     receipt = receipt or teller.receipts.diff_id(layer) or teller.receipts.layer_digest(layer)
+    receipt = receipt or teller.receipts.listing()
     return TreeNode(text=words(*parts), evidence=proof(layer.location, receipt), level=level)
 
 
@@ -289,16 +290,16 @@ def _verified(teller: Teller, blocks: list[Block]) -> None:
                 level="bad" if bad_diffs else "",
             )
         )  # fmt: skip
-    for check in wrong_documents[:_SHOWN]:
-        stream = teller.receipts.named(check.member)
+    for item in wrong_documents[:_SHOWN]:
+        stream = teller.receipts.named(item.member)
         blocks.append(
             claim(
-                Span("Wrong: ", "bad"), "the ", check.role, " ", path(_shortened(check.member)), ": ", Span(check.detail),
-                ". Stated ", digest(short(check.digest)), ", found ", digest(short(check.actual_digest)), ".",
+                Span("Wrong: ", "bad"), "the ", item.role, " ", path(_shortened(item.member)), ": ", Span(item.detail),
+                ". Stated ", digest(short(item.digest)), ", found ", digest(short(item.actual_digest)), ".",
                 by=proof(
-                    check.stated_at,
-                    teller.receipts.digest(stream, check.digest, "what its bytes really have", expect=check.actual_digest)
-                    if stream is not None and check.actual_digest else None,
+                    item.stated_at,
+                    teller.receipts.digest(stream, item.digest, "what its bytes really have", expect=item.actual_digest)
+                    if stream is not None and item.actual_digest else None,
                 ),
                 level="bad",
             )
@@ -343,6 +344,8 @@ def _tally(total: int, wrong: int) -> tuple[Span | str, ...]:
             Span("It matches.", "good") if not wrong else Span("It does not match.", "bad"),
         )
     whole = title(few(total)) if total < 13 else number(total)
+    if total == 2 and not wrong:
+        return ("Both were recomputed. ", Span("Both match.", "good"))
     if not wrong:
         return ("All ", value(few(total)), " were recomputed. ", Span("All match.", "good"))
     return (value(whole), " were recomputed; ", Span(f"{few(wrong)} {noun(wrong, 'does', 'do')} not match.", "bad"))
@@ -424,7 +427,7 @@ def _config(teller: Teller, blocks: list[Block]) -> None:
     run = config.config
     facts = []
     if config.platform:
-        facts.append(f"it is for {config.platform}")
+        facts.append(f"the platform ({config.platform})")
     facts.append(f"{plural(len(config.env), 'environment variable')}")
     if run.labels:
         facts.append(plural(len(run.labels), "label"))
@@ -432,7 +435,7 @@ def _config(teller: Teller, blocks: list[Block]) -> None:
     facts.append(plural(len(config.diff_ids), "DiffID"))
     blocks.append(
         claim(
-            "The ", term("config"), " is one JSON document, ", value(size(_config_size(teller))), ": ",
+            "The ", term("config"), " is one JSON document of ", value(size(_config_size(teller))), ". It holds ",
             Span(joined(facts)), ".",
             by=proof(
                 teller.config_place(""),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from imagepeel.evidence import Location, Receipt, text
+from imagepeel.evidence import Evidence, Location, Receipt, text
 from imagepeel.explain.document import (
     Block,
     Column,
@@ -21,6 +21,7 @@ from imagepeel.explain.document import (
     words,
 )
 from imagepeel.explain.quoting import quote
+from imagepeel.explain.receipts import Stream
 from imagepeel.explain.teller import Teller
 from imagepeel.explain.words import exact, joined, number, plural, size
 from imagepeel.rootfs.fold import Lost
@@ -32,7 +33,7 @@ _COMPARED = 20_000
 _SUMMED = 8
 """Layers up to which one receipt adds up what all of them ship."""
 
-_KINDS = {"file": "file", "dir": "directory", "symlink": "symbolic link", "char": "device", "block": "device"}
+_KINDS = {"dir": "directory", "symlink": "symbolic link"}
 
 
 def tell(teller: Teller) -> tuple[str, list[Block]]:
@@ -52,7 +53,7 @@ def tell(teller: Teller) -> tuple[str, list[Block]]:
     _sum(teller, blocks)
     _lost(teller, blocks)
     _views(teller, blocks)
-    receipt = _total_receipt(teller)
+    receipt = _favourite(teller)
     if receipt is not None:
         blocks.append(ReceiptRef(receipt=receipt))
     return "Unpacked", blocks
@@ -62,7 +63,7 @@ def _merged(teller: Teller, blocks: list[Block]) -> None:
     rootfs = teller.rootfs
     count: Counter[str] = Counter()
     for _, node in rootfs.walk():
-        count[node.kind] += 1
+        count["device" if node.kind in ("char", "block") else node.kind] += 1
     count["dir"] -= 1
     seen = sum(number_ for kind, number_ in count.items() if kind != "ghost")
     kinds = joined(
@@ -73,7 +74,7 @@ def _merged(teller: Teller, blocks: list[Block]) -> None:
         ]
     )
     if len(teller.image.layers) > 1:
-        how = (
+        how: tuple[Span | str, ...] = (
             "A runtime unpacks each layer into a directory of its own, and the kernel lays them over each other (",
             term("overlayfs"), "). ",
         )  # fmt: skip
@@ -90,7 +91,10 @@ def _merged(teller: Teller, blocks: list[Block]) -> None:
         blocks.append(
             claim(
                 Span("This is incomplete", "bad"), ": a layer is missing or damaged, and what it would add or hide is not counted.",
-                by=proof(*(layer.location for layer in teller.image.layers if not layer.readable or layer.error)),
+                by=proof(
+                    *(layer.location for layer in teller.image.layers if not layer.readable or layer.error),
+                    teller.receipts.listing(),
+                ),
                 level="bad",
             )
         )  # fmt: skip
@@ -189,12 +193,26 @@ def _percent(share: float) -> str:
     return f"{share:.1f}%" if share < 10 else f"{share:.0f}%"
 
 
-def _example_proof(teller: Teller, fate: str) -> object:
+def _example_proof(teller: Teller, fate: str) -> Evidence | None:
     for item in teller.lost:
         if item.fate == fate:
             layer = teller.image.layers[item.layer]
             return proof(teller.entry_place(layer, item.entry), teller.receipts.entry_line(layer, item.entry))
     return None
+
+
+def _favourite(teller: Teller) -> Receipt | None:
+    """The bytes of a removed or shadowed file, still there; without one, the sum, where that is a short command."""
+    if teller.lost:
+        item = next((one for one in teller.lost if one.fate == "removed"), teller.lost[0])
+        stream = teller.receipts.entry(teller.image.layers[item.layer], item.entry)
+        if stream is not None:
+            return _still_there(stream, item)
+    return _total_receipt(teller) if len(teller.here) < 3 else None
+
+
+def _still_there(stream: Stream, item: Lost) -> Receipt:
+    return Receipt(command=stream.through("wc -c"), shows="its bytes, still there", expect=str(item.size))
 
 
 def _total_receipt(teller: Teller) -> Receipt | None:
@@ -242,11 +260,7 @@ def _lost_row(teller: Teller, item: Lost) -> Row:
         "overwritten": f"twice in {layer.label}",
     }[item.fate]
     stream = teller.receipts.entry(layer, item.entry)
-    receipt = (
-        Receipt(command=stream.through("wc -c"), shows="its bytes, still there", expect=str(item.size))
-        if stream is not None
-        else None
-    )
+    receipt = _still_there(stream, item) if stream is not None else None
     return Row(
         cells=(words(value(size(item.size))), words(path(text(item.path))), words(fate)),
         evidence=proof(teller.entry_place(layer, item.entry), receipt),

@@ -25,9 +25,9 @@ from imagepeel.explain.document import (
     value,
     words,
 )
-from imagepeel.explain.quoting import plain_text
+from imagepeel.explain.quoting import plain_text, xxd_line
 from imagepeel.explain.teller import Teller
-from imagepeel.explain.words import few, joined, plural, title
+from imagepeel.explain.words import few, joined, noun, plural, title
 from imagepeel.process import Options, predict
 from imagepeel.process.trace import vector
 
@@ -130,7 +130,7 @@ def _verdict_proof(teller: Teller, found: Prediction) -> Evidence:
         receipts.append(teller.config_receipt(place.pointer, "where the config says so"))
         place = teller.config_place(place.pointer, place.step)
     elif place is not None:
-        receipts.append(teller.at(place, "the file", "head -c 64 | xxd"))
+        receipts.append(teller.at(place, "the file", "head -c 32 | xxd", xxd_line(_head(teller, place))))
     if not any(receipts):
         receipts.extend(_inspect_any(teller, found))
     if not any(receipts):
@@ -174,25 +174,29 @@ def _request(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
             claim("The config asks for nothing: neither ", code("Entrypoint"), " nor ", code("Cmd"), ".", by=by)
         )
         return
+    count = len(found.argv)
     blocks.append(
         claim(
-            "The words come from the config: ", Span(how), ". Together they are the ", term("argv"),
-            ", ", value(plural(len(found.argv), "word")), ".", by=by,
+            "What to run stands in the config: ", Span(how), f". {'Its words are' if count > 1 else 'Its one word is'} the ",
+            term("argv"), ".", by=by,
         )
     )  # fmt: skip
+    early = found.verdict.kind == "FAILS" and found.verdict.judge in ("J1", "J2")
     if found.path is None:
+        missed = any(step.rule == "S6" and step.outcome != "ok" for step in found.steps)
         blocks.append(
             claim(
-                value(engine_name(found.engine)), " would ask for ", code(vector(found.argv)),
-                ", but the program is not found:", by=by,
+                code(vector(found.argv)), ". The program of the first word is not found."
+                if missed else ". It does not come to looking for the program.", by=by,
             )
         )  # fmt: skip
         return
     blocks.append(
         claim(
-            value(engine_name(found.engine)), " will ask the kernel, with the system call ", term("execve"), ":", by=by
+            value(engine_name(found.engine)), " would ask the kernel" if early else " will ask the kernel",
+            ", with the system call ", term("execve"), ":", by=by,
         )
-    )
+    )  # fmt: skip
     blocks.append(claim(code(found.execve), by=_path_proof(teller, found) or by))
 
 
@@ -200,7 +204,8 @@ def _path_proof(teller: Teller, found: Prediction) -> Evidence | None:
     step = next((step for step in found.steps if step.rule == "S6" and step.outcome == "ok"), None)
     if step is None or step.where is None:
         return None
-    receipt = teller.at(step.where, "the first bytes of the program", "head -c 64 | xxd", "00000000")
+    place = teller.file_of(step)
+    receipt = teller.at(place, "the first bytes of the program", "head -c 32 | xxd", xxd_line(_head(teller, place)))
     return proof(step.where, receipt, _argv_receipt(teller))
 
 
@@ -213,18 +218,18 @@ def _identity(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
     if place is not None and place.layer is not None:
         receipts.append(teller.at(place, "the users that the image knows"))
     receipts = receipts or [teller.config_receipt("/config", "the defaults for the process: no User")]
-    name = f"{user.name} " if user.name else ""
-    groups = f", groups {' '.join(map(str, user.groups[:8]))}" if user.groups else ""
-    who = (
-        ("as ", value(f"{name}({user.uid}:{user.gid})"), Span(groups))
-        if passwd is None or passwd.outcome == "ok"
-        else ("as USER ", code(user.spec or run.user), ", which cannot be resolved")
-    )
+    extra = [str(group) for group in user.groups if group != user.gid]
+    groups = f", also in {noun(len(extra), 'group')} {joined(extra[:8])}" if extra else ""
+    named = f"{user.name} ({user.uid}:{user.gid})" if user.name else f"{user.uid}:{user.gid}"
+    if passwd is None or passwd.outcome == "ok":
+        who: tuple[Span | str, ...] = ("It runs as ", value(named), groups)
+    else:
+        who = ("USER ", code(user.spec or run.user), " cannot be turned into numbers")
+    default = not run.user and not user.uid and user.name == "root"
     blocks.append(
         claim(
-            title(str(who[0])), *who[1:], ". ",
-            *(("The image sets no USER, so the process is ", value("root"), ". ") if not run.user and not user.uid else ()),
-            "It starts in ", path(found.cwd), ".",
+            *who, ", in ", path(found.cwd), ".",
+            *((" The image names no ", code("USER"), ", which means root.") if default else ()),
             by=proof(teller.config_place("/config/User"), place, *receipts),
         )
     )  # fmt: skip
@@ -305,6 +310,8 @@ def _round(teller: Teller, step: Step, label: str) -> Round:
         elif lead.startswith("the loader "):
             lead = "the loader (PT_INTERP) that the program names"
     details = [part for part in step.detail if part]
+    if lead == "a program" and details:
+        lead, details = details[0], details[1:]
     what = [Span(lead, "bad" if step.outcome not in ("ok", "unknown") else "plain")]
     if details:
         what.append(Span("; " + "; ".join(details[:3])))
@@ -326,11 +333,11 @@ def _round(teller: Teller, step: Step, label: str) -> Round:
 
 def _inspect(teller: Teller, step: Step) -> list[Receipt]:
     """The receipts of a step: its file through the filters that show the same."""
-    stream = teller.stream_at(step.where)
+    stream = teller.stream_of(step)
     if stream is None:
         return []
     out = []
-    for filter_ in step.inspect or ("head -c 64 | xxd",):
+    for filter_ in step.inspect or ("head -c 32 | xxd",):
         out.append(teller.receipts.show(stream, filter_, _shows(filter_), _expect(teller, step, filter_)))
     return out
 
@@ -350,7 +357,7 @@ def _shows(filter_: str) -> str:
 
 
 def _expect(teller: Teller, step: Step, filter_: str) -> str:
-    head = _head(teller, step.where)
+    head = _head(teller, teller.file_of(step))
     if "head -n 1" in filter_:
         line = head.partition(b"\n")[0].rstrip(b"\r")
         shown = text(line)
@@ -362,7 +369,7 @@ def _expect(teller: Teller, step: Step, filter_: str) -> str:
             loader = _INTERPRETER.search(detail)
             if loader and plain_text(loader[1]):
                 return f"[Requesting program interpreter: {loader[1]}]"
-    return "00000000" if filter_.endswith("xxd") and head else ""
+    return xxd_line(head) if filter_.endswith("xxd") else ""
 
 
 def _head(teller: Teller, place: Location | None) -> bytes:
@@ -381,7 +388,7 @@ def _bytes(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
     step = next((step for step in found.steps if step.rule == "S7" and step.round == 1), None)
     if step is None:
         return
-    head = _head(teller, step.where)
+    head = _head(teller, teller.file_of(step))
     pieces: list[Piece] = []
     if head.startswith(b"\x7fELF") and len(head) >= 20:
         order = "big" if head[5] == 2 else "little"
@@ -404,7 +411,7 @@ def _bytes(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
         ]
     if not pieces:
         return
-    receipt = teller.at(step.where, "its first bytes", "head -c 32 | xxd", "00000000")
+    receipt = teller.at(teller.file_of(step), "its first bytes", "head -c 32 | xxd", xxd_line(head))
     blocks.append(
         AnnotatedBytes(
             caption=words(
@@ -421,7 +428,7 @@ def _libraries(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
         return
     there = [library for library in found.libraries if library.path is not None]
     step = next((step for step in found.steps if step.rule == "S8"), None)
-    receipts = _inspect(teller, step) if step is not None else []
+    receipts: list[Receipt | None] = [*_inspect(teller, step)] if step is not None else []
     names = joined([library.name for library in there[:4]]) + (", ..." if len(there) > 4 else "")
     gone = [library for library in found.libraries if library.path is None]
     blocks.append(
@@ -443,18 +450,19 @@ def _pid1(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
     if first is None or found.verdict.kind == "FAILS":
         return
     place = next((step.where for step in reversed(found.steps) if step.rule == "S7"), None)
-    receipts = _inspect_any(teller, found) or [_argv_receipt(teller)]
+    receipts: list[Receipt | None] = [*_inspect_any(teller, found)] or [_argv_receipt(teller)]
     certain = "" if first.exact else " as far as the script shows"
     shown = first.path or (first.argv[0] if first.argv else "")
-    hears = {
+    slow = first.seconds_to_stop[:1].isdigit()
+    hears: dict[str, tuple[Span | str, ...]] = {
         "yes": ("It ends on ", code(first.stop_signal), ": ", Span(first.why), "."),
         "no": ("It does not react to ", code(first.stop_signal), ": ", Span(first.why), ".",
-               f" Stopping takes {first.seconds_to_stop} seconds." if first.seconds_to_stop[:1].isdigit() else ""),
-        "unknown": ("Whether ", code(first.stop_signal), " stops it is not certain: ", Span(first.why), "."),
-    }[first.hears_sigterm]  # fmt: skip
+               f" Stopping takes {first.grace_seconds} seconds, then it is killed." if slow else ""),
+        "unknown": ("Does ", code(first.stop_signal), " end it? Not certain: ", Span(first.why), "."),
+    }  # fmt: skip
     blocks.append(
         claim(
-            "Process 1 (", term("PID 1"), ") is ", path(shown), certain, ". ", *hears,
+            "Process 1 (", term("PID 1"), ") is ", path(shown), certain, ". ", *hears[first.hears_sigterm],
             by=proof(place, *receipts), level="warn" if first.hears_sigterm == "no" else "",
         )
     )  # fmt: skip

@@ -72,6 +72,12 @@ def jq_filter(pointer: str, document: Any = None) -> str:
     return out
 
 
+def xxd_line(data: bytes) -> str:
+    """Return the first line of `xxd` for bytes that start with `data`, as far as 16 of them go; "" for none."""
+    pairs = data[:16].hex(" ", -2) if data else ""
+    return f"00000000: {pairs}" if pairs else ""
+
+
 def plain_text(text: str) -> bool:
     """Say whether a text is printable ASCII, so that every tool prints it as it is."""
     return text.isascii() and text.isprintable()

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Receipt, text
-from imagepeel.explain.quoting import file_word, is_tame, jq_filter, plain_text, quote
+from imagepeel.explain.quoting import file_word, is_tame, jq_filter, plain_text, quote, xxd_line
 from imagepeel.layers.layer import Layer
 from imagepeel.oci.json_document import lookup
 from imagepeel.store.members import Member, Members
@@ -218,10 +219,18 @@ class Receipts:
         if not self._entry_nameable(layer, entry) or entry.kind == "dir":
             header = content.cut(entry.header_offset, min(512, max(0, entry.data_offset - entry.header_offset)))
             return Receipt(
-                command=f"{header.command} | xxd | head -n 8", shows=f"its header in {layer.label}", expect="00000000"
+                command=f"{header.command} | xxd | head -n 8",
+                shows=f"its header in {layer.label}",
+                expect=xxd_line(self._header(layer, entry)),
             )
         name = text(entry.raw_name)
         return Receipt(command=f"{listing} {name}", shows=f"its line in {layer.label}", expect=name)
+
+    def _header(self, layer: Layer, entry: Entry) -> bytes:
+        try:
+            return layer.content.pread(entry.header_offset, 16)
+        except ImagepeelError:
+            return b""
 
     def show(self, stream: Stream, filter_: str, shows: str, expect: str = "") -> Receipt:
         """The bytes of a stream through a filter.  Filters that read `/dev/stdin` by name get a file instead."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from imagepeel.evidence import Evidence, Location, text
+from imagepeel.evidence import Evidence, Location, Receipt, text
 from imagepeel.explain.document import (
     Block,
     Column,
@@ -70,12 +70,13 @@ def _definition(teller: Teller, blocks: list[Block]) -> None:
     image = teller.image
     history = teller.config_receipt("/history", "the build steps that the config lists")
     by = proof(teller.config_place("/history"), history or teller.receipts.listing())
+    made = sum(not step.empty_layer for step in image.history)
     if image.history:
         blocks.append(
             claim(
                 "A build step either adds a tarball (a ", term("layer"), ") or only edits the paperwork (an ",
-                term("empty layer"), "). Here ", value(few(sum(not step.empty_layer for step in image.history))),
-                " of ", value(few(len(image.history))), " say that they made a layer.", by=by,
+                term("empty layer"), "). Here ", value(few(made)),
+                " of ", value(few(len(image.history))), f" {noun(made, 'says', 'say')} that {noun(made, 'it', 'they')} made a layer.", by=by,
             )
         )  # fmt: skip
     elif not teller.flat:
@@ -95,7 +96,7 @@ def _definition(teller: Teller, blocks: list[Block]) -> None:
             )
         )
     for anomaly in image.anomalies:
-        if anomaly.code == "HISTORYMISMATCH":
+        if anomaly.code == "history-count":
             blocks.append(claim(Span(title(anomaly.message)), ".", by=by, level="warn"))
 
 
@@ -181,7 +182,8 @@ def _sum(teller: Teller, steps: bool) -> Row:
                 change = words(change, f" {sign}{number(total)}")
     cells: list[Text] = [words("all"), *((words(),) if steps else ()), words()]
     cells.extend((words(value(size(stored))), words(value(size(content))), change))
-    return Row(cells=tuple(cells), evidence=proof(*(layer.location for layer in teller.here)), total=True)
+    receipt = teller.receipts.layer_listing(teller.here[-1]) if teller.here else teller.receipts.listing()
+    return Row(cells=tuple(cells), evidence=proof(*(layer.location for layer in teller.here), receipt), total=True)
 
 
 # ---- sentences --------------------------------------------------------------------------------------------
@@ -211,7 +213,7 @@ def _compression(teller: Teller, blocks: list[Block]) -> None:
     stored, content, _ = teller.totals
     by = proof(*(layer.location for layer in teller.here[:4]), *_magics(teller))
     if set(found) == {"none"}:
-        text_ = ("They lie" if len(teller.here) > 1 else "It lies", " here uncompressed, as plain tar.")
+        text_ = ("The layers are" if len(teller.here) > 1 else "The layer is", " stored uncompressed, as plain tar.")
         blocks.append(claim(*text_, by=by))
     else:
         kinds = joined([f"{count} with {kind}" if len(found) > 1 else kind for kind, count in found.items()])
@@ -237,9 +239,7 @@ def _compression(teller: Teller, blocks: list[Block]) -> None:
 _MAGIC = {"gzip": "1f8b", "zstd": "28b52ffd", "bzip2": "425a68", "xz": "fd377a58"}
 
 
-def _magics(teller: Teller) -> list[object]:
-    from imagepeel.evidence import Receipt
-
+def _magics(teller: Teller) -> list[Receipt]:
     layer = teller.here[0]
     stream = teller.receipts.blob(layer)
     magic = _MAGIC.get(layer.compression)

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from imagepeel.errors import ImagepeelError
-from imagepeel.evidence import Location, Receipt, text
+from imagepeel.evidence import Location, Receipt, raw, text
 from imagepeel.explain.receipts import Receipts, Stream
 from imagepeel.rootfs.fold import LayerCounts, Lost, Shipped, layer_counts, lost_files, shipped
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from imagepeel.image import Image
     from imagepeel.layers.layer import Layer
     from imagepeel.oci.json_document import JsonObject
-    from imagepeel.process.values import Prediction
+    from imagepeel.process.values import Prediction, Step
     from imagepeel.rootfs.view import Rootfs
 
 
@@ -124,6 +124,17 @@ class Teller:
         if not layer.readable or layer.table[place.entry].kind != "file":
             return None
         return self.receipts.entry(layer, place.entry)
+
+    def file_of(self, step: Step) -> Location | None:
+        """The place of the regular file that a step of the exec chain is about, links followed."""
+        if step.path is None:
+            return step.where
+        node = self.rootfs.resolve(raw(step.path)).node
+        return self.rootfs.location(node) if node is not None and node.is_file else step.where
+
+    def stream_of(self, step: Step) -> Stream | None:
+        """The bytes of that file."""
+        return self.stream_at(self.file_of(step))
 
     def origin(self, place: Location | None) -> str:
         """Where a file comes from, in short: `L3, step 5`; "" when the image does not have it."""

@@ -1,0 +1,176 @@
+"""Every receipt of the story, run in a real bash: it succeeds and shows what it promises.
+
+The receipts are plain commands of GNU tar, coreutils, gzip, zstd, bzip2, xz, jq and readelf, so these tools judge
+what imagepeel says.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import imagepeel
+from imagepeel import forge
+from imagepeel.errors import Ambiguous, ImagepeelError
+from imagepeel.evidence import Receipt
+from imagepeel.explain import explain_image
+from imagepeel.explain.document import Story
+
+TOOLS = ("bash", "tar", "gzip", "zstd", "bzip2", "xz", "jq", "readelf", "xxd", "sha256sum", "awk", "find")
+ABSENT = [tool for tool in TOOLS if shutil.which(tool) is None]
+IMAGES = Path(__file__).resolve().parents[3] / "shared" / "images"
+
+pytestmark = [
+    pytest.mark.judge,
+    pytest.mark.skipif(bool(ABSENT), reason=f"missing tools: {', '.join(ABSENT)}"),
+]
+
+HOSTILE = "a b;touch PWNED $(touch PWNED2) `x` \x1b[31m 'q\" \u202e -rf: \n.tar"
+"""A file name that hurts wherever quoting is forgotten."""
+
+REAL = (
+    "GoogleContainerTools+jib/jib-core/src/integration-test/resources/core/busybox-jib.tar",
+    "GoogleContainerTools+jib/jib-core/src/integration-test/resources/core/busybox-docker.tar",
+    "GoogleContainerTools+kaniko/integration/tar.tar",
+    "aquasecurity+trivy/pkg/fanal/test/testdata/alpine-310.tar.gz",
+    "anchore+stereoscope/pkg/image/oci/testdata/valid-oci.tar",
+    "bazelbuild+rules_docker/docker/util/testdata/image_with_symlinked_layer.tar",
+    "buildpacks+imgutil/layout/testdata/layout/busybox",
+    "chainguard-dev+apko/internal/cli/testdata/top_image",
+    "containers+common/libimage/testdata/buildkit-docker.tar",
+    "containers+common/libimage/testdata/docker-unnamed.tar.xz",
+    "containers+image/signature/fixtures/dir-img-cosign-valid",
+    "google+go-containerregistry/pkg/v1/mutate/testdata/whiteout_image.tar",
+    "google+go-containerregistry/pkg/v1/tarball/testdata/no_manifest.tar",
+    "nexB+container-inspector/tests/data/cli/hello-world.tar",
+    "sylabs+oci-tools/test/images/many-layers",
+    "sylabs+oci-tools/test/images/whiteout-opaque",
+    "wagoodman+dive/.data/test-docker-image.tar",
+    "wagoodman+dive/.data/test-kaniko-image.tar",
+    "wagoodman+dive/.data/test-oci-estargz-image.tar",
+    "wagoodman+dive/.data/test-oci-zstd-image.tar",
+    "GoogleContainerTools+container-diff/util/testTars/la-croix-wh.tar",
+    "nexB+container-inspector/tests/data/image/windows-mini-image.tar.gz",
+)
+
+KINDS = [
+    ("docker-archive", "", ""),
+    ("docker-archive", "gzip", ""),
+    ("docker-archive", "", "zstd"),
+    ("docker-v1.0", "", ""),
+    ("docker-save-25", "", "gzip"),
+    ("docker-containerd", "", ""),
+    ("oci-archive", "zstd", ""),
+    ("oci-archive", "none", "xz"),
+    ("oci-archive", "bzip2", "bzip2"),
+    ("oci-dir", "xz", ""),
+    ("dir", "", ""),
+    ("crane", "", ""),
+    ("jib-lowercase", "", ""),
+    ("nix", "", ""),
+    ("apko", "", ""),
+    ("rootfs", "", ""),
+    ("rootfs", "", "gzip"),
+]
+
+
+def run_all(receipts: list[Receipt], where: Path, scratch: Path) -> list[str]:
+    """Run the receipts in one bash, each in a subshell, and return what is wrong with them."""
+    scratch.mkdir()
+    script = "".join(
+        f"(\n{receipt.command}\n) > {scratch}/{i}.out 2> {scratch}/{i}.err; echo $? > {scratch}/{i}.rc\n"
+        for i, receipt in enumerate(receipts)
+    )
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TMPDIR": str(scratch), "HOME": str(scratch)}
+    subprocess.run(
+        ["bash", "-c", script], cwd=where, env=environment, check=False, timeout=300, stdin=subprocess.DEVNULL
+    )
+    wrong = []
+    for i, receipt in enumerate(receipts):
+        code = (scratch / f"{i}.rc").read_text().strip()
+        out = (scratch / f"{i}.out").read_bytes()
+        expect = receipt.expect.encode("utf-8", "surrogateescape")
+        # A bare number must be the whole answer, not a part of a longer number.
+        met = out.strip() == expect if receipt.expect.isdigit() and len(expect) < 32 else expect in out
+        if code != "0" or not met:
+            error = (scratch / f"{i}.err").read_text(errors="replace")[:200]
+            wrong.append(f"{receipt.command}\n  exit {code}, expected {receipt.expect!r}, got {out[:200]!r} {error}")
+    return wrong
+
+
+def story_of(path: str, reference: str | None = None) -> Story:
+    with imagepeel.open(path) as archive:
+        try:
+            image = archive.image(reference)
+        except Ambiguous:
+            image = archive.image("#1")
+        return explain_image(image)
+
+
+def check(name: str, where: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch, reference: str | None = None) -> None:
+    monkeypatch.chdir(where)
+    before = sorted(os.listdir(where))
+    story = story_of(name, reference)
+    receipts = list(story.receipts())
+    assert len(receipts) >= 4
+    wrong = run_all(receipts, where, scratch)
+    assert not wrong, "\n".join(wrong)
+    assert sorted(os.listdir(where)) == before, "a receipt left something behind"
+
+
+@pytest.mark.parametrize("name", forge.NAMES)
+def test_receipts_of_the_gallery(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    where = tmp_path / "in"
+    where.mkdir()
+    forge.write(forge.build(name), where / f"{name}.tar")
+    check(f"{name}.tar", where, tmp_path / "out", monkeypatch)
+
+
+@pytest.mark.parametrize(("kind", "compression", "outer"), KINDS)
+@pytest.mark.parametrize("name", ["shop", "zoo"])
+def test_receipts_of_archive_kinds(
+    kind: str, compression: str, outer: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = tmp_path / "in"
+    where.mkdir()
+    folder = kind in forge.FOLDER_KINDS
+    forge.write(forge.build(name), where / "image", kind, compression=compression, outer="" if folder else outer)
+    check("image", where, tmp_path / "out", monkeypatch)
+
+
+@pytest.mark.parametrize("kind", ["docker-archive", "oci-dir", "rootfs"])
+@pytest.mark.parametrize("name", ["-v:x.tar", HOSTILE])
+def test_receipts_of_a_hostile_file_name(kind: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    where = tmp_path / "in"
+    where.mkdir()
+    forge.write(forge.build("control-characters"), where / name, kind)
+    check(name, where, tmp_path / "out", monkeypatch)
+
+
+def test_receipts_of_hostile_names_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    where = tmp_path / "in"
+    where.mkdir()
+    names = ["bin/$(touch PWNED)", "-rf", "x;touch PWNED", "*", "a\nb", "bin/`id`", "caf\u00e9", "\u202egnp"]
+    spec = forge.image(
+        forge.layer(*(forge.file(name, f"content of {name!r}") for name in names), forge.file(b"\xff\xfe", "bytes")),
+        forge.layer(*(forge.whiteout(name) for name in names if "/" not in name)),
+        entrypoint=["/bin/$(touch PWNED)"],
+        names="hostile:1",
+    )
+    forge.write(spec, where / "h.tar")
+    check("h.tar", where, tmp_path / "out", monkeypatch)
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not IMAGES.is_dir(), reason="the real images are not beside the checkout")
+@pytest.mark.parametrize("name", REAL)
+def test_receipts_of_real_images(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = IMAGES / name
+    try:
+        check(path.name, path.parent, tmp_path / "out", monkeypatch)
+    except ImagepeelError as error:  # pragma: no cover - every one of the list opens
+        pytest.fail(f"{name}: {error}")
