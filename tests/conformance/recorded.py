@@ -36,6 +36,7 @@ class CaseLayer:
         self.index = index
         self.table: EntryTable = scanned.table
         self.error = scanned.error
+        self.anomalies = tuple(scanned.anomalies)
         self.data = data
 
     def read(self, entry: int) -> bytes:

@@ -107,9 +107,7 @@ class _Unpack:
                     raise Errno("ENOENT", f"chtimes {show(name)}")
                 node.mtime = mtime
             except (Errno, Refused) as error:
-                where = Refusal(
-                    reason=str(error), layer=self.layer, entry=len(layer.table), offset=0, path=show(name)
-                )
+                where = Refusal(reason=str(error), layer=self.layer, entry=len(layer.table), offset=0, path=show(name))
                 refusal = refusal or where
                 if not lenient:
                     return refusal

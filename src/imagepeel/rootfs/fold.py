@@ -323,8 +323,6 @@ def lost_files(rootfs: Rootfs, *, least: int = 1) -> list[Lost]:
             if entry.is_whiteout or entry.stored_size < least:
                 continue
             path, by = lost.get((layer.index, i), (entry.path, layer.index))
-            out.append(
-                Lost(path=path, layer=layer.index, entry=i, size=entry.stored_size, fate=_FATES[fate], by=by)
-            )
+            out.append(Lost(path=path, layer=layer.index, entry=i, size=entry.stored_size, fate=_FATES[fate], by=by))
     out.sort(key=lambda item: (-item.size, item.layer, item.entry))
     return out

@@ -125,7 +125,7 @@ def _life(rootfs: Rootfs, path: bytes, hop: Hop | None) -> PathLife:
         top = rootfs.root.top
         return PathLife(path=b"/", events=(), present=True, target=None if top.kind == "dir" else b"")
     for layer, upper in enumerate(rootfs.uppers):
-        hidden, node = _touch(upper.root, parts)
+        hidden, node = touch(upper.root, parts)
         if node is None and hidden is None:
             continue
         if node is None or node.is_whiteout:
@@ -143,7 +143,7 @@ def _life(rootfs: Rootfs, path: bytes, hop: Hop | None) -> PathLife:
     )
 
 
-def _touch(root: Inode, parts: tuple[bytes, ...]) -> tuple[tuple[int, Inode] | None, Inode | None]:
+def touch(root: Inode, parts: tuple[bytes, ...]) -> tuple[tuple[int, Inode] | None, Inode | None]:
     """Return what one layer does to a path: (depth and node that hide what lies lower, what it puts there)."""
     hidden: tuple[int, Inode] | None = None
     node = root
