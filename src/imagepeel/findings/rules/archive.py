@@ -10,24 +10,15 @@ from typing import TYPE_CHECKING
 from imagepeel.evidence import Location
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, rule
+from imagepeel.findings.rules.entries import is_stargz_index
 from imagepeel.findings.words import count, listed
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
 
 _DOCKER_MOST = 125
-_MUST_FIT = ("digest", "diff_id", "size")
 _TOLD_ELSEWHERE = frozenset(
-    {
-        "HIDDENTAIL",
-        "BADTAR",
-        "BADSTREAM",
-        "PAXGLOBAL",
-        "MEDIATYPE",
-        "STREAMTAIL",
-        "LAYERCOUNT",
-        "HISTORYMISSING",
-        "HISTORYMISMATCH",
+    [
         "TWO-IMAGES",
         "layer-count",
         "history-count",
@@ -36,9 +27,12 @@ _TOLD_ELSEWHERE = frozenset(
         "document-damaged",
         "media-type-shape",
         "media-type-conflict",
-    }
+        "two-copies",
+    ]
 )
+"""Anomalies of documents that have a rule of their own; those of layers are not among these lists."""
 _LABELS_ONLY = frozenset({"layout-marker", "outer-duplicate", "json-bom"})
+"""Noticed by readers and of no consequence."""
 _SENSIBLE_YEAR = re.compile(r"^(?:000\d|19[678]\d)-")
 
 
@@ -166,7 +160,7 @@ def wrong_digest(rule: Rule, subject: Subject) -> Iterator[Finding]:
 )
 def layer_count(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for note in subject.image.anomalies:
-        if note.code == "LAYERCOUNT":
+        if note.code == "layer-count":
             yield rule.found(note.message, note.where, profiles=("docker@28", "containerd@2", "podman@5.8"))
             return
 
@@ -229,7 +223,7 @@ def media_type_lie(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def compressed_tail(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for layer in subject.layers:
         for note in layer.anomalies:
-            if note.code == "STREAMTAIL":
+            if note.code == "stream-tail":
                 yield rule.found(f"layer {layer.label}: {note.message}", note.where)
 
 
@@ -253,6 +247,13 @@ def compressor_files(rule: Rule, subject: Subject) -> Iterator[Finding]:
             f"the container sees {listed([hit.path.decode() for hit in hits])}, which belong to eStargz",
             *[subject.place(hit) for hit in hits],
         )
+
+    for layer in subject.layers:
+        for note in layer.anomalies:
+            if note.code == "HIDDENTAIL" and is_stargz_index(layer, note.where.layer_offset):
+                yield rule.found(
+                    f"layer {layer.label} has the table of contents of eStargz behind the end of its tar", note.where
+                )
 
 
 @rule(
@@ -321,8 +322,12 @@ def no_paperwork(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def history_silent(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if not subject.paperwork or subject.image.record.missing:
         return
+    if not subject.image.history:
+        if subject.layers:
+            yield rule.found("the config has no history: no step can be named for any layer", subject.pointer(""))
+        return
     for note in subject.image.anomalies:
-        if note.code in ("HISTORYMISSING", "HISTORYMISMATCH"):
+        if note.code == "history-count":
             yield rule.found(note.message, subject.pointer("/history"))
             return
 

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Location, text
 from imagepeel.findings.finding import Finding, Part, figure
 from imagepeel.findings.names import Hit
@@ -167,8 +168,8 @@ def _pax(layer: Layer) -> Iterator[tuple[int, bytes]]:
     "low",
     "strengths",
     "tooling",
-    """Runtimes read SCHILY.xattr.* records.  LIBARCHIVE.xattr and SCHILY.acl are ignored by all, trusted.* by
-    containerd alone, security.selinux by podman alone, and a name without a namespace makes Docker refuse the layer.""",
+    """Runtimes read SCHILY.xattr.* records.  LIBARCHIVE.xattr and SCHILY.acl are ignored by all,
+    trusted.* by containerd alone, security.selinux by podman alone, and a name without a namespace makes Docker refuse the layer.""",
     "pack with GNU tar --xattrs, and only attributes of the user and security namespaces",
     codes="XATTRDROP",
     sources="containerd pkg/archive/tar.go, containers/storage pkg/archive",
@@ -292,6 +293,14 @@ def global_header(rule: Rule, subject: Subject) -> Iterator[Finding]:
             )
 
 
+def is_stargz_index(layer: Layer, offset: int | None) -> bool:
+    """Whether the bytes behind the end of the tar are the table of contents of eStargz, which belongs there."""
+    try:
+        return offset is not None and layer.content.pread(offset, 18) == b"stargz.index.json\0"
+    except ImagepeelError:
+        return False
+
+
 @rule(
     "HIDDEN-BYTES",
     "Bytes are shipped and verified that no runtime shows",
@@ -307,7 +316,7 @@ def global_header(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def hidden_bytes(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for layer in subject.layers:
         for note in layer.anomalies:
-            if note.code == "HIDDENTAIL":
+            if note.code == "HIDDENTAIL" and not is_stargz_index(layer, note.where.layer_offset):
                 yield rule.found(f"layer {layer.label}: {note.message}", note.where)
     loud = [hit for hit in subject.names.whiteouts if subject.layers[hit.layer].table.size(hit.entry) > 0]
     loud = [hit for hit in loud if subject.layers[hit.layer].table.meta(hit.entry).type == b"0"]

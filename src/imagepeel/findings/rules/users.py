@@ -210,13 +210,18 @@ def passwd_typo(rule: Rule, subject: Subject) -> Iterator[Finding]:
         if entry.name.startswith(("#", "+", "-")) or entry.line > len(lines):
             continue
         fields = lines[entry.line - 1].split(b":")
-        for at, what, value in ((2, "uid", entry.uid), (3, "gid", entry.gid)):
-            written = fields[at].strip() if at < len(fields) else b""
-            if value == 0 and not written.lstrip(b"+-").isdigit():
-                yield rule.found(
-                    f"line {entry.line} of /etc/passwd gives {entry.name} the {what} {text(written)!r}: engines read 0",
-                    (subject.place("/etc/passwd"), "file"),
-                )
+        if len(fields) < 4:
+            continue  # a short line is no line about a user
+        wrong = [
+            f"{what} {text(fields[at].strip())!r}"
+            for at, what, value in ((2, "uid", entry.uid), (3, "gid", entry.gid))
+            if value == 0 and not fields[at].strip().lstrip(b"+-").isdigit()
+        ]
+        if wrong:
+            yield rule.found(
+                f"line {entry.line} of /etc/passwd gives {entry.name} the {listed(wrong)}: engines read 0",
+                (subject.place("/etc/passwd"), "file"),
+            )
 
 
 @rule(
