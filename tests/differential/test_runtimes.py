@@ -120,3 +120,28 @@ def test_the_bundle_means_what_umoci_generates(scenario: Scenario, tmp_path: Pat
 def _mapping(entries: list[str], without: set[str]) -> dict[str, str]:
     pairs = dict(entry.split("=", 1) for entry in entries if "=" in entry)
     return {name: short(value) for name, value in pairs.items() if name not in without}
+
+
+@pytest.mark.judge
+@pytest.mark.root
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_the_command_line_writes_a_bundle_that_starts(runtime: str, tmp_path: Path) -> None:
+    reason = runtimes.why_not()
+    if reason:
+        pytest.skip(reason)
+    scenario = next(scenario for scenario in SCENARIOS if scenario.id == "user-04-app")
+    forge.write(scenario.image(), tmp_path / "image.tar", kind="oci-archive", compression="zstd")
+    bundle = tmp_path / "bundle"
+    command = [sys.executable, "-m", "imagepeel", "bundle", "image.tar", str(bundle), "--rootfs", "--engine", runtime]
+    done = subprocess.run(
+        [*command, "--", "more", "words"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    for directory in (tmp_path, *tmp_path.parents):
+        if str(directory).startswith("/tmp/pytest"):
+            directory.chmod(0o755)
+    found = runtimes.start(runtime, bundle, json.loads((bundle / "config.json").read_text()))
+    report = runtimes.parse_report(found["stdout"])
+    assert report is not None, found
+    assert report["argv"] == ["/bin/report", "more", "words"]
+    assert (report["uid"], report["gid"], report["groups"]) == (1234, 1234, [1234, 5555, 6666])

@@ -28,38 +28,45 @@ ROOT = "rootfs"
 class WrittenBundle(msgspec.Struct, frozen=True, kw_only=True):
     """What was written: the directory, its config, the prediction behind it, and whether a rootfs is there."""
 
-    directory: Path
+    directory: str
     config: dict[str, Any]
     prediction: Prediction
     rootfs: bool
 
 
 def write_bundle(
-    image: Image, directory: str | os.PathLike[str], options: Options | None = None, *, unpack: Unpack | None = None
+    image: Image,
+    directory: str | os.PathLike[str],
+    options: Options | None = None,
+    *,
+    rootfs: Rootfs | None = None,
+    unpack: Unpack | None = None,
 ) -> WrittenBundle:
     """Write the bundle of an image for one engine (runtime-spec bundle.md).
 
-    `directory` must not exist, or be empty.  `unpack` writes the rootfs next to the config; without it the bundle
-    names a directory `rootfs` that the user provides.  Raises UsageError when the directory is in use or when the
-    engine would refuse the image before there is a bundle (unknown user, no command); nothing is left then.
+    `directory` must not exist, or be empty.  `rootfs` is the view to take (by default the image's).  `unpack` writes
+    it next to the config; without it the bundle names a directory `rootfs` that the user provides.  Raises
+    UsageError when the directory is in use or when the engine would refuse the image before there is a bundle
+    (unknown user, no command); nothing is left then.
     """
     where = Path(directory)
     if where.is_symlink() or (where.exists() and not where.is_dir()):
         raise UsageError(f"{where} is no directory", hint="name a directory that does not exist yet")
     if where.is_dir() and any(where.iterdir()):
         raise UsageError(f"{where} is not empty", hint="name a directory that does not exist yet")
-    config, prediction = runtime_spec(image.rootfs, image.config, options or Options(), root=ROOT)
+    tree = image.rootfs if rootfs is None else rootfs
+    config, prediction = runtime_spec(tree, image.config, options or Options(), root=ROOT)
     made = not where.exists()
     where.mkdir(parents=True, exist_ok=True)
     partial = where / "config.json.partial"
     try:
         partial.write_text(json.dumps(config, indent=2) + "\n", encoding="ascii")
         if unpack is not None:
-            unpack(image.rootfs, where / ROOT)
+            unpack(tree, where / ROOT)
         os.replace(partial, where / "config.json")
     except BaseException:
         partial.unlink(missing_ok=True)
         if made and not any(where.iterdir()):
             where.rmdir()
         raise
-    return WrittenBundle(directory=where, config=config, prediction=prediction, rootfs=unpack is not None)
+    return WrittenBundle(directory=str(where), config=config, prediction=prediction, rootfs=unpack is not None)

@@ -1,0 +1,67 @@
+"""`imagepeel bundle`: the runtime bundle that runc and crun start."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from imagepeel.cli import common
+from imagepeel.cli.settings import Settings
+from imagepeel.render.escape import terminal
+
+
+@click.command()
+@common.archive
+@click.argument("directory", metavar="DIR", type=click.Path())
+@click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS...]")
+@click.option("--rootfs", "unpacked", is_flag=True, help="Also write the filesystem; as root with owners and devices.")
+@click.option(
+    "--engine", metavar="NAME[@VERSION]", help="Whose defaults: docker, containerd, k8s, podman.  [docker@28]"
+)
+@click.option("--entrypoint", multiple=True, metavar="WORD", help="Replace the entrypoint; repeat for more words.")
+@click.option("-u", "--user", metavar="USER[:GROUP]", help="Replace the user.")
+@click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="Set a variable; repeat for more.")
+@click.option("-w", "--workdir", metavar="DIR", help="Replace the working directory.")
+@click.option("--cap-add", multiple=True, metavar="CAP", help="Add a capability, or ALL.")
+@click.option("--cap-drop", multiple=True, metavar="CAP", help="Drop a capability, or ALL.")
+@click.option("--no-new-privileges", is_flag=True, help="Ignore set-uid bits and file capabilities.")
+@click.option("-t", "--tty", is_flag=True, help="With a terminal.")
+@click.option("--hostname", metavar="NAME", help="The container's host name.")
+@common.view
+@common.json
+@common.settings
+def command(settings: Settings, /, directory: str, args: tuple[str, ...], unpacked: bool, **given: Any) -> None:
+    """Write config.json for runc or crun into DIR, which must be absent or empty.
+
+    It says what the engine would say: arguments, environment, user and groups, working directory, capabilities,
+    mounts.  The filesystem is expected in DIR/rootfs; --rootfs writes it.
+    """
+    from imagepeel.cli.process import _options
+    from imagepeel.export.bundle import write_bundle
+    from imagepeel.export.extract import materialize
+
+    with settings.open() as archive:
+        image = settings.scanned(archive)
+        rootfs = settings.rootfs(image)
+        options = _options(args, given)
+
+        def unpack(tree: Any, where: Any) -> None:
+            materialize(tree, str(where), preserve=os.geteuid() == 0)
+
+        written = write_bundle(image, directory, options, rootfs=rootfs, unpack=unpack if unpacked else None)
+        found = written.prediction
+        if settings.json:
+            from imagepeel.render.json import dumps
+
+            click.echo(dumps("bundle", written))
+        else:
+            shown = terminal(written.directory)
+            click.echo(
+                f"{shown}: config.json{' and rootfs' if written.rootfs else ''}, as {found.engine} would write it"
+            )
+            click.echo(terminal(found.execve))
+            if not written.rootfs:
+                click.echo(f"the filesystem belongs in {shown}/rootfs (--rootfs writes it)")
+        settings.finish(image, rootfs=rootfs)
