@@ -21,6 +21,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tree": ("imagepeel.cli.tree", "Show the filesystem, or what one layer did, as a tree."),
     "cat": ("imagepeel.cli.cat", "Write the bytes of a file, also of one that a later layer removed."),
     "find": ("imagepeel.cli.find", "Find paths by pattern, type, size, mode, owner and time."),
+    "trace": ("imagepeel.cli.trace", "The life of a path: which layer added, changed, hid or removed it."),
+    "views": ("imagepeel.cli.views", "Where engines disagree about the filesystem, path by path, and why."),
     "process": ("imagepeel.cli.process", "Which process the image becomes, or how its start fails."),
     "bundle": ("imagepeel.cli.bundle", "Write the bundle that runc and crun start."),
     "forge": ("imagepeel.cli.forge", "Make a teaching image, good or broken on purpose."),

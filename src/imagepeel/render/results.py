@@ -258,6 +258,8 @@ TYPES: dict[str, str] = {
     "ls": "imagepeel.render.results:ListingLine",
     "tree": "imagepeel.render.results:ListingLine",
     "find": "imagepeel.render.results_rootfs:FindLine",
+    "trace": "imagepeel.render.results_views:TraceResult",
+    "views": "imagepeel.render.results_views:ViewsResult",
     "process": "imagepeel.render.results_process:ProcessOutput",
     "bundle": "imagepeel.export.bundle:WrittenBundle",
     "forge": "imagepeel.render.results:ForgeOutput",

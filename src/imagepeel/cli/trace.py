@@ -1,0 +1,57 @@
+"""`imagepeel trace`: the life of a path."""
+
+from __future__ import annotations
+
+import click
+
+from imagepeel.cli import common
+from imagepeel.cli.settings import Settings
+from imagepeel.errors import NotFound
+from imagepeel.evidence import Location
+from imagepeel.render.results import image_head
+
+_EXAMPLES = (
+    "\b\nExamples:\n"
+    "  imagepeel trace image.tar /usr/bin/python3\n"
+    "  imagepeel trace image.tar /etc/passwd --receipts\n"
+    "  imagepeel trace image.tar /bin/sh --json | jq '.result.lives[].path'\n"
+)
+
+
+@click.command(epilog=_EXAMPLES)
+@common.archive
+@click.argument("path", metavar="PATH")
+@click.option("--no-follow", is_flag=True, help="Stop at a link in the last part of PATH.")
+@click.option("--receipts", is_flag=True, help="Below each event, the shell command that shows the tar member.")
+@common.view
+@common.json
+@common.settings
+def command(settings: Settings, path: str, no_follow: bool, receipts: bool) -> None:
+    """Show the life of PATH: which layer added, changed, hid or removed it.
+
+    Links are followed inside the image, hop by hop, and each has its own life.  An event names the layer, the tar
+    member, its offset in the decompressed layer and the build step.  A star marks a version that a later layer hides.
+    """
+    with settings.open() as archive:
+        from imagepeel.render.results_views import trace_result
+        from imagepeel.rootfs.provenance import history_of
+
+        image = settings.scanned(archive)
+        rootfs = settings.rootfs(image)
+        found = history_of(rootfs, path if path.startswith("/") else "/" + path, follow=not no_follow)
+        if found.resolution.node is None and not any(life.events for life in found.lives):
+            raise NotFound(
+                f"no layer of the image has {path}",
+                Location(path=path),
+                "list its directory with ls, or look for the name with find",
+            )
+        result = trace_result(image, image_head(image), path, found, receipts)
+        if settings.json:
+            from imagepeel.render.json import dumps
+
+            click.echo(dumps("trace", result))
+        else:
+            from imagepeel.render.terminal_views import print_trace
+
+            print_trace(settings.console(), result)
+        settings.finish(image, rootfs=rootfs)

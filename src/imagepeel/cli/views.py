@@ -1,0 +1,45 @@
+"""`imagepeel views`: where engines disagree about the filesystem of an image."""
+
+from __future__ import annotations
+
+import click
+
+from imagepeel.cli import common
+from imagepeel.cli.settings import Settings
+from imagepeel.render.results import image_head
+
+_EXAMPLES = (
+    "\b\nExamples:\n"
+    "  imagepeel views image.tar\n"
+    "  imagepeel views image.tar --only runtime,docker@28\n"
+    "  imagepeel views image.tar --json | jq -r '.result.notes[].code' | sort | uniq -c\n"
+)
+
+
+@click.command(epilog=_EXAMPLES)
+@common.archive
+@click.option("--only", metavar="VIEW,VIEW", help="Compare these views alone; docker@28 is one more.")
+@common.json
+@common.settings
+def command(settings: Settings, only: str | None) -> None:
+    """Show where engines disagree about this image, path by path, and why.
+
+    runtime is containerd with overlayfs, spec the words of the image-spec, sequential what rootless engines and those
+    without overlayfs make, docker and podman their own stores.  Times of directories and link counts are not compared.
+    """
+    with settings.open() as archive:
+        from imagepeel.render.results_views import views_result
+        from imagepeel.rootfs.compare import ALL, compare
+
+        image = settings.scanned(archive)
+        names = tuple(dict.fromkeys(part.strip() for part in only.split(",") if part.strip())) if only else ALL
+        result = views_result(image_head(image), compare(image, names))
+        if settings.json:
+            from imagepeel.render.json import dumps
+
+            click.echo(dumps("views", result))
+        else:
+            from imagepeel.render.terminal_views import print_views
+
+            print_views(settings.console(), result)
+        settings.finish(image)
