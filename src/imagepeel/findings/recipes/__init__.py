@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import msgspec
-
 from imagepeel.errors import NotFound
 from imagepeel.findings.recipes.parts import Recipe
-from imagepeel.forge.archives import KINDS, to_bytes
+from imagepeel.forge.archives import to_bytes
 from imagepeel.forge.image import ImageSpec
+from imagepeel.forge.layout import IndexSpec
 
 
 def recipes() -> Mapping[str, Recipe]:
@@ -31,10 +30,11 @@ def recipe(rule: str) -> Recipe:
     return found
 
 
-def archive_of(spec: ImageSpec) -> bytes:
+def archive_of(spec: ImageSpec | IndexSpec) -> bytes:
     """The spec as an image archive, of the kind that it names."""
-    assert not spec.kind or spec.kind in KINDS
-    return to_bytes(msgspec.structs.replace(spec, kind=spec.kind or "docker-archive"))
+    if isinstance(spec, IndexSpec):
+        return to_bytes(spec, "oci-archive")
+    return to_bytes(spec, spec.kind or "docker-archive")
 
 
 __all__ = ["Recipe", "archive_of", "recipe", "recipes"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 from imagepeel.findings.recipes.parts import PATH, Recipe, add, app, lazy, noise, rootfs, sound
 from imagepeel.forge import programs
@@ -41,7 +42,7 @@ def _argument(line: str) -> ImageSpec:
     return app(history=[_step("ADD rootfs.tar / # buildkit", False), _step(line)])
 
 
-def _one(*entries: Entry, **more: object) -> ImageSpec:
+def _one(*entries: Entry, **more: Any) -> ImageSpec:
     return app(add(*entries), **more)
 
 

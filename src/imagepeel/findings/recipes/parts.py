@@ -8,12 +8,17 @@ from typing import Any
 import msgspec
 
 from imagepeel.forge import programs
-from imagepeel.forge.entry import Entry, directory, file
+from imagepeel.forge.entry import Entry, directory, file, symlink
 from imagepeel.forge.image import ImageSpec, LayerSpec, image, layer
+from imagepeel.forge.layout import IndexSpec
 
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PASSWD = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\n"
 GROUP = "root:x:0:\napp:x:1000:\n"
+
+
+DASH = programs.sh() + b"\0Illegal option -%c\0"
+"""A program that does what `sh -c` and `exec "$@"` come to, with the words by which dash is recognised."""
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,8 +27,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     `also` names the other rules that the bad image cannot help but fire.
     """
 
-    bad: Callable[[], ImageSpec]
-    good: Callable[[], ImageSpec]
+    bad: Callable[[], ImageSpec | IndexSpec]
+    good: Callable[[], ImageSpec | IndexSpec]
     also: tuple[str, ...] = ()
 
 
@@ -35,10 +40,11 @@ def noise(name: str, size: int) -> bytes:
 
 
 def rootfs(*more: Entry, without: Sequence[str] = (), passwd: str = PASSWD, group: str = GROUP) -> LayerSpec:
-    """The base layer: a stand-in for a shell, a program, two users, a home and /tmp; `without` leaves paths out."""
+    """The base layer: a stand-in for dash, a program, two users, a home and /tmp; `without` leaves paths out."""
     entries = (
         directory("bin"),
-        file("bin/sh", programs.sh(), 0o755),
+        file("bin/dash", DASH, 0o755),
+        symlink("bin/sh", "dash"),
         file("bin/hello", programs.hello(), 0o755),
         directory("etc"),
         file("etc/passwd", passwd),

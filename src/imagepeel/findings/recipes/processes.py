@@ -26,7 +26,12 @@ from imagepeel.forge.image import ImageSpec, Step
 
 _NET_ADMIN = struct.pack("<IIIII", 0x0200_0001, 1 << 12, 0, 0, 0)
 _NET_BIND = struct.pack("<IIIII", 0x0200_0001, 1 << 10, 0, 0, 0)
-_FOLDERS = b"/lib/x86_64-linux-gnu/\0/usr/lib/x86_64-linux-gnu/\0/lib/\0/usr/lib/\0"
+_MUSL = b"\0%.*s/etc/ld-musl-x86_64.path\0\0/lib:/usr/local/lib:/usr/lib\0Error loading shared library %s: %m\0"
+_GLIBC = (
+    b"\0cannot open shared object file\0GLIBC_PRIVATE\0/etc/ld.so.cache\0GNU C Library release version 2.36\0"
+    b"\0/lib/x86_64-linux-gnu/\0/usr/lib/x86_64-linux-gnu/\0/lib/\0/usr/lib/\0\0lib\0"
+)
+"""The words by which each loader is recognised, and the directories that it searches."""
 
 
 def _program(data: bytes, mode: int = 0o755, **changes: Any) -> ImageSpec:
@@ -37,7 +42,7 @@ def _program(data: bytes, mode: int = 0o755, **changes: Any) -> ImageSpec:
 
 def _musl(program: bytes, *libraries: str) -> ImageSpec:
     """A dynamic program in an image with a loader of musl."""
-    loader = elf(soname="libc.musl-x86_64.so.1", exports=["printf", "exit"])
+    loader = elf(soname="libc.musl-x86_64.so.1", exports=["printf", "exit"], rodata=_MUSL)
     more = [file(f"lib/{name}", elf(soname=name, exports=["greet"]), 0o755) for name in libraries]
     base = rootfs(directory("lib"), file("lib/ld-musl-x86_64.so.1", loader, 0o755), *more)
     return app(
@@ -51,15 +56,15 @@ def _musl_program(**options: Any) -> bytes:
     return elf(interpreter="/lib/ld-musl-x86_64.so.1", **options)
 
 
-def _glibc(version: str, *, libraries: tuple[str, ...] = ("libc.so.6",)) -> ImageSpec:
-    """A program that needs GLIBC_2.34 in an image whose C library defines `version`."""
+def _glibc(version: str, *, damaged: bool = False) -> ImageSpec:
+    """A program that needs GLIBC_2.34 in an image whose C library defines `version`, or is an empty file."""
     program = elf(interpreter=LOADERS["amd64"], needed=["libc.so.6"], versions_needed={"libc.so.6": ["GLIBC_2.34"]})
-    libc = elf(soname="libc.so.6", versions_defined=["GLIBC_2.2.5", version], exports=["printf"])
+    libc = elf(soname="libc.so.6", versions_defined=["GLIBC_2.2.5", version], exports=["uses_GLIBC_2.34"])
     base = rootfs(
         directory("lib"),
         directory("lib64"),
-        file("lib64/ld-linux-x86-64.so.2", elf(soname="ld-linux-x86-64.so.2", rodata=_FOLDERS), 0o755),
-        file("lib/libc.so.6", libc, 0o755),
+        file("lib64/ld-linux-x86-64.so.2", elf(soname="ld-linux-x86-64.so.2", rodata=_GLIBC), 0o755),
+        file("lib/libc.so.6", b"" if damaged else libc, 0o755),
     )
     return app(
         add(directory("app"), file("app/server", program, 0o755), by="COPY server /app/ # buildkit"),
@@ -69,7 +74,8 @@ def _glibc(version: str, *, libraries: tuple[str, ...] = ("libc.so.6",)) -> Imag
 
 
 def _tool(path: str, mode: int = 0o755, uid: int = 0, **changes: Any) -> ImageSpec:
-    return app(add(file(path, programs.hello(), mode, uid, uid), by="COPY tool # buildkit"), **changes)
+    parent = directory("tmp", 0o1777) if path.startswith("tmp/") else directory("bin")
+    return app(add(parent, file(path, programs.hello(), mode, uid, uid), by="COPY tool # buildkit"), **changes)
 
 
 def _step(line: str, empty: bool = True) -> Step:
@@ -92,7 +98,7 @@ def _shell(line: str, **changes: Any) -> ImageSpec:
 
 
 def _setcap(kept: bool) -> ImageSpec:
-    xattrs = {"security.capability": _NET_BIND} if kept else {}
+    xattrs = ((b"security.capability", _NET_BIND),) if kept else ()
     tool = add(file("bin/tool", programs.hello("tool\n"), 0o755, xattrs=xattrs), by="COPY --from=build /tool /bin/")
     history = [
         _BASE,
@@ -116,7 +122,7 @@ RECIPES: dict[str, Recipe] = {
         bad=lazy(_program, elf(interpreter=LOADERS["amd64"], needed=["libc.so.6"])),
         good=lazy(_program, programs.hello("static\n")),
     ),
-    "GLIBC-TOO-OLD": Recipe(bad=lazy(_glibc, "GLIBC_2.28"), good=sound),
+    "GLIBC-TOO-OLD": Recipe(bad=lazy(_glibc, "GLIBC_2.28"), good=lazy(_glibc, "GLIBC_2.34")),
     "WRONG-ARCHITECTURE": Recipe(
         bad=lazy(_program, programs.hello(architecture="arm64")), good=lazy(_program, programs.hello("amd64\n"))
     ),
@@ -141,7 +147,7 @@ RECIPES: dict[str, Recipe] = {
         bad=lazy(app, entrypoint=["/bin/hello --loud"]), good=lazy(app, entrypoint=["/bin/hello", "--loud"])
     ),
     "RELATIVE-PATH-HIT": Recipe(
-        bad=lazy(_tool, "home/app/tool", uid=1000, entrypoint=["tool"], env=["PATH=.:/bin"], workdir="/home/app"),
+        bad=lazy(_tool, "tmp/tool", uid=1000, entrypoint=["tool"], env=["PATH=.:/bin"], workdir="/tmp"),
         good=lazy(_tool, "bin/tool", entrypoint=["tool"], env=["PATH=/bin"], workdir="/home/app"),
     ),
     "LOST-PATH": Recipe(
@@ -181,11 +187,13 @@ RECIPES: dict[str, Recipe] = {
         good=lambda: _musl(_musl_program(needed=["libshop.so.1"]), "libshop.so.1"),
     ),
     "UNDEFINED-SYMBOL": Recipe(
-        bad=lambda: _musl(_musl_program(needed=["libshop.so.1"], imports=["no_such_function"]), "libshop.so.1"),
-        good=lambda: _musl(_musl_program(needed=["libshop.so.1"], imports=["greet"]), "libshop.so.1"),
+        bad=lambda: _glibc("GLIBC_2.34", damaged=True),
+        good=lambda: _glibc("GLIBC_2.34"),
     ),
     "NO-SHELL-FOR-SHELL-FORM": Recipe(
-        bad=lambda: app(base=rootfs(without=["bin/sh"]), entrypoint=None, cmd=["/bin/sh", "-c", "/bin/hello"]),
+        bad=lambda: app(
+            base=rootfs(without=["bin/sh", "bin/dash"]), entrypoint=None, cmd=["/bin/sh", "-c", "/bin/hello"]
+        ),
         good=sound,
     ),
     "SHELL-LINE-FAILS": Recipe(bad=lazy(_shell, "exec /bin/nothing-here"), good=lazy(_shell, "exec /bin/hello")),
@@ -244,7 +252,6 @@ RECIPES: dict[str, Recipe] = {
             entrypoint=["/tool.py"],
         ),
         good=good_script,
-        also=("WRAPPER-FAILS",),
     ),
     # ---- who it is
     "GROUP-LOST-ON-KUBERNETES": Recipe(bad=lazy(app, user="1000:0"), good=lazy(app, user="1000:1000")),
@@ -279,7 +286,7 @@ RECIPES: dict[str, Recipe] = {
     "SETCAP-LOST": Recipe(bad=lazy(_setcap, False), good=lazy(_setcap, True)),
     # ---- environment and network
     "NO-PATH": Recipe(bad=lazy(app, env=["PORT=8080"]), good=sound),
-    "ENV-ASKS-THE-HOST": Recipe(bad=lazy(app, env=[PATH, "AWS_*"]), good=sound),
+    "ENV-ASKS-THE-HOST": Recipe(bad=lazy(app, env=[PATH, "AWS_*"]), good=sound, also=("NAMELESS-VARIABLE",)),
     "ENV-TWICE": Recipe(bad=lazy(app, env=[PATH, "PORT=1", "PORT=2"]), good=lazy(app, env=[PATH, "PORT=2"])),
     "PRIVILEGED-PORT": Recipe(
         bad=lazy(app, ports=["80/tcp"], healthcheck={"Test": ["CMD", "/bin/hello"]}),
@@ -299,7 +306,7 @@ RECIPES: dict[str, Recipe] = {
         bad=lazy(app, ports=["8080/tcp"]),
         good=lazy(app, ports=["8080/tcp"], healthcheck={"Test": ["CMD", "/bin/hello"]}),
     ),
-    "NO-SHELL-INSIDE": Recipe(bad=lambda: app(base=rootfs(without=["bin/sh"])), good=sound),
+    "NO-SHELL-INSIDE": Recipe(bad=lambda: app(base=rootfs(without=["bin/sh", "bin/dash"])), good=sound),
     "NO-CERTIFICATES": Recipe(
         bad=lazy(_program, _GO),
         good=lambda: app(

@@ -9,6 +9,7 @@ import msgspec
 from imagepeel.findings.recipes.parts import Recipe, add, app, lazy, noise, rootfs, sound
 from imagepeel.forge.entry import directory, file, hardlink, opaque, raw_entry, sparse, symlink, whiteout
 from imagepeel.forge.image import Fault, ImageSpec
+from imagepeel.forge.layout import index
 from imagepeel.forge.tar import encode
 
 _BIG = noise("a large file", 200_000)
@@ -144,6 +145,10 @@ RECIPES: dict[str, Recipe] = {
     "MISSING-PARTS": Recipe(
         bad=lambda: _stored(app(add(file("motd", _TEXT), missing=True)), "oci-archive"),
         good=lambda: _stored(app(add(file("motd", _TEXT))), "oci-archive"),
+    ),
+    "SPARSE-SAVE": Recipe(
+        bad=lambda: index(sound(), app(architecture="arm64", faults=[Fault(kind="manifest-missing")]), names="demo:1"),
+        good=lambda: index(sound(), names="demo:1"),
     ),
     "WRONG-DIGEST": Recipe(
         bad=lambda: app(faults=[Fault(kind="diff-id")]),

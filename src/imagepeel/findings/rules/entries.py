@@ -169,7 +169,8 @@ def _pax(layer: Layer) -> Iterator[tuple[int, bytes]]:
     "strengths",
     "tooling",
     """Runtimes read SCHILY.xattr.* records.  LIBARCHIVE.xattr and SCHILY.acl are ignored by all,
-    trusted.* by containerd alone, security.selinux by podman alone, and a name without a namespace makes Docker refuse the layer.""",
+    trusted.* by containerd alone, security.selinux by podman alone, and a name without a
+    namespace makes Docker refuse the layer.""",
     "pack with GNU tar --xattrs, and only attributes of the user and security namespaces",
     codes="XATTRDROP",
     sources="containerd pkg/archive/tar.go, containers/storage pkg/archive",

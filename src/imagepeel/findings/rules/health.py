@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from imagepeel.errors import ImagepeelError
 from imagepeel.findings.finding import Finding
+from imagepeel.findings.programs import find_program
 from imagepeel.findings.rule import Rule, rule
-from imagepeel.process.access import EXECUTE, Actor, may
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -35,7 +35,6 @@ _BUNDLES = (
     "/usr/local/share/certs",
 )
 """Where Go, curl and OpenSSL look for certificates (crypto/x509/root_linux.go)."""
-_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _BUILTINS = frozenset(
     [
         ".",
@@ -61,23 +60,6 @@ _BUILTINS = frozenset(
     ]
 )
 _MOST_SEARCHED = 64 * 1024 * 1024
-
-
-def find_program(subject: Subject, word: str) -> str | None:
-    """The path of a program as the image's PATH finds it for its user, None when it does not."""
-    if "/" in word:
-        places = [word]
-    else:
-        path = next((entry[5:] for entry in subject.config.env if entry.startswith("PATH=")), _DEFAULT_PATH)
-        places = [f"{part.rstrip('/')}/{word}" for part in path.split(":") if part.startswith("/")]
-    actor = Actor.of(subject.user.user, ())
-    if subject.uid == 0:
-        actor = Actor.of(subject.user.user, ("DAC_OVERRIDE",))
-    for place in places:
-        node = subject.node(place)
-        if node is not None and node.is_file and may(node, actor, EXECUTE):
-            return place
-    return None
 
 
 @rule(

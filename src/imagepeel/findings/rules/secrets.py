@@ -185,7 +185,9 @@ def _proved(value: str) -> tuple[Secret, ...]:
 def secret_in_history(rule: Rule, subject: Subject) -> Iterator[Finding]:
     told: set[str] = set()
     for step in subject.instructions:
-        proved = tuple(detectors.tokens(raw(step.text)))
+        # What ENV and LABEL say is found in the config itself, unless a later step replaced it.
+        kept = step.word in ("ENV", "LABEL") and any(entry and entry in step.text for entry in subject.config.env)
+        proved = () if kept else tuple(detectors.tokens(raw(step.text)))
         named = []
         for argument in build_arguments(step.text) if step.word == "RUN" else ():
             name, _, value = argument.partition("=")

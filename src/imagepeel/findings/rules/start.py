@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from imagepeel.evidence import Location
+from imagepeel.evidence import Location, text
 from imagepeel.findings.finding import Finding
+from imagepeel.findings.programs import find_program, unwrap
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.subject import PROFILES
 from imagepeel.findings.words import listed
+from imagepeel.formats.shebang import parse_shebang
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -286,9 +288,10 @@ WORKDIR_BLOCKED = _start(
 NAMELESS_VARIABLE = _start(
     "NAMELESS-VARIABLE",
     "F17",
-    "An entry of Env has no name",
-    """`=value` is no variable.  runc refuses to start, crun passes it on.""",
-    "remove the entry",
+    "A runtime refuses an entry of Env",
+    """`=value` has no name: runc refuses to start, crun passes it on.  An entry without `=` is refused by bare runc;
+    Docker takes it for "unset".""",
+    "write NAME=value",
 )
 INTERPRETER_BLOCKED = _start(
     "INTERPRETER-BLOCKED",
@@ -370,14 +373,48 @@ SHELL_LINE_FAILS = _start(
     executed.  The exit code (127 or 126) is the shell's.""",
     "install the program, or write its full path",
 )
-WRAPPER_FAILS = _start(
+
+
+def _wrapper_fails(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    verdicts = [verdict for row in ("F21", "F36") for verdict in subject.failures.get(row, ())]
+    yield from will_not_start(rule, subject, verdicts)
+    if verdicts or not subject.starts or subject.failures or subject.prediction().path is None:
+        return
+    words = list(subject.argv)
+    place: Location | tuple[Location, str] = subject.command_place()
+    path = subject.prediction().path or ""
+    shebang = parse_shebang(subject.read(path, 256))
+    if shebang is not None and shebang.ok:
+        words = [text(shebang.interpreter), *([text(shebang.argument)] if shebang.argument else []), path]
+        place = (subject.place(path), "file")
+        if " " in (words[1] if shebang.argument else ""):
+            return  # SHEBANG-ONE-ARGUMENT knows better
+    for _ in range(4):
+        found = unwrap(words)
+        if found is None:
+            return
+        wrapper, words = found
+        if find_program(subject, words[0]) is None:
+            yield rule.found(
+                f"{wrapper} starts and then cannot start {words[0]}, which the image does not have for this user",
+                place,
+                profiles=tuple(start.engine for start in subject.starts),
+            )
+            return
+
+
+WRAPPER_FAILS = rule(
     "WRAPPER-FAILS",
-    "F21 F36",
     "env, an init or a user switcher cannot start what it wraps",
+    "high",
+    "strengths",
+    "operations",
     """`env`, tini, dumb-init, gosu and su-exec are programs that start another program.  They start, and the program
     behind them is missing or may not be executed; the message is theirs.""",
     "install the wrapped program, or correct its path",
-)
+    codes="F21, F36",
+    sources="krallin/tini, tianon/gosu",
+)(_wrapper_fails)
 VOLUME_OVER_FILE = _start(
     "VOLUME-OVER-FILE",
     "F38",

@@ -47,7 +47,7 @@ def _passwd(subject: Subject) -> list[PasswdEntry]:
     sources="containerd#11607, kubernetes#61967, kata-containers#13286",
 )
 def group_lost(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    if ":" not in subject.run.user or not subject.starts or "F13" in subject.failures:
+    if ":" not in subject.run.user or not subject.starts or {"F13", "F14"} & subject.failures.keys():
         return
     docker, kubernetes = subject.prediction("docker@28").user, subject.prediction("k8s@2").user
     if docker.gid != kubernetes.gid:
