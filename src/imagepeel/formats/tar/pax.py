@@ -47,6 +47,8 @@ def parse_pax(body: bytes) -> dict[bytes, bytes]:
 
 def _decimal(digits: bytes) -> int:
     """Return a record length as Go's ParseInt takes it (a sign is allowed), -1 when it is none."""
+    if digits.isdigit() and len(digits) < 19:
+        return int(digits)
     unsigned = digits[1:] if digits[:1] in (b"+", b"-") else digits
     if not unsigned.isdigit() or len(unsigned) > 19:
         return -1
