@@ -31,7 +31,7 @@ nothing is unpacked to disk.
 - Names and texts of an image are escaped, so that they cannot control a terminal: ESC is shown as `\\x1b`.  The exact
   bytes are written by `cat` into a file or pipe, by `ls -0`, and in the `_b64` fields of `--json`.
 - `--json` writes one document `{"schema": "imagepeel/COMMAND/1", "imagepeel": VERSION, "result": ...}`; `imagepeel
-  schema COMMAND` prints its JSON Schema.  `ls` and `tree` write JSON Lines instead: a header object with
+  schema COMMAND` prints its JSON Schema.  `ls`, `tree` and `find` write JSON Lines instead: a header object with
   `"type": "header"`, then one object with `"type": "entry"` a path, so that a listing of a million paths streams.
   Fields may be added in later versions, never changed.
 - People count layers from L1, the base: `--layer 3` and `--layer L3` are the same.  In JSON `layer` and `index` count

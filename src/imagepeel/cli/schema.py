@@ -15,7 +15,8 @@ from imagepeel.cli.settings import Settings
 def command(settings: Settings, name: str | None) -> None:
     """Print the JSON Schema of what a command writes with --json.
 
-    Without NAME: the commands that have one.  ls and tree write one object a line; their schema is that of a line.
+    Without NAME: the commands that have one.  ls, tree and find write one object a line; their schema
+    is that of a line.
     """
     from imagepeel.render.results import TYPES
 

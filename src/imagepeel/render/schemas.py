@@ -9,7 +9,7 @@ import msgspec
 from imagepeel.render.json import schema
 from imagepeel.render.results import result_type
 
-LINES = frozenset(("ls", "tree"))
+LINES = frozenset(("ls", "tree", "find"))
 """Commands whose --json is one object a line."""
 
 

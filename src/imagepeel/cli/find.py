@@ -1,0 +1,186 @@
+"""`imagepeel find`: paths by pattern, type, size, mode, owner and time; also those that later layers took away."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imagepeel.cli import common, listing
+from imagepeel.cli.settings import Settings
+from imagepeel.cli.words import Moment, Size, owner_ids
+
+if TYPE_CHECKING:
+    from imagepeel.image import Image
+    from imagepeel.render.listing import Row
+    from imagepeel.rootfs.search import Hidden, Query
+    from imagepeel.rootfs.view import Rootfs
+
+_EXAMPLES = (
+    "\b\nExamples:\n"
+    "  imagepeel find image.tar 'usr/**/*.so*' --larger 1M\n"
+    "  imagepeel find image.tar --setuid --type f -l\n"
+    "  imagepeel find image.tar '*.pem' --removed\n"
+    "  imagepeel find image.tar --owner www-data --newer 2024-05-01\n"
+)
+Found = tuple["Row", "Hidden | None"]
+
+
+@click.command(epilog=_EXAMPLES)
+@common.archive
+@click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
+@click.option("--type", "kinds", metavar="LETTERS", help="f file, d dir, l symlink, c char, b block, p fifo; as in fd.")
+@click.option("--larger", type=Size(), metavar="SIZE", help="Files of more than SIZE bytes: 1M, 500kB.")
+@click.option("--smaller", type=Size(), metavar="SIZE", help="Files of fewer than SIZE bytes.")
+@click.option("--setuid", is_flag=True, help="With the set-uid bit.")
+@click.option("--setgid", is_flag=True, help="With the set-gid bit.")
+@click.option("--writable", is_flag=True, help="Writable by everybody.")
+@click.option("--owner", metavar="USER[:GROUP]", help="Owned by a number or by a name of the image's passwd and group.")
+@click.option("--newer", type=Moment(), metavar="TIME", help="Modified after: 2024-05-01, 2024-05-01T12:30Z, @SECONDS.")
+@click.option("--older", type=Moment(), metavar="TIME", help="Modified before.")
+@click.option("--xattr", default="", metavar="PATTERN", help="With an extended attribute: 'security.capability'.")
+@click.option("--removed", is_flag=True, help="What a later layer removed or replaced; its bytes are still there.")
+@click.option("-l", "--long", "long", is_flag=True, help="Mode, links, owner, size, time (UTC), layer.")
+@click.option("-h", "--human", is_flag=True, help="With -l, sizes as 4.1 MB.")
+@click.option("-0", "--null", is_flag=True, help="Only paths, exact bytes, each ended by a NUL byte.")
+@common.layer
+@common.view
+@common.json
+@common.settings
+def command(settings: Settings, /, layer: int | None, **given: Any) -> None:
+    """Find paths in the filesystem, in one layer, or among what later layers took away.
+
+    A PATTERN without a slash matches names (`'*.pem'`), another one whole paths from the root (`'usr/**/*.so*'`,
+    `**` spans directories); quote it from the shell.  Of several, one must match; every option must hold.  No
+    content is read.
+
+    With --layer N: the members of that layer's tar, whiteouts shown as what they remove.  With --removed: each
+    version of a path that a later layer removed or replaced (with --layer N, of what layer N ships);
+    `imagepeel cat --layer` reads its bytes.
+    """
+    from imagepeel.rootfs.search import search
+
+    removed = given["removed"]
+    with settings.open() as archive:
+        image = settings.scanned(archive)
+        rootfs = None if layer is not None and not removed and not given["owner"] else settings.rootfs(image)
+        query = _query(rootfs, given)
+        found: Iterator[Found]
+        if removed:
+            assert rootfs is not None
+            found = _hidden(image, rootfs, query, layer)
+        elif layer is not None:
+            found = _members(image, query, layer)
+            rootfs = None
+        else:
+            assert rootfs is not None
+            view = rootfs
+            found = ((listing.row_of_node(view, path, node), None) for path, node in search(view, query))
+        if settings.json:
+            _write_json(
+                image, rootfs, layer, query, "removed" if removed else "layer" if rootfs is None else "view", found
+            )
+        elif given["null"]:
+            _write_null(found)
+        else:
+            colour = settings.colour(sys.stdout)
+            listing.write_lines(_lines(found, long=given["long"], human=given["human"], colour=colour))
+        settings.finish(image, rootfs=rootfs)
+
+
+def _query(rootfs: Rootfs | None, given: dict[str, Any]) -> Query:
+    from imagepeel.errors import UsageError
+    from imagepeel.rootfs.search import LETTERS, Query
+
+    letters = (given["kinds"] or "").replace(",", "")
+    unknown = [letter for letter in letters if letter not in LETTERS]
+    if unknown:
+        raise UsageError(
+            f"there is no type {unknown[0]!r}", hint="types are " + ", ".join(map(" ".join, LETTERS.items()))
+        )
+    uid, gid = owner_ids(rootfs, given["owner"]) if given["owner"] and rootfs is not None else (None, None)
+    bits = 0o4000 * given["setuid"] | 0o2000 * given["setgid"] | 0o002 * given["writable"]
+    return Query(
+        patterns=tuple(given["patterns"]),
+        kinds=tuple(LETTERS[letter] for letter in letters),
+        larger=given["larger"],
+        smaller=given["smaller"],
+        set_bits=bits,
+        uid=uid,
+        gid=gid,
+        newer=given["newer"],
+        older=given["older"],
+        xattr=given["xattr"],
+    )
+
+
+def _members(image: Image, query: Query, layer: int) -> Iterator[Found]:
+    from imagepeel.rootfs.search import search_layer
+
+    for entry in search_layer(listing.pick_layer(image, layer).table, query):
+        yield listing.row_of_entry(entry, layer), None
+
+
+def _hidden(image: Image, rootfs: Rootfs, query: Query, layer: int | None) -> Iterator[Found]:
+    from imagepeel.rootfs.search import search_hidden
+
+    if layer is not None:
+        listing.pick_layer(image, layer)
+    for hidden in search_hidden(rootfs, query, layer=layer):
+        yield listing.row_of_node(rootfs, hidden.path, hidden.node), hidden
+
+
+def _fate(row: Row, hidden: Hidden) -> str:
+    return f"  [{row.label} has it, {'removed' if hidden.fate == 'removed' else 'replaced'} by L{hidden.by + 1}]"
+
+
+def _lines(found: Iterable[Found], *, long: bool, human: bool, colour: bool) -> Iterator[str]:
+    from imagepeel.render.listing import LongLines, short_line
+
+    lines = LongLines(human=human, colour=colour)
+    for row, hidden in found:
+        shown = lines.line(row, row.path) if long else short_line(row, row.path, colour=colour)
+        yield shown + (_fate(row, hidden) if hidden is not None else "")
+
+
+def _write_null(found: Iterable[Found]) -> None:
+    out = sys.stdout.buffer
+    sys.stdout.flush()
+    for row, _ in found:
+        out.write((row.raw_name if row.action else row.path) + b"\0")
+    out.flush()
+
+
+def _write_json(
+    image: Image, rootfs: Rootfs | None, layer: int | None, query: Query, where: str, found: Iterable[Found]
+) -> None:
+    import msgspec
+
+    from imagepeel.render.json_lines import line
+    from imagepeel.render.listing import to_entry
+    from imagepeel.render.results import image_head
+    from imagepeel.render.results_rootfs import FindEntry, FindHeader
+
+    refusal = rootfs.refusal if rootfs is not None else None
+    header = FindHeader(
+        schema="imagepeel/find/1",
+        image=image_head(image),
+        where=where,
+        patterns=query.patterns,
+        view=rootfs.view if rootfs is not None else "",
+        layer=layer,
+        complete=rootfs.complete if rootfs is not None else True,
+        refusal=f"layer L{refusal.layer + 1}, entry {refusal.entry}: {refusal.reason}" if refusal is not None else "",
+    )
+
+    def lines() -> Iterator[str]:
+        yield line(header)
+        for row, hidden in found:
+            entry = FindEntry(**msgspec.structs.asdict(to_entry(row)))
+            if hidden is not None:
+                entry = msgspec.structs.replace(entry, fate=hidden.fate, hidden_by=hidden.by)
+            yield line(entry)
+
+    listing.write_lines(lines())

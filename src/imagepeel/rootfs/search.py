@@ -1,0 +1,242 @@
+"""Find paths by what their headers say: pure predicates over one walk, never a read of content.
+
+Three places can be searched: the merged tree of a view, the members of one layer's tar, and what a later layer
+removed or shadowed, whose bytes every pull still carries.  Each costs one pass over the entries.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from imagepeel.errors import UsageError
+from imagepeel.evidence import Name, raw, text
+from imagepeel.formats.tar.header import (
+    BLOCKDEV,
+    CHAR,
+    DIRECTORY,
+    FIFO,
+    GNU_SPARSE,
+    HARDLINK,
+    PAX_GLOBAL,
+    REGULAR,
+    SYMLINK,
+)
+from imagepeel.rootfs.fold import events
+from imagepeel.rootfs.path import compile_glob
+
+if TYPE_CHECKING:
+    from imagepeel.formats.tar.table import Entry, EntryTable
+    from imagepeel.rootfs.inode import Inode
+    from imagepeel.rootfs.view import Rootfs
+
+LETTERS = {"f": "file", "d": "dir", "l": "symlink", "h": "hardlink", "c": "char", "b": "block", "p": "fifo"}
+"""One-letter names of kinds as find(1) has them; `h`, a hardlink member, exists only in one layer's tar."""
+
+_TYPE = {
+    REGULAR: "file",
+    GNU_SPARSE: "file",
+    HARDLINK: "hardlink",
+    SYMLINK: "symlink",
+    CHAR: "char",
+    BLOCKDEV: "block",
+    DIRECTORY: "dir",
+    FIFO: "fifo",
+}
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """What to look for; everything that is given must hold.
+
+    patterns: shell patterns of which one must match; `**` spans directories.  One without a slash matches the last
+    component of a path, another the whole path from the root.  kinds: of file, dir, symlink, hardlink, char, block,
+    fifo, ghost; () for all.  larger, smaller: bounds in bytes, exclusive, of regular files only.  set_bits: bits of
+    the mode that must all be set (0o4000 set-uid, 0o2000 set-gid, 0o002 writable by everybody); symlinks, whose mode
+    means nothing, never match them.  uid, gid: numbers.  newer, older: bounds of the modification time in seconds
+    since 1970, exclusive; what gets its time when it is unpacked matches neither.  xattr: a shell pattern for the
+    name of an extended attribute.
+    """
+
+    patterns: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    larger: int | None = None
+    smaller: int | None = None
+    set_bits: int = 0
+    uid: int | None = None
+    gid: int | None = None
+    newer: float | None = None
+    older: float | None = None
+    xattr: str = ""
+
+    @property
+    def only_path(self) -> bool:
+        """Whether nothing but the path is asked about: then what removes a path is an answer too."""
+        return self == Query(patterns=self.patterns)
+
+
+class Hidden(msgspec.Struct, frozen=True, kw_only=True):
+    """A path of one layer that a later one took away: `fate` is "removed" or "shadowed" (replaced), by layer `by`.
+
+    node.layer and node.entry say where the bytes still are.
+    """
+
+    path: bytes
+    node: Inode
+    fate: str
+    by: int
+
+
+def search(rootfs: Rootfs, query: Query, *, top: Name = b"/") -> Iterator[tuple[bytes, Inode]]:
+    """Yield the (path, node) of a view that match, depth first, names sorted; links are not followed.
+
+    `top` is where to start, itself included; patterns still count from the root.  NotFound when it does not exist.
+    """
+    named = _matcher(query)
+    fits = _predicate(query)
+    for path, node in rootfs.walk(_start(rootfs, query, raw(top))):
+        if fits(node) and (named is None or named(path)):
+            yield path, node
+
+
+def search_layer(table: EntryTable, query: Query) -> Iterator[Entry]:
+    """Yield the members of one layer's tar that match, in stream order.
+
+    A whiteout matches by the path that it removes, and only where nothing but the path is asked about.
+    """
+    named = _matcher(query)
+    bare = query.only_path
+    attribute = _glob(query.xattr) if query.xattr else None
+    common = [
+        meta.type != PAX_GLOBAL and _common(query, _TYPE.get(meta.type, ""), meta.mode, meta.uid, meta.gid)
+        for meta in table.metas
+    ]
+    metas = table.columns()[1]
+    for entry in table:
+        i = entry.index
+        if not common[metas[i]]:
+            continue
+        if entry.is_whiteout:
+            if not bare or (entry.name.startswith(b".wh..wh.") and not entry.is_opaque):
+                continue
+            path = _hides(entry.path)
+        else:
+            path = entry.path
+            if query.larger is not None and table.size(i) <= query.larger:
+                continue
+            if query.smaller is not None and table.size(i) >= query.smaller:
+                continue
+            if not _in_time(query, table.mtime(i)):
+                continue
+            if attribute is not None and not any(attribute(text(name)) for name in entry.xattrs):
+                continue
+        if named is None or named(path):
+            yield entry
+
+
+def search_hidden(rootfs: Rootfs, query: Query, *, layer: int | None = None) -> Iterator[Hidden]:
+    """Yield what a later layer removed or replaced, each version of a path once, sorted by path, then by layer.
+
+    `layer` (0-based) keeps only what that layer ships.  A directory that merges with the one above is neither.
+    UsageError for a view that keeps no layer trees.
+    """
+    named = _matcher(query)
+    fits = _predicate(query)
+    found: list[Hidden] = []
+    for what, by, path, before, after in events(rootfs):
+        if before is None or what == "kept" or before.implied or before.layer is None:
+            continue
+        if what == "replaced" and before.kind == "dir" and after is not None and after.kind == "dir":
+            continue
+        if (layer is None or before.layer == layer) and fits(before) and (named is None or named(path)):
+            fate = "removed" if what == "removed" else "shadowed"
+            found.append(Hidden(path=path, node=before, fate=fate, by=by))
+    found.sort(key=lambda item: (item.path, item.node.layer or 0))
+    yield from found
+
+
+def _hides(path: bytes) -> bytes:
+    parent, _, name = path.rpartition(b"/")
+    return (parent or b"/") if name == b".wh..wh..opq" else parent + b"/" + name[4:]
+
+
+def _glob(pattern: str) -> Callable[[str], object]:
+    try:
+        matches: Callable[[str], object] = compile_glob(pattern)
+    except (re.error, OverflowError) as error:
+        raise UsageError(f"{pattern!r} is no shell pattern: {error}", hint="write ranges as [a-z]") from error
+    return matches
+
+
+def _matcher(query: Query) -> Callable[[bytes], object] | None:
+    """Return what decides about a path, None when there are no patterns."""
+    if not query.patterns:
+        return None
+    tests: list[tuple[bool, Callable[[str], object]]] = []
+    for pattern in query.patterns:
+        if not pattern.strip("/"):
+            raise UsageError("a pattern needs at least one character", hint="leave it out to match every path")
+        whole = "/" in pattern.strip("/") or pattern.startswith("/") or pattern == "**"
+        tests.append((whole, _glob(pattern)))
+
+    def named(path: bytes) -> bool:
+        shown = text(path[1:])
+        name = shown.rpartition("/")[2]
+        return any(matches(shown if whole else name) for whole, matches in tests)
+
+    return named
+
+
+def _start(rootfs: Rootfs, query: Query, top: bytes) -> bytes:
+    """Return a deeper place to start at when the one pattern begins with plain directories that really exist."""
+    if top.strip(b"/") or len(query.patterns) != 1:
+        return top or b"/"
+    parts = query.patterns[0].strip("/").split("/")
+    plain = []
+    for part in parts[:-1]:
+        if any(char in part for char in "*?["):
+            break
+        plain.append(part)
+    path = b"/" + raw("/".join(plain))
+    found = rootfs.resolve(path, follow=False)
+    return path if plain and found.node is not None and found.node.is_dir and found.path == path else b"/"
+
+
+def _common(query: Query, kind: str, mode: int, uid: int, gid: int) -> bool:
+    if query.kinds and kind not in query.kinds:
+        return False
+    if (query.larger is not None or query.smaller is not None) and kind != "file":
+        return False
+    if query.set_bits and (kind == "symlink" or mode & query.set_bits != query.set_bits):
+        return False
+    return (query.uid is None or uid == query.uid) and (query.gid is None or gid == query.gid)
+
+
+def _in_time(query: Query, mtime: tuple[int, int] | None) -> bool:
+    if query.newer is None and query.older is None:
+        return True
+    if mtime is None:
+        return False
+    moment = mtime[0] + mtime[1] / 1e9
+    return (query.newer is None or moment > query.newer) and (query.older is None or moment < query.older)
+
+
+def _predicate(query: Query) -> Callable[[Inode], bool]:
+    if query.only_path:
+        return lambda node: True
+    attribute = _glob(query.xattr) if query.xattr else None
+
+    def fits(node: Inode) -> bool:
+        if not _common(query, node.kind, node.mode, node.uid, node.gid):
+            return False
+        if query.larger is not None and node.size <= query.larger:
+            return False
+        if query.smaller is not None and node.size >= query.smaller:
+            return False
+        if not _in_time(query, node.mtime):
+            return False
+        return attribute is None or any(attribute(text(name)) for name in node.xattrs)
+
+    return fits
