@@ -51,6 +51,11 @@ class Archive:
 
         return bundle(self)
 
+    def __rich_console__(self, console: Any, options: Any) -> Any:
+        from imagepeel.render.terminal_objects import parts
+
+        yield from parts(self)
+
     def __enter__(self) -> Archive:
         return self
 

@@ -68,6 +68,11 @@ class Image:
 
         return bundle(self)
 
+    def __rich_console__(self, console: Any, options: Any) -> Any:
+        from imagepeel.render.terminal_objects import parts
+
+        yield from parts(self)
+
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_lock"}
 

@@ -200,7 +200,8 @@ def _others(teller: Teller, blocks: list[Block]) -> None:
         blocks.append(
             claim(
                 "It names ", value(number(len(images))), " images", f" ({names}{more})" if names else "",
-                ". This is the story of number ", value(image.record.number), why, ". All of them: ", code(command), ".",
+                ". This is the story of number ", value(image.record.number), why, ". All of them: ", code(command),
+                ".",
                 by=by,
             )
         )  # fmt: skip
@@ -330,7 +331,7 @@ def _short(name: str) -> str:
     parts = []
     for part in name.split("/"):
         stem, colon, rest = part.rpartition(":")
-        digits, dot, suffix = rest.partition(".")
+        digits, _, suffix = rest.partition(".")
         cut = len(digits) >= 40 and all(c in "0123456789abcdef" for c in digits)
         parts.append(f"{stem}{colon}{digits[:12]}...{suffix}" if cut else part)
     return shortened("/".join(parts), 60)

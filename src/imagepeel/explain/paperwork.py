@@ -269,7 +269,8 @@ def _verified(teller: Teller, blocks: list[Block]) -> None:
         blocks.append(
             claim(
                 "Each arrow is a ", term("digest"), ": a fingerprint (SHA-256) of the bytes it points to. ",
-                *_tally(total, len(wrong_documents) + bad_blobs), by=by, level="bad" if wrong_documents or bad_blobs else "",
+                *_tally(total, len(wrong_documents) + bad_blobs), by=by,
+                level="bad" if wrong_documents or bad_blobs else "",
             )
         )  # fmt: skip
     elif by_name:

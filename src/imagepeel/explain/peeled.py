@@ -90,7 +90,8 @@ def _merged(teller: Teller, blocks: list[Block]) -> None:
     if not rootfs.complete:
         blocks.append(
             claim(
-                Span("This is incomplete", "bad"), ": a layer is missing or damaged, and what it would add or hide is not counted.",
+                Span("This is incomplete", "bad"), ": a layer is missing or damaged, and what it would add or hide is ",
+                "not counted.",
                 by=proof(
                     *(layer.location for layer in teller.image.layers if not layer.readable or layer.error),
                     teller.receipts.listing(),
@@ -103,7 +104,7 @@ def _merged(teller: Teller, blocks: list[Block]) -> None:
             claim(
                 value(plural(count["ghost"], "name")), " can be listed and not opened: overlayfs shows the ",
                 term("whiteout"), " itself in a directory that only one layer has.",
-                by=proof(*(layer.location for layer in teller.here[:1]), teller.receipts.layer_listing(teller.here[-1])),
+                by=proof(teller.here[-1].location, teller.receipts.layer_listing(teller.here[-1])),
                 level="warn",
             )
         )  # fmt: skip
@@ -123,7 +124,8 @@ def _refusal(teller: Teller, blocks: list[Block]) -> None:
     where = f"entry {number(refusal.entry + 1)}, " if refusal.entry < len(layer.table) else ""
     blocks.append(
         claim(
-            Span("No container starts from this: containerd refuses to unpack it", "bad"), " at ", value(layer.label), ", ",
+            Span("No container starts from this: containerd refuses to unpack it", "bad"), " at ", value(layer.label),
+            ", ",
             where, *((path(refusal.path), ": ") if refusal.path else ()), Span(refusal.reason),
             ". What follows is what could be read by the words of the specification.",
             by=proof(place, receipt), level="bad",
@@ -299,7 +301,8 @@ def _views(teller: Teller, blocks: list[Block]) -> None:
     layer = teller.image.layers[place.layer or 0]
     blocks.append(
         claim(
-            Span("Two truths: ", "warn"), "the specification's words give a tree with other paths than overlayfs does (",
+            Span("Two truths: ", "warn"),
+            "the specification's words give a tree with other paths than overlayfs does (",
             value(number(len(more) + len(less))), " differ). For example ", side, " ", path(text(example)), ". ",
             "See both: ", code(f"imagepeel ls --view spec {teller.receipts.file} {quote(example)}"), ".",
             by=proof(place, teller.receipts.layer_listing(layer)), level="warn",

@@ -177,7 +177,8 @@ def _request(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
     count = len(found.argv)
     blocks.append(
         claim(
-            "What to run stands in the config: ", Span(how), f". {'Its words are' if count > 1 else 'Its one word is'} the ",
+            "What to run stands in the config: ", Span(how),
+            ". Its words are the " if count > 1 else ". Its one word is the ",
             term("argv"), ".", by=by,
         )
     )  # fmt: skip
@@ -292,7 +293,8 @@ def _lookup(teller: Teller, found: Prediction, step: Step) -> Round | None:
     reasons = ", ".join(f"{c.path}: {c.reason}" for c in skipped[:4])
     more = f", and {len(skipped) - 4} more" if len(skipped) > 4 else ""
     return Round(
-        label="PATH", path=found.argv[0], what=words(Span("not found", "bad"), f" ({reasons}{more})" if reasons else ""),
+        label="PATH", path=found.argv[0],
+        what=words(Span("not found", "bad"), f" ({reasons}{more})" if reasons else ""),
         origin="", evidence=by, level="bad",
     )  # fmt: skip
 
@@ -515,7 +517,8 @@ def _verdict(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
     if strict is not None:
         blocks.append(
             claim(
-                "On Kubernetes with ", code("runAsNonRoot"), " it ", Span("FAILS", "bad"), ": ", code(strict.message), ". ",
+                "On Kubernetes with ", code("runAsNonRoot"), " it ", Span("FAILS", "bad"), ": ", code(strict.message),
+                ". ",
                 "Fix: ", Span(strict.fix), ".",
                 by=proof(teller.config_place("/config/User"), teller.config_receipt("/config", "User, if any")),
                 level="warn",

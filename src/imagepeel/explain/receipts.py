@@ -236,7 +236,8 @@ class Receipts:
         """The bytes of a stream through a filter.  Filters that read `/dev/stdin` by name get a file instead."""
         if "/dev/stdin" in filter_:
             # readelf wants a file that it can seek in.
-            command = f't=$(mktemp); {stream.command} > "$t"; {filter_.replace("/dev/stdin", chr(34) + "$t" + chr(34))}; rm "$t"'
+            looking = filter_.replace("/dev/stdin", '"$t"')
+            command = f't=$(mktemp); {stream.command} > "$t"; {looking}; rm "$t"'
         else:
             command = stream.through(filter_)
         return Receipt(command=command, shows=shows, expect=expect)

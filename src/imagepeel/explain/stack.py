@@ -76,7 +76,8 @@ def _definition(teller: Teller, blocks: list[Block]) -> None:
             claim(
                 "A build step either adds a tarball (a ", term("layer"), ") or only edits the paperwork (an ",
                 term("empty layer"), "). Here ", value(few(made)),
-                " of ", value(few(len(image.history))), f" {noun(made, 'says', 'say')} that {noun(made, 'it', 'they')} made a layer.", by=by,
+                " of ", value(few(len(image.history))),
+                f" {noun(made, 'says', 'say')} that {noun(made, 'it', 'they')} made a layer.", by=by,
             )
         )  # fmt: skip
     elif not teller.flat:
@@ -221,7 +222,8 @@ def _compression(teller: Teller, blocks: list[Block]) -> None:
         ratio = f" ({content / stored:.1f} to 1)" if stored else ""
         blocks.append(
             claim(
-                "Packed with ", value(kinds), ": ", value(size(stored)), " hold ", value(size(content)), f" of tar{ratio}.",
+                "Packed with ", value(kinds), ": ", value(size(stored)), " hold ", value(size(content)),
+                f" of tar{ratio}.",
                 by=by,
             )
         )  # fmt: skip
@@ -287,7 +289,8 @@ def _removals(teller: Teller, blocks: list[Block]) -> None:
     if told > _REMOVALS:
         blocks.append(
             note(
-                value(few(told - _REMOVALS)), f" more {noun(told - _REMOVALS, 'layer removes', 'layers remove')} something: ",
+                value(few(told - _REMOVALS)),
+                f" more {noun(told - _REMOVALS, 'layer removes', 'layers remove')} something: ",
                 code(f"imagepeel layers {teller.receipts.file}"), ".",
             )
         )  # fmt: skip
@@ -321,7 +324,8 @@ def _repeats(teller: Teller, blocks: list[Block]) -> None:
             claim(
                 value(layer.label), " ships ", value(size(found.bytes_repeated)),
                 " of files again whose content did not change, for example ", path(example.path or ""),
-                ": ", Span(joined(fields) or "nothing"), f" {noun(len(fields), 'differs', 'differ')} from the layer below. "
+                ": ", Span(joined(fields) or "nothing"),
+                f" {noun(len(fields), 'differs', 'differ')} from the layer below. "
                 "A changed field costs a whole copy.",
                 by=proof(example, teller.receipts.entry_line(layer, example.entry or 0)),
             )

@@ -145,8 +145,8 @@ def _deleted(teller: Teller) -> list[Surprise]:
     return [
         Surprise(
             severity="medium",
-            message=f"Deleted is not gone: {text(item.path)} ({size(item.size)}) is removed by L{item.by + 1} and still in "
-            f"{layer.label} for everyone who can pull this image{more}",
+            message=f"Deleted is not gone: {text(item.path)} ({size(item.size)}) is removed by L{item.by + 1} and "
+            f"still in {layer.label} for everyone who can pull this image{more}",
             evidence=proof(teller.entry_place(layer, item.entry), _content(teller, item.layer, item.entry)),
         )
     ]

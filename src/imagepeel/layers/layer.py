@@ -68,6 +68,11 @@ class Layer:
 
         return bundle(self)
 
+    def __rich_console__(self, console: Any, options: Any) -> Any:
+        from imagepeel.render.terminal_objects import parts
+
+        yield from parts(self)
+
     def __getstate__(self) -> dict[str, Any]:
         # A decoder in the middle of a stream cannot be copied; it is made again on the next read.
         return {**self.__dict__, "_content": None}

@@ -7,6 +7,8 @@ Four judges look at a start, in this order; the same errno means different thing
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from imagepeel.evidence import Location
@@ -221,3 +223,8 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def __repr__(self) -> str:
         argv = " ".join(self.argv)
         return f"<Prediction {self.verdict.kind} {argv!r} on {self.engine}>"
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
+        from imagepeel.render.notebook import bundle
+
+        return bundle(self)

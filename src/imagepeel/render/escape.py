@@ -18,7 +18,9 @@ _NO_INK = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>&$@])")
+_MARKDOWN = re.compile(r"([\\`*_\[\]|~<>&$@#])")
+_AT_START = re.compile(r"^( *)([-+=]|\d+(?=[.)]))")
+_LINK = re.compile(r"(?i)(://|\bwww\.)")
 _RUN = re.compile("[\u0300-\u036f]{5,}")
 """Stacked accents: five on one letter are no orthography and climb into the lines above."""
 
@@ -63,7 +65,13 @@ def markdown(name: Name) -> str:
 
     Not idempotent: a backslash of the text is doubled so that it is shown.
     """
-    return _MARKDOWN.sub(r"\\\1", visible(name)).replace("\\<", "&lt;").replace("\\>", "&gt;").replace("\\&", "&amp;")
+    shown = _MARKDOWN.sub(r"\\\1", visible(name))
+    shown = shown.replace("\\<", "&lt;").replace("\\>", "&gt;").replace("\\&", "&amp;")
+    # GitHub links bare addresses; a list or heading could begin where the text does.
+    shown = _LINK.sub(lambda found: ":\\/\\/" if found[0] == "://" else found[0][:-1] + "\\.", shown)
+    return _AT_START.sub(
+        lambda found: found[1] + (found[2] + "\\" if found[2][0].isdigit() else "\\" + found[2]), shown
+    )
 
 
 def github(name: Name, *, property: bool = False) -> str:

@@ -48,6 +48,11 @@ class RootfsPath:
     def __repr__(self) -> str:
         return f"RootfsPath({self._path!r})"
 
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
+        from imagepeel.render.notebook import bundle
+
+        return bundle(self)
+
     def __str__(self) -> str:
         return self._path
 

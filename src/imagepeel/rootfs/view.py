@@ -6,7 +6,7 @@ Layers are not untarred on top of each other, so an image has several: see `docs
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imagepeel.errors import LimitExceeded, MissingBlob, NotFound, UsageError
 from imagepeel.evidence import Location, Name, raw, text
@@ -72,6 +72,11 @@ class Rootfs:
 
     def __repr__(self) -> str:
         return f"<Rootfs {self.label}>"
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
+        from imagepeel.render.notebook import bundle
+
+        return bundle(self)
 
     @property
     def label(self) -> str:

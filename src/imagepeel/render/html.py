@@ -1,0 +1,85 @@
+"""One self-contained HTML page: its style is inside, nothing is loaded, no script runs.
+
+Every text passes `escape.visible` and jinja2's autoescape; a content security policy forbids the rest.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from imagepeel import __version__
+from imagepeel.evidence import Evidence, Location, Receipt
+from imagepeel.explain.document import Block, Story
+from imagepeel.render.escape import visible
+
+_LONGEST = 12
+"""Receipts shown below one table: one for each row would be a wall."""
+
+
+def story_html(story: Story, *, receipts: bool = False) -> str:
+    """Return a story as one HTML page; with `receipts`, the proofs are unfolded."""
+    style = _read("story.css")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+    return (
+        _environment()
+        .get_template("story.html")
+        .render(
+            story=story,
+            receipts=receipts,
+            version=__version__,
+            style=Markup(style),
+            style_hash=f"sha256-{digest}",
+        )
+    )
+
+
+def story_body(story: Story, *, receipts: bool = False) -> str:
+    """Return only the content of that page, for a place that has its own style, such as a notebook."""
+    return _environment().get_template("body.html").render(story=story, receipts=receipts)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FunctionLoader(_read),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=False,
+    )
+    environment.globals["kind_of"] = _kind
+    environment.globals["joined"] = _joined
+    return environment
+
+
+def _read(name: str) -> str:
+    return files("imagepeel.render").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _finalize(value: Any) -> Any:
+    """Make every text visible before autoescape sees it; the template's own markup passes."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return visible(value)
+    return value
+
+
+def _kind(block: Block) -> str:
+    return str(block.__struct_config__.tag)
+
+
+def _joined(rows: Iterable[Any]) -> Evidence:
+    """The receipts of all rows as one proof, each once."""
+    receipts: dict[str, Receipt] = {}
+    places: list[Location] = []
+    for row in rows:
+        for receipt in row.evidence.receipts[:1]:
+            receipts.setdefault(receipt.command, receipt)
+    return Evidence(locations=tuple(places), receipts=tuple(list(receipts.values())[:_LONGEST]))

@@ -1,0 +1,144 @@
+"""Markdown for issues, pull requests and job summaries: headings, lists, tables, code blocks; no HTML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from imagepeel.evidence import Receipt
+from imagepeel.explain.document import (
+    AnnotatedBytes,
+    Block,
+    Claim,
+    Note,
+    ReceiptRef,
+    Span,
+    Steps,
+    Story,
+    Table,
+    Text,
+    Tree,
+    TreeNode,
+    evidence_of,
+)
+from imagepeel.render.escape import markdown, visible
+
+_TICKS = re.compile("`+")
+
+
+def story_markdown(story: Story, *, receipts: bool = False) -> str:
+    """Return a story as Markdown; with `receipts`, the commands that show each block stand below it."""
+    lines = [f"# {markdown(story.headline[0].text)}", ""]
+    lines.extend((" | ".join(markdown(span.text) for span in story.headline[1:]).replace(" | ", " \\| "), ""))
+    for chapter in story.chapters:
+        lines.extend((f"## {chapter.number}. {markdown(chapter.title)}", ""))
+        for block in chapter.blocks:
+            lines.extend(_block(block))
+            if receipts and not isinstance(block, ReceiptRef):
+                lines.extend(_receipts(block))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def inline(text: Text) -> str:
+    """Return the spans of a text as Markdown."""
+    return "".join(map(_span, text))
+
+
+def code(text: str) -> str:
+    """Return a code span whose fence no run of backticks in the text can close."""
+    shown = visible(text)
+    longest = max((len(run) for run in _TICKS.findall(shown)), default=0)
+    fence = "`" * (longest + 1)
+    blank = " " if shown.startswith("`") or shown.endswith("`") or not shown.strip() else ""
+    return f"{fence}{blank}{shown}{blank}{fence}"
+
+
+def code_block(text: str, language: str = "") -> list[str]:
+    """Return the lines of a fenced code block."""
+    shown = visible(text)
+    longest = max((len(run) for run in _TICKS.findall(shown)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [f"{fence}{language}", shown, fence, ""]
+
+
+def table(titles: Iterable[str], rows: Iterable[Iterable[str]], right: Iterable[bool] = ()) -> list[str]:
+    """Return the lines of a table; cells are Markdown already."""
+    head = list(titles)
+    sides = list(right) or [False] * len(head)
+    lines = [_row(head), _row("---:" if side else "---" for side in sides)]
+    lines.extend(_row(row) for row in rows)
+    return [*lines, ""]
+
+
+def _row(cells: Iterable[str]) -> str:
+    # A bar inside a code span still ends a cell.
+    return "| " + " | ".join(re.sub(r"(?<!\\)\|", r"\\|", cell) for cell in cells) + " |"
+
+
+def _span(span: Span) -> str:
+    if not span.text.strip():
+        return span.text if span.text.isspace() and span.text.isprintable() else markdown(span.text)
+    if span.kind in ("path", "code", "digest"):
+        return code(span.text)
+    if span.kind in ("term", "bad"):
+        lead = span.text[: len(span.text) - len(span.text.lstrip(" "))]
+        tail = span.text[len(span.text.rstrip(" ")) :]
+        return f"{lead}**{markdown(span.text.strip(' '))}**{tail}"
+    return markdown(span.text)
+
+
+def _block(block: Block) -> Iterator[str]:
+    if isinstance(block, Claim) and len(block.text) == 1 and block.text[0].kind == "code":
+        yield from code_block(block.text[0].text)
+    elif isinstance(block, Claim | Note):
+        yield from (inline(block.text), "")
+    elif isinstance(block, Table):
+        if block.caption:
+            yield from (inline(block.caption), "")
+        yield from table(
+            (markdown(column.title) for column in block.columns),
+            ((inline(cell) for cell in row.cells) for row in block.rows),
+            (column.right for column in block.columns),
+        )
+        if block.hidden:
+            yield from (f"{block.hidden:,} more: {code(block.all)}", "")
+    elif isinstance(block, Tree):
+        for root in block.roots:
+            yield from _tree(root, 0)
+        yield ""
+    elif isinstance(block, Steps):
+        yield from table(
+            ("", "", "", ""),
+            ((markdown(s.label), code(s.path), inline(s.what), markdown(s.origin)) for s in block.rounds),
+        )
+    elif isinstance(block, AnnotatedBytes):
+        yield from (inline(block.caption), "")
+        yield from table(
+            ("byte", "", ""),
+            ((str(p.offset), code(p.data.hex(" ")), inline(p.meaning)) for p in block.pieces),
+            (True, False, False),
+        )
+    elif isinstance(block, ReceiptRef):
+        yield from code_block(block.receipt.command, "sh")
+
+
+def _tree(node: TreeNode, depth: int) -> Iterator[str]:
+    yield f"{'  ' * depth}- {inline(node.text)}"
+    for child in node.children:
+        yield from _tree(child, depth + 1)
+
+
+def _receipts(block: Block) -> Iterator[str]:
+    seen: dict[str, Receipt] = {}
+    for evidence in evidence_of(block):
+        for receipt in evidence.receipts:
+            seen.setdefault(receipt.command, receipt)
+    if seen:
+        yield from code_block("\n".join(seen), "sh") if len(seen) == 1 else _many(seen)
+
+
+def _many(commands: Iterable[str]) -> list[str]:
+    lines = [visible(command) for command in commands]
+    longest = max((len(run) for line in lines for run in _TICKS.findall(line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [f"{fence}sh", *lines, fence, ""]
