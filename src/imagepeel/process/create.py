@@ -8,7 +8,9 @@ from imagepeel.evidence import text
 from imagepeel.process import trace, verdict
 from imagepeel.process.bundle_mounts import mounts
 from imagepeel.process.intent import Wanted
+from imagepeel.process.messages import MOUNT
 from imagepeel.process.options import Options
+from imagepeel.process.pid1 import parse_signal
 from imagepeel.process.profiles import Engine, Runtime
 from imagepeel.process.values import Verdict
 
@@ -29,6 +31,7 @@ def refusal(
     return (
         _depth(config, engine, label)
         or (_ids(rootfs, engine, label) if options.rootless else None)
+        or _signal(wanted, options, engine, label)
         or _volumes(rootfs, wanted, engine, label)
     )
 
@@ -75,23 +78,35 @@ def _ids(rootfs: Rootfs, engine: Engine, label: str) -> Verdict | None:
     return None
 
 
+def _signal(wanted: Wanted, options: Options, engine: Engine, label: str) -> Verdict | None:
+    given = options.stop_signal or wanted.stop_signal
+    if engine.bad_stop_signal != "refuse" or not given or parse_signal(given) is not None:
+        return None
+    why = f"StopSignal {given!r} is no signal, and this engine looks at it before it makes the container"
+    where = trace.config_place("/config/StopSignal")
+    return verdict.by_engine(
+        engine, label, "W62", f"invalid signal: {given}", why, "write a name such as SIGTERM", where, created=False
+    )
+
+
 def _volumes(rootfs: Rootfs, wanted: Wanted, engine: Engine, label: str) -> Verdict | None:
     if engine.volumes not in {"copy", "host-copy"}:
         return None
     for path in wanted.volumes:
-        node = rootfs.resolve(path).node
+        found = rootfs.resolve(path)
+        node = found.node
         if node is None or node.is_dir:
             continue
         why = f"VOLUME {path} names a {node.kind}, not a directory"
         where = trace.locate(rootfs, path)
         if engine.family != "docker":
             return verdict.unknown(label, f"{why}; what this engine does then was not measured", where)
-        message = f"cannot mount volume over existing file, file exists {{}}{path}"
+        message = f"cannot mount volume over existing file, file exists {MOUNT}{text(found.path)}"
         return verdict.by_engine(
             engine,
             label,
             "F38",
-            message.format("<mount>"),
+            message,
             why,
             "let VOLUME name a directory",
             where,

@@ -107,7 +107,7 @@ def create_failed(engine: Engine, runtime: Runtime, message: str, *, init: bool 
         by_create = runtime_prefix(runtime, init=init, run=False) + message
     if engine.family == "docker":
         hint = MOUNT_HINT if "not a directory" in by_create else ""
-        shown = f"{_docker_prefix(engine)}{by_create}{hint}: unknown"
+        shown = f"{_docker_prefix(engine)}{by_create}: unknown{hint}"
         client, state = docker_codes(engine, shown)
         return Words(own, shown, client, state)
     if engine.family == "podman":
@@ -154,7 +154,8 @@ def engine_refuses(engine: Engine, message: str, *, created: bool = True) -> Wor
     if engine.family == "podman":
         return Words("", f"Error: {message}", 126 if created else 125, None)
     if engine.family == "containerd":
-        return Words("", f"ctr: mount callback failed on {MOUNT}: {message}", 1, None)
+        inside = "" if message.startswith("invalid USER") else f"mount callback failed on {MOUNT}: "
+        return Words("", f"ctr: {inside}{message}", 1, None)
     if engine.family == "k8s":
         return Words("", message, None, None)
     return Words("", message, None, None)

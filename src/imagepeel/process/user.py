@@ -70,6 +70,9 @@ def resolve(rootfs: Rootfs, spec: str, origin: str, options: Options, engine: En
     if chosen == "cri" and not spec:
         chosen = "containerd"
     found = resolve_user(spec, passwd, group, rules=chosen)
+    first = PASSWD if spec else GROUP
+    if engine.user_lookup == "containerd" and rootfs.resolve(first).errno == "ENOTDIR":
+        found = IdentityFailure(kind="unreadable", message=f"lstat {MOUNT}{first}: not a directory")
     caps = bounding(engine, options.cap_add, options.cap_drop)
     nnp = engine.no_new_privileges if options.no_new_privileges is None else options.no_new_privileges
     where = trace.config_place("/config/User") if origin == "image" else None
@@ -132,7 +135,7 @@ def _groups(found: Identity, engine: Engine, spec: str) -> tuple[int, ...]:
 def _worded(failure: IdentityFailure, rootfs: Rootfs, engine: Engine) -> IdentityFailure:
     """The failure in this engine's words: they name the file on the host, and old containerd knows no range."""
     message = failure.message
-    if failure.kind == "unreadable":
+    if failure.kind == "unreadable" and not message.startswith("lstat"):
         name = GROUP if "group" in message else PASSWD
         place = text(rootfs.resolve(name).path)
         reading = f"read {MOUNT}{place}: {message.rsplit(': ', 1)[-1]}"

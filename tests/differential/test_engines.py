@@ -1,0 +1,58 @@
+"""The scenario corpus on whole engines: recorded starts always, real ones again where the engines are installed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent / "scenarios"), str(HERE.parent / "unit" / "process")]
+
+import engines  # noqa: E402
+from compare import engine_reality  # noqa: E402
+from corpus import SCENARIOS  # noqa: E402
+from fake_rootfs import FakeRootfs  # noqa: E402
+from model import Scenario  # noqa: E402
+
+from imagepeel.process import predict  # noqa: E402
+
+RECORDED = json.loads((HERE.parent / "scenarios" / "observed_engines.json").read_text())
+
+# A part of every kind for the real starts; the whole corpus takes minutes (python tests/scenarios/engines.py).
+SAMPLE = [scenario for index, scenario in enumerate(SCENARIOS) if index % 12 == 0]
+
+
+def differences(scenario: Scenario, engine: str, observed: dict[str, Any]) -> list[str]:
+    if "refused" in observed:  # the engine's command line cannot say that, or the image cannot be loaded
+        return []
+    prediction = predict(FakeRootfs(scenario.entries), scenario.wanted(), scenario.start_options(engine))
+    return engine_reality(observed, prediction)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.id)
+def test_the_engines_did_what_is_predicted(scenario: Scenario) -> None:
+    if scenario.missing():
+        pytest.skip(scenario.missing())
+    for engine in engines.ENGINES:
+        assert differences(scenario, engine, RECORDED[scenario.id][engine]) == []
+
+
+@pytest.mark.judge
+@pytest.mark.root
+@pytest.mark.slow
+def test_the_engines_still_do_it() -> None:
+    reason = engines.why_not()
+    if reason:
+        pytest.skip(reason)
+    found = engines.observe_all(SAMPLE)
+    wrong = {
+        (scenario.id, engine): differences(scenario, engine, observed)
+        for scenario in SAMPLE
+        if not scenario.missing()
+        for engine, observed in found[scenario.id].items()
+    }
+    assert {key: lines for key, lines in wrong.items() if lines} == {}
