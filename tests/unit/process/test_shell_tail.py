@@ -1,0 +1,184 @@
+"""What a shell becomes: cases by hand, calls of shells, and text that proves nothing."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagepeel.process.shell_tail import Tail, classify, identify_shell, read_shell_call
+
+
+def script(text: str, *args: str, env: dict[str, str] | None = None, shell: str = "dash", uid: int = 0) -> Tail:
+    return classify(text, shell=shell, mode="script", args=("/entry.sh", *args), env=env or {}, uid=uid)
+
+
+def test_exec_of_the_arguments() -> None:
+    found = script('#!/bin/sh\nset -e\n./migrate\nexec "$@"\n', "node", "app.js")
+    assert (found.kind, found.argv, found.complete, found.line) == ("exec", ("node", "app.js"), True, 4)
+    assert found.assumes == ("the commands before succeed (set -e)",)
+
+
+def test_the_shape_of_database_entrypoints() -> None:
+    text = (
+        "#!/usr/bin/env bash\n"
+        "_main() {\n"
+        '  if [ "${1:0:1}" = "-" ]; then set -- postgres "$@"; fi\n'
+        '  if [ "$1" = "postgres" ] && [ "$(id -u)" = "0" ]; then\n'
+        '    exec gosu postgres "$0" "$@"\n'
+        "  fi\n"
+        '  exec "$@"\n'
+        "}\n"
+        '_main "$@"\n'
+    )
+    root = script(text, "-c", "x", shell="bash")
+    assert root.argv == ("gosu", "postgres", "/entry.sh", "postgres", "-c", "x")
+    user = script(text, "-c", "x", shell="bash", uid=999)
+    assert user.argv == ("postgres", "-c", "x")
+    other = script(text, "bash", shell="bash")
+    assert other.argv == ("bash",)
+
+
+def test_two_ways_are_both_named() -> None:
+    found = script('if curl -f http://db; then exec server; else exec "$@"; fi', "fallback")
+    assert found.kind == "unknown" and "depends" in found.why
+    assert {tail.argv for tail in found.alternatives} == {("server",), ("fallback",)}
+
+
+def test_two_ways_that_end_alike_are_one() -> None:
+    found = script('if curl -f http://db; then X=1; fi\nfor f in /d/*; do . "$f"; done\nexec app', "x")
+    assert (found.kind, found.argv) == ("exec", ("app",))
+    assert any("is read" in note for note in found.assumes)
+
+
+def test_a_sourced_file_makes_variables_unknown() -> None:
+    found = script('. /etc/vars\nexec "$SERVER" -x')
+    assert found.kind == "unknown" and "only known at run time" in found.why
+
+
+def test_early_exit_is_an_assumption() -> None:
+    found = script("test -f /etc/app.conf || exit 1\nexec app")
+    assert found.argv == ("app",) and found.assumes == ("the script does not end early (line 1)",)
+
+
+def test_file_tests_ask_the_image() -> None:
+    text = "if [ -x /opt/app ]; then exec /opt/app; fi\nexec /bin/other"
+    yes = classify(text, shell="dash", mode="script", look=lambda operator, path: (operator, path) == ("x", "/opt/app"))
+    no = classify(text, shell="dash", mode="script", look=lambda operator, path: False)
+    assert (yes.argv, no.argv) == (("/opt/app",), ("/bin/other",))
+    assert script(text).kind == "unknown"
+
+
+def test_environment_and_directory_go_along() -> None:
+    found = script(
+        "export PATH=/opt/bin:$PATH\nunset SECRET\nlocal=1\ncd /srv\nA=1 exec app", env={"PATH": "/bin", "SECRET": "x"}
+    )
+    assert found.env == {"PATH": "/opt/bin:/bin", "SECRET": None, "A": "1"}
+    assert found.cwd == "/srv"
+
+
+def test_partly_known_words() -> None:
+    found = script(
+        'exec java $JAVA_OPTS -Dhost="$(hostname)" -jar app.jar $(cat flags)', env={"JAVA_OPTS": "-Xmx1g -v"}
+    )
+    assert found.kind == "exec" and not found.complete
+    assert found.argv == ("java", "-Xmx1g", "-v", "?", "-jar", "app.jar", "...")
+
+
+def test_child_and_trap() -> None:
+    found = script('trap "kill $P" TERM\napp &\nP=$!\nwait $P')
+    assert (found.kind, found.argv, found.trapped) == ("child", ("app",), ("TERM",))
+    loop = script("while true; do app; done")
+    assert (loop.kind, loop.argv) == ("child", ("app",)) and "loop" in loop.why
+
+
+def test_an_unmeasured_shell_is_unknown() -> None:
+    assert classify("app", shell="other", mode="command").kind == "unknown"
+    with pytest.raises(ValueError, match="mode"):
+        classify("app", shell="dash", mode="stdin")
+
+
+@pytest.mark.parametrize(
+    "text", ["if true", "exec 'x", 'exec "x', "a && ", "case x in", "$(", "${x", "((", "f() app", ")", "a <<"]
+)
+def test_broken_text_is_unknown(text: str) -> None:
+    found = script(text)
+    assert found.kind == "unknown" and "not understood" in found.why
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 5_000,
+        "$(" * 5_000,
+        "${x:-" * 5_000,
+        "if a; then " * 5_000,
+        "a;" * 50_000,
+        "f() { f; f; }; f",
+        "f() { eval f; }; f",
+        "while :; do :; done",
+        "if a; then x=$x$x; fi;" * 3_000,
+        "x=aaaaaaaa;" + "x=$x$x;" * 60 + "exec $x",
+        'case "$1" in ' + "*a" * 200 + ") exec b;; esac",
+        "{" * 100_000,
+        "`" * 100_001,
+        "a" * 1_100_000,
+        "!" * 3_000,
+        "! " * 30_000,
+        "((a" * 3_000,
+    ],
+)
+def test_hostile_text_is_fast(text: str) -> None:
+    started = time.monotonic()
+    script(text, "a" * 4_000 + "b")
+    assert time.monotonic() - started < 6
+
+
+@given(st.text(alphabet="ab$\"'`(){}[]|&;<>\\\n \t#!=*?~-0123if then fi do done case esac exec set", max_size=120))
+def test_any_text(text: str) -> None:
+    for shell in ("dash", "bash", "busybox"):
+        for mode in ("command", "script"):
+            found = classify(text, shell=shell, mode=mode, args=("sh", "x", "y"), env={"A": "1"})
+            assert found.kind in ("exec", "tail", "child", "ends", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("argv", "mode", "text", "args"),
+    [
+        (["sh", "-c", "x"], "command", "x", ("sh",)),
+        (["/bin/sh", "-c", "x", "zero", "one"], "command", "x", ("zero", "one")),
+        (["bash", "-eo", "pipefail", "-c", "x", "--"], "command", "x", ("--",)),
+        (["sh", "-ec", "x"], "command", "x", ("sh",)),
+        (["sh", "-c", "-e", "x"], "command", "x", ("sh",)),
+        (["bash", "--norc", "--rcfile", "f", "s.sh", "a"], "script", "s.sh", ("s.sh", "a")),
+        (["sh", "--", "s.sh"], "script", "s.sh", ("s.sh",)),
+        (["sh"], "stdin", "", ("sh",)),
+        (["sh", "-s", "a"], "stdin", "", ("sh", "a")),
+        ([], "stdin", "", ("sh",)),
+    ],
+)
+def test_calls(argv: list[str], mode: str, text: str, args: tuple[str, ...]) -> None:
+    found = read_shell_call(argv)
+    assert (found.mode, found.text, found.args) == (mode, text, args)
+
+
+def test_call_options() -> None:
+    assert "e" in read_shell_call(["sh", "-o", "errexit", "-c", "x"]).options
+    assert read_shell_call(["bash", "-lc", "x"]).login and read_shell_call(["-sh"]).login
+
+
+@pytest.mark.parametrize(
+    ("real", "argv0", "name"),
+    [
+        ("/usr/bin/dash", "/bin/sh", "dash"),
+        ("/usr/bin/bash", "sh", "bash"),
+        ("/bin/busybox", "/bin/sh", "busybox"),
+        ("/bin/busybox", "cat", ""),
+        ("/bin/mksh", "sh", "other"),
+        ("/usr/bin/python3", "sh", ""),
+    ],
+)
+def test_identify(real: str, argv0: str, name: str) -> None:
+    assert identify_shell(real, argv0) == name
