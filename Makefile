@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint docs bench judges clean
+.PHONY: demo test lint bench judges clean
 
 demo: $(VENV)/.demo
 	$(BIN)/imagepeel forge shop demo/shop.tar
@@ -16,11 +16,8 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -n auto -q
 
 lint: $(STAMP)
-	$(BIN)/ruff check src tests benchmarks docs
+	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/mypy
-
-docs: $(STAMP)
-	$(BIN)/python docs/build.py
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/build.py demo/bench
