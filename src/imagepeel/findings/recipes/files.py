@@ -157,9 +157,14 @@ RECIPES: dict[str, Recipe] = {
         ),
         good=lambda: _one(directory("var"), directory("var/log"), file("var/log/lastlog", "")),
     ),
-    # ---- links out of the image's own tree are used by a few recipes of other families too
+    # ---- what does not belong into a root directory
     "COMPRESSOR-FILES": Recipe(
         bad=lambda: _one(file(".no.prefetch.landmark", b"\x0f")), good=lambda: _one(symlink("landmark", "etc"))
+    ),
+    "CONTENTS-DISAGREE": Recipe(
+        bad=lambda: _one(file("motd", "x"), file("stargz.index.json", '{"version":1,"entries":[]}\n')),
+        good=lambda: _one(file("motd", "x")),
+        also=("COMPRESSOR-FILES",),
     ),
     "SUITCASE": Recipe(
         bad=lambda: app(base=rootfs(file("manifest.json", "[]\n"), file("repositories", "{}\n"))),

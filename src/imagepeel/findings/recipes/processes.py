@@ -73,6 +73,26 @@ def _glibc(version: str, *, damaged: bool = False) -> ImageSpec:
     )
 
 
+def _configured(runpath: str | None = None) -> ImageSpec:
+    """A library in a directory that ld.so.conf.d names and no cache knows."""
+    program = elf(interpreter=LOADERS["amd64"], needed=["libshop.so.1"], runpath=runpath)
+    base = rootfs(
+        directory("etc/ld.so.conf.d"),
+        file("etc/ld.so.conf", "include /etc/ld.so.conf.d/*.conf\n"),
+        file("etc/ld.so.conf.d/shop.conf", "/opt/shop\n"),
+        directory("lib64"),
+        file("lib64/ld-linux-x86-64.so.2", elf(soname="ld-linux-x86-64.so.2", rodata=_GLIBC), 0o755),
+        directory("opt"),
+        directory("opt/shop"),
+        file("opt/shop/libshop.so.1", elf(soname="libshop.so.1", exports=["greet"]), 0o755),
+    )
+    return app(
+        add(directory("app"), file("app/server", program, 0o755), by="COPY server /app/ # buildkit"),
+        base=base,
+        entrypoint=["/app/server"],
+    )
+
+
 def _tool(path: str, mode: int = 0o755, uid: int = 0, **changes: Any) -> ImageSpec:
     parent = directory("tmp", 0o1777) if path.startswith("tmp/") else directory("bin")
     return app(add(parent, file(path, programs.hello(), mode, uid, uid), by="COPY tool # buildkit"), **changes)
@@ -186,6 +206,7 @@ RECIPES: dict[str, Recipe] = {
         bad=lambda: _musl(_musl_program(needed=["libshop.so.1"])),
         good=lambda: _musl(_musl_program(needed=["libshop.so.1"]), "libshop.so.1"),
     ),
+    "LDCONF-NOT-CACHED": Recipe(bad=_configured, good=lazy(_configured, runpath="/opt/shop")),
     "UNDEFINED-SYMBOL": Recipe(
         bad=lambda: _glibc("GLIBC_2.34", damaged=True),
         good=lambda: _glibc("GLIBC_2.34"),

@@ -86,6 +86,10 @@ RECIPES: dict[str, Recipe] = {
         bad=lazy(_linked, "lib/extra.so"),
         good=lazy(_linked, "usr/lib/extra.so"),
     ),
+    "FILE-BECOMES-DIRECTORY": Recipe(
+        bad=lambda: app(add(file("motd", _TEXT)), add(file("motd/today", "x"))),
+        good=lambda: app(add(file("motd", _TEXT)), add(directory("motd"), file("motd/today", "x"))),
+    ),
     "PARENT-NOT-DESCRIBED": Recipe(
         bad=lambda: app(add(file("tmp/seed", "x"))),
         good=lambda: app(add(directory("tmp", 0o1777), file("tmp/seed", "x"))),

@@ -12,6 +12,7 @@ from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.rules.entries import is_stargz_index
 from imagepeel.findings.words import count, listed
+from imagepeel.rootfs.toc import toc_notes
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -257,6 +258,23 @@ def compressor_files(rule: Rule, subject: Subject) -> Iterator[Finding]:
 
 
 @rule(
+    "CONTENTS-DISAGREE",
+    "A layer's table of contents tells another story than its tar",
+    "medium",
+    "headcount",
+    "infosec",
+    """eStargz and zstd:chunked layers carry a second list of their files.  Lazy pullers build the filesystem from that
+    list, ordinary engines and scanners from the tar: where the two differ, one layer is two filesystems.""",
+    "build the layer again with a current tool; do not pull it lazily",
+    codes="TOCDIFF",
+    sources="containers/storage#2014, stargz-snapshotter docs/estargz.md",
+)
+def contents_disagree(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for note in toc_notes(subject.image):
+        yield rule.found(note.message, note.where)
+
+
+@rule(
     "SUITCASE",
     "The filesystem of the image is an image archive",
     "medium",
@@ -408,6 +426,7 @@ RULES: tuple[Rule, ...] = (
     media_type_lie,
     compressed_tail,
     compressor_files,
+    contents_disagree,
     suitcase,
     no_paperwork,
     history_silent,

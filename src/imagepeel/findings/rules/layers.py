@@ -57,7 +57,7 @@ class Losses(NamedTuple):
 
     removed: list[tuple[int, bytes, Inode]]
     repeated: list[Repeat]
-    shadowed_links: list[tuple[int, bytes, Inode, Inode]]
+    replaced_by_directory: list[tuple[int, bytes, Inode, Inode]]
 
 
 def losses(subject: Subject) -> Losses:
@@ -84,8 +84,8 @@ def losses(subject: Subject) -> Losses:
                     names[key] = names.get(key, 0) + 1
                     if names[key] == max(1, before.nlink):
                         found.removed.append((index, change.path, before))
-                if after is not None and before.kind == "symlink" and after.is_dir:
-                    found.shadowed_links.append((index, change.path, before, after))
+                if after is not None and not before.is_dir and after.is_dir:
+                    found.replaced_by_directory.append((index, change.path, before, after))
             elif before.kind == "file" and after.size and after.layer == index:
                 changed = tuple(field for field in change.fields if not field.startswith("content"))
                 if "content" in change.fields or "content?" in change.fields:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from imagepeel.errors import ImagepeelError
-from imagepeel.evidence import text
+from imagepeel.evidence import Location, text
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.names import Hit
 from imagepeel.findings.rule import Rule, rule
@@ -61,7 +61,9 @@ def _implied(subject: Subject, layer: int) -> frozenset[bytes]:
     sources="bazel-contrib/rules_oci#857, bazeldnf#15, distroless#1393",
 )
 def link_shadowed(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    for layer, path, before, _ in losses(subject).shadowed_links:
+    for layer, path, before, _ in losses(subject).replaced_by_directory:
+        if before.kind != "symlink":
+            continue
         # What the link led to in the final tree: names that were reachable and are not any more.
         target = before.target if before.target.startswith(b"/") else path.rpartition(b"/")[0] + b"/" + before.target
         try:
@@ -80,6 +82,31 @@ def link_shadowed(rule: Rule, subject: Subject) -> Iterator[Finding]:
             subject.at(before.layer or 0, before.entry or 0),
             details=[f"the layer has {how}; rootless engines write through the link and keep all names"],
         )
+
+
+@rule(
+    "FILE-BECOMES-DIRECTORY",
+    "A layer puts files below what was a file",
+    "medium",
+    "strengths",
+    "deployments",
+    """A layer holds `f/x` and no entry for `f`, and below it `f` is a file.  Rootful engines unpack the layer alone and
+    get a directory; rootless ones and those without overlayfs unpack it onto the layers below and stop: not a
+    directory.""",
+    "pack an entry for the directory itself",
+    codes="ROOTLESS",
+    sources="containerd pkg/archive/tar.go",
+)
+def file_becomes_directory(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for layer, path, before, _ in losses(subject).replaced_by_directory:
+        if before.kind != "symlink" and path not in _explicit(subject, layer):
+            yield rule.found(
+                f"{text(path)} is a {before.kind} in L{(before.layer or 0) + 1} and a directory from L{layer + 1} on: "
+                "rootless engines refuse the layer",
+                subject.at(before.layer or 0, before.entry or 0),
+                Location(layer=layer, step=subject.layers[layer].step),
+                profiles=("podman rootless",),
+            )
 
 
 @rule(
@@ -301,6 +328,7 @@ def base_whiteout(rule: Rule, subject: Subject) -> Iterator[Finding]:
 
 RULES: tuple[Rule, ...] = (
     link_shadowed,
+    file_becomes_directory,
     parent_not_described,
     resurrected,
     root_opaque,

@@ -5,6 +5,7 @@ Only a verdict FAILS of a named profile makes a finding here; DEPENDS and UNKNOW
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -339,15 +340,77 @@ SCRIPT_UNREADABLE = _start(
     "chmod 0755 the script",
     "W53",
 )
-MISSING_LIBRARY = _start(
+
+_NOT_OPENED = re.compile(r"error while loading shared libraries: (\S+): cannot open shared object file")
+
+
+def configured_directories(subject: Subject) -> list[str]:
+    """The directories that ld.so.conf and the files it includes name: what ldconfig would search."""
+    found: list[str] = []
+    todo = ["/etc/ld.so.conf"]
+    directory = subject.node("/etc/ld.so.conf.d")
+    if directory is not None and directory.is_dir:
+        todo += [f"/etc/ld.so.conf.d/{text(name)}" for name in subject.rootfs.listdir("/etc/ld.so.conf.d")[:200]]
+    for path in todo:
+        for line in text(subject.read(path, 65536)).splitlines():
+            line = line.split("#", 1)[0].strip()
+            if line.startswith("/"):
+                found.append(line)
+    return found
+
+
+def _uncached(subject: Subject) -> tuple[str, str] | None:
+    """(library, directory) when the missing library lies in a directory that only ld.so.conf names."""
+    for verdict in subject.failures.get("F30", ()):
+        name = _NOT_OPENED.search(verdict.text)
+        if name is None or "/" in name[1]:
+            continue
+        for directory in configured_directories(subject):
+            if subject.node(f"{directory}/{name[1]}") is not None:
+                return name[1], directory
+    return None
+
+
+def _not_cached(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    found = _uncached(subject)
+    if found is not None:
+        name, directory = found
+        why = f"{name} lies in {directory}, which ld.so.conf names and /etc/ld.so.cache does not know"
+        yield from will_not_start(rule, subject, subject.failures["F30"], why=why)
+
+
+LDCONF_NOT_CACHED = rule(
+    "LDCONF-NOT-CACHED",
+    "A library directory is configured, and ldconfig never ran",
+    "high",
+    "strengths",
+    "tooling",
+    """Programs do not read /etc/ld.so.conf: the loader knows /etc/ld.so.cache, which ldconfig makes of it.  A .conf file
+    that is copied in without running ldconfig does nothing.""",
+    "RUN ldconfig after adding the directory",
+    codes="W64",
+    sources="ld.so(8), ldconfig(8)",
+)(_not_cached)
+
+
+def _missing_library(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    verdicts = [verdict for row in ("F30", "F31") for verdict in subject.failures.get(row, ())]
+    if _uncached(subject) is None:
+        yield from will_not_start(rule, subject, verdicts)
+
+
+MISSING_LIBRARY = rule(
     "MISSING-LIBRARY",
-    "F30 F31",
     "A shared library that the program needs is not found",
+    "high",
+    "strengths",
+    "operations",
     """The loader looks in RPATH, LD_LIBRARY_PATH, RUNPATH, /etc/ld.so.cache and its built-in directories, in that
     order, and the library is in none of them.  The exit code is 127, and the message comes from the loader.""",
     "install the library in the final stage",
+    codes="F30, F31",
     sources="ld.so(8)",
-)
+)(_missing_library)
 UNDEFINED_SYMBOL = _start(
     "UNDEFINED-SYMBOL",
     "F33",
@@ -458,6 +521,7 @@ RULES: tuple[Rule, ...] = (
     SETCAP_BLOCKS_EXEC,
     ARGUMENT_TOO_LONG,
     SCRIPT_UNREADABLE,
+    LDCONF_NOT_CACHED,
     MISSING_LIBRARY,
     UNDEFINED_SYMBOL,
     NO_SHELL,
