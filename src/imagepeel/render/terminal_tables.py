@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -13,6 +16,8 @@ from imagepeel.render.results import ImageHead, ImageRow, ImagesResult, LayerRow
 
 STEP_WIDTH = 60
 """Characters of a history step that are worth a row; --json has it whole."""
+_STEP_ROOM = 22
+MOST_NAMES = 6
 
 
 def safe(words: str, style: str = "") -> Text:
@@ -20,12 +25,12 @@ def safe(words: str, style: str = "") -> Text:
     return Text(terminal(words), style=style)
 
 
-def brief(digest: str | None) -> str:
-    """Return the first 12 hex digits of a digest, `-` for none."""
+def brief(digest: str | None, digits: int = 12) -> str:
+    """Return the first hex digits of a digest, `-` for none; another algorithm than sha256 is named."""
     if not digest:
         return "-"
     algorithm, colon, encoded = digest.partition(":")
-    short = (encoded if colon else algorithm)[:12]
+    short = (encoded if colon else algorithm)[:digits]
     return short if algorithm == "sha256" or not colon else f"{algorithm}:{short}"
 
 
@@ -55,15 +60,15 @@ def heading(head: ImageHead) -> Text:
 
 
 def table(*columns: tuple[str, str]) -> Table:
-    """Return an empty table without lines; columns are (title, kind) with kind text, number, or words that may wrap."""
+    """Return an empty table without lines; columns are (title, kind): text, number, words or brief; the last two wrap."""
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
     for title, kind in columns:
         grid.add_column(
             title,
             justify="right" if kind == "number" else "left",
-            no_wrap=kind != "words",
+            no_wrap=kind not in ("words", "brief"),
             overflow="fold",
-            min_width=14 if kind == "words" else None,
+            min_width={"words": 14, "brief": 8}.get(kind),
         )
     return grid
 
@@ -75,33 +80,7 @@ def print_layers(console: Console, result: LayersResult) -> None:
     if not result.layers:
         console.print("The image has no layers.")
         return
-    grid = table(
-        ("", "text"),
-        ("step", "words"),
-        ("stored", "number"),
-        ("content", "number"),
-        ("packed", "text"),
-        ("entries", "number"),
-        ("+added ~changed -removed", "text") if console.width >= 120 else ("+ ~ -", "text"),
-        ("digest", "text"),
-        ("DiffID", "text"),
-        ("verified", "text"),
-    )
-    for row in result.layers:
-        here = row.state in ("present", "truncated")
-        grid.add_row(
-            Text(row.label, style="bold"),
-            _step(row),
-            size(row.blob_size),
-            size(row.content_size) if here else "-",
-            safe(row.compression or row.state),
-            number(row.entries) if here else "-",
-            _changes(row),
-            Text(brief(row.digest), style="dim"),
-            Text(brief(row.diff_id), style="dim"),
-            _verified(row),
-        )
-    print_table(console, grid)
+    print_table(console, _layer_grid(result.layers, console.width))
     console.print()
     stored = sum(row.blob_size for row in result.layers if row.state in ("present", "truncated"))
     content = sum(row.content_size for row in result.layers)
@@ -115,6 +94,55 @@ def print_layers(console: Console, result: LayersResult) -> None:
             if check.ok is False:
                 words = f"{row.label} {check.what}: stated {check.stated}, found {check.actual}"
                 print_line(console, safe(words, "red"))
+
+
+def _layer_grid(rows: Sequence[LayerRow], width: int) -> Table:
+    """Return the table of layers for so many columns.
+
+    Where it is narrow, digests become shorter first, then columns go, so that the step keeps room for its words.
+    """
+    for digits, without in (
+        (12, ()),
+        (7, ()),
+        (7, ("DiffID",)),
+        (7, ("DiffID", "packed")),
+        (7, ("DiffID", "packed", "digest")),
+        (7, ("DiffID", "packed", "digest", "content")),
+    ):
+        columns = _layer_columns(rows, digits, wide=digits == 12)
+        kept = [column for column in columns if column[0] not in without]
+        # Two spaces part columns; the step takes what is left.
+        rest = sum(
+            max(cell_len(title), *(cell.cell_len for cell in cells)) + 2
+            for title, kind, cells in kept
+            if kind != "words"
+        )
+        if rest + _STEP_ROOM <= width:
+            break
+    grid = table(*((title, kind) for title, kind, _ in kept))
+    for line in zip(*(cells for _, _, cells in kept), strict=True):
+        grid.add_row(*line)
+    return grid
+
+
+def _layer_columns(rows: Sequence[LayerRow], digits: int, *, wide: bool) -> list[tuple[str, str, list[Text]]]:
+    here = [row.state in ("present", "truncated") for row in rows]
+    return [
+        ("", "text", [Text(row.label, style="bold") for row in rows]),
+        ("step", "words", [_step(row) for row in rows]),
+        ("stored", "number", [Text(size(row.blob_size)) for row in rows]),
+        (
+            "content",
+            "number",
+            [Text(size(row.content_size) if on else "-") for row, on in zip(rows, here, strict=True)],
+        ),
+        ("packed", "text", [safe(row.compression or row.state) for row in rows]),
+        ("entries", "number", [Text(number(row.entries) if on else "-") for row, on in zip(rows, here, strict=True)]),
+        ("+added ~changed -removed" if wide else "+ ~ -", "text", [_changes(row) for row in rows]),
+        ("digest", "text", [Text(brief(row.digest, digits), style="dim") for row in rows]),
+        ("DiffID", "text", [Text(brief(row.diff_id, digits), style="dim") for row in rows]),
+        ("verified", "text", [_verified(row) for row in rows]),
+    ]
 
 
 def _step(row: LayerRow) -> Text:
@@ -155,6 +183,7 @@ def print_images(console: Console, result: ImagesResult) -> None:
     if not result.images:
         console.print("It names no image.")
     else:
+        narrow = console.width < 100
         grid = table(
             ("", "text"),
             ("kind", "text"),
@@ -162,19 +191,20 @@ def print_images(console: Console, result: ImagesResult) -> None:
             ("platform", "text"),
             ("layers", "number"),
             ("stored", "number"),
-            ("digest or id", "text"),
-            ("complete", "words"),
-            ("choose it with", "text"),
+            *(() if narrow else (("digest or id", "text"),)),
+            ("complete", "brief"),
+            ("choose with", "text"),
         )
         for row in result.images:
+            digest = () if narrow else (Text(brief(row.digest or row.image_id), style="dim"),)
             grid.add_row(
                 Text(f"#{row.number}", style="bold"),
                 safe(row.kind, "" if row.choose else "dim"),
-                safe("\n".join(row.names[:6]) if row.names else "-"),
+                _names(row),
                 safe(row.platform or "-"),
                 number(row.layers),
                 size(row.blob_size),
-                Text(brief(row.digest or row.image_id), style="dim"),
+                *digest,
                 _complete(row),
                 Text(row.choose or "-"),
             )
@@ -187,6 +217,14 @@ def print_images(console: Console, result: ImagesResult) -> None:
         print_line(console, Text(f"{plural(count, 'member')} that nothing points at: "), safe(names))
 
 
+def _names(row: ImageRow) -> Text:
+    """Return the names, one a line: joined as text, since a line end inside a name must stay escaped."""
+    shown = [safe(name) for name in row.names[:MOST_NAMES]]
+    if len(row.names) > MOST_NAMES:
+        shown.append(Text(f"and {len(row.names) - MOST_NAMES} more"))
+    return Text("\n").join(shown) if shown else Text("-")
+
+
 def _complete(row: ImageRow) -> Text:
     if row.complete:
         return Text("yes", style="green")
@@ -196,7 +234,7 @@ def _complete(row: ImageRow) -> Text:
 def _print_notes(console: Console, result: ImagesResult) -> None:
     notes = []
     for row in result.images:
-        if row.kind != "image" and row.kind_reason:
+        if row.kind != "image" and row.kind_reason and row.kind_reason != result.recognised:
             notes.append(f"#{row.number} {row.kind}: {row.kind_reason}")
         if row.lost:
             notes.append(f"#{row.number} lacks {row.lost}")

@@ -76,7 +76,14 @@ def test_null_writes_exact_bytes_and_json_both_forms(run_cli: Run, path: Path) -
 
 @pytest.mark.parametrize(
     "words",
-    [["--larger", "much"], ["--newer", "yesterday"], ["--type", "q"], ["--owner", "nobody-here"], ["[z-a]"], ["--type"]],
+    [
+        ["--larger", "much"],
+        ["--newer", "yesterday"],
+        ["--type", "q"],
+        ["--owner", "nobody-here"],
+        ["[z-a]"],
+        ["--type"],
+    ],
 )
 def test_what_cannot_be_asked_is_a_usage_error(run_cli: Run, path: Path, words: list[str]) -> None:
     assert run_cli("find", path, *words).exit_code == 2

@@ -1,0 +1,67 @@
+"""What the commands print, to the byte: `pytest --update-golden` writes it anew, and a person reviews the difference.
+
+The numbers in these files were compared with GNU tar, sha256sum and jq when they were first written; the tests in
+tests/unit/cli keep comparing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+Make = Callable[..., Path]
+Golden = Callable[[str, str], None]
+
+CASES: dict[str, tuple[str, dict[str, str], list[str]]] = {
+    "layers/shop": ("shop", {}, ["layers", "{}"]),
+    "layers/shop-gzip-80-columns": ("shop", {"kind": "oci-archive", "compression": "gzip"}, ["layers", "{}"]),
+    "layers/wrong-digest": ("wrong-digest", {}, ["layers", "{}"]),
+    "layers/missing-blob": ("missing-blob", {}, ["layers", "{}"]),
+    "layers/link-below": ("link-below", {}, ["layers", "{}"]),
+    "layers/control-characters": ("control-characters", {}, ["layers", "{}"]),
+    "layers/no-verify": ("hello", {}, ["layers", "--no-verify", "{}"]),
+    "layers/hello.json": ("hello", {}, ["layers", "--json", "{}"]),
+    "layers/shop-100-columns": ("shop", {}, ["layers", "{}"]),
+    "images/shop": ("shop", {}, ["images", "{}"]),
+    "images/shop-80-columns": ("shop", {}, ["images", "{}"]),
+    "images/containerd-store": ("shop", {"kind": "docker-containerd"}, ["images", "{}"]),
+    "images/two-images": ("two-images", {}, ["images", "{}"]),
+    "images/export": ("shop", {"kind": "rootfs"}, ["images", "{}"]),
+    "images/missing-blob.json": ("missing-blob", {}, ["images", "--json", "{}"]),
+    "ls/root": ("shop", {}, ["ls", "{}"]),
+    "ls/long": ("shop", {}, ["ls", "-l", "{}", "/srv/shop"]),
+    "ls/long-recursive": ("zoo", {}, ["ls", "-lR", "{}"]),
+    "ls/colour": ("zoo", {}, ["ls", "-l", "--color", "always", "{}"]),
+    "ls/layer": ("shop", {}, ["ls", "-lR", "--layer", "7", "{}"]),
+    "ls/refused": ("link-below", {}, ["ls", "-l", "{}", "/bin"]),
+    "ls/control-characters": ("control-characters", {}, ["ls", "-l", "{}", "/etc"]),
+    "ls/zoo.jsonl": ("zoo", {}, ["ls", "-R", "--json", "{}"]),
+    "tree/shop": ("shop", {}, ["tree", "{}"]),
+    "tree/layer": ("shop", {}, ["tree", "--layer", "L5", "{}"]),
+    "tree/zoo-depth-1": ("zoo", {}, ["tree", "--depth", "1", "{}"]),
+    "cat/passwd": ("shop", {}, ["cat", "{}", "/etc/passwd"]),
+    "cat/removed": ("shop", {}, ["cat", "{}", "/srv/shop/.env"]),
+    "cat/removed-from-its-layer": ("shop", {}, ["cat", "{}", "/srv/shop/.env", "--layer", "4"]),
+    "forge/list": ("hello", {}, ["forge", "--list"]),
+    "forge/unknown": ("hello", {}, ["forge", "nosuch", "out.tar"]),
+    "schema/names": ("hello", {}, ["schema"]),
+    "schema/layers.json": ("hello", {}, ["schema", "layers"]),
+    "schema/ls.json": ("hello", {}, ["schema", "ls"]),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_command_prints_what_was_reviewed(case: str, run_cli: Run, forge_archive: Make, golden: Golden) -> None:
+    image, packing, words = CASES[case]
+    path = forge_archive(image, **packing)
+    columns = {"COLUMNS": case.split("-")[-2]} if case.endswith("-columns") else None
+    result = run_cli(*[word.format(path.name) for word in words], cwd=path.parent, env=columns)
+    shown = result.stdout
+    # A document alone stays one that jq and editors can read.
+    if not case.endswith((".json", ".jsonl")):
+        shown += f"--- stderr\n{result.stderr}--- exit code {result.exit_code}\n"
+    golden(case if "." in case else f"{case}.txt", shown)

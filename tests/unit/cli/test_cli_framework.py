@@ -1,0 +1,315 @@
+"""The command line itself: laziness, help, exit codes, errors in three lines, interrupts and closed pipes."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import imagepeel
+from imagepeel import errors, forge
+from imagepeel.cli import COMMANDS
+from imagepeel.cli.failures import HINTS
+
+Run = Callable[..., Any]
+Make = Callable[..., Path]
+HEAVY = ("rich", "magic", "pylibmagic", "zstandard", "tarfile", "jinja2", "elftools", "zlib_ng", "imagepeel.archive")
+
+
+def python(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def imagepeel_process(*words: str | Path, **given: Any) -> subprocess.Popen[bytes]:
+    given.setdefault("stdout", subprocess.PIPE)
+    given.setdefault("stderr", subprocess.PIPE)
+    return subprocess.Popen([sys.executable, "-m", "imagepeel", *map(str, words)], **given)
+
+
+def three_lines(stderr: str) -> tuple[str, str, str]:
+    lines = stderr.splitlines()[-3:]
+    assert [line.split(":")[0] for line in lines] == ["error", "where", "try"], stderr
+    return lines[0], lines[1], lines[2]
+
+
+# ---- laziness ---------------------------------------------------------------------------------------------------
+
+
+def test_help_imports_no_command_and_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom imagepeel.cli import cli, COMMANDS\n"
+        "try: cli.main(['--help'])\nexcept SystemExit as leave: assert leave.code == 0\n"
+        f"heavy = [n for n in {HEAVY!r} if n in sys.modules]\n"
+        "heavy += [m for m, _ in COMMANDS.values() if m in sys.modules]\n"
+        "print('LOADED', heavy)"
+    )
+    out = python(code)
+    assert out.splitlines()[-1] == "LOADED []"
+    for name, (_, short) in COMMANDS.items():
+        assert name in out
+        assert " ".join(short.split()[:3]) in out
+
+
+def test_a_command_that_reads_no_image_loads_no_reader() -> None:
+    code = (
+        "import sys\nfrom imagepeel.cli import cli\n"
+        "try: cli.main(['forge', '--help'])\nexcept SystemExit as leave: assert leave.code == 0\n"
+        "print('LOADED', [n for n in ('rich', 'zlib_ng', 'imagepeel.archive') if n in sys.modules])"
+    )
+    assert python(code).splitlines()[-1] == "LOADED []"
+
+
+def test_each_command_has_a_module_a_short_help_and_a_help_page(run_cli: Run) -> None:
+    for name, (module, short) in COMMANDS.items():
+        assert module.startswith("imagepeel.cli.")
+        assert short.endswith(".") and len(short) <= 78
+        result = run_cli(name, "--help")
+        assert result.exit_code == 0
+        assert result.stdout.startswith("Usage: ")
+        assert "--json" in result.stdout or name in ("cat", "schema")
+
+
+def test_the_module_runs_as_a_program() -> None:
+    done = subprocess.run([sys.executable, "-m", "imagepeel", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"imagepeel {imagepeel.__version__}\n"
+    assert done.stderr == ""
+
+
+def test_without_a_command_the_help_is_shown(run_cli: Run) -> None:
+    bare, asked = run_cli(), run_cli("--help")
+    assert bare.exit_code == 0
+    assert bare.stdout == asked.stdout
+
+
+@pytest.mark.parametrize("word", ["-h", "--help"])
+def test_help_has_two_spellings(run_cli: Run, word: str) -> None:
+    assert "Commands:" in run_cli(word).stdout
+
+
+def test_a_misspelt_command_gets_a_suggestion(run_cli: Run) -> None:
+    result = run_cli("layrs", "x.tar")
+    assert result.exit_code == 2
+    what, _, _ = three_lines(result.stderr)
+    assert "'layers'" in what
+
+
+def test_completion_is_offered_for_commands() -> None:
+    env = {**os.environ, "_IMAGEPEEL_COMPLETE": "bash_complete", "COMP_WORDS": "imagepeel la", "COMP_CWORD": "1"}
+    done = subprocess.run([sys.executable, "-m", "imagepeel"], capture_output=True, text=True, env=env)
+    assert "layers" in done.stdout
+
+
+# ---- exit codes -------------------------------------------------------------------------------------------------
+
+
+def cut(path: Path, tmp_path: Path, size: int) -> Path:
+    out = tmp_path / "cut.tar"
+    out.write_bytes(path.read_bytes()[:size])
+    return out
+
+
+def a_text_file(tmp_path: Path, make: Make) -> list[str]:
+    (tmp_path / "notes.txt").write_text("no image at all\n" * 100)
+    return ["layers", str(tmp_path / "notes.txt")]
+
+
+def a_fifo(tmp_path: Path, make: Make) -> list[str]:
+    os.mkfifo(tmp_path / "pipe")
+    return ["layers", str(tmp_path / "pipe")]
+
+
+def a_broken_document(tmp_path: Path, make: Make) -> list[str]:
+    data = forge.encode([forge.file("manifest.json", '[{"Config": "c.json", "Layers": [')])
+    (tmp_path / "broken.tar").write_bytes(data)
+    return ["images", str(tmp_path / "broken.tar")]
+
+
+def a_truncated_layer(tmp_path: Path, make: Make) -> list[str]:
+    content = gzip.compress(forge.encode([forge.file("a", "x" * 5000), forge.file("b", os.urandom(4000))]))
+    (tmp_path / "layer.tar.gz").write_bytes(content[:-600])
+    return ["layers", str(tmp_path / "layer.tar.gz")]
+
+
+def a_bomb(tmp_path: Path, make: Make) -> list[str]:
+    spec = forge.image(forge.layer(forge.file("zeros", bytes(80 * 1024 * 1024))), names="bomb:1")
+    path = forge.write(spec, tmp_path / "bomb.tar", kind="oci-archive", compression="gzip")
+    return ["layers", "--limits", "strict", str(path)]
+
+
+def two_images(tmp_path: Path, make: Make) -> list[str]:
+    path = forge.write([forge.build("hello"), forge.build("deaf")], tmp_path / "two.tar", kind="docker-archive")
+    return ["layers", str(path)]
+
+
+CASES: dict[str, tuple[Callable[[Path, Make], list[str]], int, str]] = {
+    "unknown option": (lambda t, make: ["layers", "--colour", str(make("hello"))], 2, "colour"),
+    "missing argument": (lambda t, make: ["layers"], 2, "ARCHIVE"),
+    "unknown view": (lambda t, make: ["ls", "--view", "nosuch", str(make("hello"))], 2, "nosuch"),
+    "layer that is no number": (lambda t, make: ["ls", "--layer", "first", str(make("hello"))], 2, "first"),
+    "bad platform": (lambda t, make: ["layers", "--platform", "a/b/c/d", str(make("hello"))], 2, "platform"),
+    "unknown engine": (lambda t, make: ["process", "--engine", "lxc", str(make("hello"))], 2, "lxc"),
+    "two outputs": (lambda t, make: ["explain", "--json", "--markdown", str(make("hello"))], 2, "choose one"),
+    "unknown schema": (lambda t, make: ["schema", "nosuch"], 14, "nosuch"),
+    "text file": (a_text_file, 10, ""),
+    "fifo": (a_fifo, 10, "regular file"),
+    "broken document": (a_broken_document, 11, "manifest.json"),
+    "truncated layer": (a_truncated_layer, 11, "damaged"),
+    "wrong digest": (lambda t, make: ["layers", str(make("wrong-digest"))], 12, "digest"),
+    "wrong DiffID": (lambda t, make: ["ls", str(make("wrong-diff-id"))], 12, "DiffID"),
+    "bomb": (a_bomb, 13, ""),
+    "no such file": (lambda t, make: ["layers", str(t / "absent.tar")], 14, "absent.tar"),
+    "no such image": (lambda t, make: ["layers", "--image", "nginx", str(make("hello"))], 14, "nginx"),
+    "no such path": (lambda t, make: ["cat", str(make("hello")), "/etc/absent"], 14, "/etc/absent"),
+    "no such layer": (lambda t, make: ["ls", "--layer", "9", str(make("hello"))], 14, "L9"),
+    "no such teaching image": (lambda t, make: ["forge", "nosuch", str(t / "out.tar")], 14, "nosuch"),
+    "missing blob": (lambda t, make: ["ls", "--layer", "2", str(make("missing-blob"))], 14, "L2"),
+    "several images": (two_images, 15, "2 images"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_failure_has_its_exit_code_and_three_lines(case: str, run_cli: Run, tmp_path: Path,
+                                                        forge_archive: Make) -> None:  # fmt: skip
+    words, code, says = CASES[case][0](tmp_path, forge_archive), CASES[case][1], CASES[case][2]
+    result = run_cli(*words)
+    assert result.exit_code == code, result.stderr
+    what, where, hint = three_lines(result.stderr)
+    assert says in what + where
+    assert len(where) > len("where: ") and len(hint) > len("try:   ")
+    assert "Traceback" not in result.stderr
+
+
+def test_the_cases_cover_every_error_class() -> None:
+    covered = {code for _, code, _ in CASES.values()}
+    assert covered == {kind.exit_code for kind in errors.ALL_ERRORS}
+    assert {kind.code for kind in errors.ALL_ERRORS} == set(HINTS)
+
+
+def test_an_ambiguous_image_lists_how_to_choose(run_cli: Run, tmp_path: Path, forge_archive: Make) -> None:
+    words = two_images(tmp_path, forge_archive)
+    _, _, hint = three_lines(run_cli(*words).stderr)
+    assert "#1 hello:1" in hint and "#2 deaf:1" in hint
+    assert run_cli(*words, "--image", "#2").exit_code == 0
+    assert "deaf:1" in run_cli(*words, "--image", "deaf:1").stdout
+
+
+def test_the_place_of_an_error_names_the_archive_and_the_layer(run_cli: Run, forge_archive: Make) -> None:
+    path = forge_archive("shop")
+    result = run_cli("cat", path, "/srv/shop/.env")
+    what, where, hint = three_lines(result.stderr)
+    assert "removed by layer L5" in what
+    assert str(path) in where and "layer L5" in where and "/srv/shop/.env" in where
+    assert "--layer 4" in hint
+
+
+def test_stdin_is_named_as_such(run_cli: Run) -> None:
+    result = run_cli("layers", "-", stdin=b"nothing that is an image\n" * 50)
+    assert result.exit_code == 10
+    assert three_lines(result.stderr)[1].startswith("where: standard input")
+
+
+def test_an_internal_error_asks_for_a_report(
+    run_cli: Run, forge_archive: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("the unexpected \x1b[31m")
+
+    monkeypatch.setattr("imagepeel.cli.layers.layers_result", fail)
+    path = forge_archive("hello")
+    result = run_cli("layers", path)
+    assert result.exit_code == 70
+    what, _, hint = three_lines(result.stderr)
+    assert "RuntimeError: the unexpected \\x1b[31m" in what
+    assert "report" in hint
+    assert "Traceback" not in result.stderr
+    with_debug = run_cli("layers", path, "--debug")
+    assert with_debug.exit_code == 70
+    assert "Traceback" in with_debug.stderr and "\x1b" not in with_debug.stderr
+
+
+def test_debug_shows_a_traceback_before_the_three_lines(run_cli: Run) -> None:
+    result = run_cli("layers", "/nonexistent/archive", "--debug")
+    assert result.exit_code == 14
+    assert "Traceback" in result.stderr
+    three_lines(result.stderr)
+
+
+def test_a_refusing_disk_is_no_defect_of_the_image(run_cli: Run, forge_archive: Make,
+                                                   monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device", "/tmp/spool")
+
+    monkeypatch.setattr("imagepeel.cli.layers.layers_result", full)
+    result = run_cli("layers", forge_archive("hello"))
+    assert result.exit_code == 70
+    what, where, _ = three_lines(result.stderr)
+    assert "No space left on device" in what
+    assert "/tmp/spool" in where
+
+
+# ---- streams ----------------------------------------------------------------------------------------------------
+
+
+def test_every_command_reads_standard_input(forge_archive: Make) -> None:
+    data = forge_archive("shop").read_bytes()
+    for words in (["layers", "-"], ["images", "-"], ["ls", "-"], ["tree", "-"], ["process", "-"], ["explain", "-"],
+                  ["cat", "-", "/etc/passwd"]):  # fmt: skip
+        done = subprocess.run([sys.executable, "-m", "imagepeel", *words], input=data, capture_output=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == b""
+        assert done.stdout
+
+
+@pytest.mark.parametrize("words", [["ls", "-R"], ["ls", "-0R"], ["ls", "-R", "--json"], ["tree"], ["cat"]])
+def test_a_closed_pipe_ends_quietly(words: list[str], tmp_path: Path) -> None:
+    entries = [forge.file(f"file-{i:05}", "") for i in range(20_000)] + [forge.file("large", bytes(3_000_000))]
+    path = forge.write(forge.image(forge.layer(*entries), names="many:1"), tmp_path / "many.tar")
+    more = ["/large"] if words == ["cat"] else []
+    running = imagepeel_process(*words, path, *more)
+    assert running.stdout is not None and running.stderr is not None
+    assert running.stdout.read(10)
+    running.stdout.close()
+    assert running.wait(timeout=60) == 0
+    assert running.stderr.read() == b""
+
+
+def test_an_interrupt_leaves_nothing_behind(empty_tmp: Path) -> None:
+    running = imagepeel_process("layers", "-", stdin=subprocess.PIPE)
+    assert running.stdin is not None and running.stderr is not None
+    running.stdin.write(forge.to_bytes(forge.build("shop"), "docker-archive")[:100_000])
+    running.stdin.flush()
+    time.sleep(1.5)
+    assert running.poll() is None
+    running.send_signal(signal.SIGINT)
+    assert running.wait(timeout=20) == 130
+    assert running.stderr.read() == b"interrupted\n"
+
+
+def test_a_terminated_command_leaves_nothing_behind(empty_tmp: Path) -> None:
+    running = imagepeel_process("layers", "-", stdin=subprocess.PIPE)
+    assert running.stdin is not None
+    running.stdin.write(bytes(100_000))
+    running.stdin.flush()
+    time.sleep(1.0)
+    running.terminate()
+    assert running.wait(timeout=20) == -signal.SIGTERM
+
+
+def test_an_interrupted_forge_leaves_no_half_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli: Run
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("imagepeel.cli.forge.os.replace", interrupt)
+    result = run_cli("forge", "hello", tmp_path / "out.tar")
+    assert result.exit_code == 130
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,190 @@
+"""process and forge as a user calls them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagepeel import forge
+
+Run = Callable[..., Any]
+Make = Callable[..., Path]
+
+
+def prediction(run_cli: Run, *words: Any) -> Any:
+    done = run_cli("process", "--json", *words)
+    assert done.exit_code == 0, done.stderr
+    return json.loads(done.stdout)["result"]["prediction"]
+
+
+def test_a_start_that_works_shows_request_origin_and_verdict(run_cli: Run, forge_archive: Make) -> None:
+    out = run_cli("process", forge_archive("shop")).stdout
+    lines = out.splitlines()
+    assert lines[3].startswith("RUNS on docker@28")
+    assert 'execve("/usr/local/bin/entrypoint.sh", ["entrypoint.sh", "/srv/shop/bin/serve", "--port", "8080"]' in out
+    assert "999:999 (shop)" in out
+    assert "SHOP_PORT=8080   from the image" in out
+    assert "HOME=/srv/shop   from the runtime" in out
+    for judge in ("J1  the engine", "J2  the runtime", "J3  the kernel"):
+        assert judge in lines or any(line.startswith(judge) for line in lines)
+
+
+def test_a_failure_shows_the_operators_words_first(run_cli: Run, forge_archive: Make) -> None:
+    result = run_cli("process", forge_archive("broken-entrypoint"))
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[3] == "  exec /entrypoint.sh: no such file or directory"
+    assert lines[4].startswith("  exit code 255")
+    at = {
+        word: next(i for i, line in enumerate(lines) if line.strip().startswith(word))
+        for word in ("why", "fix", "FAILS")
+    }
+    assert 4 < at["why"] < at["fix"] < at["FAILS"]
+
+
+def test_words_after_the_dashes_replace_the_command(run_cli: Run, forge_archive: Make) -> None:
+    path = forge_archive("shop")
+    assert prediction(run_cli, path, "--", "/bin/sh", "-c", "id")["argv"] == ["entrypoint.sh", "/bin/sh", "-c", "id"]
+    assert prediction(run_cli, path, "--entrypoint", "sh", "--", "-c", "id")["argv"] == ["sh", "-c", "id"]
+    assert prediction(run_cli, path, "--entrypoint", "", "--", "sh")["argv"] == ["sh"]
+
+
+def test_overrides_reach_the_prediction(run_cli: Run, forge_archive: Make) -> None:
+    found = prediction(
+        run_cli, forge_archive("shop"), "-u", "0:5", "-e", "A=1", "-e", "SHOP_PORT=1", "-w", "/tmp", "--engine",
+        "podman@5.8", "--cap-drop", "ALL", "--cap-add", "CHOWN", "--no-new-privileges",
+    )  # fmt: skip
+    assert (found["user"]["uid"], found["user"]["gid"]) == (0, 5)
+    assert found["user"]["bounding"] == ["CHOWN"]
+    assert found["user"]["no_new_privileges"] is True
+    env = {variable["name"]: variable for variable in found["env"]}
+    assert env["A"]["value"] == "1" and env["A"]["origin"] == "user"
+    assert env["SHOP_PORT"]["value"] == "1"
+    assert found["cwd"] == "/tmp"
+    assert found["engine"] == "podman@5.8"
+
+
+def test_another_architecture_does_not_run(run_cli: Run, forge_archive: Make) -> None:
+    found = prediction(run_cli, forge_archive("hello"), "--host-arch", "arm64")
+    assert found["architecture"] == "arm64"
+    assert found["verdict"]["kind"] in ("FAILS", "DEPENDS")
+
+
+def test_the_matrix_has_one_verdict_a_cell(run_cli: Run, forge_archive: Make) -> None:
+    path = forge_archive("hello")
+    result = json.loads(run_cli("process", "--matrix", "--json", path).stdout)["result"]
+    assert len(result["cells"]) == len(result["engines"]) * len(result["architectures"])
+    assert {cell["verdict"]["kind"] for cell in result["cells"] if cell["architecture"] == "amd64"} == {"RUNS"}
+    lines = run_cli("process", "--matrix", path).stdout.splitlines()
+    assert [line.split()[0] for line in lines[3 : 3 + len(result["engines"])]] == result["engines"]
+
+
+@pytest.mark.judge
+def test_the_receipts_of_a_process_run_in_a_shell(run_cli: Run, forge_archive: Make) -> None:
+    path = forge_archive("shop")
+    result = json.loads(run_cli("process", "--receipts", "--json", path).stdout)["result"]
+    assert len(result["receipts"]) == len(result["prediction"]["steps"])
+    commands = [receipt["command"] for step in result["receipts"] for receipt in step]
+    assert len(commands) >= 4
+    printed = run_cli("process", "--receipts", path).stdout
+    outputs = []
+    for command in commands:
+        assert f"try it  {command}\n" in printed
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+        assert done.returncode == 0, (command, done.stderr)
+        outputs.append(done.stdout)
+    everything = "\n".join(outputs)
+    assert "shop:x:999:999" in everything
+    assert "#!/bin/sh$" in everything
+    assert '["entrypoint.sh"]' in everything
+
+
+def test_a_process_of_an_incomplete_image_is_unknown(run_cli: Run, forge_archive: Make) -> None:
+    done = run_cli("process", forge_archive("missing-blob"))
+    assert done.exit_code == 0
+    assert "warning: layer L2 is not here" in done.stderr
+    assert "RUNS" not in done.stdout
+
+
+# ---- forge ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", forge.NAMES)
+def test_every_teaching_image_can_be_made_and_opened(name: str, run_cli: Run, tmp_path: Path) -> None:
+    out = tmp_path / "out.tar"
+    made = run_cli("forge", name, out)
+    assert made.exit_code == 0, made.stderr
+    assert forge.describe(name) in made.stdout
+    opened = run_cli("images", out)
+    assert opened.exit_code in (0, 11), opened.stderr
+    assert os.listdir(tmp_path) == ["out.tar"]
+
+
+def test_forge_lists_every_name_and_kind(run_cli: Run) -> None:
+    out = run_cli("forge", "--list").stdout
+    for name in (*forge.NAMES, *forge.KINDS):
+        assert f"\n  {name} " in out
+
+
+def test_forge_reports_the_digest_of_what_it_wrote(run_cli: Run, tmp_path: Path) -> None:
+    out = tmp_path / "shop.tar"
+    result = json.loads(run_cli("forge", "shop", out, "--kind", "oci-archive", "--json").stdout)["result"]
+    assert result["sha256"] == hashlib.sha256(out.read_bytes()).hexdigest()
+    assert result["size"] == out.stat().st_size
+    assert result["kind"] == "oci-archive"
+
+
+def test_forge_overwrites_only_the_same_bytes_unless_forced(run_cli: Run, tmp_path: Path) -> None:
+    out = tmp_path / "out.tar"
+    assert run_cli("forge", "hello", out).exit_code == 0
+    assert run_cli("forge", "hello", out).exit_code == 0
+    other = run_cli("forge", "shop", out)
+    assert other.exit_code == 2
+    assert "--force" in other.stderr
+    assert out.read_bytes() == forge.to_bytes(forge.build("hello"))
+    assert run_cli("forge", "shop", out, "--force").exit_code == 0
+    assert out.read_bytes() == forge.to_bytes(forge.build("shop"))
+
+
+def test_forge_to_a_pipe_and_into_a_directory(run_cli: Run, tmp_path: Path) -> None:
+    assert run_cli("forge", "hello", "-").stdout_bytes == forge.to_bytes(forge.build("hello"))
+    made = run_cli("forge", "hello", tmp_path / "layout", "--kind", "oci-dir")
+    assert made.exit_code == 0, made.stderr
+    assert (tmp_path / "layout" / "oci-layout").exists()
+    assert run_cli("layers", tmp_path / "layout").exit_code == 0
+    assert run_cli("forge", "hello", "-", "--kind", "oci-dir").exit_code == 2
+
+
+def test_forge_from_a_description(run_cli: Run, tmp_path: Path) -> None:
+    spec = tmp_path / "spec.json"
+    spec.write_text(json.dumps({"names": ["demo:1"], "layers": [{"entries": [{"file": "etc/motd", "text": "hi\n"}]}]}))
+    out = tmp_path / "demo.tar"
+    assert run_cli("forge", "--from", spec, out).exit_code == 0
+    assert run_cli("cat", out, "/etc/motd").stdout == "hi\n"
+    spec.write_text('{"layers": [{"entries": [{"nonsense": 1}]}]}')
+    broken = run_cli("forge", "--from", spec, tmp_path / "other.tar")
+    assert broken.exit_code == 2
+    assert "/layers/0/entries/0" in broken.stderr
+    assert not (tmp_path / "other.tar").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [["hello"], [], ["a", "b", "c"], ["--from", "x.json"], ["--from", "x.json", "a", "b"]]
+)
+def test_forge_says_how_it_is_called(words: list[str], run_cli: Run) -> None:
+    result = run_cli("forge", *words)
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 3
+
+
+def test_forge_into_a_missing_directory_is_an_error(run_cli: Run, tmp_path: Path) -> None:
+    result = run_cli("forge", "hello", tmp_path / "absent" / "out.tar")
+    assert result.exit_code == 2
+    assert "cannot be written" in result.stderr
