@@ -229,19 +229,25 @@ class Image:
     # ---- what it becomes ----------------------------------------------------------------------------------
 
     def process(self, **options: Any) -> Prediction:
-        """Predict the process that an engine starts from this image; see `imagepeel.process.Options`."""
+        """Predict the process that an engine starts from this image.
+
+        Arguments are the fields of `imagepeel.process.Options` (`engine="podman"`, `args=["ls"]`, `user="app"`, ...);
+        lists are taken for tuples.  UsageError for an unknown engine.
+        """
         from imagepeel.process import Options, predict
 
-        return predict(self.rootfs, self.config, Options(**options), architecture=self.architecture)
+        given = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
+        return predict(self.rootfs, self.config, Options(**given), architecture=self.architecture)
 
     def findings(self, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> tuple[Finding, ...]:
         """Say what will surprise people about this image, worst first.
 
         `select` and `ignore` name rules by id, code or lesson.  UsageError for a name that is none of these.
         """
+        from imagepeel.explain.proof import with_receipts
         from imagepeel.findings import examine, select_rules
 
-        return examine(self, select_rules(select, ignore))
+        return with_receipts(examine(self, select_rules(select, ignore)), self)
 
     def explain(self) -> Any:
         """Return the story of this image as a document: sections of claims, each with evidence and receipt."""
