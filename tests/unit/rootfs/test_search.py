@@ -71,7 +71,9 @@ def paths(image: Image, query: Query, top: bytes = b"/") -> list[bytes]:
 
 
 def found_by_find(folder: Path, *words: str) -> set[bytes]:
-    out = subprocess.run(["find", ".", "-mindepth", "1", *words, "-print0"], cwd=folder, capture_output=True, check=True)
+    out = subprocess.run(
+        ["find", ".", "-mindepth", "1", *words, "-print0"], cwd=folder, capture_output=True, check=True
+    )
     return {b"/" + path[2:] for path in out.stdout.split(b"\0") if path}
 
 
@@ -99,7 +101,7 @@ def test_a_view_is_searched_as_find_searches_it(
     base_image: Image, unpacked: Path, query: Query, words: list[str]
 ) -> None:
     found = paths(base_image, query)
-    expected = found_by_find(unpacked, *(["("] + words + [")"]))
+    expected = found_by_find(unpacked, "(", *words, ")")
     assert expected and set(found) - {b"/"} == expected
     assert len(found) == len(set(found))
 

@@ -1,0 +1,168 @@
+"""Where the bytes of a filesystem are: by directory, by layer, the largest files, in one walk.
+
+Bytes are those that the layers' tars store: a hardlinked file counts once, under the first of its names in walk order;
+holes of a sparse file count only in `logical`.  Directories, links and devices have no content and count no bytes.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from imagepeel.evidence import Name
+
+if TYPE_CHECKING:
+    from imagepeel.rootfs.inode import Inode
+    from imagepeel.rootfs.view import Rootfs
+
+
+class DirUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """A directory and everything below it.
+
+    stored, logical: bytes of regular files, without and with the holes of sparse files.  own: the stored bytes of
+    files directly in it, so that stored = own + the sum of `stored` of its directories.  files: regular files, each
+    counted once; links: further names of files counted elsewhere or before; paths: all names below.  depth counts
+    from the directory that was asked for, which has 0.
+    """
+
+    path: bytes
+    depth: int
+    stored: int
+    logical: int
+    own: int
+    files: int
+    links: int
+    paths: int
+
+
+class FileUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """One regular file, under the name that it was counted at; `layer` and `entry` say whose bytes they are."""
+
+    path: bytes
+    stored: int
+    logical: int
+    links: int
+    layer: int | None
+    entry: int | None
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """The sums of one walk.
+
+    directories: in walk order, to the depth that was asked for, `total` (the top itself) not among them.  by_layer:
+    stored bytes by the 0-based layer that they come from, which add up to `total.stored`.  largest: by stored bytes,
+    descending, then by path.
+    """
+
+    top: bytes
+    total: DirUsage
+    directories: tuple[DirUsage, ...]
+    by_layer: dict[int, int]
+    largest: tuple[FileUsage, ...]
+
+
+_STORED, _LOGICAL, _OWN, _FILES, _LINKS, _PATHS = range(6)
+
+
+def stored_size(rootfs: Rootfs, node: Inode) -> int:
+    """Return the bytes of content that the layer's tar really has for a file."""
+    if node.layer is None or node.entry is None:
+        return node.size
+    table = rootfs.layers[node.layer].table
+    return table[node.entry].stored_size if node.entry in table.extras else node.size
+
+
+def usage(rootfs: Rootfs, top: Name = b"/", *, depth: int | None = 1, largest: int = 10) -> Usage:
+    """Sum up what lies at `top` and below it.
+
+    `depth` is how many levels of directories to tell apart (None: all); `largest` how many files to name.
+    NotFound when `top` does not exist.
+    """
+    walk = rootfs.walk(top)
+    base, node = next(walk)
+    order: list[tuple[bytes, int, list[int]]] = [(base, 0, [0] * 6)]
+    # The directories from the top to the present one, each with the prefix that paths below it have.
+    open_: list[tuple[bytes, list[int]]] = [(base if base.endswith(b"/") else base + b"/", order[0][2])]
+    seen: set[int] = set()
+    by_layer: dict[int, int] = {}
+    heap: list[tuple[int, _Reversed, FileUsage]] = []
+
+    def close() -> None:
+        row = open_.pop()[1]
+        above = open_[-1][1]
+        for column in (_STORED, _LOGICAL, _FILES, _LINKS, _PATHS):
+            above[column] += row[column]
+
+    def count(path: bytes, node: Inode, row: list[int]) -> None:
+        if node.nlink > 1:
+            if node.ino in seen:
+                row[_LINKS] += 1
+                return
+            seen.add(node.ino)
+        stored = stored_size(rootfs, node)
+        row[_FILES] += 1
+        row[_STORED] += stored
+        row[_LOGICAL] += node.size
+        row[_OWN] += stored
+        if node.layer is not None:
+            by_layer[node.layer] = by_layer.get(node.layer, 0) + stored
+        if largest and (
+            len(heap) < largest or stored > heap[0][0] or (stored == heap[0][0] and path < heap[0][1].path)
+        ):
+            found = FileUsage(
+                path=path, stored=stored, logical=node.size, links=node.nlink, layer=node.layer, entry=node.entry
+            )
+            (heapq.heappush if len(heap) < largest else heapq.heapreplace)(heap, (stored, _Reversed(path), found))
+
+    if node.kind == "file":
+        count(base, node, order[0][2])
+    for path, node in walk:
+        while not path.startswith(open_[-1][0]):
+            close()
+        row = open_[-1][1]
+        row[_PATHS] += 1
+        if node.kind == "dir":
+            mine = [0] * 6
+            level = len(open_)
+            if depth is None or level <= depth:
+                order.append((path, level, mine))
+            open_.append((path + b"/", mine))
+        elif node.kind == "file":
+            count(path, node, row)
+    while len(open_) > 1:
+        close()
+    rows = [
+        DirUsage(
+            path=path,
+            depth=level,
+            stored=row[_STORED],
+            logical=row[_LOGICAL],
+            own=row[_OWN],
+            files=row[_FILES],
+            links=row[_LINKS],
+            paths=row[_PATHS],
+        )
+        for path, level, row in order
+    ]
+    found = sorted((item for _, _, item in heap), key=lambda item: (-item.stored, item.path))
+    return Usage(
+        top=base,
+        total=rows[0],
+        directories=tuple(rows[1:]),
+        by_layer=dict(sorted(by_layer.items())),
+        largest=tuple(found),
+    )
+
+
+class _Reversed:
+    """Orders paths backwards, so that of equal sizes the heap gives up the last name first."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: bytes) -> None:
+        self.path = path
+
+    def __lt__(self, other: _Reversed) -> bool:
+        return self.path > other.path
