@@ -321,7 +321,7 @@ def no_paperwork(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if record.kind == "rootfs":
         yield rule.found(
             "this is a filesystem and no image: entrypoint, command, environment, user and history were not exported",
-            Location(member=None, path="/"),
+            Location(archive_offset=0),
         )
 
 

@@ -71,6 +71,7 @@ def losses(subject: Subject) -> Losses:
     if not has_uppers(rootfs) or len(subject.layers) < 2:
         return found
     names: dict[tuple[int, int], int] = {}
+    once: set[tuple[int, int | None]] = set()
     for index in range(1, len(subject.layers)):
         if not len(subject.layers[index].table):
             continue
@@ -90,7 +91,11 @@ def losses(subject: Subject) -> Losses:
                 changed = tuple(field for field in change.fields if not field.startswith("content"))
                 if "content" in change.fields or "content?" in change.fields:
                     continue
-                if same_content(before, after, rootfs.layers) is True and after.nlink < 2:
+                if same_content(before, after, rootfs.layers) is not True:
+                    continue
+                # One stored file under several names is shipped once.
+                if (index, after.entry) not in once:
+                    once.add((index, after.entry))
                     found.repeated.append(Repeat(index, change.path, before, after, changed))
     return found
 

@@ -33,6 +33,8 @@ def will_not_start(rule: Rule, subject: Subject, verdicts: list[Verdict], *, why
     first = verdicts[0]
     place = first.where or subject.command_place()
     places: list[Location | tuple[Location, str]] = [place]
+    if place.entry is None and place.pointer is None:
+        places.append(subject.command_place())
     missing = subject.whiteout_of(-1, place.path) if place.path and place.entry is None else None
     details = []
     if missing is not None:
@@ -385,8 +387,8 @@ LDCONF_NOT_CACHED = rule(
     "high",
     "strengths",
     "tooling",
-    """Programs do not read /etc/ld.so.conf: the loader knows /etc/ld.so.cache, which ldconfig makes of it.  A .conf file
-    that is copied in without running ldconfig does nothing.""",
+    """Programs do not read /etc/ld.so.conf: the loader knows /etc/ld.so.cache, which ldconfig makes of it.  A .conf
+    file that is copied in without running ldconfig does nothing.""",
     "RUN ldconfig after adding the directory",
     codes="W64",
     sources="ld.so(8), ldconfig(8)",

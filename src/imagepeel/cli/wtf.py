@@ -1,0 +1,112 @@
+"""`imagepeel wtf`: what will surprise people about an image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from imagepeel.cli import common
+from imagepeel.cli.settings import Settings
+from imagepeel.errors import UsageError
+from imagepeel.render.results import image_head
+
+_EXAMPLES = (
+    "\b\nExamples:\n"
+    "  imagepeel wtf image.tar\n"
+    "  imagepeel wtf image.tar --select headcount --receipts\n"
+    "  imagepeel wtf --list\n"
+    "  imagepeel wtf --explain SHIPPED-SECRET\n"
+    "  imagepeel wtf --reproduce CRLF-SHEBANG demo.tar\n"
+    "  imagepeel wtf image.tar --json | jq -r '.result.findings[].rule' | sort | uniq -c\n"
+)
+
+
+@click.command(epilog=_EXAMPLES)
+@click.argument("archive", metavar="[ARCHIVE]", required=False, type=click.Path(allow_dash=True))
+@click.option("--list", "catalogue", is_flag=True, help="List all rules; no archive is needed.")
+@click.option("--explain", metavar="RULE", help="Tell the story of one rule (its id, or a code such as W33).")
+@click.option("--reproduce", metavar="RULE", help="Write an image that shows the surprise of RULE to ARCHIVE.")
+@click.option("--repaired", is_flag=True, help="With --reproduce: its repaired twin, in which nothing is found.")
+@click.option("--select", multiple=True, metavar="RULE", help="Only these rules or lessons; may be repeated.")
+@click.option("--ignore", multiple=True, metavar="RULE", help="Not these rules or lessons; may be repeated.")
+@click.option("--receipts", is_flag=True, help="Every proof and detail, also of notes.")
+@common.json
+@common.opening
+@common.settings
+def command(
+    settings: Settings,
+    archive: str | None,
+    catalogue: bool,
+    explain: str | None,
+    reproduce: str | None,
+    repaired: bool,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    receipts: bool,
+) -> None:
+    """Show what will surprise people about this image, worst first: each with place, proof and fix.
+
+    Severity high is kept for what is proved: the start fails on a named engine, a secret is shipped, the bytes are
+    not those that the documents promise.  Rules and lessons (strengths, weaknesses, friends, headcount) can be named
+    with --select and --ignore.  The exit code is 0 whatever is found: `imagepeel check` is the gate.
+    """
+    from imagepeel.findings import find_rule, select_rules
+
+    rules = select_rules(select, ignore)
+    if catalogue:
+        from imagepeel.render.results_findings import RuleListResult, rule_result
+
+        _write(settings, RuleListResult(rules=tuple(rule_result(rule) for rule in rules)))
+        return
+    if explain is not None:
+        from imagepeel.render.results_findings import rule_result
+
+        _write(settings, rule_result(find_rule(explain)))
+        return
+    if archive is None:
+        raise UsageError("no archive is named", hint="name a file, or use --list or --explain RULE")
+    if reproduce is not None:
+        _reproduce(find_rule(reproduce).id, archive, repaired)
+        return
+    with settings.open(archive) as opened:
+        from imagepeel.render.results_findings import wtf_result
+
+        image = settings.scanned(opened)
+        _write(settings, wtf_result(image_head(image), image.findings(select=select, ignore=ignore)), receipts)
+        # Damage and mismatches are findings here; only what no finding says goes to standard error.
+        settings.quiet()
+
+
+def _write(settings: Settings, result: Any, receipts: bool = False) -> None:
+    if settings.json:
+        from imagepeel.render.json import dumps
+
+        click.echo(dumps("wtf", result))
+        return
+    from imagepeel.render import terminal_findings as terminal
+    from imagepeel.render.results_findings import RuleListResult, RuleResult
+
+    if isinstance(result, RuleListResult):
+        terminal.print_rules(settings.console(), result)
+    elif isinstance(result, RuleResult):
+        terminal.print_rule(settings.console(width=min(settings.width, 100)), result)
+    else:
+        terminal.print_findings(settings.console(width=min(settings.width, 120)), result, receipts=receipts)
+
+
+def _reproduce(rule: str, path: str, repaired: bool) -> None:
+    from imagepeel.findings.recipes import archive_of, recipe
+
+    found = recipe(rule)
+    data = archive_of((found.good if repaired else found.bad)())
+    if path == "-":
+        click.get_binary_stream("stdout").write(data)
+        return
+    try:
+        with open(path, "xb") as file:
+            file.write(data)
+    except FileExistsError:
+        raise UsageError(f"{path} exists already", hint="name a new file") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}", hint="name another file") from None
