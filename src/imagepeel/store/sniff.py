@@ -94,6 +94,12 @@ def refuse(source: Source, head: bytes) -> NoReturn:
             Location(archive_offset=0),
             "compare its checksum with the original and copy it again",
         )
+    if head.startswith((b"Getting image source", b"Copying blob")):
+        raise NotAnImage(
+            f"{name} begins with the progress messages of skopeo, mixed into the archive",
+            Location(archive_offset=0),
+            "run skopeo copy with --quiet when its output goes into a pipe",
+        )
     shown = " ".join(f"{byte:02x}" for byte in head[:8])
     raise NotAnImage(
         f"{name} is no tar and no format known here; it starts with {shown}",
