@@ -1,0 +1,206 @@
+"""Layers made from columns on demand equal layers played through entry by entry, for containerd, Docker and podman.
+
+The tars are written by Python's tarfile.  Sequential application is compared with a plain dictionary model.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from typing import Any
+
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from imagepeel.formats.tar.scanner import scan
+from imagepeel.rootfs import containerd, docker, podman
+from imagepeel.rootfs.columns import LazyDir, lazy_upper
+from imagepeel.rootfs.fold import lost_files, shipped
+from imagepeel.rootfs.inode import Inode, Tree
+from imagepeel.rootfs.view import build
+
+NAMES = ("a", "b", "c.py", "Etc", "é")
+paths = st.lists(st.sampled_from(NAMES), min_size=1, max_size=4).map("/".join)
+
+
+class TarLayer:
+    """A layer of bytes."""
+
+    def __init__(self, index: int, data: bytes) -> None:
+        scanned = scan(data)
+        self.index = index
+        self.table = scanned.table
+        self.error = scanned.error
+
+
+@st.composite
+def entries(draw: st.DrawFn, *, wild: bool) -> list[tarfile.TarInfo]:
+    """Members of one layer; tame ones never name a path twice nor use a file as a directory."""
+    out: list[tarfile.TarInfo] = []
+    taken: dict[str, str] = {}
+    for _ in range(draw(st.integers(0, 8))):
+        path = draw(paths)
+        kind = draw(st.sampled_from(("file", "file", "file", "dir", "dir", "link", "hard", "whiteout", "opaque")))
+        parents = ["/".join(path.split("/")[:i]) for i in range(1, path.count("/") + 1)]
+        if not wild and (any(taken.get(p, "dir") != "dir" for p in parents) or path in taken):
+            continue
+        if kind == "whiteout":
+            name = f"{path.rpartition('/')[0]}/.wh.{path.rpartition('/')[2]}".lstrip("/")
+        elif kind == "opaque":
+            name = f"{path}/.wh..wh..opq"
+            parents.append(path)
+        else:
+            name = path
+        info = tarfile.TarInfo(draw(st.sampled_from(("", "", "./"))) + name)
+        info.mode = draw(st.sampled_from((0o644, 0o755, 0o4755, 0o700)))
+        info.uid, info.gid = draw(st.sampled_from(((0, 0), (0, 0), (1000, 7))))
+        info.mtime = draw(st.integers(0, 2_000_000_000))
+        if kind == "dir":
+            info.type = tarfile.DIRTYPE
+        elif kind == "link":
+            info.type, info.linkname = tarfile.SYMTYPE, draw(st.sampled_from(("a", "../b", "/Etc", "nowhere")))
+        elif kind == "hard":
+            files = [p for p, k in taken.items() if k == "file"]
+            if not files and not wild:
+                continue
+            info.type = tarfile.LNKTYPE
+            info.linkname = (
+                draw(st.sampled_from(files)) if files and not (wild and draw(st.booleans())) else draw(paths)
+            )
+        else:
+            info.size = draw(st.integers(0, 3)) if kind == "file" else 0
+        if kind == "file" and draw(st.integers(0, 5)) == 0:
+            key = draw(st.sampled_from(("user.k", "security.x", "trusted.t", "security.selinux")))
+            info.pax_headers = {f"SCHILY.xattr.{key}": "v"}
+        for parent in parents:
+            taken.setdefault(parent, "dir")
+        taken[path] = kind
+        out.append(info)
+    return out
+
+
+def pack(members: list[tarfile.TarInfo]) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for info in members:
+            tar.addfile(info, io.BytesIO(b"x" * info.size))
+    return file.getvalue()
+
+
+def layers_of(stack: list[list[tarfile.TarInfo]]) -> list[TarLayer]:
+    return [TarLayer(i, pack(members)) for i, members in enumerate(stack)]
+
+
+def facts(tree: Tree) -> dict[tuple[bytes, ...], Any]:
+    """Everything about every path, and which paths are one inode."""
+    out: dict[tuple[bytes, ...], Any] = {}
+    first: dict[int, tuple[bytes, ...]] = {}
+    for path, node in tree.walk(tree.root, ()):
+        if not path:
+            continue
+        same = first.setdefault(id(node), path) if node.kind != "dir" else path
+        marks = (
+            () if node.is_whiteout else (node.mode, node.uid, node.gid, node.size, node.mtime, node.target, node.nlink)
+        )
+        out[path] = (node.kind, *marks, dict(node.xattrs), node.opaque, node.layer, node.entry, node.implied, same)
+    return out
+
+
+STACKS = st.lists(entries(wild=False) | entries(wild=True), min_size=1, max_size=3)
+many = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@many
+@given(STACKS)
+def test_containerd_layers(stack: list[list[tarfile.TarInfo]]) -> None:
+    lazy: list[Tree] = []
+    played: list[Tree] = []
+    for layer in layers_of(stack):
+        tree = Tree()
+        refusal = containerd.unpack_layer(tree, layer, overlay=layer.index > 0, parents=played[::-1])
+        columns = lazy_upper(layer, lazy[::-1])
+        if refusal is not None:
+            assert columns is None
+            return
+        if columns is not None:
+            assert facts(columns) == facts(tree)
+        played.append(tree)
+        lazy.append(columns or tree)
+
+
+@many
+@given(STACKS, st.sampled_from((docker.DOCKER29, docker.DOCKER28, podman.PODMAN)))
+def test_docker_and_podman_layers(stack: list[list[tarfile.TarInfo]], rules: docker.Rules) -> None:
+    for layer in layers_of(stack):
+        tree = Tree()
+        refusal = docker.unpack_layer(tree, layer, rules)
+        columns = lazy_upper(layer, ()) if docker.same_as_plain(layer.table, rules) else None
+        if refusal is not None:
+            assert columns is None
+            return
+        if columns is not None:
+            assert facts(columns) == facts(tree)
+
+
+def test_tame_layers_are_lazy() -> None:
+    """The strategy above really reaches the lazy path."""
+    info = tarfile.TarInfo("a/b")
+    upper = lazy_upper(layers_of([[info]])[0], ())
+    assert upper is not None and isinstance(upper.root, LazyDir)
+
+
+@many
+@given(st.lists(entries(wild=False), min_size=1, max_size=3))
+def test_sequential_is_a_plain_fold(stack: list[list[tarfile.TarInfo]]) -> None:
+    """Without links for parents, each layer onto the last is what a dictionary of paths gives."""
+    model: dict[str, str] = {"": "dir"}
+    for members in stack:
+        own: set[str] = set()
+
+        def drop(path: str, keep: set[str] = own, itself: bool = True) -> None:
+            for known in [p for p in model if p.startswith(path + "/") or (itself and p == path)]:
+                if known not in keep:
+                    del model[known]
+
+        for info in members:
+            path = info.name.removeprefix("./")
+            directory, _, name = path.rpartition("/")
+            parents = [path[:i] for i, letter in enumerate(path) if letter == "/"]
+            # Links and files of lower layers in the place of a directory make engines write through or refuse.
+            assume(all(model.get(parent, "dir") == "dir" for parent in parents))
+            for parent in parents:
+                model.setdefault(parent, "dir")
+            if name == ".wh..wh..opq":
+                drop(directory, own, False)
+            elif name.startswith(".wh."):
+                drop(f"{directory}/{name[4:]}".lstrip("/"), set())
+            else:
+                kind = {"5": "dir", "2": "symlink"}.get(info.type.decode(), "file")
+                if info.islnk():
+                    assume(model.get(info.linkname) in ("file", "symlink"))
+                    kind = model[info.linkname]
+                if not (kind == "dir" and model.get(path) == "dir"):
+                    drop(path, set())
+                model[path] = kind
+                own.add(path)
+    rootfs = build(layers_of(stack), "sequential")
+    assert rootfs.refusal is None
+    found = {path.decode().strip("/"): node.kind for path, node in rootfs.walk()}
+    assert found == model
+
+
+@many
+@given(STACKS)
+def test_shipped_bytes_add_up(stack: list[list[tarfile.TarInfo]]) -> None:
+    """shipped = visible + unreachable, visible is what a walk sees, and the lost files are what is missing."""
+    layers = layers_of(stack)
+    rootfs = build(layers, "runtime")
+    sums = shipped(rootfs)
+    in_tars = sum(info.size for members in stack for info in members if info.isreg())
+    assert sums.shipped == in_tars
+    seen: dict[int, Inode] = {id(node): node for _, node in rootfs.walk() if node.kind == "file"}
+    assert sums.visible == sum(node.size for node in {(n.layer, n.entry): n for n in seen.values()}.values())
+    assert sums.shipped == sums.visible + sums.shadowed + sums.removed + sums.overwritten
+    if rootfs.refusal is None:
+        assert sums.exact
+        assert sum(lost.size for lost in lost_files(rootfs)) == sums.unreachable
