@@ -45,6 +45,13 @@ _FORMATS: tuple[_Format, ...] = (
     (0, b"070701", NotAnImage, "a cpio archive", "imagepeel reads container images"),
     (0, b"\xed\xab\xee\xdb", NotAnImage, "an RPM package", "imagepeel reads container images"),
     (0, b"-----BEGIN PGP", NotAnImage, "a PGP message", "decrypt or verify it with gpg"),
+    (
+        0,
+        b"Getting image source",
+        NotAnImage,
+        "skopeo's progress text, mixed into an archive",
+        "run skopeo copy with --quiet",
+    ),
 )
 _HTML = re.compile(rb"\s*<(?:!doctype\s+html|html|\?xml)", re.IGNORECASE)
 _LINK_TEXT = re.compile(rb"(?:\.{0,2}/)?[\w.@+-]+(?:/[\w.@+-]+)+\s*")
@@ -93,12 +100,6 @@ def refuse(source: Source, head: bytes) -> NoReturn:
             f"{name} is a tar whose first header is damaged",
             Location(archive_offset=0),
             "compare its checksum with the original and copy it again",
-        )
-    if head.startswith((b"Getting image source", b"Copying blob")):
-        raise NotAnImage(
-            f"{name} begins with the progress messages of skopeo, mixed into the archive",
-            Location(archive_offset=0),
-            "run skopeo copy with --quiet when its output goes into a pipe",
         )
     shown = " ".join(f"{byte:02x}" for byte in head[:8])
     raise NotAnImage(
