@@ -27,7 +27,7 @@ from imagepeel.explain.document import (
 )
 from imagepeel.explain.quoting import is_tame
 from imagepeel.explain.teller import Teller
-from imagepeel.explain.words import few, number, plural, shortened, size, title
+from imagepeel.explain.words import brief, few, noun, number, plural, shortened, size, title
 from imagepeel.store.members import Inside, Member, Members
 from imagepeel.store.tar_members import TarMembers
 
@@ -35,15 +35,17 @@ ID = "file"
 _SHOWN = 12
 """Members in the table; a projector holds no more."""
 
+_DOCUMENTS = frozenset(("index.json", "manifest.json", "oci-layout", "repositories"))
+
 _OTHER = {
-    "attestation": "an attestation: signed statements about how the image was built, not an image",
-    "artifact": "an artifact: files that use the image format as an envelope",
-    "helm": "a Helm chart in the envelope of an image",
-    "wasm": "a WebAssembly module in the envelope of an image",
-    "cosign": "a cosign signature or attestation",
-    "buildkit-cache": "a build cache of BuildKit",
-    "checkpoint": "a checkpoint of a running container",
-    "unknown": "something of a type that nothing here knows",
+    "attestation": ("attestation", "statements about how an image was built, nothing to run"),
+    "artifact": ("artifact", "files that use the image format as an envelope"),
+    "helm": ("Helm chart", "in the envelope of an image"),
+    "wasm": ("WebAssembly module", "in the envelope of an image"),
+    "cosign": ("cosign signature", "what somebody says about an image, nothing to run"),
+    "buildkit-cache": ("build cache", "of BuildKit, nothing to run"),
+    "checkpoint": ("checkpoint", "the memory of a container that was running"),
+    "unknown": ("manifest of an unknown type", "nothing here knows how to run it"),
 }
 
 
@@ -207,9 +209,9 @@ def _others(teller: Teller, blocks: list[Block]) -> None:
         )  # fmt: skip
     found = Counter(teller.loose())
     for kind, count in found.items():
-        what = _OTHER.get(kind, f"a {kind}")
-        lead = "Beside it lies " if count == 1 else f"Beside it lie {few(count)} of this kind: "
-        blocks.append(claim(lead, Span(what), ".", by=by))
+        what, about = _OTHER.get(kind, (kind, "nothing to run"))
+        lead = "Beside it lies " if count == 1 else "Beside it lie "
+        blocks.append(claim(lead, value(few(count)), f" {noun(count, what)}: {about}.", by=by))
 
 
 def _called(tags: tuple[str, ...]) -> str:
@@ -283,8 +285,11 @@ def _table(teller: Teller) -> Table:
         # This image's own parts say more than the first twelve of a long list.
         own = _own(teller)
         ranked = sorted(
-            members, key=lambda one: (one.name not in own, one.name not in known, _old(one.name), one.index)
-        )
+            members,
+            key=lambda one: (
+                one.name not in _DOCUMENTS, one.name not in own, one.name not in known, _old(one.name), one.index,
+            ),
+        )  # fmt: skip
         keep = {id(member) for member in ranked[:_SHOWN]}
         shown = [member for member in members if id(member) in keep]
     directory = teller.receipts.directory
@@ -292,7 +297,7 @@ def _table(teller: Teller) -> Table:
         *(() if directory else (Column("offset", right=True, keep=True),)),
         Column("size", right=True, keep=True),
         Column("member"),
-        Column("what it is", keep=True),
+        Column("what it is"),
     ]
     rows = [_row(teller, member, known.get(member.name), directory) for member in shown]
     return Table(
@@ -306,20 +311,17 @@ def _old(name: str) -> bool:
 
 def _own(teller: Teller) -> set[str]:
     record = teller.image.record
-    return {
-        "index.json", "manifest.json", "oci-layout", "repositories", record.config_member, record.manifest_member,
-        *(layer.member for layer in record.layers),
-    }  # fmt: skip
+    return {record.config_member, record.manifest_member, *(layer.member for layer in record.layers)}
 
 
 def _row(teller: Teller, member: Member, role: Text | None, directory: bool) -> Row:
-    what = role or (words(dim(f"a link to {member.target}")) if member.target else words(dim("not used")))
+    what = role or (words(dim(f"a link to {brief(member.target)}")) if member.target else words(dim("not used")))
     if member.truncated:
         what = words(what, Span(" (cut off)", "bad"))
     cells: list[Text] = [] if directory else [words(number(member.header_offset or 0))]
     cells.extend((words(value(size(member.size))), words(path(_short(member.name))), what))
     place = Location(member=member.name, archive_offset=member.header_offset)
-    receipt = None
+    receipt = _listing(teller)
     if member.kind == "file" and not member.truncated:
         stream = teller.receipts.member(member)
         receipt = Receipt(command=stream.through("wc -c"), shows="its size in bytes", expect=str(member.size))
@@ -328,13 +330,7 @@ def _row(teller: Teller, member: Member, role: Text | None, directory: bool) -> 
 
 def _short(name: str) -> str:
     """A name with its long hex parts cut to what people compare: the first twelve digits."""
-    parts = []
-    for part in name.split("/"):
-        stem, colon, rest = part.rpartition(":")
-        digits, _, suffix = rest.partition(".")
-        cut = len(digits) >= 40 and all(c in "0123456789abcdef" for c in digits)
-        parts.append(f"{stem}{colon}{digits[:12]}...{suffix}" if cut else part)
-    return shortened("/".join(parts), 60)
+    return shortened(brief(name), 60)
 
 
 # ---- bytes ------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from imagepeel.explain.document import (
     words,
 )
 from imagepeel.explain.teller import Teller
-from imagepeel.explain.words import few, joined, noun, number, plural, size, title
+from imagepeel.explain.words import brief, few, joined, noun, number, plural, size, title
 from imagepeel.layers.layer import Layer, LayerCheck
 from imagepeel.oci.digest import short
 from imagepeel.store.records import DocumentCheck
@@ -178,6 +178,8 @@ def _node(
         receipt = teller.receipts.digest(stream, identity, f"the digest of the {role}", expect=actual)
     elif stream is not None:
         receipt = _show(teller, member)
+    else:
+        receipt = teller.receipts.listing()
     place = checks[0].stated_at if checks else Location(member=member or None)
     return TreeNode(
         text=words(*parts),
@@ -213,7 +215,7 @@ def _layer_node(teller: Teller, layer: Layer) -> TreeNode:
     elif record.diff_id:
         parts.extend((dim("DiffID "), digest(short(record.diff_id) + "...")))
     else:
-        parts.append(path(record.member or "not named"))
+        parts.append(path(brief(record.member) or "not named"))
     parts.extend(("  ", value(size(layer.blob_size))))
     if layer.state != "present":
         parts.extend(("  ", Span(layer.state.upper(), "bad")))
@@ -295,8 +297,10 @@ def _verified(teller: Teller, blocks: list[Block]) -> None:
         stream = teller.receipts.named(item.member)
         blocks.append(
             claim(
-                Span("Wrong: ", "bad"), "the ", item.role, " ", path(_shortened(item.member)), ": ", Span(item.detail),
-                ". Stated ", digest(short(item.digest)), ", found ", digest(short(item.actual_digest)), ".",
+                Span("Wrong: ", "bad"), "the ", item.role, " ", path(_shortened(item.member)),
+                ": ", Span(item.detail), ".",
+                *((" Stated ", digest(short(item.digest)), ", found ", digest(short(item.actual_digest)), ".")
+                  if item.actual_digest not in ("", item.digest) else ()),
                 by=proof(
                     item.stated_at,
                     teller.receipts.digest(stream, item.digest, "what its bytes really have", expect=item.actual_digest)
@@ -429,15 +433,18 @@ def _config(teller: Teller, blocks: list[Block]) -> None:
     facts = []
     if config.platform:
         facts.append(f"the platform ({config.platform})")
-    facts.append(f"{plural(len(config.env), 'environment variable')}")
-    if run.labels:
-        facts.append(plural(len(run.labels), "label"))
-    facts.append(plural(len(config.history or ()), "history step"))
-    facts.append(plural(len(config.diff_ids), "DiffID"))
+    for count, what in (
+        (len(config.env), "environment variable"),
+        (len(run.labels), "label"),
+        (len(config.history or ()), "history step"),
+        (len(config.diff_ids), "DiffID"),
+    ):
+        if count:
+            facts.append(plural(count, what))
     blocks.append(
         claim(
             "The ", term("config"), " is one JSON document of ", value(size(_config_size(teller))), ". It holds ",
-            Span(joined(facts)), ".",
+            Span(joined(facts) or "nothing that matters here"), ".",
             by=proof(
                 teller.config_place(""),
                 teller.config_receipt("/architecture", "the architecture that the config states"),
@@ -449,7 +456,7 @@ def _config(teller: Teller, blocks: list[Block]) -> None:
         stream = teller.receipts.named(record.config_member)
         blocks.append(
             claim(
-                "Its digest is what ", code("docker images"), " calls the image id (", term("ImageID"), "): ",
+                "Its digest is the ", term("ImageID"), ", the id by which classic Docker knows the image: ",
                 digest(short(record.image_id)), ".",
                 by=proof(
                     Location(member=record.config_member or None, blob=record.image_id),
@@ -509,8 +516,7 @@ def _lost(teller: Teller, blocks: list[Block]) -> None:
 
 
 def _shortened(name: str) -> str:
-    head, slash, last = name.rpartition("/")
-    return f"{head}{slash}{last[:12]}..." if len(last) > 40 else name
+    return brief(name)
 
 
 def _show(teller: Teller, member: str) -> Receipt | None:

@@ -20,7 +20,6 @@ from imagepeel.explain.document import (
     value,
     words,
 )
-from imagepeel.explain.quoting import quote
 from imagepeel.explain.receipts import Stream
 from imagepeel.explain.teller import Teller
 from imagepeel.explain.words import exact, joined, number, plural, size
@@ -42,7 +41,9 @@ def tell(teller: Teller) -> tuple[str, list[Block]]:
     if not teller.here:
         blocks.append(
             claim(
-                "No layer can be read, so there is nothing to unpack.",
+                "No layer can be read, so there is nothing to unpack."
+                if teller.image.layers or teller.unknown
+                else "There are no layers, so the filesystem is empty.",
                 by=proof(teller.archive_place(), teller.receipts.listing()),
                 level="bad" if teller.image.layers else "",
             )
@@ -66,13 +67,11 @@ def _merged(teller: Teller, blocks: list[Block]) -> None:
         count["device" if node.kind in ("char", "block") else node.kind] += 1
     count["dir"] -= 1
     seen = sum(number_ for kind, number_ in count.items() if kind != "ghost")
-    kinds = joined(
-        [
-            plural(number_, *(("directory", "directories") if kind == "dir" else (_KINDS.get(kind, kind),)))
-            for kind, number_ in sorted(count.items(), key=lambda item: -item[1])
-            if number_ and kind != "ghost"
-        ]
-    )
+    known = [
+        plural(number_, *(("directory", "directories") if kind == "dir" else (_KINDS.get(kind, kind),)))
+        for kind, number_ in sorted(count.items(), key=lambda item: -item[1])
+        if number_ and kind != "ghost"
+    ]
     if len(teller.image.layers) > 1:
         how: tuple[Span | str, ...] = (
             "A runtime unpacks each layer into a directory of its own, and the kernel lays them over each other (",
@@ -80,10 +79,12 @@ def _merged(teller: Teller, blocks: list[Block]) -> None:
         )  # fmt: skip
     else:
         how = ("A runtime unpacks the one layer into a directory. ",)
+    shown: tuple[Span | str, ...] = (value(plural(seen, "path")), f" ({joined(known)}).")
+    if len(known) < 2:
+        shown = (value(known[0] if known else "nothing at all"), ".")
     blocks.append(
         claim(
-            *how, "What the process will see is the ", term("rootfs"), ": ", value(plural(seen, "path")),
-            f" ({kinds})" if kinds else "", ".",
+            *how, "What the process will see is the ", term("rootfs"), ": ", *shown,
             by=proof(*(layer.location for layer in teller.here[:4]), teller.receipts.layer_listing(teller.here[0])),
         )
     )  # fmt: skip
@@ -140,19 +141,20 @@ def _sum(teller: Teller, blocks: list[Block]) -> None:
     sums = teller.shipped
     place = [layer.location for layer in teller.here]
     receipt = _total_receipt(teller)
-    by = proof(*place[:4], receipt)
+    by = proof(*place[:4], receipt or teller.receipts.layer_listing(teller.here[-1]))
+    lead = "The layers ship " if len(teller.here) > 1 else "The layer ships "
     if sums.shipped == sums.visible:
         blocks.append(
             claim(
-                "The layers ship ", value(exact(sums.shipped)), " of file content, and every byte can be seen in the "
-                "rootfs.", by=by,
+                lead, *((value(exact(sums.shipped)), " of file content, and every byte can be seen in the rootfs.")
+                        if sums.shipped else ("no file content, only names.",)), by=by,
             )
         )  # fmt: skip
         return
     share = 100 * sums.unreachable / sums.shipped
     blocks.append(
         claim(
-            "The layers ship ", value(size(sums.shipped)), " of file content. ", value(size(sums.unreachable)),
+            lead, value(size(sums.shipped)), " of file content. ", value(size(sums.unreachable)),
             f" of it ({_percent(share)}) can never be seen. It adds up, in bytes of file content:",
             by=by,
         )
@@ -248,7 +250,7 @@ def _lost(teller: Teller, blocks: list[Block]) -> None:
             columns=(Column("size", right=True, keep=True), Column("shipped and never seen"), Column("", keep=True)),
             rows=tuple(rows),
             hidden=max(0, len(teller.lost) - _ROWS),
-            all=f"imagepeel waste {teller.receipts.file}",
+            all=f"imagepeel du {teller.receipts.file}",
         )
     )
 
@@ -303,8 +305,8 @@ def _views(teller: Teller, blocks: list[Block]) -> None:
         claim(
             Span("Two truths: ", "warn"),
             "the specification's words give a tree with other paths than overlayfs does (",
-            value(number(len(more) + len(less))), " differ). For example ", side, " ", path(text(example)), ". ",
-            "See both: ", code(f"imagepeel ls --view spec {teller.receipts.file} {quote(example)}"), ".",
+            value(plural(len(more) + len(less), "path")), "). For example ", side, " ", path(text(example)), ". ",
+            "All of them: ", code(f"imagepeel views {teller.receipts.file}"), ".",
             by=proof(place, teller.receipts.layer_listing(layer)), level="warn",
         )
     )  # fmt: skip

@@ -46,6 +46,9 @@ _FIRST_LINE = 60
 def tell(teller: Teller) -> tuple[str, list[Block]]:
     """Return title and blocks of the chapter."""
     blocks: list[Block] = []
+    if teller.image.os not in ("", "linux"):
+        _foreign(teller, blocks)
+        return "And run as a process, elsewhere", blocks
     found = teller.prediction
     if found is None:
         _unknown(teller, blocks)
@@ -89,11 +92,35 @@ def _unknown(teller: Teller, blocks: list[Block]) -> None:
             )
         )  # fmt: skip
         return
+    if teller.unknown:
+        blocks.append(
+            claim(
+                "The config says what to start, the ", term("manifest"), " says which config, and it is missing.",
+                by=proof(Location(member="index.json", blob=record.digest), listing), level="bad",
+            )
+        )  # fmt: skip
+        return
     blocks.append(
         claim(
             "The config is ", Span(record.config_state, "bad"), ", and with it entrypoint, command, environment, "
             "user and directory. No engine starts this image.",
             by=proof(Location(member=record.config_member or None), listing), level="bad",
+        )
+    )  # fmt: skip
+
+
+def _foreign(teller: Teller, blocks: list[Block]) -> None:
+    run = teller.image.config.config
+    command = [*(run.entrypoint or ()), *(run.cmd or ())]
+    blocks.append(
+        claim(
+            "The image is for ", value(teller.image.os), ", and what is known here is how Linux starts a process. ",
+            *(("The config asks for ", code(vector(tuple(command))), ".") if command else ()),
+            by=proof(
+                teller.config_place("/os"),
+                teller.config_receipt("/os", "the operating system that the config names"),
+                _argv_receipt(teller) or teller.receipts.listing(),
+            ),
         )
     )  # fmt: skip
 
@@ -182,7 +209,7 @@ def _request(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
             term("argv"), ".", by=by,
         )
     )  # fmt: skip
-    early = found.verdict.kind == "FAILS" and found.verdict.judge in ("J1", "J2")
+    early = (found.verdict.kind == "FAILS" and found.verdict.judge in ("J1", "J2")) or not teller.certain
     if found.path is None:
         missed = any(step.rule == "S6" and step.outcome != "ok" for step in found.steps)
         blocks.append(
@@ -226,7 +253,7 @@ def _identity(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
         who: tuple[Span | str, ...] = ("It runs as ", value(named), groups)
     else:
         who = ("USER ", code(user.spec or run.user), " cannot be turned into numbers")
-    default = not run.user and not user.uid and user.name == "root"
+    default = not run.user and not user.uid
     blocks.append(
         claim(
             *who, ", in ", path(found.cwd), ".",
@@ -312,6 +339,8 @@ def _round(teller: Teller, step: Step, label: str) -> Round:
         elif lead.startswith("the loader "):
             lead = "the loader (PT_INTERP) that the program names"
     details = [part for part in step.detail if part]
+    if step.rule == "S8" and step.outcome == "ok":
+        details = []
     if lead == "a program" and details:
         lead, details = details[0], details[1:]
     what = [Span(lead, "bad" if step.outcome not in ("ok", "unknown") else "plain")]
@@ -471,13 +500,13 @@ def _pid1(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
 
 
 def _hidden(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
-    covering = [item for item in found.additions if item.hides]
+    covering = [item for item in found.additions if item.hides and item.path]
     if not covering:
         return
     listing = teller.receipts.layer_listing(teller.here[0]) if teller.here else None
     blocks.append(
         claim(
-            "The engine mounts something over ", value(joined([item.path for item in covering[:4]])), ": ",
+            "The engine puts its own over ", value(joined([item.path for item in covering[:4]])), ": ",
             value(plural(sum(item.hides for item in covering), "path")), " of the image cannot be seen by the process.",
             by=proof(*(Location(path=item.path) for item in covering[:4]), listing or _argv_receipt(teller)),
             level="warn",
@@ -508,12 +537,16 @@ def _verdict(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
     for label, verdict in verdicts:
         groups.setdefault((verdict.kind, _in_short(verdict)), []).append(engine_name(label))
     parts: list[Span | str] = []
+    told = found.verdict.why if found.verdict.kind == "FAILS" else ""
     for (kind, short), engines in groups.items():
+        if short == told:
+            # The first sentences of the chapter said it.
+            short = "" if len(groups) == 1 else "the reason above"
         style = {"RUNS": "good", "FAILS": "bad"}.get(kind, "warn")
         parts.extend((Span(kind, style), " on ", joined(engines), f": {short}" if short else "", ". "))  # type: ignore[arg-type]
     level: Level = "bad" if found.verdict.kind == "FAILS" else ""
     blocks.append(claim(Span("Verdict: ", "term"), *parts, by=by, level=level))
-    strict = _non_root(teller)
+    strict = _non_root(teller) if found.verdict.kind != "FAILS" else None
     if strict is not None:
         blocks.append(
             claim(
@@ -522,6 +555,14 @@ def _verdict(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
                 "Fix: ", Span(strict.fix), ".",
                 by=proof(teller.config_place("/config/User"), teller.config_receipt("/config", "User, if any")),
                 level="warn",
+            )
+        )  # fmt: skip
+    wrong = [layer for layer in teller.image.layers if layer.verified is False]
+    if wrong:
+        blocks.append(
+            claim(
+                Span("But first it has to be loaded, and engines refuse that: ", "bad"), "see what does not match in "
+                "chapter 2.", by=proof(wrong[0].location, teller.receipts.layer_digest(wrong[0])), level="bad",
             )
         )  # fmt: skip
     for remark in found.notes:
@@ -559,9 +600,12 @@ def _non_root(teller: Teller) -> Verdict | None:
 def _favourite(teller: Teller, found: Prediction) -> Receipt | None:
     for step in found.steps:
         if step.rule == "S7" and step.round == 1:
-            receipts = _inspect(teller, step)
-            if receipts:
-                return receipts[-1]
+            head = _head(teller, teller.file_of(step))
+            if head.startswith(b"#!"):
+                return next(iter(_inspect(teller, step)), None)
+            found_ = teller.at(teller.file_of(step), "its first bytes", "head -c 32 | xxd", xxd_line(head))
+            if found_ is not None:
+                return found_
     return _argv_receipt(teller)
 
 

@@ -54,6 +54,8 @@ class Stream(msgspec.Struct, frozen=True):
 
     def cut(self, offset: int, count: int) -> Stream:
         """Return `count` bytes from `offset` (0-based) on."""
+        if not offset:
+            return Stream(pipe=self.through(f"head -c {count}", f"head -c {count} {{}}"))
         return Stream(
             pipe=self.through(f"tail -c +{offset + 1}", f"tail -c +{offset + 1} {{}}") + f" | head -c {count}"
         )

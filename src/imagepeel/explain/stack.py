@@ -25,9 +25,11 @@ from imagepeel.explain.document import (
 )
 from imagepeel.explain.steps import instruction, verb
 from imagepeel.explain.teller import Teller
-from imagepeel.explain.words import few, joined, noun, number, plural, shortened, size, title
+from imagepeel.explain.words import brief, few, joined, noun, number, plural, shortened, size, title
 from imagepeel.layers.layer import Layer
 from imagepeel.rootfs.fold import LayerCounts
+from imagepeel.rootfs.overlay import merge
+from imagepeel.rootfs.resolve import resolve
 
 ID = "layers"
 _ROWS = 16
@@ -39,6 +41,15 @@ def tell(teller: Teller) -> tuple[str, list[Block]]:
     """Return title and blocks of the chapter."""
     blocks: list[Block] = []
     layers = teller.image.layers
+    if teller.unknown:
+        blocks.append(
+            claim(
+                "The ", term("manifest"), " lists the layers, and it is missing: nobody can tell how many there are.",
+                by=proof(Location(member="index.json", blob=teller.image.digest), teller.receipts.listing()),
+                level="bad",
+            )
+        )  # fmt: skip
+        return "The layers are not known", blocks
     if not layers:
         blocks.append(
             claim(
@@ -75,9 +86,7 @@ def _definition(teller: Teller, blocks: list[Block]) -> None:
         blocks.append(
             claim(
                 "A build step either adds a tarball (a ", term("layer"), ") or only edits the paperwork (an ",
-                term("empty layer"), "). Here ", value(few(made)),
-                " of ", value(few(len(image.history))),
-                f" {noun(made, 'says', 'say')} that {noun(made, 'it', 'they')} made a layer.", by=by,
+                term("empty layer"), "). ", *_made(made, len(image.history)), by=by,
             )
         )  # fmt: skip
     elif not teller.flat:
@@ -99,6 +108,14 @@ def _definition(teller: Teller, blocks: list[Block]) -> None:
     for anomaly in image.anomalies:
         if anomaly.code == "history-count":
             blocks.append(claim(Span(title(anomaly.message)), ".", by=by, level="warn"))
+
+
+def _made(made: int, steps: int) -> tuple[Span | str, ...]:
+    if made == steps:
+        return (
+            ("The one step here made a layer.",) if steps == 1 else ("Here all ", value(few(steps)), " made a layer.")
+        )
+    return ("Here ", value(few(made)), " of ", value(few(steps)), " made a layer.")
 
 
 # ---- the table --------------------------------------------------------------------------------------------
@@ -137,9 +154,11 @@ def _row(teller: Teller, layer: Layer, steps: bool) -> Row:
     if steps:
         cells.append(words(number(layer.step + 1) if layer.step is not None else "?"))
     if steps:
-        cells.append(words(code(shortened(made, 120))) if made else words(dim("the step says nothing")))
+        cells.append(words(code(shortened(brief(made), 120))) if made else words(dim("the step says nothing")))
     else:
-        cells.append(words(path(shortened(layer.record.member, 60))) if not teller.flat else words(path(teller.name)))
+        cells.append(
+            words(path(shortened(brief(layer.record.member), 60))) if not teller.flat else words(path(teller.name))
+        )
     if not layer.readable:
         cells.extend((words(dim(size(layer.blob_size))), words(), words(Span(layer.state, "bad"))))
         return Row(cells=tuple(cells), evidence=proof(layer.location, teller.receipts.listing()), level="bad")
@@ -282,8 +301,9 @@ def _removals(teller: Teller, blocks: list[Block]) -> None:
             victim = parent + b"/" + entry.name[4:]
             blocks.append(
                 claim(
-                    value(layer.label), " holds ", path(text(entry.path)), ", a ", term("whiteout"), ": it hides ",
-                    path(text(victim)), more, ". ", *_stays(gone), by=proof(place, receipt),
+                    value(layer.label), " holds ", path(text(entry.path)), ", a ", term("whiteout"), " for ",
+                    path(text(victim)), more, ". ", *(_back(teller, layer, victim) or _stays(gone)),
+                    by=proof(place, receipt),
                 )
             )  # fmt: skip
     if told > _REMOVALS:
@@ -296,13 +316,28 @@ def _removals(teller: Teller, blocks: list[Block]) -> None:
         )  # fmt: skip
 
 
-def _stays(gone: LayerCounts | None) -> tuple[Span | str, ...]:
-    if gone is None or not gone.bytes_removed:
+def _back(teller: Teller, layer: Layer, victim: bytes) -> tuple[Span | str, ...]:
+    """What to say where the same layer removes a path and brings it again, () where it does not."""
+    uppers = teller.rootfs.uppers
+    if layer.index >= len(uppers):
+        return ()
+    before, _ = resolve(merge([u.root for u in uppers[: layer.index]]), victim, b"/", follow=False, most=40)
+    after, merged = resolve(merge([u.root for u in uppers[: layer.index + 1]]), victim, b"/", follow=False, most=40)
+    if before.node is None or after.node is None:
+        return ()
+    if merged is not None and len(merged.stack) > 1:
         return (
-            ("Hidden is not gone: a lower layer still ships it.",)
-            if gone is None or gone.removed
-            else (Span("There was nothing to hide.", "warn"),)
+            "But the same layer makes it again, and then overlayfs shows what lies below: ",
+            Span("the old content is back.", "warn"),
         )
+    return ("The same layer brings it again, new.",)
+
+
+def _stays(gone: LayerCounts | None) -> tuple[Span | str, ...]:
+    if gone is not None and not gone.removed:
+        return (Span("It hides nothing: no lower layer has that path.", "warn"),)
+    if gone is None or not gone.bytes_removed:
+        return ("Hidden is not gone: the lower layer still ships it.",)
     return ("The ", value(size(gone.bytes_removed)), " that lower layers brought stay in the image.")
 
 
@@ -324,12 +359,19 @@ def _repeats(teller: Teller, blocks: list[Block]) -> None:
             claim(
                 value(layer.label), " ships ", value(size(found.bytes_repeated)),
                 " of files again whose content did not change, for example ", path(example.path or ""),
-                ": ", Span(joined(fields) or "nothing"),
-                f" {noun(len(fields), 'differs', 'differ')} from the layer below. "
-                "A changed field costs a whole copy.",
+                *_difference(fields),
                 by=proof(example, teller.receipts.entry_line(layer, example.entry or 0)),
             )
         )  # fmt: skip
+
+
+def _difference(fields: list[str]) -> tuple[Span | str, ...]:
+    if not fields:
+        return (": the same in every field, and stored again.",)
+    return (
+        ": ", Span(joined(fields)), f" {noun(len(fields), 'differs', 'differ')} from the layer below. ",
+        "A changed field costs a whole copy.",
+    )  # fmt: skip
 
 
 _FIELDS = {"mode": "the mode", "uid": "the owner", "gid": "the group", "mtime": "the time", "xattrs": "an attribute"}

@@ -30,7 +30,7 @@ def instruction(created_by: str) -> str:
     if command == bare:
         return line
     if command.startswith("#(nop)"):
-        return command.removeprefix("#(nop)").strip()
+        return instruction(command.removeprefix("#(nop)").strip())
     return "RUN " + command
 
 

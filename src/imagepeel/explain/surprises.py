@@ -92,6 +92,9 @@ def _of_finding(teller: Teller, finding: Finding) -> Surprise:
 
 def _receipt(teller: Teller, place: Location, show: str) -> Receipt | None:
     """The way to look at a place: the file, its tar header, the config value, the layer or the archive."""
+    if place.pointer is not None and place.member not in (None, teller.image.record.config_member):
+        stream = teller.receipts.named(place.member or "")
+        return teller.receipts.json(stream, place.pointer, "the document says") if stream is not None else None
     if place.pointer is not None and show in ("config", ""):
         return teller.config_receipt(place.pointer, "the config says")
     if place.layer is not None:

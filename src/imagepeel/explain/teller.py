@@ -40,6 +40,20 @@ class Teller:
         return self.image.record.grammar in ("rootfs", "layer")
 
     @cached_property
+    def unknown(self) -> bool:
+        """Whether the manifest is missing, so that nothing says which layers and config there are."""
+        return not self.image.record.available
+
+    @cached_property
+    def certain(self) -> bool:
+        """Whether engines take the image so far that its process can be judged: all there, all matching, unpacked."""
+        return (
+            self.rootfs.complete
+            and self.rootfs.refusal is None
+            and not any(layer.verified is False for layer in self.image.layers)
+        )
+
+    @cached_property
     def here(self) -> tuple[Layer, ...]:
         """The layers whose bytes are in the archive and can be read."""
         return tuple(layer for layer in self.image.layers if layer.readable)
@@ -65,6 +79,8 @@ class Teller:
     @cached_property
     def lost(self) -> tuple[Lost, ...]:
         """Files that are shipped and cannot be seen, largest first; () where the view keeps no layer trees."""
+        if not self.shipped.unreachable:
+            return ()
         try:
             return tuple(lost_files(self.rootfs))
         except ImagepeelError:

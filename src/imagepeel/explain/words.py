@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
+_LONG_HEX = re.compile(r"[0-9a-f]{40,}(?:\.(?=\w))?")
+
 _UNITS = ("kB", "MB", "GB", "TB", "PB")
+_SMALL = ("containerd", "podman", "umoci", "runc", "crun", "buildah", "skopeo", "nerdctl", "overlayfs")
 _DIGITS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
@@ -55,8 +59,8 @@ def noun(count: int, one: str, many: str = "") -> str:
 
 
 def title(words: str) -> str:
-    """The same with its first letter large."""
-    return words[:1].upper() + words[1:]
+    """The same with its first letter large, unless it begins with the name of a program that is written small."""
+    return words if words.startswith(_SMALL) else words[:1].upper() + words[1:]
 
 
 def joined(words: Iterable[str], last: str = "and") -> str:
@@ -65,6 +69,11 @@ def joined(words: Iterable[str], last: str = "and") -> str:
     if len(known) < 2:
         return "".join(known)
     return f"{', '.join(known[:-1])} {last} {known[-1]}"
+
+
+def brief(text: str) -> str:
+    """The same with long digests cut to their first twelve digits, as people compare them."""
+    return _LONG_HEX.sub(lambda found: found[0][:12] + "...", text)
 
 
 def shortened(text: str, width: int) -> str:
