@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from imagepeel import __version__
+
 Run = Callable[..., Any]
 Make = Callable[..., Path]
 Golden = Callable[[str, str], None]
@@ -46,9 +48,7 @@ CASES: dict[str, tuple[str, dict[str, str], list[str]]] = {
     "cat/passwd": ("shop", {}, ["cat", "{}", "/etc/passwd"]),
     "cat/removed": ("shop", {}, ["cat", "{}", "/srv/shop/.env"]),
     "cat/removed-from-its-layer": ("shop", {}, ["cat", "{}", "/srv/shop/.env", "--layer", "4"]),
-    "forge/list": ("hello", {}, ["forge", "--list"]),
-    "forge/unknown": ("hello", {}, ["forge", "nosuch", "out.tar"]),
-    "schema/names": ("hello", {}, ["schema"]),
+    "forge/no-words": ("hello", {}, ["forge"]),
     "schema/layers.json": ("hello", {}, ["schema", "layers"]),
     "schema/ls.json": ("hello", {}, ["schema", "ls"]),
 }
@@ -60,7 +60,7 @@ def test_a_command_prints_what_was_reviewed(case: str, run_cli: Run, forge_archi
     path = forge_archive(image, **packing)
     columns = {"COLUMNS": case.split("-")[-2]} if case.endswith("-columns") else None
     result = run_cli(*[word.format(path.name) for word in words], cwd=path.parent, env=columns)
-    shown = result.stdout
+    shown = result.stdout.replace(f'"imagepeel": "{__version__}"', '"imagepeel": "VERSION"')
     # A document alone stays one that jq and editors can read.
     if not case.endswith((".json", ".jsonl")):
         shown += f"--- stderr\n{result.stderr}--- exit code {result.exit_code}\n"

@@ -123,7 +123,7 @@ def _receipts(image: Image, found: Prediction) -> tuple[tuple[Receipt, ...], ...
 def _matrix(settings: Settings, image: Image, rootfs: Rootfs, options: Options) -> None:
     from imagepeel.process.matrix import matrix
 
-    found = matrix(rootfs, image.config, options)
+    found = matrix(rootfs, image.config, options, complete=rootfs.complete)
     head = image_head(image)
     if settings.json:
         from imagepeel.render.json import dumps

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from imagepeel.store.records import ImageRecord
 
 MOST_WARNINGS = 5
+MOST_MISMATCHES = 50
 _WIDE = 100_000
 """Columns of a table that goes to a file or pipe: nothing is cut there."""
 
@@ -183,8 +184,10 @@ class Settings:
         if wrong:
             from imagepeel.errors import DigestMismatch
 
+            more = f"; and {len(wrong) - MOST_MISMATCHES} more" if len(wrong) > MOST_MISMATCHES else ""
             raise DigestMismatch(
-                f"{len(wrong)} statement{'s do' if len(wrong) > 1 else ' does'} not fit the bytes: {'; '.join(wrong)}",
+                f"{len(wrong)} statement{'s do' if len(wrong) > 1 else ' does'} not fit the bytes: "
+                f"{'; '.join(wrong[:MOST_MISMATCHES])}{more}",
                 hint="do not trust the file; fetch it again from where it came (--no-verify looks at it anyway)",
             )
         if damaged:

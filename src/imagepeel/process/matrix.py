@@ -49,8 +49,12 @@ def matrix(
     *,
     engines: Sequence[str] = MATRIX_ENGINES,
     architectures: Sequence[str] = (),
+    complete: bool = True,
 ) -> Matrix:
-    """Predict every combination; without `architectures` the image's own and the other common one."""
+    """Predict every combination; without `architectures` the image's own and the other common one.
+
+    `complete` is False where layers are missing or damaged, as for `predict`.
+    """
     options = options or Options()
     own = str(getattr(config, "architecture", "") or "amd64")
     if not architectures:
@@ -59,6 +63,6 @@ def matrix(
     for engine in engines:
         for architecture in architectures:
             chosen = msgspec.structs.replace(options, engine=engine, host_arch=architecture)
-            found = predict(rootfs, config, chosen)
+            found = predict(rootfs, config, chosen, complete=complete)
             cells.append(Cell(engine=engine, architecture=architecture, verdict=found.verdict, prediction=found))
     return Matrix(engines=tuple(engines), architectures=tuple(architectures), cells=tuple(cells))

@@ -111,6 +111,7 @@ def test_a_process_of_an_incomplete_image_is_unknown(run_cli: Run, forge_archive
     assert done.exit_code == 0
     assert "warning: layer L2 is not here" in done.stderr
     assert "RUNS" not in done.stdout
+    assert "RUNS" not in run_cli("process", "--matrix", forge_archive("missing-blob")).stdout
 
 
 # ---- forge ------------------------------------------------------------------------------------------------------
