@@ -192,7 +192,7 @@ def side_by_side(views: Sequence[Rootfs]) -> Iterator[tuple[bytes, tuple[Facts |
     stack: list[tuple[bytes, list[Merged | Inode | None]]] = [(b"", roots)]
     while stack:
         path, here = stack.pop()
-        children = [node.children if isinstance(node, Merged) else {} for node in here]
+        children = [node.peek() if isinstance(node, Merged) else {} for node in here]
         names: set[bytes] = set().union(*children)
         below: list[tuple[bytes, list[Merged | Inode | None]]] = []
         for name in sorted(names):

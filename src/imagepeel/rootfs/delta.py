@@ -162,8 +162,10 @@ def _directory(
     path: bytes, before: Pile, after: Pile, start: int, layers: Sequence[LayerEntries]
 ) -> Iterator[Change | Frame]:
     """Yield the changes of one directory's names, and the directories below that have to be looked at."""
-    old = [(layer, node.children or {}) for layer, node in before]
-    new = [(layer, node.children or {}) for layer, node in after]
+    # Looked at once and let go: what both stacks share must be the same objects, and nothing is kept.
+    listings = {id(node): node.peek() for _, node in (*before, *after)}
+    old = [(layer, listings[id(node)]) for layer, node in before]
+    new = [(layer, listings[id(node)]) for layer, node in after]
     names: set[bytes] = set()
     for layer, children in new:
         if layer >= start:

@@ -6,7 +6,7 @@ many layers repeat a path.  The order of events of a path is that of the layers,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -109,11 +109,6 @@ class Event(NamedTuple):
     after: Inode | None
 
 
-def listing(node: Inode) -> Mapping[bytes, Inode]:
-    """Return the children of a layer's directory without making it keep them."""
-    return node.peek()
-
-
 def events(rootfs: Rootfs) -> Iterator[Event]:
     """Yield every event of every path; the events of one path follow each other, parents come before children.
 
@@ -128,7 +123,7 @@ def events(rootfs: Rootfs) -> Iterator[Event]:
         path, dirs, cuts = stack.pop()
         found: dict[bytes, list[tuple[int, Inode]]] = {}
         for layer, directory in dirs:
-            for name, node in listing(directory).items():
+            for name, node in directory.peek().items():
                 known = found.get(name)
                 if known is None:
                     found[name] = [(layer, node)]
