@@ -99,7 +99,7 @@ def _reproduce(rule: str, path: str, repaired: bool) -> None:
     from imagepeel.findings.recipes import archive_of, recipe
 
     found = recipe(rule)
-    data = archive_of((found.good if repaired else found.bad)())
+    data = archive_of(found.good() if repaired else found.bad())
     if path == "-":
         click.get_binary_stream("stdout").write(data)
         return

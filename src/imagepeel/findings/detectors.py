@@ -52,11 +52,13 @@ _TOKENS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
     ("PyPI token", re.compile(rb"(?<![A-Za-z0-9-])(pypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,400})")),
     ("Stripe live key", re.compile(rb"(?<![A-Za-z0-9_])([rs]k_live_[A-Za-z0-9]{20,200})(?![A-Za-z0-9])")),
 )
-_NPMRC = re.compile(rb"(?m)^[^\n#;]*:_(?:authToken|password|auth)\s*=\s*([^\s$][^\s]{7,})\s*$")
+_NPMRC = re.compile(rb"(?m)^[^\n#;]*:_(?:authToken|password|auth)[ \t]*=[ \t]*([^\s$][^\s]{7,})[ \t\r]*$")
 _NETRC = re.compile(rb"(?:machine\s+(\S+)|default)\s+login\s+\S+\s+password\s+(\S+)")
 _DOCKER_AUTH = re.compile(rb'"auth"\s*:\s*"([A-Za-z0-9+/=]{8,})"')
 _KUBE_KEY = re.compile(rb"(?m)^\s*(client-key-data|token):\s*[\"']?([A-Za-z0-9+/=._-]{20,})")
-_ASSIGNMENT = re.compile(rb"(?m)^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]{2,80})\s*=\s*(['\"]?)([^\n\r]*?)\2\s*$")
+_ASSIGNMENT = re.compile(
+    rb"(?m)^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]{2,80})[ \t]*=[ \t]*(['\"]?)([^\n\r]*?)\2[ \t\r]*$"
+)
 _GIT_CREDENTIAL = re.compile(rb"(?m)^https?://[^\s:/@]+:([^\s@/]{6,})@")
 _PGPASS = re.compile(rb"(?m)^(?!#)[^\s:]+:[^\s:]+:[^\s:]+:[^\s:]+:(\S{4,})$")
 _SECRET_NAME = re.compile(

@@ -399,7 +399,7 @@ def _seconds(created: str) -> int | None:
 @rule(
     "ODD-DOCUMENTS",
     "A document or the archive breaks a rule",
-    "low",
+    "medium",
     "friends",
     "tooling",
     """Manifests, configs and the outer tar have rules of their own: one key once, digests that are digests, names that

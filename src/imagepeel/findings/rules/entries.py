@@ -366,7 +366,7 @@ def time_out_of_range(rule: Rule, subject: Subject) -> Iterator[Finding]:
 @rule(
     "ROOT-ATTRIBUTES",
     "A layer describes the root directory, and engines disagree on it",
-    "low",
+    "medium",
     "strengths",
     "tooling",
     """containerd and Docker make / with mode 0755 of root, whatever the tar says; other engines apply owner and mode of
@@ -387,13 +387,13 @@ def root_attributes(rule: Rule, subject: Subject) -> Iterator[Finding]:
                 yield rule.found(
                     f"layer {layer.label} says that / is a {entry.kind}",
                     subject.at(layer.index, index),
-                    severity="medium",
                 )
             elif (entry.mode, entry.uid, entry.gid) != (0o755, 0, 0):
                 yield rule.found(
                     f"layer {layer.label} gives / mode {entry.mode:04o} and owner {entry.uid}:{entry.gid}: containerd "
                     "and Docker ignore it, others apply it",
                     subject.at(layer.index, index),
+                    severity="low",
                 )
 
 

@@ -112,7 +112,7 @@ def privileged_port(rule: Rule, subject: Subject) -> Iterator[Finding]:
 @rule(
     "EXPOSE-IS-A-NOTE",
     "EXPOSE opens nothing",
-    "info",
+    "low",
     "friends",
     "networking",
     """EXPOSE is documentation.  It publishes no port and closes none: `-p` publishes, whether a port is listed or not,
@@ -130,12 +130,12 @@ def expose(rule: Rule, subject: Subject) -> Iterator[Finding]:
         yield rule.found(
             f"ExposedPorts lists {listed([repr(port) for port in odd])}, which is no port",
             subject.pointer("/config/ExposedPorts"),
-            severity="low",
         )
     elif len(ports) > 20:
         yield rule.found(
             f"{len(ports)} ports are listed: `docker run -P` publishes every one of them",
             subject.pointer("/config/ExposedPorts"),
+            severity="info",
         )
 
 

@@ -350,7 +350,7 @@ def inherited_entrypoint(rule: Rule, subject: Subject) -> Iterator[Finding]:
 @rule(
     "INIT-INSIDE",
     "The image brings its own init",
-    "info",
+    "low",
     "strengths",
     "operations",
     """tini or dumb-init as the first word is good: signals arrive and orphans are reaped.  With `docker run --init`
@@ -369,10 +369,11 @@ def init_inside(rule: Rule, subject: Subject) -> Iterator[Finding]:
         yield rule.found(
             "s6-overlay's /init must be process 1: with --init it stops with `can only run as pid 1`",
             subject.command_place(),
-            severity="low",
         )
     elif first in ("tini", "dumb-init", "catatonit"):
-        yield rule.found(f"{argv[0]} is process 1 already: --init adds a second init", subject.command_place())
+        yield rule.found(
+            f"{argv[0]} is process 1 already: --init adds a second init", subject.command_place(), severity="info"
+        )
 
 
 @rule(

@@ -345,7 +345,7 @@ def log_link(rule: Rule, subject: Subject) -> Iterator[Finding]:
 @rule(
     "SETUID-UNDER-NNP",
     "Set-uid programs do nothing under no_new_privs",
-    "info",
+    "low",
     "headcount",
     "infosec",
     """`ctr` and pods with allowPrivilegeEscalation: false set no_new_privs.  The kernel then ignores the set-uid bit:
@@ -363,7 +363,6 @@ def setuid(rule: Rule, subject: Subject) -> Iterator[Finding]:
         yield rule.found(
             f"the command goes through {used}, which cannot change the user under no_new_privs",
             subject.command_place(),
-            severity="low",
             profiles=("containerd@2",),
         )
         return
@@ -373,6 +372,7 @@ def setuid(rule: Rule, subject: Subject) -> Iterator[Finding]:
             f"{count(len(hits), 'set-uid program')} can make uid {subject.uid} root, unless no_new_privs is set: "
             f"{listed([text(hit.path) for hit in hits], 4)}",
             *[subject.place(hit) for hit in hits[:10]],
+            severity="info",
         )
 
 

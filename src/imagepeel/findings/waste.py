@@ -1,0 +1,298 @@
+"""Where the bytes of an image go, by cause, adding up exactly: shipped = visible + unreachable + overhead.
+
+Every byte of every decompressed layer is in exactly one of these causes:
+
+    used             content of a file that the rootfs shows, first copy
+    identical        content of a file that the rootfs shows, equal to another path's that is counted already
+    debris           content of a file that the rootfs shows, in a package cache or another leftover of building
+    overwritten      hidden by a later layer that brings the same path with other content
+    metadata         hidden by a later layer that brings the same content with other metadata (chmod, chown, touch)
+    rewritten        hidden by a later layer that brings the same content with the same metadata
+    removed          taken away by a later layer: a whiteout of the file, of a directory above it, or an opaque one
+    repeated         brought again further on in the same layer
+    headers          tar headers, extension headers, padding, end blocks and what stands after them
+
+Stored bytes of a compressed layer cannot be told apart file by file: each cause gets its share of the layer by
+content, rounded so that the shares of a layer add up to its blob.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from imagepeel.errors import UsageError
+from imagepeel.evidence import Evidence, Location, text
+from imagepeel.formats.tar.header import HEADER_ONLY, PAX_GLOBAL
+from imagepeel.rootfs.delta import changed_fields
+from imagepeel.rootfs.fold import Lost, lost_files
+
+if TYPE_CHECKING:
+    from imagepeel.formats.tar.table import EntryTable
+    from imagepeel.image import Image
+    from imagepeel.rootfs.inode import Inode
+    from imagepeel.rootfs.view import Rootfs
+
+VISIBLE = ("used", "identical", "debris")
+UNREACHABLE = ("overwritten", "metadata", "rewritten", "removed", "repeated")
+CAUSES = (*VISIBLE, *UNREACHABLE, "headers")
+
+DEBRIS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("apt package lists", re.compile(r"/var/lib/apt/lists/(?!lock$|partial$).+")),
+    ("apt archives", re.compile(r"/var/cache/apt/.+\.(?:deb|bin)")),
+    ("apk cache", re.compile(r"/(?:var/cache/apk|etc/apk/cache)/.+")),
+    ("dnf or yum cache", re.compile(r"/var/cache/(?:dnf|yum|libdnf5)/.+")),
+    ("pip cache", re.compile(r"/(?:root|home/[^/]+)/\.cache/pip/.+")),
+    ("npm or yarn cache", re.compile(r"/(?:root|home/[^/]+)/(?:\.npm/_cacache|\.cache/yarn|\.yarn/cache)/.+")),
+    ("Go build cache", re.compile(r"/(?:root|home/[^/]+)/\.cache/go-build/.+")),
+    ("Cargo registry", re.compile(r"/(?:root|usr/local|home/[^/]+)/\.?cargo/registry/(?:cache|src)/.+")),
+    ("Maven or Gradle cache", re.compile(r"/(?:root|home/[^/]+)/(?:\.m2/repository|\.gradle/caches)/.+")),
+    ("git repository", re.compile(r"/.*\.git/(?:objects|lfs)/.+")),
+    ("core dump", re.compile(r"/(?:.*/)?core\.\d+")),
+)
+"""Leftovers of building that no program reads at run time; names only, so an application's own data never counts."""
+
+
+class WasteItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One file that is shipped and not needed: `size` bytes of content in `layer`.
+
+    `cause` is one of the causes but used and headers; `by` the layer that hides or removes it, None for visible
+    ones; `detail` says which fields differ, what it equals, or which leftover it is.
+    """
+
+    path: str
+    cause: str
+    layer: int
+    entry: int
+    size: int
+    by: int | None = None
+    detail: str = ""
+    evidence: Evidence = Evidence()
+
+
+class WasteLayer(msgspec.Struct, frozen=True, kw_only=True):
+    """The sums of one layer: bytes by cause, of content and of the stored blob; each adds up to its size."""
+
+    layer: int
+    base: bool
+    content_size: int
+    blob_size: int
+    content: dict[str, int]
+    stored: dict[str, int]
+
+
+class Waste(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole account.  `items` are all files that are wasted, largest first.
+
+    `efficiency` is the content of files that can be seen over the content of files that is shipped: 1.0 when every
+    byte can be seen.  `complete` is False when a layer is missing or damaged; its bytes are then not in the sums.
+    """
+
+    layers: tuple[WasteLayer, ...]
+    items: tuple[WasteItem, ...]
+    base: int
+    complete: bool
+
+    def content(self, cause: str, *, own: bool = False) -> int:
+        """Return the bytes of content of one cause, `own` for the layers above the base only."""
+        return sum(layer.content[cause] for layer in self.layers if not (own and layer.base))
+
+    def stored(self, cause: str, *, own: bool = False) -> int:
+        """Return the stored bytes of one cause, apportioned in compressed layers."""
+        return sum(layer.stored[cause] for layer in self.layers if not (own and layer.base))
+
+    @property
+    def shipped(self) -> int:
+        """Decompressed bytes of all layers."""
+        return sum(layer.content_size for layer in self.layers)
+
+    @property
+    def files(self) -> int:
+        """Bytes of file content shipped: all but headers."""
+        return self.shipped - self.content("headers")
+
+    @property
+    def visible(self) -> int:
+        """Bytes of file content that the rootfs shows."""
+        return sum(self.content(cause) for cause in VISIBLE)
+
+    @property
+    def unreachable(self) -> int:
+        """Bytes of file content that nothing can read any more."""
+        return sum(self.content(cause) for cause in UNREACHABLE)
+
+    @property
+    def efficiency(self) -> float:
+        """Visible over shipped file content; 1.0 for an image without any."""
+        return self.visible / self.files if self.files else 1.0
+
+
+def account(image: Image, *, base: int | str = 0) -> Waste:
+    """Return where the bytes of an image go.
+
+    Arguments: `base` says which layers belong to the base image: how many, or the text of the history step that is
+    the first of one's own.  UsageError when no step has that text or the view keeps no layer trees.
+    The content of files is compared by SHA-256.
+    """
+    image.scan(digests=True)
+    rootfs = image.rootfs
+    own = _base(image, base)
+    causes: dict[tuple[int, int], WasteItem] = {}
+    for lost in lost_files(rootfs, least=0):
+        causes[lost.layer, lost.entry] = _explain(rootfs, lost)
+    _visible(rootfs, causes)
+    layers = []
+    for layer in image.layers:
+        if layer.scan is None:
+            continue
+        content = dict.fromkeys(CAUSES, 0)
+        table = layer.table
+        for i in range(len(table)):
+            size = _stored(table, i)
+            if size:
+                item = causes.get((layer.index, i))
+                content[item.cause if item is not None else "used"] += size
+        content["headers"] = layer.content_size - sum(content.values())
+        layers.append(
+            WasteLayer(
+                layer=layer.index,
+                base=layer.index < own,
+                content_size=layer.content_size,
+                blob_size=layer.blob_size,
+                content=content,
+                stored=apportion(content, layer.blob_size),
+            )
+        )
+    items = sorted(causes.values(), key=lambda item: (-item.size, item.layer, item.entry))
+    return Waste(
+        layers=tuple(layers),
+        items=tuple(item for item in items if item.size),
+        base=own,
+        complete=rootfs.complete,
+    )
+
+
+def _stored(table: EntryTable, i: int) -> int:
+    """Return the bytes of content that the tar carries for an entry, 0 for types without content."""
+    if i not in table.extras:
+        return table.size(i)
+    return 0 if table.meta(i).type in HEADER_ONLY | {PAX_GLOBAL} else table[i].stored_size
+
+
+def _explain(rootfs: Rootfs, lost: Lost) -> WasteItem:
+    cause, detail = lost.fate, ""
+    if lost.fate == "overwritten":
+        cause = "repeated"
+    elif lost.fate == "shadowed":
+        cause = "overwritten"
+        before = rootfs.uppers[lost.layer].lstat(_parts(lost.path))
+        after = rootfs.uppers[lost.by].lstat(_parts(lost.path))
+        if before is not None and after is not None and before.kind == after.kind == "file":
+            fields = changed_fields(before, after, rootfs.layers)
+            if not {"content", "content?"} & set(fields):
+                cause, detail = ("metadata", _words(fields, before, after)) if fields else ("rewritten", "")
+    return WasteItem(
+        path=text(lost.path),
+        cause=cause,
+        layer=lost.layer,
+        entry=lost.entry,
+        size=lost.size,
+        by=lost.by if cause != "repeated" else None,
+        detail=detail,
+        evidence=_evidence(rootfs, lost.layer, lost.entry, lost.path, lost.by),
+    )
+
+
+def _words(fields: Iterable[str], before: Inode, after: Inode) -> str:
+    """Say which metadata differ, with both values."""
+    out = []
+    for field in fields:
+        if field == "mode":
+            out.append(f"mode {before.mode:04o} became {after.mode:04o}")
+        elif field in ("uid", "gid"):
+            out.append(f"{field} {getattr(before, field)} became {getattr(after, field)}")
+        elif field == "mtime":
+            out.append("the modification time differs")
+        elif field == "xattrs":
+            out.append("extended attributes differ")
+    return ", ".join(out)
+
+
+def _parts(path: bytes) -> tuple[bytes, ...]:
+    return tuple(path.strip(b"/").split(b"/"))
+
+
+def _evidence(rootfs: Rootfs, layer: int, entry: int, path: bytes, by: int | None) -> Evidence:
+    table = rootfs.layers[layer].table
+    places = [Location(layer=layer, entry=entry, layer_offset=table[entry].header_offset, path=text(path))]
+    if by is not None and by != layer:
+        places.append(Location(layer=by, path=text(path)))
+    return Evidence(locations=tuple(places))
+
+
+def _visible(rootfs: Rootfs, causes: dict[tuple[int, int], WasteItem]) -> None:
+    """Find leftovers of building and identical content among the files that can be seen."""
+    first: dict[tuple[int, str], bytes] = {}
+    seen: set[tuple[int, int]] = set()
+    for path, node in rootfs.walk():
+        if node.kind != "file" or node.layer is None or node.entry is None or not node.size:
+            continue
+        key = (node.layer, node.entry)
+        if key in seen:
+            continue  # another name of the same inode costs no content
+        seen.add(key)
+        entry = rootfs.layers[node.layer].table[node.entry]
+        cause, detail = "", ""
+        name = text(path)
+        for what, pattern in DEBRIS:
+            if pattern.fullmatch(name):
+                cause, detail = "debris", what
+                break
+        digest = entry.sha256
+        if not cause and digest is not None:
+            other = first.setdefault((node.size, digest), path)
+            if other is not path:
+                cause, detail = "identical", f"equal to {text(other)}"
+        if cause:
+            causes[key] = WasteItem(
+                path=name,
+                cause=cause,
+                layer=node.layer,
+                entry=node.entry,
+                size=entry.stored_size,
+                detail=detail,
+                evidence=_evidence(rootfs, node.layer, node.entry, path, None),
+            )
+
+
+def _base(image: Image, base: int | str) -> int:
+    """Return how many layers belong to the base image."""
+    if isinstance(base, int) or base.isdigit():
+        count = int(base)
+        if count > len(image.layers):
+            raise UsageError(
+                f"the image has {len(image.layers)} layers, not {count}", hint="give the number of base layers"
+            )
+        return count
+    for layer in image.layers:
+        if layer.history is not None and base in layer.history.created_by:
+            return layer.index
+    raise UsageError(
+        f"no history step contains {base!r}", hint="give the number of base layers, or text of the first own step"
+    )
+
+
+def apportion(parts: dict[str, int], total: int) -> dict[str, int]:
+    """Split `total` in proportion to `parts`, exactly: the largest remainders get what rounding leaves over."""
+    whole = sum(parts.values())
+    if not whole:
+        return {name: total if name == "headers" else 0 for name in parts}
+    shares = {name: value * total // whole for name, value in parts.items()}
+    left = total - sum(shares.values())
+    by_remainder = sorted(parts, key=lambda name: (-(parts[name] * total % whole), name))
+    for name in by_remainder[:left]:
+        shares[name] += 1
+    return shares

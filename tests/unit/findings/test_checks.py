@@ -1,0 +1,192 @@
+"""Checks in the cases that recipes do not show: numbers, several engines, incomplete images, secrets in outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+import pytest
+
+from imagepeel import forge
+from imagepeel.archive import open as open_archive
+from imagepeel.findings import Finding, Subject, examine, find_rule
+from imagepeel.findings.finding import Figure, Part, figure
+from imagepeel.findings.history import build_arguments, instructions
+from imagepeel.findings.names import Names
+from imagepeel.findings.programs import unwrap
+from imagepeel.findings.recipes import archive_of, recipes
+from imagepeel.findings.recipes.parts import add, app, rootfs
+from imagepeel.forge import programs
+from imagepeel.forge.image import ImageSpec
+from imagepeel.image import Image
+from imagepeel.oci.config import HistoryStep
+from imagepeel.store.source import MemorySource
+
+
+@contextmanager
+def image_of(spec: ImageSpec) -> Iterator[Image]:
+    with open_archive(MemorySource(archive_of(spec))) as archive:
+        yield archive.images()[0]
+
+
+def found(spec: ImageSpec, rule: str) -> list[Finding]:
+    with image_of(spec) as image:
+        return list(examine(image, [find_rule(rule)]))
+
+
+def test_shop_teaches_deleted_is_not_gone() -> None:
+    with image_of(forge.build("shop")) as image:
+        by_rule = {finding.rule: finding for finding in image.findings()}
+    secret = by_rule["DELETED-SECRET"]
+    assert secret.locations[0].path == "/srv/shop/.env" and secret.locations[0].layer == 3
+    assert any("brings the file back" in receipt.shows for receipt in secret.evidence.receipts)
+    # 120,000 and 40,000 bytes of packages and the 80 bytes of .env, by the recipe of the image.
+    assert by_rule["DELETED-BYTES"].figures[0].total == 120_000 + 40_000 + len(
+        b"SHOP_DB_PASSWORD=this-is-not-a-real-password\nSHOP_API_KEY=EXAMPLE-KEY-0000-0000\n"
+    )
+    # The chown ships catalog, logo (once, although it has two names), page and program again.
+    parts = {part.label: part.value for part in by_rule["METADATA-COPY"].figures[0].parts}
+    assert parts["/srv/shop/catalog.bin"] == 300_000
+    assert sum(value for label, value in parts.items() if "static" in label) == 200_000
+
+
+def test_no_output_holds_the_secret() -> None:
+    key = forge.file("srv/.env", "API_TOKEN=do-not-print-me-anywhere\n")
+    token = "npm_" + "aB3dE5gH7jK9" * 3
+    spec = app(add(key), env=["PATH=/bin", f"NPM_TOKEN={token}"], history=None)
+    with image_of(spec) as image:
+        text = msgspec.json.encode(image.findings()).decode()
+    assert "do-not-print-me" not in text
+    assert token not in text
+    assert "npm_..." in text
+
+
+def test_engines_that_disagree_are_named() -> None:
+    spec = recipes()["ROOT-ONLY-PROGRAM"].bad()
+    assert isinstance(spec, ImageSpec)
+    (finding,) = found(spec, "ROOT-ONLY-PROGRAM")
+    assert "docker@20.10" in finding.profiles and "docker@28" not in finding.profiles
+    assert finding.severity == "high"
+
+
+def test_nothing_is_proved_about_files_of_a_missing_layer() -> None:
+    gone = add(forge.file("bin/tool", programs.hello(), 0o755), missing=True)
+    spec = msgspec.structs.replace(app(gone, entrypoint=["/bin/tool"]), kind="oci-archive")
+    with image_of(spec) as image:
+        rules = {finding.rule for finding in examine(image)}
+    assert "MISSING-PARTS" in rules
+    assert not rules & {"COMMAND-MISSING", "COMMAND-NOT-FOUND"}
+
+
+def test_unknown_is_never_a_finding() -> None:
+    # A loader that nobody knows: whether its libraries are found cannot be told.
+    loader = forge.file("lib64/ld-linux-x86-64.so.2", programs.hello(), 0o755)
+    program = forge.file("bin/tool", _dynamic(), 0o755)
+    with image_of(app(add(loader, program), entrypoint=["/bin/tool"])) as image:
+        subject = Subject(image)
+        assert {start.verdict.kind for start in subject.starts} == {"UNKNOWN"}
+        assert [finding for finding in examine(image) if finding.severity == "high"] == []
+
+
+def _dynamic() -> bytes:
+    from imagepeel.forge.elf import LOADERS, elf
+
+    return elf(interpreter=LOADERS["amd64"], needed=["libc.so.6"])
+
+
+@pytest.mark.parametrize(
+    ("script", "line"),
+    [
+        ("#!/bin/sh\n/bin/hello\n", 2),
+        ('#!/bin/sh\nset -e\n"$@"\n', 3),
+        ("#!/bin/sh\nexport A=1\n\n/bin/hello --loud\n# the end\n", 4),
+        ('#!/bin/sh\nexec "$@"\n', None),
+        ("#!/bin/sh\ntrap 'kill 1' TERM\n/bin/hello\n", None),
+        ("#!/bin/sh\nif true; then\n  /bin/hello\nfi\n", None),
+        ("#!/bin/sh\n/bin/hello | cat\n", None),
+        ("#!/bin/sh\necho done\n", None),
+    ],
+)
+def test_last_command_of_a_script(script: str, line: int | None) -> None:
+    spec = app(add(forge.file("run.sh", script, 0o755)), entrypoint=["/run.sh"], cmd=["/bin/hello"])
+    findings = found(spec, "SCRIPT-WITHOUT-EXEC")
+    assert [f"line {line} " in finding.message for finding in findings] == ([] if line is None else [True])
+
+
+@pytest.mark.parametrize(
+    ("words", "rest"),
+    [
+        (["tini", "--", "app", "x"], ["app", "x"]),
+        (["/sbin/tini", "-g", "app"], ["app"]),
+        (["tini", "-p", "SIGTERM", "--", "app"], ["app"]),
+        (["env", "A=1", "app"], ["app"]),
+        (["env", "-i", "app"], ["app"]),
+        (["gosu", "me", "app"], ["app"]),
+    ],
+)
+def test_unwrap(words: list[str], rest: list[str]) -> None:
+    found = unwrap(words)
+    assert found is not None and found[1] == rest
+
+
+@pytest.mark.parametrize("words", [["app"], ["env", "-S", "app x"], ["tini"], ["env", "PATH=/x", "app"], []])
+def test_unwrap_proves_nothing(words: list[str]) -> None:
+    assert unwrap(words) is None
+
+
+def test_figures_add_up_and_keep_the_rest() -> None:
+    made = figure("x", "bytes", [Part(label=str(n), value=n) for n in range(30)])
+    assert made.total == sum(range(30)) and len(made.parts) == 10 and made.adds_up
+    assert made.rest is not None and made.rest.label == "20 more"
+    assert not Figure(what="x", unit="bytes", total=1).adds_up
+
+
+def test_instructions_of_both_builders() -> None:
+    lines = [
+        '/bin/sh -c #(nop)  CMD ["sh"]',
+        'CMD ["sh"]',
+        "RUN |1 TOKEN=a b c /bin/sh -c make # buildkit",
+        "|1 TOKEN=a /bin/sh -c make",
+        "/bin/sh -c make",
+        "bazel build ...",
+    ]
+    steps = instructions([HistoryStep(created_by=line) for line in lines])
+    assert [step.word for step in steps] == ["CMD", "CMD", "RUN", "RUN", "RUN", ""]
+    assert build_arguments(steps[2].text) == ("TOKEN=a b c",)
+    assert build_arguments(steps[3].text) == ("TOKEN=a",)
+    assert build_arguments("make") == ()
+
+
+def test_names_refuse_what_nobody_registered() -> None:
+    names = Names(())
+    assert names.named(b".env") == []
+    with pytest.raises(AssertionError):
+        names.named(b"no rule asks for this")
+
+
+def test_a_flood_is_bounded_and_says_so() -> None:
+    entries = [forge.file(f"srv/{n}.key", _key(n)) for n in range(80)]
+    findings = found(app(add(*entries)), "SHIPPED-SECRET")
+    assert len(findings) == 50
+    assert [f.message for f in findings if "not listed" in f.message] == [
+        "31 more findings of this rule are not listed"
+    ]
+
+
+def _key(number: int) -> str:
+    body = f"{number:04}" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9cD1fG3hJ5"
+    return f"-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"
+
+
+def test_pickle() -> None:
+    import pickle
+
+    with image_of(forge.build("shop")) as image:
+        findings = image.findings()
+    assert pickle.loads(pickle.dumps(findings)) == findings
+
+
+def test_base_rootfs_alone_has_no_surprise() -> None:
+    with image_of(app(base=rootfs())) as image:
+        assert image.findings() == ()
