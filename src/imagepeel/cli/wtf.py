@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -101,7 +102,7 @@ def _reproduce(rule: str, path: str, repaired: bool) -> None:
     found = recipe(rule)
     data = archive_of(found.good() if repaired else found.bad())
     if path == "-":
-        click.get_binary_stream("stdout").write(data)
+        sys.stdout.buffer.write(data)
         return
     try:
         with open(path, "xb") as file:
