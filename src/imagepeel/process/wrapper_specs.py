@@ -1,0 +1,193 @@
+"""The argument grammar and the habits of programs that start other programs, as data."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Spec(msgspec.Struct, frozen=True, kw_only=True):
+    """One wrapper.
+
+    `flags`, `values` and `optional` are short options without, with and with an optional value; `long` maps long
+    options to "none", "value" or "optional".  `operands` words stand before the command; `permute` means that
+    options behind the first operand still count (glibc's getopt without `+`), unless `operands_first`.  `alone`
+    are options that run no command, `digits` that `-5` is an option.  `user_options` map options to "user" or
+    "group", `unknown_options` to the effect "env", "fork" or "detach".  `usage_exit` is the exit code of misuse.
+    """
+
+    family: str
+    kind: str
+    flags: str = ""
+    values: str = ""
+    optional: str = ""
+    long: dict[str, str] = {}
+    operands: int = 0
+    operand_is_user: bool = False
+    operands_first: bool = False
+    permute: bool = False
+    digits: bool = False
+    alone: frozenset[str] = frozenset()
+    forwards: bool = False
+    reaps: bool = False
+    lookup: str = "execvp"
+    env_unknown: bool = False
+    sets_home: bool = False
+    needs_pid1: bool = False
+    user_options: dict[str, str] = {}
+    cwd_options: frozenset[str] = frozenset()
+    unknown_options: dict[str, str] = {}
+    usage_exit: int = 1
+    why: str = ""
+
+
+def _long(plain: str = "", valued: str = "", optional: str = "") -> dict[str, str]:
+    table = {f"--{name}": "none" for name in plain.split()}
+    table |= {f"--{name}": "value" for name in valued.split()}
+    return table | {f"--{name}": "optional" for name in optional.split()}
+
+
+_HELP = frozenset(("-h", "--help", "-V", "--version"))
+_INIT = "it stays, forwards signals to its child and reaps orphans"
+_STAYS = "it stays and waits for its child"
+
+_TINI = Spec(
+    family="tini", kind="supervise", flags="hvwgls", values="pe", permute=True, alone=frozenset(("-h", "-l")),
+    forwards=True, reaps=True, why=_INIT,
+)  # fmt: skip
+_CATATONIT = Spec(
+    family="catatonit", kind="supervise", flags="ghLPV", long=_long("help version license pause"), permute=True,
+    alone=frozenset(("-h", "-L", "-P", "-V", "--help", "--version", "--license", "--pause")),
+    forwards=True, reaps=True, why=_INIT,
+)  # fmt: skip
+_GOSU = Spec(
+    family="gosu", kind="exec", operands=1, operand_is_user=True, sets_home=True, lookup="go", alone=_HELP,
+    long=_long("help version"), flags="hv",
+)  # fmt: skip
+_SETPRIV_LONG = _long(
+    "dump nnp no-new-privs clear-groups keep-groups init-groups reset-env help version",
+    "ambient-caps inh-caps bounding-set ruid euid rgid egid reuid regid groups securebits pdeathsig "
+    "selinux-label apparmor-profile",
+)
+_SETPRIV_USERS = {"--reuid": "user", "--ruid": "user", "--euid": "user"}
+_SETPRIV_GROUPS = {"--regid": "group", "--rgid": "group", "--egid": "group"}
+_SU_LONG = _long(
+    "login preserve-environment fast pty help version",
+    "command session-command shell group supp-group whitelist-environment user",
+)
+
+SPECS: dict[tuple[str, str], Spec] = {
+    ("tini", ""): _TINI,
+    ("docker-init", ""): _TINI,
+    ("catatonit", ""): _CATATONIT,
+    ("podman-init", ""): _CATATONIT,
+    ("dumb-init", ""): Spec(
+        family="dumb-init", kind="supervise", flags="chvV", values="r",
+        long=_long("single-child verbose help version", "rewrite"), alone=_HELP, forwards=True, reaps=True, why=_INIT,
+    ),
+    ("gosu", ""): _GOSU,
+    ("su-exec", ""): Spec(family="su-exec", kind="exec", operands=1, operand_is_user=True, sets_home=True),
+    ("chpst", ""): Spec(
+        family="runit", kind="exec", flags="vVP012", values="uUbe/nlLmdopfctCr", user_options={"-u": "user"},
+        cwd_options=frozenset(("-C",)), unknown_options={"-e": "env"}, alone=frozenset(("-V",)), usage_exit=100,
+    ),
+    ("setuidgid", ""): Spec(family="runit", kind="exec", operands=1, operand_is_user=True, usage_exit=100),
+    ("s6-setuidgid", ""): Spec(family="s6", kind="exec", operands=1, operand_is_user=True, usage_exit=100),
+    ("s6-applyuidgid", ""): Spec(
+        family="s6", kind="exec", flags="zU", values="ugG", user_options={"-u": "user", "-g": "group"}, usage_exit=100,
+    ),
+    ("with-contenv", ""): Spec(family="s6", kind="exec", env_unknown=True, usage_exit=100),
+    ("setpriv", ""): Spec(
+        family="util-linux", kind="exec", flags="dhV", long=_SETPRIV_LONG, alone=frozenset(("-d", "--dump")) | _HELP,
+        user_options=_SETPRIV_USERS | _SETPRIV_GROUPS,
+    ),
+    ("setpriv", "busybox"): Spec(
+        family="busybox", kind="exec", flags="d", long=_long("dump nnp no-new-privs", "inh-caps ambient-caps"),
+        alone=frozenset(("-d", "--dump")),
+    ),
+    ("env", ""): Spec(
+        family="coreutils", kind="exec", flags="i0v", values="uCS", usage_exit=125,
+        long=_long(
+            "ignore-environment null debug help version list-signal-handling", "unset chdir split-string",
+            "block-signal default-signal ignore-signal",
+        ),
+        alone=frozenset(("--help", "--version")),
+    ),
+    ("env", "busybox"): Spec(
+        family="busybox", kind="exec", flags="i0", values="u", long=_long("ignore-environment null", "unset"),
+    ),
+    ("nice", ""): Spec(
+        family="coreutils", kind="exec", values="n", long=_long("help version", "adjustment"), digits=True,
+        alone=frozenset(("--help", "--version")), usage_exit=125,
+    ),
+    ("nice", "busybox"): Spec(family="busybox", kind="exec", values="n", digits=True),
+    ("nohup", ""): Spec(
+        family="coreutils", kind="exec", long=_long("help version"), alone=_HELP, usage_exit=125,
+    ),
+    ("nohup", "busybox"): Spec(family="busybox", kind="exec"),
+    ("stdbuf", ""): Spec(
+        family="coreutils", kind="exec", values="ioe", long=_long("help version", "input output error"), alone=_HELP,
+        usage_exit=125,
+    ),
+    ("timeout", ""): Spec(
+        family="coreutils", kind="fork", flags="v", values="ks", operands=1, usage_exit=125,
+        long=_long("preserve-status foreground verbose help version", "kill-after signal"), alone=_HELP,
+        forwards=True, why="it stays to watch the clock and passes signals on",
+    ),
+    ("timeout", "busybox"): Spec(family="busybox", kind="exec", values="sk", operands=1),
+    ("chroot", ""): Spec(
+        family="coreutils", kind="exec", operands=1, usage_exit=125,
+        long=_long("skip-chdir help version", "groups userspec"), alone=_HELP, user_options={"--userspec": "user"},
+    ),
+    ("chroot", "busybox"): Spec(family="busybox", kind="exec", operands=1),
+    ("ionice", ""): Spec(
+        family="util-linux", kind="exec", flags="thV", values="cnpPu",
+        long=_long("ignore help version", "class classdata pid pgid uid"),
+        alone=frozenset(("-p", "-P", "-u", "--pid", "--pgid", "--uid")) | _HELP,
+    ),
+    ("ionice", "busybox"): Spec(family="busybox", kind="exec", flags="t", values="cnp", alone=frozenset(("-p",))),
+    ("prlimit", ""): Spec(
+        family="util-linux", kind="exec", flags="hV", values="po", optional="cdefilmnqrstuvxy",
+        long=_long(
+            "help version noheadings raw verbose", "pid output",
+            "core data nice fsize sigpending memlock rss nofile msgqueue rtprio stack cpu nproc as locks rttime",
+        ),
+        alone=frozenset(("-p", "--pid")) | _HELP,
+    ),
+    ("taskset", ""): Spec(
+        family="util-linux", kind="exec", flags="achV", values="p", operands=1,
+        long=_long("all-tasks cpu-list help version", "pid"), alone=frozenset(("-p", "--pid")) | _HELP,
+    ),
+    ("taskset", "busybox"): Spec(family="busybox", kind="exec", flags="ac", values="p", operands=1),
+    ("setsid", ""): Spec(
+        family="util-linux", kind="exec", flags="cfwhV", long=_long("ctty fork wait help version"), alone=_HELP,
+        unknown_options={"-f": "detach", "--fork": "detach"},
+    ),
+    ("setsid", "busybox"): Spec(family="busybox", kind="exec", flags="c"),
+    ("setarch", ""): Spec(family="util-linux", kind="exec", flags="BFILRSTXZv3h", operands=1, alone=_HELP),
+    ("linux32", ""): Spec(family="util-linux", kind="exec", flags="BFILRSTXZv3h", alone=_HELP),
+    ("linux64", ""): Spec(family="util-linux", kind="exec", flags="BFILRSTXZv3h", alone=_HELP),
+    ("flock", ""): Spec(
+        family="util-linux", kind="fork", flags="sxunoFhV", values="cwE", operands=1,
+        long=_long(
+            "shared exclusive unlock nonblock close no-fork verbose help version", "command wait conflict-exit-code",
+        ),
+        alone=_HELP, why=_STAYS,
+    ),
+    ("su", ""): Spec(family="util-linux", kind="fork", flags="lmpfPhV", values="csgGw", long=_SU_LONG, why=_STAYS),
+    ("su", "busybox"): Spec(family="busybox", kind="exec", flags="lmp", values="cs"),
+    ("runuser", ""): Spec(
+        family="util-linux", kind="fork", flags="lmpfPhV", values="csgGwu", long=_SU_LONG, why=_STAYS,
+    ),
+    ("sudo", ""): Spec(
+        family="sudo", kind="fork", flags="ABbEHnPSkKNisVv", values="CDRghpTtUur", lookup="sudo", env_unknown=True,
+        long=_long(
+            "askpass background bell set-home non-interactive preserve-groups stdin reset-timestamp login shell "
+            "version validate", "close-from chdir chroot group host prompt command-timeout type other-user user role",
+            "preserve-env",
+        ),
+        user_options={"-u": "user", "--user": "user", "-g": "group", "--group": "group"},
+        cwd_options=frozenset(("-D", "--chdir")), alone=frozenset(("-V", "--version", "-v", "-k", "-K")),
+        forwards=True, why="it stays to close the session and passes signals on",
+    ),
+}  # fmt: skip
+"""By (name, family); family "" is the usual package, "busybox" the applet."""
