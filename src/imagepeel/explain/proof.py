@@ -63,13 +63,14 @@ def _receipts(place: Location, show: str, image: Image, receipts: Receipts) -> I
     layer = image.layers[place.layer]
     if place.entry is not None and place.entry < len(layer.table):
         entry = layer.table[place.entry]
-        if show in ("file", "secret-file") and entry.kind == "file":
+        inspect = show.removeprefix("inspect ") if show.startswith("inspect ") else _TEXT if show == "file" else ""
+        if (inspect or secret) and entry.kind == "file":
             stream = receipts.entry(layer, place.entry)
             if stream is not None:
                 if secret:
                     yield Receipt(command=stream.command, shows=f"brings the file back from {layer.label}")
                 else:
-                    yield receipts.show(stream, _TEXT, f"the file in {layer.label}")
+                    yield receipts.show(stream, inspect, f"the file in {layer.label}")
         line = receipts.entry_line(layer, place.entry)
         if line is not None:
             yield line

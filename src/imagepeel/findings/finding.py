@@ -67,8 +67,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `rule` is the id of its page; `message` one plain sentence with real values; `evidence` the places, most direct
     first, and their receipts; `fix` what to do, where the finding knows better than its rule; `profiles` the
     engines for which it was proved, () for all; `details` further sentences; `figures` the numbers.
-    `show` says per location how it is best looked at: `file` (the bytes of the file), `entry` (the tar header),
-    `config` (a JSON pointer into the image config), `layer` (the stored blob) or `archive`.
+    `show` says per location how it is best looked at: `file` (its text), `inspect FILTER` (its bytes through that
+    filter), `entry` (the tar header), `config` (a JSON pointer into the image config), `layer` (the stored blob) or
+    `archive`; `secret-file` and `secret-config` are the same for what must not stand in a receipt.
     Text from the image stands here unescaped, secrets never do.
     """
 

@@ -26,13 +26,27 @@ def _engines(verdicts: list[Verdict]) -> str:
     return "every engine" if len(verdicts) == len(PROFILES) else listed([verdict.engine for verdict in verdicts])
 
 
+def _show(subject: Subject, verdict: Verdict, place: Location) -> str:
+    """How the trace looks at the file that a verdict is about: the filter that shows the point, else its header."""
+    start = next((start for start in subject.starts if start.verdict is verdict), None)
+    for step in reversed(start.steps if start is not None else ()):
+        if (
+            step.inspect
+            and step.where is not None
+            and (step.where.layer, step.where.entry) == (place.layer, place.entry)
+        ):
+            return f"inspect {step.inspect[0]}"
+    return "entry"
+
+
 def will_not_start(rule: Rule, subject: Subject, verdicts: list[Verdict], *, why: str = "") -> Iterator[Finding]:
     """One finding for all engines that refuse for the same reason."""
     if not verdicts:
         return
     first = verdicts[0]
     place = first.where or subject.command_place()
-    places: list[Location | tuple[Location, str]] = [place]
+    shown = place if place.entry is None else (place, _show(subject, first, place))
+    places: list[Location | tuple[Location, str]] = [shown]
     if place.entry is None and place.pointer is None:
         places.append(subject.command_place())
     missing = subject.whiteout_of(-1, place.path) if place.path and place.entry is None else None
