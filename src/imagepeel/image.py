@@ -20,6 +20,7 @@ from imagepeel.store.records import ImageRecord
 
 if TYPE_CHECKING:
     from imagepeel.archive import Archive
+    from imagepeel.findings.waste import Waste
     from imagepeel.findings import Finding
     from imagepeel.process import Prediction
     from imagepeel.rootfs.view import Rootfs
@@ -171,8 +172,10 @@ class Image:
 
             def work(group: list[Layer]) -> None:
                 scan = self._scan_one(group[0], digests, points, report)
+                cache = self.archive.cache
+                heads = cache.heads(scan) if cache is not None else None
                 for layer in group:
-                    layer.attach(scan)
+                    layer.attach(scan, heads)
 
             _in_parallel(groups, work, sum(group[0].blob_size for group in groups))
             self._scanned = True
@@ -183,9 +186,16 @@ class Image:
         record = layer.record
         key = (record.handle.key if record.handle is not None else None, digests)
         known = self.archive.scans.get(key)
+        cache = self.archive.cache
+        source = record.source()
+        if known is None and cache is not None:
+            known = cache.find(
+                record, source, self._limits, digests=digests, verify=self.archive.verify, progress=progress
+            )
         if known is None:
+            stamp = source.stamp() if cache is not None else None
             known = scan_layer(
-                record.source(),
+                source,
                 self._limits,
                 layer=layer.index,
                 verify=self.archive.verify,
@@ -195,7 +205,9 @@ class Image:
                 access_points=points,
                 progress=progress,
             )
-            self.archive.scans[key] = known
+            if cache is not None:
+                cache.keep(source, stamp, known, self._limits)
+        self.archive.scans[key] = known
         return known
 
     # ---- filesystems --------------------------------------------------------------------------------------
@@ -248,6 +260,16 @@ class Image:
         from imagepeel.findings import examine, select_rules
 
         return with_receipts(examine(self, select_rules(select, ignore)), self)
+
+    def waste(self, *, base: int | str = 0) -> Waste:
+        """Account for every byte of the layers by cause: seen, unreachable, headers; the sums are exact.
+
+        `base` is how many layers belong to the base image, or text of the history step that is the first of one's
+        own.  UsageError when no step has that text.
+        """
+        from imagepeel.findings.waste import account
+
+        return account(self, base=base)
 
     def explain(self) -> Any:
         """Return the story of this image as a document: sections of claims, each with evidence and receipt."""

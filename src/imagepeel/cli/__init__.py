@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "trace": ("imagepeel.cli.trace", "The life of a path: which layer added, changed, hid or removed it."),
     "views": ("imagepeel.cli.views", "Where engines disagree about the filesystem, path by path, and why."),
     "wtf": ("imagepeel.cli.wtf", "What will surprise you about an image, worst first, with proof and fix."),
+    "waste": ("imagepeel.cli.waste", "Every byte shipped but unreachable, by cause, adding up exactly."),
     "process": ("imagepeel.cli.process", "Which process the image becomes, or how its start fails."),
     "bundle": ("imagepeel.cli.bundle", "Write the bundle that runc and crun start."),
     "forge": ("imagepeel.cli.forge", "Make a teaching image, good or broken on purpose."),

@@ -262,6 +262,7 @@ TYPES: dict[str, str] = {
     "trace": "imagepeel.render.results_views:TraceResult",
     "views": "imagepeel.render.results_views:ViewsResult",
     "wtf": "imagepeel.render.results_findings:WtfOutput",
+    "waste": "imagepeel.render.results_waste:WasteResult",
     "process": "imagepeel.render.results_process:ProcessOutput",
     "bundle": "imagepeel.export.bundle:WrittenBundle",
     "forge": "imagepeel.render.results:ForgeOutput",

@@ -1,0 +1,76 @@
+"""`imagepeel waste`: every byte shipped but unreachable, by cause, adding up exactly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from imagepeel.cli import common
+from imagepeel.cli.settings import Settings
+from imagepeel.render.results import image_head
+
+if TYPE_CHECKING:
+    from imagepeel.archive import Archive
+    from imagepeel.evidence import Receipt
+    from imagepeel.findings.waste import Waste
+    from imagepeel.image import Image
+
+_EXAMPLES = (
+    "\b\nExamples:\n"
+    "  imagepeel waste image.tar\n"
+    "  imagepeel waste image.tar --base 2\n"
+    "  imagepeel waste image.tar --base 'COPY . .'\n"
+    "  imagepeel waste image.tar --json | jq '.result.causes'\n"
+)
+_MOST = 15
+
+
+@click.command(epilog=_EXAMPLES)
+@common.archive
+@click.option(
+    "--base",
+    default="0",
+    metavar="N|TEXT",
+    help="Layers of the base image: how many, or text of the first history step that is your own.",
+)
+@click.option("--all", "everything", is_flag=True, help="List every wasted file.")
+@click.option("--receipts", is_flag=True, help="The commands that bring the largest ones back.")
+@common.json
+@common.settings
+def command(settings: Settings, base: str, everything: bool, receipts: bool) -> None:
+    """Account for every byte of the layers: seen, unreachable by cause, and tar headers.
+
+    The causes add up to the layers exactly, in decompressed content and in stored bytes; stored bytes of compressed
+    layers are apportioned by content.  Efficiency is the file content that can be seen over the file content that is
+    shipped.
+    """
+    with settings.open() as archive:
+        image = settings.image(archive)
+        waste = image.waste(base=base)
+        shown = _receipts(archive, image, waste) if receipts else ()
+        from imagepeel.render.results_waste import waste_result
+
+        result = waste_result(image_head(image), waste, 0 if everything or settings.json else _MOST, shown)
+        if settings.json:
+            from imagepeel.render.json import dumps
+
+            click.echo(dumps("waste", result))
+        else:
+            from imagepeel.render.terminal_waste import print_waste
+
+            print_waste(settings.console(width=max(settings.width, 100)), result)
+        settings.finish(image)
+
+
+def _receipts(archive: Archive, image: Image, waste: Waste) -> tuple[Receipt, ...]:
+    """Return commands that count the bytes of the largest unreachable files again."""
+    from imagepeel.explain.receipts import Receipts
+
+    make = Receipts(archive, image)
+    found = []
+    for item in [item for item in waste.items if item.by is not None][:3]:
+        stream = make.entry(image.layers[item.layer], item.entry)
+        if stream is not None:
+            found.append(make.show(stream, "wc -c", f"the bytes that L{item.layer + 1} still ships", str(item.size)))
+    return tuple(found)
