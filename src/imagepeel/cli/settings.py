@@ -66,7 +66,8 @@ class Settings:
         if not _is_terminal(sys.stdout):
             return _WIDE
         try:
-            return max(20, os.get_terminal_size(sys.stdout.fileno()).columns)
+            # A terminal that does not know its size says 0.
+            return max(20, os.get_terminal_size(sys.stdout.fileno()).columns or 80)
         except (OSError, ValueError):
             return 80
 

@@ -85,10 +85,8 @@ def print_layers(console: Console, result: LayersResult) -> None:
     stored = sum(row.blob_size for row in result.layers if row.state in ("present", "truncated"))
     content = sum(row.content_size for row in result.layers)
     entries = sum(row.entries for row in result.layers)
-    console.print(
-        f"{plural(len(result.layers), 'layer')}, {size(stored)} stored, {size(content)} of content, "
-        f"{plural(entries, 'entry')}"
-    )
+    sums = f"{plural(len(result.layers), 'layer')}, {size(stored)} stored, {size(content)} of content, "
+    print_line(console, Text(sums + plural(entries, "entry")))
     for row in result.layers:
         for check in row.checks:
             if check.ok is False:

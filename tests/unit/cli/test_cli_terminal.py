@@ -201,6 +201,15 @@ def test_a_terminal_gets_colour_and_cat_escapes_for_it(hostile: Path, forge_arch
     assert code == 0 and "\x1b[31mred" in raw
 
 
+def test_a_terminal_that_does_not_know_its_size_has_80_columns(forge_archive: Make) -> None:
+    shown, code = on_terminal("layers", "--color", "never", forge_archive("shop"))
+    assert code == 0
+    assert shown.replace("\r\n", "\n") == on_terminal(
+        "layers", "--color", "never", forge_archive("shop"), env={"COLUMNS": "80"}
+    )[0].replace("\r\n", "\n")
+    assert "8 layers, 1.23 MB stored" in shown
+
+
 def test_an_archive_is_not_written_to_a_terminal() -> None:
     shown, code = on_terminal("forge", "hello", "-")
     assert code == 2
