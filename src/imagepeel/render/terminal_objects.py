@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
 from rich.text import Text as Line
 
-from imagepeel.archive import Archive
 from imagepeel.evidence import text
 from imagepeel.explain.steps import instruction
-from imagepeel.image import Image
 from imagepeel.layers.layer import Layer
 from imagepeel.render.escape import terminal
 from imagepeel.render.size import human, number, plural
 from imagepeel.render.terminal import Indented, grid
+
+if TYPE_CHECKING:
+    from imagepeel.archive import Archive
+    from imagepeel.image import Image
 
 ROWS = 20
 
 
 def parts(obj: Archive | Image | Layer) -> Iterator[RenderableType]:
     """Yield the pieces that show an object; nothing is read that was not read before."""
-    if isinstance(obj, Archive):
-        yield from _archive(obj)
-    elif isinstance(obj, Image):
-        yield from _image(obj)
-    else:
-        yield from _layer(obj)
+    show: Any = {"Archive": _archive, "Image": _image, "Layer": _layer}[type(obj).__name__]
+    yield from show(obj)
 
 
 def _head(title: str, *facts: str) -> Line:
