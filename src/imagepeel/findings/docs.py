@@ -1,0 +1,106 @@
+"""The pages of `docs/reference/rules/`, made of the rules themselves.
+
+`python -m imagepeel.cli.rule_pages docs/reference/rules` writes them anew; a test fails when they are stale.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from imagepeel.findings.catalogue import RULES
+from imagepeel.findings.finding import LESSONS, ROLES, SEVERITIES
+from imagepeel.findings.recipes import recipe
+from imagepeel.findings.rule import Rule
+from imagepeel.findings.rules import FAMILIES
+
+_FAMILY_TITLES = {
+    "start": "It will not start",
+    "intent": "Entrypoint, command and process 1",
+    "users": "Users and the files they meet",
+    "environment": "Environment and ports",
+    "secrets": "Secrets and identities",
+    "layers": "Bytes shipped for nothing",
+    "merge": "What the kernel makes of the layers",
+    "unpack": "Layers that runtimes refuse",
+    "entries": "Single tar entries",
+    "archive": "The archive and its documents",
+    "state": "State",
+    "health": "Health, shell and certificates",
+}
+
+_INTRO = """# Rules
+
+This folder is made from the rules: `python -m imagepeel.cli.rule_pages docs/reference/rules`.
+
+A rule is one surprise that an image can hold. `imagepeel wtf image.tar` looks for all of them, `imagepeel wtf --explain
+RULE` prints one page of this folder, and `imagepeel wtf --reproduce RULE demo.tar` writes an image that shows it.
+`--select` and `--ignore` take ids, codes and lessons. What the severities mean, and how often rules are wrong:
+[findings](../../explanation/findings.md).
+"""
+
+
+def pages() -> dict[str, str]:
+    """File name to text of every page, the index first."""
+    return {"index.md": _index(), **{f"{rule.id}.md": _page(rule) for rule in RULES}}
+
+
+def _index() -> str:
+    parts = [_INTRO]
+    counts = ", ".join(f"{sum(rule.severity == name for rule in RULES)} {name}" for name in SEVERITIES)
+    parts.append(f"{len(RULES)} rules; the worst that each reports: {counts}.\n")
+    for family, rules in FAMILIES.items():
+        parts.append(f"## {_FAMILY_TITLES[family]}\n")
+        parts.append("| rule | worst | what it finds |\n|---|---|---|")
+        parts.extend(f"| [{rule.id}]({rule.id}.md) | {rule.severity} | {rule.title} |" for rule in rules)
+        parts.append("")
+    parts.append("## By lesson and by owner\n")
+    for lesson in LESSONS:
+        parts.append(f"- **{lesson}**: {_links(rule for rule in RULES if rule.lesson == lesson)}")
+    parts.append("")
+    for role in ROLES:
+        mine = _links(rule for rule in RULES if rule.role == role)
+        if mine:
+            parts.append(f"- {role}: {mine}")
+    return "\n".join(parts) + "\n"
+
+
+def _links(rules: Iterator[Rule]) -> str:
+    return ", ".join(f"[{rule.id}]({rule.id}.md)" for rule in rules)
+
+
+def _page(rule: Rule) -> str:
+    also = recipe(rule.id).also
+    lines = [
+        f"# {rule.id}",
+        "",
+        f"**{rule.title}**",
+        "",
+        textwrap.fill(rule.why, 110, break_long_words=False, break_on_hyphens=False),
+        "",
+        f"**Fix:** {rule.fix}.",
+        "",
+        "## See it in a minute",
+        "",
+        f"    imagepeel wtf --reproduce {rule.id} demo.tar",
+        "    imagepeel wtf demo.tar --receipts",
+        f"    imagepeel wtf --reproduce {rule.id} --repaired good.tar",
+        "    imagepeel wtf good.tar",
+        "",
+        "The first image shows the surprise"
+        + (f" (and with it {', '.join(f'[{other}]({other}.md)' for other in also)})" if also else "")
+        + ", the second is its repaired twin, in which no rule finds anything.",
+        "",
+        "## Facts",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| worst severity | {rule.severity} |",
+        f"| lesson | {rule.lesson} |",
+        f"| owner | {rule.role} |",
+    ]
+    if rule.codes:
+        lines.append(f"| also known as | {', '.join(rule.codes)} |")
+    if rule.sources:
+        lines.append(f"| sources | {', '.join(rule.sources)} |")
+    return "\n".join(lines) + "\n"
