@@ -78,7 +78,7 @@ def reality(observed: dict[str, Any], prediction: Prediction) -> list[str]:
 def _child(report: dict[str, Any], prediction: Prediction) -> list[str]:
     """The report came from a child: process 1 must be predicted as something that stays in front of it."""
     one = prediction.pid1
-    if one is None or one.kind not in {"shell", "script", "init"}:
+    if one is None or one.kind not in {"shell", "script", "init", "wrapper"}:
         return [f"process 1 is predicted as {one}, really the report has pid {report['pid']}"]
     wrapped = list(prediction.wrapped[-1]) if prediction.wrapped else []
     return [] if wrapped == report["argv"] else [f"child: predicted {wrapped}, really {report['argv']}"]
@@ -91,6 +91,7 @@ def engine_text(text: str) -> str:
     words = "\n".join(lines)
     if words.startswith("docker: Error response"):
         words = words.removeprefix("docker: ").removesuffix(".")
+    words = re.sub(r"\[FATAL tini \(\d+\)\]", "[FATAL tini (PID)]", words)
     words = re.sub(r"/tmp/containerd-mount\d+", "<mount>", words)
     words = words.replace("<container-id>", "ID")
     return re.sub(r"/[^\s:]*/overlay2?/[^\s:/]*/merged", "<mount>", words)
@@ -119,7 +120,7 @@ def engine_reality(observed: dict[str, Any], prediction: Prediction) -> list[str
     one = prediction.pid1
     if report["pid"] != 1 or one is None:
         return _child(report, prediction)
-    said = short({"argv": list(one.argv), "uid": one.uid, "gid": one.gid, "groups": sorted(prediction.user.groups),
+    said = short({"argv": list(one.argv), "uid": one.uid, "gid": one.gid, "groups": sorted(one.groups),
                   "cwd": prediction.cwd, "exe": one.path})  # fmt: skip
     different = [f"{key}: predicted {said[key]!r}, really {report[key]!r}" for key in said if said[key] != report[key]]
     if prediction.wrapped:

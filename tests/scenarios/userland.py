@@ -190,3 +190,40 @@ scenario("setpriv", "S9", "RUNS", *GLIBC, program("usr/bin/setpriv", "/usr/bin/s
          entrypoint=["setpriv", "--reuid", "1234", "--regid", "1234", "--clear-groups", "report"])  # fmt: skip
 scenario("interpreter-is-real", "S8", "RUNS", *DASH, entrypoint=["/bin/sh", "-c", ":"])
 scenario("report-through-glibc-env-user", "S8 S9", "RUNS", *ENV, entrypoint=["env", "report"], user="app")
+
+# other programs that become or start a program
+for name, source, words in (
+    ("nice", "/usr/bin/nice", ["nice", "-n", "5", "report", "x"]),
+    ("nohup", "/usr/bin/nohup", ["nohup", "report", "x"]),
+    ("setsid", "/usr/bin/setsid", ["setsid", "report", "x"]),
+    ("timeout", "/usr/bin/timeout", ["timeout", "10", "report", "x"]),
+    ("chroot", "/usr/sbin/chroot", ["chroot", "/", "report", "x"]),
+):
+    scenario(f"wrapper-{name}", "S9", "RUNS", *GLIBC, program(f"usr/bin/{name}", source), entrypoint=words)
+    if name == "setsid":  # it forks when it is process 1, and the container ends with it
+        continue
+    missing = [*words[: words.index("report")], "nope"]
+    scenario(f"wrapper-{name}-missing", "S9 F21", "F21", *GLIBC, program(f"usr/bin/{name}", source), entrypoint=missing)
+scenario("chain-tini-script-gosu", "S9", "RUNS", *TINI, *GOSU, *BUSYBOX, script("e", '#!/bin/sh\nset -e\nexec "$@"\n'),
+         entrypoint=["tini", "--", "/e"], cmd=["gosu", "app", "report", "z"])  # fmt: skip
+scenario("chain-env-script-env", "S9", "RUNS", *ENV, *BUSYBOX, script("e", '#!/bin/sh\nexec env X=1 "$@"\n'),
+         entrypoint=["/usr/bin/env", "/e"], cmd=["report", "z"])  # fmt: skip
+scenario("script-if-serve", "S9", "RUNS", *BUSYBOX,
+         script("e", '#!/bin/sh\nif [ "$1" = serve ]; then\n  set -- report "$@"\nfi\nexec "$@"\n'),
+         entrypoint=["/e"], cmd=["serve", "all"])  # fmt: skip
+scenario("script-option-becomes-program", "S9", "RUNS", *BASH,
+         script("e", '#!/bin/bash\nif [ "${1:0:1}" = "-" ]; then\n  set -- report "$@"\nfi\nexec "$@"\n'),
+         entrypoint=["/e"], cmd=["-v"])  # fmt: skip
+scenario("script-case", "S9", "RUNS", *DASH,
+         script("e", '#!/bin/sh\ncase "$1" in\n  run) shift; exec report "$@" ;;\n  *) exec "$@" ;;\nesac\n'),
+         entrypoint=["/e"], cmd=["run", "now"])  # fmt: skip
+scenario("script-reads-variable", "S9", "RUNS", *DASH, script("e", '#!/bin/sh\nexec "${APP:-nope}" "$MODE"\n'),
+         entrypoint=["/e"], env=["APP=report", "MODE=fast"])  # fmt: skip
+scenario("script-default-of-variable", "S9", "RUNS", *DASH, script("e", '#!/bin/sh\n: "${APP:=report}"\nexec $APP a\n'),
+         entrypoint=["/e"])  # fmt: skip
+scenario("script-user-zero", "S9", "RUNS", *DASH, *GOSU,
+         script("e", '#!/bin/sh\nif [ "$(id -u)" = 0 ]; then\n  exec gosu app "$0" "$@"\nfi\nexec "$@"\n'),
+         program("usr/bin/id", "/usr/bin/id"),
+         F(f"{LIBRARIES}/libselinux.so.1", from_machine("/lib/x86_64-linux-gnu/libselinux.so.1"), 0o644),
+         F(f"{LIBRARIES}/libpcre2-8.so.0", from_machine("/usr/lib/x86_64-linux-gnu/libpcre2-8.so.0"), 0o644),
+         entrypoint=["/e"], cmd=["report"])  # fmt: skip

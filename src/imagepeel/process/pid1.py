@@ -111,6 +111,8 @@ def describe(
     gid: int = 0,
     groups: Sequence[int] = (),
     traps: Sequence[str] = (),
+    wrapper: bool = False,
+    forwards: bool = False,
 ) -> PidOne:
     """Process 1 as a value.
 
@@ -143,6 +145,9 @@ def describe(
         hears, reason = HEARS, "a Go program: its runtime handles SIGTERM and exits, also as process 1"
     elif script:
         kind, reason = "script", "an interpreter runs a program; without a handler in it the signal is dropped"
+    if wrapper and kind == "program":
+        kind = "wrapper"
+        hears, reason = (HEARS, "it passes signals on to its child") if forwards else (DEAF, "it passes no signal on")
     if signal == "SIGKILL":
         hears, reason = HEARS, "SIGKILL cannot be handled or ignored"
     seconds = ""

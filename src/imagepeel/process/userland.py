@@ -13,17 +13,17 @@ import msgspec
 from imagepeel.errors import ImagepeelError, Malformed
 from imagepeel.evidence import Location, raw, text
 from imagepeel.formats.elf import parse_elf
-from imagepeel.process import interpreters, kernel, trace, verdict
+from imagepeel.process import interpreters, kernel, trace, verdict, wrapping
 from imagepeel.process.access import EXECUTE, READ, WRITE, Actor, look, may
 from imagepeel.process.bundle_mounts import mounts
 from imagepeel.process.interpreters import Search
 from imagepeel.process.kernel import Call, Chain
 from imagepeel.process.loader import LoaderResult, closure
-from imagepeel.process.messages import ERROR_LIBC
 from imagepeel.process.pid1 import describe
 from imagepeel.process.profiles import DEFAULT_PATH, Engine
 from imagepeel.process.shell_tail import Tail, classify
 from imagepeel.process.values import Credentials, NeededLibrary, PidOne, Step, Verdict
+from imagepeel.process.wrappers import Wrapped, unwrap
 
 if TYPE_CHECKING:
     from imagepeel.process.intent import Wanted
@@ -92,46 +92,13 @@ class Userland:
         cwd: str,
     ) -> None:
         """Follow a command that the engine's own init (tini, catatonit) starts as its child."""
-        nobody = Chain(steps=(), path=init, argv=argv, final=raw(init))
-        after = _after(credentials, nobody)
-        frame = Frame(credentials=credentials, env=dict(env), cwd=cwd, after=after, first=False)
+        chain = Chain(steps=(), path=init, argv=argv, final=raw(init))
+        frame = Frame(credentials=credentials, env=dict(env), cwd=cwd, after=_after(credentials, chain), first=False)
         self.round = 1
-        self._stay(nobody, frame)
-        self.wrapped.append(command)
-        found = interpreters.search(self.rootfs, command[0], env.get("PATH"), cwd, after, DEFAULT_PATH)
-        if found.path is not None and _is_s6(self.rootfs, found.path):
-            words = "s6-overlay-suexec: fatal: can only run as pid 1"
-            why = "s6-overlay's /init has to be process 1; --init takes that place"
-            self._fail(frame, "F37", "", words, 100, why, "start it without --init")
-            return
-        self._behind(frame, command, found, 0)
-
-    def _behind(self, frame: Frame, command: tuple[str, ...], found: Search, depth: int) -> None:
-        """Start a command with execvp, as tini does, and word its failure."""
-        errno = found.errno
-        if found.path is not None:
-            started = self._start(found.path, command, frame)
-            if not started.errno and started.final is not None:
-                self._follow(started, found.path, self._frame(frame, started), depth + 1)
-                return
-            errno = started.errno
-            if started.id == "F22" or not errno:
-                return  # execvp of the C library hands a text without #! to /bin/sh
-        words = ERROR_LIBC.get(errno)
-        if words is None:
-            self._unknown(f"{command[0]} cannot be started ({errno})")
-            return
-        code = {"ENOENT": 127, "EACCES": 126}.get(errno, 1)
-        why = f"the init cannot start {command[0]}: {words}"
-        self._fail(
-            frame,
-            "F36",
-            errno,
-            f"[FATAL tini (7)] exec {command[0]} failed: {words}",
-            code,
-            why,
-            f"install {command[0]} or correct the command",
-        )
+        self.stay(chain, frame)
+        name = init.rsplit("/", 1)[-1]
+        wrapped = Wrapped(program=name, family="tini", kind="supervise", argv=command)
+        wrapping.behind_init(self, wrapped, chain, frame)
 
     def _follow(self, chain: Chain, execfn: str, frame: Frame, depth: int) -> None:
         """A program starts: its loader, then what it is known to do next."""
@@ -140,12 +107,17 @@ class Userland:
         final = chain.final or b""
         shell = interpreters.identify(self.rootfs, final, chain.argv)
         if depth >= MAX_DEPTH:
-            self._stay(chain, frame, why="programs start each other without an end in sight", exact=False)
+            self.stay(chain, frame, why="programs start each other without an end in sight", exact=False)
             return
         if shell:
             self._shell(chain, shell, frame, depth)
             return
-        self._stay(chain, frame, script=bool(chain.scripts))
+        libc = "" if chain.loader is None else "musl" if "ld-musl-" in chain.loader else "glibc"
+        wrapped = unwrap(chain.argv, real=text(final), env=frame.env, libc=libc, leader=frame.first)
+        if wrapped is not None:
+            wrapping.follow(self, chain, wrapped, frame, depth)
+            return
+        self.stay(chain, frame, script=bool(chain.scripts))
 
     # -- the loader ------------------------------------------------------------------------------------------
 
@@ -193,10 +165,10 @@ class Userland:
         if failure is not None:
             errno = "ENOENT" if failure.id in {"F30", "F31"} else ""
             fix = _library_fix(failure.id)
-            self._fail(frame, failure.id, errno, failure.text, failure.exit_code, failure.why, fix, place)
+            self.fail(frame, failure.id, errno, failure.text, failure.exit_code, failure.why, fix, place)
             return False
         if result.unknown:
-            self._unknown("; ".join(result.unknown))
+            self.unproved("; ".join(result.unknown))
         return True
 
     def _libraries(self, result: LoaderResult) -> None:
@@ -212,7 +184,7 @@ class Userland:
                 )
             )
 
-    def _fail(
+    def fail(
         self,
         frame: Frame,
         row: str,
@@ -233,13 +205,13 @@ class Userland:
             return
         self.failure = verdict.by_userland(self.engine, self.label, row, errno, words, code, why, fix, where)
 
-    def _unknown(self, reason: str) -> None:
+    def unproved(self, reason: str) -> None:
         if self.failure is None and not self.unknown:
             self.unknown = reason
 
     # -- who stays -------------------------------------------------------------------------------------------
 
-    def _stay(
+    def stay(
         self,
         chain: Chain,
         frame: Frame,
@@ -249,6 +221,8 @@ class Userland:
         why: str = "",
         exact: bool = True,
         traps: Sequence[str] = (),
+        wrapper: bool = False,
+        forwards: bool = False,
     ) -> None:
         """This program is process 1 in the end, unless process 1 was found before."""
         if self.pid1 is not None:
@@ -269,6 +243,8 @@ class Userland:
             why=why,
             exact=exact,
             traps=traps,
+            wrapper=wrapper,
+            forwards=forwards,
         )
 
     def _hints(self, chain: Chain) -> tuple[str, ...]:
@@ -286,17 +262,17 @@ class Userland:
     def _shell(self, chain: Chain, shell: str, frame: Frame, depth: int) -> None:
         told = interpreters.invocation(chain.argv)
         if told.mode == "stdin":
-            self._stay(chain, frame)
+            self.stay(chain, frame)
             return
         if told.mode == "unknown":
-            self._stay(chain, frame, why="its options are not understood", exact=False, script=True)
+            self.stay(chain, frame, why="its options are not understood", exact=False, script=True)
             return
         argv0 = interpreters.applet(chain.argv)[1][0]
         body, line0 = told.body, "-c"
         if told.mode == "script":
             read = self._script_text(told.body, argv0, shell, frame)
             if read is None:
-                self._stay(chain, frame, script=True, exact=False)
+                self.stay(chain, frame, script=True, exact=False)
                 return
             body, line0 = read, told.body
         tail = classify(
@@ -341,7 +317,7 @@ class Userland:
         if tail.kind in {"ends", "unknown"} or not tail.argv or not tail.complete:
             waits = tail.argv[0] if tail.kind == "child" and tail.argv else ""
             exact = tail.kind == "ends"
-            self._stay(chain, frame, script=True, waits_for=waits, why=tail.why, exact=exact, traps=tail.trapped)
+            self.stay(chain, frame, script=True, waits_for=waits, why=tail.why, exact=exact, traps=tail.trapped)
             return
         alone = tail.replaces or interpreters.only_command(body, tail.source)
         certain = frame.certain and alone and not tail.assumes
@@ -353,7 +329,7 @@ class Userland:
                 env[name] = value
         cwd = frame.cwd if tail.cwd == "" else tail.cwd
         if not tail.replaces:
-            self._stay(chain, frame, waits_for=tail.argv[0], why=tail.why, traps=tail.trapped)
+            self.stay(chain, frame, waits_for=tail.argv[0], why=tail.why, traps=tail.trapped)
         if cwd is None:
             certain = False
             cwd = frame.cwd
@@ -373,22 +349,23 @@ class Userland:
         if found.path is None:
             self._shell_failed(chain, tail, found.errno, words(found), inner)
             return
-        started = self._start(found.path, tail.argv, inner)
+        started = self.attempt(found.path, tail.argv, inner)
+        self.record(started)
         if started.errno == "ENOENT" and started.id in {"F18", "F19"}:
             self._shell_failed(
                 chain, tail, "ENOENT", words(Search(path=None, errno="interpreter", seen=found.path)), inner
             )
         elif started.errno == "ENOEXEC" and started.id == "F22":
             why = f"{tail.argv[0]} has no #! line: the shell reads it itself"
-            self._stay(chain, inner, script=True, exact=False, why=why)
+            self.stay(chain, inner, script=True, exact=False, why=why)
         elif started.errno:
             self._shell_failed(chain, tail, started.errno, None, inner)
         elif started.final is None:
-            self._unknown(started.unknown)
+            self.unproved(started.unknown)
         else:
             self._follow(started, found.path, self._frame(inner, started), depth + 1)
             if tail.replaces and self.pid1 is None:
-                self._stay(started, inner, exact=False)
+                self.stay(started, inner, exact=False)
 
     def _shell_failed(self, chain: Chain, tail: Tail, errno: str, words: tuple[str, int] | None, frame: Frame) -> None:
         why = f"the shell cannot run {tail.argv[0]}: {errno}"
@@ -396,13 +373,13 @@ class Userland:
             Step(rule="S9", judge="J4", round=self.round, title=f"{tail.argv[0]} cannot be run", outcome=errno)
         )
         if words is None:
-            self._stay(chain, frame, script=True, exact=False, why=why)
+            self.stay(chain, frame, script=True, exact=False, why=why)
             if frame.certain:
-                self._unknown(f"{why}; its words were not measured")
+                self.unproved(f"{why}; its words were not measured")
             return
-        self._stay(chain, frame, script=True, why=why)
+        self.stay(chain, frame, script=True, why=why)
         fix = f"install {tail.argv[0]} or correct the command" if errno == "ENOENT" else f"chmod +x {tail.argv[0]}"
-        self._fail(frame, "F35", errno, words[0], words[1], why, fix)
+        self.fail(frame, "F35", errno, words[0], words[1], why, fix)
 
     def _script_text(self, path: str, argv0: str, shell: str, frame: Frame) -> str | None:
         """The script as the shell reads it; None after a failure or where it cannot be told."""
@@ -413,20 +390,20 @@ class Userland:
             errno = "EACCES"
         if errno in {"EACCES", "ENOENT"}:
             if "/" not in path and errno == "ENOENT":
-                self._unknown(f"the shell looks for its script {path} in PATH")
+                self.unproved(f"the shell looks for its script {path} in PATH")
                 return None
             words, code = interpreters.cannot_open(shell, argv0, path, errno)
             why = f"{path} may be executed but not read by uid {frame.after.uid}; an interpreter has to read it"
             if errno == "ENOENT":
                 why = f"the script {path} does not exist"
             fix = f"chmod a+r {path}" if errno == "EACCES" else f"add {path} to the image"
-            self._fail(frame, "F29", errno, words, code, why, fix, trace.locate(self.rootfs, path))
+            self.fail(frame, "F29", errno, words, code, why, fix, trace.locate(self.rootfs, path))
             return None
         if errno or node is None or not node.is_file:
-            self._unknown(f"the shell cannot read {path}")
+            self.unproved(f"the shell cannot read {path}")
             return None
         if node.size > interpreters.SCRIPT_MAX:
-            self._unknown(f"the script {path} has {node.size} bytes, too many to follow")
+            self.unproved(f"the script {path} has {node.size} bytes, too many to follow")
             return None
         return text(self.rootfs.read(seen.resolution.path, 0, node.size))
 
@@ -451,8 +428,8 @@ class Userland:
 
     # -- starting another program ----------------------------------------------------------------------------
 
-    def _start(self, path: str, argv: tuple[str, ...], frame: Frame) -> Chain:
-        """The next execve of the same process (or of its child)."""
+    def attempt(self, path: str, argv: tuple[str, ...], frame: Frame) -> Chain:
+        """The next execve of the same process (or of its child), not yet part of the trace."""
         user = frame.credentials
         call = Call(
             path=path,
@@ -466,11 +443,18 @@ class Userland:
             uid=frame.after.uid,
             held=user.bounding if frame.after.uid == 0 else (),
         )
-        chain = kernel.execute(self.rootfs, call, first_round=self.round + 1)
+        return kernel.execute(self.rootfs, call, first_round=self.round + 1)
+
+    def record(self, chain: Chain) -> None:
+        """Make an attempt part of the trace."""
         self.steps.extend(chain.steps)
         self.round = max((step.round for step in chain.steps), default=self.round)
         self.depends.extend(chain.depends)
-        return chain
+
+    def enter(self, chain: Chain, path: str, frame: Frame, depth: int) -> None:
+        """A program started behind another one: go on with it."""
+        self.record(chain)
+        self._follow(chain, path, self._frame(frame, chain), depth + 1)
 
     def _frame(self, frame: Frame, chain: Chain) -> Frame:
         """The state once that program runs."""
@@ -494,13 +478,6 @@ def _after(user: Credentials, chain: Chain) -> Actor:
         override="DAC_OVERRIDE" in names,
         search="DAC_OVERRIDE" in names or "DAC_READ_SEARCH" in names,
     )
-
-
-def _is_s6(rootfs: Rootfs, path: str) -> bool:
-    """Whether a program is s6-overlay's init: /init beside its package tree."""
-    found = rootfs.resolve(path)
-    places = ("/package/admin/s6-overlay", "/etc/s6-overlay", "/etc/s6", "/usr/bin/s6-overlay-suexec")
-    return found.path == b"/init" and any(rootfs.resolve(place).node is not None for place in places)
 
 
 def _default_path(shell: str) -> str:

@@ -260,3 +260,9 @@ def test_what_engines_refuse_before_there_is_a_process() -> None:
     volume = start("docker@28", forge.file("data", "x"), volumes=("/data",)).verdict
     assert (volume.id, volume.exit_code) == ("F38", 125)
     assert volume.message.startswith("cannot mount volume over existing file, file exists ")
+
+
+def test_options_take_lists_and_single_words() -> None:
+    options = Options(args=["a"], entrypoint="sh", env=["A=1"], cap_drop=["ALL"])  # type: ignore[arg-type]
+    assert (options.args, options.entrypoint, options.env, options.cap_drop) == (("a",), ("sh",), ("A=1",), ("ALL",))
+    assert Options().args is None

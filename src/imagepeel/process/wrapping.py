@@ -1,0 +1,303 @@
+"""Wrappers in the chain: env, nice, tini, gosu and their like, followed to the program they become or start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from imagepeel.evidence import raw, text
+from imagepeel.formats.passwd import Identity, IdentityFailure, Unreadable, parse_group, parse_passwd, resolve_user
+from imagepeel.process import lookup, profiles, trace, user
+from imagepeel.process.access import Actor
+from imagepeel.process.kernel import Chain
+from imagepeel.process.messages import ERROR_GO
+from imagepeel.process.values import Credentials, Step
+from imagepeel.process.wrappers import (
+    S6_NOT_PID1,
+    Failure,
+    Found,
+    Wrapped,
+    execvp,
+    failure,
+    gosu_user_failure,
+    is_s6_init,
+)
+
+if TYPE_CHECKING:
+    from imagepeel.process.userland import Frame, Userland
+    from imagepeel.rootfs import Rootfs
+
+# gosu is a Go program; the builds in use search PATH by the mode bits.
+_GO = profiles.runtime("runc@1.1")
+TINI_PID = "7"
+"""The number that an init names in its errors: its child's, which is 7 in a fresh container of docker."""
+
+_FIX = "install {0} in the image or correct the command"
+
+
+def follow(land: Userland, chain: Chain, wrapped: Wrapped, frame: Frame, depth: int) -> None:
+    """A wrapper runs as `chain`: say what it does with its arguments and go on with the program behind it."""
+    name = wrapped.program
+    place = trace.locate(land.rootfs, chain.final or b"/")
+    ends = {
+        "exec": "becomes", "fork": "stays and starts", "supervise": "stays as init and starts",
+        "detach": "starts in the background and ends",
+    }.get(wrapped.kind, "runs no other program")  # fmt: skip
+    command = " ".join(wrapped.argv)
+    land.steps.append(
+        Step(
+            rule="S9", judge="J4", round=land.round, title=f"{name} {ends} {command}".rstrip(),
+            detail=tuple(part for part in (wrapped.why, *_effects(wrapped)) if part),
+            path=text(chain.final or b""), where=place,
+        )
+    )  # fmt: skip
+    if wrapped.kind in {"none", "unknown", "detach"} or not wrapped.argv:
+        land.stay(chain, frame, why=wrapped.why, exact=wrapped.kind != "unknown")
+        if wrapped.kind == "none" and wrapped.failure_exit:
+            land.unproved(f"{wrapped.why}; its words were not measured")
+        return
+    if wrapped.stays:
+        land.stay(chain, frame, forwards=wrapped.forwards, why=wrapped.why, wrapper=True)
+    inner = _frame(land, wrapped, frame)
+    if isinstance(inner, Failure):
+        why = f"{name} cannot switch to the user {wrapped.user}"
+        fix = f"add the user {wrapped.user} to /etc/passwd of the image"
+        land.fail(frame, "F36", "", _words(inner.text, chain), inner.exit_code, why, fix, place)
+        land.stay(chain, frame, why=why)
+        return
+    land.wrapped.append(wrapped.argv)
+    if not wrapped.stays:
+        land.history.append(chain.argv[0])
+    if wrapped.root not in {"", "/"}:
+        land.stay(chain, frame, why=f"it changes its root to {wrapped.root}", exact=False)
+        return
+    _start(land, chain, wrapped, inner, depth)
+    if land.pid1 is None:
+        land.stay(chain, frame, exact=False)
+
+
+def _effects(wrapped: Wrapped) -> list[str]:
+    found = []
+    if wrapped.user:
+        found.append(f"as user {wrapped.user}")
+    if wrapped.env_clear:
+        found.append("with an empty environment")
+    for key, value in wrapped.env.items():
+        found.append(f"without {key}" if value is None else f"with {key}={value}")
+    if wrapped.cwd:
+        found.append(f"in {wrapped.cwd}")
+    return found
+
+
+def _frame(land: Userland, wrapped: Wrapped, frame: Frame) -> Frame | Failure:
+    """The state of the program behind the wrapper."""
+    env = {} if wrapped.env_clear else dict(frame.env)
+    for key, value in wrapped.env.items():
+        if value is None:
+            env.pop(key, None)
+        else:
+            env[key] = value
+    certain = frame.certain and not wrapped.env_unknown
+    credentials, after = frame.credentials, frame.after
+    if wrapped.user:
+        switched = _switch(land.rootfs, wrapped, frame)
+        if isinstance(switched, Failure):
+            return switched
+        credentials, home, known = switched
+        certain = certain and known
+        after = Actor(uid=credentials.uid, gid=credentials.gid, groups=frozenset(credentials.groups))
+        if credentials.uid == 0:
+            after = Actor.of(credentials, credentials.effective)
+        if home is not None:
+            env["HOME"] = home
+    return msgspec.structs.replace(
+        frame, env=env, credentials=credentials, after=after, certain=certain, cwd=wrapped.cwd or frame.cwd,
+        first=frame.first and not wrapped.stays,
+    )  # fmt: skip
+
+
+def _switch(rootfs: Rootfs, wrapped: Wrapped, frame: Frame) -> tuple[Credentials, str | None, bool] | Failure:
+    """The identity after a switch of users: credentials, HOME where it is set, whether that is measured."""
+    passwd, group = user.read_file(rootfs, user.PASSWD), user.read_file(rootfs, user.GROUP)
+    old = frame.credentials
+    if wrapped.program == "setpriv":
+        return _setpriv(wrapped, passwd, group, old)
+    found = resolve_user(wrapped.user, passwd, group)
+    if isinstance(found, IdentityFailure):
+        if wrapped.program == "gosu":
+            return gosu_user_failure(wrapped.user, found.message)
+        return old, None, False
+    known = wrapped.program == "gosu"
+    home = "/" if found.home is None else found.home
+    if wrapped.program in {"gosu", "su-exec"}:
+        return _become(old, found, found.groups), home, known
+    return _become(old, found, found.groups), None, False
+
+
+def _become(old: Credentials, found: Identity, groups: tuple[int, ...]) -> Credentials:
+    effective = old.bounding if found.uid == 0 else ()
+    return msgspec.structs.replace(
+        old, uid=found.uid, gid=found.gid, groups=groups, name=found.name, effective=effective
+    )
+
+
+def _setpriv(
+    wrapped: Wrapped, passwd: bytes | Unreadable | None, group: bytes | Unreadable | None, old: Credentials
+) -> tuple[Credentials, str | None, bool]:
+    """setpriv looks every id up as a name first, even one that is a number."""
+    user_word, _, group_word = wrapped.user.partition(":")
+    users = parse_passwd(passwd) if isinstance(passwd, bytes) else []
+    entries = parse_group(group) if isinstance(group, bytes) else []
+    uid: int | None = old.uid
+    if user_word:
+        uid = next((entry.uid for entry in users if entry.name == user_word), None)
+        uid = int(user_word) if uid is None and user_word.isdigit() else uid
+    gid: int | None = old.gid
+    if group_word:
+        gid = next((entry.gid for entry in entries if entry.name == group_word), None)
+        gid = int(group_word) if gid is None and group_word.isdigit() else gid
+    if uid is None or gid is None:
+        return old, None, False
+    groups, known = old.groups, True
+    if any(option.startswith("--clear-groups") for option in wrapped.options):
+        groups = ()
+    elif any(option.startswith(("--init-groups", "--groups")) for option in wrapped.options):
+        known = False
+    effective = old.effective if uid == 0 else ()
+    return msgspec.structs.replace(old, uid=uid, gid=gid, groups=groups, effective=effective), None, known
+
+
+def _start(land: Userland, chain: Chain, wrapped: Wrapped, frame: Frame, depth: int) -> None:
+    """Find the command as this wrapper does, start it, and word its failure."""
+    command = wrapped.argv[0]
+    started: dict[str, Chain] = {}
+
+    def attempt(path: str) -> str:
+        if path not in started:
+            started[path] = land.attempt(path, wrapped.argv, frame)
+        return started[path].errno
+
+    path_value = frame.env.get("PATH")
+    if wrapped.lookup == "go":
+        _start_go(land, chain, wrapped, frame, depth)
+        return
+    libc = "musl" if chain.loader is not None and "ld-musl-" in chain.loader else "glibc"
+    found = execvp(command, path_value, attempt, libc=libc)
+    if found.shell:
+        words = ("/bin/sh", found.path, *wrapped.argv[1:])
+        begun = land.attempt("/bin/sh", words, frame)
+        if begun.errno or begun.final is None:
+            land.unproved(f"{found.path} has no #! line and /bin/sh cannot read it")
+            return
+        land.enter(begun, "/bin/sh", frame, depth)
+        return
+    if found.errno:
+        _refuse(land, chain, wrapped, found, frame, started.get(found.tried[-1][0]) if found.tried else None)
+        return
+    begun = started[found.path]
+    if begun.final is None:
+        land.record(begun)
+        land.unproved(begun.unknown)
+        return
+    land.enter(begun, found.path, frame, depth)
+
+
+def _refuse(land: Userland, chain: Chain, wrapped: Wrapped, found: Found, frame: Frame, last: Chain | None) -> None:
+    command = wrapped.argv[0]
+    if last is not None and "/" in command:
+        land.record(last)
+    said = failure(wrapped, command, found.errno, utf8=_utf8(land.rootfs, frame.env))
+    words = said.text.replace("{pid}", TINI_PID)
+    if wrapped.family == "coreutils":
+        quoted = _coreutils_quote(command)
+        words = words.replace(f"'{command}'", quoted)
+        if wrapped.program == "env" and found.errno == "ENOENT" and any(char in command for char in " \t\n\v\f\r"):
+            words += "\nenv: use -[v]S to pass options in shebang lines"
+    row = "F21" if wrapped.kind == "exec" and wrapped.family in {"coreutils", "busybox", "util-linux"} else "F36"
+    if wrapped.program == "timeout":
+        row = "F21"
+    why = f"{wrapped.program} cannot start {command}: {ERROR_GO.get(found.errno, found.errno)}"
+    if last is not None and last.why and "/" in command:
+        why += f" ({last.why})"
+    where = trace.locate(land.rootfs, chain.scripts[0].canonical) if chain.scripts else None
+    fix = _FIX.format(command)
+    if command.endswith("\r"):
+        fix = f"sed -i 's/\\r$//' {chain.scripts[0].path}" if chain.scripts else "remove the CR"
+    elif " " in command and wrapped.program == "env" and chain.scripts:
+        fix = "write env -S in the first line, or name one word only"
+    land.fail(frame, row, found.errno, _words(words, chain), said.exit_code, why, fix, where)
+    land.stay(chain, frame, why=why)
+
+
+def _words(words: str, chain: Chain) -> str:
+    """Programs name themselves by argv[0], as it was given."""
+    called = chain.argv[0] if chain.argv else ""
+    if words.split(": ", 1)[0] != called.rsplit("/", 1)[-1] or "can't execute" in words:  # busybox names the applet
+        return words
+    base = called.rsplit("/", 1)[-1]
+    if called == base:
+        return words
+    lines = words.split("\n")
+    return "\n".join(called + line[len(base) :] if line.startswith(f"{base}: ") else line for line in lines)
+
+
+def _start_go(land: Userland, chain: Chain, wrapped: Wrapped, frame: Frame, depth: int) -> None:
+    path_value = frame.env.get("PATH")
+    command = wrapped.argv[0]
+    found = lookup.find(land.rootfs, command, path_value, frame.cwd, frame.after, _GO)
+    if found.path is None:
+        message = found.message
+        if found.errno == "EACCES" and not message.startswith('exec: "'):
+            message = "exec failed: permission denied"
+        land.fail(frame, "F36", found.errno, f"error: {message}", 1, found.why, found.fix)
+        land.stay(chain, frame, why=found.why)
+        return
+    begun = land.attempt(found.path, wrapped.argv, frame)
+    if begun.errno:
+        land.record(begun)
+        words = f"error: exec failed: {ERROR_GO.get(begun.errno, begun.errno)}"
+        land.fail(frame, "F36", begun.errno, words, 1, begun.why, begun.fix, begun.where)
+        land.stay(chain, frame, why=begun.why)
+        return
+    if begun.final is None:
+        land.record(begun)
+        land.unproved(begun.unknown)
+        return
+    land.enter(begun, found.path, frame, depth)
+
+
+def behind_init(land: Userland, wrapped: Wrapped, chain: Chain, frame: Frame) -> None:
+    """The command behind the init that the engine brings: s6 refuses, everything else starts as a child."""
+    land.wrapped.append(wrapped.argv)
+    found = land.rootfs.resolve(wrapped.argv[0])
+    if found.path == b"/init" and found.node is not None and found.node.is_file:
+        overlay = ("/package/admin/s6-overlay", "/etc/s6-overlay", "/usr/bin/s6-overlay-suexec")
+        marked = is_s6_init(land.rootfs.read(found.path, 0, 65_536))
+        if marked or any(land.rootfs.resolve(place).node is not None for place in overlay):
+            why = "s6-overlay's /init has to be process 1; --init takes that place"
+            land.fail(frame, "F37", "", S6_NOT_PID1.text, S6_NOT_PID1.exit_code, why, "start it without --init")
+            return
+    _start(land, chain, wrapped, frame, 0)
+
+
+def _utf8(rootfs: Rootfs, env: dict[str, str]) -> bool:
+    """Whether coreutils gets a UTF-8 locale: only the one that is built into glibc is certain to be there."""
+    wanted = env.get("LC_ALL") or env.get("LC_CTYPE") or env.get("LANG") or ""
+    folded = wanted.lower().replace("-", "")
+    if folded == "c.utf8":
+        return True
+    if not folded.endswith("utf8"):
+        return False
+    places = (f"/usr/lib/locale/{wanted}", "/usr/lib/locale/locale-archive")
+    return any(rootfs.resolve(place).node is not None for place in places)
+
+
+def _coreutils_quote(word: str) -> str:
+    """A word as coreutils quotes it in the C locale: C escapes, other bytes in octal."""
+    short = {7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 39: "\\'", 92: "\\\\"}
+    shown = [
+        short.get(byte) or (chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}")
+        for byte in raw(word)
+    ]  # fmt: skip
+    return "'" + "".join(shown) + "'"
