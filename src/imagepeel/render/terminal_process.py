@@ -164,9 +164,11 @@ def _pid1(console: Console, found: Prediction) -> None:
         return
     console.print()
     print_line(console, Text("process 1", style="bold"))
+    for number, words in enumerate(found.wrapped):
+        _para(console, safe(f"{'starts' if not number else 'then'} {' '.join(words)}", "dim"), 2)
     for link in one.chain:
         _para(console, safe(link, "dim"), 2)
-    _para(console, safe(" ".join(one.argv)), 2)
+    _para(console, safe(f"{' '.join(one.argv)}   as {one.uid}:{one.gid}"), 2)
     if not one.exact:
         _para(console, safe("the text of the script does not prove what it becomes in the end"), 2)
     signals = {"yes": "hears it", "no": "does not hear it"}.get(
@@ -207,7 +209,16 @@ def _additions(console: Console, additions: tuple[Addition, ...]) -> None:
     origins = tuple(dict.fromkeys(addition.origin for addition in additions if addition.origin))
     title = "not in the tarball: what is added" + (f" by {origins[0]}" if len(origins) == 1 else "")
     print_line(console, safe(title, "bold"))
+    plain: dict[str, list[str]] = {}
     for addition in additions:
+        if _ordinary(addition):
+            plain.setdefault(addition.kind, []).append(addition.path)
+    for kind, paths in plain.items():
+        # They hide nothing of this image, so their names say enough; --json says more.
+        _para(console, safe(f"{kind + 's':<10} {', '.join(paths)}"), 2, hang=11)
+    for addition in additions:
+        if _ordinary(addition):
+            continue
         origin = f" ({addition.origin})" if len(origins) > 1 and addition.origin else ""
         hides = ""
         if addition.hides:
@@ -215,6 +226,10 @@ def _additions(console: Console, additions: tuple[Addition, ...]) -> None:
             hides = f"; hides {plural(addition.hides, 'path')} of the image" + (f": {examples}" if examples else "")
         what = f"{addition.kind:<10} {addition.path + '  ' if addition.path else ''}{addition.what}{hides}{origin}"
         _para(console, safe(what, "yellow" if addition.hides else ""), 2, hang=11)
+
+
+def _ordinary(addition: Addition) -> bool:
+    return addition.kind in ("mount", "file") and not addition.hides
 
 
 def _place(where: Location | None) -> str:

@@ -1,0 +1,191 @@
+"""How a prediction looks: each kind of verdict, in words, with nothing left out that decides."""
+
+from __future__ import annotations
+
+import io
+
+import msgspec
+from rich.console import Console
+
+from imagepeel.evidence import Location, Receipt
+from imagepeel.process.matrix import Cell, Matrix
+from imagepeel.process.values import (
+    Addition,
+    Candidate,
+    Credentials,
+    EnvVar,
+    NeededLibrary,
+    PidOne,
+    Prediction,
+    Step,
+    Verdict,
+)
+from imagepeel.render.results import ImageHead
+from imagepeel.render.terminal_process import print_matrix, print_prediction
+
+HEAD = ImageHead(
+    archive="app.tar", archive_kind="oci-layout", number=1, names=("app:1",), platform="linux/amd64", digest=None,
+    image_id=None, complete=True, reason="",
+)  # fmt: skip
+HERE = Location(layer=2, step=5, path="/bin/app")
+PREDICTION = Prediction(
+    engine="docker@28",
+    runtime="runc@1.3",
+    architecture="amd64",
+    argv=("tini", "app", "\x1b[31m"),
+    path="/bin/tini",
+    env=(
+        EnvVar(name="A", value="1", origin="user", overrides=("image", "engine")),
+        EnvVar(name="HOME", value="/", origin="runtime", why="no line in passwd"),
+    ),
+    user=Credentials(uid=7, gid=8, groups=(8, 9), name="app", spec="app", notes=("a surprise",)),
+    cwd="/srv",
+    steps=(
+        Step(rule="S2", judge="J1", title="What shall run", where=Location(pointer="/config/Entrypoint")),
+        Step(
+            rule="S6",
+            judge="J2",
+            title="Which file",
+            path="/bin/tini",
+            where=HERE,
+            candidates=(
+                Candidate(path="/sbin/tini", outcome="EACCES", reason="no x bit"),
+                Candidate(path="/bin/tini", outcome="taken", reason="mode 0755"),
+            ),
+        ),
+        Step(rule="S7", judge="J3", title="exec", round=1, call="execve(...)", outcome="ENOENT", detail=("gone",)),
+    ),
+    verdict=Verdict(kind="RUNS", engine="docker@28"),
+    pid1=PidOne(
+        argv=("app",), uid=7, gid=8, exact=False, hears_sigterm="no", stop_signal="SIGQUIT",
+        stop_signal_origin="image", seconds_to_stop="10", why="no handler", fix="add one",
+    ),
+    libraries=(
+        NeededLibrary(name="libc.so.6", path="/lib/libc.so.6", how="ld.so.cache", needed_by="/bin/app", where=HERE),
+        NeededLibrary(name="libgone.so.1", path=None, how="", needed_by="/bin/app"),
+    ),
+    additions=(
+        Addition(kind="mount", path="/proc", what="proc", origin="docker@28"),
+        Addition(kind="mount", path="/dev", what="tmpfs", origin="docker@28", hides=2, examples=("/dev/a", "/dev/b")),
+        Addition(kind="file", path="/etc/hosts", what="put in place", origin="docker@28"),
+        Addition(kind="setting", path="", what="umask 0022", origin="docker@28"),
+    ),
+    wrapped=(("app", "-x"),),
+    notes=("a last word",),
+)  # fmt: skip
+
+
+def console(width: int = 2000) -> Console:
+    return Console(file=io.StringIO(), width=width, color_system=None, markup=False, highlight=False, emoji=False)
+
+
+def shown(prediction: Prediction, width: int = 2000, receipts: tuple[tuple[Receipt, ...], ...] = ()) -> str:
+    out = console(width)
+    print_prediction(out, HEAD, prediction, receipts)
+    assert isinstance(out.file, io.StringIO)
+    return out.file.getvalue()
+
+
+def test_a_prediction_that_runs_shows_everything_that_decides() -> None:
+    lines = [line.strip() for line in shown(PREDICTION).splitlines()]
+    for wanted in (
+        "on docker@28 with runc@1.3, linux/amd64",
+        "RUNS on docker@28",
+        'execve("/bin/tini", ["tini", "app", "\\u001b[31m"], 2 variables)',
+        "file  /bin/tini   L3, step 5",
+        "user  7:8 (app), groups 8 9; USER app; home /",
+        "in    /srv",
+        "a surprise",
+        "A=1   from the user, replaces that of the image and the engine",
+        "HOME=/   from the runtime: no line in passwd",
+        "J1  the engine",
+        "S2  What shall run   config /config/Entrypoint",
+        "J2  the runtime, before it executes",
+        "not /sbin/tini: no x bit",
+        "S7 round 1  exec   ENOENT",
+        "gone",
+        "starts app -x",
+        "app   as 7:8",
+        "the text of the script does not prove what it becomes in the end",
+        "stop sends SIGQUIT (from the image): does not hear it; stopping takes 10 seconds",
+        "why   no handler",
+        "fix   add one",
+        "2 needed libraries, 1 missing",
+        "mounts     /proc",
+        "mount      /dev  tmpfs; hides 2 paths of the image: /dev/a, /dev/b",
+        "files      /etc/hosts",
+        "setting    umask 0022",
+        "note: a last word",
+    ):
+        assert wanted in lines, wanted
+    rows = [line.split() for line in lines if line.startswith("lib")]
+    assert rows == [
+        ["libc.so.6", "/lib/libc.so.6", "ld.so.cache", "L3,", "step", "5"],
+        ["libgone.so.1", "not", "found"],
+    ]
+
+
+def test_a_failure_starts_with_what_the_operator_sees() -> None:
+    verdict = Verdict(
+        kind="FAILS", id="F9", judge="J2", errno="EACCES", message="m", text="docker: first line\nsecond \x1b[2J line",
+        exit_code=126, state_exit_code=128, why="the reason", fix="chmod +x", where=HERE, engine="docker@28",
+    )  # fmt: skip
+    lines = shown(msgspec.structs.replace(PREDICTION, verdict=verdict)).splitlines()
+    assert lines[3:10] == [
+        "  docker: first line",
+        "  second \\x1b[2J line",
+        "  exit code 126 (recorded for the container: 128)",
+        "",
+        "  why   the reason",
+        "  fix   chmod +x",
+        "FAILS F9: refused by the runtime, before it executes, with EACCES   L3, step 5",
+    ]
+
+
+def test_what_cannot_be_known_says_on_what_it_depends() -> None:
+    depends = Verdict(kind="DEPENDS", depends=("the kernel has binfmt_misc for arm64",), engine="docker@28")
+    assert "  if    the kernel has binfmt_misc" in shown(msgspec.structs.replace(PREDICTION, verdict=depends))
+    unknown = Verdict(kind="UNKNOWN", reason="a layer is missing", engine="docker@28")
+    text = shown(msgspec.structs.replace(PREDICTION, verdict=unknown))
+    assert "UNKNOWN on docker@28\n  why   a layer is missing" in text
+
+
+def test_lines_are_wrapped_for_a_terminal_and_receipts_never() -> None:
+    command = "tar -xOf app.tar " + "x" * 100
+    text = shown(PREDICTION, 60, ((), (Receipt(command=command),)))
+    assert f"      try it  {command}\n" in text
+    assert max(len(line) for line in text.splitlines() if "try it" not in line) <= 60
+
+
+def test_a_prediction_without_anything_is_still_one() -> None:
+    empty = Prediction(
+        engine="e", runtime="r", architecture="a", argv=(), path=None, env=(), user=Credentials(uid=0, gid=0), cwd="/",
+        steps=(), verdict=Verdict(kind="FAILS", message="no command specified", why="nothing to run"),
+    )  # fmt: skip
+    text = shown(empty)
+    assert "  no command specified\n" in text
+    assert "execve" not in text and "process 1" not in text and "environment" not in text
+
+
+def test_the_matrix_says_each_failures_words_once() -> None:
+    bad = Verdict(kind="FAILS", id="F1", text="the words", exit_code=1)
+    cells = [
+        Cell(
+            engine=engine,
+            architecture=arch,
+            prediction=PREDICTION,
+            verdict=bad if arch == "arm64" else PREDICTION.verdict,
+        )
+        for engine in ("docker@28", "podman@5.8")
+        for arch in ("amd64", "arm64")
+    ]
+    found = Matrix(engines=("docker@28", "podman@5.8"), architectures=("amd64", "arm64"), cells=tuple(cells))
+    out = console()
+    print_matrix(out, HEAD, found)
+    assert isinstance(out.file, io.StringIO)
+    lines = [line.split() for line in out.file.getvalue().splitlines()]
+    assert lines[3:5] == [
+        ["docker@28", "RUNS", "FAILS", "F1", "exit", "1"],
+        ["podman@5.8", "RUNS", "FAILS", "F1", "exit", "1"],
+    ]
+    assert lines[-2:] == [["docker@28", "arm64,", "podman@5.8", "arm64"], ["the", "words"]]
