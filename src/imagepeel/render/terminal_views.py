@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 from rich.console import Console
 from rich.text import Text
 
 from imagepeel.explain.steps import instruction
 from imagepeel.explain.words import number, plural, shortened
+from imagepeel.render.escape import terminal
 from imagepeel.render.results_views import EventResult, NodeResult, TraceResult, ViewsResult
-from imagepeel.render.terminal_tables import STEP_WIDTH, heading, print_line, print_table, safe, table
+from imagepeel.render.terminal_tables import STEP_WIDTH, heading, print_line, safe
 from imagepeel.rootfs.codes import ViewNote
 from imagepeel.rootfs.compare import Difference, Facts
 
@@ -124,25 +127,28 @@ def print_views(console: Console, result: ViewsResult) -> None:
 
 def _print_differences(console: Console, result: ViewsResult, shown: list[str]) -> None:
     console.print(f"{plural(result.total, 'path')} differ between views:" if result.total > 1 else "1 path differs:")
-    grid = table(("path", "text"), *((view, "text") for view in shown), ("why", "text"))
+    console.print()
     for difference in result.differences[:MOST_PATHS]:
-        grid.add_row(
-            safe(difference.path),
-            *(safe(_cell(difference, view), "" if difference.shown.get(view) else "red") for view in shown),
-            Text(", ".join(difference.codes), style="bold"),
+        groups = _groups(difference, shown)
+        print_line(
+            console, safe(difference.path, "bold"), Text("   "), Text(", ".join(difference.codes), style="bold yellow")
         )
-    print_table(console, grid)
+        width = max(len(views) for views, _ in groups)
+        for views, words in groups:
+            print_line(console, Text(f"  {views:<{width}}   "), safe(words or "-", "" if words else "red"))
     if result.total > MOST_PATHS:
         console.print(Text(f"... and {number(result.total - MOST_PATHS)} more; --json lists them", style="dim"))
     console.print()
 
 
-def _cell(difference: Difference, view: str) -> str:
-    facts = difference.shown.get(view)
-    if facts is None:
-        return "-"
-    others = [other for other in difference.shown.values() if other is not None]
-    return _facts(facts, others)
+def _groups(difference: Difference, shown: list[str]) -> list[tuple[str, str]]:
+    """Return (views that agree, what they show) in the order of the views; "" for views without the path."""
+    there = [facts for facts in difference.shown.values() if facts is not None]
+    words: dict[str, list[str]] = {}
+    for view in shown:
+        facts = difference.shown.get(view)
+        words.setdefault(_facts(facts, there) if facts is not None else "", []).append(view)
+    return [(", ".join(views), said) for said, views in words.items()]
 
 
 def _facts(facts: Facts, others: list[Facts]) -> str:
@@ -150,15 +156,15 @@ def _facts(facts: Facts, others: list[Facts]) -> str:
     if facts.kind == "ghost":
         return "a name without a file"
     words = [facts.kind]
-    if len({(f.mode, f.uid, f.gid) for f in others}) > 1:
+    if facts.kind != "symlink" and len({(f.mode, f.uid, f.gid) for f in others}) > 1:
         words.append(f"{facts.mode:04o} {facts.uid}:{facts.gid}")
     if facts.kind == "symlink":
         words.append(f"-> {facts.target}")
-    if len({(f.layer, f.entry) for f in others}) > 1 and facts.layer is not None:
+    if facts.kind != "dir" and facts.layer is not None and len({(f.layer, f.entry) for f in others}) > 1:
         words.append(f"L{facts.layer + 1}")
     if len({f.xattrs for f in others}) > 1:
         words.append(", ".join(name for name, _ in facts.xattrs) or "no attributes")
-    if facts.mtime is not None and len({f.mtime for f in others}) > 1:
+    if facts.mtime is not None and len({f.kind for f in others}) == 1 and len({f.mtime for f in others}) > 1:
         words.append(f"@{facts.mtime[0]}")
     return " ".join(words)
 
@@ -175,6 +181,7 @@ def _print_notes(console: Console, result: ViewsResult) -> None:
         for note in notes:
             place = f"L{note.where.layer + 1} " if note.where.layer is not None else ""
             print_line(console, Text("  "), safe(f"{place}{note.where.path or ''}", "bold"))
-            console.print(safe(f"    {note.message}"), soft_wrap=False)
+            for line in wrap(terminal(note.message), max(40, min(console.width, 120) - 4)):
+                print_line(console, Text(f"    {line}"))
             if note.more:
                 console.print(Text(f"    and {number(note.more)} more like it", style="dim"))

@@ -86,8 +86,11 @@ def notes(image: Image, *, deep: bool = True) -> tuple[ViewNote, ...]:
     from imagepeel.rootfs.toc import toc_notes
 
     found = list(notes_of(image.layers, image.view, deep=deep))
-    found.extend(toc_notes(image))
-    return _sorted(found)
+    tables = toc_notes(image)
+    # A table of contents after the end of the tar is not just any hidden bytes.
+    known = {(note.where.layer, note.where.layer_offset) for note in tables if note.where.layer_offset is not None}
+    found = [n for n in found if n.code != "HIDDENTAIL" or (n.where.layer, n.where.layer_offset) not in known]
+    return _sorted([*found, *tables])
 
 
 def notes_of(layers: Sequence[LayerEntries], view: ViewOf | None = None, *, deep: bool = True) -> tuple[ViewNote, ...]:

@@ -67,7 +67,7 @@ def _order(layer: LayerEntries, notes: Notes) -> None:
             if above in marks:
                 notes.add(
                     "ORDER",
-                    f"stands below {text(above)}, which the layer whites out before: containerd and Docker refuse it",
+                    f"stands below /{text(above)}, which the layer whites out before: containerd and Docker refuse it",
                     i,
                     ("spec", "sequential"),
                     touches=(b"/" + above,),
@@ -166,7 +166,7 @@ def _lower_links(table: EntryTable, lower: Sequence[LayerEntries], notes: Notes)
         )
         notes.add(
             "XLINK",
-            f"a hardlink to {text(path)}, which only layer L{layer + 1} has: {effect}",
+            f"a hardlink to /{text(path)}, which only layer L{layer + 1} has: {effect}",
             i,
             ("runtime", "docker", "podman"),
         )
@@ -193,7 +193,7 @@ def _climbing_links(table: EntryTable, notes: Notes) -> None:
                     continue
                 notes.add(
                     "DOTDOT",
-                    f"stands behind the link {text(path)} -> {text(table.links[climbing[path]])}, which climbs over "
+                    f"stands behind the link /{text(path)} -> {text(table.links[climbing[path]])}, which climbs over "
                     "the root: containerd clamps it there, Docker refuses the layer",
                     i,
                     ("docker",),

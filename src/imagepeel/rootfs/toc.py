@@ -14,6 +14,7 @@ import msgspec
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Location, raw, text
 from imagepeel.formats.tar.header import REGULAR
+from imagepeel.formats.tar.scanner import scan
 from imagepeel.formats.tar.table import clean
 from imagepeel.limits import DEFAULT
 from imagepeel.rootfs.codes import ViewNote
@@ -39,7 +40,17 @@ def toc_notes(image: Image) -> list[ViewNote]:
         if layer.scan is None:
             continue
         try:
-            toc = _estargz(layer)
+            after = _after_the_end(layer)
+            if after is not None:
+                out.append(
+                    ViewNote(
+                        code="STARGZ",
+                        message=f"{text(_INDEX)} stands after the end of the tar: lazy engines build the filesystem "
+                        "from it, others never see it",
+                        where=Location(layer=layer.index, step=layer.step, layer_offset=after[0]),
+                    )
+                )
+            toc = after[1] if after is not None else _estargz(layer)
             if toc is None:
                 toc = _chunked(layer)
         except (ImagepeelError, msgspec.DecodeError, ValueError, RecursionError) as error:
@@ -55,6 +66,19 @@ def toc_notes(image: Image) -> list[ViewNote]:
 def _note(layer: Layer, what: str) -> ViewNote:
     where = Location(layer=layer.index, step=layer.step)
     return ViewNote(code="TOCDIFF", message=f"layer {layer.label}: {what}", where=where)
+
+
+def _after_the_end(layer: Layer) -> tuple[int, list[dict[str, Any]]] | None:
+    """Return offset and entries of a table that follows the end of the tar, as BuildKit writes it."""
+    tail = layer.scan.tail if layer.scan is not None else None
+    if tail is None or not tail.looks_like_tar or tail.nonzero < 0:
+        return None
+    head = scan(layer.content.pread(tail.nonzero, 1024)).table
+    if len(head) != 1 or head.path(0) != _INDEX:
+        return None
+    if head.size(0) > DEFAULT.json_bytes:
+        raise ValueError(f"it has {head.size(0)} bytes")
+    return tail.nonzero, _entries(layer.content.pread(tail.nonzero + head[0].data_offset, head.size(0)))
 
 
 def _estargz(layer: Layer) -> list[dict[str, Any]] | None:
