@@ -148,11 +148,16 @@ class Story(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The story of one image.
 
     `headline` are the facts of the title line; `archive` the name it was opened by; `image` the name of the image,
-    "" when it has none.
+    "" when it has none; `number` its number in the archive, from 1; `digest` that of its manifest and `image_id`
+    that of its config, None where there is none.
     """
 
     archive: str
     image: str
+    number: int = 1
+    platform: str = ""
+    digest: str | None = None
+    image_id: str | None = None
     headline: tuple[Span, ...]
     chapters: tuple[Chapter, ...]
 

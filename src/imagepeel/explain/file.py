@@ -152,7 +152,8 @@ def _rule(teller: Teller, blocks: list[Block]) -> None:
     if writer is not None:
         blocks.append(
             claim(
-                "Probably written by ", value(writer.name), ": ", Span(writer.tell), ".", by=proof(place, receipt),
+                "Probably written by ", value(writer.name), ": ", Span(writer.tell), ".",
+                by=proof(place, _listing(teller)),
             )
         )  # fmt: skip
     different = [anomaly for anomaly in container.anomalies if anomaly.code == "TWO-IMAGES"]

@@ -39,7 +39,16 @@ def explain_image(image: Image, *, engine: str | None = None) -> Story:
     for chapter in (file, paperwork, stack, peeled, process, surprises):
         title, blocks = chapter.tell(teller)
         chapters.append(Chapter(number=len(chapters) + 1, id=chapter.ID, title=title, blocks=tuple(blocks)))
-    return Story(archive=image.archive.name, image=image.name, headline=_headline(teller), chapters=tuple(chapters))
+    return Story(
+        archive=image.archive.name,
+        image=image.name,
+        number=image.record.number,
+        platform=image.platform,
+        digest=image.digest,
+        image_id=image.id,
+        headline=_headline(teller),
+        chapters=tuple(chapters),
+    )
 
 
 def _headline(teller: Teller) -> tuple[Span, ...]:

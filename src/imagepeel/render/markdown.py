@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from imagepeel.evidence import Receipt
 from imagepeel.explain.document import (
     AnnotatedBytes,
     Block,
@@ -32,10 +31,11 @@ def story_markdown(story: Story, *, receipts: bool = False) -> str:
     lines.extend((" | ".join(markdown(span.text) for span in story.headline[1:]).replace(" | ", " \\| "), ""))
     for chapter in story.chapters:
         lines.extend((f"## {chapter.number}. {markdown(chapter.title)}", ""))
+        seen: set[str] = set()
         for block in chapter.blocks:
             lines.extend(_block(block))
             if receipts and not isinstance(block, ReceiptRef):
-                lines.extend(_receipts(block))
+                lines.extend(_receipts(block, seen))
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -128,13 +128,13 @@ def _tree(node: TreeNode, depth: int) -> Iterator[str]:
         yield from _tree(child, depth + 1)
 
 
-def _receipts(block: Block) -> Iterator[str]:
-    seen: dict[str, Receipt] = {}
-    for evidence in evidence_of(block):
-        for receipt in evidence.receipts:
-            seen.setdefault(receipt.command, receipt)
-    if seen:
-        yield from code_block("\n".join(seen), "sh") if len(seen) == 1 else _many(seen)
+def _receipts(block: Block, seen: set[str]) -> Iterator[str]:
+    """The commands of a block, each once a chapter."""
+    commands = [receipt.command for evidence in evidence_of(block) for receipt in evidence.receipts]
+    fresh = [command for command in dict.fromkeys(commands) if command not in seen]
+    seen.update(fresh)
+    if fresh:
+        yield from _many(fresh)
 
 
 def _many(commands: Iterable[str]) -> list[str]:

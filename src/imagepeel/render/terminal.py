@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from typing import IO, Any
+from typing import IO
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
@@ -139,7 +139,7 @@ def story_parts(story: Story, *, receipts: bool = False) -> Iterator[RenderableT
     for index, span in enumerate(story.headline):
         head.append("   " if index else "")
         head.append(terminal(span.text), "bold" if not index else STYLES[span.kind])
-    yield head
+    yield Indented(head, 0)
     for chapter in story.chapters:
         yield from chapter_parts(chapter, receipts=receipts)
 
@@ -150,10 +150,11 @@ def chapter_parts(chapter: Chapter, *, receipts: bool = False) -> Iterator[Rende
     title = Line(f"{chapter.number}  ", style="bold")
     title.append(terminal(chapter.title))
     yield title
+    seen: set[str] = set()
     for block in chapter.blocks:
         yield from block_parts(block)
         if receipts and not isinstance(block, ReceiptRef):
-            yield from _receipt_lines(block)
+            yield from _receipt_lines(block, seen)
 
 
 def block_parts(block: Block) -> Iterator[RenderableType]:
@@ -229,8 +230,8 @@ def _bytes(block: AnnotatedBytes) -> Grid:
     return out
 
 
-def _receipt_lines(block: Any) -> Iterator[RenderableType]:
-    seen: set[str] = set()
+def _receipt_lines(block: Block, seen: set[str]) -> Iterator[RenderableType]:
+    """The receipts of a block, each command once a chapter."""
     for evidence in evidence_of(block):
         for receipt in evidence.receipts:
             if receipt.command not in seen:
