@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -431,13 +432,14 @@ def _parse_elf(read: Reader, size: int) -> ElfFacts:
     )
 
 
-def _structs(ehdr: Ehdr) -> ELFStructs:
-    """The record layouts of pyelftools for this class and byte order."""
+@lru_cache(maxsize=4)
+def _structs(little: bool, bits: int) -> ELFStructs:
+    """The record layouts of pyelftools for a class and byte order; making them takes longer than reading a file."""
     from elftools.elf.structs import ELFStructs
 
-    structs = ELFStructs(little_endian=ehdr.little, elfclass=ehdr.bits)
+    structs = ELFStructs(little_endian=little, elfclass=bits)
     structs.create_basic_structs()
-    structs.create_advanced_structs(_TYPES.get(ehdr.type), "EM_NONE", "ELFOSABI_SYSV")
+    structs.create_advanced_structs("ET_DYN", "EM_NONE", "ELFOSABI_SYSV")
     return structs
 
 
@@ -521,7 +523,7 @@ class _Dynamic:
         from io import BytesIO
 
         if self._structs is None:
-            self._structs = _structs(self._ehdr)
+            self._structs = _structs(self._ehdr.little, self._ehdr.bits)
         layout = getattr(self._structs, kind)
         data = self._read(offset, 32) if 0 <= offset < self._size else b""
         try:

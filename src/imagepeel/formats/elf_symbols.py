@@ -23,6 +23,7 @@ _MAX_CHAIN = 100_000
 _MAX_FILTER = 4_000_000
 _MAX_RELOCATIONS = 4_000_000
 _CHUNK = 24 * 8192
+_WINDOW = 64 * 1024
 
 _COPY = {62: 5, 183: 1024, 3: 5, 40: 20, 21: 19, 22: 9, 243: 4, 258: 4}
 
@@ -66,6 +67,11 @@ def sysv_hash(name: bytes) -> int:
     return value
 
 
+@lru_cache(maxsize=64)
+def _record(layout: str) -> struct.Struct:
+    return struct.Struct(layout)
+
+
 class SymbolTable:
     """The dynamic symbols of one file.
 
@@ -77,6 +83,7 @@ class SymbolTable:
         self._read = read
         self._facts = facts
         self._order = "<" if facts.ehdr.little else ">"
+        self._windows: dict[int, bytes] = {}
         self._wide = facts.ehdr.bits == 64
         tags = facts.tags
         self._symbols = self._place(6)
@@ -92,10 +99,17 @@ class SymbolTable:
         return None if address is None else file_offset(self._facts.phdrs, address)
 
     def _unpack(self, layout: str, offset: int) -> tuple[int, ...]:
-        layout = self._order + layout
-        data = self._read(offset, struct.calcsize(layout)) if 0 <= offset < self._facts.size else b""
+        record = _record(self._order + layout)
+        # Look-ups jump around in a few tables, so whole windows are kept.
+        number, within = divmod(offset, _WINDOW) if offset >= 0 else (0, -1)
+        window = self._windows.get(number)
+        if window is None:
+            window = self._windows[number] = self._read(number * _WINDOW, _WINDOW)
+        if 0 <= within <= len(window) - record.size:
+            return record.unpack_from(window, within)
+        data = self._read(offset, record.size) if 0 <= offset < self._facts.size else b""
         try:
-            return struct.unpack(layout, data)
+            return record.unpack(data)
         except struct.error as error:
             raise Malformed(f"a symbol table ends outside the file at offset {offset}") from error
 
@@ -103,6 +117,13 @@ class SymbolTable:
         if self._strings is None or offset >= self._strings_size:
             raise Malformed(f"a symbol name at string offset {offset} lies outside the string table")
         start = self._strings + offset
+        number, within = divmod(start, _WINDOW)
+        window = self._windows.get(number)
+        if window is None:
+            window = self._windows[number] = self._read(number * _WINDOW, _WINDOW)
+        end = window.find(b"\0", within)
+        if end >= 0 and end - self._strings + number * _WINDOW < self._strings_size:
+            return window[within:end]
         if expect is not None:
             return self._read(start, min(len(expect) + 1, self._strings_size - offset)).split(b"\0", 1)[0]
         size = 64
