@@ -9,7 +9,7 @@ import pytest
 import imagepeel
 from imagepeel import forge
 from imagepeel.forge import seekable
-from imagepeel.rootfs.compare import compare, notes
+from imagepeel.rootfs.compare import CODES, compare, notes
 from imagepeel.rootfs.lint import MOST
 
 
@@ -141,3 +141,9 @@ def test_comparison_says_who_refuses(tmp_path: Path) -> None:
     assert set(found.refusals) == {"runtime", "docker", "podman"}
     assert all(refusal.layer == 1 and refusal.entry == 0 for refusal in found.refusals.values())
     assert {note.code for note in found.notes} == {"XLINK", "ROOTLESS"}
+
+
+def test_every_code_has_its_section_in_order() -> None:
+    page = Path(__file__).parents[3] / "docs" / "reference" / "view-codes.md"
+    sections = [line[4:] for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("### ")]
+    assert sections == list(CODES)
