@@ -267,7 +267,7 @@ SCRIPTS = [
     ('#!/bin/sh\nif [ "$(id -u)" = "0" ]; then exec app as-root; fi\nexec app as-user\n', ()),
     ('#!/bin/sh\nfor a in "$@"; do\n  case "$a" in --debug) D=1;; esac\ndone\nexec app ${D:+-v}\n', ("--debug",)),
     (
-        '#!/bin/sh\nwhile [ "$#" -gt 0 ]; do\ncase "$1" in\n-n) N=$2; shift 2;;\n*) break;;\nesac\ndone\nexec app $N "$@"\n',
+        '#!/bin/sh\nwhile [ $# -gt 0 ]; do case $1 in -n) N=$2; shift 2;; *) break;; esac; done\nexec app $N "$@"\n',
         ("-n", "5", "rest"),
     ),
     ("#!/bin/sh\ncat <<EOF >/dev/null\nexec b\nEOF\nexec app\n", ()),
