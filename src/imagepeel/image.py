@@ -20,9 +20,11 @@ from imagepeel.store.records import ImageRecord
 
 if TYPE_CHECKING:
     from imagepeel.archive import Archive
-    from imagepeel.findings.waste import Waste
+    from imagepeel.explain.document import Story
     from imagepeel.findings import Finding
+    from imagepeel.findings.waste import Waste
     from imagepeel.process import Prediction
+    from imagepeel.rootfs.fold import LayerCounts
     from imagepeel.rootfs.view import Rootfs
 
 Progress = Callable[[int], None]
@@ -235,6 +237,25 @@ class Image:
                 )
             return known
 
+    def layer_counts(self) -> tuple[LayerCounts, ...]:
+        """Return what each layer adds, changes and removes, base first; () where a runtime refuses the image."""
+        from imagepeel.rootfs.fold import LayerCounts
+        from imagepeel.rootfs.provenance import has_uppers, layer_counts
+
+        self.scan()
+        scans = [layer.scan for layer in self.layers]
+        cache = self.archive.cache
+        whole = [scan for scan in scans if scan is not None] if cache is not None and self.complete else []
+        if cache is not None and whole:
+            known = cache.recall("counts", whole, tuple[LayerCounts, ...])
+            if known is not None and [count.layer for count in known] == list(range(len(self.layers))):
+                return known
+        rootfs = self.rootfs
+        counts = tuple(layer_counts(rootfs)) if has_uppers(rootfs) else ()
+        if cache is not None and whole and counts:
+            cache.remember("counts", whole, counts)
+        return counts
+
     def _open_entry(self, layer: int, entry: int) -> EntryFile:
         return self.layers[layer].open(entry)
 
@@ -248,7 +269,9 @@ class Image:
         """
         from imagepeel.process import Options, predict
 
-        given = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
+        given: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in options.items()
+        }
         return predict(self.rootfs, self.config, Options(**given), architecture=self.architecture)
 
     def findings(self, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> tuple[Finding, ...]:
@@ -271,7 +294,15 @@ class Image:
 
         return account(self, base=base)
 
-    def explain(self) -> Any:
+    def operations(self) -> Story:
+        """Return The Container Operator's Manual for this image: strengths, weaknesses, friends, headcount, and the
+        question whether it should run in production, each answer with its proof.
+        """
+        from imagepeel.explain.manual import operate_image
+
+        return operate_image(self)
+
+    def explain(self) -> Story:
         """Return the story of this image as a document: sections of claims, each with evidence and receipt."""
         from imagepeel.explain import explain_image
 

@@ -26,14 +26,25 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "views": ("imagepeel.cli.views", "Where engines disagree about the filesystem, path by path, and why."),
     "wtf": ("imagepeel.cli.wtf", "What will surprise you about an image, worst first, with proof and fix."),
     "waste": ("imagepeel.cli.waste", "Every byte shipped but unreachable, by cause, adding up exactly."),
+    "operate": ("imagepeel.cli.operate", "The Container Operator's Manual for an image."),
     "process": ("imagepeel.cli.process", "Which process the image becomes, or how its start fails."),
     "bundle": ("imagepeel.cli.bundle", "Write the bundle that runc and crun start."),
     "forge": ("imagepeel.cli.forge", "Make a teaching image, good or broken on purpose."),
+    "cache": ("imagepeel.cli.cache", "What is kept between runs to make the next one fast."),
     "schema": ("imagepeel.cli.schema", "Print the JSON Schema of what a command writes with --json."),
     "version": ("imagepeel.cli.version", "Show the versions that a bug report needs."),
     "extract": ("imagepeel.cli.extract", "Write the filesystem into a directory, safe by default."),
 }
 """Command name -> (module that holds `command`, short help), in the order of `imagepeel --help`."""
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "The story": ("explain", "process", "wtf", "operate"),
+    "What is inside": ("images", "layers", "ls", "tree", "cat", "find", "du", "waste"),
+    "How it came to be": ("trace", "views", "diff", "dockerfile"),
+    "Out of the archive": ("extract", "flatten", "bundle"),
+    "In CI": ("check",),
+}
+"""Headings of `imagepeel --help`; a command that none of them names stands under the last one, `More`."""
 
 COMPLETE_VARIABLE = "_IMAGEPEEL_COMPLETE"
 
@@ -66,8 +77,13 @@ class LazyGroup(click.Group):
             raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, short) for name, (_, short) in COMMANDS.items()])
+        grouped = {name for names in GROUPS.values() for name in names}
+        rest = tuple(name for name in COMMANDS if name not in grouped)
+        for title, names in (*GROUPS.items(), ("More", rest)):
+            rows = [(f"{name:<10}", COMMANDS[name][1]) for name in names if name in COMMANDS]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         from click.shell_completion import CompletionItem

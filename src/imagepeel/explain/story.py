@@ -46,12 +46,12 @@ def explain_image(image: Image, *, engine: str | None = None) -> Story:
         platform=image.platform,
         digest=image.digest,
         image_id=image.id,
-        headline=_headline(teller),
+        headline=headline(teller),
         chapters=tuple(chapters),
     )
 
 
-def _headline(teller: Teller) -> tuple[Span, ...]:
+def headline(teller: Teller) -> tuple[Span, ...]:
     image = teller.image
     facts = [path(teller.name)]
     held = file.archive_bytes(teller)
