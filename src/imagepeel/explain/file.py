@@ -197,7 +197,8 @@ def _others(teller: Teller, blocks: list[Block]) -> None:
     command = f"imagepeel images {teller.receipts.file}"
     by = proof(_top(teller), _rule_receipt(teller) or _listing(teller))
     if len(images) > 1:
-        why = f", because {image.reason}" if image.reason else ""
+        asked = image.reason.endswith("asks for it")
+        why = ", as asked" if asked else f", because {image.reason}" if image.reason else ""
         names = ", ".join(dict.fromkeys(filter(None, (_called(record.tags) for record in images[:4]))))
         more = ", ..." if len(images) > 4 else ""
         blocks.append(
@@ -235,8 +236,9 @@ def roles(teller: Teller) -> dict[str, Text]:
     record = image.record
     found: dict[str, Text] = {}
     for layer in image.layers:
-        if layer.record.member and layer.readable and layer.record.handle is not None:
-            found.setdefault(layer.record.member, words("layer ", value(layer.label)))
+        if layer.record.member and layer.record.handle is not None:
+            state = "" if layer.state == "present" else f" ({layer.state})"
+            found.setdefault(layer.record.member, words("layer ", value(layer.label), Span(state, "bad")))
         for via in layer.record.via:
             found.setdefault(via, words("a link to layer ", value(layer.label)))
     if record.config_member:

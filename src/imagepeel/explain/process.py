@@ -214,8 +214,9 @@ def _request(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
         missed = any(step.rule == "S6" and step.outcome != "ok" for step in found.steps)
         blocks.append(
             claim(
-                code(vector(found.argv)), ". The program of the first word is not found."
-                if missed else ". It does not come to looking for the program.", by=by,
+                code(vector(found.argv)), ". It does not come to looking for the program." if not missed
+                else ". The program of the first word is not found." if teller.rootfs.complete
+                else ". The program of the first word is not in the layers that are here.", by=by,
             )
         )  # fmt: skip
         return
@@ -250,13 +251,13 @@ def _identity(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
     groups = f", also in {noun(len(extra), 'group')} {joined(extra[:8])}" if extra else ""
     named = f"{user.name} ({user.uid}:{user.gid})" if user.name else f"{user.uid}:{user.gid}"
     if passwd is None or passwd.outcome == "ok":
-        who: tuple[Span | str, ...] = ("It runs as ", value(named), groups)
+        who: tuple[Span | str, ...] = ("It runs as ", value(named), groups, ",")
     else:
-        who = ("USER ", code(user.spec or run.user), " cannot be turned into numbers")
+        who = ("USER ", code(user.spec or run.user), " cannot be turned into numbers. It would start")
     default = not run.user and not user.uid
     blocks.append(
         claim(
-            *who, ", in ", path(found.cwd), ".",
+            *who, " in ", path(found.cwd), ".",
             *((" The image names no ", code("USER"), ", which means root.") if default else ()),
             by=proof(teller.config_place("/config/User"), place, *receipts),
         )
@@ -335,12 +336,12 @@ def _round(teller: Teller, step: Step, label: str) -> Round:
             break
     else:
         if step.rule == "S8":
-            lead = "is loaded with its libraries"
+            lead = "is loaded with its libraries" if step.outcome == "ok" else "needs libraries"
         elif lead.startswith("the loader "):
             lead = "the loader (PT_INTERP) that the program names"
     details = [part for part in step.detail if part]
-    if step.rule == "S8" and step.outcome == "ok":
-        details = []
+    if step.rule == "S8":
+        details = details[1:] if step.outcome != "ok" else []
     if lead == "a program" and details:
         lead, details = details[0], details[1:]
     what = [Span(lead, "bad" if step.outcome not in ("ok", "unknown") else "plain")]
@@ -509,7 +510,6 @@ def _hidden(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
             "The engine puts its own over ", value(joined([item.path for item in covering[:4]])), ": ",
             value(plural(sum(item.hides for item in covering), "path")), " of the image cannot be seen by the process.",
             by=proof(*(Location(path=item.path) for item in covering[:4]), listing or _argv_receipt(teller)),
-            level="warn",
         )
     )  # fmt: skip
 

@@ -33,6 +33,8 @@ from imagepeel.rootfs.resolve import resolve
 
 ID = "layers"
 _ROWS = 16
+_REPEATS = 3
+"""Layers whose repeated files are told; the others are counted."""
 _REMOVALS = 4
 """Layers whose removals are told one by one; the table counts those of the others."""
 
@@ -348,10 +350,10 @@ def _has_whiteouts(layer: Layer) -> bool:
 
 
 def _repeats(teller: Teller, blocks: list[Block]) -> None:
-    for layer in teller.here:
-        found = counts_of(teller, layer)
-        if found is None or not found.bytes_repeated:
-            continue
+    repeating = [counts for counts in teller.counts if counts.bytes_repeated]
+    heaviest = sorted(repeating, key=lambda counts: (-counts.bytes_repeated, counts.layer))[:_REPEATS]
+    for found in sorted(heaviest, key=lambda counts: counts.layer):
+        layer = teller.image.layers[found.layer]
         example, fields = _repeated_example(teller, layer)
         if example is None:
             continue
@@ -361,6 +363,14 @@ def _repeats(teller: Teller, blocks: list[Block]) -> None:
                 " of files again whose content did not change, for example ", path(example.path or ""),
                 *_difference(fields),
                 by=proof(example, teller.receipts.entry_line(layer, example.entry or 0)),
+            )
+        )  # fmt: skip
+    left = len(repeating) - len(heaviest)
+    if left:
+        blocks.append(
+            note(
+                value(title(few(left))), f" more {noun(left, 'layer ships', 'layers ship')} unchanged files again: ",
+                code(f"imagepeel du {teller.receipts.file}"), ".",
             )
         )  # fmt: skip
 
