@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagepeel.explain import manual_friends, manual_people, manual_strengths, manual_weaknesses
-from imagepeel.explain.document import Chapter, Story
+from imagepeel.explain.document import Chapter, Span, Story
 from imagepeel.explain.manual_facts import Operator
 from imagepeel.explain.story import headline
 
@@ -36,6 +36,6 @@ def operate_image(image: Image) -> Story:
     return Story(
         archive=image.archive.name,
         image=image.name,
-        headline=headline(operator.teller),
+        headline=(Span("The Container Operator's Manual"), *headline(operator.teller)),
         chapters=tuple(chapters),
     )

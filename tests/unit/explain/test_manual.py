@@ -61,7 +61,7 @@ def test_a_program_that_starts_everywhere() -> None:
     assert answers(story)["Can one look inside?"] == "no"
 
 
-@pytest.mark.parametrize("name", ("no-exec-bit", "no-interpreter", "unknown-user", "no-library"))
+@pytest.mark.parametrize("name", ("no-exec-bit", "no-interpreter", "unknown-user", "no-loader"))
 def test_what_does_not_start_is_not_disposable(name: str) -> None:
     story = manual_of(forge.build(name))
     assert answers(story)["Does it stop when it is told to?"] == "no"
