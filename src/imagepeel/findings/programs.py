@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from imagepeel.evidence import text
+from imagepeel.formats.shebang import parse_shebang
 from imagepeel.process.access import EXECUTE, Actor, may
 from imagepeel.process.profiles import DEFAULT_PATH
 
@@ -55,3 +57,15 @@ def unwrap(words: list[str]) -> tuple[str, list[str]] | None:
     else:
         return None
     return (name, rest) if rest else None
+
+
+def one_argument(subject: Subject) -> str | None:
+    """What `env` is given as one word by the #! line of the first program, where that is more than a program's name."""
+    path = subject.prediction().path if subject.starts else None
+    shebang = parse_shebang(subject.read(path, 256)) if path is not None else None
+    if shebang is None or not shebang.ok or shebang.argument is None:
+        return None
+    argument = text(shebang.argument)
+    if not shebang.interpreter.endswith(b"/env") or " " not in argument or argument.startswith("-") or "=" in argument:
+        return None
+    return argument

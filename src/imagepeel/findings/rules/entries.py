@@ -15,6 +15,7 @@ from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.words import count, listed, size
 from imagepeel.formats.tar.header import DIRECTORY
 from imagepeel.formats.tar.table import ESCAPES, Entry, Meta
+from imagepeel.rootfs.columns import LazyDir
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -24,6 +25,9 @@ _CONTROL = re.compile(
     rb"[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\x8e\x8f\xaa-\xae]|\xe2\x81[\xa6-\xa9]|\xd8\x9c|\xef\xbb\xbf"
 )
 _CONTROL_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f\x80-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u061c]")
+_PRINTABLE = bytes(range(0x20, 0x7F))
+_SUSPICIOUS = frozenset((*range(0x20), 0x7F, 0xC2, 0xD8, 0xE2, 0xEF))
+"""Bytes that control characters and direction marks start with in UTF-8."""
 _ID_MAX = 1 << 32
 _ROOTLESS = 65_536
 _NS_MAX = (1 << 63) - 1
@@ -209,6 +213,41 @@ def _dropped(key: bytes, kind: str) -> str:
     return ""
 
 
+def _repeats(subject: Subject, layer: Layer) -> tuple[bool, bool]:
+    """Whether two entries of a layer have the same path, and whether two have it when case does not count.
+
+    Counting distinct names answers for nearly every layer at once; only then do rules look for the entries.
+    """
+    key = f"repeats {layer.index}"
+    known: tuple[bool, bool] | None = subject.cache.get(key)
+    if known is None:
+        names = layer.table.columns()[4]
+        mixed = names.lower() != names
+        uppers = subject.rootfs.uppers
+        root = uppers[layer.index].root if layer.index < len(uppers) else None
+        # A layer that the view keeps as columns was found to have each name once in each directory.
+        groups = root.lazy.groups if isinstance(root, LazyDir) else None
+        if groups is None:
+            known = _counted(layer, mixed)
+        else:
+            folded = mixed and any(
+                len(set(map(bytes.lower, inside))) < len(inside)
+                for inside in map(groups.names_in, range(len(layer.table.dirs)))
+            )
+            known = (False, folded)
+        subject.cache[key] = known
+    return known
+
+
+def _counted(layer: Layer, mixed: bool) -> tuple[bool, bool]:
+    dirs, _, _, ends, names = layer.table.columns()
+    starts = [0, *ends[:-1]] if len(ends) else []
+    pairs = [(at, names[start:end]) for at, start, end in zip(dirs, starts, ends, strict=True)]
+    exact = len(set(pairs))
+    folded = len({(at, name.lower()) for at, name in pairs}) if mixed else exact
+    return exact < len(pairs), folded < exact
+
+
 @rule(
     "DUPLICATE-ENTRY",
     "A path is twice in one layer",
@@ -224,14 +263,13 @@ def _dropped(key: bytes, kind: str) -> str:
 def duplicate_entry(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for layer in subject.layers:
         table = layer.table
-        dirs, metas, _, ends, names = table.columns()
-        if not len(dirs):
+        if not _repeats(subject, layer)[0]:
             continue
+        dirs, metas = table.columns()[:2]
         seen: set[tuple[int, bytes]] = set()
-        starts = [0, *ends[:-1]]
         twice = []
-        for index, (directory, start, end) in enumerate(zip(dirs, starts, ends, strict=True)):
-            key = (directory, names[start:end])
+        for index, directory in enumerate(dirs):
+            key = (directory, table.basename(index))
             if key in seen:
                 if table.metas[metas[index]].type not in (DIRECTORY, b"g"):
                     twice.append(index)
@@ -467,6 +505,8 @@ def link_metadata(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def case_collision(rule: Rule, subject: Subject) -> Iterator[Finding]:
     pairs: list[tuple[Hit, Hit]] = []
     for layer in subject.layers:
+        if not _repeats(subject, layer)[1]:
+            continue
         table = layer.table
         dirs, _, _, ends, names = table.columns()
         upper: dict[tuple[int, bytes], int] = {}
@@ -521,6 +561,9 @@ def control_characters(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for layer in subject.layers:
         table = layer.table
         ends, names = table.columns()[3:]
+        # Printable ASCII is nearly all there is; what is left says whether a closer look can find anything.
+        if not _SUSPICIOUS & set(names.translate(None, _PRINTABLE)):
+            continue
         found = set()
         for match in _CONTROL.finditer(names):
             found.add(bisect_right(ends, match.start()))

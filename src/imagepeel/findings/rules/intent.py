@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from imagepeel.evidence import text
 from imagepeel.findings.finding import Finding
+from imagepeel.findings.programs import one_argument
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.words import listed
 from imagepeel.formats.shebang import parse_shebang
@@ -455,20 +456,12 @@ def onbuild(rule: Rule, subject: Subject) -> Iterator[Finding]:
     sources="execve(2), env(1)",
 )
 def shebang_one_argument(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    if not subject.starts:
-        return
-    start = subject.prediction()
-    if start.path is None:
-        return
-    shebang = parse_shebang(subject.read(start.path, 256))
-    if shebang is None or not shebang.ok or shebang.argument is None:
-        return
-    argument = text(shebang.argument)
-    if _base(text(shebang.interpreter)) != "env" or " " not in argument or argument.startswith("-") or "=" in argument:
+    argument = one_argument(subject)
+    if argument is None:
         return
     yield rule.found(
         f"env looks for a program called {argument!r}: Linux passes all of `{argument}` as one argument",
-        (subject.place(start.path), "file"),
+        (subject.place(subject.prediction().path or b"/"), "file"),
         profiles=tuple(prediction.engine for prediction in subject.starts),
     )
 

@@ -40,6 +40,7 @@ DEBRIS: tuple[tuple[bytes, str, str], ...] = (
     (b"root/.cache/go-build", "build cache of Go", "build in a stage that is thrown away"),
 )
 """Directories that only a build needs, what they are, and how to leave them out."""
+_PREFIXES = tuple(prefix for prefix, _, _ in DEBRIS)
 
 
 class Repeat(NamedTuple):
@@ -219,6 +220,8 @@ def build_debris(rule: Rule, subject: Subject) -> Iterator[Finding]:
         table = layer.table
         of_dir: dict[int, bytes] = {}
         for number, directory in enumerate(table.dirs):
+            if not directory.startswith(_PREFIXES) and b".git" not in directory:
+                continue
             prefix = _debris_of(directory, wanted)
             if prefix is not None:
                 of_dir[number] = prefix

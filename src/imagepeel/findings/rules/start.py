@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from imagepeel.evidence import Location, text
 from imagepeel.findings.finding import Finding
-from imagepeel.findings.programs import find_program, unwrap
+from imagepeel.findings.programs import find_program, one_argument, unwrap
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.subject import PROFILES
 from imagepeel.findings.words import listed
@@ -455,6 +455,8 @@ SHELL_LINE_FAILS = _start(
 
 
 def _wrapper_fails(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    if one_argument(subject) is not None:
+        return  # SHEBANG-ONE-ARGUMENT knows the reason
     verdicts = [verdict for row in ("F21", "F36") for verdict in subject.failures.get(row, ())]
     yield from will_not_start(rule, subject, verdicts)
     if verdicts or not subject.starts or subject.failures or subject.prediction().path is None:
@@ -466,8 +468,6 @@ def _wrapper_fails(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if shebang is not None and shebang.ok:
         words = [text(shebang.interpreter), *([text(shebang.argument)] if shebang.argument else []), path]
         place = (subject.place(path), "file")
-        if " " in (words[1] if shebang.argument else ""):
-            return  # SHEBANG-ONE-ARGUMENT knows better
     for _ in range(4):
         found = unwrap(words)
         if found is None:
