@@ -6,6 +6,7 @@ many layers repeat a path.  The order of events of a path is that of the layers,
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -137,13 +138,12 @@ def events(rootfs: Rootfs) -> Iterator[Event]:
             piled: list[tuple[int, Inode]] = []
             at = 0
             for layer, node in seen:
-                while at < len(cuts) and cuts[at] <= layer:
-                    # What the same layer brings again under a hidden parent is a replacement.
-                    if state is not None and (cuts[at] < layer or node.is_whiteout):
-                        yield Event("removed", cuts[at], full, state, None)
-                        state = None
-                    own.append(cuts[at])
-                    at += 1
+                end = bisect_right(cuts, layer, at)
+                # What the same layer brings again under a hidden parent is a replacement.
+                if state is not None and at < end and (cuts[at] < layer or node.is_whiteout):
+                    yield Event("removed", cuts[at], full, state, None)
+                    state = None
+                at = end
                 if node.kind != "dir":
                     own.append(layer)
                     if node.is_whiteout:
@@ -160,16 +160,14 @@ def events(rootfs: Rootfs) -> Iterator[Event]:
                 else:
                     yield Event("replaced", layer, full, state, node)
                 state = node
-            while at < len(cuts):
-                if state is not None:
-                    yield Event("removed", cuts[at], full, state, None)
-                    state = None
-                own.append(cuts[at])
-                at += 1
             if state is not None:
-                yield Event("kept", last, full, state, state)
+                if at < len(cuts):
+                    yield Event("removed", cuts[at], full, state, None)
+                else:
+                    yield Event("kept", last, full, state, state)
             if piled:
-                below.append((full, piled, own))
+                since = bisect_right(cuts, piled[0][0])
+                below.append((full, piled, sorted({*own, *cuts[since:]}) if own else cuts[since:]))
         stack.extend(reversed(below))
 
 

@@ -256,16 +256,16 @@ def _whiteouts(layer: LayerEntries, notes: Notes) -> None:
             )
         if table.size(i) and table.meta(i).type == REGULAR:
             notes.add("HIDDENTAIL", f"a whiteout with {table.size(i)} bytes of content, which no engine shows", i)
-    for directory_id, directory in enumerate(table.dirs):
-        if b".wh." not in directory:
+    odd = [b".wh." in path and any(p.startswith(b".wh.") for p in path.split(b"/")) for path in table.dirs]
+    told: set[int] = set()
+    for i in members(table.columns()[0], odd):
+        directory_id = table.dir_id(i)
+        parts = table.dirs[directory_id].split(b"/")
+        if directory_id in told or parts[0] in _AUFS:
             continue
-        parts = directory.split(b"/")
-        bad = [part for part in parts if part.startswith(b".wh.")]
-        if bad and parts[0] not in _AUFS:
-            i = table.columns()[0].index(directory_id)
-            notes.add(
-                "WHNAME", f"the directory {text(bad[0])} is named like a whiteout and appears in the filesystem", i
-            )
+        told.add(directory_id)
+        bad = next(part for part in parts if part.startswith(b".wh."))
+        notes.add("WHNAME", f"the directory {text(bad)} is named like a whiteout and appears in the filesystem", i)
 
 
 def _xattrs(table: EntryTable, notes: Notes) -> None:

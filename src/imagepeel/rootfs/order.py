@@ -5,11 +5,10 @@ A regular layer, whose tree is a plain grouping of its columns, has none of this
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 
 from imagepeel.evidence import text
-from imagepeel.formats.tar.header import DIRECTORY, HARDLINK, PAX_GLOBAL, SYMLINK
+from imagepeel.formats.tar.header import HARDLINK, PAX_GLOBAL, SYMLINK
 from imagepeel.formats.tar.table import WHITEOUT, EntryTable
 from imagepeel.rootfs.changes import OPAQUE, LayerEntries, go_clean
 from imagepeel.rootfs.lint import Notes, members, whiteout_entries
@@ -55,7 +54,8 @@ def _order(layer: LayerEntries, notes: Notes) -> None:
     if not targets:
         return
     near = {path.rpartition(b"/")[0] for path in targets}
-    wanted = [path in near or _under(path, targets) for path in table.dirs]
+    above_of: dict[bytes, tuple[bytes, ...]] = {b"": ()}
+    wanted = [bool(_targets_above(path, targets, above_of)) or path in near for path in table.dirs]
     marks: set[bytes] = set()
     there: set[bytes] = set()
     for i in members(table.columns()[0], wanted):
@@ -63,7 +63,7 @@ def _order(layer: LayerEntries, notes: Notes) -> None:
         if kind == PAX_GLOBAL:
             continue
         path = table.path(i)
-        for above in _ancestors(path):
+        for above in above_of[table.dirs[table.dir_id(i)]]:
             if above in marks:
                 notes.add(
                     "ORDER",
@@ -73,8 +73,7 @@ def _order(layer: LayerEntries, notes: Notes) -> None:
                     touches=(b"/" + above,),
                 )
                 break
-            if above in targets:
-                there.add(above)
+            there.add(above)
         if table.flags(i) & WHITEOUT and table.basename(i) != OPAQUE:
             hidden = _hidden(table, i)
             if hidden in marks or hidden in there:
@@ -98,67 +97,47 @@ def _hidden(table: EntryTable, i: int) -> bytes:
     return directory + b"/" + name if directory else name
 
 
-def _ancestors(path: bytes) -> list[bytes]:
-    out = []
-    while b"/" in path:
-        path = path.rpartition(b"/")[0]
-        out.append(path)
+def _targets_above(
+    directory: bytes, targets: Mapping[bytes, object], known: dict[bytes, tuple[bytes, ...]]
+) -> tuple[bytes, ...]:
+    """Return which targets are a directory or stand above it, nearest first; each directory is worked out once."""
+    todo = []
+    while directory not in known:
+        todo.append(directory)
+        directory = directory.rpartition(b"/")[0]
+    found = known[directory]
+    for path in reversed(todo):
+        found = known[path] = (path, *found) if path in targets else found
+    return found
+
+
+def _first_entries(table: EntryTable, wanted: set[bytes]) -> dict[bytes, int]:
+    """Return the first entry of each wanted path that has one, in one pass over the directories they stand in."""
+    directories = {path.rpartition(b"/")[0] for path in wanted}
+    out: dict[bytes, int] = {}
+    for i in members(table.columns()[0], [path in directories for path in table.dirs]):
+        path = table.path(i)
+        if path in wanted and path not in out and table.meta(i).type != PAX_GLOBAL:
+            out[path] = i
     return out
-
-
-def _under(path: bytes, targets: dict[bytes, None]) -> bool:
-    return path in targets or any(above in targets for above in _ancestors(path))
-
-
-class Paths:
-    """Which paths a layer has entries for, found by directory."""
-
-    def __init__(self, table: EntryTable) -> None:
-        self.table = table
-
-    @cached_property
-    def _ids(self) -> dict[bytes, int]:
-        return {path: i for i, path in enumerate(self.table.dirs)}
-
-    def first(self, path: bytes) -> int | None:
-        """Return the first entry with a path, None without one."""
-        directory, _, name = path.rpartition(b"/")
-        number = self._ids.get(directory)
-        if number is None:
-            return None
-        column = self.table.columns()[0]
-        at = 0
-        while True:
-            try:
-                at = column.index(number, at)
-            except ValueError:
-                return None
-            if self.table.basename(at) == name and self.table.meta(at).type != PAX_GLOBAL:
-                return at
-            at += 1
 
 
 def _lower_links(table: EntryTable, lower: Sequence[LayerEntries], notes: Notes) -> None:
     hard = [i for i in sorted(table.links) if table.meta(i).type == HARDLINK]
     if not hard or not lower:
         return
-    own = Paths(table)
-    below = [Paths(layer.table) for layer in lower]
-    known: dict[bytes, int | None] = {}
-    for i in hard:
-        path = b"/".join(go_clean(b"/" + table.links[i]))
-        if path not in known:
-            known[path] = own.first(path)
-        first = known[path]
-        if first is not None and first < i:
+    targets = {i: b"/".join(go_clean(b"/" + table.links[i])) for i in hard}
+    marks = {path: _whiteout_of(path) for path in set(targets.values())}
+    own = _first_entries(table, {*marks, *marks.values()})
+    open_ = {path for i, path in targets.items() if own.get(path, i) >= i}
+    owners: dict[bytes, int] = {}
+    for layer in reversed(lower) if open_ else ():
+        for path in _first_entries(layer.table, open_ - owners.keys()):
+            owners[path] = layer.index
+    for i, path in targets.items():
+        if own.get(path, i) < i or path not in owners:
             continue
-        where = next((p for p in reversed(below) if p.first(path) is not None), None)
-        if where is None:
-            continue
-        layer = lower[below.index(where)].index
-        directory, _, name = path.rpartition(b"/")
-        hidden = directory + b"/.wh." + name if directory else b".wh." + name
-        mark = own.first(hidden)
+        mark = own.get(marks[path])
         effect = (
             "the layer whites it out before, so both names vanish with containerd, Docker and podman"
             if mark is not None and mark < i
@@ -166,15 +145,20 @@ def _lower_links(table: EntryTable, lower: Sequence[LayerEntries], notes: Notes)
         )
         notes.add(
             "XLINK",
-            f"a hardlink to /{text(path)}, which only layer L{layer + 1} has: {effect}",
+            f"a hardlink to /{text(path)}, which only layer L{owners[path] + 1} has: {effect}",
             i,
             ("runtime", "docker", "podman"),
         )
 
 
+def _whiteout_of(path: bytes) -> bytes:
+    directory, _, name = path.rpartition(b"/")
+    return directory + b"/.wh." + name if directory else b".wh." + name
+
+
 def _climbing_links(table: EntryTable, notes: Notes) -> None:
     """DOTDOT: a member stands behind a link of the same layer whose `..` climbs over the root."""
-    climbing = {}
+    climbing: dict[bytes, int] = {}
     for i, target in table.links.items():
         if table.meta(i).type == SYMLINK and b".." in target and not target.startswith(b"/"):
             depth = table.path(i).count(b"/")
@@ -185,17 +169,19 @@ def _climbing_links(table: EntryTable, notes: Notes) -> None:
                     break
     if not climbing:
         return
-    for number, directory in enumerate(table.dirs):
-        for path in (directory, *_ancestors(directory)):
-            if path in climbing and number in table.columns()[0]:
-                i = table.columns()[0].index(number)
-                if table.meta(climbing[path]).type == DIRECTORY or i < climbing[path]:
-                    continue
-                notes.add(
-                    "DOTDOT",
-                    f"stands behind the link /{text(path)} -> {text(table.links[climbing[path]])}, which climbs over "
-                    "the root: containerd clamps it there, Docker refuses the layer",
-                    i,
-                    ("docker",),
-                )
-                break
+    above_of: dict[bytes, tuple[bytes, ...]] = {b"": ()}
+    behind = [_targets_above(path, climbing, above_of) for path in table.dirs]
+    told: set[int] = set()
+    for i in members(table.columns()[0], [bool(links) for links in behind]):
+        number = table.dir_id(i)
+        path = next((path for path in behind[number] if climbing[path] < i), None)
+        if path is None or number in told:
+            continue
+        told.add(number)
+        notes.add(
+            "DOTDOT",
+            f"stands behind the link /{text(path)} -> {text(table.links[climbing[path]])}, which climbs over "
+            "the root: containerd clamps it there, Docker refuses the layer",
+            i,
+            ("docker",),
+        )
