@@ -55,13 +55,14 @@ Commands, options and file names are completed.
 """
 
 
-_SHARED = ("image", "platform", "blobs", "limits", "verify", "no_verify", "color", "debug")
+_SHARED = ("image", "platform", "blobs", "limits", "verify", "no_verify", "cache", "no_cache", "color", "debug")
 """Parameters that are explained once for all commands that open an archive."""
 
 
 def page() -> str:
     """Return the whole page."""
-    ctx = click.Context(cli, info_name="imagepeel")
+    # click keeps the help option that the first context asks for, so this one asks as the program does.
+    ctx = click.Context(cli, info_name="imagepeel", **cli.context_settings)
     parts = [_INTRO.replace("VARIABLE", COMPLETE_VARIABLE)]
     parts.append("| command | what it does |\n|---|---|")
     parts[-1] += "".join(f"\n| [`{name}`](#imagepeel-{name}) | {short} |" for name, (_, short) in COMMANDS.items())
@@ -70,6 +71,9 @@ def page() -> str:
     parts.append("\n".join(_table([param for param in shared.params if param.name in _SHARED])))
     for command in _commands(ctx):
         parts.append("\n".join(_section(command, ctx)))
+        if isinstance(command, click.Group):
+            inner = click.Context(command, info_name=command.name, parent=ctx)
+            parts.extend("\n".join(_section(one, inner, "####")) for one in command.commands.values())
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
@@ -81,11 +85,11 @@ def _commands(ctx: click.Context) -> Iterator[click.Command]:
         yield command
 
 
-def _section(command: click.Command, parent: click.Context) -> Iterator[str]:
+def _section(command: click.Command, parent: click.Context, level: str = "###") -> Iterator[str]:
     ctx = click.Context(command, info_name=command.name, parent=parent)
-    yield f"### imagepeel {command.name}"
+    yield f"{level} {ctx.command_path}"
     yield ""
-    yield f"    imagepeel {command.name} {' '.join(command.collect_usage_pieces(ctx))}"
+    yield f"    {ctx.command_path} {' '.join(command.collect_usage_pieces(ctx))}"
     yield ""
     yield inspect.cleandoc(command.help or "")
     examples = [line.strip() for line in (command.epilog or "").splitlines() if line.strip().startswith("imagepeel")]

@@ -22,7 +22,7 @@ def test_the_command_page_is_fresh() -> None:
 
 def test_every_command_and_option_is_on_the_page() -> None:
     text = (REFERENCE / "cli.md").read_text(encoding="utf-8")
-    ctx = click.Context(cli)
+    ctx = click.Context(cli, **cli.context_settings)
     for name in COMMANDS:
         assert f"\n### imagepeel {name}\n" in text
         command = cli.get_command(ctx, name)
@@ -34,7 +34,7 @@ def test_every_command_and_option_is_on_the_page() -> None:
 
 
 def test_examples_name_options_that_exist() -> None:
-    ctx = click.Context(cli)
+    ctx = click.Context(cli, **cli.context_settings)
     for name in COMMANDS:
         command = cli.get_command(ctx, name)
         assert command is not None

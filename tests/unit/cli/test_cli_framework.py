@@ -74,7 +74,7 @@ def test_each_command_has_a_module_a_short_help_and_a_help_page(run_cli: Run) ->
         result = run_cli(name, "--help")
         assert result.exit_code == 0
         assert result.stdout.startswith("Usage: ")
-        assert "--json" in result.stdout or name in ("cat", "schema")
+        assert "--json" in result.stdout or name in ("cat", "schema", "cache")
 
 
 def test_the_module_runs_as_a_program() -> None:
@@ -91,7 +91,12 @@ def test_without_a_command_the_help_is_shown(run_cli: Run) -> None:
 
 @pytest.mark.parametrize("word", ["-h", "--help"])
 def test_help_has_two_spellings(run_cli: Run, word: str) -> None:
-    assert "Commands:" in run_cli(word).stdout
+    assert "The story:\n  explain" in run_cli(word).stdout
+
+
+def test_help_lists_each_command_once(run_cli: Run) -> None:
+    listed = [line.split()[0] for line in run_cli("--help").stdout.splitlines() if line.startswith("  ")]
+    assert sorted(name for name in listed if name in COMMANDS) == sorted(COMMANDS)
 
 
 def test_a_misspelt_command_gets_a_suggestion(run_cli: Run) -> None:

@@ -74,7 +74,8 @@ def test_every_command_with_json_has_a_schema(run_cli: Run) -> None:
     listed = run_cli("schema").stdout.split()
     assert listed == list(TYPES)
     for name in COMMANDS:
-        takes_json = "--json " in run_cli(name, "--help").stdout
+        words = ("cache", "info") if name == "cache" else (name,)
+        takes_json = "--json " in run_cli(*words, "--help").stdout
         assert takes_json == (name in listed), name
 
 
