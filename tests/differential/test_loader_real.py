@@ -96,6 +96,58 @@ def test_every_program_of_this_machine() -> None:
     assert count >= 100
 
 
+def in_tree(root: Path, *arguments: str) -> str:
+    """Standard output of the tree's own loader, run in a chroot."""
+    command = [str(GLIBC_LOADER), *arguments]
+    return subprocess.run(
+        command, preexec_fn=lambda: os.chroot(root), capture_output=True, text=True, errors="replace", env={}
+    ).stdout
+
+
+@pytest.mark.slow
+@pytest.mark.root
+@pytest.mark.parametrize("release", ["bullseye", "trixie"])
+def test_every_program_of_another_debian(tmp_path: Path, release: str) -> None:
+    """glibc 2.31 and 2.41: an unpacked system whose own loader lists what it would load."""
+    _need_root()
+    if shutil.which("mmdebstrap") is None or shutil.which("ldconfig") is None:
+        pytest.skip("needs mmdebstrap and ldconfig")
+    root = tmp_path / release
+    made = subprocess.run(
+        ["mmdebstrap", "--variant=extract", "--include=libc-bin,bash,coreutils,util-linux,curl", release, str(root)],
+        capture_output=True,
+        text=True,
+    )
+    if made.returncode:
+        pytest.skip(f"no Debian mirror in reach: {made.stderr.strip().splitlines()[-1:]}")
+    subprocess.run(["ldconfig", "-r", str(root)], check=True)
+    rootfs = DirRootfs(root)
+    hwcaps = tuple(re.findall(r"^  (x86-64-v\d) \(supported", in_tree(root, "--help"), re.MULTILINE))
+    compared = 0
+    for folder in ("usr/bin", "usr/sbin", "bin", "sbin"):
+        for path in sorted((root / folder).iterdir()):
+            if path.is_symlink() or not path.is_file() or path.open("rb").read(4) != b"\x7fELF":
+                continue
+            inside = f"/{folder}/{path.name}"
+            predicted = closure(rootfs, inside, env={}, hwcaps=hwcaps)  # type: ignore[arg-type]
+            if predicted.family != "glibc":
+                continue
+            shown = in_tree(root, "--list", inside)
+            missing = re.findall(r"^\t(\S+) => not found", shown, re.MULTILINE)
+            found = [
+                path
+                for path in re.findall(r"^\t(?:\S+ => )?(/\S+) \(0x", shown, re.MULTILINE)
+                if path != str(GLIBC_LOADER)
+            ]
+            ours = [item.path for item in predicted.libraries if item.path and item.source != "the loader itself"]
+            if missing:
+                assert predicted.failure is not None and predicted.failure.about == missing[0], inside
+            else:
+                assert (ours, predicted.outcome) == (found, "ok"), inside
+            compared += 1
+    assert compared >= 100
+
+
 class Lib(msgspec.Struct, frozen=True, kw_only=True):
     """A library `path` whose `who()` names itself; `code` is added C, `flags` are for the linker."""
 
