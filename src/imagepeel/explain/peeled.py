@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from imagepeel.evidence import Evidence, Location, Receipt, text
+from imagepeel.evidence import Evidence, Location, Receipt, raw, text
 from imagepeel.explain.document import (
     Block,
     Column,
@@ -22,7 +22,8 @@ from imagepeel.explain.document import (
 )
 from imagepeel.explain.receipts import Stream
 from imagepeel.explain.teller import Teller
-from imagepeel.explain.words import exact, joined, number, plural, size
+from imagepeel.explain.words import exact, joined, noun, number, plural, size
+from imagepeel.rootfs.compare import Facts, compare
 from imagepeel.rootfs.fold import Lost
 
 ID = "rootfs"
@@ -273,40 +274,66 @@ def _lost_row(teller: Teller, item: Lost) -> Row:
 
 # ---- other views ------------------------------------------------------------------------------------------
 
+_ENGINES = {
+    "runtime": "containerd",
+    "spec": "the words of the specification",
+    "sequential": "engines without overlayfs",
+    "docker": "Docker",
+    "podman": "podman",
+}
+_FACTS = {"file": "a file", "dir": "a directory", "symlink": "a link", "ghost": "a name that cannot be opened"}
+
 
 def _views(teller: Teller, blocks: list[Block]) -> None:
-    """Where the specification's words give another tree than the runtime: rare, and always a surprise."""
+    """Where engines see another tree than containerd does: rare, and always a surprise."""
     if teller.totals[2] > _COMPARED or teller.rootfs.refusal is not None:
         return
-    spec = teller.image.view("spec")
-    if spec.refusal is not None:
+    found = compare(teller.image)
+    command = code(f"imagepeel views {teller.receipts.file}")
+    for view, refusal in found.refusals.items():
+        layer = teller.image.layers[refusal.layer]
+        place = Location(
+            layer=refusal.layer, entry=refusal.entry, layer_offset=refusal.offset, path=refusal.path or None
+        )
         blocks.append(
             claim(
-                "By the words of the specification this image cannot be unpacked: ", Span(spec.refusal.reason),
-                ". containerd does it all the same.",
-                by=proof(
-                    Location(layer=spec.refusal.layer, entry=spec.refusal.entry, layer_offset=spec.refusal.offset),
-                    teller.receipts.layer_listing(teller.image.layers[spec.refusal.layer]),
-                ),
-                level="warn",
+                Span("Not everybody unpacks this: ", "warn"), "umoci" if view == "spec" else _ENGINES[view],
+                " refuses at ", value(layer.label), ": ", Span(refusal.reason), ".", by=proof(place, teller.receipts.layer_listing(layer)), level="warn",
             )
         )  # fmt: skip
+    if not found.total:
         return
-    runtime = {name for name, node in teller.rootfs.walk() if node.kind != "ghost"}
-    other = {name for name, _ in spec.walk()}
-    if runtime == other:
-        return
-    more, less = sorted(runtime - other), sorted(other - runtime)
-    example = (more or less)[0]
-    side = "only the runtime has" if more else "only the specification has"
-    place = teller.rootfs.location(example) if more else spec.location(example)
-    layer = teller.image.layers[place.layer or 0]
+    first = found.differences[0]
+    shown: dict[str, list[str]] = {}
+    alike = len({facts.kind if facts is not None else "" for facts in first.shown.values()}) == 1
+    for view, facts in first.shown.items():
+        shown.setdefault(_seen(facts, alike), []).append(_ENGINES[view])
+    told = "; ".join(
+        f"{joined(engines)} {noun(len(engines), 'shows', 'show')} {what}" for what, engines in shown.items()
+    )
+    reason = next((note_ for note_ in found.notes if note_.code in first.codes[:1]), None)
+    where = reason.where if reason is not None else teller.rootfs.location(raw(first.path))
+    layer = teller.image.layers[where.layer or 0]
+    receipt = (
+        teller.receipts.entry_line(layer, where.entry)
+        if where.entry is not None and where.entry < len(layer.table)
+        else teller.receipts.layer_listing(layer)
+    )
     blocks.append(
         claim(
-            Span("Two truths: ", "warn"),
-            "the specification's words give a tree with other paths than overlayfs does (",
-            value(plural(len(more) + len(less), "path")), "). For example ", side, " ", path(text(example)), ". ",
-            "All of them: ", code(f"imagepeel views {teller.receipts.file}"), ".",
-            by=proof(place, teller.receipts.layer_listing(layer)), level="warn",
+            Span("More than one truth: ", "warn"), value(plural(found.total, "path")),
+            f" {noun(found.total, 'differs', 'differ')} from engine to engine. ", path(first.path), ": ", Span(told), ". ",
+            *(("Why: ", Span(reason.message), ". ") if reason is not None else ()), "All of them: ", command, ".",
+            by=proof(where, receipt), level="warn",
         )
     )  # fmt: skip
+
+
+def _seen(facts: Facts | None, alike: bool) -> str:
+    """What an engine shows, with owner and mode where the kind is the same for `alike` engines."""
+    if facts is None:
+        return "nothing"
+    if facts.kind == "symlink":
+        return f"a link to {facts.target}"
+    what = _FACTS.get(facts.kind, f"a {facts.kind}")
+    return f"{what} of {facts.uid}:{facts.gid} with mode {facts.mode:04o}" if alike else what
