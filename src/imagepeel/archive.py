@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from imagepeel.evidence import Anomaly
     from imagepeel.image import Image
+    from imagepeel.layers.index_cache import IndexCache
     from imagepeel.layers.scan import LayerScan
     from imagepeel.store.detect import Rule
     from imagepeel.store.records import ImageRecord
@@ -34,8 +35,11 @@ class Archive:
         limits: Limits,
         verify: bool,
         progress: Callable[[int], None] | None,
+        cache: IndexCache | None = None,
     ) -> None:
         self.container = container
+        self.cache = cache
+        """Where scans of layers are kept between runs, None for nowhere."""
         self.limits = limits
         self.verify = verify
         self.progress = progress
@@ -66,6 +70,8 @@ class Archive:
 
     def close(self) -> None:
         """Close the file; images of this archive can no longer read bytes they have not read yet."""
+        if self.cache is not None:
+            self.cache.save()
         self.container.close()
 
     @property
@@ -123,12 +129,14 @@ def open(
     verify: bool = True,
     blobs: str | os.PathLike[str] | None = None,
     progress: Callable[[int], None] | None = None,
+    cache: bool | str | os.PathLike[str] | IndexCache = False,
 ) -> Archive:
     """Open an image archive.
 
     Arguments: `what` is a path (tar, compressed tar, or directory), "-" for standard input, or a source of bytes;
     `limits` bound what hostile input may cost; `verify=False` skips hashing for a quick look; `blobs` is a
-    directory of shared blobs for layouts without their own; `progress` is called with counts of bytes read.
+    directory of shared blobs for layouts without their own; `progress` is called with counts of bytes read;
+    `cache` keeps what a scan found for the next run: True in `$XDG_CACHE_HOME/imagepeel`, or a directory of your own.
     NotFound when there is no such file, NotAnImage or Unsupported when it is something else, Malformed when it is
     damaged beyond reading, LimitExceeded on bombs.
     """
@@ -136,4 +144,15 @@ def open(
     if isinstance(what, str) and what == "-":
         source = spool_stdin(limits, progress=progress)
     container = open_container(source, limits, blobs=blobs)
-    return Archive(container, limits=limits, verify=verify, progress=progress)
+    return Archive(container, limits=limits, verify=verify, progress=progress, cache=_cache(cache))
+
+
+def _cache(wanted: bool | str | os.PathLike[str] | IndexCache) -> IndexCache | None:
+    if wanted is False:
+        return None
+    from imagepeel.layers.index_cache import IndexCache
+    from imagepeel.store.cache_dir import CacheDir
+
+    if isinstance(wanted, IndexCache):
+        return wanted
+    return IndexCache(CacheDir(None if wanted is True else wanted))

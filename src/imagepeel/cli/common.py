@@ -1,7 +1,7 @@
 """The options that commands share, as decorators; their values land in the `Settings` of the call.
 
 @click.command()
-@common.archive          # ARCHIVE --image --platform --blobs --limits --no-verify --color --debug
+@common.archive          # ARCHIVE --image --platform --blobs --limits --no-verify --no-cache --color --debug
 @common.view             # --view
 @common.json             # --json
 @common.settings
@@ -84,9 +84,18 @@ opening: Callable[[Any], Any] = _stack(
     _option(
         "verify", "--no-verify", "verify", is_flag=True, flag_value=False, default=True, help="Do not compute digests."
     ),
+    _option(
+        "cache",
+        "--no-cache",
+        "cache",
+        is_flag=True,
+        flag_value=False,
+        default=True,
+        help="Neither use nor keep an index of large layers in the user's cache directory.",
+    ),
     output,
 )
-"""--image, --platform, --blobs, --limits, --no-verify and `output`: for commands with several archives."""
+"""--image, --platform, --blobs, --limits, --no-verify, --no-cache and `output`: for commands with several archives."""
 
 archive: Callable[[Any], Any] = _stack(
     click.argument(

@@ -85,9 +85,4 @@ def layers_result(image: Image) -> LayersResult:
 
 def _counts(image: Image) -> dict[int, LayerCounts]:
     """Return what each layer adds, changes and removes; {} where a runtime refuses the image, as it has no rootfs."""
-    from imagepeel.rootfs.provenance import has_uppers, layer_counts
-
-    rootfs = image.rootfs
-    if not has_uppers(rootfs):
-        return {}
-    return {count.layer: count for count in layer_counts(rootfs)}
+    return {count.layer: count for count in image.layer_counts()}

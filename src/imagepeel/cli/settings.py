@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from imagepeel.cli.progress import Progress
     from imagepeel.evidence import Anomaly
     from imagepeel.image import Image
+    from imagepeel.layers.index_cache import IndexCache
     from imagepeel.layers.layer import Layer
     from imagepeel.rootfs.view import Rootfs
     from imagepeel.store.records import ImageRecord
@@ -44,6 +45,8 @@ class Settings:
         self.blobs: str | None = None
         self.debug = False
         self.limits = "default"
+        self.cache = True
+        self._cache: IndexCache | None = None
         self._progress: Progress | None = None
         self._said: dict[str, None] = {}
 
@@ -95,10 +98,12 @@ class Settings:
         """Open the archive of this call (or another one) with progress on stderr after a second."""
         from imagepeel.archive import open as open_archive
         from imagepeel.cli.progress import Progress
+        from imagepeel.layers.index_cache import IndexCache
         from imagepeel.limits import DEFAULT, Limits
 
         if archive is not None:
             self.archive = archive
+        self._cache = IndexCache() if self.cache else None
         shown = "standard input" if self.archive == "-" else self.archive
         with Progress(f"reading {shown}", colour=self.colour(sys.stderr)) as progress:
             self._progress = progress
@@ -108,6 +113,7 @@ class Settings:
                 verify=self.verify,
                 blobs=self.blobs,
                 progress=progress.add,
+                cache=self._cache if self._cache is not None else False,
             )
             with opened:
                 yield opened
@@ -179,6 +185,8 @@ class Settings:
     def _end(self, wrong: list[str], layers: Sequence[Layer]) -> None:
         self.quiet()
         sys.stdout.flush()
+        if self._cache is not None and self._cache.folder.suspicious:
+            self.warn(f"the cache is ignored: {self._cache.problem}")
         damaged = [(layer, layer.error) for layer in layers if layer.error is not None]
         errors = {error.message for _, error in damaged}
         self._write_warnings([message for message in self._said if message.partition(" (layer ")[0] not in errors])

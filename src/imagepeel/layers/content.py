@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from imagepeel.errors import Malformed
 from imagepeel.evidence import Location
@@ -13,8 +14,17 @@ from imagepeel.limits import Limits
 from imagepeel.store.codec import Checkpoint, CodecError, decompress_to_spool, make_decoder
 from imagepeel.store.source import CHUNK, Source
 
+if TYPE_CHECKING:
+    from imagepeel.layers.index_cache import Heads
+
 _NEAR = 1024 * 1024
 """Going on with the decoder in hand beats an access point when the wanted byte is at most this far ahead."""
+
+SPACING = 4 * 1024 * 1024
+"""Least distance of access points in bytes of content: a read inflates half of it on average."""
+
+_MOST_POINTS = 64
+"""Access points of one layer that reads add, 41 to 63 KiB each."""
 
 _PATIENCE = 2
 """Restarts from the beginning of a stream before its content is kept on disk."""
@@ -28,9 +38,21 @@ class LayerContent:
     gzip resumes at an access point of the first pass, zstd at a frame.  Where neither exists (one zstd frame, xz,
     bzip2) the stream is read from its start, and when that has happened `_PATIENCE` times the content is kept in
     an unnamed temporary file.  Reads at ascending offsets share one decoder, so sort batches by offset.
+
+    A layer whose scan came from the index cache has no access points inside a gzip member; the first read through it
+    makes them.  `heads` are small reads of earlier runs, and take those of this one.
     """
 
-    def __init__(self, source: Source, compression: str, access: tuple[Checkpoint, ...], limits: Limits, layer: int):
+    def __init__(
+        self,
+        source: Source,
+        compression: str,
+        access: tuple[Checkpoint, ...],
+        limits: Limits,
+        layer: int,
+        heads: Heads | None = None,
+    ) -> None:
+        self._heads = heads
         self._source = source
         self._kind = compression
         self._access = [_START, *access]
@@ -39,6 +61,7 @@ class LayerContent:
         self._layer = layer
         self._lock = threading.Lock()
         self._restarts = 0
+        self._spacing = SPACING
         self._spilled: Source | None = None
         self._stream: Iterator[bytes] | None = None
         self._piece = b""
@@ -48,6 +71,15 @@ class LayerContent:
         """Return `count` bytes of content from `offset`, fewer only at its end.  Malformed on a damaged stream."""
         if self._kind == "none":
             return self._source.pread(offset, count) if count > 0 else b""
+        if self._heads is None or count <= 0:
+            return self._read(offset, count)
+        data = self._heads.get(offset, count)
+        if data is None:
+            data = self._read(offset, count)
+            self._heads.put(offset, data)
+        return data
+
+    def _read(self, offset: int, count: int) -> bytes:
         parts: list[bytes] = []
         with self._lock:
             if self._spilled is not None:
@@ -103,6 +135,20 @@ class LayerContent:
         decoder = make_decoder(self._kind, self._limits, point)
         for chunk in self._source.chunks(point.stored, step=CHUNK // 4):
             yield from decoder.feed(chunk)
+            if decoder.content - self._offsets[-1] >= self._spacing:
+                self._mark(decoder.checkpoint())
+
+    def _mark(self, point: Checkpoint | None) -> None:
+        """Remember a place to start from; with too many of them, every other one goes and the spacing doubles."""
+        if point is None:
+            return
+        if len(self._access) > _MOST_POINTS:
+            del self._access[1::2]
+            self._offsets = [known.content for known in self._access]
+            self._spacing *= 2
+        if point.content - self._offsets[-1] >= self._spacing:
+            self._access.append(point)
+            self._offsets.append(point.content)
 
 
 class EntryFile:

@@ -17,6 +17,7 @@ from imagepeel.store.records import LayerRecord
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from imagepeel.layers.index_cache import Heads
     from imagepeel.limits import Limits
     from imagepeel.oci.config import HistoryStep
 
@@ -57,6 +58,7 @@ class Layer:
         self._trigger = scan
         self._scan: LayerScan | None = None
         self._content: LayerContent | None = None
+        self._heads: Heads | None = None
 
     def __repr__(self) -> str:
         if self._scan is None:
@@ -75,7 +77,7 @@ class Layer:
 
     def __getstate__(self) -> dict[str, Any]:
         # A decoder in the middle of a stream cannot be copied; it is made again on the next read.
-        return {**self.__dict__, "_content": None}
+        return {**self.__dict__, "_content": None, "_heads": None}
 
     @property
     def label(self) -> str:
@@ -99,9 +101,10 @@ class Layer:
             self._trigger()
         return self._scan
 
-    def attach(self, scan: LayerScan) -> None:
-        """Give the layer the result of its scan."""
+    def attach(self, scan: LayerScan, heads: Heads | None = None) -> None:
+        """Give the layer the result of its scan, and the small reads of earlier runs where they are kept."""
         self._scan = scan
+        self._heads = heads
         self._content = None
 
     @property
@@ -238,7 +241,9 @@ class Layer:
                 "save or copy the image again with all its layers",
             )
         if self._content is None:
-            self._content = LayerContent(self.record.source(), scan.compression, scan.access, self._limits, self.index)
+            self._content = LayerContent(
+                self.record.source(), scan.compression, scan.access, self._limits, self.index, self._heads
+            )
         return self._content
 
     def open(self, entry: Entry | int) -> EntryFile:

@@ -38,6 +38,20 @@ class FindEntry(ListingEntry, frozen=True, kw_only=True, omit_defaults=True, tag
 FindLine = FindHeader | FindEntry
 
 
+class CacheResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Result of `imagepeel cache info`: numbers of files and their bytes; `problem` says why it is not used."""
+
+    path: str
+    size: int
+    most: int
+    files: int
+    index: int
+    stamp: int
+    heads: int
+    facts: int
+    problem: str
+
+
 class DuLayer(msgspec.Struct, frozen=True, kw_only=True):
     """Where the bytes of one layer are.
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from itertools import pairwise
 
 from imagepeel.formats.tar.header import CHAR, DIRECTORY, HARDLINK, SYMLINK
 from imagepeel.formats.tar.table import ESCAPES, WHITEOUT, Entry, EntryTable
@@ -20,6 +21,10 @@ from imagepeel.rootfs.inode import NAME_MAX, PATH_MAX, Errno, Inode, Tree
 
 _MOST_IMPLIED = 250_000
 """Directories that no entry describes: real layers have some ten thousand, hostile names make millions."""
+
+
+_SPECIAL = bytes(2 if flag & ESCAPES else 1 if flag & WHITEOUT else 0 for flag in range(256))
+"""Maps flags to what stands out: 1 a whiteout, 2 a name that leaves the root."""
 
 
 class Groups:
@@ -56,6 +61,16 @@ class Groups:
         out: list[int] = []
         for r in range(self._first[directory], self._first[directory + 1]):
             out.extend(range(self._run_start[r], self._run_end[r]))
+        return out
+
+    def names_in(self, directory: int) -> list[bytes]:
+        """Return the names of these entries, in the same order."""
+        ends, names = self.table._name_end, self.names
+        out: list[bytes] = []
+        for r in range(self._first[directory], self._first[directory + 1]):
+            start, stop = self._run_start[r], self._run_end[r]
+            bounds = [ends[start - 1] if start else 0, *ends[start:stop]]
+            out += [names[begin:end] for begin, end in pairwise(bounds)]
         return out
 
     def name(self, i: int) -> bytes:
@@ -212,8 +227,9 @@ class LazyDir(Inode):
         out: dict[bytes, Inode] = {}
         directory = lazy.dir_ids.get(self.path)
         flags, metas, is_dir = table._flags, table._meta, lazy.is_dir
-        for i in groups.indexes(directory) if directory is not None else ():
-            name = groups.name(i)
+        indexes = groups.indexes(directory) if directory is not None else []
+        names = groups.names_in(directory) if directory is not None else []
+        for i, name in zip(indexes, names, strict=True):
             if flags[i] & WHITEOUT:
                 if name != OPAQUE:
                     out[name[4:]] = Inode("char", 0, device=(0, 0), layer=lazy.index, entry=i)
@@ -245,25 +261,26 @@ def _regular(lazy: LazyLayer) -> bool:
         return False
     if any(m.type == CHAR and (m.major >= 1 << 32 or m.minor >= 1 << 32) for m in table.metas):
         return False
-    is_dir = [kind == DIRECTORY for kind in types]
+    is_dir = lazy.is_dir
+    special = flags.translate(_SPECIAL)
+    if special.count(2):
+        return False
     described: set[bytes] = {b""}
+    described.update(table.path(i) for i, meta in enumerate(metas) if is_dir[meta] and not special[i])
+    whiteouts = special.count(1) > 0
     for directory, path in enumerate(table.dirs):
         if len(path) >= PATH_MAX - NAME_MAX - 2:
             return False
-        indexes = groups.indexes(directory)
-        names = [groups.name(i) for i in indexes]
+        names = groups.names_in(directory)
         unique = set(names)
         if len(unique) != len(names) or b"" in unique:
             return False
         if names and max(map(len, names)) > NAME_MAX:
             return False
-        for i, name in zip(indexes, names, strict=True):
-            flag = flags[i]
-            if flag & (WHITEOUT | ESCAPES):
-                if flag & ESCAPES or not _whiteout(lazy, path, name, unique):
+        if whiteouts:
+            for i, name in zip(groups.indexes(directory), names, strict=True):
+                if special[i] and not _whiteout(lazy, path, name, unique):
                     return False
-            elif is_dir[metas[i]]:
-                described.add(path + b"/" + name if path else name)
     return _parents(lazy, described) and _links(lazy)
 
 

@@ -40,6 +40,10 @@ class Source(ABC):
     def pread(self, offset: int, count: int) -> bytes:
         """Return `count` bytes from `offset`; fewer only at the end.  Malformed if the file shrank meanwhile."""
 
+    def stamp(self) -> str | None:
+        """Return what changes whenever the bytes may have: of a file, its identity, size and times.  None: unknown."""
+        return None
+
     def close(self) -> None:  # noqa: B027 - most sources own nothing
         """Release what the source holds; reading afterwards is an error."""
 
@@ -114,6 +118,13 @@ class FileSource(Source):
             data = b"".join(parts)
         return data
 
+    def stamp(self) -> str | None:
+        info = os.fstat(self._fd)
+        if info.st_nlink == 0:
+            return None  # a temporary file of this process
+        # The change time cannot be set by touch or cp -p, so a file with a forged modification time is not mistaken.
+        return f"{info.st_dev}:{info.st_ino}:{info.st_size}:{info.st_mtime_ns}:{info.st_ctime_ns}"
+
     def close(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
@@ -129,6 +140,10 @@ class Window(Source):
         self.name = name
         self.size = max(0, min(size, base.size - offset))
         self.origin = None if base.origin is None else base.origin + offset
+
+    def stamp(self) -> str | None:
+        base = self._base.stamp()
+        return None if base is None else f"{base}:{self._offset}+{self.size}"
 
     def pread(self, offset: int, count: int) -> bytes:
         count = min(count, self.size - offset)

@@ -1,0 +1,320 @@
+"""Scans of layers kept between runs, so that a second look at a large archive inflates and hashes nothing.
+
+An index is found by the digest of the stored bytes.  Which digest an archive's bytes have is believed only for a file
+that is the same as when it was hashed (device, inode, size, modification and change time); any other file is hashed
+again before an index of a layer is used.  `docs/explanation/cache.md` tells what is trusted and why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from imagepeel.layers.index_codec import VERSION, BadIndex, decode, encode
+from imagepeel.layers.scan import HASHES, LayerScan
+from imagepeel.limits import KiB, Limits, MiB
+from imagepeel.store.cache_dir import CacheDir
+from imagepeel.store.codec import sniff_compression
+from imagepeel.store.records import LayerRecord
+from imagepeel.store.source import Source
+
+LEAST = 4 * MiB
+"""Stored bytes of a layer below which reading it again costs less than a file in the cache is worth."""
+HEADS = 4 * MiB
+"""Bytes of small reads that are kept for all layers of an archive together."""
+_SMALL = 256 * KiB
+"""Reads of this size and more copy whole files out; the next run has other ones in mind."""
+_RACY = 2_000_000_000
+"""Nanoseconds for which a file must have been left alone: changes within one tick of its clock show no difference."""
+_DIGEST = re.compile(r"sha(256|384|512):[0-9a-f]{64,128}")
+_MAGIC = b"imagepeel-heads\n"
+_FACTS = b"imagepeel-facts\n"
+T = TypeVar("T")
+
+
+class _Stamp(msgspec.Struct, frozen=True, kw_only=True):
+    stamp: str
+    digest: str
+    size: int
+
+
+class Heads:
+    """Small pieces of one layer's content, by offset: what earlier reads asked for.
+
+    Pieces never overlap or touch.  `budget` holds the bytes that may still be added, shared by all layers.
+    """
+
+    def __init__(self, budget: list[int], pieces: list[tuple[int, bytes]] | None = None) -> None:
+        self._lock = threading.Lock()
+        self._budget = budget
+        self._starts = [at for at, _ in pieces or ()]
+        self._data = [data for _, data in pieces or ()]
+        self.changed = False
+
+    def get(self, offset: int, count: int) -> bytes | None:
+        """Return the bytes when all of them are here."""
+        with self._lock:
+            index = bisect_right(self._starts, offset) - 1
+            if index < 0:
+                return None
+            begin, data = self._starts[index], self._data[index]
+            if offset + count > begin + len(data):
+                return None
+            return data[offset - begin : offset - begin + count]
+
+    def put(self, offset: int, data: bytes) -> None:
+        """Keep a small piece while the budget lasts; what it overlaps or touches becomes one piece with it."""
+        if not data or len(data) >= _SMALL:
+            return
+        with self._lock:
+            end = offset + len(data)
+            first = bisect_right(self._starts, offset) - 1
+            if first < 0 or self._starts[first] + len(self._data[first]) < offset:
+                first += 1
+            last = first
+            while last < len(self._starts) and self._starts[last] <= end:
+                last += 1
+            joined = bytearray(data)
+            begin = offset
+            held = sum(map(len, self._data[first:last]))
+            if first < last:
+                if self._starts[first] < offset:
+                    joined[:0] = self._data[first][: offset - self._starts[first]]
+                    begin = self._starts[first]
+                tail_at, tail = self._starts[last - 1], self._data[last - 1]
+                if tail_at + len(tail) > end:
+                    joined += tail[end - tail_at :]
+            if len(joined) - held > self._budget[0]:
+                return
+            self._budget[0] -= len(joined) - held
+            self._starts[first:last] = [begin]
+            self._data[first:last] = [bytes(joined)]
+            self.changed = True
+
+    def pieces(self) -> list[tuple[int, bytes]]:
+        """Return all pieces, ascending."""
+        with self._lock:
+            return list(zip(self._starts, self._data, strict=True))
+
+
+class IndexCache:
+    """The scans and the small reads of earlier runs.
+
+    `least` are the stored bytes of the smallest layer that is kept.  `problem` says why the cache is not used, "" when
+    it is.  Every failure to read or write it means only that a layer is scanned.
+    """
+
+    def __init__(self, folder: CacheDir | None = None, *, least: int = LEAST) -> None:
+        self.folder = folder or CacheDir()
+        self.least = least
+        self._budget = [HEADS]
+        self._heads: dict[str, tuple[Heads, int]] = {}
+
+    @property
+    def problem(self) -> str:
+        return self.folder.problem
+
+    def find(
+        self,
+        record: LayerRecord,
+        source: Source,
+        limits: Limits,
+        *,
+        digests: bool = False,
+        verify: bool = True,
+        progress: Callable[[int], None] | None = None,
+    ) -> LayerScan | None:
+        """Return the scan of these stored bytes, None when it has to be made.
+
+        `digests` asks for one with the SHA-256 of every file.  Bytes whose file is not known to be unchanged are
+        hashed (not inflated) before an index is believed; without `verify` they are not read, and nothing is found.
+        """
+        if source.size < self.least:
+            return None
+        stamp = source.stamp()
+        if stamp is not None:
+            known = self._stamped(stamp, source.size)
+            if known is not None:
+                scan = self._load(known, source.size, record, limits, digests)
+                if scan is not None:
+                    if progress is not None:
+                        progress(source.size)
+                    return scan
+        if not verify:
+            return None
+        for digest in self._candidates(record, source):
+            scan = self._load(digest, source.size, record, limits, digests)
+            if scan is None:
+                continue
+            if _digest_of(source, digest.partition(":")[0]) != digest:
+                return None
+            if progress is not None:
+                progress(source.size)
+            self._remember(stamp, scan)
+            return scan
+        return None
+
+    def keep(self, source: Source, stamp: str | None, scan: LayerScan, limits: Limits) -> None:
+        """Store a scan that was just made under `limits`; `stamp` is that of the source before it was read."""
+        if source.size < self.least or scan.blob_digest is None or scan.blob_size != source.size:
+            return
+        try:
+            data = encode(scan, limits)
+        except ValueError:
+            return
+        if self.folder.write(_name(scan.blob_digest, "index"), data) and stamp == source.stamp():
+            self._remember(stamp, scan)
+
+    def heads(self, scan: LayerScan) -> Heads | None:
+        """Return the small reads of a layer, to be filled; None for one that is not kept."""
+        digest = scan.blob_digest
+        if digest is None or scan.error is not None or scan.blob_size < self.least or scan.compression == "none":
+            return None
+        known = self._heads.get(digest)
+        if known is None:
+            pieces = self._load_heads(digest, scan.content_size)
+            self._budget[0] -= sum(len(data) for _, data in pieces)
+            known = self._heads[digest] = (Heads(self._budget, pieces), scan.content_size)
+        return known[0]
+
+    def recall(self, what: str, scans: Sequence[LayerScan], kind: type[T]) -> T | None:
+        """Return what `remember` stored about exactly this stack of layers, None when there is nothing of that type."""
+        name = _stack_name(what, scans)
+        data = self.folder.read(name) if name else None
+        if data is None:
+            return None
+        body = data[len(_FACTS) + 32 :]
+        try:
+            if not data.startswith(_FACTS) or hashlib.sha256(body).digest() != data[len(_FACTS) : len(_FACTS) + 32]:
+                raise ValueError("the checksum is wrong")
+            return msgspec.msgpack.decode(body, type=kind)
+        except (msgspec.MsgspecError, ValueError):
+            self.folder.remove(name)
+            return None
+
+    def remember(self, what: str, scans: Sequence[LayerScan], value: object) -> None:
+        """Store a value of plain fields that follows from these layers alone."""
+        name = _stack_name(what, scans)
+        if name and any(scan.blob_size >= self.least for scan in scans):
+            body = msgspec.msgpack.encode(value)
+            self.folder.write(name, _FACTS + hashlib.sha256(body).digest() + body)
+
+    def save(self) -> None:
+        """Store the small reads of this run."""
+        for digest, (heads, _) in self._heads.items():
+            if heads.changed:
+                body = msgspec.msgpack.encode(heads.pieces())
+                self.folder.write(_name(digest, "heads"), _MAGIC + hashlib.sha256(body).digest() + body)
+                heads.changed = False
+
+    # ---- inside -------------------------------------------------------------------------------------------
+
+    def _stamped(self, stamp: str, size: int) -> str | None:
+        data = self.folder.read(_stamp_name(stamp))
+        if data is None:
+            return None
+        try:
+            known = msgspec.json.decode(data, type=_Stamp)
+        except (msgspec.MsgspecError, ValueError):
+            self.folder.remove(_stamp_name(stamp))
+            return None
+        return known.digest if known.stamp == stamp and known.size == size else None
+
+    def _remember(self, stamp: str | None, scan: LayerScan) -> None:
+        if stamp is None or scan.blob_digest is None:
+            return
+        times = stamp.split(":")[3:5]
+        now = time.time_ns()
+        if len(times) < 2 or any(now - int(moment) < _RACY for moment in times):
+            return
+        value = _Stamp(stamp=stamp, digest=scan.blob_digest, size=scan.blob_size)
+        self.folder.write(_stamp_name(stamp), msgspec.json.encode(value))
+
+    def _candidates(self, record: LayerRecord, source: Source) -> list[str]:
+        names: list[str | None] = [record.digest, record.name_digest]
+        if record.diff_id is not None and sniff_compression(source.pread(0, 16)) == "none":
+            names.append(record.diff_id)
+        return list(dict.fromkeys(name for name in names if name is not None and _DIGEST.fullmatch(name)))
+
+    def _load(self, digest: str, size: int, record: LayerRecord, limits: Limits, digests: bool) -> LayerScan | None:
+        if not _DIGEST.fullmatch(digest):
+            return None
+        data = self.folder.read(_name(digest, "index"))
+        if data is None:
+            return None
+        try:
+            scan = decode(data, limits)
+            if (scan.blob_digest, scan.blob_size) != (digest, size):
+                raise BadIndex("the index is that of another layer")
+        except BadIndex:
+            self.folder.remove(_name(digest, "index"))
+            return None
+        if digests and scan.table.digests is None:
+            return None
+        # A statement in another algorithm needs a digest in it: such a layer is scanned.
+        if not _same_algorithm(record.digest, scan.blob_digest) or not _same_algorithm(record.diff_id, scan.diff_id):
+            return None
+        # The layer may have another place in the image that the index was made of.
+        here = tuple(
+            msgspec.structs.replace(odd, where=msgspec.structs.replace(odd.where, layer=record.index))
+            for odd in scan.anomalies
+        )
+        return msgspec.structs.replace(scan, anomalies=here)
+
+    def _load_heads(self, digest: str, content_size: int) -> list[tuple[int, bytes]]:
+        data = self.folder.read(_name(digest, "heads"))
+        if data is None:
+            return []
+        body = data[len(_MAGIC) + 32 :]
+        try:
+            if not data.startswith(_MAGIC) or hashlib.sha256(body).digest() != data[len(_MAGIC) : len(_MAGIC) + 32]:
+                raise ValueError("the checksum is wrong")
+            pieces = msgspec.msgpack.decode(body, type=list[tuple[int, bytes]])
+            end = -1
+            for at, piece in pieces:
+                if at <= end or not piece or at + len(piece) > content_size:
+                    raise ValueError("pieces overlap or lie outside")
+                end = at + len(piece)
+            if sum(len(piece) for _, piece in pieces) > HEADS:
+                raise ValueError("too much")
+        except (msgspec.MsgspecError, ValueError):
+            self.folder.remove(_name(digest, "heads"))
+            return []
+        return pieces
+
+
+def _name(digest: str, kind: str) -> str:
+    return f"layer-{digest.replace(':', '-')[:100]}.{kind}"
+
+
+def _stack_name(what: str, scans: Sequence[LayerScan]) -> str:
+    """Return the name for facts about a stack, "" when a digest in it is not known."""
+    words = [what, str(VERSION)]
+    for scan in scans:
+        if scan.blob_digest is None or scan.error is not None:
+            return ""
+        words += [scan.blob_digest, str(scan.blob_size)]
+    return f"stack-{hashlib.sha256(' '.join(words).encode()).hexdigest()}.facts"
+
+
+def _stamp_name(stamp: str) -> str:
+    return f"file-{hashlib.sha256(stamp.encode()).hexdigest()}.stamp"
+
+
+def _same_algorithm(stated: str | None, found: str | None) -> bool:
+    algorithm = (stated or "").partition(":")[0]
+    return algorithm not in HASHES or (found or "").partition(":")[0] == algorithm
+
+
+def _digest_of(source: Source, algorithm: str) -> str:
+    state: Any = HASHES[algorithm]()
+    for chunk in source.chunks():
+        state.update(chunk)
+    return f"{algorithm}:{state.hexdigest()}"

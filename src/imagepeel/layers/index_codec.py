@@ -1,0 +1,266 @@
+"""A layer's scan as bytes and back: what the persistent index keeps.
+
+    magic (16) | SHA-256 of the rest (32) | length of the header (4) | header | rare things | columns
+
+Columns are raw arrays, so that reading costs a copy.  Everything is checked on the way in, as if an enemy had written
+it: the checksum finds accidents, the bounds keep every access inside the table.  Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from array import array
+from itertools import pairwise
+from operator import gt, sub
+from typing import Any
+
+import msgspec
+
+from imagepeel.evidence import Anomaly
+from imagepeel.formats.tar.header import BLOCK, TarError
+from imagepeel.formats.tar.scanner import Tail
+from imagepeel.formats.tar.sparse import checked
+from imagepeel.formats.tar.table import ODD_NAME, EntryTable, Extra, Meta, clean
+from imagepeel.layers.scan import LayerScan
+from imagepeel.limits import Limits
+from imagepeel.store.codec import KINDS, Checkpoint
+
+MAGIC = b"imagepeel-index\n"
+VERSION = 1
+"""Counts up whenever the layout or the meaning of a scan changes; other versions are not read."""
+
+_COLUMNS = (
+    ("_header", "Q"),
+    ("_blocks", "I"),
+    ("_size", "q"),
+    ("_mtime", "q"),
+    ("_meta", "I"),
+    ("_dir", "I"),
+    ("_name_end", "I"),
+    ("_crc", "I"),
+)
+_SIZES = {"Q": 8, "q": 8, "I": 4, "i": 4}
+
+
+class BadIndex(Exception):
+    """The bytes are no index that this version wrote for this machine."""
+
+
+class _Header(msgspec.Struct, frozen=True, kw_only=True):
+    version: int
+    byteorder: str
+    compression: str
+    blob_size: int
+    blob_digest: str
+    content_size: int
+    diff_id: str
+    units: int
+    skippable: int
+    entries: int
+    rare: int
+    names: int
+    dirs: int
+    nanos: bool
+    digests: bool
+    limits: str
+    tail: Tail | None
+    access: tuple[tuple[int, int], ...]
+
+
+class _Rare(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    metas: list[Meta]
+    dirs: list[bytes]
+    links: dict[int, bytes]
+    raw_names: dict[int, bytes]
+    extras: dict[int, tuple[dict[bytes, bytes], tuple[tuple[int, int], ...] | None, int]]
+    anomalies: str
+
+
+def encode(scan: LayerScan, limits: Limits) -> bytes:
+    """Return a scan as bytes.  ValueError for one that is not whole and hashed, or holds what no index can.
+
+    `limits` are those that it was made under: the index is not used under others.
+    """
+    if scan.error is not None or scan.blob_digest is None or scan.diff_id is None:
+        raise ValueError("only the scan of a whole layer with its digests can be kept")
+    table = scan.table
+    # JSON of the standard library, since messages may hold surrogates for bytes that are not UTF-8.
+    anomalies = json.dumps(msgspec.to_builtins(scan.anomalies)) if scan.anomalies else ""
+    extras = {i: (extra.pax, extra.sparse, extra.stored) for i, extra in table.extras.items()}
+    try:
+        rare = msgspec.msgpack.encode(
+            _Rare(
+                metas=table.metas,
+                dirs=table.dirs,
+                links=table.links,
+                raw_names=table._raw_names,
+                extras=extras,
+                anomalies=anomalies,
+            )
+        )
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise ValueError(str(error)) from error
+    header = msgspec.json.encode(
+        _Header(
+            version=VERSION,
+            byteorder=sys.byteorder,
+            compression=scan.compression,
+            blob_size=scan.blob_size,
+            blob_digest=scan.blob_digest,
+            content_size=scan.content_size,
+            diff_id=scan.diff_id,
+            units=scan.units,
+            skippable=scan.skippable,
+            entries=len(table),
+            rare=len(rare),
+            names=len(table._names),
+            dirs=len(table.dirs),
+            nanos=table._nanos is not None,
+            digests=table.digests is not None,
+            limits=_bounds(limits),
+            tail=scan.tail,
+            # The state of an inflate in progress cannot leave the process; starts of members and frames need none.
+            access=tuple((point.stored, point.content) for point in scan.access if point.state is None),
+        )
+    )
+    parts = [len(header).to_bytes(4, "little"), header, rare]
+    parts += [getattr(table, name).tobytes() for name, _ in _COLUMNS]
+    parts += [bytes(table._flags), bytes(table._names)]
+    if table._nanos is not None:
+        parts.append(table._nanos.tobytes())
+    if table.digests is not None:
+        parts.append(bytes(table.digests))
+    body = b"".join(parts)
+    return MAGIC + hashlib.sha256(body).digest() + body
+
+
+def decode(data: bytes, limits: Limits) -> LayerScan:
+    """Return the scan that `encode` wrote.  BadIndex for anything else, and for values that point outside."""
+    try:
+        return _decode(data, limits)
+    except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, TarError, RecursionError) as error:
+        raise BadIndex(str(error)) from error
+
+
+def _bounds(limits: Limits) -> str:
+    return hashlib.sha256(msgspec.json.encode(limits)).hexdigest()
+
+
+def _need(fact: bool, what: str) -> None:
+    if not fact:
+        raise BadIndex(what)
+
+
+def _decode(data: bytes, limits: Limits) -> LayerScan:
+    start = len(MAGIC) + 32
+    _need(data[: len(MAGIC)] == MAGIC and len(data) > start + 4, "no index")
+    body = memoryview(data)[start:]
+    _need(hashlib.sha256(body).digest() == data[len(MAGIC) : start], "the checksum is wrong")
+    length = int.from_bytes(body[:4], "little")
+    header = msgspec.json.decode(body[4 : 4 + length], type=_Header)
+    _need(header.version == VERSION and header.byteorder == sys.byteorder, "another version or machine")
+    _need(header.limits == _bounds(limits), "made under other limits")
+    count = header.entries
+    numbers = (header.blob_size, header.content_size, header.units, header.skippable, count, header.rare, header.names)
+    _need(min(numbers) >= 0 and count <= limits.entries and header.compression in KINDS, "a number is out of range")
+    at = 4 + length
+    rare = msgspec.msgpack.decode(body[at : at + header.rare], type=_Rare)
+    at += header.rare
+    table = EntryTable()
+    for name, code in _COLUMNS:
+        column = array(code)
+        at = _fill(column, body, at, count)
+        setattr(table, name, column)
+    table._flags = bytearray(_slice(body, at, count))
+    at += count
+    table._names = bytes(_slice(body, at, header.names))
+    at += header.names
+    if header.nanos:
+        table._nanos = array("i")
+        at = _fill(table._nanos, body, at, count)
+    if header.digests:
+        table.digests = bytearray(_slice(body, at, 32 * count))
+        at += 32 * count
+    _need(at == len(body), "bytes are left over")
+    table.dirs = rare.dirs
+    table.metas = rare.metas
+    table.links = rare.links
+    table._raw_names = rare.raw_names
+    table.extras = {
+        i: Extra(pax, checked(list(sparse), table._size[i]) if sparse is not None else None, stored)
+        for i, (pax, sparse, stored) in rare.extras.items()
+        if _index(i, count)
+    }
+    _check(table, header, count)
+    anomalies = msgspec.convert(json.loads(rare.anomalies), tuple[Anomaly, ...]) if rare.anomalies else ()
+    access = tuple(Checkpoint(stored, content, None) for stored, content in header.access)
+    for before, after in pairwise((Checkpoint(0, 0, None), *access)):
+        _need(before.stored <= after.stored <= header.blob_size, "an access point is outside")
+        _need(before.content <= after.content <= header.content_size, "an access point is outside")
+    return LayerScan(
+        compression=header.compression,
+        blob_size=header.blob_size,
+        blob_digest=header.blob_digest,
+        content_size=header.content_size,
+        diff_id=header.diff_id,
+        table=table,
+        tail=header.tail,
+        units=header.units,
+        skippable=header.skippable,
+        anomalies=anomalies,
+        error=None,
+        access=access,
+    )
+
+
+def _slice(body: memoryview, at: int, length: int) -> memoryview:
+    _need(at + length <= len(body), "the index is cut off")
+    return body[at : at + length]
+
+
+def _fill(column: Any, body: memoryview, at: int, count: int) -> int:
+    size: int = count * column.itemsize
+    _need(column.itemsize == _SIZES[column.typecode], "another machine")
+    column.frombytes(_slice(body, at, size))
+    return at + size
+
+
+def _index(i: int, count: int) -> bool:
+    _need(0 <= i < count, "an entry does not exist")
+    return True
+
+
+def _check(table: EntryTable, header: _Header, count: int) -> None:
+    """Check that no value points outside, that names are clean, and that what the flags promise is there."""
+    dirs, ends = table.dirs, table._name_end
+    _need(bool(dirs) and dirs[0] == b"" and len(dirs) == header.dirs and len(set(dirs)) == len(dirs), "directories")
+    _need(all(clean(path) == (path, False) and b"\0" not in path for path in dirs), "a directory is not clean")
+    _need(b"/" not in table._names and b"\0" not in table._names, "a name is not clean")
+    for keys in (table.links, table._raw_names):
+        for i in keys:
+            _index(i, count)
+    for meta in table.metas:
+        _need(len(meta.type) == 1, "a type is not one byte")
+    if not count:
+        _need(not table._names, "names without entries")
+        return
+    _need(max(table._dir) < len(dirs) and max(table._meta) < len(table.metas), "a column points outside")
+    _need(max(table._header) <= header.content_size and min(table._size) >= 0, "an offset is outside")
+    _need(max(table._blocks) * BLOCK <= header.content_size, "an offset is outside")
+    _need(table._nanos is None or (min(table._nanos) >= 0 and max(table._nanos) < 1_000_000_000), "nanoseconds")
+    # Ends of names ascend; a name that is short enough to be `.` or `..` is looked at.
+    _need(ends[-1] == len(table._names) and not any(map(gt, ends[:-1], ends[1:])), "names are not in order")
+    lengths = array("I", map(sub, ends, array("I", (0,)) + ends[:-1]))
+    if min(lengths) < 3:
+        for i, length in enumerate(lengths):
+            if length < 3:
+                name = table.basename(i)
+                _need(name not in (b".", b"..") and (bool(name) or not table._dir[i]), "a name is not clean")
+    odd = table._flags.translate(_ODD)
+    _need(odd.count(1) == sum(odd[i] for i in table._raw_names), "a raw name is missing")
+
+
+_ODD = bytes(bool(flags & ODD_NAME) for flags in range(256))
+"""Maps flags to whether the raw name must stand in the dictionary."""
