@@ -1,0 +1,333 @@
+"""No crying wolf: every finding on a real image is checked against the image by other means than our own readers.
+
+The images beside the checkout were made by other people's tools; Debian and busybox trees are built from the packages
+of this machine.  A judge below re-reads the documents with `json` and the layers with `tarfile` and says whether the
+finding is true.  A rule that fires on a real image and has no judge fails the test: somebody has to look at it.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import re
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from imagepeel import forge
+from imagepeel.archive import open as open_archive
+from imagepeel.errors import ImagepeelError
+from imagepeel.findings import Finding, Subject, examine
+from imagepeel.findings.recipes.parts import PATH
+from imagepeel.image import Image
+from imagepeel.store.source import MemorySource
+
+SHARED = Path(__file__).parents[3] / "shared" / "images"
+
+
+def _rows() -> list[str]:
+    index = SHARED / "index.tsv"
+    if not index.is_file():
+        return []
+    with index.open(newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    return [
+        row["path"]
+        for row in rows
+        if row["class"].startswith(("image:", "rootfs")) and "BROKEN" not in row["class"]
+        and "DUPLICATE" not in row["notes"]
+    ]  # fmt: skip
+
+
+# ---- judges: is this finding true of this image? ----------------------------------------------------------------
+
+
+def config(image: Image) -> dict[str, object]:
+    if image.record.grammar == "docker-v1":  # saves before Docker 1.10 keep it in the json of the topmost layer
+        member = image.archive.container.members.file(image.record.config_member)
+        assert member is not None
+        return dict(json.loads(image.archive.container.members.source(member).pread(0, 1 << 20)))
+    document = json.loads(image.config.raw_bytes or b"{}")
+    return document if isinstance(document, dict) else {}
+
+
+def run_config(image: Image) -> dict[str, object]:
+    inner = config(image).get("config")
+    return inner if isinstance(inner, dict) else {}
+
+
+def members(image: Image) -> Iterator[tuple[int, tarfile.TarInfo]]:
+    for layer in image.layers:
+        if not layer.readable:
+            continue
+        data = layer.record.source().pread(0, 1 << 30)
+        if data[:2] == b"\x1f\x8b":
+            data = gzip.decompress(data)
+        elif layer.compression not in ("none", ""):
+            data = layer.content.pread(0, 1 << 30)
+        if not data.strip(b"\0"):
+            continue
+        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+            for member in tar:
+                yield layer.index, member
+
+
+def base_names(image: Image) -> set[str]:
+    return {PurePosixPath(member.name).name for _, member in members(image)}
+
+
+def command_is_absent(image: Image, finding: Finding) -> bool:
+    words = [*(run_config(image).get("Entrypoint") or ()), *(run_config(image).get("Cmd") or ())]  # type: ignore[misc]
+    return PurePosixPath(str(words[0])).name not in base_names(image)
+
+
+def no_shell(image: Image, finding: Finding) -> bool:
+    return not base_names(image) & {"sh", "bash", "busybox", "ash", "dash"}
+
+
+def without_command(image: Image, finding: Finding) -> bool:
+    entrypoint, cmd = run_config(image).get("Entrypoint"), run_config(image).get("Cmd")
+    return not (entrypoint and entrypoint != [""]) and not cmd
+
+
+def odd_time(image: Image, finding: Finding) -> bool:
+    created = str(config(image).get("created", ""))
+    if created.startswith(("1970", "0001", "1980")):
+        return True
+    made = datetime.fromisoformat(created[:19] + "+00:00").timestamp()
+    return any(member.mtime > made + 86_400 for _, member in members(image))
+
+
+def declares_volumes(image: Image, finding: Finding) -> bool:
+    return bool(run_config(image).get("Volumes"))
+
+
+def env_without_path(image: Image, finding: Finding) -> bool:
+    env = run_config(image).get("Env")
+    return isinstance(env, list) and bool(env) and not any(str(entry).startswith("PATH=") for entry in env)
+
+
+def has_wide_ids(image: Image, finding: Finding) -> bool:
+    return any(max(member.uid, member.gid) > 65535 for _, member in members(image))
+
+
+def has_devices(image: Image, finding: Finding) -> bool:
+    return any(member.ischr() or member.isblk() for _, member in members(image))
+
+
+def link_leaves_its_layer(image: Image, finding: Finding) -> bool:
+    names: dict[int, set[str]] = {}
+    links: list[tuple[int, str]] = []
+    for layer, member in members(image):
+        names.setdefault(layer, set()).add(member.name.strip("./"))
+        if member.islnk():
+            links.append((layer, member.linkname.strip("./")))
+    return any(target not in names[layer] for layer, target in links)
+
+
+def something_is_missing(image: Image, finding: Finding) -> bool:
+    absent = [layer for layer in image.layers if layer.record.handle is None or not layer.readable]
+    return bool(absent) or image.record.config is None or image.record.manifest is None
+
+
+def is_bare_filesystem(image: Image, finding: Finding) -> bool:
+    return image.archive.kind == "rootfs" and "manifest.json" not in base_names(image) - {"manifest.json"}
+
+
+def is_estargz(image: Image, finding: Finding) -> bool:
+    return any(b"stargz.index.json" in layer.content.pread(0, 1 << 24) for layer in image.layers)
+
+
+def descriptors_disagree(image: Image, finding: Finding) -> bool:
+    descriptor = image.record.descriptor
+    document = json.loads(image.record.manifest_bytes or b"{}")
+    return descriptor is not None and descriptor.media_type != document.get("mediaType")
+
+
+def made_to_be_wrong(image: Image, finding: Finding) -> bool:
+    # docker2aci's own fixtures: a loop of parents, and a layer id that climbs out of the directory.
+    return "docker2aci" in image.archive.name
+
+
+def volume_server(image: Image, finding: Finding) -> bool:
+    return bool(run_config(image).get("ExposedPorts")) and not run_config(image).get("Healthcheck")
+
+
+JUDGES: dict[str, Callable[[Image, Finding], bool]] = {
+    "ANONYMOUS-VOLUME": declares_volumes,
+    "COMMAND-MISSING": command_is_absent,
+    "COMMAND-NOT-FOUND": command_is_absent,
+    "COMPRESSOR-FILES": is_estargz,
+    "DEVICE-NODE": has_devices,
+    "LINK-ACROSS-LAYERS": link_leaves_its_layer,
+    "MEDIA-TYPE-LIE": descriptors_disagree,
+    "MISSING-PARTS": something_is_missing,
+    "NO-COMMAND": without_command,
+    "NO-HEALTHCHECK": volume_server,
+    "NO-PAPERWORK": is_bare_filesystem,
+    "NO-PATH": env_without_path,
+    "NO-SHELL-FOR-SHELL-FORM": no_shell,
+    "NO-SHELL-INSIDE": no_shell,
+    "ODD-DOCUMENTS": made_to_be_wrong,
+    "ODD-TIME": odd_time,
+    "ROOTLESS-IDS": has_wide_ids,
+}
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("path", _rows() or [pytest.param("", marks=pytest.mark.skip(reason="shared images absent"))])
+def test_every_finding_on_a_real_image_is_true(path: str) -> None:
+    try:
+        archive = open_archive(SHARED / path)
+    except ImagepeelError:
+        pytest.skip("not an archive that can be opened")
+    with archive:
+        for image in archive.images():
+            for finding in image.findings():
+                assert finding.rule in JUDGES, f"nobody looked at {finding.rule}: {finding.message}"
+                assert JUDGES[finding.rule](image, finding), f"{finding.rule} is not true: {finding.message}"
+
+
+def _all_rows() -> list[str]:
+    index = SHARED / "index.tsv"
+    if not index.is_file():
+        return []
+    with index.open(newline="") as file:
+        return [row["path"] for row in csv.DictReader(file, delimiter="\t")]
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    "path", _all_rows() or [pytest.param("", marks=pytest.mark.skip(reason="shared images absent"))]
+)
+def test_no_archive_makes_a_rule_fall_over(path: str) -> None:
+    try:
+        archive = open_archive(SHARED / path)
+    except ImagepeelError:
+        return
+    with archive:
+        for image in archive.images():
+            try:
+                image.scan()
+            except ImagepeelError:
+                continue
+            for finding in image.findings():
+                assert finding.message and all(figure.adds_up for figure in finding.figures)
+
+
+# ---- distributions ------------------------------------------------------------------------------------------------
+
+DEBIAN = (
+    "base-files base-passwd bash coreutils dash debianutils grep libc-bin libc6 login passwd sed libtinfo6 libselinux1 "
+    "libacl1 libattr1 libgmp10 libpcre2-8-0 libcrypt1"
+)
+MERGED = ("bin", "sbin", "lib", "lib64")
+
+
+def _debian() -> bytes:
+    """A Debian tree of installed packages and the libraries that they need, as a tar."""
+    if shutil.which("dpkg") is None or not Path("/etc/debian_version").is_file():
+        pytest.skip("this machine has no Debian packages")
+    listed = subprocess.run(["dpkg", "-L", *DEBIAN.split(" ")], capture_output=True, text=True)
+    names = {line for line in listed.stdout.splitlines() if line.startswith("/") and len(line) > 1 and line != "/."}
+    if "/bin/bash" not in names and "/usr/bin/bash" not in names:
+        pytest.skip("the packages are not installed here")
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        done: set[str] = set()
+
+        def add(path: Path) -> None:
+            name = str(path).lstrip("/")
+            if not name or name in done or not (path.exists() or path.is_symlink()):
+                return
+            if str(path.parent) != "/":
+                add(path.parent)
+            done.add(name)
+            info = tar.gettarinfo(path, name)
+            info.uname = info.gname = ""
+            info.type = tarfile.REGTYPE if info.islnk() else info.type
+            if info.isreg():
+                info.size = path.stat().st_size
+                with path.open("rb") as file:
+                    tar.addfile(info, file)
+            else:
+                tar.addfile(info)
+
+        for top in MERGED:
+            if Path("/", top).is_symlink():
+                add(Path("/", top))
+        for name in sorted(names):
+            first = name.split("/")[1]
+            add(Path("/usr" + name) if first in MERGED and Path("/", first).is_symlink() else Path(name))
+        for name in ("passwd", "group"):
+            data = Path(f"/usr/share/base-passwd/{name}.master").read_bytes()
+            info = tarfile.TarInfo(f"etc/{name}")
+            info.size, info.mtime = len(data), 1_704_067_200
+            tar.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def _image(tar: bytes, **settings: object) -> bytes:
+    layer = forge.layer(tar=tar, created_by="ADD rootfs.tar.xz / # buildkit")
+    newest = "2035-01-01T00:00:00Z"
+    return forge.to_bytes(forge.image(layer, names="real:1", created=newest, **settings), "docker-archive")  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def debian() -> bytes:
+    return _debian()
+
+
+def _found(data: bytes) -> tuple[Finding, ...]:
+    with open_archive(MemorySource(data)) as archive:
+        image = archive.image()
+        subject = Subject(image)
+        assert {start.verdict.kind for start in subject.starts} <= {"RUNS", "DEPENDS"}, [
+            (start.engine, str(start.verdict)) for start in subject.starts
+        ]
+        return examine(image, subject=subject)
+
+
+def test_debian_as_root_has_no_surprise(debian: bytes) -> None:
+    assert [(each.rule, each.message) for each in _found(_image(debian, cmd=["bash"], env=[PATH]))] == []
+
+
+def test_debian_as_another_user_knows_its_set_uid_programs(debian: bytes) -> None:
+    found = _found(_image(debian, cmd=["bash"], env=[PATH], user="65534"))
+    with tarfile.open(fileobj=io.BytesIO(debian)) as tar:
+        setuid = [member.name for member in tar if member.isreg() and member.mode & 0o4000]
+    assert [each.rule for each in found] == ["SETUID-UNDER-NNP"]
+    assert found[0].severity == "info" and f"{len(setuid)} set-uid programs" in found[0].message
+
+
+def test_debian_shell_form_stays_process_1(debian: bytes) -> None:
+    """dash does not replace itself for `a; b`, as measured on Debian 12."""
+    spec = _image(debian, cmd=["/bin/sh", "-c", "export A=1; sleep 1000; true"], env=[PATH])
+    assert [each.rule for each in _found(spec)] == ["SHELL-PID1"]
+
+
+def test_busybox_has_no_surprise() -> None:
+    program = shutil.which("busybox")
+    if program is None:
+        pytest.skip("this machine has no busybox")
+    data = Path(program).read_bytes()
+    entries = [forge.directory("bin"), forge.file("bin/busybox", data, 0o755)]
+    entries += [forge.hardlink(f"bin/{name}", "bin/busybox", 0o755) for name in ("sh", "ls", "cat", "sleep")]
+    entries += [
+        forge.directory("etc"),
+        forge.file("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n"),
+        forge.file("etc/group", "root:x:0:\nnobody:x:65534:\n"),
+        forge.directory("root", 0o700),
+        forge.directory("tmp", 0o1777),
+    ]
+    if re.search(rb"/lib(?:64)?/ld-(?:linux|musl)", data[:4096]):
+        pytest.skip("busybox is not static here")
+    spec = forge.image(forge.layer(*entries, created_by="ADD busybox.tar.xz / # buildkit"), cmd=["sh"], names="b:1")
+    assert [(each.rule, each.message) for each in _found(forge.to_bytes(spec, "docker-archive"))] == []
