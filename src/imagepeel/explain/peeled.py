@@ -298,7 +298,8 @@ def _views(teller: Teller, blocks: list[Block]) -> None:
         blocks.append(
             claim(
                 Span("Not everybody unpacks this: ", "warn"), "umoci" if view == "spec" else _ENGINES[view],
-                " refuses at ", value(layer.label), ": ", Span(refusal.reason), ".", by=proof(place, teller.receipts.layer_listing(layer)), level="warn",
+                " refuses at ", value(layer.label), ": ", Span(refusal.reason), ".",
+                by=proof(place, teller.receipts.layer_listing(layer)), level="warn",
             )
         )  # fmt: skip
     if not found.total:
@@ -322,7 +323,8 @@ def _views(teller: Teller, blocks: list[Block]) -> None:
     blocks.append(
         claim(
             Span("More than one truth: ", "warn"), value(plural(found.total, "path")),
-            f" {noun(found.total, 'differs', 'differ')} from engine to engine. ", path(first.path), ": ", Span(told), ". ",
+            f" {noun(found.total, 'differs', 'differ')} from engine to engine. ", path(first.path), ": ",
+            Span(told), ". ",
             *(("Why: ", Span(reason.message), ". ") if reason is not None else ()), "All of them: ", command, ".",
             by=proof(where, receipt), level="warn",
         )
