@@ -40,6 +40,7 @@ def guarded(run: Callable[[], int], settings: Settings) -> int:
 
     A reader that closes the pipe early ends the program quietly with 0: it got what it wanted.
     """
+    _open_streams()
     _tolerant(sys.stdout)
     _tolerant(sys.stderr)
     try:
@@ -113,6 +114,17 @@ def _write(text: str) -> None:
         sys.stderr.flush()
     except OSError:
         pass
+
+
+def _open_streams() -> None:
+    """Give a program that was started without stdout or stderr (`>&-`) somewhere to write to.
+
+    It also keeps their descriptors from being taken by the archive, where a write would destroy it.
+    """
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def _tolerant(stream: object) -> None:

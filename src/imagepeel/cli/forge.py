@@ -69,27 +69,20 @@ def command(
     chosen = kind or recipe.kind or next((one.kind for one in recipe.specs if isinstance(one, forge.ImageSpec)), "")
     chosen = chosen or "docker-archive"
     packing = compression or recipe.compression
+    folder = chosen in forge.FOLDER_KINDS
+    if out == "-" and folder:
+        raise UsageError(f"the {chosen} kind is a directory: it cannot go to standard output", hint="name it")
+    if out == "-" and sys.stdout.isatty():
+        raise UsageError("an archive is nothing for a terminal", hint="name a file, or pipe it into another command")
+    shape: dict[str, Any] = {"outer": recipe.outer, "prefix": recipe.prefix, "blocking": recipe.blocking}
+    data = b"" if folder else forge.to_bytes(recipe.specs, chosen, compression=packing, **shape)
+    if out == "-":
+        sys.stdout.buffer.write(data)
+        return
     try:
-        if chosen in forge.FOLDER_KINDS:
-            if out == "-":
-                raise UsageError(f"the {chosen} kind is a directory: it cannot go to standard output", hint="name it")
+        if folder:
             forge.write(recipe.specs, out, chosen, compression=packing)
         else:
-            data = forge.to_bytes(
-                recipe.specs,
-                chosen,
-                compression=packing,
-                outer=recipe.outer,
-                prefix=recipe.prefix,
-                blocking=recipe.blocking,
-            )
-            if out == "-":
-                if sys.stdout.isatty():
-                    raise UsageError(
-                        "an archive is nothing for a terminal", hint="name a file, or pipe it into another command"
-                    )
-                sys.stdout.buffer.write(data)
-                return
             _write(out, data, force)
     except OSError as error:
         what = f"{error.filename or out} cannot be written: {error.strerror}"

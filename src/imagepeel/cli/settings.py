@@ -103,6 +103,10 @@ class Settings:
 
         if archive is not None:
             self.archive = archive
+        if self.archive == "-" and sys.stdin is None:
+            from imagepeel.errors import UsageError
+
+            raise UsageError("standard input is closed", hint="pipe an archive into the command, or name a file")
         self._cache = IndexCache() if self.cache else None
         shown = "standard input" if self.archive == "-" else self.archive
         with Progress(f"reading {shown}", colour=self.colour(sys.stderr)) as progress:

@@ -18,8 +18,8 @@ from imagepeel.render.listing import Row, note, painted, tree_marks
 @click.command(epilog="\b\nExamples:\n  imagepeel tree image.tar --depth 2\n  imagepeel tree image.tar --layer 3")
 @common.archive
 @click.argument("path", default="/", metavar="[PATH]")
-@click.option("--depth", metavar="N", type=click.IntRange(1), help="Go down at most N levels.")
-@click.option("--dirs", is_flag=True, help="Only directories.")
+@click.option("-L", "--depth", metavar="N", type=click.IntRange(1), help="Go down at most N levels.")
+@click.option("-d", "--dirs", is_flag=True, help="Only directories.")
 @common.layer
 @common.view
 @common.json

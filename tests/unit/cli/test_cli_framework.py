@@ -286,6 +286,42 @@ def test_a_closed_pipe_ends_quietly(words: list[str], tmp_path: Path) -> None:
     assert running.stderr.read() == b""
 
 
+def test_a_closed_pipe_ends_forge_quietly() -> None:
+    running = imagepeel_process("forge", "shop", "-")
+    assert running.stdout is not None and running.stderr is not None
+    assert running.stdout.read(10)
+    running.stdout.close()
+    assert running.wait(timeout=60) == 0
+    assert running.stderr.read() == b""
+
+
+def test_a_full_disk_is_said_as_such(forge_archive: Make) -> None:
+    for words in (
+        ["ls", "-R", str(forge_archive("shop"))],
+        ["layers", str(forge_archive("shop"))],
+        ["forge", "shop", "-"],
+    ):
+        with open("/dev/full", "wb") as full:
+            running = imagepeel_process(*words, stdout=full)
+            _, err = running.communicate(timeout=60)
+        assert running.returncode == 70
+        assert b"No space left on device" in err
+        assert len(err.splitlines()) == 3
+
+
+def test_closed_streams_do_no_harm(forge_archive: Make, tmp_path: Path) -> None:
+    path = tmp_path / "own.tar"
+    path.write_bytes(forge_archive("shop").read_bytes())
+    before = path.read_bytes()
+    command = f"{sys.executable} -m imagepeel"
+    for rest, code in (("ls -l {} >&-", 0), ("layers {} 2>&-", 0), ("cat {} /absent 2>&-", 14), ("layers - <&-", 2),
+                       ("ls {} >&- 2>&- <&-", 0)):  # fmt: skip
+        done = subprocess.run(["bash", "-c", f"{command} {rest.format(path)}"], capture_output=True)
+        assert done.returncode == code, (rest, done.stderr)
+        assert b"Traceback" not in done.stderr
+    assert path.read_bytes() == before
+
+
 def test_an_interrupt_leaves_nothing_behind(empty_tmp: Path) -> None:
     running = imagepeel_process("layers", "-", stdin=subprocess.PIPE)
     assert running.stdin is not None and running.stderr is not None
