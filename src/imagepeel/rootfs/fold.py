@@ -7,12 +7,13 @@ many layers repeat a path.  The order of events of a path is that of the layers,
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from imagepeel.formats.tar.header import REGULAR
+from imagepeel.rootfs.columns import LazyDir
 from imagepeel.rootfs.delta import changed_fields, has_uppers, need_uppers, same_content
 from imagepeel.rootfs.inode import Inode
 
@@ -110,10 +111,11 @@ class Event(NamedTuple):
     after: Inode | None
 
 
-def events(rootfs: Rootfs) -> Iterator[Event]:
+def events(rootfs: Rootfs, whole: Callable[[LazyDir], None] | None = None) -> Iterator[Event]:
     """Yield every event of every path; the events of one path follow each other, parents come before children.
 
-    UsageError when the view keeps no layer trees.
+    With `whole`, a directory that one layer alone has and nothing hides is handed to it instead: all below is simply
+    there.  UsageError when the view keeps no layer trees.
     """
     need_uppers(rootfs)
     last = len(rootfs.uppers) - 1
@@ -122,6 +124,9 @@ def events(rootfs: Rootfs) -> Iterator[Event]:
         stack.append((b"", [(i, upper.root) for i, upper in enumerate(rootfs.uppers)], []))
     while stack:
         path, dirs, cuts = stack.pop()
+        if whole is not None and len(dirs) == 1 and not cuts and isinstance(dirs[0][1], LazyDir):
+            whole(dirs[0][1])
+            continue
         found: dict[bytes, list[tuple[int, Inode]]] = {}
         for layer, directory in dirs:
             for name, node in directory.peek().items():
@@ -244,11 +249,24 @@ _OVERWRITTEN, _REMOVED, _SHADOWED, _VISIBLE = 0, 1, 2, 3
 _FATES = ("overwritten", "removed", "shadowed", "visible")
 
 
-def _fates(rootfs: Rootfs) -> tuple[list[bytearray], dict[tuple[int, int], tuple[bytes, int]]]:
+Fates = tuple[list[bytearray], dict[tuple[int, int], tuple[bytes, int]]]
+
+
+def _fates(rootfs: Rootfs) -> Fates:
     """Return the fate of each entry of each layer, and path and layer of the loss of those that are lost."""
+    known: Fates | None = rootfs.kept.get("fates")
+    if known is not None:
+        return known
     fates = [bytearray(len(layer.table)) for layer in rootfs.layers]
     lost: dict[tuple[int, int], tuple[bytes, int]] = {}
-    for what, layer, path, before, _ in events(rootfs):
+
+    def visible(directory: LazyDir) -> None:
+        row = fates[directory.lazy.index]
+        for i in _files_below(directory):
+            row[i] = _VISIBLE
+            lost.pop((directory.lazy.index, i), None)
+
+    for what, layer, path, before, _ in events(rootfs, visible):
         if before is None or before.kind != "file" or before.layer is None or before.entry is None:
             continue
         fate = _VISIBLE if what == "kept" else _SHADOWED if what == "replaced" else _REMOVED
@@ -259,7 +277,25 @@ def _fates(rootfs: Rootfs) -> tuple[list[bytearray], dict[tuple[int, int], tuple
                 lost.pop((before.layer, before.entry), None)
             else:
                 lost[before.layer, before.entry] = (path, layer)
+    rootfs.kept["fates"] = fates, lost
     return fates, lost
+
+
+def _files_below(directory: LazyDir) -> Iterator[int]:
+    """Yield the entries that brought the inodes below a directory of a regular layer, without making any inode."""
+    lazy = directory.lazy
+    metas, is_dir, links = lazy.table.columns()[1], lazy.is_dir, lazy.links
+    stack = [directory.path]
+    while stack:
+        path = stack.pop()
+        prefix = path + b"/" if path else b""
+        number = lazy.dir_ids.get(path)
+        for i in lazy.groups.indexes(number) if number is not None else ():
+            if not is_dir[metas[i]]:
+                yield links.get(i, i)
+            elif lazy.groups.name(i):
+                stack.append(prefix + lazy.groups.name(i))
+        stack.extend(prefix + name for name in lazy.subdirs.get(path, ()))
 
 
 def shipped(rootfs: Rootfs) -> Shipped:

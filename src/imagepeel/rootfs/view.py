@@ -63,6 +63,8 @@ class Rootfs:
         self.uppers = tuple(uppers)
         self.refusal = refusal
         self.complete = complete
+        self.kept: dict[str, Any] = {}
+        """Results of walks over the whole tree, under the names of those who make them."""
         self._root = root
         self._open = opener
         self._steps = steps
