@@ -30,6 +30,7 @@ from observe import observe_all  # noqa: E402
 
 from imagepeel.process import predict  # noqa: E402
 from imagepeel.process.bundle import runtime_spec  # noqa: E402
+from imagepeel.process.trace import execve  # noqa: E402
 
 RECORDED = json.loads((HERE.parent / "scenarios" / "observed.json").read_text())
 NAMED = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.id)
@@ -120,6 +121,47 @@ def test_the_bundle_means_what_umoci_generates(scenario: Scenario, tmp_path: Pat
 def _mapping(entries: list[str], without: set[str]) -> dict[str, str]:
     pairs = dict(entry.split("=", 1) for entry in entries if "=" in entry)
     return {name: short(value) for name, value in pairs.items() if name not in without}
+
+
+# Calls that belong to no step of the trace, by scenario.
+UNWATCHED = {
+    "wrapper-setsid": "the child of setsid dies with the container, sooner or later",
+    "chain-env-script-env": "this busybox runs its own env inside the shell",
+    "script-user-zero": "the script asks id by a command substitution",
+}
+PREFIXES = ("chain-", "gosu", "tini", "env-program", "env-shebang", "wrapper-", "script-", "nesting")
+NAMED_ALONE = {"shebang-crlf", "elf-loader-missing", "path-link", "tail-bash-simple", "tail-busybox-simple"}
+WATCHED = [
+    scenario
+    for scenario in SCENARIOS
+    if (scenario.id.startswith(PREFIXES) or scenario.id in NAMED_ALONE) and scenario.id not in UNWATCHED
+]
+
+
+@pytest.mark.judge
+@pytest.mark.root
+@pytest.mark.parametrize("scenario", WATCHED, ids=lambda scenario: scenario.id)
+def test_every_execve_of_the_chain_was_predicted(scenario: Scenario, tmp_path: Path) -> None:
+    reason = runtimes.why_not() or scenario.missing() or ("" if shutil.which("strace") else "strace is not installed")
+    if reason:
+        pytest.skip(reason)
+    tmp_path.chmod(0o755)
+    spec, prediction = runtime_spec(FakeRootfs(scenario.entries), scenario.wanted(), scenario.start_options("runc@1.1"))
+    runtimes.unpack(scenario.image(), tmp_path / "rootfs")
+    seen = runtimes.watch(tmp_path, spec)
+    assert seen, "nothing was seen"
+    predicted = [step.call for step in prediction.steps if step.rule == "S7" and step.call]
+    for _, path, argv, errno in seen:
+        if errno and prediction.wrapped:
+            continue  # the walk through PATH: each miss is one call that fails
+        call = execve(path, argv, 0).rsplit(", ", 1)[0]
+        assert any(step.startswith(call + ", ") for step in predicted), (path, argv, errno, predicted)
+    started = [path for _, path, _, errno in seen if not errno]
+    if prediction.verdict.kind == "RUNS":
+        assert len(started) == 1 + len(prediction.wrapped)
+        one = [argv for first, _, argv, errno in seen if first and not errno][-1]
+        assert prediction.pid1 is not None
+        assert one[-1:] == list(prediction.pid1.argv[-1:])
 
 
 @pytest.mark.judge

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -133,3 +134,86 @@ def parse_report(stdout: str) -> dict[str, Any] | None:
         elif key in {"cwd", "exe"}:
             found[key] = value
     return found
+
+
+_ASKED = re.compile(r'^(\d+)\s+execve\("((?:[^"\\]|\\.)*)", \[(.*)\], 0x[0-9a-f]+ /\* \d+ vars \*/')
+_ANSWERED = re.compile(r"^(\d+)\s+(?:execve\(|<\.\.\. execve resumed>).*= (-?\d+)(?: (\w+))?(?: \(.*\))?$")
+_WORD = re.compile(r'"((?:[^"\\]|\\.)*)"')
+
+
+def watch(bundle: Path, spec: dict[str, Any]) -> list[tuple[bool, str, list[str], str]]:
+    """Every execve of the container, in order: by process 1?, path, argv, errno (empty: it succeeded).
+
+    runc creates the container and waits; strace is attached to its init before the start, so nothing is missed.
+    """
+    (bundle / "config.json").write_text(json.dumps(spec, ensure_ascii=False), "utf-8", "surrogateescape")
+    name = "imagepeel-" + uuid.uuid4().hex[:12]
+    state = Path(tempfile.mkdtemp(prefix="imagepeel-state-"))
+    log = state / "strace"
+    runc = ["runc", "--root", str(state)]
+    quiet: dict[str, Any] = {
+        "stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "timeout": TIMEOUT,
+    }  # fmt: skip
+    tracer: subprocess.Popen[bytes] | None = None
+    try:
+        subprocess.run([*runc, "create", "-b", str(bundle), name], check=True, **quiet)
+        shown = subprocess.run([*runc, "state", name], capture_output=True, check=True, timeout=TIMEOUT).stdout
+        pid = str(json.loads(shown)["pid"])
+        command = [
+            "strace",
+            "-f",
+            "-q",
+            "-e",
+            "trace=execve",
+            "-e",
+            "signal=none",
+            "-s",
+            "8192",
+            "-o",
+            str(log),
+            "-p",
+            pid,
+        ]
+        tracer = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        status = Path(f"/proc/{pid}/status")
+        for _ in range(200):
+            if "TracerPid:\t0" not in status.read_text():
+                break
+            time.sleep(0.02)
+        subprocess.run([*runc, "start", name], check=False, **quiet)
+        tracer.wait(TIMEOUT)
+        return _calls(log.read_text("utf-8", "surrogateescape"), pid)
+    finally:
+        subprocess.run([*runc, "delete", "-f", name], check=False, **quiet)
+        if tracer is not None and tracer.poll() is None:
+            tracer.kill()
+            tracer.wait(TIMEOUT)
+        shutil.rmtree(state, ignore_errors=True)
+
+
+def _calls(log: str, pid: str) -> list[tuple[bool, str, list[str], str]]:
+    """Calls and answers; strace writes them on two lines where something happened in between."""
+    found: list[tuple[bool, str, list[str], str]] = []
+    pending: dict[str, tuple[str, list[str]]] = {}
+    for line in log.splitlines():
+        asked = _ASKED.match(line)
+        if asked is not None:
+            who, path, words = asked.groups()
+            pending[who] = (_unescape(path), [_unescape(word) for word in _WORD.findall(words)])
+        answered = _ANSWERED.match(line)
+        if answered is not None and answered.group(1) in pending:
+            who, result, errno = answered.groups()
+            path, argv = pending.pop(who)
+            found.append((who == pid, path, argv, "" if result == "0" else errno))
+    return found
+
+
+def _unescape(text: str) -> str:
+    return (
+        text.encode("latin-1", "backslashreplace")
+        .decode("unicode_escape")
+        .encode("latin-1")
+        .decode("utf-8", "surrogateescape")
+    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from imagepeel.evidence import text
+from imagepeel.evidence import raw, text
 from imagepeel.process.access import EXECUTE, Actor, look, may
 
 if TYPE_CHECKING:
@@ -60,6 +60,14 @@ def identify(rootfs: Rootfs, final: bytes, argv: Sequence[str]) -> str:
         if mark in content:
             return shell if shell != "busybox" or name in NAMES else ""
     return ""
+
+
+def has_applet(rootfs: Rootfs, final: bytes, name: str) -> bool:
+    """Whether a busybox has this command inside: a build with a standalone shell runs it without a file."""
+    node = rootfs.resolve(final).node
+    if node is None or not node.is_file or "/" in name:
+        return False
+    return b"\0" + raw(name) + b"\0" in rootfs.read(final, 0, min(node.size, _HEAD))
 
 
 def invocation(argv: Sequence[str]) -> Invocation:

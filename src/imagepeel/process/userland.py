@@ -346,6 +346,14 @@ class Userland:
                 shell, arg0, tail.argv[0], what, tail.line, script=told.mode == "script", by_exec=by_exec
             )
 
+        inside = shell == "busybox" and interpreters.has_applet(self.rootfs, chain.final or b"", tail.argv[0])
+        if inside and (found.path is None or self.rootfs.resolve(found.path, cwd=cwd).path != chain.final):
+            if found.path is None:
+                why = f"this busybox has {tail.argv[0]} inside, and only some builds run it without a file"
+                self.stay(chain, inner, script=True, exact=False, why=why)
+                self.unproved(why)
+                return
+            inner = msgspec.structs.replace(inner, certain=False)  # a standalone shell takes its own
         if found.path is None:
             self._shell_failed(chain, tail, found.errno, words(found), inner)
             return
@@ -368,7 +376,7 @@ class Userland:
                 self.stay(started, inner, exact=False)
 
     def _shell_failed(self, chain: Chain, tail: Tail, errno: str, words: tuple[str, int] | None, frame: Frame) -> None:
-        why = f"the shell cannot run {tail.argv[0]}: {errno}"
+        why = f"the shell cannot run {tail.argv[0]}: {_reason(tail.argv[0], errno)}"
         self.steps.append(
             Step(rule="S9", judge="J4", round=self.round, title=f"{tail.argv[0]} cannot be run", outcome=errno)
         )
@@ -478,6 +486,12 @@ def _after(user: Credentials, chain: Chain) -> Actor:
         override="DAC_OVERRIDE" in names,
         search="DAC_OVERRIDE" in names or "DAC_READ_SEARCH" in names,
     )
+
+
+def _reason(command: str, errno: str) -> str:
+    if errno == "ENOENT":
+        return "it does not exist" if "/" in command else "no directory of PATH has it"
+    return {"EACCES": "it is not executable", "EISDIR": "it is a directory"}.get(errno, errno)
 
 
 def _default_path(shell: str) -> str:

@@ -223,6 +223,8 @@ def _refuse(land: Userland, chain: Chain, wrapped: Wrapped, found: Found, frame:
     where = trace.locate(land.rootfs, chain.scripts[0].canonical) if chain.scripts else None
     fix = _FIX.format(command)
     if command.endswith("\r"):
+        script = chain.scripts[0].path if chain.scripts else "the command"
+        why = f"the first line of {script} ends in CR LF: {wrapped.program} looks for {trace.quote(command)}"
         fix = f"sed -i 's/\\r$//' {chain.scripts[0].path}" if chain.scripts else "remove the CR"
     elif " " in command and wrapped.program == "env" and chain.scripts:
         fix = "write env -S in the first line, or name one word only"
