@@ -128,7 +128,7 @@ def _opening(teller: Teller, blocks: list[Block]) -> None:
     )
     blocks.append(
         claim(
-            path(teller.name), " is a tar file", *packed, value(plural(count, "member")), ". ", untouched,
+            "The stream" if receipts.placeholder else path(teller.name), " is a tar file", *packed, value(plural(count, "member")), ". ", untouched,
             by=proof(teller.archive_place(), size_receipt, _listing(teller)),
         )
     )  # fmt: skip
@@ -359,7 +359,7 @@ def _tar_header(teller: Teller, blocks: list[Block]) -> None:
                 "In front of each member stand 512 bytes of text, its ", term("tar header"), ". The first file's:"
             ),
             pieces=(
-                Piece(offset=0, data=name[:12], meaning=words("its name begins: ", path(text(name[:12])))),
+                Piece(offset=0, data=name[:8], meaning=words("its name begins: ", path(text(name[:8])))),
                 Piece(
                     offset=124,
                     data=stored,

@@ -224,7 +224,9 @@ def _steps(block: Steps) -> Grid:
 
 
 def _bytes(block: AnnotatedBytes) -> Grid:
-    out = grid((("", False, True), ("", False, True), ("", False, False)), header=False)
+    out = grid((("", False, True), ("", False, False), ("", False, False)), header=False)
+    # On a narrow terminal the words stay whole and the bytes wrap.
+    out.columns[2].min_width = 20
     for piece in block.pieces:
         out.add_row(Line(f"byte {piece.offset}", "dim"), Line(piece.data.hex(" ")), line(piece.meaning))
     return out
