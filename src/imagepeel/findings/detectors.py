@@ -197,8 +197,11 @@ _PACKAGED = re.compile(
     rb"/(?:tests?|testing|testdata|test_data|test-data|test-keys|demos?|examples?|samples?|docs?|fixtures?|spec)/"
     rb"|/(?:node_modules|site-packages|dist-packages|vendor|gems)/.*?"
     rb"/(?:tests?|testing|testdata|test_data|demos?|examples?|samples?|docs?|fixtures?|spec)/"
-    rb"|^/usr/share/doc/"
+    rb"|/lib(?:32|64)?/python[23]\.\d+/test/"
+    rb"|/go/(?:pkg/mod|src)/.*?/(?:testdata|tests?|examples?)/"
+    rb"|/dummyserver/certs/|^/usr/share/doc/"
 )
+_INSTALLED = re.compile(rb"/(?:node_modules|site-packages|dist-packages|gems)/")
 _SHARED_PAIRS = frozenset({b"ssl-cert-snakeoil.key"})
 
 
@@ -209,6 +212,11 @@ def is_published_example(path: bytes) -> bool:
     them.  The snake-oil key of Debian is judged as a host identity instead.
     """
     return bool(_PACKAGED.search(path)) or path.rsplit(b"/", 1)[-1] in _SHARED_PAIRS
+
+
+def is_installed(path: bytes) -> bool:
+    """Whether a file came with an installed library: a secret there is more likely public than leaked."""
+    return bool(_INSTALLED.search(path))
 
 
 def detect(path: bytes, data: bytes) -> tuple[Secret, ...]:

@@ -97,6 +97,8 @@ def test_a_key_with_a_passphrase_is_said_to_be_one() -> None:
         (b"/usr/lib/python3/dist-packages/twisted/test/server.pem", True),
         (b"/app/node_modules/agent/test/server.key", True),
         (b"/usr/share/doc/openssl/demos/ca.key", True),
+        (b"/root/.pyenv/versions/3.13.0/lib/python3.13/test/certdata/keycert.pem", True),
+        (b"/usr/local/go/src/crypto/tls/testdata/example-key.pem", True),
         (b"/etc/ssl/private/ssl-cert-snakeoil.key", True),
         (b"/app/server.key", False),
         (b"/etc/ssl/private/server.key", False),

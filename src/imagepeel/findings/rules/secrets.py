@@ -59,8 +59,9 @@ def _what(secrets: tuple[Secret, ...]) -> str:
     return listed([f"{secret.kind} {secret.masked}" for secret in secrets], 4)
 
 
-def _severity(secrets: tuple[Secret, ...]) -> str:
-    return "high" if any(secret.proved for secret in secrets) else "medium"
+def _severity(path: bytes, secrets: tuple[Secret, ...]) -> str:
+    proved = any(secret.proved for secret in secrets) and not detectors.is_installed(path)
+    return "high" if proved else "medium"
 
 
 @rule(
@@ -87,7 +88,7 @@ def shipped_secret(rule: Rule, subject: Subject) -> Iterator[Finding]:
             f"{text(path)} holds {_what(secrets)}",
             (subject.place(hit), "secret-file"),
             *[(subject.place(other), "secret-file") for other in others],
-            severity=_severity(secrets),
+            severity=_severity(path, secrets),
             details=lines,
         )
 
@@ -122,7 +123,7 @@ def deleted_secret(rule: Rule, subject: Subject) -> Iterator[Finding]:
             (subject.place(hit), "secret-file"),
             *([subject.place(gone)] if gone is not None else []),
             *[(subject.place(other), "secret-file") for other, _ in members[:-1]],
-            severity=_severity(secrets),
+            severity=_severity(path, secrets),
             details=[f"line {secret.line}: {secret.kind} {secret.masked}" for secret in secrets],
         )
 
