@@ -97,3 +97,55 @@ def test_the_literal_call_is_one_printable_line(words: list[str]) -> None:
     line = execve("/a", words, 3)
     assert "\n" not in line
     assert line.startswith('execve("/a", [')
+
+
+MARKS = st.sampled_from([b"BusyBox v", b"GNU bash, version", b"Illegal option -%c"])
+SNIPPETS = st.sampled_from(
+    ['exec "$@"', "exec a", "a", "if [ -f /a ]; then", "fi", "case $1 in", "esac", "for x in $@; do", "done", "&&",
+     "||", "| cat", "(", ")", "{", "}", "$(a)", "`a`", "'", '"', "${A:-b}", "<<EOF", "EOF", "set -e", "cd /d",
+     "trap : TERM", "exec env A=1 a", "exec gosu 5 a", ". /b", "eval a", "while :; do", "shift", "\\", "#", "&",
+     "\n", ";;", "$((1+1))"]
+)  # fmt: skip
+SCRIPTS = st.lists(SNIPPETS | WORDS, max_size=12).map(" ".join) | st.lists(SNIPPETS, max_size=12).map("\n".join)
+WRAPPERS = (
+    "env",
+    "tini",
+    "gosu",
+    "nice",
+    "setpriv",
+    "su-exec",
+    "dumb-init",
+    "timeout",
+    "su",
+    "chroot",
+    "sh",
+    "s6-setuidgid",
+)
+ARGUMENTS = st.lists(
+    st.sampled_from(
+        [*WRAPPERS, "-i", "-S", "-u", "--", "-c", "A=1", "a", "/a", "5", "root", "-n", "--reuid", "-s", "-"]
+    )
+    | WORDS,
+    max_size=6,
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(mark=MARKS, script=SCRIPTS, wrapper=st.sampled_from(WRAPPERS), arguments=ARGUMENTS, shell=st.booleans())
+def test_scripts_and_wrappers_always_end_in_a_verdict(
+    mark: bytes, script: str, wrapper: str, arguments: list[str], shell: bool
+) -> None:
+    tree = [
+        forge.file("bin/sh", REPORT + b"\0" + mark + b"\0", 0o755),
+        forge.file("a", REPORT, 0o755),
+        forge.file("b", "#!/bin/sh\n" + script, 0o755),
+        forge.file("etc/passwd", "root:x:0:0::/root:\napp:x:5:5::/:\n"),
+        *(forge.file(f"bin/{name}", REPORT, 0o755) for name in WRAPPERS if name != "sh"),
+    ]
+    entrypoint = ("/bin/sh", "-c", script) if shell else (wrapper, *arguments)
+    wanted = Wanted(entrypoint=entrypoint, cmd=("/b", "x"), architecture="amd64")
+    found = predict(FakeRootfs(tree), wanted, Options(engine="docker@28"))
+    assert found.verdict.kind in KINDS
+    if found.verdict.kind == "RUNS":
+        assert found.pid1 is not None and found.pid1.argv
+    assert len(found.steps) < 120

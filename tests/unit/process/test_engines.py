@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from fake_rootfs import FakeRootfs
 
@@ -266,3 +268,18 @@ def test_options_take_lists_and_single_words() -> None:
     options = Options(args=["a"], entrypoint="sh", env=["A=1"], cap_drop=["ALL"])  # type: ignore[arg-type]
     assert (options.args, options.entrypoint, options.env, options.cap_drop) == (("a",), ("sh",), ("A=1",), ("ALL",))
     assert Options().args is None
+
+
+def test_the_page_of_engines_tells_what_the_profiles_do() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "engines.md").read_text()
+    rows = {line.split("|")[1].strip(): line for line in page.splitlines() if line.startswith("| `")}
+    for known in ENGINES:
+        if known.family == "bundle":
+            assert f"`{known.label}`" in page
+            continue
+        row = rows[f"`{known.label}`"]
+        nonroot = len(known.capabilities) if known.nonroot_effective else 0
+        assert f"| {len(known.capabilities)}, {nonroot} |" in row
+        assert f"| {known.runtime.replace('@', ' ')} |" in row
+        assert f"| {'on' if known.no_new_privileges else 'off'} |" in row
+        assert row.endswith(f"| {f'{known.grace} s' if known.grace else 'none'} |")
