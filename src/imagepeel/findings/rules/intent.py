@@ -44,61 +44,19 @@ _MACHINES = {
     "supervisord": "a process supervisor",
 }
 _VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*\})")
-_BUILTIN_ENDS = frozenset(
-    [
-        ":",
-        ".",
-        "[",
-        "alias",
-        "break",
-        "cd",
-        "continue",
-        "echo",
-        "eval",
-        "exit",
-        "export",
-        "false",
-        "printf",
-        "pwd",
-        "read",
-        "readonly",
-        "return",
-        "set",
-        "shift",
-        "source",
-        "test",
-        "trap",
-        "true",
-        "type",
-        "ulimit",
-        "umask",
-        "unset",
-        "wait",
-        "exec",
-        "fi",
-        "done",
-        "esac",
-        "}",
-    ]
-)
-_SIMPLE = re.compile(r"[|&;<>()`$]|\bexec\b")
 
 
 def _base(path: str) -> str:
     return path.rsplit("/", 1)[-1]
 
 
-def _interpreted(subject: Subject) -> tuple[str, bytes, list[str]] | None:
-    """(path, its text, words of its #! line) when the first program is a script."""
+def _interpreted(subject: Subject) -> tuple[str, str] | None:
+    """(path, interpreter) when the first program is a script that starts."""
     start = subject.prediction() if subject.starts else None
     if start is None or start.path is None or start.verdict.kind == "FAILS":
         return None
-    data = subject.read(start.path)
-    shebang = parse_shebang(data[:256])
-    if shebang is None or not shebang.ok:
-        return None
-    words = [text(shebang.interpreter), *text(shebang.argument or b"").split()]
-    return start.path, data, words
+    shebang = parse_shebang(subject.read(start.path, 256))
+    return (start.path, text(shebang.interpreter)) if shebang is not None and shebang.ok else None
 
 
 @rule(
@@ -171,38 +129,18 @@ def script_without_exec(rule: Rule, subject: Subject) -> Iterator[Finding]:
     script = _interpreted(subject)
     if script is None:
         return
-    path, data, words = script
-    if not any(_base(word) in _SHELLS for word in words) or len(data) >= 256 * 1024:
+    start = subject.prediction()
+    pid1 = start.pid1
+    if pid1 is None or not pid1.exact or pid1.kind != "shell" or pid1.hears_sigterm != "no":
         return
-    found = _last_command(data)
-    if found is None:
-        return
-    line, command = found
+    path, interpreter = script
     yield rule.found(
-        f"line {line} of {path} runs `{command}` as a child: {words[0]} stays process 1 and drops SIGTERM",
+        f"{path} ends without exec: {interpreter} stays process 1, and a stop takes {pid1.grace_seconds} seconds and "
+        "ends in SIGKILL",
         (subject.place(path), "file"),
-        details=["no shell replaces itself at the end of a script file"],
+        fix=pid1.fix,
+        details=[pid1.why],
     )
-
-
-def _last_command(data: bytes) -> tuple[int, str] | None:
-    """(line number, text) of a last plain command that starts a child; None where the text proves nothing."""
-    lines = text(data).split("\n")
-    joined = "\n".join(line for line in lines if not line.lstrip().startswith("#"))
-    if re.search(r"(?:^|[\s;&|(])(?:exec|trap)\b", joined) or "<<" in joined:
-        return None
-    for number in range(len(lines), 0, -1):
-        line = lines[number - 1].strip()
-        if not line or line.startswith("#"):
-            continue
-        if lines[number - 2].rstrip().endswith("\\") if number > 1 else False:
-            return None
-        bare = line.replace('"$@"', "@").replace("$@", "@")
-        first = bare.split()[0]
-        if first in _BUILTIN_ENDS or _SIMPLE.search(bare) or "=" in first or first.endswith("()"):
-            return None
-        return number, line[:200]
-    return None
 
 
 @rule(
