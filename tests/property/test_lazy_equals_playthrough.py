@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from imagepeel.formats.tar.scanner import scan
 from imagepeel.rootfs import containerd, docker, podman
 from imagepeel.rootfs.columns import LazyDir, lazy_upper
-from imagepeel.rootfs.fold import lost_files, shipped
+from imagepeel.rootfs.delta import layer_delta
+from imagepeel.rootfs.fold import layer_counts, lost_files, shipped
 from imagepeel.rootfs.inode import Inode, Tree
 from imagepeel.rootfs.view import build
 
@@ -204,3 +205,20 @@ def test_shipped_bytes_add_up(stack: list[list[tarfile.TarInfo]]) -> None:
     if rootfs.refusal is None:
         assert sums.exact
         assert sum(lost.size for lost in lost_files(rootfs)) == sums.unreachable
+
+
+@many
+@given(STACKS)
+def test_counts_of_columns_are_those_of_the_deltas(stack: list[list[tarfile.TarInfo]]) -> None:
+    rootfs = build(layers_of(stack), "runtime")
+    if rootfs.refusal is not None:
+        return
+    for counts in layer_counts(rootfs):
+        changes = list(layer_delta(rootfs, counts.layer))
+        kinds = [change.kind for change in changes]
+        assert (counts.added, counts.removed) == (kinds.count("added"), kinds.count("removed"))
+        assert counts.changed + counts.same == len(kinds) - counts.added - counts.removed
+        files = [c.after for c in changes if c.kind == "added" and c.after is not None and c.after.kind == "file"]
+        known = {(node.layer, node.entry): node.size for node in files}
+        also = {(c.after.layer, c.after.entry) for c in changes if c.kind == "changed" and c.after and c.before}
+        assert counts.bytes_added == sum(known.values()) or also & known.keys()

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from imagepeel.formats.tar.header import REGULAR
+from imagepeel.formats.tar.header import CHAR, HARDLINK, REGULAR
+from imagepeel.formats.tar.table import WHITEOUT
 from imagepeel.rootfs.columns import LazyDir
 from imagepeel.rootfs.delta import changed_fields, has_uppers, need_uppers, same_content
 from imagepeel.rootfs.inode import Inode
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 class LayerCounts(msgspec.Struct, frozen=True, kw_only=True):
     """What one layer does to the tree below it: numbers of paths, and bytes of regular files (each inode once).
 
-    changed: paths with any difference, `same`: written again without one.  bytes_added, bytes_changed: sizes of
-    files that the layer adds or replaces by other content; bytes_repeated: sizes of files that it ships although
-    the layer below has the same content (a chmod or chown copies the file); bytes_removed: sizes of files that it
-    takes away, by whiteout, opaque mark or a replaced parent.
+    changed: paths with any difference, and directories whose lower content is hidden; `same`: written again without
+    one.  bytes_added, bytes_changed: sizes of files that the layer adds or replaces by other content; bytes_repeated:
+    sizes of files that it ships although the layer below has the same content (a chmod or chown copies the file);
+    bytes_removed: sizes of files that it takes away, by whiteout, opaque mark or a replaced parent.
     """
 
     layer: int
@@ -109,6 +110,8 @@ class Event(NamedTuple):
     path: bytes
     before: Inode | None
     after: Inode | None
+    hidden: bool = False
+    """Of a replaced directory: whether its lower content is hidden as a whole."""
 
 
 def events(rootfs: Rootfs, whole: Callable[[LazyDir], None] | None = None) -> Iterator[Event]:
@@ -148,6 +151,7 @@ def events(rootfs: Rootfs, whole: Callable[[LazyDir], None] | None = None) -> It
                 if state is not None and at < end and (cuts[at] < layer or node.is_whiteout):
                     yield Event("removed", cuts[at], full, state, None)
                     state = None
+                hidden = at < end
                 at = end
                 if node.kind != "dir":
                     own.append(layer)
@@ -163,7 +167,8 @@ def events(rootfs: Rootfs, whole: Callable[[LazyDir], None] | None = None) -> It
                 if state is None:
                     yield Event("added", layer, full, None, node)
                 else:
-                    yield Event("replaced", layer, full, state, node)
+                    hidden = (hidden or node.opaque) and node.kind == "dir" == state.kind
+                    yield Event("replaced", layer, full, state, node, hidden)
                 state = node
             if state is not None:
                 if at < len(cuts):
@@ -180,7 +185,24 @@ def layer_counts(rootfs: Rootfs) -> list[LayerCounts]:
     """Return what each layer adds, changes and removes, base first.  UsageError without layer trees."""
     numbers = [[0] * 8 for _ in rootfs.uppers]
     once: set[tuple[int, int]] = set()
-    for what, layer, _, before, after in events(rootfs):
+
+    def added(directory: LazyDir) -> None:
+        lazy = directory.lazy
+        row, metas = numbers[lazy.index], lazy.table.columns()[1]
+        regular = [meta.type in (REGULAR, HARDLINK) for meta in lazy.table.metas]
+        for i in _below(directory):
+            row[0] += 1
+            if i < 0 or not regular[metas[i]]:
+                continue
+            origin = lazy.links.get(i, i)
+            key = (lazy.index + 1, origin)
+            if origin in lazy.last_link:
+                if key in once:
+                    continue
+                once.add(key)
+            row[4] += lazy.table.size(origin)
+
+    for what, layer, _, before, after, hidden in events(rootfs, added):
         if what == "kept":
             continue
         row = numbers[layer]
@@ -194,7 +216,7 @@ def layer_counts(rootfs: Rootfs) -> list[LayerCounts]:
                 row[4] += _once(after, once)
         elif after is not None and before is not None:
             fields = changed_fields(before, after, rootfs.layers)
-            if fields:
+            if fields or hidden:
                 row[1] += 1
             elif not after.implied:
                 row[3] += 1
@@ -261,12 +283,15 @@ def _fates(rootfs: Rootfs) -> Fates:
     lost: dict[tuple[int, int], tuple[bytes, int]] = {}
 
     def visible(directory: LazyDir) -> None:
-        row = fates[directory.lazy.index]
-        for i in _files_below(directory):
-            row[i] = _VISIBLE
-            lost.pop((directory.lazy.index, i), None)
+        lazy = directory.lazy
+        row = fates[lazy.index]
+        for i in _below(directory):
+            origin = lazy.links.get(i, i)
+            if origin >= 0:
+                row[origin] = _VISIBLE
+                lost.pop((lazy.index, origin), None)
 
-    for what, layer, path, before, _ in events(rootfs, visible):
+    for what, layer, path, before, *_ in events(rootfs, visible):
         if before is None or before.kind != "file" or before.layer is None or before.entry is None:
             continue
         fate = _VISIBLE if what == "kept" else _SHADOWED if what == "replaced" else _REMOVED
@@ -281,21 +306,33 @@ def _fates(rootfs: Rootfs) -> Fates:
     return fates, lost
 
 
-def _files_below(directory: LazyDir) -> Iterator[int]:
-    """Yield the entries that brought the inodes below a directory of a regular layer, without making any inode."""
+def _below(directory: LazyDir) -> Iterator[int]:
+    """Yield the entry of each path below a directory of a regular layer, -1 for a directory without one.
+
+    No inode is made.  Whiteouts, and devices that overlayfs takes for one, are left out.
+    """
     lazy = directory.lazy
-    metas, is_dir, links = lazy.table.columns()[1], lazy.is_dir, lazy.links
+    table = lazy.table
+    metas, flags = table.columns()[1], table.columns()[2]
+    marks = [meta.type == CHAR and not meta.major and not meta.minor for meta in table.metas]
     stack = [directory.path]
     while stack:
         path = stack.pop()
         prefix = path + b"/" if path else b""
         number = lazy.dir_ids.get(path)
         for i in lazy.groups.indexes(number) if number is not None else ():
-            if not is_dir[metas[i]]:
-                yield links.get(i, i)
-            elif lazy.groups.name(i):
-                stack.append(prefix + lazy.groups.name(i))
-        stack.extend(prefix + name for name in lazy.subdirs.get(path, ()))
+            meta = metas[i]
+            if lazy.is_dir[meta]:
+                name = lazy.groups.name(i)
+                if not name:
+                    continue  # the root's own entry
+                stack.append(prefix + name)
+            elif flags[i] & WHITEOUT or marks[meta]:
+                continue
+            yield i
+        for name in lazy.subdirs.get(path, ()):
+            stack.append(prefix + name)
+            yield -1
 
 
 def shipped(rootfs: Rootfs) -> Shipped:

@@ -145,7 +145,7 @@ def search_hidden(rootfs: Rootfs, query: Query, *, layer: int | None = None) -> 
     named = _matcher(query)
     fits = _predicate(query)
     found: list[Hidden] = []
-    for what, by, path, before, after in events(rootfs):
+    for what, by, path, before, after, _ in events(rootfs):
         if before is None or what == "kept" or before.implied or before.layer is None:
             continue
         if what == "replaced" and before.kind == "dir" and after is not None and after.kind == "dir":
