@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "views": ("imagepeel.cli.views", "Where engines disagree about the filesystem, path by path, and why."),
     "wtf": ("imagepeel.cli.wtf", "What will surprise you about an image, worst first, with proof and fix."),
     "waste": ("imagepeel.cli.waste", "Every byte shipped but unreachable, by cause, adding up exactly."),
+    "check": ("imagepeel.cli.check", "The gate for CI: fail on new findings, as text, SARIF, JUnit, ..."),
     "operate": ("imagepeel.cli.operate", "The Container Operator's Manual for an image."),
     "process": ("imagepeel.cli.process", "Which process the image becomes, or how its start fails."),
     "bundle": ("imagepeel.cli.bundle", "Write the bundle that runc and crun start."),
@@ -33,6 +34,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cache": ("imagepeel.cli.cache", "What is kept between runs to make the next one fast."),
     "schema": ("imagepeel.cli.schema", "Print the JSON Schema of what a command writes with --json."),
     "version": ("imagepeel.cli.version", "Show the versions that a bug report needs."),
+    "flatten": ("imagepeel.cli.flatten", "Write the filesystem as one deterministic tar."),
+    "dockerfile": ("imagepeel.cli.dockerfile", "The recipe, as far as the history tells it."),
     "extract": ("imagepeel.cli.extract", "Write the filesystem into a directory, safe by default."),
 }
 """Command name -> (module that holds `command`, short help), in the order of `imagepeel --help`."""

@@ -263,12 +263,14 @@ TYPES: dict[str, str] = {
     "trace": "imagepeel.render.results_views:TraceResult",
     "views": "imagepeel.render.results_views:ViewsResult",
     "wtf": "imagepeel.render.results_findings:WtfOutput",
+    "check": "imagepeel.render.results_check:CheckOutcome",
     "operate": "imagepeel.explain.document:Story",
     "waste": "imagepeel.render.results_waste:WasteResult",
     "process": "imagepeel.render.results_process:ProcessOutput",
     "bundle": "imagepeel.export.bundle:WrittenBundle",
     "forge": "imagepeel.render.results:ForgeOutput",
     "version": "imagepeel.render.results:VersionResult",
+    "flatten": "imagepeel.export.flatten:FlattenReport",
     "extract": "imagepeel.export.report:ExtractReport",
 }
 """Command -> where the type of its `--json` is (`module:name`); of a listing, that of each line."""

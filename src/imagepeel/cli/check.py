@@ -1,0 +1,163 @@
+"""`imagepeel check`: the gate for CI."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from imagepeel.cli import common
+from imagepeel.cli.settings import Settings
+from imagepeel.errors import UsageError
+from imagepeel.findings.gate import (
+    THRESHOLDS,
+    Baseline,
+    GateOptions,
+    judge,
+    make_baseline,
+    read_baseline,
+    read_options,
+)
+from imagepeel.findings.gate import (
+    write_baseline as encode_baseline,
+)
+from imagepeel.render.results import image_head
+
+FORMATS = ("text", "json", "sarif", "junit", "github", "markdown")
+FAILED = 1
+"""Exit code when a new finding is at or above the threshold."""
+
+_EXAMPLES = (
+    "\b\nExamples:\n"
+    "  imagepeel check image.tar\n"
+    "  imagepeel check image.tar --fail-on medium --format sarif > imagepeel.sarif\n"
+    "  imagepeel check image.tar --write-baseline known.json\n"
+    "  imagepeel check image.tar --baseline known.json --format github\n"
+)
+
+
+@click.command(epilog=_EXAMPLES)
+@common.archive
+@click.option("--fail-on", type=click.Choice(THRESHOLDS), help="Exit with 1 on new findings this severe.  [high]")
+@click.option("--select", multiple=True, metavar="RULE", help="Only these rules or lessons; may be repeated.")
+@click.option("--ignore", multiple=True, metavar="RULE", help="Not these rules or lessons; may be repeated.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="What to write.  [text]")
+@click.option("--baseline", metavar="FILE", type=click.Path(), help="Findings that are known and accepted.")
+@click.option("--write-baseline", metavar="FILE", type=click.Path(), help="Accept what is found now, and exit with 0.")
+@click.option("--config", metavar="FILE", type=click.Path(), help="Settings, instead of those of this directory.")
+@common.json
+@common.settings
+def command(
+    settings: Settings,
+    fail_on: str | None,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    form: str,
+    baseline: str | None,
+    write_baseline: str | None,
+    config: str | None,
+) -> None:
+    """Hold an image against the rules, and fail when something new is severe enough.
+
+    Settings stand in [check] of imagepeel.toml or [tool.imagepeel.check] of pyproject.toml in this directory:
+    fail-on, select, ignore, baseline.  Options of the command line come before them.  Exit codes: 0 passed, 1 failed;
+    others say that the image could not be read.  The same image gives the same bytes.
+    """
+    options = _options(config)
+    options = GateOptions(
+        fail_on=fail_on or options.fail_on,
+        select=select or options.select,
+        ignore=ignore or options.ignore,
+        baseline=baseline if baseline is not None else options.baseline,
+    )
+    if settings.json:
+        form = "json"
+    from imagepeel.findings.catalogue import select_rules
+
+    rules = select_rules(options.select, options.ignore)
+    accepted = _baseline(options.baseline)
+    with settings.open() as archive:
+        image = settings.scanned(archive)
+        found = image.findings(select=options.select, ignore=options.ignore)
+        if write_baseline is not None:
+            _write(write_baseline, found)
+            accepted = make_baseline(found)
+        gate = judge(found, options, accepted)
+        from imagepeel.render.results_check import check_outcome
+
+        _show(settings, form, check_outcome(image_head(image), gate, rules))
+        # Damage and mismatches are findings here, and findings decide about the exit code.
+        settings.quiet()
+    if not gate.passed:
+        click.get_current_context().exit(FAILED)
+
+
+def _show(settings: Settings, form: str, outcome: Any) -> None:
+    match form:
+        case "json":
+            from imagepeel.render.json import dumps
+
+            click.echo(dumps("check", outcome))
+        case "sarif":
+            from imagepeel.render.sarif import check_sarif
+
+            click.echo(check_sarif(outcome))
+        case "junit":
+            from imagepeel.render.junit import check_junit
+
+            click.echo(check_junit(outcome), nl=False)
+        case "github":
+            from imagepeel.render.annotations import check_github
+
+            click.echo(check_github(outcome), nl=False)
+        case "markdown":
+            from imagepeel.render.annotations import check_markdown
+
+            click.echo(check_markdown(outcome), nl=False)
+        case _:
+            from imagepeel.render.terminal_check import print_check
+
+            print_check(settings.console(), outcome)
+
+
+def _options(config: str | None) -> GateOptions:
+    """Return the settings of a file, or of this directory; the defaults where there are none."""
+    places = [Path(config)] if config is not None else [Path("imagepeel.toml"), Path("pyproject.toml")]
+    for path in places:
+        if config is None and not path.is_file():
+            continue
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror}", hint="check the path") from error
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise UsageError(f"{path} is no TOML: {error}", hint="correct the file") from error
+        table: Any = document
+        for name in ("tool", "imagepeel", "check") if path.name == "pyproject.toml" else ("check",):
+            table = table.get(name) if isinstance(table, dict) else None
+        if isinstance(table, dict):
+            return read_options(table, str(path))
+    return GateOptions()
+
+
+def _baseline(path: str) -> Baseline | None:
+    if not path:
+        return None
+    try:
+        return read_baseline(Path(path).read_bytes(), path)
+    except OSError as error:
+        raise UsageError(
+            f"the baseline {path} cannot be read: {error.strerror}", hint="write one with --write-baseline"
+        ) from error
+
+
+def _write(path: str, found: Any) -> None:
+    part = Path(f"{path}.part")
+    try:
+        part.write_bytes(encode_baseline(make_baseline(found)))
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise UsageError(f"{path} cannot be written: {error.strerror}", hint="check the directory") from error

@@ -1,0 +1,125 @@
+"""The gate for CI: which findings are new, which are known, and whether the image may pass.  Values in, values out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from imagepeel.errors import UsageError
+from imagepeel.evidence import Location
+from imagepeel.findings.finding import SEVERITIES, Finding
+
+BASELINE = "imagepeel/baseline/1"
+THRESHOLDS = (*SEVERITIES, "none")
+"""What `fail_on` takes: a severity, which counts that and all worse ones, or none."""
+
+
+class GateOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How strict the gate is; `select` and `ignore` name rules by id, code or lesson."""
+
+    fail_on: str = "high"
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    baseline: str = ""
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding that a baseline accepts: its key, and the message it had, for people who read the file."""
+
+    key: str
+    rule: str
+    message: str = ""
+
+
+class Baseline(msgspec.Struct, frozen=True, kw_only=True, rename={"version": "schema"}):
+    """The findings that are accepted, in the order of their keys."""
+
+    version: str = BASELINE
+    findings: tuple[Known, ...] = ()
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome: `new` and `known` findings, worst first; `failing` are the new ones at or above `fail_on`.
+
+    `stale` are entries of the baseline that nothing in the image matches any more.
+    """
+
+    fail_on: str
+    new: tuple[Finding, ...]
+    known: tuple[Finding, ...]
+    failing: tuple[Finding, ...]
+    stale: tuple[Known, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing fails the gate."""
+        return not self.failing
+
+
+def judge(found: Sequence[Finding], options: GateOptions, baseline: Baseline | None = None) -> Gate:
+    """Hold findings against a threshold and a baseline.  UsageError for an unknown threshold."""
+    if options.fail_on not in THRESHOLDS:
+        raise UsageError(f"there is no severity {options.fail_on!r}", hint="use " + ", ".join(THRESHOLDS))
+    accepted = {known.key for known in baseline.findings} if baseline is not None else set()
+    new = tuple(finding for finding in found if finding.key not in accepted)
+    keys = {finding.key for finding in found}
+    worst = SEVERITIES[: SEVERITIES.index(options.fail_on) + 1] if options.fail_on != "none" else ()
+    return Gate(
+        fail_on=options.fail_on,
+        new=new,
+        known=tuple(finding for finding in found if finding.key in accepted),
+        failing=tuple(finding for finding in new if finding.severity in worst),
+        stale=tuple(known for known in (baseline.findings if baseline else ()) if known.key not in keys),
+    )
+
+
+def make_baseline(found: Iterable[Finding]) -> Baseline:
+    """Return a baseline that accepts these findings; equal findings give equal bytes."""
+    known = {f.key: Known(key=f.key, rule=f.rule, message=f.message) for f in found}
+    return Baseline(findings=tuple(known[key] for key in sorted(known)))
+
+
+def write_baseline(baseline: Baseline) -> bytes:
+    """Return the bytes of a baseline file; text of the image that is no UTF-8 is replaced."""
+    plain = [
+        {name: value.encode("utf-8", "replace").decode() for name, value in msgspec.to_builtins(known).items()}
+        for known in baseline.findings
+    ]
+    return msgspec.json.format(msgspec.json.encode({"schema": baseline.version, "findings": plain}), indent=2) + b"\n"
+
+
+def read_baseline(data: bytes, name: str) -> Baseline:
+    """Return the baseline in `data`.  UsageError when the file `name` holds something else."""
+    try:
+        baseline = msgspec.json.decode(data, type=Baseline)
+    except msgspec.DecodeError as error:
+        raise UsageError(f"{name} is no baseline: {error}", hint="write one with --write-baseline") from error
+    if baseline.version != BASELINE:
+        raise UsageError(
+            f"{name} has the schema {baseline.version!r}, not {BASELINE}", hint="write it again with --write-baseline"
+        )
+    return baseline
+
+
+_KEYS = {"fail-on": "fail_on", "select": "select", "ignore": "ignore", "baseline": "baseline"}
+
+
+def read_options(table: Mapping[str, Any], name: str) -> GateOptions:
+    """Return the options of a `[tool.imagepeel.check]` or `[check]` table of the file `name`.
+
+    UsageError for unknown keys and wrong types, with the key.
+    """
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        field = _KEYS.get(key.replace("_", "-"))
+        if field is None:
+            raise UsageError(
+                f"{name} has an unknown setting {key!r}", Location(member=name), "known are " + ", ".join(_KEYS)
+            )
+        values[field] = value
+    try:
+        return msgspec.convert(values, GateOptions)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{name}: {error}", Location(member=name), "see docs/reference/check.md") from error

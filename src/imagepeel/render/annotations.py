@@ -1,0 +1,49 @@
+"""Workflow commands of GitHub Actions, and a Markdown summary for pull requests."""
+
+from __future__ import annotations
+
+from imagepeel.render.escape import github, markdown
+from imagepeel.render.results_check import CheckOutcome, place_of, summary
+from imagepeel.render.results_findings import FindingResult
+
+_COMMANDS = {"high": "error", "medium": "warning", "low": "notice", "info": "notice"}
+
+
+def check_github(outcome: CheckOutcome) -> str:
+    """Return one annotation a new finding; text of the image cannot end one or begin another."""
+    lines = [_annotation(outcome, finding) for finding in outcome.new]
+    lines.append(github(f"imagepeel check {summary(outcome)}"))
+    return "\n".join(lines) + "\n"
+
+
+def _annotation(outcome: CheckOutcome, finding: FindingResult) -> str:
+    title = github(f"{finding.rule} {finding.title}", property=True)
+    file = github(outcome.image.archive, property=True)
+    text = finding.message if finding.message.endswith((".", "!", "?")) else f"{finding.message}."
+    place = f" ({place_of(finding)})" if place_of(finding) else ""
+    fix = f" Fix: {finding.fix}" if finding.fix else ""
+    return f"::{_COMMANDS[finding.severity]} title={title},file={file}::{github(text + place + fix)}"
+
+
+def check_markdown(outcome: CheckOutcome) -> str:
+    """Return a summary with one row a new finding."""
+    name = outcome.image.names[0] if outcome.image.names else outcome.image.archive
+    lines = [f"## imagepeel check: {markdown(name)}", "", f"**{markdown(summary(outcome))}**", ""]
+    if outcome.new:
+        lines += ["| severity | rule | what | fix |", "|---|---|---|---|"]
+        lines += [
+            f"| {finding.severity} | {markdown(finding.rule)} | {_cell(finding.message)} | {_cell(finding.fix)} |"
+            for finding in outcome.new
+        ]
+        lines.append("")
+    if outcome.known:
+        lines += [f"{len(outcome.known)} accepted by the baseline.", ""]
+    if outcome.stale:
+        lines += ["Accepted by the baseline and gone:", ""]
+        lines += [f"- {markdown(known.key)}" for known in outcome.stale]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _cell(words: str) -> str:
+    return markdown(words)
