@@ -160,6 +160,12 @@ def mount_points(rootfs: Rootfs, engine: Engine, label: str) -> Verdict | None:
         target = rootfs.resolve(f"/{top}").node
         if target is not None and target.is_dir and engine.family != "docker":
             continue
+        if top == "etc" and node.is_file and engine.family == "docker":
+            continue  # docker puts an empty directory in its place: there is no passwd then
+        if top == "etc" and node.is_file and engine.family == "podman":
+            message = "creating /etc/mtab symlink: not a directory"
+            why, fix = "/etc is a file, and podman makes a link in it", "let /etc be a directory"
+            return verdict.by_engine(engine, label, "F42", message, why, fix, trace.locate(rootfs, "/etc"), "ENOTDIR")
         reason = f"/{top} is a {node.kind}, and the engine mounts or makes files there"
         return verdict.unknown(label, reason, trace.locate(rootfs, f"/{top}"))
     return None
