@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from imagepeel.errors import ImagepeelError, LimitExceeded, Malformed, NotAnImage
+from imagepeel.errors import ImagepeelError, Malformed, NotAnImage
 from imagepeel.evidence import Location
 from imagepeel.limits import Limits
 from imagepeel.oci.json_document import lookup, parse_json
@@ -97,13 +97,13 @@ def detect(members: Members) -> Detected:
         return found
     if members.form == "directory":
         raise _not_a_layout(members)
-    if isinstance(members, TarMembers) and members.over_limit and not _looks_like_rootfs(members.top()):
-        raise LimitExceeded(
-            f"{members.name} has too many members, and none of the first {len(members)} is a document of an image",
-            Location(archive_offset=members.end),
-            "raise Limits.archive_members if it is an image",
-        )
-    return _flat(members)
+    flat = _flat(members)
+    if isinstance(members, TarMembers) and members.over_limit:
+        # An exported filesystem may have any number of members; all of them are read as its one layer.
+        sentence = f"{flat.rule.sentence}; its first {len(members):,} members were looked at to tell"
+        flat.rule = Rule(id=flat.rule.id, sentence=sentence, saw=flat.rule.saw)
+        members.anomalies[:] = [a for a in members.anomalies if a.code != "outer-member-limit"]
+    return flat
 
 
 def _by_markers(members: Members) -> Detected | None:

@@ -32,3 +32,15 @@ def test_skopeo_into_a_pipe(tmp_path: Path) -> None:
     # Without --quiet skopeo 1.9 writes its progress into the same stream; the error says so.
     mixed = subprocess.run(COMMAND, input=b"Getting image source signatures\nCopying blob 1\n", capture_output=True)
     assert mixed.returncode == 10 and b"--quiet" in mixed.stderr
+
+
+def test_an_export_with_more_members_than_an_archive_may_have_is_read_whole() -> None:
+    import imagepeel
+    from imagepeel.limits import Limits
+    from imagepeel.store.source import MemorySource
+
+    entries = [forge.file(f"{top}/f{n}", b"") for top in ("bin", "etc", "usr", "var", "zzz") for n in range(60)]
+    with imagepeel.open(MemorySource(forge.encode(entries)), limits=Limits(archive_members=150)) as archive:
+        assert len(archive.image().layers[0].entries) == 300
+        assert [anomaly.code for anomaly in archive.anomalies] == []
+        assert "150 members" in archive.rule.sentence
