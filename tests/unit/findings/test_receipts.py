@@ -1,0 +1,31 @@
+"""Every finding has a receipt, and every receipt shows what it promises when bash runs it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from imagepeel.archive import open as open_archive
+from imagepeel.findings.recipes import archive_of, recipes
+
+TOOLS = ("bash", "tar", "jq", "xxd", "readelf", "gzip")
+
+
+@pytest.mark.judge
+@pytest.mark.skipif(not all(map(shutil.which, TOOLS)), reason="needs " + ", ".join(TOOLS))
+@pytest.mark.parametrize("rule", sorted(recipes()))
+def test_receipts_run(rule: str, tmp_path: Path) -> None:
+    path = tmp_path / "image.tar"
+    path.write_bytes(archive_of(recipes()[rule].bad()))
+    with open_archive(path) as archive:
+        findings = archive.images()[0].findings()
+    assert findings
+    for finding in findings:
+        assert finding.evidence.receipts, finding.message
+        for receipt in finding.evidence.receipts:
+            done = subprocess.run(["bash", "-c", receipt.command], capture_output=True)
+            assert done.stdout, (receipt.command, done.stderr)
+            assert receipt.expect.encode("utf-8", "surrogateescape") in done.stdout, receipt.command
