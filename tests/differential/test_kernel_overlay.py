@@ -173,6 +173,8 @@ def test_marks_of_random_places_act_as_in_the_kernel(mount: Mount) -> None:
                     node.set_xattr(b"trusted.overlay.redirect", target)
                 elif node.kind == "file" and dice < 0.1 and node.nlink == 1:
                     node.size, node.xattrs = 0, {b"trusted.overlay.whiteout": b"y"}
+                elif node.kind == "file" and dice < 0.15 and node.nlink == 1:
+                    node.xattrs = {b"trusted.overlay.metacopy": b""}
         stacks.append(trees)
     kernels = mount(stacks)
     for trees, kernel in zip(stacks, kernels, strict=True):
