@@ -256,6 +256,24 @@ class Image:
             cache.remember("counts", whole, counts)
         return counts
 
+    def view_at(self, index: int, name: str = "runtime") -> Rootfs:
+        """Return the filesystem as it is after layer `index` (0-based).  UsageError for an unknown view or layer."""
+        from imagepeel.errors import UsageError
+        from imagepeel.rootfs.view import build
+
+        if not 0 <= index < len(self.layers):
+            raise UsageError(f"there is no layer with index {index}", hint=f"the image has {len(self.layers)} layers")
+        self.scan()
+        layers = self.layers[: index + 1]
+        return build(
+            layers,
+            name,
+            opener=self._open_entry,
+            steps=[layer.step for layer in layers],
+            limits=self._limits,
+            complete=all(layer.readable and layer.error is None for layer in layers),
+        )
+
     def _open_entry(self, layer: int, entry: int) -> EntryFile:
         return self.layers[layer].open(entry)
 

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "find": ("imagepeel.cli.find", "Find paths by pattern, type, size, mode, owner and time."),
     "du": ("imagepeel.cli.du", "Where the bytes are: by layer, by directory, shipped against visible."),
     "trace": ("imagepeel.cli.trace", "The life of a path: which layer added, changed, hid or removed it."),
+    "diff": ("imagepeel.cli.diff", "What differs between two images, or between two layers of one."),
     "views": ("imagepeel.cli.views", "Where engines disagree about the filesystem, path by path, and why."),
     "wtf": ("imagepeel.cli.wtf", "What will surprise you about an image, worst first, with proof and fix."),
     "waste": ("imagepeel.cli.waste", "Every byte shipped but unreachable, by cause, adding up exactly."),

@@ -259,6 +259,7 @@ TYPES: dict[str, str] = {
     "tree": "imagepeel.render.results:ListingLine",
     "find": "imagepeel.render.results_rootfs:FindLine",
     "du": "imagepeel.render.results_rootfs:DuResult",
+    "diff": "imagepeel.render.results_diff:DiffResult",
     "cache": "imagepeel.render.results_rootfs:CacheResult",
     "trace": "imagepeel.render.results_views:TraceResult",
     "views": "imagepeel.render.results_views:ViewsResult",
