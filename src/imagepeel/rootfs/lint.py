@@ -216,7 +216,8 @@ def _names(table: EntryTable, notes: Notes) -> None:
     for i in sorted(over):
         notes.add(
             "DOTDOT",
-            f'the name "{text(table[i].raw_name)}" climbs over the root: engines clamp it there, Docker 29 refuses the layer',
+            f'the name "{text(table[i].raw_name)}" climbs over the root: engines clamp it there, Docker 29 refuses the '
+            "layer",
             i,
             ("docker",),
         )
@@ -224,8 +225,8 @@ def _names(table: EntryTable, notes: Notes) -> None:
         if table.meta(i).type == HARDLINK and go_clean(target.lstrip(b"/"))[:1] == [b".."]:
             notes.add(
                 "DOTDOT",
-                f'the hardlink target "{text(target)}" climbs over the root: engines clamp it there, Docker 29 refuses the '
-                "layer",
+                f'the hardlink target "{text(target)}" climbs over the root: engines clamp it there, Docker 29 '
+                "refuses the layer",
                 i,
                 ("docker",),
             )
