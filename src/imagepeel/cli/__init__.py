@@ -36,7 +36,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "schema": ("imagepeel.cli.schema", "Print the JSON Schema of what a command writes with --json."),
     "version": ("imagepeel.cli.version", "Show the versions that a bug report needs."),
     "flatten": ("imagepeel.cli.flatten", "Write the filesystem as one deterministic tar."),
-    "dockerfile": ("imagepeel.cli.dockerfile", "The recipe, as far as the history tells it."),
     "extract": ("imagepeel.cli.extract", "Write the filesystem into a directory, safe by default."),
 }
 """Command name -> (module that holds `command`, short help), in the order of `imagepeel --help`."""

@@ -93,6 +93,12 @@ class LayerContent:
                 count -= len(part)
         return b"".join(parts)
 
+    def keep(self) -> None:
+        """Keep the whole content in an unnamed temporary file, for many reads out of order."""
+        with self._lock:
+            if self._kind != "none" and self._spilled is None:
+                self._spill(0, 0)
+
     def _piece_with(self, offset: int, count: int) -> bytes:
         """Return at most `count` decompressed bytes that start at `offset`, b"" past the end."""
         end = self._piece_at + len(self._piece)
