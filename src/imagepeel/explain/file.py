@@ -128,7 +128,8 @@ def _opening(teller: Teller, blocks: list[Block]) -> None:
     )
     blocks.append(
         claim(
-            "The stream" if receipts.placeholder else path(teller.name), " is a tar file", *packed, value(plural(count, "member")), ". ", untouched,
+            "The stream" if receipts.placeholder else path(teller.name), " is a tar file", *packed,
+            value(plural(count, "member")), ". ", untouched,
             by=proof(teller.archive_place(), size_receipt, _listing(teller)),
         )
     )  # fmt: skip

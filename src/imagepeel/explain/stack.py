@@ -154,7 +154,7 @@ def _row(teller: Teller, layer: Layer, steps: bool) -> Row:
     made = instruction(layer.history.created_by) if layer.history is not None else ""
     cells: list[Text] = [words(value(layer.label))]
     if steps:
-        cells.append(words(number(layer.step + 1) if layer.step is not None else "?"))
+        cells.append(words(number(layer.step) if layer.step is not None else "?"))
     if steps:
         cells.append(words(code(shortened(brief(made), 120))) if made else words(dim("the step says nothing")))
     else:

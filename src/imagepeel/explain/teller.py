@@ -153,11 +153,11 @@ class Teller:
         return self.stream_at(self.file_of(step))
 
     def origin(self, place: Location | None) -> str:
-        """Where a file comes from, in short: `L3, step 5`; "" when the image does not have it."""
+        """Where a file comes from, in short: `L3, step 5` (the index in `history`); "" when it is not in the image."""
         if place is None or place.layer is None:
             return ""
         step = self.image.layers[place.layer].step
-        return f"L{place.layer + 1}" + (f", step {step + 1}" if step is not None else "")
+        return f"L{place.layer + 1}" + (f", step {step}" if step is not None else "")
 
     def config_receipt(self, pointer: str, shows: str) -> Receipt | None:
         """A value of the image config by jq."""
