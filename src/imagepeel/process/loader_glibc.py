@@ -19,6 +19,7 @@ from imagepeel.process.loader import (
     Options,
     Program,
 )
+from imagepeel.process.loader_words import strerror, token_at
 from imagepeel.process.values import Candidate
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Glibc:
             self._preload()
             self._load_all()
         except _Fatal as fatal:
-            suffix = f": {_strerror(fatal.errno)}" if fatal.errno else ""
+            suffix = f": {strerror(fatal.errno)}" if fatal.errno else ""
             about = text(fatal.about)
             line = f"{self._prog}: error while loading shared libraries: {about}: {fatal.message}{suffix}"
             return LoaderFailure(
@@ -170,7 +171,7 @@ class Glibc:
                 out.append(value[position])
                 position += 1
                 continue
-            token, length = _token(value, position + 1)
+            token, length = token_at(value, position + 1)
             if not token:
                 out.append(0x24)
                 position += 1
@@ -560,26 +561,6 @@ class Glibc:
             about=about,
             why=f"the libraries of this image do not define the version {about}",
         )
-
-
-_SPOKEN = frozenset(("ENOENT", "EACCES", "EINVAL", "EIO"))
-_NUMBERS = {"ENOTDIR": 20, "EISDIR": 21, "ENAMETOOLONG": 36, "ELOOP": 40}
-
-
-def _strerror(errno: str) -> str:
-    """The loader carries its own short table of errno texts; what it lacks is printed as a number (`dl-minimal.c`)."""
-    return ERRNO_TEXT[errno] if errno in _SPOKEN else f"Error {_NUMBERS.get(errno, 0)}"
-
-
-def _token(value: bytes, position: int) -> tuple[bytes, int]:
-    """A dynamic string token behind a dollar sign and its length with braces; (b"", 0) when there is none."""
-    for name in (b"ORIGIN", b"PLATFORM", b"LIB"):
-        braced = b"{" + name + b"}"
-        if value.startswith(braced, position):
-            return name, len(braced)
-        if value.startswith(name, position):
-            return name, len(name)
-    return b"", 0
 
 
 def follow_glibc(files: Files, program: Program, build: LoaderBuild, node: Node, options: Options) -> LoaderResult:

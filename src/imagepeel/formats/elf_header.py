@@ -1,0 +1,259 @@
+"""What the kernel reads of an ELF file at `execve`: the header and the program headers, and nothing else.
+
+Linux fs/binfmt_elf.c and include/uapi/linux/elf.h.  Needs no library.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+import msgspec
+
+from imagepeel.errors import Malformed
+
+Reader = Callable[[int, int], bytes]
+"""`read(offset, count)`: that many bytes of the file, fewer only at its end."""
+
+MAGIC = b"\x7fELF"
+ET_REL, ET_EXEC, ET_DYN, ET_CORE = 1, 2, 3, 4
+PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_NOTE = 1, 2, 3, 4
+PT_GNU_STACK = 0x6474E551
+MAX_INTERP = 4096
+
+_TYPES = {0: "NONE", ET_REL: "REL", ET_EXEC: "EXEC", ET_DYN: "DYN", ET_CORE: "CORE"}
+_MAX_PHDR_BYTES = 65_536
+
+MACHINES: dict[str, tuple[int, int, bool]] = {
+    "amd64": (62, 64, True),
+    "arm64": (183, 64, True),
+    "arm": (40, 32, True),
+    "386": (3, 32, True),
+    "ppc64le": (21, 64, True),
+    "ppc64": (21, 64, False),
+    "s390x": (22, 64, False),
+    "riscv64": (243, 64, True),
+    "loong64": (258, 64, True),
+    "mips64le": (8, 64, True),
+    "mips64": (8, 64, False),
+}
+"""Go architecture name to (e_machine, word size in bits, little endian)."""
+
+COMPAT: dict[str, tuple[str, ...]] = {"amd64": ("386",), "arm64": ("arm",), "mips64le": (), "s390x": ()}
+"""Further architectures that a 64-bit kernel may run when it is built for it: a fact of the host, not the image."""
+
+
+class Ehdr(msgspec.Struct, frozen=True, kw_only=True):
+    """The ELF header; `bits` is 32 or 64, numbers as stored, `type_name` one of REL, EXEC, DYN, CORE or a number."""
+
+    bits: int
+    little: bool
+    ident_version: int
+    osabi: int
+    abi_version: int
+    padding: bytes
+    type: int
+    machine: int
+    version: int
+    entry: int
+    phoff: int
+    shoff: int
+    flags: int
+    ehsize: int
+    phentsize: int
+    phnum: int
+    shentsize: int
+    shnum: int
+
+    @property
+    def type_name(self) -> str:
+        return _TYPES.get(self.type, str(self.type))
+
+    @property
+    def machine_name(self) -> str:
+        """Go's name of the architecture, or `machine N` for one without."""
+        for name, (machine, bits, little) in MACHINES.items():
+            if machine == self.machine and bits == self.bits and little == self.little:
+                return name
+        return f"machine {self.machine}"
+
+
+class Phdr(msgspec.Struct, frozen=True, kw_only=True):
+    """One program header; `at` is the file offset of the header itself."""
+
+    type: int
+    flags: int
+    offset: int
+    vaddr: int
+    filesz: int
+    memsz: int
+    align: int
+    at: int
+
+
+class KernelView(msgspec.Struct, frozen=True, kw_only=True):
+    """What `execve` of an ELF file comes to before any file but this one is opened.
+
+    `errno` is "" when the kernel accepts the file, else ENOEXEC, EIO or EINVAL with `reason`.  `interp` is the
+    path of PT_INTERP up to its first NUL (None: static), `interp_at` the file offset of these bytes and
+    `interp_phdr_at` that of the program header that names them.
+    """
+
+    ehdr: Ehdr
+    phdrs: tuple[Phdr, ...]
+    interp: bytes | None
+    interp_at: int | None
+    interp_phdr_at: int | None
+    stack_exec: bool | None
+    errno: str = ""
+    reason: str = ""
+
+
+def is_elf(head: bytes) -> bool:
+    """The first four bytes are the ELF magic."""
+    return head[:4] == MAGIC
+
+
+def parse_ehdr(head: bytes, *, bits: int | None = None, little: bool | None = None) -> Ehdr:
+    """Read the ELF header from the start of a file.
+
+    `head` holds the first bytes (64 suffice; the kernel reads 256) and is padded with NUL when shorter, as the
+    kernel pads it.  `bits` and `little` override what the file says about itself: the kernel reads the header in
+    its own layout whatever the identification bytes claim.  Raises `Malformed` without the ELF magic, and when
+    the class or byte order is none and was not given.
+    """
+    if not is_elf(head):
+        raise Malformed("the file does not start with the ELF magic")
+    head = head[:64].ljust(64, b"\0")
+    if bits is None:
+        bits = {1: 32, 2: 64}.get(head[4])
+        if bits is None:
+            raise Malformed(f"the ELF class byte at offset 4 is {head[4]}, neither 1 (32-bit) nor 2 (64-bit)")
+    if little is None:
+        if head[5] not in (1, 2):
+            raise Malformed(f"the ELF data byte at offset 5 is {head[5]}, neither 1 (little) nor 2 (big endian)")
+        little = head[5] == 1
+    order = "<" if little else ">"
+    layout = f"{order}HHIQQQIHHHHH" if bits == 64 else f"{order}HHIIIIIHHHHH"
+    values = struct.unpack_from(layout, head, 16)
+    return Ehdr(
+        bits=bits,
+        little=little,
+        ident_version=head[6],
+        osabi=head[7],
+        abi_version=head[8],
+        padding=head[9:16],
+        type=values[0],
+        machine=values[1],
+        version=values[2],
+        entry=values[3],
+        phoff=values[4],
+        shoff=values[5],
+        flags=values[6],
+        ehsize=values[7],
+        phentsize=values[8],
+        phnum=values[9],
+        shentsize=values[10],
+        shnum=values[11],
+    )
+
+
+def parse_phdrs(ehdr: Ehdr, table: bytes) -> tuple[Phdr, ...]:
+    order = "<" if ehdr.little else ">"
+    found: list[Phdr] = []
+    if ehdr.bits == 64:
+        for index, row in enumerate(struct.iter_unpack(f"{order}IIQQQQQQ", table)):
+            kind, flags, offset, vaddr, _, filesz, memsz, align = row
+            found.append(
+                Phdr(
+                    type=kind, flags=flags, offset=offset, vaddr=vaddr, filesz=filesz, memsz=memsz, align=align,
+                    at=ehdr.phoff + index * 56,
+                )
+            )  # fmt: skip
+    else:
+        for index, row in enumerate(struct.iter_unpack(f"{order}IIIIIIII", table)):
+            kind, offset, vaddr, _, filesz, memsz, flags, align = row
+            found.append(
+                Phdr(
+                    type=kind, flags=flags, offset=offset, vaddr=vaddr, filesz=filesz, memsz=memsz, align=align,
+                    at=ehdr.phoff + index * 32,
+                )
+            )  # fmt: skip
+    return tuple(found)
+
+
+def machine_matches(head: bytes, architecture: str) -> bool:
+    """The kernel of `architecture` (Go name) takes a file with this header as its native format.
+
+    Only e_machine is compared, in the byte order of that kernel: this is what `elf_check_arch` does.  An unknown
+    architecture matches nothing.
+    """
+    known = MACHINES.get(architecture)
+    if known is None or len(head) < 20:
+        return False
+    machine, _, little = known
+    return int.from_bytes(head[18:20], "little" if little else "big") == machine
+
+
+def kernel_view(read: Reader, size: int, architecture: str) -> KernelView:
+    """Judge a file as `load_elf_binary` of a kernel of `architecture` does, up to and including PT_INTERP.
+
+    `read` and `size` give the file.  The checks and their order: magic, e_type, machine, program header size and
+    count, then PT_INTERP (2 to 4,096 bytes, NUL at its end).  Raises `Malformed` without the ELF magic, and for an
+    architecture that is not in `MACHINES`.
+    """
+    if architecture not in MACHINES:
+        raise Malformed(f"no rules are known for the architecture {architecture!r}")
+    _, bits, little = MACHINES[architecture]
+    head = read(0, 256)
+    ehdr = parse_ehdr(head, bits=bits, little=little)
+
+    def verdict(errno: str, reason: str, phdrs: tuple[Phdr, ...] = ()) -> KernelView:
+        return KernelView(
+            ehdr=ehdr, phdrs=phdrs, interp=None, interp_at=None, interp_phdr_at=None, stack_exec=None,
+            errno=errno, reason=reason,
+        )  # fmt: skip
+
+    if ehdr.type not in (ET_EXEC, ET_DYN):
+        return verdict("ENOEXEC", f"the ELF type is {ehdr.type_name}, neither EXEC nor DYN")
+    if not machine_matches(head.ljust(64, b"\0"), architecture):
+        return verdict("ENOEXEC", f"the ELF machine {ehdr.machine} is not that of {architecture}")
+    wanted = 56 if bits == 64 else 32
+    if ehdr.phentsize != wanted:
+        return verdict("ENOEXEC", f"a program header of {ehdr.phentsize} bytes instead of {wanted}")
+    table_size = ehdr.phnum * wanted
+    if not 0 < table_size <= _MAX_PHDR_BYTES:
+        return verdict("ENOEXEC", f"{ehdr.phnum} program headers")
+    table = read(ehdr.phoff, table_size) if ehdr.phoff < size else b""
+    if len(table) < table_size:
+        return verdict("ENOEXEC", "the file ends before or inside its program headers")
+    phdrs = parse_phdrs(ehdr, table)
+    interp: bytes | None = None
+    interp_at: int | None = None
+    interp_phdr_at: int | None = None
+    for phdr in phdrs:
+        if phdr.type != PT_INTERP:
+            continue
+        if not 2 <= phdr.filesz <= MAX_INTERP:
+            return verdict("ENOEXEC", f"PT_INTERP has {phdr.filesz} bytes, not 2 to {MAX_INTERP}", phdrs)
+        content = read(phdr.offset, phdr.filesz) if phdr.offset < size else b""
+        if len(content) < phdr.filesz:
+            return verdict("EIO", "the file ends before the loader path that PT_INTERP points to", phdrs)
+        if content[-1] != 0:
+            return verdict("ENOEXEC", "the loader path of PT_INTERP does not end in NUL", phdrs)
+        interp, interp_at, interp_phdr_at = content.split(b"\0", 1)[0], phdr.offset, phdr.at
+        break
+    return KernelView(
+        ehdr=ehdr,
+        phdrs=phdrs,
+        interp=interp,
+        interp_at=interp_at,
+        interp_phdr_at=interp_phdr_at,
+        stack_exec=stack_exec_of(phdrs),
+    )
+
+
+def stack_exec_of(phdrs: tuple[Phdr, ...]) -> bool | None:
+    """The executable-stack request of PT_GNU_STACK; None when the file has none and the machine decides."""
+    stacks = [phdr for phdr in phdrs if phdr.type == PT_GNU_STACK]
+    return bool(stacks[-1].flags & 1) if stacks else None
