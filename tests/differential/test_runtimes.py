@@ -22,14 +22,17 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent / "scenarios"), str(HERE.parent / "unit" / "process")]
 
 import runtimes  # noqa: E402
+import userland  # noqa: E402
 from compare import expectation, reality, short  # noqa: E402
 from corpus import SCENARIOS  # noqa: E402
 from fake_rootfs import FakeRootfs  # noqa: E402
-from model import RUNTIMES, Scenario  # noqa: E402
+from model import BASE, RUNTIMES, Scenario, absent  # noqa: E402
 from observe import observe_all  # noqa: E402
 
-from imagepeel.process import predict  # noqa: E402
+from imagepeel.forge import programs  # noqa: E402
+from imagepeel.process import Options, predict  # noqa: E402
 from imagepeel.process.bundle import runtime_spec  # noqa: E402
+from imagepeel.process.intent import Wanted  # noqa: E402
 from imagepeel.process.trace import execve  # noqa: E402
 
 RECORDED = json.loads((HERE.parent / "scenarios" / "observed.json").read_text())
@@ -162,6 +165,47 @@ def test_every_execve_of_the_chain_was_predicted(scenario: Scenario, tmp_path: P
         one = [argv for first, _, argv, errno in seen if first and not errno][-1]
         assert prediction.pid1 is not None
         assert one[-1:] == list(prediction.pid1.argv[-1:])
+
+
+WAIT = forge.file("bin/wait", programs.wait(), 0o755)
+DEAF = forge.file("bin/deaf", programs.wait(hears_sigterm=False), 0o755)
+STOPS: dict[str, tuple[tuple[forge.Entry, ...], list[str], bool]] = {
+    "dash-waits": (userland.DASH, ["/bin/sh", "-c", "wait; /bin/wait"], False),
+    "dash-child": (userland.DASH, ["/bin/sh", "-c", "/bin/wait"], False),
+    "dash-exec": (userland.DASH, ["/bin/sh", "-c", "exec /bin/wait"], True),
+    "bash-tail": (userland.BASH, ["/bin/bash", "-c", "/bin/wait"], True),
+    "bash-not-last": (userland.BASH, ["/bin/bash", "-c", "/bin/wait; true"], False),
+    "busybox-tail": (userland.BUSYBOX, ["/bin/sh", "-c", "/bin/wait"], True),
+    "busybox-pipe": (userland.BUSYBOX, ["/bin/sh", "-c", "/bin/wait | cat"], False),
+    "tini": (userland.TINI, ["tini", "--", "/bin/wait"], True),
+    "tini-deaf-program": (userland.TINI, ["tini", "--", "/bin/deaf"], True),
+    "program": ((), ["/bin/wait"], True),
+    "deaf-program": ((), ["/bin/deaf"], False),
+    "sleep": (userland.BUSYBOX, ["sleep", "60"], False),
+}
+
+
+@pytest.mark.judge
+@pytest.mark.root
+@pytest.mark.parametrize("name", STOPS)
+def test_process_one_hears_the_signal_as_predicted(name: str, tmp_path: Path) -> None:
+    entries, argv, ends = STOPS[name]
+    reason = runtimes.why_not() or next((f"{p} is absent" for e in entries if (p := absent(e.data))), "")
+    if reason:
+        pytest.skip(reason)
+    tree = (*BASE, WAIT, DEAF, *entries)
+    tmp_path.chmod(0o755)
+    spec, prediction = runtime_spec(
+        FakeRootfs(tree), Wanted(entrypoint=tuple(argv), architecture="amd64"), Options(engine="runc@1.1")
+    )
+    runtimes.unpack(forge.image(forge.layer(*tree)), tmp_path / "rootfs")
+    assert runtimes.stops(tmp_path, spec) is ends
+    one = prediction.pid1
+    assert one is not None
+    said = {"yes": {True}, "no": {False}, "unknown": {True, False}}[one.hears_sigterm]
+    assert ends in said
+    if argv[0] in {"/bin/sh", "/bin/bash", "tini", "sleep"} and one.path not in {"/bin/wait", "/bin/deaf"}:
+        assert one.hears_sigterm != "unknown"
 
 
 @pytest.mark.judge

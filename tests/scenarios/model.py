@@ -99,6 +99,12 @@ def from_machine(path: str) -> bytes:
     return data
 
 
+def absent(data: bytes) -> str:
+    """The path of this machine that an entry's bytes should have come from and did not."""
+    source = SOURCES.get(data, "")
+    return source if source and not Path(source).exists() else ""
+
+
 def runc_crun(runc: str, crun: str) -> dict[str, str]:
     return {"runc@1.1": runc, "crun@1.8": crun}
 

@@ -217,3 +217,34 @@ def _unescape(text: str) -> str:
         .encode("latin-1")
         .decode("utf-8", "surrogateescape")
     )
+
+
+def stops(bundle: Path, spec: dict[str, Any], patience: float = 1.5) -> bool:
+    """Whether the container ends within `patience` seconds of a SIGTERM to its process 1."""
+    (bundle / "config.json").write_text(json.dumps(spec), "utf-8")
+    name = "imagepeel-" + uuid.uuid4().hex[:12]
+    state = Path(tempfile.mkdtemp(prefix="imagepeel-state-"))
+    runc = ["runc", "--root", str(state)]
+    quiet: dict[str, Any] = {
+        "stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "timeout": TIMEOUT,
+    }  # fmt: skip
+
+    def running() -> bool:
+        shown = subprocess.run([*runc, "state", name], capture_output=True, check=False, timeout=TIMEOUT).stdout
+        return b'"running"' in shown
+
+    try:
+        subprocess.run([*runc, "run", "-d", "-b", str(bundle), name], check=True, **quiet)
+        time.sleep(0.5)  # let a shell come to its command
+        if not running():
+            raise RuntimeError("the container ended by itself")
+        subprocess.run([*runc, "kill", name, "TERM"], check=True, **quiet)
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            if not running():
+                return True
+            time.sleep(0.1)
+        return False
+    finally:
+        subprocess.run([*runc, "delete", "-f", name], check=False, **quiet)
+        shutil.rmtree(state, ignore_errors=True)

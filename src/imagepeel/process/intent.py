@@ -142,6 +142,8 @@ def merge(wanted: Wanted, options: Options, engine: Engine) -> Argv:
         argv = (*engine.init_argv, *argv)
         origin = ("init",) * len(engine.init_argv) + origin
         notes.append(f"--init puts {engine.init_argv[0]} in front; the engine brings that file")
+    if options.init and not engine.init_argv:
+        notes.append("this engine has no init of its own: --init changes nothing")
     notes.extend(_surprises(entrypoint, cmd, options, cleared))
     return Argv(argv=argv, entrypoint=entrypoint, cmd=cmd, how=how, origin=origin, notes=tuple(notes))
 

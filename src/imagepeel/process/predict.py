@@ -80,7 +80,8 @@ def predict(
     engine, runtime or capability; whatever the image contains ends in a verdict.
     """
     setting = settle(config, options or Options(), architecture)
-    return _Run(rootfs, setting, complete, config).predict()
+    whole = complete and bool(getattr(rootfs, "complete", True))
+    return _Run(rootfs, setting, whole, config).predict()
 
 
 class _Run:
