@@ -79,7 +79,7 @@ def healthcheck_lost(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if step is None or subject.run.healthcheck is not None or step.text.strip().strip("[]\"' ").upper() == "NONE":
         return
     yield rule.found(
-        f"history step {step.step} sets HEALTHCHECK, the config has none",
+        f"history step {step.step + 1} sets HEALTHCHECK, the config has none",
         subject.pointer(f"/history/{step.step}/created_by", step.step),
         subject.pointer("/config"),
     )

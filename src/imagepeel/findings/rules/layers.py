@@ -11,7 +11,8 @@ from imagepeel.findings.finding import Finding, Part, figure
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.words import count, listed, size
 from imagepeel.formats.tar.header import DIRECTORY
-from imagepeel.rootfs.delta import has_uppers, layer_delta, same_content
+from imagepeel.rootfs.delta import changed_fields, has_uppers, same_content
+from imagepeel.rootfs.fold import events
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -73,31 +74,25 @@ def losses(subject: Subject) -> Losses:
         return found
     names: dict[tuple[int, int], int] = {}
     once: set[tuple[int, int | None]] = set()
-    for index in range(1, len(subject.layers)):
-        if not len(subject.layers[index].table):
+    # A directory that one layer alone has loses and repeats nothing: it is passed over as a whole.
+    for what, index, path, before, after, _ in events(rootfs, lambda directory: None):
+        if before is None or what == "kept":
             continue
-        for change in layer_delta(rootfs, index):
-            before, after = change.before, change.after
-            if before is None:
+        if after is None or after.kind != before.kind:
+            if before.kind == "file" and before.size and before.layer is not None and before.entry is not None:
+                key = (before.layer, before.entry)
+                names[key] = names.get(key, 0) + 1
+                if names[key] == max(1, before.nlink):
+                    found.removed.append((index, path, before))
+            if after is not None and not before.is_dir and after.is_dir:
+                found.replaced_by_directory.append((index, path, before, after))
+        elif before.kind == "file" and after.size == before.size and after.size and after.layer == index:
+            if same_content(before, after, rootfs.layers) is not True:
                 continue
-            if after is None or after.kind != before.kind:
-                if before.kind == "file" and before.size and before.layer is not None and before.entry is not None:
-                    key = (before.layer, before.entry)
-                    names[key] = names.get(key, 0) + 1
-                    if names[key] == max(1, before.nlink):
-                        found.removed.append((index, change.path, before))
-                if after is not None and not before.is_dir and after.is_dir:
-                    found.replaced_by_directory.append((index, change.path, before, after))
-            elif before.kind == "file" and after.size and after.layer == index:
-                changed = tuple(field for field in change.fields if not field.startswith("content"))
-                if "content" in change.fields or "content?" in change.fields:
-                    continue
-                if same_content(before, after, rootfs.layers) is not True:
-                    continue
-                # One stored file under several names is shipped once.
-                if (index, after.entry) not in once:
-                    once.add((index, after.entry))
-                    found.repeated.append(Repeat(index, change.path, before, after, changed))
+            # One stored file under several names is shipped once.
+            if (index, after.entry) not in once:
+                once.add((index, after.entry))
+                found.repeated.append(Repeat(index, path, before, after, changed_fields(before, after, rootfs.layers)))
     return found
 
 

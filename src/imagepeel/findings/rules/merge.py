@@ -35,6 +35,10 @@ def _explicit(subject: Subject, layer: int) -> frozenset[bytes]:
 
 def _implied(subject: Subject, layer: int) -> frozenset[bytes]:
     """Directories that exist in a layer only because something stands in them, absolute."""
+    key = f"implied {layer}"
+    known: frozenset[bytes] | None = subject.cache.get(key)
+    if known is not None:
+        return known
     out: set[bytes] = set()
     explicit = _explicit(subject, layer)
     table = subject.layers[layer].table
@@ -44,7 +48,8 @@ def _implied(subject: Subject, layer: int) -> frozenset[bytes]:
             if path not in explicit:
                 out.add(path)
             path = path.rpartition(b"/")[0] or b"/"
-    return frozenset(out)
+    subject.cache[key] = made = frozenset(out)
+    return made
 
 
 @rule(
@@ -232,17 +237,23 @@ def ghost_name(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if subject.rootfs.refusal is not None:
         return
     ghosts: list[Hit] = []
+    by_parent: dict[bytes, list[Hit]] = {}
     for hit in subject.names.whiteouts:
         parent, _, name = hit.path.rpartition(b"/")
-        if name == _OPAQUE:
-            continue
+        if name != _OPAQUE:
+            by_parent.setdefault(parent, []).append(hit)
+    for parent, hits in by_parent.items():
         try:
-            children = subject.rootfs.merged(parent or b"/").children
+            merged = subject.rootfs.merged(parent or b"/")
         except ImagepeelError:
             continue
-        child = children.get(name[4:])
-        if child is not None and getattr(child, "kind", "") == "ghost":
-            ghosts.append(hit)
+        if len(merged.stack) != 1:
+            continue  # the kernel merges it with a lower directory and leaves whiteouts out
+        children = merged.children
+        for hit in hits:
+            child = children.get(hit.path[len(parent) + 5 :])
+            if child is not None and getattr(child, "kind", "") == "ghost":
+                ghosts.append(hit)
     if ghosts:
         shown = [text(hit.path.rpartition(b"/")[0] + b"/" + hit.path.rpartition(b"/")[2][4:]) for hit in ghosts]
         yield rule.found(
