@@ -199,7 +199,7 @@ def test_process_one_hears_the_signal_as_predicted(name: str, tmp_path: Path) ->
         FakeRootfs(tree), Wanted(entrypoint=tuple(argv), architecture="amd64"), Options(engine="runc@1.1")
     )
     runtimes.unpack(forge.image(forge.layer(*tree)), tmp_path / "rootfs")
-    assert runtimes.stops(tmp_path, spec) is ends
+    assert runtimes.stops(tmp_path, spec, 8.0 if ends else 1.5) is ends
     one = prediction.pid1
     assert one is not None
     said = {"yes": {True}, "no": {False}, "unknown": {True, False}}[one.hears_sigterm]

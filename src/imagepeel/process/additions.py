@@ -19,8 +19,8 @@ _COUNT_MAX = 100_000
 _SYSTEMD = ("/sbin/init", "/usr/sbin/init", "/usr/local/sbin/init")
 
 
-def hidden(rootfs: Rootfs, path: str) -> tuple[int, tuple[str, ...]]:
-    """How many paths of the image lie below a mount point, and the first three of them."""
+def hidden(rootfs: Rootfs, path: str, most: int = _COUNT_MAX) -> tuple[int, tuple[str, ...]]:
+    """How many paths of the image lie below a mount point (counted up to `most`), and the first three of them."""
     found = rootfs.resolve(path)
     if found.node is None or not found.node.is_dir:
         return 0, ()
@@ -33,7 +33,7 @@ def hidden(rootfs: Rootfs, path: str) -> tuple[int, tuple[str, ...]]:
             count += 1
             if len(examples) < 3:
                 examples.append(text(name))
-            if count >= _COUNT_MAX:
+            if count >= most:
                 break
     except ImagepeelError:
         pass
@@ -133,7 +133,7 @@ def _volumes(rootfs: Rootfs, wanted: Wanted, engine: Engine) -> list[Addition]:
     }[engine.volumes]
     found = []
     for path in wanted.volumes:
-        count, examples = hidden(rootfs, path)
+        count, examples = hidden(rootfs, path, _COUNT_MAX if engine.volumes == "tmpfs" else 3)
         found.append(
             Addition(
                 kind="volume",

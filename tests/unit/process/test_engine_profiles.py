@@ -283,3 +283,17 @@ def test_the_page_of_engines_tells_what_the_profiles_do() -> None:
         assert f"| {known.runtime.replace('@', ' ')} |" in row
         assert f"| {'on' if known.no_new_privileges else 'off'} |" in row
         assert row.endswith(f"| {f'{known.grace} s' if known.grace else 'none'} |")
+
+
+def test_a_root_only_script_is_started_and_then_not_readable() -> None:
+    dash = forge.file("bin/sh", REPORT + b"Illegal option -%c", 0o755)
+    script = forge.file("e", "#!/bin/sh\nreport\n", 0o700)
+    found = {on: start(on, dash, script, entrypoint=("/e",), user="app").verdict for on in MEASURED}
+    assert {on: (verdict.id, verdict.exit_code) for on, verdict in found.items()} == {
+        "docker@20.10": ("F5", 126),
+        "docker@28": ("F29", 2),
+        "podman@4.3": ("F5", 126),
+        "podman@5.8": ("F5", 1),
+        "containerd@1.6": ("F29", 2),
+    }
+    assert found["docker@28"].text == "/bin/sh: 0: cannot open /e: Permission denied"
