@@ -188,3 +188,31 @@ def test_pickle() -> None:
 def test_base_rootfs_alone_has_no_surprise() -> None:
     with image_of(app(base=rootfs())) as image:
         assert image.findings() == ()
+
+
+def test_a_quoted_command_line_holds_no_token() -> None:
+    token = "ghp_" + "aB3dE5gH7jK9" * 3
+    spec = app(entrypoint=None, cmd=["/bin/sh", "-c", f"TOKEN={token} /bin/hello; true"], history=[])
+    with image_of(spec) as image:
+        findings = image.findings()
+    assert "SHELL-PID1" in {finding.rule for finding in findings}
+    assert token not in msgspec.json.encode(tuple(findings)).decode()
+    assert token not in repr(findings.to_dicts())
+
+
+def test_findings_have_a_card_and_rows() -> None:
+    with image_of(forge.build("control-characters")) as image:
+        findings = image.findings()
+    card = findings._repr_mimebundle_()
+    assert card["text/plain"].startswith("<Findings: ")
+    assert "CONTROL-CHARACTERS" in card["text/html"]
+    assert "\x1b" not in card["text/html"] and "<b>bold" not in card["text/html"]
+    rows = findings.to_dicts()
+    assert len(rows) == len(findings) and set(rows[0]) >= {"severity", "rule", "message", "fix"}
+
+
+def test_no_findings_have_a_card_too() -> None:
+    with image_of(app()) as image:
+        findings = image.findings()
+    assert repr(findings) == "<Findings: none>"
+    assert "no findings" in findings._repr_mimebundle_()["text/html"]
