@@ -21,7 +21,7 @@ from imagepeel.store.records import ImageRecord
 if TYPE_CHECKING:
     from imagepeel.archive import Archive
     from imagepeel.explain.document import Story
-    from imagepeel.findings import Finding
+    from imagepeel.findings import Findings
     from imagepeel.findings.waste import Waste
     from imagepeel.process import Prediction
     from imagepeel.rootfs.fold import LayerCounts
@@ -292,7 +292,7 @@ class Image:
         }
         return predict(self.rootfs, self.config, Options(**given), architecture=self.architecture)
 
-    def findings(self, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> tuple[Finding, ...]:
+    def findings(self, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> Findings:
         """Say what will surprise people about this image, worst first.
 
         `select` and `ignore` name rules by id, code or lesson.  UsageError for a name that is none of these.

@@ -14,9 +14,10 @@ import msgspec
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Evidence, Location, Receipt
 from imagepeel.explain.receipts import Receipts
+from imagepeel.findings.detectors import redact
+from imagepeel.findings.finding import Finding, Findings
 
 if TYPE_CHECKING:
-    from imagepeel.findings.finding import Finding
     from imagepeel.image import Image
 
 MOST = 5
@@ -26,13 +27,13 @@ _TEXT = "head -n 40 | cat -A"
 _HEX = "xxd | head -n 8"
 
 
-def with_receipts(found: Iterable[Finding], image: Image) -> tuple[Finding, ...]:
+def with_receipts(found: Iterable[Finding], image: Image) -> Findings:
     """Return the findings with receipts for their places.
 
     Receipts about secrets print the secret when they are run; the command itself never holds it.
     """
     receipts = Receipts(image.archive, image)
-    return tuple(_one(finding, image, receipts) for finding in found)
+    return Findings(_one(finding, image, receipts) for finding in found)
 
 
 def _one(finding: Finding, image: Image, receipts: Receipts) -> Finding:
@@ -54,6 +55,7 @@ def _receipts(place: Location, show: str, image: Image, receipts: Receipts) -> I
     if place.pointer is not None and show in ("config", "secret-config"):
         found = receipts.config(place.pointer, f"{place.pointer or '/'} of the image config")
         if found is not None:
+            secret = secret or redact(found.expect) != found.expect
             yield msgspec.structs.replace(found, expect="") if secret else found
         return
     if place.layer is None or place.layer >= len(image.layers):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from imagepeel.findings.catalogue import RULES, find_rule, select_rules
 from imagepeel.findings.examine import examine
-from imagepeel.findings.finding import LESSONS, ROLES, SEVERITIES, Figure, Finding, Part
+from imagepeel.findings.finding import LESSONS, ROLES, SEVERITIES, Figure, Finding, Findings, Part
 from imagepeel.findings.rule import Rule
 from imagepeel.findings.subject import PROFILES, Subject
 
@@ -20,6 +20,7 @@ __all__ = [
     "SEVERITIES",
     "Figure",
     "Finding",
+    "Findings",
     "Part",
     "Rule",
     "Subject",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from imagepeel.evidence import text
+from imagepeel.evidence import raw, text
 
 MOST_BYTES = 64 * 1024
 """Bytes read of one candidate file; secrets of these formats are smaller."""
@@ -117,6 +117,14 @@ def tokens(data: bytes) -> Iterator[Secret]:
             value = found[1]
             if len(set(value[8:])) >= 8:  # xxxx... and 0000... are placeholders
                 yield Secret(kind=kind, masked=mask(value), line=_line(data, found.start()))
+
+
+def redact(words: str) -> str:
+    """Return a text without the tokens that `tokens` would find in it: masked, so that no sentence repeats one."""
+    data = raw(words)
+    for _, pattern in _TOKENS:
+        data = pattern.sub(lambda found: raw(mask(found[1])), data)
+    return text(data)
 
 
 def _docker(data: bytes) -> Iterator[Secret]:

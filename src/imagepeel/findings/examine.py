@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from imagepeel.findings.catalogue import RULES
+from imagepeel.findings.detectors import redact
 from imagepeel.findings.finding import Finding, order
 from imagepeel.findings.rule import Rule
 from imagepeel.findings.subject import Subject
@@ -25,9 +28,18 @@ def examine(image: Image, rules: Sequence[Rule] = RULES, *, subject: Subject | N
     subject = subject or Subject(image)
     found: list[Finding] = []
     for rule in rules:
-        mine = sorted(dict.fromkeys(rule.check(subject)), key=order)
+        mine = sorted(dict.fromkeys(map(_masked, rule.check(subject))), key=order)
         found.extend(_bounded(rule, mine))
     return tuple(sorted(found, key=order))
+
+
+def _masked(finding: Finding) -> Finding:
+    """The finding without secrets: a command line or an error that is quoted may hold one."""
+    message = redact(finding.message)
+    details = tuple(map(redact, finding.details))
+    if message == finding.message and details == finding.details:
+        return finding
+    return msgspec.structs.replace(finding, message=message, details=details)
 
 
 def _bounded(rule: Rule, mine: list[Finding]) -> list[Finding]:

@@ -16,6 +16,7 @@ from imagepeel.render.size import human, number, plural
 if TYPE_CHECKING:
     from imagepeel.archive import Archive
     from imagepeel.explain.document import Story
+    from imagepeel.findings.finding import Findings
     from imagepeel.image import Image
     from imagepeel.layers.layer import Layer
     from imagepeel.process.values import Prediction
@@ -216,6 +217,20 @@ def _anomalies(found: Sequence[Any], call: str) -> str:
     return _fold(plural(len(found), "oddity"), f"<ul>{items}</ul>{_more(len(found) - ROWS, call)}")
 
 
+def _findings(found: Findings) -> str:
+    rows = [(each["severity"], each["rule"], each["message"], each["fix"]) for each in found.to_dicts()[:ROWS]]
+    if not rows:
+        return _head("no findings")
+    proofs = [receipt.command for each in found[:ROWS] for receipt in each.evidence.receipts[:1]]
+    items = "".join(f"<li><code>{html(command)}</code></li>" for command in dict.fromkeys(proofs))
+    return (
+        _head(plural(len(found), "finding"), "worst first")
+        + _table(("severity", "rule", "what", "fix"), rows)
+        + _more(len(found) - ROWS, "image.findings().to_dicts()")
+        + (_fold("proofs", f"<ol>{items}</ol>") if items else "")
+    )
+
+
 _CARDS: dict[str, Callable[[Any], str]] = {
     "Archive": _archive,
     "Image": _image,
@@ -224,4 +239,5 @@ _CARDS: dict[str, Callable[[Any], str]] = {
     "RootfsPath": _path,
     "Prediction": _prediction,
     "Story": _story,
+    "Findings": _findings,
 }
