@@ -117,6 +117,10 @@ class IndexCache:
         self._budget = [HEADS]
         self._heads: dict[str, tuple[Heads, int]] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Images survive pickling; what was read in this process stays here.
+        return {**self.__dict__, "_heads": {}}
+
     @property
     def problem(self) -> str:
         return self.folder.problem

@@ -46,6 +46,7 @@ _TYPE = {
     DIRECTORY: "dir",
     FIFO: "fifo",
 }
+_TYPES = (*dict.fromkeys(_TYPE.values()), "ghost")
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,17 +175,29 @@ def _matcher(query: Query) -> Callable[[bytes], object] | None:
     """Return what decides about a path, None when there are no patterns."""
     if not query.patterns:
         return None
-    tests: list[tuple[bool, Callable[[str], object]]] = []
+    names: list[Callable[[str], object]] = []
+    wholes: list[Callable[[str], object]] = []
     for pattern in query.patterns:
-        if not pattern.strip("/"):
+        bare = pattern.strip("/")
+        if not bare:
             raise UsageError("a pattern needs at least one character", hint="leave it out to match every path")
-        whole = "/" in pattern.strip("/") or pattern.startswith("/") or pattern == "**"
-        tests.append((whole, _glob(pattern)))
+        # `**/x` is what `x` is, at half the cost.
+        last = bare.removeprefix("**/") if not pattern.startswith("/") else bare
+        if "/" in last or pattern.startswith("/") or last == "**":
+            wholes.append(_glob(bare))
+        else:
+            names.append(_glob(last))
+    if len(names) == 1 and not wholes:
+        (match,) = names
+        return lambda path: match(text(path[path.rfind(b"/") + 1 :]))
+    if len(wholes) == 1 and not names:
+        (match,) = wholes
+        return lambda path: match(text(path[1:]))
 
     def named(path: bytes) -> bool:
         shown = text(path[1:])
-        name = shown.rpartition("/")[2]
-        return any(matches(shown if whole else name) for whole, matches in tests)
+        name = shown[shown.rfind("/") + 1 :]
+        return any(matches(name) for matches in names) or any(matches(shown) for matches in wholes)
 
     return named
 
@@ -227,6 +240,16 @@ def _predicate(query: Query) -> Callable[[Inode], bool]:
     if query.only_path:
         return lambda node: True
     attribute = _glob(query.xattr) if query.xattr else None
+
+    kinds, larger, smaller = query.kinds, query.larger, query.smaller
+    if query == Query(patterns=query.patterns, kinds=kinds, larger=larger, smaller=smaller):
+        wanted = kinds or _TYPES
+        if larger is not None or smaller is not None:
+            wanted = ("file",) if "file" in wanted else ()
+        low, high = -1 if larger is None else larger, 1 << 64 if smaller is None else smaller
+        if larger is None and smaller is None:
+            return lambda node: node.kind in wanted
+        return lambda node: node.kind in wanted and low < node.size < high
 
     def fits(node: Inode) -> bool:
         if not _common(query, node.kind, node.mode, node.uid, node.gid):

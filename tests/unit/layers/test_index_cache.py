@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import pickle
 import random
 import time
 from collections.abc import Callable
@@ -372,6 +373,33 @@ def test_a_library_call_with_a_path_uses_that_directory(archive: Path, folder: P
         assert opened.cache.folder.path == str(folder)
         opened.image().scan()
     assert not folder.exists(), "the layers are too small to be worth a file"
+
+
+def test_an_image_with_a_cache_survives_pickling(archive: Path, folder: Path) -> None:
+    with open_archive(archive, cache=IndexCache(CacheDir(folder), least=0)) as opened:
+        image = opened.image()
+        image.process()
+        heads = image.layers[0].content
+        assert heads is not None
+        again = pickle.loads(pickle.dumps(image.archive.cache))
+        assert again.folder.path == str(folder) and again.least == 0
+
+
+def test_reads_of_a_layer_from_the_cache_leave_points_to_start_from(tmp_path: Path, folder: Path) -> None:
+    noise = random.Random(4).randbytes(1_000_000)
+    files = [forge.file(f"f{n:02}", noise[n:] + noise[:n]) for n in range(20)]
+    path = forge.write(forge.image(forge.layer(*files)), tmp_path / "big.tar", kind="oci-archive", compression="gzip")
+    with open_archive(path, cache=IndexCache(CacheDir(folder), least=0)) as opened:
+        opened.image().scan()
+    with open_archive(path, cache=IndexCache(CacheDir(folder), least=0)) as opened:
+        layer = opened.image().layers[0]
+        assert layer.scan is not None and layer.scan.access == ()
+        assert layer.open(19).read() == noise[19:] + noise[:19]
+        assert len(layer.content._access) >= 4
+        order = list(range(20))
+        random.Random(5).shuffle(order)
+        for n in order:
+            assert layer.open(n).read() == noise[n:] + noise[:n]
 
 
 # ---- the directory --------------------------------------------------------------------------------------------
