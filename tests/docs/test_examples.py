@@ -41,3 +41,15 @@ def test_notebooks_execute_and_show_html(notebook: Path) -> None:
     ]
     assert len(shown) >= 4, "archive, image, prediction and story show themselves as HTML"
     assert all("<script" not in output.data["text/html"] for output in shown)
+
+
+def test_the_recipe_makes_an_image_that_starts(tmp_path: Path) -> None:
+    import imagepeel
+
+    out = tmp_path / "lesson.tar"
+    command = [sys.executable, "-m", "imagepeel", "forge", "--from", str(EXAMPLES / "recipe.json"), str(out)]
+    subprocess.run(command, check=True, capture_output=True)
+    with imagepeel.open(out) as archive:
+        image = archive.image("lesson:1")
+        assert image.process().verdict.kind == "RUNS"
+        assert not (image.rootfs / "etc/secret").exists()
