@@ -271,3 +271,22 @@ scenario("run-is-a-link-to-a-file", "S6", "RUNS", L("run", "etc/passwd"))
 scenario("etc-is-a-file", "S3", "RUNS", F("bin/report", REPORT, 0o755), F("etc", "x"), base=False)
 scenario("no-etc-at-all", "S3", "RUNS", F("bin/report", REPORT, 0o755), base=False)
 scenario("platform-mismatch", "S7", "RUNS", architecture="arm64", options={"host_arch": "amd64"})
+
+# two things wrong at once: which one does the operator see?
+scenario("both-user-and-directory", "S3 S5", "F13", user="ghost", working_dir="/etc/passwd")
+scenario("both-user-and-command", "S3 S6", "F13", user="ghost", entrypoint=["/nope"])
+scenario("both-user-and-volume", "S3 F38", "F13", F("data", "x"), user="ghost", volumes=["/data"])
+scenario("both-directory-and-volume", "S5 F38", "F15", F("data", "x"), working_dir="/etc/passwd", volumes=["/data"])
+scenario("both-user-and-signal", "S3 W62", "F13", user="ghost", stop_signal="NOPE")
+scenario("both-directory-and-signal", "S5 W62", "F15", working_dir="/etc/passwd", stop_signal="NOPE")
+scenario("both-variable-and-command", "S4 F17", runc_crun("F17", "F3"), env=["=x"], entrypoint=["/nope"])
+scenario("both-variable-and-directory", "S4 S5", runc_crun("F17", "F15"), env=["=x"], working_dir="/etc/passwd")
+scenario("both-variable-and-user", "S4 S3", "F13", env=["=x"], user="ghost")
+scenario("both-relative-directory-and-user", "S5 S3", "F13", working_dir="etc", user="ghost")
+scenario("both-relative-directory-and-variable", "S5 S4", runc_crun("W28", "RUNS"), working_dir="etc", env=["=x"])
+scenario("both-directory-and-no-execute", "S5 F5", runc_crun("F15", "F5"), F("e", REPORT, 0o644), entrypoint=["/e"],
+         working_dir="/etc/passwd")  # fmt: skip
+scenario("both-passwd-directory-and-command", "F42 F3", "F42", F("bin/report", REPORT, 0o755),
+         D("etc/passwd"), entrypoint=["/nope"], user="5:5", base=False)  # fmt: skip
+scenario("both-passwd-directory-and-workdir", "F42 F15", "F42", F("bin/report", REPORT, 0o755),
+         D("etc/passwd"), F("f", "x"), working_dir="/f", user="5:5", base=False)  # fmt: skip

@@ -27,12 +27,11 @@ SUBORDINATE_IDS = 65_536
 def refusal(
     rootfs: Rootfs, config: Any, wanted: Wanted, options: Options, engine: Engine, label: str
 ) -> Verdict | None:
-    """The first reason of this kind, in the order of pull and create; None when there is none."""
+    """The first reason against the image as such, in the order of pull and create; None when there is none."""
     return (
         _depth(config, engine, label)
         or (_ids(rootfs, engine, label) if options.rootless else None)
         or _signal(wanted, options, engine, label)
-        or _volumes(rootfs, wanted, engine, label)
     )
 
 
@@ -89,7 +88,8 @@ def _signal(wanted: Wanted, options: Options, engine: Engine, label: str) -> Ver
     )
 
 
-def _volumes(rootfs: Rootfs, wanted: Wanted, engine: Engine, label: str) -> Verdict | None:
+def volumes(rootfs: Rootfs, wanted: Wanted, engine: Engine, label: str) -> Verdict | None:
+    """F38: a declared volume lies over something that is no directory."""
     if engine.volumes not in {"copy", "host-copy"}:
         return None
     for path in wanted.volumes:

@@ -101,6 +101,10 @@ class _Run:
         self.land: Userland | None = None
         self.host_env = ""
         self._init = False
+        self._pending: list[Verdict] = []
+        self._home_problem = ""
+        self._user_failure: Verdict | None = None
+        self._env_failure: Verdict | None = None
 
     def fail(self, failure: Verdict) -> None:
         if self.failure is None:
@@ -126,25 +130,40 @@ class _Run:
             self.fail(create.no_command(self.engine, self.runtime, setting.label))
         words = argv.argv
         refused = create.refusal(self.rootfs, self.config, wanted, options, self.engine, setting.label)
-        if refused is not None:
-            self.steps.append(
-                Step(
-                    rule="S1",
-                    judge="J1",
-                    title="The engine looks at the image",
-                    outcome=refused.id or "unknown",
-                    detail=(refused.why or refused.reason,),
-                    where=refused.where,
-                )
-            )
-            self.fail(refused)
+        self._look_at_image(refused)
         credentials = self._user()
         place = self._cwd(credentials)
         env, entries = self._env(credentials)
+        self._engine_order(place)
         path = self._lookup(words, env, credentials, place, argv.origin)
         if path is not None:
             self._execute(path, words, entries, credentials, place)
         return self._result(words, path, env, credentials, place)
+
+    def _look_at_image(self, refused: Verdict | None) -> None:
+        if refused is None:
+            return
+        self.steps.append(
+            Step(
+                rule="S1",
+                judge="J1",
+                title="The engine looks at the image",
+                outcome=refused.id or "unknown",
+                detail=(refused.why or refused.reason,),
+                where=refused.where,
+            )
+        )
+        self.fail(refused)
+
+    def _engine_order(self, place: workdir.Workdir) -> None:
+        """What an engine refuses, in its order: docker makes the directory at create, looks the user up at start."""
+        if self.engine.family == "docker" and place.kind == "engine":
+            self._cwd_failure(place)
+        if self._env_failure is not None:
+            self.fail(self._env_failure)
+        self._look_at_image(create.volumes(self.rootfs, self.setting.wanted, self.engine, self.setting.label))
+        if self._user_failure is not None:
+            self.fail(self._user_failure)
 
     def _platform(self) -> None:
         setting = self.setting
@@ -166,8 +185,7 @@ class _Run:
         found = who.credentials
         if self.setting.options.run_as_non_root and engine.family == "k8s":
             refused = create.non_root(spec or "", found.uid, engine, self.setting.label)
-            if refused is not None:
-                self.fail(refused)
+            self._user_failure = refused
         if who.message:
             self.steps.append(
                 Step(
@@ -180,10 +198,8 @@ class _Run:
                     where=who.where,
                 )
             )
-            if engine.family == "bundle":
-                self.fail(verdict.by_engine(engine, self.setting.label, who.id, who.message, who.why, fix, who.where))
-            else:
-                self.fail(verdict.by_engine(engine, self.setting.label, who.id, who.message, who.why, fix, who.where))
+            failure = verdict.by_engine(engine, self.setting.label, who.id, who.message, who.why, fix, who.where)
+            self._user_failure = self._user_failure or failure
             return found
         name = f" ({found.name})" if found.name else ""
         title = f"Who: {found.uid}:{found.gid}{name}"
@@ -262,7 +278,7 @@ class _Run:
             self.setting.wanted, self.setting.options, self.engine, self.runtime, hostname=hostname
         )
         home = user.home_of(self.rootfs, credentials, self.runtime)
-        if self.engine.home == "engine" and not home.problem and self.failure is None:
+        if self.engine.home == "engine" and not home.problem and self._user_failure is None:
             home = msgspec.structs.replace(home, value=credentials.home, why="home of the user in /etc/passwd")
         variables = environment.with_home(built.variables, self.engine, self.runtime, home.value, home.why)
         notes = list(built.notes)
@@ -287,20 +303,17 @@ class _Run:
 
     def _before_lookup(self, env_problem: str, home_problem: str) -> None:
         """runc's own order: configuration, environment, then the rest of its init."""
-        self._pending: list[Verdict] = []
         if env_problem.startswith("=") and self.engine.family == "podman":
             message = f"env fields from image failed to parse: invalid environment variable: {go_quote(env_problem)}"
-            self.fail(
-                verdict.by_engine(
-                    self.engine,
-                    self.setting.label,
-                    "F17",
-                    message,
-                    "an entry of Env has no name before =",
-                    "remove it",
-                    trace.config_place("/config/Env"),
-                    created=False,
-                )
+            self._env_failure = verdict.by_engine(
+                self.engine,
+                self.setting.label,
+                "F17",
+                message,
+                "an entry of Env has no name before =",
+                "remove it",
+                trace.config_place("/config/Env"),
+                created=False,
             )
         elif env_problem and self.runtime.family == "runc":
             message = f"environment variable name can't be empty: {go_quote(env_problem)}"
@@ -322,8 +335,7 @@ class _Run:
                     kind="init",
                 )
             )
-        if home_problem:
-            self._home_problem = home_problem
+        self._home_problem = home_problem
 
     def _lookup(
         self,
@@ -344,8 +356,7 @@ class _Run:
             self.fail(failure)
         if not crun:
             self._cwd_failure(place)
-        home_problem = getattr(self, "_home_problem", "")
-        if home_problem and not crun:
+        if self._home_problem and not crun:
             self.fail(
                 verdict.by_runtime(
                     self.engine,
@@ -353,7 +364,7 @@ class _Run:
                     self.setting.label,
                     "F42",
                     "EISDIR",
-                    home_problem,
+                    self._home_problem,
                     "runc looks the home directory up in /etc/passwd, which cannot be read",
                     "let /etc/passwd be a plain file",
                     trace.locate(self.rootfs, user.PASSWD),
