@@ -50,6 +50,6 @@ def test_the_recipe_makes_an_image_that_starts(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "imagepeel", "forge", "--from", str(EXAMPLES / "recipe.json"), str(out)]
     subprocess.run(command, check=True, capture_output=True)
     with imagepeel.open(out) as archive:
-        image = archive.image("lesson:1")
+        image = archive.image("1")
         assert image.process().verdict.kind == "RUNS"
         assert not (image.rootfs / "etc/secret").exists()
