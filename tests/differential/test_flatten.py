@@ -238,15 +238,15 @@ REFUSED = {
 
 
 def golden_cases() -> list[tuple[str, Path, Path]]:
+    """(image, its folder, the tar); LayerSelector is not here, it squashes some layers only."""
     out = []
     for golden in sorted((GOLDEN / "pkg/mutate/testdata/TestSquash").glob("*/layer.golden")):
         words = golden.parent.name
         dashed = "".join(f"-{c.lower()}" if c.isupper() or c.isdigit() else c for c in words).strip("-")
-        for name in (dashed, dashed.replace("-o-c-i-", "-oci-"), words.lower()):
-            source = GOLDEN / "test/images" / name
-            if source.exists():
-                out.append((name, source, golden))
-                break
+        name = "hello-world-docker-v2-manifest" if words == "DockerManifest" else dashed
+        source = GOLDEN / "test/images" / name
+        if source.exists():
+            out.append((name, source, golden))
     return out
 
 
@@ -265,7 +265,7 @@ def read_tar(data: bytes) -> dict[str, tuple[object, ...]]:
                 continue
             file = tar.extractfile(member) if member.isreg() else None
             inode[name] = name
-            content[name] = (member.type, member.linkname, member.mode, file.read() if file is not None else b"")
+            content[name] = (member.type, member.linkname, member.mode & 0o7777, file.read() if file is not None else b"")
     for name, target in links:
         inode[name] = inode.get(target, "dangling")
     content["dangling"] = ("dangling",)
@@ -277,7 +277,7 @@ def read_tar(data: bytes) -> dict[str, tuple[object, ...]]:
 @pytest.mark.skipif(not GOLDEN.is_dir(), reason="the shared images are not beside the checkout")
 def test_squashed_layers_that_another_project_expects(tmp_path: Path) -> None:
     cases = golden_cases()
-    assert len(cases) == 14, [name for name, _, _ in cases]
+    assert len(cases) == 13, [name for name, _, _ in cases]
     for name, source, golden in cases:
         with imagepeel.open(source) as archive:
             image = archive.images()[0]

@@ -271,6 +271,7 @@ TYPES: dict[str, str] = {
     "bundle": "imagepeel.export.bundle:WrittenBundle",
     "forge": "imagepeel.render.results:ForgeOutput",
     "version": "imagepeel.render.results:VersionResult",
+    "dockerfile": "imagepeel.layers.dockerfile:Recipe",
     "flatten": "imagepeel.export.flatten:FlattenReport",
     "extract": "imagepeel.export.report:ExtractReport",
 }
