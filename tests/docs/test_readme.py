@@ -43,7 +43,8 @@ PYTHON = blocks("python")
 def test_console_blocks_show_what_is_printed(where: str, block: str, folder: Path) -> None:
     parts = re.split(r"^\$ (.*)\n", block, flags=re.MULTILINE)
     assert parts[0].strip() == "", "a console block starts with a command"
-    env = os.environ | {"COLUMNS": "100", "NO_COLOR": "1", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    env = os.environ | {"COLUMNS": "100", "NO_COLOR": "1", "PATH": path}
     for command, shown in zip(parts[1::2], parts[2::2], strict=True):
         done = subprocess.run(["bash", "-c", command], cwd=folder, env=env, capture_output=True, text=True)
         printed = (done.stdout + done.stderr).splitlines()

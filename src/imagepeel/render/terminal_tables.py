@@ -60,7 +60,7 @@ def heading(head: ImageHead) -> Text:
 
 
 def table(*columns: tuple[str, str]) -> Table:
-    """Return an empty table without lines; columns are (title, kind): text, number, words or brief; the last two wrap."""
+    """Return an empty table without lines; columns are (title, kind): text, number, or words and brief, which wrap."""
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
     for title, kind in columns:
         grid.add_column(

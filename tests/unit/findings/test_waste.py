@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -157,14 +155,10 @@ def test_shares_add_up_and_are_fair(parts: dict[str, int], total: int) -> None:
 
 
 paths = st.sampled_from(["a", "b", "d/x", "d/y", "e/f/g"])
-steps = st.lists(
-    st.one_of(
-        st.builds(lambda p, n, m: forge.file(p, b"%d" % n * (n * 37), m), paths, st.integers(0, 9), st.sampled_from([0o644, 0o755])),
-        st.builds(forge.whiteout, st.sampled_from(["a", "b", "d/x", "e"])),
-    ),
-    max_size=5,
-    unique_by=lambda entry: entry.path.replace(b".wh.", b""),
-)  # fmt: skip
+modes = st.sampled_from([0o644, 0o755])
+files = st.builds(lambda path, n, mode: forge.file(path, b"%d" % n * (n * 37), mode), paths, st.integers(0, 9), modes)
+whiteouts = st.builds(forge.whiteout, st.sampled_from(["a", "b", "d/x", "e"]))
+steps = st.lists(st.one_of(files, whiteouts), max_size=5, unique_by=lambda entry: entry.path.replace(b".wh.", b""))
 
 
 @settings(max_examples=80, deadline=None)
