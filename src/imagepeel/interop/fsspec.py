@@ -1,0 +1,153 @@
+"""A filesystem of an image for fsspec, and so for pandas, dask and everything that reads through it.
+
+    fsspec.open("imagepeel://etc/os-release::file:///tmp/image.tar")
+    fs = fsspec.filesystem("imagepeel", fo="image.tar", view="spec")
+
+Needs the extra: `pip install imagepeel[fsspec]`.  Read-only; nothing of the image reaches this machine's disk.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+from fsspec.spec import AbstractFileSystem
+
+from imagepeel.errors import NotFound, Unsupported
+from imagepeel.evidence import text
+from imagepeel.rootfs.path import RootfsPath
+
+if TYPE_CHECKING:
+    from imagepeel.rootfs.inode import Inode
+
+_LOCAL = (None, "file", "local")
+_TYPES = {"file": "file", "dir": "directory", "symlink": "link"}
+
+
+class ImagepeelFileSystem(AbstractFileSystem):  # type: ignore[misc]
+    """The merged filesystem of one image of an archive.
+
+    `fo` is the path of the archive on this machine (what stands behind `::` in a chained URL), `image` and `platform`
+    choose among several images, `view` is a view's name, `verify` whether digests are computed.
+
+    Paths are `str` without a leading slash.  `info` follows symlinks and says so (`islink`, `destination`); a listing
+    shows links as type `link`, so that walking ends.  FileNotFoundError for what is not there; the errors of
+    `imagepeel.open` for the archive; Unsupported for an archive that is not on this machine.
+    """
+
+    protocol = "imagepeel"
+    root_marker = ""
+    cachable = False
+    """Two instances may show two versions of the same file name."""
+
+    def __init__(
+        self,
+        fo: str = "",
+        *,
+        image: str | None = None,
+        platform: str | None = None,
+        view: str = "runtime",
+        verify: bool = True,
+        target_protocol: str | None = None,
+        target_options: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        if target_protocol not in _LOCAL:
+            raise Unsupported(
+                f"an archive behind {target_protocol}:// cannot be read in place",
+                hint="put filecache:: in front of it, or download it first",
+            )
+        from imagepeel.archive import open as open_archive
+
+        self._archive = open_archive(fo, verify=verify)
+        self.image = self._archive.image(image, platform=platform)
+        self.rootfs = self.image.view(view)
+
+    def close(self) -> None:
+        """Close the archive; the filesystem cannot be read any more."""
+        self._archive.close()
+
+    @classmethod
+    def _strip_protocol(cls, path: str | list[str]) -> str | list[str]:
+        if isinstance(path, list):
+            return [str(cls._strip_protocol(one)) for one in path]
+        return str(path).removeprefix("imagepeel://").strip("/")
+
+    def _facts(self, path: str, node: Inode) -> dict[str, Any]:
+        out: dict[str, Any] = {
+            "name": path,
+            "size": node.size if node.kind == "file" else 0,
+            "type": _TYPES.get(node.kind, "other"),
+            "kind": node.kind,
+            "mode": node.mode,
+            "uid": node.uid,
+            "gid": node.gid,
+            "mtime": node.mtime[0] + node.mtime[1] / 1e9 if node.mtime is not None else None,
+            "ino": node.ino,
+            "nlink": node.nlink,
+            "islink": node.kind == "symlink",
+            "layer": node.layer,
+        }
+        if node.kind == "symlink":
+            out["destination"] = text(node.target)
+        return out
+
+    def _lookup(self, path: str, *, follow: bool = True) -> Inode:
+        try:
+            return self.rootfs.lookup("/" + path, follow=follow)
+        except NotFound as error:
+            raise FileNotFoundError(path) from error
+
+    def info(self, path: str, **options: Any) -> dict[str, Any]:
+        """Return the facts of a path, those of the target for a link.  FileNotFoundError when there is nothing."""
+        name = str(self._strip_protocol(path))
+        node = self._lookup(name, follow=False)
+        facts = self._facts(name, node)
+        if node.kind == "symlink":
+            found = self.rootfs.resolve("/" + name).node
+            if found is not None:
+                facts = {**self._facts(name, found), "islink": True, "destination": facts["destination"]}
+        return facts
+
+    def ls(self, path: str = "", detail: bool = True, **options: Any) -> list[Any]:
+        """Return the members of a directory, or the file itself.  FileNotFoundError when there is nothing."""
+        name = str(self._strip_protocol(path))
+        node = self._lookup(name)
+        if node.kind != "dir":
+            found = [self.info(name)]
+        else:
+            prefix = name + "/" if name else ""
+            found = [self._facts(prefix + text(base), one) for base, one in self.rootfs.scandir("/" + name)]
+        return found if detail else [facts["name"] for facts in found]
+
+    def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:
+        if mode != "rb":
+            raise OSError(30, "an image is read-only", path)
+        node = self._lookup(str(self._strip_protocol(path)))
+        if node.kind == "dir":
+            raise IsADirectoryError(path)
+        try:
+            return RootfsPath(self.rootfs, "/" + str(self._strip_protocol(path))).open("rb")
+        except NotFound as error:
+            raise FileNotFoundError(path) from error
+
+    def cat_file(self, path: str, start: int | None = None, end: int | None = None, **options: Any) -> bytes:
+        """Return the bytes of a file from `start` to `end`; negative ones count from its end."""
+        with self._open(path) as file:
+            size = file.seek(0, io.SEEK_END)
+            first = max(0, start + size if start is not None and start < 0 else start or 0)
+            last = size if end is None else min(size, end + size if end < 0 else end)
+            file.seek(first)
+            return bytes(file.read(max(0, last - first)))
+
+    def created(self, path: str) -> None:
+        """A tar records no time of creation."""
+        raise NotImplementedError
+
+    def readlink(self, path: str) -> str:
+        """Return the raw target of a link.  FileNotFoundError when there is nothing, OSError when it is no link."""
+        node = self._lookup(str(self._strip_protocol(path)), follow=False)
+        if node.kind != "symlink":
+            raise OSError(22, "not a symbolic link", path)
+        return text(node.target)
