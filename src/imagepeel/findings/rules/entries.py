@@ -14,7 +14,7 @@ from imagepeel.findings.names import Hit
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.words import count, listed, size
 from imagepeel.formats.tar.header import DIRECTORY
-from imagepeel.formats.tar.table import ESCAPES, Entry, Meta
+from imagepeel.formats.tar.table import ESCAPES, Entry, Meta, clean
 from imagepeel.rootfs.columns import LazyDir
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _wrapped(value: int) -> int:
 )
 def device_node(rule: Rule, subject: Subject) -> Iterator[Finding]:
     def node(meta: Meta) -> bool:
-        return meta.type in (b"3", b"4") and (meta.major, meta.minor) != (0, 0)
+        return meta.type == b"4" or (meta.type == b"3" and (meta.major, meta.minor) != (0, 0))
 
     hits = subject.entries_where(node, 2000)
     outside = [hit for hit in hits if not hit.path.startswith(b"/dev/")]
@@ -298,16 +298,24 @@ def duplicate_entry(rule: Rule, subject: Subject) -> Iterator[Finding]:
 )
 def outside_name(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for layer in subject.layers:
-        flags = layer.table.columns()[2]
-        if not any(flag & ESCAPES for flag in frozenset(flags)):
-            continue
-        hits = [Hit(layer.index, i, b"/" + layer.table.path(i)) for i, flag in enumerate(flags) if flag & ESCAPES]
-        raw = listed([repr(text(layer.table[hit.entry].raw_name)) for hit in hits], 3)
-        yield rule.found(
-            f"layer {layer.label} has {count(len(hits), 'name')} that leave the root: {raw}; engines write "
-            f"{_paths(hits, 3)}",
-            *_places(subject, hits),
-        )
+        table = layer.table
+        flags = table.columns()[2]
+        if any(flag & ESCAPES for flag in frozenset(flags)):
+            hits = [Hit(layer.index, i, b"/" + table.path(i)) for i, flag in enumerate(flags) if flag & ESCAPES]
+            raw = listed([repr(text(table[hit.entry].raw_name)) for hit in hits], 3)
+            yield rule.found(
+                f"layer {layer.label} has {count(len(hits), 'name')} that leave the root: {raw}; engines write "
+                f"{_paths(hits, 3)}",
+                *_places(subject, hits),
+            )
+        climbing = [i for i, target in table.links.items() if table.meta(i).type == b"1" and clean(target)[1]]
+        if climbing:
+            hits = [Hit(layer.index, i, b"/" + table.path(i)) for i in climbing]
+            raw = listed([repr(text(table.links[i])) for i in climbing], 3)
+            yield rule.found(
+                f"layer {layer.label} has {count(len(hits), 'hardlink')} to a target outside the root: {raw}",
+                *_places(subject, hits),
+            )
 
 
 @rule(

@@ -140,7 +140,7 @@ def deleted_bytes(rule: Rule, subject: Subject) -> Iterator[Finding]:
     )
 
 
-def _repeats(rule: Rule, subject: Subject, repeats: list[Repeat], verb: str) -> Iterator[Finding]:
+def _repeats(rule: Rule, subject: Subject, repeats: list[Repeat], done: str) -> Iterator[Finding]:
     by_layer: dict[int, list[Repeat]] = {}
     for repeat in repeats:
         by_layer.setdefault(repeat.layer, []).append(repeat)
@@ -153,7 +153,7 @@ def _repeats(rule: Rule, subject: Subject, repeats: list[Repeat], verb: str) -> 
         changed = sorted({field for repeat in mine for field in repeat.fields if field != "mtime"})
         what = f" ({listed(changed)})" if changed else ""
         yield rule.found(
-            f"layer L{layer + 1} {verb}{what} {count(len(mine), 'file')} and ships {size(total)} again",
+            f"layer L{layer + 1} {done.format(fields=what, files=count(len(mine), 'file'))} and ships {size(total)} again",
             subject.at(largest.after.layer or 0, largest.after.entry or 0),
             subject.at(largest.before.layer or 0, largest.before.entry or 0),
             severity=_scale(subject, total),
@@ -176,7 +176,7 @@ def _repeats(rule: Rule, subject: Subject, repeats: list[Repeat], verb: str) -> 
 )
 def metadata_copy(rule: Rule, subject: Subject) -> Iterator[Finding]:
     repeats = [r for r in losses(subject).repeated if set(r.fields) - {"mtime"}]
-    yield from _repeats(rule, subject, repeats, "changes only metadata")
+    yield from _repeats(rule, subject, repeats, "changes only metadata{fields} of {files}")
 
 
 @rule(
@@ -193,7 +193,7 @@ def metadata_copy(rule: Rule, subject: Subject) -> Iterator[Finding]:
 )
 def identical_rewrite(rule: Rule, subject: Subject) -> Iterator[Finding]:
     repeats = [r for r in losses(subject).repeated if not set(r.fields) - {"mtime"}]
-    yield from _repeats(rule, subject, repeats, "writes again without a change")
+    yield from _repeats(rule, subject, repeats, "writes {files} without a change")
 
 
 @rule(

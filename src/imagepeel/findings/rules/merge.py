@@ -71,22 +71,30 @@ def link_shadowed(rule: Rule, subject: Subject) -> Iterator[Finding]:
             continue
         # What the link led to in the final tree: names that were reachable and are not any more.
         target = before.target if before.target.startswith(b"/") else path.rpartition(b"/")[0] + b"/" + before.target
-        try:
-            behind = set(subject.rootfs.listdir(target))
-            now = set(subject.rootfs.listdir(path))
-        except ImagepeelError:
-            continue
-        gone = sorted(behind - now)
-        if not gone:
-            continue
-        how = "an entry of its own" if path in _explicit(subject, layer) else "only what stands below it"
-        yield rule.found(
-            f"layer L{layer + 1} makes a directory of the link {text(path)} -> {text(before.target)}: "
-            f"{count(len(gone), 'name')} can no longer be reached by it, such as {text(path)}/{text(gone[0])}",
-            subject.place(path),
-            subject.at(before.layer or 0, before.entry or 0),
-            details=[f"the layer has {how}; rootless engines write through the link and keep all names"],
-        )
+        gone = sorted(_names(subject, target) - _names(subject, path))
+        described = path in _explicit(subject, layer)
+        link = f"layer L{layer + 1} makes a directory of the link {text(path)} -> {text(before.target)}"
+        places = [subject.place(path), subject.at(before.layer or 0, before.entry or 0)]
+        if gone:
+            yield rule.found(
+                f"{link}: {count(len(gone), 'name')} can no longer be reached by it, such as "
+                f"{text(path)}/{text(gone[0])}",
+                *places,
+                details=[] if described else ["rootless engines write through the link and keep all names"],
+            )
+        elif not described:
+            yield rule.found(
+                f"{link}; rootless engines write through the link instead, into {text(before.target)}",
+                *places,
+                severity="low",
+            )
+
+
+def _names(subject: Subject, path: bytes) -> set[bytes]:
+    try:
+        return set(subject.rootfs.listdir(path))
+    except ImagepeelError:
+        return set()
 
 
 @rule(

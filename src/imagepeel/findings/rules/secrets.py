@@ -205,7 +205,7 @@ def secret_in_history(rule: Rule, subject: Subject) -> Iterator[Finding]:
         what = [f"{name} {detectors.mask(value)}" for name, value in fresh]
         what += [f"{secret.kind} {secret.masked}" for secret in proved]
         yield rule.found(
-            f"history step {step.step + 1} shows {listed(what)}",
+            f"history step {step.step} shows {listed(what)}",
             (subject.pointer(f"/history/{step.step}/created_by", step.step), "secret-config"),
             severity="high" if proved else "medium",
         )

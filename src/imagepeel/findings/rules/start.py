@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def _engines(verdicts: list[Verdict]) -> str:
-    return "every engine" if len(verdicts) == len(PROFILES) else listed([verdict.engine for verdict in verdicts])
+    return "any engine" if len(verdicts) == len(PROFILES) else listed([verdict.engine for verdict in verdicts])
 
 
 def _show(subject: Subject, verdict: Verdict, place: Location) -> str:
