@@ -161,6 +161,17 @@ def test_names_that_could_leave_a_directory_are_refused(name: bytes) -> None:
         decode(sealed(forged), DEFAULT)
 
 
+@pytest.mark.parametrize("path", [b"..", b"a//b", b"/ab", b"ab/", b"a/.", b"./a", b"a/..", b"a\0b", b"/\0/", b"d1"])
+def test_directories_that_are_not_clean_or_repeat_are_refused(path: bytes) -> None:
+    own = b"m" * len(path)
+    scan = scanned(entries=[forge.file("d1/f", b"1"), forge.file(own + b"/f", b"2"), forge.file("d2/f", b"3")])
+    body = encode(scan, DEFAULT)[len(MAGIC) + 32 :]
+    forged = body.replace(own, path, 1)
+    assert forged != body
+    with pytest.raises(BadIndex, match="director"):
+        decode(sealed(forged), DEFAULT)
+
+
 # ---- the cache as archives use it -------------------------------------------------------------------------------
 
 
