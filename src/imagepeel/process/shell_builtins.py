@@ -59,7 +59,7 @@ class Builtins:
         if name == "exec":
             return self._exec(rest, command, state, source, line)
         if name in state.functions:
-            return self._call(state.functions[name], rest, state)
+            return self._call(name, rest, state)
         if name in (":", "true"):
             state.status = True
         elif name == "false":
@@ -142,18 +142,19 @@ class Builtins:
         why = "exec replaces the shell"
         return [(state, Tail(kind="exec", argv=argv, complete=complete, source=source, line=line, why=why, env=env))]
 
-    def _call(self, body: Script, rest: Sequence[object], state: State) -> Ends:
+    def _call(self, name: str, rest: Sequence[object], state: State) -> Ends:
         self._calls += 1
         if self._calls > MAX_CALLS:
             raise TooMuch("functions call each other too deeply")
-        before = state.scope.args
+        before, calls = state.scope.args, state.scope.calls
+        state.scope.calls = (name, *calls)
         known = all(isinstance(item, str) for item in rest)
         state.scope.args = tuple(str(item) for item in rest) if known else None
-        ends = self.script(body, state)
+        ends = self.script(state.functions[name], state)
         self._calls -= 1
         after: Ends = []
         for here, flow in ends:
-            here.scope.args = before
+            here.scope.args, here.scope.calls = before, calls
             after.append((here, "" if flow == "return" else flow))
             if flow == "return":
                 here.status = None

@@ -69,6 +69,7 @@ class State:
     def copy(self) -> State:
         scope = Scope(dict(self.scope.variables), self.scope.args, self.scope.arg0, self.scope.uid)
         scope.wild, scope.noglob = self.scope.wild, self.scope.noglob
+        scope.source, scope.calls = self.scope.source, self.scope.calls
         other = State(scope)
         other.functions = dict(self.functions)
         other.exported = set(self.exported)

@@ -16,7 +16,7 @@ from imagepeel.errors import Malformed
 from imagepeel.formats.shell import parse_shell
 from imagepeel.process.shell_state import State, Tail, TooMuch
 from imagepeel.process.shell_walk import Walk
-from imagepeel.process.shell_words import Look, Scope, Value
+from imagepeel.process.shell_words import BASH_UNTOLD, UNKNOWN, Look, Scope, Value
 
 SHELLS = ("dash", "bash", "busybox")
 
@@ -55,6 +55,10 @@ def classify(
     scope = Scope(variables, tuple(args[1:]), args[0] if args else "", uid)
     if shell == "bash" and uid is not None:
         variables["UID"] = variables["EUID"] = str(uid)
+    if shell == "bash":
+        for name in BASH_UNTOLD:
+            variables.setdefault(name, UNKNOWN)
+        scope.source = scope.arg0 if mode == "script" else ""
     state = State(scope)
     state.exported = set(env or {})
     state.errexit = "e" in options

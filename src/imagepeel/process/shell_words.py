@@ -33,6 +33,15 @@ Look = Callable[[str, str], "bool | None"]
 _UNTOLD = frozenset(
     ("RANDOM", "SECONDS", "LINENO", "PPID", "BASHPID", "EPOCHSECONDS", "SRANDOM", "HOSTNAME", "PWD", "OLDPWD", "_")
 )
+BASH_UNTOLD = (
+    "BASH", "BASH_VERSION", "BASH_VERSINFO", "BASH_SUBSHELL", "BASH_LINENO", "BASH_COMMAND", "BASHOPTS", "SHELLOPTS",
+    "DIRSTACK", "GROUPS", "HOSTTYPE", "MACHTYPE", "OSTYPE", "PIPESTATUS", "SHLVL", "SHELL", "TERM", "EPOCHREALTIME",
+    "HISTCMD", "BASH_SOURCE", "FUNCNAME",
+)  # fmt: skip
+"""Variables that bash sets itself, with values that a text cannot tell."""
+
+_FRAMES = ("BASH_SOURCE", "FUNCNAME")
+_FRAME = re.compile(r"(#?)(BASH_SOURCE|FUNCNAME)\[([0-9]{1,4}|[@*])\]")
 _MAX_TEXT = 65_536
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!-]")
 _OPERATION = re.compile(r"(:?[-=+?]|##?|%%?)(.*)", re.DOTALL)
@@ -42,7 +51,8 @@ class Scope:
     """What a shell knows while it expands words.
 
     `variables` maps names to values; `args` are `$1`..., None when unknown; `arg0` is `$0`; `blank` says what a
-    name without entry is (unset, or unknown after a sourced file); `uid` the user if known.
+    name without entry is (unset, or unknown after a sourced file); `uid` the user if known.  `source` is the path of
+    the script that bash reads ("" for none or another shell), `calls` the functions that run, innermost first.
     """
 
     def __init__(self, variables: dict[str, Value], args: tuple[str, ...] | None, arg0: str, uid: int | None) -> None:
@@ -52,6 +62,8 @@ class Scope:
         self.uid = uid
         self.wild = False
         self.noglob = False
+        self.source = ""
+        self.calls: tuple[str, ...] = ()
 
     def get(self, name: str) -> Value:
         """The value of a variable or of a positional or special parameter other than `@` and `*`."""
@@ -66,6 +78,8 @@ class Scope:
             return UNKNOWN if self.args is None else str(len(self.args))
         if name in ("?", "$", "!", "-"):
             return UNKNOWN
+        if self.source and name in _FRAMES:
+            return next(iter(self.frames(name)), None)
         if name in self.variables:
             return self.variables[name]
         if name in _UNTOLD or self.wild:
@@ -73,6 +87,12 @@ class Scope:
         if name in ("UID", "EUID"):
             return UNKNOWN
         return None
+
+    def frames(self, name: str) -> tuple[str, ...]:
+        """bash's array BASH_SOURCE or FUNCNAME: one element a running function and one for the script below them."""
+        if name == "BASH_SOURCE":
+            return (self.source,) * (len(self.calls) + 1)
+        return (*self.calls, "main") if self.calls else ()
 
 
 def expand(words: Sequence[Word], scope: Scope) -> list[str | _Unknown]:
@@ -203,6 +223,14 @@ def expand_part(part: Part, scope: Scope) -> Value:
 
 
 def _parameter(text: str, scope: Scope) -> Value:
+    frame = _FRAME.fullmatch(text) if scope.source else None
+    if frame is not None:
+        frames, index = scope.frames(frame[2]), frame[3]
+        if frame[1]:
+            return str(len(frames)) if index in ("@", "*") else UNKNOWN
+        if index in ("@", "*"):
+            return UNKNOWN
+        return frames[int(index)] if int(index) < len(frames) else None
     if text.startswith("#") and len(text) > 1:
         if text[1:] in ("@", "*"):
             return scope.get("#")

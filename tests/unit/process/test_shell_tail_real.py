@@ -279,6 +279,19 @@ SCRIPTS = [
     ('#!/bin/sh\nexec app "$@" --last\n', ("a b", "")),
 ]
 
+BASH_SCRIPTS = [
+    '#!/bin/bash\nexec app "$BASH_SOURCE" "$@"\n',
+    '#!/bin/bash\n_main() {\n  exec app "${BASH_SOURCE[0]}" "$1"\n}\n_main "$@"\n',
+    (
+        "#!/bin/bash\n_is_sourced() {\n"
+        '  [ "${#FUNCNAME[@]}" -ge 2 ] && [ "${FUNCNAME[0]}" = _is_sourced ] && [ "${FUNCNAME[1]}" = source ]\n}\n'
+        '_main() {\n  exec app "$FUNCNAME" "${#FUNCNAME[@]}" "${FUNCNAME[1]}" "$@"\n}\n'
+        'if ! _is_sourced; then\n  _main "$@"\nfi\n'
+    ),
+    '#!/bin/bash\nexec app "${FUNCNAME[0]}" "${#BASH_SOURCE[@]}"\n',
+    '#!/bin/bash\nif [ "$BASH_SOURCE" = "$0" ]; then exec app run; fi\nexec b sourced\n',
+]
+
 
 class Lab:
     def __init__(self, folder: Path) -> None:
@@ -375,3 +388,15 @@ def test_scripts(lab: Lab, shell: str, script: str, arguments: tuple[str, ...]) 
         assert predicted.complete and replaced == [list(predicted.argv)], (predicted, real)
     else:
         assert not replaced and real[-1][1] == list(predicted.argv), (predicted, real)
+
+
+@pytest.mark.parametrize("script", BASH_SCRIPTS)
+def test_scripts_that_ask_bash_where_they_are(lab: Lab, script: str) -> None:
+    """`$BASH_SOURCE` and `FUNCNAME` decide in the entrypoints of database images."""
+    need("bash")
+    path = lab.folder / "entry.sh"
+    path.write_text(script)
+    predicted = classify(script, shell="bash", mode="script", args=(str(path), "x", "a b"), env=lab.env(), uid=0)
+    real = lab.run("bash", str(path), "x", "a b")
+    assert (predicted.kind, predicted.complete) == ("exec", True), predicted
+    assert [argv for own, argv in real if own] == [list(predicted.argv)], (predicted, real)
