@@ -58,9 +58,9 @@ class ImagepeelFileSystem(AbstractFileSystem):  # type: ignore[misc]
                 f"an archive behind {target_protocol}:// cannot be read in place",
                 hint="put filecache:: in front of it, or download it first",
             )
-        from imagepeel.archive import open as open_archive
+        import imagepeel
 
-        self._archive = open_archive(fo, verify=verify)
+        self._archive = imagepeel.open(fo, verify=verify)
         self.image = self._archive.image(image, platform=platform)
         self.rootfs = self.image.view(view)
 
