@@ -13,7 +13,7 @@ demo: $(VENV)/.demo
 	$(BIN)/imagepeel explain demo/shop.tar
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n auto -q
+	$(BIN)/python -m pytest -n auto --dist loadfile -q
 
 lint: $(STAMP)
 	$(BIN)/ruff check src tests benchmarks
