@@ -177,6 +177,7 @@ JUDGES: dict[str, Callable[[Image, Finding], bool]] = {
     "NO-SHELL-INSIDE": no_shell,
     "ODD-DOCUMENTS": made_to_be_wrong,
     "ODD-TIME": odd_time,
+    "ROOTLESS-DIFFERS": link_leaves_its_layer,
     "ROOTLESS-IDS": has_wide_ids,
 }
 

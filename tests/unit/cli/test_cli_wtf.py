@@ -22,7 +22,7 @@ def test_a_finding_shows_sentence_place_proof_and_fix(run_cli: Run, forge_archiv
     assert done.exit_code == 0
     lines = [line.strip() for line in done.stdout.splitlines()]
     assert lines[2] == "high    CRLF-SHEBANG"
-    assert any(line.startswith("It will not start on every engine") for line in lines)
+    assert any(line.startswith("It will not start on any engine") for line in lines)
     assert any(line.startswith("at    layer L2") and "/entrypoint.sh" in line for line in lines)
     assert any(line.startswith("fix   sed") for line in lines)
 

@@ -117,7 +117,7 @@ RECIPES: dict[str, Recipe] = {
     "DEVICE-NODE": Recipe(
         bad=lambda: _one(device("disk", 8, 0, block=True)), good=lambda: _one(file("disk", "no device\n"))
     ),
-    "OVERLAY-MARKS": Recipe(bad=lambda: _one(device("bin/tool", 0, 0)), good=sound),
+    "OVERLAY-MARKS": Recipe(bad=lambda: _one(device("bin/tool", 0, 0)), good=sound, also=("ROOTLESS-DIFFERS",)),
     "ATTRIBUTE-DROPPED": Recipe(
         bad=lambda: _one(file("tagged", "x", pax={"LIBARCHIVE.xattr.user.colour": "Ymx1ZQ"})),
         good=lambda: _one(file("tagged", "x", xattrs={"user.colour": "blue"})),

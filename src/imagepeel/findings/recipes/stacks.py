@@ -85,22 +85,31 @@ RECIPES: dict[str, Recipe] = {
     "LINK-SHADOWED": Recipe(
         bad=lazy(_linked, "lib/extra.so"),
         good=lazy(_linked, "usr/lib/extra.so"),
+        also=("ROOTLESS-DIFFERS",),
     ),
     "FILE-BECOMES-DIRECTORY": Recipe(
         bad=lambda: app(add(file("motd", _TEXT)), add(file("motd/today", "x"))),
         good=lambda: app(add(file("motd", _TEXT)), add(directory("motd"), file("motd/today", "x"))),
+        also=("ROOTLESS-DIFFERS",),
     ),
     "PARENT-NOT-DESCRIBED": Recipe(
         bad=lambda: app(add(file("tmp/seed", "x"))),
         good=lambda: app(add(directory("tmp", 0o1777), file("tmp/seed", "x"))),
     ),
-    "RESURRECTED": Recipe(bad=lazy(_again, whiteout("data")), good=lazy(_again, directory("data"), opaque("data"))),
+    "RESURRECTED": Recipe(
+        bad=lazy(_again, whiteout("data")),
+        good=lazy(_again, directory("data"), opaque("data")),
+        also=("ROOTLESS-DIFFERS",),
+    ),
     "ROOT-OPAQUE": Recipe(
-        bad=lambda: app(add(opaque(), file("motd", _TEXT))), good=lambda: app(add(file("motd", _TEXT)))
+        bad=lambda: app(add(opaque(), file("motd", _TEXT))),
+        good=lambda: app(add(file("motd", _TEXT))),
+        also=("ROOTLESS-DIFFERS",),
     ),
     "GHOST-NAME": Recipe(
         bad=lambda: app(add(directory("srv"), whiteout("srv/never-there"), file("srv/motd", _TEXT))),
         good=lambda: app(add(directory("srv"), file("srv/motd", _TEXT))),
+        also=("ROOTLESS-DIFFERS",),
     ),
     "WHITEOUT-NAMES": Recipe(
         bad=lambda: app(add(directory("srv"), file("srv/.wh.data/motd", _TEXT))),
@@ -108,15 +117,22 @@ RECIPES: dict[str, Recipe] = {
     ),
     "AUFS-LEFTOVER": Recipe(bad=lambda: app(add(file(".wh..wh.aufs", ""))), good=sound),
     "BASE-WHITEOUT": Recipe(bad=lambda: app(base=rootfs(whiteout("nothing"))), good=sound),
+    "ROOTLESS-DIFFERS": Recipe(
+        bad=lambda: app(add(file("motd", _TEXT)), add(file("motd/today", "x"), directory("motd/later"))),
+        good=lambda: app(add(file("motd", _TEXT)), add(directory("motd"), file("motd/today", "x"))),
+        also=("FILE-BECOMES-DIRECTORY",),
+    ),
     # ---- refused
     "WHITEOUT-ORDER": Recipe(
         bad=lambda: app(add(file("motd", _TEXT)), add(file("motd", "new\n"), whiteout("motd"))),
         good=lambda: app(add(file("motd", _TEXT)), add(whiteout("motd"), file("motd", "new\n"))),
+        also=("ROOTLESS-DIFFERS",),
     ),
     "WHITEOUT-NAMELESS": Recipe(bad=lambda: app(add(file("srv/.wh.", ""))), good=sound),
     "LINK-ACROSS-LAYERS": Recipe(
         bad=lambda: app(add(hardlink("bin/greet", "bin/hello", 0o755))),
         good=lambda: app(add(symlink("bin/greet", "hello"))),
+        also=("ROOTLESS-DIFFERS",),
     ),
     "LINK-WITHOUT-TARGET": Recipe(
         bad=lambda: app(add(hardlink("two", "one"), file("one", "x"))),

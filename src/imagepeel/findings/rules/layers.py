@@ -152,8 +152,9 @@ def _repeats(rule: Rule, subject: Subject, repeats: list[Repeat], done: str) -> 
         largest = max(mine, key=lambda repeat: (repeat.after.size, repeat.path))
         changed = sorted({field for repeat in mine for field in repeat.fields if field != "mtime"})
         what = f" ({listed(changed)})" if changed else ""
+        sentence = done.format(fields=what, files=count(len(mine), "file"))
         yield rule.found(
-            f"layer L{layer + 1} {done.format(fields=what, files=count(len(mine), 'file'))} and ships {size(total)} again",
+            f"layer L{layer + 1} {sentence} and ships {size(total)} again",
             subject.at(largest.after.layer or 0, largest.after.entry or 0),
             subject.at(largest.before.layer or 0, largest.before.entry or 0),
             severity=_scale(subject, total),

@@ -10,9 +10,11 @@ from imagepeel.evidence import Location, text
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.names import Hit
 from imagepeel.findings.rule import Rule, rule
+from imagepeel.findings.rules.entries import global_header, overlay_marks
 from imagepeel.findings.rules.layers import losses
 from imagepeel.findings.words import count, listed
 from imagepeel.formats.tar.header import DIRECTORY
+from imagepeel.rootfs.compare import notes
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -107,7 +109,7 @@ def _names(subject: Subject, path: bytes) -> set[bytes]:
     get a directory; rootless ones and those without overlayfs unpack it onto the layers below and stop: not a
     directory.""",
     "pack an entry for the directory itself",
-    codes="ROOTLESS",
+    codes="FILETODIR",
     sources="containerd pkg/archive/tar.go",
 )
 def file_becomes_directory(rule: Rule, subject: Subject) -> Iterator[Finding]:
@@ -345,6 +347,48 @@ def base_whiteout(rule: Rule, subject: Subject) -> Iterator[Finding]:
         )
 
 
+@rule(
+    "ROOTLESS-DIFFERS",
+    "Rootless engines show another filesystem, or refuse the image",
+    "medium",
+    "strengths",
+    "deployments",
+    """Rootful engines unpack each layer alone and let the kernel merge them.  Rootless containerd, and stores without
+    overlayfs (vfs, btrfs, zfs), unpack each layer onto the last.  What a layer does to links and directories of another
+    one then comes out differently: a test with one engine says nothing about the other.""",
+    "see `imagepeel views` for the paths, and build the layers so that they do not depend on it",
+    codes="ROOTLESS",
+    sources="containerd pkg/archive/tar.go, overlayfs.rst",
+)
+def rootless_differs(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    # The second filesystem costs as much as the first: it is built where another rule saw a reason only.
+    if subject.rootfs.refusal is None and not any(any(True for _ in cause.check(subject)) for cause in _CAUSES):
+        return
+    if not subject.image.record.complete:
+        return
+    for note in notes(subject.image):
+        if note.code == "ROOTLESS":
+            where = note.where
+            if where.layer is None:
+                where = subject.place(where.path or "/")
+            if where.layer is None:  # a path of the other filesystem only: the top layer made the difference
+                last = subject.layers[-1]
+                where = Location(layer=last.index, step=last.step, path=note.where.path)
+            yield rule.found(note.message, where, profiles=("podman rootless",))
+
+
+_CAUSES = (
+    link_shadowed,
+    file_becomes_directory,
+    resurrected,
+    root_opaque,
+    ghost_name,
+    whiteout_names,
+    aufs,
+    base_whiteout,
+    overlay_marks,
+    global_header,
+)
 RULES: tuple[Rule, ...] = (
     link_shadowed,
     file_becomes_directory,
@@ -355,4 +399,5 @@ RULES: tuple[Rule, ...] = (
     whiteout_names,
     aufs,
     base_whiteout,
+    rootless_differs,
 )
