@@ -85,7 +85,8 @@ def usage(rootfs: Rootfs, top: Name = b"/", *, depth: int | None = 1, largest: i
     order: list[tuple[bytes, int, list[int]]] = [(base, 0, [0] * 6)]
     # The directories from the top to the present one, each with the prefix that paths below it have.
     open_: list[tuple[bytes, list[int]]] = [(base if base.endswith(b"/") else base + b"/", order[0][2])]
-    seen: set[int] = set()
+    # One byte a member: a name of what was counted already is a hardlink, or the target of an overlayfs redirect.
+    seen = [bytearray(len(layer.table)) for layer in rootfs.layers]
     by_layer: dict[int, int] = {}
     heap: list[tuple[int, _Reversed, FileUsage]] = []
 
@@ -96,11 +97,11 @@ def usage(rootfs: Rootfs, top: Name = b"/", *, depth: int | None = 1, largest: i
             above[column] += row[column]
 
     def count(path: bytes, node: Inode, row: list[int]) -> None:
-        if node.nlink > 1:
-            if node.ino in seen:
+        if node.layer is not None and node.entry is not None:
+            if seen[node.layer][node.entry]:
                 row[_LINKS] += 1
                 return
-            seen.add(node.ino)
+            seen[node.layer][node.entry] = 1
         stored = stored_size(rootfs, node)
         row[_FILES] += 1
         row[_STORED] += stored
