@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -121,22 +121,44 @@ class Userland:
 
     # -- the loader ------------------------------------------------------------------------------------------
 
-    def _load(self, chain: Chain, execfn: str, frame: Frame) -> bool:
-        """Ask the loader; True when the program may go on."""
+    def _closure(self, chain: Chain, execfn: str, frame: Frame) -> LoaderResult:
+        """Follow the loader; engines that start the same program in the same way share the answer."""
 
         def may_read(node: Node) -> bool:
             return may(node, frame.after, READ)
 
-        result = closure(
-            self.rootfs,
+        argv0 = chain.argv[0] if chain.argv else ""
+        # All that the loader reads of the environment.
+        env = {name: value for name, value in frame.env.items() if name.startswith(("LD_", "GLIBC_"))}
+        kept: dict[Any, LoaderResult] = getattr(self.rootfs, "kept", {})
+        key = (
+            "closure",
             chain.last,
-            env=frame.env,
-            secure=chain.privileged,
-            cwd=frame.cwd,
-            argv0=chain.argv[0] if chain.argv else "",
-            execfn=execfn,
-            may_read=may_read,
+            execfn,
+            argv0,
+            frame.cwd,
+            chain.privileged,
+            frame.after,
+            tuple(sorted(env.items())),
         )
+        known = kept.get(key)
+        if known is None:
+            known = kept[key] = closure(
+                self.rootfs,
+                chain.last,
+                env=env,
+                secure=chain.privileged,
+                cwd=frame.cwd,
+                argv0=argv0,
+                execfn=execfn,
+                may_read=may_read,
+            )
+        return known
+
+    def _load(self, chain: Chain, execfn: str, frame: Frame) -> bool:
+        """Ask the loader; True when the program may go on."""
+
+        result = self._closure(chain, execfn, frame)
         self._libraries(result)
         failure = result.failure
         detail = [f"{len(result.libraries)} libraries by the rules of {result.family}", *result.warnings]
