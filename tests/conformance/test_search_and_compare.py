@@ -1,4 +1,4 @@
-"""find, du, diff and the index cache on the recorded layer cases and on real archives: laws that hold on all of them."""
+"""find, du, diff and the index cache on recorded layer cases and real archives: laws that hold on all of them."""
 
 from __future__ import annotations
 

@@ -42,24 +42,26 @@ def pick_layer(image: Image, index: int) -> Layer:
 def row_of_node(rootfs: Rootfs, path: bytes, node: Inode) -> Row:
     """Return the row of a path of the merged tree."""
     offset = None
-    if node.layer is not None and node.entry is not None:
-        offset = rootfs.layers[node.layer].table[node.entry].header_offset
+    layer, entry, kind = node.layer, node.entry, node.kind
+    if layer is not None and entry is not None:
+        offset = rootfs.layers[layer].table.header_offset(entry)
+    # By position: a listing has up to millions of these, and keywords cost as much as all the rest.
     return Row(
-        path=path,
-        kind=node.kind,
-        mode=node.mode,
-        uid=node.uid,
-        gid=node.gid,
-        size=node.size,
-        mtime=node.mtime,
-        target=node.target,
-        device=node.device,
-        nlink=None if node.kind == "dir" else node.nlink,
-        xattrs=tuple(sorted(node.xattrs.items())),
-        layer=node.layer,
-        entry=node.entry,
-        offset=offset,
-        implied=node.implied,
+        path,
+        kind,
+        node.mode,
+        node.uid,
+        node.gid,
+        node.size,
+        node.mtime,
+        node.target,
+        node.device,
+        None if kind == "dir" else node.nlink,
+        tuple(sorted(node.xattrs.items())) if node.xattrs else (),
+        layer,
+        entry,
+        offset,
+        node.implied,
     )
 
 

@@ -43,6 +43,11 @@ class CacheDir:
         self.most = most
         self.problem = ""
         self.suspicious = False
+        if not self.path:
+            self.problem = "neither XDG_CACHE_HOME nor the home directory is known"
+        elif not hasattr(os, "geteuid") or os.open not in os.supports_dir_fd:
+            # Without owners, modes and opening below a directory, nothing here could be kept private.
+            self.problem = "this system cannot keep a directory private in the way the cache needs"
 
     def read(self, name: str) -> bytes | None:
         """Return the content of a file and mark it as used, None when it is absent or not to be trusted."""
@@ -180,11 +185,14 @@ class CacheDir:
 
 
 def default_path() -> str:
-    """Return `$XDG_CACHE_HOME/imagepeel`, or `~/.cache/imagepeel` (XDG Base Directory: a relative value is ignored)."""
+    """Return `$XDG_CACHE_HOME/imagepeel`, or `~/.cache/imagepeel` (XDG Base Directory: a relative value is ignored).
+
+    "" when the home directory is not known either.
+    """
     base = os.environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(base):
         base = os.path.join(os.path.expanduser("~"), ".cache")
-    return os.path.join(base, "imagepeel")
+    return os.path.join(base, "imagepeel") if os.path.isabs(base) else ""
 
 
 def _private(info: os.stat_result) -> bool:

@@ -425,6 +425,17 @@ def test_the_cache_is_where_xdg_says(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         assert default_path() == str(tmp_path / ".cache" / "imagepeel")
 
 
+def test_without_a_home_nothing_is_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", "")
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    cache = CacheDir()
+    assert cache.problem and not cache.suspicious
+    assert not cache.write("a.index", b"1") and cache.read("a.index") is None
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_directory_stays_small_and_what_was_used_last_stays(folder: Path) -> None:
     cache = CacheDir(folder, most=2500)
     for number in range(3):

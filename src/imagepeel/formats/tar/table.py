@@ -172,6 +172,10 @@ class EntryTable(Sequence["Entry"]):
         """Return the modification time as (seconds, nanoseconds)."""
         return self._mtime[i], self._nanos[i] if self._nanos is not None else 0
 
+    def header_offset(self, i: int) -> int:
+        """Return the offset in the decompressed layer of the first header block, extension headers included."""
+        return self._header[i]
+
     def crc32(self, i: int) -> int | None:
         """Return the CRC-32 of the content, None where the scan took none (sparse and empty files, other types)."""
         return None if self._flags[i] & UNHASHED else self._crc[i]
