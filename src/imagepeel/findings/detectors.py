@@ -91,7 +91,7 @@ def _keys(data: bytes) -> Iterator[Secret]:
         kind = f"PEM {what}" if what == "private key" else what
         yield Secret(
             kind=kind + (" (protected by a passphrase)" if encrypted else ""),
-            masked="(key)",
+            masked="",
             line=_line(data, found.start()),
             proved=not encrypted,
         )
@@ -107,7 +107,7 @@ def _aws(data: bytes) -> Iterator[Secret]:
 
 def _google(data: bytes) -> Iterator[Secret]:
     if re.search(rb'"type"\s*:\s*"service_account"', data) and re.search(rb'"private_key"\s*:\s*"-----BEGIN', data):
-        yield Secret(kind="Google service account key", masked="(key)", line=1)
+        yield Secret(kind="Google service account key", masked="", line=1)
 
 
 def tokens(data: bytes) -> Iterator[Secret]:

@@ -25,3 +25,8 @@ def count(number: int, word: str, plural: str = "") -> str:
 def size(number: int) -> str:
     """Bytes with thousands separators, exact."""
     return f"{number:,} bytes" if number != 1 else "1 byte"
+
+
+def clip(words: str, most: int = 80) -> str:
+    """The text, or its start and its end when it is longer than `most` characters."""
+    return words if len(words) <= most else f"{words[: most - 20]}...{words[-17:]}"

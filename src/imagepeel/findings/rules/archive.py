@@ -190,7 +190,7 @@ def too_many_layers(rule: Rule, subject: Subject) -> Iterator[Finding]:
 @rule(
     "MEDIA-TYPE-LIE",
     "The media type says another compression than the bytes have",
-    "medium",
+    "high",
     "strengths",
     "tooling",
     """Docker, podman and containerd look at the bytes in most cases, umoci trusts the label, and containerd never
@@ -203,7 +203,14 @@ def media_type_lie(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for layer in subject.layers:
         for note in layer.anomalies:
             if note.code == "MEDIATYPE":
-                yield rule.found(f"layer {layer.label}: {note.message}", note.where)
+                # containerd takes the plain OCI type at its word and fails at the first header.
+                fails = layer.media_type == "application/vnd.oci.image.layer.v1.tar"
+                yield rule.found(
+                    f"layer {layer.label}: {note.message}",
+                    note.where,
+                    severity="high" if fails else "medium",
+                    profiles=("containerd@2",) if fails else (),
+                )
     for note in subject.image.record.anomalies:
         if note.code in ("media-type-shape", "media-type-conflict"):
             yield rule.found(note.message, note.where, severity="low")

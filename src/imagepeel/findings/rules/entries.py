@@ -304,7 +304,7 @@ def outside_name(rule: Rule, subject: Subject) -> Iterator[Finding]:
             hits = [Hit(layer.index, i, b"/" + table.path(i)) for i, flag in enumerate(flags) if flag & ESCAPES]
             raw = listed([repr(text(table[hit.entry].raw_name)) for hit in hits], 3)
             yield rule.found(
-                f"layer {layer.label} has {count(len(hits), 'name')} that leave the root: {raw}; engines write "
+                f"layer {layer.label} has {count(len(hits), 'name')} outside the root: {raw}; engines write "
                 f"{_paths(hits, 3)}",
                 *_places(subject, hits),
             )

@@ -56,7 +56,14 @@ def secrets_of(subject: Subject) -> dict[bytes, list[tuple[Hit, tuple[Secret, ..
 
 
 def _what(secrets: tuple[Secret, ...]) -> str:
-    return listed([f"{secret.kind} {secret.masked}" for secret in secrets], 4)
+    return listed([f"{_article(secret.kind)} {secret.masked}".rstrip() for secret in secrets], 4)
+
+
+def _article(kind: str) -> str:
+    """`a GitHub token`, `an AWS secret access key`; the name of a variable stays bare."""
+    if kind.isupper():
+        return kind
+    return f"{'an' if kind[0] in 'AaEeIiOo' or kind.startswith('RSA') else 'a'} {kind}"
 
 
 def _severity(path: bytes, secrets: tuple[Secret, ...]) -> str:
@@ -82,7 +89,7 @@ def shipped_secret(rule: Rule, subject: Subject) -> Iterator[Finding]:
         if not seen:
             continue
         hit, secrets = seen[-1]
-        lines = [f"line {secret.line}: {secret.kind} {secret.masked}" for secret in secrets]
+        lines = [f"line {secret.line}: {secret.kind} {secret.masked}".rstrip() for secret in secrets]
         others = [other for other, _ in members if other != hit]
         yield rule.found(
             f"{text(path)} holds {_what(secrets)}",
@@ -124,7 +131,7 @@ def deleted_secret(rule: Rule, subject: Subject) -> Iterator[Finding]:
             *([subject.place(gone)] if gone is not None else []),
             *[(subject.place(other), "secret-file") for other, _ in members[:-1]],
             severity=_severity(path, secrets),
-            details=[f"line {secret.line}: {secret.kind} {secret.masked}" for secret in secrets],
+            details=[f"line {secret.line}: {secret.kind} {secret.masked}".rstrip() for secret in secrets],
         )
 
 
@@ -203,7 +210,9 @@ def secret_in_history(rule: Rule, subject: Subject) -> Iterator[Finding]:
         if not fresh and not proved:
             continue
         what = [f"{name} {detectors.mask(value)}" for name, value in fresh]
-        what += [f"{secret.kind} {secret.masked}" for secret in proved]
+        # A token that is the value of an argument is told once.
+        shown = {detectors.mask(value) for _, value in fresh}
+        what += [_what((secret,)) for secret in proved if secret.masked not in shown]
         yield rule.found(
             f"history step {step.step} shows {listed(what)}",
             (subject.pointer(f"/history/{step.step}/created_by", step.step), "secret-config"),

@@ -56,8 +56,10 @@ def will_not_start(rule: Rule, subject: Subject, verdicts: list[Verdict], *, why
         details.append(f"{place.path} was there until layer L{missing.layer + 1} removed it")
     texts = dict.fromkeys(verdict.text for verdict in verdicts)
     details.extend(f"{verdicts[0].engine} says: {text}" if len(texts) == 1 else text for text in texts)
+    why = why or first.why
+    words = first.message.splitlines()[0]
     yield rule.found(
-        f"It will not start on {_engines(verdicts)}: {why or first.why} ({first.message.splitlines()[0]})",
+        f"It will not start on {_engines(verdicts)}: {why}" + (f" ({words})" if words not in why else ""),
         *places,
         fix=first.fix,
         profiles=tuple(verdict.engine for verdict in verdicts),

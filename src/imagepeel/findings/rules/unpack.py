@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from imagepeel.evidence import Location, text
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, rule
+from imagepeel.findings.words import clip
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -87,10 +88,10 @@ def _refused(
             if entry is not None
             else Location(layer=refusal.layer, layer_offset=refusal.offset, path=refusal.path or None)
         )
-        name = text(entry.raw_name) if entry is not None else refusal.path
+        name = clip(text(entry.raw_name) if entry is not None else refusal.path)
         where = f"entry {refusal.entry} ({name})" if name else f"entry {refusal.entry}"
         yield rule.found(
-            f"containerd cannot unpack layer L{refusal.layer + 1}: {refusal.reason}, at {where}",
+            f"containerd cannot unpack layer L{refusal.layer + 1}: {clip(refusal.reason, 200)}, at {where}",
             place,
             profiles=_ENGINES,
             details=["what is shown of this image is the best effort of the specification without the refused entries"],
