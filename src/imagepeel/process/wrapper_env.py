@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from imagepeel.process.wrapper_specs import Spec
-from imagepeel.process.wrappers import Wrapped, getopt
+from imagepeel.process.wrapper_values import Wrapped, getopt
 
 _ESCAPES = {"f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "#": "#", "$": "$", '"': '"', "'": "'", "\\": "\\"}
 _BLANK = " \t\n\v\f\r"
