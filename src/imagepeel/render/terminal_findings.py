@@ -69,6 +69,13 @@ def _paragraph(console: Console, words: Text, hang: int = 0) -> None:
         console.print(Padding(line, (0, 0, 0, _LEAD + (hang if number else 0)), expand=False), soft_wrap=True)
 
 
+def _lines(console: Console, words: Text) -> None:
+    """Print wrapped words without blanks at the ends of lines."""
+    for line in words.wrap(console, console.width):
+        line.rstrip()
+        console.print(line, soft_wrap=True)
+
+
 def _place(where: Location) -> str:
     return str(where)
 
@@ -92,9 +99,9 @@ def print_rule(console: Console, rule: RuleResult) -> None:
     print_line(console, Text(rule.id, style="bold"), Text("  "), Text(rule.severity, style=style))
     console.print(Text(rule.title, style="bold"))
     console.print()
-    console.print(Text(rule.why))
+    _lines(console, Text(rule.why))
     console.print()
-    console.print(Text.assemble(Text("Fix: ", style="bold"), Text(rule.fix)))
+    _lines(console, Text.assemble(Text("Fix: ", style="bold"), Text(rule.fix)))
     console.print()
     for line in (
         f"See it: imagepeel wtf --reproduce {rule.id} demo.tar; imagepeel wtf demo.tar",
@@ -103,4 +110,4 @@ def print_rule(console: Console, rule: RuleResult) -> None:
         f"Sources: {', '.join(rule.sources)}." if rule.sources else "",
     ):
         if line:
-            console.print(Text(line, style="dim"))
+            _lines(console, Text(line, style="dim"))

@@ -76,7 +76,7 @@ def link_shadowed(rule: Rule, subject: Subject) -> Iterator[Finding]:
         gone = sorted(_names(subject, target) - _names(subject, path))
         described = path in _explicit(subject, layer)
         link = f"layer L{layer + 1} makes a directory of the link {text(path)} -> {text(before.target)}"
-        places = [subject.place(path), subject.at(before.layer or 0, before.entry or 0)]
+        places = [_maker(subject, layer, path), subject.at(before.layer or 0, before.entry or 0)]
         if gone:
             yield rule.found(
                 f"{link}: {count(len(gone), 'name')} can no longer be reached by it, such as "
@@ -90,6 +90,18 @@ def link_shadowed(rule: Rule, subject: Subject) -> Iterator[Finding]:
                 *places,
                 severity="low",
             )
+
+
+def _maker(subject: Subject, layer: int, path: bytes) -> Location:
+    """The entry of a layer that makes a directory of `path`: its own, or the first one below it."""
+    table = subject.layers[layer].table
+    parent, _, name = path[1:].rpartition(b"/")
+    inside = {i for i, at in enumerate(table.dirs) if at == path[1:] or at.startswith(path[1:] + b"/")}
+    beside = {i for i, at in enumerate(table.dirs) if at == parent}
+    for index, number in enumerate(table.columns()[0]):
+        if number in inside or (number in beside and table.basename(index) == name):
+            return subject.at(layer, index)
+    return Location(layer=layer, step=subject.layers[layer].step, path=text(path))
 
 
 def _names(subject: Subject, path: bytes) -> set[bytes]:

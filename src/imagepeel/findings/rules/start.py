@@ -54,8 +54,10 @@ def will_not_start(rule: Rule, subject: Subject, verdicts: list[Verdict], *, why
     if missing is not None:
         places.append(subject.place(missing))
         details.append(f"{place.path} was there until layer L{missing.layer + 1} removed it")
-    texts = dict.fromkeys(verdict.text for verdict in verdicts)
-    details.extend(f"{verdicts[0].engine} says: {text}" if len(texts) == 1 else text for text in texts)
+    said: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        said.setdefault(verdict.text, []).append(verdict.engine)
+    details.extend(f"{listed(engines)}: {words}" for words, engines in said.items())
     why = why or first.why
     words = first.message.splitlines()[0]
     yield rule.found(
