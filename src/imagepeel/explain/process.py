@@ -461,7 +461,7 @@ def _libraries(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
     there = [library for library in found.libraries if library.path is not None]
     step = next((step for step in found.steps if step.rule == "S8"), None)
     receipts: list[Receipt | None] = [*_inspect(teller, step)] if step is not None else []
-    names = joined([library.name for library in there[:4]]) + (", ..." if len(there) > 4 else "")
+    names = joined([*(library.name for library in there[:4]), *([f"{len(there) - 4} more"] if len(there) > 4 else [])])
     gone = [library for library in found.libraries if library.path is None]
     blocks.append(
         claim(

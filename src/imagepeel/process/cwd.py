@@ -37,6 +37,10 @@ class Workdir(msgspec.Struct, frozen=True, kw_only=True):
     fix: str = ""
 
 
+BY_OPTION = "an option of this call"
+"""The origin of a directory that the caller asked for, not the image."""
+
+
 def choose(rootfs: Rootfs, wanted: str, origin: str, engine: Engine, runtime: Runtime, actor: Actor) -> Workdir:
     """Decide the working directory by the engine's and the runtime's rules.
 
@@ -74,6 +78,16 @@ def choose(rootfs: Rootfs, wanted: str, origin: str, engine: Engine, runtime: Ru
         return Workdir(path=canonical, canonical=canonical, how=how, notes=tuple(notes))
     prefix, kind = _deepest(rootfs, lexical)
     dangling = seen.errno == "ENOENT" and kind == "symlink"
+    if seen.errno == "ENOENT" and node is None and engine.workdir == "create-chown" and origin == BY_OPTION:
+        return _fail(
+            path,
+            how,
+            "ENOENT",
+            f'workdir "{path}" does not exist on container <container-id>',
+            "engine",
+            "F15",
+            f"podman makes the image's WORKDIR, not one that --workdir names, and {path} is not in the image",
+        )
     if node is None and seen.errno == "ENOENT" and not dangling:
         maker = "the engine" if engine.workdir != "runtime" else "the runtime"
         owner = "owned by the user" if engine.workdir == "create-chown" else "owned by root, mode 0755"
@@ -113,6 +127,8 @@ def choose(rootfs: Rootfs, wanted: str, origin: str, engine: Engine, runtime: Ru
         message = f'workdir "{path}" exists on container <container-id>, but is not a directory'
         if node is None:
             message = f"creating container <container-id> workdir: mkdir {MOUNT}{prefix}: not a directory"
+            if origin == BY_OPTION:
+                message = f'detecting workdir "{path}" on container <container-id>: stat {MOUNT}{lexical}: not a directory'
         return _fail(path, how, "ENOTDIR", message, "engine", "F15", why)
     if runtime.family == "crun":
         words = "Too many levels of symbolic links" if seen.errno == "ELOOP" else "Not a directory"

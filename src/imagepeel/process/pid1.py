@@ -156,7 +156,10 @@ def describe(
     elif hears == DEAF:
         seconds = "never by that signal: this engine has no grace period of its own"
     if hears == DEAF and not fix:
-        fix = "start it with exec, or put an init in front (--init, tini)"
+        # A program that is process 1 already gains nothing from exec.
+        fix = "put an init in front (--init, tini)"
+        if kind == "shell" or not exact:
+            fix = f"start it with exec, or {fix}"
     return PidOne(
         argv=tuple(argv),
         path=path,

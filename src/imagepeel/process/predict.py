@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,7 +20,7 @@ from imagepeel.process.machines import goarch
 from imagepeel.process.options import Options
 from imagepeel.process.profiles import Engine, Runtime
 from imagepeel.process.userland import Userland
-from imagepeel.process.values import Credentials, EnvVar, Prediction, Step, Verdict
+from imagepeel.process.values import Credentials, EnvVar, NeededLibrary, Prediction, Step, Verdict
 
 if TYPE_CHECKING:
     from imagepeel.rootfs import Rootfs
@@ -222,7 +223,7 @@ class _Run:
         options, wanted = self.setting.options, self.setting.wanted
         given, origin = (wanted.working_dir, "WorkingDir of the image")
         if options.workdir is not None:
-            given, origin = options.workdir, "an option of this call"
+            given, origin = options.workdir, workdir.BY_OPTION
         actor = Actor.of(credentials, ())
         place = workdir.choose(self.rootfs, given, origin, self.engine, self.runtime, actor)
         self.steps.append(
@@ -272,6 +273,11 @@ class _Run:
             )
         )
 
+    def _numeric_stranger(self, credentials: Credentials) -> bool:
+        """USER is a number that /etc/passwd has no line for: podman then adds one in the copy that it mounts."""
+        spec = self.setting.options.user if self.setting.options.user is not None else self.setting.wanted.user
+        return (spec or "").partition(":")[0].isdigit() and not credentials.name
+
     def _env(self, credentials: Credentials) -> tuple[tuple[EnvVar, ...], tuple[str, ...]]:
         hostname = self.setting.options.hostname or HOSTNAME
         built = environment.build(
@@ -280,6 +286,10 @@ class _Run:
         home = user.home_of(self.rootfs, credentials, self.runtime)
         if self.engine.home == "engine" and not home.problem and self._user_failure is None:
             home = msgspec.structs.replace(home, value=credentials.home, why="home of the user in /etc/passwd")
+        if self.engine.family == "podman" and not home.problem and self._numeric_stranger(credentials):
+            wanted, given = self.setting.wanted.working_dir, self.setting.options.workdir
+            why = f"podman writes a passwd line for uid {credentials.uid}, and its home is the working directory"
+            home = msgspec.structs.replace(home, value=(wanted if given is None else given) or "/", why=why)
         variables = environment.with_home(built.variables, self.engine, self.runtime, home.value, home.why)
         notes = list(built.notes)
         home_variable = next((variable for variable in variables if variable.name == "HOME"), None)
@@ -540,7 +550,7 @@ class _Run:
             verdict=final,
             notes=tuple(self.notes),
             pid1=land.pid1 if land is not None else None,
-            libraries=tuple(land.libraries) if land is not None else (),
+            libraries=distinct(land.libraries) if land is not None else (),
             wrapped=tuple(land.wrapped) if land is not None else (),
             additions=additions(self.rootfs, self.setting.wanted, self.setting.options, self.engine, words),
         )
@@ -550,3 +560,11 @@ def _argv_place(wanted: Wanted, options: Options) -> Location | None:
     if options.entrypoint is not None or (options.args is not None and not wanted.entrypoint):
         return None
     return trace.config_place("/config/Entrypoint" if wanted.entrypoint else "/config/Cmd")
+
+
+def distinct(libraries: Iterable[NeededLibrary]) -> tuple[NeededLibrary, ...]:
+    """Each library once: the programs of a chain share them, and the first that needs one stands for all."""
+    first: dict[tuple[str, str | None], NeededLibrary] = {}
+    for library in libraries:
+        first.setdefault((library.name, library.path), library)
+    return tuple(first.values())

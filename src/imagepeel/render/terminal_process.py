@@ -174,7 +174,10 @@ def _pid1(console: Console, found: Prediction) -> None:
     signals = {"yes": "hears it", "no": "does not hear it"}.get(
         one.hears_sigterm, "nobody can tell whether it hears it"
     )
-    stop = f"; stopping takes {one.seconds_to_stop} seconds" if one.seconds_to_stop else ""
+    # "10, then SIGKILL (exit 137)", "0 to 10", or why no time can be named.
+    seconds, _, then = one.seconds_to_stop.partition(", ")
+    stop = f"; stopping takes {seconds} seconds" if seconds[:1].isdigit() else f"; {seconds}" if seconds else ""
+    stop += f", {then}" if then else ""
     origin = f" (from the {one.stop_signal_origin})" if one.stop_signal_origin not in ("", "default") else ""
     _para(console, safe(f"stop sends {one.stop_signal}{origin}: {signals}{stop}"), 2)
     if one.why:

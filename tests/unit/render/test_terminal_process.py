@@ -58,7 +58,7 @@ PREDICTION = Prediction(
     verdict=Verdict(kind="RUNS", engine="docker@28"),
     pid1=PidOne(
         argv=("app",), uid=7, gid=8, exact=False, hears_sigterm="no", stop_signal="SIGQUIT",
-        stop_signal_origin="image", seconds_to_stop="10", why="no handler", fix="add one",
+        stop_signal_origin="image", seconds_to_stop="10, then SIGKILL (exit 137)", why="no handler", fix="add one",
     ),
     libraries=(
         NeededLibrary(name="libc.so.6", path="/lib/libc.so.6", how="ld.so.cache", needed_by="/bin/app", where=HERE),
@@ -107,7 +107,7 @@ def test_a_prediction_that_runs_shows_everything_that_decides() -> None:
         "starts app -x",
         "app   as 7:8",
         "the text of the script does not prove what it becomes in the end",
-        "stop sends SIGQUIT (from the image): does not hear it; stopping takes 10 seconds",
+        "stop sends SIGQUIT (from the image): does not hear it; stopping takes 10 seconds, then SIGKILL (exit 137)",
         "why   no handler",
         "fix   add one",
         "2 needed libraries, 1 missing",

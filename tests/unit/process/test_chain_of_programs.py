@@ -1,0 +1,64 @@
+"""What several programs of one start share, and what podman adds for a user without a line in passwd."""
+
+from __future__ import annotations
+
+import pytest
+from fake_rootfs import FakeRootfs
+
+from imagepeel import forge
+from imagepeel.process import Options, Prediction, predict
+from imagepeel.process.intent import Wanted
+from imagepeel.process.predict import distinct
+from imagepeel.process.values import NeededLibrary
+
+BUSYBOX = forge.file("bin/true", forge.programs.hello(), 0o755)
+
+
+def start(*entries: forge.Entry, options: Options, **wanted: object) -> Prediction:
+    return predict(FakeRootfs(entries), Wanted(architecture="amd64", **wanted), options)  # type: ignore[arg-type]
+
+
+def test_a_library_of_two_programs_is_named_once() -> None:
+    found = [
+        NeededLibrary(name="libc.so.6", path="/lib/libc.so.6", how="ld.so.cache", needed_by="/bin/sh"),
+        NeededLibrary(name="libgone.so", path=None, how="", needed_by="/bin/app"),
+        NeededLibrary(name="libc.so.6", path="/lib/libc.so.6", how="ld.so.cache", needed_by="/bin/app"),
+    ]
+    assert distinct(found) == (found[0], found[1])
+
+
+# podman 4.3.1: `run --user U --workdir W IMAGE sh -c 'echo $HOME'`; the image has no /etc/passwd.
+@pytest.mark.parametrize(
+    ("user", "workdir", "home"),
+    [("1234", "/bin", "/bin"), ("0", "/bin", "/bin"), ("0:7", "/bin", "/bin"), ("", "/bin", "/")],
+)
+def test_podman_takes_the_working_directory_as_home_of_a_number(user: str, workdir: str, home: str) -> None:
+    found = start(
+        BUSYBOX, options=Options(engine="podman@4.3"), entrypoint=("/bin/true",), user=user, working_dir=workdir
+    )
+    assert found.environment["HOME"] == home
+
+
+def test_a_number_with_a_line_keeps_its_home() -> None:
+    passwd = forge.file("etc/passwd", b"www-data:x:33:33::/var/www:/bin/sh\n")
+    found = start(
+        BUSYBOX, passwd, options=Options(engine="podman@4.3", user="33", workdir="/etc"), entrypoint=("/bin/true",)
+    )
+    assert found.environment["HOME"] == "/var/www"
+
+
+# podman 4.3.1 with `--workdir`: exit 126 and these texts; the same path as WORKDIR of the image is made.
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/nope", 'workdir "/nope" does not exist on container <container-id>'),
+        ("/bin/true", 'workdir "/bin/true" exists on container <container-id>, but is not a directory'),
+    ],
+)
+def test_podman_makes_no_directory_that_an_option_names(path: str, message: str) -> None:
+    found = start(BUSYBOX, options=Options(engine="podman@4.3", workdir=path), entrypoint=("/bin/true",)).verdict
+    assert (found.kind, found.exit_code) == ("FAILS", 126)
+    assert message in found.text
+    if path == "/nope":
+        made = start(BUSYBOX, options=Options(engine="podman@4.3"), entrypoint=("/bin/true",), working_dir=path)
+        assert made.verdict.kind == "RUNS"
