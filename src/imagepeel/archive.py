@@ -66,6 +66,9 @@ class Archive:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self.cache is not None and kind is None:
+            for image in self._images.values():
+                image.read_ahead()
         self.close()
 
     def close(self) -> None:

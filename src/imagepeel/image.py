@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
 
 Progress = Callable[[int], None]
+READ_AHEAD = 32 * 1024 * 1024
+"""Stored bytes that have to be scanned anew before reading ahead for the next run is worth its tenth of a second."""
+_SMALL = 8 * 1024
+_FEW = 500
 _INLINE = 8 * 1024 * 1024
 """Stored bytes below which threads cost more than they bring."""
 
@@ -46,6 +50,7 @@ class Image:
         self._limits: Limits = archive.limits
         self._lock = threading.RLock()
         self._views: dict[str, Rootfs] = {}
+        self._read_anew = 0
         self._scanned = False
         self._digests = False
         if len(record.layers) > self._limits.layers:
@@ -188,29 +193,56 @@ class Image:
         record = layer.record
         key = (record.handle.key if record.handle is not None else None, digests)
         known = self.archive.scans.get(key)
+        if known is not None:
+            return known
         cache = self.archive.cache
         source = record.source()
-        if known is None and cache is not None:
-            known = cache.find(
-                record, source, self._limits, digests=digests, verify=self.archive.verify, progress=progress
-            )
-        if known is None:
-            stamp = source.stamp() if cache is not None else None
-            known = scan_layer(
-                source,
-                self._limits,
-                layer=layer.index,
-                verify=self.archive.verify,
-                algorithm=_algorithm(record.digest),
-                diff_algorithm=_algorithm(record.diff_id),
-                digests=digests,
-                access_points=points,
-                progress=progress,
-            )
+        try:
             if cache is not None:
-                cache.keep(source, stamp, known, self._limits)
+                known = cache.find(
+                    record, source, self._limits, digests=digests, verify=self.archive.verify, progress=progress
+                )
+            if known is None:
+                stamp = source.stamp() if cache is not None else None
+                known = scan_layer(
+                    source,
+                    self._limits,
+                    layer=layer.index,
+                    verify=self.archive.verify,
+                    algorithm=_algorithm(record.digest),
+                    diff_algorithm=_algorithm(record.diff_id),
+                    digests=digests,
+                    access_points=points,
+                    progress=progress,
+                )
+                if cache is not None and cache.keep(source, stamp, known, self._limits):
+                    self._read_anew += known.blob_size
+        finally:
+            source.close()
         self.archive.scans[key] = known
         return known
+
+    def read_ahead(self) -> None:
+        """Read what the next run will probably want while the first pass makes reading cheap.
+
+        The files that decide about the process, and small files below /etc.  Only when much was scanned that the
+        index cache keeps; nothing is raised.
+        """
+        if self._read_anew < READ_AHEAD:
+            return
+        self._read_anew = 0
+        try:
+            self.process()
+            rootfs = self.rootfs
+            if rootfs.resolve("/etc").node is None:
+                return
+            small = [node for _, node in rootfs.walk("/etc") if node.is_file and 0 < node.size <= _SMALL]
+            small.sort(key=lambda node: (node.layer or 0, node.entry or 0))
+            for node in small[:_FEW]:
+                rootfs.read(node)
+        except Exception:
+            # The result of this run is out already: what goes wrong here is found out by the run that asks for it.
+            return
 
     # ---- filesystems --------------------------------------------------------------------------------------
 

@@ -165,16 +165,22 @@ class IndexCache:
             return scan
         return None
 
-    def keep(self, source: Source, stamp: str | None, scan: LayerScan, limits: Limits) -> None:
-        """Store a scan that was just made under `limits`; `stamp` is that of the source before it was read."""
+    def keep(self, source: Source, stamp: str | None, scan: LayerScan, limits: Limits) -> bool:
+        """Store a scan that was just made under `limits`, and say whether that worked.
+
+        `stamp` is that of the source before it was read.
+        """
         if source.size < self.least or scan.blob_digest is None or scan.blob_size != source.size:
-            return
+            return False
         try:
             data = encode(scan, limits)
         except ValueError:
-            return
-        if self.folder.write(_name(scan.blob_digest, "index"), data) and stamp == source.stamp():
+            return False
+        if not self.folder.write(_name(scan.blob_digest, "index"), data):
+            return False
+        if stamp == source.stamp():
             self._remember(stamp, scan)
+        return True
 
     def heads(self, scan: LayerScan) -> Heads | None:
         """Return the small reads of a layer, to be filled; None for one that is not kept."""

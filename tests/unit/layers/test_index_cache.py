@@ -396,6 +396,33 @@ def test_an_image_with_a_cache_survives_pickling(archive: Path, folder: Path) ->
         assert again.folder.path == str(folder) and again.least == 0
 
 
+@pytest.mark.usefixtures("later")
+def test_the_first_run_reads_ahead_for_a_second_one_that_asks_for_something_else(
+    archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imagepeel.image.READ_AHEAD", 1)
+    with open_archive(archive) as plain:
+        truth = msgspec.to_builtins(plain.image().process())
+    with open_archive(archive, cache=IndexCache(CacheDir(folder), least=0)) as opened:
+        opened.image().scan()
+    spy = Spy(monkeypatch)
+    with open_archive(archive, cache=IndexCache(CacheDir(folder), least=0)) as opened:
+        image = opened.image()
+        assert msgspec.to_builtins(image.process()) == truth
+        assert image.rootfs.read("/etc/passwd") == b"root:x:0:0::/:/bin/sh\n"
+        assert image.rootfs.read("/etc/motd") == b"hi\n"
+        assert (spy.scans, spy.hashes, spy.inflated) == (0, 0, 0)
+
+
+@pytest.mark.usefixtures("later")
+def test_reading_ahead_never_spoils_a_result(archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imagepeel.image.READ_AHEAD", 1)
+    monkeypatch.setattr(Image, "process", lambda self: 1 / 0)
+    with open_archive(archive, cache=IndexCache(CacheDir(folder), least=0)) as opened:
+        opened.image().scan()
+    assert list(folder.glob("*.index"))
+
+
 def test_reads_of_a_layer_from_the_cache_leave_points_to_start_from(tmp_path: Path, folder: Path) -> None:
     noise = random.Random(4).randbytes(1_000_000)
     files = [forge.file(f"f{n:02}", noise[n:] + noise[:n]) for n in range(20)]
