@@ -22,7 +22,6 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     `id` never changes once published; `codes` are the other names of the same thing: W1..W73 of the surprise
     table, F1..F42 of the failure table, upper-case words of the layer semantics.  `severity` is the worst that the
     check can report.  `why` is two or three plain sentences, `fix` one, `sources` issue numbers or specifications.
-    `reproduce` is what a workshop types to see it in a minute; empty means the recipe of the rule does it.
     `check` looks at a `Subject` and yields findings; it reads, never writes, and is linear in what it looks at.
     """
 
@@ -36,7 +35,6 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     check: Check
     codes: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
-    reproduce: str = ""
 
     def found(
         self,
@@ -95,7 +93,6 @@ def rule(
             fix=" ".join(fix.split()),
             codes=_words(codes),
             sources=_words(sources),
-            reproduce=reproduce,
             check=bound,
         )
         return made

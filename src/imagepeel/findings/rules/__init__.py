@@ -6,6 +6,7 @@ from imagepeel.findings.rule import Rule
 from imagepeel.findings.rules import (
     archive,
     entries,
+    entry_names,
     environment,
     health,
     intent,
@@ -27,7 +28,7 @@ FAMILIES: dict[str, tuple[Rule, ...]] = {
     "layers": layers.RULES,
     "merge": merge.RULES,
     "unpack": unpack.RULES,
-    "entries": entries.RULES,
+    "entries": (*entries.RULES, *entry_names.RULES),
     "archive": archive.RULES,
     "state": state.RULES,
     "health": health.RULES,
