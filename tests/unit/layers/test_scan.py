@@ -20,8 +20,8 @@ from imagepeel.limits import DEFAULT, Limits
 from imagepeel.store.source import FileSource, MemorySource
 
 _random = random.Random(3)
-FILES = {b"f%d" % n: _random.randbytes(_random.randrange(1, 200_000)) for n in range(60)}
-FILES |= {b"text%d" % n: (b"line %d of many\n" % n) * _random.randrange(1, 9000) for n in range(200)}
+FILES = {b"f%d" % n: _random.randbytes(_random.randrange(1, 60_000)) for n in range(40)}
+FILES |= {b"text%d" % n: (b"line %d of many\n" % n) * _random.randrange(1, 3000) for n in range(120)}
 TAR = forge.encode([forge.file(name, data) for name, data in FILES.items()])
 
 
