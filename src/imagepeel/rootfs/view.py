@@ -145,11 +145,11 @@ class Rootfs:
 
     def listdir(self, path: Name) -> list[bytes]:
         """Return the names in a directory, sorted by bytes.  NotFound when it is none."""
-        return sorted(self.merged(path).children)
+        return sorted(self.merged(path).peek())
 
     def scandir(self, path: Name) -> list[tuple[bytes, Inode]]:
         """Return (name, node) of a directory, sorted by name; links are not followed."""
-        return [(name, self._node(child)) for name, child in sorted(self.merged(path).children.items())]
+        return [(name, self._node(child)) for name, child in sorted(self.merged(path).peek().items())]
 
     def walk(self, top: Name = b"/") -> Iterator[tuple[bytes, Inode]]:
         """Yield (absolute path, node) of `top` and all below it, depth first, names sorted by bytes.
