@@ -128,7 +128,8 @@ def choose(rootfs: Rootfs, wanted: str, origin: str, engine: Engine, runtime: Ru
         if node is None:
             message = f"creating container <container-id> workdir: mkdir {MOUNT}{prefix}: not a directory"
             if origin == BY_OPTION:
-                message = f'detecting workdir "{path}" on container <container-id>: stat {MOUNT}{lexical}: not a directory'
+                found = f"stat {MOUNT}{lexical}: not a directory"
+                message = f'detecting workdir "{path}" on container <container-id>: {found}'
         return _fail(path, how, "ENOTDIR", message, "engine", "F15", why)
     if runtime.family == "crun":
         words = "Too many levels of symbolic links" if seen.errno == "ELOOP" else "Not a directory"

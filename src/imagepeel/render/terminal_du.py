@@ -13,6 +13,8 @@ from imagepeel.render.results_rootfs import DuDirectory, DuFile, DuResult
 from imagepeel.render.terminal_tables import STEP_WIDTH, heading, print_line, print_table, safe, table
 
 Write = Callable[[int], str]
+_STEP_ROOM = 16
+"""Columns that the words of a step need to be worth a column."""
 
 
 def print_du(console: Console, result: DuResult, *, most: int, exact: bool) -> None:
@@ -32,38 +34,33 @@ def _print_layers(console: Console, result: DuResult, write: Write) -> None:
         console.print("The image has no layers.")
         return
     below = result.path != "/"
-    grid = table(
-        ("", "text"),
-        ("step", "words"),
-        ("stored", "number"),
-        ("content", "number"),
-        ("= framing", "number"),
-        ("+ files", "number"),
-        ("= visible", "number"),
-        ("+ shadowed", "number"),
-        ("+ removed", "number"),
-        ("+ overwritten", "number"),
-        *([("here", "number")] if below else []),
-    )
-    sums = [0] * 9
+    titles = [
+        "stored", "content", "= framing", "+ files", "= visible", "+ shadowed", "+ removed", "+ overwritten",
+        *(["here"] if below else []),
+    ]  # fmt: skip
+    rows: list[list[int]] = []
+    steps: list[Text] = []
     for row in result.layers:
         values = [
-            row.blob_size,
-            row.content_size,
-            row.framing,
-            row.shipped,
-            row.visible,
-            row.shadowed,
-            row.removed,
-            row.overwritten,
-            row.here,
-        ]
-        sums = [a + b for a, b in zip(sums, values, strict=True)]
+            row.blob_size, row.content_size, row.framing, row.shipped, row.visible, row.shadowed, row.removed,
+            row.overwritten, row.here,
+        ]  # fmt: skip
+        rows.append(values[: len(titles)])
         step = shortened(instruction(row.created_by), STEP_WIDTH) if row.created_by else "-"
         if row.state not in ("present", "truncated"):
             step += f" ({row.state})"
-        grid.add_row(Text(row.label, style="bold"), safe(step), *map(write, values if below else values[:-1]))
-    grid.add_row(Text("sum", style="bold"), "", *map(write, sums if below else sums[:-1]))
+        steps.append(safe(step))
+    sums = [sum(column) for column in zip(*rows, strict=True)]
+    without = _left_out(titles, [*rows, sums], write, console.width)
+    grid = table(
+        ("", "text"),
+        *([] if "step" in without else [("step", "words")]),
+        *((title, "number") for title in titles if title not in without),
+    )
+    labels = [*(row.label for row in result.layers), "sum"]
+    for label, words, values in zip(labels, [*steps, Text()], [*rows, sums], strict=True):
+        cells = [write(value) for title, value in zip(titles, values, strict=True) if title not in without]
+        grid.add_row(Text(label, style="bold"), *([] if "step" in without else [words]), *cells)
     print_table(console, grid)
     shipped, visible = sums[3], sums[4]
     lost = shipped - visible
@@ -72,6 +69,20 @@ def _print_layers(console: Console, result: DuResult, write: Write) -> None:
     console.print(f"Of {write(shipped)} in files, {write(visible)} are visible and {write(lost)}{share} are not.")
     if not result.exact:
         console.print("This view keeps no layers apart, so all that is not visible stands under shadowed.")
+
+
+def _left_out(titles: list[str], rows: list[list[int]], write: Write, width: int) -> tuple[str, ...]:
+    """Columns to leave out so that each number of the rest stays whole on a line of `width` characters."""
+    wide = {title: max(len(title), *(len(write(row[at])) for row in rows)) + 2 for at, title in enumerate(titles)}
+    # Two spaces part columns, and none follow the last.
+    room = width - len("sum") + 2
+    without: tuple[str, ...] = ()
+    for more in ((), ("step",), ("stored",), ("content", "= framing"), ("+ files",)):
+        without += more
+        needed = sum(columns for title, columns in wide.items() if title not in without) + 2
+        if needed + (0 if "step" in without else _STEP_ROOM) <= room:
+            break
+    return without
 
 
 def _print_directories(console: Console, result: DuResult, most: int, write: Write) -> None:

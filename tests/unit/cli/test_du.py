@@ -73,3 +73,15 @@ def test_an_image_without_layers_is_empty(run_cli: Run, tmp_path: Path) -> None:
 def test_the_table_of_the_teaching_image(run_cli: Run, forge_archive: Make, golden: Callable[[str, str], None]) -> None:
     path = forge_archive("shop")
     golden("du-shop.txt", run_cli("du", path.name, "--depth", 2, "--top", 3, cwd=path.parent).stdout)
+
+
+def test_numbers_stay_whole_on_narrow_terminals(run_cli: Run, forge_archive: Make) -> None:
+    """Columns go, from the left, before a number is cut; what is left over of the sums is the same."""
+    path = forge_archive("shop")
+    wide = next(line for line in run_cli("du", path).stdout.splitlines() if line.startswith("sum")).split()[-2:]
+    for columns in (60, 80, 100):
+        lines = run_cli("du", path.name, env={"COLUMNS": str(columns)}, cwd=path.parent).stdout.splitlines()
+        head = next(line for line in lines if "= visible" in line)
+        total = next(line for line in lines if line.startswith("sum"))
+        assert head.endswith("+ overwritten") and max(len(head), len(total)) <= columns
+        assert total.split()[-2:] == wide and all(len(line) <= columns for line in lines)
