@@ -12,10 +12,6 @@ from imagepeel.process.profiles import DEFAULT_PATH
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
 
-_INITS = frozenset({"tini", "tini-static", "dumb-init", "catatonit", "docker-init"})
-_SWITCHERS = frozenset({"gosu", "su-exec"})
-_WITH_VALUE = frozenset({"-u", "-C", "-S", "-p", "-e", "-r", "--unset", "--chdir"})
-
 
 def find_program(subject: Subject, word: str) -> str | None:
     """The path of a program as the image's PATH finds it for its user, None when it does not."""
@@ -30,33 +26,6 @@ def find_program(subject: Subject, word: str) -> str | None:
         if node is not None and node.is_file and may(node, actor, EXECUTE):
             return place
     return None
-
-
-def unwrap(words: list[str]) -> tuple[str, list[str]] | None:
-    """(wrapper, words of the command that it starts) where the first word is an init, env or a user switcher.
-
-    None where it is none, or where its options leave open what it starts.
-    """
-    name = words[0].rsplit("/", 1)[-1] if words else ""
-    rest = words[1:]
-    if name in _INITS:
-        while rest and rest[0].startswith("-") and rest[0] != "--":
-            if rest[0] in ("-p", "-e", "-r") and len(rest) > 1:
-                rest = rest[1:]
-            rest = rest[1:]
-        rest = rest[1:] if rest and rest[0] == "--" else rest
-    elif name == "env":
-        while rest and (rest[0].startswith("-") or "=" in rest[0]):
-            if rest[0] in _WITH_VALUE or rest[0].startswith("-S"):
-                return None
-            if rest[0].startswith("PATH="):
-                return None
-            rest = rest[1:]
-    elif name in _SWITCHERS:
-        rest = rest[1:]
-    else:
-        return None
-    return (name, rest) if rest else None
 
 
 def one_argument(subject: Subject) -> str | None:

@@ -14,7 +14,6 @@ from imagepeel.findings import Finding, Subject, examine, find_rule
 from imagepeel.findings.finding import Figure, Part, figure
 from imagepeel.findings.history import build_arguments, instructions
 from imagepeel.findings.names import Names
-from imagepeel.findings.programs import unwrap
 from imagepeel.findings.recipes import archive_of, recipes
 from imagepeel.findings.recipes.parts import add, app, rootfs
 from imagepeel.forge import programs
@@ -110,27 +109,6 @@ def _dynamic() -> bytes:
 def test_a_script_stays_process_1_unless_it_execs(script: str, stays: bool) -> None:
     spec = app(add(forge.file("run.sh", script, 0o755)), entrypoint=["/run.sh"], cmd=["/bin/hello"])
     assert bool(found(spec, "SCRIPT-WITHOUT-EXEC")) is stays
-
-
-@pytest.mark.parametrize(
-    ("words", "rest"),
-    [
-        (["tini", "--", "app", "x"], ["app", "x"]),
-        (["/sbin/tini", "-g", "app"], ["app"]),
-        (["tini", "-p", "SIGTERM", "--", "app"], ["app"]),
-        (["env", "A=1", "app"], ["app"]),
-        (["env", "-i", "app"], ["app"]),
-        (["gosu", "me", "app"], ["app"]),
-    ],
-)
-def test_unwrap(words: list[str], rest: list[str]) -> None:
-    found = unwrap(words)
-    assert found is not None and found[1] == rest
-
-
-@pytest.mark.parametrize("words", [["app"], ["env", "-S", "app x"], ["tini"], ["env", "PATH=/x", "app"], []])
-def test_unwrap_proves_nothing(words: list[str]) -> None:
-    assert unwrap(words) is None
 
 
 def test_figures_add_up_and_keep_the_rest() -> None:

@@ -395,12 +395,14 @@ def onbuild(rule: Rule, subject: Subject) -> Iterator[Finding]:
 )
 def shebang_one_argument(rule: Rule, subject: Subject) -> Iterator[Finding]:
     argument = one_argument(subject)
-    if argument is None:
+    verdicts = subject.failures.get("F21", [])
+    if argument is None or not verdicts:
         return
     yield rule.found(
         f"env looks for a program called {argument!r}: Linux passes all of `{argument}` as one argument",
         (subject.place(subject.prediction().path or b"/"), "file"),
-        profiles=tuple(prediction.engine for prediction in subject.starts),
+        profiles=tuple(verdict.engine for verdict in verdicts),
+        details=[verdicts[0].text],
     )
 
 

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 from imagepeel.evidence import Location, text
 from imagepeel.findings.finding import Finding
-from imagepeel.findings.programs import find_program, one_argument, unwrap
+from imagepeel.findings.programs import one_argument
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.subject import PROFILES
 from imagepeel.findings.words import listed
-from imagepeel.formats.shebang import parse_shebang
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -463,27 +462,6 @@ def _wrapper_fails(rule: Rule, subject: Subject) -> Iterator[Finding]:
         return  # SHEBANG-ONE-ARGUMENT knows the reason
     verdicts = [verdict for row in ("F21", "F36") for verdict in subject.failures.get(row, ())]
     yield from will_not_start(rule, subject, verdicts)
-    if verdicts or not subject.starts or subject.failures or subject.prediction().path is None:
-        return
-    words = list(subject.argv)
-    place: Location | tuple[Location, str] = subject.command_place()
-    path = subject.prediction().path or ""
-    shebang = parse_shebang(subject.read(path, 256))
-    if shebang is not None and shebang.ok:
-        words = [text(shebang.interpreter), *([text(shebang.argument)] if shebang.argument else []), path]
-        place = (subject.place(path), "file")
-    for _ in range(4):
-        found = unwrap(words)
-        if found is None:
-            return
-        wrapper, words = found
-        if find_program(subject, words[0]) is None:
-            yield rule.found(
-                f"{wrapper} starts and then cannot start {words[0]}, which the image does not have for this user",
-                place,
-                profiles=tuple(start.engine for start in subject.starts),
-            )
-            return
 
 
 WRAPPER_FAILS = rule(
