@@ -34,6 +34,8 @@ _SHELL = re.compile(
 )
 _DIGEST_COPY = re.compile(r"((?:file|dir|multi):[0-9a-f]{8,128}) in (.*)", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-/]*=")
+_JOINED = "exec form: where one word ends and the next begins is not recorded"
+_IN_QUOTES = re.compile(r"\"(?:[^\"\\]|\\.)*\"(?= |$)", re.DOTALL)
 _BUILDKIT_TAIL = " # buildkit"
 _EXACT, _LIKELY, _UNKNOWN = "exact", "likely", "unknown"
 
@@ -74,6 +76,11 @@ def read_step(step: HistoryStep, shell: Sequence[str] = DEFAULT_SHELL, run: RunC
     command = _command(line, shell)
     if command is not None:
         words, arguments, text = command
+        if go_list(text):
+            # buildah records the exec form as the Dockerfile has it, behind a shell that never ran.
+            return Wording(
+                keyword="RUN", text=text, confidence=_EXACT, origin=origin or "buildah", shell=(), arguments=arguments
+            )
         return Wording(
             keyword="RUN",
             text=text.removesuffix(_BUILDKIT_TAIL),
@@ -82,6 +89,9 @@ def read_step(step: HistoryStep, shell: Sequence[str] = DEFAULT_SHELL, run: RunC
             shell=tuple(words),
             arguments=arguments,
         )
+    executed = _exec_form(line, origin or "classic")
+    if executed is not None:
+        return executed
     keyword = line.partition(" ")[0]
     if keyword in KEYWORDS:
         read = _setting(line, origin or "unknown", run)
@@ -153,11 +163,31 @@ def _command(line: str, shell: Sequence[str]) -> tuple[tuple[str, ...], tuple[st
         if found is not None:
             tried += 1
             arguments = _arguments(line[start:blank])
-            if len(arguments) >= wanted:
+            # A shell that is not the one in force may be a word of an exec form: then no value may hold blanks.
+            sure = found == tuple(shell) or line.count(" ", start, blank) < wanted
+            if len(arguments) >= wanted and sure:
                 merged = arguments if len(arguments) == wanted else ()
                 return found, merged, line[blank + 1 + len(" ".join(found)) + 1 :]
         at = blank + 1
     return None
+
+
+def _exec_form(line: str, origin: str) -> Wording | None:
+    """Return the RUN of `|1 A=b /bin/tool x`: build arguments, then words that were joined by blanks."""
+    count = _COUNT.match(line)
+    wanted = int(count[1]) if count is not None else 0
+    words = line[count.end() if count is not None else 0 :].split(" ", wanted)
+    if count is None or len(words) <= wanted or not all(_NAME.match(word) for word in words[:wanted]):
+        return None
+    return Wording(
+        keyword="RUN",
+        text=words[wanted],
+        confidence=_LIKELY,
+        origin=origin,
+        shell=(),
+        arguments=tuple(words[:wanted]),
+        notes=(_JOINED,),
+    )
 
 
 def _shell_at(line: str, at: int, shell: Sequence[str]) -> tuple[str, ...] | None:
@@ -199,9 +229,10 @@ def _buildkit(line: str, shell: Sequence[str], run: RunConfig) -> Wording:
         words, arguments, text = command
         sure = _EXACT if words == tuple(shell) else _LIKELY
         return Wording(keyword="RUN", text=text, confidence=sure, origin="buildkit", shell=words, arguments=arguments)
-    # What is left is exec form, whose words were joined by blanks.
-    notes = ("exec form: where one word ends and the next begins is not recorded",)
-    return Wording(keyword="RUN", text=rest, confidence=_LIKELY, origin="buildkit", shell=(), notes=notes)
+    executed = _exec_form(rest, "buildkit")
+    if executed is not None:
+        return executed
+    return Wording(keyword="RUN", text=rest, confidence=_LIKELY, origin="buildkit", shell=(), notes=(_JOINED,))
 
 
 # ---- instructions other than RUN --------------------------------------------------------------------------------
@@ -216,9 +247,7 @@ def _setting(line: str, origin: str, run: RunConfig) -> Wording:
     if reader is None:
         return Wording(keyword=keyword, text=text, confidence=_EXACT, origin=origin)
     read, sure, notes = reader(text, run)
-    shell = run.shell if keyword == "SHELL" and run.shell and " ".join(run.shell) == text.strip("[]") else None
-    if keyword == "SHELL" and shell is None:
-        shell = tuple(text.strip("[]").split())
+    shell = tuple(go_list(read) or ()) if keyword == "SHELL" else None
     return Wording(keyword=keyword, text=read, confidence=sure, origin=origin, shell=shell, notes=notes)
 
 
@@ -305,8 +334,11 @@ def _pairs(text: str, known: Mapping[str, str]) -> _Read:
         name = rest[:equals].strip()
         after = rest[equals + 1 :]
         value = known.get(name)
+        quoted = _IN_QUOTES.match(after)
         if value is not None and (after == value or after.startswith(value + " ")):
             after = after[len(value) :]
+        elif quoted is not None:
+            value, after = quoted[0], after[quoted.end() :]
         else:
             cut = _next_name(after)
             value, after = after[:cut].rstrip(), after[cut:]

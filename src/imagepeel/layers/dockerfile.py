@@ -99,19 +99,26 @@ def read_recipe(config: ImageConfig, layers: Sequence[LayerFacts]) -> Recipe:
         made = by_step.get(index)
         notes = list(words.notes)
         confidence = words.confidence
+        shared: list[int] = []
         if step.empty_layer and words.keyword in _MAKES_FILES:
             # buildah without --layers and docker build --squash put the files of many steps into one layer.
             pending.append(index)
             notes.append("made no layer of its own: what it changed is in a later layer, or was dropped")
             confidence = LIKELY if confidence == EXACT else confidence
         elif not step.empty_layer:
-            if pending and made is not None:
-                notes.append(f"this layer may also hold what {_steps(pending)} changed")
+            shared, pending = pending, []
+            if shared and made is not None:
+                notes.append(f"this layer may also hold what {_steps(shared)} changed")
                 confidence = LIKELY if confidence == EXACT else confidence
-            pending = []
         if not step.empty_layer and made is None:
             notes.append("which layer it made cannot be told")
-        out.append(_instruction(index, step, words, made, confidence, tuple(notes)))
+        if shared and words.keyword not in _MAKES_FILES and words.keyword and made is not None:
+            # buildah without --layers hangs the one layer on the last step, which is often a CMD.
+            notes = [*words.notes, "the builder hung the layer of earlier steps on this one"]
+            out.append(_instruction(index, step, words, None, words.confidence, tuple(notes)))
+            out.append(_shared_layer(made, shared))
+        else:
+            out.append(_instruction(index, step, words, made, confidence, tuple(notes)))
     named = {layer.index for layer in by_step.values()}
     for layer in layers:
         if layer.index not in named:
@@ -147,6 +154,11 @@ def _instruction(
         comment=step.comment,
         notes=notes,
     )
+
+
+def _shared_layer(made: LayerFacts, steps: Sequence[int]) -> Instruction:
+    note = f"one layer for {_steps(steps)} together: which of them changed what cannot be told"
+    return Instruction(layer=made.index, bytes=made.bytes, stored=made.stored, empty=False, notes=(note,))
 
 
 def _steps(indexes: Sequence[int]) -> str:
@@ -239,7 +251,8 @@ def headline(line: Instruction) -> str:
     if line.layer is not None:
         place = f"L{line.layer + 1}" + (f", {line.bytes:,} bytes" if line.bytes is not None else ", not in the archive")
     else:
-        place = "no layer" if line.empty else "a layer that cannot be told"
+        own = line.keyword in _MAKES_FILES or not line.keyword
+        place = "no layer" if line.empty else "a layer that cannot be told" if own else "no layer of its own"
     arguments = f", with {' '.join(line.arguments)}" if line.arguments else ""
     origin = f", {line.origin}" if line.origin != "unknown" else ""
     return f"{place}, {line.confidence}{origin}{arguments}"

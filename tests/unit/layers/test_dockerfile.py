@@ -31,6 +31,9 @@ def step(created_by: str, comment: str = "", author: str = "", empty: bool = Fal
         ("|0 /bin/sh -c x", "RUN", "x", "exact", ("/bin/sh", "-c"), ()),
         ("|1 A=/bin/sh -c x /bin/sh -c y", "RUN", "y", "exact", ("/bin/sh", "-c"), ("A=/bin/sh -c x",)),
         ("/bin/bash -o pipefail -c a | b", "RUN", "a | b", "likely", ("/bin/bash", "-o", "pipefail", "-c"), ()),
+        ("|1 V=1.2 /bin/busybox ln -s a b", "RUN", "/bin/busybox ln -s a b", "likely", (), ("V=1.2",)),
+        ("|1 V=1 /bin/busybox sh -c x", "RUN", "/bin/busybox sh -c x", "likely", (), ("V=1",)),
+        ('|1 V=1 /bin/sh -c ["/bin/x", "y"]', "RUN", '["/bin/x", "y"]', "exact", (), ("V=1",)),
         ("cmd /S /C dir", "RUN", "dir", "likely", ("cmd", "/S", "/C"), ()),
         ("powershell -Command ls", "RUN", "ls", "likely", ("powershell", "-Command"), ()),
         ('/bin/sh -c #(nop)  CMD ["sh"]', "CMD", '["sh"]', "exact", None, ()),
@@ -46,6 +49,7 @@ def step(created_by: str, comment: str = "", author: str = "", empty: bool = Fal
         ("/bin/sh -c #(nop)  MAINTAINER Me", "MAINTAINER", "Me", "exact", None, ()),
         ("/bin/sh -c #(nop)  ENV A=1", "ENV", "A=1", "exact", None, ()),
         ("/bin/sh -c #(nop)  ENV A=1 2 B=3", "ENV", 'A="1 2" B=3', "likely", None, ()),
+        ('/bin/sh -c #(nop) ENV A="1 2" B=3', "ENV", 'A="1 2" B=3', "exact", None, ()),
         ("/bin/sh -c #(nop)  VOLUME [/data]", "VOLUME", '["/data"]', "exact", None, ()),
         ("/bin/sh -c # a comment in a RUN", "RUN", "# a comment in a RUN", "exact", ("/bin/sh", "-c"), ()),
         ("bash", "", "bash", "unknown", None, ()),
@@ -184,6 +188,16 @@ def test_a_squashed_layer_is_not_given_to_one_of_its_steps() -> None:
         ("", 0, "unknown"),
     ]
     assert "steps 0, 1" in found.instructions[2].notes[-1]
+
+
+def test_one_layer_hung_on_the_last_step_is_given_to_none() -> None:
+    steps = [step("/bin/sh -c a", empty=True), step('/bin/sh -c #(nop) CMD ["b"]')]
+    found = recipe(steps, [1], cmd=("b",)).instructions
+    assert [(i.keyword, i.step, i.layer, i.confidence) for i in found] == [
+        ("RUN", 0, None, "likely"),
+        ("CMD", 1, None, "exact"),
+        ("", None, 0, "unknown"),
+    ]
 
 
 def test_the_shell_in_force_is_followed() -> None:
