@@ -146,13 +146,12 @@ def compare(
     whole = not layers and path == b"/"
     shared = min(layers) + 1 if layers else shared_prefix(first, second)
     same = Contents(before, after, exact=not quick)
-    changes = list(difference(before, after, shared=shared, top=path, times=strict, same=same))
-    alone = len(changes) == 1 and path != b"/"
-    rows = _rows(changes, before, after, texts or alone)
+    changes = difference(before, after, shared=shared, top=path, times=strict, same=same)
+    rows = _rows(changes, before, after, texts, path != b"/")
     of_layers = layers_difference(first, second) if whole else None
     config = config_difference(first, second) if whole else None
     process = process_difference(first, second) if whole else None
-    counts = {kind: sum(change.kind == kind for change in changes) for kind in ("added", "removed", "changed")}
+    counts = {kind: sum(row.kind == kind for row in rows) for kind in ("added", "removed", "changed")}
     apart = of_layers is not None and bool(of_layers.only_first or of_layers.only_second)
     return DiffResult(
         first=image_head(first),
@@ -161,7 +160,7 @@ def compare(
         path=readable(path)[0],
         first_layers=min(layers) + 1 if layers else None,
         second_layers=max(layers) + 1 if layers else None,
-        different=bool(changes or config or process or apart),
+        different=bool(rows or config or process or apart),
         exact=not quick,
         layers=of_layers,
         config=config,
@@ -173,11 +172,15 @@ def compare(
     )
 
 
-def _rows(changes: Iterable[PathChange], before: Rootfs, after: Rootfs, texts: bool) -> list[DiffPath]:
+def _rows(changes: Iterable[PathChange], before: Rootfs, after: Rootfs, texts: bool, part: bool) -> list[DiffPath]:
+    """Return the rows; `texts` shows how text files differ, which of a `part` that is one file needs no asking."""
+    import msgspec
+
     from imagepeel.render.results import readable
     from imagepeel.render.results_diff import DiffPath
 
-    rows = []
+    rows: list[DiffPath] = []
+    change = None
     left = MOST_TEXTS if texts else 0
     for change in changes:
         shown, exact = readable(change.path)
@@ -194,6 +197,8 @@ def _rows(changes: Iterable[PathChange], before: Rootfs, after: Rootfs, texts: b
                 text=text,
             )
         )
+    if part and not texts and len(rows) == 1 and change is not None and "content" in change.fields:
+        rows[0] = msgspec.structs.replace(rows[0], text=_text(change, before, after))
     return rows
 
 
