@@ -8,7 +8,7 @@ from imagepeel.cli import common
 from imagepeel.cli.settings import Settings
 
 
-@click.group(epilog="\b\nExamples:\n  imagepeel cache info\n  imagepeel cache clear")
+@click.group(no_args_is_help=False, epilog="\b\nExamples:\n  imagepeel cache info\n  imagepeel cache clear")
 def command() -> None:
     """The indexes of large layers that are kept between runs.
 

@@ -78,6 +78,8 @@ def command(
 
     rules = select_rules(options.select, options.ignore)
     accepted = _baseline(options.baseline)
+    if write_baseline is not None:
+        settings.keep_archive(write_baseline)
     with settings.open() as archive:
         image = settings.scanned(archive)
         found = image.findings(select=options.select, ignore=options.ignore)

@@ -38,6 +38,7 @@ def command(settings: Settings, output: str, best_effort: bool) -> None:
     if to_stdout and (settings.json or sys.stdout.isatty()):
         raise UsageError("a tar does not belong there", hint="name a file with -o, or redirect standard output")
     epoch = _epoch()
+    settings.keep_archive(output)
     with settings.open() as archive:
         image = settings.scanned(archive)
         rootfs = settings.rootfs(image)

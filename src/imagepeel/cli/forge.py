@@ -85,7 +85,7 @@ def command(
         else:
             _write(out, data, force)
     except OSError as error:
-        what = f"{error.filename or out} cannot be written: {error.strerror}"
+        what = f"{out} cannot be written: {error.strerror}"
         raise UsageError(what, hint="check the directory and its permissions") from error
     about = next((one.description for one in recipe.specs if isinstance(one, forge.ImageSpec)), "")
     _report(settings, name, out, chosen, about)

@@ -122,6 +122,14 @@ class Settings:
             with opened:
                 yield opened
 
+    def keep_archive(self, output: str) -> None:
+        """UsageError when `output` is the archive that is read: writing it would destroy the only copy."""
+        from imagepeel.errors import UsageError
+
+        both = os.path.exists(output) and os.path.exists(self.archive) if self.archive not in ("", "-") else False
+        if both and os.path.samefile(output, self.archive):
+            raise UsageError(f"{output} is the archive that is read", hint="write to another file")
+
     def image(self, archive: Archive) -> Image:
         """Return the image that --image and --platform ask for, without reading its layers."""
         return archive.image(self.reference, platform=self.platform)

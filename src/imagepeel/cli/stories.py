@@ -37,6 +37,8 @@ def check_forms(settings: Settings, html: str | None, markdown: bool) -> None:
     """UsageError of click when more than one form is asked for."""
     if (html is not None) + markdown + settings.json > 1:
         raise click.UsageError("choose one of --html, --markdown and --json")
+    if html is not None:
+        settings.keep_archive(html)
 
 
 def show(settings: Settings, command: str, story: Story, *, receipts: bool, html: str | None, markdown: bool) -> None:

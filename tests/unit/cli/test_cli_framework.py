@@ -354,3 +354,31 @@ def test_an_interrupted_forge_leaves_no_half_file(
     result = run_cli("forge", "hello", tmp_path / "out.tar")
     assert result.exit_code == 130
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("flatten", "-o"), ("explain", "--html"), ("operate", "--html"), ("check", "--write-baseline")],
+)
+def test_no_output_replaces_the_archive_that_is_read(run_cli: Run, forge_archive: Make, words: tuple[str, str]) -> None:
+    path = forge_archive("hello")
+    before = path.read_bytes()
+    other = path.with_name("link.tar")
+    other.unlink(missing_ok=True)
+    os.link(path, other)
+    for out in (path, other):
+        done = run_cli(words[0], path, words[1], out)
+        assert done.exit_code == 2 and done.stdout == ""
+        assert "is the archive that is read" in three_lines(done.stderr)[0]
+        assert path.read_bytes() == before
+
+
+def test_a_group_without_a_command_is_one_plain_error(run_cli: Run) -> None:
+    done = run_cli("cache")
+    assert done.exit_code == 2 and done.stdout == ""
+    assert three_lines(done.stderr) == (
+        "error: Missing command.",
+        "where: imagepeel cache",
+        "try:   imagepeel cache --help",
+    )
+    assert len(done.stderr.splitlines()) == 3
