@@ -217,6 +217,8 @@ class Image:
                 )
                 if cache is not None and cache.keep(source, stamp, known, self._limits):
                     self._read_anew += known.blob_size
+                    # A first run may read anything; what is kept of it is chosen at its end, by read_ahead.
+                    cache.budget.paused = cache.budget.paused or self._read_anew >= READ_AHEAD
         finally:
             source.close()
         self.archive.scans[key] = known
@@ -228,9 +230,10 @@ class Image:
         The files that decide about the process, and small files below /etc.  Only when much was scanned that the
         index cache keeps; nothing is raised.
         """
-        if self._read_anew < READ_AHEAD:
+        if self._read_anew < READ_AHEAD or self.archive.cache is None:
             return
         self._read_anew = 0
+        self.archive.cache.budget.paused = False
         try:
             self.process()
             rootfs = self.rootfs

@@ -45,13 +45,21 @@ class _Stamp(msgspec.Struct, frozen=True, kw_only=True):
     size: int
 
 
+class Budget:
+    """What the small reads of an archive share: `left` bytes that may still be kept; nothing is while `paused`."""
+
+    def __init__(self, left: int = HEADS) -> None:
+        self.left = left
+        self.paused = False
+
+
 class Heads:
     """Small pieces of one layer's content, by offset: what earlier reads asked for.
 
-    Pieces never overlap or touch.  `budget` holds the bytes that may still be added, shared by all layers.
+    Pieces never overlap or touch.  `budget` is shared by all layers.
     """
 
-    def __init__(self, budget: list[int], pieces: list[tuple[int, bytes]] | None = None) -> None:
+    def __init__(self, budget: Budget, pieces: list[tuple[int, bytes]] | None = None) -> None:
         self._lock = threading.Lock()
         self._budget = budget
         self._starts = [at for at, _ in pieces or ()]
@@ -71,7 +79,7 @@ class Heads:
 
     def put(self, offset: int, data: bytes) -> None:
         """Keep a small piece while the budget lasts; what it overlaps or touches becomes one piece with it."""
-        if not data or len(data) >= _SMALL:
+        if not data or len(data) >= _SMALL or self._budget.paused:
             return
         with self._lock:
             end = offset + len(data)
@@ -91,9 +99,9 @@ class Heads:
                 tail_at, tail = self._starts[last - 1], self._data[last - 1]
                 if tail_at + len(tail) > end:
                     joined += tail[end - tail_at :]
-            if len(joined) - held > self._budget[0]:
+            if len(joined) - held > self._budget.left:
                 return
-            self._budget[0] -= len(joined) - held
+            self._budget.left -= len(joined) - held
             self._starts[first:last] = [begin]
             self._data[first:last] = [bytes(joined)]
             self.changed = True
@@ -114,7 +122,7 @@ class IndexCache:
     def __init__(self, folder: CacheDir | None = None, *, least: int = LEAST) -> None:
         self.folder = folder or CacheDir()
         self.least = least
-        self._budget = [HEADS]
+        self.budget = Budget()
         self._heads: dict[str, tuple[Heads, int]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -190,8 +198,8 @@ class IndexCache:
         known = self._heads.get(digest)
         if known is None:
             pieces = self._load_heads(digest, scan.content_size)
-            self._budget[0] -= sum(len(data) for _, data in pieces)
-            known = self._heads[digest] = (Heads(self._budget, pieces), scan.content_size)
+            self.budget.left -= sum(len(data) for _, data in pieces)
+            known = self._heads[digest] = (Heads(self.budget, pieces), scan.content_size)
         return known[0]
 
     def recall(self, what: str, scans: Sequence[LayerScan], kind: type[T]) -> T | None:

@@ -22,7 +22,7 @@ from imagepeel.errors import ImagepeelError
 from imagepeel.formats.tar.table import EntryTable
 from imagepeel.image import Image
 from imagepeel.layers import index_cache
-from imagepeel.layers.index_cache import HEADS, Heads, IndexCache
+from imagepeel.layers.index_cache import HEADS, Budget, Heads, IndexCache
 from imagepeel.layers.index_codec import MAGIC, BadIndex, decode, encode
 from imagepeel.layers.scan import LayerScan, scan_layer
 from imagepeel.limits import DEFAULT, Limits
@@ -404,10 +404,14 @@ def test_the_first_run_reads_ahead_for_a_second_one_that_asks_for_something_else
     with open_archive(archive) as plain:
         truth = msgspec.to_builtins(plain.image().process())
     with open_archive(archive, cache=IndexCache(CacheDir(folder), least=0)) as opened:
-        opened.image().scan()
+        opened.image().rootfs.read("/bin/tool", 30_000, 1_000)
     spy = Spy(monkeypatch)
     with open_archive(archive, cache=IndexCache(CacheDir(folder), least=0)) as opened:
         image = opened.image()
+        layer = image.layers[0]
+        tool = next(entry for entry in layer.entries if entry.path == b"/bin/tool")
+        kept = opened.cache.heads(layer.scan) if opened.cache is not None and layer.scan is not None else None
+        assert kept is not None and kept.get(tool.data_offset + 30_000, 1_000) is None, "what the first run read itself"
         assert msgspec.to_builtins(image.process()) == truth
         assert image.rootfs.read("/etc/passwd") == b"root:x:0:0::/:/bin/sh\n"
         assert image.rootfs.read("/etc/motd") == b"hi\n"
@@ -504,7 +508,7 @@ def test_links_in_the_directory_lead_nowhere(folder: Path, tmp_path: Path) -> No
 def test_pieces_join_and_answer_like_the_bytes_they_came_from() -> None:
     rng = random.Random(9)
     content = rng.randbytes(5000)
-    heads = Heads([100_000])
+    heads = Heads(Budget(100_000))
     for _ in range(400):
         at, count = rng.randrange(5000), rng.randrange(1, 60)
         if rng.random() < 0.5:
@@ -519,11 +523,11 @@ def test_pieces_join_and_answer_like_the_bytes_they_came_from() -> None:
 
 
 def test_pieces_stay_within_their_budget() -> None:
-    budget = [100]
+    budget = Budget(100)
     heads = Heads(budget)
     heads.put(0, bytes(60))
     heads.put(1000, bytes(60))
     assert heads.get(0, 60) is not None and heads.get(1000, 60) is None
     heads.put(30, bytes(70))
-    assert heads.get(0, 100) is not None and budget == [0]
+    assert heads.get(0, 100) is not None and budget.left == 0
     assert HEADS <= 4 * 1024 * 1024
