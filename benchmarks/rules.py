@@ -27,7 +27,8 @@ def main(archives: list[str]) -> None:
             found = examine(image)
             done = time.process_time()
         scan, rules = scanned - started, done - prepared
-        print(f"{name}: {entries:,} entries, scan {scan:.2f} s, {len(found)} findings in {rules:.2f} s: {rules / scan:.2f}")
+        print(f"{name}: {entries:,} entries, {len(found)} findings")
+        print(f"    scan {scan:.2f} s, rules {rules:.2f} s, ratio {rules / scan:.2f}")
 
 
 if __name__ == "__main__":
