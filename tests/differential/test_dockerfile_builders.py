@@ -78,11 +78,15 @@ def dockerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
             pytest.skip("dockerd did not come up within 30 s")
         yield client
     finally:
+        subprocess.run([*client, "image", "rm", "-f", "x:classic", "x:buildkit"], capture_output=True, timeout=60)
         daemon.terminate()
         try:
             daemon.wait(20)
         except subprocess.TimeoutExpired:
             daemon.kill()
+        # What a daemon leaves mounted, pytest could not remove.
+        subprocess.run(["umount", f"{top}/e/netns/default"], capture_output=True, timeout=20)
+        shutil.rmtree(top, ignore_errors=True)
 
 
 def lines_of(archive: Path) -> list[Instruction]:
