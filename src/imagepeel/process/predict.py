@@ -398,6 +398,11 @@ class _Run:
             self.fail(verdict.unknown(self.setting.label, "an argument holds a NUL byte, which no runtime can pass"))
             return None
         found = lookup.find(self.rootfs, words[0], path_value, directory, actor, self.runtime)
+        if found.id == "F34" and "-c" not in words[1:2]:
+            # Somebody asks for a shell by name: no shell form is behind it.
+            why = f"{words[0]} does not exist: this image has no such shell"
+            fix = "add a shell, or name a program that the image has"
+            found = msgspec.structs.replace(found, id="F3", why=why, fix=fix)
         title = f"Which file {trace.quote(words[0])} is"
         where = trace.locate(self.rootfs, found.path) if found.path else None
         if found.path is not None:

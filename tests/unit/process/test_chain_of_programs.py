@@ -62,3 +62,13 @@ def test_podman_makes_no_directory_that_an_option_names(path: str, message: str)
     if path == "/nope":
         made = start(BUSYBOX, options=Options(engine="podman@4.3"), entrypoint=("/bin/true",), working_dir=path)
         assert made.verdict.kind == "RUNS"
+
+
+@pytest.mark.parametrize(
+    ("words", "row"), [(("/bin/sh", "-c", "app"), "F34"), (("/bin/sh", "-l"), "F3"), (("/bin/sh",), "F3")]
+)
+def test_only_the_shell_form_is_called_so(words: tuple[str, ...], row: str) -> None:
+    """`["/bin/sh", "-l"]`, which apko writes, is an exec form that asks for a shell."""
+    found = start(BUSYBOX, options=Options(engine="docker@28"), entrypoint=words).verdict
+    assert (found.kind, found.id, "shell form" in found.why) == ("FAILS", row, row == "F34")
+    assert 'exec: "/bin/sh": stat /bin/sh: no such file or directory' in found.text
