@@ -83,5 +83,5 @@ def report_lines(report: ExtractReport) -> list[str]:
     if report.omissions:
         out.append("left out:" if report.preserve else "left out (root can keep most of it with --preserve):")
     for omission in report.omissions:
-        out.append(f"  {omission.count:>{width},}  {terminal(omission.what)}, as of {terminal(omission.example)}")
+        out.append(f"  {omission.count:>{width},}  {terminal(omission.what)}, such as {terminal(omission.example)}")
     return out

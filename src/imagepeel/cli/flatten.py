@@ -61,7 +61,7 @@ def command(settings: Settings, output: str, best_effort: bool) -> None:
             )
             click.echo(f"sha256:{report.sha256}")
         for omission in report.omissions:
-            settings.warn(f"left out: {omission.count} {omission.what}, as {omission.example}")
+            settings.warn(f"left out: {omission.count} {omission.what}, such as {omission.example}")
         if best_effort:
             settings.finish(image, rootfs=rootfs)
         else:

@@ -51,8 +51,8 @@ def test_extract_says_what_it_left_out(archive: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     text = done.stdout.decode()
     assert "left out (root can keep most of it with --preserve):" in text
-    assert "1  device nodes, as of /dev/null" in text
-    assert "1  set-uid and set-gid bits, as of /bin/su" in text
+    assert "1  device nodes, such as /dev/null" in text
+    assert "1  set-uid and set-gid bits, such as /bin/su" in text
     assert "\x1b" not in text
     assert (tmp_path / "out/bin/su").stat().st_mode & 0o7777 == 0o755
     assert sorted(os.listdir(tmp_path / "out")) == ["bin", "dev", "esc\x1b[31m"]
