@@ -265,7 +265,12 @@ def read_tar(data: bytes) -> dict[str, tuple[object, ...]]:
                 continue
             file = tar.extractfile(member) if member.isreg() else None
             inode[name] = name
-            content[name] = (member.type, member.linkname, member.mode & 0o7777, file.read() if file is not None else b"")
+            content[name] = (
+                member.type,
+                member.linkname,
+                member.mode & 0o7777,
+                file.read() if file is not None else b"",
+            )
     for name, target in links:
         inode[name] = inode.get(target, "dangling")
     content["dangling"] = ("dangling",)
