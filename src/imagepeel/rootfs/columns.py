@@ -216,11 +216,24 @@ class LazyDir(Inode):
     def children(self, value: dict[bytes, Inode] | None) -> None:
         """Accept what Inode.__init__ assigns; the real children are made on demand."""
 
-    def peek(self) -> dict[bytes, Inode]:
-        return self._made if self._made is not None else self.make()
+    def peek(self, only: set[bytes] | None = None) -> dict[bytes, Inode]:
+        return self._made if self._made is not None else self.make(only)
 
-    def make(self) -> dict[bytes, Inode]:
-        """Return the children without keeping them."""
+    def names(self) -> set[bytes]:
+        """Return the names that it has or whites out, without making a node."""
+        lazy = self.lazy
+        directory = lazy.dir_ids.get(self.path)
+        found = set(lazy.groups.names_in(directory)) if directory is not None else set()
+        marks = [name for name in found if name.startswith(b".wh.")]
+        for mark in marks:
+            found.discard(mark)
+            if mark != OPAQUE:
+                found.add(mark[4:])
+        found.update(lazy.subdirs.get(self.path, ()))
+        return found
+
+    def make(self, only: set[bytes] | None = None) -> dict[bytes, Inode]:
+        """Return the children, or those of some names, without keeping them."""
         lazy = self.lazy
         table, groups = lazy.table, lazy.groups
         prefix = self.path + b"/" if self.path else b""
@@ -231,12 +244,14 @@ class LazyDir(Inode):
         names = groups.names_in(directory) if directory is not None else []
         for i, name in zip(indexes, names, strict=True):
             if flags[i] & WHITEOUT:
-                if name != OPAQUE:
+                if name != OPAQUE and (only is None or name[4:] in only):
                     out[name[4:]] = Inode("char", 0, device=(0, 0), layer=lazy.index, entry=i)
                 continue
-            out[name] = LazyDir(lazy, prefix + name, i) if is_dir[metas[i]] else lazy.inode(i)
+            if only is None or name in only:
+                out[name] = LazyDir(lazy, prefix + name, i) if is_dir[metas[i]] else lazy.inode(i)
         for name in lazy.subdirs.get(self.path, ()):
-            out[name] = LazyDir(lazy, prefix + name, None)
+            if only is None or name in only:
+                out[name] = LazyDir(lazy, prefix + name, None)
         return out
 
 

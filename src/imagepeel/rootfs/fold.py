@@ -114,11 +114,14 @@ class Event(NamedTuple):
     """Of a replaced directory: whether its lower content is hidden as a whole."""
 
 
-def events(rootfs: Rootfs, whole: Callable[[LazyDir], None] | None = None) -> Iterator[Event]:
+def events(
+    rootfs: Rootfs, whole: Callable[[LazyDir], None] | None = None, *, lone: bool = True
+) -> Iterator[Event]:
     """Yield every event of every path; the events of one path follow each other, parents come before children.
 
     With `whole`, a directory that one layer alone has and nothing hides is handed to it instead: all below is simply
-    there.  UsageError when the view keeps no layer trees.
+    there.  Without `lone`, names that one layer alone has and nothing hides are passed over, for those who ask only
+    what layers do to each other.  UsageError when the view keeps no layer trees.
     """
     need_uppers(rootfs)
     last = len(rootfs.uppers) - 1
@@ -131,8 +134,9 @@ def events(rootfs: Rootfs, whole: Callable[[LazyDir], None] | None = None) -> It
             whole(dirs[0][1])
             continue
         found: dict[bytes, list[tuple[int, Inode]]] = {}
+        shared = None if lone or cuts else _shared_names(dirs)
         for layer, directory in dirs:
-            for name, node in directory.peek().items():
+            for name, node in directory.peek(shared).items():
                 known = found.get(name)
                 if known is None:
                     found[name] = [(layer, node)]
@@ -239,6 +243,19 @@ def layer_counts(rootfs: Rootfs) -> list[LayerCounts]:
         )
         for i, row in enumerate(numbers)
     ]
+
+
+def _shared_names(dirs: list[tuple[int, Inode]]) -> set[bytes] | None:
+    """Return the names that more than one of the layers' directories has, None where telling means making nodes."""
+    seen: set[bytes] = set()
+    shared: set[bytes] = set()
+    for _, directory in dirs:
+        if not isinstance(directory, LazyDir):
+            return None
+        names = directory.names()
+        shared |= seen & names
+        seen |= names
+    return shared
 
 
 def _once(node: Inode, seen: set[tuple[int, int]], sign: int = 1) -> int:

@@ -99,9 +99,10 @@ def test_what_only_shared_layers_describe_is_never_looked_at(tmp_path: Path) -> 
 
         real = LazyDir.make
 
-        def make(self: LazyDir) -> Any:
+        def make(self: LazyDir, only: set[bytes] | None = None) -> Any:
             asked.append(self.path.decode())
-            return real(self)
+            return real(self, only)
+
 
         LazyDir.make = make  # type: ignore[method-assign]
         try:

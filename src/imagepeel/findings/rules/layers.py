@@ -75,7 +75,7 @@ def losses(subject: Subject) -> Losses:
     names: dict[tuple[int, int], int] = {}
     once: set[tuple[int, int | None]] = set()
     # A directory that one layer alone has loses and repeats nothing: it is passed over as a whole.
-    for what, index, path, before, after, _ in events(rootfs, lambda directory: None):
+    for what, index, path, before, after, _ in events(rootfs, lambda directory: None, lone=False):
         if before is None or what == "kept":
             continue
         if after is None or after.kind != before.kind:
