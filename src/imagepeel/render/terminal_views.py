@@ -53,7 +53,7 @@ def _print_end(console: Console, result: TraceResult) -> None:
 def _print_event(console: Console, event: EventResult) -> None:
     parts = [
         Text(f"  {event.label:<4}", style="bold"),
-        Text(f"{_verb(event):<10}", style=_STYLES.get(event.kind, "")),
+        Text(f"{event.kind:<10}", style=_STYLES.get(event.kind, "")),
         safe(_what(event)),
     ]
     place = f"entry {event.entry} at {number(event.offset or 0)}" if event.entry is not None else ""
@@ -64,12 +64,6 @@ def _print_event(console: Console, event: EventResult) -> None:
     print_line(console, *parts)
     if event.receipt is not None:
         print_line(console, Text("        $ ", style="dim"), safe(event.receipt.command, "cyan"))
-
-
-def _verb(event: EventResult) -> str:
-    if event.hidden_by is not None and event.kind in ("added", "changed"):
-        return f"{event.kind}*"
-    return event.kind
 
 
 def _what(event: EventResult) -> str:
