@@ -238,5 +238,7 @@ def detect(path: bytes, data: bytes) -> tuple[Secret, ...]:
         found.extend(detector(data))
     named = _BY_NAME.get(name, (_dotenv,) if name.endswith(b".env") else ())
     for detector in named:
-        found.extend(detector(data))
+        # The same value of the same line, known already by its own format, is one secret and not two.
+        known = {(secret.masked, secret.line) for secret in found}
+        found.extend(secret for secret in detector(data) if (secret.masked, secret.line) not in known)
     return tuple(dict.fromkeys(found))[:20]

@@ -121,3 +121,11 @@ def test_mask_shows_four_characters_at_most(value: str) -> None:
     shown = mask(value)
     assert value not in shown
     assert len(shown.split("...")[0]) <= 4
+
+
+def test_one_token_is_one_secret() -> None:
+    """A token that its own format proves and that stands where a .npmrc has its token is not counted twice."""
+    line = b"//registry.npmjs.org/:_authToken=npm_abcdefghijklmnopqrstuvwxyz0123456789\n"
+    assert kinds(b"/root/.npmrc", line) == ["npm token"]
+    other = b"//example.org/:_authToken=" + TOKEN.encode() + b"\n"
+    assert kinds(b"/root/.npmrc", line + other) == ["npm token", "npm registry token"]

@@ -63,7 +63,7 @@ def _article(kind: str) -> str:
     """`a GitHub token`, `an AWS secret access key`; the name of a variable stays bare."""
     if kind.isupper():
         return kind
-    return f"{'an' if kind[0] in 'AaEeIiOo' or kind.startswith('RSA') else 'a'} {kind}"
+    return f"{'an' if kind[0] in 'AaEeIiOo' or kind.startswith(('RSA', 'npm')) else 'a'} {kind}"
 
 
 def _severity(path: bytes, secrets: tuple[Secret, ...]) -> str:

@@ -163,7 +163,7 @@ def home_missing(rule: Rule, subject: Subject) -> Iterator[Finding]:
         )
     elif not node.is_dir or not _writable(subject, node):
         yield rule.found(
-            f"{who.name} (uid {who.uid}) cannot write its home {who.home}: {node.kind} {node.mode:04o} of "
+            f"the user {who.name} (uid {who.uid}) cannot write the home {who.home}: {node.kind} {node.mode:04o} of "
             f"{node.uid}:{node.gid}",
             subject.place(who.home),
             subject.pointer("/config/User"),
