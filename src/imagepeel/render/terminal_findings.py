@@ -63,7 +63,8 @@ def _figure(console: Console, figure: Figure) -> None:
 def _paragraph(console: Console, words: Text, hang: int = 0) -> None:
     """Print wrapped words under the lead; lines after the first hang."""
     width = max(30, console.width - _LEAD - hang)
-    lines = words.wrap(console, width + hang)
+    # The lines after the first stand further in: all are as short as those, or their ends are cut off.
+    lines = words.wrap(console, width)
     for number, line in enumerate(lines):
         line.rstrip()
         console.print(Padding(line, (0, 0, 0, _LEAD + (hang if number else 0)), expand=False), soft_wrap=True)

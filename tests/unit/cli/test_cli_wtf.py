@@ -116,3 +116,14 @@ def test_counts_name_each_severity(run_cli: Run, forge_archive: Make) -> None:
     result = json.loads(run_cli("wtf", "--json", forge_archive("shop")).stdout)["result"]
     assert list(result["counts"]) == ["high", "medium", "low", "info"]
     assert sum(result["counts"].values()) == len(result["findings"])
+
+
+def test_no_terminal_is_too_narrow_for_the_end_of_a_sentence(run_cli: Run, forge_archive: Make) -> None:
+    """Paragraphs wrap: at every width all words of the widest output are there, in order."""
+    path = forge_archive("shop")
+
+    def words(columns: int) -> list[str]:
+        return run_cli("wtf", path.name, cwd=path.parent, env={"COLUMNS": str(columns)}).stdout.split()
+
+    whole = words(1000)
+    assert "removed" in whole and [words(columns) == whole for columns in (60, 80, 90, 100, 120)] == [True] * 5
