@@ -54,6 +54,10 @@ def settle(config: Any, options: Options, architecture: str | None = None) -> Se
     note = ""
     if not asked:
         asked, note = "amd64", "the config names no architecture: amd64 is assumed"
+    version = options.engine.partition("@")[2].lstrip("v")
+    if version and not f"{version}.".startswith(".".join(map(str, engine.version)) + "."):
+        borrowed = f"the rules of {engine.label} stand for {label}, which has none of its own here"
+        note = f"{borrowed}; {note}" if note else borrowed
     return Setting(
         engine=engine,
         runtime=runtime,

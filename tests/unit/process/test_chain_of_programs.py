@@ -72,3 +72,11 @@ def test_only_the_shell_form_is_called_so(words: tuple[str, ...], row: str) -> N
     found = start(BUSYBOX, options=Options(engine="docker@28"), entrypoint=words).verdict
     assert (found.kind, found.id, "shell form" in found.why) == ("FAILS", row, row == "F34")
     assert 'exec: "/bin/sh": stat /bin/sh: no such file or directory' in found.text
+
+
+@pytest.mark.parametrize(
+    ("engine", "noted"), [("docker@28", False), ("docker@28.5.2", False), ("docker", False), ("docker@99", True)]
+)
+def test_a_version_without_rules_of_its_own_says_whose_it_has(engine: str, noted: bool) -> None:
+    found = start(BUSYBOX, options=Options(engine=engine), entrypoint=("/bin/true",))
+    assert any(f"stand for {engine}" in note for note in found.notes) is noted
