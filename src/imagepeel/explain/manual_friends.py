@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imagepeel.explain.document import Block, code, path, value
 from imagepeel.explain.manual_facts import Operator, question
-from imagepeel.explain.words import joined, number, plural, size
+from imagepeel.explain.words import joined, number, percent, plural, size
 
 _CERTIFICATES = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -34,13 +34,12 @@ def _build(operator: Operator) -> list[Block]:
     blocks: list[Block] = [question("Build", "Who makes it smaller, and can say what is in it?")]
     waste = operator.waste
     if waste is not None and waste.files:
-        percent = 100 * waste.efficiency
-        answer = "yes" if percent >= 95 else "depends" if percent >= 75 else "no"
+        answer = "yes" if waste.efficiency >= 0.95 else "depends" if waste.efficiency >= 0.75 else "no"
         blocks.append(
             operator.answer(
                 "build",
                 answer,
-                f"{percent:.1f} % of the file bytes that it ships can be seen: ",
+                f"{percent(waste.efficiency)} of the file bytes that it ships can be seen: ",
                 value(number(waste.visible)),
                 " of ",
                 value(number(waste.files)),

@@ -71,6 +71,12 @@ def joined(words: Iterable[str], last: str = "and") -> str:
     return f"{', '.join(known[:-1])} {last} {known[-1]}"
 
 
+def percent(part: float) -> str:
+    """A part of one as `43.3 %`.  `100.0 %` is for the whole only: what rounds up to it stays at `99.9 %`."""
+    value = 100 * part
+    return f"{value if part >= 1 else min(value, 99.9):.1f} %"
+
+
 def brief(text: str) -> str:
     """The same with long digests cut to their first twelve digits, as people compare them."""
     return _LONG_HEX.sub(lambda found: found[0][:12] + "...", text)

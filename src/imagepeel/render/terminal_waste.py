@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from imagepeel.explain.words import number, plural, size
+from imagepeel.explain.words import number, percent, plural, size
 from imagepeel.render.results_waste import WasteResult
 from imagepeel.render.terminal_tables import heading, print_line, print_table, safe, table
 
@@ -28,11 +28,10 @@ def print_waste(console: Console, result: WasteResult) -> None:
     console.print()
     _print_causes(console, result)
     console.print()
-    percent = 100 * result.efficiency
     print_line(
         console,
         Text(f"Of {number(result.files)} bytes of file content shipped, {number(result.visible)} can be seen: "),
-        Text(f"efficiency {percent:.1f} %", style="bold"),
+        Text(f"efficiency {percent(result.efficiency)}", style="bold"),
         Text("."),
     )
     if not result.complete:

@@ -81,3 +81,11 @@ def test_the_verb_of_a_line() -> None:
 @given(st.text())
 def test_any_history_line_is_read(line: str) -> None:
     assert "\n" not in instruction(line)
+
+
+@pytest.mark.parametrize(
+    ("part", "shown"), [(1.0, "100.0 %"), (0.99998, "99.9 %"), (0.432909, "43.3 %"), (0.0, "0.0 %")]
+)
+def test_a_hundred_percent_is_all_of_it(part: float, shown: str) -> None:
+    """200,356,428 of 200,359,378 bytes are not everything."""
+    assert words.percent(part) == shown
