@@ -52,6 +52,12 @@ def _one(finding: Finding, image: Image, receipts: Receipts) -> Finding:
 
 def _receipts(place: Location, show: str, image: Image, receipts: Receipts) -> Iterator[Receipt]:
     secret = show.startswith("secret-")
+    if place.pointer is not None and place.member not in (None, image.record.config_member) and show == "config":
+        # A place in another document of the archive, such as manifest.json.
+        named = receipts.named(place.member or "")
+        if named is not None:
+            yield receipts.show(named, "jq -c .", f"{place.member}, at {place.pointer or '/'}")
+        return
     if place.pointer is not None and show in ("config", "secret-config"):
         found = receipts.config(place.pointer, f"{place.pointer or '/'} of the image config")
         if found is not None:

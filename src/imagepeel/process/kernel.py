@@ -374,7 +374,8 @@ def _program(
             built_for = _real_machine(rootfs.read(canonical, 0, 64))
             why = f"{path} is built for {built_for}, the host is {call.architecture}"
             depends.append("no binfmt_misc handler (qemu) on the host")
-            raise _Failure(view.errno, "F23", why, f"ship a {call.architecture} build or run it on {built_for}", place)
+            fix = f"ship a build for {call.architecture}, or run it on {built_for}"
+            raise _Failure(view.errno, "F23", why, fix, place)
         raise _Failure(
             view.errno, "F23", f"{path}: {view.reason}", "copy the program again; it is damaged or no executable", place
         )
