@@ -104,7 +104,9 @@ def _no_loader() -> ImageSpec:
 
 def _no_library() -> ImageSpec:
     program = elf(interpreter=LOADERS["amd64"], needed=["libshop.so.1", "libc.so.6"], runpath="$ORIGIN/../lib")
-    folders = b"/lib/x86_64-linux-gnu/\0/usr/lib/x86_64-linux-gnu/\0/lib/\0/usr/lib/\0"
+    # What tells glibc's loader from others, and the directories that are compiled into it.
+    folders = b"\0/lib/x86_64-linux-gnu/\0/usr/lib/x86_64-linux-gnu/\0/lib/\0/usr/lib/\0\0"
+    folders += b"/etc/ld.so.cache\0cannot open shared object file\0GLIBC_PRIVATE\0release version 2.36.\0"
     return image(
         layer(
             directory("lib"),

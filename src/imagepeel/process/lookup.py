@@ -191,6 +191,16 @@ def _not_on_path(
     )
 
 
+def _removed_by(rootfs: Rootfs, seen: Look) -> int:
+    """The number of the layer, from 1, that took away what is missing; 0 when none did or nobody can tell."""
+    if not getattr(rootfs, "uppers", ()):
+        return 0
+    from imagepeel.rootfs.provenance import history_of
+
+    events = history_of(rootfs, seen.resolution.missing, follow=False).life.events
+    return events[-1].layer + 1 if events and events[-1].kind == "removed" else 0
+
+
 def _explain(
     rootfs: Rootfs, argv0: str, seen: Look, errno: str, reason: str, message: str, candidates: tuple[Candidate, ...]
 ) -> Found:
@@ -203,6 +213,8 @@ def _explain(
             why = f"{argv0} is {reason}"
         elif missing and missing != argv0:
             why += f": {missing} is missing"
+        if layer := _removed_by(rootfs, seen):
+            why += f"; layer L{layer} removed it"
         if any(char in argv0.strip() for char in " \t"):
             row, why = "F10", f"the whole string {argv0!r} is one file name"
             fix = "write one word per list element, or use the shell form"

@@ -141,6 +141,9 @@ def describe(
     elif called in _KNOWN or name in _KNOWN:
         hears, reason = _KNOWN[called] if called in _KNOWN else _KNOWN[name]
         kind = "init" if "an init" in reason else "program"
+        if hears == HEARS and "no-handlers" in hints:
+            reason = f"it is called {called or name}, but it imports nothing that could handle a signal"
+            hears, kind = UNSURE, "program"
     elif "go" in hints:
         hears, reason = HEARS, "a Go program: its runtime handles SIGTERM and exits, also as process 1"
     elif script:
@@ -152,7 +155,11 @@ def describe(
         hears, reason = HEARS, "SIGKILL cannot be handled or ignored"
     seconds = ""
     if grace:
-        seconds = {HEARS: "0", DEAF: f"{grace}, then SIGKILL (exit 137)"}.get(hears, f"0 to {grace}")
+        # That a server handles the signal does not say how long it takes to finish what it does.
+        at_once = signal == "SIGKILL" or "go" in hints
+        open_end = f"0 to {grace}"
+        told = {HEARS: "0" if at_once else open_end, DEAF: f"{grace}, then SIGKILL (exit 137)"}
+        seconds = told.get(hears, open_end)
     elif hears == DEAF:
         seconds = "never by that signal: this engine has no grace period of its own"
     if hears == DEAF and not fix:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from imagepeel.errors import UsageError
 from imagepeel.evidence import Location
+from imagepeel.formats.elf import MACHINES
 from imagepeel.formats.passwd import go_quote
 from imagepeel.process import create, intent, kernel, lookup, profiles, trace, user, verdict
 from imagepeel.process import cwd as workdir
@@ -50,6 +52,10 @@ def settle(config: Any, options: Options, architecture: str | None = None) -> Se
     runtime = profiles.runtime(options.runtime or engine.runtime)
     if options.runtime is not None:
         label = f"{label} over {options.runtime}"
+    if options.host_arch is not None and goarch(options.host_arch) not in MACHINES:
+        raise UsageError(
+            f"there is no architecture {options.host_arch!r} here", hint="known are " + ", ".join(sorted(MACHINES))
+        )
     asked = options.host_arch or architecture or wanted.architecture
     note = ""
     if not asked:

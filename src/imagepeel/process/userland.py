@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from imagepeel.errors import ImagepeelError, Malformed
 from imagepeel.evidence import Location, raw, text
-from imagepeel.formats.elf import parse_elf
+from imagepeel.formats.elf import ElfFacts, parse_elf
+from imagepeel.formats.elf_symbols import SymbolTable
 from imagepeel.process import interpreters, kernel, trace, verdict, wrapping
 from imagepeel.process.access import EXECUTE, READ, WRITE, Actor, look, may
 from imagepeel.process.bundle_mounts import mounts
@@ -275,7 +276,12 @@ class Userland:
         final = chain.final
         try:
             node = self.rootfs.lookup(final)
-            return parse_elf(lambda offset, count: self.rootfs.read(final, offset, count), node.size).hints
+
+            def read(offset: int, count: int) -> bytes:
+                return self.rootfs.read(final, offset, count)
+
+            facts = parse_elf(read, node.size)
+            return (*facts.hints, "no-handlers") if _cannot_handle(read, facts) else facts.hints
         except (Malformed, ImagepeelError):
             return ()
 
@@ -528,3 +534,19 @@ def _library_fix(row: str) -> str:
         "F32": "build on the same or an older base than the image that runs it",
         "F33": "take program and libraries from the same build",
     }.get(row, "take program and libraries from the same base")
+
+
+_HANDLERS = frozenset(
+    b"sigaction __sigaction signal __sysv_signal bsd_signal sigset sigwait sigwaitinfo sigtimedwait signalfd "
+    b"syscall dlopen".split()
+)
+"""Functions by which a program can take a signal, by itself or through code that it loads later."""
+
+_LIBC = (b"libc.", b"libm.", b"libpthread.", b"libdl.", b"librt.", b"ld-linux", b"ld64", b"ld-musl", b"linux-vdso")
+
+
+def _cannot_handle(read: Callable[[int, int], bytes], facts: ElfFacts) -> bool:
+    """Whether a dynamic program imports nothing that takes a signal, and no library but the C library's own."""
+    if facts.is_static or not all(needed.value.startswith(_LIBC) for needed in facts.needed):
+        return False
+    return not any(asked.symbol.name in _HANDLERS for asked in SymbolTable(read, facts).references())

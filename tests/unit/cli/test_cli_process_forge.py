@@ -189,3 +189,22 @@ def test_forge_into_a_missing_directory_is_an_error(run_cli: Run, tmp_path: Path
     result = run_cli("forge", "hello", tmp_path / "absent" / "out.tar")
     assert result.exit_code == 2
     assert "cannot be written" in result.stderr
+
+
+def test_the_layer_that_removed_the_program_is_named(run_cli: Run, forge_archive: Make) -> None:
+    verdict = prediction(run_cli, forge_archive("entrypoint-deleted"))["verdict"]
+    assert (verdict["kind"], verdict["exit_code"]) == ("FAILS", 127)
+    # The forge writes its whiteout into the third layer.
+    assert "layer L3 removed it" in verdict["why"]
+
+
+def test_a_missing_library_ends_with_127(run_cli: Run, forge_archive: Make) -> None:
+    verdict = prediction(run_cli, forge_archive("no-library"))["verdict"]
+    # glibc's loader: "error while loading shared libraries", exit status 127.
+    assert (verdict["kind"], verdict["id"], verdict["exit_code"]) == ("FAILS", "F30", 127)
+
+
+def test_an_architecture_that_does_not_exist_is_a_usage_error(run_cli: Run, forge_archive: Make) -> None:
+    result = run_cli("process", forge_archive("shop"), "--host-arch", "zz")
+    assert result.exit_code == 2
+    assert "no architecture 'zz'" in result.stderr and "amd64" in result.stderr

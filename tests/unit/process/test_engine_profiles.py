@@ -184,7 +184,10 @@ def test_incomplete_layers_prove_nothing() -> None:
 
 def test_other_systems_and_unknown_architectures_are_unknown() -> None:
     assert start("docker", os="windows").verdict.kind == "UNKNOWN"
-    assert start("docker", options=Options(host_arch="vax")).verdict.kind == "UNKNOWN"
+    config = Wanted(architecture="vax", entrypoint=("/bin/report",))
+    assert predict(FakeRootfs(BASE), config, Options()).verdict.kind == "UNKNOWN"
+    with pytest.raises(UsageError, match="no architecture 'vax'"):
+        start("docker", options=Options(host_arch="vax"))
 
 
 def test_the_host_architecture_decides() -> None:

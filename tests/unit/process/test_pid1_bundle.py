@@ -13,6 +13,7 @@ from imagepeel import forge
 from imagepeel.errors import UsageError
 from imagepeel.export.bundle import write_bundle
 from imagepeel.forge import programs
+from imagepeel.forge.elf import elf
 from imagepeel.process import Options, predict
 from imagepeel.process.additions import hidden, systemd_mode
 from imagepeel.process.bundle import runtime_spec
@@ -172,3 +173,21 @@ def test_writing_a_bundle(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="no space"):
             write_bundle(image, tmp_path / "d", unpack=broken)
         assert not (tmp_path / "d").exists()
+
+
+@pytest.mark.parametrize(("needed", "hears"), [(["libc.so.6"], "unknown"), (["libevent.so.2", "libc.so.6"], "yes")])
+def test_a_servers_name_alone_does_not_make_it_listen(needed: list[str], hears: str) -> None:
+    # The program itself asks for no sigaction; only a library that it brings along could.
+    loader = "/lib64/ld-linux-x86-64.so.2"
+    entries = (
+        *BASE,
+        forge.file("bin/redis-server", elf(interpreter=loader, needed=needed), 0o755),
+        forge.file(loader[1:], programs.report(), 0o755),
+        forge.file("lib/libc.so.6", elf(soname="libc.so.6"), 0o755),
+        forge.file("lib/libevent.so.2", elf(soname="libevent.so.2"), 0o755),
+    )
+    wanted = Wanted(architecture="amd64", entrypoint=("/bin/redis-server",))
+    found = predict(FakeRootfs(entries), wanted, Options(engine="docker@28"))
+    assert found.pid1 is not None
+    assert found.pid1.hears_sigterm == hears
+    assert found.pid1.seconds_to_stop == "0 to 10"
