@@ -141,10 +141,6 @@ class ImagepeelFileSystem(AbstractFileSystem):  # type: ignore[misc]
             file.seek(first)
             return bytes(file.read(max(0, last - first)))
 
-    def created(self, path: str) -> None:
-        """A tar records no time of creation."""
-        raise NotImplementedError
-
     def readlink(self, path: str) -> str:
         """Return the raw target of a link.  FileNotFoundError when there is nothing, OSError when it is no link."""
         node = self._lookup(str(self._strip_protocol(path)), follow=False)

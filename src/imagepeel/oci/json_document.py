@@ -88,7 +88,7 @@ def parse_json(data: bytes, where: Location | None = None, limits: Limits = DEFA
             place,
             "the file is damaged or not what its name says",
         ) from None
-    except RecursionError:  # pragma: no cover - the depth bound makes this unreachable with the defaults
+    except RecursionError:  # only with a `json_depth` beyond the interpreter's own
         raise LimitExceeded("the JSON document is nested too deeply", place) from None
     if text[end:].strip(" \t\r\n"):
         note(
