@@ -25,9 +25,10 @@ def pick_layer(image: Image, index: int) -> Layer:
     """Return a layer by its 0-based index.  NotFound when the image has fewer, or when its bytes are not here."""
     if index >= len(image.layers):
         count = len(image.layers)
+        present = {0: "it has no layers at all", 1: "its only layer is L1"}
         raise NotFound(
             f"the image has no layer L{index + 1}",
-            hint=f"its layers are L1 to L{count}" if count else "it has no layers at all",
+            hint=present.get(count, f"its layers are L1 to L{count}"),
         )
     layer = image.layers[index]
     if not layer.readable:
