@@ -80,6 +80,17 @@ class LazyGroup(click.Group):
                 raise click.UsageError(f"No such command {args[0]!r}.  Did you mean {close[0]!r}?", ctx) from None
             raise
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            # click's parser does not say which command an option without its value belongs to.
+            if error.ctx is None and ctx.invoked_subcommand in COMMANDS:
+                command = self.get_command(ctx, ctx.invoked_subcommand)
+                assert command is not None
+                error.ctx = click.Context(command, parent=ctx, info_name=ctx.invoked_subcommand)
+            raise
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         grouped = {name for names in GROUPS.values() for name in names}
         rest = tuple(name for name in COMMANDS if name not in grouped)

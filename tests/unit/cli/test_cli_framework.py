@@ -382,3 +382,11 @@ def test_a_group_without_a_command_is_one_plain_error(run_cli: Run) -> None:
         "try:   imagepeel cache --help",
     )
     assert len(done.stderr.splitlines()) == 3
+
+
+def test_an_option_without_its_value_names_the_command(run_cli: Run) -> None:
+    result = run_cli("operate", "image.tar", "--html")
+    assert result.exit_code == 2
+    assert "requires an argument" in result.stderr
+    assert "where: imagepeel operate\n" in result.stderr
+    assert "imagepeel operate --help" in result.stderr
