@@ -105,6 +105,11 @@ def _opening(teller: Teller, blocks: list[Block]) -> None:
     held = archive_bytes(teller) or 0
     members = outermost(container.members)
     count = sum(1 for _ in members)
+    folders = sum(1 for member in members if member.kind == "dir")
+    # The table below leaves directories out; with their number its rows add up to the members.
+    of_which = f", {number(folders)} of them {'directories' if folders > 1 else 'a directory'}"
+    if teller.flat or not folders:
+        of_which = ""
     untouched = "Nothing was unpacked to disk to read it, and no daemon was asked."
     if container.form == "directory":
         files = [member for member in members if member.kind == "file"]
@@ -129,7 +134,7 @@ def _opening(teller: Teller, blocks: list[Block]) -> None:
     blocks.append(
         claim(
             "The stream" if receipts.placeholder else path(teller.name), " is a tar file", *packed,
-            value(plural(count, "member")), ". ", untouched,
+            value(plural(count, "member")), of_which, ". ", untouched,
             by=proof(teller.archive_place(), size_receipt, _listing(teller)),
         )
     )  # fmt: skip

@@ -114,9 +114,8 @@ def _definition(teller: Teller, blocks: list[Block]) -> None:
 
 def _made(made: int, steps: int) -> tuple[Span | str, ...]:
     if made == steps:
-        return (
-            ("The one step here made a layer.",) if steps == 1 else ("Here all ", value(few(steps)), " made a layer.")
-        )
+        known = {1: "The one step here made a layer.", 2: "Here both made a layer."}
+        return (known[steps],) if steps in known else ("Here all ", value(few(steps)), " made a layer.")
     return ("Here ", value(few(made)), " of ", value(few(steps)), " made a layer.")
 
 

@@ -230,3 +230,30 @@ def test_a_manifest_that_is_not_there(tmp_path: Path) -> None:
     story = told(tmp_path)
     assert "MISSING" in words(story, "paperwork")
     assert story.chapter("layers").title == "The layers are not known"
+
+
+@pytest.mark.parametrize("name", ["shop", "hello"])
+def test_the_rows_of_the_first_table_add_up_to_the_members(forge_archive: Forge, name: str) -> None:
+    path = forge_archive(name)
+    story = told(path)
+    with tarfile.open(path) as tar:
+        members = tar.getmembers()
+    folders = sum(member.isdir() for member in members)
+    many = "a directory" if folders == 1 else "directories"
+    assert f"{len(members)} members, {folders} of them {many}." in words(story, "file")
+    table = next(block for block in story.chapter("file").blocks if isinstance(block, Table))
+    assert len(table.rows) + table.hidden + folders == len(members)
+
+
+def test_two_steps_that_both_made_a_layer(tmp_path: Path) -> None:
+    layers = [forge.layer(forge.file(name, b"x"), created_by=f"COPY {name} /") for name in ("a", "b")]
+    forge.write(forge.image(*layers), tmp_path / "i.tar")
+    assert "Here both made a layer." in words(told(tmp_path / "i.tar"), "layers")
+
+
+def test_remarks_for_information_are_not_denied(forge_archive: Forge) -> None:
+    path = forge_archive("hello")
+    with imagepeel.open(path) as archive:
+        remarks = archive.image().findings()
+    assert [finding.severity for finding in remarks] == ["info"]
+    assert "1 remark for information: imagepeel wtf" in words(told(path), "surprises")
