@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -61,6 +62,9 @@ class DirRootfs:
 
     view = "runtime"
     refusal = None
+
+    def once(self, key: object, make: Any) -> Any:
+        return make()
 
     def __init__(self, root: str | Path) -> None:
         self._root = os.fsencode(str(root)).rstrip(b"/")

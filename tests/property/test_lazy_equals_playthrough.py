@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections import Counter
 from typing import Any
 
 from hypothesis import HealthCheck, assume, given, settings
@@ -15,10 +16,13 @@ from hypothesis import strategies as st
 from imagepeel.formats.tar.scanner import scan
 from imagepeel.rootfs import containerd, docker, podman
 from imagepeel.rootfs.columns import LazyDir, lazy_upper
+from imagepeel.rootfs.compare import side_by_side
 from imagepeel.rootfs.delta import layer_delta
 from imagepeel.rootfs.fold import layer_counts, lost_files, shipped
 from imagepeel.rootfs.inode import Inode, Tree
-from imagepeel.rootfs.view import build
+from imagepeel.rootfs.losses import losses
+from imagepeel.rootfs.overlay import Plain
+from imagepeel.rootfs.view import Rootfs, build
 
 NAMES = ("a", "b", "c.py", "Etc", "é")
 paths = st.lists(st.sampled_from(NAMES), min_size=1, max_size=4).map("/".join)
@@ -192,6 +196,23 @@ def test_sequential_is_a_plain_fold(stack: list[list[tarfile.TarInfo]]) -> None:
 
 @many
 @given(STACKS)
+def test_a_base_layer_is_not_played_again_and_differs_in_nothing(stack: list[list[tarfile.TarInfo]]) -> None:
+    layers = layers_of(stack)
+    rootfs, runtime = build(layers, "sequential"), build(layers, "runtime")
+    tree = Tree()
+    for layer in layers:
+        if containerd.unpack_layer(tree, layer, overlay=False) is not None:
+            assert rootfs.refusal is not None
+            return
+    assert rootfs.refusal is None
+    played = Rootfs(Plain((tree.root,)), view="sequential", layers=layers)
+    if runtime.refusal is None:
+        assert list(side_by_side((runtime, rootfs))) == list(side_by_side((runtime, played)))
+    assert facts(Tree(rootfs.root.top)) == facts(tree)
+
+
+@many
+@given(STACKS)
 def test_shipped_bytes_add_up(stack: list[list[tarfile.TarInfo]]) -> None:
     """shipped = visible + unreachable, visible is what a walk sees, and the lost files are what is missing."""
     layers = layers_of(stack)
@@ -220,5 +241,49 @@ def test_counts_of_columns_are_those_of_the_deltas(stack: list[list[tarfile.TarI
         assert counts.changed + counts.same == len(kinds) - counts.added - counts.removed
         files = [c.after for c in changes if c.kind == "added" and c.after is not None and c.after.kind == "file"]
         known = {(node.layer, node.entry): node.size for node in files}
-        also = {(c.after.layer, c.after.entry) for c in changes if c.kind == "changed" and c.after and c.before}
+        also = {(c.after.layer, c.after.entry) for c in changes if c.after and c.before}
         assert counts.bytes_added == sum(known.values()) or also & known.keys()
+
+
+@many
+@given(STACKS)
+def test_losses_of_columns_are_those_of_the_deltas(stack: list[list[tarfile.TarInfo]]) -> None:
+    rootfs = build(layers_of(stack), "runtime")
+    lost = losses(rootfs)
+    if rootfs.refusal is not None:
+        assert lost == ([], [], set(), [])
+        return
+    names: Counter[tuple[int | None, int | None]] = Counter()
+    removed, repeated, buried, gone = set(), set(), set(), set()
+    for layer in range(1, len(stack)):
+        for change in layer_delta(rootfs, layer):
+            before, after = change.before, change.after
+            if before is None:
+                continue
+            if after is None:
+                gone.add((layer, change.path))
+            if before.kind == "file" and before.size and (after is None or after.kind != "file"):
+                key = (before.layer, before.entry)
+                names[key] += 1
+                if names[key] == before.nlink:
+                    removed.add((layer, *key))
+            if after is None:
+                continue
+            if after.kind == "dir" != before.kind:
+                buried.add((layer, change.path, before.layer, before.entry))
+            # All content is of one letter, so equal sizes are equal bytes.
+            if before.kind == after.kind == "file" and before.size == after.size > 0 and after.layer == layer:
+                fields = tuple(field for field in change.fields if field != "mtime")
+                repeated.add((layer, after.entry, fields))
+    assert len(lost.removed) == len(removed) and set(lost.removed) == removed
+    # A file of several names repeats whatever stood under the first of them that is compared.
+    assert {item[:2] for item in lost.repeated} == {item[:2] for item in repeated}
+    assert len(lost.repeated) == len({item[:2] for item in lost.repeated})
+    assert {(item.layer, item.entry, item.fields) for item in lost.repeated} <= repeated
+    assert {(layer, path, node.layer, node.entry) for layer, path, node in lost.buried} == buried
+    assert lost.whiteouts <= gone
+    for layer, path in lost.whiteouts:
+        directory, _, name = path.rpartition(b"/")
+        found = rootfs.resolve(directory or b"/")
+        left = dict(rootfs.scandir(found.path)).get(name) if found.path == (directory or b"/") and found.node else None
+        assert left is None or left.kind != "ghost" or left.layer != layer

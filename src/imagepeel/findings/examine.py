@@ -28,7 +28,7 @@ def examine(image: Image, rules: Sequence[Rule] = RULES, *, subject: Subject | N
     subject = subject or Subject(image)
     found: list[Finding] = []
     for rule in rules:
-        mine = sorted(dict.fromkeys(map(_masked, rule.check(subject))), key=order)
+        mine = sorted(dict.fromkeys(map(_masked, subject.found(rule))), key=order)
         found.extend(_bounded(rule, mine))
     return tuple(sorted(found, key=order))
 

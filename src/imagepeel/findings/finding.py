@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -55,12 +57,22 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return sum(part.value for part in self.parts) + (self.rest.value if self.rest else 0) == self.total
 
 
-def figure(what: str, unit: str, parts: list[Part], most: int = 10) -> Figure:
-    """Add up: the largest `most` parts by name, the others as one rest."""
-    ordered = sorted(parts, key=lambda part: (-part.value, part.label))
-    shown, left = ordered[:most], ordered[most:]
-    rest = Part(label=f"{len(left)} more", value=sum(part.value for part in left)) if left else None
-    return Figure(what=what, unit=unit, total=sum(part.value for part in parts), parts=tuple(shown), rest=rest)
+def figure(what: str, unit: str, values: Sequence[int], label: Callable[[int], str], most: int = 10) -> Figure:
+    """Add up: the largest `most` parts by name, the others as one rest.
+
+    `label` names the part of an index; only parts that may be among the largest are named.
+    """
+    least = heapq.nlargest(most, values)[-1] if values else 0
+    shown = [Part(label=label(i), value=value) for i, value in enumerate(values) if value >= least]
+    shown = sorted(shown, key=lambda part: (-part.value, part.label))[:most]
+    left, total = len(values) - len(shown), sum(values)
+    rest = Part(label=f"{left} more", value=total - sum(part.value for part in shown)) if left else None
+    return Figure(what=what, unit=unit, total=total, parts=tuple(shown), rest=rest)
+
+
+def columns(parts: Sequence[tuple[str, int]]) -> tuple[list[int], Callable[[int], str]]:
+    """(label, value) pairs as `figure` takes them."""
+    return [value for _, value in parts], [label for label, _ in parts].__getitem__
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

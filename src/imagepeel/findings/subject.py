@@ -15,6 +15,8 @@ from imagepeel.process.options import Options
 from imagepeel.process.predict import predict
 
 if TYPE_CHECKING:
+    from imagepeel.findings.finding import Finding
+    from imagepeel.findings.rule import Rule
     from imagepeel.formats.tar.table import Meta
     from imagepeel.image import Image
     from imagepeel.layers.layer import Layer
@@ -38,8 +40,16 @@ class Subject:
         self.config: ImageConfig = image.config
         self.run: RunConfig = image.config.config
         self._predictions: dict[str, Prediction] = {}
+        self._found: dict[str, tuple[Finding, ...]] = {}
         self.cache: dict[str, Any] = {}
         """What several rules of a family share, by a name of that family."""
+
+    def found(self, rule: Rule) -> tuple[Finding, ...]:
+        """What a rule finds, asked once: a rule may stand on what others found."""
+        known = self._found.get(rule.id)
+        if known is None:
+            known = self._found[rule.id] = tuple(rule.check(self))
+        return known
 
     # ---- what is there ------------------------------------------------------------------------------------
 
@@ -200,19 +210,21 @@ class Subject:
 
     def whiteout_of(self, layer: int, path: Name) -> Hit | None:
         """The whiteout above `layer` that removes `path` or a directory it stands in, the lowest first."""
-        wanted = raw(path)
+        hits: list[Hit] = []
+        at = raw(path)
+        while at not in (b"", b"/"):
+            parent, _, name = at.rpartition(b"/")
+            for mark in (b".wh." + name, b".wh..wh..opq"):
+                hits += self._whiteouts.get(parent + b"/" + mark, ())
+            at = parent
+        return min((hit for hit in hits if hit.layer > layer), default=None)
+
+    @cached_property
+    def _whiteouts(self) -> dict[bytes, list[Hit]]:
+        by_path: dict[bytes, list[Hit]] = {}
         for hit in self.names.whiteouts:
-            if hit.layer <= layer:
-                continue
-            parent, _, name = hit.path.rpartition(b"/")
-            if name == b".wh..wh..opq":
-                if wanted.startswith(parent + b"/"):
-                    return hit
-            else:
-                gone = parent + b"/" + name[4:]
-                if wanted == gone or wanted.startswith(gone + b"/"):
-                    return hit
-        return None
+            by_path.setdefault(hit.path, []).append(hit)
+        return by_path
 
     def entries_where(self, wanted: Callable[[Meta], bool], most: int = 10_000) -> list[Hit]:
         """Members whose type, mode or owner satisfies `wanted`, at most `most`.

@@ -23,7 +23,8 @@ _MAX_CHAIN = 100_000
 _MAX_FILTER = 4_000_000
 _MAX_RELOCATIONS = 4_000_000
 _CHUNK = 24 * 8192
-_WINDOW = 64 * 1024
+_WINDOW_BITS = 16
+_WINDOW = 1 << _WINDOW_BITS
 
 _COPY = {62: 5, 183: 1024, 3: 5, 40: 20, 21: 19, 22: 9, 243: 4, 258: 4}
 
@@ -85,6 +86,9 @@ class SymbolTable:
         self._order = "<" if facts.ehdr.little else ">"
         self._windows: dict[int, bytes] = {}
         self._wide = facts.ehdr.bits == 64
+        self._symbol = _record(self._order + ("IBBHQQ" if self._wide else "IIIBBH"))
+        self._word = _record(self._order + "I")
+        self._half = _record(self._order + "H")
         tags = facts.tags
         self._symbols = self._place(6)
         self._strings = self._place(5)
@@ -98,14 +102,17 @@ class SymbolTable:
         address = self._facts.tags.get(tag)
         return None if address is None else file_offset(self._facts.phdrs, address)
 
-    def _unpack(self, layout: str, offset: int) -> tuple[int, ...]:
-        record = _record(self._order + layout)
-        # Look-ups jump around in a few tables, so whole windows are kept.
-        number, within = divmod(offset, _WINDOW) if offset >= 0 else (0, -1)
+    def _window(self, number: int) -> bytes:
+        """64 KiB of the file: look-ups jump around in a few tables, so whole windows are kept."""
+        window = self._windows[number] = self._read(number * _WINDOW, _WINDOW) if number >= 0 else b""
+        return window
+
+    def _unpack(self, record: struct.Struct, offset: int) -> tuple[int, ...]:
+        number, within = offset >> _WINDOW_BITS, offset & (_WINDOW - 1)
         window = self._windows.get(number)
         if window is None:
-            window = self._windows[number] = self._read(number * _WINDOW, _WINDOW)
-        if 0 <= within <= len(window) - record.size:
+            window = self._window(number)
+        if within + record.size <= len(window):
             return record.unpack_from(window, within)
         data = self._read(offset, record.size) if 0 <= offset < self._facts.size else b""
         try:
@@ -113,14 +120,17 @@ class SymbolTable:
         except struct.error as error:
             raise Malformed(f"a symbol table ends outside the file at offset {offset}") from error
 
+    def _numbers(self, count: int, kind: str, offset: int) -> tuple[int, ...]:
+        return self._unpack(struct.Struct(f"{self._order}{count}{kind}"), offset)
+
     def _name(self, offset: int, expect: bytes | None = None) -> bytes:
         if self._strings is None or offset >= self._strings_size:
             raise Malformed(f"a symbol name at string offset {offset} lies outside the string table")
         start = self._strings + offset
-        number, within = divmod(start, _WINDOW)
+        number, within = start >> _WINDOW_BITS, start & (_WINDOW - 1)
         window = self._windows.get(number)
         if window is None:
-            window = self._windows[number] = self._read(number * _WINDOW, _WINDOW)
+            window = self._window(number)
         end = window.find(b"\0", within)
         if end >= 0 and end - self._strings + number * _WINDOW < self._strings_size:
             return window[within:end]
@@ -141,12 +151,12 @@ class SymbolTable:
         if self._symbols is None:
             raise Malformed("the file has no dynamic symbol table")
         if self._wide:
-            name, info, _, shndx, value, _ = self._unpack("IBBHQQ", self._symbols + index * 24)
+            name, info, _, shndx, value, _ = self._unpack(self._symbol, self._symbols + index * 24)
         else:
-            name, value, _, info, _, shndx = self._unpack("IIIBBH", self._symbols + index * 16)
+            name, value, _, info, _, shndx = self._unpack(self._symbol, self._symbols + index * 16)
         version = 1
         if self._versions is not None:
-            version = self._unpack("H", self._versions + index * 2)[0]
+            version = self._unpack(self._half, self._versions + index * 2)[0]
         return Symbol(
             index=index,
             name=self._name(name, expect),
@@ -183,7 +193,7 @@ class SymbolTable:
         if index < first:
             return
         for _ in range(_MAX_CHAIN):
-            entry = self._unpack("I", chain + (index - first) * 4)[0]
+            entry = self._unpack(self._word, chain + (index - first) * 4)[0]
             if entry | 1 == value | 1:
                 found = self.symbol(index, name)
                 if found.name == name:
@@ -195,27 +205,27 @@ class SymbolTable:
 
     def _load_filter(self, base: int) -> tuple[int, int, int, tuple[int, ...], tuple[int, ...], int]:
         """Word size, second shift, first symbol, bloom words, buckets, and the file offset of the chains."""
-        buckets, first, bloom, shift = self._unpack("IIII", base)
+        buckets, first, bloom, shift = self._unpack(_record(self._order + "IIII"), base)
         width = 8 if self._wide else 4
         table = base + 16 + bloom * width
         if table + buckets * 4 > self._facts.size or buckets + bloom > _MAX_FILTER:
             raise Malformed(f"DT_GNU_HASH at file offset {base} does not fit the file")
-        words = self._unpack(f"{bloom}{'Q' if self._wide else 'I'}", base + 16) if bloom else ()
-        heads = self._unpack(f"{buckets}I", table) if buckets else ()
+        words = self._numbers(bloom, "Q" if self._wide else "I", base + 16) if bloom else ()
+        heads = self._numbers(buckets, "I", table) if buckets else ()
         return width * 8, min(shift, 63), first, words, heads, table + buckets * 4
 
     def _find_sysv(self, base: int, name: bytes) -> Iterator[Symbol]:
-        buckets, chains = self._unpack("II", base)
+        buckets, chains = self._unpack(_record(self._order + "II"), base)
         if not buckets:
             return
-        index = self._unpack("I", base + 8 + (sysv_hash(name) % buckets) * 4)[0]
+        index = self._unpack(self._word, base + 8 + (sysv_hash(name) % buckets) * 4)[0]
         for _ in range(min(chains, _MAX_CHAIN) + 1):
             if index == 0:
                 return
             found = self.symbol(index, name)
             if found.name == name:
                 yield found
-            index = self._unpack("I", base + 8 + buckets * 4 + index * 4)[0]
+            index = self._unpack(self._word, base + 8 + buckets * 4 + index * 4)[0]
         raise Malformed("a chain of DT_HASH does not end")
 
     def defines(self, name: bytes) -> bool:

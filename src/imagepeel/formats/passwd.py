@@ -12,6 +12,8 @@ they are kept here, and every one that changed the answer is written into `notes
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from imagepeel.evidence import text
@@ -24,6 +26,8 @@ MAX_ID = 2**31 - 1
 
 RANGE_TEXT = f"uids and gids must be in range 0-{MAX_ID}"
 _MAX_PASSWD_LINE = 65_536
+_SMALL = 16_384
+"""Bytes up to which what was read of a file is kept: every engine asks for the same two files."""
 _INT64_MAX = 2**63 - 1
 # bytes.TrimSpace of Go: the Unicode property White_Space, decoded from UTF-8.
 _GO_SPACE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
@@ -122,6 +126,11 @@ def parse_passwd(data: bytes) -> list[PasswdEntry]:
 
     Source: `ParsePasswdFilter` in moby/sys user.
     """
+    return list(_read_passwd(data) if len(data) <= _SMALL else _read_passwd.__wrapped__(data))
+
+
+@lru_cache(maxsize=4)
+def _read_passwd(data: bytes) -> tuple[PasswdEntry, ...]:
     entries: list[PasswdEntry] = []
     for number, offset, line in _lines(data):
         fields = line.split(":")
@@ -150,7 +159,7 @@ def parse_passwd(data: bytes) -> list[PasswdEntry]:
                 oddities=tuple(oddities),
             )
         )
-    return entries
+    return tuple(entries)
 
 
 def parse_group(data: bytes) -> list[GroupEntry]:
@@ -158,6 +167,11 @@ def parse_group(data: bytes) -> list[GroupEntry]:
 
     Source: `ParseGroupFilter` in moby/sys user.
     """
+    return list(_read_group(data) if len(data) <= _SMALL else _read_group.__wrapped__(data))
+
+
+@lru_cache(maxsize=4)
+def _read_group(data: bytes) -> tuple[GroupEntry, ...]:
     entries: list[GroupEntry] = []
     for number, offset, line in _lines(data):
         if line.startswith("#"):
@@ -175,7 +189,7 @@ def parse_group(data: bytes) -> list[GroupEntry]:
         entries.append(
             GroupEntry(name=fields[0], gid=gid, members=members, line=number, offset=offset, oddities=tuple(oddities))
         )
-    return entries
+    return tuple(entries)
 
 
 def _too_long(data: bytes) -> bool:

@@ -29,6 +29,13 @@ _MOST_POINTS = 64
 _PATIENCE = 2
 """Restarts from the beginning of a stream before its content is kept on disk."""
 
+_RECENT = SPACING
+"""Bytes of content that stay in memory after they were inflated: a program is read at its start, at its symbols and
+at its start again, and each step back would inflate the way there once more."""
+
+_MOST_RECENT = 64
+"""Pieces that stay: a stream of many small members comes in small ones, and each is looked at."""
+
 _START = Checkpoint(0, 0, None)
 
 
@@ -37,7 +44,8 @@ class LayerContent:
 
     gzip resumes at an access point of the first pass, zstd at a frame.  Where neither exists (one zstd frame, xz,
     bzip2) the stream is read from its start, and when that has happened `_PATIENCE` times the content is kept in
-    an unnamed temporary file.  Reads at ascending offsets share one decoder, so sort batches by offset.
+    an unnamed temporary file.  Reads at ascending offsets share one decoder, so sort batches by offset.  The last
+    `_RECENT` bytes that were inflated are kept.
 
     A layer whose scan came from the index cache has no access points inside a gzip member; the first read through it
     makes them.  `heads` are small reads of earlier runs, and take those of this one.
@@ -66,6 +74,9 @@ class LayerContent:
         self._stream: Iterator[bytes] | None = None
         self._piece = b""
         self._piece_at = 0
+        self._recent: dict[int, bytes] = {}
+        """Pieces by their offset, those inflated or asked for longest ago first."""
+        self._recent_bytes = 0
 
     def pread(self, offset: int, count: int) -> bytes:
         """Return `count` bytes of content from `offset`, fewer only at its end.  Malformed on a damaged stream."""
@@ -104,6 +115,10 @@ class LayerContent:
         end = self._piece_at + len(self._piece)
         if self._piece_at <= offset < end:
             return self._piece[offset - self._piece_at : offset - self._piece_at + count]
+        for at, piece in self._recent.items():
+            if at <= offset < at + len(piece):
+                self._recent[at] = self._recent.pop(at)
+                return piece[offset - at : offset - at + count]
         index = bisect_right(self._offsets, offset) - 1
         if self._stream is None or offset < end or (offset - end > _NEAR and self._offsets[index] > end):
             if len(self._access) == 1 and self._kind != "gzip" and self._stream is not None:
@@ -116,6 +131,7 @@ class LayerContent:
             for piece in self._stream:
                 self._piece_at += len(self._piece)
                 self._piece = piece
+                self._remember(self._piece_at, piece)
                 if offset < self._piece_at + len(piece):
                     return piece[offset - self._piece_at : offset - self._piece_at + count]
         except CodecError as damage:
@@ -129,12 +145,19 @@ class LayerContent:
         self._piece = b""
         return b""
 
+    def _remember(self, at: int, piece: bytes) -> None:
+        self._recent_bytes += len(piece) - len(self._recent.pop(at, b""))
+        self._recent[at] = piece
+        while self._recent_bytes > _RECENT or len(self._recent) > _MOST_RECENT:
+            self._recent_bytes -= len(self._recent.pop(next(iter(self._recent))))
+
     def _spill(self, offset: int, count: int) -> bytes:
         """Keep the whole content in a temporary file and return a piece of it from `offset`."""
         self._stream = None
         name = f"layer L{self._layer + 1}"
         self._spilled = decompress_to_spool(self._source, self._kind, self._limits, name)
         self._piece, self._piece_at = b"", 0
+        self._recent, self._recent_bytes = {}, 0
         return self._spilled.pread(offset, min(count, CHUNK))
 
     def _from(self, point: Checkpoint) -> Iterator[bytes]:

@@ -21,6 +21,10 @@ _SYSTEMD = ("/sbin/init", "/usr/sbin/init", "/usr/local/sbin/init")
 
 def hidden(rootfs: Rootfs, path: str, most: int = _COUNT_MAX) -> tuple[int, tuple[str, ...]]:
     """How many paths of the image lie below a mount point (counted up to `most`), and the first three of them."""
+    return rootfs.once(("hidden", path, most), lambda: _count(rootfs, path, most))
+
+
+def _count(rootfs: Rootfs, path: str, most: int) -> tuple[int, tuple[str, ...]]:
     found = rootfs.resolve(path)
     if found.node is None or not found.node.is_dir:
         return 0, ()

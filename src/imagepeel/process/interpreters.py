@@ -52,14 +52,16 @@ def identify(rootfs: Rootfs, final: bytes, argv: Sequence[str]) -> str:
     own = text(final).rsplit("/", 1)[-1]
     if name not in NAMES and own not in NAMES | {"busybox"}:
         return ""
+    shell = rootfs.once(("shell", final), lambda: _by_content(rootfs, final))
+    return "" if shell == "busybox" and name not in NAMES else shell
+
+
+def _by_content(rootfs: Rootfs, final: bytes) -> str:
     node = rootfs.resolve(final).node
     if node is None or not node.is_file:
         return ""
     content = rootfs.read(final, 0, min(node.size, _HEAD))
-    for shell, mark in _MARKS:
-        if mark in content:
-            return shell if shell != "busybox" or name in NAMES else ""
-    return ""
+    return next((shell for shell, mark in _MARKS if mark in content), "")
 
 
 def has_applet(rootfs: Rootfs, final: bytes, name: str) -> bool:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -131,7 +131,6 @@ class Userland:
         argv0 = chain.argv[0] if chain.argv else ""
         # All that the loader reads of the environment.
         env = {name: value for name, value in frame.env.items() if name.startswith(("LD_", "GLIBC_"))}
-        kept: dict[Any, LoaderResult] = getattr(self.rootfs, "kept", {})
         key = (
             "closure",
             chain.last,
@@ -142,9 +141,9 @@ class Userland:
             frame.after,
             tuple(sorted(env.items())),
         )
-        known = kept.get(key)
-        if known is None:
-            known = kept[key] = closure(
+        return self.rootfs.once(
+            key,
+            lambda: closure(
                 self.rootfs,
                 chain.last,
                 env=env,
@@ -153,8 +152,8 @@ class Userland:
                 argv0=argv0,
                 execfn=execfn,
                 may_read=may_read,
-            )
-        return known
+            ),
+        )
 
     def _load(self, chain: Chain, execfn: str, frame: Frame) -> bool:
         """Ask the loader; True when the program may go on."""
@@ -274,6 +273,9 @@ class Userland:
         if chain.final is None:
             return ()
         final = chain.final
+        return self.rootfs.once(("hints", final), lambda: self._read_hints(final))
+
+    def _read_hints(self, final: bytes) -> tuple[str, ...]:
         try:
             node = self.rootfs.lookup(final)
 

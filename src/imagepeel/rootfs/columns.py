@@ -10,10 +10,10 @@ A property test holds the two equal.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from imagepeel.formats.tar.header import CHAR, DIRECTORY, HARDLINK, SYMLINK
+from imagepeel.formats.tar.header import CHAR, DIRECTORY, HARDLINK, REGULAR, SYMLINK
 from imagepeel.formats.tar.table import ESCAPES, WHITEOUT, Entry, EntryTable
 from imagepeel.rootfs.changes import KIND, OPAQUE, LayerEntries, bound_time, new_inode, owner
 from imagepeel.rootfs.containerd import apply_metadata
@@ -22,6 +22,9 @@ from imagepeel.rootfs.inode import NAME_MAX, PATH_MAX, Errno, Inode, Tree
 _MOST_IMPLIED = 250_000
 """Directories that no entry describes: real layers have some ten thousand, hostile names make millions."""
 
+
+IMPLIED = -(1 << 40)
+"""In a listing: a directory that no entry describes."""
 
 _SPECIAL = bytes(2 if flag & ESCAPES else 1 if flag & WHITEOUT else 0 for flag in range(256))
 """Maps flags to what stands out: 1 a whiteout, 2 a name that leaves the root."""
@@ -73,6 +76,18 @@ class Groups:
             out += [names[begin:end] for begin, end in pairwise(bounds)]
         return out
 
+    def entries_in(self, directory: int) -> dict[bytes, int]:
+        """Return name -> entry of these entries; of a name that comes twice, the last."""
+        ends, names = self.table._name_end, self.names
+        out: dict[bytes, int] = {}
+        for r in range(self._first[directory], self._first[directory + 1]):
+            start, stop = self._run_start[r], self._run_end[r]
+            begin = ends[start - 1] if start else 0
+            for i, end in enumerate(ends[start:stop], start):
+                out[names[begin:end]] = i
+                begin = end
+        return out
+
     def name(self, i: int) -> bytes:
         ends = self.table._name_end
         return self.names[ends[i - 1] if i else 0 : ends[i]]
@@ -84,6 +99,7 @@ class LazyLayer:
     __slots__ = (
         "commons",
         "dir_ids",
+        "extras",
         "first_ino",
         "groups",
         "index",
@@ -91,11 +107,15 @@ class LazyLayer:
         "last_link",
         "link_count",
         "links",
+        "marked",
+        "marks",
         "opaque",
         "parents",
+        "plain",
         "shared",
         "subdirs",
         "table",
+        "whiteouts",
     )
 
     def __init__(self, layer: LayerEntries, parents: Sequence[Tree], first_ino: int) -> None:
@@ -106,10 +126,16 @@ class LazyLayer:
         self.parents = parents
         self.groups = Groups(layer.table)
         self.is_dir = [meta.type == DIRECTORY for meta in layer.table.metas]
+        self.plain = [meta.type == REGULAR for meta in layer.table.metas]
+        self.marks = [meta.type == CHAR and not meta.major and not meta.minor for meta in layer.table.metas]
+        """Which headers are devices that overlayfs takes for whiteouts."""
+        self.marked = any(self.marks)
         self.dir_ids = {path: i for i, path in enumerate(self.table.dirs)}
         self.subdirs: dict[bytes, list[bytes]] = {}
         """Directory -> names of directories in it that no entry of this layer describes."""
         self.opaque: set[bytes] = set()
+        self.whiteouts = False
+        self.extras = layer.table.extras
         self.links: dict[int, int] = {}
         """Hardlink entry -> the entry that brought the inode."""
         self.last_link: dict[int, int] = {}
@@ -170,12 +196,14 @@ class LazyDir(Inode):
 
     __slots__ = ("_made", "lazy", "path")
 
-    def __init__(self, lazy: LazyLayer, path: bytes, entry: int | None) -> None:
+    def __init__(self, lazy: LazyLayer, path: bytes, entry: int | None, *, bare: bool = False) -> None:
         super().__init__("dir", layer=lazy.index if entry is not None else None, entry=entry, implied=entry is None)
         self.lazy = lazy
         self.path = path
         self._made: dict[bytes, Inode] | None = None
         self.opaque = path in lazy.opaque
+        if bare:
+            return
         if entry is not None:
             self.ino = lazy.first_ino + entry
             apply_metadata(self, Entry(lazy.table, entry))
@@ -216,43 +244,74 @@ class LazyDir(Inode):
     def children(self, value: dict[bytes, Inode] | None) -> None:
         """Accept what Inode.__init__ assigns; the real children are made on demand."""
 
-    def peek(self, only: set[bytes] | None = None) -> dict[bytes, Inode]:
-        return self._made if self._made is not None else self.make(only)
+    @property
+    def touched(self) -> bool:
+        """Whether its children were made and kept, so that something may have changed them."""
+        return self._made is not None
 
-    def names(self) -> set[bytes]:
-        """Return the names that it has or whites out, without making a node."""
+    def peek(self) -> dict[bytes, Inode]:
+        return self._made if self._made is not None else self.make()
+
+    def listing(self) -> dict[bytes, int]:
+        """Return the names that it has or whites out, without making a node; `child` makes the node of one.
+
+        What stands for a name is its entry i, ~i when the entry is its whiteout, IMPLIED for a directory that no
+        entry describes.
+        """
         lazy = self.lazy
         directory = lazy.dir_ids.get(self.path)
-        found = set(lazy.groups.names_in(directory)) if directory is not None else set()
-        marks = [name for name in found if name.startswith(b".wh.")]
-        for mark in marks:
-            found.discard(mark)
-            if mark != OPAQUE:
-                found.add(mark[4:])
-        found.update(lazy.subdirs.get(self.path, ()))
-        return found
-
-    def make(self, only: set[bytes] | None = None) -> dict[bytes, Inode]:
-        """Return the children, or those of some names, without keeping them."""
-        lazy = self.lazy
-        table, groups = lazy.table, lazy.groups
-        prefix = self.path + b"/" if self.path else b""
-        out: dict[bytes, Inode] = {}
-        directory = lazy.dir_ids.get(self.path)
-        flags, metas, is_dir = table._flags, table._meta, lazy.is_dir
-        indexes = groups.indexes(directory) if directory is not None else []
-        names = groups.names_in(directory) if directory is not None else []
-        for i, name in zip(indexes, names, strict=True):
-            if flags[i] & WHITEOUT:
-                if name != OPAQUE and (only is None or name[4:] in only):
-                    out[name[4:]] = Inode("char", 0, device=(0, 0), layer=lazy.index, entry=i)
-                continue
-            if only is None or name in only:
-                out[name] = LazyDir(lazy, prefix + name, i) if is_dir[metas[i]] else lazy.inode(i)
+        out = lazy.groups.entries_in(directory) if directory is not None else {}
+        if lazy.whiteouts:
+            for name in [name for name in out if name.startswith(b".wh.")]:
+                i = out.pop(name)
+                if name != OPAQUE:
+                    out[name[4:]] = ~i
         for name in lazy.subdirs.get(self.path, ()):
-            if only is None or name in only:
-                out[name] = LazyDir(lazy, prefix + name, None)
+            out[name] = IMPLIED
         return out
+
+    def child(self, name: bytes, i: int, *, bare: bool = False) -> Inode:
+        """Return a new node for one name of `listing`; a `bare` directory has no attributes, only children."""
+        lazy = self.lazy
+        if i < 0 and i != IMPLIED:
+            return Inode("char", 0, device=(0, 0), layer=lazy.index, entry=~i)
+        if i != IMPLIED and not lazy.is_dir[lazy.table._meta[i]]:
+            return lazy.inode(i)
+        path = self.path + b"/" + name if self.path else name
+        return LazyDir(lazy, path, None if i == IMPLIED else i, bare=bare)
+
+    def below(self) -> Iterator[int]:
+        """Yield the entry of each path below, -1 for a directory without one.
+
+        No node is made.  Whiteouts, and devices that overlayfs takes for one, are left out.
+        """
+        lazy = self.lazy
+        table = lazy.table
+        metas, flags = table.columns()[1], table.columns()[2]
+        marks = lazy.marks
+        stack = [self.path]
+        while stack:
+            path = stack.pop()
+            prefix = path + b"/" if path else b""
+            number = lazy.dir_ids.get(path)
+            for i in lazy.groups.indexes(number) if number is not None else ():
+                meta = metas[i]
+                if lazy.is_dir[meta]:
+                    name = lazy.groups.name(i)
+                    if not name:
+                        continue  # the root's own entry
+                    stack.append(prefix + name)
+                elif flags[i] & WHITEOUT or marks[meta]:
+                    continue
+                yield i
+            for name in lazy.subdirs.get(path, ()):
+                stack.append(prefix + name)
+                yield -1
+
+    def make(self) -> dict[bytes, Inode]:
+        """Return the children without keeping them."""
+        child = self.child
+        return {name: child(name, i) for name, i in self.listing().items()}
 
 
 def lazy_upper(layer: LayerEntries, parents: Sequence[Tree], first_ino: int = 1) -> Tree | None:
@@ -282,7 +341,7 @@ def _regular(lazy: LazyLayer) -> bool:
         return False
     described: set[bytes] = {b""}
     described.update(table.path(i) for i, meta in enumerate(metas) if is_dir[meta] and not special[i])
-    whiteouts = special.count(1) > 0
+    lazy.whiteouts = special.count(1) > 0
     for directory, path in enumerate(table.dirs):
         if len(path) >= PATH_MAX - NAME_MAX - 2:
             return False
@@ -292,7 +351,7 @@ def _regular(lazy: LazyLayer) -> bool:
             return False
         if names and max(map(len, names)) > NAME_MAX:
             return False
-        if whiteouts:
+        if lazy.whiteouts:
             for i, name in zip(groups.indexes(directory), names, strict=True):
                 if special[i] and not _whiteout(lazy, path, name, unique):
                     return False

@@ -18,7 +18,7 @@ from imagepeel.rootfs.delta import has_uppers
 from imagepeel.rootfs.inode import Inode
 from imagepeel.rootfs.lint import Notes, lint
 from imagepeel.rootfs.order import order_notes
-from imagepeel.rootfs.overlay import Merged
+from imagepeel.rootfs.overlay import Merged, Plain
 from imagepeel.rootfs.stack import stack_notes
 from imagepeel.rootfs.view import Rootfs, build
 
@@ -204,9 +204,22 @@ def side_by_side(views: Sequence[Rootfs]) -> Iterator[tuple[bytes, tuple[Facts |
             first = nodes[0]
             if not all(_equal(first, other) for other in nodes[1:]):
                 yield full, tuple(_facts(node) for node in nodes)
-            if any(isinstance(node, Merged) for node in nodes):
+            if any(isinstance(node, Merged) for node in nodes) and not _as_packed(nodes):
                 below.append((full, nodes))
         stack.extend(reversed(below))
+
+
+def _as_packed(nodes: Sequence[Merged | Inode | None]) -> bool:
+    """Whether all views show a directory just as one layer packed it: then all below it is alike."""
+    packed: set[tuple[int, bytes]] = set()
+    for node in nodes:
+        directory = node.stack[0] if isinstance(node, Merged) and len(node.stack) == 1 else None
+        if not isinstance(directory, LazyDir) or directory.lazy.whiteouts or directory.lazy.marked:
+            return False
+        if isinstance(node, Plain) and directory.touched:
+            return False
+        packed.add((directory.lazy.index, directory.path))
+    return len(packed) == 1
 
 
 def _equal(one: Merged | Inode | None, two: Merged | Inode | None) -> bool:

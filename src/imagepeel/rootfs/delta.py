@@ -16,6 +16,7 @@ from imagepeel.errors import UsageError
 from imagepeel.rootfs.inode import Inode
 
 if TYPE_CHECKING:
+    from imagepeel.formats.tar.table import EntryTable
     from imagepeel.rootfs.changes import LayerEntries
     from imagepeel.rootfs.view import Rootfs
 
@@ -51,13 +52,17 @@ def same_content(before: Inode, after: Inode, layers: Sequence[LayerEntries]) ->
         return True
     if before.layer is None or after.layer is None or before.entry is None or after.entry is None:
         return None
-    one, two = layers[before.layer].table[before.entry], layers[after.layer].table[after.entry]
-    first, second = one.sha256, two.sha256
-    if first is not None and second is not None:
-        return first == second
-    if one.crc32 is not None and two.crc32 is not None:
-        return one.crc32 == two.crc32
-    return None
+    return same_bytes(layers[before.layer].table, before.entry, layers[after.layer].table, after.entry)
+
+
+def same_bytes(one: EntryTable, i: int, two: EntryTable, j: int) -> bool | None:
+    """Say whether two entries of one size hold equal bytes, None when the scan took no checksums to tell."""
+    if one.digests is not None and two.digests is not None:
+        first, second = one[i].sha256, two[j].sha256
+        if first is not None and second is not None:
+            return first == second
+    before, after = one.crc32(i), two.crc32(j)
+    return None if before is None or after is None else before == after
 
 
 def changed_fields(before: Inode, after: Inode, layers: Sequence[LayerEntries]) -> tuple[str, ...]:

@@ -7,13 +7,12 @@ many layers repeat a path.  The order of events of a path is that of the layers,
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from imagepeel.formats.tar.header import CHAR, HARDLINK, REGULAR
-from imagepeel.formats.tar.table import WHITEOUT
+from imagepeel.formats.tar.header import REGULAR
 from imagepeel.rootfs.columns import LazyDir
 from imagepeel.rootfs.delta import changed_fields, has_uppers, need_uppers, same_content
 from imagepeel.rootfs.inode import Inode
@@ -111,17 +110,36 @@ class Event(NamedTuple):
     before: Inode | None
     after: Inode | None
     hidden: bool = False
-    """Of a replaced directory: whether its lower content is hidden as a whole."""
+    """Of a replaced directory: whether its lower content is hidden as a whole; of what is removed: whether a directory
+    above it was hidden or removed, and not the path itself."""
+
+
+Dirs = list[tuple[int, Inode]]
+"""What layers have of one directory: (layer, its directory), base first."""
+
+Look = Callable[[bytes, Dirs, list[int]], Iterable[tuple[int, Mapping[bytes, Inode]]]]
+
+
+def all_children(path: bytes, dirs: Dirs, cuts: list[int]) -> Iterator[tuple[int, Mapping[bytes, Inode]]]:
+    """Yield the children of each layer's directory."""
+    for layer, directory in dirs:
+        yield layer, directory.peek()
 
 
 def events(
-    rootfs: Rootfs, whole: Callable[[LazyDir], None] | None = None, *, lone: bool = True
+    rootfs: Rootfs,
+    whole: Callable[[LazyDir], None] | None = None,
+    *,
+    gone: Callable[[LazyDir, int], None] | None = None,
+    look: Look = all_children,
 ) -> Iterator[Event]:
     """Yield every event of every path; the events of one path follow each other, parents come before children.
 
     With `whole`, a directory that one layer alone has and nothing hides is handed to it instead: all below is simply
-    there.  Without `lone`, names that one layer alone has and nothing hides are passed over, for those who ask only
-    what layers do to each other.  UsageError when the view keeps no layer trees.
+    there.  With `gone`, one that a higher layer hides is handed to it, with that layer.  `look` chooses the children
+    of a directory, (layer, children) from the base, given its path, its `Dirs` and the layers that hide what lower
+    ones have in it; names that it leaves out have no events.
+    UsageError when the view keeps no layer trees.
     """
     need_uppers(rootfs)
     last = len(rootfs.uppers) - 1
@@ -130,13 +148,19 @@ def events(
         stack.append((b"", [(i, upper.root) for i, upper in enumerate(rootfs.uppers)], []))
     while stack:
         path, dirs, cuts = stack.pop()
-        if whole is not None and len(dirs) == 1 and not cuts and isinstance(dirs[0][1], LazyDir):
-            whole(dirs[0][1])
-            continue
+        alone = dirs[0][1] if len(dirs) == 1 else None
+        if isinstance(alone, LazyDir):
+            above = bisect_right(cuts, dirs[0][0])
+            if above == len(cuts):
+                if whole is not None:
+                    whole(alone)
+                    continue
+            elif gone is not None:
+                gone(alone, cuts[above])
+                continue
         found: dict[bytes, list[tuple[int, Inode]]] = {}
-        shared = None if lone or cuts else _shared_names(dirs)
-        for layer, directory in dirs:
-            for name, node in directory.peek(shared).items():
+        for layer, children in look(path, dirs, cuts):
+            for name, node in children.items():
                 known = found.get(name)
                 if known is None:
                     found[name] = [(layer, node)]
@@ -153,7 +177,7 @@ def events(
                 end = bisect_right(cuts, layer, at)
                 # What the same layer brings again under a hidden parent is a replacement.
                 if state is not None and at < end and (cuts[at] < layer or node.is_whiteout):
-                    yield Event("removed", cuts[at], full, state, None)
+                    yield Event("removed", cuts[at], full, state, None, True)
                     state = None
                 hidden = at < end
                 at = end
@@ -176,7 +200,7 @@ def events(
                 state = node
             if state is not None:
                 if at < len(cuts):
-                    yield Event("removed", cuts[at], full, state, None)
+                    yield Event("removed", cuts[at], full, state, None, True)
                 else:
                     yield Event("kept", last, full, state, state)
             if piled:
@@ -193,12 +217,11 @@ def layer_counts(rootfs: Rootfs) -> list[LayerCounts]:
     def added(directory: LazyDir) -> None:
         lazy = directory.lazy
         row, metas = numbers[lazy.index], lazy.table.columns()[1]
-        regular = [meta.type in (REGULAR, HARDLINK) for meta in lazy.table.metas]
-        for i in _below(directory):
+        for i in directory.below():
             row[0] += 1
-            if i < 0 or not regular[metas[i]]:
-                continue
             origin = lazy.links.get(i, i)
+            if origin < 0 or not lazy.plain[metas[origin]]:
+                continue
             key = (lazy.index + 1, origin)
             if origin in lazy.last_link:
                 if key in once:
@@ -245,19 +268,6 @@ def layer_counts(rootfs: Rootfs) -> list[LayerCounts]:
     ]
 
 
-def _shared_names(dirs: list[tuple[int, Inode]]) -> set[bytes] | None:
-    """Return the names that more than one of the layers' directories has, None where telling means making nodes."""
-    seen: set[bytes] = set()
-    shared: set[bytes] = set()
-    for _, directory in dirs:
-        if not isinstance(directory, LazyDir):
-            return None
-        names = directory.names()
-        shared |= seen & names
-        seen |= names
-    return shared
-
-
 def _once(node: Inode, seen: set[tuple[int, int]], sign: int = 1) -> int:
     """Return the size of a file the first time one of its names comes by, 0 later."""
     if node.nlink < 2 or node.layer is None or node.entry is None:
@@ -293,16 +303,17 @@ Fates = tuple[list[bytearray], dict[tuple[int, int], tuple[bytes, int]]]
 
 def _fates(rootfs: Rootfs) -> Fates:
     """Return the fate of each entry of each layer, and path and layer of the loss of those that are lost."""
-    known: Fates | None = rootfs.kept.get("fates")
-    if known is not None:
-        return known
+    return rootfs.once("fates", lambda: _read_fates(rootfs))
+
+
+def _read_fates(rootfs: Rootfs) -> Fates:
     fates = [bytearray(len(layer.table)) for layer in rootfs.layers]
     lost: dict[tuple[int, int], tuple[bytes, int]] = {}
 
     def visible(directory: LazyDir) -> None:
         lazy = directory.lazy
         row = fates[lazy.index]
-        for i in _below(directory):
+        for i in directory.below():
             origin = lazy.links.get(i, i)
             if origin >= 0:
                 row[origin] = _VISIBLE
@@ -319,37 +330,7 @@ def _fates(rootfs: Rootfs) -> Fates:
                 lost.pop((before.layer, before.entry), None)
             else:
                 lost[before.layer, before.entry] = (path, layer)
-    rootfs.kept["fates"] = fates, lost
     return fates, lost
-
-
-def _below(directory: LazyDir) -> Iterator[int]:
-    """Yield the entry of each path below a directory of a regular layer, -1 for a directory without one.
-
-    No inode is made.  Whiteouts, and devices that overlayfs takes for one, are left out.
-    """
-    lazy = directory.lazy
-    table = lazy.table
-    metas, flags = table.columns()[1], table.columns()[2]
-    marks = [meta.type == CHAR and not meta.major and not meta.minor for meta in table.metas]
-    stack = [directory.path]
-    while stack:
-        path = stack.pop()
-        prefix = path + b"/" if path else b""
-        number = lazy.dir_ids.get(path)
-        for i in lazy.groups.indexes(number) if number is not None else ():
-            meta = metas[i]
-            if lazy.is_dir[meta]:
-                name = lazy.groups.name(i)
-                if not name:
-                    continue  # the root's own entry
-                stack.append(prefix + name)
-            elif flags[i] & WHITEOUT or marks[meta]:
-                continue
-            yield i
-        for name in lazy.subdirs.get(path, ()):
-            stack.append(prefix + name)
-            yield -1
 
 
 def shipped(rootfs: Rootfs) -> Shipped:

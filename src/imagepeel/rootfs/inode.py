@@ -98,11 +98,8 @@ class Inode:
     def __repr__(self) -> str:
         return f"<Node {self.kind} {self.mode:04o} {self.uid}:{self.gid} {self.size} bytes>"
 
-    def peek(self, only: set[bytes] | None = None) -> Mapping[bytes, Inode]:
-        """Return the children for one look: a directory that makes them on demand does not keep these.
-
-        `only` names those that are wanted; more may come.
-        """
+    def peek(self) -> Mapping[bytes, Inode]:
+        """Return the children for one look: a directory that makes them on demand does not keep these."""
         return self.children or {}
 
     @property

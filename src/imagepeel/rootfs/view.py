@@ -5,8 +5,8 @@ Layers are not untarred on top of each other, so an image has several: see `docs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from imagepeel.errors import LimitExceeded, MissingBlob, NotFound, UsageError
 from imagepeel.evidence import Location, Name, raw, text
@@ -33,6 +33,11 @@ _ENGINES = {
     "docker@28": docker.DOCKER28,
     "podman": podman.PODMAN,
 }
+
+T = TypeVar("T")
+
+_MOST_RESOLVED = 4096
+"""Paths whose resolution is remembered: a prediction asks for the same few dozen again and again."""
 
 OpenEntry = Callable[[int, int], "EntryFile"]
 
@@ -63,12 +68,12 @@ class Rootfs:
         self.uppers = tuple(uppers)
         self.refusal = refusal
         self.complete = complete
-        self.kept: dict[str, Any] = {}
-        """Results of walks over the whole tree, under the names of those who make them."""
+        self._made: dict[Hashable, Any] = {}
         self._root = root
         self._open = opener
         self._steps = steps
         self._limits = limits
+        self._resolved: dict[tuple[Name, Name, bool], Resolution] = {}
         # Nodes that are made from entries carry the entry's number; all others are numbered when they are met.
         self._next_ino = 1 + sum(len(layer.table) for layer in layers)
 
@@ -100,6 +105,16 @@ class Rootfs:
         """The merged root directory, for code that walks the stack of layers itself."""
         return self._root
 
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what `make` returns, asking it once: for answers about this filesystem that several ask for.
+
+        `key` starts with a name of the one who makes it.
+        """
+        if key not in self._made:
+            self._made[key] = make()
+        made: T = self._made[key]
+        return made
+
     # ---- looking up ---------------------------------------------------------------------------------------
 
     def resolve(self, path: Name, *, cwd: Name = b"/", follow: bool = True) -> Resolution:
@@ -107,11 +122,18 @@ class Rootfs:
 
         Source: path_resolution(7); at most `Limits.symlink_hops` links.
         """
+        key = (path, cwd, follow)
+        known = self._resolved.get(key)
+        if known is not None:
+            return known
         found, merged = resolve(self._root, path, cwd, follow=follow, most=self._limits.symlink_hops)
         if found.node is not None:
             self._number(merged if merged is not None else found.node)
             if merged is not None:
                 found.node.ino = merged.ino
+        if len(self._resolved) >= _MOST_RESOLVED:
+            self._resolved.clear()
+        self._resolved[key] = found
         return found
 
     def lookup(self, path: Name, *, follow: bool = True) -> Inode:
@@ -272,8 +294,10 @@ def build(
         if _ENGINES[view].applies_root:
             podman.inherit_root(root.top, uppers[-1].root if uppers else None)
     else:
-        tree = Tree()
-        refusal = _apply(tree, layers, view, lenient=False)
+        # The first layer lies alone in every view; only what other layers do to it is played.
+        base = lazy_upper(layers[0], ()) if layers and view == "sequential" else None
+        tree = base or Tree()
+        refusal = _apply(tree, layers[1:] if base else layers, view, lenient=False)
         root = Plain((tree.root,))
     if refusal is not None:
         uppers = []

@@ -11,7 +11,7 @@ import pytest
 from imagepeel import forge
 from imagepeel.archive import open as open_archive
 from imagepeel.findings import Finding, Subject, examine, find_rule
-from imagepeel.findings.finding import Figure, Part, figure
+from imagepeel.findings.finding import Figure, figure
 from imagepeel.findings.history import build_arguments, instructions
 from imagepeel.findings.names import Names
 from imagepeel.findings.recipes import archive_of, recipes
@@ -112,7 +112,7 @@ def test_a_script_stays_process_1_unless_it_execs(script: str, stays: bool) -> N
 
 
 def test_figures_add_up_and_keep_the_rest() -> None:
-    made = figure("x", "bytes", [Part(label=str(n), value=n) for n in range(30)])
+    made = figure("x", "bytes", range(30), str)
     assert made.total == sum(range(30)) and len(made.parts) == 10 and made.adds_up
     assert made.rest is not None and made.rest.label == "20 more"
     assert not Figure(what="x", unit="bytes", total=1).adds_up

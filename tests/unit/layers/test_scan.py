@@ -8,7 +8,9 @@ import os
 import random
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,10 +62,39 @@ def test_access_points_save_rereading_and_stay_bounded() -> None:
     assert 2 <= len(scan.access) <= 8
     assert [point.content for point in scan.access] == sorted(point.content for point in scan.access)
     content = LayerContent(MemorySource(blob), "gzip", scan.access, DEFAULT, 0)
-    for offset in (0, len(tar) - 5000, 3 * SPACING + 17, 100, len(tar) // 2):
+    anywhere = [_random.randrange(len(tar)) for _ in range(40)]
+    for offset in (0, len(tar) - 5000, 3 * SPACING + 17, 100, len(tar) // 2, *anywhere):
         assert content.pread(offset, 4096) == tar[offset : offset + 4096]
     assert content.pread(len(tar) - 10, 100) == tar[-10:]
     assert content.pread(len(tar) + 10, 100) == b""
+
+
+@pytest.mark.parametrize("pieces", (1, 40, 4000))
+def test_going_back_a_little_inflates_nothing_twice(pieces: int) -> None:
+    """However many members the stream has: what was inflated last is still there, and not more than that."""
+    data = b"".join(b"%09d\n" % n for n in range(800_000))
+    step = -(-len(data) // pieces)
+    blob = b"".join(gzip.compress(data[at : at + step], 1, mtime=0) for at in range(0, len(data), step))
+
+    class Counting(MemorySource):
+        read = 0
+
+        def chunks(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+            for chunk in super().chunks(*args, **kwargs):
+                self.read += len(chunk)
+                yield chunk
+
+    source = Counting(blob)
+    content = LayerContent(source, "gzip", (), DEFAULT, 0)
+    last = len(data) - 100
+    assert content.pread(last, 100) == data[last:]
+    once = source.read
+    for _ in range(50):
+        near = max(0, last - _random.randrange(step * 8 if pieces > 1 else 2_000_000))
+        near = max(near, last - 2_000_000)
+        assert content.pread(near, 50) == data[near : near + 50]
+    assert source.read == once <= len(blob)
+    assert content.pread(0, 10) == data[:10] and source.read > once
 
 
 def test_other_algorithms_are_computed_as_stated() -> None:

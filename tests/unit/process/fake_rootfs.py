@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from imagepeel.errors import NotFound
 from imagepeel.evidence import Location, raw, text
@@ -58,6 +59,9 @@ class FakeResolution:
 class FakeRootfs:
     view = "runtime"
     refusal = None
+
+    def once(self, key: object, make: Any) -> Any:
+        return make()
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self.nodes: dict[bytes, FakeNode] = {b"/": FakeNode(None, b"/", None)}

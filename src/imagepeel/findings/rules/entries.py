@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from operator import eq
 from typing import TYPE_CHECKING
 
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Location, text
-from imagepeel.findings.finding import Finding, Part, figure
+from imagepeel.findings.finding import Finding, columns, figure
 from imagepeel.findings.names import Hit
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.words import count, listed, size
@@ -254,14 +256,12 @@ def hidden_bytes(rule: Rule, subject: Subject) -> Iterator[Finding]:
     loud = [hit for hit in subject.names.whiteouts if subject.layers[hit.layer].table.size(hit.entry) > 0]
     loud = [hit for hit in loud if subject.layers[hit.layer].table.meta(hit.entry).type == b"0"]
     if loud:
-        parts = [
-            Part(label=text(hit.path), value=subject.layers[hit.layer].table[hit.entry].stored_size) for hit in loud
-        ]
-        total = sum(part.value for part in parts)
+        parts = [(text(hit.path), subject.layers[hit.layer].table.stored_size(hit.entry)) for hit in loud]
+        total = sum(value for _, value in parts)
         yield rule.found(
             f"{count(len(loud), 'whiteout')} {'carries' if len(loud) == 1 else 'carry'} {size(total)} of data",
             *places_of(subject, loud),
-            figures=[figure("data in whiteouts", "bytes", parts)],
+            figures=[figure("data in whiteouts", "bytes", *columns(parts))],
         )
 
 
@@ -329,9 +329,12 @@ def root_attributes(rule: Rule, subject: Subject) -> Iterator[Finding]:
                 )
 
 
-def _empty_names(ends: object) -> Iterator[int]:
+def _empty_names(ends: Sequence[int]) -> Iterator[int]:
+    """Where a name ends where the one before it did.  Nearly no layer has one, so that is asked first, in one step."""
+    if not ends or (ends[0] and not any(map(eq, ends, islice(ends, 1, None)))):
+        return
     last = 0
-    for index, end in enumerate(ends):  # type: ignore[arg-type, var-annotated]
+    for index, end in enumerate(ends):
         if end == last:
             yield index
         last = end
@@ -355,7 +358,12 @@ def link_metadata(rule: Rule, subject: Subject) -> Iterator[Finding]:
         links = [index for index in table.links if table.meta(index).type == b"1"]
         if not links:
             continue
-        wanted = {b"/".join(p for p in table.links[i].split(b"/") if p not in (b"", b".")) for i in links}
+        # Hundreds of names may link to one file (busybox), so each target is taken apart once.
+        paths = {
+            target: b"/".join(part for part in target.split(b"/") if part not in (b"", b"."))
+            for target in {table.links[i] for i in links}
+        }
+        wanted = frozenset(paths.values())
         bases = {path.rpartition(b"/")[2] for path in wanted}
         ends, names = table.columns()[3:]
         targets: dict[bytes, int] = {}
@@ -368,7 +376,7 @@ def link_metadata(rule: Rule, subject: Subject) -> Iterator[Finding]:
             start = end
         hits = []
         for index in links:
-            at = targets.get(b"/".join(p for p in table.links[index].split(b"/") if p not in (b"", b".")))
+            at = targets.get(paths[table.links[index]])
             if at is None:
                 continue
             one, two = table.meta(at), table.meta(index)

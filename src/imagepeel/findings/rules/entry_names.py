@@ -125,7 +125,11 @@ def outside_name(rule: Rule, subject: Subject) -> Iterator[Finding]:
                 f"{paths_of(hits, 3)}",
                 *places_of(subject, hits),
             )
-        climbing = [i for i, target in table.links.items() if table.meta(i).type == b"1" and clean(target)[1]]
+        climbing = [
+            i
+            for i, target in table.links.items()
+            if b".." in target and table.meta(i).type == b"1" and clean(target)[1]
+        ]
         if climbing:
             hits = [Hit(layer.index, i, b"/" + table.path(i)) for i in climbing]
             raw = listed([repr(text(table.links[i])) for i in climbing], 3)

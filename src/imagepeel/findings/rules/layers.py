@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING
 
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import text
-from imagepeel.findings.finding import Finding, Part, figure
+from imagepeel.findings.finding import Finding, columns, figure
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.words import count, listed, size
 from imagepeel.formats.tar.header import DIRECTORY
-from imagepeel.rootfs.delta import changed_fields, has_uppers, same_content
-from imagepeel.rootfs.fold import events
+from imagepeel.rootfs.losses import Removed, Repeat, losses
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
-    from imagepeel.rootfs.inode import Inode
 
 LEAST = 64 * 1024
 """Bytes below which a repetition is not worth a sentence."""
@@ -44,66 +43,13 @@ DEBRIS: tuple[tuple[bytes, str, str], ...] = (
 _PREFIXES = tuple(prefix for prefix, _, _ in DEBRIS)
 
 
-class Repeat(NamedTuple):
-    """A file that a layer ships although the tree below holds the same content."""
-
-    layer: int
-    path: bytes
-    before: Inode
-    after: Inode
-    fields: tuple[str, ...]
-
-
-class Losses(NamedTuple):
-    """What upper layers remove and repeat; each stored file once."""
-
-    removed: list[tuple[int, bytes, Inode]]
-    repeated: list[Repeat]
-    replaced_by_directory: list[tuple[int, bytes, Inode, Inode]]
-
-
-def losses(subject: Subject) -> Losses:
-    """One walk over what the upper layers touch, shared by the rules of this file and of `merge`."""
-    known: Losses | None = subject.cache.get("losses")
-    if known is not None:
-        return known
-    found = Losses([], [], [])
-    subject.cache["losses"] = found
-    rootfs = subject.rootfs
-    if not has_uppers(rootfs) or len(subject.layers) < 2:
-        return found
-    names: dict[tuple[int, int], int] = {}
-    once: set[tuple[int, int | None]] = set()
-    # A directory that one layer alone has loses and repeats nothing: it is passed over as a whole.
-    for what, index, path, before, after, _ in events(rootfs, lambda directory: None, lone=False):
-        if before is None or what == "kept":
-            continue
-        if after is None or after.kind != before.kind:
-            if before.kind == "file" and before.size and before.layer is not None and before.entry is not None:
-                key = (before.layer, before.entry)
-                names[key] = names.get(key, 0) + 1
-                if names[key] == max(1, before.nlink):
-                    found.removed.append((index, path, before))
-            if after is not None and not before.is_dir and after.is_dir:
-                found.replaced_by_directory.append((index, path, before, after))
-        elif before.kind == "file" and after.size == before.size and after.size and after.layer == index:
-            if same_content(before, after, rootfs.layers) is not True:
-                continue
-            # One stored file under several names is shipped once.
-            if (index, after.entry) not in once:
-                once.add((index, after.entry))
-                found.repeated.append(Repeat(index, path, before, after, changed_fields(before, after, rootfs.layers)))
-    return found
-
-
 def _scale(subject: Subject, total: int) -> str:
     whole = sum(layer.content_size for layer in subject.layers)
     return "low" if total >= _MUCH or total * 10 >= whole else "info"
 
 
-def _stored(subject: Subject, node: Inode) -> int:
-    assert node.layer is not None and node.entry is not None
-    return subject.layers[node.layer].table[node.entry].stored_size
+def _stored(subject: Subject, layer: int, entry: int) -> int:
+    return subject.layers[layer].table.stored_size(entry)
 
 
 @rule(
@@ -119,24 +65,29 @@ def _stored(subject: Subject, node: Inode) -> int:
     sources="image-spec layer.md Whiteouts",
 )
 def deleted_bytes(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    removed = losses(subject).removed
-    parts = [
-        Part(label=f"{text(path)} of L{(node.layer or 0) + 1}, removed by L{by + 1}", value=_stored(subject, node))
-        for by, path, node in removed
-    ]
-    total = sum(part.value for part in parts)
+    removed = losses(subject.rootfs).removed
+    stored = [_stored(subject, item.layer, item.entry) for item in removed]
+    total = sum(stored)
     if total < LEAST:
         return
-    largest = max(removed, key=lambda item: (_stored(subject, item[2]), item[1]))
-    gone = subject.whiteout_of(largest[2].layer or 0, largest[1])
-    by = sorted({f"L{layer + 1}" for layer, _, _ in removed}, key=lambda name: int(name[1:]))
+
+    def path(item: Removed) -> bytes:
+        return b"/" + subject.layers[item.layer].table.path(item.entry)
+
+    def label(i: int) -> str:
+        return f"{text(path(removed[i]))} of L{removed[i].layer + 1}, removed by L{removed[i].by + 1}"
+
+    most = max(stored)
+    largest = max((item for item, value in zip(removed, stored, strict=True) if value == most), key=path)
+    gone = subject.whiteout_of(largest.layer, path(largest))
+    by = [f"L{layer + 1}" for layer in sorted({item.by for item in removed})]
     yield rule.found(
         f"{count(len(removed), 'file')} with {size(total)} {'was' if len(removed) == 1 else 'were'} removed by "
         f"{listed(by)} and {'is' if len(removed) == 1 else 'are'} still shipped",
-        subject.at(largest[2].layer or 0, largest[2].entry or 0),
+        subject.at(largest.layer, largest.entry),
         *([subject.place(gone)] if gone is not None else []),
         severity=_scale(subject, total),
-        figures=[figure("removed and still shipped", "bytes", parts)],
+        figures=[figure("removed and still shipped", "bytes", stored, label)],
     )
 
 
@@ -145,22 +96,32 @@ def _repeats(rule: Rule, subject: Subject, repeats: list[Repeat], done: str) -> 
     for repeat in repeats:
         by_layer.setdefault(repeat.layer, []).append(repeat)
     for layer, mine in by_layer.items():
-        parts = [Part(label=text(repeat.path), value=_stored(subject, repeat.after)) for repeat in mine]
-        total = sum(part.value for part in parts)
+        stored = [_stored(subject, repeat.layer, repeat.entry) for repeat in mine]
+        total = sum(stored)
         if total < LEAST:
             continue
-        largest = max(mine, key=lambda repeat: (repeat.after.size, repeat.path))
-        changed = sorted({field for repeat in mine for field in repeat.fields if field != "mtime"})
+        most = max(stored)
+        path = subject.layers[layer].table.path
+        largest = max(
+            (repeat for repeat, value in zip(mine, stored, strict=True) if value == most),
+            key=lambda repeat: path(repeat.entry),
+        )
+        changed = sorted({field for fields in {repeat.fields for repeat in mine} for field in fields})
         what = f" ({listed(changed)})" if changed else ""
         sentence = done.format(fields=what, files=count(len(mine), "file"))
         yield rule.found(
             f"layer L{layer + 1} {sentence} and ships {size(total)} again",
-            subject.at(largest.after.layer or 0, largest.after.entry or 0),
-            subject.at(largest.before.layer or 0, largest.before.entry or 0),
+            subject.at(largest.layer, largest.entry),
+            subject.at(largest.before, largest.copied),
             severity=_scale(subject, total),
             details=["equal content by size and CRC-32, or by SHA-256 where the scan took it"],
-            figures=[figure(f"repeated by L{layer + 1}", "bytes", parts)],
+            figures=[figure(f"repeated by L{layer + 1}", "bytes", stored, partial(_path_of, subject, mine))],
         )
+
+
+def _path_of(subject: Subject, repeats: list[Repeat], i: int) -> str:
+    repeat = repeats[i]
+    return "/" + text(subject.layers[repeat.layer].table.path(repeat.entry))
 
 
 @rule(
@@ -176,7 +137,7 @@ def _repeats(rule: Rule, subject: Subject, repeats: list[Repeat], done: str) -> 
     sources="docker/for-linux#964, apache/gravitino#11533",
 )
 def metadata_copy(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    repeats = [r for r in losses(subject).repeated if set(r.fields) - {"mtime"}]
+    repeats = [repeat for repeat in losses(subject.rootfs).repeated if repeat.fields]
     yield from _repeats(rule, subject, repeats, "changes only metadata{fields} of {files}")
 
 
@@ -193,7 +154,7 @@ def metadata_copy(rule: Rule, subject: Subject) -> Iterator[Finding]:
     sources="moby#17876, moby#22810",
 )
 def identical_rewrite(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    repeats = [r for r in losses(subject).repeated if not set(r.fields) - {"mtime"}]
+    repeats = [repeat for repeat in losses(subject.rootfs).repeated if not repeat.fields]
     yield from _repeats(rule, subject, repeats, "writes {files} without a change")
 
 
@@ -210,7 +171,7 @@ def identical_rewrite(rule: Rule, subject: Subject) -> Iterator[Finding]:
 )
 def build_debris(rule: Rule, subject: Subject) -> Iterator[Finding]:
     wanted = {prefix: (what, fix) for prefix, what, fix in DEBRIS}
-    sums: dict[bytes, list[Part]] = {}
+    sums: dict[bytes, list[tuple[str, int]]] = {}
     first: dict[bytes, tuple[int, int]] = {}
     for layer in subject.layers:
         table = layer.table
@@ -231,9 +192,9 @@ def build_debris(rule: Rule, subject: Subject) -> Iterator[Finding]:
             layer_sums[prefix] = layer_sums.get(prefix, 0) + table[index].stored_size
             first.setdefault(prefix, (layer.index, index))
         for prefix, total in layer_sums.items():
-            sums.setdefault(prefix, []).append(Part(label=f"in {layer.label}", value=total))
+            sums.setdefault(prefix, []).append((f"in {layer.label}", total))
     for prefix, parts in sorted(sums.items()):
-        total = sum(part.value for part in parts)
+        total = sum(value for _, value in parts)
         git = prefix not in wanted
         if total < (1 if git else LEAST) or subject.node(b"/" + prefix) is None:
             continue
@@ -243,7 +204,7 @@ def build_debris(rule: Rule, subject: Subject) -> Iterator[Finding]:
             subject.at(*first[prefix]),
             severity="low" if git else _scale(subject, total),
             fix=fix,
-            figures=[figure(f"/{text(prefix)}", "bytes", parts)],
+            figures=[figure(f"/{text(prefix)}", "bytes", *columns(parts))],
         )
 
 

@@ -11,10 +11,10 @@ from imagepeel.findings.finding import Finding
 from imagepeel.findings.names import Hit
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.rules.entries import global_header, overlay_marks
-from imagepeel.findings.rules.layers import losses
 from imagepeel.findings.words import count, listed
 from imagepeel.formats.tar.header import DIRECTORY
 from imagepeel.rootfs.compare import notes
+from imagepeel.rootfs.losses import losses
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -68,7 +68,7 @@ def _implied(subject: Subject, layer: int) -> frozenset[bytes]:
     sources="bazel-contrib/rules_oci#857, bazeldnf#15, distroless#1393",
 )
 def link_shadowed(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    for layer, path, before, _ in losses(subject).replaced_by_directory:
+    for layer, path, before in losses(subject.rootfs).buried:
         if before.kind != "symlink":
             continue
         # What the link led to in the final tree: names that were reachable and are not any more.
@@ -125,7 +125,7 @@ def _names(subject: Subject, path: bytes) -> set[bytes]:
     sources="containerd pkg/archive/tar.go",
 )
 def file_becomes_directory(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    for layer, path, before, _ in losses(subject).replaced_by_directory:
+    for layer, path, before in losses(subject.rootfs).buried:
         if before.kind != "symlink" and path not in _explicit(subject, layer):
             yield rule.found(
                 f"{text(path)} is a {before.kind} in L{(before.layer or 0) + 1} and a directory from L{layer + 1} on: "
@@ -191,12 +191,15 @@ def parent_not_described(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def resurrected(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if subject.rootfs.refusal is not None:
         return
+    made: dict[int, frozenset[bytes]] = {}
     for hit in subject.names.whiteouts:
         parent, _, name = hit.path.rpartition(b"/")
         if name == _OPAQUE or hit.layer == 0:
             continue
+        if hit.layer not in made:
+            made[hit.layer] = _explicit(subject, hit.layer) | _implied(subject, hit.layer)
         gone = parent + b"/" + name[4:]
-        if gone not in _explicit(subject, hit.layer) and gone not in _implied(subject, hit.layer):
+        if gone not in made[hit.layer]:
             continue
         node = subject.node(gone, follow=False)
         if node is None or not node.is_dir or node.opaque:
@@ -260,9 +263,11 @@ def ghost_name(rule: Rule, subject: Subject) -> Iterator[Finding]:
         return
     ghosts: list[Hit] = []
     by_parent: dict[bytes, list[Hit]] = {}
+    removing = losses(subject.rootfs).whiteouts
     for hit in subject.names.whiteouts:
         parent, _, name = hit.path.rpartition(b"/")
-        if name != _OPAQUE:
+        # A whiteout that took something away stands in a directory that a lower layer shares.
+        if name != _OPAQUE and (hit.layer, parent + b"/" + name[4:]) not in removing:
             by_parent.setdefault(parent, []).append(hit)
     for parent, hits in by_parent.items():
         try:
@@ -300,6 +305,8 @@ def ghost_name(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def whiteout_names(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for layer in subject.layers:
         for number, directory in enumerate(layer.table.dirs):
+            if b".wh." not in directory:
+                continue
             if not any(part.startswith(b".wh.") and not part.startswith(b".wh..wh.") for part in directory.split(b"/")):
                 continue
             index = next((i for i, at in enumerate(layer.table.columns()[0]) if at == number), None)
@@ -374,7 +381,7 @@ def base_whiteout(rule: Rule, subject: Subject) -> Iterator[Finding]:
 )
 def rootless_differs(rule: Rule, subject: Subject) -> Iterator[Finding]:
     # The second filesystem costs as much as the first: it is built where another rule saw a reason only.
-    if subject.rootfs.refusal is None and not any(any(True for _ in cause.check(subject)) for cause in _CAUSES):
+    if subject.rootfs.refusal is None and not any(subject.found(cause) for cause in _CAUSES):
         return
     if not subject.image.record.complete:
         return

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from imagepeel.evidence import text
-from imagepeel.findings.finding import Finding, Part, figure
+from imagepeel.findings.finding import Finding, columns, figure
 from imagepeel.findings.names import DATABASES, SERVERS, Hit
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.words import count, listed, size
@@ -110,19 +110,19 @@ def baked_database(rule: Rule, subject: Subject) -> Iterator[Finding]:
         found.setdefault((directory, DATABASES[name]), hit)
     for (directory, server), hit in sorted(found.items()):
         parts = _sizes(subject, directory)
-        total = sum(part.value for part in parts)
+        total = sum(value for _, value in parts)
         yield rule.found(
             f"{text(directory)} is a data directory of {server} with {size(total)}",
             subject.place(hit),
-            figures=[figure(f"files below {text(directory)}", "bytes", parts)],
+            figures=[figure(f"files below {text(directory)}", "bytes", *columns(parts))],
         )
 
 
-def _sizes(subject: Subject, directory: bytes) -> list[Part]:
+def _sizes(subject: Subject, directory: bytes) -> list[tuple[str, int]]:
     out = []
     for path, node in subject.rootfs.walk(directory):
         if node.is_file:
-            out.append(Part(label=text(path), value=node.size))
+            out.append((text(path), node.size))
         if len(out) >= 100_000:
             break
     return out
@@ -247,15 +247,15 @@ def mounted_over(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for top, hits in sorted(found.items()):
         if not hits:
             continue
-        parts = [Part(label=text(hit.path), value=number) for hit, number in hits]
+        parts = [(text(hit.path), number) for hit, number in hits]
         where = "plain containerd puts a tmpfs there" if top == b"run" else "every runtime mounts its own there"
+        total = sum(value for _, value in parts)
         yield rule.found(
-            f"{count(len(hits), 'file')} below /{text(top)} with {size(sum(p.value for p in parts))} cannot be seen: "
-            f"{where}",
+            f"{count(len(hits), 'file')} below /{text(top)} with {size(total)} cannot be seen: {where}",
             *[subject.place(hit) for hit, _ in hits[:5]],
             severity="info" if top == b"run" else "low",
             profiles=("containerd@2",) if top == b"run" else (),
-            figures=[figure(f"below /{text(top)}", "bytes", parts)],
+            figures=[figure(f"below /{text(top)}", "bytes", *columns(parts))],
         )
 
 

@@ -168,6 +168,11 @@ class EntryTable(Sequence["Entry"]):
         """Return the content size in bytes (of a sparse file: with its holes)."""
         return self._size[i]
 
+    def stored_size(self, i: int) -> int:
+        """Return the bytes of content that the stream really carries."""
+        extra = self.extras.get(i)
+        return extra.stored if extra is not None and extra.stored >= 0 else self._size[i]
+
     def mtime(self, i: int) -> tuple[int, int]:
         """Return the modification time as (seconds, nanoseconds)."""
         return self._mtime[i], self._nanos[i] if self._nanos is not None else 0
@@ -183,6 +188,10 @@ class EntryTable(Sequence["Entry"]):
     def columns(self) -> tuple[array[int], array[int], bytearray, array[int], bytes]:
         """Return (directory ids, meta ids, flags, ends of names, names) for code that groups all entries."""
         return self._dir, self._meta, self._flags, self._name_end, bytes(self._names)
+
+    def sizes(self) -> array[int]:
+        """Return the column of content sizes, in bytes."""
+        return self._size
 
     def nbytes(self) -> int:
         """Return the bytes that the columns occupy, for benchmarks; dictionaries of rare things are left out."""
@@ -273,8 +282,7 @@ class Entry:
     @property
     def stored_size(self) -> int:
         """Bytes of content that the stream really carries."""
-        extra = self.table.extras.get(self.index)
-        return extra.stored if extra is not None and extra.stored >= 0 else self.size
+        return self.table.stored_size(self.index)
 
     @property
     def mtime(self) -> tuple[int, int]:
