@@ -287,3 +287,27 @@ def test_losses_of_columns_are_those_of_the_deltas(stack: list[list[tarfile.TarI
         found = rootfs.resolve(directory or b"/")
         left = dict(rootfs.scandir(found.path)).get(name) if found.path == (directory or b"/") and found.node else None
         assert left is None or left.kind != "ghost" or left.layer != layer
+
+
+@many
+@given(STACKS, st.sampled_from(("runtime", "sequential", "podman")), st.randoms(use_true_random=False))
+def test_names_that_are_looked_up_alone_are_those_of_a_walk(
+    stack: list[list[tarfile.TarInfo]], view: str, rng: Any
+) -> None:
+    layers = layers_of(stack)
+    walked, asked = build(layers, view), build(layers, view)
+    expected = [(path, *shown(node)) for path, node in walked.walk()]
+    some = [item for item in expected if rng.random() < 0.7]
+    rng.shuffle(some)
+    for path, *facts_ in some:
+        node = asked.resolve(path, follow=False).node
+        # A path through a name that is listed and not there leads nowhere, and so does that name.
+        assert node is None if facts_[0] == "ghost" else node is not None and list(shown(node)) == facts_
+        assert asked.resolve(path + b"-", follow=False).node is None
+    assert [(path, *shown(node)) for path, node in asked.walk()] == expected
+    numbers = {path: node.ino for path, node in asked.walk()}
+    assert all(asked.lookup(path, follow=False).ino == numbers[path] for path, kind, *_ in some if kind != "ghost")
+
+
+def shown(node: Inode) -> tuple[Any, ...]:
+    return node.kind, node.mode, node.uid, node.gid, node.size, node.mtime, node.target, node.layer, node.entry

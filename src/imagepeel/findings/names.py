@@ -5,7 +5,7 @@ Every path rule shares this walk: it looks each basename up in two small tables,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from imagepeel.formats.tar.header import DIRECTORY
@@ -98,6 +98,13 @@ ENDS = SECRET_ENDS | frozenset({b".pid", b"lock", b".sock"})
 """Last four (or fewer, or five) bytes of basenames that some rule asks for."""
 
 _TAILS = frozenset(end[-4:] for end in ENDS)
+
+
+def upwards(path: bytes) -> Iterator[bytes]:
+    """A path without leading slash and all directories above it, the root left out."""
+    while path:
+        yield path
+        path = path.rpartition(b"/")[0]
 
 
 class Hit(NamedTuple):

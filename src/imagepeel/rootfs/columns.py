@@ -194,13 +194,16 @@ class LazyLayer:
 class LazyDir(Inode):
     """A directory whose children are made from the columns on first use."""
 
-    __slots__ = ("_made", "lazy", "path")
+    __slots__ = ("_listing", "_made", "_some", "lazy", "path")
 
     def __init__(self, lazy: LazyLayer, path: bytes, entry: int | None, *, bare: bool = False) -> None:
         super().__init__("dir", layer=lazy.index if entry is not None else None, entry=entry, implied=entry is None)
         self.lazy = lazy
         self.path = path
         self._made: dict[bytes, Inode] | None = None
+        self._listing: dict[bytes, int] | None = None
+        self._some: dict[bytes, Inode] = {}
+        """Children that were asked for by name before anybody wanted all of them."""
         self.opaque = path in lazy.opaque
         if bare:
             return
@@ -237,7 +240,8 @@ class LazyDir(Inode):
     @property
     def children(self) -> dict[bytes, Inode]:
         if self._made is None:
-            self._made = self.make()
+            self._made = self.make() | self._some
+            self._listing, self._some = None, {}
         return self._made
 
     @children.setter
@@ -250,10 +254,10 @@ class LazyDir(Inode):
         return self._made is not None
 
     def peek(self) -> dict[bytes, Inode]:
-        return self._made if self._made is not None else self.make()
+        return self._made if self._made is not None else self.make() | self._some
 
     def listing(self) -> dict[bytes, int]:
-        """Return the names that it has or whites out, without making a node; `child` makes the node of one.
+        """Return the names that it has or whites out, without making a node; `node` makes the node of one.
 
         What stands for a name is its entry i, ~i when the entry is its whiteout, IMPLIED for a directory that no
         entry describes.
@@ -270,7 +274,22 @@ class LazyDir(Inode):
             out[name] = IMPLIED
         return out
 
-    def child(self, name: bytes, i: int, *, bare: bool = False) -> Inode:
+    def child(self, name: bytes) -> Inode | None:
+        """Return the child of one name without making the others; None without one."""
+        if self._made is not None:
+            return self._made.get(name)
+        known = self._some.get(name)
+        if known is not None:
+            return known
+        if self._listing is None:
+            self._listing = self.listing()
+        i = self._listing.get(name)
+        if i is None:
+            return None
+        child = self._some[name] = self.node(name, i)
+        return child
+
+    def node(self, name: bytes, i: int, *, bare: bool = False) -> Inode:
         """Return a new node for one name of `listing`; a `bare` directory has no attributes, only children."""
         lazy = self.lazy
         if i < 0 and i != IMPLIED:
@@ -310,8 +329,8 @@ class LazyDir(Inode):
 
     def make(self) -> dict[bytes, Inode]:
         """Return the children without keeping them."""
-        child = self.child
-        return {name: child(name, i) for name, i in self.listing().items()}
+        node = self.node
+        return {name: node(name, i) for name, i in self.listing().items()}
 
 
 def lazy_upper(layer: LayerEntries, parents: Sequence[Tree], first_ino: int = 1) -> Tree | None:

@@ -98,6 +98,10 @@ class Inode:
     def __repr__(self) -> str:
         return f"<Node {self.kind} {self.mode:04o} {self.uid}:{self.gid} {self.size} bytes>"
 
+    def child(self, name: bytes) -> Inode | None:
+        """Return the child of that name, None without one."""
+        return self.children.get(name) if self.children else None
+
     def peek(self) -> Mapping[bytes, Inode]:
         """Return the children for one look: a directory that makes them on demand does not keep these."""
         return self.children or {}

@@ -152,7 +152,7 @@ class _Walk:
         for (layer, directory), column in zip(dirs, columns, strict=True) if rest else ():
             assert isinstance(directory, LazyDir)
             listing = column.listing
-            yield layer, {name: directory.child(name, listing[name], bare=True) for name in rest if name in listing}
+            yield layer, {name: directory.node(name, listing[name], bare=True) for name in rest if name in listing}
 
     def _tell(self, path: bytes, names: list[bytes], columns: list[_Column], cuts: list[int]) -> list[bytes]:
         """Tell about the names that are nothing but plain files and whiteouts, and return the others.

@@ -19,11 +19,13 @@ Listing = Callable[[Inode], Mapping[bytes, Inode]]
 class Merged:
     """One directory of the merged tree: the stack of layer directories behind it, topmost first."""
 
-    __slots__ = ("_children", "ino", "stack")
+    __slots__ = ("_children", "_some", "ino", "stack")
 
     def __init__(self, stack: Sequence[Inode]) -> None:
         self.stack = tuple(stack)
         self._children: dict[bytes, Merged | Inode] | None = None
+        self._some: dict[bytes, Merged | Inode] = {}
+        """Children that were asked for by name before anybody wanted all of them."""
         self.ino = 0
 
     @property
@@ -35,12 +37,38 @@ class Merged:
     def children(self) -> dict[bytes, Merged | Inode]:
         """Name -> what is there; merged on first use and kept."""
         if self._children is None:
-            self._children = self._read(_kept)
+            self._children, self._some = self._read(_kept) | self._some, {}
         return self._children
+
+    def child(self, name: bytes) -> Merged | Inode | None:
+        """Return what is under one name, without making what is under the others."""
+        if self._children is not None:
+            return self._children.get(name)
+        known = self._some.get(name)
+        if known is None:
+            known = self._find(name)
+            if known is not None:
+                self._some[name] = known
+        return known
+
+    def _find(self, name: bytes) -> Merged | Inode | None:
+        piled: list[Inode] = []
+        for layer in self.stack:
+            child = layer.child(name)
+            if child is None:
+                continue
+            if child.kind != "dir":
+                if len(self.stack) == 1:
+                    return _alone(child)
+                return child if not piled and not child.is_whiteout else Merged(piled) if piled else None
+            piled.append(child)
+            if child.opaque:
+                break
+        return Merged(piled) if piled else None
 
     def peek(self) -> dict[bytes, Merged | Inode]:
         """Return the children for one look: merged anew unless somebody keeps them, and not kept."""
-        return self._children if self._children is not None else self._read(_fresh)
+        return self._children if self._children is not None else self._read(_fresh) | self._some
 
     def _read(self, listing: Listing) -> dict[bytes, Merged | Inode]:
         return _merge(self.stack, listing)
@@ -55,6 +83,10 @@ class Plain(Merged):
         children = self.stack[0].children or {}
         return {name: Plain((child,)) if child.kind == "dir" else child for name, child in children.items()}
 
+    def _find(self, name: bytes) -> Merged | Inode | None:
+        child = self.stack[0].child(name)
+        return Plain((child,)) if child is not None and child.kind == "dir" else child
+
 
 _GHOST = "ghost"
 
@@ -67,15 +99,16 @@ def _fresh(node: Inode) -> Mapping[bytes, Inode]:
     return node.peek()
 
 
+def _alone(child: Inode) -> Inode:
+    """What a directory shows that does not merge: the kernel lists its whiteouts, and they cannot be opened."""
+    return Inode(_GHOST, child.mode, layer=child.layer, entry=child.entry) if child.is_whiteout else child
+
+
 def _merge(stack: tuple[Inode, ...], listing: Listing) -> dict[bytes, Merged | Inode]:
     out: dict[bytes, Merged | Inode] = {}
     if len(stack) == 1:
         for name, child in listing(stack[0]).items():
-            if child.is_whiteout:
-                ghost = Inode(_GHOST, child.mode, layer=child.layer, entry=child.entry)
-                out[name] = ghost
-            else:
-                out[name] = Merged((child,)) if child.kind == "dir" else child
+            out[name] = Merged((child,)) if child.kind == "dir" else _alone(child)
         return out
     open_: dict[bytes, list[Inode]] = {}  # directories whose search goes on below
     closed: set[bytes] = set()

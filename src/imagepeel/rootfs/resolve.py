@@ -56,6 +56,9 @@ def resolve(root: Merged, path: Name, cwd: Name, *, follow: bool, most: int) -> 
     def here() -> bytes:
         return b"/".join(name for name, _ in stack) or b"/"
 
+    def below(name: bytes) -> bytes:
+        return b"/".join([*(part for part, _ in stack), name])
+
     def fail(errno: str, missing: bytes) -> tuple[Resolution, None]:
         rest = b"/".join(part for part in reversed(todo) if part not in (b"", b"."))
         full = missing + b"/" + rest if rest else missing
@@ -69,18 +72,17 @@ def resolve(root: Merged, path: Name, cwd: Name, *, follow: bool, most: int) -> 
             if len(stack) > 1:
                 stack.pop()
             continue
-        base = here()
-        full = base + part if base == b"/" else base + b"/" + part
         if len(part) > NAME_MAX:
-            return fail("ENAMETOOLONG", full)
-        child = stack[-1][1].children.get(part)
+            return fail("ENAMETOOLONG", below(part))
+        child = stack[-1][1].child(part)
         if child is None or (isinstance(child, Inode) and child.kind == "ghost"):
-            return fail("ENOENT", full)
+            return fail("ENOENT", below(part))
         if isinstance(child, Merged):
             stack.append((part, child))
             continue
         last = not any(rest not in (b"", b".") for rest in todo)
         if child.kind == "symlink" and (not last or follow):
+            full = below(part)
             hops.append(Hop(path=full, target=child.target))
             if len(hops) > most:
                 return fail("ELOOP", full)
@@ -91,7 +93,7 @@ def resolve(root: Merged, path: Name, cwd: Name, *, follow: bool, most: int) -> 
             must_be_dir = must_be_dir or child.target.endswith(b"/")
             continue
         if not last or must_be_dir:
-            return fail("ENOTDIR", full)
-        return Resolution(path=full, node=child, hops=tuple(hops)), None
+            return fail("ENOTDIR", below(part))
+        return Resolution(path=below(part), node=child, hops=tuple(hops)), None
     merged = stack[-1][1]
     return Resolution(path=here(), node=merged.top, hops=tuple(hops)), merged

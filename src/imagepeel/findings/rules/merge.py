@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Location, text
 from imagepeel.findings.finding import Finding
-from imagepeel.findings.names import Hit
+from imagepeel.findings.names import Hit, upwards
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.rules.entries import global_header, overlay_marks
 from imagepeel.findings.words import count, listed
-from imagepeel.formats.tar.header import DIRECTORY
+from imagepeel.formats.tar.header import DIRECTORY, SYMLINK
 from imagepeel.rootfs.compare import notes
 from imagepeel.rootfs.losses import losses
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
+    from imagepeel.rootfs.inode import Inode
 
 _OPAQUE = b".wh..wh..opq"
+_IN_DETAIL = 49
+"""Shadowed links that are looked at one by one; a hostile image has more, and each costs the size of its target."""
 
 
 def _explicit(subject: Subject, layer: int) -> frozenset[bytes]:
@@ -68,15 +71,18 @@ def _implied(subject: Subject, layer: int) -> frozenset[bytes]:
     sources="bazel-contrib/rules_oci#857, bazeldnf#15, distroless#1393",
 )
 def link_shadowed(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    for layer, path, before in losses(subject.rootfs).buried:
-        if before.kind != "symlink":
-            continue
+    links = [item for item in losses(subject.rootfs).buried if item[2].kind == "symlink"]
+    makers = _makers(subject, links[:_IN_DETAIL])
+    names: dict[bytes, set[bytes]] = {}
+    for layer, path, before in links[:_IN_DETAIL]:
         # What the link led to in the final tree: names that were reachable and are not any more.
         target = before.target if before.target.startswith(b"/") else path.rpartition(b"/")[0] + b"/" + before.target
-        gone = sorted(_names(subject, target) - _names(subject, path))
+        if target not in names:
+            names[target] = _names(subject, target)
+        gone = sorted(names[target] - _names(subject, path))
         described = path in _explicit(subject, layer)
         link = f"layer L{layer + 1} makes a directory of the link {text(path)} -> {text(before.target)}"
-        places = [_maker(subject, layer, path), subject.at(before.layer or 0, before.entry or 0)]
+        places = [makers[layer, path], subject.at(before.layer or 0, before.entry or 0)]
         if gone:
             yield rule.found(
                 f"{link}: {count(len(gone), 'name')} can no longer be reached by it, such as "
@@ -90,18 +96,35 @@ def link_shadowed(rule: Rule, subject: Subject) -> Iterator[Finding]:
                 *places,
                 severity="low",
             )
+    left = links[_IN_DETAIL:]
+    if left:
+        yield rule.found(
+            f"{count(len(left), 'more link')} become directories, such as {text(left[0][1])}",
+            *[subject.at(before.layer or 0, before.entry or 0) for _, _, before in left[:5]],
+            severity="low",
+        )
 
 
-def _maker(subject: Subject, layer: int, path: bytes) -> Location:
-    """The entry of a layer that makes a directory of `path`: its own, or the first one below it."""
-    table = subject.layers[layer].table
-    parent, _, name = path[1:].rpartition(b"/")
-    inside = {i for i, at in enumerate(table.dirs) if at == path[1:] or at.startswith(path[1:] + b"/")}
-    beside = {i for i, at in enumerate(table.dirs) if at == parent}
-    for index, number in enumerate(table.columns()[0]):
-        if number in inside or (number in beside and table.basename(index) == name):
-            return subject.at(layer, index)
-    return Location(layer=layer, step=subject.layers[layer].step, path=text(path))
+def _makers(subject: Subject, links: list[tuple[int, bytes, Inode]]) -> dict[tuple[int, bytes], Location]:
+    """The entries that make directories of links, by layer and path: the directory's own, or the first one below."""
+    places: dict[tuple[int, bytes], Location] = {}
+    for layer in {layer for layer, _, _ in links}:
+        table = subject.layers[layer].table
+        wanted = {path[1:] for at, path, _ in links if at == layer}
+        beside = {path.rpartition(b"/")[0] for path in wanted}
+        parents = {number for number, directory in enumerate(table.dirs) if directory in beside}
+        inside = {number: above for number, at in enumerate(table.dirs) if (above := wanted.intersection(upwards(at)))}
+        for index, number in enumerate(table.columns()[0]):
+            made = inside.get(number, set())
+            if number in parents and (path := table.path(index)) in wanted:
+                made = {path, *made}
+            for path in made:
+                if (layer, b"/" + path) not in places:
+                    places[layer, b"/" + path] = subject.at(layer, index)
+        for path in wanted:
+            nowhere = Location(layer=layer, step=subject.layers[layer].step, path="/" + text(path))
+            places.setdefault((layer, b"/" + path), nowhere)
+    return places
 
 
 def _names(subject: Subject, path: bytes) -> set[bytes]:
@@ -153,13 +176,21 @@ def parent_not_described(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if subject.rootfs.refusal is not None:
         return
     hits = []
-    for layer in subject.layers[1:]:
-        for path in sorted(_implied(subject, layer.index)):
+    described: set[bytes] = set()
+    links: set[bytes] = set()
+    for layer in subject.layers:
+        for path in sorted(_implied(subject, layer.index)) if layer.index else ():
+            # Only what a lower layer describes, or a link of it leads to, has attributes to lend.
+            if path not in described and links.isdisjoint(upwards(path[1:])):
+                continue
             node = subject.node(path, follow=False)
             if node is None or not node.is_dir or not node.implied:
                 continue
             if (node.mode, node.uid, node.gid) != (0o755, 0, 0) or node.xattrs:
                 hits.append((layer.index, path, node))
+        described |= _explicit(subject, layer.index)
+        table = layer.table
+        links.update(table.path(i) for i in table.links if table.meta(i).type == SYMLINK)
     told: dict[bytes, tuple[int, int, int, int]] = {}
     for layer_index, path, node in hits:
         told[path] = (layer_index, node.mode, node.uid, node.gid)
@@ -304,17 +335,24 @@ def ghost_name(rule: Rule, subject: Subject) -> Iterator[Finding]:
 )
 def whiteout_names(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for layer in subject.layers:
-        for number, directory in enumerate(layer.table.dirs):
-            if b".wh." not in directory:
-                continue
-            if not any(part.startswith(b".wh.") and not part.startswith(b".wh..wh.") for part in directory.split(b"/")):
-                continue
-            index = next((i for i, at in enumerate(layer.table.columns()[0]) if at == number), None)
-            if index is not None:
-                yield rule.found(
-                    f"layer L{layer.index + 1} has files below /{text(directory)}, a whiteout by its name",
-                    subject.at(layer.index, index),
-                )
+        named = {
+            number: directory
+            for number, directory in enumerate(layer.table.dirs)
+            if b".wh." in directory and any(map(_like_a_whiteout, directory.split(b"/")))
+        }
+        first: dict[int, int] = {}
+        for index, number in enumerate(layer.table.columns()[0] if named else ()):
+            if number in named:
+                first.setdefault(number, index)
+        for number, index in first.items():
+            yield rule.found(
+                f"layer L{layer.index + 1} has files below /{text(named[number])}, a whiteout by its name",
+                subject.at(layer.index, index),
+            )
+
+
+def _like_a_whiteout(part: bytes) -> bool:
+    return part.startswith(b".wh.") and not part.startswith(b".wh..wh.")
 
 
 @rule(

@@ -23,6 +23,7 @@ _PLACED = re.compile(
     rb"/(?:\.docker/config\.json|\.kube/config|\.aws/(?:credentials|config)|\.config/.*|kaniko/\.docker/config\.json|"
     rb"\.?containers/auth\.json|\.composer/auth\.json|root/config|\.ssh/[^/]+)$"
 )
+_ASSIGNED = re.compile(r"([^\s=\"']+)=")
 _GENERIC = frozenset({b"config", b"config.json", b"credentials", b"identity", b"auth.json", b"key.json"})
 
 
@@ -192,9 +193,15 @@ def _proved(value: str) -> tuple[Secret, ...]:
 )
 def secret_in_history(rule: Rule, subject: Subject) -> Iterator[Finding]:
     told: set[str] = set()
+    by_name: dict[str, list[str]] = {}
+    for entry in subject.config.env:
+        by_name.setdefault(entry.partition("=")[0], []).append(entry)
     for step in subject.instructions:
         # What ENV and LABEL say is found in the config itself, unless a later step replaced it.
-        kept = step.word in ("ENV", "LABEL") and any(entry and entry in step.text for entry in subject.config.env)
+        kept = step.word in ("ENV", "LABEL") and any(
+            step.text.startswith(tuple(by_name.get(name[1], ())[-8:]), name.start())
+            for name in _ASSIGNED.finditer(step.text)
+        )
         proved = () if kept else tuple(detectors.tokens(raw(step.text)))
         named = []
         for argument in build_arguments(step.text) if step.word == "RUN" else ():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from imagepeel.evidence import text
 from imagepeel.findings.finding import Finding, columns, figure
-from imagepeel.findings.names import DATABASES, SERVERS, Hit
+from imagepeel.findings.names import DATABASES, SERVERS, Hit, upwards
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.words import count, listed, size
 from imagepeel.formats.tar.header import DIRECTORY
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
 
 _RUN_DIRS = (b"/run/", b"/var/run/", b"/tmp/", b"/var/lock/", b"/var/tmp/")
+_WRITTEN = re.compile(r"/[^\s\"',\[\]]*")
+"""A path in the text of a VOLUME step: `[/data /log]`, `["/data"]` or `/data`."""
+_NOT_DATA = (b"/usr/share/", b"/usr/lib/", b"/proc")
 _BOUND = (b"/etc/hosts", b"/etc/hostname", b"/etc/resolv.conf")
 
 
@@ -32,35 +36,45 @@ _BOUND = (b"/etc/hosts", b"/etc/hostname", b"/etc/resolv.conf")
     sources="moby#41209, moby#3465",
 )
 def volume_content(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    volumes = [path for path in subject.run.volumes if path.startswith("/") and len(path.strip("/")) > 0]
-    if not volumes:
+    declared = _declared(subject)
+    if not declared:
         return
-    for path in volumes:
-        step = next((s.step for s in subject.instructions if s.word == "VOLUME" and path in s.text), None)
-        if step is None:
-            continue
-        prefix = path.strip("/").encode("utf-8", "surrogateescape")
-        for layer in subject.layers:
-            if layer.step is None or layer.step <= step:
+    found: dict[tuple[str, int], tuple[int, Hit]] = {}
+    for layer in subject.layers:
+        inside: dict[int, list[str]] = {}
+        for number, directory in enumerate(layer.table.dirs):
+            above = [declared[path] for path in upwards(directory) if path in declared]
+            volumes = [path for path, step in above if layer.step is not None and layer.step > step]
+            if volumes:
+                inside[number] = volumes
+        for i, number in enumerate(layer.table.columns()[0] if inside else ()):
+            if number not in inside or layer.table.meta(i).type == DIRECTORY:
                 continue
-            inside = {
-                number
-                for number, directory in enumerate(layer.table.dirs)
-                if directory == prefix or directory.startswith(prefix + b"/")
-            }
-            if not inside:
-                continue
-            hits = [
-                Hit(layer.index, i, b"/" + layer.table.path(i))
-                for i, number in enumerate(layer.table.columns()[0])
-                if number in inside and layer.table.meta(i).type != DIRECTORY
-            ]
-            if hits:
-                yield rule.found(
-                    f"layer {layer.label} puts {count(len(hits), 'file')} below VOLUME {path}, declared before it",
-                    subject.place(hits[0]),
-                    subject.pointer(f"/history/{step}/created_by", step),
-                )
+            for path in inside[number]:
+                more, hit = found.get((path, layer.index)) or (0, Hit(layer.index, i, b"/" + layer.table.path(i)))
+                found[path, layer.index] = more + 1, hit
+    for (path, index), (number, hit) in sorted(found.items()):
+        step = declared[_inner(path)][1]
+        yield rule.found(
+            f"layer {subject.layers[index].label} puts {count(number, 'file')} below VOLUME {path}, declared before it",
+            subject.place(hit),
+            subject.pointer(f"/history/{step}/created_by", step),
+        )
+
+
+def _declared(subject: Subject) -> dict[bytes, tuple[str, int]]:
+    """Volumes by their path without slashes around it: the path as written, and the first step that names it."""
+    steps: dict[str, int] = {}
+    for step in subject.instructions:
+        if step.word == "VOLUME":
+            for path in (*_WRITTEN.findall(step.text), step.text.strip("[] ")):
+                steps.setdefault(path, step.step)
+    volumes = [path for path in subject.run.volumes if path in steps and path.startswith("/") and path.strip("/")]
+    return {_inner(path): (path, steps[path]) for path in volumes}
+
+
+def _inner(path: str) -> bytes:
+    return path.strip("/").encode("utf-8", "surrogateescape")
 
 
 @rule(
@@ -98,17 +112,18 @@ def anonymous_volume(rule: Rule, subject: Subject) -> Iterator[Finding]:
     sources="docker-library/postgres#445, docker-library/postgres#569, ehrbase#455",
 )
 def baked_database(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    hits = subject.shown(subject.names.named(*DATABASES))
     found: dict[tuple[bytes, str], Hit] = {}
-    for hit in hits:
+    for hit in subject.shown(subject.names.named(*DATABASES)):
         directory, _, name = hit.path.rpartition(b"/")
-        table = subject.layers[hit.layer].table
-        if table.size(hit.entry) == 0 or directory.startswith((b"/usr/share/", b"/usr/lib/", b"/proc")):
+        if subject.layers[hit.layer].table.size(hit.entry) and not directory.startswith(_NOT_DATA):
+            # With the slash, all that lies below a directory follows it at once when sorted.
+            found.setdefault((directory + b"/", DATABASES[name]), hit)
+    outer = b"\0"
+    for (below, server), hit in sorted(found.items()):
+        if below.startswith(outer) and below != outer:
             continue
-        if any(directory.startswith(other + b"/") for other, _ in found):
-            continue
-        found.setdefault((directory, DATABASES[name]), hit)
-    for (directory, server), hit in sorted(found.items()):
+        outer = below
+        directory = below.rstrip(b"/") or b"/"
         parts = _sizes(subject, directory)
         total = sum(value for _, value in parts)
         yield rule.found(
