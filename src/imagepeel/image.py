@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 Progress = Callable[[int], None]
 READ_AHEAD = 32 * 1024 * 1024
 """Stored bytes that have to be scanned anew before reading ahead for the next run is worth its tenth of a second."""
+KEEP = 2 * 1024 * 1024
+"""Bytes of content up to which a compressed layer stays in memory; 16 times as much for a whole image."""
 _SMALL = 8 * 1024
 _FEW = 500
 _INLINE = 8 * 1024 * 1024
@@ -213,6 +215,7 @@ class Image:
                     diff_algorithm=_algorithm(record.diff_id),
                     digests=digests,
                     access_points=points,
+                    keep=min(KEEP, 16 * KEEP // max(1, len(self.layers))),
                     progress=progress,
                 )
                 if cache is not None and cache.keep(source, stamp, known, self._limits):

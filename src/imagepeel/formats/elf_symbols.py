@@ -7,7 +7,7 @@ the loaded segments.  Everything is bounded; what does not fit the file raises `
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 import msgspec
@@ -172,35 +172,37 @@ class SymbolTable:
         """The file has a DT_VERSYM table."""
         return self._versions is not None
 
-    def find(self, name: bytes) -> Iterator[Symbol]:
+    def find(self, name: bytes) -> Iterable[Symbol]:
         """Symbols of this name in the order of the hash chain, whatever their version; nothing without a hash."""
         if self._gnu is not None:
-            yield from self._find_gnu(self._gnu, name)
-        elif self._sysv is not None:
-            yield from self._find_sysv(self._sysv, name)
+            return self._find_gnu(self._gnu, name)
+        return self._find_sysv(self._sysv, name) if self._sysv is not None else ()
 
-    def _find_gnu(self, base: int, name: bytes) -> Iterator[Symbol]:
+    def _find_gnu(self, base: int, name: bytes) -> Iterable[Symbol]:
         if self._filter is None:
             self._filter = self._load_filter(base)
         bits, shift, first, words, buckets, chain = self._filter
         if not buckets or not words:
-            return
+            return ()
         value = gnu_hash(name)
         word = words[value // bits % len(words)]
+        # The filter answers for nearly every file that lacks the name.
         if not word >> (value % bits) & word >> ((value >> shift) % bits) & 1:
-            return
+            return ()
         index = buckets[value % len(buckets)]
-        if index < first:
-            return
+        return self._chain(name, value | 1, index, chain + (index - first) * 4) if index >= first else ()
+
+    def _chain(self, name: bytes, value: int, index: int, offset: int) -> Iterator[Symbol]:
         for _ in range(_MAX_CHAIN):
-            entry = self._unpack(self._word, chain + (index - first) * 4)[0]
-            if entry | 1 == value | 1:
+            entry = self._unpack(self._word, offset)[0]
+            if entry | 1 == value:
                 found = self.symbol(index, name)
                 if found.name == name:
                     yield found
             if entry & 1:
                 return
             index += 1
+            offset += 4
         raise Malformed("a chain of DT_GNU_HASH does not end")
 
     def _load_filter(self, base: int) -> tuple[int, int, int, tuple[int, ...], tuple[int, ...], int]:
@@ -230,7 +232,7 @@ class SymbolTable:
 
     def defines(self, name: bytes) -> bool:
         """The file defines a global or weak symbol of this name that is not a hidden version."""
-        return any(usable(found) and not found.version & 0x8000 for found in self.find(name))
+        return any(not found.version & 0x8000 and usable(found) for found in self.find(name))
 
     def references(self) -> Iterator[Reference]:
         """Symbols that the relocations ask for: first DT_REL and DT_RELA, then DT_JMPREL; each as often as asked."""

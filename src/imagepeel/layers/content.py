@@ -12,7 +12,7 @@ from imagepeel.evidence import Location
 from imagepeel.formats.tar.table import Entry
 from imagepeel.limits import Limits
 from imagepeel.store.codec import Checkpoint, CodecError, decompress_to_spool, make_decoder
-from imagepeel.store.source import CHUNK, Source
+from imagepeel.store.source import CHUNK, MemorySource, Source
 
 if TYPE_CHECKING:
     from imagepeel.layers.index_cache import Heads
@@ -48,7 +48,8 @@ class LayerContent:
     `_RECENT` bytes that were inflated are kept.
 
     A layer whose scan came from the index cache has no access points inside a gzip member; the first read through it
-    makes them.  `heads` are small reads of earlier runs, and take those of this one.
+    makes them.  `heads` are small reads of earlier runs, and take those of this one.  `whole` is all of the content,
+    where the scan kept it.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class LayerContent:
         limits: Limits,
         layer: int,
         heads: Heads | None = None,
+        whole: bytes | None = None,
     ) -> None:
         self._heads = heads
         self._source = source
@@ -70,7 +72,7 @@ class LayerContent:
         self._lock = threading.Lock()
         self._restarts = 0
         self._spacing = SPACING
-        self._spilled: Source | None = None
+        self._spilled: Source | None = None if whole is None else MemorySource(whole)
         self._stream: Iterator[bytes] | None = None
         self._piece = b""
         self._piece_at = 0

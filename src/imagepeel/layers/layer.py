@@ -242,7 +242,13 @@ class Layer:
             )
         if self._content is None:
             self._content = LayerContent(
-                self.record.source(), scan.compression, scan.access, self._limits, self.index, self._heads
+                self.record.source(),
+                scan.compression,
+                scan.access,
+                self._limits,
+                self.index,
+                heads=self._heads,
+                whole=scan.whole,
             )
         return self._content
 

@@ -45,6 +45,8 @@ class LayerScan(msgspec.Struct, frozen=True, kw_only=True):
     """Why the listing ends early, None when it is whole."""
     access: tuple[Checkpoint, ...]
     """Places from which content can be decompressed, ascending."""
+    whole: bytes | None = None
+    """All content of a small compressed layer, where the pass was told to keep it."""
 
 
 def scan_layer(
@@ -57,12 +59,14 @@ def scan_layer(
     diff_algorithm: str = "sha256",
     digests: bool = False,
     access_points: int = 64,
+    keep: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> LayerScan:
     """Read a layer blob once and return what it is.
 
     `verify=False` skips hashing and, for a plain tar, the content itself.  `digests` also takes the SHA-256 of
     every file.  `access_points` bounds the copies of decoder state that stay in memory (41 to 63 KiB each).
+    Compressed content of at most `keep` bytes stays in memory as it is: reading it again would inflate it again.
     `progress` is called with counts of stored bytes.  LimitExceeded on bombs; a damaged stream is recorded.
     """
     kind = sniff_compression(source.pread(0, 16))
@@ -75,6 +79,8 @@ def scan_layer(
     same = kind == "none" and algorithm == diff_algorithm
     diff_hash: Any = None if same or not verify else HASHES.get(diff_algorithm, hashlib.sha256)()
     access = _AccessPoints(access_points)
+    pieces: list[bytes] = []
+    keeping = kind != "none"
     error: Anomaly | None = None
     chunks = source.chunks(step=CHUNK)
     name = f"layer L{layer + 1}" if layer is not None else source.name
@@ -88,6 +94,11 @@ def scan_layer(
                 if diff_hash is not None:
                     diff_hash.update(piece)
                 scanner.feed(piece)
+                if keeping:
+                    pieces.append(piece)
+                    keeping = decoder.content <= keep
+            if not keeping:
+                pieces.clear()
             if kind != "none":
                 if decoder.content > limits.layer_bytes:
                     raise LimitExceeded(
@@ -141,6 +152,7 @@ def scan_layer(
         anomalies=tuple(anomalies),
         error=error or scanner.error,
         access=tuple(sorted(points, key=lambda p: p.content)),
+        whole=b"".join(pieces) if keeping and error is None else None,
     )
 
 

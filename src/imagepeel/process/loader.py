@@ -9,7 +9,7 @@ another family) the result says so instead of guessing.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -242,8 +242,9 @@ _DIRECTORIES = re.compile(rb"\0((?:/[!-~]{0,255}/\0)+)|\0((?:/\0)?/[!-~]{0,255}/
 _CACHE = re.compile(rb"\0(/[!-~]{0,255}ld\.so\.cache)\0")
 _PRELOAD = re.compile(rb"\0(/[!-~]{0,255}ld\.so\.preload)\0")
 _VERSION = re.compile(rb"release version (\d{1,3})\.(\d{1,3})")
-_MUSL_PATH = re.compile(rb"%\.\*s/etc/ld-musl-([!-~]{1,32})\.path\0")
-_MUSL_DIRECTORIES = re.compile(rb"\0(/[!-~]{1,255}(?::/[!-~]{1,255})+)\0")
+_MUSL_MARK = b"%.*s/etc/ld-musl-"
+_MUSL_PATH = re.compile(re.escape(_MUSL_MARK) + rb"([!-~]{1,32})\.path\0")
+_MUSL_DIRECTORIES = re.compile(rb"/[!-~]{1,255}(?::/[!-~]{1,255})+")
 
 
 def identify_loader(content: bytes, facts: ElfFacts | None) -> LoaderBuild:
@@ -254,12 +255,13 @@ def identify_loader(content: bytes, facts: ElfFacts | None) -> LoaderBuild:
     (glibc) and `ldso/dynlink.c` (musl).
     """
     soname = facts.soname.value if facts is not None and facts.soname is not None else b""
-    musl = _MUSL_PATH.search(content)
+    mark = content.find(_MUSL_MARK)
+    musl = _MUSL_PATH.search(content, mark) if mark >= 0 else None
     if musl is not None and b"Error loading shared library" in content:
-        paths = [match[1] for match in _MUSL_DIRECTORIES.finditer(content) if b"/lib" in match[1]]
-        if not paths:
+        path = next(_musl_paths(content), None)
+        if path is None:
             return LoaderBuild(family="unknown", why="a musl loader without the list of its default directories")
-        return LoaderBuild(family="musl", directories=tuple(paths[0].split(b":")), arch=musl[1], soname=soname)
+        return LoaderBuild(family="musl", directories=tuple(path.split(b":")), arch=musl[1], soname=soname)
     if b"cannot open shared object file" in content and b"GLIBC_PRIVATE" in content:
         runs = [match[1] or match[2] for match in _DIRECTORIES.finditer(content)]
         lists = [tuple(part.rstrip(b"/") or b"/" for part in run.split(b"\0")[:-1]) for run in runs]
@@ -280,6 +282,16 @@ def identify_loader(content: bytes, facts: ElfFacts | None) -> LoaderBuild:
             soname=soname,
         )
     return LoaderBuild(family="unknown", why="the loader is neither glibc's nor musl's")
+
+
+def _musl_paths(content: bytes) -> Iterator[bytes]:
+    """Yield the strings that are lists of directories, one of them a library directory."""
+    at = content.find(b":/")
+    while at >= 0:
+        start, end = content.rfind(b"\0", max(0, at - 256), at) + 1, content.find(b"\0", at, at + 65_536)
+        if start and end >= 0 and b"/lib" in content[start:end] and _MUSL_DIRECTORIES.fullmatch(content, start, end):
+            yield content[start:end]
+        at = content.find(b":/", max(end, at + 1))
 
 
 def closure(

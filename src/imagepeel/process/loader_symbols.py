@@ -184,7 +184,6 @@ def _found_musl(scope: _Scope, name: bytes, reference: Reference) -> bool:
     tables = scope.tables[1:] if reference.copy else scope.tables
     for _, table, _ in tables:
         scope.count()
-        for symbol in table.find(name):
-            if not symbol.version & _HIDDEN and usable(symbol):
-                return True
+        if table.defines(name):
+            return True
     return False

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel.errors import UsageError
+from imagepeel.formats.tar.table import UNHASHED
 from imagepeel.rootfs.inode import Inode
 
 if TYPE_CHECKING:
@@ -61,8 +62,9 @@ def same_bytes(one: EntryTable, i: int, two: EntryTable, j: int) -> bool | None:
         first, second = one[i].sha256, two[j].sha256
         if first is not None and second is not None:
             return first == second
-    before, after = one.crc32(i), two.crc32(j)
-    return None if before is None or after is None else before == after
+    if (one._flags[i] | two._flags[j]) & UNHASHED:
+        return None
+    return one._crc[i] == two._crc[j]
 
 
 def changed_fields(before: Inode, after: Inode, layers: Sequence[LayerEntries]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from imagepeel.rootfs.fold import Event, all_children, events
 from imagepeel.rootfs.inode import Inode
 
 if TYPE_CHECKING:
+    from imagepeel.formats.tar.table import Meta
     from imagepeel.rootfs.view import Rootfs
 
 
@@ -86,6 +87,7 @@ class _Walk:
         """How many names a hardlinked file has lost so far, and the highest layer that took one."""
         self._shipped: set[tuple[int, int]] = set()
         self._fields: dict[tuple[int, int, int, int], tuple[str, ...]] = {}
+        """What differs between two headers, each given as its layer and the number of its `Meta`."""
 
     def run(self) -> Losses:
         if has_uppers(self._rootfs) and len(self._layers) > 1:
@@ -159,7 +161,8 @@ class _Walk:
 
         The order of things is that of `fold.events`.
         """
-        lost = self._lost
+        removed, repeated, whiteouts = self._lost.removed, self._lost.repeated, self._lost.whiteouts
+        fields = self._fields
         rest: list[bytes] = []
         for name in names:
             seen: list[tuple[LazyLayer, int, int, int]] = []
@@ -185,33 +188,31 @@ class _Walk:
                         # What the same layer brings again under a hidden parent is a replacement.
                         if until > cut and (cuts[cut] < new.index or size < 0):
                             if was > 0:
-                                lost.removed.append(Removed(cuts[cut], old.index, at))
+                                removed.append(Removed(cuts[cut], old.index, at))
                             was = -1
                         cut = until
                     if size < 0 <= was:
-                        lost.whiteouts.add((new.index, path + b"/" + name))
+                        whiteouts.add((new.index, path + b"/" + name))
                         if was:
-                            lost.removed.append(Removed(new.index, old.index, at))
+                            removed.append(Removed(new.index, old.index, at))
                     elif size == was > 0 and same_bytes(old.table, at, new.table, i):
-                        fields = self._changed(old, header, new, meta)
-                        lost.repeated.append(Repeat(new.index, i, old.index, at, fields))
+                        key = (old.index, header, new.index, meta)
+                        if key not in fields:
+                            fields[key] = _changed(old.table.metas[header], new.table.metas[meta])
+                        repeated.append(Repeat(new.index, i, old.index, at, fields[key]))
                     old, at, was, header = new, i, size, meta
                 if was > 0 and cut < len(cuts):
-                    lost.removed.append(Removed(cuts[cut], old.index, at))
+                    removed.append(Removed(cuts[cut], old.index, at))
                 continue
             rest.append(name)
         return rest
 
-    def _changed(self, old: LazyLayer, one: int, new: LazyLayer, two: int) -> tuple[str, ...]:
-        """The metadata fields in which two headers differ, each given as a layer and the number of its `Meta`."""
-        key = (old.index, one, new.index, two)
-        known = self._fields.get(key)
-        if known is None:
-            before, after = old.table.metas[one], new.table.metas[two]
-            pairs = (
-                ("mode", before.mode & 0o7777, after.mode & 0o7777),
-                ("uid", owner(before.uid, 0), owner(after.uid, 0)),
-                ("gid", owner(before.gid, 0), owner(after.gid, 0)),
-            )
-            known = self._fields[key] = tuple(name for name, first, second in pairs if first != second)
-        return known
+
+def _changed(before: Meta, after: Meta) -> tuple[str, ...]:
+    """The fields of metadata in which two headers differ."""
+    pairs = (
+        ("mode", before.mode & 0o7777, after.mode & 0o7777),
+        ("uid", owner(before.uid, 0), owner(after.uid, 0)),
+        ("gid", owner(before.gid, 0), owner(after.gid, 0)),
+    )
+    return tuple(name for name, first, second in pairs if first != second)

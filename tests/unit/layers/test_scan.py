@@ -69,6 +69,17 @@ def test_access_points_save_rereading_and_stay_bounded() -> None:
     assert content.pread(len(tar) + 10, 100) == b""
 
 
+@pytest.mark.parametrize("kind", ("none", "gzip", "members", "zstd", "bzip2", "xz"))
+def test_small_content_stays_where_that_is_asked_for(kind: str) -> None:
+    blob = stored(kind)
+    assert scan_layer(MemorySource(blob), DEFAULT, keep=len(TAR) - 1).whole is None
+    scan = scan_layer(MemorySource(blob), DEFAULT, keep=len(TAR))
+    assert scan.whole == (None if kind == "none" else TAR)
+    assert scan_layer(MemorySource(blob[:-200]), DEFAULT, keep=len(TAR)).whole is None
+    content = LayerContent(MemorySource(b"gone"), kind, (), DEFAULT, 0, whole=TAR)
+    assert content.pread(512, 700) == TAR[512:1212] or kind == "none"
+
+
 @pytest.mark.parametrize("pieces", (1, 40, 4000))
 def test_going_back_a_little_inflates_nothing_twice(pieces: int) -> None:
     """However many members the stream has: what was inflated last is still there, and not more than that."""
