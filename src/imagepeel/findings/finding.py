@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -62,7 +61,7 @@ def figure(what: str, unit: str, values: Sequence[int], label: Callable[[int], s
 
     `label` names the part of an index; only parts that may be among the largest are named.
     """
-    least = heapq.nlargest(most, values)[-1] if values else 0
+    least = sorted(values, reverse=True)[:most][-1] if values else 0
     shown = [Part(label=label(i), value=value) for i, value in enumerate(values) if value >= least]
     shown = sorted(shown, key=lambda part: (-part.value, part.label))[:most]
     left, total = len(values) - len(shown), sum(values)

@@ -136,9 +136,9 @@ def events(
     """Yield every event of every path; the events of one path follow each other, parents come before children.
 
     With `whole`, a directory that one layer alone has and nothing hides is handed to it instead: all below is simply
-    there.  With `gone`, one that a higher layer hides is handed to it, with that layer.  `look` chooses the children
-    of a directory, (layer, children) from the base, given its path, its `Dirs` and the layers that hide what lower
-    ones have in it; names that it leaves out have no events.
+    there.  With `gone`, one that a higher layer hides is handed to it, with that layer: all below was added and is
+    removed.  `look` chooses the children of a directory, (layer, children) from the base, given its path, its `Dirs`
+    and the layers that hide what lower ones have in it; names that it leaves out have no events.
     UsageError when the view keeps no layer trees.
     """
     need_uppers(rootfs)
@@ -214,22 +214,36 @@ def layer_counts(rootfs: Rootfs) -> list[LayerCounts]:
     numbers = [[0] * 8 for _ in rootfs.uppers]
     once: set[tuple[int, int]] = set()
 
-    def added(directory: LazyDir) -> None:
+    def tally(directory: LazyDir, sign: int) -> tuple[int, int]:
+        """Paths below a directory, and bytes of the files that were not counted before."""
         lazy = directory.lazy
-        row, metas = numbers[lazy.index], lazy.table.columns()[1]
+        metas, sizes = lazy.table.columns()[1], lazy.table.sizes()
+        paths = total = 0
         for i in directory.below():
-            row[0] += 1
+            paths += 1
             origin = lazy.links.get(i, i)
             if origin < 0 or not lazy.plain[metas[origin]]:
                 continue
-            key = (lazy.index + 1, origin)
             if origin in lazy.last_link:
+                key = (sign * (lazy.index + 1), origin)
                 if key in once:
                     continue
                 once.add(key)
-            row[4] += lazy.table.size(origin)
+            total += sizes[origin]
+        return paths, total
 
-    for what, layer, _, before, after, hidden in events(rootfs, added):
+    def added(directory: LazyDir) -> None:
+        row = numbers[directory.lazy.index]
+        paths, total = tally(directory, 1)
+        row[0], row[4] = row[0] + paths, row[4] + total
+
+    def removed(directory: LazyDir, by: int) -> None:
+        added(directory)
+        row = numbers[by]
+        paths, total = tally(directory, -1)
+        row[2], row[7] = row[2] + paths, row[7] + total
+
+    for what, layer, _, before, after, hidden in events(rootfs, added, gone=removed):
         if what == "kept":
             continue
         row = numbers[layer]
@@ -319,7 +333,16 @@ def _read_fates(rootfs: Rootfs) -> Fates:
                 row[origin] = _VISIBLE
                 lost.pop((lazy.index, origin), None)
 
-    for what, layer, path, before, *_ in events(rootfs, visible):
+    def removed(directory: LazyDir, by: int) -> None:
+        lazy = directory.lazy
+        row, metas = fates[lazy.index], lazy.table.columns()[1]
+        for i in directory.below():
+            origin = lazy.links.get(i, i)
+            if origin >= 0 and lazy.plain[metas[origin]] and row[origin] < _REMOVED:
+                row[origin] = _REMOVED
+                lost[lazy.index, origin] = (b"/" + lazy.table.path(i), by)
+
+    for what, layer, path, before, *_ in events(rootfs, visible, gone=removed):
         if before is None or before.kind != "file" or before.layer is None or before.entry is None:
             continue
         fate = _VISIBLE if what == "kept" else _SHADOWED if what == "replaced" else _REMOVED
