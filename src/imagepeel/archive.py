@@ -45,6 +45,8 @@ class Archive:
         self.progress = progress
         self.scans: dict[Any, LayerScan] = {}
         """Results of layer scans by the place of the bytes: images of one archive share layers."""
+        self.kept = 0
+        """Bytes of content that these scans hold."""
         self._images: dict[int, Image] = {}
 
     def __repr__(self) -> str:

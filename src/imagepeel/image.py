@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 Progress = Callable[[int], None]
 READ_AHEAD = 32 * 1024 * 1024
 """Stored bytes that have to be scanned anew before reading ahead for the next run is worth its tenth of a second."""
-KEEP = 2 * 1024 * 1024
-"""Bytes of content up to which a compressed layer stays in memory; 16 times as much for a whole image."""
+KEEP = 8 * 1024 * 1024
+"""Bytes of content up to which a compressed layer stays in memory, and twice as much for all of an archive."""
 _SMALL = 8 * 1024
 _FEW = 500
 _INLINE = 8 * 1024 * 1024
@@ -215,7 +215,7 @@ class Image:
                     diff_algorithm=_algorithm(record.diff_id),
                     digests=digests,
                     access_points=points,
-                    keep=min(KEEP, 16 * KEEP // max(1, len(self.layers))),
+                    keep=min(KEEP, 2 * KEEP - self.archive.kept),
                     progress=progress,
                 )
                 if cache is not None and cache.keep(source, stamp, known, self._limits):
@@ -225,6 +225,7 @@ class Image:
         finally:
             source.close()
         self.archive.scans[key] = known
+        self.archive.kept += len(known.whole or b"")
         return known
 
     def read_ahead(self) -> None:
