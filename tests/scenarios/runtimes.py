@@ -83,14 +83,20 @@ def start(runtime: str, bundle: Path, spec: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+_TOO_LATE = re.compile(r"\[WARN  tini \(\d+\)\] Child was dead when forwarding signal")
+
+
 def own_words(err: str) -> str:
     """Standard error without runc's log decoration: its error message, or what the program wrote.
 
-    tini names its own pid in its errors, which no one can predict.
+    tini names its own pid in its errors, which no one can predict.  Runtimes relay every signal that they get, also the
+    SIGURG by which Go's scheduler interrupts itself; one that comes when the child has just ended makes tini say so.
     """
     err = re.sub(r"\[FATAL tini \(\d+\)\]", "[FATAL tini (PID)]", err)
     lines = []
     for line in err.splitlines():
+        if _TOO_LATE.fullmatch(line):
+            continue
         match = _RUNC_LINE.match(line)
         if match is None:
             lines.append(line)

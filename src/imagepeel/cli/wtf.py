@@ -29,8 +29,8 @@ _EXAMPLES = (
 @click.option("--explain", metavar="RULE", help="Tell the story of one rule (its id, or a code such as W33).")
 @click.option("--reproduce", metavar="RULE", help="Write an image that shows the surprise of RULE to ARCHIVE.")
 @click.option("--repaired", is_flag=True, help="With --reproduce: its repaired twin, in which nothing is found.")
-@click.option("--select", multiple=True, metavar="RULE", help="Only these rules or lessons; may be repeated.")
-@click.option("--ignore", multiple=True, metavar="RULE", help="Not these rules or lessons; may be repeated.")
+@click.option("--select", multiple=True, metavar="RULE", help="Only these rules or lessons: A,B or repeated.")
+@click.option("--ignore", multiple=True, metavar="RULE", help="Not these rules or lessons: A,B or repeated.")
 @click.option("--receipts", is_flag=True, help="Every proof and detail, also of notes.")
 @common.json
 @common.opening

@@ -35,12 +35,12 @@ def find_rule(name: str) -> Rule:
 def select_rules(select: Sequence[str] = (), ignore: Sequence[str] = ()) -> tuple[Rule, ...]:
     """Return the rules named by id, code or lesson in `select` (all when empty), without those in `ignore`.
 
-    UsageError for a name that is neither.
+    A name may be several, separated by commas.  UsageError for a name that is neither.
     """
 
     def ids(names: Sequence[str]) -> set[str]:
         out: set[str] = set()
-        for name in names:
+        for name in (part.strip() for given in names for part in given.split(",")):
             if name.lower() in LESSONS:
                 out.update(rule.id for rule in RULES if rule.lesson == name.lower())
             else:

@@ -65,7 +65,7 @@ def figure(what: str, unit: str, values: Sequence[int], label: Callable[[int], s
     shown = [Part(label=label(i), value=value) for i, value in enumerate(values) if value >= least]
     shown = sorted(shown, key=lambda part: (-part.value, part.label))[:most]
     left, total = len(values) - len(shown), sum(values)
-    rest = Part(label=f"{left} more", value=total - sum(part.value for part in shown)) if left else None
+    rest = Part(label=f"{left:,} more", value=total - sum(part.value for part in shown)) if left else None
     return Figure(what=what, unit=unit, total=total, parts=tuple(shown), rest=rest)
 
 

@@ -9,17 +9,17 @@ def listed(items: Sequence[str], most: int = 6) -> str:
     """`a`, `a and b`, `a, b and c`, `a, b, c and 7 more`."""
     shown = list(items[:most])
     if len(items) > most:
-        shown.append(f"{len(items) - most} more")
+        shown.append(f"{len(items) - most:,} more")
     if len(shown) < 2:
         return "".join(shown)
     return ", ".join(shown[:-1]) + " and " + shown[-1]
 
 
 def count(number: int, word: str, plural: str = "") -> str:
-    """`1 file`, `3 files`, `2 entries`."""
+    """`1 file`, `3 files`, `2 entries`, `12,000 paths`."""
     if number == 1:
         return f"1 {word}"
-    return f"{number} {plural or word + 's'}"
+    return f"{number:,} {plural or word + 's'}"
 
 
 def size(number: int) -> str:

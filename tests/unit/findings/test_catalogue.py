@@ -88,6 +88,8 @@ def test_select_by_lesson_and_ignore_by_code() -> None:
     chosen = select_rules(["headcount"], ["W33"])
     assert {rule.lesson for rule in chosen} == {"headcount"}
     assert "DELETED-SECRET" not in {rule.id for rule in chosen}
+    both = select_rules(["headcount", "strengths"], ["W33", "W34"])
+    assert select_rules(["headcount, strengths"], ["W33,W34"]) == both
     assert len(select_rules()) == len(RULES)
 
 
