@@ -42,11 +42,16 @@ NAMED = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scen
 
 @pytest.fixture(scope="module")
 def real_starts() -> dict[str, dict[str, Any]]:
-    """All scenarios started once, two at a time."""
+    """All scenarios started once, two at a time; what is not as recorded a second time.
+
+    Programs of one container can lose a race on a loaded machine; a runtime that has changed does so both times.
+    """
     reason = runtimes.why_not()
     if reason:
         pytest.skip(reason)
-    return observe_all(list(SCENARIOS))
+    found = observe_all(list(SCENARIOS))
+    again = [scenario for scenario in SCENARIOS if scenario.id in found and found[scenario.id] != RECORDED[scenario.id]]
+    return found | observe_all(again)
 
 
 @pytest.mark.judge
