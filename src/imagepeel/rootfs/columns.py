@@ -374,7 +374,7 @@ def _regular(lazy: LazyLayer) -> bool:
             for i, name in zip(groups.indexes(directory), names, strict=True):
                 if special[i] and not _whiteout(lazy, path, name, unique):
                     return False
-    return _parents(lazy, described) and _links(lazy)
+    return _parents(lazy, described) and _borrows(lazy) and _links(lazy)
 
 
 def _whiteout(lazy: LazyLayer, path: bytes, name: bytes, siblings: set[bytes]) -> bool:
@@ -408,6 +408,24 @@ def _parents(lazy: LazyLayer, described: set[bytes]) -> bool:
         there = {lazy.groups.name(i) for i in lazy.groups.indexes(directory)}
         if any(name in there or b".wh." + name in there for name in names):
             return False
+    return True
+
+
+def _borrows(lazy: LazyLayer) -> bool:
+    """Say whether lower layers can be asked about the directories that no entry describes.
+
+    False where one of them has something else than a directory above such a one, or a link in its place: containerd
+    refuses a file there, and follows a link, so the play-through decides.
+    """
+    for lower in lazy.parents:
+        for path, names in lazy.subdirs.items():
+            node: Inode | None = lower.root
+            for part in path.split(b"/") if path else ():
+                node = node.child(part) if node is not None else None
+                if node is not None and node.kind != "dir":
+                    return False
+            if node is not None and any((child := node.child(n)) is not None and child.is_symlink for n in names):
+                return False
     return True
 
 

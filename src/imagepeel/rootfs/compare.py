@@ -216,6 +216,8 @@ def _as_packed(nodes: Sequence[Merged | Inode | None]) -> bool:
         directory = node.stack[0] if isinstance(node, Merged) and len(node.stack) == 1 else None
         if not isinstance(directory, LazyDir) or directory.lazy.whiteouts or directory.lazy.marked:
             return False
+        if directory.lazy.parents:  # directories without an entry borrow their attributes with some engines only
+            return False
         if isinstance(node, Plain) and directory.touched:
             return False
         packed.add((directory.lazy.index, directory.path))

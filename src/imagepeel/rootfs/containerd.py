@@ -105,12 +105,13 @@ class _Unpack:
             self.inherit(made, new)
 
     def inherit(self, path: Path, new: Inode) -> None:
-        """Copy what the topmost lower layer says of a directory to one that this layer only implies."""
+        """Copy what the topmost lower layer says of a directory to one that this layer only implies.
+
+        Errno, which refuses the layer, where a lower layer has something else in the place of a directory above it:
+        `mkparent` passes over what does not exist, and over no other answer of lstat(2).
+        """
         for lower in self.parents:
-            try:
-                like = lower.lstat(lower.resolve(path))
-            except Errno:
-                continue
+            like = lower.lstat(lower.resolve(path))
             if like is not None:
                 if like.kind == "dir":
                     new.mode, new.uid, new.gid, new.xattrs = like.mode, like.uid, like.gid, like.xattrs

@@ -8,6 +8,7 @@ import pytest
 
 import imagepeel
 from imagepeel import forge
+from imagepeel.rootfs.compare import side_by_side
 from imagepeel.rootfs.view import VIEWS, Rootfs
 
 ENGINES = ("runtime", "docker", "docker@28", "podman")
@@ -158,3 +159,45 @@ def test_a_refused_image_still_shows_the_best_effort(views) -> None:  # type: ig
     for view in ENGINES:
         assert "best effort" in found[view].label
         assert found[view].listdir("/") == [b"a", b"b", b"c"]
+
+
+def test_borrowed_attributes_differ_also_where_one_layer_alone_is_left(views) -> None:  # type: ignore[no-untyped-def]
+    """containerd 1.6 gives d/e, which the last layer does not describe, the mode of the hidden d/e of the first."""
+    found = views(
+        forge.layer(forge.directory("d"), forge.directory("d/e", 0o700)),
+        forge.layer(forge.directory("d"), forge.opaque("d")),
+        forge.layer(forge.file("d/e/f", "1")),
+    )
+    assert found["runtime"].lookup("/d/e").mode == 0o700
+    assert found["docker"].lookup("/d/e").mode == 0o755
+    differing = [path for path, _ in side_by_side((found["runtime"], found["docker"]))]
+    assert differing == [b"/d/e"]
+
+
+LOWER = {
+    "removed": (
+        [forge.layer(forge.directory("d"), forge.directory("d/e", 0o700)), forge.layer(forge.whiteout("d"))],
+        "lstat /d/e: not a directory",
+    ),
+    "file": ([forge.layer(forge.file("d", "1"))], "lstat /d/e: not a directory"),
+    "link to a file": ([forge.layer(forge.file("real"), forge.symlink("d", "real"))], "lstat /real/e: not a directory"),
+    "link to nothing": ([forge.layer(forge.symlink("d", "nowhere"))], ""),
+    "link through a file": (
+        [forge.layer(forge.file("real"), forge.symlink("d", "real/x"))],
+        "lstat /real/x: not a directory",
+    ),
+    "link in its place": (
+        [forge.layer(forge.file("real"), forge.directory("d"), forge.symlink("d/e", "../real/x"))],
+        "lstat /real/x: not a directory",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOWER)
+def test_directories_are_not_implied_below_what_was_a_file(views, name: str) -> None:  # type: ignore[no-untyped-def]
+    """As containerd 1.6 refuses them: it asks all lower layers about d/e, and takes only "does not exist" for no."""
+    lower, reason = LOWER[name]
+    found = views(*lower, forge.layer(forge.file("d/e/f", "1")))
+    refusal = found["runtime"].refusal
+    assert (refusal.reason if refusal is not None else "") == reason
+    assert found["docker"].refusal is None

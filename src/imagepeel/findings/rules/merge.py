@@ -12,7 +12,7 @@ from imagepeel.findings.names import Hit, upwards
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.rules.entries import global_header, overlay_marks
 from imagepeel.findings.words import count, listed
-from imagepeel.formats.tar.header import DIRECTORY, SYMLINK
+from imagepeel.formats.tar.header import DIRECTORY
 from imagepeel.rootfs.compare import notes
 from imagepeel.rootfs.losses import losses
 
@@ -189,8 +189,7 @@ def parent_not_described(rule: Rule, subject: Subject) -> Iterator[Finding]:
             if (node.mode, node.uid, node.gid) != (0o755, 0, 0) or node.xattrs:
                 hits.append((layer.index, path, node))
         described |= _explicit(subject, layer.index)
-        table = layer.table
-        links.update(table.path(i) for i in table.links if table.meta(i).type == SYMLINK)
+        links.update(map(layer.table.path, layer.table.links))
     told: dict[bytes, tuple[int, int, int, int]] = {}
     for layer_index, path, node in hits:
         told[path] = (layer_index, node.mode, node.uid, node.gid)
