@@ -165,7 +165,8 @@ def _facts(facts: Facts, others: list[Facts]) -> str:
 
 def _print_notes(console: Console, result: ViewsResult) -> None:
     if not result.notes:
-        console.print("Nothing in the layers depends on the engine.")
+        if result.agree:
+            console.print("Nothing in the layers depends on the engine.")
         return
     by_code: dict[str, list[ViewNote]] = {}
     for note in result.notes:
