@@ -405,7 +405,7 @@ def _parents(lazy: LazyLayer, described: set[bytes]) -> bool:
         directory = lazy.dir_ids.get(parent)
         if directory is None:
             continue
-        there = {lazy.groups.name(i) for i in lazy.groups.indexes(directory)}
+        there = lazy.groups.entries_in(directory)
         if any(name in there or b".wh." + name in there for name in names):
             return False
     return True
@@ -449,7 +449,7 @@ def _links(lazy: LazyLayer) -> bool:
                 return False
             if len(cached) > 64:
                 cached.clear()
-            known = cached[parent] = {groups.name(j): j for j in groups.indexes(directory)}
+            known = cached[parent] = groups.entries_in(directory)
         origin = known.get(base)
         if origin is None or origin >= i or table.meta(origin).type == DIRECTORY or table.flags(origin) & WHITEOUT:
             return False
