@@ -1,12 +1,13 @@
 # Everything on a fresh machine with Python 3.11+ and nothing else installed:
 #   make demo     set up, forge a teaching image, explain it
 #   make test     set up and run the tests
+#   make soak     many runs over a warm index cache: none may end with a signal
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint bench judges clean
+.PHONY: demo test lint bench soak judges clean
 
 demo: $(VENV)/.demo
 	$(BIN)/imagepeel forge shop demo/shop.tar
@@ -22,6 +23,10 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python benchmarks/build.py demo/bench
 	$(BIN)/python benchmarks/run.py demo/bench
+
+soak: $(STAMP)
+	$(BIN)/python tests/soak/first_decode.py 300
+	$(BIN)/python tests/soak/warm_runs.py 5000
 
 # Debian packages that the tests use as outside judges; tests skip, with the reason, where one is absent.
 judges:

@@ -17,6 +17,7 @@ ORDER = (
     ("evidence",),
     ("errors",),
     ("limits",),
+    ("serialization",),
     ("oci",),
     ("formats",),
     ("store",),

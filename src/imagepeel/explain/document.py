@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from imagepeel.evidence import Evidence, Location, Receipt
+from imagepeel.serialization import json_schema
 
 Kind = Literal["plain", "term", "path", "code", "value", "digest", "good", "warn", "bad", "dim"]
 Level = Literal["", "good", "warn", "bad"]
@@ -194,7 +195,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of a story as `--json` writes it."""
-    return msgspec.json.schema(Story)
+    return json_schema(Story)
 
 
 def evidence_of(block: Block) -> Iterator[Evidence]:

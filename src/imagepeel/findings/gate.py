@@ -10,6 +10,7 @@ import msgspec
 from imagepeel.errors import UsageError
 from imagepeel.evidence import Location
 from imagepeel.findings.finding import SEVERITIES, Finding
+from imagepeel.serialization import convert, from_json, indented, to_json
 
 BASELINE = "imagepeel/baseline/1"
 THRESHOLDS = (*SEVERITIES, "none")
@@ -87,13 +88,13 @@ def write_baseline(baseline: Baseline) -> bytes:
         {name: value.encode("utf-8", "replace").decode() for name, value in msgspec.to_builtins(known).items()}
         for known in baseline.findings
     ]
-    return msgspec.json.format(msgspec.json.encode({"schema": baseline.version, "findings": plain}), indent=2) + b"\n"
+    return indented(to_json({"schema": baseline.version, "findings": plain})) + b"\n"
 
 
 def read_baseline(data: bytes, name: str) -> Baseline:
     """Return the baseline in `data`.  UsageError when the file `name` holds something else."""
     try:
-        baseline = msgspec.json.decode(data, type=Baseline)
+        baseline = from_json(data, Baseline)
     except msgspec.DecodeError as error:
         raise UsageError(f"{name} is no baseline: {error}", hint="write one with --write-baseline") from error
     if baseline.version != BASELINE:
@@ -120,6 +121,6 @@ def read_options(table: Mapping[str, Any], name: str) -> GateOptions:
             )
         values[field] = value
     try:
-        return msgspec.convert(values, GateOptions)
+        return convert(values, GateOptions)
     except msgspec.ValidationError as error:
         raise UsageError(f"{name}: {error}", Location(member=name), "see docs/reference/check.md") from error

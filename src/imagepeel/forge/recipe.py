@@ -55,6 +55,7 @@ from imagepeel.forge.entry import MTIME, Entry, Records, opaque, whiteout
 from imagepeel.forge.gallery import noise
 from imagepeel.forge.image import CREATED, FAULTS, Fault, ImageSpec, LayerSpec, Step
 from imagepeel.forge.layout import IndexSpec
+from imagepeel.serialization import convert
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
@@ -295,7 +296,7 @@ def _known(value: str, names: tuple[str, ...], what: str, pointer: str) -> None:
 
 def _convert(value: Any, kind: type[_T], pointer: str) -> _T:
     try:
-        return msgspec.convert(value, kind)
+        return convert(value, kind)
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
         inside = re.sub(r"\[(\d+)\]", r"/\1", place.rstrip("`")).replace(".", "/")

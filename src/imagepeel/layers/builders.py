@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from imagepeel.oci.config import HistoryStep, RunConfig
+from imagepeel.serialization import to_json
 
 DEFAULT_SHELL = ("/bin/sh", "-c")
 MAX_TEXT = 256 * 1024
@@ -32,6 +33,7 @@ _SHELL = re.compile(
     r"(?: -[a-z]{0,8}o [a-z]{1,12}| -[a-z]{1,8})*? -[a-z]{0,8}c "
     r"|cmd /S /C |(?:powershell|pwsh)(?:\.exe)?(?: -[A-Za-z]{1,24}(?: [A-Za-z]{1,12})??)*? -[Cc]ommand "
 )
+
 _DIGEST_COPY = re.compile(r"((?:file|dir|multi):[0-9a-f]{8,128}) in (.*)", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-/]*=")
 _JOINED = "exec form: where one word ends and the next begins is not recorded"
@@ -271,7 +273,7 @@ def _words(text: str, run: RunConfig) -> _Read:
     words = go_list(inner)
     if words is None:
         return text, _EXACT if not text.startswith("[") else _LIKELY, ()
-    return msgspec.json.encode(words).decode(), _EXACT, ()
+    return to_json(words).decode(), _EXACT, ()
 
 
 def go_list(text: str) -> list[str] | None:
@@ -396,7 +398,7 @@ def _volume(text: str, run: RunConfig) -> _Read:
     sure = _EXACT if inner in run.volumes or " " not in inner else _LIKELY
     if all(name in run.volumes for name in names):
         sure = _EXACT
-    return msgspec.json.encode(names).decode(), sure, ()
+    return to_json(names).decode(), sure, ()
 
 
 def _shell_words(text: str, run: RunConfig) -> _Read:
@@ -404,8 +406,8 @@ def _shell_words(text: str, run: RunConfig) -> _Read:
         return _words(text, run)
     inner = text.removeprefix("[").removesuffix("]")
     if run.shell and " ".join(run.shell) == inner:
-        return msgspec.json.encode(list(run.shell)).decode(), _EXACT, ()
-    return msgspec.json.encode(inner.split()).decode(), _LIKELY, ()
+        return to_json(list(run.shell)).decode(), _EXACT, ()
+    return to_json(inner.split()).decode(), _LIKELY, ()
 
 
 def _healthcheck(text: str, run: RunConfig) -> _Read:
@@ -421,7 +423,7 @@ def _healthcheck(text: str, run: RunConfig) -> _Read:
     if words[0] == "CMD-SHELL":
         command = "CMD " + " ".join(words[1:])
     else:
-        command = "CMD " + msgspec.json.encode(words[1:]).decode()
+        command = "CMD " + to_json(words[1:]).decode()
     check = run.healthcheck
     if check is None or list(check.test) != words:
         return command, _LIKELY, ("the intervals are not told",)

@@ -14,6 +14,7 @@ import msgspec
 
 from imagepeel.layers.builders import DEFAULT_SHELL, Wording, read_step
 from imagepeel.oci.config import HistoryStep, ImageConfig
+from imagepeel.serialization import from_json, to_json
 
 if TYPE_CHECKING:
     from imagepeel.layers.layer import Layer
@@ -201,7 +202,7 @@ def _contradictions(config: ImageConfig, found: Sequence[Instruction]) -> list[s
         told = last.get(keyword, "")
         if told.startswith("["):
             try:
-                listed = tuple(msgspec.json.decode(told, type=list[str]))
+                listed = tuple(from_json(told, list[str]))
             except msgspec.DecodeError:
                 continue
             if listed != (words or ()) and not (keyword == "CMD" and _entrypoint_after_cmd(found)):
@@ -223,7 +224,7 @@ def _entrypoint_after_cmd(found: Sequence[Instruction]) -> bool:
 
 
 def _json(words: Sequence[str]) -> str:
-    return msgspec.json.encode(list(words)).decode()
+    return to_json(list(words)).decode()
 
 
 def render(recipe: Recipe) -> str:

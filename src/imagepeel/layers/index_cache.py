@@ -20,6 +20,7 @@ import msgspec
 from imagepeel.layers.index_codec import VERSION, BadIndex, decode, encode
 from imagepeel.layers.scan import HASHES, LayerScan
 from imagepeel.limits import KiB, Limits, MiB
+from imagepeel.serialization import from_json, from_msgpack, to_json, to_msgpack
 from imagepeel.store.cache_dir import CacheDir
 from imagepeel.store.codec import sniff_compression
 from imagepeel.store.records import LayerRecord
@@ -212,7 +213,7 @@ class IndexCache:
         try:
             if not data.startswith(_FACTS) or hashlib.sha256(body).digest() != data[len(_FACTS) : len(_FACTS) + 32]:
                 raise ValueError("the checksum is wrong")
-            return msgspec.msgpack.decode(body, type=kind)
+            return from_msgpack(body, kind)
         except (msgspec.MsgspecError, ValueError):
             self.folder.remove(name)
             return None
@@ -221,14 +222,14 @@ class IndexCache:
         """Store a value of plain fields that follows from these layers alone."""
         name = _stack_name(what, scans)
         if name and any(scan.blob_size >= self.least for scan in scans):
-            body = msgspec.msgpack.encode(value)
+            body = to_msgpack(value)
             self.folder.write(name, _FACTS + hashlib.sha256(body).digest() + body)
 
     def save(self) -> None:
         """Store the small reads of this run."""
         for digest, (heads, _) in self._heads.items():
             if heads.changed:
-                body = msgspec.msgpack.encode(heads.pieces())
+                body = to_msgpack(heads.pieces())
                 self.folder.write(_name(digest, "heads"), _MAGIC + hashlib.sha256(body).digest() + body)
                 heads.changed = False
 
@@ -239,7 +240,7 @@ class IndexCache:
         if data is None:
             return None
         try:
-            known = msgspec.json.decode(data, type=_Stamp)
+            known = from_json(data, _Stamp)
         except (msgspec.MsgspecError, ValueError):
             self.folder.remove(_stamp_name(stamp))
             return None
@@ -253,7 +254,7 @@ class IndexCache:
         if len(times) < 2 or any(now - int(moment) < _RACY for moment in times):
             return
         value = _Stamp(stamp=stamp, digest=scan.blob_digest, size=scan.blob_size)
-        self.folder.write(_stamp_name(stamp), msgspec.json.encode(value))
+        self.folder.write(_stamp_name(stamp), to_json(value))
 
     def _candidates(self, record: LayerRecord, source: Source) -> list[str]:
         names: list[str | None] = [record.digest, record.name_digest]
@@ -294,7 +295,7 @@ class IndexCache:
         try:
             if not data.startswith(_MAGIC) or hashlib.sha256(body).digest() != data[len(_MAGIC) : len(_MAGIC) + 32]:
                 raise ValueError("the checksum is wrong")
-            pieces = msgspec.msgpack.decode(body, type=list[tuple[int, bytes]])
+            pieces = from_msgpack(body, list[tuple[int, bytes]])
             end = -1
             for at, piece in pieces:
                 if at <= end or not piece or at + len(piece) > content_size:

@@ -25,6 +25,7 @@ from imagepeel.formats.tar.sparse import checked
 from imagepeel.formats.tar.table import ODD_NAME, EntryTable, Extra, Meta
 from imagepeel.layers.scan import LayerScan
 from imagepeel.limits import Limits
+from imagepeel.serialization import convert, from_json, from_msgpack, to_json, to_msgpack
 from imagepeel.store.codec import KINDS, Checkpoint
 
 MAGIC = b"imagepeel-index\n"
@@ -41,6 +42,7 @@ _COLUMNS = (
     ("_name_end", "I"),
     ("_crc", "I"),
 )
+
 _SIZES = {"Q": 8, "q": 8, "I": 4, "i": 4}
 
 
@@ -90,7 +92,7 @@ def encode(scan: LayerScan, limits: Limits) -> bytes:
     anomalies = json.dumps(msgspec.to_builtins(scan.anomalies)) if scan.anomalies else ""
     extras = {i: (extra.pax, extra.sparse, extra.stored) for i, extra in table.extras.items()}
     try:
-        rare = msgspec.msgpack.encode(
+        rare = to_msgpack(
             _Rare(
                 metas=table.metas,
                 dirs=table.dirs,
@@ -102,7 +104,7 @@ def encode(scan: LayerScan, limits: Limits) -> bytes:
         )
     except (OverflowError, UnicodeEncodeError) as error:
         raise ValueError(str(error)) from error
-    header = msgspec.json.encode(
+    header = to_json(
         _Header(
             version=VERSION,
             byteorder=sys.byteorder,
@@ -145,7 +147,7 @@ def decode(data: bytes, limits: Limits) -> LayerScan:
 
 
 def _bounds(limits: Limits) -> str:
-    return hashlib.sha256(msgspec.json.encode(limits)).hexdigest()
+    return hashlib.sha256(to_json(limits)).hexdigest()
 
 
 def _need(fact: bool, what: str) -> None:
@@ -159,14 +161,14 @@ def _decode(data: bytes, limits: Limits) -> LayerScan:
     body = memoryview(data)[start:]
     _need(hashlib.sha256(body).digest() == data[len(MAGIC) : start], "the checksum is wrong")
     length = int.from_bytes(body[:4], "little")
-    header = msgspec.json.decode(body[4 : 4 + length], type=_Header)
+    header = from_json(body[4 : 4 + length], _Header)
     _need(header.version == VERSION and header.byteorder == sys.byteorder, "another version or machine")
     _need(header.limits == _bounds(limits), "made under other limits")
     count = header.entries
     numbers = (header.blob_size, header.content_size, header.units, header.skippable, count, header.rare, header.names)
     _need(min(numbers) >= 0 and count <= limits.entries and header.compression in KINDS, "a number is out of range")
     at = 4 + length
-    rare = msgspec.msgpack.decode(body[at : at + header.rare], type=_Rare)
+    rare = from_msgpack(body[at : at + header.rare], _Rare)
     at += header.rare
     table = EntryTable()
     for name, code in _COLUMNS:
@@ -194,7 +196,7 @@ def _decode(data: bytes, limits: Limits) -> LayerScan:
         if _index(i, count)
     }
     _check(table, header, count)
-    anomalies = msgspec.convert(json.loads(rare.anomalies), tuple[Anomaly, ...]) if rare.anomalies else ()
+    anomalies = convert(json.loads(rare.anomalies), tuple[Anomaly, ...]) if rare.anomalies else ()
     access = tuple(Checkpoint(stored, content, None) for stored, content in header.access)
     for before, after in pairwise((Checkpoint(0, 0, None), *access)):
         _need(before.stored <= after.stored <= header.blob_size, "an access point is outside")

@@ -15,6 +15,7 @@ import msgspec
 from imagepeel import __version__
 from imagepeel.evidence import raw
 from imagepeel.render.escape import visible
+from imagepeel.serialization import json_schema_parts
 
 VERSION = 1
 """Version of the envelope's `result`, the number at the end of `schema`."""
@@ -53,7 +54,7 @@ def to_plain(payload: Any) -> Any:
 
 def schema(command: str, kind: Any) -> dict[str, Any]:
     """Return the JSON Schema of the document of a command whose result has the type `kind`."""
-    result, components = msgspec.json.schema_components((kind,), ref_template="#/$defs/{name}")
+    result, components = json_schema_parts(kind, "#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"imagepeel/{command}/{VERSION}",
@@ -63,7 +64,7 @@ def schema(command: str, kind: Any) -> dict[str, Any]:
         "properties": {
             "schema": {"const": f"imagepeel/{command}/{VERSION}"},
             "imagepeel": {"type": "string", "description": "the version that wrote the document"},
-            "result": result[0],
+            "result": result,
         },
         "$defs": components,
     }

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from imagepeel.serialization import to_json
+
 # JSON lets these stand as they are; a terminal obeys them or shows them in the wrong order.  They only occur inside
 # strings, where an escape means the same.
 _LOUD = re.compile(
@@ -21,7 +23,7 @@ def line(value: Any) -> str:
     Lone surrogates, which only documents with odd escapes bring, come out as the same escapes.
     """
     try:
-        out = msgspec.json.encode(value).decode("utf-8")
+        out = to_json(value).decode("utf-8")
     except UnicodeEncodeError:
         return json.dumps(msgspec.to_builtins(value), separators=(",", ":"))
     return _LOUD.sub(_escape, out)

@@ -6,13 +6,12 @@ import hashlib
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
-
 from imagepeel import __version__
 from imagepeel.evidence import Location, raw
 from imagepeel.render.escape import visible
 from imagepeel.render.results_check import CheckedRule, CheckOutcome
 from imagepeel.render.results_findings import FindingResult
+from imagepeel.serialization import indented, to_json
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {"high": "error", "medium": "warning", "low": "note", "info": "note"}
@@ -45,7 +44,7 @@ def check_sarif(outcome: CheckOutcome) -> str:
             }
         ],
     }
-    return msgspec.json.format(msgspec.json.encode(log), indent=2).decode()
+    return indented(to_json(log)).decode()
 
 
 def _uri(path: str) -> str:

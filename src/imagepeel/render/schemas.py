@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from imagepeel.render.json import schema
 from imagepeel.render.results import result_type
+from imagepeel.serialization import json_schema
 
 LINES = frozenset(("ls", "tree", "find"))
 """Commands whose --json is one object a line."""
@@ -17,5 +16,5 @@ def schema_of(command: str) -> dict[str, Any]:
     """Return the schema of a command's output; of a listing, that of one line.  NotFound for an unknown command."""
     kind = result_type(command)
     if command in LINES:
-        return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(kind)}
+        return {"$schema": "https://json-schema.org/draft/2020-12/schema", **json_schema(kind)}
     return schema(command, kind)

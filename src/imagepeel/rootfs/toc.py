@@ -18,6 +18,7 @@ from imagepeel.formats.tar.scanner import scan
 from imagepeel.formats.tar.table import clean
 from imagepeel.limits import DEFAULT
 from imagepeel.rootfs.codes import ViewNote
+from imagepeel.serialization import from_json
 
 if TYPE_CHECKING:
     from imagepeel.image import Image
@@ -114,7 +115,7 @@ def _chunked(layer: Layer) -> list[dict[str, Any]] | None:
 
 
 def _entries(data: bytes) -> list[dict[str, Any]]:
-    document = msgspec.json.decode(data)
+    document = from_json(data, object)
     entries = document.get("entries") if isinstance(document, dict) else None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise ValueError("it lists no entries")
