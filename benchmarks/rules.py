@@ -23,7 +23,7 @@ from run import PYTHON, measure
 
 import imagepeel
 from imagepeel import forge
-from imagepeel.findings import examine
+from imagepeel.findings.examine import examine
 
 TOP = "usr/lib/node_modules"
 

@@ -7,8 +7,8 @@ import random
 from pathlib import Path
 from typing import Any
 
-from imagepeel.rootfs.inode import Inode, Tree
-from imagepeel.rootfs.overlay import Merged
+from imagepeel.rootfs.tree.inode import Inode, Tree
+from imagepeel.rootfs.tree.overlay import Merged
 
 NAMES = (b"a", b"b", b"c", b"Etc", b"x y", b"\xff\xfe")
 

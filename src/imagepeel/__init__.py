@@ -9,17 +9,19 @@ Names load on first use (PEP 562), so that importing the package costs nearly no
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from imagepeel._display import draw_with
+from imagepeel._version import __version__
 
-__version__ = "0.1.0"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _HOMES = {
-    "open": "imagepeel.archive",
-    "Archive": "imagepeel.archive",
-    "Image": "imagepeel.image",
+    "open": "imagepeel.api",
+    "Archive": "imagepeel.api",
+    "Image": "imagepeel.api",
     "Layer": "imagepeel.layers.layer",
-    "Rootfs": "imagepeel.rootfs",
+    "Rootfs": "imagepeel.rootfs.view",
     "RootfsPath": "imagepeel.rootfs.path",
     "Limits": "imagepeel.limits",
     "Anomaly": "imagepeel.evidence",
@@ -41,8 +43,9 @@ _HOMES = {
 __all__ = [*sorted(_HOMES), "__version__"]
 
 if TYPE_CHECKING:
-    from imagepeel.archive import Archive as Archive
-    from imagepeel.archive import open as open
+    from imagepeel.api import Archive as Archive
+    from imagepeel.api import Image as Image
+    from imagepeel.api import open as open
     from imagepeel.errors import Ambiguous as Ambiguous
     from imagepeel.errors import DigestMismatch as DigestMismatch
     from imagepeel.errors import ImagepeelError as ImagepeelError
@@ -57,17 +60,18 @@ if TYPE_CHECKING:
     from imagepeel.evidence import Evidence as Evidence
     from imagepeel.evidence import Location as Location
     from imagepeel.evidence import Receipt as Receipt
-    from imagepeel.image import Image as Image
     from imagepeel.layers.layer import Layer as Layer
     from imagepeel.limits import Limits as Limits
-    from imagepeel.rootfs import Rootfs as Rootfs
     from imagepeel.rootfs.path import RootfsPath as RootfsPath
+    from imagepeel.rootfs.view import Rootfs as Rootfs
 
 
 def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'imagepeel' has no attribute {name!r}")
+    from importlib import import_module
+
     value = getattr(import_module(home), name)
     globals()[name] = value
     return value
@@ -75,3 +79,18 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+def _in_notebook(value: object) -> dict[str, str]:
+    from imagepeel.render.notebook import bundle
+
+    return bundle(value)
+
+
+def _in_terminal(value: object) -> Any:
+    from imagepeel.render.terminal_objects import parts
+
+    return parts(value)
+
+
+draw_with(_in_notebook, _in_terminal)

@@ -1,55 +1,42 @@
-"""One image of an archive, as people hold it: documents, layers, filesystems, and the process it becomes."""
+"""One image of an archive: its documents, its layers, and the filesystems that they make."""
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from imagepeel.errors import ImagepeelError, LimitExceeded
+from imagepeel._display import Shown
+from imagepeel.archive.records import ImageRecord
+from imagepeel.errors import LimitExceeded, UsageError
 from imagepeel.evidence import Anomaly, Location
+from imagepeel.history.pairing import pair_history
 from imagepeel.layers.content import EntryFile
-from imagepeel.layers.history import pair_history
 from imagepeel.layers.layer import Layer
-from imagepeel.layers.scan import HASHES, LayerScan, scan_layer
 from imagepeel.limits import Limits
 from imagepeel.oci.config import HistoryStep, ImageConfig
 from imagepeel.oci.identity import chain_ids
-from imagepeel.store.records import ImageRecord
 
 if TYPE_CHECKING:
-    from imagepeel.archive import Archive
-    from imagepeel.explain.document import Story
-    from imagepeel.findings import Findings
-    from imagepeel.findings.waste import Waste
-    from imagepeel.process import Prediction
-    from imagepeel.rootfs.fold import LayerCounts
+    from imagepeel.archive.opened import OpenArchive
+    from imagepeel.layers.pool import Progress, ScanPool
+    from imagepeel.rootfs.layer_events import LayerCounts
     from imagepeel.rootfs.view import Rootfs
 
-Progress = Callable[[int], None]
-READ_AHEAD = 32 * 1024 * 1024
-"""Stored bytes that have to be scanned anew before reading ahead for the next run is worth its tenth of a second."""
-KEEP = 8 * 1024 * 1024
-"""Bytes of content up to which a compressed layer stays in memory, and twice as much for all of an archive."""
-_SMALL = 8 * 1024
-_FEW = 500
-_INLINE = 8 * 1024 * 1024
-"""Stored bytes below which threads cost more than they bring."""
 
+class LayeredImage(Shown):
+    """An image for a container (or an exported filesystem, which is one without its paperwork), as the archive has it.
 
-class Image:
-    """An image for a container (or an exported filesystem, which is one without its paperwork).
-
-    Its bytes are read on first need, all layers in one pass each; `archive` must still be open then.
+    Its bytes are read on first need, all layers in one pass each; `archive` must still be open then.  What can be
+    asked of an image beyond its parts (process, findings, story) is `api.Image`.
     """
 
-    def __init__(self, archive: Archive, record: ImageRecord, *, reason: str = "") -> None:
+    def __init__(self, archive: OpenArchive, record: ImageRecord, pool: ScanPool, *, reason: str = "") -> None:
         self.archive = archive
         self.record = record
         self.reason = reason
         """Why this image was chosen, in words, when the archive holds several."""
         self._limits: Limits = archive.limits
+        self._pool = pool
         self._lock = threading.RLock()
         self._views: dict[str, Rootfs] = {}
         self._read_anew = 0
@@ -73,16 +60,6 @@ class Image:
         name = self.name or self.id or "(no name)"
         return f"<Image {name} {self.platform or 'platform unknown'} {len(self.layers)} layers>"
 
-    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
-        from imagepeel.render.notebook import bundle
-
-        return bundle(self)
-
-    def __rich_console__(self, console: Any, options: Any) -> Any:
-        from imagepeel.render.terminal_objects import parts
-
-        yield from parts(self)
-
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_lock"}
 
@@ -91,6 +68,11 @@ class Image:
         self._lock = threading.RLock()
 
     # ---- paperwork ----------------------------------------------------------------------------------------
+
+    @property
+    def verify(self) -> bool:
+        """Whether digests are computed and compared; False for a quick look."""
+        return self._pool.verify
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -171,85 +153,10 @@ class Image:
         with self._lock:
             if self._scanned and (self._digests or not digests):
                 return
-            todo: dict[Any, list[Layer]] = {}
-            for layer in self.layers:
-                if layer.readable and layer.record.handle is not None:
-                    todo.setdefault(layer.record.handle.key, []).append(layer)
-            groups = sorted(todo.values(), key=lambda group: -group[0].blob_size)
-            report = progress or self.archive.progress
-            points = max(8, 256 // max(1, len(groups)))
-
-            def work(group: list[Layer]) -> None:
-                scan = self._scan_one(group[0], digests, points, report)
-                cache = self.archive.cache
-                heads = cache.heads(scan) if cache is not None else None
-                for layer in group:
-                    layer.attach(scan, heads)
-
-            _in_parallel(groups, work, sum(group[0].blob_size for group in groups))
+            self._read_anew += self._pool.scan(self.layers, digests=digests, progress=progress)
             self._scanned = True
             self._digests = self._digests or digests
             self._views.clear()
-
-    def _scan_one(self, layer: Layer, digests: bool, points: int, progress: Progress | None) -> LayerScan:
-        record = layer.record
-        key = (record.handle.key if record.handle is not None else None, digests)
-        known = self.archive.scans.get(key)
-        if known is not None:
-            return known
-        cache = self.archive.cache
-        source = record.source()
-        try:
-            if cache is not None:
-                known = cache.find(
-                    record, source, self._limits, digests=digests, verify=self.archive.verify, progress=progress
-                )
-            if known is None:
-                stamp = source.stamp() if cache is not None else None
-                known = scan_layer(
-                    source,
-                    self._limits,
-                    layer=layer.index,
-                    verify=self.archive.verify,
-                    algorithm=_algorithm(record.digest),
-                    diff_algorithm=_algorithm(record.diff_id),
-                    digests=digests,
-                    access_points=points,
-                    keep=min(KEEP, 2 * KEEP - self.archive.kept),
-                    progress=progress,
-                )
-                if cache is not None and cache.keep(source, stamp, known, self._limits):
-                    self._read_anew += known.blob_size
-                    # A first run may read anything; what is kept of it is chosen at its end, by read_ahead.
-                    cache.budget.paused = cache.budget.paused or self._read_anew >= READ_AHEAD
-        finally:
-            source.close()
-        self.archive.scans[key] = known
-        self.archive.kept += len(known.whole or b"")
-        return known
-
-    def read_ahead(self) -> None:
-        """Read what the next run will probably want while the first pass makes reading cheap.
-
-        The files that decide about the process, and small files below /etc.  Only when much was scanned that the
-        index cache keeps; nothing is raised.
-        """
-        if self._read_anew < READ_AHEAD or self.archive.cache is None:
-            return
-        self._read_anew = 0
-        self.archive.cache.budget.paused = False
-        try:
-            self.process()
-            rootfs = self.rootfs
-            if rootfs.resolve("/etc").node is None:
-                return
-            small = [node for _, node in rootfs.walk("/etc") if node.is_file and 0 < node.size <= _SMALL]
-            small.sort(key=lambda node: (node.layer or 0, node.entry or 0))
-            for node in small[:_FEW]:
-                rootfs.read(node)
-        except Exception:
-            # The result of this run is out already: what goes wrong here is found out by the run that asks for it.
-            return
 
     # ---- filesystems --------------------------------------------------------------------------------------
 
@@ -278,12 +185,12 @@ class Image:
 
     def layer_counts(self) -> tuple[LayerCounts, ...]:
         """Return what each layer adds, changes and removes, base first; () where a runtime refuses the image."""
-        from imagepeel.rootfs.fold import LayerCounts
+        from imagepeel.rootfs.layer_events import LayerCounts
         from imagepeel.rootfs.provenance import has_uppers, layer_counts
 
         self.scan()
         scans = [layer.scan for layer in self.layers]
-        cache = self.archive.cache
+        cache = self._pool.cache
         whole = [scan for scan in scans if scan is not None] if cache is not None and self.complete else []
         if cache is not None and whole:
             known = cache.recall("counts", whole, tuple[LayerCounts, ...])
@@ -297,7 +204,6 @@ class Image:
 
     def view_at(self, index: int, name: str = "runtime") -> Rootfs:
         """Return the filesystem as it is after layer `index` (0-based).  UsageError for an unknown view or layer."""
-        from imagepeel.errors import UsageError
         from imagepeel.rootfs.view import build
 
         if not 0 <= index < len(self.layers):
@@ -315,100 +221,3 @@ class Image:
 
     def _open_entry(self, layer: int, entry: int) -> EntryFile:
         return self.layers[layer].open(entry)
-
-    # ---- what it becomes ----------------------------------------------------------------------------------
-
-    def process(self, **options: Any) -> Prediction:
-        """Predict the process that an engine starts from this image.
-
-        Arguments are the fields of `imagepeel.process.Options` (`engine="podman"`, `args=["ls"]`, `user="app"`, ...);
-        lists are taken for tuples.  UsageError for an unknown engine.
-        """
-        from imagepeel.process import Options, predict
-
-        given: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in options.items()
-        }
-        return predict(self.rootfs, self.config, Options(**given), architecture=self.architecture)
-
-    def findings(self, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> Findings:
-        """Say what will surprise people about this image, worst first.
-
-        `select` and `ignore` name rules by id, code or lesson.  UsageError for a name that is none of these.
-        """
-        from imagepeel.explain.proof import with_receipts
-        from imagepeel.findings import examine, select_rules
-
-        return with_receipts(examine(self, select_rules(select, ignore)), self)
-
-    def waste(self, *, base: int | str = 0) -> Waste:
-        """Account for every byte of the layers by cause: seen, unreachable, headers; the sums are exact.
-
-        `base` is how many layers belong to the base image, or text of the history step that is the first of one's
-        own.  UsageError when no step has that text.
-        """
-        from imagepeel.findings.waste import account
-
-        return account(self, base=base)
-
-    def operations(self) -> Story:
-        """Return The Container Operator's Manual for this image: strengths, weaknesses, friends, headcount, and the
-        question whether it should run in production, each answer with its proof.
-        """
-        from imagepeel.explain.manual import operate_image
-
-        return operate_image(self)
-
-    def explain(self) -> Story:
-        """Return the story of this image as a document: sections of claims, each with evidence and receipt."""
-        from imagepeel.explain import explain_image
-
-        return explain_image(self)
-
-
-def _algorithm(digest: str | None) -> str:
-    algorithm = (digest or "").partition(":")[0]
-    return algorithm if algorithm in HASHES else "sha256"
-
-
-def _in_parallel(groups: Sequence[list[Layer]], work: Callable[[list[Layer]], None], total: int) -> None:
-    """Run `work` on each group, on as many threads as cores when that pays; the first error wins.
-
-    Inflating and hashing release the interpreter lock, and each layer is worked on by one thread only.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = min(cores, len(groups))
-    if workers < 2 or total < _INLINE:
-        for group in groups:
-            work(group)
-        return
-    todo = list(reversed(groups))
-    errors: list[BaseException] = []
-    lock = threading.Lock()
-    stop = threading.Event()
-
-    def loop() -> None:
-        while not stop.is_set():
-            with lock:
-                if not todo:
-                    return
-                group = todo.pop()
-            try:
-                work(group)
-            except BaseException as error:
-                errors.append(error)
-                stop.set()
-
-    threads = [threading.Thread(target=loop, daemon=True, name=f"imagepeel-layer-{n}") for n in range(workers)]
-    for thread in threads:
-        thread.start()
-    try:
-        for thread in threads:
-            # A bounded wait, so that an interrupt from the keyboard is seen at once.
-            while thread.is_alive():
-                thread.join(0.1)
-    except BaseException:
-        stop.set()
-        raise
-    if errors:
-        raise next((e for e in errors if isinstance(e, ImagepeelError)), errors[0])

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from imagepeel.formats.tar.scanner import scan
 from imagepeel.formats.tar.table import EntryTable
-from imagepeel.rootfs.inode import Inode
-from imagepeel.rootfs.overlay import Merged
+from imagepeel.rootfs.tree.inode import Inode
+from imagepeel.rootfs.tree.overlay import Merged
 
 BASE = Path(__file__).resolve().parents[3] / "shared" / "conformance" / "layers"
 PRESENT = (BASE / "results.json").is_file()

@@ -9,10 +9,11 @@ import pytest
 from recorded import BASE, PRESENT, RESULTS
 
 from imagepeel import forge
-from imagepeel.archive import open as open_archive
-from imagepeel.findings import examine, find_rule
-from imagepeel.rootfs.compare import notes
-from imagepeel.store.source import MemorySource
+from imagepeel.api import open as open_archive
+from imagepeel.archive.source import MemorySource
+from imagepeel.findings.catalogue import find_rule
+from imagepeel.findings.examine import examine
+from imagepeel.findings.semantics.compare import notes
 
 pytestmark = [
     pytest.mark.shared,

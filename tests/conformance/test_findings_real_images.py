@@ -22,12 +22,14 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from imagepeel import forge
-from imagepeel.archive import open as open_archive
+from imagepeel.api import Image
+from imagepeel.api import open as open_archive
+from imagepeel.archive.source import MemorySource
 from imagepeel.errors import ImagepeelError
-from imagepeel.findings import Finding, Subject, examine
+from imagepeel.findings.examine import examine
+from imagepeel.findings.finding import Finding
 from imagepeel.findings.recipes.parts import PATH
-from imagepeel.image import Image
-from imagepeel.store.source import MemorySource
+from imagepeel.findings.subject import Subject
 
 SHARED = Path(__file__).parents[3] / "shared" / "images"
 
@@ -51,9 +53,9 @@ def _rows() -> list[str]:
 
 def config(image: Image) -> dict[str, object]:
     if image.record.grammar == "docker-v1":  # saves before Docker 1.10 keep it in the json of the topmost layer
-        member = image.archive.container.members.file(image.record.config_member)
+        member = image.archive.members.file(image.record.config_member)
         assert member is not None
-        return dict(json.loads(image.archive.container.members.source(member).pread(0, 1 << 20)))
+        return dict(json.loads(image.archive.members.source(member).pread(0, 1 << 20)))
     document = json.loads(image.config.raw_bytes or b"{}")
     return document if isinstance(document, dict) else {}
 

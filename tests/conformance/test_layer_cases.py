@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from recorded import PRESENT, RESULTS, differences, flatten, load
 
-from imagepeel.rootfs import containerd
-from imagepeel.rootfs.columns import lazy_upper
-from imagepeel.rootfs.inode import Tree
-from imagepeel.rootfs.overlay import merge
+from imagepeel.rootfs.engines import containerd
+from imagepeel.rootfs.engines.indexed import lazy_upper
+from imagepeel.rootfs.tree.inode import Tree
+from imagepeel.rootfs.tree.overlay import merge
 from imagepeel.rootfs.view import build
 
 pytestmark = [

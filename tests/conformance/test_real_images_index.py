@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 import pytest
 
+from imagepeel.archive.codec import CodecError, make_decoder, sniff_compression
+from imagepeel.archive.opened import OpenArchive, open_archive
+from imagepeel.archive.records import LayerRecord
 from imagepeel.errors import ImagepeelError
 from imagepeel.limits import DEFAULT
-from imagepeel.store.codec import CodecError, make_decoder, sniff_compression
-from imagepeel.store.container import Container, open_container
-from imagepeel.store.records import LayerRecord
 
 ROOT = Path(__file__).resolve().parents[2].parent / "shared" / "images"
 pytestmark = [
@@ -75,7 +75,7 @@ def diff_id_of(layer: LayerRecord) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def diff_ids(container: Container) -> Counter[bool]:
+def diff_ids(container: OpenArchive) -> Counter[bool]:
     """Count the layers of images whose content has the DiffID that the config states (True) and has not (False)."""
     count: Counter[bool] = Counter()
     for record in container.images:
@@ -95,7 +95,7 @@ def test_the_corpus_is_there() -> None:
 
 @pytest.mark.parametrize("row", DOCKER, ids=ids(DOCKER))
 def test_docker_archives_agree_with_the_index(row: Row) -> None:
-    with open_container(ROOT / row.path) as container:
+    with open_archive(ROOT / row.path) as container:
         described = [record for record in container.records if "docker-archive" in record.grammars]
         images = int(re.search(r"docker: (\d+) img", row.notes)[1])  # type: ignore[index]
         tags = {tag for tag in note(row, "docker", "tags").split(",") if tag != "<none>"}
@@ -115,7 +115,7 @@ def test_docker_archives_agree_with_the_index(row: Row) -> None:
 
 @pytest.mark.parametrize("row", OCI, ids=ids(OCI))
 def test_oci_layouts_agree_with_the_index(row: Row) -> None:
-    with open_container(ROOT / row.path) as container:
+    with open_archive(ROOT / row.path) as container:
         present = [record for record in container.records if record.manifest is not None]
         indexes = [index for index in container.indexes[1:] if index.index is not None]
 
@@ -153,7 +153,7 @@ def _shortened(types: Counter[str]) -> Counter[str]:
 @pytest.mark.parametrize("row", OCI, ids=ids(OCI))
 def test_missing_blobs_of_layouts_agree_with_the_index(row: Row) -> None:
     wanted = int(note(row, "oci", "missing_blobs") or 0)
-    with open_container(ROOT / row.path) as container:
+    with open_archive(ROOT / row.path) as container:
         missing = {check.digest: check.role for check in container.checks if check.state == "missing"}
         # The index counts every descriptor of a missing manifest; here two descriptors of one are one record.
         listed = [child for index in container.indexes for child in index.children if child in missing]
@@ -164,7 +164,7 @@ def test_missing_blobs_of_layouts_agree_with_the_index(row: Row) -> None:
 
 @pytest.mark.parametrize("row", OCI, ids=ids(OCI))
 def test_documents_and_layers_of_intact_layouts_verify(row: Row) -> None:
-    with open_container(ROOT / row.path) as container:
+    with open_archive(ROOT / row.path) as container:
         assert [check for check in container.checks if check.state == "mismatch"] == []
         assert diff_ids(container)[False] == 0
 
@@ -173,9 +173,9 @@ def test_documents_and_layers_of_intact_layouts_verify(row: Row) -> None:
 def test_every_intact_image_opens_and_says_by_which_rule(row: Row) -> None:
     if row.path == LINK_TEXT:
         with pytest.raises(ImagepeelError, match="symbolic link that was stored as text"):
-            open_container(ROOT / row.path)
+            open_archive(ROOT / row.path)
         return
-    with open_container(ROOT / row.path) as container:
+    with open_archive(ROOT / row.path) as container:
         assert container.records
         assert container.rule.sentence
         assert container.rule.saw
@@ -186,7 +186,7 @@ def test_every_intact_image_opens_and_says_by_which_rule(row: Row) -> None:
 @pytest.mark.parametrize("row", BROKEN, ids=ids(BROKEN))
 def test_every_broken_image_gives_a_clear_error_or_a_partial_answer(row: Row) -> None:
     try:
-        container = open_container(ROOT / row.path)
+        container = open_archive(ROOT / row.path)
     except ImagepeelError as error:
         assert error.what
         assert error.hint
@@ -204,7 +204,7 @@ def test_every_broken_image_gives_a_clear_error_or_a_partial_answer(row: Row) ->
 @pytest.mark.parametrize("row", FLAT, ids=ids(FLAT))
 def test_tars_that_are_no_image_open_as_one_layer_or_end_in_a_clear_error(row: Row) -> None:
     try:
-        container = open_container(ROOT / row.path)
+        container = open_archive(ROOT / row.path)
     except ImagepeelError as error:
         assert row.kind.startswith("tar-torture")
         assert error.hint
@@ -225,7 +225,7 @@ def test_known_kinds_of_flat_tars() -> None:
         "regclient+regclient/testdata/layer-wh.tar",
         "regclient+regclient/testdata/layer.tar",
     ):
-        with open_container(ROOT / path) as container:
+        with open_archive(ROOT / path) as container:
             kinds[path.rpartition("/")[2]] = container.kind
     assert kinds == {
         "exported-container.tar": "rootfs",
@@ -236,15 +236,15 @@ def test_known_kinds_of_flat_tars() -> None:
 
 
 def test_signatures_beside_an_image_are_not_images() -> None:
-    with open_container(ROOT / "sylabs+oci-tools/test/images/hello-world-cosign-manifest") as container:
+    with open_archive(ROOT / "sylabs+oci-tools/test/images/hello-world-cosign-manifest") as container:
         assert [record.kind for record in container.records] == ["image", "cosign", "cosign"]
 
 
 def test_a_directory_of_shared_blobs_completes_a_layout() -> None:
     layout = ROOT / "containers+image/oci/layout/fixtures/delete_image_shared_blobs_dir"
-    with open_container(layout) as alone:
+    with open_archive(layout) as alone:
         assert [record.missing for record in alone.records] == [("manifest",)]
-    with open_container(layout, blobs=layout / "shared_blobs") as container:
+    with open_archive(layout, blobs=layout / "shared_blobs") as container:
         assert [record.missing for record in container.records] == [()]
 
 
@@ -261,7 +261,7 @@ def test_a_directory_of_shared_blobs_completes_a_layout() -> None:
     ],
 )
 def test_the_probable_writer_is_named_with_its_habit(path: str, writer: str) -> None:
-    with open_container(ROOT / path) as container:
+    with open_archive(ROOT / path) as container:
         assert container.writer is not None
         assert writer in container.writer.name
         assert container.writer.tell

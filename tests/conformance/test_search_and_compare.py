@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 from recorded import PRESENT, RESULTS, load
 
-from imagepeel.archive import open as open_archive
+from imagepeel.api import Image
+from imagepeel.api import open as open_archive
+from imagepeel.archive.cache_dir import CacheDir
 from imagepeel.errors import ImagepeelError
-from imagepeel.image import Image
 from imagepeel.layers.index_cache import IndexCache
 from imagepeel.layers.index_codec import decode, encode
 from imagepeel.limits import DEFAULT
-from imagepeel.rootfs.difference import difference
-from imagepeel.rootfs.fold import shipped
+from imagepeel.rootfs.image_diff import difference
+from imagepeel.rootfs.layer_events import shipped
 from imagepeel.rootfs.search import Query, search, search_hidden
 from imagepeel.rootfs.usage import usage
 from imagepeel.rootfs.view import Rootfs, build
-from imagepeel.store.cache_dir import CacheDir
 
 IMAGES = Path(__file__).resolve().parents[3] / "shared" / "images"
 pytestmark = [

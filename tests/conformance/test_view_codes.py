@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from recorded import PRESENT, RESULTS, load, parse
 
-from imagepeel.rootfs.compare import ALL, CODES, compare_layers, notes_of
+from imagepeel.findings.semantics.compare import ALL, CODES, compare_layers, notes_of
 
 pytestmark = [
     pytest.mark.shared,

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import imagepeel
-from imagepeel.layers.dockerfile import Instruction, facts_of, read_recipe
+from imagepeel.history.dockerfile import Instruction, facts_of, read_recipe
 
 DOCKERFILE = """\
 FROM scratch

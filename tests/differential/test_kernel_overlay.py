@@ -22,9 +22,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "conformance"))
 
 from recorded import PRESENT, RESULTS, load
 
-from imagepeel.rootfs import docker
-from imagepeel.rootfs.inode import Tree
-from imagepeel.rootfs.overlay import merge
+from imagepeel.rootfs.engines import docker
+from imagepeel.rootfs.tree.inode import Tree
+from imagepeel.rootfs.tree.overlay import merge
 from imagepeel.rootfs.view import build
 from stacks import listing, random_tree, write_tree
 

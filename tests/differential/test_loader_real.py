@@ -20,7 +20,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hosttree import DirRootfs
-from imagepeel.process.loader import LoaderResult, closure
+from imagepeel.process.loader.closure import closure
+from imagepeel.process.loader.common import LoaderResult
 
 GLIBC_LOADER = Path("/lib64/ld-linux-x86-64.so.2")
 MUSL_LOADER = Path("/lib/ld-musl-x86_64.so.1")

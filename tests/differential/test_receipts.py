@@ -17,8 +17,8 @@ import imagepeel
 from imagepeel import forge
 from imagepeel.errors import Ambiguous, ImagepeelError
 from imagepeel.evidence import Receipt
-from imagepeel.explain import explain_image
-from imagepeel.explain.document import Story
+from imagepeel.present.document import Story
+from imagepeel.present.story.chapters import explain_image
 
 TOOLS = ("bash", "tar", "gzip", "zstd", "bzip2", "xz", "jq", "readelf", "xxd", "sha256sum", "awk", "find")
 ABSENT = [tool for tool in TOOLS if shutil.which(tool) is None]

@@ -30,10 +30,11 @@ from model import BASE, RUNTIMES, Scenario, absent  # noqa: E402
 from observe import observe_all  # noqa: E402
 
 from imagepeel.forge import programs  # noqa: E402
-from imagepeel.process import Options, predict  # noqa: E402
 from imagepeel.process.bundle import runtime_spec  # noqa: E402
-from imagepeel.process.intent import Wanted  # noqa: E402
-from imagepeel.process.trace import execve  # noqa: E402
+from imagepeel.process.predict import predict  # noqa: E402
+from imagepeel.process.spec.intent import Wanted  # noqa: E402
+from imagepeel.process.spec.options import Options  # noqa: E402
+from imagepeel.process.spec.trace import execve  # noqa: E402
 
 RECORDED = json.loads((HERE.parent / "scenarios" / "observed.json").read_text())
 RACES = {"wrapper-setsid": "whether the child says its lines before the container ends with its parent is a race"}

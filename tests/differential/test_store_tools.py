@@ -14,10 +14,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "store"))
 
 from store_archives import LAYER, LAYER2, one_image, written
 
+from imagepeel.archive.codec import make_decoder, sniff_compression
+from imagepeel.archive.opened import OpenArchive, open_archive
+from imagepeel.archive.records import LayerRecord
 from imagepeel.limits import DEFAULT
-from imagepeel.store.codec import make_decoder, sniff_compression
-from imagepeel.store.container import Container, open_container
-from imagepeel.store.records import LayerRecord
 
 pytestmark = pytest.mark.judge
 needs_skopeo = pytest.mark.skipif(shutil.which("skopeo") is None, reason="skopeo is not on PATH")
@@ -47,7 +47,7 @@ def content(layer: LayerRecord) -> bytes:
     return pieces
 
 
-def is_the_image(container: Container) -> bool:
+def is_the_image(container: OpenArchive) -> bool:
     (record,) = container.records
     assert record.complete
     assert record.config is not None
@@ -79,7 +79,7 @@ def test_every_transport_of_skopeo_holds_the_same_image(
     source: str, tmp_path: Path, target: str, options: tuple[str, ...], kind: str, names: tuple[str, ...]
 ) -> None:
     copy(source, target.format(tmp_path / "out"), *options)
-    with open_container(tmp_path / "out") as container:
+    with open_archive(tmp_path / "out") as container:
         assert container.kind == kind
         assert container.records[0].tags == names
         # What an OCI layout looks like does not tell its writer; the other kinds do.
@@ -90,7 +90,7 @@ def test_every_transport_of_skopeo_holds_the_same_image(
 @needs_skopeo
 def test_a_schema_1_copy_has_the_layers_and_the_command(source: str, tmp_path: Path) -> None:
     copy(source, f"dir:{tmp_path / 'out'}", "--format", "v2s1")
-    with open_container(tmp_path / "out") as container:
+    with open_archive(tmp_path / "out") as container:
         (record,) = container.records
         assert record.labels == ("schema 1",)
         assert [content(layer) for layer in record.layers] == [LAYER, LAYER2]
@@ -102,9 +102,9 @@ def test_a_schema_1_copy_has_the_layers_and_the_command(source: str, tmp_path: P
 @needs_skopeo
 def test_shared_blobs_are_found_in_their_directory(source: str, tmp_path: Path) -> None:
     copy(source, f"oci:{tmp_path / 'out'}:1", "--dest-shared-blob-dir", str(tmp_path / "shared"))
-    with open_container(tmp_path / "out") as container:
+    with open_archive(tmp_path / "out") as container:
         assert container.records[0].missing == ("manifest",)
-    with open_container(tmp_path / "out", blobs=tmp_path / "shared") as container:
+    with open_archive(tmp_path / "out", blobs=tmp_path / "shared") as container:
         assert is_the_image(container)
 
 
@@ -114,7 +114,7 @@ def test_encrypted_layers_are_named_and_everything_else_is_read(source: str, tmp
     run("openssl", "genrsa", "-out", tmp_path / "key", "2048")
     run("openssl", "rsa", "-in", tmp_path / "key", "-pubout", "-out", tmp_path / "public")
     copy(source, f"oci:{tmp_path / 'out'}:1", "--encryption-key", f"jwe:{tmp_path / 'public'}")
-    with open_container(tmp_path / "out") as container:
+    with open_archive(tmp_path / "out") as container:
         (record,) = container.records
         assert [layer.state for layer in record.layers] == ["encrypted", "encrypted"]
         assert record.config is not None
@@ -126,7 +126,7 @@ def test_a_layout_that_umoci_edited_has_both_tags(tmp_path: Path) -> None:
     layout = written(tmp_path / "layout", one_image(name="1"))
     run("umoci", "config", "--image", f"{layout}:1", "--tag", "2", "--config.user", "app")
     run("umoci", "tag", "--image", f"{layout}:1", "same")
-    with open_container(layout) as container:
+    with open_archive(layout) as container:
         assert [(r.tags, r.config.user if r.config else None, r.complete) for r in container.records] == [
             (("1", "same"), "", True),
             (("2",), "app", True),
@@ -136,10 +136,10 @@ def test_a_layout_that_umoci_edited_has_both_tags(tmp_path: Path) -> None:
 @needs_umoci
 def test_an_image_that_umoci_makes_from_nothing_has_no_layers(tmp_path: Path) -> None:
     run("umoci", "init", "--layout", tmp_path / "new")
-    with open_container(tmp_path / "new") as container:
+    with open_archive(tmp_path / "new") as container:
         assert container.records == ()
         assert [anomaly.code for anomaly in container.anomalies] == ["oci-index-empty"]
     run("umoci", "new", "--image", f"{tmp_path / 'new'}:1")
-    with open_container(tmp_path / "new") as container:
+    with open_archive(tmp_path / "new") as container:
         (record,) = container.records
         assert (record.kind, record.tags, record.layers, record.complete) == ("image", ("1",), (), True)

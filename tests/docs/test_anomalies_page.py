@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-READERS = ("oci", "formats", "store", "layers")
+READERS = ("oci", "formats", "archive", "layers")
 
 
 def codes_in_source() -> set[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from imagepeel.explain.document import Block, Chapter, Story
+from imagepeel.present.document import Block, Chapter, Story
 from imagepeel.render.json import to_plain
 
 DOCS = Path(__file__).parents[2] / "docs"

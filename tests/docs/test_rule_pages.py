@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from imagepeel.findings import RULES
+from imagepeel.findings.catalogue import RULES
 from imagepeel.findings.docs import pages
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference" / "rules"

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 import imagepeel
 from imagepeel import forge
+from imagepeel.archive.source import MemorySource
 from imagepeel.errors import ImagepeelError
 from imagepeel.limits import Limits
-from imagepeel.store.source import MemorySource
 
 KINDS = ("docker-archive", "oci-archive", "docker-save-25", "crane", "docker-v1.0", "docker-containerd", "rootfs")
 SMALL = Limits(entries=5000, layer_bytes=1 << 26, archive_members=5000, spool_bytes=1 << 28)

@@ -6,14 +6,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imagepeel import forge
-from imagepeel.archive import open as open_archive
+from imagepeel.api import open as open_archive
+from imagepeel.archive.source import MemorySource
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import text
-from imagepeel.findings import examine
+from imagepeel.findings.examine import examine
 from imagepeel.findings.names import ENDS, EXACT
 from imagepeel.findings.recipes import archive_of, recipes
 from imagepeel.limits import Limits
-from imagepeel.store.source import MemorySource
 
 ARCHIVES = {name: archive_of(recipe.bad()) for name, recipe in sorted(recipes().items()) if name != "TOO-MANY-LAYERS"}
 

@@ -13,15 +13,15 @@ from typing import Any
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from imagepeel.findings.semantics.compare import side_by_side
 from imagepeel.formats.tar.scanner import scan
-from imagepeel.rootfs import containerd, docker, podman
-from imagepeel.rootfs.columns import LazyDir, lazy_upper
-from imagepeel.rootfs.compare import side_by_side
-from imagepeel.rootfs.delta import layer_delta
-from imagepeel.rootfs.fold import layer_counts, lost_files, shipped
-from imagepeel.rootfs.inode import Inode, Tree
-from imagepeel.rootfs.losses import losses
-from imagepeel.rootfs.overlay import Plain
+from imagepeel.rootfs.engines import containerd, docker, podman
+from imagepeel.rootfs.engines.indexed import LazyDir, lazy_upper
+from imagepeel.rootfs.layer_diff import layer_delta
+from imagepeel.rootfs.layer_events import layer_counts, lost_files, shipped
+from imagepeel.rootfs.tree.inode import Inode, Tree
+from imagepeel.rootfs.tree.overlay import Plain
+from imagepeel.rootfs.unreachable import losses
 from imagepeel.rootfs.view import Rootfs, build
 
 NAMES = ("a", "b", "c.py", "Etc", "é")

@@ -17,10 +17,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from imagepeel.formats.tar.table import EntryTable
-from imagepeel.rootfs.fold import layer_counts, lost_files, shipped
-from imagepeel.rootfs.inode import Inode, Tree
-from imagepeel.rootfs.overlay import Merged, merge
+from imagepeel.rootfs.layer_events import layer_counts, lost_files, shipped
 from imagepeel.rootfs.provenance import delta, history_of, layer_delta
+from imagepeel.rootfs.tree.inode import Inode, Tree
+from imagepeel.rootfs.tree.overlay import Merged, merge
 from imagepeel.rootfs.view import Rootfs
 from stacks import random_tree
 

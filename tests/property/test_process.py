@@ -14,10 +14,11 @@ from fake_rootfs import FakeRootfs
 
 from imagepeel import forge
 from imagepeel.forge import programs
-from imagepeel.process import Options, predict
-from imagepeel.process.intent import Wanted
-from imagepeel.process.profiles import ENGINES
-from imagepeel.process.trace import execve
+from imagepeel.process.predict import predict
+from imagepeel.process.spec.intent import Wanted
+from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.profiles import ENGINES
+from imagepeel.process.spec.trace import execve
 
 KINDS = {"RUNS", "FAILS", "DEPENDS", "UNKNOWN"}
 LABELS = [engine.label for engine in ENGINES]

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagepeel.export.tar_writer import END, encode_header, padding
-from imagepeel.layers.builders import KEYWORDS, go_list, read_step
-from imagepeel.layers.dockerfile import LayerFacts, read_recipe, render
+from imagepeel.history.builders import KEYWORDS, go_list, read_step
+from imagepeel.history.dockerfile import LayerFacts, read_recipe, render
 from imagepeel.oci.config import HistoryStep, ImageConfig, RunConfig
-from imagepeel.rootfs.inode import Inode
+from imagepeel.rootfs.tree.inode import Inode
 
 component = st.one_of(
     st.binary(min_size=1, max_size=255), st.text(min_size=1, max_size=60).map(lambda t: t.encode("utf-8", "replace"))

@@ -8,7 +8,7 @@ from typing import Any
 
 from model import Scenario
 
-from imagepeel.process import Prediction
+from imagepeel.process.spec.values import Prediction
 
 LONG = 300
 

@@ -10,8 +10,8 @@ import msgspec
 
 from imagepeel import forge
 from imagepeel.forge import Entry, programs
-from imagepeel.process import Options
-from imagepeel.process.intent import Wanted
+from imagepeel.process.spec.intent import Wanted
+from imagepeel.process.spec.options import Options
 
 RUNTIMES = ("runc@1.1", "crun@1.8")
 

@@ -35,10 +35,10 @@ with imagepeel.open(file.name) as archive:
 def main(seconds: float) -> int:
     index = subprocess.run([sys.executable, "-c", MAKE_INDEX], capture_output=True, check=True).stdout
 
-    from imagepeel.explain.document import schema as story_schema
     from imagepeel.findings import gate
     from imagepeel.layers.index_codec import decode
     from imagepeel.limits import DEFAULT
+    from imagepeel.present.document import schema as story_schema
     from imagepeel.render.schemas import schema_of
 
     firsts = (

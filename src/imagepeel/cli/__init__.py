@@ -139,7 +139,7 @@ def _run(group: click.Group, words: list[str], name: str, extra: dict[str, Any])
 
 def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
-        from imagepeel import __version__
+        from imagepeel._version import __version__
 
         click.echo(f"imagepeel {__version__}")
         ctx.exit()

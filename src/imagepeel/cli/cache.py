@@ -23,10 +23,10 @@ def command() -> None:
 @common.settings
 def info(settings: Settings) -> None:
     """Where the cache is, how large it is, and what is in it."""
+    from imagepeel.archive.cache_dir import CacheDir
     from imagepeel.render.escape import terminal
-    from imagepeel.render.results_rootfs import CacheResult
     from imagepeel.render.size import human, number
-    from imagepeel.store.cache_dir import CacheDir
+    from imagepeel.results.rootfs import CacheResult
 
     folder = CacheDir()
     files = folder.files()
@@ -60,8 +60,8 @@ def info(settings: Settings) -> None:
 @common.settings
 def clear(settings: Settings) -> None:
     """Remove everything in it; other files in the directory are left alone."""
+    from imagepeel.archive.cache_dir import CacheDir
     from imagepeel.render.size import human, plural
-    from imagepeel.store.cache_dir import CacheDir
 
     folder = CacheDir()
     count, size = folder.clear()

@@ -16,8 +16,8 @@ from imagepeel.formats.tar.table import clean
 from imagepeel.render.escape import terminal
 
 if TYPE_CHECKING:
+    from imagepeel.api import Image
     from imagepeel.formats.tar.table import Entry
-    from imagepeel.image import Image
     from imagepeel.layers.content import EntryFile
     from imagepeel.layers.layer import Layer
     from imagepeel.rootfs.view import Rootfs

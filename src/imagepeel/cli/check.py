@@ -23,7 +23,7 @@ from imagepeel.findings.gate import (
 from imagepeel.findings.gate import (
     write_baseline as encode_baseline,
 )
-from imagepeel.render.results import image_head
+from imagepeel.results.tables import image_head
 
 FORMATS = ("text", "json", "sarif", "junit", "github", "markdown")
 FAILED = 1
@@ -87,7 +87,7 @@ def command(
             _write(write_baseline, found)
             accepted = make_baseline(found)
         gate = judge(found, options, accepted)
-        from imagepeel.render.results_check import check_outcome
+        from imagepeel.results.check import check_outcome
 
         _show(settings, form, check_outcome(image_head(image), gate, rules))
         # Damage and mismatches are findings here, and findings decide about the exit code.

@@ -14,10 +14,10 @@ from imagepeel.cli.settings import Settings
 from imagepeel.errors import UsageError
 
 if TYPE_CHECKING:
-    from imagepeel.image import Image
-    from imagepeel.render.results_diff import DiffNode, DiffPath, DiffResult
-    from imagepeel.rootfs.difference import PathChange
-    from imagepeel.rootfs.inode import Inode
+    from imagepeel.api import Image
+    from imagepeel.results.diff import DiffNode, DiffPath, DiffResult
+    from imagepeel.rootfs.image_diff import PathChange
+    from imagepeel.rootfs.tree.inode import Inode
     from imagepeel.rootfs.view import Rootfs
 
 MOST_TEXTS = 200
@@ -133,15 +133,10 @@ def compare(
     quick: bool,
 ) -> DiffResult:
     """Return what differs; see `rootfs.difference` and `explain.difference`."""
-    from imagepeel.explain.difference import (
-        config_difference,
-        layers_difference,
-        process_difference,
-        shared_prefix,
-    )
-    from imagepeel.render.results import image_head, readable
-    from imagepeel.render.results_diff import DiffResult
-    from imagepeel.rootfs.difference import Contents, difference
+    from imagepeel.present.difference import config_difference, layers_difference, process_difference, shared_prefix
+    from imagepeel.results.diff import DiffResult
+    from imagepeel.results.tables import image_head, readable
+    from imagepeel.rootfs.image_diff import Contents, difference
 
     whole = not layers and path == b"/"
     shared = min(layers) + 1 if layers else shared_prefix(first, second)
@@ -176,8 +171,8 @@ def _rows(changes: Iterable[PathChange], before: Rootfs, after: Rootfs, texts: b
     """Return the rows; `texts` shows how text files differ, which of a `part` that is one file needs no asking."""
     import msgspec
 
-    from imagepeel.render.results import readable
-    from imagepeel.render.results_diff import DiffPath
+    from imagepeel.results.diff import DiffPath
+    from imagepeel.results.tables import readable
 
     rows: list[DiffPath] = []
     change = None
@@ -204,8 +199,8 @@ def _rows(changes: Iterable[PathChange], before: Rootfs, after: Rootfs, texts: b
 
 def _text(change: PathChange, before: Rootfs, after: Rootfs) -> tuple[str, ...] | None:
     from imagepeel.errors import ImagepeelError
-    from imagepeel.render.results import readable
-    from imagepeel.rootfs.difference import TEXT_BYTES, text_difference
+    from imagepeel.results.tables import readable
+    from imagepeel.rootfs.image_diff import TEXT_BYTES, text_difference
 
     old, new = change.before, change.after
     if old is None or new is None or max(old.size, new.size) > TEXT_BYTES:
@@ -219,8 +214,8 @@ def _text(change: PathChange, before: Rootfs, after: Rootfs) -> tuple[str, ...] 
 
 def _node(node: Inode | None) -> DiffNode | None:
     from imagepeel.render.listing import stamp
-    from imagepeel.render.results import octal, readable
-    from imagepeel.render.results_diff import DiffNode
+    from imagepeel.results.diff import DiffNode
+    from imagepeel.results.tables import octal, readable
 
     if node is None:
         return None

@@ -13,7 +13,7 @@ from imagepeel.cli.settings import Settings
 from imagepeel.render.escape import terminal
 
 if TYPE_CHECKING:
-    from imagepeel.layers.dockerfile import Recipe
+    from imagepeel.history.dockerfile import Recipe
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]{0,80})=(\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s\"']+)")
 
@@ -32,7 +32,7 @@ def command(settings: Settings, show_secrets: bool) -> None:
     Sources of COPY and ADD are not in an image, and the stages before the last leave no trace, so the text cannot
     build the image again.
     """
-    from imagepeel.layers.dockerfile import facts_of, read_recipe, render
+    from imagepeel.history.dockerfile import facts_of, read_recipe, render
 
     with settings.open() as archive:
         image = settings.scanned(archive)

@@ -10,9 +10,9 @@ from imagepeel.cli import common, listing
 from imagepeel.cli.settings import Settings
 
 if TYPE_CHECKING:
-    from imagepeel.image import Image
-    from imagepeel.render.results_rootfs import DuDirectory, DuFile, DuLayer, DuResult
-    from imagepeel.rootfs.fold import Shipped
+    from imagepeel.api import Image
+    from imagepeel.results.rootfs import DuDirectory, DuFile, DuLayer, DuResult
+    from imagepeel.rootfs.layer_events import Shipped
     from imagepeel.rootfs.usage import DirUsage, FileUsage, Usage
     from imagepeel.rootfs.view import Rootfs
 
@@ -64,10 +64,10 @@ def command(settings: Settings, path: str, depth: int, top: int, files: int, exa
 
 def du_result(image: Image, rootfs: Rootfs, path: bytes, *, depth: int, files: int, kind: bool) -> DuResult:
     """Return the sums of an image; see `rootfs.usage` and `rootfs.fold.Shipped`."""
-    from imagepeel.render.results import image_head, readable
-    from imagepeel.render.results_rootfs import DuResult
-    from imagepeel.rootfs.delta import has_uppers
-    from imagepeel.rootfs.fold import shipped
+    from imagepeel.results.rootfs import DuResult
+    from imagepeel.results.tables import image_head, readable
+    from imagepeel.rootfs.layer_diff import has_uppers
+    from imagepeel.rootfs.layer_events import shipped
     from imagepeel.rootfs.usage import usage
 
     sums = shipped(rootfs)
@@ -86,7 +86,7 @@ def du_result(image: Image, rootfs: Rootfs, path: bytes, *, depth: int, files: i
 
 
 def _layers(image: Image, sums: Shipped, found: Usage) -> list[DuLayer]:
-    from imagepeel.render.results_rootfs import DuLayer
+    from imagepeel.results.rootfs import DuLayer
 
     return [
         DuLayer(
@@ -110,8 +110,8 @@ def _layers(image: Image, sums: Shipped, found: Usage) -> list[DuLayer]:
 
 
 def _directory(row: DirUsage) -> DuDirectory:
-    from imagepeel.render.results import readable
-    from imagepeel.render.results_rootfs import DuDirectory
+    from imagepeel.results.rootfs import DuDirectory
+    from imagepeel.results.tables import readable
 
     path, path_b64 = readable(row.path)
     return DuDirectory(
@@ -128,8 +128,8 @@ def _directory(row: DirUsage) -> DuDirectory:
 
 
 def _file(image: Image, item: FileUsage, kind: bool) -> DuFile:
-    from imagepeel.render.results import readable
-    from imagepeel.render.results_rootfs import DuFile
+    from imagepeel.results.rootfs import DuFile
+    from imagepeel.results.tables import readable
 
     path, path_b64 = readable(item.path)
     return DuFile(
@@ -146,9 +146,9 @@ def _file(image: Image, item: FileUsage, kind: bool) -> DuFile:
 
 
 def _lost(image: Image, rootfs: Rootfs, most: int, kind: bool) -> list[DuFile]:
-    from imagepeel.render.results import readable
-    from imagepeel.render.results_rootfs import DuFile
-    from imagepeel.rootfs.fold import lost_files
+    from imagepeel.results.rootfs import DuFile
+    from imagepeel.results.tables import readable
+    from imagepeel.rootfs.layer_events import lost_files
 
     out = []
     for item in lost_files(rootfs)[:most]:

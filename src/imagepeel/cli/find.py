@@ -13,7 +13,7 @@ from imagepeel.cli.settings import Settings
 from imagepeel.cli.words import Moment, Size, owner_ids
 
 if TYPE_CHECKING:
-    from imagepeel.image import Image
+    from imagepeel.api import Image
     from imagepeel.render.listing import Row
     from imagepeel.rootfs.search import Hidden, Query
     from imagepeel.rootfs.view import Rootfs
@@ -160,8 +160,8 @@ def _write_json(
 
     from imagepeel.render.json_lines import line
     from imagepeel.render.listing import to_entry
-    from imagepeel.render.results import image_head
-    from imagepeel.render.results_rootfs import FindEntry, FindHeader
+    from imagepeel.results.rootfs import FindEntry, FindHeader
+    from imagepeel.results.tables import image_head
 
     refusal = rootfs.refusal if rootfs is not None else None
     header = FindHeader(

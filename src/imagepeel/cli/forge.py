@@ -14,7 +14,7 @@ from imagepeel.cli import common
 from imagepeel.cli.settings import Settings
 from imagepeel.errors import UsageError
 from imagepeel.render.escape import terminal
-from imagepeel.render.results import ForgeList, ForgeName, ForgeResult
+from imagepeel.results.tables import ForgeList, ForgeName, ForgeResult
 
 _EXAMPLES = (
     "\b\nExamples:\n"

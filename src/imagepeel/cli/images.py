@@ -8,11 +8,11 @@ import click
 
 from imagepeel.cli import common
 from imagepeel.cli.settings import Settings
-from imagepeel.render.results import ImageRow, ImagesResult
+from imagepeel.results.tables import ImageRow, ImagesResult
 
 if TYPE_CHECKING:
-    from imagepeel.archive import Archive
-    from imagepeel.store.records import ImageRecord
+    from imagepeel.api import Archive
+    from imagepeel.archive.records import ImageRecord
 
 
 @click.command(epilog="\b\nExamples:\n  imagepeel images image.tar")
@@ -41,7 +41,7 @@ def command(settings: Settings) -> None:
 
 def images_result(archive: Archive) -> ImagesResult:
     """Return what an archive holds, from its documents alone."""
-    container = archive.container
+    container = archive
     return ImagesResult(
         archive=archive.name,
         kind=archive.kind,

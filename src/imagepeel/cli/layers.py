@@ -8,11 +8,11 @@ import click
 
 from imagepeel.cli import common
 from imagepeel.cli.settings import Settings
-from imagepeel.render.results import CheckResult, LayerRow, LayersResult, image_head
+from imagepeel.results.tables import CheckResult, LayerRow, LayersResult, image_head
 
 if TYPE_CHECKING:
-    from imagepeel.image import Image
-    from imagepeel.rootfs.fold import LayerCounts
+    from imagepeel.api import Image
+    from imagepeel.rootfs.layer_events import LayerCounts
 
 
 _EXAMPLES = (

@@ -11,13 +11,13 @@ from imagepeel.evidence import Location, raw, text
 from imagepeel.formats.tar.table import clean
 from imagepeel.render.json_lines import line
 from imagepeel.render.listing import Row, to_entry
-from imagepeel.render.results import ListingHeader, image_head, readable
+from imagepeel.results.tables import ListingHeader, image_head, readable
 
 if TYPE_CHECKING:
+    from imagepeel.api import Image
     from imagepeel.formats.tar.table import Entry
-    from imagepeel.image import Image
     from imagepeel.layers.layer import Layer
-    from imagepeel.rootfs.inode import Inode
+    from imagepeel.rootfs.tree.inode import Inode
     from imagepeel.rootfs.view import Rootfs
 
 

@@ -12,7 +12,7 @@ from imagepeel.cli import common, listing
 from imagepeel.cli.settings import Settings
 
 if TYPE_CHECKING:
-    from imagepeel.image import Image
+    from imagepeel.api import Image
     from imagepeel.render.listing import Row
     from imagepeel.rootfs.view import Rootfs
 

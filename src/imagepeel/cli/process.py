@@ -8,12 +8,13 @@ import click
 
 from imagepeel.cli import common
 from imagepeel.cli.settings import Settings
-from imagepeel.render.results import image_head
+from imagepeel.results.tables import image_head
 
 if TYPE_CHECKING:
+    from imagepeel.api import Image
     from imagepeel.evidence import Receipt
-    from imagepeel.image import Image
-    from imagepeel.process import Options, Prediction
+    from imagepeel.process.spec.options import Options
+    from imagepeel.process.spec.values import Prediction
     from imagepeel.rootfs.view import Rootfs
 
 
@@ -73,7 +74,7 @@ def command(settings: Settings, /, args: tuple[str, ...], matrix: bool, receipts
 
 def _options(args: tuple[str, ...], given: dict[str, Any]) -> Options:
     """Return what was given; what was not keeps the default of `Options`."""
-    from imagepeel.process import Options
+    from imagepeel.process.spec.options import Options
 
     values: dict[str, Any] = {name: value for name, value in given.items() if value not in (None, (), False)}
     if args:
@@ -82,14 +83,14 @@ def _options(args: tuple[str, ...], given: dict[str, Any]) -> Options:
 
 
 def _predict(settings: Settings, image: Image, rootfs: Rootfs, options: Options, receipts: bool) -> None:
-    from imagepeel.process import predict
+    from imagepeel.process.predict import predict
 
     found = predict(rootfs, image.config, options, architecture=image.architecture or None, complete=rootfs.complete)
     head = image_head(image)
     proofs = _receipts(image, found) if receipts else ()
     if settings.json:
         from imagepeel.render.json import dumps
-        from imagepeel.render.results_process import ProcessResult
+        from imagepeel.results.process import ProcessResult
 
         result = ProcessResult(image=head, view=rootfs.view, execve=found.execve, prediction=found, receipts=proofs)
         click.echo(dumps("process", result))
@@ -101,7 +102,7 @@ def _predict(settings: Settings, image: Image, rootfs: Rootfs, options: Options,
 
 def _receipts(image: Image, found: Prediction) -> tuple[tuple[Receipt, ...], ...]:
     """Return for each step the shell commands that show what it looked at: the file, or the line of the config."""
-    from imagepeel.explain.receipts import Receipts
+    from imagepeel.receipts.places import Receipts
 
     maker = Receipts(image.archive, image)
     out: list[tuple[Receipt, ...]] = []
@@ -127,7 +128,7 @@ def _matrix(settings: Settings, image: Image, rootfs: Rootfs, options: Options) 
     head = image_head(image)
     if settings.json:
         from imagepeel.render.json import dumps
-        from imagepeel.render.results_process import MatrixCell, MatrixResult
+        from imagepeel.results.process import MatrixCell, MatrixResult
 
         cells = tuple(MatrixCell(engine=c.engine, architecture=c.architecture, verdict=c.verdict) for c in found.cells)
         result = MatrixResult(

@@ -16,14 +16,14 @@ from imagepeel.render.escape import terminal
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imagepeel.archive import Archive
+    from imagepeel.api import Archive, Image
+    from imagepeel.archive.opened import OpenArchive
+    from imagepeel.archive.records import ImageRecord
     from imagepeel.cli.progress import Progress
     from imagepeel.evidence import Anomaly
-    from imagepeel.image import Image
     from imagepeel.layers.index_cache import IndexCache
     from imagepeel.layers.layer import Layer
     from imagepeel.rootfs.view import Rootfs
-    from imagepeel.store.records import ImageRecord
 
 MOST_WARNINGS = 5
 MOST_MISMATCHES = 50
@@ -96,7 +96,7 @@ class Settings:
     @contextmanager
     def open(self, archive: str | None = None) -> Iterator[Archive]:
         """Open the archive of this call (or another one) with progress on stderr after a second."""
-        from imagepeel.archive import open as open_archive
+        from imagepeel.api import open as open_archive
         from imagepeel.cli.progress import Progress
         from imagepeel.layers.index_cache import IndexCache
         from imagepeel.limits import DEFAULT, Limits
@@ -231,9 +231,9 @@ class Settings:
         self._said.clear()
 
 
-def document_mismatches(archive: Archive, record: ImageRecord) -> list[str]:
+def document_mismatches(archive: OpenArchive, record: ImageRecord) -> list[str]:
     """Return every document on the way to an image whose bytes contradict its descriptor, in words."""
-    indexes = [check for index in archive.container.indexes for check in index.checks]
+    indexes = [check for index in archive.indexes for check in index.checks]
     return [
         f"{check.role} {check.member or check.digest}: {check.detail}"
         for check in dict.fromkeys((*indexes, *record.checks))

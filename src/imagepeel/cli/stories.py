@@ -14,7 +14,7 @@ from imagepeel.cli.settings import Settings
 from imagepeel.errors import UsageError
 
 if TYPE_CHECKING:
-    from imagepeel.explain.document import Story
+    from imagepeel.present.document import Story
 
 PROJECTOR = 100
 """Columns of a story that goes to a file or pipe."""

@@ -8,7 +8,7 @@ from imagepeel.cli import common
 from imagepeel.cli.settings import Settings
 from imagepeel.errors import NotFound
 from imagepeel.evidence import Location
-from imagepeel.render.results import image_head
+from imagepeel.results.tables import image_head
 
 _EXAMPLES = (
     "\b\nExamples:\n"
@@ -33,7 +33,7 @@ def command(settings: Settings, path: str, no_follow: bool, receipts: bool) -> N
     member, its offset in the decompressed layer and the build step.  A star marks a version that a later layer hides.
     """
     with settings.open() as archive:
-        from imagepeel.render.results_views import trace_result
+        from imagepeel.results.views import trace_result
         from imagepeel.rootfs.provenance import history_of
 
         image = settings.scanned(archive)

@@ -10,8 +10,8 @@ import click
 
 from imagepeel.cli import common, listing
 from imagepeel.cli.settings import Settings
-from imagepeel.explain.words import plural
 from imagepeel.formats.tar.table import clean
+from imagepeel.present.words import plural
 from imagepeel.render.escape import terminal
 from imagepeel.render.listing import Row, note, painted, tree_marks
 

@@ -19,9 +19,9 @@ def command(settings: Settings) -> None:
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
-    from imagepeel import __version__
+    from imagepeel._version import __version__
     from imagepeel.interop.magic_label import libmagic
-    from imagepeel.render.results import VersionResult
+    from imagepeel.results.tables import VersionResult
 
     found = {}
     for name in LIBRARIES:

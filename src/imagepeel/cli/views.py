@@ -6,7 +6,7 @@ import click
 
 from imagepeel.cli import common
 from imagepeel.cli.settings import Settings
-from imagepeel.render.results import image_head
+from imagepeel.results.tables import image_head
 
 _EXAMPLES = (
     "\b\nExamples:\n"
@@ -28,8 +28,8 @@ def command(settings: Settings, only: str | None) -> None:
     without overlayfs make, docker and podman their own stores.  Times of directories and link counts are not compared.
     """
     with settings.open() as archive:
-        from imagepeel.render.results_views import views_result
-        from imagepeel.rootfs.compare import ALL, compare
+        from imagepeel.findings.semantics.compare import ALL, compare
+        from imagepeel.results.views import views_result
 
         image = settings.scanned(archive)
         names = tuple(dict.fromkeys(part.strip() for part in only.split(",") if part.strip())) if only else ALL

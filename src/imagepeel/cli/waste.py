@@ -8,13 +8,12 @@ import click
 
 from imagepeel.cli import common
 from imagepeel.cli.settings import Settings
-from imagepeel.render.results import image_head
+from imagepeel.results.tables import image_head
 
 if TYPE_CHECKING:
-    from imagepeel.archive import Archive
+    from imagepeel.api import Archive, Image
     from imagepeel.evidence import Receipt
     from imagepeel.findings.waste import Waste
-    from imagepeel.image import Image
 
 _EXAMPLES = (
     "\b\nExamples:\n"
@@ -49,7 +48,7 @@ def command(settings: Settings, base: str, everything: bool, receipts: bool) -> 
         image = settings.image(archive)
         waste = image.waste(base=base)
         shown = _receipts(archive, image, waste) if receipts else ()
-        from imagepeel.render.results_waste import waste_result
+        from imagepeel.results.waste import waste_result
 
         result = waste_result(image_head(image), waste, 0 if everything or settings.json else _MOST, shown)
         if settings.json:
@@ -65,7 +64,7 @@ def command(settings: Settings, base: str, everything: bool, receipts: bool) -> 
 
 def _receipts(archive: Archive, image: Image, waste: Waste) -> tuple[Receipt, ...]:
     """Return commands that count the bytes of the largest unreachable files again."""
-    from imagepeel.explain.receipts import Receipts
+    from imagepeel.receipts.places import Receipts
 
     make = Receipts(archive, image)
     found = []

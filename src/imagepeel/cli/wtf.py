@@ -10,7 +10,7 @@ import click
 from imagepeel.cli import common
 from imagepeel.cli.settings import Settings
 from imagepeel.errors import UsageError
-from imagepeel.render.results import image_head
+from imagepeel.results.tables import image_head
 
 _EXAMPLES = (
     "\b\nExamples:\n"
@@ -52,16 +52,16 @@ def command(
     not those that the documents promise.  Rules and lessons (strengths, weaknesses, friends, headcount) can be named
     with --select and --ignore.  The exit code is 0 whatever is found: `imagepeel check` is the gate.
     """
-    from imagepeel.findings import find_rule, select_rules
+    from imagepeel.findings.catalogue import find_rule, select_rules
 
     rules = select_rules(select, ignore)
     if catalogue:
-        from imagepeel.render.results_findings import RuleListResult, rule_result
+        from imagepeel.results.findings import RuleListResult, rule_result
 
         _write(settings, RuleListResult(rules=tuple(rule_result(rule) for rule in rules)))
         return
     if explain is not None:
-        from imagepeel.render.results_findings import rule_result
+        from imagepeel.results.findings import rule_result
 
         _write(settings, rule_result(find_rule(explain)))
         return
@@ -71,7 +71,7 @@ def command(
         _reproduce(find_rule(reproduce).id, archive, repaired)
         return
     with settings.open(archive) as opened:
-        from imagepeel.render.results_findings import wtf_result
+        from imagepeel.results.findings import wtf_result
 
         image = settings.scanned(opened)
         _write(settings, wtf_result(image_head(image), image.findings(select=select, ignore=ignore)), receipts)
@@ -86,7 +86,7 @@ def _write(settings: Settings, result: Any, receipts: bool = False) -> None:
         click.echo(dumps("wtf", result))
         return
     from imagepeel.render import terminal_findings as terminal
-    from imagepeel.render.results_findings import RuleListResult, RuleResult
+    from imagepeel.results.findings import RuleListResult, RuleResult
 
     if isinstance(result, RuleListResult):
         terminal.print_rules(settings.console(), result)

@@ -12,12 +12,12 @@ import msgspec
 
 from imagepeel.errors import UsageError
 from imagepeel.process.bundle import runtime_spec
-from imagepeel.process.options import Options
-from imagepeel.process.values import Prediction
+from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.values import Prediction
 
 if TYPE_CHECKING:
-    from imagepeel.image import Image
-    from imagepeel.rootfs import Rootfs
+    from imagepeel.image import LayeredImage
+    from imagepeel.rootfs.view import Rootfs
 
 Unpack = Callable[["Rootfs", Path], Any]
 """Puts a rootfs into a directory that does not exist yet."""
@@ -35,7 +35,7 @@ class WrittenBundle(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_bundle(
-    image: Image,
+    image: LayeredImage,
     directory: str | os.PathLike[str],
     options: Options | None = None,
     *,

@@ -19,7 +19,7 @@ from imagepeel.export.tar_writer import END, encode_header, padding
 
 if TYPE_CHECKING:
     from imagepeel.limits import Limits
-    from imagepeel.rootfs.inode import Inode
+    from imagepeel.rootfs.tree.inode import Inode
     from imagepeel.rootfs.view import Rootfs
 
 Write = Callable[[bytes], object]

@@ -9,7 +9,7 @@ from imagepeel.evidence import text
 from imagepeel.export.report import Omissions
 
 if TYPE_CHECKING:
-    from imagepeel.rootfs.inode import Inode
+    from imagepeel.rootfs.tree.inode import Inode
     from imagepeel.rootfs.view import Rootfs
 
 Item = tuple[bytes, "Inode"]

@@ -12,7 +12,7 @@ from imagepeel.errors import Malformed
 from imagepeel.evidence import text
 
 if TYPE_CHECKING:
-    from imagepeel.rootfs.inode import Inode
+    from imagepeel.rootfs.tree.inode import Inode
 
 BLOCK = 512
 END = bytes(2 * BLOCK)

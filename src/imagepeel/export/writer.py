@@ -17,7 +17,7 @@ from imagepeel.export.report import Omissions
 
 if TYPE_CHECKING:
     from imagepeel.layers.content import EntryFile
-    from imagepeel.rootfs.inode import Inode
+    from imagepeel.rootfs.tree.inode import Inode
     from imagepeel.rootfs.view import Rootfs
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)

@@ -14,13 +14,15 @@ from imagepeel.findings.rule import Rule
 from imagepeel.findings.subject import Subject
 
 if TYPE_CHECKING:
-    from imagepeel.image import Image
+    from imagepeel.image import LayeredImage
 
 MOST = 50
 """Findings kept of one rule: a hostile image must not turn a report into a flood."""
 
 
-def examine(image: Image, rules: Sequence[Rule] = RULES, *, subject: Subject | None = None) -> tuple[Finding, ...]:
+def examine(
+    image: LayeredImage, rules: Sequence[Rule] = RULES, *, subject: Subject | None = None
+) -> tuple[Finding, ...]:
     """Return what the rules find, worst first; the same image always gives the same tuple.
 
     At most `MOST` findings of one rule are kept; the last of them then says how many were left out.
@@ -28,7 +30,7 @@ def examine(image: Image, rules: Sequence[Rule] = RULES, *, subject: Subject | N
     subject = subject or Subject(image)
     found: list[Finding] = []
     for rule in rules:
-        mine = sorted(dict.fromkeys(map(_masked, subject.found(rule))), key=order)
+        mine = sorted(dict.fromkeys(map(_masked, rule.results(subject))), key=order)
         found.extend(_bounded(rule, mine))
     return tuple(sorted(found, key=order))
 

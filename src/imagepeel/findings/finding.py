@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import msgspec
 
@@ -113,46 +112,6 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             if place.pointer is not None:
                 return f"{self.rule} #{place.pointer}"
         return self.rule
-
-
-class Findings(tuple[Finding, ...]):
-    """All findings of one image, worst first: a tuple that notebooks and data frames can show."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        if not self:
-            return "<Findings: none>"
-        counts = [(severity, sum(each.severity == severity for each in self)) for severity in SEVERITIES]
-        return f"<Findings: {', '.join(f'{number} {severity}' for severity, number in counts if number)}>"
-
-    def to_dicts(self) -> list[dict[str, Any]]:
-        """Return one flat dictionary a finding, for pandas and polars: severity, rule, message, layer, path, fix."""
-        from imagepeel.findings.catalogue import find_rule
-
-        rows = []
-        for each in self:
-            rule = find_rule(each.rule)
-            place = each.locations[0] if each.locations else Location()
-            rows.append(
-                {
-                    "severity": each.severity,
-                    "rule": each.rule,
-                    "message": each.message,
-                    "layer": place.layer,
-                    "path": place.path,
-                    "pointer": place.pointer,
-                    "lesson": rule.lesson,
-                    "role": rule.role,
-                    "fix": each.fix or rule.fix,
-                }
-            )
-        return rows
-
-    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
-        from imagepeel.render.notebook import bundle
-
-        return bundle(self)
 
 
 def order(found: Finding) -> tuple[int, str, str, str]:

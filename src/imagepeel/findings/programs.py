@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from imagepeel.evidence import text
 from imagepeel.formats.shebang import parse_shebang
-from imagepeel.process.access import EXECUTE, Actor, may
-from imagepeel.process.profiles import DEFAULT_PATH
+from imagepeel.process.spec.access import EXECUTE, Actor, may
+from imagepeel.process.spec.profiles import DEFAULT_PATH
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject

@@ -36,6 +36,13 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     codes: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
 
+    def results(self, subject: Subject) -> tuple[Finding, ...]:
+        """Return what the rule finds, asked once: a rule may stand on what others found."""
+        known = subject.results.get(self.id)
+        if known is None:
+            known = subject.results[self.id] = tuple(self.check(subject))
+        return known
+
     def found(
         self,
         message: str,

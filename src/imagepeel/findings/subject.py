@@ -11,18 +11,17 @@ from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Location, Name, raw, text
 from imagepeel.findings.history import Instruction, instructions
 from imagepeel.findings.names import Hit, Names
-from imagepeel.process.options import Options
 from imagepeel.process.predict import predict
+from imagepeel.process.spec.options import Options
 
 if TYPE_CHECKING:
     from imagepeel.findings.finding import Finding
-    from imagepeel.findings.rule import Rule
     from imagepeel.formats.tar.table import Meta
-    from imagepeel.image import Image
+    from imagepeel.image import LayeredImage
     from imagepeel.layers.layer import Layer
     from imagepeel.oci.config import ImageConfig, RunConfig
-    from imagepeel.process.values import Prediction, Verdict
-    from imagepeel.rootfs.inode import Inode
+    from imagepeel.process.spec.values import Prediction, Verdict
+    from imagepeel.rootfs.tree.inode import Inode
     from imagepeel.rootfs.view import Rootfs
 
 PROFILES = ("docker@28", "docker@20.10", "containerd@2", "k8s@2", "podman@5.8")
@@ -35,21 +34,15 @@ _SMALL = 256 * 1024
 class Subject:
     """One image under examination.  Nothing here changes it; whatever it contains, asking raises nothing."""
 
-    def __init__(self, image: Image) -> None:
+    def __init__(self, image: LayeredImage) -> None:
         self.image = image
         self.config: ImageConfig = image.config
         self.run: RunConfig = image.config.config
         self._predictions: dict[str, Prediction] = {}
-        self._found: dict[str, tuple[Finding, ...]] = {}
+        self.results: dict[str, tuple[Finding, ...]] = {}
+        """What rules found, by id: each is asked once (`Rule.results`)."""
         self.cache: dict[str, Any] = {}
         """What several rules of a family share, by a name of that family."""
-
-    def found(self, rule: Rule) -> tuple[Finding, ...]:
-        """What a rule finds, asked once: a rule may stand on what others found."""
-        known = self._found.get(rule.id)
-        if known is None:
-            known = self._found[rule.id] = tuple(rule.check(self))
-        return known
 
     # ---- what is there ------------------------------------------------------------------------------------
 

@@ -27,13 +27,13 @@ import msgspec
 from imagepeel.errors import UsageError
 from imagepeel.evidence import Evidence, Location, text
 from imagepeel.formats.tar.header import HEADER_ONLY, PAX_GLOBAL
-from imagepeel.rootfs.delta import changed_fields
-from imagepeel.rootfs.fold import Lost, lost_files
+from imagepeel.rootfs.layer_diff import changed_fields
+from imagepeel.rootfs.layer_events import Lost, lost_files
 
 if TYPE_CHECKING:
     from imagepeel.formats.tar.table import EntryTable
-    from imagepeel.image import Image
-    from imagepeel.rootfs.inode import Inode
+    from imagepeel.image import LayeredImage
+    from imagepeel.rootfs.tree.inode import Inode
     from imagepeel.rootfs.view import Rootfs
 
 VISIBLE = ("used", "identical", "debris")
@@ -130,7 +130,7 @@ class Waste(msgspec.Struct, frozen=True, kw_only=True):
         return self.visible / self.files if self.files else 1.0
 
 
-def account(image: Image, *, base: int | str = 0) -> Waste:
+def account(image: LayeredImage, *, base: int | str = 0) -> Waste:
     """Return where the bytes of an image go.
 
     Arguments: `base` says which layers belong to the base image: how many, or the text of the history step that is
@@ -268,7 +268,7 @@ def _visible(rootfs: Rootfs, causes: dict[tuple[int, int], WasteItem]) -> None:
             )
 
 
-def _base(image: Image, base: int | str) -> int:
+def _base(image: LayeredImage, base: int | str) -> int:
     """Return how many layers belong to the base image."""
     if isinstance(base, int) or base.isdigit():
         count = int(base)

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from fsspec.spec import AbstractFileSystem
 
+from imagepeel.api import open as open_archive
 from imagepeel.errors import NotFound, Unsupported
 from imagepeel.evidence import text
 from imagepeel.rootfs.path import RootfsPath
 
 if TYPE_CHECKING:
-    from imagepeel.rootfs.inode import Inode
+    from imagepeel.rootfs.tree.inode import Inode
 
 _LOCAL = (None, "file", "local")
 _TYPES = {"file": "file", "dir": "directory", "symlink": "link"}
@@ -58,9 +59,7 @@ class ImagepeelFileSystem(AbstractFileSystem):  # type: ignore[misc]
                 f"an archive behind {target_protocol}:// cannot be read in place",
                 hint="put filecache:: in front of it, or download it first",
             )
-        import imagepeel
-
-        self._archive = imagepeel.open(fo, verify=verify)
+        self._archive = open_archive(fo, verify=verify)
         self.image = self._archive.image(image, platform=platform)
         self.rootfs = self.image.view(view)
 

@@ -7,12 +7,12 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from imagepeel.archive.codec import Checkpoint, CodecError, decompress_to_spool, make_decoder
+from imagepeel.archive.source import CHUNK, MemorySource, Source
 from imagepeel.errors import Malformed
 from imagepeel.evidence import Location
 from imagepeel.formats.tar.table import Entry
 from imagepeel.limits import Limits
-from imagepeel.store.codec import Checkpoint, CodecError, decompress_to_spool, make_decoder
-from imagepeel.store.source import CHUNK, MemorySource, Source
 
 if TYPE_CHECKING:
     from imagepeel.layers.index_cache import Heads

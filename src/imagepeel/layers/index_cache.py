@@ -17,14 +17,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from imagepeel.archive.cache_dir import CacheDir
+from imagepeel.archive.codec import sniff_compression
+from imagepeel.archive.records import LayerRecord
+from imagepeel.archive.source import Source
 from imagepeel.layers.index_codec import VERSION, BadIndex, decode, encode
 from imagepeel.layers.scan import HASHES, LayerScan
 from imagepeel.limits import KiB, Limits, MiB
 from imagepeel.serialization import from_json, from_msgpack, to_json, to_msgpack
-from imagepeel.store.cache_dir import CacheDir
-from imagepeel.store.codec import sniff_compression
-from imagepeel.store.records import LayerRecord
-from imagepeel.store.source import Source
 
 LEAST = 4 * MiB
 """Stored bytes of a layer below which reading it again costs less than a file in the cache is worth."""

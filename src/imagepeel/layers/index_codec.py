@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from imagepeel.archive.codec import KINDS, Checkpoint
 from imagepeel.evidence import Anomaly
 from imagepeel.formats.tar.header import BLOCK, TarError
 from imagepeel.formats.tar.scanner import Tail
@@ -26,7 +27,6 @@ from imagepeel.formats.tar.table import ODD_NAME, EntryTable, Extra, Meta
 from imagepeel.layers.scan import LayerScan
 from imagepeel.limits import Limits
 from imagepeel.serialization import convert, from_json, from_msgpack, to_json, to_msgpack
-from imagepeel.store.codec import KINDS, Checkpoint
 
 MAGIC = b"imagepeel-index\n"
 VERSION = 1

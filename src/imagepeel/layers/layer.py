@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from imagepeel._display import Shown
+from imagepeel.archive.records import LayerRecord
 from imagepeel.errors import MissingBlob
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.formats.tar.table import Entry, EntryTable
 from imagepeel.layers.content import EntryFile, LayerContent
 from imagepeel.layers.scan import HASHES, LayerScan
 from imagepeel.oci.media_types import classify
-from imagepeel.store.records import LayerRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +36,7 @@ class LayerCheck(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
-class Layer:
+class Layer(Shown):
     """A layer in base-first order; people see index 0 as `L1`.
 
     Reading anything about its bytes triggers the scan of all layers of its image, once.
@@ -64,16 +65,6 @@ class Layer:
         if self._scan is None:
             return f"<Layer {self.label} {self.state} {self.record.size or 0} bytes stored>"
         return f"<Layer {self.label} {self.state} {len(self.table)} entries, {self.content_size} bytes>"
-
-    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
-        from imagepeel.render.notebook import bundle
-
-        return bundle(self)
-
-    def __rich_console__(self, console: Any, options: Any) -> Any:
-        from imagepeel.render.terminal_objects import parts
-
-        yield from parts(self)
 
     def __getstate__(self) -> dict[str, Any]:
         # A decoder in the middle of a stream cannot be copied; it is made again on the next read.

@@ -11,14 +11,14 @@ from typing import Any
 
 import msgspec
 
+from imagepeel.archive.codec import Checkpoint, CodecError, check_ratio, make_decoder, sniff_compression
+from imagepeel.archive.source import CHUNK, Source
 from imagepeel.errors import LimitExceeded
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.formats.tar.header import BLOCK
 from imagepeel.formats.tar.scanner import Tail, TarScanner
 from imagepeel.formats.tar.table import EntryTable
 from imagepeel.limits import Limits
-from imagepeel.store.codec import Checkpoint, CodecError, check_ratio, make_decoder, sniff_compression
-from imagepeel.store.source import CHUNK, Source
 
 SPACING = 4 * 1024 * 1024
 """Least distance of access points in bytes of content: a read inflates half of it on average."""

@@ -8,16 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from imagepeel.errors import UsageError
-from imagepeel.process import env as environment
-from imagepeel.process import intent
-from imagepeel.process.bundle_mounts import MASKED, READ_ONLY, mounts
-from imagepeel.process.options import Options
+from imagepeel.process.engines import env as environment
+from imagepeel.process.engines.mounts import MASKED, READ_ONLY, mounts
 from imagepeel.process.predict import predict, settle
-from imagepeel.process.profiles import Engine
-from imagepeel.process.values import Credentials, Prediction
+from imagepeel.process.spec import intent
+from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.profiles import Engine
+from imagepeel.process.spec.values import Credentials, Prediction
 
 if TYPE_CHECKING:
-    from imagepeel.rootfs import Rootfs
+    from imagepeel.rootfs.view import Rootfs
 
 VERSION = "1.0.2"
 HOSTNAME = "imagepeel"

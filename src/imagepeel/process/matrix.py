@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from imagepeel.process.options import Options
 from imagepeel.process.predict import predict
-from imagepeel.process.profiles import MATRIX_ENGINES
-from imagepeel.process.values import Prediction, Verdict
+from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.profiles import MATRIX_ENGINES
+from imagepeel.process.spec.values import Prediction, Verdict
 
 if TYPE_CHECKING:
-    from imagepeel.rootfs import Rootfs
+    from imagepeel.rootfs.view import Rootfs
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):

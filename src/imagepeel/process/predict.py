@@ -9,23 +9,26 @@ import msgspec
 
 from imagepeel.errors import UsageError
 from imagepeel.evidence import Location
-from imagepeel.formats.elf import MACHINES
+from imagepeel.formats.elf.file import MACHINES
 from imagepeel.formats.passwd import go_quote
-from imagepeel.process import create, intent, kernel, lookup, profiles, trace, user, verdict
-from imagepeel.process import cwd as workdir
-from imagepeel.process import env as environment
-from imagepeel.process.access import Actor
-from imagepeel.process.additions import additions
-from imagepeel.process.intent import Wanted
-from imagepeel.process.kernel import Call
-from imagepeel.process.machines import goarch
-from imagepeel.process.options import Options
-from imagepeel.process.profiles import Engine, Runtime
-from imagepeel.process.userland import Userland
-from imagepeel.process.values import Credentials, EnvVar, NeededLibrary, Prediction, Step, Verdict
+from imagepeel.process.engines import create, lookup, user, verdict
+from imagepeel.process.engines import cwd as workdir
+from imagepeel.process.engines import env as environment
+from imagepeel.process.engines.additions import additions
+from imagepeel.process.kernel import execve as kernel
+from imagepeel.process.kernel.execve import Call
+from imagepeel.process.simulate import Userland
+from imagepeel.process.spec import intent, profiles, trace
+from imagepeel.process.spec.access import Actor
+from imagepeel.process.spec.intent import Wanted
+from imagepeel.process.spec.machines import goarch
+from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.profiles import Engine, Runtime
+from imagepeel.process.spec.values import Credentials, EnvVar, NeededLibrary, Prediction, Step, Verdict
 
 if TYPE_CHECKING:
-    from imagepeel.rootfs import Rootfs
+    from imagepeel.image import LayeredImage
+    from imagepeel.rootfs.view import Rootfs
 
 _CONFIG_ROWS = frozenset({"F9", "F39", "F41"})  # proved by the config alone
 
@@ -93,6 +96,11 @@ def predict(
     setting = settle(config, options or Options(), architecture)
     whole = complete and bool(getattr(rootfs, "complete", True))
     return _Run(rootfs, setting, whole, config).predict()
+
+
+def predict_image(image: LayeredImage, options: Options | None = None) -> Prediction:
+    """Return `predict` for an image: its runtime view, its config, its architecture."""
+    return predict(image.rootfs, image.config, options, architecture=image.architecture)
 
 
 class _Run:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from imagepeel.evidence import raw, text
+from imagepeel.evidence import Location, raw, text
 from imagepeel.formats.passwd import Identity, IdentityFailure, Unreadable, parse_group, parse_passwd, resolve_user
-from imagepeel.process import lookup, profiles, trace, user
-from imagepeel.process.access import Actor
-from imagepeel.process.kernel import Chain
-from imagepeel.process.messages import ERROR_GO
-from imagepeel.process.values import Credentials, Step
-from imagepeel.process.wrappers import (
+from imagepeel.process.engines import lookup, user
+from imagepeel.process.engines.messages import ERROR_GO
+from imagepeel.process.kernel.execve import Chain
+from imagepeel.process.spec import profiles, trace
+from imagepeel.process.spec.access import Actor
+from imagepeel.process.spec.state import ProcessState
+from imagepeel.process.spec.values import Credentials, PidOne, Step
+from imagepeel.process.wrappers.programs import (
     S6_NOT_PID1,
     Failure,
     Found,
@@ -25,8 +27,9 @@ from imagepeel.process.wrappers import (
 )
 
 if TYPE_CHECKING:
-    from imagepeel.process.userland import Frame, Userland
-    from imagepeel.rootfs import Rootfs
+    from collections.abc import Sequence
+
+    from imagepeel.rootfs.view import Rootfs
 
 # gosu is a Go program; the builds in use search PATH by the mode bits.
 _GO = profiles.runtime("runc@1.1")
@@ -36,7 +39,47 @@ TINI_PID = "7"
 _FIX = "install {0} in the image or correct the command"
 
 
-def follow(land: Userland, chain: Chain, wrapped: Wrapped, frame: Frame, depth: int) -> None:
+class Simulation(Protocol):
+    """The start under way, as far as wrappers take part in it; `simulate.Userland` is it."""
+
+    rootfs: Rootfs
+    steps: list[Step]
+    round: int
+    wrapped: list[tuple[str, ...]]
+    history: list[str]
+    pid1: PidOne | None
+
+    def stay(
+        self,
+        chain: Chain,
+        frame: ProcessState,
+        *,
+        script: bool = ...,
+        waits_for: str = ...,
+        why: str = ...,
+        exact: bool = ...,
+        traps: Sequence[str] = ...,
+        wrapper: bool = ...,
+        forwards: bool = ...,
+    ) -> None: ...
+    def unproved(self, reason: str) -> None: ...
+    def fail(
+        self,
+        frame: ProcessState,
+        row: str,
+        errno: str,
+        words: str,
+        code: int,
+        why: str,
+        fix: str,
+        where: Location | None = ...,
+    ) -> None: ...
+    def attempt(self, path: str, argv: tuple[str, ...], frame: ProcessState) -> Chain: ...
+    def record(self, chain: Chain) -> None: ...
+    def enter(self, chain: Chain, path: str, frame: ProcessState, depth: int) -> None: ...
+
+
+def follow(land: Simulation, chain: Chain, wrapped: Wrapped, frame: ProcessState, depth: int) -> None:
     """A wrapper runs as `chain`: say what it does with its arguments and go on with the program behind it."""
     name = wrapped.program
     place = trace.locate(land.rootfs, chain.final or b"/")
@@ -90,7 +133,7 @@ def _effects(wrapped: Wrapped) -> list[str]:
     return found
 
 
-def _frame(land: Userland, wrapped: Wrapped, frame: Frame) -> Frame | Failure:
+def _frame(land: Simulation, wrapped: Wrapped, frame: ProcessState) -> ProcessState | Failure:
     """The state of the program behind the wrapper."""
     env = {} if wrapped.env_clear else dict(frame.env)
     for key, value in wrapped.env.items():
@@ -117,7 +160,7 @@ def _frame(land: Userland, wrapped: Wrapped, frame: Frame) -> Frame | Failure:
     )  # fmt: skip
 
 
-def _switch(rootfs: Rootfs, wrapped: Wrapped, frame: Frame) -> tuple[Credentials, str | None, bool] | Failure:
+def _switch(rootfs: Rootfs, wrapped: Wrapped, frame: ProcessState) -> tuple[Credentials, str | None, bool] | Failure:
     """The identity after a switch of users: credentials, HOME where it is set, whether that is measured."""
     passwd, group = user.read_file(rootfs, user.PASSWD), user.read_file(rootfs, user.GROUP)
     old = frame.credentials
@@ -168,7 +211,7 @@ def _setpriv(
     return msgspec.structs.replace(old, uid=uid, gid=gid, groups=groups, effective=effective), None, known
 
 
-def _start(land: Userland, chain: Chain, wrapped: Wrapped, frame: Frame, depth: int) -> None:
+def _start(land: Simulation, chain: Chain, wrapped: Wrapped, frame: ProcessState, depth: int) -> None:
     """Find the command as this wrapper does, start it, and word its failure."""
     command = wrapped.argv[0]
     started: dict[str, Chain] = {}
@@ -203,7 +246,9 @@ def _start(land: Userland, chain: Chain, wrapped: Wrapped, frame: Frame, depth: 
     land.enter(begun, found.path, frame, depth)
 
 
-def _refuse(land: Userland, chain: Chain, wrapped: Wrapped, found: Found, frame: Frame, last: Chain | None) -> None:
+def _refuse(
+    land: Simulation, chain: Chain, wrapped: Wrapped, found: Found, frame: ProcessState, last: Chain | None
+) -> None:
     command = wrapped.argv[0]
     if last is not None and "/" in command:
         land.record(last)
@@ -244,7 +289,7 @@ def _words(words: str, chain: Chain) -> str:
     return "\n".join(called + line[len(base) :] if line.startswith(f"{base}: ") else line for line in lines)
 
 
-def _start_go(land: Userland, chain: Chain, wrapped: Wrapped, frame: Frame, depth: int) -> None:
+def _start_go(land: Simulation, chain: Chain, wrapped: Wrapped, frame: ProcessState, depth: int) -> None:
     path_value = frame.env.get("PATH")
     command = wrapped.argv[0]
     found = lookup.find(land.rootfs, command, path_value, frame.cwd, frame.after, _GO)
@@ -269,7 +314,7 @@ def _start_go(land: Userland, chain: Chain, wrapped: Wrapped, frame: Frame, dept
     land.enter(begun, found.path, frame, depth)
 
 
-def behind_init(land: Userland, wrapped: Wrapped, chain: Chain, frame: Frame) -> None:
+def behind_init(land: Simulation, wrapped: Wrapped, chain: Chain, frame: ProcessState) -> None:
     """The command behind the init that the engine brings: s6 refuses, everything else starts as a child."""
     land.wrapped.append(wrapped.argv)
     found = land.rootfs.resolve(wrapped.argv[0])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from imagepeel.render.escape import github, markdown
-from imagepeel.render.results_check import CheckOutcome, place_of, summary
-from imagepeel.render.results_findings import FindingResult
+from imagepeel.results.check import CheckOutcome, place_of, summary
+from imagepeel.results.findings import FindingResult
 
 _COMMANDS = {"high": "error", "medium": "warning", "low": "notice", "info": "notice"}
 

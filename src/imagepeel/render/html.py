@@ -15,9 +15,9 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from imagepeel import __version__
+from imagepeel._version import __version__
 from imagepeel.evidence import Evidence, Location, Receipt
-from imagepeel.explain.document import Block, Story
+from imagepeel.present.document import Block, Story
 from imagepeel.render.escape import visible
 
 _LONGEST = 12

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from imagepeel import __version__
+from imagepeel._version import __version__
 from imagepeel.evidence import raw
 from imagepeel.render.escape import visible
 from imagepeel.serialization import json_schema_parts

@@ -5,8 +5,8 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 from imagepeel.render.escape import visible
-from imagepeel.render.results_check import CheckOutcome, fails, place_of
-from imagepeel.render.results_findings import FindingResult
+from imagepeel.results.check import CheckOutcome, fails, place_of
+from imagepeel.results.findings import FindingResult
 
 
 def check_junit(outcome: CheckOutcome) -> str:

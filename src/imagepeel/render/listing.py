@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from imagepeel.evidence import text
 from imagepeel.render.escape import terminal
-from imagepeel.render.results import ListingEntry, octal, readable
+from imagepeel.results.tables import ListingEntry, octal, readable
 
 _LETTER = {"file": "-", "dir": "d", "symlink": "l", "hardlink": "h", "char": "c", "block": "b", "fifo": "p"}
 _COLOUR = {"dir": "1;34", "symlink": "36", "char": "33", "block": "33", "fifo": "33", "ghost": "31"}
@@ -141,7 +141,7 @@ class LongLines:
             return f"{row.device[0]}, {row.device[1]}"
         if not self._human:
             return str(row.size)
-        from imagepeel.explain.words import size
+        from imagepeel.present.words import size
 
         return size(row.size)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from imagepeel.explain.document import (
+from imagepeel.present.document import (
     AnnotatedBytes,
     Block,
     Claim,

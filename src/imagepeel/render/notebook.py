@@ -14,12 +14,12 @@ from imagepeel.render.escape import html
 from imagepeel.render.size import human, number, plural
 
 if TYPE_CHECKING:
-    from imagepeel.archive import Archive
-    from imagepeel.explain.document import Story
-    from imagepeel.findings.finding import Findings
-    from imagepeel.image import Image
+    from imagepeel.archive.opened import OpenArchive
+    from imagepeel.findings.report import Findings
+    from imagepeel.image import LayeredImage
     from imagepeel.layers.layer import Layer
-    from imagepeel.process.values import Prediction
+    from imagepeel.present.document import Story
+    from imagepeel.process.spec.values import Prediction
     from imagepeel.rootfs.path import RootfsPath
     from imagepeel.rootfs.view import Rootfs
 
@@ -74,7 +74,7 @@ def _fold(title: str, inner: str) -> str:
 # ---- cards ------------------------------------------------------------------------------------------------
 
 
-def _archive(archive: Archive) -> str:
+def _archive(archive: OpenArchive) -> str:
     records = archive.records
     rows = [
         (
@@ -96,7 +96,7 @@ def _archive(archive: Archive) -> str:
     )
 
 
-def _image(image: Image) -> str:
+def _image(image: LayeredImage) -> str:
     config = image.config.config
     rows = [_layer_row(layer) for layer in image.layers[:ROWS]]
     command = [*(config.entrypoint or ()), *(config.cmd or ())]
@@ -117,7 +117,7 @@ def _image(image: Image) -> str:
 
 
 def _layer_row(layer: Layer) -> tuple[str, str, str, str]:
-    from imagepeel.explain.steps import instruction
+    from imagepeel.history.instruction import instruction
 
     made = instruction(layer.history.created_by) if layer.history is not None else layer.record.member
     # Nothing here may start a scan: showing an object must not read gigabytes.

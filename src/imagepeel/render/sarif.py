@@ -6,11 +6,11 @@ import hashlib
 from typing import Any
 from urllib.parse import quote
 
-from imagepeel import __version__
+from imagepeel._version import __version__
 from imagepeel.evidence import Location, raw
 from imagepeel.render.escape import visible
-from imagepeel.render.results_check import CheckedRule, CheckOutcome
-from imagepeel.render.results_findings import FindingResult
+from imagepeel.results.check import CheckedRule, CheckOutcome
+from imagepeel.results.findings import FindingResult
 from imagepeel.serialization import indented, to_json
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imagepeel.explain.words import exact, number, plural
-from imagepeel.explain.words import size as human
+from imagepeel.present.words import exact, number, plural
+from imagepeel.present.words import size as human
 
 __all__ = ["exact", "human", "number", "plural"]

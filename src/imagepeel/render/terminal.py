@@ -14,7 +14,7 @@ from rich.text import Text as Line
 from rich.tree import Tree as Branches
 
 from imagepeel.evidence import Receipt
-from imagepeel.explain.document import (
+from imagepeel.present.document import (
     AnnotatedBytes,
     Block,
     Chapter,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from imagepeel.render.results_check import CheckOutcome, fails, place_of, summary
 from imagepeel.render.terminal_findings import STYLES
 from imagepeel.render.terminal_tables import heading, print_line, safe
+from imagepeel.results.check import CheckOutcome, fails, place_of, summary
 
 
 def print_check(console: Console, outcome: CheckOutcome) -> None:

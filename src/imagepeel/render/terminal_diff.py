@@ -10,11 +10,11 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from imagepeel.explain.difference import LayerMatch, ValueChange
-from imagepeel.explain.steps import instruction
-from imagepeel.explain.words import number, plural, shortened, size
-from imagepeel.render.results_diff import DiffNode, DiffPath, DiffResult
+from imagepeel.history.instruction import instruction
+from imagepeel.present.difference import LayerMatch, ValueChange
+from imagepeel.present.words import number, plural, shortened, size
 from imagepeel.render.terminal_tables import STEP_WIDTH, heading, print_line, safe
+from imagepeel.results.diff import DiffNode, DiffPath, DiffResult
 
 _SIGN = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 

@@ -8,8 +8,8 @@ from rich.text import Text
 
 from imagepeel.evidence import Location
 from imagepeel.findings.finding import Figure
-from imagepeel.render.results_findings import FindingResult, RuleListResult, RuleResult, WtfResult
 from imagepeel.render.terminal_tables import heading, print_line, print_table, safe, table
+from imagepeel.results.findings import FindingResult, RuleListResult, RuleResult, WtfResult
 
 STYLES = {"high": "bold red", "medium": "yellow", "low": "cyan", "info": "dim"}
 _LEAD = 8

@@ -9,23 +9,26 @@ from rich.console import RenderableType
 from rich.text import Text as Line
 
 from imagepeel.evidence import text
-from imagepeel.explain.steps import instruction
+from imagepeel.history.instruction import instruction
 from imagepeel.layers.layer import Layer
 from imagepeel.render.escape import terminal
 from imagepeel.render.size import human, number, plural
-from imagepeel.render.terminal import Indented, grid
+from imagepeel.render.terminal import Indented, grid, story_parts
 
 if TYPE_CHECKING:
-    from imagepeel.archive import Archive
-    from imagepeel.image import Image
+    from imagepeel.archive.opened import OpenArchive
+    from imagepeel.image import LayeredImage
 
 ROWS = 20
 
 
-def parts(obj: Archive | Image | Layer) -> Iterator[RenderableType]:
+def parts(obj: object) -> Iterator[RenderableType]:
     """Yield the pieces that show an object; nothing is read that was not read before."""
-    show: Any = {"Archive": _archive, "Image": _image, "Layer": _layer}[type(obj).__name__]
-    yield from show(obj)
+    show: Any = _SHOW.get(type(obj).__name__)
+    if show is None:
+        yield Line(terminal(repr(obj)))
+    else:
+        yield from show(obj)
 
 
 def _head(title: str, *facts: str) -> Line:
@@ -48,7 +51,7 @@ def _more(left: int, call: str) -> Iterator[RenderableType]:
         yield Indented(Line(f"{number(left)} more: {call}", "dim"))
 
 
-def _archive(archive: Archive) -> Iterator[RenderableType]:
+def _archive(archive: OpenArchive) -> Iterator[RenderableType]:
     yield _head(archive.name, archive.kind, plural(len(archive.records), "record"))
     table = grid((("", True, True), ("name", False, False), ("platform", False, True), ("", False, False)))
     rows = [
@@ -65,7 +68,7 @@ def _archive(archive: Archive) -> Iterator[RenderableType]:
     yield from _more(len(archive.records) - ROWS, "archive.records")
 
 
-def _image(image: Image) -> Iterator[RenderableType]:
+def _image(image: LayeredImage) -> Iterator[RenderableType]:
     yield _head(image.name or image.id or "an image without a name", image.platform, plural(len(image.layers), "layer"))
     table = grid((("", False, True), ("made by", False, False), ("stored", True, True), ("", False, True)))
     rows = [
@@ -93,3 +96,6 @@ def _layer(layer: Layer) -> Iterator[RenderableType]:
     ]
     yield _rows(grid(columns), rows)
     yield from _more(len(layer.table) - ROWS, "layer.entries")
+
+
+_SHOW = {"Archive": _archive, "Image": _image, "Layer": _layer, "Story": story_parts}

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from imagepeel.explain.steps import instruction
-from imagepeel.explain.words import number, plural, shortened, size
+from imagepeel.history.instruction import instruction
+from imagepeel.present.words import number, plural, shortened, size
 from imagepeel.render.escape import terminal
-from imagepeel.render.results import ImageHead, ImageRow, ImagesResult, LayerRow, LayersResult
+from imagepeel.results.tables import ImageHead, ImageRow, ImagesResult, LayerRow, LayersResult
 
 STEP_WIDTH = 60
 """Characters of a history step that are worth a row; --json has it whole."""

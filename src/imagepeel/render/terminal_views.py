@@ -7,13 +7,13 @@ from textwrap import wrap
 from rich.console import Console
 from rich.text import Text
 
-from imagepeel.explain.steps import instruction
-from imagepeel.explain.words import number, plural, shortened
+from imagepeel.findings.semantics.codes import ViewNote
+from imagepeel.findings.semantics.compare import Difference, Facts
+from imagepeel.history.instruction import instruction
+from imagepeel.present.words import number, plural, shortened
 from imagepeel.render.escape import terminal
-from imagepeel.render.results_views import EventResult, NodeResult, TraceResult, ViewsResult
 from imagepeel.render.terminal_tables import STEP_WIDTH, heading, print_line, safe
-from imagepeel.rootfs.codes import ViewNote
-from imagepeel.rootfs.compare import Difference, Facts
+from imagepeel.results.views import EventResult, NodeResult, TraceResult, ViewsResult
 
 MOST_PATHS = 40
 """Differing paths that a terminal shows; --json has a thousand."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from imagepeel.explain.words import number, percent, plural, size
-from imagepeel.render.results_waste import WasteResult
+from imagepeel.present.words import number, percent, plural, size
 from imagepeel.render.terminal_tables import heading, print_line, print_table, safe, table
+from imagepeel.results.waste import WasteResult
 
 MEANING = {
     "used": "files that the rootfs shows",

@@ -5,16 +5,31 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.errors import NotFound
 from imagepeel.evidence import Location, Name, raw, text
 
 if TYPE_CHECKING:
-    from imagepeel.rootfs.inode import Inode
-    from imagepeel.rootfs.view import Rootfs
+    from imagepeel.layers.content import EntryFile
+    from imagepeel.rootfs.tree.inode import Inode
+    from imagepeel.rootfs.tree.resolve import Resolution
+
+
+class Filesystem(Protocol):
+    """What a path asks its filesystem; `Rootfs` answers."""
+
+    def resolve(self, path: Name, *, cwd: Name = ..., follow: bool = ...) -> Resolution: ...
+    def lookup(self, path: Name, *, follow: bool = ...) -> Inode: ...
+    def location(self, what: Name | Inode) -> Location: ...
+    def open(self, what: Name | Inode) -> EntryFile: ...
+    def read(self, what: Name | Inode, offset: int = ..., count: int = ...) -> bytes: ...
+    def listdir(self, path: Name) -> list[bytes]: ...
+    def scandir(self, path: Name) -> list[tuple[bytes, Inode]]: ...
+    def walk(self, top: Name = ...) -> Iterator[tuple[bytes, Inode]]: ...
 
 
 class Stat(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +48,7 @@ class Stat(msgspec.Struct, frozen=True, kw_only=True):
     where: Location
 
 
-class RootfsPath:
+class RootfsPath(Shown):
     """A path inside an image.  `/` joins; reading verbs are those of pathlib; it has no `__fspath__` on purpose.
 
     Paths are `str` with surrogate escapes for bytes that are not UTF-8, so every name survives a round trip.
@@ -41,17 +56,12 @@ class RootfsPath:
 
     __slots__ = ("_path", "_rootfs")
 
-    def __init__(self, rootfs: Rootfs, path: Name = "/") -> None:
+    def __init__(self, rootfs: Filesystem, path: Name = "/") -> None:
         self._rootfs = rootfs
         self._path = "/" + text(raw(path)).strip("/")
 
     def __repr__(self) -> str:
         return f"RootfsPath({self._path!r})"
-
-    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
-        from imagepeel.render.notebook import bundle
-
-        return bundle(self)
 
     def __str__(self) -> str:
         return self._path

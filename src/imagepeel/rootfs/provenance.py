@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel.evidence import Location, Name, text
-from imagepeel.rootfs.changes import OPAQUE, WHITEOUT
-from imagepeel.rootfs.columns import LazyDir
-from imagepeel.rootfs.delta import Change, changed_fields, delta, has_uppers, layer_delta, pile
-from imagepeel.rootfs.fold import LayerBytes, LayerCounts, Lost, Shipped, layer_counts, lost_files, shipped
-from imagepeel.rootfs.inode import Inode
-from imagepeel.rootfs.resolve import Hop, Resolution
+from imagepeel.rootfs.engines.indexed import LazyDir
+from imagepeel.rootfs.layer_diff import Change, changed_fields, delta, has_uppers, layer_delta, pile
+from imagepeel.rootfs.layer_events import LayerBytes, LayerCounts, Lost, Shipped, layer_counts, lost_files, shipped
+from imagepeel.rootfs.tree.changes import OPAQUE, WHITEOUT
+from imagepeel.rootfs.tree.inode import Inode
+from imagepeel.rootfs.tree.resolve import Hop, Resolution
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs

@@ -25,12 +25,12 @@ from imagepeel.formats.tar.header import (
     REGULAR,
     SYMLINK,
 )
-from imagepeel.rootfs.fold import events
+from imagepeel.rootfs.layer_events import events
 from imagepeel.rootfs.path import compile_glob
 
 if TYPE_CHECKING:
     from imagepeel.formats.tar.table import Entry, EntryTable
-    from imagepeel.rootfs.inode import Inode
+    from imagepeel.rootfs.tree.inode import Inode
     from imagepeel.rootfs.view import Rootfs
 
 LETTERS = {"f": "file", "d": "dir", "l": "symlink", "h": "hardlink", "c": "char", "b": "block", "p": "fifo"}

@@ -14,7 +14,7 @@ import msgspec
 from imagepeel.evidence import Name
 
 if TYPE_CHECKING:
-    from imagepeel.rootfs.inode import Inode
+    from imagepeel.rootfs.tree.inode import Inode
     from imagepeel.rootfs.view import Rootfs
 
 

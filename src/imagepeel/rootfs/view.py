@@ -8,19 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from imagepeel._display import Shown
 from imagepeel.errors import LimitExceeded, MissingBlob, NotFound, UsageError
 from imagepeel.evidence import Location, Name, raw, text
 from imagepeel.limits import DEFAULT, Limits
-from imagepeel.rootfs import containerd, docker, podman, umoci
-from imagepeel.rootfs.changes import LayerEntries, Refusal
-from imagepeel.rootfs.columns import lazy_upper
-from imagepeel.rootfs.inode import Inode, Tree
-from imagepeel.rootfs.overlay import Merged, Plain, merge
-from imagepeel.rootfs.resolve import Resolution, resolve
+from imagepeel.rootfs.engines import containerd, docker, podman, umoci
+from imagepeel.rootfs.engines.indexed import lazy_upper
+from imagepeel.rootfs.path import RootfsPath
+from imagepeel.rootfs.tree.changes import LayerEntries, Refusal
+from imagepeel.rootfs.tree.inode import Inode, Tree
+from imagepeel.rootfs.tree.overlay import Merged, Plain, merge
+from imagepeel.rootfs.tree.resolve import Resolution, resolve
 
 if TYPE_CHECKING:
     from imagepeel.layers.content import EntryFile
-    from imagepeel.rootfs.path import RootfsPath
 
 VIEWS = ("runtime", "spec", "sequential", "docker", "podman")
 """Names of the views: containerd with overlayfs (the default), the image-spec's words, each layer onto the last,
@@ -42,7 +43,7 @@ _MOST_RESOLVED = 4096
 OpenEntry = Callable[[int, int], "EntryFile"]
 
 
-class Rootfs:
+class Rootfs(Shown):
     """The merged tree of one view.  Paths are bytes or str, absolute, inside the image.
 
     `refusal` is where the runtimes of this view would refuse to unpack the image; the tree is then the best effort
@@ -79,11 +80,6 @@ class Rootfs:
 
     def __repr__(self) -> str:
         return f"<Rootfs {self.label}>"
-
-    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
-        from imagepeel.render.notebook import bundle
-
-        return bundle(self)
 
     @property
     def label(self) -> str:
@@ -262,8 +258,6 @@ class Rootfs:
         )
 
     def __truediv__(self, name: str | bytes) -> RootfsPath:
-        from imagepeel.rootfs.path import RootfsPath
-
         return RootfsPath(self, "/") / name
 
 

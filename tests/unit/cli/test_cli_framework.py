@@ -21,7 +21,7 @@ from imagepeel.cli.failures import HINTS
 
 Run = Callable[..., Any]
 Make = Callable[..., Path]
-HEAVY = ("rich", "magic", "pylibmagic", "zstandard", "tarfile", "jinja2", "elftools", "zlib_ng", "imagepeel.archive")
+HEAVY = ("rich", "magic", "pylibmagic", "zstandard", "tarfile", "jinja2", "elftools", "zlib_ng", "imagepeel.api")
 
 
 def python(code: str) -> str:
@@ -62,7 +62,7 @@ def test_a_command_that_reads_no_image_loads_no_reader() -> None:
     code = (
         "import sys\nfrom imagepeel.cli import cli\n"
         "try: cli.main(['forge', '--help'])\nexcept SystemExit as leave: assert leave.code == 0\n"
-        "print('LOADED', [n for n in ('rich', 'zlib_ng', 'imagepeel.archive') if n in sys.modules])"
+        "print('LOADED', [n for n in ('rich', 'zlib_ng', 'imagepeel.api') if n in sys.modules])"
     )
     assert python(code).splitlines()[-1] == "LOADED []"
 

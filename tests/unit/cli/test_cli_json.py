@@ -13,7 +13,7 @@ import pytest
 import imagepeel
 from imagepeel.cli import COMMANDS
 from imagepeel.render.json_lines import line
-from imagepeel.render.results import TYPES
+from imagepeel.results.tables import TYPES
 
 Run = Callable[..., Any]
 Make = Callable[..., Path]

@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from imagepeel.findings import RULES
+from imagepeel.findings.catalogue import RULES
 
 Run = Callable[..., Any]
 Make = Callable[..., Path]

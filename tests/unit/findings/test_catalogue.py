@@ -7,7 +7,8 @@ import re
 import pytest
 
 from imagepeel.errors import UsageError
-from imagepeel.findings import LESSONS, ROLES, RULES, SEVERITIES, find_rule, select_rules
+from imagepeel.findings.catalogue import RULES, find_rule, select_rules
+from imagepeel.findings.finding import LESSONS, ROLES, SEVERITIES
 
 LAYER_CODES = [
     "RESURRECT",

@@ -9,18 +9,20 @@ import msgspec
 import pytest
 
 from imagepeel import forge
-from imagepeel.archive import open as open_archive
-from imagepeel.findings import Finding, Subject, examine, find_rule
-from imagepeel.findings.finding import Figure, figure
+from imagepeel.api import Image
+from imagepeel.api import open as open_archive
+from imagepeel.archive.source import MemorySource
+from imagepeel.findings.catalogue import find_rule
+from imagepeel.findings.examine import examine
+from imagepeel.findings.finding import Figure, Finding, figure
 from imagepeel.findings.history import build_arguments, instructions
 from imagepeel.findings.names import Names
 from imagepeel.findings.recipes import archive_of, recipes
 from imagepeel.findings.recipes.parts import add, app, rootfs
+from imagepeel.findings.subject import Subject
 from imagepeel.forge import programs
 from imagepeel.forge.image import ImageSpec
-from imagepeel.image import Image
 from imagepeel.oci.config import HistoryStep
-from imagepeel.store.source import MemorySource
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from imagepeel import forge
-from imagepeel.archive import open as open_archive
+from imagepeel.api import open as open_archive
 from imagepeel.findings.recipes import archive_of, recipes
 
 TOOLS = ("bash", "tar", "jq", "xxd", "readelf", "gzip")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from imagepeel.archive import open as open_archive
-from imagepeel.findings import RULES, Finding, examine
+from imagepeel.api import open as open_archive
+from imagepeel.archive.source import MemorySource
+from imagepeel.findings.catalogue import RULES
+from imagepeel.findings.examine import examine
+from imagepeel.findings.finding import Finding
 from imagepeel.findings.recipes import archive_of, recipes
 from imagepeel.forge.image import ImageSpec
 from imagepeel.forge.layout import IndexSpec
-from imagepeel.store.source import MemorySource
 
 RECIPES = recipes()
 

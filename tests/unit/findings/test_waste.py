@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 import imagepeel
 from imagepeel import forge
+from imagepeel.archive.source import MemorySource
 from imagepeel.errors import UsageError
 from imagepeel.findings.waste import CAUSES, UNREACHABLE, VISIBLE, Waste, apportion
-from imagepeel.store.source import MemorySource
 
 MB = 1_000_000
 

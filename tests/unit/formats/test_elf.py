@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagepeel.errors import ImagepeelError, Malformed
-from imagepeel.formats import elf
+from imagepeel.formats.elf import file as elf
 
 
 def reader(data: bytes) -> elf.Reader:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagepeel.errors import Malformed
-from imagepeel.formats.shell import parse_shell
-from imagepeel.formats.shell_tree import Compound, Simple, Word
+from imagepeel.formats.shell.parser import parse_shell
+from imagepeel.formats.shell.tree import Compound, Simple, Word
 
 
 def simple(text: str) -> Simple:

@@ -17,19 +17,18 @@ import pytest
 
 from imagepeel import forge
 from imagepeel import open as open_archive
-from imagepeel.archive import Archive
+from imagepeel.api import Archive, Image
+from imagepeel.archive.cache_dir import CacheDir, default_path
+from imagepeel.archive.source import MemorySource
 from imagepeel.errors import ImagepeelError
 from imagepeel.formats.tar.table import EntryTable
-from imagepeel.image import Image
 from imagepeel.layers import index_cache
 from imagepeel.layers.index_cache import HEADS, Budget, Heads, IndexCache
 from imagepeel.layers.index_codec import MAGIC, BadIndex, decode, encode
 from imagepeel.layers.scan import LayerScan, scan_layer
 from imagepeel.limits import DEFAULT, Limits
-from imagepeel.rootfs.fold import layer_counts
+from imagepeel.rootfs.layer_events import layer_counts
 from imagepeel.rootfs.view import build
-from imagepeel.store.cache_dir import CacheDir, default_path
-from imagepeel.store.source import MemorySource
 
 ENTRIES = [
     forge.directory("bin"),
@@ -228,7 +227,7 @@ class Spy:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.scans = self.hashes = self.inflated = 0
-        self._watch(monkeypatch, "imagepeel.image.scan_layer", "scans")
+        self._watch(monkeypatch, "imagepeel.layers.pool.scan_layer", "scans")
         self._watch(monkeypatch, "imagepeel.layers.index_cache._digest_of", "hashes")
         self._watch(monkeypatch, "imagepeel.layers.content.make_decoder", "inflated")
 
@@ -400,7 +399,7 @@ def test_an_image_with_a_cache_survives_pickling(archive: Path, folder: Path) ->
 def test_the_first_run_reads_ahead_for_a_second_one_that_asks_for_something_else(
     archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imagepeel.image.READ_AHEAD", 1)
+    monkeypatch.setattr("imagepeel.layers.pool.READ_AHEAD", 1)
     with open_archive(archive) as plain:
         truth = msgspec.to_builtins(plain.image().process())
     with open_archive(archive, cache=IndexCache(CacheDir(folder), least=0)) as opened:
@@ -420,7 +419,7 @@ def test_the_first_run_reads_ahead_for_a_second_one_that_asks_for_something_else
 
 @pytest.mark.usefixtures("later")
 def test_reading_ahead_never_spoils_a_result(archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imagepeel.image.READ_AHEAD", 1)
+    monkeypatch.setattr("imagepeel.layers.pool.READ_AHEAD", 1)
     monkeypatch.setattr(Image, "process", lambda self: 1 / 0)
     with open_archive(archive, cache=IndexCache(CacheDir(folder), least=0)) as opened:
         opened.image().scan()

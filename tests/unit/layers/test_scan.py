@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from imagepeel import forge
+from imagepeel.archive.source import FileSource, MemorySource
 from imagepeel.errors import LimitExceeded
 from imagepeel.layers.content import EntryFile, LayerContent
 from imagepeel.layers.scan import SPACING, scan_layer
 from imagepeel.limits import DEFAULT, Limits
-from imagepeel.store.source import FileSource, MemorySource
 
 _random = random.Random(3)
 FILES = {b"f%d" % n: _random.randbytes(_random.randrange(1, 60_000)) for n in range(40)}

@@ -6,10 +6,10 @@ import pytest
 from fake_rootfs import FakeRootfs
 
 from imagepeel import forge
-from imagepeel.process import Options, Prediction, predict
-from imagepeel.process.intent import Wanted
-from imagepeel.process.predict import distinct
-from imagepeel.process.values import NeededLibrary
+from imagepeel.process.predict import distinct, predict
+from imagepeel.process.spec.intent import Wanted
+from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.values import NeededLibrary, Prediction
 
 BUSYBOX = forge.file("bin/true", forge.programs.hello(), 0o755)
 

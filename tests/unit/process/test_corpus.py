@@ -16,7 +16,7 @@ from compare import expectation, reality  # noqa: E402
 from corpus import SCENARIOS  # noqa: E402
 from model import RUNTIMES, Scenario  # noqa: E402
 
-from imagepeel.process import predict  # noqa: E402
+from imagepeel.process.predict import predict  # noqa: E402
 
 OBSERVED = json.loads((SCENARIOS_DIR / "observed.json").read_text())
 

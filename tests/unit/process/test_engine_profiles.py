@@ -11,10 +11,12 @@ from imagepeel import forge
 from imagepeel.errors import UsageError
 from imagepeel.forge import programs
 from imagepeel.oci.config import ImageConfig, RunConfig
-from imagepeel.process import Options, Prediction, predict
-from imagepeel.process.intent import Wanted
 from imagepeel.process.matrix import matrix
-from imagepeel.process.profiles import ENGINES, engine, runtime
+from imagepeel.process.predict import predict
+from imagepeel.process.spec.intent import Wanted
+from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.profiles import ENGINES, engine, runtime
+from imagepeel.process.spec.values import Prediction
 
 REPORT = programs.report()
 PASSWD = "root:x:0:0:root:/root:/bin/sh\napp:x:1234:1234::/home/app:/bin/sh\n"

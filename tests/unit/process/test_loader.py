@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from hosttree import DirRootfs
-from imagepeel.process.loader import LoaderResult, closure, identify_loader
+from imagepeel.process.loader.closure import closure
+from imagepeel.process.loader.common import LoaderResult, identify_loader
 
 GLIBC = (
     b"\0/lib/arch/\0/usr/lib/arch/\0/lib/\0/usr/lib/\0 /etc/none\0lib/arch\0x\0/etc/ld.so.cache\0\0/etc/ld.so.preload\0"

@@ -14,12 +14,13 @@ from imagepeel.errors import UsageError
 from imagepeel.export.bundle import write_bundle
 from imagepeel.forge import programs
 from imagepeel.forge.elf import elf
-from imagepeel.process import Options, predict
-from imagepeel.process.additions import hidden, systemd_mode
 from imagepeel.process.bundle import runtime_spec
-from imagepeel.process.intent import Wanted, merge, read_config
-from imagepeel.process.pid1 import parse_signal, signal_name
-from imagepeel.process.profiles import ALL_CAPABILITIES, engine
+from imagepeel.process.engines.additions import hidden, systemd_mode
+from imagepeel.process.engines.pid1 import parse_signal, signal_name
+from imagepeel.process.predict import predict
+from imagepeel.process.spec.intent import Wanted, merge, read_config
+from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.profiles import ALL_CAPABILITIES, engine
 
 REPORT = programs.report()
 BASE = (forge.file("bin/report", REPORT, 0o755), forge.file("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n"))

@@ -7,8 +7,10 @@ from fake_rootfs import FakeRootfs
 
 from imagepeel import forge
 from imagepeel.forge import programs
-from imagepeel.process import Options, Prediction, predict
-from imagepeel.process.intent import Wanted
+from imagepeel.process.predict import predict
+from imagepeel.process.spec.intent import Wanted
+from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.values import Prediction
 
 HELLO = programs.hello()
 

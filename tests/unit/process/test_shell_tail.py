@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagepeel.process.shell_tail import Tail, classify, identify_shell, read_shell_call
+from imagepeel.process.shell.tail import Tail, classify, identify_shell, read_shell_call
 
 
 def script(text: str, *args: str, env: dict[str, str] | None = None, shell: str = "dash", uid: int = 0) -> Tail:

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagepeel.process.wrapper_env import split_string
-from imagepeel.process.wrappers import (
+from imagepeel.process.wrappers.env import split_string
+from imagepeel.process.wrappers.programs import (
     S6_NOT_PID1,
     Failure,
     Wrapped,

@@ -17,8 +17,8 @@ from jsonschema import Draft202012Validator
 import imagepeel
 from imagepeel import forge
 from imagepeel.errors import Ambiguous
-from imagepeel.explain import explain_image
-from imagepeel.explain.document import Story
+from imagepeel.present.document import Story
+from imagepeel.present.story.chapters import explain_image
 from imagepeel.render.json import dump_line, dumps, schema, to_plain
 
 Forge = Callable[..., Path]

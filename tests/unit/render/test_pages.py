@@ -16,8 +16,8 @@ import pytest
 
 import imagepeel
 from imagepeel import forge
-from imagepeel.explain import explain_image
-from imagepeel.explain.document import Claim, Story, plain
+from imagepeel.present.document import Claim, Story, plain
+from imagepeel.present.story.chapters import explain_image
 from imagepeel.render.escape import visible
 from imagepeel.render.html import story_html
 from imagepeel.render.markdown import code, code_block, story_markdown

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import imagepeel
-from imagepeel.explain import explain_image
-from imagepeel.explain.document import Story
+from imagepeel.present.document import Story
+from imagepeel.present.story.chapters import explain_image
 from imagepeel.render import terminal
 
 Forge = Callable[..., Path]

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from imagepeel.evidence import Location, Receipt
 from imagepeel.process.matrix import Cell, Matrix
-from imagepeel.process.values import (
+from imagepeel.process.spec.values import (
     Addition,
     Candidate,
     Credentials,
@@ -20,8 +20,8 @@ from imagepeel.process.values import (
     Step,
     Verdict,
 )
-from imagepeel.render.results import ImageHead
 from imagepeel.render.terminal_process import print_matrix, print_prediction
+from imagepeel.results.tables import ImageHead
 
 HEAD = ImageHead(
     archive="app.tar", archive_kind="oci-layout", number=1, names=("app:1",), platform="linux/amd64", digest=None,

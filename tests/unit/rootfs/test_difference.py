@@ -12,10 +12,10 @@ import pytest
 
 from imagepeel import forge
 from imagepeel import open as open_archive
+from imagepeel.api import Image
 from imagepeel.errors import NotFound
-from imagepeel.explain.difference import config_difference, layers_difference, process_difference, shared_prefix
-from imagepeel.image import Image
-from imagepeel.rootfs.difference import Contents, difference, text_difference
+from imagepeel.present.difference import config_difference, layers_difference, process_difference, shared_prefix
+from imagepeel.rootfs.image_diff import Contents, difference, text_difference
 from imagepeel.rootfs.view import Rootfs
 
 NAMES = ("a", "b", "c", "d", "usr", "etc")
@@ -95,7 +95,7 @@ def test_what_only_shared_layers_describe_is_never_looked_at(tmp_path: Path) -> 
     with open_archive(one) as first, open_archive(two) as second:
         before, after = first.image().rootfs, second.image().rootfs
         asked: list[str] = []
-        from imagepeel.rootfs.columns import LazyDir
+        from imagepeel.rootfs.engines.indexed import LazyDir
 
         real = LazyDir.make
 

@@ -8,9 +8,9 @@ import pytest
 
 import imagepeel
 from imagepeel import forge
+from imagepeel.findings.semantics.compare import CODES, compare, notes
+from imagepeel.findings.semantics.entries import MOST
 from imagepeel.forge import seekable
-from imagepeel.rootfs.compare import CODES, compare, notes
-from imagepeel.rootfs.lint import MOST
 
 
 def codes(tmp_path: Path, *layers: forge.LayerSpec, kind: str = "oci-archive", deep: bool = False) -> dict[str, str]:

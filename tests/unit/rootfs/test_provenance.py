@@ -10,8 +10,8 @@ import pytest
 
 import imagepeel
 from imagepeel import forge
+from imagepeel.api import Image
 from imagepeel.errors import UsageError
-from imagepeel.image import Image
 from imagepeel.rootfs.provenance import delta, history_of, layer_counts, layer_delta, lost_files, shipped
 
 

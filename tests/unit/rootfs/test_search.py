@@ -10,8 +10,8 @@ import pytest
 
 from imagepeel import forge
 from imagepeel import open as open_archive
+from imagepeel.api import Image
 from imagepeel.errors import NotFound, UsageError
-from imagepeel.image import Image
 from imagepeel.rootfs.search import Query, search, search_hidden, search_layer
 
 BASE = forge.layer(

@@ -12,7 +12,7 @@ import pytest
 from imagepeel import forge
 from imagepeel import open as open_archive
 from imagepeel.errors import NotFound
-from imagepeel.rootfs.fold import shipped
+from imagepeel.rootfs.layer_events import shipped
 from imagepeel.rootfs.usage import usage
 
 TREE = forge.layer(

@@ -11,8 +11,8 @@ from imagepeel.evidence import Location
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.rules.entries import is_stargz_index
+from imagepeel.findings.semantics.toc import toc_notes
 from imagepeel.findings.words import count, listed
-from imagepeel.rootfs.toc import toc_notes
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject

@@ -15,7 +15,7 @@ from imagepeel.findings.rules.entries import paths_of, places_of
 from imagepeel.findings.words import count, listed
 from imagepeel.formats.tar.header import DIRECTORY
 from imagepeel.formats.tar.table import ESCAPES, clean
-from imagepeel.rootfs.columns import LazyDir
+from imagepeel.rootfs.engines.indexed import LazyDir
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject

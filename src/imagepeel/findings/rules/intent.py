@@ -12,7 +12,7 @@ from imagepeel.findings.programs import one_argument
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.words import count, listed
 from imagepeel.formats.shebang import parse_shebang
-from imagepeel.process.pid1 import parse_signal
+from imagepeel.process.engines.pid1 import parse_signal
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject

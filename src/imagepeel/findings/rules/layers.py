@@ -12,7 +12,7 @@ from imagepeel.findings.finding import Finding, columns, figure
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.words import count, listed, size
 from imagepeel.formats.tar.header import DIRECTORY
-from imagepeel.rootfs.losses import Removed, Repeat, losses
+from imagepeel.rootfs.unreachable import Removed, Repeat, losses
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject

@@ -11,14 +11,14 @@ from imagepeel.findings.finding import Finding
 from imagepeel.findings.names import Hit, upwards
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.rules.entries import global_header, overlay_marks
+from imagepeel.findings.semantics.compare import notes
 from imagepeel.findings.words import count, listed
 from imagepeel.formats.tar.header import DIRECTORY
-from imagepeel.rootfs.compare import notes
-from imagepeel.rootfs.losses import losses
+from imagepeel.rootfs.unreachable import losses
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
-    from imagepeel.rootfs.inode import Inode
+    from imagepeel.rootfs.tree.inode import Inode
 
 _OPAQUE = b".wh..wh..opq"
 _IN_DETAIL = 49
@@ -418,7 +418,7 @@ def base_whiteout(rule: Rule, subject: Subject) -> Iterator[Finding]:
 )
 def rootless_differs(rule: Rule, subject: Subject) -> Iterator[Finding]:
     # The second filesystem costs as much as the first: it is built where another rule saw a reason only.
-    if subject.rootfs.refusal is None and not any(subject.found(cause) for cause in _CAUSES):
+    if subject.rootfs.refusal is None and not any(cause.results(subject) for cause in _CAUSES):
         return
     if not subject.image.record.complete:
         return

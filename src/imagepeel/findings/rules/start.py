@@ -18,7 +18,7 @@ from imagepeel.findings.words import listed
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
-    from imagepeel.process.values import Verdict
+    from imagepeel.process.spec.values import Verdict
 
 
 def _engines(verdicts: list[Verdict]) -> str:

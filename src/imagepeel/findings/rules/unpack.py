@@ -13,7 +13,7 @@ from imagepeel.findings.words import clip
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
     from imagepeel.formats.tar.table import Entry
-    from imagepeel.rootfs.changes import Refusal
+    from imagepeel.rootfs.tree.changes import Refusal
 
 _ENGINES = ("containerd@2",)
 _UNREAL = (b"", b".", b"..")

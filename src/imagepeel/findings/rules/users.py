@@ -11,11 +11,11 @@ from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.words import count, listed
 from imagepeel.formats.filecaps import XATTR
 from imagepeel.formats.passwd import PasswdEntry, parse_passwd
-from imagepeel.process.access import WRITE, Actor, may
+from imagepeel.process.spec.access import WRITE, Actor, may
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
-    from imagepeel.rootfs.inode import Inode
+    from imagepeel.rootfs.tree.inode import Inode
 
 _SWITCHERS = frozenset({"sudo", "su", "doas", "runuser", "pkexec"})
 _NO_HOMES = frozenset({"", "/", "/nonexistent", "/dev/null", "/var/empty", "/bin", "/sbin"})

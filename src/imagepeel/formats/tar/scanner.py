@@ -49,6 +49,7 @@ except ImportError:
 
 _PLAIN = frozenset((REGULAR, REGULAR_OLD, DIRECTORY, SYMLINK, HARDLINK))
 
+
 class Tail(NamedTuple):
     """What stands after the end of the archive: part of the DiffID, invisible to every runtime."""
 

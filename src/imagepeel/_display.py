@@ -1,0 +1,33 @@
+"""How a value shows itself in a notebook and in a terminal, without an import of whoever draws it.
+
+Values stand low in the tree and drawing stands at its top.  `imagepeel/__init__.py`, which Python runs before any
+module of the package, hands two functions down to `draw_with`; `Shown` calls them when somebody looks.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+_in_notebook: Callable[[object], dict[str, str]] | None = None
+_in_terminal: Callable[[object], Iterable[Any]] | None = None
+
+
+def draw_with(in_notebook: Callable[[object], dict[str, str]], in_terminal: Callable[[object], Iterable[Any]]) -> None:
+    """Set who draws: a function from a value to its notebook bundle, and one to its pieces for rich."""
+    global _in_notebook, _in_terminal
+    _in_notebook, _in_terminal = in_notebook, in_terminal
+
+
+class Shown:
+    """A value that is drawn as a card in notebooks and laid out when rich prints it."""
+
+    __slots__ = ()
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
+        return _in_notebook(self) if _in_notebook is not None else {"text/plain": repr(self)}
+
+    def __rich_console__(self, console: Any, options: Any) -> Any:
+        yield from _in_terminal(self) if _in_terminal is not None else (repr(self),)

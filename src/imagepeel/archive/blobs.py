@@ -1,0 +1,314 @@
+"""Finding blobs in an archive and checking documents against their descriptors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from imagepeel.archive.members import Member, Members
+from imagepeel.archive.records import DocumentCheck, Handle, LayerRecord
+from imagepeel.errors import ImagepeelError
+from imagepeel.evidence import Anomaly, Location
+from imagepeel.limits import Limits
+from imagepeel.oci.config import ImageConfig, parse_config
+from imagepeel.oci.descriptor import ENCRYPTION_PREFIX, ESTARGZ_TOC, ZSTD_CHUNKED_PREFIX, Descriptor
+from imagepeel.oci.digest import (
+    Digest,
+    algorithm_of,
+    blob_path,
+    can_verify,
+    digest_of,
+    encoded_of,
+    from_hex,
+)
+from imagepeel.oci.json_document import parse_json
+from imagepeel.oci.media_types import classify
+
+_DOCUMENT_BUDGET = 16
+"""All documents together may have this many times the bytes of the largest single one."""
+_SUFFIXES = ("", ".tar.gz", ".tar.zst", ".tar", ".json")
+
+
+class Blobs:
+    """The blobs of one archive.  `used` collects the members that something pointed at."""
+
+    def __init__(self, members: Members, limits: Limits, extra: Members | None = None) -> None:
+        self.members = members
+        self.limits = limits
+        self.extra = extra
+        self.used: set[str] = set()
+        self.documents = 0
+        self.anomalies: list[Anomaly] = []
+        self._budget = _DOCUMENT_BUDGET * limits.json_bytes
+        self._hashed: dict[tuple[str, str], Digest] = {}
+        self._read: dict[str, bytes] = {}
+        self._configs: dict[bytes, tuple[ImageConfig | None, str]] = {}
+
+    def find(self, digest: Digest) -> Handle | None:
+        """Return the way to a blob, None when the archive does not carry it.
+
+        First `blobs/<algorithm>/<encoded>`; apko writes blobs to the root as `sha256:<hex>` or `<hex>.tar.gz`,
+        `dir:` as bare `<hex>`; last the directory of shared blobs, if one was given.
+        """
+        algorithm, encoded = algorithm_of(digest), encoded_of(digest)
+        places = [blob_path(digest), digest, *(encoded + suffix for suffix in _SUFFIXES)]
+        for place in places:
+            member = self.members.file(place)
+            if member is not None:
+                self.used.update((place, member.name, *member.via))
+                return Handle(self.members, member)
+        if self.extra is not None:
+            for place in (f"{algorithm}/{encoded}", blob_path(digest), encoded):
+                member = self.extra.file(place)
+                if member is not None:
+                    return Handle(self.extra, member)
+        return None
+
+    def load(
+        self, descriptor: Descriptor, role: str, stated_at: Location, checks: list[DocumentCheck]
+    ) -> tuple[bytes | None, str]:
+        """Return the bytes of a document and the member that held them; (None, "") when missing.
+
+        The result of comparing digest and size with the descriptor is appended to `checks`; a mismatch does not
+        keep the bytes back.  Inline `data` stands in for a missing blob when its digest is right.
+        """
+        digest = descriptor.digest
+        if digest is None:
+            checks.append(
+                DocumentCheck(
+                    role=role,
+                    state="missing",
+                    digest=descriptor.digest_text,
+                    detail="the descriptor has no valid digest",
+                    stated_at=stated_at,
+                )
+            )
+            return None, ""
+        handle = self.find(digest)
+        if handle is None and descriptor.data is not None:
+            return self._inline(descriptor, digest, role, stated_at, checks)
+        if handle is None or handle.member is None:
+            checks.append(
+                DocumentCheck(
+                    role=role, state="missing", digest=digest, size=descriptor.size, stated_at=stated_at,
+                    detail="the archive does not carry this blob",
+                )
+            )  # fmt: skip
+            return None, ""
+        data, member = self.read(handle.member, stated_at, handle.members)
+        if data is None:
+            checks.append(
+                DocumentCheck(
+                    role=role, state="not checked", digest=digest, member=member, size=descriptor.size,
+                    detail="the blob cannot be read", stated_at=stated_at,
+                )
+            )  # fmt: skip
+            return None, member
+        checks.append(compare(role, data, digest, descriptor.size, member, stated_at, self._hashed))
+        return data, member
+
+    def _inline(
+        self, descriptor: Descriptor, digest: Digest, role: str, stated_at: Location, checks: list[DocumentCheck]
+    ) -> tuple[bytes | None, str]:
+        data = descriptor.data or b""
+        check = compare(role, data, digest, descriptor.size, "", stated_at)
+        checks.append(check)
+        if check.state == "mismatch":
+            self.note("descriptor-data", f"the inline data of {digest} has another digest or size", stated_at)
+            return None, ""
+        return data, ""
+
+    def read(self, member: Member, where: Location, members: Members | None = None) -> tuple[bytes | None, str]:
+        """Return the bytes of a document member, None (with an anomaly) when it is too large or unreadable.
+
+        Each member is read once, since thousands of manifests may name the same config.
+        """
+        home = members or self.members
+        self.used.update((member.name, *member.via))
+        known = self._read.get(member.name) if home is self.members else None
+        if known is not None:
+            return known, member.name
+        if member.size > self._budget:
+            self.note("document-limit", "the documents together are too large; this one is not read", where, fatal=True)
+            return None, member.name
+        try:
+            data = home.read(member, self.limits.json_bytes)
+        except ImagepeelError as error:
+            self.note("document-unreadable", error.what, Location(member=member.name), fatal=True)
+            return None, member.name
+        self._budget -= len(data)
+        if home is self.members:
+            self._read[member.name] = data
+        return data, member.name
+
+    def config(self, data: bytes, where: Location) -> tuple[ImageConfig | None, str]:
+        """Return (config, "present"), or (None, "damaged") with an anomaly."""
+        known = self._configs.get(data)
+        if known is not None:
+            return known
+        try:
+            config, noticed = parse_config(data, where, self.limits)
+        except ImagepeelError as error:
+            self.note("document-damaged", error.what, error.where or where, fatal=True)
+            found: tuple[ImageConfig | None, str] = (None, "damaged")
+        else:
+            self.anomalies.extend(noticed)
+            found = (config, "present")
+        self._configs[data] = found
+        return found
+
+    def parse(self, data: bytes, where: Location) -> Any:
+        """Return the JSON value of a document, None (with an anomaly) when it is damaged."""
+        try:
+            value, anomalies = parse_json(data, where, self.limits)
+        except ImagepeelError as error:
+            self.note("document-damaged", error.what, error.where or where, fatal=True)
+            return None
+        self.anomalies.extend(anomalies)
+        return value
+
+    def count_document(self, where: Location) -> bool:
+        """Count one followed document; False (once with an anomaly) when the bound is reached."""
+        self.documents += 1
+        if self.documents <= self.limits.documents:
+            return True
+        if self.documents == self.limits.documents + 1:
+            self.note(
+                "document-limit",
+                f"more than {self.limits.documents} documents; the rest is not followed",
+                where,
+                fatal=True,
+            )
+        return False
+
+    def note(self, code: str, message: str, where: Location, *, fatal: bool = False) -> None:
+        """Record an anomaly."""
+        self.anomalies.append(Anomaly(code=code, message=message, where=where, fatal=fatal))
+
+    def layer(
+        self,
+        index: int,
+        descriptor: Descriptor,
+        diff_id: str | None,
+        where: Location,
+        *,
+        handle: Handle | None = None,
+    ) -> LayerRecord:
+        """Return the record of one layer that a descriptor names; `handle` when its member is already known."""
+        media = classify(descriptor.media_type)
+        if handle is None and descriptor.digest is not None:
+            handle = self.find(descriptor.digest)
+            if handle is None and descriptor.data is not None:
+                handle = Handle(data=descriptor.data)
+        member = handle.member if handle else None
+        size = member.size if member else len(descriptor.data or b"") if handle else None
+        if handle is None:
+            foreign = media.foreign or bool(descriptor.urls)
+            state = "foreign" if foreign else "missing"
+            detail = "foreign layer, its bytes live elsewhere" if foreign else "the archive does not carry this blob"
+        else:
+            state, detail = _readable(media.encrypted or _has_prefix(descriptor, ENCRYPTION_PREFIX), media.filesystem)
+        if size is not None and descriptor.size is not None and size != descriptor.size:
+            self.note(
+                "layer-size",
+                f"layer L{index + 1} is declared with {descriptor.size} bytes and has {size}",
+                Location(member=member.name if member else where.member, pointer=descriptor.pointer, layer=index),
+                fatal=True,
+            )
+        return LayerRecord(
+            index=index,
+            state=state,
+            detail=detail,
+            member=member.name if member else "",
+            media_type=descriptor.media_type,
+            digest=descriptor.digest,
+            declared_size=descriptor.size,
+            size=size,
+            diff_id=diff_id,
+            name_digest=digest_in_name(member.name) if member else None,
+            archive_offset=member.offset if member and member.sparse is None else None,
+            descriptor=descriptor,
+            urls=descriptor.urls,
+            annotations=descriptor.annotations,
+            label=_label(descriptor),
+            via=member.via if member else (),
+            truncated=bool(member and member.truncated),
+            handle=handle,
+        )
+
+
+def compare(
+    role: str,
+    data: bytes,
+    digest: Digest | None,
+    size: int | None,
+    member: str,
+    stated_at: Location,
+    hashed: dict[tuple[str, str], Digest] | None = None,
+) -> DocumentCheck:
+    """Return the check of a document's bytes against a stated digest and size, both mismatches in one.
+
+    `hashed` remembers digests by member and algorithm: many descriptors may name one large document.
+    """
+    wrong = []
+    if size is not None and size != len(data):
+        wrong.append(f"{size} bytes are stated and {len(data)} are there")
+    actual = ""
+    checked = digest is not None and can_verify(digest)
+    if digest is not None and checked:
+        known = hashed if hashed is not None and member else {}
+        key = (member, algorithm_of(digest))
+        if key not in known:
+            known[key] = digest_of(data, algorithm_of(digest))
+        actual = known[key]
+        if actual != digest:
+            wrong.append("the bytes have another digest")
+    if wrong:
+        state, detail = "mismatch", " and ".join(wrong)
+    elif checked:
+        state, detail = "verified", ""
+    else:
+        state = "not checked"
+        detail = "no digest is stated" if digest is None else f"{algorithm_of(digest)} cannot be computed here"
+    return DocumentCheck(
+        role=role, state=state, member=member, digest=digest or "", size=size, actual_digest=actual,
+        actual_size=len(data), detail=detail, stated_at=stated_at,
+    )  # fmt: skip
+
+
+def digest_in_name(name: str) -> Digest | None:
+    """Return the digest that a member name spells: `blobs/sha256/<hex>`, `sha256:<hex>`, `<hex>.tar.gz`, ...
+
+    It is a habit of the writing programs and promises nothing: Docker 25 names a layer by its DiffID.
+    """
+    parts = name.split("/")
+    if len(parts) >= 3 and parts[-3] == "blobs":
+        return from_hex(_stem(parts[-1]), parts[-2])
+    if len(parts) != 1:
+        return None
+    algorithm, colon, encoded = name.partition(":")
+    return from_hex(encoded, algorithm) if colon else from_hex(_stem(name))
+
+
+def _stem(name: str) -> str:
+    for suffix in (".tar.gz", ".tar.zst", ".tar", ".json", ".gz"):
+        if name.endswith(suffix):
+            return name[: -len(suffix)]
+    return name
+
+
+def _readable(encrypted: bool, filesystem: str) -> tuple[str, str]:
+    if encrypted:
+        return "encrypted", "encrypted layer: its bytes are unreadable without the key"
+    if filesystem in ("squashfs", "erofs"):
+        return "unsupported", f"the layer is a {filesystem} filesystem image, not a tar"
+    return "present", ""
+
+
+def _has_prefix(descriptor: Descriptor, prefix: str) -> bool:
+    return any(key.startswith(prefix) for key in descriptor.annotations)
+
+
+def _label(descriptor: Descriptor) -> str:
+    if ESTARGZ_TOC in descriptor.annotations:
+        return "eStargz"
+    return "zstd:chunked" if _has_prefix(descriptor, ZSTD_CHUNKED_PREFIX) else ""

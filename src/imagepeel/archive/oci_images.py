@@ -1,0 +1,433 @@
+"""Images of an OCI layout: from `index.json` through nested indexes to manifests, configs and layers.
+
+Missing blobs are a state: `docker save` on the containerd store lists every platform of an image and carries one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from imagepeel.archive.blobs import Blobs
+from imagepeel.archive.classify import kind_of_descriptor, kind_of_manifest
+from imagepeel.archive.records import DocumentCheck, ImageRecord, IndexRecord, LayerRecord, Name
+from imagepeel.errors import Malformed
+from imagepeel.evidence import Anomaly, Location
+from imagepeel.oci.config import ImageConfig
+from imagepeel.oci.descriptor import CONTAINERD_NAME, REF_NAME, Descriptor, Platform
+from imagepeel.oci.digest import Digest, digest_of
+from imagepeel.oci.index import Index, index_of
+from imagepeel.oci.json_document import lookup
+from imagepeel.oci.layout import layout_version_of
+from imagepeel.oci.manifest import Manifest, manifest_of, schema1_of, shape_of
+from imagepeel.oci.media_types import IMAGE_CONFIGS, OCI_EMPTY, SCHEMA1, classify
+
+TOP = "index.json"
+_MOST_INHERITED = 50
+"""Names that an image takes over from the indexes above it: names times images must not multiply."""
+
+
+class _Read(msgspec.Struct, frozen=True, kw_only=True):
+    """One document that was looked up: its JSON value, its bytes and what it is by its fields."""
+
+    value: Any
+    data: bytes | None
+    member: str
+    shape: str
+    checks: tuple[DocumentCheck, ...]
+
+
+class OciImages:
+    """What the walk found: `records` in the order of the indexes, each manifest once; `indexes` likewise."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self.blobs = blobs
+        self.records: list[ImageRecord] = []
+        self.indexes: list[IndexRecord] = []
+        self._where: dict[str, int] = {}
+        self._indexes: dict[str, int] = {}
+        self._more_names: dict[int, list[Name]] = {}
+        self._more_index_names: dict[int, list[Name]] = {}
+
+    def walk(self, index: Any) -> None:
+        """Follow a parsed `index.json`.  Malformed when it is no JSON object."""
+        place = Location(member=TOP)
+        if not isinstance(index, dict):
+            raise Malformed("index.json is not a JSON object", place, "the layout is damaged")
+        self.blobs.used.update((TOP, "oci-layout"))
+        self._check_layout()
+        noticed: list[Anomaly] = []
+        value = index_of(index, place, noticed, self.blobs.limits)
+        self.blobs.anomalies.extend(noticed)
+        if not value.manifests:
+            what = "is null or missing" if value.manifests is None else "is empty"
+            self.blobs.note("oci-index-empty", f"the list of manifests in index.json {what}: it names no image", place)
+        self.indexes.append(IndexRecord(index=value, member=TOP, children=_children(value)))
+        for position, descriptor in enumerate(value.manifests or ()):
+            self._follow(descriptor, (position,), None, place, ())
+        self._inherit_names()
+
+    def given(self, value: Any, data: bytes, member: str) -> None:
+        """Follow one manifest or index that lies under a name instead of a digest (`dir:`)."""
+        media_type = str(lookup(value, "mediaType") or "") if isinstance(value, dict) else ""
+        descriptor = Descriptor(
+            media_type=media_type, digest=digest_of(data), digest_text=digest_of(data), size=len(data)
+        )
+        shape = self._shape(classify(media_type).role if media_type else "other", value, Location(member=member))
+        if not shape:
+            raise Malformed(
+                f"{member} is neither a manifest nor an index", Location(member=member), "the file is damaged"
+            )
+        checks = [
+            DocumentCheck(
+                role="manifest", state="not checked", member=member, actual_digest=digest_of(data),
+                actual_size=len(data), detail="nothing states the digest of the top document",
+            )
+        ]  # fmt: skip
+        read = _Read(value=value, data=data, member=member, shape=shape, checks=tuple(checks))
+        self._read(descriptor.digest or "", descriptor, read, path=(0,))
+        self._inherit_names()
+
+    def _check_layout(self) -> None:
+        member = self.blobs.members.get("oci-layout")
+        place = Location(member="oci-layout")
+        if member is None or member.kind != "file":
+            self.blobs.note("layout-marker", "the oci-layout marker file is missing; strict readers refuse", place)
+            return
+        data, _ = self.blobs.read(member, place)
+        value = self.blobs.parse(data, place) if data is not None else None
+        if value is not None:
+            layout_version_of(value, place, self.blobs.anomalies)
+
+    def _follow(
+        self,
+        descriptor: Descriptor,
+        path: tuple[int, ...],
+        parent: Digest | None,
+        stated: Location,
+        trail: tuple[str, ...],
+    ) -> None:
+        stated_at = Location(member=stated.member, blob=stated.blob, pointer=descriptor.pointer)
+        if not self.blobs.count_document(stated_at):
+            return
+        names = names_of(descriptor) if len(path) == 1 else ()
+        key = descriptor.digest or f"{descriptor.digest_text}@{path}"
+        if key in trail:
+            self.blobs.note("index-loop", f"the index {key} contains itself", stated_at)
+            return
+        if key in self._indexes:
+            self._more_index_names.setdefault(self._indexes[key], []).extend(names)
+            return
+        if key in self._where:
+            self._again(self._where[key], descriptor, names, stated_at)
+            return
+        before = len(self.blobs.anomalies)
+        read = self._load(descriptor, stated_at)
+        self._read(key, descriptor, read, path=path, parent=parent, trail=trail, names=names, before=before)
+
+    def _again(self, at: int, descriptor: Descriptor, names: tuple[Name, ...], stated_at: Location) -> None:
+        """A second descriptor of the same manifest: more names, perhaps another size or platform."""
+        known = self.records[at]
+        first = known.descriptor
+        if first is not None and first.size != descriptor.size:
+            self.blobs.note(
+                "descriptor-conflict",
+                f"two descriptors of {descriptor.digest} state {first.size} and {descriptor.size} bytes",
+                stated_at,
+            )
+        self._more_names.setdefault(at, []).extend(names)
+        if known.platform is None and descriptor.platform is not None:
+            self.records[at] = msgspec.structs.replace(known, platform=descriptor.platform)
+
+    def _load(self, descriptor: Descriptor, stated_at: Location) -> _Read:
+        role = classify(descriptor.media_type).role
+        checks: list[DocumentCheck] = []
+        data: bytes | None = None
+        value: Any = None
+        member = ""
+        if role in ("index", "manifest", "schema1", "other"):
+            data, member = self.blobs.load(descriptor, "index" if role == "index" else "manifest", stated_at, checks)
+            # A blob of an unknown type may be anything; only JSON is looked into.
+            if data is not None and (role != "other" or data.lstrip()[:1] == b"{"):
+                value = self.blobs.parse(data, Location(member=member or None, blob=descriptor.digest))
+        elif descriptor.digest is not None:
+            self.blobs.find(descriptor.digest)
+        shape = self._shape(role, value, stated_at)
+        if role == "index" and value is None:
+            shape = "index"
+        return _Read(value=value, data=data, member=member, shape=shape, checks=tuple(checks))
+
+    def _read(
+        self,
+        key: str,
+        descriptor: Descriptor,
+        read: _Read,
+        *,
+        path: tuple[int, ...],
+        parent: Digest | None = None,
+        trail: tuple[str, ...] = (),
+        names: tuple[Name, ...] = (),
+        before: int = 0,
+    ) -> None:
+        """Add the record of one document, and of what it lists; `before` counts the anomalies met earlier."""
+        place = Location(member=read.member or None, blob=descriptor.digest)
+        if read.shape == "index":
+            index = self._index(descriptor, read, place, path, parent, names)
+            self._indexes[key] = len(self.indexes)
+            self.indexes.append(index)
+            if len(path) >= self.blobs.limits.index_depth:
+                self.blobs.note("index-depth", f"indexes nest deeper than {len(path)}; not followed", place, fatal=True)
+                return
+            for position, child in enumerate((index.index.manifests if index.index else None) or ()):
+                self._follow(child, (*path, position), descriptor.digest, place, (*trail, key))
+            return
+        base = ImageRecord(
+            number=len(self.records) + 1,
+            grammar="oci-layout",
+            grammars=("oci-layout",),
+            names=names,
+            platform=descriptor.platform,
+            descriptor=descriptor,
+            manifest_bytes=read.data,
+            manifest_member=read.member,
+            path=path,
+            parent=parent,
+            annotations=descriptor.annotations,
+            artifact_type=descriptor.artifact_type,
+        )
+        self._where[key] = len(self.records)
+        build = {"schema1": self._schema1, "manifest": self._manifest}.get(read.shape)
+        record = build(base, read.value, place, list(read.checks)) if build else _unread(base, list(read.checks))
+        self.records.append(msgspec.structs.replace(record, anomalies=tuple(self.blobs.anomalies[before:])))
+
+    def _shape(self, role: str, value: Any, where: Location) -> str:
+        """Return the grammar to read a document by: what its fields show, the media type where they show both."""
+        shape = shape_of(value)
+        if shape == "both":
+            self.blobs.note(
+                "manifest-shape",
+                "the document has the fields of an index and of a manifest; readers disagree on what it is",
+                where,
+                fatal=True,
+            )
+            return "index" if role == "index" else "manifest"
+        if shape and role != "other" and shape != role:
+            self.blobs.note(
+                "media-type-shape", f"the media type says {role} and the document is a {shape}", where, fatal=True
+            )
+        return shape
+
+    def _index(
+        self,
+        descriptor: Descriptor,
+        read: _Read,
+        place: Location,
+        path: tuple[int, ...],
+        parent: Digest | None,
+        names: tuple[Name, ...],
+    ) -> IndexRecord:
+        index = None
+        if isinstance(read.value, dict):
+            noticed: list[Anomaly] = []
+            index = index_of(read.value, place, noticed, self.blobs.limits)
+            self.blobs.anomalies.extend(noticed)
+        return IndexRecord(
+            descriptor=descriptor,
+            index=index,
+            member=read.member,
+            names=names,
+            path=path,
+            parent=parent,
+            children=_children(index),
+            raw_bytes=read.data,
+            checks=read.checks,
+        )
+
+    def _manifest(self, base: ImageRecord, value: Any, where: Location, checks: list[DocumentCheck]) -> ImageRecord:
+        noticed: list[Anomaly] = []
+        manifest = manifest_of(value, where, noticed, self.blobs.limits)
+        annotations = {**manifest.annotations, **base.annotations}
+        kind, reason = kind_of_manifest(manifest, base.annotations, (name.text for name in base.names))
+        media = classify(base.descriptor.media_type if base.descriptor else "")
+        if manifest.media_type and base.descriptor and media.role == "manifest" and manifest.media_type != media.text:
+            self.blobs.note(
+                "media-type-conflict",
+                f"the descriptor says {media.text} and the manifest says {manifest.media_type}",
+                where,
+            )
+        self.blobs.anomalies.extend(noticed)
+        config, config_member, state = self._config(manifest, where, checks)
+        diff_ids = config.diff_ids if config and kind == "image" else ()
+        layers = self._layers(manifest, diff_ids, where)
+        if config is not None and kind == "image":
+            note_layer_count(self.blobs, len(layers), config, where)
+        return msgspec.structs.replace(
+            base,
+            kind=kind,
+            kind_reason=reason,
+            platform=base.platform or platform_of_config(config),
+            manifest=manifest,
+            config_descriptor=manifest.config,
+            config=config,
+            config_member=config_member,
+            config_state=state,
+            layers=layers,
+            annotations=annotations,
+            subject=manifest.subject.digest if manifest.subject else None,
+            artifact_type=manifest.artifact_type or base.artifact_type,
+            labels=_labels(layers, annotations),
+            checks=tuple(checks),
+        )
+
+    def _layers(self, manifest: Manifest, diff_ids: tuple[str, ...], where: Location) -> tuple[LayerRecord, ...]:
+        layers = manifest.layers
+        return tuple(
+            self.blobs.layer(i, layer, diff_ids[i] if i < len(diff_ids) else None, where)
+            for i, layer in enumerate(layers)
+        )
+
+    def _config(
+        self, manifest: Manifest, where: Location, checks: list[DocumentCheck]
+    ) -> tuple[ImageConfig | None, str, str]:
+        """Return (config, member, state): present, missing, damaged, none, or other when it is no image config."""
+        descriptor = manifest.config
+        if descriptor is None:
+            return None, "", "none"
+        stated_at = Location(member=where.member, blob=where.blob, pointer="/config")
+        data, member = self.blobs.load(descriptor, "config", stated_at, checks)
+        if data is None:
+            return None, member, "missing"
+        if descriptor.media_type == OCI_EMPTY or (descriptor.media_type and descriptor.media_type not in IMAGE_CONFIGS):
+            return None, member, "other"
+        config, state = self.blobs.config(data, Location(member=member or None, blob=descriptor.digest))
+        return config, member, state
+
+    def _schema1(self, base: ImageRecord, value: Any, where: Location, checks: list[DocumentCheck]) -> ImageRecord:
+        noticed: list[Anomaly] = []
+        manifest = schema1_of(value, where, noticed, self.blobs.limits)
+        self.blobs.anomalies.extend(noticed)
+        # A signed schema 1 manifest is addressed by its payload without the signatures, so its bytes never match.
+        settled = [
+            msgspec.structs.replace(check, state="not checked", detail="the digest is over the unsigned payload")
+            if check.role == "manifest" and check.state == "mismatch" and manifest.signed
+            else check
+            for check in checks
+        ]
+        name = (Name(text=f"{manifest.name}:{manifest.tag}" if manifest.tag else manifest.name, origin="schema1"),)
+        layers = tuple(
+            self.blobs.layer(index, Descriptor(digest=digest, digest_text=digest or ""), None, where)
+            for index, digest in enumerate(manifest.layers[: self.blobs.limits.layers])
+        )
+        return msgspec.structs.replace(
+            base,
+            kind_reason="it is a Docker schema 1 manifest: its config is spread over its history",
+            names=merged(base.names, name if manifest.name else ()),
+            platform=base.platform or platform_of_config(manifest.config),
+            manifest=manifest,
+            config=manifest.config,
+            config_member=base.manifest_member,
+            config_state="present",
+            layers=layers,
+            labels=("schema 1",),
+            checks=tuple(settled),
+        )
+
+    def _inherit_names(self) -> None:
+        """Give each image its further names and, marked as such, those of the indexes that list it."""
+        for at, names in self._more_index_names.items():
+            known = self.indexes[at]
+            self.indexes[at] = msgspec.structs.replace(known, names=merged(known.names, names))
+        above: dict[str, tuple[Name, ...]] = {}
+        for record in self.indexes:
+            inherited = tuple(msgspec.structs.replace(name, inherited=True) for name in record.names[:_MOST_INHERITED])
+            if inherited and record.digest is not None:
+                above[record.digest] = inherited
+        pending = list(above)
+        while pending:
+            names_above = above[(digest := pending.pop())]
+            at = self._indexes.get(digest, -1)
+            for child in self.indexes[at].children if at >= 0 else ():
+                if child in self._where:
+                    self._more_names.setdefault(self._where[child], []).extend(names_above)
+                elif child in self._indexes:
+                    known_above = above.get(child, ())
+                    more = merged(known_above, names_above)[:_MOST_INHERITED]
+                    if more != known_above:
+                        above[child] = more
+                        pending.append(child)
+        for at, names in self._more_names.items():
+            image = self.records[at]
+            self.records[at] = msgspec.structs.replace(image, names=merged(image.names, names))
+
+
+def _unread(base: ImageRecord, checks: list[DocumentCheck]) -> ImageRecord:
+    assert base.descriptor is not None
+    kind, reason = kind_of_descriptor(base.descriptor, (name.text for name in base.names))
+    if kind == "image" and base.descriptor.media_type in SCHEMA1:
+        reason = "the index lists it as a Docker schema 1 manifest"
+    return msgspec.structs.replace(base, kind=kind, kind_reason=reason, checks=tuple(checks))
+
+
+def names_of(descriptor: Descriptor) -> tuple[Name, ...]:
+    """Return the names that the annotations of a top-level descriptor give, the full reference first.
+
+    `org.opencontainers.image.ref.name` holds a tag, a full reference or anything else, depending on who wrote it.
+    """
+    found = []
+    for key in (CONTAINERD_NAME, REF_NAME):
+        value = descriptor.annotations.get(key)
+        if value:
+            found.append(Name(text=value, origin=key))
+    return tuple(found)
+
+
+def merged(names: Iterable[Name], more: Iterable[Name]) -> tuple[Name, ...]:
+    """Return both lists of names, each text and origin once."""
+    found: dict[tuple[str, str], Name] = {}
+    for name in (*names, *more):
+        found.setdefault((name.text, name.origin), name)
+    return tuple(found.values())
+
+
+def note_layer_count(blobs: Blobs, layers: int, config: ImageConfig, where: Location) -> None:
+    """Record when layers, DiffIDs and history steps do not pair up."""
+    if layers != len(config.diff_ids):
+        blobs.note(
+            "layer-count",
+            f"the manifest lists {layers} layers and the config {len(config.diff_ids)} DiffIDs; engines refuse that",
+            where,
+            fatal=True,
+        )
+    if config.history is not None and len(config.layer_steps) != len(config.diff_ids):
+        blobs.note(
+            "history-count",
+            f"{len(config.layer_steps)} history steps say that they made a layer and there are "
+            f"{len(config.diff_ids)} DiffIDs",
+            where,
+        )
+
+
+def platform_of_config(config: ImageConfig | None) -> Platform | None:
+    """Return the platform that a config states, None when it states none."""
+    if config is None or not (config.os or config.architecture):
+        return None
+    return Platform(
+        os=config.os,
+        architecture=config.architecture,
+        variant=config.variant,
+        os_version=config.os_version,
+        os_features=config.os_features,
+    )
+
+
+def _children(index: Index | None) -> tuple[str, ...]:
+    return tuple(child.digest or child.digest_text for child in (index.manifests if index else None) or ())
+
+
+def _labels(layers: Iterable[LayerRecord], annotations: Any) -> tuple[str, ...]:
+    found = dict.fromkeys(layer.label for layer in layers if layer.label)
+    if annotations.get("module.wasm.image/variant", "").startswith("compat"):
+        found["wasm (compat)"] = None
+    return tuple(found)

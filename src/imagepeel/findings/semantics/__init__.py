@@ -1,0 +1,1 @@
+"""What layers do to entries and to each other, and where views of one image differ."""

@@ -1,0 +1,380 @@
+"""What the entries of one layer alone give away: notes from one pass over its columns.
+
+Rare things are found first in the few distinct values that entries share, or by searches at C speed, so that an
+ordinary layer costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from imagepeel.evidence import Anomaly, Location, text
+from imagepeel.findings.semantics.codes import ViewNote
+from imagepeel.formats.tar.header import BLOCKDEV, CHAR, DIRECTORY, GNU_SPARSE, HARDLINK, PAX_GLOBAL, REGULAR, SYMLINK
+from imagepeel.formats.tar.table import ESCAPES, WHITEOUT, Entry, EntryTable
+from imagepeel.rootfs.engines.docker import xattr_errno
+from imagepeel.rootfs.tree.changes import KIND, OPAQUE, LayerEntries, bound_time, go_clean
+
+MOST = 8
+"""Notes of one code and layer that are listed; the last one counts the others."""
+
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
+"""C0 and C1 controls, DEL, line separators, and the characters that reorder text (Unicode Bidi_Control)."""
+
+_AUFS = frozenset((b".wh..wh.aufs", b".wh..wh.plnk", b".wh..wh.orph"))
+_STARGZ = frozenset((b"stargz.index.json", b".prefetch.landmark", b".no.prefetch.landmark"))
+_IS_WHITEOUT = bytes(1 if flags & WHITEOUT else 0 for flags in range(256))
+_IS_ESCAPE = bytes(1 if flags & ESCAPES else 0 for flags in range(256))
+_SIGNED = 1 << 31
+
+
+class Notes:
+    """Collects the notes of one layer, a few of each code and a count of the rest."""
+
+    def __init__(self, layer: LayerEntries, step: int | None = None) -> None:
+        self._layer = layer
+        self._step = step
+        self._found: dict[str, list[ViewNote]] = {}
+        self._more: dict[str, int] = {}
+
+    def add(
+        self,
+        code: str,
+        message: str,
+        entry: int | None = None,
+        views: tuple[str, ...] = (),
+        *,
+        path: bytes | None = None,
+        touches: tuple[bytes, ...] = (),
+    ) -> None:
+        """Note one place: an entry of the layer, a path, or both.  `touches`: other paths that it changes."""
+        listed = self._found.setdefault(code, [])
+        if len(listed) >= MOST:
+            self._more[code] = self._more.get(code, 0) + 1
+            return
+        table = self._layer.table
+        if path is None and entry is not None:
+            path = b"/" + table.path(entry)
+        where = Location(
+            layer=self._layer.index,
+            step=self._step,
+            entry=entry,
+            path=text(path) if path is not None else None,
+            layer_offset=table[entry].header_offset if entry is not None else None,
+        )
+        about = (*_about(path), *touches) if path is not None else touches
+        listed.append(ViewNote(code=code, message=message, where=where, views=views, touches=tuple(map(text, about))))
+
+    def take(self, anomaly: Anomaly, views: tuple[str, ...] = ()) -> None:
+        """Note what the scan or the documents noticed already."""
+        note = ViewNote(code=anomaly.code, message=anomaly.message, where=anomaly.where, views=views)
+        self._found.setdefault(anomaly.code, []).append(note)
+
+    def done(self) -> list[ViewNote]:
+        """Return the notes, each code's last one with the count of those left out."""
+        out: list[ViewNote] = []
+        for code, found in self._found.items():
+            out.extend(found[:-1])
+            last = found[-1]
+            more = self._more.get(code, 0)
+            out.append(msgspec.structs.replace(last, more=more) if more else last)
+        return out
+
+
+def _about(path: bytes) -> tuple[bytes, ...]:
+    """Return the path that an entry speaks of: what a whiteout removes, the directory of an opaque mark."""
+    directory, _, name = path.rpartition(b"/")
+    if name == OPAQUE:
+        return (directory or b"/",)
+    return (directory + b"/" + name[4:],) if name.startswith(b".wh.") else (path,)
+
+
+def lint(layer: LayerEntries, anomalies: Sequence[Anomaly] = (), step: int | None = None) -> list[ViewNote]:
+    """Return the notes that the entries of one layer earn by themselves.
+
+    `anomalies`: what its scan noticed, of which PAXGLOBAL, HDRDATA, HIDDENTAIL and MEDIATYPE are taken over.
+    """
+    notes = Notes(layer, step)
+    for anomaly in anomalies:
+        if anomaly.code in _SCANNED:
+            notes.take(anomaly, _SCANNED[anomaly.code])
+    _metas(layer.table, notes)
+    _times(layer.table, notes)
+    _names(layer.table, notes)
+    _whiteouts(layer, notes)
+    _xattrs(layer.table, notes)
+    _links(layer.table, notes)
+    _root(layer.table, notes)
+    return notes.done()
+
+
+_SCANNED: dict[str, tuple[str, ...]] = {
+    "PAXGLOBAL": ("docker",),
+    "HDRDATA": (),
+    "HIDDENTAIL": (),
+    "MEDIATYPE": (),
+}
+
+
+def members(column: Iterable[int], wanted: list[bool]) -> list[int]:
+    """Return the entries whose shared value is wanted, without a look at the others' fields."""
+    return [i for i, value in enumerate(column) if wanted[value]] if any(wanted) else []
+
+
+def found(flags: bytes | bytearray, mask: bytes) -> Iterator[int]:
+    """Yield the entries whose flags have a bit, by a search at C speed."""
+    marks = bytes(flags).translate(mask)
+    at = marks.find(1)
+    while at >= 0:
+        yield at
+        at = marks.find(1, at + 1)
+
+
+def whiteout_entries(table: EntryTable) -> Iterator[int]:
+    """Yield the entries whose name starts with `.wh.`."""
+    return found(table.columns()[2], _IS_WHITEOUT)
+
+
+def _metas(table: EntryTable, notes: Notes) -> None:
+    column = table.columns()[1]
+    for i in members(column, [meta.type == GNU_SPARSE for meta in table.metas]):
+        notes.add(
+            "SPARSE83",
+            "a sparse file in the old GNU form (type S): containerd, Docker, podman and umoci refuse the layer with "
+            '"unhandled tar header type 83", GNU tar reads it',
+            i,
+        )
+    for i in members(column, [_odd_owner(meta.uid) or _odd_owner(meta.gid) for meta in table.metas]):
+        meta = table.meta(i)
+        notes.add("UIDWRAP", _owner_words(meta.uid if _odd_owner(meta.uid) else meta.gid), i)
+    devices = [meta.type in (CHAR, BLOCKDEV) for meta in table.metas]
+    for i in members(column, devices):
+        meta = table.meta(i)
+        if meta.type == CHAR and not meta.major and not meta.minor:
+            notes.add(
+                "OVLXATTR",
+                "a character device 0:0: overlayfs takes it for a whiteout and hides the path, others show a device",
+                i,
+                ("spec", "sequential"),
+            )
+            continue
+        wide = meta.major >= 1 << 32 or meta.minor >= 1 << 32
+        more = "; its number does not fit 32 bits: containerd and Docker 29 refuse it, others cut it" if wide else ""
+        notes.add("DEVICE", f"a device node {meta.major}:{meta.minor}: rootless engines leave it out{more}", i)
+
+
+def _odd_owner(value: int) -> bool:
+    return not 0 <= value < _SIGNED
+
+
+def _owner_words(value: int) -> str:
+    kept = value & 0xFFFFFFFF
+    if kept == 0xFFFFFFFF:
+        return f'owner number {value} means "leave it" to chown(2): the file belongs to root'
+    if kept != value:
+        return f"owner number {value} wraps to {kept} in chown(2)" + (": the file belongs to root" if not kept else "")
+    signed = value - (1 << 32)
+    return f"owner number {value} is beyond 2147483647: engines keep it, programs with signed numbers read {signed}"
+
+
+def _times(table: EntryTable, notes: Notes) -> None:
+    times = table._mtime
+    if not times or (min(times) >= 0 and max(times) <= 9_223_372_035):
+        return
+    for i in range(len(times)):
+        mtime = table.mtime(i)
+        if bound_time(mtime) != mtime:
+            notes.add(
+                "MTIMECLAMP",
+                f"modification time {mtime[0]} s is outside what engines set: containerd, Docker and podman make it "
+                "1970-01-01, umoci keeps or wraps it",
+                i,
+                ("spec",),
+            )
+
+
+def _names(table: EntryTable, notes: Notes) -> None:
+    names, ends = table.columns()[4], table.columns()[3]
+    if _CONTROL.search(names) or any(_CONTROL.search(directory) for directory in table.dirs):
+        odd = [_CONTROL.search(directory) is not None for directory in table.dirs]
+        column = table.columns()[0]
+        start = 0
+        for i, end in enumerate(ends):
+            if _CONTROL.search(names, start, end) or odd[column[i]]:
+                notes.add("CTRLCHAR", "the name holds control characters: a listing can be made to lie with it", i)
+            start = end
+    for i, target in table.links.items():
+        if _CONTROL.search(target):
+            notes.add("CTRLCHAR", "the link target holds control characters: a listing can be made to lie with it", i)
+    over = set(found(table.columns()[2], _IS_ESCAPE))
+    for i, raw in table._raw_names.items():
+        if b".." in raw and go_clean(raw.lstrip(b"/"))[:1] == [b".."]:
+            over.add(i)
+    for i in sorted(over):
+        notes.add(
+            "DOTDOT",
+            f'the name "{text(table[i].raw_name)}" climbs over the root: engines clamp it there, Docker 29 refuses the '
+            "layer",
+            i,
+            ("docker",),
+        )
+    for i, target in table.links.items():
+        if table.meta(i).type == HARDLINK and go_clean(target.lstrip(b"/"))[:1] == [b".."]:
+            notes.add(
+                "DOTDOT",
+                f'the hardlink target "{text(target)}" climbs over the root: engines clamp it there, Docker 29 '
+                "refuses the layer",
+                i,
+                ("docker",),
+            )
+
+
+def _whiteouts(layer: LayerEntries, notes: Notes) -> None:
+    table = layer.table
+    for i in whiteout_entries(table):
+        name = table.basename(i)
+        directory = table.dirs[table.dir_id(i)]
+        if name in _AUFS and not directory:
+            notes.add("AUFS", f"{text(name)} is bookkeeping of AUFS: engines show a plnk directory or drop it", i)
+            continue
+        if name[4:] in (b"", b".", b".."):
+            notes.add(
+                "WHNAME",
+                f"{text(name)} names nothing that could be removed: engines refuse the layer, tools that do not look "
+                "remove a directory or its parent",
+                i,
+            )
+        if name == OPAQUE and not directory and layer.index:
+            notes.add(
+                "ROOTOPQ",
+                "an opaque mark at the root of a layer: the kernel ignores it and all lower files stay; engines "
+                "without overlayfs remove everything",
+                i,
+                ("spec", "sequential"),
+            )
+        if table.size(i) and table.meta(i).type == REGULAR:
+            notes.add("HIDDENTAIL", f"a whiteout with {table.size(i)} bytes of content, which no engine shows", i)
+    odd = [b".wh." in path and any(p.startswith(b".wh.") for p in path.split(b"/")) for path in table.dirs]
+    told: set[int] = set()
+    for i in members(table.columns()[0], odd):
+        directory_id = table.dir_id(i)
+        parts = table.dirs[directory_id].split(b"/")
+        if directory_id in told or parts[0] in _AUFS:
+            continue
+        told.add(directory_id)
+        bad = next(part for part in parts if part.startswith(b".wh."))
+        notes.add("WHNAME", f"the directory {text(bad)} is named like a whiteout and appears in the filesystem", i)
+
+
+def _xattrs(table: EntryTable, notes: Notes) -> None:
+    for i in sorted(table.extras):
+        entry = table[i]
+        kind = KIND.get(entry.type, "")
+        for key in entry.pax:
+            if key.startswith((b"LIBARCHIVE.xattr.", b"SCHILY.acl.")):
+                notes.add("XATTRDROP", f"{text(key)} is read by no container engine", i)
+        for key in entry.xattrs:
+            if key.startswith((b"trusted.overlay.", b"user.overlay.")):
+                notes.add(
+                    "OVLXATTR",
+                    f"{text(key)} is a mark of overlayfs: Docker and podman set trusted ones and the kernel obeys, "
+                    "containerd leaves them out; user ones act in rootless mounts",
+                    i,
+                    ("docker", "podman", "spec") if key.startswith(b"trusted.") else (),
+                )
+                continue
+            words = _dropped(key, kind)
+            if words:
+                notes.add("XATTRDROP", f"{text(key)}: {words[0]}", i, words[1])
+
+
+def _dropped(key: bytes, kind: str) -> tuple[str, tuple[str, ...]] | None:
+    if key.startswith(b"trusted."):
+        return "containerd leaves it out, Docker, podman and umoci set it", ("docker", "podman", "spec")
+    if kind == "symlink":
+        return (
+            "on a symbolic link: Docker 29 sets it on the file behind, podman and umoci refuse user ones",
+            ("docker", "podman", "spec"),
+        )
+    if key == b"security.selinux":
+        return "podman and umoci leave it out", ("podman", "spec")
+    errno = xattr_errno(key, kind)
+    if errno == "ENOTSUP":
+        return "the kernel knows no such attribute: containerd and podman go on, Docker refuses the layer", ("docker",)
+    if errno == "EPERM":
+        return "the kernel refuses it on this type: containerd and Docker go on, podman refuses", ("podman", "spec")
+    return None
+
+
+def _links(table: EntryTable, notes: Notes) -> None:
+    """LINKMETA: compare each hardlink's header with that of its target, where the layer has it earlier."""
+    hard = [i for i in table.links if table.meta(i).type == HARDLINK]
+    if not hard:
+        return
+    targets = {i: b"/".join(go_clean(b"/" + table.links[i])) for i in hard}
+    needed = set(targets.values())
+    directories = {path.rpartition(b"/")[0] for path in needed}
+    own = {table.dir_id(i) for i in hard}
+    origins: dict[bytes, int] = {}
+    for i in members(table.columns()[0], [d in own or path in directories for d, path in enumerate(table.dirs)]):
+        origin = origins.get(targets[i]) if i in targets else None
+        if origin is not None:
+            _compare_link(table, notes, i, origin)
+        path = table.path(i)
+        if path in needed:
+            origins[path] = i if origin is None else origin
+
+
+def _compare_link(table: EntryTable, notes: Notes, i: int, origin: int) -> None:
+    one, two = table.meta(origin), table.meta(i)
+    if one.type == SYMLINK:
+        differs = (one.uid, one.gid) != (two.uid, two.gid)
+    else:
+        differs = (one.mode & 0o7777, one.uid, one.gid) != (two.mode & 0o7777, two.uid, two.gid)
+    if differs or table.mtime(origin) != table.mtime(i):
+        notes.add(
+            "LINKMETA",
+            f"the hardlink's header says {two.mode & 0o7777:04o} {two.uid}:{two.gid}, the file it shares "
+            f"{one.mode & 0o7777:04o} {one.uid}:{one.gid}: engines give both names the last one, umoci the first",
+            i,
+            ("spec",),
+        )
+
+
+def _root(table: EntryTable, notes: Notes) -> None:
+    """Look at entries whose name means the root itself: they stand in the root directory and have no name."""
+    ends = table.columns()[3]
+    directories = table.columns()[0]
+    for i in sorted(table._raw_names):
+        if directories[i] or ends[i] != (ends[i - 1] if i else 0):
+            continue
+        entry = Entry(table, i)
+        if entry.type == PAX_GLOBAL or go_clean(entry.raw_name.lstrip(b"/"))[:1] == [b".."]:
+            continue
+        if entry.type != DIRECTORY:
+            notes.add(
+                "ROOTATTR", f"a {entry.kind} in place of the root: engines ignore it, umoci refuses", i, ("spec",)
+            )
+        elif (entry.mode, entry.uid, entry.gid) != (0o755, 0, 0) or entry.xattrs:
+            notes.add(
+                "ROOTATTR",
+                f"the root is {entry.mode:04o} {entry.uid}:{entry.gid} in the tar: containerd and Docker show 0755 "
+                "0:0, podman 0555, umoci what it says",
+                i,
+                ("spec", "podman"),
+            )
+    if any(name in table._names for name in _STARGZ):
+        start = 0
+        names = table.columns()[4]
+        for i, end in enumerate(ends):
+            if not directories[i] and names[start:end] in _STARGZ:
+                notes.add(
+                    "STARGZ",
+                    f"{text(names[start:end])} was added by a compressor for lazy pulling: ordinary engines extract it "
+                    "into /, lazy ones hide it",
+                    i,
+                )
+            start = end

@@ -1,0 +1,156 @@
+"""TOCDIFF: does the table of contents of a lazy-pulling layer tell the same story as its tar?
+
+eStargz keeps a JSON table in the member `stargz.index.json` (stargz-snapshotter docs/estargz.md); zstd:chunked keeps a
+zstd-compressed one in a skippable frame whose place an annotation names (containers/storage pkg/chunked).  Lazy engines
+build the filesystem from the table, all others from the tar.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from imagepeel.errors import ImagepeelError
+from imagepeel.evidence import Location, raw, text
+from imagepeel.findings.semantics.codes import ViewNote
+from imagepeel.formats.tar.header import REGULAR
+from imagepeel.formats.tar.scanner import scan
+from imagepeel.formats.tar.table import clean
+from imagepeel.limits import DEFAULT
+from imagepeel.serialization import from_json
+
+if TYPE_CHECKING:
+    from imagepeel.image import LayeredImage
+    from imagepeel.layers.layer import Layer
+
+_INDEX = b"stargz.index.json"
+_CHUNKED = (
+    "io.github.containers.zstd-chunked.manifest-position",
+    "io.containers.zstd-chunked.manifest-position",
+)
+_KINDS = {"reg": "file"}
+"""Types of the table whose name differs from ours."""
+_LANDMARKS = frozenset((_INDEX, b".prefetch.landmark", b".no.prefetch.landmark"))
+
+
+def toc_notes(image: LayeredImage) -> list[ViewNote]:
+    """Return one note for each layer whose table of contents disagrees with its tar, or cannot be read."""
+    out: list[ViewNote] = []
+    for layer in image.layers:
+        if layer.scan is None:
+            continue
+        try:
+            after = _after_the_end(layer)
+            if after is not None:
+                out.append(
+                    ViewNote(
+                        code="STARGZ",
+                        message=f"{text(_INDEX)} stands after the end of the tar: lazy engines build the filesystem "
+                        "from it, others never see it",
+                        where=Location(layer=layer.index, step=layer.step, layer_offset=after[0]),
+                    )
+                )
+            toc = after[1] if after is not None else _estargz(layer)
+            if toc is None:
+                toc = _chunked(layer)
+        except (ImagepeelError, msgspec.DecodeError, ValueError, RecursionError) as error:
+            out.append(_note(layer, f"its table of contents cannot be read ({error}): lazy engines cannot use it"))
+            continue
+        if toc is not None:
+            difference = _difference(layer, toc)
+            if difference:
+                out.append(_note(layer, difference))
+    return out
+
+
+def _note(layer: Layer, what: str) -> ViewNote:
+    where = Location(layer=layer.index, step=layer.step)
+    return ViewNote(code="TOCDIFF", message=f"layer {layer.label}: {what}", where=where)
+
+
+def _after_the_end(layer: Layer) -> tuple[int, list[dict[str, Any]]] | None:
+    """Return offset and entries of a table that follows the end of the tar, as BuildKit writes it."""
+    tail = layer.scan.tail if layer.scan is not None else None
+    if tail is None or not tail.looks_like_tar or tail.nonzero < 0:
+        return None
+    head = scan(layer.content.pread(tail.nonzero, 1024)).table
+    if len(head) != 1 or head.path(0) != _INDEX:
+        return None
+    if head.size(0) > DEFAULT.json_bytes:
+        raise ValueError(f"it has {head.size(0)} bytes")
+    return tail.nonzero, _entries(layer.content.pread(tail.nonzero + head[0].data_offset, head.size(0)))
+
+
+def _estargz(layer: Layer) -> list[dict[str, Any]] | None:
+    table = layer.table
+    if _INDEX not in table._names:
+        return None
+    for i in reversed(range(len(table))):
+        if table.basename(i) == _INDEX and not table.dirs[table.dir_id(i)]:
+            size = table.size(i)
+            if size > DEFAULT.json_bytes:
+                raise ValueError(f"it has {size} bytes")
+            return _entries(layer.open(i).read())
+    return None
+
+
+def _chunked(layer: Layer) -> list[dict[str, Any]] | None:
+    from imagepeel.archive.codec import make_decoder
+
+    position = next((layer.record.annotations[key] for key in _CHUNKED if key in layer.record.annotations), None)
+    if position is None or layer.compression != "zstd":
+        return None
+    numbers = [int(part) for part in position.split(":")[:3]]
+    if len(numbers) != 3 or min(numbers) < 0 or max(numbers[1:]) > DEFAULT.json_bytes:
+        raise ValueError(f"its place {position!r} makes no sense")
+    offset, stored, _ = numbers
+    decoder = make_decoder("zstd", DEFAULT)
+    data = bytearray()
+    for piece in decoder.feed(layer.record.source().pread(offset, stored)):
+        data += piece
+        if len(data) > DEFAULT.json_bytes:
+            raise ValueError("it is too large")
+    return _entries(bytes(data))
+
+
+def _entries(data: bytes) -> list[dict[str, Any]]:
+    document = from_json(data, object)
+    entries = document.get("entries") if isinstance(document, dict) else None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ValueError("it lists no entries")
+    return entries
+
+
+def _difference(layer: Layer, toc: list[dict[str, Any]]) -> str:
+    """Return the first difference in words, "" when table and tar agree on names, types, sizes, modes and owners."""
+    listed: dict[bytes, dict[str, Any]] = {}
+    for item in toc:
+        if item.get("type") != "chunk":
+            listed[clean(raw(str(item.get("name", ""))))[0]] = item
+    listed.pop(b"", None)
+    seen: set[bytes] = set()
+    table = layer.table
+    for i in range(len(table)):
+        path = table.path(i)
+        entry = table[i]
+        if not path or path in _LANDMARKS or entry.kind in ("global-header", "unknown"):
+            continue
+        seen.add(path)
+        if path not in listed:
+            return f"the tar has {text(path)}, its table of contents has not"
+        item = listed[path]
+        kind = _KINDS.get(str(item.get("type")), str(item.get("type")))
+        if kind != entry.kind:
+            return f"{text(path)} is a {entry.kind} in the tar and a {kind} in its table of contents"
+        if entry.type == REGULAR and int(item.get("size", 0)) != entry.size:
+            return f"{text(path)} has {entry.size} bytes in the tar and {item.get('size', 0)} in its table of contents"
+        if int(item.get("mode", 0)) & 0o7777 != entry.mode and entry.kind not in ("symlink", "hardlink"):
+            return f"{text(path)} has another mode in the tar than in its table of contents"
+        owner = (int(item.get("uid", 0)), int(item.get("gid", 0)))
+        if owner != (entry.uid, entry.gid) and entry.kind != "hardlink":
+            return f"{text(path)} has another owner in the tar than in its table of contents"
+        if entry.kind in ("symlink", "hardlink") and raw(str(item.get("linkName", ""))) != entry.link:
+            return f"{text(path)} links elsewhere in the tar than in its table of contents"
+    extra = sorted(listed.keys() - seen - _LANDMARKS)
+    return f"its table of contents has {text(extra[0])}, the tar has not" if extra else ""

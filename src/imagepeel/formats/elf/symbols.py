@@ -1,0 +1,281 @@
+"""Dynamic symbols of an ELF file: look-up through its hash tables, and the symbols its relocations ask for.
+
+Only tables that a loader uses are read (DT_SYMTAB, DT_GNU_HASH or DT_HASH, DT_VERSYM, the relocations), through
+the loaded segments.  Everything is bounded; what does not fit the file raises `Malformed`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+import msgspec
+
+from imagepeel.errors import Malformed
+from imagepeel.formats.elf.file import ElfFacts, Reader, file_offset
+
+STB_LOCAL, STB_GLOBAL, STB_WEAK, STB_GNU_UNIQUE = 0, 1, 2, 10
+STT_TLS = 6
+SHN_ABS = 0xFFF1
+_FOUND_TYPES = frozenset((0, 1, 2, 5, STT_TLS, 10))
+_MAX_CHAIN = 100_000
+_MAX_FILTER = 4_000_000
+_MAX_RELOCATIONS = 4_000_000
+_CHUNK = 24 * 8192
+_WINDOW_BITS = 16
+_WINDOW = 1 << _WINDOW_BITS
+
+_COPY = {62: 5, 183: 1024, 3: 5, 40: 20, 21: 19, 22: 9, 243: 4, 258: 4}
+
+
+class Symbol(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of the dynamic symbol table; `version` is its DT_VERSYM word (1 where there is no such table)."""
+
+    index: int
+    name: bytes
+    bind: int
+    kind: int
+    shndx: int
+    value: int
+    version: int
+
+
+class Reference(msgspec.Struct, frozen=True, kw_only=True):
+    """A symbol that a relocation asks for.  `plt`: from DT_JMPREL, which a lazy loader leaves for later."""
+
+    symbol: Symbol
+    plt: bool
+    copy: bool
+
+
+@lru_cache(maxsize=16_384)
+def gnu_hash(name: bytes) -> int:
+    """The hash of DT_GNU_HASH."""
+    value = 5381
+    for byte in name:
+        value = (value * 33 + byte) & 0xFFFFFFFF
+    return value
+
+
+def sysv_hash(name: bytes) -> int:
+    """The hash of DT_HASH and of version records."""
+    value = 0
+    for byte in name:
+        value = (value << 4) + byte
+        high = value & 0xF0000000
+        value = (value ^ (high >> 24)) & ~high & 0xFFFFFFFF
+    return value
+
+
+@lru_cache(maxsize=64)
+def _record(layout: str) -> struct.Struct:
+    return struct.Struct(layout)
+
+
+class SymbolTable:
+    """The dynamic symbols of one file.
+
+    `read` gives the file's bytes, `facts` what `parse_elf` said about it.  Methods raise `Malformed` when a table
+    lies outside the file.
+    """
+
+    def __init__(self, read: Reader, facts: ElfFacts) -> None:
+        self._read = read
+        self._facts = facts
+        self._order = "<" if facts.ehdr.little else ">"
+        self._windows: dict[int, bytes] = {}
+        self._wide = facts.ehdr.bits == 64
+        self._symbol = _record(self._order + ("IBBHQQ" if self._wide else "IIIBBH"))
+        self._word = _record(self._order + "I")
+        self._half = _record(self._order + "H")
+        tags = facts.tags
+        self._symbols = self._place(6)
+        self._strings = self._place(5)
+        self._strings_size = min(tags.get(10, 0), facts.size)
+        self._versions = self._place(0x6FFFFFF0)
+        self._gnu = self._place(0x6FFFFEF5)
+        self._sysv = self._place(4)
+        self._filter: tuple[int, int, int, tuple[int, ...], tuple[int, ...], int] | None = None
+
+    def _place(self, tag: int) -> int | None:
+        address = self._facts.tags.get(tag)
+        return None if address is None else file_offset(self._facts.phdrs, address)
+
+    def _window(self, number: int) -> bytes:
+        """64 KiB of the file: look-ups jump around in a few tables, so whole windows are kept."""
+        window = self._windows[number] = self._read(number * _WINDOW, _WINDOW) if number >= 0 else b""
+        return window
+
+    def _unpack(self, record: struct.Struct, offset: int) -> tuple[int, ...]:
+        number, within = offset >> _WINDOW_BITS, offset & (_WINDOW - 1)
+        window = self._windows.get(number)
+        if window is None:
+            window = self._window(number)
+        if within + record.size <= len(window):
+            return record.unpack_from(window, within)
+        data = self._read(offset, record.size) if 0 <= offset < self._facts.size else b""
+        try:
+            return record.unpack(data)
+        except struct.error as error:
+            raise Malformed(f"a symbol table ends outside the file at offset {offset}") from error
+
+    def _numbers(self, count: int, kind: str, offset: int) -> tuple[int, ...]:
+        return self._unpack(struct.Struct(f"{self._order}{count}{kind}"), offset)
+
+    def _name(self, offset: int, expect: bytes | None = None) -> bytes:
+        if self._strings is None or offset >= self._strings_size:
+            raise Malformed(f"a symbol name at string offset {offset} lies outside the string table")
+        start = self._strings + offset
+        number, within = start >> _WINDOW_BITS, start & (_WINDOW - 1)
+        window = self._windows.get(number)
+        if window is None:
+            window = self._window(number)
+        end = window.find(b"\0", within)
+        if end >= 0 and end - self._strings + number * _WINDOW < self._strings_size:
+            return window[within:end]
+        if expect is not None:
+            return self._read(start, min(len(expect) + 1, self._strings_size - offset)).split(b"\0", 1)[0]
+        size = 64
+        while True:
+            data = self._read(start, min(size, self._strings_size - offset))
+            end = data.find(b"\0")
+            if end >= 0:
+                return data[:end]
+            if len(data) < size or size > 1 << 16:
+                raise Malformed(f"a symbol name at string offset {offset} does not end")
+            size *= 16
+
+    def symbol(self, index: int, expect: bytes | None = None) -> Symbol:
+        """The symbol of an index; with `expect` no more of its name is read than is needed to compare."""
+        if self._symbols is None:
+            raise Malformed("the file has no dynamic symbol table")
+        if self._wide:
+            name, info, _, shndx, value, _ = self._unpack(self._symbol, self._symbols + index * 24)
+        else:
+            name, value, _, info, _, shndx = self._unpack(self._symbol, self._symbols + index * 16)
+        version = 1
+        if self._versions is not None:
+            version = self._unpack(self._half, self._versions + index * 2)[0]
+        return Symbol(
+            index=index,
+            name=self._name(name, expect),
+            bind=info >> 4,
+            kind=info & 15,
+            shndx=shndx,
+            value=value,
+            version=version,
+        )
+
+    @property
+    def versioned(self) -> bool:
+        """The file has a DT_VERSYM table."""
+        return self._versions is not None
+
+    def find(self, name: bytes) -> Iterable[Symbol]:
+        """Symbols of this name in the order of the hash chain, whatever their version; nothing without a hash."""
+        if self._gnu is not None:
+            return self._find_gnu(self._gnu, name)
+        return self._find_sysv(self._sysv, name) if self._sysv is not None else ()
+
+    def _find_gnu(self, base: int, name: bytes) -> Iterable[Symbol]:
+        if self._filter is None:
+            self._filter = self._load_filter(base)
+        bits, shift, first, words, buckets, chain = self._filter
+        if not buckets or not words:
+            return ()
+        value = gnu_hash(name)
+        word = words[value // bits % len(words)]
+        # The filter answers for nearly every file that lacks the name.
+        if not word >> (value % bits) & word >> ((value >> shift) % bits) & 1:
+            return ()
+        index = buckets[value % len(buckets)]
+        return self._chain(name, value | 1, index, chain + (index - first) * 4) if index >= first else ()
+
+    def _chain(self, name: bytes, value: int, index: int, offset: int) -> Iterator[Symbol]:
+        for _ in range(_MAX_CHAIN):
+            entry = self._unpack(self._word, offset)[0]
+            if entry | 1 == value:
+                found = self.symbol(index, name)
+                if found.name == name:
+                    yield found
+            if entry & 1:
+                return
+            index += 1
+            offset += 4
+        raise Malformed("a chain of DT_GNU_HASH does not end")
+
+    def _load_filter(self, base: int) -> tuple[int, int, int, tuple[int, ...], tuple[int, ...], int]:
+        """Word size, second shift, first symbol, bloom words, buckets, and the file offset of the chains."""
+        buckets, first, bloom, shift = self._unpack(_record(self._order + "IIII"), base)
+        width = 8 if self._wide else 4
+        table = base + 16 + bloom * width
+        if table + buckets * 4 > self._facts.size or buckets + bloom > _MAX_FILTER:
+            raise Malformed(f"DT_GNU_HASH at file offset {base} does not fit the file")
+        words = self._numbers(bloom, "Q" if self._wide else "I", base + 16) if bloom else ()
+        heads = self._numbers(buckets, "I", table) if buckets else ()
+        return width * 8, min(shift, 63), first, words, heads, table + buckets * 4
+
+    def _find_sysv(self, base: int, name: bytes) -> Iterator[Symbol]:
+        buckets, chains = self._unpack(_record(self._order + "II"), base)
+        if not buckets:
+            return
+        index = self._unpack(self._word, base + 8 + (sysv_hash(name) % buckets) * 4)[0]
+        for _ in range(min(chains, _MAX_CHAIN) + 1):
+            if index == 0:
+                return
+            found = self.symbol(index, name)
+            if found.name == name:
+                yield found
+            index = self._unpack(self._word, base + 8 + buckets * 4 + index * 4)[0]
+        raise Malformed("a chain of DT_HASH does not end")
+
+    def defines(self, name: bytes) -> bool:
+        """The file defines a global or weak symbol of this name that is not a hidden version."""
+        return any(not found.version & 0x8000 and usable(found) for found in self.find(name))
+
+    def references(self) -> Iterator[Reference]:
+        """Symbols that the relocations ask for: first DT_REL and DT_RELA, then DT_JMPREL; each as often as asked."""
+        tags = self._facts.tags
+        jump_rela = tags.get(20, 7) == 7
+        for tag, size_tag, rela, plt in ((17, 18, False, False), (7, 8, True, False), (23, 2, jump_rela, True)):
+            offset = self._place(tag)
+            size = tags.get(size_tag, 0)
+            if offset is None or not size:
+                continue
+            yield from self._relocations(offset, size, rela, plt)
+
+    def jump_references(self) -> Iterator[Reference]:
+        """Those of DT_JMPREL only."""
+        return (reference for reference in self.references() if reference.plt)
+
+    def _relocations(self, offset: int, size: int, rela: bool, plt: bool) -> Iterator[Reference]:
+        if self._wide:
+            layout, shift, mask = (f"{self._order}QQq" if rela else f"{self._order}QQ"), 32, 0xFFFFFFFF
+        else:
+            layout, shift, mask = (f"{self._order}IIi" if rela else f"{self._order}II"), 8, 0xFF
+        width = struct.calcsize(layout)
+        if size // width > _MAX_RELOCATIONS or offset + size > self._facts.size:
+            raise Malformed(f"{size} bytes of relocations at file offset {offset} do not fit the file")
+        copy = _COPY.get(self._facts.ehdr.machine)
+        step = _CHUNK // width * width
+        known: dict[int, Symbol] = {}
+        for start in range(0, size - size % width, step):
+            data = self._read(offset + start, min(step, size - size % width - start))
+            for row in struct.iter_unpack(layout, data[: len(data) - len(data) % width]):
+                info = row[1]
+                index = info >> shift
+                if index and info & mask:
+                    symbol = known.get(index)
+                    if symbol is None:
+                        symbol = known[index] = self.symbol(index)
+                    yield Reference(symbol=symbol, plt=plt, copy=info & mask == copy)
+
+
+def usable(found: Symbol) -> bool:
+    """A symbol that can answer a reference: defined, of a type and binding that loaders accept."""
+    if found.shndx == 0 or found.kind not in _FOUND_TYPES:
+        return False
+    if found.value == 0 and found.shndx != SHN_ABS and found.kind != STT_TLS:
+        return False
+    return found.bind in (STB_GLOBAL, STB_WEAK, STB_GNU_UNIQUE)

@@ -1,0 +1,4 @@
+"""The build steps of an image: what wrote a line of history, which step made which layer, the Dockerfile again.
+
+Start with `builders`, the reader of `created_by`.
+"""

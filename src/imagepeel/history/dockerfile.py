@@ -1,0 +1,259 @@
+"""The recipe of an image as far as its history tells: one instruction a step, with how sure we are of each.
+
+`created_by` is free text that every builder words in its own way; nothing binds it to what happened.  The words of
+the builders are in `history/builders.py`; here steps meet layers and the final config.  See
+`docs/explanation/dockerfile.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from imagepeel.history.builders import DEFAULT_SHELL, Wording, read_step
+from imagepeel.oci.config import HistoryStep, ImageConfig
+from imagepeel.serialization import from_json, to_json
+
+if TYPE_CHECKING:
+    from imagepeel.layers.layer import Layer
+
+EXACT, LIKELY, UNKNOWN = "exact", "likely", "unknown"
+_MAKES_FILES = frozenset(("RUN", "COPY", "ADD"))
+_COUNT_LIMIT = 5
+
+
+class Instruction(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the recipe.
+
+    keyword: the Dockerfile word, "" where the step is no instruction of a Dockerfile or cannot be told.
+    text: what stands behind it, in Dockerfile words; without a keyword the step's own words.
+    raw: the step as the config has it.  step: its 0-based index, None for a layer that no step names.
+    layer: 0-based index of the layer it made, None when it made none or nobody can tell.
+    bytes, stored: decompressed and stored bytes of that layer.
+    confidence: exact (the builder wrote this text), likely (quotes or words had to be filled in, or the layer holds
+    more than this step), unknown.
+    origin: classic, buildkit, buildah, kaniko, nix, jib, bazel, ko, apko, buildpacks, debuerreotype, import, squash,
+    commit or unknown.
+    shell: the words in front of a shell command, () for exec form, None where it does not apply.
+    arguments: NAME=value of the build arguments that a RUN saw.
+    """
+
+    keyword: str = ""
+    text: str = ""
+    raw: str = ""
+    step: int | None = None
+    layer: int | None = None
+    bytes: int | None = None
+    stored: int | None = None
+    empty: bool = True
+    confidence: str = UNKNOWN
+    origin: str = "unknown"
+    shell: tuple[str, ...] | None = None
+    arguments: tuple[str, ...] = ()
+    author: str = ""
+    comment: str = ""
+    notes: tuple[str, ...] = ()
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+    """All instructions in order, and what is to be said about the whole."""
+
+    instructions: tuple[Instruction, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class LayerFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the recipe needs of a layer; `step` is the history step paired with it, None when nobody can tell."""
+
+    index: int
+    step: int | None = None
+    bytes: int | None = None
+    stored: int | None = None
+
+
+def facts_of(layers: Sequence[Layer]) -> tuple[LayerFacts, ...]:
+    """Return the facts of an image's layers."""
+    return tuple(
+        LayerFacts(
+            index=layer.index,
+            step=layer.step,
+            bytes=layer.content_size if layer.readable else None,
+            stored=layer.blob_size,
+        )
+        for layer in layers
+    )
+
+
+def read_recipe(config: ImageConfig, layers: Sequence[LayerFacts]) -> Recipe:
+    """Return the recipe that the history of a config tells, with its layers where they can be told."""
+    history = config.history or ()
+    by_step = {layer.step: layer for layer in layers if layer.step is not None}
+    shell: tuple[str, ...] = DEFAULT_SHELL
+    out: list[Instruction] = []
+    pending: list[int] = []
+    for index, step in enumerate(history):
+        words = read_step(step, shell, config.config)
+        if words.keyword == "SHELL" and words.shell:
+            shell = words.shell
+        made = by_step.get(index)
+        notes = list(words.notes)
+        confidence = words.confidence
+        shared: list[int] = []
+        if step.empty_layer and words.keyword in _MAKES_FILES:
+            # buildah without --layers and docker build --squash put the files of many steps into one layer.
+            pending.append(index)
+            notes.append("made no layer of its own: what it changed is in a later layer, or was dropped")
+            confidence = LIKELY if confidence == EXACT else confidence
+        elif not step.empty_layer:
+            shared, pending = pending, []
+            if shared and made is not None:
+                notes.append(f"this layer may also hold what {_steps(shared)} changed")
+                confidence = LIKELY if confidence == EXACT else confidence
+        if not step.empty_layer and made is None:
+            notes.append("which layer it made cannot be told")
+        if shared and words.keyword not in _MAKES_FILES and words.keyword and made is not None:
+            # buildah without --layers hangs the one layer on the last step, which is often a CMD.
+            notes = [*words.notes, "the builder hung the layer of earlier steps on this one"]
+            out.append(_instruction(index, step, words, None, words.confidence, tuple(notes)))
+            out.append(_shared_layer(made, shared))
+        else:
+            out.append(_instruction(index, step, words, made, confidence, tuple(notes)))
+    named = {layer.index for layer in by_step.values()}
+    for layer in layers:
+        if layer.index not in named:
+            out.append(
+                Instruction(
+                    layer=layer.index,
+                    bytes=layer.bytes,
+                    stored=layer.stored,
+                    empty=False,
+                    notes=("no history step can be named for this layer",),
+                )
+            )
+    return Recipe(instructions=tuple(out), notes=tuple(_whole(config, history, layers, out)))
+
+
+def _instruction(
+    index: int, step: HistoryStep, words: Wording, made: LayerFacts | None, confidence: str, notes: tuple[str, ...]
+) -> Instruction:
+    return Instruction(
+        keyword=words.keyword,
+        text=words.text,
+        raw=step.created_by,
+        step=index,
+        layer=made.index if made is not None else None,
+        bytes=made.bytes if made is not None else None,
+        stored=made.stored if made is not None else None,
+        empty=step.empty_layer,
+        confidence=confidence,
+        origin=words.origin,
+        shell=words.shell if words.keyword in ("RUN", "SHELL") else None,
+        arguments=words.arguments,
+        author=step.author,
+        comment=step.comment,
+        notes=notes,
+    )
+
+
+def _shared_layer(made: LayerFacts, steps: Sequence[int]) -> Instruction:
+    note = f"one layer for {_steps(steps)} together: which of them changed what cannot be told"
+    return Instruction(layer=made.index, bytes=made.bytes, stored=made.stored, empty=False, notes=(note,))
+
+
+def _steps(indexes: Sequence[int]) -> str:
+    shown = ", ".join(str(index) for index in indexes[:_COUNT_LIMIT])
+    more = f" and {len(indexes) - _COUNT_LIMIT} more" if len(indexes) > _COUNT_LIMIT else ""
+    return f"step{'s' if len(indexes) > 1 else ''} {shown}{more}"
+
+
+def _whole(
+    config: ImageConfig, history: Sequence[HistoryStep], layers: Sequence[LayerFacts], found: Sequence[Instruction]
+) -> list[str]:
+    notes: list[str] = []
+    if not history:
+        notes.append("the config has no history: what made the layers is not known")
+    elif layers and not any(layer.step is not None for layer in layers):
+        made = sum(not step.empty_layer for step in history)
+        notes.append(
+            f"the history names {made} steps that made layers and the image has {len(layers)}: "
+            "no line is attributed to a layer"
+        )
+    if found and not any(line.keyword == "FROM" for line in found):
+        notes.append(
+            "where the base image ends is not recorded; of a multi-stage build only the last stage leaves a trace"
+        )
+    return notes + _contradictions(config, found)
+
+
+def _contradictions(config: ImageConfig, found: Sequence[Instruction]) -> list[str]:
+    """Say where the final config is not what the last instruction of its kind says."""
+    run, notes = config.config, []
+    last = {line.keyword: line.text for line in found if line.keyword}
+    for keyword, value in (("USER", run.user), ("WORKDIR", run.working_dir), ("STOPSIGNAL", run.stop_signal)):
+        told = last.get(keyword, "").strip()
+        relative = keyword == "WORKDIR" and not told.startswith("/")
+        if told and "$" not in told and not relative and told.rstrip("/") != value.rstrip("/"):
+            notes.append(f"the last {keyword} in the history is {told!r}, the config has {value!r}")
+        elif keyword not in last and value and history_is_whole(found):
+            notes.append(f"the config has {keyword} {value!r}, no step says so")
+    for keyword, words in (("ENTRYPOINT", run.entrypoint), ("CMD", run.cmd)):
+        told = last.get(keyword, "")
+        if told.startswith("["):
+            try:
+                listed = tuple(from_json(told, list[str]))
+            except msgspec.DecodeError:
+                continue
+            if listed != (words or ()) and not (keyword == "CMD" and _entrypoint_after_cmd(found)):
+                notes.append(f"the last {keyword} in the history is {told}, the config has {_json(words or ())}")
+        elif not told and words and history_is_whole(found):
+            notes.append(f"the config has {keyword} {_json(words)}, no step says so")
+    return notes
+
+
+def history_is_whole(found: Sequence[Instruction]) -> bool:
+    """Whether the history looks like that of a Dockerfile, so that a missing instruction means something."""
+    return any(line.origin in ("classic", "buildkit", "buildah", "kaniko") for line in found)
+
+
+def _entrypoint_after_cmd(found: Sequence[Instruction]) -> bool:
+    """An ENTRYPOINT clears the CMD that came from a base image."""
+    order = [line.keyword for line in found if line.keyword in ("ENTRYPOINT", "CMD")]
+    return bool(order) and order[-1] == "ENTRYPOINT"
+
+
+def _json(words: Sequence[str]) -> str:
+    return to_json(list(words)).decode()
+
+
+def render(recipe: Recipe) -> str:
+    """Return the recipe as a Dockerfile with comments; names stay raw, so escape the text for its medium."""
+    out = [_comment(note) for note in recipe.notes]
+    for line in recipe.instructions:
+        if out:
+            out.append("")
+        out.append(_comment(headline(line)))
+        out += [_comment(note) for note in line.notes]
+        if line.keyword:
+            out.append(f"{line.keyword} {line.text}".rstrip())
+        elif line.text or line.comment:
+            out.append(_comment(line.text or line.comment))
+    return "\n".join(out) + "\n"
+
+
+def _comment(words: str) -> str:
+    """Return a comment of as many lines as the words have: a line end in them must not end the comment."""
+    return "\n".join(f"# {line}" for line in words.splitlines() or [""])
+
+
+def headline(line: Instruction) -> str:
+    """Return what a comment above the line says: layer, bytes, confidence, builder."""
+    if line.layer is not None:
+        place = f"L{line.layer + 1}" + (f", {line.bytes:,} bytes" if line.bytes is not None else ", not in the archive")
+    else:
+        own = line.keyword in _MAKES_FILES or not line.keyword
+        place = "no layer" if line.empty else "a layer that cannot be told" if own else "no layer of its own"
+    arguments = f", with {' '.join(line.arguments)}" if line.arguments else ""
+    origin = f", {line.origin}" if line.origin != "unknown" else ""
+    return f"{place}, {line.confidence}{origin}{arguments}"

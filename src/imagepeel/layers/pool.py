@@ -1,0 +1,166 @@
+"""The scans of an archive: each layer is read once, on as many threads as pay, and what was found is kept.
+
+Images of one archive share layers, so one pool serves all of them; it also asks the index cache before it reads and
+fills it afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from imagepeel.errors import ImagepeelError
+from imagepeel.layers.layer import Layer
+from imagepeel.layers.scan import HASHES, LayerScan, scan_layer
+from imagepeel.limits import Limits
+
+if TYPE_CHECKING:
+    from imagepeel.layers.index_cache import IndexCache
+
+Progress = Callable[[int], None]
+READ_AHEAD = 32 * 1024 * 1024
+"""Stored bytes that have to be scanned anew before reading ahead for the next run is worth its tenth of a second."""
+KEEP = 8 * 1024 * 1024
+"""Bytes of content up to which a compressed layer stays in memory, and twice as much for all of an archive."""
+_INLINE = 8 * 1024 * 1024
+"""Stored bytes below which threads cost more than they bring."""
+
+
+class ScanPool:
+    """The scans of one opened archive.
+
+    Arguments: `limits` bound what one scan may cost; `verify` says whether digests are computed; `cache` is asked
+    before a layer is read, None for no cache; `progress` gets counts of stored bytes as they are read.
+    """
+
+    def __init__(
+        self, limits: Limits, *, verify: bool = True, cache: IndexCache | None = None, progress: Progress | None = None
+    ) -> None:
+        self.limits = limits
+        self.verify = verify
+        self.cache = cache
+        self.progress = progress
+        self._scans: dict[Any, LayerScan] = {}
+        self._kept = 0
+
+    def scan(self, layers: Sequence[Layer], *, digests: bool = False, progress: Progress | None = None) -> int:
+        """Read every layer that is here once and attach what was found to it.
+
+        `digests` also takes the SHA-256 of every file.  Returns the stored bytes that were read anew for the cache.
+        LimitExceeded on bombs.
+        """
+        todo: dict[Any, list[Layer]] = {}
+        for layer in layers:
+            if layer.readable and layer.record.handle is not None:
+                todo.setdefault(layer.record.handle.key, []).append(layer)
+        groups = sorted(todo.values(), key=lambda group: -group[0].blob_size)
+        points = max(8, 256 // max(1, len(groups)))
+        anew: list[int] = []
+
+        def work(group: list[Layer]) -> None:
+            scan, cached_anew = self._one(group[0], digests, points, progress or self.progress)
+            if cached_anew:
+                anew.append(scan.blob_size)
+                # A first run may read anything; which small reads are kept is chosen at its end, by reading ahead.
+                if self.cache is not None and self.reads_ahead(sum(anew)):
+                    self.cache.budget.paused = True
+            heads = self.cache.heads(scan) if self.cache is not None else None
+            for layer in group:
+                layer.attach(scan, heads)
+
+        _in_parallel(groups, work, sum(group[0].blob_size for group in groups))
+        return sum(anew)
+
+    def _one(self, layer: Layer, digests: bool, points: int, progress: Progress | None) -> tuple[LayerScan, bool]:
+        """Return the scan of a layer, and whether it was made now and went into the cache."""
+        record = layer.record
+        key = (record.handle.key if record.handle is not None else None, digests)
+        known = self._scans.get(key)
+        if known is not None:
+            return known, False
+        anew = False
+        source = record.source()
+        try:
+            if self.cache is not None:
+                known = self.cache.find(
+                    record, source, self.limits, digests=digests, verify=self.verify, progress=progress
+                )
+            if known is None:
+                stamp = source.stamp() if self.cache is not None else None
+                known = scan_layer(
+                    source,
+                    self.limits,
+                    layer=layer.index,
+                    verify=self.verify,
+                    algorithm=_algorithm(record.digest),
+                    diff_algorithm=_algorithm(record.diff_id),
+                    digests=digests,
+                    access_points=points,
+                    keep=min(KEEP, 2 * KEEP - self._kept),
+                    progress=progress,
+                )
+                anew = self.cache is not None and self.cache.keep(source, stamp, known, self.limits)
+        finally:
+            source.close()
+        self._scans[key] = known
+        self._kept += len(known.whole or b"")
+        return known, anew
+
+    def reads_ahead(self, anew: int) -> bool:
+        """Whether so many stored bytes were read anew for the cache that the next run should find more in it."""
+        return self.cache is not None and anew >= READ_AHEAD
+
+    def close(self) -> None:
+        """Store what the cache wants to keep of this run."""
+        if self.cache is not None:
+            self.cache.save()
+
+
+def _algorithm(digest: str | None) -> str:
+    algorithm = (digest or "").partition(":")[0]
+    return algorithm if algorithm in HASHES else "sha256"
+
+
+def _in_parallel(groups: Sequence[list[Layer]], work: Callable[[list[Layer]], None], total: int) -> None:
+    """Run `work` on each group, on as many threads as cores when that pays; the first error wins.
+
+    Inflating and hashing release the interpreter lock, and each layer is worked on by one thread only.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = min(cores, len(groups))
+    if workers < 2 or total < _INLINE:
+        for group in groups:
+            work(group)
+        return
+    todo = list(reversed(groups))
+    errors: list[BaseException] = []
+    lock = threading.Lock()
+    stop = threading.Event()
+
+    def loop() -> None:
+        while not stop.is_set():
+            with lock:
+                if not todo:
+                    return
+                group = todo.pop()
+            try:
+                work(group)
+            except BaseException as error:
+                errors.append(error)
+                stop.set()
+
+    threads = [threading.Thread(target=loop, daemon=True, name=f"imagepeel-layer-{n}") for n in range(workers)]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            # A bounded wait, so that an interrupt from the keyboard is seen at once.
+            while thread.is_alive():
+                thread.join(0.1)
+    except BaseException:
+        stop.set()
+        raise
+    if errors:
+        raise next((e for e in errors if isinstance(e, ImagepeelError)), errors[0])

@@ -1,0 +1,296 @@
+"""The document of a story: chapters, blocks, sentences of spans.  Values only, without style and without escapes.
+
+Text of the image is kept raw in spans (bytes that are no UTF-8 as surrogates); each renderer escapes it for its own
+medium.  `--json` carries the same values; `schema` gives their JSON Schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import msgspec
+
+from imagepeel._display import Shown
+from imagepeel.evidence import Evidence, Location, Receipt
+from imagepeel.serialization import json_schema
+
+Kind = Literal["plain", "term", "path", "code", "value", "digest", "good", "warn", "bad", "dim"]
+Level = Literal["", "good", "warn", "bad"]
+
+
+class Span(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A run of text in one role.
+
+    `term` is a term of the field, `path` a name in the image or the archive, `code` what one types or what stands
+    in a document, `value` a number or a word that comes from this image, `digest` a digest, `good`, `warn` and
+    `bad` a judgement, `dim` what may be skipped.
+    """
+
+    text: str
+    kind: Kind = "plain"
+
+
+Text = tuple[Span, ...]
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="claim"):
+    """One or two sentences that say one thing, with the proof.  `level` colours the whole claim."""
+
+    text: Text
+    evidence: Evidence
+    level: Level = ""
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="note"):
+    """A sentence that claims nothing about this image: a definition, or the command that shows more."""
+
+    text: Text
+
+
+class Column(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One column of a table; `right` aligns numbers, `keep` says that it must not be wrapped."""
+
+    title: str
+    right: bool = False
+    keep: bool = False
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One row of a table with the proof of what it says; `level` colours it, `total` marks a sum."""
+
+    cells: tuple[Text, ...]
+    evidence: Evidence
+    level: Level = ""
+    total: bool = False
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="table"):
+    """Rows of equal shape.  `hidden` counts rows that are left out, `all` is the command that shows them."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    caption: Text = ()
+    hidden: int = 0
+    all: str = ""
+
+
+class TreeNode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of a tree, with what hangs below it."""
+
+    text: Text
+    evidence: Evidence
+    level: Level = ""
+    children: tuple[TreeNode, ...] = ()
+
+
+class Tree(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="tree"):
+    """Things that point at things."""
+
+    roots: tuple[TreeNode, ...]
+
+
+class Round(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One step of the exec chain: what was opened, what it turned out to be, and where it comes from."""
+
+    label: str
+    path: str
+    what: Text
+    origin: str
+    evidence: Evidence
+    level: Level = ""
+
+
+class Steps(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="steps"):
+    """The rounds of an exec chain, in order."""
+
+    rounds: tuple[Round, ...]
+
+
+class Piece(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A few bytes and what they mean; `offset` counts from the start of the shown file."""
+
+    offset: int
+    data: bytes
+    meaning: Text
+
+
+class AnnotatedBytes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="bytes"):
+    """The first bytes of something, piece by piece.  In JSON `data` is base64."""
+
+    caption: Text
+    pieces: tuple[Piece, ...]
+    evidence: Evidence
+
+
+class ReceiptRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="receipt"):
+    """The one command of a chapter that everybody should try; it is also a receipt of one of its claims."""
+
+    receipt: Receipt
+
+
+Block = Claim | Note | Table | Tree | Steps | AnnotatedBytes | ReceiptRef
+
+
+class Chapter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One chapter.  `id` is stable: file, paperwork, layers, rootfs, process, surprises."""
+
+    number: int
+    id: str
+    title: str
+    blocks: tuple[Block, ...]
+
+    def evidence(self) -> Iterator[Evidence]:
+        """Yield the proof of everything that the chapter states, in reading order."""
+        for block in self.blocks:
+            yield from evidence_of(block)
+
+
+class Story(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The story of one image.
+
+    `headline` are the facts of the title line; `archive` the name it was opened by; `image` the name of the image,
+    "" when it has none; `number` its number in the archive, from 1; `digest` that of its manifest and `image_id`
+    that of its config, None where there is none.
+    """
+
+    archive: str
+    image: str
+    number: int = 1
+    platform: str = ""
+    digest: str | None = None
+    image_id: str | None = None
+    headline: tuple[Span, ...]
+    chapters: tuple[Chapter, ...]
+
+    def chapter(self, id: str) -> Chapter:
+        """Return the chapter with that id.  KeyError when there is none."""
+        for chapter in self.chapters:
+            if chapter.id == id:
+                return chapter
+        raise KeyError(id)
+
+    def receipts(self) -> Iterator[Receipt]:
+        """Yield every receipt once, in reading order."""
+        seen: set[str] = set()
+        for chapter in self.chapters:
+            for evidence in chapter.evidence():
+                for receipt in evidence.receipts:
+                    if receipt.command not in seen:
+                        seen.add(receipt.command)
+                        yield receipt
+
+    def __repr__(self) -> str:
+        return f"<Story of {self.image or self.archive!r}: {len(self.chapters)} chapters>"
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a story as `--json` writes it."""
+    return json_schema(Story)
+
+
+def evidence_of(block: Block) -> Iterator[Evidence]:
+    if isinstance(block, Claim | AnnotatedBytes):
+        yield block.evidence
+    elif isinstance(block, Table):
+        yield from (row.evidence for row in block.rows)
+    elif isinstance(block, Steps):
+        yield from (step.evidence for step in block.rounds)
+    elif isinstance(block, Tree):
+        pending = list(block.roots)
+        while pending:
+            node = pending.pop(0)
+            yield node.evidence
+            pending[:0] = node.children
+    elif isinstance(block, ReceiptRef):
+        yield Evidence(receipts=(block.receipt,))
+
+
+# ---- building ---------------------------------------------------------------------------------------------
+
+
+def term(text: str) -> Span:
+    """A term of the field, as the glossary has it."""
+    return Span(text, "term")
+
+
+def path(text: str) -> Span:
+    """A name in the image or in the archive."""
+    return Span(text, "path")
+
+
+def code(text: str) -> Span:
+    """What one types, or what stands in a document."""
+    return Span(text, "code")
+
+
+def value(what: object) -> Span:
+    """A number or a word that comes from this image."""
+    return Span(f"{what:,}" if isinstance(what, int) else str(what), "value")
+
+
+def digest(text: str) -> Span:
+    """A digest, in full or shortened."""
+    return Span(text, "digest")
+
+
+def good(text: str) -> Span:
+    return Span(text, "good")
+
+
+def warn(text: str) -> Span:
+    return Span(text, "warn")
+
+
+def bad(text: str) -> Span:
+    return Span(text, "bad")
+
+
+def dim(text: str) -> Span:
+    return Span(text, "dim")
+
+
+def words(*parts: Span | str | Text) -> Text:
+    """Join strings and spans to the text of a sentence."""
+    out: list[Span] = []
+    for part in parts:
+        if isinstance(part, tuple):
+            out.extend(part)
+        elif isinstance(part, Span):
+            out.append(part)
+        elif part:
+            out.append(Span(part))
+    return tuple(out)
+
+
+def listed(items: list[Span], last: str = "and") -> Text:
+    """Spans as a list in a sentence: a, b and c."""
+    out: list[Span] = []
+    for index, item in enumerate(items):
+        if index:
+            out.append(Span(f" {last} " if index == len(items) - 1 else ", "))
+        out.append(item)
+    return tuple(out)
+
+
+def proof(*what: Location | Receipt | None) -> Evidence:
+    """Evidence of places and receipts, in the order given; None is left out."""
+    return Evidence(
+        locations=tuple(item for item in what if isinstance(item, Location)),
+        receipts=tuple(item for item in what if isinstance(item, Receipt)),
+    )
+
+
+def claim(*parts: Span | str | Text, by: Evidence, level: Level = "") -> Claim:
+    """A claim from parts of a sentence and its proof."""
+    return Claim(text=words(*parts), evidence=by, level=level)
+
+
+def note(*parts: Span | str | Text) -> Note:
+    """A note from parts of a sentence."""
+    return Note(text=words(*parts))
+
+
+def plain(text: Text) -> str:
+    """The words of a text without their roles."""
+    return "".join(span.text for span in text)

@@ -1,0 +1,1 @@
+"""The Container Operator's Manual of an image: strengths, weaknesses, friends, people."""

@@ -1,0 +1,1 @@
+"""The six chapters of `explain`; `chapters` joins them, `context` is what they share."""

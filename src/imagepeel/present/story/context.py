@@ -1,0 +1,185 @@
+"""What every chapter needs: the image, its receipts, and facts that are worked out once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from imagepeel.errors import ImagepeelError
+from imagepeel.evidence import Location, Receipt, raw, text
+from imagepeel.process.predict import predict_image
+from imagepeel.process.spec.options import Options
+from imagepeel.receipts.places import Receipts, Stream
+from imagepeel.rootfs.layer_events import LayerCounts, Lost, Shipped, layer_counts, lost_files, shipped
+
+if TYPE_CHECKING:
+    from imagepeel.image import LayeredImage
+    from imagepeel.layers.layer import Layer
+    from imagepeel.oci.json_document import JsonObject
+    from imagepeel.process.spec.values import Prediction, Step
+    from imagepeel.rootfs.view import Rootfs
+
+
+class Teller:
+    """One image, as the chapters look at it."""
+
+    def __init__(self, image: LayeredImage, engine: str | None = None) -> None:
+        self.image = image
+        self.archive = image.archive
+        self.receipts = Receipts(image.archive, image)
+        self.engine = engine
+        self.name = image.archive.name.rstrip("/").rpartition("/")[2] or image.archive.name
+        if self.receipts.placeholder:
+            self.name = "the stream" if image.archive.name == "-" else "the archive"
+
+    # ---- shape --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def flat(self) -> bool:
+        """Whether the file is a bare tar without any document: a rootfs export or one layer."""
+        return self.image.record.grammar in ("rootfs", "layer")
+
+    @cached_property
+    def unknown(self) -> bool:
+        """Whether the manifest is missing, so that nothing says which layers and config there are."""
+        return not self.image.record.available
+
+    @cached_property
+    def certain(self) -> bool:
+        """Whether engines take the image so far that its process can be judged: all there, all matching, unpacked."""
+        return (
+            self.rootfs.complete
+            and self.rootfs.refusal is None
+            and not any(layer.verified is False for layer in self.image.layers)
+        )
+
+    @cached_property
+    def here(self) -> tuple[Layer, ...]:
+        """The layers whose bytes are in the archive and can be read."""
+        return tuple(layer for layer in self.image.layers if layer.readable)
+
+    @cached_property
+    def rootfs(self) -> Rootfs:
+        """The runtime view."""
+        return self.image.rootfs
+
+    @cached_property
+    def shipped(self) -> Shipped:
+        """Where the bytes of all files went."""
+        return shipped(self.rootfs)
+
+    @cached_property
+    def counts(self) -> tuple[LayerCounts, ...]:
+        """What each layer adds, changes and removes; () where the view keeps no layer trees."""
+        try:
+            return tuple(layer_counts(self.rootfs))
+        except ImagepeelError:
+            return ()
+
+    @cached_property
+    def lost(self) -> tuple[Lost, ...]:
+        """Files that are shipped and cannot be seen, largest first; () where the view keeps no layer trees."""
+        if not self.shipped.unreachable:
+            return ()
+        try:
+            return tuple(lost_files(self.rootfs))
+        except ImagepeelError:
+            return ()
+
+    @cached_property
+    def prediction(self) -> Prediction | None:
+        """The process, None where there is no config to tell it from."""
+        if self.image.record.config is None:
+            return None
+        return predict_image(self.image, Options(engine=self.engine) if self.engine else None)
+
+    @cached_property
+    def totals(self) -> tuple[int, int, int]:
+        """(stored bytes, unpacked bytes, entries) of the layers that are here."""
+        return (
+            sum(layer.blob_size for layer in self.here),
+            sum(layer.content_size for layer in self.here),
+            sum(len(layer.table) for layer in self.here),
+        )
+
+    # ---- places -------------------------------------------------------------------------------------------
+
+    def archive_place(self) -> Location:
+        """The archive as a whole."""
+        return Location(member=self.image.archive.name, archive_offset=0)
+
+    def entry_place(self, layer: Layer, index: int) -> Location:
+        """One tar member of a layer."""
+        entry = layer.table[index]
+        return Location(
+            layer=layer.index,
+            step=layer.step,
+            entry=index,
+            path=text(entry.path),
+            layer_offset=entry.header_offset,
+        )
+
+    def at(self, place: Location | None, shows: str, filter_: str = "", expect: str = "") -> Receipt | None:
+        """The receipt for a file at a place: its bytes through a filter, None where nobody can show it."""
+        stream = self.stream_at(place)
+        if stream is None:
+            return None
+        return (
+            self.receipts.show(stream, filter_, shows, expect)
+            if filter_
+            else Receipt(command=stream.command, shows=shows, expect=expect)
+        )
+
+    def stream_at(self, place: Location | None) -> Stream | None:
+        """The bytes of the file that a place names."""
+        if place is None or place.layer is None or place.entry is None:
+            return None
+        layer = self.image.layers[place.layer]
+        if not layer.readable or layer.table[place.entry].kind != "file":
+            return None
+        return self.receipts.entry(layer, place.entry)
+
+    def file_of(self, step: Step) -> Location | None:
+        """The place of the regular file that a step of the exec chain is about, links followed."""
+        if step.path is None:
+            return step.where
+        node = self.rootfs.resolve(raw(step.path)).node
+        return self.rootfs.location(node) if node is not None and node.is_file else step.where
+
+    def stream_of(self, step: Step) -> Stream | None:
+        """The bytes of that file."""
+        return self.stream_at(self.file_of(step))
+
+    def origin(self, place: Location | None) -> str:
+        """Where a file comes from, in short: `L3, step 5` (the index in `history`); "" when it is not in the image."""
+        if place is None or place.layer is None:
+            return ""
+        step = self.image.layers[place.layer].step
+        return f"L{place.layer + 1}" + (f", step {step}" if step is not None else "")
+
+    def config_receipt(self, pointer: str, shows: str) -> Receipt | None:
+        """A value of the image config by jq."""
+        return self.receipts.config(pointer, shows)
+
+    def config_place(self, pointer: str, step: int | None = None) -> Location:
+        """A value of the image config as a place."""
+        record = self.image.record
+        return Location(
+            member=record.config_member or None,
+            blob=record.image_id if record.grammar != "docker-v1" else None,
+            pointer=pointer,
+            step=step,
+        )
+
+    @cached_property
+    def manifest_raw(self) -> JsonObject:
+        """The parsed manifest, {} without one."""
+        manifest = self.image.record.manifest
+        return manifest.raw if manifest is not None else {}
+
+    def loose(self) -> Iterator[str]:
+        """What the archive holds beside images for containers, one word each."""
+        for record in self.archive.records:
+            if not record.runnable:
+                yield record.kind

@@ -1,0 +1,399 @@
+"""Chapter 1: what the file is, by which rule, and what lies in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from imagepeel.archive.members import Inside, Member, Members
+from imagepeel.archive.tar_members import TarMembers
+from imagepeel.evidence import Location, Receipt, text
+from imagepeel.present.document import AnnotatedBytes as Bytes
+from imagepeel.present.document import (
+    Block,
+    Column,
+    Piece,
+    ReceiptRef,
+    Row,
+    Span,
+    Table,
+    Text,
+    claim,
+    code,
+    dim,
+    note,
+    path,
+    proof,
+    term,
+    value,
+    words,
+)
+from imagepeel.present.story.context import Teller
+from imagepeel.present.words import brief, few, noun, number, plural, shortened, size, title
+from imagepeel.receipts.quoting import is_tame
+
+ID = "file"
+_SHOWN = 12
+"""Members in the table; a projector holds no more."""
+
+_DOCUMENTS = frozenset(("index.json", "manifest.json", "oci-layout", "repositories"))
+
+_OTHER = {
+    "attestation": ("attestation", "statements about how an image was built, nothing to run"),
+    "artifact": ("artifact", "files that use the image format as an envelope"),
+    "helm": ("Helm chart", "in the envelope of an image"),
+    "wasm": ("WebAssembly module", "in the envelope of an image"),
+    "cosign": ("cosign signature", "what somebody says about an image, nothing to run"),
+    "buildkit-cache": ("build cache", "of BuildKit, nothing to run"),
+    "checkpoint": ("checkpoint", "the memory of a container that was running"),
+    "unknown": ("manifest of an unknown type", "nothing here knows how to run it"),
+}
+
+
+def archive_bytes(teller: Teller) -> int | None:
+    """Size of the archive in bytes: of the tar (decompressed), or of all files of a directory; None if unknown."""
+    members = outermost(teller.archive.members)
+    if isinstance(members, TarMembers):
+        return members.archive.size
+    if members.form == "directory":
+        return sum(member.size for member in members)
+    return None
+
+
+def outermost(members: Members) -> Members:
+    """The members of the whole archive where the image lies one level down."""
+    return outermost(members.base) if isinstance(members, Inside) else members
+
+
+def tell(teller: Teller) -> tuple[str, list[Block]]:
+    """Return title and blocks of the chapter."""
+    blocks: list[Block] = []
+    _opening(teller, blocks)
+    _rule(teller, blocks)
+    _others(teller, blocks)
+    if not teller.flat:
+        blocks.append(_table(teller))
+    _tar_header(teller, blocks)
+    _oddities(teller, blocks)
+    blocks.append(ReceiptRef(receipt=_listing(teller)))
+    return _title(teller), blocks
+
+
+def _title(teller: Teller) -> str:
+    if teller.archive.form == "directory":
+        return "It is a directory"
+    wrapping = teller.archive.wrapping
+    if wrapping:
+        return f"It is a tarball, packed with {' and '.join(wrapping)}"
+    return "It is a tarball"
+
+
+def _listing(teller: Teller) -> Receipt:
+    return teller.receipts.listing(_first_tame(teller))
+
+
+def _first_tame(teller: Teller) -> str:
+    for member in outermost(teller.archive.members):
+        name = text(member.raw_name)
+        if is_tame(member.raw_name) and member.kind == "file":
+            return name
+        break
+    return ""
+
+
+def _opening(teller: Teller, blocks: list[Block]) -> None:
+    container, receipts = teller.archive, teller.receipts
+    held = archive_bytes(teller) or 0
+    members = outermost(container.members)
+    count = sum(1 for _ in members)
+    folders = sum(1 for member in members if member.kind == "dir")
+    # The table below leaves directories out; with their number its rows add up to the members.
+    of_which = f", {number(folders)} of them {'directories' if folders > 1 else 'a directory'}"
+    if teller.flat or not folders:
+        of_which = ""
+    untouched = "Nothing was unpacked to disk to read it, and no daemon was asked."
+    if container.form == "directory":
+        files = [member for member in members if member.kind == "file"]
+        blocks.append(
+            claim(
+                path(teller.name), " is a directory with ", value(number(len(files))), " files, ", value(size(held)),
+                " together. It is what an image archive is before it is packed. No daemon was asked to read it.",
+                by=proof(Location(member=members.name), _listing(teller)),
+            )
+        )  # fmt: skip
+        return
+    size_receipt = (
+        Receipt(command=receipts.tar_stream().through("wc -c"), shows="bytes of the tar", expect=str(held))
+        if container.wrapping
+        else receipts.archive_size(held)
+    )
+    packed = (
+        (" packed with ", value(" and ".join(container.wrapping)), ": ", value(size(held)), " once decompressed, with ")
+        if container.wrapping
+        else (" of ", value(size(held)), " with ")
+    )
+    blocks.append(
+        claim(
+            "The stream" if receipts.placeholder else path(teller.name), " is a tar file", *packed,
+            value(plural(count, "member")), of_which, ". ", untouched,
+            by=proof(teller.archive_place(), size_receipt, _listing(teller)),
+        )
+    )  # fmt: skip
+    if receipts.placeholder:
+        blocks.append(
+            note("It came as a stream. To run the commands below, save it first: ", code("cat > image.tar"), ".")
+        )
+
+
+def _rule(teller: Teller, blocks: list[Block]) -> None:
+    container = teller.archive
+    rule = container.rule
+    place = Location(member=rule.saw[0]) if rule.saw and container.members.get(rule.saw[0]) else teller.archive_place()
+    receipt = _rule_receipt(teller) or _listing(teller)
+    blocks.append(
+        claim(
+            "How to tell: ", Span(rule.sentence), ".", by=proof(place, receipt),
+        )
+    )  # fmt: skip
+    writer = container.writer
+    if writer is not None:
+        blocks.append(
+            claim(
+                "Probably written by ", value(writer.name), ": ", Span(writer.tell), ".",
+                by=proof(place, _listing(teller)),
+            )
+        )  # fmt: skip
+    different = [anomaly for anomaly in container.anomalies if anomaly.code == "TWO-IMAGES"]
+    for anomaly in different:
+        stream = teller.receipts.named("manifest.json")
+        show = teller.receipts.json(stream, "/0/Config", "the config that manifest.json names") if stream else None
+        blocks.append(
+            claim(
+                Span(title(anomaly.message), "bad"),
+                ". Docker's classic store loads manifest.json, containerd loads index.json: ",
+                "what runs depends on who reads.",
+                by=proof(anomaly.where, show), level="bad",
+            )
+        )  # fmt: skip
+    if container.kind == "hybrid" and not different and len(container.runnable) == 1:
+        blocks.append(
+            claim(
+                "Both were read, and both describe the same image.",
+                by=proof(Location(member="manifest.json"), Location(member="index.json"), receipt),
+            )
+        )
+
+
+def _rule_receipt(teller: Teller) -> Receipt | None:
+    kind = teller.archive.kind
+    receipts = teller.receipts
+    name, pointer = {
+        "docker-archive": ("manifest.json", "/0/Config"),
+        "hybrid": ("index.json", "/manifests/0/digest"),
+        "oci-layout": ("index.json", "/manifests/0/digest"),
+        "dir": ("manifest.json", "/schemaVersion"),
+    }.get(kind, ("", ""))
+    stream = receipts.named(name)
+    return receipts.json(stream, pointer, f"where {name} points first") if stream is not None else None
+
+
+def _others(teller: Teller, blocks: list[Block]) -> None:
+    """Several images, and what is stored like one."""
+    container, image = teller.archive, teller.image
+    images = container.runnable
+    command = f"imagepeel images {teller.receipts.file}"
+    by = proof(_top(teller), _rule_receipt(teller) or _listing(teller))
+    if len(images) > 1:
+        asked = image.reason.endswith("asks for it")
+        why = ", as asked" if asked else f", because {image.reason}" if image.reason else ""
+        names = ", ".join(dict.fromkeys(filter(None, (_called(record.tags) for record in images[:4]))))
+        more = ", ..." if len(images) > 4 else ""
+        blocks.append(
+            claim(
+                "It names ", value(number(len(images))), " images", f" ({names}{more})" if names else "",
+                ". This is the story of number ", value(image.record.number), why, ". All of them: ", code(command),
+                ".",
+                by=by,
+            )
+        )  # fmt: skip
+    found = Counter(teller.loose())
+    for kind, count in found.items():
+        what, about = _OTHER.get(kind, (kind, "nothing to run"))
+        lead = "Beside it lies " if count == 1 else "Beside it lie "
+        blocks.append(claim(lead, value(few(count)), f" {noun(count, what)}: {about}.", by=by))
+
+
+def _called(tags: tuple[str, ...]) -> str:
+    return shortened(tags[0], 40) if tags else ""
+
+
+def _top(teller: Teller) -> Location:
+    for name in ("index.json", "manifest.json", "repositories"):
+        if teller.archive.members.get(name) is not None:
+            return Location(member=name)
+    return teller.archive_place()
+
+
+# ---- the table of members ---------------------------------------------------------------------------------
+
+
+def roles(teller: Teller) -> dict[str, Text]:
+    """What each member is, by name: of this image first, then by its own name."""
+    image, container = teller.image, teller.archive
+    record = image.record
+    found: dict[str, Text] = {}
+    for layer in image.layers:
+        if layer.record.member and layer.record.handle is not None:
+            state = "" if layer.state == "present" else f" ({layer.state})"
+            found.setdefault(layer.record.member, words("layer ", value(layer.label), Span(state, "bad")))
+        for via in layer.record.via:
+            found.setdefault(via, words("a link to layer ", value(layer.label)))
+    if record.config_member:
+        found.setdefault(record.config_member, words("the ", term("config")))
+    if record.manifest_member:
+        found.setdefault(record.manifest_member, words("the ", term("manifest")))
+    for index in container.indexes:
+        if index.member and index.member != "index.json":
+            found.setdefault(index.member, words("an ", term("index"), ": a list of manifests"))
+    for other in container.records:
+        if other is record:
+            continue
+        called = f"image {other.number}" if other.runnable else f"{other.kind} {other.number}"
+        if other.manifest_member:
+            found.setdefault(other.manifest_member, words(f"manifest of {called}"))
+        if other.config_member:
+            found.setdefault(other.config_member, words(f"config of {called}"))
+        for item in other.layers:
+            if item.member and item.handle is not None:
+                found.setdefault(item.member, words(f"layer of {called}" if other.runnable else f"part of {called}"))
+    if container.kind in ("hybrid", "oci-layout"):
+        found["index.json"] = words("where reading starts")
+        found["oci-layout"] = words("the marker of the layout")
+    if container.kind == "hybrid":
+        found["manifest.json"] = words("where docker load starts")
+    elif container.kind == "docker-archive":
+        found["manifest.json"] = words("where reading starts")
+    elif container.kind == "dir":
+        found["manifest.json"] = words("the ", term("manifest"), ": where reading starts")
+        found["version"] = words("the marker of the format")
+    found.setdefault("repositories", words("names, as Docker wrote them before 1.10"))
+    if container.kind == "docker-v1":
+        found["repositories"] = words("where reading starts")
+    for member in container.members:
+        if container.kind in ("docker-archive", "hybrid") and _old(member.name):
+            found.setdefault(member.name, words(dim("for Docker before 1.10")))
+    for member in container.unreferenced:
+        found.setdefault(member.name, words(dim("nothing points at it")))
+    return found
+
+
+def _table(teller: Teller) -> Table:
+    known = roles(teller)
+    members = [member for member in teller.archive.members if member.kind in ("file", "symlink", "hardlink")]
+    shown = members
+    if len(members) > _SHOWN:
+        # This image's own parts say more than the first twelve of a long list.
+        own = _own(teller)
+        ranked = sorted(
+            members,
+            key=lambda one: (
+                one.name not in _DOCUMENTS, one.name not in own, one.name not in known, _old(one.name), one.index,
+            ),
+        )  # fmt: skip
+        keep = {id(member) for member in ranked[:_SHOWN]}
+        shown = [member for member in members if id(member) in keep]
+    directory = teller.receipts.directory
+    columns = [
+        *(() if directory else (Column("offset", right=True, keep=True),)),
+        Column("size", right=True, keep=True),
+        Column("member"),
+        Column("what it is"),
+    ]
+    rows = [_row(teller, member, known.get(member.name), directory) for member in shown]
+    return Table(
+        columns=tuple(columns), rows=tuple(rows), hidden=len(members) - len(shown), all=_listing(teller).command
+    )
+
+
+def _old(name: str) -> bool:
+    return name.endswith(("/VERSION", "/json"))
+
+
+def _own(teller: Teller) -> set[str]:
+    record = teller.image.record
+    return {record.config_member, record.manifest_member, *(layer.member for layer in record.layers)}
+
+
+def _row(teller: Teller, member: Member, role: Text | None, directory: bool) -> Row:
+    what = role or (words(dim(f"a link to {brief(member.target)}")) if member.target else words(dim("not used")))
+    if member.truncated:
+        what = words(what, Span(" (cut off)", "bad"))
+    cells: list[Text] = [] if directory else [words(number(member.header_offset or 0))]
+    cells.extend((words(value(size(member.size))), words(path(_short(member.name))), what))
+    place = Location(member=member.name, archive_offset=member.header_offset)
+    receipt = _listing(teller)
+    if member.kind == "file" and not member.truncated:
+        stream = teller.receipts.member(member)
+        receipt = Receipt(command=stream.through("wc -c"), shows="its size in bytes", expect=str(member.size))
+    return Row(cells=tuple(cells), evidence=proof(place, receipt))
+
+
+def _short(name: str) -> str:
+    """A name with its long hex parts cut to what people compare: the first twelve digits."""
+    return shortened(brief(name), 60)
+
+
+# ---- bytes ------------------------------------------------------------------------------------------------
+
+
+def _tar_header(teller: Teller, blocks: list[Block]) -> None:
+    """The header of the first file: its name, its size in octal, and the magic."""
+    members = outermost(teller.archive.members)
+    if not isinstance(members, TarMembers):
+        return
+    member = next((one for one in members if one.kind == "file" and one.offset and one.sparse is None), None)
+    if member is None or member.offset is None:
+        return
+    start = member.offset - 512
+    head = members.archive.pread(start, 512)
+    stored = head[124:135].strip(b"\0 ")
+    if head[257:262] != b"ustar" or not stored.isdigit():
+        return
+    name = head[:100].rstrip(b"\0")
+    blocks.append(
+        Bytes(
+            caption=words(
+                "In front of each member stand 512 bytes of text, its ", term("tar header"), ". The first file's:"
+            ),
+            pieces=(
+                Piece(offset=0, data=name[:8], meaning=words("its name begins: ", path(text(name[:8])))),
+                Piece(
+                    offset=124,
+                    data=stored,
+                    meaning=words("its size in octal: ", value(number(int(stored, 8))), " bytes"),
+                ),
+                Piece(offset=257, data=head[257:262], meaning=words('"ustar", the magic of POSIX tar')),
+            ),
+            evidence=proof(
+                Location(member=member.name, archive_offset=member.header_offset), teller.receipts.tar_magic(start)
+            ),
+        )
+    )
+
+
+def _oddities(teller: Teller, blocks: list[Block]) -> None:
+    found = [anomaly for anomaly in teller.archive.anomalies if anomaly.code != "TWO-IMAGES"]
+    for anomaly in found[:5]:
+        blocks.append(
+            claim(
+                Span("Odd: ", "warn"), Span(anomaly.message), ".",
+                by=proof(anomaly.where, _listing(teller)), level="bad" if anomaly.fatal else "warn",
+            )
+        )  # fmt: skip
+    if len(found) > 5:
+        blocks.append(
+            note("And ", value(few(len(found) - 5)), " more oddities of the archive: ",
+                 code(f"imagepeel explain {teller.receipts.file} --json"), ".")
+        )  # fmt: skip
+
+
+__all__ = ["ID", "archive_bytes", "outermost", "roles", "tell"]

@@ -1,0 +1,341 @@
+"""Chapter 4: what the layers come to once they are unpacked and merged, and what is shipped but never seen."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from imagepeel.evidence import Evidence, Location, Receipt, raw, text
+from imagepeel.findings.semantics.compare import Facts, compare
+from imagepeel.present.document import (
+    Block,
+    Column,
+    ReceiptRef,
+    Row,
+    Span,
+    Table,
+    claim,
+    code,
+    path,
+    proof,
+    term,
+    value,
+    words,
+)
+from imagepeel.present.story.context import Teller
+from imagepeel.present.words import exact, joined, noun, number, plural, size
+from imagepeel.receipts.places import Stream
+from imagepeel.rootfs.layer_events import Lost
+
+ID = "rootfs"
+_ROWS = 5
+_COMPARED = 20_000
+"""Entries up to which the other views are built to compare: each costs a full application of all layers."""
+_SUMMED = 8
+"""Layers up to which one receipt adds up what all of them ship."""
+
+_KINDS = {"dir": "directory", "symlink": "symbolic link"}
+
+
+def tell(teller: Teller) -> tuple[str, list[Block]]:
+    """Return title and blocks of the chapter."""
+    blocks: list[Block] = []
+    if not teller.here:
+        blocks.append(
+            claim(
+                "No layer can be read, so there is nothing to unpack."
+                if teller.image.layers or teller.unknown
+                else "There are no layers, so the filesystem is empty.",
+                by=proof(teller.archive_place(), teller.receipts.listing()),
+                level="bad" if teller.image.layers else "",
+            )
+        )
+        return "Unpacked", blocks
+    _merged(teller, blocks)
+    _refusal(teller, blocks)
+    _sum(teller, blocks)
+    _lost(teller, blocks)
+    _views(teller, blocks)
+    receipt = _favourite(teller)
+    if receipt is not None:
+        blocks.append(ReceiptRef(receipt=receipt))
+    return "Unpacked", blocks
+
+
+def _merged(teller: Teller, blocks: list[Block]) -> None:
+    rootfs = teller.rootfs
+    count: Counter[str] = Counter()
+    for _, node in rootfs.walk():
+        count["device" if node.kind in ("char", "block") else node.kind] += 1
+    count["dir"] -= 1
+    seen = sum(number_ for kind, number_ in count.items() if kind != "ghost")
+    known = [
+        plural(number_, *(("directory", "directories") if kind == "dir" else (_KINDS.get(kind, kind),)))
+        for kind, number_ in sorted(count.items(), key=lambda item: -item[1])
+        if number_ and kind != "ghost"
+    ]
+    if len(teller.image.layers) > 1:
+        how: tuple[Span | str, ...] = (
+            "A runtime unpacks each layer into a directory of its own, and the kernel lays them over each other (",
+            term("overlayfs"), "). ",
+        )  # fmt: skip
+    else:
+        how = ("A runtime unpacks the one layer into a directory. ",)
+    shown: tuple[Span | str, ...] = (value(plural(seen, "path")), f" ({joined(known)}).")
+    if len(known) < 2:
+        shown = (value(known[0] if known else "nothing at all"), ".")
+    blocks.append(
+        claim(
+            *how, "What the process will see is the ", term("rootfs"), ": ", *shown,
+            by=proof(*(layer.location for layer in teller.here[:4]), teller.receipts.layer_listing(teller.here[0])),
+        )
+    )  # fmt: skip
+    if not rootfs.complete:
+        blocks.append(
+            claim(
+                Span("This is incomplete", "bad"), ": a layer is missing or damaged, and what it would add or hide is ",
+                "not counted.",
+                by=proof(
+                    *(layer.location for layer in teller.image.layers if not layer.readable or layer.error),
+                    teller.receipts.listing(),
+                ),
+                level="bad",
+            )
+        )  # fmt: skip
+    if count["ghost"]:
+        blocks.append(
+            claim(
+                value(plural(count["ghost"], "name")), " can be listed and not opened: overlayfs shows the ",
+                term("whiteout"), " itself in a directory that only one layer has.",
+                by=proof(teller.here[-1].location, teller.receipts.layer_listing(teller.here[-1])),
+                level="warn",
+            )
+        )  # fmt: skip
+
+
+def _refusal(teller: Teller, blocks: list[Block]) -> None:
+    refusal = teller.rootfs.refusal
+    if refusal is None:
+        return
+    layer = teller.image.layers[refusal.layer]
+    place = Location(layer=refusal.layer, entry=refusal.entry, layer_offset=refusal.offset, path=refusal.path or None)
+    receipt = (
+        teller.receipts.entry_line(layer, refusal.entry)
+        if layer.readable and refusal.entry < len(layer.table)
+        else teller.receipts.layer_listing(layer)
+    )
+    where = f"entry {number(refusal.entry + 1)}, " if refusal.entry < len(layer.table) else ""
+    blocks.append(
+        claim(
+            Span("No container starts from this: containerd refuses to unpack it", "bad"), " at ", value(layer.label),
+            ", ",
+            where, *((path(refusal.path), ": ") if refusal.path else ()), Span(refusal.reason),
+            ". What follows is what could be read by the words of the specification.",
+            by=proof(place, receipt), level="bad",
+        )
+    )  # fmt: skip
+
+
+# ---- where the bytes went ---------------------------------------------------------------------------------
+
+
+def _sum(teller: Teller, blocks: list[Block]) -> None:
+    sums = teller.shipped
+    place = [layer.location for layer in teller.here]
+    receipt = _total_receipt(teller)
+    by = proof(*place[:4], receipt or teller.receipts.layer_listing(teller.here[-1]))
+    lead = "The layers ship " if len(teller.here) > 1 else "The layer ships "
+    if sums.shipped == sums.visible:
+        blocks.append(
+            claim(
+                lead, *((value(exact(sums.shipped)), " of file content, and every byte can be seen in the rootfs.")
+                        if sums.shipped else ("no file content, only names.",)), by=by,
+            )
+        )  # fmt: skip
+        return
+    share = 100 * sums.unreachable / sums.shipped
+    blocks.append(
+        claim(
+            lead, value(size(sums.shipped)), " of file content. ", value(size(sums.unreachable)),
+            f" of it ({_percent(share)}) can never be seen. It adds up, in bytes of file content:",
+            by=by,
+        )
+    )  # fmt: skip
+    rows = [
+        Row(cells=(words(value(number(sums.visible))), words("visible"), words("what the rootfs shows")), evidence=by)
+    ]
+    told = [
+        (
+            sums.shadowed,
+            "shadowed",
+            "a later layer brings the same path again" if sums.exact else "not visible in the end",
+        ),
+        (sums.removed, "removed", "a later layer takes the path away"),
+        (sums.overwritten, "overwritten", "the same layer brings the path again"),
+    ]
+    for amount, word, what in told:
+        if amount:
+            rows.append(
+                Row(
+                    cells=(words("+ ", value(number(amount))), words(term(word)), words(what)),
+                    evidence=_example_proof(teller, word) or by,
+                )
+            )
+    rows.append(
+        Row(
+            cells=(words("= ", value(number(sums.shipped))), words("shipped"), words("all files of all layers")),
+            evidence=by,
+            total=True,
+        )
+    )
+    blocks.append(
+        Table(columns=(Column("", right=True, keep=True), Column("", keep=True), Column("")), rows=tuple(rows))
+    )
+
+
+def _percent(share: float) -> str:
+    if share < 0.1:
+        return "under 0.1%"
+    return f"{share:.1f}%" if share < 10 else f"{share:.0f}%"
+
+
+def _example_proof(teller: Teller, fate: str) -> Evidence | None:
+    for item in teller.lost:
+        if item.fate == fate:
+            layer = teller.image.layers[item.layer]
+            return proof(teller.entry_place(layer, item.entry), teller.receipts.entry_line(layer, item.entry))
+    return None
+
+
+def _favourite(teller: Teller) -> Receipt | None:
+    """The bytes of a removed or shadowed file, still there; without one, the sum, where that is a short command."""
+    if teller.lost:
+        item = next((one for one in teller.lost if one.fate == "removed"), teller.lost[0])
+        stream = teller.receipts.entry(teller.image.layers[item.layer], item.entry)
+        if stream is not None:
+            return _still_there(stream, item)
+    return _total_receipt(teller) if len(teller.here) < 3 else None
+
+
+def _still_there(stream: Stream, item: Lost) -> Receipt:
+    return Receipt(command=stream.through("wc -c"), shows="its bytes, still there", expect=str(item.size))
+
+
+def _total_receipt(teller: Teller) -> Receipt | None:
+    """One command that adds up the sizes of all files of all layers."""
+    layers = teller.here
+    if not layers or len(layers) > _SUMMED:
+        return None
+    parts = []
+    regular = True
+    for layer in layers:
+        content = teller.receipts.content(layer)
+        if content is None:
+            return None
+        parts.append(teller.receipts.listing_of(content))
+        regular = regular and not layer.table.extras and layer.error is None and not layer.anomalies
+    listing = f"{{ {'; '.join(parts)}; }}" if len(parts) > 1 else parts[0]
+    command = f"{listing} | awk '/^-/ {{ n += $3 }} END {{ printf \"%.0f\\n\", n }}'"
+    return Receipt(
+        command=command,
+        shows="bytes of all files of all layers",
+        expect=str(teller.shipped.shipped) if regular else "",
+    )
+
+
+def _lost(teller: Teller, blocks: list[Block]) -> None:
+    if not teller.lost:
+        return
+    rows = [_lost_row(teller, item) for item in teller.lost[:_ROWS]]
+    blocks.append(
+        Table(
+            columns=(Column("size", right=True, keep=True), Column("shipped and never seen"), Column("", keep=True)),
+            rows=tuple(rows),
+            hidden=max(0, len(teller.lost) - _ROWS),
+            all=f"imagepeel du {teller.receipts.file}",
+        )
+    )
+
+
+def _lost_row(teller: Teller, item: Lost) -> Row:
+    layer = teller.image.layers[item.layer]
+    by = teller.image.layers[item.by].label
+    fate = {
+        "shadowed": f"in {layer.label}, again in {by}",
+        "removed": f"in {layer.label}, removed by {by}",
+        "overwritten": f"twice in {layer.label}",
+    }[item.fate]
+    stream = teller.receipts.entry(layer, item.entry)
+    receipt = _still_there(stream, item) if stream is not None else None
+    return Row(
+        cells=(words(value(size(item.size))), words(path(text(item.path))), words(fate)),
+        evidence=proof(teller.entry_place(layer, item.entry), receipt),
+    )
+
+
+# ---- other views ------------------------------------------------------------------------------------------
+
+_ENGINES = {
+    "runtime": "containerd",
+    "spec": "the words of the specification",
+    "sequential": "engines without overlayfs",
+    "docker": "Docker",
+    "podman": "podman",
+}
+_FACTS = {"file": "a file", "dir": "a directory", "symlink": "a link", "ghost": "a name that cannot be opened"}
+
+
+def _views(teller: Teller, blocks: list[Block]) -> None:
+    """Where engines see another tree than containerd does: rare, and always a surprise."""
+    if teller.totals[2] > _COMPARED or teller.rootfs.refusal is not None:
+        return
+    found = compare(teller.image)
+    command = code(f"imagepeel views {teller.receipts.file}")
+    for view, refusal in found.refusals.items():
+        layer = teller.image.layers[refusal.layer]
+        place = Location(
+            layer=refusal.layer, entry=refusal.entry, layer_offset=refusal.offset, path=refusal.path or None
+        )
+        blocks.append(
+            claim(
+                Span("Not everybody unpacks this: ", "warn"), "umoci" if view == "spec" else _ENGINES[view],
+                " refuses at ", value(layer.label), ": ", Span(refusal.reason), ".",
+                by=proof(place, teller.receipts.layer_listing(layer)), level="warn",
+            )
+        )  # fmt: skip
+    if not found.total:
+        return
+    first = found.differences[0]
+    shown: dict[str, list[str]] = {}
+    alike = len({facts.kind if facts is not None else "" for facts in first.shown.values()}) == 1
+    for view, facts in first.shown.items():
+        shown.setdefault(_seen(facts, alike), []).append(_ENGINES[view])
+    told = "; ".join(
+        f"{joined(engines)} {noun(len(engines), 'shows', 'show')} {what}" for what, engines in shown.items()
+    )
+    reason = next((note_ for note_ in found.notes if note_.code in first.codes[:1]), None)
+    where = reason.where if reason is not None else teller.rootfs.location(raw(first.path))
+    layer = teller.image.layers[where.layer or 0]
+    receipt = (
+        teller.receipts.entry_line(layer, where.entry)
+        if where.entry is not None and where.entry < len(layer.table)
+        else teller.receipts.layer_listing(layer)
+    )
+    blocks.append(
+        claim(
+            Span("More than one truth: ", "warn"), value(plural(found.total, "path")),
+            f" {noun(found.total, 'differs', 'differ')} from engine to engine. ", path(first.path), ": ",
+            Span(told), ". ",
+            *(("Why: ", Span(reason.message), ". ") if reason is not None else ()), "All of them: ", command, ".",
+            by=proof(where, receipt), level="warn",
+        )
+    )  # fmt: skip
+
+
+def _seen(facts: Facts | None, alike: bool) -> str:
+    """What an engine shows, with owner and mode where the kind is the same for `alike` engines."""
+    if facts is None:
+        return "nothing"
+    if facts.kind == "symlink":
+        return f"a link to {facts.target}"
+    what = _FACTS.get(facts.kind, f"a {facts.kind}")
+    return f"{what} of {facts.uid}:{facts.gid} with mode {facts.mode:04o}" if alike else what

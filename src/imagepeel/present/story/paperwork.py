@@ -1,0 +1,542 @@
+"""Chapter 2: the documents, as a chain of digests, each checked against the bytes it points to."""
+
+from __future__ import annotations
+
+from imagepeel.archive.records import DocumentCheck
+from imagepeel.evidence import Evidence, Location, Receipt
+from imagepeel.layers.layer import Layer, LayerCheck
+from imagepeel.oci.digest import short
+from imagepeel.present.document import (
+    Block,
+    Level,
+    ReceiptRef,
+    Span,
+    Text,
+    Tree,
+    TreeNode,
+    claim,
+    code,
+    digest,
+    dim,
+    note,
+    path,
+    proof,
+    term,
+    value,
+    words,
+)
+from imagepeel.present.story.context import Teller
+from imagepeel.present.words import brief, few, joined, noun, number, plural, size, title
+
+ID = "paperwork"
+_LAYERS = 8
+"""Layers drawn in the tree; more are counted."""
+_SHOWN = 8
+"""Mismatches that are spelled out; all of them are in the JSON."""
+
+
+def tell(teller: Teller) -> tuple[str, list[Block]]:
+    """Return title and blocks of the chapter."""
+    blocks: list[Block] = []
+    if teller.flat:
+        _none(teller, blocks)
+        return "The paperwork is gone", blocks
+    _chain(teller, blocks)
+    _verified(teller, blocks)
+    _missing(teller, blocks)
+    _config(teller, blocks)
+    _names(teller, blocks)
+    _lost(teller, blocks)
+    receipt = _favourite(teller)
+    if receipt is not None:
+        blocks.append(ReceiptRef(receipt=receipt))
+    return "The paperwork", blocks
+
+
+def _none(teller: Teller, blocks: list[Block]) -> None:
+    record = teller.image.record
+    by = proof(teller.archive_place(), teller.receipts.listing())
+    blocks.append(
+        claim(
+            "There is none. This is ", value("a filesystem" if record.kind == "rootfs" else "one layer"),
+            " on its own, without ", term("manifest"), " and ", term("config"), ".", by=by,
+        )
+    )  # fmt: skip
+    blocks.append(
+        claim(
+            "What is lost: ", Span(record.lost),
+            ". Nobody can tell from this file which program it was meant to start, as whom, or how it was built.",
+            by=by,
+        )
+    )  # fmt: skip
+    layer = teller.image.layers[0]
+    receipt = teller.receipts.diff_id(layer)
+    if layer.diff_id and layer.scan is not None and layer.scan.diff_id:
+        blocks.append(
+            claim(
+                "What its tar would be called as a layer: its ", term("DiffID"), " is ", digest(layer.diff_id), ".",
+                by=proof(layer.location, receipt),
+            )
+        )  # fmt: skip
+
+
+# ---- the chain --------------------------------------------------------------------------------------------
+
+
+def _chain(teller: Teller, blocks: list[Block]) -> None:
+    record = teller.image.record
+    below = _documents(teller)
+    for index in reversed([index for index in teller.archive.indexes if index.member and _above(teller, index.path)]):
+        if index.member == "index.json" and not index.digest:
+            continue
+        checks = [check for check in index.checks if check.member == index.member]
+        below = (_node(teller, "index", index.member, index.digest or "", checks, below),)
+    start, text = _start(teller)
+    root = TreeNode(text=text, evidence=proof(Location(member=start), _show(teller, start)), children=below)
+    if record.grammar == "docker-v1":
+        blocks.append(
+            claim(
+                "Each layer has a file ", code("json"), " that names its ", term("parent"),
+                ". Following parents from the top gives the order of the layers. "
+                "The format has no digests: nothing vouches for any of it.",
+                by=proof(Location(member=start), _show(teller, start)),
+            )
+        )  # fmt: skip
+    else:
+        blocks.append(note("Reading starts at ", path(start), " and follows what it points at:"))
+    blocks.append(Tree(roots=(root,)))
+
+
+def _above(teller: Teller, index_path: tuple[int, ...]) -> bool:
+    mine = teller.image.record.path
+    return len(index_path) < len(mine) and mine[: len(index_path)] == index_path
+
+
+def _start(teller: Teller) -> tuple[str, Text]:
+    grammar = teller.image.record.grammar
+    if grammar == "oci-layout":
+        return "index.json", words(path("index.json"), dim("   points by digest"))
+    if grammar == "docker-v1":
+        name = "repositories" if teller.archive.members.get("repositories") else teller.image.record.config_member
+        return name, words(path(name))
+    if grammar == "dir":
+        return "manifest.json", words(path("manifest.json"), dim("   the manifest itself; nothing states its digest"))
+    return "manifest.json", words(path("manifest.json"), dim("   points by member name, without digests"))
+
+
+def _documents(teller: Teller) -> tuple[TreeNode, ...]:
+    """The manifest with config and layers below it, or only these where the start is the manifest."""
+    record = teller.image.record
+    children: list[TreeNode] = []
+    checks = [check for check in record.checks if check.role == "config"]
+    if record.grammar == "docker-v1":
+        children.extend(_layer_nodes(teller))
+        return tuple(children)
+    if record.config_member or checks or record.config_descriptor is not None:
+        stated = record.config_descriptor.digest_text if record.config_descriptor is not None else ""
+        identity = stated or (record.image_id or "") or next((check.digest for check in checks), "")
+        children.append(_node(teller, "config", record.config_member, identity, checks[:1], ()))
+    children.extend(_layer_nodes(teller))
+    if record.grammar in ("docker-archive", "dir"):
+        return tuple(children)
+    mine = [check for check in record.checks if check.role == "manifest"]
+    return (_node(teller, "manifest", record.manifest_member, record.digest or "", mine, tuple(children)),)
+
+
+def _node(
+    teller: Teller,
+    role: str,
+    member: str,
+    identity: str,
+    checks: list[DocumentCheck],
+    children: tuple[TreeNode, ...],
+) -> TreeNode:
+    state = checks[0].state if checks else "not checked"
+    stream = teller.receipts.named(member)
+    actual = checks[0].actual_digest if checks else ""
+    held = teller.archive.members.file(member) if member else None
+    parts: list[Span | str] = [term(role), "  "]
+    parts.append(digest(short(identity) + "...") if identity else path(member or "not named"))
+    if held is not None:
+        parts.extend(("  ", value(size(held.size))))
+    level: Level = ""
+    if state == "verified":
+        parts.extend(("  ", Span("verified", "good")))
+    elif state == "mismatch":
+        parts.extend(("  ", Span("DOES NOT MATCH", "bad")))
+        level = "bad"
+    elif state == "missing":
+        parts.extend(("  ", Span("MISSING", "bad")))
+        level = "bad"
+    elif state == "other name":
+        parts.extend(("  ", Span("its name spells another digest", "warn")))
+        level = "warn"
+    if role == "config" and identity and state != "missing":
+        parts.append(dim("   its digest is the ImageID"))
+    receipt = None
+    if stream is not None and (identity or actual):
+        receipt = teller.receipts.digest(stream, identity, f"the digest of the {role}", expect=actual)
+    elif stream is not None:
+        receipt = _show(teller, member)
+    else:
+        receipt = teller.receipts.listing()
+    place = checks[0].stated_at if checks else Location(member=member or None)
+    return TreeNode(
+        text=words(*parts),
+        evidence=proof(place, Location(member=member or None, blob=identity or None), receipt),
+        level=level,
+        children=children,
+    )
+
+
+def _layer_nodes(teller: Teller) -> list[TreeNode]:
+    layers = teller.image.layers
+    shown = list(layers) if len(layers) <= _LAYERS else [*layers[: _LAYERS - 2], layers[-1]]
+    nodes = []
+    for layer in shown:
+        if layer is layers[-1] and len(shown) < len(layers):
+            left = layers[_LAYERS - 2 : -1]
+            nodes.append(
+                TreeNode(
+                    text=words(dim(f"... {plural(len(left), 'layer')} more, {left[0].label} to {left[-1].label}")),
+                    evidence=proof(*(item.location for item in left), teller.receipts.listing()),
+                )
+            )
+        nodes.append(_layer_node(teller, layer))
+    return nodes
+
+
+def _layer_node(teller: Teller, layer: Layer) -> TreeNode:
+    record = layer.record
+    level: Level = ""
+    parts: list[Span | str] = [term("layer"), " ", value(layer.label), "  "]
+    if record.digest:
+        parts.append(digest(short(record.digest) + "..."))
+    elif record.diff_id:
+        parts.extend((dim("DiffID "), digest(short(record.diff_id) + "...")))
+    else:
+        parts.append(path(brief(record.member) or "not named"))
+    parts.extend(("  ", value(size(layer.blob_size))))
+    if layer.state != "present":
+        parts.extend(("  ", Span(layer.state.upper(), "bad")))
+        level = "bad"
+    elif layer.verified is False:
+        parts.extend(("  ", Span("DOES NOT MATCH", "bad")))
+        level = "bad"
+    elif layer.verified:
+        parts.extend(("  ", Span("verified", "good")))
+    receipt = teller.receipts.layer_digest(layer) if record.digest else None
+    receipt = receipt or teller.receipts.diff_id(layer) or teller.receipts.layer_digest(layer)
+    receipt = receipt or teller.receipts.listing()
+    return TreeNode(text=words(*parts), evidence=proof(layer.location, receipt), level=level)
+
+
+# ---- what the checks say ----------------------------------------------------------------------------------
+
+
+def _checks(teller: Teller) -> list[DocumentCheck]:
+    record = teller.image.record
+    of_indexes = [check for index in teller.archive.indexes if _above(teller, index.path) for check in index.checks]
+    unique: dict[tuple[str, str, str], DocumentCheck] = {}
+    for check in (*of_indexes, *record.checks):
+        unique.setdefault((check.role, check.member, check.digest), check)
+    return list(unique.values())
+
+
+def _layer_checks(teller: Teller) -> list[tuple[Layer, LayerCheck]]:
+    return [(layer, check) for layer in teller.image.layers for check in layer.checks]
+
+
+def _verified(teller: Teller, blocks: list[Block]) -> None:
+    documents = [check for check in _checks(teller) if check.state in ("verified", "mismatch") and check.digest]
+    layers = _layer_checks(teller)
+    compared = [(layer, check) for layer, check in layers if check.what != "size" and check.ok is not None]
+    blobs = [(layer, check) for layer, check in compared if check.what == "digest"]
+    diffs = [(layer, check) for layer, check in compared if check.what == "diff_id"]
+    by = _digest_proof(teller)
+    if not teller.image.verify:
+        blocks.append(
+            claim(
+                "The layers were not hashed, as asked (", code("--no-verify"), "): their digests are only claims here.",
+                by=by, level="warn",
+            )
+        )  # fmt: skip
+    total = len(documents) + len(blobs)
+    wrong_documents = [check for check in documents if check.state == "mismatch"]
+    wrong = [(layer, check) for layer, check in layers if check.ok is False]
+    bad_blobs = sum(1 for _, check in wrong if check.what == "digest")
+    bad_diffs = sum(1 for _, check in wrong if check.what == "diff_id")
+    by_name = teller.image.record.grammar == "docker-archive"
+    if total and not by_name:
+        blocks.append(
+            claim(
+                "Each arrow is a ", term("digest"), ": a fingerprint (SHA-256) of the bytes it points to. ",
+                *_tally(total, len(wrong_documents) + bad_blobs), by=by,
+                level="bad" if wrong_documents or bad_blobs else "",
+            )
+        )  # fmt: skip
+    elif by_name:
+        blocks.append(
+            claim(
+                path("manifest.json"), " points by name: no fingerprint protects these arrows. ",
+                "An engine takes the files as they are and computes the digests itself.",
+                by=proof(Location(member="manifest.json"), _show(teller, "manifest.json")),
+            )
+        )  # fmt: skip
+    if diffs:
+        blocks.append(
+            claim(
+                "The config vouches for the layers: it lists the ", term("DiffID"),
+                " of each, the digest of its tar without compression. ", *_tally(len(diffs), bad_diffs),
+                by=proof(teller.config_place("/rootfs/diff_ids"), _first_diff(teller, diffs),
+                         teller.config_receipt("/rootfs/diff_ids", "the DiffIDs that the config lists")),
+                level="bad" if bad_diffs else "",
+            )
+        )  # fmt: skip
+    for item in wrong_documents[:_SHOWN]:
+        stream = teller.receipts.named(item.member)
+        blocks.append(
+            claim(
+                Span("Wrong: ", "bad"), "the ", item.role, " ", path(_shortened(item.member)),
+                ": ", Span(item.detail), ".",
+                *((" Stated ", digest(short(item.digest)), ", found ", digest(short(item.actual_digest)), ".")
+                  if item.actual_digest not in ("", item.digest) else ()),
+                by=proof(
+                    item.stated_at,
+                    teller.receipts.digest(stream, item.digest, "what its bytes really have", expect=item.actual_digest)
+                    if stream is not None and item.actual_digest else None,
+                ),
+                level="bad",
+            )
+        )  # fmt: skip
+    for layer, check in wrong[:_SHOWN]:
+        blocks.append(_wrong_layer(teller, layer, check))
+    hidden = max(0, len(wrong_documents) - _SHOWN) + max(0, len(wrong) - _SHOWN)
+    if hidden:
+        blocks.append(note(f"{number(hidden)} more mismatches: ", code(f"imagepeel layers {teller.receipts.file}")))
+
+
+def _wrong_layer(teller: Teller, layer: Layer, check: LayerCheck) -> Block:
+    stated_by = "the config" if check.what == "diff_id" else "the manifest"
+    name = {"digest": "digest", "size": "size", "diff_id": "DiffID"}[check.what]
+    if check.what == "size":
+        stated, actual = value(size(int(check.stated))), value(size(int(check.actual)))
+        stream = teller.receipts.blob(layer)
+        receipt = (
+            Receipt(command=stream.through("wc -c"), shows="bytes that are there", expect=check.actual)
+            if stream is not None else None
+        )  # fmt: skip
+        if stated == actual:
+            stated, actual = value(check.stated), value(check.actual)
+    else:
+        stated, actual = digest(short(check.stated)), digest(short(check.actual))
+        receipt = teller.receipts.diff_id(layer) if check.what == "diff_id" else teller.receipts.layer_digest(layer)
+    consequence = {
+        "digest": "Engines refuse to store it.",
+        "size": "Engines refuse to store it.",
+        "diff_id": "Engines refuse to unpack it.",
+    }[check.what]
+    return claim(
+        Span("Wrong: ", "bad"), value(layer.label), f": {stated_by} states the {name} ", stated, ", the bytes have ",
+        actual, ". ", consequence, by=proof(layer.location, receipt), level="bad",
+    )  # fmt: skip
+
+
+def _tally(total: int, wrong: int) -> tuple[Span | str, ...]:
+    if total == 1:
+        return (
+            "The one there is was recomputed. ",
+            Span("It matches.", "good") if not wrong else Span("It does not match.", "bad"),
+        )
+    whole = title(few(total)) if total < 13 else number(total)
+    if total == 2 and not wrong:
+        return ("Both were recomputed. ", Span("Both match.", "good"))
+    if not wrong:
+        return ("All ", value(few(total)), " were recomputed. ", Span("All match.", "good"))
+    return (value(whole), " were recomputed; ", Span(f"{few(wrong)} {noun(wrong, 'does', 'do')} not match.", "bad"))
+
+
+def _digest_proof(teller: Teller) -> Evidence:
+    record = teller.image.record
+    place = Location(
+        member=record.manifest_member or record.config_member or None, blob=record.digest or record.image_id
+    )
+    return proof(place, _favourite(teller), *_layer_receipts(teller))
+
+
+def _layer_receipts(teller: Teller) -> tuple[Receipt | None, ...]:
+    return tuple(teller.receipts.layer_digest(layer) for layer in teller.here[:1] if layer.record.digest)
+
+
+def _first_diff(teller: Teller, diffs: list[tuple[Layer, LayerCheck]]) -> Receipt | None:
+    wrong = [layer for layer, check in diffs if check.ok is False]
+    return teller.receipts.diff_id(wrong[0] if wrong else diffs[0][0])
+
+
+def _missing(teller: Teller, blocks: list[Block]) -> None:
+    record = teller.image.record
+    absent = [layer for layer in teller.image.layers if layer.state != "present"]
+    documents = [check for check in _checks(teller) if check.state == "missing"]
+    show = teller.receipts.listing()
+    for check in documents[:_SHOWN]:
+        blocks.append(
+            claim(
+                Span("Missing: ", "bad"), "the ", check.role, " ", digest(short(check.digest) or check.member),
+                ". ", Span(title(check.detail)), ".",
+                by=proof(check.stated_at, show), level="bad",
+            )
+        )  # fmt: skip
+    if absent:
+        by_state: dict[str, list[Layer]] = {}
+        for layer in absent:
+            by_state.setdefault(layer.state, []).append(layer)
+        for state, layers in by_state.items():
+            labels = joined([layer.label for layer in layers[:6]]) + (", ..." if len(layers) > 6 else "")
+            blocks.append(
+                claim(
+                    Span(title(state) + ": ", "bad"), value(labels), ". ", Span(_state_words(state, layers)),
+                    " The rest is explained without ", "it." if len(layers) == 1 else "them.",
+                    by=proof(*(layer.location for layer in layers[:6]), show), level="bad",
+                )
+            )  # fmt: skip
+    if record.config is None and record.config_state in ("missing", "damaged") and not documents:
+        blocks.append(
+            claim(
+                Span("The config cannot be read", "bad"), f" ({record.config_state}): entrypoint, environment, user "
+                "and history are unknown.", by=proof(Location(member=record.config_member or None), show), level="bad",
+            )
+        )  # fmt: skip
+
+
+def _state_words(state: str, layers: list[Layer]) -> str:
+    many = len(layers) > 1
+    if state == "missing":
+        return f"The documents name {'them' if many else 'it'}, the archive does not carry {'them' if many else 'it'}."
+    if state == "foreign":
+        where = f" ({layers[0].record.urls[0]})" if layers[0].record.urls else ""
+        return f"A foreign layer lives elsewhere{where}; it is never fetched here."
+    if state == "encrypted":
+        return "Without the key the bytes say nothing."
+    if state == "truncated":
+        return "The archive ends in the middle of it."
+    return f"{title(layers[0].record.detail or state)}."
+
+
+# ---- the config and the names -----------------------------------------------------------------------------
+
+
+def _config(teller: Teller, blocks: list[Block]) -> None:
+    record, config = teller.image.record, teller.image.config
+    if record.config is None:
+        return
+    run = config.config
+    facts = []
+    if config.platform:
+        facts.append(f"the platform ({config.platform})")
+    for count, what in (
+        (len(config.env), "environment variable"),
+        (len(run.labels), "label"),
+        (len(config.history or ()), "history step"),
+        (len(config.diff_ids), "DiffID"),
+    ):
+        if count:
+            facts.append(plural(count, what))
+    blocks.append(
+        claim(
+            "The ", term("config"), " is one JSON document of ", value(size(_config_size(teller))), ". It holds ",
+            Span(joined(facts) or "nothing that matters here"), ".",
+            by=proof(
+                teller.config_place(""),
+                teller.config_receipt("/architecture", "the architecture that the config states"),
+                teller.config_receipt("/config", "the defaults for the process"),
+            ),
+        )
+    )  # fmt: skip
+    if record.image_id and record.grammar != "docker-v1":
+        stream = teller.receipts.named(record.config_member)
+        blocks.append(
+            claim(
+                "Its digest is the ", term("ImageID"), ", the id by which classic Docker knows the image: ",
+                digest(short(record.image_id)), ".",
+                by=proof(
+                    Location(member=record.config_member or None, blob=record.image_id),
+                    teller.receipts.digest(stream, record.image_id, "the ImageID") if stream is not None else None,
+                ),
+            )
+        )  # fmt: skip
+
+
+def _config_size(teller: Teller) -> int:
+    raw = teller.image.config.raw_bytes
+    if raw:
+        return len(raw)
+    member = teller.archive.members.file(teller.image.record.config_member)
+    return member.size if member is not None else 0
+
+
+_ORIGINS = {
+    "RepoTags": "/0/RepoTags",
+    "repositories": "",
+}
+
+
+def _names(teller: Teller, blocks: list[Block]) -> None:
+    record = teller.image.record
+    if not record.names:
+        return
+    first = record.names[0]
+    member = {"RepoTags": "manifest.json", "repositories": "repositories"}.get(first.origin, "index.json")
+    pointer = ""
+    if first.origin == "RepoTags" and record.path:
+        pointer = f"/{record.path[-1] if record.grammar == 'docker-archive' else 0}/RepoTags"
+    elif member == "index.json" and record.path:
+        key = first.origin.replace("~", "~0").replace("/", "~1")
+        pointer = f"/manifests/{record.path[0]}/annotations/{key}"
+    stream = teller.receipts.named(member)
+    receipt = teller.receipts.json(stream, pointer, "the names") if stream is not None else None
+    names = list(dict.fromkeys(name.text for name in record.names))
+    blocks.append(
+        claim(
+            "The name is only written beside the image (", code(first.origin), "), and no digest covers it: ",
+            value(joined(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")), ".",
+            by=proof(Location(member=member, pointer=pointer), receipt),
+        )
+    )  # fmt: skip
+
+
+def _lost(teller: Teller, blocks: list[Block]) -> None:
+    record = teller.image.record
+    if record.lost:
+        blocks.append(
+            claim(
+                "What this format cannot say: ", Span(record.lost), ".",
+                by=proof(Location(member=record.config_member or None), teller.receipts.listing()),
+            )
+        )  # fmt: skip
+
+
+def _shortened(name: str) -> str:
+    return brief(name)
+
+
+def _show(teller: Teller, member: str) -> Receipt | None:
+    stream = teller.receipts.named(member)
+    return Receipt(command=stream.through("jq ."), shows=f"the document {_shortened(member)}") if stream else None
+
+
+def _favourite(teller: Teller) -> Receipt | None:
+    """The one digest that everybody should recompute: the manifest's, else the config's, else a layer's."""
+    record = teller.image.record
+    for member, identity, what in (
+        (record.manifest_member if record.grammar != "dir" else "", record.digest, "the manifest's digest"),
+        (record.config_member, record.image_id, "the config's digest: the ImageID"),
+    ):
+        stream = teller.receipts.named(member)
+        if stream is not None and identity:
+            actual = next((c.actual_digest for c in record.checks if c.member == member and c.actual_digest), "")
+            return teller.receipts.digest(stream, identity, what, expect=actual)
+    for layer in teller.here:
+        found = teller.receipts.layer_digest(layer)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,428 @@
+"""Chapter 3: the layers, each with the build step that made it, its sizes, and what it did."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from imagepeel.evidence import Evidence, Location, Receipt, text
+from imagepeel.history.instruction import instruction, verb
+from imagepeel.layers.layer import Layer
+from imagepeel.present.document import (
+    Block,
+    Column,
+    ReceiptRef,
+    Row,
+    Span,
+    Table,
+    Text,
+    claim,
+    code,
+    dim,
+    note,
+    path,
+    proof,
+    term,
+    value,
+    words,
+)
+from imagepeel.present.story.context import Teller
+from imagepeel.present.words import brief, few, joined, noun, number, plural, shortened, size, title
+from imagepeel.rootfs.layer_events import LayerCounts
+from imagepeel.rootfs.tree.overlay import merge
+from imagepeel.rootfs.tree.resolve import resolve
+
+ID = "layers"
+_ROWS = 16
+_REPEATS = 3
+"""Layers whose repeated files are told; the others are counted."""
+_REMOVALS = 4
+"""Layers whose removals are told one by one; the table counts those of the others."""
+
+
+def tell(teller: Teller) -> tuple[str, list[Block]]:
+    """Return title and blocks of the chapter."""
+    blocks: list[Block] = []
+    layers = teller.image.layers
+    if teller.unknown:
+        blocks.append(
+            claim(
+                "The ", term("manifest"), " lists the layers, and it is missing: nobody can tell how many there are.",
+                by=proof(Location(member="index.json", blob=teller.image.digest), teller.receipts.listing()),
+                level="bad",
+            )
+        )  # fmt: skip
+        return "The layers are not known", blocks
+    if not layers:
+        blocks.append(
+            claim(
+                "The image has no layers: nothing to unpack, an empty filesystem.",
+                by=proof(teller.config_place("/rootfs/diff_ids"), teller.receipts.listing()),
+            )
+        )
+        return "No layers", blocks
+    _definition(teller, blocks)
+    blocks.append(_table(teller))
+    _paperwork_only(teller, blocks)
+    _compression(teller, blocks)
+    _removals(teller, blocks)
+    _repeats(teller, blocks)
+    _oddities(teller, blocks)
+    receipt = next(filter(None, (teller.receipts.layer_listing(layer) for layer in reversed(teller.here))), None)
+    if receipt is not None:
+        blocks.append(ReceiptRef(receipt=receipt))
+    return _title(teller), blocks
+
+
+def _title(teller: Teller) -> str:
+    layers, steps = len(teller.image.layers), len(teller.image.history)
+    start = title(f"{few(layers)} {noun(layers, 'layer')}")
+    return f"{start}, {few(steps)} {noun(steps, 'step')}" if steps else start
+
+
+def _definition(teller: Teller, blocks: list[Block]) -> None:
+    image = teller.image
+    history = teller.config_receipt("/history", "the build steps that the config lists")
+    by = proof(teller.config_place("/history"), history or teller.receipts.listing())
+    made = sum(not step.empty_layer for step in image.history)
+    if image.history:
+        blocks.append(
+            claim(
+                "A build step either adds a tarball (a ", term("layer"), ") or only edits the paperwork (an ",
+                term("empty layer"), "). ", *_made(made, len(image.history)), by=by,
+            )
+        )  # fmt: skip
+    elif not teller.flat:
+        blocks.append(
+            claim(
+                "Each ", term("layer"), " is a tarball of what one step changed. The config has no ", term("history"),
+                ": which commands made them is not known.", by=by,
+            )
+        )  # fmt: skip
+    else:
+        blocks.append(
+            claim(
+                "The file itself is the only ",
+                term("layer"),
+                ".",
+                by=proof(image.layers[0].location, teller.receipts.layer_listing(image.layers[0])),
+            )
+        )
+    for anomaly in image.anomalies:
+        if anomaly.code == "history-count":
+            blocks.append(claim(Span(title(anomaly.message)), ".", by=by, level="warn"))
+
+
+def _made(made: int, steps: int) -> tuple[Span | str, ...]:
+    if made == steps:
+        known = {1: "The one step here made a layer.", 2: "Here both made a layer."}
+        return (known[steps],) if steps in known else ("Here all ", value(few(steps)), " made a layer.")
+    return ("Here ", value(few(made)), " of ", value(few(steps)), " made a layer.")
+
+
+# ---- the table --------------------------------------------------------------------------------------------
+
+
+def _table(teller: Teller) -> Table:
+    layers = list(teller.image.layers)
+    shown = layers
+    if len(layers) > _ROWS:
+        heavy = sorted(layers[1:-1], key=lambda layer: (-layer.content_size, layer.index))[: _ROWS - 2]
+        keep = {layers[0].index, layers[-1].index, *(layer.index for layer in heavy)}
+        shown = [layer for layer in layers if layer.index in keep]
+    steps = any(layer.step is not None for layer in layers)
+    columns = (
+        Column("", keep=True),
+        *((Column("step", right=True, keep=True),) if steps else ()),
+        Column("made by" if steps else "member"),
+        Column("stored", right=True, keep=True),
+        Column("unpacked", right=True, keep=True),
+        Column("paths", keep=True),
+    )
+    rows = [_row(teller, layer, steps) for layer in shown]
+    if len(layers) > 1:
+        rows.append(_sum(teller, steps))
+    return Table(
+        columns=columns,
+        rows=tuple(rows),
+        hidden=len(layers) - len(shown),
+        all=f"imagepeel layers {teller.receipts.file}",
+    )
+
+
+def _row(teller: Teller, layer: Layer, steps: bool) -> Row:
+    made = instruction(layer.history.created_by) if layer.history is not None else ""
+    cells: list[Text] = [words(value(layer.label))]
+    if steps:
+        cells.append(words(number(layer.step) if layer.step is not None else "?"))
+    if steps:
+        cells.append(words(code(shortened(brief(made), 120))) if made else words(dim("the step says nothing")))
+    else:
+        cells.append(
+            words(path(shortened(brief(layer.record.member), 60))) if not teller.flat else words(path(teller.name))
+        )
+    if not layer.readable:
+        cells.extend((words(dim(size(layer.blob_size))), words(), words(Span(layer.state, "bad"))))
+        return Row(cells=tuple(cells), evidence=proof(layer.location, teller.receipts.listing()), level="bad")
+    cells.append(words(value(size(layer.blob_size))))
+    cells.append(words(value(size(layer.content_size))))
+    cells.append(_change(teller, layer))
+    return Row(cells=tuple(cells), evidence=_layer_proof(teller, layer), level="bad" if layer.error else "")
+
+
+def _layer_proof(teller: Teller, layer: Layer) -> Evidence:
+    step = teller.config_receipt(f"/history/{layer.step}", "the step") if layer.step is not None else None
+    return proof(layer.location, teller.receipts.layer_listing(layer), step)
+
+
+def counts_of(teller: Teller, layer: Layer) -> LayerCounts | None:
+    """What the layer adds, changes and removes, None where the view cannot tell."""
+    return teller.counts[layer.index] if layer.index < len(teller.counts) else None
+
+
+def _change(teller: Teller, layer: Layer) -> Text:
+    found = counts_of(teller, layer)
+    if found is None:
+        return words(plural(len(layer.table), "entry"))
+    parts: list[Span | str] = []
+    for count, sign, kind in (
+        (found.added, "+", "good"), (found.changed, "~", "value"), (found.removed, "-", "bad"),
+    ):  # fmt: skip
+        if count:
+            parts.extend((" " if parts else "", Span(f"{sign}{number(count)}", kind)))  # type: ignore[arg-type]
+    return words(*parts) if parts else words(dim("no change"))
+
+
+def _sum(teller: Teller, steps: bool) -> Row:
+    stored, content, _ = teller.totals
+    counts = teller.counts
+    change: Text = ()
+    if counts:
+        change = words(f"+{number(sum(c.added for c in counts))}")
+        for total, sign in ((sum(c.changed for c in counts), "~"), (sum(c.removed for c in counts), "-")):
+            if total:
+                change = words(change, f" {sign}{number(total)}")
+    cells: list[Text] = [words("all"), *((words(),) if steps else ()), words()]
+    cells.extend((words(value(size(stored))), words(value(size(content))), change))
+    receipt = teller.receipts.layer_listing(teller.here[-1]) if teller.here else teller.receipts.listing()
+    return Row(cells=tuple(cells), evidence=proof(*(layer.location for layer in teller.here), receipt), total=True)
+
+
+# ---- sentences --------------------------------------------------------------------------------------------
+
+
+def _paperwork_only(teller: Teller, blocks: list[Block]) -> None:
+    empty = [(i, instruction(step.created_by)) for i, step in enumerate(teller.image.history) if step.empty_layer]
+    if not empty:
+        return
+    verbs = Counter(verb(line) or "other" for _, line in empty)
+    told = joined([f"{word} ({count})" if count > 1 else word for word, count in verbs.items()])
+    blocks.append(
+        claim(
+            "Paperwork only, no bytes: ", value(plural(len(empty), "step")), ", ", code(told), ".",
+            by=proof(
+                *(teller.config_place(f"/history/{i}", i) for i, _ in empty[:8]),
+                teller.config_receipt(f"/history/{empty[0][0]}", "a step that made no layer"),
+            ),
+        )
+    )  # fmt: skip
+
+
+def _compression(teller: Teller, blocks: list[Block]) -> None:
+    if not teller.here:
+        return
+    found = Counter(layer.compression for layer in teller.here)
+    stored, content, _ = teller.totals
+    by = proof(*(layer.location for layer in teller.here[:4]), *_magics(teller))
+    if set(found) == {"none"}:
+        text_ = ("The layers are" if len(teller.here) > 1 else "The layer is", " stored uncompressed, as plain tar.")
+        blocks.append(claim(*text_, by=by))
+    else:
+        kinds = joined([f"{count} with {kind}" if len(found) > 1 else kind for kind, count in found.items()])
+        kinds = kinds.replace("with none", "plain")
+        ratio = f" ({content / stored:.1f} to 1)" if stored else ""
+        blocks.append(
+            claim(
+                "Packed with ", value(kinds), ": ", value(size(stored)), " hold ", value(size(content)),
+                f" of tar{ratio}.",
+                by=by,
+            )
+        )  # fmt: skip
+    for layer in teller.image.layers:
+        if layer.record.label:
+            what = {
+                "eStargz": "an eStargz: an ordinary gzip layer with a table of contents at its end, so that a "
+                "runtime can fetch single files",
+                "zstd:chunked": "zstd:chunked: an ordinary zstd layer with a table of contents, so that only changed "
+                "chunks need to be fetched",
+            }.get(layer.record.label, layer.record.label)
+            blocks.append(claim(value(layer.label), " is ", Span(what), ".", by=_layer_proof(teller, layer)))
+
+
+_MAGIC = {"gzip": "1f8b", "zstd": "28b52ffd", "bzip2": "425a68", "xz": "fd377a58"}
+
+
+def _magics(teller: Teller) -> list[Receipt]:
+    layer = teller.here[0]
+    stream = teller.receipts.blob(layer)
+    magic = _MAGIC.get(layer.compression)
+    if stream is None:
+        return []
+    if magic is None:
+        listing = teller.receipts.layer_listing(layer)
+        return [listing] if listing is not None else []
+    command = stream.through("head -c 4", "head -c 4 {}") + " | xxd -p"
+    return [Receipt(command=command, shows=f"the first bytes of {layer.label}: {layer.compression}", expect=magic)]
+
+
+def _removals(teller: Teller, blocks: list[Block]) -> None:
+    told = 0
+    for layer in teller.here:
+        table = layer.table
+        found = [entry for entry in table if entry.is_whiteout] if _has_whiteouts(layer) else []
+        if not found:
+            continue
+        told += 1
+        if told > _REMOVALS:
+            continue
+        entry = found[0]
+        parent = entry.path.rpartition(b"/")[0]
+        receipt = teller.receipts.entry_line(layer, entry.index)
+        place = teller.entry_place(layer, entry.index)
+        gone = counts_of(teller, layer)
+        more = f", and {plural(len(found) - 1, 'more removal')} like it" if len(found) > 1 else ""
+        if entry.is_opaque:
+            blocks.append(
+                claim(
+                    value(layer.label), " holds ", path(text(entry.path)), ", an ", term("opaque whiteout"),
+                    ": everything below ", path(text(parent) or "/"), " in lower layers disappears", more, ". ",
+                    *_stays(gone), by=proof(place, receipt),
+                )
+            )  # fmt: skip
+        else:
+            victim = parent + b"/" + entry.name[4:]
+            blocks.append(
+                claim(
+                    value(layer.label), " holds ", path(text(entry.path)), ", a ", term("whiteout"), " for ",
+                    path(text(victim)), more, ". ", *(_back(teller, layer, victim) or _stays(gone)),
+                    by=proof(place, receipt),
+                )
+            )  # fmt: skip
+    if told > _REMOVALS:
+        blocks.append(
+            note(
+                value(few(told - _REMOVALS)),
+                f" more {noun(told - _REMOVALS, 'layer removes', 'layers remove')} something: ",
+                code(f"imagepeel layers {teller.receipts.file}"), ".",
+            )
+        )  # fmt: skip
+
+
+def _back(teller: Teller, layer: Layer, victim: bytes) -> tuple[Span | str, ...]:
+    """What to say where the same layer removes a path and brings it again, () where it does not."""
+    uppers = teller.rootfs.uppers
+    if layer.index >= len(uppers):
+        return ()
+    before, _ = resolve(merge([u.root for u in uppers[: layer.index]]), victim, b"/", follow=False, most=40)
+    after, merged = resolve(merge([u.root for u in uppers[: layer.index + 1]]), victim, b"/", follow=False, most=40)
+    if before.node is None or after.node is None:
+        return ()
+    if merged is not None and len(merged.stack) > 1:
+        return (
+            "But the same layer makes it again, and then overlayfs shows what lies below: ",
+            Span("the old content is back.", "warn"),
+        )
+    return ("The same layer brings it again, new.",)
+
+
+def _stays(gone: LayerCounts | None) -> tuple[Span | str, ...]:
+    if gone is not None and not gone.removed:
+        return (Span("It hides nothing: no lower layer has that path.", "warn"),)
+    if gone is None or not gone.bytes_removed:
+        return ("Hidden is not gone: the lower layer still ships it.",)
+    return ("The ", value(size(gone.bytes_removed)), " that lower layers brought stay in the image.")
+
+
+def _has_whiteouts(layer: Layer) -> bool:
+    from imagepeel.formats.tar.table import WHITEOUT
+
+    return any(flags & WHITEOUT for flags in set(layer.table.columns()[2]))
+
+
+def _repeats(teller: Teller, blocks: list[Block]) -> None:
+    repeating = [counts for counts in teller.counts if counts.bytes_repeated]
+    heaviest = sorted(repeating, key=lambda counts: (-counts.bytes_repeated, counts.layer))[:_REPEATS]
+    for found in sorted(heaviest, key=lambda counts: counts.layer):
+        layer = teller.image.layers[found.layer]
+        example, fields = _repeated_example(teller, layer)
+        if example is None:
+            continue
+        blocks.append(
+            claim(
+                value(layer.label), " ships ", value(size(found.bytes_repeated)),
+                " of files again whose content did not change, for example ", path(example.path or ""),
+                *_difference(fields),
+                by=proof(example, teller.receipts.entry_line(layer, example.entry or 0)),
+            )
+        )  # fmt: skip
+    left = len(repeating) - len(heaviest)
+    if left:
+        blocks.append(
+            note(
+                value(title(few(left))), f" more {noun(left, 'layer ships', 'layers ship')} unchanged files again: ",
+                code(f"imagepeel du {teller.receipts.file}"), ".",
+            )
+        )  # fmt: skip
+
+
+def _difference(fields: list[str]) -> tuple[Span | str, ...]:
+    if not fields:
+        return (": the same in every field, and stored again.",)
+    return (
+        ": ", Span(joined(fields)), f" {noun(len(fields), 'differs', 'differ')} from the layer below. ",
+        "A changed field costs a whole copy.",
+    )  # fmt: skip
+
+
+_FIELDS = {"mode": "the mode", "uid": "the owner", "gid": "the group", "mtime": "the time", "xattrs": "an attribute"}
+
+
+def _repeated_example(teller: Teller, layer: Layer) -> tuple[Location | None, list[str]]:
+    """The largest file that the layer repeats, and what is different about it, in words."""
+    from imagepeel.rootfs.layer_diff import changed_fields, layer_delta, same_content
+
+    best = None
+    for index, change in enumerate(layer_delta(teller.rootfs, layer.index)):
+        before, after = change.before, change.after
+        if index > 200_000:
+            break
+        if before is None or after is None or before.kind != "file" or after.kind != "file" or before is after:
+            continue
+        if (best is None or after.size > best[1].size) and same_content(before, after, teller.rootfs.layers):
+            best = (before, after)
+    if best is None or best[1].entry is None:
+        return None, []
+    fields = changed_fields(best[0], best[1], teller.rootfs.layers)
+    named = [_FIELDS.get(name, name) for name in fields if name not in ("content?",)]
+    return teller.entry_place(layer, best[1].entry), named
+
+
+def _oddities(teller: Teller, blocks: list[Block]) -> None:
+    found = [(layer, anomaly) for layer in teller.image.layers for anomaly in layer.anomalies]
+    for layer, anomaly in found[:6]:
+        where = anomaly.where if anomaly.where.layer is not None else layer.location
+        blocks.append(
+            claim(
+                Span(f"{layer.label}: ", "warn"), Span(anomaly.message), ".",
+                by=proof(where, teller.receipts.layer_listing(layer)), level="bad" if anomaly.fatal else "warn",
+            )
+        )  # fmt: skip
+    if len(found) > 6:
+        blocks.append(
+            note(
+                "And ",
+                value(number(len(found) - 6)),
+                " more oddities: ",
+                code(f"imagepeel layers {teller.receipts.file}"),
+                ".",
+            )
+        )

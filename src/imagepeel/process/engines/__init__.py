@@ -1,0 +1,1 @@
+"""What engines and runtimes do before the kernel is asked: environment, user, directory, lookup, mounts, texts."""

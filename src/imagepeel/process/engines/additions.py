@@ -1,0 +1,151 @@
+"""What the runtime adds on top of the tarball, and what of the tarball it hides: shown apart, with its origin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imagepeel.errors import ImagepeelError
+from imagepeel.evidence import text
+from imagepeel.process.engines.mounts import MASKED, READ_ONLY, mounts
+from imagepeel.process.spec.intent import Wanted
+from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.profiles import Engine
+from imagepeel.process.spec.values import Addition
+
+if TYPE_CHECKING:
+    from imagepeel.rootfs.view import Rootfs
+
+_COUNT_MAX = 100_000
+_SYSTEMD = ("/sbin/init", "/usr/sbin/init", "/usr/local/sbin/init")
+
+
+def hidden(rootfs: Rootfs, path: str, most: int = _COUNT_MAX) -> tuple[int, tuple[str, ...]]:
+    """How many paths of the image lie below a mount point (counted up to `most`), and the first three of them."""
+    return rootfs.once(("hidden", path, most), lambda: _count(rootfs, path, most))
+
+
+def _count(rootfs: Rootfs, path: str, most: int) -> tuple[int, tuple[str, ...]]:
+    found = rootfs.resolve(path)
+    if found.node is None or not found.node.is_dir:
+        return 0, ()
+    count = 0
+    examples: list[str] = []
+    try:
+        for name, _ in rootfs.walk(found.path):
+            if name == found.path:
+                continue
+            count += 1
+            if len(examples) < 3:
+                examples.append(text(name))
+            if count >= most:
+                break
+    except ImagepeelError:
+        pass
+    return count, tuple(examples)
+
+
+def systemd_mode(argv: tuple[str, ...]) -> bool:
+    """Whether podman takes this command for an init system (its `--systemd=true` rule)."""
+    words = argv
+    if len(argv) >= 3 and argv[0] == "/bin/sh" and argv[1] == "-c":
+        words = tuple(argv[2].split()) or argv
+    return bool(words) and (words[0] in _SYSTEMD or words[0].rsplit("/", 1)[-1] == "systemd")
+
+
+def additions(
+    rootfs: Rootfs, wanted: Wanted, options: Options, engine: Engine, argv: tuple[str, ...]
+) -> tuple[Addition, ...]:
+    """Everything the engine adds: mounts, injected files, volumes, links, settings; in the order of the mount table."""
+    found: list[Addition] = []
+    who = engine.label
+    for mount in mounts(engine):
+        path = mount["destination"]
+        if path.count("/") > 1 and path.startswith("/dev/"):
+            path_hides: tuple[int, tuple[str, ...]] = (0, ())  # counted with /dev
+        else:
+            path_hides = hidden(rootfs, path)
+        found.append(
+            Addition(
+                kind="mount",
+                path=path,
+                what=f"{mount['type']} mounted here; image content below it is not visible",
+                origin=who,
+                hides=path_hides[0],
+                examples=path_hides[1],
+            )
+        )
+    for path in engine.injected:
+        there = rootfs.resolve(path).node is not None
+        found.append(
+            Addition(
+                kind="file",
+                path=path,
+                what="put in place by the engine" + ("; the image's own is hidden" if there else ""),
+                origin=who,
+                hides=int(there),
+                examples=(path,) if there else (),
+            )
+        )
+    found.extend(_engine_extras(engine, argv))
+    found.extend(_volumes(rootfs, wanted, engine))
+    if options.init and engine.init_argv:
+        found.append(Addition(kind="file", path=engine.init_argv[0], what="the init that --init adds", origin=who))
+    found.append(
+        Addition(
+            kind="setting",
+            path="/proc",
+            what=f"masked: {', '.join(MASKED)}; read-only: {', '.join(READ_ONLY)}",
+            origin=who,
+        )
+    )
+    found.append(
+        Addition(kind="setting", path="", what="umask 0022, RLIMIT_NOFILE of the engine's service", origin=who)
+    )
+    if engine.low_ports:
+        what = "net.ipv4.ip_unprivileged_port_start=0: every user may listen on ports below 1024"
+        found.append(Addition(kind="setting", path="", what=what, origin=who))
+    return tuple(found)
+
+
+def _engine_extras(engine: Engine, argv: tuple[str, ...]) -> list[Addition]:
+    who = engine.label
+    if engine.family == "docker":
+        return [
+            Addition(kind="file", path="/etc/mtab", what="a link to /proc/mounts, made when absent", origin=who),
+            Addition(kind="file", path="/dev/console", what="an empty file for the terminal", origin=who),
+        ]
+    if engine.family == "podman":
+        found = [
+            Addition(kind="file", path="/etc/passwd", what="a line is added for a uid without one", origin=who),
+            Addition(kind="mount", path="/run/secrets", what="secrets of the host, where configured", origin=who),
+        ]
+        if systemd_mode(argv):
+            for path in ("/run", "/tmp", "/var/log/journal"):
+                found.append(Addition(kind="mount", path=path, what="tmpfs, since the command is an init", origin=who))
+        return found
+    if engine.family == "k8s":
+        return [Addition(kind="setting", path="", what="one variable per service of the namespace", origin=who)]
+    return []
+
+
+def _volumes(rootfs: Rootfs, wanted: Wanted, engine: Engine) -> list[Addition]:
+    words = {
+        "copy": "an anonymous volume; the image's content, owner and mode are copied into it",
+        "host-copy": "a directory of the host; the image's content is copied into it",
+        "ignore": "declared, and ignored by this engine: writes stay in the container",
+        "tmpfs": "an empty tmpfs hides the image's content",
+    }[engine.volumes]
+    found = []
+    for path in wanted.volumes:
+        count, examples = hidden(rootfs, path, _COUNT_MAX if engine.volumes == "tmpfs" else 3)
+        found.append(
+            Addition(
+                kind="volume",
+                path=path,
+                what=words,
+                origin=f"Volumes of the image, {engine.label}",
+                hides=count if engine.volumes == "tmpfs" else 0,
+                examples=examples,
+            )
+        )
+    return found

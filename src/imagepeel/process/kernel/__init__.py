@@ -1,0 +1,1 @@
+"""The kernel's execve, round by round: permission, shebang lines, the loader that an ELF file names."""

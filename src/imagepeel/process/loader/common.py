@@ -1,0 +1,322 @@
+"""The dynamic loader's work, predicted: which libraries are found where, and what is printed when one is not.
+
+`closure` reads the image's own loader to learn which family it is and what was compiled into it (default
+directories, cache path), then follows the loader's algorithm over the image's files.  Nothing of the image is
+executed.  Where text cannot prove the outcome (a CPU-dependent directory, an auditing library, a loader of
+another family) the result says so instead of guessing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from imagepeel.errors import Malformed
+from imagepeel.formats.elf.file import ElfFacts, Reader, parse_elf
+from imagepeel.process.spec.values import Candidate
+
+if TYPE_CHECKING:
+    from imagepeel.rootfs.tree.inode import Node
+    from imagepeel.rootfs.view import Rootfs
+
+_BLOCK = 128 * 1024
+LOADER_BYTES = 8 * 1024 * 1024
+_MAX_OBJECTS = 2_000
+
+ERRNO_TEXT = {
+    "ENOENT": "No such file or directory",
+    "EACCES": "Permission denied",
+    "ENOTDIR": "Not a directory",
+    "ELOOP": "Too many levels of symbolic links",
+    "ENAMETOOLONG": "File name too long",
+    "EISDIR": "Is a directory",
+    "ENOEXEC": "Exec format error",
+    "EINVAL": "Invalid argument",
+    "EIO": "Input/output error",
+}
+
+
+class Library(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One shared object of the program.
+
+    `name` as it was asked for, `requested_by` the path of the object that asked (or `LD_PRELOAD`), `path` as the
+    loader opens it and `real` the file behind all links (None: not found).  `source` says where it was found:
+    `DT_RPATH of X`, `LD_LIBRARY_PATH`, `DT_RUNPATH of X`, the cache, a built-in directory, a path in the name,
+    `the loader itself`.  `candidates` are all places that were tried, in order; `needed_at` is the file offset of
+    the DT_NEEDED entry in the requester.
+    """
+
+    name: str
+    requested_by: str
+    path: str | None
+    real: str | None
+    source: str
+    candidates: tuple[Candidate, ...] = ()
+    needed_at: int | None = None
+
+
+class LoaderFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """The loader gives up: failure id (F30 to F33), its whole standard error and its exit code."""
+
+    id: str
+    text: str
+    exit_code: int
+    about: str
+    why: str
+
+
+class LoaderResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the loader does with a program.
+
+    `family` is "static" (no loader), "glibc", "musl" or "unknown"; `loader` the path of PT_INTERP.  `libraries`
+    are in load order, first request of each object.  `failure` is proved; `unknown` lists reasons why the result
+    may differ in reality; `depends` lists facts of the host that change it.  `warnings` are lines that the loader
+    prints and survives.  `symbols_checked` tells that every symbol that is looked up at start was found.
+    """
+
+    family: str
+    loader: str = ""
+    libraries: tuple[Library, ...] = ()
+    failure: LoaderFailure | None = None
+    unknown: tuple[str, ...] = ()
+    depends: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    symbols_checked: bool = False
+
+    @property
+    def outcome(self) -> str:
+        """ "ok", "fails" or "unknown"."""
+        if self.failure is not None:
+            return "fails"
+        return "unknown" if self.unknown else "ok"
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What the loader is told besides the program.
+
+    `env` maps names to values; `secure` is AT_SECURE (set-uid, set-gid or file capabilities); `cwd` the working
+    directory; `argv0` the program's own name, `execfn` the path given to `execve` in the first round.  `hwcaps` are
+    the glibc-hwcaps subdirectories that the CPU supports, best first (empty: the oldest CPU).  `may_read` answers
+    whether the process may open a file for reading.  `symbols` also looks up every symbol.
+    """
+
+    env: Mapping[str, str]
+    secure: bool
+    cwd: bytes
+    argv0: str
+    execfn: str
+    hwcaps: tuple[str, ...]
+    may_read: Callable[[Node], bool] | None
+    symbols: bool
+
+
+class LoadedFile:
+    """A regular file of the image with a block cache, so that a compressed layer is read once and in order."""
+
+    def __init__(self, rootfs: Rootfs, node: Node) -> None:
+        self._rootfs = rootfs
+        self._node = node
+        self._blocks: dict[int, bytes] = {}
+        self.size = node.size
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Bytes at an offset, fewer at the end of the file."""
+        if offset < 0 or count <= 0 or offset >= self.size:
+            return b""
+        count = min(count, self.size - offset)
+        first, last = offset // _BLOCK, (offset + count - 1) // _BLOCK
+        parts = []
+        for number in range(first, last + 1):
+            block = self._blocks.get(number)
+            if block is None:
+                start = number * _BLOCK
+                block = self._rootfs.read(self._node, start, min(_BLOCK, self.size - start))
+                self._blocks[number] = block
+            parts.append(block)
+        joined = parts[0] if len(parts) == 1 else b"".join(parts)
+        start = offset - first * _BLOCK
+        return joined[start : start + count]
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of opening a path for reading: a node with its canonical path, or an errno name."""
+
+    path: bytes
+    real: bytes = b""
+    node: object = None
+    errno: str = ""
+
+
+class Files:
+    """The image's files as the loader opens them: relative paths from the working directory, links inside."""
+
+    def __init__(self, rootfs: Rootfs, options: Options) -> None:
+        self._rootfs = rootfs
+        self._options = options
+        self._files: dict[int, LoadedFile] = {}
+        self._facts: dict[int, ElfFacts | Malformed] = {}
+
+    @property
+    def rootfs(self) -> Rootfs:
+        return self._rootfs
+
+    def open(self, path: bytes) -> Opened:
+        """Open for reading, as the process would; directories open as well, as `open(2)` allows."""
+        if not path:
+            return Opened(path=path, errno="ENOENT")
+        found = self._rootfs.resolve(path, cwd=self._options.cwd)
+        if found.node is None:
+            return Opened(path=path, errno=found.errno or "ENOENT")
+        if path.endswith(b"/") and not found.node.is_dir:
+            return Opened(path=path, errno="ENOTDIR")
+        if found.node.kind == "ghost":
+            return Opened(path=path, errno="ENOENT")
+        if self._options.may_read is not None and not self._options.may_read(found.node):
+            return Opened(path=path, errno="EACCES")
+        return Opened(path=path, real=found.path, node=found.node)
+
+    def is_dir(self, path: bytes) -> bool:
+        found = self._rootfs.resolve(path, cwd=self._options.cwd)
+        return found.node is not None and found.node.is_dir
+
+    def listdir(self, path: bytes) -> list[bytes]:
+        found = self._rootfs.resolve(path, cwd=self._options.cwd)
+        if found.node is None or not found.node.is_dir:
+            return []
+        return self._rootfs.listdir(found.path)
+
+    def file(self, node: Node) -> LoadedFile:
+        """The block-cached content of a node."""
+        known = self._files.get(node.ino)
+        if known is None:
+            known = self._files[node.ino] = LoadedFile(self._rootfs, node)
+        return known
+
+    def facts(self, node: Node) -> ElfFacts:
+        """ELF facts of a node, read once.  Raises `Malformed`."""
+        known = self._facts.get(node.ino)
+        if known is None:
+            file = self.file(node)
+            try:
+                known = parse_elf(file.read, file.size)
+            except Malformed as error:
+                known = error
+            self._facts[node.ino] = known
+        if isinstance(known, Malformed):
+            raise known
+        return known
+
+    def content(self, path: bytes, limit: int) -> bytes | None:
+        """A small text file; None when it is absent, unreadable or no regular file."""
+        opened = self.open(path)
+        node = opened.node
+        if opened.errno or not getattr(node, "is_file", False):
+            return None
+        file = self.file(node)  # type: ignore[arg-type]
+        return file.read(0, min(file.size, limit))
+
+
+class LoaderBuild(msgspec.Struct, frozen=True, kw_only=True):
+    """What is compiled into a loader file.
+
+    `directories` are its default directories without a final slash, `cache` and `preload` the paths it reads,
+    `lib` the value of `$LIB` ("" when it cannot be told), `version` glibc's (major, minor), `arch` musl's name of
+    the architecture.
+    """
+
+    family: str
+    directories: tuple[bytes, ...] = ()
+    cache: bytes = b""
+    preload: bytes = b""
+    lib: bytes = b""
+    version: tuple[int, int] = (0, 0)
+    arch: bytes = b""
+    soname: bytes = b""
+    why: str = ""
+
+
+_DIRECTORIES = re.compile(rb"\0((?:/[!-~]{0,255}/\0)+)|\0((?:/\0)?/[!-~]{0,255}/\0)")
+_CACHE = re.compile(rb"\0(/[!-~]{0,255}ld\.so\.cache)\0")
+_PRELOAD = re.compile(rb"\0(/[!-~]{0,255}ld\.so\.preload)\0")
+_VERSION = re.compile(rb"release version (\d{1,3})\.(\d{1,3})")
+_MUSL_MARK = b"%.*s/etc/ld-musl-"
+_MUSL_PATH = re.compile(re.escape(_MUSL_MARK) + rb"([!-~]{1,32})\.path\0")
+_MUSL_DIRECTORIES = re.compile(rb"/[!-~]{1,255}(?::/[!-~]{1,255})+")
+
+
+def identify_loader(content: bytes, facts: ElfFacts | None) -> LoaderBuild:
+    """Tell the family of a loader from its own bytes and read what is compiled into it.
+
+    `content` is the file (at most its first 8 MiB), `facts` its ELF facts if it is ELF.  The name of the file is
+    not looked at: a glibc name may be a link to musl.  Source: string constants of `elf/rtld.c`, `elf/dl-load.c`
+    (glibc) and `ldso/dynlink.c` (musl).
+    """
+    soname = facts.soname.value if facts is not None and facts.soname is not None else b""
+    mark = content.find(_MUSL_MARK)
+    musl = _MUSL_PATH.search(content, mark) if mark >= 0 else None
+    if musl is not None and b"Error loading shared library" in content:
+        path = next(_musl_paths(content), None)
+        if path is None:
+            return LoaderBuild(family="unknown", why="a musl loader without the list of its default directories")
+        return LoaderBuild(family="musl", directories=tuple(path.split(b":")), arch=musl[1], soname=soname)
+    if b"cannot open shared object file" in content and b"GLIBC_PRIVATE" in content:
+        runs = [match[1] or match[2] for match in _DIRECTORIES.finditer(content)]
+        lists = [tuple(part.rstrip(b"/") or b"/" for part in run.split(b"\0")[:-1]) for run in runs]
+        lists = [dirs for dirs in lists if any(b"lib" in part for part in dirs)]
+        directories = max(lists, key=len, default=())
+        cache = _CACHE.search(content)
+        preload = _PRELOAD.search(content)
+        version = _VERSION.search(content)
+        guesses = {part.lstrip(b"/") for part in directories if not part.startswith(b"/usr")} | {b"lib64", b"lib"}
+        libs = [guess for guess in sorted(guesses) if b"\0" + guess + b"\0" in content]
+        return LoaderBuild(
+            family="glibc",
+            directories=directories,
+            cache=cache[1] if cache else b"",
+            preload=preload[1] if preload else b"",
+            lib=libs[0] if len(libs) == 1 else b"",
+            version=(int(version[1]), int(version[2])) if version else (0, 0),
+            soname=soname,
+        )
+    return LoaderBuild(family="unknown", why="the loader is neither glibc's nor musl's")
+
+
+def _musl_paths(content: bytes) -> Iterator[bytes]:
+    """Yield the strings that are lists of directories, one of them a library directory."""
+    at = content.find(b":/")
+    while at >= 0:
+        start, end = content.rfind(b"\0", max(0, at - 256), at) + 1, content.find(b"\0", at, at + 65_536)
+        if start and end >= 0 and b"/lib" in content[start:end] and _MUSL_DIRECTORIES.fullmatch(content, start, end):
+            yield content[start:end]
+        at = content.find(b":/", max(end, at + 1))
+
+
+class Program(msgspec.Struct, frozen=True, kw_only=True):
+    """The program that the kernel mapped: path as executed, canonical path, and its loader."""
+
+    path: bytes
+    real: bytes
+    node: object
+    facts: ElfFacts
+    interp: bytes
+    loader: bytes
+
+
+__all__ = [
+    "ERRNO_TEXT",
+    "Candidate",
+    "Files",
+    "Library",
+    "LoadedFile",
+    "LoaderBuild",
+    "LoaderFailure",
+    "LoaderResult",
+    "Opened",
+    "Options",
+    "Program",
+    "Reader",
+    "identify_loader",
+]

@@ -1,0 +1,24 @@
+"""Words of glibc's loader: its own errno texts, and the dynamic string tokens in search paths."""
+
+from __future__ import annotations
+
+from imagepeel.process.loader.common import ERRNO_TEXT
+
+_SPOKEN = frozenset(("ENOENT", "EACCES", "EINVAL", "EIO"))
+_NUMBERS = {"ENOTDIR": 20, "EISDIR": 21, "ENAMETOOLONG": 36, "ELOOP": 40}
+
+
+def strerror(errno: str) -> str:
+    """The loader carries its own short table of errno texts; what it lacks is printed as a number (`dl-minimal.c`)."""
+    return ERRNO_TEXT[errno] if errno in _SPOKEN else f"Error {_NUMBERS.get(errno, 0)}"
+
+
+def token_at(value: bytes, position: int) -> tuple[bytes, int]:
+    """A dynamic string token behind a dollar sign and its length with braces; (b"", 0) when there is none."""
+    for name in (b"ORIGIN", b"PLATFORM", b"LIB"):
+        braced = b"{" + name + b"}"
+        if value.startswith(braced, position):
+            return name, len(braced)
+        if value.startswith(name, position):
+            return name, len(name)
+    return b"", 0

@@ -1,0 +1,1 @@
+"""What a shell script starts in the end: expansion, builtins, and the walk to the last exec."""

@@ -1,0 +1,204 @@
+"""Shells as interpreters: which one a file is, what it was told to run, and its words when it cannot.
+
+Measured: dash 0.5.12, bash 5.2 and busybox 1.35 as Debian builds them.  Nothing here runs a script.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from imagepeel.evidence import raw, text
+from imagepeel.process.spec.access import EXECUTE, Actor, look, may
+
+if TYPE_CHECKING:
+    from imagepeel.rootfs.view import Rootfs
+
+_HEAD = 4 * 1024 * 1024
+SCRIPT_MAX = 1024 * 1024
+NAMES = frozenset({"sh", "bash", "dash", "ash", "rbash"})
+
+# Marks in the program itself: a link called sh may lead to any of them.
+_MARKS = (("busybox", b"BusyBox v"), ("bash", b"GNU bash, version"), ("dash", b"Illegal option -%c"))
+
+
+class Invocation(msgspec.Struct, frozen=True, kw_only=True):
+    """What a shell was told: `mode` is `command`, `script`, `stdin` or `unknown`.
+
+    `body` is the text of `-c`, or the path of the script; `args` are `$0`, `$1`, ...; `options` single letters.
+    """
+
+    mode: str
+    body: str = ""
+    args: tuple[str, ...] = ()
+    options: frozenset[str] = frozenset()
+
+
+def applet(argv: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """The name a multi-call program such as busybox acts under, and its words from there on."""
+    if not argv:
+        return "", ()
+    name = argv[0].rsplit("/", 1)[-1].lstrip("-")
+    if name == "busybox" and len(argv) > 1:
+        return argv[1].rsplit("/", 1)[-1], tuple(argv[1:])
+    return name, tuple(argv)
+
+
+def identify(rootfs: Rootfs, final: bytes, argv: Sequence[str]) -> str:
+    """Which measured shell a program is, by its content: dash, bash, busybox, or empty."""
+    name, _ = applet(argv)
+    own = text(final).rsplit("/", 1)[-1]
+    if name not in NAMES and own not in NAMES | {"busybox"}:
+        return ""
+    shell = rootfs.once(("shell", final), lambda: _by_content(rootfs, final))
+    return "" if shell == "busybox" and name not in NAMES else shell
+
+
+def _by_content(rootfs: Rootfs, final: bytes) -> str:
+    node = rootfs.resolve(final).node
+    if node is None or not node.is_file:
+        return ""
+    content = rootfs.read(final, 0, min(node.size, _HEAD))
+    return next((shell for shell, mark in _MARKS if mark in content), "")
+
+
+def has_applet(rootfs: Rootfs, final: bytes, name: str) -> bool:
+    """Whether a busybox has this command inside: a build with a standalone shell runs it without a file."""
+    node = rootfs.resolve(final).node
+    if node is None or not node.is_file or "/" in name:
+        return False
+    return b"\0" + raw(name) + b"\0" in rootfs.read(final, 0, min(node.size, _HEAD))
+
+
+def invocation(argv: Sequence[str]) -> Invocation:
+    """Read a shell's own command line."""
+    words = list(applet(argv)[1])
+    options: set[str] = set()
+    index = 1
+    command = False
+    while index < len(words):
+        word = words[index]
+        if word == "--":
+            index += 1
+            break
+        if word in {"--login", "--norc", "--noprofile", "--posix"}:
+            index += 1
+            continue
+        if word.startswith("--") or word in {"-", "+"} or not word.startswith(("-", "+")):
+            if word.startswith("--"):
+                return Invocation(mode="unknown")
+            break
+        letters = word[1:]
+        command = command or (word[0] == "-" and "c" in letters)
+        if word[0] == "-":
+            options.update(letters)
+        index += 1
+        if letters.endswith(("o", "O")):
+            index += 1
+    rest = words[index:]
+    letters_set = frozenset(options)
+    if command:
+        if not rest:
+            return Invocation(mode="unknown")
+        args = tuple(rest[1:]) or (words[0] if words[0] != "busybox" else "sh",)
+        return Invocation(mode="command", body=rest[0], args=args, options=letters_set)
+    if "s" in options or not rest:
+        return Invocation(mode="stdin", options=letters_set)
+    return Invocation(mode="script", body=rest[0], args=tuple(rest), options=letters_set)
+
+
+def cannot_open(shell: str, argv0: str, path: str, errno: str) -> tuple[str, int]:
+    """The words and exit code of a shell that may not or cannot read its script."""
+    denied = errno == "EACCES"
+    if shell == "dash":
+        return f"{argv0}: 0: cannot open {path}: {'Permission denied' if denied else 'No such file'}", 2
+    words = "Permission denied" if denied else "No such file or directory"
+    if shell == "bash":
+        return f"{argv0}: {path}: {words}", 126 if denied else 127
+    return f"{argv0}: can't open '{path}': {words}", 2
+
+
+class Search(msgspec.Struct, frozen=True, kw_only=True):
+    """Where `execvp` or a shell finds a name: the path it executes, or the errno it gives up with.
+
+    `seen` is the path of the hit that may not be executed, where there is one.
+    """
+
+    path: str | None
+    errno: str = ""
+    seen: str = ""
+
+
+def search(rootfs: Rootfs, name: str, path_value: str | None, cwd: str, actor: Actor, default: str = "") -> Search:
+    """Look a command up as shells and `execvp` do: a hit that may not be executed is remembered and skipped."""
+    if not name:
+        return Search(path=None, errno="ENOENT")
+    if "/" in name:
+        seen = look(rootfs, name, actor, cwd)
+        if seen.errno:
+            return Search(path=None, errno="ENOENT" if seen.errno == "ENOTDIR" else seen.errno)
+        if seen.node is not None and seen.node.is_dir:
+            return Search(path=None, errno="EISDIR", seen=name)
+        if seen.node is not None and not may(seen.node, actor, EXECUTE):
+            return Search(path=None, errno="EACCES", seen=name)
+        return Search(path=name)
+    errno, denied = "ENOENT", ""
+    elements = (default if path_value is None else path_value).split(":")
+    for element in elements[:1000]:
+        path = f"{element}/{name}" if element else f"./{name}"
+        seen = look(rootfs, path, actor, cwd)
+        node = seen.node
+        if seen.errno == "EACCES":
+            errno = "EACCES"
+        if seen.errno or node is None or node.is_dir:
+            continue
+        if may(node, actor, EXECUTE):
+            return Search(path=path)
+        errno, denied = "EACCES", denied or path
+    return Search(path=None, errno=errno, seen=denied)
+
+
+def cannot_run(
+    shell: str, arg0: str, name: str, found: Search, line: int, *, script: bool, by_exec: bool
+) -> tuple[str, int] | None:
+    """The words and exit code of a shell whose command is not there or may not be executed; None: not measured.
+
+    `found.errno` is ENOENT, EACCES, EISDIR, or `interpreter` for a script whose interpreter is missing.
+    """
+    denied = found.errno in {"EACCES", "EISDIR"}
+    if found.errno not in {"ENOENT", "EACCES", "EISDIR", "interpreter"}:
+        return None
+    code = 126 if denied else 127
+    if shell == "dash":
+        words = "Permission denied" if denied else "not found"
+        if denied and not by_exec and "/" not in name:
+            code = 127  # dash keeps the code of "not found" when it searched PATH itself
+        return f"{arg0}: {line}: {'exec: ' if by_exec else ''}{name}: {words}", code
+    if shell == "busybox":
+        words = "Permission denied" if denied else "not found"
+        if by_exec:
+            return f"{arg0}: exec: line {line if script else line - 1}: {name}: {words}", code
+        place = f"line {line}: " if script else ""
+        return f"{arg0}: {place}{name}: {words}", code
+    if shell != "bash":
+        return None
+    shown = found.seen or name
+    head = f"{arg0}: line {line}: "
+    if found.errno == "interpreter":
+        return f"{head}{shown}: cannot execute: required file not found", code
+    if denied:
+        words = "Is a directory" if found.errno == "EISDIR" else "Permission denied"
+        again = f"\n{head}exec: {shown}: cannot execute: {words}" if by_exec else ""
+        return f"{head}{shown}: {words}{again}", code
+    if "/" in name:
+        return f"{head}{name}: No such file or directory", code
+    return f"{head}exec: {name}: not found" if by_exec else f"{head}{name}: command not found", code
+
+
+def only_command(body: str, source: str) -> bool:
+    """Whether a script consists of this one command, comments and `set` lines aside."""
+    lines = [line.strip() for line in body.split("\n")]
+    kept = [line for line in lines if line and not line.startswith("#") and not line.startswith("set -")]
+    return len(kept) == 1 and kept[0] == source.strip()

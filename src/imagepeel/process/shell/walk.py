@@ -1,0 +1,490 @@
+"""The walk through a shell's text: lists, conditions, loops, and each shell's rule for its last command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from imagepeel.formats.shell.tree import AndOr, Command, Compound, Line, Pipeline, Script, Simple
+from imagepeel.process.shell.builtins import DECLARE, Builtins
+from imagepeel.process.shell.expand import MANY, UNKNOWN, Look, Value, evaluate_test, expand, expand_one, matches
+from imagepeel.process.shell.state import Ends, State, Tail, TooMuch, as_argv
+
+_MAX_STATES = 12
+_MAX_STEPS = 20_000
+_MAX_LOOP = 60
+
+
+class Walk(Builtins):
+    """One walk through a text; `top` gives all ways, `judge` one answer."""
+
+    def __init__(self, text: str, shell: str, mode: str, look: Look | None) -> None:
+        super().__init__(text, shell, look)
+        self._mode = mode
+        self._steps = 0
+
+    # -- ends ------------------------------------------------------------------------------------------------
+
+    def judge(self, ends: Ends, env: Mapping[str, str]) -> Tail:
+        """One answer from all ways through the script."""
+        tails = [flow if isinstance(flow, Tail) else self._stay(state) for state, flow in ends]
+        tails = [self._with_env(tail, state, env) for tail, (state, _) in zip(tails, ends, strict=True)]
+        going = [tail for tail, (state, _) in zip(tails, ends, strict=True) if not state.failed]
+        if going and len(going) < len(tails) and len({(tail.kind, tail.argv) for tail in tails}) > 1:
+            failed = sorted({state.failed for state, _ in ends if state.failed})
+            note = f"`{failed[0]}` succeeds" if len(failed) == 1 else "the commands before && succeed"
+            tails = [msgspec.structs.replace(tail, assumes=(*tail.assumes, note)) for tail in going]
+        mains = [tail for tail in tails if tail.kind != "ends"]
+        if mains and len(mains) < len(tails):
+            ended = next(tail for tail in tails if tail.kind == "ends")
+            note = "the script does not end early"
+            note += f" (line {ended.line})" if ended.line else ""
+            tails = [msgspec.structs.replace(tail, assumes=(*tail.assumes, note)) for tail in mains]
+        distinct: dict[tuple[object, ...], Tail] = {}
+        for tail in tails:
+            key = (tail.kind, tail.argv, tail.complete, tuple(sorted(tail.env.items(), key=str)), tail.cwd)
+            known = distinct.get(key)
+            if known is None:
+                distinct[key] = tail
+            else:
+                merged = tuple(dict.fromkeys((*known.assumes, *tail.assumes)))
+                distinct[key] = msgspec.structs.replace(known, assumes=merged)
+        found = list(distinct.values())
+        if len(found) == 1:
+            return found[0]
+        if len({(tail.kind, tail.argv, tail.complete) for tail in found}) == 1:
+            # Only environment or directory differ: keep what all of them agree on.
+            first = found[0]
+            common = {
+                name: value
+                for name, value in first.env.items()
+                if all(tail.env.get(name, ...) == value for tail in found)
+            }
+            return msgspec.structs.replace(
+                first, env=common, cwd=first.cwd if len({tail.cwd for tail in found}) == 1 else None
+            )
+        return Tail(
+            kind="unknown",
+            complete=False,
+            why="which command comes last depends on what the script finds when it runs",
+            alternatives=tuple(found[:8]),
+        )
+
+    def _with_env(self, tail: Tail, state: State, env: Mapping[str, str]) -> Tail:
+        changes: dict[str, str | None] = {}
+        for name in sorted(state.exported | set(env)):
+            value = state.scope.variables.get(name)
+            if isinstance(value, str) and name in state.exported and env.get(name) != value:
+                changes[name] = value
+            elif value is None and name in env:
+                changes[name] = None
+        changes.update(tail.env)
+        traps = tuple(sorted(state.traps))
+        return msgspec.structs.replace(
+            tail, env=changes, cwd=state.cwd, assumes=(*state.assumes, *tail.assumes), trapped=traps
+        )
+
+    def _stay(self, state: State) -> Tail:
+        """The shell came to its end without replacing itself."""
+        ran = state.last or (state.background if state.waited else None)
+        if ran is None:
+            if state.background is not None:
+                argv, complete, source, line = state.background
+                return Tail(kind="ends", source=source, line=line, why="the shell ends and leaves a background job")
+            return Tail(kind="ends", why="the shell runs no other program")
+        argv, complete, source, line = ran
+        why = "the shell waits for it as its child"
+        if self._mode == "script":
+            why = "a script does not replace itself without exec: the command is a child of the shell"
+        return Tail(kind="child", argv=argv, complete=complete, source=source, line=line, why=why)
+
+    # -- lists -----------------------------------------------------------------------------------------------
+
+    def top(self, script: Script, state: State) -> Ends:
+        """The whole text, with the shell's own rule for its last command."""
+        ends: Ends = [(state, "")]
+        for number, line in enumerate(script.lines):
+            last = number == len(script.lines) - 1 and self._mode == "command"
+            ends = self._each(ends, lambda here, line=line, last=last: self._top_line(line, here, last))
+        return ends
+
+    def _top_line(self, line: Line, state: State, last: bool) -> Ends:
+        flag = ""
+        if last and self._shell == "bash" and not self._text[line.stop :]:
+            flag = "bash"
+        if last and self._shell == "busybox" and not line.newline and not self._text[line.stop :]:
+            flag = "busybox"
+        if flag == "bash" and not _bash_may_skip_fork(line):
+            flag = ""
+        # Outside of loops break and continue do nothing; return ends dash and busybox and is an error in bash.
+        ignored = ("break", "continue", "return") if self._shell == "bash" else ("break", "continue")
+        return self._items(line.items, state, flag, ignored)
+
+    def _items(self, items: Sequence[AndOr], state: State, flag: str, ignored: tuple[str, ...] = ()) -> Ends:
+        ends: Ends = [(state, "")]
+        for number, item in enumerate(items):
+            tail = flag if number == len(items) - 1 and item.end != "&" else ""
+            ends = self._each(ends, lambda here, item=item, tail=tail: self._item(item, here, tail))
+            ends = [(here, "" if flow in ignored else flow) for here, flow in ends]
+        return ends
+
+    def _each(self, ends: Ends, step) -> Ends:  # type: ignore[no-untyped-def]
+        """Go on from every way that has not ended, and keep their number small."""
+        after: Ends = []
+        for state, flow in ends:
+            after.extend(step(state) if flow == "" else [(state, flow)])
+        live = [state for state, flow in after if flow == ""]
+        if len(live) > _MAX_STATES:
+            joined = live[0]
+            for other in live[1:]:
+                joined.join(other)
+            after = [(state, flow) for state, flow in after if flow != ""] + [(joined, "")]
+        if len(after) > 200:
+            raise TooMuch("the script has too many ways through it")
+        return after
+
+    def script(self, script: Script, state: State, flag: str = "") -> Ends:
+        """Lines inside a compound command."""
+        return self._items(script.items, state, flag)
+
+    def _item(self, item: AndOr, state: State, flag: str) -> Ends:
+        self._steps += 1
+        if self._steps > _MAX_STEPS:
+            raise TooMuch("the script is too long to follow")
+        if item.end == "&":
+            inner = self._and_or(item, state.copy(), "")
+            ran = next((end.last for end, _ in inner if end.last is not None), None)
+            for _, flow in inner:
+                if isinstance(flow, Tail) and flow.replaces:
+                    ran = (flow.argv, flow.complete, flow.source, flow.line)
+            state.background = ran or state.background
+            state.status = True
+            return [(state, "")]
+        return self._and_or(item, state, flag)
+
+    def _and_or(self, item: AndOr, state: State, flag: str) -> Ends:
+        count = len(item.pipelines)
+        ends = self._pipeline(item.pipelines[0], state, flag if count == 1 else "", tested=count > 1)
+        for index, operator in enumerate(item.operators, 1):
+            pipeline = item.pipelines[index]
+            tail = flag if index == count - 1 else ""
+            tested = index < count - 1
+
+            def step(here: State, operator: str = operator, pipeline: Pipeline = pipeline, tail: str = tail,
+                     tested: bool = tested) -> Ends:  # fmt: skip
+                wanted = operator == "&&"
+                if here.status is None:
+                    other = here.copy()
+                    here.status, other.status = not wanted, wanted
+                    if wanted and here.doubt:
+                        here.failed = here.failed or here.doubt
+                    return [(here, ""), *self._pipeline(pipeline, other, tail, tested=tested)]
+                if here.status is wanted:
+                    return self._pipeline(pipeline, here, tail, tested=tested)
+                return [(here, "")]
+
+            ends = self._each(ends, step)
+        return ends
+
+    def _pipeline(self, pipeline: Pipeline, state: State, flag: str, *, tested: bool) -> Ends:
+        if len(pipeline.commands) > 1:
+            parts = []
+            for command in pipeline.commands:
+                inner = self._command(command, state.copy(), "", tested=True)
+                parts.append(_ran(inner))
+            chosen = next((part for part in parts if part is not None), None)
+            if chosen is not None:
+                state.last = chosen
+                state.doubt = chosen[2]
+            state.status = None
+            return [(state, "")]
+        flag = "" if pipeline.negated or pipeline.timed else flag
+        ends = self._command(pipeline.commands[0], state, flag, tested=tested or pipeline.negated)
+        if pipeline.negated:
+            for end, _ in ends:
+                end.status = None if end.status is None else not end.status
+        return ends
+
+    # -- commands --------------------------------------------------------------------------------------------
+
+    def _command(self, command: Command, state: State, flag: str, *, tested: bool) -> Ends:
+        self._steps += 1
+        if self._steps > _MAX_STEPS:
+            raise TooMuch("the script is too long to follow")
+        if isinstance(command, Simple):
+            return self._simple(command, state, flag, tested)
+        return self._compound(command, state, flag)
+
+    def _compound(self, command: Compound, state: State, flag: str) -> Ends:
+        kind = command.kind
+        inner = flag if flag == "busybox" and not command.redirections else ""
+        if kind == "function":
+            state.functions[command.name] = command.branches[0].body
+            state.status = True
+            return [(state, "")]
+        if kind == "subshell":
+            return self._subshell(command, state, flag)
+        if kind == "group":
+            return self.script(command.branches[0].body, state, inner)
+        if kind == "if":
+            return self._if(command, state, inner)
+        if kind == "case":
+            return self._case(command, state, inner)
+        if kind in ("while", "until", "for"):
+            return self._loop(command, state)
+        if kind == "test" and command.words is not None and self._shell != "dash":
+            state.status = self._double_bracket(command, state)
+            return [(state, "")]
+        state.status = None
+        return [(state, "")]
+
+    def _subshell(self, command: Compound, state: State, flag: str) -> Ends:
+        body = command.branches[0].body
+        if flag == "busybox" and not state.traps:
+            ends = self.script(body, state.copy(), flag)
+            return [(end, flow if isinstance(flow, Tail) else "") for end, flow in ends]
+        ends = self.script(body, state.copy(), "")
+        ran = _ran(ends)
+        if ran is not None:
+            state.last = ran
+        state.status = None
+        return [(state, "")]
+
+    def _if(self, command: Compound, state: State, flag: str) -> Ends:
+        done: Ends = []
+        open_states: Ends = [(state, "")]
+        for branch in command.branches:
+            if branch.condition is None:
+                open_states = self._each(open_states, lambda here, body=branch.body: self.script(body, here, flag))
+                return done + open_states
+            condition = branch.condition
+            judged = self._each(open_states, lambda here, condition=condition: self._condition(condition, here))
+            open_states = []
+            for here, flow in judged:
+                if flow != "":
+                    done.append((here, flow))
+                    continue
+                if here.status is not False:
+                    taken = here.copy() if here.status is None else here
+                    done.extend(self.script(branch.body, taken, flag))
+                if here.status is not True:
+                    open_states.append((here, ""))
+        for here, _ in open_states:
+            here.status = True
+        return done + open_states
+
+    def _condition(self, script: Script, state: State) -> Ends:
+        errexit, state.errexit = state.errexit, False
+        ends = self.script(script, state)
+        for end, _ in ends:
+            end.errexit = errexit
+        return ends
+
+    def _case(self, command: Compound, state: State, flag: str) -> Ends:
+        assert command.words is not None
+        subject = expand_one(command.words[0], state.scope)
+        done: Ends = []
+        pending: State | None = state
+        for branch in command.branches:
+            if pending is None:
+                break
+            answers = [matches(pattern, subject, pending.scope) for pattern in branch.patterns]
+            if branch.falls != ";;":
+                raise TooMuch("a case branch that falls through")
+            if any(answer is True for answer in answers):
+                done.extend(self.script(branch.body, pending, flag))
+                pending = None
+            elif any(answer is None for answer in answers):
+                done.extend(self.script(branch.body, pending.copy(), flag))
+        if pending is not None:
+            pending.status = True
+            done.append((pending, ""))
+        return done
+
+    def _loop(self, command: Compound, state: State) -> Ends:
+        branch = command.branches[0]
+        if command.kind == "for":
+            fields = list(state.scope.args or ()) if command.words is None else expand(command.words, state.scope)
+            known = command.words is not None or (state.scope.args is not None and bool(command.name))
+            if known and len(fields) <= _MAX_LOOP and not any(field is MANY for field in fields):
+                ends: Ends = [(state, "")]
+                for field in fields:
+                    ends = self._each(
+                        ends, lambda here, field=field: self._turn(branch.body, here, command.name, field)
+                    )
+                return [(here, "" if flow == "break" else flow) for here, flow in ends]
+            return self._loop_unknown(command, state)
+        ends = [(state, "")]
+        done: Ends = []
+        for _ in range(_MAX_LOOP):
+            assert branch.condition is not None
+            condition = branch.condition
+            ends = self._each(ends, lambda here, condition=condition: self._condition(condition, here))
+            turning: Ends = []
+            for here, flow in ends:
+                if flow != "":
+                    done.append((here, flow))
+                    continue
+                answer = here.status if command.kind == "while" or here.status is None else not here.status
+                if answer is None:
+                    return done + [end for left, _ in ends if left is here for end in self._loop_unknown(command, here)]
+                if answer:
+                    turning.extend(self._turn(branch.body, here, "", None))
+                else:
+                    here.status = True
+                    done.append((here, ""))
+            ends = []
+            for here, flow in turning:
+                (done if flow not in ("",) else ends).append((here, "" if flow == "break" else flow))
+            if not ends:
+                return done
+        for here, _ in ends:
+            done.append((here, self._forever(here)))
+        return done
+
+    def _forever(self, state: State) -> Tail:
+        ran = state.last
+        if ran is None:
+            return Tail(kind="unknown", complete=False, why="a loop that may never end")
+        argv, complete, source, line = ran
+        why = "the shell stays in a loop that does not end"
+        return Tail(kind="child", argv=argv, complete=complete, source=source, line=line, why=why)
+
+    def _turn(self, body: Script, state: State, name: str, value: Value) -> Ends:
+        if name:
+            state.scope.variables[name] = value
+        return [(here, "" if flow == "continue" else flow) for here, flow in self.script(body, state)]
+
+    def _loop_unknown(self, command: Compound, state: State) -> Ends:
+        """A loop of unknown length: not at all, or some turns after which its variables are unknown."""
+        inside = state.copy()
+        names = _assigned(command)
+        if command.name:
+            names.add(command.name)
+        if names & {"@"}:
+            inside.scope.args = None
+        if names & {"*"}:
+            inside.scope.wild = True
+        for name in names - {"@", "*"}:
+            inside.scope.variables[name] = UNKNOWN
+        ends: Ends = []
+        for here, flow in self.script(command.branches[0].body, inside):
+            ends.append((here, "" if flow in ("break", "continue") else flow))
+        for here, _ in ends:
+            here.status = None
+        state.status = None
+        return [(state, ""), *ends]
+
+    def _double_bracket(self, command: Compound, state: State) -> bool | None:
+        words = command.words or ()
+        if any(word.source in ("&&", "||", "(", ")", "=~", "<", ">") for word in words):
+            return None
+        if len(words) == 3 and words[1].source in ("=", "==", "!="):
+            subject = expand_one(words[0], state.scope)
+            answer = matches(words[2], subject, state.scope)
+            return answer if answer is None or words[1].source != "!=" else not answer
+        return evaluate_test([expand_one(word, state.scope) for word in words], self._look)
+
+    # -- simple commands -------------------------------------------------------------------------------------
+
+    def _simple(self, command: Simple, state: State, flag: str, tested: bool) -> Ends:
+        fields = expand(command.words, state.scope)
+        if not command.words or not fields:
+            for assignment in command.assignments:
+                value: Value = UNKNOWN if assignment.value is None else expand_one(assignment.value, state.scope)
+                self._assign(state, assignment.name, UNKNOWN if assignment.append else value)
+            substituted = any(
+                part.kind == "command" for item in command.assignments if item.value for part in item.value.parts
+            )
+            state.status = None if substituted or command.words else True
+            return [(state, "")]
+        source = self._text[command.at : command.words[-1].at + len(command.words[-1].source)]
+        if self._calls:
+            source = " ".join(word.source for word in command.words)
+        name = fields[0]
+        rest = fields[1:]
+        if isinstance(name, str):
+            while name in ("command", "builtin") and rest and isinstance(rest[0], str):
+                if rest[0] in ("-v", "-V"):
+                    state.status = None
+                    return [(state, "")]
+                if rest[0] in ("-p", "--"):
+                    rest = rest[1:]
+                    continue
+                name, rest = rest[0], rest[1:]
+            handled = self._builtin(str(name), rest, command, state, source, tested)
+            if handled is not None:
+                return handled
+        argv, complete = as_argv([name, *rest])
+        line = self._line(command.at)
+        known_name = isinstance(name, str)
+        if flag and not state.traps and not (flag == "busybox" and state.ever_trapped):
+            why = "the last command of -c: the shell replaces itself instead of waiting"
+            env = self._prefix(command, state)
+            if not known_name:
+                why = "the shell replaces itself by a command that is only known when it runs"
+                return [(state, Tail(kind="unknown", argv=argv, complete=False, source=source, line=line, why=why))]
+            end = Tail(kind="tail", argv=argv, complete=complete, source=source, line=line, why=why, env=env)
+            return [(state, end)]
+        state.last = (argv, complete, source, line)
+        state.status = None
+        state.doubt = source
+        if not tested and state.errexit:
+            state.assume("the commands before succeed (set -e)")
+            state.status = True
+        return [(state, "")]
+
+    def _assign(self, state: State, name: str, value: Value) -> None:
+        state.scope.variables[name] = value
+
+
+def _ran(ends: Ends) -> tuple[tuple[str, ...], bool, str, int] | None:
+    """The command that a subshell finally is."""
+    for state, flow in ends:
+        if isinstance(flow, Tail) and flow.argv:
+            return flow.argv, flow.complete, flow.source, flow.line
+        if state.last is not None:
+            return state.last
+    return None
+
+
+def _bash_may_skip_fork(line: Line) -> bool:
+    """bash's rule for `-c`: the line's last command is simple, joined to what is before by `;`, `&&` or `||` only."""
+    items = line.items
+    final = items[-1]
+    if final.end == "&" or (len(items) > 1 and items[-2].end != ";"):
+        return False
+    if len(items) > 1 and len(final.pipelines) > 1:
+        return False
+    pipeline = final.pipelines[-1]
+    if len(pipeline.commands) > 1 or pipeline.negated or pipeline.timed:
+        return False
+    command = pipeline.commands[0]
+    return isinstance(command, Simple) and not command.redirections
+
+
+def _assigned(command: Compound) -> set[str]:
+    """Names that a compound command may change: variables, `@` for the arguments, `*` for everything."""
+    names: set[str] = set()
+    stack: list[Script] = [branch.body for branch in command.branches]
+    stack += [branch.condition for branch in command.branches if branch.condition is not None]
+    while stack:
+        for item in stack.pop().items:
+            for pipeline in item.pipelines:
+                for inner in pipeline.commands:
+                    if isinstance(inner, Compound):
+                        stack += [branch.body for branch in inner.branches]
+                        stack += [branch.condition for branch in inner.branches if branch.condition is not None]
+                        if inner.name and inner.kind != "function":
+                            names.add(inner.name)
+                        continue
+                    names |= {assignment.name for assignment in inner.assignments}
+                    first = inner.words[0].literal if inner.words else None
+                    if first in ("shift", "set"):
+                        names.add("@")
+                    elif first in (".", "source", "eval"):
+                        names |= {"*", "@"}
+                    elif first in DECLARE or first in ("read", "unset", "getopts", "printf"):
+                        names |= {word.source.split("=", 1)[0] for word in inner.words[1:]}
+    return names

@@ -1,0 +1,551 @@
+"""J4: what happens after the kernel said yes: the loader, the interpreter of a script, wrapped commands.
+
+`Userland.judge` takes a finished exec chain and follows it as far as the text of the image proves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from imagepeel.errors import ImagepeelError, Malformed
+from imagepeel.evidence import Location, raw, text
+from imagepeel.formats.elf.file import ElfFacts, parse_elf
+from imagepeel.formats.elf.symbols import SymbolTable
+from imagepeel.process import wrapping
+from imagepeel.process.engines import verdict
+from imagepeel.process.engines.mounts import mounts
+from imagepeel.process.engines.pid1 import describe
+from imagepeel.process.kernel import execve as kernel
+from imagepeel.process.kernel.execve import Call, Chain
+from imagepeel.process.loader.closure import closure
+from imagepeel.process.loader.common import LoaderResult
+from imagepeel.process.shell import interpreters
+from imagepeel.process.shell.interpreters import Search
+from imagepeel.process.shell.tail import Tail, classify
+from imagepeel.process.spec import trace
+from imagepeel.process.spec.access import EXECUTE, READ, WRITE, Actor, look, may
+from imagepeel.process.spec.profiles import DEFAULT_PATH, Engine
+from imagepeel.process.spec.state import ProcessState
+from imagepeel.process.spec.values import Credentials, NeededLibrary, PidOne, Step, Verdict
+from imagepeel.process.wrappers.programs import Wrapped, unwrap
+
+if TYPE_CHECKING:
+    from imagepeel.process.spec.intent import Wanted
+    from imagepeel.process.spec.options import Options
+    from imagepeel.rootfs.tree.inode import Node
+    from imagepeel.rootfs.view import Rootfs
+
+MAX_DEPTH = 8
+"""Programs that start programs; more is a circle or nothing a person could follow."""
+
+
+class Userland:
+    """The judgement under way; results are in the public attributes."""
+
+    def __init__(
+        self,
+        rootfs: Rootfs,
+        engine: Engine,
+        label: str,
+        wanted: Wanted,
+        options: Options,
+        architecture: str,
+    ) -> None:
+        self.rootfs = rootfs
+        self.engine = engine
+        self.label = label
+        self.wanted = wanted
+        self.options = options
+        self.architecture = architecture
+        self.steps: list[Step] = []
+        self.failure: Verdict | None = None
+        self.depends: list[str] = []
+        self.unknown = ""
+        self.libraries: list[NeededLibrary] = []
+        self.wrapped: list[tuple[str, ...]] = []
+        self.history: list[str] = []
+        self.pid1: PidOne | None = None
+        self.round = 0
+
+    def judge(self, chain: Chain, credentials: Credentials, env: Mapping[str, str], cwd: str, execfn: str) -> None:
+        """Follow a chain that ended in a program; `execfn` is the path of its first round."""
+        self.round = max((step.round for step in chain.steps), default=0)
+        frame = ProcessState(credentials=credentials, env=dict(env), cwd=cwd, after=_after(credentials, chain))
+        self._follow(chain, execfn, frame, 0)
+
+    def judge_behind_init(
+        self,
+        init: str,
+        argv: tuple[str, ...],
+        command: tuple[str, ...],
+        credentials: Credentials,
+        env: Mapping[str, str],
+        cwd: str,
+    ) -> None:
+        """Follow a command that the engine's own init (tini, catatonit) starts as its child."""
+        chain = Chain(steps=(), path=init, argv=argv, final=raw(init))
+        frame = ProcessState(
+            credentials=credentials, env=dict(env), cwd=cwd, after=_after(credentials, chain), first=False
+        )
+        self.round = 1
+        self.stay(chain, frame)
+        name = init.rsplit("/", 1)[-1]
+        wrapped = Wrapped(program=name, family="tini", kind="supervise", argv=command)
+        wrapping.behind_init(self, wrapped, chain, frame)
+
+    def _follow(self, chain: Chain, execfn: str, frame: ProcessState, depth: int) -> None:
+        """A program starts: its loader, then what it is known to do next."""
+        if chain.loader is not None and not self._load(chain, execfn, frame):
+            return
+        final = chain.final or b""
+        shell = interpreters.identify(self.rootfs, final, chain.argv)
+        if depth >= MAX_DEPTH:
+            self.stay(chain, frame, why="programs start each other without an end in sight", exact=False)
+            return
+        if shell:
+            self._shell(chain, shell, frame, depth)
+            return
+        libc = "" if chain.loader is None else "musl" if "ld-musl-" in chain.loader else "glibc"
+        wrapped = unwrap(chain.argv, real=text(final), env=frame.env, libc=libc, leader=frame.first)
+        if wrapped is not None:
+            wrapping.follow(self, chain, wrapped, frame, depth)
+            return
+        self.stay(chain, frame, script=bool(chain.scripts))
+
+    # -- the loader ------------------------------------------------------------------------------------------
+
+    def _closure(self, chain: Chain, execfn: str, frame: ProcessState) -> LoaderResult:
+        """Follow the loader; engines that start the same program in the same way share the answer."""
+
+        def may_read(node: Node) -> bool:
+            return may(node, frame.after, READ)
+
+        argv0 = chain.argv[0] if chain.argv else ""
+        # All that the loader reads of the environment.
+        env = {name: value for name, value in frame.env.items() if name.startswith(("LD_", "GLIBC_"))}
+        key = (
+            "closure",
+            chain.last,
+            execfn,
+            argv0,
+            frame.cwd,
+            chain.privileged,
+            frame.after,
+            tuple(sorted(env.items())),
+        )
+        return self.rootfs.once(
+            key,
+            lambda: closure(
+                self.rootfs,
+                chain.last,
+                env=env,
+                secure=chain.privileged,
+                cwd=frame.cwd,
+                argv0=argv0,
+                execfn=execfn,
+                may_read=may_read,
+            ),
+        )
+
+    def _load(self, chain: Chain, execfn: str, frame: ProcessState) -> bool:
+        """Ask the loader; True when the program may go on."""
+
+        result = self._closure(chain, execfn, frame)
+        self._libraries(result)
+        failure = result.failure
+        detail = [f"{len(result.libraries)} libraries by the rules of {result.family}", *result.warnings]
+        outcome = "ok"
+        if failure is not None:
+            detail.append(failure.why)
+            outcome = failure.id
+        elif result.unknown:
+            detail.extend(result.unknown)
+            outcome = "unknown"
+        place = trace.locate(self.rootfs, chain.final or b"/")
+        self.steps.append(
+            Step(
+                rule="S8",
+                judge="J4",
+                round=self.round,
+                title=f"The loader {chain.loader} loads {chain.last}",
+                outcome=outcome,
+                detail=tuple(detail),
+                path=text(chain.final or b""),
+                where=place,
+                inspect=(trace.LOOK_AT_DYNAMIC,),
+            )
+        )
+        self.depends.extend(result.depends)
+        if failure is not None:
+            errno = "ENOENT" if failure.id in {"F30", "F31"} else ""
+            fix = _library_fix(failure.id)
+            self.fail(frame, failure.id, errno, failure.text, failure.exit_code, failure.why, fix, place)
+            return False
+        if result.unknown:
+            self.unproved("; ".join(result.unknown))
+        return True
+
+    def _libraries(self, result: LoaderResult) -> None:
+        for library in result.libraries:
+            where = trace.locate(self.rootfs, library.real) if library.real else None
+            self.libraries.append(
+                NeededLibrary(
+                    name=library.name,
+                    path=library.real or library.path,
+                    how=library.source,
+                    needed_by=library.requested_by,
+                    where=where,
+                )
+            )
+
+    def fail(
+        self,
+        frame: ProcessState,
+        row: str,
+        errno: str,
+        words: str,
+        code: int,
+        why: str,
+        fix: str,
+        where: Location | None = None,
+    ) -> None:
+        """A failure counts when it is certain and decides how process 1 ends."""
+        if self.failure is not None or self.unknown:
+            return
+        if not frame.certain:
+            self.steps.append(
+                Step(rule="S9", judge="J4", title="This may fail", outcome=row, detail=(why,), where=where)
+            )
+            return
+        self.failure = verdict.by_userland(self.engine, self.label, row, errno, words, code, why, fix, where)
+
+    def unproved(self, reason: str) -> None:
+        if self.failure is None and not self.unknown:
+            self.unknown = reason
+
+    # -- who stays -------------------------------------------------------------------------------------------
+
+    def stay(
+        self,
+        chain: Chain,
+        frame: ProcessState,
+        *,
+        script: bool = False,
+        waits_for: str = "",
+        why: str = "",
+        exact: bool = True,
+        traps: Sequence[str] = (),
+        wrapper: bool = False,
+        forwards: bool = False,
+    ) -> None:
+        """This program is process 1 in the end, unless process 1 was found before."""
+        if self.pid1 is not None:
+            return
+        self.pid1 = describe(
+            chain.argv,
+            text(chain.final or b""),
+            self.wanted,
+            self.options,
+            self.engine,
+            chain=self.history,
+            script=script,
+            hints=self._hints(chain),
+            uid=frame.after.uid,
+            gid=frame.after.gid,
+            groups=frame.credentials.groups,
+            waits_for=waits_for,
+            why=why,
+            exact=exact,
+            traps=traps,
+            wrapper=wrapper,
+            forwards=forwards,
+        )
+
+    def _hints(self, chain: Chain) -> tuple[str, ...]:
+        if chain.final is None:
+            return ()
+        final = chain.final
+        return self.rootfs.once(("hints", final), lambda: self._read_hints(final))
+
+    def _read_hints(self, final: bytes) -> tuple[str, ...]:
+        try:
+            node = self.rootfs.lookup(final)
+
+            def read(offset: int, count: int) -> bytes:
+                return self.rootfs.read(final, offset, count)
+
+            facts = parse_elf(read, node.size)
+            return (*facts.hints, "no-handlers") if _cannot_handle(read, facts) else facts.hints
+        except (Malformed, ImagepeelError):
+            return ()
+
+    # -- shells ----------------------------------------------------------------------------------------------
+
+    def _shell(self, chain: Chain, shell: str, frame: ProcessState, depth: int) -> None:
+        told = interpreters.invocation(chain.argv)
+        if told.mode == "stdin":
+            self.stay(chain, frame)
+            return
+        if told.mode == "unknown":
+            self.stay(chain, frame, why="its options are not understood", exact=False, script=True)
+            return
+        argv0 = interpreters.applet(chain.argv)[1][0]
+        body, line0 = told.body, "-c"
+        if told.mode == "script":
+            read = self._script_text(told.body, argv0, shell, frame)
+            if read is None:
+                self.stay(chain, frame, script=True, exact=False)
+                return
+            body, line0 = read, told.body
+        tail = classify(
+            body,
+            shell=shell,
+            mode=told.mode,
+            args=told.args,
+            env=frame.env,
+            uid=frame.after.uid,
+            look=lambda op, path: self._test(op, path, frame),
+            options=told.options,
+        )
+        place = trace.locate(self.rootfs, told.body) if told.mode == "script" else trace.config_place("/config")
+        ends = {
+            "exec": "replaces itself", "tail": "replaces itself by its last command", "child": "stays and waits",
+            "ends": "runs no other program", "unknown": "cannot be followed to its end",
+        }[tail.kind]  # fmt: skip
+        self.steps.append(
+            Step(
+                rule="S9",
+                judge="J4",
+                round=self.round,
+                title=f"{argv0} ({shell}) reads {line0} and {ends}",
+                detail=tuple(part for part in (tail.source, tail.why, *tail.assumes) if part),
+                path=told.body if told.mode == "script" else None,
+                where=place,
+                inspect=("cat -A",) if told.mode == "script" else (),
+            )
+        )
+        self._after_shell(chain, shell, told, tail, body, frame, depth)
+
+    def _after_shell(
+        self,
+        chain: Chain,
+        shell: str,
+        told: interpreters.Invocation,
+        tail: Tail,
+        body: str,
+        frame: ProcessState,
+        depth: int,
+    ) -> None:
+        if tail.kind in {"ends", "unknown"} or not tail.argv or not tail.complete:
+            waits = tail.argv[0] if tail.kind == "child" and tail.argv else ""
+            exact = tail.kind == "ends"
+            self.stay(chain, frame, script=True, waits_for=waits, why=tail.why, exact=exact, traps=tail.trapped)
+            return
+        alone = tail.replaces or interpreters.only_command(body, tail.source)
+        certain = frame.certain and alone and not tail.assumes
+        env = dict(frame.env)
+        for name, value in tail.env.items():
+            if value is None:
+                env.pop(name, None)
+            else:
+                env[name] = value
+        cwd = frame.cwd if tail.cwd == "" else tail.cwd
+        if not tail.replaces:
+            self.stay(chain, frame, waits_for=tail.argv[0], why=tail.why, traps=tail.trapped)
+        if cwd is None:
+            certain = False
+            cwd = frame.cwd
+        inner = msgspec.structs.replace(frame, env=env, cwd=cwd, certain=certain, first=frame.first and tail.replaces)
+        self.wrapped.append(tail.argv)
+        if tail.replaces:
+            self.history.append(" ".join(chain.argv[:1]))
+        found = interpreters.search(self.rootfs, tail.argv[0], env.get("PATH"), cwd, frame.after, _default_path(shell))
+        by_exec = tail.kind == "exec"
+        arg0 = told.args[0] if told.args else ""
+
+        def words(what: Search) -> tuple[str, int] | None:
+            return interpreters.cannot_run(
+                shell, arg0, tail.argv[0], what, tail.line, script=told.mode == "script", by_exec=by_exec
+            )
+
+        inside = shell == "busybox" and interpreters.has_applet(self.rootfs, chain.final or b"", tail.argv[0])
+        if inside and (found.path is None or self.rootfs.resolve(found.path, cwd=cwd).path != chain.final):
+            if found.path is None:
+                why = f"this busybox has {tail.argv[0]} inside, and only some builds run it without a file"
+                self.stay(chain, inner, script=True, exact=False, why=why)
+                self.unproved(why)
+                return
+            inner = msgspec.structs.replace(inner, certain=False)  # a standalone shell takes its own
+        if found.path is None:
+            self._shell_failed(chain, tail, found.errno, words(found), inner)
+            return
+        started = self.attempt(found.path, tail.argv, inner)
+        self.record(started)
+        if started.errno == "ENOENT" and started.id in {"F18", "F19"}:
+            self._shell_failed(
+                chain, tail, "ENOENT", words(Search(path=None, errno="interpreter", seen=found.path)), inner
+            )
+        elif started.errno == "ENOEXEC" and started.id == "F22":
+            why = f"{tail.argv[0]} has no #! line: the shell reads it itself"
+            self.stay(chain, inner, script=True, exact=False, why=why)
+        elif started.errno:
+            self._shell_failed(chain, tail, started.errno, None, inner)
+        elif started.final is None:
+            self.unproved(started.unknown)
+        else:
+            self._follow(started, found.path, self._frame(inner, started), depth + 1)
+            if tail.replaces and self.pid1 is None:
+                self.stay(started, inner, exact=False)
+
+    def _shell_failed(
+        self, chain: Chain, tail: Tail, errno: str, words: tuple[str, int] | None, frame: ProcessState
+    ) -> None:
+        why = f"the shell cannot run {tail.argv[0]}: {_reason(tail.argv[0], errno)}"
+        self.steps.append(
+            Step(rule="S9", judge="J4", round=self.round, title=f"{tail.argv[0]} cannot be run", outcome=errno)
+        )
+        if words is None:
+            self.stay(chain, frame, script=True, exact=False, why=why)
+            if frame.certain:
+                self.unproved(f"{why}; its words were not measured")
+            return
+        self.stay(chain, frame, script=True, why=why)
+        fix = f"install {tail.argv[0]} or correct the command" if errno == "ENOENT" else f"chmod +x {tail.argv[0]}"
+        self.fail(frame, "F35", errno, words[0], words[1], why, fix)
+
+    def _script_text(self, path: str, argv0: str, shell: str, frame: ProcessState) -> str | None:
+        """The script as the shell reads it; None after a failure or where it cannot be told."""
+        seen = look(self.rootfs, path, frame.after, frame.cwd)
+        errno = seen.errno
+        node = seen.node
+        if not errno and node is not None and not may(node, frame.after, READ):
+            errno = "EACCES"
+        if errno in {"EACCES", "ENOENT"}:
+            if "/" not in path and errno == "ENOENT":
+                self.unproved(f"the shell looks for its script {path} in PATH")
+                return None
+            words, code = interpreters.cannot_open(shell, argv0, path, errno)
+            why = f"{path} may be executed but not read by uid {frame.after.uid}; an interpreter has to read it"
+            if errno == "ENOENT":
+                why = f"the script {path} does not exist"
+            fix = f"chmod a+r {path}" if errno == "EACCES" else f"add {path} to the image"
+            self.fail(frame, "F29", errno, words, code, why, fix, trace.locate(self.rootfs, path))
+            return None
+        if errno or node is None or not node.is_file:
+            self.unproved(f"the shell cannot read {path}")
+            return None
+        if node.size > interpreters.SCRIPT_MAX:
+            self.unproved(f"the script {path} has {node.size} bytes, too many to follow")
+            return None
+        return text(self.rootfs.read(seen.resolution.path, 0, node.size))
+
+    def _test(self, operator: str, path: str, frame: ProcessState) -> bool | None:
+        """`test -OPERATOR PATH` in the image; None where a mount or a volume covers the path."""
+        covered = [mount["destination"] for mount in mounts(self.engine)] + list(self.wanted.volumes)
+        covered += list(self.engine.injected)
+        if any(path == top or path.startswith(top.rstrip("/") + "/") for top in covered):
+            return None
+        seen = look(self.rootfs, path, frame.after, frame.cwd)
+        if operator in {"h", "L"}:
+            node = self.rootfs.resolve(path, cwd=frame.cwd, follow=False).node
+            return node is not None and node.is_symlink
+        if seen.errno or seen.node is None:
+            return False
+        node = seen.node
+        simple = {"e": True, "f": node.is_file, "d": node.is_dir, "s": node.size > 0, "p": node.kind == "fifo"}
+        if operator in simple:
+            return None if operator == "s" and node.is_dir else simple[operator]
+        wanted = {"r": READ, "w": WRITE, "x": EXECUTE}.get(operator)
+        return None if wanted is None else may(node, frame.after, wanted)
+
+    # -- starting another program ----------------------------------------------------------------------------
+
+    def attempt(self, path: str, argv: tuple[str, ...], frame: ProcessState) -> Chain:
+        """The next execve of the same process (or of its child), not yet part of the trace."""
+        user = frame.credentials
+        call = Call(
+            path=path,
+            argv=argv,
+            env=tuple(f"{name}={value}" for name, value in frame.env.items()),
+            actor=frame.after,
+            cwd=frame.cwd,
+            architecture=self.architecture,
+            bounding=user.bounding,
+            no_new_privileges=user.no_new_privileges,
+            uid=frame.after.uid,
+            held=user.bounding if frame.after.uid == 0 else (),
+        )
+        return kernel.execute(self.rootfs, call, first_round=self.round + 1)
+
+    def record(self, chain: Chain) -> None:
+        """Make an attempt part of the trace."""
+        self.steps.extend(chain.steps)
+        self.round = max((step.round for step in chain.steps), default=self.round)
+        self.depends.extend(chain.depends)
+
+    def enter(self, chain: Chain, path: str, frame: ProcessState, depth: int) -> None:
+        """A program started behind another one: go on with it."""
+        self.record(chain)
+        self._follow(chain, path, self._frame(frame, chain), depth + 1)
+
+    def _frame(self, frame: ProcessState, chain: Chain) -> ProcessState:
+        """The state once that program runs."""
+        if chain.euid is None and chain.egid is None:
+            return frame
+        return msgspec.structs.replace(frame, after=_after(frame.credentials, chain))
+
+
+def _after(user: Credentials, chain: Chain) -> Actor:
+    """The actor once a program runs: without its capabilities unless it is root."""
+    uid = user.uid if chain.euid is None else chain.euid
+    gid = user.gid if chain.egid is None else chain.egid
+    effective = user.bounding if uid == 0 else ()
+    if user.uid == 0 and user.effective != user.bounding:
+        effective = user.effective
+    names = frozenset(effective)
+    return Actor(
+        uid=uid,
+        gid=gid,
+        groups=frozenset(user.groups),
+        override="DAC_OVERRIDE" in names,
+        search="DAC_OVERRIDE" in names or "DAC_READ_SEARCH" in names,
+    )
+
+
+def _reason(command: str, errno: str) -> str:
+    if errno == "ENOENT":
+        return "it does not exist" if "/" in command else "no directory of PATH has it"
+    return {"EACCES": "it is not executable", "EISDIR": "it is a directory"}.get(errno, errno)
+
+
+def _default_path(shell: str) -> str:
+    """Where a shell searches when there is no PATH in its environment."""
+    return {"bash": DEFAULT_PATH + ":.", "busybox": "/sbin:/usr/sbin:/bin:/usr/bin"}.get(shell, DEFAULT_PATH)
+
+
+def _library_fix(row: str) -> str:
+    return {
+        "F30": "install the library in the final image, or run ldconfig after adding its directory",
+        "F31": "apk add the library, or build statically",
+        "F32": "build on the same or an older base than the image that runs it",
+        "F33": "take program and libraries from the same build",
+    }.get(row, "take program and libraries from the same base")
+
+
+_HANDLERS = frozenset(
+    b"sigaction __sigaction signal __sysv_signal bsd_signal sigset sigwait sigwaitinfo sigtimedwait signalfd "
+    b"syscall dlopen".split()
+)
+"""Functions by which a program can take a signal, by itself or through code that it loads later."""
+
+_LIBC = (b"libc.", b"libm.", b"libpthread.", b"libdl.", b"librt.", b"ld-linux", b"ld64", b"ld-musl", b"linux-vdso")
+
+
+def _cannot_handle(read: Callable[[int, int], bytes], facts: ElfFacts) -> bool:
+    """Whether a dynamic program imports nothing that takes a signal, and no library but the C library's own."""
+    if facts.is_static or not all(needed.value.startswith(_LIBC) for needed in facts.needed):
+        return False
+    return not any(asked.symbol.name in _HANDLERS for asked in SymbolTable(read, facts).references())

@@ -1,0 +1,224 @@
+"""The values of a prediction: what will be asked of whom, what each judge says, and where that is written.
+
+Four judges look at a start, in this order; the same errno means different things from each:
+`J1` the engine (config merge, users, working directory), `J2` the runtime's own check before it executes,
+`J3` the kernel in `execve`, `J4` the loader or interpreter in user space.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from imagepeel._display import Shown
+from imagepeel.evidence import Location
+
+JUDGES: dict[str, str] = {
+    "J1": "the engine",
+    "J2": "the runtime, before it executes",
+    "J3": "the kernel, in execve",
+    "J4": "the loader or interpreter, in user space",
+}
+
+
+class EnvVar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One environment variable of the process and who set it.
+
+    `origin` is `image` (the config's Env), `engine` (a default of the engine), `runtime` (HOME, filled in at the
+    last moment) or `user` (an option of this call).  `overrides` names the origins that this value replaced.
+    """
+
+    name: str
+    value: str
+    origin: str
+    why: str = ""
+    overrides: tuple[str, ...] = ()
+    where: Location | None = None
+
+
+class Credentials(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who the process is: numbers as the kernel knows them, and how they were found.
+
+    `groups` is the supplementary list as given to the runtime.  `name` is the passwd name that matched, if any.
+    `effective` and `bounding` hold capability names without the `CAP_` prefix, sorted.
+    `notes` are surprises on the way, one sentence each.
+    """
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+    name: str | None = None
+    home: str = "/"
+    spec: str = ""
+    origin: str = ""
+    home_origin: str = ""
+    effective: tuple[str, ...] = ()
+    bounding: tuple[str, ...] = ()
+    no_new_privileges: bool = False
+    notes: tuple[str, ...] = ()
+    where: Location | None = None
+
+    def can(self, capability: str) -> bool:
+        """Whether the capability is effective until the first `execve`."""
+        return capability in self.effective
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One path that was looked at and the reason why it was taken or skipped."""
+
+    path: str
+    outcome: str
+    reason: str
+    where: Location | None = None
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One step of the trace.
+
+    `rule` is S1..S9 of the algorithm, `judge` who decides it, `round` the 1-based round of the exec chain (0:
+    before the first execve).  `call` is the literal system call where there is one.  `outcome` is `ok` or the
+    errno or a word for the failure.  `inspect` holds shell filters that show the same in the file of `path`
+    (they read the file's bytes from standard input); the receipt is made of them.
+    """
+
+    rule: str
+    judge: str
+    title: str
+    round: int = 0
+    call: str = ""
+    outcome: str = "ok"
+    detail: tuple[str, ...] = ()
+    path: str | None = None
+    where: Location | None = None
+    inspect: tuple[str, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What happens: RUNS, FAILS, DEPENDS (on `depends`) or UNKNOWN (`reason`).
+
+    For FAILS: `id` is the row of the failure table (F1..F42), `judge` who refuses, `errno` its symbolic name,
+    `message` the sentence of that judge, `text` what the operator sees on this engine, `exit_code` what the
+    engine's command line returns (None: it does not return one), `state_exit_code` what the engine records for
+    the container (None: there is no container), `runtime_text` and `runtime_exit_code` what the bare runtime says.
+    """
+
+    kind: str
+    id: str = ""
+    judge: str = ""
+    errno: str = ""
+    message: str = ""
+    text: str = ""
+    exit_code: int | None = None
+    state_exit_code: int | None = None
+    runtime_text: str = ""
+    runtime_exit_code: int | None = None
+    why: str = ""
+    fix: str = ""
+    depends: tuple[str, ...] = ()
+    reason: str = ""
+    where: Location | None = None
+    engine: str = ""
+
+    @property
+    def runs(self) -> bool:
+        return self.kind == "RUNS"
+
+    def __str__(self) -> str:
+        if self.kind == "FAILS":
+            code = "" if self.exit_code is None else f", exit {self.exit_code}"
+            return f"FAILS ({self.id}, {self.judge} {self.errno}{code}): {self.message}"
+        if self.kind == "DEPENDS":
+            return f"DEPENDS on {'; '.join(self.depends)}"
+        if self.kind == "UNKNOWN":
+            return f"UNKNOWN: {self.reason}"
+        return self.kind
+
+
+class PidOne(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who is process 1 once everything has replaced itself, and how it ends.
+
+    `hears_sigterm` is `yes`, `no` or `unknown`; `seconds_to_stop` the range in seconds that `stop` takes, None
+    when not provable.  `exact` is False where the script's text does not prove the final program.
+    `uid`, `gid` and `groups` are its effective ids.
+    """
+
+    argv: tuple[str, ...]
+    path: str | None = None
+    exact: bool = True
+    uid: int = 0
+    gid: int = 0
+    groups: tuple[int, ...] = ()
+    chain: tuple[str, ...] = ()
+    kind: str = "program"
+    hears_sigterm: str = "unknown"
+    stop_signal: str = "SIGTERM"
+    stop_signal_origin: str = "default"
+    grace_seconds: int = 10
+    seconds_to_stop: str = ""
+    why: str = ""
+    fix: str = ""
+
+
+class Addition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that the runtime adds to or hides of the tarball.
+
+    `kind` is `mount`, `file`, `volume`, `directory`, `limit` or `setting`; `hides` counts image paths that become
+    invisible.
+    """
+
+    kind: str
+    path: str
+    what: str
+    origin: str
+    hides: int = 0
+    examples: tuple[str, ...] = ()
+
+
+class NeededLibrary(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One shared library the loader will look for; `path` is None when it is not found."""
+
+    name: str
+    path: str | None
+    how: str
+    needed_by: str
+    where: Location | None = None
+
+
+class Prediction(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which process the image becomes under one profile, and the proof.
+
+    `argv` is the final vector of the first execve, `path` the resolved file of argv[0] (None: none was found),
+    `engine` the full name of the profile, `wrapped` the argument vectors of the wrapped programs, outermost first.
+    """
+
+    engine: str
+    runtime: str
+    architecture: str
+    argv: tuple[str, ...]
+    path: str | None
+    env: tuple[EnvVar, ...]
+    user: Credentials
+    cwd: str
+    steps: tuple[Step, ...]
+    verdict: Verdict
+    pid1: PidOne | None = None
+    libraries: tuple[NeededLibrary, ...] = ()
+    additions: tuple[Addition, ...] = ()
+    wrapped: tuple[tuple[str, ...], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment as a mapping."""
+        return {variable.name: variable.value for variable in self.env}
+
+    @property
+    def execve(self) -> str:
+        """The first request to the kernel, literally."""
+        from imagepeel.process.spec.trace import execve
+
+        return execve(self.path or (self.argv[0] if self.argv else ""), self.argv, len(self.env))
+
+    def __repr__(self) -> str:
+        argv = " ".join(self.argv)
+        return f"<Prediction {self.verdict.kind} {argv!r} on {self.engine}>"

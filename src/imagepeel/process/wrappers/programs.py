@@ -1,0 +1,330 @@
+"""Programs that start another program: which argv they pass on, whether they stay, and what they say when it fails.
+
+`unwrap` reads an argument vector as the wrapper itself would.  Grammar, process behaviour and texts were measured with
+tini 0.19, dumb-init 1.2.5, catatonit 0.1.7, gosu 1.14, runit 2.1.2, coreutils 9.1, util-linux 2.38, sudo 1.9 and
+busybox 1.35; su-exec and the s6 tools follow their sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from imagepeel.process.wrappers.env import read_env
+from imagepeel.process.wrappers.specs import SPECS, Spec
+from imagepeel.process.wrappers.values import Wrapped as Wrapped
+from imagepeel.process.wrappers.values import getopt
+
+_MAX_ARGS = 10_000
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """A wrapper's message when it cannot start its command (F36), and its exit code.
+
+    `{pid}` in the text stands for a process id that the image does not decide.
+    """
+
+    text: str
+    exit_code: int
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of `execvp`: the path that runs, or an errno name; `shell` means `/bin/sh PATH` runs instead."""
+
+    path: str
+    errno: str
+    tried: tuple[tuple[str, str], ...]
+    shell: bool = False
+
+
+_STRERROR = {
+    "ENOENT": "No such file or directory",
+    "EACCES": "Permission denied",
+    "ENOEXEC": "Exec format error",
+    "ENOTDIR": "Not a directory",
+    "ELOOP": "Too many levels of symbolic links",
+    "EPERM": "Operation not permitted",
+    "E2BIG": "Argument list too long",
+    "ELIBBAD": "Accessing a corrupted shared library",
+    "EINVAL": "Invalid argument",
+    "EIO": "Input/output error",
+    "ENAMETOOLONG": "File name too long",
+}
+_DJB = {"ENOENT": "file does not exist", "EACCES": "access denied", "ENOEXEC": "exec format error"}
+
+
+def program_of(real: str, argv: Sequence[str]) -> tuple[str, str, int]:
+    """(wrapper's name, family, number of words that name it) of a program, or ("", "", 0).
+
+    `real` is the canonical path, `argv` the vector.  A busybox applet is named by argv[0] or by the word behind
+    `busybox`; family is "busybox" for those, else that of the usual package.
+    """
+    if not argv:
+        return "", "", 0
+    base = real.rsplit("/", 1)[-1]
+    called = argv[0].rsplit("/", 1)[-1]
+    if base.startswith("busybox") or base == "bbsuid":
+        if called.startswith("busybox"):
+            if len(argv) < 2:
+                return "", "", 0
+            return argv[1].rsplit("/", 1)[-1], "busybox", 2
+        return called, "busybox", 1
+    if base.startswith("coreutils"):
+        return called, "coreutils", 1
+    # One program may serve several names (setarch, linux64), so the name it is called by comes first.
+    for name in (called, base):
+        stem = next((item for item in ("tini", "dumb-init", "catatonit", "gosu") if name.startswith(item + "-")), "")
+        name = stem or name
+        if (name, "") in SPECS:
+            return name, SPECS[(name, "")].family, 1
+    return "", "", 0
+
+
+def unwrap(
+    argv: Sequence[str], *, real: str = "", env: Mapping[str, str] | None = None, libc: str = "", leader: bool = True
+) -> Wrapped | None:
+    """Read a wrapper's arguments; None when the program is no known wrapper.
+
+    `argv` is the whole vector and `real` the canonical path of the program (default: argv[0]).  `env` is needed for
+    `env -S`; `libc` is "glibc" or "musl" when known: the inits read options behind the program with glibc's
+    getopt.  `leader` tells that it leads its process group, as process 1 of a container does.
+    """
+    if not argv or len(argv) > _MAX_ARGS:
+        return None
+    name, family, words = program_of(real or argv[0], argv)
+    spec = SPECS.get((name, family)) or (SPECS.get((name, "")) if family != "busybox" else None)
+    if spec is None:
+        return None
+    words_left = list(argv[words:])
+    if name == "env":
+        return read_env(words_left, spec, family, env or {})
+    if name in ("su", "runuser"):
+        return _su(name, family, words_left, spec)
+    try:
+        options, rest = getopt(words_left, spec, permute=spec.permute and libc != "musl")
+    except ValueError as error:
+        why = f"{name} refuses its options: {error}"
+        return Wrapped(program=name, family=family, kind="none", why=why, failure_exit=spec.usage_exit)
+    if any(option in spec.alone for option, _ in options):
+        return Wrapped(program=name, family=family, kind="none", why=f"{name} only reports something")
+    operands, rest = rest[: spec.operands], rest[spec.operands :]
+    if len(operands) < spec.operands or not rest:
+        return Wrapped(
+            program=name, family=family, kind="none", why=f"{name} is given no command", failure_exit=spec.usage_exit
+        )
+    return _effects(name, family, spec, options, operands, rest, leader)
+
+
+def _effects(
+    name: str,
+    family: str,
+    spec: Spec,
+    options: list[tuple[str, str]],
+    operands: list[str],
+    rest: list[str],
+    leader: bool,
+) -> Wrapped:
+    kind = spec.kind
+    user = operands[0] if spec.operand_is_user else ""
+    root = operands[0] if name == "chroot" else ""
+    cwd = argv0 = ""
+    env_unknown = spec.env_unknown
+    env_clear = False
+    env: dict[str, str | None] = {}
+    signals: dict[str, str] = {}
+    ids: dict[str, str] = {}
+    for option, value in options:
+        if option in spec.user_options:
+            ids[spec.user_options[option]] = value
+        elif option in spec.cwd_options:
+            cwd = value
+        elif option in spec.unknown_options:
+            env_unknown = env_unknown or spec.unknown_options[option] == "env"
+            if spec.unknown_options[option] == "detach":
+                kind = "detach"
+            elif spec.unknown_options[option] == "fork":
+                kind = "fork"
+        elif name == "dumb-init" and option in ("-r", "--rewrite"):
+            left, _, right = value.partition(":")
+            signals[left] = right
+        elif name == "chpst" and option == "-b":
+            argv0 = value
+        elif name == "chpst" and option == "-/":
+            root = value
+    if ids:
+        user = ids.get("user", "") + (f":{ids['group']}" if ids.get("group") else "")
+    if name == "setpriv" and any(option == "--reset-env" for option, _ in options):
+        env_clear = env_unknown = True
+    if name == "sudo":
+        while rest and "=" in rest[0]:
+            key, _, value = rest[0].partition("=")
+            env[key] = value
+            rest = rest[1:]
+        user = user or "root"
+    why = spec.why
+    if name == "setsid" and leader and kind == "exec":
+        # The leader of a process group cannot call setsid(2): a child has to do it.
+        kind = "fork" if any(option in ("-w", "--wait") for option, _ in options) else "detach"
+        why = "a group leader cannot start a session, so setsid forks and its parent ends"
+    if name == "dumb-init" and signals:
+        why = f"{why}; it rewrites signals {', '.join(f'{left} to {right}' for left, right in signals.items())}"
+    argv = tuple(rest)
+    return Wrapped(
+        program=name,
+        family=family,
+        kind=kind,
+        argv=argv,
+        forwards=spec.forwards,
+        reaps=spec.reaps,
+        lookup=spec.lookup,
+        env=env,
+        env_clear=env_clear,
+        env_unknown=env_unknown,
+        cwd=cwd,
+        user=user,
+        sets_home=spec.sets_home,
+        root=root,
+        argv0=argv0,
+        signals=signals,
+        needs_pid1=spec.needs_pid1,
+        options=tuple(f"{option} {value}".strip() for option, value in options),
+        why=why,
+    )
+
+
+def _su(name: str, family: str, words: list[str], spec: Spec) -> Wrapped:
+    """`su` and `runuser`: a shell of the user, or with `runuser -u` the command itself."""
+    try:
+        options, rest = getopt(words, spec, permute=family != "busybox")
+    except ValueError as error:
+        why = f"{name} refuses its options: {error}"
+        return Wrapped(program=name, family=family, kind="none", why=why, failure_exit=1)
+    given = dict(options)
+    login = "-l" in given or "--login" in given
+    if rest and rest[0] == "-":
+        login, rest = True, rest[1:]
+    kind = "exec" if family == "busybox" else "fork"
+    why = "" if kind == "exec" else f"{name} stays to close the session and forwards no signal but a few"
+    if name == "runuser" and ("-u" in given or "--user" in given):
+        user = given.get("-u") or given.get("--user", "")
+        if not rest:
+            return Wrapped(program=name, family=family, kind="none", why="runuser is given no command", failure_exit=1)
+        return Wrapped(program=name, family=family, kind="fork", argv=tuple(rest), user=user, sets_home=True, why=why)
+    user = rest[0] if rest else "root"
+    shell = given.get("-s") or given.get("--shell", "")
+    command = given.get("-c") or given.get("--command") or given.get("--session-command")
+    argv = (shell or "the user's shell", *(("-c", command) if command is not None else ()), *rest[1:])
+    if not shell:
+        why = f"{why}; it runs the shell that passwd names for the user".lstrip("; ")
+    keeps = any(option in given for option in ("-m", "-p", "--preserve-environment"))
+    return Wrapped(
+        program=name,
+        family=family,
+        kind=kind,
+        argv=argv,
+        user=user,
+        env_unknown=not keeps,
+        env_clear=login,
+        why=why,
+        options=tuple(f"{option} {value}".strip() for option, value in options),
+    )
+
+
+def is_s6_init(text: bytes) -> bool:
+    """A file `/init` that belongs to s6-overlay: it demands to be process 1 (F37)."""
+    return b"s6-overlay" in text[:65_536] or b"s6-linux-init" in text[:65_536]
+
+
+S6_NOT_PID1 = Failure(text="s6-overlay-suexec: fatal: can only run as pid 1", exit_code=100)
+"""What s6-overlay says and returns under another init."""
+
+
+def execvp(name: str, path: str | None, attempt: Callable[[str], str], *, libc: str = "glibc") -> Found:
+    """Search and execute as the C library's `execvp` does.
+
+    `path` is the value of PATH, None when unset; `attempt(candidate)` tells the errno name that `execve` would
+    give, "" when it works.  `libc` is "glibc" or "musl".  glibc runs a file that the kernel does not understand
+    (ENOEXEC) by `/bin/sh`, musl does not.  Sources: posix/execvpe.c and src/process/execvp.c.
+    """
+    if not name:
+        return Found(path="", errno="ENOENT", tried=())
+    if "/" in name:
+        errno = attempt(name)
+        shell = errno == "ENOEXEC" and libc == "glibc"
+        return Found(
+            path=name if shell or not errno else "", errno="" if shell else errno, tried=((name, errno),), shell=shell
+        )
+    if path is None:
+        path = "/usr/local/bin:/bin:/usr/bin" if libc == "musl" else "/bin:/usr/bin"
+    tried: list[tuple[str, str]] = []
+    denied = False
+    last = "ENOENT"
+    passed = ("ENOENT", "ENOTDIR", "EACCES") if libc == "musl" else ("ENOENT", "ENOTDIR", "EACCES", "ENODEV")
+    for directory in path.split(":")[:4096]:
+        candidate = f"{directory}/{name}" if directory else name
+        errno = attempt(candidate)
+        tried.append((candidate, errno))
+        if not errno:
+            return Found(path=candidate, errno="", tried=tuple(tried))
+        if errno == "ENOEXEC" and libc == "glibc":
+            return Found(path=candidate, errno="", tried=tuple(tried), shell=True)
+        last = errno
+        if errno not in passed:
+            return Found(path="", errno=errno, tried=tuple(tried))
+        denied = denied or errno == "EACCES"
+    return Found(path="", errno="EACCES" if denied else last, tried=tuple(tried))
+
+
+def failure(wrapped: Wrapped, name: str, errno: str, *, utf8: bool = False) -> Failure:
+    """What a wrapper prints when its command does not start, and its exit code.
+
+    `name` is the command word, `errno` the symbolic error; `utf8` tells that the locale makes coreutils use curly
+    quotes.  Source: measured with the versions named at the top.
+    """
+    said = _STRERROR.get(errno, errno)
+    program, family = wrapped.program, wrapped.family
+    code = 127 if errno == "ENOENT" else 126
+    if family == "busybox":
+        return Failure(text=f"{program}: can't execute '{name}': {said}", exit_code=code)
+    if program in ("tini", "docker-init"):
+        code = {"ENOENT": 127, "EACCES": 126}.get(errno, 1)
+        return Failure(text=f"[FATAL tini ({{pid}})] exec {name} failed: {said}", exit_code=code)
+    if program == "dumb-init":
+        return Failure(text=f"[dumb-init] {name}: {said}", exit_code=2)
+    if program in ("catatonit", "podman-init"):
+        return Failure(text=f"ERROR (catatonit:{{pid}}): failed to exec pid1: {said}", exit_code=1)
+    if program == "gosu":
+        return Failure(text=f"error: {_gosu(name, errno)}", exit_code=1)
+    if program == "su-exec":
+        return Failure(text=f"su-exec: {name}: {said}", exit_code=1)
+    if program == "chpst":
+        return Failure(text=f"chpst: fatal: unable to run: {name}: {_DJB.get(errno, said.lower())}", exit_code=111)
+    if program.startswith("s6-") or program == "with-contenv":
+        return Failure(text=f"{program}: fatal: unable to exec {name}: {said}", exit_code=code)
+    if program == "sudo":
+        return Failure(text=f"sudo: {name}: command not found", exit_code=1)
+    quoted = f"\u2018{name}\u2019" if utf8 else f"'{name}'"
+    if program in ("env", "nice"):
+        return Failure(text=f"{program}: {quoted}: {said}", exit_code=code)
+    if program == "nohup":
+        return Failure(text=f"nohup: failed to run command '{name}': {said}", exit_code=code)
+    if program in ("timeout", "stdbuf", "chroot"):
+        return Failure(text=f"{program}: failed to run command {quoted}: {said}", exit_code=code)
+    code = {"runuser": 1, "flock": 69}.get(program, code)
+    return Failure(text=f"{program}: failed to execute {name}: {said}", exit_code=code)
+
+
+def _gosu(name: str, errno: str) -> str:
+    if errno == "ENOEXEC":
+        return "exec failed: exec format error"
+    if errno == "ENOENT" and "/" not in name:
+        return f'exec: "{name}": executable file not found in $PATH'
+    if errno == "ENOENT":
+        return f'exec: "{name}": stat {name}: no such file or directory'
+    return f'exec: "{name}": {_STRERROR.get(errno, errno).lower()}'
+
+
+def gosu_user_failure(user: str, message: str) -> Failure:
+    """gosu's words when the user cannot be resolved; `message` as `resolve_user` gives it."""
+    return Failure(text=f'error: failed switching to "{user}": {message}', exit_code=1)

@@ -1,0 +1,112 @@
+"""What unwrapping a command gives, and getopt as the C library reads options."""
+
+from __future__ import annotations
+
+import msgspec
+
+from imagepeel.process.wrappers.specs import Spec
+
+
+class Wrapped(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a wrapper does with its arguments.
+
+    `kind`: "exec" (it becomes `argv`), "fork" (it stays and waits for its child `argv`), "supervise" (an init that
+    stays, forwards signals and reaps), "detach" (it forks and leaves: as process 1 that ends the container),
+    "none" (no command was given, it does something itself) or "unknown" (`why`).
+    `lookup` is how `argv[0]` is searched: "execvp" (the wrapper's libc), "go" (like runc), "sudo".
+    `env` are changes of the environment (None: unset), `env_clear` that it starts empty, `env_unknown` that it
+    cannot be told; `cwd` a new directory; `user` the user string that is switched to, `sets_home` that HOME
+    becomes that user's home; `root` a new root directory.
+    `options` are the wrapper's own words.
+    """
+
+    program: str
+    family: str
+    kind: str
+    argv: tuple[str, ...] = ()
+    forwards: bool = False
+    reaps: bool = False
+    lookup: str = "execvp"
+    env: dict[str, str | None] = {}
+    env_clear: bool = False
+    env_unknown: bool = False
+    cwd: str = ""
+    user: str = ""
+    sets_home: bool = False
+    root: str = ""
+    argv0: str = ""
+    signals: dict[str, str] = {}
+    needs_pid1: bool = False
+    options: tuple[str, ...] = ()
+    why: str = ""
+    failure_exit: int | None = None
+
+    @property
+    def stays(self) -> bool:
+        """The wrapper's process remains and the command is its child."""
+        return self.kind in ("fork", "supervise")
+
+
+def getopt(words: list[str], spec: Spec, *, permute: bool) -> tuple[list[tuple[str, str]], list[str]]:
+    """Options and operands.  Raises ValueError in the words of getopt."""
+    options: list[tuple[str, str]] = []
+    operands: list[str] = []
+    index = 0
+    while index < len(words):
+        word = words[index]
+        if word == "--":
+            operands += words[index + 1 :]
+            break
+        if word.startswith("--") and spec.long:
+            name, equals, value = word.partition("=")
+            full = _long(name, spec)
+            if spec.long[full] == "value" and not equals:
+                index += 1
+                if index >= len(words):
+                    raise ValueError(f"option '{full}' requires an argument")
+                value = words[index]
+            elif spec.long[full] == "none" and equals:
+                raise ValueError(f"option '{full}' doesn't allow an argument")
+            options.append((full, value))
+        elif spec.digits and word[:1] == "-" and word[1:].lstrip("-+").isdigit():
+            options.append(("-n", word[1:]))
+        elif len(word) > 1 and word[0] == "-":
+            index = _short(words, index, spec, options)
+        elif permute and not (spec.operands_first and len(operands) >= spec.operands):
+            operands.append(word)
+        else:
+            operands += words[index:]
+            break
+        index += 1
+    return options, operands
+
+
+def _long(name: str, spec: Spec) -> str:
+    if name in spec.long:
+        return name
+    found = [item for item in spec.long if item.startswith(name)]
+    if len(found) != 1:
+        raise ValueError(f"unrecognized option '{name}'" if not found else f"option '{name}' is ambiguous")
+    return found[0]
+
+
+def _short(words: list[str], index: int, spec: Spec, options: list[tuple[str, str]]) -> int:
+    word = words[index]
+    for position, letter in enumerate(word[1:], 1):
+        if letter in spec.flags:
+            options.append((f"-{letter}", ""))
+        elif letter in spec.optional:
+            options.append((f"-{letter}", word[position + 1 :]))
+            break
+        elif letter in spec.values:
+            value = word[position + 1 :]
+            if not value:
+                index += 1
+                if index >= len(words):
+                    raise ValueError(f"option requires an argument -- '{letter}'")
+                value = words[index]
+            options.append((f"-{letter}", value))
+            break
+        else:
+            raise ValueError(f"invalid option -- '{letter}'")
+    return index

@@ -1,0 +1,1 @@
+"""Plain shell commands that show the same fact without imagepeel, one for each kind of place."""

@@ -1,0 +1,327 @@
+"""Receipts: plain bash commands that show a fact of an image without imagepeel.
+
+Members and files are named where their names are harmless and unique, and else addressed by their offset
+(`tail -c +N FILE | head -c M`), which needs no hostile name at all.  Tools: GNU tar, coreutils, gzip, zstd, bzip2,
+xz, jq, readelf, xxd.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from imagepeel.archive.members import Member, Members
+from imagepeel.errors import ImagepeelError
+from imagepeel.evidence import Receipt, text
+from imagepeel.layers.layer import Layer
+from imagepeel.oci.json_document import lookup
+from imagepeel.receipts.quoting import file_word, is_tame, jq_filter, plain_text, quote, xxd_line
+
+if TYPE_CHECKING:
+    from imagepeel.archive.opened import OpenArchive
+    from imagepeel.formats.tar.table import Entry
+    from imagepeel.image import LayeredImage
+
+PLACEHOLDER = "image.tar"
+"""What receipts call an archive that came from standard input: save the stream under this name first."""
+
+UNPACK = {"gzip": "gzip -dc", "zstd": "zstd -dcq", "bzip2": "bzip2 -dc", "xz": "xz -dc"}
+SUMS = {"sha256": "sha256sum", "sha384": "sha384sum", "sha512": "sha512sum"}
+_COUNTED = 50_000
+"""Entries up to which a layer is searched for a second entry of the same name; larger ones use offsets."""
+# Where GNU tar stops or reads other bytes than imagepeel, members are addressed by offset.
+_ODD_ARCHIVE = ("outer-zero-block", "outer-bad-header", "outer-bad-pax", "outer-bad-sparse", "outer-truncated")
+
+
+class Stream(msgspec.Struct, frozen=True):
+    """Bytes that a command writes to standard output: a file as it is (`file`), or a pipeline (`pipe`)."""
+
+    file: str = ""
+    pipe: str = ""
+
+    def through(self, command: str, of_file: str = "") -> str:
+        """Return the pipeline into `command`; `of_file` (with `{}` for the file) is shorter for a plain file."""
+        if self.pipe:
+            return f"{self.pipe} | {command}"
+        return of_file.format(self.file) if of_file else f"{command} < {self.file}"
+
+    def unpacked(self, compression: str) -> Stream:
+        """Return the same stream decompressed."""
+        unpack = UNPACK.get(compression)
+        return self if unpack is None else Stream(pipe=self.through(unpack, unpack + " {}"))
+
+    def cut(self, offset: int, count: int) -> Stream:
+        """Return `count` bytes from `offset` (0-based) on."""
+        if not offset:
+            return Stream(pipe=self.through(f"head -c {count}", f"head -c {count} {{}}"))
+        return Stream(
+            pipe=self.through(f"tail -c +{offset + 1}", f"tail -c +{offset + 1} {{}}") + f" | head -c {count}"
+        )
+
+    @property
+    def command(self) -> str:
+        """The command that prints the bytes."""
+        return self.pipe or f"cat {self.file}"
+
+
+class Receipts:
+    """Receipts about one image of an archive, and about the archive itself."""
+
+    def __init__(self, archive: OpenArchive, image: LayeredImage | None = None) -> None:
+        self.archive = archive
+        self.image = image
+        self.members: Members = archive.members
+        self.directory = archive.form == "directory"
+        named = archive.name not in ("-", "memory", "")
+        self.placeholder = not named
+        self.file = file_word(archive.name if named else PLACEHOLDER)
+        self._colon = b":" in (archive.name if named else PLACEHOLDER).encode("utf-8", "surrogateescape")
+        self._stream = Stream(file=self.file)
+        for wrap in archive.wrapping:
+            self._stream = self._stream.unpacked(wrap)
+        self._odd = any(anomaly.code in _ODD_ARCHIVE for anomaly in archive.anomalies)
+        self._repeated = _repeated(archive.members) if not self.directory else frozenset()
+        self._unique: dict[int, frozenset[tuple[int, bytes]] | None] = {}
+
+    # ---- the archive --------------------------------------------------------------------------------------
+
+    def tar_stream(self) -> Stream:
+        """The archive without its outer compression."""
+        return self._stream
+
+    def archive_size(self, size: int) -> Receipt:
+        """The size of the file."""
+        return Receipt(command=f"wc -c < {self.file}", shows="its size in bytes", expect=str(size))
+
+    def listing(self, expect: str = "") -> Receipt:
+        """The members of the archive."""
+        if self.directory:
+            command = f"find {self.file} -type f -printf '%s %P\\n'"
+        else:
+            command = self._tar("-tv", self._stream)
+        return Receipt(command=command, shows="the members of the archive", expect=expect)
+
+    def tar_magic(self, header: int = 0) -> Receipt:
+        """The magic of the tar header at an offset: five bytes at 257 (POSIX ustar)."""
+        start = self._stream.cut(header + 257, 5)
+        return Receipt(command=start.command, shows="the magic of the tar header", expect="ustar")
+
+    def member(self, member: Member, members: Members | None = None) -> Stream:
+        """The bytes of a member of the archive (links already followed)."""
+        home = members or self.members
+        if home.form == "directory":
+            return Stream(file=file_word(f"{home.name}/{member.name}"))
+        if member.sparse is not None:
+            return Stream(pipe=self._tar("-xO", self._stream, f"--no-unquote -- {quote(member.raw_name)}"))
+        if self._nameable(member):
+            return Stream(pipe=self._tar("-xO", self._stream, text(member.raw_name)))
+        return self._stream.cut(member.offset or 0, member.size)
+
+    def named(self, name: str) -> Stream | None:
+        """The bytes of the member with that name, None when there is none."""
+        member = self.members.file(name) if name else None
+        return self.member(member) if member is not None else None
+
+    def digest(self, stream: Stream, digest: str, shows: str, *, expect: str = "") -> Receipt:
+        """The digest of some bytes; `expect` is what the bytes really have when that differs from `digest`."""
+        algorithm, _, encoded = (expect or digest).partition(":")
+        summing = SUMS.get(algorithm, "sha256sum")
+        return Receipt(
+            command=stream.through(summing, summing + " {}"),
+            shows=shows,
+            expect=encoded if algorithm in SUMS else "",
+        )
+
+    def json(self, stream: Stream, pointer: str, shows: str, document: Any = None) -> Receipt:
+        """A value of a JSON document; `document` is the document parsed, for keys and for the expected value."""
+        wanted = jq_filter(pointer, document)
+        command = stream.through(f"jq -c {quote(wanted)}", f"jq -c {quote(wanted)} {{}}")
+        return Receipt(command=command, shows=shows, expect=_expected(document, pointer))
+
+    def config(self, pointer: str, shows: str) -> Receipt | None:
+        """A value of the image config, None where there is no config to look into."""
+        image = self.image
+        if image is None or image.record.config is None or not image.record.config_member:
+            return None
+        if image.record.grammar == "docker-v1":
+            stream = self.named(image.record.config_member)
+            return self.json(stream, pointer, shows, dict(image.config.raw)) if stream is not None else None
+        stream = self.named(image.record.config_member)
+        if stream is None or not image.config.raw_bytes:
+            return None
+        return self.json(stream, pointer, shows, image.config.raw)
+
+    # ---- layers -------------------------------------------------------------------------------------------
+
+    def blob(self, layer: Layer) -> Stream | None:
+        """The stored bytes of a layer, None when they are not here."""
+        handle = layer.record.handle
+        if handle is None:
+            return None
+        if handle.data is not None:
+            return self._inline(layer)
+        if handle.given is not None:
+            return self._given()
+        assert handle.member is not None
+        return self.member(handle.member, handle.members)
+
+    def content(self, layer: Layer) -> Stream | None:
+        """The tar of a layer, decompressed."""
+        blob = self.blob(layer)
+        return blob.unpacked(layer.compression) if blob is not None else None
+
+    def layer_listing(self, layer: Layer, expect: str = "") -> Receipt | None:
+        """What is in a layer."""
+        content = self.content(layer)
+        if content is None:
+            return None
+        return Receipt(command=self._tar("-tv", content), shows=f"what {layer.label} holds", expect=expect)
+
+    def layer_digest(self, layer: Layer, stated: str = "") -> Receipt | None:
+        """The digest of the stored bytes of a layer."""
+        blob = self.blob(layer)
+        if blob is None or not (stated or layer.digest):
+            return None
+        actual = layer.scan.blob_digest if layer.scan is not None and layer.scan.blob_digest else ""
+        return self.digest(blob, stated or layer.digest or "", f"the digest of {layer.label} as stored", expect=actual)
+
+    def diff_id(self, layer: Layer) -> Receipt | None:
+        """The digest of the uncompressed tar of a layer: its DiffID."""
+        content = self.content(layer)
+        if content is None or layer.diff_id is None or layer.scan is None or layer.scan.diff_id is None:
+            return None
+        return self.digest(content, layer.diff_id, f"the DiffID of {layer.label}")
+
+    def listing_of(self, content: Stream) -> str:
+        """The command that lists a tar, with numbers for owners: names may hold blanks."""
+        return self._tar("--numeric-owner -tv", content)
+
+    def entry(self, layer: Layer, index: int) -> Stream | None:
+        """The content of a regular file in a layer, also of one that a later layer removed."""
+        content = self.content(layer)
+        if content is None:
+            return None
+        entry = layer.table[index]
+        if entry.sparse is not None:
+            return Stream(pipe=self._tar("-xO", content, f"--no-unquote -- {quote(entry.raw_name)}"))
+        if self._entry_nameable(layer, entry):
+            return Stream(pipe=self._tar("-xO", content, text(entry.raw_name)))
+        return content.cut(entry.data_offset, entry.size)
+
+    def entry_line(self, layer: Layer, index: int) -> Receipt | None:
+        """The line of `tar -tv` about one entry; the whole listing where its name is no plain text."""
+        entry = layer.table[index]
+        content = self.content(layer)
+        if content is None:
+            return None
+        listing = self._tar("-tv", content)
+        if not self._entry_nameable(layer, entry) or entry.kind == "dir":
+            header = content.cut(entry.header_offset, min(512, max(0, entry.data_offset - entry.header_offset)))
+            return Receipt(
+                command=f"{header.command} | xxd | head -n 8",
+                shows=f"its header in {layer.label}",
+                expect=xxd_line(self._header(layer, entry)),
+            )
+        name = text(entry.raw_name)
+        return Receipt(command=f"{listing} {name}", shows=f"its line in {layer.label}", expect=name)
+
+    def _header(self, layer: Layer, entry: Entry) -> bytes:
+        try:
+            return layer.content.pread(entry.header_offset, 16)
+        except ImagepeelError:
+            return b""
+
+    def show(self, stream: Stream, filter_: str, shows: str, expect: str = "") -> Receipt:
+        """The bytes of a stream through a filter.  Filters that read `/dev/stdin` by name get a file instead."""
+        if "/dev/stdin" in filter_:
+            # readelf wants a file that it can seek in.
+            looking = filter_.replace("/dev/stdin", '"$t"')
+            command = f't=$(mktemp); {stream.command} > "$t"; {looking}; rm "$t"'
+        else:
+            command = stream.through(filter_)
+        return Receipt(command=command, shows=shows, expect=expect)
+
+    # ---- inside -------------------------------------------------------------------------------------------
+
+    def _tar(self, action: str, stream: Stream, name: str = "") -> str:
+        options = "--force-local " if stream.file and self._colon else ""
+        operand = f" {name}" if name else ""
+        return stream.through(f"tar {action}f -{operand}", f"tar {options}{action}f {{}}{operand}")
+
+    def _nameable(self, member: Member) -> bool:
+        return not self._odd and is_tame(member.raw_name) and member.raw_name not in self._repeated
+
+    def _entry_nameable(self, layer: Layer, entry: Entry) -> bool:
+        scan = layer.scan
+        if scan is None or scan.error is not None or scan.anomalies or not is_tame(entry.raw_name):
+            return False
+        if entry.path[1:] in layer.table.dirs:
+            return False
+        repeated = self._repeated_in(layer)
+        key = (layer.table.dir_id(entry.index), entry.name)
+        return repeated is not None and key not in repeated
+
+    def _repeated_in(self, layer: Layer) -> frozenset[tuple[int, bytes]] | None:
+        if layer.index not in self._unique:
+            table = layer.table
+            if len(table) > _COUNTED:
+                self._unique[layer.index] = None
+            else:
+                seen: set[tuple[int, bytes]] = set()
+                twice: set[tuple[int, bytes]] = set()
+                for i in range(len(table)):
+                    key = (table.dir_id(i), table.basename(i))
+                    (twice if key in seen else seen).add(key)
+                self._unique[layer.index] = frozenset(twice)
+        return self._unique[layer.index]
+
+    def _inline(self, layer: Layer) -> Stream | None:
+        image = self.image
+        if image is None or not image.record.manifest_member:
+            return None
+        manifest = self.named(image.record.manifest_member)
+        if manifest is None:
+            return None
+        return Stream(pipe=manifest.through(f"jq -r '.layers[{layer.index}].data'") + " | base64 -d")
+
+    def _given(self) -> Stream:
+        """A bare layer is the file itself, with its last compression still on."""
+        stream = Stream(file=self.file)
+        for wrap in self.archive.wrapping[:-1]:
+            stream = stream.unpacked(wrap)
+        return stream
+
+
+def _repeated(members: Members) -> frozenset[bytes]:
+    seen: set[bytes] = set()
+    twice: set[bytes] = set()
+    for member in members:
+        (twice if member.raw_name in seen else seen).add(member.raw_name)
+    return frozenset(twice)
+
+
+def _expected(document: Any, pointer: str) -> str:
+    """What `jq -c` prints for the value, where that is certain: plain text, no numbers with fractions."""
+    here = document
+    for token in pointer.split("/")[1:]:
+        key = token.replace("~1", "/").replace("~0", "~")
+        if isinstance(here, list) and key.isdigit() and int(key) < len(here):
+            here = here[int(key)]
+        elif isinstance(here, dict):
+            here = lookup(here, key)
+        else:
+            return ""
+    if here is None or isinstance(here, bool | int | float):
+        return ""
+    shown = json.dumps(here, ensure_ascii=False, separators=(",", ":"))
+    return shown if plain_text(shown) and not _has_number(here) else ""
+
+
+def _has_number(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_number, value.values()))
+    if isinstance(value, list):
+        return any(map(_has_number, value))
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,98 @@
+"""Receipts for findings: each place of a finding as the bash command that shows it.
+
+Findings stand below the receipts in the order of imports, so they name places and the way each is best seen; this
+module makes the commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from imagepeel.errors import ImagepeelError
+from imagepeel.evidence import Evidence, Location, Receipt
+from imagepeel.findings.detectors import redact
+from imagepeel.findings.finding import Finding
+from imagepeel.findings.report import Findings
+from imagepeel.receipts.places import Receipts
+
+if TYPE_CHECKING:
+    from imagepeel.image import LayeredImage
+
+MOST = 5
+"""Receipts of one finding: the most direct places."""
+
+_TEXT = "head -n 40 | cat -A"
+_HEX = "xxd | head -n 8"
+
+
+def with_receipts(found: Iterable[Finding], image: LayeredImage) -> Findings:
+    """Return the findings with receipts for their places.
+
+    Receipts about secrets print the secret when they are run; the command itself never holds it.
+    """
+    receipts = Receipts(image.archive, image)
+    return Findings(_one(finding, image, receipts) for finding in found)
+
+
+def _one(finding: Finding, image: LayeredImage, receipts: Receipts) -> Finding:
+    made: list[Receipt] = list(finding.evidence.receipts)
+    for place, show in zip(finding.evidence.locations, finding.show, strict=False):
+        if len(made) >= MOST:
+            break
+        try:
+            made.extend(_receipts(place, show, image, receipts))
+        except ImagepeelError:
+            continue
+    kept = tuple({receipt.command: receipt for receipt in made}.values())[:MOST]
+    evidence = Evidence(locations=finding.evidence.locations, receipts=kept)
+    return msgspec.structs.replace(finding, evidence=evidence)
+
+
+def _receipts(place: Location, show: str, image: LayeredImage, receipts: Receipts) -> Iterator[Receipt]:
+    secret = show.startswith("secret-")
+    if place.pointer is not None and place.member not in (None, image.record.config_member) and show == "config":
+        # A place in another document of the archive, such as manifest.json.
+        named = receipts.named(place.member or "")
+        if named is not None:
+            yield receipts.show(named, "jq -c .", f"{place.member}, at {place.pointer or '/'}")
+        return
+    if place.pointer is not None and show in ("config", "secret-config"):
+        found = receipts.config(place.pointer, f"{place.pointer or '/'} of the image config")
+        if found is not None:
+            secret = secret or redact(found.expect) != found.expect
+            yield msgspec.structs.replace(found, expect="") if secret else found
+        return
+    if place.layer is None or place.layer >= len(image.layers):
+        if place.member is not None or place.archive_offset is not None:
+            yield receipts.listing()
+        return
+    layer = image.layers[place.layer]
+    if place.entry is not None and place.entry < len(layer.table):
+        entry = layer.table[place.entry]
+        inspect = show.removeprefix("inspect ") if show.startswith("inspect ") else _TEXT if show == "file" else ""
+        if (inspect or secret) and entry.kind == "file":
+            stream = receipts.entry(layer, place.entry)
+            if stream is not None:
+                if secret:
+                    yield Receipt(command=stream.command, shows=f"brings the file back from {layer.label}")
+                else:
+                    yield receipts.show(stream, inspect, f"the file in {layer.label}")
+        line = receipts.entry_line(layer, place.entry)
+        if line is not None:
+            yield line
+        return
+    content = receipts.content(layer)
+    if place.layer_offset is not None and content is not None:
+        yield Receipt(
+            command=f"{content.cut(place.layer_offset, 512).command} | {_HEX}",
+            shows=f"{layer.label} at offset {place.layer_offset}",
+        )
+        return
+    digest = receipts.layer_digest(layer)
+    if digest is not None:
+        yield digest
+    elif content is None:
+        yield receipts.listing()  # what to look for and not to find

@@ -1,0 +1,89 @@
+"""What `check --json` writes, and the value that its other formats are made of."""
+
+from __future__ import annotations
+
+import msgspec
+
+from imagepeel.findings.gate import Gate, Known
+from imagepeel.findings.rule import Rule
+from imagepeel.results.findings import FindingResult, finding_result
+from imagepeel.results.tables import ImageHead
+
+
+class CheckedRule(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule that was checked."""
+
+    id: str
+    title: str
+    severity: str
+    lesson: str
+    role: str
+    why: str
+    fix: str
+    codes: tuple[str, ...]
+
+
+class CheckOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of the gate; `failing` are the keys of the new findings that fail it."""
+
+    image: ImageHead
+    passed: bool
+    fail_on: str
+    failing: tuple[str, ...]
+    new: tuple[FindingResult, ...]
+    known: tuple[FindingResult, ...]
+    stale: tuple[Known, ...]
+    rules: tuple[CheckedRule, ...]
+
+
+def check_outcome(head: ImageHead, gate: Gate, rules: tuple[Rule, ...]) -> CheckOutcome:
+    """Join the gate with what the rules say."""
+    return CheckOutcome(
+        image=head,
+        passed=gate.passed,
+        fail_on=gate.fail_on,
+        failing=tuple(dict.fromkeys(finding.key for finding in gate.failing)),
+        new=tuple(finding_result(finding) for finding in gate.new),
+        known=tuple(finding_result(finding) for finding in gate.known),
+        stale=gate.stale,
+        rules=tuple(
+            CheckedRule(
+                id=rule.id,
+                title=rule.title,
+                severity=rule.severity,
+                lesson=rule.lesson,
+                role=rule.role,
+                why=rule.why,
+                fix=rule.fix,
+                codes=rule.codes,
+            )
+            for rule in rules
+        ),
+    )
+
+
+def fails(outcome: CheckOutcome, finding: FindingResult) -> bool:
+    """Whether a new finding fails the gate."""
+    from imagepeel.findings.finding import SEVERITIES
+
+    if outcome.fail_on == "none":
+        return False
+    return SEVERITIES.index(finding.severity) <= SEVERITIES.index(outcome.fail_on)
+
+
+def place_of(finding: FindingResult) -> str:
+    """The first place of a finding in words, "" without one."""
+    return str(finding.locations[0]) if finding.locations else ""
+
+
+def summary(outcome: CheckOutcome) -> str:
+    """One sentence: what was found and whether it passes."""
+    counts: dict[str, int] = {}
+    for finding in outcome.new:
+        counts[finding.severity] = counts.get(finding.severity, 0) + 1
+    parts = [f"{counts[severity]} {severity}" for severity in ("high", "medium", "low", "info") if severity in counts]
+    found = ", ".join(parts) if parts else "nothing"
+    known = f", {len(outcome.known)} known" if outcome.known else ""
+    verdict = "passed" if outcome.passed else "failed"
+    limit = "never fails" if outcome.fail_on == "none" else f"fails on {outcome.fail_on}"
+    return f"{verdict}: {found} new{known}; the gate {limit}"

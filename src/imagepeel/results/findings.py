@@ -1,0 +1,116 @@
+"""What `--json` of `wtf` carries: findings, the catalogue, or the page of one rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from imagepeel.evidence import Location, Receipt
+from imagepeel.findings.finding import SEVERITIES, Figure, Finding
+from imagepeel.results.tables import ImageHead
+
+if TYPE_CHECKING:
+    from imagepeel.findings.rule import Rule
+
+
+class FindingResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One finding with what its rule says.
+
+    `rule` is the stable id, `severity` high, medium, low or info, `key` stays the same over rebuilds.  `profiles`
+    are the engines for which it was proved, [] for all.  Each figure is a total with its addends.
+    """
+
+    rule: str
+    title: str
+    severity: str
+    lesson: str
+    role: str
+    message: str
+    fix: str
+    key: str
+    profiles: tuple[str, ...]
+    details: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    locations: tuple[Location, ...]
+    receipts: tuple[Receipt, ...]
+
+
+class WtfResult(msgspec.Struct, frozen=True, kw_only=True, tag="findings", tag_field="type"):
+    """What will surprise people about an image, worst first; `counts` has each severity, also with 0."""
+
+    image: ImageHead
+    counts: dict[str, int]
+    findings: tuple[FindingResult, ...]
+
+
+class RuleResult(msgspec.Struct, frozen=True, kw_only=True, tag="rule", tag_field="type"):
+    """One rule of the catalogue; `severity` is the worst that it reports, `codes` other names of the same thing."""
+
+    id: str
+    title: str
+    severity: str
+    lesson: str
+    role: str
+    family: str
+    codes: tuple[str, ...]
+    why: str
+    fix: str
+    sources: tuple[str, ...]
+
+
+class RuleListResult(msgspec.Struct, frozen=True, kw_only=True, tag="rules", tag_field="type"):
+    """The catalogue."""
+
+    rules: tuple[RuleResult, ...]
+
+
+WtfOutput = WtfResult | RuleResult | RuleListResult
+
+
+def finding_result(finding: Finding) -> FindingResult:
+    """A finding joined with its rule."""
+    from imagepeel.findings.catalogue import find_rule
+
+    rule = find_rule(finding.rule)
+    return FindingResult(
+        rule=finding.rule,
+        title=rule.title,
+        severity=finding.severity,
+        lesson=rule.lesson,
+        role=rule.role,
+        message=finding.message,
+        fix=finding.fix or rule.fix,
+        key=finding.key,
+        profiles=finding.profiles,
+        details=finding.details,
+        figures=finding.figures,
+        locations=finding.evidence.locations,
+        receipts=finding.evidence.receipts,
+    )
+
+
+def wtf_result(head: ImageHead, found: Sequence[Finding]) -> WtfResult:
+    """The result of `wtf`."""
+    counts = {severity: sum(finding.severity == severity for finding in found) for severity in SEVERITIES}
+    return WtfResult(image=head, counts=counts, findings=tuple(finding_result(finding) for finding in found))
+
+
+def rule_result(rule: Rule) -> RuleResult:
+    """A rule as a value that can be written."""
+    from imagepeel.findings.rules import FAMILIES
+
+    family = next(name for name, rules in FAMILIES.items() if rule in rules)
+    return RuleResult(
+        id=rule.id,
+        title=rule.title,
+        severity=rule.severity,
+        lesson=rule.lesson,
+        role=rule.role,
+        family=family,
+        codes=rule.codes,
+        why=rule.why,
+        fix=rule.fix,
+        sources=rule.sources,
+    )

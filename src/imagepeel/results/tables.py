@@ -1,0 +1,286 @@
+"""What `--json` of each command carries, as one type a command: the encoder and the JSON Schema are made of them.
+
+Names of the image that are not UTF-8 stand readable in `path` (stray bytes as `\\xNN`) and exact, in base64, in the
+field beside it that ends in `_b64`, which is there only then.  Fields may be added in later versions, never changed.
+"""
+
+from __future__ import annotations
+
+import base64
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from imagepeel.errors import NotFound
+from imagepeel.evidence import Anomaly, Location
+
+if TYPE_CHECKING:
+    from imagepeel.image import LayeredImage
+
+
+class ImageHead(msgspec.Struct, frozen=True, kw_only=True):
+    """Which image the result is about.
+
+    `number` counts from 1 in archive order (`--image '#N'`); `digest` is that of the manifest, `image_id` that of
+    the config; `reason` says why this image was chosen where the archive holds several.
+    """
+
+    archive: str
+    archive_kind: str
+    number: int
+    names: tuple[str, ...]
+    platform: str
+    digest: str | None
+    image_id: str | None
+    complete: bool
+    reason: str
+
+
+class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One statement against the bytes: `what` is digest, size or diff_id; `ok` is null where it was not compared."""
+
+    what: str
+    stated: str
+    actual: str
+    ok: bool | None
+    why: str = ""
+
+
+class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One layer.
+
+    `index` counts from 0 and `label` from L1, base first.  `state` is present, missing, foreign, encrypted,
+    unsupported or truncated.  `step` is the index of the history step that made it, `created_by` its words.
+    Sizes are bytes: `blob_size` as stored, `content_size` decompressed.  `added`, `changed` and `removed` count
+    paths against the layers below; they are null where the runtime refuses the image.  `verified` is true when
+    every statement that could be compared holds.  `unpack_error` says why the listing ends early.
+    """
+
+    index: int
+    label: str
+    state: str
+    step: int | None
+    created_by: str
+    blob_size: int
+    content_size: int
+    compression: str
+    media_type: str
+    recognised_as: str
+    entries: int
+    added: int | None
+    changed: int | None
+    removed: int | None
+    digest: str | None
+    diff_id: str | None
+    chain_id: str | None
+    verified: bool | None
+    checks: tuple[CheckResult, ...]
+    unpack_error: str
+    location: Location
+    urls: tuple[str, ...] = ()
+
+
+class LayersResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Result of `imagepeel layers`."""
+
+    image: ImageHead
+    layers: tuple[LayerRow, ...]
+    anomalies: tuple[Anomaly, ...]
+
+
+class ImageRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One record of the archive.
+
+    `kind` is image, attestation, artifact, helm, wasm, cosign, buildkit-cache, checkpoint, unknown, rootfs or
+    layer, `kind_reason` the sentence that says how that was seen.  `blob_size` sums the stored layers that are
+    here.  `missing` lists in words what is not; `choose` are the options that select it.
+    """
+
+    number: int
+    kind: str
+    kind_reason: str
+    names: tuple[str, ...]
+    platform: str
+    layers: int
+    blob_size: int
+    digest: str | None
+    image_id: str | None
+    complete: bool
+    missing: tuple[str, ...]
+    subject: str | None
+    artifact_type: str
+    grammars: tuple[str, ...]
+    labels: tuple[str, ...]
+    lost: str
+    choose: str
+
+
+class ImagesResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Result of `imagepeel images`.
+
+    `rule` is the id of the rule that recognised the archive and `recognised` its sentence; `wrapping` the outer
+    compressions that were taken off; `unreferenced` the members that nothing points at.
+    """
+
+    archive: str
+    kind: str
+    form: str
+    rule: str
+    recognised: str
+    wrapping: tuple[str, ...]
+    images: tuple[ImageRow, ...]
+    unreferenced: tuple[str, ...]
+    anomalies: tuple[Anomaly, ...]
+
+
+class ListingHeader(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field="type"):
+    """First line of `imagepeel ls --json` and `imagepeel tree --json`.
+
+    `view` is the filesystem that is listed, "" with --layer; `layer` the 0-based layer of --layer.  `refusal` says
+    why a runtime refuses the image; the listing is then the best effort without the refused entries.
+    """
+
+    schema: str
+    image: ImageHead
+    path: str
+    view: str
+    layer: int | None
+    complete: bool
+    refusal: str
+
+
+class ListingEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="entry", tag_field="type"):
+    """One line of `imagepeel ls --json` and `imagepeel tree --json`: one path.
+
+    `kind` is file, dir, symlink, hardlink, char, block, fifo, ghost (the directory lists the name and opening it
+    fails), or unknown.  `mode` is octal, `size` bytes, `mtime` UTC (absent: set when the runtime unpacks).  `layer`
+    counts from 0, `label` from L1; `entry` is the index of the tar member in that layer and `layer_offset` where
+    its header starts in the decompressed layer.  `implied` marks a directory that no tar member describes.
+    `action` is absent for content, else remove (a whiteout: `path` is what it removes), hide (an opaque whiteout:
+    `path` is the directory whose lower content it hides) or ignore (a name that runtimes skip).
+    """
+
+    path: str
+    kind: str
+    mode: str
+    uid: int
+    gid: int
+    size: int
+    path_b64: str | None = None
+    mtime: str | None = None
+    target: str | None = None
+    target_b64: str | None = None
+    device: tuple[int, int] | None = None
+    nlink: int | None = None
+    xattrs: dict[str, str] = {}
+    layer: int | None = None
+    label: str = ""
+    entry: int | None = None
+    layer_offset: int | None = None
+    implied: bool = False
+    action: str = ""
+    raw_name: str = ""
+    content: str = ""
+
+
+class ForgeResult(msgspec.Struct, frozen=True, kw_only=True, tag="written", tag_field="type"):
+    """Result of `imagepeel forge`: what was written."""
+
+    name: str
+    kind: str
+    path: str
+    size: int
+    sha256: str | None
+    description: str
+
+
+class ForgeName(msgspec.Struct, frozen=True, kw_only=True):
+    """One built-in teaching image; `good` ones unpack and run everywhere."""
+
+    name: str
+    description: str
+    good: bool
+
+
+class ForgeList(msgspec.Struct, frozen=True, kw_only=True, tag="list", tag_field="type"):
+    """Result of `imagepeel forge --list`."""
+
+    images: tuple[ForgeName, ...]
+    kinds: dict[str, str]
+
+
+class VersionResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Result of `imagepeel version`: what a bug report needs.  A library that is absent has the version ""."""
+
+    imagepeel: str
+    python: str
+    system: str
+    libraries: dict[str, str]
+    libmagic: str
+
+
+def image_head(image: LayeredImage) -> ImageHead:
+    """Return which image a result is about."""
+    return ImageHead(
+        archive=image.archive.name,
+        archive_kind=image.archive.kind,
+        number=image.record.number,
+        names=image.names,
+        platform=image.platform,
+        digest=image.digest,
+        image_id=image.id,
+        complete=image.complete,
+        reason=image.reason,
+    )
+
+
+def readable(name: bytes) -> tuple[str, str | None]:
+    """Return a name as text, and in base64 when the text cannot give its bytes back."""
+    try:
+        return name.decode("utf-8"), None
+    except UnicodeDecodeError:
+        return name.decode("utf-8", "backslashreplace"), base64.b64encode(name).decode("ascii")
+
+
+def octal(mode: int) -> str:
+    """Return permission bits as `0755`."""
+    return f"{mode & 0o7777:04o}"
+
+
+ListingLine = ListingHeader | ListingEntry
+ForgeOutput = ForgeResult | ForgeList
+
+TYPES: dict[str, str] = {
+    "explain": "imagepeel.present.document:Story",
+    "layers": "imagepeel.results.tables:LayersResult",
+    "images": "imagepeel.results.tables:ImagesResult",
+    "ls": "imagepeel.results.tables:ListingLine",
+    "tree": "imagepeel.results.tables:ListingLine",
+    "find": "imagepeel.results.rootfs:FindLine",
+    "du": "imagepeel.results.rootfs:DuResult",
+    "diff": "imagepeel.results.diff:DiffResult",
+    "cache": "imagepeel.results.rootfs:CacheResult",
+    "trace": "imagepeel.results.views:TraceResult",
+    "views": "imagepeel.results.views:ViewsResult",
+    "wtf": "imagepeel.results.findings:WtfOutput",
+    "check": "imagepeel.results.check:CheckOutcome",
+    "operate": "imagepeel.present.document:Story",
+    "waste": "imagepeel.results.waste:WasteResult",
+    "process": "imagepeel.results.process:ProcessOutput",
+    "bundle": "imagepeel.export.bundle:WrittenBundle",
+    "forge": "imagepeel.results.tables:ForgeOutput",
+    "version": "imagepeel.results.tables:VersionResult",
+    "dockerfile": "imagepeel.history.dockerfile:Recipe",
+    "flatten": "imagepeel.export.flatten:FlattenReport",
+    "extract": "imagepeel.export.report:ExtractReport",
+}
+"""Command -> where the type of its `--json` is (`module:name`); of a listing, that of each line."""
+
+
+def result_type(command: str) -> Any:
+    """Return the type of a command's `--json`.  NotFound for a command without one."""
+    if command not in TYPES:
+        raise NotFound(f"no command with --json is called {command!r}", hint="there are: " + ", ".join(TYPES))
+    module, _, name = TYPES[command].partition(":")
+    return getattr(import_module(module), name)

@@ -1,0 +1,104 @@
+"""What `waste --json` writes."""
+
+from __future__ import annotations
+
+import msgspec
+
+from imagepeel.evidence import Receipt
+from imagepeel.findings.waste import CAUSES, UNREACHABLE, VISIBLE, Waste, WasteItem
+from imagepeel.results.tables import ImageHead
+
+
+class WasteCause(msgspec.Struct, frozen=True, kw_only=True):
+    """One cause: bytes of content and stored bytes, of all layers and of those above the base.
+
+    `reach` is visible, unreachable or overhead; the causes add up to `content_size` and `blob_size`.
+    """
+
+    cause: str
+    reach: str
+    content: int
+    stored: int
+    own_content: int
+    own_stored: int
+
+
+class WasteLayerRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One layer: its sizes and its bytes by cause; `base` when it belongs to the base image."""
+
+    index: int
+    label: str
+    base: bool
+    content_size: int
+    blob_size: int
+    content: dict[str, int]
+    stored: dict[str, int]
+
+
+class WasteResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The account of an image.
+
+    `efficiency` is `visible` over `files`; `files` = `visible` + `unreachable`; `content_size` = `files` + headers.
+    `items` are the wasted files, largest first, `items_total` how many there are in all.
+    """
+
+    image: ImageHead
+    content_size: int
+    blob_size: int
+    files: int
+    visible: int
+    unreachable: int
+    efficiency: float
+    complete: bool
+    base_layers: int
+    causes: tuple[WasteCause, ...]
+    layers: tuple[WasteLayerRow, ...]
+    items: tuple[WasteItem, ...]
+    items_total: int
+    receipts: tuple[Receipt, ...] = ()
+
+
+def reach(cause: str) -> str:
+    """Say whether bytes of a cause can be seen."""
+    return "visible" if cause in VISIBLE else "unreachable" if cause in UNREACHABLE else "overhead"
+
+
+def waste_result(head: ImageHead, waste: Waste, most: int, receipts: tuple[Receipt, ...] = ()) -> WasteResult:
+    """Return the result with at most `most` items, all of them when it is 0."""
+    return WasteResult(
+        image=head,
+        content_size=waste.shipped,
+        blob_size=sum(layer.blob_size for layer in waste.layers),
+        files=waste.files,
+        visible=waste.visible,
+        unreachable=waste.unreachable,
+        efficiency=waste.efficiency,
+        complete=waste.complete,
+        base_layers=waste.base,
+        causes=tuple(
+            WasteCause(
+                cause=cause,
+                reach=reach(cause),
+                content=waste.content(cause),
+                stored=waste.stored(cause),
+                own_content=waste.content(cause, own=True),
+                own_stored=waste.stored(cause, own=True),
+            )
+            for cause in CAUSES
+        ),
+        layers=tuple(
+            WasteLayerRow(
+                index=layer.layer,
+                label=f"L{layer.layer + 1}",
+                base=layer.base,
+                content_size=layer.content_size,
+                blob_size=layer.blob_size,
+                content=layer.content,
+                stored=layer.stored,
+            )
+            for layer in waste.layers
+        ),
+        items=waste.items[:most] if most else waste.items,
+        items_total=len(waste.items),
+        receipts=receipts,
+    )

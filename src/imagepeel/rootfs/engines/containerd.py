@@ -1,0 +1,195 @@
+"""How containerd unpacks a layer: alone into an upper directory, or onto the merged tree.
+
+Follows pkg/archive/tar.go `applyNaive`, `createTarFile`, `mkparent`, `validateWhiteout`, tar_opts_linux.go
+`OverlayConvertWhiteout` and core/diff/apply `apply` as they behave (containerd 301026e); judged by the recorded
+results of that code in the conformance cases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from imagepeel.evidence import text
+from imagepeel.formats.tar.table import Entry
+from imagepeel.rootfs.tree.changes import (
+    KIND,
+    OPAQUE,
+    WHITEOUT,
+    LayerEntries,
+    Refusal,
+    Refused,
+    bound_time,
+    go_clean,
+    new_inode,
+    owner,
+    run,
+)
+from imagepeel.rootfs.tree.inode import PATH_MAX, Errno, Inode, Tree, show
+
+Path = tuple[bytes, ...]
+
+
+def unpack_layer(
+    tree: Tree, layer: LayerEntries, *, overlay: bool, parents: Sequence[Tree] = (), lenient: bool = False
+) -> Refusal | None:
+    """Apply one layer to `tree` and return why containerd would refuse it, None when it would not.
+
+    `overlay`: whiteouts become overlayfs marks and `parents` (topmost first, each layer alone) lend their
+    attributes to implied directories.  Else whiteouts delete, which is right when `tree` is the merged tree
+    (native, btrfs, zfs, devmapper and rootless snapshotters) or the first layer (a plain bind mount).
+    """
+    return _Unpack(tree, layer.index, overlay, parents).run(layer, lenient)
+
+
+class _Unpack:
+    def __init__(self, tree: Tree, layer: int, overlay: bool, parents: Sequence[Tree]) -> None:
+        self.tree = tree
+        self.layer = layer
+        self.overlay = overlay
+        self.parents = parents
+        self.dirs: list[tuple[Path, tuple[int, int]]] = []
+        self.unpacked: set[Path] = set()
+
+    def run(self, layer: LayerEntries, lenient: bool) -> Refusal | None:
+        refusal = run(layer, self.entry, lenient=lenient)
+        if refusal is not None and not lenient:
+            return refusal
+        # Directory times come last, since creating files inside moves them.
+        for path, mtime in self.dirs:
+            try:
+                node = self.tree.lstat(self.tree.resolve(path))
+                if node is None:
+                    raise Errno("ENOENT", f"chtimes {show(path)}")
+                node.mtime = mtime
+            except Errno as error:
+                if refusal is None:
+                    refusal = Refusal(
+                        reason=str(error),
+                        layer=self.layer,
+                        entry=len(layer.table),
+                        offset=0,
+                        path=show(path),
+                    )
+                if not lenient:
+                    return refusal
+        return refusal
+
+    def entry(self, entry: Entry) -> None:
+        tree = self.tree
+        name = go_clean(entry.raw_name)
+        if sum(map(len, name)) + len(name) >= PATH_MAX:
+            raise Errno("ENAMETOOLONG", text(entry.raw_name))
+        base = name[-1] if name else b""
+        parent = tree.resolve(tuple(name[:-1]))
+        if base in (b"", b".."):
+            return  # resolves to the root itself: ignored, whatever its type
+        path = (*parent, base)
+        if parent:
+            self.make_parent(parent)
+        if base.startswith(WHITEOUT):
+            if base != OPAQUE and base[4:] in (b"", b".", b".."):
+                raise Refused(f"invalid whiteout name: {text(base)}: invalid archive")
+            self.whiteout(entry, parent, base)
+            return
+        node = tree.lstat(path)
+        if node is not None and not (node.kind == "dir" and entry.type == b"5"):
+            tree.remove_all(path)
+            node = None
+        self.create(entry, path, node)
+        if entry.type == b"5":
+            self.dirs.append((tuple(name), bound_time(entry.mtime)))
+        self.unpacked.add(path)
+
+    def make_parent(self, path: Path) -> None:
+        for made, new in self.tree.make_dirs(path):
+            self.inherit(made, new)
+
+    def inherit(self, path: Path, new: Inode) -> None:
+        """Copy what the topmost lower layer says of a directory to one that this layer only implies.
+
+        Errno, which refuses the layer, where a lower layer has something else in the place of a directory above it:
+        `mkparent` passes over what does not exist, and over no other answer of lstat(2).
+        """
+        for lower in self.parents:
+            like = lower.lstat(lower.resolve(path))
+            if like is not None:
+                if like.kind == "dir":
+                    new.mode, new.uid, new.gid, new.xattrs = like.mode, like.uid, like.gid, like.xattrs
+                    new.layer, new.entry = like.layer, like.entry
+                    # The copied time stays only until something is created inside, which moves it to "now".
+                    new.mtime = None if new.children else like.mtime
+                # A whiteout or file of that name hides deeper directories: nothing to copy from.
+                return
+
+    def whiteout(self, entry: Entry, parent: Path, base: bytes) -> None:
+        tree = self.tree
+        try:
+            if self.overlay:
+                if base == OPAQUE:
+                    node = tree.lstat(parent)
+                    if node is None:
+                        raise Errno("ENOENT", f"setxattr {show(parent)}")
+                    node.opaque = True
+                    return
+                mark = Inode("char", 0, device=(0, 0), layer=self.layer, entry=entry.index)
+                tree.add((*parent, base[4:]), mark, "mknod")
+            elif base == OPAQUE:
+                node = tree.lstat(parent)
+                if node is None:
+                    raise Errno("ENOENT", f"lstat {show(parent)}")
+                for path, _ in list(tree.walk(node, parent)):
+                    if path != parent and path not in self.unpacked:
+                        tree.remove_all(path)
+            else:
+                tree.remove_all((*parent, base[4:]))
+        except Errno as error:
+            raise Refused(f'failed to convert whiteout file "{text(entry.path[1:])}": {error}') from error
+
+    def create(self, entry: Entry, path: Path, existing: Inode | None) -> None:
+        tree = self.tree
+        kind = entry.type
+        if kind == b"g":
+            return
+        if kind == b"1":
+            name = go_clean(entry.link) if entry.link else []
+            target = (*tree.resolve(tuple(name[:-1])), *(p for p in name[-1:] if p != b".."))
+            node = tree.link(target, path)
+        elif kind not in KIND:
+            raise Refused(f"unhandled tar header type {kind[0]}")
+        elif existing is not None:
+            node = existing
+            node.layer, node.entry, node.implied = self.layer, entry.index, False
+        else:
+            if kind == b"2":
+                if not entry.link:
+                    raise Errno("ENOENT", f"symlink  {show(path)}")
+                if len(entry.link) >= PATH_MAX:
+                    raise Errno("ENAMETOOLONG", f"symlink {text(entry.link)} {show(path)}")
+            node = new_inode(entry, self.layer)
+            if node.device is not None and not (0 <= node.device[0] < 1 << 32 and 0 <= node.device[1] < 1 << 32):
+                major, minor = node.device
+                raise Refused(
+                    f'device number {major}:{minor} for "{text(entry.raw_name)}" out of range: invalid archive'
+                )
+            tree.add(path, node, "open" if kind == b"0" else "create")
+        apply_metadata(node, entry)
+
+
+def apply_metadata(node: Inode, entry: Entry) -> None:
+    """Give an inode what the header of an entry says, as containerd does for every type, hardlinks included."""
+    meta = entry.meta
+    node.uid, node.gid = owner(meta.uid, node.uid), owner(meta.gid, node.gid)
+    if entry.index in entry.table.extras:
+        for key, value in entry.xattrs.items():
+            if settable(key, node.kind):
+                node.set_xattr(key, value)
+    if node.kind != "symlink":
+        node.mode = meta.mode & 0o7777
+    node.mtime = bound_time(entry.mtime)
+
+
+def settable(key: bytes, kind: str) -> bool:
+    """Say whether containerd sets the attribute: `trusted.` is left out, the kernel knows few other namespaces."""
+    if key.startswith(b"user."):
+        return kind in ("file", "dir") and len(key) > 5
+    return key.startswith(b"security.") or key in (b"system.posix_acl_access", b"system.posix_acl_default")

@@ -1,0 +1,359 @@
+"""How Docker's overlay2 driver unpacks a layer alone, and the rules that podman's extractor shares with it.
+
+Follows moby/go-archive `Unpack`, `createTarFile` and `overlayWhiteoutConverter` as they behave: v0.3.3 for Docker 29,
+v0.1.0 for Docker 28 (before it confined itself with os.Root).  containers/storage descends from the same code; what
+it does otherwise stands in `podman`.  Judged by recorded results of that code in the conformance cases.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from imagepeel.evidence import text
+from imagepeel.formats.tar.table import Entry, EntryTable
+from imagepeel.rootfs.tree.changes import (
+    KIND,
+    OPAQUE,
+    WHITEOUT,
+    LayerEntries,
+    Refusal,
+    Refused,
+    bound_time,
+    go_clean,
+    new_inode,
+    owner,
+    run,
+)
+from imagepeel.rootfs.tree.inode import PATH_MAX, Errno, Inode, Tree, show
+from imagepeel.rootfs.tree.overlay import Merged, merge
+
+Path = tuple[bytes, ...]
+OVERLAY = b"trusted.overlay."
+_LINKS = 40
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the extractors of this family differ.
+
+    scoped: names and link targets may not leave the root and directories are made through dangling links (os.Root),
+    else a chroot lets the kernel clamp `..` at the root.  skips_global: a PAX global header touches nothing.
+    checks_devices: device numbers beyond 32 bits are refused, else cut.  follows_xattrs: attributes of a symlink go to
+    what it points at.  tolerates: errnos of setxattr that are no reason to stop.  ignores_xattrs: names never set.
+    forgives_hidden: a whiteout below a path that the layer already whited out is skipped.  root_mode: of `/`.
+    """
+
+    name: str
+    scoped: bool = False
+    skips_global: bool = True
+    checks_devices: bool = False
+    follows_xattrs: bool = False
+    tolerates: tuple[str, ...] = ("EPERM",)
+    ignores_xattrs: tuple[bytes, ...] = ()
+    forgives_hidden: bool = False
+    root_mode: int = 0o755
+    applies_root: bool = False
+
+
+DOCKER29 = Rules(name="docker", scoped=True, checks_devices=True, follows_xattrs=True)
+DOCKER28 = Rules(name="docker@28")
+
+
+def unpack_layer(tree: Tree, layer: LayerEntries, rules: Rules, *, lenient: bool = False) -> Refusal | None:
+    """Unpack one layer alone into `tree` and return why the engine would refuse it, None when it would not.
+
+    Overlay attributes that the layer itself carries (trusted.overlay.*) are in the nodes; see `honour`.
+    """
+    return _Unpack(tree, layer.index, rules).run(layer, lenient)
+
+
+def same_as_plain(table: EntryTable, rules: Rules) -> bool:
+    """Say whether names and attributes of a layer are such that these rules agree with containerd's on them."""
+    if any(b".." in name for name in table._raw_names.values()):
+        return False
+    for i in table.extras:
+        entry = Entry(table, i)
+        kind = KIND.get(entry.type, "")
+        for key in entry.xattrs:
+            other = key in rules.ignores_xattrs or key.startswith(b"trusted.") or kind == "symlink"
+            if other or xattr_errno(key, kind):
+                return False
+    return True
+
+
+def xattr_errno(key: bytes, kind: str) -> str:
+    """Return the errno of setting an attribute on an inode of a kind, "" when root may.  xattr(7)."""
+    if key.startswith(b"user."):
+        return "ENOTSUP" if len(key) == 5 else "" if kind in ("file", "dir") else "EPERM"
+    if key in (b"system.posix_acl_access", b"system.posix_acl_default"):
+        return "ENOTSUP" if kind == "symlink" else ""
+    return "" if key.startswith((b"security.", b"trusted.")) else "ENOTSUP"
+
+
+class _Unpack:
+    def __init__(self, tree: Tree, layer: int, rules: Rules) -> None:
+        self.tree = tree
+        self.layer = layer
+        self.rules = rules
+        self.dirs: list[tuple[Path, tuple[int, int]]] = []
+
+    def run(self, layer: LayerEntries, lenient: bool) -> Refusal | None:
+        refusal = run(layer, self.entry, lenient=lenient)
+        if refusal is not None and not lenient:
+            return refusal
+        for name, mtime in self.dirs:
+            try:
+                node = self.tree.lstat(self.follow(name))
+                if node is None:
+                    raise Errno("ENOENT", f"chtimes {show(name)}")
+                node.mtime = mtime
+            except (Errno, Refused) as error:
+                where = Refusal(reason=str(error), layer=self.layer, entry=len(layer.table), offset=0, path=show(name))
+                refusal = refusal or where
+                if not lenient:
+                    return refusal
+        return refusal
+
+    # ---- names --------------------------------------------------------------------------------------------
+
+    def name(self, raw: bytes, what: str) -> Path:
+        """Return the components of a member's or link's name inside the root.  Refused where the rules say so."""
+        if not self.rules.scoped:
+            return tuple(go_clean(b"/" + raw))
+        name = tuple(go_clean(raw.lstrip(b"/")))
+        if name[:1] == (b"..",):
+            raise Refused(f'invalid {what} "{text(raw)}"')
+        return name
+
+    def follow(self, path: Path, *, last: bool = True) -> Path:
+        """Return `path` with links followed inside the root, in its last component only if `last`.
+
+        What does not exist is kept.  Refused when a relative link climbs over the root under os.Root; Errno ELOOP.
+        """
+        todo = list(reversed(path if last else path[:-1]))
+        done: list[bytes] = []
+        links = 0
+        while todo:
+            part = todo.pop()
+            if part in (b"", b"."):
+                continue
+            if part == b"..":
+                if not done and self.rules.scoped:
+                    raise Refused(f"statat {text(b'/'.join(path))}: path escapes from parent")
+                del done[-1:]
+                continue
+            try:
+                child = self.tree.lstat((*done, part))
+            except Errno:
+                child = None
+            if child is not None and child.kind == "symlink":
+                links += 1
+                if links > _LINKS:
+                    raise Errno("ELOOP", show(path))
+                if child.target.startswith(b"/"):
+                    done.clear()
+                todo.extend(reversed(child.target.split(b"/")))
+                continue
+            done.append(part)
+        return (*done, *path[-1:]) if not last else tuple(done)
+
+    def parents(self, name: Path) -> Path:
+        """Make the directories that a member needs and return the real path of its directory."""
+        parent = name[:-1]
+        if not parent:
+            return ()
+        if self.rules.scoped:
+            real = self.follow(parent)
+            for depth in range(1, len(real) + 1):
+                self.directory(real[:depth])
+            return real
+        # The kernel's view: lstat of the parent finds a dangling link and is content, and the open fails later.
+        try:
+            there = self.tree.lstat(self.follow(parent, last=False))
+        except Errno:
+            return self.follow(parent)
+        if there is None:
+            for depth in range(1, len(parent) + 1):
+                real = self.follow(parent[:depth])
+                if self.tree.lstat(real) is None:
+                    if self.tree.lstat(self.follow(parent[:depth], last=False)) is not None:
+                        raise Errno("EEXIST", f"mkdir {show(parent[:depth])}")
+                    self.directory(real)
+        return self.follow(parent)
+
+    def directory(self, path: Path) -> None:
+        node = self.tree.lstat(path)
+        if node is None:
+            # Docker makes them 0755 for root whatever the layers below say (ImpliedDirectoryMode).
+            self.tree.add(path, Inode("dir", implied=True, layer=None), "mkdir")
+
+    # ---- entries ------------------------------------------------------------------------------------------
+
+    def entry(self, entry: Entry) -> None:
+        rules, tree = self.rules, self.tree
+        if entry.type == b"g" and rules.skips_global:
+            return
+        name = self.name(entry.raw_name, "entry name")
+        if not name:
+            # `./` is left alone; a bare `/` reaches the layer's own directory, which podman's mounts show.
+            if rules.applies_root and entry.type == b"5" and entry.raw_name.startswith(b"/"):
+                self.metadata(entry, tree.root, ())
+            return
+        base = name[-1]
+        if rules.scoped and base.startswith(WHITEOUT) and base != OPAQUE and base[4:] in (b"", b".", b".."):
+            raise Refused(f'invalid whiteout entry "{text(b"/".join(name))}"')
+        parent = self.parents(name)
+        path = (*parent, base)
+        try:
+            node = tree.lstat(path)
+        except Errno:
+            node = None
+        if node is not None and not (node.kind == "dir" and entry.type == b"5"):
+            tree.remove_all(path)
+            node = None
+        if base.startswith(WHITEOUT):
+            self.whiteout(entry, parent, base)
+            return
+        self.create(entry, path, node)
+        if entry.type == b"5":
+            self.dirs.append((name, bound_time(entry.mtime)))
+
+    def whiteout(self, entry: Entry, parent: Path, base: bytes) -> None:
+        tree = self.tree
+        above = tree.lstat(parent)
+        if self.rules.scoped and above is not None and above.is_whiteout:
+            raise Refused(f"openat {text(b'/'.join(parent))}: no such device or address")
+        if base == OPAQUE:
+            node = tree.lstat(parent)
+            if node is None:
+                raise Errno("ENOENT", f"setxattr {show(parent)}")
+            node.opaque = True
+            return
+        hidden = base[4:]
+        call = f"failed to mknod('{text(b'/'.join((*parent, hidden)))}', S_IFCHR, 0)"
+        if hidden in (b"", b".", b".."):
+            raise Errno("EEXIST", call)
+        mark = Inode("char", 0, device=(0, 0), layer=self.layer, entry=entry.index)
+        try:
+            tree.add((*parent, hidden), mark, call)
+        except Errno as error:
+            if error.name == "ENOTDIR" and self.rules.forgives_hidden:
+                return
+            raise Errno(error.name, call) from error
+
+    def create(self, entry: Entry, path: Path, existing: Inode | None) -> None:
+        tree, kind = self.tree, entry.type
+        if kind == b"g":
+            return
+        if kind == b"1":
+            name = self.name(entry.link, "hardlink target")
+            if not name and self.rules.scoped:
+                raise Refused(f'invalid hardlink target "{text(entry.link)}"')
+            node = tree.link(self.follow(name, last=False), path)
+        elif kind not in KIND:
+            raise Refused(f"unhandled tar header type {kind[0]}")
+        elif existing is not None:
+            node = existing
+            node.layer, node.entry, node.implied = self.layer, entry.index, False
+        else:
+            if kind == b"2":
+                if not entry.link:
+                    raise Errno("ENOENT", f"symlink  {show(path)}")
+                if len(entry.link) >= PATH_MAX:
+                    raise Errno("ENAMETOOLONG", f"symlink {text(entry.link)} {show(path)}")
+            node = new_inode(entry, self.layer)
+            if node.device is not None:
+                major, minor = node.device
+                if self.rules.checks_devices and not (0 <= major < 1 << 32 and 0 <= minor < 1 << 32):
+                    raise Refused(
+                        f'device number {major}:{minor} for "{text(entry.raw_name)}" out of range: invalid archive'
+                    )
+                node.device = (major & 0xFFFFFFFF, minor & 0xFFFFFFFF)
+            tree.add(path, node, "open" if kind == b"0" else "create")
+        self.metadata(entry, node, path)
+
+    def metadata(self, entry: Entry, node: Inode, path: Path) -> None:
+        meta = entry.meta
+        node.uid, node.gid = owner(meta.uid, node.uid), owner(meta.gid, node.gid)
+        if entry.index in entry.table.extras:
+            self.set_xattrs(entry, node, path)
+        if node.kind != "symlink":
+            node.mode = meta.mode & 0o7777
+        node.mtime = bound_time(entry.mtime)
+
+    def set_xattrs(self, entry: Entry, node: Inode, path: Path) -> None:
+        where = path
+        for key, value in entry.xattrs.items():
+            if key in self.rules.ignores_xattrs:
+                continue
+            if node.kind == "symlink" and self.rules.follows_xattrs:
+                where = self.follow(path)
+                found = self.tree.lstat(where)
+                if found is None:
+                    raise Refused(f'lsetxattr {show(where)}: xattr "{text(key)}": no such file or directory')
+                node = found
+            errno = xattr_errno(key, node.kind)
+            if not errno:
+                node.set_xattr(key, value)
+            elif errno not in self.rules.tolerates:
+                raise Errno(errno, f'lsetxattr {show(where)}: xattr "{text(key)}"')
+
+
+# ---- overlay attributes that a layer brings itself -----------------------------------------------------------------
+
+
+class Grafted(Inode):
+    """A directory whose lower part lies elsewhere, as trusted.overlay.redirect says; merged where somebody looks."""
+
+    __slots__ = ("_made", "_merged")
+
+    def __init__(self, like: Inode, merged: Merged) -> None:
+        super().__init__("dir", like.mode, like.uid, like.gid, layer=like.layer, entry=like.entry, implied=like.implied)
+        self.mtime = like.mtime
+        self.xattrs = like.xattrs
+        self.opaque = True
+        self._merged = merged
+        self._made: dict[bytes, Inode] | None = None
+
+    @property
+    def children(self) -> dict[bytes, Inode]:
+        if self._made is None:
+            self._made = {
+                name: Grafted(child.top, child) if isinstance(child, Merged) else child
+                for name, child in self._merged.children.items()
+            }
+        return self._made
+
+    @children.setter
+    def children(self, value: dict[bytes, Inode] | None) -> None:
+        """Accept what Inode.__init__ assigns; the real children are made on demand."""
+
+
+def honour(upper: Tree, lower: list[Tree]) -> None:
+    """Give the overlay attributes in an unpacked layer the effect that the kernel's overlayfs gives them.
+
+    opaque=y hides what lies lower, an empty file with `whiteout` becomes a name that cannot be stat'ed, `redirect`
+    shows another lower directory, `metacopy` makes a file unreadable (shown as such a name too).  The mount hides the
+    attributes themselves.  Linux Documentation/filesystems/overlayfs.rst; `lower` is base first.
+    """
+    walk = upper.walk(upper.root, ())
+    for path, node in [(path, node) for path, node in walk if any(key.startswith(OVERLAY) for key in node.xattrs)]:
+        marks = {key[len(OVERLAY) :]: value for key, value in node.xattrs.items() if key.startswith(OVERLAY)}
+        node.xattrs = {key: value for key, value in node.xattrs.items() if not key.startswith(OVERLAY)}
+        if node.kind == "dir" and path:
+            if marks.get(b"opaque") == b"y":
+                node.opaque = True
+            elif b"redirect" in marks and not node.opaque:
+                _redirect(upper, path, node, marks[b"redirect"], lower)
+        elif node.kind == "file" and ((b"whiteout" in marks and not node.size) or b"metacopy" in marks):
+            node.kind = "ghost"
+
+
+def _redirect(upper: Tree, path: Path, node: Inode, value: bytes, lower: list[Tree]) -> None:
+    target = tuple(value.strip(b"/").split(b"/")) if value.startswith(b"/") else (*path[:-1], value)
+    here: Merged | Inode | None = merge([tree.root for tree in lower])
+    for part in target:
+        here = here.children.get(part) if isinstance(here, Merged) else None
+    stack = here.stack if isinstance(here, Merged) else ()
+    parent = upper.lstat(path[:-1])
+    if parent is not None and parent.children is not None:
+        parent.children[path[-1]] = Grafted(node, Merged((node, *stack)))

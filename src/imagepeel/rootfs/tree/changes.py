@@ -1,0 +1,133 @@
+"""What every extractor shares: a layer's entries as steps, and the refusal of one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import msgspec
+
+from imagepeel.evidence import Anomaly, text
+from imagepeel.formats.tar.table import Entry, EntryTable
+from imagepeel.rootfs.tree.inode import Errno, Inode
+
+WHITEOUT = b".wh."
+OPAQUE = b".wh..wh..opq"
+_MIN, _MAX = 0, (1 << 63) - 1
+
+
+class LayerEntries(Protocol):
+    """What a view needs of a layer."""
+
+    @property
+    def index(self) -> int: ...
+    @property
+    def table(self) -> EntryTable: ...
+    @property
+    def error(self) -> Anomaly | None: ...
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """Where and why a runtime refuses to unpack the image.
+
+    `reason` in the runtime's words as far as they do not depend on the host; `layer` and `entry` 0-based (`entry`
+    equals the number of entries when the stream itself is damaged), `offset` in the decompressed layer.
+    """
+
+    reason: str
+    layer: int
+    entry: int
+    offset: int
+    path: str
+
+
+class Refused(Exception):
+    """An extractor stops at an entry."""
+
+
+def steps(layer: LayerEntries) -> Iterator[Entry]:
+    """Yield the entries of a layer in stream order."""
+    table = layer.table
+    for i in range(len(table)):
+        yield Entry(table, i)
+
+
+def parts_of(path: bytes) -> tuple[bytes, ...]:
+    """Split a clean path into components, () for the root."""
+    return tuple(path.strip(b"/").split(b"/")) if path.strip(b"/") else ()
+
+
+def go_clean(name: bytes) -> list[bytes]:
+    """Return the components of Go's filepath.Clean: `..` stays in front of a relative name."""
+    out: list[bytes] = []
+    absolute = name.startswith(b"/")
+    for part in name.split(b"/"):
+        if part in (b"", b"."):
+            continue
+        if part == b".." and out and out[-1] != b"..":
+            out.pop()
+        elif part != b".." or not absolute:
+            out.append(part)
+    return out
+
+
+def owner(value: int, present: int) -> int:
+    """Return what chown(2) makes of an id: it keeps 32 bits, and -1 means "leave it"."""
+    value &= 0xFFFFFFFF
+    return present if value == 0xFFFFFFFF else value
+
+
+def bound_time(mtime: tuple[int, int]) -> tuple[int, int]:
+    """Return the time that containerd, Docker and podman set: 1970-01-01 for what 63 bits of ns cannot hold."""
+    nanoseconds = mtime[0] * 1_000_000_000 + mtime[1]
+    return mtime if _MIN <= nanoseconds <= _MAX else (0, 0)
+
+
+def run(layer: LayerEntries, apply: object, *, lenient: bool = False) -> Refusal | None:
+    """Call `apply(entry)` for each entry and return the first refusal.
+
+    Otherwise it ends there, unless `lenient`: then refused entries are left out and the rest is applied, which
+    gives the labelled best effort that people still want to see.
+    """
+    first: Refusal | None = None
+    for entry in steps(layer):
+        try:
+            apply(entry)  # type: ignore[operator]
+        except (Errno, Refused) as error:
+            refusal = Refusal(
+                reason=str(error),
+                layer=layer.index,
+                entry=entry.index,
+                offset=entry.header_offset,
+                path=text(entry.raw_name),
+            )
+            if not lenient:
+                return refusal
+            first = first or refusal
+    damage = layer.error
+    if damage is not None and first is None:
+        first = Refusal(
+            reason=damage.message,
+            layer=layer.index,
+            entry=len(layer.table),
+            offset=damage.where.layer_offset or 0,
+            path="",
+        )
+    return first
+
+
+KIND = {b"0": "file", b"5": "dir", b"2": "symlink", b"3": "char", b"4": "block", b"6": "fifo"}
+
+
+def new_inode(entry: Entry, layer: int) -> Inode:
+    """Return an inode of the entry's type and content, with default metadata."""
+    kind = KIND[entry.type]
+    return Inode(
+        kind,
+        0o777 if kind == "symlink" else 0o644,
+        size=entry.size if kind == "file" else len(entry.link) if kind == "symlink" else 0,
+        target=entry.link if kind == "symlink" else b"",
+        device=entry.device if kind in ("char", "block") else None,
+        layer=layer,
+        entry=entry.index,
+    )

@@ -1,0 +1,218 @@
+"""What upper layers take away and what they ship again, in one walk over the directories that layers share.
+
+Most names are a plain file in each layer that has them, or its whiteout: their columns tell everything, and no node
+is made.  Directories that one layer alone has are passed over as a whole.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from imagepeel.rootfs.engines.indexed import IMPLIED, LazyDir, LazyLayer
+from imagepeel.rootfs.layer_diff import changed_fields, has_uppers, same_bytes, same_content
+from imagepeel.rootfs.layer_events import Event, all_children, events
+from imagepeel.rootfs.tree.changes import owner
+from imagepeel.rootfs.tree.inode import Inode
+
+if TYPE_CHECKING:
+    from imagepeel.formats.tar.table import Meta
+    from imagepeel.rootfs.view import Rootfs
+
+
+class Removed(NamedTuple):
+    """A regular file that is not empty and of which layer `by` took the last name away."""
+
+    by: int
+    layer: int
+    entry: int
+
+
+class Repeat(NamedTuple):
+    """A file that `layer` ships as `entry` although the tree below it holds the same content.
+
+    `before` and `copied` are layer and entry of that; `fields` the names of the metadata that differ, the time left
+    out.
+    """
+
+    layer: int
+    entry: int
+    before: int
+    copied: int
+    fields: tuple[str, ...]
+
+
+class Losses(NamedTuple):
+    """What upper layers remove and repeat; each stored file once.
+
+    `whiteouts` are (layer, path) where a whiteout took something away, `buried` what a directory took the place of:
+    (layer, path, what was there).
+    """
+
+    removed: list[Removed]
+    repeated: list[Repeat]
+    whiteouts: set[tuple[int, bytes]]
+    buried: list[tuple[int, bytes, Inode]]
+
+
+def losses(rootfs: Rootfs) -> Losses:
+    """Return what the upper layers remove and repeat; nothing for a view that keeps no layer trees.
+
+    Linear in the entries of the directories that more than one layer has, and of those that are removed.
+    """
+    return rootfs.once("losses", lambda: _Walk(rootfs).run())
+
+
+class _Column(NamedTuple):
+    """One layer's part of a directory, and the columns of the layer that tell about it."""
+
+    lazy: LazyLayer
+    listing: dict[bytes, int]
+    metas: Sequence[int]
+    sizes: Sequence[int]
+
+    @classmethod
+    def of(cls, directory: LazyDir) -> _Column:
+        table = directory.lazy.table
+        return cls(directory.lazy, directory.listing(), table.columns()[1], table.sizes())
+
+
+class _Walk:
+    def __init__(self, rootfs: Rootfs) -> None:
+        self._rootfs = rootfs
+        self._layers = rootfs.layers
+        self._lost = Losses([], [], set(), [])
+        self._names: dict[tuple[int, int], tuple[int, int]] = {}
+        """How many names a hardlinked file has lost so far, and the highest layer that took one."""
+        self._shipped: set[tuple[int, int]] = set()
+        self._fields: dict[tuple[int, int, int, int], tuple[str, ...]] = {}
+        """What differs between two headers, each given as its layer and the number of its `Meta`."""
+
+    def run(self) -> Losses:
+        if has_uppers(self._rootfs) and len(self._layers) > 1:
+            for event in events(self._rootfs, lambda directory: None, gone=self._gone, look=self._look):
+                if event.before is not None and event.what != "kept":
+                    self._take(event, event.before)
+        return self._lost
+
+    def _remove(self, by: int, layer: int, entry: int, names: int) -> None:
+        if names > 1:
+            lost, highest = self._names.get((layer, entry), (0, by))
+            by = max(by, highest)
+            self._names[layer, entry] = lost + 1, by
+            if lost + 1 < names:
+                return
+        self._lost.removed.append(Removed(by, layer, entry))
+
+    def _take(self, event: Event, before: Inode) -> None:
+        """What nodes tell."""
+        _, layer, path, _, after, hidden = event
+        if after is None and not hidden:
+            self._lost.whiteouts.add((layer, path))
+        if after is None or after.kind != before.kind:
+            if before.kind == "file" and before.size and before.layer is not None and before.entry is not None:
+                self._remove(layer, before.layer, before.entry, before.nlink)
+            if after is not None and not before.is_dir and after.is_dir:
+                self._lost.buried.append((layer, path, before))
+        elif before.kind == "file" and after.size == before.size and after.size and after.layer == layer:
+            if same_content(before, after, self._layers) is not True:
+                return
+            assert before.layer is not None and before.entry is not None and after.entry is not None
+            # One stored file under several names is shipped once.
+            if (layer, after.entry) not in self._shipped:
+                self._shipped.add((layer, after.entry))
+                fields = tuple(name for name in changed_fields(before, after, self._layers) if name != "mtime")
+                self._lost.repeated.append(Repeat(layer, after.entry, before.layer, before.entry, fields))
+
+    def _gone(self, directory: LazyDir, by: int) -> None:
+        """A directory that one layer alone has, hidden by a higher one: all files below it are gone."""
+        lazy = directory.lazy
+        metas, sizes, plain = lazy.table.columns()[1], lazy.table.sizes(), lazy.plain
+        for i in directory.below():
+            if i < 0:
+                continue
+            origin = lazy.links.get(i, i)
+            if plain[metas[origin]] and sizes[origin]:
+                self._remove(by, lazy.index, origin, 1 + lazy.link_count.get(origin, 0))
+
+    def _look(
+        self, path: bytes, dirs: list[tuple[int, Inode]], cuts: list[int]
+    ) -> Iterator[tuple[int, Mapping[bytes, Inode]]]:
+        """Yield the children that only nodes can tell about, after the columns told about the others."""
+        columns = [_Column.of(directory) for _, directory in dirs if isinstance(directory, LazyDir)]
+        if len(columns) < len(dirs):
+            yield from all_children(path, dirs, cuts)
+            return
+        every: set[bytes] = set()
+        told: set[bytes] = set()
+        for column in columns:
+            # A name of one layer alone has something to tell when a higher layer hides it.
+            told |= column.listing.keys() if cuts and column.lazy.index < cuts[-1] else every & column.listing.keys()
+            every |= column.listing.keys()
+        rest = self._tell(path, sorted(told), columns, cuts)
+        for (layer, directory), column in zip(dirs, columns, strict=True) if rest else ():
+            assert isinstance(directory, LazyDir)
+            listing = column.listing
+            yield layer, {name: directory.node(name, listing[name], bare=True) for name in rest if name in listing}
+
+    def _tell(self, path: bytes, names: list[bytes], columns: list[_Column], cuts: list[int]) -> list[bytes]:
+        """Tell about the names that are nothing but plain files and whiteouts, and return the others.
+
+        The order of things is that of `fold.events`.
+        """
+        removed, repeated, whiteouts = self._lost.removed, self._lost.repeated, self._lost.whiteouts
+        fields = self._fields
+        rest: list[bytes] = []
+        for name in names:
+            seen: list[tuple[LazyLayer, int, int, int]] = []
+            for lazy, listing, metas, sizes in columns:
+                i = listing.get(name)
+                if i is None:
+                    continue
+                if i < 0:
+                    if i == IMPLIED:
+                        break
+                    seen.append((lazy, i, -1, -1))
+                    continue
+                meta = metas[i]
+                if not lazy.plain[meta] or i in lazy.last_link or i in lazy.extras:
+                    break
+                seen.append((lazy, i, sizes[i], meta))
+            else:
+                old, at, was, header = seen[0]
+                cut = bisect_right(cuts, old.index) if cuts else 0
+                for new, i, size, meta in seen[1:]:
+                    if cut < len(cuts):
+                        until = bisect_right(cuts, new.index, cut)
+                        # What the same layer brings again under a hidden parent is a replacement.
+                        if until > cut and (cuts[cut] < new.index or size < 0):
+                            if was > 0:
+                                removed.append(Removed(cuts[cut], old.index, at))
+                            was = -1
+                        cut = until
+                    if size < 0 <= was:
+                        whiteouts.add((new.index, path + b"/" + name))
+                        if was:
+                            removed.append(Removed(new.index, old.index, at))
+                    elif size == was > 0 and same_bytes(old.table, at, new.table, i):
+                        key = (old.index, header, new.index, meta)
+                        if key not in fields:
+                            fields[key] = _changed(old.table.metas[header], new.table.metas[meta])
+                        repeated.append(Repeat(new.index, i, old.index, at, fields[key]))
+                    old, at, was, header = new, i, size, meta
+                if was > 0 and cut < len(cuts):
+                    removed.append(Removed(cuts[cut], old.index, at))
+                continue
+            rest.append(name)
+        return rest
+
+
+def _changed(before: Meta, after: Meta) -> tuple[str, ...]:
+    """The fields of metadata in which two headers differ."""
+    pairs = (
+        ("mode", before.mode & 0o7777, after.mode & 0o7777),
+        ("uid", owner(before.uid, 0), owner(after.uid, 0)),
+        ("gid", owner(before.gid, 0), owner(after.gid, 0)),
+    )
+    return tuple(name for name, first, second in pairs if first != second)

@@ -1,1 +1,0 @@
-"""The only code that opens things: sources of bytes, decompression, archive kinds, choice of an image."""
