@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from imagepeel.findings.rule import Rule
-from imagepeel.findings.rules import (
-    archive,
-    entries,
-    entry_names,
-    environment,
-    health,
-    intent,
-    layers,
-    merge,
-    secrets,
-    start,
-    state,
-    unpack,
-    users,
-)
+from imagepeel.findings.rules.archive import rules as archive
+from imagepeel.findings.rules.entries import names as entry_names
+from imagepeel.findings.rules.entries import rules as entries
+from imagepeel.findings.rules.environment import rules as environment
+from imagepeel.findings.rules.health import rules as health
+from imagepeel.findings.rules.intent import rules as intent
+from imagepeel.findings.rules.layers import rules as layers
+from imagepeel.findings.rules.merge import rules as merge
+from imagepeel.findings.rules.secrets import rules as secrets
+from imagepeel.findings.rules.start import rules as start
+from imagepeel.findings.rules.state import rules as state
+from imagepeel.findings.rules.unpack import rules as unpack
+from imagepeel.findings.rules.users import rules as users
 
 FAMILIES: dict[str, tuple[Rule, ...]] = {
     "start": start.RULES,

@@ -10,7 +10,7 @@ from imagepeel.evidence import Location, text
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.names import Hit, upwards
 from imagepeel.findings.rule import Rule, rule
-from imagepeel.findings.rules.entries import global_header, overlay_marks
+from imagepeel.findings.rules.entries.rules import global_header, overlay_marks
 from imagepeel.findings.semantics.compare import notes
 from imagepeel.findings.words import count, listed
 from imagepeel.formats.tar.header import DIRECTORY

@@ -11,7 +11,7 @@ from imagepeel.evidence import text
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.names import Hit
 from imagepeel.findings.rule import Rule, rule
-from imagepeel.findings.rules.entries import paths_of, places_of
+from imagepeel.findings.rules.entries.rules import paths_of, places_of
 from imagepeel.findings.words import count, listed
 from imagepeel.formats.tar.header import DIRECTORY
 from imagepeel.formats.tar.table import ESCAPES, clean

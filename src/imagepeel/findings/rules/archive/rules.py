@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from imagepeel.evidence import Location
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, rule
-from imagepeel.findings.rules.entries import is_stargz_index
+from imagepeel.findings.rules.entries.rules import is_stargz_index
 from imagepeel.findings.semantics.toc import toc_notes
 from imagepeel.findings.words import count, listed
 
