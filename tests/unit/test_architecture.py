@@ -17,6 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 ORDER = (
     "imagepeel._display",
     "imagepeel._version",
+    "imagepeel._zstd",
     "imagepeel.evidence",
     "imagepeel.errors",
     "imagepeel.limits",
@@ -56,7 +57,7 @@ ORDER = (
 LIBRARIES = {
     "click": ("cli/",),
     "rich": ("render/terminal", "cli/"),
-    "zstandard": ("archive/codec.py", "forge/compress.py"),
+    "zstandard": ("_zstd.py",),
     "magic": ("interop/",),
     "pylibmagic": ("interop/",),
     "jinja2": ("render/",),

@@ -12,6 +12,7 @@ import zlib as _stdlib_zlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from imagepeel._zstd import decompressor
 from imagepeel.archive.source import Source, Spool
 from imagepeel.errors import LimitExceeded, Malformed
 from imagepeel.evidence import Location
@@ -203,10 +204,7 @@ class ZstdDecoder(Decoder):
 
     def __init__(self, limits: Limits = DEFAULT, resume: Checkpoint | None = None) -> None:
         super().__init__()
-        import zstandard
-
-        self._error = zstandard.ZstdError
-        self._library = zstandard.ZstdDecompressor(max_window_size=limits.zstd_window_bytes)
+        self._library, self._error = decompressor(limits.zstd_window_bytes)
         self._limits = limits
         self._z: Any = None
         self._held = b""

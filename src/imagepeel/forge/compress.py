@@ -10,6 +10,7 @@ import bz2
 import lzma
 import zlib
 
+from imagepeel._zstd import compress as zstd_frame
 from imagepeel.errors import UsageError
 
 SKIPPABLE_MAGIC = b"\x50\x2a\x4d\x18"
@@ -52,11 +53,11 @@ def compress(data: bytes, compression: str) -> bytes:
         case "gzip-stored":
             return gzip_member(data, level=0)
         case "zstd":
-            return _zstd(data)
+            return zstd_frame(data)
         case "zstd-frames":
-            return _zstd(data[:half], sized=False) + _zstd(data[half:], sized=False)
+            return zstd_frame(data[:half], sized=False) + zstd_frame(data[half:], sized=False)
         case "zstd-skippable":
-            first, second = _zstd(data[:half]), _zstd(data[half:])
+            first, second = zstd_frame(data[:half]), zstd_frame(data[half:])
             return skippable(b"before") + first + skippable(b"") + second + skippable(b"after")
         case "zstd-raw":
             return zstd_raw(data)
@@ -95,10 +96,3 @@ def zstd_raw(data: bytes) -> bytes:
     if not data:
         out += (1).to_bytes(3, "little")
     return bytes(out)
-
-
-def _zstd(data: bytes, sized: bool = True) -> bytes:
-    # Loaded late: only images with zstd layers pay for it.
-    import zstandard
-
-    return zstandard.ZstdCompressor(level=3, write_checksum=True, write_content_size=sized).compress(data)
