@@ -5,6 +5,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# CI measures branches: make test COVERAGE="--cov --cov-report= --cov-fail-under=90"
+COVERAGE ?=
 STAMP := $(VENV)/.installed
 
 .PHONY: demo test lint bench soak judges clean
@@ -14,11 +16,13 @@ demo: $(VENV)/.demo
 	$(BIN)/imagepeel explain demo/shop.tar
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n auto --dist loadfile -q
+	$(BIN)/python -m pytest -n auto --dist loadfile -q $(COVERAGE)
 
 lint: $(STAMP)
 	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check -q src tests benchmarks
 	$(BIN)/mypy
+	$(BIN)/vulture
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/build.py demo/bench
