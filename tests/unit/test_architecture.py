@@ -21,6 +21,7 @@ ORDER = (
     "imagepeel.evidence",
     "imagepeel.errors",
     "imagepeel.limits",
+    "imagepeel.tables",
     "imagepeel.serialization",
     "imagepeel.formats.tar",
     "imagepeel.formats.elf",

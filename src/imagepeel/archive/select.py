@@ -15,12 +15,11 @@ from imagepeel.archive.records import ImageRecord, IndexRecord
 from imagepeel.errors import Ambiguous, NotFound, UsageError
 from imagepeel.oci.descriptor import Platform
 from imagepeel.oci.digest import Digest, short
+from imagepeel.tables import go_name
 
 _NUMBER = re.compile(r"#?(\d{1,9})")
 _HEX = re.compile(r"(?:([a-z0-9]+):)?([0-9a-f]{4,128})")
 _SHOWN = 20
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm", "i686": "386", "i386": "386"}
-_SAME_ARCHITECTURE = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "i386": "386"}
 _VARIANT = {"arm64": "v8", "arm": "v7", "amd64": "v1"}
 """The variant that an absent one means (containerd `platforms/database.go`)."""
 
@@ -203,13 +202,12 @@ def parse_platform(text: str) -> Platform:
         architecture, variant = "arm", variant or "v7"
     elif architecture in ("armel", "armv6", "armv6l"):
         architecture, variant = "arm", variant or "v6"
-    return Platform(os=os, architecture=_SAME_ARCHITECTURE.get(architecture, architecture), variant=variant)
+    return Platform(os=os, architecture=go_name(architecture), variant=variant)
 
 
 def host_platform() -> str:
     """Return `linux/ARCHITECTURE` for this machine: containers are Linux wherever they are looked at."""
-    machine = _host.machine().lower()
-    return f"linux/{_ARCHITECTURES.get(machine, machine or 'amd64')}"
+    return f"linux/{go_name(_host.machine() or 'amd64')}"
 
 
 def _fits(record: ImageRecord, wanted: Platform) -> bool:
@@ -229,7 +227,7 @@ def _best(pool: Iterable[ImageRecord], wanted: Platform) -> list[ImageRecord]:
 def _distance(have: Platform | None, wanted: Platform) -> int | None:
     if have is None or have.os.lower() != wanted.os:
         return None
-    architecture = _SAME_ARCHITECTURE.get(have.architecture.lower(), have.architecture.lower())
+    architecture = go_name(have.architecture)
     if architecture != wanted.architecture:
         return None
     default = _VARIANT.get(architecture, "")

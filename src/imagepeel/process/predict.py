@@ -9,7 +9,6 @@ import msgspec
 
 from imagepeel.errors import UsageError
 from imagepeel.evidence import Location
-from imagepeel.formats.elf.file import MACHINES
 from imagepeel.formats.passwd import go_quote
 from imagepeel.process.engines import create, lookup, user, verdict
 from imagepeel.process.engines import cwd as workdir
@@ -21,10 +20,10 @@ from imagepeel.process.simulate import Userland
 from imagepeel.process.spec import intent, profiles, trace
 from imagepeel.process.spec.access import Actor
 from imagepeel.process.spec.intent import Wanted
-from imagepeel.process.spec.machines import goarch
 from imagepeel.process.spec.options import Options
 from imagepeel.process.spec.profiles import Engine, Runtime
 from imagepeel.process.spec.values import Credentials, EnvVar, NeededLibrary, Prediction, Step, Verdict
+from imagepeel.tables import MACHINES, known_architecture
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
@@ -55,7 +54,7 @@ def settle(config: Any, options: Options, architecture: str | None = None) -> Se
     runtime = profiles.runtime(options.runtime or engine.runtime)
     if options.runtime is not None:
         label = f"{label} over {options.runtime}"
-    if options.host_arch is not None and goarch(options.host_arch) not in MACHINES:
+    if options.host_arch is not None and known_architecture(options.host_arch) not in MACHINES:
         raise UsageError(
             f"there is no architecture {options.host_arch!r} here", hint="known are " + ", ".join(sorted(MACHINES))
         )
@@ -189,8 +188,8 @@ class _Run:
         os_name = setting.wanted.os
         if os_name != "linux":
             self.fail(verdict.unknown(setting.label, f"the image is for {os_name}, only Linux processes are predicted"))
-        label = goarch(setting.wanted.architecture) if setting.wanted.architecture else None
-        host = goarch(setting.architecture)
+        label = known_architecture(setting.wanted.architecture) if setting.wanted.architecture else None
+        host = known_architecture(setting.architecture)
         if label and host and label != host:
             self.notes.append(
                 f"the image says {setting.wanted.architecture}, the host is {setting.architecture}: "
@@ -474,7 +473,7 @@ class _Run:
         credentials: Credentials,
         place: workdir.Workdir,
     ) -> None:
-        host = goarch(self.setting.architecture)
+        host = known_architecture(self.setting.architecture)
         if host is None:
             reason = f"no rules are known for the architecture {self.setting.architecture!r}"
             self.fail(verdict.unknown(self.setting.label, reason))

@@ -9,7 +9,6 @@ import msgspec
 from imagepeel.evidence import Location, raw, text
 from imagepeel.formats.passwd import Identity, IdentityFailure, Unreadable, parse_group, parse_passwd, resolve_user
 from imagepeel.process.engines import lookup, user
-from imagepeel.process.engines.messages import ERROR_GO
 from imagepeel.process.kernel.execve import Chain
 from imagepeel.process.spec import profiles, trace
 from imagepeel.process.spec.access import Actor
@@ -25,6 +24,7 @@ from imagepeel.process.wrappers.programs import (
     gosu_user_failure,
     is_s6_init,
 )
+from imagepeel.tables import ERRNO_GO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -262,7 +262,7 @@ def _refuse(
     row = "F21" if wrapped.kind == "exec" and wrapped.family in {"coreutils", "busybox", "util-linux"} else "F36"
     if wrapped.program == "timeout":
         row = "F21"
-    why = f"{wrapped.program} cannot start {command}: {ERROR_GO.get(found.errno, found.errno)}"
+    why = f"{wrapped.program} cannot start {command}: {ERRNO_GO.get(found.errno, found.errno)}"
     if last is not None and last.why and "/" in command:
         why += f" ({last.why})"
     where = trace.locate(land.rootfs, chain.scripts[0].canonical) if chain.scripts else None
@@ -303,7 +303,7 @@ def _start_go(land: Simulation, chain: Chain, wrapped: Wrapped, frame: ProcessSt
     begun = land.attempt(found.path, wrapped.argv, frame)
     if begun.errno:
         land.record(begun)
-        words = f"error: exec failed: {ERROR_GO.get(begun.errno, begun.errno)}"
+        words = f"error: exec failed: {ERRNO_GO.get(begun.errno, begun.errno)}"
         land.fail(frame, "F36", begun.errno, words, 1, begun.why, begun.fix, begun.where)
         land.stay(chain, frame, why=begun.why)
         return

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from imagepeel.errors import ImagepeelError, Malformed
 from imagepeel.formats.elf import file as elf
+from imagepeel.formats.elf import header
 
 
-def reader(data: bytes) -> elf.Reader:
+def reader(data: bytes) -> header.Reader:
     return lambda offset, count: data[offset : offset + count]
 
 
@@ -55,8 +56,8 @@ def dynamic(
     )
 
 
-def view(data: bytes, architecture: str = "amd64") -> elf.KernelView:
-    return elf.kernel_view(reader(data), len(data), architecture)
+def view(data: bytes, architecture: str = "amd64") -> header.KernelView:
+    return header.kernel_view(reader(data), len(data), architecture)
 
 
 def test_the_kernel_takes_the_loader_path_up_to_its_nul() -> None:
@@ -96,13 +97,13 @@ def test_static_has_no_loader() -> None:
 
 
 def test_the_machine_is_read_in_the_byte_order_of_the_host() -> None:
-    assert elf.machine_matches(tiny()[:64], "amd64")
-    assert not elf.machine_matches(tiny()[:64], "arm64")
-    assert not elf.machine_matches(tiny(machine=22)[:64], "s390x")
+    assert header.machine_matches(tiny()[:64], "amd64")
+    assert not header.machine_matches(tiny()[:64], "arm64")
+    assert not header.machine_matches(tiny(machine=22)[:64], "s390x")
     big = bytearray(tiny())
     big[18:20] = b"\0\x16"
-    assert elf.machine_matches(bytes(big[:64]), "s390x")
-    assert not elf.machine_matches(tiny()[:64], "pdp11")
+    assert header.machine_matches(bytes(big[:64]), "s390x")
+    assert not header.machine_matches(tiny()[:64], "pdp11")
 
 
 def test_dynamic_facts_and_their_offsets() -> None:
@@ -150,9 +151,9 @@ HOST = [Path(name) for name in ("/bin/sh", "/bin/bash", "/usr/bin/env", "/bin/bu
 
 @given(st.binary(max_size=600))
 def test_any_bytes(tail: bytes) -> None:
-    data = elf.MAGIC + tail
+    data = header.MAGIC + tail
     for architecture in ("amd64", "arm", "s390x"):
-        elf.kernel_view(reader(data), len(data), architecture)
+        header.kernel_view(reader(data), len(data), architecture)
     try:
         elf.parse_elf(reader(data), len(data))
     except ImagepeelError:
@@ -193,7 +194,7 @@ def host_files() -> list[Path]:
     for folder in folders:
         if folder.is_dir():
             files = sorted(path for path in folder.iterdir() if path.is_file() and not path.is_symlink())
-            found += [path for path in files if path.open("rb").read(4) == elf.MAGIC][:40]
+            found += [path for path in files if path.open("rb").read(4) == header.MAGIC][:40]
     return found
 
 

@@ -1,4 +1,1 @@
-"""ELF files as the kernel and the loaders read them: header, dynamic section, symbols.
-
-Start with `file`; `header` is what the kernel looks at.
-"""
+"""ELF files: `header` is what the kernel looks at, `file` what the dynamic loader reads, `symbols` what binds them."""

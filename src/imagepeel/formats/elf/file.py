@@ -15,28 +15,20 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from imagepeel.errors import Malformed
-from imagepeel.formats.elf.header import COMPAT as COMPAT
-from imagepeel.formats.elf.header import ET_CORE as ET_CORE
-from imagepeel.formats.elf.header import ET_DYN as ET_DYN
-from imagepeel.formats.elf.header import ET_EXEC as ET_EXEC
-from imagepeel.formats.elf.header import ET_REL as ET_REL
-from imagepeel.formats.elf.header import MACHINES as MACHINES
-from imagepeel.formats.elf.header import MAGIC as MAGIC
-from imagepeel.formats.elf.header import MAX_INTERP as MAX_INTERP
-from imagepeel.formats.elf.header import PT_DYNAMIC as PT_DYNAMIC
-from imagepeel.formats.elf.header import PT_GNU_STACK as PT_GNU_STACK
-from imagepeel.formats.elf.header import PT_INTERP as PT_INTERP
-from imagepeel.formats.elf.header import PT_LOAD as PT_LOAD
-from imagepeel.formats.elf.header import PT_NOTE as PT_NOTE
-from imagepeel.formats.elf.header import Ehdr as Ehdr
-from imagepeel.formats.elf.header import KernelView as KernelView
-from imagepeel.formats.elf.header import Phdr as Phdr
-from imagepeel.formats.elf.header import Reader as Reader
-from imagepeel.formats.elf.header import is_elf as is_elf
-from imagepeel.formats.elf.header import kernel_view as kernel_view
-from imagepeel.formats.elf.header import machine_matches as machine_matches
-from imagepeel.formats.elf.header import parse_ehdr as parse_ehdr
-from imagepeel.formats.elf.header import parse_phdrs, stack_exec_of
+from imagepeel.formats.elf.header import (
+    ET_DYN,
+    MAX_INTERP,
+    PT_DYNAMIC,
+    PT_INTERP,
+    PT_LOAD,
+    PT_NOTE,
+    Ehdr,
+    Phdr,
+    Reader,
+    parse_ehdr,
+    parse_phdrs,
+    stack_exec_of,
+)
 
 if TYPE_CHECKING:
     from elftools.elf.structs import ELFStructs

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import msgspec
 
 from imagepeel.errors import Malformed
+from imagepeel.tables import MACHINES
 
 Reader = Callable[[int, int], bytes]
 """`read(offset, count)`: that many bytes of the file, fewer only at its end."""
@@ -23,24 +24,6 @@ MAX_INTERP = 4096
 
 _TYPES = {0: "NONE", ET_REL: "REL", ET_EXEC: "EXEC", ET_DYN: "DYN", ET_CORE: "CORE"}
 _MAX_PHDR_BYTES = 65_536
-
-MACHINES: dict[str, tuple[int, int, bool]] = {
-    "amd64": (62, 64, True),
-    "arm64": (183, 64, True),
-    "arm": (40, 32, True),
-    "386": (3, 32, True),
-    "ppc64le": (21, 64, True),
-    "ppc64": (21, 64, False),
-    "s390x": (22, 64, False),
-    "riscv64": (243, 64, True),
-    "loong64": (258, 64, True),
-    "mips64le": (8, 64, True),
-    "mips64": (8, 64, False),
-}
-"""Go architecture name to (e_machine, word size in bits, little endian)."""
-
-COMPAT: dict[str, tuple[str, ...]] = {"amd64": ("386",), "arm64": ("arm",), "mips64le": (), "s390x": ()}
-"""Further architectures that a 64-bit kernel may run when it is built for it: a fact of the host, not the image."""
 
 
 class Ehdr(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,8 @@ from functools import lru_cache
 import msgspec
 
 from imagepeel.errors import Malformed
-from imagepeel.formats.elf.file import ElfFacts, Reader, file_offset
+from imagepeel.formats.elf.file import ElfFacts, file_offset
+from imagepeel.formats.elf.header import Reader
 
 STB_LOCAL, STB_GLOBAL, STB_WEAK, STB_GNU_UNIQUE = 0, 1, 2, 10
 STT_TLS = 6

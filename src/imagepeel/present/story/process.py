@@ -31,6 +31,7 @@ from imagepeel.process.predict import predict
 from imagepeel.process.spec.options import Options
 from imagepeel.process.spec.trace import vector
 from imagepeel.receipts.quoting import plain_text, xxd_line
+from imagepeel.tables import number_name
 
 if TYPE_CHECKING:
     from imagepeel.process.spec.values import Prediction, Step, Verdict
@@ -39,7 +40,6 @@ ID = "process"
 _OTHERS = ("docker@28", "containerd@2", "podman@5.8", "k8s@2")
 """One engine of each kind whose decisions differ."""
 _NAMES = {"docker": "Docker", "containerd": "containerd", "podman": "podman", "k8s": "Kubernetes"}
-_MACHINES = {3: "386", 8: "mips", 21: "ppc64", 22: "s390x", 40: "arm", 62: "amd64", 183: "arm64", 243: "riscv64"}
 _INTERPRETER = re.compile(r'its loader is "(.*)"')
 _FIRST_LINE = 60
 
@@ -426,7 +426,7 @@ def _bytes(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
     if head.startswith(b"\x7fELF") and len(head) >= 20:
         order = "big" if head[5] == 2 else "little"
         machine = int.from_bytes(head[18:20], "big" if order == "big" else "little")
-        named = _MACHINES.get(machine, f"machine {machine}")
+        named = number_name(machine, little=order == "little")
         pieces = [
             Piece(offset=0, data=head[:4], meaning=words("the magic of ", term("ELF"), ": a compiled program")),
             Piece(offset=4, data=head[4:5], meaning=words({1: "32 bits", 2: "64 bits"}.get(head[4], "an odd class"))),

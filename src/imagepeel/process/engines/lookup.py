@@ -9,11 +9,11 @@ import msgspec
 
 from imagepeel.evidence import text
 from imagepeel.formats.passwd import go_quote
-from imagepeel.process.engines.messages import ERROR_GO, ERROR_LIBC
 from imagepeel.process.spec import trace
 from imagepeel.process.spec.access import EXECUTE, ROOT, Actor, Look, look, may
 from imagepeel.process.spec.profiles import Runtime
 from imagepeel.process.spec.values import Candidate
+from imagepeel.tables import ERRNO_GO, ERRNO_LIBC
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
@@ -108,7 +108,7 @@ def _runc(rootfs: Rootfs, argv0: str, path_value: str | None, cwd: str, actor: A
             message = f"exec: {quoted}: " + ("permission denied" if style == "mode-bits" else "is a directory")
             errno = "EACCES" if style == "mode-bits" else errno
         else:
-            message = f"exec: {quoted}: stat {argv0}: {ERROR_GO[errno]}"
+            message = f"exec: {quoted}: stat {argv0}: {ERRNO_GO[errno]}"
         return _explain(rootfs, argv0, seen, errno, reason, message, (candidate,))
     candidates: list[Candidate] = []
     for element in _elements(path_value):
@@ -279,4 +279,4 @@ def _crun_message(argv0: str, path: str, errno: str, seen: Look | None, new: boo
             return f"executable file `{argv0}` not found: No such file or directory"
     if errno == "ENOENT":
         return f"executable file `{argv0}` not found in $PATH: No such file or directory"
-    return f"open executable: {ERROR_LIBC[errno]}"
+    return f"open executable: {ERRNO_LIBC[errno]}"

@@ -3,25 +3,9 @@
 from __future__ import annotations
 
 from imagepeel.process.spec.profiles import Engine, Runtime
+from imagepeel.tables import ERRNO_GO, ERRNO_LIBC
 
-__all__ = ["ERROR_GO", "ERROR_LIBC", "create_failed", "engine_refuses", "exec_failed"]
-
-ERROR_LIBC = {
-    "EPERM": "Operation not permitted",
-    "ENOENT": "No such file or directory",
-    "EIO": "Input/output error",
-    "E2BIG": "Argument list too long",
-    "ENOEXEC": "Exec format error",
-    "EACCES": "Permission denied",
-    "ENOTDIR": "Not a directory",
-    "EISDIR": "Is a directory",
-    "EINVAL": "Invalid argument",
-    "ENAMETOOLONG": "File name too long",
-    "ELOOP": "Too many levels of symbolic links",
-    "ELIBBAD": "Accessing a corrupted shared library",
-}
-ERROR_GO = {errno: words[0].lower() + words[1:] for errno, words in ERROR_LIBC.items()}
-
+__all__ = ["create_failed", "engine_refuses", "exec_failed"]
 
 MOUNT = "<mount>"
 """Stands for the temporary directory where an engine mounted the rootfs on the host."""
@@ -138,9 +122,9 @@ def exec_failed(engine: Engine, runtime: Runtime, path: str, errno: str) -> Word
     """A failure of execve itself: the container has started, the words are on its own standard error."""
     if runtime.family == "crun":
         hint = " (missing dynamic library?)" if errno == "ENOENT" else ""
-        own = f"exec container process{hint} `{path}`: {ERROR_LIBC[errno]}"
+        own = f"exec container process{hint} `{path}`: {ERRNO_LIBC[errno]}"
     else:
-        own = f"exec {path}: {ERROR_GO[errno]}"
+        own = f"exec {path}: {ERRNO_GO[errno]}"
     code = runtime.exec_exit
     return Words(own, own, code, code if engine.family in {"docker", "k8s"} else None)
 

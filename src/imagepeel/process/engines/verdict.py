@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from imagepeel.evidence import Location
-from imagepeel.process.engines.messages import ERROR_GO, create_failed, engine_refuses, exec_failed
+from imagepeel.process.engines.messages import create_failed, engine_refuses, exec_failed
 from imagepeel.process.spec.profiles import Engine, Runtime
 from imagepeel.process.spec.values import Verdict
+from imagepeel.tables import ERRNO_GO
 
 
 def runs(engine: str, depends: tuple[str, ...] = ()) -> Verdict:
@@ -100,7 +101,7 @@ def by_kernel(
         id=row,
         judge="J3",
         errno=errno,
-        message=f"exec {path}: {ERROR_GO[errno]}",
+        message=f"exec {path}: {ERRNO_GO[errno]}",
         text=words.text,
         exit_code=words.exit_code,
         state_exit_code=words.state_exit_code,

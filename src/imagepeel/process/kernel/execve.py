@@ -13,13 +13,13 @@ import msgspec
 
 from imagepeel.errors import ImagepeelError, Malformed
 from imagepeel.evidence import Location, raw, text
-from imagepeel.formats.elf.file import KernelView, is_elf, kernel_view, parse_ehdr
+from imagepeel.formats.elf.header import KernelView, is_elf, kernel_view, parse_ehdr
 from imagepeel.formats.filecaps import XATTR, FileCaps, mask_of, parse_filecaps
 from imagepeel.formats.shebang import BUFFER, MAX_NESTING, parse_shebang
 from imagepeel.process.spec import trace
 from imagepeel.process.spec.access import EXECUTE, Actor, look, may
-from imagepeel.process.spec.machines import compat_need, number_name
 from imagepeel.process.spec.values import Step
+from imagepeel.tables import compat_need, number_name
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.tree.inode import Node

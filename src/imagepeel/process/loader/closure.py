@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from imagepeel.errors import ImagepeelError, LimitExceeded, Malformed
 from imagepeel.evidence import raw, text
-from imagepeel.formats.elf.file import ElfFacts, is_elf
+from imagepeel.formats.elf.file import ElfFacts
+from imagepeel.formats.elf.header import is_elf
 from imagepeel.process.loader.common import LOADER_BYTES, Files, LoaderResult, Options, Program, identify_loader
 from imagepeel.process.loader.glibc import follow_glibc
 from imagepeel.process.loader.musl import follow_musl

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel.errors import Malformed
-from imagepeel.formats.elf.file import ElfFacts, Reader, parse_elf
+from imagepeel.formats.elf.file import ElfFacts, parse_elf
+from imagepeel.formats.elf.header import Reader
 from imagepeel.process.spec.values import Candidate
 
 if TYPE_CHECKING:
@@ -25,18 +26,6 @@ if TYPE_CHECKING:
 _BLOCK = 128 * 1024
 LOADER_BYTES = 8 * 1024 * 1024
 _MAX_OBJECTS = 2_000
-
-ERRNO_TEXT = {
-    "ENOENT": "No such file or directory",
-    "EACCES": "Permission denied",
-    "ENOTDIR": "Not a directory",
-    "ELOOP": "Too many levels of symbolic links",
-    "ENAMETOOLONG": "File name too long",
-    "EISDIR": "Is a directory",
-    "ENOEXEC": "Exec format error",
-    "EINVAL": "Invalid argument",
-    "EIO": "Input/output error",
-}
 
 
 class Library(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -306,7 +295,6 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
 
 
 __all__ = [
-    "ERRNO_TEXT",
     "Candidate",
     "Files",
     "Library",

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from imagepeel.errors import Malformed
 from imagepeel.evidence import text
-from imagepeel.formats.elf.file import ET_DYN, ET_EXEC, MACHINES, PT_LOAD, ElfFacts, ElfString, parse_ehdr
+from imagepeel.formats.elf.file import ElfFacts, ElfString
+from imagepeel.formats.elf.header import ET_DYN, ET_EXEC, PT_LOAD, parse_ehdr
 from imagepeel.formats.ldcache import CACHE_IDS, LdCache, parse_ldcache
 from imagepeel.process.loader.common import (
-    ERRNO_TEXT,
     Files,
     Library,
     LoaderBuild,
@@ -21,6 +21,7 @@ from imagepeel.process.loader.common import (
 )
 from imagepeel.process.loader.words import strerror, token_at
 from imagepeel.process.spec.values import Candidate
+from imagepeel.tables import ERRNO_LIBC, MACHINES
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.tree.inode import Node
@@ -410,7 +411,7 @@ class Glibc:
         opened = self._files.open(path)
         if opened.errno:
             self._errno = opened.errno
-            note("skipped", ERRNO_TEXT.get(opened.errno, opened.errno))
+            note("skipped", ERRNO_LIBC.get(opened.errno, opened.errno))
             return None
         node: Node = opened.node  # type: ignore[assignment]
         if node.is_dir:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from imagepeel.errors import Malformed
 from imagepeel.evidence import raw, text
-from imagepeel.formats.elf.file import ET_DYN, ET_EXEC, PT_LOAD, ElfFacts
+from imagepeel.formats.elf.file import ElfFacts
+from imagepeel.formats.elf.header import ET_DYN, ET_EXEC, PT_LOAD
 from imagepeel.process.loader.common import (
     Files,
     Library,
@@ -18,6 +19,7 @@ from imagepeel.process.loader.common import (
     Program,
 )
 from imagepeel.process.spec.values import Candidate
+from imagepeel.tables import ERRNO_MUSL
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.tree.inode import Node
@@ -25,20 +27,6 @@ if TYPE_CHECKING:
 _MAX_OBJECTS = 1_000
 _MAX_CANDIDATES = 20_000
 _NAME_MAX = 255
-_TEXT = {
-    "": "No error information",
-    "ENOENT": "No such file or directory",
-    "EACCES": "Permission denied",
-    "ENOTDIR": "Not a directory",
-    "ELOOP": "Symbolic link loop",
-    "ENAMETOOLONG": "Filename too long",
-    "EISDIR": "Is a directory",
-    "ENOEXEC": "Exec format error",
-    "EINVAL": "Invalid argument",
-    "EIO": "I/O error",
-}
-"""errno texts of `src/errno/__strerror.h`; they differ from glibc's."""
-
 _RESERVED = (b"c.", b"pthread.", b"rt.", b"m.", b"dl.", b"util.", b"xnet.")
 
 
@@ -99,7 +87,7 @@ class Musl:
                 if found is None:
                     self.missing.append(text(needed.value))
                     self.errors.append(
-                        f"Error loading shared library {text(needed.value)}: {_TEXT.get(errno, errno)}"
+                        f"Error loading shared library {text(needed.value)}: {ERRNO_MUSL.get(errno, errno)}"
                         f" (needed by {text(item.name)})"
                     )
 
@@ -136,7 +124,7 @@ class Musl:
             raise _Unknown("the program is loaded a second time as its own library")
         facts, errno = self._admit(path, node)
         if facts is None:
-            candidates.append(Candidate(path=text(path), outcome="fatal", reason=_TEXT.get(errno, errno)))
+            candidates.append(Candidate(path=text(path), outcome="fatal", reason=ERRNO_MUSL.get(errno, errno)))
             self._note(name, requester, None, None, "", candidates, at)
             return None, errno
         if self._is_a_libc(node, facts):
@@ -261,7 +249,7 @@ class Musl:
             raise _Unknown(f"more than {_MAX_CANDIDATES} places to look at")
         opened = self._files.open(path)
         if opened.errno:
-            reason = _TEXT.get(opened.errno, opened.errno)
+            reason = ERRNO_MUSL.get(opened.errno, opened.errno)
             candidates.append(Candidate(path=text(path), outcome="skipped", reason=f"{label}: {reason}"))
             self._errno = opened.errno
             return None, opened.errno

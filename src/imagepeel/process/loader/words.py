@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from imagepeel.process.loader.common import ERRNO_TEXT
+from imagepeel.tables import ERRNO_LIBC, ERRNO_NUMBER
 
 _SPOKEN = frozenset(("ENOENT", "EACCES", "EINVAL", "EIO"))
-_NUMBERS = {"ENOTDIR": 20, "EISDIR": 21, "ENAMETOOLONG": 36, "ELOOP": 40}
 
 
 def strerror(errno: str) -> str:
     """The loader carries its own short table of errno texts; what it lacks is printed as a number (`dl-minimal.c`)."""
-    return ERRNO_TEXT[errno] if errno in _SPOKEN else f"Error {_NUMBERS.get(errno, 0)}"
+    return ERRNO_LIBC[errno] if errno in _SPOKEN else f"Error {ERRNO_NUMBER.get(errno, 0)}"
 
 
 def token_at(value: bytes, position: int) -> tuple[bytes, int]:

@@ -15,6 +15,7 @@ from imagepeel.process.wrappers.env import read_env
 from imagepeel.process.wrappers.specs import SPECS, Spec
 from imagepeel.process.wrappers.values import Wrapped as Wrapped
 from imagepeel.process.wrappers.values import getopt
+from imagepeel.tables import ERRNO_DJB, ERRNO_LIBC
 
 _MAX_ARGS = 10_000
 
@@ -36,22 +37,6 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     errno: str
     tried: tuple[tuple[str, str], ...]
     shell: bool = False
-
-
-_STRERROR = {
-    "ENOENT": "No such file or directory",
-    "EACCES": "Permission denied",
-    "ENOEXEC": "Exec format error",
-    "ENOTDIR": "Not a directory",
-    "ELOOP": "Too many levels of symbolic links",
-    "EPERM": "Operation not permitted",
-    "E2BIG": "Argument list too long",
-    "ELIBBAD": "Accessing a corrupted shared library",
-    "EINVAL": "Invalid argument",
-    "EIO": "Input/output error",
-    "ENAMETOOLONG": "File name too long",
-}
-_DJB = {"ENOENT": "file does not exist", "EACCES": "access denied", "ENOEXEC": "exec format error"}
 
 
 def program_of(real: str, argv: Sequence[str]) -> tuple[str, str, int]:
@@ -282,7 +267,7 @@ def failure(wrapped: Wrapped, name: str, errno: str, *, utf8: bool = False) -> F
     `name` is the command word, `errno` the symbolic error; `utf8` tells that the locale makes coreutils use curly
     quotes.  Source: measured with the versions named at the top.
     """
-    said = _STRERROR.get(errno, errno)
+    said = ERRNO_LIBC.get(errno, errno)
     program, family = wrapped.program, wrapped.family
     code = 127 if errno == "ENOENT" else 126
     if family == "busybox":
@@ -299,7 +284,7 @@ def failure(wrapped: Wrapped, name: str, errno: str, *, utf8: bool = False) -> F
     if program == "su-exec":
         return Failure(text=f"su-exec: {name}: {said}", exit_code=1)
     if program == "chpst":
-        return Failure(text=f"chpst: fatal: unable to run: {name}: {_DJB.get(errno, said.lower())}", exit_code=111)
+        return Failure(text=f"chpst: fatal: unable to run: {name}: {ERRNO_DJB.get(errno, said.lower())}", exit_code=111)
     if program.startswith("s6-") or program == "with-contenv":
         return Failure(text=f"{program}: fatal: unable to exec {name}: {said}", exit_code=code)
     if program == "sudo":
@@ -322,7 +307,7 @@ def _gosu(name: str, errno: str) -> str:
         return f'exec: "{name}": executable file not found in $PATH'
     if errno == "ENOENT":
         return f'exec: "{name}": stat {name}: no such file or directory'
-    return f'exec: "{name}": {_STRERROR.get(errno, errno).lower()}'
+    return f'exec: "{name}": {ERRNO_LIBC.get(errno, errno).lower()}'
 
 
 def gosu_user_failure(user: str, message: str) -> Failure:

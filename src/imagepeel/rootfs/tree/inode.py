@@ -10,29 +10,18 @@ from collections.abc import Iterator, Mapping
 
 from imagepeel.errors import LimitExceeded
 from imagepeel.evidence import Location
+from imagepeel.tables import ERRNO_GO
 
 NAME_MAX = 255
 PATH_MAX = 4096
 _NO_XATTRS: Mapping[bytes, bytes] = {}
-
-STRERROR = {
-    "ENOENT": "no such file or directory",
-    "ENOTDIR": "not a directory",
-    "EEXIST": "file exists",
-    "EPERM": "operation not permitted",
-    "ELOOP": "too many levels of symbolic links",
-    "ENAMETOOLONG": "file name too long",
-    "EISDIR": "is a directory",
-    "EINVAL": "invalid argument",
-    "ENOTSUP": "operation not supported",
-}
 
 
 class Errno(Exception):
     """A system call would fail: `name` is the errno, `call` the call and its path."""
 
     def __init__(self, name: str, call: str = "") -> None:
-        super().__init__(f"{call}: {STRERROR[name]}" if call else STRERROR[name])
+        super().__init__(f"{call}: {ERRNO_GO[name]}" if call else ERRNO_GO[name])
         self.name = name
 
 

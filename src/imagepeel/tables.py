@@ -1,0 +1,102 @@
+"""Names that Linux gives to numbers, each in one place: the words of errors, and the names of machines."""
+
+from __future__ import annotations
+
+ERRNO_LIBC = {
+    "EPERM": "Operation not permitted",
+    "ENOENT": "No such file or directory",
+    "EIO": "Input/output error",
+    "E2BIG": "Argument list too long",
+    "ENOEXEC": "Exec format error",
+    "EACCES": "Permission denied",
+    "EEXIST": "File exists",
+    "ENOTDIR": "Not a directory",
+    "EISDIR": "Is a directory",
+    "EINVAL": "Invalid argument",
+    "ENAMETOOLONG": "File name too long",
+    "ELOOP": "Too many levels of symbolic links",
+    "ELIBBAD": "Accessing a corrupted shared library",
+    "ENOTSUP": "Operation not supported",
+}
+"""What glibc's strerror says (`sysdeps/gnu/errlist.h`)."""
+
+ERRNO_GO = {errno: words[0].lower() + words[1:] for errno, words in ERRNO_LIBC.items()}
+"""What Go says (`syscall/zerrors_linux_amd64.go`): the words of glibc with a small first letter."""
+
+ERRNO_MUSL = ERRNO_LIBC | {
+    "ELOOP": "Symbolic link loop",
+    "ENAMETOOLONG": "Filename too long",
+    "EIO": "I/O error",
+}
+"""What musl's strerror says (`src/errno/__strerror.h`)."""
+
+ERRNO_DJB = {"ENOENT": "file does not exist", "EACCES": "access denied", "ENOEXEC": "exec format error"}
+"""What programs with D. J. Bernstein's library say (`error_str.c`, as runit has it); other errors in glibc's words."""
+
+ERRNO_NUMBER = {"ENOTDIR": 20, "EISDIR": 21, "ENAMETOOLONG": 36, "ELOOP": 40}
+"""Numbers of `asm-generic/errno.h`, where a program prints those.  The `errno` of Python has the host's numbers."""
+
+
+MACHINES: dict[str, tuple[int, int, bool]] = {
+    "amd64": (62, 64, True),
+    "arm64": (183, 64, True),
+    "arm": (40, 32, True),
+    "386": (3, 32, True),
+    "ppc64le": (21, 64, True),
+    "ppc64": (21, 64, False),
+    "s390x": (22, 64, False),
+    "riscv64": (243, 64, True),
+    "loong64": (258, 64, True),
+    "mips64le": (8, 64, True),
+    "mips64": (8, 64, False),
+}
+"""Go's name of an architecture to (e_machine of its ELF files, word size in bits, little endian)."""
+
+COMPAT: dict[str, tuple[str, ...]] = {"amd64": ("386",), "arm64": ("arm",)}
+"""Further architectures that a 64-bit kernel may run when it is built for it: a fact of the host, not the image."""
+
+_COMPAT_NEEDS = {"386": "a kernel with CONFIG_IA32_EMULATION", "arm": "a CPU that still runs 32-bit ARM programs"}
+_ALIASES = {
+    "x86_64": "amd64",
+    "x86-64": "amd64",
+    "aarch64": "arm64",
+    "armhf": "arm",
+    "armv6l": "arm",
+    "armv7l": "arm",
+    "i386": "386",
+    "i686": "386",
+    "x86": "386",
+    "loongarch64": "loong64",
+    "powerpc64le": "ppc64le",
+}
+_WITHOUT_GO_NAME = {2: "sparc", 8: "mips", 20: "ppc"}
+"""Machines that Go has no name for, or several."""
+
+
+def go_name(architecture: str) -> str:
+    """Go's name of an architecture, in small letters: `amd64` for `x86_64`; a name that has no other stays."""
+    name = architecture.lower()
+    return _ALIASES.get(name, name)
+
+
+def known_architecture(name: str) -> str | None:
+    """Go's name of an architecture (`amd64` for `x86_64` or `linux/amd64`); None for one that is not in MACHINES."""
+    found = go_name(name.strip().lower().removeprefix("linux/").partition("/")[0])
+    return found if found in MACHINES else None
+
+
+def number_name(number: int, *, little: bool = True) -> str:
+    """A readable name of an ELF machine number; the byte order tells `ppc64le` from `ppc64`."""
+    if number in _WITHOUT_GO_NAME:
+        return _WITHOUT_GO_NAME[number]
+    names = [name for name, machine in MACHINES.items() if machine[0] == number]
+    exact = [name for name in names if MACHINES[name][2] == little]
+    return (exact or names or [f"ELF machine {number}"])[0]
+
+
+def compat_need(host: str, number: int, bits: int) -> tuple[str, str] | None:
+    """The second architecture that a 64-bit host may run for this machine, and the host fact it needs."""
+    for name in COMPAT.get(host, ()):
+        if MACHINES[name][:2] == (number, bits):
+            return name, _COMPAT_NEEDS[name]
+    return None
