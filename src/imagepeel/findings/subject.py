@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Location, Name, raw, text
-from imagepeel.findings.history import Instruction, instructions
 from imagepeel.findings.names import Hit, Names
+from imagepeel.history.dockerfile import Instruction, read_recipe
 from imagepeel.process.predict import predict
 from imagepeel.process.spec.options import Options
 
@@ -121,8 +121,8 @@ class Subject:
 
     @cached_property
     def instructions(self) -> tuple[Instruction, ...]:
-        """What each history step did, as far as its text tells."""
-        return instructions(self.image.history)
+        """What each history step did, as far as its text tells; the index is the step."""
+        return read_recipe(self.config, ()).instructions
 
     @cached_property
     def user(self) -> Prediction:

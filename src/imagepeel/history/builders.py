@@ -38,6 +38,7 @@ _DIGEST_COPY = re.compile(r"((?:file|dir|multi):[0-9a-f]{8,128}) in (.*)", re.DO
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-/]*=")
 _JOINED = "exec form: where one word ends and the next begins is not recorded"
 _IN_QUOTES = re.compile(r"\"(?:[^\"\\]|\\.)*\"(?= |$)", re.DOTALL)
+_BLANKS = re.compile(r"[ \t\r\n]+")
 _BUILDKIT_TAIL = " # buildkit"
 _EXACT, _LIKELY, _UNKNOWN = "exact", "likely", "unknown"
 
@@ -102,6 +103,15 @@ def read_step(step: HistoryStep, shell: Sequence[str] = DEFAULT_SHELL, run: RunC
         return Wording(text=step.comment, origin=origin)
     notes = ("the words of a command, which may be a RUN in exec form or what a container ran when it was committed",)
     return Wording(text=line, origin=origin, notes=notes)
+
+
+def instruction(created_by: str) -> str:
+    """Return a history line as one line of a Dockerfile: `RUN apt-get update`, `COPY . /srv`.
+
+    Blanks and line ends become one space.  Lines that are no instruction of a Dockerfile keep their own words.
+    """
+    read = read_step(HistoryStep(created_by=created_by))
+    return _BLANKS.sub(" ", f"{read.keyword} {read.text}").strip()
 
 
 def _origin(step: HistoryStep) -> str:

@@ -117,7 +117,7 @@ def _image(image: LayeredImage) -> str:
 
 
 def _layer_row(layer: Layer) -> tuple[str, str, str, str]:
-    from imagepeel.history.instruction import instruction
+    from imagepeel.history.builders import instruction
 
     made = instruction(layer.history.created_by) if layer.history is not None else layer.record.member
     # Nothing here may start a scan: showing an object must not read gigabytes.

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from imagepeel.history.instruction import instruction
+from imagepeel.history.builders import instruction
 from imagepeel.present.difference import LayerMatch, ValueChange
 from imagepeel.present.words import number, plural, shortened, size
 from imagepeel.render.terminal_tables import STEP_WIDTH, heading, print_line, safe

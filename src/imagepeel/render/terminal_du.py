@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.text import Text
 
-from imagepeel.history.instruction import instruction
+from imagepeel.history.builders import instruction
 from imagepeel.present.words import number, plural, shortened, size
 from imagepeel.render.terminal_tables import STEP_WIDTH, heading, print_line, print_table, safe, table
 from imagepeel.results.rootfs import DuDirectory, DuFile, DuResult

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.text import Text as Line
 
 from imagepeel.evidence import text
-from imagepeel.history.instruction import instruction
+from imagepeel.history.builders import instruction
 from imagepeel.layers.layer import Layer
 from imagepeel.render.escape import terminal
 from imagepeel.render.size import human, number, plural

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from imagepeel.history.instruction import instruction
+from imagepeel.history.builders import instruction
 from imagepeel.present.words import number, plural, shortened, size
 from imagepeel.render.escape import terminal
 from imagepeel.results.tables import ImageHead, ImageRow, ImagesResult, LayerRow, LayersResult

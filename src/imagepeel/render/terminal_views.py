@@ -9,7 +9,7 @@ from rich.text import Text
 
 from imagepeel.findings.semantics.codes import ViewNote
 from imagepeel.findings.semantics.compare import Difference, Facts
-from imagepeel.history.instruction import instruction
+from imagepeel.history.builders import instruction
 from imagepeel.present.words import number, plural, shortened
 from imagepeel.render.escape import terminal
 from imagepeel.render.terminal_tables import STEP_WIDTH, heading, print_line, safe

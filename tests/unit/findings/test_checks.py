@@ -15,14 +15,12 @@ from imagepeel.archive.source import MemorySource
 from imagepeel.findings.catalogue import find_rule
 from imagepeel.findings.examine import examine
 from imagepeel.findings.finding import Figure, Finding, figure
-from imagepeel.findings.history import build_arguments, instructions
 from imagepeel.findings.names import Names
 from imagepeel.findings.recipes import archive_of, recipes
 from imagepeel.findings.recipes.parts import add, app, rootfs
 from imagepeel.findings.subject import Subject
 from imagepeel.forge import programs
-from imagepeel.forge.image import ImageSpec
-from imagepeel.oci.config import HistoryStep
+from imagepeel.forge.image import ImageSpec, Step
 
 
 @contextmanager
@@ -129,11 +127,44 @@ def test_instructions_of_both_builders() -> None:
         "/bin/sh -c make",
         "bazel build ...",
     ]
-    steps = instructions([HistoryStep(created_by=line) for line in lines])
-    assert [step.word for step in steps] == ["CMD", "CMD", "RUN", "RUN", "RUN", ""]
-    assert build_arguments(steps[2].text) == ("TOKEN=a b c",)
-    assert build_arguments(steps[3].text) == ("TOKEN=a",)
-    assert build_arguments("make") == ()
+    with image_of(app(entrypoint=None, history=[Step(created_by=line, empty=True) for line in lines])) as image:
+        steps = Subject(image).instructions
+    assert [step.keyword for step in steps] == ["CMD", "CMD", "RUN", "RUN", "RUN", ""]
+    assert [step.arguments for step in steps] == [(), (), ("TOKEN=a b c",), ("TOKEN=a",), (), ()]
+
+
+SHELLS = ["/bin/sh -c", "/bin/bash -c", "/bin/bash -o pipefail -c", "/bin/ash -eo pipefail -c"]
+
+
+def worded(rule: str, old: str, new: str) -> ImageSpec:
+    """The bad image of a rule, with a part of what its builder wrote into history exchanged."""
+    spec = recipes()[rule].bad()
+    assert isinstance(spec, ImageSpec)
+
+    def changed(created_by: str) -> str:
+        return created_by.replace(old, new)
+
+    layers = tuple(msgspec.structs.replace(layer, created_by=changed(layer.created_by)) for layer in spec.layers)
+    history = None
+    if spec.history is not None:
+        history = tuple(msgspec.structs.replace(step, created_by=changed(step.created_by)) for step in spec.history)
+    made = msgspec.structs.replace(spec, layers=layers, history=history)
+    assert made != spec or old == new, "the text does not occur"
+    return made
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("rule", ["HEALTHCHECK-LOST", "INHERITED-ENTRYPOINT", "VOLUME-CONTENT"])
+def test_a_setting_is_read_behind_any_shell(rule: str, shell: str) -> None:
+    """The classic builder writes the image's own SHELL before `#(nop)` (moby builder/dockerfile, withCmdComment)."""
+    word = {"HEALTHCHECK-LOST": "HEALTHCHECK", "INHERITED-ENTRYPOINT": "ENTRYPOINT", "VOLUME-CONTENT": "VOLUME"}[rule]
+    assert found(worded(rule, word, f"{shell} #(nop)  {word}"), rule)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_build_argument_ends_where_any_shell_begins(shell: str) -> None:
+    (finding,) = found(worded("SECRET-IN-HISTORY", "/bin/sh -c", shell), "SECRET-IN-HISTORY")
+    assert finding.message == "history step 1 shows NPM_TOKEN ghp_... (40 characters)"
 
 
 def test_names_refuse_what_nobody_registered() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagepeel.history.instruction import instruction, verb
+from imagepeel.history.builders import instruction
 from imagepeel.present import words
 
 
@@ -66,16 +66,16 @@ def test_long_digests_are_cut() -> None:
         ("COPY . . # buildkit", "COPY . ."),
         ("|1 VERSION=3 /bin/sh -c make", "RUN make"),
         ("RUN |2 A=1 B=x y /bin/sh -c make # buildkit", "RUN make"),
+        ("/bin/bash -euo pipefail -c apt-get update", "RUN apt-get update"),
+        ("/bin/ash -eo pipefail -c #(nop)  ENV A=b", "ENV A=b"),
+        ('CMD ["sh" "-c" "x"]', 'CMD ["sh","-c","x"]'),
+        ("EXPOSE map[80/tcp:{}]", "EXPOSE 80/tcp"),
         ("bazel build ...", "bazel build ..."),
         ("", ""),
     ],
 )
 def test_history_lines_read_like_a_dockerfile(line: str, shown: str) -> None:
     assert instruction(line) == shown
-
-
-def test_the_verb_of_a_line() -> None:
-    assert verb("ENV A=b") == "ENV" and verb("bazel build") == ""
 
 
 @given(st.text())

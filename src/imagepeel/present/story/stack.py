@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from imagepeel.evidence import Evidence, Location, Receipt, text
-from imagepeel.history.instruction import instruction, verb
+from imagepeel.history.builders import instruction, read_step
 from imagepeel.layers.layer import Layer
 from imagepeel.present.document import (
     Block,
@@ -211,10 +211,10 @@ def _sum(teller: Teller, steps: bool) -> Row:
 
 
 def _paperwork_only(teller: Teller, blocks: list[Block]) -> None:
-    empty = [(i, instruction(step.created_by)) for i, step in enumerate(teller.image.history) if step.empty_layer]
+    empty = [(i, read_step(step)) for i, step in enumerate(teller.image.history) if step.empty_layer]
     if not empty:
         return
-    verbs = Counter(verb(line) or "other" for _, line in empty)
+    verbs = Counter(read.keyword or "other" for _, read in empty)
     told = joined([f"{word} ({count})" if count > 1 else word for word, count in verbs.items()])
     blocks.append(
         claim(

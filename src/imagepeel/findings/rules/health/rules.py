@@ -75,7 +75,7 @@ _MOST_SEARCHED = 64 * 1024 * 1024
     sources="containers/buildah#2388, podman#25454, podman#18904",
 )
 def healthcheck_lost(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    step = next((s for s in reversed(subject.instructions) if s.word == "HEALTHCHECK"), None)
+    step = next((s for s in reversed(subject.instructions) if s.keyword == "HEALTHCHECK"), None)
     if step is None or subject.run.healthcheck is not None or step.text.strip().strip("[]\"' ").upper() == "NONE":
         return
     yield rule.found(
@@ -146,7 +146,7 @@ def _first_words(line: str) -> list[str]:
 )
 def no_healthcheck(rule: Rule, subject: Subject) -> Iterator[Finding]:
     check = subject.run.healthcheck
-    lost = any(step.word == "HEALTHCHECK" for step in subject.instructions)
+    lost = any(step.keyword == "HEALTHCHECK" for step in subject.instructions)
     if subject.run.exposed_ports and subject.argv and not lost and (check is None or not check.test):
         yield rule.found(
             f"{', '.join(subject.run.exposed_ports[:5])} exposed, and no HEALTHCHECK says whether it answers",

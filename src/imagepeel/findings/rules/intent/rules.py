@@ -272,11 +272,11 @@ def inherited_entrypoint(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if not subject.run.entrypoint or not subject.run.cmd:
         return
     steps = subject.instructions
-    entry = max((step.step for step in steps if step.word == "ENTRYPOINT"), default=None)
-    cmd = max((step.step for step in steps if step.word == "CMD"), default=None)
+    entry = max((i for i, step in enumerate(steps) if step.keyword == "ENTRYPOINT"), default=None)
+    cmd = max((i for i, step in enumerate(steps) if step.keyword == "CMD"), default=None)
     if entry is None or cmd is None:
         return
-    between = [step for step in steps if entry < step.step < cmd and not step.empty]
+    between = [step for step in steps[entry + 1 : cmd] if not step.empty]
     if between:
         yield rule.found(
             f"ENTRYPOINT {' '.join(subject.run.entrypoint)} is older than {count(len(between), 'layer')}, "

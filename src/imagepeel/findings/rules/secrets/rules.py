@@ -10,10 +10,10 @@ from imagepeel.evidence import raw, text
 from imagepeel.findings import detectors
 from imagepeel.findings.detectors import Secret
 from imagepeel.findings.finding import Finding
-from imagepeel.findings.history import build_arguments
 from imagepeel.findings.names import SECRET_ENDS, SECRET_NAMES, Hit
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.words import count, listed
+from imagepeel.history.builders import MAX_TEXT
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -196,21 +196,17 @@ def secret_in_history(rule: Rule, subject: Subject) -> Iterator[Finding]:
     by_name: dict[str, list[str]] = {}
     for entry in subject.config.env:
         by_name.setdefault(entry.partition("=")[0], []).append(entry)
-    for step in subject.instructions:
+    for index, step in enumerate(subject.instructions):
         # What ENV and LABEL say is found in the config itself, unless a later step replaced it.
-        kept = step.word in ("ENV", "LABEL") and any(
-            step.text.startswith(tuple(by_name.get(name[1], ())[-8:]), name.start())
-            for name in _ASSIGNED.finditer(step.text)
+        line = step.raw[:MAX_TEXT]
+        kept = step.keyword in ("ENV", "LABEL") and any(
+            line.startswith(tuple(by_name.get(name[1], ())[-8:]), name.start()) for name in _ASSIGNED.finditer(line)
         )
-        proved = () if kept else tuple(detectors.tokens(raw(step.text)))
+        proved = () if kept else tuple(detectors.tokens(raw(line)))
         named = []
-        for argument in build_arguments(step.text) if step.word == "RUN" else ():
+        for argument in (*step.arguments, *([step.text] if step.keyword == "ARG" else ())):
             name, _, value = argument.partition("=")
             if detectors.is_secret_name(name) and len(value) >= 6 and not detectors.is_placeholder(value):
-                named.append((name, value))
-        if step.word == "ARG":
-            name, equals, value = step.text.partition("=")
-            if equals and detectors.is_secret_name(name) and len(value) >= 6 and not detectors.is_placeholder(value):
                 named.append((name, value))
         fresh = [(name, value) for name, value in named if f"{name}={value}" not in told]
         told.update(f"{name}={value}" for name, value in fresh)
@@ -221,8 +217,8 @@ def secret_in_history(rule: Rule, subject: Subject) -> Iterator[Finding]:
         shown = {detectors.mask(value) for _, value in fresh}
         what += [_what((secret,)) for secret in proved if secret.masked not in shown]
         yield rule.found(
-            f"history step {step.step} shows {listed(what)}",
-            (subject.pointer(f"/history/{step.step}/created_by", step.step), "secret-config"),
+            f"history step {index} shows {listed(what)}",
+            (subject.pointer(f"/history/{index}/created_by", index), "secret-config"),
             severity="high" if proved else "medium",
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,13 +11,12 @@ from imagepeel.findings.names import DATABASES, SERVERS, Hit, upwards
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.words import count, listed, size
 from imagepeel.formats.tar.header import DIRECTORY
+from imagepeel.history.builders import go_list
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
 
 _RUN_DIRS = (b"/run/", b"/var/run/", b"/tmp/", b"/var/lock/", b"/var/tmp/")
-_WRITTEN = re.compile(r"/[^\s\"',\[\]]*")
-"""A path in the text of a VOLUME step: `[/data /log]`, `["/data"]` or `/data`."""
 _NOT_DATA = (b"/usr/share/", b"/usr/lib/", b"/proc")
 _BOUND = (b"/etc/hosts", b"/etc/hostname", b"/etc/resolv.conf")
 
@@ -65,10 +63,10 @@ def volume_content(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def _declared(subject: Subject) -> dict[bytes, tuple[str, int]]:
     """Volumes by their path without slashes around it: the path as written, and the first step that names it."""
     steps: dict[str, int] = {}
-    for step in subject.instructions:
-        if step.word == "VOLUME":
-            for path in (*_WRITTEN.findall(step.text), step.text.strip("[] ")):
-                steps.setdefault(path, step.step)
+    for index, step in enumerate(subject.instructions):
+        if step.keyword == "VOLUME":
+            for path in go_list(step.text) or step.text.split():
+                steps.setdefault(path, index)
     volumes = [path for path in subject.run.volumes if path in steps and path.startswith("/") and path.strip("/")]
     return {_inner(path): (path, steps[path]) for path in volumes}
 

@@ -389,7 +389,7 @@ def setuid(rule: Rule, subject: Subject) -> Iterator[Finding]:
     sources="capabilities(7)",
 )
 def setcap_lost(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    step = next((step for step in subject.instructions if step.word == "RUN" and "setcap " in step.text), None)
+    step = next((step for step in subject.instructions if step.keyword == "RUN" and "setcap " in step.text), None)
     if step is None or not subject.whole:
         return
     key = b"SCHILY.xattr." + XATTR
