@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 
 from imagepeel.archive.members import Member, Members, missing, normalise
-from imagepeel.archive.source import FileSource, Source
+from imagepeel.archive.source import FileSource, Source, closed
 from imagepeel.errors import NotFound
 from imagepeel.evidence import Location
 from imagepeel.limits import Limits
@@ -100,6 +100,11 @@ class DirMembers(Members):
             os.close(self._root)
             self._root = -1
 
+    def _dup_root(self) -> int:
+        if self._root < 0:
+            raise closed(self.name)
+        return os.dup(self._root)
+
     def _describe(self, name: str, info: os.stat_result, index: int, via: tuple[str, ...] = ()) -> Member:
         mode = info.st_mode
         kind = "file" if stat.S_ISREG(mode) else "dir" if stat.S_ISDIR(mode) else "other"
@@ -137,7 +142,7 @@ class DirMembers(Members):
             os.close(fd)
 
     def _open_plain(self, directory: str) -> int:
-        fd = os.dup(self._root)
+        fd = self._dup_root()
         for part in directory.split("/") if directory else ():
             try:
                 below = os.open(part, _DIRECTORY, dir_fd=fd)
@@ -154,7 +159,7 @@ class DirMembers(Members):
         pending = [part for part in reversed(name.split("/")) if part]
         done: list[str] = []
         via: list[str] = []
-        fds = [os.dup(self._root)]
+        fds = [self._dup_root()]
         try:
             while pending:
                 part = pending.pop()

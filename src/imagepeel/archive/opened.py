@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import Self, TypeVar
+from typing import IO, Self, TypeVar
 
 from imagepeel._display import Shown
 from imagepeel.archive.blobs import Blobs
@@ -16,7 +16,7 @@ from imagepeel.archive.oci_images import OciImages
 from imagepeel.archive.producer import Writer, guess_writer
 from imagepeel.archive.reconcile import reconcile
 from imagepeel.archive.records import DocumentCheck, Handle, ImageRecord, IndexRecord, LayerRecord
-from imagepeel.archive.source import FileSource, Source
+from imagepeel.archive.source import FileSource, Source, source_of
 from imagepeel.errors import ImagepeelError, Malformed, NotFound
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.limits import DEFAULT, Limits
@@ -61,7 +61,7 @@ class OpenArchive(Shown):
         return tuple(record for record in self.records if record.runnable)
 
     def close(self) -> None:
-        """Close the archive; sources taken from it stop working."""
+        """Close the archive; reading from it, or from sources taken from it, is a UsageError then."""
         for held in (self.members, *self._open):
             held.close()
 
@@ -113,21 +113,26 @@ A = TypeVar("A", bound=OpenArchive)
 
 
 def open_archive(
-    what: str | os.PathLike[str] | Source, limits: Limits = DEFAULT, *, blobs: str | os.PathLike[str] | None = None
+    what: str | os.PathLike[str] | Source | IO[bytes],
+    limits: Limits = DEFAULT,
+    *,
+    blobs: str | os.PathLike[str] | None = None,
 ) -> OpenArchive:
     """Open an image archive or directory.
 
-    Arguments: `what` is a path or a source; `limits` bound what it may cost; `blobs` is a directory of shared
-    blobs (`<algorithm>/<hex>`) for layouts that were written without their own.
+    Arguments: `what` is a path, a source, or a file object that is open for reading bytes (its owner closes it, after
+    the archive); `limits` bound what it may cost; `blobs` is a directory of shared blobs (`<algorithm>/<hex>`) for
+    layouts that were written without their own.
     NotAnImage or Unsupported when it is something else, Malformed when no description of an image in it can be
-    read, NotFound when the path does not exist, LimitExceeded past a bound.
+    read, NotFound when the path does not exist, LimitExceeded past a bound, UsageError for a file object that is closed
+    or open as text.
     """
     return open_as(OpenArchive, what, limits, blobs=blobs)
 
 
 def open_as(
     make: Callable[[str, Detected, tuple[str, ...], Limits], A],
-    what: str | os.PathLike[str] | Source,
+    what: str | os.PathLike[str] | Source | IO[bytes],
     limits: Limits,
     *,
     blobs: str | os.PathLike[str] | None = None,
@@ -150,20 +155,24 @@ def open_as(
 
 
 def _detect(
-    what: str | os.PathLike[str] | Source, limits: Limits, held: list[Source | Members]
+    what: str | os.PathLike[str] | Source | IO[bytes], limits: Limits, held: list[Source | Members]
 ) -> tuple[str, Detected, Peeled | None]:
     """Say what kind of archive it is; what is opened on the way goes into `held`."""
-    if not isinstance(what, Source):
+    if isinstance(what, Source):
+        source = what
+    elif isinstance(what, str | os.PathLike):
         path = os.fspath(what)
         if os.path.isdir(path):
             held.append(directory := DirMembers(path, limits))
             return path, detect(directory), None
         if not os.path.lexists(path):
             raise NotFound(f"{path} does not exist", hint="check the path")
-        what = FileSource.open(path)
-    held.append(what)
-    peeled = peel(what, limits, held)
-    return what.name, detect(open_tar(peeled.inner, limits)), peeled
+        source = FileSource.open(path)
+    else:
+        source = source_of(what, limits)
+    held.append(source)
+    peeled = peel(source, limits, held)
+    return source.name, detect(open_tar(peeled.inner, limits)), peeled
 
 
 def _raise_problem(detected: Detected, document: str) -> None:

@@ -1,20 +1,22 @@
-"""Random-access bytes: a file, a spooled stream, a slice of another source, or memory.
+"""Random-access bytes: a file, somebody's file object, a spooled stream, a slice of another source, or memory.
 
-Nothing here interprets what it reads.  `pread` never moves a shared position, so several layers of one archive
-can be read by several threads.
+Nothing here interprets what it reads.  `pread` may be called by several threads at once, so that several layers of one
+archive can be read together.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import sys
 import tempfile
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import IO, Any
 
-from imagepeel.errors import LimitExceeded, Malformed, NotFound, Unsupported
+from imagepeel.errors import LimitExceeded, Malformed, NotFound, Unsupported, UsageError
 from imagepeel.evidence import Location
 from imagepeel.limits import Limits
 
@@ -38,14 +40,17 @@ class Source(ABC):
 
     @abstractmethod
     def pread(self, offset: int, count: int) -> bytes:
-        """Return `count` bytes from `offset`; fewer only at the end.  Malformed if the file shrank meanwhile."""
+        """Return `count` bytes from `offset`; fewer only at the end.
+
+        Malformed if the file shrank meanwhile, UsageError after `close`.
+        """
 
     def stamp(self) -> str | None:
         """Return what changes whenever the bytes may have: of a file, its identity, size and times.  None: unknown."""
         return None
 
     def close(self) -> None:  # noqa: B027 - most sources own nothing
-        """Release what the source holds; reading afterwards is an error."""
+        """Release what the source holds; reading afterwards is a UsageError."""
 
     def window(self, offset: int, size: int, name: str) -> Window:
         """Return the `size` bytes from `offset` as a source of their own."""
@@ -100,7 +105,12 @@ class FileSource(Source):
         return cls(fd, shown)
 
     def pread(self, offset: int, count: int) -> bytes:
-        data = os.pread(self._fd, count, offset)
+        try:
+            data = os.pread(self._fd, count, offset)
+        except OSError:
+            if self._fd < 0:
+                raise closed(self.name) from None
+            raise
         if len(data) < count and offset + len(data) < self.size:
             # pread may return less than asked on some file systems; only a second empty read means shrinkage.
             parts = [data]
@@ -108,17 +118,15 @@ class FileSource(Source):
             while have < count and offset + have < self.size:
                 more = os.pread(self._fd, count - have, offset + have)
                 if not more:
-                    raise Malformed(
-                        f"{self.name} became shorter while it was read",
-                        Location(archive_offset=offset + have),
-                        "copy the archive to a place where nothing writes to it",
-                    )
+                    raise _shrank(self.name, offset + have)
                 parts.append(more)
                 have += len(more)
             data = b"".join(parts)
         return data
 
     def stamp(self) -> str | None:
+        if self._fd < 0:
+            raise closed(self.name)
         info = os.fstat(self._fd)
         if info.st_nlink == 0:
             return None  # a temporary file of this process
@@ -129,6 +137,49 @@ class FileSource(Source):
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+class ObjectSource(Source):
+    """A seekable binary file object of the caller, who also closes it: closing this source only lets go of it.
+
+    Arguments: `file` has `read`, `seek` and `tell` as `io.BufferedIOBase` has them; its bytes count from offset 0,
+    wherever it stands.  Whoever reads the file beside this source must expect its position to move.
+    """
+
+    def __init__(self, file: IO[bytes], name: str) -> None:
+        self._file: IO[bytes] | None = file
+        self._lock = threading.Lock()
+        self.name = name
+        self.size = file.seek(0, os.SEEK_END)
+        self.origin = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
+    def pread(self, offset: int, count: int) -> bytes:
+        count = min(count, self.size - offset)
+        parts: list[bytes] = []
+        with self._lock:
+            if self._file is None or self._file.closed:
+                raise closed(self.name)
+            self._file.seek(offset)
+            while count > 0:
+                # A raw file may return less than asked.
+                part = self._file.read(count)
+                if not part:
+                    raise _shrank(self.name, offset)
+                parts.append(part)
+                offset += len(part)
+                count -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def close(self) -> None:
+        with self._lock:
+            self._file = None
 
 
 class Window(Source):
@@ -189,7 +240,7 @@ class Spool:
         self._file.close()
 
 
-def spool_stream(stream: BinaryIO, limits: Limits, *, name: str = "-", progress: Progress | None = None) -> FileSource:
+def spool_stream(stream: IO[bytes], limits: Limits, *, name: str = "-", progress: Progress | None = None) -> FileSource:
     """Copy a stream that cannot seek (standard input, a pipe) to an unnamed temporary file and return it."""
     spool = Spool(limits, name)
     try:
@@ -201,6 +252,43 @@ def spool_stream(stream: BinaryIO, limits: Limits, *, name: str = "-", progress:
         spool.discard()
         raise
     return spool.finish()
+
+
+def source_of(file: IO[bytes], limits: Limits, *, progress: Progress | None = None) -> Source:
+    """Return a file object as a source: in place when it can seek, else as a copy in an unnamed temporary file.
+
+    Arguments: `file` is open for reading bytes (a file, `io.BytesIO`, what a library of remote files gives); `progress`
+    is called with counts of bytes while a stream that cannot seek is copied.  UsageError when it is open as text or
+    closed, LimitExceeded when a copy would be larger than `Limits.spool_bytes`, TypeError when it is no file at all.
+    """
+    if not hasattr(file, "read"):
+        kind = type(file).__name__
+        raise TypeError(f"expected a path, a file object or a Source, not {kind} (io.BytesIO makes a file of bytes)")
+    # Only a file that Python itself opened says by its name where a person can find it.
+    name = file.name if isinstance(file, io.BufferedReader | io.BufferedRandom | io.FileIO) else None
+    shown = name if isinstance(name, str) else "memory"
+    if getattr(file, "closed", False):
+        raise closed(shown)
+    if isinstance(file, io.TextIOBase):
+        raise UsageError(f"{shown} is open as text", hint='open it with mode "rb"')
+    seekable = getattr(file, "seekable", None)
+    if seekable is not None and seekable():
+        return ObjectSource(file, shown)
+    return spool_stream(file, limits, name=shown, progress=progress)
+
+
+def closed(name: str) -> UsageError:
+    """Return the error for reading what was closed."""
+    shown = "the archive" if name in ("-", "memory") else name
+    return UsageError(f"{shown} is closed", hint="read what is needed while the archive is open")
+
+
+def _shrank(name: str, offset: int) -> Malformed:
+    return Malformed(
+        f"{name} became shorter while it was read",
+        Location(archive_offset=offset),
+        "copy the archive to a place where nothing writes to it",
+    )
 
 
 def spool_stdin(limits: Limits, *, progress: Progress | None = None) -> FileSource:
