@@ -7,9 +7,11 @@ The full table with causes and remedies is `docs/reference/errors.md`.
 
 from __future__ import annotations
 
-from typing import ClassVar
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import ClassVar
 
-from imagepeel.evidence import Location
+    from imagepeel.evidence import Location
 
 
 class ImagepeelError(Exception):

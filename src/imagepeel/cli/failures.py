@@ -16,7 +16,6 @@ import click
 
 from imagepeel.cli.settings import Settings
 from imagepeel.errors import ImagepeelError
-from imagepeel.render.escape import terminal
 
 INTERNAL = 70
 INTERRUPTED = 130
@@ -93,6 +92,8 @@ def guarded(run: Callable[[], int], settings: Settings) -> int:
 
 def say(settings: Settings, what: str, where: str, hint: str) -> None:
     """Write one error to stderr in three lines, each escaped."""
+    from imagepeel.render.escape import terminal  # start time
+
     label = "\x1b[1;31merror:\x1b[0m" if settings.colour(sys.stderr) else "error:"
     lines = [(label, what), ("where:", where), ("try:  ", hint)]
     _write("".join(f"{label} {terminal(value)}\n" for label, value in lines if value))
@@ -102,6 +103,8 @@ def _begin(settings: Settings) -> None:
     _drain()
     if settings.debug:
         import traceback
+
+        from imagepeel.render.escape import terminal  # start time
 
         # A traceback quotes names of the image: each line is escaped like any other text of it.
         for line in traceback.format_exc().splitlines():

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
-from imagepeel.render.escape import terminal
-
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -223,6 +221,8 @@ class Settings:
             )
 
     def _write_warnings(self, messages: list[str]) -> None:
+        from imagepeel.render.escape import terminal  # start time
+
         label = "\x1b[33mwarning:\x1b[0m" if self.colour(sys.stderr) else "warning:"
         for message in messages[:MOST_WARNINGS]:
             sys.stderr.write(f"{label} {terminal(message)}\n")
