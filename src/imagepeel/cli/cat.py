@@ -101,7 +101,7 @@ def _find(layer: Layer, path: bytes) -> Entry | None:
         number = table.dirs.index(directory)
     except ValueError:
         return None
-    column = table.columns()[0]
+    column = table.dir_ids
     found = None
     at = 0
     while True:

@@ -10,6 +10,18 @@ from typing import TYPE_CHECKING
 
 from imagepeel.errors import Malformed
 from imagepeel.evidence import text
+from imagepeel.formats.tar.header import (
+    BLOCKDEV,
+    CHAR,
+    DIRECTORY,
+    FIFO,
+    GNU_LONGLINK,
+    GNU_LONGNAME,
+    HARDLINK,
+    PAX,
+    REGULAR,
+    SYMLINK,
+)
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.tree.inode import Inode
@@ -18,7 +30,15 @@ BLOCK = 512
 END = bytes(2 * BLOCK)
 """Two blocks of zeros end an archive."""
 
-_TYPES = {"file": b"0", "hardlink": b"1", "symlink": b"2", "char": b"3", "block": b"4", "dir": b"5", "fifo": b"6"}
+_TYPES = {
+    "file": REGULAR,
+    "hardlink": HARDLINK,
+    "symlink": SYMLINK,
+    "char": CHAR,
+    "block": BLOCKDEV,
+    "dir": DIRECTORY,
+    "fifo": FIFO,
+}
 _NAME, _PREFIX = 100, 155
 _MOST_ID, _MOST_SIZE, _MOST_DEVICE = 0o7777777, 0o77777777777, 0o7777777
 
@@ -45,13 +65,13 @@ def encode_header(
     if _text(name) and (short is None or not name.isascii()):
         records[b"path"] = name
     elif short is None:
-        longs += _long(b"L", name)
+        longs += _long(GNU_LONGNAME, name)
     if short is None:
         prefix, short = b"", _shortened(name)
     if _text(target) and (len(target) > _NAME or not target.isascii()):
         records[b"linkpath"] = target
     elif len(target) > _NAME:
-        longs += _long(b"K", target)
+        longs += _long(GNU_LONGLINK, target)
     target = _shortened(target) if len(target) > _NAME else target
     seconds, nanoseconds = mtime
     if nanoseconds or not 0 <= seconds <= _MOST_SIZE:
@@ -124,7 +144,7 @@ def _decimal(seconds: int, nanoseconds: int) -> bytes:
 
 def _extension(records: dict[bytes, bytes]) -> bytes:
     body = b"".join(_record(key, value) for key, value in sorted(records.items()))
-    header = _ustar(b"PaxHeaders/entry", b"", b"x", mode=0o644, size=len(body))
+    header = _ustar(b"PaxHeaders/entry", b"", PAX, mode=0o644, size=len(body))
     return header + body + padding(len(body))
 
 

@@ -126,7 +126,7 @@ class Names:
             self._read(layer.index, layer.table)
 
     def _read(self, layer: int, table: EntryTable) -> None:
-        _, metas, flags, ends, names = table.columns()
+        metas, flags, ends, names = table.meta_ids, table.flag_bits, table.name_ends, table.names
         exact, tails = EXACT, _TAILS
         types = [meta.type for meta in table.metas]
         start = 0

@@ -230,7 +230,7 @@ class Subject:
             good = {number for number, meta in enumerate(table.metas) if wanted(meta)}
             if not good:
                 continue
-            for index, number in enumerate(table.columns()[1]):
+            for index, number in enumerate(table.meta_ids):
                 if number in good:
                     found.append(Hit(layer.index, index, b"/" + table.path(index)))
                     if len(found) >= most:

@@ -33,14 +33,14 @@ VERSION = 1
 """Counts up whenever the layout or the meaning of a scan changes; other versions are not read."""
 
 _COLUMNS = (
-    ("_header", "Q"),
-    ("_blocks", "I"),
-    ("_size", "q"),
-    ("_mtime", "q"),
-    ("_meta", "I"),
-    ("_dir", "I"),
-    ("_name_end", "I"),
-    ("_crc", "I"),
+    ("header_offsets", "Q"),
+    ("header_blocks", "I"),
+    ("sizes", "q"),
+    ("mtime_seconds", "q"),
+    ("meta_ids", "I"),
+    ("dir_ids", "I"),
+    ("name_ends", "I"),
+    ("crcs", "I"),
 )
 
 _SIZES = {"Q": 8, "q": 8, "I": 4, "i": 4}
@@ -97,7 +97,7 @@ def encode(scan: LayerScan, limits: Limits) -> bytes:
                 metas=table.metas,
                 dirs=table.dirs,
                 links=table.links,
-                raw_names=table._raw_names,
+                raw_names=table.raw_names,
                 extras=extras,
                 anomalies=anomalies,
             )
@@ -117,9 +117,9 @@ def encode(scan: LayerScan, limits: Limits) -> bytes:
             skippable=scan.skippable,
             entries=len(table),
             rare=len(rare),
-            names=len(table._names),
+            names=len(table.names),
             dirs=len(table.dirs),
-            nanos=table._nanos is not None,
+            nanos=table.mtime_nanos is not None,
             digests=table.digests is not None,
             limits=_bounds(limits),
             tail=scan.tail,
@@ -129,9 +129,9 @@ def encode(scan: LayerScan, limits: Limits) -> bytes:
     )
     parts = [len(header).to_bytes(4, "little"), header, rare]
     parts += [getattr(table, name).tobytes() for name, _ in _COLUMNS]
-    parts += [bytes(table._flags), bytes(table._names)]
-    if table._nanos is not None:
-        parts.append(table._nanos.tobytes())
+    parts += [bytes(table.flag_bits), table.names]
+    if table.mtime_nanos is not None:
+        parts.append(table.mtime_nanos.tobytes())
     if table.digests is not None:
         parts.append(bytes(table.digests))
     body = b"".join(parts)
@@ -175,13 +175,13 @@ def _decode(data: bytes, limits: Limits) -> LayerScan:
         column = array(code)
         at = _fill(column, body, at, count)
         setattr(table, name, column)
-    table._flags = bytearray(_slice(body, at, count))
+    table.flag_bits = bytearray(_slice(body, at, count))
     at += count
-    table._names = bytes(_slice(body, at, header.names))
+    table.names = bytes(_slice(body, at, header.names))
     at += header.names
     if header.nanos:
-        table._nanos = array("i")
-        at = _fill(table._nanos, body, at, count)
+        table.mtime_nanos = array("i")
+        at = _fill(table.mtime_nanos, body, at, count)
     if header.digests:
         table.digests = bytearray(_slice(body, at, 32 * count))
         at += 32 * count
@@ -189,9 +189,9 @@ def _decode(data: bytes, limits: Limits) -> LayerScan:
     table.dirs = rare.dirs
     table.metas = rare.metas
     table.links = rare.links
-    table._raw_names = rare.raw_names
+    table.raw_names = rare.raw_names
     table.extras = {
-        i: Extra(pax, checked(list(sparse), table._size[i]) if sparse is not None else None, stored)
+        i: Extra(pax, checked(list(sparse), table.sizes[i]) if sparse is not None else None, stored)
         for i, (pax, sparse, stored) in rare.extras.items()
         if _index(i, count)
     }
@@ -236,35 +236,38 @@ def _index(i: int, count: int) -> bool:
 
 def _check(table: EntryTable, header: _Header, count: int) -> None:
     """Check that no value points outside, that names are clean, and that what the flags promise is there."""
-    dirs, ends = table.dirs, table._name_end
+    dirs, ends = table.dirs, table.name_ends
     _need(bool(dirs) and dirs[0] == b"" and len(dirs) == header.dirs and len(set(dirs)) == len(dirs), "directories")
     # All at once: an empty part shows as two slashes, and a NUL inside a path as one too many.
     joined = b"/" + b"/\0/".join(dirs[1:]) + b"/"
     dirty = len(dirs) > 1 and (b"//" in joined or b"/./" in joined or b"/../" in joined)
     _need(not dirty and joined.count(b"\0") == max(0, len(dirs) - 2), "a directory is not clean")
-    _need(b"/" not in table._names and b"\0" not in table._names, "a name is not clean")
-    for keys in (table.links, table._raw_names):
+    _need(b"/" not in table.names and b"\0" not in table.names, "a name is not clean")
+    for keys in (table.links, table.raw_names):
         for i in keys:
             _index(i, count)
     for meta in table.metas:
         _need(len(meta.type) == 1, "a type is not one byte")
     if not count:
-        _need(not table._names, "names without entries")
+        _need(not table.names, "names without entries")
         return
-    _need(max(table._dir) < len(dirs) and max(table._meta) < len(table.metas), "a column points outside")
-    _need(max(table._header) <= header.content_size and min(table._size) >= 0, "an offset is outside")
-    _need(max(table._blocks) * BLOCK <= header.content_size, "an offset is outside")
-    _need(table._nanos is None or (min(table._nanos) >= 0 and max(table._nanos) < 1_000_000_000), "nanoseconds")
+    _need(max(table.dir_ids) < len(dirs) and max(table.meta_ids) < len(table.metas), "a column points outside")
+    _need(max(table.header_offsets) <= header.content_size and min(table.sizes) >= 0, "an offset is outside")
+    _need(max(table.header_blocks) * BLOCK <= header.content_size, "an offset is outside")
+    _need(
+        table.mtime_nanos is None or (min(table.mtime_nanos) >= 0 and max(table.mtime_nanos) < 1_000_000_000),
+        "nanoseconds",
+    )
     # Ends of names ascend; a name that is short enough to be `.` or `..` is looked at.
-    _need(ends[-1] == len(table._names) and not any(map(gt, ends[:-1], ends[1:])), "names are not in order")
+    _need(ends[-1] == len(table.names) and not any(map(gt, ends[:-1], ends[1:])), "names are not in order")
     lengths = array("I", map(sub, ends, array("I", (0,)) + ends[:-1]))
     if min(lengths) < 3:
         for i, length in enumerate(lengths):
             if length < 3:
                 name = table.basename(i)
-                _need(name not in (b".", b"..") and (bool(name) or not table._dir[i]), "a name is not clean")
-    odd = table._flags.translate(_ODD)
-    _need(odd.count(1) == sum(odd[i] for i in table._raw_names), "a raw name is missing")
+                _need(name not in (b".", b"..") and (bool(name) or not table.dir_ids[i]), "a name is not clean")
+    odd = table.flag_bits.translate(_ODD)
+    _need(odd.count(1) == sum(odd[i] for i in table.raw_names), "a raw name is missing")
 
 
 _ODD = bytes(bool(flags & ODD_NAME) for flags in range(256))

@@ -62,9 +62,9 @@ def same_bytes(one: EntryTable, i: int, two: EntryTable, j: int) -> bool | None:
         first, second = one[i].sha256, two[j].sha256
         if first is not None and second is not None:
             return first == second
-    if (one._flags[i] | two._flags[j]) & UNHASHED:
+    if (one.flag_bits[i] | two.flag_bits[j]) & UNHASHED:
         return None
-    return one._crc[i] == two._crc[j]
+    return one.crcs[i] == two.crcs[j]
 
 
 def changed_fields(before: Inode, after: Inode, layers: Sequence[LayerEntries]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from imagepeel.formats.tar.header import REGULAR
+from imagepeel.formats.tar.header import GNU_SPARSE, REGULAR
 from imagepeel.rootfs.engines.indexed import LazyDir
 from imagepeel.rootfs.layer_diff import changed_fields, has_uppers, need_uppers, same_content
 from imagepeel.rootfs.tree.inode import Inode
@@ -217,7 +217,7 @@ def layer_counts(rootfs: Rootfs) -> list[LayerCounts]:
     def tally(directory: LazyDir, sign: int) -> tuple[int, int]:
         """Paths below a directory, and bytes of the files that were not counted before."""
         lazy = directory.lazy
-        metas, sizes = lazy.table.columns()[1], lazy.table.sizes()
+        metas, sizes = lazy.table.meta_ids, lazy.table.sizes
         paths = total = 0
         for i in directory.below():
             paths += 1
@@ -335,7 +335,7 @@ def _read_fates(rootfs: Rootfs) -> Fates:
 
     def removed(directory: LazyDir, by: int) -> None:
         lazy = directory.lazy
-        row, metas = fates[lazy.index], lazy.table.columns()[1]
+        row, metas = fates[lazy.index], lazy.table.meta_ids
         for i in directory.below():
             origin = lazy.links.get(i, i)
             if origin >= 0 and lazy.plain[metas[origin]] and row[origin] < _REMOVED:
@@ -373,8 +373,8 @@ def shipped(rootfs: Rootfs) -> Shipped:
     out = []
     for layer, row in zip(rootfs.layers, fates, strict=True):
         table = layer.table
-        _, metas, _, _, _ = table.columns()
-        regular = [meta.type == REGULAR or meta.type == b"S" for meta in table.metas]
+        metas = table.meta_ids
+        regular = [meta.type == REGULAR or meta.type == GNU_SPARSE for meta in table.metas]
         sums = [0, 0, 0, 0]
         extras = table.extras
         for i, fate in enumerate(row):

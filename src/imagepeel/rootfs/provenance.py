@@ -217,7 +217,7 @@ def _opaque_entry(rootfs: Rootfs, layer: int, node: Inode, path: bytes) -> int |
             directory = table.dirs.index(relative)
         except ValueError:
             return None
-        indexes = _members(table.columns()[0], directory)
+        indexes = _members(table.dir_ids, directory)
     return next((i for i in indexes if table.basename(i) == OPAQUE), None)
 
 
@@ -278,7 +278,7 @@ def _life_of_entries(rootfs: Rootfs, path: bytes, hop: Hop | None) -> PathLife:
             if directory is None:
                 continue
             here = b"/" + b"/".join(parts[:depth])
-            for i in _members(table.columns()[0], directory):
+            for i in _members(table.dir_ids, directory):
                 name = table.basename(i)
                 if name == WHITEOUT + parts[depth - 1]:
                     by, by_path = "whiteout", here

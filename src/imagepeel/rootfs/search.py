@@ -114,7 +114,7 @@ def search_layer(table: EntryTable, query: Query) -> Iterator[Entry]:
         meta.type != PAX_GLOBAL and _common(query, _TYPE.get(meta.type, ""), meta.mode, meta.uid, meta.gid)
         for meta in table.metas
     ]
-    metas = table.columns()[1]
+    metas = table.meta_ids
     for entry in table:
         i = entry.index
         if not common[metas[i]]:

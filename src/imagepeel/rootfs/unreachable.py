@@ -75,7 +75,7 @@ class _Column(NamedTuple):
     @classmethod
     def of(cls, directory: LazyDir) -> _Column:
         table = directory.lazy.table
-        return cls(directory.lazy, directory.listing(), table.columns()[1], table.sizes())
+        return cls(directory.lazy, directory.listing(), table.meta_ids, table.sizes)
 
 
 class _Walk:
@@ -128,7 +128,7 @@ class _Walk:
     def _gone(self, directory: LazyDir, by: int) -> None:
         """A directory that one layer alone has, hidden by a higher one: all files below it are gone."""
         lazy = directory.lazy
-        metas, sizes, plain = lazy.table.columns()[1], lazy.table.sizes(), lazy.plain
+        metas, sizes, plain = lazy.table.meta_ids, lazy.table.sizes, lazy.plain
         for i in directory.below():
             if i < 0:
                 continue

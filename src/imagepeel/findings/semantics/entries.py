@@ -135,11 +135,11 @@ def found(flags: bytes | bytearray, mask: bytes) -> Iterator[int]:
 
 def whiteout_entries(table: EntryTable) -> Iterator[int]:
     """Yield the entries whose name starts with `.wh.`."""
-    return found(table.columns()[2], _IS_WHITEOUT)
+    return found(table.flag_bits, _IS_WHITEOUT)
 
 
 def _metas(table: EntryTable, notes: Notes) -> None:
-    column = table.columns()[1]
+    column = table.meta_ids
     for i in members(column, [meta.type == GNU_SPARSE for meta in table.metas]):
         notes.add(
             "SPARSE83",
@@ -181,7 +181,7 @@ def _owner_words(value: int) -> str:
 
 
 def _times(table: EntryTable, notes: Notes) -> None:
-    times = table._mtime
+    times = table.mtime_seconds
     if not times or (min(times) >= 0 and max(times) <= 9_223_372_035):
         return
     for i in range(len(times)):
@@ -197,10 +197,10 @@ def _times(table: EntryTable, notes: Notes) -> None:
 
 
 def _names(table: EntryTable, notes: Notes) -> None:
-    names, ends = table.columns()[4], table.columns()[3]
+    names, ends = table.names, table.name_ends
     if _CONTROL.search(names) or any(_CONTROL.search(directory) for directory in table.dirs):
         odd = [_CONTROL.search(directory) is not None for directory in table.dirs]
-        column = table.columns()[0]
+        column = table.dir_ids
         start = 0
         for i, end in enumerate(ends):
             if _CONTROL.search(names, start, end) or odd[column[i]]:
@@ -209,8 +209,8 @@ def _names(table: EntryTable, notes: Notes) -> None:
     for i, target in table.links.items():
         if _CONTROL.search(target):
             notes.add("CTRLCHAR", "the link target holds control characters: a listing can be made to lie with it", i)
-    over = set(found(table.columns()[2], _IS_ESCAPE))
-    for i, raw in table._raw_names.items():
+    over = set(found(table.flag_bits, _IS_ESCAPE))
+    for i, raw in table.raw_names.items():
         if b".." in raw and go_clean(raw.lstrip(b"/"))[:1] == [b".."]:
             over.add(i)
     for i in sorted(over):
@@ -259,7 +259,7 @@ def _whiteouts(layer: LayerEntries, notes: Notes) -> None:
             notes.add("HIDDENTAIL", f"a whiteout with {table.size(i)} bytes of content, which no engine shows", i)
     odd = [b".wh." in path and any(p.startswith(b".wh.") for p in path.split(b"/")) for path in table.dirs]
     told: set[int] = set()
-    for i in members(table.columns()[0], odd):
+    for i in members(table.dir_ids, odd):
         directory_id = table.dir_id(i)
         parts = table.dirs[directory_id].split(b"/")
         if directory_id in told or parts[0] in _AUFS:
@@ -319,7 +319,7 @@ def _links(table: EntryTable, notes: Notes) -> None:
     directories = {path.rpartition(b"/")[0] for path in needed}
     own = {table.dir_id(i) for i in hard}
     origins: dict[bytes, int] = {}
-    for i in members(table.columns()[0], [d in own or path in directories for d, path in enumerate(table.dirs)]):
+    for i in members(table.dir_ids, [d in own or path in directories for d, path in enumerate(table.dirs)]):
         origin = origins.get(targets[i]) if i in targets else None
         if origin is not None:
             _compare_link(table, notes, i, origin)
@@ -346,9 +346,9 @@ def _compare_link(table: EntryTable, notes: Notes, i: int, origin: int) -> None:
 
 def _root(table: EntryTable, notes: Notes) -> None:
     """Look at entries whose name means the root itself: they stand in the root directory and have no name."""
-    ends = table.columns()[3]
-    directories = table.columns()[0]
-    for i in sorted(table._raw_names):
+    ends = table.name_ends
+    directories = table.dir_ids
+    for i in sorted(table.raw_names):
         if directories[i] or ends[i] != (ends[i - 1] if i else 0):
             continue
         entry = Entry(table, i)
@@ -366,9 +366,9 @@ def _root(table: EntryTable, notes: Notes) -> None:
                 i,
                 ("spec", "podman"),
             )
-    if any(name in table._names for name in _STARGZ):
+    if any(name in table.names for name in _STARGZ):
         start = 0
-        names = table.columns()[4]
+        names = table.names
         for i, end in enumerate(ends):
             if not directories[i] and names[start:end] in _STARGZ:
                 notes.add(

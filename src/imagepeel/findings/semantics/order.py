@@ -24,7 +24,7 @@ def order_notes(layer: LayerEntries, lower: Sequence[LayerEntries], notes: Notes
 
 
 def _duplicates(table: EntryTable, notes: Notes) -> None:
-    directories, metas, _, ends, names = table.columns()
+    directories, metas, ends, names = table.dir_ids, table.meta_ids, table.name_ends, table.names
     is_global = [meta.type == PAX_GLOBAL for meta in table.metas]
     seen: dict[tuple[int, bytes], int] = {}
     start = 0
@@ -58,7 +58,7 @@ def _order(layer: LayerEntries, notes: Notes) -> None:
     wanted = [bool(_targets_above(path, targets, above_of)) or path in near for path in table.dirs]
     marks: set[bytes] = set()
     there: set[bytes] = set()
-    for i in members(table.columns()[0], wanted):
+    for i in members(table.dir_ids, wanted):
         kind = table.meta(i).type
         if kind == PAX_GLOBAL:
             continue
@@ -115,7 +115,7 @@ def _first_entries(table: EntryTable, wanted: set[bytes]) -> dict[bytes, int]:
     """Return the first entry of each wanted path that has one, in one pass over the directories they stand in."""
     directories = {path.rpartition(b"/")[0] for path in wanted}
     out: dict[bytes, int] = {}
-    for i in members(table.columns()[0], [path in directories for path in table.dirs]):
+    for i in members(table.dir_ids, [path in directories for path in table.dirs]):
         path = table.path(i)
         if path in wanted and path not in out and table.meta(i).type != PAX_GLOBAL:
             out[path] = i
@@ -172,7 +172,7 @@ def _climbing_links(table: EntryTable, notes: Notes) -> None:
     above_of: dict[bytes, tuple[bytes, ...]] = {b"": ()}
     behind = [_targets_above(path, climbing, above_of) for path in table.dirs]
     told: set[int] = set()
-    for i in members(table.columns()[0], [bool(links) for links in behind]):
+    for i in members(table.dir_ids, [bool(links) for links in behind]):
         number = table.dir_id(i)
         path = next((path for path in behind[number] if climbing[path] < i), None)
         if path is None or number in told:

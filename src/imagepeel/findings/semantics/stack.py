@@ -117,7 +117,7 @@ def _shadowed_links(
     if not links:
         return
     table = rootfs.layers[layer].table
-    explicit = {table.path(i): i for i in members(table.columns()[1], [m.type == DIRECTORY for m in table.metas])}
+    explicit = {table.path(i): i for i in members(table.meta_ids, [m.type == DIRECTORY for m in table.metas])}
     paths = set(explicit)
     for path in table.dirs:
         while path and path not in paths:
@@ -212,7 +212,7 @@ def _case_candidates(rootfs: Rootfs) -> set[bytes]:
     capitals: dict[bytes, dict[bytes, bytes]] = {}
     for layer in rootfs.layers:
         table = layer.table
-        directories, _, _, ends, names = table.columns()
+        directories, ends, names = table.dir_ids, table.name_ends, table.names
         if names.lower() == names:
             continue
         start = 0
@@ -226,7 +226,7 @@ def _case_candidates(rootfs: Rootfs) -> set[bytes]:
     for layer in rootfs.layers if capitals else ():
         table = layer.table
         known = [capitals.get(path.lower()) for path in table.dirs]
-        for i in members(table.columns()[0], [spelled is not None for spelled in known]):
+        for i in members(table.dir_ids, [spelled is not None for spelled in known]):
             name, directory = table.basename(i), table.dirs[table.dir_id(i)]
             first = (known[table.dir_id(i)] or {}).get(name.lower(), name)
             if first != name:

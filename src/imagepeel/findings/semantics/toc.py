@@ -84,7 +84,7 @@ def _after_the_end(layer: Layer) -> tuple[int, list[dict[str, Any]]] | None:
 
 def _estargz(layer: Layer) -> list[dict[str, Any]] | None:
     table = layer.table
-    if _INDEX not in table._names:
+    if _INDEX not in table.names:
         return None
     for i in reversed(range(len(table))):
         if table.basename(i) == _INDEX and not table.dirs[table.dir_id(i)]:

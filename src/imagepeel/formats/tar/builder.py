@@ -35,6 +35,7 @@ class TableBuilder:
         self._kept = 0
         self._memo_dir: dict[bytes, tuple[int, int]] = {b"": (0, 0)}
         self._dir_ids: dict[bytes, int] = {b"": 0}
+        self._names = bytearray()
 
     def intern(self, meta: Meta, key: object) -> int:
         """Keep a new `Meta` under the caller's key and return its index."""
@@ -59,7 +60,7 @@ class TableBuilder:
     def add(self, name: bytes, meta: int, offset: int, blocks: int, size: int, mtime: int, nanos: int) -> None:
         """Append one entry.  LimitExceeded past `Limits.entries`."""
         table = self.table
-        index = len(table._header)
+        index = len(table.header_offsets)
         if index >= self._limits.entries:
             raise LimitExceeded(
                 f"a layer has more than {self._limits.entries} entries",
@@ -77,29 +78,33 @@ class TableBuilder:
         if known is None:
             known = self._directory(directory)
         if known[1] < 0 or base in (b"", b".", b"..") or (not directory and name[:1] == b"/"):
-            table._raw_names[index] = name
+            table.raw_names[index] = name
             directory_id, base, flags = self._split(name, flags & ~TRAILING)
         else:
             directory_id = known[0]
             flags |= known[1]
         if base[:4] == b".wh.":
             flags |= WHITEOUT
-        table._header.append(offset)
-        table._blocks.append(blocks)
-        table._size.append(size)
-        table._mtime.append(min(max(mtime, -(1 << 63)), (1 << 63) - 1))
-        if nanos or table._nanos is not None:
-            if table._nanos is None:
-                table._nanos = array("i", bytes(4 * index))
-            table._nanos.append(nanos)
-        table._meta.append(meta)
-        table._dir.append(directory_id)
-        table._names += base
-        table._name_end.append(len(table._names))
-        table._flags.append(flags)
-        table._crc.append(0)
+        table.header_offsets.append(offset)
+        table.header_blocks.append(blocks)
+        table.sizes.append(size)
+        table.mtime_seconds.append(min(max(mtime, -(1 << 63)), (1 << 63) - 1))
+        if nanos or table.mtime_nanos is not None:
+            if table.mtime_nanos is None:
+                table.mtime_nanos = array("i", bytes(4 * index))
+            table.mtime_nanos.append(nanos)
+        table.meta_ids.append(meta)
+        table.dir_ids.append(directory_id)
+        self._names += base
+        table.name_ends.append(len(self._names))
+        table.flag_bits.append(flags)
+        table.crcs.append(0)
         if table.digests is not None:
             table.digests += bytes(32)
+
+    def finish(self) -> None:
+        """Give the table the names of its entries; until then only what they do not need can be asked of it."""
+        self.table.names = bytes(self._names)
 
     def _directory(self, directory: bytes) -> tuple[int, int]:
         """Return (id, name flags) of a raw directory; flags -1 when the raw name cannot be rebuilt from them."""

@@ -181,7 +181,7 @@ class TarScanner:
                 # The whole content is in this piece: hash it in one call and step over it.
                 if self._hash_entry >= 0:
                     part = view[at : at + left]
-                    table._crc[-1] = crc32(part)
+                    table.crcs[-1] = crc32(part)
                     if table.digests is not None:
                         table.digests[-32:] = hashlib.sha256(part).digest()
                     self._hash_entry = -1
@@ -203,7 +203,7 @@ class TarScanner:
         """Step over `count` bytes, at most `gap`, unseen; the entry then has no checksum."""
         take = min(count, self._left)
         if self._hash_entry >= 0 and take:
-            self.table._flags[self._hash_entry] |= UNHASHED
+            self.table.flag_bits[self._hash_entry] |= UNHASHED
             self._hash_entry = -1
             self._sha = None
         self._left -= take
@@ -222,7 +222,7 @@ class TarScanner:
             elif self._pending is not None:
                 self._fail(TarError(UNEXPECTED_EOF, "the stream ends inside a sparse map"), at)
             self._ended = True
-        self.table.freeze()
+        self._builder.finish()
         if self._tail_start >= 0 and self._pos > self._tail_start:
             head = self._tail_head
             looks = len(head) >= 265 and head[257:262] == b"ustar"
@@ -264,6 +264,7 @@ class TarScanner:
         self._tail_start = at
         index = len(self.table)
         if self._bodiless[0] == index - 1:
+            self._builder.finish()  # the note says the name
             self._note(
                 "HDRDATA",
                 f"the entry is of a type without content and states {self._bodiless[1]} bytes: Go takes what follows "
@@ -306,7 +307,7 @@ class TarScanner:
         if kind == REGULAR_OLD:
             kind = DIRECTORY if name.endswith(b"/") else REGULAR
         if kind in HEADER_ONLY and size:
-            self._bodiless = (len(self.table._header), size)
+            self._bodiless = (len(self.table.header_offsets), size)
             size = 0
         key = (kind, ids, format_, uname, gname, major, minor)
         builder = self._builder
@@ -318,7 +319,7 @@ class TarScanner:
             if size:
                 self._start_hash(size)
         elif kind != DIRECTORY:
-            self.table.links[len(self.table._header) - 1] = block[157:257].partition(b"\0")[0]
+            self.table.links[len(self.table.header_offsets) - 1] = block[157:257].partition(b"\0")[0]
         return True
 
     def _slow(self, block: bytes, offset: int, proven: bool) -> None:
@@ -524,7 +525,7 @@ class TarScanner:
         index = len(table) - 1
         if extra is not None:
             table.extras[index] = extra
-            table._flags[index] |= HAS_EXTRA
+            table.flag_bits[index] |= HAS_EXTRA
         if kind in (SYMLINK, HARDLINK):
             table.links[index] = header.link
         if kind == REGULAR and left and (extra is None or extra.sparse is None):
@@ -533,15 +534,15 @@ class TarScanner:
 
     def _start_hash(self, size: int) -> None:
         self._left, self._pad = size, -size % BLOCK
-        index = len(self.table._header) - 1
-        self.table._flags[index] &= ~UNHASHED
+        index = len(self.table.header_offsets) - 1
+        self.table.flag_bits[index] &= ~UNHASHED
         self._hash_entry = index
         self._crc = 0
         self._sha = hashlib.sha256() if self.table.digests is not None else None
 
     def _close_hash(self) -> None:
         table = self.table
-        table._crc[self._hash_entry] = self._crc
+        table.crcs[self._hash_entry] = self._crc
         if self._sha is not None and table.digests is not None:
             table.digests[32 * self._hash_entry : 32 * self._hash_entry + 32] = self._sha.digest()
             self._sha = None

@@ -10,22 +10,33 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, overload
 
-from imagepeel.formats.tar.header import BLOCK, DIRECTORY, GNU_SPARSE, PAX_GLOBAL, REGULAR
+from imagepeel.formats.tar.header import (
+    BLOCK,
+    BLOCKDEV,
+    CHAR,
+    DIRECTORY,
+    FIFO,
+    GNU_SPARSE,
+    HARDLINK,
+    PAX_GLOBAL,
+    REGULAR,
+    SYMLINK,
+)
 from imagepeel.formats.tar.sparse import SparseMap
 
 DOT_SLASH, SLASH, TRAILING, ODD_NAME, HAS_EXTRA, ESCAPES, WHITEOUT, UNHASHED = 1, 2, 4, 8, 16, 32, 64, 128
 """Bits of the flags column.  The first four rebuild the raw name, ESCAPES says that `..` left the root."""
 
 KINDS = {
-    b"0": "file",
-    b"1": "hardlink",
-    b"2": "symlink",
-    b"3": "char",
-    b"4": "block",
-    b"5": "dir",
-    b"6": "fifo",
-    b"S": "file",
-    b"g": "global-header",
+    REGULAR: "file",
+    HARDLINK: "hardlink",
+    SYMLINK: "symlink",
+    CHAR: "char",
+    BLOCKDEV: "block",
+    DIRECTORY: "dir",
+    FIFO: "fifo",
+    GNU_SPARSE: "file",
+    PAX_GLOBAL: "global-header",
 }
 
 
@@ -78,48 +89,63 @@ class EntryTable(Sequence["Entry"]):
     """All entries of one tar stream, in stream order; `table[i]` is a light view."""
 
     __slots__ = (
-        "_blocks",
-        "_crc",
-        "_dir",
-        "_flags",
-        "_header",
-        "_meta",
-        "_mtime",
-        "_name_end",
-        "_names",
-        "_nanos",
-        "_raw_names",
-        "_size",
+        "crcs",
         "digests",
+        "dir_ids",
         "dirs",
         "extras",
+        "flag_bits",
+        "header_blocks",
+        "header_offsets",
         "links",
+        "meta_ids",
         "metas",
+        "mtime_nanos",
+        "mtime_seconds",
+        "name_ends",
+        "names",
+        "raw_names",
+        "sizes",
     )
 
     def __init__(self) -> None:
-        self._header = array("Q")
-        self._blocks = array("I")
-        self._size = array("q")
-        self._mtime = array("q")
-        self._nanos: array[int] | None = None
-        self._meta = array("I")
-        self._dir = array("I")
-        self._name_end = array("I")
-        self._names: bytearray | bytes = bytearray()
-        self._flags = bytearray()
-        self._crc = array("I")
-        self._raw_names: dict[int, bytes] = {}
+        # Columns: item i belongs to entry i.  Only `TableBuilder` and the persistent index write them.
+        self.header_offsets = array("Q")
+        """Offset in the decompressed layer of the first header block, extension headers included."""
+        self.header_blocks = array("I")
+        """Blocks of 512 bytes from there to the content."""
+        self.sizes = array("q")
+        """Content size in bytes; of a sparse file with its holes."""
+        self.mtime_seconds = array("q")
+        self.mtime_nanos: array[int] | None = None
+        """Nanoseconds beside `mtime_seconds`, None where every entry has 0."""
+        self.meta_ids = array("I")
+        """Index in `metas` of what the entry shares with others."""
+        self.dir_ids = array("I")
+        """Index in `dirs` of the directory that the entry stands in."""
+        self.name_ends = array("I")
+        """Where the basename ends in `names`; it begins where that of entry i - 1 ends."""
+        self.flag_bits = bytearray()
+        """The bits DOT_SLASH to UNHASHED."""
+        self.crcs = array("I")
+        """CRC-32 of the content, 0 where the flag UNHASHED says that none was taken."""
         self.digests: bytearray | None = None
         """32 bytes of SHA-256 an entry when the scan was asked for them; zeros where an entry has no content."""
+
+        # What the columns point into, and what few entries have.
+        self.names = b""
+        """All basenames, one behind the other; complete when the scan is."""
         self.dirs: list[bytes] = [b""]
-        """Cleaned paths of the directories that entries stand in; `dir_id(i)` indexes it."""
+        """Cleaned paths, without a leading slash, of the directories that entries stand in; the root comes first."""
         self.metas: list[Meta] = []
         self.links: dict[int, bytes] = {}
+        """Raw target of each symlink and hardlink."""
         self.extras: dict[int, Extra] = {}
+        self.raw_names: dict[int, bytes] = {}
+        """Exact name of each entry with the flag ODD_NAME."""
 
     def __len__(self) -> int:
-        return len(self._header)
+        return len(self.header_offsets)
 
     @overload
     def __getitem__(self, index: int) -> Entry: ...
@@ -137,67 +163,65 @@ class EntryTable(Sequence["Entry"]):
     def __iter__(self) -> Iterator[Entry]:
         return (Entry(self, i) for i in range(len(self)))
 
-    # Column access by index: what loops over many entries use instead of views.
+    # One field of one entry by its index: what loops over some entries use instead of views.  Loops over all entries
+    # read the columns.
 
     def dir_id(self, i: int) -> int:
         """Return the index in `dirs` of the directory that entry `i` stands in."""
-        return self._dir[i]
+        return self.dir_ids[i]
 
     def basename(self, i: int) -> bytes:
         """Return the last component of the cleaned path, b"" for the root itself."""
-        return bytes(self._names[self._name_end[i - 1] if i else 0 : self._name_end[i]])
-
-    def freeze(self) -> None:
-        """Say that the table is complete; slices of the name blob are then ready-made bytes."""
-        self._names = bytes(self._names)
+        return self.names[self.name_ends[i - 1] if i else 0 : self.name_ends[i]]
 
     def path(self, i: int) -> bytes:
         """Return the cleaned path without a leading slash, b"" for the root itself."""
-        directory, base = self.dirs[self._dir[i]], self.basename(i)
+        directory, base = self.dirs[self.dir_ids[i]], self.basename(i)
         return directory + b"/" + base if directory else base
 
     def meta(self, i: int) -> Meta:
         """Return the interned fields of entry `i`."""
-        return self.metas[self._meta[i]]
+        return self.metas[self.meta_ids[i]]
 
     def flags(self, i: int) -> int:
         """Return the flag bits of entry `i`."""
-        return self._flags[i]
+        return self.flag_bits[i]
 
     def size(self, i: int) -> int:
         """Return the content size in bytes (of a sparse file: with its holes)."""
-        return self._size[i]
+        return self.sizes[i]
 
     def stored_size(self, i: int) -> int:
         """Return the bytes of content that the stream really carries."""
         extra = self.extras.get(i)
-        return extra.stored if extra is not None and extra.stored >= 0 else self._size[i]
+        return extra.stored if extra is not None and extra.stored >= 0 else self.sizes[i]
 
     def mtime(self, i: int) -> tuple[int, int]:
         """Return the modification time as (seconds, nanoseconds)."""
-        return self._mtime[i], self._nanos[i] if self._nanos is not None else 0
+        return self.mtime_seconds[i], self.mtime_nanos[i] if self.mtime_nanos is not None else 0
 
     def header_offset(self, i: int) -> int:
         """Return the offset in the decompressed layer of the first header block, extension headers included."""
-        return self._header[i]
+        return self.header_offsets[i]
 
     def crc32(self, i: int) -> int | None:
         """Return the CRC-32 of the content, None where the scan took none (sparse and empty files, other types)."""
-        return None if self._flags[i] & UNHASHED else self._crc[i]
-
-    def columns(self) -> tuple[array[int], array[int], bytearray, array[int], bytes]:
-        """Return (directory ids, meta ids, flags, ends of names, names) for code that groups all entries."""
-        return self._dir, self._meta, self._flags, self._name_end, bytes(self._names)
-
-    def sizes(self) -> array[int]:
-        """Return the column of content sizes, in bytes."""
-        return self._size
+        return None if self.flag_bits[i] & UNHASHED else self.crcs[i]
 
     def nbytes(self) -> int:
         """Return the bytes that the columns occupy, for benchmarks; dictionaries of rare things are left out."""
-        arrays = (self._header, self._blocks, self._size, self._mtime, self._meta, self._dir, self._name_end, self._crc)
-        total = sum(len(a) * a.itemsize for a in arrays) + len(self._names) + len(self._flags)
-        return total + (len(self._nanos) * 4 if self._nanos is not None else 0) + len(self.digests or b"")
+        arrays = (
+            self.header_offsets,
+            self.header_blocks,
+            self.sizes,
+            self.mtime_seconds,
+            self.meta_ids,
+            self.dir_ids,
+            self.name_ends,
+            self.crcs,
+        )
+        total = sum(len(a) * a.itemsize for a in arrays) + len(self.names) + len(self.flag_bits)
+        return total + (len(self.mtime_nanos) * 4 if self.mtime_nanos is not None else 0) + len(self.digests or b"")
 
 
 class Entry:
@@ -232,15 +256,15 @@ class Entry:
     def raw_name(self) -> bytes:
         """The exact name as the tar has it."""
         table, i = self.table, self.index
-        flags = table._flags[i]
+        flags = table.flag_bits[i]
         if flags & ODD_NAME:
-            return table._raw_names[i]
+            return table.raw_names[i]
         prefix = b"./" if flags & DOT_SLASH else b"/" if flags & SLASH else b""
         return prefix + table.path(i) + (b"/" if flags & TRAILING else b"")
 
     @property
     def meta(self) -> Meta:
-        return self.table.metas[self.table._meta[self.index]]
+        return self.table.metas[self.table.meta_ids[self.index]]
 
     @property
     def type(self) -> bytes:
@@ -255,7 +279,7 @@ class Entry:
     @property
     def is_whiteout(self) -> bool:
         """Whether its name starts with `.wh.`; `is_opaque` is the special one among them."""
-        return bool(self.table._flags[self.index] & WHITEOUT)
+        return bool(self.table.flag_bits[self.index] & WHITEOUT)
 
     @property
     def is_opaque(self) -> bool:
@@ -277,7 +301,7 @@ class Entry:
     @property
     def size(self) -> int:
         """Content size in bytes; of a sparse file with its holes."""
-        return self.table._size[self.index]
+        return self.table.sizes[self.index]
 
     @property
     def stored_size(self) -> int:
@@ -302,12 +326,12 @@ class Entry:
     @property
     def header_offset(self) -> int:
         """Offset in the decompressed layer of the first header block, extension headers included."""
-        return self.table._header[self.index]
+        return self.table.header_offsets[self.index]
 
     @property
     def data_offset(self) -> int:
         """Offset in the decompressed layer of the first content byte."""
-        return self.table._header[self.index] + BLOCK * self.table._blocks[self.index]
+        return self.table.header_offsets[self.index] + BLOCK * self.table.header_blocks[self.index]
 
     @property
     def pax(self) -> dict[bytes, bytes]:
@@ -332,7 +356,7 @@ class Entry:
     def sha256(self) -> str | None:
         """Hex SHA-256 of the content when the scan was asked for digests and the entry is an ordinary file."""
         digests = self.table.digests
-        if digests is None or self.table._flags[self.index] & UNHASHED:
+        if digests is None or self.table.flag_bits[self.index] & UNHASHED:
             return None
         return digests[32 * self.index : 32 * self.index + 32].hex()
 

@@ -345,7 +345,7 @@ def _stays(gone: LayerCounts | None) -> tuple[Span | str, ...]:
 def _has_whiteouts(layer: Layer) -> bool:
     from imagepeel.formats.tar.table import WHITEOUT
 
-    return any(flags & WHITEOUT for flags in set(layer.table.columns()[2]))
+    return any(flags & WHITEOUT for flags in set(layer.table.flag_bits))
 
 
 def _repeats(teller: Teller, blocks: list[Block]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from imagepeel.evidence import text
+from imagepeel.formats.tar.header import DIRECTORY, HARDLINK, PAX_GLOBAL, REGULAR, SYMLINK
 from imagepeel.formats.tar.table import Entry
 from imagepeel.rootfs.tree.changes import (
     KIND,
@@ -92,11 +93,11 @@ class _Unpack:
             self.whiteout(entry, parent, base)
             return
         node = tree.lstat(path)
-        if node is not None and not (node.kind == "dir" and entry.type == b"5"):
+        if node is not None and not (node.kind == "dir" and entry.type == DIRECTORY):
             tree.remove_all(path)
             node = None
         self.create(entry, path, node)
-        if entry.type == b"5":
+        if entry.type == DIRECTORY:
             self.dirs.append((tuple(name), bound_time(entry.mtime)))
         self.unpacked.add(path)
 
@@ -148,9 +149,9 @@ class _Unpack:
     def create(self, entry: Entry, path: Path, existing: Inode | None) -> None:
         tree = self.tree
         kind = entry.type
-        if kind == b"g":
+        if kind == PAX_GLOBAL:
             return
-        if kind == b"1":
+        if kind == HARDLINK:
             name = go_clean(entry.link) if entry.link else []
             target = (*tree.resolve(tuple(name[:-1])), *(p for p in name[-1:] if p != b".."))
             node = tree.link(target, path)
@@ -160,7 +161,7 @@ class _Unpack:
             node = existing
             node.layer, node.entry, node.implied = self.layer, entry.index, False
         else:
-            if kind == b"2":
+            if kind == SYMLINK:
                 if not entry.link:
                     raise Errno("ENOENT", f"symlink  {show(path)}")
                 if len(entry.link) >= PATH_MAX:
@@ -171,7 +172,7 @@ class _Unpack:
                 raise Refused(
                     f'device number {major}:{minor} for "{text(entry.raw_name)}" out of range: invalid archive'
                 )
-            tree.add(path, node, "open" if kind == b"0" else "create")
+            tree.add(path, node, "open" if kind == REGULAR else "create")
         apply_metadata(node, entry)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from imagepeel.evidence import text
+from imagepeel.formats.tar.header import DIRECTORY, HARDLINK, PAX_GLOBAL, REGULAR, SYMLINK
 from imagepeel.formats.tar.table import Entry, EntryTable
 from imagepeel.rootfs.tree.changes import (
     KIND,
@@ -68,7 +69,7 @@ def unpack_layer(tree: Tree, layer: LayerEntries, rules: Rules, *, lenient: bool
 
 def same_as_plain(table: EntryTable, rules: Rules) -> bool:
     """Say whether names and attributes of a layer are such that these rules agree with containerd's on them."""
-    if any(b".." in name for name in table._raw_names.values()):
+    if any(b".." in name for name in table.raw_names.values()):
         return False
     for i in table.extras:
         entry = Entry(table, i)
@@ -190,12 +191,12 @@ class _Unpack:
 
     def entry(self, entry: Entry) -> None:
         rules, tree = self.rules, self.tree
-        if entry.type == b"g" and rules.skips_global:
+        if entry.type == PAX_GLOBAL and rules.skips_global:
             return
         name = self.name(entry.raw_name, "entry name")
         if not name:
             # `./` is left alone; a bare `/` reaches the layer's own directory, which podman's mounts show.
-            if rules.applies_root and entry.type == b"5" and entry.raw_name.startswith(b"/"):
+            if rules.applies_root and entry.type == DIRECTORY and entry.raw_name.startswith(b"/"):
                 self.metadata(entry, tree.root, ())
             return
         base = name[-1]
@@ -207,14 +208,14 @@ class _Unpack:
             node = tree.lstat(path)
         except Errno:
             node = None
-        if node is not None and not (node.kind == "dir" and entry.type == b"5"):
+        if node is not None and not (node.kind == "dir" and entry.type == DIRECTORY):
             tree.remove_all(path)
             node = None
         if base.startswith(WHITEOUT):
             self.whiteout(entry, parent, base)
             return
         self.create(entry, path, node)
-        if entry.type == b"5":
+        if entry.type == DIRECTORY:
             self.dirs.append((name, bound_time(entry.mtime)))
 
     def whiteout(self, entry: Entry, parent: Path, base: bytes) -> None:
@@ -242,9 +243,9 @@ class _Unpack:
 
     def create(self, entry: Entry, path: Path, existing: Inode | None) -> None:
         tree, kind = self.tree, entry.type
-        if kind == b"g":
+        if kind == PAX_GLOBAL:
             return
-        if kind == b"1":
+        if kind == HARDLINK:
             name = self.name(entry.link, "hardlink target")
             if not name and self.rules.scoped:
                 raise Refused(f'invalid hardlink target "{text(entry.link)}"')
@@ -255,7 +256,7 @@ class _Unpack:
             node = existing
             node.layer, node.entry, node.implied = self.layer, entry.index, False
         else:
-            if kind == b"2":
+            if kind == SYMLINK:
                 if not entry.link:
                     raise Errno("ENOENT", f"symlink  {show(path)}")
                 if len(entry.link) >= PATH_MAX:
@@ -268,7 +269,7 @@ class _Unpack:
                         f'device number {major}:{minor} for "{text(entry.raw_name)}" out of range: invalid archive'
                     )
                 node.device = (major & 0xFFFFFFFF, minor & 0xFFFFFFFF)
-            tree.add(path, node, "open" if kind == b"0" else "create")
+            tree.add(path, node, "open" if kind == REGULAR else "create")
         self.metadata(entry, node, path)
 
     def metadata(self, entry: Entry, node: Inode, path: Path) -> None:

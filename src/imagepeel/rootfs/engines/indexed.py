@@ -37,7 +37,7 @@ class Groups:
 
     def __init__(self, table: EntryTable) -> None:
         self.table = table
-        dirs, _, _, _, self.names = table.columns()
+        dirs, self.names = table.dir_ids, table.names
         starts = array("I")
         owners = array("I")
         before = -1
@@ -68,7 +68,7 @@ class Groups:
 
     def names_in(self, directory: int) -> list[bytes]:
         """Return the names of these entries, in the same order."""
-        ends, names = self.table._name_end, self.names
+        ends, names = self.table.name_ends, self.names
         out: list[bytes] = []
         for r in range(self._first[directory], self._first[directory + 1]):
             start, stop = self._run_start[r], self._run_end[r]
@@ -78,7 +78,7 @@ class Groups:
 
     def entries_in(self, directory: int) -> dict[bytes, int]:
         """Return name -> entry of these entries; of a name that comes twice, the last."""
-        ends, names = self.table._name_end, self.names
+        ends, names = self.table.name_ends, self.names
         out: dict[bytes, int] = {}
         for r in range(self._first[directory], self._first[directory + 1]):
             start, stop = self._run_start[r], self._run_end[r]
@@ -89,7 +89,7 @@ class Groups:
         return out
 
     def name(self, i: int) -> bytes:
-        ends = self.table._name_end
+        ends = self.table.name_ends
         return self.names[ends[i - 1] if i else 0 : ends[i]]
 
 
@@ -168,7 +168,7 @@ class LazyLayer:
     def _lone(self, i: int) -> Inode:
         """Return the inode of a member under one name: what `new_inode` and `apply_metadata` make, in one step."""
         table = self.table
-        number = table._meta[i]
+        number = table.meta_ids[i]
         common = self.commons[number]
         if common is None:
             meta = table.metas[number]
@@ -179,7 +179,7 @@ class LazyLayer:
         kind, mode, uid, gid, device = common
         node = Inode(kind, mode, uid, gid, device=device, layer=self.index, entry=i)
         if kind == "file":
-            node.size = table._size[i]
+            node.size = table.sizes[i]
         elif kind == "symlink":
             node.target = table.links.get(i, b"")
             node.size = len(node.target)
@@ -293,7 +293,7 @@ class LazyDir(Inode):
         lazy = self.lazy
         if i < 0 and i != IMPLIED:
             return Inode("char", 0, device=(0, 0), layer=lazy.index, entry=~i)
-        if i != IMPLIED and not lazy.is_dir[lazy.table._meta[i]]:
+        if i != IMPLIED and not lazy.is_dir[lazy.table.meta_ids[i]]:
             return lazy.inode(i)
         path = self.path + b"/" + name if self.path else name
         return LazyDir(lazy, path, None if i == IMPLIED else i, bare=bare)
@@ -305,7 +305,7 @@ class LazyDir(Inode):
         """
         lazy = self.lazy
         table = lazy.table
-        metas, flags = table.columns()[1], table.columns()[2]
+        metas, flags = table.meta_ids, table.flag_bits
         marks = lazy.marks
         stack = [self.path]
         while stack:
@@ -347,7 +347,7 @@ def lazy_upper(layer: LayerEntries, parents: Sequence[Tree], first_ino: int = 1)
 
 def _regular(lazy: LazyLayer) -> bool:
     table, groups = lazy.table, lazy.groups
-    _, metas, flags, _, _ = table.columns()
+    metas, flags = table.meta_ids, table.flag_bits
     types = [meta.type for meta in table.metas]
     if any(kind not in KIND and kind != HARDLINK for kind in types):
         return False

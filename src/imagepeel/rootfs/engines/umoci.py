@@ -8,6 +8,7 @@ Image-spec layer.md, "Applying Changesets".
 from __future__ import annotations
 
 from imagepeel.evidence import text
+from imagepeel.formats.tar.header import DIRECTORY, HARDLINK, SYMLINK
 from imagepeel.formats.tar.table import Entry
 from imagepeel.rootfs.engines.containerd import settable
 from imagepeel.rootfs.tree.changes import (
@@ -45,7 +46,7 @@ class _Unpack:
         if sum(map(len, name)) + len(name) >= PATH_MAX:
             raise Refused(f"unpack entry: {text(entry.raw_name)}: file name too long")
         if not name:
-            if entry.type != b"5":
+            if entry.type != DIRECTORY:
                 what = "malicious tar entry -- refusing to change type of root directory"
                 raise Refused(f"unpack entry: {text(entry.raw_name)}: {what}")
             self.metadata(entry, tree.root, ())
@@ -72,12 +73,12 @@ class _Unpack:
             existing = tree.lstat(path)
         except Errno:
             existing = None
-        is_dir = existing.kind == "dir" if existing is not None else entry.type == b"5"
-        if not (is_dir and entry.type == b"5"):
+        is_dir = existing.kind == "dir" if existing is not None else entry.type == DIRECTORY
+        if not (is_dir and entry.type == DIRECTORY):
             tree.remove_all(path)
             existing = None
         node = self.create(entry, path, existing)
-        if entry.type != b"1":
+        if entry.type != HARDLINK:
             self.metadata(entry, node, path)
         self.restore(parent, before)
         for depth in range(1, len(path) + 1):
@@ -121,7 +122,7 @@ class _Unpack:
     def create(self, entry: Entry, path: Path, existing: Inode | None) -> Inode:
         tree = self.tree
         kind = entry.type
-        if kind == b"1":
+        if kind == HARDLINK:
             name = tuple(go_clean(b"/" + entry.link))
             target = (*tree.resolve(name[:-1]), *name[-1:])
             try:
@@ -133,7 +134,7 @@ class _Unpack:
         if existing is not None:
             existing.layer, existing.entry, existing.implied = self.layer, entry.index, False
             return existing
-        if kind == b"2":
+        if kind == SYMLINK:
             if not entry.link:
                 raise Errno("ENOENT", f"symlink  {show(path)}")
             if len(entry.link) >= PATH_MAX:

@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 
 from imagepeel.evidence import Anomaly, text
+from imagepeel.formats.tar.header import BLOCKDEV, CHAR, DIRECTORY, FIFO, REGULAR, SYMLINK
 from imagepeel.formats.tar.table import Entry, EntryTable
 from imagepeel.rootfs.tree.inode import Errno, Inode
 
@@ -116,7 +117,7 @@ def run(layer: LayerEntries, apply: object, *, lenient: bool = False) -> Refusal
     return first
 
 
-KIND = {b"0": "file", b"5": "dir", b"2": "symlink", b"3": "char", b"4": "block", b"6": "fifo"}
+KIND = {REGULAR: "file", DIRECTORY: "dir", SYMLINK: "symlink", CHAR: "char", BLOCKDEV: "block", FIFO: "fifo"}
 
 
 def new_inode(entry: Entry, layer: int) -> Inode:

@@ -388,7 +388,7 @@ def odd_time(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if limit is None:
         return
     for layer in subject.layers:
-        times = layer.table._mtime
+        times = layer.table.mtime_seconds
         if times and max(times) > limit + 2 * 86_400 and max(times) < 1 << 33:
             index = times.index(max(times))
             days = (times[index] - limit) // 86_400

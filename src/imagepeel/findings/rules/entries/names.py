@@ -13,7 +13,7 @@ from imagepeel.findings.names import Hit
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.rules.entries.rules import paths_of, places_of
 from imagepeel.findings.words import count, listed
-from imagepeel.formats.tar.header import DIRECTORY
+from imagepeel.formats.tar.header import DIRECTORY, HARDLINK, PAX_GLOBAL
 from imagepeel.formats.tar.table import ESCAPES, clean
 from imagepeel.rootfs.engines.indexed import LazyDir
 
@@ -38,7 +38,7 @@ def _repeats(subject: Subject, layer: Layer) -> tuple[bool, bool]:
     key = f"repeats {layer.index}"
     known: tuple[bool, bool] | None = subject.cache.get(key)
     if known is None:
-        names = layer.table.columns()[4]
+        names = layer.table.names
         mixed = names.lower() != names
         uppers = subject.rootfs.uppers
         root = uppers[layer.index].root if layer.index < len(uppers) else None
@@ -57,7 +57,7 @@ def _repeats(subject: Subject, layer: Layer) -> tuple[bool, bool]:
 
 
 def _counted(layer: Layer, mixed: bool) -> tuple[bool, bool]:
-    dirs, _, _, ends, names = layer.table.columns()
+    dirs, ends, names = layer.table.dir_ids, layer.table.name_ends, layer.table.names
     starts = [0, *ends[:-1]] if len(ends) else []
     pairs = [(at, names[start:end]) for at, start, end in zip(dirs, starts, ends, strict=True)]
     exact = len(set(pairs))
@@ -82,13 +82,13 @@ def duplicate_entry(rule: Rule, subject: Subject) -> Iterator[Finding]:
         table = layer.table
         if not _repeats(subject, layer)[0]:
             continue
-        dirs, metas = table.columns()[:2]
+        dirs, metas = table.dir_ids, table.meta_ids
         seen: set[tuple[int, bytes]] = set()
         twice = []
         for index, directory in enumerate(dirs):
             key = (directory, table.basename(index))
             if key in seen:
-                if table.metas[metas[index]].type not in (DIRECTORY, b"g"):
+                if table.metas[metas[index]].type not in (DIRECTORY, PAX_GLOBAL):
                     twice.append(index)
             else:
                 seen.add(key)
@@ -116,7 +116,7 @@ def duplicate_entry(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def outside_name(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for layer in subject.layers:
         table = layer.table
-        flags = table.columns()[2]
+        flags = table.flag_bits
         if any(flag & ESCAPES for flag in frozenset(flags)):
             hits = [Hit(layer.index, i, b"/" + table.path(i)) for i, flag in enumerate(flags) if flag & ESCAPES]
             raw = listed([repr(text(table[hit.entry].raw_name)) for hit in hits], 3)
@@ -128,7 +128,7 @@ def outside_name(rule: Rule, subject: Subject) -> Iterator[Finding]:
         climbing = [
             i
             for i, target in table.links.items()
-            if b".." in target and table.meta(i).type == b"1" and clean(target)[1]
+            if b".." in target and table.meta(i).type == HARDLINK and clean(target)[1]
         ]
         if climbing:
             hits = [Hit(layer.index, i, b"/" + table.path(i)) for i in climbing]
@@ -157,7 +157,7 @@ def case_collision(rule: Rule, subject: Subject) -> Iterator[Finding]:
         if not _repeats(subject, layer)[1]:
             continue
         table = layer.table
-        dirs, _, _, ends, names = table.columns()
+        dirs, ends, names = table.dir_ids, table.name_ends, table.names
         upper: dict[tuple[int, bytes], int] = {}
         start = 0
         for index, end in enumerate(ends):
@@ -209,7 +209,7 @@ def control_characters(rule: Rule, subject: Subject) -> Iterator[Finding]:
     hits: list[Hit] = []
     for layer in subject.layers:
         table = layer.table
-        ends, names = table.columns()[3:]
+        ends, names = table.name_ends, table.names
         # Printable ASCII is nearly all there is; what is left says whether a closer look can find anything.
         if not _SUSPICIOUS & set(names.translate(None, _PRINTABLE)):
             continue

@@ -13,6 +13,7 @@ from imagepeel.findings.finding import Finding, columns, figure
 from imagepeel.findings.names import Hit
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.words import count, listed, size
+from imagepeel.formats.tar.header import BLOCKDEV, CHAR, HARDLINK, PAX_GLOBAL, REGULAR
 from imagepeel.formats.tar.table import Entry, Meta
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def paths_of(hits: list[Hit], most: int = 4) -> str:
 )
 def rootless_ids(rule: Rule, subject: Subject) -> Iterator[Finding]:
     def wide(meta: Meta) -> bool:
-        return meta.type != b"g" and max(meta.uid, meta.gid) >= _ROOTLESS
+        return meta.type != PAX_GLOBAL and max(meta.uid, meta.gid) >= _ROOTLESS
 
     hits = subject.entries_where(wide, 2000)
     if hits:
@@ -107,7 +108,7 @@ def _wrapped(value: int) -> int:
 )
 def device_node(rule: Rule, subject: Subject) -> Iterator[Finding]:
     def node(meta: Meta) -> bool:
-        return meta.type == b"4" or (meta.type == b"3" and (meta.major, meta.minor) != (0, 0))
+        return meta.type == BLOCKDEV or (meta.type == CHAR and (meta.major, meta.minor) != (0, 0))
 
     hits = subject.entries_where(node, 2000)
     outside = [hit for hit in hits if not hit.path.startswith(b"/dev/")]
@@ -137,7 +138,7 @@ def device_node(rule: Rule, subject: Subject) -> Iterator[Finding]:
     sources="overlayfs.rst",
 )
 def overlay_marks(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    devices = subject.entries_where(lambda meta: meta.type == b"3" and (meta.major, meta.minor) == (0, 0), 1000)
+    devices = subject.entries_where(lambda meta: meta.type == CHAR and (meta.major, meta.minor) == (0, 0), 1000)
     if devices:
         yield rule.found(
             f"{paths_of(devices)}: a character device 0:0 hides the name with overlay engines, others show a device",
@@ -254,7 +255,7 @@ def hidden_bytes(rule: Rule, subject: Subject) -> Iterator[Finding]:
             if note.code == "HIDDENTAIL" and not is_stargz_index(layer, note.where.layer_offset):
                 yield rule.found(f"layer {layer.label}: {note.message}", note.where)
     loud = [hit for hit in subject.names.whiteouts if subject.layers[hit.layer].table.size(hit.entry) > 0]
-    loud = [hit for hit in loud if subject.layers[hit.layer].table.meta(hit.entry).type == b"0"]
+    loud = [hit for hit in loud if subject.layers[hit.layer].table.meta(hit.entry).type == REGULAR]
     if loud:
         parts = [(text(hit.path), subject.layers[hit.layer].table.stored_size(hit.entry)) for hit in loud]
         total = sum(value for _, value in parts)
@@ -279,7 +280,7 @@ def hidden_bytes(rule: Rule, subject: Subject) -> Iterator[Finding]:
 )
 def time_out_of_range(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for layer in subject.layers:
-        times = layer.table._mtime
+        times = layer.table.mtime_seconds
         if not times or (min(times) >= 0 and max(times) * 1_000_000_000 <= _NS_MAX):
             continue
         hits = [
@@ -310,7 +311,7 @@ def time_out_of_range(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def root_attributes(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for layer in subject.layers:
         table = layer.table
-        ends = table.columns()[3]
+        ends = table.name_ends
         for index in _empty_names(ends):
             entry: Entry = table[index]
             if entry.kind == "global-header" or table.path(index):
@@ -355,7 +356,7 @@ def _empty_names(ends: Sequence[int]) -> Iterator[int]:
 def link_metadata(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for layer in subject.layers:
         table = layer.table
-        links = [index for index in table.links if table.meta(index).type == b"1"]
+        links = [index for index in table.links if table.meta(index).type == HARDLINK]
         if not links:
             continue
         # Hundreds of names may link to one file (busybox), so each target is taken apart once.
@@ -365,13 +366,13 @@ def link_metadata(rule: Rule, subject: Subject) -> Iterator[Finding]:
         }
         wanted = frozenset(paths.values())
         bases = {path.rpartition(b"/")[2] for path in wanted}
-        ends, names = table.columns()[3:]
+        ends, names = table.name_ends, table.names
         targets: dict[bytes, int] = {}
         start = 0
         for index, end in enumerate(ends):
             if names[start:end] in bases:
                 path = table.path(index)
-                if path in wanted and table.meta(index).type != b"1":
+                if path in wanted and table.meta(index).type != HARDLINK:
                     targets[path] = index
             start = end
         hits = []

@@ -185,7 +185,7 @@ def build_debris(rule: Rule, subject: Subject) -> Iterator[Finding]:
         if not of_dir:
             continue
         layer_sums: dict[bytes, int] = {}
-        for index, number in enumerate(table.columns()[0]):
+        for index, number in enumerate(table.dir_ids):
             prefix = of_dir.get(number)
             if prefix is None or table.meta(index).type == DIRECTORY:
                 continue

@@ -32,7 +32,7 @@ def _explicit(subject: Subject, layer: int) -> frozenset[bytes]:
     if known is None:
         table = subject.layers[layer].table
         kinds = {number for number, meta in enumerate(table.metas) if meta.type == DIRECTORY}
-        metas = table.columns()[1]
+        metas = table.meta_ids
         known = frozenset(b"/" + table.path(i) for i, number in enumerate(metas) if number in kinds)
         subject.cache[key] = known
     return known
@@ -114,7 +114,7 @@ def _makers(subject: Subject, links: list[tuple[int, bytes, Inode]]) -> dict[tup
         beside = {path.rpartition(b"/")[0] for path in wanted}
         parents = {number for number, directory in enumerate(table.dirs) if directory in beside}
         inside = {number: above for number, at in enumerate(table.dirs) if (above := wanted.intersection(upwards(at)))}
-        for index, number in enumerate(table.columns()[0]):
+        for index, number in enumerate(table.dir_ids):
             made = inside.get(number, set())
             if number in parents and (path := table.path(index)) in wanted:
                 made = {path, *made}
@@ -340,7 +340,7 @@ def whiteout_names(rule: Rule, subject: Subject) -> Iterator[Finding]:
             if b".wh." in directory and any(map(_like_a_whiteout, directory.split(b"/")))
         }
         first: dict[int, int] = {}
-        for index, number in enumerate(layer.table.columns()[0] if named else ()):
+        for index, number in enumerate(layer.table.dir_ids if named else ()):
             if number in named:
                 first.setdefault(number, index)
         for number, index in first.items():

@@ -10,7 +10,7 @@ from imagepeel.findings.finding import Finding, columns, figure
 from imagepeel.findings.names import DATABASES, SERVERS, Hit, upwards
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.words import count, listed, size
-from imagepeel.formats.tar.header import DIRECTORY
+from imagepeel.formats.tar.header import DIRECTORY, REGULAR
 from imagepeel.history.builders import go_list
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def volume_content(rule: Rule, subject: Subject) -> Iterator[Finding]:
             volumes = [path for path, step in above if layer.step is not None and layer.step > step]
             if volumes:
                 inside[number] = volumes
-        for i, number in enumerate(layer.table.columns()[0] if inside else ()):
+        for i, number in enumerate(layer.table.dir_ids if inside else ()):
             if number not in inside or layer.table.meta(i).type == DIRECTORY:
                 continue
             for path in inside[number]:
@@ -184,7 +184,7 @@ def stale_lock(rule: Rule, subject: Subject) -> Iterator[Finding]:
     hits = []
     for hit in subject.names.ending(b".pid", b"lock"):
         name = hit.path.rpartition(b"/")[2]
-        if not hit.path.startswith(_RUN_DIRS) or subject.layers[hit.layer].table.meta(hit.entry).type != b"0":
+        if not hit.path.startswith(_RUN_DIRS) or subject.layers[hit.layer].table.meta(hit.entry).type != REGULAR:
             continue
         locks = name.endswith((b".pid", b".lock")) or (name.startswith(b".X") and name.endswith(b"-lock"))
         if locks and not hit.path.startswith((b"/var/lock/dpkg", b"/run/lock/dpkg")):
@@ -250,9 +250,9 @@ def mounted_over(rule: Rule, subject: Subject) -> Iterator[Finding]:
         }
         if not inside:
             continue
-        for index, number in enumerate(table.columns()[0]):
+        for index, number in enumerate(table.dir_ids):
             here = inside.get(number)
-            if here is None or table.meta(index).type != b"0" or not table.size(index):
+            if here is None or table.meta(index).type != REGULAR or not table.size(index):
                 continue
             hit = Hit(layer.index, index, b"/" + table.path(index))
             if len(found.setdefault(here, [])) < 1000 and subject.visible(hit):

@@ -9,6 +9,7 @@ from imagepeel.evidence import Location, text
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.words import clip
+from imagepeel.formats.tar.header import GNU_SPARSE
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -34,7 +35,7 @@ def cause(subject: Subject) -> str:
         layer = subject.layers[refusal.layer]
         error = layer.error
         return "DAMAGED-STREAM" if error is not None and error.code == "stream-damaged" else "DAMAGED-TAR"
-    if entry.type == b"S":
+    if entry.type == GNU_SPARSE:
         return "OLD-SPARSE"
     if entry.kind in ("unknown", "global-header"):
         return "UNKNOWN-ENTRY-TYPE"
@@ -57,7 +58,7 @@ def _is_below(subject: Subject, layer: int, entry: Entry) -> bool:
             number = table.dirs.index(directory)
         except ValueError:
             continue
-        dirs = table.columns()[0]
+        dirs = table.dir_ids
         if any(at == number and table.basename(i) == name for i, at in enumerate(dirs)):
             return index < layer
     return False

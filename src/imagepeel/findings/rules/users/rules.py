@@ -11,6 +11,7 @@ from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.words import count, listed
 from imagepeel.formats.filecaps import XATTR
 from imagepeel.formats.passwd import PasswdEntry, parse_passwd
+from imagepeel.formats.tar.header import REGULAR
 from imagepeel.process.spec.access import WRITE, Actor, may
 
 if TYPE_CHECKING:
@@ -366,7 +367,7 @@ def setuid(rule: Rule, subject: Subject) -> Iterator[Finding]:
             profiles=("containerd@2",),
         )
         return
-    hits = subject.shown(subject.entries_where(lambda meta: meta.type == b"0" and bool(meta.mode & 0o4000), 500))
+    hits = subject.shown(subject.entries_where(lambda meta: meta.type == REGULAR and bool(meta.mode & 0o4000), 500))
     if hits:
         yield rule.found(
             f"{count(len(hits), 'set-uid program')} can make uid {subject.uid} root, unless no_new_privs is set: "
