@@ -122,6 +122,24 @@ view: Callable[[Any], Any] = _option(
 json: Callable[[Any], Any] = _option("json", "--json", is_flag=True, help="Write the result as JSON.")
 """--json; `imagepeel schema COMMAND` prints the schema."""
 
+forms: Callable[[Any], Any] = _stack(
+    json,
+    _option(
+        "html",
+        "--html",
+        metavar="FILE",
+        type=click.Path(allow_dash=True),
+        help="Write it as one HTML file, - for stdout.",
+    ),
+    _option("markdown", "--markdown", is_flag=True, help="Write it as Markdown."),
+)
+"""--json, --html and --markdown; `documents.forms` also sees to it that only one of them is given."""
+
+
+def receipts(words: str = "Below each claim, the shell commands that show the same.") -> Callable[[Any], Any]:
+    """--receipts, handed to the command."""
+    return click.option("--receipts", is_flag=True, help=words)
+
 
 class LayerNumber(click.ParamType[int]):
     """`3` or `L3` as people count, base first; the value is the 0-based index."""

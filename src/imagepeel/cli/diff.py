@@ -133,8 +133,8 @@ def compare(
     quick: bool,
 ) -> DiffResult:
     """Return what differs; see `rootfs.difference` and `explain.difference`."""
-    from imagepeel.present.difference import config_difference, layers_difference, process_difference, shared_prefix
     from imagepeel.results.diff import DiffResult
+    from imagepeel.results.difference import config_difference, layers_difference, process_difference, shared_prefix
     from imagepeel.results.tables import image_head, readable
     from imagepeel.rootfs.image_diff import Contents, difference
 

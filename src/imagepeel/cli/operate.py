@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from imagepeel.cli import common, stories
+from imagepeel.cli import common, documents
 from imagepeel.cli.settings import Settings
 
 _EXAMPLES = (
@@ -17,17 +17,16 @@ _EXAMPLES = (
 
 @click.command(epilog=_EXAMPLES)
 @common.archive
-@stories.forms
-@common.json
+@common.receipts()
+@documents.forms
 @common.settings
-def command(settings: Settings, receipts: bool, html: str | None, markdown: bool) -> None:
+def command(settings: Settings, receipts: bool) -> None:
     """The Container Operator's Manual for an image: strengths, weaknesses, friends, headcount, and production.
 
     Each answer is yes, no, depends or unknown, with the facts that prove it; nothing is scored and nothing guessed.
     What no tarball can answer stands at the end as questions.
     """
-    stories.check_forms(settings, html, markdown)
     with settings.open() as archive:
         image = settings.image(archive)
-        stories.show(settings, "operate", image.operations(), receipts=receipts, html=html, markdown=markdown)
+        documents.show_story(settings, "operate", image.operations(), receipts=receipts)
         settings.finish(image)

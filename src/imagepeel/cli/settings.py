@@ -39,6 +39,8 @@ class Settings:
         self.view = "runtime"
         self.verify = True
         self.json = False
+        self.html: str | None = None
+        self.markdown = False
         self.color = "auto"
         self.blobs: str | None = None
         self.debug = False

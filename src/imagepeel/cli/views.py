@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from imagepeel.cli import common
+from imagepeel.cli import common, documents
 from imagepeel.cli.settings import Settings
 from imagepeel.results.tables import image_head
 
@@ -19,7 +19,7 @@ _EXAMPLES = (
 @click.command(epilog=_EXAMPLES)
 @common.archive
 @click.option("--only", metavar="VIEW,VIEW", help="Compare these views alone; docker@28 is one more.")
-@common.json
+@documents.forms
 @common.settings
 def command(settings: Settings, only: str | None) -> None:
     """Show where engines disagree about this image, path by path, and why.
@@ -29,17 +29,11 @@ def command(settings: Settings, only: str | None) -> None:
     """
     with settings.open() as archive:
         from imagepeel.findings.semantics.compare import ALL, compare
+        from imagepeel.present.views import views_document
         from imagepeel.results.views import views_result
 
         image = settings.scanned(archive)
         names = tuple(dict.fromkeys(part.strip() for part in only.split(",") if part.strip())) if only else ALL
         result = views_result(image_head(image), compare(image, names))
-        if settings.json:
-            from imagepeel.render.json import dumps
-
-            click.echo(dumps("views", result))
-        else:
-            from imagepeel.render.terminal_views import print_views
-
-            print_views(settings.console(), result)
+        documents.show(settings, "views", result, views_document)
         settings.finish(image)

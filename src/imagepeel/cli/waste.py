@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagepeel.cli import common
+from imagepeel.cli import common, documents
 from imagepeel.cli.settings import Settings
 from imagepeel.results.tables import image_head
 
@@ -34,8 +34,8 @@ _MOST = 15
     help="Layers of the base image: how many, or text of the first history step that is your own.",
 )
 @click.option("--all", "everything", is_flag=True, help="List every wasted file.")
-@click.option("--receipts", is_flag=True, help="The commands that bring the largest ones back.")
-@common.json
+@common.receipts("The commands that bring the largest ones back.")
+@documents.forms
 @common.settings
 def command(settings: Settings, base: str, everything: bool, receipts: bool) -> None:
     """Account for every byte of the layers: seen, unreachable by cause, and tar headers.
@@ -48,17 +48,11 @@ def command(settings: Settings, base: str, everything: bool, receipts: bool) -> 
         image = settings.image(archive)
         waste = image.waste(base=base)
         shown = _receipts(archive, image, waste) if receipts else ()
+        from imagepeel.present.waste import waste_document
         from imagepeel.results.waste import waste_result
 
         result = waste_result(image_head(image), waste, 0 if everything or settings.json else _MOST, shown)
-        if settings.json:
-            from imagepeel.render.json import dumps
-
-            click.echo(dumps("waste", result))
-        else:
-            from imagepeel.render.terminal_waste import print_waste
-
-            print_waste(settings.console(width=max(settings.width, 100)), result)
+        documents.show(settings, "waste", result, waste_document, width=max(settings.width, 100))
         settings.finish(image)
 
 

@@ -1,12 +1,16 @@
-"""The document of a story: chapters, blocks, sentences of spans.  Values only, without style and without escapes.
+"""What is shown, without style and without escapes: documents of sections, blocks, and sentences of spans.
+
+Every command that shows something makes one `Document`, and each medium has one renderer for it.  A `Story` is a
+document of numbered chapters that states nothing without proof; it is also what `--json` of `explain` writes.  The
+`--json` of the other commands is a type of `results`, which their document is made from.
 
 Text of the image is kept raw in spans (bytes that are no UTF-8 as surrogates); each renderer escapes it for its own
-medium.  `--json` carries the same values; `schema` gives their JSON Schema.
+medium.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import msgspec
@@ -49,11 +53,19 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="n
 
 
 class Column(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One column of a table; `right` aligns numbers, `keep` says that it must not be wrapped."""
+    """One column of a table; `right` aligns numbers, `keep` says that it must not be wrapped.
+
+    The rest is for a terminal that is too narrow, in this order: titles become `short` where there is one, and digests
+    with them; columns leave by their `leave`, lowest first and equal ones together, 0 never.  `room` are the columns
+    of characters that a column of words needs.
+    """
 
     title: str
     right: bool = False
     keep: bool = False
+    short: str = ""
+    leave: int = 0
+    room: int = 0
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -130,6 +142,48 @@ class ReceiptRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
 
 
 Block = Claim | Note | Table | Tree | Steps | AnnotatedBytes | ReceiptRef
+"""What a story consists of."""
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of a list.
+
+    Labels of neighbours are aligned, and what belongs to an entry (`items`) stands below its text.  `keep` says that it
+    must not be wrapped: a path or a command that people copy.  `level` colours it.
+    """
+
+    text: Text
+    label: Text = ()
+    level: Level = ""
+    keep: bool = False
+    evidence: Evidence = Evidence()
+    items: tuple[Item, ...] = ()
+
+
+class Items(msgspec.Struct, frozen=True, kw_only=True, tag="items"):
+    """Entries of a list, one below the other."""
+
+    items: tuple[Item, ...]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True):
+    """Blocks that belong together; a chapter of a story has a `number`, which counts from 1, and an `id`."""
+
+    blocks: tuple[Block | Items, ...]
+    title: Text = ()
+    number: int = 0
+    id: str = ""
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """What one command shows, or one value as a card.
+
+    `title` names the page, `headline` are the facts of its first line, the first of which is the heading.
+    """
+
+    title: str
+    headline: tuple[Span, ...]
+    sections: tuple[Section, ...]
 
 
 class Chapter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -180,6 +234,16 @@ class Story(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
                         seen.add(receipt.command)
                         yield receipt
 
+    def document(self) -> Document:
+        """Return what is shown of it."""
+        return Document(
+            title=self.image or self.archive,
+            headline=self.headline,
+            sections=tuple(
+                Section(number=c.number, id=c.id, title=words(c.title), blocks=c.blocks) for c in self.chapters
+            ),
+        )
+
     def __repr__(self) -> str:
         return f"<Story of {self.image or self.archive!r}: {len(self.chapters)} chapters>"
 
@@ -189,7 +253,8 @@ def schema() -> dict[str, Any]:
     return json_schema(Story)
 
 
-def evidence_of(block: Block) -> Iterator[Evidence]:
+def evidence_of(block: Block | Items) -> Iterator[Evidence]:
+    """Yield the proofs of a block in reading order."""
     if isinstance(block, Claim | AnnotatedBytes):
         yield block.evidence
     elif isinstance(block, Table):
@@ -202,6 +267,12 @@ def evidence_of(block: Block) -> Iterator[Evidence]:
             node = pending.pop(0)
             yield node.evidence
             pending[:0] = node.children
+    elif isinstance(block, Items):
+        rest = list(block.items)
+        while rest:
+            one = rest.pop(0)
+            yield one.evidence
+            rest[:0] = one.items
     elif isinstance(block, ReceiptRef):
         yield Evidence(receipts=(block.receipt,))
 
@@ -289,6 +360,48 @@ def claim(*parts: Span | str | Text, by: Evidence, level: Level = "") -> Claim:
 def note(*parts: Span | str | Text) -> Note:
     """A note from parts of a sentence."""
     return Note(text=words(*parts))
+
+
+UNPROVED = Evidence()
+"""For what a plain document says without a proof of its own: sums, verdicts on what stands above.  No story has it."""
+
+
+def say(*parts: Span | str | Text, level: Level = "") -> Claim:
+    """A sentence of a plain document."""
+    return Claim(text=words(*parts), evidence=UNPROVED, level=level)
+
+
+def row(*cells: Span | str | Text, by: Evidence = UNPROVED, level: Level = "", total: bool = False) -> Row:
+    """A row of a table of a plain document."""
+    return Row(cells=tuple(words(cell) for cell in cells), evidence=by, level=level, total=total)
+
+
+def item(
+    *parts: Span | str | Text,
+    label: Span | str | Text = "",
+    level: Level = "",
+    keep: bool = False,
+    by: Evidence = UNPROVED,
+    below: Iterable[Item] = (),
+) -> Item:
+    """An entry of a list."""
+    return Item(text=words(*parts), label=words(label), level=level, keep=keep, evidence=by, items=tuple(below))
+
+
+def items(*what: Item) -> Items:
+    """A list."""
+    return Items(items=what)
+
+
+def try_it(receipt: Receipt) -> Item:
+    """A command that everybody should try, as an entry of a list."""
+    remark = dim(f"   # {receipt.shows}") if receipt.shows else ""
+    return item(code(receipt.command), remark, label="try it", keep=True)
+
+
+def section(*blocks: Block | Items, title: Span | str | Text = "") -> Section:
+    """A section without a number."""
+    return Section(blocks=blocks, title=words(title))
 
 
 def plain(text: Text) -> str:

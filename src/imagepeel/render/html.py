@@ -17,22 +17,22 @@ from markupsafe import Markup
 
 from imagepeel._version import __version__
 from imagepeel.evidence import Evidence, Location, Receipt
-from imagepeel.present.document import Block, Story
+from imagepeel.present.document import Block, Document, Items
 from imagepeel.render.escape import visible
 
 _LONGEST = 12
 """Receipts shown below one table: one for each row would be a wall."""
 
 
-def story_html(story: Story, *, receipts: bool = False) -> str:
-    """Return a story as one HTML page; with `receipts`, the proofs are unfolded."""
-    style = _read("story.css")
+def document_html(document: Document, *, receipts: bool = False) -> str:
+    """Return a document as one HTML page; with `receipts`, the proofs are unfolded."""
+    style = _read("page.css")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
     return (
         _environment()
-        .get_template("story.html")
+        .get_template("page.html")
         .render(
-            story=story,
+            document=document,
             receipts=receipts,
             version=__version__,
             style=Markup(style),
@@ -41,9 +41,9 @@ def story_html(story: Story, *, receipts: bool = False) -> str:
     )
 
 
-def story_body(story: Story, *, receipts: bool = False) -> str:
+def document_body(document: Document, *, receipts: bool = False) -> str:
     """Return only the content of that page, for a place that has its own style, such as a notebook."""
-    return _environment().get_template("body.html").render(story=story, receipts=receipts)
+    return _environment().get_template("body.html").render(document=document, receipts=receipts)
 
 
 @cache
@@ -71,7 +71,7 @@ def _finalize(value: Any) -> Any:
     return value
 
 
-def _kind(block: Block) -> str:
+def _kind(block: Block | Items) -> str:
     return str(block.__struct_config__.tag)
 
 

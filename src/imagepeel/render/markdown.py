@@ -9,11 +9,13 @@ from imagepeel.present.document import (
     AnnotatedBytes,
     Block,
     Claim,
+    Document,
+    Item,
+    Items,
     Note,
     ReceiptRef,
     Span,
     Steps,
-    Story,
     Table,
     Text,
     Tree,
@@ -25,14 +27,16 @@ from imagepeel.render.escape import markdown, visible
 _TICKS = re.compile("`+")
 
 
-def story_markdown(story: Story, *, receipts: bool = False) -> str:
-    """Return a story as Markdown; with `receipts`, the commands that show each block stand below it."""
-    lines = [f"# {markdown(story.headline[0].text)}", ""]
-    lines.extend((" | ".join(markdown(span.text) for span in story.headline[1:]).replace(" | ", " \\| "), ""))
-    for chapter in story.chapters:
-        lines.extend((f"## {chapter.number}. {markdown(chapter.title)}", ""))
+def document_markdown(document: Document, *, receipts: bool = False) -> str:
+    """Return a document as Markdown; with `receipts`, the commands that show each block stand below it."""
+    lines = [f"# {markdown(document.headline[0].text)}", ""]
+    lines.extend((" | ".join(markdown(span.text) for span in document.headline[1:]).replace(" | ", " \\| "), ""))
+    for section in document.sections:
+        if section.title:
+            number = f"{section.number}. " if section.number else ""
+            lines.extend((f"## {number}{inline(section.title)}", ""))
         seen: set[str] = set()
-        for block in chapter.blocks:
+        for block in section.blocks:
             lines.extend(_block(block))
             if receipts and not isinstance(block, ReceiptRef):
                 lines.extend(_receipts(block, seen))
@@ -87,7 +91,7 @@ def _span(span: Span) -> str:
     return markdown(span.text)
 
 
-def _block(block: Block) -> Iterator[str]:
+def _block(block: Block | Items) -> Iterator[str]:
     if isinstance(block, Claim) and len(block.text) == 1 and block.text[0].kind == "code":
         yield from code_block(block.text[0].text)
     elif isinstance(block, Claim | Note):
@@ -105,6 +109,10 @@ def _block(block: Block) -> Iterator[str]:
     elif isinstance(block, Tree):
         for root in block.roots:
             yield from _tree(root, 0)
+        yield ""
+    elif isinstance(block, Items):
+        for item in block.items:
+            yield from _item(item, 0)
         yield ""
     elif isinstance(block, Steps):
         yield from table(
@@ -128,7 +136,14 @@ def _tree(node: TreeNode, depth: int) -> Iterator[str]:
         yield from _tree(child, depth + 1)
 
 
-def _receipts(block: Block, seen: set[str]) -> Iterator[str]:
+def _item(item: Item, depth: int) -> Iterator[str]:
+    label = f"{inline(item.label)}: " if item.label else ""
+    yield f"{'  ' * depth}- {label}{inline(item.text)}".rstrip()
+    for below in item.items:
+        yield from _item(below, depth + 1)
+
+
+def _receipts(block: Block | Items, seen: set[str]) -> Iterator[str]:
     """The commands of a block, each once a chapter."""
     commands = [receipt.command for evidence in evidence_of(block) for receipt in evidence.receipts]
     fresh = [command for command in dict.fromkeys(commands) if command not in seen]

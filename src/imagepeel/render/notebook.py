@@ -205,9 +205,9 @@ def _prediction(found: Prediction) -> str:
 
 
 def _story(story: Story) -> str:
-    from imagepeel.render.html import story_body
+    from imagepeel.render.html import document_body
 
-    return story_body(story)
+    return document_body(story.document())
 
 
 def _anomalies(found: Sequence[Any], call: str) -> str:

@@ -7,23 +7,27 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import IO
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
 from rich.table import Table as Grid
 from rich.text import Text as Line
 from rich.tree import Tree as Branches
 
-from imagepeel.evidence import Receipt
 from imagepeel.present.document import (
     AnnotatedBytes,
     Block,
-    Chapter,
     Claim,
+    Column,
+    Document,
+    Item,
+    Items,
     Note,
     ReceiptRef,
     Row,
+    Section,
+    Span,
     Steps,
-    Story,
     Table,
     Text,
     Tree,
@@ -35,6 +39,11 @@ from imagepeel.render.escape import terminal
 WIDTH = 100
 """Columns where nobody says how many there are: a projector."""
 INDENT = 4
+"""Where the text of a chapter begins."""
+PROSE = 120
+"""Columns of a list that is wrapped: longer lines are hard to read."""
+DIGITS = 7
+"""Hex digits of a digest in a narrow table."""
 
 STYLES = {
     "plain": "",
@@ -49,6 +58,7 @@ STYLES = {
     "dim": "dim",
 }
 """How each kind of span looks; colour never carries meaning alone."""
+LEVELS = {"": "", "good": "green", "warn": "yellow", "bad": "red"}
 
 
 def make_console(
@@ -78,10 +88,10 @@ def make_console(
     )
 
 
-def print_story(story: Story, console: Console, *, receipts: bool = False) -> None:
-    """Print a story; with `receipts`, below each claim the commands that show the same."""
-    for part in story_parts(story, receipts=receipts):
-        if isinstance(part, Command):
+def print_document(document: Document, console: Console, *, receipts: bool = False) -> None:
+    """Print a document; with `receipts`, below each claim the commands that show the same."""
+    for part in document_parts(document, receipts=receipts):
+        if isinstance(part, Kept):
             # Unwrapped, so that what is copied from the screen is one command.
             console.print(part.line, soft_wrap=True)
         else:
@@ -96,20 +106,41 @@ def line(text: Text, style: str = "") -> Line:
     return out
 
 
-class Command:
-    """A shell command on a line of its own: never wrapped where that can be avoided."""
+class Kept:
+    """A line that is never wrapped where that can be avoided."""
 
-    def __init__(self, command: str, lead: str = "try it  ", remark: str = "", indent: int = INDENT) -> None:
-        self.line = Line(" " * indent)
-        self.line.append(lead, "dim")
-        self.line.append(terminal(command), "magenta")
-        if remark:
-            self.line.append(f"   # {terminal(remark)}", "dim")
+    def __init__(self, line: Line) -> None:
+        self.line = line
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         out = self.line.copy()
         out.overflow = "fold"
         yield out
+
+
+def command(words: str, lead: str = "try it  ", remark: str = "", indent: int = INDENT) -> Kept:
+    """Return a shell command on a line of its own."""
+    out = Line(" " * indent)
+    out.append(lead, "dim")
+    out.append(terminal(words), "magenta")
+    if remark:
+        out.append(f"   # {terminal(remark)}", "dim")
+    return Kept(out)
+
+
+class Hanging:
+    """A paragraph behind its label: the lines after the first stand under the first word."""
+
+    def __init__(self, lead: Line, words: Line) -> None:
+        self.lead = lead
+        self.words = words
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        indent = self.lead.cell_len
+        lines = self.words.wrap(console, max(20, min(options.max_width, PROSE) - indent))
+        for number, one in enumerate(lines):
+            one.rstrip()
+            yield Line.assemble(Line(" " * indent) if number else self.lead, one)
 
 
 class Indented:
@@ -133,49 +164,63 @@ class Indented:
             yield Segment.line()
 
 
-def story_parts(story: Story, *, receipts: bool = False) -> Iterator[RenderableType]:
-    """Yield the pieces of a story, top to bottom."""
+def document_parts(document: Document, *, receipts: bool = False) -> Iterator[RenderableType]:
+    """Yield the pieces of a document, top to bottom."""
     head = Line()
-    for index, span in enumerate(story.headline):
+    for index, span in enumerate(document.headline):
         head.append("   " if index else "")
         head.append(terminal(span.text), "bold" if not index else STYLES[span.kind])
     yield Indented(head, 0)
-    for chapter in story.chapters:
-        yield from chapter_parts(chapter, receipts=receipts)
+    for section in document.sections:
+        yield from _section(section, receipts=receipts)
 
 
-def chapter_parts(chapter: Chapter, *, receipts: bool = False) -> Iterator[RenderableType]:
-    """Yield the pieces of one chapter."""
+def _section(section: Section, *, receipts: bool) -> Iterator[RenderableType]:
     yield Line()
-    title = Line(f"{chapter.number}  ", style="bold")
-    title.append(terminal(chapter.title))
-    yield title
+    if section.number or section.title:
+        title = Line(f"{section.number}  " if section.number else "", style="bold")
+        yield title.append_text(line(section.title))
+    indent = INDENT if section.number else 2 if section.title else 0
     seen: set[str] = set()
-    for block in chapter.blocks:
-        yield from block_parts(block)
+    for block in section.blocks:
+        yield from _block(block, indent, deeper=bool(section.number))
         if receipts and not isinstance(block, ReceiptRef):
-            yield from _receipt_lines(block, seen)
+            yield from _receipt_lines(block, seen, indent + INDENT)
 
 
-def block_parts(block: Block) -> Iterator[RenderableType]:
-    """Yield the pieces of one block, indented."""
+def _block(block: Block | Items, indent: int, *, deeper: bool) -> Iterator[RenderableType]:
+    """Yield the pieces of one block; in a chapter its tables stand `deeper`."""
+    inner = indent + INDENT if deeper else indent
     if isinstance(block, Claim):
         alone = len(block.text) == 1 and block.text[0].kind == "code"
-        yield Indented(line(block.text), INDENT * 2 if alone else INDENT)
+        yield Indented(line(block.text, LEVELS[block.level] if not deeper else ""), inner if alone else indent)
     elif isinstance(block, Note):
-        yield Indented(line(block.text), INDENT)
+        yield Indented(line(block.text), indent)
     elif isinstance(block, Table):
-        yield from _table(block)
+        yield from _table(block, indent, inner)
+    elif isinstance(block, Items):
+        yield from _items(block.items, indent)
     elif isinstance(block, Tree):
         for root in block.roots:
-            yield Indented(_tree(root), INDENT)
+            yield Indented(_tree(root), indent)
     elif isinstance(block, Steps):
-        yield Indented(_steps(block), INDENT)
+        yield Indented(_steps(block), indent)
     elif isinstance(block, AnnotatedBytes):
-        yield Indented(line(block.caption), INDENT)
-        yield Indented(_bytes(block), INDENT * 2)
+        yield Indented(line(block.caption), indent)
+        yield Indented(_bytes(block), inner)
     elif isinstance(block, ReceiptRef):
-        yield Command(block.receipt.command)
+        yield command(block.receipt.command, indent=indent)
+
+
+def _items(items: tuple[Item, ...], indent: int) -> Iterator[RenderableType]:
+    labels = [line(item.label, "dim") for item in items]
+    width = max((label.cell_len for label in labels), default=0)
+    width += 2 if width else 0
+    for item, label in zip(items, labels, strict=True):
+        label.pad_right(width - label.cell_len)
+        lead, words = Line.assemble(" " * indent, label), line(item.text, LEVELS[item.level])
+        yield Kept(lead.append_text(words)) if item.keep else Hanging(lead, words)
+        yield from _items(item.items, indent + (width or 2))
 
 
 def grid(columns: Iterable[tuple[str, bool, bool]], *, header: bool = True) -> Grid:
@@ -186,22 +231,79 @@ def grid(columns: Iterable[tuple[str, bool, bool]], *, header: bool = True) -> G
     return out
 
 
-def _table(block: Table) -> Iterator[RenderableType]:
+def _table(block: Table, indent: int, inner: int) -> Iterator[RenderableType]:
     if block.caption:
-        yield Indented(line(block.caption), INDENT)
-    out = grid(
-        ((column.title, column.right, column.keep) for column in block.columns),
-        header=any(column.title for column in block.columns),
-    )
-    for row in block.rows:
-        out.add_row(*(line(cell, _row_style(row)) for cell in row.cells))
-    yield Indented(out, INDENT * 2)
+        yield Indented(line(block.caption), indent)
+    yield Indented(_Fitted(block), inner)
     if block.hidden:
-        yield Command(block.all, lead=f"{block.hidden:,} more  ", indent=INDENT * 2)
+        yield command(block.all, lead=f"{block.hidden:,} more  ", indent=inner)
+
+
+class _Fitted:
+    """A table with the columns that the terminal has room for."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        columns, cells = self._fit(options.max_width)
+        out = grid(
+            ((column.title, column.right, column.keep) for column in columns),
+            header=any(column.title for column in columns),
+        )
+        for at, column in enumerate(columns):
+            if column.room:
+                out.columns[at].min_width = min(column.room, _widest(column, cells[at]))
+        for row in zip(*cells, strict=True) if cells else ():
+            out.add_row(*row)
+        yield out
+
+    def _fit(self, width: int) -> tuple[list[Column], list[list[Line]]]:
+        """Return the columns and their cells in the first form of `Column` whose lines fit."""
+        table = self.table
+        cells = [[line(row.cells[at], _row_style(row)) for row in table.rows] for at in range(len(table.columns))]
+        columns = list(table.columns)
+        if not any(column.short or column.leave for column in columns) or self._needs(columns, cells) <= width:
+            return columns, cells
+        shorter = [
+            [line(_shortened(row.cells[at]), _row_style(row)) for row in table.rows] for at in range(len(columns))
+        ]
+        for leaving in (0, *sorted({column.leave for column in columns if column.leave})):
+            kept = [at for at, column in enumerate(table.columns) if not 0 < column.leave <= leaving]
+            columns = [
+                Column(c.short or c.title, c.right, c.keep, room=c.room) for c in (table.columns[at] for at in kept)
+            ]
+            cells = [shorter[at] for at in kept]
+            if self._needs(columns, cells) <= width:
+                break
+        return columns, cells
+
+    @staticmethod
+    def _needs(columns: list[Column], cells: list[list[Line]]) -> int:
+        """The characters of a line on which what is not words stays whole; two part columns, none follow the last."""
+        widths = (
+            _widest(column, items) if column.keep else min(column.room, _widest(column, items))
+            for column, items in zip(columns, cells, strict=True)
+        )
+        return sum(width + 2 for width in widths) - 2
+
+
+def _widest(column: Column, cells: list[Line]) -> int:
+    return max(cell_len(terminal(column.title)), *(cell.cell_len for cell in cells), 0)
+
+
+def _shortened(cell: Text) -> Text:
+    """A cell with its digests cut further; another algorithm than sha256 stands in front of a colon."""
+    return tuple(
+        Span(":".join((*(parts := span.text.split(":"))[:-1], parts[-1][:DIGITS])), "digest")
+        if span.kind == "digest"
+        else span
+        for span in cell
+    )
 
 
 def _row_style(row: Row) -> str:
-    return "bold" if row.total else ""
+    return "bold" if row.total else LEVELS[row.level]
 
 
 def _tree(node: TreeNode) -> Branches:
@@ -232,15 +334,10 @@ def _bytes(block: AnnotatedBytes) -> Grid:
     return out
 
 
-def _receipt_lines(block: Block, seen: set[str]) -> Iterator[RenderableType]:
-    """The receipts of a block, each command once a chapter."""
+def _receipt_lines(block: Block | Items, seen: set[str], indent: int) -> Iterator[RenderableType]:
+    """The receipts of a block, each command once a section."""
     for evidence in evidence_of(block):
         for receipt in evidence.receipts:
             if receipt.command not in seen:
                 seen.add(receipt.command)
-                yield receipt_line(receipt)
-
-
-def receipt_line(receipt: Receipt) -> Command:
-    """Return a receipt as a line that can be copied."""
-    return Command(receipt.command, lead="$ ", remark=receipt.shows, indent=INDENT * 2)
+                yield command(receipt.command, lead="$ ", remark=receipt.shows, indent=indent)

@@ -13,7 +13,7 @@ from imagepeel.history.builders import instruction
 from imagepeel.layers.layer import Layer
 from imagepeel.render.escape import terminal
 from imagepeel.render.size import human, number, plural
-from imagepeel.render.terminal import Indented, grid, story_parts
+from imagepeel.render.terminal import Indented, document_parts, grid
 
 if TYPE_CHECKING:
     from imagepeel.archive.opened import OpenArchive
@@ -98,4 +98,4 @@ def _layer(layer: Layer) -> Iterator[RenderableType]:
     yield from _more(len(layer.table) - ROWS, "layer.entries")
 
 
-_SHOW = {"Archive": _archive, "Image": _image, "Layer": _layer, "Story": story_parts}
+_SHOW = {"Archive": _archive, "Image": _image, "Layer": _layer, "Story": lambda story: document_parts(story.document())}

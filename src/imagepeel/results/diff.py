@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from imagepeel.present.difference import LayersDifference, ValueChange
+from imagepeel.results.difference import LayersDifference, ValueChange
 from imagepeel.results.tables import ImageHead
 
 

@@ -13,9 +13,9 @@ from imagepeel.archive.source import MemorySource
 from imagepeel.errors import ImagepeelError
 from imagepeel.present.story.chapters import explain_image
 from imagepeel.render import terminal
-from imagepeel.render.html import story_html
+from imagepeel.render.html import document_html
 from imagepeel.render.json import dumps
-from imagepeel.render.markdown import story_markdown
+from imagepeel.render.markdown import document_markdown
 
 WHOLE = [
     forge.to_bytes(forge.build(name), kind)
@@ -44,7 +44,7 @@ def test_a_damaged_archive_is_told_or_refused(whole: bytes, kept: float, changes
     for story in stories:
         assert all(evidence.receipts for chapter in story.chapters for evidence in chapter.evidence())
         out = io.StringIO()
-        terminal.print_story(story, terminal.make_console(file=out), receipts=True)
+        terminal.print_document(story.document(), terminal.make_console(file=out), receipts=True)
         assert "\x1b" not in out.getvalue()
         assert all(receipt.command.isprintable() and receipt.command.isascii() for receipt in story.receipts())
-        story_html(story), story_markdown(story, receipts=True), dumps("explain", story)
+        document_html(story.document()), document_markdown(story.document(), receipts=True), dumps("explain", story)

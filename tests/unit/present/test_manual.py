@@ -99,7 +99,7 @@ def test_facts_go_to_the_role_that_owns_them() -> None:
 
 
 def test_hostile_texts_reach_the_page_escaped() -> None:
-    from imagepeel.render.html import story_html
+    from imagepeel.render.html import document_html
 
-    page = story_html(manual_of(forge.build("control-characters")))
+    page = document_html(manual_of(forge.build("control-characters")).document())
     assert "\x1b" not in page and "<script>alert" not in page

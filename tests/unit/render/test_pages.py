@@ -19,8 +19,8 @@ from imagepeel import forge
 from imagepeel.present.document import Claim, Story, plain
 from imagepeel.present.story.chapters import explain_image
 from imagepeel.render.escape import visible
-from imagepeel.render.html import story_html
-from imagepeel.render.markdown import code, code_block, story_markdown
+from imagepeel.render.html import document_html
+from imagepeel.render.markdown import code, code_block, document_markdown
 from imagepeel.render.notebook import ROWS, bundle
 
 Forge = Callable[..., Path]
@@ -78,7 +78,7 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_page_holds_every_claim(forge_archive: Forge) -> None:
     story = told(forge_archive("shop"))
-    text = re.sub(r"\s+", " ", Page(story_html(story)).text)
+    text = re.sub(r"\s+", " ", Page(document_html(story.document())).text)
     for chapter in story.chapters:
         assert chapter.title in text
         for block in chapter.blocks:
@@ -91,7 +91,7 @@ def test_the_page_holds_every_claim(forge_archive: Forge) -> None:
 
 @pytest.mark.parametrize("receipts", [False, True])
 def test_the_page_loads_nothing_and_runs_nothing(receipts: bool, evil: Path) -> None:
-    source = story_html(told(evil), receipts=receipts)
+    source = document_html(told(evil).document(), receipts=receipts)
     page = Page(source)
     names = {tag for tag, _ in page.tags}
     assert not names & {"script", "img", "link", "iframe", "object", "embed", "form", "base", "svg", "b"}
@@ -103,7 +103,7 @@ def test_the_page_loads_nothing_and_runs_nothing(receipts: bool, evil: Path) -> 
 
 
 def test_the_policy_allows_only_the_pages_own_style(forge_archive: Forge) -> None:
-    source = story_html(told(forge_archive("hello")))
+    source = document_html(told(forge_archive("hello")).document())
     style = re.search(r"<style>(.*?)</style>", source, re.DOTALL)
     assert style is not None
     digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
@@ -113,7 +113,7 @@ def test_the_policy_allows_only_the_pages_own_style(forge_archive: Forge) -> Non
 
 
 def test_markdown_holds_every_chapter_and_no_html(evil: Path) -> None:
-    text = story_markdown(told(evil), receipts=True)
+    text = document_markdown(told(evil).document(), receipts=True)
     assert re.findall(r"^## (\d)\.", text, re.MULTILINE) == ["1", "2", "3", "4", "5", "6"]
     outside = re.sub(r"(?ms)^(`{3,})\w*\n.*?^\1$", "", text)
     outside = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", outside)
@@ -185,8 +185,8 @@ def test_libraries_load_only_where_they_are_needed(forge_archive: Forge) -> None
         "    from imagepeel.render.json import dumps\n"
         "    dumps('explain', story)\n"
         "    seen.append(sorted({'rich', 'jinja2', 'click'} & set(sys.modules)))\n"
-        "    from imagepeel.render.html import story_html\n"
-        "    story_html(story)\n"
+        "    from imagepeel.render.html import document_html\n"
+        "    document_html(story.document())\n"
         "    seen.append(sorted({'rich', 'jinja2', 'click'} & set(sys.modules)))\n"
         "print(json.dumps(seen))\n"
     )

@@ -25,7 +25,9 @@ def told(path: Path) -> Story:
 
 def printed(story: Story, *, width: int = 100, color: str = "auto", receipts: bool = False) -> str:
     out = io.StringIO()
-    terminal.print_story(story, terminal.make_console(file=out, width=width, color=color), receipts=receipts)
+    terminal.print_document(
+        story.document(), terminal.make_console(file=out, width=width, color=color), receipts=receipts
+    )
     return out.getvalue()
 
 

@@ -1,0 +1,105 @@
+"""What the commands that show something share: one document on a terminal, as HTML or Markdown, or the result as JSON.
+
+@click.command()
+@common.archive
+@documents.forms         # --json --html --markdown
+@common.settings
+def command(settings: Settings) -> None:
+    ...
+    documents.show(settings, "waste", result, waste_document)
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from imagepeel.cli import common
+from imagepeel.cli.settings import Settings
+from imagepeel.errors import UsageError
+
+if TYPE_CHECKING:
+    from imagepeel.present.document import Document, Story
+
+Result = TypeVar("Result")
+
+PROJECTOR = 100
+"""Columns of a story that goes to a file or pipe."""
+
+
+def forms(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --json, --html and --markdown to a command, of which one call may name one."""
+
+    @wraps(function)
+    def checked(*args: Any, **given: Any) -> Any:
+        settings = click.get_current_context().ensure_object(Settings)
+        if (settings.html is not None) + settings.markdown + settings.json > 1:
+            raise click.UsageError("choose one of --html, --markdown and --json")
+        if settings.html is not None:
+            settings.keep_archive(settings.html)
+        return function(*args, **given)
+
+    added: Callable[..., Any] = common.forms(checked)
+    return added
+
+
+def show(
+    settings: Settings,
+    command: str,
+    result: Result,
+    present: Callable[[Result], Document],
+    *,
+    receipts: bool = False,
+    width: int | None = None,
+) -> None:
+    """Write a result in the form that was asked for: as it is with --json, else the document that `present` makes.
+
+    `receipts` prints the proofs, `width` is that of the terminal's text, by default that of the terminal.  UsageError
+    when the HTML file cannot be written.
+    """
+    if settings.json:
+        from imagepeel.render.json import dumps
+
+        click.echo(dumps(command, result))
+        return
+    document = present(result)
+    if settings.markdown:
+        from imagepeel.render.markdown import document_markdown
+
+        click.echo(document_markdown(document, receipts=receipts))
+    elif settings.html is not None:
+        from imagepeel.render.html import document_html
+
+        _write(settings.html, document_html(document, receipts=receipts))
+    else:
+        from imagepeel.render.terminal import print_document
+
+        print_document(document, settings.console(width=width), receipts=receipts)
+
+
+def show_story(settings: Settings, command: str, story: Story, *, receipts: bool) -> None:
+    """Write a story; in a file or pipe it has the columns of a projector, since it is prose."""
+    piped = not sys.stdout.isatty() and not os.environ.get("COLUMNS")
+    show(settings, command, story, type(story).document, receipts=receipts, width=PROJECTOR if piped else None)
+
+
+def _write(out: str, page: str) -> None:
+    if out == "-":
+        click.echo(page)
+        return
+    part = f"{out}.{os.getpid()}.part"
+    try:
+        with open(part, "x", encoding="utf-8") as file:
+            file.write(page)
+        os.replace(part, out)
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written: {error.strerror}", hint="check the directory") from error
+    finally:
+        with suppress(OSError):
+            os.unlink(part)

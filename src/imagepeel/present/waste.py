@@ -1,0 +1,102 @@
+"""The account of `waste`: causes and their sums, and the largest files shipped in vain."""
+
+from __future__ import annotations
+
+from imagepeel.present.document import (
+    Column,
+    Document,
+    Section,
+    Span,
+    Table,
+    items,
+    path,
+    row,
+    say,
+    section,
+    term,
+    try_it,
+)
+from imagepeel.present.heading import about
+from imagepeel.present.words import number, percent, plural, size
+from imagepeel.results.waste import WasteCause, WasteResult
+
+MEANING = {
+    "used": "files that the rootfs shows",
+    "identical": "files equal to another path",
+    "debris": "leftovers of building",
+    "overwritten": "another content came later",
+    "metadata": "copied whole for a changed field",
+    "rewritten": "written again, nothing differs",
+    "removed": "taken away by a later layer",
+    "repeated": "brought twice in one layer",
+    "headers": "tar headers and padding",
+}
+
+
+def waste_document(result: WasteResult) -> Document:
+    """Return causes, efficiency and the largest items; sums stand under the columns that they add up."""
+    sums = [
+        say(
+            f"Of {number(result.files)} bytes of file content shipped, {number(result.visible)} can be seen: ",
+            term(f"efficiency {percent(result.efficiency)}"),
+            ".",
+        )
+    ]
+    if not result.complete:
+        sums.append(say("A layer is missing or damaged: its bytes are not in the sums.", level="warn"))
+    if not result.items:
+        sums.append(say("No file is shipped in vain."))
+    return about(result.image, section(_causes(result)), section(*sums), _items(result))
+
+
+def _causes(result: WasteResult) -> Table:
+    own = result.base_layers > 0
+    titles = ("content", "stored", "own content", "own stored") if own else ("content", "stored")
+    rows = []
+    for one in result.causes:
+        if one.content or one.stored or one.cause in ("used", "headers"):
+            kind: Span | str = Span(one.cause, "warn" if one.reach == "unreachable" else "plain")
+            rows.append(row(one.reach, kind, *_numbers(one, own), MEANING[one.cause]))
+    sums = [result.content_size, result.blob_size]
+    if own:
+        sums += [sum(one.own_content for one in result.causes), sum(one.own_stored for one in result.causes)]
+    layers = plural(len(result.layers), "layer")
+    rows.append(row("shipped", "all", *map(number, sums), layers, total=True))
+    return Table(
+        columns=(
+            Column("", keep=True),
+            Column("cause", keep=True),
+            *(Column(title, right=True, keep=True) for title in titles),
+            Column("what it is", keep=True, leave=1),
+        ),
+        rows=tuple(rows),
+    )
+
+
+def _numbers(one: WasteCause, own: bool) -> list[str]:
+    counts = (one.content, one.stored, one.own_content, one.own_stored) if own else (one.content, one.stored)
+    return [number(count) for count in counts]
+
+
+def _items(result: WasteResult) -> Section | None:
+    if not result.items:
+        return None
+    rows = []
+    for one in result.items:
+        by = f"L{one.layer + 1}" + (f" -> L{one.by + 1}" if one.by is not None else "")
+        rows.append(row(size(one.size), one.cause, by, path(one.path), one.detail, by=one.evidence))
+    return section(
+        Table(
+            columns=(
+                Column("size", right=True, keep=True),
+                Column("cause", keep=True),
+                Column("", keep=True),
+                Column("path", room=14),
+                Column("", room=14),
+            ),
+            rows=tuple(rows),
+            hidden=result.items_total - len(result.items),
+            all="imagepeel waste --all",
+        ),
+        *([items(*map(try_it, result.receipts))] if result.receipts else []),
+    )
