@@ -28,8 +28,8 @@ from imagepeel.archive.source import MemorySource
 from imagepeel.errors import ImagepeelError
 from imagepeel.findings.examine import examine
 from imagepeel.findings.finding import Finding
-from imagepeel.findings.recipes.parts import PATH
 from imagepeel.findings.subject import Subject
+from imagepeel.forge.specimens import ENV_PATH
 
 SHARED = Path(__file__).parents[3] / "shared" / "images"
 
@@ -299,11 +299,11 @@ def _found(data: bytes) -> tuple[Finding, ...]:
 
 
 def test_debian_as_root_has_no_surprise(debian: bytes) -> None:
-    assert [(each.rule, each.message) for each in _found(_image(debian, cmd=["bash"], env=[PATH]))] == []
+    assert [(each.rule, each.message) for each in _found(_image(debian, cmd=["bash"], env=[ENV_PATH]))] == []
 
 
 def test_debian_as_another_user_knows_its_set_uid_programs(debian: bytes) -> None:
-    found = _found(_image(debian, cmd=["bash"], env=[PATH], user="65534"))
+    found = _found(_image(debian, cmd=["bash"], env=[ENV_PATH], user="65534"))
     with tarfile.open(fileobj=io.BytesIO(debian)) as tar:
         setuid = [member.name for member in tar if member.isreg() and member.mode & 0o4000]
     assert [each.rule for each in found] == ["SETUID-UNDER-NNP"]
@@ -312,7 +312,7 @@ def test_debian_as_another_user_knows_its_set_uid_programs(debian: bytes) -> Non
 
 def test_debian_shell_form_stays_process_1(debian: bytes) -> None:
     """dash does not replace itself for `a; b`, as measured on Debian 12."""
-    spec = _image(debian, cmd=["/bin/sh", "-c", "export A=1; sleep 1000; true"], env=[PATH])
+    spec = _image(debian, cmd=["/bin/sh", "-c", "export A=1; sleep 1000; true"], env=[ENV_PATH])
     assert [each.rule for each in _found(spec)] == ["SHELL-PID1"]
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from imagepeel import forge
-from imagepeel.forge import gallery, programs
+from imagepeel.forge import programs
+from imagepeel.forge.specimens import noise
 
 pytestmark = pytest.mark.judge
 
@@ -176,7 +177,7 @@ def test_umoci_sees_the_tree_that_shop_promises(tmp_path: Path) -> None:
     assert not (rootfs / "srv/shop/.env").exists()
     assert sorted(path.name for path in (rootfs / "var/cache/packages").iterdir()) == [".keep"]
     logo, twin = (rootfs / "srv/shop/static" / name for name in ("logo.bin", "favicon.bin"))
-    assert logo.read_bytes() == gallery.noise("logo", 200_000)
+    assert logo.read_bytes() == noise("logo", 200_000)
     assert logo.stat().st_ino == twin.stat().st_ino and logo.stat().st_uid == 999
     assert stat.S_IMODE((rootfs / "tmp").stat().st_mode) == 0o1777
     assert os.readlink(rootfs / "usr/bin") == "../bin"
@@ -317,7 +318,7 @@ def test_gnu_tar_and_bsdtar_read_every_kind(kind: str, tmp_path: Path) -> None:
 @tool("zstd")
 @pytest.mark.parametrize("compression", [name for name in forge.COMPRESSIONS if name.startswith("zstd")])
 def test_zstd_unpacks_our_frames(compression: str, tmp_path: Path) -> None:
-    data = gallery.noise("frame", 300_000) + bytes(300_000)
+    data = noise("frame", 300_000) + bytes(300_000)
     (tmp_path / "a.zst").write_bytes(forge.compress(data, compression))
     done = run("zstd", "-dc", tmp_path / "a.zst")
     assert done.returncode == 0 and done.stdout == data
@@ -326,7 +327,7 @@ def test_zstd_unpacks_our_frames(compression: str, tmp_path: Path) -> None:
 @tool("gzip")
 @pytest.mark.parametrize("compression", [name for name in forge.COMPRESSIONS if name.startswith("gzip")])
 def test_gzip_unpacks_our_members(compression: str, tmp_path: Path) -> None:
-    data = gallery.noise("member", 30_000) + bytes(30_000)
+    data = noise("member", 30_000) + bytes(30_000)
     (tmp_path / "a.gz").write_bytes(forge.compress(data, compression))
     done = run("gzip", "-dc", tmp_path / "a.gz")
     assert (done.returncode, done.stdout, done.stderr) == (0, data, b"")

@@ -11,11 +11,12 @@ from imagepeel.archive.source import MemorySource
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import text
 from imagepeel.findings.examine import examine
+from imagepeel.findings.example import archive_of
 from imagepeel.findings.names import ENDS, EXACT
-from imagepeel.findings.recipes import archive_of, recipes
+from imagepeel.findings.rules.examples import EXAMPLES
 from imagepeel.limits import Limits
 
-ARCHIVES = {name: archive_of(recipe.bad()) for name, recipe in sorted(recipes().items()) if name != "TOO-MANY-LAYERS"}
+ARCHIVES = {name: archive_of(example.bad()) for name, example in sorted(EXAMPLES.items()) if name != "TOO-MANY-LAYERS"}
 
 ASKED = [text(name) for name in sorted(EXACT)] + [f"x{text(end)}" for end in sorted(ENDS)]
 _KNOWN = (

@@ -1,4 +1,4 @@
-"""What a scenario is: a forge recipe, the options of the start, and the expected verdict per runtime."""
+"""What a scenario is: entries for the forge, the options of the start, and the expected verdict per runtime."""
 
 from __future__ import annotations
 

@@ -97,9 +97,10 @@ def _write(settings: Settings, result: Any, receipts: bool = False) -> None:
 
 
 def _reproduce(rule: str, path: str, repaired: bool) -> None:
-    from imagepeel.findings.recipes import archive_of, recipe
+    from imagepeel.findings.example import archive_of
+    from imagepeel.findings.rules.examples import find_example
 
-    found = recipe(rule)
+    found = find_example(rule)
     data = archive_of(found.good() if repaired else found.bad())
     if path == "-":
         sys.stdout.buffer.write(data)

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from imagepeel.findings.catalogue import RULES
 from imagepeel.findings.finding import LESSONS, ROLES, SEVERITIES
-from imagepeel.findings.recipes import recipe
 from imagepeel.findings.rule import Rule
 from imagepeel.findings.rules import FAMILIES
+from imagepeel.findings.rules.examples import find_example
 
 _FAMILY_TITLES = {
     "start": "It will not start",
@@ -70,7 +70,7 @@ def _links(rules: Iterator[Rule]) -> str:
 
 
 def _page(rule: Rule) -> str:
-    also = recipe(rule.id).also
+    also = find_example(rule.id).also
     lines = [
         f"# {rule.id}",
         "",

@@ -6,13 +6,13 @@ like a secret in them is invented and says so.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 
 import msgspec
 
 from imagepeel.errors import NotFound
-from imagepeel.forge import broken, programs
+from imagepeel.forge import programs
+from imagepeel.forge.broken import SPECIMENS
 from imagepeel.forge.entry import (
     Entry,
     device,
@@ -26,8 +26,7 @@ from imagepeel.forge.entry import (
     whiteout,
 )
 from imagepeel.forge.image import ImageSpec, Step, image, layer
-
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+from imagepeel.forge.specimens import NET_BIND_SERVICE, PATH, file_capability, noise, step
 
 SHOP_README = b"""This image is a teaching aid, made by the forge of imagepeel.
 /bin/sh is no shell. It is a tiny program that does what
@@ -39,11 +38,6 @@ The secrets in /srv/shop/.env are invented.
 """
 
 SHOP_ENV = b"SHOP_DB_PASSWORD=this-is-not-a-real-password\nSHOP_API_KEY=EXAMPLE-KEY-0000-0000\n"
-
-
-def noise(name: str, size: int) -> bytes:
-    """`size` bytes that do not compress and are always the same for a name."""
-    return hashlib.shake_256(name.encode()).digest(size)
 
 
 def _hello() -> ImageSpec:
@@ -177,9 +171,6 @@ def _shop() -> ImageSpec:
         created_by="COPY entrypoint.sh /usr/local/bin/ # buildkit",
     )
 
-    def step(line: str, empty: bool = False) -> Step:
-        return Step(created_by=line, empty=empty, comment="buildkit.dockerfile.v0")
-
     history = [
         Step(created_by=base.created_by, comment=""),
         Step(created_by='CMD ["sh"]', empty=True),
@@ -221,14 +212,15 @@ def _shop() -> ImageSpec:
 
 def _zoo() -> ImageSpec:
     deep = "/".join(["a-directory-with-a-rather-long-name"] * 6)
-    capability = bytes.fromhex("0100000200040000000000000000000000000000")
     return image(
         layer(
             directory("bin"),
             file("bin/mirror", programs.report(), 0o755),
             hardlink("bin/same", "bin/mirror", 0o755),
             symlink("bin/also", "mirror"),
-            file("bin/caps", programs.hello(), 0o755, xattrs={"security.capability": capability}),
+            file(
+                "bin/caps", programs.hello(), 0o755, xattrs={"security.capability": file_capability(NET_BIND_SERVICE)}
+            ),
             file("bin/setuid", programs.hello(), 0o4755),
             directory("dev"),
             device("dev/null", 1, 3, mode=0o666),
@@ -262,9 +254,7 @@ _GOOD: dict[str, tuple[Callable[[], ImageSpec], str]] = {
     "zoo": (_zoo, "Every kind of tar entry and header in one layer."),
 }
 
-_ALL: dict[str, tuple[Callable[[], ImageSpec], str]] = _GOOD | broken.ALL
-
-NAMES: tuple[str, ...] = tuple(_ALL)
+NAMES: tuple[str, ...] = (*_GOOD, *SPECIMENS)
 """The names of all teaching images, good ones first."""
 
 GOOD: tuple[str, ...] = tuple(_GOOD)
@@ -272,20 +262,24 @@ GOOD: tuple[str, ...] = tuple(_GOOD)
 
 
 def describe(name: str) -> str:
-    """One sentence on a teaching image.  Raises `NotFound` for an unknown name."""
-    return _find(name)[1]
+    """One sentence on a teaching image.
+
+    `name` is one of `NAMES`; `NotFound` for any other.
+    """
+    return SPECIMENS[name].about if name in SPECIMENS else _good(name)[1]
 
 
 def build(name: str) -> ImageSpec:
-    """The spec of a teaching image; its `kind` is the archive kind that shows the point best.
+    """The spec of a teaching image: a value to write with `write`, or to change first.
 
-    Raises `NotFound` for an unknown name.
+    `name` is one of `NAMES`; the image is called `NAME:1` (the shop `shop:1.4`), its `kind` is the archive kind that
+    shows the point best, its `description` the sentence of `describe`.  `NotFound` for an unknown name.
     """
-    make, about = _find(name)
-    return msgspec.structs.replace(make(), description=about)
+    spec = SPECIMENS[name].teaching(name) if name in SPECIMENS else _good(name)[0]()
+    return msgspec.structs.replace(spec, description=describe(name))
 
 
-def _find(name: str) -> tuple[Callable[[], ImageSpec], str]:
-    if name not in _ALL:
+def _good(name: str) -> tuple[Callable[[], ImageSpec], str]:
+    if name not in _GOOD:
         raise NotFound(f"no teaching image is called {name!r}", hint="there are: " + ", ".join(NAMES))
-    return _ALL[name]
+    return _GOOD[name]

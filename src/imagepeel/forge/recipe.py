@@ -52,9 +52,9 @@ from imagepeel.forge import archives, programs
 from imagepeel.forge.compress import COMPRESSIONS
 from imagepeel.forge.elf import elf
 from imagepeel.forge.entry import MTIME, Entry, Records, opaque, whiteout
-from imagepeel.forge.gallery import noise
 from imagepeel.forge.image import CREATED, FAULTS, Fault, ImageSpec, LayerSpec, Step
 from imagepeel.forge.layout import IndexSpec
+from imagepeel.forge.specimens import noise
 from imagepeel.serialization import convert
 
 

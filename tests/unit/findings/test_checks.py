@@ -1,4 +1,4 @@
-"""Checks in the cases that recipes do not show: numbers, several engines, incomplete images, secrets in outputs."""
+"""Checks in the cases that examples do not show: numbers, several engines, incomplete images, secrets in outputs."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from imagepeel.api import open as open_archive
 from imagepeel.archive.source import MemorySource
 from imagepeel.findings.catalogue import find_rule
 from imagepeel.findings.examine import examine
+from imagepeel.findings.example import archive_of
 from imagepeel.findings.finding import Figure, Finding, figure
 from imagepeel.findings.names import Names
-from imagepeel.findings.recipes import archive_of, recipes
-from imagepeel.findings.recipes.parts import add, app, rootfs
+from imagepeel.findings.rules.examples import EXAMPLES
 from imagepeel.findings.subject import Subject
 from imagepeel.forge import programs
 from imagepeel.forge.image import ImageSpec, Step
+from imagepeel.forge.specimens import add, complete_root, sound
 
 
 @contextmanager
@@ -53,7 +54,7 @@ def test_shop_teaches_deleted_is_not_gone() -> None:
 def test_no_output_holds_the_secret() -> None:
     key = forge.file("srv/.env", "API_TOKEN=do-not-print-me-anywhere\n")
     token = "npm_" + "aB3dE5gH7jK9" * 3
-    spec = app(add(key), env=["PATH=/bin", f"NPM_TOKEN={token}"], history=None)
+    spec = sound(add(key), env=["PATH=/bin", f"NPM_TOKEN={token}"], history=None)
     with image_of(spec) as image:
         text = msgspec.json.encode(image.findings()).decode()
     assert "do-not-print-me" not in text
@@ -62,7 +63,7 @@ def test_no_output_holds_the_secret() -> None:
 
 
 def test_engines_that_disagree_are_named() -> None:
-    spec = recipes()["ROOT-ONLY-PROGRAM"].bad()
+    spec = EXAMPLES["ROOT-ONLY-PROGRAM"].bad()
     assert isinstance(spec, ImageSpec)
     (finding,) = found(spec, "ROOT-ONLY-PROGRAM")
     assert "docker@20.10" in finding.profiles and "docker@28" not in finding.profiles
@@ -71,7 +72,7 @@ def test_engines_that_disagree_are_named() -> None:
 
 def test_nothing_is_proved_about_files_of_a_missing_layer() -> None:
     gone = add(forge.file("bin/tool", programs.hello(), 0o755), missing=True)
-    spec = msgspec.structs.replace(app(gone, entrypoint=["/bin/tool"]), kind="oci-archive")
+    spec = msgspec.structs.replace(sound(gone, entrypoint=["/bin/tool"]), kind="oci-archive")
     with image_of(spec) as image:
         rules = {finding.rule for finding in examine(image)}
     assert "MISSING-PARTS" in rules
@@ -82,7 +83,7 @@ def test_unknown_is_never_a_finding() -> None:
     # A loader that nobody knows: whether its libraries are found cannot be told.
     loader = forge.file("lib64/ld-linux-x86-64.so.2", programs.hello(), 0o755)
     program = forge.file("bin/tool", _dynamic(), 0o755)
-    with image_of(app(add(loader, program), entrypoint=["/bin/tool"])) as image:
+    with image_of(sound(add(loader, program), entrypoint=["/bin/tool"])) as image:
         subject = Subject(image)
         assert {start.verdict.kind for start in subject.starts} == {"UNKNOWN"}
         assert [finding for finding in examine(image) if finding.severity == "high"] == []
@@ -107,7 +108,7 @@ def _dynamic() -> bytes:
     ],
 )
 def test_a_script_stays_process_1_unless_it_execs(script: str, stays: bool) -> None:
-    spec = app(add(forge.file("run.sh", script, 0o755)), entrypoint=["/run.sh"], cmd=["/bin/hello"])
+    spec = sound(add(forge.file("run.sh", script, 0o755)), entrypoint=["/run.sh"], cmd=["/bin/hello"])
     assert bool(found(spec, "SCRIPT-WITHOUT-EXEC")) is stays
 
 
@@ -127,7 +128,7 @@ def test_instructions_of_both_builders() -> None:
         "/bin/sh -c make",
         "bazel build ...",
     ]
-    with image_of(app(entrypoint=None, history=[Step(created_by=line, empty=True) for line in lines])) as image:
+    with image_of(sound(entrypoint=None, history=[Step(created_by=line, empty=True) for line in lines])) as image:
         steps = Subject(image).instructions
     assert [step.keyword for step in steps] == ["CMD", "CMD", "RUN", "RUN", "RUN", ""]
     assert [step.arguments for step in steps] == [(), (), ("TOKEN=a b c",), ("TOKEN=a",), (), ()]
@@ -138,7 +139,7 @@ SHELLS = ["/bin/sh -c", "/bin/bash -c", "/bin/bash -o pipefail -c", "/bin/ash -e
 
 def worded(rule: str, old: str, new: str) -> ImageSpec:
     """The bad image of a rule, with a part of what its builder wrote into history exchanged."""
-    spec = recipes()[rule].bad()
+    spec = EXAMPLES[rule].bad()
     assert isinstance(spec, ImageSpec)
 
     def changed(created_by: str) -> str:
@@ -176,7 +177,7 @@ def test_names_refuse_what_nobody_registered() -> None:
 
 def test_a_flood_is_bounded_and_says_so() -> None:
     entries = [forge.file(f"srv/{n}.key", _key(n)) for n in range(80)]
-    findings = found(app(add(*entries)), "SHIPPED-SECRET")
+    findings = found(sound(add(*entries)), "SHIPPED-SECRET")
     assert len(findings) == 50
     assert [f.message for f in findings if "not listed" in f.message] == [
         "31 more findings of this rule are not listed"
@@ -197,13 +198,13 @@ def test_pickle() -> None:
 
 
 def test_base_rootfs_alone_has_no_surprise() -> None:
-    with image_of(app(base=rootfs())) as image:
+    with image_of(sound(base=complete_root())) as image:
         assert image.findings() == ()
 
 
 def test_a_quoted_command_line_holds_no_token() -> None:
     token = "ghp_" + "aB3dE5gH7jK9" * 3
-    spec = app(entrypoint=None, cmd=["/bin/sh", "-c", f"TOKEN={token} /bin/hello; true"], history=[])
+    spec = sound(entrypoint=None, cmd=["/bin/sh", "-c", f"TOKEN={token} /bin/hello; true"], history=[])
     with image_of(spec) as image:
         findings = image.findings()
     assert "SHELL-PID1" in {finding.rule for finding in findings}
@@ -223,7 +224,7 @@ def test_findings_have_a_card_and_rows() -> None:
 
 
 def test_no_findings_have_a_card_too() -> None:
-    with image_of(app()) as image:
+    with image_of(sound()) as image:
         findings = image.findings()
     assert repr(findings) == "<Findings: none>"
     assert "no findings" in findings._repr_mimebundle_()["text/html"]

@@ -11,17 +11,18 @@ import pytest
 
 from imagepeel import forge
 from imagepeel.api import open as open_archive
-from imagepeel.findings.recipes import archive_of, recipes
+from imagepeel.findings.example import archive_of
+from imagepeel.findings.rules.examples import EXAMPLES
 
 TOOLS = ("bash", "tar", "jq", "xxd", "readelf", "gzip")
 
 
 @pytest.mark.judge
 @pytest.mark.skipif(not all(map(shutil.which, TOOLS)), reason="needs " + ", ".join(TOOLS))
-@pytest.mark.parametrize("rule", sorted(recipes()))
+@pytest.mark.parametrize("rule", sorted(EXAMPLES))
 def test_receipts_run(rule: str, tmp_path: Path) -> None:
     path = tmp_path / "image.tar"
-    path.write_bytes(archive_of(recipes()[rule].bad()))
+    path.write_bytes(archive_of(EXAMPLES[rule].bad()))
     with open_archive(path) as archive:
         findings = archive.images()[0].findings()
     assert findings

@@ -1,0 +1,72 @@
+"""The bad and the good image of each rule of the family `users`."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from imagepeel.findings.example import Example
+from imagepeel.forge import programs
+from imagepeel.forge.entry import (
+    directory,
+    file,
+    symlink,
+)
+from imagepeel.forge.image import ImageSpec
+from imagepeel.forge.specimens import (
+    BASE_STEP,
+    ENV_PATH,
+    NET_BIND_SERVICE,
+    PASSWD,
+    add,
+    complete_root,
+    file_capability,
+    sound,
+    step,
+)
+
+
+def _setcap(kept: bool) -> ImageSpec:
+    xattrs = ((b"security.capability", file_capability(NET_BIND_SERVICE)),) if kept else ()
+    tool = add(file("bin/tool", programs.hello("tool\n"), 0o755, xattrs=xattrs), by="COPY --from=build /tool /bin/")
+    history = [
+        BASE_STEP,
+        step("RUN /bin/sh -c setcap cap_net_bind_service=p /bin/tool # buildkit", True),
+        step("COPY --from=build /tool /bin/ # buildkit"),
+    ]
+    return sound(tool, history=history)
+
+
+EXAMPLES: dict[str, Example] = {
+    "GROUP-LOST-ON-KUBERNETES": Example(bad=partial(sound, user="1000:0"), good=partial(sound, user="1000:1000")),
+    "NAMED-USER": Example(bad=partial(sound, user="app"), good=sound),
+    "UID-WITHOUT-NAME": Example(bad=partial(sound, user="1234"), good=sound),
+    "HOME-OF-SOMEBODY-ELSE": Example(
+        bad=partial(sound, env=[ENV_PATH, "HOME=/root"]), good=partial(sound, env=[ENV_PATH, "HOME=/home/app"])
+    ),
+    "HOME-MISSING": Example(bad=partial(sound, base=complete_root(without=["home/app"])), good=sound),
+    "PASSWD-COMMENT": Example(
+        bad=partial(sound, base=complete_root(passwd="# users of this image\n" + PASSWD)), good=sound
+    ),
+    "PASSWD-TYPO": Example(
+        bad=partial(sound, base=complete_root(passwd=PASSWD + "shop:x:oops:1001:shop:/home/app:/bin/sh\n")),
+        good=partial(sound, base=complete_root(passwd=PASSWD + "shop:x:1001:1001:shop:/home/app:/bin/sh\n")),
+    ),
+    "WORKDIR-NOT-OWNED": Example(
+        bad=lambda: sound(add(directory("srv"), by="WORKDIR /srv"), workdir="/srv"),
+        good=lambda: sound(add(directory("srv", 0o755, 1000, 1000), by="WORKDIR /srv"), workdir="/srv"),
+    ),
+    "RELATIVE-WORKDIR": Example(bad=partial(sound, workdir="home/app"), good=partial(sound, workdir="/home/app")),
+    "NO-TMP": Example(
+        bad=partial(sound, base=complete_root(directory("tmp", 0o755), without=["tmp"])),
+        good=sound,
+    ),
+    "LOG-LINK": Example(
+        bad=lambda: sound(add(directory("var"), directory("var/log"), symlink("var/log/app.log", "/dev/stdout"))),
+        good=sound,
+    ),
+    "SETUID-UNDER-NNP": Example(
+        bad=lambda: sound(add(file("bin/su", programs.hello("su\n"), 0o4755))),
+        good=lambda: sound(add(file("bin/su", programs.hello("su\n"), 0o755))),
+    ),
+    "SETCAP-LOST": Example(bad=partial(_setcap, False), good=partial(_setcap, True)),
+}
