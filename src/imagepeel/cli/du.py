@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -11,10 +12,6 @@ from imagepeel.cli.settings import Settings
 
 if TYPE_CHECKING:
     from imagepeel.api import Image
-    from imagepeel.results.rootfs import DuDirectory, DuFile, DuLayer, DuResult
-    from imagepeel.rootfs.layer_events import Shipped
-    from imagepeel.rootfs.usage import DirUsage, FileUsage, Usage
-    from imagepeel.rootfs.view import Rootfs
 
 _EXAMPLES = (
     "\b\nExamples:\n"
@@ -47,10 +44,13 @@ def command(settings: Settings, path: str, depth: int, top: int, files: int, exa
     and files = visible + shadowed (a higher layer has the path) + removed (a higher layer takes it away) +
     overwritten (twice in one layer).  Below PATH, every directory with its share.
     """
+    from imagepeel.results.rootfs import du_result  # start time
+
     with settings.open() as archive:
         image = settings.scanned(archive)
         rootfs = settings.rootfs(image)
-        result = du_result(image, rootfs, listing.asked_path(path), depth=depth, files=files, kind=kind)
+        told = partial(_kind, image) if kind else None
+        result = du_result(image, rootfs, listing.asked_path(path), depth=depth, files=files, kind=told)
         if settings.json:
             from imagepeel.render.json import dumps
 
@@ -60,113 +60,6 @@ def command(settings: Settings, path: str, depth: int, top: int, files: int, exa
 
             print_du(settings.console(), result, most=top, exact=exact)
         settings.finish(image, rootfs=rootfs)
-
-
-def du_result(image: Image, rootfs: Rootfs, path: bytes, *, depth: int, files: int, kind: bool) -> DuResult:
-    """Return the sums of an image; see `rootfs.usage` and `rootfs.fold.Shipped`."""
-    from imagepeel.results.rootfs import DuResult
-    from imagepeel.results.tables import image_head, readable
-    from imagepeel.rootfs.layer_diff import has_uppers
-    from imagepeel.rootfs.layer_events import shipped
-    from imagepeel.rootfs.usage import usage
-
-    sums = shipped(rootfs)
-    found = usage(rootfs, path, depth=depth, largest=files)
-    return DuResult(
-        image=image_head(image),
-        view=rootfs.view,
-        path=readable(found.top)[0],
-        exact=sums.exact,
-        layers=tuple(_layers(image, sums, found)),
-        total=_directory(found.total),
-        directories=tuple(map(_directory, found.directories)),
-        largest=tuple(_file(image, item, kind) for item in found.largest),
-        unreachable=tuple(_lost(image, rootfs, files, kind)) if has_uppers(rootfs) and found.top == b"/" else (),
-    )
-
-
-def _layers(image: Image, sums: Shipped, found: Usage) -> list[DuLayer]:
-    from imagepeel.results.rootfs import DuLayer
-
-    return [
-        DuLayer(
-            index=layer.index,
-            label=layer.label,
-            state=layer.state,
-            step=layer.step,
-            created_by=layer.history.created_by if layer.history is not None else "",
-            blob_size=layer.blob_size,
-            content_size=layer.content_size,
-            framing=layer.content_size - row.shipped,
-            shipped=row.shipped,
-            visible=row.visible,
-            shadowed=row.shadowed,
-            removed=row.removed,
-            overwritten=row.overwritten,
-            here=found.by_layer.get(layer.index, 0),
-        )
-        for layer, row in zip(image.layers, sums.layers, strict=True)
-    ]
-
-
-def _directory(row: DirUsage) -> DuDirectory:
-    from imagepeel.results.rootfs import DuDirectory
-    from imagepeel.results.tables import readable
-
-    path, path_b64 = readable(row.path)
-    return DuDirectory(
-        path=path,
-        path_b64=path_b64,
-        depth=row.depth,
-        stored=row.stored,
-        logical=row.logical,
-        own=row.own,
-        files=row.files,
-        links=row.links,
-        paths=row.paths,
-    )
-
-
-def _file(image: Image, item: FileUsage, kind: bool) -> DuFile:
-    from imagepeel.results.rootfs import DuFile
-    from imagepeel.results.tables import readable
-
-    path, path_b64 = readable(item.path)
-    return DuFile(
-        path=path,
-        path_b64=path_b64,
-        stored=item.stored,
-        logical=item.logical if item.logical != item.stored else None,
-        layer=item.layer,
-        label="-" if item.layer is None else f"L{item.layer + 1}",
-        entry=item.entry,
-        fate="visible",
-        kind=_kind(image, item.layer, item.entry) if kind else "",
-    )
-
-
-def _lost(image: Image, rootfs: Rootfs, most: int, kind: bool) -> list[DuFile]:
-    from imagepeel.results.rootfs import DuFile
-    from imagepeel.results.tables import readable
-    from imagepeel.rootfs.layer_events import lost_files
-
-    out = []
-    for item in lost_files(rootfs)[:most]:
-        path, path_b64 = readable(item.path)
-        out.append(
-            DuFile(
-                path=path,
-                path_b64=path_b64,
-                stored=item.size,
-                layer=item.layer,
-                label=f"L{item.layer + 1}",
-                entry=item.entry,
-                fate=item.fate,
-                by=item.by,
-                kind=_kind(image, item.layer, item.entry) if kind else "",
-            )
-        )
-    return out
 
 
 def _kind(image: Image, layer: int | None, entry: int | None) -> str:

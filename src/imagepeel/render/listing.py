@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-import time
 from typing import NamedTuple
 
 from imagepeel.evidence import text
 from imagepeel.render.escape import terminal
-from imagepeel.results.tables import ListingEntry, octal, readable
+from imagepeel.results.tables import ListingEntry, octal, readable, stamp
 
 _LETTER = {"file": "-", "dir": "d", "symlink": "l", "hardlink": "h", "char": "c", "block": "b", "fifo": "p"}
 _COLOUR = {"dir": "1;34", "symlink": "36", "char": "33", "block": "33", "fifo": "33", "ghost": "31"}
@@ -45,26 +44,6 @@ class Row(NamedTuple):
     def label(self) -> str:
         """`L3`, or `-` when no layer has a tar member for it."""
         return "-" if self.layer is None else f"L{self.layer + 1}"
-
-
-def stamp(mtime: tuple[int, int] | None, *, exact: bool = False) -> str:
-    """Return a time in UTC, to the minute or exact; `when unpacked` for none, `@SECONDS` beyond the calendar."""
-    if mtime is None:
-        return "when unpacked"
-    seconds, nanoseconds = mtime
-    try:
-        moment = time.gmtime(seconds)
-    except (OverflowError, ValueError, OSError):
-        return f"@{seconds}"
-    if not 0 <= moment.tm_year <= 9999:
-        return f"@{seconds}"
-    if not exact:
-        return f"{moment.tm_year:04d}-{moment.tm_mon:02d}-{moment.tm_mday:02d} {moment.tm_hour:02d}:{moment.tm_min:02d}"
-    fraction = f".{nanoseconds:09d}" if nanoseconds else ""
-    return (
-        f"{moment.tm_year:04d}-{moment.tm_mon:02d}-{moment.tm_mday:02d}"
-        f"T{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d}{fraction}Z"
-    )
 
 
 def mode_text(row: Row) -> str:

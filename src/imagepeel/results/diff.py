@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 import msgspec
 
-from imagepeel.results.difference import LayersDifference, ValueChange
-from imagepeel.results.tables import ImageHead
+from imagepeel.errors import ImagepeelError
+from imagepeel.results.difference import (
+    LayersDifference,
+    ValueChange,
+    config_difference,
+    layers_difference,
+    process_difference,
+    shared_prefix,
+)
+from imagepeel.results.tables import ImageHead, image_head, octal, readable, stamp
+from imagepeel.rootfs.image_diff import TEXT_BYTES, Contents, PathChange, difference, text_difference
+
+if TYPE_CHECKING:
+    from imagepeel.image import LayeredImage
+    from imagepeel.rootfs.tree.inode import Inode
+    from imagepeel.rootfs.view import Rootfs
+
+MOST_TEXTS = 200
+"""Files whose text is compared: more is not for reading."""
 
 
 class DiffNode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -67,3 +88,111 @@ class DiffResult(msgspec.Struct, frozen=True, kw_only=True):
     removed: int
     changed: int
     paths: tuple[DiffPath, ...]
+
+
+def diff_result(
+    first: LayeredImage,
+    second: LayeredImage,
+    before: Rootfs,
+    after: Rootfs,
+    path: bytes,
+    *,
+    layers: tuple[int, ...],
+    texts: bool,
+    strict: bool,
+    quick: bool,
+) -> DiffResult:
+    """Return what differs at `path` and below it, paths depth first with names sorted by bytes.
+
+    Arguments: `before` and `after` are the filesystems of the two images, or with `layers` (two 0-based indexes) of
+    one image after each of these layers; `texts` adds how small text files differ, which of a path that is one file is
+    added anyway; `strict` compares modification times too; `quick` believes equal size and CRC-32 instead of SHA-256.
+    Layers, config and process are compared where `path` is the root and `layers` is ().
+    NotFound when neither side has `path`.
+    """
+
+    whole = not layers and path == b"/"
+    shared = min(layers) + 1 if layers else shared_prefix(first, second)
+    same = Contents(before, after, exact=not quick)
+    changes = difference(before, after, shared=shared, top=path, times=strict, same=same)
+    rows = _rows(changes, before, after, texts, path != b"/")
+    of_layers = layers_difference(first, second) if whole else None
+    config = config_difference(first, second) if whole else None
+    process = process_difference(first, second) if whole else None
+    counts = {kind: sum(row.kind == kind for row in rows) for kind in ("added", "removed", "changed")}
+    apart = of_layers is not None and bool(of_layers.only_first or of_layers.only_second)
+    return DiffResult(
+        first=image_head(first),
+        second=image_head(second),
+        view=before.view,
+        path=readable(path)[0],
+        first_layers=min(layers) + 1 if layers else None,
+        second_layers=max(layers) + 1 if layers else None,
+        different=bool(rows or config or process or apart),
+        exact=not quick,
+        layers=of_layers,
+        config=config,
+        process=process,
+        added=counts["added"],
+        removed=counts["removed"],
+        changed=counts["changed"],
+        paths=tuple(rows),
+    )
+
+
+def _rows(changes: Iterable[PathChange], before: Rootfs, after: Rootfs, texts: bool, part: bool) -> list[DiffPath]:
+    """Return the rows; `texts` shows how text files differ, which of a `part` that is one file needs no asking."""
+    rows: list[DiffPath] = []
+    change = None
+    left = MOST_TEXTS if texts else 0
+    for change in changes:
+        shown, exact = readable(change.path)
+        text = _text(change, before, after) if left and "content" in change.fields else None
+        left -= text is not None
+        rows.append(
+            DiffPath(
+                path=shown,
+                path_b64=exact,
+                kind=change.kind,
+                fields=change.fields,
+                before=_node(change.before),
+                after=_node(change.after),
+                text=text,
+            )
+        )
+    if part and not texts and len(rows) == 1 and change is not None and "content" in change.fields:
+        rows[0] = msgspec.structs.replace(rows[0], text=_text(change, before, after))
+    return rows
+
+
+def _text(change: PathChange, before: Rootfs, after: Rootfs) -> tuple[str, ...] | None:
+    old, new = change.before, change.after
+    if old is None or new is None or max(old.size, new.size) > TEXT_BYTES:
+        return None
+    try:
+        lines = text_difference(before.read(old), after.read(new), readable(change.path)[0])
+    except ImagepeelError:
+        return None
+    return tuple(lines) if lines is not None else None
+
+
+def _node(node: Inode | None) -> DiffNode | None:
+
+    if node is None:
+        return None
+    target, target_b64 = readable(node.target) if node.target else (None, None)
+    return DiffNode(
+        kind=node.kind,
+        mode=octal(node.mode),
+        uid=node.uid,
+        gid=node.gid,
+        size=node.size,
+        mtime=stamp(node.mtime, exact=True) if node.mtime is not None else None,
+        target=target,
+        target_b64=target_b64,
+        device=node.device,
+        xattrs={readable(name)[0]: base64.b64encode(value).decode("ascii") for name, value in node.xattrs.items()},
+        layer=node.layer,
+        label="" if node.layer is None else f"L{node.layer + 1}",
+        entry=node.entry,
+    )

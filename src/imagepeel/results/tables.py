@@ -7,6 +7,7 @@ field beside it that ends in `_b64`, which is there only then.  Fields may be ad
 from __future__ import annotations
 
 import base64
+import time
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -246,6 +247,26 @@ def readable(name: bytes) -> tuple[str, str | None]:
 def octal(mode: int) -> str:
     """Return permission bits as `0755`."""
     return f"{mode & 0o7777:04o}"
+
+
+def stamp(mtime: tuple[int, int] | None, *, exact: bool = False) -> str:
+    """Return a time in UTC, to the minute or exact; `when unpacked` for none, `@SECONDS` beyond the calendar."""
+    if mtime is None:
+        return "when unpacked"
+    seconds, nanoseconds = mtime
+    try:
+        moment = time.gmtime(seconds)
+    except (OverflowError, ValueError, OSError):
+        return f"@{seconds}"
+    if not 0 <= moment.tm_year <= 9999:
+        return f"@{seconds}"
+    if not exact:
+        return f"{moment.tm_year:04d}-{moment.tm_mon:02d}-{moment.tm_mday:02d} {moment.tm_hour:02d}:{moment.tm_min:02d}"
+    fraction = f".{nanoseconds:09d}" if nanoseconds else ""
+    return (
+        f"{moment.tm_year:04d}-{moment.tm_mon:02d}-{moment.tm_mday:02d}"
+        f"T{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d}{fraction}Z"
+    )
 
 
 ListingLine = ListingHeader | ListingEntry
