@@ -40,12 +40,12 @@ class Image(LayeredImage):
         lists are taken for tuples.  UsageError for an unknown engine.
         """
         from imagepeel.process.predict import predict_image
-        from imagepeel.process.spec.options import Options
+        from imagepeel.process.spec.options import ProcessOptions
 
         given: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in options.items()
         }
-        return predict_image(self, Options(**given))
+        return predict_image(self, ProcessOptions(**given))
 
     def findings(self, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> Findings:
         """Say what will surprise people about this image, worst first.

@@ -32,8 +32,8 @@ from observe import observe_all  # noqa: E402
 from imagepeel.forge import programs  # noqa: E402
 from imagepeel.process.bundle import runtime_spec  # noqa: E402
 from imagepeel.process.predict import predict  # noqa: E402
-from imagepeel.process.spec.intent import Wanted  # noqa: E402
-from imagepeel.process.spec.options import Options  # noqa: E402
+from imagepeel.process.spec.intent import ProcessSpec  # noqa: E402
+from imagepeel.process.spec.options import ProcessOptions  # noqa: E402
 from imagepeel.process.spec.trace import execve  # noqa: E402
 
 RECORDED = json.loads((HERE.parent / "scenarios" / "observed.json").read_text())
@@ -203,7 +203,7 @@ def test_process_one_hears_the_signal_as_predicted(name: str, tmp_path: Path) ->
     tree = (*BASE, WAIT, DEAF, *entries)
     tmp_path.chmod(0o755)
     spec, prediction = runtime_spec(
-        FakeRootfs(tree), Wanted(entrypoint=tuple(argv), architecture="amd64"), Options(engine="runc@1.1")
+        FakeRootfs(tree), ProcessSpec(entrypoint=tuple(argv), architecture="amd64"), ProcessOptions(engine="runc@1.1")
     )
     runtimes.unpack(forge.image(forge.layer(*tree)), tmp_path / "rootfs")
     assert runtimes.stops(tmp_path, spec, 8.0 if ends else 1.5) is ends

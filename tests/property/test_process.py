@@ -15,8 +15,8 @@ from fake_rootfs import FakeRootfs
 from imagepeel import forge
 from imagepeel.forge import programs
 from imagepeel.process.predict import predict
-from imagepeel.process.spec.intent import Wanted
-from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.intent import ProcessSpec
+from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.profiles import ENGINES
 from imagepeel.process.spec.trace import execve
 
@@ -73,10 +73,10 @@ def test_a_prediction_always_ends_in_a_verdict(
     engine: str,
     arch: str,
 ) -> None:
-    wanted = Wanted(
+    wanted = ProcessSpec(
         entrypoint=tuple(entrypoint), cmd=tuple(cmd), env=tuple(env), user=user, working_dir=cwd, architecture=arch
     )
-    first = predict(FakeRootfs(tree), wanted, Options(engine=engine))
+    first = predict(FakeRootfs(tree), wanted, ProcessOptions(engine=engine))
     verdict = first.verdict
     assert verdict.kind in KINDS
     if verdict.kind == "FAILS":
@@ -88,7 +88,7 @@ def test_a_prediction_always_ends_in_a_verdict(
         assert verdict.reason
     if verdict.kind == "RUNS":
         assert first.path is not None and first.pid1 is not None
-    again = predict(FakeRootfs(tree), wanted, Options(engine=engine))
+    again = predict(FakeRootfs(tree), wanted, ProcessOptions(engine=engine))
     assert again.verdict == verdict
     assert len(first.steps) < 60
 
@@ -144,8 +144,8 @@ def test_scripts_and_wrappers_always_end_in_a_verdict(
         *(forge.file(f"bin/{name}", REPORT, 0o755) for name in WRAPPERS if name != "sh"),
     ]
     entrypoint = ("/bin/sh", "-c", script) if shell else (wrapper, *arguments)
-    wanted = Wanted(entrypoint=entrypoint, cmd=("/b", "x"), architecture="amd64")
-    found = predict(FakeRootfs(tree), wanted, Options(engine="docker@28"))
+    wanted = ProcessSpec(entrypoint=entrypoint, cmd=("/b", "x"), architecture="amd64")
+    found = predict(FakeRootfs(tree), wanted, ProcessOptions(engine="docker@28"))
     assert found.verdict.kind in KINDS
     if found.verdict.kind == "RUNS":
         assert found.pid1 is not None and found.pid1.argv

@@ -10,8 +10,8 @@ import msgspec
 
 from imagepeel import forge
 from imagepeel.forge import Entry, programs
-from imagepeel.process.spec.intent import Wanted
-from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.intent import ProcessSpec
+from imagepeel.process.spec.options import ProcessOptions
 
 RUNTIMES = ("runc@1.1", "crun@1.8")
 
@@ -31,12 +31,12 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, Any] = {}
     needs: tuple[str, ...] = ()
 
-    def wanted(self) -> Wanted:
+    def wanted(self) -> ProcessSpec:
         values = {key: tuple(value) if isinstance(value, list) else value for key, value in self.config.items()}
-        return Wanted(**{"architecture": "amd64", **values})
+        return ProcessSpec(**{"architecture": "amd64", **values})
 
-    def start_options(self, engine: str) -> Options:
-        return Options(engine=engine, **self.options)
+    def start_options(self, engine: str) -> ProcessOptions:
+        return ProcessOptions(engine=engine, **self.options)
 
     def image(self, name: str = "scenario:1") -> forge.ImageSpec:
         config = dict(self.config)

@@ -13,7 +13,7 @@ from imagepeel.results.tables import image_head
 if TYPE_CHECKING:
     from imagepeel.api import Image
     from imagepeel.evidence import Receipt
-    from imagepeel.process.spec.options import Options
+    from imagepeel.process.spec.options import ProcessOptions
     from imagepeel.process.spec.values import Prediction
     from imagepeel.rootfs.view import Rootfs
 
@@ -72,17 +72,17 @@ def command(settings: Settings, /, args: tuple[str, ...], matrix: bool, receipts
         settings.finish(image, rootfs=rootfs)
 
 
-def _options(args: tuple[str, ...], given: dict[str, Any]) -> Options:
-    """Return what was given; what was not keeps the default of `Options`."""
-    from imagepeel.process.spec.options import Options
+def _options(args: tuple[str, ...], given: dict[str, Any]) -> ProcessOptions:
+    """Return what was given; what was not keeps the default of `ProcessOptions`."""
+    from imagepeel.process.spec.options import ProcessOptions
 
     values: dict[str, Any] = {name: value for name, value in given.items() if value not in (None, (), False)}
     if args:
         values["args"] = args
-    return Options(**values)
+    return ProcessOptions(**values)
 
 
-def _predict(settings: Settings, image: Image, rootfs: Rootfs, options: Options, receipts: bool) -> None:
+def _predict(settings: Settings, image: Image, rootfs: Rootfs, options: ProcessOptions, receipts: bool) -> None:
     from imagepeel.process.predict import predict
 
     found = predict(rootfs, image.config, options, architecture=image.architecture or None, complete=rootfs.complete)
@@ -121,7 +121,7 @@ def _receipts(image: Image, found: Prediction) -> tuple[tuple[Receipt, ...], ...
     return tuple(out)
 
 
-def _matrix(settings: Settings, image: Image, rootfs: Rootfs, options: Options) -> None:
+def _matrix(settings: Settings, image: Image, rootfs: Rootfs, options: ProcessOptions) -> None:
     from imagepeel.process.matrix import matrix
 
     found = matrix(rootfs, image.config, options, complete=rootfs.complete)

@@ -12,7 +12,7 @@ import msgspec
 
 from imagepeel.errors import UsageError
 from imagepeel.process.bundle import runtime_spec
-from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.values import Prediction
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class WrittenBundle(msgspec.Struct, frozen=True, kw_only=True):
 def write_bundle(
     image: LayeredImage,
     directory: str | os.PathLike[str],
-    options: Options | None = None,
+    options: ProcessOptions | None = None,
     *,
     rootfs: Rootfs | None = None,
     unpack: Unpack | None = None,
@@ -55,7 +55,7 @@ def write_bundle(
     if where.is_dir() and any(where.iterdir()):
         raise UsageError(f"{where} is not empty", hint="name a directory that does not exist yet")
     tree = image.rootfs if rootfs is None else rootfs
-    config, prediction = runtime_spec(tree, image.config, options or Options(), root=ROOT)
+    config, prediction = runtime_spec(tree, image.config, options or ProcessOptions(), root=ROOT)
     made = not where.exists()
     where.mkdir(parents=True, exist_ok=True)
     partial = where / "config.json.partial"

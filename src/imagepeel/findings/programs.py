@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from imagepeel.evidence import text
 from imagepeel.formats.shebang import parse_shebang
-from imagepeel.process.spec.access import EXECUTE, Actor, may
+from imagepeel.process.spec.access import EXECUTE, Actor, permits
 from imagepeel.process.spec.profiles import DEFAULT_PATH
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def find_program(subject: Subject, word: str) -> str | None:
     actor = Actor.of(subject.user.user, ("DAC_OVERRIDE",) if subject.uid == 0 else ())
     for place in places:
         node = subject.node(place)
-        if node is not None and node.is_file and may(node, actor, EXECUTE):
+        if node is not None and node.is_file and permits(node, actor, EXECUTE):
             return place
     return None
 

@@ -12,7 +12,7 @@ from imagepeel.evidence import Location, Name, raw, text
 from imagepeel.findings.names import Hit, Names
 from imagepeel.history.dockerfile import Instruction, read_recipe
 from imagepeel.process.predict import predict
-from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.options import ProcessOptions
 
 if TYPE_CHECKING:
     from imagepeel.findings.finding import Finding
@@ -82,7 +82,7 @@ class Subject:
         """The process on one engine."""
         known = self._predictions.get(engine)
         if known is None:
-            options = Options(engine=engine)
+            options = ProcessOptions(engine=engine)
             known = predict(self.rootfs, self.config, options, architecture=self.image.architecture)
             self._predictions[engine] = known
         return known

@@ -12,7 +12,7 @@ from imagepeel.process.engines import env as environment
 from imagepeel.process.engines.mounts import MASKED, READ_ONLY, mounts
 from imagepeel.process.predict import predict, settle
 from imagepeel.process.spec import intent
-from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.profiles import Engine
 from imagepeel.process.spec.values import Credentials, Prediction
 
@@ -23,7 +23,7 @@ VERSION = "1.0.2"
 HOSTNAME = "imagepeel"
 
 
-def _capabilities(user: Credentials, engine: Engine, options: Options) -> dict[str, list[str]]:
+def _capabilities(user: Credentials, engine: Engine, options: ProcessOptions) -> dict[str, list[str]]:
     bounding = [f"CAP_{name}" for name in user.bounding]
     effective = [f"CAP_{name}" for name in user.effective]
     sets = {"bounding": bounding, "effective": effective, "permitted": effective}
@@ -32,7 +32,7 @@ def _capabilities(user: Credentials, engine: Engine, options: Options) -> dict[s
     return sets
 
 
-def _annotations(wanted: intent.Wanted) -> dict[str, str]:
+def _annotations(wanted: intent.ProcessSpec) -> dict[str, str]:
     """Image config to annotations; the image's own labels win."""
     found = {"org.opencontainers.image.os": wanted.os, "org.opencontainers.image.architecture": wanted.architecture}
     if wanted.stop_signal:
@@ -43,7 +43,7 @@ def _annotations(wanted: intent.Wanted) -> dict[str, str]:
 
 
 def runtime_spec(
-    rootfs: Rootfs, config: Any, options: Options | None = None, *, root: str = "rootfs"
+    rootfs: Rootfs, config: Any, options: ProcessOptions | None = None, *, root: str = "rootfs"
 ) -> tuple[dict[str, Any], Prediction]:
     """The bundle's config.json for this image on one engine, and the prediction it was made from.
 
@@ -51,7 +51,7 @@ def runtime_spec(
     the kernel still has a bundle: it fails there for real.  Raises UsageError where the engine itself refuses
     (no command, unknown user): there is nothing to write then.
     """
-    options = options or Options()
+    options = options or ProcessOptions()
     setting = settle(config, options)
     prediction = predict(rootfs, config, options)
     verdict = prediction.verdict

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from imagepeel.process.predict import predict
-from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.profiles import MATRIX_ENGINES
 from imagepeel.process.spec.values import Prediction, Verdict
 
@@ -45,7 +45,7 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
 def matrix(
     rootfs: Rootfs,
     config: Any,
-    options: Options | None = None,
+    options: ProcessOptions | None = None,
     *,
     engines: Sequence[str] = MATRIX_ENGINES,
     architectures: Sequence[str] = (),
@@ -55,7 +55,7 @@ def matrix(
 
     `complete` is False where layers are missing or damaged, as for `predict`.
     """
-    options = options or Options()
+    options = options or ProcessOptions()
     own = str(getattr(config, "architecture", "") or "amd64")
     if not architectures:
         architectures = tuple(dict.fromkeys((own, "amd64", "arm64")))

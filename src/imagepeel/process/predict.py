@@ -15,12 +15,12 @@ from imagepeel.process.engines import cwd as workdir
 from imagepeel.process.engines import env as environment
 from imagepeel.process.engines.additions import additions
 from imagepeel.process.kernel import execve as kernel
-from imagepeel.process.kernel.execve import Call
-from imagepeel.process.simulate import Userland
+from imagepeel.process.kernel.execve import ExecveRequest
+from imagepeel.process.simulate import StartSimulation
 from imagepeel.process.spec import intent, profiles, trace
 from imagepeel.process.spec.access import Actor
-from imagepeel.process.spec.intent import Wanted
-from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.intent import ProcessSpec
+from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.profiles import Engine, Runtime
 from imagepeel.process.spec.values import Credentials, EnvVar, NeededLibrary, Prediction, Step, Verdict
 from imagepeel.tables import MACHINES, known_architecture
@@ -35,7 +35,7 @@ HOSTNAME = "<container-id>"
 """Stands for the host name that the engine makes up when none is given."""
 
 
-class Setting(msgspec.Struct, frozen=True, kw_only=True):
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """Who predicts for whom: the profile of one call, resolved once."""
 
     engine: Engine
@@ -43,11 +43,11 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     architecture: str
     architecture_note: str
-    wanted: Wanted
-    options: Options
+    wanted: ProcessSpec
+    options: ProcessOptions
 
 
-def settle(config: Any, options: Options, architecture: str | None = None) -> Setting:
+def settle(config: Any, options: ProcessOptions, architecture: str | None = None) -> Scenario:
     """Resolve engine, runtime and architecture; raises UsageError for names nobody knows."""
     wanted = intent.read_config(config)
     engine, label = profiles.engine(options.engine)
@@ -66,7 +66,7 @@ def settle(config: Any, options: Options, architecture: str | None = None) -> Se
     if version and not f"{version}.".startswith(".".join(map(str, engine.version)) + "."):
         borrowed = f"the rules of {engine.label} stand for {label}, which has none of its own here"
         note = f"{borrowed}; {note}" if note else borrowed
-    return Setting(
+    return Scenario(
         engine=engine,
         runtime=runtime,
         label=label,
@@ -80,7 +80,7 @@ def settle(config: Any, options: Options, architecture: str | None = None) -> Se
 def predict(
     rootfs: Rootfs,
     config: Any,
-    options: Options | None = None,
+    options: ProcessOptions | None = None,
     *,
     architecture: str | None = None,
     complete: bool = True,
@@ -92,12 +92,12 @@ def predict(
     about files can be proved.  Nothing of the image is executed.  Raises UsageError for an unknown
     engine, runtime or capability; whatever the image contains ends in a verdict.
     """
-    setting = settle(config, options or Options(), architecture)
+    setting = settle(config, options or ProcessOptions(), architecture)
     whole = complete and bool(getattr(rootfs, "complete", True))
     return _Run(rootfs, setting, whole, config).predict()
 
 
-def predict_image(image: LayeredImage, options: Options | None = None) -> Prediction:
+def predict_image(image: LayeredImage, options: ProcessOptions | None = None) -> Prediction:
     """Return `predict` for an image: its runtime view, its config, its architecture."""
     return predict(image.rootfs, image.config, options, architecture=image.architecture)
 
@@ -105,7 +105,7 @@ def predict_image(image: LayeredImage, options: Options | None = None) -> Predic
 class _Run:
     """One prediction under way: the trace grows, the first failure is kept."""
 
-    def __init__(self, rootfs: Rootfs, setting: Setting, complete: bool, config: Any) -> None:
+    def __init__(self, rootfs: Rootfs, setting: Scenario, complete: bool, config: Any) -> None:
         self.rootfs = rootfs
         self.config = config
         self.complete = complete
@@ -116,7 +116,7 @@ class _Run:
         self.notes: list[str] = []
         self.depends: list[str] = []
         self.failure: Verdict | None = None
-        self.land: Userland | None = None
+        self.sim: StartSimulation | None = None
         self.host_env = ""
         self._init = False
         self._pending: list[Verdict] = []
@@ -478,7 +478,7 @@ class _Run:
             reason = f"no rules are known for the architecture {self.setting.architecture!r}"
             self.fail(verdict.unknown(self.setting.label, reason))
             return
-        call = Call(
+        call = ExecveRequest(
             path=path,
             argv=words,
             env=entries,
@@ -516,27 +516,33 @@ class _Run:
             self.fail(verdict.unknown(self.setting.label, chain.unknown, chain.where))
         if chain.final is None:
             return
-        land = Userland(self.rootfs, self.engine, self.setting.label, self.setting.wanted, self.setting.options, host)
+        sim = StartSimulation(
+            self.rootfs, self.engine, self.setting.label, self.setting.wanted, self.setting.options, host
+        )
         variables = dict(entry.split("=", 1) for entry in entries)
-        land.judge(chain, credentials, variables, call.cwd, path)
-        self._landed(land)
+        sim.judge(chain, credentials, variables, call.cwd, path)
+        self._landed(sim)
 
-    def _behind_init(self, init: str, words: tuple[str, ...], credentials: Credentials, call: Call, host: str) -> None:
-        land = Userland(self.rootfs, self.engine, self.setting.label, self.setting.wanted, self.setting.options, host)
+    def _behind_init(
+        self, init: str, words: tuple[str, ...], credentials: Credentials, call: ExecveRequest, host: str
+    ) -> None:
+        sim = StartSimulation(
+            self.rootfs, self.engine, self.setting.label, self.setting.wanted, self.setting.options, host
+        )
         variables = dict(entry.split("=", 1) for entry in call.env)
         command = words[len(self.engine.init_argv) :]
-        land.judge_behind_init(init, words, command, credentials, variables, call.cwd)
-        self._landed(land)
+        sim.judge_behind_init(init, words, command, credentials, variables, call.cwd)
+        self._landed(sim)
 
-    def _landed(self, land: Userland) -> None:
+    def _landed(self, sim: StartSimulation) -> None:
         """Take over what user space came to."""
-        self.land = land
-        self.steps.extend(land.steps)
-        self.depends.extend(land.depends)
-        if land.failure is not None:
-            self.fail(land.failure)
-        if land.unknown:
-            self.fail(verdict.unknown(self.setting.label, land.unknown))
+        self.sim = sim
+        self.steps.extend(sim.steps)
+        self.depends.extend(sim.depends)
+        if sim.failure is not None:
+            self.fail(sim.failure)
+        if sim.unknown:
+            self.fail(verdict.unknown(self.setting.label, sim.unknown))
 
     def _result(
         self,
@@ -546,7 +552,7 @@ class _Run:
         credentials: Credentials,
         place: workdir.Workdir,
     ) -> Prediction:
-        final, land = self.failure, self.land
+        final, sim = self.failure, self.sim
         if final is not None and self.host_env and final.judge in {"J2", "J3", "J4"}:
             final = Verdict(
                 kind="DEPENDS", depends=(self.host_env,), engine=self.setting.label, reason=f"else {final.message}"
@@ -571,14 +577,14 @@ class _Run:
             steps=tuple(self.steps),
             verdict=final,
             notes=tuple(self.notes),
-            pid1=land.pid1 if land is not None else None,
-            libraries=distinct(land.libraries) if land is not None else (),
-            wrapped=tuple(land.wrapped) if land is not None else (),
+            pid1=sim.pid1 if sim is not None else None,
+            libraries=distinct(sim.libraries) if sim is not None else (),
+            wrapped=tuple(sim.wrapped) if sim is not None else (),
             additions=additions(self.rootfs, self.setting.wanted, self.setting.options, self.engine, words),
         )
 
 
-def _argv_place(wanted: Wanted, options: Options) -> Location | None:
+def _argv_place(wanted: ProcessSpec, options: ProcessOptions) -> Location | None:
     if options.entrypoint is not None or (options.args is not None and not wanted.entrypoint):
         return None
     return trace.config_place("/config/Entrypoint" if wanted.entrypoint else "/config/Cmd")

@@ -1,6 +1,6 @@
 """J4: what happens after the kernel said yes: the loader, the interpreter of a script, wrapped commands.
 
-`Userland.judge` takes a finished exec chain and follows it as far as the text of the image proves.
+`StartSimulation.judge` takes a finished exec chain and follows it as far as the text of the image proves.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from imagepeel.process.engines import verdict
 from imagepeel.process.engines.mounts import mounts
 from imagepeel.process.engines.pid1 import describe
 from imagepeel.process.kernel import execve as kernel
-from imagepeel.process.kernel.execve import Call, Chain
+from imagepeel.process.kernel.execve import ExecveRequest, ExecveResult
 from imagepeel.process.loader.closure import closure
 from imagepeel.process.loader.common import LoaderResult
 from imagepeel.process.shell import interpreters
 from imagepeel.process.shell.interpreters import Search
 from imagepeel.process.shell.tail import Tail, classify
 from imagepeel.process.spec import trace
-from imagepeel.process.spec.access import EXECUTE, READ, WRITE, Actor, look, may
+from imagepeel.process.spec.access import EXECUTE, READ, WRITE, Actor, check_access, permits
 from imagepeel.process.spec.profiles import DEFAULT_PATH, Engine
 from imagepeel.process.spec.state import ProcessState
 from imagepeel.process.spec.values import Credentials, NeededLibrary, PidOne, Step, Verdict
 from imagepeel.process.wrappers.programs import Wrapped, unwrap
 
 if TYPE_CHECKING:
-    from imagepeel.process.spec.intent import Wanted
-    from imagepeel.process.spec.options import Options
+    from imagepeel.process.spec.intent import ProcessSpec
+    from imagepeel.process.spec.options import ProcessOptions
     from imagepeel.rootfs.tree.inode import Node
     from imagepeel.rootfs.view import Rootfs
 
@@ -42,7 +42,7 @@ MAX_DEPTH = 8
 """Programs that start programs; more is a circle or nothing a person could follow."""
 
 
-class Userland:
+class StartSimulation:
     """The judgement under way; results are in the public attributes."""
 
     def __init__(
@@ -50,8 +50,8 @@ class Userland:
         rootfs: Rootfs,
         engine: Engine,
         label: str,
-        wanted: Wanted,
-        options: Options,
+        wanted: ProcessSpec,
+        options: ProcessOptions,
         architecture: str,
     ) -> None:
         self.rootfs = rootfs
@@ -70,11 +70,13 @@ class Userland:
         self.pid1: PidOne | None = None
         self.round = 0
 
-    def judge(self, chain: Chain, credentials: Credentials, env: Mapping[str, str], cwd: str, execfn: str) -> None:
+    def judge(
+        self, chain: ExecveResult, credentials: Credentials, env: Mapping[str, str], cwd: str, execfn: str
+    ) -> None:
         """Follow a chain that ended in a program; `execfn` is the path of its first round."""
         self.round = max((step.round for step in chain.steps), default=0)
-        frame = ProcessState(credentials=credentials, env=dict(env), cwd=cwd, after=_after(credentials, chain))
-        self._follow(chain, execfn, frame, 0)
+        state = ProcessState(credentials=credentials, env=dict(env), cwd=cwd, after=_after(credentials, chain))
+        self._follow(chain, execfn, state, 0)
 
     def judge_behind_init(
         self,
@@ -86,54 +88,54 @@ class Userland:
         cwd: str,
     ) -> None:
         """Follow a command that the engine's own init (tini, catatonit) starts as its child."""
-        chain = Chain(steps=(), path=init, argv=argv, final=raw(init))
-        frame = ProcessState(
+        chain = ExecveResult(steps=(), path=init, argv=argv, final=raw(init))
+        state = ProcessState(
             credentials=credentials, env=dict(env), cwd=cwd, after=_after(credentials, chain), first=False
         )
         self.round = 1
-        self.stay(chain, frame)
+        self.stay(chain, state)
         name = init.rsplit("/", 1)[-1]
         wrapped = Wrapped(program=name, family="tini", kind="supervise", argv=command)
-        wrapping.behind_init(self, wrapped, chain, frame)
+        wrapping.behind_init(self, wrapped, chain, state)
 
-    def _follow(self, chain: Chain, execfn: str, frame: ProcessState, depth: int) -> None:
+    def _follow(self, chain: ExecveResult, execfn: str, state: ProcessState, depth: int) -> None:
         """A program starts: its loader, then what it is known to do next."""
-        if chain.loader is not None and not self._load(chain, execfn, frame):
+        if chain.loader is not None and not self._load(chain, execfn, state):
             return
         final = chain.final or b""
         shell = interpreters.identify(self.rootfs, final, chain.argv)
         if depth >= MAX_DEPTH:
-            self.stay(chain, frame, why="programs start each other without an end in sight", exact=False)
+            self.stay(chain, state, why="programs start each other without an end in sight", exact=False)
             return
         if shell:
-            self._shell(chain, shell, frame, depth)
+            self._shell(chain, shell, state, depth)
             return
         libc = "" if chain.loader is None else "musl" if "ld-musl-" in chain.loader else "glibc"
-        wrapped = unwrap(chain.argv, real=text(final), env=frame.env, libc=libc, leader=frame.first)
+        wrapped = unwrap(chain.argv, real=text(final), env=state.env, libc=libc, leader=state.first)
         if wrapped is not None:
-            wrapping.follow(self, chain, wrapped, frame, depth)
+            wrapping.follow(self, chain, wrapped, state, depth)
             return
-        self.stay(chain, frame, script=bool(chain.scripts))
+        self.stay(chain, state, script=bool(chain.scripts))
 
     # -- the loader ------------------------------------------------------------------------------------------
 
-    def _closure(self, chain: Chain, execfn: str, frame: ProcessState) -> LoaderResult:
+    def _closure(self, chain: ExecveResult, execfn: str, state: ProcessState) -> LoaderResult:
         """Follow the loader; engines that start the same program in the same way share the answer."""
 
         def may_read(node: Node) -> bool:
-            return may(node, frame.after, READ)
+            return permits(node, state.after, READ)
 
         argv0 = chain.argv[0] if chain.argv else ""
         # All that the loader reads of the environment.
-        env = {name: value for name, value in frame.env.items() if name.startswith(("LD_", "GLIBC_"))}
+        env = {name: value for name, value in state.env.items() if name.startswith(("LD_", "GLIBC_"))}
         key = (
             "closure",
             chain.last,
             execfn,
             argv0,
-            frame.cwd,
+            state.cwd,
             chain.privileged,
-            frame.after,
+            state.after,
             tuple(sorted(env.items())),
         )
         return self.rootfs.once(
@@ -143,17 +145,17 @@ class Userland:
                 chain.last,
                 env=env,
                 secure=chain.privileged,
-                cwd=frame.cwd,
+                cwd=state.cwd,
                 argv0=argv0,
                 execfn=execfn,
                 may_read=may_read,
             ),
         )
 
-    def _load(self, chain: Chain, execfn: str, frame: ProcessState) -> bool:
+    def _load(self, chain: ExecveResult, execfn: str, state: ProcessState) -> bool:
         """Ask the loader; True when the program may go on."""
 
-        result = self._closure(chain, execfn, frame)
+        result = self._closure(chain, execfn, state)
         self._libraries(result)
         failure = result.failure
         detail = [f"{len(result.libraries)} libraries by the rules of {result.family}", *result.warnings]
@@ -182,7 +184,7 @@ class Userland:
         if failure is not None:
             errno = "ENOENT" if failure.id in {"F30", "F31"} else ""
             fix = _library_fix(failure.id)
-            self.fail(frame, failure.id, errno, failure.text, failure.exit_code, failure.why, fix, place)
+            self.fail(state, failure.id, errno, failure.text, failure.exit_code, failure.why, fix, place)
             return False
         if result.unknown:
             self.unproved("; ".join(result.unknown))
@@ -203,7 +205,7 @@ class Userland:
 
     def fail(
         self,
-        frame: ProcessState,
+        state: ProcessState,
         row: str,
         errno: str,
         words: str,
@@ -215,7 +217,7 @@ class Userland:
         """A failure counts when it is certain and decides how process 1 ends."""
         if self.failure is not None or self.unknown:
             return
-        if not frame.certain:
+        if not state.certain:
             self.steps.append(
                 Step(rule="S9", judge="J4", title="This may fail", outcome=row, detail=(why,), where=where)
             )
@@ -230,8 +232,8 @@ class Userland:
 
     def stay(
         self,
-        chain: Chain,
-        frame: ProcessState,
+        chain: ExecveResult,
+        state: ProcessState,
         *,
         script: bool = False,
         waits_for: str = "",
@@ -253,9 +255,9 @@ class Userland:
             chain=self.history,
             script=script,
             hints=self._hints(chain),
-            uid=frame.after.uid,
-            gid=frame.after.gid,
-            groups=frame.credentials.groups,
+            uid=state.after.uid,
+            gid=state.after.gid,
+            groups=state.credentials.groups,
             waits_for=waits_for,
             why=why,
             exact=exact,
@@ -264,7 +266,7 @@ class Userland:
             forwards=forwards,
         )
 
-    def _hints(self, chain: Chain) -> tuple[str, ...]:
+    def _hints(self, chain: ExecveResult) -> tuple[str, ...]:
         if chain.final is None:
             return ()
         final = chain.final
@@ -284,20 +286,20 @@ class Userland:
 
     # -- shells ----------------------------------------------------------------------------------------------
 
-    def _shell(self, chain: Chain, shell: str, frame: ProcessState, depth: int) -> None:
+    def _shell(self, chain: ExecveResult, shell: str, state: ProcessState, depth: int) -> None:
         told = interpreters.invocation(chain.argv)
         if told.mode == "stdin":
-            self.stay(chain, frame)
+            self.stay(chain, state)
             return
         if told.mode == "unknown":
-            self.stay(chain, frame, why="its options are not understood", exact=False, script=True)
+            self.stay(chain, state, why="its options are not understood", exact=False, script=True)
             return
         argv0 = interpreters.applet(chain.argv)[1][0]
         body, line0 = told.body, "-c"
         if told.mode == "script":
-            read = self._script_text(told.body, argv0, shell, frame)
+            read = self._script_text(told.body, argv0, shell, state)
             if read is None:
-                self.stay(chain, frame, script=True, exact=False)
+                self.stay(chain, state, script=True, exact=False)
                 return
             body, line0 = read, told.body
         tail = classify(
@@ -305,9 +307,9 @@ class Userland:
             shell=shell,
             mode=told.mode,
             args=told.args,
-            env=frame.env,
-            uid=frame.after.uid,
-            look=lambda op, path: self._test(op, path, frame),
+            env=state.env,
+            uid=state.after.uid,
+            look=lambda op, path: self._test(op, path, state),
             options=told.options,
         )
         place = trace.locate(self.rootfs, told.body) if told.mode == "script" else trace.config_place("/config")
@@ -327,42 +329,42 @@ class Userland:
                 inspect=("cat -A",) if told.mode == "script" else (),
             )
         )
-        self._after_shell(chain, shell, told, tail, body, frame, depth)
+        self._after_shell(chain, shell, told, tail, body, state, depth)
 
     def _after_shell(
         self,
-        chain: Chain,
+        chain: ExecveResult,
         shell: str,
         told: interpreters.Invocation,
         tail: Tail,
         body: str,
-        frame: ProcessState,
+        state: ProcessState,
         depth: int,
     ) -> None:
         if tail.kind in {"ends", "unknown"} or not tail.argv or not tail.complete:
             waits = tail.argv[0] if tail.kind == "child" and tail.argv else ""
             exact = tail.kind == "ends"
-            self.stay(chain, frame, script=True, waits_for=waits, why=tail.why, exact=exact, traps=tail.trapped)
+            self.stay(chain, state, script=True, waits_for=waits, why=tail.why, exact=exact, traps=tail.trapped)
             return
         alone = tail.replaces or interpreters.only_command(body, tail.source)
-        certain = frame.certain and alone and not tail.assumes
-        env = dict(frame.env)
+        certain = state.certain and alone and not tail.assumes
+        env = dict(state.env)
         for name, value in tail.env.items():
             if value is None:
                 env.pop(name, None)
             else:
                 env[name] = value
-        cwd = frame.cwd if tail.cwd == "" else tail.cwd
+        cwd = state.cwd if tail.cwd == "" else tail.cwd
         if not tail.replaces:
-            self.stay(chain, frame, waits_for=tail.argv[0], why=tail.why, traps=tail.trapped)
+            self.stay(chain, state, waits_for=tail.argv[0], why=tail.why, traps=tail.trapped)
         if cwd is None:
             certain = False
-            cwd = frame.cwd
-        inner = msgspec.structs.replace(frame, env=env, cwd=cwd, certain=certain, first=frame.first and tail.replaces)
+            cwd = state.cwd
+        inner = msgspec.structs.replace(state, env=env, cwd=cwd, certain=certain, first=state.first and tail.replaces)
         self.wrapped.append(tail.argv)
         if tail.replaces:
             self.history.append(" ".join(chain.argv[:1]))
-        found = interpreters.search(self.rootfs, tail.argv[0], env.get("PATH"), cwd, frame.after, _default_path(shell))
+        found = interpreters.search(self.rootfs, tail.argv[0], env.get("PATH"), cwd, state.after, _default_path(shell))
         by_exec = tail.kind == "exec"
         arg0 = told.args[0] if told.args else ""
 
@@ -396,43 +398,43 @@ class Userland:
         elif started.final is None:
             self.unproved(started.unknown)
         else:
-            self._follow(started, found.path, self._frame(inner, started), depth + 1)
+            self._follow(started, found.path, self._entered(inner, started), depth + 1)
             if tail.replaces and self.pid1 is None:
                 self.stay(started, inner, exact=False)
 
     def _shell_failed(
-        self, chain: Chain, tail: Tail, errno: str, words: tuple[str, int] | None, frame: ProcessState
+        self, chain: ExecveResult, tail: Tail, errno: str, words: tuple[str, int] | None, state: ProcessState
     ) -> None:
         why = f"the shell cannot run {tail.argv[0]}: {_reason(tail.argv[0], errno)}"
         self.steps.append(
             Step(rule="S9", judge="J4", round=self.round, title=f"{tail.argv[0]} cannot be run", outcome=errno)
         )
         if words is None:
-            self.stay(chain, frame, script=True, exact=False, why=why)
-            if frame.certain:
+            self.stay(chain, state, script=True, exact=False, why=why)
+            if state.certain:
                 self.unproved(f"{why}; its words were not measured")
             return
-        self.stay(chain, frame, script=True, why=why)
+        self.stay(chain, state, script=True, why=why)
         fix = f"install {tail.argv[0]} or correct the command" if errno == "ENOENT" else f"chmod +x {tail.argv[0]}"
-        self.fail(frame, "F35", errno, words[0], words[1], why, fix)
+        self.fail(state, "F35", errno, words[0], words[1], why, fix)
 
-    def _script_text(self, path: str, argv0: str, shell: str, frame: ProcessState) -> str | None:
+    def _script_text(self, path: str, argv0: str, shell: str, state: ProcessState) -> str | None:
         """The script as the shell reads it; None after a failure or where it cannot be told."""
-        seen = look(self.rootfs, path, frame.after, frame.cwd)
+        seen = check_access(self.rootfs, path, state.after, state.cwd)
         errno = seen.errno
         node = seen.node
-        if not errno and node is not None and not may(node, frame.after, READ):
+        if not errno and node is not None and not permits(node, state.after, READ):
             errno = "EACCES"
         if errno in {"EACCES", "ENOENT"}:
             if "/" not in path and errno == "ENOENT":
                 self.unproved(f"the shell looks for its script {path} in PATH")
                 return None
             words, code = interpreters.cannot_open(shell, argv0, path, errno)
-            why = f"{path} may be executed but not read by uid {frame.after.uid}; an interpreter has to read it"
+            why = f"{path} may be executed but not read by uid {state.after.uid}; an interpreter has to read it"
             if errno == "ENOENT":
                 why = f"the script {path} does not exist"
             fix = f"chmod a+r {path}" if errno == "EACCES" else f"add {path} to the image"
-            self.fail(frame, "F29", errno, words, code, why, fix, trace.locate(self.rootfs, path))
+            self.fail(state, "F29", errno, words, code, why, fix, trace.locate(self.rootfs, path))
             return None
         if errno or node is None or not node.is_file:
             self.unproved(f"the shell cannot read {path}")
@@ -442,15 +444,15 @@ class Userland:
             return None
         return text(self.rootfs.read(seen.resolution.path, 0, node.size))
 
-    def _test(self, operator: str, path: str, frame: ProcessState) -> bool | None:
+    def _test(self, operator: str, path: str, state: ProcessState) -> bool | None:
         """`test -OPERATOR PATH` in the image; None where a mount or a volume covers the path."""
         covered = [mount["destination"] for mount in mounts(self.engine)] + list(self.wanted.volumes)
         covered += list(self.engine.injected)
         if any(path == top or path.startswith(top.rstrip("/") + "/") for top in covered):
             return None
-        seen = look(self.rootfs, path, frame.after, frame.cwd)
+        seen = check_access(self.rootfs, path, state.after, state.cwd)
         if operator in {"h", "L"}:
-            node = self.rootfs.resolve(path, cwd=frame.cwd, follow=False).node
+            node = self.rootfs.resolve(path, cwd=state.cwd, follow=False).node
             return node is not None and node.is_symlink
         if seen.errno or seen.node is None:
             return False
@@ -459,46 +461,46 @@ class Userland:
         if operator in simple:
             return None if operator == "s" and node.is_dir else simple[operator]
         wanted = {"r": READ, "w": WRITE, "x": EXECUTE}.get(operator)
-        return None if wanted is None else may(node, frame.after, wanted)
+        return None if wanted is None else permits(node, state.after, wanted)
 
     # -- starting another program ----------------------------------------------------------------------------
 
-    def attempt(self, path: str, argv: tuple[str, ...], frame: ProcessState) -> Chain:
+    def attempt(self, path: str, argv: tuple[str, ...], state: ProcessState) -> ExecveResult:
         """The next execve of the same process (or of its child), not yet part of the trace."""
-        user = frame.credentials
-        call = Call(
+        user = state.credentials
+        call = ExecveRequest(
             path=path,
             argv=argv,
-            env=tuple(f"{name}={value}" for name, value in frame.env.items()),
-            actor=frame.after,
-            cwd=frame.cwd,
+            env=tuple(f"{name}={value}" for name, value in state.env.items()),
+            actor=state.after,
+            cwd=state.cwd,
             architecture=self.architecture,
             bounding=user.bounding,
             no_new_privileges=user.no_new_privileges,
-            uid=frame.after.uid,
-            held=user.bounding if frame.after.uid == 0 else (),
+            uid=state.after.uid,
+            held=user.bounding if state.after.uid == 0 else (),
         )
         return kernel.execute(self.rootfs, call, first_round=self.round + 1)
 
-    def record(self, chain: Chain) -> None:
+    def record(self, chain: ExecveResult) -> None:
         """Make an attempt part of the trace."""
         self.steps.extend(chain.steps)
         self.round = max((step.round for step in chain.steps), default=self.round)
         self.depends.extend(chain.depends)
 
-    def enter(self, chain: Chain, path: str, frame: ProcessState, depth: int) -> None:
+    def enter(self, chain: ExecveResult, path: str, state: ProcessState, depth: int) -> None:
         """A program started behind another one: go on with it."""
         self.record(chain)
-        self._follow(chain, path, self._frame(frame, chain), depth + 1)
+        self._follow(chain, path, self._entered(state, chain), depth + 1)
 
-    def _frame(self, frame: ProcessState, chain: Chain) -> ProcessState:
+    def _entered(self, state: ProcessState, chain: ExecveResult) -> ProcessState:
         """The state once that program runs."""
         if chain.euid is None and chain.egid is None:
-            return frame
-        return msgspec.structs.replace(frame, after=_after(frame.credentials, chain))
+            return state
+        return msgspec.structs.replace(state, after=_after(state.credentials, chain))
 
 
-def _after(user: Credentials, chain: Chain) -> Actor:
+def _after(user: Credentials, chain: ExecveResult) -> Actor:
     """The actor once a program runs: without its capabilities unless it is root."""
     uid = user.uid if chain.euid is None else chain.euid
     gid = user.gid if chain.egid is None else chain.egid

@@ -9,7 +9,7 @@ import msgspec
 from imagepeel.evidence import Location, raw, text
 from imagepeel.formats.passwd import Identity, IdentityFailure, Unreadable, parse_group, parse_passwd, resolve_user
 from imagepeel.process.engines import lookup, user
-from imagepeel.process.kernel.execve import Chain
+from imagepeel.process.kernel.execve import ExecveResult
 from imagepeel.process.spec import profiles, trace
 from imagepeel.process.spec.access import Actor
 from imagepeel.process.spec.state import ProcessState
@@ -40,7 +40,7 @@ _FIX = "install {0} in the image or correct the command"
 
 
 class Simulation(Protocol):
-    """The start under way, as far as wrappers take part in it; `simulate.Userland` is it."""
+    """The start under way, as far as wrappers take part in it; `simulate.StartSimulation` is it."""
 
     rootfs: Rootfs
     steps: list[Step]
@@ -51,8 +51,8 @@ class Simulation(Protocol):
 
     def stay(
         self,
-        chain: Chain,
-        frame: ProcessState,
+        chain: ExecveResult,
+        state: ProcessState,
         *,
         script: bool = ...,
         waits_for: str = ...,
@@ -65,7 +65,7 @@ class Simulation(Protocol):
     def unproved(self, reason: str) -> None: ...
     def fail(
         self,
-        frame: ProcessState,
+        state: ProcessState,
         row: str,
         errno: str,
         words: str,
@@ -74,50 +74,50 @@ class Simulation(Protocol):
         fix: str,
         where: Location | None = ...,
     ) -> None: ...
-    def attempt(self, path: str, argv: tuple[str, ...], frame: ProcessState) -> Chain: ...
-    def record(self, chain: Chain) -> None: ...
-    def enter(self, chain: Chain, path: str, frame: ProcessState, depth: int) -> None: ...
+    def attempt(self, path: str, argv: tuple[str, ...], state: ProcessState) -> ExecveResult: ...
+    def record(self, chain: ExecveResult) -> None: ...
+    def enter(self, chain: ExecveResult, path: str, state: ProcessState, depth: int) -> None: ...
 
 
-def follow(land: Simulation, chain: Chain, wrapped: Wrapped, frame: ProcessState, depth: int) -> None:
+def follow(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: ProcessState, depth: int) -> None:
     """A wrapper runs as `chain`: say what it does with its arguments and go on with the program behind it."""
     name = wrapped.program
-    place = trace.locate(land.rootfs, chain.final or b"/")
+    place = trace.locate(sim.rootfs, chain.final or b"/")
     ends = {
         "exec": "becomes", "fork": "stays and starts", "supervise": "stays as init and starts",
         "detach": "starts in the background and ends",
     }.get(wrapped.kind, "runs no other program")  # fmt: skip
     command = " ".join(wrapped.argv)
-    land.steps.append(
+    sim.steps.append(
         Step(
-            rule="S9", judge="J4", round=land.round, title=f"{name} {ends} {command}".rstrip(),
+            rule="S9", judge="J4", round=sim.round, title=f"{name} {ends} {command}".rstrip(),
             detail=tuple(part for part in (wrapped.why, *_effects(wrapped)) if part),
             path=text(chain.final or b""), where=place,
         )
     )  # fmt: skip
     if wrapped.kind in {"none", "unknown", "detach"} or not wrapped.argv:
-        land.stay(chain, frame, why=wrapped.why, exact=wrapped.kind != "unknown")
+        sim.stay(chain, state, why=wrapped.why, exact=wrapped.kind != "unknown")
         if wrapped.kind == "none" and wrapped.failure_exit:
-            land.unproved(f"{wrapped.why}; its words were not measured")
+            sim.unproved(f"{wrapped.why}; its words were not measured")
         return
     if wrapped.stays:
-        land.stay(chain, frame, forwards=wrapped.forwards, why=wrapped.why, wrapper=True)
-    inner = _frame(land, wrapped, frame)
+        sim.stay(chain, state, forwards=wrapped.forwards, why=wrapped.why, wrapper=True)
+    inner = _state_behind(sim, wrapped, state)
     if isinstance(inner, Failure):
         why = f"{name} cannot switch to the user {wrapped.user}"
         fix = f"add the user {wrapped.user} to /etc/passwd of the image"
-        land.fail(frame, "F36", "", _words(inner.text, chain), inner.exit_code, why, fix, place)
-        land.stay(chain, frame, why=why)
+        sim.fail(state, "F36", "", _words(inner.text, chain), inner.exit_code, why, fix, place)
+        sim.stay(chain, state, why=why)
         return
-    land.wrapped.append(wrapped.argv)
+    sim.wrapped.append(wrapped.argv)
     if not wrapped.stays:
-        land.history.append(chain.argv[0])
+        sim.history.append(chain.argv[0])
     if wrapped.root not in {"", "/"}:
-        land.stay(chain, frame, why=f"it changes its root to {wrapped.root}", exact=False)
+        sim.stay(chain, state, why=f"it changes its root to {wrapped.root}", exact=False)
         return
-    _start(land, chain, wrapped, inner, depth)
-    if land.pid1 is None:
-        land.stay(chain, frame, exact=False)
+    _start(sim, chain, wrapped, inner, depth)
+    if sim.pid1 is None:
+        sim.stay(chain, state, exact=False)
 
 
 def _effects(wrapped: Wrapped) -> list[str]:
@@ -133,18 +133,18 @@ def _effects(wrapped: Wrapped) -> list[str]:
     return found
 
 
-def _frame(land: Simulation, wrapped: Wrapped, frame: ProcessState) -> ProcessState | Failure:
+def _state_behind(sim: Simulation, wrapped: Wrapped, state: ProcessState) -> ProcessState | Failure:
     """The state of the program behind the wrapper."""
-    env = {} if wrapped.env_clear else dict(frame.env)
+    env = {} if wrapped.env_clear else dict(state.env)
     for key, value in wrapped.env.items():
         if value is None:
             env.pop(key, None)
         else:
             env[key] = value
-    certain = frame.certain and not wrapped.env_unknown
-    credentials, after = frame.credentials, frame.after
+    certain = state.certain and not wrapped.env_unknown
+    credentials, after = state.credentials, state.after
     if wrapped.user:
-        switched = _switch(land.rootfs, wrapped, frame)
+        switched = _switch(sim.rootfs, wrapped, state)
         if isinstance(switched, Failure):
             return switched
         credentials, home, known = switched
@@ -155,15 +155,15 @@ def _frame(land: Simulation, wrapped: Wrapped, frame: ProcessState) -> ProcessSt
         if home is not None:
             env["HOME"] = home
     return msgspec.structs.replace(
-        frame, env=env, credentials=credentials, after=after, certain=certain, cwd=wrapped.cwd or frame.cwd,
-        first=frame.first and not wrapped.stays,
+        state, env=env, credentials=credentials, after=after, certain=certain, cwd=wrapped.cwd or state.cwd,
+        first=state.first and not wrapped.stays,
     )  # fmt: skip
 
 
-def _switch(rootfs: Rootfs, wrapped: Wrapped, frame: ProcessState) -> tuple[Credentials, str | None, bool] | Failure:
+def _switch(rootfs: Rootfs, wrapped: Wrapped, state: ProcessState) -> tuple[Credentials, str | None, bool] | Failure:
     """The identity after a switch of users: credentials, HOME where it is set, whether that is measured."""
     passwd, group = user.read_file(rootfs, user.PASSWD), user.read_file(rootfs, user.GROUP)
-    old = frame.credentials
+    old = state.credentials
     if wrapped.program == "setpriv":
         return _setpriv(wrapped, passwd, group, old)
     found = resolve_user(wrapped.user, passwd, group)
@@ -211,48 +211,48 @@ def _setpriv(
     return msgspec.structs.replace(old, uid=uid, gid=gid, groups=groups, effective=effective), None, known
 
 
-def _start(land: Simulation, chain: Chain, wrapped: Wrapped, frame: ProcessState, depth: int) -> None:
+def _start(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: ProcessState, depth: int) -> None:
     """Find the command as this wrapper does, start it, and word its failure."""
     command = wrapped.argv[0]
-    started: dict[str, Chain] = {}
+    started: dict[str, ExecveResult] = {}
 
     def attempt(path: str) -> str:
         if path not in started:
-            started[path] = land.attempt(path, wrapped.argv, frame)
+            started[path] = sim.attempt(path, wrapped.argv, state)
         return started[path].errno
 
-    path_value = frame.env.get("PATH")
+    path_value = state.env.get("PATH")
     if wrapped.lookup == "go":
-        _start_go(land, chain, wrapped, frame, depth)
+        _start_go(sim, chain, wrapped, state, depth)
         return
     libc = "musl" if chain.loader is not None and "ld-musl-" in chain.loader else "glibc"
     found = execvp(command, path_value, attempt, libc=libc)
     if found.shell:
         words = ("/bin/sh", found.path, *wrapped.argv[1:])
-        begun = land.attempt("/bin/sh", words, frame)
+        begun = sim.attempt("/bin/sh", words, state)
         if begun.errno or begun.final is None:
-            land.unproved(f"{found.path} has no #! line and /bin/sh cannot read it")
+            sim.unproved(f"{found.path} has no #! line and /bin/sh cannot read it")
             return
-        land.enter(begun, "/bin/sh", frame, depth)
+        sim.enter(begun, "/bin/sh", state, depth)
         return
     if found.errno:
-        _refuse(land, chain, wrapped, found, frame, started.get(found.tried[-1][0]) if found.tried else None)
+        _refuse(sim, chain, wrapped, found, state, started.get(found.tried[-1][0]) if found.tried else None)
         return
     begun = started[found.path]
     if begun.final is None:
-        land.record(begun)
-        land.unproved(begun.unknown)
+        sim.record(begun)
+        sim.unproved(begun.unknown)
         return
-    land.enter(begun, found.path, frame, depth)
+    sim.enter(begun, found.path, state, depth)
 
 
 def _refuse(
-    land: Simulation, chain: Chain, wrapped: Wrapped, found: Found, frame: ProcessState, last: Chain | None
+    sim: Simulation, chain: ExecveResult, wrapped: Wrapped, found: Found, state: ProcessState, last: ExecveResult | None
 ) -> None:
     command = wrapped.argv[0]
     if last is not None and "/" in command:
-        land.record(last)
-    said = failure(wrapped, command, found.errno, utf8=_utf8(land.rootfs, frame.env))
+        sim.record(last)
+    said = failure(wrapped, command, found.errno, utf8=_utf8(sim.rootfs, state.env))
     words = said.text.replace("{pid}", TINI_PID)
     if wrapped.family == "coreutils":
         quoted = _coreutils_quote(command)
@@ -265,7 +265,7 @@ def _refuse(
     why = f"{wrapped.program} cannot start {command}: {ERRNO_GO.get(found.errno, found.errno)}"
     if last is not None and last.why and "/" in command:
         why += f" ({last.why})"
-    where = trace.locate(land.rootfs, chain.scripts[0].canonical) if chain.scripts else None
+    where = trace.locate(sim.rootfs, chain.scripts[0].canonical) if chain.scripts else None
     fix = _FIX.format(command)
     if command.endswith("\r"):
         script = chain.scripts[0].path if chain.scripts else "the command"
@@ -273,11 +273,11 @@ def _refuse(
         fix = f"sed -i 's/\\r$//' {chain.scripts[0].path}" if chain.scripts else "remove the CR"
     elif " " in command and wrapped.program == "env" and chain.scripts:
         fix = "write env -S in the first line, or name one word only"
-    land.fail(frame, row, found.errno, _words(words, chain), said.exit_code, why, fix, where)
-    land.stay(chain, frame, why=why)
+    sim.fail(state, row, found.errno, _words(words, chain), said.exit_code, why, fix, where)
+    sim.stay(chain, state, why=why)
 
 
-def _words(words: str, chain: Chain) -> str:
+def _words(words: str, chain: ExecveResult) -> str:
     """Programs name themselves by argv[0], as it was given."""
     called = chain.argv[0] if chain.argv else ""
     if words.split(": ", 1)[0] != called.rsplit("/", 1)[-1] or "can't execute" in words:  # busybox names the applet
@@ -289,43 +289,43 @@ def _words(words: str, chain: Chain) -> str:
     return "\n".join(called + line[len(base) :] if line.startswith(f"{base}: ") else line for line in lines)
 
 
-def _start_go(land: Simulation, chain: Chain, wrapped: Wrapped, frame: ProcessState, depth: int) -> None:
-    path_value = frame.env.get("PATH")
+def _start_go(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: ProcessState, depth: int) -> None:
+    path_value = state.env.get("PATH")
     command = wrapped.argv[0]
-    found = lookup.find(land.rootfs, command, path_value, frame.cwd, frame.after, _GO)
+    found = lookup.find(sim.rootfs, command, path_value, state.cwd, state.after, _GO)
     if found.path is None:
         message = found.message
         if found.errno == "EACCES" and not message.startswith('exec: "'):
             message = "exec failed: permission denied"
-        land.fail(frame, "F36", found.errno, f"error: {message}", 1, found.why, found.fix)
-        land.stay(chain, frame, why=found.why)
+        sim.fail(state, "F36", found.errno, f"error: {message}", 1, found.why, found.fix)
+        sim.stay(chain, state, why=found.why)
         return
-    begun = land.attempt(found.path, wrapped.argv, frame)
+    begun = sim.attempt(found.path, wrapped.argv, state)
     if begun.errno:
-        land.record(begun)
+        sim.record(begun)
         words = f"error: exec failed: {ERRNO_GO.get(begun.errno, begun.errno)}"
-        land.fail(frame, "F36", begun.errno, words, 1, begun.why, begun.fix, begun.where)
-        land.stay(chain, frame, why=begun.why)
+        sim.fail(state, "F36", begun.errno, words, 1, begun.why, begun.fix, begun.where)
+        sim.stay(chain, state, why=begun.why)
         return
     if begun.final is None:
-        land.record(begun)
-        land.unproved(begun.unknown)
+        sim.record(begun)
+        sim.unproved(begun.unknown)
         return
-    land.enter(begun, found.path, frame, depth)
+    sim.enter(begun, found.path, state, depth)
 
 
-def behind_init(land: Simulation, wrapped: Wrapped, chain: Chain, frame: ProcessState) -> None:
+def behind_init(sim: Simulation, wrapped: Wrapped, chain: ExecveResult, state: ProcessState) -> None:
     """The command behind the init that the engine brings: s6 refuses, everything else starts as a child."""
-    land.wrapped.append(wrapped.argv)
-    found = land.rootfs.resolve(wrapped.argv[0])
+    sim.wrapped.append(wrapped.argv)
+    found = sim.rootfs.resolve(wrapped.argv[0])
     if found.path == b"/init" and found.node is not None and found.node.is_file:
         overlay = ("/package/admin/s6-overlay", "/etc/s6-overlay", "/usr/bin/s6-overlay-suexec")
-        marked = is_s6_init(land.rootfs.read(found.path, 0, 65_536))
-        if marked or any(land.rootfs.resolve(place).node is not None for place in overlay):
+        marked = is_s6_init(sim.rootfs.read(found.path, 0, 65_536))
+        if marked or any(sim.rootfs.resolve(place).node is not None for place in overlay):
             why = "s6-overlay's /init has to be process 1; --init takes that place"
-            land.fail(frame, "F37", "", S6_NOT_PID1.text, S6_NOT_PID1.exit_code, why, "start it without --init")
+            sim.fail(state, "F37", "", S6_NOT_PID1.text, S6_NOT_PID1.exit_code, why, "start it without --init")
             return
-    _start(land, chain, wrapped, frame, 0)
+    _start(sim, chain, wrapped, state, 0)
 
 
 def _utf8(rootfs: Rootfs, env: dict[str, str]) -> bool:

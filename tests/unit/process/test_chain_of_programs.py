@@ -7,15 +7,15 @@ from fake_rootfs import FakeRootfs
 
 from imagepeel import forge
 from imagepeel.process.predict import distinct, predict
-from imagepeel.process.spec.intent import Wanted
-from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.intent import ProcessSpec
+from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.values import NeededLibrary, Prediction
 
 BUSYBOX = forge.file("bin/true", forge.programs.hello(), 0o755)
 
 
-def start(*entries: forge.Entry, options: Options, **wanted: object) -> Prediction:
-    return predict(FakeRootfs(entries), Wanted(architecture="amd64", **wanted), options)  # type: ignore[arg-type]
+def start(*entries: forge.Entry, options: ProcessOptions, **wanted: object) -> Prediction:
+    return predict(FakeRootfs(entries), ProcessSpec(architecture="amd64", **wanted), options)  # type: ignore[arg-type]
 
 
 def test_a_library_of_two_programs_is_named_once() -> None:
@@ -34,7 +34,7 @@ def test_a_library_of_two_programs_is_named_once() -> None:
 )
 def test_podman_takes_the_working_directory_as_home_of_a_number(user: str, workdir: str, home: str) -> None:
     found = start(
-        BUSYBOX, options=Options(engine="podman@4.3"), entrypoint=("/bin/true",), user=user, working_dir=workdir
+        BUSYBOX, options=ProcessOptions(engine="podman@4.3"), entrypoint=("/bin/true",), user=user, working_dir=workdir
     )
     assert found.environment["HOME"] == home
 
@@ -42,7 +42,10 @@ def test_podman_takes_the_working_directory_as_home_of_a_number(user: str, workd
 def test_a_number_with_a_line_keeps_its_home() -> None:
     passwd = forge.file("etc/passwd", b"www-data:x:33:33::/var/www:/bin/sh\n")
     found = start(
-        BUSYBOX, passwd, options=Options(engine="podman@4.3", user="33", workdir="/etc"), entrypoint=("/bin/true",)
+        BUSYBOX,
+        passwd,
+        options=ProcessOptions(engine="podman@4.3", user="33", workdir="/etc"),
+        entrypoint=("/bin/true",),
     )
     assert found.environment["HOME"] == "/var/www"
 
@@ -56,11 +59,11 @@ def test_a_number_with_a_line_keeps_its_home() -> None:
     ],
 )
 def test_podman_makes_no_directory_that_an_option_names(path: str, message: str) -> None:
-    found = start(BUSYBOX, options=Options(engine="podman@4.3", workdir=path), entrypoint=("/bin/true",)).verdict
+    found = start(BUSYBOX, options=ProcessOptions(engine="podman@4.3", workdir=path), entrypoint=("/bin/true",)).verdict
     assert (found.kind, found.exit_code) == ("FAILS", 126)
     assert message in found.text
     if path == "/nope":
-        made = start(BUSYBOX, options=Options(engine="podman@4.3"), entrypoint=("/bin/true",), working_dir=path)
+        made = start(BUSYBOX, options=ProcessOptions(engine="podman@4.3"), entrypoint=("/bin/true",), working_dir=path)
         assert made.verdict.kind == "RUNS"
 
 
@@ -69,7 +72,7 @@ def test_podman_makes_no_directory_that_an_option_names(path: str, message: str)
 )
 def test_only_the_shell_form_is_called_so(words: tuple[str, ...], row: str) -> None:
     """`["/bin/sh", "-l"]`, which apko writes, is an exec form that asks for a shell."""
-    found = start(BUSYBOX, options=Options(engine="docker@28"), entrypoint=words).verdict
+    found = start(BUSYBOX, options=ProcessOptions(engine="docker@28"), entrypoint=words).verdict
     assert (found.kind, found.id, "shell form" in found.why) == ("FAILS", row, row == "F34")
     assert 'exec: "/bin/sh": stat /bin/sh: no such file or directory' in found.text
 
@@ -78,5 +81,5 @@ def test_only_the_shell_form_is_called_so(words: tuple[str, ...], row: str) -> N
     ("engine", "noted"), [("docker@28", False), ("docker@28.5.2", False), ("docker", False), ("docker@99", True)]
 )
 def test_a_version_without_rules_of_its_own_says_whose_it_has(engine: str, noted: bool) -> None:
-    found = start(BUSYBOX, options=Options(engine=engine), entrypoint=("/bin/true",))
+    found = start(BUSYBOX, options=ProcessOptions(engine=engine), entrypoint=("/bin/true",))
     assert any(f"stand for {engine}" in note for note in found.notes) is noted

@@ -13,8 +13,8 @@ from imagepeel.forge import programs
 from imagepeel.oci.config import ImageConfig, RunConfig
 from imagepeel.process.matrix import matrix
 from imagepeel.process.predict import predict
-from imagepeel.process.spec.intent import Wanted
-from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.intent import ProcessSpec
+from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.profiles import ENGINES, engine, runtime
 from imagepeel.process.spec.values import Prediction
 
@@ -29,11 +29,11 @@ BASE = (
 MEASURED = ("docker@20.10", "docker@28", "podman@4.3", "podman@5.8", "containerd@1.6")
 
 
-def start(on: str, *entries: forge.Entry, options: Options | None = None, **wanted: object) -> Prediction:
+def start(on: str, *entries: forge.Entry, options: ProcessOptions | None = None, **wanted: object) -> Prediction:
     wanted.setdefault("entrypoint", ("/bin/report",))
-    config = Wanted(architecture="amd64", **wanted)  # type: ignore[arg-type]
+    config = ProcessSpec(architecture="amd64", **wanted)  # type: ignore[arg-type]
     if options is None:
-        options = Options(engine=on)
+        options = ProcessOptions(engine=on)
     return predict(FakeRootfs((*BASE, *entries)), config, options)
 
 
@@ -108,10 +108,10 @@ def test_kubernetes_drops_the_group_of_user() -> None:
     ],
 )
 def test_run_as_non_root_reads_only_the_config(user: str, message: str) -> None:
-    verdict = start("k8s", options=Options(engine="k8s", run_as_non_root=True), user=user).verdict
+    verdict = start("k8s", options=ProcessOptions(engine="k8s", run_as_non_root=True), user=user).verdict
     assert (verdict.kind, verdict.id, verdict.message) == ("FAILS", "F39", message)
     assert verdict.exit_code is None
-    numeric = start("k8s", options=Options(engine="k8s", run_as_non_root=True), user="1234").verdict
+    numeric = start("k8s", options=ProcessOptions(engine="k8s", run_as_non_root=True), user="1234").verdict
     assert numeric.kind == "RUNS"
 
 
@@ -156,16 +156,16 @@ def test_a_root_only_program_runs_where_capabilities_stay_until_execve() -> None
 
 def test_entrypoint_override_discards_cmd_and_kubernetes_args_keep_the_entrypoint() -> None:
     wanted = {"entrypoint": ("/bin/report", "e"), "cmd": ("c",)}
-    override = Options(engine="docker@28", entrypoint=("/bin/report",))
+    override = ProcessOptions(engine="docker@28", entrypoint=("/bin/report",))
     assert start("docker@28", options=override, **wanted).argv == ("/bin/report",)
-    arguments = Options(engine="k8s", args=("x",))
+    arguments = ProcessOptions(engine="k8s", args=("x",))
     assert start("k8s", options=arguments, **wanted).argv == ("/bin/report", "e", "x")
 
 
 def test_init_is_put_in_front() -> None:
-    found = start("docker@28", options=Options(engine="docker@28", init=True))
+    found = start("docker@28", options=ProcessOptions(engine="docker@28", init=True))
     assert found.argv == ("/sbin/docker-init", "--", "/bin/report")
-    podman = start("podman", options=Options(engine="podman", init=True))
+    podman = start("podman", options=ProcessOptions(engine="podman", init=True))
     assert podman.argv[:2] == ("/run/podman-init", "--")
 
 
@@ -180,20 +180,20 @@ def test_nothing_to_run() -> None:
 
 
 def test_incomplete_layers_prove_nothing() -> None:
-    found = predict(FakeRootfs(BASE), Wanted(entrypoint=("/nope",)), Options(), complete=False)
+    found = predict(FakeRootfs(BASE), ProcessSpec(entrypoint=("/nope",)), ProcessOptions(), complete=False)
     assert found.verdict.kind == "UNKNOWN"
 
 
 def test_other_systems_and_unknown_architectures_are_unknown() -> None:
     assert start("docker", os="windows").verdict.kind == "UNKNOWN"
-    config = Wanted(architecture="vax", entrypoint=("/bin/report",))
-    assert predict(FakeRootfs(BASE), config, Options()).verdict.kind == "UNKNOWN"
+    config = ProcessSpec(architecture="vax", entrypoint=("/bin/report",))
+    assert predict(FakeRootfs(BASE), config, ProcessOptions()).verdict.kind == "UNKNOWN"
     with pytest.raises(UsageError, match="no architecture 'vax'"):
-        start("docker", options=Options(host_arch="vax"))
+        start("docker", options=ProcessOptions(host_arch="vax"))
 
 
 def test_the_host_architecture_decides() -> None:
-    found = start("docker", options=Options(host_arch="arm64"))
+    found = start("docker", options=ProcessOptions(host_arch="arm64"))
     assert found.verdict.id == "F23"
     assert "amd64" in found.verdict.why
     assert any("binfmt" in fact for fact in found.verdict.depends)
@@ -216,7 +216,7 @@ def test_engine_names_and_versions() -> None:
     with pytest.raises(UsageError):
         runtime("youki")
     with pytest.raises(UsageError):
-        start("docker", options=Options(cap_drop=("FLY",)))
+        start("docker", options=ProcessOptions(cap_drop=("FLY",)))
 
 
 def test_labels_are_unique() -> None:
@@ -225,7 +225,7 @@ def test_labels_are_unique() -> None:
 
 
 def test_the_matrix_has_a_verdict_a_cell() -> None:
-    found = matrix(FakeRootfs(BASE), Wanted(entrypoint=("/bin/report",), architecture="amd64"))
+    found = matrix(FakeRootfs(BASE), ProcessSpec(entrypoint=("/bin/report",), architecture="amd64"))
     assert len(found.cells) == len(found.engines) * len(found.architectures)
     assert {cell.verdict.kind for cell in found.cells if cell.architecture == "amd64"} == {"RUNS"}
     assert {cell.verdict.id for cell in found.cells if cell.architecture == "arm64"} == {"F23"}
@@ -234,7 +234,7 @@ def test_the_matrix_has_a_verdict_a_cell() -> None:
 
 
 def test_the_engines_init_stays_process_one_and_words_what_it_cannot_start() -> None:
-    options = Options(engine="docker@28", init=True)
+    options = ProcessOptions(engine="docker@28", init=True)
     good = start("docker@28", options=options)
     assert good.verdict.kind == "RUNS"
     assert good.pid1 is not None and good.pid1.kind == "init" and good.pid1.hears_sigterm == "yes"
@@ -247,7 +247,9 @@ def test_the_engines_init_stays_process_one_and_words_what_it_cannot_start() -> 
 def test_s6_refuses_to_be_anything_but_process_one() -> None:
     files = (forge.file("init", REPORT, 0o755), forge.directory("etc/s6-overlay"))
     assert start("docker@28", *files, entrypoint=("/init",)).verdict.kind == "RUNS"
-    verdict = start("docker@28", *files, options=Options(engine="docker@28", init=True), entrypoint=("/init",)).verdict
+    verdict = start(
+        "docker@28", *files, options=ProcessOptions(engine="docker@28", init=True), entrypoint=("/init",)
+    ).verdict
     assert (verdict.id, verdict.exit_code) == ("F37", 100)
     assert verdict.text == "s6-overlay-suexec: fatal: can only run as pid 1"
 
@@ -256,11 +258,11 @@ def test_what_engines_refuse_before_there_is_a_process() -> None:
     deep = ImageConfig(
         diff_ids=("sha256:0",) * 126, architecture="amd64", config=RunConfig(entrypoint=("/bin/report",))
     )
-    verdict = predict(FakeRootfs(BASE), deep, Options(engine="docker@28")).verdict
+    verdict = predict(FakeRootfs(BASE), deep, ProcessOptions(engine="docker@28")).verdict
     assert (verdict.id, verdict.message) == ("F41", "max depth exceeded")
-    assert predict(FakeRootfs(BASE), deep, Options(engine="containerd@2")).verdict.kind == "RUNS"
+    assert predict(FakeRootfs(BASE), deep, ProcessOptions(engine="containerd@2")).verdict.kind == "RUNS"
     foreign = forge.file("x", "1", 0o644, 164188, 164188)
-    verdict = start("podman", foreign, options=Options(engine="podman", rootless=True)).verdict
+    verdict = start("podman", foreign, options=ProcessOptions(engine="podman", rootless=True)).verdict
     assert verdict.id == "F40"
     assert "requested 164188:164188 for /x" in verdict.message
     assert start("podman", foreign).verdict.kind == "RUNS"
@@ -270,9 +272,9 @@ def test_what_engines_refuse_before_there_is_a_process() -> None:
 
 
 def test_options_take_lists_and_single_words() -> None:
-    options = Options(args=["a"], entrypoint="sh", env=["A=1"], cap_drop=["ALL"])  # type: ignore[arg-type]
+    options = ProcessOptions(args=["a"], entrypoint="sh", env=["A=1"], cap_drop=["ALL"])  # type: ignore[arg-type]
     assert (options.args, options.entrypoint, options.env, options.cap_drop) == (("a",), ("sh",), ("A=1",), ("ALL",))
-    assert Options().args is None
+    assert ProcessOptions().args is None
 
 
 def test_the_page_of_engines_tells_what_the_profiles_do() -> None:

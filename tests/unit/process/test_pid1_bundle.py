@@ -18,8 +18,8 @@ from imagepeel.process.bundle import runtime_spec
 from imagepeel.process.engines.additions import hidden, systemd_mode
 from imagepeel.process.engines.pid1 import parse_signal, signal_name
 from imagepeel.process.predict import predict
-from imagepeel.process.spec.intent import Wanted, merge, read_config
-from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.intent import ProcessSpec, merge, read_config
+from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.profiles import ALL_CAPABILITIES, engine
 
 REPORT = programs.report()
@@ -43,7 +43,7 @@ def test_signal_names() -> None:
 
 def one(on: str = "docker@28", **wanted: object) -> imagepeel.process.PidOne:  # type: ignore[name-defined]
     wanted.setdefault("entrypoint", ("/bin/report",))
-    found = predict(FakeRootfs(BASE), Wanted(architecture="amd64", **wanted), Options(engine=on))  # type: ignore[arg-type]
+    found = predict(FakeRootfs(BASE), ProcessSpec(architecture="amd64", **wanted), ProcessOptions(engine=on))  # type: ignore[arg-type]
     assert found.pid1 is not None
     return found.pid1
 
@@ -81,41 +81,41 @@ def test_what_the_engine_hides() -> None:
                          forge.file("etc/hosts", "1.2.3.4 x\n")))  # fmt: skip
     assert hidden(rootfs, "/run") == (2, ("/run/z", "/run/z/a"))
     assert hidden(rootfs, "/nope") == (0, ())
-    wanted = Wanted(entrypoint=("/bin/report",), volumes=("/data",), architecture="amd64")
-    found = {(a.kind, a.path): a for a in predict(rootfs, wanted, Options(engine="docker")).additions}
+    wanted = ProcessSpec(entrypoint=("/bin/report",), volumes=("/data",), architecture="amd64")
+    found = {(a.kind, a.path): a for a in predict(rootfs, wanted, ProcessOptions(engine="docker")).additions}
     assert found[("mount", "/dev")].hides == 1
     assert found[("mount", "/proc")].hides == 1
     assert ("mount", "/run") not in found
     assert found[("file", "/etc/hosts")].hides == 1
     assert "copied" in found[("volume", "/data")].what
-    library = {(a.kind, a.path): a for a in predict(rootfs, wanted, Options(engine="containerd")).additions}
+    library = {(a.kind, a.path): a for a in predict(rootfs, wanted, ProcessOptions(engine="containerd")).additions}
     assert library[("mount", "/run")].hides == 2
     assert "ignored" in library[("volume", "/data")].what
-    podman = {(a.kind, a.path) for a in predict(rootfs, wanted, Options(engine="podman")).additions}
+    podman = {(a.kind, a.path) for a in predict(rootfs, wanted, ProcessOptions(engine="podman")).additions}
     assert ("file", "/run/.containerenv") in podman
 
 
 def test_intent_notes() -> None:
     docker = engine("docker")[0]
-    quoted = merge(Wanted(entrypoint=("/bin/sh", "-c", "['a','b']")), Options(), docker)
+    quoted = merge(ProcessSpec(entrypoint=("/bin/sh", "-c", "['a','b']")), ProcessOptions(), docker)
     assert any("single quotes" in note for note in quoted.notes)
-    shell = merge(Wanted(entrypoint=("/bin/sh", "-c", "app"), cmd=("x",)), Options(), docker)
+    shell = merge(ProcessSpec(entrypoint=("/bin/sh", "-c", "app"), cmd=("x",)), ProcessOptions(), docker)
     assert any("$0, $1" in note for note in shell.notes)
-    wrapped = merge(Wanted(entrypoint=("/e",), cmd=("/bin/sh", "-c", "x")), Options(), docker)
+    wrapped = merge(ProcessSpec(entrypoint=("/e",), cmd=("/bin/sh", "-c", "x")), ProcessOptions(), docker)
     assert any("as arguments" in note for note in wrapped.notes)
-    loose = merge(Wanted(entrypoint=("echo", "$HOME")), Options(), docker)
+    loose = merge(ProcessSpec(entrypoint=("echo", "$HOME")), ProcessOptions(), docker)
     assert any("nobody expands" in note for note in loose.notes)
 
 
 def test_null_and_absent_fields_are_equal() -> None:
-    assert read_config(None) == Wanted()
-    assert read_config(object()) == Wanted()
+    assert read_config(None) == ProcessSpec()
+    assert read_config(object()) == ProcessSpec()
 
 
 def test_bundle_of_docker() -> None:
-    wanted = Wanted(entrypoint=("/bin/report",), env=("A=1",), labels={"l": "v"}, stop_signal="SIGINT",
+    wanted = ProcessSpec(entrypoint=("/bin/report",), env=("A=1",), labels={"l": "v"}, stop_signal="SIGINT",
                     exposed_ports=("80/tcp",), architecture="amd64")  # fmt: skip
-    spec, prediction = runtime_spec(FakeRootfs(BASE), wanted, Options(engine="docker@28", hostname="h"))
+    spec, prediction = runtime_spec(FakeRootfs(BASE), wanted, ProcessOptions(engine="docker@28", hostname="h"))
     process = spec["process"]
     assert process["args"] == list(prediction.argv)
     assert process["env"] == ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOSTNAME=h", "A=1"]
@@ -130,24 +130,24 @@ def test_bundle_of_docker() -> None:
 
 
 def test_bundle_follows_the_options() -> None:
-    wanted = Wanted(entrypoint=("/bin/report",), architecture="amd64")
-    options = Options(engine="podman", cap_drop=("ALL",), no_new_privileges=True, workdir="/w", tty=True)
+    wanted = ProcessSpec(entrypoint=("/bin/report",), architecture="amd64")
+    options = ProcessOptions(engine="podman", cap_drop=("ALL",), no_new_privileges=True, workdir="/w", tty=True)
     process = runtime_spec(FakeRootfs(BASE), wanted, options)[0]["process"]
     assert process["capabilities"]["bounding"] == []
     assert process["noNewPrivileges"]
     assert process["cwd"] == "/w"
     assert process["terminal"]
     assert "TERM=xterm" in process["env"]
-    everything = Options(engine="docker", cap_add=("ALL",))
+    everything = ProcessOptions(engine="docker", cap_add=("ALL",))
     bounding = runtime_spec(FakeRootfs(BASE), wanted, everything)[0]["process"]["capabilities"]["bounding"]
     assert len(bounding) == len(ALL_CAPABILITIES)
 
 
 def test_no_bundle_where_the_engine_refuses() -> None:
     with pytest.raises(UsageError):
-        runtime_spec(FakeRootfs(BASE), Wanted(entrypoint=("/bin/report",), user="ghost"), Options())
+        runtime_spec(FakeRootfs(BASE), ProcessSpec(entrypoint=("/bin/report",), user="ghost"), ProcessOptions())
     with pytest.raises(UsageError):
-        runtime_spec(FakeRootfs(BASE), Wanted(), Options())
+        runtime_spec(FakeRootfs(BASE), ProcessSpec(), ProcessOptions())
 
 
 def test_writing_a_bundle(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_writing_a_bundle(tmp_path: Path) -> None:
         with pytest.raises(UsageError):
             write_bundle(image, path)
         with pytest.raises(UsageError):
-            write_bundle(image, tmp_path / "c", Options(user="ghost"))
+            write_bundle(image, tmp_path / "c", ProcessOptions(user="ghost"))
         assert not (tmp_path / "c").exists()
 
         def broken(rootfs: object, where: Path) -> None:
@@ -187,8 +187,8 @@ def test_a_servers_name_alone_does_not_make_it_listen(needed: list[str], hears: 
         forge.file("lib/libc.so.6", elf(soname="libc.so.6"), 0o755),
         forge.file("lib/libevent.so.2", elf(soname="libevent.so.2"), 0o755),
     )
-    wanted = Wanted(architecture="amd64", entrypoint=("/bin/redis-server",))
-    found = predict(FakeRootfs(entries), wanted, Options(engine="docker@28"))
+    wanted = ProcessSpec(architecture="amd64", entrypoint=("/bin/redis-server",))
+    found = predict(FakeRootfs(entries), wanted, ProcessOptions(engine="docker@28"))
     assert found.pid1 is not None
     assert found.pid1.hears_sigterm == hears
     assert found.pid1.seconds_to_stop == "0 to 10"

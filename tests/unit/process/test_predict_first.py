@@ -8,18 +8,18 @@ from fake_rootfs import FakeRootfs
 from imagepeel import forge
 from imagepeel.forge import programs
 from imagepeel.process.predict import predict
-from imagepeel.process.spec.intent import Wanted
-from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.intent import ProcessSpec
+from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.values import Prediction
 
 HELLO = programs.hello()
 
 
 def start(
-    *entries: forge.Entry, engine: str = "docker@28", options: Options | None = None, **wanted: object
+    *entries: forge.Entry, engine: str = "docker@28", options: ProcessOptions | None = None, **wanted: object
 ) -> Prediction:
-    config = Wanted(architecture="amd64", **wanted)  # type: ignore[arg-type]
-    return predict(FakeRootfs(entries), config, options or Options(engine=engine))
+    config = ProcessSpec(architecture="amd64", **wanted)  # type: ignore[arg-type]
+    return predict(FakeRootfs(entries), config, options or ProcessOptions(engine=engine))
 
 
 def test_a_static_program_runs_and_every_answer_is_there() -> None:

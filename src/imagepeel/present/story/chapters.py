@@ -30,8 +30,8 @@ FORMATS = {
 def explain_image(image: LayeredImage, *, engine: str | None = None) -> Story:
     """Tell the story of an image.
 
-    `engine` is the engine that the process is predicted for (see `imagepeel.process.Options`), None for the
-    default.  Reads every layer once.  LimitExceeded on bombs, UsageError for an unknown engine; whatever is damaged
+    `engine` is the engine that the process is predicted for (see `ProcessOptions`), None for the default.
+    Reads every layer once.  LimitExceeded on bombs, UsageError for an unknown engine; whatever is damaged
     or missing is said in the story.
     """
     teller = Teller(image, engine)

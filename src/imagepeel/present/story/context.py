@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Location, Receipt, raw, text
 from imagepeel.process.predict import predict_image
-from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.receipts.places import Receipts, Stream
 from imagepeel.rootfs.layer_events import LayerCounts, Lost, Shipped, layer_counts, lost_files, shipped
 
@@ -92,7 +92,7 @@ class Teller:
         """The process, None where there is no config to tell it from."""
         if self.image.record.config is None:
             return None
-        return predict_image(self.image, Options(engine=self.engine) if self.engine else None)
+        return predict_image(self.image, ProcessOptions(engine=self.engine) if self.engine else None)
 
     @cached_property
     def totals(self) -> tuple[int, int, int]:

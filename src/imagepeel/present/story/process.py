@@ -28,7 +28,7 @@ from imagepeel.present.document import (
 from imagepeel.present.story.context import Teller
 from imagepeel.present.words import few, joined, noun, plural, title
 from imagepeel.process.predict import predict
-from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.trace import vector
 from imagepeel.receipts.quoting import plain_text, xxd_line
 from imagepeel.tables import number_name
@@ -586,14 +586,14 @@ def _everywhere(teller: Teller, found: Prediction) -> list[tuple[str, Verdict]]:
         if engine.partition("@")[0] == family:
             continue
         other = predict(
-            teller.rootfs, teller.image.config, Options(engine=engine), architecture=teller.image.architecture
+            teller.rootfs, teller.image.config, ProcessOptions(engine=engine), architecture=teller.image.architecture
         )
         out.append((other.engine, other.verdict))
     return out
 
 
 def _non_root(teller: Teller) -> Verdict | None:
-    options = Options(engine="k8s@2", run_as_non_root=True)
+    options = ProcessOptions(engine="k8s@2", run_as_non_root=True)
     strict = predict(teller.rootfs, teller.image.config, options, architecture=teller.image.architecture).verdict
     return strict if strict.kind == "FAILS" and strict.id == "F39" else None
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import text
 from imagepeel.process.engines.mounts import MASKED, READ_ONLY, mounts
-from imagepeel.process.spec.intent import Wanted
-from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.intent import ProcessSpec
+from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.profiles import Engine
 from imagepeel.process.spec.values import Addition
 
@@ -53,7 +53,7 @@ def systemd_mode(argv: tuple[str, ...]) -> bool:
 
 
 def additions(
-    rootfs: Rootfs, wanted: Wanted, options: Options, engine: Engine, argv: tuple[str, ...]
+    rootfs: Rootfs, wanted: ProcessSpec, options: ProcessOptions, engine: Engine, argv: tuple[str, ...]
 ) -> tuple[Addition, ...]:
     """Everything the engine adds: mounts, injected files, volumes, links, settings; in the order of the mount table."""
     found: list[Addition] = []
@@ -128,7 +128,7 @@ def _engine_extras(engine: Engine, argv: tuple[str, ...]) -> list[Addition]:
     return []
 
 
-def _volumes(rootfs: Rootfs, wanted: Wanted, engine: Engine) -> list[Addition]:
+def _volumes(rootfs: Rootfs, wanted: ProcessSpec, engine: Engine) -> list[Addition]:
     words = {
         "copy": "an anonymous volume; the image's content, owner and mode are copied into it",
         "host-copy": "a directory of the host; the image's content is copied into it",

@@ -10,8 +10,8 @@ from imagepeel.process.engines.messages import MOUNT
 from imagepeel.process.engines.mounts import mounts
 from imagepeel.process.engines.pid1 import parse_signal
 from imagepeel.process.spec import trace
-from imagepeel.process.spec.intent import Wanted
-from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.intent import ProcessSpec
+from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.profiles import Engine, Runtime
 from imagepeel.process.spec.values import Verdict
 
@@ -26,7 +26,7 @@ SUBORDINATE_IDS = 65_536
 
 
 def refusal(
-    rootfs: Rootfs, config: Any, wanted: Wanted, options: Options, engine: Engine, label: str
+    rootfs: Rootfs, config: Any, wanted: ProcessSpec, options: ProcessOptions, engine: Engine, label: str
 ) -> Verdict | None:
     """The first reason against the image as such, in the order of pull and create; None when there is none."""
     return (
@@ -78,7 +78,7 @@ def _ids(rootfs: Rootfs, engine: Engine, label: str) -> Verdict | None:
     return None
 
 
-def _signal(wanted: Wanted, options: Options, engine: Engine, label: str) -> Verdict | None:
+def _signal(wanted: ProcessSpec, options: ProcessOptions, engine: Engine, label: str) -> Verdict | None:
     given = options.stop_signal or wanted.stop_signal
     if engine.bad_stop_signal != "refuse" or not given or parse_signal(given) is not None:
         return None
@@ -89,7 +89,7 @@ def _signal(wanted: Wanted, options: Options, engine: Engine, label: str) -> Ver
     )
 
 
-def volumes(rootfs: Rootfs, wanted: Wanted, engine: Engine, label: str) -> Verdict | None:
+def volumes(rootfs: Rootfs, wanted: ProcessSpec, engine: Engine, label: str) -> Verdict | None:
     """F38: a declared volume lies over something that is no directory."""
     if engine.volumes not in {"copy", "host-copy"}:
         return None

@@ -9,7 +9,7 @@ import msgspec
 
 from imagepeel.evidence import text
 from imagepeel.process.engines.messages import MOUNT
-from imagepeel.process.spec.access import EXECUTE, ROOT, Actor, look, may
+from imagepeel.process.spec.access import EXECUTE, ROOT, Actor, check_access, permits
 from imagepeel.process.spec.profiles import Engine, Runtime
 
 if TYPE_CHECKING:
@@ -66,13 +66,13 @@ def choose(rootfs: Rootfs, wanted: str, origin: str, engine: Engine, runtime: Ru
         path = "/" + path
     lexical = posixpath.normpath(path)
     lexical = "/" + lexical.lstrip("/")
-    seen = look(rootfs, path, ROOT)
+    seen = check_access(rootfs, path, ROOT)
     node = seen.node
     if node is not None and node.is_dir:
         notes: list[str] = []
-        if not may(node, actor, EXECUTE):
+        if not permits(node, actor, EXECUTE):
             notes.append(f"{path} is closed to this user (mode {node.mode:04o}); chdir happens while still root")
-        elif actor.uid and node.uid != actor.uid and not may(node, actor, 2):
+        elif actor.uid and node.uid != actor.uid and not permits(node, actor, 2):
             notes.append(f"{path} belongs to {node.uid}:{node.gid}: uid {actor.uid} cannot write there")
         canonical = text(seen.resolution.path)
         return Workdir(path=canonical, canonical=canonical, how=how, notes=tuple(notes))

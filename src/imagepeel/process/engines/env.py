@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from imagepeel.process.spec.intent import Wanted
-from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.intent import ProcessSpec
+from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.profiles import DEFAULT_PATH, Engine, Runtime
 from imagepeel.process.spec.trace import config_place
 from imagepeel.process.spec.values import EnvVar
@@ -58,7 +58,9 @@ def _replace_or_append(base: list[_Item], over: list[_Item], notes: list[str]) -
     return [item for item in result if item is not None]
 
 
-def build(wanted: Wanted, options: Options, engine: Engine, runtime: Runtime, *, hostname: str) -> Environment:
+def build(
+    wanted: ProcessSpec, options: ProcessOptions, engine: Engine, runtime: Runtime, *, hostname: str
+) -> Environment:
     """The environment an engine hands to the runtime (S4).
 
     `hostname` is the value of HOSTNAME where the engine sets it.  HOME is not here: see `with_home`.

@@ -10,7 +10,7 @@ import msgspec
 from imagepeel.evidence import text
 from imagepeel.formats.passwd import go_quote
 from imagepeel.process.spec import trace
-from imagepeel.process.spec.access import EXECUTE, ROOT, Actor, Look, look, may
+from imagepeel.process.spec.access import EXECUTE, ROOT, Actor, PathAccess, check_access, permits
 from imagepeel.process.spec.profiles import Runtime
 from imagepeel.process.spec.values import Candidate
 from imagepeel.tables import ERRNO_GO, ERRNO_LIBC
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_CANDIDATES = 1000
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class ProgramLookup(msgspec.Struct, frozen=True, kw_only=True):
     """The file that will be executed (`path`), or the failure: its row, errno, the runtime's words, why and fix."""
 
     path: str | None
@@ -40,7 +40,7 @@ def clean(path: str) -> str:
     return "/" + cleaned.lstrip("/") if cleaned.startswith("//") else cleaned
 
 
-def _state(seen: Look, actor: Actor, style: str) -> tuple[str, str]:
+def _state(seen: PathAccess, actor: Actor, style: str) -> tuple[str, str]:
     """errno and reason of one candidate; empty errno when it may be executed by the style's own test."""
     if seen.errno:
         reason = {
@@ -59,19 +59,19 @@ def _state(seen: Look, actor: Actor, style: str) -> tuple[str, str]:
         return "ENOENT", "does not exist"
     mode = f"mode {node.mode:04o} of {node.uid}:{node.gid}"
     if node.is_dir:
-        if style == "crun-1.8" and not may(node, actor, EXECUTE):
+        if style == "crun-1.8" and not permits(node, actor, EXECUTE):
             return "EACCES", f"a directory, {mode}"
         return ("EPERM" if style.startswith("crun") else "EISDIR"), "a directory"
     if style == "mode-bits":
         return ("", mode) if node.mode & 0o111 else ("EACCES", f"not executable: {mode}")
-    if not may(node, actor, EXECUTE):
+    if not permits(node, actor, EXECUTE):
         return "EACCES", f"not executable for this user: {mode}"
     if style.startswith("crun") and not node.is_file:
         return "EPERM", f"no regular file but a {node.kind}"
     return "", mode
 
 
-def find(rootfs: Rootfs, argv0: str, path_value: str | None, cwd: str, actor: Actor, runtime: Runtime) -> Found:
+def find(rootfs: Rootfs, argv0: str, path_value: str | None, cwd: str, actor: Actor, runtime: Runtime) -> ProgramLookup:
     """Resolve argv[0] as the runtime does.
 
     runc asks as the container's user, crun 1.8 as root before it changes the user.  `path_value` is PATH of the
@@ -84,7 +84,7 @@ def find(rootfs: Rootfs, argv0: str, path_value: str | None, cwd: str, actor: Ac
     return _runc(rootfs, argv0, path_value, cwd, who, style)
 
 
-def _candidate(rootfs: Rootfs, path: str, seen: Look, errno: str, reason: str) -> Candidate:
+def _candidate(rootfs: Rootfs, path: str, seen: PathAccess, errno: str, reason: str) -> Candidate:
     outcome = errno or "taken"
     where = trace.locate(rootfs, seen.resolution.path) if seen.node is not None else None
     return Candidate(path=path, outcome=outcome, reason=reason, where=where)
@@ -94,10 +94,10 @@ def _elements(path_value: str | None) -> list[str]:
     return path_value.split(":")[:MAX_CANDIDATES] if path_value else []
 
 
-def _runc(rootfs: Rootfs, argv0: str, path_value: str | None, cwd: str, actor: Actor, style: str) -> Found:
+def _runc(rootfs: Rootfs, argv0: str, path_value: str | None, cwd: str, actor: Actor, style: str) -> ProgramLookup:
     quoted = go_quote(argv0)
     if "/" in argv0:
-        seen = look(rootfs, argv0, actor, cwd)
+        seen = check_access(rootfs, argv0, actor, cwd)
         errno, reason = _state(seen, actor, style)
         candidate = _candidate(rootfs, argv0, seen, errno, reason)
         if not errno:
@@ -113,14 +113,14 @@ def _runc(rootfs: Rootfs, argv0: str, path_value: str | None, cwd: str, actor: A
     candidates: list[Candidate] = []
     for element in _elements(path_value):
         path = clean(posixpath.join(element or ".", argv0)) if argv0 else clean(element or ".")
-        seen = look(rootfs, path, actor, cwd)
+        seen = check_access(rootfs, path, actor, cwd)
         errno, reason = _state(seen, actor, style)
         candidates.append(_candidate(rootfs, path, seen, errno, reason))
         if errno:
             continue
         if not path.startswith("/"):
             shown = element or "an empty element"
-            return Found(
+            return ProgramLookup(
                 path=None,
                 candidates=tuple(candidates),
                 id="F11",
@@ -135,12 +135,12 @@ def _runc(rootfs: Rootfs, argv0: str, path_value: str | None, cwd: str, actor: A
 
 
 def _extra_access(
-    rootfs: Rootfs, argv0: str, path: str, seen: Look, actor: Actor, candidates: tuple[Candidate, ...]
-) -> Found:
+    rootfs: Rootfs, argv0: str, path: str, seen: PathAccess, actor: Actor, candidates: tuple[Candidate, ...]
+) -> ProgramLookup:
     """runc's second look: has this user really the right to execute what was found?"""
     node = seen.node
-    if node is not None and not may(node, actor, EXECUTE):
-        return Found(
+    if node is not None and not permits(node, actor, EXECUTE):
+        return ProgramLookup(
             path=None,
             candidates=candidates,
             id="F5",
@@ -150,12 +150,12 @@ def _extra_access(
             fix=f"chmod a+rx {path}",
             place=path,
         )
-    return Found(path=path, candidates=candidates)
+    return ProgramLookup(path=path, candidates=candidates)
 
 
 def _not_on_path(
     argv0: str, path_value: str | None, candidates: tuple[Candidate, ...], errno: str, message: str
-) -> Found:
+) -> ProgramLookup:
     absent = {"ENOENT", "ENOTDIR", "ENAMETOOLONG", "taken"}
     skipped = [candidate for candidate in candidates if candidate.outcome not in absent]
     row, fix = "F1", f"install {argv0} or write its absolute path"
@@ -179,7 +179,7 @@ def _not_on_path(
         if argv0 in {"source", ".", "cd", "export", "exec", "eval", "set", "alias", "ulimit"}:
             row, why = "F10", f"{argv0} is a word of the shell, not a file"
             fix = "use the shell form"
-    return Found(
+    return ProgramLookup(
         path=None,
         candidates=candidates,
         id=row,
@@ -191,7 +191,7 @@ def _not_on_path(
     )
 
 
-def _removed_by(rootfs: Rootfs, seen: Look) -> int:
+def _removed_by(rootfs: Rootfs, seen: PathAccess) -> int:
     """The number of the layer, from 1, that took away what is missing; 0 when none did or nobody can tell."""
     if not getattr(rootfs, "uppers", ()):
         return 0
@@ -202,8 +202,14 @@ def _removed_by(rootfs: Rootfs, seen: Look) -> int:
 
 
 def _explain(
-    rootfs: Rootfs, argv0: str, seen: Look, errno: str, reason: str, message: str, candidates: tuple[Candidate, ...]
-) -> Found:
+    rootfs: Rootfs,
+    argv0: str,
+    seen: PathAccess,
+    errno: str,
+    reason: str,
+    message: str,
+    candidates: tuple[Candidate, ...],
+) -> ProgramLookup:
     missing = text(seen.resolution.missing)
     node = seen.node
     if errno == "ENOENT":
@@ -234,40 +240,42 @@ def _explain(
         fix = f"chmod a+x {text(seen.blocker)}"
     else:
         row, why, fix = "F5", f"{argv0} is {reason}", f"chmod +x {argv0}"
-    return Found(path=None, candidates=candidates, id=row, errno=errno, message=message, why=why, fix=fix, place=argv0)
+    return ProgramLookup(
+        path=None, candidates=candidates, id=row, errno=errno, message=message, why=why, fix=fix, place=argv0
+    )
 
 
-def _crun(rootfs: Rootfs, argv0: str, path_value: str | None, cwd: str, actor: Actor, style: str) -> Found:
+def _crun(rootfs: Rootfs, argv0: str, path_value: str | None, cwd: str, actor: Actor, style: str) -> ProgramLookup:
     """crun: a relative name with a slash is joined to the working directory, PATH elements are not cleaned."""
     new = style == "crun"
     if "/" in argv0:
         path = argv0 if argv0.startswith("/") else f"{cwd}/{argv0}"
-        seen = look(rootfs, path, actor, cwd)
+        seen = check_access(rootfs, path, actor, cwd)
         errno, reason = _state(seen, actor, style)
         candidates = (_candidate(rootfs, path, seen, errno, reason),)
         if not errno:
-            return Found(path=path, candidates=candidates)
+            return ProgramLookup(path=path, candidates=candidates)
         message = _crun_message(argv0, path, errno, seen, new, slash=True)
         return _explain(rootfs, argv0, seen, errno, reason, message, candidates)
     last = "ENOENT"
-    last_seen: Look | None = None
+    last_seen: PathAccess | None = None
     last_path = argv0
     tried: list[Candidate] = []
     for element in _elements(path_value):
         # crun 1.8 joins without looking at the element: an empty one means the root directory.
         path = f"{element}/{argv0}" if element or not new else f"./{argv0}"
-        seen = look(rootfs, path, actor, cwd)
+        seen = check_access(rootfs, path, actor, cwd)
         errno, reason = _state(seen, actor, style)
         tried.append(_candidate(rootfs, path, seen, errno, reason))
         if not errno:
-            return Found(path=path, candidates=tuple(tried))
+            return ProgramLookup(path=path, candidates=tuple(tried))
         if errno != "ENOENT":
             last, last_seen, last_path = errno, seen, path
     message = _crun_message(argv0, last_path, last, last_seen, new, slash=False)
     return _not_on_path(argv0, path_value, tuple(tried), last, message)
 
 
-def _crun_message(argv0: str, path: str, errno: str, seen: Look | None, new: bool, *, slash: bool) -> str:
+def _crun_message(argv0: str, path: str, errno: str, seen: PathAccess | None, new: bool, *, slash: bool) -> str:
     if new:
         if argv0 == "":
             return "cannot find `` in $PATH: No such file or directory"

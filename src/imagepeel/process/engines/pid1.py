@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from imagepeel.process.spec.intent import Wanted
-from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.intent import ProcessSpec
+from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.profiles import Engine
 from imagepeel.process.spec.values import PidOne
 
@@ -75,7 +75,7 @@ def signal_name(number: int) -> str:
     return "SIGRTMIN" + (f"+{number - 34}" if number > 34 else "")
 
 
-def stop_signal(wanted: Wanted, options: Options, engine: Engine) -> tuple[str, str, str]:
+def stop_signal(wanted: ProcessSpec, options: ProcessOptions, engine: Engine) -> tuple[str, str, str]:
     """The signal of a stop, who chose it, and a note when the image's is invalid."""
     given = options.stop_signal or wanted.stop_signal
     origin = "an option of this call" if options.stop_signal else "StopSignal of the image"
@@ -96,8 +96,8 @@ def stop_signal(wanted: Wanted, options: Options, engine: Engine) -> tuple[str, 
 def describe(
     argv: Sequence[str],
     path: str | None,
-    wanted: Wanted,
-    options: Options,
+    wanted: ProcessSpec,
+    options: ProcessOptions,
     engine: Engine,
     *,
     chain: Sequence[str] = (),

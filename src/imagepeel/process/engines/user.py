@@ -11,7 +11,7 @@ from imagepeel.evidence import Location, text
 from imagepeel.formats.passwd import MAX_FILE, Identity, IdentityFailure, Unreadable, parse_passwd, resolve_user
 from imagepeel.process.engines.messages import MOUNT
 from imagepeel.process.spec import trace
-from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.profiles import Engine, Runtime, bounding
 from imagepeel.process.spec.values import Credentials
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PASSWD, GROUP = "/etc/passwd", "/etc/group"
 
 
-class Who(msgspec.Struct, frozen=True, kw_only=True):
+class UserResolution(msgspec.Struct, frozen=True, kw_only=True):
     """The credentials, or the refusal (`kind` and `message` of the engine) beside a best effort."""
 
     credentials: Credentials
@@ -62,7 +62,9 @@ def _fit(failure: IdentityFailure) -> tuple[str, str]:
     return rows[failure.kind], fixes[failure.kind]
 
 
-def resolve(rootfs: Rootfs, spec: str, origin: str, options: Options, engine: Engine) -> tuple[Who, str]:
+def resolve(
+    rootfs: Rootfs, spec: str, origin: str, options: ProcessOptions, engine: Engine
+) -> tuple[UserResolution, str]:
     """Decide uid, gid, groups, home and capabilities for a USER string; the second value is a fix sentence."""
     passwd, group = read_file(rootfs, PASSWD), read_file(rootfs, GROUP)
     rules = {"docker": "moby", "containerd": "containerd", "drop-group": "cri"}
@@ -84,7 +86,9 @@ def resolve(rootfs: Rootfs, spec: str, origin: str, options: Options, engine: En
             "user-missing": f"USER {spec!r} is not in /etc/passwd of this image",
             "group-missing": f"the group of USER {spec!r} is not in /etc/group of this image",
         }.get(found.kind, found.message)
-        return Who(credentials=nobody, kind=found.kind, message=found.message, why=why, id=row, where=where), fix
+        return UserResolution(
+            credentials=nobody, kind=found.kind, message=found.message, why=why, id=row, where=where
+        ), fix
     groups = _groups(found, engine, spec)
     effective = caps if found.uid == 0 or engine.nonroot_effective else ()
     if found.uid != 0 and engine.family == "podman" and options.cap_add:
@@ -95,7 +99,7 @@ def resolve(rootfs: Rootfs, spec: str, origin: str, options: Options, engine: En
     if spec and found.user_entry is None:
         notes.append(f"uid {found.uid} has no line in /etc/passwd: no name, no home")
     return (
-        Who(
+        UserResolution(
             credentials=Credentials(
                 uid=found.uid,
                 gid=found.gid,
@@ -115,7 +119,7 @@ def resolve(rootfs: Rootfs, spec: str, origin: str, options: Options, engine: En
     )
 
 
-def bounding_added(options: Options) -> frozenset[str]:
+def bounding_added(options: ProcessOptions) -> frozenset[str]:
     from imagepeel.process.spec.profiles import capability_names
 
     return capability_names(options.cap_add)

@@ -17,7 +17,7 @@ from imagepeel.formats.elf.header import KernelView, is_elf, kernel_view, parse_
 from imagepeel.formats.filecaps import XATTR, FileCaps, mask_of, parse_filecaps
 from imagepeel.formats.shebang import BUFFER, MAX_NESTING, parse_shebang
 from imagepeel.process.spec import trace
-from imagepeel.process.spec.access import EXECUTE, Actor, look, may
+from imagepeel.process.spec.access import EXECUTE, Actor, check_access, permits
 from imagepeel.process.spec.values import Step
 from imagepeel.tables import compat_need, number_name
 
@@ -41,7 +41,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     canonical: bytes
 
 
-class Chain(msgspec.Struct, frozen=True, kw_only=True):
+class ExecveResult(msgspec.Struct, frozen=True, kw_only=True):
     """The end of an execve: either `errno` with the failure's row, or the program that starts.
 
     `final` is the canonical path of the ELF program (`last`: as it was asked for), `argv` its vector, `view` its ELF
@@ -72,7 +72,7 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True):
     where: Location | None = None
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True):
+class ExecveRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request: which file, with what, by whom, on which kernel."""
 
     path: str
@@ -100,7 +100,7 @@ class _Failure(Exception):
         self.unknown = unknown
 
 
-def execute(rootfs: Rootfs, call: Call, *, first_round: int = 1) -> Chain:
+def execute(rootfs: Rootfs, call: ExecveRequest, *, first_round: int = 1) -> ExecveResult:
     """Carry out one execve on the rootfs; never raises for what an image contains."""
     steps: list[Step] = []
     scripts: list[Script] = []
@@ -108,7 +108,7 @@ def execute(rootfs: Rootfs, call: Call, *, first_round: int = 1) -> Chain:
     try:
         return _rounds(rootfs, call, first_round, steps, scripts, depends)
     except _Failure as failure:
-        return Chain(
+        return ExecveResult(
             steps=tuple(steps),
             path=call.path,
             errno=failure.errno,
@@ -122,7 +122,7 @@ def execute(rootfs: Rootfs, call: Call, *, first_round: int = 1) -> Chain:
             argv=call.argv,
         )
     except ImagepeelError as error:
-        return Chain(
+        return ExecveResult(
             steps=tuple(steps),
             path=call.path,
             scripts=tuple(scripts),
@@ -148,8 +148,8 @@ def too_big(argv: Sequence[str], env: Sequence[str]) -> str:
 
 
 def _rounds(
-    rootfs: Rootfs, call: Call, first: int, steps: list[Step], scripts: list[Script], depends: list[str]
-) -> Chain:
+    rootfs: Rootfs, call: ExecveRequest, first: int, steps: list[Step], scripts: list[Script], depends: list[str]
+) -> ExecveResult:
     path, argv = call.path, list(call.argv)
     big = too_big(argv, call.env)
     for depth in range(MAX_NESTING + 2):
@@ -240,7 +240,7 @@ def _step(
 
 def _open(
     rootfs: Rootfs,
-    call: Call,
+    call: ExecveRequest,
     path: str,
     depth: int,
     number: int,
@@ -249,7 +249,7 @@ def _open(
     scripts: list[Script],
 ) -> tuple[Node, bytes]:
     """Open a file for executing, or fail with the row that fits the round."""
-    seen = look(rootfs, path, call.actor, call.cwd)
+    seen = check_access(rootfs, path, call.actor, call.cwd)
     errno, why = seen.errno, ""
     node = seen.node
     script = scripts[-1] if scripts else None
@@ -262,7 +262,7 @@ def _open(
     if not errno and node is not None:
         if not node.is_file:
             errno, why = "EACCES", f"{path} is a {node.kind}, not a file"
-        elif not may(node, call.actor, EXECUTE):
+        elif not permits(node, call.actor, EXECUTE):
             errno, why = "EACCES", f"{path} has mode {node.mode:04o} of {node.uid}:{node.gid}: no execute permission"
     elif errno == "ENOENT":
         why = f"{path} does not exist"
@@ -337,7 +337,7 @@ def _refuse_text(
 
 def _program(
     rootfs: Rootfs,
-    call: Call,
+    call: ExecveRequest,
     path: str,
     canonical: bytes,
     node: Node,
@@ -347,7 +347,7 @@ def _program(
     steps: list[Step],
     scripts: list[Script],
     depends: list[str],
-) -> Chain:
+) -> ExecveResult:
     place = trace.locate(rootfs, canonical)
     hints = (trace.LOOK_AT_ELF_HEADER, trace.LOOK_AT_PROGRAM_HEADERS)
 
@@ -392,7 +392,7 @@ def _program(
     for header in view.phdrs:
         if header.type == 1 and header.offset + header.filesz > node.size:
             unknown = f"{path} ends before a segment it maps: it may crash at once"
-    return Chain(
+    return ExecveResult(
         steps=tuple(steps),
         path=call.path,
         final=canonical,
@@ -437,7 +437,7 @@ def _real_machine(head: bytes) -> str:
 
 def _open_loader(
     rootfs: Rootfs,
-    call: Call,
+    call: ExecveRequest,
     path: str,
     loader: str,
     number: int,
@@ -445,7 +445,7 @@ def _open_loader(
     place: Location | None,
     architecture: str,
 ) -> bytes:
-    seen = look(rootfs, loader, call.actor, call.cwd)
+    seen = check_access(rootfs, loader, call.actor, call.cwd)
     title = f"the loader {loader} of {path}"
 
     def fail(errno: str, row: str, why: str, fix: str) -> _Failure:
@@ -471,7 +471,7 @@ def _open_loader(
             why += f" (this rootfs has {other})"
         raise fail(seen.errno, "F24", why, loader_fix(loader, other))
     node = seen.node
-    if seen.errno or node is None or not node.is_file or not may(node, call.actor, EXECUTE):
+    if seen.errno or node is None or not node.is_file or not permits(node, call.actor, EXECUTE):
         raise fail("EACCES", "F25", f"the loader {loader} may not be executed", f"chmod 755 {loader}")
     canonical = seen.resolution.path
 
@@ -532,7 +532,7 @@ def loader_fix(loader: str, other: str) -> str:
 
 def _privileges(
     rootfs: Rootfs,
-    call: Call,
+    call: ExecveRequest,
     path: str,
     node: Node,
     number: int,

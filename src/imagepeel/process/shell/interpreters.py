@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel.evidence import raw, text
-from imagepeel.process.spec.access import EXECUTE, Actor, look, may
+from imagepeel.process.spec.access import EXECUTE, Actor, check_access, permits
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
@@ -132,29 +132,29 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def search(rootfs: Rootfs, name: str, path_value: str | None, cwd: str, actor: Actor, default: str = "") -> Search:
-    """Look a command up as shells and `execvp` do: a hit that may not be executed is remembered and skipped."""
+    """PathAccess a command up as shells and `execvp` do: a hit that may not be executed is remembered and skipped."""
     if not name:
         return Search(path=None, errno="ENOENT")
     if "/" in name:
-        seen = look(rootfs, name, actor, cwd)
+        seen = check_access(rootfs, name, actor, cwd)
         if seen.errno:
             return Search(path=None, errno="ENOENT" if seen.errno == "ENOTDIR" else seen.errno)
         if seen.node is not None and seen.node.is_dir:
             return Search(path=None, errno="EISDIR", seen=name)
-        if seen.node is not None and not may(seen.node, actor, EXECUTE):
+        if seen.node is not None and not permits(seen.node, actor, EXECUTE):
             return Search(path=None, errno="EACCES", seen=name)
         return Search(path=name)
     errno, denied = "ENOENT", ""
     elements = (default if path_value is None else path_value).split(":")
     for element in elements[:1000]:
         path = f"{element}/{name}" if element else f"./{name}"
-        seen = look(rootfs, path, actor, cwd)
+        seen = check_access(rootfs, path, actor, cwd)
         node = seen.node
         if seen.errno == "EACCES":
             errno = "EACCES"
         if seen.errno or node is None or node.is_dir:
             continue
-        if may(node, actor, EXECUTE):
+        if permits(node, actor, EXECUTE):
             return Search(path=path)
         errno, denied = "EACCES", denied or path
     return Search(path=None, errno=errno, seen=denied)

@@ -44,7 +44,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 ROOT = Actor(uid=0, gid=0, override=True, search=True)
 
 
-def may(node: Node, actor: Actor, wanted: int) -> bool:
+def permits(node: Node, actor: Actor, wanted: int) -> bool:
     """Whether the mode bits (or a capability) grant `wanted`, a sum of READ, WRITE and EXECUTE.
 
     CAP_DAC_OVERRIDE gives everything but executing a file that has no x bit at all (`generic_permission`).
@@ -83,12 +83,12 @@ def closed_directory(rootfs: Rootfs, resolution: Resolution, actor: Actor) -> by
                 continue
             seen.add(parent)
             node = rootfs.resolve(parent, follow=False).node
-            if node is not None and node.is_dir and not may(node, actor, EXECUTE):
+            if node is not None and node.is_dir and not permits(node, actor, EXECUTE):
                 return parent
     return None
 
 
-class Look(msgspec.Struct, frozen=True, kw_only=True):
+class PathAccess(msgspec.Struct, frozen=True, kw_only=True):
     """A path as one actor meets it: `errno` of `stat`, the node where there is one, what stood in the way."""
 
     path: bytes
@@ -98,14 +98,14 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     blocker: bytes = b""
 
 
-def look(rootfs: Rootfs, path: bytes | str, actor: Actor, cwd: bytes | str = b"/") -> Look:
+def check_access(rootfs: Rootfs, path: bytes | str, actor: Actor, cwd: bytes | str = b"/") -> PathAccess:
     """`stat` as the actor would do it: `errno` is empty, ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG or EACCES."""
     name = raw(path)
     if not name:
         empty = rootfs.resolve(b"/")
-        return Look(path=name, errno="ENOENT", resolution=empty, node=None)
+        return PathAccess(path=name, errno="ENOENT", resolution=empty, node=None)
     if b"\0" in name:  # no system call can carry it
-        return Look(path=name, errno="EINVAL", resolution=rootfs.resolve(b"/"), node=None)
+        return PathAccess(path=name, errno="EINVAL", resolution=rootfs.resolve(b"/"), node=None)
     directory = raw(cwd)
     if not name.startswith(b"/") and directory != b"/" and rootfs.resolve(directory).node is None:
         # The engine makes the working directory; its path is canonical, so joining the words is right.
@@ -113,9 +113,9 @@ def look(rootfs: Rootfs, path: bytes | str, actor: Actor, cwd: bytes | str = b"/
     found = rootfs.resolve(name, cwd=directory)
     blocker = closed_directory(rootfs, found, actor)
     if blocker is not None and found.errno != "ENAMETOOLONG":
-        return Look(path=name, errno="EACCES", resolution=found, node=None, blocker=blocker)
+        return PathAccess(path=name, errno="EACCES", resolution=found, node=None, blocker=blocker)
     node = found.node
     errno = found.errno
     if node is not None and node.kind == "ghost":
         errno, node = "ENOENT", None
-    return Look(path=name, errno=errno, resolution=found, node=node if not errno else None)
+    return PathAccess(path=name, errno=errno, resolution=found, node=node if not errno else None)

@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
-from imagepeel.process.spec.options import Options
+from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.profiles import Engine
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The fields of an image config that decide the process, null and absent made equal."""
 
     entrypoint: tuple[str, ...] = ()
@@ -53,14 +53,14 @@ def _keys(value: Any) -> tuple[str, ...]:
     return tuple(sorted(str(key) for key in value)) if value else ()
 
 
-def read_config(config: Any) -> Wanted:
+def read_config(config: Any) -> ProcessSpec:
     """The wanted process of an image config value: anything with the attributes of `oci.config.ImageConfig`.
 
     None (a bare rootfs without paperwork) is an empty config.
     """
     if config is None:
-        return Wanted()
-    if isinstance(config, Wanted):
+        return ProcessSpec()
+    if isinstance(config, ProcessSpec):
         return config
     inner = getattr(config, "config", None) or config
 
@@ -73,7 +73,7 @@ def read_config(config: Any) -> Wanted:
     if isinstance(health, dict):
         test = health.get("Test")
     labels = pick("labels") or {}
-    return Wanted(
+    return ProcessSpec(
         entrypoint=_words(pick("entrypoint")),
         cmd=_words(pick("cmd")),
         env=_words(pick("env")),
@@ -103,7 +103,7 @@ def is_shell_form(words: tuple[str, ...]) -> bool:
     return len(words) >= 3 and words[0].rsplit("/", 1)[-1] in SHELLS and words[1] in {"-c", "-ec", "-lc", "-ce", "-cl"}
 
 
-def merge(wanted: Wanted, options: Options, engine: Engine) -> Argv:
+def merge(wanted: ProcessSpec, options: ProcessOptions, engine: Engine) -> Argv:
     """S2: entrypoint followed by cmd, with the engine's rules for overrides.
 
     An entrypoint of the caller discards the image's Cmd everywhere; on Kubernetes `command` replaces Entrypoint
@@ -148,7 +148,7 @@ def merge(wanted: Wanted, options: Options, engine: Engine) -> Argv:
     return Argv(argv=argv, entrypoint=entrypoint, cmd=cmd, how=how, origin=origin, notes=tuple(notes))
 
 
-def _surprises(entrypoint: tuple[str, ...], cmd: tuple[str, ...], options: Options, cleared: bool) -> list[str]:
+def _surprises(entrypoint: tuple[str, ...], cmd: tuple[str, ...], options: ProcessOptions, cleared: bool) -> list[str]:
     notes: list[str] = []
     if is_shell_form(entrypoint) and len(entrypoint) == 3 and cmd:
         notes.append("Entrypoint is in shell form: Cmd is not ignored, it becomes $0, $1, ... of the script")

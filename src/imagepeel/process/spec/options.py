@@ -7,7 +7,7 @@ import msgspec
 DEFAULT_ENGINE = "docker@28"
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ProcessOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The command line of the start, as data; None means "not given".
 
     `engine` is `NAME[@VERSION]` (see `imagepeel.process.spec.profiles`), `runtime` overrides the runtime underneath

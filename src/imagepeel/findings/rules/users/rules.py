@@ -12,7 +12,7 @@ from imagepeel.findings.words import count, listed
 from imagepeel.formats.filecaps import XATTR
 from imagepeel.formats.passwd import PasswdEntry, parse_passwd
 from imagepeel.formats.tar.header import REGULAR
-from imagepeel.process.spec.access import WRITE, Actor, may
+from imagepeel.process.spec.access import WRITE, Actor, permits
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -28,7 +28,7 @@ def _actor(subject: Subject) -> Actor:
 
 
 def _writable(subject: Subject, node: Inode) -> bool:
-    return may(node, _actor(subject), WRITE)
+    return permits(node, _actor(subject), WRITE)
 
 
 def _passwd(subject: Subject) -> list[PasswdEntry]:
