@@ -22,6 +22,7 @@ ORDER = (
     "imagepeel.errors",
     "imagepeel.limits",
     "imagepeel.tables",
+    "imagepeel.text",
     "imagepeel.serialization",
     "imagepeel.formats.tar",
     "imagepeel.formats.elf",

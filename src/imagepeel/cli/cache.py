@@ -25,8 +25,8 @@ def info(settings: Settings) -> None:
     """Where the cache is, how large it is, and what is in it."""
     from imagepeel.archive.cache_dir import CacheDir
     from imagepeel.render.escape import terminal
-    from imagepeel.render.size import human, number
     from imagepeel.results.rootfs import CacheResult
+    from imagepeel.text import number, size
 
     folder = CacheDir()
     files = folder.files()
@@ -46,11 +46,11 @@ def info(settings: Settings) -> None:
         )
         click.echo(dumps("cache", result))
         return
-    click.echo(f"{terminal(folder.path)}: {human(total)} of at most {human(folder.most)}")
+    click.echo(f"{terminal(folder.path)}: {size(total)} of at most {size(folder.most)}")
     for kind, words in kinds.items():
         if counts[kind]:
-            size = sum(file.size for file in files if file.name.endswith(f".{kind}"))
-            click.echo(f"  {number(counts[kind]):>6}  {words}, {human(size)}")
+            stored = sum(file.size for file in files if file.name.endswith(f".{kind}"))
+            click.echo(f"  {number(counts[kind]):>6}  {words}, {size(stored)}")
     if folder.problem:
         click.echo(f"It is not used: {terminal(folder.problem)}.")
 
@@ -61,11 +61,11 @@ def info(settings: Settings) -> None:
 def clear(settings: Settings) -> None:
     """Remove everything in it; other files in the directory are left alone."""
     from imagepeel.archive.cache_dir import CacheDir
-    from imagepeel.render.size import human, plural
+    from imagepeel.text import plural, size
 
     folder = CacheDir()
-    count, size = folder.clear()
-    click.echo(f"removed {plural(count, 'file')}, {human(size)}")
+    count, freed = folder.clear()
+    click.echo(f"removed {plural(count, 'file')}, {size(freed)}")
     if folder.problem:
         settings.warn(folder.problem)
         settings.finish_layers(())

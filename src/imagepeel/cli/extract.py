@@ -65,7 +65,7 @@ def command(settings: Settings, directory: str, preserve: bool, best_effort: boo
 
 def report_lines(report: ExtractReport) -> list[str]:
     """Return the report in lines for people."""
-    from imagepeel.render.size import human, plural
+    from imagepeel.text import plural, size
 
     counts = (
         plural(report.directories, "directory"),
@@ -76,9 +76,9 @@ def report_lines(report: ExtractReport) -> list[str]:
         plural(report.fifos, "fifo"),
     )
     parts = ", ".join(words for words in counts if not words.startswith("0 "))
-    holes = f" and {human(report.hole_bytes)} of holes" if report.hole_bytes else ""
+    holes = f" and {size(report.hole_bytes)} of holes" if report.hole_bytes else ""
     shown = terminal(report.directory)
-    out = [f"{shown}: {parts or 'nothing'}; {human(report.bytes)} of content{holes} ({report.view} view)"]
+    out = [f"{shown}: {parts or 'nothing'}; {size(report.bytes)} of content{holes} ({report.view} view)"]
     width = max((len(f"{o.count:,}") for o in report.omissions), default=0)
     if report.omissions:
         out.append("left out:" if report.preserve else "left out (root can keep most of it with --preserve):")

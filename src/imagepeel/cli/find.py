@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imagepeel.cli import common, listing
+from imagepeel.cli.parameter_types import Moment, Size, owner_ids
 from imagepeel.cli.settings import Settings
-from imagepeel.cli.words import Moment, Size, owner_ids
 
 if TYPE_CHECKING:
     from imagepeel.api import Image

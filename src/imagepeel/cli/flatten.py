@@ -54,10 +54,10 @@ def command(settings: Settings, output: str, best_effort: bool) -> None:
 
             click.echo(dumps("flatten", report))
         elif not to_stdout:
-            from imagepeel.render.size import human, plural
+            from imagepeel.text import plural, size
 
             click.echo(
-                f"{terminal(output)}: {plural(report.entries, 'entry')}, {human(report.size)} ({report.view} view)"
+                f"{terminal(output)}: {plural(report.entries, 'entry')}, {size(report.size)} ({report.view} view)"
             )
             click.echo(f"sha256:{report.sha256}")
         for omission in report.omissions:

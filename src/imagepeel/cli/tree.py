@@ -11,9 +11,9 @@ import click
 from imagepeel.cli import common, listing
 from imagepeel.cli.settings import Settings
 from imagepeel.formats.tar.table import clean
-from imagepeel.present.words import plural
 from imagepeel.render.escape import terminal
 from imagepeel.render.listing import Row, note, painted, tree_marks
+from imagepeel.text import plural
 
 
 @click.command(epilog="\b\nExamples:\n  imagepeel tree image.tar --depth 2\n  imagepeel tree image.tar --layer 3")

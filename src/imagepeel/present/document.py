@@ -334,16 +334,6 @@ def words(*parts: Span | str | Text) -> Text:
     return tuple(out)
 
 
-def listed(items: list[Span], last: str = "and") -> Text:
-    """Spans as a list in a sentence: a, b and c."""
-    out: list[Span] = []
-    for index, item in enumerate(items):
-        if index:
-            out.append(Span(f" {last} " if index == len(items) - 1 else ", "))
-        out.append(item)
-    return tuple(out)
-
-
 def proof(*what: Location | Receipt | None) -> Evidence:
     """Evidence of places and receipts, in the order given; None is left out."""
     return Evidence(

@@ -20,8 +20,8 @@ from imagepeel.present.document import (
     words,
 )
 from imagepeel.present.heading import about
-from imagepeel.present.words import number, plural
 from imagepeel.results.views import ViewsResult
+from imagepeel.text import number, plural
 
 MOST_PATHS = 40
 """Differing paths that are shown; --json has a thousand."""

@@ -17,8 +17,8 @@ from imagepeel.present.document import (
     try_it,
 )
 from imagepeel.present.heading import about
-from imagepeel.present.words import number, percent, plural, size
 from imagepeel.results.waste import WasteCause, WasteResult
+from imagepeel.text import number, percent, plural, size
 
 MEANING = {
     "used": "files that the rootfs shows",

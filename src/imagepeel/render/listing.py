@@ -120,7 +120,7 @@ class LongLines:
             return f"{row.device[0]}, {row.device[1]}"
         if not self._human:
             return str(row.size)
-        from imagepeel.present.words import size
+        from imagepeel.text import size
 
         return size(row.size)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagepeel.evidence import text
 from imagepeel.render.escape import html
-from imagepeel.render.size import human, number, plural
+from imagepeel.text import number, plural, size
 
 if TYPE_CHECKING:
     from imagepeel.archive.opened import OpenArchive
@@ -121,7 +121,7 @@ def _layer_row(layer: Layer) -> tuple[str, str, str, str]:
 
     made = instruction(layer.history.created_by) if layer.history is not None else layer.record.member
     # Nothing here may start a scan: showing an object must not read gigabytes.
-    return (layer.label, made[:120], human(layer.blob_size), layer.state)
+    return (layer.label, made[:120], size(layer.blob_size), layer.state)
 
 
 def _layer(layer: Layer) -> str:
@@ -130,14 +130,14 @@ def _layer(layer: Layer) -> str:
         ("digest", layer.record.digest or layer.record.name_digest or ""),
         ("DiffID", layer.record.diff_id or ""),
         ("media type", layer.media_type),
-        ("stored", human(layer.blob_size)),
+        ("stored", size(layer.blob_size)),
     ]
     out = _head(f"layer {layer.label}", layer.state) + _table(("", ""), [fact for fact in facts if fact[1]])
     if layer._scan is None:
         return out + '<p class="soft">Not read yet: <code>len(layer)</code> reads it.</p>'
     table = layer.table
     rows = [
-        (entry.kind, f"{entry.mode:04o}", f"{entry.uid}:{entry.gid}", human(entry.size), text(entry.raw_name))
+        (entry.kind, f"{entry.mode:04o}", f"{entry.uid}:{entry.gid}", size(entry.size), text(entry.raw_name))
         for entry in table[:ROWS]
     ]
     listing = _table(("kind", "mode", "owner", "size", "name"), rows, (3,)) + _more(len(table) - ROWS, "layer.entries")
@@ -158,7 +158,7 @@ def _path(path: RootfsPath) -> str:
         return _head(name, "does not exist")
     node = found.node
     place = rootfs.location(name)
-    out = _head(name, node.kind, f"{node.mode:04o}", f"{node.uid}:{node.gid}", human(node.size))
+    out = _head(name, node.kind, f"{node.mode:04o}", f"{node.uid}:{node.gid}", size(node.size))
     if node.is_symlink:
         out += f"<p>links to <code>{html(node.target)}</code></p>"
     out += f'<p class="soft">{html(str(place))}</p>'
@@ -173,7 +173,7 @@ def _listing(items: Sequence[tuple[bytes, Any]], call: str) -> str:
             node.kind,
             f"{node.mode:04o}",
             f"{node.uid}:{node.gid}",
-            human(node.size) if node.is_file else "",
+            size(node.size) if node.is_file else "",
             text(name) + (f" -> {text(node.target)}" if node.is_symlink else ""),
             f"L{node.layer + 1}" if node.layer is not None else "",
         )

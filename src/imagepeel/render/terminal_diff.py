@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.text import Text
 
 from imagepeel.history.builders import instruction
-from imagepeel.present.words import number, plural, shortened, size
 from imagepeel.render.terminal_tables import STEP_WIDTH, heading, print_line, safe
 from imagepeel.results.diff import DiffNode, DiffPath, DiffResult
 from imagepeel.results.difference import LayerMatch, ValueChange
+from imagepeel.text import number, plural, shortened, size
 
 _SIGN = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 

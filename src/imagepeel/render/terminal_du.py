@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from imagepeel.history.builders import instruction
-from imagepeel.present.words import number, plural, shortened, size
 from imagepeel.render.terminal_tables import STEP_WIDTH, heading, print_line, print_table, safe, table
 from imagepeel.results.rootfs import DuDirectory, DuFile, DuResult
+from imagepeel.text import number, plural, shortened, size
 
 Write = Callable[[int], str]
 _STEP_ROOM = 16

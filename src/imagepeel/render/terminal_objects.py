@@ -12,8 +12,8 @@ from imagepeel.evidence import text
 from imagepeel.history.builders import instruction
 from imagepeel.layers.layer import Layer
 from imagepeel.render.escape import terminal
-from imagepeel.render.size import human, number, plural
 from imagepeel.render.terminal import Indented, document_parts, grid
+from imagepeel.text import number, plural, size
 
 if TYPE_CHECKING:
     from imagepeel.archive.opened import OpenArchive
@@ -75,7 +75,7 @@ def _image(image: LayeredImage) -> Iterator[RenderableType]:
         (
             layer.label,
             instruction(layer.history.created_by) if layer.history is not None else layer.record.member,
-            human(layer.blob_size),
+            size(layer.blob_size),
             "" if layer.state == "present" else layer.state,
         )
         for layer in image.layers[:ROWS]
@@ -86,7 +86,7 @@ def _image(image: LayeredImage) -> Iterator[RenderableType]:
 
 def _layer(layer: Layer) -> Iterator[RenderableType]:
     made = instruction(layer.history.created_by) if layer.history is not None else ""
-    yield _head(f"layer {layer.label}", layer.state, human(layer.blob_size), made)
+    yield _head(f"layer {layer.label}", layer.state, size(layer.blob_size), made)
     if layer._scan is None:
         return
     columns = ("", False, True), ("", False, True), ("", False, True), ("size", True, True), ("name", False, False)

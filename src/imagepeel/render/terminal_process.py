@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.text import Text
 
 from imagepeel.evidence import Location, Receipt
-from imagepeel.present.words import plural
 from imagepeel.process.matrix import Matrix
 from imagepeel.process.spec.values import JUDGES, Addition, Credentials, EnvVar, Prediction, Step, Verdict
 from imagepeel.render.terminal_tables import heading, print_line, print_table, safe, table
 from imagepeel.results.tables import ImageHead
+from imagepeel.text import plural
 
 _VERDICT_STYLE = {"RUNS": "bold green", "FAILS": "bold red", "DEPENDS": "bold yellow", "UNKNOWN": "bold yellow"}
 _WRAP_BELOW = 1000

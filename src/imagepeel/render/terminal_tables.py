@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from imagepeel.history.builders import instruction
-from imagepeel.present.words import number, plural, shortened, size
 from imagepeel.render.escape import terminal
 from imagepeel.results.tables import ImageHead, ImageRow, ImagesResult, LayerRow, LayersResult
+from imagepeel.text import number, plural, shortened, size
 
 STEP_WIDTH = 60
 """Characters of a history step that are worth a row; --json has it whole."""

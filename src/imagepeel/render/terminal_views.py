@@ -6,9 +6,9 @@ from rich.console import Console
 from rich.text import Text
 
 from imagepeel.history.builders import instruction
-from imagepeel.present.words import number, plural, shortened
 from imagepeel.render.terminal_tables import STEP_WIDTH, heading, print_line, safe
 from imagepeel.results.views import EventResult, NodeResult, TraceResult
+from imagepeel.text import number, plural, shortened
 
 _STYLES = {"added": "green", "changed": "yellow", "opaque": "yellow", "removed": "red", "implied": "dim", "same": "dim"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imagepeel.present.document import Block, code, path, value
 from imagepeel.present.manual.facts import Operator, question
-from imagepeel.present.words import joined, number, percent, plural, size
+from imagepeel.text import joined, number, percent, plural, size
 
 _CERTIFICATES = (
     "/etc/ssl/certs/ca-certificates.crt",

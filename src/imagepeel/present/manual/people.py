@@ -6,7 +6,7 @@ from imagepeel.findings.catalogue import find_rule
 from imagepeel.findings.finding import ROLES, SEVERITIES, Finding
 from imagepeel.present.document import Block, Column, Row, Span, Table, bad, claim, good, note, warn, words
 from imagepeel.present.manual.facts import Operator, question, sentence
-from imagepeel.present.words import plural
+from imagepeel.text import plural
 
 _EACH = 3
 

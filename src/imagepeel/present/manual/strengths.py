@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imagepeel.present.document import Block, Column, Row, Table, Text, bad, code, good, path, value, warn, words
 from imagepeel.present.manual.facts import Operator, question
-from imagepeel.present.words import plural
+from imagepeel.text import plural
 
 _STATE = ("BAKED-DATABASE", "STALE-LOCK", "DATABASE-WITHOUT-VOLUME")
 _MERGE = ("LINK-SHADOWED", "FILE-BECOMES-DIRECTORY", "ROOT-OPAQUE", "RESURRECTED", "UNPACK-REFUSED", "WHITEOUT-ORDER")

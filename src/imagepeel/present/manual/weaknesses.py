@@ -5,7 +5,7 @@ from __future__ import annotations
 from imagepeel.evidence import Location
 from imagepeel.present.document import Block, path, proof, value
 from imagepeel.present.manual.facts import Operator, question
-from imagepeel.present.words import plural, size
+from imagepeel.text import plural, size
 
 _RULES = (
     "BAKED-DATABASE",

@@ -8,7 +8,7 @@ from imagepeel.present.document import Chapter, Span, Story, dim, path, value
 from imagepeel.present.story import file, paperwork, process, stack, surprises
 from imagepeel.present.story import layers as peeled
 from imagepeel.present.story.context import Teller
-from imagepeel.present.words import size
+from imagepeel.text import size
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage

@@ -28,8 +28,8 @@ from imagepeel.present.document import (
     words,
 )
 from imagepeel.present.story.context import Teller
-from imagepeel.present.words import brief, few, noun, number, plural, shortened, size, title
 from imagepeel.receipts.quoting import is_tame
+from imagepeel.text import few, noun, number, plural, short_digests, shortened, size, title
 
 ID = "file"
 _SHOWN = 12
@@ -324,7 +324,8 @@ def _own(teller: Teller) -> set[str]:
 
 
 def _row(teller: Teller, member: Member, role: Text | None, directory: bool) -> Row:
-    what = role or (words(dim(f"a link to {brief(member.target)}")) if member.target else words(dim("not used")))
+    unnamed = f"a link to {short_digests(member.target)}" if member.target else "not used"
+    what = role or words(dim(unnamed))
     if member.truncated:
         what = words(what, Span(" (cut off)", "bad"))
     cells: list[Text] = [] if directory else [words(number(member.header_offset or 0))]
@@ -339,7 +340,7 @@ def _row(teller: Teller, member: Member, role: Text | None, directory: bool) -> 
 
 def _short(name: str) -> str:
     """A name with its long hex parts cut to what people compare: the first twelve digits."""
-    return shortened(brief(name), 60)
+    return shortened(short_digests(name), 60)
 
 
 # ---- bytes ------------------------------------------------------------------------------------------------

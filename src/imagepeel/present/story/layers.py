@@ -22,9 +22,9 @@ from imagepeel.present.document import (
     words,
 )
 from imagepeel.present.story.context import Teller
-from imagepeel.present.words import exact, joined, noun, number, plural, size
 from imagepeel.receipts.places import Stream
 from imagepeel.rootfs.layer_events import Lost
+from imagepeel.text import exact, joined, noun, number, plural, size
 
 ID = "rootfs"
 _ROWS = 5

@@ -26,7 +26,7 @@ from imagepeel.present.document import (
     words,
 )
 from imagepeel.present.story.context import Teller
-from imagepeel.present.words import brief, few, joined, noun, number, plural, size, title
+from imagepeel.text import few, joined, noun, number, plural, short_digests, size, title
 
 ID = "paperwork"
 _LAYERS = 8
@@ -215,7 +215,7 @@ def _layer_node(teller: Teller, layer: Layer) -> TreeNode:
     elif record.diff_id:
         parts.extend((dim("DiffID "), digest(short(record.diff_id) + "...")))
     else:
-        parts.append(path(brief(record.member) or "not named"))
+        parts.append(path(short_digests(record.member) or "not named"))
     parts.extend(("  ", value(size(layer.blob_size))))
     if layer.state != "present":
         parts.extend(("  ", Span(layer.state.upper(), "bad")))
@@ -516,7 +516,7 @@ def _lost(teller: Teller, blocks: list[Block]) -> None:
 
 
 def _shortened(name: str) -> str:
-    return brief(name)
+    return short_digests(name)
 
 
 def _show(teller: Teller, member: str) -> Receipt | None:

@@ -26,12 +26,12 @@ from imagepeel.present.document import (
     words,
 )
 from imagepeel.present.story.context import Teller
-from imagepeel.present.words import few, joined, noun, plural, title
 from imagepeel.process.predict import predict
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.trace import vector
 from imagepeel.receipts.quoting import plain_text, xxd_line
 from imagepeel.tables import number_name
+from imagepeel.text import few, joined, noun, plural, title
 
 if TYPE_CHECKING:
     from imagepeel.process.spec.values import Prediction, Step, Verdict

@@ -26,10 +26,10 @@ from imagepeel.present.document import (
     words,
 )
 from imagepeel.present.story.context import Teller
-from imagepeel.present.words import brief, few, joined, noun, number, plural, shortened, size, title
 from imagepeel.rootfs.layer_events import LayerCounts
 from imagepeel.rootfs.tree.overlay import merge
 from imagepeel.rootfs.tree.resolve import resolve
+from imagepeel.text import few, joined, noun, number, plural, short_digests, shortened, size, title
 
 ID = "layers"
 _ROWS = 16
@@ -155,11 +155,10 @@ def _row(teller: Teller, layer: Layer, steps: bool) -> Row:
     if steps:
         cells.append(words(number(layer.step) if layer.step is not None else "?"))
     if steps:
-        cells.append(words(code(shortened(brief(made), 120))) if made else words(dim("the step says nothing")))
+        cells.append(words(code(shortened(short_digests(made), 120))) if made else words(dim("the step says nothing")))
     else:
-        cells.append(
-            words(path(shortened(brief(layer.record.member), 60))) if not teller.flat else words(path(teller.name))
-        )
+        member = teller.name if teller.flat else shortened(short_digests(layer.record.member), 60)
+        cells.append(words(path(member)))
     if not layer.readable:
         cells.extend((words(dim(size(layer.blob_size))), words(), words(Span(layer.state, "bad"))))
         return Row(cells=tuple(cells), evidence=proof(layer.location, teller.receipts.listing()), level="bad")

@@ -10,8 +10,8 @@ from imagepeel.evidence import Evidence, Location, Receipt
 from imagepeel.findings.examine import examine
 from imagepeel.present.document import Block, Level, ReceiptRef, Span, claim, code, note, proof
 from imagepeel.present.story.context import Teller
-from imagepeel.present.words import few, plural, title
 from imagepeel.receipts.proof import with_receipts
+from imagepeel.text import few, plural, title
 
 if TYPE_CHECKING:
     from imagepeel.findings.finding import Finding

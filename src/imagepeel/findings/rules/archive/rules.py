@@ -12,7 +12,7 @@ from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.rules.entries.rules import is_stargz_index
 from imagepeel.findings.semantics.toc import toc_notes
-from imagepeel.findings.words import count, listed
+from imagepeel.text import listed, plural
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -106,7 +106,7 @@ def sparse_save(rule: Rule, subject: Subject) -> Iterator[Finding]:
         platform = record.platform
         names.append(f"{platform.os}/{platform.architecture}" if platform is not None else f"image {record.number}")
     yield rule.found(
-        f"{count(len(gone), 'listed image')} {'is' if len(gone) == 1 else 'are'} not in the archive: "
+        f"{plural(len(gone), 'listed image')} {'is' if len(gone) == 1 else 'are'} not in the archive: "
         f"{listed(list(dict.fromkeys(names)), 8)}",
         Location(member="index.json", pointer="/manifests"),
     )

@@ -12,10 +12,10 @@ from imagepeel.findings.finding import Finding
 from imagepeel.findings.names import Hit
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.rules.entries.rules import paths_of, places_of
-from imagepeel.findings.words import count, listed
 from imagepeel.formats.tar.header import DIRECTORY, HARDLINK, PAX_GLOBAL
 from imagepeel.formats.tar.table import ESCAPES, clean
 from imagepeel.rootfs.engines.indexed import LazyDir
+from imagepeel.text import listed, plural
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -96,7 +96,7 @@ def duplicate_entry(rule: Rule, subject: Subject) -> Iterator[Finding]:
             continue
         hits = [Hit(layer.index, index, b"/" + table.path(index)) for index in twice]
         yield rule.found(
-            f"layer {layer.label} has {count(len(hits), 'path')} twice: {paths_of(hits)}; the last entry wins",
+            f"layer {layer.label} has {plural(len(hits), 'path')} twice: {paths_of(hits)}; the last entry wins",
             *places_of(subject, hits),
         )
 
@@ -121,7 +121,7 @@ def outside_name(rule: Rule, subject: Subject) -> Iterator[Finding]:
             hits = [Hit(layer.index, i, b"/" + table.path(i)) for i, flag in enumerate(flags) if flag & ESCAPES]
             raw = listed([repr(text(table[hit.entry].raw_name)) for hit in hits], 3)
             yield rule.found(
-                f"layer {layer.label} has {count(len(hits), 'name')} outside the root: {raw}; engines write "
+                f"layer {layer.label} has {plural(len(hits), 'name')} outside the root: {raw}; engines write "
                 f"{paths_of(hits, 3)}",
                 *places_of(subject, hits),
             )
@@ -134,7 +134,7 @@ def outside_name(rule: Rule, subject: Subject) -> Iterator[Finding]:
             hits = [Hit(layer.index, i, b"/" + table.path(i)) for i in climbing]
             raw = listed([repr(text(table.links[i])) for i in climbing], 3)
             yield rule.found(
-                f"layer {layer.label} has {count(len(hits), 'hardlink')} to a target outside the root: {raw}",
+                f"layer {layer.label} has {plural(len(hits), 'hardlink')} to a target outside the root: {raw}",
                 *places_of(subject, hits),
             )
 
@@ -181,7 +181,7 @@ def case_collision(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if pairs:
         shown = [f"{text(one.path)} and {text(two.path.rpartition(b'/')[2])}" for one, two in pairs]
         yield rule.found(
-            f"{count(len(pairs), 'pair')} of names that differ only in case: {listed(shown, 2)}",
+            f"{plural(len(pairs), 'pair')} of names that differ only in case: {listed(shown, 2)}",
             *[subject.place(hit) for pair in pairs[:5] for hit in pair],
         )
 
@@ -224,7 +224,8 @@ def control_characters(rule: Rule, subject: Subject) -> Iterator[Finding]:
         )
     if hits:
         yield rule.found(
-            f"{count(len(hits), 'file name')} with control characters: {listed([repr(text(h.path)) for h in hits], 3)}",
+            f"{plural(len(hits), 'file name')} with control characters: "
+            f"{listed([repr(text(hit.path)) for hit in hits], 3)}",
             *places_of(subject, hits),
         )
     texts = [(f"/config/Env/{i}", entry) for i, entry in enumerate(subject.config.env)]

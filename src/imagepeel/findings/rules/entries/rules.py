@@ -12,9 +12,9 @@ from imagepeel.evidence import Location, text
 from imagepeel.findings.finding import Finding, columns, figure
 from imagepeel.findings.names import Hit
 from imagepeel.findings.rule import Rule, rule
-from imagepeel.findings.words import count, listed, size
 from imagepeel.formats.tar.header import BLOCKDEV, CHAR, HARDLINK, PAX_GLOBAL, REGULAR
 from imagepeel.formats.tar.table import Entry, Meta
+from imagepeel.text import exact, listed, plural
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -57,7 +57,7 @@ def rootless_ids(rule: Rule, subject: Subject) -> Iterator[Finding]:
         highest = max(max(meta.uid, meta.gid) for meta in metas)
         more = "at least " if len(hits) >= 2000 else ""
         yield rule.found(
-            f"{more}{count(len(hits), 'entry', 'entries')} with ids up to {highest}, such as {paths_of(hits, 2)}: "
+            f"{more}{plural(len(hits), 'entry', 'entries')} with ids up to {highest}, such as {paths_of(hits, 2)}: "
             "rootless engines with 65,536 ids cannot unpack them",
             *places_of(subject, hits),
             profiles=("podman rootless",),
@@ -114,11 +114,11 @@ def device_node(rule: Rule, subject: Subject) -> Iterator[Finding]:
     outside = [hit for hit in hits if not hit.path.startswith(b"/dev/")]
     if outside:
         yield rule.found(
-            f"{count(len(outside), 'device node')} outside /dev: {paths_of(outside)}", *places_of(subject, outside)
+            f"{plural(len(outside), 'device node')} outside /dev: {paths_of(outside)}", *places_of(subject, outside)
         )
     elif hits:
         yield rule.found(
-            f"{count(len(hits), 'device node')} below /dev, where every runtime mounts its own: {paths_of(hits, 3)}",
+            f"{plural(len(hits), 'device node')} below /dev, where every runtime mounts its own: {paths_of(hits, 3)}",
             *places_of(subject, hits, 3),
             severity="info",
         )
@@ -182,7 +182,7 @@ def attribute_dropped(rule: Rule, subject: Subject) -> Iterator[Finding]:
                 found.setdefault(what, []).append(Hit(layer.index, index, layer.table[index].path))
     for what, hits in sorted(found.items()):
         yield rule.found(
-            f"{what}: {count(len(hits), 'entry', 'entries')}, such as {paths_of(hits, 2)}", *places_of(subject, hits)
+            f"{what}: {plural(len(hits), 'entry', 'entries')}, such as {paths_of(hits, 2)}", *places_of(subject, hits)
         )
 
 
@@ -224,7 +224,7 @@ def global_header(rule: Rule, subject: Subject) -> Iterator[Finding]:
         notes = [note for note in layer.anomalies if note.code == "PAXGLOBAL"]
         if notes:
             yield rule.found(
-                f"layer {layer.label} has {count(len(notes), 'PAX global header')}: tools disagree on what it means",
+                f"layer {layer.label} has {plural(len(notes), 'PAX global header')}: tools disagree on what it means",
                 *[note.where for note in notes[:5]],
             )
 
@@ -260,7 +260,7 @@ def hidden_bytes(rule: Rule, subject: Subject) -> Iterator[Finding]:
         parts = [(text(hit.path), subject.layers[hit.layer].table.stored_size(hit.entry)) for hit in loud]
         total = sum(value for _, value in parts)
         yield rule.found(
-            f"{count(len(loud), 'whiteout')} {'carries' if len(loud) == 1 else 'carry'} {size(total)} of data",
+            f"{plural(len(loud), 'whiteout')} {'carries' if len(loud) == 1 else 'carry'} {exact(total)} of data",
             *places_of(subject, loud),
             figures=[figure("data in whiteouts", "bytes", *columns(parts))],
         )
@@ -290,7 +290,7 @@ def time_out_of_range(rule: Rule, subject: Subject) -> Iterator[Finding]:
         ]
         if hits:
             yield rule.found(
-                f"layer {layer.label}: {count(len(hits), 'time')} cannot be kept, such as {times[hits[0].entry]} s of "
+                f"layer {layer.label}: {plural(len(hits), 'time')} cannot be kept, such as {times[hits[0].entry]} s of "
                 f"{paths_of(hits, 1)}: engines write 1970-01-01",
                 *places_of(subject, hits),
             )
@@ -388,7 +388,7 @@ def link_metadata(rule: Rule, subject: Subject) -> Iterator[Finding]:
             yield rule.found(
                 f"{text(hit.path)} says {two.mode & 0o7777:04o} {two.uid}:{two.gid}, its file "
                 f"{one.mode & 0o7777:04o} {one.uid}:{one.gid}: the last entry wins"
-                + (f", as for {count(len(hits) - 1, 'other link')}" if len(hits) > 1 else ""),
+                + (f", as for {plural(len(hits) - 1, 'other link')}" if len(hits) > 1 else ""),
                 *places_of(subject, [each for each, _, _ in hits]),
             )
 

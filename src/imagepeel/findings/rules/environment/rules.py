@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, rule
-from imagepeel.findings.words import listed
+from imagepeel.text import listed
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject

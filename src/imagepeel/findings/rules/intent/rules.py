@@ -10,9 +10,9 @@ from imagepeel.evidence import text
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.programs import one_argument
 from imagepeel.findings.rule import Rule, rule
-from imagepeel.findings.words import count, listed
 from imagepeel.formats.shebang import parse_shebang
 from imagepeel.process.engines.pid1 import parse_signal
+from imagepeel.text import listed, plural
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -279,7 +279,7 @@ def inherited_entrypoint(rule: Rule, subject: Subject) -> Iterator[Finding]:
     between = [step for step in steps[entry + 1 : cmd] if not step.empty]
     if between:
         yield rule.found(
-            f"ENTRYPOINT {' '.join(subject.run.entrypoint)} is older than {count(len(between), 'layer')}, "
+            f"ENTRYPOINT {' '.join(subject.run.entrypoint)} is older than {plural(len(between), 'layer')}, "
             f"CMD {' '.join(subject.run.cmd)} is newer",
             subject.pointer(f"/history/{entry}", entry),
             subject.pointer(f"/history/{cmd}", cmd),

@@ -10,9 +10,9 @@ from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import text
 from imagepeel.findings.finding import Finding, columns, figure
 from imagepeel.findings.rule import Rule, rule
-from imagepeel.findings.words import count, listed, size
 from imagepeel.formats.tar.header import DIRECTORY
 from imagepeel.rootfs.unreachable import Removed, Repeat, losses
+from imagepeel.text import exact, listed, plural
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -82,7 +82,7 @@ def deleted_bytes(rule: Rule, subject: Subject) -> Iterator[Finding]:
     gone = subject.whiteout_of(largest.layer, path(largest))
     by = [f"L{layer + 1}" for layer in sorted({item.by for item in removed})]
     yield rule.found(
-        f"{count(len(removed), 'file')} with {size(total)} {'was' if len(removed) == 1 else 'were'} removed by "
+        f"{plural(len(removed), 'file')} with {exact(total)} {'was' if len(removed) == 1 else 'were'} removed by "
         f"{listed(by)} and {'is' if len(removed) == 1 else 'are'} still shipped",
         subject.at(largest.layer, largest.entry),
         *([subject.place(gone)] if gone is not None else []),
@@ -108,9 +108,9 @@ def _repeats(rule: Rule, subject: Subject, repeats: list[Repeat], done: str) -> 
         )
         changed = sorted({field for fields in {repeat.fields for repeat in mine} for field in fields})
         what = f" ({listed(changed)})" if changed else ""
-        sentence = done.format(fields=what, files=count(len(mine), "file"))
+        sentence = done.format(fields=what, files=plural(len(mine), "file"))
         yield rule.found(
-            f"layer L{layer + 1} {sentence} and ships {size(total)} again",
+            f"layer L{layer + 1} {sentence} and ships {exact(total)} again",
             subject.at(largest.layer, largest.entry),
             subject.at(largest.before, largest.copied),
             severity=_scale(subject, total),
@@ -200,7 +200,7 @@ def build_debris(rule: Rule, subject: Subject) -> Iterator[Finding]:
             continue
         what, fix = wanted.get(prefix, ("a git repository", "list .git in .dockerignore"))
         yield rule.found(
-            f"/{text(prefix)} ships {size(total)}: {what}",
+            f"/{text(prefix)} ships {exact(total)}: {what}",
             subject.at(*first[prefix]),
             severity="low" if git else _scale(subject, total),
             fix=fix,
@@ -238,13 +238,13 @@ def sparse_monster(rule: Rule, subject: Subject) -> Iterator[Finding]:
         for index, extra in table.extras.items():
             if extra.sparse is not None and table.size(index) - max(0, extra.stored) >= _GiB:
                 yield rule.found(
-                    f"{text(table[index].path)} is {size(table.size(index))} long and holds {size(extra.stored)}",
+                    f"{text(table[index].path)} is {exact(table.size(index))} long and holds {exact(extra.stored)}",
                     subject.at(layer.index, index),
                 )
     for hit in subject.names.named(b"lastlog", b"faillog"):
         entry = subject.layers[hit.layer].table[hit.entry]
         if entry.sparse is None and entry.size >= _GiB and _only_zeros(subject, hit.layer, hit.entry):
-            yield rule.found(f"{text(hit.path)} is {size(entry.size)} of zeros", subject.place(hit))
+            yield rule.found(f"{text(hit.path)} is {exact(entry.size)} of zeros", subject.place(hit))
 
 
 def _only_zeros(subject: Subject, layer: int, entry: int) -> bool:

@@ -12,9 +12,9 @@ from imagepeel.findings.names import Hit, upwards
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.rules.entries.rules import global_header, overlay_marks
 from imagepeel.findings.semantics.compare import notes
-from imagepeel.findings.words import count, listed
 from imagepeel.formats.tar.header import DIRECTORY
 from imagepeel.rootfs.unreachable import losses
+from imagepeel.text import listed, plural
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -85,7 +85,7 @@ def link_shadowed(rule: Rule, subject: Subject) -> Iterator[Finding]:
         places = [makers[layer, path], subject.at(before.layer or 0, before.entry or 0)]
         if gone:
             yield rule.found(
-                f"{link}: {count(len(gone), 'name')} can no longer be reached by it, such as "
+                f"{link}: {plural(len(gone), 'name')} can no longer be reached by it, such as "
                 f"{text(path)}/{text(gone[0])}",
                 *places,
                 details=[] if described else ["rootless engines write through the link and keep all names"],
@@ -99,7 +99,7 @@ def link_shadowed(rule: Rule, subject: Subject) -> Iterator[Finding]:
     left = links[_IN_DETAIL:]
     if left:
         yield rule.found(
-            f"{count(len(left), 'more link')} become directories, such as {text(left[0][1])}",
+            f"{plural(len(left), 'more link')} become directories, such as {text(left[0][1])}",
             *[subject.at(before.layer or 0, before.entry or 0) for _, _, before in left[:5]],
             severity="low",
         )
@@ -197,7 +197,7 @@ def parent_not_described(rule: Rule, subject: Subject) -> Iterator[Finding]:
         shown = [f"{text(p)} ({m:04o} {u}:{g} there, 0755 0:0 here)" for p, (_, m, u, g) in sorted(told.items())]
         path, (layer_index, *_rest) = next(iter(sorted(told.items())))
         yield rule.found(
-            f"Docker's overlay2 and podman reset {count(len(told), 'directory', 'directories')} that containerd keeps: "
+            f"Docker's overlay2 and podman reset {plural(len(told), 'directory')} that containerd keeps: "
             f"{listed(shown, 3)}",
             subject.place(path),
             profiles=("docker@28", "podman@5.8"),
@@ -246,7 +246,7 @@ def resurrected(rule: Rule, subject: Subject) -> Iterator[Finding]:
         if back:
             path, child = back[0]
             yield rule.found(
-                f"layer L{hit.layer + 1} removes {text(gone)} and makes it again: {count(len(back), 'old file')} "
+                f"layer L{hit.layer + 1} removes {text(gone)} and makes it again: {plural(len(back), 'old file')} "
                 f"{'is' if len(back) == 1 else 'are'} visible, such as {text(path)} of L{(child.layer or 0) + 1}",
                 subject.place(hit),
                 subject.at(child.layer or 0, child.entry or 0),
@@ -374,7 +374,7 @@ def aufs(rule: Rule, subject: Subject) -> Iterator[Finding]:
     ]
     if hits:
         yield rule.found(
-            f"{count(len(hits), 'entry', 'entries')} of AUFS: {listed([text(hit.path) for hit in hits], 3)}",
+            f"{plural(len(hits), 'entry', 'entries')} of AUFS: {listed([text(hit.path) for hit in hits], 3)}",
             *[subject.place(hit) for hit in hits[:10]],
         )
 
@@ -398,7 +398,7 @@ def base_whiteout(rule: Rule, subject: Subject) -> Iterator[Finding]:
     hits = [hit for hit in hits if not hit.path.rpartition(b"/")[2].startswith(b".wh..wh.")]
     if hits:
         yield rule.found(
-            f"the base layer holds {count(len(hits), 'whiteout')}: {listed([text(hit.path) for hit in hits], 3)}",
+            f"the base layer holds {plural(len(hits), 'whiteout')}: {listed([text(hit.path) for hit in hits], 3)}",
             *[subject.place(hit) for hit in hits[:10]],
         )
 

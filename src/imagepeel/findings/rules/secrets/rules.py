@@ -12,8 +12,8 @@ from imagepeel.findings.detectors import Secret
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.names import SECRET_ENDS, SECRET_NAMES, Hit
 from imagepeel.findings.rule import Rule, rule
-from imagepeel.findings.words import count, listed
 from imagepeel.history.builders import MAX_TEXT
+from imagepeel.text import listed, plural
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -245,7 +245,7 @@ def host_identity(rule: Rule, subject: Subject) -> Iterator[Finding]:
     shown = subject.shown(keys)
     if shown:
         yield rule.found(
-            f"{count(len(shown), 'SSH host key')} made while building: {listed([text(hit.path) for hit in shown])}",
+            f"{plural(len(shown), 'SSH host key')} made while building: {listed([text(hit.path) for hit in shown])}",
             *[(subject.place(hit), "secret-file") for hit in shown],
         )
     for hit in subject.shown([hit for hit in names.named(b"machine-id") if hit.path == b"/etc/machine-id"]):

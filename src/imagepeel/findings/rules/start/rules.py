@@ -14,7 +14,7 @@ from imagepeel.findings.finding import Finding
 from imagepeel.findings.programs import one_argument
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.subject import PROFILES
-from imagepeel.findings.words import listed
+from imagepeel.text import listed
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject

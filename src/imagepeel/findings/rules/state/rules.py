@@ -9,9 +9,9 @@ from imagepeel.evidence import text
 from imagepeel.findings.finding import Finding, columns, figure
 from imagepeel.findings.names import DATABASES, SERVERS, Hit, upwards
 from imagepeel.findings.rule import Rule, rule
-from imagepeel.findings.words import count, listed, size
 from imagepeel.formats.tar.header import DIRECTORY, REGULAR
 from imagepeel.history.builders import go_list
+from imagepeel.text import exact, listed, plural
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -54,7 +54,8 @@ def volume_content(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for (path, index), (number, hit) in sorted(found.items()):
         step = declared[_inner(path)][1]
         yield rule.found(
-            f"layer {subject.layers[index].label} puts {count(number, 'file')} below VOLUME {path}, declared before it",
+            f"layer {subject.layers[index].label} puts {plural(number, 'file')} below VOLUME {path}, "
+            "declared before it",
             subject.place(hit),
             subject.pointer(f"/history/{step}/created_by", step),
         )
@@ -90,7 +91,7 @@ def _inner(path: str) -> bytes:
 def anonymous_volume(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if subject.run.volumes:
         yield rule.found(
-            f"each run without -v makes {count(len(subject.run.volumes), 'anonymous volume')}: "
+            f"each run without -v makes {plural(len(subject.run.volumes), 'anonymous volume')}: "
             f"{listed(list(subject.run.volumes))}",
             subject.pointer("/config/Volumes"),
             profiles=("docker@28", "podman@5.8"),
@@ -125,7 +126,7 @@ def baked_database(rule: Rule, subject: Subject) -> Iterator[Finding]:
         parts = _sizes(subject, directory)
         total = sum(value for _, value in parts)
         yield rule.found(
-            f"{text(directory)} is a data directory of {server} with {size(total)}",
+            f"{text(directory)} is a data directory of {server} with {exact(total)}",
             subject.place(hit),
             figures=[figure(f"files below {text(directory)}", "bytes", *columns(parts))],
         )
@@ -264,7 +265,7 @@ def mounted_over(rule: Rule, subject: Subject) -> Iterator[Finding]:
         where = "plain containerd puts a tmpfs there" if top == b"run" else "every runtime mounts its own there"
         total = sum(value for _, value in parts)
         yield rule.found(
-            f"{count(len(hits), 'file')} below /{text(top)} with {size(total)} cannot be seen: {where}",
+            f"{plural(len(hits), 'file')} below /{text(top)} with {exact(total)} cannot be seen: {where}",
             *[subject.place(hit) for hit, _ in hits[:5]],
             severity="info" if top == b"run" else "low",
             profiles=("containerd@2",) if top == b"run" else (),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from imagepeel.evidence import Location, text
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, rule
-from imagepeel.findings.words import clip
 from imagepeel.formats.tar.header import GNU_SPARSE
+from imagepeel.text import without_middle
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -89,10 +89,10 @@ def _refused(
             if entry is not None
             else Location(layer=refusal.layer, layer_offset=refusal.offset, path=refusal.path or None)
         )
-        name = clip(text(entry.raw_name) if entry is not None else refusal.path)
+        name = without_middle(text(entry.raw_name) if entry is not None else refusal.path)
         where = f"entry {refusal.entry} ({name})" if name else f"entry {refusal.entry}"
         yield rule.found(
-            f"containerd cannot unpack layer L{refusal.layer + 1}: {clip(refusal.reason, 200)}, at {where}",
+            f"containerd cannot unpack layer L{refusal.layer + 1}: {without_middle(refusal.reason, 200)}, at {where}",
             place,
             profiles=_ENGINES,
             details=["what is shown of this image is the best effort of the specification without the refused entries"],

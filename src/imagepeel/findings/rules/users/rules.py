@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from imagepeel.evidence import text
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, rule
-from imagepeel.findings.words import count, listed
 from imagepeel.formats.filecaps import XATTR
 from imagepeel.formats.passwd import PasswdEntry, parse_passwd
 from imagepeel.formats.tar.header import REGULAR
 from imagepeel.process.spec.access import WRITE, Actor, permits
+from imagepeel.text import listed, plural
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -370,7 +370,7 @@ def setuid(rule: Rule, subject: Subject) -> Iterator[Finding]:
     hits = subject.shown(subject.entries_where(lambda meta: meta.type == REGULAR and bool(meta.mode & 0o4000), 500))
     if hits:
         yield rule.found(
-            f"{count(len(hits), 'set-uid program')} can make uid {subject.uid} root, unless no_new_privs is set: "
+            f"{plural(len(hits), 'set-uid program')} can make uid {subject.uid} root, unless no_new_privs is set: "
             f"{listed([text(hit.path) for hit in hits], 4)}",
             *[subject.place(hit) for hit in hits[:10]],
             severity="info",

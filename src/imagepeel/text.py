@@ -1,9 +1,9 @@
-"""Numbers in words: sizes, counts and lists as a story says them.  No escaping: that is the renderers' job."""
+"""Numbers in words: the one wording of sizes, counts, lists and cuts.  No escaping: that is the renderers' job."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _LONG_HEX = re.compile(r"[0-9a-f]{40,}(?:\.(?=\w))?")
 
@@ -71,17 +71,30 @@ def joined(words: Iterable[str], last: str = "and") -> str:
     return f"{', '.join(known[:-1])} {last} {known[-1]}"
 
 
+def listed(items: Sequence[str], most: int = 6) -> str:
+    """A list that shows at most `most` items and counts the others: `a, b, c and 7 more`."""
+    shown = list(items[:most])
+    if len(items) > most:
+        shown.append(f"{number(len(items) - most)} more")
+    return joined(shown)
+
+
 def percent(part: float) -> str:
     """A part of one as `43.3 %`.  `100.0 %` is for the whole only: what rounds up to it stays at `99.9 %`."""
     value = 100 * part
     return f"{value if part >= 1 else min(value, 99.9):.1f} %"
 
 
-def brief(text: str) -> str:
+def short_digests(text: str) -> str:
     """The same with long digests cut to their first twelve digits, as people compare them."""
     return _LONG_HEX.sub(lambda found: found[0][:12] + "...", text)
 
 
 def shortened(text: str, width: int) -> str:
-    """At most `width` characters; what is cut off is shown as `...`."""
+    """At most `width` characters from the start; what is cut off is shown as `...`."""
     return text if len(text) <= width else text[: max(0, width - 3)].rstrip() + "..."
+
+
+def without_middle(text: str, width: int = 80) -> str:
+    """At most `width` characters, which is more than 20: the start and the last 17, with `...` between them."""
+    return text if len(text) <= width else f"{text[: width - 20]}...{text[-17:]}"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagepeel import text
 from imagepeel.history.builders import instruction
-from imagepeel.present import words
 
 
 @pytest.mark.parametrize(
@@ -26,34 +26,49 @@ from imagepeel.present import words
     ],
 )
 def test_sizes(count: int, shown: str) -> None:
-    assert words.size(count) == shown
+    assert text.size(count) == shown
 
 
 @given(st.integers(0, 10**16))
 def test_a_size_is_short_and_near(count: int) -> None:
-    number, unit = words.size(count).split(" ")
+    number, unit = text.size(count).split(" ")
     scale = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "PB": 10**15}[unit]
     assert abs(float(number.replace(",", "")) * scale - count) <= 0.0051 * max(count, 1)
 
 
 def test_counts_and_lists() -> None:
-    assert words.plural(1, "entry") == "1 entry"
-    assert words.plural(2_120, "entry") == "2,120 entries"
-    assert words.plural(2, "key") == "2 keys"
-    assert words.few(5) == "five" and words.few(14) == "14" and words.few(0) == "no"
-    assert words.joined(["a"]) == "a" and words.joined(["a", "b", "c"]) == "a, b and c" and words.joined([]) == ""
-    assert words.exact(1) == "1 byte" and words.exact(4_301_312) == "4,301,312 bytes"
+    assert text.plural(1, "entry") == "1 entry"
+    assert text.plural(2_120, "entry") == "2,120 entries"
+    assert text.plural(2, "key") == "2 keys"
+    assert text.few(5) == "five" and text.few(14) == "14" and text.few(0) == "no"
+    assert text.joined(["a"]) == "a" and text.joined(["a", "b", "c"]) == "a, b and c" and text.joined([]) == ""
+    assert text.exact(1) == "1 byte" and text.exact(4_301_312) == "4,301,312 bytes"
+
+
+def test_a_long_list_counts_what_it_leaves_out() -> None:
+    assert text.listed(["a", "b"]) == "a and b" and text.listed([]) == ""
+    assert text.listed(["a", "b", "c"], 2) == "a, b and 1 more"
+    assert text.listed([str(n) for n in range(2_000)], 1) == "0 and 1,999 more"
+
+
+@given(st.text(), st.integers(21, 200))
+def test_a_cut_text_fits_and_begins_as_the_whole_does(words: str, width: int) -> None:
+    for cut in (text.shortened(words, width), text.without_middle(words, width)):
+        assert len(cut) <= width
+        assert cut == words or (len(words) > width and words.startswith(cut.partition("...")[0]))
+    if len(words) > width:
+        assert text.without_middle(words, width).endswith(words[-17:])
 
 
 def test_programs_keep_their_small_letter() -> None:
-    assert words.title("containerd refuses") == "containerd refuses"
-    assert words.title("it refuses") == "It refuses"
+    assert text.title("containerd refuses") == "containerd refuses"
+    assert text.title("it refuses") == "It refuses"
 
 
 def test_long_digests_are_cut() -> None:
-    assert words.brief(f"blobs/sha256/{'ab' * 32}") == "blobs/sha256/abababababab..."
-    assert words.brief(f"{'0' * 64}.json") == "000000000000...json"
-    assert words.brief("deadbeef") == "deadbeef"
+    assert text.short_digests(f"blobs/sha256/{'ab' * 32}") == "blobs/sha256/abababababab..."
+    assert text.short_digests(f"{'0' * 64}.json") == "000000000000...json"
+    assert text.short_digests("deadbeef") == "deadbeef"
 
 
 @pytest.mark.parametrize(
@@ -88,4 +103,4 @@ def test_any_history_line_is_read(line: str) -> None:
 )
 def test_a_hundred_percent_is_all_of_it(part: float, shown: str) -> None:
     """200,356,428 of 200,359,378 bytes are not everything."""
-    assert words.percent(part) == shown
+    assert text.percent(part) == shown
