@@ -19,6 +19,8 @@ from imagepeel.errors import Ambiguous, ImagepeelError
 from imagepeel.evidence import Receipt
 from imagepeel.present.document import Story
 from imagepeel.present.story.chapters import explain_image
+from imagepeel.process.predict import predict_image
+from imagepeel.receipts.proof import step_receipts, waste_receipts
 
 TOOLS = ("bash", "tar", "gzip", "zstd", "bzip2", "xz", "jq", "readelf", "xxd", "sha256sum", "awk", "find")
 ABSENT = [tool for tool in TOOLS if shutil.which(tool) is None]
@@ -128,6 +130,22 @@ def test_receipts_of_the_gallery(name: str, tmp_path: Path, monkeypatch: pytest.
     where.mkdir()
     forge.write(forge.build(name), where / f"{name}.tar")
     check(f"{name}.tar", where, tmp_path / "out", monkeypatch)
+
+
+@pytest.mark.parametrize("name", ["shop", "zoo", "no-library", "broken-entrypoint", "lost-path"])
+def test_receipts_of_a_start_and_of_waste(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    where = tmp_path / "in"
+    where.mkdir()
+    forge.write(forge.build(name), where / "image.tar")
+    monkeypatch.chdir(where)
+    with imagepeel.open("image.tar") as archive:
+        image = archive.image()
+        of_steps = step_receipts(predict_image(image).steps, image)
+        of_waste = waste_receipts(image.waste(), image)
+    assert any(of_steps)
+    assert [receipt.expect for receipt in of_waste] == (["300000", "200000", "120000"] if name == "shop" else [])
+    receipts = [receipt for step in of_steps for receipt in step] + list(of_waste)
+    assert run_all(receipts, where, tmp_path / "out") == []
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,18 @@ def test_libraries_are_used_where_they_belong(module: Path) -> None:
             assert relative.startswith(places) if places else False, f"{relative}:{line} imports {name}"
 
 
+def test_shell_commands_are_made_in_receipts_alone() -> None:
+    """Nobody else makes a `Receipt`, or bends the bytes of a `Stream` into a command."""
+    for name, module in NAMES.items():
+        if name.startswith("imagepeel.receipts"):
+            continue
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.Call):
+                called = node.func
+                word = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+                assert word not in ("Receipt", "through"), f"{name}:{node.lineno} makes a receipt"
+
+
 @pytest.mark.parametrize("module", MODULES, ids=lambda m: str(m.relative_to(PACKAGE)))
 def test_modules_stay_small(module: Path) -> None:
     assert len(module.read_text().splitlines()) <= 620

@@ -13,6 +13,7 @@ import click
 from imagepeel.cli import common
 from imagepeel.cli.settings import Settings
 from imagepeel.errors import UsageError
+from imagepeel.receipts.quoting import file_word
 from imagepeel.render.escape import terminal
 from imagepeel.results.tables import ForgeList, ForgeName, ForgeResult
 
@@ -131,13 +132,7 @@ def _report(settings: Settings, name: str, out: str, kind: str, description: str
     click.echo(f"{terminal(out)}   {size:,} bytes   {kind}")
     if description:
         click.echo(terminal(description))
-    click.echo(f"look at it: imagepeel layers {terminal(_quoted(out))}")
-
-
-def _quoted(path: str) -> str:
-    import shlex
-
-    return shlex.quote(path)
+    click.echo(f"look at it: imagepeel layers {file_word(out)}")
 
 
 def _list(settings: Settings) -> None:

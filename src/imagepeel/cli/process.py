@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from imagepeel.api import Image
     from imagepeel.evidence import Receipt
     from imagepeel.process.spec.options import ProcessOptions
-    from imagepeel.process.spec.values import Prediction
     from imagepeel.rootfs.view import Rootfs
 
 
@@ -87,7 +86,11 @@ def _predict(settings: Settings, image: Image, rootfs: Rootfs, options: ProcessO
 
     found = predict(rootfs, image.config, options, architecture=image.architecture or None, complete=rootfs.complete)
     head = image_head(image)
-    proofs = _receipts(image, found) if receipts else ()
+    proofs: tuple[tuple[Receipt, ...], ...] = ()
+    if receipts:
+        from imagepeel.receipts.proof import step_receipts
+
+        proofs = step_receipts(found.steps, image)
     if settings.json:
         from imagepeel.render.json import dumps
         from imagepeel.results.process import ProcessResult
@@ -98,27 +101,6 @@ def _predict(settings: Settings, image: Image, rootfs: Rootfs, options: ProcessO
         from imagepeel.render.terminal_process import print_prediction
 
         print_prediction(settings.console(), head, found, proofs)
-
-
-def _receipts(image: Image, found: Prediction) -> tuple[tuple[Receipt, ...], ...]:
-    """Return for each step the shell commands that show what it looked at: the file, or the line of the config."""
-    from imagepeel.receipts.places import Receipts
-
-    maker = Receipts(image.archive, image)
-    out: list[tuple[Receipt, ...]] = []
-    for step in found.steps:
-        made: list[Receipt] = []
-        where = step.where
-        if where is not None and where.pointer is not None:
-            receipt = maker.config(where.pointer, "what the config says")
-            made += [receipt] if receipt is not None else []
-        elif where is not None and where.layer is not None and where.entry is not None:
-            layer = image.layers[where.layer]
-            stream = maker.entry(layer, where.entry) if layer.table[where.entry].kind == "file" else None
-            if stream is not None:
-                made += [maker.show(stream, one, "the file") for one in step.inspect]
-        out.append(tuple(made))
-    return tuple(out)
 
 
 def _matrix(settings: Settings, image: Image, rootfs: Rootfs, options: ProcessOptions) -> None:

@@ -11,9 +11,7 @@ from imagepeel.cli.settings import Settings
 from imagepeel.results.tables import image_head
 
 if TYPE_CHECKING:
-    from imagepeel.api import Archive, Image
     from imagepeel.evidence import Receipt
-    from imagepeel.findings.waste import Waste
 
 _EXAMPLES = (
     "\b\nExamples:\n"
@@ -47,23 +45,14 @@ def command(settings: Settings, base: str, everything: bool, receipts: bool) -> 
     with settings.open() as archive:
         image = settings.image(archive)
         waste = image.waste(base=base)
-        shown = _receipts(archive, image, waste) if receipts else ()
+        shown: tuple[Receipt, ...] = ()
+        if receipts:
+            from imagepeel.receipts.proof import waste_receipts
+
+            shown = waste_receipts(waste, image)
         from imagepeel.present.waste import waste_document
         from imagepeel.results.waste import waste_result
 
         result = waste_result(image_head(image), waste, 0 if everything or settings.json else _MOST, shown)
         documents.show(settings, "waste", result, waste_document, width=max(settings.width, 100))
         settings.finish(image)
-
-
-def _receipts(archive: Archive, image: Image, waste: Waste) -> tuple[Receipt, ...]:
-    """Return commands that count the bytes of the largest unreachable files again."""
-    from imagepeel.receipts.places import Receipts
-
-    make = Receipts(archive, image)
-    found = []
-    for item in [item for item in waste.items if item.by is not None][:3]:
-        stream = make.entry(image.layers[item.layer], item.entry)
-        if stream is not None:
-            found.append(make.show(stream, "wc -c", f"the bytes that L{item.layer + 1} still ships", str(item.size)))
-    return tuple(found)

@@ -8,10 +8,12 @@ xz, jq, readelf, xxd.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from imagepeel.archive.codec import BZIP2_MAGIC, GZIP_MAGIC, XZ_MAGIC, ZSTD_MAGIC
 from imagepeel.archive.members import Member, Members
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Receipt, text
@@ -29,6 +31,19 @@ PLACEHOLDER = "image.tar"
 
 UNPACK = {"gzip": "gzip -dc", "zstd": "zstd -dcq", "bzip2": "bzip2 -dc", "xz": "xz -dc"}
 SUMS = {"sha256": "sha256sum", "sha384": "sha384sum", "sha512": "sha512sum"}
+_MAGIC = {"gzip": GZIP_MAGIC, "zstd": ZSTD_MAGIC, "bzip2": BZIP2_MAGIC, "xz": XZ_MAGIC[:4]}
+"""How the stored bytes of each compression begin, four bytes at most."""
+
+_FILTERS = (
+    ("head -n 1", "its first line"),
+    ("-lW", "its program headers: the loader it names"),
+    ("-hW", "its ELF header: machine and type"),
+    ("-dW", "the libraries it needs"),
+    ("cat -A", "its lines"),
+    ("xxd", "its first bytes"),
+)
+"""A part of a filter, and what the filter shows."""
+
 _COUNTED = 50_000
 """Entries up to which a layer is searched for a second entry of the same name; larger ones use offsets."""
 # Where GNU tar stops or reads other bytes than imagepeel, members are addressed by offset.
@@ -194,10 +209,6 @@ class Receipts:
             return None
         return self.digest(content, layer.diff_id, f"the DiffID of {layer.label}")
 
-    def listing_of(self, content: Stream) -> str:
-        """The command that lists a tar, with numbers for owners: names may hold blanks."""
-        return self._tar("--numeric-owner -tv", content)
-
     def entry(self, layer: Layer, index: int) -> Stream | None:
         """The content of a regular file in a layer, also of one that a later layer removed."""
         content = self.content(layer)
@@ -232,6 +243,57 @@ class Receipts:
             return layer.content.pread(entry.header_offset, 16)
         except ImagepeelError:
             return b""
+
+    def size(self, stream: Stream, size: int, shows: str = "its size in bytes") -> Receipt:
+        """How many bytes a stream has."""
+        return Receipt(command=stream.through("wc -c"), shows=shows, expect=str(size))
+
+    def bytes_of(self, stream: Stream, shows: str, expect: str = "") -> Receipt:
+        """The bytes of a stream as they are."""
+        return Receipt(command=stream.command, shows=shows, expect=expect)
+
+    def document(self, stream: Stream, shows: str) -> Receipt:
+        """A JSON document, laid out for the eye."""
+        return Receipt(command=stream.through("jq ."), shows=shows)
+
+    def hex_at(self, stream: Stream, offset: int, shows: str) -> Receipt:
+        """The bytes from an offset (0-based) on, in hex."""
+        return Receipt(command=f"{stream.cut(offset, 512).command} | xxd | head -n 8", shows=shows)
+
+    def magic(self, layer: Layer) -> Receipt | None:
+        """The first bytes of a layer as stored, which tell its compression; what it holds, where there is none."""
+        blob = self.blob(layer)
+        if blob is None:
+            return None
+        if layer.compression not in _MAGIC:
+            return self.layer_listing(layer)
+        command = blob.through("head -c 4", "head -c 4 {}") + " | xxd -p"
+        shows = f"the first bytes of {layer.label}: {layer.compression}"
+        return Receipt(command=command, shows=shows, expect=_MAGIC[layer.compression].hex())
+
+    def total(self, layers: Sequence[Layer], size: int) -> Receipt | None:
+        """The bytes of all files of these layers, added up in one command; `size` is their sum."""
+        listings = []
+        regular = True
+        for layer in layers:
+            content = self.content(layer)
+            if content is None:
+                return None
+            listings.append(self._tar("--numeric-owner -tv", content))  # numbers for owners: names may hold blanks
+            regular = regular and not layer.table.extras and layer.error is None and not layer.anomalies
+        if not listings:
+            return None
+        listing = f"{{ {'; '.join(listings)}; }}" if len(listings) > 1 else listings[0]
+        return Receipt(
+            command=f"{listing} | awk '/^-/ {{ n += $3 }} END {{ printf \"%.0f\\n\", n }}'",
+            shows="bytes of all files of all layers",
+            expect=str(size) if regular else "",
+        )
+
+    def inspect(self, stream: Stream, filter_: str, expect: str = "") -> Receipt:
+        """The bytes of a file through one of the filters that a step of a start names."""
+        shows = next((words for part, words in _FILTERS if part in filter_), "the file")
+        return self.show(stream, filter_, shows, expect)
 
     def show(self, stream: Stream, filter_: str, shows: str, expect: str = "") -> Receipt:
         """The bytes of a stream through a filter.  Filters that read `/dev/stdin` by name get a file instead."""

@@ -1,6 +1,6 @@
-"""Receipts for findings: each place of a finding as the bash command that shows it.
+"""Receipts for what was found out: for findings, for the steps of a start, for files shipped in vain.
 
-Findings stand below the receipts in the order of imports, so they name places and the way each is best seen; this
+All of them stand below the receipts in the order of imports, so they name places and the way each is best seen; this
 module makes the commands.
 """
 
@@ -19,13 +19,14 @@ from imagepeel.findings.report import Findings
 from imagepeel.receipts.places import Receipts
 
 if TYPE_CHECKING:
+    from imagepeel.findings.waste import Waste
     from imagepeel.image import LayeredImage
+    from imagepeel.process.spec.values import Step
 
 MOST = 5
 """Receipts of one finding: the most direct places."""
 
 _TEXT = "head -n 40 | cat -A"
-_HEX = "xxd | head -n 8"
 
 
 def with_receipts(found: Iterable[Finding], image: LayeredImage) -> Findings:
@@ -35,6 +36,36 @@ def with_receipts(found: Iterable[Finding], image: LayeredImage) -> Findings:
     """
     receipts = Receipts(image.archive, image)
     return Findings(_one(finding, image, receipts) for finding in found)
+
+
+def step_receipts(steps: Iterable[Step], image: LayeredImage) -> tuple[tuple[Receipt, ...], ...]:
+    """Return for each step of a start the commands that show what it looked at: the file, or the line of the config."""
+    receipts = Receipts(image.archive, image)
+    return tuple(tuple(_of_step(step, image, receipts)) for step in steps)
+
+
+def _of_step(step: Step, image: LayeredImage, receipts: Receipts) -> Iterator[Receipt]:
+    where = step.where
+    if where is not None and where.pointer is not None:
+        receipt = receipts.config(where.pointer, "what the config says")
+        if receipt is not None:
+            yield receipt
+    elif where is not None and where.layer is not None and where.entry is not None:
+        layer = image.layers[where.layer]
+        stream = receipts.entry(layer, where.entry) if layer.table[where.entry].kind == "file" else None
+        if stream is not None:
+            yield from (receipts.inspect(stream, one) for one in step.inspect)
+
+
+def waste_receipts(waste: Waste, image: LayeredImage, most: int = 3) -> tuple[Receipt, ...]:
+    """Return commands that count the bytes of the largest unreachable files again, `most` of them."""
+    receipts = Receipts(image.archive, image)
+    found = []
+    for item in [item for item in waste.items if item.by is not None][:most]:
+        stream = receipts.entry(image.layers[item.layer], item.entry)
+        if stream is not None:
+            found.append(receipts.size(stream, item.size, f"the bytes that L{item.layer + 1} still ships"))
+    return tuple(found)
 
 
 def _one(finding: Finding, image: LayeredImage, receipts: Receipts) -> Finding:
@@ -77,7 +108,7 @@ def _receipts(place: Location, show: str, image: LayeredImage, receipts: Receipt
             stream = receipts.entry(layer, place.entry)
             if stream is not None:
                 if secret:
-                    yield Receipt(command=stream.command, shows=f"brings the file back from {layer.label}")
+                    yield receipts.bytes_of(stream, f"brings the file back from {layer.label}")
                 else:
                     yield receipts.show(stream, inspect, f"the file in {layer.label}")
         line = receipts.entry_line(layer, place.entry)
@@ -86,10 +117,7 @@ def _receipts(place: Location, show: str, image: LayeredImage, receipts: Receipt
         return
     content = receipts.content(layer)
     if place.layer_offset is not None and content is not None:
-        yield Receipt(
-            command=f"{content.cut(place.layer_offset, 512).command} | {_HEX}",
-            shows=f"{layer.label} at offset {place.layer_offset}",
-        )
+        yield receipts.hex_at(content, place.layer_offset, f"{layer.label} at offset {place.layer_offset}")
         return
     digest = receipts.layer_digest(layer)
     if digest is not None:

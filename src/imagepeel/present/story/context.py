@@ -128,7 +128,7 @@ class Teller:
         return (
             self.receipts.show(stream, filter_, shows, expect)
             if filter_
-            else Receipt(command=stream.command, shows=shows, expect=expect)
+            else self.receipts.bytes_of(stream, shows, expect)
         )
 
     def stream_at(self, place: Location | None) -> Stream | None:

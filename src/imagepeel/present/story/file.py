@@ -122,7 +122,7 @@ def _opening(teller: Teller, blocks: list[Block]) -> None:
         )  # fmt: skip
         return
     size_receipt = (
-        Receipt(command=receipts.tar_stream().through("wc -c"), shows="bytes of the tar", expect=str(held))
+        receipts.size(receipts.tar_stream(), held, "bytes of the tar")
         if container.wrapping
         else receipts.archive_size(held)
     )
@@ -334,7 +334,7 @@ def _row(teller: Teller, member: Member, role: Text | None, directory: bool) -> 
     receipt = _listing(teller)
     if member.kind == "file" and not member.truncated:
         stream = teller.receipts.member(member)
-        receipt = Receipt(command=stream.through("wc -c"), shows="its size in bytes", expect=str(member.size))
+        receipt = teller.receipts.size(stream, member.size)
     return Row(cells=tuple(cells), evidence=proof(place, receipt))
 
 

@@ -22,7 +22,6 @@ from imagepeel.present.document import (
     words,
 )
 from imagepeel.present.story.context import Teller
-from imagepeel.receipts.places import Stream
 from imagepeel.rootfs.layer_events import Lost
 from imagepeel.text import exact, joined, noun, number, plural, size
 
@@ -30,6 +29,7 @@ ID = "rootfs"
 _ROWS = 5
 _COMPARED = 20_000
 """Entries up to which the other views are built to compare: each costs a full application of all layers."""
+_STILL_THERE = "its bytes, still there"
 _SUMMED = 8
 """Layers up to which one receipt adds up what all of them ship."""
 
@@ -212,34 +212,13 @@ def _favourite(teller: Teller) -> Receipt | None:
         item = next((one for one in teller.lost if one.fate == "removed"), teller.lost[0])
         stream = teller.receipts.entry(teller.image.layers[item.layer], item.entry)
         if stream is not None:
-            return _still_there(stream, item)
+            return teller.receipts.size(stream, item.size, _STILL_THERE)
     return _total_receipt(teller) if len(teller.here) < 3 else None
 
 
-def _still_there(stream: Stream, item: Lost) -> Receipt:
-    return Receipt(command=stream.through("wc -c"), shows="its bytes, still there", expect=str(item.size))
-
-
 def _total_receipt(teller: Teller) -> Receipt | None:
-    """One command that adds up the sizes of all files of all layers."""
-    layers = teller.here
-    if not layers or len(layers) > _SUMMED:
-        return None
-    parts = []
-    regular = True
-    for layer in layers:
-        content = teller.receipts.content(layer)
-        if content is None:
-            return None
-        parts.append(teller.receipts.listing_of(content))
-        regular = regular and not layer.table.extras and layer.error is None and not layer.anomalies
-    listing = f"{{ {'; '.join(parts)}; }}" if len(parts) > 1 else parts[0]
-    command = f"{listing} | awk '/^-/ {{ n += $3 }} END {{ printf \"%.0f\\n\", n }}'"
-    return Receipt(
-        command=command,
-        shows="bytes of all files of all layers",
-        expect=str(teller.shipped.shipped) if regular else "",
-    )
+    """One command that adds up the sizes of all files of all layers, where that is not too long."""
+    return teller.receipts.total(teller.here, teller.shipped.shipped) if len(teller.here) <= _SUMMED else None
 
 
 def _lost(teller: Teller, blocks: list[Block]) -> None:
@@ -265,7 +244,7 @@ def _lost_row(teller: Teller, item: Lost) -> Row:
         "overwritten": f"twice in {layer.label}",
     }[item.fate]
     stream = teller.receipts.entry(layer, item.entry)
-    receipt = _still_there(stream, item) if stream is not None else None
+    receipt = teller.receipts.size(stream, item.size, _STILL_THERE) if stream is not None else None
     return Row(
         cells=(words(value(size(item.size))), words(path(text(item.path))), words(fate)),
         evidence=proof(teller.entry_place(layer, item.entry), receipt),

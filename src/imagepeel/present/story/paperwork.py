@@ -323,9 +323,8 @@ def _wrong_layer(teller: Teller, layer: Layer, check: LayerCheck) -> Block:
         stated, actual = value(size(int(check.stated))), value(size(int(check.actual)))
         stream = teller.receipts.blob(layer)
         receipt = (
-            Receipt(command=stream.through("wc -c"), shows="bytes that are there", expect=check.actual)
-            if stream is not None else None
-        )  # fmt: skip
+            teller.receipts.size(stream, int(check.actual), "bytes that are there") if stream is not None else None
+        )
         if stated == actual:
             stated, actual = value(check.stated), value(check.actual)
     else:
@@ -521,7 +520,7 @@ def _shortened(name: str) -> str:
 
 def _show(teller: Teller, member: str) -> Receipt | None:
     stream = teller.receipts.named(member)
-    return Receipt(command=stream.through("jq ."), shows=f"the document {_shortened(member)}") if stream else None
+    return teller.receipts.document(stream, f"the document {_shortened(member)}") if stream else None
 
 
 def _favourite(teller: Teller) -> Receipt | None:

@@ -371,22 +371,8 @@ def _inspect(teller: Teller, step: Step) -> list[Receipt]:
         return []
     out = []
     for filter_ in step.inspect or ("head -c 32 | xxd",):
-        out.append(teller.receipts.show(stream, filter_, _shows(filter_), _expect(teller, step, filter_)))
+        out.append(teller.receipts.inspect(stream, filter_, _expect(teller, step, filter_)))
     return out
-
-
-def _shows(filter_: str) -> str:
-    for part, what in (
-        ("head -n 1", "its first line"),
-        ("-lW", "its program headers: the loader it names"),
-        ("-hW", "its ELF header: machine and type"),
-        ("-dW", "the libraries it needs"),
-        ("cat -A", "its lines"),
-        ("xxd", "its first bytes"),
-    ):
-        if part in filter_:
-            return what
-    return "the file"
 
 
 def _expect(teller: Teller, step: Step, filter_: str) -> str:

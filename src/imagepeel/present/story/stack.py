@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from imagepeel.evidence import Evidence, Location, Receipt, text
+from imagepeel.evidence import Evidence, Location, text
 from imagepeel.history.builders import instruction, read_step
 from imagepeel.layers.layer import Layer
 from imagepeel.present.document import (
@@ -231,7 +231,7 @@ def _compression(teller: Teller, blocks: list[Block]) -> None:
         return
     found = Counter(layer.compression for layer in teller.here)
     stored, content, _ = teller.totals
-    by = proof(*(layer.location for layer in teller.here[:4]), *_magics(teller))
+    by = proof(*(layer.location for layer in teller.here[:4]), teller.receipts.magic(teller.here[0]))
     if set(found) == {"none"}:
         text_ = ("The layers are" if len(teller.here) > 1 else "The layer is", " stored uncompressed, as plain tar.")
         blocks.append(claim(*text_, by=by))
@@ -255,22 +255,6 @@ def _compression(teller: Teller, blocks: list[Block]) -> None:
                 "chunks need to be fetched",
             }.get(layer.record.label, layer.record.label)
             blocks.append(claim(value(layer.label), " is ", Span(what), ".", by=_layer_proof(teller, layer)))
-
-
-_MAGIC = {"gzip": "1f8b", "zstd": "28b52ffd", "bzip2": "425a68", "xz": "fd377a58"}
-
-
-def _magics(teller: Teller) -> list[Receipt]:
-    layer = teller.here[0]
-    stream = teller.receipts.blob(layer)
-    magic = _MAGIC.get(layer.compression)
-    if stream is None:
-        return []
-    if magic is None:
-        listing = teller.receipts.layer_listing(layer)
-        return [listing] if listing is not None else []
-    command = stream.through("head -c 4", "head -c 4 {}") + " | xxd -p"
-    return [Receipt(command=command, shows=f"the first bytes of {layer.label}: {layer.compression}", expect=magic)]
 
 
 def _removals(teller: Teller, blocks: list[Block]) -> None:
