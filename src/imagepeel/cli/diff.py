@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagepeel.cli import common, listing
+from imagepeel.cli import common, documents, listing
 from imagepeel.cli.settings import Settings
 from imagepeel.errors import UsageError
 
@@ -39,7 +39,7 @@ _EXAMPLES = (
 @click.option("--all", "every", is_flag=True, help="List every path of a directory that one side lacks.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when anything differs.")
 @common.view
-@common.json
+@documents.forms
 @common.settings
 def command(
     settings: Settings,
@@ -68,7 +68,11 @@ def command(
         raise UsageError(f"diff needs {expected}, and at most one path after", hint="see imagepeel diff --help")
     path = listing.asked_path(words[count]) if len(words) > count else b"/"
     common.only_one_stdin(*words[:count])
-    from imagepeel.results.diff import diff_result  # start time
+    if settings.html is not None:
+        for word in words[:count]:
+            settings.keep_archive(settings.html, word)
+    from imagepeel.present.diff import diff_document
+    from imagepeel.results.diff import diff_result
 
     with ExitStack() as stack:
         image = _image(settings, stack, words[0], not quick)
@@ -83,14 +87,7 @@ def command(
             fronts = (settings.rootfs(image), settings.rootfs(other))
             result = diff_result(image, other, *fronts, path, layers=(), texts=texts, strict=strict, quick=quick)
             images = [image, other]
-        if settings.json:
-            from imagepeel.render.json import dumps
-
-            click.echo(dumps("diff", result))
-        else:
-            from imagepeel.render.terminal_diff import print_diff
-
-            print_diff(settings.console(), result, every=every)
+        documents.show(settings, "diff", result, lambda found: diff_document(found, every=every))
         for one in images:
             settings.finish(one, rootfs=None if layers else settings.rootfs(one))
     if exit_code and result.different:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 import click
 
-from imagepeel.cli import common, listing
+from imagepeel.cli import common, documents, listing
 from imagepeel.cli.settings import Settings
-
-if TYPE_CHECKING:
-    from imagepeel.api import Image
 
 _EXAMPLES = (
     "\b\nExamples:\n"
@@ -34,7 +30,7 @@ _EXAMPLES = (
 @click.option("--bytes", "exact", is_flag=True, help="Plain bytes, which add up in every column.")
 @click.option("--kind", is_flag=True, help="Say what the content of each file that is named looks like.")
 @common.view
-@common.json
+@documents.forms
 @common.settings
 def command(settings: Settings, path: str, depth: int, top: int, files: int, exact: bool, kind: bool) -> None:
     """Where the bytes are: by layer, by directory, shipped against visible.
@@ -44,32 +40,13 @@ def command(settings: Settings, path: str, depth: int, top: int, files: int, exa
     and files = visible + shadowed (a higher layer has the path) + removed (a higher layer takes it away) +
     overwritten (twice in one layer).  Below PATH, every directory with its share.
     """
-    from imagepeel.results.rootfs import du_result  # start time
+    from imagepeel.present.du import du_document
+    from imagepeel.results.du import du_result
 
     with settings.open() as archive:
         image = settings.scanned(archive)
         rootfs = settings.rootfs(image)
-        told = partial(_kind, image) if kind else None
-        result = du_result(image, rootfs, listing.asked_path(path), depth=depth, files=files, kind=told)
-        if settings.json:
-            from imagepeel.render.json import dumps
-
-            click.echo(dumps("du", result))
-        else:
-            from imagepeel.render.terminal_du import print_du
-
-            print_du(settings.console(), result, most=top, exact=exact)
+        labels = partial(listing.content_of, image) if kind else None
+        result = du_result(image, rootfs, listing.asked_path(path), depth=depth, files=files, kind=labels)
+        documents.show(settings, "du", result, lambda found: du_document(found, most=top, exact=exact))
         settings.finish(image, rootfs=rootfs)
-
-
-def _kind(image: Image, layer: int | None, entry: int | None) -> str:
-    from imagepeel.errors import ImagepeelError
-    from imagepeel.interop.magic_label import HEAD, label
-
-    if layer is None or entry is None:
-        return ""
-    try:
-        file = image.layers[layer].open(entry)
-        return label(file.pread(0, HEAD), whole=file.size <= HEAD)
-    except ImagepeelError as error:
-        return f"unreadable: {error.what}"

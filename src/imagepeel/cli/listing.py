@@ -16,6 +16,7 @@ from imagepeel.results.tables import ListingHeader, image_head, readable
 if TYPE_CHECKING:
     from imagepeel.api import Image
     from imagepeel.formats.tar.table import Entry
+    from imagepeel.image import LayeredImage
     from imagepeel.layers.layer import Layer
     from imagepeel.rootfs.tree.inode import Inode
     from imagepeel.rootfs.view import Rootfs
@@ -223,18 +224,21 @@ def asked_path(path: str) -> bytes:
 
 def with_content(image: Image, rows: Iterable[Row]) -> Iterator[Row]:
     """Add to each regular file what its content looks like."""
+    for row in rows:
+        yield row if row.kind != "file" or row.action else row._replace(content=content_of(image, row.layer, row.entry))
+
+
+def content_of(image: LayeredImage, layer: int | None, entry: int | None) -> str:
+    """Return what the content of a file looks like, "" where no layer has a tar member for it."""
     from imagepeel.interop.magic_label import HEAD, label
 
-    for row in rows:
-        if row.kind != "file" or row.action or row.layer is None or row.entry is None:
-            yield row
-            continue
-        try:
-            head = image.layers[row.layer].open(row.entry).pread(0, HEAD)
-        except ImagepeelError as error:
-            yield row._replace(content=f"unreadable: {error.what}")
-            continue
-        yield row._replace(content=label(head, whole=row.size <= HEAD))
+    if layer is None or entry is None:
+        return ""
+    try:
+        file = image.layers[layer].open(entry)
+        return label(file.pread(0, HEAD), whole=file.size <= HEAD)
+    except ImagepeelError as error:
+        return f"unreadable: {error.what}"
 
 
 def write_lines(lines: Iterable[str]) -> None:

@@ -122,12 +122,13 @@ class Settings:
             with opened:
                 yield opened
 
-    def keep_archive(self, output: str) -> None:
+    def keep_archive(self, output: str, archive: str | None = None) -> None:
         """UsageError when `output` is the archive that is read: writing it would destroy the only copy."""
         from imagepeel.errors import UsageError
 
-        both = os.path.exists(output) and os.path.exists(self.archive) if self.archive not in ("", "-") else False
-        if both and os.path.samefile(output, self.archive):
+        read = self.archive if archive is None else archive
+        both = os.path.exists(output) and os.path.exists(read) if read not in ("", "-") else False
+        if both and os.path.samefile(output, read):
             raise UsageError(f"{output} is the archive that is read", hint="write to another file")
 
     def image(self, archive: Archive) -> Image:

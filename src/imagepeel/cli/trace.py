@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from imagepeel.cli import common
+from imagepeel.cli import common, documents
 from imagepeel.cli.settings import Settings
 from imagepeel.errors import NotFound
 from imagepeel.evidence import Location
@@ -22,18 +22,20 @@ _EXAMPLES = (
 @common.archive
 @click.argument("path", metavar="PATH")
 @click.option("--no-follow", is_flag=True, help="Stop at a link in the last part of PATH.")
-@click.option("--receipts", is_flag=True, help="Below each event, the shell command that shows the tar member.")
+@common.receipts("Below each event, the shell command that shows the tar member.")
 @common.view
-@common.json
+@documents.forms
 @common.settings
 def command(settings: Settings, path: str, no_follow: bool, receipts: bool) -> None:
     """Show the life of PATH: which layer added, changed, hid or removed it.
 
     Links are followed inside the image, hop by hop, and each has its own life.  An event names the layer, the tar
-    member, its offset in the decompressed layer and the build step.  A star marks a version that a later layer hides.
+    member, its offset in the decompressed layer and the build step.  A version that a later layer
+    hides says so.
     """
     with settings.open() as archive:
-        from imagepeel.results.views import trace_result
+        from imagepeel.present.trace import trace_document
+        from imagepeel.results.trace import trace_result
         from imagepeel.rootfs.provenance import history_of
 
         image = settings.scanned(archive)
@@ -46,12 +48,5 @@ def command(settings: Settings, path: str, no_follow: bool, receipts: bool) -> N
                 "list its directory with ls, or look for the name with find",
             )
         result = trace_result(image, image_head(image), path, found, receipts)
-        if settings.json:
-            from imagepeel.render.json import dumps
-
-            click.echo(dumps("trace", result))
-        else:
-            from imagepeel.render.terminal_views import print_trace
-
-            print_trace(settings.console(), result)
+        documents.show(settings, "trace", result, trace_document, receipts=receipts)
         settings.finish(image, rootfs=rootfs)

@@ -178,7 +178,8 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """What one command shows, or one value as a card.
 
-    `title` names the page, `headline` are the facts of its first line, the first of which is the heading.
+    `title` names the page, `headline` are the facts of its first line, the first of which is the heading; without them
+    the title is.
     """
 
     title: str

@@ -1,9 +1,11 @@
-"""The first line of a document about an image."""
+"""What documents about an image have in common: the first line, and a history step in a few words."""
 
 from __future__ import annotations
 
+from imagepeel.history.builders import instruction
 from imagepeel.present.document import Document, Section, Span, bad, path, value
 from imagepeel.results.tables import ImageHead
+from imagepeel.text import shortened
 
 STEP_WIDTH = 60
 """Characters of a history step that are worth a row; --json has it whole."""
@@ -32,3 +34,17 @@ def about(head: ImageHead, *sections: Section | None) -> Document:
         headline=heading(head),
         sections=tuple(section for section in sections if section is not None),
     )
+
+
+def brief_step(created_by: str, without: str = "") -> str:
+    """Return what a history step did as one line of a Dockerfile, at most `STEP_WIDTH` characters."""
+    return shortened(instruction(created_by), STEP_WIDTH) if created_by else without
+
+
+def brief_digest(digest: str | None, digits: int = 12) -> str:
+    """Return the first hex digits of a digest, `-` for none; another algorithm than sha256 is named."""
+    if not digest:
+        return "-"
+    algorithm, colon, encoded = digest.partition(":")
+    short = (encoded if colon else algorithm)[:digits]
+    return short if algorithm == "sha256" or not colon else f"{algorithm}:{short}"

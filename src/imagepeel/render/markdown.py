@@ -29,8 +29,8 @@ _TICKS = re.compile("`+")
 
 def document_markdown(document: Document, *, receipts: bool = False) -> str:
     """Return a document as Markdown; with `receipts`, the commands that show each block stand below it."""
-    lines = [f"# {markdown(document.headline[0].text)}", ""]
-    lines.extend((" | ".join(markdown(span.text) for span in document.headline[1:]).replace(" | ", " \\| "), ""))
+    head, *facts = document.headline or (Span(document.title),)
+    lines = [f"# {markdown(head.text)}", "", " \\| ".join(markdown(span.text) for span in facts), ""]
     for section in document.sections:
         if section.title:
             number = f"{section.number}. " if section.number else ""

@@ -14,6 +14,7 @@ from rich.table import Table as Grid
 from rich.text import Text as Line
 from rich.tree import Tree as Branches
 
+from imagepeel.evidence import Receipt
 from imagepeel.present.document import (
     AnnotatedBytes,
     Block,
@@ -42,6 +43,8 @@ INDENT = 4
 """Where the text of a chapter begins."""
 PROSE = 120
 """Columns of a list that is wrapped: longer lines are hard to read."""
+WORDS = 14
+"""Columns that words keep in a table that fits in no form."""
 DIGITS = 7
 """Hex digits of a digest in a narrow table."""
 
@@ -170,25 +173,30 @@ def document_parts(document: Document, *, receipts: bool = False) -> Iterator[Re
     for index, span in enumerate(document.headline):
         head.append("   " if index else "")
         head.append(terminal(span.text), "bold" if not index else STYLES[span.kind])
-    yield Indented(head, 0)
-    for section in document.sections:
+    if head:
+        yield Indented(head, 0)
+    for at, section in enumerate(document.sections):
+        if at or head:
+            yield Line()
         yield from _section(section, receipts=receipts)
 
 
 def _section(section: Section, *, receipts: bool) -> Iterator[RenderableType]:
-    yield Line()
     if section.number or section.title:
         title = Line(f"{section.number}  " if section.number else "", style="bold")
         yield title.append_text(line(section.title))
     indent = INDENT if section.number else 2 if section.title else 0
     seen: set[str] = set()
     for block in section.blocks:
+        if isinstance(block, Items):
+            yield from _items(block.items, indent, receipts=receipts)
+            continue
         yield from _block(block, indent, deeper=bool(section.number))
         if receipts and not isinstance(block, ReceiptRef):
             yield from _receipt_lines(block, seen, indent + INDENT)
 
 
-def _block(block: Block | Items, indent: int, *, deeper: bool) -> Iterator[RenderableType]:
+def _block(block: Block, indent: int, *, deeper: bool) -> Iterator[RenderableType]:
     """Yield the pieces of one block; in a chapter its tables stand `deeper`."""
     inner = indent + INDENT if deeper else indent
     if isinstance(block, Claim):
@@ -198,8 +206,6 @@ def _block(block: Block | Items, indent: int, *, deeper: bool) -> Iterator[Rende
         yield Indented(line(block.text), indent)
     elif isinstance(block, Table):
         yield from _table(block, indent, inner)
-    elif isinstance(block, Items):
-        yield from _items(block.items, indent)
     elif isinstance(block, Tree):
         for root in block.roots:
             yield Indented(_tree(root), indent)
@@ -212,7 +218,7 @@ def _block(block: Block | Items, indent: int, *, deeper: bool) -> Iterator[Rende
         yield command(block.receipt.command, indent=indent)
 
 
-def _items(items: tuple[Item, ...], indent: int) -> Iterator[RenderableType]:
+def _items(items: tuple[Item, ...], indent: int, *, receipts: bool) -> Iterator[RenderableType]:
     labels = [line(item.label, "dim") for item in items]
     width = max((label.cell_len for label in labels), default=0)
     width += 2 if width else 0
@@ -220,7 +226,10 @@ def _items(items: tuple[Item, ...], indent: int) -> Iterator[RenderableType]:
         label.pad_right(width - label.cell_len)
         lead, words = Line.assemble(" " * indent, label), line(item.text, LEVELS[item.level])
         yield Kept(lead.append_text(words)) if item.keep else Hanging(lead, words)
-        yield from _items(item.items, indent + (width or 2))
+        inner = indent + (width or 2)
+        if receipts:
+            yield from (_receipt_line(receipt, inner) for receipt in item.evidence.receipts)
+        yield from _items(item.items, inner, receipts=receipts)
 
 
 def grid(columns: Iterable[tuple[str, bool, bool]], *, header: bool = True) -> Grid:
@@ -253,7 +262,7 @@ class _Fitted:
         )
         for at, column in enumerate(columns):
             if column.room:
-                out.columns[at].min_width = min(column.room, _widest(column, cells[at]))
+                out.columns[at].min_width = min(column.room, WORDS, _widest(column, cells[at]))
         for row in zip(*cells, strict=True) if cells else ():
             out.add_row(*row)
         yield out
@@ -334,10 +343,14 @@ def _bytes(block: AnnotatedBytes) -> Grid:
     return out
 
 
-def _receipt_lines(block: Block | Items, seen: set[str], indent: int) -> Iterator[RenderableType]:
+def _receipt_lines(block: Block, seen: set[str], indent: int) -> Iterator[RenderableType]:
     """The receipts of a block, each command once a section."""
     for evidence in evidence_of(block):
         for receipt in evidence.receipts:
             if receipt.command not in seen:
                 seen.add(receipt.command)
-                yield command(receipt.command, lead="$ ", remark=receipt.shows, indent=indent)
+                yield _receipt_line(receipt, indent)
+
+
+def _receipt_line(receipt: Receipt, indent: int) -> Kept:
+    return command(receipt.command, lead="$ ", remark=receipt.shows, indent=indent)

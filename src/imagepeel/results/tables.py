@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from imagepeel.errors import NotFound
-from imagepeel.evidence import Anomaly, Location
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
@@ -36,103 +35,6 @@ class ImageHead(msgspec.Struct, frozen=True, kw_only=True):
     image_id: str | None
     complete: bool
     reason: str
-
-
-class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One statement against the bytes: `what` is digest, size or diff_id; `ok` is null where it was not compared."""
-
-    what: str
-    stated: str
-    actual: str
-    ok: bool | None
-    why: str = ""
-
-
-class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One layer.
-
-    `index` counts from 0 and `label` from L1, base first.  `state` is present, missing, foreign, encrypted,
-    unsupported or truncated.  `step` is the index of the history step that made it, `created_by` its words.
-    Sizes are bytes: `blob_size` as stored, `content_size` decompressed.  `added`, `changed` and `removed` count
-    paths against the layers below; they are null where the runtime refuses the image.  `verified` is true when
-    every statement that could be compared holds.  `unpack_error` says why the listing ends early.
-    """
-
-    index: int
-    label: str
-    state: str
-    step: int | None
-    created_by: str
-    blob_size: int
-    content_size: int
-    compression: str
-    media_type: str
-    recognised_as: str
-    entries: int
-    added: int | None
-    changed: int | None
-    removed: int | None
-    digest: str | None
-    diff_id: str | None
-    chain_id: str | None
-    verified: bool | None
-    checks: tuple[CheckResult, ...]
-    unpack_error: str
-    location: Location
-    urls: tuple[str, ...] = ()
-
-
-class LayersResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Result of `imagepeel layers`."""
-
-    image: ImageHead
-    layers: tuple[LayerRow, ...]
-    anomalies: tuple[Anomaly, ...]
-
-
-class ImageRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One record of the archive.
-
-    `kind` is image, attestation, artifact, helm, wasm, cosign, buildkit-cache, checkpoint, unknown, rootfs or
-    layer, `kind_reason` the sentence that says how that was seen.  `blob_size` sums the stored layers that are
-    here.  `missing` lists in words what is not; `choose` are the options that select it.
-    """
-
-    number: int
-    kind: str
-    kind_reason: str
-    names: tuple[str, ...]
-    platform: str
-    layers: int
-    blob_size: int
-    digest: str | None
-    image_id: str | None
-    complete: bool
-    missing: tuple[str, ...]
-    subject: str | None
-    artifact_type: str
-    grammars: tuple[str, ...]
-    labels: tuple[str, ...]
-    lost: str
-    choose: str
-
-
-class ImagesResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Result of `imagepeel images`.
-
-    `rule` is the id of the rule that recognised the archive and `recognised` its sentence; `wrapping` the outer
-    compressions that were taken off; `unreferenced` the members that nothing points at.
-    """
-
-    archive: str
-    kind: str
-    form: str
-    rule: str
-    recognised: str
-    wrapping: tuple[str, ...]
-    images: tuple[ImageRow, ...]
-    unreferenced: tuple[str, ...]
-    anomalies: tuple[Anomaly, ...]
 
 
 class ListingHeader(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field="type"):
@@ -274,15 +176,15 @@ ForgeOutput = ForgeResult | ForgeList
 
 TYPES: dict[str, str] = {
     "explain": "imagepeel.present.document:Story",
-    "layers": "imagepeel.results.tables:LayersResult",
-    "images": "imagepeel.results.tables:ImagesResult",
+    "layers": "imagepeel.results.layers:LayersResult",
+    "images": "imagepeel.results.images:ImagesResult",
     "ls": "imagepeel.results.tables:ListingLine",
     "tree": "imagepeel.results.tables:ListingLine",
     "find": "imagepeel.results.rootfs:FindLine",
-    "du": "imagepeel.results.rootfs:DuResult",
+    "du": "imagepeel.results.du:DuResult",
     "diff": "imagepeel.results.diff:DiffResult",
     "cache": "imagepeel.results.rootfs:CacheResult",
-    "trace": "imagepeel.results.views:TraceResult",
+    "trace": "imagepeel.results.trace:TraceResult",
     "views": "imagepeel.results.views:ViewsResult",
     "wtf": "imagepeel.results.findings:WtfOutput",
     "check": "imagepeel.results.check:CheckOutcome",

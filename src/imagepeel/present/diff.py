@@ -1,0 +1,214 @@
+"""What differs: layers, config, process, and path by path."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from imagepeel.history.builders import instruction
+from imagepeel.present.document import (
+    Document,
+    Item,
+    Kind,
+    Level,
+    Section,
+    Span,
+    Text,
+    bad,
+    code,
+    dim,
+    good,
+    item,
+    items,
+    say,
+    section,
+    words,
+)
+from imagepeel.present.heading import brief_step, heading, named
+from imagepeel.results.diff import DiffNode, DiffPath, DiffResult
+from imagepeel.results.difference import LayerMatch, LayersDifference, ValueChange
+from imagepeel.text import number, plural, size
+
+_SIGN: dict[str, tuple[str, Level]] = {"added": ("+", "good"), "removed": ("-", "bad"), "changed": ("~", "warn")}
+_LINE: dict[str, Kind] = {"+": "good", "-": "bad", "@": "path"}
+
+
+def diff_document(result: DiffResult, *, every: bool) -> Document:
+    """Return what differs; `every` lists what is in a directory that one side lacks path by path."""
+    sections = [
+        _sides(result),
+        _layers(result.layers) if result.layers is not None else None,
+        _config(result.config) if result.config is not None else None,
+        _process(result.process) if result.process is not None else None,
+        _tree(result, every),
+    ]
+    one, other = named(result.first.archive), named(result.second.archive)
+    alone = result.first_layers is not None
+    return Document(
+        title=one if alone else f"{one} and {other}",
+        headline=heading(result.first) if alone else (),
+        sections=tuple(found for found in sections if found is not None),
+    )
+
+
+def _sides(result: DiffResult) -> Section:
+    if result.first_layers is not None and result.second_layers is not None:
+        return section(say(f"L1 to L{result.first_layers} against L1 to L{result.second_layers}, {result.view} view"))
+    sides = (bad("- "), heading(result.first)), (good("+ "), heading(result.second))
+    return section(items(*(item(sign, _spaced(facts), keep=True) for sign, facts in sides)))
+
+
+def _spaced(facts: tuple[Span, ...]) -> Text:
+    return words(*(words("   " if at else "", fact) for at, fact in enumerate(facts)))
+
+
+def _title(what: str, note: str = "") -> str:
+    return f"{what}: {note}" if note else what
+
+
+def _layers(found: LayersDifference) -> Section:
+    same = plural(len(found.shared), "layer") + " shared"
+    if found.prefix:
+        same += f", the first {found.prefix} from the base on" if found.prefix > 1 else ", the base"
+    same += f", {size(sum(layer.content_size for layer in found.shared))} of content"
+    rows = [
+        _layer(kind, one)
+        for kind, side in (("removed", found.only_first), ("added", found.only_second))
+        for one in side
+    ]
+    return section(items(item(same), *rows), title="Layers")
+
+
+def _layer(kind: str, layer: LayerMatch) -> Item:
+    sign, level = _SIGN[kind]
+    index = layer.first if layer.first is not None else layer.second
+    step = brief_step(layer.created_by, "(no history step)")
+    return item(f"{sign} L{(index or 0) + 1}  {size(layer.content_size)}  ", step, level=level, keep=True)
+
+
+def _config(changes: tuple[ValueChange, ...]) -> Section:
+    rows = [_value(change) for change in changes if not change.pointer.startswith("/history/")]
+    rows += _history([change for change in changes if change.pointer.startswith("/history/")])
+    return _changes("Config", rows)
+
+
+def _process(changes: tuple[ValueChange, ...]) -> Section:
+    return _changes("Process", list(map(_value, changes)))
+
+
+def _changes(title: str, rows: list[Item]) -> Section:
+    return section(items(*rows), title=title) if rows else section(title=_title(title, "the same"))
+
+
+def _value(change: ValueChange) -> Item:
+    before, after = change.before, change.after
+    below = []
+    if isinstance(before, list) and isinstance(after, list):
+        # Item by item, since an environment or an argument vector rarely changes as a whole.
+        below += [_side("removed", one) for one in before if one not in after]
+        below += [_side("added", one) for one in after if one not in before]
+        if sorted(map(str, before)) == sorted(map(str, after)):
+            below.append(item("in another order"))
+    else:
+        below += [_side("removed", before)] if change.kind != "added" else []
+        below += [_side("added", after)] if change.kind != "removed" else []
+    sign, level = _SIGN[change.kind]
+    return item(Span(f"{sign} ", level or "plain"), code(change.pointer), keep=True, below=below)
+
+
+def _history(changes: list[ValueChange]) -> list[Item]:
+    """Return the steps that come and go; a step that only moved or differs in its time is counted."""
+    if not changes:
+        return []
+    old = [_step(change.before) for change in changes if change.kind != "added"]
+    new = [_step(change.after) for change in changes if change.kind != "removed"]
+    below: list[Item] = []
+    quiet = 0
+    for what, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if what == "equal":
+            quiet += b - a
+            continue
+        below += [_side("removed", step) for step in old[a:b]]
+        below += [_side("added", step) for step in new[c:d]]
+    if quiet:
+        below.append(item(f"{plural(quiet, 'step')} with the same words at another time or place"))
+    return [item(Span("~ ", "warn"), code("/history"), below=below)]
+
+
+def _step(step: Any) -> str:
+    return instruction(str(step.get("created_by", ""))) if isinstance(step, dict) else str(step)
+
+
+def _side(kind: str, value: Any) -> Item:
+    sign, level = _SIGN[kind]
+    said = value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+    return item(f"{sign} ", said, level=level, keep=True)
+
+
+def _tree(result: DiffResult, every: bool) -> Section:
+    counts = f"{number(result.added)} added, {number(result.removed)} removed, {number(result.changed)} changed"
+    rows = list(_paths(result.paths, every))
+    note = "Equal sizes and CRC-32 count as equal content; leave --quick out to compare SHA-256."
+    quick = [say(note)] if not result.exact and result.paths else []
+    title = _title(f"Paths below {result.path}" if result.path != "/" else "Paths", counts)
+    return section(*([items(*rows)] if rows else []), *quick, title=title)
+
+
+def _paths(paths: tuple[DiffPath, ...], every: bool) -> Iterator[Item]:
+    at = 0
+    while at < len(paths):
+        change = paths[at]
+        at += 1
+        sign, level = _SIGN[change.kind]
+        note = ""
+        node = change.after if change.kind == "added" else change.before
+        if change.kind != "changed" and node is not None and node.kind == "dir" and not every:
+            inside = change.path.rstrip("/") + "/"
+            start = at
+            while at < len(paths) and paths[at].kind == change.kind and paths[at].path.startswith(inside):
+                at += 1
+            if at > start:
+                below = [one.after if change.kind == "added" else one.before for one in paths[start:at]]
+                # Names of one file carry one entry: its bytes count once.
+                files = {(n.layer, n.entry): n.size for n in below if n is not None and n.kind == "file"}
+                note = f"/  ({plural(at - start, 'path')} below, {size(sum(files.values()))})"
+        elif change.kind == "changed" and change.before is not None and change.after is not None:
+            note = "  " + ", ".join(_fields(change, change.before, change.after))
+        elif node is not None:
+            note = "  " + _what(node)
+        lines = [item(Span(line, _LINE.get(line[:1], "plain")), keep=True) for line in change.text or ()]
+        shown = Span(change.path, level or "plain")
+        yield item(Span(f"{sign} ", level or "plain"), shown, dim(note) if note else "", keep=True, below=lines)
+
+
+def _what(node: DiffNode) -> str:
+    if node.kind == "file":
+        return size(node.size)
+    return f"-> {node.target}" if node.kind == "symlink" else node.kind
+
+
+def _fields(change: DiffPath, before: DiffNode, after: DiffNode) -> Iterator[str]:
+    for field in change.fields:
+        match field:
+            case "type":
+                yield f"{before.kind} became {after.kind}"
+            case "content":
+                sizes = f" {size(before.size)} to {size(after.size)}" if before.size != after.size else ""
+                yield f"content{sizes}"
+            case "content?":
+                yield "content unknown: bytes are missing"
+            case "target":
+                yield f"target {before.target} to {after.target}"
+            case "mode":
+                yield f"mode {before.mode} to {after.mode}"
+            case "uid" | "gid":
+                yield f"{field} {getattr(before, field)} to {getattr(after, field)}"
+            case "mtime":
+                yield f"mtime {before.mtime} to {after.mtime}"
+            case "device":
+                yield f"device {before.device} to {after.device}"
+            case _:
+                names = sorted(set(before.xattrs.items()) ^ set(after.xattrs.items()))
+                yield "xattrs " + " ".join(dict.fromkeys(name for name, _ in names))

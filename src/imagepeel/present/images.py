@@ -1,0 +1,106 @@
+"""What an archive holds: one row a record, and what is odd about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from imagepeel.present.document import (
+    Column,
+    Document,
+    Row,
+    Section,
+    Span,
+    Table,
+    bad,
+    digest,
+    dim,
+    good,
+    path,
+    row,
+    say,
+    section,
+    term,
+    value,
+    words,
+)
+from imagepeel.present.heading import brief_digest, named
+from imagepeel.results.images import ImageRow, ImagesResult
+from imagepeel.text import number, plural, shortened, size
+
+MOST_NAMES = 6
+_COLUMNS = (
+    Column("", keep=True),
+    Column("kind", keep=True),
+    Column("name", room=14),
+    Column("platform", keep=True),
+    Column("layers", right=True, keep=True),
+    Column("stored", right=True, keep=True),
+    Column("digest or id", keep=True, leave=1),
+    Column("complete", room=8),
+    Column("choose with", keep=True),
+)
+
+
+def images_document(result: ImagesResult) -> Document:
+    """Return what the archive is, its records, and the members that nothing points at."""
+    name = named(result.archive)
+    return Document(
+        title=name,
+        headline=(path(name), value(f"{result.kind} ({result.form})")),
+        sections=tuple(found for found in (_kind(result), *_records(result), _unreferenced(result)) if found),
+    )
+
+
+def _kind(result: ImagesResult) -> Section:
+    wrapped = [say(f"It was wrapped in {', '.join(result.wrapping)}.")] if result.wrapping else []
+    return section(say(result.recognised), *wrapped)
+
+
+def _records(result: ImagesResult) -> Iterator[Section]:
+    if not result.images:
+        yield section(say("It names no image."))
+        return
+    rows = [one for record in result.images for one in _rows(record)]
+    yield section(Table(columns=_COLUMNS, rows=tuple(rows)))
+    notes = []
+    for record in result.images:
+        if record.kind != "image" and record.kind_reason and record.kind_reason != result.recognised:
+            notes.append(say(f"#{record.number} {record.kind}: {record.kind_reason}"))
+        if record.lost:
+            notes.append(say(f"#{record.number} lacks {record.lost}"))
+    if notes:
+        yield section(*notes)
+
+
+def _rows(record: ImageRow) -> Iterator[Row]:
+    """Yield the row of a record, and one for each further name of it."""
+    names = list(record.names[:MOST_NAMES])
+    if len(record.names) > MOST_NAMES:
+        names.append(f"and {len(record.names) - MOST_NAMES} more")
+    yield row(
+        term(f"#{record.number}"),
+        record.kind if record.choose else dim(record.kind),
+        names[0] if names else "-",
+        record.platform or "-",
+        number(record.layers),
+        size(record.blob_size),
+        digest(brief_digest(record.digest or record.image_id)),
+        _complete(record),
+        record.choose or "-",
+    )
+    for name in names[1:]:
+        yield row("", "", name, *[""] * 6)
+
+
+def _complete(record: ImageRow) -> Span:
+    if record.complete:
+        return good("yes")
+    return bad("missing: " + shortened(", ".join(record.missing), 80) if record.missing else "cut off")
+
+
+def _unreferenced(result: ImagesResult) -> Section | None:
+    if not result.unreferenced:
+        return None
+    names = ", ".join(result.unreferenced[:5]) + (", ..." if len(result.unreferenced) > 5 else "")
+    count = plural(len(result.unreferenced), "member")
+    return section(say(words(f"{count} that nothing points at: ", path(names))))

@@ -1,0 +1,101 @@
+"""One row a layer: what made it, how big it is, what it changed, and whether its bytes are those that are stated."""
+
+from __future__ import annotations
+
+from imagepeel.present.document import (
+    Column,
+    Document,
+    Row,
+    Section,
+    Span,
+    Table,
+    bad,
+    digest,
+    dim,
+    good,
+    row,
+    say,
+    section,
+    term,
+    warn,
+)
+from imagepeel.present.heading import about, brief_digest, brief_step
+from imagepeel.results.layers import LayerRow, LayersResult
+from imagepeel.text import number, plural, size
+
+# On a narrow terminal the step keeps room for its words: what goes first is what --json and `images` say too.
+_COLUMNS = (
+    Column("", keep=True),
+    Column("step", room=22),
+    Column("stored", right=True, keep=True),
+    Column("content", right=True, keep=True, leave=4),
+    Column("packed", keep=True, leave=2),
+    Column("entries", right=True, keep=True),
+    Column("+added ~changed -removed", keep=True, short="+ ~ -"),
+    Column("digest", keep=True, leave=3),
+    Column("DiffID", keep=True, leave=1),
+    Column("verified", keep=True),
+)
+
+
+def layers_document(result: LayersResult) -> Document:
+    """Return one row a layer, the sums, and each statement that the bytes contradict."""
+    if not result.layers:
+        return about(result.image, section(say("The image has no layers.")))
+    grid = Table(columns=_COLUMNS, rows=tuple(map(_layer, result.layers)))
+    return about(result.image, section(grid), _sums(result))
+
+
+def _layer(layer: LayerRow) -> Row:
+    here = layer.state in ("present", "truncated")
+    return row(
+        term(layer.label),
+        _step(layer),
+        size(layer.blob_size),
+        size(layer.content_size) if here else "-",
+        layer.compression or layer.state,
+        number(layer.entries) if here else "-",
+        _changes(layer),
+        digest(brief_digest(layer.digest)),
+        digest(brief_digest(layer.diff_id)),
+        _verified(layer),
+    )
+
+
+def _step(layer: LayerRow) -> Span | str:
+    if layer.step is None:
+        return dim("(no history step)")
+    return brief_step(layer.created_by) or dim("(a step without words)")
+
+
+def _changes(layer: LayerRow) -> str:
+    if layer.added is None or layer.changed is None or layer.removed is None:
+        return "-"
+    return f"+{number(layer.added)} ~{number(layer.changed)} -{number(layer.removed)}"
+
+
+def _verified(layer: LayerRow) -> Span:
+    if layer.unpack_error:
+        return bad("damaged")
+    if layer.verified is True:
+        return good("ok")
+    if layer.verified is False:
+        return bad("MISMATCH")
+    if layer.state != "present":
+        return bad(layer.state)
+    hashed = any(check.what != "size" and not check.why for check in layer.checks)
+    return warn("not checked" if layer.checks and not hashed else "nothing stated")
+
+
+def _sums(result: LayersResult) -> Section:
+    stored = sum(layer.blob_size for layer in result.layers if layer.state in ("present", "truncated"))
+    content = sum(layer.content_size for layer in result.layers)
+    entries = sum(layer.entries for layer in result.layers)
+    sums = f"{plural(len(result.layers), 'layer')}, {size(stored)} stored, {size(content)} of content, "
+    wrong = [
+        say(f"{layer.label} {check.what}: stated {check.stated}, found {check.actual}", level="bad")
+        for layer in result.layers
+        for check in layer.checks
+        if check.ok is False
+    ]
+    return section(say(sums + plural(entries, "entry")), *wrong)

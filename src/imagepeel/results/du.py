@@ -1,0 +1,204 @@
+"""What `du --json` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from imagepeel.results.tables import ImageHead, image_head, readable
+from imagepeel.rootfs.layer_diff import has_uppers
+from imagepeel.rootfs.layer_events import Shipped, lost_files, shipped
+from imagepeel.rootfs.usage import DirUsage, FileUsage, Usage, usage
+
+if TYPE_CHECKING:
+    from imagepeel.image import LayeredImage
+    from imagepeel.rootfs.view import Rootfs
+
+
+class DuLayer(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the bytes of one layer are.
+
+    `blob_size` as stored, `content_size` decompressed.  content_size = shipped + framing: `shipped` are the bytes of
+    regular files in its tar, `framing` headers, padding and what follows the end.  shipped = visible + shadowed
+    (a higher layer has the path) + removed (a higher layer takes it away) + overwritten (by a later entry of the
+    same layer).  `here` are the visible bytes of this layer at and below the path that was asked for.
+    """
+
+    index: int
+    label: str
+    state: str
+    step: int | None
+    created_by: str
+    blob_size: int
+    content_size: int
+    framing: int
+    shipped: int
+    visible: int
+    shadowed: int
+    removed: int
+    overwritten: int
+    here: int
+
+
+class DuDirectory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One directory and all below it.
+
+    `stored` are bytes of regular files as the tars store them, each hardlinked file once under its first name;
+    `logical` counts the holes of sparse files too.  stored = own + the sum over its directories.  `links` are
+    further names of files that were counted already, `paths` all names below.
+    """
+
+    path: str
+    depth: int
+    stored: int
+    logical: int
+    own: int
+    files: int
+    links: int
+    paths: int
+    path_b64: str | None = None
+
+
+class DuFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One large file.
+
+    `fate` is visible, shadowed, removed or overwritten, the last three by the 0-based layer `by`.  `layer` and
+    `entry` say where its bytes are, `kind` (with --kind) what they look like.
+    """
+
+    path: str
+    stored: int
+    layer: int | None
+    label: str
+    entry: int | None
+    fate: str
+    by: int | None = None
+    logical: int | None = None
+    kind: str = ""
+    path_b64: str | None = None
+
+
+class DuResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Result of `imagepeel du`.
+
+    `total` is the path that was asked for, `directories` those below it to the depth that was asked for, in walk
+    order.  `exact` is false where the view keeps no layers apart; everything unreachable then stands under shadowed.
+    """
+
+    image: ImageHead
+    view: str
+    path: str
+    exact: bool
+    layers: tuple[DuLayer, ...]
+    total: DuDirectory
+    directories: tuple[DuDirectory, ...]
+    largest: tuple[DuFile, ...]
+    unreachable: tuple[DuFile, ...]
+
+
+Kind = Callable[[int | None, int | None], str]
+"""What the content of an entry looks like, by the 0-based layer and the entry; "" for nobody's."""
+
+
+def du_result(
+    image: LayeredImage,
+    rootfs: Rootfs,
+    path: bytes = b"/",
+    *,
+    depth: int = 1,
+    files: int = 10,
+    kind: Kind | None = None,
+) -> DuResult:
+    """Return where the bytes of an image are; all sizes in bytes.
+
+    Arguments: `path` is the directory or file to look at, `depth` how many levels of directories below it to tell
+    apart, `files` how many of the largest files to name, `kind` what says what their content looks like.
+    Directories come in walk order, files by stored bytes, largest first.  NotFound when there is no `path`.
+    """
+    sums = shipped(rootfs)
+    found = usage(rootfs, path, depth=depth, largest=files)
+    return DuResult(
+        image=image_head(image),
+        view=rootfs.view,
+        path=readable(found.top)[0],
+        exact=sums.exact,
+        layers=tuple(_layers(image, sums, found)),
+        total=_directory(found.total),
+        directories=tuple(map(_directory, found.directories)),
+        largest=tuple(_file(item, kind) for item in found.largest),
+        unreachable=tuple(_lost(rootfs, files, kind)) if has_uppers(rootfs) and found.top == b"/" else (),
+    )
+
+
+def _layers(image: LayeredImage, sums: Shipped, found: Usage) -> list[DuLayer]:
+    return [
+        DuLayer(
+            index=layer.index,
+            label=layer.label,
+            state=layer.state,
+            step=layer.step,
+            created_by=layer.history.created_by if layer.history is not None else "",
+            blob_size=layer.blob_size,
+            content_size=layer.content_size,
+            framing=layer.content_size - row.shipped,
+            shipped=row.shipped,
+            visible=row.visible,
+            shadowed=row.shadowed,
+            removed=row.removed,
+            overwritten=row.overwritten,
+            here=found.by_layer.get(layer.index, 0),
+        )
+        for layer, row in zip(image.layers, sums.layers, strict=True)
+    ]
+
+
+def _directory(row: DirUsage) -> DuDirectory:
+    path, path_b64 = readable(row.path)
+    return DuDirectory(
+        path=path,
+        path_b64=path_b64,
+        depth=row.depth,
+        stored=row.stored,
+        logical=row.logical,
+        own=row.own,
+        files=row.files,
+        links=row.links,
+        paths=row.paths,
+    )
+
+
+def _file(item: FileUsage, kind: Kind | None) -> DuFile:
+    path, path_b64 = readable(item.path)
+    return DuFile(
+        path=path,
+        path_b64=path_b64,
+        stored=item.stored,
+        logical=item.logical if item.logical != item.stored else None,
+        layer=item.layer,
+        label="-" if item.layer is None else f"L{item.layer + 1}",
+        entry=item.entry,
+        fate="visible",
+        kind=kind(item.layer, item.entry) if kind is not None else "",
+    )
+
+
+def _lost(rootfs: Rootfs, most: int, kind: Kind | None) -> list[DuFile]:
+    out = []
+    for item in lost_files(rootfs)[:most]:
+        path, path_b64 = readable(item.path)
+        out.append(
+            DuFile(
+                path=path,
+                path_b64=path_b64,
+                stored=item.size,
+                layer=item.layer,
+                label=f"L{item.layer + 1}",
+                entry=item.entry,
+                fate=item.fate,
+                by=item.by,
+                kind=kind(item.layer, item.entry) if kind is not None else "",
+            )
+        )
+    return out

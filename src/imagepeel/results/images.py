@@ -1,0 +1,98 @@
+"""What `images --json` writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from imagepeel.evidence import Anomaly
+
+if TYPE_CHECKING:
+    from imagepeel.archive.opened import OpenArchive
+    from imagepeel.archive.records import ImageRecord
+
+
+class ImageRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One record of the archive.
+
+    `kind` is image, attestation, artifact, helm, wasm, cosign, buildkit-cache, checkpoint, unknown, rootfs or
+    layer, `kind_reason` the sentence that says how that was seen.  `blob_size` sums the stored layers that are
+    here.  `missing` lists in words what is not; `choose` are the options that select it.
+    """
+
+    number: int
+    kind: str
+    kind_reason: str
+    names: tuple[str, ...]
+    platform: str
+    layers: int
+    blob_size: int
+    digest: str | None
+    image_id: str | None
+    complete: bool
+    missing: tuple[str, ...]
+    subject: str | None
+    artifact_type: str
+    grammars: tuple[str, ...]
+    labels: tuple[str, ...]
+    lost: str
+    choose: str
+
+
+class ImagesResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Result of `imagepeel images`.
+
+    `rule` is the id of the rule that recognised the archive and `recognised` its sentence; `wrapping` the outer
+    compressions that were taken off; `unreferenced` the members that nothing points at.
+    """
+
+    archive: str
+    kind: str
+    form: str
+    rule: str
+    recognised: str
+    wrapping: tuple[str, ...]
+    images: tuple[ImageRow, ...]
+    unreferenced: tuple[str, ...]
+    anomalies: tuple[Anomaly, ...]
+
+
+def images_result(archive: OpenArchive) -> ImagesResult:
+    """Return what an archive holds, from its documents alone."""
+    return ImagesResult(
+        archive=archive.name,
+        kind=archive.kind,
+        form=archive.form,
+        rule=archive.rule.id,
+        recognised=archive.rule.sentence,
+        wrapping=archive.wrapping,
+        images=tuple(_row(record) for record in archive.records),
+        unreferenced=tuple(member.name for member in archive.unreferenced),
+        anomalies=tuple(dict.fromkeys([*archive.anomalies, *(a for r in archive.records for a in r.anomalies)])),
+    )
+
+
+def _row(record: ImageRecord) -> ImageRow:
+    platform = record.config.platform if record.config is not None else ""
+    digest = record.digest
+    choose = f"--image '#{record.number}'"
+    return ImageRow(
+        number=record.number,
+        kind=record.kind,
+        kind_reason=record.kind_reason,
+        names=record.tags,
+        platform=platform or (str(record.platform) if record.platform is not None else ""),
+        layers=len(record.layers),
+        blob_size=sum(layer.size or 0 for layer in record.layers if layer.state == "present"),
+        digest=digest,
+        image_id=record.image_id,
+        complete=record.complete,
+        missing=record.missing,
+        subject=record.subject,
+        artifact_type=record.artifact_type,
+        grammars=record.grammars,
+        labels=record.labels,
+        lost=record.lost,
+        choose=choose if record.runnable else "",
+    )

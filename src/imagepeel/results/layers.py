@@ -1,0 +1,109 @@
+"""What `layers --json` writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from imagepeel.evidence import Anomaly, Location
+from imagepeel.results.tables import ImageHead, image_head
+
+if TYPE_CHECKING:
+    from imagepeel.image import LayeredImage
+    from imagepeel.rootfs.layer_events import LayerCounts
+
+
+class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One statement against the bytes: `what` is digest, size or diff_id; `ok` is null where it was not compared."""
+
+    what: str
+    stated: str
+    actual: str
+    ok: bool | None
+    why: str = ""
+
+
+class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One layer.
+
+    `index` counts from 0 and `label` from L1, base first.  `state` is present, missing, foreign, encrypted,
+    unsupported or truncated.  `step` is the index of the history step that made it, `created_by` its words.
+    Sizes are bytes: `blob_size` as stored, `content_size` decompressed.  `added`, `changed` and `removed` count
+    paths against the layers below; they are null where the runtime refuses the image.  `verified` is true when
+    every statement that could be compared holds.  `unpack_error` says why the listing ends early.
+    """
+
+    index: int
+    label: str
+    state: str
+    step: int | None
+    created_by: str
+    blob_size: int
+    content_size: int
+    compression: str
+    media_type: str
+    recognised_as: str
+    entries: int
+    added: int | None
+    changed: int | None
+    removed: int | None
+    digest: str | None
+    diff_id: str | None
+    chain_id: str | None
+    verified: bool | None
+    checks: tuple[CheckResult, ...]
+    unpack_error: str
+    location: Location
+    urls: tuple[str, ...] = ()
+
+
+class LayersResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Result of `imagepeel layers`."""
+
+    image: ImageHead
+    layers: tuple[LayerRow, ...]
+    anomalies: tuple[Anomaly, ...]
+
+
+def layers_result(image: LayeredImage) -> LayersResult:
+    """Return the rows of an image; its layers are read if they were not."""
+    counts = _counts(image)
+    chain = image.chain_ids
+    rows = []
+    for layer in image.layers:
+        count = counts.get(layer.index) if layer.readable else None
+        rows.append(
+            LayerRow(
+                index=layer.index,
+                label=layer.label,
+                state=layer.state,
+                step=layer.step,
+                created_by=layer.history.created_by if layer.history is not None else "",
+                blob_size=layer.blob_size,
+                content_size=layer.content_size,
+                compression=layer.compression,
+                media_type=layer.media_type,
+                recognised_as=layer.record.label,
+                entries=len(layer),
+                added=count.added if count is not None else None,
+                changed=count.changed if count is not None else None,
+                removed=count.removed if count is not None else None,
+                digest=layer.digest,
+                diff_id=layer.diff_id,
+                chain_id=chain[layer.index] if chain else None,
+                verified=layer.verified,
+                checks=tuple(
+                    CheckResult(what=c.what, stated=c.stated, actual=c.actual, ok=c.ok, why=c.why) for c in layer.checks
+                ),
+                unpack_error=layer.error.message if layer.error is not None else "",
+                location=layer.location,
+                urls=layer.record.urls,
+            )
+        )
+    return LayersResult(image=image_head(image), layers=tuple(rows), anomalies=image.anomalies)
+
+
+def _counts(image: LayeredImage) -> dict[int, LayerCounts]:
+    """Return what each layer adds, changes and removes; {} where a runtime refuses the image, as it has no rootfs."""
+    return {count.layer: count for count in image.layer_counts()}

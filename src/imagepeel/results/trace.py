@@ -1,0 +1,143 @@
+"""What `trace --json` writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from imagepeel.evidence import Receipt, text
+from imagepeel.results.tables import ImageHead, octal
+
+if TYPE_CHECKING:
+    from imagepeel.image import LayeredImage
+    from imagepeel.rootfs.provenance import PathEvent, PathHistory, PathLife
+    from imagepeel.rootfs.tree.inode import Inode
+
+
+class NodeResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What stands at a path after an event: `mode` is octal, `mtime` seconds since 1970, null for "at unpacking"."""
+
+    kind: str
+    mode: str
+    uid: int
+    gid: int
+    size: int
+    mtime: int | None
+    target: str = ""
+    nlink: int = 1
+
+
+class EventResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What one layer does to one path.
+
+    `kind` is added, changed, same, implied, opaque or removed.  `layer` counts from 0 and `label` from L1.  `entry`
+    and `offset` (in the decompressed layer) are those of the tar member that does it.  `fields` says what changed.
+    `by` is how it was removed: whiteout, opaque, or replaced (a parent is no directory any more), at `by_path`.
+    `hidden_by` is the later layer that shadows or removes it, null while it is what the view shows.
+    """
+
+    kind: str
+    layer: int
+    label: str
+    step: int | None
+    created_by: str
+    entry: int | None
+    offset: int | None
+    fields: tuple[str, ...]
+    by: str
+    by_path: str
+    hidden_by: int | None
+    node: NodeResult | None
+    receipt: Receipt | None = None
+
+
+class LifeResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The events of one path, base layer first; `target` is where it points when it is a link that was followed."""
+
+    path: str
+    target: str | None
+    present: bool
+    events: tuple[EventResult, ...]
+
+
+class TraceResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The life of a path: each link on the way, then the path reached.
+
+    `errno` is ENOENT, ENOTDIR, ELOOP or ENAMETOOLONG where the path leads nowhere, and `missing` is the first
+    component that is not there.  `exact` is false where the view keeps no trees of its layers; `note` says why.
+    """
+
+    image: ImageHead
+    view: str
+    asked: str
+    reached: str
+    errno: str
+    missing: str
+    exact: bool
+    note: str
+    lives: tuple[LifeResult, ...]
+
+
+def node_result(node: Inode) -> NodeResult:
+    """Return a node as plain values."""
+    return NodeResult(
+        kind=node.kind,
+        mode=octal(node.mode),
+        uid=node.uid,
+        gid=node.gid,
+        size=node.size,
+        mtime=node.mtime[0] if node.mtime is not None else None,
+        target=text(node.target),
+        nlink=node.nlink if node.kind != "dir" else 1,
+    )
+
+
+def trace_result(
+    image: LayeredImage, head: ImageHead, asked: str, found: PathHistory, receipts: bool = False
+) -> TraceResult:
+    """Return the result of a trace; with `receipts`, each event has the shell command that shows its tar member."""
+    proofs = None
+    if receipts:
+        from imagepeel.receipts.places import Receipts
+
+        proofs = Receipts(image.archive, image)
+
+    def event(item: PathEvent) -> EventResult:
+        layer = image.layers[item.layer]
+        entry = item.where.entry
+        return EventResult(
+            kind=item.kind,
+            layer=item.layer,
+            label=layer.label,
+            step=layer.step,
+            created_by=layer.history.created_by if layer.history is not None else "",
+            entry=entry,
+            offset=item.where.layer_offset,
+            fields=item.fields,
+            by=item.by,
+            by_path=text(item.by_path),
+            hidden_by=item.hidden_by,
+            node=node_result(item.node) if item.node is not None else None,
+            receipt=proofs.entry_line(layer, entry) if proofs is not None and entry is not None else None,
+        )
+
+    def life(item: PathLife) -> LifeResult:
+        return LifeResult(
+            path=text(item.path),
+            target=None if item.target is None else text(item.target),
+            present=item.present,
+            events=tuple(event(one) for one in item.events),
+        )
+
+    return TraceResult(
+        image=head,
+        view=found.view,
+        asked=asked,
+        reached=text(found.resolution.path),
+        errno=found.resolution.errno,
+        missing=text(found.resolution.missing),
+        exact=found.exact,
+        note=found.note,
+        lives=tuple(life(item) for item in found.lives),
+    )
