@@ -149,27 +149,22 @@ def version_1_0(images: Sequence[Assembled]) -> list[Entry]:
 
 def podman(images: Sequence[Assembled]) -> list[Entry]:
     """podman save and skopeo `docker-archive:`: layers at the root, the old directories hold symlinks to them."""
-    out: list[Entry] = []
-    seen: set[str] = set()
+    members: dict[bytes, Entry] = {}
 
-    def once(entries: Sequence[Entry]) -> None:
+    def put(*entries: Entry) -> None:
         for entry in entries:
-            if text(entry.path) not in seen:
-                seen.add(text(entry.path))
-                out.append(entry)
+            members.setdefault(entry.path, entry)
 
     for item in images:
         for blob in item.layers:
-            once(blob_file(f"{blob.diff_id.partition(':')[2]}.tar", blob))
-        once(blob_file(f"{item.config.hex}.json", item.config))
+            put(*blob_file(f"{blob.diff_id.partition(':')[2]}.tar", blob))
+        put(*blob_file(f"{item.config.hex}.json", item.config))
         ids = v1_ids(item)
         for index, (v1_id, blob) in enumerate(zip(ids, item.layers, strict=True)):
-            once(
-                [
-                    symlink(f"{v1_id}/layer.tar", f"../{blob.diff_id.partition(':')[2]}.tar"),
-                    file(f"{v1_id}/VERSION", b"1.0"),
-                    file(f"{v1_id}/json", v1_json(item, index, ids)),
-                ]
+            put(
+                symlink(f"{v1_id}/layer.tar", f"../{blob.diff_id.partition(':')[2]}.tar"),
+                file(f"{v1_id}/VERSION", b"1.0"),
+                file(f"{v1_id}/json", v1_json(item, index, ids)),
             )
     document = manifest_json(
         images,
@@ -177,8 +172,8 @@ def podman(images: Sequence[Assembled]) -> list[Entry]:
         lambda item: [f"{blob.diff_id.partition(':')[2]}.tar" for blob in item.layers],
         canonical,
     )
-    out.append(file("manifest.json", document))
-    return out + repositories(images, lambda item: v1_ids(item)[-1] if item.layers else item.config.hex, canonical)
+    names = repositories(images, lambda item: v1_ids(item)[-1] if item.layers else item.config.hex, canonical)
+    return [*members.values(), file("manifest.json", document), *names]
 
 
 SUFFIX = {"none": ".tar", "gzip": ".tar.gz", "zstd": ".tar.zst", "bzip2": ".tar.bz2", "xz": ".tar.xz"}

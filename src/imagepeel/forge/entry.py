@@ -5,6 +5,8 @@ Nothing is checked here beyond types: an impossible entry is often the point.  `
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from imagepeel.evidence import Name, raw
@@ -12,7 +14,12 @@ from imagepeel.evidence import Name, raw
 MTIME = 1_704_067_200
 """Default modification time, seconds: 2024-01-01T00:00:00Z, so that equal specs give equal bytes."""
 
-TYPEFLAGS = {
+EntryKind = Literal["file", "dir", "symlink", "hardlink", "char", "block", "fifo", "sparse", "pax-global", "raw"]
+TarForm = Literal["auto", "ustar", "pax", "gnu", "v7"]
+SparseForm = Literal["gnu", "pax-0.0", "pax-0.1", "pax-1.0"]
+"""What an entry is, the header format that it is written in, and how the map of a sparse file is stored."""
+
+TYPEFLAGS: dict[EntryKind, bytes] = {
     "file": b"0",
     "hardlink": b"1",
     "symlink": b"2",
@@ -40,7 +47,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     path: bytes = b""
-    kind: str = "file"
+    kind: EntryKind = "file"
     data: bytes = b""
     mode: int = 0o644
     uid: int = 0
@@ -52,9 +59,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     gname: bytes = b""
     xattrs: Records = ()
     pax: Records = ()
-    form: str = "auto"
+    form: TarForm = "auto"
     segments: tuple[tuple[int, bytes], ...] = ()
-    sparse_form: str = ""
+    sparse_form: SparseForm | Literal[""] = ""
     typeflag: bytes | None = None
     size: int | None = None
     fields: Records = ()
@@ -85,7 +92,7 @@ def file(
     xattrs: Pairs = (),
     *,
     pax: Pairs = (),
-    form: str = "auto",
+    form: TarForm = "auto",
     size: int | None = None,
     typeflag: bytes | None = None,
     fields: Pairs = (),
@@ -122,7 +129,7 @@ def directory(
     xattrs: Pairs = (),
     *,
     pax: Pairs = (),
-    form: str = "auto",
+    form: TarForm = "auto",
     fields: Pairs = (),
 ) -> Entry:
     """A directory."""
@@ -150,7 +157,7 @@ def symlink(
     mode: int = 0o777,
     xattrs: Pairs = (),
     pax: Pairs = (),
-    form: str = "auto",
+    form: TarForm = "auto",
     fields: Pairs = (),
 ) -> Entry:
     """A symbolic link whose text is `target`."""
@@ -180,7 +187,7 @@ def hardlink(
     size: int | None = None,
     data: Name = b"",
     pax: Pairs = (),
-    form: str = "auto",
+    form: TarForm = "auto",
     fields: Pairs = (),
 ) -> Entry:
     """A second name for the entry `target` of the same layer."""
@@ -222,7 +229,7 @@ def device(
     uid: int = 0,
     gid: int = 0,
     mtime: Mtime = MTIME,
-    form: str = "auto",
+    form: TarForm = "auto",
 ) -> Entry:
     """A character device, or a block device."""
     return Entry(
@@ -246,7 +253,7 @@ def sparse(
     path: Name,
     segments: tuple[tuple[int, bytes], ...],
     size: int,
-    form: str = "pax-1.0",
+    form: SparseForm = "pax-1.0",
     mode: int = 0o644,
     uid: int = 0,
     gid: int = 0,

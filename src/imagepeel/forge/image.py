@@ -9,7 +9,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -32,7 +32,7 @@ DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 Hook = Callable[[str, bytes], bytes]
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One history step; `empty` steps have no layer."""
 
     created_by: str = ""
@@ -80,7 +80,7 @@ class ImageSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     `config` is the runtime part of the image config (Entrypoint, Cmd, Env, ...), `extra` further top-level
     keys.  `history` None derives one step a layer and one empty step a setting, worded as BuildKit does.
-    `annotations` are the manifest's, `marks` those of its index entry.  `config_type`, `artifact_type` and
+    `annotations` are the manifest's, `index_annotations` those of its index entry.  `config_type`, `artifact_type` and
     `subject` (a descriptor) make an artifact of it; `inline` puts the config into its descriptor as well; `algorithm`
     is that of the blobs' digests, sha256 or, in OCI layouts, sha512 (DiffIDs stay SHA-256).
 
@@ -104,7 +104,7 @@ class ImageSpec(msgspec.Struct, frozen=True, kw_only=True):
     config_type: str = ""
     artifact_type: str = ""
     subject: Mapping[str, Any] | None = None
-    marks: Mapping[str, str] = {}
+    index_annotations: Mapping[str, str] = {}
     algorithm: str = "sha256"
     inline: bool = False
     faults: tuple[Fault, ...] = ()
@@ -122,12 +122,27 @@ class ImageSpec(msgspec.Struct, frozen=True, kw_only=True):
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """A named way to break an image; `layer` is the 0-based layer it is about, `value` its parameter."""
 
-    kind: str
+    kind: FaultKind
     layer: int = 0
     value: Any = None
 
 
-FAULTS = {
+FaultKind = Literal[
+    "layer-bytes",
+    "layer-size",
+    "diff-id",
+    "diff-id-count",
+    "config-bytes",
+    "config-missing",
+    "config-size",
+    "config-text",
+    "config-duplicate",
+    "manifest-bytes",
+    "manifest-missing",
+    "manifest-text",
+    "history-count",
+]
+FAULTS: dict[FaultKind, str] = {
     "layer-bytes": "one byte of the stored layer is flipped after its digest was taken",
     "layer-size": "the layer's descriptor states a size that is off by `value` (1)",
     "diff-id": "the config states another DiffID for the layer (`value`, or 64 times f)",
@@ -250,7 +265,7 @@ def image(
     config_type: str = "",
     artifact_type: str = "",
     subject: Mapping[str, Any] | None = None,
-    marks: Mapping[str, str] | None = None,
+    index_annotations: Mapping[str, str] | None = None,
     algorithm: str = "sha256",
     inline: bool = False,
     edit: Hook | None = None,
@@ -306,7 +321,7 @@ def image(
         config_type=config_type,
         artifact_type=artifact_type,
         subject=subject,
-        marks=marks or {},
+        index_annotations=index_annotations or {},
         algorithm=algorithm,
         inline=inline,
         faults=tuple(faults),
@@ -370,151 +385,162 @@ def steps(spec: ImageSpec) -> tuple[Step, ...]:
 
 
 def assemble(spec: ImageSpec, default: str = "gzip", force: str = "") -> Assembled:
-    """The blobs and documents of one image.
+    """The blobs and documents of one image, before an archive kind lays them out.
 
-    `default` is the compression of layers that name none, `force` one for all layers.  Raises `UsageError`
-    for unknown faults and compressions and for a fault about a layer that is not there.
+    `default` is the compression of layers that name none, `force` one for all layers (both of `COMPRESSIONS`).  The
+    layers come in the order of the spec, base first; `chain_ids` has one ChainID for each DiffID that the config
+    states.  What is broken on purpose is broken in `data`; `digest` and `size` (bytes) are what the descriptors say.
+    Sources: image-spec manifest.md and config.md; with `docker_types` the media types of Docker's schema 2.
+
+    `UsageError` for an unknown fault or compression, for a fault about a layer that is not there, and for a byte to
+    flip that is not there.
     """
-    faults: dict[str, list[Fault]] = {}
-    for fault in spec.faults:
-        if fault.kind not in FAULTS:
-            raise UsageError(f"no fault is called {fault.kind!r}", hint="known faults: " + ", ".join(FAULTS))
-        if fault.layer >= len(spec.layers) and fault.kind in ("layer-bytes", "layer-size", "diff-id"):
-            raise UsageError(f"the fault {fault.kind} is about layer {fault.layer}, of {len(spec.layers)}")
-        faults.setdefault(fault.kind, []).append(fault)
+    work = _Assembly(spec)
+    layers = tuple(work.layer(index, default, force) for index in range(len(spec.layers)))
+    diff_ids = work.diff_ids(layers)
+    config = work.config(diff_ids)
+    manifest = work.manifest(config, layers)
+    return Assembled(spec=spec, layers=layers, config=config, manifest=manifest, chain_ids=chain_ids(diff_ids))
 
-    def edited(role: str, data: bytes) -> bytes:
-        return data if spec.edit is None else spec.edit(role, data)
 
-    def damaged(role: str, data: bytes) -> bytes:
-        if faults.get(f"{role}-bytes"):
-            # One letter or digit, so that the document stays JSON: only its digest tells.
-            found = max(data.find(b"vnd.oci"), data.find(b"2024-01-01"))
-            data = _flip(data, found if found >= 0 else len(data) // 2, 0x01)
-        return data if spec.damage is None else spec.damage(role, data)
+class _Assembly:
+    """A spec on its way to bytes: each method makes one blob or document and does to it what the faults say."""
 
-    blobs = []
-    for index, item in enumerate(spec.layers):
+    def __init__(self, spec: ImageSpec) -> None:
+        self.spec = spec
+        for fault in spec.faults:
+            if fault.kind not in FAULTS:
+                raise UsageError(f"no fault is called {fault.kind!r}", hint="known faults: " + ", ".join(FAULTS))
+            if fault.layer >= len(spec.layers) and fault.kind in ("layer-bytes", "layer-size", "diff-id"):
+                raise UsageError(f"the fault {fault.kind} is about layer {fault.layer}, of {len(spec.layers)}")
+
+    def faults(self, kind: FaultKind, default: Any = None, layer: int | None = None) -> list[Any]:
+        """The values of the faults of a kind (about one layer), `default` for those that give none."""
+        return [
+            default if fault.value is None else fault.value
+            for fault in self.spec.faults
+            if fault.kind == kind and layer in (None, fault.layer)
+        ]
+
+    def edited(self, role: str, data: bytes) -> bytes:
+        return data if self.spec.edit is None else self.spec.edit(role, data)
+
+    def damaged(self, role: str, data: bytes) -> bytes:
+        return data if self.spec.damage is None else self.spec.damage(role, data)
+
+    def layer(self, index: int, default: str, force: str) -> Blob:
+        """The stored blob of a layer: packed, then broken."""
         try:
-            packing = item.compression if item.blob is not None else force or item.compression
-            blob = _layer_blob(spec, item, packing or default, edited, index)
+            blob = self.packed(index, default, force)
         except UsageError as error:
             where = msgspec.structs.replace(error.where or Location(), layer=index)
             raise UsageError(error.what, where, error.hint) from None
-        data, size = blob.data, blob.size
-        for fault in faults.get("layer-bytes", ()):
-            if fault.layer == index:
-                data = _flip(data, len(data) // 2 if fault.value is None else fault.value, 1)
-        for fault in faults.get("layer-size", ()):
-            if fault.layer == index:
-                size += 1 if fault.value is None else fault.value
-        if spec.damage is not None:
-            data = spec.damage(f"layer-{index}", data)
-        blobs.append(msgspec.structs.replace(blob, data=data, size=size))
+        data = blob.data
+        for at in self.faults("layer-bytes", len(data) // 2, index):
+            data = _flip(data, at, 1)
+        size = blob.size + sum(self.faults("layer-size", 1, index))
+        return msgspec.structs.replace(blob, data=self.damaged(f"layer-{index}", data), size=size)
 
-    diff_ids = [blob.diff_id for blob in blobs]
-    for fault in faults.get("diff-id", ()):
-        diff_ids[fault.layer] = fault.value or "sha256:" + "f" * 64
-    for fault in faults.get("diff-id-count", ()):
-        count = -1 if fault.value is None else fault.value
-        diff_ids = diff_ids[:count] if count < 0 else diff_ids + ["sha256:" + "e" * 64] * count
-    config_data = edited("config", _config(spec, diff_ids, faults))
-    config_type = spec.config_type or (DOCKER_CONFIG if spec.docker_types else MEDIA_CONFIG)
-    config = _document(spec, config_data, config_type, faults, "config", damaged)
-    more = {"data": base64.b64encode(config.data).decode()} if spec.inline else {}
+    def packed(self, index: int, default: str, force: str) -> Blob:
+        """The blob of a layer as it should be."""
+        spec, item = self.spec, self.spec.layers[index]
+        compression = (item.compression if item.blob is not None else force or item.compression) or default
+        content = self.edited(f"layer-{index}", item.content())
+        data = (compress(content, compression) if item.blob is None else item.blob) + item.tail
+        suffix = SUFFIX[family(compression)]
+        if spec.docker_types:
+            media_type = DOCKER_LAYER + ("." + suffix if suffix else "")
+        else:
+            media_type = MEDIA_LAYER + ("+" + suffix if suffix else "")
+        return Blob(
+            data=data,
+            digest=digest(data, spec.algorithm),
+            size=len(data),
+            media_type=item.media_type or media_type,
+            present=not item.missing,
+            content=content,
+            diff_id=digest(content),
+            compression=compression,
+            urls=item.urls,
+            annotations=item.annotations,
+        )
 
-    manifest_value: dict[str, Any] = {
-        "schemaVersion": 2,
-        "mediaType": DOCKER_MANIFEST if spec.docker_types else MEDIA_MANIFEST,
-        "config": config.descriptor(**more),
-        "layers": [blob.descriptor() for blob in blobs],
-    }
-    if spec.annotations:
-        manifest_value["annotations"] = dict(spec.annotations)
-    if spec.artifact_type:
-        manifest_value["artifactType"] = spec.artifact_type
-    if spec.subject is not None:
-        manifest_value["subject"] = dict(spec.subject)
-    manifest_data = dump(manifest_value)
-    for fault in faults.get("manifest-text", ()):
-        manifest_data = _bytes(fault.value)
-    manifest_data = edited("manifest", manifest_data)
-    manifest = _document(spec, manifest_data, manifest_value["mediaType"], faults, "manifest", damaged)
-    return Assembled(spec=spec, layers=tuple(blobs), config=config, manifest=manifest, chain_ids=chain_ids(diff_ids))
+    def diff_ids(self, layers: Sequence[Blob]) -> list[str]:
+        """The DiffIDs as the config states them."""
+        out = [blob.diff_id for blob in layers]
+        for fault in self.spec.faults:
+            if fault.kind == "diff-id":
+                out[fault.layer] = fault.value or "sha256:" + "f" * 64
+        for count in self.faults("diff-id-count", -1):
+            out = out[:count] if count < 0 else out + ["sha256:" + "e" * 64] * count
+        return out
 
+    def config(self, diff_ids: Sequence[str]) -> Blob:
+        """The image config (image-spec config.md)."""
+        spec = self.spec
+        value: dict[str, Any] = {
+            "architecture": spec.architecture,
+            "config": dict(spec.config),
+            "created": spec.created,
+            "history": self.history(),
+            "os": spec.os,
+            "rootfs": {"type": "layers", "diff_ids": list(diff_ids)},
+        }
+        value |= {key: item for key, item in (("variant", spec.variant), ("author", spec.author)) if item}
+        value = {key: item for key, item in (value | dict(spec.extra)).items() if item is not None}
+        data = dump(value)
+        for item in self.faults("config-duplicate"):
+            data = data[:-1] + b"," + dump(sorted(value)[0]) + b":" + dump(item) + b"}"
+        media_type = spec.config_type or (DOCKER_CONFIG if spec.docker_types else MEDIA_CONFIG)
+        return self.document("config", data, media_type)
 
-def _layer_blob(
-    spec: ImageSpec, item: LayerSpec, compression: str, edited: Callable[[str, bytes], bytes], index: int
-) -> Blob:
-    content = edited(f"layer-{index}", item.content())
-    data = (compress(content, compression) if item.blob is None else item.blob) + item.tail
-    suffix = SUFFIX[family(compression)]
-    if spec.docker_types:
-        media_type = DOCKER_LAYER + ("." + suffix if suffix else "")
-    else:
-        media_type = MEDIA_LAYER + ("+" + suffix if suffix else "")
-    return Blob(
-        data=data,
-        digest=digest(data, spec.algorithm),
-        size=len(data),
-        media_type=item.media_type or media_type,
-        present=not item.missing,
-        content=content,
-        diff_id=digest(content),
-        compression=compression,
-        urls=item.urls,
-        annotations=item.annotations,
-    )
+    def history(self) -> list[dict[str, Any]]:
+        """The steps as the config lists them."""
+        out: list[dict[str, Any]] = []
+        for step in steps(self.spec):
+            item: dict[str, Any] = {"created": step.created, "created_by": step.created_by}
+            item |= {key: value for key, value in (("comment", step.comment), ("author", step.author)) if value}
+            out.append(item | ({"empty_layer": True} if step.empty else {}))
+        for count in self.faults("history-count", -1):
+            out = out[:count] if count < 0 else out + [{"created_by": "one more"}] * count
+        return out
 
+    def manifest(self, config: Blob, layers: Sequence[Blob]) -> Blob:
+        """The image manifest (image-spec manifest.md)."""
+        spec = self.spec
+        more = {"data": base64.b64encode(config.data).decode()} if spec.inline else {}
+        value: dict[str, Any] = {
+            "schemaVersion": 2,
+            "mediaType": DOCKER_MANIFEST if spec.docker_types else MEDIA_MANIFEST,
+            "config": config.descriptor(**more),
+            "layers": [blob.descriptor() for blob in layers],
+        }
+        if spec.annotations:
+            value["annotations"] = dict(spec.annotations)
+        if spec.artifact_type:
+            value["artifactType"] = spec.artifact_type
+        if spec.subject is not None:
+            value["subject"] = dict(spec.subject)
+        return self.document("manifest", dump(value), value["mediaType"])
 
-def _config(spec: ImageSpec, diff_ids: list[str], faults: Mapping[str, list[Fault]]) -> bytes:
-    for fault in faults.get("config-text", ()):
-        return _bytes(fault.value)
-    history: list[dict[str, Any]] = []
-    for step in steps(spec):
-        item: dict[str, Any] = {"created": step.created, "created_by": step.created_by}
-        item |= {key: value for key, value in (("comment", step.comment), ("author", step.author)) if value}
-        history.append(item | ({"empty_layer": True} if step.empty else {}))
-    for fault in faults.get("history-count", ()):
-        count = -1 if fault.value is None else fault.value
-        history = history[:count] if count < 0 else history + [{"created_by": "one more"}] * count
-    value: dict[str, Any] = {
-        "architecture": spec.architecture,
-        "config": dict(spec.config),
-        "created": spec.created,
-        "history": history,
-        "os": spec.os,
-        "rootfs": {"type": "layers", "diff_ids": diff_ids},
-    }
-    if spec.variant:
-        value["variant"] = spec.variant
-    if spec.author:
-        value["author"] = spec.author
-    value = {key: item for key, item in (value | dict(spec.extra)).items() if item is not None}
-    data = dump(value)
-    for fault in faults.get("config-duplicate", ()):
-        data = data[:-1] + b"," + dump(sorted(value)[0]) + b":" + dump(fault.value) + b"}"
-    return data
-
-
-def _document(
-    spec: ImageSpec,
-    data: bytes,
-    media_type: str,
-    faults: Mapping[str, list[Fault]],
-    role: str,
-    damaged: Callable[[str, bytes], bytes],
-) -> Blob:
-    size = len(data)
-    for fault in faults.get(f"{role}-size", ()):
-        size += 1 if fault.value is None else fault.value
-    return Blob(
-        data=damaged(role, data),
-        digest=digest(data, spec.algorithm),
-        size=size,
-        media_type=media_type,
-        present=not faults.get(f"{role}-missing"),
-    )
+    def document(self, role: Literal["config", "manifest"], data: bytes, media_type: str) -> Blob:
+        """A document as it is stored and as its descriptor tells: other text, another size, broken bytes, or absent."""
+        config = role == "config"
+        for instead in self.faults("config-text" if config else "manifest-text"):
+            data = _bytes(instead)
+        data = self.edited(role, data)
+        stored = data
+        if self.faults("config-bytes" if config else "manifest-bytes"):
+            # One letter or digit, so that the document stays JSON: only its digest tells.
+            found = max(data.find(b"vnd.oci"), data.find(b"2024-01-01"))
+            stored = _flip(data, found if found >= 0 else len(data) // 2, 0x01)
+        return Blob(
+            data=self.damaged(role, stored),
+            digest=digest(data, self.spec.algorithm),
+            size=len(data) + (sum(self.faults("config-size", 1)) if config else 0),
+            media_type=media_type,
+            present=not any(fault.kind == f"{role}-missing" for fault in self.spec.faults),
+        )
 
 
 def _bytes(value: Any) -> bytes:

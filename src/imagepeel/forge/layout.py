@@ -112,10 +112,10 @@ def _named(descriptor: dict[str, Any], names: Sequence[str], tags: bool, contain
 
 
 def _entry_fields(item: Assembled) -> dict[str, Any]:
-    """What an index entry says beyond the digest: the platform of an image, the type of an artifact, marks."""
+    """What an index entry says beyond the digest: the platform of an image, the type of an artifact, annotations."""
     spec = item.spec
     out: dict[str, Any] = {"artifactType": spec.artifact_type} if spec.artifact_type else {"platform": item.platform}
-    return out | ({"annotations": dict(spec.marks)} if spec.marks else {})
+    return out | ({"annotations": dict(spec.index_annotations)} if spec.index_annotations else {})
 
 
 def _tags_suffice(groups: Sequence[Group]) -> bool:

@@ -15,8 +15,9 @@ For the whole archive: `kind`, `compression`, `outer`, `prefix`, `blocking` (see
 For an image: `layers`, `config` (Entrypoint, Cmd, Env, User, WorkingDir, Labels, ... as the image-spec names them),
 `names`, `architecture`, `os`, `variant`, `created`, `author`, `history` (steps of created_by, empty, comment, author,
 created), `extra` (more top-level keys of the config), `faults` (kind, layer, value; see `forge.FAULTS`), `other` (the
-image that the OCI half of a hybrid describes), and `annotations`, `marks`, `docker_types`, `config_type`,
-`artifact_type`, `subject`, `algorithm`, `inline` (see `forge.ImageSpec`).  Several images stand in `images`; an
+image that the OCI half of a hybrid describes), and `annotations`,
+`index_annotations` (also called `marks`), `docker_types`, `config_type`, `artifact_type`, `subject`, `algorithm`,
+`inline` (see `forge.ImageSpec`).  Several images stand in `images`; an
 item `{"index": {"names": [...], "images": [...]}}` among them is a multi-platform image.
 
 For a layer: `entries` (or `tar`, its bytes in base64), `compression`, `created_by`, `comment`, `media_type`, `urls`,
@@ -51,7 +52,7 @@ from imagepeel.evidence import Location, raw
 from imagepeel.forge import archives, programs
 from imagepeel.forge.compress import COMPRESSIONS
 from imagepeel.forge.elf import elf
-from imagepeel.forge.entry import MTIME, Entry, Records, opaque, whiteout
+from imagepeel.forge.entry import MTIME, Entry, EntryKind, Records, SparseForm, TarForm, opaque, whiteout
 from imagepeel.forge.image import CREATED, FAULTS, Fault, ImageSpec, LayerSpec, Step
 from imagepeel.forge.layout import IndexSpec
 from imagepeel.forge.specimens import noise
@@ -129,13 +130,13 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"
     minor: int = 0
     xattrs: dict[str, str] = {}
     pax: dict[str, str] = {}
-    form: str = "auto"
+    form: TarForm = "auto"
     typeflag: str | None = None
     size: int | None = None
     fields: dict[str, str] = {}
     pad: bool = True
     segments: list[tuple[int, str]] = []
-    sparse_form: str = "pax-1.0"
+    sparse_form: SparseForm = "pax-1.0"
 
 
 class _Layer(msgspec.Struct, forbid_unknown_fields=True):
@@ -154,14 +155,6 @@ class _Layer(msgspec.Struct, forbid_unknown_fields=True):
     blob: str | None = None
 
 
-class _Step(msgspec.Struct, forbid_unknown_fields=True):
-    created_by: str = ""
-    empty: bool = False
-    comment: str = ""
-    author: str = ""
-    created: str = CREATED
-
-
 class _Fault(msgspec.Struct, forbid_unknown_fields=True):
     kind: str
     layer: int = 0
@@ -177,13 +170,14 @@ class _Image(msgspec.Struct, forbid_unknown_fields=True):
     variant: str = ""
     created: str = CREATED
     author: str = ""
-    history: list[_Step] | None = None
+    history: tuple[Step, ...] | None = None
     extra: dict[str, Any] = {}
     annotations: dict[str, str] = {}
     docker_types: bool = False
     config_type: str = ""
     artifact_type: str = ""
     subject: dict[str, Any] | None = None
+    index_annotations: dict[str, str] = {}
     marks: dict[str, str] = {}
     algorithm: str = "sha256"
     inline: bool = False
@@ -199,20 +193,22 @@ class _Index(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _PACKING = ("kind", "compression", "outer", "prefix", "blocking")
-_KINDS = (
-    "file",
-    "dir",
-    "symlink",
-    "hardlink",
-    "char",
-    "block",
-    "fifo",
-    "sparse",
-    "whiteout",
-    "opaque",
-    "pax_global",
-    "raw",
-)
+_KINDS: dict[str, EntryKind] = {
+    "file": "file",
+    "dir": "dir",
+    "symlink": "symlink",
+    "hardlink": "hardlink",
+    "char": "char",
+    "block": "block",
+    "fifo": "fifo",
+    "sparse": "sparse",
+    "whiteout": "file",
+    "opaque": "file",
+    "pax_global": "pax-global",
+    "raw": "raw",
+}
+"""The keys that say what an entry is, and the kind that it then has."""
+
 _SOURCES = ("text", "base64", "hex", "noise", "program", "elf", "from_")
 _MODES = {"dir": 0o755, "symlink": 0o777, "whiteout": 0o600, "opaque": 0o600, "char": 0o600, "block": 0o600}
 
@@ -306,58 +302,34 @@ def _convert(value: Any, kind: type[_T], pointer: str) -> _T:
 
 
 def _image(item: _Image, pointer: str, folder: Path | None) -> ImageSpec:
-    layers = []
-    for number, layer in enumerate(item.layers):
-        place = f"{pointer}/layers/{number}"
-        _known(layer.compression, ("", *COMPRESSIONS), "compression", f"{place}/compression")
-        entries = [
-            _entry(entry, f"{place}/entries/{index}", item.architecture, folder)
-            for index, entry in enumerate(layer.entries)
-        ]
-        layers.append(
-            LayerSpec(
-                entries=tuple(entries),
-                tar=None if layer.tar is None else _decoded(layer.tar, f"{place}/tar"),
-                compression=layer.compression,
-                created_by=layer.created_by,
-                comment=layer.comment,
-                media_type=layer.media_type,
-                urls=tuple(layer.urls),
-                annotations=layer.annotations,
-                missing=layer.missing,
-                end_blocks=layer.end_blocks,
-                trailing=_decoded(layer.trailing, f"{place}/trailing"),
-                tail=_decoded(layer.tail, f"{place}/tail"),
-                blob=None if layer.blob is None else _decoded(layer.blob, f"{place}/blob"),
-            )
-        )
+    layers = [
+        _layer(layer, f"{pointer}/layers/{number}", item.architecture, folder)
+        for number, layer in enumerate(item.layers)
+    ]
     for number, fault in enumerate(item.faults):
         _known(fault.kind, tuple(FAULTS), "fault", f"{pointer}/faults/{number}/kind")
-    history = None
-    if item.history is not None:
-        history = tuple(Step(**msgspec.structs.asdict(step)) for step in item.history)
-    return ImageSpec(
-        layers=tuple(layers),
-        config=item.config,
-        names=tuple(item.names),
-        architecture=item.architecture,
-        os=item.os,
-        variant=item.variant,
-        created=item.created,
-        author=item.author,
-        history=history,
-        extra=item.extra,
-        annotations=item.annotations,
-        docker_types=item.docker_types,
-        config_type=item.config_type,
-        artifact_type=item.artifact_type,
-        subject=item.subject,
-        marks=item.marks,
-        algorithm=item.algorithm,
-        inline=item.inline,
-        faults=tuple(Fault(**msgspec.structs.asdict(fault)) for fault in item.faults),
-        other=None if item.other is None else _image(item.other, f"{pointer}/other", folder),
-    )
+    given = msgspec.structs.asdict(item)
+    marks = given.pop("marks")
+    given |= {
+        "index_annotations": item.index_annotations or marks,
+        "layers": tuple(layers),
+        "names": tuple(item.names),
+        "faults": tuple(Fault(**msgspec.structs.asdict(fault)) for fault in item.faults),
+        "other": None if item.other is None else _image(item.other, f"{pointer}/other", folder),
+    }
+    return ImageSpec(**given)
+
+
+def _layer(item: _Layer, pointer: str, architecture: str, folder: Path | None) -> LayerSpec:
+    _known(item.compression, ("", *COMPRESSIONS), "compression", f"{pointer}/compression")
+    entries = [
+        _entry(entry, f"{pointer}/entries/{index}", architecture, folder) for index, entry in enumerate(item.entries)
+    ]
+    given = msgspec.structs.asdict(item) | {"entries": tuple(entries), "urls": tuple(item.urls)}
+    for key in ("tar", "trailing", "tail", "blob"):
+        if given[key] is not None:
+            given[key] = _decoded(given[key], f"{pointer}/{key}")
+    return LayerSpec(**given)
 
 
 def _entry(item: _Entry, pointer: str, architecture: str, folder: Path | None) -> Entry:
@@ -367,20 +339,19 @@ def _entry(item: _Entry, pointer: str, architecture: str, folder: Path | None) -
         raise UsageError(
             "an entry has exactly one key that says what it is", Location(pointer=pointer), f"one of: {known}"
         )
-    kind = given[0]
-    path = raw(getattr(item, kind))
-    mode = _mode(item, kind, pointer)
-    if kind == "whiteout":
+    key = given[0]
+    path = raw(getattr(item, key))
+    mode = _mode(item, key, pointer)
+    if key == "whiteout":
         return whiteout(path, mode=mode, mtime=item.mtime)
-    if kind == "opaque":
+    if key == "opaque":
         return opaque(path, mode=mode, mtime=item.mtime)
     data = _data(item, pointer, architecture, folder)
-    if kind == "raw":
+    if key == "raw":
         return Entry(kind="raw", header=_decoded(item.raw or "", f"{pointer}/raw"), data=data, pad=item.pad)
-    kind = kind.replace("_", "-")
     return Entry(
         path=path,
-        kind=kind,
+        kind=_KINDS[key],
         data=data,
         mode=mode,
         uid=item.uid,
@@ -398,7 +369,7 @@ def _entry(item: _Entry, pointer: str, architecture: str, folder: Path | None) -
         fields=_records(item.fields, f"{pointer}/fields"),
         pad=item.pad,
         segments=tuple((offset, raw(chunk)) for offset, chunk in item.segments),
-        sparse_form=item.sparse_form if kind == "sparse" else "",
+        sparse_form=item.sparse_form if key == "sparse" else "",
     )
 
 

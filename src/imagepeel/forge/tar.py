@@ -8,12 +8,13 @@ no code with the reader: what the reader says about these bytes is then a test a
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import get_args
 
 import msgspec
 
 from imagepeel.errors import UsageError
 from imagepeel.evidence import Location, text
-from imagepeel.forge.entry import TYPEFLAGS, Entry, Records
+from imagepeel.forge.entry import TYPEFLAGS, Entry, Records, SparseForm, TarForm
 
 BLOCK = 512
 
@@ -40,8 +41,8 @@ FIELDS = {
 }
 """Byte offset and length of each header field."""
 
-FORMS = ("auto", "ustar", "pax", "gnu", "v7")
-SPARSE_FORMS = ("gnu", "pax-0.0", "pax-0.1", "pax-1.0")
+FORMS: tuple[TarForm, ...] = get_args(TarForm)
+SPARSE_FORMS: tuple[SparseForm, ...] = get_args(SparseForm)
 _MAGIC = {"ustar": b"ustar\x0000", "pax": b"ustar\x0000", "gnu": b"ustar  \x00", "v7": b""}
 
 
@@ -80,7 +81,7 @@ def checksum(block: bytes) -> int:
     return sum(block[:148]) + 8 * 32 + sum(block[156:BLOCK])
 
 
-def number(value: int, width: int, form: str) -> bytes:
+def number(value: int, width: int, form: TarForm) -> bytes:
     """A numeric field: octal digits and a NUL, or base-256 in the GNU form when that does not fit.
 
     Raises `UsageError` when the form has no way to write the value.
@@ -110,7 +111,7 @@ def header(
     gname: bytes = b"",
     device: tuple[int, int] = (0, 0),
     prefix: bytes = b"",
-    form: str = "ustar",
+    form: TarForm = "ustar",
     fields: Records = (),
 ) -> bytes:
     """One 512-byte header block with a right checksum, unless `fields` names `chksum`."""
@@ -273,7 +274,7 @@ def _plain(entry: Entry, data: bytes, size: int, name: bytes | None = None) -> t
     return extensions, BLOCK, len(data), head + data + (padding(len(data)) if entry.pad else b"")
 
 
-def _form(entry: Entry, name: bytes, size: int) -> str:
+def _form(entry: Entry, name: bytes, size: int) -> TarForm:
     """The plainest form that can hold the entry: ustar, else pax; gnu for names that are not UTF-8."""
     seconds, nanos = entry.mtime if isinstance(entry.mtime, tuple) else (entry.mtime, 0)
     wide = not 0 <= seconds < 8**11 or not 0 <= size < 8**11 or not 0 <= entry.uid < 8**7 or not 0 <= entry.gid < 8**7

@@ -490,7 +490,7 @@ def test_an_artifact_is_no_image(tmp_path: Path) -> None:
         config_type="application/vnd.oci.empty.v1+json",
         artifact_type="application/spdx+json",
         subject=subject,
-        marks={"kind": "sbom"},
+        index_annotations={"kind": "sbom"},
         inline=True,
         faults=[forge.Fault(kind="config-text", value="{}")],
         names="sbom:1",

@@ -10,6 +10,7 @@ import pytest
 
 from imagepeel import forge
 from imagepeel.errors import UsageError
+from imagepeel.evidence import Location
 from imagepeel.forge import programs
 from imagepeel.forge.elf import elf
 
@@ -182,3 +183,24 @@ def test_files_that_are_no_description(tmp_path: Path) -> None:
         forge.load(tmp_path / "latin.json")
     with pytest.raises(UsageError, match="cannot be read"):
         forge.load(tmp_path / "absent.json")
+
+
+def test_annotations_of_an_index_entry_have_an_older_name_too() -> None:
+    made = [forge.load({"layers": [], key: {"kind": "sbom"}}).specs[0] for key in ("index_annotations", "marks")]
+    assert made[0] == made[1] == forge.image(index_annotations={"kind": "sbom"})
+
+
+@pytest.mark.parametrize(
+    ("document", "pointer"),
+    [
+        ({"history": [{"created_by": "x", "emtpy": True}]}, "/history/0"),
+        ({"layers": [{"entries": [{"file": "a", "form": "vax"}]}]}, "/layers/0/entries/0/form"),
+        ({"layers": [{"entries": [{"sparse": "a", "sparse_form": "holes"}]}]}, "/layers/0/entries/0/sparse_form"),
+        ({"layers": [{"trailing": "not base64"}]}, "/layers/0/trailing"),
+        ({"other": {"faults": [{"kind": "rust"}]}}, "/other/faults/0/kind"),
+    ],
+)
+def test_a_place_of_what_is_not_in_the_format(document: dict[str, object], pointer: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        forge.load(document)
+    assert caught.value.where == Location(pointer=pointer)
