@@ -14,7 +14,7 @@ from imagepeel.layers.pool import ScanPool
 from imagepeel.limits import DEFAULT, Limits
 
 if TYPE_CHECKING:
-    from imagepeel.archive.detect import Detected
+    from imagepeel.archive.kinds.kind import Detected
     from imagepeel.archive.records import ImageRecord
     from imagepeel.findings.report import Findings
     from imagepeel.findings.waste import Waste
@@ -117,10 +117,8 @@ class Archive(OpenArchive):
     Use it as a context manager; images of it read their bytes while it is open.
     """
 
-    def __init__(
-        self, name: str, detected: Detected, wrapping: tuple[str, ...], limits: Limits, *, pool: ScanPool
-    ) -> None:
-        super().__init__(name, detected, wrapping, limits)
+    def __init__(self, name: str, detected: Detected, limits: Limits, *, pool: ScanPool) -> None:
+        super().__init__(name, detected, limits)
         self._pool = pool
         self._images: dict[int, Image] = {}
 
@@ -186,9 +184,9 @@ def open(
     if isinstance(what, str) and what == "-":
         source = spool_stdin(limits, progress=progress)
 
-    def make(name: str, detected: Detected, wrapping: tuple[str, ...], limits: Limits) -> Archive:
+    def make(name: str, detected: Detected, limits: Limits) -> Archive:
         pool = ScanPool(limits, verify=verify, cache=_cache(cache), progress=progress)
-        return Archive(name, detected, wrapping, limits, pool=pool)
+        return Archive(name, detected, limits, pool=pool)
 
     return open_as(make, source, limits, blobs=blobs)
 

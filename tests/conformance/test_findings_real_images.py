@@ -52,7 +52,7 @@ def _rows() -> list[str]:
 
 
 def config(image: Image) -> dict[str, object]:
-    if image.record.grammar == "docker-v1":  # saves before Docker 1.10 keep it in the json of the topmost layer
+    if image.record.format.name == "docker-v1":  # saves before Docker 1.10 keep it in the json of the topmost layer
         member = image.archive.members.file(image.record.config_member)
         assert member is not None
         return dict(json.loads(image.archive.members.source(member).pread(0, 1 << 20)))
@@ -135,7 +135,7 @@ def link_leaves_its_layer(image: Image, finding: Finding) -> bool:
 
 
 def something_is_missing(image: Image, finding: Finding) -> bool:
-    absent = [layer for layer in image.layers if layer.record.handle is None or not layer.readable]
+    absent = [layer for layer in image.layers if layer.record.stored is None or not layer.readable]
     return bool(absent) or image.record.config is None or image.record.manifest is None
 
 

@@ -96,11 +96,11 @@ def test_the_corpus_is_there() -> None:
 @pytest.mark.parametrize("row", DOCKER, ids=ids(DOCKER))
 def test_docker_archives_agree_with_the_index(row: Row) -> None:
     with open_archive(ROOT / row.path) as container:
-        described = [record for record in container.records if "docker-archive" in record.grammars]
+        described = [record for record in container.records if "docker-archive" in map(str, record.formats)]
         images = int(re.search(r"docker: (\d+) img", row.notes)[1])  # type: ignore[index]
         tags = {tag for tag in note(row, "docker", "tags").split(",") if tag != "<none>"}
 
-        assert container.kind in ("docker-archive", "hybrid")
+        assert container.kind.name in ("docker-archive", "hybrid")
         assert len(described) == images
         assert {name.text for r in described for name in r.names if name.origin == "RepoTags"} == tags
         assert sum(len(record.layers) for record in described) == int(note(row, "docker", "layers"))
@@ -119,7 +119,7 @@ def test_oci_layouts_agree_with_the_index(row: Row) -> None:
         present = [record for record in container.records if record.manifest is not None]
         indexes = [index for index in container.indexes[1:] if index.index is not None]
 
-        assert container.kind in ("oci-layout", "hybrid")
+        assert container.kind.name in ("oci-layout", "hybrid")
         assert len(present) == int(note(row, "oci", "manifests"))
         assert len(indexes) == int(note(row, "oci", "idx"))
 
@@ -177,9 +177,9 @@ def test_every_intact_image_opens_and_says_by_which_rule(row: Row) -> None:
         return
     with open_archive(ROOT / row.path) as container:
         assert container.records
-        assert container.rule.sentence
-        assert container.rule.saw
-        for seen in container.rule.saw:
+        assert container.detection.sentence
+        assert container.detection.saw
+        for seen in container.detection.saw:
             assert container.members.get(seen) is not None
 
 
@@ -210,7 +210,7 @@ def test_tars_that_are_no_image_open_as_one_layer_or_end_in_a_clear_error(row: R
         assert error.hint
         return
     with container:
-        assert container.kind in ("rootfs", "layer", "windows-layer", "tar")
+        assert container.kind.name in ("rootfs", "layer", "windows-layer", "tar")
         (record,) = container.records
         assert record.config is None
         assert record.lost
@@ -226,7 +226,7 @@ def test_known_kinds_of_flat_tars() -> None:
         "regclient+regclient/testdata/layer.tar",
     ):
         with open_archive(ROOT / path) as container:
-            kinds[path.rpartition("/")[2]] = container.kind
+            kinds[path.rpartition("/")[2]] = container.kind.name
     assert kinds == {
         "exported-container.tar": "rootfs",
         "windows-container-rootfs.tar": "windows-layer",
@@ -262,6 +262,6 @@ def test_a_directory_of_shared_blobs_completes_a_layout() -> None:
 )
 def test_the_probable_writer_is_named_with_its_habit(path: str, writer: str) -> None:
     with open_archive(ROOT / path) as container:
-        assert container.writer is not None
-        assert writer in container.writer.name
-        assert container.writer.tell
+        assert container.producer is not None
+        assert writer in container.producer.name
+        assert container.producer.habit

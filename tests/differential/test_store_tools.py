@@ -80,10 +80,10 @@ def test_every_transport_of_skopeo_holds_the_same_image(
 ) -> None:
     copy(source, target.format(tmp_path / "out"), *options)
     with open_archive(tmp_path / "out") as container:
-        assert container.kind == kind
+        assert container.kind.name == kind
         assert container.records[0].tags == names
         # What an OCI layout looks like does not tell its writer; the other kinds do.
-        assert ("skopeo" in container.writer.name) if container.writer else kind == "oci-layout"
+        assert ("skopeo" in container.producer.name) if container.producer else kind == "oci-layout"
         assert is_the_image(container)
 
 

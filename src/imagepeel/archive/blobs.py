@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from imagepeel.archive.members import Member, Members
-from imagepeel.archive.records import DocumentCheck, Handle, LayerRecord
+from imagepeel.archive.records import (
+    BlobSource,
+    CheckState,
+    ConfigState,
+    DocumentCheck,
+    DocumentRole,
+    LayerRecord,
+    LayerState,
+)
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.limits import Limits
@@ -41,9 +49,9 @@ class Blobs:
         self._budget = _DOCUMENT_BUDGET * limits.json_bytes
         self._hashed: dict[tuple[str, str], Digest] = {}
         self._read: dict[str, bytes] = {}
-        self._configs: dict[bytes, tuple[ImageConfig | None, str]] = {}
+        self._configs: dict[bytes, tuple[ImageConfig | None, ConfigState]] = {}
 
-    def find(self, digest: Digest) -> Handle | None:
+    def find(self, digest: Digest) -> BlobSource | None:
         """Return the way to a blob, None when the archive does not carry it.
 
         First `blobs/<algorithm>/<encoded>`; apko writes blobs to the root as `sha256:<hex>` or `<hex>.tar.gz`,
@@ -55,16 +63,16 @@ class Blobs:
             member = self.members.file(place)
             if member is not None:
                 self.used.update((place, member.name, *member.via))
-                return Handle(self.members, member)
+                return BlobSource(self.members, member)
         if self.extra is not None:
             for place in (f"{algorithm}/{encoded}", blob_path(digest), encoded):
                 member = self.extra.file(place)
                 if member is not None:
-                    return Handle(self.extra, member)
+                    return BlobSource(self.extra, member)
         return None
 
     def load(
-        self, descriptor: Descriptor, role: str, stated_at: Location, checks: list[DocumentCheck]
+        self, descriptor: Descriptor, role: DocumentRole, stated_at: Location, checks: list[DocumentCheck]
     ) -> tuple[bytes | None, str]:
         """Return the bytes of a document and the member that held them; (None, "") when missing.
 
@@ -76,43 +84,50 @@ class Blobs:
             checks.append(
                 DocumentCheck(
                     role=role,
-                    state="missing",
+                    state=CheckState.MISSING,
                     digest=descriptor.digest_text,
                     detail="the descriptor has no valid digest",
                     stated_at=stated_at,
                 )
             )
             return None, ""
-        handle = self.find(digest)
-        if handle is None and descriptor.data is not None:
+        found = self.find(digest)
+        if found is None and descriptor.data is not None:
             return self._inline(descriptor, digest, role, stated_at, checks)
-        if handle is None or handle.member is None:
+        if found is None or found.member is None:
             checks.append(
                 DocumentCheck(
-                    role=role, state="missing", digest=digest, size=descriptor.size, stated_at=stated_at,
+                    role=role, state=CheckState.MISSING, digest=digest, size=descriptor.size, stated_at=stated_at,
                     detail="the archive does not carry this blob",
                 )
             )  # fmt: skip
             return None, ""
-        data, member = self.read(handle.member, stated_at, handle.members)
+        data, member = self.read(found.member, stated_at, found.members)
         if data is None:
             checks.append(
                 DocumentCheck(
-                    role=role, state="not checked", digest=digest, member=member, size=descriptor.size,
+                    role=role, state=CheckState.NOT_CHECKED, digest=digest, member=member, size=descriptor.size,
                     detail="the blob cannot be read", stated_at=stated_at,
                 )
             )  # fmt: skip
             return None, member
-        checks.append(compare(role, data, digest, descriptor.size, member, stated_at, self._hashed))
+        checks.append(
+            compare(role, data, digest, descriptor.size, member=member, stated_at=stated_at, hashed=self._hashed)
+        )
         return data, member
 
     def _inline(
-        self, descriptor: Descriptor, digest: Digest, role: str, stated_at: Location, checks: list[DocumentCheck]
+        self,
+        descriptor: Descriptor,
+        digest: Digest,
+        role: DocumentRole,
+        stated_at: Location,
+        checks: list[DocumentCheck],
     ) -> tuple[bytes | None, str]:
         data = descriptor.data or b""
-        check = compare(role, data, digest, descriptor.size, "", stated_at)
+        check = compare(role, data, digest, descriptor.size, stated_at=stated_at)
         checks.append(check)
-        if check.state == "mismatch":
+        if check.state is CheckState.MISMATCH:
             self.note("descriptor-data", f"the inline data of {digest} has another digest or size", stated_at)
             return None, ""
         return data, ""
@@ -140,8 +155,8 @@ class Blobs:
             self._read[member.name] = data
         return data, member.name
 
-    def config(self, data: bytes, where: Location) -> tuple[ImageConfig | None, str]:
-        """Return (config, "present"), or (None, "damaged") with an anomaly."""
+    def config(self, data: bytes, where: Location) -> tuple[ImageConfig | None, ConfigState]:
+        """Return (config, PRESENT), or (None, DAMAGED) with an anomaly."""
         known = self._configs.get(data)
         if known is not None:
             return known
@@ -149,10 +164,10 @@ class Blobs:
             config, noticed = parse_config(data, where, self.limits)
         except ImagepeelError as error:
             self.note("document-damaged", error.what, error.where or where, fatal=True)
-            found: tuple[ImageConfig | None, str] = (None, "damaged")
+            found: tuple[ImageConfig | None, ConfigState] = (None, ConfigState.DAMAGED)
         else:
             self.anomalies.extend(noticed)
-            found = (config, "present")
+            found = (config, ConfigState.PRESENT)
         self._configs[data] = found
         return found
 
@@ -191,19 +206,21 @@ class Blobs:
         diff_id: str | None,
         where: Location,
         *,
-        handle: Handle | None = None,
+        stored: BlobSource | None = None,
     ) -> LayerRecord:
-        """Return the record of one layer that a descriptor names; `handle` when its member is already known."""
+        """Return the record of one layer that a descriptor names; `stored` where its bytes are, if that is known."""
         media = classify(descriptor.media_type)
-        if handle is None and descriptor.digest is not None:
-            handle = self.find(descriptor.digest)
-            if handle is None and descriptor.data is not None:
-                handle = Handle(data=descriptor.data)
-        member = handle.member if handle else None
-        size = member.size if member else len(descriptor.data or b"") if handle else None
-        if handle is None:
+        if stored is None and descriptor.digest is not None:
+            stored = self.find(descriptor.digest)
+            if stored is None and descriptor.data is not None:
+                stored = BlobSource(data=descriptor.data)
+        member = stored.member if stored else None
+        if member is not None:
+            self.used.update((member.name, *member.via))
+        size = member.size if member else len(descriptor.data or b"") if stored else None
+        if stored is None:
             foreign = media.foreign or bool(descriptor.urls)
-            state = "foreign" if foreign else "missing"
+            state = LayerState.FOREIGN if foreign else LayerState.MISSING
             detail = "foreign layer, its bytes live elsewhere" if foreign else "the archive does not carry this blob"
         else:
             state, detail = _readable(media.encrypted or _has_prefix(descriptor, ENCRYPTION_PREFIX), media.filesystem)
@@ -232,16 +249,17 @@ class Blobs:
             label=_label(descriptor),
             via=member.via if member else (),
             truncated=bool(member and member.truncated),
-            handle=handle,
+            stored=stored,
         )
 
 
 def compare(
-    role: str,
+    role: DocumentRole,
     data: bytes,
     digest: Digest | None,
     size: int | None,
-    member: str,
+    *,
+    member: str = "",
     stated_at: Location,
     hashed: dict[tuple[str, str], Digest] | None = None,
 ) -> DocumentCheck:
@@ -263,11 +281,11 @@ def compare(
         if actual != digest:
             wrong.append("the bytes have another digest")
     if wrong:
-        state, detail = "mismatch", " and ".join(wrong)
+        state, detail = CheckState.MISMATCH, " and ".join(wrong)
     elif checked:
-        state, detail = "verified", ""
+        state, detail = CheckState.VERIFIED, ""
     else:
-        state = "not checked"
+        state = CheckState.NOT_CHECKED
         detail = "no digest is stated" if digest is None else f"{algorithm_of(digest)} cannot be computed here"
     return DocumentCheck(
         role=role, state=state, member=member, digest=digest or "", size=size, actual_digest=actual,
@@ -296,12 +314,12 @@ def _stem(name: str) -> str:
     return name
 
 
-def _readable(encrypted: bool, filesystem: str) -> tuple[str, str]:
+def _readable(encrypted: bool, filesystem: str) -> tuple[LayerState, str]:
     if encrypted:
-        return "encrypted", "encrypted layer: its bytes are unreadable without the key"
+        return LayerState.ENCRYPTED, "encrypted layer: its bytes are unreadable without the key"
     if filesystem in ("squashfs", "erofs"):
-        return "unsupported", f"the layer is a {filesystem} filesystem image, not a tar"
-    return "present", ""
+        return LayerState.UNSUPPORTED, f"the layer is a {filesystem} filesystem image, not a tar"
+    return LayerState.PRESENT, ""
 
 
 def _has_prefix(descriptor: Descriptor, prefix: str) -> bool:

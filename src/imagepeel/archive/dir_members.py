@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from imagepeel.archive.members import Member, Members, missing, normalise
+from imagepeel.archive.members import Member, MemberKind, Members, missing, normalise
 from imagepeel.archive.source import FileSource, Source, closed
 from imagepeel.errors import NotFound
 from imagepeel.evidence import Location
@@ -24,7 +24,7 @@ _FILE = os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, 
 class DirMembers(Members):
     """The files below a directory.  NotFound when it cannot be opened."""
 
-    form = "directory"
+    medium = "directory"
 
     def __init__(self, path: str | os.PathLike[str], limits: Limits) -> None:
         super().__init__(os.fspath(path), limits)
@@ -107,7 +107,7 @@ class DirMembers(Members):
 
     def _describe(self, name: str, info: os.stat_result, index: int, via: tuple[str, ...] = ()) -> Member:
         mode = info.st_mode
-        kind = "file" if stat.S_ISREG(mode) else "dir" if stat.S_ISDIR(mode) else "other"
+        kind: MemberKind = "file" if stat.S_ISREG(mode) else "dir" if stat.S_ISDIR(mode) else "other"
         if stat.S_ISLNK(mode):
             kind = "symlink"
         return Member(

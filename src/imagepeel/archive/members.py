@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import Literal
 
 import msgspec
 
@@ -16,6 +17,10 @@ from imagepeel.archive.sparse_members import Sparse
 from imagepeel.errors import LimitExceeded, MissingBlob
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.limits import Limits
+
+MemberKind = Literal["file", "dir", "symlink", "hardlink", "other"]
+Medium = Literal["tar", "directory"]
+"""What holds the members of an archive."""
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -28,7 +33,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     name: str
-    kind: str = "file"
+    kind: MemberKind = "file"
     size: int = 0
     offset: int | None = None
     header_offset: int | None = None
@@ -53,8 +58,7 @@ class Members(ABC):
         self.limits = limits
         self.anomalies: list[Anomaly] = []
 
-    form: str = "tar"
-    """"tar" or "directory"."""
+    medium: Medium = "tar"
 
     @abstractmethod
     def __iter__(self) -> Iterator[Member]:
@@ -113,14 +117,14 @@ class Members(ABC):
             self.anomalies.append(anomaly)
 
 
-class Inside(Members):
+class SubdirectoryMembers(Members):
     """The members below one directory of another archive, as an archive of its own."""
 
     def __init__(self, base: Members, prefix: str) -> None:
         super().__init__(f"{base.name}/{prefix}", base.limits)
         self.base = base
         self.prefix = prefix
-        self.form = base.form
+        self.medium = base.medium
         self.anomalies = base.anomalies
 
     def __iter__(self) -> Iterator[Member]:

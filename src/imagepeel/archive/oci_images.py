@@ -12,15 +12,25 @@ import msgspec
 
 from imagepeel.archive.blobs import Blobs
 from imagepeel.archive.classify import kind_of_descriptor, kind_of_manifest
-from imagepeel.archive.records import DocumentCheck, ImageRecord, IndexRecord, LayerRecord, Name
+from imagepeel.archive.records import (
+    CheckState,
+    ConfigState,
+    DocumentCheck,
+    Format,
+    ImageRecord,
+    IndexRecord,
+    LayerRecord,
+    Name,
+    RecordKind,
+)
 from imagepeel.errors import Malformed
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.oci.config import ImageConfig
 from imagepeel.oci.descriptor import CONTAINERD_NAME, REF_NAME, Descriptor, Platform
 from imagepeel.oci.digest import Digest, digest_of
 from imagepeel.oci.index import Index, index_of
-from imagepeel.oci.json_document import lookup
-from imagepeel.oci.layout import layout_version_of
+from imagepeel.oci.json_document import escaped, lookup
+from imagepeel.oci.layout import MARKER, layout_version_of
 from imagepeel.oci.manifest import Manifest, manifest_of, schema1_of, shape_of
 from imagepeel.oci.media_types import IMAGE_CONFIGS, OCI_EMPTY, SCHEMA1, classify
 
@@ -40,10 +50,14 @@ class _Read(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OciImages:
-    """What the walk found: `records` in the order of the indexes, each manifest once; `indexes` likewise."""
+    """What the walk found: `records` in the order of the indexes, each manifest once; `indexes` likewise.
 
-    def __init__(self, blobs: Blobs) -> None:
+    `format` is that of the images.
+    """
+
+    def __init__(self, blobs: Blobs, format: Format) -> None:
         self.blobs = blobs
+        self.format = format
         self.records: list[ImageRecord] = []
         self.indexes: list[IndexRecord] = []
         self._where: dict[str, int] = {}
@@ -56,7 +70,7 @@ class OciImages:
         place = Location(member=TOP)
         if not isinstance(index, dict):
             raise Malformed("index.json is not a JSON object", place, "the layout is damaged")
-        self.blobs.used.update((TOP, "oci-layout"))
+        self.blobs.used.update((TOP, MARKER))
         self._check_layout()
         noticed: list[Anomaly] = []
         value = index_of(index, place, noticed, self.blobs.limits)
@@ -82,7 +96,7 @@ class OciImages:
             )
         checks = [
             DocumentCheck(
-                role="manifest", state="not checked", member=member, actual_digest=digest_of(data),
+                role="manifest", state=CheckState.NOT_CHECKED, member=member, actual_digest=digest_of(data),
                 actual_size=len(data), detail="nothing states the digest of the top document",
             )
         ]  # fmt: skip
@@ -91,8 +105,8 @@ class OciImages:
         self._inherit_names()
 
     def _check_layout(self) -> None:
-        member = self.blobs.members.get("oci-layout")
-        place = Location(member="oci-layout")
+        member = self.blobs.members.get(MARKER)
+        place = Location(member=MARKER)
         if member is None or member.kind != "file":
             self.blobs.note("layout-marker", "the oci-layout marker file is missing; strict readers refuse", place)
             return
@@ -112,7 +126,7 @@ class OciImages:
         stated_at = Location(member=stated.member, blob=stated.blob, pointer=descriptor.pointer)
         if not self.blobs.count_document(stated_at):
             return
-        names = names_of(descriptor) if len(path) == 1 else ()
+        names = names_of(descriptor, stated_at) if len(path) == 1 else ()
         key = descriptor.digest or f"{descriptor.digest_text}@{path}"
         if key in trail:
             self.blobs.note("index-loop", f"the index {key} contains itself", stated_at)
@@ -185,8 +199,7 @@ class OciImages:
             return
         base = ImageRecord(
             number=len(self.records) + 1,
-            grammar="oci-layout",
-            grammars=("oci-layout",),
+            formats=(self.format,),
             names=names,
             platform=descriptor.platform,
             descriptor=descriptor,
@@ -203,7 +216,7 @@ class OciImages:
         self.records.append(msgspec.structs.replace(record, anomalies=tuple(self.blobs.anomalies[before:])))
 
     def _shape(self, role: str, value: Any, where: Location) -> str:
-        """Return the grammar to read a document by: what its fields show, the media type where they show both."""
+        """Return what to read a document as: what its fields show, or its media type where they show both."""
         shape = shape_of(value)
         if shape == "both":
             self.blobs.note(
@@ -259,9 +272,9 @@ class OciImages:
             )
         self.blobs.anomalies.extend(noticed)
         config, config_member, state = self._config(manifest, where, checks)
-        diff_ids = config.diff_ids if config and kind == "image" else ()
+        diff_ids = config.diff_ids if config and kind is RecordKind.IMAGE else ()
         layers = self._layers(manifest, diff_ids, where)
-        if config is not None and kind == "image":
+        if config is not None and kind is RecordKind.IMAGE:
             note_layer_count(self.blobs, len(layers), config, where)
         return msgspec.structs.replace(
             base,
@@ -290,17 +303,17 @@ class OciImages:
 
     def _config(
         self, manifest: Manifest, where: Location, checks: list[DocumentCheck]
-    ) -> tuple[ImageConfig | None, str, str]:
-        """Return (config, member, state): present, missing, damaged, none, or other when it is no image config."""
+    ) -> tuple[ImageConfig | None, str, ConfigState]:
+        """Return (config, member, state)."""
         descriptor = manifest.config
         if descriptor is None:
-            return None, "", "none"
+            return None, "", ConfigState.NONE
         stated_at = Location(member=where.member, blob=where.blob, pointer="/config")
         data, member = self.blobs.load(descriptor, "config", stated_at, checks)
         if data is None:
-            return None, member, "missing"
+            return None, member, ConfigState.MISSING
         if descriptor.media_type == OCI_EMPTY or (descriptor.media_type and descriptor.media_type not in IMAGE_CONFIGS):
-            return None, member, "other"
+            return None, member, ConfigState.OTHER
         config, state = self.blobs.config(data, Location(member=member or None, blob=descriptor.digest))
         return config, member, state
 
@@ -310,12 +323,15 @@ class OciImages:
         self.blobs.anomalies.extend(noticed)
         # A signed schema 1 manifest is addressed by its payload without the signatures, so its bytes never match.
         settled = [
-            msgspec.structs.replace(check, state="not checked", detail="the digest is over the unsigned payload")
-            if check.role == "manifest" and check.state == "mismatch" and manifest.signed
+            msgspec.structs.replace(
+                check, state=CheckState.NOT_CHECKED, detail="the digest is over the unsigned payload"
+            )
+            if check.role == "manifest" and check.state is CheckState.MISMATCH and manifest.signed
             else check
             for check in checks
         ]
-        name = (Name(text=f"{manifest.name}:{manifest.tag}" if manifest.tag else manifest.name, origin="schema1"),)
+        text = f"{manifest.name}:{manifest.tag}" if manifest.tag else manifest.name
+        name = (Name(text=text, origin="schema1", where=msgspec.structs.replace(where, pointer="/name")),)
         layers = tuple(
             self.blobs.layer(index, Descriptor(digest=digest, digest_text=digest or ""), None, where)
             for index, digest in enumerate(manifest.layers[: self.blobs.limits.layers])
@@ -328,7 +344,7 @@ class OciImages:
             manifest=manifest,
             config=manifest.config,
             config_member=base.manifest_member,
-            config_state="present",
+            config_state=ConfigState.PRESENT,
             layers=layers,
             labels=("schema 1",),
             checks=tuple(settled),
@@ -365,13 +381,13 @@ class OciImages:
 def _unread(base: ImageRecord, checks: list[DocumentCheck]) -> ImageRecord:
     assert base.descriptor is not None
     kind, reason = kind_of_descriptor(base.descriptor, (name.text for name in base.names))
-    if kind == "image" and base.descriptor.media_type in SCHEMA1:
+    if kind is RecordKind.IMAGE and base.descriptor.media_type in SCHEMA1:
         reason = "the index lists it as a Docker schema 1 manifest"
     return msgspec.structs.replace(base, kind=kind, kind_reason=reason, checks=tuple(checks))
 
 
-def names_of(descriptor: Descriptor) -> tuple[Name, ...]:
-    """Return the names that the annotations of a top-level descriptor give, the full reference first.
+def names_of(descriptor: Descriptor, where: Location) -> tuple[Name, ...]:
+    """Return the names that the annotations of a top-level descriptor (at `where`) give, the full reference first.
 
     `org.opencontainers.image.ref.name` holds a tag, a full reference or anything else, depending on who wrote it.
     """
@@ -379,7 +395,8 @@ def names_of(descriptor: Descriptor) -> tuple[Name, ...]:
     for key in (CONTAINERD_NAME, REF_NAME):
         value = descriptor.annotations.get(key)
         if value:
-            found.append(Name(text=value, origin=key))
+            place = msgspec.structs.replace(where, pointer=f"{where.pointer or ''}/annotations/{escaped(key)}")
+            found.append(Name(text=value, origin=key, where=place))
     return tuple(found)
 
 

@@ -1,4 +1,4 @@
-"""Open an image archive: peel it, detect what it is, follow its documents and compare two descriptions of it."""
+"""Open an image archive: take its compression off, detect what it is, follow its documents."""
 
 from __future__ import annotations
 
@@ -8,45 +8,40 @@ from typing import IO, Self, TypeVar
 
 from imagepeel._display import Shown
 from imagepeel.archive.blobs import Blobs
-from imagepeel.archive.detect import Detected, Peeled, Rule, detect, open_tar, peel
+from imagepeel.archive.detect import detect, open_tar, unwrap_compression
 from imagepeel.archive.dir_members import DirMembers
-from imagepeel.archive.docker_images import archive_images, dir_images, v1_images
-from imagepeel.archive.members import Member, Members
-from imagepeel.archive.oci_images import OciImages
-from imagepeel.archive.producer import Writer, guess_writer
-from imagepeel.archive.reconcile import reconcile
-from imagepeel.archive.records import DocumentCheck, Handle, ImageRecord, IndexRecord, LayerRecord
+from imagepeel.archive.kinds import DOCUMENTS
+from imagepeel.archive.kinds.kind import Detected, Detection, Kind, Producer
+from imagepeel.archive.members import Medium, Member, Members
+from imagepeel.archive.records import DocumentCheck, ImageRecord, IndexRecord
 from imagepeel.archive.source import FileSource, Source, source_of
-from imagepeel.errors import ImagepeelError, Malformed, NotFound
+from imagepeel.errors import NotFound
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.limits import DEFAULT, Limits
-from imagepeel.oci.descriptor import Descriptor
-
-_LOST = "the config: entrypoint, command, environment, user and history are not part of a {what}"
 
 
 class OpenArchive(Shown):
     """An opened image archive.
 
-    `kind` and `rule` say what it is and how that was seen, `form` whether it is a tar or a directory, `wrapping`
+    `kind` and `detection` say what it is and how that was seen, `medium` whether it is a tar or a directory, `wrapping`
     the outer compression that was taken off.  `records` are the images and what is stored like one; `indexes` the
     indexes; `anomalies` everything odd; `checks` every document's digest and size; `unreferenced` the members that
-    nothing points at; `writer` the program that probably wrote it.
+    nothing points at; `producer` the program that probably wrote it.
     """
 
-    def __init__(self, name: str, detected: Detected, wrapping: tuple[str, ...], limits: Limits) -> None:
+    def __init__(self, name: str, detected: Detected, limits: Limits) -> None:
         self.name = name
-        self.kind = detected.kind
-        self.rule: Rule = detected.rule
+        self.kind: Kind = detected.kind
+        self.detection: Detection = detected.detection
         self.members: Members = detected.members
-        self.form = detected.members.form
-        self.wrapping = wrapping
+        self.medium: Medium = detected.members.medium
+        self.wrapping: tuple[str, ...] = detected.file.wrapping if detected.file is not None else ()
         self.limits = limits
         self.records: tuple[ImageRecord, ...] = ()
         self.indexes: tuple[IndexRecord, ...] = ()
         self.anomalies: tuple[Anomaly, ...] = ()
         self.unreferenced: tuple[Member, ...] = ()
-        self.writer: Writer | None = None
+        self.producer: Producer | None = None
         self._open: tuple[Source | Members, ...] = ()
 
     @property
@@ -69,33 +64,17 @@ class OpenArchive(Shown):
         """Close these together with the archive."""
         self._open = tuple(opened)
 
-    def read(self, detected: Detected, peeled: Peeled | None, extra: Members | None) -> None:
+    def read(self, detected: Detected, extra: Members | None) -> None:
         """Follow the documents; `extra` are shared blobs.  Malformed when no description of an image can be read."""
         blobs = Blobs(detected.members, self.limits, extra)
-        records: list[ImageRecord]
-        indexes: list[IndexRecord] = []
-        match detected.kind:
-            case "hybrid":
-                records, indexes = _hybrid(blobs, detected)
-            case "oci-layout":
-                records, indexes = _oci(blobs, detected)
-            case "docker-archive":
-                _raise_problem(detected, "manifest.json")
-                records = archive_images(blobs, detected.manifest)
-            case "dir":
-                records = dir_images(blobs, detected.manifest)
-            case "docker-v1":
-                records = v1_images(blobs)
-            case _:
-                assert peeled is not None
-                records = [_flat(detected, peeled)]
+        records, indexes = detected.kind.read(blobs, detected)
         self.records = tuple(records)
-        self.writer = guess_writer(detected.kind, detected.members, records, indexes, detected.manifest)
         self.indexes = tuple(indexes)
-        for document, problem in detected.problems.items():
+        self.producer = detected.kind.producer(detected, records, indexes)
+        for document, problem in detected.clues.problems.items():
             where = problem.where or Location(member=document)
             blobs.anomalies.append(Anomaly(code="document-damaged", message=problem.what, where=where, fatal=True))
-        if detected.kind not in ("rootfs", "layer", "windows-layer", "tar"):
+        if not detected.kind.bare:
             self.unreferenced = _unreferenced(blobs, detected.kind)
         self.anomalies = tuple(dict.fromkeys([*detected.members.anomalies, *blobs.anomalies]))
 
@@ -131,7 +110,7 @@ def open_archive(
 
 
 def open_as(
-    make: Callable[[str, Detected, tuple[str, ...], Limits], A],
+    make: Callable[[str, Detected, Limits], A],
     what: str | os.PathLike[str] | Source | IO[bytes],
     limits: Limits,
     *,
@@ -143,9 +122,9 @@ def open_as(
         extra = None
         if blobs is not None:
             held.append(extra := DirMembers(blobs, limits))
-        name, detected, peeled = _detect(what, limits, held)
-        archive = make(name, detected, peeled.wrapping if peeled else (), limits)
-        archive.read(detected, peeled, extra)
+        name, detected = _detect(what, limits, held)
+        archive = make(name, detected, limits)
+        archive.read(detected, extra)
     except BaseException:
         for opened in held:
             opened.close()
@@ -156,7 +135,7 @@ def open_as(
 
 def _detect(
     what: str | os.PathLike[str] | Source | IO[bytes], limits: Limits, held: list[Source | Members]
-) -> tuple[str, Detected, Peeled | None]:
+) -> tuple[str, Detected]:
     """Say what kind of archive it is; what is opened on the way goes into `held`."""
     if isinstance(what, Source):
         source = what
@@ -164,92 +143,26 @@ def _detect(
         path = os.fspath(what)
         if os.path.isdir(path):
             held.append(directory := DirMembers(path, limits))
-            return path, detect(directory), None
+            return path, detect(directory)
         if not os.path.lexists(path):
             raise NotFound(f"{path} does not exist", hint="check the path")
         source = FileSource.open(path)
     else:
         source = source_of(what, limits)
     held.append(source)
-    peeled = peel(source, limits, held)
-    return source.name, detect(open_tar(peeled.inner, limits)), peeled
+    file = unwrap_compression(source, limits, held)
+    detected = detect(open_tar(file.inner, limits))
+    detected.file = file
+    return source.name, detected
 
 
-def _raise_problem(detected: Detected, document: str) -> None:
-    error = detected.problems.get(document)
-    if error is not None:
-        raise error
-    member = detected.members.get(document)
-    if member is not None and member.kind != "file":
-        raise Malformed(
-            f"{document} is a {member.kind}, not a file", Location(member=document), "the archive is damaged"
-        )
-
-
-def _oci(blobs: Blobs, detected: Detected) -> tuple[list[ImageRecord], list[IndexRecord]]:
-    _raise_problem(detected, "index.json")
-    if detected.index is None:
-        raise Malformed(
-            "the OCI layout has no index.json, so nothing says which blobs are images",
-            Location(member="index.json"),
-            "copy the layout again with its index.json",
-        )
-    walk = OciImages(blobs)
-    walk.walk(detected.index)
-    return walk.records, walk.indexes
-
-
-def _hybrid(blobs: Blobs, detected: Detected) -> tuple[list[ImageRecord], list[IndexRecord]]:
-    """Read both descriptions.  One that is damaged is left out with an anomaly; both damaged raise the first."""
-    errors: list[ImagepeelError] = []
-    oci: tuple[list[ImageRecord], list[IndexRecord]] = ([], [])
-    docker: list[ImageRecord] = []
-    try:
-        oci = _oci(blobs, detected)
-    except ImagepeelError as error:
-        errors.append(error)
-    try:
-        docker = archive_images(blobs, detected.manifest)
-    except ImagepeelError as error:
-        errors.append(error)
-    if len(errors) == 2:
-        raise errors[0]
-    for met in errors:
-        blobs.note("description-damaged", met.what, met.where or Location(), fatal=True)
-    return reconcile(oci[0], docker, blobs.anomalies), oci[1]
-
-
-def _flat(detected: Detected, peeled: Peeled) -> ImageRecord:
-    """Return a record for a tar that is no image archive: one layer, whose stored bytes are the file itself."""
-    rootfs = detected.kind == "rootfs"
-    source = peeled.stored if peeled.wrapping else peeled.inner
-    what = "root file system export" if rootfs else "bare layer"
-    layer = LayerRecord(
-        index=0, state="present", member=source.name, size=source.size, archive_offset=0,
-        descriptor=Descriptor(), handle=Handle(given=source),
-    )  # fmt: skip
-    return ImageRecord(
-        number=1,
-        kind="rootfs" if rootfs else "layer",
-        kind_reason=detected.rule.sentence,
-        grammar="rootfs" if rootfs else "layer",
-        grammars=("rootfs" if rootfs else "layer",),
-        layers=(layer,),
-        lost=_LOST.format(what=what),
-    )
-
-
-_DOCUMENTS = frozenset(("index.json", "manifest.json", "oci-layout", "repositories", "version"))
-
-
-def _unreferenced(blobs: Blobs, kind: str) -> tuple[Member, ...]:
-    """Return the files that nothing points at: in an OCI layout only blobs, which alone are expected to be used."""
-    only = "blobs/" if kind in ("oci-layout", "hybrid") else ""
+def _unreferenced(blobs: Blobs, kind: Kind) -> tuple[Member, ...]:
+    """Return the files that nothing points at, of those that should be pointed at."""
     found = []
     for member in blobs.members:
-        if member.kind != "file" or not member.name.startswith(only) or member.name in blobs.used:
+        if member.kind != "file" or not member.name.startswith(kind.blob_folder) or member.name in blobs.used:
             continue
-        if not only and (member.name in _DOCUMENTS or member.name.rpartition("/")[2] in ("VERSION", "json")):
+        if not kind.blob_folder and (member.name in DOCUMENTS or kind.is_legacy(member.name)):
             continue
         found.append(member)
     return tuple(found)

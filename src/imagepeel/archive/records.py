@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from enum import StrEnum
+from typing import Any, Literal
 
 import msgspec
 
@@ -18,28 +19,125 @@ from imagepeel.oci.index import Index
 from imagepeel.oci.manifest import Manifest, Schema1Manifest
 
 
+class Manifests(StrEnum):
+    """Where the manifest of an image is, in one format."""
+
+    NONE = "none"
+    """The format has no manifests."""
+    START = "start"
+    """The document where reading starts is the manifest; nothing states its digest."""
+    BLOB = "blob"
+    """It is a blob, and an index names its digest."""
+
+
+class Format(msgspec.Struct, frozen=True, kw_only=True):
+    """How an image is described inside an archive: what is true of every image that is described in this way.
+
+    `name` is what JSON calls it.  A kind of archive (`archive/kinds/`) has one format, a hybrid two.
+    """
+
+    name: str
+    manifests: Manifests = Manifests.NONE
+    start: str = ""
+    """The member where reading starts; where the archive has no such member, reading starts at the config."""
+    start_note: str = ""
+    """What people should know about that member, in a few words."""
+    account: str = ""
+    """How the documents hang together, as text (`*term*`, `` `code` ``), where they are no chain of pointers."""
+    by_name: bool = False
+    """Whether the start points at config and layers by member names, which no digest protects."""
+    config_apart: bool = True
+    """Whether the config is a document of its own; False where the document of the top layer serves as config."""
+    bare: bool = False
+    """Whether there is no document at all."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RecordKind(StrEnum):
+    """What is stored: an image, or something else that is stored like one."""
+
+    IMAGE = "image"
+    ATTESTATION = "attestation"
+    ARTIFACT = "artifact"
+    HELM = "helm"
+    WASM = "wasm"
+    COSIGN = "cosign"
+    BUILDKIT_CACHE = "buildkit-cache"
+    CHECKPOINT = "checkpoint"
+    UNKNOWN = "unknown"
+    ROOTFS = "rootfs"
+    """An exported filesystem without documents."""
+    LAYER = "layer"
+    """One bare layer without documents."""
+
+
+RUNNABLE = frozenset((RecordKind.IMAGE, RecordKind.ROOTFS, RecordKind.LAYER))
+"""The kinds of records that can become a process."""
+
+
+class ConfigState(StrEnum):
+    """What became of the config of an image."""
+
+    PRESENT = "present"
+    MISSING = "missing"
+    DAMAGED = "damaged"
+    NONE = "none"
+    """Nothing names a config."""
+    OTHER = "other"
+    """The document that is named as config is no image config."""
+
+
+class CheckState(StrEnum):
+    """What came of comparing a document with the digest and size that are stated of it."""
+
+    VERIFIED = "verified"
+    MISMATCH = "mismatch"
+    MISSING = "missing"
+    NOT_CHECKED = "not checked"
+    OTHER_NAME = "other name"
+    """The name of the member spells a digest that its bytes do not have, which no engine minds."""
+
+
+class LayerState(StrEnum):
+    """Whether the bytes of a layer can be read as a tar."""
+
+    PRESENT = "present"
+    MISSING = "missing"
+    FOREIGN = "foreign"
+    """The bytes live elsewhere (`urls`) and are never fetched."""
+    ENCRYPTED = "encrypted"
+    UNSUPPORTED = "unsupported"
+    """The layer is a filesystem image such as squashfs."""
+    TRUNCATED = "truncated"
+    """The member is cut off.  Only `Layer.state` says this; a record says it in `truncated`."""
+
+
 class Name(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One name of an image, as written, and the place that gave it.
 
-    `origin` is "RepoTags", "repositories", an annotation key, or "schema1".  `inherited` is True when the name
-    belongs to the index that lists the image.
+    `origin` is "RepoTags", "repositories", an annotation key, or "schema1", `where` the value in its document.
+    `inherited` is True when the name belongs to the index that lists the image.
     """
 
     text: str
     origin: str
+    where: Location = Location()
     inherited: bool = False
+
+
+DocumentRole = Literal["index", "manifest", "config"]
 
 
 class DocumentCheck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether one document has the digest and size that its descriptor states.
 
-    `role` is index, manifest, config or layer (layers only while they are missing or of another size).  `state`
-    is "verified", "mismatch", "missing", "not checked" with the reason in `detail`, or "other name": the name of
-    the member spells a digest that its bytes do not have, which no engine minds.
+    `detail` is the reason where the state is "not checked", and says what differs where it is "mismatch".
     """
 
-    role: str
-    state: str
+    role: DocumentRole
+    state: CheckState
     member: str = ""
     digest: str = ""
     size: int | None = None
@@ -52,14 +150,13 @@ class DocumentCheck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 class LayerRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One layer of an image, in base-first order, as the documents describe it.
 
-    `state` is "present", "missing", "foreign" (lives elsewhere, see `urls`, never fetched), "encrypted" or
-    "unsupported" (a filesystem image such as squashfs).  `size` and `archive_offset` are those of the stored
-    bytes; `digest` and `media_type` are what a descriptor declares, `name_digest` what a member name alone
-    suggests; `diff_id` is declared by the config.  `label` names formats recognised by annotations.
+    `size` and `archive_offset` are those of the stored bytes; `digest` and `media_type` are what a descriptor
+    declares, `name_digest` what a member name alone suggests; `diff_id` is declared by the config.  `label` names
+    formats recognised by annotations.
     """
 
     index: int
-    state: str
+    state: LayerState
     member: str = ""
     media_type: str = ""
     digest: Digest | None = None
@@ -75,7 +172,7 @@ class LayerRecord(msgspec.Struct, frozen=True, kw_only=True):
     via: tuple[str, ...] = ()
     detail: str = ""
     truncated: bool = False
-    handle: Handle | None = None
+    stored: BlobSource | None = None
 
     @property
     def location(self) -> Location:
@@ -86,7 +183,7 @@ class LayerRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     def source(self) -> Source:
         """Return the stored bytes, compressed or not.  MissingBlob when the archive does not carry them."""
-        if self.handle is None:
+        if self.stored is None:
             raise MissingBlob(
                 f"the bytes of layer L{self.index + 1} are not in the archive",
                 self.location,
@@ -94,11 +191,11 @@ class LayerRecord(msgspec.Struct, frozen=True, kw_only=True):
                 if self.urls
                 else "save or copy the image again with all its layers",
             )
-        return self.handle.source()
+        return self.stored.source()
 
 
-class Handle:
-    """The way to some bytes: a member, bytes that a descriptor carries inline, or a source of its own."""
+class BlobSource:
+    """Where the bytes of a blob are: in a member, inline in a descriptor, or in a source of their own."""
 
     __slots__ = ("data", "given", "member", "members")
 
@@ -126,7 +223,7 @@ class Handle:
         return self.members.source(self.member)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Handle) and self.key == other.key
+        return isinstance(other, BlobSource) and self.key == other.key
 
     def __hash__(self) -> int:
         return hash(self.key)
@@ -140,20 +237,17 @@ class Handle:
 class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One image, or something that is stored like one.
 
-    `number` counts from 1 in archive order.  `kind` is image, attestation, artifact, helm, wasm, cosign,
-    buildkit-cache, checkpoint, unknown, rootfs or layer, and `kind_reason` the sentence that says how that was
-    seen.  `grammar` is the description that was followed, `grammars` all that agree on it.  `manifest` is None
-    when missing or when the grammar has none.  `config` is None when missing, unreadable or lost (`lost` says
-    what is gone); `config_state` is present, missing, damaged, none, or other (no image config).  `path` are the
+    `number` counts from 1 in archive order.  `kind_reason` is the sentence that says how `kind` was seen.  `format` is
+    the description that was followed, `formats` all that agree on it.  `manifest` is None when missing or when the
+    format has none.  `config` is None when missing, unreadable or lost (`lost` says what is gone).  `path` are the
     positions in the indexes from the top, `parent` the digest of the nearest index below `index.json`.
     `anomalies` are those of the archive that were met while reading this image.
     """
 
     number: int = 0
-    kind: str = "image"
+    kind: RecordKind = RecordKind.IMAGE
     kind_reason: str = ""
-    grammar: str = ""
-    grammars: tuple[str, ...] = ()
+    formats: tuple[Format, ...] = ()
     names: tuple[Name, ...] = ()
     platform: Platform | None = None
     descriptor: Descriptor | None = None
@@ -163,7 +257,7 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
     config_descriptor: Descriptor | None = None
     config: ImageConfig | None = None
     config_member: str = ""
-    config_state: str = "none"
+    config_state: ConfigState = ConfigState.NONE
     layers: tuple[LayerRecord, ...] = ()
     path: tuple[int, ...] = ()
     parent: Digest | None = None
@@ -174,6 +268,11 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
     lost: str = ""
     checks: tuple[DocumentCheck, ...] = ()
     anomalies: tuple[Anomaly, ...] = ()
+
+    @property
+    def format(self) -> Format:
+        """The description that was followed."""
+        return self.formats[0]
 
     @property
     def digest(self) -> Digest | None:
@@ -192,8 +291,8 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def available(self) -> bool:
-        """Whether anything of it is here: its manifest, or a grammar without manifests."""
-        return self.manifest is not None or self.grammar in ("docker-archive", "docker-v1", "rootfs", "layer")
+        """Whether anything of it is here: its manifest, or what a format without manifests has."""
+        return self.manifest is not None or self.format.manifests is Manifests.NONE
 
     @property
     def complete(self) -> bool:
@@ -203,7 +302,7 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def runnable(self) -> bool:
         """Whether this is an image for a container (`kind` image), complete or not."""
-        return self.kind in ("image", "rootfs", "layer")
+        return self.kind in RUNNABLE
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -211,9 +310,13 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
         found = []
         if not self.available:
             found.append("manifest")
-        elif self.config is None and (self.kind == "image" or self.config_state in ("missing", "damaged")):
+        elif self.config is None and (
+            self.kind is RecordKind.IMAGE or self.config_state in (ConfigState.MISSING, ConfigState.DAMAGED)
+        ):
             found.append("config")
-        found.extend(f"layer L{layer.index + 1} ({layer.state})" for layer in self.layers if layer.state != "present")
+        found.extend(
+            f"layer L{layer.index + 1} ({layer.state})" for layer in self.layers if layer.state != LayerState.PRESENT
+        )
         return tuple(found)
 
 

@@ -1,8 +1,15 @@
-"""The member index of an outer tar: one walk over its headers, the content is skipped.
+"""The members of an image archive that is a tar: one walk over its headers, which jumps over all content.
 
-Unlike a layer, the container is read as leniently as the most lenient loader: what Go's reader refuses is recorded
-and the members before it (and where possible after it) are kept, so that a damaged archive still gives a partial
-answer.
+There are two walkers over tar headers, because they answer two questions.  This one asks what can still be found in
+the archive that a person has: it reads as leniently as the most lenient loader.  What Go's reader refuses is recorded
+as an anomaly, and the members before it (and where possible after it) are kept, so that a damaged archive still gives a
+partial answer.  `formats/tar/scanner.py` asks what a runtime would unpack from a layer: it follows Go's `archive/tar`
+to the byte, ends where that ends, and gets the bytes pushed from a decoder, since it cannot jump in a compressed
+stream.  Both read headers with `formats/tar/header.py` and `formats/tar/pax.py`.
+
+How the walk goes: headers that extend the next one (PAX, GNU long names) are gathered in `_Extensions` until a member
+comes, which takes them with it.  Sizes are trusted only as far as the file reaches.  Whatever makes it impossible to
+say where the next header is raises `_Stop`, which the caller of the walk turns into a fatal anomaly.
 """
 
 from __future__ import annotations
@@ -12,7 +19,7 @@ from typing import NoReturn
 
 import msgspec
 
-from imagepeel.archive.members import Member, Members, leaves_root, missing, normalise
+from imagepeel.archive.members import Member, MemberKind, Members, leaves_root, missing, normalise
 from imagepeel.archive.source import Source
 from imagepeel.archive.sparse_members import Sparse, SparseSource, is_sparse, locate
 from imagepeel.evidence import Anomaly, Location, text
@@ -47,14 +54,14 @@ _NAME_BYTES = 512
 _MOST_NOTES = 200
 _LINK_STEPS = 1_000_000
 """Path components looked at while following links in one archive: chains times lookups must not multiply."""
-_KINDS = {HARDLINK: "hardlink", SYMLINK: "symlink", DIRECTORY: "dir"}
+_KINDS: dict[bytes, MemberKind] = {HARDLINK: "hardlink", SYMLINK: "symlink", DIRECTORY: "dir"}
 _FILES = (b"0", b"\0", b"7")
 
 
 class TarMembers(Members):
     """The members of a tar.  `complete` is False when the walk stopped early; `end` is where it stopped."""
 
-    form = "tar"
+    medium = "tar"
 
     def __init__(self, source: Source, limits: Limits) -> None:
         super().__init__(source.name, limits)
@@ -157,6 +164,20 @@ class TarMembers(Members):
         self.archive.close()
 
 
+class _Extensions(msgspec.Struct):
+    """What the headers before a member say of it: `first` is the offset of the first of them, or of its own header."""
+
+    first: int
+    records: dict[bytes, bytes] = {}
+    long_name: bytes | None = None
+    long_link: bytes | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of names and values in them."""
+        return len(self.long_name or b"") + len(self.long_link or b"") + sum(map(len, self.records.values()))
+
+
 class _Walk:
     """One pass over the headers of a tar."""
 
@@ -192,9 +213,8 @@ class _Walk:
         return self._buffer[start : start + count]
 
     def _members(self) -> Iterator[Member]:
-        offset = first = index = names = 0
-        records: dict[bytes, bytes] = {}
-        long_name = long_link = None
+        offset = index = names = 0
+        extensions = _Extensions(0)
         while True:
             block = self._read(offset, BLOCK)
             if block == ZERO_BLOCK or not block.strip(b"\0"):
@@ -203,20 +223,15 @@ class _Walk:
                 self._note(
                     "outer-zero-block", "a lone zero block lies between members; some readers stop there", offset
                 )
-                offset = first = offset + BLOCK
+                offset += BLOCK
+                extensions.first = offset
                 continue
             if len(block) < BLOCK:
                 _stop("outer-truncated", "the archive ends inside a header", offset)
             header = self._header(block, offset)
             content = offset + BLOCK
             if header.type in (PAX, PAX_GLOBAL, GNU_LONGNAME, GNU_LONGLINK):
-                body = self._extension(header, content)
-                if header.type == PAX:
-                    records |= self._records(body, offset)
-                elif header.type == GNU_LONGNAME:
-                    long_name = body.partition(b"\0")[0]
-                elif header.type == GNU_LONGLINK:
-                    long_link = body.partition(b"\0")[0]
+                self._extend(extensions, header, offset)
                 offset = content + _padded(header.size)
                 continue
             if index >= self.limits.archive_members:
@@ -224,20 +239,20 @@ class _Walk:
                 _stop(
                     "outer-member-limit", f"the archive has more than {index} members; the rest is not listed", offset
                 )
-            names += len(long_name or b"") + len(long_link or b"") + sum(map(len, records.values()))
+            names += extensions.size
             if names > _NAME_BYTES * self.limits.archive_members:
                 self.over_limit = True
                 _stop("outer-member-limit", f"the names of the first {index} members are too long together", offset)
-            sparse = self._sparse(header, block, records, content)
-            stored = 0 if header.type in HEADER_ONLY else self._size(header, records, offset)
+            sparse = self._sparse(header, block, extensions.records, content)
+            stored = 0 if header.type in HEADER_ONLY else self._size(header, extensions.records, offset)
             if sparse is not None and header.type == GNU_SPARSE:
                 # The extension blocks of the old form lie before the content and do not count as content.
                 content = sparse.offset
-            member = self._member(header, records, long_name, long_link, content, first, index, sparse)
+            member = self._member(header, extensions, content, index, sparse)
             yield member
             index += 1
-            offset = first = content + _padded(stored)
-            records, long_name, long_link = {}, None, None
+            offset = content + _padded(stored)
+            extensions = _Extensions(offset)
             if content + stored > self.source.size:
                 _stop("outer-truncated", f"the archive ends inside the member {member.name}", self.source.size)
 
@@ -249,6 +264,16 @@ class _Walk:
         if header.size < 0:
             _stop("outer-bad-header", f"the tar header states {header.size} bytes", offset)
         return header
+
+    def _extend(self, extensions: _Extensions, header: Header, offset: int) -> None:
+        """Add what a header of the archive at `offset` says of the next member."""
+        body = self._extension(header, offset + BLOCK)
+        if header.type == PAX:
+            extensions.records |= self._records(body, offset)
+        elif header.type == GNU_LONGNAME:
+            extensions.long_name = body.partition(b"\0")[0]
+        elif header.type == GNU_LONGLINK:
+            extensions.long_link = body.partition(b"\0")[0]
 
     def _extension(self, header: Header, content: int) -> bytes:
         if header.size > self.limits.header_bytes:
@@ -287,18 +312,11 @@ class _Walk:
             _stop("outer-bad-sparse", f"a sparse member cannot be read: {error.detail}", content - BLOCK)
 
     def _member(
-        self,
-        header: Header,
-        records: dict[bytes, bytes],
-        long_name: bytes | None,
-        long_link: bytes | None,
-        content: int,
-        first: int,
-        index: int,
-        sparse: Sparse | None,
+        self, header: Header, extensions: _Extensions, content: int, index: int, sparse: Sparse | None
     ) -> Member:
-        raw_name = (sparse.name if sparse else b"") or long_name or records.get(b"path") or header.name
-        link = long_link or records.get(b"linkpath") or header.link
+        records, first = extensions.records, extensions.first
+        raw_name = (sparse.name if sparse else b"") or extensions.long_name or records.get(b"path") or header.name
+        link = extensions.long_link or records.get(b"linkpath") or header.link
         kind = _KINDS.get(header.type, "file" if header.type in _FILES else "other")
         if header.type == REGULAR_OLD and raw_name.endswith(b"/"):
             kind = "dir"

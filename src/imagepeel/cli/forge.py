@@ -68,7 +68,7 @@ def command(
 
     recipe = forge.load(spec) if spec is not None else forge.Recipe(specs=(forge.build(name),))
     chosen = kind or recipe.kind or next((one.kind for one in recipe.specs if isinstance(one, forge.ImageSpec)), "")
-    chosen = chosen or "docker-archive"
+    chosen = chosen or forge.DEFAULT_KIND
     packing = compression or recipe.compression
     folder = chosen in forge.FOLDER_KINDS
     if out == "-" and folder:

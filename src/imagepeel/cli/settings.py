@@ -139,7 +139,7 @@ class Settings:
         """Return the chosen image with all its layers read once; the progress ends here."""
         image = self.image(archive)
         if self._progress is not None:
-            sizes = {layer.record.handle: layer.blob_size for layer in image.layers if layer.readable}
+            sizes = {layer.record.stored: layer.blob_size for layer in image.layers if layer.readable}
             self._progress.expect(sum(sizes.values()))
         image.scan()
         self.quiet()
@@ -236,11 +236,13 @@ class Settings:
 
 def document_mismatches(archive: OpenArchive, record: ImageRecord) -> list[str]:
     """Return every document on the way to an image whose bytes contradict its descriptor, in words."""
+    from imagepeel.archive.records import CheckState  # start time
+
     indexes = [check for index in archive.indexes for check in index.checks]
     return [
         f"{check.role} {check.member or check.digest}: {check.detail}"
         for check in dict.fromkeys((*indexes, *record.checks))
-        if check.state == "mismatch" and check.role != "layer"
+        if check.state is CheckState.MISMATCH
     ]
 
 

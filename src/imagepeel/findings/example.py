@@ -44,4 +44,4 @@ def archive_of(spec: ImageSpec | IndexSpec) -> bytes:
     """The spec as an image archive, of the kind that it names."""
     if isinstance(spec, IndexSpec):
         return to_bytes(spec, "oci-archive")
-    return to_bytes(spec, spec.kind or "docker-archive")
+    return to_bytes(spec)

@@ -69,7 +69,7 @@ class Subject:
     @cached_property
     def windows(self) -> bool:
         """Whether it is an image for Windows: the rules about processes and users are Linux rules."""
-        return self.image.os == "windows" or self.image.record.kind == "windows-layer"
+        return "windows" in (self.image.os, self.image.archive.kind.os)
 
     @cached_property
     def names(self) -> Names:

@@ -12,7 +12,7 @@ circular.  Equal specs give equal bytes.
 
 from __future__ import annotations
 
-from imagepeel.forge.archives import FOLDER_KINDS, KINDS, members, to_bytes, write
+from imagepeel.forge.archives import DEFAULT_KIND, FOLDER_KINDS, KINDS, members, to_bytes, write
 from imagepeel.forge.compress import COMPRESSIONS, compress
 from imagepeel.forge.entry import (
     MTIME,
@@ -49,6 +49,7 @@ from imagepeel.forge.tar import Span, encode, encode_entry, header, pax_body, sp
 
 __all__ = [
     "COMPRESSIONS",
+    "DEFAULT_KIND",
     "FAULTS",
     "FOLDER_KINDS",
     "GOOD",

@@ -119,6 +119,8 @@ _TABLE: dict[str, Kind] = {
     "layer": Kind(about="one layer alone", build=_layer),
 }
 
+DEFAULT_KIND = "docker-archive"
+
 KINDS: dict[str, str] = {name: kind.about for name, kind in _TABLE.items()}
 """Every archive kind with a one-line description."""
 
@@ -200,7 +202,7 @@ def write(
 
 def _pick(specs: Specs, kind: str) -> str:
     name = kind or next((spec.kind for spec in _listed(specs) if isinstance(spec, ImageSpec) and spec.kind), "")
-    name = name or "docker-archive"
+    name = name or DEFAULT_KIND
     if name not in _TABLE:
         raise UsageError(f"no archive kind is called {name!r}", hint="known kinds: " + ", ".join(KINDS))
     return name

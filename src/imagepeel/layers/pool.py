@@ -53,8 +53,8 @@ class ScanPool:
         """
         todo: dict[Any, list[Layer]] = {}
         for layer in layers:
-            if layer.readable and layer.record.handle is not None:
-                todo.setdefault(layer.record.handle.key, []).append(layer)
+            if layer.readable and layer.record.stored is not None:
+                todo.setdefault(layer.record.stored.key, []).append(layer)
         groups = sorted(todo.values(), key=lambda group: -group[0].blob_size)
         points = max(8, 256 // max(1, len(groups)))
         anew: list[int] = []
@@ -76,7 +76,7 @@ class ScanPool:
     def _one(self, layer: Layer, digests: bool, points: int, progress: Progress | None) -> tuple[LayerScan, bool]:
         """Return the scan of a layer, and whether it was made now and went into the cache."""
         record = layer.record
-        key = (record.handle.key if record.handle is not None else None, digests)
+        key = (record.stored.key if record.stored is not None else None, digests)
         known = self._scans.get(key)
         if known is not None:
             return known, False

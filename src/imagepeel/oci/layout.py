@@ -7,6 +7,8 @@ from typing import Any
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.oci.json_document import Fields
 
+MARKER = "oci-layout"
+"""Its name in a layout."""
 VERSION = "1.0.0"
 
 

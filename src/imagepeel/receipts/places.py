@@ -88,7 +88,7 @@ class Receipts:
         self.archive = archive
         self.image = image
         self.members: Members = archive.members
-        self.directory = archive.form == "directory"
+        self.directory = archive.medium == "directory"
         named = archive.name not in ("-", "memory", "")
         self.placeholder = not named
         self.file = file_word(archive.name if named else PLACEHOLDER)
@@ -126,7 +126,7 @@ class Receipts:
     def member(self, member: Member, members: Members | None = None) -> Stream:
         """The bytes of a member of the archive (links already followed)."""
         home = members or self.members
-        if home.form == "directory":
+        if home.medium == "directory":
             return Stream(file=file_word(f"{home.name}/{member.name}"))
         if member.sparse is not None:
             return Stream(pipe=self._tar("-xO", self._stream, f"--no-unquote -- {quote(member.raw_name)}"))
@@ -160,9 +160,6 @@ class Receipts:
         image = self.image
         if image is None or image.record.config is None or not image.record.config_member:
             return None
-        if image.record.grammar == "docker-v1":
-            stream = self.named(image.record.config_member)
-            return self.json(stream, pointer, shows, dict(image.config.raw)) if stream is not None else None
         stream = self.named(image.record.config_member)
         if stream is None or not image.config.raw_bytes:
             return None
@@ -172,15 +169,15 @@ class Receipts:
 
     def blob(self, layer: Layer) -> Stream | None:
         """The stored bytes of a layer, None when they are not here."""
-        handle = layer.record.handle
-        if handle is None:
+        stored = layer.record.stored
+        if stored is None:
             return None
-        if handle.data is not None:
+        if stored.data is not None:
             return self._inline(layer)
-        if handle.given is not None:
+        if stored.given is not None:
             return self._given()
-        assert handle.member is not None
-        return self.member(handle.member, handle.members)
+        assert stored.member is not None
+        return self.member(stored.member, stored.members)
 
     def content(self, layer: Layer) -> Stream | None:
         """The tar of a layer, decompressed."""

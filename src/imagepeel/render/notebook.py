@@ -88,8 +88,8 @@ def _archive(archive: OpenArchive) -> str:
         for record in records[:ROWS]
     ]
     return (
-        _head(archive.name, archive.kind, plural(len(records), "record"))
-        + f"<p>{html(archive.rule.sentence)}.</p>"
+        _head(archive.name, archive.kind.name, plural(len(records), "record"))
+        + f"<p>{html(archive.detection.sentence)}.</p>"
         + _table(("", "name", "platform", "kind", "layers", ""), rows, (4,))
         + _more(len(records) - ROWS, "archive.records")
         + _anomalies(archive.anomalies, "archive.anomalies")

@@ -52,7 +52,7 @@ def _more(left: int, call: str) -> Iterator[RenderableType]:
 
 
 def _archive(archive: OpenArchive) -> Iterator[RenderableType]:
-    yield _head(archive.name, archive.kind, plural(len(archive.records), "record"))
+    yield _head(archive.name, archive.kind.name, plural(len(archive.records), "record"))
     table = grid((("", True, True), ("name", False, False), ("platform", False, True), ("", False, False)))
     rows = [
         (

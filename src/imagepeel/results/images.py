@@ -62,10 +62,10 @@ def images_result(archive: OpenArchive) -> ImagesResult:
     """Return what an archive holds, from its documents alone."""
     return ImagesResult(
         archive=archive.name,
-        kind=archive.kind,
-        form=archive.form,
-        rule=archive.rule.id,
-        recognised=archive.rule.sentence,
+        kind=archive.kind.name,
+        form=archive.medium,
+        rule=archive.detection.id,
+        recognised=archive.detection.sentence,
         wrapping=archive.wrapping,
         images=tuple(_row(record) for record in archive.records),
         unreferenced=tuple(member.name for member in archive.unreferenced),
@@ -91,7 +91,7 @@ def _row(record: ImageRecord) -> ImageRow:
         missing=record.missing,
         subject=record.subject,
         artifact_type=record.artifact_type,
-        grammars=record.grammars,
+        grammars=tuple(map(str, record.formats)),
         labels=record.labels,
         lost=record.lost,
         choose=choose if record.runnable else "",

@@ -127,7 +127,7 @@ def image_head(image: LayeredImage) -> ImageHead:
     """Return which image a result is about."""
     return ImageHead(
         archive=image.archive.name,
-        archive_kind=image.archive.kind,
+        archive_kind=image.archive.kind.name,
         number=image.record.number,
         names=image.names,
         platform=image.platform,

@@ -43,4 +43,4 @@ def test_an_export_with_more_members_than_an_archive_may_have_is_read_whole() ->
     with imagepeel.open(MemorySource(forge.encode(entries)), limits=Limits(archive_members=150)) as archive:
         assert len(archive.image().layers[0].entries) == 300
         assert [anomaly.code for anomaly in archive.anomalies] == []
-        assert "150 members" in archive.rule.sentence
+        assert "150 members" in archive.detection.sentence

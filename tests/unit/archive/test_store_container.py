@@ -49,7 +49,7 @@ def states(container: Any) -> list[tuple[str, str]]:
 def test_an_oci_image_is_followed_from_index_to_layers() -> None:
     container = opened(one_image())
     (record,) = container.records
-    assert (record.number, record.kind, record.grammar) == (1, "image", "oci-layout")
+    assert (record.number, record.kind, record.format.name) == (1, "image", "oci-layout")
     assert record.tags == ("app:1",)
     assert str(record.platform) == "linux/amd64"
     assert record.digest == sha(MANIFEST)
@@ -340,9 +340,9 @@ def test_blobs_may_lie_at_the_root_as_apko_writes_them() -> None:
     }  # fmt: skip
     container = opened(files)
     (record,) = container.records
-    assert container.kind == "hybrid"
+    assert container.kind.name == "hybrid"
     assert record.complete
-    assert record.grammars == ("oci-layout", "docker-archive")
+    assert list(map(str, record.formats)) == ["oci-layout", "docker-archive"]
     assert record.tags == ("app:1-amd64",)
 
 
@@ -358,7 +358,7 @@ SAME = {"Config": blob(CONFIG), "RepoTags": ["app:1"], "Layers": [blob(LAYER), b
 def test_two_descriptions_of_one_image_are_one_image() -> None:
     container = opened(hybrid([SAME], manifests=[descriptor(MANIFEST, annotations={NAME: "1"})]))
     (record,) = container.records
-    assert record.grammars == ("oci-layout", "docker-archive")
+    assert list(map(str, record.formats)) == ["oci-layout", "docker-archive"]
     assert record.tags == ("1", "app:1")
     assert container.anomalies == ()
 
@@ -367,7 +367,7 @@ def test_two_descriptions_of_two_images_are_two_loaders_two_images() -> None:
     evil = config(LAYER2)
     other = {"Config": blob(evil), "RepoTags": ["app:1"], "Layers": [blob(LAYER2)]}
     container = opened(hybrid([other], manifests=[descriptor(MANIFEST)], extra=(evil,)))
-    assert [(r.number, r.grammar, r.image_id) for r in container.records] == [
+    assert [(r.number, r.format.name, r.image_id) for r in container.records] == [
         (1, "oci-layout", sha(CONFIG)),
         (2, "docker-archive", sha(evil)),
     ]
@@ -392,7 +392,7 @@ def test_two_copies_of_the_layers_are_said_and_are_one_image() -> None:
 
 def test_an_empty_index_beside_a_list_is_no_second_image() -> None:
     container = opened(hybrid([SAME], manifests=None))
-    assert [record.grammar for record in container.records] == ["docker-archive"]
+    assert [record.format.name for record in container.records] == ["docker-archive"]
     assert codes(container) == ["oci-index-empty"]
 
 
@@ -457,7 +457,7 @@ def test_a_v1_archive_is_a_chain_of_parents() -> None:
     files = {**v1(B, A, config={"Cmd": ["run"]}, architecture="amd64"), **v1(A), "repositories": js({"app": {"1": B}})}
     container = opened(files)
     (record,) = container.records
-    assert container.kind == "docker-v1"
+    assert container.kind.name == "docker-v1"
     assert record.tags == ("app:1",)
     assert [layer.member for layer in record.layers] == [f"{A}/layer.tar", f"{B}/layer.tar"]
     assert record.config is not None
@@ -487,7 +487,7 @@ def test_v1_loops_missing_parents_and_path_ids_are_cut_and_said() -> None:
 def test_a_dir_copy_is_one_manifest_with_bare_names() -> None:
     container = opened({"manifest.json": MANIFEST, "version": b"1", **{sha(x)[7:]: x for x in (CONFIG, LAYER, LAYER2)}})
     (record,) = container.records
-    assert (container.kind, record.grammar, record.complete, record.tags) == ("dir", "dir", True, ())
+    assert (container.kind.name, record.format.name, record.complete, record.tags) == ("dir", "dir", True, ())
     assert record.digest == sha(MANIFEST)
     assert states(container) == [("manifest", "not checked"), ("config", "verified")]
 

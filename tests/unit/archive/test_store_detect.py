@@ -51,8 +51,8 @@ ROOTFS: Files = {"bin/sh": b"x", "etc/passwd": b"", "usr/bin/env": b"x", "var/lo
 )
 def test_each_kind_is_recognised_by_its_content_and_names_the_rule(files: Files, kind: str, rule: str) -> None:
     container = opened(files)
-    assert (container.kind, container.rule.id) == (kind, rule)
-    assert container.rule.sentence
+    assert (container.kind.name, container.detection.id) == (kind, rule)
+    assert container.detection.sentence
     assert container.records
 
 
@@ -60,8 +60,8 @@ def test_each_kind_is_recognised_by_its_content_and_names_the_rule(files: Files,
 def test_a_directory_is_recognised_as_its_tar(files: Files, tmp_path: Path) -> None:
     from_tar = opened(files)
     with open_archive(written(tmp_path, files)) as container:
-        assert container.form == "directory"
-        assert (container.kind, container.rule) == (from_tar.kind, from_tar.rule)
+        assert container.medium == "directory"
+        assert (container.kind.name, container.detection) == (from_tar.kind.name, from_tar.detection)
         assert [r.image_id for r in container.records] == [r.image_id for r in from_tar.records]
         assert [r.complete for r in container.records] == [True]
 
@@ -78,7 +78,7 @@ def test_a_directory_is_recognised_as_its_tar(files: Files, tmp_path: Path) -> N
 )
 def test_outer_compression_is_taken_off_by_its_magic(wrap: object, wrapping: tuple[str, ...]) -> None:
     container = opened(wrap(tar(one_image())))  # type: ignore[operator]
-    assert (container.kind, container.wrapping) == ("oci-layout", wrapping)
+    assert (container.kind.name, container.wrapping) == ("oci-layout", wrapping)
     assert container.records[0].complete
     layer = container.records[0].layers[0]
     assert layer.source().pread(0, 1 << 20) == LAYER
@@ -93,7 +93,7 @@ def test_a_compressed_bare_layer_keeps_its_stored_bytes() -> None:
     stored = gz(LAYER)
     container = opened(stored)
     (record,) = container.records
-    assert (container.kind, container.wrapping) == ("tar", ("gzip",))
+    assert (container.kind.name, container.wrapping) == ("tar", ("gzip",))
     assert record.layers[0].source().pread(0, 1 << 20) == stored
     assert record.config is None
     assert "entrypoint" in record.lost
@@ -178,9 +178,9 @@ def test_registry_storage_in_a_tar_is_named() -> None:
 def test_a_tar_of_very_many_members_is_one_layer_and_says_how_far_it_was_looked_at() -> None:
     limits = Limits(archive_members=6)
     many = {**ROOTFS, **{f"usr/{i}": b"" for i in range(10)}}
-    assert opened(many, limits).kind == "rootfs"
+    assert opened(many, limits).kind.name == "rootfs"
     unknown = opened({str(i): b"" for i in range(10)}, limits)
-    assert unknown.kind == "tar" and "6 members" in unknown.rule.sentence
+    assert unknown.kind.name == "tar" and "6 members" in unknown.detection.sentence
 
 
 def test_links_outside_do_not_make_a_layout(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_links_outside_do_not_make_a_layout(tmp_path: Path) -> None:
     with pytest.raises(ImagepeelError):
         open_archive(root)
     linked = opened(tar([(entry("index.json", tarfile.SYMTYPE, "/etc/hostname"), b"")]))
-    assert linked.kind == "tar"
+    assert linked.kind.name == "tar"
 
 
 def test_paths_that_are_missing_or_no_files_are_errors(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_a_source_and_a_path_give_the_same(tmp_path: Path) -> None:
     path = tmp_path / "image.tar"
     path.write_bytes(tar(one_image()))
     with open_archive(path) as by_path, open_archive(FileSource.open(path)) as by_source:
-        assert by_path.kind == by_source.kind == "oci-layout"
+        assert by_path.kind.name == by_source.kind.name == "oci-layout"
         layer = by_path.records[0].layers[1]
         assert layer.archive_offset is not None
         data = path.read_bytes()

@@ -37,14 +37,14 @@ SMALL = Limits(spool_bytes=1 << 24, archive_members=1000, documents=50, json_byt
 
 def look_everywhere(container: OpenArchive) -> None:
     """Touch everything that a caller can reach, as a command would."""
-    assert container.rule.sentence
+    assert container.detection.sentence
     for record in container.records:
         str(record.platform)
         assert record.complete in (True, False)
         assert isinstance(record.tags, tuple)
         for layer in record.layers:
             str(layer.location)
-            if layer.handle is not None:
+            if layer.stored is not None:
                 layer.source().pread(0, 64)
     try:
         select(container.records, indexes=container.indexes)

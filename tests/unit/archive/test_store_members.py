@@ -11,7 +11,7 @@ import pytest
 from store_archives import entry, tar, written
 
 from imagepeel.archive.dir_members import DirMembers
-from imagepeel.archive.members import Inside, leaves_root, normalise
+from imagepeel.archive.members import SubdirectoryMembers, leaves_root, normalise
 from imagepeel.archive.source import MemorySource
 from imagepeel.archive.tar_members import TarMembers
 from imagepeel.errors import LimitExceeded, MissingBlob, NotFound
@@ -22,7 +22,7 @@ def members(data: bytes, limits: Limits = DEFAULT) -> TarMembers:
     return TarMembers(MemorySource(data), limits)
 
 
-def content(of: TarMembers | DirMembers | Inside, name: str) -> bytes | None:
+def content(of: TarMembers | DirMembers | SubdirectoryMembers, name: str) -> bytes | None:
     member = of.file(name)
     return None if member is None else of.read(member, 1 << 20)
 
@@ -285,7 +285,7 @@ def test_a_directory_can_be_pickled_and_a_missing_one_is_not_found(tmp_path: Pat
 
 def test_one_directory_of_an_archive_reads_as_an_archive() -> None:
     base = members(tar({"images/index.json": b"{}", "images/b/x": b"1", "other": b"2"}, links={"images/l": "../other"}))
-    inside = Inside(base, "images")
+    inside = SubdirectoryMembers(base, "images")
     assert inside.names == ("index.json", "b/x", "l")
     assert inside.top() == ("index.json", "b", "l")
     assert content(inside, "b/x") == b"1"

@@ -13,19 +13,6 @@ from imagepeel.text import size
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
 
-FORMATS = {
-    "docker-archive": "docker-archive",
-    "oci-layout": "OCI layout",
-    "hybrid": "docker-archive + OCI layout",
-    "dir": "dir: copy (skopeo)",
-    "docker-v1": "docker save before 1.10",
-    "rootfs": "exported filesystem",
-    "layer": "one bare layer",
-    "windows-layer": "one bare Windows layer",
-    "tar": "plain tar",
-}
-"""What people call each kind of archive."""
-
 
 def explain_image(image: LayeredImage, *, engine: str | None = None) -> Story:
     """Tell the story of an image.
@@ -58,7 +45,7 @@ def headline(teller: Teller) -> tuple[Span, ...]:
     held = file.archive_bytes(teller)
     if held is not None:
         facts.append(value(size(held)))
-    facts.append(Span(FORMATS.get(teller.archive.kind, teller.archive.kind)))
+    facts.append(Span(teller.archive.kind.label))
     if image.platform:
         facts.append(Span(image.platform))
     if image.names:

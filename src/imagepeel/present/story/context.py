@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Location, Receipt, raw, text
+from imagepeel.present.document import Text, code, term, words
 from imagepeel.process.predict import predict_image
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.receipts.places import Receipts, Stream
@@ -19,6 +21,15 @@ if TYPE_CHECKING:
     from imagepeel.oci.json_document import JsonObject
     from imagepeel.process.spec.values import Prediction, Step
     from imagepeel.rootfs.view import Rootfs
+
+
+_MARKS = re.compile(r"(\*[^*]+\*|`[^`]+`)")
+
+
+def marked(text: str) -> Text:
+    """Return a text of the registry of archive kinds in which `*term*` and `` `code` `` are marked."""
+    spans = {"*": term, "`": code}
+    return words(*(spans[part[0]](part[1:-1]) if part[:1] in spans else part for part in _MARKS.split(text)))
 
 
 class Teller:
@@ -38,7 +49,7 @@ class Teller:
     @cached_property
     def flat(self) -> bool:
         """Whether the file is a bare tar without any document: a rootfs export or one layer."""
-        return self.image.record.grammar in ("rootfs", "layer")
+        return self.image.record.format.bare
 
     @cached_property
     def unknown(self) -> bool:
@@ -167,7 +178,7 @@ class Teller:
         record = self.image.record
         return Location(
             member=record.config_member or None,
-            blob=record.image_id if record.grammar != "docker-v1" else None,
+            blob=record.image_id,
             pointer=pointer,
             step=step,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from imagepeel.archive.members import Inside, Member, Members
+from imagepeel.archive.members import Member, Members, SubdirectoryMembers
 from imagepeel.archive.tar_members import TarMembers
 from imagepeel.evidence import Location, Receipt, text
 from imagepeel.present.document import AnnotatedBytes as Bytes
@@ -27,15 +27,13 @@ from imagepeel.present.document import (
     value,
     words,
 )
-from imagepeel.present.story.context import Teller
+from imagepeel.present.story.context import Teller, marked
 from imagepeel.receipts.quoting import is_tame
 from imagepeel.text import few, noun, number, plural, short_digests, shortened, size, title
 
 ID = "file"
 _SHOWN = 12
 """Members in the table; a projector holds no more."""
-
-_DOCUMENTS = frozenset(("index.json", "manifest.json", "oci-layout", "repositories"))
 
 _OTHER = {
     "attestation": ("attestation", "statements about how an image was built, nothing to run"),
@@ -54,14 +52,14 @@ def archive_bytes(teller: Teller) -> int | None:
     members = outermost(teller.archive.members)
     if isinstance(members, TarMembers):
         return members.archive.size
-    if members.form == "directory":
+    if members.medium == "directory":
         return sum(member.size for member in members)
     return None
 
 
 def outermost(members: Members) -> Members:
     """The members of the whole archive where the image lies one level down."""
-    return outermost(members.base) if isinstance(members, Inside) else members
+    return outermost(members.base) if isinstance(members, SubdirectoryMembers) else members
 
 
 def tell(teller: Teller) -> tuple[str, list[Block]]:
@@ -79,7 +77,7 @@ def tell(teller: Teller) -> tuple[str, list[Block]]:
 
 
 def _title(teller: Teller) -> str:
-    if teller.archive.form == "directory":
+    if teller.archive.medium == "directory":
         return "It is a directory"
     wrapping = teller.archive.wrapping
     if wrapping:
@@ -111,7 +109,7 @@ def _opening(teller: Teller, blocks: list[Block]) -> None:
     if teller.flat or not folders:
         of_which = ""
     untouched = "Nothing was unpacked to disk to read it, and no daemon was asked."
-    if container.form == "directory":
+    if container.medium == "directory":
         files = [member for member in members if member.kind == "file"]
         blocks.append(
             claim(
@@ -146,19 +144,19 @@ def _opening(teller: Teller, blocks: list[Block]) -> None:
 
 def _rule(teller: Teller, blocks: list[Block]) -> None:
     container = teller.archive
-    rule = container.rule
-    place = Location(member=rule.saw[0]) if rule.saw and container.members.get(rule.saw[0]) else teller.archive_place()
+    seen = container.detection
+    place = Location(member=seen.saw[0]) if seen.saw and container.members.get(seen.saw[0]) else teller.archive_place()
     receipt = _rule_receipt(teller) or _listing(teller)
     blocks.append(
         claim(
-            "How to tell: ", Span(rule.sentence), ".", by=proof(place, receipt),
+            "How to tell: ", Span(seen.sentence), ".", by=proof(place, receipt),
         )
     )  # fmt: skip
-    writer = container.writer
-    if writer is not None:
+    producer = container.producer
+    if producer is not None:
         blocks.append(
             claim(
-                "Probably written by ", value(writer.name), ": ", Span(writer.tell), ".",
+                "Probably written by ", value(producer.name), ": ", Span(producer.habit), ".",
                 by=proof(place, _listing(teller)),
             )
         )  # fmt: skip
@@ -174,24 +172,19 @@ def _rule(teller: Teller, blocks: list[Block]) -> None:
                 by=proof(anomaly.where, show), level="bad",
             )
         )  # fmt: skip
-    if container.kind == "hybrid" and not different and len(container.runnable) == 1:
+    formats = container.runnable[0].formats if len(container.runnable) == 1 else ()
+    if len(formats) == 2 and not different:
         blocks.append(
             claim(
                 "Both were read, and both describe the same image.",
-                by=proof(Location(member="manifest.json"), Location(member="index.json"), receipt),
+                by=proof(*(Location(member=format.start) for format in formats), receipt),
             )
         )
 
 
 def _rule_receipt(teller: Teller) -> Receipt | None:
-    kind = teller.archive.kind
     receipts = teller.receipts
-    name, pointer = {
-        "docker-archive": ("manifest.json", "/0/Config"),
-        "hybrid": ("index.json", "/manifests/0/digest"),
-        "oci-layout": ("index.json", "/manifests/0/digest"),
-        "dir": ("manifest.json", "/schemaVersion"),
-    }.get(kind, ("", ""))
+    name, pointer = teller.archive.kind.points
     stream = receipts.named(name)
     return receipts.json(stream, pointer, f"where {name} points first") if stream is not None else None
 
@@ -227,7 +220,7 @@ def _called(tags: tuple[str, ...]) -> str:
 
 
 def _top(teller: Teller) -> Location:
-    for name in ("index.json", "manifest.json", "repositories"):
+    for name in teller.archive.kind.roles:
         if teller.archive.members.get(name) is not None:
             return Location(member=name)
     return teller.archive_place()
@@ -242,7 +235,7 @@ def roles(teller: Teller) -> dict[str, Text]:
     record = image.record
     found: dict[str, Text] = {}
     for layer in image.layers:
-        if layer.record.member and layer.record.handle is not None:
+        if layer.record.member and layer.record.stored is not None:
             state = "" if layer.state == "present" else f" ({layer.state})"
             found.setdefault(layer.record.member, words("layer ", value(layer.label), Span(state, "bad")))
         for via in layer.record.via:
@@ -263,23 +256,12 @@ def roles(teller: Teller) -> dict[str, Text]:
         if other.config_member:
             found.setdefault(other.config_member, words(f"config of {called}"))
         for item in other.layers:
-            if item.member and item.handle is not None:
+            if item.member and item.stored is not None:
                 found.setdefault(item.member, words(f"layer of {called}" if other.runnable else f"part of {called}"))
-    if container.kind in ("hybrid", "oci-layout"):
-        found["index.json"] = words("where reading starts")
-        found["oci-layout"] = words("the marker of the layout")
-    if container.kind == "hybrid":
-        found["manifest.json"] = words("where docker load starts")
-    elif container.kind == "docker-archive":
-        found["manifest.json"] = words("where reading starts")
-    elif container.kind == "dir":
-        found["manifest.json"] = words("the ", term("manifest"), ": where reading starts")
-        found["version"] = words("the marker of the format")
-    found.setdefault("repositories", words("names, as Docker wrote them before 1.10"))
-    if container.kind == "docker-v1":
-        found["repositories"] = words("where reading starts")
+    for name, role in container.kind.roles.items():
+        found[name] = marked(role)
     for member in container.members:
-        if container.kind in ("docker-archive", "hybrid") and _old(member.name):
+        if container.kind.is_legacy(member.name):
             found.setdefault(member.name, words(dim("for Docker before 1.10")))
     for member in container.unreferenced:
         found.setdefault(member.name, words(dim("nothing points at it")))
@@ -292,11 +274,12 @@ def _table(teller: Teller) -> Table:
     shown = members
     if len(members) > _SHOWN:
         # This image's own parts say more than the first twelve of a long list.
-        own = _own(teller)
+        own, kind = _own(teller), teller.archive.kind
         ranked = sorted(
             members,
             key=lambda one: (
-                one.name not in _DOCUMENTS, one.name not in own, one.name not in known, _old(one.name), one.index,
+                one.name not in kind.roles, one.name not in own, one.name not in known, kind.is_legacy(one.name),
+                one.index,
             ),
         )  # fmt: skip
         keep = {id(member) for member in ranked[:_SHOWN]}
@@ -312,10 +295,6 @@ def _table(teller: Teller) -> Table:
     return Table(
         columns=tuple(columns), rows=tuple(rows), hidden=len(members) - len(shown), all=_listing(teller).command
     )
-
-
-def _old(name: str) -> bool:
-    return name.endswith(("/VERSION", "/json"))
 
 
 def _own(teller: Teller) -> set[str]:

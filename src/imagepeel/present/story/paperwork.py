@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imagepeel.archive.records import DocumentCheck
+from imagepeel.archive.records import DocumentCheck, Manifests, RecordKind
 from imagepeel.evidence import Evidence, Location, Receipt
 from imagepeel.layers.layer import Layer, LayerCheck
 from imagepeel.oci.digest import short
@@ -25,7 +25,7 @@ from imagepeel.present.document import (
     value,
     words,
 )
-from imagepeel.present.story.context import Teller
+from imagepeel.present.story.context import Teller, marked
 from imagepeel.text import few, joined, noun, number, plural, short_digests, size, title
 
 ID = "paperwork"
@@ -58,7 +58,7 @@ def _none(teller: Teller, blocks: list[Block]) -> None:
     by = proof(teller.archive_place(), teller.receipts.listing())
     blocks.append(
         claim(
-            "There is none. This is ", value("a filesystem" if record.kind == "rootfs" else "one layer"),
+            "There is none. This is ", value("a filesystem" if record.kind is RecordKind.ROOTFS else "one layer"),
             " on its own, without ", term("manifest"), " and ", term("config"), ".", by=by,
         )
     )  # fmt: skip
@@ -93,15 +93,10 @@ def _chain(teller: Teller, blocks: list[Block]) -> None:
         below = (_node(teller, "index", index.member, index.digest or "", checks, below),)
     start, text = _start(teller)
     root = TreeNode(text=text, evidence=proof(Location(member=start), _show(teller, start)), children=below)
-    if record.grammar == "docker-v1":
+    if record.format.account:
         blocks.append(
-            claim(
-                "Each layer has a file ", code("json"), " that names its ", term("parent"),
-                ". Following parents from the top gives the order of the layers. "
-                "The format has no digests: nothing vouches for any of it.",
-                by=proof(Location(member=start), _show(teller, start)),
-            )
-        )  # fmt: skip
+            claim(*marked(record.format.account), by=proof(Location(member=start), _show(teller, start))),
+        )
     else:
         blocks.append(note("Reading starts at ", path(start), " and follows what it points at:"))
     blocks.append(Tree(roots=(root,)))
@@ -113,15 +108,12 @@ def _above(teller: Teller, index_path: tuple[int, ...]) -> bool:
 
 
 def _start(teller: Teller) -> tuple[str, Text]:
-    grammar = teller.image.record.grammar
-    if grammar == "oci-layout":
-        return "index.json", words(path("index.json"), dim("   points by digest"))
-    if grammar == "docker-v1":
-        name = "repositories" if teller.archive.members.get("repositories") else teller.image.record.config_member
-        return name, words(path(name))
-    if grammar == "dir":
-        return "manifest.json", words(path("manifest.json"), dim("   the manifest itself; nothing states its digest"))
-    return "manifest.json", words(path("manifest.json"), dim("   points by member name, without digests"))
+    record = teller.image.record
+    name = record.format.start
+    if teller.archive.members.get(name) is None:
+        name = record.config_member
+    note = record.format.start_note
+    return name, words(path(name), dim(f"   {note}")) if note else words(path(name))
 
 
 def _documents(teller: Teller) -> tuple[TreeNode, ...]:
@@ -129,15 +121,13 @@ def _documents(teller: Teller) -> tuple[TreeNode, ...]:
     record = teller.image.record
     children: list[TreeNode] = []
     checks = [check for check in record.checks if check.role == "config"]
-    if record.grammar == "docker-v1":
-        children.extend(_layer_nodes(teller))
-        return tuple(children)
-    if record.config_member or checks or record.config_descriptor is not None:
+    named = record.format.config_apart
+    if named and (record.config_member or checks or record.config_descriptor is not None):
         stated = record.config_descriptor.digest_text if record.config_descriptor is not None else ""
         identity = stated or (record.image_id or "") or next((check.digest for check in checks), "")
         children.append(_node(teller, "config", record.config_member, identity, checks[:1], ()))
     children.extend(_layer_nodes(teller))
-    if record.grammar in ("docker-archive", "dir"):
+    if record.format.manifests is not Manifests.BLOB:
         return tuple(children)
     mine = [check for check in record.checks if check.role == "manifest"]
     return (_node(teller, "manifest", record.manifest_member, record.digest or "", mine, tuple(children)),)
@@ -266,8 +256,8 @@ def _verified(teller: Teller, blocks: list[Block]) -> None:
     wrong = [(layer, check) for layer, check in layers if check.ok is False]
     bad_blobs = sum(1 for _, check in wrong if check.what == "digest")
     bad_diffs = sum(1 for _, check in wrong if check.what == "diff_id")
-    by_name = teller.image.record.grammar == "docker-archive"
-    if total and not by_name:
+    format = teller.image.record.format
+    if total and not format.by_name:
         blocks.append(
             claim(
                 "Each arrow is a ", term("digest"), ": a fingerprint (SHA-256) of the bytes it points to. ",
@@ -275,12 +265,12 @@ def _verified(teller: Teller, blocks: list[Block]) -> None:
                 level="bad" if wrong_documents or bad_blobs else "",
             )
         )  # fmt: skip
-    elif by_name:
+    elif format.by_name:
         blocks.append(
             claim(
-                path("manifest.json"), " points by name: no fingerprint protects these arrows. ",
+                path(format.start), " points by name: no fingerprint protects these arrows. ",
                 "An engine takes the files as they are and computes the digests itself.",
-                by=proof(Location(member="manifest.json"), _show(teller, "manifest.json")),
+                by=proof(Location(member=format.start), _show(teller, format.start)),
             )
         )  # fmt: skip
     if diffs:
@@ -451,7 +441,7 @@ def _config(teller: Teller, blocks: list[Block]) -> None:
             ),
         )
     )  # fmt: skip
-    if record.image_id and record.grammar != "docker-v1":
+    if record.image_id:
         stream = teller.receipts.named(record.config_member)
         blocks.append(
             claim(
@@ -473,32 +463,20 @@ def _config_size(teller: Teller) -> int:
     return member.size if member is not None else 0
 
 
-_ORIGINS = {
-    "RepoTags": "/0/RepoTags",
-    "repositories": "",
-}
-
-
 def _names(teller: Teller, blocks: list[Block]) -> None:
     record = teller.image.record
     if not record.names:
         return
     first = record.names[0]
-    member = {"RepoTags": "manifest.json", "repositories": "repositories"}.get(first.origin, "index.json")
-    pointer = ""
-    if first.origin == "RepoTags" and record.path:
-        pointer = f"/{record.path[-1] if record.grammar == 'docker-archive' else 0}/RepoTags"
-    elif member == "index.json" and record.path:
-        key = first.origin.replace("~", "~0").replace("/", "~1")
-        pointer = f"/manifests/{record.path[0]}/annotations/{key}"
-    stream = teller.receipts.named(member)
+    stream = teller.receipts.named(first.where.member or "")
+    pointer = first.where.pointer or ""
     receipt = teller.receipts.json(stream, pointer, "the names") if stream is not None else None
     names = list(dict.fromkeys(name.text for name in record.names))
     blocks.append(
         claim(
             "The name is only written beside the image (", code(first.origin), "), and no digest covers it: ",
             value(joined(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")), ".",
-            by=proof(Location(member=member, pointer=pointer), receipt),
+            by=proof(first.where, receipt),
         )
     )  # fmt: skip
 
@@ -527,7 +505,11 @@ def _favourite(teller: Teller) -> Receipt | None:
     """The one digest that everybody should recompute: the manifest's, else the config's, else a layer's."""
     record = teller.image.record
     for member, identity, what in (
-        (record.manifest_member if record.grammar != "dir" else "", record.digest, "the manifest's digest"),
+        (
+            record.manifest_member if record.format.manifests is Manifests.BLOB else "",
+            record.digest,
+            "the manifest's digest",
+        ),
         (record.config_member, record.image_id, "the config's digest: the ImageID"),
     ):
         stream = teller.receipts.named(member)

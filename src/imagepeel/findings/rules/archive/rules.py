@@ -139,7 +139,7 @@ def wrong_digest(rule: Rule, subject: Subject) -> Iterator[Finding]:
                 profiles=("containerd@2",),
             )
     for check in subject.image.record.checks:
-        if check.state == "mismatch" and check.role != "layer":
+        if check.state == "mismatch":
             yield rule.found(
                 f"the {check.role} {check.digest or check.member} does not fit its descriptor: "
                 f"{check.actual_digest or check.actual_size}",

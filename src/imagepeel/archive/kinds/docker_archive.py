@@ -1,0 +1,216 @@
+"""What `docker save` writes: `manifest.json` is a list of images, each naming a config and layers as members."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from imagepeel.archive.blobs import Blobs, compare, digest_in_name
+from imagepeel.archive.kinds.kind import (
+    MANIFEST,
+    REPOSITORIES,
+    Clues,
+    Detected,
+    Detection,
+    Kind,
+    Producer,
+    Records,
+)
+from imagepeel.archive.members import leaves_root
+from imagepeel.archive.oci_images import note_layer_count, platform_of_config
+from imagepeel.archive.records import (
+    BlobSource,
+    CheckState,
+    ConfigState,
+    DocumentCheck,
+    Format,
+    ImageRecord,
+    IndexRecord,
+    LayerRecord,
+    LayerState,
+    Name,
+)
+from imagepeel.errors import Malformed
+from imagepeel.evidence import Anomaly, Location
+from imagepeel.oci.config import ImageConfig
+from imagepeel.oci.descriptor import Descriptor
+from imagepeel.oci.docker_archive import ArchiveManifest, archive_manifests_of
+
+NAME = "docker-archive"
+FORMAT = Format(name=NAME, start=MANIFEST, start_note="points by member name, without digests", by_name=True)
+_HEX = "[0-9a-f]{64}"
+_ID_JSON = re.compile(rf"{_HEX}\.json")
+_ID_LAYER = re.compile(rf"{_HEX}/layer\.tar")
+_ROOT_TAR = re.compile(rf"{_HEX}\.tar")
+
+
+def _recognise(clues: Clues) -> Detection | None:
+    if isinstance(clues.manifest, list):
+        return Detection(
+            id=NAME,
+            sentence="its manifest.json is a list of images, each naming a config and layers as members of this "
+            "archive: what docker save writes",
+            saw=clues.saw(MANIFEST, REPOSITORIES),
+        )
+    damaged = MANIFEST in clues.problems or clues.manifest is None or clues.members.medium == "directory"
+    if not clues.has(MANIFEST) or not damaged:
+        return None
+    # It is named like docker save's list and cannot be read as one: the error is about that file.
+    return Detection(
+        id=f"{NAME}-damaged",
+        sentence="it has a manifest.json, which should be docker save's list of images and is not",
+        saw=(MANIFEST,),
+        certain=False,
+    )
+
+
+def _read(blobs: Blobs, detected: Detected) -> Records:
+    detected.clues.require(MANIFEST)
+    return archive_images(blobs, detected.clues.manifest), []
+
+
+def archive_images(blobs: Blobs, manifest: Any) -> list[ImageRecord]:
+    """Return the images that a parsed `manifest.json` list names.  Malformed when it is null, empty or no list."""
+    place = Location(member=MANIFEST)
+    if manifest is None:
+        raise Malformed("manifest.json is null: it names no image", place, "save the image again, by name or id")
+    if not isinstance(manifest, list):
+        raise Malformed("manifest.json is not a list of images", place, "the file is damaged or was edited by hand")
+    if not manifest:
+        raise Malformed("manifest.json is an empty list: it names no image", place, "save the image again")
+    blobs.used.update((MANIFEST, REPOSITORIES))
+    images = []
+    noticed: list[Anomaly] = []
+    for number, item in enumerate(archive_manifests_of(manifest, place, noticed), 1):
+        if not blobs.count_document(place):
+            break
+        images.append(_image(blobs, item, number))
+    blobs.anomalies.extend(noticed)
+    return images
+
+
+def _image(blobs: Blobs, item: ArchiveManifest, number: int) -> ImageRecord:
+    where = Location(member=MANIFEST, pointer=item.pointer)
+    named_at = Location(member=MANIFEST, pointer=f"{item.pointer}/RepoTags")
+    checks: list[DocumentCheck] = []
+    before = len(blobs.anomalies)
+    member, config, state = _config(blobs, item, where, checks)
+    diff_ids = config.diff_ids if config else ()
+    names = item.layers
+    if len(names) > blobs.limits.layers:
+        blobs.note("layer-limit", f"{len(names)} layers; only the first are read", where, fatal=True)
+        names = names[: blobs.limits.layers]
+    layers = tuple(
+        _layer(blobs, item, index, diff_ids[index] if index < len(diff_ids) else None, where)
+        for index in range(len(names))
+    )
+    if config is not None:
+        note_layer_count(blobs, len(item.layers), config, where)
+    return ImageRecord(
+        number=number,
+        kind_reason="manifest.json lists it",
+        formats=(FORMAT,),
+        names=tuple(Name(text=tag, origin="RepoTags", where=named_at) for tag in item.repo_tags or ()),
+        platform=platform_of_config(config),
+        config=config,
+        config_member=member,
+        config_state=state,
+        layers=layers,
+        path=(number - 1,),
+        checks=tuple(checks),
+        anomalies=tuple(blobs.anomalies[before:]),
+    )
+
+
+def _config(
+    blobs: Blobs, item: ArchiveManifest, where: Location, checks: list[DocumentCheck]
+) -> tuple[str, ImageConfig | None, ConfigState]:
+    stated_at = Location(member=MANIFEST, pointer=f"{item.pointer}/Config")
+    member = blobs.members.file(item.config) if item.config else None
+    digest = digest_in_name(item.config)
+    if member is None:
+        checks.append(
+            DocumentCheck(
+                role="config",
+                state=CheckState.MISSING,
+                member=item.config,
+                digest=digest or "",
+                detail="the archive has no such member" if item.config else "manifest.json names no config",
+                stated_at=stated_at,
+            )
+        )
+        return item.config, None, ConfigState.MISSING
+    data, name = blobs.read(member, stated_at)
+    if data is None:
+        return name, None, ConfigState.DAMAGED
+    check = compare("config", data, digest, None, member=name, stated_at=stated_at)
+    if check.state is CheckState.MISMATCH:
+        # Docker and podman take the digest of the bytes as the image id and never compare it with the name.
+        check = msgspec.structs.replace(
+            check, state=CheckState.OTHER_NAME, detail="the member name spells another digest"
+        )
+    checks.append(check)
+    config, state = blobs.config(data, Location(member=name))
+    return name, config, state
+
+
+def _layer(blobs: Blobs, item: ArchiveManifest, index: int, diff_id: str | None, where: Location) -> LayerRecord:
+    name = item.layers[index]
+    if leaves_root(name):
+        blobs.note("layer-name", f"the layer name {name} climbs out of the archive; it is kept inside", where)
+    member = blobs.members.file(name) if name else None
+    source = item.layer_sources.get(diff_id) if diff_id else None
+    if member is None:
+        record = blobs.layer(index, source or Descriptor(), diff_id, where)
+        if record.state is LayerState.PRESENT:
+            return record
+        return msgspec.structs.replace(record, member=name)
+    blobs.used.update((name, member.name, *member.via))
+    if source is not None and source.size != member.size:
+        # Older writers describe the layer as it was pulled (compressed) and store it unpacked.
+        source = None
+    return blobs.layer(index, source or Descriptor(), diff_id, where, stored=BlobSource(blobs.members, member))
+
+
+def _producer(detected: Detected, records: Sequence[ImageRecord], indexes: Sequence[IndexRecord]) -> Producer | None:
+    config = records[0].config_member if records else ""
+    layers = [layer.member for record in records for layer in record.layers]
+    if config.startswith("sha256:"):
+        return Producer(
+            name="crane, ko, kaniko or another go-containerregistry program",
+            habit="the config's member name is sha256: and its digest",
+        )
+    if config == "config.json":
+        return Producer(name="Jib", habit="the config is called config.json")
+    if config.startswith("blobs/") and layers and all(name.endswith(".tar.gz") for name in layers):
+        return Producer(name="Bazel rules_oci", habit="its blobs have the suffix .tar.gz")
+    if not _ID_JSON.fullmatch(config) or not layers:
+        return None
+    if all(_ROOT_TAR.fullmatch(name) for name in layers):
+        return Producer(name="podman save or skopeo", habit="its layers lie at the top under their DiffIDs")
+    if all(_ID_LAYER.fullmatch(name) for name in layers) and detected.clues.has(
+        layers[0].replace("layer.tar", "VERSION")
+    ):
+        return Producer(
+            name="docker save before 25, or a program that imitates it",
+            habit="each layer has its own directory with layer.tar, json and VERSION",
+        )
+    return None
+
+
+KIND = Kind(
+    name=NAME,
+    label="docker-archive",
+    told_by="a `manifest.json` that is a list of images",
+    written_by="`docker save` before 25, `podman save`, `skopeo copy` to `docker-archive:`, crane, ko, kaniko, Jib, "
+    "Bazel rules_oci",
+    recognise=_recognise,
+    read=_read,
+    producer=_producer,
+    roles={MANIFEST: "where reading starts", REPOSITORIES: "names, as Docker wrote them before 1.10"},
+    points=(MANIFEST, "/0/Config"),
+    legacy=("VERSION", "json"),
+)

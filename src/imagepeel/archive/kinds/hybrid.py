@@ -1,0 +1,178 @@
+"""Two descriptions in one file: an OCI layout and `docker save`'s list.  Do they mean the same images?
+
+Loaders choose differently (Docker's classic store reads only manifest.json, containerd only the OCI layout, podman
+whatever succeeds first), so where the two differ, one file is two images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from imagepeel.archive.blobs import Blobs
+from imagepeel.archive.kinds import docker_archive, oci_layout
+from imagepeel.archive.kinds.kind import (
+    INDEX,
+    MANIFEST,
+    REPOSITORIES,
+    Clues,
+    Detected,
+    Detection,
+    Kind,
+    Producer,
+    Records,
+)
+from imagepeel.archive.oci_images import merged
+from imagepeel.archive.records import ImageRecord, IndexRecord, RecordKind
+from imagepeel.errors import ImagepeelError
+from imagepeel.evidence import Anomaly, Location
+from imagepeel.oci.digest import short
+from imagepeel.oci.layout import MARKER
+
+NAME = "hybrid"
+TWO_IMAGES = "TWO-IMAGES"
+
+
+def _recognise(clues: Clues) -> Detection | None:
+    if not isinstance(clues.manifest, list) or not oci_layout.has_layout(clues):
+        return None
+    return Detection(
+        id=NAME,
+        sentence="it has both index.json (the OCI layout's list of manifests) and manifest.json (docker save's "
+        "list of images), so it is two descriptions in one file; both are read and compared",
+        saw=clues.saw(MARKER, INDEX, MANIFEST),
+    )
+
+
+def _read(blobs: Blobs, detected: Detected) -> Records:
+    """Read both descriptions.  One that is damaged is left out with an anomaly; both damaged raise the first."""
+    errors: list[ImagepeelError] = []
+    oci: Records = ([], [])
+    docker: list[ImageRecord] = []
+    try:
+        oci = oci_layout.read(blobs, detected)
+    except ImagepeelError as error:
+        errors.append(error)
+    try:
+        docker = docker_archive.archive_images(blobs, detected.clues.manifest)
+    except ImagepeelError as error:
+        errors.append(error)
+    if len(errors) == 2:
+        raise errors[0]
+    for met in errors:
+        blobs.note("description-damaged", met.what, met.where or Location(), fatal=True)
+    return reconcile(oci[0], docker, blobs.anomalies), oci[1]
+
+
+def reconcile(oci: list[ImageRecord], docker: list[ImageRecord], anomalies: list[Anomaly]) -> list[ImageRecord]:
+    """Return one list of records: descriptions of the same image are joined, others stand side by side.
+
+    The same image means the same config bytes.  A `manifest.json` that describes an image which the OCI layout
+    does not have (or with other layers) is recorded as TWO-IMAGES, unless the layout is merely empty: Docker 25.0
+    wrote an untagged image only to `manifest.json`.
+    """
+    records = list(oci)
+    available = [record for record in oci if record.kind is RecordKind.IMAGE and record.available]
+    same_config = {
+        record.image_id: at for at, record in enumerate(oci) if record.kind is RecordKind.IMAGE and record.image_id
+    }
+    for item in docker:
+        at = same_config.get(item.image_id) if item.image_id else None
+        if at is None:
+            records.append(msgspec.structs.replace(item, number=len(records) + 1))
+            if available:
+                anomalies.append(_different(item, available))
+            continue
+        same = records[at]
+        difference = _layer_difference(same, item)
+        if difference is not None:
+            anomalies.append(difference)
+        records[at] = msgspec.structs.replace(
+            same,
+            names=merged(same.names, item.names),
+            formats=(*same.formats, *(one for one in item.formats if one not in same.formats)),
+            checks=(*same.checks, *item.checks),
+        )
+    return records
+
+
+def _layer_difference(one: ImageRecord, other: ImageRecord) -> Anomaly | None:
+    """Compare the layers that two descriptions with the same config name."""
+    if len(one.layers) != len(other.layers):
+        return _other_layers(one, other)
+    pairs = [(a.stored, b.stored) for a, b in zip(one.layers, other.layers, strict=True)]
+    differing = [(a, b) for a, b in pairs if a is not None and b is not None and a != b]
+    if not differing:
+        return None
+    if {a for a, _ in pairs} & {b for _, b in differing}:
+        return _other_layers(one, other)
+    return Anomaly(
+        code="two-copies",
+        message=f"manifest.json and index.json name different members for {len(differing)} layers of {_shown(one)}; "
+        "those of index.json are read",
+        where=_entry(other),
+    )
+
+
+def _entry(item: ImageRecord) -> Location:
+    return Location(member="manifest.json", pointer=f"/{item.path[0]}" if item.path else None)
+
+
+def _different(item: ImageRecord, available: list[ImageRecord]) -> Anomaly:
+    others = ", ".join(_shown(record) for record in available[:5])
+    return Anomaly(
+        code=TWO_IMAGES,
+        message=f"two loaders, two images: manifest.json describes {_shown(item)}, index.json describes {others}",
+        where=_entry(item),
+    )
+
+
+def _other_layers(same: ImageRecord, item: ImageRecord) -> Anomaly:
+    return Anomaly(
+        code=TWO_IMAGES,
+        message=f"two loaders, two images: manifest.json and index.json give {_shown(item)} different layers "
+        f"({len(item.layers)} and {len(same.layers)})",
+        where=_entry(item),
+    )
+
+
+def _shown(record: ImageRecord) -> str:
+    name = record.names[0].text if record.names else "an unnamed image"
+    identity = record.image_id
+    return f"{name} (config {short(identity)})" if identity else f"{name} (config missing)"
+
+
+def _producer(detected: Detected, records: Sequence[ImageRecord], indexes: Sequence[IndexRecord]) -> Producer:
+    manifest = detected.clues.manifest
+    if not detected.clues.has(MARKER) and any(record.config_member.startswith("sha256:") for record in records):
+        return Producer(name="apko", habit="its blobs lie at the top and there is no oci-layout")
+    first = manifest[0] if isinstance(manifest, list) and manifest else None
+    if detected.clues.has(REPOSITORIES) or (isinstance(first, dict) and "LayerSources" in first):
+        return Producer(
+            name="docker save 25 or later, classic image store",
+            habit="beside the OCI layout it has the old repositories file, or LayerSources in manifest.json",
+        )
+    return Producer(
+        name="docker save with the containerd image store, ctr, nerdctl or docker buildx",
+        habit="it has both descriptions, without repositories file and LayerSources",
+    )
+
+
+KIND = Kind(
+    name=NAME,
+    label="docker-archive + OCI layout",
+    told_by="both an OCI layout and a `manifest.json` that is a list of images",
+    written_by="`docker save` from 25 on, `ctr images export`, `nerdctl save`, `docker buildx`, apko",
+    recognise=_recognise,
+    read=_read,
+    producer=_producer,
+    roles={
+        **oci_layout.KIND.roles,
+        MANIFEST: "where docker load starts",
+        REPOSITORIES: docker_archive.KIND.roles[REPOSITORIES],
+    },
+    points=oci_layout.KIND.points,
+    legacy=docker_archive.KIND.legacy,
+    blob_folder=oci_layout.KIND.blob_folder,
+)
