@@ -79,7 +79,6 @@ def rule(
     fix: str,
     codes: str = "",
     sources: str = "",
-    reproduce: str = "",
 ) -> Callable[[Callable[[Rule, Subject], Iterable[Finding]]], Rule]:
     """Turn a check into a `Rule`; `codes` and `sources` are separated by commas.
 

@@ -13,9 +13,7 @@ from imagepeel.oci.json_document import Fields, JsonObject
 
 REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
-BASE_NAME = "org.opencontainers.image.base.name"
 REFERENCE_TYPE = "vnd.docker.reference.type"
-REFERENCE_DIGEST = "vnd.docker.reference.digest"
 ESTARGZ_TOC = "containerd.io/snapshot/stargz/toc.digest"
 ZSTD_CHUNKED_PREFIX = "io.github.containers.zstd-chunked."
 ENCRYPTION_PREFIX = "org.opencontainers.image.enc."

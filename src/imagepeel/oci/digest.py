@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import NewType, Protocol
-
-from imagepeel.errors import Malformed
-from imagepeel.evidence import Location
+from typing import NewType
 
 Digest = NewType("Digest", str)
-"""A digest string that passed `parse_digest`."""
+"""A digest string in which `problem` finds nothing."""
 
 REGISTERED: dict[str, int] = {"sha256": 64, "sha384": 96, "sha512": 128, "blake3": 64}
 """Registered algorithms and the number of lower-case hex digits that each must have."""
@@ -25,21 +22,10 @@ EMPTY_JSON = Digest("sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c0
 EMPTY_GZIP_LAYER = Digest("sha256:a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4")
 """The gzip of 1,024 zero bytes: what schema 1 images carry for each step without files."""
 
-EMPTY_TAR_DIFF_ID = Digest("sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef")
-"""The DiffID of a tar without members (1,024 zero bytes)."""
-
 _GRAMMAR = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+")
 _LOWER_HEX = re.compile(r"[0-9a-f]+")
 _LONGEST = 255
 """Characters of each half: it becomes a file name."""
-
-
-class Hasher(Protocol):
-    """The part of a hashlib object that is used here."""
-
-    def update(self, data: bytes, /) -> None: ...
-
-    def hexdigest(self) -> str: ...
 
 
 def problem(text: object) -> str:
@@ -71,20 +57,6 @@ def is_digest(text: object) -> bool:
     return not problem(text)
 
 
-def parse_digest(text: object, where: Location | None = None) -> Digest:
-    """Return `text` as a Digest.  Malformed when it breaks the grammar or its algorithm's length.
-
-    Source: image-spec descriptor.md, "Digests" and "Registered Algorithms".
-    """
-    wrong = problem(text)
-    if wrong:
-        raise Malformed(
-            f"{text!r} is not a digest: {wrong}", where, "a digest looks like sha256: and 64 lower-case hex digits"
-        )
-    assert isinstance(text, str)
-    return Digest(text)
-
-
 def from_hex(encoded: str, algorithm: str = "sha256") -> Digest | None:
     """Return the digest with that hex, or None when the hex does not fit the algorithm."""
     text = f"{algorithm}:{encoded}"
@@ -109,11 +81,6 @@ def blob_path(digest: Digest) -> str:
 def can_verify(digest: Digest) -> bool:
     """Say whether this program can compute the digest's algorithm (blake3 and unknown ones it cannot)."""
     return algorithm_of(digest) in ("sha256", "sha384", "sha512")
-
-
-def new_hash(digest: Digest) -> Hasher | None:
-    """Return a fresh hash object for the digest's algorithm, or None when it cannot be verified here."""
-    return hashlib.new(algorithm_of(digest)) if can_verify(digest) else None
 
 
 def digest_of(data: bytes, algorithm: str = "sha256") -> Digest:

@@ -42,11 +42,6 @@ def dumps(command: str, payload: Any, *, indent: int | None = 2) -> str:
     return _write(envelope, indent)
 
 
-def dump_line(payload: Any) -> str:
-    """Return one line of a JSON Lines listing, without the line end."""
-    return _write(to_plain(payload), None)
-
-
 def to_plain(payload: Any) -> Any:
     """Return the payload as dicts, lists and plain values that every JSON writer takes."""
     return _plain(msgspec.to_builtins(payload, builtin_types=(bytes, bytearray), str_keys=True))

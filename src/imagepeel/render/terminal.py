@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterable, Iterator
-from typing import IO
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -62,33 +59,6 @@ STYLES = {
 }
 """How each kind of span looks; colour never carries meaning alone."""
 LEVELS = {"": "", "good": "green", "warn": "yellow", "bad": "red"}
-
-
-def make_console(
-    *, color: str = "auto", width: int | None = None, file: IO[str] | None = None, stderr: bool = False
-) -> Console:
-    """Return a console that obeys `color` (auto, always, never), NO_COLOR, COLUMNS and TERM=dumb.
-
-    Without a terminal the output is plain text of `WIDTH` columns.
-    """
-    out = file if file is not None else sys.stderr if stderr else sys.stdout
-    attached = bool(getattr(out, "isatty", lambda: False)())
-    columns = os.environ.get("COLUMNS", "")
-    if width is None and columns.isdigit() and int(columns) > 0:
-        width = int(columns)
-    if width is None and not attached:
-        width = WIDTH
-    return Console(
-        file=out,
-        width=width,
-        force_terminal=True if color == "always" else None,
-        no_color=True if color == "never" or (color == "auto" and bool(os.environ.get("NO_COLOR"))) else None,
-        markup=False,
-        highlight=False,
-        emoji=False,
-        soft_wrap=False,
-        legacy_windows=False,
-    )
 
 
 def print_document(document: Document, console: Console, *, receipts: bool = False) -> None:

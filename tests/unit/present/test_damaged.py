@@ -6,6 +6,7 @@ import io
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 import imagepeel
 from imagepeel import forge
@@ -44,7 +45,7 @@ def test_a_damaged_archive_is_told_or_refused(whole: bytes, kept: float, changes
     for story in stories:
         assert all(evidence.receipts for chapter in story.chapters for evidence in chapter.evidence())
         out = io.StringIO()
-        terminal.print_document(story.document(), terminal.make_console(file=out), receipts=True)
+        terminal.print_document(story.document(), Console(file=out, width=terminal.WIDTH), receipts=True)
         assert "\x1b" not in out.getvalue()
         assert all(receipt.command.isprintable() and receipt.command.isascii() for receipt in story.receipts())
         document_html(story.document()), document_markdown(story.document(), receipts=True), dumps("explain", story)

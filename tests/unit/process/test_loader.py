@@ -83,7 +83,6 @@ def test_built_in_directories_are_read_from_the_loader(tree: Path) -> None:
     ]
     tried = [(candidate.path, candidate.outcome) for candidate in found.libraries[0].candidates]
     assert tried == [("/lib/arch/liba.so", "skipped"), ("/usr/lib/arch/liba.so", "taken")]
-    assert found.libraries[0].needed_at == 0x200
 
 
 def test_missing_library_has_the_text_of_each_family(tree: Path) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
+from fake_rootfs import FakeRootfs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagepeel.process.shell.tail import Tail, classify, identify_shell, read_shell_call
+from imagepeel.forge import Entry
+from imagepeel.process.shell.interpreters import identify, invocation
+from imagepeel.process.shell.tail import Tail, classify
 
 
 def script(text: str, *args: str, env: dict[str, str] | None = None, shell: str = "dash", uid: int = 0) -> Tail:
@@ -160,25 +164,38 @@ def test_any_text(text: str) -> None:
     ],
 )
 def test_calls(argv: list[str], mode: str, text: str, args: tuple[str, ...]) -> None:
-    found = read_shell_call(argv)
-    assert (found.mode, found.text, found.args) == (mode, text, args)
+    found = invocation(argv)
+    assert (found.mode, found.body, found.args) == (mode, text, args)
+
+
+@pytest.mark.parametrize("argv", [["sh", "-c"], ["bash", "--dump-strings", "x"], ["bash", "--norc", "-c"]])
+def test_calls_that_are_not_understood(argv: list[str]) -> None:
+    assert invocation(argv).mode == "unknown"
 
 
 def test_call_options() -> None:
-    assert "e" in read_shell_call(["sh", "-o", "errexit", "-c", "x"]).options
-    assert read_shell_call(["bash", "-lc", "x"]).login and read_shell_call(["-sh"]).login
+    assert "e" in invocation(["sh", "-o", "errexit", "-c", "x"]).options
+    assert "e" not in invocation(["sh", "-e", "+o", "errexit", "-c", "x"]).options
+    assert "f" not in invocation(["sh", "-f", "+f", "-c", "x"]).options
+    assert "l" in invocation(["bash", "-lc", "x"]).options and invocation(["-sh"]).mode == "stdin"
+
+
+MARKS = {"dash": b"Illegal option -%c", "bash": b"GNU bash, version 5.2", "busybox": b"BusyBox v1.35", "": b"\x7fELF"}
 
 
 @pytest.mark.parametrize(
-    ("real", "argv0", "name"),
+    ("program", "real", "argv", "name"),
     [
-        ("/usr/bin/dash", "/bin/sh", "dash"),
-        ("/usr/bin/bash", "sh", "bash"),
-        ("/bin/busybox", "/bin/sh", "busybox"),
-        ("/bin/busybox", "cat", ""),
-        ("/bin/mksh", "sh", "other"),
-        ("/usr/bin/python3", "sh", ""),
+        ("dash", "/usr/bin/dash", ["/bin/sh"], "dash"),
+        ("bash", "/usr/bin/bash", ["sh"], "bash"),
+        ("bash", "/usr/bin/dash", ["sh"], "bash"),
+        ("busybox", "/bin/busybox", ["/bin/sh"], "busybox"),
+        ("busybox", "/bin/busybox", ["busybox", "sh"], "busybox"),
+        ("busybox", "/bin/busybox", ["cat"], ""),
+        ("", "/bin/mksh", ["sh"], ""),
+        ("", "/usr/bin/python3", ["sh"], ""),
     ],
 )
-def test_identify(real: str, argv0: str, name: str) -> None:
-    assert identify_shell(real, argv0) == name
+def test_a_shell_is_known_by_its_content(program: str, real: str, argv: list[str], name: str) -> None:
+    rootfs: Any = FakeRootfs([Entry(path=real.encode(), data=MARKS[program])])
+    assert identify(rootfs, real.encode(), argv) == name

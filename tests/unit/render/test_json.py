@@ -19,7 +19,8 @@ from imagepeel import forge
 from imagepeel.errors import Ambiguous
 from imagepeel.present.document import Story
 from imagepeel.present.story.chapters import explain_image
-from imagepeel.render.json import dump_line, dumps, schema, to_plain
+from imagepeel.render.json import dumps, schema, to_plain
+from imagepeel.render.json_lines import line
 
 Forge = Callable[..., Path]
 
@@ -72,7 +73,7 @@ def test_every_name_comes_back(name: bytes) -> None:
 
 @given(st.text(st.characters()))
 def test_the_text_acts_on_no_terminal(text: str) -> None:
-    out = dump_line({"x": text})
+    out = line({"x": text})
     assert not any(ord(c) < 0x20 or 0x7F <= ord(c) <= 0x9F or c in "\u202e\u2066\u200b\ufeff" for c in out)
     assert "\n" not in out
     if not any("\ud800" <= c <= "\udfff" for c in text):

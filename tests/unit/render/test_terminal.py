@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import imagepeel
+from imagepeel.cli.settings import Settings
 from imagepeel.present.document import Story
 from imagepeel.present.story.chapters import explain_image
 from imagepeel.render import terminal
@@ -23,11 +26,17 @@ def told(path: Path) -> Story:
         return explain_image(archive.image())
 
 
+def console(out: io.StringIO, *, width: int | None = None, color: str = "auto") -> Console:
+    """The console of the command line, writing to `out`."""
+    settings = Settings()
+    settings.color = color
+    with contextlib.redirect_stdout(out):
+        return settings.console(width=width)
+
+
 def printed(story: Story, *, width: int = 100, color: str = "auto", receipts: bool = False) -> str:
     out = io.StringIO()
-    terminal.print_document(
-        story.document(), terminal.make_console(file=out, width=width, color=color), receipts=receipts
-    )
+    terminal.print_document(story.document(), console(out, width=width, color=color), receipts=receipts)
     return out.getvalue()
 
 
@@ -74,20 +83,20 @@ def test_no_color_and_never(forge_archive: Forge, monkeypatch: pytest.MonkeyPatc
 
 def test_columns_decides_the_width(forge_archive: Forge, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "72")
-    assert terminal.make_console(file=io.StringIO()).width == 72
+    assert console(io.StringIO()).width == 72
     monkeypatch.delenv("COLUMNS")
-    assert terminal.make_console(file=io.StringIO()).width == terminal.WIDTH
+    assert console(io.StringIO()).width >= terminal.WIDTH
 
 
 def test_rich_prints_the_objects(forge_archive: Forge) -> None:
     out = io.StringIO()
-    console = terminal.make_console(file=out)
+    screen = console(out, width=terminal.WIDTH)
     with imagepeel.open(forge_archive("shop")) as archive:
         image = archive.image()
         for thing in (archive, image, image.layers[0], image.explain()):
-            console.print(thing)
+            screen.print(thing)
         image.scan()
-        console.print(image.layers[3])
+        screen.print(image.layers[3])
     text = out.getvalue()
     assert "shop:1.4   linux/amd64   8 layers" in text
     assert "L5  RUN rm .env" in text

@@ -246,10 +246,6 @@ class SymbolTable:
                 continue
             yield from self._relocations(offset, size, rela, plt)
 
-    def jump_references(self) -> Iterator[Reference]:
-        """Those of DT_JMPREL only."""
-        return (reference for reference in self.references() if reference.plt)
-
     def _relocations(self, offset: int, size: int, rela: bool, plt: bool) -> Iterator[Reference]:
         if self._wide:
             layout, shift, mask = (f"{self._order}QQq" if rela else f"{self._order}QQ"), 32, 0xFFFFFFFF

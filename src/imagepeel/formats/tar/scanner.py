@@ -96,7 +96,6 @@ class TarScanner:
         self._longlink = b""
         # A body being collected: what it is, its size, its bytes.
         self._body_type = b""
-        self._body_size = 0
         self._body: bytearray | None = None
         self._global: Header | None = None
         # The last entry that states a size and can have no content: its index and that size.
@@ -338,7 +337,7 @@ class TarScanner:
                 raise TarError(INVALID_HEADER, "an extension header has a negative size")
             if header.size > self._limits.header_bytes:
                 raise TarError(FIELD_TOO_LONG, f"an extension header of {header.size} bytes")
-            self._body_type, self._body_size, self._body = kind, header.size, bytearray()
+            self._body_type, self._body = kind, bytearray()
             self._left, self._pad = header.size, -header.size % BLOCK
             self._global = header if kind == PAX_GLOBAL else None
             return

@@ -18,7 +18,6 @@ from imagepeel.rootfs.layer_events import LayerCounts, Lost, Shipped, layer_coun
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
     from imagepeel.layers.layer import Layer
-    from imagepeel.oci.json_document import JsonObject
     from imagepeel.process.spec.values import Prediction, Step
     from imagepeel.rootfs.view import Rootfs
 
@@ -182,12 +181,6 @@ class Teller:
             pointer=pointer,
             step=step,
         )
-
-    @cached_property
-    def manifest_raw(self) -> JsonObject:
-        """The parsed manifest, {} without one."""
-        manifest = self.image.record.manifest
-        return manifest.raw if manifest is not None else {}
 
     def loose(self) -> Iterator[str]:
         """What the archive holds beside images for containers, one word each."""

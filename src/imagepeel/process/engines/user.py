@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from imagepeel.errors import ImagepeelError, LimitExceeded
+from imagepeel.errors import LimitExceeded
 from imagepeel.evidence import Location, text
 from imagepeel.formats.passwd import MAX_FILE, Identity, IdentityFailure, Unreadable, parse_passwd, resolve_user
 from imagepeel.process.engines.messages import MOUNT
@@ -194,8 +194,3 @@ def _libc_home(passwd: bytes, uid: int) -> str | None:
         if all(part.isdigit() for part in numbers) and int(fields[2]) == uid:
             return text(fields[5]) if len(fields) > 5 else ""
     return None
-
-
-def safe_errors(error: ImagepeelError) -> str:
-    """The one-line reason of a reading error."""
-    return error.what

@@ -68,7 +68,7 @@ def _closure(files: Files, path: bytes, options: Options) -> LoaderResult:
         return LoaderResult(family="unknown", unknown=(f"{text(path)} is no ELF file",))
     facts = files.facts(found.node)
     if facts.interp is None:
-        return LoaderResult(family="static", symbols_checked=True)
+        return LoaderResult(family="static")
     loader = files.rootfs.resolve(facts.interp, cwd=options.cwd)
     if loader.node is None or not loader.node.is_file:
         return LoaderResult(

@@ -34,8 +34,7 @@ class Library(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `name` as it was asked for, `requested_by` the path of the object that asked (or `LD_PRELOAD`), `path` as the
     loader opens it and `real` the file behind all links (None: not found).  `source` says where it was found:
     `DT_RPATH of X`, `LD_LIBRARY_PATH`, `DT_RUNPATH of X`, the cache, a built-in directory, a path in the name,
-    `the loader itself`.  `candidates` are all places that were tried, in order; `needed_at` is the file offset of
-    the DT_NEEDED entry in the requester.
+    `the loader itself`.  `candidates` are all places that were tried, in order.
     """
 
     name: str
@@ -44,7 +43,6 @@ class Library(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     real: str | None
     source: str
     candidates: tuple[Candidate, ...] = ()
-    needed_at: int | None = None
 
 
 class LoaderFailure(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +61,7 @@ class LoaderResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     `family` is "static" (no loader), "glibc", "musl" or "unknown"; `loader` the path of PT_INTERP.  `libraries`
     are in load order, first request of each object.  `failure` is proved; `unknown` lists reasons why the result
     may differ in reality; `depends` lists facts of the host that change it.  `warnings` are lines that the loader
-    prints and survives.  `symbols_checked` tells that every symbol that is looked up at start was found.
+    prints and survives.
     """
 
     family: str
@@ -73,7 +71,6 @@ class LoaderResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     unknown: tuple[str, ...] = ()
     depends: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    symbols_checked: bool = False
 
     @property
     def outcome(self) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from imagepeel.errors import Malformed
 from imagepeel.evidence import text
-from imagepeel.formats.elf.file import ElfFacts, ElfString
+from imagepeel.formats.elf.file import ElfFacts
 from imagepeel.formats.elf.header import ET_DYN, ET_EXEC, PT_LOAD, parse_ehdr
 from imagepeel.formats.ldcache import CACHE_IDS, LdCache, parse_ldcache
 from imagepeel.process.loader.common import (
@@ -144,7 +144,7 @@ class Glibc:
                 if tag in facts.tags:
                     raise _Unknown(f"{self._shown(item)} has {label}, whose effect is not modelled")
             for needed in facts.needed:
-                found = self._map(self._expand(needed.value, item), item, needed)
+                found = self._map(self._expand(needed.value, item), item)
                 if id(found) not in seen:
                     seen.add(id(found))
                     queue.append(found)
@@ -213,7 +213,7 @@ class Glibc:
 
     # -- one library -----------------------------------------------------------------------------------------
 
-    def _map(self, name: bytes, item: _Object | None, needed: ElfString | None, where: str = "") -> _Object:
+    def _map(self, name: bytes, item: _Object | None, where: str = "") -> _Object:
         """`_dl_map_object`: an object that already answers to the name, or a search."""
         for known in self.objects:
             if known.answers(name):
@@ -223,7 +223,7 @@ class Glibc:
             if not self._rtld_listed:
                 self._rtld_listed = True
                 self.objects.append(self.rtld)
-                self._add(name, item, needed, self.rtld, "the loader itself", [], where)
+                self._add(name, item, self.rtld, "the loader itself", [], where)
             return self.rtld
         if len(self.objects) >= _MAX_OBJECTS:
             raise _Unknown(f"more than {_MAX_OBJECTS} libraries")
@@ -241,7 +241,6 @@ class Glibc:
                     real=None,
                     source="",
                     candidates=tuple(candidates),
-                    needed_at=needed.at if needed is not None else None,
                 )
             )
             if self._other_class:
@@ -255,19 +254,18 @@ class Glibc:
                 if known is self.rtld and not self._rtld_listed:
                     self._rtld_listed = True
                     self.objects.append(self.rtld)
-                    self._add(name, item, needed, self.rtld, source, candidates, where)
+                    self._add(name, item, self.rtld, source, candidates, where)
                 return known
         fresh = self._admit(name, path, real, node, item)
         fresh.names.add(name)
         self.objects.append(fresh)
-        self._add(name, item, needed, fresh, source, candidates, where)
+        self._add(name, item, fresh, source, candidates, where)
         return fresh
 
     def _add(
         self,
         name: bytes,
         item: _Object | None,
-        needed: ElfString | None,
         found: _Object,
         source: str,
         candidates: list[Candidate],
@@ -281,7 +279,6 @@ class Glibc:
                 real=text(found.real),
                 source=source,
                 candidates=tuple(candidates),
-                needed_at=needed.at if needed is not None else None,
             )
         )
 
@@ -515,7 +512,7 @@ class Glibc:
                         listed.append((text(self._build.preload), name))
         for where, name in listed[:_MAX_OBJECTS]:
             try:
-                self._map(self._expand(name, self.main), self.main, None, where)
+                self._map(self._expand(name, self.main), self.main, where)
             except _Fatal as fatal:
                 self.warnings.append(
                     f"ERROR: ld.so: object '{text(name)}' from {where} cannot be preloaded ({fatal.message}): ignored."
@@ -584,14 +581,13 @@ def follow_glibc(files: Files, program: Program, build: LoaderBuild, node: Node,
         if "glibc." in options.env.get("GLIBC_TUNABLES", ""):
             run.unknown.append("GLIBC_TUNABLES changes how the loader works")
     failure: LoaderFailure | None = None
-    checked = False
     try:
         failure = run.run()
         if failure is None and options.symbols and not run.unknown:
             from imagepeel.process.loader.symbols import check_glibc
 
             objects = [item for item in run.objects if item.facts is not None]
-            failure, checked, why = check_glibc(
+            failure, why = check_glibc(
                 [
                     (item.path, files.file(item.node), item.facts)
                     for item in objects
@@ -613,5 +609,4 @@ def follow_glibc(files: Files, program: Program, build: LoaderBuild, node: Node,
         unknown=tuple(run.unknown),
         depends=tuple(run.depends),
         warnings=tuple(run.warnings),
-        symbols_checked=checked,
     )

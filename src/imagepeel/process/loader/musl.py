@@ -80,10 +80,10 @@ class Musl:
         """Load the preloads and then, object by object, what each needs; missing ones are reported and passed over."""
         preload = "" if self._options.secure else self._options.env.get("LD_PRELOAD", "")
         for name in preload.replace(":", " ").split():
-            self._load(raw(name), None, "LD_PRELOAD", None)
+            self._load(raw(name), None, "LD_PRELOAD")
         for item in self.chain:
             for needed in item.facts.needed:
-                found, errno = self._load(needed.value, item, text(item.name), needed.at)
+                found, errno = self._load(needed.value, item, text(item.name))
                 if found is None:
                     self.missing.append(text(needed.value))
                     self.errors.append(
@@ -91,14 +91,14 @@ class Musl:
                         f" (needed by {text(item.name)})"
                     )
 
-    def _load(self, name: bytes, item: _Dso | None, requester: str, at: int | None) -> tuple[_Dso | None, str]:
+    def _load(self, name: bytes, item: _Dso | None, requester: str) -> tuple[_Dso | None, str]:
         """`load_library`: (object, "") or (None, errno name)."""
         if not name:
             return None, "EINVAL"
         if (name.startswith(b"lib") and name[3:].startswith(_RESERVED)) or name == self.loader.name:
             if self.loader not in self.chain:
                 self.chain.append(self.loader)
-                self._note(name, requester, self.loader.name, self._program.loader, "the loader itself", [], at)
+                self._note(name, requester, self.loader.name, self._program.loader, "the loader itself", [])
             return self.loader, ""
         candidates: list[Candidate] = []
         if b"/" in name:
@@ -112,7 +112,7 @@ class Musl:
                 return None, "ENAMETOOLONG"
             found, errno, path, source = self._search(name, item, candidates)
         if found is None:
-            self._note(name, requester, None, None, "", candidates, at)
+            self._note(name, requester, None, None, "", candidates)
             return None, errno
         node, real = found
         for known in self.chain[1:]:
@@ -125,17 +125,17 @@ class Musl:
         facts, errno = self._admit(path, node)
         if facts is None:
             candidates.append(Candidate(path=text(path), outcome="fatal", reason=ERRNO_MUSL.get(errno, errno)))
-            self._note(name, requester, None, None, "", candidates, at)
+            self._note(name, requester, None, None, "", candidates)
             return None, errno
         if self._is_a_libc(node, facts):
-            return self._load(b"libc.so", item, requester, at)
+            return self._load(b"libc.so", item, requester)
         if len(self.chain) >= _MAX_OBJECTS:
             raise _Unknown(f"more than {_MAX_OBJECTS} libraries")
         fresh = _Dso(path, node.ino, facts, self._files.file(node), item)
         if b"/" not in name:
             fresh.short = path.rsplit(b"/", 1)[-1]
         self.chain.append(fresh)
-        self._note(name, requester, path, real, source, candidates, at)
+        self._note(name, requester, path, real, source, candidates)
         return fresh, ""
 
     def _note(
@@ -146,7 +146,6 @@ class Musl:
         real: bytes | None,
         source: str,
         candidates: list[Candidate],
-        at: int | None,
     ) -> None:
         self.libraries.append(
             Library(
@@ -156,7 +155,6 @@ class Musl:
                 real=None if real is None else text(real),
                 source=source,
                 candidates=tuple(candidates),
-                needed_at=at,
             )
         )
 
@@ -307,7 +305,6 @@ def follow_musl(files: Files, program: Program, build: LoaderBuild, node: Node, 
     unknown: list[str] = []
     run = Musl(files, program, build, node, options)
     failure: LoaderFailure | None = None
-    checked = False
     try:
         run.run()
         lines = list(run.errors)
@@ -317,7 +314,6 @@ def follow_musl(files: Files, program: Program, build: LoaderBuild, node: Node, 
 
             missing_symbols = check_musl([(dso.name, dso.file, dso.facts) for dso in run.chain], run.loader.name)
             lines += missing_symbols
-            checked = not missing_symbols
         if lines:
             about = run.missing[0] if run.missing else missing_symbols[0].split(": ")[1]
             what = "a library is missing" if run.missing else "a symbol is missing"
@@ -338,5 +334,4 @@ def follow_musl(files: Files, program: Program, build: LoaderBuild, node: Node, 
         libraries=tuple(run.libraries),
         failure=None if unknown else failure,
         unknown=tuple(unknown),
-        symbols_checked=checked and not unknown,
     )

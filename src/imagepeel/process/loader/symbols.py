@@ -81,11 +81,11 @@ def _matches(scope: _Scope, position: int, name: bytes, version: bytes | None, f
 
 def check_glibc(
     objects: list[Object], program: str, bind_now: bool, warnings: list[str]
-) -> tuple[LoaderFailure | None, bool, str]:
+) -> tuple[LoaderFailure | None, str]:
     """Look up what glibc looks up before the first instruction.
 
     `objects` in search order, the program first with the name b""; `program` is argv[0]; `bind_now` the variable
-    LD_BIND_NOW.  Returns (failure, everything was found, reason of doubt): a function that is missing but only
+    LD_BIND_NOW.  Returns (failure, reason of doubt): a function that is missing but only
     looked up when it is called first is a doubt, not a failure.
     """
     scope = _Scope(objects)
@@ -120,12 +120,12 @@ def check_glibc(
                     about=text(symbol.name),
                     why=f"no library of the image defines {text(symbol.name)}, which {shown} needs",
                 )
-                return failure, False, ""
+                return failure, ""
     except _Assertion as error:
-        return None, False, f"a version of {error} is asked for and it has no version table: the loader asserts"
+        return None, f"a version of {error} is asked for and it has no version table: the loader asserts"
     except Malformed as error:
-        return None, False, f"the symbols cannot be checked: {error}"
-    return None, not doubt, doubt
+        return None, f"the symbols cannot be checked: {error}"
+    return None, doubt
 
 
 def _asks(reference: Reference) -> bool:

@@ -23,6 +23,12 @@ NAMES = frozenset({"sh", "bash", "dash", "ash", "rbash"})
 # Marks in the program itself: a link called sh may lead to any of them.
 _MARKS = (("busybox", b"BusyBox v"), ("bash", b"GNU bash, version"), ("dash", b"Illegal option -%c"))
 
+_LONG_OPTIONS = {"--login": 1, "--norc": 1, "--noprofile": 1, "--posix": 1, "--rcfile": 2, "--init-file": 2}
+"""Long options of bash that do not change what is run, with the number of words they take."""
+
+_NAMED_OPTIONS = {"errexit": "e", "noglob": "f", "noexec": "n", "nounset": "u", "xtrace": "x"}
+"""What `-o NAME` sets, by its letter."""
+
 
 class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """What a shell was told: `mode` is `command`, `script`, `stdin` or `unknown`.
@@ -73,40 +79,44 @@ def has_applet(rootfs: Rootfs, final: bytes, name: str) -> bool:
 
 
 def invocation(argv: Sequence[str]) -> Invocation:
-    """Read a shell's own command line."""
-    words = list(applet(argv)[1])
+    """Read a shell's own command line: options, then with `-c` its text, `$0` and arguments, else the script.
+
+    `argv` is the whole vector.  One grammar serves dash, busybox and bash (the manuals' sections on options).  The
+    mode is `unknown` for a long option that is not listed here and for `-c` without a text.
+    """
+    words = applet(argv)[1]
     options: set[str] = set()
     index = 1
-    command = False
     while index < len(words):
         word = words[index]
-        if word == "--":
+        if word in {"--", "-"}:
             index += 1
             break
-        if word in {"--login", "--norc", "--noprofile", "--posix"}:
-            index += 1
+        if word in _LONG_OPTIONS:
+            index += _LONG_OPTIONS[word]
             continue
-        if word.startswith("--") or word in {"-", "+"} or not word.startswith(("-", "+")):
-            if word.startswith("--"):
-                return Invocation(mode="unknown")
+        if word.startswith("--"):
+            return Invocation(mode="unknown")
+        if len(word) < 2 or word[0] not in "-+":
             break
-        letters = word[1:]
-        command = command or (word[0] == "-" and "c" in letters)
-        if word[0] == "-":
-            options.update(letters)
         index += 1
-        if letters.endswith(("o", "O")):
-            index += 1
+        change = options.add if word[0] == "-" else options.discard
+        for letter in word[1:]:
+            if letter not in "oO":
+                change(letter)
+            elif index < len(words):
+                if letter == "o" and words[index] in _NAMED_OPTIONS:
+                    change(_NAMED_OPTIONS[words[index]])
+                index += 1
     rest = words[index:]
-    letters_set = frozenset(options)
-    if command:
+    name = words[0] if words and words[0] != "busybox" else "sh"
+    if "c" in options:
         if not rest:
             return Invocation(mode="unknown")
-        args = tuple(rest[1:]) or (words[0] if words[0] != "busybox" else "sh",)
-        return Invocation(mode="command", body=rest[0], args=args, options=letters_set)
+        return Invocation(mode="command", body=rest[0], args=rest[1:] or (name,), options=frozenset(options))
     if "s" in options or not rest:
-        return Invocation(mode="stdin", options=letters_set)
-    return Invocation(mode="script", body=rest[0], args=tuple(rest), options=letters_set)
+        return Invocation(mode="stdin", args=(name, *rest), options=frozenset(options))
+    return Invocation(mode="script", body=rest[0], args=rest, options=frozenset(options))
 
 
 def cannot_open(shell: str, argv0: str, path: str, errno: str) -> tuple[str, int]:

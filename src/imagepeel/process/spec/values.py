@@ -57,10 +57,6 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     notes: tuple[str, ...] = ()
     where: Location | None = None
 
-    def can(self, capability: str) -> bool:
-        """Whether the capability is effective until the first `execve`."""
-        return capability in self.effective
-
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One path that was looked at and the reason why it was taken or skipped."""

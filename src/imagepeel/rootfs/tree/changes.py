@@ -53,11 +53,6 @@ def steps(layer: LayerEntries) -> Iterator[Entry]:
         yield Entry(table, i)
 
 
-def parts_of(path: bytes) -> tuple[bytes, ...]:
-    """Split a clean path into components, () for the root."""
-    return tuple(path.strip(b"/").split(b"/")) if path.strip(b"/") else ()
-
-
 def go_clean(name: bytes) -> list[bytes]:
     """Return the components of Go's filepath.Clean: `..` stays in front of a relative name."""
     out: list[bytes] = []
