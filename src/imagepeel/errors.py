@@ -2,7 +2,18 @@
 
 Every error that imagepeel raises on purpose is an `ImagepeelError`.  A person reads three lines: what is
 wrong, where (member, layer, entry, byte offset or JSON pointer) and what to do about it.
-The full table with causes and remedies is `docs/reference/errors.md`.
+Causes and remedies stand in `docs/reference/errors.md`.
+
+    ImagepeelError          70
+    +-- UsageError           2
+    +-- NotAnImage          10
+    +-- Unsupported         10
+    +-- Malformed           11
+    +-- DigestMismatch      12
+    +-- LimitExceeded       13
+    +-- NotFound            14
+    |   +-- MissingBlob     14
+    +-- Ambiguous           15
 """
 
 from __future__ import annotations
@@ -14,6 +25,25 @@ if TYPE_CHECKING:
     from imagepeel.evidence import Location
 
 
+EXIT_CODES = {
+    0: "the result is complete; also when a reader closed the pipe early (`| head`)",
+    1: "the answer is no: findings at or above `--fail-on`, or differences with `diff --exit-code`",
+    2: "the command line itself is wrong: an unknown option or view, a name that contradicts another option",
+    10: "the bytes are no image archive, or one of a kind that cannot be read",
+    11: "the bytes claim a format and break its rules: damaged or cut off",
+    12: "bytes do not have the digest or size that a document states",
+    13: "a bound was reached that protects this machine",
+    14: "the reference, layer, path or blob that was asked for is not there",
+    15: "several images could be meant",
+    70: "imagepeel failed, or this machine did (disk full, I/O error): please report the former",
+    130: "interrupted with Ctrl-C",
+}
+"""Every exit code of the program and its meaning, as `docs/reference/exit-codes.md` has them.  None ever changes."""
+
+COMPLETE, ANSWER_IS_NO, USAGE, INTERNAL, INTERRUPTED = 0, 1, 2, 70, 130
+"""The exit codes that are not only those of an error class."""
+
+
 class ImagepeelError(Exception):
     """Root of all errors raised on purpose.
 
@@ -22,7 +52,7 @@ class ImagepeelError(Exception):
     """
 
     code: ClassVar[str] = "error"
-    exit_code: ClassVar[int] = 70
+    exit_code: ClassVar[int] = INTERNAL
 
     def __init__(self, what: str, where: Location | None = None, hint: str = "") -> None:
         super().__init__(what)
@@ -42,7 +72,7 @@ class UsageError(ImagepeelError):
     """The call itself cannot be carried out: contradicting options, an unknown view, a bad pattern."""
 
     code = "usage"
-    exit_code = 2
+    exit_code = USAGE
 
 
 class NotAnImage(ImagepeelError):

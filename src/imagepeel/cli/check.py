@@ -10,7 +10,7 @@ import click
 
 from imagepeel.cli import common
 from imagepeel.cli.settings import Settings
-from imagepeel.errors import UsageError
+from imagepeel.errors import ANSWER_IS_NO, UsageError
 from imagepeel.findings.gate import (
     THRESHOLDS,
     Baseline,
@@ -26,7 +26,6 @@ from imagepeel.findings.gate import (
 from imagepeel.results.tables import image_head
 
 FORMATS = ("text", "json", "sarif", "junit", "github", "markdown")
-FAILED = 1
 """Exit code when a new finding is at or above the threshold."""
 
 _EXAMPLES = (
@@ -93,7 +92,7 @@ def command(
         # Damage and mismatches are findings here, and findings decide about the exit code.
         settings.quiet()
     if not gate.passed:
-        click.get_current_context().exit(FAILED)
+        click.get_current_context().exit(ANSWER_IS_NO)
 
 
 def _show(settings: Settings, form: str, outcome: Any) -> None:

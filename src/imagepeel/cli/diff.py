@@ -9,7 +9,7 @@ import click
 
 from imagepeel.cli import common, documents, listing
 from imagepeel.cli.settings import Settings
-from imagepeel.errors import UsageError
+from imagepeel.errors import ANSWER_IS_NO, UsageError
 
 if TYPE_CHECKING:
     from imagepeel.api import Image
@@ -91,7 +91,7 @@ def command(
         for one in images:
             settings.finish(one, rootfs=None if layers else settings.rootfs(one))
     if exit_code and result.different:
-        click.get_current_context().exit(1)
+        click.get_current_context().exit(ANSWER_IS_NO)
 
 
 def _image(settings: Settings, stack: ExitStack, word: str, digests: bool) -> Image:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from imagepeel.cli import COMMANDS, COMPLETE_VARIABLE, cli
+from imagepeel.errors import COMPLETE, INTERRUPTED, DigestMismatch, Malformed
 
 _INTRO = """# Command line
 
@@ -37,10 +38,10 @@ nothing is unpacked to disk.
 - People count layers from L1, the base: `--layer 3` and `--layer L3` are the same.  In JSON `layer` and `index` count
   from 0, with `label` beside them.
 - Digests, sizes and DiffIDs are computed and compared.  When one does not fit, the result is still written, all
-  mismatches follow on standard error, and the exit code is 12; a damaged layer ends in 11 in the same way.
+  mismatches follow on standard error, and the exit code is MISMATCH; a damaged layer ends in DAMAGED in the same way.
 - `--color` decides about colour, else `NO_COLOR`, `TERM=dumb` and whether the output is a terminal.  `COLUMNS` sets
   the width; into a file or pipe, tables are never cut.
-- A closed pipe (`| head`) ends a command quietly with 0, Ctrl-C with 130; neither leaves a file behind.
+- A closed pipe (`| head`) ends a command quietly with COMPLETE, Ctrl-C with INTERRUPTED; neither leaves a file behind.
 - Exit codes: [exit-codes.md](exit-codes.md).  Errors: [errors.md](errors.md).
 
 ## Shell completion
@@ -63,7 +64,14 @@ def page() -> str:
     """Return the whole page."""
     # click keeps the help option that the first context asks for, so this one asks as the program does.
     ctx = click.Context(cli, info_name="imagepeel", **cli.context_settings)
-    parts = [_INTRO.replace("VARIABLE", COMPLETE_VARIABLE)]
+    words = {
+        "VARIABLE": COMPLETE_VARIABLE,
+        "MISMATCH": DigestMismatch.exit_code,
+        "DAMAGED": Malformed.exit_code,
+        "COMPLETE": COMPLETE,
+        "INTERRUPTED": INTERRUPTED,
+    }
+    parts = [re.sub("|".join(words), lambda found: str(words[found[0]]), _INTRO)]
     parts.append("| command | what it does |\n|---|---|")
     parts[-1] += "".join(f"\n| [`{name}`](#imagepeel-{name}) | {short} |" for name, (_, short) in COMMANDS.items())
     shared = next(command for command in _commands(ctx) if command.name == "layers")

@@ -15,10 +15,7 @@ from collections.abc import Callable
 import click
 
 from imagepeel.cli.settings import Settings
-from imagepeel.errors import ImagepeelError
-
-INTERNAL = 70
-INTERRUPTED = 130
+from imagepeel.errors import COMPLETE, INTERNAL, INTERRUPTED, USAGE, ImagepeelError
 
 HINTS = {
     "usage": "see imagepeel COMMAND --help",
@@ -55,21 +52,21 @@ def guarded(run: Callable[[], int], settings: Settings) -> int:
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx is not None else "imagepeel"
         say(settings, error.format_message(), path, f"{path} --help")
-        return 2
+        return USAGE
     except click.ClickException as error:
         say(settings, error.format_message(), "the command line", "imagepeel --help")
-        return 2
+        return USAGE
     except (KeyboardInterrupt, click.Abort):
         _drain()
         _write("interrupted\n")
         return INTERRUPTED
     except BrokenPipeError:
         _hush()
-        return 0
+        return COMPLETE
     except OSError as error:
         if error.errno == errno.EPIPE:
             _hush()
-            return 0
+            return COMPLETE
         _begin(settings)
         say(
             settings,

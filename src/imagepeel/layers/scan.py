@@ -18,8 +18,10 @@ from imagepeel.evidence import Anomaly, Location
 from imagepeel.formats.tar.header import BLOCK
 from imagepeel.formats.tar.scanner import Tail, TarScanner
 from imagepeel.formats.tar.table import EntryTable
-from imagepeel.layers.content import SPACING
 from imagepeel.limits import Limits
+
+SPACING = 4 * 1024 * 1024
+"""Least distance of access points in bytes of content: a read inflates half of it on average."""
 
 HASHES = {"sha256": hashlib.sha256, "sha384": hashlib.sha384, "sha512": hashlib.sha512}
 

@@ -10,7 +10,6 @@ import click
 from imagepeel import errors
 from imagepeel.cli import COMMANDS, cli
 from imagepeel.cli.docs import page
-from imagepeel.cli.failures import INTERNAL, INTERRUPTED
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
 
@@ -55,8 +54,23 @@ def test_every_error_class_has_a_section_with_its_code() -> None:
 
 def test_every_exit_code_is_documented_and_no_other() -> None:
     text = (REFERENCE / "exit-codes.md").read_text(encoding="utf-8")
-    documented = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.M)}
-    assert documented == {0, 1, INTERNAL, INTERRUPTED} | {kind.exit_code for kind in errors.ALL_ERRORS}
-    for kind in errors.ALL_ERRORS:
-        row = next(line for line in text.splitlines() if line.startswith(f"| {kind.exit_code} |"))
-        assert f"`{kind.__name__}`" in row
+    rows = [re.split(r" ?(?<!\\)\| ?", row)[1:-1] for row in text.splitlines() if re.match(r"\| \d", row)]
+    kinds = {code: [kind for kind in errors.ALL_ERRORS if kind.exit_code == code] for code in errors.EXIT_CODES}
+    assert [(code, meaning.replace("\\|", "|"), names) for code, meaning, names in rows] == [
+        (str(code), meaning, ", ".join(f"`{kind.__name__}`" for kind in kinds[code]))
+        for code, meaning in errors.EXIT_CODES.items()
+    ]
+
+
+def test_every_error_ends_in_a_documented_code() -> None:
+    assert {kind.exit_code for kind in (errors.ImagepeelError, *errors.ALL_ERRORS)} <= errors.EXIT_CODES.keys()
+    drawn = dict(re.findall(r"(\w+) +(\d+)$", errors.__doc__ or "", re.M))
+    assert drawn == {kind.__name__: str(kind.exit_code) for kind in (errors.ImagepeelError, *errors.ALL_ERRORS)}
+
+
+def test_the_page_of_the_gate_has_the_same_codes() -> None:
+    text = (REFERENCE / "check.md").read_text(encoding="utf-8")
+    of_archives = sorted({kind.exit_code for kind in errors.ALL_ERRORS} - {errors.USAGE})
+    assert re.findall(r"^\| (\d[\d to]*) \|", text, re.M) == [
+        str(errors.COMPLETE), str(errors.ANSWER_IS_NO), str(errors.USAGE), f"{of_archives[0]} to {of_archives[-1]}"
+    ]  # fmt: skip
