@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagepeel.cli import common
+from imagepeel.cli import common, documents
 from imagepeel.cli.settings import Settings
-from imagepeel.results.tables import image_head
 
 if TYPE_CHECKING:
     from imagepeel.api import Image
-    from imagepeel.evidence import Receipt
     from imagepeel.process.spec.options import ProcessOptions
+    from imagepeel.results.process import ProcessOutput
     from imagepeel.rootfs.view import Rootfs
 
 
@@ -47,9 +46,9 @@ _EXAMPLES = (
 @click.option("--run-as-non-root", is_flag=True, help="The Kubernetes setting runAsNonRoot.")
 @click.option("--rootless", is_flag=True, help="An engine without root rights.")
 @click.option("--matrix", is_flag=True, help="Every engine on every common architecture, one verdict a cell.")
-@click.option("--receipts", is_flag=True, help="Below each step, the shell command that shows the same.")
+@common.receipts("Below each step, the shell command that shows the same.")
 @common.view
-@common.json
+@documents.forms
 @common.settings
 def command(settings: Settings, /, args: tuple[str, ...], matrix: bool, receipts: bool, **given: Any) -> None:
     """Which process the image becomes, or how its start fails.
@@ -60,14 +59,14 @@ def command(settings: Settings, /, args: tuple[str, ...], matrix: bool, receipts
 
     Words after -- replace the image's command, as with docker run.
     """
+    from imagepeel.present.process import process_document
+
     with settings.open() as archive:
         image = settings.scanned(archive)
         rootfs = settings.rootfs(image)
         options = _options(args, given)
-        if matrix:
-            _matrix(settings, image, rootfs, options)
-        else:
-            _predict(settings, image, rootfs, options, receipts)
+        result = _matrix(image, rootfs, options) if matrix else _predict(image, rootfs, options, receipts)
+        documents.show(settings, "process", result, process_document, receipts=receipts)
         settings.finish(image, rootfs=rootfs)
 
 
@@ -81,48 +80,16 @@ def _options(args: tuple[str, ...], given: dict[str, Any]) -> ProcessOptions:
     return ProcessOptions(**values)
 
 
-def _predict(settings: Settings, image: Image, rootfs: Rootfs, options: ProcessOptions, receipts: bool) -> None:
+def _predict(image: Image, rootfs: Rootfs, options: ProcessOptions, receipts: bool) -> ProcessOutput:
     from imagepeel.process.predict import predict
+    from imagepeel.results.process import process_result
 
     found = predict(rootfs, image.config, options, architecture=image.architecture or None, complete=rootfs.complete)
-    head = image_head(image)
-    proofs: tuple[tuple[Receipt, ...], ...] = ()
-    if receipts:
-        from imagepeel.receipts.proof import step_receipts
-
-        proofs = step_receipts(found.steps, image)
-    if settings.json:
-        from imagepeel.render.json import dumps
-        from imagepeel.results.process import ProcessResult
-
-        result = ProcessResult(image=head, view=rootfs.view, execve=found.execve, prediction=found, receipts=proofs)
-        click.echo(dumps("process", result))
-    else:
-        from imagepeel.render.terminal_process import print_prediction
-
-        print_prediction(settings.console(), head, found, proofs)
+    return process_result(image, rootfs, found, receipts=receipts)
 
 
-def _matrix(settings: Settings, image: Image, rootfs: Rootfs, options: ProcessOptions) -> None:
+def _matrix(image: Image, rootfs: Rootfs, options: ProcessOptions) -> ProcessOutput:
     from imagepeel.process.matrix import matrix
+    from imagepeel.results.process import matrix_result
 
-    found = matrix(rootfs, image.config, options, complete=rootfs.complete)
-    head = image_head(image)
-    if settings.json:
-        from imagepeel.render.json import dumps
-        from imagepeel.results.process import MatrixCell, MatrixResult
-
-        cells = tuple(MatrixCell(engine=c.engine, architecture=c.architecture, verdict=c.verdict) for c in found.cells)
-        result = MatrixResult(
-            image=head,
-            view=rootfs.view,
-            engines=found.engines,
-            architectures=found.architectures,
-            cells=cells,
-            agree=found.agree,
-        )
-        click.echo(dumps("process", result))
-    else:
-        from imagepeel.render.terminal_process import print_matrix
-
-        print_matrix(settings.console(), head, found)
+    return matrix_result(image, rootfs, matrix(rootfs, image.config, options, complete=rootfs.complete))

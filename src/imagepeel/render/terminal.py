@@ -154,7 +154,7 @@ def document_parts(document: Document, *, receipts: bool = False) -> Iterator[Re
 def _section(section: Section, *, receipts: bool) -> Iterator[RenderableType]:
     if section.number or section.title:
         title = Line(f"{section.number}  " if section.number else "", style="bold")
-        yield title.append_text(line(section.title))
+        yield Indented(title.append_text(line(section.title)), 0)
     indent = INDENT if section.number else 2 if section.title else 0
     seen: set[str] = set()
     for block in section.blocks:
@@ -197,9 +197,9 @@ def _items(items: tuple[Item, ...], indent: int, *, receipts: bool) -> Iterator[
         lead, words = Line.assemble(" " * indent, label), line(item.text, LEVELS[item.level])
         yield Kept(lead.append_text(words)) if item.keep else Hanging(lead, words)
         inner = indent + (width or 2)
+        yield from _items(item.items, inner, receipts=receipts)
         if receipts:
             yield from (_receipt_line(receipt, inner) for receipt in item.evidence.receipts)
-        yield from _items(item.items, inner, receipts=receipts)
 
 
 def grid(columns: Iterable[tuple[str, bool, bool]], *, header: bool = True) -> Grid:

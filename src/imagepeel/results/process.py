@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from imagepeel.evidence import Receipt
+from imagepeel.process.matrix import Matrix
 from imagepeel.process.spec.values import Prediction, Verdict
-from imagepeel.results.tables import ImageHead
+from imagepeel.results.tables import ImageHead, image_head
+
+if TYPE_CHECKING:
+    from imagepeel.image import LayeredImage
+    from imagepeel.rootfs.view import Rootfs
 
 
 class ProcessResult(msgspec.Struct, frozen=True, kw_only=True, tag="prediction", tag_field="type"):
@@ -42,3 +49,28 @@ class MatrixResult(msgspec.Struct, frozen=True, kw_only=True, tag="matrix", tag_
 
 
 ProcessOutput = ProcessResult | MatrixResult
+
+
+def process_result(image: LayeredImage, rootfs: Rootfs, found: Prediction, *, receipts: bool = False) -> ProcessResult:
+    """Return the result of a prediction about an image in a view; with `receipts`, how to see what each step saw."""
+    from imagepeel.receipts.proof import step_receipts
+
+    return ProcessResult(
+        image=image_head(image),
+        view=rootfs.view,
+        execve=found.execve,
+        prediction=found,
+        receipts=step_receipts(found.steps, image) if receipts else (),
+    )
+
+
+def matrix_result(image: LayeredImage, rootfs: Rootfs, found: Matrix) -> MatrixResult:
+    """Return the verdict of each cell."""
+    return MatrixResult(
+        image=image_head(image),
+        view=rootfs.view,
+        engines=found.engines,
+        architectures=found.architectures,
+        cells=tuple(MatrixCell(engine=c.engine, architecture=c.architecture, verdict=c.verdict) for c in found.cells),
+        agree=found.agree,
+    )

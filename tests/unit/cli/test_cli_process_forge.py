@@ -27,7 +27,7 @@ def prediction(run_cli: Run, *words: Any) -> Any:
 def test_a_start_that_works_shows_request_origin_and_verdict(run_cli: Run, forge_archive: Make) -> None:
     out = run_cli("process", forge_archive("shop")).stdout
     lines = out.splitlines()
-    assert lines[3].startswith("RUNS on docker@28")
+    assert lines[4].startswith("RUNS on docker@28")
     assert 'execve("/usr/local/bin/entrypoint.sh", ["entrypoint.sh", "/srv/shop/bin/serve", "--port", "8080"]' in out
     assert "999:999 (shop)" in out
     assert "SHOP_PORT=8080   from the image" in out
@@ -40,13 +40,13 @@ def test_a_failure_shows_the_operators_words_first(run_cli: Run, forge_archive: 
     result = run_cli("process", forge_archive("broken-entrypoint"))
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert lines[3] == "  exec /entrypoint.sh: no such file or directory"
-    assert lines[4].startswith("  exit code 255")
+    assert lines[4] == "exec /entrypoint.sh: no such file or directory"
+    assert lines[5].startswith("exit code 255")
     at = {
         word: next(i for i, line in enumerate(lines) if line.strip().startswith(word))
         for word in ("why", "fix", "FAILS")
     }
-    assert 4 < at["why"] < at["fix"] < at["FAILS"]
+    assert 5 < at["why"] < at["fix"] < at["FAILS"]
 
 
 def test_words_after_the_dashes_replace_the_command(run_cli: Run, forge_archive: Make) -> None:
@@ -93,10 +93,12 @@ def test_the_receipts_of_a_process_run_in_a_shell(run_cli: Run, forge_archive: M
     assert len(result["receipts"]) == len(result["prediction"]["steps"])
     commands = [receipt["command"] for step in result["receipts"] for receipt in step]
     assert len(commands) >= 4
-    printed = run_cli("process", "--receipts", path).stdout
+    printed = [
+        line.strip().partition("   # ")[0] for line in run_cli("process", "--receipts", path).stdout.splitlines()
+    ]
     outputs = []
     for command in commands:
-        assert f"try it  {command}\n" in printed
+        assert f"$ {command}" in printed
         done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
         assert done.returncode == 0, (command, done.stderr)
         outputs.append(done.stdout)

@@ -8,7 +8,7 @@ import msgspec
 from rich.console import Console
 
 from imagepeel.evidence import Location, Receipt
-from imagepeel.process.matrix import Cell, Matrix
+from imagepeel.present.process import process_document
 from imagepeel.process.spec.values import (
     Addition,
     Candidate,
@@ -20,7 +20,8 @@ from imagepeel.process.spec.values import (
     Step,
     Verdict,
 )
-from imagepeel.render.terminal_process import print_matrix, print_prediction
+from imagepeel.render.terminal import print_document
+from imagepeel.results.process import MatrixCell, MatrixResult, ProcessOutput, ProcessResult
 from imagepeel.results.tables import ImageHead
 
 HEAD = ImageHead(
@@ -79,11 +80,18 @@ def console(width: int = 2000) -> Console:
     return Console(file=io.StringIO(), width=width, color_system=None, markup=False, highlight=False, emoji=False)
 
 
-def shown(prediction: Prediction, width: int = 2000, receipts: tuple[tuple[Receipt, ...], ...] = ()) -> str:
+def printed(result: ProcessOutput, width: int = 2000) -> str:
     out = console(width)
-    print_prediction(out, HEAD, prediction, receipts)
+    print_document(process_document(result), out, receipts=True)
     assert isinstance(out.file, io.StringIO)
     return out.file.getvalue()
+
+
+def shown(prediction: Prediction, width: int = 2000, receipts: tuple[tuple[Receipt, ...], ...] = ()) -> str:
+    execve = prediction.execve
+    return printed(
+        ProcessResult(image=HEAD, view="runtime", execve=execve, prediction=prediction, receipts=receipts), width
+    )
 
 
 def test_a_prediction_that_runs_shows_everything_that_decides() -> None:
@@ -131,13 +139,13 @@ def test_a_failure_starts_with_what_the_operator_sees() -> None:
         exit_code=126, state_exit_code=128, why="the reason", fix="chmod +x", where=HERE, engine="docker@28",
     )  # fmt: skip
     lines = shown(msgspec.structs.replace(PREDICTION, verdict=verdict)).splitlines()
-    assert lines[3:10] == [
-        "  docker: first line",
-        "  second \\x1b[2J line",
-        "  exit code 126 (recorded for the container: 128)",
+    assert lines[4:11] == [
+        "docker: first line",
+        "second \\x1b[2J line",
+        "exit code 126 (recorded for the container: 128)",
         "",
-        "  why   the reason",
-        "  fix   chmod +x",
+        "why   the reason",
+        "fix   chmod +x",
         "FAILS F9: refused by the runtime, before it executes, with EACCES   L3, step 5",
     ]
 
@@ -153,8 +161,8 @@ def test_what_cannot_be_known_says_on_what_it_depends() -> None:
 def test_lines_are_wrapped_for_a_terminal_and_receipts_never() -> None:
     command = "tar -xOf app.tar " + "x" * 100
     text = shown(PREDICTION, 60, ((), (Receipt(command=command),)))
-    assert f"      try it  {command}\n" in text
-    assert max(len(line) for line in text.splitlines() if "try it" not in line) <= 60
+    assert f"    $ {command}\n" in text
+    assert max(len(line) for line in text.splitlines() if "$ " not in line) <= 60
 
 
 def test_a_prediction_without_anything_is_still_one() -> None:
@@ -163,27 +171,22 @@ def test_a_prediction_without_anything_is_still_one() -> None:
         steps=(), verdict=Verdict(kind="FAILS", message="no command specified", why="nothing to run"),
     )  # fmt: skip
     text = shown(empty)
-    assert "  no command specified\n" in text
+    assert "no command specified\n" in text
     assert "execve" not in text and "process 1" not in text and "environment" not in text
 
 
 def test_the_matrix_says_each_failures_words_once() -> None:
     bad = Verdict(kind="FAILS", id="F1", text="the words", exit_code=1)
     cells = [
-        Cell(
-            engine=engine,
-            architecture=arch,
-            prediction=PREDICTION,
-            verdict=bad if arch == "arm64" else PREDICTION.verdict,
-        )
+        MatrixCell(engine=engine, architecture=arch, verdict=bad if arch == "arm64" else PREDICTION.verdict)
         for engine in ("docker@28", "podman@5.8")
         for arch in ("amd64", "arm64")
     ]
-    found = Matrix(engines=("docker@28", "podman@5.8"), architectures=("amd64", "arm64"), cells=tuple(cells))
-    out = console()
-    print_matrix(out, HEAD, found)
-    assert isinstance(out.file, io.StringIO)
-    lines = [line.split() for line in out.file.getvalue().splitlines()]
+    found = MatrixResult(
+        image=HEAD, view="runtime", engines=("docker@28", "podman@5.8"), architectures=("amd64", "arm64"),
+        cells=tuple(cells), agree=False,
+    )  # fmt: skip
+    lines = [line.split() for line in printed(found).splitlines()]
     assert lines[3:5] == [
         ["docker@28", "RUNS", "FAILS", "F1", "exit", "1"],
         ["podman@5.8", "RUNS", "FAILS", "F1", "exit", "1"],
