@@ -133,8 +133,10 @@ FOLDER_KINDS = frozenset(name for name, kind in _TABLE.items() if kind.folder)
 def members(specs: Specs, kind: str = "", compression: str = "") -> list[Entry]:
     """The members of an archive in order, before they become a tar or a directory.
 
-    Raises `UsageError` for an unknown kind, for kinds that hold one image only, and for the kinds `layer` and
-    `apko`, whose bytes are no plain sequence of members.
+    `specs` is one image or index or several, `kind` one of `KINDS` ("" as in `to_bytes`), `compression` one of
+    `COMPRESSIONS` for all layers ("" leaves the choice to each layer, then to the kind).  Raises `UsageError` for an
+    unknown kind, for kinds that hold one image only, and for the kinds `layer` and `apko`, whose bytes are no plain
+    sequence of members.
     """
     built = _build(specs, kind, compression)
     if isinstance(built, bytes):

@@ -1,7 +1,10 @@
 """Just enough of an assembler to write small programs by hand: bytes, labels, relative jumps.
 
 x86-64 code is given as hex with its mnemonic beside it (Intel SDM volume 2); AArch64 code by one function a kind
-of instruction (Arm ARM, section C6).  No compiler is involved when an image is built.
+of instruction (Arm ARM, section C6).
+
+Why a wheel ships an assembler: the teaching images must really start, on x86-64 and on arm64 alike, and a program of a
+few hundred bytes that is written here in the open needs neither a compiler nor binaries that nobody can read.
 """
 
 from __future__ import annotations

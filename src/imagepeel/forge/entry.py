@@ -100,7 +100,17 @@ def file(
     uname: Name = b"",
     gname: Name = b"",
 ) -> Entry:
-    """A regular file with these bytes (a `str` is written as UTF-8)."""
+    """A regular file.
+
+    `path` and `data` are bytes, or text that is written as UTF-8 (a surrogate escape becomes the byte it stands for).
+    `mode` are the permission bits with set-uid, set-gid and sticky; `mtime` is seconds since 1970, or (seconds,
+    nanoseconds); `xattrs` and `pax` map names to values, written in the given order; `form` is the header format,
+    `auto` the plainest that holds the values.  `size` (bytes), `typeflag` and `fields` (header field to bytes) stand
+    in the header instead of what follows from the rest; `pad=False` leaves out the zeros after the data.
+
+    Returns the entry as a value.  Nothing is checked here: `encode` raises `UsageError` for what the form cannot hold.
+    Source: POSIX.1-2017 pax, "ustar Interchange Format" and "pax Extended Header".
+    """
     return Entry(
         path=raw(path),
         data=raw(data),
@@ -132,7 +142,10 @@ def directory(
     form: TarForm = "auto",
     fields: Pairs = (),
 ) -> Entry:
-    """A directory."""
+    """A directory; arguments and result as of `file`.
+
+    The slash at the end of its name is added when it is encoded.
+    """
     return Entry(
         path=raw(path),
         kind="dir",
@@ -160,7 +173,7 @@ def symlink(
     form: TarForm = "auto",
     fields: Pairs = (),
 ) -> Entry:
-    """A symbolic link whose text is `target`."""
+    """A symbolic link whose text is `target`, as it is: absolute, relative, dangling; other arguments as of `file`."""
     return Entry(
         path=raw(path),
         kind="symlink",
@@ -190,7 +203,11 @@ def hardlink(
     form: TarForm = "auto",
     fields: Pairs = (),
 ) -> Entry:
-    """A second name for the entry `target` of the same layer."""
+    """A second name for the entry `target`, a path inside the layer; other arguments as of `file`.
+
+    `size` and `data` are for links that carry bytes, which POSIX allows and some writers do.  That the target is there
+    is not checked: links into lower layers are a lesson of their own.
+    """
     return Entry(
         path=raw(path),
         kind="hardlink",
@@ -208,13 +225,19 @@ def hardlink(
 
 
 def whiteout(path: Name, *, mode: int = 0o600, mtime: Mtime = MTIME) -> Entry:
-    """The marker that removes `path` of the layers below: an empty file `.wh.<name>` (image-spec layer.md)."""
+    """The marker that removes `path` of the layers below: an empty file `.wh.<name>` beside it.
+
+    `mode` and `mtime` as of `file`.  Source: image-spec layer.md, "Whiteouts".
+    """
     parent, slash, name = raw(path).rstrip(b"/").rpartition(b"/")
     return Entry(path=parent + slash + b".wh." + name, mode=mode, mtime=mtime)
 
 
 def opaque(path: Name = b"", *, mode: int = 0o600, mtime: Mtime = MTIME) -> Entry:
-    """The marker that hides everything the layers below have in the directory `path`; "" is the layer root."""
+    """The marker that hides everything the layers below have in the directory `path`; "" is the root of the layer.
+
+    Returns the empty file `.wh..wh..opq` in it.  Source: image-spec layer.md, "Opaque Whiteout".
+    """
     parent = raw(path).rstrip(b"/")
     return Entry(path=(parent + b"/" if parent else b"") + b".wh..wh..opq", mode=mode, mtime=mtime)
 
@@ -231,7 +254,10 @@ def device(
     mtime: Mtime = MTIME,
     form: TarForm = "auto",
 ) -> Entry:
-    """A character device, or a block device."""
+    """A character device with these numbers, or with `block` a block device; other arguments as of `file`.
+
+    The pair (0, 0) is what overlayfs takes for a whiteout (kernel Documentation/filesystems/overlayfs.rst).
+    """
     return Entry(
         path=raw(path),
         kind="block" if block else "char",
@@ -245,7 +271,7 @@ def device(
 
 
 def fifo(path: Name, mode: int = 0o644, uid: int = 0, gid: int = 0, mtime: Mtime = MTIME) -> Entry:
-    """A named pipe."""
+    """A named pipe; arguments as of `file`."""
     return Entry(path=raw(path), kind="fifo", mode=mode, uid=uid, gid=gid, mtime=mtime)
 
 
@@ -259,11 +285,12 @@ def sparse(
     gid: int = 0,
     mtime: Mtime = MTIME,
 ) -> Entry:
-    """A sparse file of `size` logical bytes whose data stand at these byte offsets.
+    """A sparse file of `size` logical bytes; `segments` are (byte offset, bytes) in rising order.
 
-    `form` is `gnu` (typeflag S, GNU tar manual "Old GNU Format"), `pax-0.0`, `pax-0.1` or `pax-1.0`.  Chunks are
-    stored one after the other without gaps.  Go and Python read that; GNU tar wants every chunk but the last to
-    fill whole 512-byte blocks, as the ones it writes do.
+    Other arguments as of `file`, but `form` is `gnu` (typeflag S, GNU tar manual "Old GNU Format"), `pax-0.0`,
+    `pax-0.1` or `pax-1.0`.  Chunks are stored one after the other without gaps.  Go and Python read that; GNU tar
+    wants every chunk but the last to fill whole 512-byte blocks, as the ones it writes do.  Source: GNU tar manual,
+    "Storing Sparse Files".
     """
     return Entry(
         path=raw(path),
@@ -279,10 +306,16 @@ def sparse(
 
 
 def pax_global(records: Pairs, path: Name = b"pax_global_header") -> Entry:
-    """A PAX global header: meant for all later entries, ignored by Go's readers, obeyed by Python's."""
+    """A PAX global header with these records: meant for all later entries, ignored by Go's readers, obeyed by Python's.
+
+    `path` is the name in its own header.  Source: POSIX.1-2017 pax, typeflag g.
+    """
     return Entry(path=raw(path), kind="pax-global", pax=pairs(records))
 
 
 def raw_entry(header: bytes, data: bytes = b"", pad: bool = True) -> Entry:
-    """Header bytes exactly as given (any number of blocks, or none), then data."""
+    """Header bytes exactly as given, any number of blocks or none, then `data`.
+
+    `pad=False` leaves out the zeros that fill the last block of the data.
+    """
     return Entry(kind="raw", header=header, data=data, pad=pad)

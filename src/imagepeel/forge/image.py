@@ -33,7 +33,7 @@ Hook = Callable[[str, bytes], bytes]
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One history step; `empty` steps have no layer."""
+    """One history step (image-spec config.md, `history`); `empty` steps have no layer, `created` is RFC 3339."""
 
     created_by: str = ""
     empty: bool = False
@@ -66,7 +66,7 @@ class LayerSpec(msgspec.Struct, frozen=True, kw_only=True):
     blob: bytes | None = None
 
     def content(self) -> bytes:
-        """The uncompressed tar, whose SHA-256 is the DiffID."""
+        """The uncompressed tar, whose SHA-256 is the DiffID.  `UsageError` for entries that cannot be encoded."""
         if self.tar is not None:
             return self.tar + self.trailing
         return encode(self.entries, end_blocks=self.end_blocks, trailing=self.trailing)
@@ -220,7 +220,11 @@ def layer(
     comment: str = "buildkit.dockerfile.v0",
     annotations: Mapping[str, str] | None = None,
 ) -> LayerSpec:
-    """A layer of these entries (or of the bytes `tar`)."""
+    """A layer of these entries, in this order, or of the bytes `tar`.
+
+    `created_by` and `comment` are its history step; the rest as in `LayerSpec`.  Returns a value: nothing is packed,
+    and no name is checked, before the image is assembled.
+    """
     return LayerSpec(
         entries=entries,
         tar=tar,
@@ -278,8 +282,14 @@ def image(
 ) -> ImageSpec:
     """An image of these layers, base first.
 
-    The keyword names are those of a Dockerfile; `config` is merged over them with the config's own key names
-    (None removes a key).  A `str` for entrypoint or cmd is put there as a string, which is not what the spec asks for.
+    The keyword names are those of a Dockerfile: `env` maps names to values or lists `NAME=VALUE`, `ports` are `80/tcp`,
+    `volumes` paths, `stop_signal` a name or number, `healthcheck` the object of Docker (durations in nanoseconds).
+    `config` is merged over them with the config's own key names (None removes a key).  A `str` for entrypoint or cmd is
+    put there as a string, which is not what the spec asks for.  `names` are references such as `shop:1.4`; `created` is
+    RFC 3339.  All others as in `ImageSpec`.
+
+    Returns a value, which `write` and `to_bytes` pack and `assemble` turns into blobs; only they raise `UsageError`.
+    Source of the keys: image-spec config.md, and moby's docker-image-spec for `healthcheck`, `onbuild` and `shell`.
     """
     runtime: dict[str, Any] = {}
     if env is not None:

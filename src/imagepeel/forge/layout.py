@@ -35,7 +35,7 @@ INTOTO = "application/vnd.in-toto+json"
 
 
 class IndexSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """Several images under one name: a nested index, one entry a platform."""
+    """Several images under one name: a nested index, one entry a platform, with the index's own `annotations`."""
 
     images: tuple[ImageSpec, ...] = ()
     names: tuple[str, ...] = ()
@@ -56,7 +56,10 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 def index(
     *images: ImageSpec, names: Sequence[str] | str = (), annotations: Mapping[str, str] | None = None
 ) -> IndexSpec:
-    """A multi-platform image; the images inside need no names of their own."""
+    """A multi-platform image: one index entry for each image, in this order, with its platform.
+
+    The images inside need no names of their own; `names` are those of the whole.  Source: image-spec image-index.md.
+    """
     return IndexSpec(
         images=images, names=(names,) if isinstance(names, str) else tuple(names), annotations=annotations or {}
     )

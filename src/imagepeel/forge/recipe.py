@@ -60,7 +60,7 @@ from imagepeel.serialization import convert
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
-    """What a description says: the images and how to pack them."""
+    """What a description says: the images in its order, and how to pack them (see `to_bytes` of the forge)."""
 
     specs: tuple[ImageSpec | IndexSpec, ...]
     kind: str = ""
@@ -70,7 +70,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     blocking: int = 1
 
     def to_bytes(self) -> bytes:
-        """The archive as bytes; see `forge.to_bytes`."""
+        """The archive as bytes; errors as of `forge.to_bytes`."""
         return archives.to_bytes(
             self.specs,
             self.kind,
@@ -81,7 +81,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def write(self, path: str | os.PathLike[str]) -> Path:
-        """Writes the archive; see `forge.write`."""
+        """Writes the archive to `path` and gives the path back; errors as of `forge.write`."""
         return archives.write(
             self.specs,
             path,
@@ -224,7 +224,9 @@ class _Packing(msgspec.Struct, forbid_unknown_fields=True):
 def load(source: str | os.PathLike[str] | Mapping[str, Any]) -> Recipe:
     """A recipe from a description: a mapping, or the path of a JSON file (TOML when it ends in `.toml`).
 
-    Raises `UsageError` with a JSON pointer for anything that is not in the format, and when the file cannot be read.
+    The format stands at the head of `imagepeel.forge.recipe` and in docs/reference/forge.md; files that it names by
+    `from` are looked for beside the description.  Raises `UsageError` with a JSON pointer for anything that is not in
+    the format, and when a file cannot be read.
     """
     if isinstance(source, Mapping):
         return _recipe(dict(source), None)

@@ -33,7 +33,9 @@ def estargz(*entries: Entry, created_by: str = "", lie: bool = False, landmark: 
     """An eStargz layer: headers and contents in gzip members of their own.
 
     With `lie` the table names another file than the tar, which lazy and plain readers then see differently;
-    `landmark` puts the file there by which the producer says that nothing is worth fetching early.
+    `landmark` puts the file there by which the producer says that nothing is worth fetching early.  Returns a layer
+    whose stored blob is fixed and whose annotations tell the table's digest.  Source: stargz-snapshotter
+    docs/estargz.md.  `UsageError` for entries that cannot be encoded.
     """
     listed = [*entries, file(NO_PREFETCH, b"\x0f")] if landmark else list(entries)
     blob, content = bytearray(), bytearray()
@@ -64,7 +66,9 @@ def estargz(*entries: Entry, created_by: str = "", lie: bool = False, landmark: 
 def zstd_chunked(*entries: Entry, created_by: str = "", lie: bool = False) -> LayerSpec:
     """A zstd:chunked layer: a frame for every header and for every content, the table in a skippable frame.
 
-    With `lie` the table names another file than the tar.
+    With `lie` the table names another file than the tar.  Returns a layer whose stored blob is fixed and whose
+    annotations tell where the table is.  Source: containers/storage docs/containers-storage-zstd-chunked.md.
+    `UsageError` for entries that cannot be encoded.
     """
     blob, content = bytearray(), bytearray()
     table: list[dict[str, Any]] = []

@@ -65,7 +65,10 @@ def padding(count: int) -> bytes:
 
 
 def pax_body(records: Records) -> bytes:
-    """PAX records `<length> <key>=<value>\\n`, where the length counts its own digits."""
+    """The body of a PAX header: `<length> <key>=<value>\\n` a record, where the length counts its own digits.
+
+    Source: POSIX.1-2017 pax, "pax Extended Header".
+    """
     out = bytearray()
     for key, value in records:
         rest = b" " + key + b"=" + value + b"\n"
@@ -114,7 +117,12 @@ def header(
     form: TarForm = "ustar",
     fields: Records = (),
 ) -> bytes:
-    """One 512-byte header block with a right checksum, unless `fields` names `chksum`."""
+    """One 512-byte header block with a right checksum, unless `fields` names `chksum`.
+
+    `size` is bytes, `mtime` seconds since 1970, `device` (major, minor); `prefix` stands before `name` and a slash;
+    `fields` puts bytes into header fields by their name, last.  `UsageError` for an unknown field, for bytes longer
+    than their field and for numbers that `form` cannot hold.  Source: POSIX.1-2017 pax, "ustar Interchange Format".
+    """
     block = bytearray(BLOCK)
 
     def put(field: str, value: bytes) -> None:
@@ -174,9 +182,10 @@ def encode_entry(entry: Entry) -> bytes:
 
 
 def encode(entries: Iterable[Entry], *, end_blocks: int = 2, trailing: bytes = b"", blocking: int = 1) -> bytes:
-    """A whole tar: the entries, `end_blocks` zero blocks, zeros up to a multiple of `blocking` blocks, `trailing`.
+    """A whole tar: the entries in order, `end_blocks` zero blocks, zeros up to a multiple of `blocking`, `trailing`.
 
-    Raises `UsageError` like `encode_entry`, with the entry's number and path.
+    Blocks have 512 bytes; POSIX wants two at the end, GNU tar fills up to 20.  Raises `UsageError` like `encode_entry`,
+    with the entry's number (0-based) and path.
     """
     out = bytearray()
     for index, entry in enumerate(entries):
@@ -191,7 +200,7 @@ def encode(entries: Iterable[Entry], *, end_blocks: int = 2, trailing: bytes = b
 
 
 def spans(entries: Iterable[Entry]) -> list[Span]:
-    """Where each entry stands in `encode(entries)`."""
+    """Where each entry stands in `encode(entries)`, in the same order.  Raises `UsageError` like `encode_entry`."""
     out: list[Span] = []
     position = 0
     for entry in entries:
