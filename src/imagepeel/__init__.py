@@ -88,9 +88,10 @@ def _in_notebook(value: object) -> dict[str, str]:
 
 
 def _in_terminal(value: object) -> Any:
-    from imagepeel.render.terminal_objects import parts
+    from imagepeel.present.cards import card
+    from imagepeel.render.terminal import document_parts
 
-    return parts(value)
+    return document_parts(card(value))
 
 
 draw_with(_in_notebook, _in_terminal)

@@ -22,9 +22,22 @@ def draw_with(in_notebook: Callable[[object], dict[str, str]], in_terminal: Call
 
 
 class Shown:
-    """A value that is drawn as a card in notebooks and laid out when rich prints it."""
+    """A value that is drawn as a card in notebooks and laid out when rich prints it.
+
+    Its repr names the fields of a Struct, long ones cut: a prompt must not print megabytes.
+    """
 
     __slots__ = ()
+
+    def __repr__(self) -> str:
+        from reprlib import Repr  # start time
+
+        cut = Repr()
+        cut.maxstring = cut.maxother = 80
+        cut.maxtuple = cut.maxlist = cut.maxdict = 4
+        names: tuple[str, ...] = getattr(self, "__struct_fields__", ())
+        told = ", ".join(f"{name}={cut.repr(getattr(self, name))}" for name in names)
+        return f"{type(self).__name__}({told})"
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
         return _in_notebook(self) if _in_notebook is not None else {"text/plain": repr(self)}

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from imagepeel._display import Shown
+
 Name = bytes | str
 
 
@@ -21,7 +23,7 @@ def raw(name: Name) -> bytes:
     return name.encode("utf-8", "surrogateescape") if isinstance(name, str) else name
 
 
-class Location(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Location(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A place in an image, as exact as it is known; every field may be absent.
 
     `archive_offset` counts bytes in the (decompressed) image archive, `layer_offset` bytes in the decompressed
@@ -63,7 +65,7 @@ class Location(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return ", ".join(parts)
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Receipt(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A plain shell command (bash) that lets a person see a fact without imagepeel.
 
     `shows` says in a few words what to look for in its output.  `expect` is text that its standard output
@@ -75,14 +77,14 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     expect: str = ""
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Evidence(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The proof of one claim: places and receipts, most direct first."""
 
     locations: tuple[Location, ...] = ()
     receipts: tuple[Receipt, ...] = ()
 
 
-class Anomaly(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Anomaly(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something odd that reading noticed, said and survived.
 
     `code` is stable (`docs/reference/anomalies.md`), `message` one sentence; `fatal` means that a real runtime

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
+from imagepeel._display import Shown
+
 KiB = 1024
 MiB = 1024 * KiB
 GiB = 1024 * MiB
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class Limits(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Upper bounds for one archive; sizes are bytes.
 
     The defaults admit every real image that we know of (the largest public ones have some 10^6 entries) and keep

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.evidence import Evidence, Location
 
 SEVERITIES = ("high", "medium", "low", "info")
@@ -73,7 +74,7 @@ def columns(parts: Sequence[tuple[str, int]]) -> tuple[list[int], Callable[[int]
     return [value for _, value in parts], [label for label, _ in parts].__getitem__
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Finding(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One surprise of one image.
 
     `rule` is the id of its page; `message` one plain sentence with real values; `evidence` the places, most direct
@@ -94,6 +95,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     details: tuple[str, ...] = ()
     figures: tuple[Figure, ...] = ()
     show: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Finding {self.severity} {self.rule}: {self.message[:200]!r}>"
 
     @property
     def locations(self) -> tuple[Location, ...]:

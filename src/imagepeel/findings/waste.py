@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.errors import UsageError
 from imagepeel.evidence import Evidence, Location, text
 from imagepeel.formats.tar.header import HEADER_ONLY, PAX_GLOBAL
@@ -56,7 +57,7 @@ DEBRIS: tuple[tuple[str, re.Pattern[str]], ...] = (
 """Leftovers of building that no program reads at run time; names only, so an application's own data never counts."""
 
 
-class WasteItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class WasteItem(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One file that is shipped and not needed: `size` bytes of content in `layer`.
 
     `cause` is one of the causes but used and headers; `by` the layer that hides or removes it, None for visible
@@ -73,7 +74,7 @@ class WasteItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     evidence: Evidence = Evidence()
 
 
-class WasteLayer(msgspec.Struct, frozen=True, kw_only=True):
+class WasteLayer(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """The sums of one layer: bytes by cause, of content and of the stored blob; each adds up to its size."""
 
     layer: int
@@ -84,7 +85,7 @@ class WasteLayer(msgspec.Struct, frozen=True, kw_only=True):
     stored: dict[str, int]
 
 
-class Waste(msgspec.Struct, frozen=True, kw_only=True):
+class Waste(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """The whole account.  `items` are all files that are wasted, largest first.
 
     `efficiency` is the content of files that can be seen over the content of files that is shipped: 1.0 when every
@@ -95,6 +96,9 @@ class Waste(msgspec.Struct, frozen=True, kw_only=True):
     items: tuple[WasteItem, ...]
     base: int
     complete: bool
+
+    def __repr__(self) -> str:
+        return f"<Waste {self.unreachable} of {self.shipped} bytes unreachable, {len(self.items)} files>"
 
     def content(self, cause: str, *, own: bool = False) -> int:
         """Return the bytes of content of one cause, `own` for the layers above the base only."""

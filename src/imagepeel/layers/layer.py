@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imagepeel.oci.config import HistoryStep
 
 
-class LayerCheck(msgspec.Struct, frozen=True, kw_only=True):
+class LayerCheck(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """One comparison of a statement about a layer with its bytes.
 
     `what` is "digest", "size" or "diff_id"; `ok` is None where it could not be compared (`why` says the reason).
@@ -84,6 +84,11 @@ class Layer(Shown):
     def readable(self) -> bool:
         """Whether there are bytes to read as a tar."""
         return self.record.state == "present"
+
+    @property
+    def scanned(self) -> bool:
+        """Whether its bytes were read already: asking for more than the paperwork costs nothing then."""
+        return self._scan is not None
 
     @property
     def scan(self) -> LayerScan | None:

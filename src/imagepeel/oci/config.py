@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.limits import DEFAULT, Limits
 from imagepeel.oci.digest import Digest, digest_of, problem
@@ -31,7 +32,7 @@ class Healthcheck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     retries: int = 0
 
 
-class RunConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RunConfig(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The `config` object: defaults for the process.
 
     `entrypoint`, `cmd`, `shell` and `env` are None when absent or null and () when the document holds an empty
@@ -64,7 +65,7 @@ class HistoryStep(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     empty_layer: bool = False
 
 
-class ImageConfig(msgspec.Struct, frozen=True, kw_only=True):
+class ImageConfig(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """One image config.  `image_id` is the digest of its bytes, `raw` the whole document with unknown fields.
 
     `history` is None when the document has none; `rootfs_type` is "layers" in every valid image.

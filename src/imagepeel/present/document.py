@@ -167,12 +167,16 @@ class Items(msgspec.Struct, frozen=True, kw_only=True, tag="items"):
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """Blocks that belong together; a chapter of a story has a `number`, which counts from 1, and an `id`."""
+    """Blocks that belong together; a chapter of a story has a `number`, which counts from 1, and an `id`.
+
+    `folded` is for what may wait until somebody asks: HTML folds it below its title.
+    """
 
     blocks: tuple[Block | Items, ...]
     title: Text = ()
     number: int = 0
     id: str = ""
+    folded: bool = False
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,7 +32,7 @@ class Filesystem(Protocol):
     def walk(self, top: Name = ...) -> Iterator[tuple[bytes, Inode]]: ...
 
 
-class Stat(msgspec.Struct, frozen=True, kw_only=True):
+class Stat(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """What stat(2) tells, and where it comes from; `mtime` is (seconds, nanoseconds), None for "at unpacking"."""
 
     kind: str
@@ -62,6 +62,11 @@ class RootfsPath(Shown):
 
     def __repr__(self) -> str:
         return f"RootfsPath({self._path!r})"
+
+    @property
+    def rootfs(self) -> Filesystem:
+        """The filesystem that it is a path of."""
+        return self._rootfs
 
     def __str__(self) -> str:
         return self._path

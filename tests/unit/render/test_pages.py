@@ -16,12 +16,13 @@ import pytest
 
 import imagepeel
 from imagepeel import forge
+from imagepeel.present.cards import ROWS
 from imagepeel.present.document import Claim, Story, plain
 from imagepeel.present.story.chapters import explain_image
 from imagepeel.render.escape import visible
 from imagepeel.render.html import document_html
 from imagepeel.render.markdown import code, code_block, document_markdown
-from imagepeel.render.notebook import ROWS, bundle
+from imagepeel.render.notebook import bundle
 
 Forge = Callable[..., Path]
 EVIL = "<script>alert(1)</script>\"'&`|\x1b[2J\u202e"
@@ -147,7 +148,7 @@ def test_showing_an_image_reads_no_layer(forge_archive: Forge) -> None:
     with imagepeel.open(forge_archive("shop")) as archive:
         image = archive.image()
         bundle(archive), bundle(image), bundle(image.layers[0])
-        assert all(layer._scan is None for layer in image.layers)
+        assert not any(layer.scanned for layer in image.layers)
 
 
 def test_cards_of_a_hostile_image_are_inert(evil: Path) -> None:
@@ -172,7 +173,7 @@ def test_long_lists_are_cut_with_the_call_that_shows_all(tmp_path: Path) -> None
 
 
 def test_an_object_without_a_card_is_an_error() -> None:
-    with pytest.raises(TypeError, match="int has no notebook card"):
+    with pytest.raises(TypeError, match="int has no card"):
         bundle(7)
 
 

@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, overload
 
+from imagepeel._display import Shown
 from imagepeel.formats.tar.header import (
     BLOCK,
     BLOCKDEV,
@@ -85,7 +86,7 @@ def clean(name: bytes) -> tuple[bytes, bool]:
     return b"/".join(parts), escapes
 
 
-class EntryTable(Sequence["Entry"]):
+class EntryTable(Shown, Sequence["Entry"]):
     """All entries of one tar stream, in stream order; `table[i]` is a light view."""
 
     __slots__ = (
@@ -143,6 +144,9 @@ class EntryTable(Sequence["Entry"]):
         self.extras: dict[int, Extra] = {}
         self.raw_names: dict[int, bytes] = {}
         """Exact name of each entry with the flag ODD_NAME."""
+
+    def __repr__(self) -> str:
+        return f"<EntryTable {len(self)} entries>"
 
     def __len__(self) -> int:
         return len(self.header_offsets)

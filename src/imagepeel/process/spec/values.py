@@ -20,7 +20,7 @@ JUDGES: dict[str, str] = {
 }
 
 
-class EnvVar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class EnvVar(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One environment variable of the process and who set it.
 
     `origin` is `image` (the config's Env), `engine` (a default of the engine), `runtime` (HOME, filled in at the
@@ -35,7 +35,7 @@ class EnvVar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     where: Location | None = None
 
 
-class Credentials(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Credentials(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who the process is: numbers as the kernel knows them, and how they were found.
 
     `groups` is the supplementary list as given to the runtime.  `name` is the passwd name that matched, if any.
@@ -67,7 +67,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     where: Location | None = None
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Step(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One step of the trace.
 
     `rule` is S1..S9 of the algorithm, `judge` who decides it, `round` the 1-based round of the exec chain (0:
@@ -89,7 +89,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     candidates: tuple[Candidate, ...] = ()
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Verdict(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What happens: RUNS, FAILS, DEPENDS (on `depends`) or UNKNOWN (`reason`).
 
     For FAILS: `id` is the row of the failure table (F1..F42), `judge` who refuses, `errno` its symbolic name,
@@ -119,6 +119,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def runs(self) -> bool:
         return self.kind == "RUNS"
 
+    def __repr__(self) -> str:
+        return f"<Verdict {str(self)[:400]!r}>"
+
     def __str__(self) -> str:
         if self.kind == "FAILS":
             code = "" if self.exit_code is None else f", exit {self.exit_code}"
@@ -130,7 +133,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.kind
 
 
-class PidOne(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PidOne(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who is process 1 once everything has replaced itself, and how it ends.
 
     `hears_sigterm` is `yes`, `no` or `unknown`; `seconds_to_stop` the range in seconds that `stop` takes, None
@@ -155,7 +158,7 @@ class PidOne(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fix: str = ""
 
 
-class Addition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Addition(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something that the runtime adds to or hides of the tarball.
 
     `kind` is `mount`, `file`, `volume`, `directory`, `limit` or `setting`; `hides` counts image paths that become
@@ -170,7 +173,7 @@ class Addition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     examples: tuple[str, ...] = ()
 
 
-class NeededLibrary(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class NeededLibrary(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One shared library the loader will look for; `path` is None when it is not found."""
 
     name: str
@@ -217,4 +220,4 @@ class Prediction(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults
 
     def __repr__(self) -> str:
         argv = " ".join(self.argv)
-        return f"<Prediction {self.verdict.kind} {argv!r} on {self.engine}>"
+        return f"<Prediction {self.verdict.kind} {argv[:400]!r} on {self.engine}>"

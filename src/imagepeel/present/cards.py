@@ -1,0 +1,436 @@
+"""What notebooks and rich show of a value that people hold: one small document each.
+
+Nothing here reads what was not read before: showing a layer must not inflate gigabytes.  Long lists are cut, with the
+call that gives all of it.  Text of the image stays raw; the renderers escape it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from imagepeel.evidence import Anomaly, Evidence, Location, Receipt, text
+from imagepeel.history.builders import instruction
+from imagepeel.present.document import (
+    Column,
+    Document,
+    Row,
+    Section,
+    Span,
+    Table,
+    bad,
+    code,
+    dim,
+    item,
+    items,
+    path,
+    row,
+    say,
+    section,
+    term,
+    try_it,
+    value,
+)
+from imagepeel.text import number, percent, plural, size
+
+if TYPE_CHECKING:
+    from imagepeel.archive.opened import OpenArchive
+    from imagepeel.findings.finding import Finding
+    from imagepeel.findings.report import Findings
+    from imagepeel.findings.waste import Waste
+    from imagepeel.formats.tar.table import EntryTable
+    from imagepeel.image import LayeredImage
+    from imagepeel.layers.layer import Layer
+    from imagepeel.present.document import Story
+    from imagepeel.process.spec.values import Prediction, Verdict
+    from imagepeel.rootfs.path import RootfsPath
+    from imagepeel.rootfs.view import Rootfs
+
+ROWS = 20
+"""Rows of one table of a card."""
+CLIP = 200
+"""Characters of one field of a value without a card of its own."""
+
+
+def card(shown: object) -> Document:
+    """Return the document of a value: what it is in one line, then its parts.  TypeError for one that has no card."""
+    for kind in type(shown).__mro__:
+        make = _CARDS.get(kind.__name__)
+        if make is not None and kind.__module__.startswith("imagepeel."):
+            return make(shown)
+    if isinstance(shown, msgspec.Struct):
+        return _fields(shown)
+    raise TypeError(f"{type(shown).__name__} has no card")
+
+
+# ---- pieces -----------------------------------------------------------------------------------------------
+
+
+def _document(title: str, facts: Iterable[str | Span], *sections: Section | None) -> Document:
+    shown = (fact if isinstance(fact, Span) else value(fact) for fact in facts)
+    return Document(
+        title=title,
+        headline=(value(title), *(fact for fact in shown if fact.text)),
+        sections=tuple(one for one in sections if one is not None and one.blocks),
+    )
+
+
+def _table(columns: Sequence[Column], rows: Sequence[Row], more: str, total: int) -> Table:
+    return Table(columns=tuple(columns), rows=tuple(rows[:ROWS]), hidden=max(0, total - ROWS), all=more)
+
+
+def _facts(*pairs: tuple[str, str | Span]) -> Table | None:
+    rows = [row(dim(name), said) for name, said in pairs if (said.text if isinstance(said, Span) else said)]
+    return Table(columns=(Column("", keep=True), Column("")), rows=tuple(rows)) if rows else None
+
+
+def _section(*blocks: Any, title: str = "", folded: bool = False) -> Section:
+    made = section(*(block for block in blocks if block is not None), title=title)
+    return msgspec.structs.replace(made, folded=folded)
+
+
+def _oddities(found: Sequence[Anomaly], call: str) -> Section | None:
+    if not found:
+        return None
+    lines = [item(anomaly.message) for anomaly in found[:ROWS]]
+    if len(found) > ROWS:
+        lines.append(item(dim(f"{number(len(found) - ROWS)} more: "), code(call)))
+    return _section(items(*lines), title=plural(len(found), "oddity"), folded=True)
+
+
+# ---- archive, image, layer --------------------------------------------------------------------------------
+
+
+def _archive(archive: OpenArchive) -> Document:
+    rows = [
+        row(
+            f"#{record.number}",
+            path(record.tags[0]) if record.tags else "",
+            str(record.platform or ""),
+            record.kind if not record.runnable else plural(len(record.layers), "layer"),
+            "" if record.complete else bad("missing: " + ", ".join(record.missing[:3])),
+        )
+        for record in archive.records[:ROWS]
+    ]
+    columns = (
+        Column("", right=True, keep=True), Column("name"), Column("platform", keep=True),
+        Column("", keep=True), Column(""),
+    )  # fmt: skip
+    return _document(
+        archive.name,
+        (archive.kind, plural(len(archive.records), "record")),
+        _section(say(f"{archive.rule.sentence}."), _table(columns, rows, "archive.records", len(archive.records))),
+        _oddities(archive.anomalies, "archive.anomalies"),
+    )
+
+
+def _image(image: LayeredImage) -> Document:
+    config = image.config.config
+    command = " ".join((*(config.entrypoint or ()), *(config.cmd or ())))
+    facts = _facts(
+        ("id", Span(image.id or "", "digest")),
+        ("digest", Span(image.digest or "", "digest")),
+        ("command", code(command)),
+        ("user", config.user or "root (none set)"),
+        ("directory", path(config.working_dir or "/")),
+    )
+    rows = [
+        row(term(layer.label), code(_made(layer)), size(layer.blob_size), "" if layer.readable else bad(layer.state))
+        for layer in image.layers[:ROWS]
+    ]
+    columns = (Column("", keep=True), Column("made by"), Column("stored", right=True, keep=True), Column("", keep=True))
+    return _document(
+        image.name or image.id or "an image without a name",
+        (image.platform, plural(len(image.layers), "layer")),
+        _section(facts),
+        _section(_table(columns, rows, "image.layers", len(image.layers))) if rows else None,
+        _section(say("Its story in six chapters: ", code("image.explain()"))),
+    )
+
+
+def _made(layer: Layer) -> str:
+    made = instruction(layer.history.created_by) if layer.history is not None else layer.record.member
+    return made if len(made) <= 120 else made[:119] + "…"
+
+
+def _layer(layer: Layer) -> Document:
+    facts = _facts(
+        ("made by", code(_made(layer))),
+        ("member", path(layer.record.member)),
+        ("digest", Span(layer.record.digest or layer.record.name_digest or "", "digest")),
+        ("DiffID", Span(layer.record.diff_id or "", "digest")),
+        ("media type", layer.media_type),
+    )
+    head = (layer.state, size(layer.blob_size) + " stored")
+    if not layer.scanned:
+        unread = say(dim("Its entries were not read yet: "), code("len(layer.table)"), dim(" reads them."))
+        return _document(f"layer {layer.label}", head, _section(facts), _section(unread))
+    return _document(
+        f"layer {layer.label}",
+        (*head, size(layer.content_size) + " of content"),
+        _section(facts),
+        _entries(layer.table, "layer.entries"),
+        _oddities(layer.anomalies, "layer.anomalies"),
+    )
+
+
+def _entries(table: EntryTable, call: str) -> Section:
+    rows = [
+        row(entry.kind, f"{entry.mode:04o}", f"{entry.uid}:{entry.gid}", size(entry.size), path(text(entry.raw_name)))
+        for entry in table[:ROWS]
+    ]
+    columns = (
+        Column("kind", keep=True), Column("mode", keep=True), Column("owner", keep=True),
+        Column("size", right=True, keep=True), Column("name"),
+    )  # fmt: skip
+    return _section(_table(columns, rows, call, len(table)), title=plural(len(table), "entry"), folded=True)
+
+
+def _entry_table(table: EntryTable) -> Document:
+    made = _entries(table, "list(table)")
+    return _document("entries of a layer", (plural(len(table), "entry"),), msgspec.structs.replace(made, folded=False))
+
+
+# ---- filesystem -------------------------------------------------------------------------------------------
+
+
+def _rootfs(rootfs: Rootfs) -> Document:
+    refused = None
+    if rootfs.refusal is not None:
+        refusal = rootfs.refusal
+        refused = _section(say(f"Refused: {refusal.reason} (L{refusal.layer + 1})", level="bad"))
+    return _document(
+        f"rootfs, {rootfs.label}",
+        (plural(len(rootfs.layers), "layer"),),
+        refused,
+        _section(_listing(rootfs.scandir("/"), "rootfs.scandir('/')")),
+    )
+
+
+def _path(shown: RootfsPath) -> Document:
+    rootfs, name = shown.rootfs, str(shown)
+    node = rootfs.resolve(name, follow=False).node
+    if node is None:
+        return _document(name, (bad("does not exist"),))
+    facts = _facts(
+        ("links to", path(text(node.target)) if node.is_symlink else ""), ("comes from", str(rootfs.location(name)))
+    )
+    below = _section(_listing(rootfs.scandir(name), "list(path.iterdir())")) if node.is_dir else None
+    shown_size = size(node.size) if node.is_file else ""
+    return _document(
+        name, (node.kind, f"{node.mode:04o}", f"{node.uid}:{node.gid}", shown_size), _section(facts), below
+    )
+
+
+def _listing(found: Sequence[tuple[bytes, Any]], call: str) -> Table:
+    rows = [
+        row(
+            node.kind,
+            f"{node.mode:04o}",
+            f"{node.uid}:{node.gid}",
+            size(node.size) if node.is_file else "",
+            f"L{node.layer + 1}" if node.layer is not None else "",
+            path(text(name) + (f" -> {text(node.target)}" if node.is_symlink else "")),
+        )
+        for name, node in found[:ROWS]
+    ]
+    columns = (
+        Column("kind", keep=True), Column("mode", keep=True), Column("owner", keep=True),
+        Column("size", right=True, keep=True), Column("layer", keep=True), Column("name"),
+    )  # fmt: skip
+    return _table(columns, rows, call, len(found))
+
+
+# ---- process ----------------------------------------------------------------------------------------------
+
+
+def _verdict(verdict: Verdict) -> Document:
+    return _document(f"{verdict.kind} on {verdict.engine}" if verdict.engine else verdict.kind, (), _said(verdict))
+
+
+def _said(verdict: Verdict) -> Section | None:
+    """Return what follows a verdict: the operator's text, why, and what to do; or what it hangs on."""
+    if verdict.kind == "FAILS":
+        facts = _facts(
+            ("why", verdict.why),
+            ("fix", verdict.fix),
+            ("exit code", "" if verdict.exit_code is None else str(verdict.exit_code)),
+        )
+        return _section(say(code(verdict.text or verdict.message)), facts)
+    told = "; ".join(verdict.depends) or verdict.reason
+    return _section(say(told)) if told else None
+
+
+def _prediction(found: Prediction) -> Document:
+    user = found.user
+    name = f" ({user.name})" if user.name else ""
+    steps = [row(step.title, step.outcome, dim("; ".join(step.detail))) for step in found.steps[:ROWS]]
+    variables = [row(code(variable.name), variable.value, dim(variable.origin)) for variable in found.env[:ROWS]]
+    return _document(
+        f"{found.verdict.kind} on {found.engine}",
+        (found.architecture,),
+        _said(found.verdict),
+        _section(
+            say(code(found.execve)) if found.argv else None,
+            say(f"as {user.uid}:{user.gid}{name}, in ", path(found.cwd)),
+        ),
+        _section(
+            _table((Column("step"), Column("", keep=True), Column("")), steps, "prediction.steps", len(found.steps)),
+            title="steps",
+            folded=True,
+        ),
+        _section(
+            _table(
+                (Column("name", keep=True), Column("value"), Column("from")),
+                variables,
+                "prediction.env",
+                len(found.env),
+            ),
+            title=plural(len(found.env), "variable"),
+            folded=True,
+        ),
+    )
+
+
+# ---- findings ---------------------------------------------------------------------------------------------
+
+
+def _finding(found: Finding) -> Document:
+    from imagepeel.findings.catalogue import find_rule  # start time: the rules are many
+
+    rule = find_rule(found.rule)
+    places = [item(str(place)) for place in found.locations[:ROWS]]
+    return _document(
+        found.rule,
+        (_severity(found.severity), rule.title),
+        _section(say(found.message), *(say(line) for line in found.details[:ROWS])),
+        _section(_facts(("why", rule.why), ("fix", found.fix or rule.fix))),
+        _section(items(*places), title="places", folded=True) if places else None,
+        _proofs([found]),
+    )
+
+
+def _severity(severity: str) -> Span:
+    return Span(severity, "bad" if severity in ("critical", "high") else "warn" if severity == "medium" else "value")
+
+
+def _findings(found: Findings) -> Document:
+    if not found:
+        return _document("no findings", ())
+    rows = [
+        row(_severity(each["severity"]), term(each["rule"]), each["message"], each["fix"])
+        for each in found.to_dicts()[:ROWS]
+    ]
+    columns = (Column("severity", keep=True), Column("rule", keep=True), Column("what"), Column("fix"))
+    return _document(
+        plural(len(found), "finding"),
+        ("worst first",),
+        _section(_table(columns, rows, "image.findings().to_dicts()", len(found))),
+        _proofs(found[:ROWS]),
+    )
+
+
+def _proofs(found: Iterable[Finding]) -> Section | None:
+    first = {receipt.command: receipt for each in found for receipt in each.evidence.receipts[:1]}
+    if not first:
+        return None
+    return _section(items(*(item(code(command), keep=True) for command in first)), title="proofs", folded=True)
+
+
+def _waste(found: Waste) -> Document:
+    causes: dict[str, int] = {}
+    for layer in found.layers:
+        for cause, count in layer.content.items():
+            causes[cause] = causes.get(cause, 0) + count
+    rows = [row(term(cause), size(count)) for cause, count in causes.items() if count]
+    largest = [row(size(one.size), one.cause, f"L{one.layer + 1}", path(one.path)) for one in found.items[:ROWS]]
+    sums = f"Of {size(found.files)} of file content {size(found.visible)} can be seen"
+    lost = (
+        None if found.complete else say("A layer is missing or damaged: its bytes are not in the sums.", level="warn")
+    )
+    columns = (Column("size", right=True, keep=True), Column("cause", keep=True), Column("", keep=True), Column("path"))
+    return _document(
+        f"{size(found.unreachable)} unreachable",
+        (f"{plural(len(found.layers), 'layer')} of {size(found.shipped)}",),
+        _section(say(sums, f": efficiency {percent(found.efficiency)}."), lost),
+        _section(
+            Table(columns=(Column("cause", keep=True), Column("content", right=True, keep=True)), rows=tuple(rows))
+        ),
+        _section(_table(columns, largest, "waste.items", len(found.items)), title="largest", folded=True)
+        if largest
+        else None,
+    )
+
+
+# ---- small values -----------------------------------------------------------------------------------------
+
+
+def _story(story: Story) -> Document:
+    return story.document()
+
+
+def _receipt(receipt: Receipt) -> Document:
+    return _document("receipt", (receipt.shows,), _section(items(try_it(receipt))))
+
+
+def _location(place: Location) -> Document:
+    return _document("place", (str(place),))
+
+
+def _evidence(evidence: Evidence) -> Document:
+    lines = [item(str(place)) for place in evidence.locations[:ROWS] if str(place)]
+    lines += [try_it(receipt) for receipt in evidence.receipts[:ROWS]]
+    return _document(
+        "evidence",
+        (plural(len(evidence.locations), "place"), plural(len(evidence.receipts), "receipt")),
+        _section(items(*lines)) if lines else None,
+    )
+
+
+def _fields(shown: msgspec.Struct) -> Document:
+    """Return a table of the fields of a value that has no card of its own; long ones are counted or cut."""
+    rows = [row(term(name), _short(getattr(shown, name))) for name in shown.__struct_fields__]
+    columns = (Column("", keep=True), Column(""))
+    return _document(
+        type(shown).__name__,
+        (),
+        _section(_table(columns, rows, "the fields of the value", len(rows))) if rows else None,
+    )
+
+
+def _short(shown: Any) -> str:
+    if isinstance(shown, str):
+        return shown if len(shown) <= CLIP else shown[: CLIP - 1] + "…"
+    if isinstance(shown, bytes):
+        return plural(len(shown), "byte") if len(shown) > CLIP // 4 else repr(shown)
+    if isinstance(shown, tuple | list | dict | frozenset) and len(shown) > 3:
+        return plural(len(shown), "value")
+    if isinstance(shown, tuple | list | frozenset):
+        return ", ".join(_few(shown))
+    return _short(repr(shown))
+
+
+def _few(shown: Iterable[Any]) -> Iterator[str]:
+    for one in shown:
+        yield one if isinstance(one, str) else repr(one)[:CLIP]
+
+
+_CARDS: dict[str, Callable[[Any], Document]] = {
+    "OpenArchive": _archive,
+    "LayeredImage": _image,
+    "Layer": _layer,
+    "EntryTable": _entry_table,
+    "Rootfs": _rootfs,
+    "RootfsPath": _path,
+    "Prediction": _prediction,
+    "Verdict": _verdict,
+    "Finding": _finding,
+    "Findings": _findings,
+    "Waste": _waste,
+    "Story": _story,
+    "Receipt": _receipt,
+    "Location": _location,
+    "Evidence": _evidence,
+}

@@ -1,0 +1,76 @@
+"""Every public value has a card in notebooks and terminals, and a repr that fits on a screen."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from rich.console import Console
+
+import imagepeel
+from imagepeel import forge
+from imagepeel._display import Shown
+
+EVIL = "x<script>alert(1)</script>\x1b[2J\u202e"
+
+
+@pytest.fixture(scope="module")
+def values(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Any]]:
+    """Values of a large image with hostile names, each as an API gives it."""
+    entries = [forge.file(f"data/{EVIL}{n}", "x" * 100) for n in range(4000)]
+    spec = forge.image(
+        forge.layer(forge.directory("data"), *entries, created_by=f"RUN make {EVIL}"),
+        forge.layer(*(forge.file(f"data/{EVIL}{n}", "y") for n in range(4000)), created_by="RUN again"),
+        entrypoint=["/bin/" + EVIL * 500],
+        env=[f"A={EVIL * 2000}"],
+        user=EVIL,
+        names="many:1",
+    )
+    path = forge.write(spec, tmp_path_factory.mktemp("cards") / "many.tar")
+    with imagepeel.open(Path(path)) as archive:
+        image = archive.image()
+        prediction = image.process()
+        findings = image.findings()
+        waste = image.waste()
+        yield [
+            archive, image, *image.layers, image.layers[0].table, image.rootfs, image.rootfs / "data",
+            (image.rootfs / "data" / f"{EVIL}7").stat(), image.config, image.config.config, prediction,
+            prediction.verdict, *prediction.steps[:2], prediction.user, findings, *findings[:3], findings[0].evidence,
+            findings[0].evidence.locations[0], waste, waste.items[0], waste.layers[0], image.explain(),
+            imagepeel.Limits(), imagepeel.Receipt(command="tar -tf x", shows=EVIL),
+            imagepeel.Anomaly(code="odd", message=EVIL),
+        ]  # fmt: skip
+
+
+def test_a_repr_fits_on_a_screen(values: list[Any]) -> None:
+    for value in values:
+        assert len(repr(value)) < 2000, type(value)
+
+
+def test_every_value_has_a_card_and_it_is_inert(values: list[Any]) -> None:
+    for value in values:
+        assert isinstance(value, Shown), type(value)
+        card = value._repr_mimebundle_()
+        assert list(card) == ["text/plain", "text/html"]
+        assert len(card["text/html"]) < 300_000, type(value)
+        assert "<script" not in card["text/html"] and "\x1b" not in card["text/html"]
+        assert "\u202e" not in card["text/html"]
+
+
+def test_rich_prints_every_value_without_its_escapes(values: list[Any]) -> None:
+    for value in values:
+        console = Console(width=80, record=True, force_terminal=False, file=open("/dev/null", "w"))  # noqa: SIM115
+        console.print(value)
+        shown = console.export_text()
+        assert shown.strip() and "\x1b" not in shown and "\u202e" not in shown
+
+
+def test_every_public_struct_shows_itself() -> None:
+    for name in imagepeel.__all__:
+        value = getattr(imagepeel, name)
+        if inspect.isclass(value) and issubclass(value, msgspec.Struct):
+            assert issubclass(value, Shown), name
