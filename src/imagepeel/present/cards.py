@@ -33,7 +33,7 @@ from imagepeel.present.document import (
     try_it,
     value,
 )
-from imagepeel.text import number, percent, plural, size
+from imagepeel.text import number, percent, plural, shortened, size
 
 if TYPE_CHECKING:
     from imagepeel.archive.opened import OpenArchive
@@ -152,7 +152,7 @@ def _image(image: LayeredImage) -> Document:
 
 def _made(layer: Layer) -> str:
     made = instruction(layer.history.created_by) if layer.history is not None else layer.record.member
-    return made if len(made) <= 120 else made[:119] + "…"
+    return shortened(made, 120)
 
 
 def _layer(layer: Layer) -> Document:
@@ -402,7 +402,7 @@ def _fields(shown: msgspec.Struct) -> Document:
 
 def _short(shown: Any) -> str:
     if isinstance(shown, str):
-        return shown if len(shown) <= CLIP else shown[: CLIP - 1] + "…"
+        return shortened(shown, CLIP)
     if isinstance(shown, bytes):
         return plural(len(shown), "byte") if len(shown) > CLIP // 4 else repr(shown)
     if isinstance(shown, tuple | list | dict | frozenset) and len(shown) > 3:
