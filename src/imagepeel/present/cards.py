@@ -120,8 +120,8 @@ def _archive(archive: OpenArchive) -> Document:
     )  # fmt: skip
     return _document(
         archive.name,
-        (archive.kind, plural(len(archive.records), "record")),
-        _section(say(f"{archive.rule.sentence}."), _table(columns, rows, "archive.records", len(archive.records))),
+        (archive.kind.name, plural(len(archive.records), "record")),
+        _section(say(f"{archive.detection.sentence}."), _table(columns, rows, "archive.records", len(archive.records))),
         _oddities(archive.anomalies, "archive.anomalies"),
     )
 
