@@ -24,7 +24,7 @@ from imagepeel.process.loader.closure import closure
 from imagepeel.process.loader.common import LoaderResult
 from imagepeel.process.shell import interpreters
 from imagepeel.process.shell.interpreters import Search
-from imagepeel.process.shell.tail import Tail, classify
+from imagepeel.process.shell.outcome import ScriptOutcome, classify
 from imagepeel.process.spec import trace
 from imagepeel.process.spec.access import EXECUTE, READ, WRITE, Actor, check_access, permits
 from imagepeel.process.spec.profiles import DEFAULT_PATH, Engine
@@ -309,7 +309,7 @@ class StartSimulation:
             args=told.args,
             env=state.env,
             uid=state.after.uid,
-            look=lambda op, path: self._test(op, path, state),
+            file_test=lambda op, path: self._test(op, path, state),
             options=told.options,
         )
         place = trace.locate(self.rootfs, told.body) if told.mode == "script" else trace.config_place("/config")
@@ -336,7 +336,7 @@ class StartSimulation:
         chain: ExecveResult,
         shell: str,
         told: interpreters.Invocation,
-        tail: Tail,
+        tail: ScriptOutcome,
         body: str,
         state: ProcessState,
         depth: int,
@@ -364,7 +364,9 @@ class StartSimulation:
         self.wrapped.append(tail.argv)
         if tail.replaces:
             self.history.append(" ".join(chain.argv[:1]))
-        found = interpreters.search(self.rootfs, tail.argv[0], env.get("PATH"), cwd, state.after, _default_path(shell))
+        found = interpreters.search(
+            self.rootfs, tail.argv[0], env.get("PATH"), cwd, state.after, default=_default_path(shell)
+        )
         by_exec = tail.kind == "exec"
         arg0 = told.args[0] if told.args else ""
 
@@ -403,7 +405,7 @@ class StartSimulation:
                 self.stay(started, inner, exact=False)
 
     def _shell_failed(
-        self, chain: ExecveResult, tail: Tail, errno: str, words: tuple[str, int] | None, state: ProcessState
+        self, chain: ExecveResult, tail: ScriptOutcome, errno: str, words: tuple[str, int] | None, state: ProcessState
     ) -> None:
         why = f"the shell cannot run {tail.argv[0]}: {_reason(tail.argv[0], errno)}"
         self.steps.append(

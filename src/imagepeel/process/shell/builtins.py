@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+import msgspec
 
 from imagepeel.errors import Malformed
 from imagepeel.formats.shell.parser import parse_shell
 from imagepeel.formats.shell.tree import Script, Simple
-from imagepeel.process.shell.expand import UNKNOWN, Look, evaluate_test, expand_one
-from imagepeel.process.shell.state import Ends, State, Tail, TooMuch, as_argv
+from imagepeel.process.shell.expand import UNKNOWN, Field, FileTest, evaluate_test, expand_one
+from imagepeel.process.shell.state import Ends, ScriptOutcome, State, WalkLimitExceeded, as_argv
 
 MAX_CALLS = 12
 
@@ -17,19 +20,34 @@ _QUIET = frozenset(
     (
         *("alias", "bg", "disown", "echo", "fc", "fg", "getopts", "hash", "jobs", "kill", "let", "printf", "pwd"),
         *("shopt", "times", "type", "ulimit", "umask", "unalias", "history", "caller", "dirs", "popd", "pushd"),
-        *("bind", "enable", "complete", "compgen", "compopt", "logout", "suspend"),
+        *("bind", "enable", "complete", "compgen", "compopt", "suspend"),
     )
 )
 DECLARE = frozenset(("export", "readonly", "local", "declare", "typeset"))
 
 
+class BuiltinCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A simple command that may be a builtin or a function."""
+
+    name: str
+    rest: Sequence[Field]
+    """The fields behind the name, expanded."""
+    command: Simple
+    state: State
+    """What the shell knows; the builtin changes it."""
+    source: str
+    line: int
+    tested: bool
+    """The status decides a condition, so `set -e` does not end the script."""
+
+
 class Builtins:
     """The part of a walk that knows builtins; the walk itself adds the control flow."""
 
-    def __init__(self, text: str, shell: str, look: Look | None) -> None:
+    def __init__(self, text: str, shell: str, file_test: FileTest | None) -> None:
         self._text = text
         self._shell = shell
-        self._look = look
+        self._file_test = file_test
         self._calls = 0
 
     def _line(self, at: int) -> int:
@@ -37,10 +55,10 @@ class Builtins:
 
     def script(self, script: Script, state: State, flag: str = "") -> Ends:
         """Follow a function's body or the text of eval."""
-        raise TooMuch("commands are not expected here")
+        raise WalkLimitExceeded("commands are not expected here")
 
-    def _stay(self, state: State) -> Tail:
-        raise TooMuch("the end is not expected here")
+    def _stay(self, state: State) -> ScriptOutcome:
+        raise WalkLimitExceeded("the end is not expected here")
 
     def _prefix(self, command: Simple, state: State) -> dict[str, str | None]:
         env: dict[str, str | None] = {}
@@ -51,79 +69,85 @@ class Builtins:
                     env[assignment.name] = value
         return env
 
-    def _builtin(
-        self, name: str, rest: Sequence[object], command: Simple, state: State, source: str, tested: bool
-    ) -> Ends | None:
+    def _builtin(self, call: BuiltinCall) -> Ends | None:
         """A builtin or function; None for an external command."""
-        line = self._line(command.at)
-        if name == "exec":
-            return self._exec(rest, command, state, source, line)
-        if name in state.functions:
-            return self._call(name, rest, state)
-        if name in (":", "true"):
-            state.status = True
-        elif name == "false":
-            state.status = False
-            if state.errexit and not tested:
-                return [(state, Tail(kind="ends", line=line, why="false ends the script (set -e)"))]
-        elif name in ("exit", "logout"):
-            ended = self._stay(state) if list(rest) in ([], [UNKNOWN]) and state.last is not None else None
-            if ended is not None and ended.kind == "child" and (not rest or command.words[-1].source == "$?"):
-                return [(state, ended)]
-            return [(state, Tail(kind="ends", line=line, why="the script says exit"))]
-        elif name in ("return", "break", "continue"):
-            return [(state, name)]
-        elif name in ("test", "["):
-            fields = rest[:-1] if name == "[" else rest
-            state.status = evaluate_test(fields, self._look)  # type: ignore[arg-type]
-            state.doubt = ""
-        elif name == "set":
-            self._set(rest, state)
-        elif name == "shift":
-            self._shift(rest, state)
-        elif name == "cd":
-            self._cd(rest, state)
-        elif name == "trap":
-            self._trap(rest, state)
-        elif name == "wait":
-            state.waited = True
-            state.last = state.background or state.last
-            state.status = None
-        elif name in DECLARE:
-            self._declare(name, rest, command, state)
-        elif name == "unset":
-            for item in rest:
-                if isinstance(item, str) and not item.startswith("-"):
-                    state.scope.variables[item] = None
-                    state.functions.pop(item, None)
-            state.status = True
-        elif name in ("read", "mapfile", "readarray"):
-            for item in rest:
-                if isinstance(item, str) and not item.startswith("-"):
-                    state.scope.variables[item] = UNKNOWN
-            state.scope.variables["REPLY"] = UNKNOWN
-            state.status = None
-        elif name == "eval":
-            return self._eval(rest, state, line)
-        elif name in (".", "source"):
-            what = rest[0] if rest and isinstance(rest[0], str) else "a file"
-            state.assume(f"line {line}: {what} is read and neither ends the script nor changes its arguments")
-            state.scope.wild = True
-            for known in list(state.scope.variables):
-                state.scope.variables[known] = UNKNOWN
-            state.status = None
-        elif name in _QUIET:
-            if name in ("printf", "getopts", "let"):
-                for item in rest:
-                    if isinstance(item, str) and item.isidentifier():
-                        state.scope.variables[item] = UNKNOWN
-            state.status = True if name in ("echo", "printf", "umask", "ulimit", "shopt") else None
-        else:
+        if call.name != "exec" and call.name in call.state.functions:
+            return self._call(call.name, call.rest, call.state)
+        run = self._BUILTINS.get(call.name)
+        if run is None:
             return None
-        return [(state, "")]
+        return run(self, call) or [(call.state, "")]
 
-    def _exec(self, rest: Sequence[object], command: Simple, state: State, source: str, line: int) -> Ends:
-        env = self._prefix(command, state)
+    def _true(self, call: BuiltinCall) -> None:
+        call.state.status = True
+
+    def _false(self, call: BuiltinCall) -> Ends | None:
+        call.state.status = False
+        if not call.state.errexit or call.tested:
+            return None
+        return [(call.state, ScriptOutcome(kind="ends", line=call.line, why="false ends the script (set -e)"))]
+
+    def _exit(self, call: BuiltinCall) -> Ends:
+        rest, state = list(call.rest), call.state
+        ended = self._stay(state) if rest in ([], [UNKNOWN]) and state.last is not None else None
+        if ended is not None and ended.kind == "child" and (not rest or call.command.words[-1].source == "$?"):
+            return [(state, ended)]
+        return [(state, ScriptOutcome(kind="ends", line=call.line, why="the script says exit"))]
+
+    def _return(self, call: BuiltinCall) -> Ends:
+        return [(call.state, "return")]
+
+    def _break(self, call: BuiltinCall) -> Ends:
+        return [(call.state, "break")]
+
+    def _continue(self, call: BuiltinCall) -> Ends:
+        return [(call.state, "continue")]
+
+    def _test(self, call: BuiltinCall) -> None:
+        fields = call.rest[:-1] if call.name == "[" else call.rest
+        call.state.status = evaluate_test(fields, self._file_test)
+        call.state.doubt = ""
+
+    def _wait(self, call: BuiltinCall) -> None:
+        state = call.state
+        state.waited = True
+        state.last = state.background or state.last
+        state.status = None
+
+    def _unset(self, call: BuiltinCall) -> None:
+        for item in call.rest:
+            if isinstance(item, str) and not item.startswith("-"):
+                call.state.scope.variables[item] = None
+                call.state.functions.pop(item, None)
+        call.state.status = True
+
+    def _read(self, call: BuiltinCall) -> None:
+        for item in call.rest:
+            if isinstance(item, str) and not item.startswith("-"):
+                call.state.scope.variables[item] = UNKNOWN
+        call.state.scope.variables["REPLY"] = UNKNOWN
+        call.state.status = None
+
+    def _source(self, call: BuiltinCall) -> None:
+        rest, state = call.rest, call.state
+        what = rest[0] if rest and isinstance(rest[0], str) else "a file"
+        state.assume(f"line {call.line}: {what} is read and neither ends the script nor changes its arguments")
+        state.scope.wild = True
+        for known in list(state.scope.variables):
+            state.scope.variables[known] = UNKNOWN
+        state.status = None
+
+    def _quiet(self, call: BuiltinCall) -> None:
+        """A builtin that changes nothing but variables that its words name."""
+        if call.name in ("printf", "getopts", "let"):
+            for item in call.rest:
+                if isinstance(item, str) and item.isidentifier():
+                    call.state.scope.variables[item] = UNKNOWN
+        call.state.status = True if call.name in ("echo", "printf", "umask", "ulimit", "shopt") else None
+
+    def _exec(self, call: BuiltinCall) -> Ends:
+        rest, state, source, line = call.rest, call.state, call.source, call.line
+        env = self._prefix(call.command, state)
         while rest and isinstance(rest[0], str) and rest[0].startswith("-") and self._shell != "dash":
             option = rest[0]
             rest = rest[1:]
@@ -137,15 +161,16 @@ class Builtins:
         argv, complete = as_argv(rest)
         if not isinstance(rest[0], str):
             why = f"exec runs what is only known at run time: {source}"
-            tail = Tail(kind="unknown", argv=argv, complete=False, source=source, line=line, why=why, env=env)
-            return [(state, tail)]
+            end = ScriptOutcome(kind="unknown", argv=argv, complete=False, source=source, line=line, why=why, env=env)
+            return [(state, end)]
         why = "exec replaces the shell"
-        return [(state, Tail(kind="exec", argv=argv, complete=complete, source=source, line=line, why=why, env=env))]
+        end = ScriptOutcome(kind="exec", argv=argv, complete=complete, source=source, line=line, why=why, env=env)
+        return [(state, end)]
 
-    def _call(self, name: str, rest: Sequence[object], state: State) -> Ends:
+    def _call(self, name: str, rest: Sequence[Field], state: State) -> Ends:
         self._calls += 1
         if self._calls > MAX_CALLS:
-            raise TooMuch("functions call each other too deeply")
+            raise WalkLimitExceeded("functions call each other too deeply")
         before, calls = state.scope.args, state.scope.calls
         state.scope.calls = (name, *calls)
         known = all(isinstance(item, str) for item in rest)
@@ -160,22 +185,26 @@ class Builtins:
                 here.status = None
         return after
 
-    def _eval(self, rest: Sequence[object], state: State, line: int) -> Ends:
+    def _eval(self, call: BuiltinCall) -> Ends:
+        rest, state, line = call.rest, call.state, call.line
         if not all(isinstance(item, str) for item in rest):
             why = f"line {line}: eval of text that is only known at run time"
-            return [(state, Tail(kind="unknown", complete=False, line=line, why=why))]
+            return [(state, ScriptOutcome(kind="unknown", complete=False, line=line, why=why))]
         try:
             script = parse_shell(" ".join(str(item) for item in rest))
         except Malformed as error:
-            return [(state, Tail(kind="unknown", complete=False, line=line, why=f"line {line}: eval: {error}"))]
+            return [
+                (state, ScriptOutcome(kind="unknown", complete=False, line=line, why=f"line {line}: eval: {error}"))
+            ]
         self._calls += 1
         if self._calls > MAX_CALLS:
-            raise TooMuch("eval is nested too deeply")
+            raise WalkLimitExceeded("eval is nested too deeply")
         ends = self.script(script, state)
         self._calls -= 1
         return ends
 
-    def _set(self, rest: Sequence[object], state: State) -> None:
+    def _set(self, call: BuiltinCall) -> None:
+        rest, state = call.rest, call.state
         state.status = True
         index = 0
         while index < len(rest):
@@ -198,7 +227,8 @@ class Builtins:
                     state.errexit = item.startswith("-")
             index += 1
 
-    def _shift(self, rest: Sequence[object], state: State) -> None:
+    def _shift(self, call: BuiltinCall) -> None:
+        rest, state = call.rest, call.state
         count = 1
         if rest:
             if not isinstance(rest[0], str) or not rest[0].isdigit():
@@ -212,7 +242,8 @@ class Builtins:
             if state.status:
                 state.scope.args = state.scope.args[count:]
 
-    def _cd(self, rest: Sequence[object], state: State) -> None:
+    def _cd(self, call: BuiltinCall) -> None:
+        rest, state = call.rest, call.state
         target = rest[-1] if rest else state.scope.get("HOME")
         state.status = None
         state.doubt = "cd"
@@ -226,7 +257,8 @@ class Builtins:
             state.assume("cd succeeds")
             state.status = True
 
-    def _trap(self, rest: Sequence[object], state: State) -> None:
+    def _trap(self, call: BuiltinCall) -> None:
+        rest, state = call.rest, call.state
         state.status = True
         if len(rest) < 2:
             return
@@ -239,7 +271,8 @@ class Builtins:
                 state.traps.add(signal)
                 state.ever_trapped = True
 
-    def _declare(self, name: str, rest: Sequence[object], command: Simple, state: State) -> None:
+    def _declare(self, call: BuiltinCall) -> None:
+        name, rest, command, state = call.name, call.rest, call.command, call.state
         unexport = False
         for item, word in zip(rest, command.words[1:], strict=False):
             if not isinstance(item, str):
@@ -268,3 +301,32 @@ class Builtins:
                     if name == "export":
                         state.exported.add(left)
         state.status = True
+
+    _BUILTINS: ClassVar[dict[str, Callable[[Builtins, BuiltinCall], Ends | None]]] = {
+        **dict.fromkeys(_QUIET, _quiet),
+        **dict.fromkeys(DECLARE, _declare),
+        ":": _true,
+        "true": _true,
+        "false": _false,
+        "exec": _exec,
+        "exit": _exit,
+        "logout": _exit,
+        "return": _return,
+        "break": _break,
+        "continue": _continue,
+        "test": _test,
+        "[": _test,
+        "set": _set,
+        "shift": _shift,
+        "cd": _cd,
+        "trap": _trap,
+        "wait": _wait,
+        "unset": _unset,
+        "read": _read,
+        "mapfile": _read,
+        "readarray": _read,
+        "eval": _eval,
+        ".": _source,
+        "source": _source,
+    }
+    """What each builtin does; one that returns None goes on with the next command."""

@@ -11,24 +11,27 @@ from imagepeel.formats.shell.lexer import parse_word
 from imagepeel.formats.shell.tree import Part, Word, has_wildcard
 
 
-class _Unknown:
+class Unknown:
     """Marks a value that only the running shell knows."""
 
     def __repr__(self) -> str:
         return "UNKNOWN"
 
 
-UNKNOWN = _Unknown()
+UNKNOWN = Unknown()
 """One word whose value is not known."""
 
-MANY = _Unknown()
+UNKNOWN_WORDS = Unknown()
 """Any number of words, also none."""
 
-Value = str | None | _Unknown
+Value = str | None | Unknown
 """A variable: its text, None when unset, UNKNOWN."""
 
-Look = Callable[[str, str], "bool | None"]
-"""`look(operator, path)`: the answer of `test -OPERATOR path` in the image, None when it cannot be told."""
+Field = str | Unknown
+"""A word after expansion: its text, UNKNOWN, or UNKNOWN_WORDS."""
+
+FileTest = Callable[[str, str], "bool | None"]
+"""`file_test(operator, path)`: the answer of `test -OPERATOR path` in the image, None when it cannot be told."""
 
 _UNTOLD = frozenset(
     ("RANDOM", "SECONDS", "LINENO", "PPID", "BASHPID", "EPOCHSECONDS", "SRANDOM", "HOSTNAME", "PWD", "OLDPWD", "_")
@@ -45,6 +48,9 @@ _FRAME = re.compile(r"(#?)(BASH_SOURCE|FUNCNAME)\[([0-9]{1,4}|[@*])\]")
 _MAX_TEXT = 65_536
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!-]")
 _OPERATION = re.compile(r"(:?[-=+?]|##?|%%?)(.*)", re.DOTALL)
+
+
+_SUBSTRING = re.compile(r":([0-9]{1,4})(?::([0-9]{1,4}))?")
 
 
 class Scope:
@@ -95,94 +101,104 @@ class Scope:
         return (*self.calls, "main") if self.calls else ()
 
 
-def expand(words: Sequence[Word], scope: Scope) -> list[str | _Unknown]:
-    """Fields of several words; UNKNOWN and MANY stand for what is not known."""
-    fields: list[str | _Unknown] = []
+def expand(words: Sequence[Word], scope: Scope) -> list[Field]:
+    """Fields of several words; UNKNOWN and UNKNOWN_WORDS stand for what is not known."""
+    fields: list[Field] = []
     for word in words:
         fields.extend(expand_word(word, scope))
     return fields
 
 
-def expand_word(word: Word, scope: Scope) -> list[str | _Unknown]:
+def expand_word(word: Word, scope: Scope) -> list[Field]:
     """Fields of one word after expansion, splitting and quote removal."""
-    fields: list[str | _Unknown] = []
-    current: str | _Unknown | None = None
-    glob = False
-
-    def add(piece: str | _Unknown) -> None:
-        nonlocal current
-        if isinstance(piece, str) and (current is None or isinstance(current, str)):
-            current = (current or "") + piece
-        else:
-            current = UNKNOWN
-
+    split = _Splitter(scope)
     for part in word.parts:
-        if part.kind == "literal":
-            glob = glob or (not part.quoted and has_wildcard(part.text))
-            add(part.text)
-        elif part.kind == "parameter" and part.text in ("@", "*"):
-            if scope.args is None:
-                if part.text == "@" or not part.quoted:
-                    fields.append(MANY)
-                    continue
-                add(UNKNOWN)
-            elif part.quoted and part.text == "@":
-                for number, argument in enumerate(scope.args):
-                    if number:
-                        if current is not None:
-                            fields.append(current)
-                        current = None
-                    add(argument)
-            elif part.quoted:
-                add(" ".join(scope.args))
-            else:
-                current = _split([*scope.args], current, fields, scope)
-        elif part.kind == "tilde":
-            home = scope.get("HOME") if not part.text else UNKNOWN
-            add(home if isinstance(home, str) else UNKNOWN)
-        elif part.kind == "braces" or part.kind == "process":
-            fields.append(MANY)
-        else:
-            value = expand_part(part, scope)
-            if part.quoted:
-                add(value if value is not None else "")
-            elif isinstance(value, str):
-                current = _split([value], current, fields, scope)
-            elif value is not None:
-                fields.append(MANY)
-    if glob and not scope.noglob:
-        return [MANY]
-    if current is not None:
-        fields.append(current)
+        split.part(part)
+    if split.glob and not scope.noglob:
+        return [UNKNOWN_WORDS]
+    if split.current is not None:
+        split.fields.append(split.current)
     elif any(part.quoted and part.kind == "literal" for part in word.parts):
-        fields.append("")
-    return fields
+        split.fields.append("")
+    return split.fields
 
 
-def _split(
-    values: list[str], current: str | _Unknown | None, fields: list[str | _Unknown], scope: Scope
-) -> str | _Unknown | None:
-    """Field splitting of unquoted values; returns the field that is still open."""
-    separators = scope.get("IFS")
-    for number, value in enumerate(values):
-        if number:
-            if current is not None:
-                fields.append(current)
-            current = None
-        if separators is not None or (has_wildcard(value) and not scope.noglob):
-            fields.append(MANY)
-            continue
-        pieces = re.split(r"[ \t\n]+", value)
-        for index, piece in enumerate(pieces):
-            if index and current is not None:
-                fields.append(current)
-                current = None
-            if piece:
-                current = piece if current is None else (current + piece if isinstance(current, str) else UNKNOWN)
-    return current
+class _Splitter:
+    """The fields of one word while its parts are expanded; `current` is the field that is still open, if any."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self.fields: list[Field] = []
+        self.current: Field | None = None
+        self.glob = False
+
+    def part(self, part: Part) -> None:
+        """Expand a part and add it."""
+        if part.kind == "literal":
+            self.glob = self.glob or (not part.quoted and has_wildcard(part.text))
+            self._add(part.text)
+        elif part.kind == "parameter" and part.text in ("@", "*"):
+            self._arguments(part)
+        elif part.kind == "tilde":
+            home = self._scope.get("HOME") if not part.text else UNKNOWN
+            self._add(home if isinstance(home, str) else UNKNOWN)
+        elif part.kind in ("braces", "process"):
+            self.fields.append(UNKNOWN_WORDS)
+        else:
+            value = expand_part(part, self._scope)
+            if part.quoted:
+                self._add(value if value is not None else "")
+            elif isinstance(value, str):
+                self._split([value])
+            elif value is not None:
+                self.fields.append(UNKNOWN_WORDS)
+
+    def _add(self, piece: Field) -> None:
+        if isinstance(piece, str) and (self.current is None or isinstance(self.current, str)):
+            self.current = (self.current or "") + piece
+        else:
+            self.current = UNKNOWN
+
+    def _close(self) -> None:
+        if self.current is not None:
+            self.fields.append(self.current)
+        self.current = None
+
+    def _arguments(self, part: Part) -> None:
+        """`$@` and `$*`, with and without quotes."""
+        args = self._scope.args
+        if args is None:
+            if part.text == "@" or not part.quoted:
+                self.fields.append(UNKNOWN_WORDS)
+            else:
+                self._add(UNKNOWN)
+        elif not part.quoted:
+            self._split([*args])
+        elif part.text == "*":
+            self._add(" ".join(args))
+        else:
+            for number, argument in enumerate(args):
+                if number:
+                    self._close()
+                self._add(argument)
+
+    def _split(self, values: list[str]) -> None:
+        """Field splitting of unquoted values."""
+        separators = self._scope.get("IFS")
+        for number, value in enumerate(values):
+            if number:
+                self._close()
+            if separators is not None or (has_wildcard(value) and not self._scope.noglob):
+                self.fields.append(UNKNOWN_WORDS)
+                continue
+            for index, piece in enumerate(re.split(r"[ \t\n]+", value)):
+                if index:
+                    self._close()
+                if piece:
+                    self._add(piece)
 
 
-def expand_one(word: Word, scope: Scope) -> str | _Unknown:
+def expand_one(word: Word, scope: Scope) -> Field:
     """A word that is not split: the value of an assignment, of `case`, of a redirection."""
     out: list[str] = []
     for part in word.parts:
@@ -204,7 +220,7 @@ def expand_one(word: Word, scope: Scope) -> str | _Unknown:
             out.append(part.text)
             continue
         value = expand_part(part, scope)
-        if isinstance(value, _Unknown):
+        if isinstance(value, Unknown):
             return UNKNOWN
         out.append(value or "")
     joined = "".join(out)
@@ -223,19 +239,15 @@ def expand_part(part: Part, scope: Scope) -> Value:
 
 
 def _parameter(text: str, scope: Scope) -> Value:
+    """What `${text}` is: a name, its length, a part of it, or a name with an operation."""
     frame = _FRAME.fullmatch(text) if scope.source else None
     if frame is not None:
-        frames, index = scope.frames(frame[2]), frame[3]
-        if frame[1]:
-            return str(len(frames)) if index in ("@", "*") else UNKNOWN
-        if index in ("@", "*"):
-            return UNKNOWN
-        return frames[int(index)] if int(index) < len(frames) else None
+        return _frame(frame, scope)
     if text.startswith("#") and len(text) > 1:
         if text[1:] in ("@", "*"):
             return scope.get("#")
         measured = _parameter(text[1:], scope)
-        return UNKNOWN if isinstance(measured, _Unknown) else str(len(measured or ""))
+        return UNKNOWN if isinstance(measured, Unknown) else str(len(measured or ""))
     match = _NAME.match(text)
     if match is None:
         return UNKNOWN
@@ -244,46 +256,60 @@ def _parameter(text: str, scope: Scope) -> Value:
         value: Value = UNKNOWN if scope.args is None else (" ".join(scope.args) if scope.args else None)
     else:
         value = scope.get(name)
-    if not rest:
+    if not rest or isinstance(value, Unknown):
+        # Whatever is done to a value that is not known gives one that is not known.
         return value
-    part = re.fullmatch(r":([0-9]{1,4})(?::([0-9]{1,4}))?", rest)
+    return _operate(name, value, rest, scope)
+
+
+def _operate(name: str, value: str | None, rest: str, scope: Scope) -> Value:
+    """The value of `${name...}` with what follows the name: a part of it, a default, a pattern that is cut off."""
+    part = _SUBSTRING.fullmatch(rest)
     if part is not None:
-        if isinstance(value, _Unknown):
-            return UNKNOWN
         start = int(part[1])
         return (value or "")[start : start + int(part[2]) if part[2] else None]
     operation = _OPERATION.fullmatch(rest)
     if operation is None:
         return UNKNOWN
-    operator, argument = operation[1], operation[2]
     try:
-        word = parse_word(argument)
+        word = parse_word(operation[2])
     except Malformed:
         return UNKNOWN
-    if operator[-1] in "-=+?":
-        if isinstance(value, _Unknown):
-            return UNKNOWN
-        given = bool(value) if operator.startswith(":") else value is not None
-        if operator[-1] == "+":
-            return expand_one(word, scope) if given else ""
-        if given:
-            return value
-        if operator[-1] == "?":
-            return UNKNOWN
-        replaced = expand_one(word, scope)
-        if operator[-1] == "=":
-            scope.variables[name] = replaced
-        return replaced
-    if isinstance(value, _Unknown):
+    operator = operation[1]
+    if operator[-1] in "#%":
+        return _without(value or "", operator, word, scope)
+    given = bool(value) if operator.startswith(":") else value is not None
+    if operator[-1] == "+":
+        return expand_one(word, scope) if given else ""
+    if given:
+        return value
+    if operator[-1] == "?":
         return UNKNOWN
+    replaced = expand_one(word, scope)
+    if operator[-1] == "=":
+        scope.variables[name] = replaced
+    return replaced
+
+
+def _frame(found: re.Match[str], scope: Scope) -> Value:
+    """An element of BASH_SOURCE or FUNCNAME, or with `#` their number."""
+    count, name, index = found.groups()
+    frames = scope.frames(name)
+    if count:
+        return str(len(frames)) if index in ("@", "*") else UNKNOWN
+    if index in ("@", "*"):
+        return UNKNOWN
+    return frames[int(index)] if int(index) < len(frames) else None
+
+
+def _without(value: str, operator: str, word: Word, scope: Scope) -> Value:
+    """The value without the start (`#`, `##`) or end (`%`, `%%`) that a pattern fits."""
     pattern = expand_one(word, scope)
-    if isinstance(pattern, _Unknown) or len(pattern) > 256 or len(value or "") > 1024:
+    if isinstance(pattern, Unknown) or len(pattern) > 256 or len(value) > 1024:
         return UNKNOWN
     # The source of the pattern was read as if quoted, so its own wildcards are still in the text.
     compiled = pattern_regex([(pattern, False)])
-    if compiled is None:
-        return UNKNOWN
-    return _trim(value or "", compiled, operator)
+    return UNKNOWN if compiled is None else _trim(value, compiled, operator)
 
 
 def _trim(value: str, compiled: re.Pattern[str], operator: str) -> str:
@@ -335,11 +361,11 @@ def pattern_regex(pieces: Sequence[tuple[str, bool]]) -> re.Pattern[str] | None:
         return None
 
 
-def matches(word: Word, subject: str | _Unknown, scope: Scope) -> bool | None:
+def matches(word: Word, subject: Field, scope: Scope) -> bool | None:
     """Whether a case pattern matches; None when it cannot be told."""
     if word.source == "*":
         return True
-    if isinstance(subject, _Unknown) or len(subject) > 4096:
+    if isinstance(subject, Unknown) or len(subject) > 4096:
         return None
     pieces: list[tuple[str, bool]] = []
     for part in word.parts:
@@ -347,7 +373,7 @@ def matches(word: Word, subject: str | _Unknown, scope: Scope) -> bool | None:
             pieces.append((part.text, part.quoted))
             continue
         value = expand_part(part, scope)
-        if isinstance(value, _Unknown):
+        if isinstance(value, Unknown):
             return None
         pieces.append((value or "", part.quoted))
     compiled = pattern_regex(pieces)
@@ -365,61 +391,69 @@ def _substitution(source: str, scope: Scope) -> Value:
     return UNKNOWN
 
 
-def evaluate_test(fields: Sequence[str | _Unknown], look: Look | None) -> bool | None:
+def evaluate_test(fields: Sequence[Field], file_test: FileTest | None) -> bool | None:
     """`test` or `[` (without the final `]`): True, False or None."""
-    if any(field is MANY for field in fields):
+    if any(field is UNKNOWN_WORDS for field in fields):
         return None
     if len(fields) > 4 or (len(fields) == 4 and fields[0] != "!"):
-        return _connected(fields, look)
+        return _connected(fields, file_test)
     if not fields:
         return False
     if len(fields) == 1:
-        return None if isinstance(fields[0], _Unknown) else fields[0] != ""
+        return None if isinstance(fields[0], Unknown) else fields[0] != ""
     if fields[0] == "!" and len(fields) != 3:
-        inner = evaluate_test(fields[1:], look)
-        return None if inner is None else not inner
+        return _not(evaluate_test(fields[1:], file_test))
     if len(fields) == 2:
-        operator, operand = fields
-        if isinstance(operand, _Unknown) or isinstance(operator, _Unknown):
-            return None
-        if operator == "-n":
-            return operand != ""
-        if operator == "-z":
-            return operand == ""
-        if operator in ("-t", "-v", "-o", "-R"):
-            return None
-        return look(operator[1:], operand) if look is not None and re.fullmatch("-[a-zA-Z]", operator) else None
-    if len(fields) == 3:
-        left, operator, right = fields
-        if isinstance(operator, _Unknown):
-            return None
-        if operator in ("-a", "-o"):
-            return _connected(fields, look)
-        if isinstance(left, _Unknown) or isinstance(right, _Unknown):
-            return None
-        if operator in ("=", "=="):
-            return left == right
-        if operator == "!=":
-            return left != right
-        if re.fullmatch(r"-?[0-9]{1,15}", left) and re.fullmatch(r"-?[0-9]{1,15}", right):
-            one, two = int(left), int(right)
-            known = {"-eq": one == two, "-ne": one != two, "-lt": one < two, "-le": one <= two, "-gt": one > two}
-            known["-ge"] = one >= two
-            if operator in known:
-                return known[operator]
-        if left == "!":
-            inner = evaluate_test(fields[1:], look)
-            return None if inner is None else not inner
-    return None
+        return _of_one(fields[0], fields[1], file_test)
+    if fields[1] in ("-a", "-o"):
+        return _connected(fields, file_test)
+    if any(isinstance(field, Unknown) for field in fields):
+        return None
+    left, operator, right = map(str, fields)
+    compare = _COMPARISONS.get(operator)
+    if operator.startswith("-") and not (_INTEGER.fullmatch(left) and _INTEGER.fullmatch(right)):
+        compare = None
+    if compare is not None:
+        return compare(left, right)
+    return _not(evaluate_test(fields[1:], file_test)) if left == "!" else None
 
 
-def _connected(fields: Sequence[str | _Unknown], look: Look | None) -> bool | None:
+def _not(answer: bool | None) -> bool | None:
+    return None if answer is None else not answer
+
+
+_INTEGER = re.compile(r"-?[0-9]{1,15}")
+_COMPARISONS: dict[str, Callable[[str, str], bool]] = {
+    "=": lambda left, right: left == right,
+    "==": lambda left, right: left == right,
+    "!=": lambda left, right: left != right,
+    "-eq": lambda left, right: int(left) == int(right),
+    "-ne": lambda left, right: int(left) != int(right),
+    "-lt": lambda left, right: int(left) < int(right),
+    "-le": lambda left, right: int(left) <= int(right),
+    "-gt": lambda left, right: int(left) > int(right),
+    "-ge": lambda left, right: int(left) >= int(right),
+}
+
+
+def _of_one(operator: Field, operand: Field, file_test: FileTest | None) -> bool | None:
+    """A test of one operand: of a string, or of a file."""
+    if isinstance(operand, Unknown) or isinstance(operator, Unknown):
+        return None
+    if operator in ("-n", "-z"):
+        return (operand != "") is (operator == "-n")
+    if file_test is None or operator in ("-t", "-v", "-o", "-R") or not re.fullmatch("-[a-zA-Z]", operator):
+        return None
+    return file_test(operator[1:], operand)
+
+
+def _connected(fields: Sequence[Field], file_test: FileTest | None) -> bool | None:
     """`A -a B` and `A -o B` without parentheses."""
     for operator in ("-o", "-a"):
         if operator in fields[1:-1]:
             index = 1 + list(fields[1:-1]).index(operator)
-            left = evaluate_test(fields[:index], look)
-            right = evaluate_test(fields[index + 1 :], look)
+            left = evaluate_test(fields[:index], file_test)
+            right = evaluate_test(fields[index + 1 :], file_test)
             if operator == "-o":
                 return True if left or right else (False if left is False and right is False else None)
             return False if left is False or right is False else (True if left and right else None)

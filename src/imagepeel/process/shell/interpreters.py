@@ -6,7 +6,7 @@ Measured: dash 0.5.12, bash 5.2 and busybox 1.35 as Debian builds them.  Nothing
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -31,15 +31,16 @@ _NAMED_OPTIONS = {"errexit": "e", "noglob": "f", "noexec": "n", "nounset": "u", 
 
 
 class Invocation(msgspec.Struct, frozen=True, kw_only=True):
-    """What a shell was told: `mode` is `command`, `script`, `stdin` or `unknown`.
+    """What a shell was told by its command line."""
 
-    `body` is the text of `-c`, or the path of the script; `args` are `$0`, `$1`, ...; `options` single letters.
-    """
-
-    mode: str
+    mode: Literal["command", "script", "stdin", "unknown"]
+    """command: the text of `-c`; script: a file; stdin: neither; unknown: a line that is not understood."""
     body: str = ""
+    """The text of `-c`, or the path of the script."""
     args: tuple[str, ...] = ()
+    """`$0`, `$1`, ..."""
     options: frozenset[str] = frozenset()
+    """Single letters that are set."""
 
 
 def applet(argv: Sequence[str]) -> tuple[str, tuple[str, ...]]:
@@ -131,17 +132,17 @@ def cannot_open(shell: str, argv0: str, path: str, errno: str) -> tuple[str, int
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
-    """Where `execvp` or a shell finds a name: the path it executes, or the errno it gives up with.
-
-    `seen` is the path of the hit that may not be executed, where there is one.
-    """
+    """Where `execvp` or a shell finds a name."""
 
     path: str | None
+    """The path that is executed; None when the search gives up."""
     errno: str = ""
+    """The error it gives up with."""
     seen: str = ""
+    """The path of a hit that may not be executed, where there is one."""
 
 
-def search(rootfs: Rootfs, name: str, path_value: str | None, cwd: str, actor: Actor, default: str = "") -> Search:
+def search(rootfs: Rootfs, name: str, path_value: str | None, cwd: str, actor: Actor, *, default: str = "") -> Search:
     """PathAccess a command up as shells and `execvp` do: a hit that may not be executed is remembered and skipped."""
     if not name:
         return Search(path=None, errno="ENOENT")

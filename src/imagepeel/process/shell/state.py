@@ -3,38 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from imagepeel.formats.shell.tree import Script
-from imagepeel.process.shell.expand import MANY, UNKNOWN, Scope
+from imagepeel.process.shell.expand import UNKNOWN, UNKNOWN_WORDS, Scope
 
-_PLAIN = ("errexit", "ever_trapped", "cwd", "last", "background", "waited", "assumes", "status", "doubt", "failed")
-"""Attributes of a state that a copy shares."""
+_SHARED = ("errexit", "ever_trapped", "cwd", "last", "background", "waited", "assumes", "status", "doubt", "failed")
+"""Attributes whose values a copy of a state shares; the others are copied."""
+
+OutcomeKind = Literal["exec", "tail", "child", "ends", "unknown"]
+"""How a shell process may end.
+
+exec: an explicit `exec` replaces the shell.
+tail: the shell replaces itself by the last command of `-c`.
+child: the shell stays and waits for the program.
+ends: no program of its own runs.
+unknown: the text does not prove it.
+"""
 
 
-class Tail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What becomes of a shell process.
+class ScriptOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What becomes of a shell process."""
 
-    `kind`: "exec" (an explicit `exec` replaces the shell), "tail" (the shell replaces itself by the last command
-    of `-c`), "child" (the shell stays and `argv` runs as its child), "ends" (no program of its own runs) or
-    "unknown".  `argv` are the words as far as they are proved, unproved ones as source text, then `complete` is
-    False.  `line` is the 1-based line, `why` one sentence, `assumes` what has to hold for it.  `env` are changes
-    of the environment (None: unset), `cwd` the new directory ("" as before, None unknown).  `alternatives` are
-    the possible ends of an "unknown".
-    """
-
-    kind: str
+    kind: OutcomeKind
     argv: tuple[str, ...] = ()
+    """The program's words as far as they are proved; `?` stands for an unknown word, `...` for any number of them."""
     complete: bool = True
+    """Every word of `argv` is proved."""
     source: str = ""
+    """The command as the script has it."""
     line: int = 0
+    """Line of the command, from 1; 0 where there is none."""
     why: str = ""
+    """One sentence that gives the reason."""
     assumes: tuple[str, ...] = ()
+    """What has to hold for it, one clause each."""
     env: dict[str, str | None] = {}
+    """Changes of the environment; None removes the variable."""
     cwd: str | None = ""
+    """The new directory; "" means as before, None that it is not known."""
     trapped: tuple[str, ...] = ()
-    alternatives: tuple[Tail, ...] = ()
+    """Signals that the script traps, without SIG."""
+    alternatives: tuple[ScriptOutcome, ...] = ()
+    """The possible ends where the kind is unknown."""
 
     @property
     def replaces(self) -> bool:
@@ -42,8 +55,17 @@ class Tail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.kind in ("exec", "tail")
 
 
-class TooMuch(Exception):
-    """The walk was cut off."""
+class StartedCommand(NamedTuple):
+    """A program that the shell started."""
+
+    argv: tuple[str, ...]
+    complete: bool
+    source: str
+    line: int
+
+
+class WalkLimitExceeded(Exception):
+    """The script has more steps, ways or nested calls than a walk follows."""
 
 
 class State:
@@ -57,8 +79,8 @@ class State:
         self.traps: set[str] = set()
         self.ever_trapped = False
         self.cwd: str | None = ""
-        self.last: tuple[tuple[str, ...], bool, str, int] | None = None
-        self.background: tuple[tuple[str, ...], bool, str, int] | None = None
+        self.last: StartedCommand | None = None
+        self.background: StartedCommand | None = None
         self.waited = False
         self.assumes: tuple[str, ...] = ()
         self.status: bool | None = True
@@ -74,18 +96,7 @@ class State:
         other.functions = dict(self.functions)
         other.exported = set(self.exported)
         other.traps = set(self.traps)
-        for name in (
-            "errexit",
-            "ever_trapped",
-            "cwd",
-            "last",
-            "background",
-            "waited",
-            "assumes",
-            "status",
-            "doubt",
-            "failed",
-        ):
+        for name in _SHARED:
             setattr(other, name, getattr(self, name))
         return other
 
@@ -112,11 +123,16 @@ class State:
         self.status = self.status if self.status == other.status else None
 
 
-Flow = Tail | str
+Flow = ScriptOutcome | Literal["", "break", "continue", "return"]
+"""How control leaves a piece of script: the process ends, "" goes on with the next command, or a jump."""
+
 Ends = list[tuple[State, Flow]]
+"""All ways through a piece of script: the state that each leaves behind, and how control leaves."""
 
 
 def as_argv(fields: Sequence[object]) -> tuple[tuple[str, ...], bool]:
     """Words as text; what is not known stands as `?` (one word) or `...` (any number)."""
     complete = all(isinstance(field, str) for field in fields)
-    return tuple(field if isinstance(field, str) else ("..." if field is MANY else "?") for field in fields), complete
+    return tuple(
+        field if isinstance(field, str) else ("..." if field is UNKNOWN_WORDS else "?") for field in fields
+    ), complete

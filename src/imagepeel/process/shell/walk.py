@@ -1,4 +1,29 @@
-"""The walk through a shell's text: lists, conditions, loops, and each shell's rule for its last command."""
+"""The walk through a shell's text: lists, conditions, loops, and each shell's rule for its last command.
+
+Theory of operation.  The walk interprets the syntax tree without running anything.  What the shell knows at one
+moment is a `State`: variables, arguments, traps, the last program that was started, and whether that succeeded.
+A value may be `UNKNOWN`, and a status None.
+
+Every method takes one state and returns `Ends`: a list of (state, flow), one pair for each way through its piece
+of script.  The flow is "" when control goes on behind the piece, "break", "continue" or "return" for a jump, or a
+`ScriptOutcome` when the process has ended or was replaced.  `_each` feeds the states that go on into the next step.
+
+- A condition whose status is known takes one way.  One that is not known copies the state and takes both:
+  `if curl -f http://db; then exec server; fi` has two ends, one with the outcome `exec server`, one that goes on.
+- More than `_MAX_STATES` ways that go on are joined into one, in which only that is known on which all agree.
+- A loop over known words is played word by word.  Any other loop is walked once, with unknown values for all that
+  its body assigns.
+- An external command is never run.  It becomes `state.last` with an unknown status; under `set -e` it is assumed
+  to succeed, and the assumption is written down.
+
+At the end `judge` makes one answer of all ways: ways on which the script ends early or a command fails become
+assumptions, equal ways fall together, and if different programs remain the answer is "unknown" with alternatives.
+
+The flag that is handed down says which shell's rule for the last command of `-c` still applies at this place: bash
+and busybox then replace themselves (kind "tail") where dash starts a child.  It is "" everywhere else.
+
+Steps, ways and nested calls are bounded; `WalkLimitExceeded` ends the walk and the answer is "unknown".
+"""
 
 from __future__ import annotations
 
@@ -7,9 +32,18 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from imagepeel.formats.shell.tree import AndOr, Command, Compound, Line, Pipeline, Script, Simple
-from imagepeel.process.shell.builtins import DECLARE, Builtins
-from imagepeel.process.shell.expand import MANY, UNKNOWN, Look, Value, evaluate_test, expand, expand_one, matches
-from imagepeel.process.shell.state import Ends, State, Tail, TooMuch, as_argv
+from imagepeel.process.shell.builtins import DECLARE, BuiltinCall, Builtins
+from imagepeel.process.shell.expand import (
+    UNKNOWN,
+    UNKNOWN_WORDS,
+    FileTest,
+    Value,
+    evaluate_test,
+    expand,
+    expand_one,
+    matches,
+)
+from imagepeel.process.shell.state import Ends, ScriptOutcome, StartedCommand, State, WalkLimitExceeded, as_argv
 
 _MAX_STATES = 12
 _MAX_STEPS = 20_000
@@ -19,16 +53,16 @@ _MAX_LOOP = 60
 class Walk(Builtins):
     """One walk through a text; `top` gives all ways, `judge` one answer."""
 
-    def __init__(self, text: str, shell: str, mode: str, look: Look | None) -> None:
-        super().__init__(text, shell, look)
+    def __init__(self, text: str, shell: str, mode: str, file_test: FileTest | None) -> None:
+        super().__init__(text, shell, file_test)
         self._mode = mode
         self._steps = 0
 
     # -- ends ------------------------------------------------------------------------------------------------
 
-    def judge(self, ends: Ends, env: Mapping[str, str]) -> Tail:
+    def judge(self, ends: Ends, env: Mapping[str, str]) -> ScriptOutcome:
         """One answer from all ways through the script."""
-        tails = [flow if isinstance(flow, Tail) else self._stay(state) for state, flow in ends]
+        tails = [flow if isinstance(flow, ScriptOutcome) else self._stay(state) for state, flow in ends]
         tails = [self._with_env(tail, state, env) for tail, (state, _) in zip(tails, ends, strict=True)]
         going = [tail for tail, (state, _) in zip(tails, ends, strict=True) if not state.failed]
         if going and len(going) < len(tails) and len({(tail.kind, tail.argv) for tail in tails}) > 1:
@@ -41,7 +75,7 @@ class Walk(Builtins):
             note = "the script does not end early"
             note += f" (line {ended.line})" if ended.line else ""
             tails = [msgspec.structs.replace(tail, assumes=(*tail.assumes, note)) for tail in mains]
-        distinct: dict[tuple[object, ...], Tail] = {}
+        distinct: dict[tuple[object, ...], ScriptOutcome] = {}
         for tail in tails:
             key = (tail.kind, tail.argv, tail.complete, tuple(sorted(tail.env.items(), key=str)), tail.cwd)
             known = distinct.get(key)
@@ -64,14 +98,14 @@ class Walk(Builtins):
             return msgspec.structs.replace(
                 first, env=common, cwd=first.cwd if len({tail.cwd for tail in found}) == 1 else None
             )
-        return Tail(
+        return ScriptOutcome(
             kind="unknown",
             complete=False,
             why="which command comes last depends on what the script finds when it runs",
             alternatives=tuple(found[:8]),
         )
 
-    def _with_env(self, tail: Tail, state: State, env: Mapping[str, str]) -> Tail:
+    def _with_env(self, tail: ScriptOutcome, state: State, env: Mapping[str, str]) -> ScriptOutcome:
         changes: dict[str, str | None] = {}
         for name in sorted(state.exported | set(env)):
             value = state.scope.variables.get(name)
@@ -85,19 +119,19 @@ class Walk(Builtins):
             tail, env=changes, cwd=state.cwd, assumes=(*state.assumes, *tail.assumes), trapped=traps
         )
 
-    def _stay(self, state: State) -> Tail:
+    def _stay(self, state: State) -> ScriptOutcome:
         """The shell came to its end without replacing itself."""
         ran = state.last or (state.background if state.waited else None)
         if ran is None:
-            if state.background is not None:
-                argv, complete, source, line = state.background
-                return Tail(kind="ends", source=source, line=line, why="the shell ends and leaves a background job")
-            return Tail(kind="ends", why="the shell runs no other program")
-        argv, complete, source, line = ran
+            left = state.background
+            if left is not None:
+                why = "the shell ends and leaves a background job"
+                return ScriptOutcome(kind="ends", source=left.source, line=left.line, why=why)
+            return ScriptOutcome(kind="ends", why="the shell runs no other program")
         why = "the shell waits for it as its child"
         if self._mode == "script":
             why = "a script does not replace itself without exec: the command is a child of the shell"
-        return Tail(kind="child", argv=argv, complete=complete, source=source, line=line, why=why)
+        return ScriptOutcome(kind="child", why=why, **ran._asdict())
 
     # -- lists -----------------------------------------------------------------------------------------------
 
@@ -141,7 +175,7 @@ class Walk(Builtins):
                 joined.join(other)
             after = [(state, flow) for state, flow in after if flow != ""] + [(joined, "")]
         if len(after) > 200:
-            raise TooMuch("the script has too many ways through it")
+            raise WalkLimitExceeded("the script has too many ways through it")
         return after
 
     def script(self, script: Script, state: State, flag: str = "") -> Ends:
@@ -151,13 +185,13 @@ class Walk(Builtins):
     def _item(self, item: AndOr, state: State, flag: str) -> Ends:
         self._steps += 1
         if self._steps > _MAX_STEPS:
-            raise TooMuch("the script is too long to follow")
+            raise WalkLimitExceeded("the script is too long to follow")
         if item.end == "&":
             inner = self._and_or(item, state.copy(), "")
             ran = next((end.last for end, _ in inner if end.last is not None), None)
             for _, flow in inner:
-                if isinstance(flow, Tail) and flow.replaces:
-                    ran = (flow.argv, flow.complete, flow.source, flow.line)
+                if isinstance(flow, ScriptOutcome) and flow.replaces:
+                    ran = StartedCommand(flow.argv, flow.complete, flow.source, flow.line)
             state.background = ran or state.background
             state.status = True
             return [(state, "")]
@@ -196,7 +230,7 @@ class Walk(Builtins):
             chosen = next((part for part in parts if part is not None), None)
             if chosen is not None:
                 state.last = chosen
-                state.doubt = chosen[2]
+                state.doubt = chosen.source
             state.status = None
             return [(state, "")]
         flag = "" if pipeline.negated or pipeline.timed else flag
@@ -211,7 +245,7 @@ class Walk(Builtins):
     def _command(self, command: Command, state: State, flag: str, *, tested: bool) -> Ends:
         self._steps += 1
         if self._steps > _MAX_STEPS:
-            raise TooMuch("the script is too long to follow")
+            raise WalkLimitExceeded("the script is too long to follow")
         if isinstance(command, Simple):
             return self._simple(command, state, flag, tested)
         return self._compound(command, state, flag)
@@ -243,7 +277,7 @@ class Walk(Builtins):
         body = command.branches[0].body
         if flag == "busybox" and not state.traps:
             ends = self.script(body, state.copy(), flag)
-            return [(end, flow if isinstance(flow, Tail) else "") for end, flow in ends]
+            return [(end, flow if isinstance(flow, ScriptOutcome) else "") for end, flow in ends]
         ends = self.script(body, state.copy(), "")
         ran = _ran(ends)
         if ran is not None:
@@ -291,7 +325,7 @@ class Walk(Builtins):
                 break
             answers = [matches(pattern, subject, pending.scope) for pattern in branch.patterns]
             if branch.falls != ";;":
-                raise TooMuch("a case branch that falls through")
+                raise WalkLimitExceeded("a case branch that falls through")
             if any(answer is True for answer in answers):
                 done.extend(self.script(branch.body, pending, flag))
                 pending = None
@@ -307,7 +341,7 @@ class Walk(Builtins):
         if command.kind == "for":
             fields = list(state.scope.args or ()) if command.words is None else expand(command.words, state.scope)
             known = command.words is not None or (state.scope.args is not None and bool(command.name))
-            if known and len(fields) <= _MAX_LOOP and not any(field is MANY for field in fields):
+            if known and len(fields) <= _MAX_LOOP and not any(field is UNKNOWN_WORDS for field in fields):
                 ends: Ends = [(state, "")]
                 for field in fields:
                     ends = self._each(
@@ -343,13 +377,11 @@ class Walk(Builtins):
             done.append((here, self._forever(here)))
         return done
 
-    def _forever(self, state: State) -> Tail:
+    def _forever(self, state: State) -> ScriptOutcome:
         ran = state.last
         if ran is None:
-            return Tail(kind="unknown", complete=False, why="a loop that may never end")
-        argv, complete, source, line = ran
-        why = "the shell stays in a loop that does not end"
-        return Tail(kind="child", argv=argv, complete=complete, source=source, line=line, why=why)
+            return ScriptOutcome(kind="unknown", complete=False, why="a loop that may never end")
+        return ScriptOutcome(kind="child", why="the shell stays in a loop that does not end", **ran._asdict())
 
     def _turn(self, body: Script, state: State, name: str, value: Value) -> Ends:
         if name:
@@ -384,7 +416,7 @@ class Walk(Builtins):
             subject = expand_one(words[0], state.scope)
             answer = matches(words[2], subject, state.scope)
             return answer if answer is None or words[1].source != "!=" else not answer
-        return evaluate_test([expand_one(word, state.scope) for word in words], self._look)
+        return evaluate_test([expand_one(word, state.scope) for word in words], self._file_test)
 
     # -- simple commands -------------------------------------------------------------------------------------
 
@@ -413,7 +445,11 @@ class Walk(Builtins):
                     rest = rest[1:]
                     continue
                 name, rest = rest[0], rest[1:]
-            handled = self._builtin(str(name), rest, command, state, source, tested)
+            call = BuiltinCall(
+                name=str(name), rest=rest, command=command, state=state, source=source, line=self._line(command.at),
+                tested=tested,
+            )  # fmt: skip
+            handled = self._builtin(call)
             if handled is not None:
                 return handled
         argv, complete = as_argv([name, *rest])
@@ -424,10 +460,12 @@ class Walk(Builtins):
             env = self._prefix(command, state)
             if not known_name:
                 why = "the shell replaces itself by a command that is only known when it runs"
-                return [(state, Tail(kind="unknown", argv=argv, complete=False, source=source, line=line, why=why))]
-            end = Tail(kind="tail", argv=argv, complete=complete, source=source, line=line, why=why, env=env)
+                return [
+                    (state, ScriptOutcome(kind="unknown", argv=argv, complete=False, source=source, line=line, why=why))
+                ]
+            end = ScriptOutcome(kind="tail", argv=argv, complete=complete, source=source, line=line, why=why, env=env)
             return [(state, end)]
-        state.last = (argv, complete, source, line)
+        state.last = StartedCommand(argv, complete, source, line)
         state.status = None
         state.doubt = source
         if not tested and state.errexit:
@@ -439,11 +477,11 @@ class Walk(Builtins):
         state.scope.variables[name] = value
 
 
-def _ran(ends: Ends) -> tuple[tuple[str, ...], bool, str, int] | None:
+def _ran(ends: Ends) -> StartedCommand | None:
     """The command that a subshell finally is."""
     for state, flow in ends:
-        if isinstance(flow, Tail) and flow.argv:
-            return flow.argv, flow.complete, flow.source, flow.line
+        if isinstance(flow, ScriptOutcome) and flow.argv:
+            return StartedCommand(flow.argv, flow.complete, flow.source, flow.line)
         if state.last is not None:
             return state.last
     return None

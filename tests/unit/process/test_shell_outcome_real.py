@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from imagepeel.process.shell.tail import classify
+from imagepeel.process.shell.outcome import classify
 
 SHELLS = {"dash": ["dash"], "bash": ["bash"], "busybox": ["busybox", "sh"]}
 VERSIONS = {"dash": "0.5.12", "bash": "5.2", "busybox": "1.35"}

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from imagepeel.forge import Entry
 from imagepeel.process.shell.interpreters import identify, invocation
-from imagepeel.process.shell.tail import Tail, classify
+from imagepeel.process.shell.outcome import ScriptOutcome, classify
 
 
-def script(text: str, *args: str, env: dict[str, str] | None = None, shell: str = "dash", uid: int = 0) -> Tail:
+def script(
+    text: str, *args: str, env: dict[str, str] | None = None, shell: str = "dash", uid: int = 0
+) -> ScriptOutcome:
     return classify(text, shell=shell, mode="script", args=("/entry.sh", *args), env=env or {}, uid=uid)
 
 
@@ -69,8 +71,10 @@ def test_early_exit_is_an_assumption() -> None:
 
 def test_file_tests_ask_the_image() -> None:
     text = "if [ -x /opt/app ]; then exec /opt/app; fi\nexec /bin/other"
-    yes = classify(text, shell="dash", mode="script", look=lambda operator, path: (operator, path) == ("x", "/opt/app"))
-    no = classify(text, shell="dash", mode="script", look=lambda operator, path: False)
+    yes = classify(
+        text, shell="dash", mode="script", file_test=lambda operator, path: (operator, path) == ("x", "/opt/app")
+    )
+    no = classify(text, shell="dash", mode="script", file_test=lambda operator, path: False)
     assert (yes.argv, no.argv) == (("/opt/app",), ("/bin/other",))
     assert script(text).kind == "unknown"
 

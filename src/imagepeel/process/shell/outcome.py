@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 
 from imagepeel.errors import Malformed
 from imagepeel.formats.shell.parser import parse_shell
-from imagepeel.process.shell.expand import BASH_UNTOLD, UNKNOWN, Look, Scope, Value
-from imagepeel.process.shell.state import State, Tail, TooMuch
+from imagepeel.process.shell.expand import BASH_UNTOLD, UNKNOWN, FileTest, Scope, Value
+from imagepeel.process.shell.state import ScriptOutcome, State, WalkLimitExceeded
 from imagepeel.process.shell.walk import Walk
 
 SHELLS = ("dash", "bash", "busybox")
 
-__all__ = ["SHELLS", "Tail", "classify"]
+__all__ = ["SHELLS", "ScriptOutcome", "classify"]
 
 
 def classify(
@@ -29,24 +29,24 @@ def classify(
     args: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     uid: int | None = None,
-    look: Look | None = None,
+    file_test: FileTest | None = None,
     options: frozenset[str] = frozenset(),
-) -> Tail:
+) -> ScriptOutcome:
     """Tell what becomes of a shell that runs `text`.
 
     `shell` is "dash", "bash" or "busybox", anything else is unknown; `mode` "command" (`-c`) or "script".
-    `args` are `$0`, `$1`...; `env` the environment the shell starts with, `uid` its user; `look(op, path)`
+    `args` are `$0`, `$1`...; `env` the environment the shell starts with, `uid` its user; `file_test(op, path)`
     answers file tests of the image.  `options` are single letters that were set on the command line (`e`, `f`).
     Raises ValueError for an unknown mode.
     """
     if mode not in ("command", "script"):
         raise ValueError(f"unknown mode {mode!r}")
     if shell not in SHELLS:
-        return Tail(kind="unknown", complete=False, why="the shell is none whose habits were measured")
+        return ScriptOutcome(kind="unknown", complete=False, why="the shell is none whose habits were measured")
     try:
         script = parse_shell(text)
     except Malformed as error:
-        return Tail(kind="unknown", complete=False, why=str(error))
+        return ScriptOutcome(kind="unknown", complete=False, why=str(error))
     variables: dict[str, Value] = {}
     for name, value in (env or {}).items():
         variables[name] = value
@@ -61,10 +61,10 @@ def classify(
     state.exported = set(env or {})
     state.errexit = "e" in options
     scope.noglob = "f" in options
-    walk = Walk(text, shell, mode, look)
+    walk = Walk(text, shell, mode, file_test)
     try:
         return walk.judge(walk.top(script, state), env or {})
-    except TooMuch as reason:
-        return Tail(kind="unknown", complete=False, why=str(reason))
+    except WalkLimitExceeded as reason:
+        return ScriptOutcome(kind="unknown", complete=False, why=str(reason))
     except RecursionError:
-        return Tail(kind="unknown", complete=False, why="the script is nested too deeply")
+        return ScriptOutcome(kind="unknown", complete=False, why="the script is nested too deeply")
