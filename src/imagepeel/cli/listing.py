@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from imagepeel.errors import ImagepeelError, MissingBlob, NotFound
 from imagepeel.evidence import Location, raw, text
 from imagepeel.formats.tar.table import clean
+from imagepeel.formats.tar.whiteouts import Mark, hidden_path, parse
 from imagepeel.render.json_lines import line
 from imagepeel.render.listing import Row, to_entry
 from imagepeel.results.tables import ListingHeader, image_head, readable
@@ -114,17 +115,17 @@ def _down(rootfs: Rootfs, base: bytes, depth: int) -> Iterator[Row]:
             stack.pop()
 
 
+_ACTIONS = {Mark.WHITEOUT: "remove", Mark.OPAQUE: "hide", Mark.AUFS: "ignore", Mark.NAMELESS: "ignore"}
+
+
 def row_of_entry(entry: Entry, layer: int) -> Row:
     """Return the row of one tar member; a whiteout is shown as what it removes."""
     path, action = entry.path, ""
-    if entry.is_whiteout:
-        parent, _, name = path.rpartition(b"/")
-        if entry.is_opaque:
-            path, action = parent or b"/", "hide"
-        elif name.startswith(b".wh..wh.") or name == b".wh.":
-            action = "ignore"
-        else:
-            path, action = parent + b"/" + name[4:], "remove"
+    removal = parse(entry.name)
+    if removal is not None:
+        action = _ACTIONS[removal.mark]
+        if action != "ignore":
+            path = hidden_path(path)
     kind = entry.kind
     return Row(
         path=path,

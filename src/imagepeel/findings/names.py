@@ -146,10 +146,7 @@ class Names:
             for known in ENDS:
                 if name.endswith(known):
                     self.ends.setdefault(known, []).append(hit)
-        if any(flag & WHITEOUT for flag in frozenset(flags)):
-            for index, flag in enumerate(flags):
-                if flag & WHITEOUT:
-                    self.whiteouts.append(Hit(layer, index, b"/" + table.path(index)))
+        self.whiteouts += [Hit(layer, index, b"/" + table.path(index)) for index in table.flagged(WHITEOUT)]
 
     def named(self, *names: bytes) -> list[Hit]:
         """Entries with one of these basenames, base layer first."""

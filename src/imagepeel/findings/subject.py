@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Location, Name, raw, text
 from imagepeel.findings.names import Hit, Names
+from imagepeel.formats.tar.whiteouts import marks_that_hide
 from imagepeel.history.dockerfile import Instruction, read_recipe
 from imagepeel.process.predict import predict
 from imagepeel.process.spec.options import ProcessOptions
@@ -204,12 +205,8 @@ class Subject:
     def whiteout_of(self, layer: int, path: Name) -> Hit | None:
         """The whiteout above `layer` that removes `path` or a directory it stands in, the lowest first."""
         hits: list[Hit] = []
-        at = raw(path)
-        while at not in (b"", b"/"):
-            parent, _, name = at.rpartition(b"/")
-            for mark in (b".wh." + name, b".wh..wh..opq"):
-                hits += self._whiteouts.get(parent + b"/" + mark, ())
-            at = parent
+        for mark in marks_that_hide(raw(path), overlay=True):
+            hits += self._whiteouts.get(mark, ())
         return min((hit for hit in hits if hit.layer > layer), default=None)
 
     @cached_property

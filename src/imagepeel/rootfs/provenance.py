@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel.evidence import Location, Name, text
+from imagepeel.formats.tar.whiteouts import OPAQUE, whiteout_of
 from imagepeel.rootfs.engines.indexed import LazyDir
 from imagepeel.rootfs.layer_diff import Change, changed_fields, delta, has_uppers, layer_delta, pile
 from imagepeel.rootfs.layer_events import LayerBytes, LayerCounts, Lost, Shipped, layer_counts, lost_files, shipped
-from imagepeel.rootfs.tree.changes import OPAQUE, WHITEOUT
 from imagepeel.rootfs.tree.inode import Inode
 from imagepeel.rootfs.tree.resolve import Hop, Resolution
 
@@ -280,10 +280,11 @@ def _life_of_entries(rootfs: Rootfs, path: bytes, hop: Hop | None) -> PathLife:
             here = b"/" + b"/".join(parts[:depth])
             for i in _members(table.dir_ids, directory):
                 name = table.basename(i)
-                if name == WHITEOUT + parts[depth - 1]:
+                if name == whiteout_of(parts[depth - 1]):
                     by, by_path = "whiteout", here
-                elif name == OPAQUE and depth > 1:
-                    by, by_path = "opaque", here.rpartition(b"/")[0]
+                elif name == OPAQUE:
+                    # Without overlayfs the mark counts at the root too (`whiteouts.marks_that_hide`).
+                    by, by_path = "opaque", here.rpartition(b"/")[0] or b"/"
                 elif name == parts[depth - 1] and depth == len(parts):
                     where = _where(rootfs, layer.index, i, path)
                     own.append(PathEvent(kind="added", layer=layer.index, path=path, where=where))

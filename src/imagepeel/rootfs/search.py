@@ -25,6 +25,7 @@ from imagepeel.formats.tar.header import (
     REGULAR,
     SYMLINK,
 )
+from imagepeel.formats.tar.whiteouts import Mark, hidden_path, parse
 from imagepeel.rootfs.layer_events import events
 from imagepeel.rootfs.path import compile_glob
 
@@ -120,9 +121,10 @@ def search_layer(table: EntryTable, query: Query) -> Iterator[Entry]:
         if not common[metas[i]]:
             continue
         if entry.is_whiteout:
-            if not bare or (entry.name.startswith(b".wh..wh.") and not entry.is_opaque):
+            mark = parse(entry.name) if bare else None
+            if mark is None or mark.mark is Mark.AUFS:
                 continue
-            path = _hides(entry.path)
+            path = hidden_path(entry.path)
         else:
             path = entry.path
             if query.larger is not None and table.size(i) <= query.larger:
@@ -156,11 +158,6 @@ def search_hidden(rootfs: Rootfs, query: Query, *, layer: int | None = None) -> 
             found.append(Hidden(path=path, node=before, fate=fate, by=by))
     found.sort(key=lambda item: (item.path, item.node.layer or 0))
     yield from found
-
-
-def _hides(path: bytes) -> bytes:
-    parent, _, name = path.rpartition(b"/")
-    return (parent or b"/") if name == b".wh..wh..opq" else parent + b"/" + name[4:]
 
 
 def _glob(pattern: str) -> Callable[[str], object]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from imagepeel.archive.kinds.bare import LAYER, read_layer
 from imagepeel.archive.kinds.kind import Clues, Detection, Kind
+from imagepeel.formats.tar.whiteouts import PREFIX
+
+_WHITEOUT = PREFIX.decode()
 
 
 def _recognise(clues: Clues) -> Detection | None:
-    whiteout = next((n for n in clues.members.names if n.rpartition("/")[2].startswith(".wh.")), None)
+    whiteout = next((n for n in clues.members.names if n.rpartition("/")[2].startswith(_WHITEOUT)), None)
     if whiteout is None:
         return None
     return Detection(

@@ -15,8 +15,9 @@ from imagepeel.evidence import Anomaly, Location, text
 from imagepeel.findings.semantics.codes import ViewNote
 from imagepeel.formats.tar.header import BLOCKDEV, CHAR, DIRECTORY, GNU_SPARSE, HARDLINK, PAX_GLOBAL, REGULAR, SYMLINK
 from imagepeel.formats.tar.table import ESCAPES, WHITEOUT, Entry, EntryTable
+from imagepeel.formats.tar.whiteouts import AUFS_NAMES, OPAQUE, PREFIX, Mark, hidden_path, parse
 from imagepeel.rootfs.engines.docker import xattr_errno
-from imagepeel.rootfs.tree.changes import KIND, OPAQUE, LayerEntries, bound_time, go_clean
+from imagepeel.rootfs.tree.changes import KIND, LayerEntries, bound_time, go_clean
 
 MOST = 8
 """Notes of one code and layer that are listed; the last one counts the others."""
@@ -24,7 +25,6 @@ MOST = 8
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
 """C0 and C1 controls, DEL, line separators, and the characters that reorder text (Unicode Bidi_Control)."""
 
-_AUFS = frozenset((b".wh..wh.aufs", b".wh..wh.plnk", b".wh..wh.orph"))
 _STARGZ = frozenset((b"stargz.index.json", b".prefetch.landmark", b".no.prefetch.landmark"))
 _IS_WHITEOUT = bytes(1 if flags & WHITEOUT else 0 for flags in range(256))
 _IS_ESCAPE = bytes(1 if flags & ESCAPES else 0 for flags in range(256))
@@ -86,10 +86,7 @@ class Notes:
 
 def _about(path: bytes) -> tuple[bytes, ...]:
     """Return the path that an entry speaks of: what a whiteout removes, the directory of an opaque mark."""
-    directory, _, name = path.rpartition(b"/")
-    if name == OPAQUE:
-        return (directory or b"/",)
-    return (directory + b"/" + name[4:],) if name.startswith(b".wh.") else (path,)
+    return (hidden_path(path),)
 
 
 def lint(layer: LayerEntries, anomalies: Sequence[Anomaly] = (), step: int | None = None) -> list[ViewNote]:
@@ -124,18 +121,9 @@ def members(column: Iterable[int], wanted: list[bool]) -> list[int]:
     return [i for i, value in enumerate(column) if wanted[value]] if any(wanted) else []
 
 
-def found(flags: bytes | bytearray, mask: bytes) -> Iterator[int]:
-    """Yield the entries whose flags have a bit, by a search at C speed."""
-    marks = bytes(flags).translate(mask)
-    at = marks.find(1)
-    while at >= 0:
-        yield at
-        at = marks.find(1, at + 1)
-
-
 def whiteout_entries(table: EntryTable) -> Iterator[int]:
     """Yield the entries whose name starts with `.wh.`."""
-    return found(table.flag_bits, _IS_WHITEOUT)
+    return table.flagged(WHITEOUT)
 
 
 def _metas(table: EntryTable, notes: Notes) -> None:
@@ -209,7 +197,7 @@ def _names(table: EntryTable, notes: Notes) -> None:
     for i, target in table.links.items():
         if _CONTROL.search(target):
             notes.add("CTRLCHAR", "the link target holds control characters: a listing can be made to lie with it", i)
-    over = set(found(table.flag_bits, _IS_ESCAPE))
+    over = set(table.flagged(ESCAPES))
     for i, raw in table.raw_names.items():
         if b".." in raw and go_clean(raw.lstrip(b"/"))[:1] == [b".."]:
             over.add(i)
@@ -237,10 +225,11 @@ def _whiteouts(layer: LayerEntries, notes: Notes) -> None:
     for i in whiteout_entries(table):
         name = table.basename(i)
         directory = table.dirs[table.dir_id(i)]
-        if name in _AUFS and not directory:
+        if name in AUFS_NAMES and not directory:
             notes.add("AUFS", f"{text(name)} is bookkeeping of AUFS: engines show a plnk directory or drop it", i)
             continue
-        if name[4:] in (b"", b".", b".."):
+        whiteout = parse(name)
+        if whiteout is not None and whiteout.mark is Mark.NAMELESS:
             notes.add(
                 "WHNAME",
                 f"{text(name)} names nothing that could be removed: engines refuse the layer, tools that do not look "
@@ -257,15 +246,15 @@ def _whiteouts(layer: LayerEntries, notes: Notes) -> None:
             )
         if table.size(i) and table.meta(i).type == REGULAR:
             notes.add("HIDDENTAIL", f"a whiteout with {table.size(i)} bytes of content, which no engine shows", i)
-    odd = [b".wh." in path and any(p.startswith(b".wh.") for p in path.split(b"/")) for path in table.dirs]
+    odd = [PREFIX in path and any(map(parse, path.split(b"/"))) for path in table.dirs]
     told: set[int] = set()
     for i in members(table.dir_ids, odd):
         directory_id = table.dir_id(i)
         parts = table.dirs[directory_id].split(b"/")
-        if directory_id in told or parts[0] in _AUFS:
+        if directory_id in told or parts[0] in AUFS_NAMES:
             continue
         told.add(directory_id)
-        bad = next(part for part in parts if part.startswith(b".wh."))
+        bad = next(filter(parse, parts))
         notes.add("WHNAME", f"the directory {text(bad)} is named like a whiteout and appears in the filesystem", i)
 
 

@@ -11,7 +11,8 @@ from imagepeel.evidence import text
 from imagepeel.findings.semantics.entries import Notes, members, whiteout_entries
 from imagepeel.formats.tar.header import HARDLINK, PAX_GLOBAL, SYMLINK
 from imagepeel.formats.tar.table import WHITEOUT, EntryTable
-from imagepeel.rootfs.tree.changes import OPAQUE, LayerEntries, go_clean
+from imagepeel.formats.tar.whiteouts import OPAQUE, Mark, hidden_path, parse, whiteout_of
+from imagepeel.rootfs.tree.changes import LayerEntries, go_clean
 
 
 def order_notes(layer: LayerEntries, lower: Sequence[LayerEntries], notes: Notes) -> None:
@@ -48,9 +49,9 @@ def _order(layer: LayerEntries, notes: Notes) -> None:
     table = layer.table
     targets: dict[bytes, None] = {}
     for i in whiteout_entries(table):
-        name = table.basename(i)
-        if name != OPAQUE and name[4:] not in (b"", b".", b".."):
-            targets[_hidden(table, i)] = None
+        whiteout = parse(table.basename(i))
+        if whiteout is not None and whiteout.mark in (Mark.WHITEOUT, Mark.AUFS):
+            targets[hidden_path(table.path(i))] = None
     if not targets:
         return
     near = {path.rpartition(b"/")[0] for path in targets}
@@ -75,7 +76,7 @@ def _order(layer: LayerEntries, notes: Notes) -> None:
                 break
             there.add(above)
         if table.flags(i) & WHITEOUT and table.basename(i) != OPAQUE:
-            hidden = _hidden(table, i)
+            hidden = hidden_path(path)
             if hidden in marks or hidden in there:
                 after = "a second whiteout of the same path" if hidden in marks else "the layer brings the path before"
                 notes.add(
@@ -90,11 +91,6 @@ def _order(layer: LayerEntries, notes: Notes) -> None:
         elif path in targets:
             marks.discard(path)
             there.add(path)
-
-
-def _hidden(table: EntryTable, i: int) -> bytes:
-    directory, name = table.dirs[table.dir_id(i)], table.basename(i)[4:]
-    return directory + b"/" + name if directory else name
 
 
 def _targets_above(
@@ -127,7 +123,7 @@ def _lower_links(table: EntryTable, lower: Sequence[LayerEntries], notes: Notes)
     if not hard or not lower:
         return
     targets = {i: b"/".join(go_clean(b"/" + table.links[i])) for i in hard}
-    marks = {path: _whiteout_of(path) for path in set(targets.values())}
+    marks = {path: whiteout_of(path) for path in set(targets.values())}
     own = _first_entries(table, {*marks, *marks.values()})
     open_ = {path for i, path in targets.items() if own.get(path, i) >= i}
     owners: dict[bytes, int] = {}
@@ -149,11 +145,6 @@ def _lower_links(table: EntryTable, lower: Sequence[LayerEntries], notes: Notes)
             i,
             ("runtime", "docker", "podman"),
         )
-
-
-def _whiteout_of(path: bytes) -> bytes:
-    directory, _, name = path.rpartition(b"/")
-    return directory + b"/.wh." + name if directory else b".wh." + name
 
 
 def _climbing_links(table: EntryTable, notes: Notes) -> None:

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 from imagepeel.evidence import text
 from imagepeel.findings.semantics.entries import Notes, members, whiteout_entries
 from imagepeel.formats.tar.header import DIRECTORY, SYMLINK
+from imagepeel.formats.tar.whiteouts import OPAQUE, hidden_path
 from imagepeel.rootfs.engines.indexed import LazyDir
 from imagepeel.rootfs.layer_events import lost_files
 from imagepeel.rootfs.provenance import touch
-from imagepeel.rootfs.tree.changes import OPAQUE
 from imagepeel.rootfs.tree.inode import Inode, Tree
 from imagepeel.rootfs.tree.overlay import Merged
 
 if TYPE_CHECKING:
+    from imagepeel.formats.tar.table import EntryTable
     from imagepeel.rootfs.view import Rootfs
 
 _USRMERGE = frozenset((b"bin", b"sbin", b"lib", b"lib32", b"lib64", b"libx32"))
@@ -30,7 +31,7 @@ def stack_notes(rootfs: Rootfs, notes: NotesOf) -> None:
     """Add RESURRECT, GHOST, LINKSHADOW, IMPLIEDATTR, CASE and DELETEDBYTES of a view that keeps its layers' trees."""
     links: dict[bytes, None] = {}
     for layer, upper in zip(rootfs.layers, rootfs.uppers, strict=True):
-        hidden = {_hidden(layer.table, i): i for i in whiteout_entries(layer.table)}
+        hidden = _removals(layer.table)
         if layer.index:
             _resurrected(rootfs, layer.index, upper, hidden, notes(layer.index))
             _shadowed_links(rootfs, layer.index, upper, links, hidden, notes(layer.index))
@@ -51,12 +52,9 @@ def stack_notes(rootfs: Rootfs, notes: NotesOf) -> None:
             )
 
 
-def _hidden(table: object, i: int) -> bytes:
-    path: bytes = table.path(i)  # type: ignore[attr-defined]
-    directory, _, name = path.rpartition(b"/")
-    if name == OPAQUE:
-        return b""
-    return directory + b"/" + name[4:] if directory else name[4:]
+def _removals(table: EntryTable) -> dict[bytes, int]:
+    """Return path -> whiteout entry of what whiteouts name, the last one of each path."""
+    return {hidden_path(table.path(i)): i for i in whiteout_entries(table) if table.basename(i) != OPAQUE}
 
 
 def before(rootfs: Rootfs, layer: int, path: bytes) -> Inode | None:

@@ -18,6 +18,7 @@ from imagepeel.formats.tar.table import (
     Meta,
     clean,
 )
+from imagepeel.formats.tar.whiteouts import PREFIX
 from imagepeel.limits import Limits
 
 MEMO = 8192
@@ -83,7 +84,7 @@ class TableBuilder:
         else:
             directory_id = known[0]
             flags |= known[1]
-        if base[:4] == b".wh.":
+        if base.startswith(PREFIX):
             flags |= WHITEOUT
         table.header_offsets.append(offset)
         table.header_blocks.append(blocks)

@@ -24,6 +24,7 @@ from imagepeel.formats.tar.header import (
     SYMLINK,
 )
 from imagepeel.formats.tar.sparse import SparseMap
+from imagepeel.formats.tar.whiteouts import OPAQUE
 
 DOT_SLASH, SLASH, TRAILING, ODD_NAME, HAS_EXTRA, ESCAPES, WHITEOUT, UNHASHED = 1, 2, 4, 8, 16, 32, 64, 128
 """Bits of the flags column.  The first four rebuild the raw name, ESCAPES says that `..` left the root."""
@@ -212,6 +213,14 @@ class EntryTable(Shown, Sequence["Entry"]):
         """Return the CRC-32 of the content, None where the scan took none (sparse and empty files, other types)."""
         return None if self.flag_bits[i] & UNHASHED else self.crcs[i]
 
+    def flagged(self, bit: int) -> Iterator[int]:
+        """Yield the entries that have a flag, in stream order, by a search at C speed."""
+        marks = self.flag_bits.translate(bytes(1 if flags & bit else 0 for flags in range(256)))
+        at = marks.find(1)
+        while at >= 0:
+            yield at
+            at = marks.find(1, at + 1)
+
     def nbytes(self) -> int:
         """Return the bytes that the columns occupy, for benchmarks; dictionaries of rare things are left out."""
         arrays = (
@@ -287,7 +296,7 @@ class Entry:
 
     @property
     def is_opaque(self) -> bool:
-        return self.is_whiteout and self.name == b".wh..wh..opq"
+        return self.is_whiteout and self.name == OPAQUE
 
     @property
     def mode(self) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from imagepeel.evidence import Evidence, Location, text
+from imagepeel.formats.tar.table import WHITEOUT
+from imagepeel.formats.tar.whiteouts import hidden_path
 from imagepeel.history.builders import instruction, read_step
 from imagepeel.layers.layer import Layer
 from imagepeel.present.document import (
@@ -261,14 +263,14 @@ def _removals(teller: Teller, blocks: list[Block]) -> None:
     told = 0
     for layer in teller.here:
         table = layer.table
-        found = [entry for entry in table if entry.is_whiteout] if _has_whiteouts(layer) else []
+        found = list(table.flagged(WHITEOUT))
         if not found:
             continue
         told += 1
         if told > _REMOVALS:
             continue
-        entry = found[0]
-        parent = entry.path.rpartition(b"/")[0]
+        entry = table[found[0]]
+        hidden = hidden_path(entry.path)
         receipt = teller.receipts.entry_line(layer, entry.index)
         place = teller.entry_place(layer, entry.index)
         gone = counts_of(teller, layer)
@@ -277,16 +279,15 @@ def _removals(teller: Teller, blocks: list[Block]) -> None:
             blocks.append(
                 claim(
                     value(layer.label), " holds ", path(text(entry.path)), ", an ", term("opaque whiteout"),
-                    ": everything below ", path(text(parent) or "/"), " in lower layers disappears", more, ". ",
+                    ": everything below ", path(text(hidden)), " in lower layers disappears", more, ". ",
                     *_stays(gone), by=proof(place, receipt),
                 )
             )  # fmt: skip
         else:
-            victim = parent + b"/" + entry.name[4:]
             blocks.append(
                 claim(
                     value(layer.label), " holds ", path(text(entry.path)), ", a ", term("whiteout"), " for ",
-                    path(text(victim)), more, ". ", *(_back(teller, layer, victim) or _stays(gone)),
+                    path(text(hidden)), more, ". ", *(_back(teller, layer, hidden) or _stays(gone)),
                     by=proof(place, receipt),
                 )
             )  # fmt: skip
@@ -323,12 +324,6 @@ def _stays(gone: LayerCounts | None) -> tuple[Span | str, ...]:
     if gone is None or not gone.bytes_removed:
         return ("Hidden is not gone: the lower layer still ships it.",)
     return ("The ", value(size(gone.bytes_removed)), " that lower layers brought stay in the image.")
-
-
-def _has_whiteouts(layer: Layer) -> bool:
-    from imagepeel.formats.tar.table import WHITEOUT
-
-    return any(flags & WHITEOUT for flags in set(layer.table.flag_bits))
 
 
 def _repeats(teller: Teller, blocks: list[Block]) -> None:

@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from imagepeel.evidence import text
 from imagepeel.formats.tar.header import DIRECTORY, HARDLINK, PAX_GLOBAL, REGULAR, SYMLINK
 from imagepeel.formats.tar.table import Entry
+from imagepeel.formats.tar.whiteouts import OPAQUE, PREFIX
 from imagepeel.rootfs.tree.changes import (
     KIND,
-    OPAQUE,
-    WHITEOUT,
     LayerEntries,
     Refusal,
     Refused,
@@ -87,7 +86,7 @@ class _Unpack:
         path = (*parent, base)
         if parent:
             self.make_parent(parent)
-        if base.startswith(WHITEOUT):
+        if base.startswith(PREFIX):
             if base != OPAQUE and base[4:] in (b"", b".", b".."):
                 raise Refused(f"invalid whiteout name: {text(base)}: invalid archive")
             self.whiteout(entry, parent, base)

@@ -12,10 +12,9 @@ import msgspec
 from imagepeel.evidence import text
 from imagepeel.formats.tar.header import DIRECTORY, HARDLINK, PAX_GLOBAL, REGULAR, SYMLINK
 from imagepeel.formats.tar.table import Entry, EntryTable
+from imagepeel.formats.tar.whiteouts import OPAQUE, PREFIX
 from imagepeel.rootfs.tree.changes import (
     KIND,
-    OPAQUE,
-    WHITEOUT,
     LayerEntries,
     Refusal,
     Refused,
@@ -200,7 +199,7 @@ class _Unpack:
                 self.metadata(entry, tree.root, ())
             return
         base = name[-1]
-        if rules.scoped and base.startswith(WHITEOUT) and base != OPAQUE and base[4:] in (b"", b".", b".."):
+        if rules.scoped and base.startswith(PREFIX) and base != OPAQUE and base[4:] in (b"", b".", b".."):
             raise Refused(f'invalid whiteout entry "{text(b"/".join(name))}"')
         parent = self.parents(name)
         path = (*parent, base)
@@ -211,7 +210,7 @@ class _Unpack:
         if node is not None and not (node.kind == "dir" and entry.type == DIRECTORY):
             tree.remove_all(path)
             node = None
-        if base.startswith(WHITEOUT):
+        if base.startswith(PREFIX):
             self.whiteout(entry, parent, base)
             return
         self.create(entry, path, node)

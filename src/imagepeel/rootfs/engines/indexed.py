@@ -15,8 +15,9 @@ from itertools import pairwise
 
 from imagepeel.formats.tar.header import CHAR, DIRECTORY, HARDLINK, REGULAR, SYMLINK
 from imagepeel.formats.tar.table import ESCAPES, WHITEOUT, Entry, EntryTable
+from imagepeel.formats.tar.whiteouts import OPAQUE, PREFIX, Mark, hidden_path, parse, whiteout_of
 from imagepeel.rootfs.engines.containerd import apply_metadata
-from imagepeel.rootfs.tree.changes import KIND, OPAQUE, LayerEntries, bound_time, new_inode, owner
+from imagepeel.rootfs.tree.changes import KIND, LayerEntries, bound_time, new_inode, owner
 from imagepeel.rootfs.tree.inode import NAME_MAX, PATH_MAX, Errno, Inode, Tree
 
 _MOST_IMPLIED = 250_000
@@ -265,10 +266,10 @@ class LazyDir(Inode):
         directory = lazy.dir_ids.get(self.path)
         out = lazy.groups.entries_in(directory) if directory is not None else {}
         if lazy.whiteouts:
-            for name in [name for name in out if name.startswith(b".wh.")]:
+            for name in [name for name in out if name.startswith(PREFIX)]:
                 i = out.pop(name)
                 if name != OPAQUE:
-                    out[name[4:]] = ~i
+                    out[hidden_path(name)] = ~i
         for name in lazy.subdirs.get(self.path, ()):
             out[name] = IMPLIED
         return out
@@ -383,9 +384,12 @@ def _whiteout(lazy: LazyLayer, path: bytes, name: bytes, siblings: set[bytes]) -
     if name == OPAQUE:
         lazy.opaque.add(path)
         return True
-    hidden = name[4:]
+    whiteout = parse(name)
+    if whiteout is None or whiteout.mark is Mark.NAMELESS:
+        return False
+    hidden = whiteout.hidden
     below = path + b"/" + hidden if path else hidden
-    return hidden not in (b"", b".", b"..") and hidden not in siblings and below not in lazy.dir_ids
+    return hidden not in siblings and below not in lazy.dir_ids
 
 
 def _parents(lazy: LazyLayer, described: set[bytes]) -> bool:
@@ -405,7 +409,7 @@ def _parents(lazy: LazyLayer, described: set[bytes]) -> bool:
         if directory is None:
             continue
         there = lazy.groups.entries_in(directory)
-        if any(name in there or b".wh." + name in there for name in names):
+        if any(name in there or whiteout_of(name) in there for name in names):
             return False
     return True
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 from imagepeel.evidence import text
 from imagepeel.formats.tar.header import DIRECTORY, HARDLINK, SYMLINK
 from imagepeel.formats.tar.table import Entry
+from imagepeel.formats.tar.whiteouts import OPAQUE, PREFIX
 from imagepeel.rootfs.engines.containerd import settable
 from imagepeel.rootfs.tree.changes import (
     KIND,
-    OPAQUE,
-    WHITEOUT,
     LayerEntries,
     Refusal,
     Refused,
@@ -61,7 +60,7 @@ class _Unpack:
         base = name[-1]
         parent = tree.resolve(name[:-1])
         before = self.state(parent)
-        if base.startswith(WHITEOUT):
+        if base.startswith(PREFIX):
             if base != OPAQUE and base[4:] in (b"", b".", b".."):
                 raise Refused(f"unpack entry: {text(base)}: invalid whiteout name")
             self.whiteout(parent, base)

@@ -12,8 +12,6 @@ from imagepeel.formats.tar.header import BLOCKDEV, CHAR, DIRECTORY, FIFO, REGULA
 from imagepeel.formats.tar.table import Entry, EntryTable
 from imagepeel.rootfs.tree.inode import Errno, Inode
 
-WHITEOUT = b".wh."
-OPAQUE = b".wh..wh..opq"
 _MIN, _MAX = 0, (1 << 63) - 1
 
 

@@ -13,6 +13,7 @@ from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.rules.entries.rules import global_header, overlay_marks
 from imagepeel.findings.semantics.compare import notes
 from imagepeel.formats.tar.header import DIRECTORY
+from imagepeel.formats.tar.whiteouts import AUFS_PREFIX, PREFIX, Mark, hidden_path, opaque_mark_of, parse
 from imagepeel.rootfs.unreachable import losses
 from imagepeel.text import listed, plural
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
     from imagepeel.rootfs.tree.inode import Inode
 
-_OPAQUE = b".wh..wh..opq"
 _IN_DETAIL = 49
 """Shadowed links that are looked at one by one; a hostile image has more, and each costs the size of its target."""
 
@@ -223,12 +223,11 @@ def resurrected(rule: Rule, subject: Subject) -> Iterator[Finding]:
         return
     made: dict[int, frozenset[bytes]] = {}
     for hit in subject.names.whiteouts:
-        parent, _, name = hit.path.rpartition(b"/")
-        if name == _OPAQUE or hit.layer == 0:
+        if _is(hit, Mark.OPAQUE) or hit.layer == 0:
             continue
         if hit.layer not in made:
             made[hit.layer] = _explicit(subject, hit.layer) | _implied(subject, hit.layer)
-        gone = parent + b"/" + name[4:]
+        gone = hidden_path(hit.path)
         if gone not in made[hit.layer]:
             continue
         node = subject.node(gone, follow=False)
@@ -268,7 +267,7 @@ def resurrected(rule: Rule, subject: Subject) -> Iterator[Finding]:
 )
 def root_opaque(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for hit in subject.names.whiteouts:
-        if hit.path == b"/" + _OPAQUE and hit.layer:
+        if hit.path == opaque_mark_of(b"/") and hit.layer:
             yield rule.found(
                 f"layer L{hit.layer + 1} has an opaque whiteout in its root: overlay engines keep all lower files, "
                 "others show none",
@@ -295,10 +294,9 @@ def ghost_name(rule: Rule, subject: Subject) -> Iterator[Finding]:
     by_parent: dict[bytes, list[Hit]] = {}
     removing = losses(subject.rootfs).whiteouts
     for hit in subject.names.whiteouts:
-        parent, _, name = hit.path.rpartition(b"/")
         # A whiteout that took something away stands in a directory that a lower layer shares.
-        if name != _OPAQUE and (hit.layer, parent + b"/" + name[4:]) not in removing:
-            by_parent.setdefault(parent, []).append(hit)
+        if not _is(hit, Mark.OPAQUE) and (hit.layer, hidden_path(hit.path)) not in removing:
+            by_parent.setdefault(hit.path.rpartition(b"/")[0], []).append(hit)
     for parent, hits in by_parent.items():
         try:
             merged = subject.rootfs.merged(parent or b"/")
@@ -308,11 +306,11 @@ def ghost_name(rule: Rule, subject: Subject) -> Iterator[Finding]:
             continue  # the kernel merges it with a lower directory and leaves whiteouts out
         children = merged.children
         for hit in hits:
-            child = children.get(hit.path[len(parent) + 5 :])
+            child = children.get(hidden_path(hit.path).rpartition(b"/")[2])
             if child is not None and getattr(child, "kind", "") == "ghost":
                 ghosts.append(hit)
     if ghosts:
-        shown = [text(hit.path.rpartition(b"/")[0] + b"/" + hit.path.rpartition(b"/")[2][4:]) for hit in ghosts]
+        shown = [text(hidden_path(hit.path)) for hit in ghosts]
         yield rule.found(
             f"{listed(shown, 4)} {'is' if len(ghosts) == 1 else 'are'} listed by ls and cannot be opened: a whiteout "
             "hides nothing there",
@@ -337,7 +335,7 @@ def whiteout_names(rule: Rule, subject: Subject) -> Iterator[Finding]:
         named = {
             number: directory
             for number, directory in enumerate(layer.table.dirs)
-            if b".wh." in directory and any(map(_like_a_whiteout, directory.split(b"/")))
+            if PREFIX in directory and any(map(_like_a_whiteout, directory.split(b"/")))
         }
         first: dict[int, int] = {}
         for index, number in enumerate(layer.table.dir_ids if named else ()):
@@ -350,8 +348,13 @@ def whiteout_names(rule: Rule, subject: Subject) -> Iterator[Finding]:
             )
 
 
+def _is(hit: Hit, *marks: Mark) -> bool:
+    whiteout = parse(hit.path.rpartition(b"/")[2])
+    return whiteout is not None and whiteout.mark in marks
+
+
 def _like_a_whiteout(part: bytes) -> bool:
-    return part.startswith(b".wh.") and not part.startswith(b".wh..wh.")
+    return part.startswith(PREFIX) and not part.startswith(AUFS_PREFIX)
 
 
 @rule(
@@ -367,11 +370,7 @@ def _like_a_whiteout(part: bytes) -> bool:
     sources="moby#15517",
 )
 def aufs(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    hits = [
-        hit
-        for hit in subject.names.whiteouts
-        if hit.path.rpartition(b"/")[2].startswith(b".wh..wh.") and not hit.path.endswith(_OPAQUE)
-    ]
+    hits = [hit for hit in subject.names.whiteouts if _is(hit, Mark.AUFS)]
     if hits:
         yield rule.found(
             f"{plural(len(hits), 'entry', 'entries')} of AUFS: {listed([text(hit.path) for hit in hits], 3)}",
@@ -394,8 +393,7 @@ def aufs(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def base_whiteout(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if subject.image.record.kind == "layer":
         return
-    hits = [hit for hit in subject.names.whiteouts if hit.layer == 0]
-    hits = [hit for hit in hits if not hit.path.rpartition(b"/")[2].startswith(b".wh..wh.")]
+    hits = [hit for hit in subject.names.whiteouts if hit.layer == 0 and not _is(hit, Mark.OPAQUE, Mark.AUFS)]
     if hits:
         yield rule.found(
             f"the base layer holds {plural(len(hits), 'whiteout')}: {listed([text(hit.path) for hit in hits], 3)}",

@@ -9,6 +9,7 @@ from imagepeel.evidence import Location, text
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.formats.tar.header import GNU_SPARSE
+from imagepeel.formats.tar.whiteouts import Mark, hidden_path, parse
 from imagepeel.text import without_middle
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.tree.changes import Refusal
 
 _ENGINES = ("containerd@2",)
-_UNREAL = (b"", b".", b"..")
 
 
 def _entry(subject: Subject, refusal: Refusal) -> Entry | None:
@@ -42,7 +42,9 @@ def cause(subject: Subject) -> str:
     if entry.kind == "hardlink":
         return "LINK-ACROSS-LAYERS" if _is_below(subject, refusal.layer, entry) else "LINK-WITHOUT-TARGET"
     if entry.is_whiteout:
-        return "WHITEOUT-NAMELESS" if entry.name[4:] in _UNREAL else "WHITEOUT-ORDER"
+        whiteout = parse(entry.name)
+        nameless = whiteout is not None and whiteout.mark is Mark.NAMELESS
+        return "WHITEOUT-NAMELESS" if nameless else "WHITEOUT-ORDER"
     if _after_whiteout(subject, refusal.layer, entry):
         return "WHITEOUT-ORDER"
     return "UNPACK-REFUSED"
@@ -69,8 +71,7 @@ def _after_whiteout(subject: Subject, layer: int, entry: Entry) -> bool:
     for hit in subject.names.whiteouts:
         if hit.layer != layer:
             continue
-        parent, _, name = hit.path.rpartition(b"/")
-        gone = parent + b"/" + name[4:]
+        gone = hidden_path(hit.path)
         if entry.path == gone or entry.path.startswith(gone + b"/"):
             return True
     return False
