@@ -32,8 +32,8 @@ from observe import observe_all  # noqa: E402
 from imagepeel.forge import programs  # noqa: E402
 from imagepeel.process.bundle import runtime_spec  # noqa: E402
 from imagepeel.process.predict import predict  # noqa: E402
-from imagepeel.process.spec.intent import ProcessSpec  # noqa: E402
 from imagepeel.process.spec.options import ProcessOptions  # noqa: E402
+from imagepeel.process.spec.process_spec import ProcessSpec  # noqa: E402
 from imagepeel.process.spec.trace import execve  # noqa: E402
 
 RECORDED = json.loads((HERE.parent / "scenarios" / "observed.json").read_text())

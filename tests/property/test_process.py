@@ -14,10 +14,10 @@ from fake_rootfs import FakeRootfs
 
 from imagepeel import forge
 from imagepeel.forge import programs
+from imagepeel.process.engines.registry import ENGINES
 from imagepeel.process.predict import predict
-from imagepeel.process.spec.intent import ProcessSpec
 from imagepeel.process.spec.options import ProcessOptions
-from imagepeel.process.spec.profiles import ENGINES
+from imagepeel.process.spec.process_spec import ProcessSpec
 from imagepeel.process.spec.trace import execve
 
 KINDS = {"RUNS", "FAILS", "DEPENDS", "UNKNOWN"}

@@ -10,8 +10,8 @@ import msgspec
 
 from imagepeel import forge
 from imagepeel.forge import Entry, programs
-from imagepeel.process.spec.intent import ProcessSpec
 from imagepeel.process.spec.options import ProcessOptions
+from imagepeel.process.spec.process_spec import ProcessSpec
 
 RUNTIMES = ("runc@1.1", "crun@1.8")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from imagepeel.evidence import text
 from imagepeel.formats.shebang import parse_shebang
 from imagepeel.process.spec.access import EXECUTE, Actor, permits
-from imagepeel.process.spec.profiles import DEFAULT_PATH
+from imagepeel.process.spec.process_spec import DEFAULT_PATH
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject

@@ -97,10 +97,10 @@ class Subject:
 
     @cached_property
     def failures(self) -> dict[str, list[Verdict]]:
-        """Proved start failures by row of the failure table, in the order of the profiles."""
+        """Proved start failures by the code of the failure, in the order of the profiles."""
         found: dict[str, list[Verdict]] = {}
         for start in self.starts:
-            if start.verdict.kind == "FAILS":
+            if start.verdict.id is not None:
                 found.setdefault(start.verdict.id, []).append(start.verdict)
         return found
 

@@ -13,6 +13,7 @@ they are kept here, and every one that changed the answer is written into `notes
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Literal
 
 import msgspec
 
@@ -79,6 +80,10 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     user_entry: PasswdEntry | None
     group_entries: tuple[GroupEntry, ...]
     notes: tuple[str, ...] = ()
+
+
+UserRules = Literal["moby", "containerd", "cri"]
+"""Whose rules resolve a `USER` string; `resolve_user` says who follows which."""
 
 
 class IdentityFailure(msgspec.Struct, frozen=True, kw_only=True):
@@ -230,7 +235,7 @@ def resolve_user(
     passwd: bytes | Unreadable | None,
     group: bytes | Unreadable | None,
     *,
-    rules: str = "moby",
+    rules: UserRules = "moby",
 ) -> Identity | IdentityFailure:
     """Resolve a `USER` string against the image's own files.
 

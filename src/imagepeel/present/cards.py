@@ -266,7 +266,7 @@ def _said(verdict: Verdict) -> Section | None:
 def _prediction(found: Prediction) -> Document:
     user = found.user
     name = f" ({user.name})" if user.name else ""
-    steps = [row(step.title, step.outcome, dim("; ".join(step.detail))) for step in found.steps[:ROWS]]
+    steps = [row(step.title, step.outcome_in_words, dim("; ".join(step.detail))) for step in found.steps[:ROWS]]
     variables = [row(code(variable.name), variable.value, dim(variable.origin)) for variable in found.env[:ROWS]]
     return _document(
         f"{found.verdict.kind} on {found.engine}",

@@ -26,7 +26,7 @@ from imagepeel.present.document import (
     term,
 )
 from imagepeel.present.heading import about
-from imagepeel.process.spec.values import JUDGES, Addition, Credentials, EnvVar, PidOne, Prediction, Step, Verdict
+from imagepeel.process.spec.values import Addition, Credentials, EnvVar, PidOne, Prediction, Step, StopTime, Verdict
 from imagepeel.results.process import MatrixResult, ProcessOutput, ProcessResult
 from imagepeel.text import plural
 
@@ -106,13 +106,14 @@ def _reasons(verdict: Verdict) -> Iterator[Item]:
     yield _field("why", verdict.why)
     if verdict.fix:
         yield _field("fix", term(verdict.fix))
+    if verdict.id is not None:
+        yield _field("more", f"imagepeel wtf --explain {verdict.id}")
 
 
 def _refusal(verdict: Verdict) -> tuple[Span | str, ...]:
-    judge = JUDGES.get(verdict.judge, verdict.judge)
-    errno = f", with {verdict.errno}" if verdict.errno else ""
+    refused = "" if verdict.judge is None else f": {verdict.judge.refused(verdict.errno)}"
     place = place_in_words(verdict.where)
-    return bad("FAILS"), f" {verdict.id}: refused by {judge}{errno}" + (f"   {place}" if place else "")
+    return bad("FAILS"), refused + (f"   {place}" if place else "")
 
 
 # ---- the request ------------------------------------------------------------------------------------------------
@@ -153,7 +154,7 @@ def _trace(steps: Sequence[Step], receipts: Sequence[Sequence[Receipt]]) -> Iter
         if end == len(steps) or steps[end].judge != steps[start].judge:
             judge = steps[start].judge
             rows = [_step(steps[at], receipts[at] if at < len(receipts) else ()) for at in range(start, end)]
-            yield section(items(*rows), title=f"{judge}  {JUDGES.get(judge, '')}".rstrip())
+            yield section(items(*rows), title=judge.words)
             start = end
 
 
@@ -166,9 +167,9 @@ def _step(step: Step, receipts: Iterable[Receipt]) -> Item:
         if one.outcome != "taken":
             below.append(item(dim(f"not {one.path}: {one.reason or one.outcome}")))
     return item(
-        dim(f"{step.rule}{number}  "),
+        dim(f"{step.rule.words}{number}  "),
         step.title,
-        "" if step.outcome == "ok" else bad(f"   {step.outcome}"),
+        "" if step.outcome == "ok" else bad(f"   {step.outcome_in_words}"),
         dim(f"   {place}") if place else "",
         by=Evidence(receipts=tuple(receipts)),
         below=below,
@@ -193,12 +194,18 @@ def _stop(one: PidOne) -> str:
     signals = {"yes": "hears it", "no": "does not hear it"}.get(
         one.hears_sigterm, "nobody can tell whether it hears it"
     )
-    # "10, then SIGKILL (exit 137)", "0 to 10", or why no time can be named.
-    seconds, _, then = one.seconds_to_stop.partition(", ")
-    stop = f"; stopping takes {seconds} seconds" if seconds[:1].isdigit() else f"; {seconds}" if seconds else ""
-    stop += f", {then}" if then else ""
     origin = f" (from the {one.stop_signal_origin})" if one.stop_signal_origin not in ("", "default") else ""
-    return f"stop sends {one.stop_signal}{origin}: {signals}{stop}"
+    return f"stop sends {one.stop_signal}{origin}: {signals}{_stop_time(one.stop)}"
+
+
+def _stop_time(stop: StopTime | None) -> str:
+    if stop is None:
+        return ""
+    if stop.never:
+        return f"; {stop.words}"
+    if stop.killed:
+        return f"; stopping takes {stop.most} seconds, then SIGKILL (exit 137)"
+    return f"; stopping takes {stop.words} seconds"
 
 
 def _libraries(found: Prediction) -> Section:
@@ -258,7 +265,7 @@ def _matrix(result: MatrixResult) -> Document:
             if cell.engine != engine:
                 continue
             verdict = cell.verdict
-            said = " ".join(part for part in (verdict.kind, verdict.id) if part)
+            said = " ".join(part for part in (verdict.kind, verdict.errno) if part)
             exits = f" exit {verdict.exit_code}" if verdict.kind == "FAILS" and verdict.exit_code is not None else ""
             cells.append(Span(said + exits, _kind(verdict.kind)))
             told = verdict.text or verdict.reason or "; ".join(verdict.depends)

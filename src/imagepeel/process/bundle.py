@@ -9,30 +9,37 @@ from typing import TYPE_CHECKING, Any
 
 from imagepeel.errors import UsageError
 from imagepeel.process.engines import env as environment
+from imagepeel.process.engines.engine import Engine
 from imagepeel.process.engines.mounts import MASKED, READ_ONLY, mounts
-from imagepeel.process.predict import predict, settle
-from imagepeel.process.spec import intent
+from imagepeel.process.predict import predict
+from imagepeel.process.scenario import settle
+from imagepeel.process.spec.failure import FailureCode, Judge
 from imagepeel.process.spec.options import ProcessOptions
-from imagepeel.process.spec.profiles import Engine
+from imagepeel.process.spec.process_spec import ProcessSpec
 from imagepeel.process.spec.values import Credentials, Prediction
 
 if TYPE_CHECKING:
+    from imagepeel.oci.config import ImageConfig
     from imagepeel.rootfs.view import Rootfs
 
 VERSION = "1.0.2"
 HOSTNAME = "imagepeel"
+_NO_BUNDLE = frozenset(
+    {FailureCode.USER_UNKNOWN, FailureCode.GROUP_UNKNOWN, FailureCode.ETC_UNUSABLE, FailureCode.RUN_AS_NON_ROOT}
+)
+"""Refusals of an engine that leave nothing to write: there is no user to start as."""
 
 
 def _capabilities(user: Credentials, engine: Engine, options: ProcessOptions) -> dict[str, list[str]]:
     bounding = [f"CAP_{name}" for name in user.bounding]
     effective = [f"CAP_{name}" for name in user.effective]
     sets = {"bounding": bounding, "effective": effective, "permitted": effective}
-    if user.uid and engine.family == "podman" and options.cap_add:
+    if user.uid and engine.added_capabilities_reach_users and options.cap_add:
         sets |= {"inheritable": effective, "ambient": effective}
     return sets
 
 
-def _annotations(wanted: intent.ProcessSpec) -> dict[str, str]:
+def _annotations(wanted: ProcessSpec) -> dict[str, str]:
     """Image config to annotations; the image's own labels win."""
     found = {"org.opencontainers.image.os": wanted.os, "org.opencontainers.image.architecture": wanted.architecture}
     if wanted.stop_signal:
@@ -43,7 +50,11 @@ def _annotations(wanted: intent.ProcessSpec) -> dict[str, str]:
 
 
 def runtime_spec(
-    rootfs: Rootfs, config: Any, options: ProcessOptions | None = None, *, root: str = "rootfs"
+    rootfs: Rootfs,
+    config: ImageConfig | ProcessSpec | None,
+    options: ProcessOptions | None = None,
+    *,
+    root: str = "rootfs",
 ) -> tuple[dict[str, Any], Prediction]:
     """The bundle's config.json for this image on one engine, and the prediction it was made from.
 
@@ -52,20 +63,20 @@ def runtime_spec(
     (no command, unknown user): there is nothing to write then.
     """
     options = options or ProcessOptions()
-    setting = settle(config, options)
+    scenario = settle(config, options)
     prediction = predict(rootfs, config, options)
     verdict = prediction.verdict
-    if verdict.kind == "FAILS" and verdict.judge == "J1" and verdict.id in {"F13", "F14", "F42", "F39"}:
-        raise UsageError(f"{setting.label} refuses this image: {verdict.message}", hint=verdict.fix)
-    if not prediction.argv and setting.engine.family != "bundle":
-        raise UsageError(f"{setting.label} refuses this image: no command", hint="name a command after --")
+    if verdict.judge is Judge.ENGINE and verdict.id in _NO_BUNDLE:
+        raise UsageError(f"{scenario.label} refuses this image: {verdict.message}", hint=verdict.fix)
+    if not prediction.argv and not scenario.engine.by_hand:
+        raise UsageError(f"{scenario.label} refuses this image: no command", hint="name a command after --")
     hostname = options.hostname or HOSTNAME
-    built = environment.build(setting.wanted, options, setting.engine, setting.runtime, hostname=hostname)
+    built = environment.build(scenario.wanted, options, scenario.engine, scenario.runtime, hostname=hostname)
     entries = list(built.entries)
-    if setting.engine.home == "engine" and not any(entry.startswith("HOME=") for entry in entries):
+    if scenario.engine.home == "engine" and not any(entry.startswith("HOME=") for entry in entries):
         entries.append(f"HOME={prediction.environment['HOME']}")
     user = prediction.user
-    given = setting.wanted.working_dir if options.workdir is None else options.workdir
+    given = scenario.wanted.working_dir if options.workdir is None else options.workdir
     spec: dict[str, Any] = {
         "ociVersion": VERSION,
         "process": {
@@ -74,13 +85,13 @@ def runtime_spec(
             "args": list(prediction.argv),
             "env": entries,
             "cwd": given or "/",
-            "capabilities": _capabilities(user, setting.engine, options),
+            "capabilities": _capabilities(user, scenario.engine, options),
             "noNewPrivileges": user.no_new_privileges,
         },
         "root": {"path": root, "readonly": False},
         "hostname": hostname,
-        "mounts": mounts(setting.engine),
-        "annotations": _annotations(setting.wanted),
+        "mounts": mounts(scenario.engine),
+        "annotations": _annotations(scenario.wanted),
         "linux": {
             "namespaces": [{"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount")],
             "maskedPaths": list(MASKED),

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from imagepeel.process.engines.registry import MATRIX_ENGINES
 from imagepeel.process.predict import predict
 from imagepeel.process.spec.options import ProcessOptions
-from imagepeel.process.spec.profiles import MATRIX_ENGINES
+from imagepeel.process.spec.process_spec import ProcessSpec
 from imagepeel.process.spec.values import Prediction, Verdict
 
 if TYPE_CHECKING:
+    from imagepeel.oci.config import ImageConfig
     from imagepeel.rootfs.view import Rootfs
 
 
@@ -44,7 +46,7 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
 
 def matrix(
     rootfs: Rootfs,
-    config: Any,
+    config: ImageConfig | ProcessSpec | None,
     options: ProcessOptions | None = None,
     *,
     engines: Sequence[str] = MATRIX_ENGINES,
@@ -56,7 +58,7 @@ def matrix(
     `complete` is False where layers are missing or damaged, as for `predict`.
     """
     options = options or ProcessOptions()
-    own = str(getattr(config, "architecture", "") or "amd64")
+    own = (config.architecture if config is not None else "") or "amd64"
     if not architectures:
         architectures = tuple(dict.fromkeys((own, "amd64", "arm64")))
     cells = []

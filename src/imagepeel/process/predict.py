@@ -1,85 +1,48 @@
-"""The whole prediction: S1 to S9 in order, every judge asked, the first refusal decides."""
+"""The whole prediction: every judge is asked in order, the first refusal decides."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from imagepeel.errors import UsageError
 from imagepeel.evidence import Location
-from imagepeel.formats.passwd import go_quote
-from imagepeel.process.engines import create, lookup, user, verdict
+from imagepeel.process.engines import argv, create, user, verdict
 from imagepeel.process.engines import cwd as workdir
 from imagepeel.process.engines import env as environment
 from imagepeel.process.engines.additions import additions
+from imagepeel.process.engines.lookup import ProgramLookup
+from imagepeel.process.engines.runtime import Home
+from imagepeel.process.engines.workdir import Workdir
 from imagepeel.process.kernel import execve as kernel
 from imagepeel.process.kernel.execve import ExecveRequest
+from imagepeel.process.scenario import Scenario, settle
 from imagepeel.process.simulate import StartSimulation
-from imagepeel.process.spec import intent, profiles, trace
+from imagepeel.process.spec import trace
 from imagepeel.process.spec.access import Actor
-from imagepeel.process.spec.intent import ProcessSpec
+from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Outcome, Phase, Stage
 from imagepeel.process.spec.options import ProcessOptions
-from imagepeel.process.spec.profiles import Engine, Runtime
+from imagepeel.process.spec.process_spec import ProcessSpec
+from imagepeel.process.spec.state import ProcessState
 from imagepeel.process.spec.values import Credentials, EnvVar, NeededLibrary, Prediction, Step, Verdict
-from imagepeel.tables import MACHINES, known_architecture
+from imagepeel.tables import known_architecture
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
+    from imagepeel.oci.config import ImageConfig
     from imagepeel.rootfs.view import Rootfs
 
-_CONFIG_ROWS = frozenset({"F9", "F39", "F41"})  # proved by the config alone
+_BY_CONFIG = frozenset({FailureCode.NO_COMMAND, FailureCode.RUN_AS_NON_ROOT, FailureCode.TOO_MANY_LAYERS})
+"""What the config alone proves, whatever the layers hold."""
 
 HOSTNAME = "<container-id>"
 """Stands for the host name that the engine makes up when none is given."""
 
 
-class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """Who predicts for whom: the profile of one call, resolved once."""
-
-    engine: Engine
-    runtime: Runtime
-    label: str
-    architecture: str
-    architecture_note: str
-    wanted: ProcessSpec
-    options: ProcessOptions
-
-
-def settle(config: Any, options: ProcessOptions, architecture: str | None = None) -> Scenario:
-    """Resolve engine, runtime and architecture; raises UsageError for names nobody knows."""
-    wanted = intent.read_config(config)
-    engine, label = profiles.engine(options.engine)
-    runtime = profiles.runtime(options.runtime or engine.runtime)
-    if options.runtime is not None:
-        label = f"{label} over {options.runtime}"
-    if options.host_arch is not None and known_architecture(options.host_arch) not in MACHINES:
-        raise UsageError(
-            f"there is no architecture {options.host_arch!r} here", hint="known are " + ", ".join(sorted(MACHINES))
-        )
-    asked = options.host_arch or architecture or wanted.architecture
-    note = ""
-    if not asked:
-        asked, note = "amd64", "the config names no architecture: amd64 is assumed"
-    version = options.engine.partition("@")[2].lstrip("v")
-    if version and not f"{version}.".startswith(".".join(map(str, engine.version)) + "."):
-        borrowed = f"the rules of {engine.label} stand for {label}, which has none of its own here"
-        note = f"{borrowed}; {note}" if note else borrowed
-    return Scenario(
-        engine=engine,
-        runtime=runtime,
-        label=label,
-        architecture=asked,
-        architecture_note=note,
-        wanted=wanted,
-        options=options,
-    )
-
-
 def predict(
     rootfs: Rootfs,
-    config: Any,
+    config: ImageConfig | ProcessSpec | None,
     options: ProcessOptions | None = None,
     *,
     architecture: str | None = None,
@@ -87,14 +50,14 @@ def predict(
 ) -> Prediction:
     """Say which process this image becomes on one engine, or how the start fails, with the proof.
 
-    `config` is an `oci.config.ImageConfig` (None for a bare rootfs), `architecture` the host's when the options
-    name none; without both the image's own; `complete` is False where layers are missing or damaged: then nothing
-    about files can be proved.  Nothing of the image is executed.  Raises UsageError for an unknown
-    engine, runtime or capability; whatever the image contains ends in a verdict.
+    `config` is the image's, None for a bare rootfs.  `architecture` is the host's where the options name none;
+    without both it is the image's own.  `complete` is False where layers are missing or damaged: then nothing about
+    files can be proved.  Nothing of the image is executed.  UsageError for an unknown engine, runtime or capability;
+    whatever the image contains ends in a verdict.
     """
-    setting = settle(config, options or ProcessOptions(), architecture)
+    scenario = settle(config, options or ProcessOptions(), architecture)
     whole = complete and bool(getattr(rootfs, "complete", True))
-    return _Run(rootfs, setting, whole, config).predict()
+    return _Run(rootfs, scenario, whole).predict()
 
 
 def predict_image(image: LayeredImage, options: ProcessOptions | None = None) -> Prediction:
@@ -105,217 +68,161 @@ def predict_image(image: LayeredImage, options: ProcessOptions | None = None) ->
 class _Run:
     """One prediction under way: the trace grows, the first failure is kept."""
 
-    def __init__(self, rootfs: Rootfs, setting: Scenario, complete: bool, config: Any) -> None:
+    def __init__(self, rootfs: Rootfs, scenario: Scenario, complete: bool) -> None:
         self.rootfs = rootfs
-        self.config = config
         self.complete = complete
-        self.setting = setting
-        self.engine = setting.engine
-        self.runtime = setting.runtime
+        self.scenario = scenario
+        self.engine = scenario.engine
+        self.runtime = scenario.runtime
+        self.wanted = scenario.wanted
+        self.options = scenario.options
         self.steps: list[Step] = []
         self.notes: list[str] = []
         self.depends: list[str] = []
-        self.failure: Verdict | None = None
+        self.verdict: Verdict | None = None
         self.sim: StartSimulation | None = None
         self.host_env = ""
-        self._init = False
-        self._pending: list[Verdict] = []
-        self._home_problem = ""
-        self._user_failure: Verdict | None = None
-        self._env_failure: Verdict | None = None
 
-    def fail(self, failure: Verdict) -> None:
-        if self.failure is None:
-            self.failure = failure
+    def fail(self, failure: Failure | None) -> None:
+        """Keep a failure, unless an earlier one decides already."""
+        if self.verdict is None and failure is not None:
+            self.verdict = verdict.fails(self.engine, self.runtime, self.scenario.label, failure)
+
+    def unproved(self, reason: str, where: Location | None = None) -> None:
+        """Nothing is proved from here on, unless a failure decides already."""
+        if self.verdict is None:
+            self.verdict = verdict.unknown(self.scenario.label, reason, where)
 
     def predict(self) -> Prediction:
-        setting, wanted, options = self.setting, self.setting.wanted, self.setting.options
-        if setting.architecture_note:
-            self.notes.append(setting.architecture_note)
-        argv = intent.merge(wanted, options, self.engine)
+        """Ask everybody in order; what one refuses does not keep the others from being asked."""
+        if self.scenario.architecture_note:
+            self.notes.append(self.scenario.architecture_note)
+        vector = argv.merge(self.wanted, self.options, self.engine)
         self.steps.append(
             Step(
-                rule="S2",
-                judge="J1",
+                rule=Stage.COMMAND,
+                judge=Judge.ENGINE,
                 title="What shall run",
-                detail=(argv.how, *argv.notes),
-                outcome="ok" if argv.argv else "empty",
-                where=_argv_place(wanted, options),
+                detail=(vector.how, *vector.notes),
+                outcome="ok" if vector.argv else "empty",
+                where=_argv_place(self.wanted, self.options),
             )
         )
         self._platform()
-        if not argv.argv:
-            self.fail(create.no_command(self.engine, self.runtime, setting.label))
-        words = argv.argv
-        refused = create.refusal(self.rootfs, self.config, wanted, options, self.engine, setting.label)
-        self._look_at_image(refused)
-        credentials = self._user()
-        place = self._cwd(credentials)
-        env, entries = self._env(credentials)
-        self._engine_order(place)
-        path = self._lookup(words, env, credentials, place, argv.origin)
+        if not vector.argv:
+            self.fail(create.refuse_no_command(self.engine, self.runtime))
+        self._look_at_image(create.refuse_image(self.rootfs, self.wanted, self.options, self.engine))
+        who = self._user()
+        place = self._cwd(who.credentials)
+        env, built, home = self._env(who)
+        self._engine_refuses(place, built, who)
+        self._runtime_refuses(place, built, home)
+        path = self._lookup(vector, env, who.credentials, place)
         if path is not None:
-            self._execute(path, words, entries, credentials, place)
-        return self._result(words, path, env, credentials, place)
+            entries = tuple(f"{variable.name}={variable.value}" for variable in env)
+            self._execute(path, vector, entries, who.credentials, place)
+        return self._result(vector.argv, path, env, who.credentials, place)
 
-    def _look_at_image(self, refused: Verdict | None) -> None:
+    # -- the engine ------------------------------------------------------------------------------------------
+
+    def _look_at_image(self, refused: Failure | create.Unproved | None) -> None:
         if refused is None:
             return
         self.steps.append(
             Step(
-                rule="S1",
-                judge="J1",
+                rule=Stage.IMAGE,
+                judge=Judge.ENGINE,
                 title="The engine looks at the image",
-                outcome=refused.id or "unknown",
-                detail=(refused.why or refused.reason,),
+                outcome=refused.code if isinstance(refused, Failure) else "unknown",
+                detail=(refused.why if isinstance(refused, Failure) else refused.reason,),
                 where=refused.where,
             )
         )
-        self.fail(refused)
-
-    def _engine_order(self, place: workdir.Workdir) -> None:
-        """What an engine refuses, in its order: docker makes the directory at create, looks the user up at start."""
-        if self.engine.family == "docker" and place.kind == "engine":
-            self._cwd_failure(place)
-        if self._env_failure is not None:
-            self.fail(self._env_failure)
-        self._look_at_image(create.volumes(self.rootfs, self.setting.wanted, self.engine, self.setting.label))
-        if self._user_failure is not None:
-            self.fail(self._user_failure)
+        if isinstance(refused, Failure):
+            self.fail(refused)
+        else:
+            self.unproved(refused.reason, refused.where)
 
     def _platform(self) -> None:
-        setting = self.setting
-        os_name = setting.wanted.os
-        if os_name != "linux":
-            self.fail(verdict.unknown(setting.label, f"the image is for {os_name}, only Linux processes are predicted"))
-        label = known_architecture(setting.wanted.architecture) if setting.wanted.architecture else None
-        host = known_architecture(setting.architecture)
+        wanted, architecture = self.wanted, self.scenario.architecture
+        if wanted.os != "linux":
+            self.unproved(f"the image is for {wanted.os}, only Linux processes are predicted")
+        label = known_architecture(wanted.architecture) if wanted.architecture else None
+        host = known_architecture(architecture)
         if label and host and label != host:
             self.notes.append(
-                f"the image says {setting.wanted.architecture}, the host is {setting.architecture}: "
-                + ("the engine warns and goes on" if self.engine.family in {"docker", "podman"} else "nobody checks")
+                f"the image says {wanted.architecture}, the host is {architecture}: "
+                + ("the engine warns and goes on" if self.engine.warns_of_platform else "nobody checks")
             )
 
-    def _user(self) -> Credentials:
-        options, wanted, engine = self.setting.options, self.setting.wanted, self.engine
-        spec, origin = (options.user, "option") if options.user is not None else (wanted.user, "image")
-        who, fix = user.resolve(self.rootfs, spec or "", origin, options, engine)
+    def _user(self) -> user.UserResolution:
+        asked = self.options.user
+        spec, origin = (asked, "option") if asked is not None else (self.wanted.user, "image")
+        who = user.resolve(self.rootfs, spec, origin, self.options, self.engine)
         found = who.credentials
-        if self.setting.options.run_as_non_root and engine.family == "k8s":
-            refused = create.non_root(spec or "", found.uid, engine, self.setting.label)
-            self._user_failure = refused
-        if who.message:
-            self.steps.append(
-                Step(
-                    rule="S3",
-                    judge="J1",
-                    title=f"Who: USER {spec}",
-                    outcome=who.kind,
-                    detail=(who.why,),
-                    path=user.PASSWD,
-                    where=who.where,
-                )
+        if who.failure is not None:
+            step = Step(
+                rule=Stage.USER,
+                judge=Judge.ENGINE,
+                title=f"Who: USER {spec}",
+                outcome=who.kind,
+                detail=(who.failure.why,),
+                path=user.PASSWD,
+                where=who.failure.where,
             )
-            failure = verdict.by_engine(engine, self.setting.label, who.id, who.message, who.why, fix, who.where)
-            self._user_failure = self._user_failure or failure
-            return found
-        name = f" ({found.name})" if found.name else ""
-        title = f"Who: {found.uid}:{found.gid}{name}"
-        groups = "groups " + " ".join(map(str, found.groups)) if found.groups else "no supplementary groups"
-        caps = f"{len(found.effective)} of {len(found.bounding)} capabilities effective until execve"
-        self.steps.append(
-            Step(
-                rule="S3",
-                judge="J1",
-                title=title,
+        else:
+            name = f" ({found.name})" if found.name else ""
+            groups = "groups " + " ".join(map(str, found.groups)) if found.groups else "no supplementary groups"
+            caps = f"{len(found.effective)} of {len(found.bounding)} capabilities effective until execve"
+            step = Step(
+                rule=Stage.USER,
+                judge=Judge.ENGINE,
+                title=f"Who: {found.uid}:{found.gid}{name}",
                 detail=(groups, caps, *found.notes),
                 path=user.PASSWD,
                 where=trace.locate(self.rootfs, user.PASSWD) or found.where,
                 inspect=("cat -A",),
             )
-        )
-        return found
+        self.steps.append(step)
+        strict = self.engine.refuse_root(spec, found.uid) if self.options.run_as_non_root else None
+        return who if strict is None else msgspec.structs.replace(who, failure=strict)
 
-    def _cwd(self, credentials: Credentials) -> workdir.Workdir:
-        options, wanted = self.setting.options, self.setting.wanted
-        given, origin = (wanted.working_dir, "WorkingDir of the image")
-        if options.workdir is not None:
-            given, origin = options.workdir, workdir.BY_OPTION
-        actor = Actor.of(credentials, ())
-        place = workdir.choose(self.rootfs, given, origin, self.engine, self.runtime, actor)
-        self.steps.append(
-            Step(
-                rule="S5",
-                judge=place.judge or "J1",
-                title=f"Where: {place.path}",
-                outcome=place.errno or "ok",
-                detail=(place.how, *place.notes, *((place.why,) if place.why else ())),
-                path=place.canonical,
-                where=trace.locate(self.rootfs, place.canonical) or trace.config_place("/config/WorkingDir"),
-            )
+    def _cwd(self, credentials: Credentials) -> Workdir:
+        given = self.options.workdir
+        asked = workdir.WorkdirRequest(
+            path=self.wanted.working_dir if given is None else given, by_option=given is not None
         )
-        return place
-
-    def _cwd_failure(self, place: workdir.Workdir) -> None:
-        if not place.message:
-            return
+        place = workdir.choose(self.rootfs, asked, self.engine, self.runtime, Actor.of(credentials, ()))
         where = trace.locate(self.rootfs, place.canonical) or trace.config_place("/config/WorkingDir")
-        if place.kind == "engine":
-            self.fail(
-                verdict.by_engine(
-                    self.engine,
-                    self.setting.label,
-                    place.id,
-                    place.message,
-                    place.why,
-                    place.fix,
-                    where,
-                    place.errno,
-                    created=self.engine.family == "podman",
-                )
-            )
-            return
-        self.fail(
-            verdict.by_runtime(
-                self.engine,
-                self.runtime,
-                self.setting.label,
-                place.id,
-                place.errno,
-                place.message,
-                place.why,
-                place.fix,
-                where,
-                kind=place.kind,
-            )
-        )
-
-    def _numeric_stranger(self, credentials: Credentials) -> bool:
-        """USER is a number that /etc/passwd has no line for: podman then adds one in the copy that it mounts."""
-        spec = self.setting.options.user if self.setting.options.user is not None else self.setting.wanted.user
-        return (spec or "").partition(":")[0].isdigit() and not credentials.name
-
-    def _env(self, credentials: Credentials) -> tuple[tuple[EnvVar, ...], tuple[str, ...]]:
-        hostname = self.setting.options.hostname or HOSTNAME
-        built = environment.build(
-            self.setting.wanted, self.setting.options, self.engine, self.runtime, hostname=hostname
-        )
-        home = user.home_of(self.rootfs, credentials, self.runtime)
-        if self.engine.home == "engine" and not home.problem and self._user_failure is None:
-            home = msgspec.structs.replace(home, value=credentials.home, why="home of the user in /etc/passwd")
-        if self.engine.family == "podman" and not home.problem and self._numeric_stranger(credentials):
-            wanted, given = self.setting.wanted.working_dir, self.setting.options.workdir
-            why = f"podman writes a passwd line for uid {credentials.uid}, and its home is the working directory"
-            home = msgspec.structs.replace(home, value=(wanted if given is None else given) or "/", why=why)
-        variables = environment.with_home(built.variables, self.engine, self.runtime, home.value, home.why)
-        notes = list(built.notes)
-        home_variable = next((variable for variable in variables if variable.name == "HOME"), None)
-        if home_variable is not None and home_variable.origin == "image" and credentials.uid:
-            notes.append(f"HOME stays {home_variable.value}: it is filled in only when absent")
+        failure = place.failure
         self.steps.append(
             Step(
-                rule="S4",
-                judge="J1",
+                rule=Stage.WORKDIR,
+                judge=Judge.ENGINE if failure is None else failure.judge,
+                title=f"Where: {place.path}",
+                outcome="ok" if failure is None else failure.errno,
+                detail=(place.how, *place.notes, *((failure.why,) if failure is not None else ())),
+                path=place.canonical,
+                where=where,
+            )
+        )
+        if failure is None:
+            return place
+        return msgspec.structs.replace(place, failure=msgspec.structs.replace(failure, where=where))
+
+    def _env(self, who: user.UserResolution) -> tuple[tuple[EnvVar, ...], environment.Environment, Home]:
+        hostname = self.options.hostname or HOSTNAME
+        built = environment.build(self.wanted, self.options, self.engine, self.runtime, hostname=hostname)
+        home = self._home(who)
+        variables = environment.with_home(built.variables, self.engine, self.runtime, home)
+        notes = list(built.notes)
+        set_home = next((variable for variable in variables if variable.name == "HOME"), None)
+        if set_home is not None and set_home.origin == "image" and who.credentials.uid:
+            notes.append(f"HOME stays {set_home.value}: it is filled in only when absent")
+        self.steps.append(
+            Step(
+                rule=Stage.ENVIRONMENT,
+                judge=Judge.ENGINE,
                 title=f"With {len(variables)} variables",
                 detail=tuple(notes),
                 outcome="empty name" if built.problem else "ok",
@@ -325,224 +232,155 @@ class _Run:
         if built.depends:
             self.depends.append(built.depends)
             self.host_env = built.depends
-        self._before_lookup(built.problem, home.problem)
-        return variables, tuple(f"{variable.name}={variable.value}" for variable in variables)
+        return variables, built, home
 
-    def _before_lookup(self, env_problem: str, home_problem: str) -> None:
-        """runc's own order: configuration, environment, then the rest of its init."""
-        if env_problem.startswith("=") and self.engine.family == "podman":
-            message = f"env fields from image failed to parse: invalid environment variable: {go_quote(env_problem)}"
-            self._env_failure = verdict.by_engine(
-                self.engine,
-                self.setting.label,
-                "F17",
-                message,
-                "an entry of Env has no name before =",
-                "remove it",
-                trace.config_place("/config/Env"),
-                created=False,
-            )
-        elif env_problem and self.runtime.family == "runc":
-            message = f"environment variable name can't be empty: {go_quote(env_problem)}"
-            why = "an entry of Env has no name before ="
-            if not env_problem.startswith("="):
-                message = f"invalid environment variable: {go_quote(env_problem)}"
-                why = "an entry of Env has no ="
-            self._pending.append(
-                verdict.by_runtime(
-                    self.engine,
-                    self.runtime,
-                    self.setting.label,
-                    "F17",
-                    "EINVAL",
-                    message,
-                    why,
-                    "remove it",
-                    trace.config_place("/config/Env"),
-                    kind="init",
-                )
-            )
-        self._home_problem = home_problem
+    def _home(self, who: user.UserResolution) -> Home:
+        """HOME as the runtime fills it in, or as the engine does."""
+        credentials = who.credentials
+        home = self.runtime.home(user.read_file(self.rootfs, user.PASSWD), credentials.uid)
+        if home.problem:
+            return home
+        spec = self.options.user if self.options.user is not None else self.wanted.user
+        if not credentials.name and spec.partition(":")[0].isdigit():
+            given = self.options.workdir
+            chosen = self.engine.home_of_stranger(credentials, self.wanted.working_dir if given is None else given)
+            if chosen is not None:
+                return Home(value=chosen[0], why=chosen[1])
+        if self.engine.home == "engine" and who.failure is None:
+            return Home(value=credentials.home, why="home of the user in /etc/passwd")
+        return home
+
+    def _engine_refuses(self, place: Workdir, built: environment.Environment, who: user.UserResolution) -> None:
+        """What an engine refuses, in its order: some make the directory first and look the user up at the start."""
+        by_engine = place.failure if place.failure is not None and place.failure.judge is Judge.ENGINE else None
+        if self.engine.makes_workdir_first:
+            self.fail(by_engine)
+        if built.problem:
+            self.fail(self.engine.refuse_variable(built.problem))
+        self._look_at_image(create.refuse_volumes(self.rootfs, self.wanted, self.engine))
+        self.fail(who.failure)
+        blocked = create.refuse_mount_points(self.rootfs, self.engine)
+        if isinstance(blocked, Failure):
+            self.fail(blocked)
+        elif blocked is not None:
+            self.unproved(blocked.reason, blocked.where)
+        self.fail(by_engine)
+
+    # -- the runtime -----------------------------------------------------------------------------------------
+
+    def _runtime_refuses(self, place: Workdir, built: environment.Environment, home: Home) -> None:
+        """What the runtime refuses before it looks for the program, in its order."""
+        if place.failure is not None and place.failure.phase is Phase.BARE:
+            self.fail(place.failure)
+        if built.problem:
+            self.fail(self.runtime.refuse_variable(built.problem))
+        if self.runtime.looks_up_first:
+            return
+        self.fail(place.failure)
+        if home.problem and (failure := self.runtime.unreadable_passwd(home.problem)) is not None:
+            self.fail(msgspec.structs.replace(failure, where=trace.locate(self.rootfs, user.PASSWD)))
 
     def _lookup(
-        self,
-        words: tuple[str, ...],
-        env: tuple[EnvVar, ...],
-        credentials: Credentials,
-        place: workdir.Workdir,
-        origin: tuple[str, ...],
+        self, vector: argv.Argv, env: tuple[EnvVar, ...], credentials: Credentials, place: Workdir
     ) -> str | None:
-        blocked = create.mount_points(self.rootfs, self.engine, self.setting.label)
-        if blocked is not None:
-            self.fail(blocked)
-        bare = place.kind == "bare"
-        crun = self.runtime.family == "crun"
-        if place.kind == "engine" or bare:
-            self._cwd_failure(place)
-        for failure in self._pending:
-            self.fail(failure)
-        if not crun:
-            self._cwd_failure(place)
-        if self._home_problem and not crun:
-            self.fail(
-                verdict.by_runtime(
-                    self.engine,
-                    self.runtime,
-                    self.setting.label,
-                    "F42",
-                    "EISDIR",
-                    self._home_problem,
-                    "runc looks the home directory up in /etc/passwd, which cannot be read",
-                    "let /etc/passwd be a plain file",
-                    trace.locate(self.rootfs, user.PASSWD),
-                )
-            )
+        """The file that argv[0] means; None after a failure."""
+        words = vector.argv
         if not words:
             return None
-        if origin and origin[0] == "init":
-            self._init = True
+        title = f"Which file {trace.quote(words[0])} is"
+        if vector.by_init:
             detail = ("the engine brings it from the host and mounts it there",)
-            self.steps.append(
-                Step(
-                    rule="S6", judge="J2", title=f"Which file {trace.quote(words[0])} is", detail=detail, path=words[0]
-                )
-            )
+            self.steps.append(Step(rule=Stage.LOOKUP, judge=Judge.RUNTIME, title=title, detail=detail, path=words[0]))
             return words[0]
+        if any("\0" in word for word in words):
+            self.unproved("an argument holds a NUL byte, which no runtime can pass")
+            return None
         path_value = next((variable.value for variable in env if variable.name == "PATH"), None)
         actor = Actor.of(credentials, credentials.effective)
-        directory = "/" if place.message else place.canonical
-        if any("\0" in word for word in words):
-            self.fail(verdict.unknown(self.setting.label, "an argument holds a NUL byte, which no runtime can pass"))
-            return None
-        found = lookup.find(self.rootfs, words[0], path_value, directory, actor, self.runtime)
-        if found.id == "F34" and "-c" not in words[1:2]:
+        directory = "/" if place.failure is not None else place.canonical
+        found = self.runtime.find(self.rootfs, words[0], path_value, directory, actor)
+        failure = found.failure
+        if failure is not None and failure.code is FailureCode.SHELL_MISSING and "-c" not in words[1:2]:
             # Somebody asks for a shell by name: no shell form is behind it.
             why = f"{words[0]} does not exist: this image has no such shell"
             fix = "add a shell, or name a program that the image has"
-            found = msgspec.structs.replace(found, id="F3", why=why, fix=fix)
-        title = f"Which file {trace.quote(words[0])} is"
-        where = trace.locate(self.rootfs, found.path) if found.path else None
-        if found.path is not None:
-            how = "has a slash: taken as it is" if "/" in words[0] else f"found in PATH as {found.path}"
-            self.steps.append(
-                Step(
-                    rule="S6",
-                    judge="J2",
-                    title=title,
-                    detail=(how,),
-                    path=found.path,
-                    where=where,
-                    candidates=found.candidates,
-                )
-            )
-        else:
-            self.steps.append(
-                Step(
-                    rule="S6",
-                    judge="J2",
-                    title=title,
-                    outcome=found.errno,
-                    detail=(found.why,),
-                    path=found.place or None,
-                    candidates=found.candidates,
-                )
-            )
+            failure = msgspec.structs.replace(failure, code=FailureCode.FILE_MISSING, why=why, fix=fix)
+        self._lookup_step(title, words[0], found, failure)
+        if failure is not None:
             where = trace.locate(self.rootfs, found.place) if found.place else None
-            self.fail(
-                verdict.by_runtime(
-                    self.engine,
-                    self.runtime,
-                    self.setting.label,
-                    found.id,
-                    found.errno,
-                    found.message,
-                    found.why,
-                    found.fix,
-                    where or _argv_place(self.setting.wanted, self.setting.options),
-                )
-            )
-        if crun:
-            self._cwd_failure(place)
+            where = where or _argv_place(self.wanted, self.options)
+            self.fail(msgspec.structs.replace(failure, where=where))
+        if self.runtime.looks_up_first:
+            self.fail(place.failure)
         return found.path
+
+    def _lookup_step(self, title: str, word: str, found: ProgramLookup, failure: Failure | None) -> None:
+        if found.path is not None:
+            detail = "has a slash: taken as it is" if "/" in word else f"found in PATH as {found.path}"
+        else:
+            detail = "" if failure is None else failure.why
+        self.steps.append(
+            Step(
+                rule=Stage.LOOKUP,
+                judge=Judge.RUNTIME,
+                title=title,
+                outcome="ok" if failure is None else failure.errno,
+                detail=(detail,),
+                path=found.path if found.path is not None else found.place or None,
+                where=trace.locate(self.rootfs, found.path) if found.path else None,
+                candidates=found.candidates,
+            )
+        )
+
+    # -- the kernel and user space ---------------------------------------------------------------------------
 
     def _execute(
         self,
         path: str,
-        words: tuple[str, ...],
+        vector: argv.Argv,
         entries: tuple[str, ...],
         credentials: Credentials,
-        place: workdir.Workdir,
+        place: Workdir,
     ) -> None:
-        host = known_architecture(self.setting.architecture)
+        host = known_architecture(self.scenario.architecture)
         if host is None:
-            reason = f"no rules are known for the architecture {self.setting.architecture!r}"
-            self.fail(verdict.unknown(self.setting.label, reason))
+            self.unproved(f"no rules are known for the architecture {self.scenario.architecture!r}")
             return
-        call = ExecveRequest(
+        request = ExecveRequest(
             path=path,
-            argv=words,
+            argv=vector.argv,
             env=entries,
             actor=Actor.of(credentials, credentials.effective),
-            cwd=place.canonical if not place.message else "/",
+            cwd=place.canonical if place.failure is None else "/",
             architecture=host,
             bounding=credentials.bounding,
             no_new_privileges=credentials.no_new_privileges,
             uid=credentials.uid,
             held=credentials.effective,
         )
-        if self._init:
-            self._behind_init(path, words, credentials, call, host)
-            return
-        chain = kernel.execute(self.rootfs, call)
-        self.steps.extend(chain.steps)
-        if chain.errno:
-            self.fail(
-                verdict.by_kernel(
-                    self.engine,
-                    self.runtime,
-                    self.setting.label,
-                    chain.id,
-                    chain.errno,
-                    path,
-                    chain.why,
-                    chain.fix,
-                    chain.where,
-                    chain.depends,
-                )
-            )
-            return
-        self.depends.extend(chain.depends)
-        if chain.unknown:
-            self.fail(verdict.unknown(self.setting.label, chain.unknown, chain.where))
-        if chain.final is None:
-            return
-        sim = StartSimulation(
-            self.rootfs, self.engine, self.setting.label, self.setting.wanted, self.setting.options, host
-        )
+        sim = StartSimulation(self.rootfs, self.scenario, host)
         variables = dict(entry.split("=", 1) for entry in entries)
-        sim.judge(chain, credentials, variables, call.cwd, path)
-        self._landed(sim)
-
-    def _behind_init(
-        self, init: str, words: tuple[str, ...], credentials: Credentials, call: ExecveRequest, host: str
-    ) -> None:
-        sim = StartSimulation(
-            self.rootfs, self.engine, self.setting.label, self.setting.wanted, self.setting.options, host
-        )
-        variables = dict(entry.split("=", 1) for entry in call.env)
-        command = words[len(self.engine.init_argv) :]
-        sim.judge_behind_init(init, words, command, credentials, variables, call.cwd)
-        self._landed(sim)
-
-    def _landed(self, sim: StartSimulation) -> None:
-        """Take over what user space came to."""
+        start = ProcessState(credentials=credentials, env=variables, cwd=request.cwd, after=request.actor)
+        if vector.by_init:
+            sim.judge_behind_init(vector.argv, vector.argv[len(self.engine.init_argv) :], start)
+        else:
+            result = kernel.execute(self.rootfs, request)
+            self.steps.extend(result.steps)
+            self.fail(result.failure)
+            if result.failure is not None:
+                return
+            self.depends.extend(result.depends)
+            if result.unknown:
+                self.unproved(result.unknown, result.where)
+            if result.final is None:
+                return
+            sim.judge(result, start, path)
         self.sim = sim
         self.steps.extend(sim.steps)
         self.depends.extend(sim.depends)
-        if sim.failure is not None:
-            self.fail(sim.failure)
+        self.fail(sim.failure)
         if sim.unknown:
-            self.fail(verdict.unknown(self.setting.label, sim.unknown))
+            self.unproved(sim.unknown)
 
     def _result(
         self,
@@ -550,38 +388,42 @@ class _Run:
         path: str | None,
         env: tuple[EnvVar, ...],
         credentials: Credentials,
-        place: workdir.Workdir,
+        place: Workdir,
     ) -> Prediction:
-        final, sim = self.failure, self.sim
-        if final is not None and self.host_env and final.judge in {"J2", "J3", "J4"}:
-            final = Verdict(
-                kind="DEPENDS", depends=(self.host_env,), engine=self.setting.label, reason=f"else {final.message}"
-            )
-        if final is None:
-            final = verdict.runs(self.setting.label, tuple(dict.fromkeys(self.depends)))
-        refusal = self.rootfs.refusal
-        if refusal is not None and final.id not in _CONFIG_ROWS:
-            reason = f"a runtime refuses to unpack this image: {refusal.reason}"
-            final = verdict.unknown(self.setting.label, reason)
-        elif not self.complete and final.id not in _CONFIG_ROWS:
-            final = verdict.unknown(self.setting.label, "layers are missing or damaged: the filesystem is not complete")
+        sim = self.sim
         return Prediction(
-            engine=self.setting.label,
+            engine=self.scenario.label,
             runtime=self.runtime.name,
-            architecture=self.setting.architecture,
+            architecture=self.scenario.architecture,
             argv=words,
             path=path,
             env=env,
             user=credentials,
             cwd=place.path,
             steps=tuple(self.steps),
-            verdict=final,
+            verdict=self._final(),
             notes=tuple(self.notes),
             pid1=sim.pid1 if sim is not None else None,
             libraries=distinct(sim.libraries) if sim is not None else (),
             wrapped=tuple(sim.wrapped) if sim is not None else (),
-            additions=additions(self.rootfs, self.setting.wanted, self.setting.options, self.engine, words),
+            additions=additions(self.rootfs, self.wanted, self.options, self.engine, words),
         )
+
+    def _final(self) -> Verdict:
+        """The verdict, as far as the filesystem and the host allow one."""
+        final, label = self.verdict, self.scenario.label
+        if final is not None and self.host_env and final.judge not in (None, Judge.ENGINE):
+            depends = (self.host_env,)
+            final = Verdict(kind=Outcome.DEPENDS, depends=depends, engine=label, reason=f"else {final.message}")
+        if final is None:
+            final = verdict.runs(label, tuple(dict.fromkeys(self.depends)))
+        if final.id in _BY_CONFIG:
+            return final
+        if self.rootfs.refusal is not None:
+            return verdict.unknown(label, f"a runtime refuses to unpack this image: {self.rootfs.refusal.reason}")
+        if not self.complete:
+            return verdict.unknown(label, "layers are missing or damaged: the filesystem is not complete")
+        return final
 
 
 def _argv_place(wanted: ProcessSpec, options: ProcessOptions) -> Location | None:

@@ -1,40 +1,39 @@
-"""J4: what happens after the kernel said yes: the loader, the interpreter of a script, wrapped commands.
+"""What happens after the kernel said yes: the loader, the interpreter of a script, wrapped commands.
 
 `StartSimulation.judge` takes a finished exec chain and follows it as far as the text of the image proves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from imagepeel.errors import ImagepeelError, Malformed
-from imagepeel.evidence import Location, raw, text
+from imagepeel.evidence import raw, text
 from imagepeel.formats.elf.file import ElfFacts, parse_elf
 from imagepeel.formats.elf.symbols import SymbolTable
 from imagepeel.process import wrapping
-from imagepeel.process.engines import verdict
 from imagepeel.process.engines.mounts import mounts
-from imagepeel.process.engines.pid1 import describe
+from imagepeel.process.engines.pid1 import LastProgram, describe
 from imagepeel.process.kernel import execve as kernel
 from imagepeel.process.kernel.execve import ExecveRequest, ExecveResult
 from imagepeel.process.loader.closure import closure
 from imagepeel.process.loader.common import LoaderResult
+from imagepeel.process.scenario import Scenario
 from imagepeel.process.shell import interpreters
 from imagepeel.process.shell.interpreters import Search
 from imagepeel.process.shell.outcome import ScriptOutcome, classify
 from imagepeel.process.spec import trace
 from imagepeel.process.spec.access import EXECUTE, READ, WRITE, Actor, check_access, permits
-from imagepeel.process.spec.profiles import DEFAULT_PATH, Engine
+from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Stage
+from imagepeel.process.spec.process_spec import DEFAULT_PATH
 from imagepeel.process.spec.state import ProcessState
-from imagepeel.process.spec.values import Credentials, NeededLibrary, PidOne, Step, Verdict
+from imagepeel.process.spec.values import Credentials, NeededLibrary, PidOne, Step
 from imagepeel.process.wrappers.programs import Wrapped, unwrap
 
 if TYPE_CHECKING:
-    from imagepeel.process.spec.intent import ProcessSpec
-    from imagepeel.process.spec.options import ProcessOptions
     from imagepeel.rootfs.tree.inode import Node
     from imagepeel.rootfs.view import Rootfs
 
@@ -45,23 +44,12 @@ MAX_DEPTH = 8
 class StartSimulation:
     """The judgement under way; results are in the public attributes."""
 
-    def __init__(
-        self,
-        rootfs: Rootfs,
-        engine: Engine,
-        label: str,
-        wanted: ProcessSpec,
-        options: ProcessOptions,
-        architecture: str,
-    ) -> None:
+    def __init__(self, rootfs: Rootfs, scenario: Scenario, architecture: str) -> None:
         self.rootfs = rootfs
-        self.engine = engine
-        self.label = label
-        self.wanted = wanted
-        self.options = options
+        self.scenario = scenario
         self.architecture = architecture
         self.steps: list[Step] = []
-        self.failure: Verdict | None = None
+        self.failure: Failure | None = None
         self.depends: list[str] = []
         self.unknown = ""
         self.libraries: list[NeededLibrary] = []
@@ -70,28 +58,17 @@ class StartSimulation:
         self.pid1: PidOne | None = None
         self.round = 0
 
-    def judge(
-        self, chain: ExecveResult, credentials: Credentials, env: Mapping[str, str], cwd: str, execfn: str
-    ) -> None:
+    def judge(self, chain: ExecveResult, start: ProcessState, execfn: str) -> None:
         """Follow a chain that ended in a program; `execfn` is the path of its first round."""
         self.round = max((step.round for step in chain.steps), default=0)
-        state = ProcessState(credentials=credentials, env=dict(env), cwd=cwd, after=_after(credentials, chain))
+        state = msgspec.structs.replace(start, after=_after(start.credentials, chain))
         self._follow(chain, execfn, state, 0)
 
-    def judge_behind_init(
-        self,
-        init: str,
-        argv: tuple[str, ...],
-        command: tuple[str, ...],
-        credentials: Credentials,
-        env: Mapping[str, str],
-        cwd: str,
-    ) -> None:
+    def judge_behind_init(self, argv: tuple[str, ...], command: tuple[str, ...], start: ProcessState) -> None:
         """Follow a command that the engine's own init (tini, catatonit) starts as its child."""
+        init = argv[0]
         chain = ExecveResult(steps=(), path=init, argv=argv, final=raw(init))
-        state = ProcessState(
-            credentials=credentials, env=dict(env), cwd=cwd, after=_after(credentials, chain), first=False
-        )
+        state = msgspec.structs.replace(start, after=_after(start.credentials, chain), first=False)
         self.round = 1
         self.stay(chain, state)
         name = init.rsplit("/", 1)[-1]
@@ -159,18 +136,18 @@ class StartSimulation:
         self._libraries(result)
         failure = result.failure
         detail = [f"{len(result.libraries)} libraries by the rules of {result.family}", *result.warnings]
-        outcome = "ok"
+        outcome: str = "ok"
         if failure is not None:
             detail.append(failure.why)
-            outcome = failure.id
+            outcome = FailureCode(failure.id)
         elif result.unknown:
             detail.extend(result.unknown)
             outcome = "unknown"
         place = trace.locate(self.rootfs, chain.final or b"/")
         self.steps.append(
             Step(
-                rule="S8",
-                judge="J4",
+                rule=Stage.LOADER,
+                judge=Judge.USERLAND,
                 round=self.round,
                 title=f"The loader {chain.loader} loads {chain.last}",
                 outcome=outcome,
@@ -182,9 +159,21 @@ class StartSimulation:
         )
         self.depends.extend(result.depends)
         if failure is not None:
-            errno = "ENOENT" if failure.id in {"F30", "F31"} else ""
-            fix = _library_fix(failure.id)
-            self.fail(state, failure.id, errno, failure.text, failure.exit_code, failure.why, fix, place)
+            code = FailureCode(failure.id)
+            missing = code in {FailureCode.LIBRARY_MISSING, FailureCode.LIBRARY_MISSING_MUSL}
+            self.fail(
+                state,
+                Failure(
+                    code=code,
+                    judge=Judge.USERLAND,
+                    errno="ENOENT" if missing else "",
+                    message=failure.text,
+                    exit_code=failure.exit_code,
+                    why=failure.why,
+                    fix=_LIBRARY_FIXES.get(code, "take program and libraries from the same base"),
+                    where=place,
+                ),
+            )
             return False
         if result.unknown:
             self.unproved("; ".join(result.unknown))
@@ -203,26 +192,23 @@ class StartSimulation:
                 )
             )
 
-    def fail(
-        self,
-        state: ProcessState,
-        row: str,
-        errno: str,
-        words: str,
-        code: int,
-        why: str,
-        fix: str,
-        where: Location | None = None,
-    ) -> None:
+    def fail(self, state: ProcessState, failure: Failure) -> None:
         """A failure counts when it is certain and decides how process 1 ends."""
         if self.failure is not None or self.unknown:
             return
-        if not state.certain:
-            self.steps.append(
-                Step(rule="S9", judge="J4", title="This may fail", outcome=row, detail=(why,), where=where)
-            )
+        if state.certain:
+            self.failure = failure
             return
-        self.failure = verdict.by_userland(self.engine, self.label, row, errno, words, code, why, fix, where)
+        self.steps.append(
+            Step(
+                rule=Stage.PROGRAM,
+                judge=Judge.USERLAND,
+                title="This may fail",
+                outcome=failure.code,
+                detail=(failure.why,),
+                where=failure.where,
+            )
+        )
 
     def unproved(self, reason: str) -> None:
         if self.failure is None and not self.unknown:
@@ -246,25 +232,24 @@ class StartSimulation:
         """This program is process 1 in the end, unless process 1 was found before."""
         if self.pid1 is not None:
             return
-        self.pid1 = describe(
-            chain.argv,
-            text(chain.final or b""),
-            self.wanted,
-            self.options,
-            self.engine,
-            chain=self.history,
-            script=script,
-            hints=self._hints(chain),
+        program = LastProgram(
+            argv=chain.argv,
+            path=text(chain.final or b""),
             uid=state.after.uid,
             gid=state.after.gid,
             groups=state.credentials.groups,
+            chain=tuple(self.history),
+            hints=self._hints(chain),
+            script=script,
             waits_for=waits_for,
-            why=why,
-            exact=exact,
-            traps=traps,
+            traps=tuple(traps),
             wrapper=wrapper,
             forwards=forwards,
+            exact=exact,
+            why=why,
         )
+        scenario = self.scenario
+        self.pid1 = describe(program, scenario.wanted, scenario.options, scenario.engine)
 
     def _hints(self, chain: ExecveResult) -> tuple[str, ...]:
         if chain.final is None:
@@ -319,8 +304,8 @@ class StartSimulation:
         }[tail.kind]  # fmt: skip
         self.steps.append(
             Step(
-                rule="S9",
-                judge="J4",
+                rule=Stage.PROGRAM,
+                judge=Judge.USERLAND,
                 round=self.round,
                 title=f"{argv0} ({shell}) reads {line0} and {ends}",
                 detail=tuple(part for part in (tail.source, tail.why, *tail.assumes) if part),
@@ -388,14 +373,15 @@ class StartSimulation:
             return
         started = self.attempt(found.path, tail.argv, inner)
         self.record(started)
-        if started.errno == "ENOENT" and started.id in {"F18", "F19"}:
+        code = started.failure.code if started.failure is not None else None
+        if started.errno == "ENOENT" and code in {FailureCode.SHEBANG_CRLF, FailureCode.INTERPRETER_MISSING}:
             self._shell_failed(
                 chain, tail, "ENOENT", words(Search(path=None, errno="interpreter", seen=found.path)), inner
             )
-        elif started.errno == "ENOEXEC" and started.id == "F22":
+        elif started.errno == "ENOEXEC" and code is FailureCode.NO_PROGRAM_FORMAT:
             why = f"{tail.argv[0]} has no #! line: the shell reads it itself"
             self.stay(chain, inner, script=True, exact=False, why=why)
-        elif started.errno:
+        elif started.failure is not None:
             self._shell_failed(chain, tail, started.errno, None, inner)
         elif started.final is None:
             self.unproved(started.unknown)
@@ -409,7 +395,13 @@ class StartSimulation:
     ) -> None:
         why = f"the shell cannot run {tail.argv[0]}: {_reason(tail.argv[0], errno)}"
         self.steps.append(
-            Step(rule="S9", judge="J4", round=self.round, title=f"{tail.argv[0]} cannot be run", outcome=errno)
+            Step(
+                rule=Stage.PROGRAM,
+                judge=Judge.USERLAND,
+                round=self.round,
+                title=f"{tail.argv[0]} cannot be run",
+                outcome=errno,
+            )
         )
         if words is None:
             self.stay(chain, state, script=True, exact=False, why=why)
@@ -418,7 +410,18 @@ class StartSimulation:
             return
         self.stay(chain, state, script=True, why=why)
         fix = f"install {tail.argv[0]} or correct the command" if errno == "ENOENT" else f"chmod +x {tail.argv[0]}"
-        self.fail(state, "F35", errno, words[0], words[1], why, fix)
+        self.fail(
+            state,
+            Failure(
+                code=FailureCode.SHELL_LINE_FAILS,
+                judge=Judge.USERLAND,
+                errno=errno,
+                message=words[0],
+                exit_code=words[1],
+                why=why,
+                fix=fix,
+            ),
+        )
 
     def _script_text(self, path: str, argv0: str, shell: str, state: ProcessState) -> str | None:
         """The script as the shell reads it; None after a failure or where it cannot be told."""
@@ -436,7 +439,19 @@ class StartSimulation:
             if errno == "ENOENT":
                 why = f"the script {path} does not exist"
             fix = f"chmod a+r {path}" if errno == "EACCES" else f"add {path} to the image"
-            self.fail(state, "F29", errno, words, code, why, fix, trace.locate(self.rootfs, path))
+            self.fail(
+                state,
+                Failure(
+                    code=FailureCode.SCRIPT_UNREADABLE,
+                    judge=Judge.USERLAND,
+                    errno=errno,
+                    message=words,
+                    exit_code=code,
+                    why=why,
+                    fix=fix,
+                    where=trace.locate(self.rootfs, path),
+                ),
+            )
             return None
         if errno or node is None or not node.is_file:
             self.unproved(f"the shell cannot read {path}")
@@ -448,8 +463,8 @@ class StartSimulation:
 
     def _test(self, operator: str, path: str, state: ProcessState) -> bool | None:
         """`test -OPERATOR PATH` in the image; None where a mount or a volume covers the path."""
-        covered = [mount["destination"] for mount in mounts(self.engine)] + list(self.wanted.volumes)
-        covered += list(self.engine.injected)
+        covered = [mount["destination"] for mount in mounts(self.scenario.engine)] + list(self.scenario.wanted.volumes)
+        covered += list(self.scenario.engine.injected)
         if any(path == top or path.startswith(top.rstrip("/") + "/") for top in covered):
             return None
         seen = check_access(self.rootfs, path, state.after, state.cwd)
@@ -530,14 +545,12 @@ def _default_path(shell: str) -> str:
     return {"bash": DEFAULT_PATH + ":.", "busybox": "/sbin:/usr/sbin:/bin:/usr/bin"}.get(shell, DEFAULT_PATH)
 
 
-def _library_fix(row: str) -> str:
-    return {
-        "F30": "install the library in the final image, or run ldconfig after adding its directory",
-        "F31": "apk add the library, or build statically",
-        "F32": "build on the same or an older base than the image that runs it",
-        "F33": "take program and libraries from the same build",
-    }.get(row, "take program and libraries from the same base")
-
+_LIBRARY_FIXES = {
+    FailureCode.LIBRARY_MISSING: "install the library in the final image, or run ldconfig after adding its directory",
+    FailureCode.LIBRARY_MISSING_MUSL: "apk add the library, or build statically",
+    FailureCode.SYMBOL_VERSION_MISSING: "build on the same or an older base than the image that runs it",
+    FailureCode.SYMBOL_MISSING: "take program and libraries from the same build",
+}
 
 _HANDLERS = frozenset(
     b"sigaction __sigaction signal __sysv_signal bsd_signal sigset sigwait sigwaitinfo sigtimedwait signalfd "

@@ -8,15 +8,16 @@ import msgspec
 
 from imagepeel.evidence import Location, raw, text
 from imagepeel.formats.passwd import Identity, IdentityFailure, Unreadable, parse_group, parse_passwd, resolve_user
-from imagepeel.process.engines import lookup, user
+from imagepeel.process.engines import user
+from imagepeel.process.engines.lookup import find_as_go
 from imagepeel.process.kernel.execve import ExecveResult
-from imagepeel.process.spec import profiles, trace
+from imagepeel.process.spec import trace
 from imagepeel.process.spec.access import Actor
+from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Stage
 from imagepeel.process.spec.state import ProcessState
 from imagepeel.process.spec.values import Credentials, PidOne, Step
 from imagepeel.process.wrappers.programs import (
     S6_NOT_PID1,
-    Failure,
     Found,
     Wrapped,
     execvp,
@@ -24,6 +25,7 @@ from imagepeel.process.wrappers.programs import (
     gosu_user_failure,
     is_s6_init,
 )
+from imagepeel.process.wrappers.programs import Failure as WrapperFailure
 from imagepeel.tables import ERRNO_GO
 
 if TYPE_CHECKING:
@@ -31,10 +33,8 @@ if TYPE_CHECKING:
 
     from imagepeel.rootfs.view import Rootfs
 
-# gosu is a Go program; the builds in use search PATH by the mode bits.
-_GO = profiles.runtime("runc@1.1")
 TINI_PID = "7"
-"""The number that an init names in its errors: its child's, which is 7 in a fresh container of docker."""
+"""The number that an init names in its errors: its child's, which is mostly 7 in a fresh container."""
 
 _FIX = "install {0} in the image or correct the command"
 
@@ -63,17 +63,7 @@ class Simulation(Protocol):
         forwards: bool = ...,
     ) -> None: ...
     def unproved(self, reason: str) -> None: ...
-    def fail(
-        self,
-        state: ProcessState,
-        row: str,
-        errno: str,
-        words: str,
-        code: int,
-        why: str,
-        fix: str,
-        where: Location | None = ...,
-    ) -> None: ...
+    def fail(self, state: ProcessState, failure: Failure) -> None: ...
     def attempt(self, path: str, argv: tuple[str, ...], state: ProcessState) -> ExecveResult: ...
     def record(self, chain: ExecveResult) -> None: ...
     def enter(self, chain: ExecveResult, path: str, state: ProcessState, depth: int) -> None: ...
@@ -90,7 +80,7 @@ def follow(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: Proces
     command = " ".join(wrapped.argv)
     sim.steps.append(
         Step(
-            rule="S9", judge="J4", round=sim.round, title=f"{name} {ends} {command}".rstrip(),
+            rule=Stage.PROGRAM, judge=Judge.USERLAND, round=sim.round, title=f"{name} {ends} {command}".rstrip(),
             detail=tuple(part for part in (wrapped.why, *_effects(wrapped)) if part),
             path=text(chain.final or b""), where=place,
         )
@@ -103,10 +93,10 @@ def follow(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: Proces
     if wrapped.stays:
         sim.stay(chain, state, forwards=wrapped.forwards, why=wrapped.why, wrapper=True)
     inner = _state_behind(sim, wrapped, state)
-    if isinstance(inner, Failure):
+    if isinstance(inner, WrapperFailure):
         why = f"{name} cannot switch to the user {wrapped.user}"
         fix = f"add the user {wrapped.user} to /etc/passwd of the image"
-        sim.fail(state, "F36", "", _words(inner.text, chain), inner.exit_code, why, fix, place)
+        sim.fail(state, _gives_up(FailureCode.WRAPPER_FAILS, "", inner, chain, why=why, fix=fix, where=place))
         sim.stay(chain, state, why=why)
         return
     sim.wrapped.append(wrapped.argv)
@@ -133,7 +123,7 @@ def _effects(wrapped: Wrapped) -> list[str]:
     return found
 
 
-def _state_behind(sim: Simulation, wrapped: Wrapped, state: ProcessState) -> ProcessState | Failure:
+def _state_behind(sim: Simulation, wrapped: Wrapped, state: ProcessState) -> ProcessState | WrapperFailure:
     """The state of the program behind the wrapper."""
     env = {} if wrapped.env_clear else dict(state.env)
     for key, value in wrapped.env.items():
@@ -145,7 +135,7 @@ def _state_behind(sim: Simulation, wrapped: Wrapped, state: ProcessState) -> Pro
     credentials, after = state.credentials, state.after
     if wrapped.user:
         switched = _switch(sim.rootfs, wrapped, state)
-        if isinstance(switched, Failure):
+        if isinstance(switched, WrapperFailure):
             return switched
         credentials, home, known = switched
         certain = certain and known
@@ -160,7 +150,9 @@ def _state_behind(sim: Simulation, wrapped: Wrapped, state: ProcessState) -> Pro
     )  # fmt: skip
 
 
-def _switch(rootfs: Rootfs, wrapped: Wrapped, state: ProcessState) -> tuple[Credentials, str | None, bool] | Failure:
+def _switch(
+    rootfs: Rootfs, wrapped: Wrapped, state: ProcessState
+) -> tuple[Credentials, str | None, bool] | WrapperFailure:
     """The identity after a switch of users: credentials, HOME where it is set, whether that is measured."""
     passwd, group = user.read_file(rootfs, user.PASSWD), user.read_file(rootfs, user.GROUP)
     old = state.credentials
@@ -259,12 +251,11 @@ def _refuse(
         words = words.replace(f"'{command}'", quoted)
         if wrapped.program == "env" and found.errno == "ENOENT" and any(char in command for char in " \t\n\v\f\r"):
             words += "\nenv: use -[v]S to pass options in shebang lines"
-    row = "F21" if wrapped.kind == "exec" and wrapped.family in {"coreutils", "busybox", "util-linux"} else "F36"
-    if wrapped.program == "timeout":
-        row = "F21"
+    tool = wrapped.kind == "exec" and wrapped.family in {"coreutils", "busybox", "util-linux"}
+    code = FailureCode.TOOL_FAILS if tool or wrapped.program == "timeout" else FailureCode.WRAPPER_FAILS
     why = f"{wrapped.program} cannot start {command}: {ERRNO_GO.get(found.errno, found.errno)}"
-    if last is not None and last.why and "/" in command:
-        why += f" ({last.why})"
+    if last is not None and last.failure is not None and "/" in command:
+        why += f" ({last.failure.why})"
     where = trace.locate(sim.rootfs, chain.scripts[0].canonical) if chain.scripts else None
     fix = _FIX.format(command)
     if command.endswith("\r"):
@@ -273,7 +264,8 @@ def _refuse(
         fix = f"sed -i 's/\\r$//' {chain.scripts[0].path}" if chain.scripts else "remove the CR"
     elif " " in command and wrapped.program == "env" and chain.scripts:
         fix = "write env -S in the first line, or name one word only"
-    sim.fail(state, row, found.errno, _words(words, chain), said.exit_code, why, fix, where)
+    said = msgspec.structs.replace(said, text=words)
+    sim.fail(state, _gives_up(code, found.errno, said, chain, why=why, fix=fix, where=where))
     sim.stay(chain, state, why=why)
 
 
@@ -289,29 +281,65 @@ def _words(words: str, chain: ExecveResult) -> str:
     return "\n".join(called + line[len(base) :] if line.startswith(f"{base}: ") else line for line in lines)
 
 
+def _gives_up(
+    code: FailureCode,
+    errno: str,
+    said: WrapperFailure,
+    chain: ExecveResult,
+    *,
+    why: str,
+    fix: str,
+    where: Location | None = None,
+) -> Failure:
+    """The failure of a wrapper that runs as `chain`, in its own words."""
+    return Failure(
+        code=code,
+        judge=Judge.USERLAND,
+        errno=errno,
+        message=_words(said.text, chain),
+        exit_code=said.exit_code,
+        why=why,
+        fix=fix,
+        where=where,
+    )
+
+
 def _start_go(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: ProcessState, depth: int) -> None:
+    """Start the command of gosu, a Go program; the builds in use search PATH by the mode bits."""
     path_value = state.env.get("PATH")
     command = wrapped.argv[0]
-    found = lookup.find(sim.rootfs, command, path_value, state.cwd, state.after, _GO)
-    if found.path is None:
-        message = found.message
-        if found.errno == "EACCES" and not message.startswith('exec: "'):
+    found = find_as_go(sim.rootfs, command, path_value, state.cwd, state.after, mode_bits=True, by=wrapped.program)
+    if found.failure is not None:
+        message = found.failure.message
+        if found.failure.errno == "EACCES" and not message.startswith('exec: "'):
             message = "exec failed: permission denied"
-        sim.fail(state, "F36", found.errno, f"error: {message}", 1, found.why, found.fix)
-        sim.stay(chain, state, why=found.why)
+        _go_gives_up(sim, chain, state, found.failure, message)
+        return
+    if found.path is None:
         return
     begun = sim.attempt(found.path, wrapped.argv, state)
-    if begun.errno:
+    if begun.failure is not None:
         sim.record(begun)
-        words = f"error: exec failed: {ERRNO_GO.get(begun.errno, begun.errno)}"
-        sim.fail(state, "F36", begun.errno, words, 1, begun.why, begun.fix, begun.where)
-        sim.stay(chain, state, why=begun.why)
+        _go_gives_up(sim, chain, state, begun.failure, f"exec failed: {ERRNO_GO.get(begun.errno, begun.errno)}")
         return
     if begun.final is None:
         sim.record(begun)
         sim.unproved(begun.unknown)
         return
     sim.enter(begun, found.path, state, depth)
+
+
+def _go_gives_up(sim: Simulation, chain: ExecveResult, state: ProcessState, cause: Failure, message: str) -> None:
+    failure = msgspec.structs.replace(
+        cause,
+        code=FailureCode.WRAPPER_FAILS,
+        judge=Judge.USERLAND,
+        message=f"error: {message}",
+        exit_code=1,
+        depends=(),
+    )
+    sim.fail(state, failure)
+    sim.stay(chain, state, why=cause.why)
 
 
 def behind_init(sim: Simulation, wrapped: Wrapped, chain: ExecveResult, state: ProcessState) -> None:
@@ -323,7 +351,8 @@ def behind_init(sim: Simulation, wrapped: Wrapped, chain: ExecveResult, state: P
         marked = is_s6_init(sim.rootfs.read(found.path, 0, 65_536))
         if marked or any(sim.rootfs.resolve(place).node is not None for place in overlay):
             why = "s6-overlay's /init has to be process 1; --init takes that place"
-            sim.fail(state, "F37", "", S6_NOT_PID1.text, S6_NOT_PID1.exit_code, why, "start it without --init")
+            fix = "start it without --init"
+            sim.fail(state, _gives_up(FailureCode.INIT_NOT_FIRST, "", S6_NOT_PID1, chain, why=why, fix=fix))
             return
     _start(sim, chain, wrapped, state, 0)
 

@@ -32,7 +32,7 @@ def test_a_start_that_works_shows_request_origin_and_verdict(run_cli: Run, forge
     assert "999:999 (shop)" in out
     assert "SHOP_PORT=8080   from the image" in out
     assert "HOME=/srv/shop   from the runtime" in out
-    for judge in ("J1  the engine", "J2  the runtime", "J3  the kernel"):
+    for judge in ("the engine", "the runtime, before it executes", "the kernel, in execve"):
         assert judge in lines or any(line.startswith(judge) for line in lines)
 
 

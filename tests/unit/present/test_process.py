@@ -9,6 +9,7 @@ from rich.console import Console
 
 from imagepeel.evidence import Location, Receipt
 from imagepeel.present.process import process_document
+from imagepeel.process.spec.failure import FailureCode, Judge, Outcome, Stage
 from imagepeel.process.spec.values import (
     Addition,
     Candidate,
@@ -18,6 +19,7 @@ from imagepeel.process.spec.values import (
     PidOne,
     Prediction,
     Step,
+    StopTime,
     Verdict,
 )
 from imagepeel.render.terminal import print_document
@@ -42,10 +44,13 @@ PREDICTION = Prediction(
     user=Credentials(uid=7, gid=8, groups=(8, 9), name="app", spec="app", notes=("a surprise",)),
     cwd="/srv",
     steps=(
-        Step(rule="S2", judge="J1", title="What shall run", where=Location(pointer="/config/Entrypoint")),
         Step(
-            rule="S6",
-            judge="J2",
+            rule=Stage.COMMAND, judge=Judge.ENGINE, title="What shall run",
+            where=Location(pointer="/config/Entrypoint"),
+        ),
+        Step(
+            rule=Stage.LOOKUP,
+            judge=Judge.RUNTIME,
             title="Which file",
             path="/bin/tini",
             where=HERE,
@@ -54,12 +59,15 @@ PREDICTION = Prediction(
                 Candidate(path="/bin/tini", outcome="taken", reason="mode 0755"),
             ),
         ),
-        Step(rule="S7", judge="J3", title="exec", round=1, call="execve(...)", outcome="ENOENT", detail=("gone",)),
+        Step(
+            rule=Stage.EXECVE, judge=Judge.KERNEL, title="exec", round=1, call="execve(...)", outcome="ENOENT",
+            detail=("gone",),
+        ),
     ),
-    verdict=Verdict(kind="RUNS", engine="docker@28"),
+    verdict=Verdict(kind=Outcome.RUNS, engine="docker@28"),
     pid1=PidOne(
         argv=("app",), uid=7, gid=8, exact=False, hears_sigterm="no", stop_signal="SIGQUIT",
-        stop_signal_origin="image", seconds_to_stop="10, then SIGKILL (exit 137)", why="no handler", fix="add one",
+        stop_signal_origin="image", stop=StopTime(least=10, most=10, killed=True), why="no handler", fix="add one",
     ),
     libraries=(
         NeededLibrary(name="libc.so.6", path="/lib/libc.so.6", how="ld.so.cache", needed_by="/bin/app", where=HERE),
@@ -106,11 +114,11 @@ def test_a_prediction_that_runs_shows_everything_that_decides() -> None:
         "a surprise",
         "A=1   from the user, replaces that of the image and the engine",
         "HOME=/   from the runtime: no line in passwd",
-        "J1  the engine",
-        "S2  What shall run   config /config/Entrypoint",
-        "J2  the runtime, before it executes",
+        "the engine",
+        "command  What shall run   config /config/Entrypoint",
+        "the runtime, before it executes",
         "not /sbin/tini: no x bit",
-        "S7 round 1  exec   ENOENT",
+        "execve round 1  exec   ENOENT",
         "gone",
         "starts app -x",
         "app   as 7:8",
@@ -135,25 +143,27 @@ def test_a_prediction_that_runs_shows_everything_that_decides() -> None:
 
 def test_a_failure_starts_with_what_the_operator_sees() -> None:
     verdict = Verdict(
-        kind="FAILS", id="F9", judge="J2", errno="EACCES", message="m", text="docker: first line\nsecond \x1b[2J line",
+        kind=Outcome.FAILS, id=FailureCode.NO_COMMAND, judge=Judge.RUNTIME, errno="EACCES", message="m",
+        text="docker: first line\nsecond \x1b[2J line",
         exit_code=126, state_exit_code=128, why="the reason", fix="chmod +x", where=HERE, engine="docker@28",
     )  # fmt: skip
     lines = shown(msgspec.structs.replace(PREDICTION, verdict=verdict)).splitlines()
-    assert lines[4:11] == [
+    assert lines[4:12] == [
         "docker: first line",
         "second \\x1b[2J line",
         "exit code 126 (recorded for the container: 128)",
         "",
         "why   the reason",
         "fix   chmod +x",
-        "FAILS F9: refused by the runtime, before it executes, with EACCES   L3, step 5",
+        "more  imagepeel wtf --explain F9",
+        "FAILS: the runtime refused it: EACCES   L3, step 5",
     ]
 
 
 def test_what_cannot_be_known_says_on_what_it_depends() -> None:
-    depends = Verdict(kind="DEPENDS", depends=("the kernel has binfmt_misc for arm64",), engine="docker@28")
+    depends = Verdict(kind=Outcome.DEPENDS, depends=("the kernel has binfmt_misc for arm64",), engine="docker@28")
     assert "  if    the kernel has binfmt_misc" in shown(msgspec.structs.replace(PREDICTION, verdict=depends))
-    unknown = Verdict(kind="UNKNOWN", reason="a layer is missing", engine="docker@28")
+    unknown = Verdict(kind=Outcome.UNKNOWN, reason="a layer is missing", engine="docker@28")
     text = shown(msgspec.structs.replace(PREDICTION, verdict=unknown))
     assert "UNKNOWN on docker@28\n  why   a layer is missing" in text
 
@@ -168,7 +178,7 @@ def test_lines_are_wrapped_for_a_terminal_and_receipts_never() -> None:
 def test_a_prediction_without_anything_is_still_one() -> None:
     empty = Prediction(
         engine="e", runtime="r", architecture="a", argv=(), path=None, env=(), user=Credentials(uid=0, gid=0), cwd="/",
-        steps=(), verdict=Verdict(kind="FAILS", message="no command specified", why="nothing to run"),
+        steps=(), verdict=Verdict(kind=Outcome.FAILS, message="no command specified", why="nothing to run"),
     )  # fmt: skip
     text = shown(empty)
     assert "no command specified\n" in text
@@ -176,7 +186,7 @@ def test_a_prediction_without_anything_is_still_one() -> None:
 
 
 def test_the_matrix_says_each_failures_words_once() -> None:
-    bad = Verdict(kind="FAILS", id="F1", text="the words", exit_code=1)
+    bad = Verdict(kind=Outcome.FAILS, id=FailureCode.NOT_IN_PATH, errno="ENOENT", text="the words", exit_code=1)
     cells = [
         MatrixCell(engine=engine, architecture=arch, verdict=bad if arch == "arm64" else PREDICTION.verdict)
         for engine in ("docker@28", "podman@5.8")
@@ -188,7 +198,7 @@ def test_the_matrix_says_each_failures_words_once() -> None:
     )  # fmt: skip
     lines = [line.split() for line in printed(found).splitlines()]
     assert lines[3:5] == [
-        ["docker@28", "RUNS", "FAILS", "F1", "exit", "1"],
-        ["podman@5.8", "RUNS", "FAILS", "F1", "exit", "1"],
+        ["docker@28", "RUNS", "FAILS", "ENOENT", "exit", "1"],
+        ["podman@5.8", "RUNS", "FAILS", "ENOENT", "exit", "1"],
     ]
     assert lines[-2:] == [["docker@28", "arm64,", "podman@5.8", "arm64"], ["the", "words"]]

@@ -7,8 +7,8 @@ from fake_rootfs import FakeRootfs
 
 from imagepeel import forge
 from imagepeel.process.predict import distinct, predict
-from imagepeel.process.spec.intent import ProcessSpec
 from imagepeel.process.spec.options import ProcessOptions
+from imagepeel.process.spec.process_spec import ProcessSpec
 from imagepeel.process.spec.values import NeededLibrary, Prediction
 
 BUSYBOX = forge.file("bin/true", forge.programs.hello(), 0o755)

@@ -11,11 +11,11 @@ from imagepeel import forge
 from imagepeel.errors import UsageError
 from imagepeel.forge import programs
 from imagepeel.oci.config import ImageConfig, RunConfig
+from imagepeel.process.engines.registry import ENGINES, find_engine, find_runtime
 from imagepeel.process.matrix import matrix
 from imagepeel.process.predict import predict
-from imagepeel.process.spec.intent import ProcessSpec
 from imagepeel.process.spec.options import ProcessOptions
-from imagepeel.process.spec.profiles import ENGINES, engine, runtime
+from imagepeel.process.spec.process_spec import ProcessSpec
 from imagepeel.process.spec.values import Prediction
 
 REPORT = programs.report()
@@ -200,21 +200,21 @@ def test_the_host_architecture_decides() -> None:
 
 
 def test_engine_names_and_versions() -> None:
-    assert engine("docker")[1] == "docker@28"
-    assert engine("docker@20.10.24")[0].version == (20, 10)
-    assert engine("docker@26.1")[0].version == (24,)
-    assert engine("docker@1")[0].version == (20, 10)
-    assert engine("ctr@1.6")[0].name == "containerd"
-    assert engine("kubernetes")[0].family == "k8s"
-    assert runtime("runc@1.1.5").exec_exit == 1
-    assert runtime("runc@1.2.0").exec_exit == 255
+    assert find_engine("docker")[1] == "docker@28"
+    assert find_engine("docker@20.10.24")[0].version == (20, 10)
+    assert find_engine("docker@26.1")[0].version == (24,)
+    assert find_engine("docker@1")[0].version == (20, 10)
+    assert find_engine("ctr@1.6")[0].name == "containerd"
+    assert find_engine("kubernetes")[0].name == "k8s"
+    assert find_runtime("runc@1.1.5").exec_exit == 1
+    assert find_runtime("runc@1.2.0").exec_exit == 255
     for wrong in ("rocket", "docker@", "docker@x"):
         if wrong == "docker@":
             continue
         with pytest.raises(UsageError):
-            engine(wrong)
+            find_engine(wrong)
     with pytest.raises(UsageError):
-        runtime("youki")
+        find_runtime("youki")
     with pytest.raises(UsageError):
         start("docker", options=ProcessOptions(cap_drop=("FLY",)))
 
@@ -281,7 +281,7 @@ def test_the_page_of_engines_tells_what_the_profiles_do() -> None:
     page = (Path(__file__).parents[3] / "docs" / "reference" / "engines.md").read_text()
     rows = {line.split("|")[1].strip(): line for line in page.splitlines() if line.startswith("| `")}
     for known in ENGINES:
-        if known.family == "bundle":
+        if known.by_hand:
             assert f"`{known.label}`" in page
             continue
         row = rows[f"`{known.label}`"]

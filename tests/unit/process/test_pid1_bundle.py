@@ -14,13 +14,17 @@ from imagepeel.errors import UsageError
 from imagepeel.export.bundle import write_bundle
 from imagepeel.forge import programs
 from imagepeel.forge.elf import elf
+from imagepeel.oci.config import ImageConfig
 from imagepeel.process.bundle import runtime_spec
-from imagepeel.process.engines.additions import hidden, systemd_mode
+from imagepeel.process.engines.additions import hidden
+from imagepeel.process.engines.argv import merge
+from imagepeel.process.engines.capabilities import ALL_CAPABILITIES
 from imagepeel.process.engines.pid1 import parse_signal, signal_name
+from imagepeel.process.engines.podman import systemd_mode
+from imagepeel.process.engines.registry import find_engine
 from imagepeel.process.predict import predict
-from imagepeel.process.spec.intent import ProcessSpec, merge, read_config
 from imagepeel.process.spec.options import ProcessOptions
-from imagepeel.process.spec.profiles import ALL_CAPABILITIES, engine
+from imagepeel.process.spec.process_spec import ProcessSpec
 
 REPORT = programs.report()
 BASE = (forge.file("bin/report", REPORT, 0o755), forge.file("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n"))
@@ -96,7 +100,7 @@ def test_what_the_engine_hides() -> None:
 
 
 def test_intent_notes() -> None:
-    docker = engine("docker")[0]
+    docker = find_engine("docker")[0]
     quoted = merge(ProcessSpec(entrypoint=("/bin/sh", "-c", "['a','b']")), ProcessOptions(), docker)
     assert any("single quotes" in note for note in quoted.notes)
     shell = merge(ProcessSpec(entrypoint=("/bin/sh", "-c", "app"), cmd=("x",)), ProcessOptions(), docker)
@@ -108,8 +112,8 @@ def test_intent_notes() -> None:
 
 
 def test_null_and_absent_fields_are_equal() -> None:
-    assert read_config(None) == ProcessSpec()
-    assert read_config(object()) == ProcessSpec()
+    assert ProcessSpec.of(None) == ProcessSpec()
+    assert ProcessSpec.of(ImageConfig()) == ProcessSpec()
 
 
 def test_bundle_of_docker() -> None:

@@ -152,7 +152,7 @@ def _matrix(operator: Operator) -> list[Block]:
         cells: list[Text] = [words(engine)]
         for cell in found.row(engine):
             verdict = cell.verdict
-            cells.append(words(show.get(verdict.kind, warn)(f"{verdict.kind} {verdict.id}".strip())))
+            cells.append(words(show.get(verdict.kind, warn)(f"{verdict.kind} {verdict.errno}".strip())))
         rows.append(Row(cells=tuple(cells), evidence=by))
     own = operator.image.architecture or "amd64"
     native = {cell.verdict.kind for cell in found.cells if cell.architecture == own}

@@ -472,7 +472,7 @@ def _pid1(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
     receipts: list[Receipt | None] = [*_inspect_any(teller, found)] or [_argv_receipt(teller)]
     certain = "" if first.exact else " as far as the script shows"
     shown = first.path or (first.argv[0] if first.argv else "")
-    slow = first.seconds_to_stop[:1].isdigit()
+    slow = first.stop is not None and not first.stop.never
     hears: dict[str, tuple[Span | str, ...]] = {
         "yes": ("It ends on ", code(first.stop_signal), ": ", Span(first.why), "."),
         "no": ("It does not react to ", code(first.stop_signal), ": ", Span(first.why), ".",

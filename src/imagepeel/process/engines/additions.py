@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING
 
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import text
+from imagepeel.process.engines.engine import Engine
 from imagepeel.process.engines.mounts import MASKED, READ_ONLY, mounts
-from imagepeel.process.spec.intent import ProcessSpec
 from imagepeel.process.spec.options import ProcessOptions
-from imagepeel.process.spec.profiles import Engine
+from imagepeel.process.spec.process_spec import ProcessSpec
 from imagepeel.process.spec.values import Addition
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
 
 _COUNT_MAX = 100_000
-_SYSTEMD = ("/sbin/init", "/usr/sbin/init", "/usr/local/sbin/init")
 
 
 def hidden(rootfs: Rootfs, path: str, most: int = _COUNT_MAX) -> tuple[int, tuple[str, ...]]:
@@ -42,14 +41,6 @@ def _count(rootfs: Rootfs, path: str, most: int) -> tuple[int, tuple[str, ...]]:
     except ImagepeelError:
         pass
     return count, tuple(examples)
-
-
-def systemd_mode(argv: tuple[str, ...]) -> bool:
-    """Whether podman takes this command for an init system (its `--systemd=true` rule)."""
-    words = argv
-    if len(argv) >= 3 and argv[0] == "/bin/sh" and argv[1] == "-c":
-        words = tuple(argv[2].split()) or argv
-    return bool(words) and (words[0] in _SYSTEMD or words[0].rsplit("/", 1)[-1] == "systemd")
 
 
 def additions(
@@ -86,7 +77,7 @@ def additions(
                 examples=(path,) if there else (),
             )
         )
-    found.extend(_engine_extras(engine, argv))
+    found.extend(engine.additions(argv))
     found.extend(_volumes(rootfs, wanted, engine))
     if options.init and engine.init_argv:
         found.append(Addition(kind="file", path=engine.init_argv[0], what="the init that --init adds", origin=who))
@@ -107,44 +98,21 @@ def additions(
     return tuple(found)
 
 
-def _engine_extras(engine: Engine, argv: tuple[str, ...]) -> list[Addition]:
-    who = engine.label
-    if engine.family == "docker":
-        return [
-            Addition(kind="file", path="/etc/mtab", what="a link to /proc/mounts, made when absent", origin=who),
-            Addition(kind="file", path="/dev/console", what="an empty file for the terminal", origin=who),
-        ]
-    if engine.family == "podman":
-        found = [
-            Addition(kind="file", path="/etc/passwd", what="a line is added for a uid without one", origin=who),
-            Addition(kind="mount", path="/run/secrets", what="secrets of the host, where configured", origin=who),
-        ]
-        if systemd_mode(argv):
-            for path in ("/run", "/tmp", "/var/log/journal"):
-                found.append(Addition(kind="mount", path=path, what="tmpfs, since the command is an init", origin=who))
-        return found
-    if engine.family == "k8s":
-        return [Addition(kind="setting", path="", what="one variable per service of the namespace", origin=who)]
-    return []
-
-
 def _volumes(rootfs: Rootfs, wanted: ProcessSpec, engine: Engine) -> list[Addition]:
     words = {
         "copy": "an anonymous volume; the image's content, owner and mode are copied into it",
         "host-copy": "a directory of the host; the image's content is copied into it",
         "ignore": "declared, and ignored by this engine: writes stay in the container",
-        "tmpfs": "an empty tmpfs hides the image's content",
     }[engine.volumes]
     found = []
     for path in wanted.volumes:
-        count, examples = hidden(rootfs, path, _COUNT_MAX if engine.volumes == "tmpfs" else 3)
+        _, examples = hidden(rootfs, path, 3)
         found.append(
             Addition(
                 kind="volume",
                 path=path,
                 what=words,
                 origin=f"Volumes of the image, {engine.label}",
-                hides=count if engine.volumes == "tmpfs" else 0,
                 examples=examples,
             )
         )

@@ -2,96 +2,96 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from imagepeel.evidence import text
-from imagepeel.process.engines import verdict
-from imagepeel.process.engines.messages import MOUNT
+import msgspec
+
+from imagepeel.evidence import Location, text
+from imagepeel.process.engines.engine import Engine
 from imagepeel.process.engines.mounts import mounts
 from imagepeel.process.engines.pid1 import parse_signal
+from imagepeel.process.engines.runtime import Runtime
 from imagepeel.process.spec import trace
-from imagepeel.process.spec.intent import ProcessSpec
+from imagepeel.process.spec.failure import Failure, FailureCode, Judge
 from imagepeel.process.spec.options import ProcessOptions
-from imagepeel.process.spec.profiles import Engine, Runtime
-from imagepeel.process.spec.values import Verdict
+from imagepeel.process.spec.process_spec import ProcessSpec
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
-
-DOCKER_LAYERS = 125
-"""Layers that docker stacks at most (moby `maxLayerDepth`)."""
 
 SUBORDINATE_IDS = 65_536
 """Ids of the range that /etc/subuid gives a user by default; 0 and 1..65535 of the image map into it."""
 
 
-def refusal(
-    rootfs: Rootfs, config: Any, wanted: ProcessSpec, options: ProcessOptions, engine: Engine, label: str
-) -> Verdict | None:
+class Unproved(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that stops or changes the start in a way that was not measured, in one sentence."""
+
+    reason: str
+    where: Location | None = None
+
+
+def refuse_image(rootfs: Rootfs, wanted: ProcessSpec, options: ProcessOptions, engine: Engine) -> Failure | None:
     """The first reason against the image as such, in the order of pull and create; None when there is none."""
     return (
-        _depth(config, engine, label)
-        or (_ids(rootfs, engine, label) if options.rootless else None)
-        or _signal(wanted, options, engine, label)
+        _refuse_depth(wanted, engine)
+        or (_refuse_owners(rootfs, engine) if options.rootless else None)
+        or _refuse_signal(wanted, options, engine)
     )
 
 
-def _depth(config: Any, engine: Engine, label: str) -> Verdict | None:
-    count = len(getattr(config, "diff_ids", ()) or ())
-    if engine.family != "docker" or count <= DOCKER_LAYERS:
+def _refuse_depth(wanted: ProcessSpec, engine: Engine) -> Failure | None:
+    if engine.max_layers is None or wanted.layers <= engine.max_layers:
         return None
-    why = f"the image has {count} layers; this engine stacks {DOCKER_LAYERS} at most"
-    return verdict.by_engine(
-        engine,
-        label,
-        "F41",
-        "max depth exceeded",
-        why,
-        "join RUN steps or squash the image",
-        trace.config_place("/rootfs/diff_ids"),
+    return Failure(
+        code=FailureCode.TOO_MANY_LAYERS,
+        judge=Judge.ENGINE,
+        message="max depth exceeded",
+        why=f"the image has {wanted.layers} layers; this engine stacks {engine.max_layers} at most",
+        fix="join RUN steps or squash the image",
+        where=trace.config_place("/rootfs/diff_ids"),
         created=False,
     )
 
 
-def _ids(rootfs: Rootfs, engine: Engine, label: str) -> Verdict | None:
+def _refuse_owners(rootfs: Rootfs, engine: Engine) -> Failure | None:
     for path, node in rootfs.walk():
         if max(node.uid, node.gid) < SUBORDINATE_IDS:
             continue
         name = text(path)
-        message = (
-            f"potentially insufficient UIDs or GIDs available in user namespace (requested {node.uid}:{node.gid} for "
-            f'{name}): Check /etc/subuid and /etc/subgid if configured locally and run "podman system migrate": '
-            f"lchown {name}: invalid argument"
-        )
-        why = f"{name} belongs to {node.uid}:{node.gid}; a rootless engine maps ids below {SUBORDINATE_IDS} by default"
-        return verdict.by_engine(
-            engine,
-            label,
-            "F40",
-            message,
-            why,
-            f"chown {name} to an id below {SUBORDINATE_IDS}",
-            trace.locate(rootfs, path),
-            "EINVAL",
+        return Failure(
+            code=FailureCode.IDS_UNMAPPED,
+            judge=Judge.ENGINE,
+            errno="EINVAL",
+            message=engine.unmapped_owner(name, node.uid, node.gid),
+            why=(
+                f"{name} belongs to {node.uid}:{node.gid}; "
+                f"a rootless engine maps ids below {SUBORDINATE_IDS} by default"
+            ),
+            fix=f"chown {name} to an id below {SUBORDINATE_IDS}",
+            where=trace.locate(rootfs, path),
             created=False,
         )
     return None
 
 
-def _signal(wanted: ProcessSpec, options: ProcessOptions, engine: Engine, label: str) -> Verdict | None:
+def _refuse_signal(wanted: ProcessSpec, options: ProcessOptions, engine: Engine) -> Failure | None:
     given = options.stop_signal or wanted.stop_signal
     if engine.bad_stop_signal != "refuse" or not given or parse_signal(given) is not None:
         return None
-    why = f"StopSignal {given!r} is no signal, and this engine looks at it before it makes the container"
-    where = trace.config_place("/config/StopSignal")
-    return verdict.by_engine(
-        engine, label, "W62", f"invalid signal: {given}", why, "write a name such as SIGTERM", where, created=False
+    return Failure(
+        code=FailureCode.STOP_SIGNAL_UNKNOWN,
+        judge=Judge.ENGINE,
+        message=f"invalid signal: {given}",
+        why=f"StopSignal {given!r} is no signal, and this engine looks at it before it makes the container",
+        fix="write a name such as SIGTERM",
+        where=trace.config_place("/config/StopSignal"),
+        created=False,
     )
 
 
-def volumes(rootfs: Rootfs, wanted: ProcessSpec, engine: Engine, label: str) -> Verdict | None:
-    """F38: a declared volume lies over something that is no directory."""
-    if engine.volumes not in {"copy", "host-copy"}:
+def refuse_volumes(rootfs: Rootfs, wanted: ProcessSpec, engine: Engine) -> Failure | Unproved | None:
+    """What stops a start with a declared volume that lies over something that is no directory."""
+    if engine.volumes == "ignore":
         return None
     for path in wanted.volumes:
         found = rootfs.resolve(path)
@@ -100,58 +100,37 @@ def volumes(rootfs: Rootfs, wanted: ProcessSpec, engine: Engine, label: str) -> 
             continue
         why = f"VOLUME {path} names a {node.kind}, not a directory"
         where = trace.locate(rootfs, path)
-        if engine.family != "docker":
-            return verdict.unknown(label, f"{why}; what this engine does then was not measured", where)
-        message = f"cannot mount volume over existing file, file exists {MOUNT}{text(found.path)}"
-        return verdict.by_engine(
-            engine,
-            label,
-            "F38",
-            message,
-            why,
-            "let VOLUME name a directory",
-            where,
-            "EEXIST",
+        message = engine.volume_over_file(text(found.path))
+        if not message:
+            return Unproved(reason=f"{why}; what this engine does then was not measured", where=where)
+        return Failure(
+            code=FailureCode.VOLUME_OVER_FILE,
+            judge=Judge.ENGINE,
+            errno="EEXIST",
+            message=message,
+            why=why,
+            fix="let VOLUME name a directory",
+            where=where,
             created=False,
         )
     return None
 
 
-def no_command(engine: Engine, runtime: Runtime, label: str) -> Verdict:
-    """F9: neither Entrypoint nor Cmd, in the words of whoever notices first."""
-    fix = "give the image an ENTRYPOINT or CMD, or name a command"
-    why = "neither Entrypoint nor Cmd is set, and no command was given"
-    if engine.family == "bundle" and runtime.family == "crun":
-        message = "open executable: Invalid argument"
-        return verdict.by_runtime(engine, runtime, label, "F9", "EINVAL", message, why, fix)
-    if engine.family in {"bundle", "containerd"}:
-        message = "args must not be empty"
-        return verdict.by_runtime(engine, runtime, label, "F9", "EINVAL", message, why, fix, kind="bare")
-    message = "no command specified"
-    if engine.family == "docker" and engine.version < (23,):
-        message = "No command specified"
-    elif engine.family == "podman":
-        message = "no command or entrypoint provided, and no CMD or ENTRYPOINT from image"
-    return verdict.by_engine(engine, label, "F9", message, why, fix, created=False)
-
-
-def non_root(spec: str, uid: int, engine: Engine, label: str) -> Verdict | None:
-    """F39: Kubernetes' runAsNonRoot looks at the string of the config only, never at /etc/passwd."""
-    name = spec.split(":", 1)[0]
-    if name and name != "0" and name.isdigit():
-        return None
-    if not name or name == "0":
-        message = "container has runAsNonRoot and image will run as root"
-        fix = "set a numeric USER other than 0, or runAsUser"
+def refuse_no_command(engine: Engine, runtime: Runtime) -> Failure:
+    """Neither Entrypoint nor Cmd, in the words of whoever notices first."""
+    if engine.no_command:
+        failure = Failure(code=FailureCode.NO_COMMAND, judge=Judge.ENGINE, message=engine.no_command, created=False)
     else:
-        message = f"container has runAsNonRoot and image has non-numeric user ({name}), cannot verify user is non-root"
-        fix = f"write USER {uid} instead of {name}, or set runAsUser"
-    why = "the kubelet reads the config, not /etc/passwd"
-    return verdict.by_engine(engine, label, "F39", message, why, fix, trace.config_place("/config/User"))
+        failure = runtime.no_command()
+    return msgspec.structs.replace(
+        failure,
+        why="neither Entrypoint nor Cmd is set, and no command was given",
+        fix="give the image an ENTRYPOINT or CMD, or name a command",
+    )
 
 
-def mount_points(rootfs: Rootfs, engine: Engine, label: str) -> Verdict | None:
-    """Where a mount of the engine meets something else than a directory, nothing is proved."""
+def refuse_mount_points(rootfs: Rootfs, engine: Engine) -> Failure | Unproved | None:
+    """What stops a start where a mount of the engine meets something else than a directory; mostly not measured."""
     tops = {mount["destination"].split("/")[1] for mount in mounts(engine)}
     tops |= {path.split("/")[1] for path in engine.injected}
     for top in sorted(tops):
@@ -159,14 +138,14 @@ def mount_points(rootfs: Rootfs, engine: Engine, label: str) -> Verdict | None:
         if node is None or node.is_dir:
             continue
         target = rootfs.resolve(f"/{top}").node
-        if target is not None and target.is_dir and engine.family != "docker":
+        if target is not None and target.is_dir and engine.mounts_follow_links:
             continue
-        if top == "etc" and node.is_file and engine.family == "docker":
-            continue  # docker puts an empty directory in its place: there is no passwd then
-        if top == "etc" and node.is_file and engine.family == "podman":
-            message = "creating /etc/mtab symlink: not a directory"
-            why, fix = "/etc is a file, and podman makes a link in it", "let /etc be a directory"
-            return verdict.by_engine(engine, label, "F42", message, why, fix, trace.locate(rootfs, "/etc"), "ENOTDIR")
-        reason = f"/{top} is a {node.kind}, and the engine mounts or makes files there"
-        return verdict.unknown(label, reason, trace.locate(rootfs, f"/{top}"))
+        where = trace.locate(rootfs, f"/{top}")
+        if top == "etc" and node.is_file:
+            if engine.replaces_etc:
+                continue  # there is no passwd then
+            refused = engine.etc_is_a_file(where)
+            if refused is not None:
+                return refused
+        return Unproved(reason=f"/{top} is a {node.kind}, and the engine mounts or makes files there", where=where)
     return None

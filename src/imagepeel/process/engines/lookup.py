@@ -1,4 +1,7 @@
-"""S6: which file argv[0] means, looked for as the runtime does, with the fate of every candidate."""
+"""Which file argv[0] means: what every search has in common, and the search of Go programs.
+
+Each candidate keeps its fate.  The search of a runtime that is no Go program stands in that runtime's file.
+"""
 
 from __future__ import annotations
 
@@ -10,27 +13,24 @@ import msgspec
 from imagepeel.evidence import text
 from imagepeel.formats.passwd import go_quote
 from imagepeel.process.spec import trace
-from imagepeel.process.spec.access import EXECUTE, ROOT, Actor, PathAccess, check_access, permits
-from imagepeel.process.spec.profiles import Runtime
+from imagepeel.process.spec.access import EXECUTE, Actor, PathAccess, check_access, permits
+from imagepeel.process.spec.failure import Failure, FailureCode, Judge
 from imagepeel.process.spec.values import Candidate
-from imagepeel.tables import ERRNO_GO, ERRNO_LIBC
+from imagepeel.tables import ERRNO_GO
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
 
 MAX_CANDIDATES = 1000
+_SHELL_WORDS = frozenset({"source", ".", "cd", "export", "exec", "eval", "set", "alias", "ulimit"})
 
 
 class ProgramLookup(msgspec.Struct, frozen=True, kw_only=True):
-    """The file that will be executed (`path`), or the failure: its row, errno, the runtime's words, why and fix."""
+    """The end of a search: the file that will be executed (`path`), or the failure and the `place` it is about."""
 
     path: str | None
     candidates: tuple[Candidate, ...] = ()
-    id: str = ""
-    errno: str = ""
-    message: str = ""
-    why: str = ""
-    fix: str = ""
+    failure: Failure | None = None
     place: str = ""
 
 
@@ -40,155 +40,142 @@ def clean(path: str) -> str:
     return "/" + cleaned.lstrip("/") if cleaned.startswith("//") else cleaned
 
 
-def _state(seen: PathAccess, actor: Actor, style: str) -> tuple[str, str]:
-    """errno and reason of one candidate; empty errno when it may be executed by the style's own test."""
-    if seen.errno:
-        reason = {
-            "ENOENT": "does not exist",
-            "ENOTDIR": "a part of the path is no directory",
-            "ELOOP": "symbolic links go in a circle",
-            "ENAMETOOLONG": "the name is too long",
-            "EACCES": f"{text(seen.blocker)} may not be searched",
-            "EINVAL": "a NUL byte in the name",
-        }[seen.errno]
-        if seen.errno == "ENOENT" and seen.resolution.hops:
-            reason = f"a dangling symbolic link to {text(seen.resolution.hops[-1].target)}"
-        return seen.errno, reason
-    node = seen.node
-    if node is None:
-        return "ENOENT", "does not exist"
-    mode = f"mode {node.mode:04o} of {node.uid}:{node.gid}"
-    if node.is_dir:
-        if style == "crun-1.8" and not permits(node, actor, EXECUTE):
-            return "EACCES", f"a directory, {mode}"
-        return ("EPERM" if style.startswith("crun") else "EISDIR"), "a directory"
-    if style == "mode-bits":
-        return ("", mode) if node.mode & 0o111 else ("EACCES", f"not executable: {mode}")
-    if not permits(node, actor, EXECUTE):
-        return "EACCES", f"not executable for this user: {mode}"
-    if style.startswith("crun") and not node.is_file:
-        return "EPERM", f"no regular file but a {node.kind}"
-    return "", mode
-
-
-def find(rootfs: Rootfs, argv0: str, path_value: str | None, cwd: str, actor: Actor, runtime: Runtime) -> ProgramLookup:
-    """Resolve argv[0] as the runtime does.
-
-    runc asks as the container's user, crun 1.8 as root before it changes the user.  `path_value` is PATH of the
-    final environment, None when there is none; `cwd` is an absolute path in the rootfs.
-    """
-    style = runtime.lookup
-    who = ROOT if style.startswith("crun") else actor
-    if style.startswith("crun"):
-        return _crun(rootfs, argv0, path_value, cwd, who, style)
-    return _runc(rootfs, argv0, path_value, cwd, who, style)
-
-
-def _candidate(rootfs: Rootfs, path: str, seen: PathAccess, errno: str, reason: str) -> Candidate:
-    outcome = errno or "taken"
-    where = trace.locate(rootfs, seen.resolution.path) if seen.node is not None else None
-    return Candidate(path=path, outcome=outcome, reason=reason, where=where)
-
-
-def _elements(path_value: str | None) -> list[str]:
+def elements(path_value: str | None) -> list[str]:
+    """The directories of a PATH, in order; an unset or empty one has none."""
     return path_value.split(":")[:MAX_CANDIDATES] if path_value else []
 
 
-def _runc(rootfs: Rootfs, argv0: str, path_value: str | None, cwd: str, actor: Actor, style: str) -> ProgramLookup:
+def candidate(rootfs: Rootfs, path: str, seen: PathAccess, errno: str, reason: str) -> Candidate:
+    """A path that was tried, as a value of the trace."""
+    where = trace.locate(rootfs, seen.resolution.path) if seen.node is not None else None
+    return Candidate(path=path, outcome=errno or "taken", reason=reason, where=where)
+
+
+def state(seen: PathAccess) -> tuple[str, str]:
+    """errno and reason of a path that has no node."""
+    if not seen.errno:
+        return "ENOENT", "does not exist"
+    reason = {
+        "ENOENT": "does not exist",
+        "ENOTDIR": "a part of the path is no directory",
+        "ELOOP": "symbolic links go in a circle",
+        "ENAMETOOLONG": "the name is too long",
+        "EACCES": f"{text(seen.blocker)} may not be searched",
+        "EINVAL": "a NUL byte in the name",
+    }[seen.errno]
+    if seen.errno == "ENOENT" and seen.resolution.hops:
+        reason = f"a dangling symbolic link to {text(seen.resolution.hops[-1].target)}"
+    return seen.errno, reason
+
+
+def _state_for_go(seen: PathAccess, actor: Actor, mode_bits: bool) -> tuple[str, str]:
+    """errno and reason of one candidate; empty errno when Go takes it."""
+    node = seen.node
+    if seen.errno or node is None:
+        return state(seen)
+    mode = f"mode {node.mode:04o} of {node.uid}:{node.gid}"
+    if node.is_dir:
+        return "EISDIR", "a directory"
+    if mode_bits:
+        return ("", mode) if node.mode & 0o111 else ("EACCES", f"not executable: {mode}")
+    return ("", mode) if permits(node, actor, EXECUTE) else ("EACCES", f"not executable for this user: {mode}")
+
+
+def find_as_go(
+    rootfs: Rootfs, argv0: str, path_value: str | None, cwd: str, actor: Actor, *, mode_bits: bool, by: str
+) -> ProgramLookup:
+    """Resolve argv[0] as Go's `exec.LookPath` does, for the program `by`.
+
+    `mode_bits`: Go before 1.20, where any x bit is enough.  `path_value` is PATH, None when there is none; `cwd` is
+    an absolute path in the rootfs.
+    """
     quoted = go_quote(argv0)
     if "/" in argv0:
         seen = check_access(rootfs, argv0, actor, cwd)
-        errno, reason = _state(seen, actor, style)
-        candidate = _candidate(rootfs, argv0, seen, errno, reason)
+        errno, reason = _state_for_go(seen, actor, mode_bits)
+        tried = candidate(rootfs, argv0, seen, errno, reason)
         if not errno:
-            return _extra_access(rootfs, argv0, argv0, seen, actor, (candidate,))
+            return _extra_access(argv0, seen, actor, (tried,))
         if errno == "EACCES" and not seen.errno:
             message = f"exec: {quoted}: permission denied"
         elif errno == "EISDIR":
-            message = f"exec: {quoted}: " + ("permission denied" if style == "mode-bits" else "is a directory")
-            errno = "EACCES" if style == "mode-bits" else errno
+            message = f"exec: {quoted}: " + ("permission denied" if mode_bits else "is a directory")
+            errno = "EACCES" if mode_bits else errno
         else:
             message = f"exec: {quoted}: stat {argv0}: {ERRNO_GO[errno]}"
-        return _explain(rootfs, argv0, seen, errno, reason, message, (candidate,))
+        return explain(rootfs, argv0, seen, tried, message, errno)
     candidates: list[Candidate] = []
-    for element in _elements(path_value):
+    for element in elements(path_value):
         path = clean(posixpath.join(element or ".", argv0)) if argv0 else clean(element or ".")
         seen = check_access(rootfs, path, actor, cwd)
-        errno, reason = _state(seen, actor, style)
-        candidates.append(_candidate(rootfs, path, seen, errno, reason))
+        errno, reason = _state_for_go(seen, actor, mode_bits)
+        candidates.append(candidate(rootfs, path, seen, errno, reason))
         if errno:
             continue
-        if not path.startswith("/"):
-            shown = element or "an empty element"
-            return ProgramLookup(
-                path=None,
-                candidates=tuple(candidates),
-                id="F11",
-                errno="ErrDot",
-                message=f"exec: {quoted}: cannot run executable found relative to current directory",
-                why=f"PATH leads to it through {shown}, which is relative to the working directory; runc refuses that",
-                fix=f"write the absolute path {clean(posixpath.join(cwd, path))}",
-            )
-        return _extra_access(rootfs, argv0, path, seen, actor, tuple(candidates))
-    message = f"exec: {quoted}: executable file not found in $PATH"
-    return _not_on_path(argv0, path_value, tuple(candidates), "ENOENT", message)
-
-
-def _extra_access(
-    rootfs: Rootfs, argv0: str, path: str, seen: PathAccess, actor: Actor, candidates: tuple[Candidate, ...]
-) -> ProgramLookup:
-    """runc's second look: has this user really the right to execute what was found?"""
-    node = seen.node
-    if node is not None and not permits(node, actor, EXECUTE):
-        return ProgramLookup(
-            path=None,
-            candidates=candidates,
-            id="F5",
-            errno="EACCES",
-            message=f"exec {path}: permission denied",
-            why=f"{path} has mode {node.mode:04o} of {node.uid}:{node.gid}; this user may not execute it",
-            fix=f"chmod a+rx {path}",
-            place=path,
+        if path.startswith("/"):
+            return _extra_access(path, seen, actor, tuple(candidates))
+        shown = element or "an empty element"
+        failure = Failure(
+            code=FailureCode.RELATIVE_PATH_HIT,
+            judge=Judge.RUNTIME,
+            errno="ErrDot",
+            message=f"exec: {quoted}: cannot run executable found relative to current directory",
+            why=f"PATH leads to it through {shown}, which is relative to the working directory; {by} refuses that",
+            fix=f"write the absolute path {clean(posixpath.join(cwd, path))}",
         )
-    return ProgramLookup(path=path, candidates=candidates)
+        return ProgramLookup(path=None, candidates=tuple(candidates), failure=failure)
+    message = f"exec: {quoted}: executable file not found in $PATH"
+    return not_in_path(argv0, path_value, tuple(candidates), "ENOENT", message)
 
 
-def _not_on_path(
+def _extra_access(path: str, seen: PathAccess, actor: Actor, candidates: tuple[Candidate, ...]) -> ProgramLookup:
+    """The second question: has this user really the right to execute what was found?"""
+    node = seen.node
+    if node is None or permits(node, actor, EXECUTE):
+        return ProgramLookup(path=path, candidates=candidates)
+    failure = Failure(
+        code=FailureCode.NOT_EXECUTABLE,
+        judge=Judge.RUNTIME,
+        errno="EACCES",
+        message=f"exec {path}: permission denied",
+        why=f"{path} has mode {node.mode:04o} of {node.uid}:{node.gid}; this user may not execute it",
+        fix=f"chmod a+rx {path}",
+    )
+    return ProgramLookup(path=None, candidates=candidates, failure=failure, place=path)
+
+
+def not_in_path(
     argv0: str, path_value: str | None, candidates: tuple[Candidate, ...], errno: str, message: str
 ) -> ProgramLookup:
+    """A name that no directory of PATH has, with the reason that helps most."""
     absent = {"ENOENT", "ENOTDIR", "ENAMETOOLONG", "taken"}
-    skipped = [candidate for candidate in candidates if candidate.outcome not in absent]
-    row, fix = "F1", f"install {argv0} or write its absolute path"
+    skipped = next((tried for tried in candidates if tried.outcome not in absent), None)
+    code, fix = FailureCode.NOT_IN_PATH, f"install {argv0} or write its absolute path"
     if argv0 in {"", ".", ".."}:
-        row, why, fix = "F8", f"{argv0!r} names no file", "give the program's name as the first word"
+        code, why = FailureCode.EMPTY_COMMAND, f"{argv0!r} names no file"
+        fix = "give the program's name as the first word"
     elif " " in argv0:
-        row, why = "F10", f"the whole string {argv0!r} is one file name"
+        code, why = FailureCode.COMMAND_LINE_AS_NAME, f"the whole string {argv0!r} is one file name"
         fix = "write one word per list element, or use the shell form"
     elif not path_value:
-        row, why = "F12", "PATH is " + ("empty" if path_value is not None else "not set") + ": nothing is searched"
+        code = FailureCode.PATH_UNUSABLE
+        why = "PATH is " + ("empty" if path_value is not None else "not set") + ": nothing is searched"
         fix = "set PATH in the image, or write an absolute path"
-    elif skipped:
-        row = "F2"
-        why = f"{skipped[0].path} is there but was skipped ({skipped[0].reason})"
-        fix = f"chmod +x {skipped[0].path}" if skipped[0].outcome == "EACCES" else f"repair {skipped[0].path}"
+    elif skipped is not None:
+        code = FailureCode.SKIPPED_IN_PATH
+        why = f"{skipped.path} is there but was skipped ({skipped.reason})"
+        fix = f"chmod +x {skipped.path}" if skipped.outcome == "EACCES" else f"repair {skipped.path}"
     elif "$" in path_value or "~" in path_value:
-        row, why = "F12", f"PATH is {path_value!r}: nobody expands $ or ~ in it"
+        code, why = FailureCode.PATH_UNUSABLE, f"PATH is {path_value!r}: nobody expands $ or ~ in it"
         fix = "write the directories out"
     else:
         why = f"none of the {len(candidates)} directories of PATH has {argv0}"
-        if argv0 in {"source", ".", "cd", "export", "exec", "eval", "set", "alias", "ulimit"}:
-            row, why = "F10", f"{argv0} is a word of the shell, not a file"
+        if argv0 in _SHELL_WORDS:
+            code, why = FailureCode.COMMAND_LINE_AS_NAME, f"{argv0} is a word of the shell, not a file"
             fix = "use the shell form"
-    return ProgramLookup(
-        path=None,
-        candidates=candidates,
-        id=row,
-        errno=errno,
-        message=message,
-        why=why,
-        fix=fix,
-        place=skipped[0].path if skipped else "",
-    )
+    failure = Failure(code=code, judge=Judge.RUNTIME, errno=errno, message=message, why=why, fix=fix)
+    place = skipped.path if skipped is not None else ""
+    return ProgramLookup(path=None, candidates=candidates, failure=failure, place=place)
 
 
 def _removed_by(rootfs: Rootfs, seen: PathAccess) -> int:
@@ -201,90 +188,48 @@ def _removed_by(rootfs: Rootfs, seen: PathAccess) -> int:
     return events[-1].layer + 1 if events and events[-1].kind == "removed" else 0
 
 
-def _explain(
-    rootfs: Rootfs,
-    argv0: str,
-    seen: PathAccess,
-    errno: str,
-    reason: str,
-    message: str,
-    candidates: tuple[Candidate, ...],
+def explain(
+    rootfs: Rootfs, argv0: str, seen: PathAccess, tried: Candidate, message: str, errno: str = ""
 ) -> ProgramLookup:
-    missing = text(seen.resolution.missing)
-    node = seen.node
+    """A name with a slash that cannot be executed: the reason, and what to do.
+
+    `errno` is what the searching program says; empty: that of the candidate.
+    """
+    errno = errno or tried.outcome
     if errno == "ENOENT":
-        row, fix = "F3", f"add {argv0} to the image or correct the path"
-        why = f"{argv0} does not exist"
-        if seen.resolution.hops:
-            why = f"{argv0} is {reason}"
-        elif missing and missing != argv0:
-            why += f": {missing} is missing"
-        if layer := _removed_by(rootfs, seen):
-            why += f"; layer L{layer} removed it"
-        if any(char in argv0.strip() for char in " \t"):
-            row, why = "F10", f"the whole string {argv0!r} is one file name"
-            fix = "write one word per list element, or use the shell form"
-        elif argv0.rsplit("/", 1)[-1] in {"sh", "bash", "ash"}:
-            row, why = "F34", f"{argv0} does not exist: this image has no such shell, and the shell form needs it"
-            fix = 'use the exec form: ["/app", "arg"]'
+        code, why, fix = _missing(rootfs, argv0, seen, tried.reason)
     elif errno == "ENOTDIR":
-        row, why, fix = "F4", f"a part of {argv0} is a file, not a directory", "correct the path"
+        code, why = FailureCode.FILE_ON_THE_WAY, f"a part of {argv0} is a file, not a directory"
+        fix = "correct the path"
     elif errno == "ELOOP":
-        row, why, fix = "F7", f"the symbolic links behind {argv0} lead in a circle", "correct the links"
+        code, why = FailureCode.LINK_LOOP, f"the symbolic links behind {argv0} lead in a circle"
+        fix = "correct the links"
     elif errno == "ENAMETOOLONG":
-        row, why, fix = "F3", f"{argv0[:40]}... is longer than a path may be", "shorten it"
-    elif node is not None and node.is_dir:
-        row, why, fix = "F6", f"{argv0} is a directory", "name the program inside it"
+        code, why, fix = FailureCode.FILE_MISSING, f"{argv0[:40]}... is longer than a path may be", "shorten it"
+    elif seen.node is not None and seen.node.is_dir:
+        code, why, fix = FailureCode.IS_DIRECTORY, f"{argv0} is a directory", "name the program inside it"
     elif seen.errno == "EACCES":
-        row, why = "F5", f"{text(seen.blocker)} may not be searched by this user"
+        code, why = FailureCode.NOT_EXECUTABLE, f"{text(seen.blocker)} may not be searched by this user"
         fix = f"chmod a+x {text(seen.blocker)}"
     else:
-        row, why, fix = "F5", f"{argv0} is {reason}", f"chmod +x {argv0}"
-    return ProgramLookup(
-        path=None, candidates=candidates, id=row, errno=errno, message=message, why=why, fix=fix, place=argv0
-    )
+        code, why, fix = FailureCode.NOT_EXECUTABLE, f"{argv0} is {tried.reason}", f"chmod +x {argv0}"
+    failure = Failure(code=code, judge=Judge.RUNTIME, errno=errno, message=message, why=why, fix=fix)
+    return ProgramLookup(path=None, candidates=(tried,), failure=failure, place=argv0)
 
 
-def _crun(rootfs: Rootfs, argv0: str, path_value: str | None, cwd: str, actor: Actor, style: str) -> ProgramLookup:
-    """crun: a relative name with a slash is joined to the working directory, PATH elements are not cleaned."""
-    new = style == "crun"
-    if "/" in argv0:
-        path = argv0 if argv0.startswith("/") else f"{cwd}/{argv0}"
-        seen = check_access(rootfs, path, actor, cwd)
-        errno, reason = _state(seen, actor, style)
-        candidates = (_candidate(rootfs, path, seen, errno, reason),)
-        if not errno:
-            return ProgramLookup(path=path, candidates=candidates)
-        message = _crun_message(argv0, path, errno, seen, new, slash=True)
-        return _explain(rootfs, argv0, seen, errno, reason, message, candidates)
-    last = "ENOENT"
-    last_seen: PathAccess | None = None
-    last_path = argv0
-    tried: list[Candidate] = []
-    for element in _elements(path_value):
-        # crun 1.8 joins without looking at the element: an empty one means the root directory.
-        path = f"{element}/{argv0}" if element or not new else f"./{argv0}"
-        seen = check_access(rootfs, path, actor, cwd)
-        errno, reason = _state(seen, actor, style)
-        tried.append(_candidate(rootfs, path, seen, errno, reason))
-        if not errno:
-            return ProgramLookup(path=path, candidates=tuple(tried))
-        if errno != "ENOENT":
-            last, last_seen, last_path = errno, seen, path
-    message = _crun_message(argv0, last_path, last, last_seen, new, slash=False)
-    return _not_on_path(argv0, path_value, tuple(tried), last, message)
-
-
-def _crun_message(argv0: str, path: str, errno: str, seen: PathAccess | None, new: bool, *, slash: bool) -> str:
-    if new:
-        if argv0 == "":
-            return "cannot find `` in $PATH: No such file or directory"
-        if errno == "EACCES" and seen is not None and not seen.errno:
-            return f"the path `{path}` exists but it is not executable: Permission denied"
-        if errno == "EPERM":
-            return f"the path `{path}` is not a regular file: Operation not permitted"
-        if errno == "ENOENT" and slash:
-            return f"executable file `{argv0}` not found: No such file or directory"
-    if errno == "ENOENT":
-        return f"executable file `{argv0}` not found in $PATH: No such file or directory"
-    return f"open executable: {ERRNO_LIBC[errno]}"
+def _missing(rootfs: Rootfs, argv0: str, seen: PathAccess, reason: str) -> tuple[FailureCode, str, str]:
+    missing = text(seen.resolution.missing)
+    why = f"{argv0} does not exist"
+    if seen.resolution.hops:
+        why = f"{argv0} is {reason}"
+    elif missing and missing != argv0:
+        why += f": {missing} is missing"
+    if layer := _removed_by(rootfs, seen):
+        why += f"; layer L{layer} removed it"
+    if any(char in argv0.strip() for char in " \t"):
+        fix = "write one word per list element, or use the shell form"
+        return FailureCode.COMMAND_LINE_AS_NAME, f"the whole string {argv0!r} is one file name", fix
+    if argv0.rsplit("/", 1)[-1] in {"sh", "bash", "ash"}:
+        why = f"{argv0} does not exist: this image has no such shell, and the shell form needs it"
+        return FailureCode.SHELL_MISSING, why, 'use the exec form: ["/app", "arg"]'
+    return FailureCode.FILE_MISSING, why, f"add {argv0} to the image or correct the path"

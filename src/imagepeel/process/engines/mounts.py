@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagepeel.process.spec.profiles import Engine
+from imagepeel.process.engines.engine import Engine
 
 MASKED = (
     "/proc/acpi",
@@ -30,7 +30,7 @@ def _mount(destination: str, kind: str, source: str, *options: str) -> dict[str,
 
 
 def mounts(engine: Engine) -> list[dict[str, Any]]:
-    """The mounts every engine makes, in order; a containerd library client also hides /run."""
+    """The mounts every engine makes, in order; some also hide /run."""
     found = [
         _mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
         _mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),

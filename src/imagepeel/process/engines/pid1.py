@@ -1,4 +1,4 @@
-"""S9: who is process 1 in the end, which signal it is sent, whether it listens, and how long a stop takes.
+"""Who is process 1 in the end, which signal it is sent, whether it listens, and how long a stop takes.
 
 The kernel gives process 1 no default signal actions: a signal without a handler is dropped, SIGKILL excepted.
 """
@@ -6,12 +6,13 @@ The kernel gives process 1 no default signal actions: a signal without a handler
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
-from imagepeel.process.spec.intent import ProcessSpec
+import msgspec
+
+from imagepeel.process.engines.engine import Engine
 from imagepeel.process.spec.options import ProcessOptions
-from imagepeel.process.spec.profiles import Engine
-from imagepeel.process.spec.values import PidOne
+from imagepeel.process.spec.process_spec import ProcessSpec
+from imagepeel.process.spec.values import Hears, PidOne, PidOneKind, StopTime
 
 # signal.h of Linux on x86 and arm (the same numbers for all of these).
 SIGNALS = {
@@ -22,18 +23,22 @@ SIGNALS = {
 }  # fmt: skip
 _RT = re.compile(r"RTM(IN|AX)([+-]\d{1,2})?")
 
-HEARS = "yes"
-DEAF = "no"
-UNSURE = "unknown"
+HEARS: Hears = "yes"
+DEAF: Hears = "no"
+UNSURE: Hears = "unknown"
 
 # Programs whose behaviour as process 1 is documented or measured; everything else stays unknown.
-_KNOWN = {
-    "tini": (HEARS, "an init: it forwards signals and reaps children"),
-    "docker-init": (HEARS, "an init: it forwards signals and reaps children"),
-    "podman-init": (HEARS, "an init: it forwards signals and reaps children"),
-    "catatonit": (HEARS, "an init: it forwards signals and reaps children"),
-    "dumb-init": (HEARS, "an init: it forwards signals and reaps children"),
-    "s6-svscan": (HEARS, "an init: it stops its services"),
+_INITS = {
+    "tini": "an init: it forwards signals and reaps children",
+    "docker-init": "an init: it forwards signals and reaps children",
+    "podman-init": "an init: it forwards signals and reaps children",
+    "catatonit": "an init: it forwards signals and reaps children",
+    "dumb-init": "an init: it forwards signals and reaps children",
+    "s6-svscan": "an init: it stops its services",
+}
+"""Inits, which hear every signal, and what they do with it."""
+
+_KNOWN: dict[str, tuple[Hears, str]] = {
     "nginx": (HEARS, "it handles SIGTERM (fast) and SIGQUIT (graceful)"),
     "postgres": (HEARS, "it handles SIGTERM (smart), SIGINT (fast) and SIGQUIT"),
     "redis-server": (HEARS, "it handles SIGTERM"),
@@ -75,11 +80,37 @@ def signal_name(number: int) -> str:
     return "SIGRTMIN" + (f"+{number - 34}" if number > 34 else "")
 
 
+class LastProgram(msgspec.Struct, frozen=True, kw_only=True):
+    """The program that stays as process 1, as far as it was followed.
+
+    `uid`, `gid` and `groups` are its effective ids, `chain` the programs that replaced each other before it.
+    `hints` are what the ELF file says about its making (`go`, `no-handlers`).  `script`: it reads a script whose end
+    is not known; `waits_for` is the child a shell waits for, `traps` are the signals of its traps; `wrapper`: it has
+    started another program, and `forwards` signals to it.  `exact` is False where the text does not prove that this
+    program stays, `why` a reason found on the way.
+    """
+
+    argv: tuple[str, ...]
+    path: str
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+    chain: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
+    script: bool = False
+    waits_for: str = ""
+    traps: tuple[str, ...] = ()
+    wrapper: bool = False
+    forwards: bool = False
+    exact: bool = True
+    why: str = ""
+
+
 def stop_signal(wanted: ProcessSpec, options: ProcessOptions, engine: Engine) -> tuple[str, str, str]:
     """The signal of a stop, who chose it, and a note when the image's is invalid."""
     given = options.stop_signal or wanted.stop_signal
     origin = "an option of this call" if options.stop_signal else "StopSignal of the image"
-    if not given or engine.family in {"containerd", "bundle"}:
+    if not given or engine.bad_stop_signal == "ignored":
         note = f"StopSignal {given} is not read by this engine" if given else ""
         return "SIGTERM", "default", note
     number = parse_signal(given)
@@ -89,98 +120,84 @@ def stop_signal(wanted: ProcessSpec, options: ProcessOptions, engine: Engine) ->
         "sigterm": f"StopSignal {given!r} is no signal: the engine silently sends SIGTERM",
         "refuse": f"StopSignal {given!r} is no signal: the engine refuses to create the container",
         "cannot-stop": f"StopSignal {given!r} is no signal: stopping fails with 'failed to parse stop signal'",
-    }.get(engine.bad_stop_signal, "")
+    }[engine.bad_stop_signal]
     return "SIGTERM", "default", note
 
 
-def describe(
-    argv: Sequence[str],
-    path: str | None,
-    wanted: ProcessSpec,
-    options: ProcessOptions,
-    engine: Engine,
-    *,
-    chain: Sequence[str] = (),
-    exact: bool = True,
-    script: bool = False,
-    hints: Sequence[str] = (),
-    waits_for: str = "",
-    why: str = "",
-    fix: str = "",
-    uid: int = 0,
-    gid: int = 0,
-    groups: Sequence[int] = (),
-    traps: Sequence[str] = (),
-    wrapper: bool = False,
-    forwards: bool = False,
-) -> PidOne:
-    """Process 1 as a value.
-
-    `argv` and `path` are the program that stays; `script`: it reads a script whose end we do not know; `waits_for`
-    names the child a shell waits for; `chain` the programs that replaced each other before, `hints` what the ELF
-    file says about its making (`go`), `why` a reason found on the way.
-    """
+def describe(program: LastProgram, wanted: ProcessSpec, options: ProcessOptions, engine: Engine) -> PidOne:
+    """Process 1 as a value: what it is, whether it hears the stop signal, how long a stop takes."""
     signal, origin, note = stop_signal(wanted, options, engine)
-    grace = wanted.stop_timeout if wanted.stop_timeout is not None and engine.family == "docker" else engine.grace
-    name = (path or (argv[0] if argv else "")).rsplit("/", 1)[-1]
-    called = argv[0].rsplit("/", 1)[-1] if argv else ""
-    kind = "program"
-    hears, reason = UNSURE, "whether it handles the signal is not written in the image"
-    shell = name in SHELL_NAMES and (called in SHELL_NAMES or name != "busybox")
-    if waits_for or (shell and len(argv) > 1):
-        kind = "shell"
-        hears = DEAF if waits_for else UNSURE
-        reason = "a shell reads a script; what it does with signals depends on traps and exec in it"
-        if waits_for:
-            reason = f"a shell stays process 1 and waits for {waits_for}; it neither handles nor forwards {signal}"
-            if signal.removeprefix("SIG") in traps:
-                hears = UNSURE
-                reason = f"a shell stays process 1 and waits for {waits_for}; its trap for {signal} runs after that"
-    elif shell:
-        kind, hears, reason = "shell", DEAF, "an interactive shell ignores SIGTERM"
-    elif called in _KNOWN or name in _KNOWN:
-        hears, reason = _KNOWN[called] if called in _KNOWN else _KNOWN[name]
-        kind = "init" if "an init" in reason else "program"
-        if hears == HEARS and "no-handlers" in hints:
-            reason = f"it is called {called or name}, but it imports nothing that could handle a signal"
-            hears, kind = UNSURE, "program"
-    elif "go" in hints:
-        hears, reason = HEARS, "a Go program: its runtime handles SIGTERM and exits, also as process 1"
-    elif script:
-        kind, reason = "script", "an interpreter runs a program; without a handler in it the signal is dropped"
-    if wrapper and kind == "program":
+    grace = engine.grace
+    if wanted.stop_timeout is not None and engine.reads_stop_timeout:
+        grace = wanted.stop_timeout
+    kind, hears, reason = _hearing(program, signal)
+    if program.wrapper and kind == "program":
         kind = "wrapper"
-        hears, reason = (HEARS, "it passes signals on to its child") if forwards else (DEAF, "it passes no signal on")
+        hears = HEARS if program.forwards else DEAF
+        reason = "it passes signals on to its child" if program.forwards else "it passes no signal on"
     if signal == "SIGKILL":
         hears, reason = HEARS, "SIGKILL cannot be handled or ignored"
-    seconds = ""
-    if grace:
-        # That a server handles the signal does not say how long it takes to finish what it does.
-        at_once = signal == "SIGKILL" or "go" in hints
-        open_end = f"0 to {grace}"
-        told = {HEARS: "0" if at_once else open_end, DEAF: f"{grace}, then SIGKILL (exit 137)"}
-        seconds = told.get(hears, open_end)
-    elif hears == DEAF:
-        seconds = "never by that signal: this engine has no grace period of its own"
-    if hears == DEAF and not fix:
+    fix = ""
+    if hears == DEAF:
         # A program that is process 1 already gains nothing from exec.
         fix = "put an init in front (--init, tini)"
-        if kind == "shell" or not exact:
+        if kind == "shell" or not program.exact:
             fix = f"start it with exec, or {fix}"
+    stop = _stop_time(hears, grace, at_once=signal == "SIGKILL" or "go" in program.hints)
     return PidOne(
-        argv=tuple(argv),
-        path=path,
-        exact=exact,
-        uid=uid,
-        gid=gid,
-        groups=tuple(groups),
-        chain=tuple(chain),
+        argv=program.argv,
+        path=program.path,
+        exact=program.exact,
+        uid=program.uid,
+        gid=program.gid,
+        groups=program.groups,
+        chain=program.chain,
         kind=kind,
         hears_sigterm=hears,
         stop_signal=signal,
         stop_signal_origin=origin,
         grace_seconds=grace,
-        seconds_to_stop=seconds,
-        why="; ".join(part for part in (reason, why, note) if part),
+        seconds_to_stop="" if stop is None else stop.words,
+        stop=stop,
+        why="; ".join(part for part in (reason, program.why, note) if part),
         fix=fix,
     )
+
+
+def _hearing(program: LastProgram, signal: str) -> tuple[PidOneKind, Hears, str]:
+    """What kind of program it is, whether it hears the signal, and why."""
+    name = program.path.rsplit("/", 1)[-1] or (program.argv[0].rsplit("/", 1)[-1] if program.argv else "")
+    called = program.argv[0].rsplit("/", 1)[-1] if program.argv else ""
+    shell = name in SHELL_NAMES and (called in SHELL_NAMES or name != "busybox")
+    if program.waits_for:
+        waits = f"a shell stays process 1 and waits for {program.waits_for}"
+        if signal.removeprefix("SIG") in program.traps:
+            return "shell", UNSURE, f"{waits}; its trap for {signal} runs after that"
+        return "shell", DEAF, f"{waits}; it neither handles nor forwards {signal}"
+    if shell and len(program.argv) > 1:
+        reason = "a shell reads a script; what it does with signals depends on traps and exec in it"
+        return "shell", UNSURE, reason
+    if shell:
+        return "shell", DEAF, "an interactive shell ignores SIGTERM"
+    known = called if called in _INITS or called in _KNOWN else name
+    if known in _INITS or known in _KNOWN:
+        hears, reason = (HEARS, _INITS[known]) if known in _INITS else _KNOWN[known]
+        if hears == HEARS and "no-handlers" in program.hints:
+            reason = f"it is called {called or name}, but it imports nothing that could handle a signal"
+            return "program", UNSURE, reason
+        return "init" if known in _INITS else "program", hears, reason
+    if "go" in program.hints:
+        return "program", HEARS, "a Go program: its runtime handles SIGTERM and exits, also as process 1"
+    if program.script:
+        return "script", UNSURE, "an interpreter runs a program; without a handler in it the signal is dropped"
+    return "program", UNSURE, "whether it handles the signal is not written in the image"
+
+
+def _stop_time(hears: Hears, grace: int, *, at_once: bool) -> StopTime | None:
+    """How long a stop takes, `grace` seconds at most where an engine has such a time; None: nobody can tell."""
+    if not grace:
+        return StopTime(never=True) if hears == DEAF else None
+    if hears == DEAF:
+        return StopTime(least=grace, most=grace, killed=True)
+    # That a server handles the signal does not say how long it takes to finish what it does.
+    return StopTime(most=0 if hears == HEARS and at_once else grace)

@@ -1,10 +1,12 @@
-"""From the first failure of a trace to a verdict with the operator's exact text and exit codes."""
+"""From the failure that decides to a verdict, with the operator's exact text and exit codes."""
 
 from __future__ import annotations
 
 from imagepeel.evidence import Location
-from imagepeel.process.engines.messages import create_failed, engine_refuses, exec_failed
-from imagepeel.process.spec.profiles import Engine, Runtime
+from imagepeel.process.engines.engine import Engine
+from imagepeel.process.engines.messages import EngineMessage
+from imagepeel.process.engines.runtime import Runtime
+from imagepeel.process.spec.failure import Failure, Judge, Outcome
 from imagepeel.process.spec.values import Verdict
 from imagepeel.tables import ERRNO_GO
 
@@ -12,135 +14,46 @@ from imagepeel.tables import ERRNO_GO
 def runs(engine: str, depends: tuple[str, ...] = ()) -> Verdict:
     """Every judge was asked and none refused; with host facts left open it only DEPENDS."""
     if depends:
-        return Verdict(kind="DEPENDS", depends=depends, engine=engine)
-    return Verdict(kind="RUNS", engine=engine)
+        return Verdict(kind=Outcome.DEPENDS, depends=depends, engine=engine)
+    return Verdict(kind=Outcome.RUNS, engine=engine)
 
 
 def unknown(engine: str, reason: str, where: Location | None = None) -> Verdict:
     """No proof either way, and why."""
-    return Verdict(kind="UNKNOWN", reason=reason, where=where, engine=engine)
+    return Verdict(kind=Outcome.UNKNOWN, reason=reason, where=where, engine=engine)
 
 
-def by_engine(
-    engine: Engine,
-    label: str,
-    row: str,
-    message: str,
-    why: str,
-    fix: str,
-    where: Location | None = None,
-    errno: str = "",
-    created: bool = True,
-) -> Verdict:
-    """J1: the engine refuses before it calls the runtime."""
-    words = engine_refuses(engine, message, created=created)
+def fails(engine: Engine, runtime: Runtime, label: str, failure: Failure) -> Verdict:
+    """The verdict on a failure, in the words of its judge and of the engine above; `label` names the engine."""
+    message, own, own_exit = failure.message, "", None
+    if failure.judge is Judge.ENGINE:
+        said = engine.refusal(failure)
+    elif failure.judge is Judge.RUNTIME:
+        said = engine.runtime_refusal(failure, runtime)
+        own, own_exit = runtime.refusal(failure.message, failure.phase, run=True), 1
+    else:
+        # The container has started: what is on its standard error reaches the operator unchanged.
+        if failure.judge is Judge.KERNEL:
+            message = f"exec {failure.path}: {ERRNO_GO[failure.errno]}"
+            own, own_exit = runtime.exec_failed(failure.path, failure.errno), runtime.exec_exit
+        else:
+            message = failure.message.split("\n", 1)[0]
+            own, own_exit = failure.message, failure.exit_code
+        said = EngineMessage(text=own, exit_code=own_exit, state_exit_code=own_exit if engine.records_exit else None)
     return Verdict(
-        kind="FAILS",
-        id=row,
-        judge="J1",
-        errno=errno,
+        kind=Outcome.FAILS,
+        id=failure.code,
+        judge=failure.judge,
+        errno=failure.errno,
         message=message,
-        text=words.text,
-        exit_code=words.exit_code,
-        state_exit_code=words.state_exit_code,
-        why=why,
-        fix=fix,
-        where=where,
-        engine=label,
-    )
-
-
-def by_runtime(
-    engine: Engine,
-    runtime: Runtime,
-    label: str,
-    row: str,
-    errno: str,
-    message: str,
-    why: str,
-    fix: str,
-    where: Location | None = None,
-    kind: str = "",
-) -> Verdict:
-    """J2: the runtime refuses before it executes; `kind` is `init` or `bare` for messages with another prefix."""
-    words = create_failed(engine, runtime, message, init=kind == "init", bare=kind == "bare")
-    return Verdict(
-        kind="FAILS",
-        id=row,
-        judge="J2",
-        errno=errno,
-        message=message,
-        text=words.text,
-        exit_code=words.exit_code,
-        state_exit_code=words.state_exit_code,
-        runtime_text=words.runtime_text,
-        runtime_exit_code=1,
-        why=why,
-        fix=fix,
-        where=where,
-        engine=label,
-    )
-
-
-def by_kernel(
-    engine: Engine,
-    runtime: Runtime,
-    label: str,
-    row: str,
-    errno: str,
-    path: str,
-    why: str,
-    fix: str,
-    where: Location | None = None,
-    depends: tuple[str, ...] = (),
-) -> Verdict:
-    """J3: execve fails after the container has started."""
-    words = exec_failed(engine, runtime, path, errno)
-    return Verdict(
-        kind="FAILS",
-        id=row,
-        judge="J3",
-        errno=errno,
-        message=f"exec {path}: {ERRNO_GO[errno]}",
-        text=words.text,
-        exit_code=words.exit_code,
-        state_exit_code=words.state_exit_code,
-        runtime_text=words.runtime_text,
-        runtime_exit_code=words.exit_code,
-        why=why,
-        fix=fix,
-        where=where,
-        depends=depends,
-        engine=label,
-    )
-
-
-def by_userland(
-    engine: Engine,
-    label: str,
-    row: str,
-    errno: str,
-    text: str,
-    exit_code: int,
-    why: str,
-    fix: str,
-    where: Location | None = None,
-) -> Verdict:
-    """J4: a loader, shell or wrapper gives up; its own words and code come out of the container unchanged."""
-    first = text.split("\n", 1)[0]
-    return Verdict(
-        kind="FAILS",
-        id=row,
-        judge="J4",
-        errno=errno,
-        message=first,
-        text=text,
-        exit_code=exit_code,
-        state_exit_code=exit_code if engine.family in {"docker", "k8s"} else None,
-        runtime_text=text,
-        runtime_exit_code=exit_code,
-        why=why,
-        fix=fix,
-        where=where,
+        text=said.text,
+        exit_code=said.exit_code,
+        state_exit_code=said.state_exit_code,
+        runtime_text=own,
+        runtime_exit_code=own_exit,
+        why=failure.why,
+        fix=failure.fix,
+        depends=failure.depends,
+        where=failure.where,
         engine=label,
     )

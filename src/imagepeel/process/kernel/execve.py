@@ -1,4 +1,4 @@
-"""S7: `execve` as the kernel carries it out, round by round: shebang, ELF, loader, capabilities.
+"""`execve` as the kernel carries it out, round by round: shebang, ELF, loader, capabilities.
 
 The identity does not change between the rounds: interpreters and loaders are opened by the user who called, with
 the capabilities it had; only the program that finally starts has the new ones.
@@ -15,9 +15,10 @@ from imagepeel.errors import ImagepeelError, Malformed
 from imagepeel.evidence import Location, raw, text
 from imagepeel.formats.elf.header import KernelView, is_elf, kernel_view, parse_ehdr
 from imagepeel.formats.filecaps import XATTR, FileCaps, mask_of, parse_filecaps
-from imagepeel.formats.shebang import BUFFER, MAX_NESTING, parse_shebang
+from imagepeel.formats.shebang import BUFFER, MAX_NESTING, Shebang, parse_shebang
 from imagepeel.process.spec import trace
-from imagepeel.process.spec.access import EXECUTE, Actor, check_access, permits
+from imagepeel.process.spec.access import EXECUTE, Actor, PathAccess, check_access, permits
+from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Stage
 from imagepeel.process.spec.values import Step
 from imagepeel.tables import compat_need, number_name
 
@@ -42,20 +43,18 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExecveResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The end of an execve: either `errno` with the failure's row, or the program that starts.
+    """What became of a request: the `failure`, or the program that starts.
 
-    `final` is the canonical path of the ELF program (`last`: as it was asked for), `argv` its vector, `view` its ELF
-    header as the kernel saw it, `loader` the path of PT_INTERP (None: static), `scripts` the scripts on the way,
-    outermost first.  `privileged` means a changed identity (setuid, setgid or file capabilities), then `euid` and
-    `egid` say which; `depends` names host facts.
+    `path` is the file that was asked for.  A request may pass through scripts (`scripts`, outermost first) before it
+    reaches a program: `final` is the canonical path of that ELF program, `last` the path under which it was opened,
+    `argv` its vector, `view` its ELF header as the kernel saw it, `loader` the path of PT_INTERP (None: static).
+    `privileged` means a changed identity (setuid, setgid or file capabilities), then `euid` and `egid` say which.
+    `depends` names host facts; `unknown` says why nothing is proved, about `where`.
     """
 
     steps: tuple[Step, ...]
     path: str
-    errno: str = ""
-    id: str = ""
-    why: str = ""
-    fix: str = ""
+    failure: Failure | None = None
     final: bytes | None = None
     argv: tuple[str, ...] = ()
     last: str = ""
@@ -70,6 +69,11 @@ class ExecveResult(msgspec.Struct, frozen=True, kw_only=True):
     depends: tuple[str, ...] = ()
     unknown: str = ""
     where: Location | None = None
+
+    @property
+    def errno(self) -> str:
+        """The symbolic error; empty when the program starts or nothing is known."""
+        return "" if self.failure is None else self.failure.errno
 
 
 class ExecveRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,50 +91,30 @@ class ExecveRequest(msgspec.Struct, frozen=True, kw_only=True):
     held: tuple[str, ...] = ()
 
 
-class _Failure(Exception):
-    def __init__(
-        self, errno: str, row: str, why: str, fix: str = "", where: Location | None = None, unknown: str = ""
-    ) -> None:
-        super().__init__(errno)
-        self.errno = errno
-        self.row = row
-        self.why = why
-        self.fix = fix
+class _Refused(Exception):
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.errno)
+        self.failure = failure
+
+
+class _Unproved(Exception):
+    def __init__(self, reason: str, where: Location | None) -> None:
+        super().__init__(reason)
+        self.reason = reason
         self.where = where
-        self.unknown = unknown
 
 
-def execute(rootfs: Rootfs, call: ExecveRequest, *, first_round: int = 1) -> ExecveResult:
+def execute(rootfs: Rootfs, request: ExecveRequest, *, first_round: int = 1) -> ExecveResult:
     """Carry out one execve on the rootfs; never raises for what an image contains."""
-    steps: list[Step] = []
-    scripts: list[Script] = []
-    depends: list[str] = []
+    execve = _Execve(rootfs, request, first_round)
     try:
-        return _rounds(rootfs, call, first_round, steps, scripts, depends)
-    except _Failure as failure:
-        return ExecveResult(
-            steps=tuple(steps),
-            path=call.path,
-            errno=failure.errno,
-            id=failure.row,
-            why=failure.why,
-            fix=failure.fix,
-            scripts=tuple(scripts),
-            depends=tuple(depends),
-            where=failure.where,
-            unknown=failure.unknown,
-            argv=call.argv,
-        )
+        return execve.run()
+    except _Refused as refused:
+        return execve.result(failure=msgspec.structs.replace(refused.failure, depends=tuple(execve.depends)))
+    except _Unproved as unproved:
+        return execve.result(unknown=unproved.reason, where=unproved.where)
     except ImagepeelError as error:
-        return ExecveResult(
-            steps=tuple(steps),
-            path=call.path,
-            scripts=tuple(scripts),
-            depends=tuple(depends),
-            argv=call.argv,
-            unknown=f"{call.path} could not be read: {error.what}",
-            where=error.where,
-        )
+        return execve.result(unknown=f"{request.path} could not be read: {error.what}", where=error.where)
 
 
 def too_big(argv: Sequence[str], env: Sequence[str]) -> str:
@@ -147,285 +131,371 @@ def too_big(argv: Sequence[str], env: Sequence[str]) -> str:
     return ""
 
 
-def _rounds(
-    rootfs: Rootfs, call: ExecveRequest, first: int, steps: list[Step], scripts: list[Script], depends: list[str]
-) -> ExecveResult:
-    path, argv = call.path, list(call.argv)
-    big = too_big(argv, call.env)
-    for depth in range(MAX_NESTING + 2):
-        number = first + depth
-        request = trace.execve(path, argv, len(call.env))
-        if depth and len(scripts) > MAX_NESTING:
-            why = f"the sixth script in a row: the kernel follows {MAX_NESTING}"
-            steps.append(_step(rootfs, number, path, request, "ELOOP", f"{path} is refused", (why,)))
-            raise _Failure("ELOOP", "F26", why, "name the final interpreter in the first line")
-        node, canonical = _open(rootfs, call, path, depth, number, request, steps, scripts)
-        if big and not depth:
-            steps.append(_step(rootfs, number, path, request, "E2BIG", "too many bytes", (big,)))
-            raise _Failure("E2BIG", "F28", big, "pass the data in a file")
-        place = trace.locate(rootfs, canonical)
-        head = rootfs.read(canonical, 0, BUFFER)
-        line = parse_shebang(head)
-        if line is not None:
-            interpreter = text(line.interpreter)
-            if not line.ok:
-                hints = (trace.LOOK_AT_FIRST_LINE,)
-                steps.append(
-                    _step(
-                        rootfs,
-                        number,
-                        path,
-                        request,
-                        "ENOEXEC",
-                        f"{path} starts with #!, and the line is not usable",
-                        (line.reason,),
-                        hints=hints,
-                    )
-                )
-                row = "F26" if line.truncated else "F22"
-                raise _Failure("ENOEXEC", row, line.reason, "write one absolute path after #!", place)
-            argument = None if line.argument is None else text(line.argument)
-            scripts.append(Script(path=path, interpreter=interpreter, argument=argument, canonical=canonical))
-            detail = [f"its first line names {trace.quote(interpreter)}"]
-            if argument is not None:
-                detail.append(f"and passes it one argument: {trace.quote(argument)}")
-            if line.carriage_return:
-                detail.append("the line ends in CR LF: the CR is part of that name")
-            if line.truncated:
-                detail.append("the line is longer than 255 bytes: its argument is cut off")
-            steps.append(
-                _step(
-                    rootfs,
-                    number,
-                    path,
-                    request,
-                    "ok",
-                    f"{path} is a script",
-                    tuple(detail),
-                    hints=(trace.LOOK_AT_FIRST_LINE,),
-                )
+class _File(msgspec.Struct, frozen=True, kw_only=True):
+    """The file of a round: its node, its canonical path, and the place in the image that brings it."""
+
+    node: Node
+    canonical: bytes
+    place: Location | None
+
+
+class _Identity(msgspec.Struct, kw_only=True):
+    """What a program changes about who it runs as."""
+
+    privileged: bool = False
+    euid: int | None = None
+    egid: int | None = None
+
+
+class _Execve:
+    """One execve under way: the path and vector of the current round, and what the rounds so far left behind."""
+
+    def __init__(self, rootfs: Rootfs, request: ExecveRequest, first_round: int) -> None:
+        self.rootfs = rootfs
+        self.request = request
+        self.round = first_round
+        self.path = request.path
+        self.argv = list(request.argv)
+        self.steps: list[Step] = []
+        self.scripts: list[Script] = []
+        self.depends: list[str] = []
+
+    def result(
+        self, *, failure: Failure | None = None, unknown: str = "", where: Location | None = None
+    ) -> ExecveResult:
+        """The end without a program."""
+        return ExecveResult(
+            steps=tuple(self.steps),
+            path=self.request.path,
+            argv=self.request.argv,
+            scripts=tuple(self.scripts),
+            depends=tuple(self.depends),
+            failure=failure,
+            unknown=unknown,
+            where=where,
+        )
+
+    # -- the trace -------------------------------------------------------------------------------------------
+
+    def step(self, outcome: str, title: str, detail: tuple[str, ...], hints: tuple[str, ...] = ()) -> None:
+        """Write down what the kernel says about the file of this round."""
+        self.steps.append(
+            Step(
+                rule=Stage.EXECVE,
+                judge=Judge.KERNEL,
+                round=self.round,
+                call=trace.execve(self.path, self.argv, len(self.request.env)),
+                outcome=outcome,
+                title=title,
+                detail=detail,
+                path=self.path,
+                where=trace.locate(self.rootfs, self.path),
+                inspect=hints,
             )
-            argv = [text(word) for word in line.argv(raw(path), tuple(raw(word) for word in argv[1:]))]
-            path = interpreter
-            continue
-        if not is_elf(head):
-            _refuse_text(rootfs, path, head, node, number, request, steps, place)
-        return _program(rootfs, call, path, canonical, node, argv, number, request, steps, scripts, depends)
-    raise _Failure("ELOOP", "F26", "too many scripts in a row")
+        )
 
+    def step_of_loader(self, outcome: str, loader: str, detail: str, place: bytes | str) -> None:
+        """Write down what the kernel says about the loader of this round's program."""
+        self.steps.append(
+            Step(
+                rule=Stage.EXECVE,
+                judge=Judge.KERNEL,
+                round=self.round,
+                outcome=outcome,
+                title=f"the loader {loader} of {self.path}",
+                detail=(detail,),
+                path=loader,
+                where=trace.locate(self.rootfs, place),
+                inspect=(trace.LOOK_AT_ELF_HEADER,),
+            )
+        )
 
-def _step(
-    rootfs: Rootfs,
-    number: int,
-    path: str,
-    request: str,
-    outcome: str,
-    title: str,
-    detail: tuple[str, ...] = (),
-    hints: tuple[str, ...] = (),
-) -> Step:
-    return Step(
-        rule="S7",
-        judge="J3",
-        round=number,
-        call=request,
-        outcome=outcome,
-        title=title,
-        detail=detail,
-        path=path,
-        where=trace.locate(rootfs, path),
-        inspect=hints,
-    )
+    def refused(
+        self, code: FailureCode, errno: str, why: str, fix: str = "", where: Location | None = None
+    ) -> _Refused:
+        """The end of the request, to be raised."""
+        failure = Failure(
+            code=code, judge=Judge.KERNEL, errno=errno, why=why, fix=fix, where=where, path=self.request.path
+        )
+        return _Refused(failure)
 
+    # -- the rounds ------------------------------------------------------------------------------------------
 
-def _open(
-    rootfs: Rootfs,
-    call: ExecveRequest,
-    path: str,
-    depth: int,
-    number: int,
-    request: str,
-    steps: list[Step],
-    scripts: list[Script],
-) -> tuple[Node, bytes]:
-    """Open a file for executing, or fail with the row that fits the round."""
-    seen = check_access(rootfs, path, call.actor, call.cwd)
-    errno, why = seen.errno, ""
-    node = seen.node
-    script = scripts[-1] if scripts else None
-    if not path and script is not None:
-        # The kernel opens the empty name, which is the working directory: no regular file.
-        why = f"no interpreter is named after #! in {script.path}"
-        steps.append(_step(rootfs, number, path, request, "EACCES", "an empty name cannot be executed", (why,)))
-        where = trace.locate(rootfs, script.canonical)
-        raise _Failure("EACCES", "F22", why, "write one absolute path after #!", where)
-    if not errno and node is not None:
-        if not node.is_file:
-            errno, why = "EACCES", f"{path} is a {node.kind}, not a file"
-        elif not permits(node, call.actor, EXECUTE):
-            errno, why = "EACCES", f"{path} has mode {node.mode:04o} of {node.uid}:{node.gid}: no execute permission"
-    elif errno == "ENOENT":
-        why = f"{path} does not exist"
-        missing = text(seen.resolution.missing)
-        if missing and missing != path:
-            why += f" ({missing} is missing)"
-    elif errno == "EACCES":
-        why = f"{text(seen.blocker)} may not be searched by this user"
-    elif errno:
-        why = f"{path}: {errno}"
-    if not errno and node is not None:
-        return node, seen.resolution.path
-    steps.append(_step(rootfs, number, path, request, errno, f"{path} cannot be executed", (why,)))
-    where = trace.locate(rootfs, script.canonical) if script is not None else trace.locate(rootfs, path)
-    if script is None:
-        row = {"ENOENT": "F3", "ENOTDIR": "F4", "ELOOP": "F7"}.get(errno, "F5")
-        raise _Failure(errno, row, why, "", where)
-    interpreter = script.interpreter
-    if errno in {"ENOENT", "ENOTDIR", "ENAMETOOLONG", "ELOOP"}:
+    def run(self) -> ExecveResult:
+        """Round by round: a script names the file of the next one, a program ends them."""
+        big = too_big(self.argv, self.request.env)
+        for depth in range(MAX_NESTING + 2):
+            if len(self.scripts) > MAX_NESTING:
+                why = f"the sixth script in a row: the kernel follows {MAX_NESTING}"
+                self.step("ELOOP", f"{self.path} is refused", (why,))
+                raise self.refused(
+                    FailureCode.SHEBANG_LIMIT, "ELOOP", why, "name the final interpreter in the first line"
+                )
+            file = self.open()
+            if big and not depth:
+                self.step("E2BIG", "too many bytes", (big,))
+                raise self.refused(FailureCode.ARGUMENTS_TOO_LONG, "E2BIG", big, "pass the data in a file")
+            head = self.rootfs.read(file.canonical, 0, BUFFER)
+            line = parse_shebang(head)
+            if line is None:
+                if not is_elf(head):
+                    self.refuse_text(head, file.place)
+                return self.program(file)
+            self.script(line, file)
+            self.round += 1
+        raise self.refused(FailureCode.SHEBANG_LIMIT, "ELOOP", "too many scripts in a row")
+
+    def open(self) -> _File:
+        """Open the file of this round for executing."""
+        if not self.path and self.scripts:
+            # The kernel opens the empty name, which is the working directory: no regular file.
+            script = self.scripts[-1]
+            why = f"no interpreter is named after #! in {script.path}"
+            self.step("EACCES", "an empty name cannot be executed", (why,))
+            where = trace.locate(self.rootfs, script.canonical)
+            raise self.refused(FailureCode.NO_PROGRAM_FORMAT, "EACCES", why, "write one absolute path after #!", where)
+        seen = check_access(self.rootfs, self.path, self.request.actor, self.request.cwd)
+        errno, why = self.closed(seen)
+        if not errno and seen.node is not None:
+            canonical = seen.resolution.path
+            return _File(node=seen.node, canonical=canonical, place=trace.locate(self.rootfs, canonical))
+        self.step(errno, f"{self.path} cannot be executed", (why,))
+        if self.scripts:
+            raise self.refuse_interpreter(self.scripts[-1], errno, why)
+        code = {
+            "ENOENT": FailureCode.FILE_MISSING,
+            "ENOTDIR": FailureCode.FILE_ON_THE_WAY,
+            "ELOOP": FailureCode.LINK_LOOP,
+        }.get(errno, FailureCode.NOT_EXECUTABLE)
+        raise self.refused(code, errno, why, "", trace.locate(self.rootfs, self.path))
+
+    def closed(self, seen: PathAccess) -> tuple[str, str]:
+        """errno and reason against executing what was found; empty when it may be executed."""
+        path, node, errno = self.path, seen.node, seen.errno
+        if not errno and node is not None:
+            if not node.is_file:
+                return "EACCES", f"{path} is a {node.kind}, not a file"
+            if not permits(node, self.request.actor, EXECUTE):
+                return "EACCES", f"{path} has mode {node.mode:04o} of {node.uid}:{node.gid}: no execute permission"
+            return "", ""
+        if errno == "ENOENT":
+            missing = text(seen.resolution.missing)
+            return errno, f"{path} does not exist" + (f" ({missing} is missing)" if missing not in ("", path) else "")
+        if errno == "EACCES":
+            return errno, f"{text(seen.blocker)} may not be searched by this user"
+        return errno, f"{path}: {errno}"
+
+    def refuse_interpreter(self, script: Script, errno: str, why: str) -> _Refused:
+        """The interpreter that a script names cannot be executed."""
+        interpreter = script.interpreter
+        where = trace.locate(self.rootfs, script.canonical)
+        if errno not in {"ENOENT", "ENOTDIR", "ENAMETOOLONG", "ELOOP"}:
+            why = f"the interpreter of {script.path}: {why}"
+            return self.refused(FailureCode.INTERPRETER_BLOCKED, errno, why, f"chmod +x {interpreter}", where)
         if interpreter.endswith("\r"):
-            raise _Failure(
-                errno,
-                "F18",
+            why = (
                 f"the first line of {script.path} ends in CR LF: the kernel looks for a file "
-                f"called {trace.quote(interpreter)}",
-                f"sed -i 's/\\r$//' {script.path}",
-                where,
+                f"called {trace.quote(interpreter)}"
             )
-        raise _Failure(
-            errno,
-            "F19",
-            f"{script.path} exists; its interpreter does not: {why}",
-            f"install {interpreter.rsplit('/', 1)[-1]} or name an interpreter that is in the image",
-            where,
+            return self.refused(FailureCode.SHEBANG_CRLF, errno, why, f"sed -i 's/\\r$//' {script.path}", where)
+        why = f"{script.path} exists; its interpreter does not: {why}"
+        fix = f"install {interpreter.rsplit('/', 1)[-1]} or name an interpreter that is in the image"
+        return self.refused(FailureCode.INTERPRETER_MISSING, errno, why, fix, where)
+
+    def script(self, line: Shebang, file: _File) -> None:
+        """A script: its first line decides path and vector of the next round."""
+        hints = (trace.LOOK_AT_FIRST_LINE,)
+        if not line.ok:
+            title = f"{self.path} starts with #!, and the line is not usable"
+            self.step("ENOEXEC", title, (line.reason,), hints)
+            code = FailureCode.SHEBANG_LIMIT if line.truncated else FailureCode.NO_PROGRAM_FORMAT
+            raise self.refused(code, "ENOEXEC", line.reason, "write one absolute path after #!", file.place)
+        interpreter = text(line.interpreter)
+        argument = None if line.argument is None else text(line.argument)
+        self.scripts.append(
+            Script(path=self.path, interpreter=interpreter, argument=argument, canonical=file.canonical)
         )
-    raise _Failure(errno, "F20", f"the interpreter of {script.path}: {why}", f"chmod +x {interpreter}", where)
+        detail = [f"its first line names {trace.quote(interpreter)}"]
+        if argument is not None:
+            detail.append(f"and passes it one argument: {trace.quote(argument)}")
+        if line.carriage_return:
+            detail.append("the line ends in CR LF: the CR is part of that name")
+        if line.truncated:
+            detail.append("the line is longer than 255 bytes: its argument is cut off")
+        self.step("ok", f"{self.path} is a script", tuple(detail), hints)
+        self.argv = [text(word) for word in line.argv(raw(self.path), tuple(raw(word) for word in self.argv[1:]))]
+        self.path = interpreter
 
+    def refuse_text(self, head: bytes, place: Location | None) -> None:
+        """A file that is neither script nor program."""
+        path = self.path
+        if not head:
+            why = f"{path} is empty"
+        elif head.startswith(b"\xef\xbb\xbf"):
+            why = f"{path} starts with a byte order mark; #! must be the first two bytes"
+        elif head.lstrip().startswith(b"#!"):
+            why = f"{path} has something before #!; it must be the first two bytes"
+        else:
+            why = f"{path} starts with {trace.quote(text(head[:8]))}: neither #! nor an ELF file"
+        self.step("ENOEXEC", f"{path} is no program the kernel knows", (why,), (trace.LOOK_AT_HEAD,))
+        fix = "start the file with #!/bin/sh (a shell runs it without; execve does not)"
+        raise self.refused(FailureCode.NO_PROGRAM_FORMAT, "ENOEXEC", why, fix, place)
 
-def _refuse_text(
-    rootfs: Rootfs,
-    path: str,
-    head: bytes,
-    node: Node,
-    number: int,
-    request: str,
-    steps: list[Step],
-    place: Location | None,
-) -> None:
-    if not head:
-        why = f"{path} is empty"
-    elif head.startswith(b"\xef\xbb\xbf"):
-        why = f"{path} starts with a byte order mark; #! must be the first two bytes"
-    elif head.lstrip().startswith(b"#!"):
-        why = f"{path} has something before #!; it must be the first two bytes"
-    else:
-        why = f"{path} starts with {trace.quote(text(head[:8]))}: neither #! nor an ELF file"
-    steps.append(
-        _step(
-            rootfs,
-            number,
-            path,
-            request,
-            "ENOEXEC",
-            f"{path} is no program the kernel knows",
-            (why,),
-            hints=(trace.LOOK_AT_HEAD,),
+    # -- the program -----------------------------------------------------------------------------------------
+
+    def program(self, file: _File) -> ExecveResult:
+        """An ELF file: the kernel's checks, its loader, its identity."""
+        path = self.path
+        hints = (trace.LOOK_AT_ELF_HEADER, trace.LOOK_AT_PROGRAM_HEADERS)
+        view, architecture, need = _view(self.rootfs, file, self.request.architecture)
+        if need:
+            self.depends.append(need)
+        if view.errno:
+            self.step(view.errno, f"{path} is an ELF file this kernel refuses", (view.reason,), hints)
+            raise self.refuse_elf(view, file)
+        loader_path: bytes | None = None
+        loader = None if view.interp is None else text(view.interp)
+        detail = "static: no loader is needed" if loader is None else f"its loader is {trace.quote(loader)}"
+        machine = f"an ELF program for {number_name(view.ehdr.machine)}"
+        self.step("ok", f"{path} is a program", (machine, detail), hints)
+        if loader is not None:
+            loader_path = self.open_loader(loader, architecture, file.place)
+        identity = self.identity(file)
+        cut = any(header.type == 1 and header.offset + header.filesz > file.node.size for header in view.phdrs)
+        return ExecveResult(
+            steps=tuple(self.steps),
+            path=self.request.path,
+            final=file.canonical,
+            last=path,
+            argv=tuple(self.argv),
+            architecture=architecture,
+            view=view,
+            loader=loader,
+            loader_path=loader_path,
+            scripts=tuple(self.scripts),
+            privileged=identity.privileged,
+            euid=identity.euid,
+            egid=identity.egid,
+            depends=tuple(self.depends),
+            unknown=f"{path} ends before a segment it maps: it may crash at once" if cut else "",
+            where=file.place,
         )
-    )
-    fix = "start the file with #!/bin/sh (a shell runs it without; execve does not)"
-    raise _Failure("ENOEXEC", "F22", why, fix, place)
+
+    def refuse_elf(self, view: KernelView, file: _File) -> _Refused:
+        """A program for another machine, or a damaged one."""
+        errno, path, host = view.errno, self.path, self.request.architecture
+        if "machine" not in view.reason:
+            fix = "copy the program again; it is damaged or no executable"
+            return self.refused(FailureCode.ELF_REFUSED, errno, f"{path}: {view.reason}", fix, file.place)
+        built_for = _real_machine(self.rootfs.read(file.canonical, 0, 64))
+        self.depends.append("no binfmt_misc handler (qemu) on the host")
+        why = f"{path} is built for {built_for}, the host is {host}"
+        fix = f"ship a build for {host}, or run it on {built_for}"
+        return self.refused(FailureCode.ELF_REFUSED, errno, why, fix, file.place)
+
+    def open_loader(self, loader: str, architecture: str, place: Location | None) -> bytes:
+        """Open the loader that the program names; its canonical path."""
+        seen = check_access(self.rootfs, loader, self.request.actor, self.request.cwd)
+
+        def fail(errno: str, why: str, fix: str, code: FailureCode = FailureCode.LOADER_REFUSED) -> _Refused:
+            self.step_of_loader(errno, loader, why, loader)
+            return self.refused(code, errno, why, fix, place)
+
+        if seen.errno in {"ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG"}:
+            why = f"{self.path} exists; the loader named inside it does not: {loader}"
+            other = other_family(self.rootfs, loader)
+            if other:
+                why += f" (this rootfs has {other})"
+            raise fail(seen.errno, why, loader_fix(loader, other), FailureCode.LOADER_MISSING)
+        node = seen.node
+        if seen.errno or node is None or not node.is_file or not permits(node, self.request.actor, EXECUTE):
+            raise fail("EACCES", f"the loader {loader} may not be executed", f"chmod 755 {loader}")
+        canonical = seen.resolution.path
+
+        def read(offset: int, count: int) -> bytes:
+            return self.rootfs.read(canonical, offset, count)
+
+        head, host = read(0, 64), self.request.architecture
+        small = 64 if host not in {"386", "arm"} and architecture == host else 52
+        if len(head) < small:
+            raise fail("EIO", f"the loader {loader} is shorter than an ELF header", "reinstall the C library")
+        if not is_elf(head):
+            raise fail("ELIBBAD", f"the loader {loader} is no ELF file", "reinstall the C library")
+        view = kernel_view(read, node.size, architecture)
+        if view.errno == "ENOEXEC" and "machine" in view.reason:
+            why = f"the loader {loader} is built for {_real_machine(head)}"
+            raise fail("ELIBBAD", why, "take program and C library from one architecture")
+        if view.errno and "ELF type" in view.reason:
+            # The kernel does not look at the type of a loader: it maps what it can and jumps.
+            raise _Unproved(f"the loader {loader} is no loader ({view.reason}); it may crash", place)
+        if view.errno and "PT_INTERP" not in view.reason:
+            raise fail("ELIBBAD", f"the loader {loader}: {view.reason}", "reinstall the C library")
+        self.step_of_loader("ok", loader, "it is there and the kernel accepts it", canonical)
+        return canonical
+
+    def identity(self, file: _File) -> _Identity:
+        """setuid, setgid and file capabilities: EPERM, or whether the identity changes and to which ids."""
+        found = self.set_ids(file.node)
+        value = file.node.xattrs.get(XATTR)
+        if value is None:
+            return found
+        path, request = self.path, self.request
+        try:
+            caps = parse_filecaps(value)
+        except Malformed as error:
+            self.step("EINVAL", f"{path} has file capabilities nobody can read", (error.what,))
+            code = FailureCode.CAPABILITIES_BLOCK
+            raise self.refused(code, "EINVAL", error.what, f"setcap -r {path}", file.place) from error
+        missing = _outside(caps, request.bounding)
+        held = f"file capabilities {caps.text()}"
+        if caps.effective and missing:
+            why = f"{held} include {', '.join(missing)}, which the bounding set of this engine does not have"
+            self.step("EPERM", f"{path} may not start", (why,))
+            option = " ".join(f"--cap-add {name.removeprefix('cap_').upper()}" for name in missing)
+            fix = f"setcap -r {path} in the image, or start with {option}"
+            raise self.refused(FailureCode.CAPABILITIES_BLOCK, "EPERM", why, fix, file.place)
+        if request.no_new_privileges and caps.permitted & ~mask_of(request.held):
+            detail = "no_new_privs is on: the process keeps only what it already holds"
+        else:
+            detail = "the process gets them"
+            found.privileged = found.privileged or request.uid != 0
+        self.step("ok", f"{path} has {held}", (detail,))
+        return found
+
+    def set_ids(self, node: Node) -> _Identity:
+        """The ids that set-uid and set-gid bits give the process."""
+        by_owner = bool(node.mode & 0o4000)
+        by_group = bool(node.mode & 0o2000) and bool(node.mode & 0o010)
+        found = _Identity()
+        if not by_owner and not by_group:
+            return found
+        what = f"{self.path} is set-uid {node.uid}" if by_owner else f"{self.path} is set-gid {node.gid}"
+        if self.request.no_new_privileges:
+            self.step("ok", what, ("no_new_privs is on: the bit is ignored",))
+            return found
+        found.euid = node.uid if by_owner else None
+        found.egid = node.gid if by_group else None
+        new_user = found.euid not in (None, self.request.uid)
+        found.privileged = new_user or found.egid not in (None, self.request.actor.gid)
+        self.step("ok", what, ("the process gets that identity",))
+        return found
 
 
-def _program(
-    rootfs: Rootfs,
-    call: ExecveRequest,
-    path: str,
-    canonical: bytes,
-    node: Node,
-    argv: list[str],
-    number: int,
-    request: str,
-    steps: list[Step],
-    scripts: list[Script],
-    depends: list[str],
-) -> ExecveResult:
-    place = trace.locate(rootfs, canonical)
-    hints = (trace.LOOK_AT_ELF_HEADER, trace.LOOK_AT_PROGRAM_HEADERS)
-
-    def read(offset: int, count: int) -> bytes:
-        return rootfs.read(canonical, offset, count)
-
-    view, architecture, need = _view(rootfs, canonical, node, call.architecture)
-    if need:
-        depends.append(need)
-    if view.errno:
-        foreign = "machine" in view.reason
-        steps.append(
-            _step(
-                rootfs,
-                number,
-                path,
-                request,
-                view.errno,
-                f"{path} is an ELF file this kernel refuses",
-                (view.reason,),
-                hints=hints,
-            )
-        )
-        if foreign:
-            built_for = _real_machine(rootfs.read(canonical, 0, 64))
-            why = f"{path} is built for {built_for}, the host is {call.architecture}"
-            depends.append("no binfmt_misc handler (qemu) on the host")
-            fix = f"ship a build for {call.architecture}, or run it on {built_for}"
-            raise _Failure(view.errno, "F23", why, fix, place)
-        raise _Failure(
-            view.errno, "F23", f"{path}: {view.reason}", "copy the program again; it is damaged or no executable", place
-        )
-    loader_path: bytes | None = None
-    loader = None if view.interp is None else text(view.interp)
-    detail = [f"an ELF program for {number_name(view.ehdr.machine)}"]
-    detail.append("static: no loader is needed" if loader is None else f"its loader is {trace.quote(loader)}")
-    steps.append(_step(rootfs, number, path, request, "ok", f"{path} is a program", tuple(detail), hints=hints))
-    if loader is not None:
-        loader_path = _open_loader(rootfs, call, path, loader, number, steps, place, architecture)
-    privileged, euid, egid = _privileges(rootfs, call, path, node, number, request, steps, place)
-    unknown = ""
-    for header in view.phdrs:
-        if header.type == 1 and header.offset + header.filesz > node.size:
-            unknown = f"{path} ends before a segment it maps: it may crash at once"
-    return ExecveResult(
-        steps=tuple(steps),
-        path=call.path,
-        final=canonical,
-        last=path,
-        argv=tuple(argv),
-        architecture=architecture,
-        view=view,
-        loader=loader,
-        loader_path=loader_path,
-        scripts=tuple(scripts),
-        privileged=privileged,
-        euid=euid,
-        egid=egid,
-        depends=tuple(depends),
-        unknown=unknown,
-        where=place,
-    )
-
-
-def _view(rootfs: Rootfs, canonical: bytes, node: Node, host: str) -> tuple[KernelView, str, str]:
+def _view(rootfs: Rootfs, file: _File, host: str) -> tuple[KernelView, str, str]:
     """The file as the host's kernel sees it, or its 32-bit side; with the host fact that this needs."""
 
     def read(offset: int, count: int) -> bytes:
-        return rootfs.read(canonical, offset, count)
+        return rootfs.read(file.canonical, offset, count)
 
+    size = file.node.size
     try:
         ehdr = parse_ehdr(read(0, 64))
         compat = compat_need(host, ehdr.machine, ehdr.bits)
     except Malformed:
         compat = None
     if compat is not None:
-        return kernel_view(read, node.size, compat[0]), compat[0], compat[1]
-    return kernel_view(read, node.size, host), host, ""
+        return kernel_view(read, size, compat[0]), compat[0], compat[1]
+    return kernel_view(read, size, host), host, ""
 
 
 def _real_machine(head: bytes) -> str:
@@ -433,79 +503,6 @@ def _real_machine(head: bytes) -> str:
         return number_name(parse_ehdr(head).machine)
     except Malformed:
         return "an unknown machine"
-
-
-def _open_loader(
-    rootfs: Rootfs,
-    call: ExecveRequest,
-    path: str,
-    loader: str,
-    number: int,
-    steps: list[Step],
-    place: Location | None,
-    architecture: str,
-) -> bytes:
-    seen = check_access(rootfs, loader, call.actor, call.cwd)
-    title = f"the loader {loader} of {path}"
-
-    def fail(errno: str, row: str, why: str, fix: str) -> _Failure:
-        steps.append(
-            Step(
-                rule="S7",
-                judge="J3",
-                round=number,
-                outcome=errno,
-                title=title,
-                detail=(why,),
-                path=loader,
-                where=trace.locate(rootfs, loader),
-                inspect=(trace.LOOK_AT_ELF_HEADER,),
-            )
-        )
-        return _Failure(errno, row, why, fix, place)
-
-    if seen.errno in {"ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG"}:
-        why = f"{path} exists; the loader named inside it does not: {loader}"
-        other = other_family(rootfs, loader)
-        if other:
-            why += f" (this rootfs has {other})"
-        raise fail(seen.errno, "F24", why, loader_fix(loader, other))
-    node = seen.node
-    if seen.errno or node is None or not node.is_file or not permits(node, call.actor, EXECUTE):
-        raise fail("EACCES", "F25", f"the loader {loader} may not be executed", f"chmod 755 {loader}")
-    canonical = seen.resolution.path
-
-    def read(offset: int, count: int) -> bytes:
-        return rootfs.read(canonical, offset, count)
-
-    head = read(0, 64)
-    small = 64 if call.architecture not in {"386", "arm"} and architecture == call.architecture else 52
-    if len(head) < small:
-        raise fail("EIO", "F25", f"the loader {loader} is shorter than an ELF header", "reinstall the C library")
-    if not is_elf(head):
-        raise fail("ELIBBAD", "F25", f"the loader {loader} is no ELF file", "reinstall the C library")
-    view = kernel_view(read, node.size, architecture)
-    if view.errno == "ENOEXEC" and "machine" in view.reason:
-        why = f"the loader {loader} is built for {_real_machine(head)}"
-        raise fail("ELIBBAD", "F25", why, "take program and C library from one architecture")
-    if view.errno and "ELF type" in view.reason:
-        # The kernel does not look at the type of a loader: it maps what it can and jumps.
-        raise _Failure("", "", "", "", place, f"the loader {loader} is no loader ({view.reason}); it may crash")
-    if view.errno and "PT_INTERP" not in view.reason:
-        raise fail("ELIBBAD", "F25", f"the loader {loader}: {view.reason}", "reinstall the C library")
-    steps.append(
-        Step(
-            rule="S7",
-            judge="J3",
-            round=number,
-            title=title,
-            detail=("it is there and the kernel accepts it",),
-            path=loader,
-            where=trace.locate(rootfs, canonical),
-            inspect=(trace.LOOK_AT_ELF_HEADER,),
-        )
-    )
-    return canonical
 
 
 def other_family(rootfs: Rootfs, loader: str) -> str:
@@ -528,58 +525,6 @@ def loader_fix(loader: str, other: str) -> str:
     if other:
         return "the program was built for glibc and this is Alpine (musl): build it there, or statically"
     return "copy the C library too, use a base that has it, or build statically (CGO_ENABLED=0)"
-
-
-def _privileges(
-    rootfs: Rootfs,
-    call: ExecveRequest,
-    path: str,
-    node: Node,
-    number: int,
-    request: str,
-    steps: list[Step],
-    place: Location | None,
-) -> tuple[bool, int | None, int | None]:
-    """File capabilities and setuid: EPERM, or whether the identity changes and to which ids."""
-    privileged, euid, egid = False, None, None
-    setid = bool(node.mode & 0o4000) or (bool(node.mode & 0o2000) and bool(node.mode & 0o010))
-    if setid:
-        owner = node.uid if node.mode & 0o4000 else None
-        what = f"{path} is set-uid {node.uid}" if owner is not None else f"{path} is set-gid {node.gid}"
-        if call.no_new_privileges:
-            detail = "no_new_privs is on: the bit is ignored"
-        else:
-            detail = "the process gets that identity"
-            euid = owner
-            egid = node.gid if node.mode & 0o2000 and node.mode & 0o010 else None
-            privileged = owner not in (None, call.uid) or egid not in (None, call.actor.gid)
-        steps.append(_step(rootfs, number, path, request, "ok", what, (detail,)))
-    value = node.xattrs.get(XATTR)
-    if value is None:
-        return privileged, euid, egid
-    try:
-        caps = parse_filecaps(value)
-    except Malformed as error:
-        steps.append(
-            _step(
-                rootfs, number, path, request, "EINVAL", f"{path} has file capabilities nobody can read", (error.what,)
-            )
-        )
-        raise _Failure("EINVAL", "F27", error.what, f"setcap -r {path}", place) from error
-    missing = _outside(caps, call.bounding)
-    held = f"file capabilities {caps.text()}"
-    if caps.effective and missing:
-        why = f"{held} include {', '.join(missing)}, which the bounding set of this engine does not have"
-        steps.append(_step(rootfs, number, path, request, "EPERM", f"{path} may not start", (why,)))
-        option = " ".join(f"--cap-add {name.removeprefix('cap_').upper()}" for name in missing)
-        raise _Failure("EPERM", "F27", why, f"setcap -r {path} in the image, or start with {option}", place)
-    if call.no_new_privileges and caps.permitted & ~mask_of(call.held):
-        detail = "no_new_privs is on: the process keeps only what it already holds"
-    else:
-        detail = "the process gets them"
-        privileged = privileged or call.uid != 0
-    steps.append(_step(rootfs, number, path, request, "ok", f"{path} has {held}", (detail,)))
-    return privileged, euid, egid
 
 
 def _outside(caps: FileCaps, bounding: tuple[str, ...]) -> tuple[str, ...]:

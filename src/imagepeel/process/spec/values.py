@@ -1,23 +1,20 @@
-"""The values of a prediction: what will be asked of whom, what each judge says, and where that is written.
-
-Four judges look at a start, in this order; the same errno means different things from each:
-`J1` the engine (config merge, users, working directory), `J2` the runtime's own check before it executes,
-`J3` the kernel in `execve`, `J4` the loader or interpreter in user space.
-"""
+"""The values of a prediction: what will be asked of whom, what each judge says, and where that is written."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import msgspec
 
 from imagepeel._display import Shown
 from imagepeel.evidence import Location
+from imagepeel.process.spec.failure import FailureCode, Judge, Outcome, Stage
 
-JUDGES: dict[str, str] = {
-    "J1": "the engine",
-    "J2": "the runtime, before it executes",
-    "J3": "the kernel, in execve",
-    "J4": "the loader or interpreter, in user space",
-}
+Origin = Literal["image", "engine", "runtime", "user"]
+"""Who set a variable."""
+Hears = Literal["yes", "no", "unknown"]
+PidOneKind = Literal["program", "shell", "script", "init", "wrapper"]
+AdditionKind = Literal["mount", "file", "volume", "setting"]
 
 
 class EnvVar(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -29,9 +26,9 @@ class EnvVar(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     name: str
     value: str
-    origin: str
+    origin: Origin
     why: str = ""
-    overrides: tuple[str, ...] = ()
+    overrides: tuple[Origin, ...] = ()
     where: Location | None = None
 
 
@@ -70,14 +67,14 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Step(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One step of the trace.
 
-    `rule` is S1..S9 of the algorithm, `judge` who decides it, `round` the 1-based round of the exec chain (0:
+    `rule` is the stage of the start, `judge` who decides it, `round` the 1-based round of the exec chain (0:
     before the first execve).  `call` is the literal system call where there is one.  `outcome` is `ok` or the
     errno or a word for the failure.  `inspect` holds shell filters that show the same in the file of `path`
     (they read the file's bytes from standard input); the receipt is made of them.
     """
 
-    rule: str
-    judge: str
+    rule: Stage
+    judge: Judge
     title: str
     round: int = 0
     call: str = ""
@@ -88,19 +85,24 @@ class Step(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     inspect: tuple[str, ...] = ()
     candidates: tuple[Candidate, ...] = ()
 
+    @property
+    def outcome_in_words(self) -> str:
+        """The outcome for people, who know no codes of failures."""
+        return self.outcome.words if isinstance(self.outcome, FailureCode) else self.outcome
+
 
 class Verdict(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What happens: RUNS, FAILS, DEPENDS (on `depends`) or UNKNOWN (`reason`).
 
-    For FAILS: `id` is the row of the failure table (F1..F42), `judge` who refuses, `errno` its symbolic name,
+    For FAILS: `id` says what goes wrong, `judge` who refuses, `errno` its symbolic name,
     `message` the sentence of that judge, `text` what the operator sees on this engine, `exit_code` what the
     engine's command line returns (None: it does not return one), `state_exit_code` what the engine records for
     the container (None: there is no container), `runtime_text` and `runtime_exit_code` what the bare runtime says.
     """
 
-    kind: str
-    id: str = ""
-    judge: str = ""
+    kind: Outcome
+    id: FailureCode | None = None
+    judge: Judge | None = None
     errno: str = ""
     message: str = ""
     text: str = ""
@@ -117,27 +119,50 @@ class Verdict(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
     @property
     def runs(self) -> bool:
-        return self.kind == "RUNS"
+        return self.kind is Outcome.RUNS
 
     def __repr__(self) -> str:
         return f"<Verdict {str(self)[:400]!r}>"
 
     def __str__(self) -> str:
-        if self.kind == "FAILS":
+        if self.kind is Outcome.FAILS:
             code = "" if self.exit_code is None else f", exit {self.exit_code}"
-            return f"FAILS ({self.id}, {self.judge} {self.errno}{code}): {self.message}"
-        if self.kind == "DEPENDS":
+            refused = "" if self.judge is None else self.judge.refused(self.errno)
+            return f"FAILS ({refused}{code}): {self.message}"
+        if self.kind is Outcome.DEPENDS:
             return f"DEPENDS on {'; '.join(self.depends)}"
-        if self.kind == "UNKNOWN":
+        if self.kind is Outcome.UNKNOWN:
             return f"UNKNOWN: {self.reason}"
         return self.kind
+
+
+class StopTime(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How long a stop takes, in seconds: from `least` to `most`.
+
+    `killed`: SIGKILL ends the process then, with exit code 137.  `never`: the signal is not heard and nothing comes
+    after it, since the engine has no grace period of its own.
+    """
+
+    least: int = 0
+    most: int = 0
+    killed: bool = False
+    never: bool = False
+
+    @property
+    def words(self) -> str:
+        """The time in words."""
+        if self.never:
+            return "never by that signal: this engine has no grace period of its own"
+        if self.killed:
+            return f"{self.most}, then SIGKILL (exit 137)"
+        return f"{self.least} to {self.most}" if self.most else "0"
 
 
 class PidOne(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who is process 1 once everything has replaced itself, and how it ends.
 
-    `hears_sigterm` is `yes`, `no` or `unknown`; `seconds_to_stop` the range in seconds that `stop` takes, None
-    when not provable.  `exact` is False where the script's text does not prove the final program.
+    `stop` is the time that a stop takes, None when not provable, and `seconds_to_stop` the same in words.
+    `exact` is False where the script's text does not prove the final program.
     `uid`, `gid` and `groups` are its effective ids.
     """
 
@@ -148,12 +173,13 @@ class PidOne(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     gid: int = 0
     groups: tuple[int, ...] = ()
     chain: tuple[str, ...] = ()
-    kind: str = "program"
-    hears_sigterm: str = "unknown"
+    kind: PidOneKind = "program"
+    hears_sigterm: Hears = "unknown"
     stop_signal: str = "SIGTERM"
     stop_signal_origin: str = "default"
     grace_seconds: int = 10
     seconds_to_stop: str = ""
+    stop: StopTime | None = None
     why: str = ""
     fix: str = ""
 
@@ -161,11 +187,10 @@ class PidOne(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 class Addition(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something that the runtime adds to or hides of the tarball.
 
-    `kind` is `mount`, `file`, `volume`, `directory`, `limit` or `setting`; `hides` counts image paths that become
-    invisible.
+    `hides` counts image paths that become invisible.
     """
 
-    kind: str
+    kind: AdditionKind
     path: str
     what: str
     origin: str

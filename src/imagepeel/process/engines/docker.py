@@ -1,0 +1,111 @@
+"""Docker: dockerd and the docker command line.
+
+Sources: moby and docker/cli at the named versions, and measured starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from imagepeel.process.engines.engine import HOST_FILES, Engine
+from imagepeel.process.engines.family import EngineFamily
+from imagepeel.process.engines.messages import MOUNT, EngineMessage
+from imagepeel.process.engines.runtime import Runtime
+from imagepeel.process.engines.variables import Variable, given_first
+from imagepeel.process.engines.workdir import Made, WorkdirTrouble
+from imagepeel.process.spec.failure import Failure, Judge
+from imagepeel.process.spec.values import Addition
+
+_MOUNT_HINT = (
+    ": Are you trying to mount a directory onto a file (or vice-versa)? "
+    "Check if the specified host path exists and is the expected type"
+)
+"""What dockerd adds to every ENOTDIR of a runtime, fitting or not."""
+
+
+class Docker(Engine, frozen=True, kw_only=True):
+    """dockerd with its own client."""
+
+    names_the_task: bool = True
+    """Its errors say `failed to create task for container`."""
+    knows_eisdir: bool = True
+    """Client and daemon have an exit code for `is a directory`."""
+
+    def refusal(self, failure: Failure) -> EngineMessage:
+        return self._message(f"Error response from daemon: {failure.message}", failure.created)
+
+    def runtime_refusal(self, failure: Failure, runtime: Runtime) -> EngineMessage:
+        words = runtime.refusal(failure.message, failure.phase, run=False)
+        task = "failed to create task for container: " if self.names_the_task else ""
+        hint = _MOUNT_HINT if "not a directory" in words else ""
+        shown = f"Error response from daemon: {task}failed to create shim task: OCI runtime create failed: {words}"
+        return self._message(f"{shown}: unknown{hint}", True)
+
+    def _message(self, text: str, created: bool) -> EngineMessage:
+        """The text with its exit codes.
+
+        Docker itself reads them off the words of the error, wherever in it they stand: the client in docker/cli's
+        `toStatusError`, the daemon in moby's `setExitCodeFromError`.  So do we, on the same text.
+        """
+        lower = text.lower()
+        missing = "executable file not found" in lower or "no such file or directory" in lower
+        denied = "permission denied" in lower or (self.knows_eisdir and "is a directory" in lower)
+        client = 127 if missing else 126 if denied else 125
+        state = 127 if missing or "not a directory" in lower else 126 if denied else 128
+        return EngineMessage(text=text, exit_code=client, state_exit_code=state if created else None)
+
+    def merge_environment(
+        self, own: Sequence[Variable], image: Sequence[Variable], given: Sequence[Variable], notes: list[str]
+    ) -> list[Variable]:
+        return given_first(own, image, given, notes)
+
+    def make_workdir(self, trouble: WorkdirTrouble) -> Made | Failure | None:
+        if trouble.state == "missing":
+            return self.made(trouble)
+        if trouble.state == "dangling":
+            note = f"{trouble.path} is a dangling link: the engine makes its target {trouble.target}"
+            return Made(path=trouble.target, note=note)
+        message = f"Cannot mkdir: {trouble.path} is not a directory"
+        if trouble.state != "node":
+            message = f"lstat {MOUNT}{trouble.lexical}: not a directory"
+        return trouble.refused(Judge.ENGINE, "ENOTDIR", message, created=False)
+
+    def volume_over_file(self, place: str) -> str:
+        return f"cannot mount volume over existing file, file exists {MOUNT}{place}"
+
+    def additions(self, argv: Sequence[str]) -> list[Addition]:
+        mtab = "a link to /proc/mounts, made when absent"
+        return [
+            Addition(kind="file", path="/etc/mtab", what=mtab, origin=self.label),
+            Addition(kind="file", path="/dev/console", what="an empty file for the terminal", origin=self.label),
+        ]
+
+
+_28 = Docker(
+    name="docker",
+    version=(28,),
+    runtime="runc@1.3",
+    user_rules="moby",
+    nobody_rules="moby",
+    no_command="no command specified",
+    makes_workdir_first=True,
+    mounts_follow_links=False,
+    replaces_etc=True,
+    max_layers=125,  # moby's `maxLayerDepth`
+    healthcheck=True,
+    warns_of_platform=True,
+    reads_stop_timeout=True,
+    init_argv=("/sbin/docker-init", "--"),
+    injected=(*HOST_FILES, "/.dockerenv"),
+    records_exit=True,
+)
+_24 = msgspec.structs.replace(_28, version=(24,), runtime="runc@1.1")
+_23 = msgspec.structs.replace(_24, version=(23,), nonroot_effective=False, knows_eisdir=False)
+_20 = msgspec.structs.replace(_23, version=(20, 10), names_the_task=False, no_command="No command specified")
+_29 = msgspec.structs.replace(_28, version=(29,))
+
+FAMILY = EngineFamily(
+    name="docker", aliases=("moby",), versions=(_20, _23, _24, _28, _29), default=(28,), matrix=((20, 10), (28,))
+)

@@ -1,0 +1,171 @@
+"""An engine: what it adds, decides and refuses, in which words.
+
+Every engine has a file of its own beside this one.  What it does differently from the rest is data where a field of
+`Engine` says it, and a method where it takes code or words.  Sources: the engines' code at the named versions and
+measured starts; `docs/explanation/process-deviations.md` says which was which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from imagepeel.evidence import Location
+from imagepeel.formats.passwd import UserRules
+from imagepeel.process.engines.capabilities import USUAL_CAPABILITIES
+from imagepeel.process.engines.messages import EngineMessage
+from imagepeel.process.engines.runtime import Runtime
+from imagepeel.process.engines.variables import Variable, replace_or_append
+from imagepeel.process.engines.workdir import Made, WorkdirTrouble
+from imagepeel.process.spec.failure import Failure
+from imagepeel.process.spec.values import Addition, Credentials
+
+HOST_FILES = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
+"""The files about names that engines with a network put into place."""
+
+
+class Engine(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of an engine; the values here are those that most engines share."""
+
+    name: str
+    version: tuple[int, ...]
+    runtime: str
+    """The runtime below it, `NAME@VERSION`."""
+    user_rules: UserRules
+    """The rules for a user that is named."""
+    nobody_rules: UserRules
+    """The rules where none is named."""
+    note: str = ""
+
+    # The environment.
+    path_default: Literal["always", "if-env-empty"] = "always"
+    env: tuple[str, ...] = ("HOSTNAME",)
+    """Entries that it adds; a bare HOSTNAME gets the container's name."""
+    tty_env: bool = True
+    """TERM is set when there is a terminal."""
+    term_always: bool = False
+    home: Literal["runtime", "engine"] = "runtime"
+    """Who fills in HOME."""
+
+    # The command.
+    option_names: tuple[str, str] = ("--entrypoint", "the arguments")
+    arguments_replace_all: str = ""
+    """A sentence where arguments replace Entrypoint and Cmd together."""
+    no_command: str = ""
+    """Its words against an empty vector; empty where it leaves that to the runtime."""
+
+    # The user.
+    stats_account_files: bool = False
+    """It stops where /etc is no directory, before it reads /etc/passwd or /etc/group."""
+    root_in_groups: bool = True
+    """The primary group is repeated for root without any USER, too."""
+    capabilities: tuple[str, ...] = USUAL_CAPABILITIES
+    nonroot_effective: bool = True
+    """A user other than root keeps capabilities until execve."""
+    added_capabilities_reach_users: bool = False
+    """Capabilities of `--cap-add` are effective for a user other than root, and stay so (ambient)."""
+    no_new_privileges: bool = False
+
+    # Directories, volumes, files.
+    workdir_maker: Literal["the engine", "the runtime"] = "the engine"
+    workdir_owner: str = "owned by root, mode 0755"
+    makes_workdir_first: bool = False
+    """The working directory is made before the user is looked up."""
+    volumes: Literal["copy", "host-copy", "ignore"] = "copy"
+    run_tmpfs: bool = False
+    injected: tuple[str, ...] = HOST_FILES
+    mounts_follow_links: bool = True
+    replaces_etc: bool = False
+    """A file called /etc gives way to a directory, since it has to put files there."""
+    max_layers: int | None = None
+
+    # Settings and stopping.
+    low_ports: bool = True
+    healthcheck: bool = False
+    warns_of_platform: bool = False
+    """An image for another architecture is started after a warning."""
+    bad_stop_signal: Literal["sigterm", "refuse", "cannot-stop", "ignored"] = "sigterm"
+    """What an unknown StopSignal leads to; `ignored`: StopSignal is not read at all."""
+    grace: int = 10
+    """Seconds between the stop signal and SIGKILL; 0: it has no time of its own."""
+    reads_stop_timeout: bool = False
+    init_argv: tuple[str, ...] = ()
+    records_exit: bool = False
+    """It records an exit code for the container."""
+    by_hand: bool = False
+    """There is no engine: a bundle is started with the runtime alone."""
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}@{'.'.join(map(str, self.version))}"
+
+    # -- texts
+
+    def refusal(self, failure: Failure) -> EngineMessage:
+        """A refusal of its own, before it calls the runtime."""
+        return EngineMessage(text=failure.message)
+
+    def runtime_refusal(self, failure: Failure, runtime: Runtime) -> EngineMessage:
+        """A refusal of the runtime's create, in the engine's envelope."""
+        raise NotImplementedError(f"{type(self).__name__} has to say this")
+
+    # -- decisions
+
+    def merge_environment(
+        self, own: Sequence[Variable], image: Sequence[Variable], given: Sequence[Variable], notes: list[str]
+    ) -> list[Variable]:
+        """One list of its own variables, the image's and those of the caller; `notes` grows by what is odd."""
+        return replace_or_append(replace_or_append(own, image, notes), given, notes)
+
+    def environment_of_host(self, entries: Sequence[str]) -> str:
+        """What of the host's environment the image's entries ask for, as a condition; mostly nothing."""
+        return ""
+
+    def refuse_variable(self, entry: str) -> Failure | None:
+        """The refusal of an entry of Env without a name or without `=`."""
+        return None
+
+    def refuse_root(self, user: str, uid: int) -> Failure | None:
+        """The refusal that runAsNonRoot asks for."""
+        return None
+
+    def dropped_group(self, user: str, gid: int) -> str:
+        """A sentence where it does not use the group part of USER; `gid` is the group instead."""
+        return ""
+
+    def out_of_range(self, message: str) -> str:
+        """Its words for a user or group id that is too large; `message` are those of the parser."""
+        return message
+
+    def home_of_stranger(self, user: Credentials, workdir: str) -> tuple[str, str] | None:
+        """HOME and the reason for it, for a user given as a number that /etc/passwd has no line for."""
+        return None
+
+    def make_workdir(self, trouble: WorkdirTrouble) -> Made | Failure | None:
+        """What becomes of a directory that is not there; None: it leaves that to the runtime."""
+        if trouble.state != "missing" or self.workdir_maker == "the runtime":
+            return None
+        return self.made(trouble)
+
+    def made(self, trouble: WorkdirTrouble) -> Made:
+        """A missing directory, made."""
+        note = f"{trouble.path} is not in the image: {self.workdir_maker} makes it, {self.workdir_owner}"
+        return Made(path=trouble.target or trouble.lexical, note=note)
+
+    def volume_over_file(self, place: str) -> str:
+        """Its words where a volume lies over a file; empty where that was not measured."""
+        return ""
+
+    def etc_is_a_file(self, where: Location | None) -> Failure | None:
+        """Its refusal where /etc is a file; None where that was not measured."""
+        return None
+
+    def unmapped_owner(self, path: str, uid: int, gid: int) -> str:
+        """Its words, without root rights, for an owner outside the ids that it may map."""
+        return f"lchown {path}: invalid argument"
+
+    def additions(self, argv: Sequence[str]) -> list[Addition]:
+        """What it adds besides mounts, injected files and volumes."""
+        return []

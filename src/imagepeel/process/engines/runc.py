@@ -1,0 +1,121 @@
+"""runc: its words, its PATH search (Go's), the home directory by Go's passwd parser.
+
+Sources: runc at the named versions (libcontainer, utils_linux.go) and measured starts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imagepeel.formats.passwd import Unreadable, go_quote, parse_passwd
+from imagepeel.process.engines.lookup import ProgramLookup, find_as_go
+from imagepeel.process.engines.runtime import Home, Runtime
+from imagepeel.process.engines.workdir import WorkdirTrouble
+from imagepeel.process.spec.access import Actor
+from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Phase
+from imagepeel.process.spec.trace import config_place
+from imagepeel.tables import ERRNO_GO
+
+if TYPE_CHECKING:
+    from imagepeel.rootfs.view import Rootfs
+
+_INIT = "error during container init: "
+
+
+class Runc(Runtime, frozen=True, kw_only=True):
+    """runc.
+
+    `init_infix` are the words that runc 1.2 put between prefix and cause.  `mode_bits`: it was built with Go before
+    1.20, whose PATH search takes any file with an x bit; later ones ask for the access of the user.
+    """
+
+    program: str = "runc"
+    exec_exit: int = 255
+    drops_nameless: bool = True
+    fills_empty_home: bool = True
+    looks_up_first: bool = False
+    init_infix: str = _INIT
+    mode_bits: bool = False
+
+    def refusal(self, message: str, phase: Phase, *, run: bool) -> str:
+        verb = "run" if run else "create"
+        if phase is Phase.BARE:
+            return f"runc {verb} failed: {message}"
+        infix = self.init_infix or (_INIT if phase is Phase.INIT else "")
+        return f"runc {verb} failed: unable to start container process: {infix}{message}"
+
+    def exec_failed(self, path: str, errno: str) -> str:
+        return f"exec {path}: {ERRNO_GO[errno]}"
+
+    def find(self, rootfs: Rootfs, argv0: str, path_value: str | None, cwd: str, actor: Actor) -> ProgramLookup:
+        return find_as_go(rootfs, argv0, path_value, cwd, actor, mode_bits=self.mode_bits, by=self.program)
+
+    def home(self, passwd: bytes | Unreadable | None, uid: int) -> Home:
+        if isinstance(passwd, Unreadable):
+            problem = f"unable to setup user: unable to find user {uid}: read /etc/passwd: {passwd.reason}"
+            return Home(value="/", why="", problem=problem)
+        if passwd is None:
+            return Home(value="/", why="there is no /etc/passwd")
+        for entry in parse_passwd(passwd):
+            if entry.uid == uid:
+                return Home(value=entry.home, why=f"home in line {entry.line} of /etc/passwd, the first with that uid")
+        return Home(value="/", why=f"uid {uid} is not in /etc/passwd")
+
+    def no_command(self) -> Failure:
+        return Failure(
+            code=FailureCode.NO_COMMAND,
+            judge=Judge.RUNTIME,
+            errno="EINVAL",
+            message="args must not be empty",
+            phase=Phase.BARE,
+        )
+
+    def enter_workdir(self, trouble: WorkdirTrouble) -> Failure:
+        if trouble.state == "dangling":
+            return trouble.refused(Judge.RUNTIME, "EEXIST", f"mkdir {trouble.deepest}: file exists")
+        return trouble.refused(Judge.RUNTIME, "ENOTDIR", f"mkdir {trouble.deepest}: not a directory")
+
+    def relative_workdir(self, path: str) -> Failure | None:
+        return Failure(
+            code=FailureCode.WORKDIR_RELATIVE,
+            judge=Judge.RUNTIME,
+            errno="EINVAL",
+            message="Cwd must be an absolute path",
+            why=f"WorkingDir {path!r} is relative",
+            fix=f"write /{path}",
+            phase=Phase.BARE,
+        )
+
+    def refuse_variable(self, entry: str) -> Failure | None:
+        if entry.startswith("="):
+            message = f"environment variable name can't be empty: {go_quote(entry)}"
+            why = "an entry of Env has no name before ="
+        else:
+            message, why = f"invalid environment variable: {go_quote(entry)}", "an entry of Env has no ="
+        return Failure(
+            code=FailureCode.VARIABLE_MALFORMED,
+            judge=Judge.RUNTIME,
+            errno="EINVAL",
+            message=message,
+            why=why,
+            fix="remove it",
+            where=config_place("/config/Env"),
+            phase=Phase.INIT,
+        )
+
+    def unreadable_passwd(self, problem: str) -> Failure | None:
+        return Failure(
+            code=FailureCode.ETC_UNUSABLE,
+            judge=Judge.RUNTIME,
+            errno="EISDIR",
+            message=problem,
+            why="runc looks the home directory up in /etc/passwd, which cannot be read",
+            fix="let /etc/passwd be a plain file",
+        )
+
+
+VERSIONS = (
+    Runc(version=(1, 1), exec_exit=1, init_infix="", mode_bits=True),
+    Runc(version=(1, 2)),
+    Runc(version=(1, 3)),
+)

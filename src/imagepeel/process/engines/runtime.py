@@ -1,0 +1,90 @@
+"""A runtime: the program below an engine that starts the process, and words what stops it.
+
+Each runtime has a file of its own beside this one, with its texts and its PATH search.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+import msgspec
+
+from imagepeel.formats.passwd import Unreadable
+from imagepeel.process.engines.lookup import ProgramLookup
+from imagepeel.process.engines.workdir import WorkdirTrouble
+from imagepeel.process.spec.access import Actor
+from imagepeel.process.spec.failure import Failure, Phase
+
+if TYPE_CHECKING:
+    from imagepeel.rootfs.view import Rootfs
+
+
+class Home(msgspec.Struct, frozen=True, kw_only=True):
+    """The value that a runtime gives HOME (None: it sets none) and why; `problem`: its refusal to go on."""
+
+    value: str | None
+    why: str
+    problem: str = ""
+
+
+class Runtime(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of a runtime.
+
+    `exec_exit` is the exit code of a failing execve after the container has started.  `drops_nameless`: a variable
+    without a name never reaches the program.  `fills_empty_home`: an empty HOME counts as absent.
+    `looks_up_first`: the program is looked up before the runtime enters the working directory.
+    """
+
+    program: str
+    version: tuple[int, ...]
+    exec_exit: int
+    drops_nameless: bool
+    fills_empty_home: bool
+    looks_up_first: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.program}@{'.'.join(map(str, self.version))}"
+
+    def refusal(self, message: str, phase: Phase, *, run: bool) -> str:
+        """A cause with what this runtime puts before it; `run`: the command was `run`, else `create`."""
+        self._unsaid()
+
+    def exec_failed(self, path: str, errno: str) -> str:
+        """What stands on standard error when the kernel refuses `path`."""
+        self._unsaid()
+
+    def find(self, rootfs: Rootfs, argv0: str, path_value: str | None, cwd: str, actor: Actor) -> ProgramLookup:
+        """Which file argv[0] is.
+
+        `path_value` is PATH of the final environment, None when there is none; `cwd` is an absolute path in the
+        rootfs, `actor` the container's user.
+        """
+        self._unsaid()
+
+    def home(self, passwd: bytes | Unreadable | None, uid: int) -> Home:
+        """HOME by uid, from the image's passwd."""
+        self._unsaid()
+
+    def no_command(self) -> Failure:
+        """The refusal of an empty vector."""
+        self._unsaid()
+
+    def enter_workdir(self, trouble: WorkdirTrouble) -> Failure:
+        """The refusal of a directory that is there as something else; a missing one every runtime makes."""
+        self._unsaid()
+
+    def relative_workdir(self, path: str) -> Failure | None:
+        """The refusal of a relative directory; None where the runtime starts it from the root."""
+        return None
+
+    def refuse_variable(self, entry: str) -> Failure | None:
+        """The refusal of an entry without a name or without `=`; None where the runtime takes it."""
+        return None
+
+    def unreadable_passwd(self, problem: str) -> Failure | None:
+        """The refusal to start without HOME; None where the runtime does without."""
+        return None
+
+    def _unsaid(self) -> NoReturn:
+        raise NotImplementedError(f"{type(self).__name__} has to say this")

@@ -1,0 +1,68 @@
+"""What a working directory is before anybody makes it, and what became of it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Phase
+
+FIX = "let WORKDIR name a directory"
+
+
+WorkdirState = Literal["missing", "dangling", "loop", "node", "through"]
+
+
+class WorkdirTrouble(msgspec.Struct, frozen=True, kw_only=True):
+    """A working directory that is not there as a directory, as engine and runtime meet it.
+
+    `path` is the absolute name that was asked for, `lexical` its shortest form, `target` where its links lead.
+    `state`: `missing`, `dangling` (a link to nothing), `loop`, `node` (something else has that name) or `through`
+    (something on the way is no directory).  `deepest` is the longest leading part that has a node of its own.
+    `by_option` tells that the caller asked, not the image; `errno` is that of looking at it, `why` one sentence.
+    """
+
+    path: str
+    lexical: str
+    target: str
+    state: WorkdirState
+    deepest: str
+    by_option: bool
+    errno: str
+    why: str
+
+    def refused(self, judge: Judge, errno: str, message: str, *, created: bool = True) -> Failure:
+        """The failure of a judge who does not go on with it."""
+        dangling = self.state == "dangling"
+        return Failure(
+            code=FailureCode.WORKDIR_DANGLING if dangling else FailureCode.WORKDIR_BLOCKED,
+            judge=judge,
+            errno=errno,
+            message=message,
+            why=self.why,
+            fix=FIX,
+            phase=Phase.INIT,
+            created=created,
+        )
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """The directory that an engine makes, and a sentence about it."""
+
+    path: str
+    note: str
+
+
+class Workdir(msgspec.Struct, frozen=True, kw_only=True):
+    """The directory the process starts in, or why it cannot.
+
+    `path` is what the program sees, `canonical` the place in the rootfs.
+    """
+
+    path: str
+    canonical: str
+    how: str
+    created: bool = False
+    notes: tuple[str, ...] = ()
+    failure: Failure | None = None

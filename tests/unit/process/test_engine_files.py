@@ -1,0 +1,63 @@
+"""An engine is one file and one line: no other code of the prediction knows an engine or a runtime by name."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from imagepeel.process.engines import registry
+from imagepeel.process.spec.options import DEFAULT_ENGINE
+
+PROCESS = Path(registry.__file__).parents[1]
+ENGINE_FILES = {PROCESS / "engines" / f"{name}.py" for name in
+                ("containerd", "crun", "docker", "kubernetes", "podman", "runc", "registry", "by_hand")}  # fmt: skip
+SHARED = sorted(set(PROCESS.rglob("*.py")) - ENGINE_FILES)
+NAMES = {name for family in registry.FAMILIES for name in (family.name, *family.aliases)} | {"dockerd", "kubelet"}
+# A program in an image may be called docker-init or docker-entrypoint.sh: that is no engine.
+WORD = re.compile(rf"(?<![\w-])({'|'.join(sorted(NAMES))})(?![\w-])", re.IGNORECASE)
+
+
+def words(module: Path) -> Iterator[tuple[int, str]]:
+    """All names and texts of a module that are code: no comments, no docstrings, not the modules that it imports."""
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    prose = {
+        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
+            yield node.lineno, node.value
+        elif isinstance(node, ast.Name):
+            yield node.lineno, node.id.replace("_", " ")
+        elif isinstance(node, ast.Attribute):
+            yield node.lineno, node.attr.replace("_", " ")
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            for name in node.names:
+                yield node.lineno, f"{getattr(node, 'module', '') or ''} {name.name}".replace(".", " ")
+
+
+def test_the_test_sees_what_it_looks_for() -> None:
+    found = {match for _, word in words(PROCESS / "engines" / "podman.py") for match in WORD.findall(word)}
+    assert "podman" in found
+    assert WORD.search('engine.family == "podman"') and not WORD.search("/sbin/docker-init")
+
+
+@pytest.mark.parametrize("module", SHARED, ids=lambda module: str(module.relative_to(PROCESS)))
+def test_shared_code_knows_no_engine_by_name(module: Path) -> None:
+    found = [(line, word) for line, word in words(module) if WORD.search(word)]
+    if module.name == "options.py":  # the one place that says which engine is meant when none is named
+        assert [word for _, word in found] == [DEFAULT_ENGINE]
+        registry.find_engine(DEFAULT_ENGINE)
+        return
+    assert found == []
+
+
+def test_every_engine_file_is_in_the_registry() -> None:
+    known = {type(engine).__module__ for engine in registry.ENGINES} | {
+        type(runtime).__module__ for runtime in registry.RUNTIMES
+    }
+    files = {f"imagepeel.process.engines.{path.stem}" for path in ENGINE_FILES} - {registry.__name__}
+    assert known == files
