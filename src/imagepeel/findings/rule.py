@@ -20,8 +20,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of the catalogue.
 
     `id` never changes once published; `codes` are the other names of the same thing: W1..W73 of the surprise
-    table, F1..F42 of the failure table, upper-case words of the layer semantics.  `severity` is the worst that the
-    check can report.  `why` is two or three plain sentences, `fix` one, `sources` issue numbers or specifications.
+    table, those of failures (`docs/reference/failures.md`), upper-case words of the layer semantics.  `severity` is
+    the worst that the check can report.  `why` is two or three plain sentences, `fix` one, `sources` issue numbers
+    or specifications.
     `check` looks at a `Subject` and yields findings; it reads, never writes, and is linear in what it looks at.
     """
 
