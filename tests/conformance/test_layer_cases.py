@@ -6,7 +6,7 @@ import pytest
 from recorded import PRESENT, RESULTS, differences, flatten, load
 
 from imagepeel.rootfs.engines import containerd
-from imagepeel.rootfs.engines.indexed import lazy_upper
+from imagepeel.rootfs.engines.indexed import indexed_upper
 from imagepeel.rootfs.tree.inode import Tree
 from imagepeel.rootfs.tree.overlay import merge
 from imagepeel.rootfs.view import build
@@ -72,10 +72,10 @@ def test_lazy_layers_equal_the_play_through(case: str) -> None:
     for layer in layers:
         tree = Tree()
         if containerd.unpack_layer(tree, layer, overlay=layer.index > 0, parents=played[::-1]) is not None:
-            assert lazy_upper(layer, lazy[::-1]) is None, "a layer that is refused must not look regular"
+            assert indexed_upper(layer, lazy[::-1]) is None, "a layer that is refused must not look regular"
             return
         played.append(tree)
-        lazy.append(lazy_upper(layer, lazy[::-1]) or tree)
+        lazy.append(indexed_upper(layer, lazy[::-1]) or tree)
     one, two = flatten(merge([t.root for t in lazy])), flatten(merge([t.root for t in played]))
     assert one.keys() == two.keys()
     for path, node in one.items():

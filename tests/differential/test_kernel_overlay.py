@@ -25,6 +25,7 @@ from recorded import PRESENT, RESULTS, load
 from imagepeel.rootfs.engines import docker
 from imagepeel.rootfs.tree.inode import Tree
 from imagepeel.rootfs.tree.overlay import merge
+from imagepeel.rootfs.tree.overlay_attributes import obey_overlay_attributes
 from imagepeel.rootfs.view import build
 from stacks import listing, random_tree, write_tree
 
@@ -180,7 +181,7 @@ def test_marks_of_random_places_act_as_in_the_kernel(mount: Mount) -> None:
     for trees, kernel in zip(stacks, kernels, strict=True):
         lower: list[Tree] = []
         for tree in trees:
-            docker.honour(tree, lower)
+            obey_overlay_attributes(tree, lower)
             lower.append(tree)
         ours = listing(merge([tree.root for tree in trees]))
         wrong = _same(kernel, ours)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from imagepeel.findings.semantics.compare import side_by_side
 from imagepeel.formats.tar.scanner import scan
 from imagepeel.rootfs.engines import containerd, docker, podman
-from imagepeel.rootfs.engines.indexed import LazyDir, lazy_upper
+from imagepeel.rootfs.engines.indexed import IndexedDirectory, indexed_upper
 from imagepeel.rootfs.layer_diff import layer_delta
 from imagepeel.rootfs.layer_events import layer_counts, lost_files, shipped
 from imagepeel.rootfs.tree.inode import Inode, Tree
@@ -123,7 +123,7 @@ def test_containerd_layers(stack: list[list[tarfile.TarInfo]]) -> None:
     for layer in layers_of(stack):
         tree = Tree()
         refusal = containerd.unpack_layer(tree, layer, overlay=layer.index > 0, parents=played[::-1])
-        columns = lazy_upper(layer, lazy[::-1])
+        columns = indexed_upper(layer, lazy[::-1])
         if refusal is not None:
             assert columns is None
             return
@@ -135,11 +135,11 @@ def test_containerd_layers(stack: list[list[tarfile.TarInfo]]) -> None:
 
 @many
 @given(STACKS, st.sampled_from((docker.DOCKER29, docker.DOCKER28, podman.PODMAN)))
-def test_docker_and_podman_layers(stack: list[list[tarfile.TarInfo]], rules: docker.Rules) -> None:
+def test_docker_and_podman_layers(stack: list[list[tarfile.TarInfo]], rules: docker.UnpackRules) -> None:
     for layer in layers_of(stack):
         tree = Tree()
         refusal = docker.unpack_layer(tree, layer, rules)
-        columns = lazy_upper(layer, ()) if docker.same_as_plain(layer.table, rules) else None
+        columns = indexed_upper(layer, ()) if docker.agrees_with_containerd(layer.table, rules) else None
         if refusal is not None:
             assert columns is None
             return
@@ -150,8 +150,8 @@ def test_docker_and_podman_layers(stack: list[list[tarfile.TarInfo]], rules: doc
 def test_tame_layers_are_lazy() -> None:
     """The strategy above really reaches the lazy path."""
     info = tarfile.TarInfo("a/b")
-    upper = lazy_upper(layers_of([[info]])[0], ())
-    assert upper is not None and isinstance(upper.root, LazyDir)
+    upper = indexed_upper(layers_of([[info]])[0], ())
+    assert upper is not None and isinstance(upper.root, IndexedDirectory)
 
 
 @many

@@ -187,7 +187,7 @@ def _stored(table: EntryTable, i: int) -> int:
 
 
 def _explain(rootfs: Rootfs, lost: Lost) -> WasteItem:
-    cause, detail = lost.fate, ""
+    cause, detail = str(lost.fate), ""
     if lost.fate == "overwritten":
         cause = "repeated"
     elif lost.fate == "shadowed":

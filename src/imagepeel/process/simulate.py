@@ -41,6 +41,14 @@ MAX_DEPTH = 8
 """Programs that start programs; more is a circle or nothing a person could follow."""
 
 
+class _Answers:
+    """What simulated starts found out about a filesystem: engines that start the same program share it."""
+
+    def __init__(self, rootfs: Rootfs) -> None:
+        self.closures: dict[tuple[object, ...], LoaderResult] = {}
+        self.hints: dict[bytes, tuple[str, ...]] = {}
+
+
 class StartSimulation:
     """The judgement under way; results are in the public attributes."""
 
@@ -106,7 +114,6 @@ class StartSimulation:
         # All that the loader reads of the environment.
         env = {name: value for name, value in state.env.items() if name.startswith(("LD_", "GLIBC_"))}
         key = (
-            "closure",
             chain.last,
             execfn,
             argv0,
@@ -115,9 +122,9 @@ class StartSimulation:
             state.after,
             tuple(sorted(env.items())),
         )
-        return self.rootfs.once(
-            key,
-            lambda: closure(
+        known = self.rootfs.derived(_Answers).closures
+        if key not in known:
+            known[key] = closure(
                 self.rootfs,
                 chain.last,
                 env=env,
@@ -126,8 +133,8 @@ class StartSimulation:
                 argv0=argv0,
                 execfn=execfn,
                 may_read=may_read,
-            ),
-        )
+            )
+        return known[key]
 
     def _load(self, chain: ExecveResult, execfn: str, state: ProcessState) -> bool:
         """Ask the loader; True when the program may go on."""
@@ -255,7 +262,10 @@ class StartSimulation:
         if chain.final is None:
             return ()
         final = chain.final
-        return self.rootfs.once(("hints", final), lambda: self._read_hints(final))
+        known = self.rootfs.derived(_Answers).hints
+        if final not in known:
+            known[final] = self._read_hints(final)
+        return known[final]
 
     def _read_hints(self, final: bytes) -> tuple[str, ...]:
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -17,6 +17,7 @@ from imagepeel.errors import ImagepeelError, NotFound
 from imagepeel.evidence import Name, raw, text
 from imagepeel.rootfs.layer_diff import has_uppers
 from imagepeel.rootfs.tree.inode import Inode
+from imagepeel.rootfs.tree.overlay import Pile, ghost, pile
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
@@ -36,15 +37,13 @@ class PathChange(msgspec.Struct, frozen=True, kw_only=True):
     when times are compared; "content?" when the bytes of one side are not there to tell.
     """
 
-    kind: str
+    kind: Literal["added", "removed", "changed"]
     path: bytes
     before: Inode | None
     after: Inode | None
     fields: tuple[str, ...] = ()
 
 
-Pile = tuple[tuple[int, Inode], ...]
-"""What a path is in one filesystem: () nothing, one node, or the directories that merge, each with its layer."""
 Listing = list[tuple[int, Mapping[bytes, Inode]]]
 Same = Callable[[Inode, Inode], "bool | None"]
 
@@ -110,22 +109,17 @@ class _Side:
         return self.layered and len(pile) == 1 and not root
 
     def child(self, listings: Listing, name: bytes, *, raw_: bool) -> Pile:
-        """Return what a name is in a merged directory (`overlay`)."""
-        piled: list[tuple[int, Inode]] = []
+        """Return what a name is in a directory, given as (layer, children) from the top.
+
+        `raw_`: overlayfs reads the directory unmerged, so a whiteout in it is a name that cannot be opened.
+        """
+        if self.layered and not raw_:
+            return pile(listings, name)
         for layer, children in listings:
             node = children.get(name)
-            if node is None:
-                continue
-            if node.kind != "dir":
-                if not piled and (not self.layered or not node.is_whiteout):
-                    piled.append((layer, node))
-                elif not piled and raw_:
-                    piled.append((layer, Inode("ghost", node.mode, layer=node.layer, entry=node.entry)))
-                break
-            piled.append((layer, node))
-            if node.opaque:
-                break
-        return tuple(piled)
+            if node is not None:
+                return ((layer, ghost(node) if raw_ and node.is_whiteout else node),)
+        return ()
 
 
 class _Walk:

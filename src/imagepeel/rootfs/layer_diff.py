@@ -7,21 +7,22 @@ touch; only a directory that vanishes is walked in the tree below.  The rules ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from imagepeel.errors import UsageError
 from imagepeel.formats.tar.table import UNHASHED
 from imagepeel.rootfs.tree.inode import Inode
+from imagepeel.rootfs.tree.overlay import Pile, pile
 
 if TYPE_CHECKING:
     from imagepeel.formats.tar.table import EntryTable
     from imagepeel.rootfs.tree.changes import LayerEntries
     from imagepeel.rootfs.view import Rootfs
 
-KINDS = ("added", "changed", "removed", "opaque", "same")
+ChangeKind = Literal["added", "changed", "removed", "opaque", "same"]
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +36,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     bytes were not hashed by the scan.
     """
 
-    kind: str
+    kind: ChangeKind
     path: bytes
     before: Inode | None = None
     after: Inode | None = None
@@ -120,10 +121,6 @@ def need_uppers(rootfs: Rootfs) -> None:
     )
 
 
-Pile = tuple[tuple[int, Inode], ...]
-"""What a path is in a stack: () nothing, one non-directory, or the directories that merge, topmost first."""
-
-
 def layer_delta(rootfs: Rootfs, index: int) -> Iterator[Change]:
     """Yield what layer `index` (0-based) changes in the merge of the layers below it, depth first, names sorted.
 
@@ -149,7 +146,7 @@ def delta(rootfs: Rootfs, start: int, stop: int) -> Iterator[Change]:
 
 def _walk(rootfs: Rootfs, start: int, stop: int) -> Iterator[Change]:
     roots = tuple((i, rootfs.uppers[i].root) for i in reversed(range(stop)))
-    # Frames instead of recursion: paths may be two thousand directories deep.
+    # A stack instead of recursion: paths may be two thousand directories deep.
     stack = [_directory(b"", roots[stop - start :], roots, start, rootfs.layers)]
     while stack:
         for item in stack[-1]:
@@ -162,12 +159,13 @@ def _walk(rootfs: Rootfs, start: int, stop: int) -> Iterator[Change]:
             stack.pop()
 
 
-Frame = tuple[bytes, Pile, Pile]
+PathPair = tuple[bytes, Pile, Pile]
+"""A path, and what it is in the lower and in the upper stack."""
 
 
 def _directory(
     path: bytes, before: Pile, after: Pile, start: int, layers: Sequence[LayerEntries]
-) -> Iterator[Change | Frame]:
+) -> Iterator[Change | PathPair]:
     """Yield the changes of one directory's names, and the directories below that have to be looked at."""
     # Looked at once and let go: what both stacks share must be the same objects, and nothing is kept.
     listings = {id(node): node.peek() for _, node in (*before, *after)}
@@ -208,20 +206,3 @@ def _directory(
             yield Change(kind="same", path=full, before=first, after=node)
         if first.kind == "dir" or node.kind == "dir":
             yield full, was if first.kind == "dir" else (), now if node.kind == "dir" else ()
-
-
-def pile(listings: Sequence[tuple[int, Mapping[bytes, Inode]]], name: bytes) -> Pile:
-    """Return what `name` is in a stack of directories, given as (layer, children) from the top."""
-    piled: list[tuple[int, Inode]] = []
-    for layer, children in listings:
-        child = children.get(name)
-        if child is None:
-            continue
-        if child.kind != "dir":
-            if not piled and not child.is_whiteout:
-                piled.append((layer, child))
-            break
-        piled.append((layer, child))
-        if child.opaque:
-            break
-    return tuple(piled)

@@ -1,19 +1,32 @@
 """One walk over all layers at once: what each layer adds, changes and removes, and which shipped bytes are reachable.
 
+Theory of operation.  The walk goes down the directories of all layers together.  For one directory it holds
+
+- `dirs`: what the layers have of it, as (layer, directory), base first;
+- `cuts`: the layers, ascending, that hide what lower layers have in it: an opaque mark on it, or a whiteout or a file
+  in its place or in the place of a directory above it.
+
+The names in `dirs` are looked at one after the other.  For each name the layers that have it are played from the base
+up, with one state: what the layers so far show of the path.  A layer that has the name makes an event; a cut that lies
+between two such layers makes one, too, because it hides the state.  For example, layers 0 and 2 have `d/f`, and layer 1
+has an opaque mark in `d`, so the cuts of `d` are [1]: `d/f` is added by 0, removed by 1 and added by 2.  Directories of
+the name go on the stack, with the cuts that are new for them.
+
 Each directory of each layer is looked at once and let go again, so the sums cost one pass and little memory however
-many layers repeat a path.  The order of events of a path is that of the layers, as the kernel's merge sees them.
+many layers repeat a path.  A directory that one layer alone has is not walked at all: everything below it shares its
+fate, so the walk hands it over whole, and the columns of its layer tell the rest.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
 from imagepeel.formats.tar.header import GNU_SPARSE, REGULAR
-from imagepeel.rootfs.engines.indexed import LazyDir
+from imagepeel.rootfs.engines.indexed import IndexedDirectory
 from imagepeel.rootfs.layer_diff import changed_fields, has_uppers, need_uppers, same_content
 from imagepeel.rootfs.tree.inode import Inode
 
@@ -96,6 +109,9 @@ class Shipped(msgspec.Struct, frozen=True, kw_only=True):
         return self.shipped - self.visible
 
 
+Happening = Literal["added", "replaced", "removed", "kept"]
+
+
 class Event(NamedTuple):
     """One step in the life of a path, in layer order.
 
@@ -104,20 +120,20 @@ class Event(NamedTuple):
     layer: the layer that does it, for "kept" the last layer.
     """
 
-    what: str
+    what: Happening
     layer: int
     path: bytes
     before: Inode | None
     after: Inode | None
     hidden: bool = False
-    """Of a replaced directory: whether its lower content is hidden as a whole; of what is removed: whether a directory
-    above it was hidden or removed, and not the path itself."""
+    """Of a replaced directory: its lower content is hidden as a whole.  Of a removed path: the layer hides or removes a
+    directory above it, and has no whiteout of the path itself."""
 
 
 Dirs = list[tuple[int, Inode]]
 """What layers have of one directory: (layer, its directory), base first."""
 
-Look = Callable[[bytes, Dirs, list[int]], Iterable[tuple[int, Mapping[bytes, Inode]]]]
+ChildrenOf = Callable[[bytes, Dirs, list[int]], Iterable[tuple[int, Mapping[bytes, Inode]]]]
 
 
 def all_children(path: bytes, dirs: Dirs, cuts: list[int]) -> Iterator[tuple[int, Mapping[bytes, Inode]]]:
@@ -128,169 +144,212 @@ def all_children(path: bytes, dirs: Dirs, cuts: list[int]) -> Iterator[tuple[int
 
 def events(
     rootfs: Rootfs,
-    whole: Callable[[LazyDir], None] | None = None,
+    visible: Callable[[IndexedDirectory], None] | None = None,
     *,
-    gone: Callable[[LazyDir, int], None] | None = None,
-    look: Look = all_children,
+    hidden: Callable[[IndexedDirectory, int], None] | None = None,
+    children_of: ChildrenOf = all_children,
 ) -> Iterator[Event]:
     """Yield every event of every path; the events of one path follow each other, parents come before children.
 
-    With `whole`, a directory that one layer alone has and nothing hides is handed to it instead: all below is simply
-    there.  With `gone`, one that a higher layer hides is handed to it, with that layer: all below was added and is
-    removed.  `look` chooses the children of a directory, (layer, children) from the base, given its path, its `Dirs`
-    and the layers that hide what lower ones have in it; names that it leaves out have no events.
+    `visible(directory)` is called for a directory that one layer alone has and no layer hides; the paths below it have
+    no events then, since all of them are added by that layer and kept.  `hidden(directory, layer)` is called for a
+    directory that one layer alone has and the higher `layer` hides; the paths below it have no events then, since all
+    of them are added by the one and removed by the other.  `children_of(path, dirs, cuts)` chooses what is looked at
+    in a directory: it returns (layer, children) from the base, and a name that it leaves out has no events.
     UsageError when the view keeps no layer trees.
     """
     need_uppers(rootfs)
     last = len(rootfs.uppers) - 1
-    stack: list[tuple[bytes, list[tuple[int, Inode]], list[int]]] = []
+    stack: list[tuple[bytes, Dirs, list[int]]] = []
     if rootfs.uppers:
         stack.append((b"", [(i, upper.root) for i, upper in enumerate(rootfs.uppers)], []))
     while stack:
         path, dirs, cuts = stack.pop()
-        alone = dirs[0][1] if len(dirs) == 1 else None
-        if isinstance(alone, LazyDir):
-            above = bisect_right(cuts, dirs[0][0])
-            if above == len(cuts):
-                if whole is not None:
-                    whole(alone)
-                    continue
-            elif gone is not None:
-                gone(alone, cuts[above])
-                continue
-        found: dict[bytes, list[tuple[int, Inode]]] = {}
-        for layer, children in look(path, dirs, cuts):
+        if len(dirs) == 1 and _hand_over(dirs[0], cuts, visible, hidden):
+            continue
+        by_name: dict[bytes, Dirs] = {}
+        for layer, children in children_of(path, dirs, cuts):
             for name, node in children.items():
-                known = found.get(name)
+                known = by_name.get(name)
                 if known is None:
-                    found[name] = [(layer, node)]
+                    by_name[name] = [(layer, node)]
                 else:
                     known.append((layer, node))
         below = []
-        for name, seen in found.items():
+        for name, versions in by_name.items():
             full = path + b"/" + name
-            state: Inode | None = None
-            own: list[int] = []
-            piled: list[tuple[int, Inode]] = []
-            at = 0
-            for layer, node in seen:
-                end = bisect_right(cuts, layer, at)
-                # What the same layer brings again under a hidden parent is a replacement.
-                if state is not None and at < end and (cuts[at] < layer or node.is_whiteout):
-                    yield Event("removed", cuts[at], full, state, None, True)
-                    state = None
-                hidden = at < end
-                at = end
-                if node.kind != "dir":
-                    own.append(layer)
-                    if node.is_whiteout:
-                        if state is not None:
-                            yield Event("removed", layer, full, state, None)
-                            state = None
-                        continue
-                else:
-                    if node.opaque:
-                        own.append(layer)
-                    piled.append((layer, node))
-                if state is None:
-                    yield Event("added", layer, full, None, node)
-                else:
-                    hidden = (hidden or node.opaque) and node.kind == "dir" == state.kind
-                    yield Event("replaced", layer, full, state, node, hidden)
-                state = node
-            if state is not None:
-                if at < len(cuts):
-                    yield Event("removed", cuts[at], full, state, None, True)
-                else:
-                    yield Event("kept", last, full, state, state)
+            yield from _life(full, versions, cuts, last)
+            piled = [version for version in versions if version[1].kind == "dir"]
             if piled:
-                since = bisect_right(cuts, piled[0][0])
-                below.append((full, piled, sorted({*own, *cuts[since:]}) if own else cuts[since:]))
+                below.append((full, piled, _cuts_below(versions, piled[0][0], cuts)))
         stack.extend(reversed(below))
+
+
+def _hand_over(
+    only: tuple[int, Inode],
+    cuts: list[int],
+    visible: Callable[[IndexedDirectory], None] | None,
+    hidden: Callable[[IndexedDirectory, int], None] | None,
+) -> bool:
+    """Give a directory that one layer alone has to the function that asked for such; say whether one did."""
+    layer, directory = only
+    if not isinstance(directory, IndexedDirectory):
+        return False
+    above = bisect_right(cuts, layer)
+    if above == len(cuts):
+        if visible is None:
+            return False
+        visible(directory)
+        return True
+    if hidden is None:
+        return False
+    hidden(directory, cuts[above])
+    return True
+
+
+def _cuts_below(versions: Dirs, first: int, cuts: list[int]) -> list[int]:
+    """Return the layers that hide what lower layers have in the directory `versions`, of which `first` is the lowest.
+
+    They are those of the directory above, from `first` on, and the layers that put something else in its place or mark
+    it opaque.
+    """
+    own = [layer for layer, node in versions if node.kind != "dir" or node.opaque]
+    since = cuts[bisect_right(cuts, first) :]
+    return sorted({*own, *since}) if own else since
+
+
+def _life(path: bytes, versions: Dirs, cuts: list[int], last: int) -> list[Event]:
+    """Return the events of one path, of which `versions` are what the layers have, in layer order."""
+    out: list[Event] = []
+    state: Inode | None = None
+    at = 0  # the cuts before this one have been played
+    for layer, node in versions:
+        end = bisect_right(cuts, layer, at)
+        # What the same layer brings again under a hidden parent is a replacement.
+        if state is not None and at < end and (cuts[at] < layer or node.is_whiteout):
+            out.append(Event("removed", cuts[at], path, state, None, True))
+            state = None
+        cut = at < end
+        at = end
+        if node.is_whiteout:
+            if state is not None:
+                out.append(Event("removed", layer, path, state, None))
+                state = None
+            continue
+        if state is None:
+            out.append(Event("added", layer, path, None, node))
+        else:
+            hidden = (cut or node.opaque) and node.kind == "dir" == state.kind
+            out.append(Event("replaced", layer, path, state, node, hidden))
+        state = node
+    if state is not None:
+        if at < len(cuts):
+            out.append(Event("removed", cuts[at], path, state, None, True))
+        else:
+            out.append(Event("kept", last, path, state, state))
+    return out
+
+
+class _Counts:
+    """The fields of `LayerCounts` of one layer while they are counted."""
+
+    __slots__ = (
+        "added",
+        "bytes_added",
+        "bytes_changed",
+        "bytes_removed",
+        "bytes_repeated",
+        "changed",
+        "removed",
+        "same",
+    )
+
+    def __init__(self) -> None:
+        self.added = self.changed = self.removed = self.same = 0
+        self.bytes_added = self.bytes_changed = self.bytes_repeated = self.bytes_removed = 0
+
+    def done(self, layer: int) -> LayerCounts:
+        return LayerCounts(layer=layer, **{name: getattr(self, name) for name in self.__slots__})
+
+
+Inodes = set[tuple[int, int]]
+"""Hardlinked files that were counted, each as (layer, entry that brought its content)."""
 
 
 def layer_counts(rootfs: Rootfs) -> list[LayerCounts]:
     """Return what each layer adds, changes and removes, base first.  UsageError without layer trees."""
-    numbers = [[0] * 8 for _ in rootfs.uppers]
-    once: set[tuple[int, int]] = set()
+    counts = [_Counts() for _ in rootfs.uppers]
+    brought: Inodes = set()
+    lost: Inodes = set()
 
-    def tally(directory: LazyDir, sign: int) -> tuple[int, int]:
-        """Paths below a directory, and bytes of the files that were not counted before."""
-        lazy = directory.lazy
-        metas, sizes = lazy.table.meta_ids, lazy.table.sizes
-        paths = total = 0
-        for i in directory.below():
-            paths += 1
-            origin = lazy.links.get(i, i)
-            if origin < 0 or not lazy.plain[metas[origin]]:
-                continue
-            if origin in lazy.last_link:
-                key = (sign * (lazy.index + 1), origin)
-                if key in once:
-                    continue
-                once.add(key)
-            total += sizes[origin]
-        return paths, total
+    def add_all(directory: IndexedDirectory) -> None:
+        paths, size = _count_below(directory, brought)
+        row = counts[directory.indexed.index]
+        row.added += paths
+        row.bytes_added += size
 
-    def added(directory: LazyDir) -> None:
-        row = numbers[directory.lazy.index]
-        paths, total = tally(directory, 1)
-        row[0], row[4] = row[0] + paths, row[4] + total
+    def remove_all(directory: IndexedDirectory, by: int) -> None:
+        add_all(directory)
+        paths, size = _count_below(directory, lost)
+        row = counts[by]
+        row.removed += paths
+        row.bytes_removed += size
 
-    def removed(directory: LazyDir, by: int) -> None:
-        added(directory)
-        row = numbers[by]
-        paths, total = tally(directory, -1)
-        row[2], row[7] = row[2] + paths, row[7] + total
-
-    for what, layer, _, before, after, hidden in events(rootfs, added, gone=removed):
-        if what == "kept":
-            continue
-        row = numbers[layer]
-        if what == "removed" and before is not None:
-            row[2] += 1
-            if before.kind == "file":
-                row[7] += _once(before, once, -1)
-        elif after is not None and before is None:
-            row[0] += 1
-            if after.kind == "file":
-                row[4] += _once(after, once)
-        elif after is not None and before is not None:
-            fields = changed_fields(before, after, rootfs.layers)
-            if fields or hidden:
-                row[1] += 1
+    for what, layer, _, before, after, hidden in events(rootfs, add_all, hidden=remove_all):
+        row = counts[layer]
+        if what == "replaced" and before is not None and after is not None:
+            if changed_fields(before, after, rootfs.layers) or hidden:
+                row.changed += 1
             elif not after.implied:
-                row[3] += 1
+                row.same += 1
             if after.kind == "file":
-                repeated = before.kind == "file" and same_content(before, after, rootfs.layers) is True
-                row[6 if repeated else 5] += _once(after, once)
+                size = count_hardlinked_bytes(after, brought)
+                if before.kind == "file" and same_content(before, after, rootfs.layers) is True:
+                    row.bytes_repeated += size
+                else:
+                    row.bytes_changed += size
             elif before.kind == "file":
-                row[7] += _once(before, once, -1)
-    return [
-        LayerCounts(
-            layer=i,
-            added=row[0],
-            changed=row[1],
-            removed=row[2],
-            same=row[3],
-            bytes_added=row[4],
-            bytes_changed=row[5],
-            bytes_repeated=row[6],
-            bytes_removed=row[7],
-        )
-        for i, row in enumerate(numbers)
-    ]
+                row.bytes_removed += count_hardlinked_bytes(before, lost)
+        elif what == "removed" and before is not None:
+            row.removed += 1
+            if before.kind == "file":
+                row.bytes_removed += count_hardlinked_bytes(before, lost)
+        elif what == "added" and after is not None:
+            row.added += 1
+            if after.kind == "file":
+                row.bytes_added += count_hardlinked_bytes(after, brought)
+    return [row.done(layer) for layer, row in enumerate(counts)]
 
 
-def _once(node: Inode, seen: set[tuple[int, int]], sign: int = 1) -> int:
-    """Return the size of a file the first time one of its names comes by, 0 later."""
+def _count_below(directory: IndexedDirectory, counted: Inodes) -> tuple[int, int]:
+    """Return the number of paths below a directory, and the bytes of those files that were not counted before."""
+    indexed = directory.indexed
+    metas, sizes = indexed.table.meta_ids, indexed.table.sizes
+    paths = total = 0
+    for i in directory.below():
+        paths += 1
+        origin = indexed.links.get(i, i)
+        if origin < 0 or not indexed.is_regular[metas[origin]]:
+            continue
+        if origin in indexed.last_link:
+            if (indexed.index, origin) in counted:
+                continue
+            counted.add((indexed.index, origin))
+        total += sizes[origin]
+    return paths, total
+
+
+def count_hardlinked_bytes(node: Inode, counted: Inodes) -> int:
+    """Return the size of a file the first time one of its names comes by, 0 later; `counted` remembers."""
     if node.nlink < 2 or node.layer is None or node.entry is None:
         return node.size
-    key = (sign * (node.layer + 1), node.entry)
-    if key in seen:
+    if (node.layer, node.entry) in counted:
         return 0
-    seen.add(key)
+    counted.add((node.layer, node.entry))
     return node.size
+
+
+Fate = Literal["overwritten", "removed", "shadowed", "visible"]
 
 
 class Lost(msgspec.Struct, frozen=True, kw_only=True):
@@ -304,56 +363,54 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
     layer: int
     entry: int
     size: int
-    fate: str
+    fate: Fate
     by: int
 
 
 _OVERWRITTEN, _REMOVED, _SHADOWED, _VISIBLE = 0, 1, 2, 3
-_FATES = ("overwritten", "removed", "shadowed", "visible")
+"""Fates as one byte an entry.  Of the names of a hardlinked file the one with the highest number decides."""
+_FATES: tuple[Fate, ...] = ("overwritten", "removed", "shadowed", "visible")
 
 
-Fates = tuple[list[bytearray], dict[tuple[int, int], tuple[bytes, int]]]
+class Fates:
+    """What became of each entry of each layer: `rootfs.derived(Fates)` is the one of a filesystem.
 
+    of_entries: for each layer a byte an entry, an index in _FATES.  losses: (layer, entry) of each lost file -> the
+    path that it had, and the layer that took it away.
+    """
 
-def _fates(rootfs: Rootfs) -> Fates:
-    """Return the fate of each entry of each layer, and path and layer of the loss of those that are lost."""
-    return rootfs.once("fates", lambda: _read_fates(rootfs))
+    def __init__(self, rootfs: Rootfs) -> None:
+        self.of_entries = [bytearray(len(layer.table)) for layer in rootfs.layers]
+        self.losses: dict[tuple[int, int], tuple[bytes, int]] = {}
+        for what, layer, path, before, *_ in events(rootfs, self._keep_all, hidden=self._remove_all):
+            if before is None or before.kind != "file" or before.layer is None or before.entry is None:
+                continue
+            fate = _VISIBLE if what == "kept" else _SHADOWED if what == "replaced" else _REMOVED
+            row = self.of_entries[before.layer]
+            if fate > row[before.entry]:
+                row[before.entry] = fate
+                if fate == _VISIBLE:
+                    self.losses.pop((before.layer, before.entry), None)
+                else:
+                    self.losses[before.layer, before.entry] = (path, layer)
 
-
-def _read_fates(rootfs: Rootfs) -> Fates:
-    fates = [bytearray(len(layer.table)) for layer in rootfs.layers]
-    lost: dict[tuple[int, int], tuple[bytes, int]] = {}
-
-    def visible(directory: LazyDir) -> None:
-        lazy = directory.lazy
-        row = fates[lazy.index]
+    def _keep_all(self, directory: IndexedDirectory) -> None:
+        layer, links = directory.indexed.index, directory.indexed.links
+        row, losses = self.of_entries[layer], self.losses
         for i in directory.below():
-            origin = lazy.links.get(i, i)
+            origin = links.get(i, i)
             if origin >= 0:
                 row[origin] = _VISIBLE
-                lost.pop((lazy.index, origin), None)
+                losses.pop((layer, origin), None)
 
-    def removed(directory: LazyDir, by: int) -> None:
-        lazy = directory.lazy
-        row, metas = fates[lazy.index], lazy.table.meta_ids
+    def _remove_all(self, directory: IndexedDirectory, by: int) -> None:
+        indexed = directory.indexed
+        row, metas = self.of_entries[indexed.index], indexed.table.meta_ids
         for i in directory.below():
-            origin = lazy.links.get(i, i)
-            if origin >= 0 and lazy.plain[metas[origin]] and row[origin] < _REMOVED:
+            origin = indexed.links.get(i, i)
+            if origin >= 0 and indexed.is_regular[metas[origin]] and row[origin] < _REMOVED:
                 row[origin] = _REMOVED
-                lost[lazy.index, origin] = (b"/" + lazy.table.path(i), by)
-
-    for what, layer, path, before, *_ in events(rootfs, visible, gone=removed):
-        if before is None or before.kind != "file" or before.layer is None or before.entry is None:
-            continue
-        fate = _VISIBLE if what == "kept" else _SHADOWED if what == "replaced" else _REMOVED
-        row = fates[before.layer]
-        if fate > row[before.entry]:
-            row[before.entry] = fate
-            if fate == _VISIBLE:
-                lost.pop((before.layer, before.entry), None)
-            else:
-                lost[before.layer, before.entry] = (path, layer)
-    return fates, lost
+                self.losses[indexed.index, origin] = (b"/" + indexed.table.path(i), by)
 
 
 def shipped(rootfs: Rootfs) -> Shipped:
@@ -364,7 +421,7 @@ def shipped(rootfs: Rootfs) -> Shipped:
     """
     exact = has_uppers(rootfs)
     if exact:
-        fates = _fates(rootfs)[0]
+        fates = rootfs.derived(Fates).of_entries
     else:
         fates = [bytearray([_SHADOWED]) * len(layer.table) for layer in rootfs.layers]
         for _, node in rootfs.walk():
@@ -399,9 +456,9 @@ def lost_files(rootfs: Rootfs, *, least: int = 1) -> list[Lost]:
     UsageError when the view keeps no layer trees.
     """
     need_uppers(rootfs)
-    fates, lost = _fates(rootfs)
+    fates = rootfs.derived(Fates)
     out = []
-    for layer, row in zip(rootfs.layers, fates, strict=True):
+    for layer, row in zip(rootfs.layers, fates.of_entries, strict=True):
         table = layer.table
         for i, fate in enumerate(row):
             if fate == _VISIBLE or table.meta(i).type != REGULAR:
@@ -409,7 +466,7 @@ def lost_files(rootfs: Rootfs, *, least: int = 1) -> list[Lost]:
             entry = table[i]
             if entry.is_whiteout or entry.stored_size < least:
                 continue
-            path, by = lost.get((layer.index, i), (entry.path, layer.index))
+            path, by = fates.losses.get((layer.index, i), (entry.path, layer.index))
             out.append(Lost(path=path, layer=layer.index, entry=i, size=entry.stored_size, fate=_FATES[fate], by=by))
     out.sort(key=lambda item: (-item.size, item.layer, item.entry))
     return out

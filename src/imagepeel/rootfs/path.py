@@ -214,7 +214,7 @@ class RootfsPath(Shown):
             here = todo.pop()
             dirs: list[str] = []
             files: list[str] = []
-            for name, node in self._rootfs.scandir(here._path):
+            for name, node in self._rootfs.scandir(str(here)):
                 (dirs if node.kind == "dir" else files).append(text(name))
             yield here, dirs, files
             todo.extend(here / name for name in reversed(dirs))

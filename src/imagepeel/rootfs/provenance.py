@@ -1,25 +1,29 @@
 """The life of a path: which layer added, changed, hid or removed it, through every link on the way.
 
 A query looks names up in the trees that the layers already have; no layer is read or scanned again.
-`layer_delta`, `layer_counts` and `shipped` answer for a whole layer or image (`delta`, `fold`).
+`layer_delta`, `layer_counts` and `shipped` answer for a whole layer or image (`layer_diff`, `layer_events`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
-from imagepeel.evidence import Location, Name, text
+from imagepeel.evidence import Location, Name
 from imagepeel.formats.tar.whiteouts import OPAQUE, whiteout_of
-from imagepeel.rootfs.engines.indexed import LazyDir
-from imagepeel.rootfs.layer_diff import Change, changed_fields, delta, has_uppers, layer_delta, pile
+from imagepeel.rootfs.engines.indexed import IndexedDirectory
+from imagepeel.rootfs.layer_diff import Change, changed_fields, delta, has_uppers, layer_delta
 from imagepeel.rootfs.layer_events import LayerBytes, LayerCounts, Lost, Shipped, layer_counts, lost_files, shipped
 from imagepeel.rootfs.tree.inode import Inode
 from imagepeel.rootfs.tree.resolve import Hop, Resolution
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
+
+
+PathEventKind = Literal["added", "changed", "same", "implied", "opaque", "removed"]
+Removal = Literal["whiteout", "opaque", "replaced", ""]
 
 
 class PathEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,13 +39,13 @@ class PathEvent(msgspec.Struct, frozen=True, kw_only=True):
     when it is what the view shows (directories merge and stay visible unless a layer hides them).
     """
 
-    kind: str
+    kind: PathEventKind
     layer: int
     path: bytes
     where: Location
     node: Inode | None = None
     fields: tuple[str, ...] = ()
-    by: str = ""
+    by: Removal = ""
     by_path: bytes = b""
     hidden_by: int | None = None
 
@@ -125,15 +129,15 @@ def _life(rootfs: Rootfs, path: bytes, hop: Hop | None) -> PathLife:
         top = rootfs.root.top
         return PathLife(path=b"/", events=(), present=True, target=None if top.kind == "dir" else b"")
     for layer, upper in enumerate(rootfs.uppers):
-        hidden, node = touch(upper.root, parts)
-        if node is None and hidden is None:
+        hider, node = effect_of_layer(upper.root, parts)
+        if node is None and hider is None:
             continue
         if node is None or node.is_whiteout:
             if state is not None:
-                events.append(_removed(rootfs, layer, path, parts, hidden, node))
+                events.append(_removed(rootfs, layer, path, hider, node))
                 state = None
             continue
-        events.append(_event(rootfs, layer, path, state, node, hidden))
+        events.append(_event(rootfs, layer, path, (state, node), hider is not None or node.opaque))
         state = node
     return PathLife(
         path=path,
@@ -143,31 +147,50 @@ def _life(rootfs: Rootfs, path: bytes, hop: Hop | None) -> PathLife:
     )
 
 
-def touch(root: Inode, parts: tuple[bytes, ...]) -> tuple[tuple[int, Inode] | None, Inode | None]:
-    """Return what one layer does to a path: (depth and node that hide what lies lower, what it puts there)."""
-    hidden: tuple[int, Inode] | None = None
+class Hider(NamedTuple):
+    """What hides the lower versions of a path without being at the path itself.
+
+    `node` stands above the path, at the first `depth` components of it: an opaque directory, a whiteout, or something
+    else that is no directory.
+    """
+
+    depth: int
+    node: Inode
+
+
+def effect_of_layer(root: Inode, parts: tuple[bytes, ...]) -> tuple[Hider | None, Inode | None]:
+    """Return what one layer does to a path: what hides the lower versions of it, and what the layer puts there.
+
+    `root` is the layer's own tree, `parts` the components of the path, at least one.  Either is None where there is no
+    such thing; a whiteout of the path itself is what the layer puts there.
+    """
+    hider: Hider | None = None
     node = root
     for depth, part in enumerate(parts, 1):
         child = (node.children or {}).get(part)
         if child is None:
-            return hidden, None
+            return hider, None
         if depth == len(parts):
-            return hidden, child
+            return hider, child
         if child.kind != "dir":
-            return (depth, child), None
-        if child.opaque and hidden is None:
-            hidden = (depth, child)
+            return Hider(depth, child), None
+        if child.opaque and hider is None:
+            hider = Hider(depth, child)
         node = child
-    return hidden, node
+    return hider, node
 
 
-def _event(
-    rootfs: Rootfs, layer: int, path: bytes, before: Inode | None, node: Inode, hidden: tuple[int, Inode] | None
-) -> PathEvent:
+def _event(rootfs: Rootfs, layer: int, path: bytes, states: tuple[Inode | None, Inode], hides: bool) -> PathEvent:
+    """Say what a layer does that puts a node at a path.
+
+    `states`: what was there, and the node.  `hides`: the lower content of a directory is hidden as a whole.
+    """
+    before, node = states
     fields = changed_fields(before, node, rootfs.layers) if before is not None else ()
+    kind: PathEventKind
     if before is None:
         kind = "implied" if node.implied else "added"
-    elif node.kind == "dir" and before.kind == "dir" and (hidden is not None or node.opaque):
+    elif node.kind == "dir" and before.kind == "dir" and hides:
         kind = "opaque"
     elif fields:
         kind = "changed"
@@ -177,41 +200,35 @@ def _event(
         kind=kind,
         layer=layer,
         path=path,
-        where=_where(rootfs, layer, None if node.implied else node.entry, path),
+        where=rootfs.entry_location(layer, None if node.implied else node.entry, path),
         node=node,
         fields=fields,
     )
 
 
-def _removed(
-    rootfs: Rootfs,
-    layer: int,
-    path: bytes,
-    parts: tuple[bytes, ...],
-    hidden: tuple[int, Inode] | None,
-    node: Inode | None,
-) -> PathEvent:
-    if node is not None:
-        by, by_path, entry = "whiteout", path, node.entry
+def _removed(rootfs: Rootfs, layer: int, path: bytes, hider: Hider | None, whiteout: Inode | None) -> PathEvent:
+    """Say what a layer does that removes a path, by a whiteout of it or by something above it."""
+    by: Removal
+    if whiteout is not None:
+        by, by_path, entry = "whiteout", path, whiteout.entry
     else:
-        depth, hider = hidden or (0, rootfs.uppers[layer].root)
-        by_path = b"/" + b"/".join(parts[:depth])
-        if hider.kind == "dir":
-            by, entry = "opaque", _opaque_entry(rootfs, layer, hider, by_path)
+        depth, node = hider or Hider(0, rootfs.uppers[layer].root)
+        by_path = b"/".join(path.split(b"/")[: depth + 1]) or b"/"
+        if node.kind == "dir":
+            by, entry = "opaque", _opaque_entry(rootfs, layer, node, by_path)
         else:
-            by, entry = "whiteout" if hider.is_whiteout else "replaced", hider.entry
-    return PathEvent(
-        kind="removed", layer=layer, path=path, where=_where(rootfs, layer, entry, by_path), by=by, by_path=by_path
-    )
+            by, entry = "whiteout" if node.is_whiteout else "replaced", node.entry
+    where = rootfs.entry_location(layer, entry, by_path)
+    return PathEvent(kind="removed", layer=layer, path=path, where=where, by=by, by_path=by_path)
 
 
 def _opaque_entry(rootfs: Rootfs, layer: int, node: Inode, path: bytes) -> int | None:
     """Return the entry that marks a directory opaque, None when it is not found under the directory's own path."""
     table = rootfs.layers[layer].table
     relative = path.lstrip(b"/")
-    if isinstance(node, LazyDir):
-        directory = node.lazy.dir_ids.get(relative)
-        indexes = node.lazy.groups.indexes(directory) if directory is not None else []
+    if isinstance(node, IndexedDirectory):
+        directory = node.indexed.id_of_dir.get(relative)
+        indexes = node.indexed.runs.indexes(directory) if directory is not None else []
     else:
         try:
             directory = table.dirs.index(relative)
@@ -219,17 +236,6 @@ def _opaque_entry(rootfs: Rootfs, layer: int, node: Inode, path: bytes) -> int |
             return None
         indexes = _members(table.dir_ids, directory)
     return next((i for i in indexes if table.basename(i) == OPAQUE), None)
-
-
-def _where(rootfs: Rootfs, layer: int, entry: int | None, path: bytes) -> Location:
-    steps = rootfs._steps
-    return Location(
-        layer=layer,
-        step=steps[layer] if layer < len(steps) else None,
-        entry=entry,
-        path=text(path),
-        layer_offset=rootfs.layers[layer].table[entry].header_offset if entry is not None else None,
-    )
 
 
 def _with_hiders(events: list[PathEvent]) -> tuple[PathEvent, ...]:
@@ -273,6 +279,7 @@ def _life_of_entries(rootfs: Rootfs, path: bytes, hop: Hop | None) -> PathLife:
         ids = {name: i for i, name in enumerate(table.dirs)}
         removal: PathEvent | None = None
         own: list[PathEvent] = []
+        by: Removal
         for depth in range(1, len(parts) + 1):
             directory = ids.get(b"/".join(parts[: depth - 1]))
             if directory is None:
@@ -286,12 +293,12 @@ def _life_of_entries(rootfs: Rootfs, path: bytes, hop: Hop | None) -> PathLife:
                     # Without overlayfs the mark counts at the root too (`whiteouts.marks_that_hide`).
                     by, by_path = "opaque", here.rpartition(b"/")[0] or b"/"
                 elif name == parts[depth - 1] and depth == len(parts):
-                    where = _where(rootfs, layer.index, i, path)
+                    where = rootfs.entry_location(layer.index, i, path)
                     own.append(PathEvent(kind="added", layer=layer.index, path=path, where=where))
                     continue
                 else:
                     continue
-                where = _where(rootfs, layer.index, i, by_path)
+                where = rootfs.entry_location(layer.index, i, by_path)
                 removal = removal or PathEvent(
                     kind="removed", layer=layer.index, path=path, where=where, by=by, by_path=by_path
                 )
@@ -321,6 +328,5 @@ __all__ = [
     "layer_counts",
     "layer_delta",
     "lost_files",
-    "pile",
     "shipped",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -87,7 +87,7 @@ class Hidden(msgspec.Struct, frozen=True, kw_only=True):
 
     path: bytes
     node: Inode
-    fate: str
+    fate: Literal["removed", "shadowed"]
     by: int
 
 
@@ -154,7 +154,7 @@ def search_hidden(rootfs: Rootfs, query: Query, *, layer: int | None = None) -> 
         if what == "replaced" and before.kind == "dir" and after is not None and after.kind == "dir":
             continue
         if (layer is None or before.layer == layer) and fits(before) and (named is None or named(path)):
-            fate = "removed" if what == "removed" else "shadowed"
+            fate: Literal["removed", "shadowed"] = "removed" if what == "removed" else "shadowed"
             found.append(Hidden(path=path, node=before, fate=fate, by=by))
     found.sort(key=lambda item: (item.path, item.node.layer or 0))
     yield from found

@@ -10,11 +10,11 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from imagepeel.rootfs.engines.indexed import IMPLIED, LazyDir, LazyLayer
+from imagepeel.rootfs.engines.indexed import IMPLIED, IndexedDirectory, IndexedLayer
 from imagepeel.rootfs.layer_diff import changed_fields, has_uppers, same_bytes, same_content
 from imagepeel.rootfs.layer_events import Event, all_children, events
-from imagepeel.rootfs.tree.changes import owner
 from imagepeel.rootfs.tree.inode import Inode
+from imagepeel.rootfs.tree.metadata import owner
 
 if TYPE_CHECKING:
     from imagepeel.formats.tar.table import Meta
@@ -61,21 +61,25 @@ def losses(rootfs: Rootfs) -> Losses:
 
     Linear in the entries of the directories that more than one layer has, and of those that are removed.
     """
-    return rootfs.once("losses", lambda: _Walk(rootfs).run())
+    return rootfs.derived(_find_losses)
+
+
+def _find_losses(rootfs: Rootfs) -> Losses:
+    return _Walk(rootfs).run()
 
 
 class _Column(NamedTuple):
     """One layer's part of a directory, and the columns of the layer that tell about it."""
 
-    lazy: LazyLayer
+    indexed: IndexedLayer
     listing: dict[bytes, int]
     metas: Sequence[int]
     sizes: Sequence[int]
 
     @classmethod
-    def of(cls, directory: LazyDir) -> _Column:
-        table = directory.lazy.table
-        return cls(directory.lazy, directory.listing(), table.meta_ids, table.sizes)
+    def of(cls, directory: IndexedDirectory) -> _Column:
+        table = directory.indexed.table
+        return cls(directory.indexed, directory.listing(), table.meta_ids, table.sizes)
 
 
 class _Walk:
@@ -91,7 +95,9 @@ class _Walk:
 
     def run(self) -> Losses:
         if has_uppers(self._rootfs) and len(self._layers) > 1:
-            for event in events(self._rootfs, lambda directory: None, gone=self._gone, look=self._look):
+            for event in events(
+                self._rootfs, lambda directory: None, hidden=self._remove_all, children_of=self._untold
+            ):
                 if event.before is not None and event.what != "kept":
                     self._take(event, event.before)
         return self._lost
@@ -125,22 +131,22 @@ class _Walk:
                 fields = tuple(name for name in changed_fields(before, after, self._layers) if name != "mtime")
                 self._lost.repeated.append(Repeat(layer, after.entry, before.layer, before.entry, fields))
 
-    def _gone(self, directory: LazyDir, by: int) -> None:
-        """A directory that one layer alone has, hidden by a higher one: all files below it are gone."""
-        lazy = directory.lazy
-        metas, sizes, plain = lazy.table.meta_ids, lazy.table.sizes, lazy.plain
+    def _remove_all(self, directory: IndexedDirectory, by: int) -> None:
+        """Note all files below a directory that one layer alone has and the layer `by` hides."""
+        indexed = directory.indexed
+        metas, sizes, plain = indexed.table.meta_ids, indexed.table.sizes, indexed.is_regular
         for i in directory.below():
             if i < 0:
                 continue
-            origin = lazy.links.get(i, i)
+            origin = indexed.links.get(i, i)
             if plain[metas[origin]] and sizes[origin]:
-                self._remove(by, lazy.index, origin, 1 + lazy.link_count.get(origin, 0))
+                self._remove(by, indexed.index, origin, 1 + indexed.link_count.get(origin, 0))
 
-    def _look(
+    def _untold(
         self, path: bytes, dirs: list[tuple[int, Inode]], cuts: list[int]
     ) -> Iterator[tuple[int, Mapping[bytes, Inode]]]:
-        """Yield the children that only nodes can tell about, after the columns told about the others."""
-        columns = [_Column.of(directory) for _, directory in dirs if isinstance(directory, LazyDir)]
+        """Yield the children that only nodes can tell about; what the columns tell of the others is noted here."""
+        columns = [_Column.of(directory) for _, directory in dirs if isinstance(directory, IndexedDirectory)]
         if len(columns) < len(dirs):
             yield from all_children(path, dirs, cuts)
             return
@@ -148,37 +154,38 @@ class _Walk:
         told: set[bytes] = set()
         for column in columns:
             # A name of one layer alone has something to tell when a higher layer hides it.
-            told |= column.listing.keys() if cuts and column.lazy.index < cuts[-1] else every & column.listing.keys()
+            told |= column.listing.keys() if cuts and column.indexed.index < cuts[-1] else every & column.listing.keys()
             every |= column.listing.keys()
         rest = self._tell(path, sorted(told), columns, cuts)
         for (layer, directory), column in zip(dirs, columns, strict=True) if rest else ():
-            assert isinstance(directory, LazyDir)
+            assert isinstance(directory, IndexedDirectory)
             listing = column.listing
             yield layer, {name: directory.node(name, listing[name], bare=True) for name in rest if name in listing}
 
     def _tell(self, path: bytes, names: list[bytes], columns: list[_Column], cuts: list[int]) -> list[bytes]:
         """Tell about the names that are nothing but plain files and whiteouts, and return the others.
 
-        The order of things is that of `fold.events`.
+        Each name is played as `layer_events.events` plays it.  `seen` are its versions, base first, as (layer, entry,
+        size, header); size and header are -1 for a whiteout.
         """
         removed, repeated, whiteouts = self._lost.removed, self._lost.repeated, self._lost.whiteouts
         fields = self._fields
         rest: list[bytes] = []
         for name in names:
-            seen: list[tuple[LazyLayer, int, int, int]] = []
-            for lazy, listing, metas, sizes in columns:
+            seen: list[tuple[IndexedLayer, int, int, int]] = []
+            for indexed, listing, metas, sizes in columns:
                 i = listing.get(name)
                 if i is None:
                     continue
                 if i < 0:
                     if i == IMPLIED:
                         break
-                    seen.append((lazy, i, -1, -1))
+                    seen.append((indexed, i, -1, -1))
                     continue
                 meta = metas[i]
-                if not lazy.plain[meta] or i in lazy.last_link or i in lazy.extras:
+                if not indexed.is_regular[meta] or i in indexed.last_link or i in indexed.extras:
                     break
-                seen.append((lazy, i, sizes[i], meta))
+                seen.append((indexed, i, sizes[i], meta))
             else:
                 old, at, was, header = seen[0]
                 cut = bisect_right(cuts, old.index) if cuts else 0

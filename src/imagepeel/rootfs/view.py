@@ -5,7 +5,7 @@ Layers are not untarred on top of each other, so an image has several: see `docs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from imagepeel._display import Shown
@@ -13,11 +13,12 @@ from imagepeel.errors import LimitExceeded, MissingBlob, NotFound, UsageError
 from imagepeel.evidence import Location, Name, raw, text
 from imagepeel.limits import DEFAULT, Limits
 from imagepeel.rootfs.engines import containerd, docker, podman, umoci
-from imagepeel.rootfs.engines.indexed import lazy_upper
+from imagepeel.rootfs.engines.indexed import indexed_upper
 from imagepeel.rootfs.path import RootfsPath
 from imagepeel.rootfs.tree.changes import LayerEntries, Refusal
 from imagepeel.rootfs.tree.inode import Inode, Tree
 from imagepeel.rootfs.tree.overlay import Merged, Plain, merge
+from imagepeel.rootfs.tree.overlay_attributes import obey_overlay_attributes
 from imagepeel.rootfs.tree.resolve import Resolution, resolve
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Rootfs(Shown):
         self.uppers = tuple(uppers)
         self.refusal = refusal
         self.complete = complete
-        self._made: dict[Hashable, Any] = {}
+        self._derived: dict[Callable[[Rootfs], Any], Any] = {}
         self._root = root
         self._open = opener
         self._steps = steps
@@ -101,14 +102,14 @@ class Rootfs(Shown):
         """The merged root directory, for code that walks the stack of layers itself."""
         return self._root
 
-    def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return what `make` returns, asking it once: for answers about this filesystem that several ask for.
+    def derived(self, owner: Callable[[Rootfs], T]) -> T:
+        """Return the one `owner(self)` of this filesystem: made when it is first asked for, kept from then on.
 
-        `key` starts with a name of the one who makes it.
+        `owner` is the class or function that what is derived belongs to, such as `layer_events.Fates`.
         """
-        if key not in self._made:
-            self._made[key] = make()
-        made: T = self._made[key]
+        if owner not in self._derived:
+            self._derived[owner] = owner(self)
+        made: T = self._derived[owner]
         return made
 
     # ---- looking up ---------------------------------------------------------------------------------------
@@ -248,13 +249,16 @@ class Rootfs(Shown):
         if node.layer is None or node.entry is None:
             return Location(layer=node.layer, path=path)
         entry = self.layers[node.layer].table[node.entry]
-        step = self._steps[node.layer] if node.layer < len(self._steps) else None
+        return self.entry_location(node.layer, node.entry, path if path is not None else entry.path)
+
+    def entry_location(self, layer: int, entry: int | None, path: Name) -> Location:
+        """Return the place of what a tar member brings, or of what a layer implies without a member (`entry` None)."""
         return Location(
-            layer=node.layer,
-            step=step,
-            entry=node.entry,
-            layer_offset=entry.header_offset,
-            path=path if path is not None else text(entry.path),
+            layer=layer,
+            step=self._steps[layer] if layer < len(self._steps) else None,
+            entry=entry,
+            layer_offset=self.layers[layer].table[entry].header_offset if entry is not None else None,
+            path=text(raw(path)),
         )
 
     def __truediv__(self, name: str | bytes) -> RootfsPath:
@@ -289,7 +293,7 @@ def build(
             podman.inherit_root(root.top, uppers[-1].root if uppers else None)
     else:
         # The first layer lies alone in every view; only what other layers do to it is played.
-        base = lazy_upper(layers[0], ()) if layers and view == "sequential" else None
+        base = indexed_upper(layers[0], ()) if layers and view == "sequential" else None
         tree = base or Tree()
         refusal = _apply(tree, layers[1:] if base else layers, view, lenient=False)
         root = Plain((tree.root,))
@@ -315,7 +319,7 @@ def _unpack_alone(layers: Sequence[LayerEntries], uppers: list[Tree]) -> Refusal
     first_ino = 1
     for layer in layers:
         parents = uppers[::-1]
-        upper = lazy_upper(layer, parents, first_ino)
+        upper = indexed_upper(layer, parents, first_ino)
         first_ino += len(layer.table)
         if upper is None:
             upper = Tree()
@@ -326,11 +330,11 @@ def _unpack_alone(layers: Sequence[LayerEntries], uppers: list[Tree]) -> Refusal
     return None
 
 
-def _unpack_by_engine(layers: Sequence[LayerEntries], uppers: list[Tree], rules: docker.Rules) -> Refusal | None:
+def _unpack_by_engine(layers: Sequence[LayerEntries], uppers: list[Tree], rules: docker.UnpackRules) -> Refusal | None:
     first_ino = 1
     for layer in layers:
         # These engines copy nothing to implied directories, so a regular layer needs nothing from the ones below.
-        upper = lazy_upper(layer, (), first_ino) if docker.same_as_plain(layer.table, rules) else None
+        upper = indexed_upper(layer, (), first_ino) if docker.agrees_with_containerd(layer.table, rules) else None
         first_ino += len(layer.table)
         played = upper is None
         if upper is None:
@@ -341,7 +345,7 @@ def _unpack_by_engine(layers: Sequence[LayerEntries], uppers: list[Tree], rules:
             refusal = docker.unpack_layer(upper, layer, rules)
             if refusal is not None:
                 return refusal
-            docker.honour(upper, uppers)
+            obey_overlay_attributes(upper, uppers)
         uppers.append(upper)
     return None
 

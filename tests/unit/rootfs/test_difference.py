@@ -95,19 +95,19 @@ def test_what_only_shared_layers_describe_is_never_looked_at(tmp_path: Path) -> 
     with open_archive(one) as first, open_archive(two) as second:
         before, after = first.image().rootfs, second.image().rootfs
         asked: list[str] = []
-        from imagepeel.rootfs.engines.indexed import LazyDir
+        from imagepeel.rootfs.engines.indexed import IndexedDirectory
 
-        real = LazyDir.make
+        real = IndexedDirectory.make
 
-        def make(self: LazyDir) -> Any:
+        def make(self: IndexedDirectory) -> Any:
             asked.append(self.path.decode())
             return real(self)
 
-        LazyDir.make = make  # type: ignore[method-assign]
+        IndexedDirectory.make = make  # type: ignore[method-assign]
         try:
             (change,) = difference(before, after, shared=1)
         finally:
-            LazyDir.make = real  # type: ignore[method-assign]
+            IndexedDirectory.make = real  # type: ignore[method-assign]
         assert (change.kind, change.path, change.fields) == ("changed", b"/etc/b", ("content",))
         assert not [path for path in asked if path.startswith("usr")]
 

@@ -15,7 +15,7 @@ from imagepeel.findings.semantics.codes import ALL, CODES, ViewNote
 from imagepeel.findings.semantics.entries import Notes, lint
 from imagepeel.findings.semantics.order import order_notes
 from imagepeel.findings.semantics.stack import stack_notes
-from imagepeel.rootfs.engines.indexed import LazyDir
+from imagepeel.rootfs.engines.indexed import IndexedDirectory
 from imagepeel.rootfs.layer_diff import has_uppers
 from imagepeel.rootfs.tree.changes import LayerEntries, Refusal
 from imagepeel.rootfs.tree.inode import Inode
@@ -117,7 +117,7 @@ def notes_of(layers: Sequence[LayerEntries], view: ViewOf | None = None, *, deep
     for layer in layers:
         anomalies: tuple[Anomaly, ...] = tuple(getattr(layer, "anomalies", ()))
         found.extend(lint(layer, anomalies, getattr(layer, "step", None)))
-        if not (exact and isinstance(runtime.uppers[layer.index].root, LazyDir)):
+        if not (exact and isinstance(runtime.uppers[layer.index].root, IndexedDirectory)):
             order_notes(layer, layers[: layer.index], of(layer.index))
     if exact:
         stack_notes(runtime, of)
@@ -214,13 +214,17 @@ def _as_packed(nodes: Sequence[Merged | Inode | None]) -> bool:
     packed: set[tuple[int, bytes]] = set()
     for node in nodes:
         directory = node.stack[0] if isinstance(node, Merged) and len(node.stack) == 1 else None
-        if not isinstance(directory, LazyDir) or directory.lazy.whiteouts or directory.lazy.marked:
+        if (
+            not isinstance(directory, IndexedDirectory)
+            or directory.indexed.has_whiteouts
+            or directory.indexed.has_device_whiteouts
+        ):
             return False
-        if directory.lazy.parents:  # directories without an entry borrow their attributes with some engines only
+        if directory.indexed.parents:  # directories without an entry borrow their attributes with some engines only
             return False
         if isinstance(node, Plain) and directory.touched:
             return False
-        packed.add((directory.lazy.index, directory.path))
+        packed.add((directory.indexed.index, directory.path))
     return len(packed) == 1
 
 

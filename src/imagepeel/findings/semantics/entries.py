@@ -16,8 +16,8 @@ from imagepeel.findings.semantics.codes import ViewNote
 from imagepeel.formats.tar.header import BLOCKDEV, CHAR, DIRECTORY, GNU_SPARSE, HARDLINK, PAX_GLOBAL, REGULAR, SYMLINK
 from imagepeel.formats.tar.table import ESCAPES, WHITEOUT, Entry, EntryTable
 from imagepeel.formats.tar.whiteouts import AUFS_NAMES, OPAQUE, PREFIX, Mark, hidden_path, parse
-from imagepeel.rootfs.engines.docker import xattr_errno
-from imagepeel.rootfs.tree.changes import KIND, LayerEntries, bound_time, go_clean
+from imagepeel.rootfs.tree.changes import LayerEntries, go_clean
+from imagepeel.rootfs.tree.metadata import KIND, bound_time, xattr_errno
 
 MOST = 8
 """Notes of one code and layer that are listed; the last one counts the others."""

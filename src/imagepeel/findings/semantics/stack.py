@@ -13,9 +13,9 @@ from imagepeel.evidence import text
 from imagepeel.findings.semantics.entries import Notes, members, whiteout_entries
 from imagepeel.formats.tar.header import DIRECTORY, SYMLINK
 from imagepeel.formats.tar.whiteouts import OPAQUE, hidden_path
-from imagepeel.rootfs.engines.indexed import LazyDir
+from imagepeel.rootfs.engines.indexed import IndexedDirectory
 from imagepeel.rootfs.layer_events import lost_files
-from imagepeel.rootfs.provenance import touch
+from imagepeel.rootfs.provenance import effect_of_layer
 from imagepeel.rootfs.tree.inode import Inode, Tree
 from imagepeel.rootfs.tree.overlay import Merged
 
@@ -61,7 +61,7 @@ def before(rootfs: Rootfs, layer: int, path: bytes) -> Inode | None:
     """Return what the layers below `layer` show at a path without following links, None for nothing."""
     parts = tuple(path.split(b"/"))
     for i in reversed(range(layer)):
-        hidden, node = touch(rootfs.uppers[i].root, parts)
+        hidden, node = effect_of_layer(rootfs.uppers[i].root, parts)
         if node is not None:
             return None if node.is_whiteout else node
         if hidden is not None:
@@ -163,8 +163,8 @@ def _implied(rootfs: Rootfs, layer: int, upper: Tree, notes: Notes) -> None:
 
 def _implied_dirs(upper: Tree) -> Iterator[tuple[bytes, Inode]]:
     root = upper.root
-    if isinstance(root, LazyDir):
-        for parent, names in root.lazy.subdirs.items():
+    if isinstance(root, IndexedDirectory):
+        for parent, names in root.indexed.implied_dirs.items():
             for name in names:
                 path = parent + b"/" + name if parent else name
                 node = upper.exists_dir(tuple(path.split(b"/")))
@@ -192,7 +192,7 @@ def _case(rootfs: Rootfs, notes: NotesOf) -> None:
         if twin is None or twin > name:
             continue  # each pair is told once, at the later name
         split = tuple(path.split(b"/"))
-        layers = [i for i, upper in enumerate(rootfs.uppers) if touch(upper.root, split)[1] is not None]
+        layers = [i for i, upper in enumerate(rootfs.uppers) if effect_of_layer(upper.root, split)[1] is not None]
         notes(layers[-1] if layers else 0).add(
             "CASE",
             f"{text(name)} and {text(twin)} are two names here and one on macOS and Windows, where one overwrites the "

@@ -18,9 +18,19 @@ if TYPE_CHECKING:
 _COUNT_MAX = 100_000
 
 
+class _BelowMounts(dict[tuple[str, int], tuple[int, tuple[str, ...]]]):
+    """What `hidden` found out about a filesystem: several engines mount something at the same few paths."""
+
+    def __init__(self, rootfs: Rootfs) -> None:
+        super().__init__()
+
+
 def hidden(rootfs: Rootfs, path: str, most: int = _COUNT_MAX) -> tuple[int, tuple[str, ...]]:
     """How many paths of the image lie below a mount point (counted up to `most`), and the first three of them."""
-    return rootfs.once(("hidden", path, most), lambda: _count(rootfs, path, most))
+    known = rootfs.derived(_BelowMounts)
+    if (path, most) not in known:
+        known[path, most] = _count(rootfs, path, most)
+    return known[path, most]
 
 
 def _count(rootfs: Rootfs, path: str, most: int) -> tuple[int, tuple[str, ...]]:

@@ -53,13 +53,23 @@ def applet(argv: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     return name, tuple(argv)
 
 
+class _Shells(dict[bytes, str]):
+    """Which shell each program of a filesystem is: predictions ask about the same few again and again."""
+
+    def __init__(self, rootfs: Rootfs) -> None:
+        super().__init__()
+
+
 def identify(rootfs: Rootfs, final: bytes, argv: Sequence[str]) -> str:
     """Which measured shell a program is, by its content: dash, bash, busybox, or empty."""
     name, _ = applet(argv)
     own = text(final).rsplit("/", 1)[-1]
     if name not in NAMES and own not in NAMES | {"busybox"}:
         return ""
-    shell = rootfs.once(("shell", final), lambda: _by_content(rootfs, final))
+    known = rootfs.derived(_Shells)
+    if final not in known:
+        known[final] = _by_content(rootfs, final)
+    shell = known[final]
     return "" if shell == "busybox" and name not in NAMES else shell
 
 

@@ -13,18 +13,9 @@ from imagepeel.evidence import text
 from imagepeel.formats.tar.header import DIRECTORY, HARDLINK, PAX_GLOBAL, REGULAR, SYMLINK
 from imagepeel.formats.tar.table import Entry
 from imagepeel.formats.tar.whiteouts import OPAQUE, PREFIX
-from imagepeel.rootfs.tree.changes import (
-    KIND,
-    LayerEntries,
-    Refusal,
-    Refused,
-    bound_time,
-    go_clean,
-    new_inode,
-    owner,
-    run,
-)
+from imagepeel.rootfs.tree.changes import LayerEntries, Refusal, Refused, go_clean, run
 from imagepeel.rootfs.tree.inode import PATH_MAX, Errno, Inode, Tree, show
+from imagepeel.rootfs.tree.metadata import KIND, apply_metadata, bound_time, new_inode
 
 Path = tuple[bytes, ...]
 
@@ -173,23 +164,3 @@ class _Unpack:
                 )
             tree.add(path, node, "open" if kind == REGULAR else "create")
         apply_metadata(node, entry)
-
-
-def apply_metadata(node: Inode, entry: Entry) -> None:
-    """Give an inode what the header of an entry says, as containerd does for every type, hardlinks included."""
-    meta = entry.meta
-    node.uid, node.gid = owner(meta.uid, node.uid), owner(meta.gid, node.gid)
-    if entry.index in entry.table.extras:
-        for key, value in entry.xattrs.items():
-            if settable(key, node.kind):
-                node.set_xattr(key, value)
-    if node.kind != "symlink":
-        node.mode = meta.mode & 0o7777
-    node.mtime = bound_time(entry.mtime)
-
-
-def settable(key: bytes, kind: str) -> bool:
-    """Say whether containerd sets the attribute: `trusted.` is left out, the kernel knows few other namespaces."""
-    if key.startswith(b"user."):
-        return kind in ("file", "dir") and len(key) > 5
-    return key.startswith(b"security.") or key in (b"system.posix_acl_access", b"system.posix_acl_default")

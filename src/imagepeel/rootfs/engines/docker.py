@@ -13,26 +13,15 @@ from imagepeel.evidence import text
 from imagepeel.formats.tar.header import DIRECTORY, HARDLINK, PAX_GLOBAL, REGULAR, SYMLINK
 from imagepeel.formats.tar.table import Entry, EntryTable
 from imagepeel.formats.tar.whiteouts import OPAQUE, PREFIX
-from imagepeel.rootfs.tree.changes import (
-    KIND,
-    LayerEntries,
-    Refusal,
-    Refused,
-    bound_time,
-    go_clean,
-    new_inode,
-    owner,
-    run,
-)
+from imagepeel.rootfs.tree.changes import LayerEntries, Refusal, Refused, go_clean, run
 from imagepeel.rootfs.tree.inode import PATH_MAX, Errno, Inode, Tree, show
-from imagepeel.rootfs.tree.overlay import Merged, merge
+from imagepeel.rootfs.tree.metadata import KIND, bound_time, new_inode, owner, xattr_errno
 
 Path = tuple[bytes, ...]
-OVERLAY = b"trusted.overlay."
 _LINKS = 40
 
 
-class Rules(msgspec.Struct, frozen=True, kw_only=True):
+class UnpackRules(msgspec.Struct, frozen=True, kw_only=True):
     """Where the extractors of this family differ.
 
     scoped: names and link targets may not leave the root and directories are made through dangling links (os.Root),
@@ -54,19 +43,19 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     applies_root: bool = False
 
 
-DOCKER29 = Rules(name="docker", scoped=True, checks_devices=True, follows_xattrs=True)
-DOCKER28 = Rules(name="docker@28")
+DOCKER29 = UnpackRules(name="docker", scoped=True, checks_devices=True, follows_xattrs=True)
+DOCKER28 = UnpackRules(name="docker@28")
 
 
-def unpack_layer(tree: Tree, layer: LayerEntries, rules: Rules, *, lenient: bool = False) -> Refusal | None:
+def unpack_layer(tree: Tree, layer: LayerEntries, rules: UnpackRules, *, lenient: bool = False) -> Refusal | None:
     """Unpack one layer alone into `tree` and return why the engine would refuse it, None when it would not.
 
-    Overlay attributes that the layer itself carries (trusted.overlay.*) are in the nodes; see `honour`.
+    Overlay attributes that the layer itself carries (trusted.overlay.*) are in the nodes; see `overlay_attributes`.
     """
     return _Unpack(tree, layer.index, rules).run(layer, lenient)
 
 
-def same_as_plain(table: EntryTable, rules: Rules) -> bool:
+def agrees_with_containerd(table: EntryTable, rules: UnpackRules) -> bool:
     """Say whether names and attributes of a layer are such that these rules agree with containerd's on them."""
     if any(b".." in name for name in table.raw_names.values()):
         return False
@@ -80,17 +69,8 @@ def same_as_plain(table: EntryTable, rules: Rules) -> bool:
     return True
 
 
-def xattr_errno(key: bytes, kind: str) -> str:
-    """Return the errno of setting an attribute on an inode of a kind, "" when root may.  xattr(7)."""
-    if key.startswith(b"user."):
-        return "ENOTSUP" if len(key) == 5 else "" if kind in ("file", "dir") else "EPERM"
-    if key in (b"system.posix_acl_access", b"system.posix_acl_default"):
-        return "ENOTSUP" if kind == "symlink" else ""
-    return "" if key.startswith((b"security.", b"trusted.")) else "ENOTSUP"
-
-
 class _Unpack:
-    def __init__(self, tree: Tree, layer: int, rules: Rules) -> None:
+    def __init__(self, tree: Tree, layer: int, rules: UnpackRules) -> None:
         self.tree = tree
         self.layer = layer
         self.rules = rules
@@ -296,64 +276,3 @@ class _Unpack:
                 node.set_xattr(key, value)
             elif errno not in self.rules.tolerates:
                 raise Errno(errno, f'lsetxattr {show(where)}: xattr "{text(key)}"')
-
-
-# ---- overlay attributes that a layer brings itself -----------------------------------------------------------------
-
-
-class Grafted(Inode):
-    """A directory whose lower part lies elsewhere, as trusted.overlay.redirect says; merged where somebody looks."""
-
-    __slots__ = ("_made", "_merged")
-
-    def __init__(self, like: Inode, merged: Merged) -> None:
-        super().__init__("dir", like.mode, like.uid, like.gid, layer=like.layer, entry=like.entry, implied=like.implied)
-        self.mtime = like.mtime
-        self.xattrs = like.xattrs
-        self.opaque = True
-        self._merged = merged
-        self._made: dict[bytes, Inode] | None = None
-
-    @property
-    def children(self) -> dict[bytes, Inode]:
-        if self._made is None:
-            self._made = {
-                name: Grafted(child.top, child) if isinstance(child, Merged) else child
-                for name, child in self._merged.children.items()
-            }
-        return self._made
-
-    @children.setter
-    def children(self, value: dict[bytes, Inode] | None) -> None:
-        """Accept what Inode.__init__ assigns; the real children are made on demand."""
-
-
-def honour(upper: Tree, lower: list[Tree]) -> None:
-    """Give the overlay attributes in an unpacked layer the effect that the kernel's overlayfs gives them.
-
-    opaque=y hides what lies lower, an empty file with `whiteout` becomes a name that cannot be stat'ed, `redirect`
-    shows another lower directory, `metacopy` makes a file unreadable (shown as such a name too).  The mount hides the
-    attributes themselves.  Linux Documentation/filesystems/overlayfs.rst; `lower` is base first.
-    """
-    walk = upper.walk(upper.root, ())
-    for path, node in [(path, node) for path, node in walk if any(key.startswith(OVERLAY) for key in node.xattrs)]:
-        marks = {key[len(OVERLAY) :]: value for key, value in node.xattrs.items() if key.startswith(OVERLAY)}
-        node.xattrs = {key: value for key, value in node.xattrs.items() if not key.startswith(OVERLAY)}
-        if node.kind == "dir" and path:
-            if marks.get(b"opaque") == b"y":
-                node.opaque = True
-            elif b"redirect" in marks and not node.opaque:
-                _redirect(upper, path, node, marks[b"redirect"], lower)
-        elif node.kind == "file" and ((b"whiteout" in marks and not node.size) or b"metacopy" in marks):
-            node.kind = "ghost"
-
-
-def _redirect(upper: Tree, path: Path, node: Inode, value: bytes, lower: list[Tree]) -> None:
-    target = tuple(value.strip(b"/").split(b"/")) if value.startswith(b"/") else (*path[:-1], value)
-    here: Merged | Inode | None = merge([tree.root for tree in lower])
-    for part in target:
-        here = here.children.get(part) if isinstance(here, Merged) else None
-    stack = here.stack if isinstance(here, Merged) else ()
-    parent = upper.lstat(path[:-1])
-    if parent is not None and parent.children is not None:
-        parent.children[path[-1]] = Grafted(node, Merged((node, *stack)))

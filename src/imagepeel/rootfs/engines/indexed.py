@@ -1,10 +1,24 @@
-"""Upper directories that are made from the columns of a layer only where somebody looks.
+"""The unpacked tree of one layer, read from the columns of its table wherever somebody looks.
 
-Nearly every real layer is regular: no path twice, no parent that is a link or file, no whiteout of what it also
-brings, hardlinks to earlier members.  For such a layer the order of entries does not matter, and its unpacked tree
-is a plain grouping by directory: nothing needs to be unpacked in memory.  `lazy_upper` checks that in one linear
-pass and returns None for any other layer, which the extractor then plays through entry by entry.
-A property test holds the two equal.
+Theory of operation.  An extractor plays the entries of a layer one after the other, because in general their order
+decides what comes out.  Nearly every real layer is *regular*, and then it does not:
+
+- no path comes twice, and nothing stands below a path that is a link or a file;
+- no whiteout names what the same layer brings;
+- a hardlink points at an earlier member of the same layer;
+- no name climbs over the root, is too long, or belongs to a type that engines refuse.
+
+The tree of such a layer is a plain grouping of its entries by directory, and the table is already close to that: every
+entry carries the number of its directory (`EntryTable.dir_ids`).  `DirectoryRuns` sorts the runs of equal numbers once.
+`indexed_upper` checks the conditions in one linear pass and returns None for every other layer, which an extractor
+then plays.  An `IndexedDirectory` makes a child when it is asked for it, and keeps nothing that was made for one look
+(`peek`); so a walk over a million files needs memory for one directory.
+
+Three numbers stand for entries.  In a listing, a name maps to i >= 0 for entry i, to ~i for the whiteout at entry i
+(~i is -i - 1, so it is negative for every i), and to IMPLIED for a directory that only the paths of entries imply.  Of
+the entries 4 `d/a`, 5 `d/.wh.b` and 6 `d/c/x`, the listing of `d` is {a: 4, b: -6, c: IMPLIED}.
+
+A property test and all conformance cases hold this module and the play-through equal.
 """
 
 from __future__ import annotations
@@ -16,23 +30,31 @@ from itertools import pairwise
 from imagepeel.formats.tar.header import CHAR, DIRECTORY, HARDLINK, REGULAR, SYMLINK
 from imagepeel.formats.tar.table import ESCAPES, WHITEOUT, Entry, EntryTable
 from imagepeel.formats.tar.whiteouts import OPAQUE, PREFIX, Mark, hidden_path, parse, whiteout_of
-from imagepeel.rootfs.engines.containerd import apply_metadata
-from imagepeel.rootfs.tree.changes import KIND, LayerEntries, bound_time, new_inode, owner
-from imagepeel.rootfs.tree.inode import NAME_MAX, PATH_MAX, Errno, Inode, Tree
+from imagepeel.rootfs.tree.changes import LayerEntries
+from imagepeel.rootfs.tree.inode import NAME_MAX, PATH_MAX, Errno, Inode, Kind, Tree
+from imagepeel.rootfs.tree.metadata import KIND, apply_metadata, bound_time, new_inode, owner
 
 _MOST_IMPLIED = 250_000
 """Directories that no entry describes: real layers have some ten thousand, hostile names make millions."""
 
 
 IMPLIED = -(1 << 40)
-"""In a listing: a directory that no entry describes."""
+"""In a listing: a directory that no entry describes.  It is below ~i for every entry i."""
 
 _SPECIAL = bytes(2 if flag & ESCAPES else 1 if flag & WHITEOUT else 0 for flag in range(256))
 """Maps flags to what stands out: 1 a whiteout, 2 a name that leaves the root."""
 
 
-class Groups:
-    """The entries of each directory: runs of equal directory id, sorted by that id."""
+_Common = tuple[Kind, int, int, int, tuple[int, int] | None]
+"""Kind, mode, uid, gid and device of an inode."""
+
+
+class DirectoryRuns:
+    """The entries of each directory, as runs of entries with equal directory id, sorted by that id.
+
+    Directory d has the runs from `_first[d]` up to `_first[d + 1]`; run r has the entries from `_run_start[r]` up to
+    `_run_end[r]`.  Most tars have one run a directory, since `tar` writes its members one after the other.
+    """
 
     __slots__ = ("_first", "_run_end", "_run_start", "names", "table")
 
@@ -94,29 +116,29 @@ class Groups:
         return self.names[ends[i - 1] if i else 0 : ends[i]]
 
 
-class LazyLayer:
-    """What the lazy directories of one layer share."""
+class IndexedLayer:
+    """What the directories of one regular layer share."""
 
     __slots__ = (
-        "commons",
-        "dir_ids",
+        "common_fields",
         "extras",
         "first_ino",
-        "groups",
+        "has_device_whiteouts",
+        "has_whiteouts",
+        "id_of_dir",
+        "implied_dirs",
         "index",
+        "is_device_whiteout",
         "is_dir",
+        "is_regular",
         "last_link",
         "link_count",
+        "linked_inodes",
         "links",
-        "marked",
-        "marks",
-        "opaque",
+        "opaque_dirs",
         "parents",
-        "plain",
-        "shared",
-        "subdirs",
+        "runs",
         "table",
-        "whiteouts",
     )
 
     def __init__(self, layer: LayerEntries, parents: Sequence[Tree], first_ino: int) -> None:
@@ -125,26 +147,29 @@ class LazyLayer:
         self.first_ino = first_ino
         """Inode number of entry 0: fixed, so that nodes made anew for each walk keep their numbers."""
         self.parents = parents
-        self.groups = Groups(layer.table)
+        self.runs = DirectoryRuns(layer.table)
+        # One item a header: `EntryTable.meta_ids` leads from an entry to its place here.
         self.is_dir = [meta.type == DIRECTORY for meta in layer.table.metas]
-        self.plain = [meta.type == REGULAR for meta in layer.table.metas]
-        self.marks = [meta.type == CHAR and not meta.major and not meta.minor for meta in layer.table.metas]
-        """Which headers are devices that overlayfs takes for whiteouts."""
-        self.marked = any(self.marks)
-        self.dir_ids = {path: i for i, path in enumerate(self.table.dirs)}
-        self.subdirs: dict[bytes, list[bytes]] = {}
+        self.is_regular = [meta.type == REGULAR for meta in layer.table.metas]
+        self.is_device_whiteout = [
+            meta.type == CHAR and not meta.major and not meta.minor for meta in layer.table.metas
+        ]
+        """Whether overlayfs takes the device for a whiteout."""
+        self.has_device_whiteouts = any(self.is_device_whiteout)
+        self.id_of_dir = {path: i for i, path in enumerate(self.table.dirs)}
+        self.implied_dirs: dict[bytes, list[bytes]] = {}
         """Directory -> names of directories in it that no entry of this layer describes."""
-        self.opaque: set[bytes] = set()
-        self.whiteouts = False
+        self.opaque_dirs: set[bytes] = set()
+        self.has_whiteouts = False
         self.extras = layer.table.extras
         self.links: dict[int, int] = {}
         """Hardlink entry -> the entry that brought the inode."""
         self.last_link: dict[int, int] = {}
         """That entry -> the last entry whose header sets the shared metadata."""
         self.link_count: dict[int, int] = {}
-        self.shared: dict[int, Inode] = {}
-        self.commons: list[tuple[str, int, int, int, tuple[int, int] | None] | None] = [None] * len(self.table.metas)
-        """What inodes of equal headers share: kind, mode, uid, gid, device; made on first use."""
+        self.linked_inodes: dict[int, Inode] = {}
+        self.common_fields: list[_Common | None] = [None] * len(self.table.metas)
+        """What inodes of equal headers share; made on first use."""
 
     def inode(self, i: int) -> Inode:
         """Return the inode of a member that is no directory."""
@@ -154,7 +179,7 @@ class LazyLayer:
         origin = self.links.get(i, i)
         last = self.last_link.get(origin)
         if last is not None:
-            known = self.shared.get(origin)
+            known = self.linked_inodes.get(origin)
             if known is not None:
                 return known
         node = new_inode(Entry(table, origin), self.index)
@@ -162,7 +187,7 @@ class LazyLayer:
         if last is not None:
             apply_metadata(node, Entry(table, last))
             node.nlink = 1 + self.link_count[origin]
-            self.shared[origin] = node
+            self.linked_inodes[origin] = node
         node.ino = self.first_ino + origin
         return node
 
@@ -170,13 +195,13 @@ class LazyLayer:
         """Return the inode of a member under one name: what `new_inode` and `apply_metadata` make, in one step."""
         table = self.table
         number = table.meta_ids[i]
-        common = self.commons[number]
+        common = self.common_fields[number]
         if common is None:
             meta = table.metas[number]
             kind = KIND[meta.type]
             mode = 0o777 if kind == "symlink" else meta.mode & 0o7777
             device = (meta.major, meta.minor) if kind in ("char", "block") else None
-            common = self.commons[number] = (kind, mode, owner(meta.uid, 0), owner(meta.gid, 0), device)
+            common = self.common_fields[number] = (kind, mode, owner(meta.uid, 0), owner(meta.gid, 0), device)
         kind, mode, uid, gid, device = common
         node = Inode(kind, mode, uid, gid, device=device, layer=self.index, entry=i)
         if kind == "file":
@@ -191,32 +216,32 @@ class LazyLayer:
         return node
 
 
-class LazyDir(Inode):
+class IndexedDirectory(Inode):
     """A directory whose children are made from the columns on first use."""
 
-    __slots__ = ("_listing", "_made", "_some", "lazy", "path")
+    __slots__ = ("_listing", "_made", "_some", "indexed", "path")
 
-    def __init__(self, lazy: LazyLayer, path: bytes, entry: int | None, *, bare: bool = False) -> None:
-        super().__init__("dir", layer=lazy.index if entry is not None else None, entry=entry, implied=entry is None)
-        self.lazy = lazy
+    def __init__(self, indexed: IndexedLayer, path: bytes, entry: int | None, *, bare: bool = False) -> None:
+        super().__init__("dir", layer=indexed.index if entry is not None else None, entry=entry, implied=entry is None)
+        self.indexed = indexed
         self.path = path
         self._made: dict[bytes, Inode] | None = None
         self._listing: dict[bytes, int] | None = None
         self._some: dict[bytes, Inode] = {}
         """Children that were asked for by name before anybody wanted all of them."""
-        self.opaque = path in lazy.opaque
+        self.opaque = path in indexed.opaque_dirs
         if bare:
             return
         if entry is not None:
-            self.ino = lazy.first_ino + entry
-            apply_metadata(self, Entry(lazy.table, entry))
+            self.ino = indexed.first_ino + entry
+            apply_metadata(self, Entry(indexed.table, entry))
         elif path:
             self._inherit()
 
     def _inherit(self) -> None:
         """Take the attributes that containerd copies to an implied directory from the layers below."""
         parts = tuple(self.path.split(b"/"))
-        for lower in self.lazy.parents:
+        for lower in self.indexed.parents:
             try:
                 like = lower.lstat(lower.resolve(parts))
             except Errno:
@@ -231,11 +256,11 @@ class LazyDir(Inode):
 
     def _filled(self) -> bool:
         """Whether anything is created inside, which moves the time of an implied directory to "now"."""
-        lazy = self.lazy
-        if self.path in lazy.subdirs:
+        indexed = self.indexed
+        if self.path in indexed.implied_dirs:
             return True
-        directory = lazy.dir_ids.get(self.path)
-        return directory is not None and any(lazy.groups.name(i) != OPAQUE for i in lazy.groups.indexes(directory))
+        directory = indexed.id_of_dir.get(self.path)
+        return directory is not None and any(indexed.runs.name(i) != OPAQUE for i in indexed.runs.indexes(directory))
 
     @property
     def children(self) -> dict[bytes, Inode]:
@@ -257,20 +282,20 @@ class LazyDir(Inode):
         return self._made if self._made is not None else self.make() | self._some
 
     def listing(self) -> dict[bytes, int]:
-        """Return the names that it has or whites out, without making a node; `node` makes the node of one.
+        """Return the names that the directory has or whites out, without making a node; `node` makes the node of one.
 
-        What stands for a name is its entry i, ~i when the entry is its whiteout, IMPLIED for a directory that no
-        entry describes.
+        A name maps to its entry i >= 0, to ~i when entry i is its whiteout, or to IMPLIED.  In a directory with entry 4
+        `a`, entry 5 `.wh.b` and a `c` that only paths imply, the listing is {a: 4, b: ~5 = -6, c: IMPLIED}.
         """
-        lazy = self.lazy
-        directory = lazy.dir_ids.get(self.path)
-        out = lazy.groups.entries_in(directory) if directory is not None else {}
-        if lazy.whiteouts:
+        indexed = self.indexed
+        directory = indexed.id_of_dir.get(self.path)
+        out = indexed.runs.entries_in(directory) if directory is not None else {}
+        if indexed.has_whiteouts:
             for name in [name for name in out if name.startswith(PREFIX)]:
                 i = out.pop(name)
                 if name != OPAQUE:
                     out[hidden_path(name)] = ~i
-        for name in lazy.subdirs.get(self.path, ()):
+        for name in indexed.implied_dirs.get(self.path, ()):
             out[name] = IMPLIED
         return out
 
@@ -291,39 +316,39 @@ class LazyDir(Inode):
 
     def node(self, name: bytes, i: int, *, bare: bool = False) -> Inode:
         """Return a new node for one name of `listing`; a `bare` directory has no attributes, only children."""
-        lazy = self.lazy
+        indexed = self.indexed
         if i < 0 and i != IMPLIED:
-            return Inode("char", 0, device=(0, 0), layer=lazy.index, entry=~i)
-        if i != IMPLIED and not lazy.is_dir[lazy.table.meta_ids[i]]:
-            return lazy.inode(i)
+            return Inode("char", 0, device=(0, 0), layer=indexed.index, entry=~i)
+        if i != IMPLIED and not indexed.is_dir[indexed.table.meta_ids[i]]:
+            return indexed.inode(i)
         path = self.path + b"/" + name if self.path else name
-        return LazyDir(lazy, path, None if i == IMPLIED else i, bare=bare)
+        return IndexedDirectory(indexed, path, None if i == IMPLIED else i, bare=bare)
 
     def below(self) -> Iterator[int]:
         """Yield the entry of each path below, -1 for a directory without one.
 
         No node is made.  Whiteouts, and devices that overlayfs takes for one, are left out.
         """
-        lazy = self.lazy
-        table = lazy.table
+        indexed = self.indexed
+        table = indexed.table
         metas, flags = table.meta_ids, table.flag_bits
-        marks = lazy.marks
+        is_device_whiteout = indexed.is_device_whiteout
         stack = [self.path]
         while stack:
             path = stack.pop()
             prefix = path + b"/" if path else b""
-            number = lazy.dir_ids.get(path)
-            for i in lazy.groups.indexes(number) if number is not None else ():
+            number = indexed.id_of_dir.get(path)
+            for i in indexed.runs.indexes(number) if number is not None else ():
                 meta = metas[i]
-                if lazy.is_dir[meta]:
-                    name = lazy.groups.name(i)
+                if indexed.is_dir[meta]:
+                    name = indexed.runs.name(i)
                     if not name:
                         continue  # the root's own entry
                     stack.append(prefix + name)
-                elif flags[i] & WHITEOUT or marks[meta]:
+                elif flags[i] & WHITEOUT or is_device_whiteout[meta]:
                     continue
                 yield i
-            for name in lazy.subdirs.get(path, ()):
+            for name in indexed.implied_dirs.get(path, ()):
                 stack.append(prefix + name)
                 yield -1
 
@@ -333,95 +358,95 @@ class LazyDir(Inode):
         return {name: node(name, i) for name, i in self.listing().items()}
 
 
-def lazy_upper(layer: LayerEntries, parents: Sequence[Tree], first_ino: int = 1) -> Tree | None:
+def indexed_upper(layer: LayerEntries, parents: Sequence[Tree], first_ino: int = 1) -> Tree | None:
     """Return the unpacked tree of a regular layer, or None when the order of its entries matters.
 
     `first_ino` is the inode number of its first entry; the next layer's starts behind the last one.
     """
     if layer.error is not None:
         return None
-    lazy = LazyLayer(layer, parents, first_ino)
-    if not _regular(lazy):
+    indexed = IndexedLayer(layer, parents, first_ino)
+    if not _regular(indexed):
         return None
-    return Tree(LazyDir(lazy, b"", None))
+    return Tree(IndexedDirectory(indexed, b"", None))
 
 
-def _regular(lazy: LazyLayer) -> bool:
-    table, groups = lazy.table, lazy.groups
+def _regular(indexed: IndexedLayer) -> bool:
+    table, runs = indexed.table, indexed.runs
     metas, flags = table.meta_ids, table.flag_bits
     types = [meta.type for meta in table.metas]
     if any(kind not in KIND and kind != HARDLINK for kind in types):
         return False
     if any(m.type == CHAR and (m.major >= 1 << 32 or m.minor >= 1 << 32) for m in table.metas):
         return False
-    is_dir = lazy.is_dir
+    is_dir = indexed.is_dir
     special = flags.translate(_SPECIAL)
     if special.count(2):
         return False
     described: set[bytes] = {b""}
     described.update(table.path(i) for i, meta in enumerate(metas) if is_dir[meta] and not special[i])
-    lazy.whiteouts = special.count(1) > 0
+    indexed.has_whiteouts = special.count(1) > 0
     for directory, path in enumerate(table.dirs):
         if len(path) >= PATH_MAX - NAME_MAX - 2:
             return False
-        names = groups.names_in(directory)
+        names = runs.names_in(directory)
         unique = set(names)
         if len(unique) != len(names) or b"" in unique:
             return False
         if names and max(map(len, names)) > NAME_MAX:
             return False
-        if lazy.whiteouts:
-            for i, name in zip(groups.indexes(directory), names, strict=True):
-                if special[i] and not _whiteout(lazy, path, name, unique):
+        if indexed.has_whiteouts:
+            for i, name in zip(runs.indexes(directory), names, strict=True):
+                if special[i] and not _whiteout(indexed, path, name, unique):
                     return False
-    return _parents(lazy, described) and _borrows(lazy) and _links(lazy)
+    return _parents(indexed, described) and _borrows(indexed) and _links(indexed)
 
 
-def _whiteout(lazy: LazyLayer, path: bytes, name: bytes, siblings: set[bytes]) -> bool:
+def _whiteout(indexed: IndexedLayer, path: bytes, name: bytes, siblings: set[bytes]) -> bool:
     """Note a whiteout; False when it needs the play-through."""
-    if lazy.index == 0:
+    if indexed.index == 0:
         return False  # the first layer is a bind mount: its whiteouts delete at once
     if name == OPAQUE:
-        lazy.opaque.add(path)
+        indexed.opaque_dirs.add(path)
         return True
     whiteout = parse(name)
     if whiteout is None or whiteout.mark is Mark.NAMELESS:
         return False
     hidden = whiteout.hidden
     below = path + b"/" + hidden if path else hidden
-    return hidden not in siblings and below not in lazy.dir_ids
+    return hidden not in siblings and below not in indexed.id_of_dir
 
 
-def _parents(lazy: LazyLayer, described: set[bytes]) -> bool:
+def _parents(indexed: IndexedLayer, described: set[bytes]) -> bool:
     """Find directories that no entry describes; False when something else has the path of a directory."""
     implied = 0
-    for path in lazy.table.dirs:
+    for path in indexed.table.dirs:
         while path and path not in described:
             described.add(path)
             parent, _, name = path.rpartition(b"/")
-            lazy.subdirs.setdefault(parent, []).append(name)
+            indexed.implied_dirs.setdefault(parent, []).append(name)
             path = parent
             implied += 1 + len(path) // 256
             if implied > _MOST_IMPLIED:
                 return False  # the play-through says what is wrong with that
-    for parent, names in lazy.subdirs.items():
-        directory = lazy.dir_ids.get(parent)
+    for parent, names in indexed.implied_dirs.items():
+        directory = indexed.id_of_dir.get(parent)
         if directory is None:
             continue
-        there = lazy.groups.entries_in(directory)
+        there = indexed.runs.entries_in(directory)
         if any(name in there or whiteout_of(name) in there for name in names):
             return False
     return True
 
 
-def _borrows(lazy: LazyLayer) -> bool:
+def _borrows(indexed: IndexedLayer) -> bool:
     """Say whether lower layers can be asked about the directories that no entry describes.
 
     False where one of them has something else than a directory above such a one, or a link in its place: containerd
     refuses a file there, and follows a link, so the play-through decides.
     """
-    for lower in lazy.parents:
-        for path, names in lazy.subdirs.items():
+    for lower in indexed.parents:
+        for path, names in indexed.implied_dirs.items():
             node: Inode | None = lower.root
             for part in path.split(b"/") if path else ():
                 node = node.child(part) if node is not None else None
@@ -432,9 +457,9 @@ def _borrows(lazy: LazyLayer) -> bool:
     return True
 
 
-def _links(lazy: LazyLayer) -> bool:
+def _links(indexed: IndexedLayer) -> bool:
     """Bind hardlinks to earlier members; False when one needs the play-through."""
-    table, groups = lazy.table, lazy.groups
+    table, runs = indexed.table, indexed.runs
     cached: dict[bytes, dict[bytes, int]] = {}
     for i, target in sorted(table.links.items()):
         if table.meta(i).type == SYMLINK:
@@ -447,19 +472,19 @@ def _links(lazy: LazyLayer) -> bool:
         parent, base = b"/".join(parts[:-1]), parts[-1]
         known = cached.get(parent)
         if known is None:
-            directory = lazy.dir_ids.get(parent)
+            directory = indexed.id_of_dir.get(parent)
             if directory is None:
                 return False
             if len(cached) > 64:
                 cached.clear()
-            known = cached[parent] = groups.entries_in(directory)
+            known = cached[parent] = runs.entries_in(directory)
         origin = known.get(base)
         if origin is None or origin >= i or table.meta(origin).type == DIRECTORY or table.flags(origin) & WHITEOUT:
             return False
-        origin = lazy.links.get(origin, origin)
+        origin = indexed.links.get(origin, origin)
         if table.meta(origin).type == HARDLINK:
             return False
-        lazy.links[i] = origin
-        lazy.last_link[origin] = i
-        lazy.link_count[origin] = lazy.link_count.get(origin, 0) + 1
+        indexed.links[i] = origin
+        indexed.last_link[origin] = i
+        indexed.link_count[origin] = indexed.link_count.get(origin, 0) + 1
     return True

@@ -6,10 +6,10 @@ drivers/overlay `create` as they behave (83cf574): Docker's extractor of before 
 
 from __future__ import annotations
 
-from imagepeel.rootfs.engines.docker import Rules
+from imagepeel.rootfs.engines.docker import UnpackRules
 from imagepeel.rootfs.tree.inode import Inode
 
-PODMAN = Rules(
+PODMAN = UnpackRules(
     name="podman",
     skips_global=False,
     tolerates=("ENOTSUP",),

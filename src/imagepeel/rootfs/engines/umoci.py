@@ -11,18 +11,9 @@ from imagepeel.evidence import text
 from imagepeel.formats.tar.header import DIRECTORY, HARDLINK, SYMLINK
 from imagepeel.formats.tar.table import Entry
 from imagepeel.formats.tar.whiteouts import OPAQUE, PREFIX
-from imagepeel.rootfs.engines.containerd import settable
-from imagepeel.rootfs.tree.changes import (
-    KIND,
-    LayerEntries,
-    Refusal,
-    Refused,
-    go_clean,
-    new_inode,
-    owner,
-    run,
-)
+from imagepeel.rootfs.tree.changes import LayerEntries, Refusal, Refused, go_clean, run
 from imagepeel.rootfs.tree.inode import PATH_MAX, Errno, Inode, Tree, show
+from imagepeel.rootfs.tree.metadata import KIND, new_inode, owner, settable
 
 Path = tuple[bytes, ...]
 _IGNORED_XATTRS = frozenset((b"security.selinux",))

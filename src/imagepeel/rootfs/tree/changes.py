@@ -8,11 +8,8 @@ from typing import Protocol
 import msgspec
 
 from imagepeel.evidence import Anomaly, text
-from imagepeel.formats.tar.header import BLOCKDEV, CHAR, DIRECTORY, FIFO, REGULAR, SYMLINK
 from imagepeel.formats.tar.table import Entry, EntryTable
-from imagepeel.rootfs.tree.inode import Errno, Inode
-
-_MIN, _MAX = 0, (1 << 63) - 1
+from imagepeel.rootfs.tree.inode import Errno
 
 
 class LayerEntries(Protocol):
@@ -65,18 +62,6 @@ def go_clean(name: bytes) -> list[bytes]:
     return out
 
 
-def owner(value: int, present: int) -> int:
-    """Return what chown(2) makes of an id: it keeps 32 bits, and -1 means "leave it"."""
-    value &= 0xFFFFFFFF
-    return present if value == 0xFFFFFFFF else value
-
-
-def bound_time(mtime: tuple[int, int]) -> tuple[int, int]:
-    """Return the time that containerd, Docker and podman set: 1970-01-01 for what 63 bits of ns cannot hold."""
-    nanoseconds = mtime[0] * 1_000_000_000 + mtime[1]
-    return mtime if _MIN <= nanoseconds <= _MAX else (0, 0)
-
-
 def run(layer: LayerEntries, apply: object, *, lenient: bool = False) -> Refusal | None:
     """Call `apply(entry)` for each entry and return the first refusal.
 
@@ -108,20 +93,3 @@ def run(layer: LayerEntries, apply: object, *, lenient: bool = False) -> Refusal
             path="",
         )
     return first
-
-
-KIND = {REGULAR: "file", DIRECTORY: "dir", SYMLINK: "symlink", CHAR: "char", BLOCKDEV: "block", FIFO: "fifo"}
-
-
-def new_inode(entry: Entry, layer: int) -> Inode:
-    """Return an inode of the entry's type and content, with default metadata."""
-    kind = KIND[entry.type]
-    return Inode(
-        kind,
-        0o777 if kind == "symlink" else 0o644,
-        size=entry.size if kind == "file" else len(entry.link) if kind == "symlink" else 0,
-        target=entry.link if kind == "symlink" else b"",
-        device=entry.device if kind in ("char", "block") else None,
-        layer=layer,
-        entry=entry.index,
-    )

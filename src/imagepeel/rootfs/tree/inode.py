@@ -7,6 +7,7 @@ that later layers cannot redirect them.  Errors carry the errno that Linux would
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from imagepeel.errors import LimitExceeded
 from imagepeel.evidence import Location
@@ -14,6 +15,9 @@ from imagepeel.tables import ERRNO_GO
 
 NAME_MAX = 255
 PATH_MAX = 4096
+Kind = Literal["file", "dir", "symlink", "char", "block", "fifo", "ghost"]
+"""What an inode is; overlayfs lists the name of a ghost, and stat fails on it."""
+
 _NO_XATTRS: Mapping[bytes, bytes] = {}
 
 
@@ -28,7 +32,6 @@ class Errno(Exception):
 class Inode:
     """One file of a tree; the same object under two names is a hardlink.
 
-    kind: file, dir, symlink, char, block, fifo, or ghost (overlayfs lists the name and stat fails).
     mtime: (seconds, nanoseconds), None for "the moment of unpacking".
     layer, entry: which tar member gave type and content; None for a directory that no header describes.
     """
@@ -54,7 +57,7 @@ class Inode:
 
     def __init__(
         self,
-        kind: str,
+        kind: Kind,
         mode: int = 0o755,
         uid: int = 0,
         gid: int = 0,

@@ -1,9 +1,16 @@
 """The merge that the kernel's overlayfs makes of layers that were unpacked alone.
 
-Linux fs/overlayfs (namei.c, readdir.c; Documentation/filesystems/overlayfs.rst): for each path component take
-layers from the top; a whiteout or anything that is no directory ends the search, directories pile up until an
-opaque one; attributes are those of the topmost.  A directory that only one layer has is read raw, so whiteouts in
-it show up as names that cannot be stat'ed.  An opaque mark on a layer's root is ignored.
+Linux fs/overlayfs (namei.c, readdir.c; Documentation/filesystems/overlayfs.rst).  To find a name, the kernel asks the
+layers from the top:
+
+- a whiteout, or anything that is no directory, ends the search;
+- directories pile up until an opaque one, and the attributes are those of the topmost;
+- a directory that only one layer has is read raw, so a whiteout in it shows up as a name that cannot be opened;
+- an opaque mark at the root of a layer has no effect, because the kernel asks the children of the roots and never a
+  root itself.
+
+`pile` is this rule for one name, `Merged` the tree that it makes.  How a tar spells whiteouts and opaque marks stands
+in `formats/tar/whiteouts.py`; here they are a device and an attribute of an inode.
 """
 
 from __future__ import annotations
@@ -14,6 +21,32 @@ from imagepeel.rootfs.tree.inode import Inode
 
 Listing = Callable[[Inode], Mapping[bytes, Inode]]
 """How the children of one layer's directory are taken: kept for later, or made for one look."""
+
+Pile = tuple[tuple[int, Inode], ...]
+"""What a path is in a stack of layers, as (layer, inode) from the top: () for nothing, one inode that is no directory,
+or the directories that merge."""
+
+
+def pile(listings: Sequence[tuple[int, Mapping[bytes, Inode]]], name: bytes) -> Pile:
+    """Return what a name is in a stack of directories, given as (layer, children) from the top."""
+    piled: list[tuple[int, Inode]] = []
+    for layer, children in listings:
+        child = children.get(name)
+        if child is None:
+            continue
+        if child.kind != "dir":
+            if not piled and not child.is_whiteout:
+                piled.append((layer, child))
+            break
+        piled.append((layer, child))
+        if child.opaque:
+            break
+    return tuple(piled)
+
+
+def ghost(whiteout: Inode) -> Inode:
+    """Return what a directory that does not merge shows of a whiteout: a name that is listed and cannot be opened."""
+    return Inode("ghost", whiteout.mode, layer=whiteout.layer, entry=whiteout.entry)
 
 
 class Merged:
@@ -52,14 +85,16 @@ class Merged:
         return known
 
     def _find(self, name: bytes) -> Merged | Inode | None:
+        if len(self.stack) == 1:
+            child = self.stack[0].child(name)
+            return _alone(child) if child is not None else None
+        # The rule of `pile`, without making the other children of a directory.
         piled: list[Inode] = []
         for layer in self.stack:
             child = layer.child(name)
             if child is None:
                 continue
             if child.kind != "dir":
-                if len(self.stack) == 1:
-                    return _alone(child)
                 return child if not piled and not child.is_whiteout else Merged(piled) if piled else None
             piled.append(child)
             if child.opaque:
@@ -67,7 +102,11 @@ class Merged:
         return Merged(piled) if piled else None
 
     def peek(self) -> dict[bytes, Merged | Inode]:
-        """Return the children for one look: merged anew unless somebody keeps them, and not kept."""
+        """Return the children for one look.
+
+        If nobody has asked for `children` yet, they are merged for this call and not kept, so that a walk over the
+        whole tree needs memory for one directory.
+        """
         return self._children if self._children is not None else self._read(_fresh) | self._some
 
     def _read(self, listing: Listing) -> dict[bytes, Merged | Inode]:
@@ -88,9 +127,6 @@ class Plain(Merged):
         return Plain((child,)) if child is not None and child.kind == "dir" else child
 
 
-_GHOST = "ghost"
-
-
 def _kept(node: Inode) -> Mapping[bytes, Inode]:
     return node.children or {}
 
@@ -99,17 +135,18 @@ def _fresh(node: Inode) -> Mapping[bytes, Inode]:
     return node.peek()
 
 
-def _alone(child: Inode) -> Inode:
-    """What a directory shows that does not merge: the kernel lists its whiteouts, and they cannot be opened."""
-    return Inode(_GHOST, child.mode, layer=child.layer, entry=child.entry) if child.is_whiteout else child
+def _alone(child: Inode) -> Merged | Inode:
+    """Return what a directory that one layer alone has shows of a child."""
+    if child.kind == "dir":
+        return Merged((child,))
+    return ghost(child) if child.is_whiteout else child
 
 
 def _merge(stack: tuple[Inode, ...], listing: Listing) -> dict[bytes, Merged | Inode]:
-    out: dict[bytes, Merged | Inode] = {}
+    """Return what `pile` says of every name at once, looking at each layer's directory only once."""
     if len(stack) == 1:
-        for name, child in listing(stack[0]).items():
-            out[name] = Merged((child,)) if child.kind == "dir" else _alone(child)
-        return out
+        return {name: _alone(child) for name, child in listing(stack[0]).items()}
+    out: dict[bytes, Merged | Inode] = {}
     open_: dict[bytes, list[Inode]] = {}  # directories whose search goes on below
     closed: set[bytes] = set()
     for layer in stack:
@@ -135,9 +172,7 @@ def _merge(stack: tuple[Inode, ...], listing: Listing) -> dict[bytes, Merged | I
 def merge(uppers: Sequence[Inode]) -> Merged:
     """Return the merged root of layers that were unpacked alone, base first.
 
-    The container's own writable layer, still empty, lies on top: that is why the root always merges and why a
-    whiteout at the root never shows.
+    The container's own writable layer, still empty, lies on top.  So the root always merges, and a whiteout at the root
+    never shows.
     """
-    for upper in uppers:
-        upper.opaque = False
     return Merged((Inode("dir"), *reversed(uppers)))

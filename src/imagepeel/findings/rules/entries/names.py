@@ -14,7 +14,7 @@ from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.rules.entries.rules import paths_of, places_of
 from imagepeel.formats.tar.header import DIRECTORY, HARDLINK, PAX_GLOBAL
 from imagepeel.formats.tar.table import ESCAPES, clean
-from imagepeel.rootfs.engines.indexed import LazyDir
+from imagepeel.rootfs.engines.indexed import IndexedDirectory
 from imagepeel.text import listed, plural
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _repeats(subject: Subject, layer: Layer) -> tuple[bool, bool]:
         uppers = subject.rootfs.uppers
         root = uppers[layer.index].root if layer.index < len(uppers) else None
         # A layer that the view keeps as columns was found to have each name once in each directory.
-        groups = root.lazy.groups if isinstance(root, LazyDir) else None
+        groups = root.indexed.runs if isinstance(root, IndexedDirectory) else None
         if groups is None:
             known = _counted(layer, mixed)
         else:
