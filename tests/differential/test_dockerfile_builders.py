@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import imagepeel
-from imagepeel.history.dockerfile import Instruction, facts_of, read_recipe
+from imagepeel.history.dockerfile import Instruction, facts_of, rebuild_dockerfile
 
 DOCKERFILE = """\
 FROM scratch
@@ -90,20 +90,20 @@ def dockerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
 
 
 def lines_of(archive: Path) -> list[Instruction]:
-    """The recipe, after every line that claims a layer was checked against the files in that layer."""
+    """The rebuilt Dockerfile, after every line that claims a layer was checked against the files in that layer."""
     with imagepeel.open(archive) as opened:
         image = opened.image()
-        recipe = read_recipe(image.config, facts_of(image.layers))
-        assert [note for note in recipe.notes if "the config has" in note] == []
-        for line in recipe.instructions:
+        dockerfile = rebuild_dockerfile(image.config, facts_of(image.layers))
+        assert [note for note in dockerfile.notes if "the config has" in note] == []
+        for line in dockerfile.instructions:
             words = re.findall(r"\w+", f"{line.keyword} {line.text}")
             made = [path for word, path in MADE_BY.items() if word in words and (word != "done" or "echo" in words)]
             if line.keyword in ("RUN", "COPY") and line.layer is not None:
                 (path,) = made
                 assert path.encode() in {e.path[1:] for e in image.layers[line.layer].entries}, line
-        claimed = [line.layer for line in recipe.instructions if line.layer is not None]
+        claimed = [line.layer for line in dockerfile.instructions if line.layer is not None]
         assert sorted(claimed) == list(range(len(image.layers)))
-        return [line for line in recipe.instructions if line.step is not None]
+        return [line for line in dockerfile.instructions if line.step is not None]
 
 
 def same(ours: str, theirs: str) -> bool:

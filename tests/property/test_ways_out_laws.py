@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from imagepeel.export.tar_writer import END, encode_header, padding
 from imagepeel.history.builders import KEYWORDS, go_list, read_step
-from imagepeel.history.dockerfile import LayerFacts, read_recipe, render
+from imagepeel.history.dockerfile import LayerFacts, rebuild_dockerfile, render
 from imagepeel.oci.config import HistoryStep, ImageConfig, RunConfig
 from imagepeel.rootfs.tree.inode import Inode
 
@@ -97,15 +97,15 @@ def test_every_step_and_layer_is_told_once(history: list[HistoryStep], layers: i
     made = [index for index, step in enumerate(history) if not step.empty_layer]
     known = paired and len(made) == layers
     facts = [LayerFacts(index=i, step=made[i] if known else None, bytes=i) for i in range(layers)]
-    recipe = read_recipe(ImageConfig(history=tuple(history)), facts)
-    assert [line.step for line in recipe.instructions if line.step is not None] == list(range(len(history)))
-    assert sorted(line.layer for line in recipe.instructions if line.layer is not None) == list(range(layers))
-    for line in recipe.instructions:
+    dockerfile = rebuild_dockerfile(ImageConfig(history=tuple(history)), facts)
+    assert [line.step for line in dockerfile.instructions if line.step is not None] == list(range(len(history)))
+    assert sorted(line.layer for line in dockerfile.instructions if line.layer is not None) == list(range(layers))
+    for line in dockerfile.instructions:
         if line.step is not None and line.layer is not None:
             assert made[line.layer] == line.step
         assert line.keyword in KEYWORDS or line.keyword == ""
         assert (line.keyword == "") <= (line.confidence == "unknown")
-    render(recipe)
+    render(dockerfile)
 
 
 @given(st.lists(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20), max_size=5))

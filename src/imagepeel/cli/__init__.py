@@ -35,7 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cache": ("imagepeel.cli.cache", "What is kept between runs to make the next one fast."),
     "schema": ("imagepeel.cli.schema", "Print the JSON Schema of what a command writes with --json."),
     "version": ("imagepeel.cli.version", "Show the versions that a bug report needs."),
-    "dockerfile": ("imagepeel.cli.dockerfile", "The recipe, as far as the history tells it."),
+    "dockerfile": ("imagepeel.cli.dockerfile", "The Dockerfile again, as far as the history tells it."),
     "flatten": ("imagepeel.cli.flatten", "Write the filesystem as one deterministic tar."),
     "extract": ("imagepeel.cli.extract", "Write the filesystem into a directory, safe by default."),
 }

@@ -1,4 +1,4 @@
-"""`imagepeel dockerfile`: the recipe as far as the history tells it."""
+"""`imagepeel dockerfile`: the Dockerfile again, as far as the history tells it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from imagepeel.render.escape import terminal
 @common.json
 @common.settings
 def command(settings: Settings, show_secrets: bool) -> None:
-    """The recipe of an image, each line with its layer, its bytes and how sure we are.
+    """The Dockerfile of an image again, each line with its layer, its bytes and how sure we are.
 
     exact: the builder wrote this text into the history.  likely: quotes or words had to be filled in, or the layer
     holds more than this line made.  unknown: no instruction, or a layer that no step can be named for.
@@ -28,12 +28,12 @@ def command(settings: Settings, show_secrets: bool) -> None:
 
     with settings.open() as archive:
         image = settings.scanned(archive)
-        recipe = dockerfile_result(image, show_secrets=show_secrets)
+        dockerfile = dockerfile_result(image, show_secrets=show_secrets)
         if settings.json:
             from imagepeel.render.json import dumps
 
-            click.echo(dumps("dockerfile", recipe))
+            click.echo(dumps("dockerfile", dockerfile))
         else:
-            for line in render(recipe).splitlines():
+            for line in render(dockerfile).splitlines():
                 click.echo(terminal(line))
         settings.finish(image)

@@ -11,7 +11,7 @@ from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Location, Name, raw, text
 from imagepeel.findings.names import Hit, Names
 from imagepeel.formats.tar.whiteouts import marks_that_hide
-from imagepeel.history.dockerfile import Instruction, read_recipe
+from imagepeel.history.dockerfile import Instruction, rebuild_dockerfile
 from imagepeel.process.predict import predict
 from imagepeel.process.spec.options import ProcessOptions
 
@@ -123,7 +123,7 @@ class Subject:
     @cached_property
     def instructions(self) -> tuple[Instruction, ...]:
         """What each history step did, as far as its text tells; the index is the step."""
-        return read_recipe(self.config, ()).instructions
+        return rebuild_dockerfile(self.config, ()).instructions
 
     @cached_property
     def user(self) -> Prediction:

@@ -1,4 +1,4 @@
-"""The recipe of an image as far as its history tells: one instruction a step, with how sure we are of each.
+"""The Dockerfile of an image again, as far as its history tells: one instruction a step, with how sure we are of each.
 
 `created_by` is free text that every builder words in its own way; nothing binds it to what happened.  The words of
 the builders are in `history/builders.py`; here steps meet layers and the final config.  See
@@ -25,7 +25,7 @@ _COUNT_LIMIT = 5
 
 
 class Instruction(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the recipe.
+    """One line of the rebuilt Dockerfile.
 
     keyword: the Dockerfile word, "" where the step is no instruction of a Dockerfile or cannot be told.
     text: what stands behind it, in Dockerfile words; without a keyword the step's own words.
@@ -57,7 +57,7 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
-class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+class RebuiltDockerfile(msgspec.Struct, frozen=True, kw_only=True):
     """All instructions in order, and what is to be said about the whole."""
 
     instructions: tuple[Instruction, ...] = ()
@@ -65,7 +65,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LayerFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the recipe needs of a layer; `step` is the history step paired with it, None when nobody can tell."""
+    """What rebuilding needs of a layer; `step` is the history step paired with it, None when nobody can tell."""
 
     index: int
     step: int | None = None
@@ -86,8 +86,8 @@ def facts_of(layers: Sequence[Layer]) -> tuple[LayerFacts, ...]:
     )
 
 
-def read_recipe(config: ImageConfig, layers: Sequence[LayerFacts]) -> Recipe:
-    """Return the recipe that the history of a config tells, with its layers where they can be told."""
+def rebuild_dockerfile(config: ImageConfig, layers: Sequence[LayerFacts]) -> RebuiltDockerfile:
+    """Return the Dockerfile that the history of a config tells, with its layers where they can be told."""
     history = config.history or ()
     by_step = {layer.step: layer for layer in layers if layer.step is not None}
     shell: tuple[str, ...] = DEFAULT_SHELL
@@ -132,7 +132,7 @@ def read_recipe(config: ImageConfig, layers: Sequence[LayerFacts]) -> Recipe:
                     notes=("no history step can be named for this layer",),
                 )
             )
-    return Recipe(instructions=tuple(out), notes=tuple(_whole(config, history, layers, out)))
+    return RebuiltDockerfile(instructions=tuple(out), notes=tuple(_whole(config, history, layers, out)))
 
 
 def _instruction(
@@ -227,10 +227,10 @@ def _json(words: Sequence[str]) -> str:
     return to_json(list(words)).decode()
 
 
-def render(recipe: Recipe) -> str:
-    """Return the recipe as a Dockerfile with comments; names stay raw, so escape the text for its medium."""
-    out = [_comment(note) for note in recipe.notes]
-    for line in recipe.instructions:
+def render(dockerfile: RebuiltDockerfile) -> str:
+    """Return the text of a rebuilt Dockerfile, with comments; names stay raw, so escape the text for its medium."""
+    out = [_comment(note) for note in dockerfile.notes]
+    for line in dockerfile.instructions:
         if out:
             out.append("")
         out.append(_comment(headline(line)))

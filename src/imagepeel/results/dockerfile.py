@@ -1,4 +1,4 @@
-"""What `imagepeel dockerfile --json` carries: the recipe of `history.dockerfile`, its secrets made unreadable."""
+"""What `imagepeel dockerfile --json` carries: the Dockerfile of `history.dockerfile`, its secrets unreadable."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel.findings.detectors import is_placeholder, is_secret_name, mask, tokens
-from imagepeel.history.dockerfile import Recipe, facts_of, read_recipe
+from imagepeel.history.dockerfile import RebuiltDockerfile, facts_of, rebuild_dockerfile
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]{0,80})=(\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s\"']+)")
 
 
-def dockerfile_result(image: LayeredImage, *, show_secrets: bool = False) -> Recipe:
-    """Return the recipe of an image as far as its history tells it, one line an instruction, in build order.
+def dockerfile_result(image: LayeredImage, *, show_secrets: bool = False) -> RebuiltDockerfile:
+    """Return the Dockerfile of an image again, as far as its history tells it, one line an instruction, in build order.
 
     Without `show_secrets`, values whose name says that they are secret and tokens known by their form are masked.
     """
-    recipe = read_recipe(image.config, facts_of(image.layers))
-    return recipe if show_secrets else masked(recipe)
+    dockerfile = rebuild_dockerfile(image.config, facts_of(image.layers))
+    return dockerfile if show_secrets else masked(dockerfile)
 
 
-def masked(recipe: Recipe) -> Recipe:
-    """Return the recipe with the values of names like PASSWORD and TOKEN made unreadable."""
+def masked(dockerfile: RebuiltDockerfile) -> RebuiltDockerfile:
+    """Return the Dockerfile with the values of names like PASSWORD and TOKEN made unreadable."""
     replace = msgspec.structs.replace
     lines = tuple(
         replace(
@@ -35,9 +35,9 @@ def masked(recipe: Recipe) -> Recipe:
             raw=mask_text(line.raw),
             arguments=tuple(_argument(word) for word in line.arguments),
         )
-        for line in recipe.instructions
+        for line in dockerfile.instructions
     )
-    return replace(recipe, instructions=lines)
+    return replace(dockerfile, instructions=lines)
 
 
 def mask_text(text: str) -> str:

@@ -194,7 +194,7 @@ TYPES: dict[str, str] = {
     "bundle": "imagepeel.export.bundle:WrittenBundle",
     "forge": "imagepeel.results.tables:ForgeOutput",
     "version": "imagepeel.results.tables:VersionResult",
-    "dockerfile": "imagepeel.history.dockerfile:Recipe",
+    "dockerfile": "imagepeel.history.dockerfile:RebuiltDockerfile",
     "flatten": "imagepeel.export.flatten:FlattenReport",
     "extract": "imagepeel.export.report:ExtractReport",
 }

@@ -10,7 +10,7 @@ import pytest
 
 import imagepeel
 from imagepeel.history.builders import go_list, read_step
-from imagepeel.history.dockerfile import LayerFacts, Recipe, read_recipe, render
+from imagepeel.history.dockerfile import LayerFacts, RebuiltDockerfile, rebuild_dockerfile, render
 from imagepeel.oci.config import Healthcheck, HistoryStep, ImageConfig, RunConfig
 
 IMAGES = Path(__file__).parents[3].parent / "shared" / "images"
@@ -150,18 +150,18 @@ def test_lists_as_go_prints_them() -> None:
         assert go_list(broken) is None
 
 
-def recipe(history: list[HistoryStep], layers: list[int | None], **config: object) -> Recipe:
+def rebuilt(history: list[HistoryStep], layers: list[int | None], **config: object) -> RebuiltDockerfile:
     facts = [LayerFacts(index=i, step=s, bytes=10 * i, stored=i) for i, s in enumerate(layers)]
-    return read_recipe(ImageConfig(history=tuple(history), config=RunConfig(**config)), facts)  # type: ignore[arg-type]
+    return rebuild_dockerfile(ImageConfig(history=tuple(history), config=RunConfig(**config)), facts)  # type: ignore[arg-type]
 
 
 def test_steps_meet_their_layers() -> None:
-    found = recipe([step("RUN a", "", "kaniko"), step("/bin/sh -c #(nop)  ENV A=b", empty=True), step("x")], [0, 2])
+    found = rebuilt([step("RUN a", "", "kaniko"), step("/bin/sh -c #(nop)  ENV A=b", empty=True), step("x")], [0, 2])
     assert [(i.step, i.layer, i.bytes) for i in found.instructions] == [(0, 0, 0), (1, None, None), (2, 1, 10)]
 
 
 def test_a_layer_is_never_given_to_a_step_when_the_counts_differ() -> None:
-    found = recipe([step("/bin/sh -c a"), step("/bin/sh -c b")], [None, None, None])
+    found = rebuilt([step("/bin/sh -c a"), step("/bin/sh -c b")], [None, None, None])
     assert [(i.keyword, i.layer, i.step) for i in found.instructions] == [
         ("RUN", None, 0),
         ("RUN", None, 1),
@@ -174,14 +174,14 @@ def test_a_layer_is_never_given_to_a_step_when_the_counts_differ() -> None:
 
 
 def test_no_history_at_all() -> None:
-    found = recipe([], [None, None])
+    found = rebuilt([], [None, None])
     assert [(i.keyword, i.layer, i.confidence) for i in found.instructions] == [("", 0, "unknown"), ("", 1, "unknown")]
     assert "no history" in found.notes[0]
 
 
 def test_a_squashed_layer_is_not_given_to_one_of_its_steps() -> None:
     squash = step("", f"merge sha256:{'a' * 64} to sha256:{'b' * 64}")
-    found = recipe([step("/bin/sh -c a", empty=True), step("/bin/sh -c b", empty=True), squash], [2])
+    found = rebuilt([step("/bin/sh -c a", empty=True), step("/bin/sh -c b", empty=True), squash], [2])
     assert [(i.keyword, i.layer, i.confidence) for i in found.instructions] == [
         ("RUN", None, "likely"),
         ("RUN", None, "likely"),
@@ -192,7 +192,7 @@ def test_a_squashed_layer_is_not_given_to_one_of_its_steps() -> None:
 
 def test_one_layer_hung_on_the_last_step_is_given_to_none() -> None:
     steps = [step("/bin/sh -c a", empty=True), step('/bin/sh -c #(nop) CMD ["b"]')]
-    found = recipe(steps, [1], cmd=("b",)).instructions
+    found = rebuilt(steps, [1], cmd=("b",)).instructions
     assert [(i.keyword, i.step, i.layer, i.confidence) for i in found] == [
         ("RUN", 0, None, "likely"),
         ("CMD", 1, None, "exact"),
@@ -202,22 +202,22 @@ def test_one_layer_hung_on_the_last_step_is_given_to_none() -> None:
 
 def test_the_shell_in_force_is_followed() -> None:
     steps = [step("SHELL [/bin/my sh -c]", BUILDKIT, empty=True), step("RUN /bin/my sh -c make # buildkit", BUILDKIT)]
-    found = recipe(steps, [1], shell=("/bin/my sh", "-c"))
+    found = rebuilt(steps, [1], shell=("/bin/my sh", "-c"))
     assert (found.instructions[1].text, found.instructions[1].shell) == ("make", ("/bin/my sh", "-c"))
     assert found.instructions[1].confidence == "exact"
 
 
 def test_a_config_that_says_otherwise_is_told() -> None:
     history = [step("USER app", BUILDKIT, empty=True), step('CMD ["a"]', BUILDKIT, empty=True)]
-    notes = " ".join(recipe(history, [], user="root", cmd=("b",), entrypoint=("e",)).notes)
+    notes = " ".join(rebuilt(history, [], user="root", cmd=("b",), entrypoint=("e",)).notes)
     for words in ("the last USER in the history is 'app'", "the last CMD", 'ENTRYPOINT ["e"], no step says so'):
         assert words in notes
-    assert len(recipe(history, [], user="app", cmd=("a",)).notes) == 1
+    assert len(rebuilt(history, [], user="app", cmd=("a",)).notes) == 1
 
 
 def test_a_comment_cannot_be_left() -> None:
     hostile = [step("x\nRUN evil", empty=True), step("|1 A=b\nRUN evil /bin/sh -c ls", empty=True)]
-    lines = render(recipe(hostile, [])).splitlines()
+    lines = render(rebuilt(hostile, [])).splitlines()
     assert "RUN ls" in lines
     assert not [line for line in lines if "evil" in line and not line.startswith("#")]
 
@@ -244,7 +244,7 @@ def test_hostile_steps_cost_little(text: str) -> None:
     assert time.perf_counter() - begin < 3
 
 
-# ---- real images, recipes written by hand from their histories ------------------------------------------------
+# ---- real images, Dockerfiles written by hand from their histories ------------------------------------------------
 
 REAL = {
     "wagoodman+dive/.data/test-kaniko-image.tar": [
@@ -287,7 +287,7 @@ def test_real_histories(name: str) -> None:
     with imagepeel.open(IMAGES / name) as archive:
         image = archive.image()
         facts = [LayerFacts(index=layer.index, step=layer.step) for layer in image.layers]
-        found = read_recipe(image.config, facts).instructions
+        found = rebuild_dockerfile(image.config, facts).instructions
     for line, (keyword, text, confidence) in zip(found, REAL[name], strict=False):
         assert (line.keyword, line.confidence) == (keyword, confidence)
         assert line.text.startswith(text)
@@ -308,7 +308,7 @@ def test_every_real_layer_has_one_line_at_most_and_none_is_lost() -> None:
         with archive:
             for image in archive.images():
                 facts = [LayerFacts(index=layer.index, step=layer.step) for layer in image.layers]
-                found = read_recipe(image.config, facts)
+                found = rebuild_dockerfile(image.config, facts)
                 assert sorted(i.layer for i in found.instructions if i.layer is not None) == list(range(len(facts)))
                 assert [i.step for i in found.instructions if i.step is not None] == list(range(len(image.history)))
                 images += 1
