@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from imagepeel.cli import common
+from imagepeel.cli import common, documents
 from imagepeel.cli.settings import Settings
 from imagepeel.errors import ANSWER_IS_NO, UsageError
 from imagepeel.findings.gate import (
@@ -46,7 +46,7 @@ _EXAMPLES = (
 @click.option("--baseline", metavar="FILE", type=click.Path(), help="Findings that are known and accepted.")
 @click.option("--write-baseline", metavar="FILE", type=click.Path(), help="Accept what is found now, and exit with 0.")
 @click.option("--config", metavar="FILE", type=click.Path(), help="Settings, instead of those of this directory.")
-@common.json
+@documents.forms
 @common.settings
 def command(
     settings: Settings,
@@ -71,8 +71,10 @@ def command(
         ignore=ignore or options.ignore,
         baseline=baseline if baseline is not None else options.baseline,
     )
-    if settings.json:
-        form = "json"
+    if form != "text" and (settings.html is not None or settings.markdown):
+        raise click.UsageError("choose one of --format, --html and --markdown")
+    settings.json = settings.json or form == "json"
+    settings.markdown = settings.markdown or form == "markdown"
     from imagepeel.findings.catalogue import select_rules
 
     rules = select_rules(options.select, options.ignore)
@@ -97,10 +99,6 @@ def command(
 
 def _show(settings: Settings, form: str, outcome: Any) -> None:
     match form:
-        case "json":
-            from imagepeel.render.json import dumps
-
-            click.echo(dumps("check", outcome))
         case "sarif":
             from imagepeel.render.sarif import check_sarif
 
@@ -113,14 +111,10 @@ def _show(settings: Settings, form: str, outcome: Any) -> None:
             from imagepeel.render.annotations import check_github
 
             click.echo(check_github(outcome), nl=False)
-        case "markdown":
-            from imagepeel.render.annotations import check_markdown
-
-            click.echo(check_markdown(outcome), nl=False)
         case _:
-            from imagepeel.render.terminal_check import print_check
+            from imagepeel.present.findings import check_document
 
-            print_check(settings.console(), outcome)
+            documents.show(settings, "check", outcome, check_document)
 
 
 def _options(config: str | None) -> GateOptions:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from imagepeel.cli import common
+from imagepeel.cli import common, documents
 from imagepeel.cli.settings import Settings
 from imagepeel.errors import UsageError
 from imagepeel.results.tables import image_head
 
+if TYPE_CHECKING:
+    from imagepeel.results.findings import WtfOutput
+
+PAGE = 120
+"""Columns of the story of a rule at most, also in a file or pipe."""
 _EXAMPLES = (
     "\b\nExamples:\n"
     "  imagepeel wtf image.tar\n"
@@ -31,8 +36,8 @@ _EXAMPLES = (
 @click.option("--repaired", is_flag=True, help="With --reproduce: its repaired twin, in which nothing is found.")
 @click.option("--select", multiple=True, metavar="RULE", help="Only these rules or lessons: A,B or repeated.")
 @click.option("--ignore", multiple=True, metavar="RULE", help="Not these rules or lessons: A,B or repeated.")
-@click.option("--receipts", is_flag=True, help="Every proof and detail, also of notes.")
-@common.json
+@common.receipts("Every proof and detail, also of notes.")
+@documents.forms
 @common.opening
 @common.settings
 def command(
@@ -63,37 +68,28 @@ def command(
     if explain is not None:
         from imagepeel.results.findings import rule_result
 
-        _write(settings, rule_result(find_rule(explain)))
+        _write(settings, rule_result(find_rule(explain)), width=min(settings.width, PAGE))
         return
     if archive is None:
         raise UsageError("no archive is named", hint="name a file, or use --list or --explain RULE")
     if reproduce is not None:
         _reproduce(find_rule(reproduce).id, archive, repaired)
         return
+    if settings.html is not None:
+        settings.keep_archive(settings.html, archive)
     with settings.open(archive) as opened:
         from imagepeel.results.findings import wtf_result
 
         image = settings.scanned(opened)
-        _write(settings, wtf_result(image_head(image), image.findings(select=select, ignore=ignore)), receipts)
+        _write(settings, wtf_result(image_head(image), image.findings(select=select, ignore=ignore)), receipts=receipts)
         # Damage and mismatches are findings here; only what no finding says goes to standard error.
         settings.quiet()
 
 
-def _write(settings: Settings, result: Any, receipts: bool = False) -> None:
-    if settings.json:
-        from imagepeel.render.json import dumps
+def _write(settings: Settings, result: WtfOutput, *, receipts: bool = False, width: int | None = None) -> None:
+    from imagepeel.present.findings import wtf_document
 
-        click.echo(dumps("wtf", result))
-        return
-    from imagepeel.render import terminal_findings as terminal
-    from imagepeel.results.findings import RuleListResult, RuleResult
-
-    if isinstance(result, RuleListResult):
-        terminal.print_rules(settings.console(), result)
-    elif isinstance(result, RuleResult):
-        terminal.print_rule(settings.console(width=min(settings.width, 100)), result)
-    else:
-        terminal.print_findings(settings.console(width=min(settings.width, 120)), result, receipts=receipts)
+    documents.show(settings, "wtf", result, lambda found: wtf_document(found, receipts=receipts), width=width)
 
 
 def _reproduce(rule: str, path: str, repaired: bool) -> None:

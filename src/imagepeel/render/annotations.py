@@ -1,8 +1,8 @@
-"""Workflow commands of GitHub Actions, and a Markdown summary for pull requests."""
+"""Workflow commands of GitHub Actions."""
 
 from __future__ import annotations
 
-from imagepeel.render.escape import github, markdown
+from imagepeel.render.escape import github
 from imagepeel.results.check import CheckOutcome, place_of, summary
 from imagepeel.results.findings import FindingResult
 
@@ -23,27 +23,3 @@ def _annotation(outcome: CheckOutcome, finding: FindingResult) -> str:
     place = f" ({place_of(finding)})" if place_of(finding) else ""
     fix = f" Fix: {finding.fix}" if finding.fix else ""
     return f"::{_COMMANDS[finding.severity]} title={title},file={file}::{github(text + place + fix)}"
-
-
-def check_markdown(outcome: CheckOutcome) -> str:
-    """Return a summary with one row a new finding."""
-    name = outcome.image.names[0] if outcome.image.names else outcome.image.archive
-    lines = [f"## imagepeel check: {markdown(name)}", "", f"**{markdown(summary(outcome))}**", ""]
-    if outcome.new:
-        lines += ["| severity | rule | what | fix |", "|---|---|---|---|"]
-        lines += [
-            f"| {finding.severity} | {markdown(finding.rule)} | {_cell(finding.message)} | {_cell(finding.fix)} |"
-            for finding in outcome.new
-        ]
-        lines.append("")
-    if outcome.known:
-        lines += [f"{len(outcome.known)} accepted by the baseline.", ""]
-    if outcome.stale:
-        lines += ["Accepted by the baseline and gone:", ""]
-        lines += [f"- {markdown(known.key)}" for known in outcome.stale]
-        lines.append("")
-    return "\n".join(lines)
-
-
-def _cell(words: str) -> str:
-    return markdown(words)

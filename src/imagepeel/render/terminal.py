@@ -189,11 +189,13 @@ def _block(block: Block, indent: int, *, deeper: bool) -> Iterator[RenderableTyp
 
 
 def _items(items: tuple[Item, ...], indent: int, *, receipts: bool) -> Iterator[RenderableType]:
+    """Yield entries with their labels aligned; one without a label begins at the margin."""
     labels = [line(item.label, "dim") for item in items]
     width = max((label.cell_len for label in labels), default=0)
     width += 2 if width else 0
     for item, label in zip(items, labels, strict=True):
-        label.pad_right(width - label.cell_len)
+        if item.label:
+            label.pad_right(width - label.cell_len)
         lead, words = Line.assemble(" " * indent, label), line(item.text, LEVELS[item.level])
         yield Kept(lead.append_text(words)) if item.keep else Hanging(lead, words)
         inner = indent + (width or 2)

@@ -23,13 +23,13 @@ def test_a_finding_shows_sentence_place_proof_and_fix(run_cli: Run, forge_archiv
     lines = [line.strip() for line in done.stdout.splitlines()]
     assert lines[2] == "high    CRLF-SHEBANG"
     assert any(line.startswith("It will not start on any engine") for line in lines)
-    assert any(line.startswith("at    layer L2") and "/entrypoint.sh" in line for line in lines)
-    assert any(line.startswith("fix   sed") for line in lines)
+    assert any(line.startswith("at     layer L2") and "/entrypoint.sh" in line for line in lines)
+    assert any(line.startswith("fix    sed") for line in lines)
 
 
 def test_the_proof_brings_a_deleted_secret_back(run_cli: Run, forge_archive: Make) -> None:
     out = run_cli("wtf", forge_archive("shop"), "--select", "DELETED-SECRET").stdout
-    (proof,) = [line.strip().removeprefix("proof ") for line in out.splitlines() if line.strip().startswith("proof")]
+    (proof,) = [line.strip().removeprefix("proof  ") for line in out.splitlines() if line.strip().startswith("proof")]
     back = subprocess.run(["bash", "-c", proof], capture_output=True, text=True, check=True).stdout
     assert back == "SHOP_DB_PASSWORD=this-is-not-a-real-password\nSHOP_API_KEY=EXAMPLE-KEY-0000-0000\n"
     assert "this-is-not" not in out
@@ -60,7 +60,7 @@ def test_list_can_be_narrowed_to_a_lesson(run_cli: Run) -> None:
 @pytest.mark.parametrize("name", ["CRLF-SHEBANG", "w1", "F18"])
 def test_explain_takes_ids_and_codes(run_cli: Run, name: str) -> None:
     out = run_cli("wtf", "--explain", name).stdout
-    assert out.startswith("CRLF-SHEBANG  high\nThe first line of the script ends in CR LF\n")
+    assert out.startswith("CRLF-SHEBANG   high\n\nThe first line of the script ends in CR LF\n")
 
 
 def test_reproduce_writes_the_bad_image_and_its_twin(run_cli: Run, tmp_path: Path) -> None:

@@ -1,0 +1,166 @@
+"""Findings as `wtf` and `check` show them, the catalogue of rules, and the page of one rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from imagepeel.evidence import Evidence
+from imagepeel.findings.finding import Figure
+from imagepeel.present.document import (
+    Column,
+    Document,
+    Item,
+    Kind,
+    Row,
+    Section,
+    Span,
+    Table,
+    bad,
+    code,
+    dim,
+    item,
+    items,
+    row,
+    say,
+    section,
+    term,
+    words,
+)
+from imagepeel.present.heading import about
+from imagepeel.results.check import CheckOutcome, fails, place_of, summary
+from imagepeel.results.findings import FindingResult, RuleListResult, RuleResult, WtfOutput, WtfResult
+
+SEVERITIES: dict[str, Kind] = {"high": "bad", "medium": "warn", "low": "path", "info": "dim"}
+"""How each severity looks."""
+
+
+def wtf_document(result: WtfOutput, *, receipts: bool = False) -> Document:
+    """Return findings, the catalogue or one rule; `receipts` adds all proofs and details, also of notes."""
+    if isinstance(result, RuleListResult):
+        return _catalogue(result)
+    return _rule(result) if isinstance(result, RuleResult) else _findings(result, receipts)
+
+
+def severity_label(severity: str) -> Span:
+    """Return a severity as the label of what it is about."""
+    return Span(f"{severity:<6}", SEVERITIES[severity])
+
+
+# ---- findings ---------------------------------------------------------------------------------------------------
+
+
+def _findings(result: WtfResult, receipts: bool) -> Document:
+    """Return findings, worst first: sentence, place, proof, fix."""
+    if not result.findings:
+        nothing = "Nothing here surprises the rules of the catalogue (imagepeel wtf --list)."
+        return about(result.image, section(say(nothing)))
+    counts = ", ".join(f"{number} {severity}" for severity, number in result.counts.items() if number)
+    story = f"{counts}.  The story of one: imagepeel wtf --explain {result.findings[0].rule}"
+    return about(
+        result.image,
+        *(section(items(_finding(finding, receipts))) for finding in result.findings),
+        section(say(story)),
+    )
+
+
+def _finding(finding: FindingResult, receipts: bool) -> Item:
+    return item(
+        term(finding.rule),
+        label=severity_label(finding.severity),
+        by=Evidence(locations=finding.locations, receipts=() if receipts else finding.receipts),
+        below=_said(finding, receipts),
+    )
+
+
+def _said(finding: FindingResult, receipts: bool) -> Iterator[Item]:
+    quiet = finding.severity == "info" and not receipts
+    yield item(finding.message)
+    if finding.locations and not quiet:
+        yield _field("at", dim(str(finding.locations[0])))
+    for figure in finding.figures if not quiet else ():
+        yield from _figure(figure)
+    if receipts:
+        yield from (item(dim(detail)) for detail in finding.details)
+    for receipt in finding.receipts if receipts else finding.receipts[:1] if not quiet else ():
+        # A command stays one line, so that it can be copied.
+        yield item(code(receipt.command), label="proof", keep=True)
+    if not quiet:
+        yield _field("fix", finding.fix)
+
+
+def _field(name: str, what: Span | str) -> Item:
+    return item(what, label=f"{name:<5}")
+
+
+def _figure(figure: Figure) -> Iterator[Item]:
+    parts = [f"{part.value:,} {part.label}" for part in figure.parts]
+    if figure.rest is not None:
+        parts.append(f"{figure.rest.value:,} in {figure.rest.label}")
+    if len(parts) > 1:
+        yield _field("sum", dim(f"{figure.total:,} {figure.unit} = " + " + ".join(parts)))
+
+
+# ---- the catalogue ----------------------------------------------------------------------------------------------
+
+
+def _catalogue(result: RuleListResult) -> Document:
+    """Return one row a rule, by family."""
+    rows: list[Row] = []
+    family = ""
+    for rule in result.rules:
+        if rule.family != family:
+            family = rule.family
+            rows.append(row(dim(family), "", ""))
+        rows.append(row(term(rule.id), Span(rule.severity, SEVERITIES[rule.severity]), rule.title))
+    columns = (Column("rule", keep=True), Column("worst", keep=True), Column("what it finds", room=22))
+    said = f"{len(result.rules)} rules.  imagepeel wtf --explain RULE tells the story of one."
+    grid = Table(columns=columns, rows=tuple(rows))
+    return Document(title="The rules of imagepeel", headline=(), sections=(section(grid, say(said)),))
+
+
+def _rule(rule: RuleResult) -> Document:
+    """Return the page of one rule."""
+    more = (
+        f"See it: imagepeel wtf --reproduce {rule.id} demo.tar; imagepeel wtf demo.tar",
+        f"Owner: {rule.role}.  Lesson: {rule.lesson}.",
+        f"Also known as: {', '.join(rule.codes)}." if rule.codes else "",
+        f"Sources: {', '.join(rule.sources)}." if rule.sources else "",
+    )
+    return Document(
+        title=rule.id,
+        headline=(Span(rule.id), Span(rule.severity, SEVERITIES[rule.severity])),
+        sections=(
+            section(say(term(rule.title))),
+            section(say(rule.why)),
+            section(say(term("Fix: "), rule.fix)),
+            section(*(say(dim(line)) for line in more if line)),
+        ),
+    )
+
+
+# ---- the gate ---------------------------------------------------------------------------------------------------
+
+
+def check_document(outcome: CheckOutcome) -> Document:
+    """Return the new findings, with place and fix where they fail the gate, and the outcome."""
+    rows = [_judged(finding, failing=fails(outcome, finding)) for finding in outcome.new]
+    rows += [item(known.key, dim("  take it out of the baseline"), label="gone", keep=True) for known in outcome.stale]
+    found: Section | None = section(items(*rows)) if rows else None
+    verdict = say(term(summary(outcome)), level="good" if outcome.passed else "bad")
+    return about(outcome.image, found, section(verdict))
+
+
+def _judged(finding: FindingResult, *, failing: bool) -> Item:
+    below = []
+    if failing and place_of(finding):
+        below.append(item(dim(place_of(finding)), label="at ", keep=True))
+    if failing and finding.fix:
+        below.append(item(finding.fix, label="fix", keep=True))
+    return item(
+        term(finding.rule),
+        f"  {finding.message}",
+        label=words(bad("fails ") if failing else "      ", severity_label(finding.severity)),
+        keep=True,
+        by=Evidence(locations=finding.locations, receipts=finding.receipts),
+        below=below,
+    )
