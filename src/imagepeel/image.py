@@ -189,7 +189,7 @@ class LayeredImage(Shown):
         from imagepeel.rootfs.provenance import has_uppers, layer_counts
 
         self.scan()
-        scans = [layer.scan for layer in self.layers]
+        scans = [layer.facts for layer in self.layers]
         cache = self._pool.cache
         whole = [scan for scan in scans if scan is not None] if cache is not None and self.complete else []
         if cache is not None and whole:

@@ -106,9 +106,9 @@ def test_real_archives_answer_the_same_from_the_cache_and_do_not_differ_from_the
             image = archive.image()
             truth = facts(image)
             for layer in image.layers:
-                if layer.scan is not None and layer.scan.error is None:
-                    again = decode(encode(layer.scan, DEFAULT), DEFAULT)
-                    for one, two in zip(layer.scan.table, again.table, strict=True):
+                if layer.facts is not None and layer.facts.error is None:
+                    again = decode(encode(layer.facts, DEFAULT), DEFAULT)
+                    for one, two in zip(layer.facts.table, again.table, strict=True):
                         for name in ("path", "raw_name", "meta", "size", "mtime", "link", "pax", "sparse", "crc32"):
                             assert getattr(one, name) == getattr(two, name)
             assert list(difference(image.rootfs, image.view_at(len(image.layers) - 1))) == []

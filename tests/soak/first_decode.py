@@ -28,7 +28,7 @@ forge.write(spec, file.name)
 with imagepeel.open(file.name) as archive:
     image = archive.image()
     image.scan()
-    sys.stdout.buffer.write(encode(image.layers[0].scan, DEFAULT))
+    sys.stdout.buffer.write(encode(image.layers[0].facts, DEFAULT))
 """
 
 

@@ -1,15 +1,31 @@
 """Decompression as a push pipeline: stored bytes in, content in bounded pieces out, nothing lost at the seams.
 
-gzip of many members, zstd of many frames with skippable ones between them, bzip2 and xz of many streams are all
-normal.  A truncated stream is an error here whatever the library says: zstandard 0.25 ends one without a word and
-`zlib.decompressobj` stops after the first gzip member.  Output per call is capped, so a bomb costs time up to
-the caller's limits but never memory.
+How it works.  The owner of a loop reads stored bytes in chunks of any size and calls `feed` with each; `feed` is a
+generator that yields the content of them, and the owner must run it to its end before the next chunk.  `finish` says
+that no more chunks come.  Between two calls a decoder holds at most the bytes that it could not use yet (`_held`: the
+start of a header, or the zstd blocks that wait for their last one) and the state of its library.
+
+The state is one of three.  *Between units*: `_z` is None, and the next bytes must be a magic, or padding, or bytes that
+belong to nothing.  *Inside a unit* (a gzip member, a zstd frame, a bzip2 or xz stream): `_z` is the library's object.
+*After the last unit*: `trailing_offset` is set, and everything further is only counted, because runtimes differ in
+whether they accept it.  A stream of many units is normal in all four formats.
+
+What holds at every seam:
+- `stored` and `content` count all bytes so far, so an offset in an error is that of the stored stream, however it was
+  cut into chunks.
+- A stream that ends inside a unit is an error, whatever the library says: zstandard 0.25 ends one without a word and
+  `zlib.decompressobj` stops after the first gzip member.
+- A piece of content has at most `PIECE` bytes, and zstd frames with a larger window than allowed are refused before
+  they are decoded: a bomb costs time up to the caller's limits, never memory.
+- A `Checkpoint` is a place to start again from: free at the start of a gzip member or zstd frame, a copy of the inflate
+  state (41 to 63 KiB) inside a gzip member.
 """
 
 from __future__ import annotations
 
 import zlib as _stdlib_zlib
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from imagepeel._zstd import decompressor
@@ -33,7 +49,16 @@ GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 XZ_MAGIC = b"\xfd7zXZ\0"
 BZIP2_MAGIC = b"BZh"
-KINDS = ("none", "gzip", "zstd", "bzip2", "xz")
+
+
+class Compression(StrEnum):
+    """How stored bytes are compressed, told by their first bytes."""
+
+    NONE = "none"
+    GZIP = "gzip"
+    ZSTD = "zstd"
+    BZIP2 = "bzip2"
+    XZ = "xz"
 
 
 class CodecError(Exception):
@@ -57,17 +82,17 @@ class Checkpoint(NamedTuple):
     state: Any
 
 
-def sniff_compression(head: bytes) -> str:
-    """Return the compression that the first bytes show: one of `KINDS`, "none" when no magic fits."""
+def sniff_compression(head: bytes) -> Compression:
+    """Return the compression that the first bytes show, NONE when no magic fits."""
     if head.startswith(GZIP_MAGIC):
-        return "gzip"
+        return Compression.GZIP
     if head.startswith(ZSTD_MAGIC) or _is_skippable(head):
-        return "zstd"
+        return Compression.ZSTD
     if head.startswith(XZ_MAGIC):
-        return "xz"
+        return Compression.XZ
     if head.startswith(BZIP2_MAGIC) and head[3:4].isdigit() and head[4:10] in (b"1AY&SY", b"\x17rE8P\x90"):
-        return "bzip2"
-    return "none"
+        return Compression.BZIP2
+    return Compression.NONE
 
 
 def _is_skippable(head: bytes) -> bool:
@@ -81,7 +106,7 @@ class Decoder:
     stored bytes after the last of them that belong to none.
     """
 
-    kind = "none"
+    kind = Compression.NONE
 
     def __init__(self) -> None:
         self.stored = 0
@@ -122,7 +147,7 @@ class Decoder:
 class GzipDecoder(Decoder):
     """RFC 1952, any number of members."""
 
-    kind = "gzip"
+    kind = Compression.GZIP
 
     def __init__(self, resume: Checkpoint | None = None) -> None:
         super().__init__()
@@ -199,7 +224,7 @@ class ZstdDecoder(Decoder):
     point, and truncation cannot pass unseen.
     """
 
-    kind = "zstd"
+    kind = Compression.ZSTD
     _BATCH = 8
 
     def __init__(self, limits: Limits = DEFAULT, resume: Checkpoint | None = None) -> None:
@@ -335,7 +360,7 @@ class ZstdDecoder(Decoder):
 class StreamDecoder(Decoder):
     """bzip2 and xz through the standard library, any number of streams."""
 
-    def __init__(self, kind: str, limits: Limits = DEFAULT) -> None:
+    def __init__(self, kind: Compression, limits: Limits = DEFAULT) -> None:
         super().__init__()
         self.kind = kind
         self._limits = limits
@@ -343,7 +368,7 @@ class StreamDecoder(Decoder):
         self._held = b""
 
     def _new(self) -> Any:
-        if self.kind == "bzip2":
+        if self.kind == Compression.BZIP2:
             import bz2
 
             return bz2.BZ2Decompressor()
@@ -352,7 +377,7 @@ class StreamDecoder(Decoder):
         return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=self._limits.xz_memory_bytes)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        magic = BZIP2_MAGIC if self.kind == "bzip2" else XZ_MAGIC
+        magic = BZIP2_MAGIC if self.kind == Compression.BZIP2 else XZ_MAGIC
         base = self.stored - len(self._held)
         self.stored += len(data)
         if self.trailing_offset >= 0:
@@ -363,7 +388,7 @@ class StreamDecoder(Decoder):
         waiting = False
         while data or waiting:
             if self._z is None:
-                if self.units and self.kind == "xz":
+                if self.units and self.kind == Compression.XZ:
                     # xz allows zero padding in multiples of four between streams.
                     data = data.lstrip(b"\0")
                     if not data:
@@ -403,18 +428,18 @@ class StreamDecoder(Decoder):
             raise CodecError(f"the {self.kind} stream is cut off", self.stored, truncated=True)
 
 
-def make_decoder(kind: str, limits: Limits = DEFAULT, resume: Checkpoint | None = None) -> Decoder:
-    """Return a decoder for one of `KINDS`, at the start of the stream or at a checkpoint of gzip or zstd."""
-    if kind == "none":
+def make_decoder(kind: Compression, limits: Limits = DEFAULT, resume: Checkpoint | None = None) -> Decoder:
+    """Return a decoder for a compression, at the start of the stream or at a checkpoint of gzip or zstd."""
+    if kind == Compression.NONE:
         return Decoder()
-    if kind == "gzip":
+    if kind == Compression.GZIP:
         return GzipDecoder(resume)
-    if kind == "zstd":
+    if kind == Compression.ZSTD:
         return ZstdDecoder(limits, resume)
     return StreamDecoder(kind, limits)
 
 
-def decompress_to_spool(source: Source, kind: str, limits: Limits, name: str) -> Source:
+def decompress_to_spool(source: Source, kind: Compression, limits: Limits, name: str) -> Source:
     """Decompress a whole source into an unnamed temporary file, for archives that are compressed as a whole.
 
     LimitExceeded past `Limits.spool_bytes` or `Limits.ratio`; Malformed when the stream is damaged at its start.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from imagepeel.archive.codec import decompress_to_spool, sniff_compression
+from imagepeel.archive.codec import Compression, decompress_to_spool, sniff_compression
 from imagepeel.archive.kinds import KINDS
 from imagepeel.archive.kinds.kind import INDEX, MANIFEST, Clues, Detected, Detection, Unwrapped
 from imagepeel.archive.kinds.rootfs import looks_like_rootfs
@@ -33,8 +33,8 @@ def unwrap_compression(source: Source, limits: Limits, held: list[Source | Membe
     Temporary files that hold content are appended to `held`, for the caller to close.
     """
     inner = stored = source
-    wrapping: list[str] = []
-    while len(wrapping) < WRAPPINGS and (kind := sniff_compression(inner.pread(0, _SMALL))) != "none":
+    wrapping: list[Compression] = []
+    while len(wrapping) < WRAPPINGS and (kind := sniff_compression(inner.pread(0, _SMALL))) is not Compression.NONE:
         wrapping.append(kind)
         stored, inner = inner, decompress_to_spool(inner, kind, limits, source.name)
         held.append(inner)

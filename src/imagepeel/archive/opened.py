@@ -8,6 +8,7 @@ from typing import IO, Self, TypeVar
 
 from imagepeel._display import Shown
 from imagepeel.archive.blobs import Blobs
+from imagepeel.archive.codec import Compression
 from imagepeel.archive.detect import detect, open_tar, unwrap_compression
 from imagepeel.archive.dir_members import DirMembers
 from imagepeel.archive.kinds import DOCUMENTS
@@ -35,7 +36,7 @@ class OpenArchive(Shown):
         self.detection: Detection = detected.detection
         self.members: Members = detected.members
         self.medium: Medium = detected.members.medium
-        self.wrapping: tuple[str, ...] = detected.file.wrapping if detected.file is not None else ()
+        self.wrapping: tuple[Compression, ...] = detected.file.wrapping if detected.file is not None else ()
         self.limits = limits
         self.records: tuple[ImageRecord, ...] = ()
         self.indexes: tuple[IndexRecord, ...] = ()

@@ -150,7 +150,7 @@ def account(image: LayeredImage, *, base: int | str = 0) -> Waste:
     _visible(rootfs, causes)
     layers = []
     for layer in image.layers:
-        if layer.scan is None:
+        if layer.facts is None:
             continue
         content = dict.fromkeys(CAUSES, 0)
         table = layer.table

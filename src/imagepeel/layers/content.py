@@ -7,21 +7,19 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from imagepeel.archive.codec import Checkpoint, CodecError, decompress_to_spool, make_decoder
+from imagepeel.archive.codec import Checkpoint, CodecError, Compression, decompress_to_spool, make_decoder
 from imagepeel.archive.source import CHUNK, MemorySource, Source
 from imagepeel.errors import Malformed
 from imagepeel.evidence import Location
 from imagepeel.formats.tar.table import Entry
+from imagepeel.layers.scan import SPACING
 from imagepeel.limits import Limits
 
 if TYPE_CHECKING:
-    from imagepeel.layers.index_cache import Heads
+    from imagepeel.layers.index_cache import SmallReads
 
 _NEAR = 1024 * 1024
 """Going on with the decoder in hand beats an access point when the wanted byte is at most this far ahead."""
-
-SPACING = 4 * 1024 * 1024
-"""Least distance of access points in bytes of content: a read inflates half of it on average."""
 
 _MOST_POINTS = 64
 """Access points of one layer that reads add, 41 to 63 KiB each."""
@@ -48,21 +46,22 @@ class LayerContent:
     `_RECENT` bytes that were inflated are kept.
 
     A layer whose scan came from the index cache has no access points inside a gzip member; the first read through it
-    makes them.  `heads` are small reads of earlier runs, and take those of this one.  `whole` is all of the content,
+    makes them.  `small_reads` are those of earlier runs, and take those of this one.  `whole` is all of the content,
     where the scan kept it.
     """
 
     def __init__(
         self,
         source: Source,
-        compression: str,
+        compression: Compression,
         access: tuple[Checkpoint, ...],
         limits: Limits,
+        *,
         layer: int,
-        heads: Heads | None = None,
+        small_reads: SmallReads | None = None,
         whole: bytes | None = None,
     ) -> None:
-        self._heads = heads
+        self._small_reads = small_reads
         self._source = source
         self._kind = compression
         self._access = [_START, *access]
@@ -82,14 +81,14 @@ class LayerContent:
 
     def pread(self, offset: int, count: int) -> bytes:
         """Return `count` bytes of content from `offset`, fewer only at its end.  Malformed on a damaged stream."""
-        if self._kind == "none":
+        if self._kind == Compression.NONE:
             return self._source.pread(offset, count) if count > 0 else b""
-        if self._heads is None or count <= 0:
+        if self._small_reads is None or count <= 0:
             return self._read(offset, count)
-        data = self._heads.get(offset, count)
+        data = self._small_reads.get(offset, count)
         if data is None:
             data = self._read(offset, count)
-            self._heads.put(offset, data)
+            self._small_reads.put(offset, data)
         return data
 
     def _read(self, offset: int, count: int) -> bytes:
@@ -109,7 +108,7 @@ class LayerContent:
     def keep(self) -> None:
         """Keep the whole content in an unnamed temporary file, for many reads out of order."""
         with self._lock:
-            if self._kind != "none" and self._spilled is None:
+            if self._kind != Compression.NONE and self._spilled is None:
                 self._spill(0, 0)
 
     def _piece_with(self, offset: int, count: int) -> bytes:
@@ -123,7 +122,7 @@ class LayerContent:
                 return piece[offset - at : offset - at + count]
         index = bisect_right(self._offsets, offset) - 1
         if self._stream is None or offset < end or (offset - end > _NEAR and self._offsets[index] > end):
-            if len(self._access) == 1 and self._kind != "gzip" and self._stream is not None:
+            if len(self._access) == 1 and self._kind != Compression.GZIP and self._stream is not None:
                 self._restarts += 1
                 if self._restarts > _PATIENCE:
                     return self._spill(offset, count)

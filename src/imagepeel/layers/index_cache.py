@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from imagepeel.archive.cache_dir import CacheDir
-from imagepeel.archive.codec import sniff_compression
+from imagepeel.archive.codec import Compression, sniff_compression
 from imagepeel.archive.records import LayerRecord
 from imagepeel.archive.source import Source
 from imagepeel.layers.index_codec import VERSION, BadIndex, decode, encode
@@ -28,7 +28,7 @@ from imagepeel.serialization import from_json, from_msgpack, to_json, to_msgpack
 
 LEAST = 4 * MiB
 """Stored bytes of a layer below which reading it again costs less than a file in the cache is worth."""
-HEADS = 4 * MiB
+SMALL_READS = 4 * MiB
 """Bytes of small reads that are kept for all layers of an archive together."""
 _SMALL = 256 * KiB
 """Reads of this size and more copy whole files out; the next run has other ones in mind."""
@@ -49,12 +49,12 @@ class _Stamp(msgspec.Struct, frozen=True, kw_only=True):
 class Budget:
     """What the small reads of an archive share: `left` bytes that may still be kept; nothing is while `paused`."""
 
-    def __init__(self, left: int = HEADS) -> None:
+    def __init__(self, left: int = SMALL_READS) -> None:
         self.left = left
         self.paused = False
 
 
-class Heads:
+class SmallReads:
     """Small pieces of one layer's content, by offset: what earlier reads asked for.
 
     Pieces never overlap or touch.  `budget` is shared by all layers.
@@ -124,11 +124,11 @@ class IndexCache:
         self.folder = folder or CacheDir()
         self.least = least
         self.budget = Budget()
-        self._heads: dict[str, tuple[Heads, int]] = {}
+        self._small_reads: dict[str, tuple[SmallReads, int]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         # Images survive pickling; what was read in this process stays here.
-        return {**self.__dict__, "_heads": {}}
+        return {**self.__dict__, "_small_reads": {}}
 
     @property
     def problem(self) -> str:
@@ -191,16 +191,21 @@ class IndexCache:
             self._remember(stamp, scan)
         return True
 
-    def heads(self, scan: LayerScan) -> Heads | None:
+    def small_reads(self, scan: LayerScan) -> SmallReads | None:
         """Return the small reads of a layer, to be filled; None for one that is not kept."""
         digest = scan.blob_digest
-        if digest is None or scan.error is not None or scan.blob_size < self.least or scan.compression == "none":
+        if (
+            digest is None
+            or scan.error is not None
+            or scan.blob_size < self.least
+            or scan.compression is Compression.NONE
+        ):
             return None
-        known = self._heads.get(digest)
+        known = self._small_reads.get(digest)
         if known is None:
-            pieces = self._load_heads(digest, scan.content_size)
+            pieces = self._load_small_reads(digest, scan.content_size)
             self.budget.left -= sum(len(data) for _, data in pieces)
-            known = self._heads[digest] = (Heads(self.budget, pieces), scan.content_size)
+            known = self._small_reads[digest] = (SmallReads(self.budget, pieces), scan.content_size)
         return known[0]
 
     def recall(self, what: str, scans: Sequence[LayerScan], kind: type[T]) -> T | None:
@@ -227,11 +232,11 @@ class IndexCache:
 
     def save(self) -> None:
         """Store the small reads of this run."""
-        for digest, (heads, _) in self._heads.items():
-            if heads.changed:
-                body = to_msgpack(heads.pieces())
+        for digest, (reads, _) in self._small_reads.items():
+            if reads.changed:
+                body = to_msgpack(reads.pieces())
                 self.folder.write(_name(digest, "heads"), _MAGIC + hashlib.sha256(body).digest() + body)
-                heads.changed = False
+                reads.changed = False
 
     # ---- inside -------------------------------------------------------------------------------------------
 
@@ -258,7 +263,7 @@ class IndexCache:
 
     def _candidates(self, record: LayerRecord, source: Source) -> list[str]:
         names: list[str | None] = [record.digest, record.name_digest]
-        if record.diff_id is not None and sniff_compression(source.pread(0, 16)) == "none":
+        if record.diff_id is not None and sniff_compression(source.pread(0, 16)) is Compression.NONE:
             names.append(record.diff_id)
         return list(dict.fromkeys(name for name in names if name is not None and _DIGEST.fullmatch(name)))
 
@@ -287,7 +292,7 @@ class IndexCache:
         )
         return msgspec.structs.replace(scan, anomalies=here)
 
-    def _load_heads(self, digest: str, content_size: int) -> list[tuple[int, bytes]]:
+    def _load_small_reads(self, digest: str, content_size: int) -> list[tuple[int, bytes]]:
         data = self.folder.read(_name(digest, "heads"))
         if data is None:
             return []
@@ -301,7 +306,7 @@ class IndexCache:
                 if at <= end or not piece or at + len(piece) > content_size:
                     raise ValueError("pieces overlap or lie outside")
                 end = at + len(piece)
-            if sum(len(piece) for _, piece in pieces) > HEADS:
+            if sum(len(piece) for _, piece in pieces) > SMALL_READS:
                 raise ValueError("too much")
         except (msgspec.MsgspecError, ValueError):
             self.folder.remove(_name(digest, "heads"))

@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from imagepeel.archive.codec import KINDS, Checkpoint
+from imagepeel.archive.codec import Checkpoint, Compression
 from imagepeel.evidence import Anomaly
 from imagepeel.formats.tar.header import BLOCK, TarError
 from imagepeel.formats.tar.scanner import Tail
@@ -53,7 +53,7 @@ class BadIndex(Exception):
 class _Header(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     byteorder: str
-    compression: str
+    compression: Compression
     blob_size: int
     blob_digest: str
     content_size: int
@@ -166,7 +166,7 @@ def _decode(data: bytes, limits: Limits) -> LayerScan:
     _need(header.limits == _bounds(limits), "made under other limits")
     count = header.entries
     numbers = (header.blob_size, header.content_size, header.units, header.skippable, count, header.rare, header.names)
-    _need(min(numbers) >= 0 and count <= limits.entries and header.compression in KINDS, "a number is out of range")
+    _need(min(numbers) >= 0 and count <= limits.entries, "a number is out of range")
     at = 4 + length
     rare = from_msgpack(body[at : at + header.rare], _Rare)
     at += header.rare

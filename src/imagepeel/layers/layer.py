@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from imagepeel._display import Shown
-from imagepeel.archive.records import LayerRecord
+from imagepeel.archive.codec import Compression
+from imagepeel.archive.records import LayerRecord, LayerState
 from imagepeel.errors import MissingBlob
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.formats.tar.table import Entry, EntryTable
@@ -18,7 +19,7 @@ from imagepeel.oci.media_types import classify
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imagepeel.layers.index_cache import Heads
+    from imagepeel.layers.index_cache import SmallReads
     from imagepeel.limits import Limits
     from imagepeel.oci.config import HistoryStep
 
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 class LayerCheck(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """One comparison of a statement about a layer with its bytes.
 
-    `what` is "digest", "size" or "diff_id"; `ok` is None where it could not be compared (`why` says the reason).
+    `ok` is None where it could not be compared (`why` says the reason).
     """
 
-    what: str
+    what: Literal["digest", "size", "diff_id"]
     stated: str
     actual: str
     ok: bool | None
@@ -39,7 +40,12 @@ class LayerCheck(Shown, msgspec.Struct, frozen=True, kw_only=True):
 class Layer(Shown):
     """A layer in base-first order; people see index 0 as `L1`.
 
-    Reading anything about its bytes triggers the scan of all layers of its image, once.
+    Asking for anything about its bytes (`facts` and all that follows from them: entries, sizes, digests that are
+    computed, checks) scans all layers of its image, once.  `record`, `label`, `state`, `media_type`, `blob_size` and
+    `location` come from the documents and cost nothing; `scanned` says whether the scan was made.
+
+    Arguments: `step` is the index of the history step that made it, None when history does not tell; `scan_all` makes
+    the scans and calls `attach`.
     """
 
     def __init__(
@@ -48,7 +54,7 @@ class Layer(Shown):
         step: int | None,
         history: HistoryStep | None,
         limits: Limits,
-        scan: Callable[[], None],
+        scan_all: Callable[[], None],
     ) -> None:
         self.record = record
         self.index = record.index
@@ -56,19 +62,19 @@ class Layer(Shown):
         """Index of the history step that made it, None when history does not tell."""
         self.history = history
         self._limits = limits
-        self._trigger = scan
-        self._scan: LayerScan | None = None
+        self._scan_all = scan_all
+        self._facts: LayerScan | None = None
         self._content: LayerContent | None = None
-        self._heads: Heads | None = None
+        self._small_reads: SmallReads | None = None
 
     def __repr__(self) -> str:
-        if self._scan is None:
+        if self._facts is None:
             return f"<Layer {self.label} {self.state} {self.record.size or 0} bytes stored>"
         return f"<Layer {self.label} {self.state} {len(self.table)} entries, {self.content_size} bytes>"
 
     def __getstate__(self) -> dict[str, Any]:
         # A decoder in the middle of a stream cannot be copied; it is made again on the next read.
-        return {**self.__dict__, "_content": None, "_heads": None}
+        return {**self.__dict__, "_content": None, "_small_reads": None}
 
     @property
     def label(self) -> str:
@@ -76,38 +82,41 @@ class Layer(Shown):
         return f"L{self.index + 1}"
 
     @property
-    def state(self) -> str:
-        """present, missing, foreign, encrypted, unsupported, or truncated when its member is cut off."""
-        return "truncated" if self.record.truncated else self.record.state
+    def state(self) -> LayerState:
+        """Whether its bytes can be read as a tar: as the record says, or TRUNCATED when its member is cut off."""
+        return LayerState.TRUNCATED if self.record.truncated else self.record.state
 
     @property
     def readable(self) -> bool:
         """Whether there are bytes to read as a tar."""
-        return self.record.state == "present"
+        return self.record.state is LayerState.PRESENT
 
     @property
     def scanned(self) -> bool:
-        """Whether its bytes were read already: asking for more than the paperwork costs nothing then."""
-        return self._scan is not None
+        """Whether its bytes were read already; asking reads nothing."""
+        return self._facts is not None
 
     @property
-    def scan(self) -> LayerScan | None:
-        """The facts of the one pass over the bytes, None for a layer that is not there."""
-        if self._scan is None and self.readable:
-            self._trigger()
-        return self._scan
+    def facts(self) -> LayerScan | None:
+        """What the one pass over its bytes found, None for a layer that is not there.
 
-    def attach(self, scan: LayerScan, heads: Heads | None = None) -> None:
+        Asking first scans all layers of the image, if that was not done yet.  LimitExceeded on bombs.
+        """
+        if self._facts is None and self.readable:
+            self._scan_all()
+        return self._facts
+
+    def attach(self, facts: LayerScan, small_reads: SmallReads | None = None) -> None:
         """Give the layer the result of its scan, and the small reads of earlier runs where they are kept."""
-        self._scan = scan
-        self._heads = heads
+        self._facts = facts
+        self._small_reads = small_reads
         self._content = None
 
     @property
     def table(self) -> EntryTable:
         """Its entries, empty for a layer that is not there."""
-        scan = self.scan
-        return scan.table if scan is not None else EntryTable()
+        facts = self.facts
+        return facts.table if facts is not None else EntryTable()
 
     @property
     def entries(self) -> EntryTable:
@@ -120,7 +129,7 @@ class Layer(Shown):
     @property
     def error(self) -> Anomaly | None:
         """Why the listing ends early, None when it is whole."""
-        return self.scan.error if self.scan is not None else None
+        return self.facts.error if self.facts is not None else None
 
     @property
     def media_type(self) -> str:
@@ -128,22 +137,22 @@ class Layer(Shown):
         return self.record.media_type
 
     @property
-    def compression(self) -> str:
-        """What the bytes are: none, gzip, zstd, bzip2 or xz; "" for a layer that is not there."""
-        return self.scan.compression if self.scan is not None else ""
+    def compression(self) -> Compression | Literal[""]:
+        """How the bytes are compressed; "" for a layer that is not there."""
+        return self.facts.compression if self.facts is not None else ""
 
     @property
     def digest(self) -> str | None:
         """Digest of the stored bytes: computed, or as stated where they are not here or were not hashed."""
-        if self._scan is not None and self._scan.blob_digest is not None:
-            return self._scan.blob_digest
+        if self._facts is not None and self._facts.blob_digest is not None:
+            return self._facts.blob_digest
         return self.record.digest or self.record.name_digest
 
     @property
     def diff_id(self) -> str | None:
         """Digest of the uncompressed layer: computed, or as the config states it."""
-        if self._scan is not None and self._scan.diff_id is not None:
-            return self._scan.diff_id
+        if self._facts is not None and self._facts.diff_id is not None:
+            return self._facts.diff_id
         return self.record.diff_id
 
     @property
@@ -154,24 +163,24 @@ class Layer(Shown):
     @property
     def content_size(self) -> int:
         """Decompressed bytes, 0 for a layer that is not there."""
-        return self.scan.content_size if self.scan is not None else 0
+        return self.facts.content_size if self.facts is not None else 0
 
     @property
     def checks(self) -> tuple[LayerCheck, ...]:
         """Each statement about this layer against its bytes."""
-        record, scan = self.record, self.scan
-        if scan is None:
+        record, facts = self.record, self.facts
+        if facts is None:
             return ()
         out: list[LayerCheck] = []
-        hashed = "" if scan.blob_digest is not None else "hashing was skipped"
+        hashed = "" if facts.blob_digest is not None else "hashing was skipped"
         if record.digest is not None:
-            out.append(_check("digest", record.digest, scan.blob_digest, hashed))
+            out.append(_check("digest", record.digest, facts.blob_digest, hashed))
         if record.declared_size is not None:
-            size = scan.blob_size
+            size = facts.blob_size
             out.append(_check("size", str(record.declared_size), str(size), ""))
         if record.diff_id is not None:
-            why = hashed or ("the layer is damaged" if scan.diff_id is None else "")
-            out.append(_check("diff_id", record.diff_id, scan.diff_id, why))
+            why = hashed or ("the layer is damaged" if facts.diff_id is None else "")
+            out.append(_check("diff_id", record.diff_id, facts.diff_id, why))
         return tuple(out)
 
     @property
@@ -186,27 +195,27 @@ class Layer(Shown):
     @property
     def anomalies(self) -> tuple[Anomaly, ...]:
         """What was odd about its bytes or about what is said of them."""
-        scan = self.scan
-        if scan is None:
+        facts = self.facts
+        if facts is None:
             return ()
-        out = list(scan.anomalies)
-        if scan.error is not None:
-            out.append(scan.error)
-        lie = self._media_type_lie(scan)
+        out = list(facts.anomalies)
+        if facts.error is not None:
+            out.append(facts.error)
+        lie = self._media_type_lie(facts)
         if lie is not None:
             out.append(lie)
         return tuple(out)
 
-    def _media_type_lie(self, scan: LayerScan) -> Anomaly | None:
+    def _media_type_lie(self, facts: LayerScan) -> Anomaly | None:
         if not self.media_type or self.record.descriptor is None:
             return None
-        facts = classify(self.media_type)
-        promised = facts.compression or "none"
-        if facts.filesystem != "tar" or facts.encrypted or promised == scan.compression:
+        media = classify(self.media_type)
+        promised = media.compression or "none"
+        if media.filesystem != "tar" or media.encrypted or promised == facts.compression:
             return None
-        says = f"the media type {self.media_type} promises compression {promised}, the bytes have {scan.compression}"
+        says = f"the media type {self.media_type} promises compression {promised}, the bytes have {facts.compression}"
         # containerd core/images/mediatypes.go DiffCompression: the plain OCI type is never decompressed.
-        strict = promised == "none" and not facts.docker
+        strict = promised == "none" and not media.docker
         effect = (
             ": containerd does not decompress this type and fails, Docker and podman look at the bytes"
             if strict
@@ -229,8 +238,8 @@ class Layer(Shown):
     @property
     def content(self) -> LayerContent:
         """Random access to the decompressed bytes.  MissingBlob when they are not here."""
-        scan = self.scan
-        if scan is None:
+        facts = self.facts
+        if facts is None:
             raise MissingBlob(
                 f"the bytes of layer {self.label} are not in the archive ({self.state})",
                 self.location,
@@ -239,12 +248,12 @@ class Layer(Shown):
         if self._content is None:
             self._content = LayerContent(
                 self.record.source(),
-                scan.compression,
-                scan.access,
+                facts.compression,
+                facts.access,
                 self._limits,
-                self.index,
-                heads=self._heads,
-                whole=scan.whole,
+                layer=self.index,
+                small_reads=self._small_reads,
+                whole=facts.whole,
             )
         return self._content
 
@@ -253,7 +262,7 @@ class Layer(Shown):
         return EntryFile(self.content, self.table[entry] if isinstance(entry, int) else entry)
 
 
-def _check(what: str, stated: str, actual: str | None, why: str) -> LayerCheck:
+def _check(what: Literal["digest", "size", "diff_id"], stated: str, actual: str | None, why: str) -> LayerCheck:
     if actual is None or why:
         return LayerCheck(what=what, stated=stated, actual=actual or "", ok=None, why=why)
     algorithm = stated.partition(":")[0]

@@ -66,9 +66,9 @@ class ScanPool:
                 # A first run may read anything; which small reads are kept is chosen at its end, by reading ahead.
                 if self.cache is not None and self.reads_ahead(sum(anew)):
                     self.cache.budget.paused = True
-            heads = self.cache.heads(scan) if self.cache is not None else None
+            small_reads = self.cache.small_reads(scan) if self.cache is not None else None
             for layer in group:
-                layer.attach(scan, heads)
+                layer.attach(scan, small_reads)
 
         _in_parallel(groups, work, sum(group[0].blob_size for group in groups))
         return sum(anew)

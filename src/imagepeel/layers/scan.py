@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from imagepeel.archive.codec import Checkpoint, CodecError, check_ratio, make_decoder, sniff_compression
+from imagepeel.archive.codec import Checkpoint, CodecError, Compression, check_ratio, make_decoder, sniff_compression
 from imagepeel.archive.source import CHUNK, Source
 from imagepeel.errors import LimitExceeded
 from imagepeel.evidence import Anomaly, Location
@@ -29,7 +29,7 @@ HASHES = {"sha256": hashlib.sha256, "sha384": hashlib.sha384, "sha512": hashlib.
 class LayerScan(msgspec.Struct, frozen=True, kw_only=True):
     """What one pass found.  Digests are `algorithm:hex`, None when the pass was told not to hash."""
 
-    compression: str
+    compression: Compression
     blob_size: int
     blob_digest: str | None
     content_size: int
@@ -71,16 +71,16 @@ def scan_layer(
     """
     kind = sniff_compression(source.pread(0, 16))
     scanner = TarScanner(limits, layer=layer, digests=digests)
-    if kind == "none" and not verify and not digests:
+    if kind is Compression.NONE and not verify and not digests:
         return _skim(source, scanner)
     decoder = make_decoder(kind, limits)
     blob_hash: Any = HASHES.get(algorithm, hashlib.sha256)() if verify else None
     # A plain layer's blob is its content: one hash serves both, unless they differ in algorithm.
-    same = kind == "none" and algorithm == diff_algorithm
+    same = kind is Compression.NONE and algorithm == diff_algorithm
     diff_hash: Any = None if same or not verify else HASHES.get(diff_algorithm, hashlib.sha256)()
     access = _AccessPoints(access_points)
     pieces: list[bytes] = []
-    keeping = kind != "none"
+    keeping = kind is not Compression.NONE
     error: Anomaly | None = None
     chunks = source.chunks(step=CHUNK)
     name = f"layer L{layer + 1}" if layer is not None else source.name
@@ -99,7 +99,7 @@ def scan_layer(
                     keeping = decoder.content <= keep
             if not keeping:
                 pieces.clear()
-            if kind != "none":
+            if kind is not Compression.NONE:
                 if decoder.content > limits.layer_bytes:
                     raise LimitExceeded(
                         f"{name} is larger than {limits.layer_bytes} bytes",
@@ -172,7 +172,7 @@ def _skim(source: Source, scanner: TarScanner) -> LayerScan:
             at += gap
     table = scanner.finish()
     return LayerScan(
-        compression="none",
+        compression=Compression.NONE,
         blob_size=source.size,
         blob_digest=None,
         content_size=source.size,

@@ -196,13 +196,13 @@ class Receipts:
         blob = self.blob(layer)
         if blob is None or not (stated or layer.digest):
             return None
-        actual = layer.scan.blob_digest if layer.scan is not None and layer.scan.blob_digest else ""
+        actual = layer.facts.blob_digest if layer.facts is not None and layer.facts.blob_digest else ""
         return self.digest(blob, stated or layer.digest or "", f"the digest of {layer.label} as stored", expect=actual)
 
     def diff_id(self, layer: Layer) -> Receipt | None:
         """The digest of the uncompressed tar of a layer: its DiffID."""
         content = self.content(layer)
-        if content is None or layer.diff_id is None or layer.scan is None or layer.scan.diff_id is None:
+        if content is None or layer.diff_id is None or layer.facts is None or layer.facts.diff_id is None:
             return None
         return self.digest(content, layer.diff_id, f"the DiffID of {layer.label}")
 
@@ -313,8 +313,8 @@ class Receipts:
         return not self._odd and is_tame(member.raw_name) and member.raw_name not in self._repeated
 
     def _entry_nameable(self, layer: Layer, entry: Entry) -> bool:
-        scan = layer.scan
-        if scan is None or scan.error is not None or scan.anomalies or not is_tame(entry.raw_name):
+        facts = layer.facts
+        if facts is None or facts.error is not None or facts.anomalies or not is_tame(entry.raw_name):
             return False
         if entry.path[1:] in layer.table.dirs:
             return False

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from imagepeel.archive.records import LayerState
 from imagepeel.results.tables import ImageHead, image_head, readable
 from imagepeel.rootfs.layer_diff import has_uppers
 from imagepeel.rootfs.layer_events import Shipped, lost_files, shipped
@@ -28,7 +29,7 @@ class DuLayer(msgspec.Struct, frozen=True, kw_only=True):
 
     index: int
     label: str
-    state: str
+    state: LayerState
     step: int | None
     created_by: str
     blob_size: int

@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from imagepeel.archive.codec import Compression
+from imagepeel.archive.members import Medium
+from imagepeel.archive.records import RecordKind
 from imagepeel.evidence import Anomaly
+from imagepeel.results.tables import KindName
 
 if TYPE_CHECKING:
     from imagepeel.archive.opened import OpenArchive
@@ -16,13 +20,13 @@ if TYPE_CHECKING:
 class ImageRow(msgspec.Struct, frozen=True, kw_only=True):
     """One record of the archive.
 
-    `kind` is image, attestation, artifact, helm, wasm, cosign, buildkit-cache, checkpoint, unknown, rootfs or
-    layer, `kind_reason` the sentence that says how that was seen.  `blob_size` sums the stored layers that are
-    here.  `missing` lists in words what is not; `choose` are the options that select it.
+    `kind_reason` is the sentence that says how `kind` was seen.  `grammars` are the formats in which the archive
+    describes it.  `blob_size` sums the stored layers that are here.  `missing` lists in words what is not; `choose` are
+    the options that select it.
     """
 
     number: int
-    kind: str
+    kind: RecordKind
     kind_reason: str
     names: tuple[str, ...]
     platform: str
@@ -48,11 +52,11 @@ class ImagesResult(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     archive: str
-    kind: str
-    form: str
+    kind: KindName
+    form: Medium
     rule: str
     recognised: str
-    wrapping: tuple[str, ...]
+    wrapping: tuple[Compression, ...]
     images: tuple[ImageRow, ...]
     unreferenced: tuple[str, ...]
     anomalies: tuple[Anomaly, ...]

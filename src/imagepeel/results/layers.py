@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
+from imagepeel.archive.codec import Compression
+from imagepeel.archive.records import LayerState
 from imagepeel.evidence import Anomaly, Location
-from imagepeel.results.tables import ImageHead, image_head
+from imagepeel.results.tables import ImageHead, image_head, one_of
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
@@ -15,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One statement against the bytes: `what` is digest, size or diff_id; `ok` is null where it was not compared."""
+    """One statement against the bytes; `ok` is null where it was not compared (`why` says the reason)."""
 
-    what: str
+    what: Literal["digest", "size", "diff_id"]
     stated: str
     actual: str
     ok: bool | None
@@ -27,21 +29,21 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
 class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
     """One layer.
 
-    `index` counts from 0 and `label` from L1, base first.  `state` is present, missing, foreign, encrypted,
-    unsupported or truncated.  `step` is the index of the history step that made it, `created_by` its words.
-    Sizes are bytes: `blob_size` as stored, `content_size` decompressed.  `added`, `changed` and `removed` count
-    paths against the layers below; they are null where the runtime refuses the image.  `verified` is true when
-    every statement that could be compared holds.  `unpack_error` says why the listing ends early.
+    `index` counts from 0 and `label` from L1, base first.  `compression` is "" where the bytes are not here.  `step` is
+    the index of the history step that made it, `created_by` its words.  Sizes are bytes: `blob_size` as stored,
+    `content_size` decompressed.  `added`, `changed` and `removed` count paths against the layers below; they are null
+    where the runtime refuses the image.  `verified` is true when every statement that could be compared holds.
+    `unpack_error` says why the listing ends early.
     """
 
     index: int
     label: str
-    state: str
+    state: LayerState
     step: int | None
     created_by: str
     blob_size: int
     content_size: int
-    compression: str
+    compression: Annotated[str, one_of(*Compression, "")]
     media_type: str
     recognised_as: str
     entries: int

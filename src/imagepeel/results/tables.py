@@ -9,14 +9,24 @@ from __future__ import annotations
 import base64
 import time
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from imagepeel.archive.kinds import KINDS
 from imagepeel.errors import NotFound
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
+
+
+def one_of(*values: str) -> msgspec.Meta:
+    """Return what makes the JSON Schema of a text list the values that it may have."""
+    return msgspec.Meta(extra_json_schema={"enum": [str(value) for value in values]})
+
+
+KindName = Annotated[str, one_of(*(kind.name for kind in KINDS))]
+"""The name of a kind of archive."""
 
 
 class ImageHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +37,7 @@ class ImageHead(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     archive: str
-    archive_kind: str
+    archive_kind: KindName
     number: int
     names: tuple[str, ...]
     platform: str

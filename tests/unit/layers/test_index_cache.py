@@ -23,7 +23,7 @@ from imagepeel.archive.source import MemorySource
 from imagepeel.errors import ImagepeelError
 from imagepeel.formats.tar.table import EntryTable
 from imagepeel.layers import index_cache
-from imagepeel.layers.index_cache import HEADS, Budget, Heads, IndexCache
+from imagepeel.layers.index_cache import SMALL_READS, Budget, IndexCache, SmallReads
 from imagepeel.layers.index_codec import MAGIC, BadIndex, decode, encode
 from imagepeel.layers.scan import LayerScan, scan_layer
 from imagepeel.limits import DEFAULT, Limits
@@ -409,7 +409,7 @@ def test_the_first_run_reads_ahead_for_a_second_one_that_asks_for_something_else
         image = opened.image()
         layer = image.layers[0]
         tool = next(entry for entry in layer.entries if entry.path == b"/bin/tool")
-        kept = opened.cache.heads(layer.scan) if opened.cache is not None and layer.scan is not None else None
+        kept = opened.cache.small_reads(layer.facts) if opened.cache is not None and layer.facts is not None else None
         assert kept is not None and kept.get(tool.data_offset + 30_000, 1_000) is None, "what the first run read itself"
         assert msgspec.to_builtins(image.process()) == truth
         assert image.rootfs.read("/etc/passwd") == b"root:x:0:0::/:/bin/sh\n"
@@ -434,7 +434,7 @@ def test_reads_of_a_layer_from_the_cache_leave_points_to_start_from(tmp_path: Pa
         opened.image().scan()
     with open_archive(path, cache=IndexCache(CacheDir(folder), least=0)) as opened:
         layer = opened.image().layers[0]
-        assert layer.scan is not None and layer.scan.access == ()
+        assert layer.facts is not None and layer.facts.access == ()
         assert layer.open(19).read() == noise[19:] + noise[:19]
         assert len(layer.content._access) >= 4
         order = list(range(20))
@@ -507,7 +507,7 @@ def test_links_in_the_directory_lead_nowhere(folder: Path, tmp_path: Path) -> No
 def test_pieces_join_and_answer_like_the_bytes_they_came_from() -> None:
     rng = random.Random(9)
     content = rng.randbytes(5000)
-    heads = Heads(Budget(100_000))
+    heads = SmallReads(Budget(100_000))
     for _ in range(400):
         at, count = rng.randrange(5000), rng.randrange(1, 60)
         if rng.random() < 0.5:
@@ -523,10 +523,10 @@ def test_pieces_join_and_answer_like_the_bytes_they_came_from() -> None:
 
 def test_pieces_stay_within_their_budget() -> None:
     budget = Budget(100)
-    heads = Heads(budget)
+    heads = SmallReads(budget)
     heads.put(0, bytes(60))
     heads.put(1000, bytes(60))
     assert heads.get(0, 60) is not None and heads.get(1000, 60) is None
     heads.put(30, bytes(70))
     assert heads.get(0, 100) is not None and budget.left == 0
-    assert HEADS <= 4 * 1024 * 1024
+    assert SMALL_READS <= 4 * 1024 * 1024

@@ -47,7 +47,7 @@ def test_digests_are_those_of_sha256sum_and_every_file_reads_back(kind: str) -> 
     assert scan.diff_id == "sha256:" + hashlib.sha256(TAR).hexdigest()
     assert (scan.blob_size, scan.content_size) == (len(blob), len(TAR))
     assert scan.error is None and scan.anomalies == ()
-    content = LayerContent(source, scan.compression, scan.access, DEFAULT, 0)
+    content = LayerContent(source, scan.compression, scan.access, DEFAULT, layer=0)
     order = list(scan.table)
     _random.shuffle(order)
     for entry in order:
@@ -61,7 +61,7 @@ def test_access_points_save_rereading_and_stay_bounded() -> None:
     scan = scan_layer(MemorySource(blob), DEFAULT, access_points=8)
     assert 2 <= len(scan.access) <= 8
     assert [point.content for point in scan.access] == sorted(point.content for point in scan.access)
-    content = LayerContent(MemorySource(blob), "gzip", scan.access, DEFAULT, 0)
+    content = LayerContent(MemorySource(blob), "gzip", scan.access, DEFAULT, layer=0)
     anywhere = [_random.randrange(len(tar)) for _ in range(40)]
     for offset in (0, len(tar) - 5000, 3 * SPACING + 17, 100, len(tar) // 2, *anywhere):
         assert content.pread(offset, 4096) == tar[offset : offset + 4096]
@@ -76,7 +76,7 @@ def test_small_content_stays_where_that_is_asked_for(kind: str) -> None:
     scan = scan_layer(MemorySource(blob), DEFAULT, keep=len(TAR))
     assert scan.whole == (None if kind == "none" else TAR)
     assert scan_layer(MemorySource(blob[:-200]), DEFAULT, keep=len(TAR)).whole is None
-    content = LayerContent(MemorySource(b"gone"), kind, (), DEFAULT, 0, whole=TAR)
+    content = LayerContent(MemorySource(b"gone"), kind, (), DEFAULT, layer=0, whole=TAR)
     assert content.pread(512, 700) == TAR[512:1212] or kind == "none"
 
 
@@ -96,7 +96,7 @@ def test_going_back_a_little_inflates_nothing_twice(pieces: int) -> None:
                 yield chunk
 
     source = Counting(blob)
-    content = LayerContent(source, "gzip", (), DEFAULT, 0)
+    content = LayerContent(source, "gzip", (), DEFAULT, layer=0)
     last = len(data) - 100
     assert content.pread(last, 100) == data[last:]
     once = source.read
@@ -172,7 +172,7 @@ def test_holes_read_as_zeros() -> None:
     tar = forge.encode([forge.sparse(b"s", regions, 600_000), forge.file(b"after", b"x")])
     source = MemorySource(gzip.compress(tar, mtime=0))
     scan = scan_layer(source, DEFAULT)
-    content = LayerContent(source, "gzip", scan.access, DEFAULT, 0)
+    content = LayerContent(source, "gzip", scan.access, DEFAULT, layer=0)
     expected = bytearray(600_000)
     for offset, data in regions:
         expected[offset : offset + len(data)] = data

@@ -38,7 +38,7 @@ def toc_notes(image: LayeredImage) -> list[ViewNote]:
     """Return one note for each layer whose table of contents disagrees with its tar, or cannot be read."""
     out: list[ViewNote] = []
     for layer in image.layers:
-        if layer.scan is None:
+        if layer.facts is None:
             continue
         try:
             after = _after_the_end(layer)
@@ -71,7 +71,7 @@ def _note(layer: Layer, what: str) -> ViewNote:
 
 def _after_the_end(layer: Layer) -> tuple[int, list[dict[str, Any]]] | None:
     """Return offset and entries of a table that follows the end of the tar, as BuildKit writes it."""
-    tail = layer.scan.tail if layer.scan is not None else None
+    tail = layer.facts.tail if layer.facts is not None else None
     if tail is None or not tail.looks_like_tar or tail.nonzero < 0:
         return None
     head = scan(layer.content.pread(tail.nonzero, 1024)).table
@@ -96,16 +96,16 @@ def _estargz(layer: Layer) -> list[dict[str, Any]] | None:
 
 
 def _chunked(layer: Layer) -> list[dict[str, Any]] | None:
-    from imagepeel.archive.codec import make_decoder
+    from imagepeel.archive.codec import Compression, make_decoder
 
     position = next((layer.record.annotations[key] for key in _CHUNKED if key in layer.record.annotations), None)
-    if position is None or layer.compression != "zstd":
+    if position is None or layer.compression != Compression.ZSTD:
         return None
     numbers = [int(part) for part in position.split(":")[:3]]
     if len(numbers) != 3 or min(numbers) < 0 or max(numbers[1:]) > DEFAULT.json_bytes:
         raise ValueError(f"its place {position!r} makes no sense")
     offset, stored, _ = numbers
-    decoder = make_decoder("zstd", DEFAULT)
+    decoder = make_decoder(Compression.ZSTD, DEFAULT)
     data = bytearray()
     for piece in decoder.feed(layer.record.source().pread(offset, stored)):
         data += piece

@@ -4,6 +4,11 @@ It holds no content: at most one unfinished header, one extension body (capped) 
 The order of rules is that of Go's archive/tar `Reader.next`, because containerd, Docker, podman, umoci and skopeo
 all read tars with it; Go's own test archives are the judge.  What Go refuses ends the listing, with the offset
 and the reason in `error`; bytes after the end of the archive are counted and described in `tail`.
+
+There is a second walker over tar headers, `archive/tar_members.py`, because there is a second question.  This one asks
+what a runtime unpacks from a layer, and is as strict as Go.  The other asks what can still be found in a damaged image
+archive, is as lenient as the most lenient loader, and jumps over content in a file, where this one is pushed the bytes
+that a decoder yields.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def _none(teller: Teller, blocks: list[Block]) -> None:
     )  # fmt: skip
     layer = teller.image.layers[0]
     receipt = teller.receipts.diff_id(layer)
-    if layer.diff_id and layer.scan is not None and layer.scan.diff_id:
+    if layer.diff_id and layer.facts is not None and layer.facts.diff_id:
         blocks.append(
             claim(
                 "What its tar would be called as a layer: its ", term("DiffID"), " is ", digest(layer.diff_id), ".",
