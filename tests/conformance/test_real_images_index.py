@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import pytest
 
-from imagepeel.archive.codec import CodecError, make_decoder, sniff_compression
+from imagepeel.archive.codec import CodecError, make_decoder
+from imagepeel.archive.compression import sniff_compression
 from imagepeel.archive.opened import OpenArchive, open_archive
 from imagepeel.archive.records import LayerRecord
 from imagepeel.errors import ImagepeelError

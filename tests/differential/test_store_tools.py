@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "store"))
 
 from store_archives import LAYER, LAYER2, one_image, written
 
-from imagepeel.archive.codec import make_decoder, sniff_compression
+from imagepeel.archive.codec import make_decoder
+from imagepeel.archive.compression import sniff_compression
 from imagepeel.archive.opened import OpenArchive, open_archive
 from imagepeel.archive.records import LayerRecord
 from imagepeel.limits import DEFAULT

@@ -25,10 +25,10 @@ from __future__ import annotations
 
 import zlib as _stdlib_zlib
 from collections.abc import Iterator
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 from imagepeel._zstd import decompressor
+from imagepeel.archive.compression import BZIP2_MAGIC, GZIP_MAGIC, XZ_MAGIC, ZSTD_MAGIC, Compression, is_skippable
 from imagepeel.archive.source import Source, Spool
 from imagepeel.errors import LimitExceeded, Malformed
 from imagepeel.evidence import Location
@@ -44,21 +44,6 @@ except ImportError:
 
 PIECE = 1024 * 1024
 """Most bytes of content per piece."""
-
-GZIP_MAGIC = b"\x1f\x8b"
-ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-XZ_MAGIC = b"\xfd7zXZ\0"
-BZIP2_MAGIC = b"BZh"
-
-
-class Compression(StrEnum):
-    """How stored bytes are compressed, told by their first bytes."""
-
-    NONE = "none"
-    GZIP = "gzip"
-    ZSTD = "zstd"
-    BZIP2 = "bzip2"
-    XZ = "xz"
 
 
 class CodecError(Exception):
@@ -80,23 +65,6 @@ class Checkpoint(NamedTuple):
     stored: int
     content: int
     state: Any
-
-
-def sniff_compression(head: bytes) -> Compression:
-    """Return the compression that the first bytes show, NONE when no magic fits."""
-    if head.startswith(GZIP_MAGIC):
-        return Compression.GZIP
-    if head.startswith(ZSTD_MAGIC) or _is_skippable(head):
-        return Compression.ZSTD
-    if head.startswith(XZ_MAGIC):
-        return Compression.XZ
-    if head.startswith(BZIP2_MAGIC) and head[3:4].isdigit() and head[4:10] in (b"1AY&SY", b"\x17rE8P\x90"):
-        return Compression.BZIP2
-    return Compression.NONE
-
-
-def _is_skippable(head: bytes) -> bool:
-    return len(head) >= 4 and head[1:4] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F
 
 
 class Decoder:
@@ -317,7 +285,7 @@ class ZstdDecoder(Decoder):
         head = data[at : at + 18]
         if len(head) < 4:
             return -1
-        if _is_skippable(head):
+        if is_skippable(head):
             if len(head) < 8:
                 return -1
             self.skippable += 1

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from imagepeel.archive.codec import Compression, decompress_to_spool, sniff_compression
+from imagepeel.archive.codec import decompress_to_spool
+from imagepeel.archive.compression import Compression, sniff_compression
 from imagepeel.archive.kinds import KINDS
 from imagepeel.archive.kinds.kind import INDEX, MANIFEST, Clues, Detected, Detection, Unwrapped
 from imagepeel.archive.kinds.rootfs import looks_like_rootfs

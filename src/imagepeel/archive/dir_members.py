@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from weakref import WeakSet
 
 from imagepeel.archive.members import Member, MemberKind, Members, missing, normalise
 from imagepeel.archive.source import FileSource, Source, closed
@@ -36,6 +37,7 @@ class DirMembers(Members):
                 f"cannot open {self.path}: {error.strerror}", hint="check the path and its permissions"
             ) from error
         self._real = os.path.realpath(self.path)
+        self._taken: WeakSet[FileSource] = WeakSet()
         self.complete = True
         self.over_limit = False
 
@@ -90,7 +92,9 @@ class DirMembers(Members):
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             os.close(fd)
             raise missing(member.name)
-        return FileSource(fd, path)
+        source = FileSource(fd, path)
+        self._taken.add(source)
+        return source
 
     def top(self) -> tuple[str, ...]:
         return tuple(name for name, _ in self._list(""))
@@ -99,6 +103,8 @@ class DirMembers(Members):
         if self._root >= 0:
             os.close(self._root)
             self._root = -1
+        for source in list(self._taken):
+            source.close()
 
     def _dup_root(self) -> int:
         if self._root < 0:

@@ -188,7 +188,7 @@ class OciImages:
         """Add the record of one document, and of what it lists; `before` counts the anomalies met earlier."""
         place = Location(member=read.member or None, blob=descriptor.digest)
         if read.shape == "index":
-            index = self._index(descriptor, read, place, path, parent, names)
+            index = self._index(descriptor, read, place, path=path, parent=parent, names=names)
             self._indexes[key] = len(self.indexes)
             self.indexes.append(index)
             if len(path) >= self.blobs.limits.index_depth:
@@ -237,6 +237,7 @@ class OciImages:
         descriptor: Descriptor,
         read: _Read,
         place: Location,
+        *,
         path: tuple[int, ...],
         parent: Digest | None,
         names: tuple[Name, ...],

@@ -8,7 +8,7 @@ from typing import IO, Self, TypeVar
 
 from imagepeel._display import Shown
 from imagepeel.archive.blobs import Blobs
-from imagepeel.archive.codec import Compression
+from imagepeel.archive.compression import Compression
 from imagepeel.archive.detect import detect, open_tar, unwrap_compression
 from imagepeel.archive.dir_members import DirMembers
 from imagepeel.archive.kinds import DOCUMENTS

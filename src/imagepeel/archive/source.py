@@ -138,6 +138,10 @@ class FileSource(Source):
             os.close(self._fd)
             self._fd = -1
 
+    def __del__(self) -> None:
+        # Layers read from a directory are files of their own, which nobody closes one by one.
+        self.close()
+
 
 class ObjectSource(Source):
     """A seekable binary file object of the caller, who also closes it: closing this source only lets go of it.

@@ -38,7 +38,7 @@ def is_sparse(header: Header, records: dict[bytes, bytes]) -> bool:
 
 
 def locate(
-    header: Header, block: bytes, records: dict[bytes, bytes], content: int, read: Read, limits: Limits
+    header: Header, block: bytes, records: dict[bytes, bytes], content: int, *, read: Read, limits: Limits
 ) -> Sparse:
     """Return where the parts of a sparse member lie.
 

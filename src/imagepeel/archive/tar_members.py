@@ -307,7 +307,7 @@ class _Walk:
         if not is_sparse(header, records):
             return None
         try:
-            return locate(header, block, records, content, self._read, self.limits)
+            return locate(header, block, records, content, read=self._read, limits=self.limits)
         except TarError as error:
             _stop("outer-bad-sparse", f"a sparse member cannot be read: {error.detail}", content - BLOCK)
 

@@ -7,7 +7,8 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from imagepeel.archive.codec import Checkpoint, CodecError, Compression, decompress_to_spool, make_decoder
+from imagepeel.archive.codec import Checkpoint, CodecError, decompress_to_spool, make_decoder
+from imagepeel.archive.compression import Compression
 from imagepeel.archive.source import CHUNK, MemorySource, Source
 from imagepeel.errors import Malformed
 from imagepeel.evidence import Location

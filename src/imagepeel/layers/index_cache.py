@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from imagepeel.archive.cache_dir import CacheDir
-from imagepeel.archive.codec import Compression, sniff_compression
+from imagepeel.archive.compression import Compression, sniff_compression
 from imagepeel.archive.records import LayerRecord
 from imagepeel.archive.source import Source
 from imagepeel.layers.index_codec import VERSION, BadIndex, decode, encode

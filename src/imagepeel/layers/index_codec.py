@@ -18,7 +18,8 @@ from typing import Any
 
 import msgspec
 
-from imagepeel.archive.codec import Checkpoint, Compression
+from imagepeel.archive.codec import Checkpoint
+from imagepeel.archive.compression import Compression
 from imagepeel.evidence import Anomaly
 from imagepeel.formats.tar.header import BLOCK, TarError
 from imagepeel.formats.tar.scanner import Tail

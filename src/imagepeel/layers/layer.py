@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from imagepeel._display import Shown
-from imagepeel.archive.codec import Compression
+from imagepeel.archive.compression import Compression
 from imagepeel.archive.records import LayerRecord, LayerState
 from imagepeel.errors import MissingBlob
 from imagepeel.evidence import Anomaly, Location

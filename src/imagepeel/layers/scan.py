@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from imagepeel.archive.codec import Checkpoint, CodecError, Compression, check_ratio, make_decoder, sniff_compression
+from imagepeel.archive.codec import Checkpoint, CodecError, check_ratio, make_decoder
+from imagepeel.archive.compression import Compression, sniff_compression
 from imagepeel.archive.source import CHUNK, Source
 from imagepeel.errors import LimitExceeded
 from imagepeel.evidence import Anomaly, Location

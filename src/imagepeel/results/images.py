@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from imagepeel.archive.codec import Compression
+from imagepeel.archive.compression import Compression
 from imagepeel.archive.members import Medium
 from imagepeel.archive.records import RecordKind
 from imagepeel.evidence import Anomaly

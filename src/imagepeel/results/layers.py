@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
-from imagepeel.archive.codec import Compression
+from imagepeel.archive.compression import Compression
 from imagepeel.archive.records import LayerState
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.results.tables import ImageHead, image_head, one_of

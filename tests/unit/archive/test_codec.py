@@ -12,15 +12,8 @@ import subprocess
 import pytest
 import zstandard
 
-from imagepeel.archive.codec import (
-    PIECE,
-    CodecError,
-    GzipDecoder,
-    ZstdDecoder,
-    decompress_to_spool,
-    make_decoder,
-    sniff_compression,
-)
+from imagepeel.archive.codec import PIECE, CodecError, GzipDecoder, ZstdDecoder, decompress_to_spool, make_decoder
+from imagepeel.archive.compression import sniff_compression
 from imagepeel.archive.source import MemorySource
 from imagepeel.errors import LimitExceeded
 from imagepeel.limits import Limits

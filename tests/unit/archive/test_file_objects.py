@@ -134,6 +134,25 @@ def test_reading_after_close_says_that_the_archive_is_closed(way: str, tmp_path:
         archive.members.read(next(m for m in members if m.kind == "file"), DEFAULT.json_bytes)
 
 
+def test_files_that_were_taken_from_a_directory_are_closed_with_it_or_when_nobody_has_them(tmp_path: Path) -> None:
+    forge.write(forge.build("shop"), tmp_path / "shop", "oci-dir", compression="gzip")
+    held = Path("/proc/self/fd")
+    if not held.exists():
+        pytest.skip("this system does not list the open files of a process")
+    before = len(list(held.iterdir()))
+    with imagepeel.open(tmp_path / "shop") as archive:
+        layer = archive.image().layers[0]
+        content = layer.content
+        member = next(one for one in archive.members if one.kind == "file")
+        for _ in range(20):
+            archive.members.source(member)
+        assert len(list(held.iterdir())) < before + 20
+    assert len(list(held.iterdir())) == before
+    with pytest.raises(UsageError, match="is closed"):
+        layer.record.source()
+    assert content is not None
+
+
 def test_a_caller_who_closes_the_file_first_is_told_so() -> None:
     file = io.BytesIO(DATA)
     with imagepeel.open(file) as archive:  # type: ignore[arg-type]

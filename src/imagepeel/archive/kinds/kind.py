@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from imagepeel.archive.blobs import Blobs
-from imagepeel.archive.codec import Compression
+from imagepeel.archive.compression import Compression
 from imagepeel.archive.members import Member, Members
 from imagepeel.archive.records import ImageRecord, IndexRecord
 from imagepeel.archive.sniff import is_link_text
