@@ -49,6 +49,24 @@ class _Answers:
         self.hints: dict[bytes, tuple[str, ...]] = {}
 
 
+class _ShellRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A shell that runs as `chain`: which one, what it was told, the text it read, and what that comes to."""
+
+    chain: ExecveResult
+    shell: str
+    told: interpreters.Invocation
+    body: str
+    tail: ScriptOutcome
+
+    def words(self, found: Search) -> tuple[str, int] | None:
+        """What this shell says when its last command is not found so, and its exit code."""
+        arg0 = self.told.args[0] if self.told.args else ""
+        script, by_exec = self.told.mode == "script", self.tail.kind == "exec"
+        return interpreters.cannot_run(
+            self.shell, arg0, self.tail.argv[0], found, self.tail.line, script=script, by_exec=by_exec
+        )
+
+
 class StartSimulation:
     """The judgement under way; results are in the public attributes."""
 
@@ -324,54 +342,29 @@ class StartSimulation:
                 inspect=("cat -A",) if told.mode == "script" else (),
             )
         )
-        self._after_shell(chain, shell, told, tail, body, state, depth)
+        run = _ShellRun(chain=chain, shell=shell, told=told, body=body, tail=tail)
+        self._after_shell(run, state, depth)
 
-    def _after_shell(
-        self,
-        chain: ExecveResult,
-        shell: str,
-        told: interpreters.Invocation,
-        tail: ScriptOutcome,
-        body: str,
-        state: ProcessState,
-        depth: int,
-    ) -> None:
+    def _after_shell(self, run: _ShellRun, state: ProcessState, depth: int) -> None:
+        """Go on with the command that the shell ends with."""
+        chain, tail = run.chain, run.tail
         if tail.kind in {"ends", "unknown"} or not tail.argv or not tail.complete:
             waits = tail.argv[0] if tail.kind == "child" and tail.argv else ""
             exact = tail.kind == "ends"
             self.stay(chain, state, script=True, waits_for=waits, why=tail.why, exact=exact, traps=tail.trapped)
             return
-        alone = tail.replaces or interpreters.only_command(body, tail.source)
-        certain = state.certain and alone and not tail.assumes
-        env = dict(state.env)
-        for name, value in tail.env.items():
-            if value is None:
-                env.pop(name, None)
-            else:
-                env[name] = value
-        cwd = state.cwd if tail.cwd == "" else tail.cwd
         if not tail.replaces:
             self.stay(chain, state, waits_for=tail.argv[0], why=tail.why, traps=tail.trapped)
-        if cwd is None:
-            certain = False
-            cwd = state.cwd
-        inner = msgspec.structs.replace(state, env=env, cwd=cwd, certain=certain, first=state.first and tail.replaces)
+        inner = _behind_shell(run, state)
         self.wrapped.append(tail.argv)
         if tail.replaces:
             self.history.append(" ".join(chain.argv[:1]))
+        path_value = inner.env.get("PATH")
         found = interpreters.search(
-            self.rootfs, tail.argv[0], env.get("PATH"), cwd, state.after, default=_default_path(shell)
+            self.rootfs, tail.argv[0], path_value, inner.cwd, state.after, default=_default_path(run.shell)
         )
-        by_exec = tail.kind == "exec"
-        arg0 = told.args[0] if told.args else ""
-
-        def words(what: Search) -> tuple[str, int] | None:
-            return interpreters.cannot_run(
-                shell, arg0, tail.argv[0], what, tail.line, script=told.mode == "script", by_exec=by_exec
-            )
-
-        inside = shell == "busybox" and interpreters.has_applet(self.rootfs, chain.final or b"", tail.argv[0])
-        if inside and (found.path is None or self.rootfs.resolve(found.path, cwd=cwd).path != chain.final):
+        inside = run.shell == "busybox" and interpreters.has_applet(self.rootfs, chain.final or b"", tail.argv[0])
+        if inside and (found.path is None or self.rootfs.resolve(found.path, cwd=inner.cwd).path != chain.final):
             if found.path is None:
                 why = f"this busybox has {tail.argv[0]} inside, and only some builds run it without a file"
                 self.stay(chain, inner, script=True, exact=False, why=why)
@@ -379,30 +372,33 @@ class StartSimulation:
                 return
             inner = msgspec.structs.replace(inner, certain=False)  # a standalone shell takes its own
         if found.path is None:
-            self._shell_failed(chain, tail, found.errno, words(found), inner)
+            self._shell_failed(run, found.errno, run.words(found), inner)
             return
-        started = self.attempt(found.path, tail.argv, inner)
+        self._shell_starts(run, found.path, inner, depth)
+
+    def _shell_starts(self, run: _ShellRun, path: str, state: ProcessState, depth: int) -> None:
+        """The shell found its command: execute it."""
+        chain, tail = run.chain, run.tail
+        started = self.attempt(path, tail.argv, state)
         self.record(started)
         code = started.failure.code if started.failure is not None else None
         if started.errno == "ENOENT" and code in {FailureCode.SHEBANG_CRLF, FailureCode.INTERPRETER_MISSING}:
-            self._shell_failed(
-                chain, tail, "ENOENT", words(Search(path=None, errno="interpreter", seen=found.path)), inner
-            )
+            self._shell_failed(run, "ENOENT", run.words(Search(path=None, errno="interpreter", seen=path)), state)
         elif started.errno == "ENOEXEC" and code is FailureCode.NO_PROGRAM_FORMAT:
             why = f"{tail.argv[0]} has no #! line: the shell reads it itself"
-            self.stay(chain, inner, script=True, exact=False, why=why)
+            self.stay(chain, state, script=True, exact=False, why=why)
         elif started.failure is not None:
-            self._shell_failed(chain, tail, started.errno, None, inner)
+            self._shell_failed(run, started.errno, None, state)
         elif started.final is None:
             self.unproved(started.unknown)
         else:
-            self._follow(started, found.path, self._entered(inner, started), depth + 1)
+            self._follow(started, path, self._entered(state, started), depth + 1)
             if tail.replaces and self.pid1 is None:
-                self.stay(started, inner, exact=False)
+                self.stay(started, state, exact=False)
 
-    def _shell_failed(
-        self, chain: ExecveResult, tail: ScriptOutcome, errno: str, words: tuple[str, int] | None, state: ProcessState
-    ) -> None:
+    def _shell_failed(self, run: _ShellRun, errno: str, words: tuple[str, int] | None, state: ProcessState) -> None:
+        """The command does not start; `words` are what the shell says and its exit code, None: not measured."""
+        chain, tail = run.chain, run.tail
         why = f"the shell cannot run {tail.argv[0]}: {_reason(tail.argv[0], errno)}"
         self.steps.append(
             Step(
@@ -541,6 +537,25 @@ def _after(user: Credentials, chain: ExecveResult) -> Actor:
         groups=frozenset(user.groups),
         override="DAC_OVERRIDE" in names,
         search="DAC_OVERRIDE" in names or "DAC_READ_SEARCH" in names,
+    )
+
+
+def _behind_shell(run: _ShellRun, state: ProcessState) -> ProcessState:
+    """The state of the last command: what the script did to the environment and the directory."""
+    tail = run.tail
+    env = dict(state.env)
+    for name, value in tail.env.items():
+        if value is None:
+            env.pop(name, None)
+        else:
+            env[name] = value
+    alone = tail.replaces or interpreters.only_command(run.body, tail.source)
+    return msgspec.structs.replace(
+        state,
+        env=env,
+        cwd=state.cwd if tail.cwd in ("", None) else tail.cwd,
+        certain=state.certain and alone and not tail.assumes and tail.cwd is not None,
+        first=state.first and tail.replaces,
     )
 
 

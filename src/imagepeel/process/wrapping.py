@@ -228,7 +228,8 @@ def _start(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: Proces
         sim.enter(begun, "/bin/sh", state, depth)
         return
     if found.errno:
-        _refuse(sim, chain, wrapped, found, state, started.get(found.tried[-1][0]) if found.tried else None)
+        last = started.get(found.tried[-1][0]) if found.tried else None
+        _refuse(sim, chain, wrapped, found, state, last=last)
         return
     begun = started[found.path]
     if begun.final is None:
@@ -239,7 +240,13 @@ def _start(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: Proces
 
 
 def _refuse(
-    sim: Simulation, chain: ExecveResult, wrapped: Wrapped, found: Found, state: ProcessState, last: ExecveResult | None
+    sim: Simulation,
+    chain: ExecveResult,
+    wrapped: Wrapped,
+    found: Found,
+    state: ProcessState,
+    *,
+    last: ExecveResult | None,
 ) -> None:
     command = wrapped.argv[0]
     if last is not None and "/" in command:
@@ -310,10 +317,7 @@ def _start_go(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: Pro
     command = wrapped.argv[0]
     found = find_as_go(sim.rootfs, command, path_value, state.cwd, state.after, mode_bits=True, by=wrapped.program)
     if found.failure is not None:
-        message = found.failure.message
-        if found.failure.errno == "EACCES" and not message.startswith('exec: "'):
-            message = "exec failed: permission denied"
-        _go_gives_up(sim, chain, state, found.failure, message)
+        _go_gives_up(sim, chain, state, found.failure, found.failure.message)
         return
     if found.path is None:
         return

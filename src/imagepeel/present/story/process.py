@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from imagepeel.errors import ImagepeelError
@@ -27,6 +26,7 @@ from imagepeel.present.document import (
 )
 from imagepeel.present.story.context import Teller
 from imagepeel.process.predict import predict
+from imagepeel.process.spec.failure import FailureCode, Judge, Stage
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.trace import vector
 from imagepeel.receipts.quoting import plain_text, xxd_line
@@ -40,7 +40,6 @@ ID = "process"
 _OTHERS = ("docker@28", "containerd@2", "podman@5.8", "k8s@2")
 """One engine of each kind whose decisions differ."""
 _NAMES = {"docker": "Docker", "containerd": "containerd", "podman": "podman", "k8s": "Kubernetes"}
-_INTERPRETER = re.compile(r'its loader is "(.*)"')
 _FIRST_LINE = 60
 
 
@@ -168,7 +167,7 @@ def _verdict_proof(teller: Teller, found: Prediction) -> Evidence:
 
 def _inspect_any(teller: Teller, found: Prediction) -> list[Receipt]:
     for step in reversed(found.steps):
-        if step.rule in ("S6", "S7"):
+        if step.rule in (Stage.LOOKUP, Stage.EXECVE):
             receipts = _inspect(teller, step)
             if receipts:
                 return receipts
@@ -185,7 +184,7 @@ def _argv_receipt(teller: Teller) -> Receipt | None:
 
 
 def _request(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
-    step = next((step for step in found.steps if step.rule == "S2"), None)
+    step = next((step for step in found.steps if step.rule == Stage.COMMAND), None)
     how = step.detail[0] if step is not None and step.detail else ""
     run = teller.image.config.config
     receipts = [
@@ -210,9 +209,11 @@ def _request(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
             term("argv"), ".", by=by,
         )
     )  # fmt: skip
-    early = (found.verdict.kind == "FAILS" and found.verdict.judge in ("J1", "J2")) or not teller.certain
+    early = (
+        found.verdict.kind == "FAILS" and found.verdict.judge in (Judge.ENGINE, Judge.RUNTIME)
+    ) or not teller.certain
     if found.path is None:
-        missed = any(step.rule == "S6" and step.outcome != "ok" for step in found.steps)
+        missed = any(step.rule == Stage.LOOKUP and step.outcome != "ok" for step in found.steps)
         blocks.append(
             claim(
                 code(vector(found.argv)), ". It does not come to looking for the program." if not missed
@@ -231,7 +232,7 @@ def _request(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
 
 
 def _path_proof(teller: Teller, found: Prediction) -> Evidence | None:
-    step = next((step for step in found.steps if step.rule == "S6" and step.outcome == "ok"), None)
+    step = next((step for step in found.steps if step.rule == Stage.LOOKUP and step.outcome == "ok"), None)
     if step is None or step.where is None:
         return None
     place = teller.file_of(step)
@@ -243,7 +244,7 @@ def _identity(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
     user, image = found.user, teller.image
     run = image.config.config
     receipts = [teller.config_receipt("/config/User", "USER of the image")] if run.user else []
-    passwd = next((step for step in found.steps if step.rule == "S3"), None)
+    passwd = next((step for step in found.steps if step.rule == Stage.USER), None)
     place = passwd.where if passwd is not None else None
     if place is not None and place.layer is not None:
         receipts.append(teller.at(place, "the users that the image knows"))
@@ -290,11 +291,11 @@ def _rounds(teller: Teller, found: Prediction) -> tuple[Round, ...]:
     rounds: list[Round] = []
     last = 0
     for step in found.steps:
-        if step.rule == "S6":
+        if step.rule == Stage.LOOKUP:
             looked = _lookup(teller, found, step)
             if looked is not None:
                 rounds.append(looked)
-        elif step.rule in ("S7", "S8"):
+        elif step.rule in (Stage.EXECVE, Stage.LOADER):
             label = f"round {step.round}" if step.round and step.round != last else "loader"
             last = step.round or last
             rounds.append(_round(teller, step, label))
@@ -336,12 +337,12 @@ def _round(teller: Teller, step: Step, label: str) -> Round:
             lead = lead[len(prefix) :]
             break
     else:
-        if step.rule == "S8":
+        if step.rule == Stage.LOADER:
             lead = "is loaded with its libraries" if step.outcome == "ok" else "needs libraries"
         elif lead.startswith("the loader "):
             lead = "the loader (PT_INTERP) that the program names"
     details = [part for part in step.detail if part]
-    if step.rule == "S8":
+    if step.rule == Stage.LOADER:
         details = details[1:] if step.outcome != "ok" else []
     if lead == "a program" and details:
         lead, details = details[0], details[1:]
@@ -349,7 +350,7 @@ def _round(teller: Teller, step: Step, label: str) -> Round:
     if details:
         what.append(Span("; " + "; ".join(details[:3])))
     if step.outcome not in ("ok", "unknown"):
-        what.append(Span(f" [{step.outcome}]", "bad"))
+        what.append(Span(f" [{step.outcome_in_words}]", "bad"))
     level: Level = "bad" if step.outcome not in ("ok", "unknown") else ""
     receipts: list[Receipt | None] = list(_inspect(teller, step))
     if not receipts:
@@ -384,11 +385,20 @@ def _expect(teller: Teller, step: Step, filter_: str) -> str:
     if "-hW" in filter_ and step.outcome == "ok":
         return "ELF Header:"
     if "-lW" in filter_ and step.outcome == "ok":
-        for detail in step.detail:
-            loader = _INTERPRETER.search(detail)
-            if loader and plain_text(loader[1]):
-                return f"[Requesting program interpreter: {loader[1]}]"
+        loader = _loader_behind(teller, step)
+        if loader and plain_text(loader):
+            return f"[Requesting program interpreter: {loader}]"
     return xxd_line(head) if filter_.endswith("xxd") else ""
+
+
+def _loader_behind(teller: Teller, step: Step) -> str:
+    """The loader that the program of a step names: the kernel opens it in the same round, without a call."""
+    steps = teller.prediction.steps if teller.prediction is not None else ()
+    behind = steps[steps.index(step) + 1 :]
+    loader = next(
+        (one for one in behind if one.rule == Stage.EXECVE and one.round == step.round and not one.call), None
+    )
+    return loader.path or "" if loader is not None else ""
 
 
 def _head(teller: Teller, place: Location | None) -> bytes:
@@ -404,7 +414,7 @@ def _head(teller: Teller, place: Location | None) -> bytes:
 
 def _bytes(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
     """What the kernel looks at first: the opening bytes of the first file of the chain."""
-    step = next((step for step in found.steps if step.rule == "S7" and step.round == 1), None)
+    step = next((step for step in found.steps if step.rule == Stage.EXECVE and step.round == 1), None)
     if step is None:
         return
     head = _head(teller, teller.file_of(step))
@@ -446,7 +456,7 @@ def _libraries(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
     if not found.libraries:
         return
     there = [library for library in found.libraries if library.path is not None]
-    step = next((step for step in found.steps if step.rule == "S8"), None)
+    step = next((step for step in found.steps if step.rule == Stage.LOADER), None)
     receipts: list[Receipt | None] = [*_inspect(teller, step)] if step is not None else []
     names = joined([*(library.name for library in there[:4]), *([f"{len(there) - 4} more"] if len(there) > 4 else [])])
     gone = [library for library in found.libraries if library.path is None]
@@ -468,7 +478,7 @@ def _pid1(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
     first = found.pid1
     if first is None or found.verdict.kind == "FAILS":
         return
-    place = next((step.where for step in reversed(found.steps) if step.rule == "S7"), None)
+    place = next((step.where for step in reversed(found.steps) if step.rule == Stage.EXECVE), None)
     receipts: list[Receipt | None] = [*_inspect_any(teller, found)] or [_argv_receipt(teller)]
     certain = "" if first.exact else " as far as the script shows"
     shown = first.path or (first.argv[0] if first.argv else "")
@@ -581,12 +591,12 @@ def _everywhere(teller: Teller, found: Prediction) -> list[tuple[str, Verdict]]:
 def _non_root(teller: Teller) -> Verdict | None:
     options = ProcessOptions(engine="k8s@2", run_as_non_root=True)
     strict = predict(teller.rootfs, teller.image.config, options, architecture=teller.image.architecture).verdict
-    return strict if strict.kind == "FAILS" and strict.id == "F39" else None
+    return strict if strict.kind == "FAILS" and strict.id == FailureCode.RUN_AS_NON_ROOT else None
 
 
 def _favourite(teller: Teller, found: Prediction) -> Receipt | None:
     for step in found.steps:
-        if step.rule == "S7" and step.round == 1:
+        if step.rule == Stage.EXECVE and step.round == 1:
             head = _head(teller, teller.file_of(step))
             if head.startswith(b"#!"):
                 return next(iter(_inspect(teller, step)), None)

@@ -41,7 +41,7 @@ def build(
     given = [Variable(text=entry, origin="user", why="an option of this call") for entry in options.env]
     own = _own(engine, options, hostname, empty=not image)
     items = engine.merge_environment(own, image, given, notes)
-    if engine.path_default == "if-env-empty" and image and not any(item.name == "PATH" for item in items):
+    if engine.path_default == "if-env-empty" and image and not any(item.text.startswith("PATH=") for item in items):
         notes.append("Env is not empty and holds no PATH: this engine adds none, bare names are not found")
     malformed = (item.text for item in items if item.text and (not item.name or "=" not in item.text))
     return Environment(

@@ -95,7 +95,7 @@ def find_as_go(
         errno, reason = _state_for_go(seen, actor, mode_bits)
         tried = candidate(rootfs, argv0, seen, errno, reason)
         if not errno:
-            return _extra_access(argv0, seen, actor, (tried,))
+            return ProgramLookup(path=argv0, candidates=(tried,))
         if errno == "EACCES" and not seen.errno:
             message = f"exec: {quoted}: permission denied"
         elif errno == "EISDIR":
@@ -103,7 +103,7 @@ def find_as_go(
             errno = "EACCES" if mode_bits else errno
         else:
             message = f"exec: {quoted}: stat {argv0}: {ERRNO_GO[errno]}"
-        return explain(rootfs, argv0, seen, tried, message, errno)
+        return explain(rootfs, argv0, seen, tried, message, errno=errno)
     candidates: list[Candidate] = []
     for element in elements(path_value):
         path = clean(posixpath.join(element or ".", argv0)) if argv0 else clean(element or ".")
@@ -113,7 +113,7 @@ def find_as_go(
         if errno:
             continue
         if path.startswith("/"):
-            return _extra_access(path, seen, actor, tuple(candidates))
+            return ProgramLookup(path=path, candidates=tuple(candidates))
         shown = element or "an empty element"
         failure = Failure(
             code=FailureCode.RELATIVE_PATH_HIT,
@@ -126,22 +126,6 @@ def find_as_go(
         return ProgramLookup(path=None, candidates=tuple(candidates), failure=failure)
     message = f"exec: {quoted}: executable file not found in $PATH"
     return not_in_path(argv0, path_value, tuple(candidates), "ENOENT", message)
-
-
-def _extra_access(path: str, seen: PathAccess, actor: Actor, candidates: tuple[Candidate, ...]) -> ProgramLookup:
-    """The second question: has this user really the right to execute what was found?"""
-    node = seen.node
-    if node is None or permits(node, actor, EXECUTE):
-        return ProgramLookup(path=path, candidates=candidates)
-    failure = Failure(
-        code=FailureCode.NOT_EXECUTABLE,
-        judge=Judge.RUNTIME,
-        errno="EACCES",
-        message=f"exec {path}: permission denied",
-        why=f"{path} has mode {node.mode:04o} of {node.uid}:{node.gid}; this user may not execute it",
-        fix=f"chmod a+rx {path}",
-    )
-    return ProgramLookup(path=None, candidates=candidates, failure=failure, place=path)
 
 
 def not_in_path(
@@ -189,7 +173,7 @@ def _removed_by(rootfs: Rootfs, seen: PathAccess) -> int:
 
 
 def explain(
-    rootfs: Rootfs, argv0: str, seen: PathAccess, tried: Candidate, message: str, errno: str = ""
+    rootfs: Rootfs, argv0: str, seen: PathAccess, tried: Candidate, message: str, *, errno: str = ""
 ) -> ProgramLookup:
     """A name with a slash that cannot be executed: the reason, and what to do.
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from imagepeel.formats.passwd import Unreadable, go_quote, parse_passwd
 from imagepeel.process.engines.lookup import ProgramLookup, find_as_go
 from imagepeel.process.engines.runtime import Home, Runtime
 from imagepeel.process.engines.workdir import WorkdirTrouble
-from imagepeel.process.spec.access import Actor
+from imagepeel.process.spec.access import EXECUTE, Actor, check_access, permits
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Phase
 from imagepeel.process.spec.trace import config_place
 from imagepeel.tables import ERRNO_GO
@@ -48,7 +50,20 @@ class Runc(Runtime, frozen=True, kw_only=True):
         return f"exec {path}: {ERRNO_GO[errno]}"
 
     def find(self, rootfs: Rootfs, argv0: str, path_value: str | None, cwd: str, actor: Actor) -> ProgramLookup:
-        return find_as_go(rootfs, argv0, path_value, cwd, actor, mode_bits=self.mode_bits, by=self.program)
+        """Go's search, and a second question about what it found: may this user really execute it?"""
+        found = find_as_go(rootfs, argv0, path_value, cwd, actor, mode_bits=self.mode_bits, by=self.program)
+        node = check_access(rootfs, found.path, actor, cwd).node if found.path is not None else None
+        if node is None or permits(node, actor, EXECUTE):
+            return found
+        failure = Failure(
+            code=FailureCode.NOT_EXECUTABLE,
+            judge=Judge.RUNTIME,
+            errno="EACCES",
+            message=f"exec {found.path}: permission denied",
+            why=f"{found.path} has mode {node.mode:04o} of {node.uid}:{node.gid}; this user may not execute it",
+            fix=f"chmod a+rx {found.path}",
+        )
+        return msgspec.structs.replace(found, path=None, failure=failure, place=found.path)
 
     def home(self, passwd: bytes | Unreadable | None, uid: int) -> Home:
         if isinstance(passwd, Unreadable):
