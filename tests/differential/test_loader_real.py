@@ -785,7 +785,7 @@ def judge(lab: Lab, case: Case) -> str:
     assert predicted.family == lab.family, predicted
     if predicted.outcome == "fails":
         assert predicted.failure is not None
-        assert (code, err) == (predicted.failure.exit_code, predicted.failure.text + "\n"), (
+        assert (code, err) == (predicted.failure.exit_code, predicted.failure.message + "\n"), (
             predicted.failure,
             code,
             err,

@@ -164,7 +164,7 @@ class StartSimulation:
         outcome: str = "ok"
         if failure is not None:
             detail.append(failure.why)
-            outcome = FailureCode(failure.id)
+            outcome = failure.code
         elif result.unknown:
             detail.extend(result.unknown)
             outcome = "unknown"
@@ -184,21 +184,7 @@ class StartSimulation:
         )
         self.depends.extend(result.depends)
         if failure is not None:
-            code = FailureCode(failure.id)
-            missing = code in {FailureCode.LIBRARY_MISSING, FailureCode.LIBRARY_MISSING_MUSL}
-            self.fail(
-                state,
-                Failure(
-                    code=code,
-                    judge=Judge.USERLAND,
-                    errno="ENOENT" if missing else "",
-                    message=failure.text,
-                    exit_code=failure.exit_code,
-                    why=failure.why,
-                    fix=_LIBRARY_FIXES.get(code, "take program and libraries from the same base"),
-                    where=place,
-                ),
-            )
+            self.fail(state, msgspec.structs.replace(failure, where=place))
             return False
         if result.unknown:
             self.unproved("; ".join(result.unknown))
@@ -569,13 +555,6 @@ def _default_path(shell: str) -> str:
     """Where a shell searches when there is no PATH in its environment."""
     return {"bash": DEFAULT_PATH + ":.", "busybox": "/sbin:/usr/sbin:/bin:/usr/bin"}.get(shell, DEFAULT_PATH)
 
-
-_LIBRARY_FIXES = {
-    FailureCode.LIBRARY_MISSING: "install the library in the final image, or run ldconfig after adding its directory",
-    FailureCode.LIBRARY_MISSING_MUSL: "apk add the library, or build statically",
-    FailureCode.SYMBOL_VERSION_MISSING: "build on the same or an older base than the image that runs it",
-    FailureCode.SYMBOL_MISSING: "take program and libraries from the same build",
-}
 
 _HANDLERS = frozenset(
     b"sigaction __sigaction signal __sysv_signal bsd_signal sigset sigwait sigwaitinfo sigtimedwait signalfd "

@@ -87,14 +87,14 @@ def test_built_in_directories_are_read_from_the_loader(tree: Path) -> None:
 
 def test_missing_library_has_the_text_of_each_family(tree: Path) -> None:
     glibc = run(tree, make((b"libz.so.1",), interp=b"/lib/ld.so"), argv0="prog")
-    assert glibc.failure is not None and glibc.failure.id == "F30" and glibc.failure.exit_code == 127
-    assert glibc.failure.text == (
+    assert glibc.failure is not None and glibc.failure.code == "F30" and glibc.failure.exit_code == 127
+    assert glibc.failure.message == (
         "prog: error while loading shared libraries: libz.so.1: "
         "cannot open shared object file: No such file or directory"
     )
     musl = run(tree, make((b"libz.so.1",), interp=b"/lib/ld-musl.so"), execfn="/entry.sh")
-    assert musl.failure is not None and musl.failure.id == "F31" and musl.failure.exit_code == 127
-    assert musl.failure.text == (
+    assert musl.failure is not None and musl.failure.code == "F31" and musl.failure.exit_code == 127
+    assert musl.failure.message == (
         "Error loading shared library libz.so.1: No such file or directory (needed by /entry.sh)"
     )
 

@@ -59,6 +59,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     # The user.
     stats_account_files: bool = False
     """It stops where /etc is no directory, before it reads /etc/passwd or /etc/group."""
+    colon_ends_groups: bool = False
+    """A colon in USER leaves the list of supplementary groups empty, even with no group behind it."""
     root_in_groups: bool = True
     """The primary group is repeated for root without any USER, too."""
     capabilities: tuple[str, ...] = USUAL_CAPABILITIES

@@ -134,6 +134,7 @@ _5_8 = Podman(
     user_rules="moby",
     nobody_rules="moby",
     no_command="no command or entrypoint provided, and no CMD or ENTRYPOINT from image",
+    colon_ends_groups=True,
     root_in_groups=False,
     capabilities=tuple(name for name in USUAL_CAPABILITIES if name not in {"AUDIT_WRITE", "MKNOD", "NET_RAW"}),
     nonroot_effective=False,

@@ -112,7 +112,7 @@ def resolve(rootfs: Rootfs, spec: str, origin: str, options: ProcessOptions, eng
 
 def _groups(found: Identity, engine: Engine, spec: str) -> tuple[int, ...]:
     """The supplementary list as the engine writes it: engines repeat the primary group first."""
-    groups = list(found.groups)
+    groups = [] if engine.colon_ends_groups and ":" in spec else list(found.groups)
     if engine.root_in_groups or spec or found.uid or found.gid:
         groups.insert(0, found.gid)
     return tuple(dict.fromkeys(groups))

@@ -34,8 +34,8 @@ def fails(engine: Engine, runtime: Runtime, label: str, failure: Failure) -> Ver
     else:
         # The container has started: what is on its standard error reaches the operator unchanged.
         if failure.judge is Judge.KERNEL:
-            message = f"exec {failure.path}: {ERRNO_GO[failure.errno]}"
-            own, own_exit = runtime.exec_failed(failure.path, failure.errno), runtime.exec_exit
+            message = f"exec {failure.about}: {ERRNO_GO[failure.errno]}"
+            own, own_exit = runtime.exec_failed(failure.about, failure.errno), runtime.exec_exit
         else:
             message = failure.message.split("\n", 1)[0]
             own, own_exit = failure.message, failure.exit_code

@@ -215,7 +215,7 @@ class _Execve:
     ) -> _Refused:
         """The end of the request, to be raised."""
         failure = Failure(
-            code=code, judge=Judge.KERNEL, errno=errno, why=why, fix=fix, where=where, path=self.request.path
+            code=code, judge=Judge.KERNEL, errno=errno, why=why, fix=fix, where=where, about=self.request.path
         )
         return _Refused(failure)
 

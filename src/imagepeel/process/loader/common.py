@@ -9,7 +9,7 @@ another family) the result says so instead of guessing.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,6 +17,7 @@ import msgspec
 from imagepeel.errors import Malformed
 from imagepeel.formats.elf.file import ElfFacts, parse_elf
 from imagepeel.formats.elf.header import Reader
+from imagepeel.process.spec.failure import Failure, FailureCode, Judge
 from imagepeel.process.spec.values import Candidate
 
 if TYPE_CHECKING:
@@ -45,14 +46,27 @@ class Library(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     candidates: tuple[Candidate, ...] = ()
 
 
-class LoaderFailure(msgspec.Struct, frozen=True, kw_only=True):
-    """The loader gives up: failure id (F30 to F33), its whole standard error and its exit code."""
+_FIXES = {
+    FailureCode.LIBRARY_MISSING: "install the library in the final image, or run ldconfig after adding its directory",
+    FailureCode.LIBRARY_MISSING_MUSL: "apk add the library, or build statically",
+    FailureCode.SYMBOL_VERSION_MISSING: "build on the same or an older base than the image that runs it",
+    FailureCode.SYMBOL_MISSING: "take program and libraries from the same build",
+}
 
-    id: str
-    text: str
-    exit_code: int
-    about: str
-    why: str
+
+def gives_up(code: FailureCode, lines: Iterable[str], exit_code: int, *, about: str, why: str) -> Failure:
+    """The loader gives up: its whole standard error as lines, its exit code, the library or symbol it is about."""
+    missing = code in (FailureCode.LIBRARY_MISSING, FailureCode.LIBRARY_MISSING_MUSL)
+    return Failure(
+        code=code,
+        judge=Judge.USERLAND,
+        errno="ENOENT" if missing else "",
+        message="\n".join(lines),
+        exit_code=exit_code,
+        about=about,
+        why=why,
+        fix=_FIXES[code],
+    )
 
 
 class LoaderResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -67,7 +81,7 @@ class LoaderResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     family: str
     loader: str = ""
     libraries: tuple[Library, ...] = ()
-    failure: LoaderFailure | None = None
+    failure: Failure | None = None
     unknown: tuple[str, ...] = ()
     depends: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -297,11 +311,11 @@ __all__ = [
     "Library",
     "LoadedFile",
     "LoaderBuild",
-    "LoaderFailure",
     "LoaderResult",
     "Opened",
     "Options",
     "Program",
     "Reader",
+    "gives_up",
     "identify_loader",
 ]

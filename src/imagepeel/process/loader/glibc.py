@@ -14,12 +14,13 @@ from imagepeel.process.loader.common import (
     Files,
     Library,
     LoaderBuild,
-    LoaderFailure,
     LoaderResult,
     Options,
     Program,
+    gives_up,
 )
 from imagepeel.process.loader.words import strerror, token_at
+from imagepeel.process.spec.failure import Failure, FailureCode
 from imagepeel.process.spec.values import Candidate
 from imagepeel.tables import ERRNO_LIBC, MACHINES
 
@@ -50,12 +51,19 @@ _UNPROVED_ENV = {
 class _Fatal(Exception):
     """The loader stops; carries the object it names, the message and the errno behind it."""
 
-    def __init__(self, about: bytes, message: str, errno: str = "", id: str = "F33") -> None:
+    code = FailureCode.SYMBOL_MISSING
+
+    def __init__(self, about: bytes, message: str, errno: str = "") -> None:
         super().__init__(message)
         self.about = about
         self.message = message
         self.errno = errno
-        self.id = id
+
+
+class _Missing(_Fatal):
+    """The object is nowhere."""
+
+    code = FailureCode.LIBRARY_MISSING
 
 
 class _Unknown(Exception):
@@ -115,7 +123,7 @@ class Glibc:
 
     # -- the run ---------------------------------------------------------------------------------------------
 
-    def run(self) -> LoaderFailure | None:
+    def run(self) -> Failure | None:
         """Load everything; the failure that stops the program, or None."""
         try:
             self._preload()
@@ -124,10 +132,10 @@ class Glibc:
             suffix = f": {strerror(fatal.errno)}" if fatal.errno else ""
             about = text(fatal.about)
             line = f"{self._prog}: error while loading shared libraries: {about}: {fatal.message}{suffix}"
-            return LoaderFailure(
-                id=fatal.id,
-                text="\n".join([*self.warnings, line]),
-                exit_code=127,
+            return gives_up(
+                fatal.code,
+                [*self.warnings, line],
+                127,
                 about=about,
                 why=f"the loader cannot use {about}: {fatal.message}{suffix}",
             )
@@ -246,7 +254,7 @@ class Glibc:
             if self._other_class:
                 other = 64 if self._program.facts.ehdr.bits == 32 else 32
                 raise _Fatal(name, f"wrong ELF class: ELFCLASS{other}")
-            raise _Fatal(name, "cannot open shared object file", self._errno, "F30")
+            raise _Missing(name, "cannot open shared object file", self._errno)
         path, real, node = found
         for known in (*self.objects, self.rtld):
             if known.ino == node.ino:
@@ -520,7 +528,7 @@ class Glibc:
 
     # -- versions --------------------------------------------------------------------------------------------
 
-    def _versions(self) -> LoaderFailure | None:
+    def _versions(self) -> Failure | None:
         """`_dl_check_all_versions`: every required version is defined by the library it is required of."""
         lines: list[str] = []
         about = ""
@@ -552,10 +560,10 @@ class Glibc:
         if not missing:
             self.warnings += lines
             return None
-        return LoaderFailure(
-            id="F32",
-            text="\n".join([*self.warnings, *lines]),
-            exit_code=1,
+        return gives_up(
+            FailureCode.SYMBOL_VERSION_MISSING,
+            [*self.warnings, *lines],
+            1,
             about=about,
             why=f"the libraries of this image do not define the version {about}",
         )
@@ -580,7 +588,7 @@ def follow_glibc(files: Files, program: Program, build: LoaderBuild, node: Node,
                 run.unknown.append(why)
         if "glibc." in options.env.get("GLIBC_TUNABLES", ""):
             run.unknown.append("GLIBC_TUNABLES changes how the loader works")
-    failure: LoaderFailure | None = None
+    failure: Failure | None = None
     try:
         failure = run.run()
         if failure is None and options.symbols and not run.unknown:

@@ -13,11 +13,12 @@ from imagepeel.process.loader.common import (
     Library,
     LoadedFile,
     LoaderBuild,
-    LoaderFailure,
     LoaderResult,
     Options,
     Program,
+    gives_up,
 )
+from imagepeel.process.spec.failure import Failure, FailureCode
 from imagepeel.process.spec.values import Candidate
 from imagepeel.tables import ERRNO_MUSL
 
@@ -304,7 +305,7 @@ def follow_musl(files: Files, program: Program, build: LoaderBuild, node: Node, 
     """
     unknown: list[str] = []
     run = Musl(files, program, build, node, options)
-    failure: LoaderFailure | None = None
+    failure: Failure | None = None
     try:
         run.run()
         lines = list(run.errors)
@@ -317,10 +318,10 @@ def follow_musl(files: Files, program: Program, build: LoaderBuild, node: Node, 
         if lines:
             about = run.missing[0] if run.missing else missing_symbols[0].split(": ")[1]
             what = "a library is missing" if run.missing else "a symbol is missing"
-            failure = LoaderFailure(
-                id="F31" if run.missing else "F33",
-                text="\n".join(lines),
-                exit_code=127,
+            failure = gives_up(
+                FailureCode.LIBRARY_MISSING_MUSL if run.missing else FailureCode.SYMBOL_MISSING,
+                lines,
+                127,
                 about=about,
                 why=f"{what}: {about}",
             )

@@ -8,7 +8,8 @@ from imagepeel.errors import Malformed
 from imagepeel.evidence import text
 from imagepeel.formats.elf.file import ElfFacts
 from imagepeel.formats.elf.symbols import STB_LOCAL, STB_WEAK, Reference, SymbolTable, usable
-from imagepeel.process.loader.common import LoadedFile, LoaderFailure
+from imagepeel.process.loader.common import LoadedFile, gives_up
+from imagepeel.process.spec.failure import Failure, FailureCode
 
 Object = tuple[bytes, LoadedFile, ElfFacts]
 """(name as the loader prints it, file, facts); the program's name is b"" for glibc."""
@@ -79,9 +80,7 @@ def _matches(scope: _Scope, position: int, name: bytes, version: bytes | None, f
     return newest == 1
 
 
-def check_glibc(
-    objects: list[Object], program: str, bind_now: bool, warnings: list[str]
-) -> tuple[LoaderFailure | None, str]:
+def check_glibc(objects: list[Object], program: str, bind_now: bool, warnings: list[str]) -> tuple[Failure | None, str]:
     """Look up what glibc looks up before the first instruction.
 
     `objects` in search order, the program first with the name b""; `program` is argv[0]; `bind_now` the variable
@@ -113,10 +112,10 @@ def check_glibc(
                     continue
                 tail = f", version {text(version)}" if version is not None else ""
                 line = f"{program}: symbol lookup error: {shown}: undefined symbol: {text(symbol.name)}{tail}"
-                failure = LoaderFailure(
-                    id="F33",
-                    text="\n".join([*warnings, line]),
-                    exit_code=127,
+                failure = gives_up(
+                    FailureCode.SYMBOL_MISSING,
+                    [*warnings, line],
+                    127,
                     about=text(symbol.name),
                     why=f"no library of the image defines {text(symbol.name)}, which {shown} needs",
                 )

@@ -201,9 +201,9 @@ class Phase(StrEnum):
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """One failure, from the place that notices it to the verdict.
 
-    `message` is the judge's own sentence, without what others put around it.  The kernel has none: `path` is the
-    file that was to be executed.  A program that gives up in user space has several lines and its `exit_code`.
-    `created` tells for those of an engine whether the container
+    `message` is the judge's own sentence, without what others put around it.  The kernel has none: `about` is the
+    file that it was to execute, or the library or symbol that a loader misses.  A program that gives up in user
+    space has several lines and its `exit_code`.  `created` tells for failures of an engine whether the container
     existed already.  `depends` names facts of the host without which it would not fail.
     """
 
@@ -214,7 +214,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
     fix: str = ""
     where: Location | None = None
-    path: str = ""
+    about: str = ""
     exit_code: int | None = None
     phase: Phase = Phase.START
     created: bool = True
