@@ -18,10 +18,10 @@ def of_type(path: bytes, kind: str, text: str) -> Entries:
     mtime = 1_600_000_000 + len(path)
     match kind:
         case "file":
-            return [forge.file(path, f"{text} {path!r}", 0o640, 7, 8, mtime)]
+            return [forge.file(path, f"{text} {path!r}", 0o640, 7, 8, mtime=mtime)]
         case "dir":
             return [
-                forge.directory(path, 0o750, 9, 10, mtime),
+                forge.directory(path, 0o750, 9, 10, mtime=mtime),
                 forge.file(path + b"/inside", text, mtime=mtime),
             ]
         case "symlink":
@@ -42,7 +42,7 @@ def base(step: int = 1) -> Entries:
     out += [forge.file(f"modes/{mode:04o}", f"{mode}", mode, mode, 4096 - mode) for mode in range(0, 0o10000, step)]
     out.append(forge.directory("locked", 0))
     for mode in range(0, 0o10000, 37):
-        out.append(forge.directory(f"locked/{mode:04o}", mode, mode % 7, mode % 5, 1_000_000_000 + mode))
+        out.append(forge.directory(f"locked/{mode:04o}", mode, mode % 7, mode % 5, mtime=1_000_000_000 + mode))
         out.append(forge.file(f"locked/{mode:04o}/f", f"in {mode}", mode))
     out += [forge.directory("types")]
     out += itertools.chain.from_iterable(

@@ -23,9 +23,11 @@ def entries(draw: st.DrawFn) -> forge.Entry:
     kind = draw(st.sampled_from(("file", "directory", "symlink", "hardlink")))
     if kind == "file":
         xattrs = draw(st.dictionaries(st.sampled_from((b"user.a", b"security.capability")), st.binary(max_size=40)))
-        return forge.file(name, draw(st.binary(max_size=1500)), draw(st.integers(0, 0o7777)), uid, gid, mtime, xattrs)
+        return forge.file(
+            name, draw(st.binary(max_size=1500)), draw(st.integers(0, 0o7777)), uid, gid, mtime=mtime, xattrs=xattrs
+        )
     if kind == "directory":
-        return forge.directory(name, draw(st.integers(0, 0o7777)), uid, gid, mtime)
+        return forge.directory(name, draw(st.integers(0, 0o7777)), uid, gid, mtime=mtime)
     make = forge.symlink if kind == "symlink" else forge.hardlink
     return make(name, draw(names))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from imagepeel.errors import UsageError
@@ -184,15 +184,21 @@ def _layer_name(blob: Blob) -> str:
 
 
 def _flat(
-    images: Sequence[Assembled], config: Any, layer: Any, config_first: bool, name: Any, lower: bool
+    images: Sequence[Assembled],
+    config: Callable[[Assembled], str],
+    layer: Callable[[Blob], str],
+    *,
+    config_first: bool = False,
+    lower: bool = False,
 ) -> list[Entry]:
+    """Blobs and manifest.json in one directory, named by the callables; `lower` writes its keys in lower case."""
     members: dict[str, Entry] = {}
     for item in images:
         configs = blob_file(config(item), item.config)
         blobs = [entry for blob in item.layers for entry in blob_file(layer(blob), blob)]
         for entry in [*configs, *blobs] if config_first else [*blobs, *configs]:
             members.setdefault(text(entry.path), entry)
-    document = manifest_json(images, config, lambda item: [layer(blob) for blob in item.layers], name)
+    document = manifest_json(images, config, lambda item: [layer(blob) for blob in item.layers])
     if lower:
         value = json.loads(document)
         document = dump([{key[0].lower() + key[1:]: each for key, each in entry.items()} for entry in value])
@@ -201,7 +207,7 @@ def _flat(
 
 def crane(images: Sequence[Assembled]) -> list[Entry]:
     """crane, ko and kaniko: the config member is called `sha256:<hex>`, layers `<hex>.tar.gz`."""
-    return _flat(images, lambda item: item.config.digest, _layer_name, True, familiar, False)
+    return _flat(images, lambda item: item.config.digest, _layer_name, config_first=True)
 
 
 def kaniko(images: Sequence[Assembled]) -> list[Entry]:
@@ -220,13 +226,13 @@ def _jib_config(item: Assembled) -> str:
 def jib(images: Sequence[Assembled]) -> list[Entry]:
     """jibBuildTar: layers, then `config.json` and `manifest.json`; room for one image only."""
     _single(images, "jib")
-    return _flat(images, _jib_config, _layer_name, False, familiar, False)
+    return _flat(images, _jib_config, _layer_name)
 
 
 def jib_lowercase(images: Sequence[Assembled]) -> list[Entry]:
     """jib of 2019: the keys of manifest.json in lower case."""
     _single(images, "jib-lowercase")
-    return _flat(images, _jib_config, _layer_name, False, familiar, True)
+    return _flat(images, _jib_config, _layer_name, lower=True)
 
 
 def rules_oci(images: Sequence[Assembled]) -> list[Entry]:
@@ -235,9 +241,7 @@ def rules_oci(images: Sequence[Assembled]) -> list[Entry]:
         images,
         lambda item: f"blobs/sha256/{item.config.hex}",
         lambda blob: f"blobs/sha256/{blob.hex}.tar.gz",
-        True,
-        familiar,
-        False,
+        config_first=True,
     )
 
 
@@ -271,9 +275,6 @@ def nix_stream(images: Sequence[Assembled]) -> list[Entry]:
         images,
         lambda item: f"{item.config.hex}.json",
         lambda blob: f"{blob.diff_id.partition(':')[2]}/layer.tar",
-        False,
-        familiar,
-        False,
     )
 
 

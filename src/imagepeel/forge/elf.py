@@ -63,7 +63,7 @@ def static(code: bytes, architecture: str = "amd64") -> bytes:
     base, count = 0x40_0000, 2
     start = form.header_size + count * form.segment_size
     size = start + len(code)
-    head = form.header(TYPES["exec"], base + start, count, 0, 0, 0)
+    head = form.header(TYPES["exec"], base + start, count)
     segments = form.segment(1, 5, 0, base, size, 0x1000) + form.segment(0x6474_E551, 6, 0, 0, 0, 16)
     return head + segments + code
 
@@ -161,14 +161,23 @@ def elf(
     if has_dynamic:
         length = (len(dynamic) + 1) * form.dynamic_size
         parts.append(_Part(".dynamic", 6, bytes(length), link=".dynstr", entry=form.dynamic_size))
-    data = _lay_out(form, parts, dynamic, base, e_type, interpreter is not None, has_dynamic, sections)
+    data = _lay_out(
+        form,
+        parts,
+        dynamic,
+        base=base,
+        e_type=e_type,
+        interpreted=interpreter is not None,
+        has_dynamic=has_dynamic,
+        sections=sections,
+    )
     return data if size is None else data[:size]
 
 
 class _Part:
     """One section's bytes and header fields."""
 
-    def __init__(self, name: str, kind: int, data: bytes, link: str = "", info: int = 0, entry: int = 0) -> None:
+    def __init__(self, name: str, kind: int, data: bytes, *, link: str = "", info: int = 0, entry: int = 0) -> None:
         self.name, self.kind, self.data = name, kind, data
         self.link, self.info, self.entry = link, info, entry
         self.offset = 0
@@ -198,7 +207,9 @@ class _Form:
         self.header_size, self.segment_size, self.section_size = (64, 56, 64) if self.wide else (52, 32, 40)
         self.symbol_size, self.dynamic_size, self.align = (24, 16, 8) if self.wide else (16, 8, 4)
 
-    def header(self, kind: int, entry: int, segments: int, section_at: int, sections: int, names: int) -> bytes:
+    def header(
+        self, kind: int, entry: int, segments: int, *, section_at: int = 0, sections: int = 0, names: int = 0
+    ) -> bytes:
         ident = b"\x7fELF" + bytes([2 if self.wide else 1, 2 if self.machine.big else 1, 1, self.osabi]) + bytes(8)
         word = "Q" if self.wide else "I"
         return ident + struct.pack(
@@ -240,6 +251,7 @@ def _lay_out(
     form: _Form,
     parts: list[_Part],
     dynamic: Sequence[tuple[str, int | str]],
+    *,
     base: int,
     e_type: int,
     interpreted: bool,
@@ -305,9 +317,9 @@ def _lay_out(
         e_type,
         0 if relocatable else base,
         count,
-        section_at,
-        len(parts) + 2 if sections else 0,
-        len(parts) + 1 if sections else 0,
+        section_at=section_at,
+        sections=len(parts) + 2 if sections else 0,
+        names=len(parts) + 1 if sections else 0,
     )
     body[form.header_size : form.header_size + len(segments)] = segments
     return bytes(body) + table

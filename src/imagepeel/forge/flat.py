@@ -72,7 +72,7 @@ def _emit(tree: dict[bytes, Entry], inode: dict[bytes, int]) -> list[Entry]:
     for path in sorted(tree):
         entry, number = tree[path], inode[path]
         if number in first:
-            out.append(hardlink(path, first[number], entry.mode, entry.uid, entry.gid, entry.mtime))
+            out.append(hardlink(path, first[number], entry.mode, entry.uid, entry.gid, mtime=entry.mtime))
         else:
             first[number] = path
             out.append(msgspec.structs.replace(entry, path=path))

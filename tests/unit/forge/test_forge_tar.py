@@ -45,7 +45,7 @@ def test_every_kind_reads_back() -> None:
         forge.encode(
             [
                 forge.directory("d", 0o700, 1, 2),
-                forge.file("d/f", b"abc", 0o4755, 3, 4, 5),
+                forge.file("d/f", b"abc", 0o4755, 3, 4, mtime=5),
                 forge.symlink("d/s", "../x"),
                 forge.hardlink("d/h", "d/f"),
                 forge.device("d/c", 1, 3, mode=0o666),
@@ -277,7 +277,7 @@ _name = st.text(
     st.sampled_from(["auto", "pax", "gnu"]),
 )
 def test_any_file_reads_back(path: str, data: bytes, mode: int, uid: int, mtime: int, form: str) -> None:
-    tar = forge.encode([forge.file(path, data, mode, uid, uid, mtime, form=form)])
+    tar = forge.encode([forge.file(path, data, mode, uid, uid, mtime=mtime, form=form)])
     with tarfile.open(fileobj=io.BytesIO(tar), errors="surrogateescape", encoding="utf-8") as archive:
         (member,) = archive.getmembers()
         found = archive.extractfile(member)

@@ -24,7 +24,7 @@ _BIG = noise("a large file", 200_000)
 
 
 def _data(mode: int = 0o644, uid: int = 0, mtime: int = 1_704_067_200) -> Any:
-    return file("srv/data.bin", _BIG, mode, uid, uid, mtime)
+    return file("srv/data.bin", _BIG, mode, uid, uid, mtime=mtime)
 
 
 def _twice(**changes: Any) -> ImageSpec:
