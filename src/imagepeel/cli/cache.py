@@ -25,7 +25,7 @@ def info(settings: Settings) -> None:
     """Where the cache is, how large it is, and what is in it."""
     from imagepeel.archive.cache_dir import CacheDir
     from imagepeel.render.escape import terminal
-    from imagepeel.results.rootfs import CacheResult
+    from imagepeel.results.cache import CacheResult
     from imagepeel.text import number, size
 
     folder = CacheDir()

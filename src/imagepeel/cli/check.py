@@ -23,7 +23,7 @@ from imagepeel.findings.gate import (
 from imagepeel.findings.gate import (
     write_baseline as encode_baseline,
 )
-from imagepeel.results.tables import image_head
+from imagepeel.results.head import image_head
 
 FORMATS = ("text", "json", "sarif", "junit", "github", "markdown")
 """Exit code when a new finding is at or above the threshold."""

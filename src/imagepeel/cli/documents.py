@@ -69,18 +69,29 @@ def show(
         click.echo(dumps(command, result))
         return
     document = present(result)
-    if settings.markdown:
-        from imagepeel.render.markdown import document_markdown
-
-        click.echo(document_markdown(document, receipts=receipts))
-    elif settings.html is not None:
-        from imagepeel.render.html import document_html
-
-        _write(settings.html, document_html(document, receipts=receipts))
+    if page_asked(settings):
+        write_page(settings, document, receipts=receipts)
     else:
         from imagepeel.render.terminal import print_document
 
         print_document(document, settings.console(width=width), receipts=receipts)
+
+
+def page_asked(settings: Settings) -> bool:
+    """Whether --html or --markdown was given."""
+    return settings.markdown or settings.html is not None
+
+
+def write_page(settings: Settings, document: Document, *, receipts: bool = False) -> None:
+    """Write a document as Markdown or HTML, as was asked for.  UsageError when the HTML file cannot be written."""
+    if settings.html is not None:
+        from imagepeel.render.html import document_html
+
+        _write(settings.html, document_html(document, receipts=receipts))
+    else:
+        from imagepeel.render.markdown import document_markdown
+
+        click.echo(document_markdown(document, receipts=receipts))
 
 
 def show_story(settings: Settings, command: str, story: Story, *, receipts: bool) -> None:

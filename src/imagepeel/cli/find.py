@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagepeel.cli import common, listing
+from imagepeel.cli import common, documents, listing
 from imagepeel.cli.parameter_types import Moment, Size, owner_ids
 from imagepeel.cli.settings import Settings
+from imagepeel.present.listing import fate, found_document
+from imagepeel.render.json_lines import line
+from imagepeel.results.head import image_head
+from imagepeel.results.listing import find_header, found_entry
 
 if TYPE_CHECKING:
     from imagepeel.api import Image
-    from imagepeel.render.listing import Row
+    from imagepeel.results.listing import Row
     from imagepeel.rootfs.search import Hidden, Query
     from imagepeel.rootfs.view import Rootfs
 
@@ -47,7 +52,7 @@ Found = tuple["Row", "Hidden | None"]
 @click.option("-0", "--null", is_flag=True, help="Only paths, exact bytes, each ended by a NUL byte.")
 @common.layer
 @common.view
-@common.json
+@documents.forms
 @common.settings
 def command(settings: Settings, /, layer: int | None, **given: Any) -> None:
     """Find paths in the filesystem, in one layer, or among what later layers took away.
@@ -79,9 +84,11 @@ def command(settings: Settings, /, layer: int | None, **given: Any) -> None:
             view = rootfs
             found = ((listing.row_of_node(view, path, node), None) for path, node in search(view, query))
         if settings.json:
-            _write_json(
-                image, rootfs, layer, query, "removed" if removed else "layer" if rootfs is None else "view", found
-            )
+            where = "removed" if removed else "layer" if rootfs is None else "view"
+            header = find_header(image, rootfs, query, where=where, layer=layer)
+            listing.write_lines(chain([line(header)], (line(found_entry(*each)) for each in found)))
+        elif documents.page_asked(settings):
+            documents.write_page(settings, found_document(image_head(image), found))
         elif given["null"]:
             _write_null(found)
         else:
@@ -132,17 +139,13 @@ def _hidden(image: Image, rootfs: Rootfs, query: Query, layer: int | None) -> It
         yield listing.row_of_node(rootfs, hidden.path, hidden.node), hidden
 
 
-def _fate(row: Row, hidden: Hidden) -> str:
-    return f"  [{row.label} has it, {'removed' if hidden.fate == 'removed' else 'replaced'} by L{hidden.by + 1}]"
-
-
 def _lines(found: Iterable[Found], *, long: bool, human: bool, colour: bool) -> Iterator[str]:
     from imagepeel.render.listing import LongLines, short_line
 
     lines = LongLines(human=human, colour=colour)
     for row, hidden in found:
         shown = lines.line(row, row.path) if long else short_line(row, row.path, colour=colour)
-        yield shown + (_fate(row, hidden) if hidden is not None else "")
+        yield shown + (f"  [{fate(row, hidden)}]" if hidden is not None else "")
 
 
 def _write_null(found: Iterable[Found]) -> None:
@@ -151,36 +154,3 @@ def _write_null(found: Iterable[Found]) -> None:
     for row, _ in found:
         out.write((row.raw_name if row.action else row.path) + b"\0")
     out.flush()
-
-
-def _write_json(
-    image: Image, rootfs: Rootfs | None, layer: int | None, query: Query, where: str, found: Iterable[Found]
-) -> None:
-    import msgspec
-
-    from imagepeel.render.json_lines import line
-    from imagepeel.render.listing import to_entry
-    from imagepeel.results.rootfs import FindEntry, FindHeader
-    from imagepeel.results.tables import image_head
-
-    refusal = rootfs.refusal if rootfs is not None else None
-    header = FindHeader(
-        schema="imagepeel/find/1",
-        image=image_head(image),
-        where=where,
-        patterns=query.patterns,
-        view=rootfs.view if rootfs is not None else "",
-        layer=layer,
-        complete=rootfs.complete if rootfs is not None else True,
-        refusal=f"layer L{refusal.layer + 1}, entry {refusal.entry}: {refusal.reason}" if refusal is not None else "",
-    )
-
-    def lines() -> Iterator[str]:
-        yield line(header)
-        for row, hidden in found:
-            entry = FindEntry(**msgspec.structs.asdict(to_entry(row)))
-            if hidden is not None:
-                entry = msgspec.structs.replace(entry, fate=hidden.fate, hidden_by=hidden.by)
-            yield line(entry)
-
-    listing.write_lines(lines())

@@ -15,7 +15,7 @@ from imagepeel.cli.settings import Settings
 from imagepeel.errors import UsageError
 from imagepeel.receipts.quoting import file_word
 from imagepeel.render.escape import terminal
-from imagepeel.results.tables import ForgeList, ForgeName, ForgeResult
+from imagepeel.results.forge import ForgeList, ForgeName, ForgeResult
 
 _EXAMPLES = (
     "\b\nExamples:\n"

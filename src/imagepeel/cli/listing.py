@@ -10,9 +10,9 @@ from imagepeel.errors import ImagepeelError, MissingBlob, NotFound
 from imagepeel.evidence import Location, raw, text
 from imagepeel.formats.tar.table import clean
 from imagepeel.formats.tar.whiteouts import Mark, hidden_path, parse
+from imagepeel.present.listing import level
 from imagepeel.render.json_lines import line
-from imagepeel.render.listing import Row, to_entry
-from imagepeel.results.tables import ListingHeader, image_head, readable
+from imagepeel.results.listing import Row, listing_header, to_entry
 
 if TYPE_CHECKING:
     from imagepeel.api import Image
@@ -66,11 +66,6 @@ def row_of_node(rootfs: Rootfs, path: bytes, node: Inode) -> Row:
         offset,
         node.implied,
     )
-
-
-def level(path: bytes) -> int:
-    """Return how many components an absolute path has."""
-    return 0 if path == b"/" else path.count(b"/")
 
 
 def rows_of_rootfs(rootfs: Rootfs, path: bytes, *, recursive: bool, depth: int | None = None) -> Iterator[Row]:
@@ -259,16 +254,7 @@ def write_json(
     command: str, image: Image, rootfs: Rootfs | None, layer: int | None, path: str, rows: Iterable[Row]
 ) -> None:
     """Write a listing as JSON Lines: a header, then one object a path."""
-    refusal = rootfs.refusal if rootfs is not None else None
-    header = ListingHeader(
-        schema=f"imagepeel/{command}/1",
-        image=image_head(image),
-        path=readable(asked_path(path))[0],
-        view=rootfs.view if rootfs is not None else "",
-        layer=layer,
-        complete=rootfs.complete if rootfs is not None else True,
-        refusal=f"layer L{refusal.layer + 1}, entry {refusal.entry}: {refusal.reason}" if refusal is not None else "",
-    )
+    header = listing_header(command, image, rootfs, layer=layer, path=asked_path(path))
 
     def lines() -> Iterator[str]:
         yield line(header)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagepeel.cli import common, listing
+from imagepeel.cli import common, documents, listing
 from imagepeel.cli.settings import Settings
+from imagepeel.present.listing import listing_document
+from imagepeel.results.head import image_head
 
 if TYPE_CHECKING:
     from imagepeel.api import Image
-    from imagepeel.render.listing import Row
+    from imagepeel.results.listing import Row
     from imagepeel.rootfs.view import Rootfs
 
 
@@ -36,7 +38,7 @@ _EXAMPLES = (
 @click.option("--kind", is_flag=True, help="Say what the content of each file looks like.")
 @common.layer
 @common.view
-@common.json
+@documents.forms
 @common.settings
 def command(
     settings: Settings, path: str, long: bool, recursive: bool, human: bool, null: bool, kind: bool, layer: int | None
@@ -59,6 +61,8 @@ def command(
             rows = listing.with_content(image, rows)
         if settings.json:
             listing.write_json("ls", image, rootfs, layer, path, rows)
+        elif documents.page_asked(settings):
+            documents.write_page(settings, listing_document(image_head(image), rows, full=recursive))
         elif null:
             _write_null(rows)
         elif long:

@@ -18,7 +18,7 @@ def command(settings: Settings, name: str | None) -> None:
     Without NAME: the commands that have one.  ls, tree and find write one object a line; their schema
     is that of a line.
     """
-    from imagepeel.results.tables import TYPES
+    from imagepeel.results.registry import TYPES
 
     if name is None:
         for known in TYPES:

@@ -8,7 +8,7 @@ from imagepeel.cli import common, documents
 from imagepeel.cli.settings import Settings
 from imagepeel.errors import NotFound
 from imagepeel.evidence import Location
-from imagepeel.results.tables import image_head
+from imagepeel.results.head import image_head
 
 _EXAMPLES = (
     "\b\nExamples:\n"

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 
 import click
 
-from imagepeel.cli import common, listing
+from imagepeel.cli import common, documents, listing
 from imagepeel.cli.settings import Settings
 from imagepeel.formats.tar.table import clean
-from imagepeel.render.escape import terminal
-from imagepeel.render.listing import Row, note, painted, tree_marks
-from imagepeel.text import plural
+from imagepeel.present.listing import tree_document
+from imagepeel.render.listing import tree_lines
+from imagepeel.results.head import image_head
+from imagepeel.results.listing import Row
 
 
 @click.command(epilog="\b\nExamples:\n  imagepeel tree image.tar --depth 2\n  imagepeel tree image.tar --layer 3")
@@ -23,7 +23,7 @@ from imagepeel.text import plural
 @click.option("-d", "--dirs", is_flag=True, help="Only directories.")
 @common.layer
 @common.view
-@common.json
+@documents.forms
 @common.settings
 def command(settings: Settings, path: str, depth: int | None, dirs: bool, layer: int | None) -> None:
     """Show the filesystem, or what one layer did, as a tree.
@@ -53,50 +53,10 @@ def command(settings: Settings, path: str, depth: int | None, dirs: bool, layer:
 
         if settings.json:
             listing.write_json("tree", image, rootfs, layer, path, rows())
+        elif documents.page_asked(settings):
+            documents.write_page(settings, tree_document(image_head(image), base, rows))
         else:
             encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "")
-            lines = _draw(base, rows, colour=settings.colour(sys.stdout), ascii_only=not encoding.startswith("utf"))
-            listing.write_lines(lines)
+            colour, ascii_only = settings.colour(sys.stdout), not encoding.startswith("utf")
+            listing.write_lines(tree_lines(base, rows, colour=colour, ascii_only=ascii_only))
         settings.finish(image, rootfs=rootfs)
-
-
-def _draw(base: bytes, rows: Callable[[], Iterable[Row]], *, colour: bool, ascii_only: bool) -> Iterator[str]:
-    """Yield the lines of a tree; `rows` gives its rows, parents first, as often as it is called."""
-    branch, corner, line, blank = tree_marks(ascii_only)
-    yield terminal(base)
-    directories = others = 0
-    for row, lasts in _with_lasts(rows, listing.level(base)):
-        directories += row.kind == "dir" and not row.action
-        others += row.kind != "dir" or bool(row.action)
-        shown = painted(row, "*" if row.action == "hide" else terminal(row.name), colour)
-        if row.kind == "symlink":
-            shown += f" -> {terminal(row.target)}"
-        elif row.kind == "hardlink":
-            shown += f" link to {terminal(row.target)}"
-        words = note(row)
-        tail = f"  {words}" if words else "" if row.kind == "dir" else f"  {row.label}"
-        yield "".join(blank if last else line for last in lasts[:-1]) + (corner if lasts[-1] else branch) + shown + tail
-    yield ""
-    yield f"{plural(directories, 'directory')}, {plural(others, 'other name')}"
-
-
-def _with_lasts(rows: Callable[[], Iterable[Row]], above: int) -> Iterator[tuple[Row, list[bool]]]:
-    """Yield each row with, for itself and each ancestor below the top, whether it is the last of its directory.
-
-    That is known from the end only; walking twice takes a tenth of the memory of holding a million rows.
-    """
-    depths = array("I", (max(1, listing.level(row.path) + (row.action == "hide") - above) for row in rows()))
-    last = bytearray(len(depths))
-    later: list[bool] = []
-    # From the end: a row is the last of its directory when none of its depth came since a shallower one.
-    for i in range(len(depths) - 1, -1, -1):
-        depth = depths[i]
-        later.extend([False] * (depth - len(later)))
-        del later[depth:]
-        last[i] = not later[-1]
-        later[-1] = True
-    stack: list[bool] = []
-    for i, row in enumerate(rows()):
-        del stack[depths[i] - 1 :]
-        stack.append(bool(last[i]))
-        yield row, stack

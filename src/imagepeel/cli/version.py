@@ -21,7 +21,7 @@ def command(settings: Settings) -> None:
 
     from imagepeel._version import __version__
     from imagepeel.interop.magic_label import libmagic
-    from imagepeel.results.tables import VersionResult
+    from imagepeel.results.version import VersionResult
 
     found = {}
     for name in LIBRARIES:

@@ -6,7 +6,7 @@ import click
 
 from imagepeel.cli import common, documents
 from imagepeel.cli.settings import Settings
-from imagepeel.results.tables import image_head
+from imagepeel.results.head import image_head
 
 _EXAMPLES = (
     "\b\nExamples:\n"

@@ -10,7 +10,7 @@ import click
 from imagepeel.cli import common, documents
 from imagepeel.cli.settings import Settings
 from imagepeel.errors import UsageError
-from imagepeel.results.tables import image_head
+from imagepeel.results.head import image_head
 
 if TYPE_CHECKING:
     from imagepeel.results.findings import WtfOutput

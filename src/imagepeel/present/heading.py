@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imagepeel.history.builders import instruction
 from imagepeel.present.document import Document, Section, Span, bad, path, value
-from imagepeel.results.tables import ImageHead
+from imagepeel.results.head import ImageHead
 from imagepeel.text import shortened
 
 STEP_WIDTH = 60

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from imagepeel.render.json import schema
-from imagepeel.results.tables import result_type
+from imagepeel.results.registry import result_type
 from imagepeel.serialization import json_schema
 
 LINES = frozenset(("ls", "tree", "find"))

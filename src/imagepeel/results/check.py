@@ -7,7 +7,7 @@ import msgspec
 from imagepeel.findings.gate import Gate, Known
 from imagepeel.findings.rule import Rule
 from imagepeel.results.findings import FindingResult, finding_result
-from imagepeel.results.tables import ImageHead
+from imagepeel.results.head import ImageHead
 
 
 class CheckedRule(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from imagepeel.results.difference import (
     process_difference,
     shared_prefix,
 )
-from imagepeel.results.tables import ImageHead, image_head, octal, readable, stamp
+from imagepeel.results.head import ImageHead, image_head, octal, readable, stamp
 from imagepeel.rootfs.image_diff import TEXT_BYTES, Contents, PathChange, difference, text_difference
 
 if TYPE_CHECKING:

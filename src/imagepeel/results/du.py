@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel.archive.records import LayerState
-from imagepeel.results.tables import ImageHead, image_head, readable
+from imagepeel.results.head import ImageHead, image_head, readable
 from imagepeel.rootfs.layer_diff import has_uppers
 from imagepeel.rootfs.layer_events import Shipped, lost_files, shipped
 from imagepeel.rootfs.usage import DirUsage, FileUsage, Usage, usage

@@ -9,7 +9,7 @@ import msgspec
 
 from imagepeel.evidence import Location, Receipt
 from imagepeel.findings.finding import SEVERITIES, Figure, Finding
-from imagepeel.results.tables import ImageHead
+from imagepeel.results.head import ImageHead
 
 if TYPE_CHECKING:
     from imagepeel.findings.rule import Rule

@@ -10,7 +10,7 @@ from imagepeel.archive.compression import Compression
 from imagepeel.archive.members import Medium
 from imagepeel.archive.records import RecordKind
 from imagepeel.evidence import Anomaly
-from imagepeel.results.tables import KindName
+from imagepeel.results.head import KindName
 
 if TYPE_CHECKING:
     from imagepeel.archive.opened import OpenArchive

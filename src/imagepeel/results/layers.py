@@ -9,7 +9,7 @@ import msgspec
 from imagepeel.archive.compression import Compression
 from imagepeel.archive.records import LayerState
 from imagepeel.evidence import Anomaly, Location
-from imagepeel.results.tables import ImageHead, image_head, one_of
+from imagepeel.results.head import ImageHead, image_head, one_of
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage

@@ -9,7 +9,7 @@ import msgspec
 from imagepeel.evidence import Receipt
 from imagepeel.process.matrix import Matrix
 from imagepeel.process.spec.values import Prediction, Verdict
-from imagepeel.results.tables import ImageHead, image_head
+from imagepeel.results.head import ImageHead, image_head
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel.evidence import Receipt, text
-from imagepeel.results.tables import ImageHead, octal
+from imagepeel.results.head import ImageHead, octal
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage

@@ -6,7 +6,7 @@ import msgspec
 
 from imagepeel.findings.semantics.codes import CODES, ViewNote
 from imagepeel.findings.semantics.compare import Comparison, Difference
-from imagepeel.results.tables import ImageHead
+from imagepeel.results.head import ImageHead
 from imagepeel.rootfs.tree.changes import Refusal
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from imagepeel.evidence import Receipt
 from imagepeel.findings.waste import CAUSES, UNREACHABLE, VISIBLE, Waste, WasteItem
-from imagepeel.results.tables import ImageHead
+from imagepeel.results.head import ImageHead
 
 
 class WasteCause(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ import pytest
 import imagepeel
 from imagepeel.cli import COMMANDS
 from imagepeel.render.json_lines import line
-from imagepeel.results.tables import TYPES
+from imagepeel.results.registry import TYPES
 
 Run = Callable[..., Any]
 Make = Callable[..., Path]

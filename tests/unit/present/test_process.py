@@ -23,8 +23,8 @@ from imagepeel.process.spec.values import (
     Verdict,
 )
 from imagepeel.render.terminal import print_document
+from imagepeel.results.head import ImageHead
 from imagepeel.results.process import MatrixCell, MatrixResult, ProcessOutput, ProcessResult
-from imagepeel.results.tables import ImageHead
 
 HEAD = ImageHead(
     archive="app.tar", archive_kind="oci-layout", number=1, names=("app:1",), platform="linux/amd64", digest=None,

@@ -1,0 +1,34 @@
+"""What `imagepeel forge --json` carries."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class ForgeResult(msgspec.Struct, frozen=True, kw_only=True, tag="written", tag_field="type"):
+    """Result of `imagepeel forge`: what was written."""
+
+    name: str
+    kind: str
+    path: str
+    size: int
+    sha256: str | None
+    description: str
+
+
+class ForgeName(msgspec.Struct, frozen=True, kw_only=True):
+    """One built-in teaching image; `good` ones unpack and run everywhere."""
+
+    name: str
+    description: str
+    good: bool
+
+
+class ForgeList(msgspec.Struct, frozen=True, kw_only=True, tag="list", tag_field="type"):
+    """Result of `imagepeel forge --list`."""
+
+    images: tuple[ForgeName, ...]
+    kinds: dict[str, str]
+
+
+ForgeOutput = ForgeResult | ForgeList

@@ -1,0 +1,93 @@
+"""Which image a result is about, and how names, modes and times stand in JSON.
+
+Names of the image that are not UTF-8 stand readable in `path` (stray bytes as `\\xNN`) and exact, in base64, in the
+field beside it that ends in `_b64`, which is there only then.  Fields may be added in later versions, never changed.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+
+from imagepeel.archive.kinds import KINDS
+
+if TYPE_CHECKING:
+    from imagepeel.image import LayeredImage
+
+
+def one_of(*values: str) -> msgspec.Meta:
+    """Return what makes the JSON Schema of a text list the values that it may have."""
+    return msgspec.Meta(extra_json_schema={"enum": [str(value) for value in values]})
+
+
+KindName = Annotated[str, one_of(*(kind.name for kind in KINDS))]
+"""The name of a kind of archive."""
+
+
+class ImageHead(msgspec.Struct, frozen=True, kw_only=True):
+    """Which image the result is about.
+
+    `number` counts from 1 in archive order (`--image '#N'`); `digest` is that of the manifest, `image_id` that of
+    the config; `reason` says why this image was chosen where the archive holds several.
+    """
+
+    archive: str
+    archive_kind: KindName
+    number: int
+    names: tuple[str, ...]
+    platform: str
+    digest: str | None
+    image_id: str | None
+    complete: bool
+    reason: str
+
+
+def image_head(image: LayeredImage) -> ImageHead:
+    """Return which image a result is about."""
+    return ImageHead(
+        archive=image.archive.name,
+        archive_kind=image.archive.kind.name,
+        number=image.record.number,
+        names=image.names,
+        platform=image.platform,
+        digest=image.digest,
+        image_id=image.id,
+        complete=image.complete,
+        reason=image.reason,
+    )
+
+
+def readable(name: bytes) -> tuple[str, str | None]:
+    """Return a name as text, and in base64 when the text cannot give its bytes back."""
+    try:
+        return name.decode("utf-8"), None
+    except UnicodeDecodeError:
+        return name.decode("utf-8", "backslashreplace"), base64.b64encode(name).decode("ascii")
+
+
+def octal(mode: int) -> str:
+    """Return permission bits as `0755`."""
+    return f"{mode & 0o7777:04o}"
+
+
+def stamp(mtime: tuple[int, int] | None, *, exact: bool = False) -> str:
+    """Return a time in UTC, to the minute or exact; `when unpacked` for none, `@SECONDS` beyond the calendar."""
+    if mtime is None:
+        return "when unpacked"
+    seconds, nanoseconds = mtime
+    try:
+        moment = time.gmtime(seconds)
+    except (OverflowError, ValueError, OSError):
+        return f"@{seconds}"
+    if not 0 <= moment.tm_year <= 9999:
+        return f"@{seconds}"
+    if not exact:
+        return f"{moment.tm_year:04d}-{moment.tm_mon:02d}-{moment.tm_mday:02d} {moment.tm_hour:02d}:{moment.tm_min:02d}"
+    fraction = f".{nanoseconds:09d}" if nanoseconds else ""
+    return (
+        f"{moment.tm_year:04d}-{moment.tm_mon:02d}-{moment.tm_mday:02d}"
+        f"T{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d}{fraction}Z"
+    )

@@ -1,0 +1,42 @@
+"""Which type the `--json` of each command has: one line a command."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from imagepeel.errors import NotFound
+
+TYPES: dict[str, str] = {
+    "explain": "imagepeel.present.document:Story",
+    "layers": "imagepeel.results.layers:LayersResult",
+    "images": "imagepeel.results.images:ImagesResult",
+    "ls": "imagepeel.results.listing:ListingLine",
+    "tree": "imagepeel.results.listing:ListingLine",
+    "find": "imagepeel.results.listing:FindLine",
+    "du": "imagepeel.results.du:DuResult",
+    "diff": "imagepeel.results.diff:DiffResult",
+    "cache": "imagepeel.results.cache:CacheResult",
+    "trace": "imagepeel.results.trace:TraceResult",
+    "views": "imagepeel.results.views:ViewsResult",
+    "wtf": "imagepeel.results.findings:WtfOutput",
+    "check": "imagepeel.results.check:CheckOutcome",
+    "operate": "imagepeel.present.document:Story",
+    "waste": "imagepeel.results.waste:WasteResult",
+    "process": "imagepeel.results.process:ProcessOutput",
+    "bundle": "imagepeel.export.bundle:WrittenBundle",
+    "forge": "imagepeel.results.forge:ForgeOutput",
+    "version": "imagepeel.results.version:VersionResult",
+    "dockerfile": "imagepeel.history.dockerfile:RebuiltDockerfile",
+    "flatten": "imagepeel.export.flatten:FlattenReport",
+    "extract": "imagepeel.export.report:ExtractReport",
+}
+"""Command -> where the type of its `--json` is (`module:name`); of a listing, that of each line."""
+
+
+def result_type(command: str) -> Any:
+    """Return the type of a command's `--json`.  NotFound for a command without one."""
+    if command not in TYPES:
+        raise NotFound(f"no command with --json is called {command!r}", hint="there are: " + ", ".join(TYPES))
+    module, _, name = TYPES[command].partition(":")
+    return getattr(import_module(module), name)
