@@ -79,7 +79,7 @@ def diff_id_of(layer: LayerRecord) -> str:
 def diff_ids(container: OpenArchive) -> Counter[bool]:
     """Count the layers of images whose content has the DiffID that the config states (True) and has not (False)."""
     count: Counter[bool] = Counter()
-    for record in container.images:
+    for record in container.runnable:
         for layer in record.layers:
             if layer.state == "present" and layer.diff_id is not None:
                 try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "store"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "archive"))
 
 from store_archives import LAYER, LAYER2, one_image, written
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagepeel.present.document import Chapter, Span, Story, dim, path, value
-from imagepeel.present.story import file, paperwork, process, stack, surprises
-from imagepeel.present.story import layers as peeled
+from imagepeel.present.story import file, layers, paperwork, process, stack, surprises
 from imagepeel.present.story.context import Teller
 from imagepeel.text import size
 
@@ -24,7 +23,7 @@ def explain_image(image: LayeredImage, *, engine: str | None = None) -> Story:
     teller = Teller(image, engine)
     image.scan()
     chapters: list[Chapter] = []
-    for chapter in (file, paperwork, stack, peeled, process, surprises):
+    for chapter in (file, paperwork, stack, layers, process, surprises):
         title, blocks = chapter.tell(teller)
         chapters.append(Chapter(number=len(chapters) + 1, id=chapter.ID, title=title, blocks=tuple(blocks)))
     return Story(

@@ -99,9 +99,9 @@ def _first_tame(teller: Teller) -> str:
 
 
 def _opening(teller: Teller, blocks: list[Block]) -> None:
-    container, receipts = teller.archive, teller.receipts
+    archive, receipts = teller.archive, teller.receipts
     held = archive_bytes(teller) or 0
-    members = outermost(container.members)
+    members = outermost(archive.members)
     count = sum(1 for _ in members)
     folders = sum(1 for member in members if member.kind == "dir")
     # The table below leaves directories out; with their number its rows add up to the members.
@@ -109,7 +109,7 @@ def _opening(teller: Teller, blocks: list[Block]) -> None:
     if teller.flat or not folders:
         of_which = ""
     untouched = "Nothing was unpacked to disk to read it, and no daemon was asked."
-    if container.medium == "directory":
+    if archive.medium == "directory":
         files = [member for member in members if member.kind == "file"]
         blocks.append(
             claim(
@@ -121,12 +121,12 @@ def _opening(teller: Teller, blocks: list[Block]) -> None:
         return
     size_receipt = (
         receipts.size(receipts.tar_stream(), held, "bytes of the tar")
-        if container.wrapping
+        if archive.wrapping
         else receipts.archive_size(held)
     )
     packed = (
-        (" packed with ", value(" and ".join(container.wrapping)), ": ", value(size(held)), " once decompressed, with ")
-        if container.wrapping
+        (" packed with ", value(" and ".join(archive.wrapping)), ": ", value(size(held)), " once decompressed, with ")
+        if archive.wrapping
         else (" of ", value(size(held)), " with ")
     )
     blocks.append(
@@ -143,16 +143,16 @@ def _opening(teller: Teller, blocks: list[Block]) -> None:
 
 
 def _rule(teller: Teller, blocks: list[Block]) -> None:
-    container = teller.archive
-    seen = container.detection
-    place = Location(member=seen.saw[0]) if seen.saw and container.members.get(seen.saw[0]) else teller.archive_place()
+    archive = teller.archive
+    seen = archive.detection
+    place = Location(member=seen.saw[0]) if seen.saw and archive.members.get(seen.saw[0]) else teller.archive_place()
     receipt = _rule_receipt(teller) or _listing(teller)
     blocks.append(
         claim(
             "How to tell: ", Span(seen.sentence), ".", by=proof(place, receipt),
         )
     )  # fmt: skip
-    producer = container.producer
+    producer = archive.producer
     if producer is not None:
         blocks.append(
             claim(
@@ -160,7 +160,7 @@ def _rule(teller: Teller, blocks: list[Block]) -> None:
                 by=proof(place, _listing(teller)),
             )
         )  # fmt: skip
-    different = [anomaly for anomaly in container.anomalies if anomaly.code == "TWO-IMAGES"]
+    different = [anomaly for anomaly in archive.anomalies if anomaly.code == "TWO-IMAGES"]
     for anomaly in different:
         stream = teller.receipts.named("manifest.json")
         show = teller.receipts.json(stream, "/0/Config", "the config that manifest.json names") if stream else None
@@ -172,7 +172,7 @@ def _rule(teller: Teller, blocks: list[Block]) -> None:
                 by=proof(anomaly.where, show), level="bad",
             )
         )  # fmt: skip
-    formats = container.runnable[0].formats if len(container.runnable) == 1 else ()
+    formats = archive.runnable[0].formats if len(archive.runnable) == 1 else ()
     if len(formats) == 2 and not different:
         blocks.append(
             claim(
@@ -191,8 +191,8 @@ def _rule_receipt(teller: Teller) -> Receipt | None:
 
 def _others(teller: Teller, blocks: list[Block]) -> None:
     """Several images, and what is stored like one."""
-    container, image = teller.archive, teller.image
-    images = container.runnable
+    archive, image = teller.archive, teller.image
+    images = archive.runnable
     command = f"imagepeel images {teller.receipts.file}"
     by = proof(_top(teller), _rule_receipt(teller) or _listing(teller))
     if len(images) > 1:
@@ -231,7 +231,7 @@ def _top(teller: Teller) -> Location:
 
 def roles(teller: Teller) -> dict[str, Text]:
     """What each member is, by name: of this image first, then by its own name."""
-    image, container = teller.image, teller.archive
+    image, archive = teller.image, teller.archive
     record = image.record
     found: dict[str, Text] = {}
     for layer in image.layers:
@@ -244,10 +244,10 @@ def roles(teller: Teller) -> dict[str, Text]:
         found.setdefault(record.config_member, words("the ", term("config")))
     if record.manifest_member:
         found.setdefault(record.manifest_member, words("the ", term("manifest")))
-    for index in container.indexes:
+    for index in archive.indexes:
         if index.member and index.member != "index.json":
             found.setdefault(index.member, words("an ", term("index"), ": a list of manifests"))
-    for other in container.records:
+    for other in archive.records:
         if other is record:
             continue
         called = f"image {other.number}" if other.runnable else f"{other.kind} {other.number}"
@@ -258,12 +258,12 @@ def roles(teller: Teller) -> dict[str, Text]:
         for item in other.layers:
             if item.member and item.stored is not None:
                 found.setdefault(item.member, words(f"layer of {called}" if other.runnable else f"part of {called}"))
-    for name, role in container.kind.roles.items():
+    for name, role in archive.kind.roles.items():
         found[name] = marked(role)
-    for member in container.members:
-        if container.kind.is_legacy(member.name):
+    for member in archive.members:
+        if archive.kind.is_legacy(member.name):
             found.setdefault(member.name, words(dim("for Docker before 1.10")))
-    for member in container.unreferenced:
+    for member in archive.unreferenced:
         found.setdefault(member.name, words(dim("nothing points at it")))
     return found
 
