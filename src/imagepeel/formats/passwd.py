@@ -65,21 +65,25 @@ class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """Who the process will be.
-
-    `groups` are the supplementary groups that the rules compute, without the primary gid.  `name` and `home` come
-    from the matched passwd line and are None without one; `user_entry` and `group_entries` are the lines that
-    decided.  `notes` lists parser habits that had a say in it.
-    """
+    """Who the process will be."""
 
     uid: int
     gid: int
     groups: tuple[int, ...]
+    """The supplementary groups that the rules compute, without the primary gid."""
     name: str | None
+    """Of the passwd line that matched; None without one."""
     home: str | None
+    """Of the passwd line that matched; None without one."""
     user_entry: PasswdEntry | None
+    """The passwd line that decided."""
     group_entries: tuple[GroupEntry, ...]
+    """The group lines that decided."""
     notes: tuple[str, ...] = ()
+    """Habits of the parser that had a say in it."""
+
+
+RefusalKind = Literal["user-missing", "group-missing", "range", "invalid", "unreadable"]
 
 
 UserRules = Literal["moby", "containerd", "cri"]
@@ -87,13 +91,11 @@ UserRules = Literal["moby", "containerd", "cri"]
 
 
 class IdentityFailure(msgspec.Struct, frozen=True, kw_only=True):
-    """The engine refuses the user string.
+    """The engine refuses the user string."""
 
-    `kind` is "user-missing", "group-missing", "range", "invalid" or "unreadable"; `message` is the engine's text.
-    """
-
-    kind: str
+    kind: RefusalKind
     message: str
+    """The engine's text."""
 
 
 def atoi(value: str) -> tuple[int, str]:
@@ -245,169 +247,159 @@ def resolve_user(
     containerd).  Returns the identity or the refusal with the engine's text.
     Raises ValueError for unknown rules: a mistake of the caller.
     """
-    if rules == "moby":
-        return _moby(spec, passwd, group)
-    if rules == "containerd":
-        return _containerd(spec, passwd, group)
-    if rules == "cri":
-        return _containerd(spec.split(":", 1)[0] or "0", passwd, group)
+    try:
+        if rules == "moby":
+            return _moby(spec, passwd, group)
+        if rules == "containerd":
+            return _containerd(spec, _Databases(passwd, group))
+        if rules == "cri":
+            return _containerd(spec.split(":", 1)[0] or "0", _Databases(passwd, group))
+    except _Refused as refused:
+        return refused.failure
     raise ValueError(f"unknown user rules {rules!r}")
 
 
-def _moby(spec: str, passwd: bytes | Unreadable | None, group: bytes | Unreadable | None) -> Identity | IdentityFailure:
+class _Refused(Exception):
+    """The engine refuses the user string."""
+
+    def __init__(self, kind: RefusalKind, message: str) -> None:
+        super().__init__(message)
+        self.failure = IdentityFailure(kind=kind, message=message)
+
+
+# -- moby/sys user, GetExecUser ----------------------------------------------------------------------------------
+
+
+def _moby(spec: str, passwd: bytes | Unreadable | None, group: bytes | Unreadable | None) -> Identity:
     parts = spec.split(":")
-    user_part = parts[0]
     group_part = parts[1] if len(parts) > 1 else ""
     notes: list[str] = []
     if len(parts) > 2:
         notes.append("everything after the second colon of the user is ignored")
-    uid_value, uid_problem = atoi(user_part)
-    gid_value, gid_problem = atoi(group_part)
-    entries, unreadable = _passwd(passwd)
-    if unreadable:
-        shown = user_part or "0"
-        return IdentityFailure(kind="unreadable", message=f"unable to find user {shown}: {unreadable}")
-    match: PasswdEntry | None
-    if not user_part:
-        match = next((entry for entry in entries if entry.uid == 0), None)
-    elif not uid_problem:
-        match = next((entry for entry in entries if entry.uid == uid_value), None)
-        if any(entry.name == user_part for entry in entries):
-            notes.append("a user that is a number is never looked up as a name")
-    else:
-        match = next((entry for entry in entries if entry.name == user_part), None)
-    uid, gid, name, home = 0, 0, None, None
-    if match is not None:
-        uid, gid, name, home = match.uid, match.gid, match.name, match.home
-        notes.extend(f"passwd line {match.line}: {oddity}" for oddity in match.oddities)
-    elif user_part:
-        if uid_problem:
-            return IdentityFailure(
-                kind="user-missing", message=f"unable to find user {user_part}: no matching entries in passwd file"
-            )
-        if not 0 <= uid_value <= MAX_ID:
-            return IdentityFailure(kind="range", message=RANGE_TEXT)
-        uid = uid_value
+    match, uid = _moby_user(parts[0], passwd, notes)
+    gid, name = (match.gid, match.name) if match is not None else (0, None)
     deciding: tuple[GroupEntry, ...] = ()
     groups: tuple[int, ...] = ()
     if group_part or name:
-        group_entries, unreadable = _group(group)
+        entries, unreadable = _group(group)
         if unreadable:
-            return IdentityFailure(
-                kind="unreadable", message=f"unable to find groups for spec {name or ''}: {unreadable}"
-            )
+            raise _Refused("unreadable", f"unable to find groups for spec {name or ''}: {unreadable}")
         if group_part:
-            if gid_problem:
-                chosen = next((entry for entry in group_entries if entry.name == group_part), None)
-            else:
-                chosen = next((entry for entry in group_entries if entry.gid == gid_value), None)
-            if chosen is not None:
-                gid, deciding = chosen.gid, (chosen,)
-                notes.extend(f"group line {chosen.line}: {oddity}" for oddity in chosen.oddities)
-            elif gid_problem:
-                return IdentityFailure(
-                    kind="group-missing",
-                    message=f"unable to find group {group_part}: no matching entries in group file",
-                )
-            elif not 0 <= gid_value <= MAX_ID:
-                return IdentityFailure(kind="range", message=RANGE_TEXT)
-            else:
-                gid = gid_value
+            gid, deciding = _moby_group(group_part, entries)
         else:
-            deciding = tuple(entry for entry in group_entries if name in entry.members)
+            deciding = tuple(entry for entry in entries if name in entry.members)
             groups = tuple(_go_id(entry.gid) for entry in deciding)
-            notes.extend(f"group line {entry.line}: {oddity}" for entry in deciding for oddity in entry.oddities)
+        notes.extend(f"group line {entry.line}: {oddity}" for entry in deciding for oddity in entry.oddities)
     return Identity(
         uid=_go_id(uid),
         gid=_go_id(gid),
         groups=groups,
         name=name,
-        home=home,
+        home=match.home if match is not None else None,
         user_entry=match,
         group_entries=deciding,
         notes=tuple(notes),
     )
 
 
-def _containerd(
-    spec: str, passwd: bytes | Unreadable | None, group: bytes | Unreadable | None
-) -> Identity | IdentityFailure:
-    entries, passwd_error = _passwd(passwd)
-    group_entries, group_error = _group(group)
+def _moby_user(wanted: str, passwd: bytes | Unreadable | None, notes: list[str]) -> tuple[PasswdEntry | None, int]:
+    """The line of the user part, if any, and the uid; what was odd about the line is added to `notes`."""
+    number, problem = atoi(wanted)
+    entries, unreadable = _passwd(passwd)
+    if unreadable:
+        raise _Refused("unreadable", f"unable to find user {wanted or '0'}: {unreadable}")
+    if not wanted:
+        match = next((entry for entry in entries if entry.uid == 0), None)
+    elif problem:
+        match = next((entry for entry in entries if entry.name == wanted), None)
+    else:
+        match = next((entry for entry in entries if entry.uid == number), None)
+        if any(entry.name == wanted for entry in entries):
+            notes.append("a user that is a number is never looked up as a name")
+    if match is not None:
+        notes.extend(f"passwd line {match.line}: {oddity}" for oddity in match.oddities)
+        return match, match.uid
+    if not wanted:
+        return None, 0
+    if problem:
+        raise _Refused("user-missing", f"unable to find user {wanted}: no matching entries in passwd file")
+    if not 0 <= number <= MAX_ID:
+        raise _Refused("range", RANGE_TEXT)
+    return None, number
+
+
+def _moby_group(wanted: str, entries: list[GroupEntry]) -> tuple[int, tuple[GroupEntry, ...]]:
+    """The gid of the group part, and the line that decided it, if any."""
+    number, problem = atoi(wanted)
+    for entry in entries:
+        if entry.name == wanted if problem else entry.gid == number:
+            return entry.gid, (entry,)
+    if problem:
+        raise _Refused("group-missing", f"unable to find group {wanted}: no matching entries in group file")
+    if not 0 <= number <= MAX_ID:
+        raise _Refused("range", RANGE_TEXT)
+    return number, ()
+
+
+# -- containerd, WithUser and WithAdditionalGIDs -----------------------------------------------------------------
+
+
+class _Databases:
+    """passwd and group as containerd looks things up in them."""
+
+    def __init__(self, passwd: bytes | Unreadable | None, group: bytes | Unreadable | None) -> None:
+        self._absent = (passwd is None, group is None)
+        self.users, self.users_error = _passwd(passwd)
+        self.groups, self.groups_error = _group(group)
+
+    def user_named(self, name: str) -> PasswdEntry:
+        if self._absent[0]:
+            raise _Refused("user-missing", "open etc/passwd: no such file or directory")
+        self.require_users()
+        for entry in self.users:
+            if entry.name == name:
+                return entry
+        raise _Refused("user-missing", "no users found")
+
+    def user_numbered(self, uid: int) -> PasswdEntry | None:
+        return next((entry for entry in self.users if entry.uid == uid), None)
+
+    def group_named(self, name: str) -> GroupEntry:
+        if self._absent[1]:
+            raise _Refused("group-missing", "open etc/group: no such file or directory")
+        self.require_groups()
+        for entry in self.groups:
+            if entry.name == name:
+                return entry
+        raise _Refused("group-missing", "no groups found")
+
+    def require_users(self) -> None:
+        if self.users_error:
+            raise _Refused("unreadable", self.users_error)
+
+    def require_groups(self) -> None:
+        if self.groups_error:
+            raise _Refused("unreadable", self.groups_error)
+
+
+def _containerd(spec: str, files: _Databases) -> Identity:
     notes: list[str] = []
-    missing_passwd = "open etc/passwd: no such file or directory"
-    missing_group = "open etc/group: no such file or directory"
-
-    def find_name(wanted: str) -> PasswdEntry | IdentityFailure:
-        if passwd is None:
-            return IdentityFailure(kind="user-missing", message=missing_passwd)
-        if passwd_error:
-            return IdentityFailure(kind="unreadable", message=passwd_error)
-        found = next((entry for entry in entries if entry.name == wanted), None)
-        return found or IdentityFailure(kind="user-missing", message="no users found")
-
     uid, gid = 0, 0
-    match: PasswdEntry | None = None
     chosen: GroupEntry | None = None
     if spec:
-        parts = spec.split(":")
-        if len(parts) > 2:
-            return IdentityFailure(kind="invalid", message=f"invalid USER value {spec}")
-        number, problem = atoi(parts[0])
-        if problem == "range" or (not problem and not 0 <= number <= MAX_ID):
-            return IdentityFailure(kind="range", message=f"invalid USER value {go_quote(spec)}: uid out of range")
-        if len(parts) == 1:
-            if problem:
-                named = find_name(spec)
-                if isinstance(named, IdentityFailure):
-                    return named
-                match = named
-                uid, gid = match.uid, match.gid
-            else:
-                if passwd_error:
-                    return IdentityFailure(kind="unreadable", message=passwd_error)
-                uid = number
-                match = next((entry for entry in entries if entry.uid == number), None)
-                gid = match.gid if match is not None else 0
-        else:
-            group_number, group_problem = atoi(parts[1])
-            if group_problem == "range" or (not group_problem and not 0 <= group_number <= MAX_ID):
-                return IdentityFailure(kind="range", message=f"invalid USER value {go_quote(spec)}: gid out of range")
-            uid = 0 if problem else number
-            gid = 0 if group_problem else group_number
-            if problem and parts[0]:
-                named = find_name(parts[0])
-                if isinstance(named, IdentityFailure):
-                    return named
-                match, uid = named, named.uid
-            if group_problem and parts[1]:
-                if group is None:
-                    return IdentityFailure(kind="group-missing", message=missing_group)
-                if group_error:
-                    return IdentityFailure(kind="unreadable", message=group_error)
-                chosen = next((entry for entry in group_entries if entry.name == parts[1]), None)
-                if chosen is None:
-                    return IdentityFailure(kind="group-missing", message="no groups found")
-                gid = chosen.gid
-            elif not parts[1]:
-                notes.append("an empty group after the colon means gid 0, not the user's own group")
+        uid, gid, match, chosen = _containerd_user(spec, files)
+        if spec.endswith(":"):
+            notes.append("an empty group after the colon means gid 0, not the user's own group")
         if match is not None:
             notes.extend(f"passwd line {match.line}: {oddity}" for oddity in match.oddities)
-    if spec and passwd_error:
-        return IdentityFailure(kind="unreadable", message=passwd_error)
+        files.require_users()
     # Supplementary groups are asked for separately, by the resolved uid, or by the name root without a USER.
-    member = "root"
-    owner = match
-    if spec:
-        owner = next((entry for entry in entries if entry.uid == uid), None)
-        member = owner.name if owner is not None else ""
-    elif entries:
-        owner = next((entry for entry in entries if entry.uid == 0), None)
+    owner = files.user_numbered(uid)
+    member = "root" if not spec else owner.name if owner is not None else ""
     deciding: tuple[GroupEntry, ...] = ()
-    if group_error and (not spec or owner is not None):
-        return IdentityFailure(kind="unreadable", message=group_error)
     if not spec or owner is not None:
-        deciding = tuple(entry for entry in group_entries if entry.name != member and member in entry.members)
+        files.require_groups()
+        deciding = tuple(entry for entry in files.groups if entry.name != member and member in entry.members)
     return Identity(
         uid=_go_id(uid),
         gid=_go_id(gid),
@@ -418,6 +410,33 @@ def _containerd(
         group_entries=((chosen,) if chosen is not None else ()) + deciding,
         notes=tuple(notes),
     )
+
+
+def _containerd_user(spec: str, files: _Databases) -> tuple[int, int, PasswdEntry | None, GroupEntry | None]:
+    """uid, gid and the lines that gave them: `WithUser` knows `user`, `uid`, `user:group` and their mixtures."""
+    user, *more = spec.split(":")
+    if len(more) > 1:
+        raise _Refused("invalid", f"invalid USER value {spec}")
+    uid = _containerd_number(user, spec, "uid")
+    if not more:
+        if uid is None:
+            named = files.user_named(user)
+            return named.uid, named.gid, named, None
+        files.require_users()
+        match = files.user_numbered(uid)
+        return uid, match.gid if match is not None else 0, match, None
+    gid = _containerd_number(more[0], spec, "gid")
+    match = files.user_named(user) if uid is None and user else None
+    chosen = files.group_named(more[0]) if gid is None and more[0] else None
+    return (match.uid if match else uid or 0), (chosen.gid if chosen else gid or 0), match, chosen
+
+
+def _containerd_number(part: str, spec: str, what: str) -> int | None:
+    """The id that a part of the user string states; None for a name."""
+    number, problem = atoi(part)
+    if problem == "range" or (not problem and not 0 <= number <= MAX_ID):
+        raise _Refused("range", f"invalid USER value {go_quote(spec)}: {what} out of range")
+    return None if problem else number
 
 
 def go_quote(value: str) -> str:
