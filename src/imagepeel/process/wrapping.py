@@ -18,14 +18,14 @@ from imagepeel.process.spec.state import ProcessState
 from imagepeel.process.spec.values import Credentials, PidOne, Step
 from imagepeel.process.wrappers.programs import (
     S6_NOT_PID1,
-    Found,
+    ExecvpResult,
     Wrapped,
+    WrapperMessage,
     execvp,
     failure,
     gosu_user_failure,
     is_s6_init,
 )
-from imagepeel.process.wrappers.programs import Failure as WrapperFailure
 from imagepeel.tables import ERRNO_GO
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def follow(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: Proces
     if wrapped.stays:
         sim.stay(chain, state, forwards=wrapped.forwards, why=wrapped.why, wrapper=True)
     inner = _state_behind(sim, wrapped, state)
-    if isinstance(inner, WrapperFailure):
+    if isinstance(inner, WrapperMessage):
         why = f"{name} cannot switch to the user {wrapped.user}"
         fix = f"add the user {wrapped.user} to /etc/passwd of the image"
         sim.fail(state, _gives_up(FailureCode.WRAPPER_FAILS, "", inner, chain, why=why, fix=fix, where=place))
@@ -123,7 +123,7 @@ def _effects(wrapped: Wrapped) -> list[str]:
     return found
 
 
-def _state_behind(sim: Simulation, wrapped: Wrapped, state: ProcessState) -> ProcessState | WrapperFailure:
+def _state_behind(sim: Simulation, wrapped: Wrapped, state: ProcessState) -> ProcessState | WrapperMessage:
     """The state of the program behind the wrapper."""
     env = {} if wrapped.env_clear else dict(state.env)
     for key, value in wrapped.env.items():
@@ -135,7 +135,7 @@ def _state_behind(sim: Simulation, wrapped: Wrapped, state: ProcessState) -> Pro
     credentials, after = state.credentials, state.after
     if wrapped.user:
         switched = _switch(sim.rootfs, wrapped, state)
-        if isinstance(switched, WrapperFailure):
+        if isinstance(switched, WrapperMessage):
             return switched
         credentials, home, known = switched
         certain = certain and known
@@ -152,7 +152,7 @@ def _state_behind(sim: Simulation, wrapped: Wrapped, state: ProcessState) -> Pro
 
 def _switch(
     rootfs: Rootfs, wrapped: Wrapped, state: ProcessState
-) -> tuple[Credentials, str | None, bool] | WrapperFailure:
+) -> tuple[Credentials, str | None, bool] | WrapperMessage:
     """The identity after a switch of users: credentials, HOME where it is set, whether that is measured."""
     passwd, group = user.read_file(rootfs, user.PASSWD), user.read_file(rootfs, user.GROUP)
     old = state.credentials
@@ -243,7 +243,7 @@ def _refuse(
     sim: Simulation,
     chain: ExecveResult,
     wrapped: Wrapped,
-    found: Found,
+    found: ExecvpResult,
     state: ProcessState,
     *,
     last: ExecveResult | None,
@@ -291,7 +291,7 @@ def _words(words: str, chain: ExecveResult) -> str:
 def _gives_up(
     code: FailureCode,
     errno: str,
-    said: WrapperFailure,
+    said: WrapperMessage,
     chain: ExecveResult,
     *,
     why: str,

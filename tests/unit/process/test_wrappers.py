@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from imagepeel.process.wrappers.env import split_string
 from imagepeel.process.wrappers.programs import (
     S6_NOT_PID1,
-    Failure,
     Wrapped,
+    WrapperMessage,
     execvp,
     failure,
     gosu_user_failure,
@@ -110,7 +110,7 @@ def test_an_applet_is_named_by_argv() -> None:
 
 def test_s6() -> None:
     assert is_s6_init(b"#!/bin/sh -e\n# This is s6-overlay\n") and not is_s6_init(b"#!/bin/sh\nexec app")
-    assert Failure(text="s6-overlay-suexec: fatal: can only run as pid 1", exit_code=100) == S6_NOT_PID1
+    assert WrapperMessage(text="s6-overlay-suexec: fatal: can only run as pid 1", exit_code=100) == S6_NOT_PID1
 
 
 @pytest.mark.parametrize(
@@ -380,7 +380,7 @@ def test_real_gosu_user(lab: Path) -> None:
     argv = words_of(lab, "gosu no-such-user app")
     _, code, errors, _ = start(lab, argv)
     message = "unable to find user no-such-user: no matching entries in passwd file"
-    assert Failure(text=errors.strip(), exit_code=code) == gosu_user_failure("no-such-user", message)
+    assert WrapperMessage(text=errors.strip(), exit_code=code) == gosu_user_failure("no-such-user", message)
 
 
 @pytest.mark.judge

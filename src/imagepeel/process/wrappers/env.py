@@ -4,11 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from imagepeel.process.wrappers.specs import Spec
+from imagepeel.process.wrappers.specs import WrapperSpec
 from imagepeel.process.wrappers.values import Wrapped, getopt
 
-_ESCAPES = {"f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "#": "#", "$": "$", '"': '"', "'": "'", "\\": "\\"}
+_ESCAPES = {
+    "_": " ",
+    "f": "\f",
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
+    "v": "\v",
+    "#": "#",
+    "$": "$",
+    '"': '"',
+    "'": "'",
+    "\\": "\\",
+}
 _BLANK = " \t\n\v\f\r"
+
+
+class _Words:
+    """The words that are split off so far; one of them may still be open."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.open: str | None = None
+
+    def add(self, piece: str) -> None:
+        self.open = (self.open or "") + piece
+
+    def close(self) -> None:
+        if self.open is not None:
+            self.done.append(self.open)
+        self.open = None
 
 
 def split_string(text: str, env: Mapping[str, str]) -> list[str]:
@@ -16,61 +44,62 @@ def split_string(text: str, env: Mapping[str, str]) -> list[str]:
 
     Raises ValueError in the words of env.  Source: `build_argv` in coreutils' `src/env.c`.
     """
-    words: list[str] = []
-    current: list[str] | None = None
+    words = _Words()
     quote = ""
     index = 0
     while index < len(text):
         char = text[index]
-        if char in "'\"" and (not quote or quote == char):
-            quote = "" if quote else char
-            current = current if current is not None else []
-        elif char in _BLANK and not quote:
-            if current is not None:
-                words.append("".join(current))
-                current = None
-        elif char == "#" and current is None and not quote:
-            break
-        elif char == "\\" and (quote != "'" or text[index + 1 : index + 2] in ("\\", "'")):
-            index += 1
-            following = text[index : index + 1]
-            if not following:
-                raise ValueError("invalid backslash at end of string in -S")
-            if following == "c":
-                if quote:
-                    raise ValueError("'\\c' must not appear in double-quoted -S string")
-                break
-            if following == "_":
-                if quote:
-                    current = [*(current or []), " "]
-                elif current is not None:
-                    words.append("".join(current))
-                    current = None
-            elif following in _ESCAPES:
-                current = [*(current or []), _ESCAPES[following]]
-            else:
-                raise ValueError(f"invalid sequence '\\{following}' in -S")
-        elif char == "$" and quote != "'":
-            end = text.find("}", index)
-            name = text[index + 2 : end] if end > 0 else ""
-            if not text.startswith("${", index) or not name.isidentifier():
-                raise ValueError(f"only ${{VARNAME}} expansion is supported, error at: {text[index:]}")
-            value = env.get(name)
-            if value is not None:
-                current = [*(current or []), value]
-            index = end
-        else:
-            current = current if current is not None else []
-            current.append(char)
         index += 1
+        if char in "'\"" and quote in ("", char):
+            quote = "" if quote else char
+            words.add("")
+        elif char in _BLANK and not quote:
+            words.close()
+        elif char == "#" and words.open is None and not quote:
+            break
+        elif char == "\\" and (quote != "'" or text[index : index + 1] in ("\\", "'")):
+            following = text[index : index + 1]
+            index += 1
+            if following == "c" and not quote:
+                break
+            if following == "_" and not quote:
+                words.close()
+            else:
+                words.add(_escape(following))
+        elif char == "$" and quote != "'":
+            name = _variable(text, index - 1)
+            index += len(name) + 2
+            if name in env:
+                words.add(env[name])
+        else:
+            words.add(char)
     if quote:
         raise ValueError("no terminating quote in -S string")
-    if current is not None:
-        words.append("".join(current))
-    return words
+    words.close()
+    return words.done
 
 
-def read_env(words: list[str], spec: Spec, family: str, env: Mapping[str, str]) -> Wrapped:
+def _escape(following: str) -> str:
+    """What a backslash and this character stand for, between quotes or within a word."""
+    if not following:
+        raise ValueError("invalid backslash at end of string in -S")
+    if following == "c":
+        raise ValueError("'\\c' must not appear in double-quoted -S string")
+    if following not in _ESCAPES:
+        raise ValueError(f"invalid sequence '\\{following}' in -S")
+    return _ESCAPES[following]
+
+
+def _variable(text: str, start: int) -> str:
+    """The name in the `${NAME}` that begins here."""
+    end = text.find("}", start)
+    name = text[start + 2 : end] if end > 0 else ""
+    if not text.startswith("${", start) or not name.isidentifier():
+        raise ValueError(f"only ${{VARNAME}} expansion is supported, error at: {text[start:]}")
+    return name
+
+
+def read_env(words: list[str], spec: WrapperSpec, family: str, env: Mapping[str, str]) -> Wrapped:
     """What `env` does with its words (argv[0] left out).
 
     `-S` is expanded in place, as often as it occurs; then options, a lone `-`, assignments and the command.

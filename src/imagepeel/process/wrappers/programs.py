@@ -8,11 +8,12 @@ busybox 1.35; su-exec and the s6 tools follow their sources.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from imagepeel.process.wrappers.env import read_env
-from imagepeel.process.wrappers.specs import SPECS, Spec
+from imagepeel.process.wrappers.specs import SPECS, WrapperKind, WrapperSpec
 from imagepeel.process.wrappers.values import Wrapped as Wrapped
 from imagepeel.process.wrappers.values import getopt
 from imagepeel.tables import ERRNO_DJB, ERRNO_LIBC
@@ -20,23 +21,25 @@ from imagepeel.tables import ERRNO_DJB, ERRNO_LIBC
 _MAX_ARGS = 10_000
 
 
-class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """A wrapper's message when it cannot start its command (F36), and its exit code.
-
-    `{pid}` in the text stands for a process id that the image does not decide.
-    """
+class WrapperMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a wrapper says when it cannot start its command, and how it then ends."""
 
     text: str
+    """Its standard error; `{pid}` stands for a process id that the image does not decide."""
     exit_code: int
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """The end of `execvp`: the path that runs, or an errno name; `shell` means `/bin/sh PATH` runs instead."""
+class ExecvpResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the C library's `execvp` ends."""
 
     path: str
+    """The path that runs; "" when none does."""
     errno: str
+    """The error of a call that failed, else ""."""
     tried: tuple[tuple[str, str], ...]
+    """Each path that was tried, with the error that its `execve` gave ("" for none)."""
     shell: bool = False
+    """`/bin/sh PATH` runs instead of the path itself."""
 
 
 def program_of(real: str, argv: Sequence[str]) -> tuple[str, str, int]:
@@ -98,87 +101,110 @@ def unwrap(
         return Wrapped(
             program=name, family=family, kind="none", why=f"{name} is given no command", failure_exit=spec.usage_exit
         )
-    return _effects(name, family, spec, options, operands, rest, leader)
+    call = _Call(name=name, family=family, spec=spec, options=options, operands=operands, rest=rest, leader=leader)
+    return _effects(call)
 
 
-def _effects(
-    name: str,
-    family: str,
-    spec: Spec,
-    options: list[tuple[str, str]],
-    operands: list[str],
-    rest: list[str],
-    leader: bool,
-) -> Wrapped:
-    kind = spec.kind
-    user = operands[0] if spec.operand_is_user else ""
-    root = operands[0] if name == "chroot" else ""
-    cwd = argv0 = ""
-    env_unknown = spec.env_unknown
-    env_clear = False
-    env: dict[str, str | None] = {}
-    signals: dict[str, str] = {}
-    ids: dict[str, str] = {}
-    for option, value in options:
-        if option in spec.user_options:
-            ids[spec.user_options[option]] = value
-        elif option in spec.cwd_options:
-            cwd = value
-        elif option in spec.unknown_options:
-            env_unknown = env_unknown or spec.unknown_options[option] == "env"
-            if spec.unknown_options[option] == "detach":
-                kind = "detach"
-            elif spec.unknown_options[option] == "fork":
-                kind = "fork"
-        elif name == "dumb-init" and option in ("-r", "--rewrite"):
-            left, _, right = value.partition(":")
-            signals[left] = right
-        elif name == "chpst" and option == "-b":
-            argv0 = value
-        elif name == "chpst" and option == "-/":
-            root = value
+class _Call(msgspec.Struct, frozen=True, kw_only=True):
+    """A wrapper's own words, read by its grammar."""
+
+    name: str
+    family: str
+    spec: WrapperSpec
+    options: list[tuple[str, str]]
+    operands: list[str]
+    rest: list[str]
+    """The command and its arguments."""
+    leader: bool
+    """The wrapper leads its process group."""
+
+    def values(self, *names: str) -> list[str]:
+        """The values of these options, in the order given."""
+        return [value for option, value in self.options if option in names]
+
+
+def _effects(call: _Call) -> Wrapped:
+    spec = call.spec
+    user = call.operands[0] if spec.operand_is_user else ""
+    ids = {spec.user_options[option]: value for option, value in call.options if option in spec.user_options}
     if ids:
         user = ids.get("user", "") + (f":{ids['group']}" if ids.get("group") else "")
-    if name == "setpriv" and any(option == "--reset-env" for option, _ in options):
-        env_clear = env_unknown = True
-    if name == "sudo":
-        while rest and "=" in rest[0]:
-            key, _, value = rest[0].partition("=")
-            env[key] = value
-            rest = rest[1:]
-        user = user or "root"
-    why = spec.why
-    if name == "setsid" and leader and kind == "exec":
-        # The leader of a process group cannot call setsid(2): a child has to do it.
-        kind = "fork" if any(option in ("-w", "--wait") for option, _ in options) else "detach"
-        why = "a group leader cannot start a session, so setsid forks and its parent ends"
-    if name == "dumb-init" and signals:
-        why = f"{why}; it rewrites signals {', '.join(f'{left} to {right}' for left, right in signals.items())}"
-    argv = tuple(rest)
-    return Wrapped(
-        program=name,
-        family=family,
-        kind=kind,
-        argv=argv,
+    effects = [spec.unknown_options[option] for option, _ in call.options if option in spec.unknown_options]
+    wrapped = Wrapped(
+        program=call.name,
+        family=call.family,
+        kind=next((effect for effect in reversed(effects) if effect != "env"), spec.kind),
+        argv=tuple(call.rest),
         forwards=spec.forwards,
         reaps=spec.reaps,
         lookup=spec.lookup,
-        env=env,
-        env_clear=env_clear,
-        env_unknown=env_unknown,
-        cwd=cwd,
+        env_unknown=spec.env_unknown or "env" in effects,
+        cwd=next(iter(reversed(call.values(*spec.cwd_options))), ""),
         user=user,
         sets_home=spec.sets_home,
-        root=root,
-        argv0=argv0,
-        signals=signals,
         needs_pid1=spec.needs_pid1,
-        options=tuple(f"{option} {value}".strip() for option, value in options),
-        why=why,
+        options=tuple(f"{option} {value}".strip() for option, value in call.options),
+        why=spec.why,
     )
+    own = _OWN_EFFECTS.get(call.name)
+    return wrapped if own is None else msgspec.structs.replace(wrapped, **own(call, wrapped))
 
 
-def _su(name: str, family: str, words: list[str], spec: Spec) -> Wrapped:
+def _chpst(call: _Call, wrapped: Wrapped) -> dict[str, Any]:
+    return {"argv0": "".join(call.values("-b")[-1:]), "root": "".join(call.values("-/")[-1:])}
+
+
+def _chroot(call: _Call, wrapped: Wrapped) -> dict[str, Any]:
+    return {"root": call.operands[0]}
+
+
+def _dumb_init(call: _Call, wrapped: Wrapped) -> dict[str, Any]:
+    signals: dict[str, str] = {}
+    for value in call.values("-r", "--rewrite"):
+        left, _, right = value.partition(":")
+        signals[left] = right
+    if not signals:
+        return {}
+    pairs = ", ".join(f"{left} to {right}" for left, right in signals.items())
+    return {"signals": signals, "why": f"{wrapped.why}; it rewrites signals {pairs}"}
+
+
+def _setpriv(call: _Call, wrapped: Wrapped) -> dict[str, Any]:
+    return {"env_clear": True, "env_unknown": True} if call.values("--reset-env") else {}
+
+
+def _setsid(call: _Call, wrapped: Wrapped) -> dict[str, Any]:
+    if not call.leader or wrapped.kind != "exec":
+        return {}
+    # The leader of a process group cannot call setsid(2): a child has to do it.
+    return {
+        "kind": "fork" if call.values("-w", "--wait") else "detach",
+        "why": "a group leader cannot start a session, so setsid forks and its parent ends",
+    }
+
+
+def _sudo(call: _Call, wrapped: Wrapped) -> dict[str, Any]:
+    env: dict[str, str | None] = {}
+    rest = call.rest
+    while rest and "=" in rest[0]:
+        key, _, value = rest[0].partition("=")
+        env[key] = value
+        rest = rest[1:]
+    return {"argv": tuple(rest), "env": env, "user": wrapped.user or "root"}
+
+
+_OWN_EFFECTS: dict[str, Callable[[_Call, Wrapped], dict[str, Any]]] = {
+    "chpst": _chpst,
+    "chroot": _chroot,
+    "dumb-init": _dumb_init,
+    "setpriv": _setpriv,
+    "setsid": _setsid,
+    "sudo": _sudo,
+}
+"""What these wrappers do that the grammar does not say: the fields of `Wrapped` that change."""
+
+
+def _su(name: str, family: str, words: list[str], spec: WrapperSpec) -> Wrapped:
     """`su` and `runuser`: a shell of the user, or with `runuser -u` the command itself."""
     try:
         options, rest = getopt(words, spec, permute=family != "busybox")
@@ -189,7 +215,7 @@ def _su(name: str, family: str, words: list[str], spec: Spec) -> Wrapped:
     login = "-l" in given or "--login" in given
     if rest and rest[0] == "-":
         login, rest = True, rest[1:]
-    kind = "exec" if family == "busybox" else "fork"
+    kind: WrapperKind = "exec" if family == "busybox" else "fork"
     why = "" if kind == "exec" else f"{name} stays to close the session and forwards no signal but a few"
     if name == "runuser" and ("-u" in given or "--user" in given):
         user = given.get("-u") or given.get("--user", "")
@@ -221,11 +247,11 @@ def is_s6_init(text: bytes) -> bool:
     return b"s6-overlay" in text[:65_536] or b"s6-linux-init" in text[:65_536]
 
 
-S6_NOT_PID1 = Failure(text="s6-overlay-suexec: fatal: can only run as pid 1", exit_code=100)
+S6_NOT_PID1 = WrapperMessage(text="s6-overlay-suexec: fatal: can only run as pid 1", exit_code=100)
 """What s6-overlay says and returns under another init."""
 
 
-def execvp(name: str, path: str | None, attempt: Callable[[str], str], *, libc: str = "glibc") -> Found:
+def execvp(name: str, path: str | None, attempt: Callable[[str], str], *, libc: str = "glibc") -> ExecvpResult:
     """Search and execute as the C library's `execvp` does.
 
     `path` is the value of PATH, None when unset; `attempt(candidate)` tells the errno name that `execve` would
@@ -233,11 +259,11 @@ def execvp(name: str, path: str | None, attempt: Callable[[str], str], *, libc: 
     (ENOEXEC) by `/bin/sh`, musl does not.  Sources: posix/execvpe.c and src/process/execvp.c.
     """
     if not name:
-        return Found(path="", errno="ENOENT", tried=())
+        return ExecvpResult(path="", errno="ENOENT", tried=())
     if "/" in name:
         errno = attempt(name)
         shell = errno == "ENOEXEC" and libc == "glibc"
-        return Found(
+        return ExecvpResult(
             path=name if shell or not errno else "", errno="" if shell else errno, tried=((name, errno),), shell=shell
         )
     if path is None:
@@ -251,17 +277,17 @@ def execvp(name: str, path: str | None, attempt: Callable[[str], str], *, libc: 
         errno = attempt(candidate)
         tried.append((candidate, errno))
         if not errno:
-            return Found(path=candidate, errno="", tried=tuple(tried))
+            return ExecvpResult(path=candidate, errno="", tried=tuple(tried))
         if errno == "ENOEXEC" and libc == "glibc":
-            return Found(path=candidate, errno="", tried=tuple(tried), shell=True)
+            return ExecvpResult(path=candidate, errno="", tried=tuple(tried), shell=True)
         last = errno
         if errno not in passed:
-            return Found(path="", errno=errno, tried=tuple(tried))
+            return ExecvpResult(path="", errno=errno, tried=tuple(tried))
         denied = denied or errno == "EACCES"
-    return Found(path="", errno="EACCES" if denied else last, tried=tuple(tried))
+    return ExecvpResult(path="", errno="EACCES" if denied else last, tried=tuple(tried))
 
 
-def failure(wrapped: Wrapped, name: str, errno: str, *, utf8: bool = False) -> Failure:
+def failure(wrapped: Wrapped, name: str, errno: str, *, utf8: bool = False) -> WrapperMessage:
     """What a wrapper prints when its command does not start, and its exit code.
 
     `name` is the command word, `errno` the symbolic error; `utf8` tells that the locale makes coreutils use curly
@@ -271,33 +297,35 @@ def failure(wrapped: Wrapped, name: str, errno: str, *, utf8: bool = False) -> F
     program, family = wrapped.program, wrapped.family
     code = 127 if errno == "ENOENT" else 126
     if family == "busybox":
-        return Failure(text=f"{program}: can't execute '{name}': {said}", exit_code=code)
+        return WrapperMessage(text=f"{program}: can't execute '{name}': {said}", exit_code=code)
     if program in ("tini", "docker-init"):
         code = {"ENOENT": 127, "EACCES": 126}.get(errno, 1)
-        return Failure(text=f"[FATAL tini ({{pid}})] exec {name} failed: {said}", exit_code=code)
+        return WrapperMessage(text=f"[FATAL tini ({{pid}})] exec {name} failed: {said}", exit_code=code)
     if program == "dumb-init":
-        return Failure(text=f"[dumb-init] {name}: {said}", exit_code=2)
+        return WrapperMessage(text=f"[dumb-init] {name}: {said}", exit_code=2)
     if program in ("catatonit", "podman-init"):
-        return Failure(text=f"ERROR (catatonit:{{pid}}): failed to exec pid1: {said}", exit_code=1)
+        return WrapperMessage(text=f"ERROR (catatonit:{{pid}}): failed to exec pid1: {said}", exit_code=1)
     if program == "gosu":
-        return Failure(text=f"error: {_gosu(name, errno)}", exit_code=1)
+        return WrapperMessage(text=f"error: {_gosu(name, errno)}", exit_code=1)
     if program == "su-exec":
-        return Failure(text=f"su-exec: {name}: {said}", exit_code=1)
+        return WrapperMessage(text=f"su-exec: {name}: {said}", exit_code=1)
     if program == "chpst":
-        return Failure(text=f"chpst: fatal: unable to run: {name}: {ERRNO_DJB.get(errno, said.lower())}", exit_code=111)
+        return WrapperMessage(
+            text=f"chpst: fatal: unable to run: {name}: {ERRNO_DJB.get(errno, said.lower())}", exit_code=111
+        )
     if program.startswith("s6-") or program == "with-contenv":
-        return Failure(text=f"{program}: fatal: unable to exec {name}: {said}", exit_code=code)
+        return WrapperMessage(text=f"{program}: fatal: unable to exec {name}: {said}", exit_code=code)
     if program == "sudo":
-        return Failure(text=f"sudo: {name}: command not found", exit_code=1)
+        return WrapperMessage(text=f"sudo: {name}: command not found", exit_code=1)
     quoted = f"\u2018{name}\u2019" if utf8 else f"'{name}'"
     if program in ("env", "nice"):
-        return Failure(text=f"{program}: {quoted}: {said}", exit_code=code)
+        return WrapperMessage(text=f"{program}: {quoted}: {said}", exit_code=code)
     if program == "nohup":
-        return Failure(text=f"nohup: failed to run command '{name}': {said}", exit_code=code)
+        return WrapperMessage(text=f"nohup: failed to run command '{name}': {said}", exit_code=code)
     if program in ("timeout", "stdbuf", "chroot"):
-        return Failure(text=f"{program}: failed to run command {quoted}: {said}", exit_code=code)
+        return WrapperMessage(text=f"{program}: failed to run command {quoted}: {said}", exit_code=code)
     code = {"runuser": 1, "flock": 69}.get(program, code)
-    return Failure(text=f"{program}: failed to execute {name}: {said}", exit_code=code)
+    return WrapperMessage(text=f"{program}: failed to execute {name}: {said}", exit_code=code)
 
 
 def _gosu(name: str, errno: str) -> str:
@@ -310,6 +338,6 @@ def _gosu(name: str, errno: str) -> str:
     return f'exec: "{name}": {ERRNO_LIBC.get(errno, errno).lower()}'
 
 
-def gosu_user_failure(user: str, message: str) -> Failure:
+def gosu_user_failure(user: str, message: str) -> WrapperMessage:
     """gosu's words when the user cannot be resolved; `message` as `resolve_user` gives it."""
-    return Failure(text=f'error: failed switching to "{user}": {message}', exit_code=1)
+    return WrapperMessage(text=f'error: failed switching to "{user}": {message}', exit_code=1)

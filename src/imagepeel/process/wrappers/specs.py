@@ -2,41 +2,63 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
+WrapperKind = Literal["exec", "fork", "supervise", "detach", "none", "unknown"]
+"""What becomes of a wrapper's own process.
 
-class Spec(msgspec.Struct, frozen=True, kw_only=True):
-    """One wrapper.
+exec: the command replaces it.
+fork: it stays and waits for its child, the command.
+supervise: it stays as an init, which forwards signals and reaps orphans.
+detach: it forks and leaves; as process 1 that ends the container.
+none: it starts no command, but does something itself or refuses.
+unknown: it cannot be told.
+"""
 
-    `flags`, `values` and `optional` are short options without, with and with an optional value; `long` maps long
-    options to "none", "value" or "optional".  `operands` words stand before the command; `permute` means that
-    options behind the first operand still count (glibc's getopt without `+`), unless `operands_first`.  `alone`
-    are options that run no command, `digits` that `-5` is an option.  `user_options` map options to "user" or
-    "group", `unknown_options` to the effect "env", "fork" or "detach".  `usage_exit` is the exit code of misuse.
-    """
+LookupKind = Literal["execvp", "go", "sudo"]
+"""How a wrapper searches its command: as the C library does, as Go's exec.LookPath, or as sudo."""
+
+
+class WrapperSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """The grammar and the habits of one wrapper."""
 
     family: str
-    kind: str
+    """The package that usually brings it."""
+    kind: WrapperKind
     flags: str = ""
+    """Short options without a value."""
     values: str = ""
+    """Short options with a value."""
     optional: str = ""
+    """Short options whose value may be left out, and else stands in the same word."""
     long: dict[str, str] = {}
+    """Long options, each with "none", "value" or "optional"."""
     operands: int = 0
+    """Number of words before the command."""
     operand_is_user: bool = False
     operands_first: bool = False
+    """No option counts behind the operands."""
     permute: bool = False
+    """Options behind the first operand still count: glibc's getopt without `+`."""
     digits: bool = False
+    """`-5` is an option."""
     alone: frozenset[str] = frozenset()
+    """Options with which no command is run."""
     forwards: bool = False
     reaps: bool = False
-    lookup: str = "execvp"
+    lookup: LookupKind = "execvp"
     env_unknown: bool = False
     sets_home: bool = False
     needs_pid1: bool = False
     user_options: dict[str, str] = {}
+    """Options that switch the user, each with "user" or "group"."""
     cwd_options: frozenset[str] = frozenset()
-    unknown_options: dict[str, str] = {}
+    unknown_options: dict[str, Literal["env", "fork", "detach"]] = {}
+    """Options with an effect that is not followed further: on the environment, or on how the wrapper ends."""
     usage_exit: int = 1
+    """Exit code of misuse."""
     why: str = ""
 
 
@@ -50,16 +72,16 @@ _HELP = frozenset(("-h", "--help", "-V", "--version"))
 _INIT = "it stays, forwards signals to its child and reaps orphans"
 _STAYS = "it stays and waits for its child"
 
-_TINI = Spec(
+_TINI = WrapperSpec(
     family="tini", kind="supervise", flags="hvwgls", values="pe", permute=True, alone=frozenset(("-h", "-l")),
     forwards=True, reaps=True, why=_INIT,
 )  # fmt: skip
-_CATATONIT = Spec(
+_CATATONIT = WrapperSpec(
     family="catatonit", kind="supervise", flags="ghLPV", long=_long("help version license pause"), permute=True,
     alone=frozenset(("-h", "-L", "-P", "-V", "--help", "--version", "--license", "--pause")),
     forwards=True, reaps=True, why=_INIT,
 )  # fmt: skip
-_GOSU = Spec(
+_GOSU = WrapperSpec(
     family="gosu", kind="exec", operands=1, operand_is_user=True, sets_home=True, lookup="go", alone=_HELP,
     long=_long("help version"), flags="hv",
 )  # fmt: skip
@@ -75,36 +97,36 @@ _SU_LONG = _long(
     "command session-command shell group supp-group whitelist-environment user",
 )
 
-SPECS: dict[tuple[str, str], Spec] = {
+SPECS: dict[tuple[str, str], WrapperSpec] = {
     ("tini", ""): _TINI,
     ("docker-init", ""): _TINI,
     ("catatonit", ""): _CATATONIT,
     ("podman-init", ""): _CATATONIT,
-    ("dumb-init", ""): Spec(
+    ("dumb-init", ""): WrapperSpec(
         family="dumb-init", kind="supervise", flags="chvV", values="r",
         long=_long("single-child verbose help version", "rewrite"), alone=_HELP, forwards=True, reaps=True, why=_INIT,
     ),
     ("gosu", ""): _GOSU,
-    ("su-exec", ""): Spec(family="su-exec", kind="exec", operands=1, operand_is_user=True, sets_home=True),
-    ("chpst", ""): Spec(
+    ("su-exec", ""): WrapperSpec(family="su-exec", kind="exec", operands=1, operand_is_user=True, sets_home=True),
+    ("chpst", ""): WrapperSpec(
         family="runit", kind="exec", flags="vVP012", values="uUbe/nlLmdopfctCr", user_options={"-u": "user"},
         cwd_options=frozenset(("-C",)), unknown_options={"-e": "env"}, alone=frozenset(("-V",)), usage_exit=100,
     ),
-    ("setuidgid", ""): Spec(family="runit", kind="exec", operands=1, operand_is_user=True, usage_exit=100),
-    ("s6-setuidgid", ""): Spec(family="s6", kind="exec", operands=1, operand_is_user=True, usage_exit=100),
-    ("s6-applyuidgid", ""): Spec(
+    ("setuidgid", ""): WrapperSpec(family="runit", kind="exec", operands=1, operand_is_user=True, usage_exit=100),
+    ("s6-setuidgid", ""): WrapperSpec(family="s6", kind="exec", operands=1, operand_is_user=True, usage_exit=100),
+    ("s6-applyuidgid", ""): WrapperSpec(
         family="s6", kind="exec", flags="zU", values="ugG", user_options={"-u": "user", "-g": "group"}, usage_exit=100,
     ),
-    ("with-contenv", ""): Spec(family="s6", kind="exec", env_unknown=True, usage_exit=100),
-    ("setpriv", ""): Spec(
+    ("with-contenv", ""): WrapperSpec(family="s6", kind="exec", env_unknown=True, usage_exit=100),
+    ("setpriv", ""): WrapperSpec(
         family="util-linux", kind="exec", flags="dhV", long=_SETPRIV_LONG, alone=frozenset(("-d", "--dump")) | _HELP,
         user_options=_SETPRIV_USERS | _SETPRIV_GROUPS,
     ),
-    ("setpriv", "busybox"): Spec(
+    ("setpriv", "busybox"): WrapperSpec(
         family="busybox", kind="exec", flags="d", long=_long("dump nnp no-new-privs", "inh-caps ambient-caps"),
         alone=frozenset(("-d", "--dump")),
     ),
-    ("env", ""): Spec(
+    ("env", ""): WrapperSpec(
         family="coreutils", kind="exec", flags="i0v", values="uCS", usage_exit=125,
         long=_long(
             "ignore-environment null debug help version list-signal-handling", "unset chdir split-string",
@@ -112,40 +134,42 @@ SPECS: dict[tuple[str, str], Spec] = {
         ),
         alone=frozenset(("--help", "--version")),
     ),
-    ("env", "busybox"): Spec(
+    ("env", "busybox"): WrapperSpec(
         family="busybox", kind="exec", flags="i0", values="u", long=_long("ignore-environment null", "unset"),
     ),
-    ("nice", ""): Spec(
+    ("nice", ""): WrapperSpec(
         family="coreutils", kind="exec", values="n", long=_long("help version", "adjustment"), digits=True,
         alone=frozenset(("--help", "--version")), usage_exit=125,
     ),
-    ("nice", "busybox"): Spec(family="busybox", kind="exec", values="n", digits=True),
-    ("nohup", ""): Spec(
+    ("nice", "busybox"): WrapperSpec(family="busybox", kind="exec", values="n", digits=True),
+    ("nohup", ""): WrapperSpec(
         family="coreutils", kind="exec", long=_long("help version"), alone=_HELP, usage_exit=125,
     ),
-    ("nohup", "busybox"): Spec(family="busybox", kind="exec"),
-    ("stdbuf", ""): Spec(
+    ("nohup", "busybox"): WrapperSpec(family="busybox", kind="exec"),
+    ("stdbuf", ""): WrapperSpec(
         family="coreutils", kind="exec", values="ioe", long=_long("help version", "input output error"), alone=_HELP,
         usage_exit=125,
     ),
-    ("timeout", ""): Spec(
+    ("timeout", ""): WrapperSpec(
         family="coreutils", kind="fork", flags="v", values="ks", operands=1, usage_exit=125,
         long=_long("preserve-status foreground verbose help version", "kill-after signal"), alone=_HELP,
         forwards=True, why="it stays to watch the clock and passes signals on",
     ),
-    ("timeout", "busybox"): Spec(family="busybox", kind="exec", values="sk", operands=1),
-    ("chroot", ""): Spec(
+    ("timeout", "busybox"): WrapperSpec(family="busybox", kind="exec", values="sk", operands=1),
+    ("chroot", ""): WrapperSpec(
         family="coreutils", kind="exec", operands=1, usage_exit=125,
         long=_long("skip-chdir help version", "groups userspec"), alone=_HELP, user_options={"--userspec": "user"},
     ),
-    ("chroot", "busybox"): Spec(family="busybox", kind="exec", operands=1),
-    ("ionice", ""): Spec(
+    ("chroot", "busybox"): WrapperSpec(family="busybox", kind="exec", operands=1),
+    ("ionice", ""): WrapperSpec(
         family="util-linux", kind="exec", flags="thV", values="cnpPu",
         long=_long("ignore help version", "class classdata pid pgid uid"),
         alone=frozenset(("-p", "-P", "-u", "--pid", "--pgid", "--uid")) | _HELP,
     ),
-    ("ionice", "busybox"): Spec(family="busybox", kind="exec", flags="t", values="cnp", alone=frozenset(("-p",))),
-    ("prlimit", ""): Spec(
+    ("ionice", "busybox"): WrapperSpec(
+        family="busybox", kind="exec", flags="t", values="cnp", alone=frozenset(("-p",))
+    ),
+    ("prlimit", ""): WrapperSpec(
         family="util-linux", kind="exec", flags="hV", values="po", optional="cdefilmnqrstuvxy",
         long=_long(
             "help version noheadings raw verbose", "pid output",
@@ -153,32 +177,34 @@ SPECS: dict[tuple[str, str], Spec] = {
         ),
         alone=frozenset(("-p", "--pid")) | _HELP,
     ),
-    ("taskset", ""): Spec(
+    ("taskset", ""): WrapperSpec(
         family="util-linux", kind="exec", flags="achV", values="p", operands=1,
         long=_long("all-tasks cpu-list help version", "pid"), alone=frozenset(("-p", "--pid")) | _HELP,
     ),
-    ("taskset", "busybox"): Spec(family="busybox", kind="exec", flags="ac", values="p", operands=1),
-    ("setsid", ""): Spec(
+    ("taskset", "busybox"): WrapperSpec(family="busybox", kind="exec", flags="ac", values="p", operands=1),
+    ("setsid", ""): WrapperSpec(
         family="util-linux", kind="exec", flags="cfwhV", long=_long("ctty fork wait help version"), alone=_HELP,
         unknown_options={"-f": "detach", "--fork": "detach"},
     ),
-    ("setsid", "busybox"): Spec(family="busybox", kind="exec", flags="c"),
-    ("setarch", ""): Spec(family="util-linux", kind="exec", flags="BFILRSTXZv3h", operands=1, alone=_HELP),
-    ("linux32", ""): Spec(family="util-linux", kind="exec", flags="BFILRSTXZv3h", alone=_HELP),
-    ("linux64", ""): Spec(family="util-linux", kind="exec", flags="BFILRSTXZv3h", alone=_HELP),
-    ("flock", ""): Spec(
+    ("setsid", "busybox"): WrapperSpec(family="busybox", kind="exec", flags="c"),
+    ("setarch", ""): WrapperSpec(family="util-linux", kind="exec", flags="BFILRSTXZv3h", operands=1, alone=_HELP),
+    ("linux32", ""): WrapperSpec(family="util-linux", kind="exec", flags="BFILRSTXZv3h", alone=_HELP),
+    ("linux64", ""): WrapperSpec(family="util-linux", kind="exec", flags="BFILRSTXZv3h", alone=_HELP),
+    ("flock", ""): WrapperSpec(
         family="util-linux", kind="fork", flags="sxunoFhV", values="cwE", operands=1,
         long=_long(
             "shared exclusive unlock nonblock close no-fork verbose help version", "command wait conflict-exit-code",
         ),
         alone=_HELP, why=_STAYS,
     ),
-    ("su", ""): Spec(family="util-linux", kind="fork", flags="lmpfPhV", values="csgGw", long=_SU_LONG, why=_STAYS),
-    ("su", "busybox"): Spec(family="busybox", kind="exec", flags="lmp", values="cs"),
-    ("runuser", ""): Spec(
+    ("su", ""): WrapperSpec(
+        family="util-linux", kind="fork", flags="lmpfPhV", values="csgGw", long=_SU_LONG, why=_STAYS
+    ),
+    ("su", "busybox"): WrapperSpec(family="busybox", kind="exec", flags="lmp", values="cs"),
+    ("runuser", ""): WrapperSpec(
         family="util-linux", kind="fork", flags="lmpfPhV", values="csgGwu", long=_SU_LONG, why=_STAYS,
     ),
-    ("sudo", ""): Spec(
+    ("sudo", ""): WrapperSpec(
         family="sudo", kind="fork", flags="ABbEHnPSkKNisVv", values="CDRghpTtUur", lookup="sudo", env_unknown=True,
         long=_long(
             "askpass background bell set-home non-interactive preserve-groups stdin reset-timestamp login shell "

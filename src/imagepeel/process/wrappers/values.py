@@ -4,42 +4,47 @@ from __future__ import annotations
 
 import msgspec
 
-from imagepeel.process.wrappers.specs import Spec
+from imagepeel.process.wrappers.specs import LookupKind, WrapperKind, WrapperSpec
 
 
 class Wrapped(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a wrapper does with its arguments.
-
-    `kind`: "exec" (it becomes `argv`), "fork" (it stays and waits for its child `argv`), "supervise" (an init that
-    stays, forwards signals and reaps), "detach" (it forks and leaves: as process 1 that ends the container),
-    "none" (no command was given, it does something itself) or "unknown" (`why`).
-    `lookup` is how `argv[0]` is searched: "execvp" (the wrapper's libc), "go" (like runc), "sudo".
-    `env` are changes of the environment (None: unset), `env_clear` that it starts empty, `env_unknown` that it
-    cannot be told; `cwd` a new directory; `user` the user string that is switched to, `sets_home` that HOME
-    becomes that user's home; `root` a new root directory.
-    `options` are the wrapper's own words.
-    """
+    """What a wrapper does with its arguments."""
 
     program: str
     family: str
-    kind: str
+    kind: WrapperKind
     argv: tuple[str, ...] = ()
+    """The command and its arguments."""
     forwards: bool = False
+    """It forwards signals to its child."""
     reaps: bool = False
-    lookup: str = "execvp"
+    """It reaps orphans."""
+    lookup: LookupKind = "execvp"
+    """How `argv[0]` is searched."""
     env: dict[str, str | None] = {}
+    """Changes of the environment; None removes the variable."""
     env_clear: bool = False
+    """The environment starts empty."""
     env_unknown: bool = False
+    """The environment cannot be told."""
     cwd: str = ""
+    """A new directory."""
     user: str = ""
+    """The user string that is switched to."""
     sets_home: bool = False
+    """HOME becomes that user's home."""
     root: str = ""
+    """A new root directory."""
     argv0: str = ""
+    """What the command gets for its own name, where that is not `argv[0]`."""
     signals: dict[str, str] = {}
+    """Signals that are rewritten on their way."""
     needs_pid1: bool = False
     options: tuple[str, ...] = ()
+    """The wrapper's own words."""
     why: str = ""
     failure_exit: int | None = None
+    """Exit code of a wrapper that refuses its arguments."""
 
     @property
     def stays(self) -> bool:
@@ -47,7 +52,7 @@ class Wrapped(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.kind in ("fork", "supervise")
 
 
-def getopt(words: list[str], spec: Spec, *, permute: bool) -> tuple[list[tuple[str, str]], list[str]]:
+def getopt(words: list[str], spec: WrapperSpec, *, permute: bool) -> tuple[list[tuple[str, str]], list[str]]:
     """Options and operands.  Raises ValueError in the words of getopt."""
     options: list[tuple[str, str]] = []
     operands: list[str] = []
@@ -81,7 +86,7 @@ def getopt(words: list[str], spec: Spec, *, permute: bool) -> tuple[list[tuple[s
     return options, operands
 
 
-def _long(name: str, spec: Spec) -> str:
+def _long(name: str, spec: WrapperSpec) -> str:
     if name in spec.long:
         return name
     found = [item for item in spec.long if item.startswith(name)]
@@ -90,7 +95,7 @@ def _long(name: str, spec: Spec) -> str:
     return found[0]
 
 
-def _short(words: list[str], index: int, spec: Spec, options: list[tuple[str, str]]) -> int:
+def _short(words: list[str], index: int, spec: WrapperSpec, options: list[tuple[str, str]]) -> int:
     word = words[index]
     for position, letter in enumerate(word[1:], 1):
         if letter in spec.flags:
