@@ -60,8 +60,8 @@ class FakeRootfs:
     view = "runtime"
     refusal = None
 
-    def once(self, key: object, make: Any) -> Any:
-        return make()
+    def derived(self, owner: Any) -> Any:
+        return owner(self)  # nothing is kept: every prediction starts anew
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self.nodes: dict[bytes, FakeNode] = {b"/": FakeNode(None, b"/", None)}
