@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from typing import Literal
 
 import msgspec
 
@@ -74,10 +75,15 @@ class Phdr(msgspec.Struct, frozen=True, kw_only=True):
     at: int
 
 
+Problem = Literal["", "type", "machine", "headers", "loader"]
+"""The part of an ELF file that the kernel refuses."""
+
+
 class KernelView(msgspec.Struct, frozen=True, kw_only=True):
     """What `execve` of an ELF file comes to before any file but this one is opened.
 
-    `errno` is "" when the kernel accepts the file, else ENOEXEC, EIO or EINVAL with `reason`.  `interp` is the
+    `errno` is "" when the kernel accepts the file, else ENOEXEC, EIO or EINVAL with `reason`, and `problem` says which
+    part of the file is to blame: its type, its machine, its program headers, or the loader it names.  `interp` is the
     path of PT_INTERP up to its first NUL (None: static), `interp_at` the file offset of these bytes and
     `interp_phdr_at` that of the program header that names them.
     """
@@ -89,6 +95,7 @@ class KernelView(msgspec.Struct, frozen=True, kw_only=True):
     interp_phdr_at: int | None
     stack_exec: bool | None
     errno: str = ""
+    problem: Problem = ""
     reason: str = ""
 
 
@@ -191,25 +198,25 @@ def kernel_view(read: Reader, size: int, architecture: str) -> KernelView:
     head = read(0, 256)
     ehdr = parse_ehdr(head, bits=bits, little=little)
 
-    def verdict(errno: str, reason: str, phdrs: tuple[Phdr, ...] = ()) -> KernelView:
+    def refused(problem: Problem, reason: str, *, errno: str = "ENOEXEC", phdrs: tuple[Phdr, ...] = ()) -> KernelView:
         return KernelView(
             ehdr=ehdr, phdrs=phdrs, interp=None, interp_at=None, interp_phdr_at=None, stack_exec=None,
-            errno=errno, reason=reason,
+            errno=errno, problem=problem, reason=reason,
         )  # fmt: skip
 
     if ehdr.type not in (ET_EXEC, ET_DYN):
-        return verdict("ENOEXEC", f"the ELF type is {ehdr.type_name}, neither EXEC nor DYN")
+        return refused("type", f"the ELF type is {ehdr.type_name}, neither EXEC nor DYN")
     if not machine_matches(head.ljust(64, b"\0"), architecture):
-        return verdict("ENOEXEC", f"the ELF machine {ehdr.machine} is not that of {architecture}")
+        return refused("machine", f"the ELF machine {ehdr.machine} is not that of {architecture}")
     wanted = 56 if bits == 64 else 32
     if ehdr.phentsize != wanted:
-        return verdict("ENOEXEC", f"a program header of {ehdr.phentsize} bytes instead of {wanted}")
+        return refused("headers", f"a program header of {ehdr.phentsize} bytes instead of {wanted}")
     table_size = ehdr.phnum * wanted
     if not 0 < table_size <= _MAX_PHDR_BYTES:
-        return verdict("ENOEXEC", f"{ehdr.phnum} program headers")
+        return refused("headers", f"{ehdr.phnum} program headers")
     table = read(ehdr.phoff, table_size) if ehdr.phoff < size else b""
     if len(table) < table_size:
-        return verdict("ENOEXEC", "the file ends before or inside its program headers")
+        return refused("headers", "the file ends before or inside its program headers")
     phdrs = parse_phdrs(ehdr, table)
     interp: bytes | None = None
     interp_at: int | None = None
@@ -218,12 +225,14 @@ def kernel_view(read: Reader, size: int, architecture: str) -> KernelView:
         if phdr.type != PT_INTERP:
             continue
         if not 2 <= phdr.filesz <= MAX_INTERP:
-            return verdict("ENOEXEC", f"PT_INTERP has {phdr.filesz} bytes, not 2 to {MAX_INTERP}", phdrs)
+            return refused("loader", f"PT_INTERP has {phdr.filesz} bytes, not 2 to {MAX_INTERP}", phdrs=phdrs)
         content = read(phdr.offset, phdr.filesz) if phdr.offset < size else b""
         if len(content) < phdr.filesz:
-            return verdict("EIO", "the file ends before the loader path that PT_INTERP points to", phdrs)
+            return refused(
+                "loader", "the file ends before the loader path that PT_INTERP points to", errno="EIO", phdrs=phdrs
+            )
         if content[-1] != 0:
-            return verdict("ENOEXEC", "the loader path of PT_INTERP does not end in NUL", phdrs)
+            return refused("loader", "the loader path of PT_INTERP does not end in NUL", phdrs=phdrs)
         interp, interp_at, interp_phdr_at = content.split(b"\0", 1)[0], phdr.offset, phdr.at
         break
     return KernelView(

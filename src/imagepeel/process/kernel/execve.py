@@ -384,7 +384,7 @@ class _Execve:
     def refuse_elf(self, view: KernelView, file: _File) -> _Refused:
         """A program for another machine, or a damaged one."""
         errno, path, host = view.errno, self.path, self.request.architecture
-        if "machine" not in view.reason:
+        if view.problem != "machine":
             fix = "copy the program again; it is damaged or no executable"
             return self.refused(FailureCode.ELF_REFUSED, errno, f"{path}: {view.reason}", fix, file.place)
         built_for = _real_machine(self.rootfs.read(file.canonical, 0, 64))
@@ -422,13 +422,13 @@ class _Execve:
         if not is_elf(head):
             raise fail("ELIBBAD", f"the loader {loader} is no ELF file", "reinstall the C library")
         view = kernel_view(read, node.size, architecture)
-        if view.errno == "ENOEXEC" and "machine" in view.reason:
+        if view.problem == "machine":
             why = f"the loader {loader} is built for {_real_machine(head)}"
             raise fail("ELIBBAD", why, "take program and C library from one architecture")
-        if view.errno and "ELF type" in view.reason:
+        if view.problem == "type":
             # The kernel does not look at the type of a loader: it maps what it can and jumps.
             raise _Unproved(f"the loader {loader} is no loader ({view.reason}); it may crash", place)
-        if view.errno and "PT_INTERP" not in view.reason:
+        if view.problem == "headers":
             raise fail("ELIBBAD", f"the loader {loader}: {view.reason}", "reinstall the C library")
         self.step_of_loader("ok", loader, "it is there and the kernel accepts it", canonical)
         return canonical
