@@ -73,7 +73,7 @@ _TABLE: dict[str, Kind] = {
     "docker-v1.0": Kind(
         about="docker save up to 1.9: repositories and a parent chain", build=_list(docker.version_1_0)
     ),
-    "docker-save-25": Kind(about="docker save 25 and later, graphdriver store: both grammars", build=_save_25),
+    "docker-save-25": Kind(about="docker save 25 and later, graphdriver store: both formats", build=_save_25),
     "docker-containerd": Kind(
         about="docker save from the containerd store: sparse nested index, attestations",
         compression="gzip",

@@ -1,6 +1,6 @@
 """Layouts of the OCI family: `index.json` points into `blobs/<algorithm>/<hex>` (image-spec image-layout.md).
 
-Here also the two hybrids of docker save 25 and later, which are both grammars at once, and the `dir:` transport.
+Here also the two hybrids of docker save 25 and later, which are both formats at once, and the `dir:` transport.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def _sides(groups: Sequence[Group]) -> list[Assembled]:
 
 
 def save_25(docker_side: Sequence[Assembled], oci_side: Sequence[Assembled]) -> list[Entry]:
-    """docker save 25 and later from a graphdriver store: both grammars over one set of uncompressed blobs.
+    """docker save 25 and later from a graphdriver store: both formats over one set of uncompressed blobs.
 
     Blobs that nothing points to (one old-style config a layer) are part of the real thing.
     """
