@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from imagepeel.archive.opened import OpenArchive, open_as
 from imagepeel.archive.select import select
 from imagepeel.archive.source import Source, spool_stdin
+from imagepeel.errors import Ambiguous, NotFound, PathNotFound, UsageError
+from imagepeel.evidence import Location, Name, raw, text
 from imagepeel.image import LayeredImage
 from imagepeel.layers.pool import ScanPool
 from imagepeel.limits import DEFAULT, Limits
+from imagepeel.process.spec.options import DEFAULT_ENGINE, ProcessOptions
 
 if TYPE_CHECKING:
     from imagepeel.archive.kinds.kind import Detected
     from imagepeel.archive.records import ImageRecord
+    from imagepeel.export.flatten import FlattenReport
+    from imagepeel.export.report import ExtractReport
     from imagepeel.findings.report import Findings
     from imagepeel.findings.waste import Waste
+    from imagepeel.history.dockerfile import Recipe
     from imagepeel.layers.index_cache import IndexCache
     from imagepeel.present.document import Story
     from imagepeel.process.spec.values import Prediction
+    from imagepeel.results.diff import DiffResult
+    from imagepeel.results.rootfs import DuResult
+    from imagepeel.results.views import TraceResult, ViewsResult
 
 _SMALL = 8 * 1024
 _FEW = 500
@@ -33,24 +42,74 @@ class Image(LayeredImage):
     a question is imported when it is asked (start time).
     """
 
-    def process(self, **options: Any) -> Prediction:
+    # ---- what it becomes ------------------------------------------------------------------------------------
+
+    def process(
+        self,
+        options: ProcessOptions | None = None,
+        *,
+        engine: str = DEFAULT_ENGINE,
+        runtime: str | None = None,
+        host_arch: str | None = None,
+        args: Sequence[str] | None = None,
+        entrypoint: Sequence[str] | None = None,
+        user: str | None = None,
+        env: Sequence[str] = (),
+        workdir: str | None = None,
+        cap_add: Sequence[str] = (),
+        cap_drop: Sequence[str] = (),
+        no_new_privileges: bool | None = None,
+        init: bool = False,
+        tty: bool = False,
+        hostname: str | None = None,
+        stop_signal: str | None = None,
+        run_as_non_root: bool = False,
+        rootless: bool = False,
+    ) -> Prediction:
         """Predict the process that an engine starts from this image.
 
-        Arguments are the fields of `imagepeel.ProcessOptions` (`engine="podman"`, `args=["ls"]`, `user="app"`, ...);
-        lists are taken for tuples.  UsageError for an unknown engine.
+        Arguments: the fields of `ProcessOptions`, each by name, or one `ProcessOptions` for all of them.  `engine` is
+        `NAME[@VERSION]` (docker@28, podman, k8s, runc, ...), `runtime` the runtime below it; `host_arch` the machine as
+        Go names it (amd64, arm64), by default the image's.  `args` replaces the command of the image, `entrypoint` its
+        entrypoint and drops the command, `user`, `workdir`, `hostname` and `stop_signal` what the config says, and
+        `env` adds `NAME=value`.  `cap_add` and `cap_drop` name capabilities, or ALL; `init` adds an init as process 1,
+        `run_as_non_root` is the setting of Kubernetes.  None means "not given".
+
+        Returns the process with its steps in the order in which they happen, and the verdict, which is true only for
+        RUNS.  UsageError for an unknown engine, runtime or machine, and for `options` beside other arguments.
+        Source: the code of the named engine versions and of Linux (docs/reference/engines.md).
         """
         from imagepeel.process.predict import predict_image
-        from imagepeel.process.spec.options import ProcessOptions
 
-        given: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in options.items()
-        }
-        return predict_image(self, ProcessOptions(**given))
+        given = ProcessOptions(
+            engine=engine,
+            runtime=runtime,
+            host_arch=host_arch,
+            args=_words(args),
+            entrypoint=_words(entrypoint),
+            user=user,
+            env=_words(env),
+            workdir=workdir,
+            cap_add=_words(cap_add),
+            cap_drop=_words(cap_drop),
+            no_new_privileges=no_new_privileges,
+            init=init,
+            tty=tty,
+            hostname=hostname,
+            stop_signal=stop_signal,
+            run_as_non_root=run_as_non_root,
+            rootless=rootless,
+        )
+        if options is not None and given != ProcessOptions():
+            raise UsageError("options are given twice", hint="put all of them into ProcessOptions, or none")
+        return predict_image(self, options or given)
 
     def findings(self, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> Findings:
-        """Say what will surprise people about this image, worst first.
+        """Say what will surprise people about this image.
 
-        `select` and `ignore` name rules by id, code or lesson.  UsageError for a name that is none of these.
+        Arguments: `select` and `ignore` name rules by id, code or lesson; without `select`, all rules are asked.
+        Returns a tuple of findings, worst first, each with its places and the commands that show them; secrets in them
+        are masked.  UsageError for a name that is no rule.  Source: docs/reference/rules, one page a rule.
         """
         from imagepeel.findings.catalogue import select_rules
         from imagepeel.findings.examine import examine
@@ -58,15 +117,14 @@ class Image(LayeredImage):
 
         return with_receipts(examine(self, select_rules(select, ignore)), self)
 
-    def waste(self, *, base: int | str = 0) -> Waste:
-        """Account for every byte of the layers by cause: seen, unreachable, headers; the sums are exact.
+    def explain(self) -> Story:
+        """Return the story of this image, from the tarball to the process; `str()` of it is the text.
 
-        `base` is how many layers belong to the base image, or text of the history step that is the first of one's
-        own.  UsageError when no step has that text.
+        Its chapters come in reading order; each claim has its evidence and the command that shows it.
         """
-        from imagepeel.findings.waste import account
+        from imagepeel.present.story.chapters import explain_image
 
-        return account(self, base=base)
+        return explain_image(self)
 
     def operators_manual(self) -> Story:
         """Return The Container Operator's Manual for this image: strengths, weaknesses, friends, headcount, and the
@@ -80,11 +138,146 @@ class Image(LayeredImage):
         """The earlier name of `operators_manual`."""
         return self.operators_manual()
 
-    def explain(self) -> Story:
-        """Return the story of this image as a document: sections of claims, each with evidence and receipt."""
-        from imagepeel.present.story.chapters import explain_image
+    # ---- what is inside -------------------------------------------------------------------------------------
 
-        return explain_image(self)
+    def waste(self, *, base: int | str = 0) -> Waste:
+        """Account for every byte of the layers by cause: seen, unreachable, headers; the sums are exact.
+
+        Arguments: `base` is how many layers belong to the base image, or text of the history step that is the first of
+        one's own.  Sizes are bytes; the wasted files come largest first.  UsageError when no step has that text, or
+        when there are fewer layers.
+        """
+        from imagepeel.findings.waste import account
+
+        return account(self, base=base)
+
+    def du(self, path: Name = "/", *, view: str = "runtime", depth: int = 1, files: int = 10) -> DuResult:
+        """Say where the bytes are: by layer, by directory, shipped against visible.
+
+        Arguments: `path` is where to look, `view` in which filesystem, `depth` how many levels of directories below it
+        to tell apart, `files` how many of the largest files to name.  Sizes are bytes as the layers' tars store them,
+        each hardlinked file once.  Layers come base first, directories in walk order, files largest first.
+        PathNotFound when there is no such path, UsageError for an unknown view.
+        """
+        from imagepeel.results.rootfs import du_result
+
+        return du_result(self, self.view(view), _absolute(path), depth=depth, files=files)
+
+    def trace(self, path: Name, *, view: str = "runtime", follow: bool = True, receipts: bool = False) -> TraceResult:
+        """Tell the life of a path: which layer added, changed, hid or removed it, base layer first.
+
+        Arguments: `follow=False` stops at a link in the last part; `receipts` adds to each event the shell command that
+        shows the tar member.  Links on the way come first, each with its own life.  PathNotFound when no layer has the
+        path, UsageError for an unknown view.
+        """
+        from imagepeel.results.tables import image_head
+        from imagepeel.results.views import trace_result
+        from imagepeel.rootfs.provenance import history_of
+
+        asked = text(path)
+        found = history_of(self.view(view), _absolute(path), follow=follow)
+        if found.resolution.node is None and not any(life.events for life in found.lives):
+            raise PathNotFound(
+                f"no layer of the image has {asked}",
+                Location(path=asked),
+                "list its directory with ls, or look for the name with find",
+            )
+        return trace_result(self, image_head(self), asked, found, receipts)
+
+    def views(self, names: Sequence[str] | None = None) -> ViewsResult:
+        """Say where engines disagree about the filesystem of this image, path by path, and why.
+
+        Arguments: `names` of the views to compare; by default all.  Differences are sorted by path; a view whose
+        engines refuse the image is listed with the reason instead.  UsageError for an unknown view.
+        """
+        from imagepeel.findings.semantics.compare import ALL, compare
+        from imagepeel.results.tables import image_head
+        from imagepeel.results.views import views_result
+
+        return views_result(image_head(self), compare(self, ALL if names is None else tuple(names)))
+
+    def diff(
+        self,
+        other: Image,
+        path: Name = "/",
+        *,
+        view: str = "runtime",
+        texts: bool = False,
+        strict: bool = False,
+        quick: bool = False,
+    ) -> DiffResult:
+        """Say what differs between this image and another one: layers, config, the process, paths and their fields.
+
+        Arguments: `path` limits it to a path and what is below, without layers, config and process; `view` is the
+        filesystem of both; `texts` adds how small text files differ; `strict` compares modification times too; `quick`
+        believes equal size and CRC-32 instead of SHA-256.  Paths come depth first, names sorted by bytes.
+        PathNotFound when neither image has `path`, UsageError for an unknown view.
+        """
+        from imagepeel.results.diff import diff_result
+
+        for image in (self, other):
+            image.scan(digests=not quick)
+        return diff_result(
+            self, other, self.view(view), other.view(view), _absolute(path),
+            layers=(), texts=texts, strict=strict, quick=quick,
+        )  # fmt: skip
+
+    def dockerfile(self, *, show_secrets: bool = False) -> Recipe:
+        """Return the recipe of this image as far as its history tells it; `str()` of it is the text.
+
+        Instructions come in build order, each with its layer, its bytes and how sure it is (exact, likely, unknown).
+        Values that are secret by their name or form are masked without `show_secrets`.
+        """
+        from imagepeel.results.dockerfile import dockerfile_result
+
+        self.scan()
+        return dockerfile_result(self, show_secrets=show_secrets)
+
+    # ---- out of the archive ---------------------------------------------------------------------------------
+
+    def extract(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        view: str = "runtime",
+        preserve: bool = False,
+        best_effort: bool = False,
+        check_case: bool = False,
+    ) -> ExtractReport:
+        """Write the filesystem into a directory, which must be absent or empty; nothing outside of it is touched.
+
+        Arguments: `preserve` keeps owners, devices, set-uid bits and extended attributes, which needs root and an image
+        that you trust; `best_effort` writes also what a runtime refuses to unpack, or what lacks a layer; `check_case`
+        refuses names that differ only in case, also where the disk tells them apart.  Returns counts, bytes, and what
+        was left out.  UsageError for a directory that is not empty or an unknown view, Malformed and MissingBlob
+        without `best_effort`, LimitExceeded past `Limits.disk_bytes`, OSError from the disk.
+        """
+        from imagepeel.export.extract import materialize
+
+        rootfs = self.view(view)
+        return materialize(rootfs, directory, preserve=preserve, best_effort=best_effort, check_case=check_case)
+
+    def flatten(
+        self,
+        file: str | os.PathLike[str] | BinaryIO,
+        *,
+        view: str = "runtime",
+        best_effort: bool = False,
+        epoch: int | None = None,
+    ) -> FlattenReport:
+        """Write the filesystem as one tar without layers and whiteouts; the same image gives the same bytes.
+
+        Arguments: `file` is a path, which appears only when it is whole, or a binary file that is open for writing;
+        `best_effort` as in `extract`; `epoch` is the time, in seconds since 1970, of directories that no layer
+        describes (default 0).  Entries are sorted by path.  Returns the number of entries, bytes and the SHA-256.
+        Errors as in `extract`.
+        """
+        from imagepeel.export.flatten import flatten, flatten_to
+
+        rootfs = self.view(view)
+        if isinstance(file, str | os.PathLike):
+            return flatten_to(rootfs, file, best_effort=best_effort, epoch=epoch)
+        return flatten(rootfs, file, best_effort=best_effort, epoch=epoch)
 
     def read_ahead(self) -> None:
         """Read what the next run will probably want while the first pass makes reading cheap.
@@ -114,7 +307,8 @@ class Image(LayeredImage):
 class Archive(OpenArchive):
     """An opened image archive: a tar, a compressed tar, a layout directory, or what came from standard input.
 
-    Use it as a context manager; images of it read their bytes while it is open.
+    Use it as a context manager; images of it read their bytes while it is open, and reading later is a UsageError.
+    `archive["shop:1.4"]` is one image, `len(archive)` and iteration are about those of `images()`.
     """
 
     def __init__(self, name: str, detected: Detected, limits: Limits, *, pool: ScanPool) -> None:
@@ -155,6 +349,39 @@ class Archive(OpenArchive):
         """Return every image for a container, complete or not, in archive order."""
         return [self._image(record, "") for record in self.runnable]
 
+    def __getitem__(self, reference: str) -> Image:
+        """Return the image of a reference; arguments and errors are those of `image`."""
+        if not isinstance(reference, str):
+            raise TypeError(f"images have names, not indexes: archive['#1'] or archive.images()[0], not {reference!r}")
+        return self.image(reference)
+
+    def __len__(self) -> int:
+        """Return the number of images for a container."""
+        return len(self.runnable)
+
+    def __bool__(self) -> bool:
+        """An archive is there, also without an image for a container."""
+        return True
+
+    def __iter__(self) -> Iterator[Image]:
+        """Yield every image for a container, complete or not, in archive order."""
+        return iter(self.images())
+
+    def __contains__(self, reference: object) -> bool:
+        """Say whether a reference means an image, or whether an image is one of this archive."""
+        if not isinstance(reference, str):
+            return any(reference is image for image in self.images())
+        try:
+            self.image(reference)
+        except NotFound:
+            return False
+        except Ambiguous:
+            return True
+        return True
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(dict.fromkeys(name for image in self.images() for name in image.names))
+
     def _image(self, record: ImageRecord, reason: str) -> Image:
         known = self._images.get(record.number)
         if known is None:
@@ -162,8 +389,17 @@ class Archive(OpenArchive):
         return known
 
 
+def _absolute(path: Name) -> bytes:
+    return b"/" + raw(path).lstrip(b"/")
+
+
+def _words(given: Sequence[str] | None) -> Any:
+    """Return options as `ProcessOptions` takes them: one word stands for a list of one."""
+    return given if given is None or isinstance(given, str) else tuple(given)
+
+
 def open(
-    what: str | os.PathLike[str] | Source,
+    what: str | os.PathLike[str] | Source | IO[bytes],
     *,
     limits: Limits = DEFAULT,
     verify: bool = True,
@@ -173,14 +409,15 @@ def open(
 ) -> Archive:
     """Open an image archive.
 
-    Arguments: `what` is a path (tar, compressed tar, or directory), "-" for standard input, or a source of bytes;
-    `limits` bound what hostile input may cost; `verify=False` skips hashing for a quick look; `blobs` is a
-    directory of shared blobs for layouts without their own; `progress` is called with counts of bytes read;
-    `cache` keeps what a scan found for the next run: True in `$XDG_CACHE_HOME/imagepeel`, or a directory of your own.
-    NotFound when there is no such file, NotAnImage or Unsupported when it is something else, Malformed when it is
-    damaged beyond reading, LimitExceeded on bombs.
+    Arguments: `what` is a path (tar, compressed tar, or directory), "-" for standard input, or a file object that is
+    open for reading bytes, which its owner closes after the archive; `limits` bound what hostile input may cost;
+    `verify=False` skips hashing for a quick look; `blobs` is a directory of shared blobs for layouts without their own;
+    `progress` is called with counts of bytes read; `cache` keeps what a scan found for the next run: True in
+    `$XDG_CACHE_HOME/imagepeel`, or a directory of your own.
+    PathNotFound when there is no such file, NotAnImage or Unsupported when it is something else, Malformed when it is
+    damaged beyond reading, LimitExceeded on bombs, UsageError for a file object that is closed or open as text.
     """
-    source: str | os.PathLike[str] | Source = what
+    source = what
     if isinstance(what, str) and what == "-":
         source = spool_stdin(limits, progress=progress)
 

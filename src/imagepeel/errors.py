@@ -18,6 +18,8 @@ Causes and remedies stand in `docs/reference/errors.md`.
 
 from __future__ import annotations
 
+import errno
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import ClassVar
@@ -117,6 +119,40 @@ class NotFound(ImagepeelError):
     exit_code = 14
 
 
+class PathNotFound(NotFound, FileNotFoundError):
+    """There is nothing at a path, of an image or of this machine: also a `FileNotFoundError`, as for any file.
+
+    `filename` is the path that is missing where it is known, `errno` is ENOENT.
+    """
+
+    def __init__(self, what: str, where: Location | None = None, hint: str = "") -> None:
+        super().__init__(what, where, hint)
+        _as_os_error(self, errno.ENOENT)
+
+
+class NotADirectory(NotFound, NotADirectoryError):
+    """A path goes through, or was listed as, a directory that is none: also a `NotADirectoryError`."""
+
+    def __init__(self, what: str, where: Location | None = None, hint: str = "") -> None:
+        super().__init__(what, where, hint)
+        _as_os_error(self, errno.ENOTDIR)
+
+
+class IsADirectory(NotFound, IsADirectoryError):
+    """The content of a directory was asked for, which has none: also an `IsADirectoryError`."""
+
+    def __init__(self, what: str, where: Location | None = None, hint: str = "") -> None:
+        super().__init__(what, where, hint)
+        _as_os_error(self, errno.EISDIR)
+
+
+def _as_os_error(error: PathNotFound | NotADirectory | IsADirectory, number: int) -> None:
+    """Fill in what code for files reads from an `OSError`."""
+    error.errno = number
+    error.strerror = error.what
+    error.filename = error.where.path if error.where is not None else None
+
+
 class Ambiguous(ImagepeelError):
     """Several images match; the message lists the candidates."""
 
@@ -139,6 +175,9 @@ ALL_ERRORS: tuple[type[ImagepeelError], ...] = (
     LimitExceeded,
     NotFound,
     MissingBlob,
+    PathNotFound,
+    NotADirectory,
+    IsADirectory,
     Ambiguous,
 )
 """Every concrete error class, in the order of the reference page."""

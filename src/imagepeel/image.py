@@ -6,12 +6,12 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from imagepeel._display import Shown
-from imagepeel.archive.records import ImageRecord
+from imagepeel.archive.records import ImageRecord, LayerRecord
 from imagepeel.errors import LimitExceeded, UsageError
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.history.pairing import pair_history
 from imagepeel.layers.content import EntryFile
-from imagepeel.layers.layer import Layer
+from imagepeel.layers.layer import Layer as StoredLayer
 from imagepeel.limits import Limits
 from imagepeel.oci.config import HistoryStep, ImageConfig
 from imagepeel.oci.identity import chain_ids
@@ -20,7 +20,34 @@ if TYPE_CHECKING:
     from imagepeel.archive.opened import OpenArchive
     from imagepeel.layers.pool import Progress, ScanPool
     from imagepeel.rootfs.layer_events import LayerCounts
+    from imagepeel.rootfs.path import Part, RootfsPath
     from imagepeel.rootfs.view import Rootfs
+
+
+class Layer(StoredLayer):
+    """A layer of an image, base first: its bytes, what is said of them, and its files by path.
+
+    `layer / "etc/passwd"` is the path as this layer alone has it, also where a later layer changes, hides or removes
+    it.  `layer.entries` are its tar members in stream order.  Reading anything about its bytes scans all layers of the
+    image, once.
+    """
+
+    def __init__(self, image: LayeredImage, record: LayerRecord, step: int | None, history: HistoryStep | None) -> None:
+        super().__init__(record, step, history, image.archive.limits, image.scan)
+        self._image = image
+
+    @property
+    def rootfs(self) -> Rootfs:
+        """The filesystem of this layer alone, without what its whiteouts remove.
+
+        What cannot be unpacked alone is left out, as hardlinks to files of lower layers are.  MissingBlob when the
+        bytes of the layer are not in the archive.
+        """
+        return self._image.view_of_layer(self.index)
+
+    def __truediv__(self, path: Part) -> RootfsPath:
+        """Return a path of this layer alone; its verbs read the layer's own bytes.  MissingBlob without them."""
+        return self.rootfs / path
 
 
 class LayeredImage(Shown):
@@ -51,7 +78,7 @@ class LayeredImage(Shown):
         steps = pair_history(record.config, len(record.layers))
         history = record.config.history or () if record.config is not None else ()
         self.layers: tuple[Layer, ...] = tuple(
-            Layer(layer, step, history[step] if step is not None else None, self._limits, self.scan)
+            Layer(self, layer, step, history[step] if step is not None else None)
             for layer, step in zip(record.layers, steps, strict=True)
         )
         """Base first; `layers[0]` is what people see as L1."""
@@ -218,6 +245,25 @@ class LayeredImage(Shown):
             limits=self._limits,
             complete=all(layer.readable and layer.error is None for layer in layers),
         )
+
+    def view_of_layer(self, index: int) -> Rootfs:
+        """Return the filesystem of layer `index` (0-based) alone.  MissingBlob when its bytes are not here."""
+        from imagepeel.rootfs.view import build_alone
+
+        name = f"L{index + 1}"
+        with self._lock:
+            known = self._views.get(name)
+            if known is None:
+                self.scan()
+                self.layers[index].require()
+                known = self._views[name] = build_alone(
+                    self.layers,
+                    index,
+                    opener=self._open_entry,
+                    steps=[layer.step for layer in self.layers],
+                    limits=self._limits,
+                )
+            return known
 
     def _open_entry(self, layer: int, entry: int) -> EntryFile:
         return self.layers[layer].open(entry)

@@ -16,7 +16,7 @@ from imagepeel.archive.kinds.kind import Detected, Detection, Kind, Producer
 from imagepeel.archive.members import Medium, Member, Members
 from imagepeel.archive.records import DocumentCheck, ImageRecord, IndexRecord
 from imagepeel.archive.source import FileSource, Source, source_of
-from imagepeel.errors import NotFound
+from imagepeel.errors import PathNotFound
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.limits import DEFAULT, Limits
 
@@ -146,7 +146,7 @@ def _detect(
             held.append(directory := DirMembers(path, limits))
             return path, detect(directory)
         if not os.path.lexists(path):
-            raise NotFound(f"{path} does not exist", hint="check the path")
+            raise PathNotFound(f"{path} does not exist", hint="check the path")
         source = FileSource.open(path)
     else:
         source = source_of(what, limits)

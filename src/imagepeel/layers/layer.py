@@ -235,9 +235,8 @@ class Layer(Shown):
             archive_offset=record.archive_offset,
         )
 
-    @property
-    def content(self) -> LayerContent:
-        """Random access to the decompressed bytes.  MissingBlob when they are not here."""
+    def require(self) -> LayerScan:
+        """Return the facts of the pass over the bytes.  MissingBlob when they are not in the archive."""
         facts = self.facts
         if facts is None:
             raise MissingBlob(
@@ -245,6 +244,12 @@ class Layer(Shown):
                 self.location,
                 "save or copy the image again with all its layers",
             )
+        return facts
+
+    @property
+    def content(self) -> LayerContent:
+        """Random access to the decompressed bytes.  MissingBlob when they are not here."""
+        facts = self.require()
         if self._content is None:
             self._content = LayerContent(
                 self.record.source(),
@@ -258,7 +263,12 @@ class Layer(Shown):
         return self._content
 
     def open(self, entry: Entry | int) -> EntryFile:
-        """Open the content of a regular member, also of one that a later layer removed."""
+        """Open the content of a regular member, also of one that a later layer removed.
+
+        `entry` is one of `entries` or its 0-based index.  MissingBlob when the layer's bytes are not in the archive.
+        """
+        if isinstance(entry, str | bytes):
+            raise TypeError("open takes an entry or its index; `layer / path` is the file at a path")
         return EntryFile(self.content, self.table[entry] if isinstance(entry, int) else entry)
 
 

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from imagepeel._display import Shown
-from imagepeel.errors import LimitExceeded, MissingBlob, NotFound, UsageError
+from imagepeel.errors import IsADirectory, LimitExceeded, MissingBlob, NotADirectory, NotFound, PathNotFound, UsageError
 from imagepeel.evidence import Location, Name, raw, text
+from imagepeel.formats.tar.table import WHITEOUT
 from imagepeel.limits import DEFAULT, Limits
 from imagepeel.rootfs.engines import containerd, docker, podman, umoci
 from imagepeel.rootfs.engines.indexed import indexed_upper
-from imagepeel.rootfs.path import RootfsPath
+from imagepeel.rootfs.path import Part, RootfsPath
 from imagepeel.rootfs.tree.changes import LayerEntries, Refusal
 from imagepeel.rootfs.tree.inode import Inode, Tree
 from imagepeel.rootfs.tree.overlay import Merged, Plain, merge
@@ -145,7 +146,11 @@ class Rootfs(Shown):
         found, merged = resolve(self._root, path, b"/", follow=True, most=self._limits.symlink_hops)
         if merged is None:
             if found.node is not None:
-                raise NotFound(f"{text(raw(path))} is not a directory", hint="leave out the part after the file name")
+                raise NotADirectory(
+                    f"{text(raw(path))} is not a directory",
+                    Location(path=text(found.path)),
+                    "leave out the part after the file name",
+                )
             raise self._absent(path, found)
         return merged
 
@@ -156,11 +161,11 @@ class Rootfs(Shown):
             return NotFound(f"{shown} leads through too many symbolic links", where, "look at the links with trace")
         if why == "ENOTDIR":
             what = f"{shown} does not exist: {text(found.missing)} is not a directory"
-            return NotFound(what, where, "check the path")
+            return NotADirectory(what, where, "check the path")
         hint = "list its directory with ls; ls --layer N shows what one layer had"
         if found.missing and text(found.missing) != shown:
-            return NotFound(f"{shown} does not exist: {text(found.missing)} is missing", where, hint)
-        return NotFound(f"{shown} does not exist in the {self.view} view", where, hint)
+            return PathNotFound(f"{shown} does not exist: {text(found.missing)} is missing", where, hint)
+        return PathNotFound(f"{shown} does not exist in the {self.view} view", where, hint)
 
     def listdir(self, path: Name) -> list[bytes]:
         """Return the names in a directory, sorted by bytes.  NotFound when it is none."""
@@ -214,6 +219,8 @@ class Rootfs(Shown):
         """Open a regular file for reading (binary, seekable).  NotFound when it is none, MissingBlob without bytes."""
         node = what if isinstance(what, Inode) else self.lookup(what)
         shown = "the node" if isinstance(what, Inode) else text(raw(what))
+        if node.kind == "dir":
+            raise IsADirectory(f"{shown} is a directory, not a regular file", self.location(what), "list it instead")
         if node.kind != "file":
             raise NotFound(f"{shown} is a {node.kind}, not a regular file", hint="only regular files have content")
         if self._open is None or node.layer is None or node.entry is None:
@@ -261,8 +268,18 @@ class Rootfs(Shown):
             path=text(raw(path)),
         )
 
-    def __truediv__(self, name: str | bytes) -> RootfsPath:
+    # ---- as a path ----------------------------------------------------------------------------------------
+
+    def __truediv__(self, name: Part) -> RootfsPath:
         return RootfsPath(self, "/") / name
+
+    def glob(self, pattern: str) -> Iterator[RootfsPath]:
+        """Yield the paths of the whole filesystem that match a shell pattern from the root; see `RootfsPath.glob`."""
+        return RootfsPath(self, "/").glob(pattern)
+
+    def to_dicts(self, *, recursive: bool = False) -> list[dict[str, Any]]:
+        """Return one flat dictionary a member of the root directory, or of everything; see `RootfsPath.to_dicts`."""
+        return RootfsPath(self, "/").to_dicts(recursive=recursive)
 
 
 def build(
@@ -312,6 +329,31 @@ def build(
         steps=steps,
         limits=limits,
         complete=complete,
+    )
+
+
+def build_alone(
+    layers: Sequence[LayerEntries], index: int, *, opener: OpenEntry, steps: Sequence[int | None], limits: Limits
+) -> Rootfs:
+    """Return the filesystem of one layer by itself, as if it were the only one of the image.
+
+    `layers` are those of the image, base first, and `index` which of them.  Whiteouts then remove nothing and show as
+    nothing.  A hardlink to a file of a lower layer is left out, as is all else that cannot be unpacked.
+    """
+    layer = layers[index]
+    whiteouts = any(flag & WHITEOUT for flag in set(layer.table.flag_bits))
+    tree = indexed_upper(layer, ()) if not whiteouts else None
+    if tree is None:
+        tree = Tree()
+        containerd.unpack_layer(tree, layer, overlay=False, lenient=True)
+    return Rootfs(
+        Plain((tree.root,)),
+        view=f"L{index + 1}",
+        layers=layers,
+        opener=opener,
+        steps=steps,
+        limits=limits,
+        complete=layer.error is None,
     )
 
 

@@ -119,7 +119,12 @@ class Verdict(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
     @property
     def runs(self) -> bool:
+        """Whether the start succeeds."""
         return self.kind is Outcome.RUNS
+
+    def __bool__(self) -> bool:
+        """Whether the start succeeds: what depends on the host or is unknown is no success."""
+        return self.runs
 
     def __repr__(self) -> str:
         return f"<Verdict {str(self)[:400]!r}>"
