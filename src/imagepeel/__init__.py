@@ -4,25 +4,78 @@
         image = archive.image()
         image.layers, image.rootfs / "etc/passwd", image.process(), image.explain()
 
+Public are this package, `imagepeel.forge` (makes images), `imagepeel.results` (what commands write as JSON, as types)
+and `imagepeel.interop.fsspec`; they keep their names within a major version.  All other packages are internal.
+docs/reference/python.md is the map of it.
+
 Names load on first use (PEP 562), so that importing the package costs nearly nothing.
 """
 
 from __future__ import annotations
 
 from imagepeel._display import draw_with
+from imagepeel._lazy import load
 from imagepeel._version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    # What static tools read; a test holds it to `_HOMES`, which is what Python reads.
     from typing import Any
+
+    from imagepeel import forge as forge
+    from imagepeel import results as results
+    from imagepeel.api import Archive as Archive
+    from imagepeel.api import Image as Image
+    from imagepeel.api import open as open
+    from imagepeel.errors import Ambiguous as Ambiguous
+    from imagepeel.errors import DigestMismatch as DigestMismatch
+    from imagepeel.errors import ImagepeelError as ImagepeelError
+    from imagepeel.errors import IsADirectory as IsADirectory
+    from imagepeel.errors import LimitExceeded as LimitExceeded
+    from imagepeel.errors import Malformed as Malformed
+    from imagepeel.errors import MissingBlob as MissingBlob
+    from imagepeel.errors import NotADirectory as NotADirectory
+    from imagepeel.errors import NotAnImage as NotAnImage
+    from imagepeel.errors import NotFound as NotFound
+    from imagepeel.errors import PathNotFound as PathNotFound
+    from imagepeel.errors import Unsupported as Unsupported
+    from imagepeel.errors import UsageError as UsageError
+    from imagepeel.evidence import Anomaly as Anomaly
+    from imagepeel.evidence import Evidence as Evidence
+    from imagepeel.evidence import Location as Location
+    from imagepeel.evidence import Receipt as Receipt
+    from imagepeel.findings.finding import Finding as Finding
+    from imagepeel.findings.report import Findings as Findings
+    from imagepeel.findings.waste import Waste as Waste
+    from imagepeel.image import Layer as Layer
+    from imagepeel.limits import Limits as Limits
+    from imagepeel.oci.config import HistoryStep as HistoryStep
+    from imagepeel.oci.config import ImageConfig as ImageConfig
+    from imagepeel.present.document import Story as Story
+    from imagepeel.process.spec.options import ProcessOptions as ProcessOptions
+    from imagepeel.process.spec.values import Prediction as Prediction
+    from imagepeel.process.spec.values import Verdict as Verdict
+    from imagepeel.rootfs.path import RootfsPath as RootfsPath
+    from imagepeel.rootfs.path import Stat as Stat
+    from imagepeel.rootfs.view import Rootfs as Rootfs
 
 _HOMES = {
     "open": "imagepeel.api",
     "Archive": "imagepeel.api",
     "Image": "imagepeel.api",
-    "Layer": "imagepeel.layers.layer",
+    "Layer": "imagepeel.image",
     "Rootfs": "imagepeel.rootfs.view",
     "RootfsPath": "imagepeel.rootfs.path",
+    "Stat": "imagepeel.rootfs.path",
+    "ImageConfig": "imagepeel.oci.config",
+    "HistoryStep": "imagepeel.oci.config",
+    "ProcessOptions": "imagepeel.process.spec.options",
+    "Prediction": "imagepeel.process.spec.values",
+    "Verdict": "imagepeel.process.spec.values",
+    "Finding": "imagepeel.findings.finding",
+    "Findings": "imagepeel.findings.report",
+    "Waste": "imagepeel.findings.waste",
+    "Story": "imagepeel.present.document",
     "Limits": "imagepeel.limits",
     "Anomaly": "imagepeel.evidence",
     "Evidence": "imagepeel.evidence",
@@ -36,45 +89,21 @@ _HOMES = {
     "DigestMismatch": "imagepeel.errors",
     "LimitExceeded": "imagepeel.errors",
     "NotFound": "imagepeel.errors",
+    "PathNotFound": "imagepeel.errors",
+    "NotADirectory": "imagepeel.errors",
+    "IsADirectory": "imagepeel.errors",
     "MissingBlob": "imagepeel.errors",
     "Ambiguous": "imagepeel.errors",
+    "forge": "imagepeel",
+    "results": "imagepeel",
 }
+"""Public name -> the module that has it; a package of this one has the home `imagepeel`."""
 
 __all__ = [*sorted(_HOMES), "__version__"]
 
-if TYPE_CHECKING:
-    from imagepeel.api import Archive as Archive
-    from imagepeel.api import Image as Image
-    from imagepeel.api import open as open
-    from imagepeel.errors import Ambiguous as Ambiguous
-    from imagepeel.errors import DigestMismatch as DigestMismatch
-    from imagepeel.errors import ImagepeelError as ImagepeelError
-    from imagepeel.errors import LimitExceeded as LimitExceeded
-    from imagepeel.errors import Malformed as Malformed
-    from imagepeel.errors import MissingBlob as MissingBlob
-    from imagepeel.errors import NotAnImage as NotAnImage
-    from imagepeel.errors import NotFound as NotFound
-    from imagepeel.errors import Unsupported as Unsupported
-    from imagepeel.errors import UsageError as UsageError
-    from imagepeel.evidence import Anomaly as Anomaly
-    from imagepeel.evidence import Evidence as Evidence
-    from imagepeel.evidence import Location as Location
-    from imagepeel.evidence import Receipt as Receipt
-    from imagepeel.layers.layer import Layer as Layer
-    from imagepeel.limits import Limits as Limits
-    from imagepeel.rootfs.path import RootfsPath as RootfsPath
-    from imagepeel.rootfs.view import Rootfs as Rootfs
-
 
 def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'imagepeel' has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(home), name)
-    globals()[name] = value
-    return value
+    return load(globals(), name)
 
 
 def __dir__() -> list[str]:
@@ -94,4 +123,11 @@ def _in_terminal(value: object) -> Any:
     return document_parts(card(value))
 
 
-draw_with(_in_notebook, _in_terminal)
+def _as_text(value: object) -> str:
+    from imagepeel.present.cards import card
+    from imagepeel.render.terminal import document_text
+
+    return document_text(card(value))
+
+
+draw_with(_in_notebook, _in_terminal, _as_text)

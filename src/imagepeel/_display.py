@@ -13,12 +13,22 @@ if TYPE_CHECKING:
 
 _in_notebook: Callable[[object], dict[str, str]] | None = None
 _in_terminal: Callable[[object], Iterable[Any]] | None = None
+_as_text: Callable[[object], str] | None = None
 
 
-def draw_with(in_notebook: Callable[[object], dict[str, str]], in_terminal: Callable[[object], Iterable[Any]]) -> None:
-    """Set who draws: a function from a value to its notebook bundle, and one to its pieces for rich."""
-    global _in_notebook, _in_terminal
-    _in_notebook, _in_terminal = in_notebook, in_terminal
+def draw_with(
+    in_notebook: Callable[[object], dict[str, str]],
+    in_terminal: Callable[[object], Iterable[Any]],
+    as_text: Callable[[object], str],
+) -> None:
+    """Set who draws: functions from a value to its notebook bundle, to its pieces for rich, and to plain text."""
+    global _in_notebook, _in_terminal, _as_text
+    _in_notebook, _in_terminal, _as_text = in_notebook, in_terminal, as_text
+
+
+def plain_text(value: object) -> str:
+    """Return a value as a terminal without colours shows it."""
+    return _as_text(value) if _as_text is not None else repr(value)
 
 
 class Shown:

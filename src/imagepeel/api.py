@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from imagepeel.export.report import ExtractReport
     from imagepeel.findings.report import Findings
     from imagepeel.findings.waste import Waste
-    from imagepeel.history.dockerfile import Recipe
+    from imagepeel.history.dockerfile import RebuiltDockerfile
     from imagepeel.layers.index_cache import IndexCache
     from imagepeel.present.document import Story
     from imagepeel.process.spec.values import Prediction
     from imagepeel.results.diff import DiffResult
-    from imagepeel.results.rootfs import DuResult
-    from imagepeel.results.views import TraceResult, ViewsResult
+    from imagepeel.results.du import DuResult
+    from imagepeel.results.trace import TraceResult
+    from imagepeel.results.views import ViewsResult
 
 _SMALL = 8 * 1024
 _FEW = 500
@@ -159,7 +160,7 @@ class Image(LayeredImage):
         each hardlinked file once.  Layers come base first, directories in walk order, files largest first.
         PathNotFound when there is no such path, UsageError for an unknown view.
         """
-        from imagepeel.results.rootfs import du_result
+        from imagepeel.results.du import du_result
 
         return du_result(self, self.view(view), _absolute(path), depth=depth, files=files)
 
@@ -170,8 +171,8 @@ class Image(LayeredImage):
         shows the tar member.  Links on the way come first, each with its own life.  PathNotFound when no layer has the
         path, UsageError for an unknown view.
         """
-        from imagepeel.results.tables import image_head
-        from imagepeel.results.views import trace_result
+        from imagepeel.results.head import image_head
+        from imagepeel.results.trace import trace_result
         from imagepeel.rootfs.provenance import history_of
 
         asked = text(path)
@@ -191,7 +192,7 @@ class Image(LayeredImage):
         engines refuse the image is listed with the reason instead.  UsageError for an unknown view.
         """
         from imagepeel.findings.semantics.compare import ALL, compare
-        from imagepeel.results.tables import image_head
+        from imagepeel.results.head import image_head
         from imagepeel.results.views import views_result
 
         return views_result(image_head(self), compare(self, ALL if names is None else tuple(names)))
@@ -222,7 +223,7 @@ class Image(LayeredImage):
             layers=(), texts=texts, strict=strict, quick=quick,
         )  # fmt: skip
 
-    def dockerfile(self, *, show_secrets: bool = False) -> Recipe:
+    def dockerfile(self, *, show_secrets: bool = False) -> RebuiltDockerfile:
         """Return the recipe of this image as far as its history tells it; `str()` of it is the text.
 
         Instructions come in build order, each with its layer, its bytes and how sure it is (exact, likely, unknown).

@@ -13,6 +13,9 @@ Causes and remedies stand in `docs/reference/errors.md`.
     +-- LimitExceeded       13
     +-- NotFound            14
     |   +-- MissingBlob     14
+    |   +-- PathNotFound    14
+    |   +-- NotADirectory   14
+    |   +-- IsADirectory    14
     +-- Ambiguous           15
 """
 

@@ -128,10 +128,12 @@ class LayeredImage(Shown):
 
     @property
     def os(self) -> str:
+        """The operating system as Go names it, from the config, else from the index; "" when neither says."""
         return self.config.os or (self.record.platform.os if self.record.platform else "")
 
     @property
     def architecture(self) -> str:
+        """The machine as Go names it (amd64, arm64), from the config, else from the index; "" when neither says."""
         return self.config.architecture or (self.record.platform.architecture if self.record.platform else "")
 
     @property

@@ -16,6 +16,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # folders above it in this list: at top level, inside functions and for types alike.
 ORDER = (
     "imagepeel._display",
+    "imagepeel._lazy",
     "imagepeel._version",
     "imagepeel._zstd",
     "imagepeel.evidence",

@@ -146,7 +146,9 @@ def _detect(
             held.append(directory := DirMembers(path, limits))
             return path, detect(directory)
         if not os.path.lexists(path):
-            raise PathNotFound(f"{path} does not exist", hint="check the path")
+            missing = PathNotFound(f"{path} does not exist", hint="check the path")
+            missing.filename = path
+            raise missing
         source = FileSource.open(path)
     else:
         source = source_of(what, limits)

@@ -1,6 +1,8 @@
 """The command line: a table of commands that load on first use, and the one place where errors become exit codes.
 
 `imagepeel --help` reads the table only; the module of a command is imported when the command is named.
+
+Internal: what other programs may use is `imagepeel` and the packages that its docstring names.
 """
 
 from __future__ import annotations

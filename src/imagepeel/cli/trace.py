@@ -6,9 +6,6 @@ import click
 
 from imagepeel.cli import common, documents
 from imagepeel.cli.settings import Settings
-from imagepeel.errors import NotFound
-from imagepeel.evidence import Location
-from imagepeel.results.head import image_head
 
 _EXAMPLES = (
     "\b\nExamples:\n"
@@ -35,18 +32,8 @@ def command(settings: Settings, path: str, no_follow: bool, receipts: bool) -> N
     """
     with settings.open() as archive:
         from imagepeel.present.trace import trace_document
-        from imagepeel.results.trace import trace_result
-        from imagepeel.rootfs.provenance import history_of
 
         image = settings.scanned(archive)
-        rootfs = settings.rootfs(image)
-        found = history_of(rootfs, path if path.startswith("/") else "/" + path, follow=not no_follow)
-        if found.resolution.node is None and not any(life.events for life in found.lives):
-            raise NotFound(
-                f"no layer of the image has {path}",
-                Location(path=path),
-                "list its directory with ls, or look for the name with find",
-            )
-        result = trace_result(image, image_head(image), path, found, receipts)
+        result = image.trace(path, view=settings.view, follow=not no_follow, receipts=receipts)
         documents.show(settings, "trace", result, trace_document, receipts=receipts)
-        settings.finish(image, rootfs=rootfs)
+        settings.finish(image, rootfs=settings.rootfs(image))

@@ -2,4 +2,6 @@
 
 Start with `examine.examine`.  A rule is a piece of data and one pure check in `rules/`; what layers do to each other is
 told once, in `semantics/`.
+
+Internal: what other programs may use is `imagepeel` and the packages that its docstring names.
 """

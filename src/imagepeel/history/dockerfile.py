@@ -63,6 +63,10 @@ class RebuiltDockerfile(msgspec.Struct, frozen=True, kw_only=True):
     instructions: tuple[Instruction, ...] = ()
     notes: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        """The recipe as text, each line with its layer, its bytes and how sure it is."""
+        return render(self)
+
 
 class LayerFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What rebuilding needs of a layer; `step` is the history step paired with it, None when nobody can tell."""

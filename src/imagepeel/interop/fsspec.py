@@ -21,6 +21,8 @@ from imagepeel.rootfs.path import RootfsPath
 if TYPE_CHECKING:
     from imagepeel.rootfs.tree.inode import Inode
 
+__all__ = ["ImagepeelFileSystem"]
+
 _LOCAL = (None, "file", "local")
 _TYPES = {"file": "file", "dir": "directory", "symlink": "link"}
 
@@ -87,6 +89,7 @@ class ImagepeelFileSystem(AbstractFileSystem):  # type: ignore[misc]
             "nlink": node.nlink,
             "islink": node.kind == "symlink",
             "layer": node.layer,
+            "label": "" if node.layer is None else f"L{node.layer + 1}",
         }
         if node.kind == "symlink":
             out["destination"] = text(node.target)
@@ -96,6 +99,7 @@ class ImagepeelFileSystem(AbstractFileSystem):  # type: ignore[misc]
         try:
             return self.rootfs.lookup("/" + path, follow=follow)
         except NotFound as error:
+            # fsspec knows one error for a path that cannot be reached, whatever the reason.
             raise FileNotFoundError(path) from error
 
     def info(self, path: str, **options: Any) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class RunConfig(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     args_escaped: bool = False
 
 
-class HistoryStep(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class HistoryStep(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One entry of `history`: what a build step did; `empty_layer` says that it left no layer."""
 
     created: str = ""

@@ -13,4 +13,6 @@ How to add one, with `waste` and `views` as patterns:
    what belongs to them below) and `Table` (a `Column` says what a narrow terminal may do to it).  What can be proved
    carries its `Evidence`: `--receipts` prints it below the block and HTML folds it.
 3. `cli/<command>.py`: `@documents.forms` adds --json, --html and --markdown; `documents.show` writes the form.
+
+Internal: what other programs may use is `imagepeel` and the packages that its docstring names.
 """

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from imagepeel._display import Shown
+from imagepeel._display import Shown, plain_text
 from imagepeel.evidence import Evidence, Location, Receipt
 from imagepeel.serialization import json_schema
 
@@ -221,6 +221,10 @@ class Story(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     image_id: str | None = None
     headline: tuple[Span, ...]
     chapters: tuple[Chapter, ...]
+
+    def __str__(self) -> str:
+        """The story as text, as a terminal of 100 columns without colours shows it."""
+        return plain_text(self)
 
     def chapter(self, id: str) -> Chapter:
         """Return the chapter with that id.  KeyError when there is none."""

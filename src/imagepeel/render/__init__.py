@@ -2,4 +2,6 @@
 
 Text of an image is escaped here and nowhere else, by `escape`, once for each medium.  rich is imported by
 `render.terminal` only, jinja2 by `render.html` only.
+
+Internal: what other programs may use is `imagepeel` and the packages that its docstring names.
 """

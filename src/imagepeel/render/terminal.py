@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from io import StringIO
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -69,6 +70,16 @@ def print_document(document: Document, console: Console, *, receipts: bool = Fal
             console.print(part.line, soft_wrap=True)
         else:
             console.print(part)
+
+
+def document_text(document: Document, *, width: int = 100) -> str:
+    """Return a document as a terminal of `width` columns without colours shows it, without blanks at ends of lines."""
+    written = StringIO()
+    console = Console(
+        file=written, width=width, force_terminal=False, color_system=None, highlight=False, markup=False, emoji=False
+    )
+    print_document(document, console)
+    return "\n".join(line.rstrip() for line in written.getvalue().splitlines())
 
 
 def line(text: Text, style: str = "") -> Line:

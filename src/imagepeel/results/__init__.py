@@ -1,1 +1,135 @@
-"""The JSON of each command as types, and the functions that fill them."""
+"""What commands write with `--json`, as types; `imagepeel.Image` returns the same values.
+
+    result = image.diff(other)                 # a DiffResult
+    msgspec.json.encode(result)                # as `imagepeel diff --json` has it below "result"
+    results.result_type("diff")                # DiffResult, of which the JSON Schema is made
+
+All are frozen values that compare by content.  Conventions: sizes are bytes, `layer` counts from 0 and `label` from L1,
+`entry` is the index of a tar member in its layer, and a name that is not UTF-8 stands readable in `path` and exact, in
+base64, in the field that ends in `_b64`.  Each type says what its fields hold and how its lists are sorted.  Fields may
+be added within a major version, never changed.  The functions that fill the types stand beside them and are internal.
+
+Names load on first use.
+"""
+
+from __future__ import annotations
+
+from imagepeel._lazy import load
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # What static tools read; a test holds it to `_HOMES`, which is what Python reads.
+    from typing import Any
+
+    from imagepeel.export.bundle import WrittenBundle as WrittenBundle
+    from imagepeel.export.flatten import FlattenReport as FlattenReport
+    from imagepeel.export.report import ExtractReport as ExtractReport
+    from imagepeel.export.report import Omission as Omission
+    from imagepeel.history.dockerfile import Instruction as Instruction
+    from imagepeel.history.dockerfile import RebuiltDockerfile as RebuiltDockerfile
+    from imagepeel.results.cache import CacheResult as CacheResult
+    from imagepeel.results.check import CheckedRule as CheckedRule
+    from imagepeel.results.check import CheckOutcome as CheckOutcome
+    from imagepeel.results.diff import DiffNode as DiffNode
+    from imagepeel.results.diff import DiffPath as DiffPath
+    from imagepeel.results.diff import DiffResult as DiffResult
+    from imagepeel.results.difference import LayerMatch as LayerMatch
+    from imagepeel.results.difference import LayersDifference as LayersDifference
+    from imagepeel.results.difference import ValueChange as ValueChange
+    from imagepeel.results.du import DuDirectory as DuDirectory
+    from imagepeel.results.du import DuFile as DuFile
+    from imagepeel.results.du import DuLayer as DuLayer
+    from imagepeel.results.du import DuResult as DuResult
+    from imagepeel.results.findings import FindingResult as FindingResult
+    from imagepeel.results.findings import RuleListResult as RuleListResult
+    from imagepeel.results.findings import RuleResult as RuleResult
+    from imagepeel.results.findings import WtfResult as WtfResult
+    from imagepeel.results.forge import ForgeList as ForgeList
+    from imagepeel.results.forge import ForgeName as ForgeName
+    from imagepeel.results.forge import ForgeResult as ForgeResult
+    from imagepeel.results.head import ImageHead as ImageHead
+    from imagepeel.results.images import ImageRow as ImageRow
+    from imagepeel.results.images import ImagesResult as ImagesResult
+    from imagepeel.results.layers import CheckResult as CheckResult
+    from imagepeel.results.layers import LayerRow as LayerRow
+    from imagepeel.results.layers import LayersResult as LayersResult
+    from imagepeel.results.listing import FindEntry as FindEntry
+    from imagepeel.results.listing import FindHeader as FindHeader
+    from imagepeel.results.listing import ListingEntry as ListingEntry
+    from imagepeel.results.listing import ListingHeader as ListingHeader
+    from imagepeel.results.process import MatrixCell as MatrixCell
+    from imagepeel.results.process import MatrixResult as MatrixResult
+    from imagepeel.results.process import ProcessResult as ProcessResult
+    from imagepeel.results.registry import result_type as result_type
+    from imagepeel.results.trace import EventResult as EventResult
+    from imagepeel.results.trace import LifeResult as LifeResult
+    from imagepeel.results.trace import NodeResult as NodeResult
+    from imagepeel.results.trace import TraceResult as TraceResult
+    from imagepeel.results.version import VersionResult as VersionResult
+    from imagepeel.results.views import ViewsResult as ViewsResult
+    from imagepeel.results.waste import WasteCause as WasteCause
+    from imagepeel.results.waste import WasteLayerRow as WasteLayerRow
+    from imagepeel.results.waste import WasteResult as WasteResult
+
+_HOMES = {
+    "CheckedRule": "imagepeel.results.check",
+    "CheckOutcome": "imagepeel.results.check",
+    "DiffNode": "imagepeel.results.diff",
+    "DiffPath": "imagepeel.results.diff",
+    "DiffResult": "imagepeel.results.diff",
+    "LayerMatch": "imagepeel.results.difference",
+    "LayersDifference": "imagepeel.results.difference",
+    "ValueChange": "imagepeel.results.difference",
+    "DuDirectory": "imagepeel.results.du",
+    "DuFile": "imagepeel.results.du",
+    "DuLayer": "imagepeel.results.du",
+    "DuResult": "imagepeel.results.du",
+    "FindingResult": "imagepeel.results.findings",
+    "RuleListResult": "imagepeel.results.findings",
+    "RuleResult": "imagepeel.results.findings",
+    "WtfResult": "imagepeel.results.findings",
+    "ImageRow": "imagepeel.results.images",
+    "ImagesResult": "imagepeel.results.images",
+    "CheckResult": "imagepeel.results.layers",
+    "LayerRow": "imagepeel.results.layers",
+    "LayersResult": "imagepeel.results.layers",
+    "MatrixCell": "imagepeel.results.process",
+    "MatrixResult": "imagepeel.results.process",
+    "ProcessResult": "imagepeel.results.process",
+    "CacheResult": "imagepeel.results.cache",
+    "FindEntry": "imagepeel.results.listing",
+    "FindHeader": "imagepeel.results.listing",
+    "ForgeList": "imagepeel.results.forge",
+    "ForgeName": "imagepeel.results.forge",
+    "ForgeResult": "imagepeel.results.forge",
+    "ImageHead": "imagepeel.results.head",
+    "ListingEntry": "imagepeel.results.listing",
+    "ListingHeader": "imagepeel.results.listing",
+    "VersionResult": "imagepeel.results.version",
+    "result_type": "imagepeel.results.registry",
+    "EventResult": "imagepeel.results.trace",
+    "LifeResult": "imagepeel.results.trace",
+    "NodeResult": "imagepeel.results.trace",
+    "TraceResult": "imagepeel.results.trace",
+    "ViewsResult": "imagepeel.results.views",
+    "WasteCause": "imagepeel.results.waste",
+    "WasteLayerRow": "imagepeel.results.waste",
+    "WasteResult": "imagepeel.results.waste",
+    "Instruction": "imagepeel.history.dockerfile",
+    "RebuiltDockerfile": "imagepeel.history.dockerfile",
+    "ExtractReport": "imagepeel.export.report",
+    "Omission": "imagepeel.export.report",
+    "FlattenReport": "imagepeel.export.flatten",
+    "WrittenBundle": "imagepeel.export.bundle",
+}
+"""Public name -> the module that has it."""
+
+__all__ = [*sorted(_HOMES)]
+
+
+def __getattr__(name: str) -> Any:
+    return load(globals(), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

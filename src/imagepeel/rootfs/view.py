@@ -158,7 +158,7 @@ class Rootfs(Shown):
         shown, why = text(raw(path)), found.errno
         where = Location(path=text(found.missing))
         if why == "ELOOP":
-            return NotFound(f"{shown} leads through too many symbolic links", where, "look at the links with trace")
+            return PathNotFound(f"{shown} leads through too many symbolic links", where, "look at the links with trace")
         if why == "ENOTDIR":
             what = f"{shown} does not exist: {text(found.missing)} is not a directory"
             return NotADirectory(what, where, "check the path")

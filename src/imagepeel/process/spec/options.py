@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+from imagepeel._display import Shown
+
 DEFAULT_ENGINE = "docker@28"
 
 
-class ProcessOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ProcessOptions(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The command line of the start, as data; None means "not given".
 
     `engine` is `NAME[@VERSION]` (see `imagepeel.process.spec.profiles`), `runtime` overrides the runtime underneath
