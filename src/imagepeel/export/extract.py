@@ -74,7 +74,10 @@ def materialize(
     made = _prepare(target)
     root = open_root(target)
     try:
-        return _write(rootfs, target, root, made, plan, omissions, preserve, best_effort, progress)
+        return _write(
+            rootfs, target, root, plan, omissions,
+            made=made, preserve=preserve, best_effort=best_effort, progress=progress,
+        )  # fmt: skip
     finally:
         os.close(root)
 
@@ -120,9 +123,10 @@ def _write(
     rootfs: Rootfs,
     target: str,
     root: int,
-    made: bool,
     plan: Plan,
     omissions: Omissions,
+    *,
+    made: bool,
     preserve: bool,
     best_effort: bool,
     progress: Progress | None,

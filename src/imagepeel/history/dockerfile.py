@@ -120,10 +120,10 @@ def rebuild_dockerfile(config: ImageConfig, layers: Sequence[LayerFacts]) -> Reb
         if shared and words.keyword not in _MAKES_FILES and words.keyword and made is not None:
             # buildah without --layers hangs the one layer on the last step, which is often a CMD.
             notes = [*words.notes, "the builder hung the layer of earlier steps on this one"]
-            out.append(_instruction(index, step, words, None, words.confidence, tuple(notes)))
+            out.append(_instruction(index, step, words, None, confidence=words.confidence, notes=tuple(notes)))
             out.append(_shared_layer(made, shared))
         else:
-            out.append(_instruction(index, step, words, made, confidence, tuple(notes)))
+            out.append(_instruction(index, step, words, made, confidence=confidence, notes=tuple(notes)))
     named = {layer.index for layer in by_step.values()}
     for layer in layers:
         if layer.index not in named:
@@ -140,7 +140,7 @@ def rebuild_dockerfile(config: ImageConfig, layers: Sequence[LayerFacts]) -> Reb
 
 
 def _instruction(
-    index: int, step: HistoryStep, words: Wording, made: LayerFacts | None, confidence: str, notes: tuple[str, ...]
+    index: int, step: HistoryStep, words: Wording, made: LayerFacts | None, *, confidence: str, notes: tuple[str, ...]
 ) -> Instruction:
     return Instruction(
         keyword=words.keyword,
