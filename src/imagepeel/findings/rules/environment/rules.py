@@ -144,4 +144,10 @@ def _number(port: str) -> int | None:
     return int(number) if number.isascii() and number.isdigit() and len(number) < 7 else None
 
 
-RULES: tuple[Rule, ...] = (no_path, asks_the_host, env_twice, privileged_port, expose)
+RULES: tuple[Rule, ...] = (
+    no_path,
+    asks_the_host,
+    env_twice,
+    privileged_port,
+    expose,
+)
