@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import click
 
-from imagepeel.cli import common
+from imagepeel.cli import common, documents
 from imagepeel.cli.settings import Settings
-from imagepeel.render.escape import terminal
 
 
 @click.command()
 @common.archive
 @click.option("--show-secrets", is_flag=True, help="Show values whose name says that they are secret.")
-@common.json
+@documents.forms
 @common.settings
 def command(settings: Settings, show_secrets: bool) -> None:
     """The Dockerfile of an image again, each line with its layer, its bytes and how sure we are.
@@ -23,17 +22,11 @@ def command(settings: Settings, show_secrets: bool) -> None:
     Sources of COPY and ADD are not in an image, and the stages before the last leave no trace, so the text cannot
     build the image again.
     """
-    from imagepeel.history.dockerfile import render  # start time
+    from imagepeel.present.dockerfile import dockerfile_document  # start time
     from imagepeel.results.dockerfile import dockerfile_result  # start time
 
     with settings.open() as archive:
         image = settings.scanned(archive)
         dockerfile = dockerfile_result(image, show_secrets=show_secrets)
-        if settings.json:
-            from imagepeel.render.json import dumps
-
-            click.echo(dumps("dockerfile", dockerfile))
-        else:
-            for line in render(dockerfile).splitlines():
-                click.echo(terminal(line))
+        documents.show(settings, "dockerfile", dockerfile, dockerfile_document)
         settings.finish(image)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from imagepeel.cli import common
+from imagepeel.cli import common, documents
 from imagepeel.cli.settings import Settings
 
 LIBRARIES = ("click", "jinja2", "msgspec", "pyelftools", "python-magic", "rich", "zlib-ng", "zstandard", "pylibmagic")
@@ -12,7 +12,7 @@ LIBRARIES = ("click", "jinja2", "msgspec", "pyelftools", "python-magic", "rich",
 
 @click.command()
 @common.output
-@common.json
+@documents.forms
 @common.settings
 def command(settings: Settings) -> None:
     """Show the versions that a bug report needs."""
@@ -21,6 +21,7 @@ def command(settings: Settings) -> None:
 
     from imagepeel._version import __version__
     from imagepeel.interop.magic_label import libmagic
+    from imagepeel.present.version import version_document
     from imagepeel.results.version import VersionResult
 
     found = {}
@@ -36,13 +37,4 @@ def command(settings: Settings) -> None:
         libraries=found,
         libmagic="present" if libmagic() is not None else "",
     )
-    if settings.json:
-        from imagepeel.render.json import dumps
-
-        click.echo(dumps("version", result))
-        return
-    click.echo(f"imagepeel {result.imagepeel}")
-    click.echo(f"Python {result.python} on {result.system}")
-    for name, known in result.libraries.items():
-        click.echo(f"  {name} {known or 'absent'}")
-    click.echo(f"  libmagic {result.libmagic or 'absent: own signatures label contents'}")
+    documents.show(settings, "version", result, version_document)

@@ -166,13 +166,27 @@ class Items(msgspec.Struct, frozen=True, kw_only=True, tag="items"):
     items: tuple[Item, ...]
 
 
+class Lines(msgspec.Struct, frozen=True, kw_only=True, tag="lines"):
+    """Text to the letter, line by line: what people copy into a file.
+
+    `language` is that of the code, in lower case.
+    """
+
+    lines: tuple[str, ...]
+    language: str = ""
+
+
+DocumentBlock = Block | Items | Lines
+"""What a document consists of."""
+
+
 class Section(msgspec.Struct, frozen=True, kw_only=True):
     """Blocks that belong together; a chapter of a story has a `number`, which counts from 1, and an `id`.
 
     `folded` is for what may wait until somebody asks: HTML folds it below its title.
     """
 
-    blocks: tuple[Block | Items, ...]
+    blocks: tuple[DocumentBlock, ...]
     title: Text = ()
     number: int = 0
     id: str = ""
@@ -262,7 +276,7 @@ def schema() -> dict[str, Any]:
     return json_schema(Story)
 
 
-def evidence_of(block: Block | Items) -> Iterator[Evidence]:
+def evidence_of(block: DocumentBlock) -> Iterator[Evidence]:
     """Yield the proofs of a block in reading order."""
     if isinstance(block, Claim | AnnotatedBytes):
         yield block.evidence
@@ -398,7 +412,7 @@ def try_it(receipt: Receipt) -> Item:
     return item(code(receipt.command), remark, label="try it", keep=True)
 
 
-def section(*blocks: Block | Items, title: Span | str | Text = "") -> Section:
+def section(*blocks: DocumentBlock, title: Span | str | Text = "") -> Section:
     """A section without a number."""
     return Section(blocks=blocks, title=words(title))
 

@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from imagepeel._version import __version__
 from imagepeel.evidence import Evidence, Location, Receipt
-from imagepeel.present.document import Block, Document, Items
+from imagepeel.present.document import Document, DocumentBlock
 from imagepeel.render.escape import visible
 
 _LONGEST = 12
@@ -71,7 +71,7 @@ def _finalize(value: Any) -> Any:
     return value
 
 
-def _kind(block: Block | Items) -> str:
+def _kind(block: DocumentBlock) -> str:
     return str(block.__struct_config__.tag)
 
 

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 
 from imagepeel.present.document import (
     AnnotatedBytes,
-    Block,
     Claim,
     Document,
+    DocumentBlock,
     Item,
     Items,
+    Lines,
     Note,
     ReceiptRef,
     Span,
@@ -91,7 +92,7 @@ def _span(span: Span) -> str:
     return markdown(span.text)
 
 
-def _block(block: Block | Items) -> Iterator[str]:
+def _block(block: DocumentBlock) -> Iterator[str]:
     if isinstance(block, Claim) and len(block.text) == 1 and block.text[0].kind == "code":
         yield from code_block(block.text[0].text)
     elif isinstance(block, Claim | Note):
@@ -114,6 +115,8 @@ def _block(block: Block | Items) -> Iterator[str]:
         for item in block.items:
             yield from _item(item, 0)
         yield ""
+    elif isinstance(block, Lines):
+        yield from _many(block.lines, block.language)
     elif isinstance(block, Steps):
         yield from table(
             ("", "", "", ""),
@@ -143,17 +146,17 @@ def _item(item: Item, depth: int) -> Iterator[str]:
         yield from _item(below, depth + 1)
 
 
-def _receipts(block: Block | Items, seen: set[str]) -> Iterator[str]:
+def _receipts(block: DocumentBlock, seen: set[str]) -> Iterator[str]:
     """The commands of a block, each once a chapter."""
     commands = [receipt.command for evidence in evidence_of(block) for receipt in evidence.receipts]
     fresh = [command for command in dict.fromkeys(commands) if command not in seen]
     seen.update(fresh)
     if fresh:
-        yield from _many(fresh)
+        yield from _many(fresh, "sh")
 
 
-def _many(commands: Iterable[str]) -> list[str]:
-    lines = [visible(command) for command in commands]
+def _many(texts: Iterable[str], language: str) -> list[str]:
+    lines = [visible(text) for text in texts]
     longest = max((len(run) for line in lines for run in _TICKS.findall(line)), default=0)
     fence = "`" * max(3, longest + 1)
-    return [f"{fence}sh", *lines, fence, ""]
+    return [f"{fence}{language}", *lines, fence, ""]

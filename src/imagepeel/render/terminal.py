@@ -21,6 +21,7 @@ from imagepeel.present.document import (
     Document,
     Item,
     Items,
+    Lines,
     Note,
     ReceiptRef,
     Row,
@@ -171,6 +172,9 @@ def _section(section: Section, *, receipts: bool) -> Iterator[RenderableType]:
     for block in section.blocks:
         if isinstance(block, Items):
             yield from _items(block.items, indent, receipts=receipts)
+            continue
+        if isinstance(block, Lines):
+            yield from (Kept(Line(terminal(text))) for text in block.lines)
             continue
         yield from _block(block, indent, deeper=bool(section.number))
         if receipts and not isinstance(block, ReceiptRef):
