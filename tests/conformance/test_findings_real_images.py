@@ -140,7 +140,7 @@ def something_is_missing(image: Image, finding: Finding) -> bool:
 
 
 def is_bare_filesystem(image: Image, finding: Finding) -> bool:
-    return image.archive.kind == "rootfs" and "manifest.json" not in base_names(image) - {"manifest.json"}
+    return image.archive.kind.name == "rootfs" and "manifest.json" not in base_names(image) - {"manifest.json"}
 
 
 def is_estargz(image: Image, finding: Finding) -> bool:
