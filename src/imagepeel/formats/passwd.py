@@ -90,12 +90,21 @@ UserRules = Literal["moby", "containerd", "cri"]
 """Whose rules resolve a `USER` string; `resolve_user` says who follows which."""
 
 
+Database = Literal["", "passwd", "group"]
+
+
 class IdentityFailure(msgspec.Struct, frozen=True, kw_only=True):
     """The engine refuses the user string."""
 
     kind: RefusalKind
     message: str
-    """The engine's text."""
+    """The engine's text, in which files are named as the image names them."""
+    database: Database = ""
+    """The file that is to blame, or whose ids are out of range."""
+    doing: str = ""
+    """What the engine was about to do, where its text says so."""
+    reason: str = ""
+    """Why that file cannot be opened or read."""
 
 
 def atoi(value: str) -> tuple[int, str]:
@@ -262,9 +271,25 @@ def resolve_user(
 class _Refused(Exception):
     """The engine refuses the user string."""
 
-    def __init__(self, kind: RefusalKind, message: str) -> None:
+    def __init__(self, kind: RefusalKind, message: str, database: Database = "") -> None:
         super().__init__(message)
-        self.failure = IdentityFailure(kind=kind, message=message)
+        self.failure = IdentityFailure(kind=kind, message=message, database=database)
+
+
+def _unreadable(reason: str, data: bytes | Unreadable | None, database: Database, doing: str = "") -> _Refused:
+    """The refusal because of a file that cannot be read (`Unreadable`), or not be parsed."""
+    refused = _Refused("unreadable", f"{doing}: {reason}" if doing else reason)
+    if isinstance(data, Unreadable):
+        refused.failure = msgspec.structs.replace(refused.failure, database=database, doing=doing, reason=reason)
+    return refused
+
+
+def _absent(kind: RefusalKind, database: Database) -> _Refused:
+    """The refusal because of a file that is not there."""
+    reason = "no such file or directory"
+    refused = _Refused(kind, f"open etc/{database}: {reason}", database)
+    refused.failure = msgspec.structs.replace(refused.failure, reason=reason)
+    return refused
 
 
 # -- moby/sys user, GetExecUser ----------------------------------------------------------------------------------
@@ -283,7 +308,7 @@ def _moby(spec: str, passwd: bytes | Unreadable | None, group: bytes | Unreadabl
     if group_part or name:
         entries, unreadable = _group(group)
         if unreadable:
-            raise _Refused("unreadable", f"unable to find groups for spec {name or ''}: {unreadable}")
+            raise _unreadable(unreadable, group, "group", f"unable to find groups for spec {name or ''}")
         if group_part:
             gid, deciding = _moby_group(group_part, entries)
         else:
@@ -307,7 +332,7 @@ def _moby_user(wanted: str, passwd: bytes | Unreadable | None, notes: list[str])
     number, problem = atoi(wanted)
     entries, unreadable = _passwd(passwd)
     if unreadable:
-        raise _Refused("unreadable", f"unable to find user {wanted or '0'}: {unreadable}")
+        raise _unreadable(unreadable, passwd, "passwd", f"unable to find user {wanted or '0'}")
     if not wanted:
         match = next((entry for entry in entries if entry.uid == 0), None)
     elif problem:
@@ -348,13 +373,13 @@ class _Databases:
     """passwd and group as containerd looks things up in them."""
 
     def __init__(self, passwd: bytes | Unreadable | None, group: bytes | Unreadable | None) -> None:
-        self._absent = (passwd is None, group is None)
+        self._passwd, self._group = passwd, group
         self.users, self.users_error = _passwd(passwd)
         self.groups, self.groups_error = _group(group)
 
     def user_named(self, name: str) -> PasswdEntry:
-        if self._absent[0]:
-            raise _Refused("user-missing", "open etc/passwd: no such file or directory")
+        if self._passwd is None:
+            raise _absent("user-missing", "passwd")
         self.require_users()
         for entry in self.users:
             if entry.name == name:
@@ -365,8 +390,8 @@ class _Databases:
         return next((entry for entry in self.users if entry.uid == uid), None)
 
     def group_named(self, name: str) -> GroupEntry:
-        if self._absent[1]:
-            raise _Refused("group-missing", "open etc/group: no such file or directory")
+        if self._group is None:
+            raise _absent("group-missing", "group")
         self.require_groups()
         for entry in self.groups:
             if entry.name == name:
@@ -375,11 +400,11 @@ class _Databases:
 
     def require_users(self) -> None:
         if self.users_error:
-            raise _Refused("unreadable", self.users_error)
+            raise _unreadable(self.users_error, self._passwd, "passwd")
 
     def require_groups(self) -> None:
         if self.groups_error:
-            raise _Refused("unreadable", self.groups_error)
+            raise _unreadable(self.groups_error, self._group, "group")
 
 
 def _containerd(spec: str, files: _Databases) -> Identity:
@@ -435,7 +460,8 @@ def _containerd_number(part: str, spec: str, what: str) -> int | None:
     """The id that a part of the user string states; None for a name."""
     number, problem = atoi(part)
     if problem == "range" or (not problem and not 0 <= number <= MAX_ID):
-        raise _Refused("range", f"invalid USER value {go_quote(spec)}: {what} out of range")
+        database: Database = "passwd" if what == "uid" else "group"
+        raise _Refused("range", f"invalid USER value {go_quote(spec)}: {what} out of range", database)
     return None if problem else number
 
 

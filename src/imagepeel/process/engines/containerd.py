@@ -17,9 +17,9 @@ from imagepeel.process.engines.variables import Variable, replace_or_append
 from imagepeel.process.spec.failure import Failure, Phase
 
 
-def nobody_in_range(message: str) -> str:
+def nobody_in_range(*, group: bool) -> str:
     """The words of containerd 1.6, which knows no range of ids: it searches, and finds nobody."""
-    return "no groups found" if "gid" in message else "no users found"
+    return "no groups found" if group else "no users found"
 
 
 class Containerd(Engine, frozen=True, kw_only=True):
@@ -43,8 +43,8 @@ class Containerd(Engine, frozen=True, kw_only=True):
         merged = replace_or_append(image or own[:1], own if image else own[1:], notes)
         return replace_or_append(merged, given, notes)
 
-    def out_of_range(self, message: str) -> str:
-        return message if self.knows_id_range else nobody_in_range(message)
+    def out_of_range(self, message: str, *, group: bool) -> str:
+        return message if self.knows_id_range else nobody_in_range(group=group)
 
 
 _1_6 = Containerd(

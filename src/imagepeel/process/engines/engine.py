@@ -137,8 +137,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
         """A sentence where it does not use the group part of USER; `gid` is the group instead."""
         return ""
 
-    def out_of_range(self, message: str) -> str:
-        """Its words for a user or group id that is too large; `message` are those of the parser."""
+    def out_of_range(self, message: str, *, group: bool) -> str:
+        """Its words for a user id that is too large, or a group id; `message` are those of the parser."""
         return message
 
     def home_of_stranger(self, user: Credentials, workdir: str) -> tuple[str, str] | None:

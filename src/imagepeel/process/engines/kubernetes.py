@@ -55,8 +55,8 @@ class Kubernetes(Engine, frozen=True, kw_only=True):
     def dropped_group(self, user: str, gid: int) -> str:
         return f"Kubernetes drops the group of {user!r}: gid {gid} comes from passwd, or is 0"
 
-    def out_of_range(self, message: str) -> str:
-        return message if self.knows_id_range else nobody_in_range(message)
+    def out_of_range(self, message: str, *, group: bool) -> str:
+        return message if self.knows_id_range else nobody_in_range(group=group)
 
     def additions(self, argv: Sequence[str]) -> list[Addition]:
         what = "one variable per service of the namespace"

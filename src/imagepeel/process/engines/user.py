@@ -121,18 +121,14 @@ def _groups(found: Identity, engine: Engine, spec: str) -> tuple[int, ...]:
 def _refused(failure: IdentityFailure, rootfs: Rootfs, engine: Engine, spec: str, where: Location | None) -> Failure:
     """The refusal in this engine's words: they name the file on the host."""
     message = failure.message
-    if failure.kind == "unreadable" and not message.startswith("lstat"):
-        name = GROUP if "group" in message else PASSWD
-        place = text(rootfs.resolve(name).path)
-        reading = f"read {MOUNT}{place}: {message.rsplit(': ', 1)[-1]}"
-        head = message.rsplit(": ", 1)[0] + ": " if ": " in message else ""
-        message = head + reading
+    if failure.reason:
+        place = f"{MOUNT}{text(rootfs.resolve(f'/etc/{failure.database}').path)}"
+        verb = "read" if failure.kind == "unreadable" else "open"
+        message = f"{verb} {place}: {failure.reason}"
+        if failure.doing:
+            message = f"{failure.doing}: {message}"
     elif failure.kind == "range":
-        message = engine.out_of_range(message)
-    elif message.startswith("open etc/"):
-        name = "/" + message.removeprefix("open ").partition(":")[0]
-        place = text(rootfs.resolve(name).path)
-        message = f"open {MOUNT}{place}: no such file or directory"
+        message = engine.out_of_range(message, group=failure.database == "group")
     why = {
         "user-missing": f"USER {spec!r} is not in /etc/passwd of this image",
         "group-missing": f"the group of USER {spec!r} is not in /etc/group of this image",
