@@ -179,7 +179,7 @@ class WordReader:
             elif char == '"':
                 flush()
                 self._at += 1
-                self._double(parts)
+                self.double_quoted(parts)
             elif char == "$":
                 flush()
                 self._dollar(parts, False)
@@ -208,7 +208,7 @@ class WordReader:
         inside = self._text[self._at + 1 : end]
         return self._text.startswith("}", end) and ("," in inside or ".." in inside)
 
-    def _double(self, parts: list[Part]) -> None:
+    def double_quoted(self, parts: list[Part]) -> None:
         """The inside of double quotes, up to and including the closing one."""
         text = self._text
         plain: list[str] = []
@@ -314,7 +314,7 @@ class WordReader:
             self._at = end + 1
         elif following == '"' and not quoted:
             self._at += 2
-            self._double(parts)
+            self.double_quoted(parts)
         else:
             parts.append(Part(kind="literal", text="$", quoted=True))
             self._at += 1
@@ -353,7 +353,7 @@ class WordReader:
                 )
             elif char == '"':
                 self._at += 1
-                self._double(ignored)
+                self.double_quoted(ignored)
             elif char == "`":
                 self._backquote()
             elif char == "$":
@@ -370,7 +370,7 @@ def parse_word(text: str) -> Word:
     """
     parts: list[Part] = []
     parser = WordReader(text + '"')
-    parser._double(parts)
+    parser.double_quoted(parts)
     if parser.position != len(text) + 1:
         raise Malformed("quotes inside a parameter expansion are not modelled")
     return Word(parts=tuple(parts), source=text, at=0)

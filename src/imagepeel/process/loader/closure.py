@@ -9,7 +9,7 @@ from imagepeel.errors import ImagepeelError, LimitExceeded, Malformed
 from imagepeel.evidence import raw, text
 from imagepeel.formats.elf.file import ElfFacts
 from imagepeel.formats.elf.header import is_elf
-from imagepeel.process.loader.common import LOADER_BYTES, Files, LoaderResult, Options, Program, identify_loader
+from imagepeel.process.loader.common import LOADER_BYTES, Files, LoaderOptions, LoaderResult, Program, identify_loader
 from imagepeel.process.loader.glibc import follow_glibc
 from imagepeel.process.loader.musl import follow_musl
 
@@ -40,7 +40,7 @@ def closure(
     Returns the libraries in load order and, where it is proved, the loader's failure with its exact text.
     Never raises for what the image holds: damaged files end in `unknown`.
     """
-    options = Options(
+    options = LoaderOptions(
         env=env,
         secure=secure,
         cwd=raw(cwd),
@@ -58,7 +58,7 @@ def closure(
         return LoaderResult(family="unknown", unknown=(str(error),))
 
 
-def _closure(files: Files, path: bytes, options: Options) -> LoaderResult:
+def _closure(files: Files, path: bytes, options: LoaderOptions) -> LoaderResult:
     # The kernel, not the process, opens the program and its loader: read permission does not matter here.
     found = files.rootfs.resolve(path, cwd=options.cwd)
     if found.node is None or not found.node.is_file:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -29,21 +29,26 @@ LOADER_BYTES = 8 * 1024 * 1024
 _MAX_OBJECTS = 2_000
 
 
-class Library(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One shared object of the program.
+class NotProved(Exception):
+    """The image does not prove what the loader does next."""
 
-    `name` as it was asked for, `requested_by` the path of the object that asked (or `LD_PRELOAD`), `path` as the
-    loader opens it and `real` the file behind all links (None: not found).  `source` says where it was found:
-    `DT_RPATH of X`, `LD_LIBRARY_PATH`, `DT_RUNPATH of X`, the cache, a built-in directory, a path in the name,
-    `the loader itself`.  `candidates` are all places that were tried, in order.
-    """
+
+class Library(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One shared object of the program."""
 
     name: str
+    """As it was asked for."""
     requested_by: str
+    """Path of the object that asked, or `LD_PRELOAD`."""
     path: str | None
+    """As the loader opens it; None when it was not found."""
     real: str | None
+    """The file behind all links; None when it was not found."""
     source: str
+    """Where it was found: `DT_RPATH of X`, `LD_LIBRARY_PATH`, `DT_RUNPATH of X`, the cache, a built-in directory, a
+    path in the name, `the loader itself`."""
     candidates: tuple[Candidate, ...] = ()
+    """All places that were tried, in order."""
 
 
 _FIXES = {
@@ -69,48 +74,52 @@ def gives_up(code: FailureCode, lines: Iterable[str], exit_code: int, *, about: 
     )
 
 
+LoaderFamily = Literal["static", "glibc", "musl", "unknown"]
+"""Whose rules a loader follows; static: the program has none."""
+
+
 class LoaderResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the loader does with a program.
+    """What the loader does with a program."""
 
-    `family` is "static" (no loader), "glibc", "musl" or "unknown"; `loader` the path of PT_INTERP.  `libraries`
-    are in load order, first request of each object.  `failure` is proved; `unknown` lists reasons why the result
-    may differ in reality; `depends` lists facts of the host that change it.  `warnings` are lines that the loader
-    prints and survives.
-    """
-
-    family: str
+    family: LoaderFamily
     loader: str = ""
+    """The path of PT_INTERP."""
     libraries: tuple[Library, ...] = ()
+    """In load order, each at the first request."""
     failure: Failure | None = None
+    """What stops the program, where that is proved."""
     unknown: tuple[str, ...] = ()
+    """Reasons why the result may differ in reality."""
     depends: tuple[str, ...] = ()
+    """Facts of the host that change the result."""
     warnings: tuple[str, ...] = ()
+    """Lines that the loader prints and survives."""
 
     @property
-    def outcome(self) -> str:
-        """ "ok", "fails" or "unknown"."""
+    def outcome(self) -> Literal["ok", "fails", "unknown"]:
+        """In one word; a failure that is proved counts more than a doubt."""
         if self.failure is not None:
             return "fails"
         return "unknown" if self.unknown else "ok"
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What the loader is told besides the program.
-
-    `env` maps names to values; `secure` is AT_SECURE (set-uid, set-gid or file capabilities); `cwd` the working
-    directory; `argv0` the program's own name, `execfn` the path given to `execve` in the first round.  `hwcaps` are
-    the glibc-hwcaps subdirectories that the CPU supports, best first (empty: the oldest CPU).  `may_read` answers
-    whether the process may open a file for reading.  `symbols` also looks up every symbol.
-    """
+class LoaderOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the loader is told besides the program."""
 
     env: Mapping[str, str]
     secure: bool
+    """AT_SECURE: the program is set-uid or set-gid, or has file capabilities."""
     cwd: bytes
     argv0: str
+    """The program's own name."""
     execfn: str
+    """The path that was given to `execve` in the first round."""
     hwcaps: tuple[str, ...]
+    """The glibc-hwcaps subdirectories that the CPU supports, best first; empty for the oldest CPU."""
     may_read: Callable[[Node], bool] | None
+    """Whether the process may open a file for reading."""
     symbols: bool
+    """Look up every symbol, too."""
 
 
 class LoadedFile:
@@ -153,7 +162,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
 class Files:
     """The image's files as the loader opens them: relative paths from the working directory, links inside."""
 
-    def __init__(self, rootfs: Rootfs, options: Options) -> None:
+    def __init__(self, rootfs: Rootfs, options: LoaderOptions) -> None:
         self._rootfs = rootfs
         self._options = options
         self._files: dict[int, LoadedFile] = {}
@@ -220,22 +229,24 @@ class Files:
 
 
 class LoaderBuild(msgspec.Struct, frozen=True, kw_only=True):
-    """What is compiled into a loader file.
+    """What is compiled into a loader file."""
 
-    `directories` are its default directories without a final slash, `cache` and `preload` the paths it reads,
-    `lib` the value of `$LIB` ("" when it cannot be told), `version` glibc's (major, minor), `arch` musl's name of
-    the architecture.
-    """
-
-    family: str
+    family: LoaderFamily
     directories: tuple[bytes, ...] = ()
+    """The default directories, without a final slash."""
     cache: bytes = b""
+    """Path of the cache that it reads."""
     preload: bytes = b""
+    """Path of the list of preloaded libraries that it reads."""
     lib: bytes = b""
+    """The value of `$LIB`; b"" when it cannot be told."""
     version: tuple[int, int] = (0, 0)
+    """glibc's release."""
     arch: bytes = b""
+    """musl's name of the architecture."""
     soname: bytes = b""
     why: str = ""
+    """Why the family is not known."""
 
 
 _DIRECTORIES = re.compile(rb"\0((?:/[!-~]{0,255}/\0)+)|\0((?:/\0)?/[!-~]{0,255}/\0)")
@@ -311,9 +322,10 @@ __all__ = [
     "Library",
     "LoadedFile",
     "LoaderBuild",
+    "LoaderOptions",
     "LoaderResult",
+    "NotProved",
     "Opened",
-    "Options",
     "Program",
     "Reader",
     "gives_up",

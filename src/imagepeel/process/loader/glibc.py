@@ -1,4 +1,21 @@
-"""glibc's `ld.so`: search order, checks and texts of `elf/dl-load.c`, `dl-deps.c` and `dl-version.c`."""
+"""glibc's `ld.so`: search order, checks and texts of `elf/dl-load.c`, `dl-deps.c` and `dl-version.c`.
+
+Theory of operation.  `Glibc` plays one run of the loader over the files of the image.  `objects` is the loader's list
+of link maps.  The program stands first; preloads follow, then, breadth first, what each object needs.
+
+1. `_map` (`_dl_map_object`) resolves one name.  An object that answers to it already (by name, path or soname) is
+   taken; else `_search` looks for a file, and a file whose inode is loaded already is that object under a new name.
+2. `_search` knows the order: a path in the name; DT_RPATH of the requester and of those that loaded it, unless the
+   requester has a DT_RUNPATH; LD_LIBRARY_PATH; DT_RUNPATH; the cache; the built-in directories.
+3. `_try` (`open_verify`) opens a candidate and judges its header.  It returns None to go on with the search, and
+   raises `_Fatal` where the loader dies at once.  Every candidate is written down with its reason.
+4. `_versions` (`_dl_check_map_versions`) compares the symbol versions that each object asks for with those that the
+   libraries define.  `symbols.check_glibc` then looks the symbols up.
+
+A `_Fatal` becomes the failure, with glibc's text and exit code 127.  `NotProved` ends the run where the image does not
+prove what comes next, such as $PLATFORM: the result then says so and has no failure.  What only the CPU decides goes
+into `depends`.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +31,13 @@ from imagepeel.process.loader.common import (
     Files,
     Library,
     LoaderBuild,
+    LoaderOptions,
     LoaderResult,
-    Options,
+    NotProved,
     Program,
     gives_up,
 )
+from imagepeel.process.loader.link_map import LinkMap
 from imagepeel.process.loader.words import strerror, token_at
 from imagepeel.process.spec.failure import Failure, FailureCode
 from imagepeel.process.spec.values import Candidate
@@ -66,33 +85,10 @@ class _Missing(_Fatal):
     code = FailureCode.LIBRARY_MISSING
 
 
-class _Unknown(Exception):
-    """The image does not prove what the loader does next."""
-
-
-class _Object:
-    """A link map: `path` is b"" for the program, as in the loader itself."""
-
-    def __init__(self, path: bytes, real: bytes, ino: int, facts: ElfFacts | None, loader: _Object | None) -> None:
-        self.path = path
-        self.real = real
-        self.ino = ino
-        self.facts = facts
-        self.loader = loader
-        self.names: set[bytes] = set()
-        self.node: Node | None = None
-
-    def answers(self, name: bytes) -> bool:
-        """The loader takes this object for `name`: known name, path or soname."""
-        if name in self.names or name == self.path:
-            return True
-        return self.facts is not None and self.facts.soname is not None and self.facts.soname.value == name
-
-
 class Glibc:
     """One run of the loader over a program; see `follow_glibc`."""
 
-    def __init__(self, files: Files, program: Program, build: LoaderBuild, node: Node, options: Options) -> None:
+    def __init__(self, files: Files, program: Program, build: LoaderBuild, node: Node, options: LoaderOptions) -> None:
         self._files = files
         self._program = program
         self._build = build
@@ -105,19 +101,19 @@ class Glibc:
         self.unknown: list[str] = []
         self.warnings: list[str] = []
         self.libraries: list[Library] = []
-        main = _Object(b"", program.real, getattr(program.node, "ino", -1), program.facts, None)
+        main = LinkMap(b"", program.real, getattr(program.node, "ino", -1), program.facts, None)
         main.node = program.node  # type: ignore[assignment]
         try:
             loader_facts: ElfFacts | None = files.facts(node)
         except Malformed:
             loader_facts = None
-        self.rtld = _Object(program.interp, program.loader, node.ino, loader_facts, None)
+        self.rtld = LinkMap(program.interp, program.loader, node.ino, loader_facts, None)
         self.rtld.node = node
         self.rtld.names.add(program.interp)
         if build.soname:
             self.rtld.names.add(build.soname)
         self.main = main
-        self.objects: list[_Object] = [main]
+        self.objects: list[LinkMap] = [main]
         self._rtld_listed = False
         self._architecture = program.facts.ehdr.machine_name
 
@@ -150,25 +146,25 @@ class Glibc:
                 continue
             for tag, label in ((0x7FFFFFFF, "DT_FILTER"), (0x7FFFFFFD, "DT_AUXILIARY"), (0x6FFFFEFC, "DT_AUDIT")):
                 if tag in facts.tags:
-                    raise _Unknown(f"{self._shown(item)} has {label}, whose effect is not modelled")
+                    raise NotProved(f"{self._shown(item)} has {label}, whose effect is not modelled")
             for needed in facts.needed:
                 found = self._map(self._expand(needed.value, item), item)
                 if id(found) not in seen:
                     seen.add(id(found))
                     queue.append(found)
 
-    def _shown(self, item: _Object) -> str:
+    def _shown(self, item: LinkMap) -> str:
         return text(item.path) if item.path else self._prog
 
     # -- names -----------------------------------------------------------------------------------------------
 
-    def _origin(self, item: _Object) -> bytes:
+    def _origin(self, item: LinkMap) -> bytes:
         if item is self.main:
             return posixpath.dirname(self._program.real) or b"/"
         path = item.path if item.path.startswith(b"/") else posixpath.join(self._options.cwd, item.path)
         return posixpath.dirname(path) or b"/"
 
-    def _expand(self, value: bytes, item: _Object) -> bytes:
+    def _expand(self, value: bytes, item: LinkMap) -> bytes:
         """Replace `$ORIGIN`, `$LIB` and `$PLATFORM`; b"" when a set-uid program may not use the result."""
         if b"$" not in value:
             return value
@@ -194,10 +190,10 @@ class Glibc:
                 out += self._origin(item)
             elif token == b"LIB":
                 if not self._build.lib:
-                    raise _Unknown("$LIB is used and its value cannot be read from the loader")
+                    raise NotProved("$LIB is used and its value cannot be read from the loader")
                 out += self._build.lib
             else:
-                raise _Unknown("$PLATFORM is used: its value is a fact of the host's CPU")
+                raise NotProved("$PLATFORM is used: its value is a fact of the host's CPU")
             position = end
         if trusted_only:
             normal = posixpath.normpath(bytes(out)) + b"/"
@@ -205,7 +201,7 @@ class Glibc:
                 return b""
         return bytes(out)
 
-    def _directories(self, value: bytes, separators: bytes, item: _Object) -> list[bytes]:
+    def _directories(self, value: bytes, separators: bytes, item: LinkMap) -> list[bytes]:
         for separator in separators[1:]:
             value = value.replace(bytes([separator]), separators[:1])
         found: list[bytes] = []
@@ -221,7 +217,7 @@ class Glibc:
 
     # -- one library -----------------------------------------------------------------------------------------
 
-    def _map(self, name: bytes, item: _Object | None, where: str = "") -> _Object:
+    def _map(self, name: bytes, item: LinkMap | None, where: str = "") -> LinkMap:
         """`_dl_map_object`: an object that already answers to the name, or a search."""
         for known in self.objects:
             if known.answers(name):
@@ -231,10 +227,10 @@ class Glibc:
             if not self._rtld_listed:
                 self._rtld_listed = True
                 self.objects.append(self.rtld)
-                self._add(name, item, self.rtld, "the loader itself", [], where)
+                self._add(name, item, self.rtld, source="the loader itself", candidates=[], where=where)
             return self.rtld
         if len(self.objects) >= _MAX_OBJECTS:
-            raise _Unknown(f"more than {_MAX_OBJECTS} libraries")
+            raise NotProved(f"more than {_MAX_OBJECTS} libraries")
         self._errno = ""
         self._other_class = False
         candidates: list[Candidate] = []
@@ -262,19 +258,20 @@ class Glibc:
                 if known is self.rtld and not self._rtld_listed:
                     self._rtld_listed = True
                     self.objects.append(self.rtld)
-                    self._add(name, item, self.rtld, source, candidates, where)
+                    self._add(name, item, self.rtld, source=source, candidates=candidates, where=where)
                 return known
         fresh = self._admit(name, path, real, node, item)
         fresh.names.add(name)
         self.objects.append(fresh)
-        self._add(name, item, fresh, source, candidates, where)
+        self._add(name, item, fresh, source=source, candidates=candidates, where=where)
         return fresh
 
     def _add(
         self,
         name: bytes,
-        item: _Object | None,
-        found: _Object,
+        item: LinkMap | None,
+        found: LinkMap,
+        *,
         source: str,
         candidates: list[Candidate],
         where: str,
@@ -291,7 +288,7 @@ class Glibc:
         )
 
     def _search(
-        self, name: bytes, item: _Object | None, candidates: list[Candidate]
+        self, name: bytes, item: LinkMap | None, candidates: list[Candidate]
     ) -> tuple[tuple[bytes, bytes, Node] | None, str]:
         if b"/" in name:
             found = self._try(name, candidates, "a path in the name")
@@ -329,14 +326,14 @@ class Glibc:
             return cached, text(self._build.cache)
         if not nodeflib:
             if not self._build.directories:
-                raise _Unknown("the default directories cannot be read from the image's loader")
+                raise NotProved("the default directories cannot be read from the image's loader")
             directories = [directory.rstrip(b"/") + b"/" for directory in self._build.directories]
             found = self._open_path(name, directories, candidates, "a built-in directory of the loader")
             if found is not None:
                 return found, "a built-in directory of the loader"
         return None, ""
 
-    def _by_rpath(self, name: bytes, link: _Object, candidates: list[Candidate]) -> tuple[bytes, bytes, Node] | None:
+    def _by_rpath(self, name: bytes, link: LinkMap, candidates: list[Candidate]) -> tuple[bytes, bytes, Node] | None:
         facts = link.facts
         if facts is None or facts.rpath is None or facts.runpath is not None or not facts.rpath.value:
             return None
@@ -357,7 +354,7 @@ class Glibc:
             return None
         cache_id = CACHE_IDS.get(self._architecture)
         if cache_id is None:
-            raise _Unknown(f"the cache flags of {self._architecture} are not known")
+            raise NotProved(f"the cache flags of {self._architecture} are not known")
         entry = self._cache.lookup(name, cache_id, self._options.hwcaps)
         for other in self._cache.named(name):
             if other.flags == cache_id and other.hwcaps and other.hwcaps not in self._options.hwcaps:
@@ -408,7 +405,7 @@ class Glibc:
         """`open_verify`: open, read the header, judge it; None means that the search goes on."""
         self._tried += 1
         if self._tried > _MAX_CANDIDATES:
-            raise _Unknown(f"more than {_MAX_CANDIDATES} places to look at")
+            raise NotProved(f"more than {_MAX_CANDIDATES} places to look at")
 
         def note(outcome: str, reason: str) -> None:
             candidates.append(Candidate(path=text(path), outcome=outcome, reason=f"{label}: {reason}"))
@@ -423,7 +420,7 @@ class Glibc:
             note("fatal", "a directory")
             raise _Fatal(path, "cannot read file data", "EISDIR")
         if not node.is_file:
-            raise _Unknown(f"{text(path)} is a special file")
+            raise NotProved(f"{text(path)} is a special file")
         bits = self._program.facts.ehdr.bits
         head = self._files.file(node).read(0, 64)
         try:
@@ -471,7 +468,7 @@ class Glibc:
             return "ELF file's phentsize not the expected size", True
         return "", False
 
-    def _admit(self, name: bytes, path: bytes, real: bytes, node: Node, item: _Object | None) -> _Object:
+    def _admit(self, name: bytes, path: bytes, real: bytes, node: Node, item: LinkMap | None) -> LinkMap:
         """`_dl_map_object_from_fd`: map the segments of a file whose header was accepted.
 
         From here on the loader's messages name the library as it was asked for, not the path.
@@ -481,24 +478,24 @@ class Glibc:
         except Malformed as error:
             if "program headers" in str(error):
                 raise _Fatal(path, "cannot read file data") from error
-            raise _Unknown(f"{text(path)} is damaged: {error}") from error
+            raise NotProved(f"{text(path)} is damaged: {error}") from error
         loads = [phdr for phdr in facts.phdrs if phdr.type == PT_LOAD]
         if not loads:
             raise _Fatal(name, "object file has no loadable segments")
         for phdr in loads:
             if phdr.align & 0xFFF or (phdr.vaddr - phdr.offset) & 0xFFF:
-                raise _Unknown(f"{text(path)} has a segment that is not aligned to pages")
+                raise NotProved(f"{text(path)} has a segment that is not aligned to pages")
             if phdr.filesz and phdr.offset + phdr.filesz > facts.size:
-                raise _Unknown(f"{text(path)} ends inside a segment: the program may die by SIGBUS")
+                raise NotProved(f"{text(path)} ends inside a segment: the program may die by SIGBUS")
         if facts.dynamic_at is None:
             if facts.ehdr.type == ET_DYN:
                 raise _Fatal(name, "object file has no dynamic section")
-            raise _Unknown(f"{text(path)} is an executable without a dynamic section")
+            raise NotProved(f"{text(path)} is an executable without a dynamic section")
         if facts.ehdr.type == ET_EXEC:
             raise _Fatal(name, "cannot dynamically load executable")
         if facts.flags_1 & _DF_1_PIE:
             raise _Fatal(name, "cannot dynamically load position-independent executable")
-        fresh = _Object(path, real, node.ino, facts, item)
+        fresh = LinkMap(path, real, node.ino, facts, item)
         fresh.node = node
         return fresh
 
@@ -510,7 +507,7 @@ class Glibc:
         for name in preload.replace(b":", b" ").split(b" "):
             if name and not (self._options.secure and b"/" in name):
                 if self._options.secure:
-                    raise _Unknown("LD_PRELOAD of a set-uid program takes only set-uid libraries")
+                    raise NotProved("LD_PRELOAD of a set-uid program takes only set-uid libraries")
                 listed.append(("LD_PRELOAD", name))
         data = self._files.content(self._build.preload, 1 << 20) if self._build.preload else None
         if data is not None:
@@ -540,7 +537,7 @@ class Glibc:
             for need in item.facts.verneed:
                 provider = next((known for known in (*self.objects, self.rtld) if known.answers(need.file)), None)
                 if provider is None or provider.facts is None:
-                    raise _Unknown(f"{shown} requires versions of {text(need.file)}, which it does not need")
+                    raise NotProved(f"{shown} requires versions of {text(need.file)}, which it does not need")
                 who = self._shown(provider)
                 if not provider.facts.has_verdef:
                     if need.versions:
@@ -569,7 +566,9 @@ class Glibc:
         )
 
 
-def follow_glibc(files: Files, program: Program, build: LoaderBuild, node: Node, options: Options) -> LoaderResult:
+def follow_glibc(
+    files: Files, program: Program, build: LoaderBuild, node: Node, options: LoaderOptions
+) -> LoaderResult:
     """Run glibc's loading algorithm for a program.
 
     `build` is what `identify_loader` read from the loader file `node`.  Returns libraries in load order; `failure`
@@ -607,7 +606,7 @@ def follow_glibc(files: Files, program: Program, build: LoaderBuild, node: Node,
             )
             if why:
                 run.unknown.append(why)
-    except _Unknown as reason:
+    except NotProved as reason:
         run.unknown.append(str(reason))
     return LoaderResult(
         family="glibc",

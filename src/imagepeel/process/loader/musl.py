@@ -13,8 +13,9 @@ from imagepeel.process.loader.common import (
     Library,
     LoadedFile,
     LoaderBuild,
+    LoaderOptions,
     LoaderResult,
-    Options,
+    NotProved,
     Program,
     gives_up,
 )
@@ -29,10 +30,6 @@ _MAX_OBJECTS = 1_000
 _MAX_CANDIDATES = 20_000
 _NAME_MAX = 255
 _RESERVED = (b"c.", b"pthread.", b"rt.", b"m.", b"dl.", b"util.", b"xnet.")
-
-
-class _Unknown(Exception):
-    """The image does not prove what the loader does next."""
 
 
 class _Dso:
@@ -51,7 +48,7 @@ class _Dso:
 class Musl:
     """One run of the linker over a program; see `follow_musl`."""
 
-    def __init__(self, files: Files, program: Program, build: LoaderBuild, node: Node, options: Options) -> None:
+    def __init__(self, files: Files, program: Program, build: LoaderBuild, node: Node, options: LoaderOptions) -> None:
         self._files = files
         self._program = program
         self._build = build
@@ -99,7 +96,9 @@ class Musl:
         if (name.startswith(b"lib") and name[3:].startswith(_RESERVED)) or name == self.loader.name:
             if self.loader not in self.chain:
                 self.chain.append(self.loader)
-                self._note(name, requester, self.loader.name, self._program.loader, "the loader itself", [])
+                self._note(
+                    name, requester, self.loader.name, self._program.loader, source="the loader itself", candidates=[]
+                )
             return self.loader, ""
         candidates: list[Candidate] = []
         if b"/" in name:
@@ -113,7 +112,7 @@ class Musl:
                 return None, "ENAMETOOLONG"
             found, errno, path, source = self._search(name, item, candidates)
         if found is None:
-            self._note(name, requester, None, None, "", candidates)
+            self._note(name, requester, None, None, source="", candidates=candidates)
             return None, errno
         node, real = found
         for known in self.chain[1:]:
@@ -122,21 +121,21 @@ class Musl:
                     known.short = known.name.rsplit(b"/", 1)[-1]
                 return known, ""
         if node.ino == self.program.ino:
-            raise _Unknown("the program is loaded a second time as its own library")
+            raise NotProved("the program is loaded a second time as its own library")
         facts, errno = self._admit(path, node)
         if facts is None:
             candidates.append(Candidate(path=text(path), outcome="fatal", reason=ERRNO_MUSL.get(errno, errno)))
-            self._note(name, requester, None, None, "", candidates)
+            self._note(name, requester, None, None, source="", candidates=candidates)
             return None, errno
         if self._is_a_libc(node, facts):
             return self._load(b"libc.so", item, requester)
         if len(self.chain) >= _MAX_OBJECTS:
-            raise _Unknown(f"more than {_MAX_OBJECTS} libraries")
+            raise NotProved(f"more than {_MAX_OBJECTS} libraries")
         fresh = _Dso(path, node.ino, facts, self._files.file(node), item)
         if b"/" not in name:
             fresh.short = path.rsplit(b"/", 1)[-1]
         self.chain.append(fresh)
-        self._note(name, requester, path, real, source, candidates)
+        self._note(name, requester, path, real, source=source, candidates=candidates)
         return fresh, ""
 
     def _note(
@@ -145,6 +144,7 @@ class Musl:
         requester: str,
         path: bytes | None,
         real: bytes | None,
+        *,
         source: str,
         candidates: list[Candidate],
     ) -> None:
@@ -215,12 +215,12 @@ class Musl:
             rest = rest[1:]
         if item.is_program:
             if self._options.secure:
-                raise _Unknown("musl stops searching at $ORIGIN of a set-uid program")
+                raise NotProved("musl stops searching at $ORIGIN of a set-uid program")
             path = self._program.real
         else:
             path = item.name
             if self._options.secure and not path.startswith(b"/"):
-                raise _Unknown("musl stops searching at a relative $ORIGIN of a set-uid program")
+                raise NotProved("musl stops searching at a relative $ORIGIN of a set-uid program")
         origin = path.rsplit(b"/", 1)[0] if b"/" in path else b"."
         return value.replace(b"${ORIGIN}", origin).replace(b"$ORIGIN", origin)
 
@@ -245,7 +245,7 @@ class Musl:
     def _open(self, path: bytes, candidates: list[Candidate], label: str) -> tuple[tuple[Node, bytes] | None, str]:
         self._tried += 1
         if self._tried > _MAX_CANDIDATES:
-            raise _Unknown(f"more than {_MAX_CANDIDATES} places to look at")
+            raise NotProved(f"more than {_MAX_CANDIDATES} places to look at")
         opened = self._files.open(path)
         if opened.errno:
             reason = ERRNO_MUSL.get(opened.errno, opened.errno)
@@ -261,7 +261,7 @@ class Musl:
         if node.is_dir:
             return None, "EISDIR"
         if not node.is_file:
-            raise _Unknown(f"{text(path)} is a special file")
+            raise NotProved(f"{text(path)} is a special file")
         file = self._files.file(node)
         head = file.read(0, 896)
         bits = self._program.facts.ehdr.bits
@@ -273,20 +273,20 @@ class Musl:
             return None, "ENOEXEC"
         # musl looks neither at the magic nor at class and machine: what then happens is not in the image's text.
         if head[:5] != b"\x7fELF" + (b"\2" if bits == 64 else b"\1"):
-            raise _Unknown(f"musl maps {text(path)} although it is no ELF file of the program's word size")
+            raise NotProved(f"musl maps {text(path)} although it is no ELF file of the program's word size")
         try:
             facts = self._files.facts(node)
         except Malformed as error:
-            raise _Unknown(f"{text(path)} is damaged: {error}") from error
+            raise NotProved(f"{text(path)} is damaged: {error}") from error
         if facts.ehdr.machine != self._program.facts.ehdr.machine:
-            raise _Unknown(f"musl maps {text(path)} although it is for {facts.ehdr.machine_name}")
+            raise NotProved(f"musl maps {text(path)} although it is for {facts.ehdr.machine_name}")
         loads = [phdr for phdr in facts.phdrs if phdr.type == PT_LOAD]
         if facts.dynamic_at is None:
             return None, "ENOEXEC"
         if not loads:
-            raise _Unknown(f"{text(path)} has no loadable segment")
+            raise NotProved(f"{text(path)} has no loadable segment")
         if any(phdr.filesz and phdr.offset + phdr.filesz > facts.size for phdr in loads):
-            raise _Unknown(f"{text(path)} ends inside a segment: the program may die by SIGBUS")
+            raise NotProved(f"{text(path)} ends inside a segment: the program may die by SIGBUS")
         return facts, ""
 
     def _is_a_libc(self, node: Node, facts: ElfFacts) -> bool:
@@ -297,7 +297,7 @@ class Musl:
         return table.defines(b"__libc_start_main") and table.defines(b"stdin")
 
 
-def follow_musl(files: Files, program: Program, build: LoaderBuild, node: Node, options: Options) -> LoaderResult:
+def follow_musl(files: Files, program: Program, build: LoaderBuild, node: Node, options: LoaderOptions) -> LoaderResult:
     """Run musl's loading algorithm for a program.
 
     `build` is what `identify_loader` read from the loader file `node`.  Missing libraries and, with
@@ -325,7 +325,7 @@ def follow_musl(files: Files, program: Program, build: LoaderBuild, node: Node, 
                 about=about,
                 why=f"{what}: {about}",
             )
-    except _Unknown as reason:
+    except NotProved as reason:
         unknown.append(str(reason))
     except Malformed as error:
         unknown.append(f"a library is damaged: {error}")
