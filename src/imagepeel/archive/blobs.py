@@ -44,7 +44,7 @@ class Blobs:
         self.limits = limits
         self.extra = extra
         self.used: set[str] = set()
-        self.documents = 0
+        self.documents: int = 0
         self.anomalies: list[Anomaly] = []
         self._budget = _DOCUMENT_BUDGET * limits.json_bytes
         self._hashed: dict[tuple[str, str], Digest] = {}

@@ -39,10 +39,10 @@ class CacheDir:
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None, *, most: int = MOST) -> None:
-        self.path = os.path.abspath(os.fspath(path)) if path is not None else default_path()
+        self.path: str = os.path.abspath(os.fspath(path)) if path is not None else default_path()
         self.most = most
-        self.problem = ""
-        self.suspicious = False
+        self.problem: str = ""
+        self.suspicious: bool = False
         if not self.path:
             self.problem = "neither XDG_CACHE_HOME nor the home directory is known"
         elif not hasattr(os, "geteuid") or os.open not in os.supports_dir_fd:

@@ -77,12 +77,12 @@ class Decoder:
     kind = Compression.NONE
 
     def __init__(self) -> None:
-        self.stored = 0
-        self.content = 0
-        self.units = 0
+        self.stored: int = 0
+        self.content: int = 0
+        self.units: int = 0
         self.skippable = 0
-        self.trailing = 0
-        self.trailing_offset = -1
+        self.trailing: int = 0
+        self.trailing_offset: int = -1
         self.unit_starts: list[Checkpoint] = []
 
     def feed(self, data: bytes) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 from weakref import WeakSet
 
-from imagepeel.archive.members import Member, MemberKind, Members, missing, normalise
+from imagepeel.archive.members import Medium, Member, MemberKind, Members, missing, normalise
 from imagepeel.archive.source import FileSource, Source, closed
 from imagepeel.errors import NotFound
 from imagepeel.evidence import Location
@@ -25,11 +25,11 @@ _FILE = os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, 
 class DirMembers(Members):
     """The files below a directory.  NotFound when it cannot be opened."""
 
-    medium = "directory"
+    medium: Medium = "directory"
 
     def __init__(self, path: str | os.PathLike[str], limits: Limits) -> None:
         super().__init__(os.fspath(path), limits)
-        self.path = os.fspath(path)
+        self.path: str = os.fspath(path)
         try:
             self._root = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_DIRECTORY", 0))
         except OSError as error:
@@ -38,8 +38,8 @@ class DirMembers(Members):
             ) from error
         self._real = os.path.realpath(self.path)
         self._taken: WeakSet[FileSource] = WeakSet()
-        self.complete = True
-        self.over_limit = False
+        self.complete: bool = True
+        self.over_limit: bool = False
 
     def __reduce__(self) -> tuple[type[DirMembers], tuple[str, Limits]]:
         return type(self), (self.path, self.limits)

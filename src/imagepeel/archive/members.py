@@ -124,8 +124,8 @@ class SubdirectoryMembers(Members):
         super().__init__(f"{base.name}/{prefix}", base.limits)
         self.base = base
         self.prefix = prefix
-        self.medium = base.medium
-        self.anomalies = base.anomalies
+        self.medium: Medium = base.medium
+        self.anomalies: list[Anomaly] = base.anomalies
 
     def __iter__(self) -> Iterator[Member]:
         return (self._short(member) for member in self.base.under(self.prefix))

@@ -207,10 +207,10 @@ class BlobSource:
         data: bytes | None = None,
         given: Source | None = None,
     ) -> None:
-        self.members = members
-        self.member = member
-        self.data = data
-        self.given = given
+        self.members: Members | None = members
+        self.member: Member | None = member
+        self.data: bytes | None = data
+        self.given: Source | None = given
 
     def source(self) -> Source:
         """Return the bytes."""

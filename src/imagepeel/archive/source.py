@@ -73,8 +73,8 @@ class MemorySource(Source):
     def __init__(self, data: bytes, name: str = "memory") -> None:
         self._data = data
         self.name = name
-        self.size = len(data)
-        self.origin = 0
+        self.size: int = len(data)
+        self.origin: int = 0
 
     def pread(self, offset: int, count: int) -> bytes:
         return self._data[offset : offset + count]
@@ -86,8 +86,8 @@ class FileSource(Source):
     def __init__(self, fd: int, name: str) -> None:
         self._fd = fd
         self.name = name
-        self.size = os.fstat(fd).st_size
-        self.origin = 0
+        self.size: int = os.fstat(fd).st_size
+        self.origin: int = 0
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, dir_fd: int | None = None) -> FileSource:
@@ -154,8 +154,8 @@ class ObjectSource(Source):
         self._file: IO[bytes] | None = file
         self._lock = threading.Lock()
         self.name = name
-        self.size = file.seek(0, os.SEEK_END)
-        self.origin = 0
+        self.size: int = file.seek(0, os.SEEK_END)
+        self.origin: int = 0
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_lock"}
@@ -193,8 +193,8 @@ class Window(Source):
         self._base = base
         self._offset = offset
         self.name = name
-        self.size = max(0, min(size, base.size - offset))
-        self.origin = None if base.origin is None else base.origin + offset
+        self.size: int = max(0, min(size, base.size - offset))
+        self.origin: int | None = None if base.origin is None else base.origin + offset
 
     def stamp(self) -> str | None:
         base = self._base.stamp()
@@ -212,7 +212,7 @@ class Spool:
         self._file = tempfile.TemporaryFile(prefix="imagepeel-")  # noqa: SIM115 - handed over by finish()
         self._limits = limits
         self._name = name
-        self.size = 0
+        self.size: int = 0
 
     def write(self, data: bytes | memoryview) -> None:
         """Append bytes.  LimitExceeded past `Limits.spool_bytes` or when the disk is full."""

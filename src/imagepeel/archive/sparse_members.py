@@ -87,7 +87,7 @@ class SparseSource(Source):
 
     def __init__(self, base: Source, sparse: Sparse, name: str) -> None:
         self.name = name
-        self.size = sparse.size
+        self.size: int = sparse.size
         self._base = base
         self._regions: list[tuple[int, int, int]] = []
         stored = sparse.offset

@@ -19,7 +19,7 @@ from typing import NoReturn
 
 import msgspec
 
-from imagepeel.archive.members import Member, MemberKind, Members, leaves_root, missing, normalise
+from imagepeel.archive.members import Medium, Member, MemberKind, Members, leaves_root, missing, normalise
 from imagepeel.archive.source import Source
 from imagepeel.archive.sparse_members import Sparse, SparseSource, is_sparse, locate
 from imagepeel.evidence import Anomaly, Location, text
@@ -61,17 +61,17 @@ _FILES = (b"0", b"\0", b"7")
 class TarMembers(Members):
     """The members of a tar.  `complete` is False when the walk stopped early; `end` is where it stopped."""
 
-    medium = "tar"
+    medium: Medium = "tar"
 
     def __init__(self, source: Source, limits: Limits) -> None:
         super().__init__(source.name, limits)
         self.archive = source
         walk = _Walk(source, limits)
         self._all: list[Member] = list(walk)
-        self.anomalies = walk.anomalies
-        self.complete = walk.complete
-        self.over_limit = walk.over_limit
-        self.end = walk.end
+        self.anomalies: list[Anomaly] = walk.anomalies
+        self.complete: bool = walk.complete
+        self.over_limit: bool = walk.over_limit
+        self.end: int = walk.end
         self._names: dict[str, Member] = {}
         self._links = any(member.kind in ("symlink", "hardlink") for member in self._all)
         self._steps_left = _LINK_STEPS

@@ -19,7 +19,9 @@ from imagepeel.evidence import text
 from imagepeel.rootfs.path import RootfsPath
 
 if TYPE_CHECKING:
+    from imagepeel.api import Image
     from imagepeel.rootfs.tree.inode import Inode
+    from imagepeel.rootfs.view import Rootfs
 
 __all__ = ["ImagepeelFileSystem"]
 
@@ -62,8 +64,8 @@ class ImagepeelFileSystem(AbstractFileSystem):  # type: ignore[misc]
                 hint="put filecache:: in front of it, or download it first",
             )
         self._archive = open_archive(fo, verify=verify)
-        self.image = self._archive.image(image, platform=platform)
-        self.rootfs = self.image.view(view)
+        self.image: Image = self._archive.image(image, platform=platform)
+        self.rootfs: Rootfs = self.image.view(view)
 
     def close(self) -> None:
         """Close the archive; the filesystem cannot be read any more."""

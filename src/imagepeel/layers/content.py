@@ -189,7 +189,7 @@ class EntryFile:
         self._content = content
         self._start = entry.data_offset
         self._sparse = entry.sparse
-        self.size = entry.size
+        self.size: int = entry.size
         self._at = 0
         self._ends: list[tuple[int, int, int]] = []
         if self._sparse is not None:

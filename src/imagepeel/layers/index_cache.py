@@ -65,7 +65,7 @@ class SmallReads:
         self._budget = budget
         self._starts = [at for at, _ in pieces or ()]
         self._data = [data for _, data in pieces or ()]
-        self.changed = False
+        self.changed: bool = False
 
     def get(self, offset: int, count: int) -> bytes | None:
         """Return the bytes when all of them are here."""
@@ -121,9 +121,9 @@ class IndexCache:
     """
 
     def __init__(self, folder: CacheDir | None = None, *, least: int = LEAST) -> None:
-        self.folder = folder or CacheDir()
+        self.folder: CacheDir = folder or CacheDir()
         self.least = least
-        self.budget = Budget()
+        self.budget: Budget = Budget()
         self._small_reads: dict[str, tuple[SmallReads, int]] = {}
 
     def __getstate__(self) -> dict[str, Any]:

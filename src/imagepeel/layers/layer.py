@@ -57,7 +57,7 @@ class Layer(Shown):
         scan_all: Callable[[], None],
     ) -> None:
         self.record = record
-        self.index = record.index
+        self.index: int = record.index
         self.step = step
         """Index of the history step that made it, None when history does not tell."""
         self.history = history

@@ -380,7 +380,7 @@ class Fates:
     """
 
     def __init__(self, rootfs: Rootfs) -> None:
-        self.of_entries = [bytearray(len(layer.table)) for layer in rootfs.layers]
+        self.of_entries: list[bytearray] = [bytearray(len(layer.table)) for layer in rootfs.layers]
         self.losses: dict[tuple[int, int], tuple[bytes, int]] = {}
         for what, layer, path, before, *_ in events(rootfs, self._keep_all, hidden=self._remove_all):
             if before is None or before.kind != "file" or before.layer is None or before.entry is None:

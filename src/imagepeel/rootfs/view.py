@@ -68,7 +68,7 @@ class Rootfs(Shown):
     ) -> None:
         self.view = view
         self.layers = layers
-        self.uppers = tuple(uppers)
+        self.uppers: tuple[Tree, ...] = tuple(uppers)
         self.refusal = refusal
         self.complete = complete
         self._derived: dict[Callable[[Rootfs], Any], Any] = {}

@@ -71,8 +71,8 @@ class Clues:
     def __init__(self, members: Members) -> None:
         self.members = members
         self.problems: dict[str, ImagepeelError] = {}
-        self.index = self._document(INDEX)
-        self.manifest = self._document(MANIFEST)
+        self.index: Any = self._document(INDEX)
+        self.manifest: Any = self._document(MANIFEST)
 
     @cached_property
     def top(self) -> frozenset[str]:

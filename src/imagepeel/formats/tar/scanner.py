@@ -73,7 +73,7 @@ class TarScanner:
     """
 
     def __init__(self, limits: Limits = DEFAULT, *, layer: int | None = None, digests: bool = False) -> None:
-        self.table = EntryTable()
+        self.table: EntryTable = EntryTable()
         self._builder = TableBuilder(self.table, limits, layer)
         self.error: Anomaly | None = None
         self.anomalies: list[Anomaly] = []

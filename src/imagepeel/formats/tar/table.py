@@ -112,30 +112,30 @@ class EntryTable(Shown, Sequence["Entry"]):
 
     def __init__(self) -> None:
         # Columns: item i belongs to entry i.  Only `TableBuilder` and the persistent index write them.
-        self.header_offsets = array("Q")
+        self.header_offsets: array[int] = array("Q")
         """Offset in the decompressed layer of the first header block, extension headers included."""
-        self.header_blocks = array("I")
+        self.header_blocks: array[int] = array("I")
         """Blocks of 512 bytes from there to the content."""
-        self.sizes = array("q")
+        self.sizes: array[int] = array("q")
         """Content size in bytes; of a sparse file with its holes."""
-        self.mtime_seconds = array("q")
+        self.mtime_seconds: array[int] = array("q")
         self.mtime_nanos: array[int] | None = None
         """Nanoseconds beside `mtime_seconds`, None where every entry has 0."""
-        self.meta_ids = array("I")
+        self.meta_ids: array[int] = array("I")
         """Index in `metas` of what the entry shares with others."""
-        self.dir_ids = array("I")
+        self.dir_ids: array[int] = array("I")
         """Index in `dirs` of the directory that the entry stands in."""
-        self.name_ends = array("I")
+        self.name_ends: array[int] = array("I")
         """Where the basename ends in `names`; it begins where that of entry i - 1 ends."""
-        self.flag_bits = bytearray()
+        self.flag_bits: bytearray = bytearray()
         """The bits DOT_SLASH to UNHASHED."""
-        self.crcs = array("I")
+        self.crcs: array[int] = array("I")
         """CRC-32 of the content, 0 where the flag UNHASHED says that none was taken."""
         self.digests: bytearray | None = None
         """32 bytes of SHA-256 an entry when the scan was asked for them; zeros where an entry has no content."""
 
         # What the columns point into, and what few entries have.
-        self.names = b""
+        self.names: bytes = b""
         """All basenames, one behind the other; complete when the scan is."""
         self.dirs: list[bytes] = [b""]
         """Cleaned paths, without a leading slash, of the directories that entries stand in; the root comes first."""
@@ -243,8 +243,8 @@ class Entry:
     __slots__ = ("index", "table")
 
     def __init__(self, table: EntryTable, index: int) -> None:
-        self.table = table
-        self.index = index
+        self.table: EntryTable = table
+        self.index: int = index
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Entry) and other.table is self.table and other.index == self.index

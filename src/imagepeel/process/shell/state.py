@@ -77,7 +77,7 @@ class State:
         self.exported: set[str] = set()
         self.errexit = False
         self.traps: set[str] = set()
-        self.ever_trapped = False
+        self.ever_trapped: bool = False
         self.cwd: str | None = ""
         self.last: StartedCommand | None = None
         self.background: StartedCommand | None = None

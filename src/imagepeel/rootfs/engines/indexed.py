@@ -59,7 +59,7 @@ class DirectoryRuns:
     __slots__ = ("_first", "_run_end", "_run_start", "names", "table")
 
     def __init__(self, table: EntryTable) -> None:
-        self.table = table
+        self.table: EntryTable = table
         dirs, self.names = table.dir_ids, table.names
         starts = array("I")
         owners = array("I")
@@ -142,25 +142,25 @@ class IndexedLayer:
     )
 
     def __init__(self, layer: LayerEntries, parents: Sequence[Tree], first_ino: int) -> None:
-        self.table = layer.table
-        self.index = layer.index
-        self.first_ino = first_ino
+        self.table: EntryTable = layer.table
+        self.index: int = layer.index
+        self.first_ino: int = first_ino
         """Inode number of entry 0: fixed, so that nodes made anew for each walk keep their numbers."""
-        self.parents = parents
-        self.runs = DirectoryRuns(layer.table)
+        self.parents: Sequence[Tree] = parents
+        self.runs: DirectoryRuns = DirectoryRuns(layer.table)
         # One item a header: `EntryTable.meta_ids` leads from an entry to its place here.
-        self.is_dir = [meta.type == DIRECTORY for meta in layer.table.metas]
-        self.is_regular = [meta.type == REGULAR for meta in layer.table.metas]
-        self.is_device_whiteout = [
+        self.is_dir: list[bool] = [meta.type == DIRECTORY for meta in layer.table.metas]
+        self.is_regular: list[bool] = [meta.type == REGULAR for meta in layer.table.metas]
+        self.is_device_whiteout: list[bool] = [
             meta.type == CHAR and not meta.major and not meta.minor for meta in layer.table.metas
         ]
         """Whether overlayfs takes the device for a whiteout."""
-        self.has_device_whiteouts = any(self.is_device_whiteout)
-        self.id_of_dir = {path: i for i, path in enumerate(self.table.dirs)}
+        self.has_device_whiteouts: bool = any(self.is_device_whiteout)
+        self.id_of_dir: dict[bytes, int] = {path: i for i, path in enumerate(self.table.dirs)}
         self.implied_dirs: dict[bytes, list[bytes]] = {}
         """Directory -> names of directories in it that no entry of this layer describes."""
         self.opaque_dirs: set[bytes] = set()
-        self.has_whiteouts = False
+        self.has_whiteouts: bool = False
         self.extras = layer.table.extras
         self.links: dict[int, int] = {}
         """Hardlink entry -> the entry that brought the inode."""
@@ -223,17 +223,17 @@ class IndexedDirectory(Inode):
 
     def __init__(self, indexed: IndexedLayer, path: bytes, entry: int | None, *, bare: bool = False) -> None:
         super().__init__("dir", layer=indexed.index if entry is not None else None, entry=entry, implied=entry is None)
-        self.indexed = indexed
-        self.path = path
+        self.indexed: IndexedLayer = indexed
+        self.path: bytes = path
         self._made: dict[bytes, Inode] | None = None
         self._listing: dict[bytes, int] | None = None
         self._some: dict[bytes, Inode] = {}
         """Children that were asked for by name before anybody wanted all of them."""
-        self.opaque = path in indexed.opaque_dirs
+        self.opaque: bool = path in indexed.opaque_dirs
         if bare:
             return
         if entry is not None:
-            self.ino = indexed.first_ino + entry
+            self.ino: int = indexed.first_ino + entry
             apply_metadata(self, Entry(indexed.table, entry))
         elif path:
             self._inherit()

@@ -71,19 +71,19 @@ class Inode:
         implied: bool = False,
     ) -> None:
         self.kind = kind
-        self.mode = mode
-        self.uid = uid
-        self.gid = gid
-        self.size = size
-        self.mtime = mtime
-        self.target = target
-        self.device = device
-        self.layer = layer
-        self.entry = entry
-        self.implied = implied
-        self.nlink = 1
-        self.ino = 0
-        self.opaque = False
+        self.mode: int = mode
+        self.uid: int = uid
+        self.gid: int = gid
+        self.size: int = size
+        self.mtime: tuple[int, int] | None = mtime
+        self.target: bytes = target
+        self.device: tuple[int, int] | None = device
+        self.layer: int | None = layer
+        self.entry: int | None = entry
+        self.implied: bool = implied
+        self.nlink: int = 1
+        self.ino: int = 0
+        self.opaque: bool = False
         self.xattrs: Mapping[bytes, bytes] = _NO_XATTRS
         self.children: dict[bytes, Inode] | None = {} if kind == "dir" else None
 
@@ -132,7 +132,7 @@ class Tree:
     """
 
     def __init__(self, root: Inode | None = None, *, implied: int = 250_000) -> None:
-        self.root = root or Inode("dir")
+        self.root: Inode = root or Inode("dir")
         self._implied_left = implied
 
     def lstat(self, path: tuple[bytes, ...]) -> Inode | None:

@@ -55,11 +55,11 @@ class Merged:
     __slots__ = ("_children", "_some", "ino", "stack")
 
     def __init__(self, stack: Sequence[Inode]) -> None:
-        self.stack = tuple(stack)
+        self.stack: tuple[Inode, ...] = tuple(stack)
         self._children: dict[bytes, Merged | Inode] | None = None
         self._some: dict[bytes, Merged | Inode] = {}
         """Children that were asked for by name before anybody wanted all of them."""
-        self.ino = 0
+        self.ino: int = 0
 
     @property
     def top(self) -> Inode:
