@@ -191,7 +191,8 @@ class Image(LayeredImage):
         Arguments: `names` of the views to compare; by default all.  Differences are sorted by path; a view whose
         engines refuse the image is listed with the reason instead.  UsageError for an unknown view.
         """
-        from imagepeel.findings.semantics.compare import ALL, compare
+        from imagepeel.findings.semantics.codes import ALL
+        from imagepeel.findings.semantics.compare import compare
         from imagepeel.results.head import image_head
         from imagepeel.results.views import views_result
 

@@ -158,6 +158,29 @@ def made_to_be_wrong(image: Image, finding: Finding) -> bool:
     return "docker2aci" in image.archive.name
 
 
+def a_shipped_file_is_gone(image: Image, finding: Finding) -> bool:
+    """Whether a layer takes away a file with content that a lower one brought: removed, hidden or replaced."""
+    there: dict[str, int] = {}
+    for layer, member in members(image):
+        name = member.name.strip("./")
+        folder, _, base = name.rpartition("/")
+        # `strip` takes the dot of a whiteout at the root.
+        base = base if base.startswith(".wh.") else PurePosixPath(member.name).name
+        gone = (folder if base == ".wh..wh..opq" else f"{folder}/{base[4:]}".lstrip("/")) if base[:4] == ".wh." else ""
+        for path, below in there.items():
+            if below >= layer:
+                continue
+            if base[:4] == ".wh." and (path == gone or path.startswith(gone + "/")):
+                return True
+            if path == name and not (member.isreg() or member.islnk()):
+                return True
+            if path.startswith(name + "/") and not member.isdir():
+                return True
+        if member.isreg() and member.size:
+            there[name] = layer
+    return False
+
+
 def volume_server(image: Image, finding: Finding) -> bool:
     return bool(run_config(image).get("ExposedPorts")) and not run_config(image).get("Healthcheck")
 
@@ -167,6 +190,7 @@ JUDGES: dict[str, Callable[[Image, Finding], bool]] = {
     "COMMAND-MISSING": command_is_absent,
     "COMMAND-NOT-FOUND": command_is_absent,
     "COMPRESSOR-FILES": is_estargz,
+    "DELETED-BYTES": a_shipped_file_is_gone,
     "DEVICE-NODE": has_devices,
     "LINK-ACROSS-LAYERS": link_leaves_its_layer,
     "MEDIA-TYPE-LIE": descriptors_disagree,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from recorded import PRESENT, RESULTS, load, parse
 
-from imagepeel.findings.semantics.compare import ALL, CODES, compare_layers, notes_of
+from imagepeel.findings.semantics.codes import ALL, CODES
+from imagepeel.findings.semantics.compare import compare_layers
+from imagepeel.findings.semantics.notes import notes_of
 
 pytestmark = [
     pytest.mark.shared,
@@ -35,12 +37,15 @@ EARNED: dict[str, str] = {
     "P02b_sticky": "IMPLIEDATTR",
     "P05_dir_mtime_explicit": "DELETEDBYTES",
     "P06_deep_lower": "IMPLIEDATTR",
+    "R01_file_to_dir": "DELETEDBYTES",
     "R03_dir_to_symlink": "DELETEDBYTES",
+    "R04_symlink_to_dir": "LINKSHADOW",
     "R07_usrmerge_implied": "LINKSHADOW IMPLIEDATTR",
     "R08_usrmerge_explicit": "LINKSHADOW",
     "R10_escape_symlink_parent": "LINKSHADOW",
     "R11c_same_layer_escape_rel": "DOTDOT",
     "R11g_mid_escape": "DOTDOT",
+    "R12_file_parent_lower": "FILETODIR DELETEDBYTES",
     "R13_dir_over_dirlink_same": "DUP",
     "R14_symlink_then_file_same_name": "DUP",
     "R16_three_layer_usrmerge": "LINKSHADOW",
@@ -75,6 +80,7 @@ EARNED: dict[str, str] = {
     "W19_plnk_root": "AUFS",
     "W19b_aufs_only": "AUFS",
     "W19c_plnk_no_link": "AUFS",
+    "W20_whwh_foo": "AUFS",
     "W21_wh_dir_then_child": "ORDER",
     "W21b_child_then_wh_dir": "ORDER",
     "W22_wh_dir_then_child_wh": "ORDER",
@@ -83,7 +89,8 @@ EARNED: dict[str, str] = {
     "W26_char00": "OVLXATTR DELETEDBYTES",
     "W27c_xattr_redirect": "OVLXATTR",
     "W28_wh_dir": "DELETEDBYTES",
-    "W29b_wh_after_layer0": "ORDER",
+    "W29_wh_layer0": "BASEWHITEOUT",
+    "W29b_wh_after_layer0": "BASEWHITEOUT ORDER",
     "W30_three": "DELETEDBYTES",
     "W31_name_sorts_before_wh": "ORDER",
     "W33_wh_dot_slash": "DELETEDBYTES",
@@ -98,11 +105,12 @@ EARNED: dict[str, str] = {
     "X26_opq_before_dir": "DELETEDBYTES",
     "X27_opq_then_file": "DELETEDBYTES",
     "X30_wh_readded_over_three": "DELETEDBYTES",
+    "X31_wh_symlinkdir_readd_dir": "LINKSHADOW",
     "X32_wh_dir_readd_symlink": "DELETEDBYTES",
     "X33_hardlink_dir_parent_implied": "IMPLIEDATTR",
     "X34_implied_through_lower_symlink_attr": "LINKSHADOW IMPLIEDATTR",
     "X36_wh_child_of_replaced_symlink_dir": "GHOST",
-    "X37_dir_entry_file_lower_whiteout_child": "GHOST",
+    "X37_dir_entry_file_lower_whiteout_child": "GHOST FILETODIR DELETEDBYTES",
     "X38_sock_dev00_blk": "DEVICE",
     "X39_overlay_whiteout_xattr": "OVLXATTR",
     "X45_readonly_dir_then_child_layer": "IMPLIEDATTR DELETEDBYTES",

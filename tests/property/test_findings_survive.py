@@ -1,4 +1,7 @@
-"""Law: whatever the bytes are, examining an image ends in findings or in an ImagepeelError, and figures add up."""
+"""Laws: whatever the bytes are, examining an image ends in findings or in an ImagepeelError, and figures add up.
+
+Whatever the layers do, `views` and `wtf` say the same about them.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,13 @@ from imagepeel.api import open as open_archive
 from imagepeel.archive.source import MemorySource
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import text
+from imagepeel.findings.catalogue import find_rule
 from imagepeel.findings.examine import examine
 from imagepeel.findings.example import archive_of
 from imagepeel.findings.names import ENDS, EXACT
 from imagepeel.findings.rules.examples import EXAMPLES
+from imagepeel.findings.rules.unpack.rules import RULES as REFUSALS
+from imagepeel.findings.semantics.notes import notes, notes_of
 from imagepeel.limits import Limits
 
 ARCHIVES = {name: archive_of(example.bad()) for name, example in sorted(EXAMPLES.items()) if name != "TOO-MANY-LAYERS"}
@@ -114,3 +120,17 @@ def test_any_image_ends_in_findings(
         names="x:1",
     )
     survive(forge.to_bytes(spec, "docker-archive"))
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(layers=st.lists(entries, min_size=1, max_size=3))
+def test_views_and_findings_say_the_same(layers: list[list[forge.Entry]]) -> None:
+    spec = forge.image(*[forge.layer(*each) for each in layers], cmd=["/x"], names="x:1")
+    with open_archive(MemorySource(forge.to_bytes(spec, "docker-archive"))) as archive:
+        image = archive.images()[0]
+        noted = {note.code for note in notes(image)}
+        # Both filesystems are compared here in any case, and elsewhere only where a note gives a reason.
+        assert ("ROOTLESS" in noted) == any(note.code == "ROOTLESS" for note in notes_of(image.layers, image.view))
+        rules = {find_rule(finding.rule) for finding in examine(image)}
+        assert noted == {rule.of for rule in rules if rule.of and (rule not in REFUSALS or rule.of in noted)}
+        assert image.rootfs.refusal is not None or {rule.of for rule in rules if rule in REFUSALS} <= noted

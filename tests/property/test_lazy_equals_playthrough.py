@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from imagepeel.findings.semantics.compare import side_by_side
+from imagepeel.findings.semantics.side_by_side import side_by_side
 from imagepeel.formats.tar.scanner import scan
 from imagepeel.rootfs.engines import containerd, docker, podman
 from imagepeel.rootfs.engines.indexed import IndexedDirectory, indexed_upper

@@ -28,7 +28,8 @@ def command(settings: Settings, only: str | None) -> None:
     without overlayfs make, docker and podman their own stores.  Times of directories and link counts are not compared.
     """
     with settings.open() as archive:
-        from imagepeel.findings.semantics.compare import ALL, compare
+        from imagepeel.findings.semantics.codes import ALL
+        from imagepeel.findings.semantics.compare import compare
         from imagepeel.present.views import views_document
         from imagepeel.results.views import views_result
 

@@ -96,6 +96,8 @@ def _page(rule: Rule) -> str:
         "| | |",
         "|---|---|",
         f"| worst severity | {rule.severity} |",
+        *[f"| {severity} where | {words} |" for words, severity in rule.lesser],
+        *([f"| speaks from | {rule.threshold} |"] if rule.threshold else []),
         f"| lesson | {rule.lesson} |",
         f"| owner | {rule.role} |",
     ]

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal, get_args
 
 import msgspec
 
 from imagepeel._display import Shown
 from imagepeel.evidence import Evidence, Location
 
-SEVERITIES = ("high", "medium", "low", "info")
+Severity = Literal["high", "medium", "low", "info"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 """Worst first.  `docs/explanation/findings.md` says what earns which."""
 
-LESSONS = ("strengths", "weaknesses", "friends", "headcount")
+Lesson = Literal["strengths", "weaknesses", "friends", "headcount"]
+LESSONS: tuple[Lesson, ...] = get_args(Lesson)
 """The four lessons of operating containers, in the order of the manual."""
 
-ROLES = (
+Role = Literal[
     "operations",
     "deployments",
     "tooling",
@@ -25,7 +28,8 @@ ROLES = (
     "infosec",
     "internal adoption",
     "project management",
-)
+]
+ROLES: tuple[Role, ...] = get_args(Role)
 """Who owns a surprise."""
 
 
@@ -87,7 +91,7 @@ class Finding(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """
 
     rule: str
-    severity: str
+    severity: Severity
     message: str
     evidence: Evidence = Evidence()
     fix: str = ""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from imagepeel.evidence import text
 from imagepeel.formats.shebang import parse_shebang
-from imagepeel.process.spec.access import EXECUTE, Actor, permits
+from imagepeel.process.shell.interpreters import search
+from imagepeel.process.spec.access import Actor
 from imagepeel.process.spec.process_spec import DEFAULT_PATH
 
 if TYPE_CHECKING:
@@ -14,18 +15,10 @@ if TYPE_CHECKING:
 
 
 def find_program(subject: Subject, word: str) -> str | None:
-    """The path of a program as the image's PATH finds it for its user, None when it does not."""
-    if "/" in word:
-        places = [word if word.startswith("/") else f"{subject.user.cwd.rstrip('/')}/{word}"]
-    else:
-        path = next((entry[5:] for entry in subject.config.env if entry.startswith("PATH=")), DEFAULT_PATH)
-        places = [f"{part.rstrip('/')}/{word}" for part in path.split(":") if part.startswith("/")]
+    """The path of a program as `execvp` with the image's PATH finds it for its user, None when it does not."""
+    path = next((entry[5:] for entry in subject.config.env if entry.startswith("PATH=")), DEFAULT_PATH)
     actor = Actor.of(subject.user.user, ("DAC_OVERRIDE",) if subject.uid == 0 else ())
-    for place in places:
-        node = subject.node(place)
-        if node is not None and node.is_file and permits(node, actor, EXECUTE):
-            return place
-    return None
+    return search(subject.rootfs, word, path, subject.user.cwd, actor).path
 
 
 def one_argument(subject: Subject) -> str | None:

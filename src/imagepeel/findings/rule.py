@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from imagepeel.evidence import Evidence, Location, Receipt
-from imagepeel.findings.finding import Figure, Finding
+from imagepeel.findings.finding import Figure, Finding, Lesson, Role, Severity
+from imagepeel.findings.semantics.codes import Code, Noted, ViewNote
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -19,21 +20,26 @@ Check = Callable[["Subject"], Iterable[Finding]]
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of the catalogue.
 
-    `id` never changes once published; `codes` are the other names of the same thing: W1..W73 of the surprise
-    table, those of failures (`docs/reference/failures.md`), upper-case words of the layer semantics.  `severity` is
-    the worst that the check can report.  `why` is two or three plain sentences, `fix` one, `sources` issue numbers
-    or specifications.
-    `check` looks at a `Subject` and yields findings; it reads, never writes, and is linear in what it looks at.
+    `id` never changes once published; `codes` are other names by which people may ask for it.  `of` is the code of
+    the layer surprise that it reports, which `findings/semantics` detects; "" for rules that look themselves.
+    `severity` is the worst that the check can report; `lesser` says where it reports less, in words, and what: for
+    rules of a layer surprise the words are the degree of a note (`semantics/codes.py`).  `threshold` says from when on
+    the rule speaks at all.  `why` is two or three plain sentences, `fix` one, `sources` issue numbers or
+    specifications.  `check` looks at a `Subject` and yields findings; it reads, never writes, and is linear in what it
+    looks at.
     """
 
     id: str
     title: str
-    severity: str
-    lesson: str
-    role: str
+    severity: Severity
+    lesson: Lesson
+    role: Role
     why: str
     fix: str
     check: Check
+    of: Code | Literal[""] = ""
+    lesser: tuple[tuple[str, Severity], ...] = ()
+    threshold: str = ""
     codes: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
 
@@ -44,11 +50,45 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
             known = subject.results[self.id] = tuple(self.check(subject))
         return known
 
+    def severity_of(self, noted: Noted) -> Severity:
+        """How serious a group of notes is."""
+        return dict(self.lesser).get(noted.degree, self.severity)
+
+    def noted(
+        self,
+        subject: Subject,
+        noted: Noted,
+        message: str = "",
+        *places: Location,
+        profiles: tuple[str, ...] = (),
+        details: Iterable[str] = (),
+        figures: Iterable[Figure] = (),
+    ) -> Finding:
+        """Make the finding of one group of notes: its degree gives the severity, its notes the places.
+
+        Without a `message` the notes speak: the first one, how many more there are, and the others that are listed.
+        `places` stand beside those of the notes.
+        """
+        told = [_told(subject, note) for note in noted.notes]
+        if not message:
+            more = noted.count - 1
+            message = told[0] + (f"; {more:,} more place{'s' if more > 1 else ''} like it" if more else "")
+            details = (*dict.fromkeys(words for words in told[1:] if words != told[0]), *details)
+        return self.found(
+            message,
+            *[subject.noted_place(note) for note in noted.notes],
+            *places,
+            severity=self.severity_of(noted),
+            profiles=profiles,
+            details=details,
+            figures=figures,
+        )
+
     def found(
         self,
         message: str,
         *places: Location | tuple[Location, str],
-        severity: str = "",
+        severity: Severity | Literal[""] = "",
         fix: str = "",
         profiles: tuple[str, ...] = (),
         details: Iterable[str] = (),
@@ -73,15 +113,18 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 def rule(
     id: str,
     title: str,
-    severity: str,
-    lesson: str,
-    role: str,
+    severity: Severity,
+    lesson: Lesson,
+    role: Role,
     why: str,
     fix: str,
     codes: str = "",
     sources: str = "",
+    of: Code | Literal[""] = "",
+    lesser: Mapping[str, Severity] | None = None,
+    threshold: str = "",
 ) -> Callable[[Callable[[Rule, Subject], Iterable[Finding]]], Rule]:
-    """Turn a check into a `Rule`; `codes` and `sources` are separated by commas.
+    """Turn a check into a `Rule`; `codes` and `sources` are separated by commas, `of` is one more code.
 
     The decorated function gets the rule itself first, so that it can make findings of it.
     """
@@ -98,13 +141,49 @@ def rule(
             role=role,
             why=" ".join(why.split()),
             fix=" ".join(fix.split()),
-            codes=_words(codes),
+            of=of,
+            lesser=tuple((lesser or {}).items()),
+            threshold=threshold,
+            codes=_words(f"{codes}, {of}"),
             sources=_words(sources),
             check=bound,
         )
         return made
 
     return make
+
+
+def by_notes(
+    id: str,
+    title: str,
+    severity: Severity,
+    lesson: Lesson,
+    role: Role,
+    why: str,
+    fix: str,
+    of: Code,
+    sources: str,
+    codes: str = "",
+    lesser: Mapping[str, Severity] | None = None,
+    profiles: tuple[str, ...] = (),
+) -> Rule:
+    """Return the rule of a layer surprise whose notes say all there is to say."""
+
+    def check(rule: Rule, subject: Subject) -> Iterable[Finding]:
+        return [rule.noted(subject, noted, profiles=profiles) for noted in subject.surprises.of(of)]
+
+    return rule(id, title, severity, lesson, role, why, fix, codes, sources, of, lesser)(check)
+
+
+def _told(subject: Subject, note: ViewNote) -> str:
+    """A note as a sentence of its own: with its path and its layer in front."""
+    where = note.where
+    if where.layer is None:
+        return note.message
+    label = subject.layers[where.layer].label
+    if where.path is None or where.path in note.message:
+        return f"layer {label}: {note.message}"
+    return f"{where.path} of {label}: {note.message}"
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Location, Name, raw, text
+from imagepeel.findings import detectors
+from imagepeel.findings.detectors import Secret
 from imagepeel.findings.names import Hit, Names
+from imagepeel.findings.secret_files import secret_candidates
+from imagepeel.findings.semantics.codes import ViewNote
+from imagepeel.findings.semantics.notes import Surprises
 from imagepeel.formats.tar.whiteouts import marks_that_hide
 from imagepeel.history.dockerfile import Instruction, rebuild_dockerfile
 from imagepeel.process.predict import predict
@@ -42,8 +47,6 @@ class Subject:
         self._predictions: dict[str, Prediction] = {}
         self.results: dict[str, tuple[Finding, ...]] = {}
         """What rules found, by id: each is asked once (`Rule.results`)."""
-        self.cache: dict[str, Any] = {}
-        """What several rules of a family share, by a name of that family."""
 
     # ---- what is there ------------------------------------------------------------------------------------
 
@@ -71,6 +74,21 @@ class Subject:
     def windows(self) -> bool:
         """Whether it is an image for Windows: the rules about processes and users are Linux rules."""
         return "windows" in (self.image.os, self.image.archive.kind.os)
+
+    @cached_property
+    def surprises(self) -> Surprises:
+        """What the layers do to entries and to each other."""
+        return Surprises(self.image)
+
+    @cached_property
+    def secrets(self) -> dict[bytes, list[tuple[Hit, tuple[Secret, ...]]]]:
+        """Path to the members that hold secrets, base layer first."""
+        found: dict[bytes, list[tuple[Hit, tuple[Secret, ...]]]] = {}
+        for hit in secret_candidates(self.names, self.layers):
+            secrets = detectors.detect(hit.path, self.read_entry(hit, detectors.MOST_BYTES))
+            if secrets:
+                found.setdefault(hit.path, []).append((hit, secrets))
+        return found
 
     @cached_property
     def names(self) -> Names:
@@ -192,6 +210,21 @@ class Subject:
         if isinstance(what, Hit):
             return self.at(what.layer, what.entry)
         return self.rootfs.location(what)
+
+    def label(self, note: ViewNote) -> str:
+        """The label of the layer that a note is about."""
+        return self.layers[note.where.layer or 0].label
+
+    def noted_place(self, note: ViewNote) -> Location:
+        """The place of a note; one that names a path alone is where that path comes from."""
+        where = note.where
+        if where.entry is not None or where.layer_offset is not None or where.path is None:
+            return where
+        place = self.place(where.path)
+        if place.layer is None or (where.layer is not None and place.entry is None):
+            last = self.layers[where.layer if where.layer is not None else -1]
+            return Location(layer=last.index, step=last.step, path=where.path)
+        return place
 
     def pointer(self, pointer: str, step: int | None = None) -> Location:
         """A place in the image config."""

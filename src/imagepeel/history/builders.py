@@ -283,7 +283,16 @@ def _words(text: str, run: RunConfig) -> _Read:
     words = go_list(inner)
     if words is None:
         return text, _EXACT if not text.startswith("[") else _LIKELY, ()
-    return to_json(words).decode(), _EXACT, ()
+    return json_list(words), _EXACT, ()
+
+
+def json_list(words: Sequence[str]) -> str:
+    """Return words as the exec form of a Dockerfile.
+
+    Halves of a surrogate pair that JSON text escaped one by one are joined; a lone half becomes U+FFFD, as in Go.
+    """
+    whole = [word.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") for word in words]
+    return to_json(whole).decode()
 
 
 def go_list(text: str) -> list[str] | None:
@@ -408,7 +417,7 @@ def _volume(text: str, run: RunConfig) -> _Read:
     sure = _EXACT if inner in run.volumes or " " not in inner else _LIKELY
     if all(name in run.volumes for name in names):
         sure = _EXACT
-    return to_json(names).decode(), sure, ()
+    return json_list(names), sure, ()
 
 
 def _shell_words(text: str, run: RunConfig) -> _Read:
@@ -416,8 +425,8 @@ def _shell_words(text: str, run: RunConfig) -> _Read:
         return _words(text, run)
     inner = text.removeprefix("[").removesuffix("]")
     if run.shell and " ".join(run.shell) == inner:
-        return to_json(list(run.shell)).decode(), _EXACT, ()
-    return to_json(inner.split()).decode(), _LIKELY, ()
+        return json_list(run.shell), _EXACT, ()
+    return json_list(inner.split()), _LIKELY, ()
 
 
 def _healthcheck(text: str, run: RunConfig) -> _Read:
@@ -433,7 +442,7 @@ def _healthcheck(text: str, run: RunConfig) -> _Read:
     if words[0] == "CMD-SHELL":
         command = "CMD " + " ".join(words[1:])
     else:
-        command = "CMD " + to_json(words[1:]).decode()
+        command = "CMD " + json_list(words[1:])
     check = run.healthcheck
     if check is None or list(check.test) != words:
         return command, _LIKELY, ("the intervals are not told",)

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from imagepeel.history.builders import DEFAULT_SHELL, Wording, read_step
+from imagepeel.history.builders import DEFAULT_SHELL, Wording, go_list, json_list, read_step
 from imagepeel.oci.config import HistoryStep, ImageConfig
-from imagepeel.serialization import from_json, to_json
 
 if TYPE_CHECKING:
     from imagepeel.layers.layer import Layer
@@ -204,15 +203,12 @@ def _contradictions(config: ImageConfig, found: Sequence[Instruction]) -> list[s
             notes.append(f"the config has {keyword} {value!r}, no step says so")
     for keyword, words in (("ENTRYPOINT", run.entrypoint), ("CMD", run.cmd)):
         told = last.get(keyword, "")
-        if told.startswith("["):
-            try:
-                listed = tuple(from_json(told, list[str]))
-            except msgspec.DecodeError:
-                continue
-            if listed != (words or ()) and not (keyword == "CMD" and _entrypoint_after_cmd(found)):
-                notes.append(f"the last {keyword} in the history is {told}, the config has {_json(words or ())}")
+        listed = go_list(told)
+        if listed is not None:
+            if json_list(listed) != json_list(words or ()) and not (keyword == "CMD" and _entrypoint_after_cmd(found)):
+                notes.append(f"the last {keyword} in the history is {told}, the config has {json_list(words or ())}")
         elif not told and words and history_is_whole(found):
-            notes.append(f"the config has {keyword} {_json(words)}, no step says so")
+            notes.append(f"the config has {keyword} {json_list(words)}, no step says so")
     return notes
 
 
@@ -225,10 +221,6 @@ def _entrypoint_after_cmd(found: Sequence[Instruction]) -> bool:
     """An ENTRYPOINT clears the CMD that came from a base image."""
     order = [line.keyword for line in found if line.keyword in ("ENTRYPOINT", "CMD")]
     return bool(order) and order[-1] == "ENTRYPOINT"
-
-
-def _json(words: Sequence[str]) -> str:
-    return to_json(list(words)).decode()
 
 
 def render(dockerfile: RebuiltDockerfile) -> str:

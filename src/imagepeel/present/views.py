@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from imagepeel.findings.semantics.codes import ViewNote
-from imagepeel.findings.semantics.compare import Difference, Facts
+from imagepeel.findings.semantics.compare import Difference
+from imagepeel.findings.semantics.side_by_side import Facts
 from imagepeel.present.document import (
     Document,
     Item,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel.evidence import Location, Receipt
-from imagepeel.findings.finding import SEVERITIES, Figure, Finding
+from imagepeel.findings.finding import SEVERITIES, Figure, Finding, Lesson, Role, Severity
 from imagepeel.results.head import ImageHead
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ class FindingResult(msgspec.Struct, frozen=True, kw_only=True):
 
     rule: str
     title: str
-    severity: str
-    lesson: str
-    role: str
+    severity: Severity
+    lesson: Lesson
+    role: Role
     message: str
     fix: str
     key: str
@@ -41,7 +41,7 @@ class WtfResult(msgspec.Struct, frozen=True, kw_only=True, tag="findings", tag_f
     """What will surprise people about an image, worst first; `counts` has each severity, also with 0."""
 
     image: ImageHead
-    counts: dict[str, int]
+    counts: dict[Severity, int]
     findings: tuple[FindingResult, ...]
 
 
@@ -50,9 +50,9 @@ class RuleResult(msgspec.Struct, frozen=True, kw_only=True, tag="rule", tag_fiel
 
     id: str
     title: str
-    severity: str
-    lesson: str
-    role: str
+    severity: Severity
+    lesson: Lesson
+    role: Role
     family: str
     codes: tuple[str, ...]
     why: str

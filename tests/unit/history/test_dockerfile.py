@@ -313,3 +313,17 @@ def test_every_real_layer_has_one_line_at_most_and_none_is_lost() -> None:
                 assert [i.step for i in found.instructions if i.step is not None] == list(range(len(image.history)))
                 images += 1
     assert images > 100
+
+
+@pytest.mark.parametrize(
+    ("created_by", "text"),
+    [
+        ('CMD ["\\ud800\\udc00"]', '["\U00010000"]'),
+        ('CMD ["a\ud800"]', '["a\ufffd"]'),
+        ("SHELL [\udcff -c]", '["\ufffd","-c"]'),
+    ],
+)
+def test_halves_of_a_character_end_in_text(created_by: str, text: str) -> None:
+    assert read_step(step(created_by, BUILDKIT)).text == text
+    rebuilt = rebuild_dockerfile(ImageConfig(history=(step(created_by),), config=RunConfig(cmd=("\ud800",))), ())
+    assert render(rebuilt).encode("utf-8", "replace")

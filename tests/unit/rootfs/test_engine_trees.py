@@ -8,7 +8,7 @@ import pytest
 
 import imagepeel
 from imagepeel import forge
-from imagepeel.findings.semantics.compare import side_by_side
+from imagepeel.findings.semantics.side_by_side import side_by_side
 from imagepeel.rootfs.view import VIEWS, Rootfs
 
 ENGINES = ("runtime", "docker", "docker@28", "podman")

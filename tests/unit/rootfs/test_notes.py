@@ -8,8 +8,9 @@ import pytest
 
 import imagepeel
 from imagepeel import forge
-from imagepeel.findings.semantics.compare import CODES, compare, notes
-from imagepeel.findings.semantics.entries import MOST
+from imagepeel.findings.semantics.codes import CODES, MOST
+from imagepeel.findings.semantics.compare import compare
+from imagepeel.findings.semantics.notes import notes
 from imagepeel.forge import seekable
 
 

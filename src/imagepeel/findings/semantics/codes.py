@@ -1,6 +1,8 @@
-"""The stable codes of notes about views, and the note itself.  `docs/reference/view-codes.md` explains each."""
+"""The stable codes of layer surprises, and the note of one place.  `docs/reference/view-codes.md` explains each."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import msgspec
 
@@ -8,17 +10,53 @@ from imagepeel.evidence import Location
 
 ALL = ("runtime", "spec", "sequential", "docker", "podman")
 
-CODES: dict[str, str] = {
+Code = Literal[
+    "RESURRECT",
+    "ROOTOPQ",
+    "ORDER",
+    "GHOST",
+    "LINKSHADOW",
+    "FILETODIR",
+    "XLINK",
+    "LINKMETA",
+    "IMPLIEDATTR",
+    "ROOTATTR",
+    "WHNAME",
+    "BASEWHITEOUT",
+    "AUFS",
+    "OVLXATTR",
+    "DUP",
+    "DOTDOT",
+    "PAXGLOBAL",
+    "HDRDATA",
+    "SPARSE83",
+    "UIDWRAP",
+    "MTIMECLAMP",
+    "XATTRDROP",
+    "HIDDENTAIL",
+    "MEDIATYPE",
+    "STARGZ",
+    "TOCDIFF",
+    "CASE",
+    "CTRLCHAR",
+    "DEVICE",
+    "ROOTLESS",
+    "DELETEDBYTES",
+]
+
+CODES: dict[Code, str] = {
     "RESURRECT": "A removed directory comes back with its old content",
     "ROOTOPQ": "An opaque mark at the root of a layer, which the kernel ignores",
     "ORDER": "A whiteout whose effect depends on its place among the entries of its layer",
     "GHOST": "A name that a directory lists and stat cannot find",
     "LINKSHADOW": "A directory takes the place of a symbolic link of a lower layer",
+    "FILETODIR": "A layer puts files below what was a file",
     "XLINK": "A hardlink to a file that only a lower layer has",
     "LINKMETA": "A hardlink entry whose header changes the file that it shares",
     "IMPLIEDATTR": "A directory without an entry, whose attributes engines disagree about",
     "ROOTATTR": "An entry for the root itself, which engines treat differently",
     "WHNAME": "A whiteout with an impossible name, or a directory named like one",
+    "BASEWHITEOUT": "A whiteout in the base layer, below which there is nothing to remove",
     "AUFS": "Bookkeeping of AUFS that was packed with the layer",
     "OVLXATTR": "Marks of overlayfs itself inside a tar",
     "DUP": "Two entries of one layer with the same path",
@@ -41,6 +79,19 @@ CODES: dict[str, str] = {
 }
 """Code -> what it is about, in the order of the reference page."""
 
+# What makes a note of a code less serious than the others of that code, or another thing.  A rule says in its data
+# which severity it gives to them, and its page repeats these words.
+NOTHING_LOST = "every name behind the link can still be reached by it"
+LINK_VANISHES = "the layer whites the target out, so that both names vanish and no engine refuses the layer"
+TIME_ONLY = "only the time differs"
+ATTRIBUTES_ONLY = "the entry is a directory, with an owner, a mode or attributes of its own"
+NAMELESS = "the whiteout names nothing, or the directory itself"
+DIRECTORY_AGAIN = "the later entry is a directory, so that no file is lost"
+SIGNED = "the number fits into 32 bits: engines keep it, only programs with signed numbers misread it"
+IN_TARGET = "the target of a link has them and not a name"
+IN_WHITEOUT = "the bytes are the content of a whiteout"
+BELOW_DEV = "the node is below /dev, where every runtime mounts its own"
+
 
 class ViewNote(msgspec.Struct, frozen=True, kw_only=True):
     """One reason why engines, or people, may see something else in an image than they expect.
@@ -50,9 +101,33 @@ class ViewNote(msgspec.Struct, frozen=True, kw_only=True):
     same code and layer were counted and are not listed.  touches: the paths whose content or attributes it explains.
     """
 
-    code: str
+    code: Code
     message: str
     where: Location = Location()
     views: tuple[str, ...] = ()
     more: int = 0
     touches: tuple[str, ...] = ()
+
+
+class Noted(msgspec.Struct, frozen=True, kw_only=True):
+    """The notes of one code in one layer that are equally serious.
+
+    layer: its 0-based index, None for what the whole image shows.  degree: one of the sentences above, "" for the
+    plain case.  notes: the first places, in the order of the entries, at most `MOST` of them.  more: how many further
+    places were counted and are not listed.
+    """
+
+    code: Code
+    layer: int | None
+    degree: str
+    notes: tuple[ViewNote, ...]
+    more: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many places there are, listed or not."""
+        return len(self.notes) + self.more
+
+
+MOST = 8
+"""Notes of one code, layer and degree that are listed; the last one counts the others."""

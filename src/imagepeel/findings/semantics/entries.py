@@ -9,26 +9,56 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-import msgspec
-
 from imagepeel.evidence import Anomaly, Location, text
-from imagepeel.findings.semantics.codes import ViewNote
+from imagepeel.findings.semantics.codes import (
+    ATTRIBUTES_ONLY,
+    BELOW_DEV,
+    IN_TARGET,
+    IN_WHITEOUT,
+    MOST,
+    NAMELESS,
+    SIGNED,
+    TIME_ONLY,
+    Code,
+    Noted,
+    ViewNote,
+)
 from imagepeel.formats.tar.header import BLOCKDEV, CHAR, DIRECTORY, GNU_SPARSE, HARDLINK, PAX_GLOBAL, REGULAR, SYMLINK
 from imagepeel.formats.tar.table import ESCAPES, WHITEOUT, Entry, EntryTable
 from imagepeel.formats.tar.whiteouts import AUFS_NAMES, OPAQUE, PREFIX, Mark, hidden_path, parse
 from imagepeel.rootfs.tree.changes import LayerEntries, go_clean
 from imagepeel.rootfs.tree.metadata import KIND, bound_time, xattr_errno
 
-MOST = 8
-"""Notes of one code and layer that are listed; the last one counts the others."""
+_CONTROLS = (
+    (0x00, 0x1F),
+    (0x7F, 0x7F),
+    (0x80, 0x9F),
+    (0x061C, 0x061C),
+    (0x200E, 0x200F),
+    (0x2028, 0x202E),
+    (0x2066, 0x2069),
+    (0xFEFF, 0xFEFF),
+)
+"""C0 and C1 controls, DEL, line separators, the byte order mark, and what reorders text (Unicode Bidi_Control).
 
-_CONTROL = re.compile(rb"[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
-"""C0 and C1 controls, DEL, line separators, and the characters that reorder text (Unicode Bidi_Control)."""
+The characters of one range differ in the last byte of their UTF-8 form alone.
+"""
+
+
+def _in_utf8(first: int, last: int) -> bytes:
+    one, two = chr(first).encode(), chr(last).encode()
+    return re.escape(one[:-1]) + b"[" + re.escape(one[-1:]) + b"-" + re.escape(two[-1:]) + b"]"
+
+
+_CONTROL = re.compile(b"|".join(_in_utf8(*control) for control in _CONTROLS))
+CONTROL_TEXT = re.compile("[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in _CONTROLS) + "]")
+"""The same characters in a `str`."""
+_PRINTABLE = bytes(range(0x20, 0x7F))
+_SUSPICIOUS = frozenset(chr(first).encode()[0] for first, _ in _CONTROLS) | frozenset(range(0x20))
+"""Bytes that control characters start with in UTF-8."""
 
 _STARGZ = frozenset((b"stargz.index.json", b".prefetch.landmark", b".no.prefetch.landmark"))
-_IS_WHITEOUT = bytes(1 if flags & WHITEOUT else 0 for flags in range(256))
-_IS_ESCAPE = bytes(1 if flags & ESCAPES else 0 for flags in range(256))
-_SIGNED = 1 << 31
+_SIGNED, _LEAVE_IT = 1 << 31, (1 << 32) - 1
 
 
 class Notes:
@@ -37,23 +67,26 @@ class Notes:
     def __init__(self, layer: LayerEntries, step: int | None = None) -> None:
         self._layer = layer
         self._step = step
-        self._found: dict[str, list[ViewNote]] = {}
-        self._more: dict[str, int] = {}
+        self._found: dict[tuple[Code, str], list[ViewNote]] = {}
+        self._more: dict[tuple[Code, str], int] = {}
 
     def add(
         self,
-        code: str,
+        code: Code,
         message: str,
         entry: int | None = None,
         views: tuple[str, ...] = (),
         *,
         path: bytes | None = None,
         touches: tuple[bytes, ...] = (),
+        degree: str = "",
     ) -> None:
-        """Note one place: an entry of the layer, a path, or both.  `touches`: other paths that it changes."""
-        listed = self._found.setdefault(code, [])
-        if len(listed) >= MOST:
-            self._more[code] = self._more.get(code, 0) + 1
+        """Note one place: an entry of the layer, a path, or both.
+
+        touches: other paths that it changes.  degree: what sets it apart from others of the code, see `codes`.
+        """
+        listed = self._listed(code, degree)
+        if listed is None:
             return
         table = self._layer.table
         if path is None and entry is not None:
@@ -68,20 +101,37 @@ class Notes:
         about = (*_about(path), *touches) if path is not None else touches
         listed.append(ViewNote(code=code, message=message, where=where, views=views, touches=tuple(map(text, about))))
 
-    def take(self, anomaly: Anomaly, views: tuple[str, ...] = ()) -> None:
+    def take(self, code: Code, anomaly: Anomaly, views: tuple[str, ...] = ()) -> None:
         """Note what the scan or the documents noticed already."""
-        note = ViewNote(code=anomaly.code, message=anomaly.message, where=anomaly.where, views=views)
-        self._found.setdefault(anomaly.code, []).append(note)
+        listed = self._listed(code, "")
+        if listed is not None:
+            listed.append(ViewNote(code=code, message=anomaly.message, where=anomaly.where, views=views))
 
-    def done(self) -> list[ViewNote]:
-        """Return the notes, each code's last one with the count of those left out."""
-        out: list[ViewNote] = []
-        for code, found in self._found.items():
-            out.extend(found[:-1])
-            last = found[-1]
-            more = self._more.get(code, 0)
-            out.append(msgspec.structs.replace(last, more=more) if more else last)
-        return out
+    def leave_out(self, code: Code, places: int) -> None:
+        """Count places beside those that are listed."""
+        if places:
+            self._more[code, ""] = self._more.get((code, ""), 0) + places
+
+    def _listed(self, code: Code, degree: str) -> list[ViewNote] | None:
+        """The list that one more note goes to, None when it is full: the note is counted."""
+        listed = self._found.setdefault((code, degree), [])
+        if len(listed) < MOST:
+            return listed
+        self._more[code, degree] = self._more.get((code, degree), 0) + 1
+        return None
+
+    def done(self) -> list[Noted]:
+        """Return the notes by code and degree."""
+        return [
+            Noted(
+                code=code,
+                layer=self._layer.index,
+                degree=degree,
+                notes=tuple(notes),
+                more=self._more.get((code, degree), 0),
+            )
+            for (code, degree), notes in self._found.items()
+        ]
 
 
 def _about(path: bytes) -> tuple[bytes, ...]:
@@ -89,15 +139,15 @@ def _about(path: bytes) -> tuple[bytes, ...]:
     return (hidden_path(path),)
 
 
-def lint(layer: LayerEntries, anomalies: Sequence[Anomaly] = (), step: int | None = None) -> list[ViewNote]:
-    """Return the notes that the entries of one layer earn by themselves.
+def entry_notes(layer: LayerEntries, anomalies: Sequence[Anomaly], notes: Notes) -> None:
+    """Add the notes that the entries of one layer earn by themselves.
 
     `anomalies`: what its scan noticed, of which PAXGLOBAL, HDRDATA, HIDDENTAIL and MEDIATYPE are taken over.
     """
-    notes = Notes(layer, step)
     for anomaly in anomalies:
-        if anomaly.code in _SCANNED:
-            notes.take(anomaly, _SCANNED[anomaly.code])
+        for code, views in _SCANNED:
+            if anomaly.code == code:
+                notes.take(code, anomaly, views)
     _metas(layer.table, notes)
     _times(layer.table, notes)
     _names(layer.table, notes)
@@ -105,15 +155,14 @@ def lint(layer: LayerEntries, anomalies: Sequence[Anomaly] = (), step: int | Non
     _xattrs(layer.table, notes)
     _links(layer.table, notes)
     _root(layer.table, notes)
-    return notes.done()
 
 
-_SCANNED: dict[str, tuple[str, ...]] = {
-    "PAXGLOBAL": ("docker",),
-    "HDRDATA": (),
-    "HIDDENTAIL": (),
-    "MEDIATYPE": (),
-}
+_SCANNED: tuple[tuple[Code, tuple[str, ...]], ...] = (
+    ("PAXGLOBAL", ("docker",)),
+    ("HDRDATA", ()),
+    ("HIDDENTAIL", ()),
+    ("MEDIATYPE", ()),
+)
 
 
 def members(column: Iterable[int], wanted: list[bool]) -> list[int]:
@@ -137,7 +186,9 @@ def _metas(table: EntryTable, notes: Notes) -> None:
         )
     for i in members(column, [_odd_owner(meta.uid) or _odd_owner(meta.gid) for meta in table.metas]):
         meta = table.meta(i)
-        notes.add("UIDWRAP", _owner_words(meta.uid if _odd_owner(meta.uid) else meta.gid), i)
+        owner = meta.uid if _odd_owner(meta.uid) else meta.gid
+        fits = all(0 <= each < _LEAVE_IT for each in (meta.uid, meta.gid))
+        notes.add("UIDWRAP", _owner_words(owner), i, degree=SIGNED if fits else "")
     devices = [meta.type in (CHAR, BLOCKDEV) for meta in table.metas]
     for i in members(column, devices):
         meta = table.meta(i)
@@ -151,7 +202,9 @@ def _metas(table: EntryTable, notes: Notes) -> None:
             continue
         wide = meta.major >= 1 << 32 or meta.minor >= 1 << 32
         more = "; its number does not fit 32 bits: containerd and Docker 29 refuse it, others cut it" if wide else ""
-        notes.add("DEVICE", f"a device node {meta.major}:{meta.minor}: rootless engines leave it out{more}", i)
+        below = table.path(i).startswith(b"dev/")
+        words = f"a device node {meta.major}:{meta.minor}: rootless engines leave it out{more}"
+        notes.add("DEVICE", words, i, degree=BELOW_DEV if below else "")
 
 
 def _odd_owner(value: int) -> bool:
@@ -184,9 +237,14 @@ def _times(table: EntryTable, notes: Notes) -> None:
             )
 
 
+def _loud(names: bytes) -> bool:
+    """Whether names may hold control characters.  Printable ASCII is nearly all there is, so that is asked first."""
+    return bool(_SUSPICIOUS & set(names.translate(None, _PRINTABLE))) and _CONTROL.search(names) is not None
+
+
 def _names(table: EntryTable, notes: Notes) -> None:
     names, ends = table.names, table.name_ends
-    if _CONTROL.search(names) or any(_CONTROL.search(directory) for directory in table.dirs):
+    if _loud(names) or _loud(b"/".join(table.dirs)):
         odd = [_CONTROL.search(directory) is not None for directory in table.dirs]
         column = table.dir_ids
         start = 0
@@ -195,8 +253,9 @@ def _names(table: EntryTable, notes: Notes) -> None:
                 notes.add("CTRLCHAR", "the name holds control characters: a listing can be made to lie with it", i)
             start = end
     for i, target in table.links.items():
-        if _CONTROL.search(target):
-            notes.add("CTRLCHAR", "the link target holds control characters: a listing can be made to lie with it", i)
+        if _loud(target):
+            words = "the link target holds control characters: a listing can be made to lie with it"
+            notes.add("CTRLCHAR", words, i, degree=IN_TARGET)
     over = set(table.flagged(ESCAPES))
     for i, raw in table.raw_names.items():
         if b".." in raw and go_clean(raw.lstrip(b"/"))[:1] == [b".."]:
@@ -225,16 +284,26 @@ def _whiteouts(layer: LayerEntries, notes: Notes) -> None:
     for i in whiteout_entries(table):
         name = table.basename(i)
         directory = table.dirs[table.dir_id(i)]
-        if name in AUFS_NAMES and not directory:
-            notes.add("AUFS", f"{text(name)} is bookkeeping of AUFS: engines show a plnk directory or drop it", i)
-            continue
         whiteout = parse(name)
-        if whiteout is not None and whiteout.mark is Mark.NAMELESS:
+        mark = whiteout.mark if whiteout is not None else None
+        if mark is Mark.AUFS:
+            notes.add("AUFS", f"{text(name)} is bookkeeping of AUFS: engines show a plnk directory or drop it", i)
+            if not directory:
+                continue
+        elif mark is not Mark.OPAQUE and not layer.index:
+            notes.add(
+                "BASEWHITEOUT",
+                "a whiteout in the base layer, below which there is nothing to remove: engines disagree about what the "
+                "layer itself has under that name",
+                i,
+            )
+        if mark is Mark.NAMELESS:
             notes.add(
                 "WHNAME",
                 f"{text(name)} names nothing that could be removed: engines refuse the layer, tools that do not look "
                 "remove a directory or its parent",
                 i,
+                degree=NAMELESS,
             )
         if name == OPAQUE and not directory and layer.index:
             notes.add(
@@ -245,7 +314,8 @@ def _whiteouts(layer: LayerEntries, notes: Notes) -> None:
                 ("spec", "sequential"),
             )
         if table.size(i) and table.meta(i).type == REGULAR:
-            notes.add("HIDDENTAIL", f"a whiteout with {table.size(i)} bytes of content, which no engine shows", i)
+            words = f"a whiteout with {table.size(i)} bytes of content, which no engine shows"
+            notes.add("HIDDENTAIL", words, i, degree=IN_WHITEOUT)
     odd = [PREFIX in path and any(map(parse, path.split(b"/"))) for path in table.dirs]
     told: set[int] = set()
     for i in members(table.dir_ids, odd):
@@ -330,6 +400,7 @@ def _compare_link(table: EntryTable, notes: Notes, i: int, origin: int) -> None:
             f"{one.mode & 0o7777:04o} {one.uid}:{one.gid}: engines give both names the last one, umoci the first",
             i,
             ("spec",),
+            degree="" if differs else TIME_ONLY,
         )
 
 
@@ -354,6 +425,7 @@ def _root(table: EntryTable, notes: Notes) -> None:
                 "0:0, podman 0555, umoci what it says",
                 i,
                 ("spec", "podman"),
+                degree=ATTRIBUTES_ONLY,
             )
     if any(name in table.names for name in _STARGZ):
         start = 0

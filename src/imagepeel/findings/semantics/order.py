@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from imagepeel.evidence import text
+from imagepeel.findings.semantics.codes import DIRECTORY_AGAIN, LINK_VANISHES
 from imagepeel.findings.semantics.entries import Notes, members, whiteout_entries
-from imagepeel.formats.tar.header import HARDLINK, PAX_GLOBAL, SYMLINK
+from imagepeel.formats.tar.header import DIRECTORY, HARDLINK, PAX_GLOBAL, SYMLINK
 from imagepeel.formats.tar.table import WHITEOUT, EntryTable
 from imagepeel.formats.tar.whiteouts import OPAQUE, Mark, hidden_path, parse, whiteout_of
 from imagepeel.rootfs.tree.changes import LayerEntries, go_clean
@@ -26,13 +27,13 @@ def order_notes(layer: LayerEntries, lower: Sequence[LayerEntries], notes: Notes
 
 def _duplicates(table: EntryTable, notes: Notes) -> None:
     directories, metas, ends, names = table.dir_ids, table.meta_ids, table.name_ends, table.names
-    is_global = [meta.type == PAX_GLOBAL for meta in table.metas]
+    types = [meta.type for meta in table.metas]
     seen: dict[tuple[int, bytes], int] = {}
     start = 0
     for i, end in enumerate(ends):
         key = (directories[i], names[start:end])
         start = end
-        if is_global[metas[i]] or not (key[1] or key[0]):
+        if types[metas[i]] == PAX_GLOBAL or not (key[1] or key[0]):
             continue
         first = seen.setdefault(key, i)
         if first != i:
@@ -41,6 +42,7 @@ def _duplicates(table: EntryTable, notes: Notes) -> None:
                 f"the layer has this path twice, as entries {first} and {i}: the last wins in engines, the first "
                 "in some tools",
                 i,
+                degree=DIRECTORY_AGAIN if types[metas[i]] == DIRECTORY else "",
             )
 
 
@@ -134,9 +136,10 @@ def _lower_links(table: EntryTable, lower: Sequence[LayerEntries], notes: Notes)
         if own.get(path, i) < i or path not in owners:
             continue
         mark = own.get(marks[path])
+        vanish = mark is not None and mark < i
         effect = (
             "the layer whites it out before, so both names vanish with containerd, Docker and podman"
-            if mark is not None and mark < i
+            if vanish
             else "containerd, Docker and podman refuse the layer, engines without overlayfs link to it"
         )
         notes.add(
@@ -144,6 +147,7 @@ def _lower_links(table: EntryTable, lower: Sequence[LayerEntries], notes: Notes)
             f"a hardlink to /{text(path)}, which only layer L{owners[path] + 1} has: {effect}",
             i,
             ("runtime", "docker", "podman"),
+            degree=LINK_VANISHES if vanish else "",
         )
 
 

@@ -1,55 +1,77 @@
 """Notes on what the layers do to each other: found in the layers' own trees and their merge.
 
 They stand on the runtime view.  Where containerd refuses the image there are no such trees, and these notes are left
-out; the entries alone (`lint`, `order`) then say why.
+out; the entries alone (`entries`, `order`) then say why.
 """
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from heapq import nsmallest
 from typing import TYPE_CHECKING
 
+from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import text
+from imagepeel.findings.semantics.codes import MOST, NOTHING_LOST
 from imagepeel.findings.semantics.entries import Notes, members, whiteout_entries
-from imagepeel.formats.tar.header import DIRECTORY, SYMLINK
+from imagepeel.formats.tar.header import DIRECTORY
+from imagepeel.formats.tar.table import EntryTable
 from imagepeel.formats.tar.whiteouts import OPAQUE, hidden_path
 from imagepeel.rootfs.engines.indexed import IndexedDirectory
-from imagepeel.rootfs.layer_events import lost_files
 from imagepeel.rootfs.provenance import effect_of_layer
 from imagepeel.rootfs.tree.inode import Inode, Tree
 from imagepeel.rootfs.tree.overlay import Merged
+from imagepeel.rootfs.unreachable import Removed, losses
 
 if TYPE_CHECKING:
-    from imagepeel.formats.tar.table import EntryTable
     from imagepeel.rootfs.view import Rootfs
 
 _USRMERGE = frozenset((b"bin", b"sbin", b"lib", b"lib32", b"lib64", b"libx32"))
+_CAPITAL = re.compile(rb"[A-Z]")
+_IN_DETAIL = 49
+"""Shadowed links whose targets are looked at; a hostile image has more, and each costs the size of its target."""
 NotesOf = Callable[[int], Notes]
 
 
 def stack_notes(rootfs: Rootfs, notes: NotesOf) -> None:
-    """Add RESURRECT, GHOST, LINKSHADOW, IMPLIEDATTR, CASE and DELETEDBYTES of a view that keeps its layers' trees."""
-    links: dict[bytes, None] = {}
+    """Add what layers do to lower ones, of a view that keeps its layers' trees.
+
+    RESURRECT, GHOST, LINKSHADOW, FILETODIR, IMPLIEDATTR, CASE and DELETEDBYTES.
+    """
+    lost = losses(rootfs)
+    described: dict[int, dict[bytes, int]] = {}
     for layer, upper in zip(rootfs.layers, rootfs.uppers, strict=True):
         hidden = _removals(layer.table)
+        if hidden or any(index == layer.index for index, _, _ in lost.buried):
+            described[layer.index] = explicit(layer.table)
         if layer.index:
-            _resurrected(rootfs, layer.index, upper, hidden, notes(layer.index))
-            _shadowed_links(rootfs, layer.index, upper, links, hidden, notes(layer.index))
-            _implied(rootfs, layer.index, upper, notes(layer.index))
-        _ghosts(rootfs, hidden, notes(layer.index))
-        table = layer.table
-        for i in table.links:
-            if table.meta(i).type == SYMLINK:
-                links[table.path(i)] = None
+            made = _parents(layer.table) | described[layer.index].keys() if hidden else frozenset()
+            again = {path: i for path, i in hidden.items() if path in made}
+            _resurrected(rootfs, layer.index, upper, again, notes(layer.index))
+            _implied(rootfs, upper, notes(layer.index))
+        # A whiteout that took something away stands in a directory that a lower layer shares.
+        idle = {path: i for path, i in hidden.items() if (layer.index, b"/" + path) not in lost.whiteouts}
+        _ghosts(rootfs, idle, notes(layer.index))
+    _buried(rootfs, lost.buried, described, notes)
     _case(rootfs, notes)
-    for lost in lost_files(rootfs):
-        if lost.fate == "removed":
-            notes(lost.layer).add(
-                "DELETEDBYTES",
-                f"layer L{lost.by + 1} removes this file, layer L{lost.layer + 1} still carries its {lost.size} bytes",
-                lost.entry,
-                path=lost.path,
-            )
+    _deleted(rootfs, lost.removed, notes)
+
+
+def explicit(table: EntryTable) -> dict[bytes, int]:
+    """Return the directories that have an entry of their own in a layer, with the last such entry."""
+    return {table.path(i): i for i in members(table.meta_ids, [m.type == DIRECTORY for m in table.metas])}
+
+
+def _parents(table: EntryTable) -> set[bytes]:
+    """Return the directories that have something inside in a layer."""
+    paths: set[bytes] = set()
+    for path in table.dirs:
+        while path and path not in paths:
+            paths.add(path)
+            path = path.rpartition(b"/")[0]
+    return paths
 
 
 def _removals(table: EntryTable) -> dict[bytes, int]:
@@ -71,7 +93,7 @@ def before(rootfs: Rootfs, layer: int, path: bytes) -> Inode | None:
 
 def _resurrected(rootfs: Rootfs, layer: int, upper: Tree, hidden: dict[bytes, int], notes: Notes) -> None:
     for path, i in hidden.items():
-        node = upper.exists_dir(tuple(path.split(b"/"))) if path else None
+        node = upper.exists_dir(tuple(path.split(b"/")))
         if node is None or node.opaque:
             continue
         merged = _at(rootfs.root, path)
@@ -92,13 +114,13 @@ def _resurrected(rootfs: Rootfs, layer: int, upper: Tree, hidden: dict[bytes, in
 def _at(root: Merged, path: bytes) -> Merged | Inode | None:
     here: Merged | Inode | None = root
     for part in path.split(b"/") if path else ():
-        here = here.children.get(part) if isinstance(here, Merged) else None
+        here = here.child(part) if isinstance(here, Merged) else None
     return here
 
 
 def _ghosts(rootfs: Rootfs, hidden: dict[bytes, int], notes: Notes) -> None:
     for path, i in hidden.items():
-        found = _at(rootfs.root, path) if path else None
+        found = _at(rootfs.root, path)
         if isinstance(found, Inode) and found.kind == "ghost":
             notes.add(
                 "GHOST",
@@ -109,41 +131,75 @@ def _ghosts(rootfs: Rootfs, hidden: dict[bytes, int], notes: Notes) -> None:
             )
 
 
-def _shadowed_links(
-    rootfs: Rootfs, layer: int, upper: Tree, links: dict[bytes, None], hidden: dict[bytes, int], notes: Notes
+def _buried(
+    rootfs: Rootfs,
+    buried: list[tuple[int, bytes, Inode]],
+    described: dict[int, dict[bytes, int]],
+    notes: NotesOf,
 ) -> None:
-    if not links:
-        return
-    table = rootfs.layers[layer].table
-    explicit = {table.path(i): i for i in members(table.meta_ids, [m.type == DIRECTORY for m in table.metas])}
-    paths = set(explicit)
-    for path in table.dirs:
-        while path and path not in paths:
-            paths.add(path)
-            path = path.rpartition(b"/")[0]
-    for path in sorted(paths & links.keys()):
-        node = upper.exists_dir(tuple(path.split(b"/")))
-        old = before(rootfs, layer, path)
-        if node is None or old is None or old.kind != "symlink" or path in hidden:
+    """LINKSHADOW and FILETODIR: what a directory of a higher layer took the place of."""
+    looked = 0
+    listings: dict[bytes, set[bytes]] = {}
+    for layer, full, old in buried:
+        path = full[1:]
+        entry = described[layer].get(path)
+        if old.kind != "symlink":
+            if entry is None:
+                notes(layer).add(
+                    "FILETODIR",
+                    f"{text(full)} is a {old.kind} in L{(old.layer or 0) + 1} and a directory from L{layer + 1} on: "
+                    "rootless engines refuse the layer",
+                    None,
+                    ("spec", "sequential"),
+                    path=full,
+                )
             continue
+        looked += 1
+        gone = bool(names_behind(rootfs, full, old, listings)) if looked <= _IN_DETAIL else False
         merges_usr = path in _USRMERGE and old.target.strip(b"/").startswith(b"usr/")
-        if path in explicit and not merges_usr:
-            continue  # the layer says that it wants a directory there
-        target = old.target if old.target.startswith(b"/") else path.rpartition(b"/")[0] + b"/" + old.target
-        how = "has an entry for it" if path in explicit else "only has entries below it"
-        notes.add(
+        # A directory that has an entry is wanted: it is told where it hides names or undoes a merged /usr.
+        if entry is not None and not merges_usr and not gone:
+            continue
+        how = "has an entry for it" if entry is not None else "only has entries below it"
+        notes(layer).add(
             "LINKSHADOW",
-            f"/{text(path)} was a link to {text(old.target)}; the layer {how}, so with overlayfs it becomes a "
+            f"{text(full)} was a link to {text(old.target)}; the layer {how}, so with overlayfs it becomes a "
             "directory with the new names alone, and engines that unpack onto the merged tree "
-            + ("replace the link too" if path in explicit else "write through the link"),
-            explicit.get(path),
-            () if path in explicit else ("spec", "sequential"),
-            path=b"/" + path,
-            touches=(b"/" + target.strip(b"/"),),
+            + ("replace the link too" if entry is not None else "write through the link"),
+            entry,
+            () if entry is not None else ("spec", "sequential"),
+            path=full,
+            touches=(b"/" + _target(full, old).strip(b"/"),),
+            degree="" if gone else NOTHING_LOST,
         )
 
 
-def _implied(rootfs: Rootfs, layer: int, upper: Tree, notes: Notes) -> None:
+def _target(path: bytes, link: Inode) -> bytes:
+    return link.target if link.target.startswith(b"/") else path.rpartition(b"/")[0] + b"/" + link.target
+
+
+def names_behind(
+    rootfs: Rootfs, path: bytes, link: Inode, listings: dict[bytes, set[bytes]] | None = None
+) -> list[bytes]:
+    """Return the names that a link led to and that the directory in its place does not have, sorted.
+
+    path: of both, absolute.  listings: targets that were listed before, to be used again.
+    """
+
+    def listed(directory: bytes) -> set[bytes]:
+        try:
+            return set(rootfs.listdir(directory))
+        except ImagepeelError:
+            return set()
+
+    target = _target(path, link)
+    known = listings if listings is not None else {}
+    if target not in known:
+        known[target] = listed(target)
+    return sorted(known[target] - listed(path)) if known[target] else []
+
+
+def _implied(rootfs: Rootfs, upper: Tree, notes: Notes) -> None:
     for path, node in _implied_dirs(upper):
         if (node.mode, node.uid, node.gid) == (0o755, 0, 0) and not node.xattrs:
             continue
@@ -178,56 +234,79 @@ def _implied_dirs(upper: Tree) -> Iterator[tuple[bytes, Inode]]:
 
 def _case(rootfs: Rootfs, notes: NotesOf) -> None:
     """Compare the names of each directory over all layers without regard to case."""
-    spellings: dict[bytes, set[bytes]] = {}
-    for layer in rootfs.layers:
-        for path in layer.table.dirs:
-            spellings.setdefault(path.lower(), set()).add(path)
-    folded = {path for group in spellings.values() if len(group) > 1 for path in group}
-    for path in sorted(_case_candidates(rootfs) | {p for p in folded if p}):
-        directory, _, name = path.rpartition(b"/")
+    for directory, names in sorted(_case_candidates(rootfs).items()):
         merged = _at(rootfs.root, directory)
-        if not isinstance(merged, Merged) or name not in merged.children:
+        if not isinstance(merged, Merged):
             continue
-        twin = next((n for n in sorted(merged.children) if n != name and n.lower() == name.lower()), None)
-        if twin is None or twin > name:
-            continue  # each pair is told once, at the later name
-        split = tuple(path.split(b"/"))
-        layers = [i for i, upper in enumerate(rootfs.uppers) if effect_of_layer(upper.root, split)[1] is not None]
-        notes(layers[-1] if layers else 0).add(
-            "CASE",
-            f"{text(name)} and {text(twin)} are two names here and one on macOS and Windows, where one overwrites the "
-            "other",
-            None,
-            path=b"/" + path,
-        )
+        wanted = {name.lower() for name in names}
+        first: dict[bytes, bytes] = {}
+        for name in sorted(merged.children):
+            low = name.lower()
+            # Each pair is told once, at the later name.
+            if low not in wanted or first.setdefault(low, name) == name:
+                continue
+            path = directory + b"/" + name if directory else name
+            split = tuple(path.split(b"/"))
+            layers = [i for i, upper in enumerate(rootfs.uppers) if effect_of_layer(upper.root, split)[1] is not None]
+            notes(layers[-1] if layers else 0).add(
+                "CASE",
+                f"{text(name)} and {text(first[low])} are two names here and one on macOS and Windows, where one "
+                "overwrites the other",
+                None,
+                path=b"/" + path,
+            )
 
 
-def _case_candidates(rootfs: Rootfs) -> set[bytes]:
-    """Return paths whose directory, in any layer, has another spelling of the same name (ASCII letters).
+def _case_candidates(rootfs: Rootfs) -> dict[bytes, set[bytes]]:
+    """Return by directory the names of which it, in any layer and spelling, has another spelling (ASCII letters).
 
     One of two such names has a capital, so only directories with capitals are looked at twice.
     """
     capitals: dict[bytes, dict[bytes, bytes]] = {}
-    for layer in rootfs.layers:
+    made = [_parents(layer.table) for layer in rootfs.layers]
+    for layer, paths in zip(rootfs.layers, made, strict=True):
         table = layer.table
-        directories, ends, names = table.dir_ids, table.name_ends, table.names
-        if names.lower() == names:
-            continue
-        start = 0
-        for i, end in enumerate(ends):
-            name = names[start:end]
-            start = end
-            low = name.lower()
-            if low != name:
-                capitals.setdefault(table.dirs[directories[i]].lower(), {}).setdefault(low, name)
-    out: set[bytes] = set()
-    for layer in rootfs.layers if capitals else ():
+        names, ends = table.names, table.name_ends
+        at = 0
+        while (capital := _CAPITAL.search(names, at)) is not None:
+            i = bisect_right(ends, capital.start())
+            at = ends[i]
+            name = table.basename(i)
+            capitals.setdefault(table.dirs[table.dir_id(i)].lower(), {}).setdefault(name.lower(), name)
+        for path in paths:  # directories without an entry
+            directory, _, name = path.rpartition(b"/")
+            if _CAPITAL.search(name) is not None:
+                capitals.setdefault(directory.lower(), {}).setdefault(name.lower(), name)
+    out: dict[bytes, set[bytes]] = {}
+
+    def compare(directory: bytes, name: bytes, spelled: dict[bytes, bytes]) -> None:
+        first = spelled.get(name.lower(), name)
+        if first != name:
+            out.setdefault(directory, set()).update((name, first))
+
+    for layer, paths in zip(rootfs.layers, made, strict=True) if capitals else ():
         table = layer.table
         known = [capitals.get(path.lower()) for path in table.dirs]
         for i in members(table.dir_ids, [spelled is not None for spelled in known]):
-            name, directory = table.basename(i), table.dirs[table.dir_id(i)]
-            first = (known[table.dir_id(i)] or {}).get(name.lower(), name)
-            if first != name:
-                prefix = directory + b"/" if directory else b""
-                out.update((prefix + name, prefix + first))
+            number = table.dir_id(i)
+            compare(table.dirs[number], table.basename(i), known[number] or {})
+        for path in paths:
+            directory, _, name = path.rpartition(b"/")
+            compare(directory, name, capitals.get(directory.lower(), {}))
     return out
+
+
+def _deleted(rootfs: Rootfs, removed: list[Removed], notes: NotesOf) -> None:
+    """DELETEDBYTES: the largest removed files of each layer, the others counted."""
+    by_layer: dict[int, list[Removed]] = {}
+    for item in removed:
+        by_layer.setdefault(item.layer, []).append(item)
+    for layer, items in by_layer.items():
+        table = rootfs.layers[layer].table
+        for size, entry, by in nsmallest(MOST, ((-table.stored_size(i), i, by) for by, _, i in items)):
+            notes(layer).add(
+                "DELETEDBYTES",
+                f"layer L{by + 1} removes this file, layer L{layer + 1} still carries its {-size} bytes",
+                entry,
+            )
+        notes(layer).leave_out("DELETEDBYTES", max(0, len(items) - MOST))

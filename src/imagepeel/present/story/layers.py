@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from imagepeel.evidence import Evidence, Location, Receipt, raw, text
-from imagepeel.findings.semantics.compare import Facts, compare
+from imagepeel.findings.semantics.compare import compare
+from imagepeel.findings.semantics.side_by_side import Facts
 from imagepeel.present.document import (
     Block,
     Column,

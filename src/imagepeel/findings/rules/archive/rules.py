@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 
 from imagepeel.evidence import Location
 from imagepeel.findings.finding import Finding
-from imagepeel.findings.rule import Rule, rule
-from imagepeel.findings.rules.entries.rules import is_stargz_index
-from imagepeel.findings.semantics.toc import toc_notes
+from imagepeel.findings.rule import Rule, by_notes, rule
 from imagepeel.text import listed, plural
 
 if TYPE_CHECKING:
@@ -196,21 +194,21 @@ def too_many_layers(rule: Rule, subject: Subject) -> Iterator[Finding]:
     """Docker, podman and containerd look at the bytes in most cases, umoci trusts the label, and containerd never
     decompresses the plain OCI type.  The same layer unpacks here and fails there.""",
     "push the image again with a tool that writes honest media types",
-    codes="MEDIATYPE",
+    of="MEDIATYPE",
     sources="image-spec media-types.md, containerd core/images/mediatypes.go",
 )
 def media_type_lie(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    for layer in subject.layers:
-        for note in layer.anomalies:
-            if note.code == "MEDIATYPE":
-                # containerd takes the plain OCI type at its word and fails at the first header.
-                fails = layer.media_type == "application/vnd.oci.image.layer.v1.tar"
-                yield rule.found(
-                    f"layer {layer.label}: {note.message}",
-                    note.where,
-                    severity="high" if fails else "medium",
-                    profiles=("containerd@2",) if fails else (),
-                )
+    for noted in subject.surprises.of("MEDIATYPE"):
+        layer = subject.layers[noted.layer or 0]
+        # containerd takes the plain OCI type at its word and fails at the first header.
+        fails = layer.media_type == "application/vnd.oci.image.layer.v1.tar"
+        for each in noted.notes:
+            yield rule.found(
+                f"layer {layer.label}: {each.message}",
+                each.where,
+                severity="high" if fails else "medium",
+                profiles=("containerd@2",) if fails else (),
+            )
     for note in subject.image.record.anomalies:
         if note.code in ("media-type-shape", "media-type-conflict"):
             yield rule.found(note.message, note.where, severity="low")
@@ -235,7 +233,7 @@ def compressed_tail(rule: Rule, subject: Subject) -> Iterator[Finding]:
                 yield rule.found(f"layer {layer.label}: {note.message}", note.where)
 
 
-@rule(
+COMPRESSOR_FILES = by_notes(
     "COMPRESSOR-FILES",
     "The compressor added files to the image",
     "info",
@@ -244,27 +242,11 @@ def compressed_tail(rule: Rule, subject: Subject) -> Iterator[Finding]:
     """eStargz keeps its table of contents as a file in the tar.  Lazy pullers hide it, ordinary runtimes unpack it into
     the root directory of the container.""",
     "harmless; convert to gzip or zstd:chunked to lose it",
-    codes="STARGZ",
+    of="STARGZ",
     sources="stargz-snapshotter docs/estargz.md",
 )
-def compressor_files(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    hits = subject.names.named(b"stargz.index.json", b".prefetch.landmark", b".no.prefetch.landmark")
-    hits = subject.shown([hit for hit in hits if hit.path.count(b"/") == 1])
-    if hits:
-        yield rule.found(
-            f"the container sees {listed([hit.path.decode() for hit in hits])}, which belong to eStargz",
-            *[subject.place(hit) for hit in hits],
-        )
 
-    for layer in subject.layers:
-        for note in layer.anomalies:
-            if note.code == "HIDDENTAIL" and is_stargz_index(layer, note.where.layer_offset):
-                yield rule.found(
-                    f"layer {layer.label} has the table of contents of eStargz behind the end of its tar", note.where
-                )
-
-
-@rule(
+CONTENTS_DISAGREE = by_notes(
     "CONTENTS-DISAGREE",
     "A layer's table of contents tells another story than its tar",
     "medium",
@@ -273,20 +255,9 @@ def compressor_files(rule: Rule, subject: Subject) -> Iterator[Finding]:
     """eStargz and zstd:chunked layers carry a second list of their files.  Lazy pullers build the filesystem from that
     list, ordinary engines and scanners from the tar: where the two differ, one layer is two filesystems.""",
     "build the layer again with a current tool; do not pull it lazily",
-    codes="TOCDIFF",
+    of="TOCDIFF",
     sources="containers/storage#2014, stargz-snapshotter docs/estargz.md",
 )
-def contents_disagree(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    # A table behind the end of the tar is where eStargz may put it; COMPRESSOR-FILES tells of it.
-    behind = {
-        layer.index
-        for layer in subject.layers
-        for note in layer.anomalies
-        if note.code == "HIDDENTAIL" and is_stargz_index(layer, note.where.layer_offset)
-    }
-    for note in toc_notes(subject.image):
-        if note.where.layer not in behind:
-            yield rule.found(note.message, note.where)
 
 
 @rule(
@@ -440,8 +411,8 @@ RULES: tuple[Rule, ...] = (
     too_many_layers,
     media_type_lie,
     compressed_tail,
-    compressor_files,
-    contents_disagree,
+    COMPRESSOR_FILES,
+    CONTENTS_DISAGREE,
     suitcase,
     no_paperwork,
     history_silent,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import text
-from imagepeel.findings.finding import Finding, columns, figure
+from imagepeel.findings.finding import Finding, Severity, columns, figure
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.formats.tar.header import DIRECTORY
 from imagepeel.rootfs.unreachable import Removed, Repeat, losses
@@ -21,6 +21,8 @@ LEAST = 64 * 1024
 """Bytes below which a repetition is not worth a sentence."""
 _GiB = 1024**3
 _MUCH = 10 * 1024 * 1024
+_LITTLE = "less than 10 MiB and than a tenth of the image, or less than 64 KiB"
+_LITTLE_OF_MUCH = "less than 10 MiB and than a tenth of the image"
 
 DEBRIS: tuple[tuple[bytes, str, str], ...] = (
     (b"var/lib/apt/lists", "package lists of apt", "rm -rf /var/lib/apt/lists/* in the same RUN"),
@@ -43,7 +45,7 @@ DEBRIS: tuple[tuple[bytes, str, str], ...] = (
 _PREFIXES = tuple(prefix for prefix, _, _ in DEBRIS)
 
 
-def _scale(subject: Subject, total: int) -> str:
+def _scale(subject: Subject, total: int) -> Severity:
     whole = sum(layer.content_size for layer in subject.layers)
     return "low" if total >= _MUCH or total * 10 >= whole else "info"
 
@@ -61,14 +63,16 @@ def _stored(subject: Subject, layer: int, entry: int) -> int:
     """A layer cannot make another one smaller.  `rm` in a later step adds a whiteout, and every pull still transfers
     the file below it.""",
     "remove files in the RUN that makes them, or build in a stage that is thrown away",
-    codes="W33, DELETEDBYTES",
+    codes="W33",
+    of="DELETEDBYTES",
+    lesser={_LITTLE: "info"},
     sources="image-spec layer.md Whiteouts",
 )
 def deleted_bytes(rule: Rule, subject: Subject) -> Iterator[Finding]:
     removed = losses(subject.rootfs).removed
     stored = [_stored(subject, item.layer, item.entry) for item in removed]
     total = sum(stored)
-    if total < LEAST:
+    if not removed:
         return
 
     def path(item: Removed) -> bytes:
@@ -86,7 +90,7 @@ def deleted_bytes(rule: Rule, subject: Subject) -> Iterator[Finding]:
         f"{listed(by)} and {'is' if len(removed) == 1 else 'are'} still shipped",
         subject.at(largest.layer, largest.entry),
         *([subject.place(gone)] if gone is not None else []),
-        severity=_scale(subject, total),
+        severity=_scale(subject, total) if total >= LEAST else "info",
         figures=[figure("removed and still shipped", "bytes", stored, label)],
     )
 
@@ -134,6 +138,8 @@ def _path_of(subject: Subject, repeats: list[Repeat], i: int) -> str:
     touches into the new layer.""",
     "COPY --chown=USER --chmod=MODE sets both while copying",
     codes="W34",
+    lesser={_LITTLE_OF_MUCH: "info"},
+    threshold="64 KiB in one layer",
     sources="docker/for-linux#964, apache/gravitino#11533",
 )
 def metadata_copy(rule: Rule, subject: Subject) -> Iterator[Finding]:
@@ -151,6 +157,8 @@ def metadata_copy(rule: Rule, subject: Subject) -> Iterator[Finding]:
     that is installed again, or touch.""",
     "leave out the second copy",
     codes="W35",
+    lesser={_LITTLE_OF_MUCH: "info"},
+    threshold="64 KiB in one layer",
     sources="moby#17876, moby#22810",
 )
 def identical_rewrite(rule: Rule, subject: Subject) -> Iterator[Finding]:
@@ -168,6 +176,8 @@ def identical_rewrite(rule: Rule, subject: Subject) -> Iterator[Finding]:
     cache or a .git directory may hold more than anybody meant to publish.""",
     "remove them in the RUN that makes them, use cache mounts, and keep .git out with .dockerignore",
     codes="W36",
+    lesser={_LITTLE_OF_MUCH: "info"},
+    threshold="64 KiB below one directory; a git repository from the first byte",
 )
 def build_debris(rule: Rule, subject: Subject) -> Iterator[Finding]:
     wanted = {prefix: (what, fix) for prefix, what, fix in DEBRIS}

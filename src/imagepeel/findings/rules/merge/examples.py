@@ -37,8 +37,8 @@ EXAMPLES: dict[str, Example] = {
         also=("ROOTLESS-DIFFERS",),
     ),
     "FILE-BECOMES-DIRECTORY": Example(
-        bad=lambda: sound(add(file("motd", _TEXT)), add(file("motd/today", "x"))),
-        good=lambda: sound(add(file("motd", _TEXT)), add(directory("motd"), file("motd/today", "x"))),
+        bad=lambda: sound(add(file("motd", "")), add(file("motd/today", "x"))),
+        good=lambda: sound(add(file("motd", "")), add(directory("motd"), file("motd/today", "x"))),
         also=("ROOTLESS-DIFFERS",),
     ),
     "PARENT-NOT-DESCRIBED": Example(
@@ -63,8 +63,8 @@ EXAMPLES: dict[str, Example] = {
     "AUFS-LEFTOVER": Example(bad=lambda: sound(add(file(".wh..wh.aufs", ""))), good=sound),
     "BASE-WHITEOUT": Example(bad=partial(sound, base=complete_root(whiteout("nothing"))), good=sound),
     "ROOTLESS-DIFFERS": Example(
-        bad=lambda: sound(add(file("motd", _TEXT)), add(file("motd/today", "x"), directory("motd/later"))),
-        good=lambda: sound(add(file("motd", _TEXT)), add(directory("motd"), file("motd/today", "x"))),
+        bad=lambda: sound(add(file("motd", "")), add(file("motd/today", "x"), directory("motd/later"))),
+        good=lambda: sound(add(file("motd", "")), add(directory("motd"), file("motd/today", "x"))),
         also=("FILE-BECOMES-DIRECTORY",),
     ),
 }

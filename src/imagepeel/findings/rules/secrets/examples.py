@@ -45,6 +45,7 @@ EXAMPLES: dict[str, Example] = {
     "DELETED-SECRET": Example(
         bad=lambda: _keyed(add(whiteout("srv/server.key"), by="RUN /bin/sh -c rm /srv/server.key # buildkit")),
         good=sound,
+        also=("DELETED-BYTES",),
     ),
     "SECRET-IN-ENV": Example(
         bad=partial(sound, env=[ENV_PATH, f"BUILD_ID={_TOKEN}"]),

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from imagepeel.evidence import raw, text
 from imagepeel.findings import detectors
 from imagepeel.findings.detectors import Secret
-from imagepeel.findings.finding import Finding
-from imagepeel.findings.names import SECRET_ENDS, SECRET_NAMES, Hit
+from imagepeel.findings.finding import Finding, Severity
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.history.builders import MAX_TEXT
 from imagepeel.text import listed, plural
@@ -18,42 +17,7 @@ from imagepeel.text import listed, plural
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
 
-_MOST_FILES = 2_000
-_PLACED = re.compile(
-    rb"/(?:\.docker/config\.json|\.kube/config|\.aws/(?:credentials|config)|\.config/.*|kaniko/\.docker/config\.json|"
-    rb"\.?containers/auth\.json|\.composer/auth\.json|root/config|\.ssh/[^/]+)$"
-)
 _ASSIGNED = re.compile(r"([^\s=\"']+)=")
-_GENERIC = frozenset({b"config", b"config.json", b"credentials", b"identity", b"auth.json", b"key.json"})
-
-
-def candidates(subject: Subject) -> list[Hit]:
-    """Members whose name says that a secret may be inside; small regular files only."""
-    names = subject.names
-    found = []
-    for hit in sorted({*names.named(*SECRET_NAMES), *names.ending(*SECRET_ENDS)}):
-        entry = subject.layers[hit.layer].table[hit.entry]
-        if entry.kind != "file" or not 0 < entry.size <= detectors.MOST_BYTES:
-            continue
-        if hit.path.rsplit(b"/", 1)[-1] in _GENERIC and not _PLACED.search(hit.path):
-            continue
-        if detectors.is_published_example(hit.path):
-            continue
-        found.append(hit)
-    return found[:_MOST_FILES]
-
-
-def secrets_of(subject: Subject) -> dict[bytes, list[tuple[Hit, tuple[Secret, ...]]]]:
-    """Path to members with secrets, base layer first; read once for all rules."""
-    known = subject.cache.get("secrets")
-    if known is None:
-        known = {}
-        for hit in candidates(subject):
-            secrets = detectors.detect(hit.path, subject.read_entry(hit, detectors.MOST_BYTES))
-            if secrets:
-                known.setdefault(hit.path, []).append((hit, secrets))
-        subject.cache["secrets"] = known
-    return known
 
 
 def _what(secrets: tuple[Secret, ...]) -> str:
@@ -67,7 +31,7 @@ def _article(kind: str) -> str:
     return f"{'an' if kind[0] in 'AaEeIiOo' or kind.startswith(('RSA', 'npm')) else 'a'} {kind}"
 
 
-def _severity(path: bytes, secrets: tuple[Secret, ...]) -> str:
+def _severity(path: bytes, secrets: tuple[Secret, ...]) -> Severity:
     proved = any(secret.proved for secret in secrets) and not detectors.is_installed(path)
     return "high" if proved else "medium"
 
@@ -85,7 +49,7 @@ def _severity(path: bytes, secrets: tuple[Secret, ...]) -> str:
     sources="docs.docker.com build secrets, google/osv-scalibr#1297",
 )
 def shipped_secret(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    for path, members in secrets_of(subject).items():
+    for path, members in subject.secrets.items():
         seen = [(hit, secrets) for hit, secrets in members if subject.visible(hit)]
         if not seen:
             continue
@@ -114,7 +78,7 @@ def shipped_secret(rule: Rule, subject: Subject) -> Iterator[Finding]:
     sources="nestjs-boilerplate#775, google/osv-scalibr#1297, moby/buildkit secrets",
 )
 def deleted_secret(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    for path, members in secrets_of(subject).items():
+    for path, members in subject.secrets.items():
         if any(subject.visible(hit) for hit, _ in members):
             continue
         hit, secrets = members[-1]

@@ -83,7 +83,7 @@ EXAMPLES: dict[str, Example] = {
     "COMMAND-NOT-FOUND": Example(
         bad=partial(sound, entrypoint=["no-such-program"]), good=partial(sound, entrypoint=["hello"])
     ),
-    "COMMAND-MISSING": specimen("entrypoint-deleted"),
+    "COMMAND-MISSING": specimen("entrypoint-deleted", also=("DELETED-BYTES",)),
     "LINK-LOOP": Example(
         bad=lambda: sound(add(symlink("bin/a", "b"), symlink("bin/b", "a")), entrypoint=["/bin/a"]),
         good=lambda: sound(add(symlink("bin/a", "hello")), entrypoint=["/bin/a"]),

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from imagepeel.evidence import Location, text
-from imagepeel.findings.finding import Finding
+from imagepeel.findings.finding import Finding, Role
 from imagepeel.findings.programs import one_argument
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.subject import PROFILES
@@ -69,7 +69,7 @@ def will_not_start(rule: Rule, subject: Subject, verdicts: list[Verdict], *, why
 
 
 def _start(
-    id: str, rows: str, title: str, why: str, fix: str, codes: str = "", sources: str = "", role: str = "operations"
+    id: str, rows: str, title: str, why: str, fix: str, codes: str = "", sources: str = "", role: Role = "operations"
 ) -> Rule:
     """A rule for rows of the failure table."""
 

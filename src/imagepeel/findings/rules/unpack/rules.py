@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Literal
 
 from imagepeel.evidence import Location, text
-from imagepeel.findings.finding import Finding
+from imagepeel.findings.finding import Finding, Role, Severity
 from imagepeel.findings.rule import Rule, rule
+from imagepeel.findings.semantics.codes import LINK_VANISHES, NAMELESS, Code, Noted
 from imagepeel.formats.tar.header import GNU_SPARSE
 from imagepeel.formats.tar.whiteouts import Mark, hidden_path, parse
 from imagepeel.text import without_middle
@@ -78,28 +79,54 @@ def _after_whiteout(subject: Subject, layer: int, entry: Entry) -> bool:
 
 
 def _refused(
-    id: str, title: str, why: str, fix: str, codes: str = "", sources: str = "", role: str = "tooling"
+    id: str,
+    title: str,
+    why: str,
+    fix: str,
+    codes: str = "",
+    sources: str = "",
+    role: Role = "tooling",
+    of: Code | Literal[""] = "",
+    lesser: Mapping[str, Severity] | None = None,
 ) -> Rule:
     def check(rule: Rule, subject: Subject) -> Iterator[Finding]:
         refusal = subject.rootfs.refusal
-        if refusal is None or cause(subject) != rule.id:
-            return
-        entry = _entry(subject, refusal)
-        place = (
-            subject.at(refusal.layer, refusal.entry)
-            if entry is not None
-            else Location(layer=refusal.layer, layer_offset=refusal.offset, path=refusal.path or None)
-        )
-        name = without_middle(text(entry.raw_name) if entry is not None else refusal.path)
-        where = f"entry {refusal.entry} ({name})" if name else f"entry {refusal.entry}"
-        yield rule.found(
-            f"containerd cannot unpack layer L{refusal.layer + 1}: {without_middle(refusal.reason, 200)}, at {where}",
-            place,
-            profiles=_ENGINES,
-            details=["what is shown of this image is the best effort of the specification without the refused entries"],
-        )
+        mine = refusal if refusal is not None and cause(subject) == rule.id else None
+        told: list[Noted] = []
+        for noted in subject.surprises.of(of) if of else ():
+            if of == "WHNAME" and noted.degree != NAMELESS:
+                continue
+            if mine is not None and noted.layer == mine.layer and not noted.degree:
+                told.append(noted)
+            else:
+                yield rule.noted(subject, noted)
+        if mine is not None:
+            yield _finding(rule, subject, mine, told)
 
-    return rule(id, title, "high", "strengths", role, why, fix, codes=codes, sources=sources)(check)
+    return rule(id, title, "high", "strengths", role, why, fix, codes, sources, of, lesser)(check)
+
+
+def _finding(rule: Rule, subject: Subject, refusal: Refusal, noted: list[Noted]) -> Finding:
+    """What containerd says about the first entry that it refuses, and the notes of the same kind in that layer."""
+    entry = _entry(subject, refusal)
+    place = (
+        subject.at(refusal.layer, refusal.entry)
+        if entry is not None
+        else Location(layer=refusal.layer, layer_offset=refusal.offset, path=refusal.path or None)
+    )
+    name = without_middle(text(entry.raw_name) if entry is not None else refusal.path)
+    where = f"entry {refusal.entry} ({name})" if name else f"entry {refusal.entry}"
+    others = [note for each in noted for note in each.notes if note.where.entry != refusal.entry]
+    return rule.found(
+        f"containerd cannot unpack layer L{refusal.layer + 1}: {without_middle(refusal.reason, 200)}, at {where}",
+        place,
+        *[note.where for note in others],
+        profiles=_ENGINES,
+        details=[
+            "what is shown of this image is the best effort of the specification without the refused entries",
+            *[f"entry {note.where.entry} ({without_middle(note.where.path or '')}): {note.message}" for note in others],
+        ],
+    )
 
 
 WHITEOUT_ORDER = _refused(
@@ -109,8 +136,9 @@ WHITEOUT_ORDER = _refused(
     a device with the name of the file: a second entry of that name cannot be made any more, and unpacking stops.
     The specification says that whiteouts only concern lower layers.""",
     "write whiteouts first, and a removed directory that is made again as an opaque one",
-    "ORDER",
+    "",
     "image-spec layer.md Whiteouts, project-stacker/stacker#627",
+    of="ORDER",
 )
 WHITEOUT_NAMELESS = _refused(
     "WHITEOUT-NAMELESS",
@@ -121,6 +149,7 @@ WHITEOUT_NAMELESS = _refused(
     "",
     "image-spec layer.md: MUST NOT remove resources from outside",
     role="infosec",
+    of="WHNAME",
 )
 LINK_ACROSS_LAYERS = _refused(
     "LINK-ACROSS-LAYERS",
@@ -128,8 +157,10 @@ LINK_ACROSS_LAYERS = _refused(
     """Engines unpack each layer alone, so the target is not there: link: no such file or directory.  Engines that apply
     layers one after the other do not notice.""",
     "pack the target into the same layer, or make it a symbolic link",
-    "XLINK",
+    "",
     "image-spec layer.md Hardlinks",
+    of="XLINK",
+    lesser={LINK_VANISHES: "medium"},
 )
 LINK_WITHOUT_TARGET = _refused(
     "LINK-WITHOUT-TARGET",
@@ -146,8 +177,9 @@ OLD_SPARSE = _refused(
     """GNU tar writes files with holes as type S.  Every Go runtime refuses that type, although the same libraries could
     read it.""",
     "tar --sparse --format=posix, or without --sparse",
-    "SPARSE83",
+    "",
     "docker/cli#6153, GNU tar manual",
+    of="SPARSE83",
 )
 UNKNOWN_TYPE = _refused(
     "UNKNOWN-ENTRY-TYPE",
@@ -164,9 +196,10 @@ DAMAGED_TAR = _refused(
     """A header is damaged or the stream is cut.  Runtimes refuse the layer; some tools (Python's tarfile among them)
     silently stop listing, so that later files seem never to have existed.""",
     "build or fetch the image again",
-    "HDRDATA, tar-damaged",
+    "tar-damaged",
     "POSIX.1 pax, golang/go archive/tar",
     role="operations",
+    of="HDRDATA",
 )
 DAMAGED_STREAM = _refused(
     "DAMAGED-STREAM",

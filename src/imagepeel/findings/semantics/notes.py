@@ -1,0 +1,176 @@
+"""The one detector of layer surprises: what the layers of an image do to entries and to each other.
+
+`notes` is the list for people, bounded; `Surprises` the same by code and layer, of which rules make findings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from imagepeel.evidence import Anomaly, Location, text
+from imagepeel.findings.semantics.codes import CODES, Code, Noted, ViewNote
+from imagepeel.findings.semantics.entries import Notes, entry_notes
+from imagepeel.findings.semantics.order import order_notes
+from imagepeel.findings.semantics.side_by_side import side_by_side
+from imagepeel.findings.semantics.stack import stack_notes
+from imagepeel.rootfs.engines.indexed import IndexedDirectory
+from imagepeel.rootfs.layer_diff import has_uppers
+from imagepeel.rootfs.tree.changes import LayerEntries
+from imagepeel.rootfs.view import Rootfs, build
+
+if TYPE_CHECKING:
+    from imagepeel.image import LayeredImage
+
+ViewOf = Callable[[str], Rootfs]
+_SAME_ONTO_ANOTHER = frozenset(
+    (
+        *("LINKMETA", "IMPLIEDATTR", "ROOTATTR", "HDRDATA", "UIDWRAP", "MTIMECLAMP", "XATTRDROP", "HIDDENTAIL"),
+        *("MEDIATYPE", "STARGZ", "TOCDIFF", "CASE", "CTRLCHAR", "DEVICE", "DELETEDBYTES"),
+    )
+)
+"""Codes that give no reason for another result when layers are unpacked onto each other."""
+
+
+class Surprises:
+    """What the layers of an image surprise with.  Each part is found once and when it is asked for."""
+
+    def __init__(self, image: LayeredImage) -> None:
+        self._image = image
+
+    def of(self, code: Code) -> tuple[Noted, ...]:
+        """Return the notes of one code, base layer first."""
+        return self._by_code.get(code, ()) if code != "ROOTLESS" else self._rootless
+
+    @cached_property
+    def _by_code(self) -> dict[Code, tuple[Noted, ...]]:
+        from imagepeel.findings.semantics.toc import toc_notes
+
+        image = self._image
+        tables = toc_notes(image)
+        # A table of contents after the end of the tar is not just any hidden bytes.
+        known = {(note.where.layer, note.where.layer_offset) for note in tables if note.where.layer_offset is not None}
+        found: dict[Code, tuple[Noted, ...]] = {}
+        for each in detect(image.layers, image.view):
+            if each.code == "HIDDENTAIL":
+                left = tuple(n for n in each.notes if (n.where.layer, n.where.layer_offset) not in known)
+                each = msgspec.structs.replace(each, notes=left)
+            if each.notes and not (each.code == "BASEWHITEOUT" and image.record.kind == "layer"):
+                found[each.code] = (*found.get(each.code, ()), each)
+        for note in tables:
+            one = Noted(code=note.code, layer=note.where.layer, degree="", notes=(note,))
+            found[note.code] = (*found.get(note.code, ()), one)
+        return found
+
+    @cached_property
+    def _rootless(self) -> tuple[Noted, ...]:
+        # What a missing layer does is not known.  The second filesystem costs as much as the first: it is built where
+        # something gives a reason.
+        runtime = self._image.view("runtime")
+        if not self._image.record.complete:
+            return ()
+        if runtime.refusal is None and self._by_code.keys() <= _SAME_ONTO_ANOTHER:
+            return ()
+        return _rootless(runtime, self._image.view("sequential"))
+
+    def notes(self, *, deep: bool = True) -> tuple[ViewNote, ...]:
+        """Return the notes one by one; `deep=False` leaves out ROOTLESS, which needs a second filesystem."""
+        return flat([*(each for group in self._by_code.values() for each in group), *(self._rootless if deep else ())])
+
+
+def notes(image: LayeredImage, *, deep: bool = True) -> tuple[ViewNote, ...]:
+    """Return every note that an image earns, in the order of `CODES`, base layer first.
+
+    `deep=False` leaves out ROOTLESS, which needs the whole sequential tree.
+    """
+    return Surprises(image).notes(deep=deep)
+
+
+def notes_of(layers: Sequence[LayerEntries], view: ViewOf | None = None, *, deep: bool = True) -> tuple[ViewNote, ...]:
+    """Return the notes that layers earn, base first.  `view` gives views that are already built."""
+    made: dict[str, Rootfs] = {}
+
+    def own(name: str) -> Rootfs:
+        if name not in made:
+            made[name] = build(layers, name)
+        return made[name]
+
+    view = view or own
+    found = detect(layers, view)
+    return flat([*found, *(_rootless(view("runtime"), view("sequential")) if deep else ())])
+
+
+def flat(found: Iterable[Noted]) -> tuple[ViewNote, ...]:
+    """Return notes one by one; the last of each code, layer and degree counts those that are not listed."""
+    order = {code: i for i, code in enumerate(CODES)}
+    out: list[ViewNote] = []
+    for each in found:
+        out.extend(each.notes[:-1])
+        last = each.notes[-1]
+        out.append(msgspec.structs.replace(last, more=each.more) if each.more else last)
+    return tuple(sorted(out, key=lambda n: (order[n.code], n.where.layer or 0, n.where.entry or 0, n.where.path or "")))
+
+
+def detect(layers: Sequence[LayerEntries], view: ViewOf) -> list[Noted]:
+    """Return what layers surprise with, base first, without ROOTLESS; the runtime view is looked at alone."""
+    runtime = view("runtime")
+    collected: dict[int, Notes] = {}
+
+    def of(index: int) -> Notes:
+        known = collected.get(index)
+        if known is None:
+            known = collected[index] = Notes(layers[index], getattr(layers[index], "step", None))
+        return known
+
+    exact = has_uppers(runtime)
+    for layer in layers:
+        anomalies: tuple[Anomaly, ...] = tuple(getattr(layer, "anomalies", ()))
+        entry_notes(layer, anomalies, of(layer.index))
+        if not (exact and isinstance(runtime.uppers[layer.index].root, IndexedDirectory)):
+            order_notes(layer, layers[: layer.index], of(layer.index))
+    if exact:
+        stack_notes(runtime, of)
+    return [each for index in sorted(collected) for each in collected[index].done()]
+
+
+def _rootless(runtime: Rootfs, sequential: Rootfs) -> tuple[Noted, ...]:
+    note = rootless_note(runtime, sequential)
+    return (Noted(code="ROOTLESS", layer=note.where.layer, degree="", notes=(note,)),) if note is not None else ()
+
+
+def rootless_note(runtime: Rootfs, sequential: Rootfs) -> ViewNote | None:
+    """Return the note that both filesystems differ, None where they do not or neither exists."""
+    one, two = runtime.refusal, sequential.refusal
+    if one is not None and two is not None:
+        return None
+    if (one is None) != (two is None):
+        refusal = one if one is not None else two
+        assert refusal is not None
+        no, yes = ("rootful", "rootless") if one is not None else ("rootless", "rootful")
+        return ViewNote(
+            code="ROOTLESS",
+            message=f"{no} engines refuse this image, {yes} ones unpack it: {refusal.reason}",
+            where=Location(layer=refusal.layer, entry=refusal.entry, path=refusal.path, layer_offset=refusal.offset),
+            views=("sequential",),
+        )
+    count = 0
+    first = ""
+    for path, shown in side_by_side((runtime, sequential)):
+        count += 1
+        first = first or text(path)
+        del shown
+    if not count:
+        return None
+    word = "path" if count == 1 else "paths"
+    return ViewNote(
+        code="ROOTLESS",
+        message=f"engines that unpack each layer onto the last (rootless containerd, vfs, btrfs, zfs) show {count} "
+        f"{word} otherwise than overlayfs",
+        where=Location(path=first),
+        views=("sequential",),
+        touches=(first,),
+        more=count - 1,
+    )
