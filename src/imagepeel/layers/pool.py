@@ -63,7 +63,8 @@ class ScanPool:
             scan, cached_anew = self._one(group[0], digests, points, progress or self.progress)
             if cached_anew:
                 anew.append(scan.blob_size)
-                # A first run may read anything; which small reads are kept is chosen at its end, by reading ahead.
+                # The first run of an image may read any of its files, more than the cache should keep.  So it keeps
+                # none of its reads, and `read_ahead` reads what later runs need when it ends.
                 if self.cache is not None and self.reads_ahead(sum(anew)):
                     self.cache.budget.paused = True
             small_reads = self.cache.small_reads(scan) if self.cache is not None else None

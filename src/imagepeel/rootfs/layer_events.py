@@ -168,8 +168,11 @@ def events(
         if len(dirs) == 1 and _hand_over(dirs[0], cuts, visible, hidden):
             continue
         by_name: dict[bytes, Dirs] = {}
+        directories: set[bytes] = set()
         for layer, children in children_of(path, dirs, cuts):
             for name, node in children.items():
+                if node.kind == "dir":
+                    directories.add(name)
                 known = by_name.get(name)
                 if known is None:
                     by_name[name] = [(layer, node)]
@@ -179,8 +182,8 @@ def events(
         for name, versions in by_name.items():
             full = path + b"/" + name
             yield from _life(full, versions, cuts, last)
-            piled = [version for version in versions if version[1].kind == "dir"]
-            if piled:
+            if name in directories:
+                piled = [version for version in versions if version[1].kind == "dir"]
                 below.append((full, piled, _cuts_below(versions, piled[0][0], cuts)))
         stack.extend(reversed(below))
 
@@ -220,6 +223,10 @@ def _cuts_below(versions: Dirs, first: int, cuts: list[int]) -> list[int]:
 
 def _life(path: bytes, versions: Dirs, cuts: list[int], last: int) -> list[Event]:
     """Return the events of one path, of which `versions` are what the layers have, in layer order."""
+    if not cuts and len(versions) == 1:
+        layer, node = versions[0]
+        if node.kind != "char":  # which may be a whiteout; all others are simply there
+            return [Event("added", layer, path, None, node), Event("kept", last, path, node, node)]
     out: list[Event] = []
     state: Inode | None = None
     at = 0  # the cuts before this one have been played
@@ -296,8 +303,10 @@ def layer_counts(rootfs: Rootfs) -> list[LayerCounts]:
         row.bytes_removed += size
 
     for what, layer, _, before, after, hidden in events(rootfs, add_all, hidden=remove_all):
+        if what == "kept":
+            continue
         row = counts[layer]
-        if what == "replaced" and before is not None and after is not None:
+        if before is not None and after is not None:
             if changed_fields(before, after, rootfs.layers) or hidden:
                 row.changed += 1
             elif not after.implied:
@@ -310,11 +319,11 @@ def layer_counts(rootfs: Rootfs) -> list[LayerCounts]:
                     row.bytes_changed += size
             elif before.kind == "file":
                 row.bytes_removed += count_hardlinked_bytes(before, lost)
-        elif what == "removed" and before is not None:
+        elif before is not None:
             row.removed += 1
             if before.kind == "file":
                 row.bytes_removed += count_hardlinked_bytes(before, lost)
-        elif what == "added" and after is not None:
+        elif after is not None:
             row.added += 1
             if after.kind == "file":
                 row.bytes_added += count_hardlinked_bytes(after, brought)

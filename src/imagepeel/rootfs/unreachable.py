@@ -83,6 +83,13 @@ class _Column(NamedTuple):
 
 
 class _Walk:
+    """One walk over the directories that layers share; `run` returns what it found.
+
+    Where `layer_events.events` would look at the nodes of a directory, `_untold` looks at the columns first.  A name
+    that only one layer has, and that no layer hides, is nobody's loss and is left out.  A name that is a plain file or
+    a whiteout in every layer is told from the columns (`_tell`).  Nodes are made of the names that are left (`_take`).
+    """
+
     def __init__(self, rootfs: Rootfs) -> None:
         self._rootfs = rootfs
         self._layers = rootfs.layers
@@ -112,7 +119,7 @@ class _Walk:
         self._lost.removed.append(Removed(by, layer, entry))
 
     def _take(self, event: Event, before: Inode) -> None:
-        """What nodes tell."""
+        """Note what an event says of a path whose versions are nodes; `before` is what the layer takes away."""
         _, layer, path, _, after, hidden = event
         if after is None and not hidden:
             self._lost.whiteouts.add((layer, path))
@@ -163,56 +170,68 @@ class _Walk:
             yield layer, {name: directory.node(name, listing[name], bare=True) for name in rest if name in listing}
 
     def _tell(self, path: bytes, names: list[bytes], columns: list[_Column], cuts: list[int]) -> list[bytes]:
-        """Tell about the names that are nothing but plain files and whiteouts, and return the others.
-
-        Each name is played as `layer_events.events` plays it.  `seen` are its versions, base first, as (layer, entry,
-        size, header); size and header are -1 for a whiteout.
-        """
-        removed, repeated, whiteouts = self._lost.removed, self._lost.repeated, self._lost.whiteouts
-        fields = self._fields
+        """Tell about the names that are nothing but plain files and whiteouts, and return the others."""
         rest: list[bytes] = []
         for name in names:
-            seen: list[tuple[IndexedLayer, int, int, int]] = []
-            for indexed, listing, metas, sizes in columns:
-                i = listing.get(name)
-                if i is None:
-                    continue
-                if i < 0:
-                    if i == IMPLIED:
-                        break
-                    seen.append((indexed, i, -1, -1))
-                    continue
-                meta = metas[i]
-                if not indexed.is_regular[meta] or i in indexed.last_link or i in indexed.extras:
-                    break
-                seen.append((indexed, i, sizes[i], meta))
+            versions = _plain_versions(name, columns)
+            if versions is None:
+                rest.append(name)
             else:
-                old, at, was, header = seen[0]
-                cut = bisect_right(cuts, old.index) if cuts else 0
-                for new, i, size, meta in seen[1:]:
-                    if cut < len(cuts):
-                        until = bisect_right(cuts, new.index, cut)
-                        # What the same layer brings again under a hidden parent is a replacement.
-                        if until > cut and (cuts[cut] < new.index or size < 0):
-                            if was > 0:
-                                removed.append(Removed(cuts[cut], old.index, at))
-                            was = -1
-                        cut = until
-                    if size < 0 <= was:
-                        whiteouts.add((new.index, path + b"/" + name))
-                        if was:
-                            removed.append(Removed(new.index, old.index, at))
-                    elif size == was > 0 and same_bytes(old.table, at, new.table, i):
-                        key = (old.index, header, new.index, meta)
-                        if key not in fields:
-                            fields[key] = _changed(old.table.metas[header], new.table.metas[meta])
-                        repeated.append(Repeat(new.index, i, old.index, at, fields[key]))
-                    old, at, was, header = new, i, size, meta
-                if was > 0 and cut < len(cuts):
-                    removed.append(Removed(cuts[cut], old.index, at))
-                continue
-            rest.append(name)
+                self._play(path, name, versions, cuts)
         return rest
+
+    def _play(self, path: bytes, name: bytes, versions: list[_Version], cuts: list[int]) -> None:
+        """Note what happens to a name, layer by layer as `layer_events.events` plays it."""
+        removed, fields = self._lost.removed, self._fields
+        old, at, was, header = versions[0]
+        cut = bisect_right(cuts, old.index) if cuts else 0
+        for new, i, size, meta in versions[1:]:
+            if cut < len(cuts):
+                until = bisect_right(cuts, new.index, cut)
+                # What the same layer brings again under a hidden parent is a replacement.
+                if until > cut and (cuts[cut] < new.index or size < 0):
+                    if was > 0:
+                        removed.append(Removed(cuts[cut], old.index, at))
+                    was = -1
+                cut = until
+            if size < 0 <= was:
+                self._lost.whiteouts.add((new.index, path + b"/" + name))
+                if was:
+                    removed.append(Removed(new.index, old.index, at))
+            elif size == was > 0 and same_bytes(old.table, at, new.table, i):
+                key = (old.index, header, new.index, meta)
+                if key not in fields:
+                    fields[key] = _changed(old.table.metas[header], new.table.metas[meta])
+                self._lost.repeated.append(Repeat(new.index, i, old.index, at, fields[key]))
+            old, at, was, header = new, i, size, meta
+        if was > 0 and cut < len(cuts):
+            removed.append(Removed(cuts[cut], old.index, at))
+
+
+_Version = tuple[IndexedLayer, int, int, int]
+"""What one layer has of a name: (layer, entry, size, number of the header); of a whiteout (layer, ~entry, -1, -1)."""
+
+
+def _plain_versions(name: bytes, columns: list[_Column]) -> list[_Version] | None:
+    """Return what each layer that has the name brings, base first, None unless all are plain files and whiteouts.
+
+    A plain file has one name and a header without extensions, so that size and checksum in the columns tell all.
+    """
+    out: list[_Version] = []
+    for indexed, listing, metas, sizes in columns:
+        i = listing.get(name)
+        if i is None:
+            continue
+        if i == IMPLIED:
+            return None
+        if i < 0:
+            out.append((indexed, i, -1, -1))
+            continue
+        meta = metas[i]
+        if not indexed.is_regular[meta] or i in indexed.last_link or i in indexed.extras:
+            return None
+        out.append((indexed, i, sizes[i], meta))
+    return out
 
 
 def _changed(before: Meta, after: Meta) -> tuple[str, ...]:

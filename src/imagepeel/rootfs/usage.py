@@ -63,7 +63,25 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     largest: tuple[FileUsage, ...]
 
 
-_STORED, _LOGICAL, _OWN, _FILES, _LINKS, _PATHS = range(6)
+class _Sums:
+    """The sums of `DirUsage` of one directory while they are counted."""
+
+    __slots__ = ("files", "links", "logical", "own", "paths", "stored")
+
+    def __init__(self) -> None:
+        self.files = self.links = self.logical = self.own = self.paths = self.stored = 0
+
+    def add(self, below: _Sums) -> None:
+        """Add what a directory in this one sums up to."""
+        self.files += below.files
+        self.links += below.links
+        self.logical += below.logical
+        self.paths += below.paths
+        self.stored += below.stored
+
+    def done(self, path: bytes, depth: int) -> DirUsage:
+        sums = {name: getattr(self, name) for name in self.__slots__}
+        return DirUsage(path=path, depth=depth, **sums)
 
 
 def stored_size(rootfs: Rootfs, node: Inode) -> int:
@@ -82,9 +100,9 @@ def usage(rootfs: Rootfs, top: Name = b"/", *, depth: int | None = 1, largest: i
     """
     walk = rootfs.walk(top)
     base, node = next(walk)
-    order: list[tuple[bytes, int, list[int]]] = [(base, 0, [0] * 6)]
+    order: list[tuple[bytes, int, _Sums]] = [(base, 0, _Sums())]
     # The directories from the top to the present one, each with the prefix that paths below it have.
-    open_: list[tuple[bytes, list[int]]] = [(base if base.endswith(b"/") else base + b"/", order[0][2])]
+    open_: list[tuple[bytes, _Sums]] = [(base if base.endswith(b"/") else base + b"/", order[0][2])]
     # One byte a member: a name of what was counted already is a hardlink, or the target of an overlayfs redirect.
     seen = [bytearray(len(layer.table)) for layer in rootfs.layers]
     by_layer: dict[int, int] = {}
@@ -92,21 +110,19 @@ def usage(rootfs: Rootfs, top: Name = b"/", *, depth: int | None = 1, largest: i
 
     def close() -> None:
         row = open_.pop()[1]
-        above = open_[-1][1]
-        for column in (_STORED, _LOGICAL, _FILES, _LINKS, _PATHS):
-            above[column] += row[column]
+        open_[-1][1].add(row)
 
-    def count(path: bytes, node: Inode, row: list[int]) -> None:
+    def count(path: bytes, node: Inode, row: _Sums) -> None:
         if node.layer is not None and node.entry is not None:
             if seen[node.layer][node.entry]:
-                row[_LINKS] += 1
+                row.links += 1
                 return
             seen[node.layer][node.entry] = 1
         stored = stored_size(rootfs, node)
-        row[_FILES] += 1
-        row[_STORED] += stored
-        row[_LOGICAL] += node.size
-        row[_OWN] += stored
+        row.files += 1
+        row.stored += stored
+        row.logical += node.size
+        row.own += stored
         if node.layer is not None:
             by_layer[node.layer] = by_layer.get(node.layer, 0) + stored
         if largest and (
@@ -123,9 +139,9 @@ def usage(rootfs: Rootfs, top: Name = b"/", *, depth: int | None = 1, largest: i
         while not path.startswith(open_[-1][0]):
             close()
         row = open_[-1][1]
-        row[_PATHS] += 1
+        row.paths += 1
         if node.kind == "dir":
-            mine = [0] * 6
+            mine = _Sums()
             level = len(open_)
             if depth is None or level <= depth:
                 order.append((path, level, mine))
@@ -134,19 +150,7 @@ def usage(rootfs: Rootfs, top: Name = b"/", *, depth: int | None = 1, largest: i
             count(path, node, row)
     while len(open_) > 1:
         close()
-    rows = [
-        DirUsage(
-            path=path,
-            depth=level,
-            stored=row[_STORED],
-            logical=row[_LOGICAL],
-            own=row[_OWN],
-            files=row[_FILES],
-            links=row[_LINKS],
-            paths=row[_PATHS],
-        )
-        for path, level, row in order
-    ]
+    rows = [row.done(path, level) for path, level, row in order]
     found = sorted((item for _, _, item in heap), key=lambda item: (-item.stored, item.path))
     return Usage(
         top=base,

@@ -1,14 +1,31 @@
 """The push parser: feed it a decompressed layer in pieces of any size, get a table of its entries.
 
-It holds no content: at most one unfinished header, one extension body (capped) and one checksum are in memory.
-The order of rules is that of Go's archive/tar `Reader.next`, because containerd, Docker, podman, umoci and skopeo
-all read tars with it; Go's own test archives are the judge.  What Go refuses ends the listing, with the offset
-and the reason in `error`; bytes after the end of the archive are counted and described in `tail`.
+The order of rules is that of Go's archive/tar `Reader.next`, because containerd, Docker, podman, umoci and skopeo all
+read tars with it; Go's own test archives are the judge.  What Go refuses ends the listing, with the offset and the
+reason in `error`; bytes after the end of the archive are counted and described in `tail`.
 
 There is a second walker over tar headers, `archive/tar_members.py`, because there is a second question.  This one asks
 what a runtime unpacks from a layer, and is as strict as Go.  The other asks what can still be found in a damaged image
 archive, is as lenient as the most lenient loader, and jumps over content in a file, where this one is pushed the bytes
 that a decoder yields.
+
+Theory of operation.  A tar is a row of blocks of 512 bytes: a header, the content that it states, padding, the next
+header.  An entry may begin with extension headers (PAX, GNU long names), whose content is a *body* of records for the
+header behind them.  So at any byte the scanner is in one of five states, and its fields say which:
+
+    what comes next                     the fields
+    content of an entry                 _left bytes of it; _hash_entry says whose checksum they go into
+    the body of an extension header     _left bytes of it go to _body, whose kind is _body_type
+    padding                             _pad bytes of it
+    a header                            _left and _pad are 0; _first >= 0 when extension headers wait for it,
+                                        _pending when it continues the map of a sparse file
+    what follows the end                _ended
+
+`feed` steps through these states, one turn of its loop a state, and stops at the first that needs more bytes than it
+was given; an unfinished header waits in _carry.  Headers take one of two ways.  `_fast` reads a plain ustar or GNU
+header of a file, directory or link, which are nearly all, from values that it has seen before.  `_slow` knows all rules
+and all extensions.  Both end in `TableBuilder.add`.  No content is held: at most one unfinished header, one extension
+body, which `Limits.header_bytes` caps, and one checksum are in memory.
 """
 
 from __future__ import annotations
@@ -99,7 +116,7 @@ class TarScanner:
         self._records: dict[bytes, bytes] | None = None
         self._longname = b""
         self._longlink = b""
-        # A body being collected: what it is, its size, its bytes.
+        # A body being collected: what it is, its bytes.
         self._body_type = b""
         self._body: bytearray | None = None
         self._global: Header | None = None
