@@ -27,7 +27,7 @@ import msgspec
 
 from imagepeel.formats.tar.header import GNU_SPARSE, REGULAR
 from imagepeel.rootfs.engines.indexed import IndexedDirectory
-from imagepeel.rootfs.layer_diff import changed_fields, has_uppers, need_uppers, same_content
+from imagepeel.rootfs.layer_diff import changed_fields, has_uppers, need_uppers
 from imagepeel.rootfs.tree.inode import Inode
 
 if TYPE_CHECKING:
@@ -307,16 +307,17 @@ def layer_counts(rootfs: Rootfs) -> list[LayerCounts]:
             continue
         row = counts[layer]
         if before is not None and after is not None:
-            if changed_fields(before, after, rootfs.layers) or hidden:
+            fields = changed_fields(before, after, rootfs.layers)
+            if fields or hidden:
                 row.changed += 1
             elif not after.implied:
                 row.same += 1
             if after.kind == "file":
                 size = count_hardlinked_bytes(after, brought)
-                if before.kind == "file" and same_content(before, after, rootfs.layers) is True:
-                    row.bytes_repeated += size
-                else:
+                if "type" in fields or "content" in fields or "content?" in fields:
                     row.bytes_changed += size
+                else:
+                    row.bytes_repeated += size
             elif before.kind == "file":
                 row.bytes_removed += count_hardlinked_bytes(before, lost)
         elif before is not None:
