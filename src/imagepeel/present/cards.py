@@ -247,20 +247,17 @@ def _listing(found: Sequence[tuple[bytes, Any]], call: str) -> Table:
 
 
 def _verdict(verdict: Verdict) -> Document:
-    return _document(f"{verdict.kind} on {verdict.engine}" if verdict.engine else verdict.kind, (), _said(verdict))
+    return _document(f"{verdict.kind} on {verdict.engine}" if verdict.engine else verdict.kind, (), *_said(verdict))
 
 
-def _said(verdict: Verdict) -> Section | None:
-    """Return what follows a verdict: the operator's text, why, and what to do; or what it hangs on."""
+def _said(verdict: Verdict) -> tuple[Section, ...]:
+    """Return what follows a verdict: of a failure what `process` says, else what it hangs on."""
     if verdict.kind == "FAILS":
-        facts = _facts(
-            ("why", verdict.why),
-            ("fix", verdict.fix),
-            ("exit code", "" if verdict.exit_code is None else str(verdict.exit_code)),
-        )
-        return _section(say(code(verdict.text or verdict.message)), facts)
+        from imagepeel.present.process import verdict_sections  # start time: a card of an image needs no prediction
+
+        return tuple(verdict_sections(verdict))
     told = "; ".join(verdict.depends) or verdict.reason
-    return _section(say(told)) if told else None
+    return (section(say(told)),) if told else ()
 
 
 def _prediction(found: Prediction) -> Document:
@@ -271,7 +268,7 @@ def _prediction(found: Prediction) -> Document:
     return _document(
         f"{found.verdict.kind} on {found.engine}",
         (found.architecture,),
-        _said(found.verdict),
+        *_said(found.verdict),
         _section(
             say(code(found.execve)) if found.argv else None,
             say(f"as {user.uid}:{user.gid}{name}, in ", path(found.cwd)),

@@ -30,7 +30,7 @@ from imagepeel.present.heading import about
 from imagepeel.results.check import CheckOutcome, fails, place_of, summary
 from imagepeel.results.findings import FindingResult, RuleListResult, RuleResult, WtfOutput, WtfResult
 
-SEVERITIES: dict[str, Kind] = {"high": "bad", "medium": "warn", "low": "path", "info": "dim"}
+SEVERITIES: dict[str, Kind] = {"high": "bad", "medium": "warn", "low": "plain", "info": "dim"}
 """How each severity looks."""
 
 

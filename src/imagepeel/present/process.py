@@ -10,7 +10,6 @@ from imagepeel.present.document import (
     Document,
     Item,
     Kind,
-    Level,
     Section,
     Span,
     Table,
@@ -29,9 +28,6 @@ from imagepeel.present.heading import about
 from imagepeel.process.spec.values import Addition, Credentials, EnvVar, PidOne, Prediction, Step, StopTime, Verdict
 from imagepeel.results.process import MatrixResult, ProcessOutput, ProcessResult
 from imagepeel.text import plural
-
-LEVELS: dict[str, Level] = {"RUNS": "good", "FAILS": "bad"}
-"""How a verdict looks; what is neither is a warning."""
 
 
 def process_document(result: ProcessOutput) -> Document:
@@ -70,8 +66,10 @@ def place_in_words(where: Location | None) -> str:
     return f"config {where.pointer}" if where.pointer is not None else ""
 
 
-def _kind(verdict: str) -> Kind:
-    return LEVELS.get(verdict) or "warn"
+def verdict_kind(verdict: str) -> Kind:
+    """Return how a verdict looks: what neither runs nor fails is a warning."""
+    kinds: dict[str, Kind] = {"RUNS": "good", "FAILS": "bad"}
+    return kinds.get(verdict, "warn")
 
 
 def _field(name: str, *what: Span | str) -> Item:
@@ -90,7 +88,7 @@ def verdict_sections(verdict: Verdict) -> Iterator[Section]:
     below = [_field("if", condition) for condition in verdict.depends]
     below += [_field("why", verdict.reason)] if verdict.reason else []
     on = f" on {verdict.engine}" if verdict.engine else ""
-    yield section(items(item(Span(verdict.kind, _kind(verdict.kind)), on, below=below)))
+    yield section(items(item(Span(verdict.kind, verdict_kind(verdict.kind)), on, below=below)))
 
 
 def _operator_reads(verdict: Verdict) -> Iterator[Item]:
@@ -267,7 +265,7 @@ def _matrix(result: MatrixResult) -> Document:
             verdict = cell.verdict
             said = " ".join(part for part in (verdict.kind, verdict.errno) if part)
             exits = f" exit {verdict.exit_code}" if verdict.kind == "FAILS" and verdict.exit_code is not None else ""
-            cells.append(Span(said + exits, _kind(verdict.kind)))
+            cells.append(Span(said + exits, verdict_kind(verdict.kind)))
             told = verdict.text or verdict.reason or "; ".join(verdict.depends)
             if told:
                 texts.setdefault(told, []).append(f"{engine} {cell.architecture}")

@@ -140,8 +140,9 @@ def _tree(node: TreeNode, depth: int) -> Iterator[str]:
 
 
 def _item(item: Item, depth: int) -> Iterator[str]:
-    label = f"{inline(item.label)}: " if item.label else ""
-    yield f"{'  ' * depth}- {label}{inline(item.text)}".rstrip()
+    # Blanks that align a label on a terminal would make the entry a code block here.
+    label = inline(item.label).strip()
+    yield f"{'  ' * depth}- {f'{label}: ' if label else ''}{inline(item.text).strip()}"
     for below in item.items:
         yield from _item(below, depth + 1)
 

@@ -157,6 +157,7 @@ def test_markdown_has_no_markup_of_the_image(case: str, run_cli: Run, archives: 
     outside = re.sub(r"(?ms)^(`{3,})\w*\n.*?^\1$", "", done.stdout)
     outside = re.sub(r"(?s)(?<!\\)(`+)(?!`).*?(?<!`)\1(?!`)", "", outside)
     assert "<" not in outside, "HTML begins with it"
+    assert not re.search(r"(?m)^ *- {2,}", outside), "more blanks would make the entry a code block"
 
 
 @pytest.mark.parametrize("case", CASES)

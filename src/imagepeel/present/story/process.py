@@ -24,6 +24,7 @@ from imagepeel.present.document import (
     value,
     words,
 )
+from imagepeel.present.process import verdict_kind
 from imagepeel.present.story.context import Teller
 from imagepeel.process.predict import predict
 from imagepeel.process.spec.failure import FailureCode, Judge, Stage
@@ -539,8 +540,7 @@ def _verdict(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
         if short == told:
             # The first sentences of the chapter said it.
             short = "" if len(groups) == 1 else "the reason above"
-        style = {"RUNS": "good", "FAILS": "bad"}.get(kind, "warn")
-        parts.extend((Span(kind, style), " on ", joined(engines), f": {short}" if short else "", ". "))  # type: ignore[arg-type]
+        parts.extend((Span(kind, verdict_kind(kind)), " on ", joined(engines), f": {short}" if short else "", ". "))
     level: Level = "bad" if found.verdict.kind == "FAILS" else ""
     blocks.append(claim(Span("Verdict: ", "term"), *parts, by=by, level=level))
     strict = _non_root(teller) if found.verdict.kind != "FAILS" else None
