@@ -50,6 +50,7 @@ _EXAMPLES = (
 @common.settings
 def command(
     settings: Settings,
+    *,
     fail_on: str | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],

@@ -43,6 +43,7 @@ _EXAMPLES = (
 @common.settings
 def command(
     settings: Settings,
+    *,
     words: tuple[str, ...],
     second: str | None,
     layers: tuple[int, ...],

@@ -32,7 +32,7 @@ _EXAMPLES = (
 @common.view
 @documents.forms
 @common.settings
-def command(settings: Settings, path: str, depth: int, top: int, files: int, exact: bool, kind: bool) -> None:
+def command(settings: Settings, *, path: str, depth: int, top: int, files: int, exact: bool, kind: bool) -> None:
     """Where the bytes are: by layer, by directory, shipped against visible.
 
     Sizes of files are bytes of content as the layers' tars store them: a hardlinked file counts once, under its

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @common.view
 @common.json
 @common.settings
-def command(settings: Settings, directory: str, preserve: bool, best_effort: bool, check_case: bool) -> None:
+def command(settings: Settings, *, directory: str, preserve: bool, best_effort: bool, check_case: bool) -> None:
     """Write the filesystem of an image into DIR, which must be absent or empty.
 
     Nothing outside DIR is touched, whatever the image says.  By default everything belongs to you, and devices,

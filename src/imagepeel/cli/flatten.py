@@ -24,7 +24,7 @@ from imagepeel.render.escape import terminal
 @common.view
 @common.json
 @common.settings
-def command(settings: Settings, output: str, best_effort: bool) -> None:
+def command(settings: Settings, *, output: str, best_effort: bool) -> None:
     """Write the filesystem of an image as one tar: no layers, no whiteouts.
 
     The same image gives the same bytes: entries sorted by path, hardlinks kept, extended attributes as PAX records.

@@ -39,6 +39,7 @@ _EXAMPLES = (
 @common.settings
 def command(
     settings: Settings,
+    *,
     words: tuple[str, ...],
     spec: str | None,
     kind: str | None,

@@ -41,7 +41,15 @@ _EXAMPLES = (
 @documents.forms
 @common.settings
 def command(
-    settings: Settings, path: str, long: bool, recursive: bool, human: bool, null: bool, kind: bool, layer: int | None
+    settings: Settings,
+    *,
+    path: str,
+    long: bool,
+    recursive: bool,
+    human: bool,
+    null: bool,
+    kind: bool,
+    layer: int | None,
 ) -> None:
     """List a directory of the filesystem, or what one layer did.
 

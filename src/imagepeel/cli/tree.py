@@ -25,7 +25,7 @@ from imagepeel.results.listing import Row
 @common.view
 @documents.forms
 @common.settings
-def command(settings: Settings, path: str, depth: int | None, dirs: bool, layer: int | None) -> None:
+def command(settings: Settings, *, path: str, depth: int | None, dirs: bool, layer: int | None) -> None:
     """Show the filesystem, or what one layer did, as a tree.
 
     Without --layer: the merged filesystem of --view; the mark behind a name is the layer that it comes from.  With

@@ -42,6 +42,7 @@ _EXAMPLES = (
 @common.settings
 def command(
     settings: Settings,
+    *,
     archive: str | None,
     catalogue: bool,
     explain: str | None,

@@ -120,7 +120,7 @@ Part: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes] | RootfsP
 
 
 def _text(part: Part) -> str:
-    return part._path if isinstance(part, RootfsPath) else text(os.fspath(part))
+    return str(part) if isinstance(part, RootfsPath) else text(os.fspath(part))
 
 
 class RootfsPath(Shown):
@@ -246,7 +246,7 @@ class RootfsPath(Shown):
 
         base = self.__class__(self._rootfs, _text(other))
         if not self.is_relative_to(base):
-            raise ValueError(f"{self._path!r} is not below {base._path!r}")
+            raise ValueError(f"{self._path!r} is not below {str(base)!r}")
         return PurePosixPath(*self.parts[len(base.parts) :])
 
     def is_relative_to(self, other: Part) -> bool:
@@ -385,7 +385,7 @@ class RootfsPath(Shown):
             if parts and top.exists(follow_symlinks=False):
                 yield top
             return
-        found = self._rootfs.resolve(top._path)
+        found = self._rootfs.resolve(str(top))
         if found.node is None or found.node.kind != "dir":
             return
         matches = compile_glob("/".join(parts[plain:]))

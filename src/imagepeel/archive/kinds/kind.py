@@ -166,6 +166,13 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     def __str__(self) -> str:
         return self.name
 
+    def __eq__(self, other: object) -> bool:
+        """A kind equals its name, so that `archive.kind == "docker-archive"` says what it looks like."""
+        return other == self.name if isinstance(other, str) else self is other
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     def __repr__(self) -> str:
         return f"<Kind {self.name}>"
 
