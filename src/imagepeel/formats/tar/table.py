@@ -221,27 +221,6 @@ class EntryTable(Shown, Sequence["Entry"]):
             yield at
             at = marks.find(1, at + 1)
 
-    def nbytes(self) -> int:
-        """Return the bytes that the columns occupy, for benchmarks; dictionaries of rare things are left out."""
-        arrays = (
-            self.header_offsets,
-            self.header_blocks,
-            self.sizes,
-            self.mtime_seconds,
-            self.meta_ids,
-            self.dir_ids,
-            self.name_ends,
-            self.crcs,
-        )
-        total = sum(len(a) * a.itemsize for a in arrays) + len(self.names) + len(self.flag_bits)
-        return total + (len(self.mtime_nanos) * 4 if self.mtime_nanos is not None else 0) + len(self.digests or b"")
-
-
-class Entry:
-    """One tar member: a view into its table, cheap to make and equal to another view of the same member."""
-
-    __slots__ = ("index", "table")
-
     def __init__(self, table: EntryTable, index: int) -> None:
         self.table: EntryTable = table
         self.index: int = index
