@@ -118,6 +118,7 @@ def rule(
     role: Role,
     why: str,
     fix: str,
+    *,
     codes: str = "",
     sources: str = "",
     of: Code | Literal[""] = "",
@@ -161,6 +162,7 @@ def by_notes(
     role: Role,
     why: str,
     fix: str,
+    *,
     of: Code,
     sources: str,
     codes: str = "",
@@ -172,7 +174,8 @@ def by_notes(
     def check(rule: Rule, subject: Subject) -> Iterable[Finding]:
         return [rule.noted(subject, noted, profiles=profiles) for noted in subject.surprises.of(of)]
 
-    return rule(id, title, severity, lesson, role, why, fix, codes, sources, of, lesser)(check)
+    made = rule(id, title, severity, lesson, role, why, fix, codes=codes, sources=sources, of=of, lesser=lesser)
+    return made(check)
 
 
 def _told(subject: Subject, note: ViewNote) -> str:

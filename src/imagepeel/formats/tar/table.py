@@ -221,6 +221,12 @@ class EntryTable(Shown, Sequence["Entry"]):
             yield at
             at = marks.find(1, at + 1)
 
+
+class Entry:
+    """One tar member: a view into its table, cheap to make and equal to another view of the same member."""
+
+    __slots__ = ("index", "table")
+
     def __init__(self, table: EntryTable, index: int) -> None:
         self.table: EntryTable = table
         self.index: int = index

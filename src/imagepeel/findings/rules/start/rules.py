@@ -164,8 +164,8 @@ NOT_EXECUTABLE = rule(
     """Git on Windows, zip files and some copies lose the x bit; a file may also be executable for another user than
     the one that the image names.  The runtime looks before it executes and refuses with exit code 126.""",
     "COPY --chmod=0755, or `git update-index --chmod=+x`; with USER give the bits to that user",
-    "W6, F5",
-    "getsentry/self-hosted#574, moby#34819",
+    codes="W6, F5",
+    sources="getsentry/self-hosted#574, moby#34819",
 )(_not_executable)
 
 
@@ -185,8 +185,8 @@ ROOT_ONLY_PROGRAM = rule(
     CAP_DAC_OVERRIDE opens a program that only root may execute.  Docker up to 23, podman and anything with
     `drop: ALL` do not: the same image answers permission denied there.""",
     "chmod 0755 the program, or chown it to the user",
-    "W52",
-    "moby#36587, moby#45511",
+    codes="W52",
+    sources="moby#36587, moby#45511",
 )(_root_only)
 DIRECTORY_AS_COMMAND = _start(
     "DIRECTORY-AS-COMMAND",

@@ -103,7 +103,8 @@ def _refused(
         if mine is not None:
             yield _finding(rule, subject, mine, told)
 
-    return rule(id, title, "high", "strengths", role, why, fix, codes, sources, of, lesser)(check)
+    made = rule(id, title, "high", "strengths", role, why, fix, codes=codes, sources=sources, of=of, lesser=lesser)
+    return made(check)
 
 
 def _finding(rule: Rule, subject: Subject, refusal: Refusal, noted: list[Noted]) -> Finding:
