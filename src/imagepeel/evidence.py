@@ -14,12 +14,15 @@ Name = bytes | str
 
 
 def text(name: Name) -> str:
-    """A name of a tar or a path as `str`, lossless: bytes that are not UTF-8 become surrogates (PEP 383)."""
+    """Return a name of a tar or a path as `str`, lossless: bytes that are not UTF-8 become surrogates (PEP 383)."""
     return name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else name
 
 
 def raw(name: Name) -> bytes:
-    """The inverse of `text`: the exact bytes of a name."""
+    """Return the exact bytes of a name: the inverse of `text`.
+
+    UnicodeEncodeError for a surrogate that `text` never makes.
+    """
     return name.encode("utf-8", "surrogateescape") if isinstance(name, str) else name
 
 
@@ -33,14 +36,23 @@ class Location(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """
 
     member: str | None = None
+    """Name of a member of the image archive, or of a file below a layout directory."""
     blob: str | None = None
+    """Digest of a blob, `algorithm:hex`."""
     pointer: str | None = None
+    """JSON pointer (RFC 6901) into a document; "" is the whole document."""
     layer: int | None = None
+    """Index from 0, base first."""
     step: int | None = None
+    """Index from 0 in the history of the config."""
     entry: int | None = None
+    """Index from 0 of a tar member in the layer."""
     path: str | None = None
+    """Path in the image."""
     archive_offset: int | None = None
+    """Bytes from the start of the (decompressed) image archive."""
     layer_offset: int | None = None
+    """Bytes from the start of the decompressed layer."""
 
     def __str__(self) -> str:
         parts: list[str] = []
@@ -73,15 +85,20 @@ class Receipt(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """
 
     command: str
+    """What to type into bash, one command or a pipeline."""
     shows: str = ""
+    """What to look for in the output, in a few words."""
     expect: str = ""
+    """Text that the standard output contains; "" when the output is for the eye only."""
 
 
 class Evidence(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The proof of one claim: places and receipts, most direct first."""
 
     locations: tuple[Location, ...] = ()
+    """Most direct first."""
     receipts: tuple[Receipt, ...] = ()
+    """Most direct first."""
 
 
 class Anomaly(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -92,6 +109,10 @@ class Anomaly(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """
 
     code: str
+    """Stable name, listed in `docs/reference/anomalies.md`."""
     message: str
+    """One sentence.  It may hold text of the image, unescaped."""
     where: Location = Location()
+    """As exact as it is known."""
     fatal: bool = False
+    """Whether a real runtime refuses the layer or image because of it."""

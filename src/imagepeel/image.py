@@ -40,21 +40,27 @@ class Layer(StoredLayer):
     def rootfs(self) -> Rootfs:
         """The filesystem of this layer alone, without what its whiteouts remove.
 
-        What cannot be unpacked alone is left out, as hardlinks to files of lower layers are.  MissingBlob when the
-        bytes of the layer are not in the archive.
+        What cannot be unpacked alone is left out, as hardlinks to files of lower layers are.
+
+        MissingBlob when the bytes of the layer are not in the archive; LimitExceeded on bombs.
         """
         return self._image.view_of_layer(self.index)
 
     def __truediv__(self, path: Part) -> RootfsPath:
-        """Return a path of this layer alone; its verbs read the layer's own bytes.  MissingBlob without them."""
+        """Return a path of this layer alone; its methods read the layer's own bytes.  MissingBlob without them."""
         return self.rootfs / path
 
 
 class LayeredImage(Shown):
-    """An image for a container (or an exported filesystem, which is one without its paperwork), as the archive has it.
+    """An image for a container, or an exported filesystem, as the archive has it.
 
-    Its bytes are read on first need, all layers in one pass each; `archive` must still be open then.  What can be
-    asked of an image beyond its parts (process, findings, story) is `api.Image`.
+    Its bytes are read on first need, all layers in one pass each; `archive` must still be open then.  What can be asked
+    of an image beyond its parts (process, findings, story) is `api.Image`.
+
+    Arguments: `archive` is the open archive, `record` what its documents say of this image, `pool` scans its layers,
+    `reason` says why this image was chosen where the archive holds several.
+
+    LimitExceeded when the image has more than `Limits.layers` layers.
     """
 
     def __init__(self, archive: OpenArchive, record: ImageRecord, pool: ScanPool, *, reason: str = "") -> None:
@@ -103,7 +109,7 @@ class LayeredImage(Shown):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every name the archive gives it, as written, without repetition."""
+        """Every name that the archive gives it, as written, without repetition."""
         return tuple(dict.fromkeys(name.text for name in self.record.names))
 
     @property
@@ -148,24 +154,27 @@ class LayeredImage(Shown):
 
     @property
     def history(self) -> tuple[HistoryStep, ...]:
-        """The build steps that the config lists, () when it has none."""
+        """The build steps that the config lists, oldest first; () when it has none."""
         return self.config.history or ()
 
     @property
     def chain_ids(self) -> tuple[str, ...]:
-        """ChainID of each layer: the digest of the stack so far (image-spec config.md); () when one is unknown."""
+        """ChainID of each layer, base first: the digest of the stack so far (image-spec config.md).
+
+        () when a DiffID is unknown.
+        """
         diff_ids = [layer.diff_id for layer in self.layers]
         known = [diff_id for diff_id in diff_ids if diff_id is not None]
         return tuple(chain_ids(known)) if len(known) == len(diff_ids) else ()
 
     @property
     def complete(self) -> bool:
-        """Whether the config and all layers are here and could be read to their end."""
+        """Whether the config and all layers are here and could be read to their end; asking scans the layers."""
         return self.record.complete and all(layer.error is None for layer in self.layers)
 
     @property
     def anomalies(self) -> tuple[Anomaly, ...]:
-        """Everything odd: documents first, then layers, base first."""
+        """Everything odd: documents first, then layers, base first; asking scans the layers."""
         found = list(self.record.anomalies)
         for layer in self.layers:
             found.extend(layer.anomalies)
@@ -176,8 +185,10 @@ class LayeredImage(Shown):
     def scan(self, *, digests: bool = False, progress: Progress | None = None) -> None:
         """Read every layer that is here once: digests, sizes, index of entries.  Later calls cost nothing.
 
-        `digests` also takes the SHA-256 of every file, which a scan without them has to repeat.  `progress` gets
-        counts of stored bytes as they are read.  LimitExceeded on bombs.
+        Arguments: `digests` also takes the SHA-256 of every file, for which the layers are read again after a scan
+        without it.  `progress` is called with counts of stored bytes as they are read.
+
+        LimitExceeded on bombs.  A damaged layer raises nothing: its `error` says where the listing ends.
         """
         with self._lock:
             if self._scanned and (self._digests or not digests):
@@ -195,7 +206,10 @@ class LayeredImage(Shown):
         return self.view("runtime")
 
     def view(self, name: str = "runtime") -> Rootfs:
-        """Return the filesystem of a named view, built on first use.  UsageError for an unknown name."""
+        """Return the filesystem of a named view; it is built on first use and kept.
+
+        UsageError for an unknown name; LimitExceeded on bombs.
+        """
         from imagepeel.rootfs.view import build
 
         with self._lock:
@@ -213,7 +227,10 @@ class LayeredImage(Shown):
             return known
 
     def layer_counts(self) -> tuple[LayerCounts, ...]:
-        """Return what each layer adds, changes and removes, base first; () where a runtime refuses the image."""
+        """Return what each layer adds, changes and removes, base first; () where a runtime refuses the image.
+
+        LimitExceeded on bombs.
+        """
         from imagepeel.rootfs.layer_events import LayerCounts
         from imagepeel.rootfs.provenance import has_uppers, layer_counts
 
@@ -232,7 +249,10 @@ class LayeredImage(Shown):
         return counts
 
     def view_at(self, index: int, name: str = "runtime") -> Rootfs:
-        """Return the filesystem as it is after layer `index` (0-based).  UsageError for an unknown view or layer."""
+        """Return the filesystem of a named view as it is after layer `index`, counted from 0; it is built on each call.
+
+        UsageError for an unknown view or layer; LimitExceeded on bombs.
+        """
         from imagepeel.rootfs.view import build
 
         if not 0 <= index < len(self.layers):
@@ -249,7 +269,10 @@ class LayeredImage(Shown):
         )
 
     def view_of_layer(self, index: int) -> Rootfs:
-        """Return the filesystem of layer `index` (0-based) alone.  MissingBlob when its bytes are not here."""
+        """Return the filesystem of layer `index` alone, counted from 0; it is built on first use and kept.
+
+        MissingBlob when the layer's bytes are not in the archive; IndexError when there is no such layer.
+        """
         from imagepeel.rootfs.view import build_alone
 
         name = f"L{index + 1}"

@@ -12,55 +12,55 @@ GiB = 1024 * MiB
 
 
 class Limits(Shown, msgspec.Struct, frozen=True, kw_only=True):
-    """Upper bounds for one archive; sizes are bytes.
+    """Upper bounds for one archive; the unit of each bound stands below it.
 
-    The defaults admit every real image that we know of (the largest public ones have some 10^6 entries) and keep
-    memory and time bounded on bombs.  Reaching a bound raises `LimitExceeded` or is recorded on the layer; it is
-    never silent.
+    The defaults admit every real image that we know of (the largest public ones have some 10^6 entries) and keep memory
+    and time bounded on bombs.  Reaching a bound raises `LimitExceeded`, ends the listing of a layer with an error, or
+    is an anomaly; it is never silent.
     """
 
     archive_members: int = 200_000
-    """Members of the outer archive, or files of a layout directory."""
+    """Count: members of the outer archive, or files of a layout directory."""
     spool_bytes: int = 64 * GiB
     """Bytes written to a temporary file for stdin and for outer compression."""
     json_bytes: int = 20 * MiB
-    """One JSON document: containerd's own cap for manifests and configs."""
+    """Bytes of one JSON document: containerd's own cap for manifests and configs."""
     json_depth: int = 64
-    """Nesting of a JSON document."""
+    """Levels: nesting of a JSON document."""
     documents: int = 10_000
-    """Indexes, manifests and configs followed from one archive."""
+    """Count: indexes, manifests and configs followed from one archive."""
     index_depth: int = 8
-    """Nesting of image indexes."""
+    """Levels: nesting of image indexes."""
     layer_bytes: int = 256 * GiB
     """Decompressed bytes of one layer."""
     ratio: int = 2_000
-    """Decompressed over stored bytes of one layer, once `ratio_floor` bytes came out; deflate cannot exceed 1032."""
+    """Factor: decompressed over stored bytes, judged once `ratio_floor` bytes came out; deflate cannot exceed 1032."""
     ratio_floor: int = 256 * MiB
-    """Decompressed bytes below which the ratio is not judged: an all-zero file is legal and small."""
+    """Decompressed bytes up to which the ratio is not judged: an all-zero file is legal and small."""
     entries: int = 10_000_000
-    """Entries of one layer."""
+    """Count: entries of one layer."""
     layers: int = 1_000
-    """Layers of one image; engines stop at 125 to 500."""
+    """Count: layers of one image; engines stop at 125 to 500."""
     header_bytes: int = 1 * MiB
-    """One PAX or GNU extension body: the cap of Go's archive/tar."""
+    """Bytes of one PAX or GNU extension body: the cap of Go's archive/tar."""
     name_bytes: int = 512 * MiB
-    """All names and extension records of one layer together."""
+    """Bytes of all names and extension records of one layer together."""
     sparse_entries: int = 65_536
-    """Regions of one sparse file map."""
+    """Count: regions of one sparse file map."""
     zstd_window_bytes: int = 128 * MiB
-    """Memory that a zstd frame may ask for: the 2^27 of `zstd -d` without --long."""
+    """Bytes of memory that a zstd frame may ask for: the 2^27 of `zstd -d` without --long."""
     xz_memory_bytes: int = 256 * MiB
-    """Memory that an xz stream may ask for."""
+    """Bytes of memory that an xz stream may ask for."""
     disk_bytes: int = 64 * GiB
-    """Content written to disk by one extract or flatten; holes of sparse files are free in a directory."""
+    """Bytes of content written to disk by one extract or flatten; holes of sparse files are free in a directory."""
     file_bytes: int = 16 * MiB
-    """One file of an image read whole into memory: passwd, scripts, ELF headers, ld.so.cache."""
+    """Bytes of one file of an image read whole into memory: passwd, scripts, ELF headers, ld.so.cache."""
     symlink_hops: int = 40
-    """Links followed in one path resolution: Linux MAXSYMLINKS."""
+    """Count: links followed in one path resolution, Linux MAXSYMLINKS."""
 
     @classmethod
     def strict(cls) -> Limits:
-        """Bounds for a service that opens archives of strangers."""
+        """Return bounds for a service that opens archives of strangers; those not named here keep their default."""
         return cls(
             archive_members=20_000,
             spool_bytes=4 * GiB,

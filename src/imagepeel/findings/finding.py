@@ -37,8 +37,11 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One addend of a figure: what it is of, and how many."""
 
     label: str
+    """What it is of."""
     value: int
+    """How many, in the unit of the figure."""
     where: Location = Location()
+    """Its place; empty when it has none."""
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -49,10 +52,15 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     what: str
+    """What is counted, in words."""
     unit: str
+    """bytes, files, layers or entries."""
     total: int
+    """Sum of all addends."""
     parts: tuple[Part, ...] = ()
+    """Largest first."""
     rest: Part | None = None
+    """What the parts leave out; None when they are all."""
 
     @property
     def adds_up(self) -> bool:
@@ -61,9 +69,11 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def figure(what: str, unit: str, values: Sequence[int], label: Callable[[int], str], most: int = 10) -> Figure:
-    """Add up: the largest `most` parts by name, the others as one rest.
+    """Return the sum of `values` with its largest addends by name and the others as one rest.
 
-    `label` names the part of an index; only parts that may be among the largest are named.
+    Arguments: `what` and `unit` are those of the figure; `label` names the value of an index; at most `most` parts (1
+    or more) are listed.  Only values that may be among the largest are named.  Parts are sorted by value, largest
+    first, then by label.
     """
     least = sorted(values, reverse=True)[:most][-1] if values else 0
     shown = [Part(label=label(i), value=value) for i, value in enumerate(values) if value >= least]
@@ -74,7 +84,7 @@ def figure(what: str, unit: str, values: Sequence[int], label: Callable[[int], s
 
 
 def columns(parts: Sequence[tuple[str, int]]) -> tuple[list[int], Callable[[int], str]]:
-    """(label, value) pairs as `figure` takes them."""
+    """Return (label, value) pairs as the `values` and the `label` that `figure` takes."""
     return [value for _, value in parts], [label for label, _ in parts].__getitem__
 
 
@@ -91,14 +101,23 @@ class Finding(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """
 
     rule: str
+    """Id of its rule and page."""
     severity: Severity
+    """How bad it is."""
     message: str
+    """One plain sentence with real values."""
     evidence: Evidence = Evidence()
+    """Places, most direct first, and their receipts."""
     fix: str = ""
+    """What to do, where the finding knows better than its rule; else ""."""
     profiles: tuple[str, ...] = ()
+    """Engines for which it was proved, () for all."""
     details: tuple[str, ...] = ()
+    """Further sentences."""
     figures: tuple[Figure, ...] = ()
+    """Numbers that add up."""
     show: tuple[str, ...] = ()
+    """How each location is best looked at, in the order of the locations."""
 
     def __repr__(self) -> str:
         return f"<Finding {self.severity} {self.rule}: {self.message[:200]!r}>"
@@ -123,5 +142,5 @@ class Finding(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 def order(found: Finding) -> tuple[int, str, str, str]:
-    """Worst first, then by rule and place: the same image always gives the same list."""
+    """Return the key that sorts findings worst first, then by rule and place: one image always gives one list."""
     return SEVERITIES.index(found.severity), found.rule, found.key, found.message

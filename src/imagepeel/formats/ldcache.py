@@ -38,38 +38,46 @@ CACHE_IDS: dict[str, int] = {
 
 
 class CacheEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of `ldconfig -p`: library `name`, its `path`, the ABI `flags`, the hwcaps subdirectory if any.
-
-    `hwcaps` is the name below `glibc-hwcaps/` (`x86-64-v3`), "" for a plain entry; `legacy_hwcap` the raw bit
-    mask of caches written before glibc 2.33; `offset` the byte offset of the entry in the file.
-    """
+    """One line of `ldconfig -p`: where a library is and for which ABI (glibc elf/cache.c)."""
 
     name: bytes
+    """File name that programs ask for, such as `libc.so.6`."""
     path: bytes
+    """Absolute path of the library."""
     flags: int
+    """ABI of the library; compare it with `CACHE_IDS`."""
     hwcaps: str
+    """Name of the subdirectory of `glibc-hwcaps/` (`x86-64-v3`), "" for a plain entry."""
     legacy_hwcap: int
+    """Raw bit mask of caches written before glibc 2.33, 0 for none."""
     offset: int
+    """Byte offset of the entry in the file."""
 
 
 class LdCache(msgspec.Struct, frozen=True, kw_only=True):
-    """A parsed cache, entries in file order; `format` is "old", "new" or "old+new" (then the new part is used)."""
+    """A parsed cache."""
 
     format: str
+    """"old", "new" or "old+new"; of the last the new part is used."""
     entries: tuple[CacheEntry, ...]
+    """In file order, which is the order of the look-up."""
     endianness: str = ""
+    """"little", "big", "invalid", or "" when the file does not say."""
     generator: str = ""
+    """Program that wrote the cache, "" when the file does not say."""
 
     def named(self, name: bytes) -> tuple[CacheEntry, ...]:
-        """All entries of one library name, in file order."""
+        """Return all entries of one library name, in file order."""
         return tuple(entry for entry in self.entries if entry.name == name)
 
     def lookup(self, name: bytes, cache_id: int, hwcaps: tuple[str, ...] = ()) -> CacheEntry | None:
-        """The entry that the loader takes for `name`, or None.
+        """Return the entry that the loader takes for `name`, None when it takes none.
 
-        `cache_id` is the value of `CACHE_IDS` for the loader's architecture; `hwcaps` the subdirectories that
-        the CPU supports, best first.  Source: `search_cache` in `elf/dl-cache.c`: an exact ABI match wins over
-        the general one, the best supported hwcaps subdirectory over the plain entry.
+        Arguments: `cache_id` is the value of `CACHE_IDS` for the loader's architecture; `hwcaps` are the subdirectories
+        that the CPU supports, best first.
+
+        An exact ABI match wins over the general one; the best supported hwcaps subdirectory wins over the plain entry.
+        Entries with a legacy bit mask are passed over.  Source: `search_cache` in glibc elf/dl-cache.c.
         """
         best: CacheEntry | None = None
         best_rank = len(hwcaps)
@@ -93,10 +101,12 @@ class LdCache(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_ldcache(data: bytes) -> LdCache:
-    """Read the bytes of `/etc/ld.so.cache`.
+    """Read the bytes of `/etc/ld.so.cache`, with the entries in file order.
 
-    Raises `Malformed` when neither magic is there or a table does not fit into the file: the real loader then
-    ignores the whole cache.  Entries whose strings lie outside the file are skipped, as the loader skips them.
+    Entries whose strings lie outside the file are skipped, as the loader skips them.
+
+    Malformed when neither magic is there, or a table does not fit into the file.  The loader then ignores the whole
+    cache.
     """
     if data.startswith(_NEW_MAGIC):
         return _parse_new(data, 0, "new")

@@ -31,21 +31,27 @@ class LayerCheck(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """
 
     what: Literal["digest", "size", "diff_id"]
+    """Which statement: `digest` and `size` are about the stored bytes, `diff_id` about the decompressed ones."""
     stated: str
+    """What the documents say; a size in decimal bytes."""
     actual: str
+    """What the bytes are, in the same form; "" when unknown."""
     ok: bool | None
+    """Whether both are equal; None when they could not be compared."""
     why: str = ""
+    """Why they could not be compared, "" when they were."""
 
 
 class Layer(Shown):
-    """A layer in base-first order; people see index 0 as `L1`.
+    """A layer of an image, base first; people see index 0 as `L1`.
 
     Asking for anything about its bytes (`facts` and all that follows from them: entries, sizes, digests that are
     computed, checks) scans all layers of its image, once.  `record`, `label`, `state`, `media_type`, `blob_size` and
     `location` come from the documents and cost nothing; `scanned` says whether the scan was made.
 
-    Arguments: `step` is the index of the history step that made it, None when history does not tell; `scan_all` makes
-    the scans and calls `attach`.
+    Arguments: `record` is what the documents say of it, `step` the index from 0 of the history step that made it and
+    `history` that step (both None when history does not tell).  `limits` bounds the reading, `scan_all` makes the scans
+    of all layers and calls `attach`.
     """
 
     def __init__(
@@ -114,13 +120,13 @@ class Layer(Shown):
 
     @property
     def table(self) -> EntryTable:
-        """Its entries, empty for a layer that is not there."""
+        """Its tar members in stream order, empty for a layer that is not there; asking scans the layers."""
         facts = self.facts
         return facts.table if facts is not None else EntryTable()
 
     @property
     def entries(self) -> EntryTable:
-        """Its tar members in stream order; `layer.entries[3]` is a light view."""
+        """Its tar members in stream order; `layer.entries[3]` is made on demand and holds no copy of the table."""
         return self.table
 
     def __len__(self) -> int:
@@ -167,7 +173,7 @@ class Layer(Shown):
 
     @property
     def checks(self) -> tuple[LayerCheck, ...]:
-        """Each statement about this layer against its bytes."""
+        """Each statement about this layer against its bytes: digest, size, DiffID; () for a layer that is not there."""
         record, facts = self.record, self.facts
         if facts is None:
             return ()
@@ -194,7 +200,7 @@ class Layer(Shown):
 
     @property
     def anomalies(self) -> tuple[Anomaly, ...]:
-        """What was odd about its bytes or about what is said of them."""
+        """What was odd about its bytes, then about what is said of them; () for a layer that is not there."""
         facts = self.facts
         if facts is None:
             return ()
@@ -225,7 +231,7 @@ class Layer(Shown):
 
     @property
     def location(self) -> Location:
-        """Where the layer is."""
+        """Where the layer is; nothing is read for it."""
         record = self.record
         return Location(
             layer=self.index,
@@ -236,7 +242,10 @@ class Layer(Shown):
         )
 
     def require(self) -> LayerScan:
-        """Return the facts of the pass over the bytes.  MissingBlob when they are not in the archive."""
+        """Return the facts of the pass over the bytes; asking first scans the layers.
+
+        MissingBlob when the bytes are not in the archive; LimitExceeded on bombs.
+        """
         facts = self.facts
         if facts is None:
             raise MissingBlob(
@@ -248,7 +257,7 @@ class Layer(Shown):
 
     @property
     def content(self) -> LayerContent:
-        """Random access to the decompressed bytes.  MissingBlob when they are not here."""
+        """Random access to the decompressed bytes.  MissingBlob when the layer's bytes are not in the archive."""
         facts = self.require()
         if self._content is None:
             self._content = LayerContent(
@@ -265,7 +274,10 @@ class Layer(Shown):
     def open(self, entry: Entry | int) -> EntryFile:
         """Open the content of a regular member, also of one that a later layer removed.
 
-        `entry` is one of `entries` or its 0-based index.  MissingBlob when the layer's bytes are not in the archive.
+        `entry` is one of `entries`, or its index from 0.
+
+        MissingBlob when the layer's bytes are not in the archive; IndexError for an index past the end; TypeError for a
+        path, which `layer / path` takes.
         """
         if isinstance(entry, str | bytes):
             raise TypeError("open takes an entry or its index; `layer / path` is the file at a path")

@@ -22,70 +22,106 @@ MOST_STEPS = 10_000
 
 
 class Healthcheck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`HEALTHCHECK`: how Docker asks whether the container is well; times are nanoseconds, 0 means inherited."""
+    """How Docker asks whether the container is well: `HEALTHCHECK` (moby api/types/container/config.go)."""
 
     test: tuple[str, ...] = ()
+    """`("NONE",)`, `("CMD", argument, ...)` or `("CMD-SHELL", line)` as written; () for inherited."""
     interval: int = 0
+    """Nanoseconds between two checks, 0 for inherited."""
     timeout: int = 0
+    """Nanoseconds that one check may take, 0 for inherited."""
     start_period: int = 0
+    """Nanoseconds after the start in which failures do not count, 0 for inherited."""
     start_interval: int = 0
+    """Nanoseconds between two checks during `start_period`, 0 for inherited."""
     retries: int = 0
+    """Consecutive failures that make the container unhealthy, 0 for inherited."""
 
 
 class RunConfig(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The `config` object: defaults for the process.
+    """The `config` object: defaults for the process (image-spec config.md).
 
-    `entrypoint`, `cmd`, `shell` and `env` are None when absent or null and () when the document holds an empty
-    list.  `env` keeps the strings as written, `NAME=value` or not, with repetitions.
+    A field that is None was absent or null in the document; () stands for an empty list.
     """
 
     entrypoint: tuple[str, ...] | None = None
+    """First words of the argument vector; None when absent."""
     cmd: tuple[str, ...] | None = None
+    """Words that follow the entrypoint; None when absent."""
     env: tuple[str, ...] | None = None
+    """Strings as written, in file order: `NAME=value` or not, with repetitions; None when absent."""
     user: str = ""
+    """`user`, `uid`, `user:group` or any mix, as written; "" when absent."""
     working_dir: str = ""
+    """Path as written, also a relative one; "" when absent."""
     labels: Mapping[str, str] = {}
+    """Label name to value."""
     volumes: tuple[str, ...] = ()
+    """Paths that the engine keeps on volumes, in file order."""
     exposed_ports: tuple[str, ...] = ()
+    """`port/protocol` as written, in file order; it opens no port."""
     stop_signal: str = ""
+    """Name or number of the signal that asks the process to end, as written; "" when absent."""
     stop_timeout: int | None = None
+    """Seconds until SIGKILL; None when absent (then the engine's own default counts)."""
     healthcheck: Healthcheck | None = None
+    """None when absent."""
     shell: tuple[str, ...] | None = None
+    """Words in front of a shell-form command of a build on top of this image; None when absent."""
     on_build: tuple[str, ...] = ()
+    """Dockerfile instructions that a build on top of this image runs first, in order."""
     args_escaped: bool = False
+    """Whether a Windows command line is already escaped; Linux engines ignore it."""
 
 
 class HistoryStep(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One entry of `history`: what a build step did; `empty_layer` says that it left no layer."""
+    """One entry of `history`: what a build step did (image-spec config.md).  Texts are as written, "" when absent."""
 
     created: str = ""
+    """Time in RFC 3339."""
     created_by: str = ""
+    """Command of the step, in the words of the builder."""
     author: str = ""
+    """Author of the step."""
     comment: str = ""
+    """Free text; builders put their name here."""
     empty_layer: bool = False
+    """Whether the step left no layer."""
 
 
 class ImageConfig(Shown, msgspec.Struct, frozen=True, kw_only=True):
-    """One image config.  `image_id` is the digest of its bytes, `raw` the whole document with unknown fields.
-
-    `history` is None when the document has none; `rootfs_type` is "layers" in every valid image.
-    """
+    """One image config (image-spec config.md).  Texts are as written, "" when absent."""
 
     config: RunConfig = RunConfig()
+    """Defaults for the process."""
     os: str = ""
+    """Operating system as Go names it (GOOS)."""
     architecture: str = ""
+    """Machine as Go names it (GOARCH)."""
     variant: str = ""
+    """Variant of the machine, such as `v7`."""
     os_version: str = ""
+    """`os.version`, which Windows images state."""
     os_features: tuple[str, ...] = ()
+    """`os.features`, which Windows images state."""
     created: str = ""
+    """Time in RFC 3339."""
     author: str = ""
+    """Author of the image."""
     docker_version: str = ""
+    """Version of the Docker that built the image (moby image/image.go)."""
     rootfs_type: str = ""
+    """`rootfs.type`: "layers" in every valid image."""
     diff_ids: tuple[str, ...] = ()
+    """Digest of each uncompressed layer, base first, as written: an invalid one stays and is an anomaly."""
     history: tuple[HistoryStep, ...] | None = None
+    """Build steps, oldest first; None when the document has no history."""
     image_id: Digest | None = None
+    """Digest of the document's bytes; None for a config that is not a document of its own."""
     raw: JsonObject = {}
+    """The whole document with the fields that nothing here reads."""
     raw_bytes: bytes = b""
+    """The document's bytes; b"" for a config that is not a document of its own."""
 
     @property
     def entrypoint(self) -> tuple[str, ...] | None:
@@ -131,10 +167,15 @@ class ImageConfig(Shown, msgspec.Struct, frozen=True, kw_only=True):
 def parse_config(
     data: bytes, where: Location | None = None, limits: Limits = DEFAULT
 ) -> tuple[ImageConfig, tuple[Anomaly, ...]]:
-    """Return the image config in `data` and what was odd about it.
+    """Read the bytes of an image config.
 
-    Malformed when it is no JSON object, LimitExceeded past the JSON bounds; fields of a wrong type are recorded
-    and read as absent.
+    Arguments: `data` is the whole document, `where` its place in the archive for errors and anomalies, `limits` bounds
+    its size and nesting.
+
+    Returns the config and the anomalies in the order of reading.  A document that is no object reads as an empty
+    config.  A field of a wrong type reads as absent.  Both are anomalies.
+
+    Malformed when `data` is no JSON; LimitExceeded past `Limits.json_bytes` or `Limits.json_depth`.
     """
     place = where or Location()
     value, noticed = parse_json(data, place, limits)
@@ -144,7 +185,10 @@ def parse_config(
 
 
 def config_of(value: Any, where: Location, anomalies: list[Anomaly]) -> ImageConfig:
-    """Return the image config in a parsed JSON value; a value that is no object reads as an empty config."""
+    """Return the image config in a parsed JSON value; a value that is no object reads as an empty config.
+
+    Arguments: `where` is the place of the value; anomalies are appended to `anomalies`.  Raises nothing.
+    """
     fields = Fields(value, where, anomalies)
     rootfs = fields.child("rootfs")
     diff_ids = (rootfs.strings("diff_ids") if rootfs else None) or ()

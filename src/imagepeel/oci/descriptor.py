@@ -20,40 +20,52 @@ ENCRYPTION_PREFIX = "org.opencontainers.image.enc."
 
 
 class Platform(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a manifest runs on, as the `platform` object of a descriptor states it (image-index.md)."""
+    """What a manifest runs on, as the `platform` object of a descriptor states it (image-index.md); "" when absent."""
 
     os: str = ""
+    """Operating system as Go names it (GOOS)."""
     architecture: str = ""
+    """Machine as Go names it (GOARCH)."""
     variant: str = ""
+    """Variant of the machine, such as `v7`."""
     os_version: str = ""
+    """`os.version`, which Windows images state."""
     os_features: tuple[str, ...] = ()
+    """`os.features`, which Windows images state."""
 
     def __str__(self) -> str:
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
 
 class Descriptor(msgspec.Struct, frozen=True, kw_only=True):
-    """A reference to bytes.
-
-    `digest` is None when `digest_text` is not a well-formed digest; such a descriptor points nowhere and its
-    text must not be used as a path.  `size` counts bytes; `data` is the decoded inline copy.
-    """
+    """A reference to bytes (image-spec descriptor.md).  Texts are as written, "" when absent."""
 
     media_type: str = ""
+    """What kind of document or layer the bytes are."""
     digest: Digest | None = None
+    """None when `digest_text` is not a well-formed digest: such a descriptor points nowhere."""
     digest_text: str = ""
+    """The digest as written.  It is hostile text and must not be used as a path."""
     size: int | None = None
+    """Bytes, 0 or more; None when absent or negative."""
     urls: tuple[str, ...] = ()
+    """Other places that have the bytes, in file order."""
     annotations: Mapping[str, str] = {}
+    """Annotation name to value."""
     data: bytes | None = None
+    """The decoded inline copy of the bytes; None when absent or not base64."""
     platform: Platform | None = None
+    """None when absent."""
     artifact_type: str = ""
+    """Type of the artifact that the descriptor points at."""
     pointer: str = ""
+    """JSON pointer (RFC 6901) of the descriptor in its document."""
     raw: JsonObject = {}
+    """The whole object with the fields that nothing here reads."""
 
 
 def descriptor_of(fields: Fields) -> Descriptor:
-    """Return the descriptor in a JSON object; a bad digest, size or `data` is recorded."""
+    """Return the descriptor in a JSON object.  A bad digest, size or `data` is an anomaly and reads as None."""
     digest_text = fields.text("digest")
     wrong = problem(digest_text)
     if wrong:
@@ -79,7 +91,7 @@ def descriptor_of(fields: Fields) -> Descriptor:
 
 
 def platform_of(fields: Fields) -> Platform:
-    """Return the platform in a JSON object."""
+    """Return the platform in a JSON object; a field of a wrong type reads as absent."""
     return Platform(
         os=fields.text("os"),
         architecture=fields.text("architecture"),

@@ -17,27 +17,41 @@ from imagepeel.oci.json_document import Fields, JsonObject, lookup, parse_json
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """One manifest: a config and an ordered list of layers (or of an artifact's blobs), base first."""
+    """One manifest: a config and an ordered list of layers, or of an artifact's blobs (image-spec manifest.md)."""
 
     schema_version: int | None = None
+    """`schemaVersion` as written, 2 in every valid manifest; None when absent."""
     media_type: str = ""
+    """`mediaType` as written, "" when absent."""
     artifact_type: str = ""
+    """`artifactType` as written, "" when absent."""
     config: Descriptor | None = None
+    """Descriptor of the config; None when absent."""
     layers: tuple[Descriptor, ...] = ()
+    """Descriptors base first, at most `Limits.layers`."""
     subject: Descriptor | None = None
+    """Descriptor of the manifest that this one is about; None when absent."""
     annotations: Mapping[str, str] = {}
+    """Annotation name to value."""
     raw: JsonObject = {}
+    """The whole document with the fields that nothing here reads."""
 
 
 class Schema1Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """A Docker schema 1 manifest, turned base first.  It has no config blob: `config` is built from its history."""
+    """A Docker schema 1 manifest (Docker distribution, manifest-v2-1).  It has no config blob."""
 
     name: str = ""
+    """Repository name as written."""
     tag: str = ""
+    """Tag as written."""
     layers: tuple[Digest | None, ...] = ()
+    """Digests of the stored layers, base first; None for one that is not well formed."""
     config: ImageConfig = ImageConfig()
+    """A config made of the newest history entry, with the history of all of them."""
     signed: bool = False
+    """Whether the document carries signatures; they are not verified."""
     raw: JsonObject = {}
+    """The whole document with the fields that nothing here reads."""
 
 
 def shape_of(value: Any) -> str:
@@ -59,9 +73,10 @@ def shape_of(value: Any) -> str:
 
 
 def manifest_of(value: Any, where: Location, anomalies: list[Anomaly], limits: Limits = DEFAULT) -> Manifest:
-    """Return the manifest in a parsed JSON value; oddities are appended to `anomalies`.
+    """Return the manifest in a parsed JSON value; a value that is no object reads as an empty manifest.
 
-    At most `Limits.layers` of its layers are read.
+    Arguments: `where` is the place of the value; anomalies are appended to `anomalies`.  At most `Limits.layers` layers
+    are read.  A document without `layers` is read with `blobs`, the list of the withdrawn OCI artifact manifest.
     """
     fields = Fields(value, where, anomalies)
     config = fields.child("config")
@@ -83,9 +98,12 @@ def manifest_of(value: Any, where: Location, anomalies: list[Anomaly], limits: L
 def schema1_of(value: Any, where: Location, anomalies: list[Anomaly], limits: Limits) -> Schema1Manifest:
     """Return the schema 1 manifest in a parsed JSON value.
 
-    `fsLayers` and `history` run from the top layer down and belong together; each history entry is a JSON
-    document in a string.  Steps marked `throwaway` carry the empty layer and are left out of `layers`, as the
-    engines do on conversion.
+    Arguments: `where` is the place of the value; anomalies are appended to `anomalies`.  At most `Limits.layers` layers
+    and history entries are read.
+
+    `fsLayers` and `history` run from the top layer down and belong together.  Each history entry is a JSON document in
+    a string; one that cannot be read is an anomaly.  A step marked `throwaway` with the empty layer is left out of
+    `layers`, as the engines leave it out on conversion.
     """
     fields = Fields(value, where, anomalies)
     blobs = [child.text("blobSum") for child in fields.children("fsLayers", limits.layers)]
@@ -117,7 +135,11 @@ def schema1_of(value: Any, where: Location, anomalies: list[Anomaly], limits: Li
 
 
 def v1_history(documents: Any, where: Location) -> tuple[HistoryStep, ...]:
-    """Return history steps for a chain of v1 image documents, base first, as the engines convert them."""
+    """Return the history steps of a chain of v1 image documents, as the engines convert them.
+
+    Arguments: `documents` are parsed JSON values, base first, and so are the steps.  `created_by` is the container's
+    Cmd, joined by spaces.
+    """
     steps = []
     for document in documents:
         ignored: list[Anomaly] = []

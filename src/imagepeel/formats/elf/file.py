@@ -47,25 +47,33 @@ _MAX_NOTE_BYTES = 65_536
 
 
 class ElfString(msgspec.Struct, frozen=True, kw_only=True):
-    """A string of the dynamic section: `at` is the file offset of the dynamic entry, `string_at` of the text."""
+    """A string of the dynamic section."""
 
     value: bytes
+    """Without its NUL."""
     at: int
+    """File offset of the dynamic entry."""
     string_at: int
+    """File offset of the text."""
 
 
 class VersionRef(msgspec.Struct, frozen=True, kw_only=True):
-    """One symbol version that is required or defined; `at` is the file offset of its record."""
+    """One symbol version that is required or defined (LSB, symbol versioning)."""
 
     name: bytes
+    """Such as `GLIBC_2.34`."""
     hash: int
+    """As stored; `sysv_hash` of the name in a sound file."""
     flags: int
+    """VER_FLG_* bits: 1 base, 2 weak."""
     index: int
+    """What DT_VERSYM calls this version."""
     at: int
+    """File offset of its record."""
 
     @property
     def weak(self) -> bool:
-        """VER_FLG_WEAK: the loader stays silent when it is missing."""
+        """VER_FLG_WEAK: the loader stays silent when the version is missing."""
         return bool(self.flags & 2)
 
 
@@ -73,56 +81,74 @@ class VersionNeed(msgspec.Struct, frozen=True, kw_only=True):
     """Versions required of one library."""
 
     file: bytes
+    """Name of the library, as in DT_NEEDED."""
     versions: tuple[VersionRef, ...]
+    """In file order."""
     at: int
+    """File offset of its record."""
 
 
 class ElfFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything about a file that the loader decides on, with the file offset of each fact.
-
-    `dynamic_at` is None without PT_DYNAMIC; `needed` in file order; `rpath`, `runpath` and `soname` are the last
-    entry of their kind (the loader keeps the last).  `hints` may name "go", "static-pie", "no-section-headers".
-    `tags` maps every dynamic tag to its last value, for what has no field of its own.
-    """
+    """Everything about a file that the loader decides on, with the file offset of each fact."""
 
     ehdr: Ehdr
     phdrs: tuple[Phdr, ...]
+    """In file order."""
     size: int
+    """Bytes of the file."""
     interp: bytes | None
+    """Path of PT_INTERP up to its first NUL; None without a usable one."""
     interp_at: int | None
+    """File offset of the path; None without PT_INTERP."""
     dynamic_at: int | None
+    """File offset of the dynamic section; None without PT_DYNAMIC."""
     needed: tuple[ElfString, ...]
+    """DT_NEEDED in file order."""
     soname: ElfString | None
+    """The last DT_SONAME, which is the one that counts."""
     rpath: ElfString | None
+    """The last DT_RPATH, which is the one that counts."""
     runpath: ElfString | None
+    """The last DT_RUNPATH, which is the one that counts."""
     flags: int
+    """DF_* bits of DT_FLAGS, 0 without it."""
     flags_1: int
+    """DF_1_* bits of DT_FLAGS_1, 0 without it."""
     verneed: tuple[VersionNeed, ...]
+    """Versions required, in file order."""
     verdef: tuple[VersionRef, ...]
+    """Versions defined, in file order."""
     has_verdef: bool
+    """Whether the file has DT_VERDEF."""
     build_id: str
+    """GNU build id in hexadecimal, at most 64 bytes of it; "" without one."""
     abi_tag: tuple[int, int, int, int] | None
+    """GNU ABI tag: operating system (0 is Linux) and the oldest kernel that suffices (major, minor, patch)."""
     stack_exec: bool | None
+    """Executable-stack request of PT_GNU_STACK; None when the file has none."""
     hints: tuple[str, ...]
+    """Any of `go`, `static-pie`, `shared-object`, `no-section-headers`."""
     tags: dict[int, int]
+    """Every dynamic tag with its last value, for what has no field of its own."""
 
     @property
     def is_static(self) -> bool:
-        """No loader and no needed library: the kernel alone starts it."""
+        """Whether the kernel alone starts it: it names no loader and needs no library."""
         return self.interp is None and not self.needed
 
     @property
     def nodeflib(self) -> bool:
+        """DF_1_NODEFLIB: the loader does not look into the default directories."""
         return bool(self.flags_1 & DF_1_NODEFLIB)
 
     @property
     def bind_now(self) -> bool:
-        """All symbols are looked up before the first instruction (DT_BIND_NOW, DF_BIND_NOW or DF_1_NOW)."""
+        """Whether all symbols are looked up before the first instruction (DT_BIND_NOW, DF_BIND_NOW or DF_1_NOW)."""
         return bool(self.flags & 8) or bool(self.flags_1 & DF_1_NOW) or 24 in self.tags
 
 
 def file_offset(phdrs: tuple[Phdr, ...], vaddr: int) -> int | None:
-    """The file offset that is loaded at a virtual address; None when no PT_LOAD brings it from the file."""
+    """Return the file offset that is loaded at a virtual address; None when no PT_LOAD brings it from the file."""
     for phdr in phdrs:
         if phdr.type == PT_LOAD and phdr.vaddr <= vaddr < phdr.vaddr + phdr.filesz:
             return vaddr - phdr.vaddr + phdr.offset
@@ -130,7 +156,11 @@ def file_offset(phdrs: tuple[Phdr, ...], vaddr: int) -> int | None:
 
 
 def read_phdrs(read: Reader, size: int, ehdr: Ehdr) -> tuple[Phdr, ...]:
-    """All program headers.  Raises `Malformed` when their size or place is impossible."""
+    """Return all program headers, in file order.
+
+    `read` and `size` (bytes) give the file.  Malformed when the size of a header is not that of the class, or the file
+    ends inside the table.
+    """
     wanted = 56 if ehdr.bits == 64 else 32
     if ehdr.phnum == 0:
         return ()
@@ -145,8 +175,10 @@ def read_phdrs(read: Reader, size: int, ehdr: Ehdr) -> tuple[Phdr, ...]:
 def parse_elf(read: Reader, size: int) -> ElfFacts:
     """Read what a dynamic loader reads of a file.
 
-    `read` and `size` give the file.  Raises `Malformed`, with the file offset, for a damaged header, a dynamic
-    section or string outside the file, and counts beyond all reason; nothing else, whatever the bytes.
+    `read` and `size` (bytes) give the file.
+
+    Malformed, with the file offset, for a damaged header, a dynamic section or string outside the file, and counts
+    beyond all reason; nothing else, whatever the bytes.
     """
     try:
         return _parse_elf(read, size)

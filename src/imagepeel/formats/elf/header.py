@@ -28,29 +28,47 @@ _MAX_PHDR_BYTES = 65_536
 
 
 class Ehdr(msgspec.Struct, frozen=True, kw_only=True):
-    """The ELF header; `bits` is 32 or 64, numbers as stored, `type_name` one of REL, EXEC, DYN, CORE or a number."""
+    """The ELF header: numbers as stored, named as in Elf64_Ehdr (include/uapi/linux/elf.h)."""
 
     bits: int
+    """32 or 64."""
     little: bool
+    """Whether numbers are little endian."""
     ident_version: int
+    """Byte 6 of the file."""
     osabi: int
+    """Byte 7 of the file."""
     abi_version: int
+    """Byte 8 of the file."""
     padding: bytes
+    """Bytes 9 to 15 of the file."""
     type: int
+    """ET_* number."""
     machine: int
+    """EM_* number."""
     version: int
     entry: int
+    """Virtual address of the first instruction."""
     phoff: int
+    """File offset of the program headers."""
     shoff: int
+    """File offset of the section headers, 0 without any."""
     flags: int
+    """Bits that the machine defines."""
     ehsize: int
+    """Bytes of this header."""
     phentsize: int
+    """Bytes of one program header."""
     phnum: int
+    """Count of program headers."""
     shentsize: int
+    """Bytes of one section header."""
     shnum: int
+    """Count of section headers."""
 
     @property
     def type_name(self) -> str:
+        """NONE, REL, EXEC, DYN or CORE, for any other type its number."""
         return _TYPES.get(self.type, str(self.type))
 
     @property
@@ -63,16 +81,24 @@ class Ehdr(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Phdr(msgspec.Struct, frozen=True, kw_only=True):
-    """One program header; `at` is the file offset of the header itself."""
+    """One program header: numbers as stored, named as in Elf64_Phdr (include/uapi/linux/elf.h)."""
 
     type: int
+    """PT_* number."""
     flags: int
+    """PF_* bits: 1 execute, 2 write, 4 read."""
     offset: int
+    """File offset of the segment."""
     vaddr: int
+    """Virtual address of the segment."""
     filesz: int
+    """Bytes of the segment in the file."""
     memsz: int
+    """Bytes of the segment in memory."""
     align: int
+    """Bytes; 0 and 1 mean no alignment."""
     at: int
+    """File offset of this header itself."""
 
 
 Problem = Literal["", "type", "machine", "headers", "loader"]
@@ -80,37 +106,40 @@ Problem = Literal["", "type", "machine", "headers", "loader"]
 
 
 class KernelView(msgspec.Struct, frozen=True, kw_only=True):
-    """What `execve` of an ELF file comes to before any file but this one is opened.
-
-    `errno` is "" when the kernel accepts the file, else ENOEXEC, EIO or EINVAL with `reason`, and `problem` says which
-    part of the file is to blame: its type, its machine, its program headers, or the loader it names.  `interp` is the
-    path of PT_INTERP up to its first NUL (None: static), `interp_at` the file offset of these bytes and
-    `interp_phdr_at` that of the program header that names them.
-    """
+    """What `execve` of an ELF file comes to before any file but this one is opened."""
 
     ehdr: Ehdr
     phdrs: tuple[Phdr, ...]
+    """In file order; () when the kernel refuses the file before it reads them."""
     interp: bytes | None
+    """Path of PT_INTERP up to its first NUL; None for a static program and a refused file."""
     interp_at: int | None
+    """File offset of the path."""
     interp_phdr_at: int | None
+    """File offset of the program header that names the path."""
     stack_exec: bool | None
+    """Executable-stack request of PT_GNU_STACK; None when the file has none."""
     errno: str = ""
+    """ENOEXEC or EIO; "" when the kernel accepts the file."""
     problem: Problem = ""
+    """Part of the file that is to blame; "" when the kernel accepts it."""
     reason: str = ""
+    """The refusal in words; "" when the kernel accepts the file."""
 
 
 def is_elf(head: bytes) -> bool:
-    """The first four bytes are the ELF magic."""
+    """Whether the first four bytes are the ELF magic."""
     return head[:4] == MAGIC
 
 
 def parse_ehdr(head: bytes, *, bits: int | None = None, little: bool | None = None) -> Ehdr:
     """Read the ELF header from the start of a file.
 
-    `head` holds the first bytes (64 suffice; the kernel reads 256) and is padded with NUL when shorter, as the
-    kernel pads it.  `bits` and `little` override what the file says about itself: the kernel reads the header in
-    its own layout whatever the identification bytes claim.  Raises `Malformed` without the ELF magic, and when
-    the class or byte order is none and was not given.
+    Arguments: `head` holds the first bytes (64 suffice; the kernel reads 256) and is padded with NUL when shorter, as
+    the kernel pads it.  `bits` (32 or 64) and `little` override what the file says about itself: the kernel reads the
+    header in its own layout whatever the identification bytes claim.
+
+    Malformed without the ELF magic, and when the class or byte order is none and was not given.
     """
     if not is_elf(head):
         raise Malformed("the file does not start with the ELF magic")
@@ -149,6 +178,7 @@ def parse_ehdr(head: bytes, *, bits: int | None = None, little: bool | None = No
 
 
 def parse_phdrs(ehdr: Ehdr, table: bytes) -> tuple[Phdr, ...]:
+    """Return the program headers in the bytes of their table, in file order; the bytes are a multiple of one header."""
     order = "<" if ehdr.little else ">"
     found: list[Phdr] = []
     if ehdr.bits == 64:
@@ -173,10 +203,10 @@ def parse_phdrs(ehdr: Ehdr, table: bytes) -> tuple[Phdr, ...]:
 
 
 def machine_matches(head: bytes, architecture: str) -> bool:
-    """The kernel of `architecture` (Go name) takes a file with this header as its native format.
+    """Whether the kernel of `architecture` (Go name) takes a file with this header as its native format.
 
-    Only e_machine is compared, in the byte order of that kernel: this is what `elf_check_arch` does.  An unknown
-    architecture matches nothing.
+    `head` holds the first bytes, 20 at least.  Only e_machine is compared, in the byte order of that kernel: this is
+    what `elf_check_arch` does.  An unknown architecture matches nothing.
     """
     known = MACHINES.get(architecture)
     if known is None or len(head) < 20:
@@ -188,9 +218,10 @@ def machine_matches(head: bytes, architecture: str) -> bool:
 def kernel_view(read: Reader, size: int, architecture: str) -> KernelView:
     """Judge a file as `load_elf_binary` of a kernel of `architecture` does, up to and including PT_INTERP.
 
-    `read` and `size` give the file.  The checks and their order: magic, e_type, machine, program header size and
-    count, then PT_INTERP (2 to 4,096 bytes, NUL at its end).  Raises `Malformed` without the ELF magic, and for an
-    architecture that is not in `MACHINES`.
+    Arguments: `read` and `size` (bytes) give the file, `architecture` is a Go name.  The checks and their order:
+    e_type, machine, program header size and count, then PT_INTERP (2 to 4,096 bytes, NUL at its end).
+
+    Malformed without the ELF magic, and for an architecture that is not in `MACHINES`.  Source: Linux fs/binfmt_elf.c.
     """
     if architecture not in MACHINES:
         raise Malformed(f"no rules are known for the architecture {architecture!r}")
@@ -246,6 +277,6 @@ def kernel_view(read: Reader, size: int, architecture: str) -> KernelView:
 
 
 def stack_exec_of(phdrs: tuple[Phdr, ...]) -> bool | None:
-    """The executable-stack request of PT_GNU_STACK; None when the file has none and the machine decides."""
+    """Return the executable-stack request of the last PT_GNU_STACK; None when there is none and the machine decides."""
     stacks = [phdr for phdr in phdrs if phdr.type == PT_GNU_STACK]
     return bool(stacks[-1].flags & 1) if stacks else None

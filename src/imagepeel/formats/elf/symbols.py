@@ -31,28 +31,37 @@ _COPY = {62: 5, 183: 1024, 3: 5, 40: 20, 21: 19, 22: 9, 243: 4, 258: 4}
 
 
 class Symbol(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of the dynamic symbol table; `version` is its DT_VERSYM word (1 where there is no such table)."""
+    """One entry of the dynamic symbol table: numbers as stored, named as in Elf64_Sym."""
 
     index: int
+    """From 0 in the table."""
     name: bytes
+    """Without its NUL."""
     bind: int
+    """STB_* number."""
     kind: int
+    """STT_* number."""
     shndx: int
+    """Section of the symbol, 0 when it is only asked for."""
     value: int
+    """Virtual address, for most kinds."""
     version: int
+    """Its DT_VERSYM word, bit 15 for hidden; 1 where there is no such table."""
 
 
 class Reference(msgspec.Struct, frozen=True, kw_only=True):
-    """A symbol that a relocation asks for.  `plt`: from DT_JMPREL, which a lazy loader leaves for later."""
+    """A symbol that a relocation asks for."""
 
     symbol: Symbol
     plt: bool
+    """Whether it stands in DT_JMPREL, which a lazy loader leaves for later."""
     copy: bool
+    """Whether the relocation copies the value into the program, and so looks past the program itself."""
 
 
 @lru_cache(maxsize=16_384)
 def gnu_hash(name: bytes) -> int:
-    """The hash of DT_GNU_HASH."""
+    """Return the hash of DT_GNU_HASH, 32 bits (glibc elf/dl-lookup.c)."""
     value = 5381
     for byte in name:
         value = (value * 33 + byte) & 0xFFFFFFFF
@@ -60,7 +69,7 @@ def gnu_hash(name: bytes) -> int:
 
 
 def sysv_hash(name: bytes) -> int:
-    """The hash of DT_HASH and of version records."""
+    """Return the hash of DT_HASH and of version records, 28 bits (System V ABI, hash table)."""
     value = 0
     for byte in name:
         value = (value << 4) + byte
@@ -77,8 +86,9 @@ def _record(layout: str) -> struct.Struct:
 class SymbolTable:
     """The dynamic symbols of one file.
 
-    `read` gives the file's bytes, `facts` what `parse_elf` said about it.  Methods raise `Malformed` when a table
-    lies outside the file.
+    Arguments: `read` gives the file's bytes, `facts` is what `parse_elf` said about it.
+
+    Methods raise Malformed when a table lies outside the file.
     """
 
     def __init__(self, read: Reader, facts: ElfFacts) -> None:
@@ -148,7 +158,11 @@ class SymbolTable:
             size *= 16
 
     def symbol(self, index: int, expect: bytes | None = None) -> Symbol:
-        """The symbol of an index; with `expect` no more of its name is read than is needed to compare."""
+        """Return the symbol of an index from 0.
+
+        With `expect` no more of its name is read than is needed to compare it with that name.  Malformed without a
+        table.
+        """
         if self._symbols is None:
             raise Malformed("the file has no dynamic symbol table")
         if self._wide:
@@ -170,11 +184,14 @@ class SymbolTable:
 
     @property
     def versioned(self) -> bool:
-        """The file has a DT_VERSYM table."""
+        """Whether the file has a DT_VERSYM table."""
         return self._versions is not None
 
     def find(self, name: bytes) -> Iterable[Symbol]:
-        """Symbols of this name in the order of the hash chain, whatever their version; nothing without a hash."""
+        """Yield the symbols of this name in the order of the hash chain, whatever their version.
+
+        None come without a hash table.
+        """
         if self._gnu is not None:
             return self._find_gnu(self._gnu, name)
         return self._find_sysv(self._sysv, name) if self._sysv is not None else ()
@@ -232,11 +249,14 @@ class SymbolTable:
         raise Malformed("a chain of DT_HASH does not end")
 
     def defines(self, name: bytes) -> bool:
-        """The file defines a global or weak symbol of this name that is not a hidden version."""
+        """Whether the file defines a global or weak symbol of this name that is not a hidden version."""
         return any(not found.version & 0x8000 and usable(found) for found in self.find(name))
 
     def references(self) -> Iterator[Reference]:
-        """Symbols that the relocations ask for: first DT_REL and DT_RELA, then DT_JMPREL; each as often as asked."""
+        """Yield the symbols that the relocations ask for, each as often as asked.
+
+        Order: DT_REL, DT_RELA, then DT_JMPREL, each in file order.
+        """
         tags = self._facts.tags
         jump_rela = tags.get(20, 7) == 7
         for tag, size_tag, rela, plt in ((17, 18, False, False), (7, 8, True, False), (23, 2, jump_rela, True)):
@@ -270,7 +290,7 @@ class SymbolTable:
 
 
 def usable(found: Symbol) -> bool:
-    """A symbol that can answer a reference: defined, of a type and binding that loaders accept."""
+    """Whether a symbol can answer a reference: it is defined, and of a type and binding that loaders accept."""
     if found.shndx == 0 or found.kind not in _FOUND_TYPES:
         return False
     if found.value == 0 and found.shndx != SHN_ABS and found.kind != STT_TLS:

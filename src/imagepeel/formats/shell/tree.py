@@ -6,33 +6,34 @@ import msgspec
 
 
 def has_wildcard(text: str) -> bool:
-    """Unquoted text that may become file names: `*`, `?` or a bracket with its end."""
+    """Whether unquoted text may become file names: it has `*`, `?` or a bracket with its end (POSIX XCU 2.14)."""
     return "*" in text or "?" in text or ("[" in text and "]" in text[text.index("[") :])
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """A piece of a word.
-
-    `kind`: "literal" (`text` is the value), "parameter" (`text` is what stands inside `${}`), "command" (source
-    of a command substitution), "arithmetic", "process", "braces" or "tilde".  `quoted` protects it from splitting
-    and globbing.
-    """
+    """A piece of a word."""
 
     kind: str
+    """"literal", "parameter", "command" (command substitution), "arithmetic", "process", "braces" or "tilde"."""
     text: str
+    """Of a literal the value, of `${}` what stands inside, of a substitution its source."""
     quoted: bool = False
+    """Whether quotes protect it from splitting and globbing."""
 
 
 class Word(msgspec.Struct, frozen=True, kw_only=True):
-    """One word; `source` is its text and `at` the character offset."""
+    """One word of a command: parts in order."""
 
     parts: tuple[Part, ...]
+    """In order; () for the empty value of `name=`."""
     source: str
+    """The word as written."""
     at: int
+    """Character offset in the script, from 0."""
 
     @property
     def literal(self) -> str | None:
-        """The word's value when nothing in it is left to the shell, else None."""
+        """The value of the word; None when the shell expands something in it."""
         out: list[str] = []
         for part in self.parts:
             if part.kind != "literal" or (not part.quoted and has_wildcard(part.text)):
@@ -42,92 +43,110 @@ class Word(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def plain(self) -> str | None:
-        """The value if the word is wholly unquoted literal text: only such a word can be reserved."""
+        """The value of a word that is wholly unquoted literal text, else None.  Only such a word can be reserved."""
         if len(self.parts) == 1 and self.parts[0].kind == "literal" and not self.parts[0].quoted:
             return self.parts[0].text
         return None
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
-    """`name=value`, `name+=value` (`append`) or an array (`value` None)."""
+    """`name=value`, `name+=value` or an array."""
 
     name: str
     value: Word | None
+    """None for an array."""
     append: bool = False
+    """Whether the operator is `+=`."""
 
 
 class Redirection(msgspec.Struct, frozen=True, kw_only=True):
+    """One redirection of a command, such as `2>file` or a here-document."""
+
     operator: str
+    """As written, without the file descriptor in front of it."""
     target: Word | None
+    """The word behind the operator; None where there is none."""
 
 
 class Simple(msgspec.Struct, frozen=True, kw_only=True):
-    """A simple command."""
+    """A simple command: assignments, then words and redirections, each in file order."""
 
     assignments: tuple[Assignment, ...]
     words: tuple[Word, ...]
     redirections: tuple[Redirection, ...]
     at: int
+    """Character offset in the script, from 0."""
 
 
 class Branch(msgspec.Struct, frozen=True, kw_only=True):
-    """One arm of a compound command: `patterns` for case, `condition` for if, elif, while, until (None: else)."""
+    """One arm of a compound command."""
 
     body: Script
     condition: Script | None = None
+    """Of if, elif, while and until; None for the others and for else."""
     patterns: tuple[Word, ...] = ()
+    """Of case: the words between which `|` stands; () for the others."""
     falls: str = ";;"
+    """How an arm of case ends: `;;`, `;&` (runs the next arm too) or `;;&` (tests the next patterns too)."""
 
 
 class Compound(msgspec.Struct, frozen=True, kw_only=True):
-    """A compound command.
-
-    `kind`: "subshell", "group", "if", "while", "until", "for", "case", "function", "test" (`[[ ]]`) or
-    "arithmetic".  `name` is the function's or loop variable's name; `words` those of for, case or the test
-    (None: `for x` without `in`).
-    """
+    """A compound command."""
 
     kind: str
+    """"subshell", "group", "if", "while", "until", "for", "case", "function", "test" (`[[ ]]`) or "arithmetic"."""
     branches: tuple[Branch, ...]
+    """In file order."""
     redirections: tuple[Redirection, ...]
     at: int
+    """Character offset in the script, from 0."""
     name: str = ""
+    """Name of the function or the loop variable, "" for the others."""
     words: tuple[Word, ...] | None = ()
+    """Of for, case or the test; None for `for x` without `in`, which takes the positional parameters."""
 
 
 Command = Simple | Compound
 
 
 class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
+    """Commands joined by `|`, in order."""
+
     commands: tuple[Command, ...]
     negated: bool = False
+    """Whether `!` stands in front."""
     timed: bool = False
+    """Whether `time` stands in front."""
 
 
 class AndOr(msgspec.Struct, frozen=True, kw_only=True):
-    """Pipelines joined by `operators` (`&&` or `||`), and what ends them: ";", "&" or "" (newline or the end)."""
+    """Pipelines joined by `&&` or `||`."""
 
     pipelines: tuple[Pipeline, ...]
     operators: tuple[str, ...]
+    """`&&` or `||`: one fewer than `pipelines`."""
     end: str
+    """What ends the list: ";", "&" (runs in the background) or "" (a newline or the end)."""
     at: int
+    """Character offset in the script, from 0."""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """What a shell reads before it runs anything: and-or lists up to a newline at top level.
-
-    `newline` tells that a newline follows, `stop` is the offset where reading goes on.
-    """
+    """What a shell reads before it runs anything: and-or lists up to a newline at top level (POSIX XCU 2.10)."""
 
     items: tuple[AndOr, ...]
     newline: bool
+    """Whether a newline follows."""
     stop: int
+    """Character offset where reading goes on."""
 
 
 class Script(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole script: lines in file order."""
+
     lines: tuple[Line, ...]
 
     @property
     def items(self) -> tuple[AndOr, ...]:
-        """All and-or lists of all lines."""
+        """All and-or lists of all lines, in file order."""
         return tuple(item for line in self.lines for item in line.items)
