@@ -116,6 +116,8 @@ class GzipDecoder(Decoder):
     """RFC 1952, any number of members."""
 
     kind = Compression.GZIP
+    stored: int
+    content: int
 
     def __init__(self, resume: Checkpoint | None = None) -> None:
         super().__init__()
@@ -193,6 +195,8 @@ class ZstdDecoder(Decoder):
     """
 
     kind = Compression.ZSTD
+    stored: int
+    content: int
     _BATCH = 8
 
     def __init__(self, limits: Limits = DEFAULT, resume: Checkpoint | None = None) -> None:
@@ -327,6 +331,9 @@ class ZstdDecoder(Decoder):
 
 class StreamDecoder(Decoder):
     """bzip2 and xz through the standard library, any number of streams."""
+
+    stored: int
+    content: int
 
     def __init__(self, kind: Compression, limits: Limits = DEFAULT) -> None:
         super().__init__()

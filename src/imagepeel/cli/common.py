@@ -11,7 +11,7 @@ def command(settings: Settings) -> None: ...
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
@@ -19,9 +19,13 @@ from imagepeel.cli.settings import Settings
 from imagepeel.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 
-settings = click.make_pass_decorator(Settings, ensure=True)
-"""Gives the command its `Settings` as first argument."""
+
+def settings(command: Callable[Concatenate[Settings, P], R]) -> Callable[P, R]:
+    """Give the command its `Settings` as first argument."""
+    return click.make_pass_decorator(Settings, ensure=True)(command)
 
 
 def _store(field: str) -> Callable[[click.Context, click.Parameter, Any], Any]:

@@ -33,7 +33,7 @@ class Settings:
     """The shared options of one call.  `archive` is "" until a command names one."""
 
     def __init__(self) -> None:
-        self.archive = ""
+        self.archive: str = ""
         self.reference: str | None = None
         self.platform: str | None = None
         self.view = "runtime"

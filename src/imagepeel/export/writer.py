@@ -45,8 +45,8 @@ class Writer:
         self._preserve = preserve
         self._progress = progress
         self._me = (os.geteuid(), os.getegid())
-        self.bytes = 0
-        self.hole_bytes = 0
+        self.bytes: int = 0
+        self.hole_bytes: int = 0
 
     def write(self, plan: Plan) -> None:
         """Create everything below the root: directories, files in the order of their bytes, the rest, then metadata

@@ -77,12 +77,12 @@ class StartSimulation:
         self.steps: list[Step] = []
         self.failure: Failure | None = None
         self.depends: list[str] = []
-        self.unknown = ""
+        self.unknown: str = ""
         self.libraries: list[NeededLibrary] = []
         self.wrapped: list[tuple[str, ...]] = []
         self.history: list[str] = []
         self.pid1: PidOne | None = None
-        self.round = 0
+        self.round: int = 0
 
     def judge(self, chain: ExecveResult, start: ProcessState, execfn: str) -> None:
         """Follow a chain that ended in a program; `execfn` is the path of its first round."""

@@ -88,10 +88,10 @@ class Receipts:
         self.archive = archive
         self.image = image
         self.members: Members = archive.members
-        self.directory = archive.medium == "directory"
+        self.directory: bool = archive.medium == "directory"
         named = archive.name not in ("-", "memory", "")
-        self.placeholder = not named
-        self.file = file_word(archive.name if named else PLACEHOLDER)
+        self.placeholder: bool = not named
+        self.file: str = file_word(archive.name if named else PLACEHOLDER)
         self._colon = b":" in (archive.name if named else PLACEHOLDER).encode("utf-8", "surrogateescape")
         self._stream = Stream(file=self.file)
         for wrap in archive.wrapping:

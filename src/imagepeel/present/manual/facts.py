@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from imagepeel.findings.finding import Finding
     from imagepeel.findings.waste import Waste
     from imagepeel.image import LayeredImage
+    from imagepeel.oci.config import RunConfig
     from imagepeel.rootfs.tree.inode import Inode
 
 MARKS: dict[str, tuple[Span, Level]] = {
@@ -38,8 +39,8 @@ class Operator:
 
     def __init__(self, image: LayeredImage) -> None:
         self.image = image
-        self.teller = Teller(image)
-        self.run = image.config.config
+        self.teller: Teller = Teller(image)
+        self.run: RunConfig = image.config.config
         self.answers: dict[str, list[str]] = {}
         """Question -> answers given, for the last chapter."""
 

@@ -16,6 +16,7 @@ from imagepeel.receipts.places import Receipts, Stream
 from imagepeel.rootfs.layer_events import LayerCounts, Lost, Shipped, layer_counts, lost_files, shipped
 
 if TYPE_CHECKING:
+    from imagepeel.archive.opened import OpenArchive
     from imagepeel.image import LayeredImage
     from imagepeel.layers.layer import Layer
     from imagepeel.process.spec.values import Prediction, Step
@@ -36,10 +37,10 @@ class Teller:
 
     def __init__(self, image: LayeredImage, engine: str | None = None) -> None:
         self.image = image
-        self.archive = image.archive
-        self.receipts = Receipts(image.archive, image)
+        self.archive: OpenArchive = image.archive
+        self.receipts: Receipts = Receipts(image.archive, image)
         self.engine = engine
-        self.name = image.archive.name.rstrip("/").rpartition("/")[2] or image.archive.name
+        self.name: str = image.archive.name.rstrip("/").rpartition("/")[2] or image.archive.name
         if self.receipts.placeholder:
             self.name = "the stream" if image.archive.name == "-" else "the archive"
 

@@ -129,7 +129,7 @@ class LoadedFile:
         self._rootfs = rootfs
         self._node = node
         self._blocks: dict[int, bytes] = {}
-        self.size = node.size
+        self.size: int = node.size
 
     def read(self, offset: int, count: int) -> bytes:
         """Bytes at an offset, fewer at the end of the file."""

@@ -107,7 +107,7 @@ class Glibc:
             loader_facts: ElfFacts | None = files.facts(node)
         except Malformed:
             loader_facts = None
-        self.rtld = LinkMap(program.interp, program.loader, node.ino, loader_facts, None)
+        self.rtld: LinkMap = LinkMap(program.interp, program.loader, node.ino, loader_facts, None)
         self.rtld.node = node
         self.rtld.names.add(program.interp)
         if build.soname:

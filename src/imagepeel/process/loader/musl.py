@@ -39,7 +39,7 @@ class _Dso:
         self.name = name
         self.ino = ino
         self.facts = facts
-        self.file = file
+        self.file: LoadedFile = file
         self.needed_by = needed_by
         self.short: bytes | None = None
         self.is_program = False
@@ -60,7 +60,7 @@ class Musl:
         name = raw(options.execfn)
         if name.startswith(b"/proc/"):
             name = raw(options.argv0)
-        self.program = _Dso(
+        self.program: _Dso = _Dso(
             name,
             getattr(program.node, "ino", -1),
             program.facts,
@@ -68,7 +68,7 @@ class Musl:
             None,
         )
         self.program.is_program = True
-        self.loader = _Dso(program.interp, node.ino, files.facts(node), files.file(node), None)
+        self.loader: _Dso = _Dso(program.interp, node.ino, files.facts(node), files.file(node), None)
         self.chain: list[_Dso] = [self.program]
         self.libraries: list[Library] = []
         self.errors: list[str] = []

@@ -24,11 +24,11 @@ A property test and all conformance cases hold this module and the play-through 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from imagepeel.formats.tar.header import CHAR, DIRECTORY, HARDLINK, REGULAR, SYMLINK
-from imagepeel.formats.tar.table import ESCAPES, WHITEOUT, Entry, EntryTable
+from imagepeel.formats.tar.table import ESCAPES, WHITEOUT, Entry, EntryTable, Extra
 from imagepeel.formats.tar.whiteouts import OPAQUE, PREFIX, Mark, hidden_path, parse, whiteout_of
 from imagepeel.rootfs.tree.changes import LayerEntries
 from imagepeel.rootfs.tree.inode import NAME_MAX, PATH_MAX, Errno, Inode, Kind, Tree
@@ -60,7 +60,8 @@ class DirectoryRuns:
 
     def __init__(self, table: EntryTable) -> None:
         self.table: EntryTable = table
-        dirs, self.names = table.dir_ids, table.names
+        self.names: bytes = table.names
+        dirs = table.dir_ids
         starts = array("I")
         owners = array("I")
         before = -1
@@ -161,7 +162,7 @@ class IndexedLayer:
         """Directory -> names of directories in it that no entry of this layer describes."""
         self.opaque_dirs: set[bytes] = set()
         self.has_whiteouts: bool = False
-        self.extras = layer.table.extras
+        self.extras: dict[int, Extra] = layer.table.extras
         self.links: dict[int, int] = {}
         """Hardlink entry -> the entry that brought the inode."""
         self.last_link: dict[int, int] = {}
@@ -248,10 +249,14 @@ class IndexedDirectory(Inode):
                 continue
             if like is not None:
                 if like.kind == "dir":
-                    self.mode, self.uid, self.gid, self.xattrs = like.mode, like.uid, like.gid, like.xattrs
-                    self.layer, self.entry = like.layer, like.entry
+                    self.mode: int = like.mode
+                    self.uid: int = like.uid
+                    self.gid: int = like.gid
+                    self.xattrs: Mapping[bytes, bytes] = like.xattrs
+                    self.layer: int | None = like.layer
+                    self.entry: int | None = like.entry
                     if not self._filled():
-                        self.mtime = like.mtime
+                        self.mtime: tuple[int, int] | None = like.mtime
                 return
 
     def _filled(self) -> bool:

@@ -5,6 +5,8 @@ Linux Documentation/filesystems/overlayfs.rst.  containerd never sets them; Dock
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from imagepeel.rootfs.tree.inode import Inode, Tree
 from imagepeel.rootfs.tree.overlay import Merged, merge
 
@@ -18,8 +20,8 @@ class RedirectedDirectory(Inode):
 
     def __init__(self, like: Inode, merged: Merged) -> None:
         super().__init__("dir", like.mode, like.uid, like.gid, layer=like.layer, entry=like.entry, implied=like.implied)
-        self.mtime = like.mtime
-        self.xattrs = like.xattrs
+        self.mtime: tuple[int, int] | None = like.mtime
+        self.xattrs: Mapping[bytes, bytes] = like.xattrs
         # What lies lower under its own name is hidden: the merge below replaces it.
         self.opaque = True
         self._merged = merged
