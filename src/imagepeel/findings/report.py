@@ -22,7 +22,11 @@ class Findings(Shown, tuple[Finding, ...]):
         return f"<Findings: {', '.join(f'{number} {severity}' for severity, number in counts if number)}>"
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """Return one flat dictionary a finding, for pandas and polars: severity, rule, message, layer, path, fix."""
+        """Return one flat dictionary for each finding, worst first, for pandas and polars.
+
+        Keys: severity, rule, message, layer (from 0), path and pointer of the first place (None where it has none),
+        lesson, role, fix.  Text of the image stands in them unescaped.
+        """
         rows = []
         for each in self:
             rule = find_rule(each.rule)

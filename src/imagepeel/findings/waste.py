@@ -38,8 +38,11 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
 
 VISIBLE = ("used", "identical", "debris")
+"""Causes of content that the rootfs shows."""
 UNREACHABLE = ("overwritten", "metadata", "rewritten", "removed", "repeated")
+"""Causes of content that nothing can read any more."""
 CAUSES = (*VISIBLE, *UNREACHABLE, "headers")
+"""All causes, in the order of the account."""
 
 DEBRIS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("apt package lists", re.compile(r"/var/lib/apt/lists/(?!lock$|partial$).+")),
@@ -65,24 +68,38 @@ class WasteItem(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     """
 
     path: str
+    """Path in the image."""
     cause: str
+    """One of `CAUSES` but used and headers."""
     layer: int
+    """Index from 0 of the layer that ships the bytes."""
     entry: int
+    """Index from 0 of the tar member in that layer."""
     size: int
+    """Bytes of content as the tar stores them."""
     by: int | None = None
+    """Index from 0 of the layer that hides or removes it; None for a visible one and a repeated one."""
     detail: str = ""
+    """Which fields differ, what it equals, or which leftover it is."""
     evidence: Evidence = Evidence()
+    """The tar member, then the layer that hides it."""
 
 
 class WasteLayer(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """The sums of one layer: bytes by cause, of content and of the stored blob; each adds up to its size."""
 
     layer: int
+    """Index from 0."""
     base: bool
+    """Whether it belongs to the base image."""
     content_size: int
+    """Decompressed bytes."""
     blob_size: int
+    """Stored bytes."""
     content: dict[str, int]
+    """Decompressed bytes of each cause; they add up to `content_size`."""
     stored: dict[str, int]
+    """Stored bytes of each cause; they add up to `blob_size`."""
 
 
 class Waste(Shown, msgspec.Struct, frozen=True, kw_only=True):
@@ -93,19 +110,29 @@ class Waste(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """
 
     layers: tuple[WasteLayer, ...]
+    """Base first, those that are here."""
     items: tuple[WasteItem, ...]
+    """All files that are wasted, largest first, then by layer and entry."""
     base: int
+    """Count of layers that belong to the base image."""
     complete: bool
+    """False when a layer is missing or damaged; its bytes are then not in the sums."""
 
     def __repr__(self) -> str:
         return f"<Waste {self.unreachable} of {self.shipped} bytes unreachable, {len(self.items)} files>"
 
     def content(self, cause: str, *, own: bool = False) -> int:
-        """Return the bytes of content of one cause, `own` for the layers above the base only."""
+        """Return the decompressed bytes of one of `CAUSES`, with `own` of the layers above the base only.
+
+        KeyError for another word.
+        """
         return sum(layer.content[cause] for layer in self.layers if not (own and layer.base))
 
     def stored(self, cause: str, *, own: bool = False) -> int:
-        """Return the stored bytes of one cause, apportioned in compressed layers."""
+        """Return the stored bytes of one of `CAUSES`, apportioned in compressed layers; `own` as in `content`.
+
+        KeyError for another word.
+        """
         return sum(layer.stored[cause] for layer in self.layers if not (own and layer.base))
 
     @property
@@ -130,16 +157,20 @@ class Waste(Shown, msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def efficiency(self) -> float:
-        """Visible over shipped file content; 1.0 for an image without any."""
+        """Visible over shipped file content, 0.0 to 1.0; 1.0 for an image without any."""
         return self.visible / self.files if self.files else 1.0
 
 
 def account(image: LayeredImage, *, base: int | str = 0) -> Waste:
     """Return where the bytes of an image go.
 
-    Arguments: `base` says which layers belong to the base image: how many, or the text of the history step that is
-    the first of one's own.  UsageError when no step has that text or the view keeps no layer trees.
-    The content of files is compared by SHA-256.
+    Argument: `base` says which layers belong to the base image: how many (0 or more, also as text), or text in the
+    history step that is the first of one's own.
+
+    The content of files is compared by SHA-256, for which the layers are read again after a scan without it.
+
+    UsageError when the image has fewer layers, no step has that text, or the view keeps no layer trees; LimitExceeded
+    on bombs.
     """
     image.scan(digests=True)
     rootfs = image.rootfs
@@ -290,7 +321,11 @@ def _base(image: LayeredImage, base: int | str) -> int:
 
 
 def apportion(parts: dict[str, int], total: int) -> dict[str, int]:
-    """Split `total` in proportion to `parts`, exactly: the largest remainders get what rounding leaves over."""
+    """Split `total` (0 or more) in proportion to `parts`, exactly.
+
+    Returns shares under the names of `parts`, which add up to `total`; where all parts are 0, `headers` gets it whole.
+    The largest remainders get what rounding leaves over, ties by name (Hare quota, largest remainder).
+    """
     whole = sum(parts.values())
     if not whole:
         return {name: total if name == "headers" else 0 for name in parts}

@@ -30,14 +30,19 @@ _TYPES = {"file": "file", "dir": "directory", "symlink": "link"}
 
 
 class ImagepeelFileSystem(AbstractFileSystem):  # type: ignore[misc]
-    """The merged filesystem of one image of an archive.
+    """The merged filesystem of one image of an archive, read-only.
 
-    `fo` is the path of the archive on this machine (what stands behind `::` in a chained URL), `image` and `platform`
-    choose among several images, `view` is a view's name, `verify` whether digests are computed.
+    Arguments: `fo` is the path of the archive on this machine (what stands behind `::` in a chained URL).  `image` and
+    `platform` choose among several images, as `Archive.image` takes them.  `view` is a view's name, `verify` whether
+    digests are computed.  `target_protocol` and `target_options` are what fsspec passes for a chained URL.
 
     Paths are `str` without a leading slash.  `info` follows symlinks and says so (`islink`, `destination`); a listing
-    shows links as type `link`, so that walking ends.  FileNotFoundError for what is not there; the errors of
-    `imagepeel.open` for the archive; Unsupported for an archive that is not on this machine.
+    shows links as type `link`, so that walking ends.
+
+    FileNotFoundError for what is not there; the errors of `imagepeel.open` and `Archive.image`; UsageError for an
+    unknown view; Unsupported for an archive that is not on this machine.
+
+    Source: fsspec, `fsspec.spec.AbstractFileSystem`.
     """
 
     protocol = "imagepeel"
@@ -105,7 +110,13 @@ class ImagepeelFileSystem(AbstractFileSystem):  # type: ignore[misc]
             raise FileNotFoundError(path) from error
 
     def info(self, path: str, **options: Any) -> dict[str, Any]:
-        """Return the facts of a path, those of the target for a link.  FileNotFoundError when there is nothing."""
+        """Return the facts of a path, of a link those of its target.
+
+        `size` is in bytes and 0 for all but files, `mtime` in seconds since 1970 (None for the time of unpacking).
+        `layer` counts from 0 and is None for what no layer has.  A link that leads nowhere has its own facts.
+
+        FileNotFoundError when nothing is at the path.
+        """
         name = str(self._strip_protocol(path))
         node = self._lookup(name, follow=False)
         facts = self._facts(name, node)
@@ -116,7 +127,12 @@ class ImagepeelFileSystem(AbstractFileSystem):  # type: ignore[misc]
         return facts
 
     def ls(self, path: str = "", detail: bool = True, **options: Any) -> list[Any]:
-        """Return the members of a directory, or the file itself.  FileNotFoundError when there is nothing."""
+        """Return the members of a directory, or the file itself as a list of one.
+
+        With `detail` each is a dictionary as from `info`, without following links; else its path.
+
+        FileNotFoundError when nothing is at the path.
+        """
         name = str(self._strip_protocol(path))
         node = self._lookup(name)
         if node.kind != "dir":
@@ -138,7 +154,13 @@ class ImagepeelFileSystem(AbstractFileSystem):  # type: ignore[misc]
             raise FileNotFoundError(path) from error
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **options: Any) -> bytes:
-        """Return the bytes of a file from `start` to `end`; negative ones count from its end."""
+        """Return the bytes of a file from offset `start` up to and without `end`.
+
+        Negative offsets count from the end of the file; None is the start or the end of it.  b"" when nothing lies
+        between.
+
+        FileNotFoundError when nothing is at the path, IsADirectoryError for a directory.
+        """
         with self._open(path) as file:
             size = file.seek(0, io.SEEK_END)
             first = max(0, start + size if start is not None and start < 0 else start or 0)
@@ -147,7 +169,10 @@ class ImagepeelFileSystem(AbstractFileSystem):  # type: ignore[misc]
             return bytes(file.read(max(0, last - first)))
 
     def readlink(self, path: str) -> str:
-        """Return the raw target of a link.  FileNotFoundError when there is nothing, OSError when it is no link."""
+        """Return the raw target of a link, unescaped.
+
+        FileNotFoundError when nothing is at the path; OSError (EINVAL) when it is no link.
+        """
         node = self._lookup(str(self._strip_protocol(path)), follow=False)
         if node.kind != "symlink":
             raise OSError(22, "not a symbolic link", path)

@@ -12,33 +12,46 @@ DEFAULT_ENGINE = "docker@28"
 class ProcessOptions(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The command line of the start, as data; None means "not given".
 
-    `engine` is `NAME[@VERSION]` (see `imagepeel.process.spec.profiles`), `runtime` overrides the runtime underneath
-    (`runc@1.1`, `crun@1.8`).  `host_arch` is a GOARCH name; None takes the image's architecture.  `args` replaces
-    the image's Cmd (k8s: `args`), `entrypoint` its Entrypoint (k8s: `command`) and discards Cmd; `("",)` clears it.
-    `env` holds `NAME=value` entries.  `cap_add` and `cap_drop` take names with or without `CAP_`, and `ALL`.
-    `run_as_non_root` is the Kubernetes setting.
+    Lists are taken where tuples are meant, and one word where a list of one is meant.
     """
 
     engine: str = DEFAULT_ENGINE
+    """`NAME[@VERSION]`, as `imagepeel.process.engines.registry` knows it."""
     runtime: str | None = None
+    """Runtime underneath, in place of the engine's own: `runc@1.1`, `crun@1.8`."""
     host_arch: str | None = None
+    """Machine of the host as Go names it (GOARCH); None takes the image's."""
     args: tuple[str, ...] | None = None
+    """Words in place of the image's Cmd (k8s: `args`)."""
     entrypoint: tuple[str, ...] | None = None
+    """Words in place of the image's Entrypoint (k8s: `command`), which also discard its Cmd; `("",)` clears it."""
     user: str | None = None
+    """`user`, `uid`, `user:group` or any mix, in place of the image's User."""
     env: tuple[str, ...] = ()
+    """`NAME=value` entries, which win over those of the image."""
     workdir: str | None = None
+    """Path in place of the image's WorkingDir."""
     cap_add: tuple[str, ...] = ()
+    """Capability names with or without `CAP_`, or `ALL`."""
     cap_drop: tuple[str, ...] = ()
+    """Capability names with or without `CAP_`, or `ALL`."""
     no_new_privileges: bool | None = None
+    """The process flag of that name; None takes the engine's default."""
     init: bool = False
+    """Whether the engine puts its own init in front of the command."""
     tty: bool = False
+    """Whether a terminal is attached."""
     hostname: str | None = None
+    """Host name of the container; None stands for the one that the engine would make up."""
     stop_signal: str | None = None
+    """Name or number in place of the image's StopSignal."""
     run_as_non_root: bool = False
+    """The Kubernetes setting of that name, which refuses uid 0 and users by name; other engines have none."""
     rootless: bool = False
+    """Whether the engine runs without root, and so has few ids to map."""
 
     def __post_init__(self) -> None:
-        """Lists are welcome where tuples are meant, and one word where a list of one is."""
+        """Turn lists into tuples, and one word into a tuple of one."""
         for name in ("args", "entrypoint", "env", "cap_add", "cap_drop"):
             value = getattr(self, name)
             if isinstance(value, str):

@@ -13,8 +13,11 @@ from imagepeel.process.spec.failure import FailureCode, Judge, Outcome, Stage
 Origin = Literal["image", "engine", "runtime", "user"]
 """Who set a variable."""
 Hears = Literal["yes", "no", "unknown"]
+"""Whether process 1 acts on SIGTERM."""
 PidOneKind = Literal["program", "shell", "script", "init", "wrapper"]
+"""What process 1 is: a program, a shell that waits, a script's shell, an init, or a program that wraps another."""
 AdditionKind = Literal["mount", "file", "volume", "setting"]
+"""What the engine or runtime adds: a mount, a file, a volume, or a setting without a path of its own."""
 
 
 class EnvVar(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -25,11 +28,17 @@ class EnvVar(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """
 
     name: str
+    """Text before the first "="."""
     value: str
+    """Text after the first "="."""
     origin: Origin
+    """Who set the value that counts."""
     why: str = ""
+    """Reason for a value that the image does not set, in words; else ""."""
     overrides: tuple[Origin, ...] = ()
+    """Origins whose values this one replaced, first to last."""
     where: Location | None = None
+    """Place in the image config; None for a value that is not from there."""
 
 
 class Credentials(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -41,27 +50,44 @@ class Credentials(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_default
     """
 
     uid: int
+    """Effective user id."""
     gid: int
+    """Effective group id."""
     groups: tuple[int, ...] = ()
+    """Supplementary group ids as given to the runtime, in its order."""
     name: str | None = None
+    """Name in /etc/passwd that matched; None without one."""
     home: str = "/"
+    """Home directory that HOME gets when nothing else sets it."""
     spec: str = ""
+    """User as asked for, "" for none."""
     origin: str = ""
+    """Who asked: `image` or `option`."""
     home_origin: str = ""
+    """How the home was found, in words; "" when nothing was said."""
     effective: tuple[str, ...] = ()
+    """Capability names without `CAP_`, sorted."""
     bounding: tuple[str, ...] = ()
+    """Capability names without `CAP_`, sorted."""
     no_new_privileges: bool = False
+    """Whether execve can no longer raise privileges."""
     notes: tuple[str, ...] = ()
+    """Surprises on the way, one sentence each."""
     where: Location | None = None
+    """Place in the image config; None when the user is not from there."""
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One path that was looked at and the reason why it was taken or skipped."""
 
     path: str
+    """Path in the image."""
     outcome: str
+    """`taken`, `skipped`, `fatal` or the errno of the refusal."""
     reason: str
+    """In words."""
     where: Location | None = None
+    """Tar member of the path; None without one."""
 
 
 class Step(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -74,16 +100,27 @@ class Step(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """
 
     rule: Stage
+    """Stage of the start."""
     judge: Judge
+    """Who decides it."""
     title: str
+    """What is decided, one line."""
     round: int = 0
+    """From 1 in the exec chain, 0 before the first execve."""
     call: str = ""
+    """Literal system call, "" where there is none."""
     outcome: str = "ok"
+    """`ok`, an errno, a code of a failure, or a word for what went wrong."""
     detail: tuple[str, ...] = ()
+    """Further sentences, in reading order."""
     path: str | None = None
+    """File that is looked at; None without one."""
     where: Location | None = None
+    """Tar member or config field that decides; None without one."""
     inspect: tuple[str, ...] = ()
+    """Shell filters that show the same in the bytes of `path`, read from standard input."""
     candidates: tuple[Candidate, ...] = ()
+    """Paths that were looked at, in that order."""
 
     @property
     def outcome_in_words(self) -> str:
@@ -101,21 +138,37 @@ class Verdict(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """
 
     kind: Outcome
+    """RUNS, FAILS, DEPENDS or UNKNOWN."""
     id: FailureCode | None = None
+    """FAILS: what goes wrong."""
     judge: Judge | None = None
+    """FAILS: who refuses."""
     errno: str = ""
+    """FAILS: symbolic name, "" where no errno is involved."""
     message: str = ""
+    """FAILS: sentence of that judge."""
     text: str = ""
+    """FAILS: what the operator sees on this engine, with its line breaks."""
     exit_code: int | None = None
+    """FAILS: exit status of the engine's command line, 0 to 255; None when it does not return one."""
     state_exit_code: int | None = None
+    """FAILS: exit code that the engine records, 0 to 255; None when there is no container."""
     runtime_text: str = ""
+    """FAILS: what the bare runtime says, "" when it is never asked."""
     runtime_exit_code: int | None = None
+    """FAILS: exit status of the bare runtime, 0 to 255; None when it is never asked."""
     why: str = ""
+    """Cause in the image, in words."""
     fix: str = ""
+    """What to change."""
     depends: tuple[str, ...] = ()
+    """Conditions of the host, one sentence each."""
     reason: str = ""
+    """UNKNOWN: why there is no proof either way."""
     where: Location | None = None
+    """Place in the image that decides; None without one."""
     engine: str = ""
+    """Full name of the profile."""
 
     @property
     def runs(self) -> bool:
@@ -149,9 +202,13 @@ class StopTime(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     least: int = 0
+    """Seconds, 0 or more."""
     most: int = 0
+    """Seconds, at least `least`."""
     killed: bool = False
+    """Whether SIGKILL ends the process, with exit code 137."""
     never: bool = False
+    """Whether that signal never ends it, since the engine has no grace period of its own."""
 
     @property
     def words(self) -> str:
@@ -172,21 +229,37 @@ class PidOne(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """
 
     argv: tuple[str, ...]
+    """Argument vector of the last execve."""
     path: str | None = None
+    """Path of the program; None when it is not known."""
     exact: bool = True
+    """Whether the text of the image proves that this program stays."""
     uid: int = 0
+    """Effective user id."""
     gid: int = 0
+    """Effective group id."""
     groups: tuple[int, ...] = ()
+    """Supplementary group ids."""
     chain: tuple[str, ...] = ()
+    """Programs that replaced each other before it, first to last."""
     kind: PidOneKind = "program"
+    """What process 1 is."""
     hears_sigterm: Hears = "unknown"
+    """Whether SIGTERM does anything."""
     stop_signal: str = "SIGTERM"
+    """Signal that a stop sends, as people write it."""
     stop_signal_origin: str = "default"
+    """Who chose the signal, in words."""
     grace_seconds: int = 10
+    """Seconds between the signal and SIGKILL."""
     seconds_to_stop: str = ""
+    """`stop` in words, "" when not provable."""
     stop: StopTime | None = None
+    """Time that a stop takes; None when not provable."""
     why: str = ""
+    """Reasons for `kind` and `hears_sigterm`, in words."""
     fix: str = ""
+    """What to change so that it stops in time, "" when nothing."""
 
 
 class Addition(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -197,20 +270,30 @@ class Addition(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
     kind: AdditionKind
     path: str
+    """Path in the container, "" for a setting that has none."""
     what: str
+    """What is added, in words."""
     origin: str
+    """Who adds it, in words."""
     hides: int = 0
+    """Count of image paths that become invisible."""
     examples: tuple[str, ...] = ()
+    """Some of the hidden paths, 3 at most; of a volume, some of the paths that it takes over."""
 
 
 class NeededLibrary(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One shared library the loader will look for; `path` is None when it is not found."""
 
     name: str
+    """As in DT_NEEDED."""
     path: str | None
+    """File that is loaded; None when it is not found."""
     how: str
+    """Rule of the search that found it, in words; "" when none did."""
     needed_by: str
+    """Name of the file that asks for it."""
     where: Location | None = None
+    """Tar member of the file; None without one."""
 
 
 class Prediction(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -221,29 +304,44 @@ class Prediction(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     """
 
     engine: str
+    """Full name of the profile."""
     runtime: str
+    """Full name of the runtime."""
     architecture: str
+    """Machine of the host as Go names it (GOARCH)."""
     argv: tuple[str, ...]
+    """Argument vector of the first execve."""
     path: str | None
+    """Resolved file of argv[0]; None when none was found."""
     env: tuple[EnvVar, ...]
+    """Environment in the order that execve gets."""
     user: Credentials
+    """Who the process is."""
     cwd: str
+    """Absolute working directory."""
     steps: tuple[Step, ...]
+    """In the order in which they happen."""
     verdict: Verdict
+    """How the start ends."""
     pid1: PidOne | None = None
+    """Process 1 once everything has replaced itself; None when the start does not get there."""
     libraries: tuple[NeededLibrary, ...] = ()
+    """In the order in which the loader asks for them."""
     additions: tuple[Addition, ...] = ()
+    """What the runtime adds or hides, in no order of time."""
     wrapped: tuple[tuple[str, ...], ...] = ()
+    """Argument vectors of the wrapped programs, outermost first."""
     notes: tuple[str, ...] = ()
+    """Surprises on the way, one sentence each."""
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment as a mapping."""
+        """The environment as a mapping of names to values, in the order of `env`."""
         return {variable.name: variable.value for variable in self.env}
 
     @property
     def execve(self) -> str:
-        """The first request to the kernel, literally."""
+        """The first request to the kernel, as text."""
         from imagepeel.process.spec.trace import execve
 
         return execve(self.path or (self.argv[0] if self.argv else ""), self.argv, len(self.env))
