@@ -28,5 +28,5 @@ def command(settings: Settings, receipts: bool) -> None:
     """
     with settings.open() as archive:
         image = settings.image(archive)
-        documents.show_story(settings, "operate", image.operations(), receipts=receipts)
+        documents.show_story(settings, "operate", image.operators_manual(), receipts=receipts)
         settings.finish(image)

@@ -48,5 +48,5 @@ def _bounded(rule: Rule, mine: list[Finding]) -> list[Finding]:
     if len(mine) <= MOST:
         return mine
     left = len(mine) - MOST + 1
-    more = rule.found(f"{left} more findings of this rule are not listed", severity=mine[-1].severity)
+    more = rule.report(f"{left} more findings of this rule are not listed", severity=mine[-1].severity)
     return [*mine[: MOST - 1], more]

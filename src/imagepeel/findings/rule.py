@@ -74,7 +74,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
             more = noted.count - 1
             message = told[0] + (f"; {more:,} more place{'s' if more > 1 else ''} like it" if more else "")
             details = (*dict.fromkeys(words for words in told[1:] if words != told[0]), *details)
-        return self.found(
+        return self.report(
             message,
             *[subject.noted_place(note) for note in noted.notes],
             *places,
@@ -84,7 +84,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
             figures=figures,
         )
 
-    def found(
+    def report(
         self,
         message: str,
         *places: Location | tuple[Location, str],

@@ -13,7 +13,7 @@ import msgspec
 
 from imagepeel.errors import UsageError
 from imagepeel.evidence import text
-from imagepeel.forge import docker, flat, layout
+from imagepeel.forge import docker, layout, rootfs
 from imagepeel.forge.compress import COMPRESSIONS, compress
 from imagepeel.forge.entry import Entry, directory
 from imagepeel.forge.image import Assembled, ImageSpec, assemble
@@ -51,7 +51,7 @@ def _containerd(groups: list[Group], other: list[Group]) -> list[Entry]:
 
 
 def _rootfs(groups: list[Group], _: list[Group]) -> list[Entry]:
-    return flat.export(_one(groups, "rootfs").spec.layers)
+    return rootfs.export(_one(groups, "rootfs").spec.layers)
 
 
 def _layer(groups: list[Group], _: list[Group]) -> bytes:

@@ -22,7 +22,7 @@ from imagepeel.archive.codec import Checkpoint
 from imagepeel.archive.compression import Compression
 from imagepeel.evidence import Anomaly
 from imagepeel.formats.tar.header import BLOCK, TarError
-from imagepeel.formats.tar.scanner import Tail
+from imagepeel.formats.tar.scanner import TrailingData
 from imagepeel.formats.tar.sparse import checked
 from imagepeel.formats.tar.table import ODD_NAME, EntryTable, Extra, Meta
 from imagepeel.layers.scan import LayerScan
@@ -68,7 +68,7 @@ class _Header(msgspec.Struct, frozen=True, kw_only=True):
     nanos: bool
     digests: bool
     limits: str
-    tail: Tail | None
+    tail: TrailingData | None
     access: tuple[tuple[int, int], ...]
 
 

@@ -17,7 +17,7 @@ from imagepeel.archive.source import CHUNK, Source
 from imagepeel.errors import LimitExceeded
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.formats.tar.header import BLOCK
-from imagepeel.formats.tar.scanner import Tail, TarScanner
+from imagepeel.formats.tar.scanner import TarScanner, TrailingData
 from imagepeel.formats.tar.table import EntryTable
 from imagepeel.limits import Limits
 
@@ -37,7 +37,7 @@ class LayerScan(msgspec.Struct, frozen=True, kw_only=True):
     """Decompressed bytes; of a plain layer that was not hashed, its size."""
     diff_id: str | None
     table: EntryTable
-    tail: Tail | None
+    tail: TrailingData | None
     units: int
     """gzip members, zstd frames or streams."""
     skippable: int

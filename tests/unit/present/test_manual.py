@@ -14,7 +14,7 @@ from imagepeel.present.manual.people import OPEN_QUESTIONS, PRODUCTION
 
 def manual_of(spec: forge.ImageSpec) -> Story:
     with imagepeel.open(MemorySource(forge.to_bytes(spec), "image.tar")) as archive:
-        return archive.images()[0].operations()
+        return archive.images()[0].operators_manual()
 
 
 def answers(story: Story) -> dict[str, str]:

@@ -78,7 +78,9 @@ class Surprises:
 
     def notes(self, *, deep: bool = True) -> tuple[ViewNote, ...]:
         """Return the notes one by one; `deep=False` leaves out ROOTLESS, which needs a second filesystem."""
-        return flat([*(each for group in self._by_code.values() for each in group), *(self._rootless if deep else ())])
+        return one_by_one(
+            [*(each for group in self._by_code.values() for each in group), *(self._rootless if deep else ())]
+        )
 
 
 def notes(image: LayeredImage, *, deep: bool = True) -> tuple[ViewNote, ...]:
@@ -100,10 +102,10 @@ def notes_of(layers: Sequence[LayerEntries], view: ViewOf | None = None, *, deep
 
     view = view or own
     found = detect(layers, view)
-    return flat([*found, *(_rootless(view("runtime"), view("sequential")) if deep else ())])
+    return one_by_one([*found, *(_rootless(view("runtime"), view("sequential")) if deep else ())])
 
 
-def flat(found: Iterable[Noted]) -> tuple[ViewNote, ...]:
+def one_by_one(found: Iterable[Noted]) -> tuple[ViewNote, ...]:
     """Return notes one by one; the last of each code, layer and degree counts those that are not listed."""
     order = {code: i for i, code in enumerate(CODES)}
     out: list[ViewNote] = []

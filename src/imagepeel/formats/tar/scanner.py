@@ -72,7 +72,7 @@ except ImportError:
 _PLAIN = frozenset((REGULAR, REGULAR_OLD, DIRECTORY, SYMLINK, HARDLINK))
 
 
-class Tail(NamedTuple):
+class TrailingData(NamedTuple):
     """What stands after the end of the archive: part of the DiffID, invisible to every runtime."""
 
     offset: int
@@ -94,7 +94,7 @@ class TarScanner:
         self._builder = TableBuilder(self.table, limits, layer)
         self.error: Anomaly | None = None
         self.anomalies: list[Anomaly] = []
-        self.tail: Tail | None = None
+        self.tail: TrailingData | None = None
         self._limits = limits
         self._layer = layer
         if digests:
@@ -247,7 +247,7 @@ class TarScanner:
         if self._tail_start >= 0 and self._pos > self._tail_start:
             head = self._tail_head
             looks = len(head) >= 265 and head[257:262] == b"ustar"
-            self.tail = Tail(self._tail_start, self._pos - self._tail_start, self._tail_nonzero, looks)
+            self.tail = TrailingData(self._tail_start, self._pos - self._tail_start, self._tail_nonzero, looks)
             if self._tail_nonzero >= 0 and self.error is None:
                 hidden = self._pos - self._tail_nonzero
                 what = "another tar archive" if looks else "data"
@@ -578,4 +578,4 @@ def scan(data: bytes, limits: Limits = DEFAULT, *, digests: bool = False) -> Tar
     return scanner
 
 
-__all__ = ["Tail", "TarScanner", "scan"]
+__all__ = ["TarScanner", "TrailingData", "scan"]

@@ -13,7 +13,7 @@ from imagepeel.findings.examine import examine
 from imagepeel.findings.waste import account
 from imagepeel.present.document import Block, Claim, Level, Span, bad, claim, good, note, proof, term, warn
 from imagepeel.present.document import Text as Words
-from imagepeel.present.story.context import Teller
+from imagepeel.present.story.context import StoryContext
 from imagepeel.process.matrix import Matrix, matrix
 from imagepeel.receipts.proof import with_receipts
 
@@ -39,7 +39,7 @@ class Operator:
 
     def __init__(self, image: LayeredImage) -> None:
         self.image = image
-        self.teller: Teller = Teller(image)
+        self.context: StoryContext = StoryContext(image)
         self.run: RunConfig = image.config.config
         self.answers: dict[str, list[str]] = {}
         """Question -> answers given, for the last chapter."""
@@ -64,7 +64,7 @@ class Operator:
             return None
         return matrix(self.image.rootfs, self.image.config, complete=self.image.rootfs.complete)
 
-    def found(self, *rules: str) -> list[Finding]:
+    def findings_of(self, *rules: str) -> list[Finding]:
         """Return the findings of some rules."""
         return [finding for finding in self.findings if finding.rule in rules]
 
@@ -76,9 +76,9 @@ class Operator:
 
     def by_config(self, pointer: str, shows: str = "the config says") -> Evidence:
         """A value of the config, present or absent, as proof."""
-        teller = self.teller
-        receipt = teller.config_receipt(pointer, shows) or teller.config_receipt("/config", shows)
-        return proof(teller.config_place(pointer), receipt or teller.receipts.listing())
+        context = self.context
+        receipt = context.config_receipt(pointer, shows) or context.config_receipt("/config", shows)
+        return proof(context.config_place(pointer), receipt or context.receipts.listing())
 
     def by_path(self, path: Name) -> Evidence:
         """A file or directory of the rootfs as proof."""
@@ -86,21 +86,21 @@ class Operator:
         if place.layer is None or place.entry is None:
             return self.by_listing()
         layer = self.image.layers[place.layer]
-        return proof(place, self.teller.receipts.entry_line(layer, place.entry) or self.teller.receipts.listing())
+        return proof(place, self.context.receipts.entry_line(layer, place.entry) or self.context.receipts.listing())
 
     def by_listing(self) -> Evidence:
         """All layers as proof: for what is not there, and for sums."""
-        places = [layer.location for layer in self.image.layers] or [self.teller.archive_place()]
-        lines = [self.teller.receipts.layer_listing(layer) for layer in self.teller.here]
-        return proof(*places, *(line for line in lines[:3] if line is not None), self.teller.receipts.listing())
+        places = [layer.location for layer in self.image.layers] or [self.context.archive_place()]
+        lines = [self.context.receipts.layer_listing(layer) for layer in self.context.here]
+        return proof(*places, *(line for line in lines[:3] if line is not None), self.context.receipts.listing())
 
     def by_finding(self, finding: Finding) -> Evidence:
         """The proof of a finding, never empty."""
         if finding.evidence.locations and finding.evidence.receipts:
             return finding.evidence
         return Evidence(
-            locations=finding.evidence.locations or (self.teller.archive_place(),),
-            receipts=finding.evidence.receipts or (self.teller.receipts.listing(),),
+            locations=finding.evidence.locations or (self.context.archive_place(),),
+            receipts=finding.evidence.receipts or (self.context.receipts.listing(),),
         )
 
     # ---- sentences ----------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ _TOOLS = ("ls", "ps", "curl", "wget", "ip", "ss", "nc", "strace", "gdb")
 _FOLDERS = ("/bin", "/usr/bin", "/sbin", "/usr/sbin", "/busybox", "/usr/local/bin")
 
 
-def tell(operator: Operator) -> list[Block]:
+def chapter(operator: Operator) -> list[Block]:
     """Return the blocks of the chapter."""
     return [
         *_build(operator),
@@ -64,7 +64,7 @@ def _build(operator: Operator) -> list[Block]:
                 "build", "no", "History does not tell which step made which layer.", by=operator.by_config("/history")
             )
         )
-    blocks += operator.told("build", "depends", operator.found("BUILD-DEBRIS", "ONBUILD"))
+    blocks += operator.told("build", "depends", operator.findings_of("BUILD-DEBRIS", "ONBUILD"))
     return blocks
 
 
@@ -121,7 +121,7 @@ def _network(operator: Operator) -> list[Block]:
     else:
         what = "It names no port. Ask its makers whether anything has to reach it."
         blocks.append(operator.answer("network", "unknown", what, by=operator.by_config("/config/ExposedPorts")))
-    blocks += operator.told("network", "depends", operator.found("PRIVILEGED-PORT"))
+    blocks += operator.told("network", "depends", operator.findings_of("PRIVILEGED-PORT"))
     bundle = next((place for place in _CERTIFICATES if operator.node(place) is not None), None)
     if bundle is not None:
         what = " is there: programs can check who they talk to."
@@ -142,7 +142,7 @@ def _network(operator: Operator) -> list[Block]:
 def _monitoring(operator: Operator) -> list[Block]:
     blocks: list[Block] = [question("Monitoring", "How does anybody know that it works?")]
     check = operator.run.healthcheck
-    broken = operator.found("HEALTHCHECK-CANNOT-RUN", "HEALTHCHECK-LOST")
+    broken = operator.findings_of("HEALTHCHECK-CANNOT-RUN", "HEALTHCHECK-LOST")
     if check is not None and check.test and check.test != ("NONE",) and not broken:
         blocks.append(
             operator.answer(
@@ -158,7 +158,7 @@ def _monitoring(operator: Operator) -> list[Block]:
     if check is None and not broken:
         what = "It has no health check: running is all that an engine can see."
         blocks.append(operator.answer("monitored", "no", what, by=operator.by_config("/config/Healthcheck")))
-    logs = operator.found("LOG-LINK")
+    logs = operator.findings_of("LOG-LINK")
     blocks += operator.told("monitored", "depends", logs)
     links = _logs_to_output(operator)
     if links and not logs:

@@ -9,10 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagepeel.present.document import Chapter, Span, Story
-from imagepeel.present.manual import friends as manual_friends
-from imagepeel.present.manual import people as manual_people
-from imagepeel.present.manual import strengths as manual_strengths
-from imagepeel.present.manual import weaknesses as manual_weaknesses
+from imagepeel.present.manual import friends, people, strengths, weaknesses
 from imagepeel.present.manual.facts import Operator
 from imagepeel.present.story.chapters import headline
 
@@ -28,17 +25,17 @@ def operate_image(image: LayeredImage) -> Story:
     image.scan(digests=True)
     operator = Operator(image)
     chapters: list[Chapter] = []
-    for id, title, tell in (
-        ("strengths", "Strengths: ephemeral, disposable, portable", manual_strengths.tell),
-        ("weaknesses", "Weaknesses: state", manual_weaknesses.tell),
-        ("friends", "Friends: what it needs around it", manual_friends.tell),
-        ("headcount", "Headcount: who has to know what", manual_people.tell_roles),
-        ("production", "Should this run in production?", manual_people.tell_production),
+    for id, title, chapter in (
+        ("strengths", "Strengths: ephemeral, disposable, portable", strengths.chapter),
+        ("weaknesses", "Weaknesses: state", weaknesses.chapter),
+        ("friends", "Friends: what it needs around it", friends.chapter),
+        ("headcount", "Headcount: who has to know what", people.chapter),
+        ("production", "Should this run in production?", people.production_chapter),
     ):
-        chapters.append(Chapter(number=len(chapters) + 1, id=id, title=title, blocks=tuple(tell(operator))))
+        chapters.append(Chapter(number=len(chapters) + 1, id=id, title=title, blocks=tuple(chapter(operator))))
     return Story(
         archive=image.archive.name,
         image=image.name,
-        headline=(Span("The Container Operator's Manual"), *headline(operator.teller)),
+        headline=(Span("The Container Operator's Manual"), *headline(operator.context)),
         chapters=tuple(chapters),
     )

@@ -32,7 +32,7 @@ PRODUCTION = (
 """Question of the earlier chapters -> how it is asked at the end."""
 
 
-def tell_roles(operator: Operator) -> list[Block]:
+def chapter(operator: Operator) -> list[Block]:
     """Return the facts that need a person, grouped by role."""
     blocks: list[Block] = []
     for role in ROLES:
@@ -57,10 +57,10 @@ def _mark(finding: Finding) -> Span:
 
 
 def _command(operator: Operator) -> str:
-    return f"imagepeel wtf {operator.teller.receipts.file}"
+    return f"imagepeel wtf {operator.context.receipts.file}"
 
 
-def tell_production(operator: Operator) -> list[Block]:
+def production_chapter(operator: Operator) -> list[Block]:
     """Return what the image answers, and what only the organisation can."""
     rows = []
     for name, asks in PRODUCTION:

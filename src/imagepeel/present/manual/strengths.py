@@ -12,7 +12,7 @@ _ENGINE_LAYERS = 125
 _IDS = 65535
 
 
-def tell(operator: Operator) -> list[Block]:
+def chapter(operator: Operator) -> list[Block]:
     """Return the blocks of the chapter."""
     return [*_ephemeral(operator), *_disposable(operator), *_portable(operator)]
 
@@ -20,7 +20,7 @@ def tell(operator: Operator) -> list[Block]:
 def _ephemeral(operator: Operator) -> list[Block]:
     ask = "ephemeral"
     blocks: list[Block] = [question("Ephemeral?", "A container may be thrown away at any time. Nothing in it is kept.")]
-    state = operator.found(*_STATE)
+    state = operator.findings_of(*_STATE)
     blocks += operator.told(ask, "no", state)
     volumes = operator.run.volumes
     if volumes:
@@ -50,9 +50,9 @@ def _ephemeral(operator: Operator) -> list[Block]:
 def _disposable(operator: Operator) -> list[Block]:
     ask = "disposable"
     blocks: list[Block] = [question("Disposable?", "It starts at once, and it stops when it is told to.")]
-    prediction = operator.teller.prediction
+    prediction = operator.context.prediction
     by = operator.by_config("/config", "the defaults for the process")
-    if prediction is None or not operator.teller.certain:
+    if prediction is None or not operator.context.certain:
         what = "Which process it becomes cannot be told from this archive."
         return [*blocks, operator.answer(ask, "unknown", what, by=by)]
     if prediction.verdict.kind == "FAILS":
@@ -86,7 +86,7 @@ def _portable(operator: Operator) -> list[Block]:
     ask = "portable"
     blocks: list[Block] = [question("Portable?", "The same bytes run the same way wherever they are put.")]
     blocks += _matrix(operator)
-    prediction = operator.teller.prediction
+    prediction = operator.context.prediction
     if prediction is not None and prediction.libraries:
         missing = [library for library in prediction.libraries if library.path is None]
         if missing:
@@ -111,7 +111,7 @@ def _portable(operator: Operator) -> list[Block]:
                     by=operator.by_path(prediction.path or "/"),
                 )
             )
-    blocks += operator.told(ask, "depends", operator.found(*_MERGE))
+    blocks += operator.told(ask, "depends", operator.findings_of(*_MERGE))
     blocks.append(_ids(operator, ask))
     layers = len(operator.image.layers)
     blocks.append(
@@ -142,7 +142,7 @@ def _matrix(operator: Operator) -> list[Block]:
     """The verdicts, engine by engine and architecture by architecture."""
     ask = "portable"
     found = operator.matrix
-    if found is None or not operator.teller.certain:
+    if found is None or not operator.context.certain:
         what = "Where it starts cannot be told from this archive."
         return [operator.answer(ask, "unknown", what, by=operator.by_config("/config"))]
     by = operator.by_config("/config", "the defaults for the process")

@@ -20,11 +20,11 @@ _BIG = 1_000_000
 _MOST = 3
 
 
-def tell(operator: Operator) -> list[Block]:
+def chapter(operator: Operator) -> list[Block]:
     """Return the blocks of the chapter."""
     ask = "stateless"
     blocks: list[Block] = [question("State?", "What must survive has to live outside of the image and the container.")]
-    found = operator.found(*_RULES)
+    found = operator.findings_of(*_RULES)
     blocks += operator.told(ask, "depends", found)
     if not found:
         blocks.append(
@@ -50,7 +50,7 @@ def _rewrites(operator: Operator) -> list[Block]:
     ]
     for item in again[:_MOST]:
         layer = operator.image.layers[item.layer]
-        receipts = operator.teller.receipts
+        receipts = operator.context.receipts
         by = proof(
             Location(layer=item.layer, entry=item.entry, path=item.path),
             receipts.entry_line(layer, item.entry) or receipts.listing(),

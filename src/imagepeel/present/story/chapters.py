@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from imagepeel.present.document import Chapter, Span, Story, dim, path, value
 from imagepeel.present.story import file, layers, paperwork, process, stack, surprises
-from imagepeel.present.story.context import Teller
+from imagepeel.present.story.context import StoryContext
 from imagepeel.text import size
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ def explain_image(image: LayeredImage, *, engine: str | None = None) -> Story:
     Reads every layer once.  LimitExceeded on bombs, UsageError for an unknown engine; whatever is damaged
     or missing is said in the story.
     """
-    teller = Teller(image, engine)
+    context = StoryContext(image, engine)
     image.scan()
     chapters: list[Chapter] = []
-    for chapter in (file, paperwork, stack, layers, process, surprises):
-        title, blocks = chapter.tell(teller)
-        chapters.append(Chapter(number=len(chapters) + 1, id=chapter.ID, title=title, blocks=tuple(blocks)))
+    for module in (file, paperwork, stack, layers, process, surprises):
+        title, blocks = module.chapter(context)
+        chapters.append(Chapter(number=len(chapters) + 1, id=module.ID, title=title, blocks=tuple(blocks)))
     return Story(
         archive=image.archive.name,
         image=image.name,
@@ -33,23 +33,23 @@ def explain_image(image: LayeredImage, *, engine: str | None = None) -> Story:
         platform=image.platform,
         digest=image.digest,
         image_id=image.id,
-        headline=headline(teller),
+        headline=headline(context),
         chapters=tuple(chapters),
     )
 
 
-def headline(teller: Teller) -> tuple[Span, ...]:
-    image = teller.image
-    facts = [path(teller.name)]
-    held = file.archive_bytes(teller)
+def headline(context: StoryContext) -> tuple[Span, ...]:
+    image = context.image
+    facts = [path(context.name)]
+    held = file.archive_bytes(context)
     if held is not None:
         facts.append(value(size(held)))
-    facts.append(Span(teller.archive.kind.label))
+    facts.append(Span(context.archive.kind.label))
     if image.platform:
         facts.append(Span(image.platform))
     if image.names:
         more = f" (and {len(image.names) - 1} more)" if len(image.names) > 1 else ""
         facts.append(value(image.name + more))
-    elif not teller.flat:
+    elif not context.bare:
         facts.append(dim("no name"))
     return tuple(facts)

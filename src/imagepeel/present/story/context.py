@@ -32,7 +32,7 @@ def marked(text: str) -> Text:
     return words(*(spans[part[0]](part[1:-1]) if part[:1] in spans else part for part in _MARKS.split(text)))
 
 
-class Teller:
+class StoryContext:
     """One image, as the chapters look at it."""
 
     def __init__(self, image: LayeredImage, engine: str | None = None) -> None:
@@ -47,7 +47,7 @@ class Teller:
     # ---- shape --------------------------------------------------------------------------------------------
 
     @cached_property
-    def flat(self) -> bool:
+    def bare(self) -> bool:
         """Whether the file is a bare tar without any document: a rootfs export or one layer."""
         return self.image.record.format.bare
 
@@ -183,7 +183,7 @@ class Teller:
             step=step,
         )
 
-    def loose(self) -> Iterator[str]:
+    def other_kinds(self) -> Iterator[str]:
         """What the archive holds beside images for containers, one word each."""
         for record in self.archive.records:
             if not record.runnable:

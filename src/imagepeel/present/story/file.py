@@ -27,7 +27,7 @@ from imagepeel.present.document import (
     value,
     words,
 )
-from imagepeel.present.story.context import Teller, marked
+from imagepeel.present.story.context import StoryContext, marked
 from imagepeel.receipts.quoting import is_tame
 from imagepeel.text import few, noun, number, plural, short_digests, shortened, size, title
 
@@ -47,9 +47,9 @@ _OTHER = {
 }
 
 
-def archive_bytes(teller: Teller) -> int | None:
+def archive_bytes(context: StoryContext) -> int | None:
     """Size of the archive in bytes: of the tar (decompressed), or of all files of a directory; None if unknown."""
-    members = outermost(teller.archive.members)
+    members = outermost(context.archive.members)
     if isinstance(members, TarMembers):
         return members.archive.size
     if members.medium == "directory":
@@ -62,35 +62,35 @@ def outermost(members: Members) -> Members:
     return outermost(members.base) if isinstance(members, SubdirectoryMembers) else members
 
 
-def tell(teller: Teller) -> tuple[str, list[Block]]:
+def chapter(context: StoryContext) -> tuple[str, list[Block]]:
     """Return title and blocks of the chapter."""
     blocks: list[Block] = []
-    _opening(teller, blocks)
-    _rule(teller, blocks)
-    _others(teller, blocks)
-    if not teller.flat:
-        blocks.append(_table(teller))
-    _tar_header(teller, blocks)
-    _oddities(teller, blocks)
-    blocks.append(ReceiptRef(receipt=_listing(teller)))
-    return _title(teller), blocks
+    _opening(context, blocks)
+    _rule(context, blocks)
+    _others(context, blocks)
+    if not context.bare:
+        blocks.append(_table(context))
+    _tar_header(context, blocks)
+    _oddities(context, blocks)
+    blocks.append(ReceiptRef(receipt=_listing(context)))
+    return _title(context), blocks
 
 
-def _title(teller: Teller) -> str:
-    if teller.archive.medium == "directory":
+def _title(context: StoryContext) -> str:
+    if context.archive.medium == "directory":
         return "It is a directory"
-    wrapping = teller.archive.wrapping
+    wrapping = context.archive.wrapping
     if wrapping:
         return f"It is a tarball, packed with {' and '.join(wrapping)}"
     return "It is a tarball"
 
 
-def _listing(teller: Teller) -> Receipt:
-    return teller.receipts.listing(_first_tame(teller))
+def _listing(context: StoryContext) -> Receipt:
+    return context.receipts.listing(_first_tame(context))
 
 
-def _first_tame(teller: Teller) -> str:
-    for member in outermost(teller.archive.members):
+def _first_tame(context: StoryContext) -> str:
+    for member in outermost(context.archive.members):
         name = text(member.raw_name)
         if is_tame(member.raw_name) and member.kind == "file":
             return name
@@ -98,24 +98,24 @@ def _first_tame(teller: Teller) -> str:
     return ""
 
 
-def _opening(teller: Teller, blocks: list[Block]) -> None:
-    archive, receipts = teller.archive, teller.receipts
-    held = archive_bytes(teller) or 0
+def _opening(context: StoryContext, blocks: list[Block]) -> None:
+    archive, receipts = context.archive, context.receipts
+    held = archive_bytes(context) or 0
     members = outermost(archive.members)
     count = sum(1 for _ in members)
     folders = sum(1 for member in members if member.kind == "dir")
     # The table below leaves directories out; with their number its rows add up to the members.
     of_which = f", {number(folders)} of them {'directories' if folders > 1 else 'a directory'}"
-    if teller.flat or not folders:
+    if context.bare or not folders:
         of_which = ""
     untouched = "Nothing was unpacked to disk to read it, and no daemon was asked."
     if archive.medium == "directory":
         files = [member for member in members if member.kind == "file"]
         blocks.append(
             claim(
-                path(teller.name), " is a directory with ", value(number(len(files))), " files, ", value(size(held)),
+                path(context.name), " is a directory with ", value(number(len(files))), " files, ", value(size(held)),
                 " together. It is what an image archive is before it is packed. No daemon was asked to read it.",
-                by=proof(Location(member=members.name), _listing(teller)),
+                by=proof(Location(member=members.name), _listing(context)),
             )
         )  # fmt: skip
         return
@@ -131,9 +131,9 @@ def _opening(teller: Teller, blocks: list[Block]) -> None:
     )
     blocks.append(
         claim(
-            "The stream" if receipts.placeholder else path(teller.name), " is a tar file", *packed,
+            "The stream" if receipts.placeholder else path(context.name), " is a tar file", *packed,
             value(plural(count, "member")), of_which, ". ", untouched,
-            by=proof(teller.archive_place(), size_receipt, _listing(teller)),
+            by=proof(context.archive_place(), size_receipt, _listing(context)),
         )
     )  # fmt: skip
     if receipts.placeholder:
@@ -142,11 +142,11 @@ def _opening(teller: Teller, blocks: list[Block]) -> None:
         )
 
 
-def _rule(teller: Teller, blocks: list[Block]) -> None:
-    archive = teller.archive
+def _rule(context: StoryContext, blocks: list[Block]) -> None:
+    archive = context.archive
     seen = archive.detection
-    place = Location(member=seen.saw[0]) if seen.saw and archive.members.get(seen.saw[0]) else teller.archive_place()
-    receipt = _rule_receipt(teller) or _listing(teller)
+    place = Location(member=seen.saw[0]) if seen.saw and archive.members.get(seen.saw[0]) else context.archive_place()
+    receipt = _rule_receipt(context) or _listing(context)
     blocks.append(
         claim(
             "How to tell: ", Span(seen.sentence), ".", by=proof(place, receipt),
@@ -157,13 +157,13 @@ def _rule(teller: Teller, blocks: list[Block]) -> None:
         blocks.append(
             claim(
                 "Probably written by ", value(producer.name), ": ", Span(producer.habit), ".",
-                by=proof(place, _listing(teller)),
+                by=proof(place, _listing(context)),
             )
         )  # fmt: skip
     different = [anomaly for anomaly in archive.anomalies if anomaly.code == "TWO-IMAGES"]
     for anomaly in different:
-        stream = teller.receipts.named("manifest.json")
-        show = teller.receipts.json(stream, "/0/Config", "the config that manifest.json names") if stream else None
+        stream = context.receipts.named("manifest.json")
+        show = context.receipts.json(stream, "/0/Config", "the config that manifest.json names") if stream else None
         blocks.append(
             claim(
                 Span(title(anomaly.message), "bad"),
@@ -182,19 +182,19 @@ def _rule(teller: Teller, blocks: list[Block]) -> None:
         )
 
 
-def _rule_receipt(teller: Teller) -> Receipt | None:
-    receipts = teller.receipts
-    name, pointer = teller.archive.kind.points
+def _rule_receipt(context: StoryContext) -> Receipt | None:
+    receipts = context.receipts
+    name, pointer = context.archive.kind.points
     stream = receipts.named(name)
     return receipts.json(stream, pointer, f"where {name} points first") if stream is not None else None
 
 
-def _others(teller: Teller, blocks: list[Block]) -> None:
+def _others(context: StoryContext, blocks: list[Block]) -> None:
     """Several images, and what is stored like one."""
-    archive, image = teller.archive, teller.image
+    archive, image = context.archive, context.image
     images = archive.runnable
-    command = f"imagepeel images {teller.receipts.file}"
-    by = proof(_top(teller), _rule_receipt(teller) or _listing(teller))
+    command = f"imagepeel images {context.receipts.file}"
+    by = proof(_top(context), _rule_receipt(context) or _listing(context))
     if len(images) > 1:
         asked = image.reason.endswith("asks for it")
         why = ", as asked" if asked else f", because {image.reason}" if image.reason else ""
@@ -208,7 +208,7 @@ def _others(teller: Teller, blocks: list[Block]) -> None:
                 by=by,
             )
         )  # fmt: skip
-    found = Counter(teller.loose())
+    found = Counter(context.other_kinds())
     for kind, count in found.items():
         what, about = _OTHER.get(kind, (kind, "nothing to run"))
         lead = "Beside it lies " if count == 1 else "Beside it lie "
@@ -219,19 +219,19 @@ def _called(tags: tuple[str, ...]) -> str:
     return shortened(tags[0], 40) if tags else ""
 
 
-def _top(teller: Teller) -> Location:
-    for name in teller.archive.kind.roles:
-        if teller.archive.members.get(name) is not None:
+def _top(context: StoryContext) -> Location:
+    for name in context.archive.kind.roles:
+        if context.archive.members.get(name) is not None:
             return Location(member=name)
-    return teller.archive_place()
+    return context.archive_place()
 
 
 # ---- the table of members ---------------------------------------------------------------------------------
 
 
-def roles(teller: Teller) -> dict[str, Text]:
+def roles(context: StoryContext) -> dict[str, Text]:
     """What each member is, by name: of this image first, then by its own name."""
-    image, archive = teller.image, teller.archive
+    image, archive = context.image, context.archive
     record = image.record
     found: dict[str, Text] = {}
     for layer in image.layers:
@@ -268,13 +268,13 @@ def roles(teller: Teller) -> dict[str, Text]:
     return found
 
 
-def _table(teller: Teller) -> Table:
-    known = roles(teller)
-    members = [member for member in teller.archive.members if member.kind in ("file", "symlink", "hardlink")]
+def _table(context: StoryContext) -> Table:
+    known = roles(context)
+    members = [member for member in context.archive.members if member.kind in ("file", "symlink", "hardlink")]
     shown = members
     if len(members) > _SHOWN:
         # This image's own parts say more than the first twelve of a long list.
-        own, kind = _own(teller), teller.archive.kind
+        own, kind = _own(context), context.archive.kind
         ranked = sorted(
             members,
             key=lambda one: (
@@ -284,25 +284,25 @@ def _table(teller: Teller) -> Table:
         )  # fmt: skip
         keep = {id(member) for member in ranked[:_SHOWN]}
         shown = [member for member in members if id(member) in keep]
-    directory = teller.receipts.directory
+    directory = context.receipts.directory
     columns = [
         *(() if directory else (Column("offset", right=True, keep=True),)),
         Column("size", right=True, keep=True),
         Column("member"),
         Column("what it is"),
     ]
-    rows = [_row(teller, member, known.get(member.name), directory) for member in shown]
+    rows = [_row(context, member, known.get(member.name), directory) for member in shown]
     return Table(
-        columns=tuple(columns), rows=tuple(rows), hidden=len(members) - len(shown), all=_listing(teller).command
+        columns=tuple(columns), rows=tuple(rows), hidden=len(members) - len(shown), all=_listing(context).command
     )
 
 
-def _own(teller: Teller) -> set[str]:
-    record = teller.image.record
+def _own(context: StoryContext) -> set[str]:
+    record = context.image.record
     return {record.config_member, record.manifest_member, *(layer.member for layer in record.layers)}
 
 
-def _row(teller: Teller, member: Member, role: Text | None, directory: bool) -> Row:
+def _row(context: StoryContext, member: Member, role: Text | None, directory: bool) -> Row:
     unnamed = f"a link to {short_digests(member.target)}" if member.target else "not used"
     what = role or words(dim(unnamed))
     if member.truncated:
@@ -310,10 +310,10 @@ def _row(teller: Teller, member: Member, role: Text | None, directory: bool) -> 
     cells: list[Text] = [] if directory else [words(number(member.header_offset or 0))]
     cells.extend((words(value(size(member.size))), words(path(_short(member.name))), what))
     place = Location(member=member.name, archive_offset=member.header_offset)
-    receipt = _listing(teller)
+    receipt = _listing(context)
     if member.kind == "file" and not member.truncated:
-        stream = teller.receipts.member(member)
-        receipt = teller.receipts.size(stream, member.size)
+        stream = context.receipts.member(member)
+        receipt = context.receipts.size(stream, member.size)
     return Row(cells=tuple(cells), evidence=proof(place, receipt))
 
 
@@ -325,9 +325,9 @@ def _short(name: str) -> str:
 # ---- bytes ------------------------------------------------------------------------------------------------
 
 
-def _tar_header(teller: Teller, blocks: list[Block]) -> None:
+def _tar_header(context: StoryContext, blocks: list[Block]) -> None:
     """The header of the first file: its name, its size in octal, and the magic."""
-    members = outermost(teller.archive.members)
+    members = outermost(context.archive.members)
     if not isinstance(members, TarMembers):
         return
     member = next((one for one in members if one.kind == "file" and one.offset and one.sparse is None), None)
@@ -354,26 +354,26 @@ def _tar_header(teller: Teller, blocks: list[Block]) -> None:
                 Piece(offset=257, data=head[257:262], meaning=words('"ustar", the magic of POSIX tar')),
             ),
             evidence=proof(
-                Location(member=member.name, archive_offset=member.header_offset), teller.receipts.tar_magic(start)
+                Location(member=member.name, archive_offset=member.header_offset), context.receipts.tar_magic(start)
             ),
         )
     )
 
 
-def _oddities(teller: Teller, blocks: list[Block]) -> None:
-    found = [anomaly for anomaly in teller.archive.anomalies if anomaly.code != "TWO-IMAGES"]
+def _oddities(context: StoryContext, blocks: list[Block]) -> None:
+    found = [anomaly for anomaly in context.archive.anomalies if anomaly.code != "TWO-IMAGES"]
     for anomaly in found[:5]:
         blocks.append(
             claim(
                 Span("Odd: ", "warn"), Span(anomaly.message), ".",
-                by=proof(anomaly.where, _listing(teller)), level="bad" if anomaly.fatal else "warn",
+                by=proof(anomaly.where, _listing(context)), level="bad" if anomaly.fatal else "warn",
             )
         )  # fmt: skip
     if len(found) > 5:
         blocks.append(
             note("And ", value(few(len(found) - 5)), " more oddities of the archive: ",
-                 code(f"imagepeel explain {teller.receipts.file} --json"), ".")
+                 code(f"imagepeel explain {context.receipts.file} --json"), ".")
         )  # fmt: skip
 
 
-__all__ = ["ID", "archive_bytes", "outermost", "roles", "tell"]
+__all__ = ["ID", "archive_bytes", "chapter", "outermost", "roles"]

@@ -22,7 +22,7 @@ from imagepeel.present.document import (
     value,
     words,
 )
-from imagepeel.present.story.context import Teller
+from imagepeel.present.story.context import StoryContext
 from imagepeel.rootfs.layer_events import Lost
 from imagepeel.text import exact, joined, noun, number, plural, size
 
@@ -37,33 +37,33 @@ _SUMMED = 8
 _KINDS = {"dir": "directory", "symlink": "symbolic link"}
 
 
-def tell(teller: Teller) -> tuple[str, list[Block]]:
+def chapter(context: StoryContext) -> tuple[str, list[Block]]:
     """Return title and blocks of the chapter."""
     blocks: list[Block] = []
-    if not teller.here:
+    if not context.here:
         blocks.append(
             claim(
                 "No layer can be read, so there is nothing to unpack."
-                if teller.image.layers or teller.unknown
+                if context.image.layers or context.unknown
                 else "There are no layers, so the filesystem is empty.",
-                by=proof(teller.archive_place(), teller.receipts.listing()),
-                level="bad" if teller.image.layers else "",
+                by=proof(context.archive_place(), context.receipts.listing()),
+                level="bad" if context.image.layers else "",
             )
         )
         return "Unpacked", blocks
-    _merged(teller, blocks)
-    _refusal(teller, blocks)
-    _sum(teller, blocks)
-    _lost(teller, blocks)
-    _views(teller, blocks)
-    receipt = _favourite(teller)
+    _merged(context, blocks)
+    _refusal(context, blocks)
+    _sum(context, blocks)
+    _lost(context, blocks)
+    _views(context, blocks)
+    receipt = _favourite(context)
     if receipt is not None:
         blocks.append(ReceiptRef(receipt=receipt))
     return "Unpacked", blocks
 
 
-def _merged(teller: Teller, blocks: list[Block]) -> None:
-    rootfs = teller.rootfs
+def _merged(context: StoryContext, blocks: list[Block]) -> None:
+    rootfs = context.rootfs
     count: Counter[str] = Counter()
     for _, node in rootfs.walk():
         count["device" if node.kind in ("char", "block") else node.kind] += 1
@@ -74,7 +74,7 @@ def _merged(teller: Teller, blocks: list[Block]) -> None:
         for kind, number_ in sorted(count.items(), key=lambda item: -item[1])
         if number_ and kind != "ghost"
     ]
-    if len(teller.image.layers) > 1:
+    if len(context.image.layers) > 1:
         how: tuple[Span | str, ...] = (
             "A runtime unpacks each layer into a directory of its own, and the kernel lays them over each other (",
             term("overlayfs"), "). ",
@@ -87,7 +87,7 @@ def _merged(teller: Teller, blocks: list[Block]) -> None:
     blocks.append(
         claim(
             *how, "What the process will see is the ", term("rootfs"), ": ", *shown,
-            by=proof(*(layer.location for layer in teller.here[:4]), teller.receipts.layer_listing(teller.here[0])),
+            by=proof(*(layer.location for layer in context.here[:4]), context.receipts.layer_listing(context.here[0])),
         )
     )  # fmt: skip
     if not rootfs.complete:
@@ -96,8 +96,8 @@ def _merged(teller: Teller, blocks: list[Block]) -> None:
                 Span("This is incomplete", "bad"), ": a layer is missing or damaged, and what it would add or hide is ",
                 "not counted.",
                 by=proof(
-                    *(layer.location for layer in teller.image.layers if not layer.readable or layer.error),
-                    teller.receipts.listing(),
+                    *(layer.location for layer in context.image.layers if not layer.readable or layer.error),
+                    context.receipts.listing(),
                 ),
                 level="bad",
             )
@@ -107,22 +107,22 @@ def _merged(teller: Teller, blocks: list[Block]) -> None:
             claim(
                 value(plural(count["ghost"], "name")), " can be listed and not opened: overlayfs shows the ",
                 term("whiteout"), " itself in a directory that only one layer has.",
-                by=proof(teller.here[-1].location, teller.receipts.layer_listing(teller.here[-1])),
+                by=proof(context.here[-1].location, context.receipts.layer_listing(context.here[-1])),
                 level="warn",
             )
         )  # fmt: skip
 
 
-def _refusal(teller: Teller, blocks: list[Block]) -> None:
-    refusal = teller.rootfs.refusal
+def _refusal(context: StoryContext, blocks: list[Block]) -> None:
+    refusal = context.rootfs.refusal
     if refusal is None:
         return
-    layer = teller.image.layers[refusal.layer]
+    layer = context.image.layers[refusal.layer]
     place = Location(layer=refusal.layer, entry=refusal.entry, layer_offset=refusal.offset, path=refusal.path or None)
     receipt = (
-        teller.receipts.entry_line(layer, refusal.entry)
+        context.receipts.entry_line(layer, refusal.entry)
         if layer.readable and refusal.entry < len(layer.table)
-        else teller.receipts.layer_listing(layer)
+        else context.receipts.layer_listing(layer)
     )
     where = f"entry {number(refusal.entry + 1)}, " if refusal.entry < len(layer.table) else ""
     blocks.append(
@@ -139,12 +139,12 @@ def _refusal(teller: Teller, blocks: list[Block]) -> None:
 # ---- where the bytes went ---------------------------------------------------------------------------------
 
 
-def _sum(teller: Teller, blocks: list[Block]) -> None:
-    sums = teller.shipped
-    place = [layer.location for layer in teller.here]
-    receipt = _total_receipt(teller)
-    by = proof(*place[:4], receipt or teller.receipts.layer_listing(teller.here[-1]))
-    lead = "The layers ship " if len(teller.here) > 1 else "The layer ships "
+def _sum(context: StoryContext, blocks: list[Block]) -> None:
+    sums = context.shipped
+    place = [layer.location for layer in context.here]
+    receipt = _total_receipt(context)
+    by = proof(*place[:4], receipt or context.receipts.layer_listing(context.here[-1]))
+    lead = "The layers ship " if len(context.here) > 1 else "The layer ships "
     if sums.shipped == sums.visible:
         blocks.append(
             claim(
@@ -178,7 +178,7 @@ def _sum(teller: Teller, blocks: list[Block]) -> None:
             rows.append(
                 Row(
                     cells=(words("+ ", value(number(amount))), words(term(word)), words(what)),
-                    evidence=_example_proof(teller, word) or by,
+                    evidence=_example_proof(context, word) or by,
                 )
             )
     rows.append(
@@ -199,56 +199,56 @@ def _percent(share: float) -> str:
     return f"{share:.1f}%" if share < 10 else f"{share:.0f}%"
 
 
-def _example_proof(teller: Teller, fate: str) -> Evidence | None:
-    for item in teller.lost:
+def _example_proof(context: StoryContext, fate: str) -> Evidence | None:
+    for item in context.lost:
         if item.fate == fate:
-            layer = teller.image.layers[item.layer]
-            return proof(teller.entry_place(layer, item.entry), teller.receipts.entry_line(layer, item.entry))
+            layer = context.image.layers[item.layer]
+            return proof(context.entry_place(layer, item.entry), context.receipts.entry_line(layer, item.entry))
     return None
 
 
-def _favourite(teller: Teller) -> Receipt | None:
+def _favourite(context: StoryContext) -> Receipt | None:
     """The bytes of a removed or shadowed file, still there; without one, the sum, where that is a short command."""
-    if teller.lost:
-        item = next((one for one in teller.lost if one.fate == "removed"), teller.lost[0])
-        stream = teller.receipts.entry(teller.image.layers[item.layer], item.entry)
+    if context.lost:
+        item = next((one for one in context.lost if one.fate == "removed"), context.lost[0])
+        stream = context.receipts.entry(context.image.layers[item.layer], item.entry)
         if stream is not None:
-            return teller.receipts.size(stream, item.size, _STILL_THERE)
-    return _total_receipt(teller) if len(teller.here) < 3 else None
+            return context.receipts.size(stream, item.size, _STILL_THERE)
+    return _total_receipt(context) if len(context.here) < 3 else None
 
 
-def _total_receipt(teller: Teller) -> Receipt | None:
+def _total_receipt(context: StoryContext) -> Receipt | None:
     """One command that adds up the sizes of all files of all layers, where that is not too long."""
-    return teller.receipts.total(teller.here, teller.shipped.shipped) if len(teller.here) <= _SUMMED else None
+    return context.receipts.total(context.here, context.shipped.shipped) if len(context.here) <= _SUMMED else None
 
 
-def _lost(teller: Teller, blocks: list[Block]) -> None:
-    if not teller.lost:
+def _lost(context: StoryContext, blocks: list[Block]) -> None:
+    if not context.lost:
         return
-    rows = [_lost_row(teller, item) for item in teller.lost[:_ROWS]]
+    rows = [_lost_row(context, item) for item in context.lost[:_ROWS]]
     blocks.append(
         Table(
             columns=(Column("size", right=True, keep=True), Column("shipped and never seen"), Column("", keep=True)),
             rows=tuple(rows),
-            hidden=max(0, len(teller.lost) - _ROWS),
-            all=f"imagepeel du {teller.receipts.file}",
+            hidden=max(0, len(context.lost) - _ROWS),
+            all=f"imagepeel du {context.receipts.file}",
         )
     )
 
 
-def _lost_row(teller: Teller, item: Lost) -> Row:
-    layer = teller.image.layers[item.layer]
-    by = teller.image.layers[item.by].label
+def _lost_row(context: StoryContext, item: Lost) -> Row:
+    layer = context.image.layers[item.layer]
+    by = context.image.layers[item.by].label
     fate = {
         "shadowed": f"in {layer.label}, again in {by}",
         "removed": f"in {layer.label}, removed by {by}",
         "overwritten": f"twice in {layer.label}",
     }[item.fate]
-    stream = teller.receipts.entry(layer, item.entry)
-    receipt = teller.receipts.size(stream, item.size, _STILL_THERE) if stream is not None else None
+    stream = context.receipts.entry(layer, item.entry)
+    receipt = context.receipts.size(stream, item.size, _STILL_THERE) if stream is not None else None
     return Row(
         cells=(words(value(size(item.size))), words(path(text(item.path))), words(fate)),
-        evidence=proof(teller.entry_place(layer, item.entry), receipt),
+        evidence=proof(context.entry_place(layer, item.entry), receipt),
     )
 
 
@@ -264,14 +264,14 @@ _ENGINES = {
 _FACTS = {"file": "a file", "dir": "a directory", "symlink": "a link", "ghost": "a name that cannot be opened"}
 
 
-def _views(teller: Teller, blocks: list[Block]) -> None:
+def _views(context: StoryContext, blocks: list[Block]) -> None:
     """Where engines see another tree than containerd does: rare, and always a surprise."""
-    if teller.totals[2] > _COMPARED or teller.rootfs.refusal is not None:
+    if context.totals[2] > _COMPARED or context.rootfs.refusal is not None:
         return
-    found = compare(teller.image)
-    command = code(f"imagepeel views {teller.receipts.file}")
+    found = compare(context.image)
+    command = code(f"imagepeel views {context.receipts.file}")
     for view, refusal in found.refusals.items():
-        layer = teller.image.layers[refusal.layer]
+        layer = context.image.layers[refusal.layer]
         place = Location(
             layer=refusal.layer, entry=refusal.entry, layer_offset=refusal.offset, path=refusal.path or None
         )
@@ -279,7 +279,7 @@ def _views(teller: Teller, blocks: list[Block]) -> None:
             claim(
                 Span("Not everybody unpacks this: ", "warn"), "umoci" if view == "spec" else _ENGINES[view],
                 " refuses at ", value(layer.label), ": ", Span(refusal.reason), ".",
-                by=proof(place, teller.receipts.layer_listing(layer)), level="warn",
+                by=proof(place, context.receipts.layer_listing(layer)), level="warn",
             )
         )  # fmt: skip
     if not found.total:
@@ -293,12 +293,12 @@ def _views(teller: Teller, blocks: list[Block]) -> None:
         f"{joined(engines)} {noun(len(engines), 'shows', 'show')} {what}" for what, engines in shown.items()
     )
     reason = next((note_ for note_ in found.notes if note_.code in first.codes[:1]), None)
-    where = reason.where if reason is not None else teller.rootfs.location(raw(first.path))
-    layer = teller.image.layers[where.layer or 0]
+    where = reason.where if reason is not None else context.rootfs.location(raw(first.path))
+    layer = context.image.layers[where.layer or 0]
     receipt = (
-        teller.receipts.entry_line(layer, where.entry)
+        context.receipts.entry_line(layer, where.entry)
         if where.entry is not None and where.entry < len(layer.table)
-        else teller.receipts.layer_listing(layer)
+        else context.receipts.layer_listing(layer)
     )
     blocks.append(
         claim(

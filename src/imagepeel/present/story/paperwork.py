@@ -25,7 +25,7 @@ from imagepeel.present.document import (
     value,
     words,
 )
-from imagepeel.present.story.context import Teller, marked
+from imagepeel.present.story.context import StoryContext, marked
 from imagepeel.text import few, joined, noun, number, plural, short_digests, size, title
 
 ID = "paperwork"
@@ -35,27 +35,27 @@ _SHOWN = 8
 """Mismatches that are spelled out; all of them are in the JSON."""
 
 
-def tell(teller: Teller) -> tuple[str, list[Block]]:
+def chapter(context: StoryContext) -> tuple[str, list[Block]]:
     """Return title and blocks of the chapter."""
     blocks: list[Block] = []
-    if teller.flat:
-        _none(teller, blocks)
+    if context.bare:
+        _none(context, blocks)
         return "The paperwork is gone", blocks
-    _chain(teller, blocks)
-    _verified(teller, blocks)
-    _missing(teller, blocks)
-    _config(teller, blocks)
-    _names(teller, blocks)
-    _lost(teller, blocks)
-    receipt = _favourite(teller)
+    _chain(context, blocks)
+    _verified(context, blocks)
+    _missing(context, blocks)
+    _config(context, blocks)
+    _names(context, blocks)
+    _lost(context, blocks)
+    receipt = _favourite(context)
     if receipt is not None:
         blocks.append(ReceiptRef(receipt=receipt))
     return "The paperwork", blocks
 
 
-def _none(teller: Teller, blocks: list[Block]) -> None:
-    record = teller.image.record
-    by = proof(teller.archive_place(), teller.receipts.listing())
+def _none(context: StoryContext, blocks: list[Block]) -> None:
+    record = context.image.record
+    by = proof(context.archive_place(), context.receipts.listing())
     blocks.append(
         claim(
             "There is none. This is ", value("a filesystem" if record.kind is RecordKind.ROOTFS else "one layer"),
@@ -69,8 +69,8 @@ def _none(teller: Teller, blocks: list[Block]) -> None:
             by=by,
         )
     )  # fmt: skip
-    layer = teller.image.layers[0]
-    receipt = teller.receipts.diff_id(layer)
+    layer = context.image.layers[0]
+    receipt = context.receipts.diff_id(layer)
     if layer.diff_id and layer.facts is not None and layer.facts.diff_id:
         blocks.append(
             claim(
@@ -83,58 +83,58 @@ def _none(teller: Teller, blocks: list[Block]) -> None:
 # ---- the chain --------------------------------------------------------------------------------------------
 
 
-def _chain(teller: Teller, blocks: list[Block]) -> None:
-    record = teller.image.record
-    below = _documents(teller)
-    for index in reversed([index for index in teller.archive.indexes if index.member and _above(teller, index.path)]):
+def _chain(context: StoryContext, blocks: list[Block]) -> None:
+    record = context.image.record
+    below = _documents(context)
+    for index in reversed([index for index in context.archive.indexes if index.member and _above(context, index.path)]):
         if index.member == "index.json" and not index.digest:
             continue
         checks = [check for check in index.checks if check.member == index.member]
-        below = (_node(teller, "index", index.member, index.digest or "", checks, below),)
-    start, text = _start(teller)
-    root = TreeNode(text=text, evidence=proof(Location(member=start), _show(teller, start)), children=below)
+        below = (_node(context, "index", index.member, index.digest or "", checks, below),)
+    start, text = _start(context)
+    root = TreeNode(text=text, evidence=proof(Location(member=start), _show(context, start)), children=below)
     if record.format.account:
         blocks.append(
-            claim(*marked(record.format.account), by=proof(Location(member=start), _show(teller, start))),
+            claim(*marked(record.format.account), by=proof(Location(member=start), _show(context, start))),
         )
     else:
         blocks.append(note("Reading starts at ", path(start), " and follows what it points at:"))
     blocks.append(Tree(roots=(root,)))
 
 
-def _above(teller: Teller, index_path: tuple[int, ...]) -> bool:
-    mine = teller.image.record.path
+def _above(context: StoryContext, index_path: tuple[int, ...]) -> bool:
+    mine = context.image.record.path
     return len(index_path) < len(mine) and mine[: len(index_path)] == index_path
 
 
-def _start(teller: Teller) -> tuple[str, Text]:
-    record = teller.image.record
+def _start(context: StoryContext) -> tuple[str, Text]:
+    record = context.image.record
     name = record.format.start
-    if teller.archive.members.get(name) is None:
+    if context.archive.members.get(name) is None:
         name = record.config_member
     note = record.format.start_note
     return name, words(path(name), dim(f"   {note}")) if note else words(path(name))
 
 
-def _documents(teller: Teller) -> tuple[TreeNode, ...]:
+def _documents(context: StoryContext) -> tuple[TreeNode, ...]:
     """The manifest with config and layers below it, or only these where the start is the manifest."""
-    record = teller.image.record
+    record = context.image.record
     children: list[TreeNode] = []
     checks = [check for check in record.checks if check.role == "config"]
     named = record.format.config_apart
     if named and (record.config_member or checks or record.config_descriptor is not None):
         stated = record.config_descriptor.digest_text if record.config_descriptor is not None else ""
         identity = stated or (record.image_id or "") or next((check.digest for check in checks), "")
-        children.append(_node(teller, "config", record.config_member, identity, checks[:1], ()))
-    children.extend(_layer_nodes(teller))
+        children.append(_node(context, "config", record.config_member, identity, checks[:1], ()))
+    children.extend(_layer_nodes(context))
     if record.format.manifests is not Manifests.BLOB:
         return tuple(children)
     mine = [check for check in record.checks if check.role == "manifest"]
-    return (_node(teller, "manifest", record.manifest_member, record.digest or "", mine, tuple(children)),)
+    return (_node(context, "manifest", record.manifest_member, record.digest or "", mine, tuple(children)),)
 
 
 def _node(
-    teller: Teller,
+    context: StoryContext,
     role: str,
     member: str,
     identity: str,
@@ -142,9 +142,9 @@ def _node(
     children: tuple[TreeNode, ...],
 ) -> TreeNode:
     state = checks[0].state if checks else "not checked"
-    stream = teller.receipts.named(member)
+    stream = context.receipts.named(member)
     actual = checks[0].actual_digest if checks else ""
-    held = teller.archive.members.file(member) if member else None
+    held = context.archive.members.file(member) if member else None
     parts: list[Span | str] = [term(role), "  "]
     parts.append(digest(short(identity) + "...") if identity else path(member or "not named"))
     if held is not None:
@@ -165,11 +165,11 @@ def _node(
         parts.append(dim("   its digest is the ImageID"))
     receipt = None
     if stream is not None and (identity or actual):
-        receipt = teller.receipts.digest(stream, identity, f"the digest of the {role}", expect=actual)
+        receipt = context.receipts.digest(stream, identity, f"the digest of the {role}", expect=actual)
     elif stream is not None:
-        receipt = _show(teller, member)
+        receipt = _show(context, member)
     else:
-        receipt = teller.receipts.listing()
+        receipt = context.receipts.listing()
     place = checks[0].stated_at if checks else Location(member=member or None)
     return TreeNode(
         text=words(*parts),
@@ -179,8 +179,8 @@ def _node(
     )
 
 
-def _layer_nodes(teller: Teller) -> list[TreeNode]:
-    layers = teller.image.layers
+def _layer_nodes(context: StoryContext) -> list[TreeNode]:
+    layers = context.image.layers
     shown = list(layers) if len(layers) <= _LAYERS else [*layers[: _LAYERS - 2], layers[-1]]
     nodes = []
     for layer in shown:
@@ -189,14 +189,14 @@ def _layer_nodes(teller: Teller) -> list[TreeNode]:
             nodes.append(
                 TreeNode(
                     text=words(dim(f"... {plural(len(left), 'layer')} more, {left[0].label} to {left[-1].label}")),
-                    evidence=proof(*(item.location for item in left), teller.receipts.listing()),
+                    evidence=proof(*(item.location for item in left), context.receipts.listing()),
                 )
             )
-        nodes.append(_layer_node(teller, layer))
+        nodes.append(_layer_node(context, layer))
     return nodes
 
 
-def _layer_node(teller: Teller, layer: Layer) -> TreeNode:
+def _layer_node(context: StoryContext, layer: Layer) -> TreeNode:
     record = layer.record
     level: Level = ""
     parts: list[Span | str] = [term("layer"), " ", value(layer.label), "  "]
@@ -215,36 +215,36 @@ def _layer_node(teller: Teller, layer: Layer) -> TreeNode:
         level = "bad"
     elif layer.verified:
         parts.extend(("  ", Span("verified", "good")))
-    receipt = teller.receipts.layer_digest(layer) if record.digest else None
-    receipt = receipt or teller.receipts.diff_id(layer) or teller.receipts.layer_digest(layer)
-    receipt = receipt or teller.receipts.listing()
+    receipt = context.receipts.layer_digest(layer) if record.digest else None
+    receipt = receipt or context.receipts.diff_id(layer) or context.receipts.layer_digest(layer)
+    receipt = receipt or context.receipts.listing()
     return TreeNode(text=words(*parts), evidence=proof(layer.location, receipt), level=level)
 
 
 # ---- what the checks say ----------------------------------------------------------------------------------
 
 
-def _checks(teller: Teller) -> list[DocumentCheck]:
-    record = teller.image.record
-    of_indexes = [check for index in teller.archive.indexes if _above(teller, index.path) for check in index.checks]
+def _checks(context: StoryContext) -> list[DocumentCheck]:
+    record = context.image.record
+    of_indexes = [check for index in context.archive.indexes if _above(context, index.path) for check in index.checks]
     unique: dict[tuple[str, str, str], DocumentCheck] = {}
     for check in (*of_indexes, *record.checks):
         unique.setdefault((check.role, check.member, check.digest), check)
     return list(unique.values())
 
 
-def _layer_checks(teller: Teller) -> list[tuple[Layer, LayerCheck]]:
-    return [(layer, check) for layer in teller.image.layers for check in layer.checks]
+def _layer_checks(context: StoryContext) -> list[tuple[Layer, LayerCheck]]:
+    return [(layer, check) for layer in context.image.layers for check in layer.checks]
 
 
-def _verified(teller: Teller, blocks: list[Block]) -> None:
-    documents = [check for check in _checks(teller) if check.state in ("verified", "mismatch") and check.digest]
-    layers = _layer_checks(teller)
+def _verified(context: StoryContext, blocks: list[Block]) -> None:
+    documents = [check for check in _checks(context) if check.state in ("verified", "mismatch") and check.digest]
+    layers = _layer_checks(context)
     compared = [(layer, check) for layer, check in layers if check.what != "size" and check.ok is not None]
     blobs = [(layer, check) for layer, check in compared if check.what == "digest"]
     diffs = [(layer, check) for layer, check in compared if check.what == "diff_id"]
-    by = _digest_proof(teller)
-    if not teller.image.verify:
+    by = _digest_proof(context)
+    if not context.image.verify:
         blocks.append(
             claim(
                 "The layers were not hashed, as asked (", code("--no-verify"), "): their digests are only claims here.",
@@ -256,7 +256,7 @@ def _verified(teller: Teller, blocks: list[Block]) -> None:
     wrong = [(layer, check) for layer, check in layers if check.ok is False]
     bad_blobs = sum(1 for _, check in wrong if check.what == "digest")
     bad_diffs = sum(1 for _, check in wrong if check.what == "diff_id")
-    format = teller.image.record.format
+    format = context.image.record.format
     if total and not format.by_name:
         blocks.append(
             claim(
@@ -270,7 +270,7 @@ def _verified(teller: Teller, blocks: list[Block]) -> None:
             claim(
                 path(format.start), " points by name: no fingerprint protects these arrows. ",
                 "An engine takes the files as they are and computes the digests itself.",
-                by=proof(Location(member=format.start), _show(teller, format.start)),
+                by=proof(Location(member=format.start), _show(context, format.start)),
             )
         )  # fmt: skip
     if diffs:
@@ -278,13 +278,13 @@ def _verified(teller: Teller, blocks: list[Block]) -> None:
             claim(
                 "The config vouches for the layers: it lists the ", term("DiffID"),
                 " of each, the digest of its tar without compression. ", *_tally(len(diffs), bad_diffs),
-                by=proof(teller.config_place("/rootfs/diff_ids"), _first_diff(teller, diffs),
-                         teller.config_receipt("/rootfs/diff_ids", "the DiffIDs that the config lists")),
+                by=proof(context.config_place("/rootfs/diff_ids"), _first_diff(context, diffs),
+                         context.config_receipt("/rootfs/diff_ids", "the DiffIDs that the config lists")),
                 level="bad" if bad_diffs else "",
             )
         )  # fmt: skip
     for item in wrong_documents[:_SHOWN]:
-        stream = teller.receipts.named(item.member)
+        stream = context.receipts.named(item.member)
         blocks.append(
             claim(
                 Span("Wrong: ", "bad"), "the ", item.role, " ", path(_shortened(item.member)),
@@ -293,33 +293,35 @@ def _verified(teller: Teller, blocks: list[Block]) -> None:
                   if item.actual_digest not in ("", item.digest) else ()),
                 by=proof(
                     item.stated_at,
-                    teller.receipts.digest(stream, item.digest, "what its bytes really have", expect=item.actual_digest)
+                    context.receipts.digest(
+                        stream, item.digest, "what its bytes really have", expect=item.actual_digest
+                    )
                     if stream is not None and item.actual_digest else None,
                 ),
                 level="bad",
             )
         )  # fmt: skip
     for layer, check in wrong[:_SHOWN]:
-        blocks.append(_wrong_layer(teller, layer, check))
+        blocks.append(_wrong_layer(context, layer, check))
     hidden = max(0, len(wrong_documents) - _SHOWN) + max(0, len(wrong) - _SHOWN)
     if hidden:
-        blocks.append(note(f"{number(hidden)} more mismatches: ", code(f"imagepeel layers {teller.receipts.file}")))
+        blocks.append(note(f"{number(hidden)} more mismatches: ", code(f"imagepeel layers {context.receipts.file}")))
 
 
-def _wrong_layer(teller: Teller, layer: Layer, check: LayerCheck) -> Block:
+def _wrong_layer(context: StoryContext, layer: Layer, check: LayerCheck) -> Block:
     stated_by = "the config" if check.what == "diff_id" else "the manifest"
     name = {"digest": "digest", "size": "size", "diff_id": "DiffID"}[check.what]
     if check.what == "size":
         stated, actual = value(size(int(check.stated))), value(size(int(check.actual)))
-        stream = teller.receipts.blob(layer)
+        stream = context.receipts.blob(layer)
         receipt = (
-            teller.receipts.size(stream, int(check.actual), "bytes that are there") if stream is not None else None
+            context.receipts.size(stream, int(check.actual), "bytes that are there") if stream is not None else None
         )
         if stated == actual:
             stated, actual = value(check.stated), value(check.actual)
     else:
         stated, actual = digest(short(check.stated)), digest(short(check.actual))
-        receipt = teller.receipts.diff_id(layer) if check.what == "diff_id" else teller.receipts.layer_digest(layer)
+        receipt = context.receipts.diff_id(layer) if check.what == "diff_id" else context.receipts.layer_digest(layer)
     consequence = {
         "digest": "Engines refuse to store it.",
         "size": "Engines refuse to store it.",
@@ -345,28 +347,28 @@ def _tally(total: int, wrong: int) -> tuple[Span | str, ...]:
     return (value(whole), " were recomputed; ", Span(f"{few(wrong)} {noun(wrong, 'does', 'do')} not match.", "bad"))
 
 
-def _digest_proof(teller: Teller) -> Evidence:
-    record = teller.image.record
+def _digest_proof(context: StoryContext) -> Evidence:
+    record = context.image.record
     place = Location(
         member=record.manifest_member or record.config_member or None, blob=record.digest or record.image_id
     )
-    return proof(place, _favourite(teller), *_layer_receipts(teller))
+    return proof(place, _favourite(context), *_layer_receipts(context))
 
 
-def _layer_receipts(teller: Teller) -> tuple[Receipt | None, ...]:
-    return tuple(teller.receipts.layer_digest(layer) for layer in teller.here[:1] if layer.record.digest)
+def _layer_receipts(context: StoryContext) -> tuple[Receipt | None, ...]:
+    return tuple(context.receipts.layer_digest(layer) for layer in context.here[:1] if layer.record.digest)
 
 
-def _first_diff(teller: Teller, diffs: list[tuple[Layer, LayerCheck]]) -> Receipt | None:
+def _first_diff(context: StoryContext, diffs: list[tuple[Layer, LayerCheck]]) -> Receipt | None:
     wrong = [layer for layer, check in diffs if check.ok is False]
-    return teller.receipts.diff_id(wrong[0] if wrong else diffs[0][0])
+    return context.receipts.diff_id(wrong[0] if wrong else diffs[0][0])
 
 
-def _missing(teller: Teller, blocks: list[Block]) -> None:
-    record = teller.image.record
-    absent = [layer for layer in teller.image.layers if layer.state != "present"]
-    documents = [check for check in _checks(teller) if check.state == "missing"]
-    show = teller.receipts.listing()
+def _missing(context: StoryContext, blocks: list[Block]) -> None:
+    record = context.image.record
+    absent = [layer for layer in context.image.layers if layer.state != "present"]
+    documents = [check for check in _checks(context) if check.state == "missing"]
+    show = context.receipts.listing()
     for check in documents[:_SHOWN]:
         blocks.append(
             claim(
@@ -414,8 +416,8 @@ def _state_words(state: str, layers: list[Layer]) -> str:
 # ---- the config and the names -----------------------------------------------------------------------------
 
 
-def _config(teller: Teller, blocks: list[Block]) -> None:
-    record, config = teller.image.record, teller.image.config
+def _config(context: StoryContext, blocks: list[Block]) -> None:
+    record, config = context.image.record, context.image.config
     if record.config is None:
         return
     run = config.config
@@ -432,45 +434,45 @@ def _config(teller: Teller, blocks: list[Block]) -> None:
             facts.append(plural(count, what))
     blocks.append(
         claim(
-            "The ", term("config"), " is one JSON document of ", value(size(_config_size(teller))), ". It holds ",
+            "The ", term("config"), " is one JSON document of ", value(size(_config_size(context))), ". It holds ",
             Span(joined(facts) or "nothing that matters here"), ".",
             by=proof(
-                teller.config_place(""),
-                teller.config_receipt("/architecture", "the architecture that the config states"),
-                teller.config_receipt("/config", "the defaults for the process"),
+                context.config_place(""),
+                context.config_receipt("/architecture", "the architecture that the config states"),
+                context.config_receipt("/config", "the defaults for the process"),
             ),
         )
     )  # fmt: skip
     if record.image_id:
-        stream = teller.receipts.named(record.config_member)
+        stream = context.receipts.named(record.config_member)
         blocks.append(
             claim(
                 "Its digest is the ", term("ImageID"), ", the id by which classic Docker knows the image: ",
                 digest(short(record.image_id)), ".",
                 by=proof(
                     Location(member=record.config_member or None, blob=record.image_id),
-                    teller.receipts.digest(stream, record.image_id, "the ImageID") if stream is not None else None,
+                    context.receipts.digest(stream, record.image_id, "the ImageID") if stream is not None else None,
                 ),
             )
         )  # fmt: skip
 
 
-def _config_size(teller: Teller) -> int:
-    raw = teller.image.config.raw_bytes
+def _config_size(context: StoryContext) -> int:
+    raw = context.image.config.raw_bytes
     if raw:
         return len(raw)
-    member = teller.archive.members.file(teller.image.record.config_member)
+    member = context.archive.members.file(context.image.record.config_member)
     return member.size if member is not None else 0
 
 
-def _names(teller: Teller, blocks: list[Block]) -> None:
-    record = teller.image.record
+def _names(context: StoryContext, blocks: list[Block]) -> None:
+    record = context.image.record
     if not record.names:
         return
     first = record.names[0]
-    stream = teller.receipts.named(first.where.member or "")
+    stream = context.receipts.named(first.where.member or "")
     pointer = first.where.pointer or ""
-    receipt = teller.receipts.json(stream, pointer, "the names") if stream is not None else None
+    receipt = context.receipts.json(stream, pointer, "the names") if stream is not None else None
     names = list(dict.fromkeys(name.text for name in record.names))
     blocks.append(
         claim(
@@ -481,13 +483,13 @@ def _names(teller: Teller, blocks: list[Block]) -> None:
     )  # fmt: skip
 
 
-def _lost(teller: Teller, blocks: list[Block]) -> None:
-    record = teller.image.record
+def _lost(context: StoryContext, blocks: list[Block]) -> None:
+    record = context.image.record
     if record.lost:
         blocks.append(
             claim(
                 "What this format cannot say: ", Span(record.lost), ".",
-                by=proof(Location(member=record.config_member or None), teller.receipts.listing()),
+                by=proof(Location(member=record.config_member or None), context.receipts.listing()),
             )
         )  # fmt: skip
 
@@ -496,14 +498,14 @@ def _shortened(name: str) -> str:
     return short_digests(name)
 
 
-def _show(teller: Teller, member: str) -> Receipt | None:
-    stream = teller.receipts.named(member)
-    return teller.receipts.document(stream, f"the document {_shortened(member)}") if stream else None
+def _show(context: StoryContext, member: str) -> Receipt | None:
+    stream = context.receipts.named(member)
+    return context.receipts.document(stream, f"the document {_shortened(member)}") if stream else None
 
 
-def _favourite(teller: Teller) -> Receipt | None:
+def _favourite(context: StoryContext) -> Receipt | None:
     """The one digest that everybody should recompute: the manifest's, else the config's, else a layer's."""
-    record = teller.image.record
+    record = context.image.record
     for member, identity, what in (
         (
             record.manifest_member if record.format.manifests is Manifests.BLOB else "",
@@ -512,12 +514,12 @@ def _favourite(teller: Teller) -> Receipt | None:
         ),
         (record.config_member, record.image_id, "the config's digest: the ImageID"),
     ):
-        stream = teller.receipts.named(member)
+        stream = context.receipts.named(member)
         if stream is not None and identity:
             actual = next((c.actual_digest for c in record.checks if c.member == member and c.actual_digest), "")
-            return teller.receipts.digest(stream, identity, what, expect=actual)
-    for layer in teller.here:
-        found = teller.receipts.layer_digest(layer)
+            return context.receipts.digest(stream, identity, what, expect=actual)
+    for layer in context.here:
+        found = context.receipts.layer_digest(layer)
         if found is not None:
             return found
     return None

@@ -25,7 +25,7 @@ from imagepeel.present.document import (
     words,
 )
 from imagepeel.present.process import verdict_kind
-from imagepeel.present.story.context import Teller
+from imagepeel.present.story.context import StoryContext
 from imagepeel.process.predict import predict
 from imagepeel.process.spec.failure import FailureCode, Judge, Stage
 from imagepeel.process.spec.options import ProcessOptions
@@ -44,30 +44,30 @@ _NAMES = {"docker": "Docker", "containerd": "containerd", "podman": "podman", "k
 _FIRST_LINE = 60
 
 
-def tell(teller: Teller) -> tuple[str, list[Block]]:
+def chapter(context: StoryContext) -> tuple[str, list[Block]]:
     """Return title and blocks of the chapter."""
     blocks: list[Block] = []
-    if teller.image.os not in ("", "linux"):
-        _foreign(teller, blocks)
+    if context.image.os not in ("", "linux"):
+        _foreign(context, blocks)
         return "And run as a process, elsewhere", blocks
-    found = teller.prediction
+    found = context.prediction
     if found is None:
-        _unknown(teller, blocks)
+        _unknown(context, blocks)
         return "Which process it becomes is not written here", blocks
-    failed = found.verdict.kind == "FAILS" and teller.rootfs.complete and teller.rootfs.refusal is None
+    failed = found.verdict.kind == "FAILS" and context.rootfs.complete and context.rootfs.refusal is None
     if failed:
-        _failure(teller, found, blocks)
-    _request(teller, found, blocks)
-    _identity(teller, found, blocks)
-    rounds = _rounds(teller, found)
+        _failure(context, found, blocks)
+    _request(context, found, blocks)
+    _identity(context, found, blocks)
+    rounds = _rounds(context, found)
     if rounds:
         blocks.append(Steps(rounds=rounds))
-    _bytes(teller, found, blocks)
-    _libraries(teller, found, blocks)
-    _pid1(teller, found, blocks)
-    _hidden(teller, found, blocks)
-    _verdict(teller, found, blocks)
-    receipt = _favourite(teller, found)
+    _bytes(context, found, blocks)
+    _libraries(context, found, blocks)
+    _pid1(context, found, blocks)
+    _hidden(context, found, blocks)
+    _verdict(context, found, blocks)
+    receipt = _favourite(context, found)
     if receipt is not None:
         blocks.append(ReceiptRef(receipt=receipt))
     return "And run as a process" if not failed else "And run as a process: it does not start", blocks
@@ -81,19 +81,19 @@ def engine_name(label: str) -> str:
     return f"{_NAMES.get(family, family)} {version}".strip()
 
 
-def _unknown(teller: Teller, blocks: list[Block]) -> None:
-    record = teller.image.record
-    listing = teller.receipts.listing()
-    if teller.flat:
+def _unknown(context: StoryContext, blocks: list[Block]) -> None:
+    record = context.image.record
+    listing = context.receipts.listing()
+    if context.bare:
         blocks.append(
             claim(
                 "A process needs a program, arguments, a user and an environment. They stand in the ", term("config"),
                 ", and this file has none. Whoever imports it (", code("docker import"), ") has to say them again.",
-                by=proof(teller.archive_place(), listing),
+                by=proof(context.archive_place(), listing),
             )
         )  # fmt: skip
         return
-    if teller.unknown:
+    if context.unknown:
         blocks.append(
             claim(
                 "The config says what to start, the ", term("manifest"), " says which config, and it is missing.",
@@ -110,17 +110,17 @@ def _unknown(teller: Teller, blocks: list[Block]) -> None:
     )  # fmt: skip
 
 
-def _foreign(teller: Teller, blocks: list[Block]) -> None:
-    run = teller.image.config.config
+def _foreign(context: StoryContext, blocks: list[Block]) -> None:
+    run = context.image.config.config
     command = [*(run.entrypoint or ()), *(run.cmd or ())]
     blocks.append(
         claim(
-            "The image is for ", value(teller.image.os), ", and what is known here is how Linux starts a process. ",
+            "The image is for ", value(context.image.os), ", and what is known here is how Linux starts a process. ",
             *(("The config asks for ", code(vector(tuple(command))), ".") if command else ()),
             by=proof(
-                teller.config_place("/os"),
-                teller.config_receipt("/os", "the operating system that the config names"),
-                _argv_receipt(teller) or teller.receipts.listing(),
+                context.config_place("/os"),
+                context.config_receipt("/os", "the operating system that the config names"),
+                _argv_receipt(context) or context.receipts.listing(),
             ),
         )
     )  # fmt: skip
@@ -129,9 +129,9 @@ def _foreign(teller: Teller, blocks: list[Block]) -> None:
 # ---- failure first ----------------------------------------------------------------------------------------
 
 
-def _failure(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
+def _failure(context: StoryContext, found: Prediction, blocks: list[Block]) -> None:
     verdict = found.verdict
-    by = _verdict_proof(teller, found)
+    by = _verdict_proof(context, found)
     code_ = f" (exit code {verdict.exit_code})" if verdict.exit_code is not None else ""
     blocks.append(
         claim(
@@ -146,30 +146,30 @@ def _failure(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
         blocks.append(claim(Span("Fix: ", "good"), Span(verdict.fix), ".", by=by))
 
 
-def _verdict_proof(teller: Teller, found: Prediction) -> Evidence:
+def _verdict_proof(context: StoryContext, found: Prediction) -> Evidence:
     verdict = found.verdict
     failed = [step for step in found.steps if step.outcome != "ok"]
     step = failed[-1] if failed else (found.steps[-1] if found.steps else None)
     place = verdict.where
     receipts: list[Receipt | None] = []
     if step is not None:
-        receipts.extend(_inspect(teller, step))
+        receipts.extend(_inspect(context, step))
     if place is not None and place.pointer is not None:
-        receipts.append(teller.config_receipt(place.pointer, "where the config says so"))
-        place = teller.config_place(place.pointer, place.step)
+        receipts.append(context.config_receipt(place.pointer, "where the config says so"))
+        place = context.config_place(place.pointer, place.step)
     elif place is not None:
-        receipts.append(teller.at(place, "the file", "head -c 32 | xxd", xxd_line(_head(teller, place))))
+        receipts.append(context.at(place, "the file", "head -c 32 | xxd", xxd_line(_head(context, place))))
     if not any(receipts):
-        receipts.extend(_inspect_any(teller, found))
+        receipts.extend(_inspect_any(context, found))
     if not any(receipts):
-        receipts.append(_argv_receipt(teller))
+        receipts.append(_argv_receipt(context))
     return proof(place, *receipts)
 
 
-def _inspect_any(teller: Teller, found: Prediction) -> list[Receipt]:
+def _inspect_any(context: StoryContext, found: Prediction) -> list[Receipt]:
     for step in reversed(found.steps):
         if step.rule in (Stage.LOOKUP, Stage.EXECVE):
-            receipts = _inspect(teller, step)
+            receipts = _inspect(context, step)
             if receipts:
                 return receipts
     return []
@@ -178,24 +178,24 @@ def _inspect_any(teller: Teller, found: Prediction) -> list[Receipt]:
 # ---- the request ------------------------------------------------------------------------------------------
 
 
-def _argv_receipt(teller: Teller) -> Receipt | None:
-    run = teller.image.config.config
+def _argv_receipt(context: StoryContext) -> Receipt | None:
+    run = context.image.config.config
     pointer = "/config/Entrypoint" if run.entrypoint else "/config/Cmd" if run.cmd else "/config"
-    return teller.config_receipt(pointer, "what the config asks for")
+    return context.config_receipt(pointer, "what the config asks for")
 
 
-def _request(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
+def _request(context: StoryContext, found: Prediction, blocks: list[Block]) -> None:
     step = next((step for step in found.steps if step.rule == Stage.COMMAND), None)
     how = step.detail[0] if step is not None and step.detail else ""
-    run = teller.image.config.config
+    run = context.image.config.config
     receipts = [
-        teller.config_receipt(pointer, f"{pointer.rpartition('/')[2]} of the config")
+        context.config_receipt(pointer, f"{pointer.rpartition('/')[2]} of the config")
         for pointer, given in (("/config/Entrypoint", run.entrypoint), ("/config/Cmd", run.cmd))
         if given
     ]
     by = proof(
-        teller.config_place("/config/Entrypoint" if run.entrypoint else "/config/Cmd"), *receipts,
-        *([] if receipts else [teller.config_receipt("/config", "the defaults for the process")]),
+        context.config_place("/config/Entrypoint" if run.entrypoint else "/config/Cmd"), *receipts,
+        *([] if receipts else [context.config_receipt("/config", "the defaults for the process")]),
     )  # fmt: skip
     if not found.argv:
         blocks.append(
@@ -212,13 +212,13 @@ def _request(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
     )  # fmt: skip
     early = (
         found.verdict.kind == "FAILS" and found.verdict.judge in (Judge.ENGINE, Judge.RUNTIME)
-    ) or not teller.certain
+    ) or not context.certain
     if found.path is None:
         missed = any(step.rule == Stage.LOOKUP and step.outcome != "ok" for step in found.steps)
         blocks.append(
             claim(
                 code(vector(found.argv)), ". It does not come to looking for the program." if not missed
-                else ". The program of the first word is not found." if teller.rootfs.complete
+                else ". The program of the first word is not found." if context.rootfs.complete
                 else ". The program of the first word is not in the layers that are here.", by=by,
             )
         )  # fmt: skip
@@ -229,27 +229,27 @@ def _request(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
             ", with the system call ", term("execve"), ":", by=by,
         )
     )  # fmt: skip
-    blocks.append(claim(code(found.execve), by=_path_proof(teller, found) or by))
+    blocks.append(claim(code(found.execve), by=_path_proof(context, found) or by))
 
 
-def _path_proof(teller: Teller, found: Prediction) -> Evidence | None:
+def _path_proof(context: StoryContext, found: Prediction) -> Evidence | None:
     step = next((step for step in found.steps if step.rule == Stage.LOOKUP and step.outcome == "ok"), None)
     if step is None or step.where is None:
         return None
-    place = teller.file_of(step)
-    receipt = teller.at(place, "the first bytes of the program", "head -c 32 | xxd", xxd_line(_head(teller, place)))
-    return proof(step.where, receipt, _argv_receipt(teller))
+    place = context.file_of(step)
+    receipt = context.at(place, "the first bytes of the program", "head -c 32 | xxd", xxd_line(_head(context, place)))
+    return proof(step.where, receipt, _argv_receipt(context))
 
 
-def _identity(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
-    user, image = found.user, teller.image
+def _identity(context: StoryContext, found: Prediction, blocks: list[Block]) -> None:
+    user, image = found.user, context.image
     run = image.config.config
-    receipts = [teller.config_receipt("/config/User", "USER of the image")] if run.user else []
+    receipts = [context.config_receipt("/config/User", "USER of the image")] if run.user else []
     passwd = next((step for step in found.steps if step.rule == Stage.USER), None)
     place = passwd.where if passwd is not None else None
     if place is not None and place.layer is not None:
-        receipts.append(teller.at(place, "the users that the image knows"))
-    receipts = receipts or [teller.config_receipt("/config", "the defaults for the process: no User")]
+        receipts.append(context.at(place, "the users that the image knows"))
+    receipts = receipts or [context.config_receipt("/config", "the defaults for the process: no User")]
     extra = [str(group) for group in user.groups if group != user.gid]
     groups = f", also in {noun(len(extra), 'group')} {joined(extra[:8])}" if extra else ""
     named = f"{user.name} ({user.uid}:{user.gid})" if user.name else f"{user.uid}:{user.gid}"
@@ -262,7 +262,7 @@ def _identity(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
         claim(
             *who, " in ", path(found.cwd), ".",
             *((" The image names no ", code("USER"), ", which means root.") if default else ()),
-            by=proof(teller.config_place("/config/User"), place, *receipts),
+            by=proof(context.config_place("/config/User"), place, *receipts),
         )
     )  # fmt: skip
     by_origin: dict[str, list[str]] = {}
@@ -277,9 +277,9 @@ def _identity(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
         claim(
             "Its environment has ", value(plural(len(found.env), "variable")), ": ", Span(joined(told)), ".",
             by=proof(
-                teller.config_place("/config/Env"),
-                teller.config_receipt("/config/Env", "the variables of the image")
-                if run.env else teller.config_receipt("/config", "the defaults for the process"),
+                context.config_place("/config/Env"),
+                context.config_receipt("/config/Env", "the variables of the image")
+                if run.env else context.config_receipt("/config", "the defaults for the process"),
             ),
         )
     )  # fmt: skip
@@ -288,22 +288,22 @@ def _identity(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
 # ---- rounds -----------------------------------------------------------------------------------------------
 
 
-def _rounds(teller: Teller, found: Prediction) -> tuple[Round, ...]:
+def _rounds(context: StoryContext, found: Prediction) -> tuple[Round, ...]:
     rounds: list[Round] = []
     last = 0
     for step in found.steps:
         if step.rule == Stage.LOOKUP:
-            looked = _lookup(teller, found, step)
+            looked = _lookup(context, found, step)
             if looked is not None:
                 rounds.append(looked)
         elif step.rule in (Stage.EXECVE, Stage.LOADER):
             label = f"round {step.round}" if step.round and step.round != last else "loader"
             last = step.round or last
-            rounds.append(_round(teller, step, label))
+            rounds.append(_round(context, step, label))
     return tuple(rounds)
 
 
-def _lookup(teller: Teller, found: Prediction, step: Step) -> Round | None:
+def _lookup(context: StoryContext, found: Prediction, step: Step) -> Round | None:
     """The search in PATH, where there was one; a word with a slash is taken as it is."""
     if not found.argv or "/" in found.argv[0]:
         return None
@@ -311,10 +311,10 @@ def _lookup(teller: Teller, found: Prediction, step: Step) -> Round | None:
     taken = [c for c in step.candidates if c.outcome == "taken"]
     dirs = [candidate.path.rpartition("/")[0] or "/" for candidate in skipped]
     by = proof(
-        teller.config_place("/config/Env"),
+        context.config_place("/config/Env"),
         step.where,
-        teller.config_receipt("/config/Env", "the PATH of the image") if teller.image.config.env else None,
-        _argv_receipt(teller),
+        context.config_receipt("/config/Env", "the PATH of the image") if context.image.config.env else None,
+        _argv_receipt(context),
     )
     if taken:
         what = f"found in {taken[0].path.rpartition('/')[0] or '/'}" + (
@@ -330,7 +330,7 @@ def _lookup(teller: Teller, found: Prediction, step: Step) -> Round | None:
     )  # fmt: skip
 
 
-def _round(teller: Teller, step: Step, label: str) -> Round:
+def _round(context: StoryContext, step: Step, label: str) -> Round:
     shown = step.path or ""
     lead = step.title
     for prefix in (f"{shown} is ", f"{shown} "):
@@ -353,32 +353,32 @@ def _round(teller: Teller, step: Step, label: str) -> Round:
     if step.outcome not in ("ok", "unknown"):
         what.append(Span(f" [{step.outcome_in_words}]", "bad"))
     level: Level = "bad" if step.outcome not in ("ok", "unknown") else ""
-    receipts: list[Receipt | None] = list(_inspect(teller, step))
+    receipts: list[Receipt | None] = list(_inspect(context, step))
     if not receipts:
-        receipts.append(_argv_receipt(teller))
+        receipts.append(_argv_receipt(context))
     return Round(
         label=label,
         path=shown,
         what=tuple(what),
-        origin=teller.origin(step.where),
+        origin=context.origin(step.where),
         evidence=proof(step.where, *receipts),
         level=level,
     )
 
 
-def _inspect(teller: Teller, step: Step) -> list[Receipt]:
+def _inspect(context: StoryContext, step: Step) -> list[Receipt]:
     """The receipts of a step: its file through the filters that show the same."""
-    stream = teller.stream_of(step)
+    stream = context.stream_of(step)
     if stream is None:
         return []
     out = []
     for filter_ in step.inspect or ("head -c 32 | xxd",):
-        out.append(teller.receipts.inspect(stream, filter_, _expect(teller, step, filter_)))
+        out.append(context.receipts.inspect(stream, filter_, _expect(context, step, filter_)))
     return out
 
 
-def _expect(teller: Teller, step: Step, filter_: str) -> str:
-    head = _head(teller, teller.file_of(step))
+def _expect(context: StoryContext, step: Step, filter_: str) -> str:
+    head = _head(context, context.file_of(step))
     if "head -n 1" in filter_:
         line = head.partition(b"\n")[0].rstrip(b"\r")
         shown = text(line)
@@ -386,15 +386,15 @@ def _expect(teller: Teller, step: Step, filter_: str) -> str:
     if "-hW" in filter_ and step.outcome == "ok":
         return "ELF Header:"
     if "-lW" in filter_ and step.outcome == "ok":
-        loader = _loader_behind(teller, step)
+        loader = _loader_behind(context, step)
         if loader and plain_text(loader):
             return f"[Requesting program interpreter: {loader}]"
     return xxd_line(head) if filter_.endswith("xxd") else ""
 
 
-def _loader_behind(teller: Teller, step: Step) -> str:
+def _loader_behind(context: StoryContext, step: Step) -> str:
     """The loader that the program of a step names: the kernel opens it in the same round, without a call."""
-    steps = teller.prediction.steps if teller.prediction is not None else ()
+    steps = context.prediction.steps if context.prediction is not None else ()
     behind = steps[steps.index(step) + 1 :]
     loader = next(
         (one for one in behind if one.rule == Stage.EXECVE and one.round == step.round and not one.call), None
@@ -402,10 +402,10 @@ def _loader_behind(teller: Teller, step: Step) -> str:
     return loader.path or "" if loader is not None else ""
 
 
-def _head(teller: Teller, place: Location | None) -> bytes:
+def _head(context: StoryContext, place: Location | None) -> bytes:
     if place is None or place.layer is None or place.entry is None:
         return b""
-    layer = teller.image.layers[place.layer]
+    layer = context.image.layers[place.layer]
     try:
         entry = layer.table[place.entry]
         return layer.open(entry).pread(0, 256) if entry.kind == "file" else b""
@@ -413,12 +413,12 @@ def _head(teller: Teller, place: Location | None) -> bytes:
         return b""
 
 
-def _bytes(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
+def _bytes(context: StoryContext, found: Prediction, blocks: list[Block]) -> None:
     """What the kernel looks at first: the opening bytes of the first file of the chain."""
     step = next((step for step in found.steps if step.rule == Stage.EXECVE and step.round == 1), None)
     if step is None:
         return
-    head = _head(teller, teller.file_of(step))
+    head = _head(context, context.file_of(step))
     pieces: list[Piece] = []
     if head.startswith(b"\x7fELF") and len(head) >= 20:
         order = "big" if head[5] == 2 else "little"
@@ -441,7 +441,7 @@ def _bytes(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
         ]
     if not pieces:
         return
-    receipt = teller.at(teller.file_of(step), "its first bytes", "head -c 32 | xxd", xxd_line(head))
+    receipt = context.at(context.file_of(step), "its first bytes", "head -c 32 | xxd", xxd_line(head))
     blocks.append(
         AnnotatedBytes(
             caption=words(
@@ -453,12 +453,12 @@ def _bytes(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
     )
 
 
-def _libraries(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
+def _libraries(context: StoryContext, found: Prediction, blocks: list[Block]) -> None:
     if not found.libraries:
         return
     there = [library for library in found.libraries if library.path is not None]
     step = next((step for step in found.steps if step.rule == Stage.LOADER), None)
-    receipts: list[Receipt | None] = [*_inspect(teller, step)] if step is not None else []
+    receipts: list[Receipt | None] = [*_inspect(context, step)] if step is not None else []
     names = joined([*(library.name for library in there[:4]), *([f"{len(there) - 4} more"] if len(there) > 4 else [])])
     gone = [library for library in found.libraries if library.path is None]
     blocks.append(
@@ -466,7 +466,7 @@ def _libraries(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
             "The ", term("loader"), " finds ", value(len(there)), " of ", value(len(found.libraries)),
             " shared libraries", f": {names}" if names else "", ".",
             *((" Not found: ", Span(joined([library.name for library in gone[:4]]), "bad"), ".") if gone else ()),
-            by=proof(*(library.where for library in there[:4]), *(receipts or [_argv_receipt(teller)])),
+            by=proof(*(library.where for library in there[:4]), *(receipts or [_argv_receipt(context)])),
             level="bad" if gone else "",
         )
     )  # fmt: skip
@@ -475,12 +475,12 @@ def _libraries(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
 # ---- afterwards -------------------------------------------------------------------------------------------
 
 
-def _pid1(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
+def _pid1(context: StoryContext, found: Prediction, blocks: list[Block]) -> None:
     first = found.pid1
     if first is None or found.verdict.kind == "FAILS":
         return
     place = next((step.where for step in reversed(found.steps) if step.rule == Stage.EXECVE), None)
-    receipts: list[Receipt | None] = [*_inspect_any(teller, found)] or [_argv_receipt(teller)]
+    receipts: list[Receipt | None] = [*_inspect_any(context, found)] or [_argv_receipt(context)]
     certain = "" if first.exact else " as far as the script shows"
     shown = first.path or (first.argv[0] if first.argv else "")
     slow = first.stop is not None and not first.stop.never
@@ -498,39 +498,39 @@ def _pid1(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
     )  # fmt: skip
 
 
-def _hidden(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
+def _hidden(context: StoryContext, found: Prediction, blocks: list[Block]) -> None:
     covering = [item for item in found.additions if item.hides and item.path]
     if not covering:
         return
-    listing = teller.receipts.layer_listing(teller.here[0]) if teller.here else None
+    listing = context.receipts.layer_listing(context.here[0]) if context.here else None
     blocks.append(
         claim(
             "The engine puts its own over ", value(joined([item.path for item in covering[:4]])), ": ",
             value(plural(sum(item.hides for item in covering), "path")), " of the image cannot be seen by the process.",
-            by=proof(*(Location(path=item.path) for item in covering[:4]), listing or _argv_receipt(teller)),
+            by=proof(*(Location(path=item.path) for item in covering[:4]), listing or _argv_receipt(context)),
         )
     )  # fmt: skip
 
 
-def _verdict(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
-    if not teller.rootfs.complete:
+def _verdict(context: StoryContext, found: Prediction, blocks: list[Block]) -> None:
+    if not context.rootfs.complete:
         blocks.append(
             claim(
                 Span("Verdict: unknown", "warn"), ". A layer is missing or damaged, and what it holds may decide.",
-                by=_verdict_proof(teller, found), level="warn",
+                by=_verdict_proof(context, found), level="warn",
             )
         )  # fmt: skip
         return
-    if teller.rootfs.refusal is not None:
+    if context.rootfs.refusal is not None:
         blocks.append(
             claim(
                 Span("Verdict: it never gets this far", "bad"), ". The image cannot be unpacked (chapter 4).",
-                by=_verdict_proof(teller, found), level="bad",
+                by=_verdict_proof(context, found), level="bad",
             )
         )  # fmt: skip
         return
-    verdicts = _everywhere(teller, found)
-    by = _verdict_proof(teller, found)
+    verdicts = _everywhere(context, found)
+    by = _verdict_proof(context, found)
     groups: dict[tuple[str, str], list[str]] = {}
     for label, verdict in verdicts:
         groups.setdefault((verdict.kind, _in_short(verdict)), []).append(engine_name(label))
@@ -543,23 +543,23 @@ def _verdict(teller: Teller, found: Prediction, blocks: list[Block]) -> None:
         parts.extend((Span(kind, verdict_kind(kind)), " on ", joined(engines), f": {short}" if short else "", ". "))
     level: Level = "bad" if found.verdict.kind == "FAILS" else ""
     blocks.append(claim(Span("Verdict: ", "term"), *parts, by=by, level=level))
-    strict = _non_root(teller) if found.verdict.kind != "FAILS" else None
+    strict = _non_root(context) if found.verdict.kind != "FAILS" else None
     if strict is not None:
         blocks.append(
             claim(
                 "On Kubernetes with ", code("runAsNonRoot"), " it ", Span("FAILS", "bad"), ": ", code(strict.message),
                 ". ",
                 "Fix: ", Span(strict.fix), ".",
-                by=proof(teller.config_place("/config/User"), teller.config_receipt("/config", "User, if any")),
+                by=proof(context.config_place("/config/User"), context.config_receipt("/config", "User, if any")),
                 level="warn",
             )
         )  # fmt: skip
-    wrong = [layer for layer in teller.image.layers if layer.verified is False]
+    wrong = [layer for layer in context.image.layers if layer.verified is False]
     if wrong:
         blocks.append(
             claim(
                 Span("But first it has to be loaded, and engines refuse that: ", "bad"), "see what does not match in "
-                "chapter 2.", by=proof(wrong[0].location, teller.receipts.layer_digest(wrong[0])), level="bad",
+                "chapter 2.", by=proof(wrong[0].location, context.receipts.layer_digest(wrong[0])), level="bad",
             )
         )  # fmt: skip
     for remark in found.notes:
@@ -574,7 +574,7 @@ def _in_short(verdict: Verdict) -> str:
     return verdict.reason if verdict.kind == "UNKNOWN" else ""
 
 
-def _everywhere(teller: Teller, found: Prediction) -> list[tuple[str, Verdict]]:
+def _everywhere(context: StoryContext, found: Prediction) -> list[tuple[str, Verdict]]:
     """The verdict of the engine that was asked for first, then of one engine of each other kind."""
     out = [(found.engine, found.verdict)]
     family = found.engine.partition("@")[0]
@@ -582,28 +582,28 @@ def _everywhere(teller: Teller, found: Prediction) -> list[tuple[str, Verdict]]:
         if engine.partition("@")[0] == family:
             continue
         other = predict(
-            teller.rootfs, teller.image.config, ProcessOptions(engine=engine), architecture=teller.image.architecture
+            context.rootfs, context.image.config, ProcessOptions(engine=engine), architecture=context.image.architecture
         )
         out.append((other.engine, other.verdict))
     return out
 
 
-def _non_root(teller: Teller) -> Verdict | None:
+def _non_root(context: StoryContext) -> Verdict | None:
     options = ProcessOptions(engine="k8s@2", run_as_non_root=True)
-    strict = predict(teller.rootfs, teller.image.config, options, architecture=teller.image.architecture).verdict
+    strict = predict(context.rootfs, context.image.config, options, architecture=context.image.architecture).verdict
     return strict if strict.kind == "FAILS" and strict.id == FailureCode.RUN_AS_NON_ROOT else None
 
 
-def _favourite(teller: Teller, found: Prediction) -> Receipt | None:
+def _favourite(context: StoryContext, found: Prediction) -> Receipt | None:
     for step in found.steps:
         if step.rule == Stage.EXECVE and step.round == 1:
-            head = _head(teller, teller.file_of(step))
+            head = _head(context, context.file_of(step))
             if head.startswith(b"#!"):
-                return next(iter(_inspect(teller, step)), None)
-            found_ = teller.at(teller.file_of(step), "its first bytes", "head -c 32 | xxd", xxd_line(head))
+                return next(iter(_inspect(context, step)), None)
+            found_ = context.at(context.file_of(step), "its first bytes", "head -c 32 | xxd", xxd_line(head))
             if found_ is not None:
                 return found_
-    return _argv_receipt(teller)
+    return _argv_receipt(context)
 
 
-__all__ = ["ID", "engine_name", "tell"]
+__all__ = ["ID", "chapter", "engine_name"]

@@ -27,7 +27,7 @@ from imagepeel.present.document import (
     value,
     words,
 )
-from imagepeel.present.story.context import Teller
+from imagepeel.present.story.context import StoryContext
 from imagepeel.rootfs.layer_events import LayerCounts
 from imagepeel.rootfs.tree.overlay import merge
 from imagepeel.rootfs.tree.resolve import resolve
@@ -41,15 +41,15 @@ _REMOVALS = 4
 """Layers whose removals are told one by one; the table counts those of the others."""
 
 
-def tell(teller: Teller) -> tuple[str, list[Block]]:
+def chapter(context: StoryContext) -> tuple[str, list[Block]]:
     """Return title and blocks of the chapter."""
     blocks: list[Block] = []
-    layers = teller.image.layers
-    if teller.unknown:
+    layers = context.image.layers
+    if context.unknown:
         blocks.append(
             claim(
                 "The ", term("manifest"), " lists the layers, and it is missing: nobody can tell how many there are.",
-                by=proof(Location(member="index.json", blob=teller.image.digest), teller.receipts.listing()),
+                by=proof(Location(member="index.json", blob=context.image.digest), context.receipts.listing()),
                 level="bad",
             )
         )  # fmt: skip
@@ -58,33 +58,33 @@ def tell(teller: Teller) -> tuple[str, list[Block]]:
         blocks.append(
             claim(
                 "The image has no layers: nothing to unpack, an empty filesystem.",
-                by=proof(teller.config_place("/rootfs/diff_ids"), teller.receipts.listing()),
+                by=proof(context.config_place("/rootfs/diff_ids"), context.receipts.listing()),
             )
         )
         return "No layers", blocks
-    _definition(teller, blocks)
-    blocks.append(_table(teller))
-    _paperwork_only(teller, blocks)
-    _compression(teller, blocks)
-    _removals(teller, blocks)
-    _repeats(teller, blocks)
-    _oddities(teller, blocks)
-    receipt = next(filter(None, (teller.receipts.layer_listing(layer) for layer in reversed(teller.here))), None)
+    _definition(context, blocks)
+    blocks.append(_table(context))
+    _paperwork_only(context, blocks)
+    _compression(context, blocks)
+    _removals(context, blocks)
+    _repeats(context, blocks)
+    _oddities(context, blocks)
+    receipt = next(filter(None, (context.receipts.layer_listing(layer) for layer in reversed(context.here))), None)
     if receipt is not None:
         blocks.append(ReceiptRef(receipt=receipt))
-    return _title(teller), blocks
+    return _title(context), blocks
 
 
-def _title(teller: Teller) -> str:
-    layers, steps = len(teller.image.layers), len(teller.image.history)
+def _title(context: StoryContext) -> str:
+    layers, steps = len(context.image.layers), len(context.image.history)
     start = title(f"{few(layers)} {noun(layers, 'layer')}")
     return f"{start}, {few(steps)} {noun(steps, 'step')}" if steps else start
 
 
-def _definition(teller: Teller, blocks: list[Block]) -> None:
-    image = teller.image
-    history = teller.config_receipt("/history", "the build steps that the config lists")
-    by = proof(teller.config_place("/history"), history or teller.receipts.listing())
+def _definition(context: StoryContext, blocks: list[Block]) -> None:
+    image = context.image
+    history = context.config_receipt("/history", "the build steps that the config lists")
+    by = proof(context.config_place("/history"), history or context.receipts.listing())
     made = sum(not step.empty_layer for step in image.history)
     if image.history:
         blocks.append(
@@ -93,7 +93,7 @@ def _definition(teller: Teller, blocks: list[Block]) -> None:
                 term("empty layer"), "). ", *_made(made, len(image.history)), by=by,
             )
         )  # fmt: skip
-    elif not teller.flat:
+    elif not context.bare:
         blocks.append(
             claim(
                 "Each ", term("layer"), " is a tarball of what one step changed. The config has no ", term("history"),
@@ -106,7 +106,7 @@ def _definition(teller: Teller, blocks: list[Block]) -> None:
                 "The file itself is the only ",
                 term("layer"),
                 ".",
-                by=proof(image.layers[0].location, teller.receipts.layer_listing(image.layers[0])),
+                by=proof(image.layers[0].location, context.receipts.layer_listing(image.layers[0])),
             )
         )
     for anomaly in image.anomalies:
@@ -124,8 +124,8 @@ def _made(made: int, steps: int) -> tuple[Span | str, ...]:
 # ---- the table --------------------------------------------------------------------------------------------
 
 
-def _table(teller: Teller) -> Table:
-    layers = list(teller.image.layers)
+def _table(context: StoryContext) -> Table:
+    layers = list(context.image.layers)
     shown = layers
     if len(layers) > _ROWS:
         heavy = sorted(layers[1:-1], key=lambda layer: (-layer.content_size, layer.index))[: _ROWS - 2]
@@ -140,18 +140,18 @@ def _table(teller: Teller) -> Table:
         Column("unpacked", right=True, keep=True),
         Column("paths", keep=True),
     )
-    rows = [_row(teller, layer, steps) for layer in shown]
+    rows = [_row(context, layer, steps) for layer in shown]
     if len(layers) > 1:
-        rows.append(_sum(teller, steps))
+        rows.append(_sum(context, steps))
     return Table(
         columns=columns,
         rows=tuple(rows),
         hidden=len(layers) - len(shown),
-        all=f"imagepeel layers {teller.receipts.file}",
+        all=f"imagepeel layers {context.receipts.file}",
     )
 
 
-def _row(teller: Teller, layer: Layer, steps: bool) -> Row:
+def _row(context: StoryContext, layer: Layer, steps: bool) -> Row:
     made = instruction(layer.history.created_by) if layer.history is not None else ""
     cells: list[Text] = [words(value(layer.label))]
     if steps:
@@ -159,29 +159,29 @@ def _row(teller: Teller, layer: Layer, steps: bool) -> Row:
     if steps:
         cells.append(words(code(shortened(short_digests(made), 120))) if made else words(dim("the step says nothing")))
     else:
-        member = teller.name if teller.flat else shortened(short_digests(layer.record.member), 60)
+        member = context.name if context.bare else shortened(short_digests(layer.record.member), 60)
         cells.append(words(path(member)))
     if not layer.readable:
         cells.extend((words(dim(size(layer.blob_size))), words(), words(Span(layer.state, "bad"))))
-        return Row(cells=tuple(cells), evidence=proof(layer.location, teller.receipts.listing()), level="bad")
+        return Row(cells=tuple(cells), evidence=proof(layer.location, context.receipts.listing()), level="bad")
     cells.append(words(value(size(layer.blob_size))))
     cells.append(words(value(size(layer.content_size))))
-    cells.append(_change(teller, layer))
-    return Row(cells=tuple(cells), evidence=_layer_proof(teller, layer), level="bad" if layer.error else "")
+    cells.append(_change(context, layer))
+    return Row(cells=tuple(cells), evidence=_layer_proof(context, layer), level="bad" if layer.error else "")
 
 
-def _layer_proof(teller: Teller, layer: Layer) -> Evidence:
-    step = teller.config_receipt(f"/history/{layer.step}", "the step") if layer.step is not None else None
-    return proof(layer.location, teller.receipts.layer_listing(layer), step)
+def _layer_proof(context: StoryContext, layer: Layer) -> Evidence:
+    step = context.config_receipt(f"/history/{layer.step}", "the step") if layer.step is not None else None
+    return proof(layer.location, context.receipts.layer_listing(layer), step)
 
 
-def counts_of(teller: Teller, layer: Layer) -> LayerCounts | None:
+def counts_of(context: StoryContext, layer: Layer) -> LayerCounts | None:
     """What the layer adds, changes and removes, None where the view cannot tell."""
-    return teller.counts[layer.index] if layer.index < len(teller.counts) else None
+    return context.counts[layer.index] if layer.index < len(context.counts) else None
 
 
-def _change(teller: Teller, layer: Layer) -> Text:
-    found = counts_of(teller, layer)
+def _change(context: StoryContext, layer: Layer) -> Text:
+    found = counts_of(context, layer)
     if found is None:
         return words(plural(len(layer.table), "entry"))
     parts: list[Span | str] = []
@@ -193,9 +193,9 @@ def _change(teller: Teller, layer: Layer) -> Text:
     return words(*parts) if parts else words(dim("no change"))
 
 
-def _sum(teller: Teller, steps: bool) -> Row:
-    stored, content, _ = teller.totals
-    counts = teller.counts
+def _sum(context: StoryContext, steps: bool) -> Row:
+    stored, content, _ = context.totals
+    counts = context.counts
     change: Text = ()
     if counts:
         change = words(f"+{number(sum(c.added for c in counts))}")
@@ -204,15 +204,15 @@ def _sum(teller: Teller, steps: bool) -> Row:
                 change = words(change, f" {sign}{number(total)}")
     cells: list[Text] = [words("all"), *((words(),) if steps else ()), words()]
     cells.extend((words(value(size(stored))), words(value(size(content))), change))
-    receipt = teller.receipts.layer_listing(teller.here[-1]) if teller.here else teller.receipts.listing()
-    return Row(cells=tuple(cells), evidence=proof(*(layer.location for layer in teller.here), receipt), total=True)
+    receipt = context.receipts.layer_listing(context.here[-1]) if context.here else context.receipts.listing()
+    return Row(cells=tuple(cells), evidence=proof(*(layer.location for layer in context.here), receipt), total=True)
 
 
 # ---- sentences --------------------------------------------------------------------------------------------
 
 
-def _paperwork_only(teller: Teller, blocks: list[Block]) -> None:
-    empty = [(i, read_step(step)) for i, step in enumerate(teller.image.history) if step.empty_layer]
+def _paperwork_only(context: StoryContext, blocks: list[Block]) -> None:
+    empty = [(i, read_step(step)) for i, step in enumerate(context.image.history) if step.empty_layer]
     if not empty:
         return
     verbs = Counter(read.keyword or "other" for _, read in empty)
@@ -221,21 +221,21 @@ def _paperwork_only(teller: Teller, blocks: list[Block]) -> None:
         claim(
             "Paperwork only, no bytes: ", value(plural(len(empty), "step")), ", ", code(told), ".",
             by=proof(
-                *(teller.config_place(f"/history/{i}", i) for i, _ in empty[:8]),
-                teller.config_receipt(f"/history/{empty[0][0]}", "a step that made no layer"),
+                *(context.config_place(f"/history/{i}", i) for i, _ in empty[:8]),
+                context.config_receipt(f"/history/{empty[0][0]}", "a step that made no layer"),
             ),
         )
     )  # fmt: skip
 
 
-def _compression(teller: Teller, blocks: list[Block]) -> None:
-    if not teller.here:
+def _compression(context: StoryContext, blocks: list[Block]) -> None:
+    if not context.here:
         return
-    found = Counter(layer.compression for layer in teller.here)
-    stored, content, _ = teller.totals
-    by = proof(*(layer.location for layer in teller.here[:4]), teller.receipts.magic(teller.here[0]))
+    found = Counter(layer.compression for layer in context.here)
+    stored, content, _ = context.totals
+    by = proof(*(layer.location for layer in context.here[:4]), context.receipts.magic(context.here[0]))
     if set(found) == {"none"}:
-        text_ = ("The layers are" if len(teller.here) > 1 else "The layer is", " stored uncompressed, as plain tar.")
+        text_ = ("The layers are" if len(context.here) > 1 else "The layer is", " stored uncompressed, as plain tar.")
         blocks.append(claim(*text_, by=by))
     else:
         kinds = joined([f"{count} with {kind}" if len(found) > 1 else kind for kind, count in found.items()])
@@ -248,7 +248,7 @@ def _compression(teller: Teller, blocks: list[Block]) -> None:
                 by=by,
             )
         )  # fmt: skip
-    for layer in teller.image.layers:
+    for layer in context.image.layers:
         if layer.record.label:
             what = {
                 "eStargz": "an eStargz: an ordinary gzip layer with a table of contents at its end, so that a "
@@ -256,12 +256,12 @@ def _compression(teller: Teller, blocks: list[Block]) -> None:
                 "zstd:chunked": "zstd:chunked: an ordinary zstd layer with a table of contents, so that only changed "
                 "chunks need to be fetched",
             }.get(layer.record.label, layer.record.label)
-            blocks.append(claim(value(layer.label), " is ", Span(what), ".", by=_layer_proof(teller, layer)))
+            blocks.append(claim(value(layer.label), " is ", Span(what), ".", by=_layer_proof(context, layer)))
 
 
-def _removals(teller: Teller, blocks: list[Block]) -> None:
+def _removals(context: StoryContext, blocks: list[Block]) -> None:
     told = 0
-    for layer in teller.here:
+    for layer in context.here:
         table = layer.table
         found = list(table.flagged(WHITEOUT))
         if not found:
@@ -271,9 +271,9 @@ def _removals(teller: Teller, blocks: list[Block]) -> None:
             continue
         entry = table[found[0]]
         hidden = hidden_path(entry.path)
-        receipt = teller.receipts.entry_line(layer, entry.index)
-        place = teller.entry_place(layer, entry.index)
-        gone = counts_of(teller, layer)
+        receipt = context.receipts.entry_line(layer, entry.index)
+        place = context.entry_place(layer, entry.index)
+        gone = counts_of(context, layer)
         more = f", and {plural(len(found) - 1, 'more removal')} like it" if len(found) > 1 else ""
         if entry.is_opaque:
             blocks.append(
@@ -287,7 +287,7 @@ def _removals(teller: Teller, blocks: list[Block]) -> None:
             blocks.append(
                 claim(
                     value(layer.label), " holds ", path(text(entry.path)), ", a ", term("whiteout"), " for ",
-                    path(text(hidden)), more, ". ", *(_back(teller, layer, hidden) or _stays(gone)),
+                    path(text(hidden)), more, ". ", *(_back(context, layer, hidden) or _stays(gone)),
                     by=proof(place, receipt),
                 )
             )  # fmt: skip
@@ -296,14 +296,14 @@ def _removals(teller: Teller, blocks: list[Block]) -> None:
             note(
                 value(few(told - _REMOVALS)),
                 f" more {noun(told - _REMOVALS, 'layer removes', 'layers remove')} something: ",
-                code(f"imagepeel layers {teller.receipts.file}"), ".",
+                code(f"imagepeel layers {context.receipts.file}"), ".",
             )
         )  # fmt: skip
 
 
-def _back(teller: Teller, layer: Layer, victim: bytes) -> tuple[Span | str, ...]:
+def _back(context: StoryContext, layer: Layer, victim: bytes) -> tuple[Span | str, ...]:
     """What to say where the same layer removes a path and brings it again, () where it does not."""
-    uppers = teller.rootfs.uppers
+    uppers = context.rootfs.uppers
     if layer.index >= len(uppers):
         return ()
     before, _ = resolve(merge([u.root for u in uppers[: layer.index]]), victim, b"/", follow=False, most=40)
@@ -326,12 +326,12 @@ def _stays(gone: LayerCounts | None) -> tuple[Span | str, ...]:
     return ("The ", value(size(gone.bytes_removed)), " that lower layers brought stay in the image.")
 
 
-def _repeats(teller: Teller, blocks: list[Block]) -> None:
-    repeating = [counts for counts in teller.counts if counts.bytes_repeated]
+def _repeats(context: StoryContext, blocks: list[Block]) -> None:
+    repeating = [counts for counts in context.counts if counts.bytes_repeated]
     heaviest = sorted(repeating, key=lambda counts: (-counts.bytes_repeated, counts.layer))[:_REPEATS]
     for found in sorted(heaviest, key=lambda counts: counts.layer):
-        layer = teller.image.layers[found.layer]
-        example, fields = _repeated_example(teller, layer)
+        layer = context.image.layers[found.layer]
+        example, fields = _repeated_example(context, layer)
         if example is None:
             continue
         blocks.append(
@@ -339,7 +339,7 @@ def _repeats(teller: Teller, blocks: list[Block]) -> None:
                 value(layer.label), " ships ", value(size(found.bytes_repeated)),
                 " of files again whose content did not change, for example ", path(example.path or ""),
                 *_difference(fields),
-                by=proof(example, teller.receipts.entry_line(layer, example.entry or 0)),
+                by=proof(example, context.receipts.entry_line(layer, example.entry or 0)),
             )
         )  # fmt: skip
     left = len(repeating) - len(heaviest)
@@ -347,7 +347,7 @@ def _repeats(teller: Teller, blocks: list[Block]) -> None:
         blocks.append(
             note(
                 value(title(few(left))), f" more {noun(left, 'layer ships', 'layers ship')} unchanged files again: ",
-                code(f"imagepeel du {teller.receipts.file}"), ".",
+                code(f"imagepeel du {context.receipts.file}"), ".",
             )
         )  # fmt: skip
 
@@ -364,34 +364,34 @@ def _difference(fields: list[str]) -> tuple[Span | str, ...]:
 _FIELDS = {"mode": "the mode", "uid": "the owner", "gid": "the group", "mtime": "the time", "xattrs": "an attribute"}
 
 
-def _repeated_example(teller: Teller, layer: Layer) -> tuple[Location | None, list[str]]:
+def _repeated_example(context: StoryContext, layer: Layer) -> tuple[Location | None, list[str]]:
     """The largest file that the layer repeats, and what is different about it, in words."""
     from imagepeel.rootfs.layer_diff import changed_fields, layer_delta, same_content
 
     best = None
-    for index, change in enumerate(layer_delta(teller.rootfs, layer.index)):
+    for index, change in enumerate(layer_delta(context.rootfs, layer.index)):
         before, after = change.before, change.after
         if index > 200_000:
             break
         if before is None or after is None or before.kind != "file" or after.kind != "file" or before is after:
             continue
-        if (best is None or after.size > best[1].size) and same_content(before, after, teller.rootfs.layers):
+        if (best is None or after.size > best[1].size) and same_content(before, after, context.rootfs.layers):
             best = (before, after)
     if best is None or best[1].entry is None:
         return None, []
-    fields = changed_fields(best[0], best[1], teller.rootfs.layers)
+    fields = changed_fields(best[0], best[1], context.rootfs.layers)
     named = [_FIELDS.get(name, name) for name in fields if name not in ("content?",)]
-    return teller.entry_place(layer, best[1].entry), named
+    return context.entry_place(layer, best[1].entry), named
 
 
-def _oddities(teller: Teller, blocks: list[Block]) -> None:
-    found = [(layer, anomaly) for layer in teller.image.layers for anomaly in layer.anomalies]
+def _oddities(context: StoryContext, blocks: list[Block]) -> None:
+    found = [(layer, anomaly) for layer in context.image.layers for anomaly in layer.anomalies]
     for layer, anomaly in found[:6]:
         where = anomaly.where if anomaly.where.layer is not None else layer.location
         blocks.append(
             claim(
                 Span(f"{layer.label}: ", "warn"), Span(anomaly.message), ".",
-                by=proof(where, teller.receipts.layer_listing(layer)), level="bad" if anomaly.fatal else "warn",
+                by=proof(where, context.receipts.layer_listing(layer)), level="bad" if anomaly.fatal else "warn",
             )
         )  # fmt: skip
     if len(found) > 6:
@@ -400,7 +400,7 @@ def _oddities(teller: Teller, blocks: list[Block]) -> None:
                 "And ",
                 value(number(len(found) - 6)),
                 " more oddities: ",
-                code(f"imagepeel layers {teller.receipts.file}"),
+                code(f"imagepeel layers {context.receipts.file}"),
                 ".",
             )
         )

@@ -37,8 +37,8 @@ from imagepeel.process.loader.common import (
     Program,
     gives_up,
 )
+from imagepeel.process.loader.glibc_text import strerror, token_at
 from imagepeel.process.loader.link_map import LinkMap
-from imagepeel.process.loader.words import strerror, token_at
 from imagepeel.process.spec.failure import Failure, FailureCode
 from imagepeel.process.spec.values import Candidate
 from imagepeel.tables import ERRNO_LIBC, MACHINES

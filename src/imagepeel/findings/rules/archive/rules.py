@@ -51,7 +51,7 @@ _SENSIBLE_YEAR = re.compile(r"^(?:000\d|19[678]\d)-")
 def two_images(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for note in subject.image.archive.anomalies:
         if note.code == "TWO-IMAGES":
-            yield rule.found(note.message, note.where, profiles=("docker@28", "containerd@2"))
+            yield rule.report(note.message, note.where, profiles=("docker@28", "containerd@2"))
 
 
 @rule(
@@ -73,7 +73,7 @@ def missing_parts(rule: Rule, subject: Subject) -> Iterator[Finding]:
     absent = [layer for layer in subject.layers if layer.state == "missing"]
     elsewhere = [layer for layer in subject.layers if layer.state in ("foreign", "encrypted", "unsupported")]
     only_elsewhere = bool(elsewhere) and not absent and not any(what in gone for what in ("manifest", "config"))
-    yield rule.found(
+    yield rule.report(
         f"not in the archive: {listed(list(gone))}",
         *[layer.location for layer in (*absent, *elsewhere)][:10],
         *([Location(pointer="/config")] if "config" in gone and not absent else []),
@@ -103,7 +103,7 @@ def sparse_save(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for record in gone:
         platform = record.platform
         names.append(f"{platform.os}/{platform.architecture}" if platform is not None else f"image {record.number}")
-    yield rule.found(
+    yield rule.report(
         f"{plural(len(gone), 'listed image')} {'is' if len(gone) == 1 else 'are'} not in the archive: "
         f"{listed(list(dict.fromkeys(names)), 8)}",
         Location(member="index.json", pointer="/manifests"),
@@ -130,7 +130,7 @@ def wrong_digest(rule: Rule, subject: Subject) -> Iterator[Finding]:
             place = layer.location
             if [check.what for check in wrong] == ["diff_id"]:
                 place = subject.pointer(f"/rootfs/diff_ids/{layer.index}")
-            yield rule.found(
+            yield rule.report(
                 f"layer {layer.label} is not what the documents say: {said}",
                 place,
                 layer.location,
@@ -138,7 +138,7 @@ def wrong_digest(rule: Rule, subject: Subject) -> Iterator[Finding]:
             )
     for check in subject.image.record.checks:
         if check.state == "mismatch":
-            yield rule.found(
+            yield rule.report(
                 f"the {check.role} {check.digest or check.member} does not fit its descriptor: "
                 f"{check.actual_digest or check.actual_size}",
                 check.stated_at,
@@ -160,7 +160,7 @@ def wrong_digest(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def layer_count(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for note in subject.image.anomalies:
         if note.code == "layer-count":
-            yield rule.found(note.message, note.where, profiles=("docker@28", "containerd@2", "podman@5.8"))
+            yield rule.report(note.message, note.where, profiles=("docker@28", "containerd@2", "podman@5.8"))
             return
 
 
@@ -178,7 +178,7 @@ def layer_count(rule: Rule, subject: Subject) -> Iterator[Finding]:
 )
 def too_many_layers(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if len(subject.layers) > _DOCKER_MOST:
-        yield rule.found(
+        yield rule.report(
             f"{len(subject.layers)} layers: Docker takes {_DOCKER_MOST} and answers `max depth exceeded`",
             subject.pointer("/rootfs/diff_ids"),
             profiles=("docker@28",),
@@ -203,7 +203,7 @@ def media_type_lie(rule: Rule, subject: Subject) -> Iterator[Finding]:
         # containerd takes the plain OCI type at its word and fails at the first header.
         fails = layer.media_type == "application/vnd.oci.image.layer.v1.tar"
         for each in noted.notes:
-            yield rule.found(
+            yield rule.report(
                 f"layer {layer.label}: {each.message}",
                 each.where,
                 severity="high" if fails else "medium",
@@ -211,7 +211,7 @@ def media_type_lie(rule: Rule, subject: Subject) -> Iterator[Finding]:
             )
     for note in subject.image.record.anomalies:
         if note.code in ("media-type-shape", "media-type-conflict"):
-            yield rule.found(note.message, note.where, severity="low")
+            yield rule.report(note.message, note.where, severity="low")
 
 
 @rule(
@@ -230,7 +230,7 @@ def compressed_tail(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for layer in subject.layers:
         for note in layer.anomalies:
             if note.code == "stream-tail":
-                yield rule.found(f"layer {layer.label}: {note.message}", note.where)
+                yield rule.report(f"layer {layer.label}: {note.message}", note.where)
 
 
 COMPRESSOR_FILES = by_notes(
@@ -284,7 +284,7 @@ def suitcase(rule: Rule, subject: Subject) -> Iterator[Finding]:
         shown = subject.shown(list(top.values()))
         if shown:
             names = listed([hit.path.decode() for hit in shown])
-            yield rule.found(
+            yield rule.report(
                 f"the root of the filesystem holds {names}: an image archive was imported as a filesystem",
                 *[subject.place(hit) for hit in shown],
             )
@@ -305,7 +305,7 @@ def suitcase(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def no_paperwork(rule: Rule, subject: Subject) -> Iterator[Finding]:
     record = subject.image.record
     if record.kind == "rootfs":
-        yield rule.found(
+        yield rule.report(
             "this is a filesystem and no image: entrypoint, command, environment, user and history were not exported",
             Location(archive_offset=0),
         )
@@ -328,11 +328,11 @@ def history_silent(rule: Rule, subject: Subject) -> Iterator[Finding]:
         return
     if not subject.image.history:
         if subject.layers:
-            yield rule.found("the config has no history: no step can be named for any layer", subject.pointer(""))
+            yield rule.report("the config has no history: no step can be named for any layer", subject.pointer(""))
         return
     for note in subject.image.anomalies:
         if note.code == "history-count":
-            yield rule.found(note.message, subject.pointer("/history"))
+            yield rule.report(note.message, subject.pointer("/history"))
             return
 
 
@@ -353,7 +353,7 @@ def odd_time(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if not subject.paperwork:
         return
     if created and _SENSIBLE_YEAR.match(created):
-        yield rule.found(f"the image says it was made at {created}", subject.pointer("/created"))
+        yield rule.report(f"the image says it was made at {created}", subject.pointer("/created"))
         return
     limit = _seconds(created)
     if limit is None:
@@ -363,7 +363,7 @@ def odd_time(rule: Rule, subject: Subject) -> Iterator[Finding]:
         if times and max(times) > limit + 2 * 86_400 and max(times) < 1 << 33:
             index = times.index(max(times))
             days = (times[index] - limit) // 86_400
-            yield rule.found(
+            yield rule.report(
                 f"{layer.table[index].path.decode('utf-8', 'surrogateescape')} is {days} days newer than the image",
                 subject.at(layer.index, index),
                 subject.pointer("/created"),
@@ -399,7 +399,7 @@ def odd_documents(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for note in dict.fromkeys(notes):
         if note.code in _TOLD_ELSEWHERE or note.code in _LABELS_ONLY:
             continue
-        yield rule.found(note.message, note.where, severity="medium" if note.fatal else "low")
+        yield rule.report(note.message, note.where, severity="medium" if note.fatal else "low")
 
 
 RULES: tuple[Rule, ...] = (

@@ -92,7 +92,7 @@ def control_characters(rule: Rule, subject: Subject) -> Iterator[Finding]:
     texts += [(f"/history/{i}/created_by", step.created_by) for i, step in enumerate(subject.image.history)]
     loud = [pointer for pointer, value in texts if CONTROL_TEXT.search(value.replace("\t", "").replace("\n", ""))]
     if loud:
-        yield rule.found(
+        yield rule.report(
             f"the config has control characters at {listed(list(dict.fromkeys(loud)), 3)}",
             *[subject.pointer(pointer) for pointer in dict.fromkeys(loud[:10])],
         )

@@ -54,7 +54,7 @@ def rootless_ids(rule: Rule, subject: Subject) -> Iterator[Finding]:
         metas = [subject.layers[hit.layer].table.meta(hit.entry) for hit in hits]
         highest = max(max(meta.uid, meta.gid) for meta in metas)
         more = "at least " if len(hits) >= 2000 else ""
-        yield rule.found(
+        yield rule.report(
             f"{more}{plural(len(hits), 'entry', 'entries')} with ids up to {highest}, such as "
             f"{listed([text(hit.path) for hit in hits], 2)}: rootless engines with 65,536 ids cannot unpack them",
             *[subject.place(hit) for hit in hits[:10]],
@@ -154,7 +154,7 @@ GLOBAL_HEADER = by_notes(
 def hidden_bytes(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for noted in subject.surprises.of("HIDDENTAIL"):
         if noted.degree != IN_WHITEOUT:
-            yield from (rule.found(f"layer {subject.label(note)}: {note.message}", note.where) for note in noted.notes)
+            yield from (rule.report(f"layer {subject.label(note)}: {note.message}", note.where) for note in noted.notes)
             continue
         table = subject.layers[noted.layer or 0].table
         parts = [(note.where.path or "", table.stored_size(note.where.entry or 0)) for note in noted.notes]

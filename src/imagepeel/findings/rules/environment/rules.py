@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def no_path(rule: Rule, subject: Subject) -> Iterator[Finding]:
     env = subject.config.env
     if env and subject.paperwork and not subject.windows and not any(entry.startswith("PATH=") for entry in env):
-        yield rule.found(
+        yield rule.report(
             "plain containerd starts this image without PATH: Env is set and does not hold one",
             subject.pointer("/config/Env"),
             profiles=("containerd@2",),
@@ -51,7 +51,7 @@ def asks_the_host(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for index, entry in enumerate(subject.config.env):
         if entry and "=" not in entry:
             what = "every variable" if entry == "*" else f"variables matching {entry}" if "*" in entry else entry
-            yield rule.found(
+            yield rule.report(
                 f"Env entry {entry!r} has no `=`: podman before the fix copies {what} from the host into the container",
                 subject.pointer(f"/config/Env/{index}"),
             )
@@ -74,7 +74,7 @@ def env_twice(rule: Rule, subject: Subject) -> Iterator[Finding]:
         if not equals or not name:
             continue
         if name in seen and subject.config.env[seen[name]].partition("=")[2] != value:
-            yield rule.found(
+            yield rule.report(
                 f"{name} is set twice with different values: the last one wins",
                 subject.pointer(f"/config/Env/{index}"),
                 subject.pointer(f"/config/Env/{seen[name]}"),
@@ -101,7 +101,7 @@ def privileged_port(rule: Rule, subject: Subject) -> Iterator[Finding]:
     key = b"SCHILY.xattr.security.capability"
     if not low or any(key in extra.pax for layer in subject.layers for extra in layer.table.extras.values()):
         return
-    yield rule.found(
+    yield rule.report(
         f"uid {subject.uid} listens on {listed(low)}: refused by containerd 1.x, older Kubernetes and rootless engines",
         subject.pointer("/config/ExposedPorts"),
         subject.pointer("/config/User"),
@@ -127,12 +127,12 @@ def expose(rule: Rule, subject: Subject) -> Iterator[Finding]:
         return
     odd = [port for port in ports if _number(port) is None or not 0 < (_number(port) or 0) < 65536]
     if odd:
-        yield rule.found(
+        yield rule.report(
             f"ExposedPorts lists {listed([repr(port) for port in odd])}, which is no port",
             subject.pointer("/config/ExposedPorts"),
         )
     elif len(ports) > 20:
-        yield rule.found(
+        yield rule.report(
             f"{len(ports)} ports are listed: `docker run -P` publishes every one of them",
             subject.pointer("/config/ExposedPorts"),
             severity="info",

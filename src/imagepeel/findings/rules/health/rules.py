@@ -78,7 +78,7 @@ def healthcheck_lost(rule: Rule, subject: Subject) -> Iterator[Finding]:
     step = next((s for s in reversed(subject.instructions) if s.keyword == "HEALTHCHECK"), None)
     if step is None or subject.run.healthcheck is not None or step.text.strip().strip("[]\"' ").upper() == "NONE":
         return
-    yield rule.found(
+    yield rule.report(
         f"history step {step.step} sets HEALTHCHECK, the config has none",
         subject.pointer(f"/history/{step.step}/created_by", step.step),
         subject.pointer("/config"),
@@ -105,7 +105,7 @@ def healthcheck_cannot_run(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if kind == "CMD-SHELL":
         shell = (subject.run.shell or ("/bin/sh", "-c"))[0]
         if find_program(subject, shell) is None:
-            yield rule.found(
+            yield rule.report(
                 f"the health check is run by {shell}, which the image does not have",
                 subject.pointer("/config/Healthcheck/Test"),
             )
@@ -114,7 +114,7 @@ def healthcheck_cannot_run(rule: Rule, subject: Subject) -> Iterator[Finding]:
     elif kind != "CMD":
         return
     if words and find_program(subject, words[0]) is None:
-        yield rule.found(
+        yield rule.report(
             f"the health check starts {words[0]}, which the image does not have for this user",
             subject.pointer("/config/Healthcheck/Test"),
         )
@@ -148,7 +148,7 @@ def no_healthcheck(rule: Rule, subject: Subject) -> Iterator[Finding]:
     check = subject.run.healthcheck
     lost = any(step.keyword == "HEALTHCHECK" for step in subject.instructions)
     if subject.run.exposed_ports and subject.argv and not lost and (check is None or not check.test):
-        yield rule.found(
+        yield rule.report(
             f"{', '.join(subject.run.exposed_ports[:5])} exposed, and no HEALTHCHECK says whether it answers",
             subject.pointer("/config/ExposedPorts"),
         )
@@ -170,7 +170,7 @@ def no_shell_inside(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if not subject.starts or not subject.argv or subject.failures:
         return
     if not any(subject.node(path) is not None for path in _SHELLS):
-        yield rule.found("the image has no shell: `docker exec` has nothing to execute", subject.command_place())
+        yield rule.report("the image has no shell: `docker exec` has nothing to execute", subject.command_place())
 
 
 @rule(
@@ -201,7 +201,7 @@ def no_certificates(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if library is None and not _contains(subject, path, b"crypto/x509.(*Certificate).Verify"):
         return
     why = f"it loads {library}" if library else "it contains Go's crypto/x509"
-    yield rule.found(
+    yield rule.report(
         f"{path} can verify certificates ({why}), and the image has no CA certificates",
         subject.place(path),
         subject.command_place(),

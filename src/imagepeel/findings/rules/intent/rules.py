@@ -73,7 +73,7 @@ def _interpreted(subject: Subject) -> tuple[str, str] | None:
 def no_command(rule: Rule, subject: Subject) -> Iterator[Finding]:
     verdicts = subject.failures.get("F9", [])
     if verdicts:
-        yield rule.found(
+        yield rule.report(
             f"`docker run` without a command is refused: {verdicts[0].message}",
             subject.pointer("/config"),
             profiles=tuple(verdict.engine for verdict in verdicts),
@@ -103,7 +103,7 @@ def shell_pid1(rule: Rule, subject: Subject) -> Iterator[Finding]:
         return
     if start.verdict.kind in ("FAILS", "UNKNOWN"):
         return
-    yield rule.found(
+    yield rule.report(
         f"{pid1.path or pid1.argv[0]} stays process 1 of `sh -c {subject.shell_line}`: a stop takes "
         f"{pid1.grace_seconds} seconds and ends in SIGKILL",
         subject.command_place(),
@@ -134,7 +134,7 @@ def script_without_exec(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if pid1 is None or not pid1.exact or pid1.kind != "shell" or pid1.hears_sigterm != "no":
         return
     path, interpreter = script
-    yield rule.found(
+    yield rule.report(
         f"{path} ends without exec: {interpreter} stays process 1, and a stop takes {pid1.grace_seconds} seconds and "
         "ends in SIGKILL",
         (subject.place(path), "file"),
@@ -161,7 +161,7 @@ def package_manager(rule: Rule, subject: Subject) -> Iterator[Finding]:
         words = words[1:]
     name = _PACKAGE_MANAGERS.get(_base(words[0])) if words else None
     if name:
-        yield rule.found(f"{name} is started as process 1: `{' '.join(words[:4])}`", subject.command_place())
+        yield rule.report(f"{name} is started as process 1: `{' '.join(words[:4])}`", subject.command_place())
 
 
 @rule(
@@ -182,7 +182,7 @@ def not_expanded(rule: Rule, subject: Subject) -> Iterator[Finding]:
         return
     literal = [word for word in argv if _VARIABLE.search(word) or word.startswith("~/")]
     if literal:
-        yield rule.found(
+        yield rule.report(
             f"the program receives {listed([repr(word) for word in literal])} literally: nothing expands the exec form",
             subject.command_place(),
         )
@@ -202,7 +202,7 @@ def not_expanded(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def json_to_shell(rule: Rule, subject: Subject) -> Iterator[Finding]:
     line = subject.shell_line
     if line is not None and re.match(r"\s*\[\s*'", line):
-        yield rule.found(f"the shell is given `{line}`: a list in single quotes is no JSON", subject.command_place())
+        yield rule.report(f"the shell is given `{line}`: a list in single quotes is no JSON", subject.command_place())
 
 
 @rule(
@@ -223,7 +223,7 @@ def cmd_unread(rule: Rule, subject: Subject) -> Iterator[Finding]:
         return
     if not re.search(r"\$(?:[@*0-9]|\{[@*0-9])", entrypoint[2]):
         words = listed([repr(word) for word in cmd])
-        yield rule.found(
+        yield rule.report(
             f"CMD {words} becomes $0 and up of `{entrypoint[2]}`, which never reads them",
             subject.pointer("/config/Cmd"),
             subject.pointer("/config/Entrypoint"),
@@ -250,7 +250,7 @@ def cmd_shell_words(rule: Rule, subject: Subject) -> Iterator[Finding]:
         return
     if not subject.starts or _interpreted(subject) is not None or subject.prediction().path is None:
         return
-    yield rule.found(
+    yield rule.report(
         f"{entrypoint[0]} is started with the arguments '/bin/sh', '-c' and {cmd[2]!r}",
         subject.pointer("/config/Cmd"),
         subject.pointer("/config/Entrypoint"),
@@ -278,7 +278,7 @@ def inherited_entrypoint(rule: Rule, subject: Subject) -> Iterator[Finding]:
         return
     between = [step for step in steps[entry + 1 : cmd] if not step.empty]
     if between:
-        yield rule.found(
+        yield rule.report(
             f"ENTRYPOINT {' '.join(subject.run.entrypoint)} is older than {plural(len(between), 'layer')}, "
             f"CMD {' '.join(subject.run.cmd)} is newer",
             subject.pointer(f"/history/{entry}", entry),
@@ -305,12 +305,12 @@ def init_inside(rule: Rule, subject: Subject) -> Iterator[Finding]:
         return
     first = _base(argv[0])
     if argv[0] == "/init" and (subject.node("/etc/s6-overlay") or subject.node("/package/admin/s6-overlay")):
-        yield rule.found(
+        yield rule.report(
             "s6-overlay's /init must be process 1: with --init it stops with `can only run as pid 1`",
             subject.command_place(),
         )
     elif first in ("tini", "dumb-init", "catatonit"):
-        yield rule.found(
+        yield rule.report(
             f"{argv[0]} is process 1 already: --init adds a second init", subject.command_place(), severity="info"
         )
 
@@ -336,7 +336,7 @@ def machine(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if words[0] in ("/sbin/init", "/usr/sbin/init"):
         name = "systemd" if subject.node("/lib/systemd/systemd") or subject.node("/usr/lib/systemd/systemd") else ""
     if name in _MACHINES:
-        yield rule.found(f"process 1 is {name}, {_MACHINES[name]}", subject.command_place())
+        yield rule.report(f"process 1 is {name}, {_MACHINES[name]}", subject.command_place())
 
 
 @rule(
@@ -354,7 +354,7 @@ def machine(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def bad_stop_signal(rule: Rule, subject: Subject) -> Iterator[Finding]:
     given = subject.run.stop_signal
     if given and parse_signal(given) is None:
-        yield rule.found(
+        yield rule.report(
             f"StopSignal {given!r} is no signal: Docker sends SIGTERM, podman refuses, Kubernetes cannot stop it",
             subject.pointer("/config/StopSignal"),
         )
@@ -375,7 +375,7 @@ def bad_stop_signal(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def onbuild(rule: Rule, subject: Subject) -> Iterator[Finding]:
     lines = subject.run.on_build
     if lines:
-        yield rule.found(
+        yield rule.report(
             f"a build FROM this image first runs {listed([f'`{line}`' for line in lines], 3)}",
             subject.pointer("/config/OnBuild"),
         )
@@ -398,7 +398,7 @@ def shebang_one_argument(rule: Rule, subject: Subject) -> Iterator[Finding]:
     verdicts = subject.failures.get("F21", [])
     if argument is None or not verdicts:
         return
-    yield rule.found(
+    yield rule.report(
         f"env looks for a program called {argument!r}: Linux passes all of `{argument}` as one argument",
         (subject.place(subject.prediction().path or b"/"), "file"),
         profiles=tuple(verdict.engine for verdict in verdicts),

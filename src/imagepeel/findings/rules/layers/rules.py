@@ -85,7 +85,7 @@ def deleted_bytes(rule: Rule, subject: Subject) -> Iterator[Finding]:
     largest = max((item for item, value in zip(removed, stored, strict=True) if value == most), key=path)
     gone = subject.whiteout_of(largest.layer, path(largest))
     by = [f"L{layer + 1}" for layer in sorted({item.by for item in removed})]
-    yield rule.found(
+    yield rule.report(
         f"{plural(len(removed), 'file')} with {exact(total)} {'was' if len(removed) == 1 else 'were'} removed by "
         f"{listed(by)} and {'is' if len(removed) == 1 else 'are'} still shipped",
         subject.at(largest.layer, largest.entry),
@@ -113,7 +113,7 @@ def _repeats(rule: Rule, subject: Subject, repeats: list[Repeat], done: str) -> 
         changed = sorted({field for fields in {repeat.fields for repeat in mine} for field in fields})
         what = f" ({listed(changed)})" if changed else ""
         sentence = done.format(fields=what, files=plural(len(mine), "file"))
-        yield rule.found(
+        yield rule.report(
             f"layer L{layer + 1} {sentence} and ships {exact(total)} again",
             subject.at(largest.layer, largest.entry),
             subject.at(largest.before, largest.copied),
@@ -209,7 +209,7 @@ def build_debris(rule: Rule, subject: Subject) -> Iterator[Finding]:
         if total < (1 if git else LEAST) or subject.node(b"/" + prefix) is None:
             continue
         what, fix = wanted.get(prefix, ("a git repository", "list .git in .dockerignore"))
-        yield rule.found(
+        yield rule.report(
             f"/{text(prefix)} ships {exact(total)}: {what}",
             subject.at(*first[prefix]),
             severity="low" if git else _scale(subject, total),
@@ -247,14 +247,14 @@ def sparse_monster(rule: Rule, subject: Subject) -> Iterator[Finding]:
         table = layer.table
         for index, extra in table.extras.items():
             if extra.sparse is not None and table.size(index) - max(0, extra.stored) >= _GiB:
-                yield rule.found(
+                yield rule.report(
                     f"{text(table[index].path)} is {exact(table.size(index))} long and holds {exact(extra.stored)}",
                     subject.at(layer.index, index),
                 )
     for hit in subject.names.named(b"lastlog", b"faillog"):
         entry = subject.layers[hit.layer].table[hit.entry]
         if entry.sparse is None and entry.size >= _GiB and _only_zeros(subject, hit.layer, hit.entry):
-            yield rule.found(f"{text(hit.path)} is {exact(entry.size)} of zeros", subject.place(hit))
+            yield rule.report(f"{text(hit.path)} is {exact(entry.size)} of zeros", subject.place(hit))
 
 
 def _only_zeros(subject: Subject, layer: int, entry: int) -> bool:

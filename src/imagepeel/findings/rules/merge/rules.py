@@ -50,7 +50,7 @@ def link_shadowed(rule: Rule, subject: Subject) -> Iterator[Finding]:
                 message += text(gone[0])
             elif note.views:
                 message += f"; rootless engines write through the link instead, into {text(link.target)}"
-            yield rule.found(
+            yield rule.report(
                 message,
                 makers.get(path[1:], note.where),
                 subject.at(link.layer or 0, link.entry or 0),
@@ -58,7 +58,7 @@ def link_shadowed(rule: Rule, subject: Subject) -> Iterator[Finding]:
                 details=["rootless engines write through the link and keep all names"] if gone and note.views else [],
             )
         if noted.more:
-            yield rule.found(
+            yield rule.report(
                 f"{plural(noted.more, 'more link')} of layer L{layer + 1} become directories",
                 noted.notes[-1].where,
                 severity="low",
@@ -142,7 +142,7 @@ def resurrected(rule: Rule, subject: Subject) -> Iterator[Finding]:
                     f"{'is' if len(back) == 1 else 'are'} visible, such as {text(back[0])} of L{(node.layer or 0) + 1}"
                 )
             left = [f"layer L{layer + 1} makes {noted.more:,} more removed directories again"] if noted.more else []
-            yield rule.found(
+            yield rule.report(
                 message,
                 note.where,
                 *[subject.place(path) for path in back[:1]],

@@ -56,7 +56,7 @@ def shipped_secret(rule: Rule, subject: Subject) -> Iterator[Finding]:
         hit, secrets = seen[-1]
         lines = [f"line {secret.line}: {secret.kind} {secret.masked}".rstrip() for secret in secrets]
         others = [other for other, _ in members if other != hit]
-        yield rule.found(
+        yield rule.report(
             f"{text(path)} holds {_what(secrets)}",
             (subject.place(hit), "secret-file"),
             *[(subject.place(other), "secret-file") for other in others],
@@ -90,7 +90,7 @@ def deleted_secret(rule: Rule, subject: Subject) -> Iterator[Finding]:
             how = f"replaced by layer L{later.layer + 1}"
         else:
             how = "hidden from the container"
-        yield rule.found(
+        yield rule.report(
             f"{text(path)} was {how} and is still in layer L{hit.layer + 1}, with {_what(secrets)}",
             (subject.place(hit), "secret-file"),
             *([subject.place(gone)] if gone is not None else []),
@@ -119,12 +119,12 @@ def secret_in_env(rule: Rule, subject: Subject) -> Iterator[Finding]:
             continue
         proved = _proved(value)
         if proved:
-            yield rule.found(
+            yield rule.report(
                 f"the variable {name} holds {_what(proved)}",
                 (subject.pointer(f"/config/Env/{index}"), "secret-config"),
             )
         elif detectors.is_secret_name(name) and len(value) >= 6 and not detectors.is_placeholder(value):
-            yield rule.found(
+            yield rule.report(
                 f"the variable {name} has the value {detectors.mask(value)}",
                 (subject.pointer(f"/config/Env/{index}"), "secret-config"),
                 severity="medium",
@@ -133,7 +133,7 @@ def secret_in_env(rule: Rule, subject: Subject) -> Iterator[Finding]:
         proved = _proved(value)
         if proved:
             pointer = "/config/Labels/" + key.replace("~", "~0").replace("/", "~1")
-            yield rule.found(f"the label {key} holds {_what(proved)}", (subject.pointer(pointer), "secret-config"))
+            yield rule.report(f"the label {key} holds {_what(proved)}", (subject.pointer(pointer), "secret-config"))
 
 
 def _proved(value: str) -> tuple[Secret, ...]:
@@ -180,7 +180,7 @@ def secret_in_history(rule: Rule, subject: Subject) -> Iterator[Finding]:
         # A token that is the value of an argument is told once.
         shown = {detectors.mask(value) for _, value in fresh}
         what += [_what((secret,)) for secret in proved if secret.masked not in shown]
-        yield rule.found(
+        yield rule.report(
             f"history step {index} shows {listed(what)}",
             (subject.pointer(f"/history/{index}/created_by", index), "secret-config"),
             severity="high" if proved else "medium",
@@ -208,24 +208,24 @@ def host_identity(rule: Rule, subject: Subject) -> Iterator[Finding]:
     ]
     shown = subject.shown(keys)
     if shown:
-        yield rule.found(
+        yield rule.report(
             f"{plural(len(shown), 'SSH host key')} made while building: {listed([text(hit.path) for hit in shown])}",
             *[(subject.place(hit), "secret-file") for hit in shown],
         )
     for hit in subject.shown([hit for hit in names.named(b"machine-id") if hit.path == b"/etc/machine-id"]):
         data = subject.read_entry(hit, 64).strip()
         if re.fullmatch(rb"[0-9a-f]{32}", data):
-            yield rule.found(
+            yield rule.report(
                 f"/etc/machine-id is fixed to {text(data[:4])}...: every container claims to be the same machine",
                 (subject.place(hit), "secret-file"),
                 severity="low",
             )
     for hit in subject.shown([hit for hit in names.named(b"random-seed") if b"/systemd/" in hit.path]):
-        yield rule.found(
+        yield rule.report(
             f"{text(hit.path)} gives every container the same seed", (subject.place(hit), "entry"), severity="low"
         )
     for hit in subject.shown([hit for hit in names.ending(b".key") if hit.path.endswith(b"/ssl-cert-snakeoil.key")]):
-        yield rule.found(
+        yield rule.report(
             f"{text(hit.path)} was made while building: all containers share it",
             (subject.place(hit), "entry"),
             severity="low",

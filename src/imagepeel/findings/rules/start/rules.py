@@ -59,7 +59,7 @@ def will_not_start(rule: Rule, subject: Subject, verdicts: list[Verdict], *, why
     details.extend(f"{listed(engines)}: {words}" for words, engines in said.items())
     why = why or first.why
     words = first.message.splitlines()[0]
-    yield rule.found(
+    yield rule.report(
         f"It will not start on {_engines(verdicts)}: {why}" + (f" ({words})" if words not in why else ""),
         *places,
         fix=first.fix,

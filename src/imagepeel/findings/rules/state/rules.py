@@ -53,7 +53,7 @@ def volume_content(rule: Rule, subject: Subject) -> Iterator[Finding]:
                 found[path, layer.index] = more + 1, hit
     for (path, index), (number, hit) in sorted(found.items()):
         step = declared[_inner(path)][1]
-        yield rule.found(
+        yield rule.report(
             f"layer {subject.layers[index].label} puts {plural(number, 'file')} below VOLUME {path}, "
             "declared before it",
             subject.place(hit),
@@ -90,7 +90,7 @@ def _inner(path: str) -> bytes:
 )
 def anonymous_volume(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if subject.run.volumes:
-        yield rule.found(
+        yield rule.report(
             f"each run without -v makes {plural(len(subject.run.volumes), 'anonymous volume')}: "
             f"{listed(list(subject.run.volumes))}",
             subject.pointer("/config/Volumes"),
@@ -125,7 +125,7 @@ def baked_database(rule: Rule, subject: Subject) -> Iterator[Finding]:
         directory = below.rstrip(b"/") or b"/"
         parts = _sizes(subject, directory)
         total = sum(value for _, value in parts)
-        yield rule.found(
+        yield rule.report(
             f"{text(directory)} is a data directory of {server} with {exact(total)}",
             subject.place(hit),
             figures=[figure(f"files below {text(directory)}", "bytes", *columns(parts))],
@@ -163,7 +163,7 @@ def database_without_volume(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for word in words:
         server = SERVERS.get(word.rsplit("/", 1)[-1].encode("utf-8", "surrogateescape"))
         if server is not None:
-            yield rule.found(
+            yield rule.report(
                 f"the command starts {server} ({word}) and the image declares no volume", subject.command_place()
             )
             return
@@ -192,7 +192,7 @@ def stale_lock(rule: Rule, subject: Subject) -> Iterator[Finding]:
             hits.append(hit)
     shown = subject.shown(hits)
     if shown:
-        yield rule.found(
+        yield rule.report(
             f"{listed([text(hit.path) for hit in shown], 4)} {'belongs' if len(shown) == 1 else 'belong'} to a process "
             "of the build",
             *[subject.place(hit) for hit in shown[:10]],
@@ -219,7 +219,7 @@ def bound_over(rule: Rule, subject: Subject) -> Iterator[Finding]:
     ]
     shown = subject.shown(hits)
     if shown:
-        yield rule.found(
+        yield rule.report(
             f"{listed([text(hit.path) for hit in shown])} written by layer L{shown[0].layer + 1} "
             f"{'is' if len(shown) == 1 else 'are'} never seen in a container",
             *[subject.place(hit) for hit in shown],
@@ -264,7 +264,7 @@ def mounted_over(rule: Rule, subject: Subject) -> Iterator[Finding]:
         parts = [(text(hit.path), number) for hit, number in hits]
         where = "plain containerd puts a tmpfs there" if top == b"run" else "every runtime mounts its own there"
         total = sum(value for _, value in parts)
-        yield rule.found(
+        yield rule.report(
             f"{plural(len(hits), 'file')} below /{text(top)} with {exact(total)} cannot be seen: {where}",
             *[subject.place(hit) for hit, _ in hits[:5]],
             severity="info" if top == b"run" else "low",

@@ -118,7 +118,7 @@ def _finding(rule: Rule, subject: Subject, refusal: Refusal, noted: list[Noted])
     name = without_middle(text(entry.raw_name) if entry is not None else refusal.path)
     where = f"entry {refusal.entry} ({name})" if name else f"entry {refusal.entry}"
     others = [note for each in noted for note in each.notes if note.where.entry != refusal.entry]
-    return rule.found(
+    return rule.report(
         f"containerd cannot unpack layer L{refusal.layer + 1}: {without_middle(refusal.reason, 200)}, at {where}",
         place,
         *[note.where for note in others],

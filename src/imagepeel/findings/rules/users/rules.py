@@ -52,7 +52,7 @@ def group_lost(rule: Rule, subject: Subject) -> Iterator[Finding]:
         return
     docker, kubernetes = subject.prediction("docker@28").user, subject.prediction("k8s@2").user
     if docker.gid != kubernetes.gid:
-        yield rule.found(
+        yield rule.report(
             f"USER {subject.run.user} is gid {docker.gid} with Docker and gid {kubernetes.gid} in Kubernetes",
             subject.pointer("/config/User"),
             *([kubernetes.where] if kubernetes.where is not None and kubernetes.where.path else []),
@@ -76,7 +76,7 @@ def named_user(rule: Rule, subject: Subject) -> Iterator[Finding]:
     name = subject.run.user.partition(":")[0]
     if not name or name.isdigit() or not subject.starts or "F13" in subject.failures or subject.uid == 0:
         return
-    yield rule.found(
+    yield rule.report(
         f"a pod with runAsNonRoot refuses this image: USER {name} is no number (it is uid {subject.uid})",
         subject.pointer("/config/User"),
         profiles=("k8s@2",),
@@ -102,7 +102,7 @@ def uid_without_name(rule: Rule, subject: Subject) -> Iterator[Finding]:
     who = subject.user.user
     if who.uid and who.name is None:
         home = subject.user.environment.get("HOME", "/")
-        yield rule.found(
+        yield rule.report(
             f"uid {who.uid} is not in /etc/passwd: it runs with gid {who.gid} and HOME={home}",
             subject.pointer("/config/User"),
         )
@@ -128,7 +128,7 @@ def home_of_somebody(rule: Rule, subject: Subject) -> Iterator[Finding]:
     node = subject.node(home.value)
     if node is not None and node.is_dir and node.uid != subject.uid and not _writable(subject, node):
         number = next((i for i, entry in enumerate(subject.config.env) if entry.startswith("HOME=")), 0)
-        yield rule.found(
+        yield rule.report(
             f"HOME={home.value} belongs to uid {node.uid} (mode {node.mode:04o}), the process is uid {subject.uid}",
             subject.pointer(f"/config/Env/{number}"),
             subject.place(home.value),
@@ -157,13 +157,13 @@ def home_missing(rule: Rule, subject: Subject) -> Iterator[Finding]:
         return
     node = subject.node(who.home)
     if node is None:
-        yield rule.found(
+        yield rule.report(
             f"the home of {who.name}, {who.home}, does not exist",
             (subject.place("/etc/passwd"), "file"),
             subject.pointer("/config/User"),
         )
     elif not node.is_dir or not _writable(subject, node):
-        yield rule.found(
+        yield rule.report(
             f"the user {who.name} (uid {who.uid}) cannot write the home {who.home}: {node.kind} {node.mode:04o} of "
             f"{node.uid}:{node.gid}",
             subject.place(who.home),
@@ -186,7 +186,7 @@ def home_missing(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def passwd_comment(rule: Rule, subject: Subject) -> Iterator[Finding]:
     first = next((entry for entry in _passwd(subject) if entry.uid == 0), None)
     if first is not None and first.name.startswith("#"):
-        yield rule.found(
+        yield rule.report(
             f"line {first.line} of /etc/passwd is a comment, and engines take it for the first line with uid 0",
             (subject.place("/etc/passwd"), "file"),
         )
@@ -219,7 +219,7 @@ def passwd_typo(rule: Rule, subject: Subject) -> Iterator[Finding]:
             if value == 0 and not fields[at].strip().lstrip(b"+-").isdigit()
         ]
         if wrong:
-            yield rule.found(
+            yield rule.report(
                 f"line {entry.line} of /etc/passwd gives {entry.name} the {listed(wrong)}: engines read 0",
                 (subject.place("/etc/passwd"), "file"),
             )
@@ -245,13 +245,13 @@ def workdir_not_owned(rule: Rule, subject: Subject) -> Iterator[Finding]:
         return
     node = subject.node(cwd)
     if node is None:
-        yield rule.found(
+        yield rule.report(
             f"WORKDIR {cwd} is not in the image: Docker makes it for root, the process is uid {subject.uid}",
             subject.pointer("/config/WorkingDir"),
             profiles=("docker@28", "docker@20.10"),
         )
     elif node.is_dir and not _writable(subject, node):
-        yield rule.found(
+        yield rule.report(
             f"uid {subject.uid} cannot write WORKDIR {cwd} (mode {node.mode:04o} of {node.uid}:{node.gid})",
             subject.place(cwd),
             subject.pointer("/config/WorkingDir"),
@@ -278,7 +278,7 @@ def relative_workdir(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if not refusing:
         refusing = [start for start in subject.starts if "absolute" in start.verdict.message]
     if refusing:
-        yield rule.found(
+        yield rule.report(
             f"WorkingDir {cwd!r} is relative: {refusing[0].verdict.message}",
             subject.pointer("/config/WorkingDir"),
             profiles=tuple(start.engine for start in refusing),
@@ -303,11 +303,11 @@ def no_tmp(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if node is None:
         # A static program alone may never want one; a C library and what is built on it soon does.
         if subject.prediction().libraries:
-            yield rule.found("the image has no /tmp", subject.command_place())
+            yield rule.report("the image has no /tmp", subject.command_place())
     elif not node.is_dir:
-        yield rule.found(f"/tmp is a {node.kind}", subject.place("/tmp"))
+        yield rule.report(f"/tmp is a {node.kind}", subject.place("/tmp"))
     elif not _writable(subject, node):
-        yield rule.found(
+        yield rule.report(
             f"/tmp has mode {node.mode:04o} of {node.uid}:{node.gid}: uid {subject.uid} cannot write it",
             subject.place("/tmp"),
         )
@@ -338,7 +338,7 @@ def log_link(rule: Rule, subject: Subject) -> Iterator[Finding]:
                     places.append((subject.at(layer.index, index), target))
     if places:
         shown = listed([f"{place.path} -> {text(target)}" for place, target in places], 3)
-        yield rule.found(
+        yield rule.report(
             f"{shown}: uid {subject.uid} may not open the output of process 1", *[p for p, _ in places[:5]]
         )
 
@@ -361,7 +361,7 @@ def setuid(rule: Rule, subject: Subject) -> Iterator[Finding]:
     words = [*subject.argv, *(subject.shell_line or "").split()]
     used = next((word for word in words if word.rsplit("/", 1)[-1] in _SWITCHERS), None)
     if used is not None:
-        yield rule.found(
+        yield rule.report(
             f"the command goes through {used}, which cannot change the user under no_new_privs",
             subject.command_place(),
             profiles=("containerd@2",),
@@ -369,7 +369,7 @@ def setuid(rule: Rule, subject: Subject) -> Iterator[Finding]:
         return
     hits = subject.shown(subject.entries_where(lambda meta: meta.type == REGULAR and bool(meta.mode & 0o4000), 500))
     if hits:
-        yield rule.found(
+        yield rule.report(
             f"{plural(len(hits), 'set-uid program')} can make uid {subject.uid} root, unless no_new_privs is set: "
             f"{listed([text(hit.path) for hit in hits], 4)}",
             *[subject.place(hit) for hit in hits[:10]],
@@ -397,7 +397,7 @@ def setcap_lost(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for layer in subject.layers:
         if any(key in extra.pax for extra in layer.table.extras.values()):
             return
-    yield rule.found(
+    yield rule.report(
         "history shows setcap, and no file of the image carries a capability",
         subject.pointer(f"/history/{step.step}/created_by", step.step),
     )

@@ -1,4 +1,4 @@
-"""Words of glibc's loader: its own errno texts, and the dynamic string tokens in search paths."""
+"""Texts of glibc's loader: its own errno texts, and the dynamic string tokens in search paths."""
 
 from __future__ import annotations
 
