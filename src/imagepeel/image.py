@@ -18,7 +18,8 @@ from imagepeel.oci.identity import chain_ids
 
 if TYPE_CHECKING:
     from imagepeel.archive.opened import OpenArchive
-    from imagepeel.layers.pool import Progress, ScanPool
+    from imagepeel.archive.source import Progress
+    from imagepeel.layers.pool import ScanPool
     from imagepeel.rootfs.layer_events import LayerCounts
     from imagepeel.rootfs.path import Part, RootfsPath
     from imagepeel.rootfs.view import Rootfs

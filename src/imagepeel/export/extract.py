@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from imagepeel.archive.source import Progress
 from imagepeel.errors import ImagepeelError, LimitExceeded, Malformed, MissingBlob, UsageError
 from imagepeel.evidence import Location, text
 from imagepeel.export.collisions import check_names, folds_names
@@ -26,7 +26,6 @@ _MARKER_TEXT = (
     b"This directory is incomplete: imagepeel extract is still writing it, was interrupted or failed.\n"
     b"Remove the directory and extract again.\n"
 )
-Progress = Callable[[int], None]
 
 
 def materialize(

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from imagepeel.archive.source import Progress
 from imagepeel.errors import ImagepeelError
 from imagepeel.layers.layer import Layer
 from imagepeel.layers.scan import HASHES, LayerScan, scan_layer
@@ -19,7 +20,6 @@ from imagepeel.limits import Limits
 if TYPE_CHECKING:
     from imagepeel.layers.index_cache import IndexCache
 
-Progress = Callable[[int], None]
 READ_AHEAD = 32 * 1024 * 1024
 """Stored bytes that have to be scanned anew before reading ahead for the next run is worth its tenth of a second."""
 KEEP = 8 * 1024 * 1024

@@ -11,10 +11,10 @@ from imagepeel.history.builders import instruction
 from imagepeel.present.document import (
     Document,
     Item,
-    Kind,
     Level,
     Section,
     Span,
+    SpanKind,
     Text,
     bad,
     code,
@@ -32,7 +32,7 @@ from imagepeel.results.difference import LayerMatch, LayersDifference, ValueChan
 from imagepeel.text import number, plural, size
 
 _SIGN: dict[str, tuple[str, Level]] = {"added": ("+", "good"), "removed": ("-", "bad"), "changed": ("~", "warn")}
-_LINE: dict[str, Kind] = {"+": "good", "-": "bad", "@": "path"}
+_LINE: dict[str, SpanKind] = {"+": "good", "-": "bad", "@": "path"}
 
 
 def diff_document(result: DiffResult, *, every: bool) -> Document:

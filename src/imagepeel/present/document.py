@@ -19,7 +19,7 @@ from imagepeel._display import Shown, plain_text
 from imagepeel.evidence import Evidence, Location, Receipt
 from imagepeel.serialization import json_schema
 
-Kind = Literal["plain", "term", "path", "code", "value", "digest", "good", "warn", "bad", "dim"]
+SpanKind = Literal["plain", "term", "path", "code", "value", "digest", "good", "warn", "bad", "dim"]
 Level = Literal["", "good", "warn", "bad"]
 
 
@@ -32,7 +32,7 @@ class Span(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     text: str
-    kind: Kind = "plain"
+    kind: SpanKind = "plain"
 
 
 Text = tuple[Span, ...]

@@ -10,10 +10,10 @@ from imagepeel.present.document import (
     Column,
     Document,
     Item,
-    Kind,
     Row,
     Section,
     Span,
+    SpanKind,
     Table,
     bad,
     code,
@@ -30,7 +30,7 @@ from imagepeel.present.heading import about
 from imagepeel.results.check import CheckOutcome, fails, place_of, summary
 from imagepeel.results.findings import FindingResult, RuleListResult, RuleResult, WtfOutput, WtfResult
 
-SEVERITIES: dict[str, Kind] = {"high": "bad", "medium": "warn", "low": "plain", "info": "dim"}
+SEVERITIES: dict[str, SpanKind] = {"high": "bad", "medium": "warn", "low": "plain", "info": "dim"}
 """How each severity looks."""
 
 

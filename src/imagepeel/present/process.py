@@ -9,9 +9,9 @@ from imagepeel.present.document import (
     Column,
     Document,
     Item,
-    Kind,
     Section,
     Span,
+    SpanKind,
     Table,
     bad,
     code,
@@ -66,9 +66,9 @@ def place_in_words(where: Location | None) -> str:
     return f"config {where.pointer}" if where.pointer is not None else ""
 
 
-def verdict_kind(verdict: str) -> Kind:
+def verdict_kind(verdict: str) -> SpanKind:
     """Return how a verdict looks: what neither runs nor fails is a warning."""
-    kinds: dict[str, Kind] = {"RUNS": "good", "FAILS": "bad"}
+    kinds: dict[str, SpanKind] = {"RUNS": "good", "FAILS": "bad"}
     return kinds.get(verdict, "warn")
 
 

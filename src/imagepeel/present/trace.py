@@ -6,9 +6,9 @@ from imagepeel.evidence import Evidence
 from imagepeel.present.document import (
     Document,
     Item,
-    Kind,
     Section,
     Span,
+    SpanKind,
     bad,
     dim,
     item,
@@ -22,7 +22,7 @@ from imagepeel.present.heading import about, brief_step
 from imagepeel.results.trace import EventResult, LifeResult, NodeResult, TraceResult
 from imagepeel.text import number, plural
 
-_KINDS: dict[str, Kind] = {
+_KINDS: dict[str, SpanKind] = {
     "added": "good",
     "changed": "warn",
     "opaque": "warn",

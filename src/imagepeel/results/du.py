@@ -99,7 +99,7 @@ class DuResult(msgspec.Struct, frozen=True, kw_only=True):
     unreachable: tuple[DuFile, ...]
 
 
-Kind = Callable[[int | None, int | None], str]
+ContentLabel = Callable[[int | None, int | None], str]
 """What the content of an entry looks like, by the 0-based layer and the entry; "" for nobody's."""
 
 
@@ -110,7 +110,7 @@ def du_result(
     *,
     depth: int = 1,
     files: int = 10,
-    kind: Kind | None = None,
+    kind: ContentLabel | None = None,
 ) -> DuResult:
     """Return where the bytes of an image are; all sizes in bytes.
 
@@ -170,7 +170,7 @@ def _directory(row: DirUsage) -> DuDirectory:
     )
 
 
-def _file(item: FileUsage, kind: Kind | None) -> DuFile:
+def _file(item: FileUsage, kind: ContentLabel | None) -> DuFile:
     path, path_b64 = readable(item.path)
     return DuFile(
         path=path,
@@ -185,7 +185,7 @@ def _file(item: FileUsage, kind: Kind | None) -> DuFile:
     )
 
 
-def _lost(rootfs: Rootfs, most: int, kind: Kind | None) -> list[DuFile]:
+def _lost(rootfs: Rootfs, most: int, kind: ContentLabel | None) -> list[DuFile]:
     out = []
     for item in lost_files(rootfs)[:most]:
         path, path_b64 = readable(item.path)

@@ -14,7 +14,7 @@ try:
 except ImportError:
     from zlib import adler32
 
-Fields = tuple[bytes, int, int, tuple[int, int, int], tuple[str, bytes, bytes, int, int, bytes]]
+HeaderFields = tuple[bytes, int, int, tuple[int, int, int], tuple[str, bytes, bytes, int, int, bytes]]
 """Name, size, mtime, (mode, uid, gid), (format, uname, gname, major, minor, prefix) of one header."""
 
 
@@ -50,7 +50,7 @@ class HeaderReader:
         self._memo_sum[field] = value
         return value
 
-    def quick(self, block: bytes) -> Fields | None:
+    def quick(self, block: bytes) -> HeaderFields | None:
         """Read the fields of a header whose checksum is right, by memos; None when one needs the full rules."""
         size_field, time_field = block[124:135], block[136:147]
         if not size_field.isdigit() or not time_field.isdigit():

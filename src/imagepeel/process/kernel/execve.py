@@ -33,7 +33,7 @@ ROOM_MAX = 2 * 1024 * 1024
 """Bytes of all arguments and variables under the usual 8 MiB stack limit (a quarter of it)."""
 
 
-class Script(msgspec.Struct, frozen=True, kw_only=True):
+class ScriptRound(msgspec.Struct, frozen=True, kw_only=True):
     """A script of the chain: who reads it and what the kernel took from its first line."""
 
     path: str
@@ -62,7 +62,7 @@ class ExecveResult(msgspec.Struct, frozen=True, kw_only=True):
     view: KernelView | None = None
     loader: str | None = None
     loader_path: bytes | None = None
-    scripts: tuple[Script, ...] = ()
+    scripts: tuple[ScriptRound, ...] = ()
     privileged: bool = False
     euid: int | None = None
     egid: int | None = None
@@ -157,7 +157,7 @@ class _Execve:
         self.path = request.path
         self.argv = list(request.argv)
         self.steps: list[Step] = []
-        self.scripts: list[Script] = []
+        self.scripts: list[ScriptRound] = []
         self.depends: list[str] = []
 
     def result(
@@ -285,7 +285,7 @@ class _Execve:
             return errno, f"{text(seen.blocker)} may not be searched by this user"
         return errno, f"{path}: {errno}"
 
-    def refuse_interpreter(self, script: Script, errno: str, why: str) -> _Refused:
+    def refuse_interpreter(self, script: ScriptRound, errno: str, why: str) -> _Refused:
         """The interpreter that a script names cannot be executed."""
         interpreter = script.interpreter
         where = trace.locate(self.rootfs, script.canonical)
@@ -313,7 +313,7 @@ class _Execve:
         interpreter = text(line.interpreter)
         argument = None if line.argument is None else text(line.argument)
         self.scripts.append(
-            Script(path=self.path, interpreter=interpreter, argument=argument, canonical=file.canonical)
+            ScriptRound(path=self.path, interpreter=interpreter, argument=argument, canonical=file.canonical)
         )
         detail = [f"its first line names {trace.quote(interpreter)}"]
         if argument is not None:

@@ -31,7 +31,7 @@ from imagepeel.formats.tar.header import CHAR, DIRECTORY, HARDLINK, REGULAR, SYM
 from imagepeel.formats.tar.table import ESCAPES, WHITEOUT, Entry, EntryTable, Extra
 from imagepeel.formats.tar.whiteouts import OPAQUE, PREFIX, Mark, hidden_path, parse, whiteout_of
 from imagepeel.rootfs.tree.changes import LayerEntries
-from imagepeel.rootfs.tree.inode import NAME_MAX, PATH_MAX, Errno, Inode, Kind, Tree
+from imagepeel.rootfs.tree.inode import NAME_MAX, PATH_MAX, Errno, Inode, NodeKind, Tree
 from imagepeel.rootfs.tree.metadata import KIND, apply_metadata, bound_time, new_inode, owner
 
 _MOST_IMPLIED = 250_000
@@ -45,7 +45,7 @@ _SPECIAL = bytes(2 if flag & ESCAPES else 1 if flag & WHITEOUT else 0 for flag i
 """Maps flags to what stands out: 1 a whiteout, 2 a name that leaves the root."""
 
 
-_Common = tuple[Kind, int, int, int, tuple[int, int] | None]
+_Common = tuple[NodeKind, int, int, int, tuple[int, int] | None]
 """Kind, mode, uid, gid and device of an inode."""
 
 

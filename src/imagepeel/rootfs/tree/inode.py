@@ -15,7 +15,7 @@ from imagepeel.tables import ERRNO_GO
 
 NAME_MAX = 255
 PATH_MAX = 4096
-Kind = Literal["file", "dir", "symlink", "char", "block", "fifo", "ghost"]
+NodeKind = Literal["file", "dir", "symlink", "char", "block", "fifo", "ghost"]
 """What an inode is; overlayfs lists the name of a ghost, and stat fails on it."""
 
 _NO_XATTRS: Mapping[bytes, bytes] = {}
@@ -57,7 +57,7 @@ class Inode:
 
     def __init__(
         self,
-        kind: Kind,
+        kind: NodeKind,
         mode: int = 0o755,
         uid: int = 0,
         gid: int = 0,

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from imagepeel.formats.tar.header import BLOCKDEV, CHAR, DIRECTORY, FIFO, REGULAR, SYMLINK
 from imagepeel.formats.tar.table import Entry
-from imagepeel.rootfs.tree.inode import Inode, Kind
+from imagepeel.rootfs.tree.inode import Inode, NodeKind
 
-KIND: dict[bytes, Kind] = {
+KIND: dict[bytes, NodeKind] = {
     REGULAR: "file",
     DIRECTORY: "dir",
     SYMLINK: "symlink",
