@@ -16,11 +16,13 @@ class CheckedRule(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     title: str
     severity: str
+    """The worst that the rule reports."""
     lesson: str
     role: str
     why: str
     fix: str
     codes: tuple[str, ...]
+    """Other names of the same thing."""
 
 
 class CheckOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,11 +31,17 @@ class CheckOutcome(msgspec.Struct, frozen=True, kw_only=True):
     image: ImageHead
     passed: bool
     fail_on: str
+    """Least severity that fails the gate, or `none`."""
     failing: tuple[str, ...]
+    """Keys of the new findings that fail it."""
     new: tuple[FindingResult, ...]
+    """Findings that the baseline does not know, worst first."""
     known: tuple[FindingResult, ...]
+    """Findings that the baseline knows, worst first."""
     stale: tuple[Known, ...]
+    """Entries of the baseline that no finding matches."""
     rules: tuple[CheckedRule, ...]
+    """Rules that were checked."""
 
 
 def check_outcome(head: ImageHead, gate: Gate, rules: tuple[Rule, ...]) -> CheckOutcome:

@@ -34,17 +34,25 @@ class DiffNode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     kind: str
     mode: str
+    """Permission bits as four octal digits."""
     uid: int
     gid: int
     size: int
+    """Bytes."""
     mtime: str | None = None
+    """UTC, RFC 3339, or `@SECONDS` beyond the calendar; absent: set when the runtime unpacks."""
     target: str | None = None
     target_b64: str | None = None
+    """Exact target in base64, where `target` is not UTF-8."""
     device: tuple[int, int] | None = None
+    """Major and minor number."""
     xattrs: dict[str, str] = {}
     layer: int | None = None
+    """Index from 0."""
     label: str = ""
+    """`L1` for the base layer."""
     entry: int | None = None
+    """Index from 0 of the tar member in the layer."""
 
 
 class DiffPath(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -61,6 +69,7 @@ class DiffPath(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     before: DiffNode | None = None
     after: DiffNode | None = None
     path_b64: str | None = None
+    """Exact path in base64, where `path` is not UTF-8."""
     text: tuple[str, ...] | None = None
 
 
@@ -85,9 +94,13 @@ class DiffResult(msgspec.Struct, frozen=True, kw_only=True):
     config: tuple[ValueChange, ...] | None
     process: tuple[ValueChange, ...] | None
     added: int
+    """Count of paths."""
     removed: int
+    """Count of paths."""
     changed: int
+    """Count of paths."""
     paths: tuple[DiffPath, ...]
+    """Depth first, names sorted by bytes."""
 
 
 def diff_result(

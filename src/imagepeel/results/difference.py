@@ -21,10 +21,15 @@ class LayerMatch(msgspec.Struct, frozen=True, kw_only=True):
 
     diff_id: str | None
     first: int | None
+    """Index from 0."""
     second: int | None
+    """Index from 0."""
     content_size: int
+    """Decompressed bytes."""
     blob_size: int
+    """Stored bytes."""
     created_by: str
+    """Words of the history step."""
 
 
 class LayersDifference(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +39,7 @@ class LayersDifference(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     prefix: int
+    """Count of layers that are the same from the base on."""
     shared: tuple[LayerMatch, ...]
     only_first: tuple[LayerMatch, ...]
     only_second: tuple[LayerMatch, ...]

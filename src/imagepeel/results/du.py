@@ -28,19 +28,31 @@ class DuLayer(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     index: int
+    """From 0, base first."""
     label: str
+    """`L1` for the base layer."""
     state: LayerState
     step: int | None
+    """Index from 0 in the history of the config."""
     created_by: str
     blob_size: int
+    """Stored bytes."""
     content_size: int
+    """Decompressed bytes."""
     framing: int
+    """Bytes of headers, padding and what follows the end."""
     shipped: int
+    """Bytes of regular files in its tar."""
     visible: int
+    """Bytes of files that the view shows."""
     shadowed: int
+    """Bytes of files whose path a higher layer has."""
     removed: int
+    """Bytes of files that a higher layer takes away."""
     overwritten: int
+    """Bytes of files that a later entry of the same layer replaces."""
     here: int
+    """Visible bytes at and below the path that was asked for."""
 
 
 class DuDirectory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -53,13 +65,21 @@ class DuDirectory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     path: str
     depth: int
+    """Levels below the path that was asked for, which is 0."""
     stored: int
+    """Bytes of regular files as the tars store them."""
     logical: int
+    """Bytes of regular files with the holes of sparse files."""
     own: int
+    """Bytes of the files directly in it, as stored."""
     files: int
+    """Count of regular files."""
     links: int
+    """Count of further names."""
     paths: int
+    """Count of names."""
     path_b64: str | None = None
+    """Exact path in base64, where `path` is not UTF-8."""
 
 
 class DuFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -71,14 +91,21 @@ class DuFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     path: str
     stored: int
+    """Bytes as the tar stores them."""
     layer: int | None
+    """Index from 0."""
     label: str
+    """`L1` for the base layer."""
     entry: int | None
+    """Index from 0 of the tar member in the layer."""
     fate: str
     by: int | None = None
+    """Index from 0 of a layer."""
     logical: int | None = None
+    """Bytes with the holes of a sparse file."""
     kind: str = ""
     path_b64: str | None = None
+    """Exact path in base64, where `path` is not UTF-8."""
 
 
 class DuResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,10 +120,13 @@ class DuResult(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     exact: bool
     layers: tuple[DuLayer, ...]
+    """Base first."""
     total: DuDirectory
     directories: tuple[DuDirectory, ...]
     largest: tuple[DuFile, ...]
+    """Visible files, largest first."""
     unreachable: tuple[DuFile, ...]
+    """Files that the view does not show, largest first."""
 
 
 ContentLabel = Callable[[int | None, int | None], str]

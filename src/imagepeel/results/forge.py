@@ -12,7 +12,9 @@ class ForgeResult(msgspec.Struct, frozen=True, kw_only=True, tag="written", tag_
     kind: str
     path: str
     size: int
+    """Bytes; of a directory, of all its files."""
     sha256: str | None
+    """Of the file, in hexadecimal; null for a directory."""
     description: str
 
 

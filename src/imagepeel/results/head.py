@@ -35,13 +35,17 @@ class ImageHead(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     archive: str
+    """Name of the archive as it was given."""
     archive_kind: KindName
     number: int
+    """From 1 in archive order."""
     names: tuple[str, ...]
     platform: str
+    """os/architecture[/variant], "" when unknown."""
     digest: str | None
     image_id: str | None
     complete: bool
+    """Whether the config and all layers are here and could be read to their end."""
     reason: str
 
 

@@ -26,12 +26,15 @@ class ImageRow(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     number: int
+    """From 1 in archive order."""
     kind: RecordKind
     kind_reason: str
     names: tuple[str, ...]
     platform: str
     layers: int
+    """Count."""
     blob_size: int
+    """Stored bytes of the layers that are here."""
     digest: str | None
     image_id: str | None
     complete: bool
@@ -41,6 +44,7 @@ class ImageRow(msgspec.Struct, frozen=True, kw_only=True):
     grammars: tuple[str, ...]
     labels: tuple[str, ...]
     lost: str
+    """What the export left out, in words; "" for nothing."""
     choose: str
 
 

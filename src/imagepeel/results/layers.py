@@ -37,19 +37,28 @@ class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     index: int
+    """From 0, base first."""
     label: str
     state: LayerState
     step: int | None
+    """Index from 0 in the history of the config."""
     created_by: str
     blob_size: int
+    """Stored bytes."""
     content_size: int
+    """Decompressed bytes."""
     compression: Annotated[str, one_of(*Compression, "")]
     media_type: str
     recognised_as: str
+    """Format that the annotations of its descriptor name, "" for none."""
     entries: int
+    """Count of tar members."""
     added: int | None
+    """Count of paths."""
     changed: int | None
+    """Count of paths."""
     removed: int | None
+    """Count of paths."""
     digest: str | None
     diff_id: str | None
     chain_id: str | None

@@ -78,20 +78,29 @@ class ListingEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     path: str
     kind: str
     mode: str
+    """Permission bits as four octal digits."""
     uid: int
     gid: int
     size: int
+    """Bytes."""
     path_b64: str | None = None
     mtime: str | None = None
+    """UTC, RFC 3339, or `@SECONDS` beyond the calendar; absent: set when the runtime unpacks."""
     target: str | None = None
     target_b64: str | None = None
     device: tuple[int, int] | None = None
+    """Major and minor number."""
     nlink: int | None = None
+    """Count of names of the inode."""
     xattrs: dict[str, str] = {}
+    """Name to value."""
     layer: int | None = None
+    """Index from 0."""
     label: str = ""
     entry: int | None = None
+    """Index from 0 of the tar member in the layer."""
     layer_offset: int | None = None
+    """Bytes from the start of the decompressed layer."""
     implied: bool = False
     action: str = ""
     raw_name: str = ""

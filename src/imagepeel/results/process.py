@@ -33,7 +33,9 @@ class MatrixCell(msgspec.Struct, frozen=True, kw_only=True):
     """One engine on one host architecture."""
 
     engine: str
+    """Full name of the profile."""
     architecture: str
+    """Machine of the host as Go names it (GOARCH)."""
     verdict: Verdict
 
 
@@ -45,6 +47,7 @@ class MatrixResult(msgspec.Struct, frozen=True, kw_only=True, tag="matrix", tag_
     engines: tuple[str, ...]
     architectures: tuple[str, ...]
     cells: tuple[MatrixCell, ...]
+    """Engine by engine, in the order of `engines` and `architectures`."""
     agree: bool
 
 

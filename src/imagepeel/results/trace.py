@@ -20,12 +20,16 @@ class NodeResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     kind: str
     mode: str
+    """Permission bits as four octal digits."""
     uid: int
     gid: int
     size: int
+    """Bytes."""
     mtime: int | None
+    """Seconds since 1970; null: set when the runtime unpacks."""
     target: str = ""
     nlink: int = 1
+    """Count of names of the inode, 1 for a directory."""
 
 
 class EventResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,15 +43,22 @@ class EventResult(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: str
     layer: int
+    """Index from 0."""
     label: str
+    """`L1` for the base layer."""
     step: int | None
+    """Index from 0 in the history of the config."""
     created_by: str
     entry: int | None
+    """Index from 0 of the tar member in the layer."""
     offset: int | None
+    """Bytes from the start of the decompressed layer."""
     fields: tuple[str, ...]
     by: str
     by_path: str
+    """Path of the whiteout or of the parent that removes it, "" for no removal."""
     hidden_by: int | None
+    """Index from 0 of a later layer."""
     node: NodeResult | None
     receipt: Receipt | None = None
 

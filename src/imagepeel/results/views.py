@@ -22,9 +22,11 @@ class ViewsResult(msgspec.Struct, frozen=True, kw_only=True):
     agree: bool
     refusals: dict[str, Refusal]
     total: int
+    """Count of paths that differ."""
     differences: tuple[Difference, ...]
     notes: tuple[ViewNote, ...]
     codes: dict[str, str]
+    """Code to what it means."""
 
 
 def views_result(head: ImageHead, found: Comparison) -> ViewsResult:

@@ -18,21 +18,31 @@ class WasteCause(msgspec.Struct, frozen=True, kw_only=True):
     cause: str
     reach: str
     content: int
+    """Decompressed bytes."""
     stored: int
+    """Stored bytes."""
     own_content: int
+    """Decompressed bytes of the layers above the base."""
     own_stored: int
+    """Stored bytes of the layers above the base."""
 
 
 class WasteLayerRow(msgspec.Struct, frozen=True, kw_only=True):
     """One layer: its sizes and its bytes by cause; `base` when it belongs to the base image."""
 
     index: int
+    """From 0, base first."""
     label: str
+    """`L1` for the base layer."""
     base: bool
     content_size: int
+    """Decompressed bytes."""
     blob_size: int
+    """Stored bytes."""
     content: dict[str, int]
+    """Decompressed bytes by cause."""
     stored: dict[str, int]
+    """Stored bytes by cause."""
 
 
 class WasteResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,17 +54,25 @@ class WasteResult(msgspec.Struct, frozen=True, kw_only=True):
 
     image: ImageHead
     content_size: int
+    """Decompressed bytes."""
     blob_size: int
+    """Stored bytes."""
     files: int
+    """Decompressed bytes of file content."""
     visible: int
+    """Decompressed bytes of file content that the rootfs shows."""
     unreachable: int
+    """Decompressed bytes of file content that nothing can read any more."""
     efficiency: float
+    """0.0 to 1.0."""
     complete: bool
     base_layers: int
+    """Count of layers that belong to the base image."""
     causes: tuple[WasteCause, ...]
     layers: tuple[WasteLayerRow, ...]
     items: tuple[WasteItem, ...]
     items_total: int
+    """Count of wasted files, listed or not."""
     receipts: tuple[Receipt, ...] = ()
 
 

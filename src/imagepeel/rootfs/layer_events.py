@@ -113,21 +113,29 @@ Happening = Literal["added", "replaced", "removed", "kept"]
 
 
 class Event(NamedTuple):
-    """One step in the life of a path, in layer order.
-
-    what: "added"; "replaced" by something of the same path (a directory that merges too); "removed"; "kept" for
-    what the merged tree shows in the end, after all other events of the path.
-    layer: the layer that does it, for "kept" the last layer.
-    """
+    """One step in the life of a path, in layer order."""
 
     what: Happening
+    """The layer adds the path, replaces it, or removes it.
+
+    "added": the layers below show nothing at the path.  "replaced": they show something there; a directory that merges
+    with theirs counts too.  "removed": the layer takes it away.  "kept": the merged tree shows the path in the end;
+    this event comes after all others of the path.
+    """
     layer: int
+    """Index from 0 of the layer that does it; of "kept" that of the last layer."""
     path: bytes
+    """Absolute path, raw bytes."""
     before: Inode | None
+    """What the layers below show at the path; None for "added"."""
     after: Inode | None
+    """What the path shows after the event; None for "removed"."""
     hidden: bool = False
-    """Of a replaced directory: its lower content is hidden as a whole.  Of a removed path: the layer hides or removes a
-    directory above it, and has no whiteout of the path itself."""
+    """Whether more than this path is hidden.
+
+    Of a replaced directory it says that the layer hides the whole lower content of the directory.  Of a removed path it
+    says that the layer hides or removes a directory above the path and has no whiteout of the path itself.
+    """
 
 
 Dirs = list[tuple[int, Inode]]

@@ -16,7 +16,7 @@ class ProcessOptions(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defa
     """
 
     engine: str = DEFAULT_ENGINE
-    """`NAME[@VERSION]`, as `imagepeel.process.engines.registry` knows it."""
+    """`NAME[@VERSION]`; a version between two known ones is the older of them."""
     runtime: str | None = None
     """Runtime underneath, in place of the engine's own: `runc@1.1`, `crun@1.8`."""
     host_arch: str | None = None

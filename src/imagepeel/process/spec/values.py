@@ -285,13 +285,13 @@ class NeededLibrary(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defau
     """One shared library the loader will look for; `path` is None when it is not found."""
 
     name: str
-    """As in DT_NEEDED."""
+    """As it was asked for."""
     path: str | None
     """File that is loaded; None when it is not found."""
     how: str
-    """Rule of the search that found it, in words; "" when none did."""
+    """Where it was found, in words; "" when it was not found."""
     needed_by: str
-    """Name of the file that asks for it."""
+    """Path of the object that asked, or `LD_PRELOAD`."""
     where: Location | None = None
     """Tar member of the file; None without one."""
 

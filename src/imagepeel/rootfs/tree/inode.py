@@ -95,7 +95,10 @@ class Inode:
         return self.children.get(name) if self.children else None
 
     def peek(self) -> Mapping[bytes, Inode]:
-        """Return the children for one look: a directory that makes them on demand does not keep these."""
+        """Return the children for a walk.
+
+        A directory that reads its children on demand does not keep those that it reads for this call.
+        """
         return self.children or {}
 
     @property

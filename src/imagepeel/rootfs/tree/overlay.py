@@ -102,10 +102,10 @@ class Merged:
         return Merged(piled) if piled else None
 
     def peek(self) -> dict[bytes, Merged | Inode]:
-        """Return the children for one look.
+        """Return the children for a walk.
 
-        If nobody has asked for `children` yet, they are merged for this call and not kept, so that a walk over the
-        whole tree needs memory for one directory.
+        If nobody has asked for `children` yet, they are merged for this call and not kept.  A walk over the whole tree
+        then needs memory for one directory.
         """
         return self._children if self._children is not None else self._read(_fresh) | self._some
 
