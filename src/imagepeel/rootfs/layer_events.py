@@ -139,7 +139,7 @@ class Event(NamedTuple):
 
 
 Dirs = list[tuple[int, Inode]]
-"""What layers have of one directory: (layer, its directory), base first."""
+"""The layers that have one directory, base first: (index of the layer from 0, the directory in that layer)."""
 
 ChildrenOf = Callable[[bytes, Dirs, list[int]], Iterable[tuple[int, Mapping[bytes, Inode]]]]
 

@@ -92,6 +92,7 @@ class ElfFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about a file that the loader decides on, with the file offset of each fact."""
 
     ehdr: Ehdr
+    """The header in the layout that the file states."""
     phdrs: tuple[Phdr, ...]
     """In file order."""
     size: int

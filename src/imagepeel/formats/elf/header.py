@@ -47,6 +47,7 @@ class Ehdr(msgspec.Struct, frozen=True, kw_only=True):
     machine: int
     """EM_* number."""
     version: int
+    """e_version, 1 in every valid file."""
     entry: int
     """Virtual address of the first instruction."""
     phoff: int
@@ -109,6 +110,7 @@ class KernelView(msgspec.Struct, frozen=True, kw_only=True):
     """What `execve` of an ELF file comes to before any file but this one is opened."""
 
     ehdr: Ehdr
+    """The header as the kernel reads it, in its own layout."""
     phdrs: tuple[Phdr, ...]
     """In file order; () when the kernel refuses the file before it reads them."""
     interp: bytes | None

@@ -53,6 +53,7 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     """A symbol that a relocation asks for."""
 
     symbol: Symbol
+    """The entry of the symbol table that the relocation names."""
     plt: bool
     """Whether it stands in DT_JMPREL, which a lazy loader leaves for later."""
     copy: bool

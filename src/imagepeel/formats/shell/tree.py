@@ -53,6 +53,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """`name=value`, `name+=value` or an array."""
 
     name: str
+    """Name of the variable."""
     value: Word | None
     """None for an array."""
     append: bool = False
@@ -72,8 +73,11 @@ class Simple(msgspec.Struct, frozen=True, kw_only=True):
     """A simple command: assignments, then words and redirections, each in file order."""
 
     assignments: tuple[Assignment, ...]
+    """Those in front of the first word."""
     words: tuple[Word, ...]
+    """The command's name and its arguments; () for assignments or redirections alone."""
     redirections: tuple[Redirection, ...]
+    """In file order."""
     at: int
     """Character offset in the script, from 0."""
 
@@ -82,6 +86,7 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True):
     """One arm of a compound command."""
 
     body: Script
+    """What the arm runs."""
     condition: Script | None = None
     """Of if, elif, while and until; None for the others and for else."""
     patterns: tuple[Word, ...] = ()
@@ -98,6 +103,7 @@ class Compound(msgspec.Struct, frozen=True, kw_only=True):
     branches: tuple[Branch, ...]
     """In file order."""
     redirections: tuple[Redirection, ...]
+    """Those behind the whole command, in file order."""
     at: int
     """Character offset in the script, from 0."""
     name: str = ""
@@ -113,6 +119,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
     """Commands joined by `|`, in order."""
 
     commands: tuple[Command, ...]
+    """One or more, first to last."""
     negated: bool = False
     """Whether `!` stands in front."""
     timed: bool = False
@@ -123,6 +130,7 @@ class AndOr(msgspec.Struct, frozen=True, kw_only=True):
     """Pipelines joined by `&&` or `||`."""
 
     pipelines: tuple[Pipeline, ...]
+    """One or more, first to last."""
     operators: tuple[str, ...]
     """`&&` or `||`: one fewer than `pipelines`."""
     end: str
@@ -135,6 +143,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     """What a shell reads before it runs anything: and-or lists up to a newline at top level (POSIX XCU 2.10)."""
 
     items: tuple[AndOr, ...]
+    """In file order."""
     newline: bool
     """Whether a newline follows."""
     stop: int
@@ -145,6 +154,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     """A whole script: lines in file order."""
 
     lines: tuple[Line, ...]
+    """In file order."""
 
     @property
     def items(self) -> tuple[AndOr, ...]:

@@ -269,6 +269,7 @@ class Addition(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """
 
     kind: AdditionKind
+    """Mount, file, volume or setting."""
     path: str
     """Path in the container, "" for a setting that has none."""
     what: str
