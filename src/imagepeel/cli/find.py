@@ -19,7 +19,7 @@ from imagepeel.results.listing import find_header, found_entry
 
 if TYPE_CHECKING:
     from imagepeel.api import Image
-    from imagepeel.results.listing import Row
+    from imagepeel.results.listing import ListedPath
     from imagepeel.rootfs.search import Hidden, Query
     from imagepeel.rootfs.view import Rootfs
 
@@ -30,7 +30,7 @@ _EXAMPLES = (
     "  imagepeel find image.tar '*.pem' --removed\n"
     "  imagepeel find image.tar --owner www-data --newer 2024-05-01\n"
 )
-Found = tuple["Row", "Hidden | None"]
+Found = tuple["ListedPath", "Hidden | None"]
 
 
 @click.command(epilog=_EXAMPLES)

@@ -12,7 +12,7 @@ from imagepeel.formats.tar.table import clean
 from imagepeel.formats.tar.whiteouts import Mark, hidden_path, parse
 from imagepeel.present.listing import level
 from imagepeel.render.json_lines import line
-from imagepeel.results.listing import Row, listing_header, to_entry
+from imagepeel.results.listing import ListedPath, listing_header, to_entry
 
 if TYPE_CHECKING:
     from imagepeel.api import Image
@@ -42,14 +42,14 @@ def pick_layer(image: Image, index: int) -> Layer:
     return layer
 
 
-def row_of_node(rootfs: Rootfs, path: bytes, node: Inode) -> Row:
+def row_of_node(rootfs: Rootfs, path: bytes, node: Inode) -> ListedPath:
     """Return the row of a path of the merged tree."""
     offset = None
     layer, entry, kind = node.layer, node.entry, node.kind
     if layer is not None and entry is not None:
         offset = rootfs.layers[layer].table.header_offset(entry)
     # By position: a listing has up to millions of these, and keywords cost as much as all the rest.
-    return Row(
+    return ListedPath(
         path,
         kind,
         node.mode,
@@ -68,7 +68,7 @@ def row_of_node(rootfs: Rootfs, path: bytes, node: Inode) -> Row:
     )
 
 
-def rows_of_rootfs(rootfs: Rootfs, path: bytes, *, recursive: bool, depth: int | None = None) -> Iterator[Row]:
+def rows_of_rootfs(rootfs: Rootfs, path: bytes, *, recursive: bool, depth: int | None = None) -> Iterator[ListedPath]:
     """Yield what a directory of the merged tree holds, sorted by bytes, or the one thing that is no directory.
 
     A symlink to a directory is followed; with `recursive` everything below (to `depth` levels), parents first.
@@ -95,7 +95,7 @@ def rows_of_rootfs(rootfs: Rootfs, path: bytes, *, recursive: bool, depth: int |
         yield row_of_node(rootfs, here, node)
 
 
-def _down(rootfs: Rootfs, base: bytes, depth: int) -> Iterator[Row]:
+def _down(rootfs: Rootfs, base: bytes, depth: int) -> Iterator[ListedPath]:
     """Walk to a depth only: what lies deeper is never merged."""
     stack = [(base, iter(rootfs.scandir(base)))]
     while stack:
@@ -113,7 +113,7 @@ def _down(rootfs: Rootfs, base: bytes, depth: int) -> Iterator[Row]:
 _ACTIONS = {Mark.WHITEOUT: "remove", Mark.OPAQUE: "hide", Mark.AUFS: "ignore", Mark.NAMELESS: "ignore"}
 
 
-def row_of_entry(entry: Entry, layer: int) -> Row:
+def row_of_entry(entry: Entry, layer: int) -> ListedPath:
     """Return the row of one tar member; a whiteout is shown as what it removes."""
     path, action = entry.path, ""
     removal = parse(entry.name)
@@ -122,7 +122,7 @@ def row_of_entry(entry: Entry, layer: int) -> Row:
         if action != "ignore":
             path = hidden_path(path)
     kind = entry.kind
-    return Row(
+    return ListedPath(
         path=path,
         kind=kind,
         mode=entry.mode,
@@ -141,7 +141,7 @@ def row_of_entry(entry: Entry, layer: int) -> Row:
     )
 
 
-def rows_of_layer(image: Image, index: int, path: bytes, *, recursive: bool) -> Iterator[Row]:
+def rows_of_layer(image: Image, index: int, path: bytes, *, recursive: bool) -> Iterator[ListedPath]:
     """Yield what one layer's tar says about a directory.
 
     With `recursive` in the order of the tar, repeated names included; else one row a name, sorted, where the last
@@ -158,8 +158,8 @@ def rows_of_layer(image: Image, index: int, path: bytes, *, recursive: bool) -> 
             if row.path != wanted or row.action or row.kind != "dir":
                 yield row
     else:
-        own: list[Row] = []
-        children: dict[tuple[bytes, str], Row] = {}
+        own: list[ListedPath] = []
+        children: dict[tuple[bytes, str], ListedPath] = {}
         skip = len(wanted) if wanted != b"/" else 0
         for row in rows:
             found = True
@@ -167,7 +167,7 @@ def rows_of_layer(image: Image, index: int, path: bytes, *, recursive: bool) -> 
             if not name or (row.action == "hide" and row.path == wanted):
                 own.append(row)
             elif slash or row.action == "hide":
-                implied = Row(wanted[:skip] + b"/" + name, "dir", layer=index, implied=True)
+                implied = ListedPath(wanted[:skip] + b"/" + name, "dir", layer=index, implied=True)
                 children.setdefault((name, ""), implied)
             else:
                 children[name, row.action] = row
@@ -184,17 +184,17 @@ def rows_of_layer(image: Image, index: int, path: bytes, *, recursive: bool) -> 
         )
 
 
-def tree_of_layer(image: Image, index: int, base: bytes, *, depth: int | None = None) -> Iterator[Row]:
+def tree_of_layer(image: Image, index: int, base: bytes, *, depth: int | None = None) -> Iterator[ListedPath]:
     """Yield what one layer's tar says below `base` as a tree: sorted, parents first, the last member of a name only.
 
     Directories that only their content shows are there, marked as implied.  NotFound as `rows_of_layer`.
     """
-    found: dict[tuple[tuple[bytes, ...], str], Row] = {}
+    found: dict[tuple[tuple[bytes, ...], str], ListedPath] = {}
     above = level(base)
     for row in rows_of_layer(image, index, base, recursive=True):
         parts = tuple(row.path.split(b"/")[1:]) if row.path != b"/" else ()
         for end in range(above + 1, len(parts)):
-            implied = Row(b"/" + b"/".join(parts[:end]), "dir", layer=index, implied=True)
+            implied = ListedPath(b"/" + b"/".join(parts[:end]), "dir", layer=index, implied=True)
             found.setdefault((parts[:end], ""), implied)
         # What hides a directory's lower content stands first among its children.
         found[(*parts, b"") if row.action == "hide" else parts, row.action] = row
@@ -203,7 +203,7 @@ def tree_of_layer(image: Image, index: int, base: bytes, *, depth: int | None = 
             yield found[parts, action]
 
 
-def _matching(layer: Layer, wanted: bytes) -> Iterator[Row]:
+def _matching(layer: Layer, wanted: bytes) -> Iterator[ListedPath]:
     below = wanted if wanted == b"/" else wanted + b"/"
     for entry in layer.entries:
         if entry.kind == "global-header":
@@ -218,7 +218,7 @@ def asked_path(path: str) -> bytes:
     return b"/" + raw(path).lstrip(b"/")
 
 
-def with_content(image: Image, rows: Iterable[Row]) -> Iterator[Row]:
+def with_content(image: Image, rows: Iterable[ListedPath]) -> Iterator[ListedPath]:
     """Add to each regular file what its content looks like."""
     for row in rows:
         yield row if row.kind != "file" or row.action else row._replace(content=content_of(image, row.layer, row.entry))
@@ -251,7 +251,7 @@ def write_lines(lines: Iterable[str]) -> None:
 
 
 def write_json(
-    command: str, image: Image, rootfs: Rootfs | None, layer: int | None, path: str, rows: Iterable[Row]
+    command: str, image: Image, rootfs: Rootfs | None, layer: int | None, path: str, rows: Iterable[ListedPath]
 ) -> None:
     """Write a listing as JSON Lines: a header, then one object a path."""
     header = listing_header(command, image, rootfs, layer=layer, path=asked_path(path))

@@ -15,7 +15,7 @@ from imagepeel.results.head import image_head
 
 if TYPE_CHECKING:
     from imagepeel.api import Image
-    from imagepeel.results.listing import Row
+    from imagepeel.results.listing import ListedPath
     from imagepeel.rootfs.view import Rootfs
 
 
@@ -80,21 +80,21 @@ def command(
         settings.finish(image, rootfs=rootfs)
 
 
-def _rows(image: Image, rootfs: Rootfs | None, path: bytes, layer: int | None, recursive: bool) -> Iterator[Row]:
+def _rows(image: Image, rootfs: Rootfs | None, path: bytes, layer: int | None, recursive: bool) -> Iterator[ListedPath]:
     if rootfs is None:
         assert layer is not None
         return listing.rows_of_layer(image, layer, path, recursive=recursive)
     return listing.rows_of_rootfs(rootfs, path, recursive=recursive)
 
 
-def _short(rows: Iterable[Row], *, full: bool, colour: bool) -> Iterator[str]:
+def _short(rows: Iterable[ListedPath], *, full: bool, colour: bool) -> Iterator[str]:
     from imagepeel.render.listing import short_line
 
     for row in rows:
         yield short_line(row, row.path if full else row.name, colour=colour)
 
 
-def _write_long(rows: Iterable[Row], *, full: bool, human: bool, colour: bool) -> None:
+def _write_long(rows: Iterable[ListedPath], *, full: bool, human: bool, colour: bool) -> None:
     from imagepeel.render.listing import LongLines
 
     # One directory is aligned as a whole; a whole tree is not held in memory, its columns grow.
@@ -103,7 +103,7 @@ def _write_long(rows: Iterable[Row], *, full: bool, human: bool, colour: bool) -
     listing.write_lines(lines.line(row, row.path if full else row.name) for row in (rows if known is None else known))
 
 
-def _write_null(rows: Iterable[Row]) -> None:
+def _write_null(rows: Iterable[ListedPath]) -> None:
     out = sys.stdout.buffer
     sys.stdout.flush()
     for row in rows:

@@ -13,7 +13,7 @@ from imagepeel.formats.tar.table import clean
 from imagepeel.present.listing import tree_document
 from imagepeel.render.listing import tree_lines
 from imagepeel.results.head import image_head
-from imagepeel.results.listing import Row
+from imagepeel.results.listing import ListedPath
 
 
 @click.command(epilog="\b\nExamples:\n  imagepeel tree image.tar --depth 2\n  imagepeel tree image.tar --layer 3")
@@ -43,7 +43,7 @@ def command(settings: Settings, *, path: str, depth: int | None, dirs: bool, lay
         else:
             base = b"/" + clean(wanted)[0]
 
-        def rows() -> Iterator[Row]:
+        def rows() -> Iterator[ListedPath]:
             if rootfs is not None:
                 found = listing.rows_of_rootfs(rootfs, wanted, recursive=True, depth=depth)
             else:

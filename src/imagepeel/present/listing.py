@@ -13,6 +13,7 @@ from imagepeel.present.document import (
     Claim,
     Column,
     Document,
+    Row,
     Span,
     Table,
     dim,
@@ -23,12 +24,9 @@ from imagepeel.present.document import (
     warn,
     words,
 )
-from imagepeel.present.document import (
-    Row as TableRow,
-)
 from imagepeel.present.heading import about
 from imagepeel.results.head import ImageHead, stamp
-from imagepeel.results.listing import Row
+from imagepeel.results.listing import ListedPath
 from imagepeel.text import number, size
 
 if TYPE_CHECKING:
@@ -40,7 +38,7 @@ MOST = 10_000
 _LETTER = {"file": "-", "dir": "d", "symlink": "l", "hardlink": "h", "char": "c", "block": "b", "fifo": "p"}
 
 
-def mode_text(row: Row) -> str:
+def mode_text(row: ListedPath) -> str:
     """Return type and permissions as ls -l writes them."""
     if row.action:
         return "-" * 10 if row.kind == "file" else _LETTER.get(row.kind, "?") + "-" * 9
@@ -58,7 +56,7 @@ def mode_text(row: Row) -> str:
     return "".join(out)
 
 
-def note(row: Row) -> str:
+def note(row: ListedPath) -> str:
     """Return what a reader must know about the path beyond its name, "" for an ordinary one."""
     if row.action == "remove":
         return f"[removed by {row.label}: a whiteout]"
@@ -75,23 +73,23 @@ def note(row: Row) -> str:
     return ""
 
 
-def listing_document(head: ImageHead, rows: Iterable[Row], *, full: bool) -> Document:
+def listing_document(head: ImageHead, rows: Iterable[ListedPath], *, full: bool) -> Document:
     """Return a table of paths, the first `MOST` of them; `full` shows whole paths instead of names."""
     return _document(head, ((row, "") for row in rows), full=full)
 
 
-def found_document(head: ImageHead, found: Iterable[tuple[Row, Hidden | None]]) -> Document:
+def found_document(head: ImageHead, found: Iterable[tuple[ListedPath, Hidden | None]]) -> Document:
     """Return a table of what `find` found, the first `MOST` paths, with what became of each."""
     said = ((row, "" if hidden is None else fate(row, hidden)) for row, hidden in found)
     return _document(head, said, full=True)
 
 
-def fate(row: Row, hidden: Hidden) -> str:
+def fate(row: ListedPath, hidden: Hidden) -> str:
     """Say which layer has a path that cannot be seen, and which one took it away."""
     return f"{row.label} has it, {'removed' if hidden.fate == 'removed' else 'replaced'} by L{hidden.by + 1}"
 
 
-def _document(head: ImageHead, said: Iterable[tuple[Row, str]], *, full: bool) -> Document:
+def _document(head: ImageHead, said: Iterable[tuple[ListedPath, str]], *, full: bool) -> Document:
     all_rows = iter(said)
     table = [_row(one, full=full, said=words) for one, words in islice(all_rows, MOST)]
     columns = (
@@ -110,7 +108,7 @@ def _rest(rows: Iterable[object]) -> list[Claim]:
     return [say(dim(f"{number(left)} more: the command without --html and --markdown lists all of them."))]
 
 
-def _row(one: Row, *, full: bool, said: str) -> TableRow:
+def _row(one: ListedPath, *, full: bool, said: str) -> Row:
     name = text(one.path if full else one.name)
     if one.kind == "symlink":
         name += f" -> {text(one.target)}"
@@ -138,14 +136,14 @@ def _spaced(*spans: Span) -> Iterator[Span]:
         yield span
 
 
-def _place(one: Row) -> Evidence:
+def _place(one: ListedPath) -> Evidence:
     """Return where the path's tar member is; no proof for a directory that no member describes."""
     if one.layer is None or one.entry is None:
         return UNPROVED
     return Evidence(locations=(Location(layer=one.layer, entry=one.entry, layer_offset=one.offset),))
 
 
-def tree_document(head: ImageHead, base: bytes, rows: Callable[[], Iterable[Row]]) -> Document:
+def tree_document(head: ImageHead, base: bytes, rows: Callable[[], Iterable[ListedPath]]) -> Document:
     """Return the tree below `base`, drawn line by line, the first `MOST` of its paths.
 
     `rows` gives the rows, parents first, as often as it is called.
@@ -174,7 +172,7 @@ def tree_marks(ascii_only: bool) -> tuple[str, str, str, str]:
     return ("|-- ", "`-- ", "|   ", "    ") if ascii_only else ("├── ", "└── ", "│   ", "    ")
 
 
-def with_lasts(rows: Callable[[], Iterable[Row]], above: int) -> Iterator[tuple[Row, list[bool]]]:
+def with_lasts(rows: Callable[[], Iterable[ListedPath]], above: int) -> Iterator[tuple[ListedPath, list[bool]]]:
     """Yield each row with, for itself and each ancestor below the top, whether it is the last of its directory.
 
     That is known from the end only; walking twice takes a tenth of the memory of holding a million rows.

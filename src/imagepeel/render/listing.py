@@ -8,13 +8,13 @@ from imagepeel.evidence import text
 from imagepeel.present.listing import level, mode_text, note, tree_marks, with_lasts
 from imagepeel.render.escape import terminal
 from imagepeel.results.head import stamp
-from imagepeel.results.listing import Row
+from imagepeel.results.listing import ListedPath
 from imagepeel.text import plural, size
 
 _COLOUR = {"dir": "1;34", "symlink": "36", "char": "33", "block": "33", "fifo": "33", "ghost": "31"}
 
 
-def painted(row: Row, shown: str, colour: bool) -> str:
+def painted(row: ListedPath, shown: str, colour: bool) -> str:
     """Return an escaped name in the colour of its kind."""
     if not colour:
         return shown
@@ -24,7 +24,7 @@ def painted(row: Row, shown: str, colour: bool) -> str:
     return f"\x1b[{code}m{shown}\x1b[0m" if code else shown
 
 
-def short_line(row: Row, shown: bytes, *, colour: bool = False) -> str:
+def short_line(row: ListedPath, shown: bytes, *, colour: bool = False) -> str:
     """Return a name alone; of what removes or hides, with the words for it."""
     words = note(row) if row.action or row.kind == "ghost" else ""
     name = painted(row, terminal(shown), colour)
@@ -35,27 +35,27 @@ def short_line(row: Row, shown: bytes, *, colour: bool = False) -> str:
 class LongLines:
     """Lines like those of ls -l with the layer in front of the name; columns grow as wider values come."""
 
-    def __init__(self, rows: list[Row] | None = None, *, human: bool = False, colour: bool = False) -> None:
+    def __init__(self, rows: list[ListedPath] | None = None, *, human: bool = False, colour: bool = False) -> None:
         self._human = human
         self._colour = colour
         self._widths = [1, 1, 1, 1, 2] if rows is not None else [2, 4, 4, 9, 2]
         for row in rows or ():
             self._cells(row)
 
-    def _cells(self, row: Row) -> list[str]:
+    def _cells(self, row: ListedPath) -> list[str]:
         links = "-" if row.nlink is None else str(row.nlink)
         cells = [links, str(row.uid), str(row.gid), self._size(row), row.label]
         self._widths = [max(width, len(cell)) for width, cell in zip(self._widths, cells, strict=True)]
         return cells
 
-    def _size(self, row: Row) -> str:
+    def _size(self, row: ListedPath) -> str:
         if row.device is not None and row.kind in ("char", "block"):
             return f"{row.device[0]}, {row.device[1]}"
         if not self._human:
             return str(row.size)
         return size(row.size)
 
-    def line(self, row: Row, shown: bytes) -> str:
+    def line(self, row: ListedPath, shown: bytes) -> str:
         """Return one line; `shown` is the name or path to show."""
         links, uid, gid, width, label = self._cells(row)
         w = self._widths
@@ -75,7 +75,9 @@ class LongLines:
         return out
 
 
-def tree_lines(base: bytes, rows: Callable[[], Iterable[Row]], *, colour: bool, ascii_only: bool) -> Iterator[str]:
+def tree_lines(
+    base: bytes, rows: Callable[[], Iterable[ListedPath]], *, colour: bool, ascii_only: bool
+) -> Iterator[str]:
     """Yield the lines of a tree; `rows` gives its rows, parents first, as often as it is called."""
     branch, corner, line, blank = tree_marks(ascii_only)
     yield terminal(base)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
 
 
-class Row(NamedTuple):
+class ListedPath(NamedTuple):
     """One path of a listing; bytes are raw.  `offset` is that of the header in the decompressed layer."""
 
     path: bytes
@@ -141,7 +141,7 @@ class FindEntry(ListingEntry, frozen=True, kw_only=True, omit_defaults=True, tag
 FindLine = FindHeader | FindEntry
 
 
-def to_entry(row: Row) -> ListingEntry:
+def to_entry(row: ListedPath) -> ListingEntry:
     """Return the JSON value of a path."""
     path, path_b64 = readable(row.path)
     target, target_b64 = readable(row.target) if row.target else (None, None)
@@ -170,7 +170,7 @@ def to_entry(row: Row) -> ListingEntry:
     )
 
 
-def found_entry(row: Row, hidden: Hidden | None) -> FindEntry:
+def found_entry(row: ListedPath, hidden: Hidden | None) -> FindEntry:
     """Return the JSON value of a path that was found, with what became of it where a later layer took it away."""
     entry = FindEntry(**msgspec.structs.asdict(to_entry(row)))
     return entry if hidden is None else msgspec.structs.replace(entry, fate=hidden.fate, hidden_by=hidden.by)
