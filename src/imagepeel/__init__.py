@@ -111,21 +111,21 @@ def __dir__() -> list[str]:
 
 
 def _in_notebook(value: object) -> dict[str, str]:
-    from imagepeel.render.notebook import bundle
+    from imagepeel.render.notebook import bundle  # start time
 
     return bundle(value)
 
 
 def _in_terminal(value: object) -> Any:
-    from imagepeel.present.cards import card
-    from imagepeel.render.terminal import document_parts
+    from imagepeel.present.cards import card  # start time
+    from imagepeel.render.terminal import document_parts  # start time
 
     return document_parts(card(value))
 
 
 def _as_text(value: object) -> str:
-    from imagepeel.present.cards import card
-    from imagepeel.render.terminal import document_text
+    from imagepeel.present.cards import card  # start time
+    from imagepeel.render.terminal import document_text  # start time
 
     return document_text(card(value))
 

@@ -44,6 +44,6 @@ def compress(data: bytes, *, sized: bool = True) -> bytes:
 
 
 def _standard_library() -> Any:
-    from importlib import import_module
+    from importlib import import_module  # start time
 
     return import_module("compression.zstd")

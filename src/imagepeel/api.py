@@ -80,7 +80,7 @@ class Image(LayeredImage):
         RUNS.  UsageError for an unknown engine, runtime or machine, and for `options` beside other arguments.
         Source: the code of the named engine versions and of Linux (docs/reference/engines.md).
         """
-        from imagepeel.process.predict import predict_image
+        from imagepeel.process.predict import predict_image  # start time
 
         given = ProcessOptions(
             engine=engine,
@@ -112,9 +112,9 @@ class Image(LayeredImage):
         Returns a tuple of findings, worst first, each with its places and the commands that show them; secrets in them
         are masked.  UsageError for a name that is no rule.  Source: docs/reference/rules, one page a rule.
         """
-        from imagepeel.findings.catalogue import select_rules
-        from imagepeel.findings.examine import examine
-        from imagepeel.receipts.proof import with_receipts
+        from imagepeel.findings.catalogue import select_rules  # start time
+        from imagepeel.findings.examine import examine  # start time
+        from imagepeel.receipts.proof import with_receipts  # start time
 
         return with_receipts(examine(self, select_rules(select, ignore)), self)
 
@@ -123,7 +123,7 @@ class Image(LayeredImage):
 
         Its chapters come in reading order; each claim has its evidence and the command that shows it.
         """
-        from imagepeel.present.story.chapters import explain_image
+        from imagepeel.present.story.chapters import explain_image  # start time
 
         return explain_image(self)
 
@@ -131,7 +131,7 @@ class Image(LayeredImage):
         """Return The Container Operator's Manual for this image: strengths, weaknesses, friends, headcount, and the
         question whether it should run in production, each answer with its proof.
         """
-        from imagepeel.present.manual.manual import operate_image
+        from imagepeel.present.manual.manual import operate_image  # start time
 
         return operate_image(self)
 
@@ -148,7 +148,7 @@ class Image(LayeredImage):
         one's own.  Sizes are bytes; the wasted files come largest first.  UsageError when no step has that text, or
         when there are fewer layers.
         """
-        from imagepeel.findings.waste import account
+        from imagepeel.findings.waste import account  # start time
 
         return account(self, base=base)
 
@@ -160,7 +160,7 @@ class Image(LayeredImage):
         each hardlinked file once.  Layers come base first, directories in walk order, files largest first.
         PathNotFound when there is no such path, UsageError for an unknown view.
         """
-        from imagepeel.results.du import du_result
+        from imagepeel.results.du import du_result  # start time
 
         return du_result(self, self.view(view), _absolute(path), depth=depth, files=files)
 
@@ -171,9 +171,9 @@ class Image(LayeredImage):
         shows the tar member.  Links on the way come first, each with its own life.  PathNotFound when no layer has the
         path, UsageError for an unknown view.
         """
-        from imagepeel.results.head import image_head
-        from imagepeel.results.trace import trace_result
-        from imagepeel.rootfs.provenance import history_of
+        from imagepeel.results.head import image_head  # start time
+        from imagepeel.results.trace import trace_result  # start time
+        from imagepeel.rootfs.provenance import history_of  # start time
 
         asked = text(path)
         found = history_of(self.view(view), _absolute(path), follow=follow)
@@ -191,10 +191,10 @@ class Image(LayeredImage):
         Arguments: `names` of the views to compare; by default all.  Differences are sorted by path; a view whose
         engines refuse the image is listed with the reason instead.  UsageError for an unknown view.
         """
-        from imagepeel.findings.semantics.codes import ALL
-        from imagepeel.findings.semantics.compare import compare
-        from imagepeel.results.head import image_head
-        from imagepeel.results.views import views_result
+        from imagepeel.findings.semantics.codes import ALL  # start time
+        from imagepeel.findings.semantics.compare import compare  # start time
+        from imagepeel.results.head import image_head  # start time
+        from imagepeel.results.views import views_result  # start time
 
         return views_result(image_head(self), compare(self, ALL if names is None else tuple(names)))
 
@@ -215,7 +215,7 @@ class Image(LayeredImage):
         believes equal size and CRC-32 instead of SHA-256.  Paths come depth first, names sorted by bytes.
         PathNotFound when neither image has `path`, UsageError for an unknown view.
         """
-        from imagepeel.results.diff import diff_result
+        from imagepeel.results.diff import diff_result  # start time
 
         for image in (self, other):
             image.scan(digests=not quick)
@@ -230,7 +230,7 @@ class Image(LayeredImage):
         Instructions come in build order, each with its layer, its bytes and how sure it is (exact, likely, unknown).
         Values that are secret by their name or form are masked without `show_secrets`.
         """
-        from imagepeel.results.dockerfile import dockerfile_result
+        from imagepeel.results.dockerfile import dockerfile_result  # start time
 
         self.scan()
         return dockerfile_result(self, show_secrets=show_secrets)
@@ -254,7 +254,7 @@ class Image(LayeredImage):
         was left out.  UsageError for a directory that is not empty or an unknown view, Malformed and MissingBlob
         without `best_effort`, LimitExceeded past `Limits.disk_bytes`, OSError from the disk.
         """
-        from imagepeel.export.extract import materialize
+        from imagepeel.export.extract import materialize  # start time
 
         rootfs = self.view(view)
         return materialize(rootfs, directory, preserve=preserve, best_effort=best_effort, check_case=check_case)
@@ -274,7 +274,7 @@ class Image(LayeredImage):
         describes (default 0).  Entries are sorted by path.  Returns the number of entries, bytes and the SHA-256.
         Errors as in `extract`.
         """
-        from imagepeel.export.flatten import flatten, flatten_to
+        from imagepeel.export.flatten import flatten, flatten_to  # start time
 
         rootfs = self.view(view)
         if isinstance(file, str | os.PathLike):

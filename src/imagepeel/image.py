@@ -211,7 +211,7 @@ class LayeredImage(Shown):
 
         UsageError for an unknown name; LimitExceeded on bombs.
         """
-        from imagepeel.rootfs.view import build
+        from imagepeel.rootfs.view import build  # start time
 
         with self._lock:
             known = self._views.get(name)
@@ -232,8 +232,8 @@ class LayeredImage(Shown):
 
         LimitExceeded on bombs.
         """
-        from imagepeel.rootfs.layer_events import LayerCounts
-        from imagepeel.rootfs.provenance import has_uppers, layer_counts
+        from imagepeel.rootfs.layer_events import LayerCounts  # start time
+        from imagepeel.rootfs.provenance import has_uppers, layer_counts  # start time
 
         self.scan()
         scans = [layer.facts for layer in self.layers]
@@ -254,7 +254,7 @@ class LayeredImage(Shown):
 
         UsageError for an unknown view or layer; LimitExceeded on bombs.
         """
-        from imagepeel.rootfs.view import build
+        from imagepeel.rootfs.view import build  # start time
 
         if not 0 <= index < len(self.layers):
             raise UsageError(f"there is no layer with index {index}", hint=f"the image has {len(self.layers)} layers")
@@ -274,7 +274,7 @@ class LayeredImage(Shown):
 
         MissingBlob when the layer's bytes are not in the archive; IndexError when there is no such layer.
         """
-        from imagepeel.rootfs.view import build_alone
+        from imagepeel.rootfs.view import build_alone  # start time
 
         name = f"L{index + 1}"
         with self._lock:

@@ -24,6 +24,7 @@ ERRNO_GO = {errno: words[0].lower() + words[1:] for errno, words in ERRNO_LIBC.i
 """What Go says (`syscall/zerrors_linux_amd64.go`): the words of glibc with a small first letter."""
 
 ERRNO_MUSL = ERRNO_LIBC | {
+    "": "No error information",  # for errno 0: its loader prints errno where nothing was opened and nothing failed
     "ELOOP": "Symbolic link loop",
     "ENAMETOOLONG": "Filename too long",
     "EIO": "I/O error",

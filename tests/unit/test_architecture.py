@@ -141,6 +141,18 @@ def test_shell_commands_are_made_in_receipts_alone() -> None:
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda m: str(m.relative_to(PACKAGE)))
+def test_an_import_inside_a_function_says_that_it_is_for_start_time(module: Path) -> None:
+    source = module.read_text()
+    lines = source.splitlines()
+    for function in ast.walk(ast.parse(source)):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        for node in ast.walk(function):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                assert "start time" in lines[node.lineno - 1], f"{module.relative_to(PACKAGE)}:{node.lineno}"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda m: str(m.relative_to(PACKAGE)))
 def test_modules_stay_small(module: Path) -> None:
     assert len(module.read_text().splitlines()) <= 620
 

@@ -344,10 +344,10 @@ class StreamDecoder(Decoder):
 
     def _new(self) -> Any:
         if self.kind == Compression.BZIP2:
-            import bz2
+            import bz2  # start time
 
             return bz2.BZ2Decompressor()
-        import lzma
+        import lzma  # start time
 
         return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=self._limits.xz_memory_bytes)
 

@@ -75,7 +75,7 @@ class LazyGroup(click.Group):
             return super().resolve_command(ctx, args)
         except click.UsageError:
             # click looks the close names up in its own register, which is empty here.
-            from difflib import get_close_matches
+            from difflib import get_close_matches  # start time
 
             close = get_close_matches(args[0], COMMANDS, n=1)
             if close and args[0] not in COMMANDS:
@@ -103,7 +103,7 @@ class LazyGroup(click.Group):
                     formatter.write_dl(rows)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
-        from click.shell_completion import CompletionItem
+        from click.shell_completion import CompletionItem  # start time
 
         found = [CompletionItem(n, help=h) for n, (_, h) in COMMANDS.items() if n.startswith(incomplete)]
         return found + click.Command.shell_complete(self, ctx, incomplete)
@@ -122,8 +122,8 @@ class LazyGroup(click.Group):
         name = prog_name or "imagepeel"
         if COMPLETE_VARIABLE in os.environ:
             super().main(words, name, COMPLETE_VARIABLE, True, windows_expand_args=windows_expand_args, **extra)
-        from imagepeel.cli.failures import guarded
-        from imagepeel.cli.settings import Settings
+        from imagepeel.cli.failures import guarded  # start time
+        from imagepeel.cli.settings import Settings  # start time
 
         settings = Settings()
         settings.debug = "--debug" in words
@@ -141,7 +141,7 @@ def _run(group: click.Group, words: list[str], name: str, extra: dict[str, Any])
 
 def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
-        from imagepeel._version import __version__
+        from imagepeel._version import __version__  # start time
 
         click.echo(f"imagepeel {__version__}")
         ctx.exit()

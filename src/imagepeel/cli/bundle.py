@@ -38,9 +38,9 @@ def command(settings: Settings, /, directory: str, args: tuple[str, ...], unpack
     It says what the engine would say: arguments, environment, user and groups, working directory, capabilities,
     mounts.  The filesystem is expected in DIR/rootfs; --rootfs writes it.
     """
-    from imagepeel.cli.process import _options
-    from imagepeel.export.bundle import write_bundle
-    from imagepeel.export.extract import materialize
+    from imagepeel.cli.process import _options  # start time
+    from imagepeel.export.bundle import write_bundle  # start time
+    from imagepeel.export.extract import materialize  # start time
 
     with settings.open() as archive:
         image = settings.scanned(archive)
@@ -53,7 +53,7 @@ def command(settings: Settings, /, directory: str, args: tuple[str, ...], unpack
         written = write_bundle(image, directory, options, rootfs=rootfs, unpack=unpack if unpacked else None)
         found = written.prediction
         if settings.json:
-            from imagepeel.render.json import dumps
+            from imagepeel.render.json import dumps  # start time
 
             click.echo(dumps("bundle", written))
         else:

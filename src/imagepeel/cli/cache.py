@@ -23,10 +23,10 @@ def command() -> None:
 @common.settings
 def info(settings: Settings) -> None:
     """Where the cache is, how large it is, and what is in it."""
-    from imagepeel.archive.cache_dir import CacheDir
-    from imagepeel.render.escape import terminal
-    from imagepeel.results.cache import CacheResult
-    from imagepeel.text import number, size
+    from imagepeel.archive.cache_dir import CacheDir  # start time
+    from imagepeel.render.escape import terminal  # start time
+    from imagepeel.results.cache import CacheResult  # start time
+    from imagepeel.text import number, size  # start time
 
     folder = CacheDir()
     files = folder.files()
@@ -39,7 +39,7 @@ def info(settings: Settings) -> None:
     counts = {kind: sum(file.name.endswith(f".{kind}") for file in files) for kind in kinds}
     total = sum(file.size for file in files)
     if settings.json:
-        from imagepeel.render.json import dumps
+        from imagepeel.render.json import dumps  # start time
 
         result = CacheResult(
             path=folder.path, size=total, most=folder.most, files=len(files), problem=folder.problem, **counts
@@ -60,8 +60,8 @@ def info(settings: Settings) -> None:
 @common.settings
 def clear(settings: Settings) -> None:
     """Remove everything in it; other files in the directory are left alone."""
-    from imagepeel.archive.cache_dir import CacheDir
-    from imagepeel.text import plural, size
+    from imagepeel.archive.cache_dir import CacheDir  # start time
+    from imagepeel.text import plural, size  # start time
 
     folder = CacheDir()
     count, freed = folder.clear()

@@ -69,7 +69,7 @@ def _merged(settings: Settings, image: Image, path: bytes) -> tuple[EntryFile, i
 
 def _absent(image: Image, rootfs: Rootfs, path: bytes) -> NotFound:
     """Return the error for a path that the view does not show, with the layer that still ships it."""
-    from imagepeel.rootfs.provenance import history_of
+    from imagepeel.rootfs.provenance import history_of  # start time
 
     try:
         rootfs.lookup(path)

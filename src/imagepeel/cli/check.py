@@ -76,7 +76,7 @@ def command(
         raise click.UsageError("choose one of --format, --html and --markdown")
     settings.json = settings.json or form == "json"
     settings.markdown = settings.markdown or form == "markdown"
-    from imagepeel.findings.catalogue import select_rules
+    from imagepeel.findings.catalogue import select_rules  # start time
 
     rules = select_rules(options.select, options.ignore)
     accepted = _baseline(options.baseline)
@@ -89,7 +89,7 @@ def command(
             _write(write_baseline, found)
             accepted = make_baseline(found)
         gate = judge(found, options, accepted)
-        from imagepeel.results.check import check_outcome
+        from imagepeel.results.check import check_outcome  # start time
 
         _show(settings, form, check_outcome(image_head(image), gate, rules))
         # Damage and mismatches are findings here, and findings decide about the exit code.
@@ -101,19 +101,19 @@ def command(
 def _show(settings: Settings, form: str, outcome: Any) -> None:
     match form:
         case "sarif":
-            from imagepeel.render.sarif import check_sarif
+            from imagepeel.render.sarif import check_sarif  # start time
 
             click.echo(check_sarif(outcome))
         case "junit":
-            from imagepeel.render.junit import check_junit
+            from imagepeel.render.junit import check_junit  # start time
 
             click.echo(check_junit(outcome), nl=False)
         case "github":
-            from imagepeel.render.annotations import check_github
+            from imagepeel.render.annotations import check_github  # start time
 
             click.echo(check_github(outcome), nl=False)
         case _:
-            from imagepeel.present.findings import check_document
+            from imagepeel.present.findings import check_document  # start time
 
             documents.show(settings, "check", outcome, check_document)
 

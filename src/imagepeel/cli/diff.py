@@ -72,8 +72,8 @@ def command(
     if settings.html is not None:
         for word in words[:count]:
             settings.keep_archive(settings.html, word)
-    from imagepeel.present.diff import diff_document
-    from imagepeel.results.diff import diff_result
+    from imagepeel.present.diff import diff_document  # start time
+    from imagepeel.results.diff import diff_result  # start time
 
     with ExitStack() as stack:
         image = _image(settings, stack, words[0], not quick)

@@ -64,7 +64,7 @@ def show(
     when the HTML file cannot be written.
     """
     if settings.json:
-        from imagepeel.render.json import dumps
+        from imagepeel.render.json import dumps  # start time
 
         click.echo(dumps(command, result))
         return
@@ -72,7 +72,7 @@ def show(
     if page_asked(settings):
         write_page(settings, document, receipts=receipts)
     else:
-        from imagepeel.render.terminal import print_document
+        from imagepeel.render.terminal import print_document  # start time
 
         print_document(document, settings.console(width=width), receipts=receipts)
 
@@ -85,11 +85,11 @@ def page_asked(settings: Settings) -> bool:
 def write_page(settings: Settings, document: Document, *, receipts: bool = False) -> None:
     """Write a document as Markdown or HTML, as was asked for.  UsageError when the HTML file cannot be written."""
     if settings.html is not None:
-        from imagepeel.render.html import document_html
+        from imagepeel.render.html import document_html  # start time
 
         _write(settings.html, document_html(document, receipts=receipts))
     else:
-        from imagepeel.render.markdown import document_markdown
+        from imagepeel.render.markdown import document_markdown  # start time
 
         click.echo(document_markdown(document, receipts=receipts))
 

@@ -40,8 +40,8 @@ def command(settings: Settings, *, path: str, depth: int, top: int, files: int, 
     and files = visible + shadowed (a higher layer has the path) + removed (a higher layer takes it away) +
     overwritten (twice in one layer).  Below PATH, every directory with its share.
     """
-    from imagepeel.present.du import du_document
-    from imagepeel.results.du import du_result
+    from imagepeel.present.du import du_document  # start time
+    from imagepeel.results.du import du_result  # start time
 
     with settings.open() as archive:
         image = settings.scanned(archive)

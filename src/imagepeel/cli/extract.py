@@ -39,7 +39,7 @@ def command(settings: Settings, *, directory: str, preserve: bool, best_effort: 
 
     While it is written, DIR holds the file .imagepeel-partial: where it stands, the tree is incomplete.
     """
-    from imagepeel.export.extract import MARKER, materialize
+    from imagepeel.export.extract import MARKER, materialize  # start time
 
     with settings.open() as archive:
         image = settings.scanned(archive)
@@ -53,7 +53,7 @@ def command(settings: Settings, *, directory: str, preserve: bool, best_effort: 
                 sys.stderr.write(f"note: {terminal(directory)} is incomplete, as {MARKER.decode()} in it says\n")
             raise
         if settings.json:
-            from imagepeel.render.json import dumps
+            from imagepeel.render.json import dumps  # start time
 
             click.echo(dumps("extract", report))
         else:
@@ -65,7 +65,7 @@ def command(settings: Settings, *, directory: str, preserve: bool, best_effort: 
 
 def report_lines(report: ExtractReport) -> list[str]:
     """Return the report in lines for people."""
-    from imagepeel.text import plural, size
+    from imagepeel.text import plural, size  # start time
 
     counts = (
         plural(report.directories, "directory"),

@@ -99,7 +99,7 @@ def say(settings: Settings, what: str, where: str, hint: str) -> None:
 def _begin(settings: Settings) -> None:
     _drain()
     if settings.debug:
-        import traceback
+        import traceback  # start time
 
         from imagepeel.render.escape import terminal  # start time
 

@@ -65,7 +65,7 @@ def command(settings: Settings, /, layer: int | None, **given: Any) -> None:
     version of a path that a later layer removed or replaced (with --layer N, of what layer N ships);
     `imagepeel cat --layer` reads its bytes.
     """
-    from imagepeel.rootfs.search import search
+    from imagepeel.rootfs.search import search  # start time
 
     removed = given["removed"]
     with settings.open() as archive:
@@ -98,8 +98,8 @@ def command(settings: Settings, /, layer: int | None, **given: Any) -> None:
 
 
 def _query(rootfs: Rootfs | None, given: dict[str, Any]) -> Query:
-    from imagepeel.errors import UsageError
-    from imagepeel.rootfs.search import LETTERS, Query
+    from imagepeel.errors import UsageError  # start time
+    from imagepeel.rootfs.search import LETTERS, Query  # start time
 
     letters = (given["kinds"] or "").replace(",", "")
     unknown = [letter for letter in letters if letter not in LETTERS]
@@ -124,14 +124,14 @@ def _query(rootfs: Rootfs | None, given: dict[str, Any]) -> Query:
 
 
 def _members(image: Image, query: Query, layer: int) -> Iterator[Found]:
-    from imagepeel.rootfs.search import search_layer
+    from imagepeel.rootfs.search import search_layer  # start time
 
     for entry in search_layer(listing.pick_layer(image, layer).table, query):
         yield listing.row_of_entry(entry, layer), None
 
 
 def _hidden(image: Image, rootfs: Rootfs, query: Query, layer: int | None) -> Iterator[Found]:
-    from imagepeel.rootfs.search import search_hidden
+    from imagepeel.rootfs.search import search_hidden  # start time
 
     if layer is not None:
         listing.pick_layer(image, layer)
@@ -140,7 +140,7 @@ def _hidden(image: Image, rootfs: Rootfs, query: Query, layer: int | None) -> It
 
 
 def _lines(found: Iterable[Found], *, long: bool, human: bool, colour: bool) -> Iterator[str]:
-    from imagepeel.render.listing import LongLines, short_line
+    from imagepeel.render.listing import LongLines, short_line  # start time
 
     lines = LongLines(human=human, colour=colour)
     for row, hidden in found:

@@ -32,7 +32,7 @@ def command(settings: Settings, *, output: str, best_effort: bool) -> None:
 
     FILE appears only when it is whole; one that is there already is replaced then.
     """
-    from imagepeel.export.flatten import flatten, flatten_to
+    from imagepeel.export.flatten import flatten, flatten_to  # start time
 
     to_stdout = output == "-"
     if to_stdout and (settings.json or sys.stdout.isatty()):
@@ -50,11 +50,11 @@ def command(settings: Settings, *, output: str, best_effort: bool) -> None:
         else:
             report = flatten_to(rootfs, output, best_effort=best_effort, epoch=epoch)
         if settings.json:
-            from imagepeel.render.json import dumps
+            from imagepeel.render.json import dumps  # start time
 
             click.echo(dumps("flatten", report))
         elif not to_stdout:
-            from imagepeel.text import plural, size
+            from imagepeel.text import plural, size  # start time
 
             click.echo(
                 f"{terminal(output)}: {plural(report.entries, 'entry')}, {size(report.size)} ({report.view} view)"

@@ -65,7 +65,7 @@ def command(
             raise click.UsageError("give NAME and OUT, or --list to see the names")
         name, out = words
     settings.archive = "" if out == "-" else out
-    from imagepeel import forge
+    from imagepeel import forge  # start time
 
     recipe = forge.load(spec) if spec is not None else forge.Recipe(specs=(forge.build(name),))
     chosen = kind or recipe.kind or next((one.kind for one in recipe.specs if isinstance(one, forge.ImageSpec)), "")
@@ -126,7 +126,7 @@ def _report(settings: Settings, name: str, out: str, kind: str, description: str
         size = sum(os.path.getsize(os.path.join(top, one)) for top, _, names in os.walk(out) for one in names)
     result = ForgeResult(name=name, kind=kind, path=out, size=size, sha256=sha256, description=description)
     if settings.json:
-        from imagepeel.render.json import dumps
+        from imagepeel.render.json import dumps  # start time
 
         click.echo(dumps("forge", result))
         return
@@ -137,12 +137,12 @@ def _report(settings: Settings, name: str, out: str, kind: str, description: str
 
 
 def _list(settings: Settings) -> None:
-    from imagepeel import forge
+    from imagepeel import forge  # start time
 
     images = tuple(ForgeName(name=n, description=forge.describe(n), good=n in forge.GOOD) for n in forge.NAMES)
     kinds: dict[str, Any] = dict(forge.KINDS)
     if settings.json:
-        from imagepeel.render.json import dumps
+        from imagepeel.render.json import dumps  # start time
 
         click.echo(dumps("forge", ForgeList(images=images, kinds=kinds)))
         return

@@ -18,8 +18,8 @@ def command(settings: Settings) -> None:
     No layer is read for this.  Attestations, signatures, charts and other artifacts are stored like images and are
     named as what they are; only images become processes.  The number in front chooses an image: --image '#2'.
     """
-    from imagepeel.present.images import images_document
-    from imagepeel.results.images import images_result
+    from imagepeel.present.images import images_document  # start time
+    from imagepeel.results.images import images_result  # start time
 
     with settings.open() as archive:
         result = images_result(archive)

@@ -24,7 +24,7 @@ def command(settings: Settings) -> None:
     below, as containerd and overlayfs see them.  ok means that every digest and size that is stated was computed
     from the bytes and fits.
     """
-    from imagepeel.present.layers import layers_document
+    from imagepeel.present.layers import layers_document  # start time
 
     with settings.open() as archive:
         image = settings.scanned(archive)

@@ -226,7 +226,7 @@ def with_content(image: Image, rows: Iterable[ListedPath]) -> Iterator[ListedPat
 
 def content_of(image: LayeredImage, layer: int | None, entry: int | None) -> str:
     """Return what the content of a file looks like, "" where no layer has a tar member for it."""
-    from imagepeel.interop.magic_label import HEAD, label
+    from imagepeel.interop.magic_label import HEAD, label  # start time
 
     if layer is None or entry is None:
         return ""

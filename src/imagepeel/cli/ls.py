@@ -88,14 +88,14 @@ def _rows(image: Image, rootfs: Rootfs | None, path: bytes, layer: int | None, r
 
 
 def _short(rows: Iterable[ListedPath], *, full: bool, colour: bool) -> Iterator[str]:
-    from imagepeel.render.listing import short_line
+    from imagepeel.render.listing import short_line  # start time
 
     for row in rows:
         yield short_line(row, row.path if full else row.name, colour=colour)
 
 
 def _write_long(rows: Iterable[ListedPath], *, full: bool, human: bool, colour: bool) -> None:
-    from imagepeel.render.listing import LongLines
+    from imagepeel.render.listing import LongLines  # start time
 
     # One directory is aligned as a whole; a whole tree is not held in memory, its columns grow.
     known = None if full else list(rows)

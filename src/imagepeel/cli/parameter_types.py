@@ -58,7 +58,7 @@ def owner_ids(rootfs: Rootfs, words: str) -> tuple[int | None, int | None]:
     UsageError for a name that the image does not have.
     """
     user, _, group = words.partition(":")
-    from imagepeel.formats.passwd import parse_group, parse_passwd
+    from imagepeel.formats.passwd import parse_group, parse_passwd  # start time
 
     def users(data: bytes) -> dict[str, int]:
         # The first line of a name counts, so it goes into the dictionary last.

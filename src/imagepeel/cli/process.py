@@ -59,7 +59,7 @@ def command(settings: Settings, /, args: tuple[str, ...], matrix: bool, receipts
 
     Words after -- replace the image's command, as with docker run.
     """
-    from imagepeel.present.process import process_document
+    from imagepeel.present.process import process_document  # start time
 
     with settings.open() as archive:
         image = settings.scanned(archive)
@@ -72,7 +72,7 @@ def command(settings: Settings, /, args: tuple[str, ...], matrix: bool, receipts
 
 def _options(args: tuple[str, ...], given: dict[str, Any]) -> ProcessOptions:
     """Return what was given; what was not keeps the default of `ProcessOptions`."""
-    from imagepeel.process.spec.options import ProcessOptions
+    from imagepeel.process.spec.options import ProcessOptions  # start time
 
     values: dict[str, Any] = {name: value for name, value in given.items() if value not in (None, (), False)}
     if args:
@@ -81,15 +81,15 @@ def _options(args: tuple[str, ...], given: dict[str, Any]) -> ProcessOptions:
 
 
 def _predict(image: Image, rootfs: Rootfs, options: ProcessOptions, receipts: bool) -> ProcessOutput:
-    from imagepeel.process.predict import predict
-    from imagepeel.results.process import process_result
+    from imagepeel.process.predict import predict  # start time
+    from imagepeel.results.process import process_result  # start time
 
     found = predict(rootfs, image.config, options, architecture=image.architecture or None, complete=rootfs.complete)
     return process_result(image, rootfs, found, receipts=receipts)
 
 
 def _matrix(image: Image, rootfs: Rootfs, options: ProcessOptions) -> ProcessOutput:
-    from imagepeel.process.matrix import matrix
-    from imagepeel.results.process import matrix_result
+    from imagepeel.process.matrix import matrix  # start time
+    from imagepeel.results.process import matrix_result  # start time
 
     return matrix_result(image, rootfs, matrix(rootfs, image.config, options, complete=rootfs.complete))

@@ -67,9 +67,15 @@ class Progress:
     def _start(self) -> None:
         if self._over:
             return
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-        from rich.progress import Progress as Bar
+        from rich.console import Console  # start time
+        from rich.progress import (  # start time
+            BarColumn,
+            DownloadColumn,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+        from rich.progress import Progress as Bar  # start time
 
         console = Console(file=sys.stderr, no_color=not self._colour, markup=False, emoji=False, highlight=False)
         self._bar = Bar(

@@ -18,14 +18,14 @@ def command(settings: Settings, name: str | None) -> None:
     Without NAME: the commands that have one.  ls, tree and find write one object a line; their schema
     is that of a line.
     """
-    from imagepeel.results.registry import TYPES
+    from imagepeel.results.registry import TYPES  # start time
 
     if name is None:
         for known in TYPES:
             click.echo(known)
         return
-    import json
+    import json  # start time
 
-    from imagepeel.render.schemas import schema_of
+    from imagepeel.render.schemas import schema_of  # start time
 
     click.echo(json.dumps(schema_of(name), indent=2))

@@ -76,7 +76,7 @@ class Settings:
 
     def console(self, *, width: int | None = None) -> Console:
         """Return a rich console on stdout that interprets nothing in the texts it is given."""
-        from rich.console import Console
+        from rich.console import Console  # start time
 
         colour = self.colour(sys.stdout)
         return Console(
@@ -96,15 +96,15 @@ class Settings:
     @contextmanager
     def open(self, archive: str | None = None) -> Iterator[Archive]:
         """Open the archive of this call (or another one) with progress on stderr after a second."""
-        from imagepeel.api import open as open_archive
-        from imagepeel.cli.progress import Progress
-        from imagepeel.layers.index_cache import IndexCache
-        from imagepeel.limits import DEFAULT, Limits
+        from imagepeel.api import open as open_archive  # start time
+        from imagepeel.cli.progress import Progress  # start time
+        from imagepeel.layers.index_cache import IndexCache  # start time
+        from imagepeel.limits import DEFAULT, Limits  # start time
 
         if archive is not None:
             self.archive = archive
         if self.archive == "-" and sys.stdin is None:
-            from imagepeel.errors import UsageError
+            from imagepeel.errors import UsageError  # start time
 
             raise UsageError("standard input is closed", hint="pipe an archive into the command, or name a file")
         self._cache = IndexCache() if self.cache else None
@@ -124,7 +124,7 @@ class Settings:
 
     def keep_archive(self, output: str, archive: str | None = None) -> None:
         """UsageError when `output` is the archive that is read: writing it would destroy the only copy."""
-        from imagepeel.errors import UsageError
+        from imagepeel.errors import UsageError  # start time
 
         read = self.archive if archive is None else archive
         both = os.path.exists(output) and os.path.exists(read) if read not in ("", "-") else False
@@ -204,7 +204,7 @@ class Settings:
         errors = {error.message for _, error in damaged}
         self._write_warnings([message for message in self._said if message.partition(" (layer ")[0] not in errors])
         if wrong:
-            from imagepeel.errors import DigestMismatch
+            from imagepeel.errors import DigestMismatch  # start time
 
             more = f"; and {len(wrong) - MOST_MISMATCHES} more" if len(wrong) > MOST_MISMATCHES else ""
             raise DigestMismatch(
@@ -213,7 +213,7 @@ class Settings:
                 hint="do not trust the file; fetch it again from where it came (--no-verify looks at it anyway)",
             )
         if damaged:
-            from imagepeel.errors import Malformed
+            from imagepeel.errors import Malformed  # start time
 
             first, error = damaged[0]
             more = f", and so {'is' if len(damaged) == 2 else 'are'} {len(damaged) - 1} more" if damaged[1:] else ""

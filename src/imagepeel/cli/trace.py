@@ -31,7 +31,7 @@ def command(settings: Settings, path: str, no_follow: bool, receipts: bool) -> N
     hides says so.
     """
     with settings.open() as archive:
-        from imagepeel.present.trace import trace_document
+        from imagepeel.present.trace import trace_document  # start time
 
         image = settings.scanned(archive)
         result = image.trace(path, view=settings.view, follow=not no_follow, receipts=receipts)

@@ -16,13 +16,13 @@ LIBRARIES = ("click", "jinja2", "msgspec", "pyelftools", "python-magic", "rich",
 @common.settings
 def command(settings: Settings) -> None:
     """Show the versions that a bug report needs."""
-    import platform
-    from importlib.metadata import PackageNotFoundError, version
+    import platform  # start time
+    from importlib.metadata import PackageNotFoundError, version  # start time
 
-    from imagepeel._version import __version__
-    from imagepeel.interop.magic_label import libmagic
-    from imagepeel.present.version import version_document
-    from imagepeel.results.version import VersionResult
+    from imagepeel._version import __version__  # start time
+    from imagepeel.interop.magic_label import libmagic  # start time
+    from imagepeel.present.version import version_document  # start time
+    from imagepeel.results.version import VersionResult  # start time
 
     found = {}
     for name in LIBRARIES:

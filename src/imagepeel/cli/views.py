@@ -28,10 +28,10 @@ def command(settings: Settings, only: str | None) -> None:
     without overlayfs make, docker and podman their own stores.  Times of directories and link counts are not compared.
     """
     with settings.open() as archive:
-        from imagepeel.findings.semantics.codes import ALL
-        from imagepeel.findings.semantics.compare import compare
-        from imagepeel.present.views import views_document
-        from imagepeel.results.views import views_result
+        from imagepeel.findings.semantics.codes import ALL  # start time
+        from imagepeel.findings.semantics.compare import compare  # start time
+        from imagepeel.present.views import views_document  # start time
+        from imagepeel.results.views import views_result  # start time
 
         image = settings.scanned(archive)
         names = tuple(dict.fromkeys(part.strip() for part in only.split(",") if part.strip())) if only else ALL

@@ -47,11 +47,11 @@ def command(settings: Settings, base: str, everything: bool, receipts: bool) -> 
         waste = image.waste(base=base)
         shown: tuple[Receipt, ...] = ()
         if receipts:
-            from imagepeel.receipts.proof import waste_receipts
+            from imagepeel.receipts.proof import waste_receipts  # start time
 
             shown = waste_receipts(waste, image)
-        from imagepeel.present.waste import waste_document
-        from imagepeel.results.waste import waste_result
+        from imagepeel.present.waste import waste_document  # start time
+        from imagepeel.results.waste import waste_result  # start time
 
         result = waste_result(image_head(image), waste, 0 if everything or settings.json else _MOST, shown)
         documents.show(settings, "waste", result, waste_document, width=max(settings.width, 100))

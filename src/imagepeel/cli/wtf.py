@@ -58,16 +58,16 @@ def command(
     not those that the documents promise.  Rules and lessons (strengths, weaknesses, friends, headcount) can be named
     with --select and --ignore.  The exit code is 0 whatever is found: `imagepeel check` is the gate.
     """
-    from imagepeel.findings.catalogue import find_rule, select_rules
+    from imagepeel.findings.catalogue import find_rule, select_rules  # start time
 
     rules = select_rules(select, ignore)
     if catalogue:
-        from imagepeel.results.findings import RuleListResult, rule_result
+        from imagepeel.results.findings import RuleListResult, rule_result  # start time
 
         _write(settings, RuleListResult(rules=tuple(rule_result(rule) for rule in rules)))
         return
     if explain is not None:
-        from imagepeel.results.findings import rule_result
+        from imagepeel.results.findings import rule_result  # start time
 
         _write(settings, rule_result(find_rule(explain)), width=min(settings.width, PAGE))
         return
@@ -79,7 +79,7 @@ def command(
     if settings.html is not None:
         settings.keep_archive(settings.html, archive)
     with settings.open(archive) as opened:
-        from imagepeel.results.findings import wtf_result
+        from imagepeel.results.findings import wtf_result  # start time
 
         image = settings.scanned(opened)
         _write(settings, wtf_result(image_head(image), image.findings(select=select, ignore=ignore)), receipts=receipts)
@@ -88,14 +88,14 @@ def command(
 
 
 def _write(settings: Settings, result: WtfOutput, *, receipts: bool = False, width: int | None = None) -> None:
-    from imagepeel.present.findings import wtf_document
+    from imagepeel.present.findings import wtf_document  # start time
 
     documents.show(settings, "wtf", result, lambda found: wtf_document(found, receipts=receipts), width=width)
 
 
 def _reproduce(rule: str, path: str, repaired: bool) -> None:
-    from imagepeel.findings.example import archive_of
-    from imagepeel.findings.rules.examples import find_example
+    from imagepeel.findings.example import archive_of  # start time
+    from imagepeel.findings.rules.examples import find_example  # start time
 
     found = find_example(rule)
     data = archive_of(found.good() if repaired else found.bad())

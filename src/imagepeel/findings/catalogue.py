@@ -24,7 +24,7 @@ def find_rule(name: str) -> Rule:
     wanted = name.upper()
     found = _BY_ID.get(wanted) or _BY_CODE.get(wanted)
     if found is None:
-        import difflib
+        import difflib  # start time
 
         near = difflib.get_close_matches(wanted, _BY_ID, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else "imagepeel wtf --list shows all rules"

@@ -105,11 +105,11 @@ def libmagic() -> Callable[[bytes], str] | None:
     init = ctypes.CDLL.__init__
     try:
         try:
-            import pylibmagic  # noqa: F401
+            import pylibmagic  # noqa: F401  # start time
         except Exception:
             pass
         try:
-            import magic
+            import magic  # start time
         except Exception:
             return None
         try:

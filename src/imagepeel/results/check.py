@@ -72,7 +72,7 @@ def check_outcome(head: ImageHead, gate: Gate, rules: tuple[Rule, ...]) -> Check
 
 def fails(outcome: CheckOutcome, finding: FindingResult) -> bool:
     """Whether a new finding fails the gate."""
-    from imagepeel.findings.finding import SEVERITIES
+    from imagepeel.findings.finding import SEVERITIES  # start time
 
     if outcome.fail_on == "none":
         return False

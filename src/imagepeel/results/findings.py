@@ -71,7 +71,7 @@ WtfOutput = WtfResult | RuleResult | RuleListResult
 
 def finding_result(finding: Finding) -> FindingResult:
     """A finding joined with its rule."""
-    from imagepeel.findings.catalogue import find_rule
+    from imagepeel.findings.catalogue import find_rule  # start time
 
     rule = find_rule(finding.rule)
     return FindingResult(
@@ -99,7 +99,7 @@ def wtf_result(head: ImageHead, found: Sequence[Finding]) -> WtfResult:
 
 def rule_result(rule: Rule) -> RuleResult:
     """A rule as a value that can be written."""
-    from imagepeel.findings.rules import FAMILIES
+    from imagepeel.findings.rules import FAMILIES  # start time
 
     family = next(name for name, rules in FAMILIES.items() if rule in rules)
     return RuleResult(

@@ -56,7 +56,7 @@ ProcessOutput = ProcessResult | MatrixResult
 
 def process_result(image: LayeredImage, rootfs: Rootfs, found: Prediction, *, receipts: bool = False) -> ProcessResult:
     """Return the result of a prediction about an image in a view; with `receipts`, how to see what each step saw."""
-    from imagepeel.receipts.proof import step_receipts
+    from imagepeel.receipts.proof import step_receipts  # start time
 
     return ProcessResult(
         image=image_head(image),

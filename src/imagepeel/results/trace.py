@@ -110,7 +110,7 @@ def trace_result(
     """Return the result of a trace; with `receipts`, each event has the shell command that shows its tar member."""
     proofs = None
     if receipts:
-        from imagepeel.receipts.places import Receipts
+        from imagepeel.receipts.places import Receipts  # start time
 
         proofs = Receipts(image.archive, image)
 

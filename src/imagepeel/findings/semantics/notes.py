@@ -47,7 +47,7 @@ class Surprises:
 
     @cached_property
     def _by_code(self) -> dict[Code, tuple[Noted, ...]]:
-        from imagepeel.findings.semantics.toc import toc_notes
+        from imagepeel.findings.semantics.toc import toc_notes  # start time
 
         image = self._image
         tables = toc_notes(image)

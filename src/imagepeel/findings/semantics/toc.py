@@ -96,8 +96,8 @@ def _estargz(layer: Layer) -> list[dict[str, Any]] | None:
 
 
 def _chunked(layer: Layer) -> list[dict[str, Any]] | None:
-    from imagepeel.archive.codec import make_decoder
-    from imagepeel.archive.compression import Compression
+    from imagepeel.archive.codec import make_decoder  # start time
+    from imagepeel.archive.compression import Compression  # start time
 
     position = next((layer.record.annotations[key] for key in _CHUNKED if key in layer.record.annotations), None)
     if position is None or layer.compression != Compression.ZSTD:

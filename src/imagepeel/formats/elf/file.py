@@ -237,7 +237,7 @@ def _parse_elf(read: Reader, size: int) -> ElfFacts:
 @lru_cache(maxsize=4)
 def _structs(little: bool, bits: int) -> ELFStructs:
     """The record layouts of pyelftools for a class and byte order; making them takes longer than reading a file."""
-    from elftools.elf.structs import ELFStructs
+    from elftools.elf.structs import ELFStructs  # start time
 
     structs = ELFStructs(little_endian=little, elfclass=bits)
     structs.create_basic_structs()
@@ -322,7 +322,7 @@ class _Dynamic:
 
     def _record(self, kind: str, offset: int) -> Any:
         """One pyelftools record at a file offset."""
-        from io import BytesIO
+        from io import BytesIO  # start time
 
         if self._structs is None:
             self._structs = _structs(self._ehdr.little, self._ehdr.bits)

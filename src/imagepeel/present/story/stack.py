@@ -366,7 +366,7 @@ _FIELDS = {"mode": "the mode", "uid": "the owner", "gid": "the group", "mtime": 
 
 def _repeated_example(context: StoryContext, layer: Layer) -> tuple[Location | None, list[str]]:
     """The largest file that the layer repeats, and what is different about it, in words."""
-    from imagepeel.rootfs.layer_diff import changed_fields, layer_delta, same_content
+    from imagepeel.rootfs.layer_diff import changed_fields, layer_delta, same_content  # start time
 
     best = None
     for index, change in enumerate(layer_delta(context.rootfs, layer.index)):

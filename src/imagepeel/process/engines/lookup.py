@@ -166,7 +166,7 @@ def _removed_by(rootfs: Rootfs, seen: PathAccess) -> int:
     """The number of the layer, from 1, that took away what is missing; 0 when none did or nobody can tell."""
     if not getattr(rootfs, "uppers", ()):
         return 0
-    from imagepeel.rootfs.provenance import history_of
+    from imagepeel.rootfs.provenance import history_of  # start time
 
     events = history_of(rootfs, seen.resolution.missing, follow=False).life.events
     return events[-1].layer + 1 if events and events[-1].kind == "removed" else 0

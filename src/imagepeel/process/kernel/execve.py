@@ -533,6 +533,6 @@ def _outside(caps: FileCaps, bounding: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _bits(mask: int) -> list[tuple[int, str]]:
-    from imagepeel.formats.filecaps import names_of
+    from imagepeel.formats.filecaps import names_of  # start time
 
     return [(bit, names_of(1 << bit)[0]) for bit in range(mask.bit_length()) if mask >> bit & 1]

@@ -591,7 +591,7 @@ def follow_glibc(
     try:
         failure = run.run()
         if failure is None and options.symbols and not run.unknown:
-            from imagepeel.process.loader.symbols import check_glibc
+            from imagepeel.process.loader.symbols import check_glibc  # start time
 
             objects = [item for item in run.objects if item.facts is not None]
             failure, why = check_glibc(

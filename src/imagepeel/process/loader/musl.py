@@ -291,7 +291,7 @@ class Musl:
 
     def _is_a_libc(self, node: Node, facts: ElfFacts) -> bool:
         """A C library that was found by name is dropped for musl itself: the two symbols tell."""
-        from imagepeel.formats.elf.symbols import SymbolTable
+        from imagepeel.formats.elf.symbols import SymbolTable  # start time
 
         table = SymbolTable(self._files.file(node).read, facts)
         return table.defines(b"__libc_start_main") and table.defines(b"stdin")
@@ -311,7 +311,7 @@ def follow_musl(files: Files, program: Program, build: LoaderBuild, node: Node, 
         lines = list(run.errors)
         missing_symbols: list[str] = []
         if options.symbols:
-            from imagepeel.process.loader.symbols import check_musl
+            from imagepeel.process.loader.symbols import check_musl  # start time
 
             missing_symbols = check_musl([(dso.name, dso.file, dso.facts) for dso in run.chain], run.loader.name)
             lines += missing_symbols

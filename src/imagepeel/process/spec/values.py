@@ -343,7 +343,7 @@ class Prediction(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     @property
     def execve(self) -> str:
         """The first request to the kernel, as text."""
-        from imagepeel.process.spec.trace import execve
+        from imagepeel.process.spec.trace import execve  # start time
 
         return execve(self.path or (self.argv[0] if self.argv else ""), self.argv, len(self.env))
 

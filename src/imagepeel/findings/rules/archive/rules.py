@@ -371,7 +371,7 @@ def odd_time(rule: Rule, subject: Subject) -> Iterator[Finding]:
 
 
 def _seconds(created: str) -> int | None:
-    from datetime import datetime
+    from datetime import datetime  # start time
 
     try:
         stamp = datetime.fromisoformat(re.sub(r"\.(\d{6})\d*", r".\1", created.replace("Z", "+00:00")))
