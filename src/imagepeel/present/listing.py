@@ -157,7 +157,7 @@ def tree_document(head: ImageHead, base: bytes, rows: Callable[[], Iterable[List
         if one.target:
             name += f" -> {text(one.target)}" if one.kind == "symlink" else f" link to {text(one.target)}"
         layer = "" if one.kind == "dir" else one.label
-        table.append(row(words(dim(drawn), path(name)), layer, warn(note(one)), by=_place(one)))
+        table.append(row(path(drawn + name), layer, warn(note(one)), by=_place(one)))
     columns = (Column("", keep=True), Column("", keep=True), Column(""))
     return about(head, section(Table(columns=columns, rows=tuple(table)), *_rest(lines)))
 
