@@ -249,3 +249,18 @@ def test_remarks_for_information_are_not_denied(forge_archive: Forge) -> None:
         remarks = archive.image().findings()
     assert [finding.severity for finding in remarks] == ["info"]
     assert "1 remark for information: imagepeel wtf" in words(told(path), "surprises")
+
+
+def test_an_opaque_mark_at_the_root_is_told_as_overlayfs_takes_it(tmp_path: Path) -> None:
+    # The kernel always merges the root of a mount: fs/overlayfs/namei.c, and the recorded cases of real engines.
+    spec = forge.image(
+        forge.layer(forge.directory("a"), forge.file("a/x", "1")),
+        forge.layer(forge.opaque(""), forge.file("b", "2")),
+        names="t:1",
+    )
+    with imagepeel.open(forge.write(spec, tmp_path / "t.tar")) as archive:
+        image = archive.image()
+        told = " ".join(str(image.explain()).split())
+        assert image.rootfs.resolve("/a/x").node is not None
+    assert "an opaque whiteout for the root: overlayfs ignores it" in told
+    assert "in lower layers disappears" not in told

@@ -275,7 +275,16 @@ def _removals(context: StoryContext, blocks: list[Block]) -> None:
         place = context.entry_place(layer, entry.index)
         gone = counts_of(context, layer)
         more = f", and {plural(len(found) - 1, 'more removal')} like it" if len(found) > 1 else ""
-        if entry.is_opaque:
+        if entry.is_opaque and not hidden.strip(b"/"):
+            blocks.append(
+                claim(
+                    value(layer.label), " holds ", path(text(entry.path)), ", an ", term("opaque whiteout"),
+                    " for the root: overlayfs ignores it, since the root of a mount always merges, and engines that "
+                    "apply a layer onto the last one remove everything that lower layers have", more, ".",
+                    by=proof(place, receipt),
+                )
+            )  # fmt: skip
+        elif entry.is_opaque:
             blocks.append(
                 claim(
                     value(layer.label), " holds ", path(text(entry.path)), ", an ", term("opaque whiteout"),
