@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -19,6 +19,7 @@ from imagepeel.results.difference import (
 )
 from imagepeel.results.head import ImageHead, image_head, octal, readable, stamp
 from imagepeel.rootfs.image_diff import TEXT_BYTES, Contents, PathChange, difference, text_difference
+from imagepeel.rootfs.tree.inode import NodeKind
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
@@ -32,7 +33,7 @@ MOST_TEXTS = 200
 class DiffNode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One side of a path, as in `imagepeel ls --json`; `layer` counts from 0."""
 
-    kind: str
+    kind: NodeKind
     mode: str
     """Permission bits as four octal digits."""
     uid: int
@@ -64,7 +65,7 @@ class DiffPath(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     path: str
-    kind: str
+    kind: Literal["added", "removed", "changed"]
     fields: tuple[str, ...] = ()
     before: DiffNode | None = None
     after: DiffNode | None = None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import msgspec
 
-from imagepeel.results.head import ImageHead, image_head, octal, readable, stamp
+from imagepeel.results.head import ImageHead, image_head, octal, one_of, readable, stamp
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
@@ -76,7 +76,7 @@ class ListingEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """
 
     path: str
-    kind: str
+    kind: Annotated[str, one_of("file", "dir", "symlink", "hardlink", "char", "block", "fifo", "ghost", "unknown")]
     mode: str
     """Permission bits as four octal digits."""
     uid: int
@@ -102,7 +102,7 @@ class ListingEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     layer_offset: int | None = None
     """Bytes from the start of the decompressed layer."""
     implied: bool = False
-    action: str = ""
+    action: Annotated[str, one_of("", "remove", "hide", "ignore")] = ""
     raw_name: str = ""
     content: str = ""
 
@@ -119,7 +119,7 @@ class FindHeader(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_fi
 
     schema: str
     image: ImageHead
-    where: str
+    where: Annotated[str, one_of("view", "layer", "removed")]
     patterns: tuple[str, ...]
     view: str
     layer: int | None
@@ -134,7 +134,7 @@ class FindEntry(ListingEntry, frozen=True, kw_only=True, omit_defaults=True, tag
     0-based layer that did it, and `layer` and `entry` say where the bytes still are.
     """
 
-    fate: str = ""
+    fate: Annotated[str, one_of("", "removed", "shadowed")] = ""
     hidden_by: int | None = None
 
 

@@ -8,6 +8,8 @@ import msgspec
 
 from imagepeel.evidence import Receipt, text
 from imagepeel.results.head import ImageHead, octal
+from imagepeel.rootfs.provenance import PathEventKind, Removal
+from imagepeel.rootfs.tree.inode import NodeKind
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 class NodeResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What stands at a path after an event: `mode` is octal, `mtime` seconds since 1970, null for "at unpacking"."""
 
-    kind: str
+    kind: NodeKind
     mode: str
     """Permission bits as four octal digits."""
     uid: int
@@ -41,7 +43,7 @@ class EventResult(msgspec.Struct, frozen=True, kw_only=True):
     `hidden_by` is the later layer that shadows or removes it, null while it is what the view shows.
     """
 
-    kind: str
+    kind: PathEventKind
     layer: int
     """Index from 0."""
     label: str
@@ -54,7 +56,7 @@ class EventResult(msgspec.Struct, frozen=True, kw_only=True):
     offset: int | None
     """Bytes from the start of the decompressed layer."""
     fields: tuple[str, ...]
-    by: str
+    by: Removal
     by_path: str
     """Path of the whiteout or of the parent that removes it, "" for no removal."""
     hidden_by: int | None
