@@ -13,12 +13,11 @@ import msgspec
 
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Evidence, Location, Receipt
-from imagepeel.findings.detectors import redact
-from imagepeel.findings.finding import Finding
-from imagepeel.findings.report import Findings
 from imagepeel.receipts.places import Receipts
 
 if TYPE_CHECKING:
+    from imagepeel.findings.finding import Finding
+    from imagepeel.findings.report import Findings
     from imagepeel.findings.waste import Waste
     from imagepeel.image import LayeredImage
     from imagepeel.process.spec.values import Step
@@ -35,6 +34,8 @@ def with_receipts(found: Iterable[Finding], image: LayeredImage) -> Findings:
     Receipts about secrets print the secret when they are run; the command itself never holds it.
     """
     receipts = Receipts(image.archive, image)
+    from imagepeel.findings.report import Findings  # start time: it knows all rules
+
     return Findings(_one(finding, image, receipts) for finding in found)
 
 
@@ -93,6 +94,8 @@ def _receipts(place: Location, show: str, image: LayeredImage, receipts: Receipt
     if place.pointer is not None and show in ("config", "secret-config"):
         found = receipts.config(place.pointer, f"{place.pointer or '/'} of the image config")
         if found is not None:
+            from imagepeel.findings.detectors import redact  # start time
+
             secret = secret or redact(found.expect) != found.expect
             yield msgspec.structs.replace(found, expect="") if secret else found
         return
