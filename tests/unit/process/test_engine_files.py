@@ -64,3 +64,22 @@ def test_every_engine_is_in_the_registry() -> None:
         if isinstance(node, ast.ClassDef) and bases & {base.id for base in node.bases if isinstance(base, ast.Name)}
     }
     assert with_classes and with_classes <= ENGINE_FILES
+
+
+def test_every_engine_and_runtime_says_what_its_base_leaves_to_it() -> None:
+    from imagepeel.process.engines.engine import Engine
+    from imagepeel.process.engines.registry import ENGINES, RUNTIMES
+    from imagepeel.process.engines.runtime import Runtime
+
+    for base, known in ((Engine, ENGINES), (Runtime, RUNTIMES)):
+        left = {
+            name
+            for name, function in vars(base).items()
+            if hasattr(function, "__code__")
+            and {"NotImplementedError", "_unsaid"} & set(function.__code__.co_names)
+            and name != "_unsaid"
+        }
+        assert left, base
+        for one in known:
+            for name in left:
+                assert getattr(type(one), name) is not getattr(base, name), f"{type(one).__name__}.{name}"
