@@ -6,13 +6,13 @@ import re
 import shutil
 import struct
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from effort import steps
 from imagepeel.errors import ImagepeelError, Malformed
 from imagepeel.formats.elf import file as elf
 from imagepeel.formats.elf import header
@@ -134,10 +134,8 @@ def test_a_version_chain_that_loops_ends() -> None:
     aux = struct.pack("<IHHII", 1, 0, 2, 1, 0x10) + struct.pack("<IHHII", 1, 0, 2, 1, (1 << 32) - 0x10)
     need = struct.pack("<HHIII", 1, 1, 1, 0x10, 0)
     data = dynamic([(0x6FFFFFFE, 0xA00)], b"\0lib\0", need + aux)
-    started = time.monotonic()
     with pytest.raises(Malformed):
-        elf.parse_elf(reader(data), len(data))
-    assert time.monotonic() - started < 5
+        steps(elf.parse_elf, reader(data), len(data), limit=30_000)
 
 
 @pytest.mark.parametrize("data", [b"", b"\x7fELF", b"\x7fELF\x09", tiny()[:40], b"MZ" + b"\0" * 100])
