@@ -23,6 +23,7 @@ from imagepeel.forge.image import ImageSpec
 from imagepeel.forge.layout import IndexSpec
 from imagepeel.forge.programs import hello
 from imagepeel.forge.specimens import holding, sound
+from imagepeel.present.prediction import exit_in_words, ground, refusal
 from imagepeel.process.engines.registry import MATRIX_ENGINES
 from imagepeel.process.predict import predict_image
 from imagepeel.process.spec.failure import FailureCode, Judge, Outcome, Stage
@@ -153,7 +154,7 @@ def _entry(code: FailureCode) -> str:
     ]
     groups: dict[tuple[str, str, str], list[str]] = {}
     for engine, verdict in failing.items():
-        groups.setdefault((_judged(verdict), _exit(verdict), verdict.text), []).append(engine)
+        groups.setdefault((refusal(verdict), exit_in_words(verdict), verdict.text), []).append(engine)
     for (judged, exit_code, text), engines in groups.items():
         lines += ["", f"{', '.join(engines)}: {judged}; {exit_code}", ""]
         shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
@@ -167,25 +168,12 @@ def _entry(code: FailureCode) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _judged(verdict: Verdict) -> str:
-    return "" if verdict.judge is None else verdict.judge.refused(verdict.errno)
-
-
-def _exit(verdict: Verdict) -> str:
-    if verdict.exit_code is None:
-        return "the command line returns no code of it"
-    state = verdict.state_exit_code
-    recorded = f", and {state} is recorded for the container" if state not in (None, verdict.exit_code) else ""
-    return f"exit code {verdict.exit_code}{recorded}"
-
-
 def _otherwise(verdict: Verdict) -> str:
     if verdict.kind is Outcome.RUNS:
         return "it starts."
     if verdict.kind is Outcome.FAILS and verdict.id is not None:
         return f"it fails otherwise, [{verdict.id.words}](#{name_of(verdict.id)})."
-    reason = "; ".join(verdict.depends) or verdict.reason
-    return f"{verdict.kind.lower()}: {reason}."
+    return f"{verdict.kind.lower()}: {ground(verdict)}."
 
 
 def main(arguments: list[str]) -> int:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from imagepeel.evidence import Evidence, Location, Receipt
+from imagepeel.evidence import Evidence, Receipt
 from imagepeel.present.document import (
     Column,
     Document,
     Item,
+    Items,
     Section,
     Span,
-    SpanKind,
     Table,
     bad,
     code,
@@ -25,9 +25,29 @@ from imagepeel.present.document import (
     term,
 )
 from imagepeel.present.heading import about
-from imagepeel.process.spec.values import Addition, Credentials, EnvVar, PidOne, Prediction, Step, StopTime, Verdict
+from imagepeel.present.prediction import (
+    INEXACT,
+    exit_in_words,
+    ground,
+    hiding,
+    libraries_in_words,
+    operator_reads,
+    origin_in_words,
+    place_in_words,
+    process_one,
+    refusal,
+    refused_before,
+    skipped,
+    step_level,
+    stop_in_words,
+    user_in_words,
+    verdict_in_short,
+    verdict_kind,
+    without_program,
+)
+from imagepeel.process.spec.trace import vector
+from imagepeel.process.spec.values import Addition, EnvVar, PidOne, Prediction, Step, Verdict
 from imagepeel.results.process import MatrixResult, ProcessOutput, ProcessResult
-from imagepeel.text import plural
 
 
 def process_document(result: ProcessOutput) -> Document:
@@ -57,21 +77,6 @@ def prediction_sections(found: Prediction, receipts: Sequence[Sequence[Receipt]]
         yield section(*(say(f"note: {one}") for one in found.notes))
 
 
-def place_in_words(where: Location | None) -> str:
-    """Return where something comes from in a few words: `L3, step 5`, or the place in the config."""
-    if where is None:
-        return ""
-    if where.layer is not None:
-        return f"L{where.layer + 1}" + (f", step {where.step}" if where.step is not None else "")
-    return f"config {where.pointer}" if where.pointer is not None else ""
-
-
-def verdict_kind(verdict: str) -> SpanKind:
-    """Return how a verdict looks: what neither runs nor fails is a warning."""
-    kinds: dict[str, SpanKind] = {"RUNS": "good", "FAILS": "bad"}
-    return kinds.get(verdict, "warn")
-
-
 def _field(name: str, *what: Span | str) -> Item:
     return item(*what, label=f"{name:<4}")
 
@@ -92,12 +97,8 @@ def verdict_sections(verdict: Verdict) -> Iterator[Section]:
 
 
 def _operator_reads(verdict: Verdict) -> Iterator[Item]:
-    for line in verdict.text.splitlines() or [verdict.message]:
+    for line in (*operator_reads(verdict), exit_in_words(verdict)):
         yield item(line, level="bad")
-    if verdict.exit_code is not None:
-        state = verdict.state_exit_code
-        recorded = f" (recorded for the container: {state})" if state not in (None, verdict.exit_code) else ""
-        yield item(f"exit code {verdict.exit_code}{recorded}", level="bad")
 
 
 def _reasons(verdict: Verdict) -> Iterator[Item]:
@@ -109,37 +110,40 @@ def _reasons(verdict: Verdict) -> Iterator[Item]:
 
 
 def _refusal(verdict: Verdict) -> tuple[Span | str, ...]:
-    refused = "" if verdict.judge is None else f": {verdict.judge.refused(verdict.errno)}"
-    place = place_in_words(verdict.where)
-    return bad("FAILS"), refused + (f"   {place}" if place else "")
+    refused, place = refusal(verdict), place_in_words(verdict.where)
+    return bad("FAILS"), f": {refused}" if refused else "", f"   {place}" if place else ""
 
 
 # ---- the request ------------------------------------------------------------------------------------------------
 
 
 def _request(found: Prediction) -> Section:
-    asked = [items(item(term(found.execve)))] if found.argv or found.path else []
     fields = []
     if found.path is not None:
         by_path = next((s.where for s in found.steps if s.path == found.path and s.where is not None), None)
         place = place_in_words(by_path)
         fields.append(_field("file", path(found.path), f"   {place}" if place else ""))
-    fields += [_field("user", user_in_words(found.user)), _field("in", path(found.cwd))]
-    return section(*asked, items(*fields, *(_field("", one) for one in found.user.notes)))
+    user = found.user
+    asked_for = f"; USER {user.spec}" if user.spec else ""
+    fields.append(_field("user", f"{user_in_words(user)}{asked_for}; home {user.home}"))
+    fields.append(_field("in", path(found.cwd)))
+    return section(*_asked(found), items(*fields, *(_field("", one) for one in user.notes)))
 
 
-def user_in_words(user: Credentials) -> str:
-    """Return numbers, name, groups, what was asked for, and the home directory."""
-    name = f" ({user.name})" if user.name else ""
-    groups = f", groups {' '.join(map(str, user.groups))}" if user.groups else ", no further groups"
-    asked = f"; USER {user.spec}" if user.spec else ""
-    return f"{user.uid}:{user.gid}{name}{groups}{asked}; home {user.home}"
+def _asked(found: Prediction) -> Iterator[Items]:
+    """Yield the literal request; of one that is never made, what would be asked and why it is not."""
+    if found.path is not None:
+        never = (item(dim("the kernel is not asked: it was refused before")),) if refused_before(found) else ()
+        yield items(item(term(found.execve)), *never)
+    elif found.argv:
+        yield items(item(term(vector(found.argv))), item(dim(without_program(found))))
 
 
 def _variable(variable: EnvVar) -> Item:
     why = f": {variable.why}" if variable.why else ""
-    replaced = f", replaces that of the {' and the '.join(variable.overrides)}" if variable.overrides else ""
-    return item(f"{variable.name}={variable.value}", dim(f"   from the {variable.origin}{replaced}{why}"))
+    others = " and ".join(map(origin_in_words, variable.overrides))
+    replaced = f", replaces that of {others}" if others else ""
+    return item(f"{variable.name}={variable.value}", dim(f"   from {origin_in_words(variable.origin)}{replaced}{why}"))
 
 
 # ---- the trace --------------------------------------------------------------------------------------------------
@@ -159,15 +163,14 @@ def _trace(steps: Sequence[Step], receipts: Sequence[Sequence[Receipt]]) -> Iter
 def _step(step: Step, receipts: Iterable[Receipt]) -> Item:
     number = f" round {step.round}" if step.round else ""
     place = place_in_words(step.where)
+    level = step_level(step)
     below = [item(code(step.call))] if step.call else []
     below += [item(detail) for detail in step.detail]
-    for one in step.candidates:
-        if one.outcome != "taken":
-            below.append(item(dim(f"not {one.path}: {one.reason or one.outcome}")))
+    below += [item(dim(one)) for one in skipped(step)]
     return item(
         dim(f"{step.rule.words}{number}  "),
         step.title,
-        "" if step.outcome == "ok" else bad(f"   {step.outcome_in_words}"),
+        Span(f"   {step.outcome_in_words}", level) if level else "",
         dim(f"   {place}") if place else "",
         by=Evidence(receipts=tuple(receipts)),
         below=below,
@@ -180,35 +183,15 @@ def _step(step: Step, receipts: Iterable[Receipt]) -> Item:
 def _process_one(one: PidOne, wrapped: tuple[tuple[str, ...], ...]) -> Section:
     rows = [item(dim(f"{'starts' if not number else 'then'} {' '.join(argv)}")) for number, argv in enumerate(wrapped)]
     rows += [item(dim(link)) for link in one.chain]
-    rows.append(item(f"{' '.join(one.argv)}   as {one.uid}:{one.gid}"))
+    rows.append(item(process_one(one)))
     if not one.exact:
-        rows.append(item("the text of the script does not prove what it becomes in the end"))
-    rows.append(item(_stop(one)))
+        rows.append(item(INEXACT))
+    rows.append(item(stop_in_words(one)))
     fields = [_field(name, what) for name, what in (("why", one.why), ("fix", one.fix)) if what]
     return section(items(*rows), *([items(*fields)] if fields else []), title="process 1")
 
 
-def _stop(one: PidOne) -> str:
-    signals = {"yes": "hears it", "no": "does not hear it"}.get(
-        one.hears_sigterm, "nobody can tell whether it hears it"
-    )
-    origin = f" (from the {one.stop_signal_origin})" if one.stop_signal_origin not in ("", "default") else ""
-    return f"stop sends {one.stop_signal}{origin}: {signals}{_stop_time(one.stop)}"
-
-
-def _stop_time(stop: StopTime | None) -> str:
-    if stop is None:
-        return ""
-    if stop.never:
-        return f"; {stop.words}"
-    if stop.killed:
-        return f"; stopping takes {stop.most} seconds, then SIGKILL (exit 137)"
-    return f"; stopping takes {stop.words} seconds"
-
-
 def _libraries(found: Prediction) -> Section:
-    missing = sum(library.path is None for library in found.libraries)
-    title = plural(len(found.libraries), "needed library", "needed libraries")
     rows = [
         row(
             library.name,
@@ -220,7 +203,7 @@ def _libraries(found: Prediction) -> Section:
     ]
     columns = (Column("", keep=True), Column("", keep=True), Column("", room=14), Column("", keep=True, leave=1))
     table = Table(columns=columns, rows=tuple(rows))
-    return section(table, title=title + (f", {missing} missing" if missing else ""))
+    return section(table, title=libraries_in_words(found.libraries))
 
 
 def _additions(additions: tuple[Addition, ...]) -> Section:
@@ -237,10 +220,7 @@ def _additions(additions: tuple[Addition, ...]) -> Section:
 
 
 def _addition(one: Addition, *, shared: bool) -> Item:
-    hides = ""
-    if one.hides:
-        examples = ", ".join(one.examples)
-        hides = f"; hides {plural(one.hides, 'path')} of the image" + (f": {examples}" if examples else "")
+    hides = f"; {hiding(one)}" if one.hides else ""
     origin = f" ({one.origin})" if not shared and one.origin else ""
     where = f"{one.path}  " if one.path else ""
     return item(f"{where}{one.what}{hides}{origin}", label=f"{one.kind:<9}", level="warn" if one.hides else "")
@@ -263,10 +243,8 @@ def _matrix(result: MatrixResult) -> Document:
             if cell.engine != engine:
                 continue
             verdict = cell.verdict
-            said = " ".join(part for part in (verdict.kind, verdict.errno) if part)
-            exits = f" exit {verdict.exit_code}" if verdict.kind == "FAILS" and verdict.exit_code is not None else ""
-            cells.append(Span(said + exits, verdict_kind(verdict.kind)))
-            told = verdict.text or verdict.reason or "; ".join(verdict.depends)
+            cells.append(verdict_in_short(verdict))
+            told = verdict.text or ground(verdict)
             if told:
                 texts.setdefault(told, []).append(f"{engine} {cell.architecture}")
         rows.append(row(term(engine), *cells))

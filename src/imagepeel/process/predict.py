@@ -171,14 +171,12 @@ class _Run:
                 where=who.failure.where,
             )
         else:
-            name = f" ({found.name})" if found.name else ""
-            groups = "groups " + " ".join(map(str, found.groups)) if found.groups else "no supplementary groups"
             caps = f"{len(found.effective)} of {len(found.bounding)} capabilities effective until execve"
             step = Step(
                 rule=Stage.USER,
                 judge=Judge.ENGINE,
-                title=f"Who: {found.uid}:{found.gid}{name}",
-                detail=(groups, caps, *found.notes),
+                title=f"Who: {found.ids}",
+                detail=(found.groups_in_words, caps, *found.notes),
                 path=user.PASSWD,
                 where=trace.locate(self.rootfs, user.PASSWD) or found.where,
                 inspect=("cat -A",),

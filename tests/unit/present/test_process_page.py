@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 from rich.console import Console
 
+import imagepeel
 from imagepeel.evidence import Location, Receipt
+from imagepeel.present.document import Claim, plain
+from imagepeel.present.prediction import process_one, stop_in_words, user_in_words
 from imagepeel.present.process import process_document
 from imagepeel.process.spec.failure import FailureCode, Judge, Outcome, Stage
 from imagepeel.process.spec.values import (
@@ -25,6 +30,9 @@ from imagepeel.process.spec.values import (
 from imagepeel.render.terminal import print_document
 from imagepeel.results.head import ImageHead
 from imagepeel.results.process import MatrixCell, MatrixResult, ProcessOutput, ProcessResult
+from imagepeel.text import title
+
+Forge = Callable[..., Path]
 
 HEAD = ImageHead(
     archive="app.tar", archive_kind="oci-layout", number=1, names=("app:1",), platform="linux/amd64", digest=None,
@@ -67,7 +75,8 @@ PREDICTION = Prediction(
     verdict=Verdict(kind=Outcome.RUNS, engine="docker@28"),
     pid1=PidOne(
         argv=("app",), uid=7, gid=8, exact=False, hears_sigterm="no", stop_signal="SIGQUIT",
-        stop_signal_origin="image", stop=StopTime(least=10, most=10, killed=True), why="no handler", fix="add one",
+        stop_signal_origin="StopSignal of the image", stop=StopTime(least=10, most=10, killed=True),
+        why="no handler", fix="add one",
     ),
     libraries=(
         NeededLibrary(name="libc.so.6", path="/lib/libc.so.6", how="ld.so.cache", needed_by="/bin/app", where=HERE),
@@ -112,7 +121,7 @@ def test_a_prediction_that_runs_shows_everything_that_decides() -> None:
         "user  7:8 (app), groups 8 9; USER app; home /",
         "in    /srv",
         "a surprise",
-        "A=1   from the user, replaces that of the image and the engine",
+        "A=1   from an option of this call, replaces that of the image and the engine",
         "HOME=/   from the runtime: no line in passwd",
         "the engine",
         "command  What shall run   config /config/Entrypoint",
@@ -121,12 +130,11 @@ def test_a_prediction_that_runs_shows_everything_that_decides() -> None:
         "execve round 1  exec   ENOENT",
         "gone",
         "starts app -x",
-        "app   as 7:8",
+        "app as 7:8",
         "the text of the script does not prove what it becomes in the end",
-        "stop sends SIGQUIT (from the image): does not hear it; stopping takes 10 seconds, then SIGKILL (exit 137)",
         "why   no handler",
         "fix   add one",
-        "2 needed libraries, 1 missing",
+        "2 needed libraries, 1 not found",
         "mounts     /proc",
         "mount      /dev  tmpfs; hides 2 paths of the image: /dev/a, /dev/b",
         "files      /etc/hosts",
@@ -134,6 +142,10 @@ def test_a_prediction_that_runs_shows_everything_that_decides() -> None:
         "note: a last word",
     ):
         assert wanted in lines, wanted
+    assert (
+        "a stop sends SIGQUIT (StopSignal of the image), which it does not hear; stopping takes 10 seconds, then "
+        "SIGKILL (exit 137)"
+    ) in " ".join(lines)
     rows = [line.split() for line in lines if line.startswith("lib")]
     assert rows == [
         ["libc.so.6", "/lib/libc.so.6", "ld.so.cache", "L3,", "step", "5"],
@@ -151,7 +163,7 @@ def test_a_failure_starts_with_what_the_operator_sees() -> None:
     assert lines[4:12] == [
         "docker: first line",
         "second \\x1b[2J line",
-        "exit code 126 (recorded for the container: 128)",
+        "exit code 126, and 128 is recorded for the container",
         "",
         "why   the reason",
         "fix   chmod +x",
@@ -183,6 +195,50 @@ def test_a_prediction_without_anything_is_still_one() -> None:
     text = shown(empty)
     assert "no command specified\n" in text
     assert "execve" not in text and "process 1" not in text and "environment" not in text
+
+
+def test_a_request_that_is_never_made_says_so() -> None:
+    refused = Verdict(kind=Outcome.FAILS, judge=Judge.RUNTIME, errno="EACCES", message="m", why="no x bit")
+    lines = [line.strip() for line in shown(msgspec.structs.replace(PREDICTION, verdict=refused)).splitlines()]
+    assert lines[lines.index(PREDICTION.execve) + 1] == "the kernel is not asked: it was refused before"
+    lookup = msgspec.structs.replace(PREDICTION.steps[1], outcome="ENOENT")
+    missed = msgspec.structs.replace(PREDICTION, path=None, steps=(PREDICTION.steps[0], lookup))
+    for verdict, why in (
+        (refused, "the program of the first word is not found"),
+        # What a missing layer may hold cannot be denied.
+        (
+            Verdict(kind=Outcome.UNKNOWN, reason="a layer is missing"),
+            "the program of the first word is not in the layers that are here",
+        ),
+    ):
+        lines = [line.strip() for line in shown(msgspec.structs.replace(missed, verdict=verdict)).splitlines()]
+        assert lines[lines.index('["tini", "app", "\\u001b[31m"]') + 1] == why
+    unasked = msgspec.structs.replace(missed, steps=PREDICTION.steps[:1], verdict=refused)
+    assert "it does not come to looking for the program" in shown(unasked)
+
+
+def test_a_failure_without_an_exit_code_still_tells_what_is_recorded() -> None:
+    verdict = Verdict(kind=Outcome.FAILS, message="m", state_exit_code=128, engine="k8s@2")
+    text = shown(msgspec.structs.replace(PREDICTION, verdict=verdict))
+    assert "the command line returns no code of it, and 128 is recorded for the container" in text
+
+
+def test_the_story_and_the_command_say_the_same(forge_archive: Forge) -> None:
+    with imagepeel.open(forge_archive("shop")) as archive:
+        image = archive.image()
+        found = image.process()
+        story = image.explain().chapter("process")
+    told = " ".join(plain(block.text) for block in story.blocks if isinstance(block, Claim))
+    page = " ".join(shown(found).split())
+    assert found.pid1 is not None
+    for sentence in (
+        found.execve,
+        user_in_words(found.user),
+        stop_in_words(found.pid1),
+        plain(process_one(found.pid1)),
+    ):
+        assert sentence in page
+        assert sentence in told or title(sentence) in told
 
 
 def test_the_matrix_says_each_failures_words_once() -> None:

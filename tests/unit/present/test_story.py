@@ -114,7 +114,7 @@ def test_chapter_2_names_what_is_missing_and_the_rest_goes_on(forge_archive: For
     story = told(forge_archive("missing-blob"))
     assert "Missing: L2." in words(story, "paperwork")
     assert "This is incomplete" in words(story, "rootfs")
-    assert "Verdict: unknown" in words(story, "process")
+    assert "Verdict: UNKNOWN" in words(story, "process")
 
 
 def test_chapter_3_pairs_steps_with_layers(forge_archive: Forge) -> None:
@@ -152,7 +152,7 @@ def test_chapter_4_adds_up(forge_archive: Forge) -> None:
 def test_chapter_4_says_where_nobody_could_unpack(forge_archive: Forge) -> None:
     text = words(told(forge_archive("link-below")), "rootfs")
     assert "containerd refuses to unpack it at L2, entry 1, bin/greet" in text
-    assert "Verdict: it never gets this far" in words(told(forge_archive("link-below")), "process")
+    assert "a runtime refuses to unpack this image" in words(told(forge_archive("link-below")), "process")
 
 
 def test_chapter_4_shows_what_comes_back(forge_archive: Forge) -> None:
@@ -167,7 +167,7 @@ def test_chapter_5_gives_the_literal_request(forge_archive: Forge) -> None:
         'execve("/usr/local/bin/entrypoint.sh", ["entrypoint.sh", "/srv/shop/bin/serve", "--port", "8080"], '
         "4 variables)" in text
     )
-    assert "It runs as shop (999:999), also in group 998, in /srv/shop." in text
+    assert "It runs as 999:999 (shop), groups 999 998, in /srv/shop." in text
     assert "round 2 /bin/sh an ELF program for amd64" in text and "L1, step 0" in text
 
 

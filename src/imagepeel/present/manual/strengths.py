@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from imagepeel.present.document import Block, Column, Row, Table, Text, bad, code, good, path, value, warn, words
+from imagepeel.present.document import Block, Column, Row, Table, Text, good, path, words
 from imagepeel.present.manual.facts import Operator, question
-from imagepeel.text import plural
+from imagepeel.present.prediction import (
+    INEXACT,
+    ground,
+    libraries_in_words,
+    process_one,
+    stop_in_words,
+    verdict_in_short,
+)
+from imagepeel.process.spec.failure import Outcome
+from imagepeel.text import listed, plural, title
 
 _STATE = ("BAKED-DATABASE", "STALE-LOCK", "DATABASE-WITHOUT-VOLUME")
 _MERGE = ("LINK-SHADOWED", "FILE-BECOMES-DIRECTORY", "ROOT-OPAQUE", "RESURRECTED", "UNPACK-REFUSED", "WHITEOUT-ORDER")
@@ -55,28 +64,16 @@ def _disposable(operator: Operator) -> list[Block]:
     if prediction is None or not operator.context.certain:
         what = "Which process it becomes cannot be told from this archive."
         return [*blocks, operator.answer(ask, "unknown", what, by=by)]
-    if prediction.verdict.kind == "FAILS":
-        return [*blocks, operator.answer(ask, "no", f"It does not start: {prediction.verdict.why}.", by=by)]
+    if prediction.verdict.kind is Outcome.FAILS:
+        return [*blocks, operator.answer(ask, "no", f"It does not start: {ground(prediction.verdict)}.", by=by)]
     pid1 = prediction.pid1
     if pid1 is None:
         what = "Nobody can tell from the tarball who is process 1 in the end."
         return [*blocks, operator.answer(ask, "unknown", what, by=by)]
-    answers = {"yes": "yes", "no": "no"}
-    heard = answers.get(pid1.hears_sigterm, "unknown")
-    says = {
-        "yes": "which ends on",
-        "no": "which does not hear",
-        "unknown": "and nobody can tell from the tarball whether it ends on",
-    }[heard]
-    why = f": {pid1.why}." if pid1.why else "."
-    ending = f", {says} {pid1.stop_signal}{why}"
-    blocks.append(operator.answer(ask, heard, "Process 1 is ", code(" ".join(pid1.argv)), ending, by=by))
-    if pid1.seconds_to_stop:
-        blocks.append(
-            operator.answer(
-                ask, "fact", "Seconds until it is gone after a stop: ", value(pid1.seconds_to_stop), ".", by=by
-            )
-        )
+    why = f" Why: {pid1.why}." if pid1.why else ""
+    inexact = f"; {INEXACT}" if not pid1.exact else ""
+    ending = f"{inexact}. {title(stop_in_words(pid1))}.{why}"
+    blocks.append(operator.answer(ask, pid1.hears_sigterm, "Process 1 is ", process_one(pid1), ending, by=by))
     if pid1.fix:
         blocks.append(operator.answer(ask, "fact", "Fix: ", good(pid1.fix.rstrip(".")), ".", by=by))
     return blocks
@@ -88,29 +85,16 @@ def _portable(operator: Operator) -> list[Block]:
     blocks += _matrix(operator)
     prediction = operator.context.prediction
     if prediction is not None and prediction.libraries:
-        missing = [library for library in prediction.libraries if library.path is None]
-        if missing:
-            names = ", ".join(library.name for library in missing[:4])
-            blocks.append(
-                operator.answer(
-                    ask,
-                    "no",
-                    f"{plural(len(missing), 'needed library', 'needed libraries')} missing: ",
-                    code(names),
-                    ".",
-                    by=operator.by_path(prediction.path or "/"),
-                )
+        missing = [library.name for library in prediction.libraries if library.path is None]
+        names = f": {listed(missing)}" if missing else ", all of them in the image"
+        blocks.append(
+            operator.answer(
+                ask,
+                "no" if missing else "yes",
+                f"{libraries_in_words(prediction.libraries)}{names}.",
+                by=operator.by_path(prediction.path or "/"),
             )
-        else:
-            blocks.append(
-                operator.answer(
-                    ask,
-                    "yes",
-                    f"All {plural(len(prediction.libraries), 'needed library', 'needed libraries')} of the program are "
-                    "in the image.",
-                    by=operator.by_path(prediction.path or "/"),
-                )
-            )
+        )
     blocks += operator.told(ask, "depends", operator.findings_of(*_MERGE))
     blocks.append(_ids(operator, ask))
     layers = len(operator.image.layers)
@@ -146,17 +130,14 @@ def _matrix(operator: Operator) -> list[Block]:
         what = "Where it starts cannot be told from this archive."
         return [operator.answer(ask, "unknown", what, by=operator.by_config("/config"))]
     by = operator.by_config("/config", "the defaults for the process")
-    show = {"RUNS": good, "FAILS": bad}
     rows = []
     for engine in found.engines:
         cells: list[Text] = [words(engine)]
-        for cell in found.row(engine):
-            verdict = cell.verdict
-            cells.append(words(show.get(verdict.kind, warn)(f"{verdict.kind} {verdict.errno}".strip())))
+        cells += (words(verdict_in_short(cell.verdict)) for cell in found.row(engine))
         rows.append(Row(cells=tuple(cells), evidence=by))
     own = operator.image.architecture or "amd64"
     native = {cell.verdict.kind for cell in found.cells if cell.architecture == own}
-    kind = "yes" if native == {"RUNS"} else "no" if native == {"FAILS"} else "depends"
+    kind = "yes" if native == {Outcome.RUNS} else "no" if native == {Outcome.FAILS} else "depends"
     says = {
         "yes": f"It starts on every engine on {own}.",
         "no": f"It starts on no engine on {own}.",

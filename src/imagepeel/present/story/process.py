@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imagepeel.errors import ImagepeelError
-from imagepeel.evidence import Evidence, Location, Receipt, text
+from imagepeel.evidence import Location, Receipt, text
 from imagepeel.present.document import (
     AnnotatedBytes,
     Block,
@@ -15,6 +14,7 @@ from imagepeel.present.document import (
     Round,
     Span,
     Steps,
+    Text,
     claim,
     code,
     note,
@@ -24,24 +24,51 @@ from imagepeel.present.document import (
     value,
     words,
 )
-from imagepeel.present.process import verdict_kind
+from imagepeel.present.prediction import (
+    INEXACT,
+    engine_name,
+    exit_in_words,
+    ground,
+    hiding,
+    libraries_in_words,
+    operator_reads,
+    origin_in_words,
+    process_one,
+    refusal,
+    refused_before,
+    skipped,
+    step_level,
+    stop_in_words,
+    verdict_kind,
+    without_program,
+)
 from imagepeel.present.story.context import StoryContext
+from imagepeel.present.story.process_proof import (
+    FIRST_LINE,
+    argv_receipt,
+    favourite,
+    first_bytes,
+    inspect,
+    inspect_any,
+    path_proof,
+    verdict_proof,
+)
 from imagepeel.process.predict import predict
-from imagepeel.process.spec.failure import FailureCode, Judge, Stage
+from imagepeel.process.spec.failure import FailureCode, Outcome, Stage
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.trace import vector
-from imagepeel.receipts.quoting import plain_text, xxd_line
+from imagepeel.receipts.quoting import xxd_line
 from imagepeel.tables import number_name
-from imagepeel.text import few, joined, noun, plural, title
+from imagepeel.text import few, joined, listed, plural, title
 
 if TYPE_CHECKING:
-    from imagepeel.process.spec.values import Prediction, Step, Verdict
+    from imagepeel.process.spec.values import Origin, Prediction, Step, Verdict
 
 ID = "process"
 _OTHERS = ("docker@28", "containerd@2", "podman@5.8", "k8s@2")
 """One engine of each kind whose decisions differ."""
-_NAMES = {"docker": "Docker", "containerd": "containerd", "podman": "podman", "k8s": "Kubernetes"}
-_FIRST_LINE = 60
+_SAID = 4
+"""Sentences about one step of the trace that are shown."""
 
 
 def chapter(context: StoryContext) -> tuple[str, list[Block]]:
@@ -54,7 +81,7 @@ def chapter(context: StoryContext) -> tuple[str, list[Block]]:
     if found is None:
         _unknown(context, blocks)
         return "Which process it becomes is not written here", blocks
-    failed = found.verdict.kind == "FAILS" and context.rootfs.complete and context.rootfs.refusal is None
+    failed = found.verdict.kind is Outcome.FAILS
     if failed:
         _failure(context, found, blocks)
     _request(context, found, blocks)
@@ -67,18 +94,10 @@ def chapter(context: StoryContext) -> tuple[str, list[Block]]:
     _pid1(context, found, blocks)
     _hidden(context, found, blocks)
     _verdict(context, found, blocks)
-    receipt = _favourite(context, found)
+    receipt = favourite(context, found)
     if receipt is not None:
         blocks.append(ReceiptRef(receipt=receipt))
     return "And run as a process" if not failed else "And run as a process: it does not start", blocks
-
-
-def engine_name(label: str) -> str:
-    """An engine as people write it: `Docker 28`, `Kubernetes`."""
-    family, _, version = label.partition("@")
-    if family == "k8s":
-        return f"Kubernetes (containerd {version})"
-    return f"{_NAMES.get(family, family)} {version}".strip()
 
 
 def _unknown(context: StoryContext, blocks: list[Block]) -> None:
@@ -120,7 +139,7 @@ def _foreign(context: StoryContext, blocks: list[Block]) -> None:
             by=proof(
                 context.config_place("/os"),
                 context.config_receipt("/os", "the operating system that the config names"),
-                _argv_receipt(context) or context.receipts.listing(),
+                argv_receipt(context) or context.receipts.listing(),
             ),
         )
     )  # fmt: skip
@@ -131,57 +150,24 @@ def _foreign(context: StoryContext, blocks: list[Block]) -> None:
 
 def _failure(context: StoryContext, found: Prediction, blocks: list[Block]) -> None:
     verdict = found.verdict
-    by = _verdict_proof(context, found)
-    code_ = f" (exit code {verdict.exit_code})" if verdict.exit_code is not None else ""
+    by = verdict_proof(context, found)
     blocks.append(
         claim(
-            "It does not start. What the operator will read from ", value(engine_name(found.engine)), code_, ":", by=by,
-            level="bad",
+            "It does not start. What the operator will read from ", value(engine_name(found.engine)),
+            f" ({exit_in_words(verdict)}):", by=by, level="bad",
         )
     )  # fmt: skip
-    blocks.append(claim(code(verdict.text or verdict.message), by=by))
+    blocks.append(claim(code("\n".join(operator_reads(verdict))), by=by))
+    refused = refusal(verdict)
     if verdict.why:
-        blocks.append(claim(Span("Why: ", "term"), Span(verdict.why), ".", by=by))
+        who = f" {title(refused)}." if refused else ""
+        blocks.append(claim(Span("Why: ", "term"), Span(verdict.why), ".", who, by=by))
     if verdict.fix:
-        blocks.append(claim(Span("Fix: ", "good"), Span(verdict.fix), ".", by=by))
-
-
-def _verdict_proof(context: StoryContext, found: Prediction) -> Evidence:
-    verdict = found.verdict
-    failed = [step for step in found.steps if step.outcome != "ok"]
-    step = failed[-1] if failed else (found.steps[-1] if found.steps else None)
-    place = verdict.where
-    receipts: list[Receipt | None] = []
-    if step is not None:
-        receipts.extend(_inspect(context, step))
-    if place is not None and place.pointer is not None:
-        receipts.append(context.config_receipt(place.pointer, "where the config says so"))
-        place = context.config_place(place.pointer, place.step)
-    elif place is not None:
-        receipts.append(context.at(place, "the file", "head -c 32 | xxd", xxd_line(_head(context, place))))
-    if not any(receipts):
-        receipts.extend(_inspect_any(context, found))
-    if not any(receipts):
-        receipts.append(_argv_receipt(context))
-    return proof(place, *receipts)
-
-
-def _inspect_any(context: StoryContext, found: Prediction) -> list[Receipt]:
-    for step in reversed(found.steps):
-        if step.rule in (Stage.LOOKUP, Stage.EXECVE):
-            receipts = _inspect(context, step)
-            if receipts:
-                return receipts
-    return []
+        # Without a full stop: it may be a command that people copy.
+        blocks.append(claim(Span("Fix: ", "good"), Span(verdict.fix), by=by))
 
 
 # ---- the request ------------------------------------------------------------------------------------------
-
-
-def _argv_receipt(context: StoryContext) -> Receipt | None:
-    run = context.image.config.config
-    pointer = "/config/Entrypoint" if run.entrypoint else "/config/Cmd" if run.cmd else "/config"
-    return context.config_receipt(pointer, "what the config asks for")
 
 
 def _request(context: StoryContext, found: Prediction, blocks: list[Block]) -> None:
@@ -210,18 +196,9 @@ def _request(context: StoryContext, found: Prediction, blocks: list[Block]) -> N
             term("argv"), ".", by=by,
         )
     )  # fmt: skip
-    early = (
-        found.verdict.kind == "FAILS" and found.verdict.judge in (Judge.ENGINE, Judge.RUNTIME)
-    ) or not context.certain
+    early = refused_before(found) or not context.certain
     if found.path is None:
-        missed = any(step.rule == Stage.LOOKUP and step.outcome != "ok" for step in found.steps)
-        blocks.append(
-            claim(
-                code(vector(found.argv)), ". It does not come to looking for the program." if not missed
-                else ". The program of the first word is not found." if context.rootfs.complete
-                else ". The program of the first word is not in the layers that are here.", by=by,
-            )
-        )  # fmt: skip
+        blocks.append(claim(code(vector(found.argv)), f". {title(without_program(found))}.", by=by))
         return
     blocks.append(
         claim(
@@ -229,16 +206,7 @@ def _request(context: StoryContext, found: Prediction, blocks: list[Block]) -> N
             ", with the system call ", term("execve"), ":", by=by,
         )
     )  # fmt: skip
-    blocks.append(claim(code(found.execve), by=_path_proof(context, found) or by))
-
-
-def _path_proof(context: StoryContext, found: Prediction) -> Evidence | None:
-    step = next((step for step in found.steps if step.rule == Stage.LOOKUP and step.outcome == "ok"), None)
-    if step is None or step.where is None:
-        return None
-    place = context.file_of(step)
-    receipt = context.at(place, "the first bytes of the program", "head -c 32 | xxd", xxd_line(_head(context, place)))
-    return proof(step.where, receipt, _argv_receipt(context))
+    blocks.append(claim(code(found.execve), by=path_proof(context, found) or by))
 
 
 def _identity(context: StoryContext, found: Prediction, blocks: list[Block]) -> None:
@@ -250,11 +218,8 @@ def _identity(context: StoryContext, found: Prediction, blocks: list[Block]) -> 
     if place is not None and place.layer is not None:
         receipts.append(context.at(place, "the users that the image knows"))
     receipts = receipts or [context.config_receipt("/config", "the defaults for the process: no User")]
-    extra = [str(group) for group in user.groups if group != user.gid]
-    groups = f", also in {noun(len(extra), 'group')} {joined(extra[:8])}" if extra else ""
-    named = f"{user.name} ({user.uid}:{user.gid})" if user.name else f"{user.uid}:{user.gid}"
     if passwd is None or passwd.outcome == "ok":
-        who: tuple[Span | str, ...] = ("It runs as ", value(named), groups, ",")
+        who: tuple[Span | str, ...] = ("It runs as ", value(user.ids), f", {user.groups_in_words},")
     else:
         who = ("USER ", code(user.spec or run.user), " cannot be turned into numbers. It would start")
     default = not run.user and not user.uid
@@ -265,14 +230,13 @@ def _identity(context: StoryContext, found: Prediction, blocks: list[Block]) -> 
             by=proof(context.config_place("/config/User"), place, *receipts),
         )
     )  # fmt: skip
-    by_origin: dict[str, list[str]] = {}
+    by_origin: dict[Origin, list[str]] = {}
     for variable in found.env:
         by_origin.setdefault(variable.origin, []).append(variable.name)
     told = []
     for origin, names in by_origin.items():
-        who_set = {"image": "the image", "engine": "the engine", "runtime": "the runtime", "user": "this call"}[origin]
         shown = f" ({joined(names[:4])})" if origin != "image" and len(names) <= 4 else ""
-        told.append(f"{few(len(names))} from {who_set}{shown}")
+        told.append(f"{few(len(names))} from {origin_in_words(origin)}{shown}")
     blocks.append(
         claim(
             "Its environment has ", value(plural(len(found.env), "variable")), ": ", Span(joined(told)), ".",
@@ -307,110 +271,39 @@ def _lookup(context: StoryContext, found: Prediction, step: Step) -> Round | Non
     """The search in PATH, where there was one; a word with a slash is taken as it is."""
     if not found.argv or "/" in found.argv[0]:
         return None
-    skipped = [c for c in step.candidates if c.outcome != "taken"]
-    taken = [c for c in step.candidates if c.outcome == "taken"]
-    dirs = [candidate.path.rpartition("/")[0] or "/" for candidate in skipped]
     by = proof(
         context.config_place("/config/Env"),
         step.where,
         context.config_receipt("/config/Env", "the PATH of the image") if context.image.config.env else None,
-        _argv_receipt(context),
+        argv_receipt(context),
     )
-    if taken:
-        what = f"found in {taken[0].path.rpartition('/')[0] or '/'}" + (
-            f", after {plural(len(dirs), 'directory')} without it" if dirs else ", the first directory of PATH"
-        )
-        return Round(label="PATH", path=found.argv[0], what=words(what), origin="", evidence=by)
-    reasons = ", ".join(f"{c.path}: {c.reason}" for c in skipped[:4])
-    more = f", and {len(skipped) - 4} more" if len(skipped) > 4 else ""
     return Round(
-        label="PATH", path=found.argv[0],
-        what=words(Span("not found", "bad"), f" ({reasons}{more})" if reasons else ""),
-        origin="", evidence=by, level="bad",
+        label="PATH", path=found.argv[0], what=_told(step, *skipped(step)), origin="", evidence=by,
+        level=step_level(step),
     )  # fmt: skip
 
 
 def _round(context: StoryContext, step: Step, label: str) -> Round:
-    shown = step.path or ""
-    lead = step.title
-    for prefix in (f"{shown} is ", f"{shown} "):
-        if lead.startswith(prefix):
-            lead = lead[len(prefix) :]
-            break
-    else:
-        if step.rule == Stage.LOADER:
-            lead = "is loaded with its libraries" if step.outcome == "ok" else "needs libraries"
-        elif lead.startswith("the loader "):
-            lead = "the loader (PT_INTERP) that the program names"
-    details = [part for part in step.detail if part]
-    if step.rule == Stage.LOADER:
-        details = details[1:] if step.outcome != "ok" else []
-    if lead == "a program" and details:
-        lead, details = details[0], details[1:]
-    what = [Span(lead, "bad" if step.outcome not in ("ok", "unknown") else "plain")]
-    if details:
-        what.append(Span("; " + "; ".join(details[:3])))
-    if step.outcome not in ("ok", "unknown"):
-        what.append(Span(f" [{step.outcome_in_words}]", "bad"))
-    level: Level = "bad" if step.outcome not in ("ok", "unknown") else ""
-    receipts: list[Receipt | None] = list(_inspect(context, step))
+    receipts: list[Receipt | None] = list(inspect(context, step))
     if not receipts:
-        receipts.append(_argv_receipt(context))
+        receipts.append(argv_receipt(context))
     return Round(
         label=label,
-        path=shown,
-        what=tuple(what),
+        path=step.path or "",
+        what=_told(step),
         origin=context.origin(step.where),
         evidence=proof(step.where, *receipts),
-        level=level,
+        level=step_level(step),
     )
 
 
-def _inspect(context: StoryContext, step: Step) -> list[Receipt]:
-    """The receipts of a step: its file through the filters that show the same."""
-    stream = context.stream_of(step)
-    if stream is None:
-        return []
-    out = []
-    for filter_ in step.inspect or ("head -c 32 | xxd",):
-        out.append(context.receipts.inspect(stream, filter_, _expect(context, step, filter_)))
-    return out
-
-
-def _expect(context: StoryContext, step: Step, filter_: str) -> str:
-    head = _head(context, context.file_of(step))
-    if "head -n 1" in filter_:
-        line = head.partition(b"\n")[0].rstrip(b"\r")
-        shown = text(line)
-        return shown if len(line) < _FIRST_LINE and plain_text(shown) else ""
-    if "-hW" in filter_ and step.outcome == "ok":
-        return "ELF Header:"
-    if "-lW" in filter_ and step.outcome == "ok":
-        loader = _loader_behind(context, step)
-        if loader and plain_text(loader):
-            return f"[Requesting program interpreter: {loader}]"
-    return xxd_line(head) if filter_.endswith("xxd") else ""
-
-
-def _loader_behind(context: StoryContext, step: Step) -> str:
-    """The loader that the program of a step names: the kernel opens it in the same round, without a call."""
-    steps = context.prediction.steps if context.prediction is not None else ()
-    behind = steps[steps.index(step) + 1 :]
-    loader = next(
-        (one for one in behind if one.rule == Stage.EXECVE and one.round == step.round and not one.call), None
-    )
-    return loader.path or "" if loader is not None else ""
-
-
-def _head(context: StoryContext, place: Location | None) -> bytes:
-    if place is None or place.layer is None or place.entry is None:
-        return b""
-    layer = context.image.layers[place.layer]
-    try:
-        entry = layer.table[place.entry]
-        return layer.open(entry).pread(0, 256) if entry.kind == "file" else b""
-    except (ImagepeelError, IndexError):
-        return b""
+def _told(step: Step, *more: str) -> Text:
+    """Return what the trace says about a step, and its outcome where that is no success."""
+    said = [part for part in (*step.detail, *more) if part] or [step.title]
+    if len(said) > _SAID:
+        said = [*said[:_SAID], f"{len(said) - _SAID} more"]
+    level = step_level(step)
+    return words("; ".join(said), Span(f" [{step.outcome_in_words}]", level) if level else "")
 
 
 def _bytes(context: StoryContext, found: Prediction, blocks: list[Block]) -> None:
@@ -418,7 +311,7 @@ def _bytes(context: StoryContext, found: Prediction, blocks: list[Block]) -> Non
     step = next((step for step in found.steps if step.rule == Stage.EXECVE and step.round == 1), None)
     if step is None:
         return
-    head = _head(context, context.file_of(step))
+    head = first_bytes(context, context.file_of(step))
     pieces: list[Piece] = []
     if head.startswith(b"\x7fELF") and len(head) >= 20:
         order = "big" if head[5] == 2 else "little"
@@ -436,7 +329,7 @@ def _bytes(context: StoryContext, found: Prediction, blocks: list[Block]) -> Non
             Piece(
                 offset=2,
                 data=line[2:26],
-                meaning=words("its interpreter, to the end of the line: ", code(text(line[2 : 2 + _FIRST_LINE]))),
+                meaning=words("its interpreter, to the end of the line: ", code(text(line[2 : 2 + FIRST_LINE]))),
             ),
         ]
     if not pieces:
@@ -457,16 +350,15 @@ def _libraries(context: StoryContext, found: Prediction, blocks: list[Block]) ->
     if not found.libraries:
         return
     there = [library for library in found.libraries if library.path is not None]
-    step = next((step for step in found.steps if step.rule == Stage.LOADER), None)
-    receipts: list[Receipt | None] = [*_inspect(context, step)] if step is not None else []
-    names = joined([*(library.name for library in there[:4]), *([f"{len(there) - 4} more"] if len(there) > 4 else [])])
     gone = [library for library in found.libraries if library.path is None]
+    step = next((step for step in found.steps if step.rule == Stage.LOADER), None)
+    receipts: list[Receipt | None] = [*inspect(context, step)] if step is not None else []
+    names = listed([library.name for library in found.libraries], 4)
     blocks.append(
         claim(
-            "The ", term("loader"), " finds ", value(len(there)), " of ", value(len(found.libraries)),
-            " shared libraries", f": {names}" if names else "", ".",
-            *((" Not found: ", Span(joined([library.name for library in gone[:4]]), "bad"), ".") if gone else ()),
-            by=proof(*(library.where for library in there[:4]), *(receipts or [_argv_receipt(context)])),
+            "The ", term("loader"), " looks for ", value(libraries_in_words(found.libraries)), f": {names}.",
+            *((" Not found: ", Span(listed([library.name for library in gone], 4), "bad"), ".") if gone else ()),
+            by=proof(*(library.where for library in there[:4]), *(receipts or [argv_receipt(context)])),
             level="bad" if gone else "",
         )
     )  # fmt: skip
@@ -477,25 +369,19 @@ def _libraries(context: StoryContext, found: Prediction, blocks: list[Block]) ->
 
 def _pid1(context: StoryContext, found: Prediction, blocks: list[Block]) -> None:
     first = found.pid1
-    if first is None or found.verdict.kind == "FAILS":
+    if first is None or found.verdict.kind is Outcome.FAILS:
         return
     place = next((step.where for step in reversed(found.steps) if step.rule == Stage.EXECVE), None)
-    receipts: list[Receipt | None] = [*_inspect_any(context, found)] or [_argv_receipt(context)]
-    certain = "" if first.exact else " as far as the script shows"
-    shown = first.path or (first.argv[0] if first.argv else "")
-    slow = first.stop is not None and not first.stop.never
-    hears: dict[str, tuple[Span | str, ...]] = {
-        "yes": ("It ends on ", code(first.stop_signal), ": ", Span(first.why), "."),
-        "no": ("It does not react to ", code(first.stop_signal), ": ", Span(first.why), ".",
-               f" Stopping takes {first.grace_seconds} seconds, then it is killed." if slow else ""),
-        "unknown": ("Does ", code(first.stop_signal), " end it? Not certain: ", Span(first.why), "."),
-    }  # fmt: skip
+    receipts: list[Receipt | None] = [*inspect_any(context, found)] or [argv_receipt(context)]
     blocks.append(
         claim(
-            "Process 1 (", term("PID 1"), ") is ", path(shown), certain, ". ", *hears[first.hears_sigterm],
+            "Process 1 (", term("PID 1"), ") is ", process_one(first), f"; {INEXACT}" if not first.exact else "", ". ",
+            f"{title(stop_in_words(first))}. ", Span(f"Why: {first.why}." if first.why else ""),
             by=proof(place, *receipts), level="warn" if first.hears_sigterm == "no" else "",
         )
     )  # fmt: skip
+    if first.fix:
+        blocks.append(claim(Span("Fix: ", "good"), Span(first.fix), by=proof(place, *receipts)))
 
 
 def _hidden(context: StoryContext, found: Prediction, blocks: list[Block]) -> None:
@@ -503,51 +389,39 @@ def _hidden(context: StoryContext, found: Prediction, blocks: list[Block]) -> No
     if not covering:
         return
     listing = context.receipts.layer_listing(context.here[0]) if context.here else None
+    told = listed([f"{item.path} {hiding(item)}" for item in covering], 4)
     blocks.append(
         claim(
-            "The engine puts its own over ", value(joined([item.path for item in covering[:4]])), ": ",
-            value(plural(sum(item.hides for item in covering), "path")), " of the image cannot be seen by the process.",
-            by=proof(*(Location(path=item.path) for item in covering[:4]), listing or _argv_receipt(context)),
+            "What the engine adds lies over the image: ", Span(told), ".",
+            by=proof(*(Location(path=item.path) for item in covering[:4]), listing or argv_receipt(context)),
         )
     )  # fmt: skip
 
 
 def _verdict(context: StoryContext, found: Prediction, blocks: list[Block]) -> None:
-    if not context.rootfs.complete:
-        blocks.append(
-            claim(
-                Span("Verdict: unknown", "warn"), ". A layer is missing or damaged, and what it holds may decide.",
-                by=_verdict_proof(context, found), level="warn",
-            )
-        )  # fmt: skip
-        return
-    if context.rootfs.refusal is not None:
-        blocks.append(
-            claim(
-                Span("Verdict: it never gets this far", "bad"), ". The image cannot be unpacked (chapter 4).",
-                by=_verdict_proof(context, found), level="bad",
-            )
-        )  # fmt: skip
-        return
     verdicts = _everywhere(context, found)
-    by = _verdict_proof(context, found)
-    groups: dict[tuple[str, str], list[str]] = {}
+    by = verdict_proof(context, found)
+    groups: dict[tuple[Outcome, str], list[str]] = {}
     for label, verdict in verdicts:
-        groups.setdefault((verdict.kind, _in_short(verdict)), []).append(engine_name(label))
+        groups.setdefault((verdict.kind, ground(verdict)), []).append(engine_name(label))
     parts: list[Span | str] = []
-    told = found.verdict.why if found.verdict.kind == "FAILS" else ""
+    told = ground(found.verdict) if found.verdict.kind is Outcome.FAILS else ""
     for (kind, short), engines in groups.items():
         if short == told:
             # The first sentences of the chapter said it.
             short = "" if len(groups) == 1 else "the reason above"
         parts.extend((Span(kind, verdict_kind(kind)), " on ", joined(engines), f": {short}" if short else "", ". "))
-    level: Level = "bad" if found.verdict.kind == "FAILS" else ""
+    if context.rootfs.refusal is not None:
+        parts.append("Chapter 4 has more about unpacking.")
+    looks = verdict_kind(found.verdict.kind)
+    level: Level = "bad" if looks == "bad" else "warn" if found.verdict.kind is Outcome.UNKNOWN else ""
     blocks.append(claim(Span("Verdict: ", "term"), *parts, by=by, level=level))
-    strict = _non_root(context) if found.verdict.kind != "FAILS" else None
+    strict = _non_root(context) if found.verdict.runs else None
     if strict is not None:
         blocks.append(
             claim(
-                "On Kubernetes with ", code("runAsNonRoot"), " it ", Span("FAILS", "bad"), ": ", code(strict.message),
+                "On Kubernetes with ", code("runAsNonRoot"), " it ", Span(strict.kind, verdict_kind(strict.kind)), ": ",
+                code(strict.message),
                 ". ",
                 "Fix: ", Span(strict.fix), ".",
                 by=proof(context.config_place("/config/User"), context.config_receipt("/config", "User, if any")),
@@ -564,14 +438,6 @@ def _verdict(context: StoryContext, found: Prediction, blocks: list[Block]) -> N
         )  # fmt: skip
     for remark in found.notes:
         blocks.append(note(Span(title(remark)), "."))
-
-
-def _in_short(verdict: Verdict) -> str:
-    if verdict.kind == "FAILS":
-        return verdict.why or verdict.message
-    if verdict.kind == "DEPENDS":
-        return "it depends on " + joined(list(verdict.depends[:3]))
-    return verdict.reason if verdict.kind == "UNKNOWN" else ""
 
 
 def _everywhere(context: StoryContext, found: Prediction) -> list[tuple[str, Verdict]]:
@@ -591,19 +457,7 @@ def _everywhere(context: StoryContext, found: Prediction) -> list[tuple[str, Ver
 def _non_root(context: StoryContext) -> Verdict | None:
     options = ProcessOptions(engine="k8s@2", run_as_non_root=True)
     strict = predict(context.rootfs, context.image.config, options, architecture=context.image.architecture).verdict
-    return strict if strict.kind == "FAILS" and strict.id == FailureCode.RUN_AS_NON_ROOT else None
+    return strict if strict.id is FailureCode.RUN_AS_NON_ROOT else None
 
 
-def _favourite(context: StoryContext, found: Prediction) -> Receipt | None:
-    for step in found.steps:
-        if step.rule == Stage.EXECVE and step.round == 1:
-            head = _head(context, context.file_of(step))
-            if head.startswith(b"#!"):
-                return next(iter(_inspect(context, step)), None)
-            found_ = context.at(context.file_of(step), "its first bytes", "head -c 32 | xxd", xxd_line(head))
-            if found_ is not None:
-                return found_
-    return _argv_receipt(context)
-
-
-__all__ = ["ID", "chapter", "engine_name"]
+__all__ = ["ID", "chapter"]

@@ -76,6 +76,16 @@ class Credentials(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_default
     where: Location | None = None
     """Place in the image config; None when the user is not from there."""
 
+    @property
+    def ids(self) -> str:
+        """User and group, with the name where there is one: `999:999 (shop)`."""
+        return f"{self.uid}:{self.gid}" + (f" ({self.name})" if self.name else "")
+
+    @property
+    def groups_in_words(self) -> str:
+        """The supplementary groups as the runtime gets them: `groups 999 998`."""
+        return f"groups {' '.join(map(str, self.groups))}" if self.groups else "no supplementary groups"
+
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One path that was looked at and the reason why it was taken or skipped."""

@@ -1,0 +1,180 @@
+"""The sentences about a prediction: each is worded once, here, and every document that says it takes it from here.
+
+They begin in lower case and end without a full stop, so that a row of a list, a sentence of a chapter and a cell can
+hold them.  What the values themselves say (a title of a step, a reason, a fix) is worded in `process/` and stays as it
+is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from imagepeel.evidence import Location
+from imagepeel.present.document import Level, Span, SpanKind, Text, code, words
+from imagepeel.process.spec.failure import Judge, Outcome, Stage
+from imagepeel.process.spec.values import (
+    Addition,
+    Credentials,
+    NeededLibrary,
+    Origin,
+    PidOne,
+    Prediction,
+    Step,
+    StopTime,
+    Verdict,
+)
+from imagepeel.text import plural, shortened
+
+_ENGINES = {"docker": "Docker", "k8s": "Kubernetes"}
+"""Engines that people write otherwise than --engine does."""
+_ORIGINS: dict[Origin, str] = {
+    "image": "the image",
+    "engine": "the engine",
+    "runtime": "the runtime",
+    "user": "an option of this call",
+}
+_LONGEST = 1000
+"""Characters of a command line that are shown; --json has it whole."""
+
+INEXACT = "the text of the script does not prove what it becomes in the end"
+"""Of a process 1 that is not exact."""
+
+
+def engine_name(label: str) -> str:
+    """Return an engine as people write it: `Docker 28`, `Kubernetes (containerd 2)`."""
+    family, _, version = label.partition("@")
+    if family == "k8s":
+        version = f"(containerd {version})"
+    return f"{_ENGINES.get(family, family)} {version}".strip()
+
+
+def place_in_words(where: Location | None) -> str:
+    """Return where something comes from in a few words: `L3, step 5`, or the place in the config."""
+    if where is None:
+        return ""
+    if where.layer is not None:
+        return f"L{where.layer + 1}" + (f", step {where.step}" if where.step is not None else "")
+    return f"config {where.pointer}" if where.pointer is not None else ""
+
+
+# ---- the verdict ------------------------------------------------------------------------------------------------
+
+
+def verdict_kind(outcome: Outcome) -> SpanKind:
+    """Return how a verdict looks: what neither runs nor fails is a warning."""
+    kinds: dict[Outcome, SpanKind] = {Outcome.RUNS: "good", Outcome.FAILS: "bad"}
+    return kinds.get(outcome, "warn")
+
+
+def verdict_in_short(verdict: Verdict) -> Span:
+    """Return a verdict as a cell has it: `RUNS`, `FAILS ENOEXEC exit 255`."""
+    exits = f"exit {verdict.exit_code}" if verdict.exit_code is not None else ""
+    return Span(" ".join(filter(None, (verdict.kind, verdict.errno, exits))), verdict_kind(verdict.kind))
+
+
+def ground(verdict: Verdict) -> str:
+    """Return what a verdict rests on: the cause, the conditions, or why there is no proof; "" for one that runs."""
+    return verdict.why or verdict.message or "; ".join(verdict.depends) or verdict.reason
+
+
+def operator_reads(verdict: Verdict) -> tuple[str, ...]:
+    """Return the lines of a failure that the operator reads on this engine."""
+    return tuple(verdict.text.splitlines() or [verdict.message])
+
+
+def exit_in_words(verdict: Verdict) -> str:
+    """Return which exit codes a failure has: `exit code 255, and 128 is recorded for the container`."""
+    code = verdict.exit_code
+    returned = "the command line returns no code of it" if code is None else f"exit code {code}"
+    state = verdict.state_exit_code
+    return returned + (f", and {state} is recorded for the container" if state not in (None, code) else "")
+
+
+def refusal(verdict: Verdict) -> str:
+    """Return who refuses and with which errno: `the kernel refused it: ENOENT`; "" where nobody does."""
+    return "" if verdict.judge is None else verdict.judge.refused(verdict.errno)
+
+
+# ---- the request ------------------------------------------------------------------------------------------------
+
+
+def refused_before(found: Prediction) -> bool:
+    """Whether the kernel is never asked, since the engine or the runtime refuses first."""
+    return found.verdict.kind is Outcome.FAILS and found.verdict.judge in (Judge.ENGINE, Judge.RUNTIME)
+
+
+def without_program(found: Prediction) -> str:
+    """Return why no file is known that the kernel could be asked for."""
+    if all(step.rule is not Stage.LOOKUP or step.outcome == "ok" for step in found.steps):
+        return "it does not come to looking for the program"
+    if found.verdict.kind is Outcome.FAILS:
+        return "the program of the first word is not found"
+    return "the program of the first word is not in the layers that are here"
+
+
+def user_in_words(user: Credentials) -> str:
+    """Return numbers and name, and the groups as the runtime gets them."""
+    return f"{user.ids}, {user.groups_in_words}"
+
+
+def origin_in_words(origin: Origin) -> str:
+    """Return who set a variable."""
+    return _ORIGINS[origin]
+
+
+# ---- the trace --------------------------------------------------------------------------------------------------
+
+
+def step_level(step: Step) -> Level:
+    """Return how the outcome of a step looks: what nobody knows is a warning."""
+    return "" if step.outcome == "ok" else "warn" if step.outcome == "unknown" else "bad"
+
+
+def skipped(step: Step) -> Iterator[str]:
+    """Yield each path that was looked at and not taken, and why."""
+    for one in step.candidates:
+        if one.outcome != "taken":
+            yield f"not {one.path}: {one.reason or one.outcome}"
+
+
+def libraries_in_words(libraries: Sequence[NeededLibrary]) -> str:
+    """Return how many libraries are needed and how many of them are not found."""
+    missing = sum(library.path is None for library in libraries)
+    needed = plural(len(libraries), "needed library", "needed libraries")
+    return needed + (f", {missing} not found" if missing else "")
+
+
+# ---- what it becomes --------------------------------------------------------------------------------------------
+
+
+def process_one(one: PidOne) -> Text:
+    """Return process 1 as a command line, and as whom it runs."""
+    return words(code(shortened(" ".join(one.argv), _LONGEST)), f" as {one.uid}:{one.gid}")
+
+
+def stop_in_words(one: PidOne) -> str:
+    """Return which signal a stop sends, who chose it, whether it is heard, and how long a stop takes."""
+    origin = f" ({one.stop_signal_origin})" if one.stop_signal_origin not in ("", "default") else ""
+    heard = {"yes": ", which it hears", "no": ", which it does not hear"}.get(
+        one.hears_sigterm, ", and nobody can tell from the image whether it hears it"
+    )
+    return f"a stop sends {one.stop_signal}{origin}{heard}{_stop_time(one.stop)}"
+
+
+def _stop_time(stop: StopTime | None) -> str:
+    if stop is None:
+        return ""
+    if stop.never:
+        return f"; {stop.words}"
+    if stop.killed:
+        return f"; stopping takes {stop.most} seconds, then SIGKILL (exit 137)"
+    return f"; stopping takes {stop.words} seconds"
+
+
+def hiding(addition: Addition) -> str:
+    """Return how many paths of the image an addition hides, with examples; "" for none."""
+    if not addition.hides:
+        return ""
+    lead = ": " if addition.hides == len(addition.examples) else ", such as "
+    examples = f"{lead}{', '.join(addition.examples)}" if addition.examples else ""
+    return f"hides {plural(addition.hides, 'path')} of the image{examples}"
