@@ -16,6 +16,8 @@ from imagepeel.history.builders import instruction
 from imagepeel.present.document import (
     Column,
     Document,
+    Item,
+    Items,
     Row,
     Section,
     Span,
@@ -33,7 +35,8 @@ from imagepeel.present.document import (
     try_it,
     value,
 )
-from imagepeel.text import number, percent, plural, shortened, size
+from imagepeel.results.head import ImageHead
+from imagepeel.text import number, plural, shortened, size
 
 if TYPE_CHECKING:
     from imagepeel.archive.opened import OpenArchive
@@ -91,12 +94,16 @@ def _section(*blocks: Any, title: str = "", folded: bool = False) -> Section:
     return msgspec.structs.replace(made, folded=folded)
 
 
+def _more(count: int, call: str) -> Item:
+    return item(dim(f"{number(count)} more: "), code(call))
+
+
 def _oddities(found: Sequence[Anomaly], call: str) -> Section | None:
     if not found:
         return None
     lines = [item(anomaly.message) for anomaly in found[:ROWS]]
     if len(found) > ROWS:
-        lines.append(item(dim(f"{number(len(found) - ROWS)} more: "), code(call)))
+        lines.append(_more(len(found) - ROWS, call))
     return _section(items(*lines), title=plural(len(found), "oddity"), folded=True)
 
 
@@ -247,118 +254,83 @@ def _listing(found: Sequence[tuple[bytes, Any]], call: str) -> Table:
 
 
 def _verdict(verdict: Verdict) -> Document:
-    return _document(f"{verdict.kind} on {verdict.engine}" if verdict.engine else verdict.kind, (), *_said(verdict))
+    from imagepeel.present.process import verdict_sections  # start time: a card of an image needs no prediction
 
-
-def _said(verdict: Verdict) -> tuple[Section, ...]:
-    """Return what follows a verdict: of a failure what `process` says, else what it hangs on."""
-    if verdict.kind == "FAILS":
-        from imagepeel.present.process import verdict_sections  # start time: a card of an image needs no prediction
-
-        return tuple(verdict_sections(verdict))
-    told = "; ".join(verdict.depends) or verdict.reason
-    return (section(say(told)),) if told else ()
+    return _document("verdict", (), *verdict_sections(verdict))
 
 
 def _prediction(found: Prediction) -> Document:
-    user = found.user
-    name = f" ({user.name})" if user.name else ""
-    steps = [row(step.title, step.outcome_in_words, dim("; ".join(step.detail))) for step in found.steps[:ROWS]]
-    variables = [row(code(variable.name), variable.value, dim(variable.origin)) for variable in found.env[:ROWS]]
-    return _document(
-        f"{found.verdict.kind} on {found.engine}",
-        (found.architecture,),
-        *_said(found.verdict),
-        _section(
-            say(code(found.execve)) if found.argv else None,
-            say(f"as {user.uid}:{user.gid}{name}, in ", path(found.cwd)),
-        ),
-        _section(
-            _table((Column("step"), Column("", keep=True), Column("")), steps, "prediction.steps", len(found.steps)),
-            title="steps",
-            folded=True,
-        ),
-        _section(
-            _table(
-                (Column("name", keep=True), Column("value"), Column("from")),
-                variables,
-                "prediction.env",
-                len(found.env),
-            ),
-            title=plural(len(found.env), "variable"),
-            folded=True,
-        ),
-    )
+    """Return what `process` shows; all below request and verdict may wait."""
+    from imagepeel.present.process import prediction_sections  # start time
+
+    return _document("prediction", (), *(_cut(one, "imagepeel process") for one in prediction_sections(found)))
+
+
+def _cut(shown: Section, more: str) -> Section:
+    """Return a section of a command's document as part of a card: a titled one is folded, long lists are cut."""
+    blocks = (
+        msgspec.structs.replace(block, items=_few_items(block.items, more)) if isinstance(block, Items)
+        else _table(block.columns, block.rows, more, len(block.rows) + block.hidden) if isinstance(block, Table)
+        else block
+        for block in shown.blocks
+    )  # fmt: skip
+    return msgspec.structs.replace(shown, blocks=tuple(blocks), folded=bool(shown.title))
+
+
+def _few_items(found: Sequence[Item], more: str) -> tuple[Item, ...]:
+    few = [msgspec.structs.replace(one, items=_few_items(one.items, more)) for one in found[:ROWS]]
+    if len(found) > ROWS:
+        few.append(_more(len(found) - ROWS, more))
+    return tuple(few)
 
 
 # ---- findings ---------------------------------------------------------------------------------------------
 
 
 def _finding(found: Finding) -> Document:
+    """Return what `wtf --receipts` shows of it, and the page of its rule."""
     from imagepeel.findings.catalogue import find_rule  # start time: the rules are many
+    from imagepeel.present.findings import finding_section, rule_sections  # start time
+    from imagepeel.results.findings import finding_result, rule_result  # start time
 
     rule = find_rule(found.rule)
-    places = [item(str(place)) for place in found.locations[:ROWS]]
+    about = [block for part in rule_sections(rule_result(rule)) for block in part.blocks]
     return _document(
-        found.rule,
-        (_severity(found.severity), rule.title),
-        _section(say(found.message), *(say(line) for line in found.details[:ROWS])),
-        _section(_facts(("why", rule.why), ("fix", found.fix or rule.fix))),
-        _section(items(*places), title="places", folded=True) if places else None,
-        _proofs([found]),
+        "finding",
+        (),
+        _cut(finding_section(finding_result(found), receipts=True), "finding.details"),
+        _section(*about, title=f"the rule {rule.id}", folded=True),
     )
-
-
-def _severity(severity: str) -> Span:
-    return Span(severity, "bad" if severity in ("critical", "high") else "warn" if severity == "medium" else "value")
 
 
 def _findings(found: Findings) -> Document:
-    if not found:
-        return _document("no findings", ())
-    rows = [
-        row(_severity(each["severity"]), term(each["rule"]), each["message"], each["fix"])
-        for each in found.to_dicts()[:ROWS]
-    ]
-    columns = (Column("severity", keep=True), Column("rule", keep=True), Column("what"), Column("fix"))
+    """Return what `wtf` shows of the worst."""
+    from imagepeel.present.findings import findings_sections  # start time
+    from imagepeel.results.findings import finding_result, severity_counts  # start time
+
+    title = plural(len(found), "finding") if found else "no findings"
+    results = [finding_result(one) for one in found[:ROWS]]
+    hidden = len(found) - len(results)
     return _document(
-        plural(len(found), "finding"),
-        ("worst first",),
-        _section(_table(columns, rows, "image.findings().to_dicts()", len(found))),
-        _proofs(found[:ROWS]),
+        title,
+        ("worst first",) if found else (),
+        *(_cut(one, "imagepeel wtf") for one in findings_sections(results, severity_counts(found))),
+        _section(items(_more(hidden, "image.findings().to_dicts()"))) if hidden else None,
     )
 
 
-def _proofs(found: Iterable[Finding]) -> Section | None:
-    first = {receipt.command: receipt for each in found for receipt in each.evidence.receipts[:1]}
-    if not first:
-        return None
-    return _section(items(*(item(code(command), keep=True) for command in first)), title="proofs", folded=True)
+_NO_IMAGE = ImageHead(
+    archive="", archive_kind="", number=0, names=(), platform="", digest=None, image_id=None, complete=True, reason="",
+)  # fmt: skip
+"""An account of bytes does not know its image, and its sections do not speak of it."""
 
 
 def _waste(found: Waste) -> Document:
-    causes: dict[str, int] = {}
-    for layer in found.layers:
-        for cause, count in layer.content.items():
-            causes[cause] = causes.get(cause, 0) + count
-    rows = [row(term(cause), size(count)) for cause, count in causes.items() if count]
-    largest = [row(size(one.size), one.cause, f"L{one.layer + 1}", path(one.path)) for one in found.items[:ROWS]]
-    sums = f"Of {size(found.files)} of file content {size(found.visible)} can be seen"
-    lost = (
-        None if found.complete else say("A layer is missing or damaged: its bytes are not in the sums.", level="warn")
-    )
-    columns = (Column("size", right=True, keep=True), Column("cause", keep=True), Column("", keep=True), Column("path"))
-    return _document(
-        f"{size(found.unreachable)} unreachable",
-        (f"{plural(len(found.layers), 'layer')} of {size(found.shipped)}",),
-        _section(say(sums, f": efficiency {percent(found.efficiency)}."), lost),
-        _section(
-            Table(columns=(Column("cause", keep=True), Column("content", right=True, keep=True)), rows=tuple(rows))
-        ),
-        _section(_table(columns, largest, "waste.items", len(found.items)), title="largest", folded=True)
-        if largest
-        else None,
-    )
+    """Return what `waste` shows."""
+    from imagepeel.present.waste import waste_sections  # start time
+    from imagepeel.results.waste import waste_result  # start time
+
+    return _document("waste", (), *waste_sections(waste_result(_NO_IMAGE, found, ROWS), more="waste.items"))
 
 
 # ---- small values -----------------------------------------------------------------------------------------

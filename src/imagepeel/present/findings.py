@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from imagepeel.evidence import Evidence
-from imagepeel.findings.finding import Figure
+from imagepeel.findings.finding import Figure, Severity
 from imagepeel.present.document import (
     Column,
     Document,
@@ -30,7 +30,7 @@ from imagepeel.present.heading import about
 from imagepeel.results.check import CheckOutcome, fails, place_of, summary
 from imagepeel.results.findings import FindingResult, RuleListResult, RuleResult, WtfOutput, WtfResult
 
-SEVERITIES: dict[str, SpanKind] = {"high": "bad", "medium": "warn", "low": "plain", "info": "dim"}
+SEVERITIES: dict[Severity, SpanKind] = {"high": "bad", "medium": "warn", "low": "plain", "info": "dim"}
 """How each severity looks."""
 
 
@@ -41,7 +41,7 @@ def wtf_document(result: WtfOutput, *, receipts: bool = False) -> Document:
     return _rule(result) if isinstance(result, RuleResult) else _findings(result, receipts)
 
 
-def severity_label(severity: str) -> Span:
+def severity_label(severity: Severity) -> Span:
     """Return a severity as the label of what it is about."""
     return Span(f"{severity:<6}", SEVERITIES[severity])
 
@@ -51,25 +51,31 @@ def severity_label(severity: str) -> Span:
 
 def _findings(result: WtfResult, receipts: bool) -> Document:
     """Return findings, worst first: sentence, place, proof, fix."""
-    if not result.findings:
-        nothing = "Nothing here surprises the rules of the catalogue (imagepeel wtf --list)."
-        return about(result.image, section(say(nothing)))
-    counts = ", ".join(f"{number} {severity}" for severity, number in result.counts.items() if number)
-    story = f"{counts}.  The story of one: imagepeel wtf --explain {result.findings[0].rule}"
-    return about(
-        result.image,
-        *(section(items(_finding(finding, receipts))) for finding in result.findings),
-        section(say(story)),
-    )
+    return about(result.image, *findings_sections(result.findings, result.counts, receipts=receipts))
 
 
-def _finding(finding: FindingResult, receipts: bool) -> Item:
-    return item(
+def findings_sections(
+    found: Sequence[FindingResult], counts: Mapping[Severity, int], *, receipts: bool = False
+) -> Iterator[Section]:
+    """Yield a section a finding and how many there are; `counts` may count more than are `found`."""
+    if not found:
+        yield section(say("Nothing here surprises the rules of the catalogue (imagepeel wtf --list)."))
+        return
+    for finding in found:
+        yield finding_section(finding, receipts=receipts)
+    told = ", ".join(f"{number} {severity}" for severity, number in counts.items() if number)
+    yield section(say(f"{told}.  The story of one: imagepeel wtf --explain {found[0].rule}"))
+
+
+def finding_section(finding: FindingResult, *, receipts: bool = False) -> Section:
+    """Return one finding; with `receipts` all proofs and details, else the first proof."""
+    shown = item(
         term(finding.rule),
         label=severity_label(finding.severity),
         by=Evidence(locations=finding.locations, receipts=() if receipts else finding.receipts),
         below=_said(finding, receipts),
     )
+    return section(items(shown))
 
 
 def _said(finding: FindingResult, receipts: bool) -> Iterator[Item]:
@@ -120,22 +126,25 @@ def _catalogue(result: RuleListResult) -> Document:
 
 def _rule(rule: RuleResult) -> Document:
     """Return the page of one rule."""
+    return Document(
+        title=rule.id,
+        headline=(Span(rule.id), Span(rule.severity, SEVERITIES[rule.severity])),
+        sections=tuple(rule_sections(rule)),
+    )
+
+
+def rule_sections(rule: RuleResult) -> Iterator[Section]:
+    """Yield what a rule finds, why that matters, what to do, and where to read more."""
     more = (
         f"See it: imagepeel wtf --reproduce {rule.id} demo.tar; imagepeel wtf demo.tar",
         f"Owner: {rule.role}.  Lesson: {rule.lesson}.",
         f"Also known as: {', '.join(rule.codes)}." if rule.codes else "",
         f"Sources: {', '.join(rule.sources)}." if rule.sources else "",
     )
-    return Document(
-        title=rule.id,
-        headline=(Span(rule.id), Span(rule.severity, SEVERITIES[rule.severity])),
-        sections=(
-            section(say(term(rule.title))),
-            section(say(rule.why)),
-            section(say(term("Fix: "), rule.fix)),
-            section(*(say(dim(line)) for line in more if line)),
-        ),
-    )
+    yield section(say(term(rule.title)))
+    yield section(say(rule.why))
+    yield section(say(term("Fix: "), rule.fix))
+    yield section(*(say(dim(line)) for line in more if line))
 
 
 # ---- the gate ---------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from imagepeel.present.document import (
     Column,
     Document,
@@ -34,7 +36,15 @@ MEANING = {
 
 
 def waste_document(result: WasteResult) -> Document:
-    """Return causes, efficiency and the largest items; sums stand under the columns that they add up."""
+    """Return the account of an image."""
+    return about(result.image, *waste_sections(result))
+
+
+def waste_sections(result: WasteResult, *, more: str = "imagepeel waste --all") -> Iterator[Section]:
+    """Yield causes, efficiency and the largest items; sums stand under the columns that they add up.
+
+    `more` is what gives all items.
+    """
     sums = [
         say(
             f"Of {number(result.files)} bytes of file content shipped, {number(result.visible)} can be seen: ",
@@ -46,7 +56,10 @@ def waste_document(result: WasteResult) -> Document:
         sums.append(say("A layer is missing or damaged: its bytes are not in the sums.", level="warn"))
     if not result.items:
         sums.append(say("No file is shipped in vain."))
-    return about(result.image, section(_causes(result)), section(*sums), _items(result))
+    yield section(_causes(result))
+    yield section(*sums)
+    if result.items:
+        yield _items(result, more)
 
 
 def _causes(result: WasteResult) -> Table:
@@ -78,9 +91,7 @@ def _numbers(one: WasteCause, own: bool) -> list[str]:
     return [number(count) for count in counts]
 
 
-def _items(result: WasteResult) -> Section | None:
-    if not result.items:
-        return None
+def _items(result: WasteResult, more: str) -> Section:
     rows = []
     for one in result.items:
         by = f"L{one.layer + 1}" + (f" -> L{one.by + 1}" if one.by is not None else "")
@@ -96,7 +107,7 @@ def _items(result: WasteResult) -> Section | None:
             ),
             rows=tuple(rows),
             hidden=result.items_total - len(result.items),
-            all="imagepeel waste --all",
+            all=more,
         ),
         *([items(*map(try_it, result.receipts))] if result.receipts else []),
     )

@@ -93,8 +93,12 @@ def finding_result(finding: Finding) -> FindingResult:
 
 def wtf_result(head: ImageHead, found: Sequence[Finding]) -> WtfResult:
     """The result of `wtf`."""
-    counts = {severity: sum(finding.severity == severity for finding in found) for severity in SEVERITIES}
-    return WtfResult(image=head, counts=counts, findings=tuple(finding_result(finding) for finding in found))
+    return WtfResult(image=head, counts=severity_counts(found), findings=tuple(map(finding_result, found)))
+
+
+def severity_counts(found: Sequence[Finding]) -> dict[Severity, int]:
+    """Return how many findings have each severity, worst first, also with 0."""
+    return {severity: sum(finding.severity == severity for finding in found) for severity in SEVERITIES}
 
 
 def rule_result(rule: Rule) -> RuleResult:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+LIBRARIES = ("click", "jinja2", "msgspec", "pyelftools", "python-magic", "rich", "zlib-ng", "zstandard", "pylibmagic")
+"""Distributions that a bug report is about."""
+
 
 class VersionResult(msgspec.Struct, frozen=True, kw_only=True):
     """Result of `imagepeel version`: what a bug report needs.  A library that is absent has the version ""."""
@@ -13,3 +16,25 @@ class VersionResult(msgspec.Struct, frozen=True, kw_only=True):
     system: str
     libraries: dict[str, str]
     libmagic: str
+
+
+def version_result(*, libmagic: bool) -> VersionResult:
+    """Return the versions of imagepeel, of Python and of the libraries; `libmagic` says whether it could be loaded."""
+    import platform  # start time
+    from importlib.metadata import PackageNotFoundError, version  # start time
+
+    from imagepeel._version import __version__  # start time
+
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = ""
+    return VersionResult(
+        imagepeel=__version__,
+        python=platform.python_version(),
+        system=platform.platform(),
+        libraries=found,
+        libmagic="present" if libmagic else "",
+    )

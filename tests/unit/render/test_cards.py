@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,16 @@ from rich.console import Console
 import imagepeel
 from imagepeel import forge
 from imagepeel._display import Shown
+from imagepeel.findings.catalogue import find_rule
+from imagepeel.present.cards import card
+from imagepeel.present.document import Claim, Items, Section, Table, plain
+from imagepeel.present.findings import wtf_document
+from imagepeel.present.process import process_document
+from imagepeel.present.waste import waste_document
+from imagepeel.results.findings import rule_result, wtf_result
+from imagepeel.results.head import image_head
+from imagepeel.results.process import process_result
+from imagepeel.results.waste import waste_result
 
 EVIL = "x<script>alert(1)</script>\x1b[2J\u202e"
 
@@ -54,11 +64,11 @@ def test_a_repr_fits_on_a_screen(values: list[Any]) -> None:
 def test_every_value_has_a_card_and_it_is_inert(values: list[Any]) -> None:
     for value in values:
         assert isinstance(value, Shown), type(value)
-        card = value._repr_mimebundle_()
-        assert list(card) == ["text/plain", "text/html"]
-        assert len(card["text/html"]) < 300_000, type(value)
-        assert "<script" not in card["text/html"] and "\x1b" not in card["text/html"]
-        assert "\u202e" not in card["text/html"]
+        shown = value._repr_mimebundle_()
+        assert list(shown) == ["text/plain", "text/html"]
+        assert len(shown["text/html"]) < 300_000, type(value)
+        assert "<script" not in shown["text/html"] and "\x1b" not in shown["text/html"]
+        assert "\u202e" not in shown["text/html"]
 
 
 def test_rich_prints_every_value_without_its_escapes(values: list[Any]) -> None:
@@ -74,3 +84,43 @@ def test_every_public_struct_shows_itself() -> None:
         value = getattr(imagepeel, name)
         if inspect.isclass(value) and issubclass(value, msgspec.Struct):
             assert issubclass(value, Shown), name
+
+
+def _texts(sections: Iterable[Section]) -> set[str]:
+    """Return every sentence, entry of a list and cell of sections."""
+    found: set[str] = set()
+    for block in (block for shown in sections for block in shown.blocks):
+        if isinstance(block, Claim):
+            found.add(plain(block.text))
+        elif isinstance(block, Table):
+            found.update(plain(cell) for row in block.rows for cell in row.cells)
+        elif isinstance(block, Items):
+            pending = list(block.items)
+            while pending:
+                one = pending.pop()
+                found.add(plain(one.text))
+                pending += one.items
+    return found
+
+
+def test_a_card_is_a_part_of_what_the_command_shows(forge_archive: Callable[..., Path]) -> None:
+    with imagepeel.open(forge_archive("broken-entrypoint")) as archive:
+        image = archive.image()
+        prediction, findings, waste = image.process(), image.findings(), image.waste()
+        head = image_head(image)
+        shown = {
+            "prediction": process_document(process_result(image, image.rootfs, prediction)),
+            "wtf": wtf_document(wtf_result(head, findings)),
+            "rule": wtf_document(rule_result(find_rule(findings[0].rule))),
+            "receipts": wtf_document(wtf_result(head, findings), receipts=True),
+            "waste": waste_document(waste_result(head, waste, 0)),
+        }
+    told = {name: _texts(document.sections) for name, document in shown.items()}
+    assert prediction.verdict.why in _texts(card(prediction).sections)
+    assert _texts(card(prediction).sections) <= told["prediction"]
+    assert _texts(card(prediction.verdict).sections) <= told["prediction"]
+    assert findings[0].message in _texts(card(findings).sections)
+    assert _texts(card(findings).sections) == told["wtf"]
+    assert findings[0].message in _texts(card(findings[0]).sections)
+    assert _texts(card(findings[0]).sections) <= told["receipts"] | told["rule"]
+    assert _texts(card(waste).sections) == told["waste"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from imagepeel.archive.members import Member, Members, SubdirectoryMembers
 from imagepeel.archive.tar_members import TarMembers
@@ -30,6 +32,9 @@ from imagepeel.present.document import (
 from imagepeel.present.story.context import StoryContext, marked
 from imagepeel.receipts.quoting import is_tame
 from imagepeel.text import few, noun, number, plural, short_digests, shortened, size, title
+
+if TYPE_CHECKING:
+    from imagepeel.image import LayeredImage
 
 ID = "file"
 _SHOWN = 12
@@ -231,41 +236,51 @@ def _top(context: StoryContext) -> Location:
 
 def roles(context: StoryContext) -> dict[str, Text]:
     """What each member is, by name: of this image first, then by its own name."""
-    image, archive = context.image, context.archive
-    record = image.record
+    archive = context.archive
     found: dict[str, Text] = {}
-    for layer in image.layers:
-        if layer.record.member and layer.record.stored is not None:
-            state = "" if layer.state == "present" else f" ({layer.state})"
-            found.setdefault(layer.record.member, words("layer ", value(layer.label), Span(state, "bad")))
-        for via in layer.record.via:
-            found.setdefault(via, words("a link to layer ", value(layer.label)))
-    if record.config_member:
-        found.setdefault(record.config_member, words("the ", term("config")))
-    if record.manifest_member:
-        found.setdefault(record.manifest_member, words("the ", term("manifest")))
-    for index in archive.indexes:
-        if index.member and index.member != "index.json":
-            found.setdefault(index.member, words("an ", term("index"), ": a list of manifests"))
-    for other in archive.records:
-        if other is record:
-            continue
-        called = f"image {other.number}" if other.runnable else f"{other.kind} {other.number}"
-        if other.manifest_member:
-            found.setdefault(other.manifest_member, words(f"manifest of {called}"))
-        if other.config_member:
-            found.setdefault(other.config_member, words(f"config of {called}"))
-        for item in other.layers:
-            if item.member and item.stored is not None:
-                found.setdefault(item.member, words(f"layer of {called}" if other.runnable else f"part of {called}"))
-    for name, role in archive.kind.roles.items():
-        found[name] = marked(role)
+    for name, role in (*_roles_in_image(context.image), *_roles_in_others(context)):
+        found.setdefault(name, role)
+    found.update((name, marked(role)) for name, role in archive.kind.roles.items())
     for member in archive.members:
         if archive.kind.is_legacy(member.name):
             found.setdefault(member.name, words(dim("for Docker before 1.10")))
     for member in archive.unreferenced:
         found.setdefault(member.name, words(dim("nothing points at it")))
     return found
+
+
+def _roles_in_image(image: LayeredImage) -> Iterator[tuple[str, Text]]:
+    """Yield the members that belong to the image of the story."""
+    record = image.record
+    for layer in image.layers:
+        if layer.record.member and layer.record.stored is not None:
+            state = "" if layer.state == "present" else f" ({layer.state})"
+            yield layer.record.member, words("layer ", value(layer.label), Span(state, "bad"))
+        for via in layer.record.via:
+            yield via, words("a link to layer ", value(layer.label))
+    if record.config_member:
+        yield record.config_member, words("the ", term("config"))
+    if record.manifest_member:
+        yield record.manifest_member, words("the ", term("manifest"))
+
+
+def _roles_in_others(context: StoryContext) -> Iterator[tuple[str, Text]]:
+    """Yield the indexes, and the members that belong to other images and artifacts."""
+    archive = context.archive
+    for index in archive.indexes:
+        if index.member and index.member != "index.json":
+            yield index.member, words("an ", term("index"), ": a list of manifests")
+    for other in archive.records:
+        if other is context.image.record:
+            continue
+        called = f"image {other.number}" if other.runnable else f"{other.kind} {other.number}"
+        if other.manifest_member:
+            yield other.manifest_member, words(f"manifest of {called}")
+        if other.config_member:
+            yield other.config_member, words(f"config of {called}")
+        for item in other.layers:
+            if item.member and item.stored is not None:
+                yield item.member, words(f"layer of {called}" if other.runnable else f"part of {called}")
 
 
 def _table(context: StoryContext) -> Table:
