@@ -76,10 +76,10 @@ class Settings:
 
     def console(self, *, width: int | None = None) -> Console:
         """Return a rich console on stdout that interprets nothing in the texts it is given."""
-        from rich.console import Console  # start time
+        from imagepeel.render.terminal import PipedConsole  # start time
 
         colour = self.colour(sys.stdout)
-        return Console(
+        return PipedConsole(
             file=sys.stdout,
             width=width or self.width,
             force_terminal=colour,

@@ -55,4 +55,4 @@ def command(settings: Settings, base: str, everything: bool, receipts: bool) -> 
 
         result = waste_result(image_head(image), waste, 0 if everything or settings.json else _MOST, shown)
         documents.show(settings, "waste", result, waste_document, width=max(settings.width, 100))
-        settings.finish(image)
+        settings.finish(image, rootfs=image.rootfs)

@@ -10,6 +10,7 @@ Every byte of every decompressed layer is in exactly one of these causes:
     rewritten        hidden by a later layer that brings the same content with the same metadata
     removed          taken away by a later layer: a whiteout of the file, of a directory above it, or an opaque one
     repeated         brought again further on in the same layer
+    unattributed     not in the rootfs of an image that the runtime refuses: what took it away cannot be told
     headers          tar headers, extension headers, padding, end blocks and what stands after them
 
 Stored bytes of a compressed layer cannot be told apart file by file: each cause gets its share of the layer by
@@ -28,8 +29,8 @@ from imagepeel._display import Shown
 from imagepeel.errors import UsageError
 from imagepeel.evidence import Evidence, Location, text
 from imagepeel.formats.tar.header import HEADER_ONLY, PAX_GLOBAL
-from imagepeel.rootfs.layer_diff import changed_fields
-from imagepeel.rootfs.layer_events import Lost, lost_files
+from imagepeel.rootfs.layer_diff import changed_fields, has_uppers
+from imagepeel.rootfs.layer_events import Lost, lost_files, unseen_files
 
 if TYPE_CHECKING:
     from imagepeel.formats.tar.table import EntryTable
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 VISIBLE = ("used", "identical", "debris")
 """Causes of content that the rootfs shows."""
-UNREACHABLE = ("overwritten", "metadata", "rewritten", "removed", "repeated")
+UNREACHABLE = ("overwritten", "metadata", "rewritten", "removed", "repeated", "unattributed")
 """Causes of content that nothing can read any more."""
 CAUSES = (*VISIBLE, *UNREACHABLE, "headers")
 """All causes, in the order of the account."""
@@ -169,15 +170,26 @@ def account(image: LayeredImage, *, base: int | str = 0) -> Waste:
 
     The content of files is compared by SHA-256, for which the layers are read again after a scan without it.
 
-    UsageError when the image has fewer layers, no step has that text, or the view keeps no layer trees; LimitExceeded
-    on bombs.
+    UsageError when the image has fewer layers, or no step has that text; LimitExceeded on bombs.
     """
     image.scan(digests=True)
     rootfs = image.rootfs
     own = _base(image, base)
     causes: dict[tuple[int, int], WasteItem] = {}
-    for lost in lost_files(rootfs, least=0):
-        causes[lost.layer, lost.entry] = _explain(rootfs, lost)
+    if has_uppers(rootfs):
+        for lost in lost_files(rootfs, least=0):
+            causes[lost.layer, lost.entry] = _explain(rootfs, lost)
+    else:
+        for index, entry in unseen_files(rootfs):
+            causes[index, entry.index] = WasteItem(
+                path=text(entry.path),
+                cause="unattributed",
+                layer=index,
+                entry=entry.index,
+                size=entry.stored_size,
+                detail="the runtime refuses this image",
+                evidence=_evidence(rootfs, index, entry.index, entry.path, None),
+            )
     _visible(rootfs, causes)
     layers = []
     for layer in image.layers:

@@ -86,6 +86,8 @@ def found_document(head: ImageHead, found: Iterable[tuple[ListedPath, Hidden | N
 
 def fate(row: ListedPath, hidden: Hidden) -> str:
     """Say which layer has a path that cannot be seen, and which one took it away."""
+    if hidden.by is None:
+        return f"{row.label} has it; not shown, since a runtime refuses the image"
     return f"{row.label} has it, {'removed' if hidden.fate == 'removed' else 'replaced'} by L{hidden.by + 1}"
 
 

@@ -31,6 +31,7 @@ MEANING = {
     "rewritten": "written again, nothing differs",
     "removed": "taken away by a later layer",
     "repeated": "brought twice in one layer",
+    "unattributed": "not shown; what hides it cannot be told",
     "headers": "tar headers and padding",
 }
 

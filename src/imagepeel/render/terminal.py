@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from errno import EPIPE
 from io import StringIO
 
 from rich.cells import cell_len
@@ -61,6 +62,13 @@ STYLES = {
 }
 """How each kind of span looks; colour never carries meaning alone."""
 LEVELS = {"": "", "good": "green", "warn": "yellow", "bad": "red"}
+
+
+class PipedConsole(Console):
+    """A console that leaves a closed pipe to its caller, as every other write does: rich would end with 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError(EPIPE, "the reader closed the pipe")
 
 
 def print_document(document: Document, console: Console, *, receipts: bool = False) -> None:

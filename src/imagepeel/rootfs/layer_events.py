@@ -31,6 +31,7 @@ from imagepeel.rootfs.layer_diff import changed_fields, has_uppers, need_uppers
 from imagepeel.rootfs.tree.inode import Inode
 
 if TYPE_CHECKING:
+    from imagepeel.formats.tar.table import Entry
     from imagepeel.rootfs.view import Rootfs
 
 
@@ -441,10 +442,7 @@ def shipped(rootfs: Rootfs) -> Shipped:
     if exact:
         fates = rootfs.derived(Fates).of_entries
     else:
-        fates = [bytearray([_SHADOWED]) * len(layer.table) for layer in rootfs.layers]
-        for _, node in rootfs.walk():
-            if node.kind == "file" and node.layer is not None and node.entry is not None:
-                fates[node.layer][node.entry] = _VISIBLE
+        fates = _seen(rootfs)
     out = []
     for layer, row in zip(rootfs.layers, fates, strict=True):
         table = layer.table
@@ -466,6 +464,27 @@ def shipped(rootfs: Rootfs) -> Shipped:
             )
         )
     return Shipped(layers=tuple(out), exact=exact)
+
+
+def _seen(rootfs: Rootfs) -> list[bytearray]:
+    """Return for each layer a byte an entry: whether the tree shows its file; for views without layer trees."""
+    fates = [bytearray([_SHADOWED]) * len(layer.table) for layer in rootfs.layers]
+    for _, node in rootfs.walk():
+        if node.kind == "file" and node.layer is not None and node.entry is not None:
+            fates[node.layer][node.entry] = _VISIBLE
+    return fates
+
+
+def unseen_files(rootfs: Rootfs) -> Iterator[tuple[int, Entry]]:
+    """Yield (layer, entry) of each regular file that the tree does not show, in layer order; 0-based.
+
+    For views without layer trees: it is not told what took the file away.
+    """
+    for layer, row in zip(rootfs.layers, _seen(rootfs), strict=True):
+        table = layer.table
+        for i, fate in enumerate(row):
+            if fate != _VISIBLE and table.meta(i).type in (REGULAR, GNU_SPARSE) and not table[i].is_whiteout:
+                yield layer.index, table[i]
 
 
 def lost_files(rootfs: Rootfs, *, least: int = 1) -> list[Lost]:

@@ -26,8 +26,10 @@ from imagepeel.formats.tar.header import (
     SYMLINK,
 )
 from imagepeel.formats.tar.whiteouts import Mark, hidden_path, parse
+from imagepeel.rootfs.layer_diff import has_uppers
 from imagepeel.rootfs.layer_events import events
 from imagepeel.rootfs.path import compile_glob
+from imagepeel.rootfs.tree.metadata import KIND, apply_metadata, new_inode
 
 if TYPE_CHECKING:
     from imagepeel.formats.tar.table import Entry, EntryTable
@@ -82,13 +84,14 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 class Hidden(msgspec.Struct, frozen=True, kw_only=True):
     """A path of one layer that a later one took away: `fate` is "removed" or "shadowed" (replaced), by layer `by`.
 
+    `by` is None where the runtime refuses the image: the path is not in the best effort, and nobody can tell why.
     node.layer and node.entry say where the bytes still are.
     """
 
     path: bytes
     node: Inode
     fate: Literal["removed", "shadowed"]
-    by: int
+    by: int | None
 
 
 def search(rootfs: Rootfs, query: Query, *, top: Name = b"/") -> Iterator[tuple[bytes, Inode]]:
@@ -142,12 +145,23 @@ def search_layer(table: EntryTable, query: Query) -> Iterator[Entry]:
 def search_hidden(rootfs: Rootfs, query: Query, *, layer: int | None = None) -> Iterator[Hidden]:
     """Yield what a later layer removed or replaced, each version of a path once, sorted by path, then by layer.
 
-    `layer` (0-based) keeps only what that layer ships.  A directory that merges with the one above is neither.
-    UsageError for a view that keeps no layer trees.
+    `layer` (0-based) keeps only what that layer ships.  A directory that merges with the one above is neither.  Of an
+    image that the runtime refuses: what its layers ship and the best effort does not show.
+    UsageError for a view that keeps no layer trees by its nature.
     """
     named = _matcher(query)
     fits = _predicate(query)
     found: list[Hidden] = []
+    if rootfs.refusal is not None and not has_uppers(rootfs):
+        found = [
+            hidden
+            for hidden in _unseen(rootfs)
+            if (layer is None or hidden.node.layer == layer)
+            and fits(hidden.node)
+            and (named is None or named(hidden.path))
+        ]
+        yield from sorted(found, key=_place)
+        return
     for what, by, path, before, after, _ in events(rootfs):
         if before is None or what == "kept" or before.implied or before.layer is None:
             continue
@@ -156,8 +170,28 @@ def search_hidden(rootfs: Rootfs, query: Query, *, layer: int | None = None) -> 
         if (layer is None or before.layer == layer) and fits(before) and (named is None or named(path)):
             fate: Literal["removed", "shadowed"] = "removed" if what == "removed" else "shadowed"
             found.append(Hidden(path=path, node=before, fate=fate, by=by))
-    found.sort(key=lambda item: (item.path, item.node.layer or 0))
-    yield from found
+    yield from sorted(found, key=_place)
+
+
+def _place(hidden: Hidden) -> tuple[bytes, int]:
+    return hidden.path, hidden.node.layer or 0
+
+
+def _unseen(rootfs: Rootfs) -> Iterator[Hidden]:
+    """Yield what layers ship and the tree does not show; for an image that the runtime refuses."""
+    seen = {(node.layer, node.entry) for _, node in rootfs.walk()}
+    for layer in rootfs.layers:
+        for entry in layer.table:
+            if entry.is_whiteout or entry.type not in KIND or (layer.index, entry.index) in seen:
+                continue
+            path = entry.path
+            now = rootfs.resolve(path, follow=False).node
+            if now is not None and now.kind == "dir" and entry.type == DIRECTORY:
+                continue
+            node = new_inode(entry, layer.index)
+            apply_metadata(node, entry)
+            by = now.layer if now is not None and (now.layer or 0) > layer.index else None
+            yield Hidden(path=path, node=node, fate="removed" if by is None else "shadowed", by=by)
 
 
 def _glob(pattern: str) -> Callable[[str], object]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -286,6 +287,41 @@ def test_a_closed_pipe_ends_quietly(words: list[str], tmp_path: Path) -> None:
     running.stdout.close()
     assert running.wait(timeout=60) == 0
     assert running.stderr.read() == b""
+
+
+EVERY_COMMAND = {
+    "bundle": ("bundle", "ARCHIVE", "NEW"),
+    "cache": ("cache", "info"),
+    "cat": ("cat", "ARCHIVE", "/etc/passwd"),
+    "diff": ("diff", "ARCHIVE", "OTHER"),
+    "extract": ("extract", "ARCHIVE", "NEW"),
+    "flatten": ("flatten", "ARCHIVE", "-o", "-"),
+    "forge": ("forge", "shop", "-"),
+    "schema": ("schema", "layers"),
+    "trace": ("trace", "ARCHIVE", "/etc/passwd"),
+    "version": ("version",),
+}
+"""A call of each command that writes to standard output; of the others it is COMMAND ARCHIVE."""
+
+
+@pytest.mark.parametrize("form", ["", "--json", "--markdown"])
+def test_no_command_minds_a_closed_pipe(form: str, forge_archive: Make, tmp_path: Path) -> None:
+    """The reader is gone before the first byte, so that also the shortest answer meets it."""
+    archive, other = forge_archive("shop"), forge_archive("hello")
+    running = {}
+    for name in COMMANDS:
+        words = list(EVERY_COMMAND.get(name, (name, "ARCHIVE")))
+        options = {word for option in import_module(COMMANDS[name][0]).command.params for word in option.opts}
+        if form and (form not in options or name == "flatten"):  # whose standard output is a tar
+            continue
+        named = {"ARCHIVE": str(archive), "OTHER": str(other), "NEW": str(tmp_path / name)}
+        read, write = os.pipe()
+        os.close(read)
+        running[name] = imagepeel_process(*(named.get(w, w) for w in words), *([form] if form else []), stdout=write)
+        os.close(write)
+    assert set(running) == set(COMMANDS) if not form else len(running) >= 4
+    ended = {name: (one.wait(timeout=120), one.stderr.read() if one.stderr else None) for name, one in running.items()}
+    assert ended == dict.fromkeys(running, (0, b""))
 
 
 def test_a_closed_pipe_ends_forge_quietly() -> None:

@@ -176,7 +176,14 @@ def test_every_byte_has_exactly_one_cause(layers: list[list[forge.Entry]]) -> No
     assert {item.cause for item in waste.items} <= set(VISIBLE) | set(UNREACHABLE)
 
 
-def test_a_refused_image_says_that_it_has_no_account() -> None:
+def test_a_refused_image_names_no_layer_for_what_it_does_not_show() -> None:
     source = MemorySource(forge.to_bytes(forge.build("link-below")), "x.tar")
-    with imagepeel.open(source) as archive, pytest.raises(UsageError):
-        archive.image().waste()
+    with imagepeel.open(source) as archive:
+        image = archive.image()
+        assert image.rootfs.refusal is not None
+        waste = image.waste()
+        shown = {(node.layer, node.entry): node.size for _, node in image.rootfs.walk() if node.kind == "file"}
+    check_sums(waste)
+    assert waste.visible == sum(shown.values())
+    assert {item.cause for item in waste.items} & set(UNREACHABLE) <= {"unattributed"}
+    assert all(item.by is None for item in waste.items)
