@@ -18,7 +18,7 @@ from imagepeel.render.escape import terminal
 @click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS...]")
 @click.option("--rootfs", "unpacked", is_flag=True, help="Also write the filesystem; as root with owners and devices.")
 @click.option(
-    "--engine", metavar="NAME[@VERSION]", help="Whose defaults: docker, containerd, k8s, podman.  [docker@28]"
+    "--engine", metavar="NAME[@VERSION]", help="Whose defaults: docker, containerd, k8s, podman.  [docker@29.7]"
 )
 @click.option("--entrypoint", multiple=True, metavar="WORD", help="Replace the entrypoint; repeat for more words.")
 @click.option("-u", "--user", metavar="USER[:GROUP]", help="Replace the user.")

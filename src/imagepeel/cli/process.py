@@ -27,7 +27,11 @@ _EXAMPLES = (
 @click.command(epilog=_EXAMPLES)
 @common.archive
 @click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS...]")
-@click.option("--engine", metavar="NAME[@VERSION]", help="docker, containerd, k8s, podman, runc or crun.  [docker@28]")
+@click.option(
+    "--engine",
+    metavar="NAME[@VERSION]",
+    help="docker, podman, k8s, cri-o, containerd, nerdctl, runc or crun.  [docker@29.7]",
+)
 @click.option("--runtime", metavar="NAME[@VERSION]", help="The runtime below the engine: runc or crun.")
 @click.option("--host-arch", metavar="ARCH", help="Architecture of the machine; by default that of the image.")
 @click.option(
@@ -43,6 +47,12 @@ _EXAMPLES = (
 @click.option("-t", "--tty", is_flag=True, help="With a terminal.")
 @click.option("--hostname", metavar="NAME", help="The container's host name.")
 @click.option("--stop-signal", metavar="SIGNAL", help="Replace the stop signal.")
+@click.option(
+    "--supplemental-groups-policy",
+    type=click.Choice(("Merge", "Strict")),
+    help="The field of a pod of that name; Strict leaves the image's groups out.",
+)
+@click.option("--user-namespace", is_flag=True, help="A user namespace of its own (a pod: hostUsers: false).")
 @click.option("--run-as-non-root", is_flag=True, help="The Kubernetes setting runAsNonRoot.")
 @click.option("--rootless", is_flag=True, help="An engine without root rights.")
 @click.option("--matrix", is_flag=True, help="Every engine on every common architecture, one verdict a cell.")

@@ -17,6 +17,7 @@ from imagepeel.findings.semantics.codes import ViewNote
 from imagepeel.findings.semantics.notes import Surprises
 from imagepeel.formats.tar.whiteouts import marks_that_hide
 from imagepeel.history.dockerfile import Instruction, rebuild_dockerfile
+from imagepeel.process.engines.registry import CONTAINERD, DOCKER, KUBERNETES, PODMAN
 from imagepeel.process.predict import predict
 from imagepeel.process.spec.options import ProcessOptions
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.tree.inode import Inode
     from imagepeel.rootfs.view import Rootfs
 
-PROFILES = ("docker@28", "docker@20.10", "containerd@2", "k8s@2", "podman@5.8")
+PROFILES = (DOCKER, "docker@20.10", CONTAINERD, KUBERNETES, PODMAN)
 """The engines that every image is held against: one of each kind whose decisions differ."""
 
 _SHELL_FORM = re.compile(r"(?:^|/)(?:sh|bash|dash|ash|busybox)$")

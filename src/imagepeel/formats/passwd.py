@@ -86,7 +86,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 RefusalKind = Literal["user-missing", "group-missing", "range", "invalid", "unreadable"]
 
 
-UserRules = Literal["moby", "containerd", "cri"]
+UserRules = Literal["moby", "containerd", "cri", "cri-moby"]
 """Whose rules resolve a `USER` string; `resolve_user` says who follows which."""
 
 
@@ -247,22 +247,27 @@ def resolve_user(
     group: bytes | Unreadable | None,
     *,
     rules: UserRules = "moby",
+    strict_ids: bool = False,
 ) -> Identity | IdentityFailure:
     """Resolve a `USER` string against the image's own files.
 
     `spec` is the string of the config ("" when absent); `passwd` and `group` the content of the files, None when
     there is none.  `rules`: "moby" (docker, podman, umoci: `GetExecUser`), "containerd" (ctr and the library:
-    `WithUser` then `WithAdditionalGIDs`) or "cri" (Kubernetes: the group part is dropped before it reaches
-    containerd).  Returns the identity or the refusal with the engine's text.
+    `WithUser` then `WithAdditionalGIDs`), "cri" (Kubernetes: the group part is dropped before it reaches containerd)
+    or "cri-moby" (the same before CRI-O).  `strict_ids`: a number outside of the range of ids is refused; releases
+    before moby/sys user 0.4.1, and containerd before its patches for CVE-2026-46680, look it up as a name.
+    Returns the identity or the refusal with the engine's text.
     Raises ValueError for unknown rules: a mistake of the caller.
     """
     try:
         if rules == "moby":
-            return _moby(spec, passwd, group)
+            return _moby(spec, passwd, group, strict_ids)
+        if rules == "cri-moby":
+            return _moby(spec.split(":", 1)[0], passwd, group, strict_ids)
         if rules == "containerd":
-            return _containerd(spec, _Databases(passwd, group))
+            return _containerd(spec, _Databases(passwd, group), strict_ids)
         if rules == "cri":
-            return _containerd(spec.split(":", 1)[0] or "0", _Databases(passwd, group))
+            return _containerd(spec.split(":", 1)[0] or "0", _Databases(passwd, group), strict_ids)
     except _Refused as refused:
         return refused.failure
     raise ValueError(f"unknown user rules {rules!r}")
@@ -295,9 +300,11 @@ def _absent(kind: RefusalKind, database: Database) -> _Refused:
 # -- moby/sys user, GetExecUser ----------------------------------------------------------------------------------
 
 
-def _moby(spec: str, passwd: bytes | Unreadable | None, group: bytes | Unreadable | None) -> Identity:
+def _moby(spec: str, passwd: bytes | Unreadable | None, group: bytes | Unreadable | None, strict_ids: bool) -> Identity:
     parts = spec.split(":")
     group_part = parts[1] if len(parts) > 1 else ""
+    if strict_ids and not all(_may_be_id(part) for part in (parts[0], group_part)):
+        raise _Refused("range", RANGE_TEXT)
     notes: list[str] = []
     if len(parts) > 2:
         notes.append("everything after the second colon of the user is ignored")
@@ -325,6 +332,12 @@ def _moby(spec: str, passwd: bytes | Unreadable | None, group: bytes | Unreadabl
         group_entries=deciding,
         notes=tuple(notes),
     )
+
+
+def _may_be_id(part: str) -> bool:
+    """Whether a part of a user string is a name or a number that an id can be."""
+    number, problem = atoi(part)
+    return problem == "syntax" or (not problem and 0 <= number <= MAX_ID)
 
 
 def _moby_user(wanted: str, passwd: bytes | Unreadable | None, notes: list[str]) -> tuple[PasswdEntry | None, int]:
@@ -407,12 +420,12 @@ class _Databases:
             raise _unreadable(self.groups_error, self._group, "group")
 
 
-def _containerd(spec: str, files: _Databases) -> Identity:
+def _containerd(spec: str, files: _Databases, strict_ids: bool) -> Identity:
     notes: list[str] = []
     uid, gid = 0, 0
     chosen: GroupEntry | None = None
     if spec:
-        uid, gid, match, chosen = _containerd_user(spec, files)
+        uid, gid, match, chosen = _containerd_user(spec, files, strict_ids)
         if spec.endswith(":"):
             notes.append("an empty group after the colon means gid 0, not the user's own group")
         if match is not None:
@@ -437,12 +450,14 @@ def _containerd(spec: str, files: _Databases) -> Identity:
     )
 
 
-def _containerd_user(spec: str, files: _Databases) -> tuple[int, int, PasswdEntry | None, GroupEntry | None]:
+def _containerd_user(
+    spec: str, files: _Databases, strict_ids: bool
+) -> tuple[int, int, PasswdEntry | None, GroupEntry | None]:
     """uid, gid and the lines that gave them: `WithUser` knows `user`, `uid`, `user:group` and their mixtures."""
     user, *more = spec.split(":")
     if len(more) > 1:
         raise _Refused("invalid", f"invalid USER value {spec}")
-    uid = _containerd_number(user, spec, "uid")
+    uid = _containerd_number(user, spec, "uid", strict_ids)
     if not more:
         if uid is None:
             named = files.user_named(user)
@@ -450,16 +465,18 @@ def _containerd_user(spec: str, files: _Databases) -> tuple[int, int, PasswdEntr
         files.require_users()
         match = files.user_numbered(uid)
         return uid, match.gid if match is not None else 0, match, None
-    gid = _containerd_number(more[0], spec, "gid")
+    gid = _containerd_number(more[0], spec, "gid", strict_ids)
     match = files.user_named(user) if uid is None and user else None
     chosen = files.group_named(more[0]) if gid is None and more[0] else None
     return (match.uid if match else uid or 0), (chosen.gid if chosen else gid or 0), match, chosen
 
 
-def _containerd_number(part: str, spec: str, what: str) -> int | None:
-    """The id that a part of the user string states; None for a name."""
+def _containerd_number(part: str, spec: str, what: str, strict_ids: bool) -> int | None:
+    """The id that a part of the user string states; None for a name, which is also a number out of range at first."""
     number, problem = atoi(part)
     if problem == "range" or (not problem and not 0 <= number <= MAX_ID):
+        if not strict_ids:
+            return None
         database: Database = "passwd" if what == "uid" else "group"
         raise _Refused("range", f"invalid USER value {go_quote(spec)}: {what} out of range", database)
     return None if problem else number

@@ -25,7 +25,7 @@ from imagepeel.process.spec.values import (
 )
 from imagepeel.text import plural, shortened
 
-_ENGINES = {"docker": "Docker", "k8s": "Kubernetes"}
+_ENGINES = {"docker": "Docker", "k8s": "Kubernetes", "cri-containerd": "a kubelet with containerd", "cri-o": "CRI-O"}
 """Engines that people write otherwise than --engine does."""
 _ORIGINS: dict[Origin, str] = {
     "image": "the image",
@@ -41,10 +41,8 @@ INEXACT = "the text of the script does not prove what it becomes in the end"
 
 
 def engine_name(label: str) -> str:
-    """Return an engine as people write it: `Docker 28`, `Kubernetes (containerd 2)`."""
+    """Return an engine as people write it: `Docker 28`, `Kubernetes 1.37`."""
     family, _, version = label.partition("@")
-    if family == "k8s":
-        version = f"(containerd {version})"
     return f"{_ENGINES.get(family, family)} {version}".strip()
 
 

@@ -95,8 +95,7 @@ class _Run:
 
     def predict(self) -> Prediction:
         """Ask everybody in order; what one refuses does not keep the others from being asked."""
-        if self.scenario.architecture_note:
-            self.notes.append(self.scenario.architecture_note)
+        self.notes.extend(self.scenario.notes)
         vector = argv.merge(self.wanted, self.options, self.engine)
         self.steps.append(
             Step(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from imagepeel.errors import UsageError
 from imagepeel.process.engines.engine import Engine
-from imagepeel.process.engines.registry import find_engine, find_runtime
+from imagepeel.process.engines.registry import find_engine, find_runtime, parse_version
 from imagepeel.process.engines.runtime import Runtime
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.process_spec import ProcessSpec
@@ -21,16 +22,29 @@ if TYPE_CHECKING:
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """One start to be predicted.
 
-    `label` is the full name of the profile, `architecture` that of the host, with a note where it was assumed.
+    `label` is the full name of the profile, `architecture` that of the host.  `notes` say what was assumed, and what
+    of the profile nobody has seen.
     """
 
     engine: Engine
     runtime: Runtime
     label: str
     architecture: str
-    architecture_note: str
+    notes: tuple[str, ...]
     wanted: ProcessSpec
     options: ProcessOptions
+
+
+def _not_known(options: ProcessOptions, engine: Engine) -> Iterator[str]:
+    """What the caller asks for and this engine has no word for."""
+    asked = (
+        ("supplementalGroupsPolicy", bool(options.supplemental_groups_policy), engine.knows_groups_policy),
+        ("a user namespace on request", options.user_namespace, engine.knows_user_namespaces),
+        ("a stop signal on request", options.stop_signal is not None, engine.knows_stop_signal),
+    )
+    for what, given, known in asked:
+        if given and not known:
+            yield f"{engine.label} knows no {what.removeprefix('a ')}: the option changes nothing"
 
 
 def settle(
@@ -47,19 +61,23 @@ def settle(
             f"there is no architecture {options.host_arch!r} here", hint="known are " + ", ".join(sorted(MACHINES))
         )
     asked = options.host_arch or architecture or wanted.architecture
-    note = ""
+    notes = []
+    version = options.engine.partition("@")[2]
+    if version and not engine.stands_for(parse_version(version)):
+        notes.append(f"the rules of {engine.label} stand for {label}, which has none of its own here")
     if not asked:
-        asked, note = "amd64", "the config names no architecture: amd64 is assumed"
-    version = options.engine.partition("@")[2].lstrip("v")
-    if version and not f"{version}.".startswith(".".join(map(str, engine.version)) + "."):
-        borrowed = f"the rules of {engine.label} stand for {label}, which has none of its own here"
-        note = f"{borrowed}; {note}" if note else borrowed
+        asked = "amd64"
+        notes.append("the config names no architecture: amd64 is assumed")
+    notes.extend(_not_known(options, engine))
+    caution = engine.basis.caution(engine.label) or runtime.basis.caution(runtime.name)
+    if caution:
+        notes.append(caution)
     return Scenario(
         engine=engine,
         runtime=runtime,
         label=label,
         architecture=asked,
-        architecture_note=note,
+        notes=tuple(notes),
         wanted=wanted,
         options=options,
     )

@@ -42,8 +42,14 @@ def ok(spec: str, passwd: bytes | None = PASSWD, group: bytes | None = GROUP, ru
     return found
 
 
-def bad(spec: str, passwd: bytes | None = PASSWD, group: bytes | None = GROUP, rules: str = "moby") -> IdentityFailure:
-    found = resolve_user(spec, passwd, group, rules=rules)
+def bad(
+    spec: str,
+    passwd: bytes | None = PASSWD,
+    group: bytes | None = GROUP,
+    rules: str = "moby",
+    strict_ids: bool = False,
+) -> IdentityFailure:
+    found = resolve_user(spec, passwd, group, rules=rules, strict_ids=strict_ids)
     assert isinstance(found, IdentityFailure), found
     return found
 
@@ -111,7 +117,20 @@ def test_containerd(spec: str, expected: tuple[int, int, tuple[int, ...]]) -> No
     ],
 )
 def test_containerd_refuses(spec: str, message: str) -> None:
-    assert bad(spec, rules="containerd").message == message
+    assert bad(spec, rules="containerd", strict_ids=True).message == message
+
+
+HUGE = b"99999999999999999999:x:0:0::/:/bin/sh\nroot:x:0:0::/root:/bin/sh\n"
+
+
+def test_a_number_that_is_no_id_was_once_looked_up_as_a_name() -> None:
+    """CVE-2026-46680 and moby/sys user before 0.4.1: such a line of passwd made it uid 0."""
+    for rules in ("moby", "containerd", "cri", "cri-moby"):
+        assert resolve_user("99999999999999999999", HUGE, GROUP, rules=rules).uid == 0
+        refused = bad("99999999999999999999", HUGE, GROUP, rules=rules, strict_ids=True)
+        assert refused.kind == "range"
+    assert bad("-1", rules="containerd").message == "no users found"
+    assert bad("1:99999999999", rules="containerd").message == "no groups found"
 
 
 def test_kubernetes_loses_the_group() -> None:

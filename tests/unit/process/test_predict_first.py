@@ -41,8 +41,8 @@ def test_a_static_program_runs_and_every_answer_is_there() -> None:
 
 
 CREATE = "failed to create shim task: OCI runtime create failed: runc create failed: "
-NOT_FOUND = 'exec: "nope": executable file not found in $PATH: unknown'
-SHIM_20 = f"Error response from daemon: {CREATE}unable to start container process: {NOT_FOUND}"
+NOT_FOUND = 'exec: "nope": executable file not found in $PATH'
+SHIM_20 = f"Error response from daemon: {CREATE}unable to start container process: {NOT_FOUND}: unknown"
 SHIM_28 = (
     f"Error response from daemon: failed to create task for container: {CREATE}"
     f"unable to start container process: error during container init: {NOT_FOUND}"

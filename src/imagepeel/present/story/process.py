@@ -53,6 +53,7 @@ from imagepeel.present.story.process_proof import (
     path_proof,
     verdict_proof,
 )
+from imagepeel.process.engines.registry import CONTAINERD, DOCKER, KUBERNETES, PODMAN
 from imagepeel.process.predict import predict
 from imagepeel.process.spec.failure import FailureCode, Outcome, Stage
 from imagepeel.process.spec.options import ProcessOptions
@@ -65,7 +66,7 @@ if TYPE_CHECKING:
     from imagepeel.process.spec.values import Origin, Prediction, Step, Verdict
 
 ID = "process"
-_OTHERS = ("docker@28", "containerd@2", "podman@5.8", "k8s@2")
+_OTHERS = (DOCKER, CONTAINERD, PODMAN, KUBERNETES)
 """One engine of each kind whose decisions differ."""
 _SAID = 4
 """Sentences about one step of the trace that are shown."""
@@ -455,7 +456,7 @@ def _everywhere(context: StoryContext, found: Prediction) -> list[tuple[str, Ver
 
 
 def _non_root(context: StoryContext) -> Verdict | None:
-    options = ProcessOptions(engine="k8s@2", run_as_non_root=True)
+    options = ProcessOptions(engine=KUBERNETES, run_as_non_root=True)
     strict = predict(context.rootfs, context.image.config, options, architecture=context.image.architecture).verdict
     return strict if strict.id is FailureCode.RUN_AS_NON_ROOT else None
 

@@ -42,6 +42,7 @@ def family(versions: Sequence[Runtime]) -> EngineFamily:
             bad_stop_signal="ignored",
             grace=0,
             by_hand=True,
+            basis=runtime.basis,
         )
         for runtime in versions
     )

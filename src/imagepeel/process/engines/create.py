@@ -75,7 +75,7 @@ def _refuse_owners(rootfs: Rootfs, engine: Engine) -> Failure | None:
 
 
 def _refuse_signal(wanted: ProcessSpec, options: ProcessOptions, engine: Engine) -> Failure | None:
-    given = options.stop_signal or wanted.stop_signal
+    given = (options.stop_signal if engine.knows_stop_signal else None) or wanted.stop_signal
     if engine.bad_stop_signal != "refuse" or not given or parse_signal(given) is not None:
         return None
     return Failure(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from imagepeel.evidence import text
 from imagepeel.formats.passwd import Unreadable
+from imagepeel.process.engines.basis import EVERYTHING, Area, Basis
 from imagepeel.process.engines.lookup import (
     ProgramLookup,
     candidate,
@@ -62,7 +63,8 @@ class Crun(Runtime, frozen=True, kw_only=True):
     def enter_workdir(self, trouble: WorkdirTrouble) -> Failure:
         errno = "ENOENT" if trouble.state == "dangling" else trouble.errno or "ENOTDIR"
         words = {"ENOENT": "No such file or directory", "ELOOP": "Too many levels of symbolic links"}
-        message = f"chdir `{trouble.path}`: {words.get(errno, 'Not a directory')}"
+        to = "" if self.old else "to "
+        message = f"chdir {to}`{trouble.path}`: {words.get(errno, 'Not a directory')}"
         return trouble.refused(Judge.RUNTIME, errno, message)
 
     def find(self, rootfs: Rootfs, argv0: str, path_value: str | None, cwd: str, actor: Actor) -> ProgramLookup:
@@ -117,11 +119,13 @@ class Crun(Runtime, frozen=True, kw_only=True):
             if argv0 == "":
                 return "cannot find `` in $PATH: No such file or directory"
             if errno == "EACCES" and seen is not None and not seen.errno:
-                return f"the path `{path}` exists but it is not executable: Permission denied"
+                return f"the path `{path}` exists but it is not executable: Operation not permitted"
             if errno == "EPERM":
                 return f"the path `{path}` is not a regular file: Operation not permitted"
             if errno == "ENOENT" and slash:
-                return f"executable file `{argv0}` not found: No such file or directory"
+                return f"executable file `{path}` not found: No such file or directory"
+            if errno != "ENOENT":
+                return f"open `{path}`: {ERRNO_LIBC[errno]}"
         if errno == "ENOENT":
             return f"executable file `{argv0}` not found in $PATH: No such file or directory"
         return f"open executable: {ERRNO_LIBC[errno]}"
@@ -140,4 +144,8 @@ def _libc_home(passwd: bytes, uid: int) -> str | None:
     return None
 
 
-VERSIONS = (Crun(version=(1, 8), old=True), Crun(version=(1, 28)))
+VERSIONS = (
+    Crun(version=(1, 8), old=True, basis=Basis(started="1.8.1", measured=EVERYTHING, read="1.8.1")),
+    Crun(version=(1, 28), basis=Basis(started="1.28", measured=EVERYTHING - {Area.MOUNTS}, read="1.28")),
+    Crun(version=(1, 29), basis=Basis(read="1.29.1", texts="crun 1.28")),
+)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from imagepeel.process.engines.basis import EVERYTHING, Area, Basis
 from imagepeel.process.engines.engine import HOST_FILES, Engine
 from imagepeel.process.engines.family import EngineFamily
 from imagepeel.process.engines.messages import MOUNT, EngineMessage
@@ -39,9 +40,10 @@ class Docker(Engine, frozen=True, kw_only=True):
     def runtime_refusal(self, failure: Failure, runtime: Runtime) -> EngineMessage:
         words = runtime.refusal(failure.message, failure.phase, run=False)
         task = "failed to create task for container: " if self.names_the_task else ""
-        hint = _MOUNT_HINT if "not a directory" in words else ""
-        shown = f"Error response from daemon: {task}failed to create shim task: OCI runtime create failed: {words}"
-        return self._message(f"{shown}: unknown{hint}", True)
+        # Words that dockerd adds, so that older clients find the ones that they look for.
+        denied = self.knows_eisdir and "is a directory" in words
+        more = ": permission denied" if denied else _MOUNT_HINT if "not a directory" in words else ""
+        return self._message(f"Error response from daemon: {task}{self.create_failed(words)}{more}", True)
 
     def _message(self, text: str, created: bool) -> EngineMessage:
         """The text with its exit codes.
@@ -89,6 +91,9 @@ _28 = Docker(
     runtime="runc@1.3",
     user_rules="moby",
     nobody_rules="moby",
+    view="docker@28",
+    empties_account_directories=True,
+    knows_user_namespaces=True,
     no_command="no command specified",
     makes_workdir_first=True,
     mounts_follow_links=False,
@@ -100,12 +105,48 @@ _28 = Docker(
     init_argv=("/sbin/docker-init", "--"),
     injected=(*HOST_FILES, "/.dockerenv"),
     records_exit=True,
+    basis=Basis(started="28.5.2", measured=EVERYTHING - {Area.COMMAND, Area.MOUNTS, Area.STOP}, read="28.5.2"),
 )
-_24 = msgspec.structs.replace(_28, version=(24,), runtime="runc@1.1")
-_23 = msgspec.structs.replace(_24, version=(23,), nonroot_effective=False, knows_eisdir=False)
-_20 = msgspec.structs.replace(_23, version=(20, 10), names_the_task=False, no_command="No command specified")
-_29 = msgspec.structs.replace(_28, version=(29,))
+_29 = msgspec.structs.replace(_28, version=(29,), basis=Basis(read="29.6", texts="docker 28.5.2"))
+_29_7 = msgspec.structs.replace(
+    _29,
+    version=(29, 7),
+    runtime="runc@1.4",
+    view="docker",
+    strict_ids=True,  # moby/sys user 0.4.1
+    grace_setting="--default-stop-timeout of dockerd",
+    basis=Basis(read="29.7.2", texts="docker 28.5.2"),
+)
+_24 = msgspec.structs.replace(
+    _28,
+    version=(24,),
+    runtime="runc@1.1",
+    says_unknown=True,
+    empties_account_directories=False,
+    end_of_life="2024-06",
+    basis=Basis(read="24.0.9", texts="docker 28.5.2"),
+)
+_23 = msgspec.structs.replace(
+    _24,
+    version=(23,),
+    nonroot_effective=False,
+    knows_eisdir=False,
+    end_of_life="2024-05",
+    basis=Basis(read="23.0.6", texts="docker 20.10.24"),
+)
+_20 = msgspec.structs.replace(
+    _23,
+    version=(20, 10),
+    names_the_task=False,
+    no_command="No command specified",
+    end_of_life="2023-12",
+    basis=Basis(started="20.10.24", measured=EVERYTHING - {Area.STOP}, read="20.10.24"),
+)
 
 FAMILY = EngineFamily(
-    name="docker", aliases=("moby",), versions=(_20, _23, _24, _28, _29), default=(28,), matrix=((20, 10), (28,))
+    name="docker",
+    aliases=("moby",),
+    versions=(_20, _23, _24, _28, _29, _29_7),
+    default=(29, 7),
+    matrix=((20, 10), (29, 7)),
 )

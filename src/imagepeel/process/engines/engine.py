@@ -14,6 +14,7 @@ import msgspec
 
 from imagepeel.evidence import Location
 from imagepeel.formats.passwd import UserRules
+from imagepeel.process.engines.basis import Basis
 from imagepeel.process.engines.capabilities import USUAL_CAPABILITIES
 from imagepeel.process.engines.messages import EngineMessage
 from imagepeel.process.engines.runtime import Runtime
@@ -38,6 +39,14 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     nobody_rules: UserRules
     """The rules where none is named."""
     note: str = ""
+    basis: Basis = Basis(read="")
+    """What its rules rest on; a profile without one is refused by a test."""
+    end_of_life: str = ""
+    """The day (YYYY-MM-DD) or month after which nobody mends it; empty while somebody does."""
+    view: str = "runtime"
+    """The view of an image that it starts from."""
+    says_unknown: bool = False
+    """The containerd at its base ends a runtime's error in `: unknown` (before 2.0)."""
 
     # The environment.
     path_default: Literal["always", "if-env-empty"] = "always"
@@ -57,6 +66,16 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """Its words against an empty vector; empty where it leaves that to the runtime."""
 
     # The user.
+    strict_ids: bool = False
+    """A number in USER that is no id is refused as such; else it is looked up as a name."""
+    empties_account_directories: bool = False
+    """A directory in place of /etc/passwd or /etc/group counts as an empty file; else it stops there."""
+    knows_groups_policy: bool = False
+    """A pod may ask for `supplementalGroupsPolicy: Strict`."""
+    knows_user_namespaces: bool = False
+    """A container can get a user namespace of its own on request."""
+    account_links: Literal["all", "last", "none"] = "all"
+    """Which absolute links it follows to /etc/passwd and /etc/group: the last one alone, or none."""
     stats_account_files: bool = False
     """It stops where /etc is no directory, before it reads /etc/passwd or /etc/group."""
     colon_ends_groups: bool = False
@@ -90,8 +109,12 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """An image for another architecture is started after a warning."""
     bad_stop_signal: Literal["sigterm", "refuse", "cannot-stop", "ignored"] = "sigterm"
     """What an unknown StopSignal leads to; `ignored`: StopSignal is not read at all."""
+    knows_stop_signal: bool = True
+    """Whoever starts a container may name another stop signal."""
     grace: int = 10
     """Seconds between the stop signal and SIGKILL; 0: it has no time of its own."""
+    grace_setting: str = ""
+    """The setting of the host that changes this time, where there is one."""
     reads_stop_timeout: bool = False
     init_argv: tuple[str, ...] = ()
     records_exit: bool = False
@@ -103,11 +126,22 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     def label(self) -> str:
         return f"{self.name}@{'.'.join(map(str, self.version))}"
 
+    def stands_for(self, version: tuple[int, ...]) -> bool:
+        """Whether a version belongs to this profile: one of its patches, or, for a patch, one before the next."""
+        if version[: len(self.version)] == self.version:
+            return True
+        return len(version) == len(self.version) > 2 and version[:-1] == self.version[:-1]
+
     # -- texts
 
     def refusal(self, failure: Failure) -> EngineMessage:
         """A refusal of its own, before it calls the runtime."""
         return EngineMessage(text=failure.message)
+
+    def create_failed(self, words: str) -> str:
+        """What the containerd at its base makes of a refusal of the runtime's create."""
+        end = ": unknown" if self.says_unknown else ""
+        return f"failed to create shim task: OCI runtime create failed: {words}{end}"
 
     def runtime_refusal(self, failure: Failure, runtime: Runtime) -> EngineMessage:
         """A refusal of the runtime's create, in the engine's envelope."""
@@ -136,10 +170,6 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     def dropped_group(self, user: str, gid: int) -> str:
         """A sentence where it does not use the group part of USER; `gid` is the group instead."""
         return ""
-
-    def out_of_range(self, message: str, *, group: bool) -> str:
-        """Its words for a user id that is too large, or a group id; `message` are those of the parser."""
-        return message
 
     def home_of_stranger(self, user: Credentials, workdir: str) -> tuple[str, str] | None:
         """HOME and the reason for it, for a user given as a number that /etc/passwd has no line for."""

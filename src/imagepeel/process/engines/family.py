@@ -10,8 +10,8 @@ from imagepeel.process.engines.engine import Engine
 class EngineFamily(msgspec.Struct, frozen=True, kw_only=True):
     """An engine in all its versions, oldest first.
 
-    `default` is the version that most people run today, `matrix` are those that `--matrix` shows, one of each kind
-    that differs.
+    `default` is the newest, `matrix` are those that `--matrix` shows, one of each kind that differs.  A version of
+    `versions` stands for its newest patch; `patches` are older ones that behave otherwise.
     """
 
     name: str
@@ -19,3 +19,4 @@ class EngineFamily(msgspec.Struct, frozen=True, kw_only=True):
     default: tuple[int, ...]
     aliases: tuple[str, ...] = ()
     matrix: tuple[tuple[int, ...], ...] = ()
+    patches: tuple[Engine, ...] = ()

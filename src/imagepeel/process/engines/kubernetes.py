@@ -1,94 +1,63 @@
-"""Kubernetes: the kubelet with containerd's CRI plugin.
+"""Kubernetes: the kubelet with the containerd that its release names, keyed by the versions of Kubernetes.
 
-Sources: kubelet (kuberuntime, security_context), containerd's CRI plugin at the named versions, and measured starts.
+Sources: containerd's RELEASES.md for the pairs, Kubernetes' enhancement proposals 3619 (supplementalGroupsPolicy),
+4960 (lifecycle.stopSignal) and 127 (user namespaces) for what a pod may say, and `cri_containerd` for the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import msgspec
-
-from imagepeel.process.engines.containerd import nobody_in_range
-from imagepeel.process.engines.engine import HOST_FILES, Engine
+from imagepeel.process.engines import cri_containerd
+from imagepeel.process.engines.basis import Basis
+from imagepeel.process.engines.cri_containerd import CriContainerd
 from imagepeel.process.engines.family import EngineFamily
-from imagepeel.process.engines.messages import EngineMessage
-from imagepeel.process.engines.runtime import Runtime
-from imagepeel.process.spec.failure import Failure, FailureCode, Judge
-from imagepeel.process.spec.trace import config_place
-from imagepeel.process.spec.values import Addition
 
 
-class Kubernetes(Engine, frozen=True, kw_only=True):
-    """A container of a pod."""
-
-    knows_id_range: bool = True
-
-    def runtime_refusal(self, failure: Failure, runtime: Runtime) -> EngineMessage:
-        words = runtime.refusal(failure.message, failure.phase, run=False)
-        shown = (
-            f"failed to create containerd task: failed to create shim task: OCI runtime create failed: {words}: unknown"
-        )
-        return EngineMessage(text=shown, exit_code=128, state_exit_code=128)
-
-    def refuse_root(self, user: str, uid: int) -> Failure | None:
-        name = user.split(":", 1)[0]
-        if name and name != "0" and name.isdigit():
-            return None
-        if not name or name == "0":
-            message = "container has runAsNonRoot and image will run as root"
-            fix = "set a numeric USER other than 0, or runAsUser"
-        else:
-            message = (
-                f"container has runAsNonRoot and image has non-numeric user ({name}), cannot verify user is non-root"
-            )
-            fix = f"write USER {uid} instead of {name}, or set runAsUser"
-        return Failure(
-            code=FailureCode.RUN_AS_NON_ROOT,
-            judge=Judge.ENGINE,
-            message=message,
-            why="the kubelet reads the config, not /etc/passwd",
-            fix=fix,
-            where=config_place("/config/User"),
-        )
-
-    def dropped_group(self, user: str, gid: int) -> str:
-        return f"Kubernetes drops the group of {user!r}: gid {gid} comes from passwd, or is 0"
-
-    def out_of_range(self, message: str, *, group: bool) -> str:
-        return message if self.knows_id_range else nobody_in_range(group=group)
-
-    def additions(self, argv: Sequence[str]) -> list[Addition]:
-        what = "one variable per service of the namespace"
-        return [Addition(kind="setting", path="", what=what, origin=self.label)]
+class Kubernetes(CriContainerd, frozen=True, kw_only=True):
+    """A container of a pod, on a node of one Kubernetes release."""
 
 
-_2 = Kubernetes(
-    name="k8s",
-    version=(2,),
-    runtime="runc@1.3",
-    note="Kubernetes with CRI-containerd 2",
-    option_names=("command", "args"),
-    no_command="no command specified",
-    user_rules="cri",
-    nobody_rules="containerd",
-    stats_account_files=True,
-    workdir_maker="the runtime",
-    volumes="host-copy",
-    injected=(*HOST_FILES, "/dev/termination-log", "/var/run/secrets/kubernetes.io/serviceaccount"),
-    bad_stop_signal="cannot-stop",
-    grace=30,
-    records_exit=True,
-)
-_1_6 = msgspec.structs.replace(
-    _2,
-    version=(1, 6),
-    runtime="runc@1.1",
-    note="Kubernetes with CRI-containerd 1.6",
-    knows_id_range=False,
-    low_ports=False,
-)
+_RELEASES: dict[int, tuple[tuple[int, int], str]] = {
+    24: ((1, 6), "2023-07"),
+    25: ((1, 6), "2023-10"),
+    26: ((1, 7), "2024-02"),
+    27: ((1, 7), "2024-06"),
+    28: ((1, 7), "2024-10"),
+    29: ((1, 7), "2025-02"),
+    30: ((1, 7), "2025-06"),
+    31: ((2, 0), "2025-10"),
+    32: ((2, 0), "2026-02"),
+    33: ((2, 1), "2026-06"),
+    34: ((2, 1), "2026-10"),
+    35: ((2, 2), ""),
+    36: ((2, 2), ""),
+    37: ((2, 3), ""),
+}
+"""Minor release, the containerd that stands for its nodes, and the month in which its support ended."""
+
+GROUPS_POLICY, USER_NAMESPACES, STOP_SIGNAL = 33, 33, 37
+"""The releases from which the fields supplementalGroupsPolicy, hostUsers and lifecycle.stopSignal work unasked."""
+
+
+def _release(minor: int, containerd: tuple[int, int], end_of_life: str) -> Kubernetes:
+    version = ".".join(map(str, containerd))
+    fields = cri_containerd.below(
+        containerd,
+        name="k8s",
+        version=(1, minor),
+        note=f"Kubernetes 1.{minor}, on nodes with containerd {version}",
+        end_of_life=end_of_life,
+        basis=Basis(read=f"1.{minor} with containerd {version}"),
+        knows_groups_policy=minor >= GROUPS_POLICY,
+        knows_user_namespaces=minor >= USER_NAMESPACES,
+        knows_stop_signal=minor >= STOP_SIGNAL,
+    )
+    return Kubernetes(**fields)
+
 
 FAMILY = EngineFamily(
-    name="k8s", aliases=("kubernetes", "kubelet", "cri"), versions=(_1_6, _2), default=(2,), matrix=((2,),)
+    name="k8s",
+    aliases=("kubernetes", "kubelet"),
+    versions=tuple(_release(minor, *more) for minor, more in _RELEASES.items()),
+    default=(1, 37),
+    matrix=((1, 37),),
 )

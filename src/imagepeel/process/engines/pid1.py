@@ -108,8 +108,9 @@ class LastProgram(msgspec.Struct, frozen=True, kw_only=True):
 
 def stop_signal(wanted: ProcessSpec, options: ProcessOptions, engine: Engine) -> tuple[str, str, str]:
     """The signal of a stop, who chose it, and a note when the image's is invalid."""
-    given = options.stop_signal or wanted.stop_signal
-    origin = "an option of this call" if options.stop_signal else "StopSignal of the image"
+    asked = options.stop_signal if engine.knows_stop_signal else None
+    given = asked or wanted.stop_signal
+    origin = "an option of this call" if asked else "StopSignal of the image"
     if not given or engine.bad_stop_signal == "ignored":
         note = f"StopSignal {given} is not read by this engine" if given else ""
         return "SIGTERM", "default", note
@@ -159,9 +160,13 @@ def describe(program: LastProgram, wanted: ProcessSpec, options: ProcessOptions,
         grace_seconds=grace,
         seconds_to_stop="" if stop is None else stop.words,
         stop=stop,
-        why="; ".join(part for part in (reason, program.why, note) if part),
+        why="; ".join(part for part in (reason, program.why, note, _setting(engine)) if part),
         fix=fix,
     )
+
+
+def _setting(engine: Engine) -> str:
+    return f"the {engine.grace} s are a default: {engine.grace_setting} changes them" if engine.grace_setting else ""
 
 
 def _hearing(program: LastProgram, signal: str) -> tuple[PidOneKind, Hears, str]:

@@ -12,6 +12,7 @@ import msgspec
 
 from imagepeel.evidence import Location
 from imagepeel.formats.passwd import go_quote
+from imagepeel.process.engines.basis import EVERYTHING, Area, Basis
 from imagepeel.process.engines.capabilities import USUAL_CAPABILITIES
 from imagepeel.process.engines.engine import HOST_FILES, Engine
 from imagepeel.process.engines.family import EngineFamily
@@ -145,7 +146,22 @@ _5_8 = Podman(
     bad_stop_signal="refuse",
     init_argv=("/run/podman-init", "--"),
     injected=(*HOST_FILES, "/run/.containerenv"),
+    view="podman",
+    empties_account_directories=True,
+    knows_user_namespaces=True,
+    basis=Basis(started="5.8.6", measured=EVERYTHING - {Area.COMMAND, Area.MOUNTS, Area.STOP}, read="5.8.6"),
 )
-_4_3 = msgspec.structs.replace(_5_8, version=(4, 3), runtime="runc@1.1", term_always=True)
+_4_3 = msgspec.structs.replace(
+    _5_8,
+    version=(4, 3),
+    runtime="runc@1.1",
+    term_always=True,
+    empties_account_directories=False,
+    end_of_life="2023-02",
+    basis=Basis(started="4.3.1", measured=EVERYTHING - {Area.STOP}, read="4.3.1"),
+)
+_6_1 = msgspec.structs.replace(
+    _5_8, version=(6, 1), runtime="crun@1.29", basis=Basis(read="6.1.0", texts="podman 5.8.6 with crun 1.28")
+)
 
-FAMILY = EngineFamily(name="podman", versions=(_4_3, _5_8), default=(5, 8), matrix=((4, 3), (5, 8)))
+FAMILY = EngineFamily(name="podman", versions=(_4_3, _5_8, _6_1), default=(6, 1), matrix=((4, 3), (6, 1)))

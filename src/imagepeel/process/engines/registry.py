@@ -8,15 +8,30 @@ from __future__ import annotations
 import re
 
 from imagepeel.errors import UsageError
-from imagepeel.process.engines import by_hand, containerd, crun, docker, kubernetes, podman, runc
+from imagepeel.process.engines import (
+    by_hand,
+    containerd,
+    cri_containerd,
+    crio,
+    crun,
+    docker,
+    kubernetes,
+    nerdctl,
+    podman,
+    runc,
+)
 from imagepeel.process.engines.engine import Engine
+from imagepeel.process.engines.family import EngineFamily
 from imagepeel.process.engines.runtime import Runtime
 
 RUNTIMES: tuple[Runtime, ...] = (*runc.VERSIONS, *crun.VERSIONS)
 FAMILIES = (
     docker.FAMILY,
     containerd.FAMILY,
+    nerdctl.FAMILY,
     kubernetes.FAMILY,
+    cri_containerd.FAMILY,
+    crio.FAMILY,
     podman.FAMILY,
     by_hand.family(runc.VERSIONS),
     by_hand.family(crun.VERSIONS),
@@ -28,22 +43,46 @@ MATRIX_ENGINES = tuple(
 )
 """The rows of `--matrix`: one of each kind that differs."""
 
+
+def newest(family: EngineFamily) -> str:
+    """The name of a family's default profile."""
+    return f"{family.name}@{'.'.join(map(str, family.default))}"
+
+
+DOCKER, CONTAINERD = newest(docker.FAMILY), newest(containerd.FAMILY)
+KUBERNETES, PODMAN = newest(kubernetes.FAMILY), newest(podman.FAMILY)
+"""The newest profile of each engine that findings and stories name."""
+
 _VERSION = re.compile(r"v?(\d{1,4}(?:\.\d{1,6}){0,3})(?:[-+~].{0,40})?")
+_DATE = re.compile(r"(\d{4})(\d{2})(\d{2})(?:\.\d+)?")
 
 
-def _pick(name: str, wanted: str, known: list[tuple[int, ...]]) -> int:
+def parse_version(wanted: str) -> tuple[int, ...]:
+    """The numbers of a version; a date of eight digits has three.  UsageError for anything else."""
+    dated = _DATE.fullmatch(wanted)
+    if dated is not None:
+        return tuple(map(int, dated.groups()))
     match = _VERSION.fullmatch(wanted)
     if match is None:
-        raise UsageError(f"{wanted!r} is no version", hint="write a number, such as docker@28 or runc@1.1.5")
-    version = tuple(int(part) for part in match.group(1).split("."))
-    older = [one for one in known if one <= version]
-    return known.index(max(older) if older else min(known))
+        raise UsageError(f"{wanted!r} is no version", hint="write a number, such as docker@29.7 or runc@1.1.5")
+    return tuple(int(part) for part in match.group(1).split("."))
+
+
+def _pick(version: tuple[int, ...], main: list[tuple[int, ...]], patches: list[tuple[int, ...]]) -> tuple[int, ...]:
+    """The known version that stands for another: itself, the newest of a series, the last one before it, the first."""
+    known = [*main, *patches]
+    if version in known:
+        return version
+    series = [one for one in main if one[: len(version)] == version]
+    older = [one for one in known if one < version]
+    return max(series) if series else max(older) if older else min(known)
 
 
 def find_engine(spec: str) -> tuple[Engine, str]:
     """The profile for `NAME[@VERSION]` and its full label.
 
-    A version between two known ones is the older of them: behaviour changes at the named versions only.
+    A version that stops early is the newest of its series, one between two known ones the older of them: behaviour
+    changes at the named versions only.  `Engine.stands_for` tells whether the profile is that version's own.
     Raises UsageError for an unknown name or a malformed version.
     """
     name, _, version = spec.partition("@")
@@ -51,18 +90,19 @@ def find_engine(spec: str) -> tuple[Engine, str]:
     if family is None:
         names = sorted({alias for one in FAMILIES for alias in (one.name, *one.aliases)})
         raise UsageError(f"no engine is called {name.lower()!r}", hint="known: " + ", ".join(names))
-    known = [engine.version for engine in family.versions]
+    known = {engine.version: engine for engine in (*family.versions, *family.patches)}
     if not version:
-        found = family.versions[known.index(family.default)]
+        found = known[family.default]
         return found, found.label
-    return family.versions[_pick(name, version, known)], f"{family.name}@{version}"
+    main, patches = ([engine.version for engine in some] for some in (family.versions, family.patches))
+    return known[_pick(parse_version(version), main, patches)], f"{family.name}@{version}"
 
 
 def find_runtime(spec: str) -> Runtime:
     """The runtime for `NAME[@VERSION]`, the newest without a version; raises UsageError for an unknown name."""
     name, _, version = spec.partition("@")
-    known = [runtime for runtime in RUNTIMES if runtime.program == name.lower()]
+    known = {runtime.version: runtime for runtime in RUNTIMES if runtime.program == name.lower()}
     if not known:
         names = ", ".join(dict.fromkeys(runtime.program for runtime in RUNTIMES))
         raise UsageError(f"no runtime is called {name!r}", hint=f"known: {names} (with @VERSION)")
-    return known[_pick(name, version, [runtime.version for runtime in known])] if version else known[-1]
+    return known[_pick(parse_version(version), [*known], []) if version else max(known)]

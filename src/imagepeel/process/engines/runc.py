@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel.formats.passwd import Unreadable, go_quote, parse_passwd
+from imagepeel.process.engines.basis import EVERYTHING, Area, Basis
 from imagepeel.process.engines.lookup import ProgramLookup, find_as_go
 from imagepeel.process.engines.runtime import Home, Runtime
 from imagepeel.process.engines.workdir import WorkdirTrouble
@@ -129,8 +130,18 @@ class Runc(Runtime, frozen=True, kw_only=True):
         )
 
 
+# From 1.3.6 to 1.5.1 nothing changed in how a program is looked up and executed (standard_init_linux.go,
+# init_linux.go).
 VERSIONS = (
-    Runc(version=(1, 1), exec_exit=1, init_infix="", mode_bits=True),
-    Runc(version=(1, 2)),
-    Runc(version=(1, 3)),
+    Runc(
+        version=(1, 1),
+        exec_exit=1,
+        init_infix="",
+        mode_bits=True,
+        basis=Basis(started="1.1.5", measured=EVERYTHING, read="1.1.15"),
+    ),
+    Runc(version=(1, 2), basis=Basis(read="1.2.8", texts="runc 1.3.6")),
+    Runc(version=(1, 3), basis=Basis(started="1.3.6", measured=EVERYTHING - {Area.MOUNTS}, read="1.3.6")),
+    Runc(version=(1, 4), basis=Basis(read="1.4.3", texts="runc 1.3.6")),
+    Runc(version=(1, 5), basis=Basis(read="1.5.1", texts="runc 1.3.6")),
 )

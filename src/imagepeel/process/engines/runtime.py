@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from imagepeel.formats.passwd import Unreadable
+from imagepeel.process.engines.basis import Basis
 from imagepeel.process.engines.lookup import ProgramLookup
 from imagepeel.process.engines.workdir import WorkdirTrouble
 from imagepeel.process.spec.access import Actor
@@ -41,6 +42,8 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     drops_nameless: bool
     fills_empty_home: bool
     looks_up_first: bool
+    basis: Basis = Basis(read="")
+    """What its rules rest on; a profile without one is refused by a test."""
 
     @property
     def name(self) -> str:

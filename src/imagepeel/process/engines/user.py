@@ -68,10 +68,19 @@ def read_file(rootfs: Rootfs, path: str) -> bytes | Unreadable | None:
         return Unreadable(reason=error.what)
 
 
+def _as_engine_reads(rootfs: Rootfs, path: str, engine: Engine) -> bytes | Unreadable | None:
+    if engine.empties_account_directories:
+        node = rootfs.resolve(path).node
+        if node is not None and node.is_dir:
+            return None
+    return read_file(rootfs, path)
+
+
 def resolve(rootfs: Rootfs, spec: str, origin: str, options: ProcessOptions, engine: Engine) -> UserResolution:
     """Decide uid, gid, groups, home and capabilities for a USER string; `origin` is `image` or `option`."""
     rules = engine.user_rules if spec else engine.nobody_rules
-    found = resolve_user(spec, read_file(rootfs, PASSWD), read_file(rootfs, GROUP), rules=rules)
+    passwd, group = (_as_engine_reads(rootfs, path, engine) for path in (PASSWD, GROUP))
+    found = resolve_user(spec, passwd, group, rules=rules, strict_ids=engine.strict_ids)
     first = PASSWD if spec else GROUP
     if engine.stats_account_files and rootfs.resolve(first).errno == "ENOTDIR":
         found = IdentityFailure(kind="unreadable", message=f"lstat {MOUNT}{first}: not a directory")
@@ -101,7 +110,7 @@ def resolve(rootfs: Rootfs, spec: str, origin: str, options: ProcessOptions, eng
         nobody,
         uid=found.uid,
         gid=found.gid,
-        groups=_groups(found, engine, spec),
+        groups=_groups(found, engine, spec, options),
         name=found.name or None,
         home="/" if found.home is None else found.home,
         effective=effective,
@@ -110,9 +119,10 @@ def resolve(rootfs: Rootfs, spec: str, origin: str, options: ProcessOptions, eng
     return UserResolution(credentials=credentials)
 
 
-def _groups(found: Identity, engine: Engine, spec: str) -> tuple[int, ...]:
+def _groups(found: Identity, engine: Engine, spec: str, options: ProcessOptions) -> tuple[int, ...]:
     """The supplementary list as the engine writes it: engines repeat the primary group first."""
-    groups = [] if engine.colon_ends_groups and ":" in spec else list(found.groups)
+    strict = options.supplemental_groups_policy == "Strict" and engine.knows_groups_policy
+    groups = [] if strict or (engine.colon_ends_groups and ":" in spec) else list(found.groups)
     if engine.root_in_groups or spec or found.uid or found.gid:
         groups.insert(0, found.gid)
     return tuple(dict.fromkeys(groups))
@@ -127,8 +137,6 @@ def _refused(failure: IdentityFailure, rootfs: Rootfs, engine: Engine, spec: str
         message = f"{verb} {place}: {failure.reason}"
         if failure.doing:
             message = f"{failure.doing}: {message}"
-    elif failure.kind == "range":
-        message = engine.out_of_range(message, group=failure.database == "group")
     why = {
         "user-missing": f"USER {spec!r} is not in /etc/passwd of this image",
         "group-missing": f"the group of USER {spec!r} is not in /etc/group of this image",

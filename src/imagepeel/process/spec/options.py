@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from imagepeel._display import Shown
 
-DEFAULT_ENGINE = "docker@28"
+DEFAULT_ENGINE = "docker@29.7"
 
 
 class ProcessOptions(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -45,6 +47,10 @@ class ProcessOptions(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defa
     """Host name of the container; None stands for the one that the engine would make up."""
     stop_signal: str | None = None
     """Name or number in place of the image's StopSignal."""
+    supplemental_groups_policy: Literal["", "Merge", "Strict"] = ""
+    """The field of a pod of that name: `Strict` leaves the image's supplementary groups out; "" is Merge."""
+    user_namespace: bool = False
+    """Whether the container gets a user namespace of its own, with 65,536 ids (k8s: `hostUsers: false`)."""
     run_as_non_root: bool = False
     """The Kubernetes setting of that name, which refuses uid 0 and users by name; other engines have none."""
     rootless: bool = False

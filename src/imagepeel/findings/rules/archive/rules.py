@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from imagepeel.evidence import Location
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, by_notes, rule
+from imagepeel.process.engines.registry import CONTAINERD, DOCKER, PODMAN
 from imagepeel.text import listed, plural
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ _SENSIBLE_YEAR = re.compile(r"^(?:000\d|19[678]\d)-")
 def two_images(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for note in subject.image.archive.anomalies:
         if note.code == "TWO-IMAGES":
-            yield rule.report(note.message, note.where, profiles=("docker@28", "containerd@2"))
+            yield rule.report(note.message, note.where, profiles=(DOCKER, CONTAINERD))
 
 
 @rule(
@@ -78,7 +79,7 @@ def missing_parts(rule: Rule, subject: Subject) -> Iterator[Finding]:
         *[layer.location for layer in (*absent, *elsewhere)][:10],
         *([Location(pointer="/config")] if "config" in gone and not absent else []),
         severity="medium" if only_elsewhere else "high",
-        profiles=("docker@28", "containerd@2"),
+        profiles=(DOCKER, CONTAINERD),
     )
 
 
@@ -134,7 +135,7 @@ def wrong_digest(rule: Rule, subject: Subject) -> Iterator[Finding]:
                 f"layer {layer.label} is not what the documents say: {said}",
                 place,
                 layer.location,
-                profiles=("containerd@2",),
+                profiles=(CONTAINERD,),
             )
     for check in subject.image.record.checks:
         if check.state == "mismatch":
@@ -142,7 +143,7 @@ def wrong_digest(rule: Rule, subject: Subject) -> Iterator[Finding]:
                 f"the {check.role} {check.digest or check.member} does not fit its descriptor: "
                 f"{check.actual_digest or check.actual_size}",
                 check.stated_at,
-                profiles=("containerd@2",),
+                profiles=(CONTAINERD,),
             )
 
 
@@ -160,7 +161,7 @@ def wrong_digest(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def layer_count(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for note in subject.image.anomalies:
         if note.code == "layer-count":
-            yield rule.report(note.message, note.where, profiles=("docker@28", "containerd@2", "podman@5.8"))
+            yield rule.report(note.message, note.where, profiles=(DOCKER, CONTAINERD, PODMAN))
             return
 
 
@@ -181,7 +182,7 @@ def too_many_layers(rule: Rule, subject: Subject) -> Iterator[Finding]:
         yield rule.report(
             f"{len(subject.layers)} layers: Docker takes {_DOCKER_MOST} and answers `max depth exceeded`",
             subject.pointer("/rootfs/diff_ids"),
-            profiles=("docker@28",),
+            profiles=(DOCKER,),
         )
 
 
@@ -207,7 +208,7 @@ def media_type_lie(rule: Rule, subject: Subject) -> Iterator[Finding]:
                 f"layer {layer.label}: {each.message}",
                 each.where,
                 severity="high" if fails else "medium",
-                profiles=("containerd@2",) if fails else (),
+                profiles=(CONTAINERD,) if fails else (),
             )
     for note in subject.image.record.anomalies:
         if note.code in ("media-type-shape", "media-type-conflict"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, rule
+from imagepeel.process.engines.registry import CONTAINERD
 from imagepeel.text import listed
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def no_path(rule: Rule, subject: Subject) -> Iterator[Finding]:
         yield rule.report(
             "plain containerd starts this image without PATH: Env is set and does not hold one",
             subject.pointer("/config/Env"),
-            profiles=("containerd@2",),
+            profiles=(CONTAINERD,),
         )
 
 
@@ -105,7 +106,7 @@ def privileged_port(rule: Rule, subject: Subject) -> Iterator[Finding]:
         f"uid {subject.uid} listens on {listed(low)}: refused by containerd 1.x, older Kubernetes and rootless engines",
         subject.pointer("/config/ExposedPorts"),
         subject.pointer("/config/User"),
-        profiles=("containerd@2",),
+        profiles=(CONTAINERD,),
     )
 
 

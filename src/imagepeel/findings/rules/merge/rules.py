@@ -12,6 +12,7 @@ from imagepeel.findings.names import upwards
 from imagepeel.findings.rule import Rule, by_notes, rule
 from imagepeel.findings.semantics.codes import NAMELESS, NOTHING_LOST
 from imagepeel.findings.semantics.stack import before, names_behind
+from imagepeel.process.engines.registry import DOCKER, PODMAN
 from imagepeel.text import plural
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ PARENT_NOT_DESCRIBED = by_notes(
     "pack the parent directories too, with their attributes",
     codes="W48",
     of="IMPLIEDATTR",
-    profiles=("docker@28", "podman@5.8"),
+    profiles=(DOCKER, PODMAN),
     sources="image-spec#737, image-spec#970, moby#44106, containerd#3017",
 )
 

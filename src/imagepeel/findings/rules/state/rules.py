@@ -11,6 +11,7 @@ from imagepeel.findings.names import DATABASES, SERVERS, Hit, upwards
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.formats.tar.header import DIRECTORY, REGULAR
 from imagepeel.history.builders import go_list
+from imagepeel.process.engines.registry import CONTAINERD, DOCKER, PODMAN
 from imagepeel.text import exact, listed, plural
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def anonymous_volume(rule: Rule, subject: Subject) -> Iterator[Finding]:
             f"each run without -v makes {plural(len(subject.run.volumes), 'anonymous volume')}: "
             f"{listed(list(subject.run.volumes))}",
             subject.pointer("/config/Volumes"),
-            profiles=("docker@28", "podman@5.8"),
+            profiles=(DOCKER, PODMAN),
         )
 
 
@@ -268,7 +269,7 @@ def mounted_over(rule: Rule, subject: Subject) -> Iterator[Finding]:
             f"{plural(len(hits), 'file')} below /{text(top)} with {exact(total)} cannot be seen: {where}",
             *[subject.place(hit) for hit, _ in hits[:5]],
             severity="info" if top == b"run" else "low",
-            profiles=("containerd@2",) if top == b"run" else (),
+            profiles=(CONTAINERD,) if top == b"run" else (),
             figures=[figure(f"below /{text(top)}", "bytes", *columns(parts))],
         )
 

@@ -11,6 +11,7 @@ from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.semantics.codes import LINK_VANISHES, NAMELESS, Code, Noted
 from imagepeel.formats.tar.header import GNU_SPARSE
 from imagepeel.formats.tar.whiteouts import Mark, hidden_path, parse
+from imagepeel.process.engines.registry import CONTAINERD
 from imagepeel.text import without_middle
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from imagepeel.formats.tar.table import Entry
     from imagepeel.rootfs.tree.changes import Refusal
 
-_ENGINES = ("containerd@2",)
+_ENGINES = (CONTAINERD,)
 
 
 def _entry(subject: Subject, refusal: Refusal) -> Entry | None:

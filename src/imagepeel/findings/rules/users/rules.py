@@ -11,6 +11,7 @@ from imagepeel.findings.rule import Rule, rule
 from imagepeel.formats.filecaps import XATTR
 from imagepeel.formats.passwd import PasswdEntry, parse_passwd
 from imagepeel.formats.tar.header import REGULAR
+from imagepeel.process.engines.registry import CONTAINERD, DOCKER, KUBERNETES
 from imagepeel.process.spec.access import WRITE, Actor, permits
 from imagepeel.text import listed, plural
 
@@ -50,13 +51,13 @@ def _passwd(subject: Subject) -> list[PasswdEntry]:
 def group_lost(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if ":" not in subject.run.user or not subject.starts or {"F13", "F14"} & subject.failures.keys():
         return
-    docker, kubernetes = subject.prediction("docker@28").user, subject.prediction("k8s@2").user
+    docker, kubernetes = subject.prediction(DOCKER).user, subject.prediction(KUBERNETES).user
     if docker.gid != kubernetes.gid:
         yield rule.report(
             f"USER {subject.run.user} is gid {docker.gid} with Docker and gid {kubernetes.gid} in Kubernetes",
             subject.pointer("/config/User"),
             *([kubernetes.where] if kubernetes.where is not None and kubernetes.where.path else []),
-            profiles=("k8s@2",),
+            profiles=(KUBERNETES,),
         )
 
 
@@ -79,7 +80,7 @@ def named_user(rule: Rule, subject: Subject) -> Iterator[Finding]:
     yield rule.report(
         f"a pod with runAsNonRoot refuses this image: USER {name} is no number (it is uid {subject.uid})",
         subject.pointer("/config/User"),
-        profiles=("k8s@2",),
+        profiles=(KUBERNETES,),
         fix=f"USER {subject.uid}",
     )
 
@@ -248,7 +249,7 @@ def workdir_not_owned(rule: Rule, subject: Subject) -> Iterator[Finding]:
         yield rule.report(
             f"WORKDIR {cwd} is not in the image: Docker makes it for root, the process is uid {subject.uid}",
             subject.pointer("/config/WorkingDir"),
-            profiles=("docker@28", "docker@20.10"),
+            profiles=(DOCKER, "docker@20.10"),
         )
     elif node.is_dir and not _writable(subject, node):
         yield rule.report(
@@ -364,7 +365,7 @@ def setuid(rule: Rule, subject: Subject) -> Iterator[Finding]:
         yield rule.report(
             f"the command goes through {used}, which cannot change the user under no_new_privs",
             subject.command_place(),
-            profiles=("containerd@2",),
+            profiles=(CONTAINERD,),
         )
         return
     hits = subject.shown(subject.entries_where(lambda meta: meta.type == REGULAR and bool(meta.mode & 0o4000), 500))
