@@ -70,7 +70,7 @@ class Image(LayeredImage):
         """Predict the process that an engine starts from this image.
 
         Arguments: the fields of `ProcessOptions`, each by name, or one `ProcessOptions` for all of them.  `engine` is
-        `NAME[@VERSION]` (docker@29.7, podman, k8s, runc, ...), `runtime` the runtime below it; `host_arch` the machine as
+        `NAME[@VERSION]` (docker, podman@5.8, k8s, ...), `runtime` the runtime below it; `host_arch` the machine as
         Go names it (amd64, arm64), by default the image's.  `args` replaces the command of the image, `entrypoint` its
         entrypoint and drops the command, `user`, `workdir`, `hostname` and `stop_signal` what the config says, and
         `env` adds `NAME=value`.  `cap_add` and `cap_drop` name capabilities, or ALL; `init` adds an init as process 1,

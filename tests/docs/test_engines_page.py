@@ -29,7 +29,8 @@ def test_every_profile_says_what_it_rests_on(known: Engine) -> None:
 
 
 def test_the_page_marks_what_is_at_its_end_of_life() -> None:
-    rows = {line.split("|")[1].strip(" `"): line.split("|")[2].strip() for line in page().splitlines() if "| `" in line}
+    table = page().partition("## Profiles")[2].partition("\n## ")[0]
+    rows = {line.split("|")[1].strip(" `"): line.split("|")[2].strip() for line in table.splitlines() if "| `" in line}
     assert rows["containerd@1.6"] == "since 2025-08-23"
     assert rows["containerd@2.3"] == "-"
     assert rows["k8s@1.34"] == "since 2026-10"

@@ -66,7 +66,7 @@ def test_engines_that_disagree_are_named() -> None:
     spec = EXAMPLES["ROOT-ONLY-PROGRAM"].bad()
     assert isinstance(spec, ImageSpec)
     (finding,) = found(spec, "ROOT-ONLY-PROGRAM")
-    assert "docker@20.10" in finding.profiles and "docker@28" not in finding.profiles
+    assert "docker@20.10" in finding.profiles and "docker@29.7" not in finding.profiles
     assert finding.severity == "high"
 
 

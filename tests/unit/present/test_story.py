@@ -174,7 +174,7 @@ def test_chapter_5_gives_the_literal_request(forge_archive: Forge) -> None:
 def test_chapter_5_starts_with_the_operators_error(forge_archive: Forge) -> None:
     story = told(forge_archive("no-interpreter"))
     blocks = [plain(block.text) for block in story.chapter("process").blocks if isinstance(block, Claim)]
-    assert blocks[0].startswith("It does not start. What the operator will read from Docker 28")
+    assert blocks[0].startswith("It does not start. What the operator will read from Docker 29.7")
     assert blocks[1] == "exec /entrypoint.sh: no such file or directory"
     assert blocks[2].startswith("Why: /entrypoint.sh exists; its interpreter does not")
     assert blocks[3].startswith("Fix: ")

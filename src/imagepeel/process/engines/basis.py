@@ -39,8 +39,8 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True):
         """A sentence about texts that nobody saw this version write; empty where they were measured."""
         if Area.TEXTS in self.measured:
             return ""
-        borrowed = f"its texts are those of {self.texts}" if self.texts else "its texts were read, too"
-        return f"{label} was read ({self.read}), not started: {borrowed}"
+        borrowed = f", and its texts are those of {self.texts}" if self.texts else ", its texts, too"
+        return f"no start of {label} was watched: its rules were read ({self.read}){borrowed}"
 
 
 EVERYTHING = frozenset(Area)

@@ -114,7 +114,7 @@ _29_7 = msgspec.structs.replace(
     runtime="runc@1.4",
     view="docker",
     strict_ids=True,  # moby/sys user 0.4.1
-    grace_setting="--default-stop-timeout of dockerd",
+    grace_setting="dockerd's --default-stop-timeout",
     basis=Basis(read="29.7.2", texts="docker 28.5.2"),
 )
 _24 = msgspec.structs.replace(

@@ -166,7 +166,7 @@ def describe(program: LastProgram, wanted: ProcessSpec, options: ProcessOptions,
 
 
 def _setting(engine: Engine) -> str:
-    return f"the {engine.grace} s are a default: {engine.grace_setting} changes them" if engine.grace_setting else ""
+    return f"{engine.grace} s is the default of {engine.grace_setting}" if engine.grace_setting else ""
 
 
 def _hearing(program: LastProgram, signal: str) -> tuple[PidOneKind, Hears, str]:
