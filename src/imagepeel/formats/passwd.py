@@ -360,7 +360,7 @@ def _moby_user(wanted: str, passwd: bytes | Unreadable | None, notes: list[str])
     if not wanted:
         return None, 0
     if problem:
-        raise _Refused("user-missing", f"unable to find user {wanted}: no matching entries in passwd file")
+        raise _Refused("user-missing", f"unable to find user {wanted}: no matching entries in passwd file", "passwd")
     if not 0 <= number <= MAX_ID:
         raise _Refused("range", RANGE_TEXT)
     return None, number
@@ -373,7 +373,7 @@ def _moby_group(wanted: str, entries: list[GroupEntry]) -> tuple[int, tuple[Grou
         if entry.name == wanted if problem else entry.gid == number:
             return entry.gid, (entry,)
     if problem:
-        raise _Refused("group-missing", f"unable to find group {wanted}: no matching entries in group file")
+        raise _Refused("group-missing", f"unable to find group {wanted}: no matching entries in group file", "group")
     if not 0 <= number <= MAX_ID:
         raise _Refused("range", RANGE_TEXT)
     return number, ()

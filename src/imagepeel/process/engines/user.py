@@ -69,11 +69,13 @@ def read_file(rootfs: Rootfs, path: str) -> bytes | Unreadable | None:
 
 
 def _as_engine_reads(rootfs: Rootfs, path: str, engine: Engine) -> bytes | Unreadable | None:
-    if engine.empties_account_directories:
-        node = rootfs.resolve(path).node
-        if node is not None and node.is_dir:
-            return None
-    return read_file(rootfs, path)
+    return None if _is_emptied(rootfs, path, engine) else read_file(rootfs, path)
+
+
+def _is_emptied(rootfs: Rootfs, path: str, engine: Engine) -> bool:
+    """Whether a directory stands in place of a file, and the engine takes it for an empty one."""
+    node = rootfs.resolve(path).node if engine.empties_account_directories else None
+    return node is not None and node.is_dir
 
 
 def resolve(rootfs: Rootfs, spec: str, origin: str, options: ProcessOptions, engine: Engine) -> UserResolution:
@@ -141,13 +143,18 @@ def _refused(failure: IdentityFailure, rootfs: Rootfs, engine: Engine, spec: str
         "user-missing": f"USER {spec!r} is not in /etc/passwd of this image",
         "group-missing": f"the group of USER {spec!r} is not in /etc/group of this image",
     }.get(failure.kind, message)
+    emptied = f"/etc/{failure.database or 'passwd'}"
+    code, fix = _CODES[failure.kind], _FIXES[failure.kind]
+    if failure.kind in {"user-missing", "group-missing"} and _is_emptied(rootfs, emptied, engine):
+        code, fix = FailureCode.ETC_UNUSABLE, _FIXES["unreadable"]
+        why = f"{emptied} is a directory, which this engine takes for an empty file: {why}"
     by_string = failure.kind in {"invalid", "range"} and message == failure.message
     return Failure(
-        code=_CODES[failure.kind],
+        code=code,
         judge=Judge.ENGINE,
         message=message,
         why=why,
-        fix=_FIXES[failure.kind],
+        fix=fix,
         where=where,
         phase=Phase.BARE if by_string else Phase.START,
     )
