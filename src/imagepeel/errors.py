@@ -58,6 +58,8 @@ class ImagepeelError(Exception):
 
     code: ClassVar[str] = "error"
     exit_code: ClassVar[int] = INTERNAL
+    remedy: ClassVar[str] = ""
+    """What to do about an error of this class that brings no hint of its own."""
 
     def __init__(self, what: str, where: Location | None = None, hint: str = "") -> None:
         super().__init__(what)
@@ -77,6 +79,7 @@ class UsageError(ImagepeelError):
     """The call itself cannot be carried out: contradicting options, an unknown view, a bad pattern."""
 
     code = "usage"
+    remedy = "see imagepeel COMMAND --help"
     exit_code = USAGE
 
 
@@ -84,6 +87,7 @@ class NotAnImage(ImagepeelError):
     """The bytes are no image archive of any known kind."""
 
     code = "not-an-image"
+    remedy = "give a file made by docker save, podman save or skopeo copy, or an OCI layout directory"
     exit_code = 10
 
 
@@ -91,6 +95,7 @@ class Unsupported(ImagepeelError):
     """The bytes are recognised but cannot be read: SIF, squashfs layers, encrypted layers."""
 
     code = "unsupported"
+    remedy = "copy the image again as docker-archive or oci-archive"
     exit_code = 10
 
 
@@ -98,6 +103,7 @@ class Malformed(ImagepeelError):
     """The bytes claim a format and break its rules."""
 
     code = "malformed"
+    remedy = "fetch or save the image again"
     exit_code = 11
 
 
@@ -105,6 +111,7 @@ class DigestMismatch(ImagepeelError):
     """Bytes do not have the digest or size that a document states."""
 
     code = "digest-mismatch"
+    remedy = "do not trust the file; fetch it again from where it came"
     exit_code = 12
 
 
@@ -112,6 +119,7 @@ class LimitExceeded(ImagepeelError):
     """A bound of `Limits` was reached; reading stopped to protect this machine."""
 
     code = "limit-exceeded"
+    remedy = "leave out --limits strict, or use the Python API with larger Limits for a file that you trust"
     exit_code = 13
 
 
@@ -119,6 +127,7 @@ class NotFound(ImagepeelError):
     """The reference, layer or path that was asked for does not exist."""
 
     code = "not-found"
+    remedy = "see what is there with imagepeel images and imagepeel ls"
     exit_code = 14
 
 
@@ -160,6 +169,7 @@ class Ambiguous(ImagepeelError):
     """Several images match; the message lists the candidates."""
 
     code = "ambiguous"
+    remedy = "choose one with --image or --platform"
     exit_code = 15
 
 
@@ -167,6 +177,7 @@ class MissingBlob(NotFound):
     """The bytes were asked for and the archive does not carry that blob."""
 
     code = "missing-blob"
+    remedy = "save or copy the image again with all its layers"
 
 
 ALL_ERRORS: tuple[type[ImagepeelError], ...] = (

@@ -28,8 +28,10 @@ ERRNO_MUSL = ERRNO_LIBC | {
     "ELOOP": "Symbolic link loop",
     "ENAMETOOLONG": "Filename too long",
     "EIO": "I/O error",
+    "ELIBBAD": "No error information",
+    "ENOTSUP": "Not supported",
 }
-"""What musl's strerror says (`src/errno/__strerror.h`)."""
+"""What musl's strerror says (`src/errno/__strerror.h`; asked of musl 1.2.3)."""
 
 ERRNO_DJB = {"ENOENT": "file does not exist", "EACCES": "access denied", "ENOEXEC": "exec format error"}
 """What programs with D. J. Bernstein's library say (`error_str.c`, as runit has it); other errors in glibc's words."""

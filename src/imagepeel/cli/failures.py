@@ -17,19 +17,6 @@ import click
 from imagepeel.cli.settings import Settings
 from imagepeel.errors import COMPLETE, INTERNAL, INTERRUPTED, USAGE, ImagepeelError
 
-HINTS = {
-    "usage": "see imagepeel COMMAND --help",
-    "not-an-image": "give a file made by docker save, podman save or skopeo copy, or an OCI layout directory",
-    "unsupported": "copy the image again as docker-archive or oci-archive",
-    "malformed": "fetch or save the image again",
-    "digest-mismatch": "do not trust the file; fetch it again from where it came",
-    "limit-exceeded": "leave out --limits strict, or use the Python API with larger Limits for a file that you trust",
-    "not-found": "see what is there with imagepeel images and imagepeel ls",
-    "missing-blob": "save or copy the image again with all its layers",
-    "ambiguous": "choose one with --image or --platform",
-}
-"""What to do about an error that brings no hint of its own, by its code."""
-
 
 def guarded(run: Callable[[], int], settings: Settings) -> int:
     """Call `run` and return the exit code of the program; whatever it raises becomes three lines on stderr.
@@ -47,7 +34,7 @@ def guarded(run: Callable[[], int], settings: Settings) -> int:
         _begin(settings)
         shown = "standard input" if settings.archive == "-" else settings.archive
         where = ", ".join(part for part in (shown, str(error.where or "")) if part)
-        say(settings, error.what, where or "the command line", error.hint or HINTS.get(error.code, ""))
+        say(settings, error.what, where or "the command line", error.hint or error.remedy)
         return error.exit_code
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx is not None else "imagepeel"

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from imagepeel.evidence import Location, raw, text
+from imagepeel.errors import ImagepeelError
+from imagepeel.evidence import text
 from imagepeel.formats.passwd import Identity, IdentityFailure, Unreadable, parse_group, parse_passwd, resolve_user
 from imagepeel.process.engines import user
 from imagepeel.process.engines.lookup import find_as_go
@@ -19,22 +20,22 @@ from imagepeel.process.spec.values import Credentials, PidOne, Step
 from imagepeel.process.wrappers.programs import (
     S6_NOT_PID1,
     ExecvpResult,
+    Libc,
     Wrapped,
-    WrapperMessage,
     execvp,
     failure,
     gosu_user_failure,
     is_s6_init,
 )
-from imagepeel.tables import ERRNO_GO
+from imagepeel.tables import ERRNO_GO, ERRNO_MUSL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imagepeel.rootfs.view import Rootfs
 
-TINI_PID = "7"
-"""The number that an init names in its errors: its child's, which is mostly 7 in a fresh container."""
+_STATIC = 1 << 22
+"""Bytes of a static program that are searched for the words of its C library."""
 
 _FIX = "install {0} in the image or correct the command"
 
@@ -93,11 +94,9 @@ def follow(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: Proces
     if wrapped.stays:
         sim.stay(chain, state, forwards=wrapped.forwards, why=wrapped.why, wrapper=True)
     inner = _state_behind(sim, wrapped, state)
-    if isinstance(inner, WrapperMessage):
-        why = f"{name} cannot switch to the user {wrapped.user}"
-        fix = f"add the user {wrapped.user} to /etc/passwd of the image"
-        sim.fail(state, _gives_up(FailureCode.WRAPPER_FAILS, "", inner, chain, why=why, fix=fix, where=place))
-        sim.stay(chain, state, why=why)
+    if isinstance(inner, Failure):
+        sim.fail(state, msgspec.structs.replace(inner, where=place))
+        sim.stay(chain, state, why=inner.why)
         return
     sim.wrapped.append(wrapped.argv)
     if not wrapped.stays:
@@ -123,7 +122,7 @@ def _effects(wrapped: Wrapped) -> list[str]:
     return found
 
 
-def _state_behind(sim: Simulation, wrapped: Wrapped, state: ProcessState) -> ProcessState | WrapperMessage:
+def _state_behind(sim: Simulation, wrapped: Wrapped, state: ProcessState) -> ProcessState | Failure:
     """The state of the program behind the wrapper."""
     env = {} if wrapped.env_clear else dict(state.env)
     for key, value in wrapped.env.items():
@@ -135,7 +134,7 @@ def _state_behind(sim: Simulation, wrapped: Wrapped, state: ProcessState) -> Pro
     credentials, after = state.credentials, state.after
     if wrapped.user:
         switched = _switch(sim.rootfs, wrapped, state)
-        if isinstance(switched, WrapperMessage):
+        if isinstance(switched, Failure):
             return switched
         credentials, home, known = switched
         certain = certain and known
@@ -150,9 +149,7 @@ def _state_behind(sim: Simulation, wrapped: Wrapped, state: ProcessState) -> Pro
     )  # fmt: skip
 
 
-def _switch(
-    rootfs: Rootfs, wrapped: Wrapped, state: ProcessState
-) -> tuple[Credentials, str | None, bool] | WrapperMessage:
+def _switch(rootfs: Rootfs, wrapped: Wrapped, state: ProcessState) -> tuple[Credentials, str | None, bool] | Failure:
     """The identity after a switch of users: credentials, HOME where it is set, whether that is measured."""
     passwd, group = user.read_file(rootfs, user.PASSWD), user.read_file(rootfs, user.GROUP)
     old = state.credentials
@@ -203,8 +200,16 @@ def _setpriv(
     return msgspec.structs.replace(old, uid=uid, gid=gid, groups=groups, effective=effective), None, known
 
 
-def _start(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: ProcessState, depth: int) -> None:
-    """Find the command as this wrapper does, start it, and word its failure."""
+def _start(
+    sim: Simulation,
+    chain: ExecveResult,
+    wrapped: Wrapped,
+    state: ProcessState,
+    depth: int,
+    *,
+    libc: Libc | None = None,
+) -> None:
+    """Find the command as this wrapper does, start it, and word its failure; `libc` is asked of the image's file."""
     command = wrapped.argv[0]
     started: dict[str, ExecveResult] = {}
 
@@ -217,7 +222,7 @@ def _start(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: Proces
     if wrapped.lookup == "go":
         _start_go(sim, chain, wrapped, state, depth)
         return
-    libc = "musl" if chain.loader is not None and "ld-musl-" in chain.loader else "glibc"
+    libc = libc or _libc(sim.rootfs, chain)
     found = execvp(command, path_value, attempt, libc=libc)
     if found.shell:
         words = ("/bin/sh", found.path, *wrapped.argv[1:])
@@ -229,7 +234,7 @@ def _start(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: Proces
         return
     if found.errno:
         last = started.get(found.tried[-1][0]) if found.tried else None
-        _refuse(sim, chain, wrapped, found, state, last=last)
+        _refuse(sim, chain, wrapped, found, state, last=last, libc=libc)
         return
     begun = started[found.path]
     if begun.final is None:
@@ -247,19 +252,13 @@ def _refuse(
     state: ProcessState,
     *,
     last: ExecveResult | None,
+    libc: Libc,
 ) -> None:
     command = wrapped.argv[0]
     if last is not None and "/" in command:
         sim.record(last)
-    said = failure(wrapped, command, found.errno, utf8=_utf8(sim.rootfs, state.env))
-    words = said.text.replace("{pid}", TINI_PID)
-    if wrapped.family == "coreutils":
-        quoted = _coreutils_quote(command)
-        words = words.replace(f"'{command}'", quoted)
-        if wrapped.program == "env" and found.errno == "ENOENT" and any(char in command for char in " \t\n\v\f\r"):
-            words += "\nenv: use -[v]S to pass options in shebang lines"
-    tool = wrapped.kind == "exec" and wrapped.family in {"coreutils", "busybox", "util-linux"}
-    code = FailureCode.TOOL_FAILS if tool or wrapped.program == "timeout" else FailureCode.WRAPPER_FAILS
+    called = chain.argv[0] if chain.argv else ""
+    said = failure(wrapped, found.errno, called=called, libc=libc, utf8=_utf8(sim.rootfs, state.env))
     why = f"{wrapped.program} cannot start {command}: {ERRNO_GO.get(found.errno, found.errno)}"
     if last is not None and last.failure is not None and "/" in command:
         why += f" ({last.failure.why})"
@@ -271,44 +270,22 @@ def _refuse(
         fix = f"sed -i 's/\\r$//' {chain.scripts[0].path}" if chain.scripts else "remove the CR"
     elif " " in command and wrapped.program == "env" and chain.scripts:
         fix = "write env -S in the first line, or name one word only"
-    said = msgspec.structs.replace(said, text=words)
-    sim.fail(state, _gives_up(code, found.errno, said, chain, why=why, fix=fix, where=where))
+    sim.fail(state, msgspec.structs.replace(said, why=why, fix=fix, where=where))
     sim.stay(chain, state, why=why)
 
 
-def _words(words: str, chain: ExecveResult) -> str:
-    """Programs name themselves by argv[0], as it was given."""
-    called = chain.argv[0] if chain.argv else ""
-    if words.split(": ", 1)[0] != called.rsplit("/", 1)[-1] or "can't execute" in words:  # busybox names the applet
-        return words
-    base = called.rsplit("/", 1)[-1]
-    if called == base:
-        return words
-    lines = words.split("\n")
-    return "\n".join(called + line[len(base) :] if line.startswith(f"{base}: ") else line for line in lines)
-
-
-def _gives_up(
-    code: FailureCode,
-    errno: str,
-    said: WrapperMessage,
-    chain: ExecveResult,
-    *,
-    why: str,
-    fix: str,
-    where: Location | None = None,
-) -> Failure:
-    """The failure of a wrapper that runs as `chain`, in its own words."""
-    return Failure(
-        code=code,
-        judge=Judge.USERLAND,
-        errno=errno,
-        message=_words(said.text, chain),
-        exit_code=said.exit_code,
-        why=why,
-        fix=fix,
-        where=where,
-    )
+def _libc(rootfs: Rootfs, chain: ExecveResult) -> Libc:
+    """The C library of a program: its loader tells, and where it is static, the words of musl inside it."""
+    if chain.loader is not None:
+        return "musl" if "ld-musl-" in chain.loader else "glibc"
+    found = rootfs.resolve(chain.final) if chain.final is not None else None
+    if found is None or found.node is None or not found.node.is_file:
+        return "glibc"
+    try:
+        program = rootfs.read(found.path, 0, min(found.node.size, _STATIC))
+    except ImagepeelError:  # the kernel read its first bytes; what is damaged behind them says nothing of its library
+        return "glibc"
+    return "musl" if ERRNO_MUSL["ELOOP"].encode() in program else "glibc"
 
 
 def _start_go(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: ProcessState, depth: int) -> None:
@@ -354,11 +331,9 @@ def behind_init(sim: Simulation, wrapped: Wrapped, chain: ExecveResult, state: P
         overlay = ("/package/admin/s6-overlay", "/etc/s6-overlay", "/usr/bin/s6-overlay-suexec")
         marked = is_s6_init(sim.rootfs.read(found.path, 0, 65_536))
         if marked or any(sim.rootfs.resolve(place).node is not None for place in overlay):
-            why = "s6-overlay's /init has to be process 1; --init takes that place"
-            fix = "start it without --init"
-            sim.fail(state, _gives_up(FailureCode.INIT_NOT_FIRST, "", S6_NOT_PID1, chain, why=why, fix=fix))
+            sim.fail(state, S6_NOT_PID1)
             return
-    _start(sim, chain, wrapped, state, 0)
+    _start(sim, chain, wrapped, state, 0, libc="glibc")  # the init is the host's, not a file of the image
 
 
 def _utf8(rootfs: Rootfs, env: dict[str, str]) -> bool:
@@ -371,13 +346,3 @@ def _utf8(rootfs: Rootfs, env: dict[str, str]) -> bool:
         return False
     places = (f"/usr/lib/locale/{wanted}", "/usr/lib/locale/locale-archive")
     return any(rootfs.resolve(place).node is not None for place in places)
-
-
-def _coreutils_quote(word: str) -> str:
-    """A word as coreutils quotes it in the C locale: C escapes, other bytes in octal."""
-    short = {7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 39: "\\'", 92: "\\\\"}
-    shown = [
-        short.get(byte) or (chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}")
-        for byte in raw(word)
-    ]  # fmt: skip
-    return "'" + "".join(shown) + "'"

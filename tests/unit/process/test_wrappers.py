@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno as errno_numbers
 import os
 import pwd
 import shutil
@@ -10,20 +11,26 @@ import sys
 from pathlib import Path
 
 import pytest
+from fake_rootfs import FakeRootfs
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagepeel import forge
+from imagepeel.forge import programs
+from imagepeel.process.predict import predict
+from imagepeel.process.spec.options import ProcessOptions
+from imagepeel.process.spec.process_spec import ProcessSpec
 from imagepeel.process.wrappers.env import split_string
 from imagepeel.process.wrappers.programs import (
     S6_NOT_PID1,
     Wrapped,
-    WrapperMessage,
     execvp,
     failure,
     gosu_user_failure,
     is_s6_init,
     unwrap,
 )
+from imagepeel.tables import ERRNO_MUSL
 
 
 def read(*argv: str, **options: object) -> Wrapped:
@@ -110,7 +117,7 @@ def test_an_applet_is_named_by_argv() -> None:
 
 def test_s6() -> None:
     assert is_s6_init(b"#!/bin/sh -e\n# This is s6-overlay\n") and not is_s6_init(b"#!/bin/sh\nexec app")
-    assert WrapperMessage(text="s6-overlay-suexec: fatal: can only run as pid 1", exit_code=100) == S6_NOT_PID1
+    assert S6_NOT_PID1.message == "s6-overlay-suexec: fatal: can only run as pid 1" and S6_NOT_PID1.exit_code == 100
 
 
 @pytest.mark.parametrize(
@@ -367,11 +374,74 @@ def test_real_failures(lab: Path, line: str, target: str) -> None:
         if fallback:
             return
     errno = {"nope": "ENOENT", "/nope/x": "ENOENT", "words": "ENOEXEC"}.get(target, "EACCES")
-    expected = failure(found, target, errno)
+    expected = failure(found, errno, called=argv[0], pid="{pid}")
     assert code == expected.exit_code, errors
-    said = expected.text.split("{pid}")
+    said = expected.message.split("{pid}")
     last = errors.strip().splitlines()[-1]
     assert last.startswith(said[0]) and last.endswith(said[-1]), (last, expected)
+
+
+@pytest.mark.judge
+@pytest.mark.root
+@pytest.mark.parametrize("line", ["env", "nice", "nohup", "timeout 5", "setpriv --nnp", "setsid -w", "taskset 1"])
+@pytest.mark.parametrize("target", ["nope", "a b", "/etc"])
+def test_real_programs_name_themselves(lab: Path, line: str, target: str) -> None:
+    """Called by an absolute path: coreutils say the whole path, util-linux the last part of it."""
+    argv = [*words_of(lab, line), target]
+    argv[0] = shutil.which(argv[0]) or ""
+    found = unwrap(argv, env=ENV, libc="glibc", leader=False)
+    assert found is not None
+    _, code, errors, _ = start(lab, argv)
+    expected = failure(found, "EACCES" if target == "/etc" else "ENOENT", called=argv[0])
+    said = [row for row in errors.strip().splitlines() if "ignoring input" not in row]
+    assert ("\n".join(said), code) == (expected.message, expected.exit_code)
+
+
+def test_programs_name_themselves() -> None:
+    """As coreutils 9.1, util-linux 2.38 and busybox 1.35 do when they are called by an absolute path."""
+    for called, message in {
+        "/usr/bin/nice": "/usr/bin/nice: 'app': No such file or directory",
+        "/usr/bin/setsid": "setsid: failed to execute app: No such file or directory",
+        "/usr/bin/linux64": "linux64: failed to execute app: No such file or directory",
+    }.items():
+        assert failure(read(called, "app"), "ENOENT", called=called).message == message
+    applet = read("/usr/bin/nice", "app", real="/bin/busybox")
+    assert failure(applet, "ENOENT", called="/usr/bin/nice").message == (
+        "nice: can't execute 'app': No such file or directory"
+    )
+
+
+@pytest.mark.judge
+@pytest.mark.skipif(shutil.which("musl-gcc") is None, reason="needs musl-gcc")
+def test_musl_says_its_own_words(tmp_path: Path) -> None:
+    source = tmp_path / "say.c"
+    source.write_text(
+        "#include <stdio.h>\n#include <string.h>\nint main(int c, char **v) { int n;"
+        ' while (scanf("%d", &n) == 1) puts(strerror(n)); }\n'
+    )
+    subprocess.run(["musl-gcc", "-static", "-o", "say", "say.c"], cwd=tmp_path, check=True)
+    names = [name for name in ERRNO_MUSL if name]
+    numbers = "\n".join(str(getattr(errno_numbers, name)) for name in names)
+    said = subprocess.run([tmp_path / "say"], input=numbers, capture_output=True, text=True, check=True).stdout
+    assert said.splitlines() == [ERRNO_MUSL[name] for name in names]
+    # What the prediction looks for in a static program of musl, and in none of glibc.
+    assert ERRNO_MUSL["ELOOP"].encode() in (tmp_path / "say").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("library", "words"),
+    [(b"Symbolic link loop\0", "Symbolic link loop"), (b"", "Too many levels of symbolic links")],
+)
+def test_a_static_program_speaks_as_its_c_library(library: bytes, words: str) -> None:
+    image = (
+        forge.file("bin/busybox", programs.hello() + library, 0o755),
+        forge.symlink("usr/bin/nice", "/bin/busybox"),
+        forge.symlink("a", "b"),
+        forge.symlink("b", "a"),
+    )
+    spec = ProcessSpec(entrypoint=("/usr/bin/nice", "/a"), architecture="amd64")
+    verdict = predict(FakeRootfs(image), spec, ProcessOptions(engine="docker@28")).verdict
+    assert (verdict.text, verdict.exit_code) == (f"nice: can't execute '/a': {words}", 126)
 
 
 @pytest.mark.judge
@@ -380,7 +450,8 @@ def test_real_gosu_user(lab: Path) -> None:
     argv = words_of(lab, "gosu no-such-user app")
     _, code, errors, _ = start(lab, argv)
     message = "unable to find user no-such-user: no matching entries in passwd file"
-    assert WrapperMessage(text=errors.strip(), exit_code=code) == gosu_user_failure("no-such-user", message)
+    expected = gosu_user_failure("no-such-user", message)
+    assert (errors.strip(), code) == (expected.message, expected.exit_code)
 
 
 @pytest.mark.judge

@@ -63,8 +63,6 @@ class Credentials(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_default
     """User as asked for, "" for none."""
     origin: str = ""
     """Who asked: `image` or `option`."""
-    home_origin: str = ""
-    """How the home was found, in words; "" when nothing was said."""
     effective: tuple[str, ...] = ()
     """Capability names without `CAP_`, sorted."""
     bounding: tuple[str, ...] = ()

@@ -8,25 +8,22 @@ busybox 1.35; su-exec and the s6 tools follow their sources.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
+from imagepeel.evidence import raw
+from imagepeel.process.spec.failure import Failure, FailureCode, Judge
 from imagepeel.process.wrappers.env import read_env
 from imagepeel.process.wrappers.specs import SPECS, WrapperKind, WrapperSpec
 from imagepeel.process.wrappers.values import Wrapped as Wrapped
 from imagepeel.process.wrappers.values import getopt
-from imagepeel.tables import ERRNO_DJB, ERRNO_LIBC
+from imagepeel.tables import ERRNO_DJB, ERRNO_LIBC, ERRNO_MUSL
 
 _MAX_ARGS = 10_000
 
-
-class WrapperMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """What a wrapper says when it cannot start its command, and how it then ends."""
-
-    text: str
-    """Its standard error; `{pid}` stands for a process id that the image does not decide."""
-    exit_code: int
+Libc = Literal["glibc", "musl"]
+"""Whose `execvp` a program calls, and whose words it says for an errno."""
 
 
 class ExecvpResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -247,11 +244,21 @@ def is_s6_init(text: bytes) -> bool:
     return b"s6-overlay" in text[:65_536] or b"s6-linux-init" in text[:65_536]
 
 
-S6_NOT_PID1 = WrapperMessage(text="s6-overlay-suexec: fatal: can only run as pid 1", exit_code=100)
+S6_NOT_PID1 = Failure(
+    code=FailureCode.INIT_NOT_FIRST,
+    judge=Judge.USERLAND,
+    message="s6-overlay-suexec: fatal: can only run as pid 1",
+    exit_code=100,
+    why="s6-overlay's /init has to be process 1; --init takes that place",
+    fix="start it without --init",
+)
 """What s6-overlay says and returns under another init."""
 
+INIT_PID = "7"
+"""The number that an init names in its errors: its child's, which is mostly 7 in a fresh container."""
 
-def execvp(name: str, path: str | None, attempt: Callable[[str], str], *, libc: str = "glibc") -> ExecvpResult:
+
+def execvp(name: str, path: str | None, attempt: Callable[[str], str], *, libc: Libc = "glibc") -> ExecvpResult:
     """Search and execute as the C library's `execvp` does.
 
     `path` is the value of PATH, None when unset; `attempt(candidate)` tells the errno name that `execve` would
@@ -287,45 +294,79 @@ def execvp(name: str, path: str | None, attempt: Callable[[str], str], *, libc: 
     return ExecvpResult(path="", errno="EACCES" if denied else last, tried=tuple(tried))
 
 
-def failure(wrapped: Wrapped, name: str, errno: str, *, utf8: bool = False) -> WrapperMessage:
-    """What a wrapper prints when its command does not start, and its exit code.
+def failure(
+    wrapped: Wrapped, errno: str, *, called: str = "", libc: Libc = "glibc", utf8: bool = False, pid: str = INIT_PID
+) -> Failure:
+    """The failure of a wrapper whose command does not start, in its words and with its exit code; no reason yet.
 
-    `name` is the command word, `errno` the symbolic error; `utf8` tells that the locale makes coreutils use curly
-    quotes.  Source: measured with the versions named at the top.
+    `errno` is the symbolic error and `called` the wrapper's argv[0], with which coreutils name themselves (other
+    programs use the last part of it, or a word of their own).  `libc` has the words of errno; `utf8` tells that the
+    locale makes coreutils use curly quotes; `pid` is the number that inits print.
+    Source: measured with the versions named at the top; the words of musl with programs linked to musl 1.2.3.
     """
-    said = ERRNO_LIBC.get(errno, errno)
-    program, family = wrapped.program, wrapped.family
-    code = 127 if errno == "ENOENT" else 126
-    if family == "busybox":
-        return WrapperMessage(text=f"{program}: can't execute '{name}': {said}", exit_code=code)
+    tool = wrapped.kind == "exec" and wrapped.family in {"coreutils", "busybox", "util-linux"}
+    code = FailureCode.TOOL_FAILS if tool or wrapped.program == "timeout" else FailureCode.WRAPPER_FAILS
+    said = (ERRNO_MUSL if libc == "musl" else ERRNO_LIBC).get(errno, errno)
+    if wrapped.family == "coreutils":
+        message = _coreutils(wrapped, errno, said, called or wrapped.program, utf8)
+    else:
+        message = _own_words(wrapped, errno, said, pid)
+    return Failure(code=code, judge=Judge.USERLAND, errno=errno, message=message, exit_code=_exit_code(wrapped, errno))
+
+
+def _exit_code(wrapped: Wrapped, errno: str) -> int:
+    program = wrapped.program
+    if wrapped.family == "busybox":
+        program = ""
+    if program in _FIXED_EXIT:
+        return _FIXED_EXIT[program]
+    if errno == "ENOENT":
+        return 127
+    return 1 if program in ("tini", "docker-init") and errno != "EACCES" else 126
+
+
+_FIXED_EXIT = {
+    "dumb-init": 2, "catatonit": 1, "podman-init": 1, "gosu": 1, "su-exec": 1, "chpst": 111, "sudo": 1, "runuser": 1,
+    "flock": 69,
+}  # fmt: skip
+"""Exit codes that do not depend on the error; the others follow the shell, 127 for what is not there and 126."""
+
+
+def _coreutils(wrapped: Wrapped, errno: str, said: str, called: str, utf8: bool) -> str:
+    name = wrapped.argv[0]
+    quoted = coreutils_quote(name)
+    if utf8 and quoted == f"'{name}'":
+        quoted = f"\u2018{name}\u2019"
+    if wrapped.program not in ("env", "nice"):
+        return f"{called}: failed to run command {quoted}: {said}"
+    words = f"{called}: {quoted}: {said}"
+    if wrapped.program == "env" and errno == "ENOENT" and any(char in name for char in " \t\n\v\f\r"):
+        words += f"\n{called}: use -[v]S to pass options in shebang lines"
+    return words
+
+
+def _own_words(wrapped: Wrapped, errno: str, said: str, pid: str) -> str:
+    """What programs say that name themselves without a directory."""
+    program, name = wrapped.program, wrapped.argv[0]
+    if wrapped.family == "busybox":
+        return f"{program}: can't execute '{name}': {said}"
     if program in ("tini", "docker-init"):
-        code = {"ENOENT": 127, "EACCES": 126}.get(errno, 1)
-        return WrapperMessage(text=f"[FATAL tini ({{pid}})] exec {name} failed: {said}", exit_code=code)
+        return f"[FATAL tini ({pid})] exec {name} failed: {said}"
     if program == "dumb-init":
-        return WrapperMessage(text=f"[dumb-init] {name}: {said}", exit_code=2)
+        return f"[dumb-init] {name}: {said}"
     if program in ("catatonit", "podman-init"):
-        return WrapperMessage(text=f"ERROR (catatonit:{{pid}}): failed to exec pid1: {said}", exit_code=1)
+        return f"ERROR (catatonit:{pid}): failed to exec pid1: {said}"
     if program == "gosu":
-        return WrapperMessage(text=f"error: {_gosu(name, errno)}", exit_code=1)
+        return f"error: {_gosu(name, errno)}"
     if program == "su-exec":
-        return WrapperMessage(text=f"su-exec: {name}: {said}", exit_code=1)
+        return f"su-exec: {name}: {said}"
     if program == "chpst":
-        return WrapperMessage(
-            text=f"chpst: fatal: unable to run: {name}: {ERRNO_DJB.get(errno, said.lower())}", exit_code=111
-        )
+        return f"chpst: fatal: unable to run: {name}: {ERRNO_DJB.get(errno, said.lower())}"
     if program.startswith("s6-") or program == "with-contenv":
-        return WrapperMessage(text=f"{program}: fatal: unable to exec {name}: {said}", exit_code=code)
+        return f"{program}: fatal: unable to exec {name}: {said}"
     if program == "sudo":
-        return WrapperMessage(text=f"sudo: {name}: command not found", exit_code=1)
-    quoted = f"\u2018{name}\u2019" if utf8 else f"'{name}'"
-    if program in ("env", "nice"):
-        return WrapperMessage(text=f"{program}: {quoted}: {said}", exit_code=code)
-    if program == "nohup":
-        return WrapperMessage(text=f"nohup: failed to run command '{name}': {said}", exit_code=code)
-    if program in ("timeout", "stdbuf", "chroot"):
-        return WrapperMessage(text=f"{program}: failed to run command {quoted}: {said}", exit_code=code)
-    code = {"runuser": 1, "flock": 69}.get(program, code)
-    return WrapperMessage(text=f"{program}: failed to execute {name}: {said}", exit_code=code)
+        return f"sudo: {name}: command not found"
+    return f"{program}: failed to execute {name}: {said}"
 
 
 def _gosu(name: str, errno: str) -> str:
@@ -338,6 +379,23 @@ def _gosu(name: str, errno: str) -> str:
     return f'exec: "{name}": {ERRNO_LIBC.get(errno, errno).lower()}'
 
 
-def gosu_user_failure(user: str, message: str) -> WrapperMessage:
-    """gosu's words when the user cannot be resolved; `message` as `resolve_user` gives it."""
-    return WrapperMessage(text=f'error: failed switching to "{user}": {message}', exit_code=1)
+def gosu_user_failure(user: str, message: str) -> Failure:
+    """gosu cannot resolve the user; `message` as `resolve_user` gives it."""
+    return Failure(
+        code=FailureCode.WRAPPER_FAILS,
+        judge=Judge.USERLAND,
+        message=f'error: failed switching to "{user}": {message}',
+        exit_code=1,
+        why=f"gosu cannot switch to the user {user}",
+        fix=f"add the user {user} to /etc/passwd of the image",
+    )
+
+
+def coreutils_quote(word: str) -> str:
+    """A word as coreutils quotes it in the C locale: C escapes, other bytes in octal."""
+    short = {7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 39: "\\'", 92: "\\\\"}
+    shown = [
+        short.get(byte) or (chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}")
+        for byte in raw(word)
+    ]  # fmt: skip
+    return "'" + "".join(shown) + "'"
