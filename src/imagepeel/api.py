@@ -178,6 +178,8 @@ class Image(LayeredImage):
         asked = text(path)
         found = history_of(self.view(view), _absolute(path), follow=follow)
         if found.resolution.node is None and not any(life.events for life in found.lives):
+            if not self.knowledge.layers:
+                self.view(view).lookup(_absolute(path))
             raise PathNotFound(
                 f"no layer of the image has {asked}",
                 Location(path=asked),

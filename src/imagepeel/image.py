@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from imagepeel._display import Shown
+from imagepeel.archive.knowledge import Gap, ImagePart, Knowledge
 from imagepeel.archive.records import ImageRecord, LayerRecord
 from imagepeel.errors import LimitExceeded, UsageError
 from imagepeel.evidence import Anomaly, Location
@@ -169,9 +170,27 @@ class LayeredImage(Shown):
         return tuple(chain_ids(known)) if len(known) == len(diff_ids) else ()
 
     @property
+    def knowledge(self) -> Knowledge:
+        """What is known of it, and what is missing or damaged; asking scans the layers."""
+        known = self.record.knowledge
+        told = {gap.layer for gap in known.gaps}
+        found = [
+            Gap(
+                part=ImagePart.LAYER,
+                what=f"what layer {layer.label} holds, changes and hides",
+                why=f"{layer.label} is damaged: {layer.error.message}",
+                layer=layer.index,
+                damaged=True,
+            )
+            for layer in self.layers
+            if layer.error is not None and layer.index not in told
+        ]
+        return Knowledge(gaps=(*known.gaps, *found)) if found else known
+
+    @property
     def complete(self) -> bool:
         """Whether the config and all layers are here and could be read to their end; asking scans the layers."""
-        return self.record.complete and all(layer.error is None for layer in self.layers)
+        return self.knowledge.whole
 
     @property
     def anomalies(self) -> tuple[Anomaly, ...]:
@@ -223,7 +242,7 @@ class LayeredImage(Shown):
                     opener=self._open_entry,
                     steps=[layer.step for layer in self.layers],
                     limits=self._limits,
-                    complete=all(layer.readable and layer.error is None for layer in self.layers),
+                    knowledge=self.knowledge,
                 )
             return known
 
@@ -266,7 +285,7 @@ class LayeredImage(Shown):
             opener=self._open_entry,
             steps=[layer.step for layer in layers],
             limits=self._limits,
-            complete=all(layer.readable and layer.error is None for layer in layers),
+            knowledge=self.knowledge.up_to(index),
         )
 
     def view_of_layer(self, index: int) -> Rootfs:
@@ -288,6 +307,7 @@ class LayeredImage(Shown):
                     opener=self._open_entry,
                     steps=[layer.step for layer in self.layers],
                     limits=self._limits,
+                    knowledge=self.knowledge.of_layer(index),
                 )
             return known
 

@@ -20,6 +20,9 @@ from imagepeel.errors import PathNotFound
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.limits import DEFAULT, Limits
 
+CUT = frozenset({"outer-truncated"})
+"""Codes of anomalies that say that the end of the archive is missing."""
+
 
 class OpenArchive(Shown):
     """An opened image archive.
@@ -55,6 +58,11 @@ class OpenArchive(Shown):
     def runnable(self) -> tuple[ImageRecord, ...]:
         """The records that are images for a container, complete or not."""
         return tuple(record for record in self.records if record.runnable)
+
+    @property
+    def cut(self) -> Anomaly | None:
+        """Where the file ends too early, None where it does not: then what is missing was cut off."""
+        return next((anomaly for anomaly in self.anomalies if anomaly.code in CUT), None)
 
     def close(self) -> None:
         """Close the archive; reading from it, or from sources taken from it, is a UsageError then."""

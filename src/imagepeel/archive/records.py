@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Literal
 
 import msgspec
 
+from imagepeel.archive.knowledge import Gap, ImagePart, Knowledge
 from imagepeel.archive.members import Member, Members
 from imagepeel.archive.source import MemorySource, Source
 from imagepeel.errors import MissingBlob
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.oci.config import ImageConfig
 from imagepeel.oci.descriptor import Descriptor, Platform
-from imagepeel.oci.digest import Digest
+from imagepeel.oci.digest import Digest, short
 from imagepeel.oci.index import Index
 from imagepeel.oci.manifest import Manifest, Schema1Manifest
+from imagepeel.text import few, noun, plural
 
 
 class Manifests(StrEnum):
@@ -295,9 +297,14 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
         return self.manifest is not None or self.format.manifests is Manifests.NONE
 
     @property
+    def knowledge(self) -> Knowledge:
+        """What the documents leave unknown of it; whether its layers can be read to their end shows only a scan."""
+        return Knowledge(gaps=tuple(_gaps(self)))
+
+    @property
     def complete(self) -> bool:
         """Whether the config (where there should be one) and every layer are here and readable."""
-        return self.available and not self.missing and not any(layer.truncated for layer in self.layers)
+        return self.knowledge.whole
 
     @property
     def runnable(self) -> bool:
@@ -307,17 +314,78 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def missing(self) -> tuple[str, ...]:
         """What is not here, in words."""
-        found = []
-        if not self.available:
-            found.append("manifest")
-        elif self.config is None and (
-            self.kind is RecordKind.IMAGE or self.config_state in (ConfigState.MISSING, ConfigState.DAMAGED)
-        ):
-            found.append("config")
-        found.extend(
-            f"layer L{layer.index + 1} ({layer.state})" for layer in self.layers if layer.state != LayerState.PRESENT
+        return tuple(gap.name for gap in self.knowledge.gaps if gap.name)
+
+
+def _gaps(record: ImageRecord) -> Iterator[Gap]:
+    """Yield what is not known of an image by its documents."""
+    if not record.available:
+        yield _manifest_gap(record)
+        return
+    lost = record.config_state in (ConfigState.MISSING, ConfigState.DAMAGED)
+    if record.config is None and (record.kind is RecordKind.IMAGE or lost):
+        yield _config_gap(record)
+    for layer in record.layers:
+        if layer.state is not LayerState.PRESENT or layer.truncated:
+            yield _layer_gap(layer)
+    listed = len(record.config.diff_ids) if record.config is not None else 0
+    if record.kind is RecordKind.IMAGE and listed > len(record.layers):
+        # The layers that only the config knows have no name: nothing says where their bytes should be.
+        left = listed - len(record.layers)
+        yield Gap(
+            part=ImagePart.LAYER,
+            what=f"what {few(left)} more {noun(left, 'layer')} {noun(left, 'holds', 'hold')}",
+            why=f"the config counts {plural(listed, 'layer')}, and {len(record.layers)} "
+            f"{noun(len(record.layers), 'is', 'are')} listed",
         )
-        return tuple(found)
+
+
+def _manifest_gap(record: ImageRecord) -> Gap:
+    stated = record.descriptor.digest_text if record.descriptor is not None else ""
+    damaged = record.manifest_bytes is not None
+    ends = "is damaged" if damaged else "is not in the archive"
+    return Gap(
+        part=ImagePart.MANIFEST,
+        what="which layers and which config the image has",
+        why=f"the manifest {short(stated)} {ends}".replace("  ", " "),
+        name="manifest",
+        damaged=damaged,
+    )
+
+
+def _config_gap(record: ImageRecord) -> Gap:
+    descriptor = record.config_descriptor
+    stated = short(descriptor.digest_text) if descriptor is not None else record.config_member
+    why = {
+        ConfigState.MISSING: f"the config {stated} is not in the archive",
+        ConfigState.DAMAGED: f"the config {stated} is damaged",
+        ConfigState.OTHER: f"what is named as config is {descriptor.media_type if descriptor else ''}, no image config",
+    }.get(record.config_state, "nothing names a config")
+    return Gap(
+        part=ImagePart.CONFIG,
+        what="what the image starts, as whom, and how it was built",
+        why=why.replace("  ", " "),
+        name="config",
+        damaged=record.config_state is ConfigState.DAMAGED,
+    )
+
+
+def _layer_gap(layer: LayerRecord) -> Gap:
+    label = f"L{layer.index + 1}"
+    ends = {
+        LayerState.MISSING: "is not in the archive",
+        LayerState.FOREIGN: "is a foreign layer, whose bytes live elsewhere",
+        LayerState.ENCRYPTED: "is encrypted",
+        LayerState.UNSUPPORTED: "is no tar",
+    }.get(layer.state, "is cut off")
+    return Gap(
+        part=ImagePart.LAYER,
+        what=f"what layer {label} holds, changes and hides",
+        why=f"{label} {ends}",
+        name=f"layer {label} ({layer.state})" if layer.state is not LayerState.PRESENT else "",
+        layer=layer.index,
+        damaged=layer.truncated,
+    )
 
 
 class IndexRecord(msgspec.Struct, frozen=True, kw_only=True):

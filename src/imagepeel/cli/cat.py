@@ -53,6 +53,7 @@ def command(settings: Settings, paths: tuple[str, ...], raw: bool, layer: int | 
             used.append(image.layers[origin])
             _write(file, text(wanted), origin, exact=raw or not sys.stdout.isatty())
         settings.finish_layers(used)
+        settings.require_documents(image)
 
 
 def _merged(settings: Settings, image: Image, path: bytes) -> tuple[EntryFile, int]:

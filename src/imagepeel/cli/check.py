@@ -94,6 +94,8 @@ def command(
         _show(settings, form, check_outcome(image_head(image), gate, rules))
         # Damage and mismatches are findings here, and findings decide about the exit code.
         settings.quiet()
+        if gate.passed:
+            settings.require_documents(image)
     if not gate.passed:
         click.get_current_context().exit(ANSWER_IS_NO)
 

@@ -9,7 +9,7 @@ import click
 
 from imagepeel.cli import common, documents, listing
 from imagepeel.cli.settings import Settings
-from imagepeel.errors import ANSWER_IS_NO, UsageError
+from imagepeel.errors import ANSWER_IS_NO, MissingBlob, UsageError
 
 if TYPE_CHECKING:
     from imagepeel.api import Image
@@ -93,6 +93,8 @@ def command(
             settings.finish(one, rootfs=None if layers else settings.rootfs(one))
     if exit_code and result.different:
         click.get_current_context().exit(ANSWER_IS_NO)
+    if exit_code and result.different is None:
+        raise MissingBlob("nothing that is here differs, and a part is missing", hint="copy both images whole")
 
 
 def _image(settings: Settings, stack: ExitStack, word: str, digests: bool) -> Image:

@@ -94,7 +94,7 @@ def _predict(image: Image, rootfs: Rootfs, options: ProcessOptions, receipts: bo
     from imagepeel.process.predict import predict  # start time
     from imagepeel.results.process import process_result  # start time
 
-    found = predict(rootfs, image.config, options, architecture=image.architecture or None, complete=rootfs.complete)
+    found = predict(rootfs, image.config, options, architecture=image.architecture or None)
     return process_result(image, rootfs, found, receipts=receipts)
 
 
@@ -102,4 +102,4 @@ def _matrix(image: Image, rootfs: Rootfs, options: ProcessOptions) -> ProcessOut
     from imagepeel.process.matrix import matrix  # start time
     from imagepeel.results.process import matrix_result  # start time
 
-    return matrix_result(image, rootfs, matrix(rootfs, image.config, options, complete=rootfs.complete))
+    return matrix_result(image, rootfs, matrix(rootfs, image.config, options))

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from imagepeel.api import Archive, Image
+    from imagepeel.archive.knowledge import Gap
     from imagepeel.archive.opened import OpenArchive
     from imagepeel.archive.records import ImageRecord
     from imagepeel.cli.progress import Progress
     from imagepeel.evidence import Anomaly
+    from imagepeel.image import LayeredImage
     from imagepeel.layers.index_cache import IndexCache
     from imagepeel.layers.layer import Layer
     from imagepeel.rootfs.view import Rootfs
@@ -170,19 +172,45 @@ class Settings:
     def finish(self, image: Image, *, rootfs: Rootfs | None = None) -> None:
         """Write the warnings about an image whose layers were read, then raise what its result cannot hide.
 
-        DigestMismatch with all mismatches in one error, else Malformed when a layer could not be read to its end.
+        DigestMismatch with all mismatches in one error, else Malformed when a layer could not be read to its end, else
+        MissingBlob when the manifest or the config is not there (Malformed when the archive was cut off).
         """
+        from imagepeel.archive.knowledge import ImagePart  # start time
+
         self.warn_of(image.anomalies)
         for layer in image.layers:
             if not layer.readable:
                 self.warn(f"layer {layer.label} is not here ({layer.state}): the result leaves it out")
+        for gap in image.knowledge.gaps:
+            if gap.part is ImagePart.LAYER and gap.layer is None:
+                self.warn(str(gap))
         if rootfs is not None and rootfs.refusal is not None:
             refusal = rootfs.refusal
             self.warn(
                 f"a runtime refuses to unpack this image at layer L{refusal.layer + 1}, entry {refusal.entry}: "
                 f"{refusal.reason}; shown is the best effort without it"
             )
-        self._end([*document_mismatches(image.archive, image.record), *layer_mismatches(image.layers)], image.layers)
+        wrong = [*document_mismatches(image.archive, image.record), *layer_mismatches(image.layers)]
+        self._end(wrong, image.layers)
+        self.require_documents(image)
+
+    def require_documents(self, image: LayeredImage) -> None:
+        """Raise what is wrong with an image whose manifest or config nobody can read; nothing where both are known.
+
+        MissingBlob when it is not there, Malformed when it is damaged or the archive was cut off before it.
+        """
+        self._refuse(image.archive, image.record.knowledge.documents)
+
+    def _refuse(self, archive: OpenArchive, gaps: Sequence[Gap]) -> None:
+        from imagepeel.errors import Malformed, MissingBlob  # start time
+
+        cut = archive.cut
+        for gap in gaps:
+            if cut is not None:
+                raise Malformed(f"{gap} ({cut.message})", cut.where)
+            if gap.damaged:
+                raise Malformed(str(gap))
+            raise MissingBlob(str(gap), hint=f"save or copy the image again with its {gap.part}")
 
     def finish_documents(self, archive: Archive) -> None:
         """The same for a command that read the documents only."""
@@ -190,6 +218,9 @@ class Settings:
             self.warn_of((anomaly,))
         wrong = [line for record in archive.records for line in document_mismatches(archive, record)]
         self._end(list(dict.fromkeys(wrong)), ())
+        unread = [record.knowledge.documents for record in archive.runnable]
+        if unread and all(unread):
+            self._refuse(archive, unread[0])
 
     def finish_layers(self, layers: Sequence[Layer]) -> None:
         """The same for a command whose result comes from these layers alone."""

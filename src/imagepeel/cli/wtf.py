@@ -56,7 +56,8 @@ def command(
 
     Severity high is kept for what is proved: the start fails on a named engine, a secret is shipped, the bytes are
     not those that the documents promise.  Rules and lessons (strengths, weaknesses, friends, headcount) can be named
-    with --select and --ignore.  The exit code is 0 whatever is found: `imagepeel check` is the gate.
+    with --select and --ignore.  The exit code is 0 whatever is found: `imagepeel check` is the gate.  Only an image
+    whose manifest or config is missing ends with 14: it could not be held against the rules.
     """
     from imagepeel.findings.catalogue import find_rule, select_rules  # start time
 
@@ -85,6 +86,7 @@ def command(
         _write(settings, wtf_result(image_head(image), image.findings(select=select, ignore=ignore)), receipts=receipts)
         # Damage and mismatches are findings here; only what no finding says goes to standard error.
         settings.quiet()
+        settings.require_documents(image)
 
 
 def _write(settings: Settings, result: WtfOutput, *, receipts: bool = False, width: int | None = None) -> None:

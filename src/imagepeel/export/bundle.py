@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from imagepeel.errors import UsageError
+from imagepeel.export.extract import check_known
 from imagepeel.process.bundle import runtime_spec
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.values import Prediction
@@ -47,7 +48,7 @@ def write_bundle(
     `directory` must not exist, or be empty.  `rootfs` is the view to take (by default the image's).  `unpack` writes
     it next to the config; without it the bundle names a directory `rootfs` that the user provides.  Raises
     UsageError when the directory is in use or when the engine would refuse the image before there is a bundle
-    (unknown user, no command); nothing is left then.
+    (unknown user, no command), MissingBlob where a part of the image is missing; nothing is left then.
     """
     where = Path(directory)
     if where.is_symlink() or (where.exists() and not where.is_dir()):
@@ -55,6 +56,7 @@ def write_bundle(
     if where.is_dir() and any(where.iterdir()):
         raise UsageError(f"{where} is not empty", hint="name a directory that does not exist yet")
     tree = image.rootfs if rootfs is None else rootfs
+    check_known(tree)
     config, prediction = runtime_spec(tree, image.config, options or ProcessOptions(), root=ROOT)
     made = not where.exists()
     where.mkdir(parents=True, exist_ok=True)

@@ -57,8 +57,7 @@ def materialize(
             "keeping owners, devices and set-uid bits needs root",
             hint="run it as root on a machine made for that, or leave out --preserve",
         )
-    if not best_effort:
-        check_whole(rootfs)
+    check_whole(rootfs, best_effort=best_effort)
     omissions = Omissions()
     plan = make_plan(rootfs, omissions, preserve=preserve)
     most = (limits or rootfs.limits).disk_bytes
@@ -81,21 +80,34 @@ def materialize(
         os.close(root)
 
 
-def check_whole(rootfs: Rootfs) -> None:
-    """Raise Malformed for a view that a runtime refuses and MissingBlob for one that lacks a layer."""
+def check_whole(rootfs: Rootfs, *, best_effort: bool) -> None:
+    """Raise, before anything is written, where a view is not the whole filesystem that an engine would make.
+
+    Malformed for a view that a runtime refuses, and what `check_known` raises; `best_effort` takes what is there.
+    """
     refusal = rootfs.refusal
-    if refusal is not None:
+    if refusal is not None and not best_effort:
         other = "" if rootfs.view == "spec" else ", or --view spec where that accepts it"
         raise Malformed(
             f"the {rootfs.view} view refuses to unpack this image: {refusal.reason}",
             Location(layer=refusal.layer, entry=refusal.entry, layer_offset=refusal.offset, path=refusal.path or None),
             f"take the tree without the refused entries with --best-effort{other}",
         )
-    if not rootfs.complete:
-        raise MissingBlob(
-            "a layer of this image is not here or could not be read",
-            hint="save or copy the image again with all its layers, or take what is there with --best-effort",
-        )
+    check_known(rootfs, best_effort=best_effort)
+
+
+def check_known(rootfs: Rootfs, *, best_effort: bool = False) -> None:
+    """Raise MissingBlob where the manifest, the config or a layer of the image is not here or cannot be read.
+
+    `best_effort` takes what is there; where nobody knows the layers that is nothing, and nothing is not written.
+    """
+    known = rootfs.knowledge
+    if known.whole or (best_effort and known.layer_list):
+        return
+    other = ", or take what is there with --best-effort" if known.layer_list else ""
+    raise MissingBlob(
+        f"the image is not whole: {known.why()}", hint=f"save or copy the image again with all its parts{other}"
+    )
 
 
 def _prepare(target: str) -> bool:

@@ -61,8 +61,7 @@ def flatten(
     Malformed for a view that a runtime refuses and MissingBlob for one that lacks a layer, unless `best_effort`;
     LimitExceeded past `Limits.disk_bytes`, before anything is written; Malformed for a damaged layer.
     """
-    if not best_effort:
-        check_whole(rootfs)
+    check_whole(rootfs, best_effort=best_effort)
     total = _prepare(rootfs)
     most = (limits or rootfs.limits).disk_bytes
     if total > most:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def find_program(subject: Subject, word: str) -> str | None:
     """The path of a program as `execvp` with the image's PATH finds it for its user, None when it does not."""
     path = next((entry[5:] for entry in subject.config.env if entry.startswith("PATH=")), DEFAULT_PATH)
-    actor = Actor.of(subject.user.user, ("DAC_OVERRIDE",) if subject.uid == 0 else ())
+    actor = Actor.of(subject.credentials, ("DAC_OVERRIDE",) if subject.uid == 0 else ())
     return search(subject.rootfs, word, path, subject.user.cwd, actor).path
 
 

@@ -20,6 +20,7 @@ from imagepeel.history.dockerfile import Instruction, rebuild_dockerfile
 from imagepeel.process.engines.registry import CONTAINERD, DOCKER, KUBERNETES, PODMAN
 from imagepeel.process.predict import predict
 from imagepeel.process.spec.options import ProcessOptions
+from imagepeel.process.spec.values import Credentials
 
 if TYPE_CHECKING:
     from imagepeel.findings.finding import Finding
@@ -150,9 +151,14 @@ class Subject:
         return self.prediction()
 
     @cached_property
+    def credentials(self) -> Credentials:
+        """Who the process is by default; root where that cannot be told, so ask `paperwork` first."""
+        return self.user.user or Credentials(uid=0, gid=0)
+
+    @cached_property
     def uid(self) -> int:
-        """Who the process is by default; 0 where that cannot be told."""
-        return self.user.user.uid
+        """The number of that user."""
+        return self.credentials.uid
 
     # ---- looking at files ---------------------------------------------------------------------------------
 

@@ -89,8 +89,11 @@ def facts_of(layers: Sequence[Layer]) -> tuple[LayerFacts, ...]:
     )
 
 
-def rebuild_dockerfile(config: ImageConfig, layers: Sequence[LayerFacts]) -> RebuiltDockerfile:
-    """Return the Dockerfile that the history of a config tells, with its layers where they can be told."""
+def rebuild_dockerfile(config: ImageConfig, layers: Sequence[LayerFacts], *, unknown: str = "") -> RebuiltDockerfile:
+    """Return the Dockerfile that the history of a config tells, with its layers where they can be told.
+
+    `unknown` says why nobody can read the config, "" where it was read.
+    """
     history = config.history or ()
     by_step = {layer.step: layer for layer in layers if layer.step is not None}
     shell: tuple[str, ...] = DEFAULT_SHELL
@@ -135,7 +138,8 @@ def rebuild_dockerfile(config: ImageConfig, layers: Sequence[LayerFacts]) -> Reb
                     notes=("no history step can be named for this layer",),
                 )
             )
-    return RebuiltDockerfile(instructions=tuple(out), notes=tuple(_whole(config, history, layers, out)))
+    notes = [f"the history is not known: {unknown}"] if unknown else _whole(config, history, layers, out)
+    return RebuiltDockerfile(instructions=tuple(out), notes=tuple(notes))
 
 
 def _instruction(

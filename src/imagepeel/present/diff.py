@@ -29,7 +29,7 @@ from imagepeel.present.document import (
 from imagepeel.present.heading import brief_step, heading, named
 from imagepeel.results.diff import DiffNode, DiffPath, DiffResult
 from imagepeel.results.difference import LayerMatch, LayersDifference, ValueChange
-from imagepeel.text import number, plural, size
+from imagepeel.text import number, plural, size, title
 
 _SIGN: dict[str, tuple[str, Level]] = {"added": ("+", "good"), "removed": ("-", "bad"), "changed": ("~", "warn")}
 _LINE: dict[str, SpanKind] = {"+": "good", "-": "bad", "@": "path"}
@@ -49,8 +49,18 @@ def diff_document(result: DiffResult, *, every: bool) -> Document:
     return Document(
         title=one if alone else f"{one} and {other}",
         headline=heading(result.first) if alone else (),
-        sections=tuple(found for found in sections if found is not None),
+        sections=tuple(found for found in (*sections, _not_known(result, alone)) if found is not None),
     )
+
+
+def _not_known(result: DiffResult, alone: bool) -> Section | None:
+    """What neither side or one side cannot tell, and that nothing else follows from nothing that differs."""
+    heads = [("", result.first)] if alone else [("- ", result.first), ("+ ", result.second)]
+    told = [item(f"{sign}{title(str(gap))}.", level="warn") for sign, head in heads for gap in head.not_known]
+    if not told:
+        return None
+    end = [say("So nobody can tell whether they are the same.", level="warn")] if result.different is None else []
+    return section(items(*told), *end, title="Not known")
 
 
 def _sides(result: DiffResult) -> Section:
@@ -98,8 +108,8 @@ def _process(changes: tuple[ValueChange, ...]) -> Section:
     return _changes("Process", list(map(_value, changes)))
 
 
-def _changes(title: str, rows: list[Item]) -> Section:
-    return section(items(*rows), title=title) if rows else section(title=_title(title, "the same"))
+def _changes(what: str, rows: list[Item]) -> Section:
+    return section(items(*rows), title=what) if rows else section(title=_title(what, "the same"))
 
 
 def _value(change: ValueChange) -> Item:
@@ -152,8 +162,8 @@ def _tree(result: DiffResult, every: bool) -> Section:
     rows = list(_paths(result.paths, every))
     note = "Equal sizes and CRC-32 count as equal content; leave --quick out to compare SHA-256."
     quick = [say(note)] if not result.exact and result.paths else []
-    title = _title(f"Paths below {result.path}" if result.path != "/" else "Paths", counts)
-    return section(*([items(*rows)] if rows else []), *quick, title=title)
+    heads = _title(f"Paths below {result.path}" if result.path != "/" else "Paths", counts)
+    return section(*([items(*rows)] if rows else []), *quick, title=heads)
 
 
 def _paths(paths: tuple[DiffPath, ...], every: bool) -> Iterator[Item]:

@@ -31,7 +31,7 @@ def du_document(result: DuResult, *, most: int, exact: bool) -> Document:
     return about(
         result.image,
         *_layers(result, write),
-        _directories(result, most, write),
+        _directories(result, most, write) if result.image.knowledge.layer_list else None,
         _files("Largest files", result.largest, write),
         _files("Largest files that nobody can reach", result.unreachable, write),
     )
@@ -39,7 +39,8 @@ def du_document(result: DuResult, *, most: int, exact: bool) -> Document:
 
 def _layers(result: DuResult, write: Write) -> Iterator[Section]:
     if not result.layers:
-        yield section(say("The image has no layers."))
+        if result.image.knowledge.layer_list:
+            yield section(say("The image has no layers."))
         return
     below = result.path != "/"
     rows, sums = [], [0] * (9 if below else 8)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from imagepeel.history.builders import instruction
-from imagepeel.present.document import Document, Section, Span, bad, path, value
+from imagepeel.present.document import Document, Section, Span, bad, path, say, section, value
 from imagepeel.results.head import ImageHead
-from imagepeel.text import shortened
+from imagepeel.text import plural, shortened, title
 
+MOST_GAPS = 6
+"""Gaps that a document spells out; --json has all."""
 STEP_WIDTH = 60
 """Characters of a history step that are worth a row; --json has it whole."""
 
@@ -28,12 +30,20 @@ def heading(head: ImageHead) -> tuple[Span, ...]:
 
 
 def about(head: ImageHead, *sections: Section | None) -> Document:
-    """Return a document about an image; None is left out."""
+    """Return a document about an image: the sections, then what is not known of it; None is left out."""
     return Document(
         title=head.names[0] if head.names else named(head.archive),
         headline=heading(head),
-        sections=tuple(section for section in sections if section is not None),
+        sections=tuple(one for one in (*sections, _not_known(head)) if one is not None),
     )
+
+
+def _not_known(head: ImageHead) -> Section | None:
+    if not head.not_known:
+        return None
+    left = len(head.not_known) - MOST_GAPS
+    more = [say(f"Of {plural(left, 'more part')} neither.", level="warn")] if left > 0 else []
+    return section(*(say(f"{title(str(gap))}.", level="warn") for gap in head.not_known[:MOST_GAPS]), *more)
 
 
 def brief_step(created_by: str, without: str = "") -> str:

@@ -40,21 +40,22 @@ _COLUMNS = (
 
 def layers_document(result: LayersResult) -> Document:
     """Return one row a layer, the sums, and each statement that the bytes contradict."""
+    known = result.image.knowledge
     if not result.layers:
-        return about(result.image, section(say("The image has no layers.")))
+        nothing = [section(say("The image has no layers."))] if known.layers else []
+        return about(result.image, *nothing)
     grid = Table(columns=_COLUMNS, rows=tuple(map(_layer, result.layers)))
     return about(result.image, section(grid), _sums(result))
 
 
 def _layer(layer: LayerRow) -> Row:
-    here = layer.state in ("present", "truncated")
     return row(
         term(layer.label),
         _step(layer),
-        size(layer.blob_size),
-        size(layer.content_size) if here else "-",
+        size(layer.blob_size) if layer.blob_size is not None else "-",
+        size(layer.content_size) if layer.content_size is not None else "-",
         layer.compression or layer.state,
-        number(layer.entries) if here else "-",
+        number(layer.entries) if layer.entries is not None else "-",
         _changes(layer),
         digest(brief_digest(layer.digest)),
         digest(brief_digest(layer.diff_id)),
@@ -88,10 +89,12 @@ def _verified(layer: LayerRow) -> Span:
 
 
 def _sums(result: LayersResult) -> Section:
-    stored = sum(layer.blob_size for layer in result.layers if layer.state in ("present", "truncated"))
-    content = sum(layer.content_size for layer in result.layers)
-    entries = sum(layer.entries for layer in result.layers)
-    sums = f"{plural(len(result.layers), 'layer')}, {size(stored)} stored, {size(content)} of content, "
+    here = [layer for layer in result.layers if layer.state in ("present", "truncated")]
+    stored = sum(layer.blob_size or 0 for layer in here)
+    content = sum(layer.content_size or 0 for layer in here)
+    entries = sum(layer.entries or 0 for layer in here)
+    left = f", {number(len(here))} of them here:" if len(here) < len(result.layers) else ","
+    sums = f"{plural(len(result.layers), 'layer')}{left} {size(stored)} stored, {size(content)} of content, "
     wrong = [
         say(f"{layer.label} {check.what}: stated {check.stated}, found {check.actual}", level="bad")
         for layer in result.layers

@@ -46,7 +46,7 @@ from imagepeel.present.prediction import (
     without_program,
 )
 from imagepeel.process.spec.trace import vector
-from imagepeel.process.spec.values import Addition, EnvVar, PidOne, Prediction, Step, Verdict
+from imagepeel.process.spec.values import Addition, Credentials, EnvVar, PidOne, Prediction, Step, Verdict
 from imagepeel.results.process import MatrixResult, ProcessOutput, ProcessResult
 
 
@@ -63,7 +63,8 @@ def prediction_sections(found: Prediction, receipts: Sequence[Sequence[Receipt]]
     """Yield the sections of a prediction; `receipts` are the shell commands of each of its steps."""
     yield section(say(dim(f"on {found.engine} with {found.runtime}, linux/{found.architecture}")))
     yield from verdict_sections(found.verdict)
-    yield _request(found)
+    if found.user is not None:
+        yield _request(found, found.user)
     if found.env:
         yield section(items(*map(_variable, found.env)), title="environment")
     yield from _trace(found.steps, receipts)
@@ -117,13 +118,12 @@ def _refusal(verdict: Verdict) -> tuple[Span | str, ...]:
 # ---- the request ------------------------------------------------------------------------------------------------
 
 
-def _request(found: Prediction) -> Section:
+def _request(found: Prediction, user: Credentials) -> Section:
     fields = []
     if found.path is not None:
         by_path = next((s.where for s in found.steps if s.path == found.path and s.where is not None), None)
         place = place_in_words(by_path)
         fields.append(_field("file", path(found.path), f"   {place}" if place else ""))
-    user = found.user
     asked_for = f"; USER {user.spec}" if user.spec else ""
     fields.append(_field("user", f"{user_in_words(user)}{asked_for}; home {user.home}"))
     fields.append(_field("in", path(found.cwd)))

@@ -34,7 +34,7 @@ def views_document(result: ViewsResult) -> Document:
     return about(
         result.image,
         _refusals(result),
-        *(_differences(result, shown) if result.total else _alike(shown)),
+        *(_differences(result, shown) if result.total else _alike(result, shown)),
         _notes(result),
     )
 
@@ -54,8 +54,15 @@ def _refusals(result: ViewsResult) -> Section | None:
     )
 
 
-def _alike(shown: list[str]) -> list[Section]:
-    return [section(say(f"{', '.join(shown)} show the same filesystem."))] if len(shown) > 1 else []
+def _alike(result: ViewsResult, shown: list[str]) -> list[Section]:
+    known = result.image.knowledge
+    if len(shown) < 2 or not known.layer_list:
+        return []
+    if known.layers:
+        return [section(say(f"{', '.join(shown)} show the same filesystem."))]
+    return [
+        section(say(f"Of the layers that are here {', '.join(shown)} show the same; of the others nobody can tell."))
+    ]
 
 
 def _differences(result: ViewsResult, shown: list[str]) -> list[Section]:
@@ -101,7 +108,7 @@ def _facts(facts: Facts, others: list[Facts]) -> str:
 
 def _notes(result: ViewsResult) -> Section | None:
     if not result.notes:
-        return section(say("Nothing in the layers depends on the engine.")) if result.agree else None
+        return section(say("Nothing in the layers depends on the engine.")) if result.agree is True else None
     by_code: dict[str, list[ViewNote]] = {}
     for one in result.notes:
         by_code.setdefault(one.code, []).append(one)

@@ -46,16 +46,16 @@ def waste_sections(result: WasteResult, *, more: str = "imagepeel waste --all") 
 
     `more` is what gives all items.
     """
-    sums = [
-        say(
-            f"Of {number(result.files)} bytes of file content shipped, {number(result.visible)} can be seen: ",
-            term(f"efficiency {percent(result.efficiency)}"),
-            ".",
-        )
-    ]
-    if not result.complete:
-        sums.append(say("A layer is missing or damaged: its bytes are not in the sums.", level="warn"))
-    if not result.items:
+    if not result.image.knowledge.layer_list:
+        return
+    here = "" if result.complete else " in the layers that are here"
+    seen = f"Of {number(result.files)} bytes of file content shipped{here}, {number(result.visible)} can be seen"
+    if result.efficiency is not None:
+        sums = [say(f"{seen}: ", term(f"efficiency {percent(result.efficiency)}"), ".")]
+    else:
+        missing = "A layer is missing or damaged: its bytes are not in the sums, and what it hides is not known."
+        sums = [say(f"{seen}."), say(missing, level="warn")]
+    if not result.items and result.complete:
         sums.append(say("No file is shipped in vain."))
     yield section(_causes(result))
     yield section(*sums)

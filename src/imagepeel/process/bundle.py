@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from imagepeel.errors import UsageError
+from imagepeel.errors import MissingBlob, UsageError
 from imagepeel.process.engines import env as environment
 from imagepeel.process.engines.engine import Engine
 from imagepeel.process.engines.mounts import MASKED, READ_ONLY, mounts
@@ -60,12 +60,14 @@ def runtime_spec(
 
     `root` is the path of the rootfs directory relative to the bundle.  A start that would fail in the runtime or
     the kernel still has a bundle: it fails there for real.  Raises UsageError where the engine itself refuses
-    (no command, unknown user): there is nothing to write then.
+    (no command, unknown user), and MissingBlob where the config is not known: there is nothing to write then.
     """
     options = options or ProcessOptions()
     scenario = settle(config, options)
     prediction = predict(rootfs, config, options)
-    verdict = prediction.verdict
+    verdict, user = prediction.verdict, prediction.user
+    if user is None:
+        raise MissingBlob(verdict.reason, hint="copy the image again with its manifest and config")
     if verdict.judge is Judge.ENGINE and verdict.id in _NO_BUNDLE:
         raise UsageError(f"{scenario.label} refuses this image: {verdict.message}", hint=verdict.fix)
     if not prediction.argv and not scenario.engine.by_hand:
@@ -75,7 +77,6 @@ def runtime_spec(
     entries = list(built.entries)
     if scenario.engine.home == "engine" and not any(entry.startswith("HOME=") for entry in entries):
         entries.append(f"HOME={prediction.environment['HOME']}")
-    user = prediction.user
     given = scenario.wanted.working_dir if options.workdir is None else options.workdir
     spec: dict[str, Any] = {
         "ociVersion": VERSION,

@@ -51,12 +51,8 @@ def matrix(
     *,
     engines: Sequence[str] = MATRIX_ENGINES,
     architectures: Sequence[str] = (),
-    complete: bool = True,
 ) -> Matrix:
-    """Predict every combination; without `architectures` the image's own and the other common one.
-
-    `complete` is False where layers are missing or damaged, as for `predict`.
-    """
+    """Predict every combination; without `architectures` the image's own and the other common one."""
     options = options or ProcessOptions()
     own = (config.architecture if config is not None else "") or "amd64"
     if not architectures:
@@ -65,6 +61,6 @@ def matrix(
     for engine in engines:
         for architecture in architectures:
             chosen = msgspec.structs.replace(options, engine=engine, host_arch=architecture)
-            found = predict(rootfs, config, chosen, complete=complete)
+            found = predict(rootfs, config, chosen)
             cells.append(Cell(engine=engine, architecture=architecture, verdict=found.verdict, prediction=found))
     return Matrix(engines=tuple(engines), architectures=tuple(architectures), cells=tuple(cells))

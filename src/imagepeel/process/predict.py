@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from imagepeel.archive.knowledge import WHOLE, ImagePart, Knowledge
 from imagepeel.evidence import Location
 from imagepeel.process.engines import argv, create, user, verdict
 from imagepeel.process.engines import cwd as workdir
@@ -51,13 +52,33 @@ def predict(
     """Say which process this image becomes on one engine, or how the start fails, with the proof.
 
     `config` is the image's, None for a bare rootfs.  `architecture` is the host's where the options name none;
-    without both it is the image's own.  `complete` is False where layers are missing or damaged: then nothing about
-    files can be proved.  Nothing of the image is executed.  UsageError for an unknown engine, runtime or capability;
-    whatever the image contains ends in a verdict.
+    without both it is the image's own.  Where the rootfs says that the config or a layer is not known, nothing is
+    proved and the verdict is UNKNOWN; `complete` is False for a rootfs that cannot say so itself.  Nothing of the image
+    is executed.  UsageError for an unknown engine, runtime or capability; whatever the image contains ends in a
+    verdict.
     """
     scenario = settle(config, options or ProcessOptions(), architecture)
-    whole = complete and bool(getattr(rootfs, "complete", True))
-    return _Run(rootfs, scenario, whole).predict()
+    known: Knowledge = getattr(rootfs, "knowledge", WHOLE)
+    if not known.config and not isinstance(config, ProcessSpec):
+        return _not_known(scenario, known)
+    return _Run(rootfs, scenario, known, complete).predict()
+
+
+def _not_known(scenario: Scenario, known: Knowledge) -> Prediction:
+    """The prediction where nobody can read what shall run: it claims nothing else."""
+    reason = f"what it starts is not known: {known.why(ImagePart.MANIFEST, ImagePart.CONFIG)}"
+    return Prediction(
+        engine=scenario.label,
+        runtime=scenario.runtime.name,
+        architecture=scenario.architecture,
+        argv=(),
+        path=None,
+        env=(),
+        user=None,
+        cwd="",
+        steps=(),
+        verdict=verdict.unknown(scenario.label, reason),
+    )
 
 
 def predict_image(image: LayeredImage, options: ProcessOptions | None = None) -> Prediction:
@@ -68,9 +89,10 @@ def predict_image(image: LayeredImage, options: ProcessOptions | None = None) ->
 class _Run:
     """One prediction under way: the trace grows, the first failure is kept."""
 
-    def __init__(self, rootfs: Rootfs, scenario: Scenario, complete: bool) -> None:
+    def __init__(self, rootfs: Rootfs, scenario: Scenario, known: Knowledge, complete: bool) -> None:
         self.rootfs = rootfs
-        self.complete = complete
+        self.known = known
+        self.complete = complete and known.layers
         self.scenario = scenario
         self.engine = scenario.engine
         self.runtime = scenario.runtime
@@ -414,12 +436,12 @@ class _Run:
             final = Verdict(kind=Outcome.DEPENDS, depends=depends, engine=label, reason=f"else {final.message}")
         if final is None:
             final = verdict.runs(label, tuple(dict.fromkeys(self.depends)))
-        if final.id in _BY_CONFIG:
-            return final
-        if self.rootfs.refusal is not None:
-            return verdict.unknown(label, f"a runtime refuses to unpack this image: {self.rootfs.refusal.reason}")
         if not self.complete:
-            return verdict.unknown(label, "layers are missing or damaged: the filesystem is not complete")
+            why = self.known.why(ImagePart.LAYER)
+            reason = "layers are missing or damaged: the filesystem is not complete"
+            return verdict.unknown(label, f"{reason} ({why})" if why else reason)
+        if final.id not in _BY_CONFIG and self.rootfs.refusal is not None:
+            return verdict.unknown(label, f"a runtime refuses to unpack this image: {self.rootfs.refusal.reason}")
         return final
 
 

@@ -79,8 +79,9 @@ class DiffResult(msgspec.Struct, frozen=True, kw_only=True):
 
     `first` and `second` say what is compared; with --layer both are one image and `first_layers`, `second_layers` how
     many of its layers each side has, else null, as are `layers`, `config` and `process` with --layer or a PATH.
-    `different` is whether anything in this document differs.  `exact` is false with --quick: equal sizes and CRC-32
-    then count as equal content.  `added`, `removed` and `changed` count the paths.
+    They are null too where the manifest or the config of a side is missing.  `different` is whether anything differs,
+    null where nothing in this document does and a part is missing that may.  `exact` is false with --quick: equal sizes
+    and CRC-32 then count as equal content.  `added`, `removed` and `changed` count the paths.
     """
 
     first: ImageHead
@@ -89,7 +90,7 @@ class DiffResult(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     first_layers: int | None
     second_layers: int | None
-    different: bool
+    different: bool | None
     exact: bool
     layers: LayersDifference | None
     config: tuple[ValueChange, ...] | None
@@ -130,11 +131,16 @@ def diff_result(
     same = Contents(before, after, exact=not quick)
     changes = difference(before, after, shared=shared, top=path, times=strict, same=same)
     rows = _rows(changes, before, after, texts, path != b"/")
-    of_layers = layers_difference(first, second) if whole else None
-    config = config_difference(first, second) if whole else None
-    process = process_difference(first, second) if whole else None
+    known = first.knowledge.config and second.knowledge.config
+    listed = first.knowledge.layer_list and second.knowledge.layer_list
+    of_layers = layers_difference(first, second) if whole and listed else None
+    config = config_difference(first, second) if whole and known else None
+    process = process_difference(first, second) if whole and known else None
     counts = {kind: sum(row.kind == kind for row in rows) for kind in ("added", "removed", "changed")}
     apart = of_layers is not None and bool(of_layers.only_first or of_layers.only_second)
+    different: bool | None = bool(rows or config or process or apart)
+    if not different and not _tellable(first, second, layers):
+        different = None
     return DiffResult(
         first=image_head(first),
         second=image_head(second),
@@ -142,7 +148,7 @@ def diff_result(
         path=readable(path)[0],
         first_layers=min(layers) + 1 if layers else None,
         second_layers=max(layers) + 1 if layers else None,
-        different=bool(rows or config or process or apart),
+        different=different,
         exact=not quick,
         layers=of_layers,
         config=config,
@@ -152,6 +158,25 @@ def diff_result(
         changed=counts["changed"],
         paths=tuple(rows),
     )
+
+
+def _tellable(first: LayeredImage, second: LayeredImage, layers: tuple[int, ...]) -> bool:
+    """Say whether images in which nothing differs are the same: what one lacks is the same part of the other.
+
+    A digest identifies also what is not here.  `layers` as in `diff_result`.
+    """
+    if layers:
+        return not any(gap.layer is not None and min(layers) < gap.layer <= max(layers) for gap in first.knowledge.gaps)
+    if first.digest is not None and first.digest == second.digest:
+        return True
+    for image, other in ((first, second), (second, first)):
+        for gap in image.knowledge.gaps:
+            if gap.layer is None or gap.layer >= len(other.layers):
+                return False
+            mine = image.layers[gap.layer].diff_id
+            if mine is None or mine != other.layers[gap.layer].diff_id:
+                return False
+    return True
 
 
 def _rows(changes: Iterable[PathChange], before: Rootfs, after: Rootfs, texts: bool, part: bool) -> list[DiffPath]:

@@ -152,6 +152,8 @@ def _process(image: LayeredImage) -> dict[str, Any]:
         found = predict_image(image)
     except ImagepeelError as error:
         return {"verdict": f"UNKNOWN: {error.what}"}
+    if found.user is None:
+        return {"verdict": str(found.verdict)}
     out: dict[str, Any] = {"argv": list(found.argv), "path": found.path}
     out |= {f"env {variable.name}": variable.value for variable in found.env}
     user = found.user

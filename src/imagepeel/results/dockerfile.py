@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from imagepeel.archive.knowledge import ImagePart
 from imagepeel.findings.detectors import is_placeholder, is_secret_name, mask, tokens
 from imagepeel.history.dockerfile import RebuiltDockerfile, facts_of, rebuild_dockerfile
 
@@ -21,7 +22,9 @@ def dockerfile_result(image: LayeredImage, *, show_secrets: bool = False) -> Reb
 
     Without `show_secrets`, values whose name says that they are secret and tokens known by their form are masked.
     """
-    dockerfile = rebuild_dockerfile(image.config, facts_of(image.layers))
+    known = image.knowledge
+    unknown = "" if known.config else known.why(ImagePart.MANIFEST, ImagePart.CONFIG)
+    dockerfile = rebuild_dockerfile(image.config, facts_of(image.layers), unknown=unknown)
     return dockerfile if show_secrets else masked(dockerfile)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from imagepeel.archive.kinds import KINDS
+from imagepeel.archive.knowledge import Gap, Knowledge
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
@@ -47,10 +48,18 @@ class ImageHead(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool
     """Whether the config and all layers are here and could be read to their end."""
     reason: str
+    not_known: tuple[Gap, ...] = ()
+    """What is not known of it and why; [] where `complete` is true."""
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """The same as what answers questions."""
+        return Knowledge(gaps=self.not_known)
 
 
 def image_head(image: LayeredImage) -> ImageHead:
     """Return which image a result is about."""
+    known = image.knowledge
     return ImageHead(
         archive=image.archive.name,
         archive_kind=image.archive.kind.name,
@@ -59,8 +68,9 @@ def image_head(image: LayeredImage) -> ImageHead:
         platform=image.platform,
         digest=image.digest,
         image_id=image.id,
-        complete=image.complete,
+        complete=known.whole,
         reason=image.reason,
+        not_known=known.gaps,
     )
 
 

@@ -21,8 +21,9 @@ class ImageRow(msgspec.Struct, frozen=True, kw_only=True):
     """One record of the archive.
 
     `kind_reason` is the sentence that says how `kind` was seen.  `grammars` are the formats in which the archive
-    describes it.  `blob_size` sums the stored layers that are here.  `missing` lists in words what is not; `choose` are
-    the options that select it.
+    describes it.  `blob_size` sums the stored layers that are here.  `layers` and `blob_size` are null where the
+    manifest that lists them is missing.  `missing` lists in words what is not here; `choose` are the options that
+    select it.
     """
 
     number: int
@@ -31,9 +32,9 @@ class ImageRow(msgspec.Struct, frozen=True, kw_only=True):
     kind_reason: str
     names: tuple[str, ...]
     platform: str
-    layers: int
+    layers: int | None
     """Count."""
-    blob_size: int
+    blob_size: int | None
     """Stored bytes of the layers that are here."""
     digest: str | None
     image_id: str | None
@@ -84,6 +85,7 @@ def images_result(archive: OpenArchive) -> ImagesResult:
 def _row(record: ImageRecord) -> ImageRow:
     platform = record.config.platform if record.config is not None else ""
     digest = record.digest
+    listed = record.knowledge.layer_list
     choose = f"--image '#{record.number}'"
     return ImageRow(
         number=record.number,
@@ -91,8 +93,8 @@ def _row(record: ImageRecord) -> ImageRow:
         kind_reason=record.kind_reason,
         names=record.tags,
         platform=platform or (str(record.platform) if record.platform is not None else ""),
-        layers=len(record.layers),
-        blob_size=sum(layer.size or 0 for layer in record.layers if layer.state == "present"),
+        layers=len(record.layers) if listed else None,
+        blob_size=sum(layer.size or 0 for layer in record.layers if layer.state == "present") if listed else None,
         digest=digest,
         image_id=record.image_id,
         complete=record.complete,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from imagepeel.archive.compression import Compression
+from imagepeel.archive.knowledge import ImagePart
 from imagepeel.archive.records import LayerState
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.results.head import ImageHead, image_head, one_of
@@ -30,10 +31,11 @@ class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
     """One layer.
 
     `index` counts from 0 and `label` from L1, base first.  `compression` is "" where the bytes are not here.  `step` is
-    the index of the history step that made it, `created_by` its words.  Sizes are bytes: `blob_size` as stored,
-    `content_size` decompressed.  `added`, `changed` and `removed` count paths against the layers below; they are null
-    where the runtime refuses the image.  `verified` is true when every statement that could be compared holds.
-    `unpack_error` says why the listing ends early.
+    the index of the history step that made it, `created_by` its words.  Sizes are bytes: `blob_size` as stored or
+    stated, `content_size` decompressed; what is not known of a layer that is not here is null.  `added`, `changed` and
+    `removed` count paths against the layers below; they are null where the runtime refuses the image and above a layer
+    that is missing.  `verified` is true when every statement that could be compared holds.  `unpack_error` says why the
+    listing ends early.
     """
 
     index: int
@@ -43,15 +45,15 @@ class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
     step: int | None
     """Index from 0 in the history of the config."""
     created_by: str
-    blob_size: int
+    blob_size: int | None
     """Stored bytes."""
-    content_size: int
+    content_size: int | None
     """Decompressed bytes."""
     compression: Annotated[str, one_of(*Compression, "")]
     media_type: str
     recognised_as: str
     """Format that the annotations of its descriptor name, "" for none."""
-    entries: int
+    entries: int | None
     """Count of tar members."""
     added: int | None
     """Count of paths."""
@@ -91,12 +93,12 @@ def layers_result(image: LayeredImage) -> LayersResult:
                 state=layer.state,
                 step=layer.step,
                 created_by=layer.history.created_by if layer.history is not None else "",
-                blob_size=layer.blob_size,
-                content_size=layer.content_size,
+                blob_size=layer.blob_size if layer.readable or layer.record.declared_size is not None else None,
+                content_size=layer.content_size if layer.readable else None,
                 compression=layer.compression,
                 media_type=layer.media_type,
                 recognised_as=layer.record.label,
-                entries=len(layer),
+                entries=len(layer) if layer.readable else None,
                 added=count.added if count is not None else None,
                 changed=count.changed if count is not None else None,
                 removed=count.removed if count is not None else None,
@@ -116,5 +118,10 @@ def layers_result(image: LayeredImage) -> LayersResult:
 
 
 def _counts(image: LayeredImage) -> dict[int, LayerCounts]:
-    """Return what each layer adds, changes and removes; {} where a runtime refuses the image, as it has no rootfs."""
-    return {count.layer: count for count in image.layer_counts()}
+    """Return what each layer adds, changes and removes; {} where a runtime refuses the image, as it has no rootfs.
+
+    What a layer changes shows against those below: above one that is missing nobody can tell.
+    """
+    gaps = [-1 if gap.layer is None else gap.layer for gap in image.knowledge.gaps if gap.part is ImagePart.LAYER]
+    most = min(gaps, default=len(image.layers))
+    return {count.layer: count for count in image.layer_counts() if count.layer <= most}

@@ -19,7 +19,8 @@ class ViewsResult(msgspec.Struct, frozen=True, kw_only=True):
 
     image: ImageHead
     views: tuple[str, ...]
-    agree: bool
+    agree: bool | None
+    """Whether all views show the same; null where nothing differs and a layer is missing."""
     refusals: dict[str, Refusal]
     total: int
     """Count of paths that differ."""
@@ -34,7 +35,7 @@ def views_result(head: ImageHead, found: Comparison) -> ViewsResult:
     return ViewsResult(
         image=head,
         views=found.views,
-        agree=found.agree,
+        agree=found.agree if head.knowledge.layers or not found.agree else None,
         refusals=found.refusals,
         total=found.total,
         differences=found.differences,

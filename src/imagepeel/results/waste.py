@@ -48,7 +48,8 @@ class WasteLayerRow(msgspec.Struct, frozen=True, kw_only=True):
 class WasteResult(msgspec.Struct, frozen=True, kw_only=True):
     """The account of an image.
 
-    `efficiency` is `visible` over `files`; `files` = `visible` + `unreachable`; `content_size` = `files` + headers.
+    `efficiency` is `visible` over `files`, null where a layer is missing; `files` = `visible` + `unreachable`;
+    `content_size` = `files` + headers.
     `items` are the wasted files, largest first, `items_total` how many there are in all.
     """
 
@@ -63,7 +64,7 @@ class WasteResult(msgspec.Struct, frozen=True, kw_only=True):
     """Decompressed bytes of file content that the rootfs shows."""
     unreachable: int
     """Decompressed bytes of file content that nothing can read any more."""
-    efficiency: float
+    efficiency: float | None
     """0.0 to 1.0."""
     complete: bool
     base_layers: int
@@ -90,7 +91,7 @@ def waste_result(head: ImageHead, waste: Waste, most: int, receipts: tuple[Recei
         files=waste.files,
         visible=waste.visible,
         unreachable=waste.unreachable,
-        efficiency=waste.efficiency,
+        efficiency=waste.efficiency if waste.complete else None,
         complete=waste.complete,
         base_layers=waste.base,
         causes=tuple(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from imagepeel._display import Shown
+from imagepeel.archive.knowledge import WHOLE, ImagePart, Knowledge
 from imagepeel.errors import IsADirectory, LimitExceeded, MissingBlob, NotADirectory, NotFound, PathNotFound, UsageError
 from imagepeel.evidence import Location, Name, raw, text
 from imagepeel.formats.tar.table import WHITEOUT
@@ -49,8 +50,9 @@ class Rootfs(Shown):
     """The merged tree of one view.  Paths are bytes or str, absolute, inside the image.
 
     `refusal` is where the runtimes of this view would refuse to unpack the image; the tree is then the best effort
-    of the spec's rules without the refused entries, and `label` says so.  `complete` is False when a layer could
-    not be read.  `uppers` holds each layer's own tree (runtime view only), base first.
+    of the spec's rules without the refused entries, and `label` says so.  `knowledge` is what is known of the
+    image, and `complete` False when a layer could not be read.  `uppers` holds each layer's own tree (runtime view
+    only), base first.
     """
 
     def __init__(
@@ -64,13 +66,14 @@ class Rootfs(Shown):
         opener: OpenEntry | None = None,
         steps: Sequence[int | None] = (),
         limits: Limits = DEFAULT,
-        complete: bool = True,
+        knowledge: Knowledge = WHOLE,
     ) -> None:
         self.view = view
         self.layers = layers
         self.uppers: tuple[Tree, ...] = tuple(uppers)
         self.refusal = refusal
-        self.complete = complete
+        self.knowledge = knowledge
+        self.complete: bool = knowledge.layers
         self._derived: dict[Callable[[Rootfs], Any], Any] = {}
         self._root = root
         self._open = opener
@@ -163,6 +166,11 @@ class Rootfs(Shown):
             what = f"{shown} does not exist: {text(found.missing)} is not a directory"
             return NotADirectory(what, where, "check the path")
         hint = "list its directory with ls; ls --layer N shows what one layer had"
+        if not self.complete:
+            what = (
+                f"{shown} is not in the layers that are here: {self.knowledge.why(ImagePart.MANIFEST, ImagePart.LAYER)}"
+            )
+            return PathNotFound(what, where, "copy the image again with all its layers")
         if found.missing and text(found.missing) != shown:
             return PathNotFound(f"{shown} does not exist: {text(found.missing)} is missing", where, hint)
         return PathNotFound(f"{shown} does not exist in the {self.view} view", where, hint)
@@ -289,7 +297,7 @@ def build(
     opener: OpenEntry | None = None,
     steps: Sequence[int | None] = (),
     limits: Limits = DEFAULT,
-    complete: bool = True,
+    knowledge: Knowledge = WHOLE,
 ) -> Rootfs:
     """Return the filesystem that `view` makes of `layers` (base first; `layers[i].index == i`).
 
@@ -328,17 +336,24 @@ def build(
         opener=opener,
         steps=steps,
         limits=limits,
-        complete=complete,
+        knowledge=knowledge,
     )
 
 
 def build_alone(
-    layers: Sequence[LayerEntries], index: int, *, opener: OpenEntry, steps: Sequence[int | None], limits: Limits
+    layers: Sequence[LayerEntries],
+    index: int,
+    *,
+    opener: OpenEntry,
+    steps: Sequence[int | None],
+    limits: Limits,
+    knowledge: Knowledge = WHOLE,
 ) -> Rootfs:
     """Return the filesystem of one layer by itself, as if it were the only one of the image.
 
-    `layers` are those of the image, base first, and `index` which of them.  Whiteouts then remove nothing and show as
-    nothing.  A hardlink to a file of a lower layer is left out, as is all else that cannot be unpacked.
+    `layers` are those of the image, base first, and `index` which of them; `knowledge` is about that layer.  Whiteouts
+    then remove nothing and show as nothing.  A hardlink to a file of a lower layer is left out, as is all else that
+    cannot be unpacked.
     """
     layer = layers[index]
     whiteouts = any(flag & WHITEOUT for flag in set(layer.table.flag_bits))
@@ -353,7 +368,7 @@ def build_alone(
         opener=opener,
         steps=steps,
         limits=limits,
-        complete=layer.error is None,
+        knowledge=knowledge,
     )
 
 

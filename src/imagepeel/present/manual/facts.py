@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from imagepeel.archive.knowledge import ImagePart, Knowledge
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Evidence, Name
 from imagepeel.findings.catalogue import find_rule
@@ -40,6 +41,7 @@ class Operator:
     def __init__(self, image: LayeredImage) -> None:
         self.image = image
         self.context: StoryContext = StoryContext(image)
+        self.known: Knowledge = self.context.knowledge
         self.run: RunConfig = image.config.config
         self.answers: dict[str, list[str]] = {}
         """Question -> answers given, for the last chapter."""
@@ -51,7 +53,9 @@ class Operator:
 
     @cached_property
     def waste(self) -> Waste | None:
-        """Where the bytes go, None where runtimes refuse the image."""
+        """Where the bytes go, None where runtimes refuse the image or a layer is missing."""
+        if not self.known.layers:
+            return None
         try:
             return account(self.image)
         except ImagepeelError:
@@ -62,7 +66,7 @@ class Operator:
         """The start on every engine and architecture, None where nothing is known to run on Linux."""
         if self.image.record.config is None or self.image.os not in ("", "linux"):
             return None
-        return matrix(self.image.rootfs, self.image.config, complete=self.image.rootfs.complete)
+        return matrix(self.image.rootfs, self.image.config)
 
     def findings_of(self, *rules: str) -> list[Finding]:
         """Return the findings of some rules."""
@@ -111,6 +115,11 @@ class Operator:
             self.answers.setdefault(question, []).append(answer)
         mark, level = MARKS[answer]
         return claim(mark, *parts, by=by, level=level)
+
+    def unseen(self, question: str, what: str, *parts: ImagePart) -> Claim:
+        """The answer where what decides is missing: unknown, and why `what`, a clause, is not known."""
+        why = self.known.why(*parts)
+        return self.answer(question, "unknown", f"{what} is not known: {why}.", by=self.by_listing())
 
     def told(self, question: str, answer: str, findings: Iterable[Finding]) -> list[Claim]:
         """One fact for each finding, in its own words."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from imagepeel.archive.knowledge import ImagePart
 from imagepeel.present.document import Block, code, path, value
 from imagepeel.present.manual.facts import Operator, question
 from imagepeel.text import joined, number, percent, plural, size
@@ -33,7 +34,10 @@ def chapter(operator: Operator) -> list[Block]:
 def _build(operator: Operator) -> list[Block]:
     blocks: list[Block] = [question("Build", "Who makes it smaller, and can say what is in it?")]
     waste = operator.waste
-    if waste is not None and waste.files:
+    known = operator.known
+    if not known.layers:
+        blocks.append(operator.unseen("build", "How much of what it ships can be seen"))
+    elif waste is not None and waste.files:
         answer = "yes" if waste.efficiency >= 0.95 else "depends" if waste.efficiency >= 0.75 else "no"
         blocks.append(
             operator.answer(
@@ -49,7 +53,9 @@ def _build(operator: Operator) -> list[Block]:
         )
     config = operator.image.config
     steps = sum(1 for layer in operator.image.layers if layer.step is not None)
-    if config.history is not None and steps == len(operator.image.layers):
+    if (not known.whole and steps < len(operator.image.layers)) or not known.config:
+        blocks.append(operator.unseen("build", "Which step made which layer"))
+    elif config.history is not None and steps == len(operator.image.layers):
         blocks.append(
             operator.answer(
                 "build",
@@ -72,11 +78,15 @@ def _deployment(operator: Operator) -> list[Block]:
     image = operator.image
     stored = sum(layer.blob_size for layer in image.layers)
     blocks: list[Block] = [question("Deployment", "What is pulled, and what has to be set?")]
+    sized = all(layer.readable or layer.record.declared_size is not None for layer in image.layers)
+    sized = sized and len(image.config.diff_ids) <= len(image.layers)
+    if not operator.known.layer_list:
+        return [*blocks, operator.unseen("deployment", "What a node pulls")]
     blocks.append(
         operator.answer(
             "deployment",
             "fact",
-            f"A node pulls up to {size(stored)} in {plural(len(image.layers), 'layer')}.",
+            f"A node pulls {'up to' if sized else 'more than'} {size(stored)} in {plural(len(image.layers), 'layer')}.",
             by=operator.by_listing(),
         )
     )
@@ -118,12 +128,17 @@ def _network(operator: Operator) -> list[Block]:
                 by=operator.by_config("/config/ExposedPorts"),
             )
         )
+    elif not operator.known.config:
+        blocks.append(operator.unseen("network", "Which ports it names", ImagePart.MANIFEST, ImagePart.CONFIG))
     else:
         what = "It names no port. Ask its makers whether anything has to reach it."
         blocks.append(operator.answer("network", "unknown", what, by=operator.by_config("/config/ExposedPorts")))
     blocks += operator.told("network", "depends", operator.findings_of("PRIVILEGED-PORT"))
     bundle = next((place for place in _CERTIFICATES if operator.node(place) is not None), None)
-    if bundle is not None:
+    if not operator.known.layers:
+        what = "Whether it has a list of certificate authorities"
+        blocks.append(operator.unseen("network", what, ImagePart.MANIFEST, ImagePart.LAYER))
+    elif bundle is not None:
         what = " is there: programs can check who they talk to."
         blocks.append(operator.answer("network", "yes", path(bundle), what, by=operator.by_path(bundle)))
     else:
@@ -143,6 +158,9 @@ def _monitoring(operator: Operator) -> list[Block]:
     blocks: list[Block] = [question("Monitoring", "How does anybody know that it works?")]
     check = operator.run.healthcheck
     broken = operator.findings_of("HEALTHCHECK-CANNOT-RUN", "HEALTHCHECK-LOST")
+    if not operator.known.whole:
+        blocks.append(operator.unseen("monitored", "How its health shows"))
+        return blocks
     if check is not None and check.test and check.test != ("NONE",) and not broken:
         blocks.append(
             operator.answer(
@@ -181,6 +199,9 @@ def _logs_to_output(operator: Operator) -> list[str]:
 
 def _troubleshooting(operator: Operator) -> list[Block]:
     blocks: list[Block] = [question("Troubleshooting", "What can one do inside, when it misbehaves?")]
+    if not operator.known.layers:
+        what = "Whether there is a shell"
+        return [*blocks, operator.unseen("debuggable", what, ImagePart.MANIFEST, ImagePart.LAYER)]
     shell = next((place for place in _SHELLS if (node := operator.node(place)) is not None and node.is_file), None)
     if shell is None:
         blocks.append(

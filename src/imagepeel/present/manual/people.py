@@ -44,7 +44,7 @@ def chapter(operator: Operator) -> list[Block]:
             blocks.append(claim(_mark(finding), sentence(finding), by=operator.by_finding(finding)))
         if len(mine) > _EACH:
             blocks.append(note(f"{len(mine) - _EACH} more: ", Span(_command(operator), "code")))
-    if not blocks:
+    if not blocks and operator.known.whole:
         blocks.append(
             claim("No finding needs anybody in particular.", by=operator.by_listing()),
         )
@@ -87,7 +87,7 @@ def production_chapter(operator: Operator) -> list[Block]:
                 level="bad",
             )
         )
-    else:
+    elif operator.known.whole:
         blocks.append(
             claim(
                 good("No finding of severity high. "),

@@ -44,7 +44,9 @@ def _ephemeral(operator: Operator) -> list[Block]:
                 by=operator.by_config("/config/Volumes"),
             )
         )
-    if not state and not volumes:
+    if not operator.known.whole:
+        blocks.append(operator.unseen(ask, "Whether its layers hold state and which volumes it declares"))
+    elif not state and not volumes:
         blocks.append(
             operator.answer(
                 ask,
@@ -84,7 +86,7 @@ def _portable(operator: Operator) -> list[Block]:
     blocks: list[Block] = [question("Portable?", "The same bytes run the same way wherever they are put.")]
     blocks += _matrix(operator)
     prediction = operator.context.prediction
-    if prediction is not None and prediction.libraries:
+    if prediction is not None and prediction.libraries and operator.context.certain:
         missing = [library.name for library in prediction.libraries if library.path is None]
         names = f": {listed(missing)}" if missing else ", all of them in the image"
         blocks.append(
@@ -98,11 +100,14 @@ def _portable(operator: Operator) -> list[Block]:
     blocks += operator.told(ask, "depends", operator.findings_of(*_MERGE))
     blocks.append(_ids(operator, ask))
     layers = len(operator.image.layers)
+    if not operator.known.layer_list:
+        return [*blocks, operator.unseen(ask, "How many layers it has")]
+    stated = max(layers, len(operator.image.config.diff_ids))
     blocks.append(
         operator.answer(
             ask,
-            "yes" if layers <= _ENGINE_LAYERS else "no",
-            f"{plural(layers, 'layer')} of the {_ENGINE_LAYERS} that Docker takes.",
+            "yes" if stated <= _ENGINE_LAYERS else "no",
+            f"{plural(stated, 'layer')} of the {_ENGINE_LAYERS} that Docker takes.",
             by=operator.by_config("/rootfs/diff_ids"),
         )
     )
@@ -113,6 +118,8 @@ def _ids(operator: Operator, ask: str) -> Block:
     metas = [meta for layer in operator.image.layers for meta in layer.table.metas]
     highest = max((max(meta.uid, meta.gid) for meta in metas), default=0)
     fits = highest <= _IDS
+    if fits and not operator.known.layers:
+        return operator.unseen(ask, "The highest owner id in its layers")
     return operator.answer(
         ask,
         "yes" if fits else "no",

@@ -16,6 +16,7 @@ from imagepeel.receipts.places import Receipts, Stream
 from imagepeel.rootfs.layer_events import LayerCounts, Lost, Shipped, layer_counts, lost_files, shipped
 
 if TYPE_CHECKING:
+    from imagepeel.archive.knowledge import Knowledge
     from imagepeel.archive.opened import OpenArchive
     from imagepeel.image import LayeredImage
     from imagepeel.layers.layer import Layer
@@ -52,9 +53,9 @@ class StoryContext:
         return self.image.record.format.bare
 
     @cached_property
-    def unknown(self) -> bool:
-        """Whether the manifest is missing, so that nothing says which layers and config there are."""
-        return not self.image.record.available
+    def knowledge(self) -> Knowledge:
+        """What is known of the image, and what is missing: every sentence that says no, none or all asks it."""
+        return self.image.knowledge
 
     @cached_property
     def certain(self) -> bool:
@@ -100,7 +101,7 @@ class StoryContext:
 
     @cached_property
     def prediction(self) -> Prediction | None:
-        """The process, None where there is no config to tell it from."""
+        """The process, None where there is no config to tell it from, or one that was not read."""
         if self.image.record.config is None:
             return None
         return predict_image(self.image, ProcessOptions(engine=self.engine) if self.engine else None)

@@ -44,7 +44,7 @@ def chapter(context: StoryContext) -> tuple[str, list[Block]]:
         blocks.append(
             claim(
                 "No layer can be read, so there is nothing to unpack."
-                if context.image.layers or context.unknown
+                if context.image.layers or not context.knowledge.layer_list
                 else "There are no layers, so the filesystem is empty.",
                 by=proof(context.archive_place(), context.receipts.listing()),
                 level="bad" if context.image.layers else "",

@@ -113,7 +113,7 @@ def _unknown(context: StoryContext, blocks: list[Block]) -> None:
             )
         )  # fmt: skip
         return
-    if context.unknown:
+    if not context.knowledge.layer_list:
         blocks.append(
             claim(
                 "The config says what to start, the ", term("manifest"), " says which config, and it is missing.",
@@ -212,6 +212,8 @@ def _request(context: StoryContext, found: Prediction, blocks: list[Block]) -> N
 
 def _identity(context: StoryContext, found: Prediction, blocks: list[Block]) -> None:
     user, image = found.user, context.image
+    if user is None:
+        return
     run = image.config.config
     receipts = [context.config_receipt("/config/User", "USER of the image")] if run.user else []
     passwd = next((step for step in found.steps if step.rule == Stage.USER), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from imagepeel.archive.knowledge import ImagePart
 from imagepeel.evidence import Evidence, Location, text
 from imagepeel.formats.tar.table import WHITEOUT
 from imagepeel.formats.tar.whiteouts import hidden_path
@@ -45,7 +46,7 @@ def chapter(context: StoryContext) -> tuple[str, list[Block]]:
     """Return title and blocks of the chapter."""
     blocks: list[Block] = []
     layers = context.image.layers
-    if context.unknown:
+    if not context.knowledge.layer_list:
         blocks.append(
             claim(
                 "The ", term("manifest"), " lists the layers, and it is missing: nobody can tell how many there are.",
@@ -94,12 +95,15 @@ def _definition(context: StoryContext, blocks: list[Block]) -> None:
             )
         )  # fmt: skip
     elif not context.bare:
-        blocks.append(
-            claim(
-                "Each ", term("layer"), " is a tarball of what one step changed. The config has no ", term("history"),
-                ": which commands made them is not known.", by=by,
-            )
-        )  # fmt: skip
+        known = context.knowledge
+        why: tuple[Span | str, ...] = (
+            "The config has no ",
+            term("history"),
+            ": which commands made them is not known.",
+        )
+        if not known.config:
+            why = ("Which commands made them is not known: ", Span(known.why(ImagePart.CONFIG)), ".")
+        blocks.append(claim("Each ", term("layer"), " is a tarball of what one step changed. ", *why, by=by))
     else:
         blocks.append(
             claim(

@@ -324,10 +324,10 @@ class Prediction(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     """Resolved file of argv[0]; None when none was found."""
     env: tuple[EnvVar, ...]
     """Environment in the order that execve gets."""
-    user: Credentials
-    """Who the process is."""
+    user: Credentials | None
+    """Who the process is; None where the config is not known."""
     cwd: str
-    """Absolute working directory."""
+    """Absolute working directory, "" where the config is not known."""
     steps: tuple[Step, ...]
     """In the order in which they happen."""
     verdict: Verdict

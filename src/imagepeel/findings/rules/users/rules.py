@@ -25,7 +25,7 @@ _STDOUT = frozenset({b"/proc/1/fd/1", b"/proc/1/fd/2", b"/dev/stdout", b"/dev/st
 
 
 def _actor(subject: Subject) -> Actor:
-    return Actor.of(subject.user.user, ())
+    return Actor.of(subject.credentials, ())
 
 
 def _writable(subject: Subject, node: Inode) -> bool:
@@ -52,7 +52,7 @@ def group_lost(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if ":" not in subject.run.user or not subject.starts or {"F13", "F14"} & subject.failures.keys():
         return
     docker, kubernetes = subject.prediction(DOCKER).user, subject.prediction(KUBERNETES).user
-    if docker.gid != kubernetes.gid:
+    if docker is not None and kubernetes is not None and docker.gid != kubernetes.gid:
         yield rule.report(
             f"USER {subject.run.user} is gid {docker.gid} with Docker and gid {kubernetes.gid} in Kubernetes",
             subject.pointer("/config/User"),
@@ -100,7 +100,7 @@ def named_user(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def uid_without_name(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if not subject.starts or not subject.run.user or "F13" in subject.failures or "F14" in subject.failures:
         return
-    who = subject.user.user
+    who = subject.credentials
     if who.uid and who.name is None:
         home = subject.user.environment.get("HOME", "/")
         yield rule.report(
@@ -151,7 +151,7 @@ def home_of_somebody(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def home_missing(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if not subject.starts or subject.uid == 0 or not subject.run.user:
         return
-    who = subject.user.user
+    who = subject.credentials
     if who.name is None or who.home in _NO_HOMES or subject.user.environment.get("HOME") != who.home:
         return
     if who.name in ("nobody", "daemon", "bin", "sys"):

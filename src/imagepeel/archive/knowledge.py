@@ -1,0 +1,89 @@
+"""What is known of an image, and what is not and why.
+
+Bytes that are not there are no facts: whoever says no, none, 0, all or the same of an image asks its `Knowledge` first.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class ImagePart(StrEnum):
+    """What of an image may be missing."""
+
+    MANIFEST = "manifest"
+    """The document that lists layers and config."""
+    CONFIG = "config"
+    LAYER = "layer"
+    """The bytes of a layer, or some of them."""
+
+
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is not known of an image.
+
+    `what` is not known because of `why`; both are clauses.  `name` is the missing part in a word or two, "" where
+    nothing is missing by name.  `layer` is the layer's index from 0, None where it is about no layer or one that nobody
+    names.  `damaged` is True where the bytes are there and break a rule.
+    """
+
+    part: ImagePart
+    what: str
+    why: str
+    name: str = ""
+    layer: int | None = None
+    damaged: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.what} is not known: {self.why}"
+
+
+class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one image; without gaps everything is."""
+
+    gaps: tuple[Gap, ...] = ()
+
+    @property
+    def layer_list(self) -> bool:
+        """Whether it is known which layers the image has."""
+        return not self._misses(ImagePart.MANIFEST)
+
+    @property
+    def config(self) -> bool:
+        """Whether it is known what the config says, also that a format has none."""
+        return not self._misses(ImagePart.MANIFEST, ImagePart.CONFIG)
+
+    @property
+    def layers(self) -> bool:
+        """Whether all layers are here and were read to their end: only then an absent file is absent."""
+        return not self._misses(ImagePart.MANIFEST, ImagePart.LAYER)
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is missing."""
+        return not self.gaps
+
+    @property
+    def documents(self) -> tuple[Gap, ...]:
+        """The gaps that no result can do without: manifest and config."""
+        return tuple(gap for gap in self.gaps if gap.part is not ImagePart.LAYER)
+
+    def why(self, *parts: ImagePart) -> str:
+        """Return the reasons why something of these parts is not known (of any without parts), "" when it is."""
+        return "; ".join(gap.why for gap in self.gaps if not parts or gap.part in parts)
+
+    def up_to(self, layer: int) -> Knowledge:
+        """Return what is known where layers above the one with this index from 0 play no role."""
+        return Knowledge(gaps=tuple(gap for gap in self.gaps if gap.layer is None or gap.layer <= layer))
+
+    def of_layer(self, layer: int) -> Knowledge:
+        """Return what is known of one layer by itself, by its index from 0."""
+        return Knowledge(gaps=tuple(gap for gap in self.gaps if gap.layer == layer))
+
+    def _misses(self, *parts: ImagePart) -> bool:
+        return any(gap.part in parts for gap in self.gaps)
+
+
+WHOLE = Knowledge()
+"""Nothing is missing."""

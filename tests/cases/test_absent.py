@@ -1,0 +1,178 @@
+"""What is not in an archive is not known: no command, code, column or sentence takes it for nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import imagepeel
+from missing import READERS, blobs, without
+
+Run = Callable[..., Any]
+Case = Callable[[str, str], Path]
+Make = Callable[..., Path]
+
+DOCUMENTS = [
+    ("real-images", "manifest-missing.tar", "manifest"),
+    ("real-images", "config-missing.tar", "config"),
+]
+NOTHING = (
+    "has no layers",
+    "no command specified",
+    "has no history",
+    "100.0 %",
+    "No file is shipped in vain",
+    "hold no state",
+    "There is no shell",
+    "Nothing did",
+    "FAILS",
+    "RUNS",
+)
+"""What was said of images without a manifest, and what is said of every image that lacks its config."""
+BY_LAYERS = ("100.0 %", "No file is shipped in vain", "There is no shell")
+"""Of these, what layers prove: true where they are here."""
+
+
+@pytest.mark.parametrize("words", READERS, ids=" ".join)
+@pytest.mark.parametrize(("family", "name", "part"), DOCUMENTS)
+def test_a_missing_document_ends_every_command_with_14(
+    family: str, name: str, part: str, words: tuple[str, ...], case: Case, run_cli: Run
+) -> None:
+    done = run_cli(*words, case(family, name))
+    assert done.exit_code == 14
+    assert f"the {part} " in done.stderr and "is not in the archive" in done.stderr
+    said = [text for text in NOTHING if text in done.stdout]
+    assert not [text for text in said if part == "manifest" or text not in BY_LAYERS]
+
+
+@pytest.mark.parametrize("name", ["missing-manifest", "missing-config"])
+def test_the_start_of_an_image_without_documents_is_unknown(name: str, case: Case, run_cli: Run) -> None:
+    """Judges A4."""
+    layout = case("judges", name)
+    done = run_cli("process", "--json", layout)
+    verdict = json.loads(done.stdout)["result"]["prediction"]["verdict"]
+    assert (done.exit_code, verdict["kind"]) == (14, "UNKNOWN")
+    assert "is not in the archive" in verdict["reason"]
+    matrix = json.loads(run_cli("process", "--matrix", "--json", layout).stdout)["result"]
+    assert {cell["verdict"]["kind"] for cell in matrix["cells"]} == {"UNKNOWN"}
+
+
+@pytest.mark.parametrize("part", ["manifest", "config", "L2"])
+@pytest.mark.parametrize("command", ["extract", "flatten", "bundle"])
+def test_what_writes_writes_nothing_of_an_image_that_is_not_whole(
+    part: str, command: str, forge_archive: Make, run_cli: Run, tmp_path: Path
+) -> None:
+    whole = forge_archive("shop", kind="oci-archive")
+    archive = without(whole, blobs(whole)[part], tmp_path / "part.tar")
+    out = tmp_path / "out"
+    where = ["-o", out] if command == "flatten" else [out]
+    done = run_cli(command, archive, *where)
+    assert done.exit_code == 14
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("best_effort", [True, False])
+def test_the_api_writes_nothing_either(best_effort: bool, forge_archive: Make, tmp_path: Path) -> None:
+    whole = forge_archive("shop", kind="oci-archive")
+    archive = without(whole, blobs(whole)["manifest"], tmp_path / "part.tar")
+    with imagepeel.open(archive) as opened:
+        image = opened.image()
+        with pytest.raises(imagepeel.MissingBlob, match="is not in the archive"):
+            image.extract(tmp_path / "out", best_effort=best_effort)
+        with pytest.raises(imagepeel.MissingBlob, match="is not in the archive"):
+            image.flatten(tmp_path / "out.tar", best_effort=best_effort)
+    assert not (tmp_path / "out").exists() and not (tmp_path / "out.tar").exists()
+
+
+def test_best_effort_writes_the_layers_of_an_image_without_config_and_still_says_so(
+    forge_archive: Make, run_cli: Run, tmp_path: Path
+) -> None:
+    whole = forge_archive("shop", kind="oci-archive")
+    archive = without(whole, blobs(whole)["config"], tmp_path / "part.tar")
+    done = run_cli("extract", "--best-effort", archive, tmp_path / "out")
+    assert done.exit_code == 14
+    assert (tmp_path / "out" / "etc" / "passwd").is_file()
+
+
+def test_json_has_null_where_nobody_knows(case: Case, run_cli: Run) -> None:
+    row = json.loads(run_cli("images", "--json", case("real-images", "manifest-missing.tar")).stdout)["result"]
+    assert [(image["layers"], image["blob_size"], image["complete"]) for image in row["images"]] == [
+        (None, None, False)
+    ]
+    views = json.loads(run_cli("views", "--json", case("real-images", "manifest-missing.tar")).stdout)["result"]
+    assert views["agree"] is None
+    assert [gap["part"] for gap in views["image"]["not_known"]] == ["manifest"]
+    waste = json.loads(run_cli("waste", "--json", case("real-images", "manifest-missing.tar")).stdout)["result"]
+    assert waste["efficiency"] is None
+
+
+def test_a_missing_layer_is_null_in_its_row_and_in_those_above(
+    forge_archive: Make, run_cli: Run, tmp_path: Path
+) -> None:
+    whole = forge_archive("shop", kind="oci-archive")
+    archive = without(whole, blobs(whole)["L2"], tmp_path / "part.tar")
+    done = run_cli("layers", "--json", archive)
+    assert done.exit_code == 0
+    rows = json.loads(done.stdout)["result"]["layers"]
+    assert (rows[1]["content_size"], rows[1]["entries"]) == (None, None)
+    assert rows[0]["added"] is not None
+    # What a layer changes shows against all below it.
+    assert {row["added"] for row in rows[1:]} == {None}
+
+
+@pytest.mark.parametrize("command", ["cat", "trace", "ls"])
+def test_a_path_that_may_be_in_a_missing_layer_is_not_called_absent(
+    command: str, forge_archive: Make, run_cli: Run, tmp_path: Path
+) -> None:
+    whole = forge_archive("shop", kind="oci-archive")
+    archive = without(whole, blobs(whole)["L2"], tmp_path / "part.tar")
+    done = run_cli(command, archive, "/no/such/path")
+    assert done.exit_code == 14
+    assert "layers that are here" in done.stderr and "L2 is not in the archive" in done.stderr
+
+
+def test_two_images_with_the_same_missing_layer_are_the_same(forge_archive: Make, run_cli: Run, tmp_path: Path) -> None:
+    whole = forge_archive("shop", kind="oci-archive")
+    part = without(whole, blobs(whole)["L2"], tmp_path / "part.tar")
+    same = json.loads(run_cli("diff", part, part, "--json").stdout)["result"]
+    assert same["different"] is False
+
+
+def test_a_config_that_only_one_side_has_is_not_a_difference(forge_archive: Make, run_cli: Run, tmp_path: Path) -> None:
+    whole = forge_archive("shop", kind="oci-archive")
+    part = without(whole, blobs(whole)["config"], tmp_path / "part.tar")
+    done = run_cli("diff", whole, part, "--json")
+    result = json.loads(done.stdout)["result"]
+    assert done.exit_code == 14
+    assert (result["config"], result["process"]) == (None, None)
+
+
+def test_wtf_of_a_missing_document_says_so_and_check_fails_or_ends_with_14(
+    forge_archive: Make, run_cli: Run, tmp_path: Path
+) -> None:
+    whole = forge_archive("shop", kind="oci-archive")
+    part = without(whole, blobs(whole)["config"], tmp_path / "part.tar")
+    assert run_cli("check", part).exit_code == 1
+    assert run_cli("check", part, "--fail-on", "none").exit_code == 14
+
+
+def test_an_archive_that_was_cut_off_ends_with_11(forge_archive: Make, run_cli: Run, tmp_path: Path) -> None:
+    whole = forge_archive("shop", kind="oci-archive")
+    part = without(whole, blobs(whole)["manifest"], tmp_path / "part.tar")
+    data = part.read_bytes()
+    # Without the end blocks and half of the last member, which is not one that reading starts at.
+    last = max(data.rfind(b"oci-layout"), data.rfind(b"index.json"))
+    assert last > 0
+    cut = tmp_path / "cut.tar"
+    layer = blobs(whole)["L1"].encode()
+    at = data.find(layer)
+    index = data.find(b"index.json")
+    moved = data[index : index + 512 + ((int(data[index + 124 : index + 135], 8) + 511) // 512) * 512]
+    cut.write_bytes(moved + data[: at + 700])
+    done = run_cli("layers", cut)
+    assert done.exit_code == 11
+    assert "the archive ends inside the member" in done.stderr
