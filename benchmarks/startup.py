@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 
-_HELP = "import sys; from imagepeel.cli import main; sys.argv = ['imagepeel', {words}]; main()"
+_HELP = "import sys; from imagepeel.__main__ import main; sys.argv = ['imagepeel', {words}]; main()"
 
 PROGRAMS: dict[str, tuple[str, float | None]] = {
     "python -c pass": ("pass", None),

@@ -10,7 +10,6 @@ import io
 import os
 import stat
 import sys
-import tempfile
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -209,6 +208,8 @@ class Spool:
     """Writes a stream to an unnamed temporary file, so that nothing is left behind however the program ends."""
 
     def __init__(self, limits: Limits, name: str) -> None:
+        import tempfile  # start time
+
         self._file = tempfile.TemporaryFile(prefix="imagepeel-")  # noqa: SIM115 - handed over by finish()
         self._limits = limits
         self._name = name

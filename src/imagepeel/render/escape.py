@@ -8,7 +8,6 @@ TR 36 (visual spoofing), CommonMark, GitHub's workflow commands.
 
 from __future__ import annotations
 
-import html as _html
 import re
 
 from imagepeel.evidence import Name, text
@@ -57,7 +56,9 @@ def terminal(name: Name) -> str:
 
 def html(name: Name) -> str:
     """Return the text for HTML content and quoted attributes."""
-    return _html.escape(visible(name), quote=True)
+    from html import escape  # start time
+
+    return escape(visible(name), quote=True)
 
 
 def markdown(name: Name) -> str:

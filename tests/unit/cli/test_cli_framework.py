@@ -69,6 +69,18 @@ def test_a_command_that_reads_no_image_loads_no_reader() -> None:
     assert python(code).splitlines()[-1] == "LOADED []"
 
 
+@pytest.mark.parametrize(
+    ("command", "also"), [("layers", ("imagepeel.process.predict", "imagepeel.receipts")), ("process", ())]
+)
+def test_a_command_loads_what_it_needs(forge_archive: Make, command: str, also: tuple[str, ...]) -> None:
+    words = [sys.executable, "-X", "importtime", "-m", "imagepeel", command, "--no-cache", str(forge_archive("shop"))]
+    log = subprocess.run(words, capture_output=True, text=True, check=True).stderr
+    loaded = [line.rpartition("|")[2].strip() for line in log.splitlines() if line.startswith("import time:")]
+    assert "imagepeel.api" in loaded and "rich.console" in loaded
+    refused = ("tempfile", "lzma", "html", "jinja2", "rich.progress", "imagepeel.findings", "imagepeel.forge", *also)
+    assert not [name for name in loaded if name in refused]
+
+
 def test_each_command_has_a_module_a_short_help_and_a_help_page(run_cli: Run) -> None:
     for name, (module, short) in COMMANDS.items():
         assert module.startswith("imagepeel.cli.")
