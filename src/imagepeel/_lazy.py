@@ -1,10 +1,11 @@
-"""Names of a package that load on first use (PEP 562), so that importing the package costs nearly nothing."""
+"""What is made on first use: names of a package (PEP 562), and patterns; so that loading costs nearly nothing."""
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from re import Pattern
+    from typing import Any, AnyStr
 
 
 def load(package: dict[str, Any], name: str) -> Any:
@@ -22,3 +23,27 @@ def load(package: dict[str, Any], name: str) -> Any:
     value = import_module(f"{own}.{name}") if home == own else getattr(import_module(home), name)
     package[name] = value
     return value
+
+
+class _Late:
+    """A pattern that is compiled when a method is first asked for, and keeps that method as its attribute."""
+
+    def __init__(self, source: Any, flags: int) -> None:
+        self._source = source
+        self._flags = flags
+
+    def __getattr__(self, name: str) -> Any:
+        import re  # start time
+
+        value = getattr(re.compile(self._source, self._flags), name)
+        setattr(self, name, value)
+        return value
+
+
+def late(source: AnyStr, flags: int = 0) -> Pattern[AnyStr]:
+    """Return the pattern that `re.compile` makes of the same arguments, compiled on first use.
+
+    A command needs a few of the patterns of the modules it loads, and to compile them all would be a tenth of it.
+    """
+    pattern: Pattern[AnyStr] = _Late(source, flags)  # type: ignore[assignment]
+    return pattern

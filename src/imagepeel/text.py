@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
-_LONG_HEX = re.compile(r"[0-9a-f]{40,}(?:\.(?=\w))?")
+from imagepeel._lazy import late
+
+_LONG_HEX = late(r"[0-9a-f]{40,}(?:\.(?=\w))?")
 
 _UNITS = ("kB", "MB", "GB", "TB", "PB")
 _SMALL = ("containerd", "podman", "umoci", "runc", "crun", "buildah", "skopeo", "nerdctl", "overlayfs")

@@ -6,12 +6,12 @@ Files are replaced by renaming, so a reader sees a whole file or none.  What the
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Iterator
 
 import msgspec
 
+from imagepeel._lazy import late
 from imagepeel.limits import GiB, MiB
 
 MOST = 1 * GiB
@@ -19,8 +19,8 @@ MOST = 1 * GiB
 LARGEST = 512 * MiB
 """Bytes of one file: an index of a layer of five million entries."""
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,120}\.(index|stamp|heads|facts)")
-_TEMPORARY = re.compile(r"\.new-\d{1,10}-[0-9a-f]{16}")
+_NAME = late(r"[a-z0-9][a-z0-9._-]{0,120}\.(index|stamp|heads|facts)")
+_TEMPORARY = late(r"\.new-\d{1,10}-[0-9a-f]{16}")
 
 
 class CacheFile(msgspec.Struct, frozen=True, kw_only=True):

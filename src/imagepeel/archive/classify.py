@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
+from imagepeel._lazy import late
 from imagepeel.archive.records import RecordKind
 from imagepeel.oci.descriptor import REFERENCE_TYPE, Descriptor
 from imagepeel.oci.manifest import Manifest
 from imagepeel.oci.media_types import IMAGE_CONFIGS, classify
 
-_COSIGN_TAG = re.compile(r"(?:.*[:/])?(?:_cosign:)?sha256-[0-9a-f]{64}\.(?:sig|att|sbom)")
+_COSIGN_TAG = late(r"(?:.*[:/])?(?:_cosign:)?sha256-[0-9a-f]{64}\.(?:sig|att|sbom)")
 _COSIGN_KIND = "dev.cosignproject.cosign/"
 
 

@@ -5,9 +5,9 @@ How it was seen is a value with a sentence, since it is the first thing that the
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from imagepeel._lazy import late
 from imagepeel.archive.codec import decompress_to_spool
 from imagepeel.archive.compression import Compression, sniff_compression
 from imagepeel.archive.kinds import KINDS
@@ -24,7 +24,7 @@ from imagepeel.oci.layout import MARKER
 
 WRAPPINGS = 2
 """Most layers of compression around an archive: once by the writer, once by a person."""
-_HEX_NAME = re.compile(r"[0-9a-f]{64}")
+_HEX_NAME = late(r"[0-9a-f]{64}")
 _SMALL = 64
 
 

@@ -11,14 +11,15 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from imagepeel._lazy import late
 from imagepeel.archive.records import ImageRecord, IndexRecord
 from imagepeel.errors import Ambiguous, NotFound, UsageError
 from imagepeel.oci.descriptor import Platform
 from imagepeel.oci.digest import Digest, short
 from imagepeel.tables import go_name
 
-_NUMBER = re.compile(r"#?(\d{1,9})")
-_HEX = re.compile(r"(?:([a-z0-9]+):)?([0-9a-f]{4,128})")
+_NUMBER = late(r"#?(\d{1,9})")
+_HEX = late(r"(?:([a-z0-9]+):)?([0-9a-f]{4,128})")
 _SHOWN = 20
 _VARIANT = {"arm64": "v8", "arm": "v7", "amd64": "v1"}
 """The variant that an absent one means (containerd `platforms/database.go`)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import NoReturn
 
+from imagepeel._lazy import late
 from imagepeel.archive.source import Source
 from imagepeel.errors import ImagepeelError, Malformed, NotAnImage, Unsupported
 from imagepeel.evidence import Location
@@ -53,9 +54,9 @@ _FORMATS: tuple[_Format, ...] = (
         "run skopeo copy with --quiet",
     ),
 )
-_HTML = re.compile(rb"\s*<(?:!doctype\s+html|html|\?xml)", re.IGNORECASE)
-_LINK_TEXT = re.compile(rb"(?:\.{0,2}/)?[\w.@+-]+(?:/[\w.@+-]+)+\s*")
-_DOCUMENT = re.compile(rb'"(?:schemaVersion|mediaType|rootfs|imageLayoutVersion|Config|RepoTags|Layers)"')
+_HTML = late(rb"\s*<(?:!doctype\s+html|html|\?xml)", re.IGNORECASE)
+_LINK_TEXT = late(rb"(?:\.{0,2}/)?[\w.@+-]+(?:/[\w.@+-]+)+\s*")
+_DOCUMENT = late(rb'"(?:schemaVersion|mediaType|rootfs|imageLayoutVersion|Config|RepoTags|Layers)"')
 
 
 def is_tar(head: bytes) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from imagepeel._lazy import late
 from imagepeel.errors import ImagepeelError, UsageError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from imagepeel.rootfs.view import Rootfs
 
-_SIZE = re.compile(r"(\d{1,18})(?:\.(\d{1,9}))?\s*([kKMGT]?)(i?B|B|)")
+_SIZE = late(r"(\d{1,18})(?:\.(\d{1,9}))?\s*([kKMGT]?)(i?B|B|)")
 _FACTORS = {"": 0, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4}
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from imagepeel._lazy import late
 from imagepeel.evidence import raw, text
 
 MOST_BYTES = 64 * 1024
@@ -38,33 +39,33 @@ def mask(value: str | bytes) -> str:
     return f"{head}... ({len(shown)} characters)"
 
 
-_PEM = re.compile(
+_PEM = late(
     rb"-----BEGIN ((?:RSA |EC |DSA |OPENSSH |ENCRYPTED )?PRIVATE KEY)-----\s*(?:[A-Za-z-]+: [^\n]*\n)*\s*"
     rb"([A-Za-z0-9+/=]{24})"
 )
-_AWS_ID = re.compile(rb"(?<![A-Z0-9])((?:AKIA|ASIA)[A-Z0-9]{16})(?![A-Z0-9])")
-_AWS_SECRET = re.compile(rb"(?i)aws_secret(?:_access)?_key['\"]?\s*[=:]\s*['\"]?([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])")
+_AWS_ID = late(rb"(?<![A-Z0-9])((?:AKIA|ASIA)[A-Z0-9]{16})(?![A-Z0-9])")
+_AWS_SECRET = late(rb"(?i)aws_secret(?:_access)?_key['\"]?\s*[=:]\s*['\"]?([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])")
 _TOKENS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
-    ("GitHub token", re.compile(rb"(?<![A-Za-z0-9_])(gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{70,255})")),
-    ("GitLab token", re.compile(rb"(?<![A-Za-z0-9_-])(glpat-[A-Za-z0-9_-]{20,64})(?![A-Za-z0-9_-])")),
-    ("Slack token", re.compile(rb"(?<![A-Za-z0-9])(xox[abprs]-[0-9]{6,}-[A-Za-z0-9-]{10,200})")),
-    ("npm token", re.compile(rb"(?<![A-Za-z0-9_])(npm_[A-Za-z0-9]{36})(?![A-Za-z0-9])")),
-    ("PyPI token", re.compile(rb"(?<![A-Za-z0-9-])(pypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,400})")),
-    ("Stripe live key", re.compile(rb"(?<![A-Za-z0-9_])([rs]k_live_[A-Za-z0-9]{20,200})(?![A-Za-z0-9])")),
+    ("GitHub token", late(rb"(?<![A-Za-z0-9_])(gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{70,255})")),
+    ("GitLab token", late(rb"(?<![A-Za-z0-9_-])(glpat-[A-Za-z0-9_-]{20,64})(?![A-Za-z0-9_-])")),
+    ("Slack token", late(rb"(?<![A-Za-z0-9])(xox[abprs]-[0-9]{6,}-[A-Za-z0-9-]{10,200})")),
+    ("npm token", late(rb"(?<![A-Za-z0-9_])(npm_[A-Za-z0-9]{36})(?![A-Za-z0-9])")),
+    ("PyPI token", late(rb"(?<![A-Za-z0-9-])(pypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,400})")),
+    ("Stripe live key", late(rb"(?<![A-Za-z0-9_])([rs]k_live_[A-Za-z0-9]{20,200})(?![A-Za-z0-9])")),
 )
-_NPMRC = re.compile(rb"(?m)^[^\n#;]*:_(?:authToken|password|auth)[ \t]*=[ \t]*([^\s$][^\s]{7,})[ \t\r]*$")
-_NETRC = re.compile(rb"(?:machine\s+(\S+)|default)\s+login\s+\S+\s+password\s+(\S+)")
-_DOCKER_AUTH = re.compile(rb'"auth"\s*:\s*"([A-Za-z0-9+/=]{8,})"')
-_KUBE_KEY = re.compile(rb"(?m)^\s*(client-key-data|token):\s*[\"']?([A-Za-z0-9+/=._-]{20,})")
-_ASSIGNMENT = re.compile(
+_NPMRC = late(rb"(?m)^[^\n#;]*:_(?:authToken|password|auth)[ \t]*=[ \t]*([^\s$][^\s]{7,})[ \t\r]*$")
+_NETRC = late(rb"(?:machine\s+(\S+)|default)\s+login\s+\S+\s+password\s+(\S+)")
+_DOCKER_AUTH = late(rb'"auth"\s*:\s*"([A-Za-z0-9+/=]{8,})"')
+_KUBE_KEY = late(rb"(?m)^\s*(client-key-data|token):\s*[\"']?([A-Za-z0-9+/=._-]{20,})")
+_ASSIGNMENT = late(
     rb"(?m)^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]{2,80})[ \t]*=[ \t]*(['\"]?)([^\n\r]*?)\2[ \t\r]*$"
 )
-_GIT_CREDENTIAL = re.compile(rb"(?m)^https?://[^\s:/@]+:([^\s@/]{6,})@")
-_PGPASS = re.compile(rb"(?m)^(?!#)[^\s:]+:[^\s:]+:[^\s:]+:[^\s:]+:(\S{4,})$")
-_SECRET_NAME = re.compile(
+_GIT_CREDENTIAL = late(rb"(?m)^https?://[^\s:/@]+:([^\s@/]{6,})@")
+_PGPASS = late(rb"(?m)^(?!#)[^\s:]+:[^\s:]+:[^\s:]+:[^\s:]+:(\S{4,})$")
+_SECRET_NAME = late(
     r"(?i)(?:passw(?:or)?d|passphrase|secret|token|api_?key|private_?key|access_?key|credentials?)(?:_\d+)?$"
 )
-_PLACEHOLDER = re.compile(
+_PLACEHOLDER = late(
     r"(?i)^(?:|true|false|yes|no|on|off|null|none|nil|\d{1,4}|x+|\*+|\.+|change[-_]?me.*|todo|replace.*|your[-_ ].*|"
     r"<.*>|\[.*\]|\{\{.*\}\}|\$.*|%.*%|secret|password|example|test|dummy|/.*|https?://[^@]*)$"
 )
@@ -200,7 +201,7 @@ _BY_NAME: dict[bytes, tuple[Callable[[bytes], Iterator[Secret]], ...]] = {
     b".env": (_dotenv,),
 }
 
-_PACKAGED = re.compile(
+_PACKAGED = late(
     rb"^/(?:usr/(?:local/)?(?:lib(?:32|64)?|share|src)|opt/[^/]+/lib|var/lib)/.*?"
     rb"/(?:tests?|testing|testdata|test_data|test-data|test-keys|demos?|examples?|samples?|docs?|fixtures?|spec)/"
     rb"|/(?:node_modules|site-packages|dist-packages|vendor|gems)/.*?"
@@ -209,7 +210,7 @@ _PACKAGED = re.compile(
     rb"|/go/(?:pkg/mod|src)/.*?/(?:testdata|tests?|examples?)/"
     rb"|/dummyserver/certs/|^/usr/share/doc/"
 )
-_INSTALLED = re.compile(rb"/(?:node_modules|site-packages|dist-packages|gems)/")
+_INSTALLED = late(rb"/(?:node_modules|site-packages|dist-packages|gems)/")
 _SHARED_PAIRS = frozenset({b"ssl-cert-snakeoil.key"})
 
 

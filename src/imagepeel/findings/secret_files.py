@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from imagepeel._lazy import late
 from imagepeel.findings import detectors
 from imagepeel.findings.names import SECRET_ENDS, SECRET_NAMES, Hit, Names
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from imagepeel.layers.layer import Layer
 
 _MOST_FILES = 2_000
-_PLACED = re.compile(
+_PLACED = late(
     rb"/(?:\.docker/config\.json|\.kube/config|\.aws/(?:credentials|config)|\.config/.*|kaniko/\.docker/config\.json|"
     rb"\.?containers/auth\.json|\.composer/auth\.json|root/config|\.ssh/[^/]+)$"
 )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from imagepeel._lazy import late
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Location, Name, raw, text
 from imagepeel.findings import detectors
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 PROFILES = (DOCKER, "docker@20.10", CONTAINERD, KUBERNETES, PODMAN)
 """The engines that every image is held against: one of each kind whose decisions differ."""
 
-_SHELL_FORM = re.compile(r"(?:^|/)(?:sh|bash|dash|ash|busybox)$")
+_SHELL_FORM = late(r"(?:^|/)(?:sh|bash|dash|ash|busybox)$")
 _SMALL = 256 * 1024
 
 

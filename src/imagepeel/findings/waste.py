@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel._display import Shown
+from imagepeel._lazy import late
 from imagepeel.errors import UsageError
 from imagepeel.evidence import Evidence, Location, text
 from imagepeel.formats.tar.header import HEADER_ONLY, PAX_GLOBAL
@@ -46,17 +47,17 @@ CAUSES = (*VISIBLE, *UNREACHABLE, "headers")
 """All causes, in the order of the account."""
 
 DEBRIS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("apt package lists", re.compile(r"/var/lib/apt/lists/(?!lock$|partial$).+")),
-    ("apt archives", re.compile(r"/var/cache/apt/.+\.(?:deb|bin)")),
-    ("apk cache", re.compile(r"/(?:var/cache/apk|etc/apk/cache)/.+")),
-    ("dnf or yum cache", re.compile(r"/var/cache/(?:dnf|yum|libdnf5)/.+")),
-    ("pip cache", re.compile(r"/(?:root|home/[^/]+)/\.cache/pip/.+")),
-    ("npm or yarn cache", re.compile(r"/(?:root|home/[^/]+)/(?:\.npm/_cacache|\.cache/yarn|\.yarn/cache)/.+")),
-    ("Go build cache", re.compile(r"/(?:root|home/[^/]+)/\.cache/go-build/.+")),
-    ("Cargo registry", re.compile(r"/(?:root|usr/local|home/[^/]+)/\.?cargo/registry/(?:cache|src)/.+")),
-    ("Maven or Gradle cache", re.compile(r"/(?:root|home/[^/]+)/(?:\.m2/repository|\.gradle/caches)/.+")),
-    ("git repository", re.compile(r"/.*\.git/(?:objects|lfs)/.+")),
-    ("core dump", re.compile(r"/(?:.*/)?core\.\d+")),
+    ("apt package lists", late(r"/var/lib/apt/lists/(?!lock$|partial$).+")),
+    ("apt archives", late(r"/var/cache/apt/.+\.(?:deb|bin)")),
+    ("apk cache", late(r"/(?:var/cache/apk|etc/apk/cache)/.+")),
+    ("dnf or yum cache", late(r"/var/cache/(?:dnf|yum|libdnf5)/.+")),
+    ("pip cache", late(r"/(?:root|home/[^/]+)/\.cache/pip/.+")),
+    ("npm or yarn cache", late(r"/(?:root|home/[^/]+)/(?:\.npm/_cacache|\.cache/yarn|\.yarn/cache)/.+")),
+    ("Go build cache", late(r"/(?:root|home/[^/]+)/\.cache/go-build/.+")),
+    ("Cargo registry", late(r"/(?:root|usr/local|home/[^/]+)/\.?cargo/registry/(?:cache|src)/.+")),
+    ("Maven or Gradle cache", late(r"/(?:root|home/[^/]+)/(?:\.m2/repository|\.gradle/caches)/.+")),
+    ("git repository", late(r"/.*\.git/(?:objects|lfs)/.+")),
+    ("core dump", late(r"/(?:.*/)?core\.\d+")),
 )
 """Leftovers of building that no program reads at run time; names only, so an application's own data never counts."""
 

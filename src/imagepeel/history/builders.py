@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from imagepeel._lazy import late
 from imagepeel.oci.config import HistoryStep, RunConfig
 from imagepeel.serialization import to_json
 
@@ -26,19 +27,19 @@ WORKDIR
 """
 _MOST_TRIED, _MOST_PAIRS = 64, 1_000
 KEYWORDS = frozenset(_WORDS.split())
-_NOP = re.compile(r"(?P<shell>[^#|]{1,300}?) #\(nop\) {1,2}")
-_COUNT = re.compile(r"\|(\d{1,3}) ")
-_SHELL = re.compile(
+_NOP = late(r"(?P<shell>[^#|]{1,300}?) #\(nop\) {1,2}")
+_COUNT = late(r"\|(\d{1,3}) ")
+_SHELL = late(
     r"(?:(?:/usr)?(?:/local)?/bin/|/busybox/)?(?:sh|bash|ash|dash|zsh|ksh)"
     r"(?: -[a-z]{0,8}o [a-z]{1,12}| -[a-z]{1,8})*? -[a-z]{0,8}c "
     r"|cmd /S /C |(?:powershell|pwsh)(?:\.exe)?(?: -[A-Za-z]{1,24}(?: [A-Za-z]{1,12})??)*? -[Cc]ommand "
 )
 
-_DIGEST_COPY = re.compile(r"((?:file|dir|multi):[0-9a-f]{8,128}) in (.*)", re.DOTALL)
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-/]*=")
+_DIGEST_COPY = late(r"((?:file|dir|multi):[0-9a-f]{8,128}) in (.*)", re.DOTALL)
+_NAME = late(r"[A-Za-z_][A-Za-z0-9_.\-/]*=")
 _JOINED = "exec form: where one word ends and the next begins is not recorded"
-_IN_QUOTES = re.compile(r"\"(?:[^\"\\]|\\.)*\"(?= |$)", re.DOTALL)
-_BLANKS = re.compile(r"[ \t\r\n]+")
+_IN_QUOTES = late(r"\"(?:[^\"\\]|\\.)*\"(?= |$)", re.DOTALL)
+_BLANKS = late(r"[ \t\r\n]+")
 _BUILDKIT_TAIL = " # buildkit"
 _EXACT, _LIKELY, _UNKNOWN = "exact", "likely", "unknown"
 
@@ -321,7 +322,7 @@ def go_list(text: str) -> list[str] | None:
 
 
 _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"', "/": "/"}
-_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
+_ESCAPE = late(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
 
 
 def _go_string(quoted: str) -> str | None:

@@ -8,7 +8,6 @@ again before an index of a layer is used.  `docs/explanation/cache.md` tells wha
 from __future__ import annotations
 
 import hashlib
-import re
 import threading
 import time
 from bisect import bisect_right
@@ -17,6 +16,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from imagepeel._lazy import late
 from imagepeel.archive.cache_dir import CacheDir
 from imagepeel.archive.compression import Compression, sniff_compression
 from imagepeel.archive.records import LayerRecord
@@ -34,7 +34,7 @@ _SMALL = 256 * KiB
 """Reads of this size and more copy whole files out; the next run has other ones in mind."""
 _RACY = 2_000_000_000
 """Nanoseconds for which a file must have been left alone: changes within one tick of its clock show no difference."""
-_DIGEST = re.compile(r"sha(256|384|512):[0-9a-f]{64,128}")
+_DIGEST = late(r"sha(256|384|512):[0-9a-f]{64,128}")
 _MAGIC = b"imagepeel-heads\n"
 _FACTS = b"imagepeel-facts\n"
 T = TypeVar("T")

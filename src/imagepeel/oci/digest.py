@@ -7,8 +7,9 @@ before anything else looks at it.
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import NewType
+
+from imagepeel._lazy import late
 
 Digest = NewType("Digest", str)
 """A digest string in which `problem` finds nothing."""
@@ -22,8 +23,8 @@ EMPTY_JSON = Digest("sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c0
 EMPTY_GZIP_LAYER = Digest("sha256:a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4")
 """The gzip of 1,024 zero bytes: what schema 1 images carry for each step without files."""
 
-_GRAMMAR = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+")
-_LOWER_HEX = re.compile(r"[0-9a-f]+")
+_GRAMMAR = late(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+")
+_LOWER_HEX = late(r"[0-9a-f]+")
 _LONGEST = 255
 """Characters of each half: it becomes a file name."""
 

@@ -12,17 +12,18 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
+from imagepeel._lazy import late
 from imagepeel.errors import LimitExceeded, Malformed
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.limits import DEFAULT, Limits
 
 JsonObject = dict[str, Any]
 
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+_STRING = late(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 """One JSON string; an unterminated one runs to the end, so that matching stays linear on any input."""
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _ROUND = bytes.maketrans(b"[{]}", b"(())")
-_LONE = re.compile("[\ud800-\udfff]")
+_LONE = late("[\ud800-\udfff]")
 _BOM = b"\xef\xbb\xbf"
 _DIGITS = 40
 """Digits of the longest number that is read: 64-bit numbers have 20."""

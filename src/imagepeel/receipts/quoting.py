@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
+from imagepeel._lazy import late
 from imagepeel.evidence import Name, raw
 
-_BARE = re.compile(rb"[A-Za-z0-9_./:@+,%=-]+")
-_TAME = re.compile(rb"(?![-/])[A-Za-z0-9_./:@+,-]+")
-_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_BARE = late(rb"[A-Za-z0-9_./:@+,%=-]+")
+_TAME = late(rb"(?![-/])[A-Za-z0-9_./:@+,-]+")
+_KEY = late(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def quote(word: Name) -> str:

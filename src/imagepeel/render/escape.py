@@ -8,19 +8,16 @@ TR 36 (visual spoofing), CommonMark, GitHub's workflow commands.
 
 from __future__ import annotations
 
-import re
-
+from imagepeel._lazy import late
 from imagepeel.evidence import Name, text
 
 # Characters that str.isprintable accepts and that leave no ink: fillers, variation selectors, blank braille.
-_NO_INK = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
+_NO_INK = late("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_MARKDOWN = re.compile(r"([\\`*_\[\]|~<>&$@#])")
-_AT_START = re.compile(r"^( *)([-+=]|\d+(?=[.)]))")
-_LINK = re.compile(r"(?i)(://|\bwww\.)")
-_RUN = re.compile("[\u0300-\u036f]{5,}")
+_MARKDOWN = late(r"([\\`*_\[\]|~<>&$@#])")
+_AT_START = late(r"^( *)([-+=]|\d+(?=[.)]))")
+_LINK = late(r"(?i)(://|\bwww\.)")
+_RUN = late("[\u0300-\u036f]{5,}")
 """Stacked accents: five on one letter are no orthography and climb into the lines above."""
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from typing import Any
 
 import msgspec
 
+from imagepeel._lazy import late
 from imagepeel._version import __version__
 from imagepeel.evidence import raw
 from imagepeel.render.escape import visible
@@ -22,9 +22,9 @@ VERSION = 1
 
 _BINARY = frozenset(("data",))
 """Keys whose bytes are content, not names: always base64."""
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = late("[\ud800-\udfff]")
 # Valid JSON may hold them raw; a terminal that shows the document would obey them.
-_ACTIVE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb]")
+_ACTIVE = late("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb]")
 
 
 def dumps(command: str, payload: Any, *, indent: int | None = 2) -> str:

@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 
+from imagepeel._lazy import late
 from imagepeel.serialization import to_json
 
 # JSON lets these stand as they are; a terminal obeys them or shows them in the wrong order.  They only occur inside
 # strings, where an escape means the same.
-_LOUD = re.compile(
+_LOUD = late(
     "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
 

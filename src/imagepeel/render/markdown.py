@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from imagepeel._lazy import late
 from imagepeel.present.document import (
     AnnotatedBytes,
     Claim,
@@ -25,7 +26,7 @@ from imagepeel.present.document import (
 )
 from imagepeel.render.escape import markdown, visible
 
-_TICKS = re.compile("`+")
+_TICKS = late("`+")
 
 
 def document_markdown(document: Document, *, receipts: bool = False) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from imagepeel._lazy import late
 from imagepeel.archive.knowledge import ImagePart
 from imagepeel.findings.detectors import is_placeholder, is_secret_name, mask, tokens
 from imagepeel.history.dockerfile import RebuiltDockerfile, facts_of, rebuild_dockerfile
@@ -14,7 +15,7 @@ from imagepeel.history.dockerfile import RebuiltDockerfile, facts_of, rebuild_do
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
 
-_ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]{0,80})=(\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s\"']+)")
+_ASSIGNMENT = late(r"([A-Za-z_][A-Za-z0-9_.-]{0,80})=(\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s\"']+)")
 
 
 def dockerfile_result(image: LayeredImage, *, show_secrets: bool = False) -> RebuiltDockerfile:

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias
 import msgspec
 
 from imagepeel._display import Shown
+from imagepeel._lazy import late
 from imagepeel.errors import NotFound, UsageError
 from imagepeel.evidence import Location, Name, raw, text
 
@@ -475,7 +476,7 @@ class _Raw(io.RawIOBase):
         return len(data)
 
 
-_WILD = re.compile(r"[*?\[]")
+_WILD = late(r"[*?\[]")
 
 
 def compile_glob(pattern: str) -> Callable[[str], re.Match[str] | None]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from imagepeel._lazy import late
 from imagepeel.archive.blobs import Blobs, compare, digest_in_name
 from imagepeel.archive.kinds.kind import (
     MANIFEST,
@@ -42,9 +42,9 @@ from imagepeel.oci.docker_archive import ArchiveManifest, archive_manifests_of
 NAME = "docker-archive"
 FORMAT = Format(name=NAME, start=MANIFEST, start_note="points by member name, without digests", by_name=True)
 _HEX = "[0-9a-f]{64}"
-_ID_JSON = re.compile(rf"{_HEX}\.json")
-_ID_LAYER = re.compile(rf"{_HEX}/layer\.tar")
-_ROOT_TAR = re.compile(rf"{_HEX}\.tar")
+_ID_JSON = late(rf"{_HEX}\.json")
+_ID_LAYER = late(rf"{_HEX}/layer\.tar")
+_ROOT_TAR = late(rf"{_HEX}\.tar")
 
 
 def _recognise(clues: Clues) -> Detection | None:

@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from imagepeel._lazy import late
 from imagepeel.archive.blobs import Blobs
 from imagepeel.archive.kinds.kind import REPOSITORIES, Clues, Detected, Detection, Kind, Producer, Records
 from imagepeel.archive.members import Member, Members, normalise
@@ -37,7 +37,7 @@ FORMAT = Format(
     "the layers. The format has no digests: nothing vouches for any of it.",
     config_apart=False,
 )
-_ID = re.compile(r"[0-9a-f]{64}")
+_ID = late(r"[0-9a-f]{64}")
 
 
 def _recognise(clues: Clues) -> Detection | None:

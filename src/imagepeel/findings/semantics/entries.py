@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from imagepeel._lazy import late
 from imagepeel.evidence import Anomaly, Location, text
 from imagepeel.findings.semantics.codes import (
     ATTRIBUTES_ONLY,
@@ -50,8 +51,8 @@ def _in_utf8(first: int, last: int) -> bytes:
     return re.escape(one[:-1]) + b"[" + re.escape(one[-1:]) + b"-" + re.escape(two[-1:]) + b"]"
 
 
-_CONTROL = re.compile(b"|".join(_in_utf8(*control) for control in _CONTROLS))
-CONTROL_TEXT = re.compile("[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in _CONTROLS) + "]")
+_CONTROL = late(b"|".join(_in_utf8(*control) for control in _CONTROLS))
+CONTROL_TEXT = late("[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in _CONTROLS) + "]")
 """The same characters in a `str`."""
 _PRINTABLE = bytes(range(0x20, 0x7F))
 _SUSPICIOUS = frozenset(chr(first).encode()[0] for first, _ in _CONTROLS) | frozenset(range(0x20))

@@ -6,12 +6,12 @@ out; the entries alone (`entries`, `order`) then say why.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from heapq import nsmallest
 from typing import TYPE_CHECKING
 
+from imagepeel._lazy import late
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import text
 from imagepeel.findings.semantics.codes import MOST, NOTHING_LOST
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
 
 _USRMERGE = frozenset((b"bin", b"sbin", b"lib", b"lib32", b"lib64", b"libx32"))
-_CAPITAL = re.compile(rb"[A-Z]")
+_CAPITAL = late(rb"[A-Z]")
 _IN_DETAIL = 49
 """Shadowed links whose targets are looked at; a hostile image has more, and each costs the size of its target."""
 NotesOf = Callable[[int], Notes]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from imagepeel._lazy import late
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Location, Receipt, raw, text
 from imagepeel.present.document import Text, code, term, words
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
 
 
-_MARKS = re.compile(r"(\*[^*]+\*|`[^`]+`)")
+_MARKS = late(r"(\*[^*]+\*|`[^`]+`)")
 
 
 def marked(text: str) -> Text:

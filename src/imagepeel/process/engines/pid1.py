@@ -5,10 +5,9 @@ The kernel gives process 1 no default signal actions: a signal without a handler
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
+from imagepeel._lazy import late
 from imagepeel.process.engines.engine import Engine
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.process_spec import ProcessSpec
@@ -21,7 +20,7 @@ SIGNALS = {
     "TSTP": 20, "TTIN": 21, "TTOU": 22, "URG": 23, "XCPU": 24, "XFSZ": 25, "VTALRM": 26, "PROF": 27, "WINCH": 28,
     "IO": 29, "POLL": 29, "PWR": 30, "SYS": 31, "IOT": 6, "CLD": 17,
 }  # fmt: skip
-_RT = re.compile(r"RTM(IN|AX)([+-]\d{1,2})?")
+_RT = late(r"RTM(IN|AX)([+-]\d{1,2})?")
 
 HEARS: Hears = "yes"
 DEAF: Hears = "no"

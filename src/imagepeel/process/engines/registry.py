@@ -5,8 +5,7 @@ To add one: a file beside this, with its class and its versions, and its line he
 
 from __future__ import annotations
 
-import re
-
+from imagepeel._lazy import late
 from imagepeel.errors import UsageError
 from imagepeel.process.engines import (
     by_hand,
@@ -53,8 +52,8 @@ DOCKER, CONTAINERD = newest(docker.FAMILY), newest(containerd.FAMILY)
 KUBERNETES, PODMAN = newest(kubernetes.FAMILY), newest(podman.FAMILY)
 """The newest profile of each engine that findings and stories name."""
 
-_VERSION = re.compile(r"v?(\d{1,4}(?:\.\d{1,6}){0,3})(?:[-+~].{0,40})?")
-_DATE = re.compile(r"(\d{4})(\d{2})(\d{2})(?:\.\d+)?")
+_VERSION = late(r"v?(\d{1,4}(?:\.\d{1,6}){0,3})(?:[-+~].{0,40})?")
+_DATE = late(r"(\d{4})(\d{2})(\d{2})(?:\.\d+)?")
 
 
 def parse_version(wanted: str) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from imagepeel._lazy import late
 from imagepeel.errors import Malformed
 from imagepeel.formats.elf.file import ElfFacts, parse_elf
 from imagepeel.formats.elf.header import Reader
@@ -249,13 +250,13 @@ class LoaderBuild(msgspec.Struct, frozen=True, kw_only=True):
     """Why the family is not known."""
 
 
-_DIRECTORIES = re.compile(rb"\0((?:/[!-~]{0,255}/\0)+)|\0((?:/\0)?/[!-~]{0,255}/\0)")
-_CACHE = re.compile(rb"\0(/[!-~]{0,255}ld\.so\.cache)\0")
-_PRELOAD = re.compile(rb"\0(/[!-~]{0,255}ld\.so\.preload)\0")
-_VERSION = re.compile(rb"release version (\d{1,3})\.(\d{1,3})")
+_DIRECTORIES = late(rb"\0((?:/[!-~]{0,255}/\0)+)|\0((?:/\0)?/[!-~]{0,255}/\0)")
+_CACHE = late(rb"\0(/[!-~]{0,255}ld\.so\.cache)\0")
+_PRELOAD = late(rb"\0(/[!-~]{0,255}ld\.so\.preload)\0")
+_VERSION = late(rb"release version (\d{1,3})\.(\d{1,3})")
 _MUSL_MARK = b"%.*s/etc/ld-musl-"
-_MUSL_PATH = re.compile(re.escape(_MUSL_MARK) + rb"([!-~]{1,32})\.path\0")
-_MUSL_DIRECTORIES = re.compile(rb"/[!-~]{1,255}(?::/[!-~]{1,255})+")
+_MUSL_PATH = late(re.escape(_MUSL_MARK) + rb"([!-~]{1,32})\.path\0")
+_MUSL_DIRECTORIES = late(rb"/[!-~]{1,255}(?::/[!-~]{1,255})+")
 
 
 def identify_loader(content: bytes, facts: ElfFacts | None) -> LoaderBuild:

@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Callable, Sequence
 
+from imagepeel._lazy import late
 from imagepeel.errors import Malformed
 from imagepeel.formats.shell.lexer import parse_word
 from imagepeel.formats.shell.tree import Part, Word, has_wildcard
@@ -44,13 +45,13 @@ BASH_UNTOLD = (
 """Variables that bash sets itself, with values that a text cannot tell."""
 
 _FRAMES = ("BASH_SOURCE", "FUNCNAME")
-_FRAME = re.compile(r"(#?)(BASH_SOURCE|FUNCNAME)\[([0-9]{1,4}|[@*])\]")
+_FRAME = late(r"(#?)(BASH_SOURCE|FUNCNAME)\[([0-9]{1,4}|[@*])\]")
 _MAX_TEXT = 65_536
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!-]")
-_OPERATION = re.compile(r"(:?[-=+?]|##?|%%?)(.*)", re.DOTALL)
+_NAME = late(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!-]")
+_OPERATION = late(r"(:?[-=+?]|##?|%%?)(.*)", re.DOTALL)
 
 
-_SUBSTRING = re.compile(r":([0-9]{1,4})(?::([0-9]{1,4}))?")
+_SUBSTRING = late(r":([0-9]{1,4})(?::([0-9]{1,4}))?")
 
 
 class Scope:
@@ -422,7 +423,7 @@ def _not(answer: bool | None) -> bool | None:
     return None if answer is None else not answer
 
 
-_INTEGER = re.compile(r"-?[0-9]{1,15}")
+_INTEGER = late(r"-?[0-9]{1,15}")
 _COMPARISONS: dict[str, Callable[[str, str], bool]] = {
     "=": lambda left, right: left == right,
     "==": lambda left, right: left == right,

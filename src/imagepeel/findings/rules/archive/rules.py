@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC
 from typing import TYPE_CHECKING
 
+from imagepeel._lazy import late
 from imagepeel.evidence import Location
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, by_notes, rule
@@ -33,7 +34,7 @@ _TOLD_ELSEWHERE = frozenset(
 """Anomalies of documents that have a rule of their own; those of layers are not among these lists."""
 _LABELS_ONLY = frozenset({"layout-marker", "outer-duplicate", "json-bom"})
 """Noticed by readers and of no consequence."""
-_SENSIBLE_YEAR = re.compile(r"^(?:000\d|19[678]\d)-")
+_SENSIBLE_YEAR = late(r"^(?:000\d|19[678]\d)-")
 
 
 @rule(

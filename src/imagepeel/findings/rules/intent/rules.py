@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from imagepeel._lazy import late
 from imagepeel.evidence import text
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.programs import one_argument
@@ -43,7 +44,7 @@ _MACHINES = {
     "sshd": "a login server",
     "supervisord": "a process supervisor",
 }
-_VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*\})")
+_VARIABLE = late(r"\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*\})")
 
 
 def _base(path: str) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from imagepeel._lazy import late
 from imagepeel.evidence import raw, text
 from imagepeel.findings import detectors
 from imagepeel.findings.detectors import Secret
@@ -17,7 +18,7 @@ from imagepeel.text import listed, plural
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
 
-_ASSIGNED = re.compile(r"([^\s=\"']+)=")
+_ASSIGNED = late(r"([^\s=\"']+)=")
 
 
 def _what(secrets: tuple[Secret, ...]) -> str:

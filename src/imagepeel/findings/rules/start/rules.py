@@ -5,10 +5,10 @@ Only a verdict FAILS of a named profile makes a finding here; DEPENDS and UNKNOW
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from imagepeel._lazy import late
 from imagepeel.evidence import Location, text
 from imagepeel.findings.finding import Finding, Role
 from imagepeel.findings.programs import one_argument
@@ -360,7 +360,7 @@ SCRIPT_UNREADABLE = _start(
     "W53",
 )
 
-_NOT_OPENED = re.compile(r"error while loading shared libraries: (\S+): cannot open shared object file")
+_NOT_OPENED = late(r"error while loading shared libraries: (\S+): cannot open shared object file")
 
 
 def configured_directories(subject: Subject) -> list[str]:
