@@ -248,8 +248,10 @@ class Spool:
 def spool_stream(stream: IO[bytes], limits: Limits, *, name: str = "-", progress: Progress | None = None) -> FileSource:
     """Copy a stream that cannot seek (standard input, a pipe) to an unnamed temporary file and return it."""
     spool = Spool(limits, name)
+    # One system call a piece: a buffered read goes back to waiting in C, where a Ctrl-C that came between is not seen.
+    read = getattr(stream, "read1", stream.read)
     try:
-        while piece := stream.read(CHUNK):
+        while piece := read(CHUNK):
             spool.write(piece)
             if progress is not None:
                 progress(len(piece))

@@ -33,7 +33,20 @@ def python(code: str) -> str:
 def imagepeel_process(*words: str | Path, **given: Any) -> subprocess.Popen[bytes]:
     given.setdefault("stdout", subprocess.PIPE)
     given.setdefault("stderr", subprocess.PIPE)
+    # A parent that ignores Ctrl-C (nohup, a job in the background) hands that down; these tests hear it.
+    given.setdefault("preexec_fn", lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     return subprocess.Popen([sys.executable, "-m", "imagepeel", *map(str, words)], **given)
+
+
+def wait_until_it_waits(running: subprocess.Popen[bytes]) -> None:
+    """Return when the command has read what a pipe does not hold and sleeps, waiting for more of its input."""
+    stat = Path(f"/proc/{running.pid}/stat")
+    for _ in range(6_000):
+        assert running.poll() is None
+        if stat.read_text().rpartition(")")[2].split()[0] == "S":
+            return
+        time.sleep(0.01)
+    raise AssertionError("the command never waited for its input")
 
 
 def three_lines(stderr: str) -> tuple[str, str, str]:
@@ -376,10 +389,9 @@ def test_an_interrupt_leaves_nothing_behind(empty_tmp: Path) -> None:
     assert running.stdin is not None and running.stderr is not None
     running.stdin.write(forge.to_bytes(forge.build("shop"), "docker-archive")[:100_000])
     running.stdin.flush()
-    time.sleep(1.5)
-    assert running.poll() is None
+    wait_until_it_waits(running)
     running.send_signal(signal.SIGINT)
-    assert running.wait(timeout=20) == 130
+    assert running.wait(timeout=120) == 130
     assert running.stderr.read() == b"interrupted\n"
 
 
@@ -388,9 +400,9 @@ def test_a_terminated_command_leaves_nothing_behind(empty_tmp: Path) -> None:
     assert running.stdin is not None
     running.stdin.write(bytes(100_000))
     running.stdin.flush()
-    time.sleep(1.0)
+    wait_until_it_waits(running)
     running.terminate()
-    assert running.wait(timeout=20) == -signal.SIGTERM
+    assert running.wait(timeout=120) == -signal.SIGTERM
 
 
 def test_an_interrupted_forge_leaves_no_half_file(
