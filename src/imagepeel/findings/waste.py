@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
 
@@ -39,12 +39,24 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.tree.inode import Inode
     from imagepeel.rootfs.view import Rootfs
 
-VISIBLE = ("used", "identical", "debris")
+Cause = Literal[
+    "used",
+    "identical",
+    "debris",
+    "overwritten",
+    "metadata",
+    "rewritten",
+    "removed",
+    "repeated",
+    "unattributed",
+    "headers",
+]
+"""Why a byte is shipped, in the order of the account."""
+VISIBLE: tuple[Cause, ...] = ("used", "identical", "debris")
 """Causes of content that the rootfs shows."""
-UNREACHABLE = ("overwritten", "metadata", "rewritten", "removed", "repeated", "unattributed")
+UNREACHABLE: tuple[Cause, ...] = ("overwritten", "metadata", "rewritten", "removed", "repeated", "unattributed")
 """Causes of content that nothing can read any more."""
-CAUSES = (*VISIBLE, *UNREACHABLE, "headers")
-"""All causes, in the order of the account."""
+CAUSES: tuple[Cause, ...] = get_args(Cause)
 
 DEBRIS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("apt package lists", late(r"/var/lib/apt/lists/(?!lock$|partial$).+")),
@@ -71,7 +83,7 @@ class WasteItem(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
 
     path: str
     """Path in the image."""
-    cause: str
+    cause: Cause
     """One of `CAUSES` but used and headers."""
     layer: int
     """Index from 0 of the layer that ships the bytes."""
@@ -196,7 +208,7 @@ def account(image: LayeredImage, *, base: int | str = 0) -> Waste:
     for layer in image.layers:
         if layer.facts is None:
             continue
-        content = dict.fromkeys(CAUSES, 0)
+        content: dict[str, int] = dict.fromkeys(CAUSES, 0)
         table = layer.table
         for i in range(len(table)):
             size = _stored(table, i)
@@ -231,7 +243,8 @@ def _stored(table: EntryTable, i: int) -> int:
 
 
 def _explain(rootfs: Rootfs, lost: Lost) -> WasteItem:
-    cause, detail = str(lost.fate), ""
+    cause: Cause = "removed"
+    detail = ""
     if lost.fate == "overwritten":
         cause = "repeated"
     elif lost.fate == "shadowed":
@@ -293,18 +306,19 @@ def _visible(rootfs: Rootfs, causes: dict[tuple[int, int], WasteItem]) -> None:
             continue  # another name of the same inode costs no content
         seen.add(key)
         entry = rootfs.layers[node.layer].table[node.entry]
-        cause, detail = "", ""
+        cause: Cause | None = None
+        detail = ""
         name = text(path)
         for what, pattern in DEBRIS:
             if pattern.fullmatch(name):
                 cause, detail = "debris", what
                 break
         digest = entry.sha256
-        if not cause and digest is not None:
+        if cause is None and digest is not None:
             other = first.setdefault((node.size, digest), path)
             if other is not path:
                 cause, detail = "identical", f"equal to {text(other)}"
-        if cause:
+        if cause is not None:
             causes[key] = WasteItem(
                 path=name,
                 cause=cause,

@@ -112,7 +112,7 @@ def _reasons(verdict: Verdict) -> Iterator[Item]:
 
 def _refusal(verdict: Verdict) -> tuple[Span | str, ...]:
     refused, place = refusal(verdict), place_in_words(verdict.where)
-    return bad("FAILS"), f": {refused}" if refused else "", f"   {place}" if place else ""
+    return bad("FAILS"), f": {refused}" if refused else "", dim(f"   {place}" if place else "")
 
 
 # ---- the request ------------------------------------------------------------------------------------------------
@@ -123,7 +123,7 @@ def _request(found: Prediction, user: Credentials) -> Section:
     if found.path is not None:
         by_path = next((s.where for s in found.steps if s.path == found.path and s.where is not None), None)
         place = place_in_words(by_path)
-        fields.append(_field("file", path(found.path), f"   {place}" if place else ""))
+        fields.append(_field("file", path(found.path), dim(f"   {place}" if place else "")))
     asked_for = f"; USER {user.spec}" if user.spec else ""
     fields.append(_field("user", f"{user_in_words(user)}{asked_for}; home {user.home}"))
     fields.append(_field("in", path(found.cwd)))
@@ -134,9 +134,9 @@ def _asked(found: Prediction) -> Iterator[Items]:
     """Yield the literal request; of one that is never made, what would be asked and why it is not."""
     if found.path is not None:
         never = (item(dim("the kernel is not asked: it was refused before")),) if refused_before(found) else ()
-        yield items(item(term(found.execve)), *never)
+        yield items(item(code(found.execve)), *never)
     elif found.argv:
-        yield items(item(term(vector(found.argv))), item(dim(without_program(found))))
+        yield items(item(code(vector(found.argv))), item(dim(without_program(found))))
 
 
 def _variable(variable: EnvVar) -> Item:

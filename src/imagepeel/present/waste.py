@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from imagepeel.findings.waste import Cause
 from imagepeel.present.document import (
     Column,
     Document,
@@ -22,7 +23,7 @@ from imagepeel.present.heading import about
 from imagepeel.results.waste import WasteCause, WasteResult
 from imagepeel.text import number, percent, plural, size
 
-MEANING = {
+MEANING: dict[Cause, str] = {
     "used": "files that the rootfs shows",
     "identical": "files equal to another path",
     "debris": "leftovers of building",

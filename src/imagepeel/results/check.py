@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from imagepeel.findings.finding import Lesson, Role, Severity
 from imagepeel.findings.gate import Gate, Known
 from imagepeel.findings.rule import Rule
 from imagepeel.results.findings import FindingResult, finding_result
@@ -15,10 +16,10 @@ class CheckedRule(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     title: str
-    severity: str
+    severity: Severity
     """The worst that the rule reports."""
-    lesson: str
-    role: str
+    lesson: Lesson
+    role: Role
     why: str
     fix: str
     codes: tuple[str, ...]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from imagepeel.errors import ImagepeelError
 from imagepeel.results.difference import (
+    ChangeKind,
     LayersDifference,
     ValueChange,
     config_difference,
@@ -65,7 +66,7 @@ class DiffPath(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     path: str
-    kind: Literal["added", "removed", "changed"]
+    kind: ChangeKind
     fields: tuple[str, ...] = ()
     before: DiffNode | None = None
     after: DiffNode | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -45,6 +45,10 @@ class LayersDifference(msgspec.Struct, frozen=True, kw_only=True):
     only_second: tuple[LayerMatch, ...]
 
 
+ChangeKind = Literal["added", "removed", "changed"]
+"""What became of a value or a path."""
+
+
 class ValueChange(msgspec.Struct, frozen=True, kw_only=True):
     """One value: `pointer` is a JSON pointer into the config, or the name of a field of the process.
 
@@ -52,7 +56,7 @@ class ValueChange(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     pointer: str
-    kind: str
+    kind: ChangeKind
     before: Any = None
     after: Any = None
 

@@ -10,7 +10,7 @@ import msgspec
 from imagepeel.archive.records import LayerState
 from imagepeel.results.head import ImageHead, image_head, readable
 from imagepeel.rootfs.layer_diff import has_uppers
-from imagepeel.rootfs.layer_events import Shipped, lost_files, shipped
+from imagepeel.rootfs.layer_events import Fate, Shipped, lost_files, shipped
 from imagepeel.rootfs.usage import DirUsage, FileUsage, Usage, usage
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class DuFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`L1` for the base layer."""
     entry: int | None
     """Index from 0 of the tar member in the layer."""
-    fate: str
+    fate: Fate
     by: int | None = None
     """Index from 0 of a layer."""
     logical: int | None = None

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from imagepeel.evidence import Receipt
-from imagepeel.findings.waste import CAUSES, UNREACHABLE, VISIBLE, Waste, WasteItem
+from imagepeel.findings.waste import CAUSES, UNREACHABLE, VISIBLE, Cause, Waste, WasteItem
 from imagepeel.results.head import ImageHead
+
+Reach = Literal["visible", "unreachable", "overhead"]
+"""Whether bytes of a cause can be seen."""
 
 
 class WasteCause(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,8 +20,8 @@ class WasteCause(msgspec.Struct, frozen=True, kw_only=True):
     `reach` is visible, unreachable or overhead; the causes add up to `content_size` and `blob_size`.
     """
 
-    cause: str
-    reach: str
+    cause: Cause
+    reach: Reach
     content: int
     """Decompressed bytes."""
     stored: int
@@ -77,7 +82,7 @@ class WasteResult(msgspec.Struct, frozen=True, kw_only=True):
     receipts: tuple[Receipt, ...] = ()
 
 
-def reach(cause: str) -> str:
+def reach(cause: Cause) -> Reach:
     """Say whether bytes of a cause can be seen."""
     return "visible" if cause in VISIBLE else "unreachable" if cause in UNREACHABLE else "overhead"
 

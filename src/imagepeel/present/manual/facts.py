@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from imagepeel.archive.knowledge import ImagePart, Knowledge
 from imagepeel.errors import ImagepeelError
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from imagepeel.oci.config import RunConfig
     from imagepeel.rootfs.tree.inode import Inode
 
-MARKS: dict[str, tuple[Span, Level]] = {
+Answer = Literal["yes", "no", "depends", "unknown", "fact"]
+"""What a fact answers to its question; a mere fact answers nothing."""
+MARKS: dict[Answer, tuple[Span, Level]] = {
     "yes": (good("yes      "), ""),
     "no": (bad("no       "), "bad"),
     "depends": (warn("depends  "), "warn"),
@@ -43,7 +45,7 @@ class Operator:
         self.context: StoryContext = StoryContext(image)
         self.known: Knowledge = self.context.knowledge
         self.run: RunConfig = image.config.config
-        self.answers: dict[str, list[str]] = {}
+        self.answers: dict[str, list[Answer]] = {}
         """Question -> answers given, for the last chapter."""
 
     @cached_property
@@ -109,7 +111,7 @@ class Operator:
 
     # ---- sentences ----------------------------------------------------------------------------------------
 
-    def answer(self, question: str, answer: str, *parts: Span | str | Words, by: Evidence) -> Claim:
+    def answer(self, question: str, answer: Answer, *parts: Span | str | Words, by: Evidence) -> Claim:
         """A fact that answers a question: yes, no, depends, unknown, or a mere fact."""
         if answer != "fact":
             self.answers.setdefault(question, []).append(answer)
@@ -121,7 +123,7 @@ class Operator:
         why = self.known.why(*parts)
         return self.answer(question, "unknown", f"{what} is not known: {why}.", by=self.by_listing())
 
-    def told(self, question: str, answer: str, findings: Iterable[Finding]) -> list[Claim]:
+    def told(self, question: str, answer: Answer, findings: Iterable[Finding]) -> list[Claim]:
         """One fact for each finding, in its own words."""
         return [
             self.answer(question, answer, sentence(finding), *fix(finding), by=self.by_finding(finding))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imagepeel.archive.knowledge import ImagePart
 from imagepeel.present.document import Block, code, path, value
-from imagepeel.present.manual.facts import Operator, question
+from imagepeel.present.manual.facts import Answer, Operator, question
 from imagepeel.text import joined, number, percent, plural, size
 
 _CERTIFICATES = (
@@ -38,7 +38,7 @@ def _build(operator: Operator) -> list[Block]:
     if not known.layers:
         blocks.append(operator.unseen("build", "How much of what it ships can be seen"))
     elif waste is not None and waste.files:
-        answer = "yes" if waste.efficiency >= 0.95 else "depends" if waste.efficiency >= 0.75 else "no"
+        answer: Answer = "yes" if waste.efficiency >= 0.95 else "depends" if waste.efficiency >= 0.75 else "no"
         blocks.append(
             operator.answer(
                 "build",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from imagepeel.findings.catalogue import find_rule
 from imagepeel.findings.finding import ROLES, SEVERITIES, Finding
 from imagepeel.present.document import Block, Column, Row, Span, Table, bad, claim, good, note, warn, words
-from imagepeel.present.manual.facts import Operator, question, sentence
+from imagepeel.present.manual.facts import Answer, Operator, question, sentence
 from imagepeel.text import plural
 
 _EACH = 3
@@ -100,18 +100,18 @@ def production_chapter(operator: Operator) -> list[Block]:
     return blocks
 
 
-def _together(given: list[str]) -> str:
+_WORST_FIRST: tuple[Answer, ...] = ("no", "depends", "unknown", "yes")
+
+
+def _together(given: list[Answer]) -> Answer:
     """The worst of the answers; unknown where there is none."""
-    for answer in ("no", "depends", "unknown", "yes"):
-        if answer in given:
-            return answer
-    return "unknown"
+    return next((answer for answer in _WORST_FIRST if answer in given), "unknown")
 
 
-def _span(answer: str) -> Span:
+def _span(answer: Answer) -> Span:
     return {"yes": good("yes"), "no": bad("no"), "depends": warn("depends")}.get(answer, Span("unknown", "dim"))
 
 
-def _count(given: list[str]) -> str:
+def _count(given: list[Answer]) -> str:
     parts = [f"{given.count(answer)} {answer}" for answer in ("yes", "depends", "no", "unknown") if answer in given]
     return ", ".join(parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from imagepeel.present.document import Block, Column, Row, Table, Text, good, path, words
-from imagepeel.present.manual.facts import Operator, question
+from imagepeel.present.manual.facts import Answer, Operator, question
 from imagepeel.present.prediction import (
     INEXACT,
     ground,
@@ -144,7 +144,7 @@ def _matrix(operator: Operator) -> list[Block]:
         rows.append(Row(cells=tuple(cells), evidence=by))
     own = operator.image.architecture or "amd64"
     native = {cell.verdict.kind for cell in found.cells if cell.architecture == own}
-    kind = "yes" if native == {Outcome.RUNS} else "no" if native == {Outcome.FAILS} else "depends"
+    kind: Answer = "yes" if native == {Outcome.RUNS} else "no" if native == {Outcome.FAILS} else "depends"
     says = {
         "yes": f"It starts on every engine on {own}.",
         "no": f"It starts on no engine on {own}.",
