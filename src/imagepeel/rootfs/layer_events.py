@@ -4,7 +4,7 @@ Theory of operation.  The walk goes down the directories of all layers together.
 
 - `dirs`: what the layers have of it, as (layer, directory), base first;
 - `cuts`: the layers, ascending, that hide what lower layers have in it: an opaque mark on it, or a whiteout or a file
-  in its place or in the place of a directory above it.
+  in its place or in the place of a directory above it (`tree/overlay.py` has the rule).
 
 The names in `dirs` are looked at one after the other.  For each name the layers that have it are played from the base
 up, with one state: what the layers so far show of the path.  A layer that has the name makes an event; a cut that lies
@@ -19,7 +19,6 @@ fate, so the walk hands it over whole, and the columns of its layer tell the res
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -29,6 +28,7 @@ from imagepeel.formats.tar.header import GNU_SPARSE, REGULAR
 from imagepeel.rootfs.engines.indexed import IndexedDirectory
 from imagepeel.rootfs.layer_diff import changed_fields, has_uppers, need_uppers
 from imagepeel.rootfs.tree.inode import Inode
+from imagepeel.rootfs.tree.overlay import cut_between, cuts_below
 
 if TYPE_CHECKING:
     from imagepeel.formats.tar.table import Entry
@@ -193,7 +193,7 @@ def events(
             yield from _life(full, versions, cuts, last)
             if name in directories:
                 piled = [version for version in versions if version[1].kind == "dir"]
-                below.append((full, piled, _cuts_below(versions, piled[0][0], cuts)))
+                below.append((full, piled, cuts_below(versions, cuts)))
         stack.extend(reversed(below))
 
 
@@ -207,27 +207,16 @@ def _hand_over(
     layer, directory = only
     if not isinstance(directory, IndexedDirectory):
         return False
-    above = bisect_right(cuts, layer)
-    if above == len(cuts):
+    by = cut_between(cuts, layer)
+    if by is None:
         if visible is None:
             return False
         visible(directory)
         return True
     if hidden is None:
         return False
-    hidden(directory, cuts[above])
+    hidden(directory, by)
     return True
-
-
-def _cuts_below(versions: Dirs, first: int, cuts: list[int]) -> list[int]:
-    """Return the layers that hide what lower layers have in the directory `versions`, of which `first` is the lowest.
-
-    They are those of the directory above, from `first` on, and the layers that put something else in its place or mark
-    it opaque.
-    """
-    own = [layer for layer, node in versions if node.kind != "dir" or node.opaque]
-    since = cuts[bisect_right(cuts, first) :]
-    return sorted({*own, *since}) if own else since
 
 
 def _life(path: bytes, versions: Dirs, cuts: list[int], last: int) -> list[Event]:
@@ -238,15 +227,13 @@ def _life(path: bytes, versions: Dirs, cuts: list[int], last: int) -> list[Event
             return [Event("added", layer, path, None, node), Event("kept", last, path, node, node)]
     out: list[Event] = []
     state: Inode | None = None
-    at = 0  # the cuts before this one have been played
+    shown = 0  # the layer that has put the state there
     for layer, node in versions:
-        end = bisect_right(cuts, layer, at)
-        # What the same layer brings again under a hidden parent is a replacement.
-        if state is not None and at < end and (cuts[at] < layer or node.is_whiteout):
-            out.append(Event("removed", cuts[at], path, state, None, True))
+        cut = state is not None and bool(cuts) and cuts[-1] > shown  # else there is nothing to ask
+        by = cut_between(cuts, shown, layer, brings=not node.is_whiteout) if cut else None
+        if by is not None:
+            out.append(Event("removed", by, path, state, None, True))
             state = None
-        cut = at < end
-        at = end
         if node.is_whiteout:
             if state is not None:
                 out.append(Event("removed", layer, path, state, None))
@@ -255,12 +242,14 @@ def _life(path: bytes, versions: Dirs, cuts: list[int], last: int) -> list[Event
         if state is None:
             out.append(Event("added", layer, path, None, node))
         else:
-            hidden = (cut or node.opaque) and node.kind == "dir" == state.kind
+            merge = node.kind == "dir" == state.kind
+            hidden = merge and (node.opaque or (cut and cut_between(cuts, layer - 1, layer) is not None))
             out.append(Event("replaced", layer, path, state, node, hidden))
-        state = node
+        state, shown = node, layer
     if state is not None:
-        if at < len(cuts):
-            out.append(Event("removed", cuts[at], path, state, None, True))
+        by = cut_between(cuts, shown)
+        if by is not None:
+            out.append(Event("removed", by, path, state, None, True))
         else:
             out.append(Event("kept", last, path, state, state))
     return out

@@ -16,6 +16,7 @@ from imagepeel.rootfs.engines.indexed import IndexedDirectory
 from imagepeel.rootfs.layer_diff import Change, changed_fields, delta, has_uppers, layer_delta
 from imagepeel.rootfs.layer_events import LayerBytes, LayerCounts, Lost, Shipped, layer_counts, lost_files, shipped
 from imagepeel.rootfs.tree.inode import Inode
+from imagepeel.rootfs.tree.overlay import hides_lower
 from imagepeel.rootfs.tree.resolve import Hop, Resolution
 
 if TYPE_CHECKING:
@@ -167,14 +168,10 @@ def effect_of_layer(root: Inode, parts: tuple[bytes, ...]) -> tuple[Hider | None
     hider: Hider | None = None
     node = root
     for depth, part in enumerate(parts, 1):
-        child = (node.children or {}).get(part)
-        if child is None:
-            return hider, None
-        if depth == len(parts):
+        child = node.child(part)
+        if child is None or depth == len(parts):
             return hider, child
-        if child.kind != "dir":
-            return Hider(depth, child), None
-        if child.opaque and hider is None:
+        if hides_lower(child) and (hider is None or child.kind != "dir"):
             hider = Hider(depth, child)
         node = child
     return hider, node
@@ -245,8 +242,8 @@ def _with_hiders(events: list[PathEvent]) -> tuple[PathEvent, ...]:
         hider = None
         if event.node is not None:
             for later in events[i + 1 :]:
-                merges = event.node.kind == "dir" and later.node is not None and later.node.kind == "dir"
-                if not merges or later.kind == "opaque":
+                below_stays = event.node.kind == "dir" and later.node is not None and not hides_lower(later.node)
+                if not below_stays or later.kind == "opaque":
                     hider = later.layer
                     break
         out.append(msgspec.structs.replace(event, hidden_by=hider) if hider is not None else event)

@@ -6,7 +6,6 @@ is made.  Directories that one layer alone has are passed over as a whole.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +14,7 @@ from imagepeel.rootfs.layer_diff import changed_fields, has_uppers, same_bytes, 
 from imagepeel.rootfs.layer_events import Event, all_children, events
 from imagepeel.rootfs.tree.inode import Inode
 from imagepeel.rootfs.tree.metadata import owner
+from imagepeel.rootfs.tree.overlay import cut_between
 
 if TYPE_CHECKING:
     from imagepeel.formats.tar.table import Meta
@@ -183,17 +183,15 @@ class _Walk:
     def _play(self, path: bytes, name: bytes, versions: list[_Version], cuts: list[int]) -> None:
         """Note what happens to a name, layer by layer as `layer_events.events` plays it."""
         removed, fields = self._lost.removed, self._fields
+        highest = cuts[-1] if cuts else -1  # above it there is nothing to ask
         old, at, was, header = versions[0]
-        cut = bisect_right(cuts, old.index) if cuts else 0
         for new, i, size, meta in versions[1:]:
-            if cut < len(cuts):
-                until = bisect_right(cuts, new.index, cut)
-                # What the same layer brings again under a hidden parent is a replacement.
-                if until > cut and (cuts[cut] < new.index or size < 0):
-                    if was > 0:
-                        removed.append(Removed(cuts[cut], old.index, at))
+            if highest > old.index and was >= 0:
+                by = cut_between(cuts, old.index, new.index, brings=size >= 0)
+                if by is not None:
+                    if was:
+                        removed.append(Removed(by, old.index, at))
                     was = -1
-                cut = until
             if size < 0 <= was:
                 self._lost.whiteouts.add((new.index, path + b"/" + name))
                 if was:
@@ -204,8 +202,8 @@ class _Walk:
                     fields[key] = _changed(old.table.metas[header], new.table.metas[meta])
                 self._lost.repeated.append(Repeat(new.index, i, old.index, at, fields[key]))
             old, at, was, header = new, i, size, meta
-        if was > 0 and cut < len(cuts):
-            removed.append(Removed(cuts[cut], old.index, at))
+        if highest > old.index and was > 0 and (by := cut_between(cuts, old.index)) is not None:
+            removed.append(Removed(by, old.index, at))
 
 
 _Version = tuple[IndexedLayer, int, int, int]

@@ -76,6 +76,7 @@ class Rootfs(Shown):
         self.complete: bool = knowledge.layers
         self._derived: dict[Callable[[Rootfs], Any], Any] = {}
         self._root = root
+        self._below: dict[int, Merged] = {}
         self._open = opener
         self._steps = steps
         self._limits = limits
@@ -105,6 +106,13 @@ class Rootfs(Shown):
     def root(self) -> Merged:
         """The merged root directory, for code that walks the stack of layers itself."""
         return self._root
+
+    def below(self, layer: int) -> Merged:
+        """Return the merged root of the layers below `layer` (0-based), of a view that keeps each layer's own tree."""
+        known = self._below.get(layer)
+        if known is None:
+            known = self._below[layer] = merge([upper.root for upper in self.uppers[:layer]])
+        return known
 
     def derived(self, owner: Callable[[Rootfs], T]) -> T:
         """Return the one `owner(self)` of this filesystem: made when it is first asked for, kept from then on.

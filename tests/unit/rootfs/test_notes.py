@@ -43,6 +43,14 @@ def test_resurrection_needs_a_directory_that_is_not_opaque(tmp_path: Path) -> No
     assert set(codes(tmp_path, base, forge.layer(*again, forge.opaque("d")), deep=True)) == {"DELETEDBYTES"}
 
 
+def test_resurrection_through_a_layer_that_only_changes_the_directory(tmp_path: Path) -> None:
+    """What comes back may lie two layers down: the merged directory counts, and not its topmost header alone."""
+    base = forge.layer(forge.directory("d"), forge.file("d/old", "secret"))
+    between = forge.layer(forge.directory("d", mode=0o700))
+    again = forge.layer(forge.whiteout("d"), forge.directory("d"))
+    assert "such as old" in codes(tmp_path, base, between, again, deep=True)["RESURRECT"]
+
+
 def test_hardlink_headers_that_differ(tmp_path: Path) -> None:
     one = forge.file("a", "x", mode=0o644)
     assert "LINKMETA" not in codes(tmp_path, forge.layer(one, forge.hardlink("b", "a", mode=0o644)))

@@ -81,14 +81,8 @@ def _removals(table: EntryTable) -> dict[bytes, int]:
 
 def before(rootfs: Rootfs, layer: int, path: bytes) -> Inode | None:
     """Return what the layers below `layer` show at a path without following links, None for nothing."""
-    parts = tuple(path.split(b"/"))
-    for i in reversed(range(layer)):
-        hidden, node = effect_of_layer(rootfs.uppers[i].root, parts)
-        if node is not None:
-            return None if node.is_whiteout else node
-        if hidden is not None:
-            return None
-    return None
+    found = _at(rootfs.below(layer), path)
+    return found.top if isinstance(found, Merged) else found
 
 
 def _resurrected(rootfs: Rootfs, layer: int, upper: Tree, hidden: dict[bytes, int], notes: Notes) -> None:
@@ -97,8 +91,8 @@ def _resurrected(rootfs: Rootfs, layer: int, upper: Tree, hidden: dict[bytes, in
         if node is None or node.opaque:
             continue
         merged = _at(rootfs.root, path)
-        old = before(rootfs, layer, path)
-        if old is None or old.kind != "dir" or not old.children:
+        old = _at(rootfs.below(layer), path)
+        if not isinstance(old, Merged) or not old.children:
             continue
         back = sorted(set(merged.children) - set(node.children or {})) if isinstance(merged, Merged) else []
         such = f", such as {text(back[0])}" if back else ""

@@ -9,12 +9,25 @@ layers from the top:
 - an opaque mark at the root of a layer has no effect, because the kernel asks the children of the roots and never a
   root itself.
 
-`pile` is this rule for one name, `Merged` the tree that it makes.  How a tar spells whiteouts and opaque marks stands
-in `formats/tar/whiteouts.py`; here they are a device and an attribute of an inode.
+How a tar spells whiteouts and opaque marks stands in `formats/tar/whiteouts.py`; here they are a device and an
+attribute of an inode.
+
+Theory of operation.  Two questions about a node of one layer are the whole rule: `hides_lower`, what does it do to what
+lies below, and `is_shown`, does it show under what lies above.  Everything else asks them:
+
+- `pile` looks one name up in listings, `Merged.child` in directories that are read on demand, and `_merge` does all
+  names of a directory at once;
+- a walk over all layers together (`layer_events`, `unreachable`) holds for each directory its *cuts*, the layers that
+  hide what lower layers have in it: `cuts_below` makes them and `cut_between` reads them.  For example, layers 0 and 2
+  have `d/f`, and layer 1 has an opaque mark in `d`: the cuts of `d` are [1], so layer 1 takes the `d/f` of 0 away;
+- the life of one path (`provenance`) asks each layer what it does to the path and to the directories above it.
+
+Whoever wants a tree as it was below a layer merges fewer layers (`Rootfs.below`).
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 
 from imagepeel.rootfs.tree.inode import Inode
@@ -27,6 +40,48 @@ Pile = tuple[tuple[int, Inode], ...]
 or the directories that merge."""
 
 
+def hides_lower(node: Inode) -> bool:
+    """Say whether a layer's node hides all that lower layers have at its path and below it.
+
+    Everything does, a whiteout too, but a directory without an opaque mark: it shows, and merges with lower ones.
+    """
+    return node.kind != "dir" or node.opaque
+
+
+def is_shown(node: Inode, piled: bool) -> bool:
+    """Say whether a layer's node shows where no higher layer hides it.
+
+    `piled`: higher layers have directories at the path; only a directory merges with them.  A whiteout never shows.
+    """
+    kind = node.kind
+    return kind == "dir" or (not piled and (kind != "char" or not node.is_whiteout))
+
+
+def cuts_below(versions: Sequence[tuple[int, Inode]], cuts: list[int]) -> list[int]:
+    """Return the cuts of a directory: the layers, ascending, that hide what lower layers have in it.
+
+    `versions` are what the layers have at its path, as (layer, node) from the base, at least one of them a directory;
+    `cuts` are those of the directory above.  They count from the first layer on that has the directory.
+    """
+    own = [layer for layer, node in versions if hides_lower(node)]
+    first = next(layer for layer, node in versions if node.kind == "dir")
+    since = cuts[bisect_right(cuts, first) :]
+    return sorted({*own, *since}) if own else since
+
+
+def cut_between(cuts: list[int], layer: int, upper: int | None = None, *, brings: bool = False) -> int | None:
+    """Return the layer that takes away what `layer` has in a directory with these cuts, None when it stays.
+
+    `upper`: only layers up to this one count.  `brings`: that layer has the path itself; where it also hides the
+    directory, it replaces the path and does not take it away.
+    """
+    at = bisect_right(cuts, layer)
+    if at == len(cuts):
+        return None
+    cut = cuts[at]
+    return cut if upper is None or cut < upper or (cut == upper and not brings) else None
+
+
 def pile(listings: Sequence[tuple[int, Mapping[bytes, Inode]]], name: bytes) -> Pile:
     """Return what a name is in a stack of directories, given as (layer, children) from the top."""
     piled: list[tuple[int, Inode]] = []
@@ -34,13 +89,11 @@ def pile(listings: Sequence[tuple[int, Mapping[bytes, Inode]]], name: bytes) -> 
         child = children.get(name)
         if child is None:
             continue
-        if child.kind != "dir":
-            if not piled and not child.is_whiteout:
+        if hides_lower(child):
+            if is_shown(child, bool(piled)):
                 piled.append((layer, child))
             break
         piled.append((layer, child))
-        if child.opaque:
-            break
     return tuple(piled)
 
 
@@ -88,18 +141,18 @@ class Merged:
         if len(self.stack) == 1:
             child = self.stack[0].child(name)
             return _alone(child) if child is not None else None
-        # The rule of `pile`, without making the other children of a directory.
+        # As `pile`, without making the other children of a directory.
         piled: list[Inode] = []
         for layer in self.stack:
             child = layer.child(name)
             if child is None:
                 continue
-            if child.kind != "dir":
-                return child if not piled and not child.is_whiteout else Merged(piled) if piled else None
-            piled.append(child)
-            if child.opaque:
+            if hides_lower(child):
+                if is_shown(child, bool(piled)):
+                    piled.append(child)
                 break
-        return Merged(piled) if piled else None
+            piled.append(child)
+        return _merged(piled) if piled else None
 
     def peek(self) -> dict[bytes, Merged | Inode]:
         """Return the children for a walk.
@@ -146,27 +199,26 @@ def _merge(stack: tuple[Inode, ...], listing: Listing) -> dict[bytes, Merged | I
     """Return what `pile` says of every name at once, looking at each layer's directory only once."""
     if len(stack) == 1:
         return {name: _alone(child) for name, child in listing(stack[0]).items()}
-    out: dict[bytes, Merged | Inode] = {}
-    open_: dict[bytes, list[Inode]] = {}  # directories whose search goes on below
+    piles: dict[bytes, list[Inode]] = {}
     closed: set[bytes] = set()
     for layer in stack:
         for name, child in listing(layer).items():
             if name in closed:
                 continue
-            piled = open_.get(name)
-            if child.kind != "dir":
+            piled = piles.get(name)
+            if hides_lower(child):
                 closed.add(name)
-                if piled is None and not child.is_whiteout:
-                    out[name] = child
-                continue
+                if not is_shown(child, piled is not None):
+                    continue
             if piled is None:
-                open_[name] = piled = []
-            piled.append(child)
-            if child.opaque:
-                closed.add(name)
-    for name, piled in open_.items():
-        out[name] = Merged(piled)
-    return out
+                piles[name] = [child]
+            else:
+                piled.append(child)
+    return {name: _merged(piled) for name, piled in piles.items()}
+
+
+def _merged(piled: list[Inode]) -> Merged | Inode:
+    return Merged(piled) if piled[0].kind == "dir" else piled[0]
 
 
 def merge(uppers: Sequence[Inode]) -> Merged:
