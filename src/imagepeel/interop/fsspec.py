@@ -11,8 +11,6 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from fsspec.spec import AbstractFileSystem
-
 from imagepeel.api import open as open_archive
 from imagepeel.errors import NotFound, Unsupported
 from imagepeel.evidence import text
@@ -23,13 +21,22 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.tree.inode import Inode
     from imagepeel.rootfs.view import Rootfs
 
+    class AbstractFileSystem:
+        """fsspec's base class as type checkers see it, since fsspec has no types: `__getattr__` is all it inherits."""
+
+        def __init__(self, **options: Any) -> None: ...
+        def __getattr__(self, name: str) -> Any: ...
+
+else:
+    from fsspec.spec import AbstractFileSystem
+
 __all__ = ["ImagepeelFileSystem"]
 
 _LOCAL = (None, "file", "local")
 _TYPES = {"file": "file", "dir": "directory", "symlink": "link"}
 
 
-class ImagepeelFileSystem(AbstractFileSystem):  # type: ignore[misc]
+class ImagepeelFileSystem(AbstractFileSystem):
     """The merged filesystem of one image of an archive, read-only.
 
     Arguments: `fo` is the path of the archive on this machine (what stands behind `::` in a chained URL).  `image` and
