@@ -199,6 +199,7 @@ def _merge(stack: tuple[Inode, ...], listing: Listing) -> dict[bytes, Merged | I
     """Return what `pile` says of every name at once, looking at each layer's directory only once."""
     if len(stack) == 1:
         return {name: _alone(child) for name, child in listing(stack[0]).items()}
+    out: dict[bytes, Merged | Inode] = {}
     piles: dict[bytes, list[Inode]] = {}
     closed: set[bytes] = set()
     for layer in stack:
@@ -208,13 +209,17 @@ def _merge(stack: tuple[Inode, ...], listing: Listing) -> dict[bytes, Merged | I
             piled = piles.get(name)
             if hides_lower(child):
                 closed.add(name)
-                if not is_shown(child, piled is not None):
+                if child.kind != "dir":
+                    if is_shown(child, piled is not None):
+                        out[name] = child
                     continue
             if piled is None:
                 piles[name] = [child]
             else:
                 piled.append(child)
-    return {name: _merged(piled) for name, piled in piles.items()}
+    for name, piled in piles.items():
+        out[name] = Merged(piled)
+    return out
 
 
 def _merged(piled: list[Inode]) -> Merged | Inode:
