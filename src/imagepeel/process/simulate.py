@@ -487,7 +487,7 @@ class StartSimulation:
             bounding=user.bounding,
             no_new_privileges=user.no_new_privileges,
             uid=state.after.uid,
-            held=user.bounding if state.after.uid == 0 else (),
+            held=tuple(state.after.capabilities),
         )
         return kernel.execute(self.rootfs, call, first_round=self.round + 1)
 
@@ -504,26 +504,23 @@ class StartSimulation:
 
     def _entered(self, state: ProcessState, chain: ExecveResult) -> ProcessState:
         """The state once that program runs."""
-        if chain.euid is None and chain.egid is None:
+        if chain.euid is not None or chain.egid is not None:
+            return msgspec.structs.replace(state, after=_after(state.credentials, chain))
+        after = state.after
+        held = chain.gained if after.uid else after.capabilities
+        if held == after.capabilities:
             return state
-        return msgspec.structs.replace(state, after=_after(state.credentials, chain))
+        return msgspec.structs.replace(state, after=msgspec.structs.replace(after, capabilities=held))
 
 
 def _after(user: Credentials, chain: ExecveResult) -> Actor:
-    """The actor once a program runs: without its capabilities unless it is root."""
+    """The actor once a program runs: as root with its capabilities, else with those that the file gives."""
     uid = user.uid if chain.euid is None else chain.euid
     gid = user.gid if chain.egid is None else chain.egid
     effective = user.bounding if uid == 0 else ()
     if user.uid == 0 and user.effective != user.bounding:
         effective = user.effective
-    names = frozenset(effective)
-    return Actor(
-        uid=uid,
-        gid=gid,
-        groups=frozenset(user.groups),
-        override="DAC_OVERRIDE" in names,
-        search="DAC_OVERRIDE" in names or "DAC_READ_SEARCH" in names,
-    )
+    return Actor(uid=uid, gid=gid, groups=frozenset(user.groups), capabilities=chain.gained.union(effective))
 
 
 def _behind_shell(run: _ShellRun, state: ProcessState) -> ProcessState:

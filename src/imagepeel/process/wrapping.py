@@ -8,15 +8,12 @@ import msgspec
 
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import text
-from imagepeel.formats.passwd import Identity, IdentityFailure, Unreadable, parse_group, parse_passwd, resolve_user
-from imagepeel.process.engines import user
 from imagepeel.process.engines.lookup import find_as_go
 from imagepeel.process.kernel.execve import ExecveResult
 from imagepeel.process.spec import trace
-from imagepeel.process.spec.access import Actor
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Stage
 from imagepeel.process.spec.state import ProcessState
-from imagepeel.process.spec.values import Credentials, PidOne, Step
+from imagepeel.process.spec.values import PidOne, Step
 from imagepeel.process.wrappers.programs import (
     S6_NOT_PID1,
     ExecvpResult,
@@ -24,9 +21,9 @@ from imagepeel.process.wrappers.programs import (
     Wrapped,
     execvp,
     failure,
-    gosu_user_failure,
     is_s6_init,
 )
+from imagepeel.process.wrappers.switching import switch
 from imagepeel.tables import ERRNO_GO, ERRNO_MUSL
 
 if TYPE_CHECKING:
@@ -93,7 +90,7 @@ def follow(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: Proces
         return
     if wrapped.stays:
         sim.stay(chain, state, forwards=wrapped.forwards, why=wrapped.why, wrapper=True)
-    inner = _state_behind(sim, wrapped, state)
+    inner = _state_behind(sim, chain, wrapped, state)
     if isinstance(inner, Failure):
         sim.fail(state, msgspec.structs.replace(inner, where=place))
         sim.stay(chain, state, why=inner.why)
@@ -122,8 +119,10 @@ def _effects(wrapped: Wrapped) -> list[str]:
     return found
 
 
-def _state_behind(sim: Simulation, wrapped: Wrapped, state: ProcessState) -> ProcessState | Failure:
-    """The state of the program behind the wrapper."""
+def _state_behind(
+    sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: ProcessState
+) -> ProcessState | Failure:
+    """The state of the program behind the wrapper that runs as `chain`."""
     env = {} if wrapped.env_clear else dict(state.env)
     for key, value in wrapped.env.items():
         if value is None:
@@ -132,72 +131,20 @@ def _state_behind(sim: Simulation, wrapped: Wrapped, state: ProcessState) -> Pro
             env[key] = value
     certain = state.certain and not wrapped.env_unknown
     credentials, after = state.credentials, state.after
-    if wrapped.user:
-        switched = _switch(sim.rootfs, wrapped, state)
+    if wrapped.user or wrapped.program == "setpriv":
+        program = sim.rootfs.resolve(chain.final).node if chain.final is not None else None
+        called = chain.argv[0] if chain.argv else wrapped.program
+        switched = switch(sim.rootfs, wrapped, state, program=program, called=called)
         if isinstance(switched, Failure):
             return switched
-        credentials, home, known = switched
-        certain = certain and known
-        after = Actor(uid=credentials.uid, gid=credentials.gid, groups=frozenset(credentials.groups))
-        if credentials.uid == 0:
-            after = Actor.of(credentials, credentials.effective)
-        if home is not None:
-            env["HOME"] = home
+        credentials, after = switched.credentials, switched.actor
+        certain = certain and switched.measured
+        if switched.home is not None:
+            env["HOME"] = switched.home
     return msgspec.structs.replace(
         state, env=env, credentials=credentials, after=after, certain=certain, cwd=wrapped.cwd or state.cwd,
         first=state.first and not wrapped.stays,
     )  # fmt: skip
-
-
-def _switch(rootfs: Rootfs, wrapped: Wrapped, state: ProcessState) -> tuple[Credentials, str | None, bool] | Failure:
-    """The identity after a switch of users: credentials, HOME where it is set, whether that is measured."""
-    passwd, group = user.read_file(rootfs, user.PASSWD), user.read_file(rootfs, user.GROUP)
-    old = state.credentials
-    if wrapped.program == "setpriv":
-        return _setpriv(wrapped, passwd, group, old)
-    found = resolve_user(wrapped.user, passwd, group)
-    if isinstance(found, IdentityFailure):
-        if wrapped.program == "gosu":
-            return gosu_user_failure(wrapped.user, found.message)
-        return old, None, False
-    known = wrapped.program == "gosu"
-    home = "/" if found.home is None else found.home
-    if wrapped.program in {"gosu", "su-exec"}:
-        return _become(old, found, found.groups), home, known
-    return _become(old, found, found.groups), None, False
-
-
-def _become(old: Credentials, found: Identity, groups: tuple[int, ...]) -> Credentials:
-    effective = old.bounding if found.uid == 0 else ()
-    return msgspec.structs.replace(
-        old, uid=found.uid, gid=found.gid, groups=groups, name=found.name, effective=effective
-    )
-
-
-def _setpriv(
-    wrapped: Wrapped, passwd: bytes | Unreadable | None, group: bytes | Unreadable | None, old: Credentials
-) -> tuple[Credentials, str | None, bool]:
-    """setpriv looks every id up as a name first, even one that is a number."""
-    user_word, _, group_word = wrapped.user.partition(":")
-    users = parse_passwd(passwd) if isinstance(passwd, bytes) else []
-    entries = parse_group(group) if isinstance(group, bytes) else []
-    uid: int | None = old.uid
-    if user_word:
-        uid = next((entry.uid for entry in users if entry.name == user_word), None)
-        uid = int(user_word) if uid is None and user_word.isdigit() else uid
-    gid: int | None = old.gid
-    if group_word:
-        gid = next((entry.gid for entry in entries if entry.name == group_word), None)
-        gid = int(group_word) if gid is None and group_word.isdigit() else gid
-    if uid is None or gid is None:
-        return old, None, False
-    groups, known = old.groups, True
-    if any(option.startswith("--clear-groups") for option in wrapped.options):
-        groups = ()
-    elif any(option.startswith(("--init-groups", "--groups")) for option in wrapped.options):
-        known = False
-    effective = old.effective if uid == 0 else ()
-    return msgspec.structs.replace(old, uid=uid, gid=gid, groups=groups, effective=effective), None, known
 
 
 def _start(

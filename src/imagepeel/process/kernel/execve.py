@@ -48,7 +48,8 @@ class ExecveResult(msgspec.Struct, frozen=True, kw_only=True):
     `path` is the file that was asked for.  A request may pass through scripts (`scripts`, outermost first) before it
     reaches a program: `final` is the canonical path of that ELF program, `last` the path under which it was opened,
     `argv` its vector, `view` its ELF header as the kernel saw it, `loader` the path of PT_INTERP (None: static).
-    `privileged` means a changed identity (setuid, setgid or file capabilities), then `euid` and `egid` say which.
+    `privileged` means a changed identity (setuid, setgid or file capabilities), then `euid` and `egid` say which;
+    `gained` are the capabilities that the file gives.
     `depends` names host facts; `unknown` says why nothing is proved, about `where`.
     """
 
@@ -66,6 +67,7 @@ class ExecveResult(msgspec.Struct, frozen=True, kw_only=True):
     privileged: bool = False
     euid: int | None = None
     egid: int | None = None
+    gained: frozenset[str] = frozenset()
     depends: tuple[str, ...] = ()
     unknown: str = ""
     where: Location | None = None
@@ -145,6 +147,7 @@ class _Identity(msgspec.Struct, kw_only=True):
     privileged: bool = False
     euid: int | None = None
     egid: int | None = None
+    gained: frozenset[str] = frozenset()
 
 
 class _Execve:
@@ -376,6 +379,7 @@ class _Execve:
             privileged=identity.privileged,
             euid=identity.euid,
             egid=identity.egid,
+            gained=identity.gained,
             depends=tuple(self.depends),
             unknown=f"{path} ends before a segment it maps: it may crash at once" if cut else "",
             where=file.place,
@@ -459,6 +463,8 @@ class _Execve:
         else:
             detail = "the process gets them"
             found.privileged = found.privileged or request.uid != 0
+            if caps.effective:
+                found.gained = frozenset(name.removeprefix("cap_").upper() for name in caps.names)
         self.step("ok", f"{path} has {held}", (detail,))
         return found
 

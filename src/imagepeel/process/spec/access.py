@@ -20,28 +20,30 @@ READ, WRITE, EXECUTE = 4, 2, 1
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """Identity for permission checks: ids and the two capabilities that override file modes."""
+    """Identity for permission checks: effective ids and capabilities (names without `CAP_`)."""
 
     uid: int
     gid: int
     groups: frozenset[int] = frozenset()
-    override: bool = False
-    search: bool = False
+    capabilities: frozenset[str] = frozenset()
+
+    @property
+    def override(self) -> bool:
+        """File modes do not stop it."""
+        return "DAC_OVERRIDE" in self.capabilities
+
+    @property
+    def search(self) -> bool:
+        """It may read every file and search every directory."""
+        return self.override or "DAC_READ_SEARCH" in self.capabilities
 
     @classmethod
     def of(cls, user: Credentials, effective: Iterable[str]) -> Actor:
         """The actor for these credentials with exactly the given effective capabilities."""
-        names = frozenset(effective)
-        return cls(
-            uid=user.uid,
-            gid=user.gid,
-            groups=frozenset(user.groups),
-            override="DAC_OVERRIDE" in names,
-            search="DAC_READ_SEARCH" in names or "DAC_OVERRIDE" in names,
-        )
+        return cls(uid=user.uid, gid=user.gid, groups=frozenset(user.groups), capabilities=frozenset(effective))
 
 
-ROOT = Actor(uid=0, gid=0, override=True, search=True)
+ROOT = Actor(uid=0, gid=0, capabilities=frozenset(("DAC_OVERRIDE", "DAC_READ_SEARCH")))
 
 
 def permits(node: Node, actor: Actor, wanted: int) -> bool:
