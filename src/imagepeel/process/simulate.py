@@ -15,7 +15,6 @@ from imagepeel.evidence import raw, text
 from imagepeel.formats.elf.file import ElfFacts, parse_elf
 from imagepeel.formats.elf.symbols import SymbolTable
 from imagepeel.process import wrapping
-from imagepeel.process.engines.mounts import mounts
 from imagepeel.process.engines.pid1 import LastProgram, describe
 from imagepeel.process.kernel import execve as kernel
 from imagepeel.process.kernel.execve import ExecveRequest, ExecveResult
@@ -25,10 +24,10 @@ from imagepeel.process.scenario import Scenario
 from imagepeel.process.shell import interpreters
 from imagepeel.process.shell.interpreters import Search
 from imagepeel.process.shell.outcome import ScriptOutcome, classify
+from imagepeel.process.shelling import ImageOfShell
 from imagepeel.process.spec import trace
-from imagepeel.process.spec.access import EXECUTE, READ, WRITE, Actor, check_access, permits
+from imagepeel.process.spec.access import READ, Actor, check_access, permits
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Stage
-from imagepeel.process.spec.process_spec import DEFAULT_PATH
 from imagepeel.process.spec.state import ProcessState
 from imagepeel.process.spec.values import Credentials, NeededLibrary, PidOne, Step
 from imagepeel.process.wrappers.programs import Wrapped, unwrap
@@ -308,7 +307,7 @@ class StartSimulation:
             args=told.args,
             env=state.env,
             uid=state.after.uid,
-            file_test=lambda op, path: self._test(op, path, state),
+            image=ImageOfShell(self, shell, chain, state),
             options=told.options,
         )
         place = trace.locate(self.rootfs, told.body) if told.mode == "script" else trace.config_place("/config")
@@ -334,6 +333,9 @@ class StartSimulation:
     def _after_shell(self, run: _ShellRun, state: ProcessState, depth: int) -> None:
         """Go on with the command that the shell ends with."""
         chain, tail = run.chain, run.tail
+        if tail.kind == "ends" and tail.exit_code:
+            self._shell_ends(run, state)
+            return
         if tail.kind in {"ends", "unknown"} or not tail.argv or not tail.complete:
             waits = tail.argv[0] if tail.kind == "child" and tail.argv else ""
             exact = tail.kind == "ends"
@@ -347,7 +349,7 @@ class StartSimulation:
             self.history.append(" ".join(chain.argv[:1]))
         path_value = inner.env.get("PATH")
         found = interpreters.search(
-            self.rootfs, tail.argv[0], path_value, inner.cwd, state.after, default=_default_path(run.shell)
+            self.rootfs, tail.argv[0], path_value, inner.cwd, state.after, default=interpreters.default_path(run.shell)
         )
         inside = run.shell == "busybox" and interpreters.has_applet(self.rootfs, chain.final or b"", tail.argv[0])
         if inside and (found.path is None or self.rootfs.resolve(found.path, cwd=inner.cwd).path != chain.final):
@@ -369,7 +371,7 @@ class StartSimulation:
         self.record(started)
         code = started.failure.code if started.failure is not None else None
         if started.errno == "ENOENT" and code in {FailureCode.SHEBANG_CRLF, FailureCode.INTERPRETER_MISSING}:
-            self._shell_failed(run, "ENOENT", run.words(Search(path=None, errno="interpreter", seen=path)), state)
+            self._shell_failed(run, "interpreter", run.words(Search(path=None, errno="interpreter", seen=path)), state)
         elif started.errno == "ENOEXEC" and code is FailureCode.NO_PROGRAM_FORMAT:
             why = f"{tail.argv[0]} has no #! line: the shell reads it itself"
             self.stay(chain, state, script=True, exact=False, why=why)
@@ -382,6 +384,32 @@ class StartSimulation:
             if tail.replaces and self.pid1 is None:
                 self.stay(started, state, exact=False)
 
+    def _shell_ends(self, run: _ShellRun, state: ProcessState) -> None:
+        """The shell ends with a failure that its text and the image prove."""
+        tail = run.tail
+        if tail.errno:
+            self.wrapped.append(tail.argv)
+            after = _behind_shell(run, state)
+            after = msgspec.structs.replace(after, certain=state.certain and tail.sure)
+            self._shell_failed(run, tail.errno, ("\n".join(tail.said), tail.exit_code or 127), after)
+            if state.certain and not tail.sure:
+                self.unproved(f"{tail.why}; whether the script comes so far is not proved")
+            return
+        self.stay(run.chain, state, script=True, why=tail.why, exact=tail.sure, traps=tail.trapped)
+        failure = Failure(
+            code=FailureCode.SHELL_LINE_FAILS,
+            judge=Judge.USERLAND,
+            errno="",
+            message="\n".join(tail.said),
+            exit_code=tail.exit_code,
+            why=tail.why,
+            fix="correct the command, or add to the image what it needs",
+        )
+        if tail.sure:
+            self.fail(state, failure)
+        elif state.certain:
+            self.unproved(f"{tail.why}, with exit code {tail.exit_code}; whether it comes so far is not proved")
+
     def _shell_failed(self, run: _ShellRun, errno: str, words: tuple[str, int] | None, state: ProcessState) -> None:
         """The command does not start; `words` are what the shell says and its exit code, None: not measured."""
         chain, tail = run.chain, run.tail
@@ -392,7 +420,7 @@ class StartSimulation:
                 judge=Judge.USERLAND,
                 round=self.round,
                 title=f"{tail.argv[0]} cannot be run",
-                outcome=errno,
+                outcome="ENOENT" if errno == "interpreter" else errno,
             )
         )
         if words is None:
@@ -402,12 +430,14 @@ class StartSimulation:
             return
         self.stay(chain, state, script=True, why=why)
         fix = f"install {tail.argv[0]} or correct the command" if errno == "ENOENT" else f"chmod +x {tail.argv[0]}"
+        if errno == "interpreter":
+            fix = f"install the interpreter that the first line of {tail.argv[0]} names, or correct that line"
         self.fail(
             state,
             Failure(
                 code=FailureCode.SHELL_LINE_FAILS,
                 judge=Judge.USERLAND,
-                errno=errno,
+                errno="ENOENT" if errno == "interpreter" else errno,
                 message=words[0],
                 exit_code=words[1],
                 why=why,
@@ -452,25 +482,6 @@ class StartSimulation:
             self.unproved(f"the script {path} has {node.size} bytes, too many to follow")
             return None
         return text(self.rootfs.read(seen.resolution.path, 0, node.size))
-
-    def _test(self, operator: str, path: str, state: ProcessState) -> bool | None:
-        """`test -OPERATOR PATH` in the image; None where a mount or a volume covers the path."""
-        covered = [mount["destination"] for mount in mounts(self.scenario.engine)] + list(self.scenario.wanted.volumes)
-        covered += list(self.scenario.engine.injected)
-        if any(path == top or path.startswith(top.rstrip("/") + "/") for top in covered):
-            return None
-        seen = check_access(self.rootfs, path, state.after, state.cwd)
-        if operator in {"h", "L"}:
-            node = self.rootfs.resolve(path, cwd=state.cwd, follow=False).node
-            return node is not None and node.is_symlink
-        if seen.errno or seen.node is None:
-            return False
-        node = seen.node
-        simple = {"e": True, "f": node.is_file, "d": node.is_dir, "s": node.size > 0, "p": node.kind == "fifo"}
-        if operator in simple:
-            return None if operator == "s" and node.is_dir else simple[operator]
-        wanted = {"r": READ, "w": WRITE, "x": EXECUTE}.get(operator)
-        return None if wanted is None else permits(node, state.after, wanted)
 
     # -- starting another program ----------------------------------------------------------------------------
 
@@ -545,12 +556,12 @@ def _behind_shell(run: _ShellRun, state: ProcessState) -> ProcessState:
 def _reason(command: str, errno: str) -> str:
     if errno == "ENOENT":
         return "it does not exist" if "/" in command else "no directory of PATH has it"
-    return {"EACCES": "it is not executable", "EISDIR": "it is a directory"}.get(errno, errno)
-
-
-def _default_path(shell: str) -> str:
-    """Where a shell searches when there is no PATH in its environment."""
-    return {"bash": DEFAULT_PATH + ":.", "busybox": "/sbin:/usr/sbin:/bin:/usr/bin"}.get(shell, DEFAULT_PATH)
+    reasons = {
+        "EACCES": "it is not executable",
+        "EISDIR": "it is a directory",
+        "interpreter": "the interpreter in its first line does not exist",
+    }
+    return reasons.get(errno, errno)
 
 
 _HANDLERS = frozenset(

@@ -15,6 +15,19 @@ from imagepeel.process.shell.interpreters import identify, invocation
 from imagepeel.process.shell.outcome import ScriptOutcome, classify
 
 
+class Tests:
+    """An image of which only some file tests are true, and in which every command starts."""
+
+    def __init__(self, true: set[tuple[str, str]]) -> None:
+        self.true = true
+
+    def test(self, operator: str, path: str, cwd: str) -> bool | None:
+        return (operator, path) in self.true
+
+    def refuses(self, name: str, path_value: str | None, cwd: str) -> None:
+        return None
+
+
 def script(
     text: str, *args: str, env: dict[str, str] | None = None, shell: str = "dash", uid: int = 0
 ) -> ScriptOutcome:
@@ -71,10 +84,8 @@ def test_early_exit_is_an_assumption() -> None:
 
 def test_file_tests_ask_the_image() -> None:
     text = "if [ -x /opt/app ]; then exec /opt/app; fi\nexec /bin/other"
-    yes = classify(
-        text, shell="dash", mode="script", file_test=lambda operator, path: (operator, path) == ("x", "/opt/app")
-    )
-    no = classify(text, shell="dash", mode="script", file_test=lambda operator, path: False)
+    yes = classify(text, shell="dash", mode="script", image=Tests({("x", "/opt/app")}))
+    no = classify(text, shell="dash", mode="script", image=Tests(set()))
     assert (yes.argv, no.argv) == (("/opt/app",), ("/bin/other",))
     assert script(text).kind == "unknown"
 

@@ -12,7 +12,9 @@ from imagepeel.errors import Malformed
 from imagepeel.formats.shell.parser import parse_shell
 from imagepeel.formats.shell.tree import Script, Simple
 from imagepeel.process.shell.expand import UNKNOWN, Field, FileTest, evaluate_test, expand_one
+from imagepeel.process.shell.image import ShellImage
 from imagepeel.process.shell.state import Ends, ScriptOutcome, State, WalkLimitExceeded, as_argv
+from imagepeel.process.shell.words import Speaker
 
 MAX_CALLS = 12
 
@@ -44,11 +46,16 @@ class BuiltinCall(msgspec.Struct, frozen=True, kw_only=True):
 class Builtins:
     """The part of a walk that knows builtins; the walk itself adds the control flow."""
 
-    def __init__(self, text: str, shell: str, file_test: FileTest | None) -> None:
+    def __init__(self, text: str, speaker: Speaker, image: ShellImage | None) -> None:
         self._text = text
-        self._shell = shell
-        self._file_test = file_test
+        self._speaker = speaker
+        self._shell = speaker.shell
+        self._image = image
         self._calls = 0
+
+    def _file_test(self, state: State) -> FileTest:
+        image, cwd = self._image, state.cwd
+        return lambda operator, path: None if image is None or cwd is None else image.test(operator, path, cwd)
 
     def _line(self, at: int) -> int:
         return self._text.count("\n", 0, at) + 1
@@ -85,14 +92,22 @@ class Builtins:
         call.state.status = False
         if not call.state.errexit or call.tested:
             return None
-        return [(call.state, ScriptOutcome(kind="ends", line=call.line, why="false ends the script (set -e)"))]
+        return [
+            (call.state, ScriptOutcome(kind="ends", line=call.line, why="false ends the script (set -e)", exit_code=1))
+        ]
 
     def _exit(self, call: BuiltinCall) -> Ends:
         rest, state = list(call.rest), call.state
         ended = self._stay(state) if rest in ([], [UNKNOWN]) and state.last is not None else None
         if ended is not None and ended.kind == "child" and (not rest or call.command.words[-1].source == "$?"):
             return [(state, ended)]
-        return [(state, ScriptOutcome(kind="ends", line=call.line, why="the script says exit"))]
+        given = rest[0] if rest else None
+        known = isinstance(given, str) and given.isdigit() and len(given) < 10
+        code = int(str(given)) % 256 if known else state.code if given is None or self._asks_status(call) else None
+        return [(state, ScriptOutcome(kind="ends", line=call.line, why="the script says exit", exit_code=code))]
+
+    def _asks_status(self, call: BuiltinCall) -> bool:
+        return len(call.command.words) == 2 and call.command.words[1].source.strip('"') == "$?"
 
     def _return(self, call: BuiltinCall) -> Ends:
         return [(call.state, "return")]
@@ -105,7 +120,7 @@ class Builtins:
 
     def _test(self, call: BuiltinCall) -> None:
         fields = call.rest[:-1] if call.name == "[" else call.rest
-        call.state.status = evaluate_test(fields, self._file_test)
+        call.state.status = evaluate_test(fields, self._file_test(call.state))
         call.state.doubt = ""
 
     def _wait(self, call: BuiltinCall) -> None:

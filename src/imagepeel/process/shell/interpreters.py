@@ -12,6 +12,7 @@ import msgspec
 
 from imagepeel.evidence import raw, text
 from imagepeel.process.spec.access import EXECUTE, Actor, check_access, permits
+from imagepeel.process.spec.process_spec import DEFAULT_PATH
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
@@ -179,6 +180,11 @@ def search(rootfs: Rootfs, name: str, path_value: str | None, cwd: str, actor: A
             return Search(path=path)
         errno, denied = "EACCES", denied or path
     return Search(path=None, errno=errno, seen=denied)
+
+
+def default_path(shell: str) -> str:
+    """Where a shell searches when there is no PATH in its environment."""
+    return {"bash": DEFAULT_PATH + ":.", "busybox": "/sbin:/usr/sbin:/bin:/usr/bin"}.get(shell, DEFAULT_PATH)
 
 
 def cannot_run(

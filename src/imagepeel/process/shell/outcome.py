@@ -12,9 +12,11 @@ from collections.abc import Mapping, Sequence
 
 from imagepeel.errors import Malformed
 from imagepeel.formats.shell.parser import parse_shell
-from imagepeel.process.shell.expand import BASH_UNTOLD, UNKNOWN, FileTest, Scope, Value
+from imagepeel.process.shell.expand import BASH_UNTOLD, UNKNOWN, Scope, Value
+from imagepeel.process.shell.image import ShellImage
 from imagepeel.process.shell.state import ScriptOutcome, State, WalkLimitExceeded
 from imagepeel.process.shell.walk import Walk
+from imagepeel.process.shell.words import Speaker
 
 SHELLS = ("dash", "bash", "busybox")
 
@@ -29,14 +31,14 @@ def classify(
     args: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     uid: int | None = None,
-    file_test: FileTest | None = None,
+    image: ShellImage | None = None,
     options: frozenset[str] = frozenset(),
 ) -> ScriptOutcome:
     """Tell what becomes of a shell that runs `text`.
 
     `shell` is "dash", "bash" or "busybox", anything else is unknown; `mode` "command" (`-c`) or "script".
-    `args` are `$0`, `$1`...; `env` the environment the shell starts with, `uid` its user; `file_test(op, path)`
-    answers file tests of the image.  `options` are single letters that were set on the command line (`e`, `f`).
+    `args` are `$0`, `$1`...; `env` the environment the shell starts with, `uid` its user; `image` answers
+    what the shell finds there.  `options` are single letters that were set on the command line (`e`, `f`).
     Raises ValueError for an unknown mode.
     """
     if mode not in ("command", "script"):
@@ -61,7 +63,8 @@ def classify(
     state.exported = set(env or {})
     state.errexit = "e" in options
     scope.noglob = "f" in options
-    walk = Walk(text, shell, mode, file_test)
+    speaker = Speaker(shell=shell, arg0=scope.arg0, script=mode == "script")
+    walk = Walk(text, speaker, image)
     try:
         return walk.judge(walk.top(script, state), env or {})
     except WalkLimitExceeded as reason:

@@ -10,7 +10,10 @@ import msgspec
 from imagepeel.formats.shell.tree import Script
 from imagepeel.process.shell.expand import UNKNOWN, UNKNOWN_WORDS, Scope
 
-_SHARED = ("errexit", "ever_trapped", "cwd", "last", "background", "waited", "assumes", "status", "doubt", "failed")
+_SHARED = (
+    *("errexit", "ever_trapped", "cwd", "last", "background", "waited", "assumes", "status", "code", "doubt", "failed"),
+    *("errno", "said"),
+)
 """Attributes whose values a copy of a state shares; the others are copied."""
 
 OutcomeKind = Literal["exec", "tail", "child", "ends", "unknown"]
@@ -48,6 +51,14 @@ class ScriptOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """Signals that the script traps, without SIG."""
     alternatives: tuple[ScriptOutcome, ...] = ()
     """The possible ends where the kind is unknown."""
+    exit_code: int | None = None
+    """The exit code of a shell that ends, where the text proves it."""
+    errno: str = ""
+    """Why the command of `argv` cannot be started, of a shell that ends with that."""
+    said: tuple[str, ...] = ()
+    """What the shell itself wrote to standard error on this way, a message each."""
+    sure: bool = False
+    """No other way through the script was dropped and nothing had to be assumed."""
 
     @property
     def replaces(self) -> bool:
@@ -83,10 +94,30 @@ class State:
         self.background: StartedCommand | None = None
         self.waited = False
         self.assumes: tuple[str, ...] = ()
-        self.status: bool | None = True
+        self.said: tuple[str, ...] = ()
+        self.status = True
         # The external command whose success is not known, and the one whose failure led here.
         self.doubt = ""
         self.failed = ""
+
+    @property
+    def status(self) -> bool | None:
+        """Whether the last command succeeded; None when that is not known."""
+        return self._status
+
+    @status.setter
+    def status(self, value: bool | None) -> None:
+        self._status = value
+        self.code: int | None = None if value is None else int(not value)
+        self.errno = ""
+
+    def fail(self, code: int, *said: str, errno: str = "") -> None:
+        """The last command failed with this exit code, and the shell said so; `errno` if it could not be started."""
+        self.status = False
+        self.code = code
+        self.errno = errno
+        if len(self.said) < 40:
+            self.said += said
 
     def copy(self) -> State:
         scope = Scope(dict(self.scope.variables), self.scope.args, self.scope.arg0, self.scope.uid)
@@ -120,7 +151,10 @@ class State:
         self.last = other.last or self.last
         self.background = other.background or self.background
         self.assumes = tuple(dict.fromkeys((*self.assumes, *other.assumes)))[:20]
+        self.said = self.said if self.said == other.said else ()
+        code = self.code if self.code == other.code else None
         self.status = self.status if self.status == other.status else None
+        self.code = code
 
 
 Flow = ScriptOutcome | Literal["", "break", "continue", "return"]

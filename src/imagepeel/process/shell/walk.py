@@ -36,14 +36,17 @@ from imagepeel.process.shell.builtins import DECLARE, BuiltinCall, Builtins
 from imagepeel.process.shell.expand import (
     UNKNOWN,
     UNKNOWN_WORDS,
-    FileTest,
+    Unknown,
     Value,
     evaluate_test,
     expand,
     expand_one,
     matches,
 )
-from imagepeel.process.shell.state import Ends, ScriptOutcome, StartedCommand, State, WalkLimitExceeded, as_argv
+from imagepeel.process.shell.image import ShellImage
+from imagepeel.process.shell.interpreters import Search, cannot_run
+from imagepeel.process.shell.state import Ends, Flow, ScriptOutcome, StartedCommand, State, WalkLimitExceeded, as_argv
+from imagepeel.process.shell.words import Speaker
 
 _MAX_STATES = 12
 _MAX_STEPS = 20_000
@@ -53,9 +56,9 @@ _MAX_LOOP = 60
 class Walk(Builtins):
     """One walk through a text; `top` gives all ways, `judge` one answer."""
 
-    def __init__(self, text: str, shell: str, mode: str, file_test: FileTest | None) -> None:
-        super().__init__(text, shell, file_test)
-        self._mode = mode
+    def __init__(self, text: str, speaker: Speaker, image: ShellImage | None) -> None:
+        super().__init__(text, speaker, image)
+        self._mode = "script" if speaker.script else "command"
         self._steps = 0
 
     # -- ends ------------------------------------------------------------------------------------------------
@@ -64,6 +67,7 @@ class Walk(Builtins):
         """One answer from all ways through the script."""
         tails = [flow if isinstance(flow, ScriptOutcome) else self._stay(state) for state, flow in ends]
         tails = [self._with_env(tail, state, env) for tail, (state, _) in zip(tails, ends, strict=True)]
+        every = len(tails)
         going = [tail for tail, (state, _) in zip(tails, ends, strict=True) if not state.failed]
         if going and len(going) < len(tails) and len({(tail.kind, tail.argv) for tail in tails}) > 1:
             failed = sorted({state.failed for state, _ in ends if state.failed})
@@ -77,7 +81,10 @@ class Walk(Builtins):
             tails = [msgspec.structs.replace(tail, assumes=(*tail.assumes, note)) for tail in mains]
         distinct: dict[tuple[object, ...], ScriptOutcome] = {}
         for tail in tails:
-            key = (tail.kind, tail.argv, tail.complete, tuple(sorted(tail.env.items(), key=str)), tail.cwd)
+            key = (
+                *(tail.kind, tail.argv, tail.complete, tuple(sorted(tail.env.items(), key=str)), tail.cwd),
+                *(tail.exit_code, tail.said),
+            )
             known = distinct.get(key)
             if known is None:
                 distinct[key] = tail
@@ -86,7 +93,8 @@ class Walk(Builtins):
                 distinct[key] = msgspec.structs.replace(known, assumes=merged)
         found = list(distinct.values())
         if len(found) == 1:
-            return found[0]
+            sure = len(tails) == every and not found[0].assumes
+            return msgspec.structs.replace(found[0], sure=sure)
         if len({(tail.kind, tail.argv, tail.complete) for tail in found}) == 1:
             # Only environment or directory differ: keep what all of them agree on.
             first = found[0]
@@ -116,18 +124,21 @@ class Walk(Builtins):
         changes.update(tail.env)
         traps = tuple(sorted(state.traps))
         return msgspec.structs.replace(
-            tail, env=changes, cwd=state.cwd, assumes=(*state.assumes, *tail.assumes), trapped=traps
+            tail, env=changes, cwd=state.cwd, assumes=(*state.assumes, *tail.assumes), trapped=traps, said=state.said
         )
 
     def _stay(self, state: State) -> ScriptOutcome:
         """The shell came to its end without replacing itself."""
         ran = state.last or (state.background if state.waited else None)
+        if state.status is False and ran is not None and not state.doubt:
+            why = f"its last command fails: {ran.source}"
+            return self._failed(state, why, ran.line)
         if ran is None:
             left = state.background
             if left is not None:
                 why = "the shell ends and leaves a background job"
                 return ScriptOutcome(kind="ends", source=left.source, line=left.line, why=why)
-            return ScriptOutcome(kind="ends", why="the shell runs no other program")
+            return ScriptOutcome(kind="ends", why="the shell runs no other program", exit_code=state.code)
         why = "the shell waits for it as its child"
         if self._mode == "script":
             why = "a script does not replace itself without exec: the command is a child of the shell"
@@ -416,7 +427,7 @@ class Walk(Builtins):
             subject = expand_one(words[0], state.scope)
             answer = matches(words[2], subject, state.scope)
             return answer if answer is None or words[1].source != "!=" else not answer
-        return evaluate_test([expand_one(word, state.scope) for word in words], self._file_test)
+        return evaluate_test([expand_one(word, state.scope) for word in words], self._file_test(state))
 
     # -- simple commands -------------------------------------------------------------------------------------
 
@@ -465,6 +476,15 @@ class Walk(Builtins):
                 ]
             end = ScriptOutcome(kind="tail", argv=argv, complete=complete, source=source, line=line, why=why, env=env)
             return [(state, end)]
+        refused = self._refused(argv, complete or known_name, state)
+        if refused is not None:
+            voice = self._speaker
+            said = cannot_run(voice.shell, voice.arg0, argv[0], refused, line, script=voice.script, by_exec=False)
+            state.last = StartedCommand(argv, complete, source, line)
+            if said is not None:
+                state.fail(said[1], said[0], errno=refused.errno)
+                state.doubt = ""
+                return [(state, self._ended_by_errexit(state, line, tested))]
         state.last = StartedCommand(argv, complete, source, line)
         state.status = None
         state.doubt = source
@@ -472,6 +492,30 @@ class Walk(Builtins):
             state.assume("the commands before succeed (set -e)")
             state.status = True
         return [(state, "")]
+
+    def _refused(self, argv: Sequence[str], known: bool, state: State) -> Search | None:
+        """Why this program cannot be started; None when it can, or when that cannot be told."""
+        if self._image is None or not known or state.cwd is None:
+            return None
+        path = state.scope.get("PATH")
+        if isinstance(path, Unknown):
+            return None
+        return self._image.refuses(argv[0], path, state.cwd)
+
+    def _ended_by_errexit(self, state: State, line: int, tested: bool) -> Flow:
+        """`set -e` ends the script behind a command that failed."""
+        if not state.errexit or tested:
+            return ""
+        why = f"line {line} fails, which ends the script (set -e)"
+        return self._failed(state, why, line)
+
+    def _failed(self, state: State, why: str, line: int) -> ScriptOutcome:
+        """The shell ends with the failure of its last command."""
+        ran = state.last if state.errno else None
+        if ran is None:
+            return ScriptOutcome(kind="ends", line=line, why=why, exit_code=state.code)
+        end = ScriptOutcome(kind="ends", why=why, exit_code=state.code, errno=state.errno, **ran._asdict())
+        return end
 
     def _assign(self, state: State, name: str, value: Value) -> None:
         state.scope.variables[name] = value
