@@ -185,7 +185,7 @@ class LayeredImage(Shown):
             for layer in self.layers
             if layer.error is not None and layer.index not in told
         ]
-        return Knowledge(gaps=(*known.gaps, *found)) if found else known
+        return Knowledge(gaps=(*known.gaps, *found), artifact=known.artifact) if found else known
 
     @property
     def complete(self) -> bool:

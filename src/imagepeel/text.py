@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from imagepeel._lazy import late
 
 _LONG_HEX = late(r"[0-9a-f]{40,}(?:\.(?=\w))?")
-
+_IDENTIFIER = late(r"[a-z][a-z]*[A-Z0-9_./][^ ]*")
 _UNITS = ("kB", "MB", "GB", "TB", "PB")
 _SMALL = ("containerd", "podman", "umoci", "runc", "crun", "buildah", "skopeo", "nerdctl", "overlayfs")
 _DIGITS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -59,9 +59,16 @@ def noun(count: int, one: str, many: str = "") -> str:
     return one[:-1] + "ies" if one.endswith("y") and one[-2:-1] not in "aeiou" else one + "s"
 
 
+def article(words: str) -> str:
+    """The indefinite article in front of words: `a layer`, `an artifact`, `an application/json`."""
+    return "an" if words[:1].lower() in "aeiou" and not words.startswith(("uni", "use")) else "a"
+
+
 def title(words: str) -> str:
-    """The same with its first letter large, unless it begins with the name of a program that is written small."""
-    return words if words.startswith(_SMALL) else words[:1].upper() + words[1:]
+    """The same with its first letter large, unless its first word is a name that is written small: of a program, or one
+    with a capital, a digit or a mark in it, as that of a file or a field.
+    """
+    return words if words.startswith(_SMALL) or _IDENTIFIER.match(words) else words[:1].upper() + words[1:]
 
 
 def joined(words: Iterable[str], last: str = "and") -> str:

@@ -33,7 +33,8 @@ from imagepeel.oci.media_types import classify
 
 _DOCUMENT_BUDGET = 16
 """All documents together may have this many times the bytes of the largest single one."""
-_SUFFIXES = ("", ".tar.gz", ".tar.zst", ".tar", ".json")
+_SUFFIXES = ("", ".tar.gz", ".tar.zst", ".tar", ".json", ".manifest.json")
+"""The last is how `dir:` calls the manifests of a copy of several platforms (containers/image directory transport)."""
 
 
 class Blobs:

@@ -9,6 +9,7 @@ from imagepeel.archive.records import RecordKind
 from imagepeel.oci.descriptor import REFERENCE_TYPE, Descriptor
 from imagepeel.oci.manifest import Manifest
 from imagepeel.oci.media_types import IMAGE_CONFIGS, classify
+from imagepeel.text import article
 
 _COSIGN_TAG = late(r"(?:.*[:/])?(?:_cosign:)?sha256-[0-9a-f]{64}\.(?:sig|att|sbom)")
 _COSIGN_KIND = "dev.cosignproject.cosign/"
@@ -34,15 +35,15 @@ def kind_of_manifest(
     if any(role == "cosign" for role in roles):
         return RecordKind.COSIGN, "its blobs are signatures or signed statements"
     if config_role in ("helm", "wasm", "checkpoint", "buildkit-cache"):
-        return RecordKind(config_role), f"its config is a {config_type}"
+        return RecordKind(config_role), f"its config is {article(config_type)} {config_type}"
     if "wasm" in roles:
         return RecordKind.WASM, "one of its blobs is a WebAssembly module"
     if "checkpoint" in roles:
         return RecordKind.CHECKPOINT, "it holds the memory of a stopped process"
     if config_type and config_type not in IMAGE_CONFIGS:
-        return RecordKind.ARTIFACT, f"its config is a {config_type}, not an image config"
+        return RecordKind.ARTIFACT, f"its config is {article(config_type)} {config_type}, not an image config"
     if manifest.artifact_type and config_type not in IMAGE_CONFIGS:
-        return RecordKind.ARTIFACT, f"it calls itself a {manifest.artifact_type}"
+        return RecordKind.ARTIFACT, f"it calls itself {article(manifest.artifact_type)} {manifest.artifact_type}"
     if roles and "layer" not in roles:
         return (
             RecordKind.ARTIFACT,
@@ -61,7 +62,10 @@ def kind_of_descriptor(descriptor: Descriptor, names: Iterable[str] = ()) -> tup
     role = classify(descriptor.media_type).role
     if role in ("manifest", "schema1"):
         if descriptor.artifact_type:
-            return RecordKind.ARTIFACT, f"the index calls it a {descriptor.artifact_type}"
+            return (
+                RecordKind.ARTIFACT,
+                f"the index calls it {article(descriptor.artifact_type)} {descriptor.artifact_type}",
+            )
         return RecordKind.IMAGE, "the index lists it as an image manifest"
     if role in ("layer", "buildkit-cache"):
         return RecordKind.BUILDKIT_CACHE, "the index lists layers directly, as a build cache does"
@@ -81,7 +85,7 @@ def _by_descriptor(
     if any(_COSIGN_TAG.fullmatch(name) for name in names):
         return RecordKind.COSIGN, "its tag is the name that cosign gives to signatures of another image"
     if artifact_type.startswith("application/vnd.docker.attestation"):
-        return RecordKind.ATTESTATION, f"it calls itself a {artifact_type}"
+        return RecordKind.ATTESTATION, f"it calls itself {article(artifact_type)} {artifact_type}"
     if artifact_type.startswith(("application/vnd.dev.sigstore", "application/vnd.dev.cosign")):
-        return RecordKind.COSIGN, f"it calls itself a {artifact_type}"
+        return RecordKind.COSIGN, f"it calls itself {article(artifact_type)} {artifact_type}"
     return None

@@ -39,7 +39,7 @@ def unwrap_compression(source: Source, limits: Limits, held: list[Source | Membe
         wrapping.append(kind)
         stored, inner = inner, decompress_to_spool(inner, kind, limits, source.name)
         held.append(inner)
-    return Unwrapped(inner=inner, stored=stored, wrapping=tuple(wrapping))
+    return Unwrapped(inner=inner, stored=stored, size=source.size, wrapping=tuple(wrapping))
 
 
 def open_tar(source: Source, limits: Limits) -> TarMembers:
@@ -121,8 +121,9 @@ def _not_a_layout(members: Members) -> NotAnImage:
             f"{members.name} has blobs but neither index.json nor manifest.json",
             hint="give the directory that holds index.json",
         )
+    outside = next((a.message for a in members.anomalies if a.code == "outer-link-outside"), "")
     return NotAnImage(
-        f"{members.name} holds neither index.json nor manifest.json",
+        f"{members.name} holds neither index.json nor manifest.json" + (f": {outside}" if outside else ""),
         hint="give an OCI layout, a dir: copy of skopeo or an unpacked docker save",
     )
 

@@ -186,7 +186,9 @@ class DirMembers(Members):
                 if stat.S_ISLNK(info.st_mode):
                     via.append("/".join([*done, part]))
                     if len(via) > self.limits.symlink_hops:
-                        self.note("outer-link-loop", f"the link {name} never reaches a file", Location(member=name))
+                        if via[0] == name:
+                            place = Location(member=name)
+                            self.note("outer-link-loop", f"the link {name} never reaches a file", place)
                         return None
                     target = os.readlink(part, dir_fd=fds[-1])
                     inside = self._inside(target)

@@ -40,9 +40,14 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one image; without gaps everything is."""
+    """What is known of one image; without gaps everything is.
+
+    `artifact` says what it is where it is stored like an image and is none, "" for an image: nothing of it starts, and
+    it has no file system.
+    """
 
     gaps: tuple[Gap, ...] = ()
+    artifact: str = ""
 
     @property
     def layer_list(self) -> bool:
@@ -60,6 +65,23 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
         return not self._misses(ImagePart.MANIFEST, ImagePart.LAYER)
 
     @property
+    def lacks_layers(self) -> bool:
+        """Whether a layer is not here, so that what is said of the others may not hold of the image.
+
+        A damaged layer is here, and that engines refuse it is known.
+        """
+        return any(gap.part is not ImagePart.CONFIG and not gap.damaged for gap in self.gaps)
+
+    @property
+    def settled(self) -> int | None:
+        """Count the layers from the base up to the first gap, itself included; None where there is none.
+
+        What these change against those below them is known.
+        """
+        gaps = [-1 if gap.layer is None else gap.layer for gap in self.gaps if gap.part is ImagePart.LAYER]
+        return min(gaps) + 1 if gaps else None
+
+    @property
     def whole(self) -> bool:
         """Whether nothing is missing."""
         return not self.gaps
@@ -75,7 +97,8 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
 
     def up_to(self, layer: int) -> Knowledge:
         """Return what is known where layers above the one with this index from 0 play no role."""
-        return Knowledge(gaps=tuple(gap for gap in self.gaps if gap.layer is None or gap.layer <= layer))
+        gaps = tuple(gap for gap in self.gaps if gap.layer is None or gap.layer <= layer)
+        return Knowledge(gaps=gaps, artifact=self.artifact)
 
     def of_layer(self, layer: int) -> Knowledge:
         """Return what is known of one layer by itself, by its index from 0."""

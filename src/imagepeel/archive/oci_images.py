@@ -13,6 +13,7 @@ import msgspec
 from imagepeel.archive.blobs import Blobs
 from imagepeel.archive.classify import kind_of_descriptor, kind_of_manifest
 from imagepeel.archive.records import (
+    RUNNABLE,
     CheckState,
     ConfigState,
     DocumentCheck,
@@ -20,6 +21,7 @@ from imagepeel.archive.records import (
     ImageRecord,
     IndexRecord,
     LayerRecord,
+    LayerState,
     Name,
     RecordKind,
 )
@@ -33,6 +35,7 @@ from imagepeel.oci.json_document import escaped, lookup
 from imagepeel.oci.layout import MARKER, layout_version_of
 from imagepeel.oci.manifest import Manifest, manifest_of, schema1_of, shape_of
 from imagepeel.oci.media_types import IMAGE_CONFIGS, OCI_EMPTY, SCHEMA1, classify
+from imagepeel.text import plural
 
 TOP = "index.json"
 _MOST_INHERITED = 50
@@ -213,6 +216,11 @@ class OciImages:
         self._where[key] = len(self.records)
         build = {"schema1": self._schema1, "manifest": self._manifest}.get(read.shape)
         record = build(base, read.value, place, list(read.checks)) if build else _unread(base, list(read.checks))
+        if not build and classify(descriptor.media_type).role not in ("manifest", "index", "schema1"):
+            # The index lists a blob itself, as that of a build cache does: no manifest is missing.
+            blob = part_of(record.kind, self.blobs.layer(0, descriptor, None, place))
+            if blob.stored is not None:
+                record = msgspec.structs.replace(record, direct=True, manifest_member="", layers=(blob,))
         self.records.append(msgspec.structs.replace(record, anomalies=tuple(self.blobs.anomalies[before:])))
 
     def _shape(self, role: str, value: Any, where: Location) -> str:
@@ -274,7 +282,7 @@ class OciImages:
         self.blobs.anomalies.extend(noticed)
         config, config_member, state = self._config(manifest, where, checks)
         diff_ids = config.diff_ids if config and kind is RecordKind.IMAGE else ()
-        layers = self._layers(manifest, diff_ids, where)
+        layers = tuple(part_of(kind, layer) for layer in self._layers(manifest, diff_ids, where))
         if config is not None and kind is RecordKind.IMAGE:
             note_layer_count(self.blobs, len(layers), config, where)
         return msgspec.structs.replace(
@@ -387,6 +395,13 @@ def _unread(base: ImageRecord, checks: list[DocumentCheck]) -> ImageRecord:
     return msgspec.structs.replace(base, kind=kind, kind_reason=reason, checks=tuple(checks))
 
 
+def part_of(kind: RecordKind, layer: LayerRecord) -> LayerRecord:
+    """Return a blob of a record of that kind: what an artifact holds is no layer unless its type says so."""
+    if kind in RUNNABLE or layer.state is not LayerState.PRESENT or classify(layer.media_type).role == "layer":
+        return layer
+    return msgspec.structs.replace(layer, state=LayerState.NO_LAYER, detail="a part of an artifact, no file system")
+
+
 def names_of(descriptor: Descriptor, where: Location) -> tuple[Name, ...]:
     """Return the names that the annotations of a top-level descriptor (at `where`) give, the full reference first.
 
@@ -411,18 +426,21 @@ def merged(names: Iterable[Name], more: Iterable[Name]) -> tuple[Name, ...]:
 
 def note_layer_count(blobs: Blobs, layers: int, config: ImageConfig, where: Location) -> None:
     """Record when layers, DiffIDs and history steps do not pair up."""
+    said = where.member if where.member == "manifest.json" else "the manifest"
     if layers != len(config.diff_ids):
         blobs.note(
             "layer-count",
-            f"the manifest lists {layers} layers and the config {len(config.diff_ids)} DiffIDs; engines refuse that",
+            f"{said} lists {plural(layers, 'layer')} and the config {plural(len(config.diff_ids), 'DiffID')}; engines "
+            "refuse that",
             where,
             fatal=True,
         )
-    if config.history is not None and len(config.layer_steps) != len(config.diff_ids):
+    made, listed = len(config.layer_steps), len(config.diff_ids)
+    if config.history is not None and made != listed:
         blobs.note(
             "history-count",
-            f"{len(config.layer_steps)} history steps say that they made a layer and there are "
-            f"{len(config.diff_ids)} DiffIDs",
+            f"{plural(made, 'history step')} {'says that it' if made == 1 else 'say that they'} made a layer and there "
+            f"{'is' if listed == 1 else 'are'} {plural(listed, 'DiffID')}",
             where,
         )
 

@@ -29,8 +29,8 @@ class OpenArchive(Shown):
 
     `kind` and `detection` say what it is and how that was seen, `medium` whether it is a tar or a directory, `wrapping`
     the outer compression that was taken off.  `records` are the images and what is stored like one; `indexes` the
-    indexes; `anomalies` everything odd; `checks` every document's digest and size; `unreferenced` the members that
-    nothing points at; `producer` the program that probably wrote it.
+    indexes; `anomalies` everything odd; `checks` every document's digest and size; `used` the names that a
+    document points at, `unreferenced` the members that none does; `producer` the program that probably wrote it.
     """
 
     def __init__(self, name: str, detected: Detected, limits: Limits) -> None:
@@ -40,12 +40,14 @@ class OpenArchive(Shown):
         self.members: Members = detected.members
         self.medium: Medium = detected.members.medium
         self.wrapping: tuple[Compression, ...] = detected.file.wrapping if detected.file is not None else ()
+        self.file_size: int | None = detected.file.size if detected.file is not None else None
         self.limits = limits
         self.records: tuple[ImageRecord, ...] = ()
         self.indexes: tuple[IndexRecord, ...] = ()
         self.anomalies: tuple[Anomaly, ...] = ()
         self.unreferenced: tuple[Member, ...] = ()
         self.producer: Producer | None = None
+        self.used: frozenset[str] = frozenset()
         self._open: tuple[Source | Members, ...] = ()
 
     @property
@@ -85,7 +87,10 @@ class OpenArchive(Shown):
             blobs.anomalies.append(Anomaly(code="document-damaged", message=problem.what, where=where, fatal=True))
         if not detected.kind.bare:
             self.unreferenced = _unreferenced(blobs, detected.kind)
-        self.anomalies = tuple(dict.fromkeys([*detected.members.anomalies, *blobs.anomalies]))
+        self.used = frozenset(blobs.used)
+        # The members of a bare tar are the entries of its layer, of which the layer's own scan tells.
+        members = [] if detected.kind.bare else detected.members.anomalies
+        self.anomalies = tuple(dict.fromkeys([*members, *blobs.anomalies]))
 
     def __enter__(self) -> Self:
         return self

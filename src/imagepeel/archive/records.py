@@ -18,7 +18,8 @@ from imagepeel.oci.descriptor import Descriptor, Platform
 from imagepeel.oci.digest import Digest, short
 from imagepeel.oci.index import Index
 from imagepeel.oci.manifest import Manifest, Schema1Manifest
-from imagepeel.text import few, noun, plural
+from imagepeel.oci.media_types import OCI_EMPTY
+from imagepeel.text import article, few, noun, plural
 
 
 class Manifests(StrEnum):
@@ -75,6 +76,18 @@ class RecordKind(StrEnum):
     """One bare layer without documents."""
 
 
+KIND_WORDS: dict[RecordKind, tuple[str, str]] = {
+    RecordKind.ATTESTATION: ("attestation", "statements about how an image was built, nothing to run"),
+    RecordKind.ARTIFACT: ("artifact", "files that use the image format as an envelope"),
+    RecordKind.HELM: ("Helm chart", "in the envelope of an image"),
+    RecordKind.WASM: ("WebAssembly module", "in the envelope of an image"),
+    RecordKind.COSIGN: ("cosign signature", "what somebody says about an image, nothing to run"),
+    RecordKind.BUILDKIT_CACHE: ("build cache", "of BuildKit, nothing to run"),
+    RecordKind.CHECKPOINT: ("checkpoint", "the memory of a container that was running"),
+    RecordKind.UNKNOWN: ("manifest of an unknown type", "nothing here knows how to run it"),
+}
+"""What the kinds that are no images are called, and what they are."""
+
 RUNNABLE = frozenset((RecordKind.IMAGE, RecordKind.ROOTFS, RecordKind.LAYER))
 """The kinds of records that can become a process."""
 
@@ -112,6 +125,8 @@ class LayerState(StrEnum):
     ENCRYPTED = "encrypted"
     UNSUPPORTED = "unsupported"
     """The layer is a filesystem image such as squashfs."""
+    NO_LAYER = "no layer"
+    """The bytes are here, and are a part of an artifact that is no file system."""
     TRUNCATED = "truncated"
     """The member is cut off.  Only `Layer.state` says this; a record says it in `truncated`."""
 
@@ -147,6 +162,16 @@ class DocumentCheck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     actual_size: int | None = None
     detail: str = ""
     stated_at: Location = Location()
+
+    @property
+    def wrong_digest(self) -> bool:
+        """Whether the bytes have another digest than is stated; a wrong size alone is none."""
+        return self.state is CheckState.MISMATCH and self.actual_digest not in ("", self.digest)
+
+    @property
+    def wrong_size(self) -> bool:
+        """Whether there are more or fewer bytes than are stated."""
+        return self.state is CheckState.MISMATCH and self.size is not None and self.size != self.actual_size
 
 
 class LayerRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -243,6 +268,7 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
     the description that was followed, `formats` all that agree on it.  `manifest` is None when missing or when the
     format has none.  `config` is None when missing, unreadable or lost (`lost` says what is gone).  `path` are the
     positions in the indexes from the top, `parent` the digest of the nearest index below `index.json`.
+    `direct` is True where an index lists a blob that is no manifest, which is then the only one of `layers`.
     `anomalies` are those of the archive that were met while reading this image.
     """
 
@@ -268,6 +294,7 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
     artifact_type: str = ""
     labels: tuple[str, ...] = ()
     lost: str = ""
+    direct: bool = False
     checks: tuple[DocumentCheck, ...] = ()
     anomalies: tuple[Anomaly, ...] = ()
 
@@ -294,12 +321,27 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def available(self) -> bool:
         """Whether anything of it is here: its manifest, or what a format without manifests has."""
-        return self.manifest is not None or self.format.manifests is Manifests.NONE
+        return self.direct or self.manifest is not None or self.format.manifests is Manifests.NONE
 
     @property
     def knowledge(self) -> Knowledge:
         """What the documents leave unknown of it; whether its layers can be read to their end shows only a scan."""
-        return Knowledge(gaps=tuple(_gaps(self)))
+        return Knowledge(gaps=tuple(_gaps(self)), artifact="" if self.runnable else self.in_words)
+
+    @property
+    def called(self) -> tuple[str, str]:
+        """What a record that is no image is called, and what that is; the type stands with an artifact."""
+        name, about = KIND_WORDS.get(self.kind, (str(self.kind), "nothing to run"))
+        return (f"cosign {cosign_part(self)}" if self.kind is RecordKind.COSIGN else name), about
+
+    @property
+    def in_words(self) -> str:
+        """The same in one clause: `an artifact (text/plain): files that ...`."""
+        name, about = self.called
+        config = self.config_descriptor.media_type if self.config_descriptor is not None else ""
+        kind = self.artifact_type or ("" if config == OCI_EMPTY else config)
+        shown = f" ({kind})" if kind and self.kind in (RecordKind.ARTIFACT, RecordKind.UNKNOWN) else ""
+        return f"{article(name)} {name}{shown}: {about}"
 
     @property
     def complete(self) -> bool:
@@ -317,6 +359,18 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(gap.name for gap in self.knowledge.gaps if gap.name)
 
 
+def cosign_part(record: ImageRecord) -> Literal["signature", "attestation", "SBOM"]:
+    """Return what cosign attached: by the kind in the index, the end of the tag, or the type of its blobs."""
+    kind = record.annotations.get("kind", "")
+    ends = {name.rpartition(".")[2] for name in record.tags}
+    if kind.endswith("/atts") or "att" in ends:
+        return "attestation"
+    if "sbom" in ends:
+        return "SBOM"
+    media = [layer.media_type for layer in record.layers]
+    return "attestation" if media and all(text.startswith("application/vnd.dsse") for text in media) else "signature"
+
+
 def _gaps(record: ImageRecord) -> Iterator[Gap]:
     """Yield what is not known of an image by its documents."""
     if not record.available:
@@ -326,7 +380,7 @@ def _gaps(record: ImageRecord) -> Iterator[Gap]:
     if record.config is None and (record.kind is RecordKind.IMAGE or lost):
         yield _config_gap(record)
     for layer in record.layers:
-        if layer.state is not LayerState.PRESENT or layer.truncated:
+        if layer.state not in (LayerState.PRESENT, LayerState.NO_LAYER) or layer.truncated:
             yield _layer_gap(layer)
     listed = len(record.config.diff_ids) if record.config is not None else 0
     if record.kind is RecordKind.IMAGE and listed > len(record.layers):

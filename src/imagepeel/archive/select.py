@@ -58,8 +58,10 @@ def select(
         if len(candidates) == 1 and (wanted is None or _fits(candidates[0], wanted)):
             return Choice(record=candidates[0], reason=f"{asked} asks for it")
     pool = _distinct(record for record in candidates if record.runnable)
+    if not pool and not asked and wanted is None and len(candidates) == 1:
+        return Choice(record=candidates[0], reason="it is all that the archive holds")
     if not pool:
-        raise NotFound(_nothing_to_run(candidates), hint=_offer(records))
+        raise NotFound(_nothing_to_run(candidates, asked), hint=_offer(records))
     if wanted is not None:
         return _by_platform(pool, wanted, platform or "")
     prefix = f"of the images that {asked} asks for, " if asked else ""
@@ -266,20 +268,21 @@ def _below(records: Sequence[ImageRecord], index: IndexRecord, indexes: Sequence
     return [record for record in records if record.digest in children]
 
 
-def _nothing_to_run(records: Sequence[ImageRecord]) -> str:
+def _nothing_to_run(records: Sequence[ImageRecord], asked: str) -> str:
+    what = "nothing that was asked for" if asked else "nothing in the archive"
     if not records:
         return "the archive names no image"
     kinds = ", ".join(dict.fromkeys(record.kind for record in records))
-    return f"nothing that was asked for is an image for a container ({kinds})"
+    return f"{what} is an image for a container ({kinds})"
 
 
 def _offer(records: Sequence[ImageRecord]) -> str:
-    """Return the candidates in one line, each with the shortest way to choose it."""
+    """Return the candidates in one line, and the option that chooses one."""
     if not records:
-        return "there is nothing to choose from"
+        return "save the image again by its name, or look into the file with imagepeel images"
     shown = "; ".join(describe(record) for record in records[:_SHOWN])
     more = f"; and {len(records) - _SHOWN} more" if len(records) > _SHOWN else ""
-    return f"choose one of: {shown}{more}"
+    return f"choose one of: {shown}{more}; with --image '#{records[0].number}'"
 
 
 def describe(record: ImageRecord) -> str:

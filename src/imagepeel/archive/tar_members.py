@@ -128,13 +128,15 @@ class TarMembers(Members):
                 member = self._names.get(name)
                 return msgspec.structs.replace(member, via=tuple(via)) if member is not None and via else member
             if link.name in via or len(via) >= self.limits.symlink_hops:
-                self.note("outer-link-loop", f"the link {wanted} never reaches a file", link.location)
+                # A name that only was looked for is no member, and its end no property of the archive.
+                if wanted in self._names:
+                    self.note("outer-link-loop", f"the link {wanted} never reaches a file", link.location)
                 return None
             via.append(link.name)
             rest = name[len(link.name) :].lstrip("/")
             base = "" if link.kind == "hardlink" or link.target.startswith("/") else link.name.rpartition("/")[0]
             joined = f"{base}/{link.target}/{rest}"
-            if leaves_root(joined):
+            if leaves_root(joined) and wanted in self._names:
                 self.note("outer-link-outside", f"the link {link.name} leads out of the archive", link.location)
             name = normalise(joined)
             if len(name) > _LONGEST:

@@ -26,7 +26,7 @@ def command(settings: Settings, show_secrets: bool) -> None:
     from imagepeel.results.dockerfile import dockerfile_result  # start time
 
     with settings.open() as archive:
-        image = settings.scanned(archive)
+        image = settings.filesystem(archive)
         dockerfile = dockerfile_result(image, show_secrets=show_secrets)
         documents.show(settings, "dockerfile", dockerfile, dockerfile_document)
         settings.finish(image)

@@ -73,7 +73,7 @@ def command(settings: Settings, /, args: tuple[str, ...], matrix: bool, receipts
 
     with settings.open() as archive:
         image = settings.scanned(archive)
-        rootfs = settings.rootfs(image)
+        rootfs = image.view(settings.view)
         options = _options(args, given)
         result = _matrix(image, rootfs, options) if matrix else _predict(image, rootfs, options, receipts)
         documents.show(settings, "process", result, process_document, receipts=receipts)

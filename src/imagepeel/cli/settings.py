@@ -147,9 +147,24 @@ class Settings:
         self.quiet()
         return image
 
+    def filesystem(self, archive: Archive) -> Image:
+        """Return the same where the command is about what its layers make.  Unsupported for an artifact."""
+        image = self.scanned(archive)
+        self._refuse_artifact(image)
+        return image
+
     def rootfs(self, image: Image) -> Rootfs:
-        """Return the filesystem of the view that --view asks for."""
+        """Return the filesystem of the view that --view asks for.  Unsupported for an artifact, which has none."""
+        self._refuse_artifact(image)
         return image.view(self.view)
+
+    def _refuse_artifact(self, image: Image) -> None:
+        artifact = image.record.knowledge.artifact
+        if artifact:
+            from imagepeel.errors import Unsupported  # start time
+
+            hint = "it has no file system and starts nothing; see its parts with imagepeel layers"
+            raise Unsupported(f"#{image.record.number} is {artifact}", hint=hint)
 
     def quiet(self) -> None:
         """Take the progress off the terminal: the result comes now."""
@@ -179,12 +194,12 @@ class Settings:
 
         self.warn_of(image.anomalies)
         for layer in image.layers:
-            if not layer.readable:
+            if not layer.readable and not layer.is_part:
                 self.warn(f"layer {layer.label} is not here ({layer.state}): the result leaves it out")
         for gap in image.knowledge.gaps:
             if gap.part is ImagePart.LAYER and gap.layer is None:
                 self.warn(str(gap))
-        if rootfs is not None and rootfs.refusal is not None:
+        if rootfs is not None and rootfs.refusal is not None and not rootfs.knowledge.lacks_layers:
             refusal = rootfs.refusal
             self.warn(
                 f"a runtime refuses to unpack this image at layer L{refusal.layer + 1}, entry {refusal.entry}: "

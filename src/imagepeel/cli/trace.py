@@ -33,7 +33,7 @@ def command(settings: Settings, path: str, no_follow: bool, receipts: bool) -> N
     with settings.open() as archive:
         from imagepeel.present.trace import trace_document  # start time
 
-        image = settings.scanned(archive)
+        image = settings.filesystem(archive)
         result = image.trace(path, view=settings.view, follow=not no_follow, receipts=receipts)
         documents.show(settings, "trace", result, trace_document, receipts=receipts)
         settings.finish(image, rootfs=settings.rootfs(image))

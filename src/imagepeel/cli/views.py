@@ -33,7 +33,7 @@ def command(settings: Settings, only: str | None) -> None:
         from imagepeel.present.views import views_document  # start time
         from imagepeel.results.views import views_result  # start time
 
-        image = settings.scanned(archive)
+        image = settings.filesystem(archive)
         names = tuple(dict.fromkeys(part.strip() for part in only.split(",") if part.strip())) if only else ALL
         result = views_result(image_head(image), compare(image, names))
         documents.show(settings, "views", result, views_document)

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from imagepeel.archive.source import Progress
-from imagepeel.errors import ImagepeelError, LimitExceeded, Malformed, MissingBlob, UsageError
+from imagepeel.errors import ImagepeelError, LimitExceeded, Malformed, MissingBlob, Unsupported, UsageError
 from imagepeel.evidence import Location, text
 from imagepeel.export.collisions import check_names, folds_names
 from imagepeel.export.handles import Handles, open_root, require_handles
@@ -99,9 +99,12 @@ def check_whole(rootfs: Rootfs, *, best_effort: bool) -> None:
 def check_known(rootfs: Rootfs, *, best_effort: bool = False) -> None:
     """Raise MissingBlob where the manifest, the config or a layer of the image is not here or cannot be read.
 
+    Unsupported for an artifact, which has no file system.
     `best_effort` takes what is there; where nobody knows the layers that is nothing, and nothing is not written.
     """
     known = rootfs.knowledge
+    if known.artifact:
+        raise Unsupported(f"it is {known.artifact}", hint="see its parts with imagepeel layers")
     if known.whole or (best_effort and known.layer_list):
         return
     other = ", or take what is there with --best-effort" if known.layer_list else ""

@@ -16,6 +16,10 @@ from imagepeel.findings.subject import Subject
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
 
+OF_DOCUMENTS = frozenset(
+    {"TWO-IMAGES", "MISSING-PARTS", "SPARSE-SAVE", "PLATFORM-DISAGREES", "WRONG-DIGEST", "WRONG-SIZE", "ODD-DOCUMENTS"}
+)
+"""Rules about the archive and its documents, which hold for everything that is stored in it."""
 MOST = 50
 """Findings kept of one rule: a hostile image must not turn a report into a flood."""
 
@@ -28,6 +32,9 @@ def examine(
     At most `MOST` findings of one rule are kept; the last of them then says how many were left out.
     """
     subject = subject or Subject(image)
+    if image.record.knowledge.artifact:
+        # The others are about what layers make, who starts in it and what it ships: an artifact is none of that.
+        rules = [rule for rule in rules if rule.id in OF_DOCUMENTS]
     found: list[Finding] = []
     for rule in rules:
         mine = sorted(dict.fromkeys(map(_masked, rule.results(subject))), key=order)

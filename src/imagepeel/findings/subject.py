@@ -70,7 +70,7 @@ class Subject:
     @cached_property
     def whole(self) -> bool:
         """Whether every layer could be read and a runtime unpacks them: only then can an absent file be proved."""
-        return self.image.complete and self.rootfs.complete and self.rootfs.refusal is None and bool(self.layers)
+        return self.image.knowledge.layers and self.rootfs.refusal is None and bool(self.layers)
 
     @cached_property
     def windows(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -14,6 +16,7 @@ from imagepeel.evidence import Anomaly, Location
 from imagepeel.formats.tar.table import Entry, EntryTable
 from imagepeel.layers.content import EntryFile, LayerContent
 from imagepeel.layers.scan import HASHES, LayerScan
+from imagepeel.oci.digest import algorithm_of, can_verify
 from imagepeel.oci.media_types import classify
 
 if TYPE_CHECKING:
@@ -22,6 +25,10 @@ if TYPE_CHECKING:
     from imagepeel.layers.index_cache import SmallReads
     from imagepeel.limits import Limits
     from imagepeel.oci.config import HistoryStep
+
+
+_CHUNK = 1 << 20
+"""Bytes that are hashed at a time."""
 
 
 class LayerCheck(Shown, msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +103,11 @@ class Layer(Shown):
     def readable(self) -> bool:
         """Whether there are bytes to read as a tar."""
         return self.record.state is LayerState.PRESENT
+
+    @property
+    def is_part(self) -> bool:
+        """Whether it is a part of an artifact that is no file system, whose bytes are not read as a tar."""
+        return self.record.state is LayerState.NO_LAYER
 
     @property
     def scanned(self) -> bool:
@@ -176,7 +188,7 @@ class Layer(Shown):
         """Each statement about this layer against its bytes: digest, size, DiffID; () for a layer that is not there."""
         record, facts = self.record, self.facts
         if facts is None:
-            return ()
+            return self._part_checks if self.is_part else ()
         out: list[LayerCheck] = []
         hashed = "" if facts.blob_digest is not None else "hashing was skipped"
         if record.digest is not None:
@@ -187,6 +199,21 @@ class Layer(Shown):
         if record.diff_id is not None:
             why = hashed or ("the layer is damaged" if facts.diff_id is None else "")
             out.append(_check("diff_id", record.diff_id, facts.diff_id, why))
+        return tuple(out)
+
+    @cached_property
+    def _part_checks(self) -> tuple[LayerCheck, ...]:
+        """What is stated of a part of an artifact, against its bytes, which are hashed when somebody asks."""
+        record = self.record
+        out: list[LayerCheck] = []
+        if record.digest is not None and can_verify(record.digest):
+            hasher = hashlib.new(algorithm_of(record.digest))
+            source = record.source()
+            for start in range(0, source.size, _CHUNK):
+                hasher.update(source.pread(start, min(_CHUNK, source.size - start)))
+            out.append(_check("digest", record.digest, f"{algorithm_of(record.digest)}:{hasher.hexdigest()}", ""))
+        if record.declared_size is not None:
+            out.append(_check("size", str(record.declared_size), str(record.size), ""))
         return tuple(out)
 
     @property

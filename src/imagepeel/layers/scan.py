@@ -134,8 +134,7 @@ def scan_layer(
         anomalies.append(
             Anomaly(
                 code="stream-tail",
-                message=f"{decoder.trailing} bytes after the compressed data: runtimes with igzip or pigz installed "
-                "accept them, others refuse the layer",
+                message=f"{decoder.trailing} bytes after the compressed data: {_who_minds(kind)}",
                 where=Location(layer=layer),
             )
         )
@@ -208,3 +207,12 @@ class _AccessPoints:
                 return
         self.points.append(point)
         self.last = point.content
+
+
+def _who_minds(kind: Compression) -> str:
+    """Say what runtimes make of bytes after a stream (containerd pkg/archive/compression, moby pkg/archive)."""
+    if kind is Compression.GZIP:
+        return "runtimes with igzip or pigz installed accept them, others refuse the layer"
+    if kind is Compression.BZIP2:
+        return "Docker and podman refuse them, and containerd does not read bzip2 at all"
+    return "runtimes refuse the layer"

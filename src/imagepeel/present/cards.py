@@ -36,7 +36,7 @@ from imagepeel.present.document import (
     value,
 )
 from imagepeel.results.head import ImageHead
-from imagepeel.text import number, plural, shortened, size
+from imagepeel.text import listed, number, plural, shortened, size
 
 if TYPE_CHECKING:
     from imagepeel.archive.opened import OpenArchive
@@ -117,7 +117,7 @@ def _archive(archive: OpenArchive) -> Document:
             path(record.tags[0]) if record.tags else "",
             str(record.platform or ""),
             record.kind if not record.runnable else plural(len(record.layers), "layer"),
-            "" if record.complete else bad("missing: " + ", ".join(record.missing[:3])),
+            "" if record.complete else bad("missing: " + listed(record.missing, 3)),
         )
         for record in archive.records[:ROWS]
     ]

@@ -82,7 +82,7 @@ def _said(finding: FindingResult, receipts: bool) -> Iterator[Item]:
     quiet = finding.severity == "info" and not receipts
     yield item(finding.message)
     if finding.locations and not quiet:
-        yield _field("at", dim(str(finding.locations[0])))
+        yield _field("at", dim(str(finding.locations[0]).removeprefix("at ")))
     for figure in finding.figures if not quiet else ():
         yield from _figure(figure)
     if receipts:
@@ -162,7 +162,7 @@ def check_document(outcome: CheckOutcome) -> Document:
 def _judged(finding: FindingResult, *, failing: bool) -> Item:
     below = []
     if failing and place_of(finding):
-        below.append(item(dim(place_of(finding)), label="at ", keep=True))
+        below.append(item(dim(place_of(finding).removeprefix("at ")), label="at ", keep=True))
     if failing and finding.fix:
         below.append(item(finding.fix, label="fix", keep=True))
     return item(

@@ -30,11 +30,15 @@ def heading(head: ImageHead) -> tuple[Span, ...]:
 
 
 def about(head: ImageHead, *sections: Section | None) -> Document:
-    """Return a document about an image: the sections, then what is not known of it; None is left out."""
+    """Return a document about an image: the sections, then what is not known of it; None is left out.
+
+    Of an artifact the first sentence says what it is.
+    """
+    what = section(say(f"This is {head.artifact}.")) if head.artifact else None
     return Document(
         title=head.names[0] if head.names else named(head.archive),
         headline=heading(head),
-        sections=tuple(one for one in (*sections, _not_known(head)) if one is not None),
+        sections=tuple(one for one in (what, *sections, _not_known(head)) if one is not None),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from imagepeel.archive.records import RUNNABLE
 from imagepeel.present.document import (
     Column,
     Document,
@@ -25,7 +26,7 @@ from imagepeel.present.document import (
 )
 from imagepeel.present.heading import brief_digest, named
 from imagepeel.results.images import ImageRow, ImagesResult
-from imagepeel.text import number, plural, shortened, size
+from imagepeel.text import listed, number, plural, shortened, size
 
 MOST_NAMES = 6
 _COLUMNS = (
@@ -33,8 +34,8 @@ _COLUMNS = (
     Column("kind", keep=True),
     Column("name", room=14),
     Column("platform", keep=True),
-    Column("layers", right=True, keep=True),
-    Column("stored", right=True, keep=True),
+    Column("layers", right=True, keep=True, leave=3),
+    Column("stored", right=True, keep=True, leave=2),
     Column("digest or id", keep=True, leave=1),
     Column("complete", room=8),
     Column("choose with", keep=True),
@@ -79,7 +80,7 @@ def _rows(record: ImageRow) -> Iterator[Row]:
         names.append(f"and {len(record.names) - MOST_NAMES} more")
     yield row(
         term(f"#{record.number}"),
-        record.kind if record.choose else dim(record.kind),
+        record.kind if record.kind in RUNNABLE else dim(record.kind),
         names[0] if names else "-",
         record.platform or "-",
         number(record.layers) if record.layers is not None else "?",
@@ -101,6 +102,6 @@ def _complete(record: ImageRow) -> Span:
 def _unreferenced(result: ImagesResult) -> Section | None:
     if not result.unreferenced:
         return None
-    names = ", ".join(result.unreferenced[:5]) + (", ..." if len(result.unreferenced) > 5 else "")
+    names = listed(result.unreferenced, 5)
     count = plural(len(result.unreferenced), "member")
     return section(say(words(f"{count} that nothing points at: ", path(names))))

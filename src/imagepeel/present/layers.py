@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from imagepeel.present.document import (
     Column,
     Document,
@@ -13,6 +15,7 @@ from imagepeel.present.document import (
     digest,
     dim,
     good,
+    path,
     row,
     say,
     section,
@@ -41,11 +44,33 @@ _COLUMNS = (
 def layers_document(result: LayersResult) -> Document:
     """Return one row a layer, the sums, and each statement that the bytes contradict."""
     known = result.image.knowledge
+    if result.image.artifact:
+        return about(result.image, *_parts(result))
     if not result.layers:
         nothing = [section(say("The image has no layers."))] if known.layers else []
         return about(result.image, *nothing)
     grid = Table(columns=_COLUMNS, rows=tuple(map(_layer, result.layers)))
     return about(result.image, section(grid), _sums(result))
+
+
+def _parts(result: LayersResult) -> Iterator[Section]:
+    """Yield the parts of an artifact."""
+    rows = [
+        row(
+            term(part.label),
+            part.media_type or "-",
+            size(part.blob_size) if part.blob_size is not None else "-",
+            digest(brief_digest(part.digest)),
+            path(part.location.member or "-") if part.state != "missing" else bad("missing"),
+        )
+        for part in result.layers
+    ]
+    columns = (
+        Column("part", keep=True), Column("media type", room=22), Column("stored", right=True, keep=True),
+        Column("digest", keep=True, leave=1), Column("member", room=14),
+    )  # fmt: skip
+    if rows:
+        yield section(Table(columns=columns, rows=tuple(rows)))
 
 
 def _layer(layer: LayerRow) -> Row:

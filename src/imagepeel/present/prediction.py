@@ -36,6 +36,8 @@ _ORIGINS: dict[Origin, str] = {
 _LONGEST = 1000
 """Characters of a command line that are shown; --json has it whole."""
 
+PARTLY = "What follows is as far as the layers that are here show; a missing one may change it."
+"""What stands in front of a prediction of an image that lacks a layer."""
 INEXACT = "the text of the script does not prove what it becomes in the end"
 """Of a process 1 that is not exact."""
 

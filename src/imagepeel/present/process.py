@@ -27,6 +27,7 @@ from imagepeel.present.document import (
 from imagepeel.present.heading import about
 from imagepeel.present.prediction import (
     INEXACT,
+    PARTLY,
     exit_in_words,
     ground,
     hiding,
@@ -56,12 +57,16 @@ def process_document(result: ProcessOutput) -> Document:
 
 
 def _prediction(result: ProcessResult) -> Document:
-    return about(result.image, *prediction_sections(result.prediction, result.receipts))
+    # The verdict is unknown then; what the steps found in the layers that are here may still help.
+    partly = [] if result.image.knowledge.layers else [section(say(PARTLY, level="warn"))]
+    return about(result.image, *partly, *prediction_sections(result.prediction, result.receipts, os=result.image.os))
 
 
-def prediction_sections(found: Prediction, receipts: Sequence[Sequence[Receipt]] = ()) -> Iterator[Section]:
-    """Yield the sections of a prediction; `receipts` are the shell commands of each of its steps."""
-    yield section(say(dim(f"on {found.engine} with {found.runtime}, linux/{found.architecture}")))
+def prediction_sections(
+    found: Prediction, receipts: Sequence[Sequence[Receipt]] = (), *, os: str = "linux"
+) -> Iterator[Section]:
+    """Yield the sections of a prediction; `receipts` are the shell commands of its steps, `os` is that of the image."""
+    yield section(say(dim(f"on {found.engine} with {found.runtime}, {os}/{found.architecture}")))
     yield from verdict_sections(found.verdict)
     if found.user is not None:
         yield _request(found, found.user)

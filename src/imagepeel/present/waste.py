@@ -31,7 +31,7 @@ MEANING: dict[Cause, str] = {
     "metadata": "copied whole for a changed field",
     "rewritten": "written again, nothing differs",
     "removed": "taken away by a later layer",
-    "repeated": "brought twice in one layer",
+    "repeated": "replaced or removed by the same layer",
     "unattributed": "not shown; what hides it cannot be told",
     "headers": "tar headers and padding",
 }

@@ -59,14 +59,15 @@ def predict(
     """
     scenario = settle(config, options or ProcessOptions(), architecture)
     known: Knowledge = getattr(rootfs, "knowledge", WHOLE)
+    if known.artifact and not isinstance(config, ProcessSpec):
+        return _nothing(scenario, f"it is {known.artifact}")
     if not known.config and not isinstance(config, ProcessSpec):
-        return _not_known(scenario, known)
+        return _nothing(scenario, f"what it starts is not known: {known.why(ImagePart.MANIFEST, ImagePart.CONFIG)}")
     return _Run(rootfs, scenario, known, complete).predict()
 
 
-def _not_known(scenario: Scenario, known: Knowledge) -> Prediction:
-    """The prediction where nobody can read what shall run: it claims nothing else."""
-    reason = f"what it starts is not known: {known.why(ImagePart.MANIFEST, ImagePart.CONFIG)}"
+def _nothing(scenario: Scenario, reason: str) -> Prediction:
+    """The prediction where nothing says what shall run: it claims nothing else."""
     return Prediction(
         engine=scenario.label,
         runtime=scenario.runtime.name,

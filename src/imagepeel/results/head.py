@@ -48,13 +48,20 @@ class ImageHead(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool
     """Whether the config and all layers are here and could be read to their end."""
     reason: str
+    artifact: str = ""
+    """What it is where it is no image, in words; "" for an image."""
     not_known: tuple[Gap, ...] = ()
     """What is not known of it and why; [] where `complete` is true."""
 
     @property
+    def os(self) -> str:
+        """The operating system of the platform, linux where none is stated."""
+        return self.platform.partition("/")[0] or "linux"
+
+    @property
     def knowledge(self) -> Knowledge:
         """The same as what answers questions."""
-        return Knowledge(gaps=self.not_known)
+        return Knowledge(gaps=self.not_known, artifact=self.artifact)
 
 
 def image_head(image: LayeredImage) -> ImageHead:
@@ -70,6 +77,7 @@ def image_head(image: LayeredImage) -> ImageHead:
         image_id=image.id,
         complete=known.whole,
         reason=image.reason,
+        artifact=known.artifact,
         not_known=known.gaps,
     )
 

@@ -23,7 +23,7 @@ class ImageRow(msgspec.Struct, frozen=True, kw_only=True):
     `kind_reason` is the sentence that says how `kind` was seen.  `grammars` are the formats in which the archive
     describes it.  `blob_size` sums the stored layers that are here.  `layers` and `blob_size` are null where the
     manifest that lists them is missing.  `missing` lists in words what is not here; `choose` are the options that
-    select it.
+    select it, "" for what is no image where there are images.
     """
 
     number: int
@@ -76,13 +76,14 @@ def images_result(archive: OpenArchive) -> ImagesResult:
         rule=archive.detection.id,
         recognised=archive.detection.sentence,
         wrapping=archive.wrapping,
-        images=tuple(_row(record) for record in archive.records),
+        images=tuple(_row(record, alone=not archive.runnable) for record in archive.records),
         unreferenced=tuple(member.name for member in archive.unreferenced),
         anomalies=tuple(dict.fromkeys([*archive.anomalies, *(a for r in archive.records for a in r.anomalies)])),
     )
 
 
-def _row(record: ImageRecord) -> ImageRow:
+def _row(record: ImageRecord, *, alone: bool) -> ImageRow:
+    """Return the row of a record; `alone` says that the archive holds no image, so that an artifact may be meant."""
     platform = record.config.platform if record.config is not None else ""
     digest = record.digest
     listed = record.knowledge.layer_list
@@ -94,7 +95,7 @@ def _row(record: ImageRecord) -> ImageRow:
         names=record.tags,
         platform=platform or (str(record.platform) if record.platform is not None else ""),
         layers=len(record.layers) if listed else None,
-        blob_size=sum(layer.size or 0 for layer in record.layers if layer.state == "present") if listed else None,
+        blob_size=sum(layer.size or 0 for layer in record.layers if layer.stored is not None) if listed else None,
         digest=digest,
         image_id=record.image_id,
         complete=record.complete,
@@ -104,5 +105,5 @@ def _row(record: ImageRecord) -> ImageRow:
         grammars=tuple(map(str, record.formats)),
         labels=record.labels,
         lost=record.lost,
-        choose=choose if record.runnable else "",
+        choose=choose if record.runnable or alone else "",
     )

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from imagepeel.archive.compression import Compression
-from imagepeel.archive.knowledge import ImagePart
 from imagepeel.archive.records import LayerState
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.results.head import ImageHead, image_head, one_of
@@ -93,7 +92,7 @@ def layers_result(image: LayeredImage) -> LayersResult:
                 state=layer.state,
                 step=layer.step,
                 created_by=layer.history.created_by if layer.history is not None else "",
-                blob_size=layer.blob_size if layer.readable or layer.record.declared_size is not None else None,
+                blob_size=layer.blob_size if layer.record.stored or layer.record.declared_size is not None else None,
                 content_size=layer.content_size if layer.readable else None,
                 compression=layer.compression,
                 media_type=layer.media_type,
@@ -122,6 +121,5 @@ def _counts(image: LayeredImage) -> dict[int, LayerCounts]:
 
     What a layer changes shows against those below: above one that is missing nobody can tell.
     """
-    gaps = [-1 if gap.layer is None else gap.layer for gap in image.knowledge.gaps if gap.part is ImagePart.LAYER]
-    most = min(gaps, default=len(image.layers))
-    return {count.layer: count for count in image.layer_counts() if count.layer <= most}
+    settled = image.knowledge.settled
+    return {count.layer: count for count in image.layer_counts() if settled is None or count.layer < settled}

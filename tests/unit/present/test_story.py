@@ -151,7 +151,7 @@ def test_chapter_4_adds_up(forge_archive: Forge) -> None:
 
 def test_chapter_4_says_where_nobody_could_unpack(forge_archive: Forge) -> None:
     text = words(told(forge_archive("link-below")), "rootfs")
-    assert "containerd refuses to unpack it at L2, entry 1, bin/greet" in text
+    assert "containerd refuses to unpack it at L2, entry 0, bin/greet" in text
     assert "a runtime refuses to unpack this image" in words(told(forge_archive("link-below")), "process")
 
 

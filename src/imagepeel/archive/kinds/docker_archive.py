@@ -178,7 +178,8 @@ def _layer(blobs: Blobs, item: ArchiveManifest, index: int, diff_id: str | None,
 def _producer(detected: Detected, records: Sequence[ImageRecord], indexes: Sequence[IndexRecord]) -> Producer | None:
     config = records[0].config_member if records else ""
     layers = [layer.member for record in records for layer in record.layers]
-    if config.startswith("sha256:"):
+    stated = records[0].image_id if records else None
+    if config.startswith("sha256:") and stated in (None, config):
         return Producer(
             name="crane, ko, kaniko or another go-containerregistry program",
             habit="the config's member name is sha256: and its digest",
@@ -189,11 +190,11 @@ def _producer(detected: Detected, records: Sequence[ImageRecord], indexes: Seque
         return Producer(name="Bazel rules_oci", habit="its blobs have the suffix .tar.gz")
     if not _ID_JSON.fullmatch(config) or not layers:
         return None
-    if all(_ROOT_TAR.fullmatch(name) for name in layers):
+    by_diff_id = [layer.diff_id == f"sha256:{layer.member[:-4]}" for record in records for layer in record.layers]
+    if all(_ROOT_TAR.fullmatch(name) for name in layers) and all(by_diff_id):
         return Producer(name="podman save or skopeo", habit="its layers lie at the top under their DiffIDs")
-    if all(_ID_LAYER.fullmatch(name) for name in layers) and detected.clues.has(
-        layers[0].replace("layer.tar", "VERSION")
-    ):
+    beside = (name.replace("layer.tar", other) for name in layers for other in ("VERSION", "json"))
+    if all(_ID_LAYER.fullmatch(name) for name in layers) and all(map(detected.clues.has, beside)):
         return Producer(
             name="docker save before 25, or a program that imitates it",
             habit="each layer has its own directory with layer.tar, json and VERSION",

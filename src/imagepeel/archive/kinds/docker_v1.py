@@ -201,5 +201,9 @@ KIND = Kind(
     read=_read,
     producer=_producer,
     roles={REPOSITORIES: "where reading starts"},
+    leaves={
+        "json": "names the *parent* of its layer, and the step that made it",
+        "VERSION": "the marker of the format",
+    },
     legacy=("VERSION", "json"),
 )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from imagepeel.archive.blobs import Blobs
+from imagepeel.archive.blobs import Blobs, digest_in_name
 from imagepeel.archive.kinds import docker_archive, oci_layout
 from imagepeel.archive.kinds.kind import (
     INDEX,
@@ -29,6 +29,7 @@ from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.oci.digest import short
 from imagepeel.oci.layout import MARKER
+from imagepeel.text import joined, listed
 
 NAME = "hybrid"
 TWO_IMAGES = "TWO-IMAGES"
@@ -68,17 +69,17 @@ def _read(blobs: Blobs, detected: Detected) -> Records:
 def reconcile(oci: list[ImageRecord], docker: list[ImageRecord], anomalies: list[Anomaly]) -> list[ImageRecord]:
     """Return one list of records: descriptions of the same image are joined, others stand side by side.
 
-    The same image means the same config bytes.  A `manifest.json` that describes an image which the OCI layout
-    does not have (or with other layers) is recorded as TWO-IMAGES, unless the layout is merely empty: Docker 25.0
-    wrote an untagged image only to `manifest.json`.
+    The same image means the same config, by its digest, which identifies also bytes that are not here.  A
+    `manifest.json` that describes an image which the OCI layout does not have (or with other layers) is recorded as
+    TWO-IMAGES, unless the layout is merely empty: Docker 25.0 wrote an untagged image only to `manifest.json`.
     """
     records = list(oci)
     available = [record for record in oci if record.kind is RecordKind.IMAGE and record.available]
-    same_config = {
-        record.image_id: at for at, record in enumerate(oci) if record.kind is RecordKind.IMAGE and record.image_id
-    }
+    same_config = {_identity(record): at for at, record in reversed(list(enumerate(oci)))}
+    same_config |= {_identity(record): at for at, record in enumerate(oci) if record.kind is RecordKind.IMAGE}
     for item in docker:
-        at = same_config.get(item.image_id) if item.image_id else None
+        identity = _identity(item)
+        at = same_config.get(identity) if identity else None
         if at is None:
             records.append(msgspec.structs.replace(item, number=len(records) + 1))
             if available:
@@ -88,13 +89,28 @@ def reconcile(oci: list[ImageRecord], docker: list[ImageRecord], anomalies: list
         difference = _layer_difference(same, item)
         if difference is not None:
             anomalies.append(difference)
+        # What an OCI reader takes for an artifact is an image for those who read manifest.json.
+        base = same if same.kind is RecordKind.IMAGE else _as_image(same, item)
         records[at] = msgspec.structs.replace(
-            same,
+            base,
             names=merged(same.names, item.names),
             formats=(*same.formats, *(one for one in item.formats if one not in same.formats)),
             checks=(*same.checks, *item.checks),
         )
     return records
+
+
+def _identity(record: ImageRecord) -> str:
+    """Return the digest of the config: of its bytes, else as it is stated or as the name of its member spells it."""
+    stated = record.config_descriptor.digest if record.config_descriptor is not None else None
+    return record.image_id or stated or digest_in_name(record.config_member) or ""
+
+
+def _as_image(same: ImageRecord, item: ImageRecord) -> ImageRecord:
+    return msgspec.structs.replace(
+        same, kind=item.kind, kind_reason=item.kind_reason, config=item.config, config_member=item.config_member,
+        config_state=item.config_state, layers=item.layers, platform=same.platform or item.platform,
+    )  # fmt: skip
 
 
 def _layer_difference(one: ImageRecord, other: ImageRecord) -> Anomaly | None:
@@ -120,7 +136,7 @@ def _entry(item: ImageRecord) -> Location:
 
 
 def _different(item: ImageRecord, available: list[ImageRecord]) -> Anomaly:
-    others = ", ".join(_shown(record) for record in available[:5])
+    others = listed([_shown(record) for record in available], 5)
     return Anomaly(
         code=TWO_IMAGES,
         message=f"two loaders, two images: manifest.json describes {_shown(item)}, index.json describes {others}",
@@ -139,8 +155,9 @@ def _other_layers(same: ImageRecord, item: ImageRecord) -> Anomaly:
 
 def _shown(record: ImageRecord) -> str:
     name = record.names[0].text if record.names else "an unnamed image"
-    identity = record.image_id
-    return f"{name} (config {short(identity)})" if identity else f"{name} (config missing)"
+    identity = _identity(record)
+    gone = "" if record.config is not None else ", missing"
+    return f"{name} (config {short(identity)}{gone})" if identity else f"{name} (config missing)"
 
 
 def _producer(detected: Detected, records: Sequence[ImageRecord], indexes: Sequence[IndexRecord]) -> Producer:
@@ -148,10 +165,14 @@ def _producer(detected: Detected, records: Sequence[ImageRecord], indexes: Seque
     if not detected.clues.has(MARKER) and any(record.config_member.startswith("sha256:") for record in records):
         return Producer(name="apko", habit="its blobs lie at the top and there is no oci-layout")
     first = manifest[0] if isinstance(manifest, list) and manifest else None
-    if detected.clues.has(REPOSITORIES) or (isinstance(first, dict) and "LayerSources" in first):
+    seen = [
+        *(["the old repositories file"] if detected.clues.has(REPOSITORIES) else []),
+        *(["LayerSources in manifest.json"] if isinstance(first, dict) and "LayerSources" in first else []),
+    ]
+    if seen:
         return Producer(
             name="docker save 25 or later, classic image store",
-            habit="beside the OCI layout it has the old repositories file, or LayerSources in manifest.json",
+            habit=f"beside the OCI layout it has {joined(seen)}",
         )
     return Producer(
         name="docker save with the containerd image store, ctr, nerdctl or docker buildx",

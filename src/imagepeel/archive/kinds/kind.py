@@ -53,11 +53,13 @@ class Unwrapped(msgspec.Struct, kw_only=True):
     """A file without its outer compression.
 
     `wrapping` names the compressions that were taken off, outermost first.  `inner` is the content, `stored` the
-    content with the last of them still on: the digest of a bare layer is about those bytes.
+    content with the last of them still on: the digest of a bare layer is about those bytes.  `size` is that of the
+    file, in bytes.
     """
 
     inner: Source
     stored: Source
+    size: int = 0
     wrapping: tuple[Compression, ...] = ()
 
 
@@ -154,6 +156,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What its documents are for, by member name and in the order of reading, as text (`*term*`)."""
     points: tuple[str, str] = ("", "")
     """The document whose value shows the kind, and the JSON pointer to that value; ("", "") when none does."""
+    leaves: Mapping[str, str] = {}
+    """What members are for whose last component is one of these, as text."""
     legacy: tuple[str, ...] = ()
     """Last components of the names of members that only readers of earlier versions want."""
     blob_folder: str = ""

@@ -58,7 +58,9 @@ def read(blobs: Blobs, detected: Detected) -> Records:
 def _producer(detected: Detected, records: Sequence[ImageRecord], indexes: Sequence[IndexRecord]) -> Producer | None:
     top = indexes[0].index if indexes else None
     annotations = [descriptor.annotations for descriptor in (top.manifests if top else None) or ()]
-    if any(CONTAINERD_NAME in found for found in annotations):
+    # A blob that is a link was put there by somebody else: neither of the two writes links.
+    linked = any(layer.via for record in records for layer in record.layers)
+    if any(CONTAINERD_NAME in found for found in annotations) and not linked:
         return Producer(name="buildkit or containerd", habit=f"its names are in the annotation {CONTAINERD_NAME}")
     if any(found.get("kind", "").startswith("dev.cosignproject.cosign/") for found in annotations):
         return Producer(name="cosign save", habit="its entries are marked with cosign's kinds")

@@ -17,6 +17,7 @@ from imagepeel.present.document import Text as Words
 from imagepeel.present.story.context import StoryContext
 from imagepeel.process.matrix import Matrix, matrix
 from imagepeel.receipts.proof import with_receipts
+from imagepeel.text import title
 
 if TYPE_CHECKING:
     from imagepeel.findings.finding import Finding
@@ -133,7 +134,7 @@ class Operator:
 
 def sentence(finding: Finding) -> str:
     """The message of a finding with a full stop."""
-    message = finding.message[:1].upper() + finding.message[1:]
+    message = title(finding.message)
     return message if message.endswith((".", "!", "?")) else message + "."
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from imagepeel.archive.knowledge import ImagePart
 from imagepeel.present.document import Block, code, path, value
 from imagepeel.present.manual.facts import Answer, Operator, question
-from imagepeel.text import joined, number, percent, plural, size
+from imagepeel.text import joined, listed, number, percent, plural, size
 
 _CERTIFICATES = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -92,14 +92,13 @@ def _deployment(operator: Operator) -> list[Block]:
     )
     env = [entry.partition("=")[0] for entry in operator.run.env or () if not entry.startswith("PATH=")]
     if env:
-        more = f" and {len(env) - 6} more" if len(env) > 6 else ""
         blocks.append(
             operator.answer(
                 "deployment",
                 "fact",
                 "It sets ",
-                code(", ".join(env[:6])),
-                f"{more}: these are the knobs it shows.",
+                code(listed(env)),
+                ": these are the knobs it shows.",
                 by=operator.by_config("/config/Env"),
             )
         )

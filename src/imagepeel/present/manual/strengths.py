@@ -33,7 +33,7 @@ def _ephemeral(operator: Operator) -> list[Block]:
     blocks += operator.told(ask, "no", state)
     volumes = operator.run.volumes
     if volumes:
-        named = ", ".join(sorted(volumes)[:5])
+        named = listed(sorted(volumes))
         blocks.append(
             operator.answer(
                 ask,

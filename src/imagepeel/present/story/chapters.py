@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagepeel.present.document import Chapter, Span, Story, dim, path, value
-from imagepeel.present.story import file, layers, paperwork, process, stack, surprises
+from imagepeel.present.story import file, layers, paperwork, parts, process, stack, surprises
 from imagepeel.present.story.context import StoryContext
 from imagepeel.text import size
 
@@ -23,7 +23,11 @@ def explain_image(image: LayeredImage, *, engine: str | None = None) -> Story:
     context = StoryContext(image, engine)
     image.scan()
     chapters: list[Chapter] = []
-    for module in (file, paperwork, stack, layers, process, surprises):
+    # An artifact has parts and no layers, makes no file system and becomes no process.
+    modules = (file, paperwork, parts, surprises) if context.knowledge.artifact else (
+        file, paperwork, stack, layers, process, surprises,
+    )  # fmt: skip
+    for module in modules:
         title, blocks = module.chapter(context)
         chapters.append(Chapter(number=len(chapters) + 1, id=module.ID, title=title, blocks=tuple(blocks)))
     return Story(
@@ -43,7 +47,8 @@ def headline(context: StoryContext) -> tuple[Span, ...]:
     facts = [path(context.name)]
     held = file.archive_bytes(context)
     if held is not None:
-        facts.append(value(size(held)))
+        packed = context.archive.file_size if context.archive.wrapping else None
+        facts.append(value(size(held) if packed is None else f"{size(packed)} ({size(held)} unpacked)"))
     facts.append(Span(context.archive.kind.label))
     if image.platform:
         facts.append(Span(image.platform))

@@ -184,8 +184,8 @@ class StoryContext:
             step=step,
         )
 
-    def other_kinds(self) -> Iterator[str]:
-        """What the archive holds beside images for containers, one word each."""
+    def other_kinds(self) -> Iterator[tuple[str, str]]:
+        """What the archive holds beside this and beside images for containers: what it is called, and what it is."""
         for record in self.archive.records:
-            if not record.runnable:
-                yield record.kind
+            if not record.runnable and record is not self.image.record:
+                yield record.called

@@ -31,7 +31,7 @@ from imagepeel.present.document import (
 )
 from imagepeel.present.story.context import StoryContext, marked
 from imagepeel.receipts.quoting import is_tame
-from imagepeel.text import few, noun, number, plural, short_digests, shortened, size, title
+from imagepeel.text import few, listed, noun, number, plural, short_digests, shortened, size, title
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
@@ -39,17 +39,6 @@ if TYPE_CHECKING:
 ID = "file"
 _SHOWN = 12
 """Members in the table; a projector holds no more."""
-
-_OTHER = {
-    "attestation": ("attestation", "statements about how an image was built, nothing to run"),
-    "artifact": ("artifact", "files that use the image format as an envelope"),
-    "helm": ("Helm chart", "in the envelope of an image"),
-    "wasm": ("WebAssembly module", "in the envelope of an image"),
-    "cosign": ("cosign signature", "what somebody says about an image, nothing to run"),
-    "buildkit-cache": ("build cache", "of BuildKit, nothing to run"),
-    "checkpoint": ("checkpoint", "the memory of a container that was running"),
-    "unknown": ("manifest of an unknown type", "nothing here knows how to run it"),
-}
 
 
 def archive_bytes(context: StoryContext) -> int | None:
@@ -108,6 +97,9 @@ def _opening(context: StoryContext, blocks: list[Block]) -> None:
     held = archive_bytes(context) or 0
     members = outermost(archive.members)
     count = sum(1 for _ in members)
+    if context.bare and context.here:
+        # Its members are the entries of the layer; a reader that gives up at one has still met it.
+        count = sum(entry.kind != "global-header" for entry in context.here[0].table)
     folders = sum(1 for member in members if member.kind == "dir")
     # The table below leaves directories out; with their number its rows add up to the members.
     of_which = f", {number(folders)} of them {'directories' if folders > 1 else 'a directory'}"
@@ -118,7 +110,7 @@ def _opening(context: StoryContext, blocks: list[Block]) -> None:
         files = [member for member in members if member.kind == "file"]
         blocks.append(
             claim(
-                path(context.name), " is a directory with ", value(number(len(files))), " files, ", value(size(held)),
+                path(context.name), " is a directory with ", value(plural(len(files), "file")), ", ", value(size(held)),
                 " together. It is what an image archive is before it is packed. No daemon was asked to read it.",
                 by=proof(Location(member=members.name), _listing(context)),
             )
@@ -130,7 +122,15 @@ def _opening(context: StoryContext, blocks: list[Block]) -> None:
         else receipts.archive_size(held)
     )
     packed = (
-        (" packed with ", value(" and ".join(archive.wrapping)), ": ", value(size(held)), " once decompressed, with ")
+        (
+            " packed with ",
+            value(" and ".join(archive.wrapping)),
+            ": ",
+            value(size(archive.file_size or 0)),
+            ", ",
+            value(size(held)),
+            " once decompressed, with ",
+        )
         if archive.wrapping
         else (" of ", value(size(held)), " with ")
     )
@@ -203,19 +203,19 @@ def _others(context: StoryContext, blocks: list[Block]) -> None:
     if len(images) > 1:
         asked = image.reason.endswith("asks for it")
         why = ", as asked" if asked else f", because {image.reason}" if image.reason else ""
-        names = ", ".join(dict.fromkeys(filter(None, (_called(record.tags) for record in images[:4]))))
-        more = ", ..." if len(images) > 4 else ""
+        names = listed(list(dict.fromkeys(filter(None, (_called(record.tags) for record in images)))), 4)
         blocks.append(
             claim(
-                "It names ", value(number(len(images))), " images", f" ({names}{more})" if names else "",
+                "It names ", value(number(len(images))), " images", f" ({names})" if names else "",
                 ". This is the story of number ", value(image.record.number), why, ". All of them: ", code(command),
                 ".",
                 by=by,
             )
         )  # fmt: skip
+    if image.record.knowledge.artifact:
+        blocks.append(claim("This is ", Span(image.record.in_words), ".", by=by))
     found = Counter(context.other_kinds())
-    for kind, count in found.items():
-        what, about = _OTHER.get(kind, (kind, "nothing to run"))
+    for (what, about), count in found.items():
         lead = "Beside it lies " if count == 1 else "Beside it lie "
         blocks.append(claim(lead, value(few(count)), f" {noun(count, what)}: {about}.", by=by))
 
@@ -242,7 +242,10 @@ def roles(context: StoryContext) -> dict[str, Text]:
         found.setdefault(name, role)
     found.update((name, marked(role)) for name, role in archive.kind.roles.items())
     for member in archive.members:
-        if archive.kind.is_legacy(member.name):
+        leaf = archive.kind.leaves.get(member.name.rpartition("/")[2])
+        if leaf is not None:
+            found.setdefault(member.name, marked(leaf))
+        elif archive.kind.is_legacy(member.name):
             found.setdefault(member.name, words(dim("for Docker before 1.10")))
     for member in archive.unreferenced:
         found.setdefault(member.name, words(dim("nothing points at it")))
@@ -254,8 +257,9 @@ def _roles_in_image(image: LayeredImage) -> Iterator[tuple[str, Text]]:
     record = image.record
     for layer in image.layers:
         if layer.record.member and layer.record.stored is not None:
-            state = "" if layer.state == "present" else f" ({layer.state})"
-            yield layer.record.member, words("layer ", value(layer.label), Span(state, "bad"))
+            state = "" if layer.state in ("present", "no layer") else f" ({layer.state})"
+            what = "part " if layer.state == "no layer" else "layer "
+            yield layer.record.member, words(what, value(layer.label), Span(state, "bad"))
         for via in layer.record.via:
             yield via, words("a link to layer ", value(layer.label))
     if record.config_member:
@@ -308,8 +312,20 @@ def _table(context: StoryContext) -> Table:
     ]
     rows = [_row(context, member, known.get(member.name), directory) for member in shown]
     return Table(
-        columns=tuple(columns), rows=tuple(rows), hidden=len(members) - len(shown), all=_listing(context).command
+        columns=tuple(columns),
+        rows=tuple(rows),
+        hidden=len(members) + _outside(context) - len(shown),
+        all=_listing(context).command,
     )
+
+
+def _outside(context: StoryContext) -> int:
+    """Count the files of the archive that lie beside the directory of the image."""
+    inner = context.archive.members
+    if outermost(inner) is inner:
+        return 0
+    kinds = ("file", "symlink", "hardlink")
+    return sum(one.kind in kinds for one in outermost(inner)) - sum(one.kind in kinds for one in inner)
 
 
 def _own(context: StoryContext) -> set[str]:
@@ -318,7 +334,9 @@ def _own(context: StoryContext) -> set[str]:
 
 
 def _row(context: StoryContext, member: Member, role: Text | None, directory: bool) -> Row:
-    unnamed = f"a link to {short_digests(member.target)}" if member.target else "not used"
+    unnamed = "read on the way" if member.name in context.archive.used else "not used"
+    if member.target:
+        unnamed = f"a link to {short_digests(member.target)}"
     what = role or words(dim(unnamed))
     if member.truncated:
         what = words(what, Span(" (cut off)", "bad"))
@@ -376,7 +394,9 @@ def _tar_header(context: StoryContext, blocks: list[Block]) -> None:
 
 
 def _oddities(context: StoryContext, blocks: list[Block]) -> None:
-    found = [anomaly for anomaly in context.archive.anomalies if anomaly.code != "TWO-IMAGES"]
+    # These are findings with a rule of their own: chapter 6 tells them.
+    told = ("TWO-IMAGES", "layer-count")
+    found = [anomaly for anomaly in context.archive.anomalies if anomaly.code not in told]
     for anomaly in found[:5]:
         blocks.append(
             claim(

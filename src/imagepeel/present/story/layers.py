@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+from imagepeel.archive.knowledge import ImagePart
 from imagepeel.evidence import Evidence, Location, Receipt, raw, text
 from imagepeel.findings.semantics.compare import compare
 from imagepeel.findings.semantics.side_by_side import Facts
+from imagepeel.layers.layer import Layer
 from imagepeel.present.document import (
     Block,
     Column,
@@ -43,8 +45,8 @@ def chapter(context: StoryContext) -> tuple[str, list[Block]]:
     if not context.here:
         blocks.append(
             claim(
-                "No layer can be read, so there is nothing to unpack."
-                if context.image.layers or not context.knowledge.layer_list
+                f"What it unpacks to is not known: {context.knowledge.why(ImagePart.MANIFEST, ImagePart.LAYER)}."
+                if not context.knowledge.layers
                 else "There are no layers, so the filesystem is empty.",
                 by=proof(context.archive_place(), context.receipts.listing()),
                 level="bad" if context.image.layers else "",
@@ -84,9 +86,10 @@ def _merged(context: StoryContext, blocks: list[Block]) -> None:
     shown: tuple[Span | str, ...] = (value(plural(seen, "path")), f" ({joined(known)}).")
     if len(known) < 2:
         shown = (value(known[0] if known else "nothing at all"), ".")
+    partly = "" if rootfs.complete else ", as far as the layers that are here show"
     blocks.append(
         claim(
-            *how, "What the process will see is the ", term("rootfs"), ": ", *shown,
+            *how, "What the process will see is the ", term("rootfs"), partly, ": ", *shown,
             by=proof(*(layer.location for layer in context.here[:4]), context.receipts.layer_listing(context.here[0])),
         )
     )  # fmt: skip
@@ -115,7 +118,8 @@ def _merged(context: StoryContext, blocks: list[Block]) -> None:
 
 def _refusal(context: StoryContext, blocks: list[Block]) -> None:
     refusal = context.rootfs.refusal
-    if refusal is None:
+    if refusal is None or context.knowledge.lacks_layers:
+        # What an entry lacks may be in a layer that is not here.
         return
     layer = context.image.layers[refusal.layer]
     place = Location(layer=refusal.layer, entry=refusal.entry, layer_offset=refusal.offset, path=refusal.path or None)
@@ -124,7 +128,7 @@ def _refusal(context: StoryContext, blocks: list[Block]) -> None:
         if layer.readable and refusal.entry < len(layer.table)
         else context.receipts.layer_listing(layer)
     )
-    where = f"entry {number(refusal.entry + 1)}, " if refusal.entry < len(layer.table) else ""
+    where = f"entry {number(refusal.entry)}, " if refusal.entry < len(layer.table) else ""
     blocks.append(
         claim(
             Span("No container starts from this: containerd refuses to unpack it", "bad"), " at ", value(layer.label),
@@ -145,6 +149,10 @@ def _sum(context: StoryContext, blocks: list[Block]) -> None:
     receipt = _total_receipt(context)
     by = proof(*place[:4], receipt or context.receipts.layer_listing(context.here[-1]))
     lead = "The layers ship " if len(context.here) > 1 else "The layer ships "
+    if not context.rootfs.complete:
+        said = ("The layers that are here ship ", value(size(sums.shipped)), " of file content.")
+        blocks.append(claim(*said, " How much of it can be seen in the end, a missing layer decides.", by=by))
+        return
     if sums.shipped == sums.visible:
         blocks.append(
             claim(
@@ -171,7 +179,7 @@ def _sum(context: StoryContext, blocks: list[Block]) -> None:
             "a later layer brings the same path again" if sums.exact else "not visible in the end",
         ),
         (sums.removed, "removed", "a later layer takes the path away"),
-        (sums.overwritten, "overwritten", "the same layer brings the path again"),
+        (sums.overwritten, "overwritten", "the same layer brings the path again or removes it"),
     ]
     for amount, word, what in told:
         if amount:
@@ -242,7 +250,7 @@ def _lost_row(context: StoryContext, item: Lost) -> Row:
     fate = {
         "shadowed": f"in {layer.label}, again in {by}",
         "removed": f"in {layer.label}, removed by {by}",
-        "overwritten": f"twice in {layer.label}",
+        "overwritten": f"{'twice in' if _again(layer, item) else 'in and removed by'} {layer.label}",
     }[item.fate]
     stream = context.receipts.entry(layer, item.entry)
     receipt = context.receipts.size(stream, item.size, _STILL_THERE) if stream is not None else None
@@ -252,11 +260,17 @@ def _lost_row(context: StoryContext, item: Lost) -> Row:
     )
 
 
+def _again(layer: Layer, item: Lost) -> bool:
+    """Whether a later entry of the layer has the path again; else a whiteout or a link of it takes the path away."""
+    table = layer.table
+    return any(table.path(i) == item.path.strip(b"/") for i in range(item.entry + 1, len(table)))
+
+
 # ---- other views ------------------------------------------------------------------------------------------
 
 _ENGINES = {
     "runtime": "containerd",
-    "spec": "the words of the specification",
+    "spec": "the specification",
     "sequential": "engines without overlayfs",
     "docker": "Docker",
     "podman": "podman",
@@ -266,7 +280,7 @@ _FACTS = {"file": "a file", "dir": "a directory", "symlink": "a link", "ghost": 
 
 def _views(context: StoryContext, blocks: list[Block]) -> None:
     """Where engines see another tree than containerd does: rare, and always a surprise."""
-    if context.totals[2] > _COMPARED or context.rootfs.refusal is not None:
+    if context.totals[2] > _COMPARED or context.rootfs.refusal is not None or context.knowledge.lacks_layers:
         return
     found = compare(context.image)
     command = code(f"imagepeel views {context.receipts.file}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from imagepeel.archive.knowledge import Knowledge
 from imagepeel.archive.records import DocumentCheck, Manifests, RecordKind
 from imagepeel.evidence import Evidence, Location, Receipt
 from imagepeel.layers.layer import Layer, LayerCheck
@@ -26,7 +27,7 @@ from imagepeel.present.document import (
     words,
 )
 from imagepeel.present.story.context import StoryContext, marked
-from imagepeel.text import few, joined, noun, number, plural, short_digests, size, title
+from imagepeel.text import few, joined, listed, noun, number, plural, short_digests, size, title
 
 ID = "paperwork"
 _LAYERS = 8
@@ -87,7 +88,7 @@ def _chain(context: StoryContext, blocks: list[Block]) -> None:
     record = context.image.record
     below = _documents(context)
     for index in reversed([index for index in context.archive.indexes if index.member and _above(context, index.path)]):
-        if index.member == "index.json" and not index.digest:
+        if index.member == record.format.start:
             continue
         checks = [check for check in index.checks if check.member == index.member]
         below = (_node(context, "index", index.member, index.digest or "", checks, below),)
@@ -127,7 +128,7 @@ def _documents(context: StoryContext) -> tuple[TreeNode, ...]:
         identity = stated or (record.image_id or "") or next((check.digest for check in checks), "")
         children.append(_node(context, "config", record.config_member, identity, checks[:1], ()))
     children.extend(_layer_nodes(context))
-    if record.format.manifests is not Manifests.BLOB:
+    if record.format.manifests is not Manifests.BLOB or record.direct:
         return tuple(children)
     mine = [check for check in record.checks if check.role == "manifest"]
     return (_node(context, "manifest", record.manifest_member, record.digest or "", mine, tuple(children)),)
@@ -153,7 +154,7 @@ def _node(
     if state == "verified":
         parts.extend(("  ", Span("verified", "good")))
     elif state == "mismatch":
-        parts.extend(("  ", Span("DOES NOT MATCH", "bad")))
+        parts.extend(("  ", Span("DOES NOT MATCH" if checks[0].wrong_digest else "WRONG SIZE", "bad")))
         level = "bad"
     elif state == "missing":
         parts.extend(("  ", Span("MISSING", "bad")))
@@ -161,7 +162,7 @@ def _node(
     elif state == "other name":
         parts.extend(("  ", Span("its name spells another digest", "warn")))
         level = "warn"
-    if role == "config" and identity and state != "missing":
+    if role == "config" and identity and state != "missing" and context.image.record.config is not None:
         parts.append(dim("   its digest is the ImageID"))
     receipt = None
     if stream is not None and (identity or actual):
@@ -196,10 +197,14 @@ def _layer_nodes(context: StoryContext) -> list[TreeNode]:
     return nodes
 
 
+def _part(layer: Layer) -> str:
+    return "part" if layer.state == "no layer" else "layer"
+
+
 def _layer_node(context: StoryContext, layer: Layer) -> TreeNode:
     record = layer.record
     level: Level = ""
-    parts: list[Span | str] = [term("layer"), " ", value(layer.label), "  "]
+    parts: list[Span | str] = [term(_part(layer)), " ", value(layer.label), "  "]
     if record.digest:
         parts.append(digest(short(record.digest) + "..."))
     elif record.diff_id:
@@ -207,11 +212,12 @@ def _layer_node(context: StoryContext, layer: Layer) -> TreeNode:
     else:
         parts.append(path(short_digests(record.member) or "not named"))
     parts.extend(("  ", value(size(layer.blob_size))))
-    if layer.state != "present":
+    if layer.state not in ("present", "no layer"):
         parts.extend(("  ", Span(layer.state.upper(), "bad")))
         level = "bad"
     elif layer.verified is False:
-        parts.extend(("  ", Span("DOES NOT MATCH", "bad")))
+        size_only = all(check.what == "size" for check in layer.checks if check.ok is False)
+        parts.extend(("  ", Span("WRONG SIZE" if size_only else "DOES NOT MATCH", "bad")))
         level = "bad"
     elif layer.verified:
         parts.extend(("  ", Span("verified", "good")))
@@ -253,6 +259,7 @@ def _verified(context: StoryContext, blocks: list[Block]) -> None:
         )  # fmt: skip
     total = len(documents) + len(blobs)
     wrong_documents = [check for check in documents if check.state == "mismatch"]
+    wrong_digests = sum(check.wrong_digest for check in documents)
     wrong = [(layer, check) for layer, check in layers if check.ok is False]
     bad_blobs = sum(1 for _, check in wrong if check.what == "digest")
     bad_diffs = sum(1 for _, check in wrong if check.what == "diff_id")
@@ -261,8 +268,8 @@ def _verified(context: StoryContext, blocks: list[Block]) -> None:
         blocks.append(
             claim(
                 "Each arrow is a ", term("digest"), ": a fingerprint (SHA-256) of the bytes it points to. ",
-                *_tally(total, len(wrong_documents) + bad_blobs), by=by,
-                level="bad" if wrong_documents or bad_blobs else "",
+                *_tally(total, wrong_digests + bad_blobs, context.knowledge), by=by,
+                level="bad" if wrong_digests or bad_blobs else "",
             )
         )  # fmt: skip
     elif format.by_name:
@@ -277,7 +284,8 @@ def _verified(context: StoryContext, blocks: list[Block]) -> None:
         blocks.append(
             claim(
                 "The config vouches for the layers: it lists the ", term("DiffID"),
-                " of each, the digest of its tar without compression. ", *_tally(len(diffs), bad_diffs),
+                " of each, the digest of its tar without compression. ",
+                *_tally(len(diffs), bad_diffs, context.knowledge),
                 by=proof(context.config_place("/rootfs/diff_ids"), _first_diff(context, diffs),
                          context.config_receipt("/rootfs/diff_ids", "the DiffIDs that the config lists")),
                 level="bad" if bad_diffs else "",
@@ -333,18 +341,23 @@ def _wrong_layer(context: StoryContext, layer: Layer, check: LayerCheck) -> Bloc
     )  # fmt: skip
 
 
-def _tally(total: int, wrong: int) -> tuple[Span | str, ...]:
+def _tally(total: int, wrong: int, known: Knowledge) -> tuple[Span | str, ...]:
     if total == 1:
         return (
-            "The one there is was recomputed. ",
+            "The one that is here was recomputed. " if not known.whole else "The one there is was recomputed. ",
             Span("It matches.", "good") if not wrong else Span("It does not match.", "bad"),
         )
+    here = "" if known.whole else " that are here"
     whole = title(few(total)) if total < 13 else number(total)
     if total == 2 and not wrong:
-        return ("Both were recomputed. ", Span("Both match.", "good"))
+        return (f"Both{here} were recomputed. ", Span("Both match.", "good"))
     if not wrong:
-        return ("All ", value(few(total)), " were recomputed. ", Span("All match.", "good"))
-    return (value(whole), " were recomputed; ", Span(f"{few(wrong)} {noun(wrong, 'does', 'do')} not match.", "bad"))
+        return ("All ", value(few(total)), f"{here} were recomputed. ", Span("All match.", "good"))
+    return (
+        value(whole),
+        f"{here} were recomputed; ",
+        Span(f"{few(wrong)} {noun(wrong, 'does', 'do')} not match.", "bad"),
+    )
 
 
 def _digest_proof(context: StoryContext) -> Evidence:
@@ -366,14 +379,13 @@ def _first_diff(context: StoryContext, diffs: list[tuple[Layer, LayerCheck]]) ->
 
 def _missing(context: StoryContext, blocks: list[Block]) -> None:
     record = context.image.record
-    absent = [layer for layer in context.image.layers if layer.state != "present"]
+    absent = [layer for layer in context.image.layers if layer.state not in ("present", "no layer")]
     documents = [check for check in _checks(context) if check.state == "missing"]
     show = context.receipts.listing()
     for check in documents[:_SHOWN]:
         blocks.append(
             claim(
-                Span("Missing: ", "bad"), "the ", check.role, " ", digest(short(check.digest) or check.member),
-                ". ", Span(title(check.detail)), ".",
+                Span("Missing: ", "bad"), "the ", check.role, *_by_name(check), ". ", Span(title(check.detail)), ".",
                 by=proof(check.stated_at, show), level="bad",
             )
         )  # fmt: skip
@@ -382,7 +394,7 @@ def _missing(context: StoryContext, blocks: list[Block]) -> None:
         for layer in absent:
             by_state.setdefault(layer.state, []).append(layer)
         for state, layers in by_state.items():
-            labels = joined([layer.label for layer in layers[:6]]) + (", ..." if len(layers) > 6 else "")
+            labels = listed([layer.label for layer in layers])
             blocks.append(
                 claim(
                     Span(title(state) + ": ", "bad"), value(labels), ". ", Span(_state_words(state, layers)),
@@ -397,6 +409,11 @@ def _missing(context: StoryContext, blocks: list[Block]) -> None:
                 "and history are unknown.", by=proof(Location(member=record.config_member or None), show), level="bad",
             )
         )  # fmt: skip
+
+
+def _by_name(check: DocumentCheck) -> tuple[Span | str, ...]:
+    name = short(check.digest) or check.member
+    return (" ", digest(name)) if name else ()
 
 
 def _state_words(state: str, layers: list[Layer]) -> str:
@@ -477,7 +494,7 @@ def _names(context: StoryContext, blocks: list[Block]) -> None:
     blocks.append(
         claim(
             "The name is only written beside the image (", code(first.origin), "), and no digest covers it: ",
-            value(joined(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")), ".",
+            value(listed(names, 4)), ".",
             by=proof(first.where, receipt),
         )
     )  # fmt: skip

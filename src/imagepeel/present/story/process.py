@@ -26,6 +26,7 @@ from imagepeel.present.document import (
 )
 from imagepeel.present.prediction import (
     INEXACT,
+    PARTLY,
     engine_name,
     exit_in_words,
     ground,
@@ -82,6 +83,8 @@ def chapter(context: StoryContext) -> tuple[str, list[Block]]:
     if found is None:
         _unknown(context, blocks)
         return "Which process it becomes is not written here", blocks
+    if not context.knowledge.layers:
+        blocks.append(claim(PARTLY, by=proof(context.archive_place(), context.receipts.listing()), level="warn"))
     failed = found.verdict.kind is Outcome.FAILS
     if failed:
         _failure(context, found, blocks)
@@ -222,13 +225,18 @@ def _identity(context: StoryContext, found: Prediction, blocks: list[Block]) -> 
         receipts.append(context.at(place, "the users that the image knows"))
     receipts = receipts or [context.config_receipt("/config", "the defaults for the process: no User")]
     if passwd is None or passwd.outcome == "ok":
-        who: tuple[Span | str, ...] = ("It runs as ", value(user.ids), f", {user.groups_in_words},")
+        who: tuple[Span | str, ...] = (
+            "It would run as " if found.verdict.kind == "FAILS" else "It runs as ",
+            value(user.ids),
+            f", {user.groups_in_words},",
+        )
     else:
         who = ("USER ", code(user.spec or run.user), " cannot be turned into numbers. It would start")
     default = not run.user and not user.uid
+    partly = () if context.knowledge.layers else (", as far as the layers that are here show",)
     blocks.append(
         claim(
-            *who, " in ", path(found.cwd), ".",
+            *who, " in ", path(found.cwd), *partly, ".",
             *((" The image names no ", code("USER"), ", which means root.") if default else ()),
             by=proof(context.config_place("/config/User"), place, *receipts),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from imagepeel.archive.knowledge import ImagePart
+from imagepeel.archive.knowledge import ImagePart, Knowledge
 from imagepeel.evidence import Evidence, Location, text
 from imagepeel.formats.tar.table import WHITEOUT
 from imagepeel.formats.tar.whiteouts import hidden_path
@@ -180,7 +180,10 @@ def _layer_proof(context: StoryContext, layer: Layer) -> Evidence:
 
 
 def counts_of(context: StoryContext, layer: Layer) -> LayerCounts | None:
-    """What the layer adds, changes and removes, None where the view cannot tell."""
+    """What the layer adds, changes and removes, None where the view cannot tell or a layer below is missing."""
+    settled = context.knowledge.settled
+    if settled is not None and layer.index >= settled:
+        return None
     return context.counts[layer.index] if layer.index < len(context.counts) else None
 
 
@@ -201,7 +204,7 @@ def _sum(context: StoryContext, steps: bool) -> Row:
     stored, content, _ = context.totals
     counts = context.counts
     change: Text = ()
-    if counts:
+    if counts and context.knowledge.layers:
         change = words(f"+{number(sum(c.added for c in counts))}")
         for total, sign in ((sum(c.changed for c in counts), "~"), (sum(c.removed for c in counts), "-")):
             if total:
@@ -238,16 +241,20 @@ def _compression(context: StoryContext, blocks: list[Block]) -> None:
     found = Counter(layer.compression for layer in context.here)
     stored, content, _ = context.totals
     by = proof(*(layer.location for layer in context.here[:4]), context.receipts.magic(context.here[0]))
+    here = "" if len(context.here) == len(context.image.layers) else " that are here"
     if set(found) == {"none"}:
-        text_ = ("The layers are" if len(context.here) > 1 else "The layer is", " stored uncompressed, as plain tar.")
-        blocks.append(claim(*text_, by=by))
+        many = len(context.here) > 1
+        lead = (
+            f"The {noun(len(context.here), 'layer')}{here} {'are' if many else 'is'} stored uncompressed, as plain tar."
+        )
+        blocks.append(claim(lead, by=by))
     else:
         kinds = joined([f"{count} with {kind}" if len(found) > 1 else kind for kind, count in found.items()])
         kinds = kinds.replace("with none", "plain")
         ratio = f" ({content / stored:.1f} to 1)" if stored else ""
         blocks.append(
             claim(
-                "Packed with ", value(kinds), ": ", value(size(stored)), " hold ", value(size(content)),
+                "Packed with ", value(kinds), ": ", value(size(stored)), f"{here} hold ", value(size(content)),
                 f" of tar{ratio}.",
                 by=by,
             )
@@ -273,12 +280,17 @@ def _removals(context: StoryContext, blocks: list[Block]) -> None:
         told += 1
         if told > _REMOVALS:
             continue
-        entry = table[found[0]]
+        # What removes one path and what hides a whole directory are two things, and each is counted apart.
+        opaque = [index for index in found if table[index].is_opaque]
+        plain = [index for index in found if not table[index].is_opaque]
+        entry = table[(plain or opaque)[0]]
+        alike, others = (plain, opaque) if plain else (opaque, [])
         hidden = hidden_path(entry.path)
         receipt = context.receipts.entry_line(layer, entry.index)
         place = context.entry_place(layer, entry.index)
         gone = counts_of(context, layer)
-        more = f", and {plural(len(found) - 1, 'more removal')} like it" if len(found) > 1 else ""
+        more = f", and {plural(len(alike) - 1, 'more removal')} like it" if len(alike) > 1 else ""
+        more += f", and {plural(len(others), 'opaque whiteout')}" if others else ""
         if entry.is_opaque and not hidden.strip(b"/"):
             blocks.append(
                 claim(
@@ -293,14 +305,14 @@ def _removals(context: StoryContext, blocks: list[Block]) -> None:
                 claim(
                     value(layer.label), " holds ", path(text(entry.path)), ", an ", term("opaque whiteout"),
                     ": everything below ", path(text(hidden)), " in lower layers disappears", more, ". ",
-                    *_stays(gone), by=proof(place, receipt),
+                    *_stays(gone, context.knowledge), by=proof(place, receipt),
                 )
             )  # fmt: skip
         else:
             blocks.append(
                 claim(
                     value(layer.label), " holds ", path(text(entry.path)), ", a ", term("whiteout"), " for ",
-                    path(text(hidden)), more, ". ", *(_back(context, layer, hidden) or _stays(gone)),
+                    path(text(hidden)), more, ". ", *(_back(context, layer, hidden) or _stays(gone, context.knowledge)),
                     by=proof(place, receipt),
                 )
             )  # fmt: skip
@@ -331,7 +343,9 @@ def _back(context: StoryContext, layer: Layer, victim: bytes) -> tuple[Span | st
     return ("The same layer brings it again, new.",)
 
 
-def _stays(gone: LayerCounts | None) -> tuple[Span | str, ...]:
+def _stays(gone: LayerCounts | None, known: Knowledge) -> tuple[Span | str, ...]:
+    if gone is None and not known.layers:
+        return ("What it hides, a missing layer decides.",)
     if gone is not None and not gone.removed:
         return (Span("It hides nothing: no lower layer has that path.", "warn"),)
     if gone is None or not gone.bytes_removed:
@@ -340,7 +354,9 @@ def _stays(gone: LayerCounts | None) -> tuple[Span | str, ...]:
 
 
 def _repeats(context: StoryContext, blocks: list[Block]) -> None:
-    repeating = [counts for counts in context.counts if counts.bytes_repeated]
+    settled = context.knowledge.settled
+    known = context.counts if settled is None else context.counts[:settled]
+    repeating = [counts for counts in known if counts.bytes_repeated]
     heaviest = sorted(repeating, key=lambda counts: (-counts.bytes_repeated, counts.layer))[:_REPEATS]
     for found in sorted(heaviest, key=lambda counts: counts.layer):
         layer = context.image.layers[found.layer]

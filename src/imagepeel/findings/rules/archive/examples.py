@@ -42,7 +42,20 @@ EXAMPLES: dict[str, Example] = {
         ),
         good=lambda: index(sound(), names="demo:1"),
     ),
+    "OTHER-PLATFORMS": Example(
+        bad=lambda: index(sound(), sound(architecture="arm64"), names="demo:1"),
+        good=lambda: index(sound(), names="demo:1"),
+    ),
+    "PLATFORM-DISAGREES": Example(
+        bad=lambda: index(sound(faults=[Fault(kind="config-duplicate", value="arm64")]), names="demo:1"),
+        good=lambda: index(sound(), names="demo:1"),
+        also=("ODD-DOCUMENTS", "WRONG-ARCHITECTURE"),
+    ),
     "WRONG-DIGEST": specimen("wrong-diff-id"),
+    "WRONG-SIZE": Example(
+        bad=lambda: stored(sound(faults=[Fault(kind="config-size", value=1)]), "oci-archive"),
+        good=lambda: stored(sound(), "oci-archive"),
+    ),
     "LAYER-COUNT": Example(
         bad=partial(sound, faults=[Fault(kind="diff-id-count", value=1)]), good=sound, also=("HISTORY-SILENT",)
     ),

@@ -104,12 +104,65 @@ def sparse_save(rule: Rule, subject: Subject) -> Iterator[Finding]:
     names = []
     for record in gone:
         platform = record.platform
-        names.append(f"{platform.os}/{platform.architecture}" if platform is not None else f"image {record.number}")
+        names.append(str(platform) if platform is not None else f"image {record.number}")
     yield rule.report(
         f"{plural(len(gone), 'listed image')} {'is' if len(gone) == 1 else 'are'} not in the archive: "
         f"{listed(list(dict.fromkeys(names)), 8)}",
         Location(member="index.json", pointer="/manifests"),
     )
+
+
+@rule(
+    "OTHER-PLATFORMS",
+    "Other images of the archive were not examined",
+    "info",
+    "friends",
+    "deployments",
+    """An archive may hold an image for each platform, and a report is about one of them.  What is wrong with another
+    one, such as a program for the wrong machine, stays unseen until somebody pulls it there.""",
+    "examine each of them: imagepeel check --image '#2'",
+    sources="image-spec image-index.md",
+)
+def other_platforms(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    mine = subject.image.record
+    others = [record for record in subject.image.archive.runnable if record is not mine and record.available]
+    # That two descriptions differ is a finding of its own.
+    two = any(note.code == "TWO-IMAGES" for note in subject.image.archive.anomalies)
+    if mine.runnable and others and not two:
+        names = [f"#{record.number}" + (f" ({record.platform})" if record.platform else "") for record in others]
+        yield rule.report(
+            f"1 of {len(others) + 1} images was examined, #{mine.number}: not {listed(names, 8)}",
+            Location(member=mine.format.start),
+            fix=f"examine each of them: imagepeel check --image '#{others[0].number}'",
+        )
+
+
+@rule(
+    "PLATFORM-DISAGREES",
+    "The index and the config name different platforms",
+    "medium",
+    "strengths",
+    "deployments",
+    """Engines choose an image by the platform in the index, and start it by what the config says.  Where the two
+    differ, a machine gets an image that was made for another one.""",
+    "build the index again from the images",
+    sources="image-spec image-index.md, config.md",
+)
+def platform_disagrees(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    descriptor = subject.image.record.descriptor
+    stated = descriptor.platform if descriptor is not None else None
+    config = subject.config
+    if stated is None or not subject.paperwork:
+        return
+    pairs = ((stated.os, config.os), (stated.architecture, config.architecture))
+    if any(one and other and one.lower() != other.lower() for one, other in pairs):
+        yield rule.report(
+            f"the index says {stated}, the config {config.platform}",
+            Location(member="index.json", pointer=descriptor.pointer if descriptor is not None else None)
+            if not subject.image.record.parent
+            else Location(blob=subject.image.record.parent),
+            subject.pointer("/architecture"),
+        )
 
 
 @rule(
@@ -126,7 +179,7 @@ def sparse_save(rule: Rule, subject: Subject) -> Iterator[Finding]:
 )
 def wrong_digest(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for layer in subject.layers:
-        wrong = [check for check in layer.checks if check.ok is False]
+        wrong = [check for check in layer.checks if check.ok is False and check.what != "size"]
         if wrong:
             said = listed([f"{check.what} {check.stated} is {check.actual}" for check in wrong])
             place = layer.location
@@ -139,11 +192,43 @@ def wrong_digest(rule: Rule, subject: Subject) -> Iterator[Finding]:
                 profiles=(CONTAINERD,),
             )
     for check in subject.image.record.checks:
-        if check.state == "mismatch":
+        if check.wrong_digest:
             yield rule.report(
-                f"the {check.role} {check.digest or check.member} does not fit its descriptor: "
-                f"{check.actual_digest or check.actual_size}",
+                f"the {check.role} {check.digest or check.member} does not fit its descriptor: {check.actual_digest}",
                 check.stated_at,
+                profiles=(CONTAINERD,),
+            )
+
+
+@rule(
+    "WRONG-SIZE",
+    "There are more or fewer bytes than are stated",
+    "high",
+    "headcount",
+    "infosec",
+    """A descriptor states the size of a blob beside its digest.  Here the digest is right, or cannot be told, and the
+    size is not: somebody wrote the descriptor by hand, or the blob was cut.  containerd and podman refuse such a
+    blob.""",
+    "state the size that is there, or fetch the image again",
+    codes="SIZEMISMATCH",
+    sources="image-spec descriptor.md",
+)
+def wrong_size(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for layer in subject.layers:
+        for check in layer.checks:
+            if check.what == "size" and check.ok is False:
+                yield rule.report(
+                    f"layer {layer.label}: {check.stated} bytes are stated and {check.actual} are there",
+                    layer.location,
+                    profiles=(CONTAINERD,),
+                )
+    for document in subject.image.record.checks:
+        if document.wrong_size:
+            right = "" if document.wrong_digest or not document.actual_digest else "; its digest is right"
+            yield rule.report(
+                f"the {document.role} {document.digest or document.member}: {document.size} bytes are stated and "
+                f"{document.actual_size} are there{right}",
+                document.stated_at,
                 profiles=(CONTAINERD,),
             )
 
@@ -162,7 +247,8 @@ def wrong_digest(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def layer_count(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for note in subject.image.anomalies:
         if note.code == "layer-count":
-            yield rule.report(note.message, note.where, profiles=(DOCKER, CONTAINERD, PODMAN))
+            places = (note.where, subject.pointer("/rootfs/diff_ids"))
+            yield rule.report(note.message, *places, profiles=(DOCKER, CONTAINERD, PODMAN))
             return
 
 
@@ -223,7 +309,7 @@ def media_type_lie(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "strengths",
     "tooling",
     """Engines that call igzip or unpigz accept bytes behind the last gzip member, Go's own decompressor refuses them:
-    whether the image loads depends on what is installed on the host.""",
+    whether the image loads depends on what is installed on the host.  Behind other compressions they are refused.""",
     "build the layer again",
     codes="STREAMTAIL",
     sources="RFC 1952, containerd pkg/archive/compression",
@@ -408,7 +494,10 @@ RULES: tuple[Rule, ...] = (
     two_images,
     missing_parts,
     sparse_save,
+    other_platforms,
+    platform_disagrees,
     wrong_digest,
+    wrong_size,
     layer_count,
     too_many_layers,
     media_type_lie,

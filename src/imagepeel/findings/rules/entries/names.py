@@ -10,9 +10,10 @@ from imagepeel.findings.rule import Rule, by_notes, rule
 from imagepeel.findings.rules.entries.rules import paths_of
 from imagepeel.findings.semantics.codes import DIRECTORY_AGAIN, IN_TARGET
 from imagepeel.findings.semantics.entries import CONTROL_TEXT
-from imagepeel.text import listed, plural
+from imagepeel.text import few, listed, plural
 
 if TYPE_CHECKING:
+    from imagepeel.findings.semantics.codes import Noted
     from imagepeel.findings.subject import Subject
 
 
@@ -35,8 +36,17 @@ def duplicate_entry(rule: Rule, subject: Subject) -> Iterator[Finding]:
         yield rule.noted(
             subject,
             noted,
-            f"layer {label} has {plural(noted.count, 'path')} twice: {paths_of(noted)}; the last entry wins",
+            f"layer {label} has {_how_often(noted)}: {paths_of(noted)}; the last entry wins",
         )
+
+
+def _how_often(noted: Noted) -> str:
+    """Say how many paths come again, and how often where it is one."""
+    paths = {note.where.path for note in noted.notes}
+    if len(paths) == 1 and noted.count == len(noted.notes):
+        return f"one path {'twice' if noted.count == 1 else f'{few(noted.count + 1)} times'}"
+    again = "more than once" if len(paths) < len(noted.notes) else "twice"
+    return f"{plural(noted.count - len(noted.notes) + len(paths), 'path')} {again}"
 
 
 OUTSIDE_NAME = by_notes(

@@ -28,8 +28,9 @@ _ROOTLESS = 65_536
 
 def paths_of(noted: Noted, most: int = 4) -> str:
     """The paths of the first notes of a group in words, and how many more there are."""
-    shown = [note.where.path or "" for note in noted.notes[:most]]
-    left = noted.count - len(shown)
+    paths = list(dict.fromkeys(note.where.path or "" for note in noted.notes))
+    shown = paths[:most]
+    left = noted.count - len(noted.notes) + len(paths) - len(shown)
     return listed([*shown, f"{left:,} more"] if left else shown, most + 1)
 
 

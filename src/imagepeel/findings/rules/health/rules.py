@@ -9,6 +9,7 @@ from imagepeel.errors import ImagepeelError
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.programs import find_program
 from imagepeel.findings.rule import Rule, rule
+from imagepeel.text import listed
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -149,7 +150,7 @@ def no_healthcheck(rule: Rule, subject: Subject) -> Iterator[Finding]:
     lost = any(step.keyword == "HEALTHCHECK" for step in subject.instructions)
     if subject.run.exposed_ports and subject.argv and not lost and (check is None or not check.test):
         yield rule.report(
-            f"{', '.join(subject.run.exposed_ports[:5])} exposed, and no HEALTHCHECK says whether it answers",
+            f"{listed(subject.run.exposed_ports)} exposed, and no HEALTHCHECK says whether it answers",
             subject.pointer("/config/ExposedPorts"),
         )
 

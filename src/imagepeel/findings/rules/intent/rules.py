@@ -162,7 +162,8 @@ def package_manager(rule: Rule, subject: Subject) -> Iterator[Finding]:
         words = words[1:]
     name = _PACKAGE_MANAGERS.get(_base(words[0])) if words else None
     if name:
-        yield rule.report(f"{name} is started as process 1: `{' '.join(words[:4])}`", subject.command_place())
+        shown = " ".join(words[:4]) + (" ..." if len(words) > 4 else "")
+        yield rule.report(f"{name} is started as process 1: `{shown}`", subject.command_place())
 
 
 @rule(

@@ -85,9 +85,10 @@ def deleted_bytes(rule: Rule, subject: Subject) -> Iterator[Finding]:
     largest = max((item for item, value in zip(removed, stored, strict=True) if value == most), key=path)
     gone = subject.whiteout_of(largest.layer, path(largest))
     by = [f"L{layer + 1}" for layer in sorted({item.by for item in removed})]
+    least = "" if subject.image.knowledge.layers else "at least "
     yield rule.report(
-        f"{plural(len(removed), 'file')} with {exact(total)} {'was' if len(removed) == 1 else 'were'} removed by "
-        f"{listed(by)} and {'is' if len(removed) == 1 else 'are'} still shipped",
+        f"{least}{plural(len(removed), 'file')} with {exact(total)} {'was' if len(removed) == 1 else 'were'} removed "
+        f"by {listed(by)} and {'is' if len(removed) == 1 else 'are'} still shipped",
         subject.at(largest.layer, largest.entry),
         *([subject.place(gone)] if gone is not None else []),
         severity=_scale(subject, total) if total >= LEAST else "info",
@@ -247,9 +248,12 @@ def sparse_monster(rule: Rule, subject: Subject) -> Iterator[Finding]:
         table = layer.table
         for index, extra in table.extras.items():
             if extra.sparse is not None and table.size(index) - max(0, extra.stored) >= _GiB:
+                path = text(table[index].path)
+                log = path.rpartition("/")[2] in ("lastlog", "faillog")
                 yield rule.report(
-                    f"{text(table[index].path)} is {exact(table.size(index))} long and holds {exact(extra.stored)}",
+                    f"{path} is {exact(table.size(index))} long and holds {exact(extra.stored)}",
                     subject.at(layer.index, index),
+                    fix="" if log else f"truncate {path}, or make it when the container starts",
                 )
     for hit in subject.names.named(b"lastlog", b"faillog"):
         entry = subject.layers[hit.layer].table[hit.entry]

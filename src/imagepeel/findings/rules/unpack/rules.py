@@ -30,7 +30,7 @@ def _entry(subject: Subject, refusal: Refusal) -> Entry | None:
 def cause(subject: Subject) -> str:
     """Which rule of this file explains the refusal; "" without a refusal."""
     refusal = subject.rootfs.refusal
-    if refusal is None or (not subject.image.complete and not any(layer.error for layer in subject.layers)):
+    if refusal is None or (subject.image.knowledge.lacks_layers and not any(layer.error for layer in subject.layers)):
         return ""
     entry = _entry(subject, refusal)
     if entry is None:
