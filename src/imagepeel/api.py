@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from imagepeel.findings.waste import Waste
     from imagepeel.history.dockerfile import RebuiltDockerfile
     from imagepeel.layers.index_cache import IndexCache
+    from imagepeel.loading.answer import LoadAnswer
     from imagepeel.present.document import Story
     from imagepeel.process.spec.values import Prediction
     from imagepeel.results.diff import DiffResult
     from imagepeel.results.du import DuResult
+    from imagepeel.results.loadable import LoadableResult
     from imagepeel.results.trace import TraceResult
     from imagepeel.results.views import ViewsResult
 
@@ -104,6 +106,17 @@ class Image(LayeredImage):
         if options is not None and given != ProcessOptions():
             raise UsageError("options are given twice", hint="put all of them into ProcessOptions, or none")
         return predict_image(self, options or given)
+
+    def loadable(self) -> tuple[LoadAnswer, ...]:
+        """Say who takes this image into a store: docker load, podman load, ctr, nerdctl, kind, skopeo, buildah.
+
+        Returns one answer a tool, in the order of docs/reference/loading.md: whether it takes the image, under which
+        names and with which ID, or with which text it refuses, and whether that was measured or read.  An answer is
+        true only where the tool takes the image.  LimitExceeded on bombs.
+        """
+        from imagepeel.results.loadable import load_answers  # start time
+
+        return load_answers(self)
 
     def findings(self, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> Findings:
         """Say what will surprise people about this image.
@@ -352,6 +365,15 @@ class Archive(OpenArchive):
     def images(self) -> list[Image]:
         """Return every image for a container, complete or not, in archive order."""
         return [self._image(record, "") for record in self.runnable]
+
+    def loadable(self) -> LoadableResult:
+        """Say who takes this archive, image by image in archive order; see `Image.loadable`.
+
+        Layers are read for it.  LimitExceeded on bombs.
+        """
+        from imagepeel.results.loadable import loadable_result  # start time
+
+        return loadable_result(self, self.images())
 
     def __getitem__(self, reference: str) -> Image:
         """Return the image of a reference; arguments and errors are those of `image`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from imagepeel._display import Shown
 from imagepeel.archive.knowledge import Gap, ImagePart, Knowledge
@@ -18,12 +18,17 @@ from imagepeel.oci.config import HistoryStep, ImageConfig
 from imagepeel.oci.identity import chain_ids
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imagepeel.archive.opened import OpenArchive
     from imagepeel.archive.source import Progress
     from imagepeel.layers.pool import ScanPool
     from imagepeel.rootfs.layer_events import LayerCounts
     from imagepeel.rootfs.path import Part, RootfsPath
     from imagepeel.rootfs.view import Rootfs
+
+
+T = TypeVar("T")
 
 
 class Layer(StoredLayer):
@@ -74,6 +79,7 @@ class LayeredImage(Shown):
         self._pool = pool
         self._lock = threading.RLock()
         self._views: dict[str, Rootfs] = {}
+        self._derived: dict[Any, Any] = {}
         self._read_anew = 0
         self._scanned = False
         self._digests = False
@@ -217,6 +223,15 @@ class LayeredImage(Shown):
             self._scanned = True
             self._digests = self._digests or digests
             self._views.clear()
+            self._derived.clear()
+
+    def derived(self, owner: Callable[[Self], T]) -> T:
+        """Return the one `owner(self)` of this image: made when it is first asked for, kept from then on."""
+        with self._lock:
+            if owner not in self._derived:
+                self._derived[owner] = owner(self)
+            made: T = self._derived[owner]
+            return made
 
     # ---- filesystems --------------------------------------------------------------------------------------
 

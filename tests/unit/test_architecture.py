@@ -38,6 +38,7 @@ ORDER = (
     "imagepeel.rootfs.engines",
     "imagepeel.rootfs",
     "imagepeel.image",
+    "imagepeel.loading",
     "imagepeel.process.spec",
     "imagepeel.process.engines",
     "imagepeel.process.kernel",

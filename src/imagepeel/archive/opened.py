@@ -20,7 +20,7 @@ from imagepeel.errors import PathNotFound
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.limits import DEFAULT, Limits
 
-CUT = frozenset({"outer-truncated"})
+CUT = frozenset({"outer-truncated", "save-cut"})
 """Codes of anomalies that say that the end of the archive is missing."""
 
 

@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("imagepeel.cli.check", "The gate for CI: fail on new findings, as text, SARIF, JUnit, ..."),
     "operate": ("imagepeel.cli.operate", "The Container Operator's Manual for an image."),
     "process": ("imagepeel.cli.process", "Which process the image becomes, or how its start fails."),
+    "loadable": ("imagepeel.cli.loadable", "Who takes the archive: docker load, podman load, ctr and others."),
     "bundle": ("imagepeel.cli.bundle", "Write the bundle that runc and crun start."),
     "forge": ("imagepeel.cli.forge", "Make a teaching image, good or broken on purpose."),
     "cache": ("imagepeel.cli.cache", "What is kept between runs to make the next one fast."),
@@ -44,7 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Command name -> (module that holds `command`, short help), in the order of `imagepeel --help`."""
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "The story": ("explain", "process", "wtf", "operate"),
+    "The story": ("explain", "loadable", "process", "wtf", "operate"),
     "What is inside": ("images", "layers", "ls", "tree", "cat", "find", "du", "waste"),
     "How it came to be": ("trace", "views", "diff", "dockerfile"),
     "Out of the archive": ("extract", "flatten", "bundle"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from imagepeel.cli import common, documents
 from imagepeel.cli.settings import Settings
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from imagepeel.api import Image
     from imagepeel.process.spec.options import ProcessOptions
     from imagepeel.results.process import ProcessOutput
-    from imagepeel.rootfs.view import Rootfs
-
 
 _EXAMPLES = (
     "\b\nExamples:\n"
@@ -68,16 +67,20 @@ def command(settings: Settings, /, args: tuple[str, ...], matrix: bool, receipts
     comes first, then why, then what to do.
 
     Words after -- replace the image's command, as with docker run.
+
+    Each engine has the filesystem that its own store makes of the layers; --view takes another one instead, and
+    nobody asks then whether the image can be loaded.
     """
     from imagepeel.present.process import process_document  # start time
 
     with settings.open() as archive:
         image = settings.scanned(archive)
-        rootfs = image.view(settings.view)
         options = _options(args, given)
-        result = _matrix(image, rootfs, options) if matrix else _predict(image, rootfs, options, receipts)
+        given_view = click.get_current_context().get_parameter_source("view") is not ParameterSource.DEFAULT
+        view = settings.view if given_view else ""
+        result = _matrix(image, options, view) if matrix else _predict(image, options, receipts, view)
         documents.show(settings, "process", result, process_document, receipts=receipts)
-        settings.finish(image, rootfs=rootfs)
+        settings.finish(image, rootfs=image.view(result.view or settings.view))
 
 
 def _options(args: tuple[str, ...], given: dict[str, Any]) -> ProcessOptions:
@@ -90,16 +93,15 @@ def _options(args: tuple[str, ...], given: dict[str, Any]) -> ProcessOptions:
     return ProcessOptions(**values)
 
 
-def _predict(image: Image, rootfs: Rootfs, options: ProcessOptions, receipts: bool) -> ProcessOutput:
-    from imagepeel.process.predict import predict  # start time
+def _predict(image: Image, options: ProcessOptions, receipts: bool, view: str) -> ProcessOutput:
+    from imagepeel.process.predict import predict_image  # start time
     from imagepeel.results.process import process_result  # start time
 
-    found = predict(rootfs, image.config, options, architecture=image.architecture or None)
-    return process_result(image, rootfs, found, receipts=receipts)
+    return process_result(image, predict_image(image, options, view=view), receipts=receipts)
 
 
-def _matrix(image: Image, rootfs: Rootfs, options: ProcessOptions) -> ProcessOutput:
-    from imagepeel.process.matrix import matrix  # start time
+def _matrix(image: Image, options: ProcessOptions, view: str) -> ProcessOutput:
+    from imagepeel.process.matrix import matrix_of_image  # start time
     from imagepeel.results.process import matrix_result  # start time
 
-    return matrix_result(image, rootfs, matrix(rootfs, image.config, options))
+    return matrix_result(image, view, matrix_of_image(image, options, view=view))

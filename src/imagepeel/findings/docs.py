@@ -23,6 +23,7 @@ _FAMILY_TITLES = {
     "layers": "Bytes shipped for nothing",
     "merge": "What the kernel makes of the layers",
     "unpack": "Layers that runtimes refuse",
+    "loading": "Loading into a store",
     "entries": "Single tar entries",
     "archive": "The archive and its documents",
     "state": "State",

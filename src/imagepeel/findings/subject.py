@@ -18,7 +18,8 @@ from imagepeel.findings.semantics.notes import Surprises
 from imagepeel.formats.tar.whiteouts import marks_that_hide
 from imagepeel.history.dockerfile import Instruction, rebuild_dockerfile
 from imagepeel.process.engines.registry import CONTAINERD, DOCKER, KUBERNETES, PODMAN
-from imagepeel.process.predict import predict
+from imagepeel.process.predict import predict_image
+from imagepeel.process.spec.failure import Judge
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.values import Credentials
 
@@ -103,17 +104,27 @@ class Subject:
         """The process on one engine."""
         known = self._predictions.get(engine)
         if known is None:
-            options = ProcessOptions(engine=engine)
-            known = predict(self.rootfs, self.config, options, architecture=self.image.architecture)
-            self._predictions[engine] = known
+            known = self._predictions[engine] = predict_image(self.image, ProcessOptions(engine=engine))
         return known
 
     @cached_property
     def starts(self) -> tuple[Prediction, ...]:
-        """The process on each profile; () where a start cannot be judged (no config, Windows, missing layers)."""
+        """The process on each profile that can load the image; () where a start cannot be judged.
+
+        That is so where there is no config, for Windows, and with missing layers.
+        """
         if not self.paperwork or self.windows or not self.whole:
             return ()
-        return tuple(self.prediction(engine) for engine in PROFILES)
+        found = (self.prediction(engine) for engine in PROFILES)
+        return tuple(start for start in found if start.verdict.judge is not Judge.LOAD)
+
+    @cached_property
+    def unloaded(self) -> tuple[Verdict, ...]:
+        """The verdicts of the profiles whose store refuses the image, in their order."""
+        if not self.paperwork or self.windows:
+            return ()
+        verdicts = (self.prediction(engine).verdict for engine in PROFILES)
+        return tuple(verdict for verdict in verdicts if verdict.judge is Judge.LOAD)
 
     @cached_property
     def failures(self) -> dict[str, list[Verdict]]:

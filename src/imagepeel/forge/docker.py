@@ -173,6 +173,8 @@ def podman(images: Sequence[Assembled]) -> list[Entry]:
         canonical,
     )
     names = repositories(images, lambda item: v1_ids(item)[-1] if item.layers else item.config.hex, canonical)
+    if any(fault.kind == "manifest-missing" for item in images for fault in item.spec.faults):
+        return [*members.values()]
     return [*members.values(), file("manifest.json", document), *names]
 
 

@@ -153,7 +153,7 @@ FAULTS: dict[FaultKind, str] = {
     "config-text": "the config's bytes are `value`",
     "config-duplicate": "the config has its first key twice, the second time with `value`",
     "manifest-bytes": "one byte of the stored manifest is changed after its digest was taken",
-    "manifest-missing": "the manifest blob is left out",
+    "manifest-missing": "the manifest blob is left out, or manifest.json of a podman-archive and what stands behind it",
     "manifest-text": "the manifest's bytes are `value`",
     "history-count": "the history has `value` steps too many (positive) or too few (negative; -1)",
 }

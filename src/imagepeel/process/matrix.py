@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from imagepeel.process.engines.registry import MATRIX_ENGINES
-from imagepeel.process.predict import predict
+from imagepeel.process.predict import predict, predict_image
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.process_spec import ProcessSpec
 from imagepeel.process.spec.values import Prediction, Verdict
 
 if TYPE_CHECKING:
+    from imagepeel.image import LayeredImage
     from imagepeel.oci.config import ImageConfig
     from imagepeel.rootfs.view import Rootfs
 
@@ -53,14 +54,32 @@ def matrix(
     architectures: Sequence[str] = (),
 ) -> Matrix:
     """Predict every combination; without `architectures` the image's own and the other common one."""
-    options = options or ProcessOptions()
-    own = (config.architecture if config is not None else "") or "amd64"
-    if not architectures:
-        architectures = tuple(dict.fromkeys((own, "amd64", "arm64")))
-    cells = []
-    for engine in engines:
-        for architecture in architectures:
-            chosen = msgspec.structs.replace(options, engine=engine, host_arch=architecture)
-            found = predict(rootfs, config, chosen)
-            cells.append(Cell(engine=engine, architecture=architecture, verdict=found.verdict, prediction=found))
-    return Matrix(engines=tuple(engines), architectures=tuple(architectures), cells=tuple(cells))
+    own = config.architecture if config is not None else ""
+    cells = _Cells(options, engines, architectures, own)
+    return cells.filled(lambda chosen: predict(rootfs, config, chosen))
+
+
+def matrix_of_image(image: LayeredImage, options: ProcessOptions | None = None, *, view: str = "") -> Matrix:
+    """Return the same for an image, as each engine's store takes it; `view` as for `predict_image`."""
+    cells = _Cells(options, MATRIX_ENGINES, (), image.config.architecture)
+    return cells.filled(lambda chosen: predict_image(image, chosen, view=view))
+
+
+class _Cells:
+    """Engines and architectures of one matrix."""
+
+    def __init__(
+        self, options: ProcessOptions | None, engines: Sequence[str], architectures: Sequence[str], own: str
+    ) -> None:
+        self.options = options or ProcessOptions()
+        self.engines = tuple(engines)
+        self.architectures = tuple(architectures or dict.fromkeys((own or "amd64", "amd64", "arm64")))
+
+    def filled(self, predict_one: Callable[[ProcessOptions], Prediction]) -> Matrix:
+        """Predict each combination."""
+        cells = []
+        for engine in self.engines:
+            for architecture in self.architectures:
+                found = predict_one(msgspec.structs.replace(self.options, engine=engine, host_arch=architecture))
+                cells.append(Cell(engine=engine, architecture=architecture, verdict=found.verdict, prediction=found))
+        return Matrix(engines=self.engines, architectures=self.architectures, cells=tuple(cells))

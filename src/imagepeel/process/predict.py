@@ -14,10 +14,12 @@ from imagepeel.process.engines import cwd as workdir
 from imagepeel.process.engines import env as environment
 from imagepeel.process.engines.additions import additions
 from imagepeel.process.engines.lookup import ProgramLookup
+from imagepeel.process.engines.registry import find_engine
 from imagepeel.process.engines.runtime import Home
 from imagepeel.process.engines.workdir import Workdir
 from imagepeel.process.kernel import execve as kernel
 from imagepeel.process.kernel.execve import ExecveRequest
+from imagepeel.process.loaded import BY_LOAD, failure_of, loaded
 from imagepeel.process.scenario import Scenario, settle
 from imagepeel.process.simulate import StartSimulation
 from imagepeel.process.spec import trace
@@ -31,6 +33,7 @@ from imagepeel.tables import known_architecture
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
+    from imagepeel.loading.answer import LoadAnswer
     from imagepeel.oci.config import ImageConfig
     from imagepeel.rootfs.view import Rootfs
 
@@ -48,14 +51,15 @@ def predict(
     *,
     architecture: str | None = None,
     complete: bool = True,
+    load: LoadAnswer | None = None,
 ) -> Prediction:
     """Say which process this image becomes on one engine, or how the start fails, with the proof.
 
     `config` is the image's, None for a bare rootfs.  `architecture` is the host's where the options name none;
     without both it is the image's own.  Where the rootfs says that the config or a layer is not known, nothing is
-    proved and the verdict is UNKNOWN; `complete` is False for a rootfs that cannot say so itself.  Nothing of the image
-    is executed.  UsageError for an unknown engine, runtime or capability; whatever the image contains ends in a
-    verdict.
+    proved and the verdict is UNKNOWN; `complete` is False for a rootfs that cannot say so itself.  `load` is why the
+    engine's store does not take the image as it is.  Nothing of the image is executed.  UsageError for an unknown
+    engine, runtime or capability; whatever the image contains ends in a verdict.
     """
     scenario = settle(config, options or ProcessOptions(), architecture)
     known: Knowledge = getattr(rootfs, "knowledge", WHOLE)
@@ -63,7 +67,7 @@ def predict(
         return _nothing(scenario, f"it is {known.artifact}")
     if not known.config and not isinstance(config, ProcessSpec):
         return _nothing(scenario, f"what it starts is not known: {known.why(ImagePart.MANIFEST, ImagePart.CONFIG)}")
-    return _Run(rootfs, scenario, known, complete).predict()
+    return _Run(rootfs, scenario, known, complete, load).predict()
 
 
 def _nothing(scenario: Scenario, reason: str) -> Prediction:
@@ -82,18 +86,30 @@ def _nothing(scenario: Scenario, reason: str) -> Prediction:
     )
 
 
-def predict_image(image: LayeredImage, options: ProcessOptions | None = None) -> Prediction:
-    """Return `predict` for an image: its runtime view, its config, its architecture."""
-    return predict(image.rootfs, image.config, options, architecture=image.architecture)
+def predict_image(image: LayeredImage, options: ProcessOptions | None = None, *, view: str = "") -> Prediction:
+    """Return `predict` for an image: as the engine's store takes it, its config, its architecture.
+
+    With `view` that filesystem is taken instead, and nobody asks whether the image can be loaded.
+    """
+    options = options or ProcessOptions()
+    if view:
+        rootfs, load = image.view(view), None
+    else:
+        rootfs, load = loaded(image, find_engine(options.engine)[0])
+    architecture = image.architecture or None
+    return predict(rootfs, image.config, options, architecture=architecture, load=load)
 
 
 class _Run:
     """One prediction under way: the trace grows, the first failure is kept."""
 
-    def __init__(self, rootfs: Rootfs, scenario: Scenario, known: Knowledge, complete: bool) -> None:
+    def __init__(
+        self, rootfs: Rootfs, scenario: Scenario, known: Knowledge, complete: bool, load: LoadAnswer | None
+    ) -> None:
         self.rootfs = rootfs
         self.known = known
         self.complete = complete and known.layers
+        self.load = load
         self.scenario = scenario
         self.engine = scenario.engine
         self.runtime = scenario.runtime
@@ -119,6 +135,7 @@ class _Run:
     def predict(self) -> Prediction:
         """Ask everybody in order; what one refuses does not keep the others from being asked."""
         self.notes.extend(self.scenario.notes)
+        self._load()
         vector = argv.merge(self.wanted, self.options, self.engine)
         self.steps.append(
             Step(
@@ -144,6 +161,27 @@ class _Run:
             entries = tuple(f"{variable.name}={variable.value}" for variable in env)
             self._execute(path, vector, entries, who.credentials, place)
         return self._result(vector.argv, path, env, who.credentials, place)
+
+    def _load(self) -> None:
+        """Whether the image gets into the store at all."""
+        load = self.load
+        if load is None:
+            return
+        refused = load.refuses_image
+        self.steps.append(
+            Step(
+                rule=Stage.LOAD,
+                judge=Judge.LOAD,
+                title=f"Into the store: {load.command}",
+                outcome=failure_of(load).code if refused else "unknown",
+                detail=(load.why,),
+                where=load.where,
+            )
+        )
+        if refused:
+            self.fail(failure_of(load))
+        else:
+            self.depends.append(load.why)
 
     # -- the engine ------------------------------------------------------------------------------------------
 
@@ -413,6 +451,7 @@ class _Run:
         sim = self.sim
         return Prediction(
             engine=self.scenario.label,
+            view=str(getattr(self.rootfs, "view", "")),
             runtime=self.runtime.name,
             architecture=self.scenario.architecture,
             argv=words,
@@ -432,11 +471,13 @@ class _Run:
     def _final(self) -> Verdict:
         """The verdict, as far as the filesystem and the host allow one."""
         final, label = self.verdict, self.scenario.label
-        if final is not None and self.host_env and final.judge not in (None, Judge.ENGINE):
+        if final is not None and self.host_env and final.judge not in (None, Judge.LOAD, Judge.ENGINE):
             depends = (self.host_env,)
             final = Verdict(kind=Outcome.DEPENDS, depends=depends, engine=label, reason=f"else {final.message}")
         if final is None:
             final = verdict.runs(label, tuple(dict.fromkeys(self.depends)))
+        if final.id in BY_LOAD:
+            return final
         if not self.complete:
             why = self.known.why(ImagePart.LAYER)
             reason = "layers are missing or damaged: the filesystem is not complete"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from imagepeel.export.report import Omission as Omission
     from imagepeel.history.dockerfile import Instruction as Instruction
     from imagepeel.history.dockerfile import RebuiltDockerfile as RebuiltDockerfile
+    from imagepeel.loading.answer import LoadAnswer as LoadAnswer
     from imagepeel.results.cache import CacheResult as CacheResult
     from imagepeel.results.check import CheckedRule as CheckedRule
     from imagepeel.results.check import CheckOutcome as CheckOutcome
@@ -57,6 +58,8 @@ if TYPE_CHECKING:
     from imagepeel.results.listing import FindHeader as FindHeader
     from imagepeel.results.listing import ListingEntry as ListingEntry
     from imagepeel.results.listing import ListingHeader as ListingHeader
+    from imagepeel.results.loadable import LoadableImage as LoadableImage
+    from imagepeel.results.loadable import LoadableResult as LoadableResult
     from imagepeel.results.process import MatrixCell as MatrixCell
     from imagepeel.results.process import MatrixResult as MatrixResult
     from imagepeel.results.process import ProcessResult as ProcessResult
@@ -93,6 +96,9 @@ _HOMES = {
     "CheckResult": "imagepeel.results.layers",
     "LayerRow": "imagepeel.results.layers",
     "LayersResult": "imagepeel.results.layers",
+    "LoadAnswer": "imagepeel.loading.answer",
+    "LoadableImage": "imagepeel.results.loadable",
+    "LoadableResult": "imagepeel.results.loadable",
     "MatrixCell": "imagepeel.results.process",
     "MatrixResult": "imagepeel.results.process",
     "ProcessResult": "imagepeel.results.process",

@@ -13,7 +13,6 @@ from imagepeel.results.head import ImageHead, image_head
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
-    from imagepeel.rootfs.view import Rootfs
 
 
 class ProcessResult(msgspec.Struct, frozen=True, kw_only=True, tag="prediction", tag_field="type"):
@@ -24,6 +23,7 @@ class ProcessResult(msgspec.Struct, frozen=True, kw_only=True, tag="prediction",
 
     image: ImageHead
     view: str
+    """Filesystem that was looked at: that of the engine's store, or the one that was asked for."""
     execve: str
     prediction: Prediction
     receipts: tuple[tuple[Receipt, ...], ...] = ()
@@ -44,6 +44,7 @@ class MatrixResult(msgspec.Struct, frozen=True, kw_only=True, tag="matrix", tag_
 
     image: ImageHead
     view: str
+    """Filesystem that was asked for; "" where each engine has that of its own store."""
     engines: tuple[str, ...]
     architectures: tuple[str, ...]
     cells: tuple[MatrixCell, ...]
@@ -54,24 +55,24 @@ class MatrixResult(msgspec.Struct, frozen=True, kw_only=True, tag="matrix", tag_
 ProcessOutput = ProcessResult | MatrixResult
 
 
-def process_result(image: LayeredImage, rootfs: Rootfs, found: Prediction, *, receipts: bool = False) -> ProcessResult:
-    """Return the result of a prediction about an image in a view; with `receipts`, how to see what each step saw."""
+def process_result(image: LayeredImage, found: Prediction, *, receipts: bool = False) -> ProcessResult:
+    """Return the result of a prediction about an image; with `receipts`, how to see what each step saw."""
     from imagepeel.receipts.proof import step_receipts  # start time
 
     return ProcessResult(
         image=image_head(image),
-        view=rootfs.view,
+        view=found.view,
         execve=found.execve,
         prediction=found,
         receipts=step_receipts(found.steps, image) if receipts else (),
     )
 
 
-def matrix_result(image: LayeredImage, rootfs: Rootfs, found: Matrix) -> MatrixResult:
-    """Return the verdict of each cell."""
+def matrix_result(image: LayeredImage, view: str, found: Matrix) -> MatrixResult:
+    """Return the verdict of each cell; `view` is the filesystem that was asked for, "" for each engine's own."""
     return MatrixResult(
         image=image_head(image),
-        view=rootfs.view,
+        view=view,
         engines=found.engines,
         architectures=found.architectures,
         cells=tuple(MatrixCell(engine=c.engine, architecture=c.architecture, verdict=c.verdict) for c in found.cells),

@@ -23,6 +23,7 @@ TYPES: dict[str, str] = {
     "check": "imagepeel.results.check:CheckOutcome",
     "operate": "imagepeel.present.document:Story",
     "waste": "imagepeel.results.waste:WasteResult",
+    "loadable": "imagepeel.results.loadable:LoadableResult",
     "process": "imagepeel.results.process:ProcessOutput",
     "bundle": "imagepeel.export.bundle:WrittenBundle",
     "forge": "imagepeel.results.forge:ForgeOutput",

@@ -14,7 +14,7 @@ from imagepeel.errors import IsADirectory, LimitExceeded, MissingBlob, NotADirec
 from imagepeel.evidence import Location, Name, raw, text
 from imagepeel.formats.tar.table import WHITEOUT
 from imagepeel.limits import DEFAULT, Limits
-from imagepeel.rootfs.engines import containerd, docker, podman, umoci
+from imagepeel.rootfs.engines import containerd, docker, podman, tar_split, umoci
 from imagepeel.rootfs.engines.indexed import indexed_upper
 from imagepeel.rootfs.path import Part, RootfsPath
 from imagepeel.rootfs.tree.changes import LayerEntries, Refusal
@@ -35,6 +35,7 @@ _ENGINES = {
     "docker": docker.DOCKER29,
     "docker@29": docker.DOCKER29,
     "docker@28": docker.DOCKER28,
+    "docker@20.10": docker.DOCKER20,
     "podman": podman.PODMAN,
 }
 
@@ -407,7 +408,7 @@ def _unpack_by_engine(layers: Sequence[LayerEntries], uppers: list[Tree], rules:
         if rules.applies_root:
             podman.inherit_root(upper.root, uppers[-1].root if uppers else None)
         if played:
-            refusal = docker.unpack_layer(upper, layer, rules)
+            refusal = tar_split.refuse(layer, docker.unpack_layer(upper, layer, rules))
             if refusal is not None:
                 return refusal
             obey_overlay_attributes(upper, uppers)

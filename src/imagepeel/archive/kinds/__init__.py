@@ -8,6 +8,7 @@ receipts and the table in `docs/reference/archive-kinds.md` take all that they n
 from __future__ import annotations
 
 from imagepeel.archive.kinds import (
+    cut_save,
     dir,
     docker_archive,
     docker_v1,
@@ -25,6 +26,7 @@ KINDS: tuple[Kind, ...] = (
     oci_layout.KIND,
     dir.KIND,
     docker_archive.KIND,
+    cut_save.KIND,
     docker_v1.KIND,
     windows_layer.KIND,
     layer.KIND,

@@ -10,6 +10,7 @@ from imagepeel.findings.rules.environment import rules as environment
 from imagepeel.findings.rules.health import rules as health
 from imagepeel.findings.rules.intent import rules as intent
 from imagepeel.findings.rules.layers import rules as layers
+from imagepeel.findings.rules.loading import rules as loading
 from imagepeel.findings.rules.merge import rules as merge
 from imagepeel.findings.rules.secrets import rules as secrets
 from imagepeel.findings.rules.start import rules as start
@@ -26,6 +27,7 @@ FAMILIES: dict[str, tuple[Rule, ...]] = {
     "layers": layers.RULES,
     "merge": merge.RULES,
     "unpack": unpack.RULES,
+    "loading": loading.RULES,
     "entries": (*entries.RULES, *entry_names.RULES),
     "archive": archive.RULES,
     "state": state.RULES,

@@ -10,6 +10,7 @@ from imagepeel.findings.rules.environment import examples as environment
 from imagepeel.findings.rules.health import examples as health
 from imagepeel.findings.rules.intent import examples as intent
 from imagepeel.findings.rules.layers import examples as layers
+from imagepeel.findings.rules.loading import examples as loading
 from imagepeel.findings.rules.merge import examples as merge
 from imagepeel.findings.rules.secrets import examples as secrets
 from imagepeel.findings.rules.start import examples as start
@@ -26,6 +27,7 @@ EXAMPLES: dict[str, Example] = {
     **layers.EXAMPLES,
     **merge.EXAMPLES,
     **unpack.EXAMPLES,
+    **loading.EXAMPLES,
     **entries.EXAMPLES,
     **archive.EXAMPLES,
     **state.EXAMPLES,

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from imagepeel.evidence import text
-from imagepeel.findings.semantics.codes import DIRECTORY_AGAIN, LINK_VANISHES
+from imagepeel.findings.semantics.codes import LINK_VANISHES, SPELLED_APART
 from imagepeel.findings.semantics.entries import Notes, members, whiteout_entries
-from imagepeel.formats.tar.header import DIRECTORY, HARDLINK, PAX_GLOBAL, SYMLINK
-from imagepeel.formats.tar.table import WHITEOUT, EntryTable
+from imagepeel.formats.tar.header import HARDLINK, PAX_GLOBAL, SYMLINK
+from imagepeel.formats.tar.table import WHITEOUT, Entry, EntryTable
 from imagepeel.formats.tar.whiteouts import OPAQUE, Mark, hidden_path, parse, whiteout_of
+from imagepeel.rootfs.engines.tar_split import spelled
 from imagepeel.rootfs.tree.changes import LayerEntries, go_clean
 
 
@@ -33,16 +34,25 @@ def _duplicates(table: EntryTable, notes: Notes) -> None:
     for i, end in enumerate(ends):
         key = (directories[i], names[start:end])
         start = end
-        if types[metas[i]] == PAX_GLOBAL or not (key[1] or key[0]):
-            continue
         first = seen.setdefault(key, i)
-        if first != i:
+        if first == i:
+            continue
+        same = spelled(Entry(table, first).raw_name) == spelled(Entry(table, i).raw_name)
+        if same:
+            notes.add(
+                "DUP",
+                f"the layer has this path twice, as entries {first} and {i}: Docker's own store and podman refuse the "
+                "layer, containerd lets the last entry win, some tools the first",
+                i,
+                ("docker", "podman"),
+            )
+        elif types[metas[i]] != PAX_GLOBAL and (key[1] or key[0]):
             notes.add(
                 "DUP",
                 f"the layer has this path twice, as entries {first} and {i}: the last wins in engines, the first "
                 "in some tools",
                 i,
-                degree=DIRECTORY_AGAIN if types[metas[i]] == DIRECTORY else "",
+                degree=SPELLED_APART,
             )
 
 

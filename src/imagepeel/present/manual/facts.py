@@ -15,7 +15,7 @@ from imagepeel.findings.waste import account
 from imagepeel.present.document import Block, Claim, Level, Span, bad, claim, good, note, proof, term, warn
 from imagepeel.present.document import Text as Words
 from imagepeel.present.story.context import StoryContext
-from imagepeel.process.matrix import Matrix, matrix
+from imagepeel.process.matrix import Matrix, matrix_of_image
 from imagepeel.receipts.proof import with_receipts
 from imagepeel.text import title
 
@@ -69,7 +69,7 @@ class Operator:
         """The start on every engine and architecture, None where nothing is known to run on Linux."""
         if self.image.record.config is None or self.image.os not in ("", "linux"):
             return None
-        return matrix(self.image.rootfs, self.image.config)
+        return matrix_of_image(self.image)
 
     def findings_of(self, *rules: str) -> list[Finding]:
         """Return the findings of some rules."""

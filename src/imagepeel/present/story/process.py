@@ -55,7 +55,7 @@ from imagepeel.present.story.process_proof import (
     verdict_proof,
 )
 from imagepeel.process.engines.registry import CONTAINERD, DOCKER, KUBERNETES, PODMAN
-from imagepeel.process.predict import predict
+from imagepeel.process.predict import predict_image
 from imagepeel.process.spec.failure import FailureCode, Outcome, Stage
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.trace import vector
@@ -458,16 +458,14 @@ def _everywhere(context: StoryContext, found: Prediction) -> list[tuple[str, Ver
     for engine in _OTHERS:
         if engine.partition("@")[0] == family:
             continue
-        other = predict(
-            context.rootfs, context.image.config, ProcessOptions(engine=engine), architecture=context.image.architecture
-        )
+        other = predict_image(context.image, ProcessOptions(engine=engine))
         out.append((other.engine, other.verdict))
     return out
 
 
 def _non_root(context: StoryContext) -> Verdict | None:
     options = ProcessOptions(engine=KUBERNETES, run_as_non_root=True)
-    strict = predict(context.rootfs, context.image.config, options, architecture=context.image.architecture).verdict
+    strict = predict_image(context.image, options).verdict
     return strict if strict.id is FailureCode.RUN_AS_NON_ROOT else None
 
 

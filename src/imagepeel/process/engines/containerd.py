@@ -42,6 +42,7 @@ _1_6 = Containerd(
     name="containerd",
     version=(1, 6),
     runtime="runc@1.1",
+    loaded_by="containerd",
     path_default="if-env-empty",
     env=(),
     arguments_replace_all="the arguments, which replace Entrypoint and Cmd (ctr)",

@@ -83,6 +83,7 @@ def _like(client: Engine) -> CriContainerd:
         _FIRST,
         version=client.version,
         runtime=client.runtime,
+        loaded_by=f"containerd@{'.'.join(map(str, client.version))}",
         note=f"a kubelet with containerd {'.'.join(map(str, client.version))}",
         end_of_life=client.end_of_life,
         says_unknown=client.says_unknown,

@@ -44,6 +44,7 @@ _1 = Crio(
         capabilities=tuple(name for name in USUAL_CAPABILITIES if name not in _NOT_GIVEN),
         workdir_maker="the engine",
         view="podman",
+        loaded_by="podman@5.8",
         volumes="host-copy",
         injected=(*HOST_FILES, "/run/.containerenv", "/var/run/secrets/kubernetes.io/serviceaccount"),
         basis=Basis(read="f954a17e"),

@@ -89,6 +89,7 @@ _28 = Docker(
     name="docker",
     version=(28,),
     runtime="runc@1.3",
+    loaded_by="docker",
     user_rules="moby",
     nobody_rules="moby",
     view="docker@28",
@@ -137,6 +138,7 @@ _23 = msgspec.structs.replace(
 _20 = msgspec.structs.replace(
     _23,
     version=(20, 10),
+    view="docker@20.10",
     names_the_task=False,
     no_command="No command specified",
     end_of_life="2023-12",

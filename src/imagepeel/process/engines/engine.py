@@ -45,6 +45,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """The day (YYYY-MM-DD) or month after which nobody mends it; empty while somebody does."""
     view: str = "runtime"
     """The view of an image that it starts from."""
+    loaded_by: str = ""
+    """Who brings an archive into its store, `NAME[@VERSION]` (its own version where none is named); "" for nobody."""
     says_unknown: bool = False
     """The containerd at its base ends a runtime's error in `: unknown` (before 2.0)."""
 

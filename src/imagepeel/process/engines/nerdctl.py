@@ -41,6 +41,7 @@ _2 = Nerdctl(
         **msgspec.structs.asdict(_newest),
         "name": "nerdctl",
         "version": (2,),
+        "loaded_by": "nerdctl",
         "note": "nerdctl 2 with containerd 2.3",
         "path_default": "always",
         "env": ("HOSTNAME",),

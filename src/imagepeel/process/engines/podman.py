@@ -130,6 +130,7 @@ _5_8 = Podman(
     name="podman",
     version=(5, 8),
     runtime="crun@1.28",
+    loaded_by="podman",
     env=("container=podman", "HOSTNAME"),
     home="engine",
     user_rules="moby",

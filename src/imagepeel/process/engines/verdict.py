@@ -26,7 +26,9 @@ def unknown(engine: str, reason: str, where: Location | None = None) -> Verdict:
 def fails(engine: Engine, runtime: Runtime, label: str, failure: Failure) -> Verdict:
     """The verdict on a failure, in the words of its judge and of the engine above; `label` names the engine."""
     message, own, own_exit = failure.message, "", None
-    if failure.judge is Judge.ENGINE:
+    if failure.judge is Judge.LOAD:
+        said = EngineMessage(text=message, exit_code=failure.exit_code)
+    elif failure.judge is Judge.ENGINE:
         said = engine.refusal(failure)
     elif failure.judge is Judge.RUNTIME:
         said = engine.runtime_refusal(failure, runtime)

@@ -1,8 +1,8 @@
 """Why a start fails: judges, stages, the names of failures, and the one value that carries a failure.
 
-Four judges look at a start, in this order; the same errno means different things from each.  The engine merges the
-config, resolves the user and makes the working directory; the runtime checks for itself before it executes; the kernel
-answers `execve`; the loader, shell or wrapper gives up in user space.
+Five judges look at a start, in this order; the same errno means different things from each.  Load is whoever brings the
+image into a store; the engine merges the config, resolves the user and makes the working directory; the runtime checks
+for itself before it executes; the kernel answers `execve`; the loader, shell or wrapper gives up in user space.
 
 Inside, judges, stages and failures are names.  Their values are the codes that JSON and `--explain` have always used
 (`FailureCode.LOADER_MISSING == "F24"`); `docs/reference/failures.md` is made of this module.
@@ -29,6 +29,7 @@ class Outcome(StrEnum):
 class Judge(StrEnum):
     """Who decides a step of a start, in the order in which they are asked."""
 
+    LOAD = "load"
     ENGINE = "J1"
     RUNTIME = "J2"
     KERNEL = "J3"
@@ -41,11 +42,14 @@ class Judge(StrEnum):
 
     def refused(self, errno: str = "") -> str:
         """That this judge says no, in a few words: `the kernel refused it: ENOENT`."""
+        if self is Judge.LOAD:
+            return "it cannot be loaded"
         who = "a program inside gave up" if self is Judge.USERLAND else f"{_JUDGES[self].partition(',')[0]} refused it"
         return f"{who}: {errno}" if errno else who
 
 
 _JUDGES = {
+    Judge.LOAD: "load, before anything starts",
     Judge.ENGINE: "the engine",
     Judge.RUNTIME: "the runtime, before it executes",
     Judge.KERNEL: "the kernel, in execve",
@@ -56,6 +60,7 @@ _JUDGES = {
 class Stage(StrEnum):
     """What a step of a start settles, in order."""
 
+    LOAD = "S0"
     IMAGE = "S1"
     COMMAND = "S2"
     USER = "S3"
@@ -73,6 +78,7 @@ class Stage(StrEnum):
 
 
 _STAGES = {
+    Stage.LOAD: "load",
     Stage.IMAGE: "image",
     Stage.COMMAND: "command",
     Stage.USER: "user",
@@ -130,6 +136,10 @@ class FailureCode(StrEnum):
     IDS_UNMAPPED = "F40"
     TOO_MANY_LAYERS = "F41"
     ETC_UNUSABLE = "F42"
+    CONFIG_WITHOUT_ROOTFS = "F60"
+    LAYER_COUNT = "F61"
+    PATH_TWICE = "F62"
+    UNPACK_REFUSED = "F63"
     WORKDIR_RELATIVE = "W28"
     STOP_SIGNAL_UNKNOWN = "W62"
 
@@ -182,6 +192,10 @@ _FAILURES = {
     FailureCode.IDS_UNMAPPED: "an owner lies outside the ids of a rootless engine",
     FailureCode.TOO_MANY_LAYERS: "the image has too many layers",
     FailureCode.ETC_UNUSABLE: "/etc or /etc/passwd is not what it has to be",
+    FailureCode.CONFIG_WITHOUT_ROOTFS: "the config does not say what its layers are",
+    FailureCode.LAYER_COUNT: "manifest and config count the layers differently",
+    FailureCode.PATH_TWICE: "a layer has one path twice",
+    FailureCode.UNPACK_REFUSED: "a layer cannot be unpacked",
     FailureCode.WORKDIR_RELATIVE: "the working directory is a relative path",
     FailureCode.STOP_SIGNAL_UNKNOWN: "the stop signal does not exist",
 }

@@ -342,6 +342,8 @@ class Prediction(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     """Argument vectors of the wrapped programs, outermost first."""
     notes: tuple[str, ...] = ()
     """Surprises on the way, one sentence each."""
+    view: str = ""
+    """Filesystem that was looked at: that of the engine's store, or the one that was asked for."""
 
     @property
     def environment(self) -> dict[str, str]:

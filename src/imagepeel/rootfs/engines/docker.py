@@ -45,6 +45,7 @@ class UnpackRules(msgspec.Struct, frozen=True, kw_only=True):
 
 DOCKER29 = UnpackRules(name="docker", scoped=True, checks_devices=True, follows_xattrs=True)
 DOCKER28 = UnpackRules(name="docker@28")
+DOCKER20 = UnpackRules(name="docker@20.10", tolerates=("EPERM", "ENOTSUP"))
 
 
 def unpack_layer(tree: Tree, layer: LayerEntries, rules: UnpackRules, *, lenient: bool = False) -> Refusal | None:

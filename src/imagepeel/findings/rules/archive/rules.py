@@ -8,6 +8,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from imagepeel._lazy import late
+from imagepeel.archive.kinds import cut_save
 from imagepeel.evidence import Location
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, by_notes, rule
@@ -29,6 +30,7 @@ _TOLD_ELSEWHERE = frozenset(
         "media-type-shape",
         "media-type-conflict",
         "two-copies",
+        "save-cut",
     ]
 )
 """Anomalies of documents that have a rule of their own; those of layers are not among these lists."""
@@ -70,7 +72,7 @@ def two_images(rule: Rule, subject: Subject) -> Iterator[Finding]:
 )
 def missing_parts(rule: Rule, subject: Subject) -> Iterator[Finding]:
     gone = subject.image.record.missing
-    if not gone:
+    if not gone or subject.image.archive.kind == cut_save.NAME:
         return
     absent = [layer for layer in subject.layers if layer.state == "missing"]
     elsewhere = [layer for layer in subject.layers if layer.state in ("foreign", "encrypted", "unsupported")]
@@ -241,7 +243,7 @@ def wrong_size(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "deployments",
     """Each layer has one DiffID in the config.  Every engine compares the counts and refuses the image.""",
     "build or copy the image again",
-    codes="LAYERCOUNT",
+    codes="LAYERCOUNT, F61",
     sources="image-spec config.md rootfs",
 )
 def layer_count(rule: Rule, subject: Subject) -> Iterator[Finding]:

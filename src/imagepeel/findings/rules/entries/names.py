@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, by_notes, rule
 from imagepeel.findings.rules.entries.rules import paths_of
-from imagepeel.findings.semantics.codes import DIRECTORY_AGAIN, IN_TARGET
+from imagepeel.findings.semantics.codes import IN_TARGET, SPELLED_APART
 from imagepeel.findings.semantics.entries import CONTROL_TEXT
 from imagepeel.text import few, listed, plural
 
@@ -20,23 +20,28 @@ if TYPE_CHECKING:
 @rule(
     "DUPLICATE-ENTRY",
     "A path is twice in one layer",
-    "low",
+    "high",
     "strengths",
-    "tooling",
-    """The specification forbids it.  Runtimes let the last entry win, some tools the first: what a scanner looked at
-    may not be what runs, and the first copy is shipped for nothing.""",
-    "pack each path once; beware of tar -r",
+    "deployments",
+    """The specification forbids it, and stores that keep tar-split data refuse to load the image: Docker's own store,
+    podman, CRI-O and buildah say `duplicates of file paths not supported`.  containerd takes it and lets the last entry
+    win, some tools the first: what a scanner looked at may not be what runs.""",
+    "pack each path once: tar -c instead of tar -r, and a builder that drops repeated entries",
+    codes="F62",
     of="DUP",
-    lesser={DIRECTORY_AGAIN: "info"},
-    sources="image-spec layer.md",
+    lesser={SPELLED_APART: "low"},
+    sources="image-spec layer.md, vbatts/tar-split tar/storage/packer.go, rules_docker#246, buildkit#266",
 )
 def duplicate_entry(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for noted in subject.surprises.of("DUP"):
         label = subject.label(noted.notes[0])
+        refused = not noted.degree
+        who = "Docker's own store, podman and CRI-O refuse to load it, in containerd the last entry wins"
         yield rule.noted(
             subject,
             noted,
-            f"layer {label} has {_how_often(noted)}: {paths_of(noted)}; the last entry wins",
+            f"layer {label} has {_how_often(noted)}: {paths_of(noted)}; {who if refused else 'the last entry wins'}",
+            profiles=("docker@28", "docker@20.10", "podman@5.8") if refused else (),
         )
 
 

@@ -6,10 +6,12 @@ import msgspec
 
 from imagepeel.findings.example import Example, specimen, stored
 from imagepeel.forge.entry import (
+    directory,
     file,
     hardlink,
     raw_entry,
     sparse,
+    symlink,
     whiteout,
 )
 from imagepeel.forge.image import Fault
@@ -58,5 +60,15 @@ EXAMPLES: dict[str, Example] = {
     "UNPACK-REFUSED": Example(
         bad=lambda: sound(add(file("x" * 300, "a name longer than Linux takes"))),
         good=lambda: sound(add(file("x", "x"))),
+    ),
+    "STORE-REFUSES-LAYER": Example(
+        bad=lambda: sound(
+            add(directory("srv/one"), directory("srv/one/etc")),
+            add(symlink("srv/two", "/srv/one"), file("srv/two/etc/motd", _TEXT)),
+        ),
+        good=lambda: sound(
+            add(directory("srv/one"), directory("srv/one/etc")),
+            add(symlink("srv/two", "/srv/one"), file("srv/one/etc/motd", _TEXT)),
+        ),
     ),
 }

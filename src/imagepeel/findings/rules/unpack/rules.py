@@ -12,7 +12,8 @@ from imagepeel.findings.semantics.codes import LINK_VANISHES, NAMELESS, Code, No
 from imagepeel.formats.tar.header import GNU_SPARSE
 from imagepeel.formats.tar.whiteouts import Mark, hidden_path, parse
 from imagepeel.process.engines.registry import CONTAINERD
-from imagepeel.text import without_middle
+from imagepeel.process.spec.failure import FailureCode
+from imagepeel.text import listed, without_middle
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -219,9 +220,37 @@ UNPACK_REFUSED = _refused(
     """The runtime stops at an entry that it cannot create: a name too long for Linux, a path through a file, a loop of
     links.""",
     "pack the layer without that entry",
-    "",
+    "F63",
     "containerd pkg/archive/tar.go",
 )
+
+
+@rule(
+    "STORE-REFUSES-LAYER",
+    "An engine's own store refuses to unpack a layer that containerd takes",
+    "high",
+    "strengths",
+    "deployments",
+    """Docker's graph drivers, podman and CRI-O unpack layers with extractors of their own, which stop at entries that
+    containerd accepts: below a link that leads nowhere within its layer, or with an attribute that cannot be set.  The
+    image cannot be loaded there.""",
+    "give every entry its directories, and write nothing below a link of the same layer",
+    sources="nixpkgs#107021, moby pkg/archive, containers/storage pkg/archive",
+)
+def store_refuses_layer(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    if subject.rootfs.refusal is not None:
+        return
+    refused = [verdict for verdict in subject.unloaded if verdict.id is FailureCode.UNPACK_REFUSED]
+    if not refused:
+        return
+    first = refused[0]
+    engines = listed([verdict.engine for verdict in refused])
+    yield rule.report(
+        f"{engines} cannot unpack the image, which containerd can: {without_middle(first.why, 300)}",
+        *([first.where] if first.where is not None else []),
+        profiles=tuple(verdict.engine for verdict in refused),
+    )
+
 
 RULES: tuple[Rule, ...] = (
     WHITEOUT_ORDER,
@@ -233,4 +262,5 @@ RULES: tuple[Rule, ...] = (
     DAMAGED_TAR,
     DAMAGED_STREAM,
     UNPACK_REFUSED,
+    store_refuses_layer,
 )

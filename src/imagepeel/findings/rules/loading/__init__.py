@@ -1,0 +1,1 @@
+"""The family `loading`: what keeps an archive out of an engine's store."""

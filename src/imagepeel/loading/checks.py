@@ -1,0 +1,108 @@
+"""What several tools ask of the layers, each answered in the words that a tool gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from imagepeel.evidence import Location, text
+from imagepeel.formats.tar.table import Entry
+from imagepeel.loading.answer import STORE, Cause, LoadAnswer, refusal
+from imagepeel.rootfs.engines import tar_split
+from imagepeel.rootfs.tree.inode import NAME_MAX, PATH_MAX
+from imagepeel.text import without_middle
+
+if TYPE_CHECKING:
+    from imagepeel.layers.layer import Layer
+    from imagepeel.loading.delivery import Delivery
+    from imagepeel.rootfs.tree.changes import Refusal
+
+
+def first(delivery: Delivery, *judges: Callable[[Delivery], LoadAnswer | None]) -> LoadAnswer | None:
+    """Return the answer of the first judge that has one; those behind it are not asked."""
+    for judge in judges:
+        found = judge(delivery)
+        if found is not None:
+            return found
+    return None
+
+
+def layers(
+    delivery: Delivery, view: str, unpack: Callable[[str, Layer], str], twice: Callable[[str, Layer], str]
+) -> LoadAnswer | None:
+    """Refuse the first layer that the store does not take.
+
+    `unpack` puts the tool's words around the sentence of the extractor, `twice` around that of tar-split, which takes
+    no path twice.
+    """
+    found = delivery.unpack(view) if not delivery.damaged_layers else None
+    if found is None:
+        return None
+    return (_path_twice if found.reason == tar_split.SENTENCE else _unpack_refused)(delivery, found, unpack, twice)
+
+
+def _path_twice(
+    delivery: Delivery, found: Refusal, _: Callable[[str, Layer], str], words: Callable[[str, Layer], str]
+) -> LoadAnswer:
+    layer = delivery.image.layers[found.layer]
+    before, again = tar_split.duplicate(layer.table) or (found.entry, found.entry)
+    name = without_middle(text(Entry(layer.table, again).raw_name))
+    return refusal(
+        Cause.PATH_TWICE,
+        words(found.reason, layer),
+        f"layer {layer.label} has {name} twice, as entries {before} and {again}; stores that keep tar-split data of a "
+        "layer take each path once",
+        "write each path once: pack the layer again from a directory, or let the builder drop repeated entries",
+        where=delivery.at(layer.index, again),
+    )
+
+
+def _unpack_refused(
+    delivery: Delivery, found: Refusal, words: Callable[[str, Layer], str], _: Callable[[str, Layer], str]
+) -> LoadAnswer:
+    layer = delivery.image.layers[found.layer]
+    place = (
+        delivery.at(found.layer, found.entry)
+        if found.entry < len(layer.table)
+        else Location(layer=found.layer, layer_offset=found.offset, path=found.path or None)
+    )
+    return refusal(
+        Cause.UNPACK,
+        words(found.reason, layer),
+        f"layer {layer.label} cannot be unpacked at entry {found.entry} ({without_middle(found.path)}): "
+        f"{without_middle(found.reason, 200)}",
+        "pack the layer without that entry, or in another order",
+        where=place,
+    )
+
+
+def damaged(delivery: Delivery, words: Callable[[str], str]) -> LoadAnswer | None:
+    """Refuse the first layer whose bytes cannot be read to their end."""
+    for layer in delivery.damaged_layers:
+        error = layer.error
+        said = error.message if error is not None else "unexpected EOF"
+        return refusal(
+            Cause.MISSING, words("unexpected EOF"), f"layer {layer.label} is damaged: {said}",
+            "fetch or save the archive again", where=layer.location,
+        )  # fmt: skip
+    return None
+
+
+def too_long(delivery: Delivery, room: int, words: Callable[[str], str]) -> LoadAnswer | None:
+    """Refuse the first path with more bytes than a store leaves below the directory where it unpacks a layer."""
+    for layer in delivery.image.layers:
+        table = layer.table
+        if max(map(len, table.dirs)) + NAME_MAX < room:
+            continue
+        for i, directory in enumerate(table.dir_ids):
+            path = table.path(i) if len(table.dirs[directory]) + NAME_MAX >= room else b""
+            if len(path) > room:
+                return refusal(
+                    Cause.LENGTH,
+                    words(f"mkdir {STORE}/{without_middle(text(path))}: file name too long"),
+                    f"a path of layer {layer.label} has {len(path)} bytes; Linux takes {PATH_MAX - 1}, and this store "
+                    f"needs the first {PATH_MAX - 1 - room} for itself in its usual place",
+                    "shorten the path, or keep the store in a directory with a shorter name",
+                    where=delivery.at(layer.index, i),
+                )
+    return None

@@ -1,0 +1,71 @@
+"""The page `docs/reference/loading.md`, made of the registry.
+
+`python -m imagepeel.loading.docs > docs/reference/loading.md` writes it anew.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from imagepeel.loading.answer import Cause
+from imagepeel.loading.registry import TOOLS
+
+_INTRO = """# Loading
+
+This page is made from the registry: `python -m imagepeel.loading.docs > docs/reference/loading.md`.
+
+Before anything starts, somebody loads the file. `imagepeel loadable image.tar` says for each tool below: it takes the
+image, under which names and with which ID, or it refuses it with this text. `process` names `load` as the judge where
+the store of the engine refuses the image itself, and `check` fails on it.
+
+An answer was *measured* where the tool was run on archives of its kind, and *read* where its source was followed.
+
+| tool | command | known | from | filesystem of its containers |
+|---|---|---|---|---|
+"""
+_IDS = """
+## Which ID an image has
+
+One image has three digests. Docker's own store, podman and buildah show that of the *config*. containerd, ctr, nerdctl
+and Docker's containerd store show what the name points at: the *manifest*, or the *index* where `index.json` lists one.
+For an image of `manifest.json` containerd writes a manifest, whose digest is told here too.
+
+## Why a tool refuses
+
+What is refused for a cause of the image is refused however it gets to the store, and a prediction FAILS. All the rest
+is about this file: another archive, name, option or transport brings the image in.
+
+| cause | of | what it means |
+|---|---|---|
+"""
+_REST = """
+## A path twice in one layer
+
+Stores that keep tar-split data of a layer refuse one whose cleaned names repeat: Docker's own store, podman, CRI-O and
+buildah. `a`, `./a` and `a/` are one name, `/a` is another; `./` and `/` are two. Global headers count as entries.
+containerd has no such check and lets the last entry win. The extractors of these stores, run alone, also let the last
+entry win: results that come from an extractor say nothing about loading.
+
+## Entries below a link of the same layer
+
+A layer that brings a link, and then a file some levels below it without entries for the directories, is refused by
+podman and Docker 20.10 on overlay (`mkdir ...: file exists`), when the link leads nowhere within the layer. containerd
+takes it, and so do stores that apply each layer onto the last. Of Docker 28 two things are known: its extractor
+refuses, and the package of Debian (28.5.2) took the image. A prediction for it DEPENDS.
+"""
+
+
+def page() -> str:
+    """Return the whole page."""
+    tools = []
+    for tool in TOOLS:
+        label = f"{tool.label} ({tool.store} store)" if tool.store else tool.label
+        known = ("measured", tool.measured) if tool.measured else ("read", tool.read)
+        view = f"`{tool.view}`" if tool.view else "none: it copies"
+        tools.append(f"| {label} | `{tool.command}` | {known[0]} | {known[1]} | {view} |\n")
+    causes = [f"| `{cause}` | {'the image' if cause.of_image else 'the file'} | {cause.words} |\n" for cause in Cause]
+    return _INTRO + "".join(tools) + _IDS + "".join(causes) + _REST
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

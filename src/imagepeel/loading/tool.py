@@ -1,0 +1,77 @@
+"""A tool: the command that brings an archive into an engine's store, one version of it.
+
+Every program has a file of its own beside this one.  What it does differently from the rest is data where a field of
+`LoadTool` says it, and a method where it takes code or words.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from imagepeel.loading.answer import LoadAnswer, Store
+
+if TYPE_CHECKING:
+    from imagepeel.loading.delivery import Delivery
+
+
+class LoadTool(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of a tool."""
+
+    name: str
+    """The engine or tool, as `process --engine` names it where both know it."""
+    version: tuple[int, ...]
+    store: Store = ""
+    command: str
+    """What a person types, with `<file>` for the archive."""
+    usual: bool = True
+    """Whether installations have this store without asking for it: new ones, or those that were upgraded."""
+    view: str
+    """The filesystem that containers of this store see (`rootfs/view.py`)."""
+    other_view: str = ""
+    """What they see where the extractor of `view` refuses and this store was seen to take the layer."""
+    measured: str = ""
+    """What was run, with its version; "" where nothing was."""
+    read: str = ""
+    """What was read, with its version, where nothing was run."""
+
+    @property
+    def label(self) -> str:
+        """`docker@28`; stores of one engine have the same label."""
+        return f"{self.name}@{'.'.join(map(str, self.version))}"
+
+    def answer(self, delivery: Delivery) -> LoadAnswer:
+        """Say what this tool does with an image of an archive."""
+        return self._own(self.judge(delivery))
+
+    def refusal_of_image(self, delivery: Delivery) -> LoadAnswer | None:
+        """Return why the store refuses the image however it gets there; None where it takes it."""
+        found = self.judge_image(delivery)
+        return self._own(found) if found is not None else None
+
+    def _own(self, answer: LoadAnswer) -> LoadAnswer:
+        """The answer with what is true of all answers of this tool."""
+        return msgspec.structs.replace(
+            answer,
+            tool=self.label,
+            store=self.store,
+            command=self.command,
+            evidence="measured" if self.measured else "read",
+            source=self.measured or self.read,
+        )
+
+    def judge(self, delivery: Delivery) -> LoadAnswer:
+        """Say what this tool does with an image, without its own fields."""
+        raise NotImplementedError(f"{type(self).__name__} has to say this")
+
+    def judge_image(self, delivery: Delivery) -> LoadAnswer | None:
+        """Say why the store refuses the image itself, without its own fields; None where it takes it."""
+        raise NotImplementedError(f"{type(self).__name__} has to say this")
+
+
+class LoadFamily(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool in all its versions, oldest first; of one version the store that new installations use comes first."""
+
+    name: str
+    versions: tuple[LoadTool, ...]

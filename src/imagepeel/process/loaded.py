@@ -1,0 +1,78 @@
+"""The first judge: an image has to get into the engine's store before anything starts.
+
+`imagepeel.loading` knows who takes what; here its answer becomes a failure of a start, and the view of the store is
+that of the engine.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from imagepeel.loading.answer import Cause, Outcome
+from imagepeel.loading.delivery import Delivery
+from imagepeel.loading.registry import find_tools
+from imagepeel.process.spec.failure import Failure, FailureCode, Judge
+
+if TYPE_CHECKING:
+    from imagepeel.image import LayeredImage
+    from imagepeel.loading.answer import LoadAnswer
+    from imagepeel.loading.tool import LoadTool
+    from imagepeel.process.engines.engine import Engine
+    from imagepeel.rootfs.view import Rootfs
+
+_CODES = {
+    Cause.CONFIG: FailureCode.CONFIG_WITHOUT_ROOTFS,
+    Cause.COUNT: FailureCode.LAYER_COUNT,
+    Cause.PATH_TWICE: FailureCode.PATH_TWICE,
+    Cause.UNPACK: FailureCode.UNPACK_REFUSED,
+}
+BY_LOAD = frozenset(_CODES.values())
+"""The failures that end a start before it begins."""
+
+
+def tools_of(engine: Engine) -> tuple[LoadTool, ...]:
+    """Return who loads images for an engine, one a store; () where somebody unpacks a bundle by hand."""
+    name, _, version = engine.loaded_by.partition("@")
+    wanted = tuple(int(part) for part in version.split(".")) if version else engine.version
+    return find_tools(name, wanted) if name else ()
+
+
+def loaded(image: LayeredImage, engine: Engine) -> tuple[Rootfs, LoadAnswer | None]:
+    """Return the filesystem that an engine makes of an image, and why its store does not take the image as it is.
+
+    The answer is None where nothing stands against it, or where loading is not what decides: there is no config, or
+    the image is not for Linux.  It is unknown where one store of the engine refuses the image and another does not.
+    """
+    tools = tools_of(engine)
+    if image.record.format.bare or image.os not in ("", "linux"):
+        tools = ()
+    delivery = image.derived(Delivery)
+    answers = [(tool, tool.refusal_of_image(delivery)) for tool in tools]
+    against = [(tool, answer) for tool, answer in answers if answer is not None]
+    if not against:
+        return image.view(engine.view), None
+    first = against[0][1]
+    takes = [tool for tool, answer in answers if answer is None or not answer.refuses_image]
+    if not takes:
+        return image.view(engine.view), first
+    if first.refuses_image:
+        why = f"the store: {first.label} refuses the image, the {takes[0].store} store takes it; {first.why}"
+        first = msgspec.structs.replace(first, outcome=Outcome.UNKNOWN, cause=None, why=why)
+    return image.view(takes[0].other_view or takes[0].view), first
+
+
+def failure_of(answer: LoadAnswer) -> Failure:
+    """Return a refusal as the failure of a start."""
+    assert answer.cause is not None
+    return Failure(
+        code=_CODES[answer.cause],
+        judge=Judge.LOAD,
+        message=answer.text,
+        why=answer.why,
+        fix="; or ".join(answer.ways),
+        where=answer.where,
+        exit_code=answer.exit_code,
+        created=False,
+    )

@@ -1,0 +1,53 @@
+"""What `imagepeel loadable --json` carries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from imagepeel.archive.members import Medium
+from imagepeel.loading.answer import LoadAnswer
+from imagepeel.loading.delivery import Delivery
+from imagepeel.loading.registry import TOOLS
+from imagepeel.results.head import ImageHead, KindName, image_head
+
+if TYPE_CHECKING:
+    from imagepeel.archive.opened import OpenArchive
+    from imagepeel.image import LayeredImage
+
+
+class LoadableImage(msgspec.Struct, frozen=True, kw_only=True):
+    """What every tool does with one image."""
+
+    image: ImageHead
+    answers: tuple[LoadAnswer, ...]
+    """One answer a tool, in the order of docs/reference/loading.md."""
+
+
+class LoadableResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Result of `imagepeel loadable`: who takes the archive, image by image in archive order."""
+
+    archive: str
+    """Name of the archive as it was given."""
+    kind: KindName
+    form: Medium
+    """What holds the members; a directory is judged as if it had been packed, where a tool wants a tar."""
+    images: tuple[LoadableImage, ...]
+
+
+def load_answers(image: LayeredImage) -> tuple[LoadAnswer, ...]:
+    """Return the answer of every tool about an image."""
+    delivery = image.derived(Delivery)
+    return tuple(tool.answer(delivery) for tool in TOOLS)
+
+
+def loadable_result(archive: OpenArchive, images: Sequence[LayeredImage]) -> LoadableResult:
+    """Return who takes these images of an archive."""
+    return LoadableResult(
+        archive=archive.name,
+        kind=archive.kind.name,
+        form=archive.medium,
+        images=tuple(LoadableImage(image=image_head(image), answers=load_answers(image)) for image in images),
+    )
