@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from imagepeel.findings.waste import Waste as Waste
     from imagepeel.image import Layer as Layer
     from imagepeel.limits import Limits as Limits
+    from imagepeel.masking import show_secrets as show_secrets
     from imagepeel.oci.config import HistoryStep as HistoryStep
     from imagepeel.oci.config import ImageConfig as ImageConfig
     from imagepeel.present.document import Story as Story
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "open": "imagepeel.api",
+    "show_secrets": "imagepeel.masking",
     "Archive": "imagepeel.api",
     "Image": "imagepeel.api",
     "Layer": "imagepeel.image",
@@ -130,4 +132,10 @@ def _as_text(value: object) -> str:
     return document_text(card(value))
 
 
-draw_with(_in_notebook, _in_terminal, _as_text)
+def _masked(words: Any) -> list[str]:
+    from imagepeel.masking import masked_words  # start time
+
+    return masked_words(words)
+
+
+draw_with(_in_notebook, _in_terminal, _as_text, _masked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from imagepeel._lazy import late
+from imagepeel.masking import masked
 
 _LONG_HEX = late(r"[0-9a-f]{40,}(?:\.(?=\w))?")
 _IDENTIFIER = late(r"[a-z][a-z]*[A-Z0-9_./][^ ]*")
@@ -99,10 +100,19 @@ def short_digests(text: str) -> str:
 
 
 def shortened(text: str, width: int) -> str:
-    """At most `width` characters from the start; what is cut off is shown as `...`."""
+    """At most `width` characters from the start; what is cut off is shown as `...`.
+
+    Secrets are masked before the cut: no renderer knows the half of a token.
+    """
+    if len(text) <= width:
+        return text
+    text = masked(text)
     return text if len(text) <= width else text[: max(0, width - 3)].rstrip() + "..."
 
 
 def without_middle(text: str, width: int = 80) -> str:
     """At most `width` characters, which is more than 20: the start and the last 17, with `...` between them."""
+    if len(text) <= width:
+        return text
+    text = masked(text)  # before the cut, as above
     return text if len(text) <= width else f"{text[: width - 20]}...{text[-17:]}"

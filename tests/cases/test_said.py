@@ -75,3 +75,123 @@ def test_a_view_without_layers_is_still_a_wrong_question(run_cli: Run, forge_arc
     done = run_cli("find", forge_archive("shop"), "--removed", "--view", "sequential")
     assert done.exit_code == 2
     assert "keeps no tree of a single layer" in done.stderr
+
+
+# ---- one masking ------------------------------------------------------------------------------------------------
+
+ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzAB"
+GITHUB = f"ghp_{ALPHABET[:36]}"
+BEARER = (ALPHABET * 2)[3:67]
+STRIPE = f"sk_live_{ALPHABET[5:35]}"
+SECRETS = {
+    "a token in Env": GITHUB,
+    "a password in Env": "hunter2-in-env",
+    "the password of a URL": "Hunter2InUrl",
+    "a label": "hunter2-in-label",
+    "curl -u": "Sup3rS3cretPw99",
+    "a bearer token": BEARER,
+    "a build argument": "hunter2-as-argument",
+    "an option of the command": "hunter2-as-option",
+    "a key in a text": STRIPE,
+}
+
+
+def leaking(extra: str = "") -> forge.ImageSpec:
+    from imagepeel.findings.rules.examples import EXAMPLES
+
+    sound = EXAMPLES["SECRET-IN-ENV"].good()
+    assert isinstance(sound, forge.ImageSpec)
+    import msgspec
+
+    steps = (
+        *sound.layers,
+        forge.layer(forge.file("app/config.py", f"KEY = '{STRIPE}'\n"),
+                    created_by=f"RUN /bin/sh -c git clone https://{GITHUB}@github.com/a/b && curl -u "
+                       f"admin:Sup3rS3cretPw99 https://example.org{extra} # buildkit"),
+        forge.layer(forge.file("app/more", extra or "x"),
+                    created_by="RUN |1 NPM_PASSWORD=hunter2-as-argument /bin/sh -c "
+                               f"curl -H 'Authorization: Bearer {BEARER}' x"),
+    )  # fmt: skip
+    return msgspec.structs.replace(
+        sound,
+        layers=steps,
+        config={
+            **sound.config,
+            "Env": [*sound.config["Env"], f"API_TOKEN={GITHUB}", f"DB_PASSWORD=hunter2-in-env{extra}",
+                    "DATABASE_URL=postgres://app:Hunter2InUrl@db/app"],
+            "Labels": {"api.secret": f"hunter2-in-label{extra}"},
+            "Cmd": ["/bin/hello", "--token", "hunter2-as-option"],
+        },
+    )  # fmt: skip
+
+
+FORMS = ([], ["--json"], ["--markdown"], ["--html", "-"])
+SHOWING = ("explain", "layers", "images", "wtf", "process", "operate", "dockerfile", "du", "waste", "views", "diff")
+
+
+def outputs(run_cli: Run, command: str, archive: Path, other: Path, *more: str) -> dict[str, str]:
+    """What a command writes in each of its forms, on both streams."""
+    words: list[Any] = [command, archive]
+    if command == "diff":
+        words.append(other)
+    if command in ("explain", "process", "wtf"):
+        words += ["--receipts"]
+    forms = [["--format", form] for form in ("text", "json", "sarif", "junit", "github", "markdown")]
+    told = {}
+    for form in forms if command == "check" else FORMS:
+        done = run_cli(*words, *form, *more)
+        assert done.exit_code in (0, 1), (form, done.stderr)
+        told[" ".join(form)] = done.stdout + done.stderr
+    return told
+
+
+@pytest.mark.parametrize("command", [*SHOWING, "check"])
+def test_no_output_shows_a_secret(command: str, run_cli: Run, forge_archive: Make) -> None:
+    """users G1, E7."""
+    archive = forge_archive(leaking(), name="leaking.tar")
+    other = forge_archive(leaking("2"), name="leaking-too.tar")
+    for form, told in outputs(run_cli, command, archive, other).items():
+        shown = [what for what, secret in SECRETS.items() if secret in told]
+        assert not shown, (command, form, shown)
+
+
+def test_every_output_shows_secrets_on_request(run_cli: Run, forge_archive: Make) -> None:
+    archive = forge_archive(leaking(), name="leaking.tar")
+    other = forge_archive(leaking("2"), name="leaking-too.tar")
+    for command in ("explain", "process", "dockerfile", "diff"):
+        for form, told in outputs(run_cli, command, archive, other, "--show-secrets").items():
+            wanted = "hunter2-in-env" if command in ("process", "diff") else GITHUB
+            assert wanted in told, (command, form)
+
+
+def test_cards_and_stories_mask_and_the_library_can_show(forge_archive: Make) -> None:
+    import imagepeel
+
+    with imagepeel.open(forge_archive(leaking(), name="leaking.tar")) as archive:
+        image = archive.image()
+        values = [image, image.process(), image.findings(), image.explain(), image.config, *image.layers]
+        for value in values:
+            bundle = value._repr_mimebundle_()
+            told = "".join(bundle.values()) + repr(value) + str(value)
+            assert not [what for what, secret in SECRETS.items() if secret in told], type(value)
+        assert "hunter2-in-env" not in str(image.explain())
+        with imagepeel.show_secrets():
+            assert "hunter2-in-env" in "".join(image.process()._repr_mimebundle_().values())
+
+
+def test_what_is_in_history_and_in_texts_is_found(run_cli: Run, forge_archive: Make) -> None:
+    """users E7: curl's password, a bearer token, a provider's key in a text."""
+    told = run_cli("wtf", forge_archive(leaking(), name="leaking.tar"), "--json").stdout
+    for words in (
+        "password of curl Sup3",
+        "bearer token",
+        "/app/config.py holds a Stripe live key",
+        "password of a URL",
+    ):
+        assert words in told
+
+
+def test_a_history_line_begins_no_workflow_command(case: Case, run_cli: Run) -> None:
+    """users G3."""
+    done = run_cli("dockerfile", case("robustness", "dockerfile_workflow_command.tar.gz"))
+    assert not [line for line in done.stdout.splitlines() if line.lstrip().startswith("::")]

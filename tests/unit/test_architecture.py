@@ -23,6 +23,7 @@ ORDER = (
     "imagepeel.errors",
     "imagepeel.limits",
     "imagepeel.tables",
+    "imagepeel.masking",
     "imagepeel.text",
     "imagepeel.serialization",
     "imagepeel.formats.tar",

@@ -13,7 +13,7 @@ from imagepeel.cli.settings import Settings
 from imagepeel.errors import Malformed, NotFound
 from imagepeel.evidence import Location, text
 from imagepeel.formats.tar.table import clean
-from imagepeel.render.escape import terminal
+from imagepeel.render.escape import exact
 
 if TYPE_CHECKING:
     from imagepeel.api import Image
@@ -182,4 +182,4 @@ def _write(file: EntryFile, shown: str, layer: int, *, exact: bool) -> None:
 
 def _shown(piece: str) -> str:
     """Escape text for the terminal, lines and tabs kept."""
-    return "\n".join("\t".join(terminal(cell) for cell in line.split("\t")) for line in piece.split("\n"))
+    return "\n".join("\t".join(exact(cell) for cell in line.split("\t")) for line in piece.split("\n"))

@@ -40,6 +40,14 @@ def _option(field: str, *names: str, **given: Any) -> Callable[[F], F]:
     return click.option(*names, expose_value=False, callback=_store(field), **given)
 
 
+def _reveal(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from imagepeel.masking import show_secrets  # start time
+
+        # Until the context of the command ends.
+        ctx.with_resource(show_secrets())
+
+
 def _stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
     def apply(function: F) -> F:
         for decorator in reversed(decorators):
@@ -97,9 +105,19 @@ opening: Callable[[Any], Any] = _stack(
         default=True,
         help="Neither use nor keep an index of large layers in the user's cache directory.",
     ),
+    click.option(
+        "--show-secrets",
+        is_flag=True,
+        expose_value=False,
+        callback=_reveal,
+        help="Show tokens, passwords and keys in clear; by default they are masked wherever they are found.",
+    ),
     output,
 )
-"""--image, --platform, --blobs, --limits, --no-verify, --no-cache and `output`: for commands with several archives."""
+"""--image, --platform, --blobs, --limits, --no-verify, --no-cache, --show-secrets and `output`.
+
+Apart from `archive` for commands with several archives.
+"""
 
 archive: Callable[[Any], Any] = _stack(
     click.argument(

@@ -10,10 +10,9 @@ from imagepeel.cli.settings import Settings
 
 @click.command()
 @common.archive
-@click.option("--show-secrets", is_flag=True, help="Show values whose name says that they are secret.")
 @documents.forms
 @common.settings
-def command(settings: Settings, show_secrets: bool) -> None:
+def command(settings: Settings) -> None:
     """The Dockerfile of an image again, each line with its layer, its bytes and how sure we are.
 
     exact: the builder wrote this text into the history.  likely: quotes or words had to be filled in, or the layer
@@ -27,6 +26,6 @@ def command(settings: Settings, show_secrets: bool) -> None:
 
     with settings.open() as archive:
         image = settings.filesystem(archive)
-        dockerfile = dockerfile_result(image, show_secrets=show_secrets)
+        dockerfile = dockerfile_result(image)
         documents.show(settings, "dockerfile", dockerfile, dockerfile_document)
         settings.finish(image)

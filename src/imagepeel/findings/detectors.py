@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from imagepeel._lazy import late
-from imagepeel.evidence import raw, text
+from imagepeel.evidence import text
+from imagepeel.masking import is_placeholder, is_secret_name, mask, tokens_in
 
 MOST_BYTES = 64 * 1024
 """Bytes read of one candidate file; secrets of these formats are smaller."""
@@ -32,27 +33,12 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True):
     proved: bool = True
 
 
-def mask(value: str | bytes) -> str:
-    """Return at most the first four characters of a value of twelve or more, else none, and how long it is."""
-    shown = text(value)
-    head = shown[:4] if len(shown) >= 12 else ""
-    return f"{head}... ({len(shown)} characters)"
-
-
 _PEM = late(
     rb"-----BEGIN ((?:RSA |EC |DSA |OPENSSH |ENCRYPTED )?PRIVATE KEY)-----\s*(?:[A-Za-z-]+: [^\n]*\n)*\s*"
     rb"([A-Za-z0-9+/=]{24})"
 )
 _AWS_ID = late(rb"(?<![A-Z0-9])((?:AKIA|ASIA)[A-Z0-9]{16})(?![A-Z0-9])")
 _AWS_SECRET = late(rb"(?i)aws_secret(?:_access)?_key['\"]?\s*[=:]\s*['\"]?([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])")
-_TOKENS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
-    ("GitHub token", late(rb"(?<![A-Za-z0-9_])(gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{70,255})")),
-    ("GitLab token", late(rb"(?<![A-Za-z0-9_-])(glpat-[A-Za-z0-9_-]{20,64})(?![A-Za-z0-9_-])")),
-    ("Slack token", late(rb"(?<![A-Za-z0-9])(xox[abprs]-[0-9]{6,}-[A-Za-z0-9-]{10,200})")),
-    ("npm token", late(rb"(?<![A-Za-z0-9_])(npm_[A-Za-z0-9]{36})(?![A-Za-z0-9])")),
-    ("PyPI token", late(rb"(?<![A-Za-z0-9-])(pypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,400})")),
-    ("Stripe live key", late(rb"(?<![A-Za-z0-9_])([rs]k_live_[A-Za-z0-9]{20,200})(?![A-Za-z0-9])")),
-)
 _NPMRC = late(rb"(?m)^[^\n#;]*:_(?:authToken|password|auth)[ \t]*=[ \t]*([^\s$][^\s]{7,})[ \t\r]*$")
 _NETRC = late(rb"(?:machine\s+(\S+)|default)\s+login\s+\S+\s+password\s+(\S+)")
 _DOCKER_AUTH = late(rb'"auth"\s*:\s*"([A-Za-z0-9+/=]{8,})"')
@@ -62,23 +48,6 @@ _ASSIGNMENT = late(
 )
 _GIT_CREDENTIAL = late(rb"(?m)^https?://[^\s:/@]+:([^\s@/]{6,})@")
 _PGPASS = late(rb"(?m)^(?!#)[^\s:]+:[^\s:]+:[^\s:]+:[^\s:]+:(\S{4,})$")
-_SECRET_NAME = late(
-    r"(?i)(?:passw(?:or)?d|passphrase|secret|token|api_?key|private_?key|access_?key|credentials?)(?:_\d+)?$"
-)
-_PLACEHOLDER = late(
-    r"(?i)^(?:|true|false|yes|no|on|off|null|none|nil|\d{1,4}|x+|\*+|\.+|change[-_]?me.*|todo|replace.*|your[-_ ].*|"
-    r"<.*>|\[.*\]|\{\{.*\}\}|\$.*|%.*%|secret|password|example|test|dummy|/.*|https?://[^@]*)$"
-)
-
-
-def is_secret_name(name: str) -> bool:
-    """Whether a variable of this name holds a secret by its name; `_FILE`, `_PATH` and the like do not."""
-    return bool(_SECRET_NAME.search(name))
-
-
-def is_placeholder(value: str) -> bool:
-    """Whether a value stands for "fill me in", a switch, a path or another variable."""
-    return bool(_PLACEHOLDER.match(value.strip()))
 
 
 def _line(data: bytes, at: int) -> int:
@@ -112,20 +81,11 @@ def _google(data: bytes) -> Iterator[Secret]:
 
 
 def tokens(data: bytes) -> Iterator[Secret]:
-    """Tokens whose format proves them wherever they stand: GitHub, GitLab, Slack, npm, PyPI, Stripe."""
-    for kind, pattern in _TOKENS:
-        for found in pattern.finditer(data):
-            value = found[1]
-            if len(set(value[8:])) >= 8:  # xxxx... and 0000... are placeholders
-                yield Secret(kind=kind, masked=mask(value), line=_line(data, found.start()))
-
-
-def redact(words: str) -> str:
-    """Return a text without the tokens that `tokens` would find in it: masked, so that no sentence repeats one."""
-    data = raw(words)
-    for _, pattern in _TOKENS:
-        data = pattern.sub(lambda found: raw(mask(found[1])), data)
-    return text(data)
+    """Keys and tokens whose format proves them wherever they stand (`masking.TOKENS`)."""
+    words = data.decode("latin-1")  # a character a byte, so that places are places in `data`
+    for found in tokens_in(words):
+        value = words[found.start : found.end]
+        yield Secret(kind=found.kind, masked=mask(value), line=_line(data, found.start))
 
 
 def _docker(data: bytes) -> Iterator[Secret]:

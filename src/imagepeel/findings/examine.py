@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel.findings.catalogue import RULES
-from imagepeel.findings.detectors import redact
 from imagepeel.findings.finding import Finding, order
 from imagepeel.findings.rule import Rule
 from imagepeel.findings.subject import Subject
+from imagepeel.masking import redacted
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
@@ -44,8 +44,8 @@ def examine(
 
 def _masked(finding: Finding) -> Finding:
     """The finding without secrets: a command line or an error that is quoted may hold one."""
-    message = redact(finding.message)
-    details = tuple(map(redact, finding.details))
+    message = redacted(finding.message)
+    details = tuple(map(redacted, finding.details))
     if message == finding.message and details == finding.details:
         return finding
     return msgspec.structs.replace(finding, message=message, details=details)

@@ -1,4 +1,4 @@
-"""Members whose name says that a secret may be inside."""
+"""Members that may hold a secret: by their name, or as text that people wrote themselves."""
 
 from __future__ import annotations
 
@@ -18,6 +18,41 @@ _PLACED = late(
     rb"\.?containers/auth\.json|\.composer/auth\.json|root/config|\.ssh/[^/]+)$"
 )
 _GENERIC = frozenset({b"config", b"config.json", b"credentials", b"identity", b"auth.json", b"key.json"})
+
+
+_MOST_TEXTS = 500
+_TEXTS = late(
+    rb"\.(?:py|[cm]?jsx?|tsx?|rb|php|pl|go|java|kt|cs|rs|lua|sh|bash|ya?ml|json|toml|ini|conf|cfg|properties|xml|txt|md|"
+    rb"html?|ipynb|tf|tfvars|sql|envrc)$|^(?:Dockerfile|Makefile|Procfile|Gemfile|\.envrc)"
+)
+_SYSTEM = late(
+    rb"^(?:usr(?!/src/app|/share/nginx/html|/local/app)|lib(?:32|64|x32)?|s?bin|var/(?:lib|cache|log|spool)|proc|sys|dev|"
+    rb"boot|run|nix)(?:/|$)"
+    rb"|(?:^|/)(?:node_modules|site-packages|dist-packages|vendor|gems|\.git|testdata|tests?|__tests__|fixtures?|examples?|"
+    rb"docs?)(?:/|$)"
+)
+
+
+def own_texts(layers: Sequence[Layer]) -> list[Hit]:
+    """Return small texts that belong to no system and no installed package, base layer first, at most 500.
+
+    Below /etc those of the layers above the first: the first one is the distribution's.
+    """
+    found: list[Hit] = []
+    for layer in layers:
+        table = layer.table
+        base = b"etc/" if layer.index == 0 else b"\0"
+        own = bytes(not (_SYSTEM.search(name) or (name + b"/").startswith(base)) for name in table.dirs)
+        if 1 not in own:
+            continue
+        for index, directory in enumerate(table.dir_ids):
+            if not own[directory] or not 0 < table.size(index) <= detectors.MOST_BYTES:
+                continue
+            if _TEXTS.search(table.basename(index)) and table[index].kind == "file":
+                found.append(Hit(layer.index, index, b"/" + table.path(index)))
+                if len(found) == _MOST_TEXTS:
+                    return found
+    return found
 
 
 def secret_candidates(names: Names, layers: Sequence[Layer]) -> list[Hit]:

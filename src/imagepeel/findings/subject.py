@@ -12,7 +12,7 @@ from imagepeel.evidence import Location, Name, raw, text
 from imagepeel.findings import detectors
 from imagepeel.findings.detectors import Secret
 from imagepeel.findings.names import Hit, Names
-from imagepeel.findings.secret_files import secret_candidates
+from imagepeel.findings.secret_files import own_texts, secret_candidates
 from imagepeel.findings.semantics.codes import ViewNote
 from imagepeel.findings.semantics.notes import Surprises
 from imagepeel.formats.tar.whiteouts import marks_that_hide
@@ -91,6 +91,12 @@ class Subject:
             secrets = detectors.detect(hit.path, self.read_entry(hit, detectors.MOST_BYTES))
             if secrets:
                 found.setdefault(hit.path, []).append((hit, secrets))
+        for hit in own_texts(self.layers):
+            # What a person wrote holds words that look like secrets; keys of providers prove themselves.
+            known = any(hit == other for other, _ in found.get(hit.path, ()))
+            secrets = () if known else tuple(detectors.tokens(self.read_entry(hit, detectors.MOST_BYTES)))
+            if secrets:
+                found.setdefault(hit.path, []).append((hit, secrets[:20]))
         return found
 
     @cached_property

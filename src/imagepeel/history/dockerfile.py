@@ -7,6 +7,7 @@ the builders are in `history/builders.py`; here steps meet layers and the final 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -227,8 +228,15 @@ def _entrypoint_after_cmd(found: Sequence[Instruction]) -> bool:
     return bool(order) and order[-1] == "ENTRYPOINT"
 
 
+_COMMAND = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+(?=[ \t]*(?:::|##\\[))")
+"""Line ends after which a CI system would read a command: GitHub's logs take `::error` at the start of a line."""
+
+
 def render(dockerfile: RebuiltDockerfile) -> str:
-    """Return the text of a rebuilt Dockerfile, with comments; names stay raw, so escape the text for its medium."""
+    """Return the text of a rebuilt Dockerfile, with comments; names stay raw, so escape the text for its medium.
+
+    No line of it begins like a workflow command (`::error`, `##[`): the line end before such words is written as `\\n`.
+    """
     out = [_comment(note) for note in dockerfile.notes]
     for line in dockerfile.instructions:
         if out:
@@ -236,7 +244,7 @@ def render(dockerfile: RebuiltDockerfile) -> str:
         out.append(_comment(headline(line)))
         out += [_comment(note) for note in line.notes]
         if line.keyword:
-            out.append(f"{line.keyword} {line.text}".rstrip())
+            out.append(_COMMAND.sub(r"\\n", f"{line.keyword} {line.text}".rstrip()))
         elif line.text or line.comment:
             out.append(_comment(line.text or line.comment))
     return "\n".join(out) + "\n"

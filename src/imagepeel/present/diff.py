@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from imagepeel.history.builders import instruction
+from imagepeel.masking import masked_value
 from imagepeel.present.document import (
     Document,
     Item,
@@ -113,7 +114,10 @@ def _changes(what: str, rows: list[Item]) -> Section:
 
 
 def _value(change: ValueChange) -> Item:
-    before, after = change.before, change.after
+    before, after = (
+        masked_value(change.pointer.rpartition("/")[2], value) if isinstance(value, str) else value
+        for value in (change.before, change.after)
+    )
     below = []
     if isinstance(before, list) and isinstance(after, list):
         # Item by item, since an environment or an argument vector rarely changes as a whole.

@@ -94,9 +94,9 @@ def _receipts(place: Location, show: str, image: LayeredImage, receipts: Receipt
     if place.pointer is not None and show in ("config", "secret-config"):
         found = receipts.config(place.pointer, f"{place.pointer or '/'} of the image config")
         if found is not None:
-            from imagepeel.findings.detectors import redact  # start time
+            from imagepeel.masking import redacted  # start time
 
-            secret = secret or redact(found.expect) != found.expect
+            secret = secret or redacted(found.expect) != found.expect
             yield msgspec.structs.replace(found, expect="") if secret else found
         return
     if place.layer is None or place.layer >= len(image.layers):

@@ -1,4 +1,4 @@
-"""The one place where text of an image is made harmless, per medium.
+"""The one place where text of an image is made harmless, per medium: secrets masked, and nothing in it active.
 
 Names, labels, environment and history lines may hold anything: terminal control sequences, characters that reverse
 the reading order or that nobody can see, markup.  What is not plainly visible becomes a visible escape such as
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from imagepeel._lazy import late
 from imagepeel.evidence import Name, text
+from imagepeel.masking import masked
 
 # Characters that str.isprintable accepts and that leave no ink: fillers, variation selectors, blank braille.
 _NO_INK = late("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
@@ -22,7 +23,12 @@ _RUN = late("[\u0300-\u036f]{5,}")
 
 
 def visible(name: Name) -> str:
-    """Return the text with everything invisible or active as a visible escape.
+    """Return the text with its secrets masked, and with everything invisible or active as a visible escape."""
+    return exact(masked(text(name)))
+
+
+def exact(name: Name) -> str:
+    """Return the text with everything invisible or active as a visible escape: for names of files, and their bytes.
 
     Bytes that are no UTF-8 (surrogates, PEP 383) become `\\xNN`, control, format, private and unassigned characters
     and unusual blanks `\\xNN`, `\\uNNNN` or `\\UNNNNNNNN`.  Backslashes stay, so the result is for eyes, not for
@@ -47,7 +53,7 @@ def _escape(character: str) -> str:
 
 
 def terminal(name: Name) -> str:
-    """Return the text as a terminal may print it: nothing in it can move a cursor or change a colour."""
+    """Return the text as a terminal may print it: no secret, and nothing in it can move a cursor or change a colour."""
     return visible(name)
 
 

@@ -13,13 +13,16 @@ import msgspec
 
 from imagepeel._lazy import late
 from imagepeel._version import __version__
-from imagepeel.evidence import raw
-from imagepeel.render.escape import visible
+from imagepeel.evidence import raw, text
+from imagepeel.masking import masked, masked_value, masked_words
+from imagepeel.render.escape import exact
 from imagepeel.serialization import json_schema_parts
 
 VERSION = 1
 """Version of the envelope's `result`, the number at the end of `schema`."""
 
+_LONGEST = 1_000
+"""Words of a list that are looked at together, so that an option protects the word after it."""
 _BINARY = frozenset(("data",))
 """Keys whose bytes are content, not names: always base64."""
 _SURROGATE = late("[\ud800-\udfff]")
@@ -75,27 +78,45 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return _object(value)
     if isinstance(value, list | tuple | set | frozenset):
+        if 1 < len(value) <= _LONGEST and all(isinstance(item, str) and not _lossy(item) for item in value):
+            return masked_words(list(value))
         return [_plain(_readable(item) if _lossy(item) else _named(item)) for item in value]
     if isinstance(value, str):
-        return _readable(value) if _lossy(value) else value
+        return _readable(value) if _lossy(value) else masked(value)
     return _named(value)
 
 
 def _object(value: dict[str, Any]) -> dict[str, Any]:
     out: dict[str, Any] = {}
+    value = _without_secrets(value)
     for key, item in value.items():
         name = _readable(key) if _lossy(key) else key
         if key in _BINARY and isinstance(item, bytes | bytearray):
             out[name] = base64.b64encode(item).decode("ascii")
         elif _lossy(item):
             out[name] = _readable(item)
-            out[f"{name}_b64"] = _exact(item)
+            if masked(text(item)) == text(item):
+                out[f"{name}_b64"] = _exact(item)
         elif isinstance(item, list | tuple) and any(_lossy(part) for part in item):
             out[name] = _plain(item)
             out[f"{name}_b64"] = [_exact(part) if _lossy(part) else None for part in item]
         else:
             out[name] = _plain(item)
     return out
+
+
+def _without_secrets(value: dict[str, Any]) -> dict[str, Any]:
+    """The object with those values masked that only a name beside them gives away: a variable, a label, a change."""
+    named = value.get("name")
+    if not isinstance(named, str) or not isinstance(value.get("value"), str):
+        named = value.get("pointer")
+        if not isinstance(named, str) or not ("before" in value or "after" in value):
+            return {k: masked_value(k, v) if isinstance(v, str) and not _lossy(v) else v for k, v in value.items()}
+        named = named.rpartition("/")[2]
+    return {
+        k: masked_value(named, v) if k in ("value", "before", "after") and isinstance(v, str) and not _lossy(v) else v
+        for k, v in value.items()
+    }
 
 
 def _lossy(value: Any) -> bool:
@@ -115,7 +136,7 @@ def _named(value: Any) -> Any:
 
 
 def _readable(value: str | bytes | bytearray) -> str:
-    return visible(bytes(value) if isinstance(value, bytearray) else value)
+    return exact(masked(text(bytes(value) if isinstance(value, bytearray) else value)))
 
 
 def _exact(value: str | bytes | bytearray) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from imagepeel.evidence import text
 from imagepeel.present.listing import level, mode_text, note, tree_marks, with_lasts
-from imagepeel.render.escape import terminal
+from imagepeel.render.escape import exact
 from imagepeel.results.head import stamp
 from imagepeel.results.listing import ListedPath
 from imagepeel.text import plural, size
@@ -27,8 +27,8 @@ def painted(row: ListedPath, shown: str, colour: bool) -> str:
 def short_line(row: ListedPath, shown: bytes, *, colour: bool = False) -> str:
     """Return a name alone; of what removes or hides, with the words for it."""
     words = note(row) if row.action or row.kind == "ghost" else ""
-    name = painted(row, terminal(shown), colour)
-    kind = f"  {terminal(row.content)}" if row.content else ""
+    name = painted(row, exact(shown), colour)
+    kind = f"  {exact(row.content)}" if row.content else ""
     return name + (f"  {words}" if words else "") + kind
 
 
@@ -61,17 +61,17 @@ class LongLines:
         w = self._widths
         out = (
             f"{mode_text(row)} {links:>{w[0]}} {uid:>{w[1]}} {gid:>{w[2]}} {width:>{w[3]}} "
-            f"{stamp(row.mtime):<16} {label:<{w[4]}} {painted(row, terminal(shown), self._colour)}"
+            f"{stamp(row.mtime):<16} {label:<{w[4]}} {painted(row, exact(shown), self._colour)}"
         )
         if row.kind == "symlink":
-            out += f" -> {terminal(text(row.target))}"
+            out += f" -> {exact(text(row.target))}"
         elif row.kind == "hardlink":
-            out += f" link to {terminal(text(row.target))}"
+            out += f" link to {exact(text(row.target))}"
         words = note(row)
         if words:
             out += f"  {words}"
         if row.content:
-            out += f"  {terminal(row.content)}"
+            out += f"  {exact(row.content)}"
         return out
 
 
@@ -80,16 +80,16 @@ def tree_lines(
 ) -> Iterator[str]:
     """Yield the lines of a tree; `rows` gives its rows, parents first, as often as it is called."""
     branch, corner, line, blank = tree_marks(ascii_only)
-    yield terminal(base)
+    yield exact(base)
     directories = others = 0
     for row, lasts in with_lasts(rows, level(base)):
         directories += row.kind == "dir" and not row.action
         others += row.kind != "dir" or bool(row.action)
-        shown = painted(row, "*" if row.action == "hide" else terminal(row.name), colour)
+        shown = painted(row, "*" if row.action == "hide" else exact(row.name), colour)
         if row.kind == "symlink":
-            shown += f" -> {terminal(row.target)}"
+            shown += f" -> {exact(row.target)}"
         elif row.kind == "hardlink":
-            shown += f" link to {terminal(row.target)}"
+            shown += f" link to {exact(row.target)}"
         words = note(row)
         tail = f"  {words}" if words else "" if row.kind == "dir" else f"  {row.label}"
         yield "".join(blank if last else line for last in lasts[:-1]) + (corner if lasts[-1] else branch) + shown + tail

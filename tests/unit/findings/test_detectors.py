@@ -6,7 +6,8 @@ import base64
 
 import pytest
 
-from imagepeel.findings.detectors import detect, is_placeholder, is_published_example, is_secret_name, mask
+from imagepeel.findings.detectors import detect, is_published_example
+from imagepeel.masking import is_placeholder, is_secret_name, mask
 
 KEY = (
     b"-----BEGIN RSA PRIVATE KEY-----\n"

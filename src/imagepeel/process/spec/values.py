@@ -8,6 +8,7 @@ import msgspec
 
 from imagepeel._display import Shown
 from imagepeel.evidence import Location
+from imagepeel.masking import masked_words
 from imagepeel.process.spec.failure import FailureCode, Judge, Outcome, Stage
 
 Origin = Literal["image", "engine", "runtime", "user"]
@@ -358,5 +359,5 @@ class Prediction(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults
         return execve(self.path or (self.argv[0] if self.argv else ""), self.argv, len(self.env))
 
     def __repr__(self) -> str:
-        argv = " ".join(self.argv)
+        argv = " ".join(masked_words(self.argv))
         return f"<Prediction {self.verdict.kind} {argv[:400]!r} on {self.engine}>"

@@ -13,6 +13,7 @@ from imagepeel.findings.detectors import Secret
 from imagepeel.findings.finding import Finding, Severity
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.history.builders import MAX_TEXT
+from imagepeel.masking import is_placeholder, is_secret_name, mask, secrets_in
 from imagepeel.text import listed, plural
 
 if TYPE_CHECKING:
@@ -124,9 +125,15 @@ def secret_in_env(rule: Rule, subject: Subject) -> Iterator[Finding]:
                 f"the variable {name} holds {_what(proved)}",
                 (subject.pointer(f"/config/Env/{index}"), "secret-config"),
             )
-        elif detectors.is_secret_name(name) and len(value) >= 6 and not detectors.is_placeholder(value):
+        elif is_secret_name(name) and len(value) >= 6 and not is_placeholder(value):
             yield rule.report(
-                f"the variable {name} has the value {detectors.mask(value)}",
+                f"the variable {name} has the value {mask(value)}",
+                (subject.pointer(f"/config/Env/{index}"), "secret-config"),
+                severity="medium",
+            )
+        elif placed := _quoted(value[: detectors.MOST_BYTES]):
+            yield rule.report(
+                f"the variable {name} holds {_what(placed)}",
                 (subject.pointer(f"/config/Env/{index}"), "secret-config"),
                 severity="medium",
             )
@@ -167,25 +174,34 @@ def secret_in_history(rule: Rule, subject: Subject) -> Iterator[Finding]:
         kept = step.keyword in ("ENV", "LABEL") and any(
             line.startswith(tuple(by_name.get(name[1], ())[-8:]), name.start()) for name in _ASSIGNED.finditer(line)
         )
-        proved = () if kept else tuple(detectors.tokens(raw(line)))
+        proved = () if kept else _quoted(line)
         named = []
         for argument in (*step.arguments, *([step.text] if step.keyword == "ARG" else ())):
             name, _, value = argument.partition("=")
-            if detectors.is_secret_name(name) and len(value) >= 6 and not detectors.is_placeholder(value):
+            if is_secret_name(name) and len(value) >= 6 and not is_placeholder(value):
                 named.append((name, value))
         fresh = [(name, value) for name, value in named if f"{name}={value}" not in told]
         told.update(f"{name}={value}" for name, value in fresh)
         if not fresh and not proved:
             continue
-        what = [f"{name} {detectors.mask(value)}" for name, value in fresh]
+        what = [f"{name} {mask(value)}" for name, value in fresh]
         # A token that is the value of an argument is told once.
-        shown = {detectors.mask(value) for _, value in fresh}
+        shown = {mask(value) for _, value in fresh}
         what += [_what((secret,)) for secret in proved if secret.masked not in shown]
         yield rule.report(
             f"history step {index} shows {listed(what)}",
             (subject.pointer(f"/history/{index}/created_by", index), "secret-config"),
             severity="high" if proved else "medium",
         )
+
+
+def _quoted(line: str) -> tuple[Secret, ...]:
+    """The secrets of a command line that their format or their place proves: a token, what curl and URLs are given."""
+    return tuple(
+        Secret(kind=found.kind, masked=mask(line[found.start : found.end]), line=1)
+        for found in secrets_in(line)
+        if found.by != "name"
+    )
 
 
 @rule(
