@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import imagepeel
+from imagepeel.present.prediction import stop_in_words
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.values import Prediction
 
@@ -40,3 +41,62 @@ def test_gosu_as_user_is_no_start_of_its_program(case: Case) -> None:
     found = predicted(case("judges", "process-faults"), "gosu-as-user", engine="runc@1.1")
     assert found.verdict.kind == "FAILS"
     assert found.verdict.runtime_exit_code == 1
+
+
+def process_fault(case: Case, name: str, **options: object) -> Prediction:
+    return predicted(case("judges", "process-faults"), name, engine="runc@1.1", **options)
+
+
+@pytest.mark.parametrize("name", ["su-c", "busybox-su-c"])
+def test_the_shell_of_su_is_the_one_that_passwd_names(case: Case, name: str) -> None:
+    """It was looked up as a file that is called `the user's shell`."""
+    found = process_fault(case, name)
+    assert found.verdict.kind == "RUNS"
+    assert not [step for step in found.steps if step.title == "This may fail"]
+    assert "the user's shell" not in str(found.wrapped)
+
+
+def test_busybox_su_is_replaced_by_the_command(case: Case) -> None:
+    one = process_fault(case, "busybox-su-c").pid1
+    assert one is not None
+    assert (one.path, one.argv, one.uid, one.gid) == ("/srv/app", ("/srv/app",), 1000, 1000)
+    assert sorted(one.groups) == [1000, 5555]
+
+
+def test_su_of_util_linux_stays_with_the_groups_of_its_user_and_ends_after_two_seconds(case: Case) -> None:
+    one = process_fault(case, "su-c").pid1
+    assert one is not None
+    assert (one.path, one.uid, one.gid) == ("/usr/bin/su", 0, 0)
+    assert sorted(one.groups) == [1000, 5555, 6666]
+    assert one.hears_sigterm == "yes"
+    assert one.stop is not None and (one.stop.least, one.stop.most, one.stop.killed) == (2, 2, False)
+
+
+def test_setpriv_gives_the_groups_of_the_user(case: Case) -> None:
+    one = process_fault(case, "redis-setpriv").pid1
+    assert one is not None
+    assert (one.path, one.uid, one.gid) == ("/usr/local/bin/redis-server", 997, 997)
+    assert sorted(one.groups) == [997, 6666]
+
+
+@pytest.mark.parametrize(
+    ("name", "argv", "who"),
+    [
+        ("start-stop-daemon", ("/srv/app", "--port", "1"), (1000, 1000, [1000, 5555, 6666])),
+        ("wrap-chrt", ("/srv/app",), (0, 0, [0])),
+    ],
+)
+def test_programs_that_execute_another_are_followed(
+    case: Case, name: str, argv: tuple[str, ...], who: tuple[int, int, list[int]]
+) -> None:
+    one = process_fault(case, name).pid1
+    assert one is not None
+    assert (one.path, one.argv) == ("/srv/app", argv)
+    assert (one.uid, one.gid, sorted(one.groups)) == who
+
+
+def test_the_stop_signal_names_who_chose_it_once(case: Case) -> None:
+    """It said `from the an option of this call`."""
+    found = predicted(case("bug-reports", "p15-nginx-daemon.tar"), stop_signal="SIGQUIT")
+    assert found.pid1 is not None
+    assert stop_in_words(found.pid1).startswith("a stop sends SIGQUIT (an option of this call), ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import kernel  # noqa: F401
 import start  # noqa: F401
 import userland  # noqa: F401
+import users  # noqa: F401
 from model import ALL, Scenario
 
 SCENARIOS: tuple[Scenario, ...] = tuple(ALL)

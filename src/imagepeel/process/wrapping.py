@@ -8,6 +8,7 @@ import msgspec
 
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import text
+from imagepeel.process.engines.create import Unproved
 from imagepeel.process.engines.lookup import find_as_go
 from imagepeel.process.kernel.execve import ExecveResult
 from imagepeel.process.spec import trace
@@ -22,6 +23,7 @@ from imagepeel.process.wrappers.programs import (
     execvp,
     failure,
     is_s6_init,
+    with_shell,
 )
 from imagepeel.process.wrappers.switching import switch
 from imagepeel.tables import ERRNO_GO, ERRNO_MUSL
@@ -88,20 +90,31 @@ def follow(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: Proces
         if wrapped.kind == "none" and wrapped.failure_exit:
             sim.unproved(f"{wrapped.why}; its words were not measured")
         return
-    if wrapped.stays:
-        sim.stay(chain, state, forwards=wrapped.forwards, why=wrapped.why, wrapper=True)
-    inner = _state_behind(sim, chain, wrapped, state)
-    if isinstance(inner, Failure):
-        sim.fail(state, msgspec.structs.replace(inner, where=place))
-        sim.stay(chain, state, why=inner.why)
+    behind = _state_behind(sim, chain, wrapped, state)
+    if isinstance(behind, Unproved):
+        sim.stay(chain, state, why=behind.reason, exact=False)
+        sim.unproved(behind.reason)
         return
-    sim.wrapped.append(wrapped.argv)
+    if isinstance(behind, Failure):
+        if wrapped.stays:
+            sim.stay(chain, state, forwards=wrapped.forwards, why=wrapped.why, wrapper=True)
+        sim.fail(state, msgspec.structs.replace(behind, where=place))
+        sim.stay(chain, state, why=behind.why)
+        return
+    inner, wrapped = behind
+    if wrapped.stays:
+        own = state
+        if wrapped.program in _SESSIONS:
+            held = msgspec.structs.replace(state.credentials, groups=inner.credentials.groups)
+            own = msgspec.structs.replace(state, credentials=held)
+        sim.stay(chain, own, forwards=wrapped.forwards, why=wrapped.why, wrapper=True)
+    sim.wrapped.append(_vector(wrapped))
     if not wrapped.stays:
         sim.history.append(chain.argv[0])
     if wrapped.root not in {"", "/"}:
         sim.stay(chain, state, why=f"it changes its root to {wrapped.root}", exact=False)
         return
-    _start(sim, chain, wrapped, inner, depth)
+    _start(sim, chain, wrapped, inner, depth, sure=state.certain)
     if sim.pid1 is None:
         sim.stay(chain, state, exact=False)
 
@@ -119,10 +132,14 @@ def _effects(wrapped: Wrapped) -> list[str]:
     return found
 
 
+_SESSIONS = frozenset({"su", "runuser"})
+"""Programs that take the groups of the user themselves and change the ids in their child only."""
+
+
 def _state_behind(
     sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: ProcessState
-) -> ProcessState | Failure:
-    """The state of the program behind the wrapper that runs as `chain`."""
+) -> tuple[ProcessState, Wrapped] | Failure | Unproved:
+    """The state of the program behind the wrapper that runs as `chain`, and the wrapper with its command settled."""
     env = {} if wrapped.env_clear else dict(state.env)
     for key, value in wrapped.env.items():
         if value is None:
@@ -131,20 +148,23 @@ def _state_behind(
             env[key] = value
     certain = state.certain and not wrapped.env_unknown
     credentials, after = state.credentials, state.after
-    if wrapped.user or wrapped.program == "setpriv":
+    if wrapped.user or wrapped.program in {"setpriv", "chroot"}:
         program = sim.rootfs.resolve(chain.final).node if chain.final is not None else None
         called = chain.argv[0] if chain.argv else wrapped.program
-        switched = switch(sim.rootfs, wrapped, state, program=program, called=called)
-        if isinstance(switched, Failure):
+        switched = switch(sim.rootfs, wrapped, state, program=program, called=called, opened=chain.last)
+        if isinstance(switched, Failure | Unproved):
             return switched
         credentials, after = switched.credentials, switched.actor
         certain = certain and switched.measured
-        if switched.home is not None:
+        if switched.home is not None and (wrapped.sets_home or wrapped.program not in _SESSIONS):
             env["HOME"] = switched.home
-    return msgspec.structs.replace(
+        if wrapped.shell is not None:
+            wrapped = with_shell(wrapped, switched.shell)
+    inner = msgspec.structs.replace(
         state, env=env, credentials=credentials, after=after, certain=certain, cwd=wrapped.cwd or state.cwd,
         first=state.first and not wrapped.stays,
     )  # fmt: skip
+    return inner, wrapped
 
 
 def _start(
@@ -155,14 +175,19 @@ def _start(
     depth: int,
     *,
     libc: Libc | None = None,
+    sure: bool = False,
 ) -> None:
-    """Find the command as this wrapper does, start it, and word its failure; `libc` is asked of the image's file."""
+    """Find the command as this wrapper does, start it, and word its failure.
+
+    `libc` is asked of the image's file; `sure` tells that the wrapper itself runs for certain.
+    """
     command = wrapped.argv[0]
+    vector = _vector(wrapped)
     started: dict[str, ExecveResult] = {}
 
     def attempt(path: str) -> str:
         if path not in started:
-            started[path] = sim.attempt(path, wrapped.argv, state)
+            started[path] = sim.attempt(path, vector, state)
         return started[path].errno
 
     path_value = state.env.get("PATH")
@@ -181,6 +206,8 @@ def _start(
         return
     if found.errno:
         last = started.get(found.tried[-1][0]) if found.tried else None
+        if sure and "/" in command:  # no variable has a say in it
+            state = msgspec.structs.replace(state, certain=True)
         _refuse(sim, chain, wrapped, found, state, last=last, libc=libc)
         return
     begun = started[found.path]
@@ -218,7 +245,14 @@ def _refuse(
     elif " " in command and wrapped.program == "env" and chain.scripts:
         fix = "write env -S in the first line, or name one word only"
     sim.fail(state, msgspec.structs.replace(said, why=why, fix=fix, where=where))
+    if not state.certain:
+        sim.unproved(f"{why}, as far as its environment can be told")
     sim.stay(chain, state, why=why)
+
+
+def _vector(wrapped: Wrapped) -> tuple[str, ...]:
+    """The argument vector that the command gets."""
+    return (wrapped.argv0 or wrapped.argv[0], *wrapped.argv[1:])
 
 
 def _libc(rootfs: Rootfs, chain: ExecveResult) -> Libc:

@@ -53,6 +53,8 @@ _KNOWN: dict[str, tuple[Hears, str]] = {
     "npm": (DEAF, "npm is no init: it starts a shell that starts the program"),
     "yarn": (DEAF, "yarn is no init: it starts the program as a child"),
 }
+_SESSIONS = frozenset({"su", "runuser"})
+"""They wait two seconds for their child to end, whether it does so or not, and end with 143 (util-linux 2.38, seen)."""
 SHELL_NAMES = frozenset({"sh", "bash", "dash", "ash", "busybox", "zsh", "ksh", "mksh"})
 
 
@@ -135,6 +137,13 @@ def describe(program: LastProgram, wanted: ProcessSpec, options: ProcessOptions,
         kind = "wrapper"
         hears = HEARS if program.forwards else DEAF
         reason = "it passes signals on to its child" if program.forwards else "it passes no signal on"
+    stop = None
+    if program.wrapper and program.path.rsplit("/", 1)[-1] in _SESSIONS and signal == "SIGTERM":
+        hears, reason, stop = (
+            HEARS,
+            "it ends its child and itself with SIGTERM, after 2 seconds",
+            StopTime(least=2, most=2),
+        )
     if signal == "SIGKILL":
         hears, reason = HEARS, "SIGKILL cannot be handled or ignored"
     fix = ""
@@ -143,7 +152,8 @@ def describe(program: LastProgram, wanted: ProcessSpec, options: ProcessOptions,
         fix = "put an init in front (--init, tini)"
         if kind == "shell" or not program.exact:
             fix = f"start it with exec, or {fix}"
-    stop = _stop_time(hears, grace, at_once=signal == "SIGKILL" or "go" in program.hints)
+    if stop is None:
+        stop = _stop_time(hears, grace, at_once=signal == "SIGKILL" or "go" in program.hints)
     return PidOne(
         argv=program.argv,
         path=program.path,

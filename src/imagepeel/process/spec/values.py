@@ -226,7 +226,7 @@ class StopTime(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             return "never by that signal: this engine has no grace period of its own"
         if self.killed:
             return f"{self.most}, then SIGKILL (exit 137)"
-        return f"{self.least} to {self.most}" if self.most else "0"
+        return f"{self.least} to {self.most}" if self.least != self.most else str(self.most)
 
 
 class PidOne(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

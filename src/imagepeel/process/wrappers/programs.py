@@ -85,7 +85,7 @@ def unwrap(
     if name == "env":
         return read_env(words_left, spec, family, env or {})
     if name in ("su", "runuser"):
-        return _su(name, family, words_left, spec)
+        return _su(name, family, words_left, spec, libc)
     try:
         options, rest = getopt(words_left, spec, permute=spec.permute and libc != "musl")
     except ValueError as error:
@@ -93,6 +93,10 @@ def unwrap(
         return Wrapped(program=name, family=family, kind="none", why=why, failure_exit=spec.usage_exit)
     if any(option in spec.alone for option, _ in options):
         return Wrapped(program=name, family=family, kind="none", why=f"{name} only reports something")
+    if name == "start-stop-daemon":
+        program = next((value for option, value in options if option in ("-a", "--startas")), "")
+        rest = [program or next((value for option, value in options if option in ("-x", "--exec")), ""), *rest]
+        rest = rest if any(option in _MATCHES for option, _ in options) else []
     operands, rest = rest[: spec.operands], rest[spec.operands :]
     if len(operands) < spec.operands or not rest:
         return Wrapped(
@@ -100,6 +104,10 @@ def unwrap(
         )
     call = _Call(name=name, family=family, spec=spec, options=options, operands=operands, rest=rest, leader=leader)
     return _effects(call)
+
+
+_MATCHES = frozenset(("-x", "--exec", "-p", "--pidfile", "--pid", "--ppid", "-u", "--user", "-n", "--name"))
+"""Options by which start-stop-daemon finds a running process: it wants one of them, also to start."""
 
 
 class _Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,10 +209,10 @@ _OWN_EFFECTS: dict[str, Callable[[_Call, Wrapped], dict[str, Any]]] = {
 """What these wrappers do that the grammar does not say: the fields of `Wrapped` that change."""
 
 
-def _su(name: str, family: str, words: list[str], spec: WrapperSpec) -> Wrapped:
+def _su(name: str, family: str, words: list[str], spec: WrapperSpec, libc: str) -> Wrapped:
     """`su` and `runuser`: a shell of the user, or with `runuser -u` the command itself."""
     try:
-        options, rest = getopt(words, spec, permute=family != "busybox")
+        options, rest = getopt(words, spec, permute=family != "busybox" or libc != "musl")
     except ValueError as error:
         why = f"{name} refuses its options: {error}"
         return Wrapped(program=name, family=family, kind="none", why=why, failure_exit=1)
@@ -213,16 +221,26 @@ def _su(name: str, family: str, words: list[str], spec: WrapperSpec) -> Wrapped:
     if rest and rest[0] == "-":
         login, rest = True, rest[1:]
     kind: WrapperKind = "exec" if family == "busybox" else "fork"
-    why = "" if kind == "exec" else f"{name} stays to close the session and forwards no signal but a few"
+    why = "" if kind == "exec" else f"{name} stays to close the session"
+    shown = tuple(f"{option} {value}".strip() for option, value in options)
     if name == "runuser" and ("-u" in given or "--user" in given):
         user = given.get("-u") or given.get("--user", "")
         if not rest:
             return Wrapped(program=name, family=family, kind="none", why="runuser is given no command", failure_exit=1)
-        return Wrapped(program=name, family=family, kind="fork", argv=tuple(rest), user=user, sets_home=True, why=why)
-    user = rest[0] if rest else "root"
+        return Wrapped(
+            program=name,
+            family=family,
+            kind="fork",
+            argv=tuple(rest),
+            user=user,
+            sets_home=True,
+            why=why,
+            options=shown,
+        )
+    user, more = (rest[0], rest[1:]) if rest else ("root", [])
     shell = given.get("-s") or given.get("--shell", "")
     command = given.get("-c") or given.get("--command") or given.get("--session-command")
-    argv = (shell or "the user's shell", *(("-c", command) if command is not None else ()), *rest[1:])
+    argv = (shell or USER_SHELL, *(("-c", command) if command is not None else ()), *more)
     if not shell:
         why = f"{why}; it runs the shell that passwd names for the user".lstrip("; ")
     keeps = any(option in given for option in ("-m", "-p", "--preserve-environment"))
@@ -232,11 +250,26 @@ def _su(name: str, family: str, words: list[str], spec: WrapperSpec) -> Wrapped:
         kind=kind,
         argv=argv,
         user=user,
+        shell=shell,
+        login=login,
+        sets_home=not keeps,
         env_unknown=not keeps,
         env_clear=login,
         why=why,
-        options=tuple(f"{option} {value}".strip() for option, value in options),
+        options=shown,
     )
+
+
+USER_SHELL = "the user's shell"
+"""Stands in `Wrapped.argv` for a shell whose path passwd has."""
+
+
+def with_shell(wrapped: Wrapped, of_passwd: str) -> Wrapped:
+    """What `su` runs once the user is known: a shell gets the last part of its path for its name, `-sh` for a login."""
+    shell = wrapped.shell or of_passwd or "/bin/sh"
+    name = shell.rsplit("/", 1)[-1]
+    argv = (shell, *wrapped.argv[1:])
+    return msgspec.structs.replace(wrapped, argv=argv, argv0=f"-{name}" if wrapped.login else name)
 
 
 def is_s6_init(text: bytes) -> bool:
@@ -318,7 +351,9 @@ def _exit_code(wrapped: Wrapped, errno: str) -> int:
     program = wrapped.program
     if wrapped.family == "busybox":
         program = ""
-    if program in _FIXED_EXIT:
+    if program == "start-stop-daemon":
+        return 2
+    if program in _FIXED_EXIT and wrapped.shell is None:
         return _FIXED_EXIT[program]
     if errno == "ENOENT":
         return 127
@@ -364,6 +399,8 @@ def _own_words(wrapped: Wrapped, errno: str, said: str, pid: str) -> str:
         return f"chpst: fatal: unable to run: {name}: {ERRNO_DJB.get(errno, said.lower())}"
     if program.startswith("s6-") or program == "with-contenv":
         return f"{program}: fatal: unable to exec {name}: {said}"
+    if program == "start-stop-daemon" and errno == "ENOENT":
+        return f"start-stop-daemon: unable to stat {name} ({said})"
     if program == "sudo":
         return f"sudo: {name}: command not found"
     return f"{program}: failed to execute {name}: {said}"

@@ -55,7 +55,7 @@ class WrapperSpec(msgspec.Struct, frozen=True, kw_only=True):
     user_options: dict[str, str] = {}
     """Options that switch the user, each with "user" or "group"."""
     cwd_options: frozenset[str] = frozenset()
-    unknown_options: dict[str, Literal["env", "fork", "detach"]] = {}
+    unknown_options: dict[str, Literal["env", "fork", "detach", "exec"]] = {}
     """Options with an effect that is not followed further: on the environment, or on how the wrapper ends."""
     usage_exit: int = 1
     """Exit code of misuse."""
@@ -96,6 +96,27 @@ _SU_LONG = _long(
     "login preserve-environment fast pty help version",
     "command session-command shell group supp-group whitelist-environment user",
 )
+
+_START_STOP_DAEMON = WrapperSpec(
+    family="dpkg", kind="exec", flags="SKTHVtobmqvC", values="xancugrdsNPIkpROu", permute=True, usage_exit=3,
+    long=_long(
+        "start stop status help version test oknodo background make-pidfile quiet verbose no-close remove-pidfile "
+        "notify-await", "exec startas name chuid user group chroot chdir signal nicelevel procsched iosched umask "
+        "pidfile retry output pid ppid notify-timeout",
+    ),
+    alone=frozenset(("-K", "--stop", "-T", "--status", "-t", "--test", "-H", "--help", "-V", "--version")),
+    user_options={"-c": "user", "--chuid": "user", "-g": "group", "--group": "group"},
+    cwd_options=frozenset(("-d", "--chdir")), unknown_options={"-b": "detach", "--background": "detach"},
+)  # fmt: skip
+_START_STOP_DAEMON_BUSYBOX = WrapperSpec(
+    family="busybox", kind="exec", flags="SKobmqtv", values="xancudspNR", permute=True,
+    long=_long(
+        "start stop oknodo background make-pidfile quiet test verbose",
+        "exec startas name chuid user chdir signal pidfile nicelevel retry",
+    ),
+    alone=frozenset(("-K", "--stop", "-t", "--test")), user_options={"-c": "user", "--chuid": "user"},
+    cwd_options=frozenset(("-d", "--chdir")), unknown_options={"-b": "detach", "--background": "detach"},
+)  # fmt: skip
 
 SPECS: dict[tuple[str, str], WrapperSpec] = {
     ("tini", ""): _TINI,
@@ -195,8 +216,22 @@ SPECS: dict[tuple[str, str], WrapperSpec] = {
         long=_long(
             "shared exclusive unlock nonblock close no-fork verbose help version", "command wait conflict-exit-code",
         ),
-        alone=_HELP, why=_STAYS,
+        alone=_HELP, why=_STAYS, unknown_options={"-F": "exec", "--no-fork": "exec"},
     ),
+    ("chrt", ""): WrapperSpec(
+        family="util-linux", kind="exec", flags="abdfimoRrvGhV", values="DPpT", operands=1,
+        long=_long(
+            "all-tasks batch deadline fifo idle max other reset-on-fork rr verbose help version",
+            "pid sched-deadline sched-period sched-runtime",
+        ),
+        alone=frozenset(("-m", "--max", "-p", "--pid")) | _HELP,
+    ),
+    ("choom", ""): WrapperSpec(
+        family="util-linux", kind="exec", flags="hV", values="np", long=_long("help version", "adjust pid"),
+        alone=frozenset(("-p", "--pid")) | _HELP,
+    ),
+    ("start-stop-daemon", ""): _START_STOP_DAEMON,
+    ("start-stop-daemon", "busybox"): _START_STOP_DAEMON_BUSYBOX,
     ("su", ""): WrapperSpec(
         family="util-linux", kind="fork", flags="lmpfPhV", values="csgGw", long=_SU_LONG, why=_STAYS
     ),

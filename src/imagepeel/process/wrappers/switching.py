@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel.formats.passwd import (
-    GroupEntry,
     Identity,
     IdentityFailure,
+    PasswdEntry,
     Unreadable,
     parse_group,
     parse_passwd,
     resolve_user,
 )
 from imagepeel.process.engines import user
+from imagepeel.process.engines.create import Unproved
 from imagepeel.process.spec.access import Actor
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge
 from imagepeel.process.spec.state import ProcessState
@@ -36,11 +37,13 @@ if TYPE_CHECKING:
 class Switched(msgspec.Struct, frozen=True, kw_only=True):
     """Who it is after a switch.
 
-    `home` is what HOME becomes, None where it stays.  `measured` tells that the program was watched doing this.
+    `home` is what HOME becomes, None where it stays, and `shell` what passwd names for that user.  `measured` tells
+    that the program was watched doing this.
     """
 
     credentials: Credentials
     home: str | None = None
+    shell: str = ""
     measured: bool = True
 
     @property
@@ -50,30 +53,103 @@ class Switched(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def switch(
-    rootfs: Rootfs, wrapped: Wrapped, state: ProcessState, *, program: Node | None, called: str
-) -> Switched | Failure:
+    rootfs: Rootfs, wrapped: Wrapped, state: ProcessState, *, program: Node | None, called: str, opened: str
+) -> Switched | Failure | Unproved:
     """Switch to the user that a wrapper is told; a `Failure` where it has not the right to, or where there is none.
 
-    `state` is that of the wrapper itself, `program` its file and `called` its argv[0].
+    `state` is that of the wrapper itself, `program` its file, `called` its argv[0] and `opened` the path of its execve.
     """
-    passwd, group = user.read_file(rootfs, user.PASSWD), user.read_file(rootfs, user.GROUP)
+    accounts = _Accounts(user.read_file(rootfs, user.PASSWD), user.read_file(rootfs, user.GROUP))
     old = state.credentials
-    if wrapped.program == "setpriv":
-        return _setpriv(wrapped, passwd, group, state)
-    if wrapped.program == "gosu" and program is not None and program.mode & 0o4000:
+    name = wrapped.program
+    if name == "setpriv":
+        return _setpriv(wrapped, accounts, state)
+    if name == "chroot":
+        return _chroot(wrapped, accounts, state)
+    if name in ("su", "runuser"):
+        if wrapped.family == "busybox":
+            return _busybox_su(wrapped, accounts, state)
+        return _su(rootfs, wrapped, accounts, state)
+    if name == "start-stop-daemon":
+        return _start_stop_daemon(wrapped, accounts, state)
+    if name == "sudo" and state.after.uid:
+        return _sudo_powerless(opened, no_new_privileges=old.no_new_privileges)
+    if name == "sudo" and old.uid and not _needs_no_password(rootfs, old):
+        return Unproved(reason=f"sudo asks uid {old.uid} for a password, unless a file of /etc/sudoers.d says NOPASSWD")
+    if name == "gosu" and program is not None and program.mode & 0o4000:
         return _gosu_set_uid(called)
-    found = resolve_user(wrapped.user, passwd, group)
+    found = resolve_user(wrapped.user, accounts.passwd, accounts.group)
     if isinstance(found, IdentityFailure):
-        if wrapped.program == "gosu":
+        if name == "gosu":
             return gosu_user_failure(wrapped.user, found.message)
+        if name == "sudo" and found.kind == "user-missing":
+            words = f"sudo: unknown user {wrapped.user}\nsudo: error initializing audit plugin sudoers_audit"
+            return _refused("sudo", words, 1, wrapped.user)
         return Switched(credentials=old, measured=False)
-    if wrapped.program not in _OWN_CALLS:
+    if name not in _OWN_CALLS:
         return Switched(credentials=_become(old, found), measured=False)
     call = _denied(found, state.after)
     if call:
-        return _OWN_CALLS[wrapped.program](wrapped, found, call, old)
+        return _OWN_CALLS[name](wrapped, found, call, old)
     home = "/" if found.home is None else found.home
-    return Switched(credentials=_become(old, found), home=home, measured=wrapped.program == "gosu")
+    return Switched(credentials=_become(old, found), home=home, measured=name == "gosu")
+
+
+class _Accounts:
+    """passwd and group of the image, as the C library searches them."""
+
+    def __init__(self, passwd: bytes | Unreadable | None, group: bytes | Unreadable | None) -> None:
+        self.passwd, self.group = passwd, group
+        self.users = parse_passwd(passwd) if isinstance(passwd, bytes) else []
+        self.groups = parse_group(group) if isinstance(group, bytes) else []
+
+    def user(self, word: str) -> PasswdEntry | None:
+        return next((entry for entry in self.users if entry.name == word), None)
+
+    def uid(self, word: str) -> int | None:
+        """A name, or else a number."""
+        found = self.user(word)
+        if found is not None:
+            return found.uid
+        return int(word) if word.isdigit() else None
+
+    def gid(self, word: str) -> int | None:
+        found = next((entry.gid for entry in self.groups if entry.name == word), None)
+        return int(word) if found is None and word.isdigit() else found
+
+    def gids(self, words: str) -> tuple[int, ...] | None:
+        """The ids of a list with commas; None where a word of it is no group."""
+        found = [self.gid(word) for word in words.split(",") if word]
+        return None if None in found else tuple(gid for gid in found if gid is not None)
+
+    def memberships(self, name: str, gid: int) -> tuple[int, ...]:
+        """What `initgroups` sets: the group given, and each group that lists the user.
+
+        glibc reads the file once more for that, and takes a comment with fields for a group (2.36, seen).
+        """
+        found = [gid]
+        lines = self.group.decode("utf-8", "surrogateescape").split("\n") if isinstance(self.group, bytes) else []
+        for line in lines[:MAX_LINES]:
+            fields = line.strip().split(":")
+            if len(fields) == 4 and fields[2].isdigit() and name in fields[3].split(","):
+                found.append(int(fields[2]))
+        return tuple(dict.fromkeys(found))
+
+
+MAX_LINES = 100_000
+"""Lines of /etc/group that are looked at."""
+
+
+def _lacks(actor: Actor, uid: int, gid: int, *, groups: bool) -> str:
+    """The first right that setgroups, setgid and setuid, in this order, ask for in vain; "" when none."""
+    if "SETGID" not in actor.capabilities and (groups or gid != actor.gid):
+        return "setgroups" if groups else "setgid"
+    return "setuid" if uid != actor.uid and "SETUID" not in actor.capabilities else ""
+
+
+def _become_ids(old: Credentials, uid: int, gid: int, groups: tuple[int, ...], name: str | None) -> Credentials:
+    effective = old.bounding if uid == 0 else ()
+    return msgspec.structs.replace(old, uid=uid, gid=gid, groups=groups, name=name, effective=effective)
 
 
 def _denied(wanted: Identity, actor: Actor) -> str:
@@ -137,56 +213,40 @@ def _gosu_set_uid(called: str) -> Failure:
     )
 
 
-def _setpriv(
-    wrapped: Wrapped, passwd: bytes | Unreadable | None, group: bytes | Unreadable | None, state: ProcessState
-) -> Switched | Failure:
+def _setpriv(wrapped: Wrapped, accounts: _Accounts, state: ProcessState) -> Switched | Failure:
     """setpriv looks every id up as a name first, even one that is a number, and needs no right for what stays."""
     old, actor = state.credentials, state.after
     user_word, _, group_word = wrapped.user.partition(":")
-    users = parse_passwd(passwd) if isinstance(passwd, bytes) else []
-    entries = parse_group(group) if isinstance(group, bytes) else []
-    uid: int | None = old.uid
-    if user_word:
-        uid = next((entry.uid for entry in users if entry.name == user_word), None)
-        uid = int(user_word) if uid is None and user_word.isdigit() else uid
-    gid: int | None = old.gid
-    if group_word:
-        gid = next((entry.gid for entry in entries if entry.name == group_word), None)
-        gid = int(group_word) if gid is None and group_word.isdigit() else gid
+    uid = accounts.uid(user_word) if user_word else old.uid
+    gid = accounts.gid(group_word) if group_word else old.gid
     if uid is None or gid is None:
         which, word = ("uid", user_word) if uid is None else ("gid", group_word)
         return _setpriv_refuses(f"failed to parse re{which}: '{word}'", f"{word} is neither a name nor a number")
     ways = [name for name in _GROUP_OPTIONS if any(option.startswith(name) for option in wrapped.options)]
-    if len(ways) > 1:
-        return _setpriv_refuses(
-            f"mutually exclusive arguments: {' '.join(_GROUP_OPTIONS)}", "two options say which groups"
-        )
     way = ways[0] if ways else ""
-    if group_word and not way:
-        words = "--[re]gid requires --keep-groups, --clear-groups, --init-groups, or --groups"
-        return _setpriv_refuses(
-            words, "a new group needs an option for the other groups", "add --init-groups or --clear-groups"
-        )
-    name = next((entry.name for entry in users if entry.uid == uid), None)
+    refused = _setpriv_options(ways, user_word, group_word)
+    if refused is not None:
+        return refused
     groups: tuple[int, ...] | None = old.groups
     if way == "--init-groups":
-        if not user_word:
-            return _setpriv_refuses("--init-groups requires --ruid or --reuid", "--init-groups needs a user")
-        if name is None:
+        entry = next((entry for entry in accounts.users if entry.uid == uid), None)
+        if entry is None:
             words = f"uid {uid} not found, --init-groups requires an user that can be found on the system"
             return _setpriv_refuses(words, f"/etc/passwd has no line for uid {uid}", "use --clear-groups")
-        groups = _init_groups(name, gid, entries)
+        groups = accounts.memberships(entry.name, entry.gid)
     elif way == "--clear-groups":
         groups = ()
     elif way == "--groups":
-        groups = _listed(wrapped, entries)
-    for call, refused in (
-        ("setresuid", uid != actor.uid and "SETUID" not in actor.capabilities),
-        ("setresgid", gid != actor.gid and "SETGID" not in actor.capabilities),
-        ("initgroups" if way == "--init-groups" else "setgroups",
-         way not in ("", "--keep-groups") and "SETGID" not in actor.capabilities),
-    ):  # fmt: skip
-        if refused:
+        listed = next(option.partition(" ")[2] for option in wrapped.options if option.startswith("--groups"))
+        groups = accounts.gids(listed)
+    denied = {
+        "setresuid": uid != actor.uid and "SETUID" not in actor.capabilities,
+        "setresgid": gid != actor.gid and "SETGID" not in actor.capabilities,
+        "initgroups" if way == "--init-groups" else "setgroups": way not in ("", "--keep-groups")
+        and "SETGID" not in actor.capabilities,
+    }
+    for call, refuses in denied.items():
+        if refuses:
             message = f"setpriv: {call} failed: Operation not permitted"
             to = wrapped.user.replace(":", ", group ") if user_word else f"group {group_word}"
             right = "setuid" if call == "setresuid" else call
@@ -201,21 +261,17 @@ def _setpriv(
 _GROUP_OPTIONS = ("--clear-groups", "--keep-groups", "--init-groups", "--groups")
 
 
-def _init_groups(name: str, gid: int, entries: list[GroupEntry]) -> tuple[int, ...]:
-    """What `initgroups` sets: the group given, and each group that lists the user."""
-    return tuple(dict.fromkeys((gid, *(entry.gid for entry in entries if name in entry.members))))
-
-
-def _listed(wrapped: Wrapped, entries: list[GroupEntry]) -> tuple[int, ...] | None:
-    """The ids of `--groups LIST`; None where a word of it is no group."""
-    value = next((option.partition(" ")[2] for option in wrapped.options if option.startswith("--groups")), "")
-    found: list[int] = []
-    for word in value.split(","):
-        known = next((entry.gid for entry in entries if entry.name == word), None)
-        if known is None and not word.isdigit():
-            return None
-        found.append(int(word) if known is None else known)
-    return tuple(found)
+def _setpriv_options(ways: list[str], user_word: str, group_word: str) -> Failure | None:
+    if len(ways) > 1:
+        words = f"mutually exclusive arguments: {' '.join(_GROUP_OPTIONS)}"
+        return _setpriv_refuses(words, "two options say which groups")
+    if group_word and not ways:
+        words = "--[re]gid requires --keep-groups, --clear-groups, --init-groups, or --groups"
+        why, fix = "a new group needs an option for the other groups", "add --init-groups or --clear-groups"
+        return _setpriv_refuses(words, why, fix)
+    if ways == ["--init-groups"] and not user_word:
+        return _setpriv_refuses("--init-groups requires --ruid or --reuid", "--init-groups needs a user")
+    return None
 
 
 def _setpriv_refuses(words: str, why: str, fix: str = "correct its options") -> Failure:
@@ -227,3 +283,170 @@ def _setpriv_refuses(words: str, why: str, fix: str = "correct its options") -> 
         why=f"setpriv refuses: {why}",
         fix=fix,
     )
+
+
+def _chroot(wrapped: Wrapped, accounts: _Accounts, state: ProcessState) -> Switched | Failure:
+    """chroot asks for CAP_SYS_CHROOT first, also for `/`; then --userspec and --groups, names before numbers."""
+    old, actor = state.credentials, state.after
+    if "SYS_CHROOT" not in actor.capabilities:
+        verb, code = ("can't", 1) if wrapped.family == "busybox" else ("cannot", 125)
+        return Failure(
+            code=FailureCode.WRAPPER_FAILS,
+            judge=Judge.USERLAND,
+            errno="EPERM",
+            message=f"chroot: {verb} change root directory to '{wrapped.root}': Operation not permitted",
+            exit_code=code,
+            why=f"chroot runs as uid {old.uid} without CAP_SYS_CHROOT",
+            fix="start as root, or run the command without chroot",
+        )
+    spec = wrapped.user
+    listed = next((word.partition(" ")[2] for word in wrapped.options if word.startswith("--groups")), None)
+    if not spec and listed is None:
+        return Switched(credentials=old)
+    user_word, _, group_word = spec.partition(":")
+    uid = accounts.uid(user_word) if user_word else old.uid
+    entry = next((entry for entry in accounts.users if entry.uid == uid), None) if user_word else None
+    gid = accounts.gid(group_word) if group_word else entry.gid if entry is not None else old.gid
+    if uid is None or gid is None:
+        return _refused("chroot", f"chroot: invalid {'user' if uid is None else 'group'}", 125, spec)
+    if user_word and not group_word and entry is None:
+        return Switched(credentials=old, measured=False)
+    groups = old.groups if entry is None else accounts.memberships(entry.name, gid)
+    if listed is not None:
+        given = accounts.gids(listed)
+        if given is None:
+            return Switched(credentials=old, measured=False)
+        groups = given
+    call = _lacks(actor, uid, gid, groups=entry is not None or listed is not None)
+    if call:
+        what = {"setgroups": "supplemental groups", "setgid": "group-ID", "setuid": "user-ID"}[call]
+        message = f"chroot: failed to set {what}: Operation not permitted"
+        return no_right(message, program="chroot", to=spec, call=call, old=old, exit_code=125)
+    return Switched(credentials=_become_ids(old, uid, gid, groups, entry.name if entry is not None else old.name))
+
+
+def _refused(program: str, message: str, exit_code: int, name: str) -> Failure:
+    """There is no such user or group."""
+    return Failure(
+        code=FailureCode.WRAPPER_FAILS,
+        judge=Judge.USERLAND,
+        message=message,
+        exit_code=exit_code,
+        why=f"{program} cannot switch to {name}: the image has no such user or group",
+        fix=f"add {name} to /etc/passwd and /etc/group of the image",
+    )
+
+
+def _su(rootfs: Rootfs, wrapped: Wrapped, accounts: _Accounts, state: ProcessState) -> Switched | Failure | Unproved:
+    """su and runuser of util-linux: who is root is not asked, runuser refuses others, su asks them for a password."""
+    program, old, actor = wrapped.program, state.credentials, state.after
+    entry = accounts.user(wrapped.user)
+    if program == "runuser" and old.uid and (entry is not None or wrapped.shell is None):
+        message = "runuser: may not be used by non-root users"
+        return no_right(message, program=program, to=wrapped.user, call="setuid", old=old)
+    if entry is None:
+        words = f"user {wrapped.user} does not exist or the user entry does not contain all the required fields"
+        return _refused(program, f"{program}: {words}", 1, wrapped.user)
+    if old.uid:
+        return Unproved(reason=f"su asks uid {old.uid} for the password of {entry.name}, and nobody types one")
+    service = f"{program}-l" if wrapped.login else program
+    if not any(rootfs.resolve(place).node is not None for place in (f"/etc/pam.d/{service}", *_PAM_ELSE)):
+        return Failure(
+            code=FailureCode.WRAPPER_FAILS,
+            judge=Judge.USERLAND,
+            message=f"{program}: Critical error - immediate abort",
+            exit_code=1,
+            why=f"{program} asks PAM, and the image has neither /etc/pam.d/{service} nor /etc/pam.d/other",
+            fix=f"add /etc/pam.d/{service}, or use setpriv, which asks nobody",
+        )
+    main, more = ([value for name, value in _pairs(wrapped) if name in wanted] for wanted in _SU_GROUPS)
+    gid: int | None = entry.gid
+    groups: tuple[int, ...] | None = accounts.memberships(entry.name, entry.gid)
+    if main or more:
+        gid = accounts.gid((main or more)[-1] if main else more[0])
+        groups = accounts.gids(",".join([*more, *main]))
+    if gid is None or groups is None or (main and more):
+        return Switched(credentials=old, measured=False, shell=entry.shell)
+    call = _lacks(actor, entry.uid, gid, groups=True)
+    if call:
+        what = "user id" if call == "setuid" else "groups"
+        message = f"{program}: cannot set {what}: Operation not permitted"
+        return no_right(message, program=program, to=entry.name, call=call, old=old)
+    changed = _become_ids(old, entry.uid, gid, groups, entry.name)
+    return Switched(credentials=changed, home=entry.home, shell=entry.shell)
+
+
+_PAM_ELSE = ("/etc/pam.d/other", "/etc/pam.conf", "/usr/lib/pam.d/other")
+"""Where PAM looks when a service has no file of its own."""
+
+_SU_GROUPS = (("-g", "--group"), ("-G", "--supp-group"))
+
+
+def _pairs(wrapped: Wrapped) -> list[tuple[str, str]]:
+    return [(name, value) for name, _, value in (option.partition(" ") for option in wrapped.options)]
+
+
+def _busybox_su(wrapped: Wrapped, accounts: _Accounts, state: ProcessState) -> Switched | Failure | Unproved:
+    """su of busybox: it has no right of its own unless busybox is set-uid, and reads /etc/group by itself."""
+    old, actor = state.credentials, state.after
+    if actor.uid:
+        message = "su: must be suid to work properly"
+        return no_right(message, program="su", to=wrapped.user, call="setuid", old=old)
+    entry = accounts.user(wrapped.user)
+    if entry is None:
+        return _refused("su", f"su: unknown user {wrapped.user}", 1, wrapped.user)
+    if old.uid:
+        return Unproved(reason=f"su asks uid {old.uid} for the password of {entry.name}, and nobody types one")
+    call = _lacks(actor, entry.uid, entry.gid, groups=True)
+    if call:
+        words = "setuid" if call == "setuid" else "can't set groups"
+        return no_right(f"su: {words}: Operation not permitted", program="su", to=entry.name, call=call, old=old)
+    groups = (entry.gid, *(found.gid for found in accounts.groups if entry.name in found.members))
+    changed = _become_ids(old, entry.uid, entry.gid, tuple(dict.fromkeys(groups)), entry.name)
+    return Switched(credentials=changed, home=entry.home, shell=entry.shell)
+
+
+def _start_stop_daemon(wrapped: Wrapped, accounts: _Accounts, state: ProcessState) -> Switched | Failure:
+    """--chuid USER[:GROUP] of Debian's start-stop-daemon (dpkg 1.21) and of busybox's."""
+    old, actor = state.credentials, state.after
+    if not wrapped.user:
+        return Switched(credentials=old)
+    user_word, _, group_word = wrapped.user.partition(":")
+    entry = accounts.user(user_word) or next((one for one in accounts.users if str(one.uid) == user_word), None)
+    if entry is None and wrapped.family != "busybox" and not user_word.isdigit():
+        return _refused("start-stop-daemon", f"start-stop-daemon: user '{user_word}' not found", 2, user_word)
+    gid = accounts.gid(group_word) if group_word else entry.gid if entry is not None else None
+    if entry is None or gid is None:
+        return Switched(credentials=old, measured=False)
+    call = _lacks(actor, entry.uid, gid, groups=True)
+    if call:
+        what = f"uid to {user_word}" if call == "setuid" else f"gid to {gid}"
+        message = f"start-stop-daemon: unable to set {what} (Operation not permitted)"
+        return no_right(message, program="start-stop-daemon", to=wrapped.user, call=call, old=old, exit_code=2)
+    groups = accounts.memberships(entry.name, gid)
+    if wrapped.family == "busybox":
+        members = (gid, *(found.gid for found in accounts.groups if entry.name in found.members))
+        groups = tuple(dict.fromkeys(members))
+    return Switched(credentials=_become_ids(old, entry.uid, gid, groups, entry.name))
+
+
+def _sudo_powerless(opened: str, *, no_new_privileges: bool) -> Failure:
+    """sudo needs its set-uid bit to work, unless root calls it."""
+    words = f"sudo: {opened} must be owned by uid 0 and have the setuid bit set"
+    why, fix = "sudo is not set-uid root, and another user than root runs it", f"chmod 4755 {opened}, owned by root"
+    if no_new_privileges:
+        words = (
+            'sudo: The "no new privileges" flag is set, which prevents sudo from running as root.\n'
+            "sudo: If sudo is running in a container, you may need to adjust the container configuration to disable the"
+            " flag."
+        )
+        why, fix = "no_new_privs makes the set-uid bit of sudo void", "start as the user that is needed, without sudo"
+    return Failure(code=FailureCode.WRAPPER_FAILS, judge=Judge.USERLAND, message=words, exit_code=1, why=why, fix=fix)
+
+
+def _needs_no_password(rootfs: Rootfs, who: Credentials) -> bool:
+    """A line of /etc/sudoers gives this user, or everybody, commands without a password."""
+    found = user.read_file(rootfs, "/etc/sudoers")
+    lines = found.decode("utf-8", "replace").split("\n")[:MAX_LINES] if isinstance(found, bytes) else []
+    names = {"ALL", f"#{who.uid}", *((who.name,) if who.name else ())}
+    return any(line.split()[0] in names and "NOPASSWD:" in line for line in lines if line.strip())

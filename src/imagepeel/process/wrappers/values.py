@@ -33,6 +33,10 @@ class Wrapped(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The user string that is switched to."""
     sets_home: bool = False
     """HOME becomes that user's home."""
+    shell: str | None = None
+    """The shell that `su` is told to run, "" for that of passwd; None where no shell comes in between."""
+    login: bool = False
+    """That shell is told that it is the first of a session."""
     root: str = ""
     """A new root directory."""
     argv0: str = ""
