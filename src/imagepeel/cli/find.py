@@ -19,7 +19,7 @@ from imagepeel.results.listing import find_header, found_entry
 
 if TYPE_CHECKING:
     from imagepeel.api import Image
-    from imagepeel.results.listing import ListedPath
+    from imagepeel.results.listing import ListedPath, Place
     from imagepeel.rootfs.search import Hidden, Query
     from imagepeel.rootfs.view import Rootfs
 
@@ -84,7 +84,7 @@ def command(settings: Settings, /, layer: int | None, **given: Any) -> None:
             view = rootfs
             found = ((listing.row_of_node(view, path, node), None) for path, node in search(view, query))
         if settings.json:
-            where = "removed" if removed else "layer" if rootfs is None else "view"
+            where: Place = "removed" if removed else "layer" if rootfs is None else "view"
             header = find_header(image, rootfs, query, where=where, layer=layer)
             listing.write_lines(chain([line(header)], (line(found_entry(*each)) for each in found)))
         elif documents.page_asked(settings):

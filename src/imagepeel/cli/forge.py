@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +15,9 @@ from imagepeel.cli.settings import Settings
 from imagepeel.errors import UsageError
 from imagepeel.receipts.quoting import file_word
 from imagepeel.render.escape import terminal
-from imagepeel.results.forge import ForgeList, ForgeName, ForgeResult
+
+if TYPE_CHECKING:
+    from imagepeel.forge import ArchiveKind
 
 _EXAMPLES = (
     "\b\nExamples:\n"
@@ -68,8 +70,7 @@ def command(
     from imagepeel import forge  # start time
 
     recipe = forge.load(spec) if spec is not None else forge.Recipe(specs=(forge.build(name),))
-    chosen = kind or recipe.kind or next((one.kind for one in recipe.specs if isinstance(one, forge.ImageSpec)), "")
-    chosen = chosen or forge.DEFAULT_KIND
+    chosen = forge.archive_kind(recipe.specs, kind or recipe.kind)
     packing = compression or recipe.compression
     folder = chosen in forge.FOLDER_KINDS
     if out == "-" and folder:
@@ -112,7 +113,9 @@ def _write(out: str, data: bytes, force: bool) -> None:
         raise
 
 
-def _report(settings: Settings, name: str, out: str, kind: str, description: str) -> None:
+def _report(settings: Settings, name: str, out: str, kind: ArchiveKind, description: str) -> None:
+    from imagepeel.results.forge import ForgeResult  # start time
+
     folder = os.path.isdir(out)
     size, sha256 = 0, None
     if not folder:
@@ -138,9 +141,10 @@ def _report(settings: Settings, name: str, out: str, kind: str, description: str
 
 def _list(settings: Settings) -> None:
     from imagepeel import forge  # start time
+    from imagepeel.results.forge import ForgeList, ForgeName  # start time
 
     images = tuple(ForgeName(name=n, description=forge.describe(n), good=n in forge.GOOD) for n in forge.NAMES)
-    kinds: dict[str, Any] = dict(forge.KINDS)
+    kinds = forge.KINDS
     if settings.json:
         from imagepeel.render.json import dumps  # start time
 

@@ -12,7 +12,7 @@ from imagepeel.formats.tar.table import clean
 from imagepeel.formats.tar.whiteouts import Mark, hidden_path, parse
 from imagepeel.present.listing import level
 from imagepeel.render.json_lines import line
-from imagepeel.results.listing import ListedPath, listing_header, to_entry
+from imagepeel.results.listing import Action, ListedPath, listing_header, to_entry
 
 if TYPE_CHECKING:
     from imagepeel.api import Image
@@ -110,18 +110,25 @@ def _down(rootfs: Rootfs, base: bytes, depth: int) -> Iterator[ListedPath]:
             stack.pop()
 
 
-_ACTIONS = {Mark.WHITEOUT: "remove", Mark.OPAQUE: "hide", Mark.AUFS: "ignore", Mark.NAMELESS: "ignore"}
+_ACTIONS: dict[Mark, Action] = {
+    Mark.WHITEOUT: "remove",
+    Mark.OPAQUE: "hide",
+    Mark.AUFS: "ignore",
+    Mark.NAMELESS: "ignore",
+}
 
 
 def row_of_entry(entry: Entry, layer: int) -> ListedPath:
     """Return the row of one tar member; a whiteout is shown as what it removes."""
-    path, action = entry.path, ""
+    path = entry.path
+    action: Action = ""
     removal = parse(entry.name)
     if removal is not None:
         action = _ACTIONS[removal.mark]
         if action != "ignore":
             path = hidden_path(path)
     kind = entry.kind
+    assert kind != "global-header", "it describes other entries and has no row"
     return ListedPath(
         path=path,
         kind=kind,

@@ -12,7 +12,7 @@ circular.  Equal specs give equal bytes.
 
 from __future__ import annotations
 
-from imagepeel.forge.archives import DEFAULT_KIND, FOLDER_KINDS, KINDS, members, to_bytes, write
+from imagepeel.forge.archives import FOLDER_KINDS, KINDS, ArchiveKind, archive_kind, members, to_bytes, write
 from imagepeel.forge.compress import COMPRESSIONS, compress
 from imagepeel.forge.entry import (
     MTIME,
@@ -53,13 +53,13 @@ from imagepeel.forge.tar import Span, encode, encode_entry, header, pax_body, sp
 
 __all__ = [
     "COMPRESSIONS",
-    "DEFAULT_KIND",
     "FAULTS",
     "FOLDER_KINDS",
     "GOOD",
     "KINDS",
     "MTIME",
     "NAMES",
+    "ArchiveKind",
     "Assembled",
     "Blob",
     "Entry",
@@ -74,6 +74,7 @@ __all__ = [
     "SparseForm",
     "Step",
     "TarForm",
+    "archive_kind",
     "assemble",
     "build",
     "compress",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -21,6 +22,29 @@ from imagepeel.forge.layout import Group, IndexSpec
 from imagepeel.forge.tar import encode
 
 Specs = ImageSpec | IndexSpec | Sequence[ImageSpec | IndexSpec]
+
+ArchiveKind = Literal[
+    "docker-archive",
+    "docker-v1.0",
+    "docker-save-25",
+    "docker-containerd",
+    "podman-archive",
+    "oci-archive",
+    "oci-dir",
+    "buildx-oci",
+    "dir",
+    "crane",
+    "kaniko",
+    "jib",
+    "jib-lowercase",
+    "rules-oci",
+    "nix",
+    "nix-stream",
+    "apko",
+    "rootfs",
+    "layer",
+]
+"""The kinds of archives that the forge writes."""
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +92,7 @@ def _one(groups: list[Group], kind: str) -> Assembled:
     return images[0]
 
 
-_TABLE: dict[str, Kind] = {
+_TABLE: dict[ArchiveKind, Kind] = {
     "docker-archive": Kind(about="docker save 1.10 to 24: <id>/layer.tar", build=_list(docker.legacy)),
     "docker-v1.0": Kind(
         about="docker save up to 1.9: repositories and a parent chain", build=_list(docker.version_1_0)
@@ -119,9 +143,9 @@ _TABLE: dict[str, Kind] = {
     "layer": Kind(about="one layer alone", build=_layer),
 }
 
-DEFAULT_KIND = "docker-archive"
+DEFAULT_KIND: ArchiveKind = "docker-archive"
 
-KINDS: dict[str, str] = {name: kind.about for name, kind in _TABLE.items()}
+KINDS: dict[ArchiveKind, str] = {name: kind.about for name, kind in _TABLE.items()}
 """Every archive kind with a one-line description."""
 
 _ANY_ALGORITHM = ("oci-archive", "oci-dir", "buildx-oci")
@@ -140,7 +164,7 @@ def members(specs: Specs, kind: str = "", compression: str = "") -> list[Entry]:
     """
     built = _build(specs, kind, compression)
     if isinstance(built, bytes):
-        raise UsageError(f"the {_pick(specs, kind)} kind is no plain list of members")
+        raise UsageError(f"the {archive_kind(specs, kind)} kind is no plain list of members")
     return built
 
 
@@ -154,7 +178,7 @@ def to_bytes(
     of a directory, `image/` for one directory level down; `blocking` fills up to that many blocks (GNU tar: 20).
     Raises `UsageError` for unknown names and for the kinds that are directories.
     """
-    name = _pick(specs, kind)
+    name = archive_kind(specs, kind)
     if _TABLE[name].folder:
         raise UsageError(f"the {name} kind is a directory and has no single stream", hint="use write")
     built = _build(specs, name, compression)
@@ -179,7 +203,7 @@ def write(
     A directory kind makes the directory, which must not hold anything yet; `prefix` and `outer` do not apply to it.
     Raises `UsageError` as `to_bytes` does, and `OSError` when the disk refuses.
     """
-    name = _pick(specs, kind)
+    name = archive_kind(specs, kind)
     target = Path(path)
     if not _TABLE[name].folder:
         target.write_bytes(
@@ -202,12 +226,17 @@ def write(
     return target
 
 
-def _pick(specs: Specs, kind: str) -> str:
+def archive_kind(specs: Specs, kind: str = "") -> ArchiveKind:
+    """The kind of archive that is made: `kind`, else the first spec's own, else docker-archive.
+
+    Raises `UsageError` for an unknown name.
+    """
     name = kind or next((spec.kind for spec in _listed(specs) if isinstance(spec, ImageSpec) and spec.kind), "")
     name = name or DEFAULT_KIND
-    if name not in _TABLE:
+    known = next((each for each in KINDS if each == name), None)
+    if known is None:
         raise UsageError(f"no archive kind is called {name!r}", hint="known kinds: " + ", ".join(KINDS))
-    return name
+    return known
 
 
 def _listed(specs: Specs) -> list[ImageSpec | IndexSpec]:
@@ -215,7 +244,7 @@ def _listed(specs: Specs) -> list[ImageSpec | IndexSpec]:
 
 
 def _build(specs: Specs, kind: str, compression: str) -> list[Entry] | bytes:
-    name = _pick(specs, kind)
+    name = archive_kind(specs, kind)
     entry = _TABLE[name]
     if compression and compression not in COMPRESSIONS:
         raise UsageError(f"no compression is called {compression!r}", hint="known: " + ", ".join(COMPRESSIONS))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
+from imagepeel.forge.archives import ArchiveKind
+
 
 class ForgeResult(msgspec.Struct, frozen=True, kw_only=True, tag="written", tag_field="type"):
     """Result of `imagepeel forge`: what was written."""
 
     name: str
-    kind: str
+    kind: ArchiveKind
     path: str
     size: int
     """Bytes; of a directory, of all its files."""
@@ -30,7 +32,8 @@ class ForgeList(msgspec.Struct, frozen=True, kw_only=True, tag="list", tag_field
     """Result of `imagepeel forge --list`."""
 
     images: tuple[ForgeName, ...]
-    kinds: dict[str, str]
+    kinds: dict[ArchiveKind, str]
+    """Each kind of archive with what it is."""
 
 
 ForgeOutput = ForgeResult | ForgeList

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
-from imagepeel.results.head import ImageHead, image_head, octal, one_of, readable, stamp
+from imagepeel.results.head import ImageHead, image_head, octal, readable, stamp
+from imagepeel.rootfs.tree.inode import NodeKind
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
     from imagepeel.rootfs.search import Hidden, Query
     from imagepeel.rootfs.view import Rootfs
 
+ListedKind = NodeKind | Literal["hardlink", "unknown"]
+"""What a row of a listing is: an inode of a view, or an entry of one layer's tar, whose type may be unknown."""
+Action = Literal["", "remove", "hide", "ignore"]
+"""What a row does instead of being content: "" for content."""
+Place = Literal["view", "layer", "removed"]
+"""Where `find` looks: in a view, in the tar of one layer, or among what later layers took away."""
+
 
 class ListedPath(NamedTuple):
     """One path of a listing; bytes are raw.  `offset` is that of the header in the decompressed layer."""
 
     path: bytes
-    kind: str
+    kind: ListedKind
     mode: int = 0
     uid: int = 0
     gid: int = 0
@@ -33,7 +41,7 @@ class ListedPath(NamedTuple):
     entry: int | None = None
     offset: int | None = None
     implied: bool = False
-    action: str = ""
+    action: Action = ""
     raw_name: bytes = b""
     content: str = ""
 
@@ -76,7 +84,7 @@ class ListingEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """
 
     path: str
-    kind: Annotated[str, one_of("file", "dir", "symlink", "hardlink", "char", "block", "fifo", "ghost", "unknown")]
+    kind: ListedKind
     mode: str
     """Permission bits as four octal digits."""
     uid: int
@@ -102,7 +110,7 @@ class ListingEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     layer_offset: int | None = None
     """Bytes from the start of the decompressed layer."""
     implied: bool = False
-    action: Annotated[str, one_of("", "remove", "hide", "ignore")] = ""
+    action: Action = ""
     raw_name: str = ""
     content: str = ""
 
@@ -119,7 +127,7 @@ class FindHeader(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_fi
 
     schema: str
     image: ImageHead
-    where: Annotated[str, one_of("view", "layer", "removed")]
+    where: Place
     patterns: tuple[str, ...]
     view: str
     layer: int | None
@@ -134,7 +142,7 @@ class FindEntry(ListingEntry, frozen=True, kw_only=True, omit_defaults=True, tag
     0-based layer that did it, and `layer` and `entry` say where the bytes still are.
     """
 
-    fate: Annotated[str, one_of("", "removed", "shadowed")] = ""
+    fate: Literal["", "removed", "shadowed"] = ""
     hidden_by: int | None = None
 
 
@@ -192,7 +200,7 @@ def listing_header(
 
 
 def find_header(
-    image: LayeredImage, rootfs: Rootfs | None, query: Query, *, where: str, layer: int | None
+    image: LayeredImage, rootfs: Rootfs | None, query: Query, *, where: Place, layer: int | None
 ) -> FindHeader:
     """Return the first line of what was found; `where` is view, layer or removed."""
     return FindHeader(

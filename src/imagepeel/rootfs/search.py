@@ -8,27 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
 
 from imagepeel.errors import UsageError
 from imagepeel.evidence import Name, raw, text
-from imagepeel.formats.tar.header import (
-    BLOCKDEV,
-    CHAR,
-    DIRECTORY,
-    FIFO,
-    GNU_SPARSE,
-    HARDLINK,
-    PAX_GLOBAL,
-    REGULAR,
-    SYMLINK,
-)
+from imagepeel.formats.tar.header import PAX_GLOBAL
+from imagepeel.formats.tar.table import KINDS, EntryKind
 from imagepeel.formats.tar.whiteouts import Mark, hidden_path, parse
 from imagepeel.rootfs.layer_diff import has_uppers
 from imagepeel.rootfs.layer_events import events
 from imagepeel.rootfs.path import compile_glob
+from imagepeel.rootfs.tree.inode import NodeKind
 from imagepeel.rootfs.tree.metadata import KIND, apply_metadata, new_inode
 
 if TYPE_CHECKING:
@@ -36,20 +28,16 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.tree.inode import Inode
     from imagepeel.rootfs.view import Rootfs
 
-LETTERS = {"f": "file", "d": "dir", "l": "symlink", "h": "hardlink", "c": "char", "b": "block", "p": "fifo"}
-"""One-letter names of kinds as find(1) has them; `h`, a hardlink member, exists only in one layer's tar."""
-
-_TYPE = {
-    REGULAR: "file",
-    GNU_SPARSE: "file",
-    HARDLINK: "hardlink",
-    SYMLINK: "symlink",
-    CHAR: "char",
-    BLOCKDEV: "block",
-    DIRECTORY: "dir",
-    FIFO: "fifo",
+LETTERS: dict[str, EntryKind] = {
+    "f": "file",
+    "d": "dir",
+    "l": "symlink",
+    "h": "hardlink",
+    "c": "char",
+    "b": "block",
+    "p": "fifo",
 }
-_TYPES = (*dict.fromkeys(_TYPE.values()), "ghost")
+"""One-letter names of kinds as find(1) has them; `h`, a hardlink member, exists only in one layer's tar."""
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +53,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     patterns: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ()
+    kinds: tuple[NodeKind | EntryKind, ...] = ()
     larger: int | None = None
     smaller: int | None = None
     set_bits: int = 0
@@ -115,7 +103,7 @@ def search_layer(table: EntryTable, query: Query) -> Iterator[Entry]:
     bare = query.only_path
     attribute = _glob(query.xattr) if query.xattr else None
     common = [
-        meta.type != PAX_GLOBAL and _common(query, _TYPE.get(meta.type, ""), meta.mode, meta.uid, meta.gid)
+        meta.type != PAX_GLOBAL and _common(query, KINDS.get(meta.type, "unknown"), meta.mode, meta.uid, meta.gid)
         for meta in table.metas
     ]
     metas = table.meta_ids
@@ -186,7 +174,7 @@ def _unseen(rootfs: Rootfs) -> Iterator[Hidden]:
                 continue
             path = entry.path
             now = rootfs.resolve(path, follow=False).node
-            if now is not None and now.kind == "dir" and entry.type == DIRECTORY:
+            if now is not None and now.kind == "dir" and entry.kind == "dir":
                 continue
             node = new_inode(entry, layer.index)
             apply_metadata(node, entry)
@@ -274,7 +262,7 @@ def _predicate(query: Query) -> Callable[[Inode], bool]:
 
     kinds, larger, smaller = query.kinds, query.larger, query.smaller
     if query == Query(patterns=query.patterns, kinds=kinds, larger=larger, smaller=smaller):
-        wanted = kinds or _TYPES
+        wanted: tuple[str, ...] = kinds or get_args(NodeKind)
         if larger is not None or smaller is not None:
             wanted = ("file",) if "file" in wanted else ()
         low, high = -1 if larger is None else larger, 1 << 64 if smaller is None else smaller

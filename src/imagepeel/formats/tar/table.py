@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, overload
+from typing import Literal, NamedTuple, overload
 
 from imagepeel._display import Shown
 from imagepeel.formats.tar.header import (
@@ -29,7 +29,10 @@ from imagepeel.formats.tar.whiteouts import OPAQUE
 DOT_SLASH, SLASH, TRAILING, ODD_NAME, HAS_EXTRA, ESCAPES, WHITEOUT, UNHASHED = 1, 2, 4, 8, 16, 32, 64, 128
 """Bits of the flags column.  The first four rebuild the raw name, ESCAPES says that `..` left the root."""
 
-KINDS = {
+EntryKind = Literal["file", "dir", "symlink", "hardlink", "char", "block", "fifo", "global-header", "unknown"]
+"""What an entry of a tar stream is; a global header describes others, and a type that nobody knows is unknown."""
+
+KINDS: dict[bytes, EntryKind] = {
     REGULAR: "file",
     HARDLINK: "hardlink",
     SYMLINK: "symlink",
@@ -270,8 +273,8 @@ class Entry:
         return self.meta.type
 
     @property
-    def kind(self) -> str:
-        """What the entry is: file, dir, symlink, hardlink, char, block, fifo, global-header or unknown."""
+    def kind(self) -> EntryKind:
+        """What the entry is."""
         return KINDS.get(self.meta.type, "unknown")
 
     @property
