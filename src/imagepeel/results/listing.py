@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.search import Hidden, Query
     from imagepeel.rootfs.view import Rootfs
 
-ListedKind = NodeKind | Literal["hardlink", "unknown"]
+ListedKind = Literal[NodeKind, "hardlink", "unknown"]
 """What a row of a listing is: an inode of a view, or an entry of one layer's tar, whose type may be unknown."""
 Action = Literal["", "remove", "hide", "ignore"]
 """What a row does instead of being content: "" for content."""
