@@ -97,6 +97,32 @@ def test_programs_that_execute_another_are_followed(
 
 def test_the_stop_signal_names_who_chose_it_once(case: Case) -> None:
     """It said `from the an option of this call`."""
-    found = predicted(case("bug-reports", "p15-nginx-daemon.tar"), stop_signal="SIGQUIT")
+    found = predicted(case("bug-reports", "p18-bootstrap-noexec.tar"), stop_signal="SIGQUIT")
     assert found.pid1 is not None
     assert stop_in_words(found.pid1).startswith("a stop sends SIGQUIT (an option of this call), ")
+
+
+def test_nginx_goes_into_the_background(case: Case) -> None:
+    """Debian's nginx as process 1 ended with 0 after 1.5 seconds; the case is a stub of that name."""
+    path = case("bug-reports", "p15-nginx-daemon.tar")
+    found = predicted(path, engine="docker@20.10")
+    assert found.pid1 is not None
+    assert found.pid1.ends_at_once
+    assert "ends at once with 0" in found.pid1.why
+    assert found.pid1.why in found.notes
+    assert found.pid1.hears_sigterm == "unknown"
+
+
+@pytest.mark.parametrize("name", ["p18-bootstrap-noexec.tar", "p18b-bootstrap-abs.tar"])
+def test_a_script_without_exec_is_found_however_its_path_is_written(case: Case, name: str) -> None:
+    with imagepeel.open(case("bug-reports", name)) as archive:
+        found = archive.image().findings(select=["SCRIPT-WITHOUT-EXEC"])
+        assert [finding.rule for finding in found] == ["SCRIPT-WITHOUT-EXEC"]
+        assert "/app/bootstrap.sh" in found[0].message
+
+
+def test_a_relative_command_has_its_layer(case: Case) -> None:
+    found = predicted(case("bug-reports", "p18-bootstrap-noexec.tar"))
+    assert found.path == "./bootstrap.sh"
+    step = next(step for step in found.steps if step.path == found.path and step.rule == "S6")
+    assert step.where is not None and step.where.layer is not None

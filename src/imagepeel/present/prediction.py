@@ -154,6 +154,8 @@ def process_one(one: PidOne) -> Text:
 
 def stop_in_words(one: PidOne) -> str:
     """Return which signal a stop sends, who chose it, whether it is heard, and how long a stop takes."""
+    if one.ends_at_once:
+        return "it ends at once with exit code 0, before anybody stops it"
     origin = f" ({one.stop_signal_origin})" if one.stop_signal_origin not in ("", "default") else ""
     heard = {"yes": ", which it hears", "no": ", which it does not hear"}.get(
         one.hears_sigterm, ", and nobody can tell from the image whether it hears it"

@@ -363,7 +363,7 @@ class _Run:
             why = f"{words[0]} does not exist: this image has no such shell"
             fix = "add a shell, or name a program that the image has"
             failure = msgspec.structs.replace(failure, code=FailureCode.FILE_MISSING, why=why, fix=fix)
-        self._lookup_step(title, words[0], found, failure)
+        self._lookup_step(title, words[0], found, failure, directory)
         if failure is not None:
             where = trace.locate(self.rootfs, found.place) if found.place else None
             where = where or _argv_place(self.wanted, self.options)
@@ -372,7 +372,9 @@ class _Run:
             self.fail(place.failure)
         return found.path
 
-    def _lookup_step(self, title: str, word: str, found: ProgramLookup, failure: Failure | None) -> None:
+    def _lookup_step(
+        self, title: str, word: str, found: ProgramLookup, failure: Failure | None, directory: str
+    ) -> None:
         if found.path is not None:
             detail = "has a slash: taken as it is" if "/" in word else f"found in PATH as {found.path}"
         else:
@@ -385,7 +387,7 @@ class _Run:
                 outcome="ok" if failure is None else failure.errno,
                 detail=(detail,),
                 path=found.path if found.path is not None else found.place or None,
-                where=trace.locate(self.rootfs, found.path) if found.path else None,
+                where=trace.locate(self.rootfs, trace.below(directory, found.path)) if found.path else None,
                 candidates=found.candidates,
             )
         )
@@ -437,6 +439,8 @@ class _Run:
         self.steps.extend(sim.steps)
         self.depends.extend(sim.depends)
         self.fail(sim.failure)
+        if sim.pid1 is not None and sim.pid1.ends_at_once and sim.failure is None:
+            self.notes.append(sim.pid1.why)
         if sim.unknown:
             self.unproved(sim.unknown)
 

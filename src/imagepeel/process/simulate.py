@@ -30,6 +30,7 @@ from imagepeel.process.spec.access import READ, Actor, check_access, permits
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Stage
 from imagepeel.process.spec.state import ProcessState
 from imagepeel.process.spec.values import Credentials, NeededLibrary, PidOne, Step
+from imagepeel.process.wrappers.daemons import goes_away
 from imagepeel.process.wrappers.programs import Wrapped, unwrap
 
 if TYPE_CHECKING:
@@ -108,6 +109,10 @@ class StartSimulation:
         shell = interpreters.identify(self.rootfs, final, chain.argv)
         if depth >= MAX_DEPTH:
             self.stay(chain, state, why="programs start each other without an end in sight", exact=False)
+            return
+        leaves, keep = goes_away(self.rootfs, chain, state.cwd, shell=bool(shell))
+        if leaves:
+            self.leave(chain, state, leaves, keep)
             return
         if shell:
             self._shell(chain, shell, state, depth)
@@ -238,6 +243,8 @@ class StartSimulation:
         traps: Sequence[str] = (),
         wrapper: bool = False,
         forwards: bool = False,
+        leaves: str = "",
+        keep: str = "",
     ) -> None:
         """This program is process 1 in the end, unless process 1 was found before."""
         if self.pid1 is not None:
@@ -257,9 +264,34 @@ class StartSimulation:
             forwards=forwards,
             exact=exact,
             why=why,
+            leaves=leaves,
+            keep=keep,
         )
         scenario = self.scenario
         self.pid1 = describe(program, scenario.wanted, scenario.options, scenario.engine)
+
+    def leave(self, chain: ExecveResult, state: ProcessState, leaves: str, keep: str) -> None:
+        """This program ends at once, since it goes on in the background; who waits for it ends with it."""
+        self.steps.append(
+            Step(
+                rule=Stage.PROGRAM,
+                judge=Judge.USERLAND,
+                round=self.round,
+                title=f"{chain.argv[0]} goes into the background",
+                outcome="ends",
+                detail=(leaves, keep),
+                path=text(chain.final or b""),
+                where=trace.locate(self.rootfs, chain.final or b"/"),
+            )
+        )
+        before = self.pid1
+        if before is None:
+            self.stay(chain, state, script=bool(chain.scripts), leaves=leaves, keep=keep)
+        elif not before.ends_at_once:
+            why = f"{leaves}, and {before.argv[0]}, which waits for it, ends too"
+            self.pid1 = msgspec.structs.replace(
+                before, ends_at_once=True, hears_sigterm="unknown", seconds_to_stop="", stop=None, why=why, fix=keep
+            )
 
     def _hints(self, chain: ExecveResult) -> tuple[str, ...]:
         if chain.final is None:

@@ -62,6 +62,7 @@ class Simulation(Protocol):
         wrapper: bool = ...,
         forwards: bool = ...,
     ) -> None: ...
+    def leave(self, chain: ExecveResult, state: ProcessState, leaves: str, keep: str) -> None: ...
     def unproved(self, reason: str) -> None: ...
     def fail(self, state: ProcessState, failure: Failure) -> None: ...
     def attempt(self, path: str, argv: tuple[str, ...], state: ProcessState) -> ExecveResult: ...
@@ -85,6 +86,10 @@ def follow(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: Proces
             path=text(chain.final or b""), where=place,
         )
     )  # fmt: skip
+    if wrapped.kind == "detach" and wrapped.argv:
+        why = f"{name} starts {command} in the background and ends at once with 0"
+        sim.leave(chain, state, why, f"start {wrapped.argv[0]} itself")
+        return
     if wrapped.kind in {"none", "unknown", "detach"} or not wrapped.argv:
         sim.stay(chain, state, why=wrapped.why, exact=wrapped.kind != "unknown")
         if wrapped.kind == "none" and wrapped.failure_exit:

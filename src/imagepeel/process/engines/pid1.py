@@ -88,7 +88,7 @@ class LastProgram(msgspec.Struct, frozen=True, kw_only=True):
     `hints` are what the ELF file says about its making (`go`, `no-handlers`).  `script`: it reads a script whose end
     is not known; `waits_for` is the child a shell waits for, `traps` are the signals of its traps; `wrapper`: it has
     started another program, and `forwards` signals to it.  `exact` is False where the text does not prove that this
-    program stays, `why` a reason found on the way.
+    program stays, `why` a reason found on the way.  `leaves` says why it ends at once, `keep` how it would stay.
     """
 
     argv: tuple[str, ...]
@@ -105,6 +105,8 @@ class LastProgram(msgspec.Struct, frozen=True, kw_only=True):
     forwards: bool = False
     exact: bool = True
     why: str = ""
+    leaves: str = ""
+    keep: str = ""
 
 
 def stop_signal(wanted: ProcessSpec, options: ProcessOptions, engine: Engine) -> tuple[str, str, str]:
@@ -147,17 +149,20 @@ def describe(program: LastProgram, wanted: ProcessSpec, options: ProcessOptions,
     if signal == "SIGKILL":
         hears, reason = HEARS, "SIGKILL cannot be handled or ignored"
     fix = ""
+    if program.leaves:
+        hears, reason, fix = UNSURE, program.leaves, program.keep
     if hears == DEAF:
         # A program that is process 1 already gains nothing from exec.
         fix = "put an init in front (--init, tini)"
         if kind == "shell" or not program.exact:
             fix = f"start it with exec, or {fix}"
-    if stop is None:
+    if stop is None and not program.leaves:
         stop = _stop_time(hears, grace, at_once=signal == "SIGKILL" or "go" in program.hints)
     return PidOne(
         argv=program.argv,
         path=program.path,
         exact=program.exact,
+        ends_at_once=bool(program.leaves),
         uid=program.uid,
         gid=program.gid,
         groups=program.groups,
@@ -169,7 +174,9 @@ def describe(program: LastProgram, wanted: ProcessSpec, options: ProcessOptions,
         grace_seconds=grace,
         seconds_to_stop="" if stop is None else stop.words,
         stop=stop,
-        why="; ".join(part for part in (reason, program.why, note, _setting(engine)) if part),
+        why="; ".join(
+            part for part in (reason, program.why, *((note, _setting(engine)) if not program.leaves else ())) if part
+        ),
         fix=fix,
     )
 

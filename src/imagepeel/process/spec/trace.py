@@ -38,6 +38,11 @@ def execve(path: str, argv: Sequence[str], variables: int) -> str:
     return f"execve({quote(path)}, {vector(argv)}, {variables} {noun})"
 
 
+def below(directory: str, path: str) -> str:
+    """A path from the root, for one that may start in this directory."""
+    return path if path.startswith("/") else f"{directory.rstrip('/')}/{path.removeprefix('./')}"
+
+
 def locate(rootfs: Rootfs, path: bytes | str) -> Location | None:
     """Where the image brings this path from; None where it does not exist."""
     try:

@@ -243,6 +243,8 @@ class PidOne(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """Path of the program; None when it is not known."""
     exact: bool = True
     """Whether the text of the image proves that this program stays."""
+    ends_at_once: bool = False
+    """Whether it is known to go into the background, which ends the container at once with exit code 0."""
     uid: int = 0
     """Effective user id."""
     gid: int = 0

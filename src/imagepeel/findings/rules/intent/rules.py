@@ -13,6 +13,7 @@ from imagepeel.findings.programs import one_argument
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.formats.shebang import parse_shebang
 from imagepeel.process.engines.pid1 import parse_signal
+from imagepeel.process.spec.trace import below
 from imagepeel.text import listed, plural
 
 if TYPE_CHECKING:
@@ -56,8 +57,9 @@ def _interpreted(subject: Subject) -> tuple[str, str] | None:
     start = subject.prediction() if subject.starts else None
     if start is None or start.path is None or start.verdict.kind == "FAILS":
         return None
-    shebang = parse_shebang(subject.read(start.path, 256))
-    return (start.path, text(shebang.interpreter)) if shebang is not None and shebang.ok else None
+    path = below(start.cwd, start.path)
+    shebang = parse_shebang(subject.read(path, 256))
+    return (path, text(shebang.interpreter)) if shebang is not None and shebang.ok else None
 
 
 @rule(
