@@ -8,6 +8,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
+from imagepeel.findings.advisories import ADVISORIES
 from imagepeel.findings.catalogue import RULES
 from imagepeel.findings.finding import LESSONS, ROLES, SEVERITIES
 from imagepeel.findings.rule import Rule
@@ -20,6 +21,7 @@ _FAMILY_TITLES = {
     "users": "Users and the files they meet",
     "environment": "Environment and ports",
     "secrets": "Secrets and identities",
+    "attacks": "Images that attack their runtime",
     "layers": "Bytes shipped for nothing",
     "merge": "What the kernel makes of the layers",
     "unpack": "Layers that runtimes refuse",
@@ -55,6 +57,11 @@ def _index() -> str:
         parts.append("| rule | worst | what it finds |\n|---|---|---|")
         parts.extend(f"| [{rule.id}]({rule.id}.md) | {rule.severity} | {rule.title} |" for rule in rules)
         parts.append("")
+    parts.append("## Advisories\n")
+    parts.append("| attack | rule | first fixed in |\n|---|---|---|")
+    for number in ADVISORIES:
+        parts.append(f"| {number} | {_links(rule for rule in RULES if number in rule.advisories)} | {_fixed(number)} |")
+    parts.append("")
     parts.append("## By lesson and by owner\n")
     for lesson in LESSONS:
         parts.append(f"- **{lesson}**: {_links(rule for rule in RULES if rule.lesson == lesson)}")
@@ -68,6 +75,12 @@ def _index() -> str:
 
 def _links(rules: Iterator[Rule]) -> str:
     return ", ".join(f"[{rule.id}]({rule.id}.md)" for rule in rules)
+
+
+def _fixed(number: str) -> str:
+    return "; ".join(
+        f"{fixed.program} {', '.join(fixed.versions) or '(no release known)'}" for fixed in ADVISORIES[number].fixed
+    )
 
 
 def _page(rule: Rule) -> str:
@@ -104,6 +117,9 @@ def _page(rule: Rule) -> str:
     ]
     if rule.codes:
         lines.append(f"| also known as | {', '.join(rule.codes)} |")
+    lines += [
+        f"| [{number}](https://www.cve.org/CVERecord?id={number}) | {_fixed(number)} |" for number in rule.advisories
+    ]
     if rule.sources:
         lines.append(f"| sources | {', '.join(rule.sources)} |")
     return "\n".join(lines) + "\n"

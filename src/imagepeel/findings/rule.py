@@ -25,7 +25,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     `severity` is the worst that the check can report; `lesser` says where it reports less, in words, and what: for
     rules of a layer surprise the words are the degree of a note (`semantics/codes.py`).  `threshold` says from when on
     the rule speaks at all.  `why` is two or three plain sentences, `fix` one, `sources` issue numbers or
-    specifications.  `check` looks at a `Subject` and yields findings; it reads, never writes, and is linear in what it
+    specifications, `advisories` the numbers in `advisories.py` of attacks that it finds.  `check` looks at a
+    `Subject` and yields findings; it reads, never writes, and is linear in what it
     looks at.
     """
 
@@ -42,6 +43,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     threshold: str = ""
     codes: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    advisories: tuple[str, ...] = ()
 
     def results(self, subject: Subject) -> tuple[Finding, ...]:
         """Return what the rule finds, asked once: a rule may stand on what others found."""
@@ -124,8 +126,9 @@ def rule(
     of: Code | Literal[""] = "",
     lesser: Mapping[str, Severity] | None = None,
     threshold: str = "",
+    advisories: str = "",
 ) -> Callable[[Callable[[Rule, Subject], Iterable[Finding]]], Rule]:
-    """Turn a check into a `Rule`; `codes` and `sources` are separated by commas, `of` is one more code.
+    """Turn a check into a `Rule`; `codes`, `sources` and `advisories` are separated by commas, `of` is one more code.
 
     The decorated function gets the rule itself first, so that it can make findings of it.
     """
@@ -147,6 +150,7 @@ def rule(
             threshold=threshold,
             codes=_words(f"{codes}, {of}"),
             sources=_words(sources),
+            advisories=_words(advisories),
             check=bound,
         )
         return made
@@ -164,8 +168,9 @@ def by_notes(
     fix: str,
     *,
     of: Code,
-    sources: str,
+    sources: str = "",
     codes: str = "",
+    advisories: str = "",
     lesser: Mapping[str, Severity] | None = None,
     profiles: tuple[str, ...] = (),
 ) -> Rule:
@@ -174,7 +179,10 @@ def by_notes(
     def check(rule: Rule, subject: Subject) -> Iterable[Finding]:
         return [rule.noted(subject, noted, profiles=profiles) for noted in subject.surprises.of(of)]
 
-    made = rule(id, title, severity, lesson, role, why, fix, codes=codes, sources=sources, of=of, lesser=lesser)
+    made = rule(
+        id, title, severity, lesson, role, why, fix,
+        codes=codes, sources=sources, of=of, lesser=lesser, advisories=advisories,
+    )  # fmt: skip
     return made(check)
 
 

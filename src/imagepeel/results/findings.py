@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel.evidence import Location, Receipt
+from imagepeel.findings.advisories import ADVISORIES, Advisory
 from imagepeel.findings.finding import SEVERITIES, Figure, Finding, Lesson, Role, Severity
 from imagepeel.results.head import ImageHead
 
@@ -58,6 +59,8 @@ class RuleResult(msgspec.Struct, frozen=True, kw_only=True, tag="rule", tag_fiel
     why: str
     fix: str
     sources: tuple[str, ...]
+    advisories: tuple[Advisory, ...] = ()
+    """Attacks that the rule finds, each with the first fixed version of each program."""
 
 
 class RuleListResult(msgspec.Struct, frozen=True, kw_only=True, tag="rules", tag_field="type"):
@@ -117,4 +120,5 @@ def rule_result(rule: Rule) -> RuleResult:
         why=rule.why,
         fix=rule.fix,
         sources=rule.sources,
+        advisories=tuple(ADVISORIES[number] for number in rule.advisories),
     )

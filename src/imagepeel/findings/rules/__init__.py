@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from imagepeel.findings.rule import Rule
 from imagepeel.findings.rules.archive import rules as archive
+from imagepeel.findings.rules.attacks import rules as attacks
 from imagepeel.findings.rules.entries import names as entry_names
 from imagepeel.findings.rules.entries import rules as entries
 from imagepeel.findings.rules.environment import rules as environment
@@ -24,6 +25,7 @@ FAMILIES: dict[str, tuple[Rule, ...]] = {
     "users": users.RULES,
     "environment": environment.RULES,
     "secrets": secrets.RULES,
+    "attacks": attacks.RULES,
     "layers": layers.RULES,
     "merge": merge.RULES,
     "unpack": unpack.RULES,

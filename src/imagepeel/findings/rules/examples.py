@@ -5,6 +5,7 @@ from __future__ import annotations
 from imagepeel.errors import NotFound
 from imagepeel.findings.example import Example
 from imagepeel.findings.rules.archive import examples as archive
+from imagepeel.findings.rules.attacks import examples as attacks
 from imagepeel.findings.rules.entries import examples as entries
 from imagepeel.findings.rules.environment import examples as environment
 from imagepeel.findings.rules.health import examples as health
@@ -24,6 +25,7 @@ EXAMPLES: dict[str, Example] = {
     **users.EXAMPLES,
     **environment.EXAMPLES,
     **secrets.EXAMPLES,
+    **attacks.EXAMPLES,
     **layers.EXAMPLES,
     **merge.EXAMPLES,
     **unpack.EXAMPLES,

@@ -64,7 +64,8 @@ OUTSIDE_NAME = by_notes(
     directory, which has been a security hole every year.""",
     "do not unpack this image with anything but a container engine",
     of="DOTDOT",
-    sources="CVE-2021-29136, CVE-2026-28406, GoogleContainerTools/kaniko",
+    sources="GoogleContainerTools/kaniko",
+    advisories="CVE-2021-29136, CVE-2026-28406",
 )
 
 CASE_COLLISION = by_notes(

@@ -193,7 +193,7 @@ ROOT_ATTRIBUTES = by_notes(
     "leave out the entry for the root, or give it mode 0755 and owner 0:0",
     of="ROOTATTR",
     lesser={ATTRIBUTES_ONLY: "low"},
-    sources="CVE-2021-29136",
+    advisories="CVE-2021-29136",
 )
 
 LINK_METADATA = by_notes(

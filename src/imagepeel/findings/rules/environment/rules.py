@@ -46,7 +46,8 @@ def no_path(rule: Rule, subject: Subject) -> Iterator[Finding]:
     the value from the environment of the host, and `*` imported all of it: an image can ask for secrets by name.""",
     "remove the entry; do not run this image with an old podman",
     codes="W31",
-    sources="CVE-2026-57231, podman PR 29027",
+    sources="podman PR 29027",
+    advisories="CVE-2026-57231",
 )
 def asks_the_host(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for index, entry in enumerate(subject.config.env):

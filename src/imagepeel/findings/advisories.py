@@ -1,0 +1,58 @@
+"""The one table of advisories: which attack has which number, and the first versions of each engine that withstand it.
+
+Read in the advisories and in the release branches of the projects on 2026-11-25.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Fixed(msgspec.Struct, frozen=True):
+    """A program and the first version of each of its release branches that has the fix, newest first.
+
+    `versions` is () where no release was known to have it when the table was read.
+    """
+
+    program: str
+    versions: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """`containerd before 2.3.2, 2.2.5 or 1.7.33`: who is not safe."""
+        if not self.versions:
+            return f"{self.program} without the fix"
+        return f"{self.program} before {' or '.join(filter(None, (', '.join(self.versions[:-1]), self.versions[-1])))}"
+
+
+class Advisory(msgspec.Struct, frozen=True):
+    """One advisory: its number, and who fixed it when."""
+
+    id: str
+    fixed: tuple[Fixed, ...]
+
+    @property
+    def unsafe(self) -> str:
+        """Who is not safe, in words."""
+        return " or on ".join(map(str, self.fixed))
+
+
+_CONTAINERD_AUGUST = Fixed("containerd", ("2.3.2", "2.2.5", "2.1.9", "2.0.10", "1.7.33"))
+
+ADVISORIES: dict[str, Advisory] = {
+    one.id: one
+    for one in (
+        Advisory("CVE-2026-53488", (_CONTAINERD_AUGUST,)),
+        Advisory("CVE-2026-41579", (Fixed("runc", ("1.5.0-rc.3", "1.4.3", "1.3.6")),)),
+        Advisory("CVE-2026-47766", (Fixed("crun", ("1.28",)),)),
+        Advisory("CVE-2024-21626", (Fixed("runc", ("1.1.12",)),)),
+        Advisory("CVE-2026-46680", (Fixed("containerd", ("2.3.1", "2.2.4", "2.1.8", "2.0.9", "1.7.32")),)),
+        Advisory("CVE-2026-47262", (_CONTAINERD_AUGUST, Fixed("Docker", ("29.7.0",)))),
+        Advisory("CVE-2026-57231", (Fixed("podman", ()),)),
+        Advisory("CVE-2026-28406", (Fixed("kaniko", ()),)),
+        Advisory("CVE-2021-29136", (Fixed("umoci", ("0.4.7",)),)),
+        Advisory("CVE-2021-41190", (Fixed("containerd", ("1.5.8", "1.4.12")), Fixed("Docker", ("20.10.11",)))),
+        Advisory("CVE-2019-5736", (Fixed("runc", ("1.0.0-rc7",)),)),
+        Advisory("CVE-2022-23648", (Fixed("containerd", ("1.6.1", "1.5.10", "1.4.13")),)),
+    )
+}
+"""Number to advisory."""

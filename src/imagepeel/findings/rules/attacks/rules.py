@@ -1,0 +1,230 @@
+"""Images that attack the runtime that unpacks or starts them: harmless on a patched machine, and a reason to look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from imagepeel._lazy import late
+from imagepeel.evidence import text
+from imagepeel.findings.advisories import ADVISORIES
+from imagepeel.findings.finding import Finding
+from imagepeel.findings.rule import Rule, rule
+from imagepeel.oci.json_document import escaped
+from imagepeel.text import listed, size
+
+if TYPE_CHECKING:
+    from imagepeel.findings.subject import Subject
+
+_FIX = "do not start it on a machine that you do not know to be patched, and ask its maker what this is for"
+_ENGINE_LABEL = ("containerd.io/", "io.cri-containerd")
+_OPEN_DIRECTORY = late(r"^/(?:proc/(?:self|thread-self|[0-9]+)(?:/task/[0-9]+)?/fd|dev/fd)(?:/|$)")
+_OWN_PROGRAM = late(r"^/proc/(?:self|thread-self|[0-9]+)(?:/task/[0-9]+)?/exe$")
+_MOST_PARTS, _MOST_LINKS = 256, 40
+_LARGEST_ID = (1 << 31) - 1
+_LARGE, _LONG = 10 << 20, 1 << 20
+"""Bytes of a passwd or group file, and of one line of it, that nobody needs."""
+
+
+def _harm(rule: Rule, what: str, deed: str) -> str:
+    """The sentence for people: what stands there, who is safe, and what happens elsewhere."""
+    unsafe = " or on ".join(ADVISORIES[number].unsafe for number in rule.advisories)
+    return f"{what}: this does nothing on a patched node; on {unsafe} {deed}"
+
+
+def _followed(subject: Subject, path: str) -> str:
+    """The path with the links of the image followed, also where it leads to what only a running system has."""
+    ahead, done, links = path.split("/")[:_MOST_PARTS], list[str](), 0
+    while ahead:
+        part = ahead.pop(0)
+        if part in ("", "."):
+            continue
+        if part == "..":
+            del done[-1:]
+            continue
+        node = subject.node("/" + "/".join((*done, part)), follow=False)
+        if node is None or node.kind != "symlink" or links == _MOST_LINKS:
+            done.append(part)
+            if _OPEN_DIRECTORY.search("/" + "/".join(done)):
+                break  # what .. means from here on, only the runtime knows
+            continue
+        links += 1
+        target = text(node.target)
+        done = [] if target.startswith("/") else done
+        ahead = [*target.split("/")[:_MOST_PARTS], *ahead]
+    return "/" + "/".join((*done, *ahead))
+
+
+@rule(
+    "ATTACKS-ENGINE-LABEL",
+    "A label is one that containerd takes for its own",
+    "high",
+    "headcount",
+    "infosec",
+    """containerd's CRI copies the labels of an image onto the container.  Labels under containerd.io/ and
+    io.cri-containerd are orders to containerd itself, and before the fix an image could give them: up to a command of
+    root on the host.""",
+    _FIX,
+    advisories="CVE-2026-53488",
+)
+def engine_label(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    names = [name for name in subject.run.labels if name.startswith(_ENGINE_LABEL)]
+    if names:
+        yield rule.report(
+            _harm(rule, f"the image has the label {listed(names, 4)}", "pulling and starting it is enough"),
+            *[subject.pointer("/config/Labels/" + escaped(name).removeprefix("/")) for name in names[:8]],
+        )
+
+
+@rule(
+    "ATTACKS-DEV-LINK",
+    "/dev is a symbolic link",
+    "high",
+    "strengths",
+    "infosec",
+    """The runtime mounts a filesystem on /dev and makes devices and links in it.  Where /dev is a link of the image,
+    runtimes before the fix followed it and wrote to another place.""",
+    _FIX,
+    advisories="CVE-2026-41579, CVE-2026-47766",
+)
+def dev_link(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    node = subject.node("/dev", follow=False)
+    if node is not None and node.kind == "symlink":
+        what = f"/dev is a symbolic link to {text(node.target)}"
+        yield rule.report(_harm(rule, what, "the runtime makes devices where the link leads"), subject.place(node))
+
+
+@rule(
+    "ATTACKS-OPEN-DIRECTORY",
+    "The working directory is an open file of the runtime",
+    "high",
+    "strengths",
+    "infosec",
+    """/proc/self/fd/N names whatever the runtime has open as number N when it enters the directory.  runc before the
+    fix had a directory of the host open there, and the process started in the host's filesystem.""",
+    _FIX,
+    advisories="CVE-2024-21626",
+)
+def open_directory(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    given = subject.run.working_dir
+    leads = _followed(subject, given)
+    if _OPEN_DIRECTORY.search(leads):
+        what = f"WORKDIR is {given}" + (f", which leads to {leads}" if leads != given else "")
+        yield rule.report(
+            _harm(rule, what, "the process may start in a directory of the host"), subject.pointer("/config/WorkingDir")
+        )
+
+
+@rule(
+    "ATTACKS-USER-NUMBER",
+    "USER is a number too large for an id, and the name of somebody",
+    "high",
+    "headcount",
+    "infosec",
+    """A number beyond 2147483647 is no user id.  containerd before the fix then looked it up as a name, and the passwd
+    file of the image says who has that name: also root, although the number passes every check for "not root".""",
+    "write a user id below 2147483648",
+    advisories="CVE-2026-46680",
+)
+def user_number(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    user = subject.run.user.partition(":")[0]
+    if not (user.isascii() and user.isdigit() and (len(user) > 10 or int(user) > _LARGEST_ID)):
+        return
+    for line in text(subject.read("/etc/passwd")).splitlines():
+        fields = line.split(":")
+        if fields[0] == user and len(fields) > 2:
+            yield rule.report(
+                _harm(
+                    rule, f"USER is {user}, and passwd gives that name the id {fields[2]}", f"it runs as {fields[2]}"
+                ),
+                subject.pointer("/config/User"),
+                subject.place(b"/etc/passwd"),
+            )
+            return
+
+
+@rule(
+    "ATTACKS-PASSWD-SIZE",
+    "/etc/passwd or /etc/group is made to be read without end",
+    "medium",
+    "headcount",
+    "infosec",
+    """The engine reads both files of the image to find the user.  Before the fix it read all of it into memory,
+    whatever its size: an image could take the memory of the daemon.""",
+    "write a passwd and a group file of some kilobytes",
+    advisories="CVE-2026-47262",
+    threshold="10 MiB, or one line of 1 MiB",
+)
+def passwd_size(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for path in (b"/etc/passwd", b"/etc/group"):
+        node = subject.node(path)
+        if node is None or not node.is_file or node.size <= _LONG:
+            continue
+        large = node.size > _LARGE
+        if large or max(map(len, subject.read(path, _LARGE).split(b"\n"))) > _LONG:
+            how = "" if large else " with a line of more than 1 MiB"
+            what = f"{text(path)} has {size(node.size)}{how}"
+            yield rule.report(_harm(rule, what, "the engine reads it into memory"), subject.place(node))
+
+
+@rule(
+    "ATTACKS-OWN-PROGRAM",
+    "The command is a link to the program that starts it",
+    "high",
+    "strengths",
+    "infosec",
+    """/proc/self/exe names the running program: while the container starts, that is the runtime of the host.  Before
+    the fix the process could hold it open and overwrite it.""",
+    _FIX,
+    advisories="CVE-2019-5736",
+)
+def own_program(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    word = subject.argv[0] if subject.argv else ""
+    places = [word] if "/" in word else [f"{entry}/{word}" for entry in _search_path(subject)] if word else []
+    for place in places:
+        path = place if place.startswith("/") else f"{subject.run.working_dir}/{place}"
+        leads = _followed(subject, path)
+        first = subject.read(leads, 128).partition(b"\n")[0]
+        interpreter = text(first[2:].strip().partition(b" ")[0]) if first.startswith(b"#!") else ""
+        if _OWN_PROGRAM.search(leads) or _OWN_PROGRAM.search(interpreter):
+            what = (
+                f"the command {word} is {leads}" if not interpreter else f"the interpreter of {word} is {interpreter}"
+            )
+            yield rule.report(_harm(rule, what, "it can overwrite the runtime of the host"), subject.command_place())
+            return
+
+
+def _search_path(subject: Subject) -> list[str]:
+    found = [entry.partition("=")[2] for entry in subject.config.env if entry.startswith("PATH=")]
+    return [entry for entry in (found[-1] if found else "").split(":")[:64] if entry.startswith("/")]
+
+
+@rule(
+    "ATTACKS-VOLUME-PATH",
+    "A VOLUME climbs out of the image",
+    "high",
+    "headcount",
+    "infosec",
+    """containerd copies what the image has at the path of a VOLUME into the volume.  Before the fix it joined the path
+    as it is written, and `..` in it copied files of the host.""",
+    "write the path without ..",
+    advisories="CVE-2022-23648",
+)
+def volume_path(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for volume in subject.run.volumes[:1000]:
+        if ".." in volume.split("/"):
+            yield rule.report(
+                _harm(rule, f"the volume {volume} has .. in its path", "Kubernetes copies files of the host into it"),
+                subject.pointer("/config/Volumes/" + escaped(volume).removeprefix("/")),
+            )
+
+
+RULES: tuple[Rule, ...] = (
+    engine_label,
+    dev_link,
+    open_directory,
+    user_number,
+    passwd_size,
+    own_program,
+    volume_path,
+)

@@ -1,0 +1,91 @@
+"""Images that attack their runtime: `engines-2026.md` part 2, the constructs and who is safe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import imagepeel
+from imagepeel import forge
+from imagepeel.archive.source import MemorySource
+from imagepeel.findings.advisories import ADVISORIES
+from imagepeel.findings.catalogue import RULES
+
+FIXED = {
+    "CVE-2026-53488": {"containerd": "2.3.2 2.2.5 2.1.9 2.0.10 1.7.33"},
+    "CVE-2026-41579": {"runc": "1.5.0-rc.3 1.4.3 1.3.6"},
+    "CVE-2026-47766": {"crun": "1.28"},
+    "CVE-2024-21626": {"runc": "1.1.12"},
+    "CVE-2026-46680": {"containerd": "2.3.1 2.2.4 2.1.8 2.0.9 1.7.32"},
+    "CVE-2019-5736": {"runc": "1.0.0-rc7"},
+}
+"""As the advisories have it; the rest of the table is held to its rules only."""
+
+SH = forge.file("bin/sh", "x", 0o755)
+
+
+def findings(*entries: Any, **settings: Any) -> dict[str, str]:
+    image = forge.image(forge.layer(*entries), names="hostile:1", **settings)
+    with imagepeel.open(MemorySource(forge.to_bytes(image), "hostile.tar")) as archive:
+        return {one.rule: one.message for one in archive.image().findings() if one.rule.startswith("ATTACKS-")}
+
+
+@pytest.mark.parametrize("number", FIXED)
+def test_the_first_fixed_versions(number: str) -> None:
+    assert {one.program: " ".join(one.versions) for one in ADVISORIES[number].fixed} == FIXED[number]
+
+
+def test_every_advisory_has_a_rule_and_every_attack_an_advisory() -> None:
+    told = {number for rule in RULES for number in rule.advisories}
+    assert told <= set(ADVISORIES)
+    assert set(ADVISORIES) - told <= {"CVE-2021-41190"}
+    assert all(rule.advisories for rule in RULES if rule.id.startswith("ATTACKS-"))
+
+
+@pytest.mark.parametrize(
+    ("rule", "entries", "settings", "words"),
+    [
+        ("ENGINE-LABEL", (SH,), {"labels": {"containerd.io/restart": "x"}}, "on containerd before 2.3.2, 2.2.5"),
+        ("ENGINE-LABEL", (SH,), {"labels": {"io.cri-containerd.image": "x"}}, "pulling and starting it is enough"),
+        ("DEV-LINK", (SH, forge.symlink("dev", "tmp")), {}, "on runc before 1.5.0-rc.3, 1.4.3 or 1.3.6 or on crun"),
+        ("OPEN-DIRECTORY", (SH,), {"workdir": "/proc/self/fd/7"}, "on runc before 1.1.12"),
+        ("OPEN-DIRECTORY", (SH,), {"workdir": "/dev/fd/7/../.."}, "nothing on a patched node"),
+        ("OPEN-DIRECTORY", (SH, forge.symlink("srv", "/proc/self/fd/8")), {"workdir": "/srv"}, "to /proc/self/fd/8"),
+        ("OPEN-DIRECTORY", (SH, forge.symlink("a", "b/../c"), forge.symlink("c", "/proc/1/fd")),
+         {"workdir": "/a/9"}, "to /proc/1/fd/9"),
+        (
+            "USER-NUMBER",
+            (SH, forge.file("etc/passwd", "99999999999:x:0:0::/:/bin/sh\n")),
+            {"user": "99999999999:0"},
+            "it runs as 0",
+        ),
+        ("PASSWD-SIZE", (SH, forge.file("etc/passwd", "#" * ((1 << 20) + 1))), {}, "with a line of more than 1 MiB"),
+        ("OWN-PROGRAM", (SH, forge.symlink("me", "/proc/self/exe")), {"entrypoint": ["/me"]}, "runc before 1.0.0-rc7"),
+        ("OWN-PROGRAM", (SH, forge.file("me", "#!/proc/self/exe\n", 0o755)), {"entrypoint": ["/me"]}, "interpreter"),
+        ("VOLUME-PATH", (SH,), {"volumes": ["/../../../../etc"]}, "on containerd before 1.6.1, 1.5.10 or 1.4.13"),
+    ],
+)  # fmt: skip
+def test_the_construct_is_told(rule: str, entries: Any, settings: dict[str, Any], words: str) -> None:
+    found = findings(*entries, **settings)
+    assert set(found) == {f"ATTACKS-{rule}"}
+    assert words in found[f"ATTACKS-{rule}"]
+    assert "does nothing on a patched node" in found[f"ATTACKS-{rule}"]
+
+
+@pytest.mark.parametrize(
+    ("entries", "settings"),
+    [
+        ((SH,), {"labels": {"org.opencontainers.image.source": "containerd.io/x", "io.containerd.x": "y"}}),
+        ((SH, forge.directory("dev"), forge.symlink("dev/fd", "/proc/self/fd")), {}),
+        ((SH,), {"workdir": "/proc/self/cwd"}),
+        ((SH,), {"workdir": "/srv/proc/self/fd/7"}),
+        ((SH, forge.file("etc/passwd", "99999999999:x:0:0::/:/bin/sh\n")), {"user": "1000"}),
+        ((SH, forge.file("etc/passwd", "#\n" * 600_000)), {}),
+        ((SH, forge.symlink("me", "/bin/sh")), {"entrypoint": ["/me"]}),
+        ((SH,), {"volumes": ["/data/..hidden"]}),
+        ((SH, forge.symlink("a", "b"), forge.symlink("b", "a")), {"workdir": "/a"}),
+    ],
+)
+def test_its_neighbour_is_not(entries: Any, settings: dict[str, Any]) -> None:
+    assert findings(*entries, **settings) == {}
