@@ -6,6 +6,8 @@ an `Anomaly` is something odd that reading noticed and survived.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from imagepeel._display import Shown
@@ -101,6 +103,74 @@ class Evidence(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """Most direct first."""
 
 
+AnomalyCode = Literal[
+    # The archive file
+    "outer-backslash",
+    "outer-bad-header",
+    "outer-bad-pax",
+    "outer-bad-sparse",
+    "outer-dotdot",
+    "outer-duplicate",
+    "outer-link-limit",
+    "outer-link-loop",
+    "outer-link-outside",
+    "outer-member-limit",
+    "outer-sparse",
+    "outer-trailing-data",
+    "outer-truncated",
+    "save-cut",
+    "outer-zero-block",
+    # JSON
+    "json-bom",
+    "json-duplicate-key",
+    "json-long-list",
+    "json-surrogate",
+    "json-trailing-data",
+    "json-type",
+    "json-utf8",
+    # Documents
+    "config-command-string",
+    "config-diff-id",
+    "description-damaged",
+    "descriptor-conflict",
+    "descriptor-data",
+    "descriptor-digest",
+    "descriptor-size",
+    "document-damaged",
+    "document-limit",
+    "document-unreadable",
+    "history-count",
+    "index-depth",
+    "index-loop",
+    "layer-count",
+    "layer-limit",
+    "layer-name",
+    "layer-size",
+    "layout-marker",
+    "layout-version",
+    "manifest-shape",
+    "media-type-conflict",
+    "media-type-shape",
+    "oci-index-empty",
+    "schema1-count",
+    "schema1-history",
+    "two-copies",
+    "TWO-IMAGES",
+    "v1-id",
+    "v1-loop",
+    "v1-missing",
+    # Layers
+    "HDRDATA",
+    "HIDDENTAIL",
+    "MEDIATYPE",
+    "PAXGLOBAL",
+    "stream-damaged",
+    "stream-tail",
+    "tar-damaged",
+]
+"""The stable name of an anomaly; `docs/reference/anomalies.md` says what each means."""
+
+
 class Anomaly(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something odd that reading noticed, said and survived.
 
@@ -108,7 +178,7 @@ class Anomaly(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     refuses the layer or image because of it.
     """
 
-    code: str
+    code: AnomalyCode
     """Stable name, listed in `docs/reference/anomalies.md`."""
     message: str
     """One sentence.  It may hold text of the image, unescaped."""

@@ -15,7 +15,7 @@ from imagepeel.archive.records import (
     LayerState,
 )
 from imagepeel.errors import ImagepeelError
-from imagepeel.evidence import Anomaly, Location
+from imagepeel.evidence import Anomaly, AnomalyCode, Location
 from imagepeel.limits import Limits
 from imagepeel.oci.config import ImageConfig, parse_config
 from imagepeel.oci.descriptor import ENCRYPTION_PREFIX, ESTARGZ_TOC, ZSTD_CHUNKED_PREFIX, Descriptor
@@ -196,7 +196,7 @@ class Blobs:
             )
         return False
 
-    def note(self, code: str, message: str, where: Location, *, fatal: bool = False) -> None:
+    def note(self, code: AnomalyCode, message: str, where: Location, *, fatal: bool = False) -> None:
         """Record an anomaly."""
         self.anomalies.append(Anomaly(code=code, message=message, where=where, fatal=fatal))
 

@@ -15,7 +15,7 @@ import msgspec
 from imagepeel.archive.source import Source
 from imagepeel.archive.sparse_members import Sparse
 from imagepeel.errors import LimitExceeded, MissingBlob
-from imagepeel.evidence import Anomaly, Location
+from imagepeel.evidence import Anomaly, AnomalyCode, Location
 from imagepeel.limits import Limits
 
 MemberKind = Literal["file", "dir", "symlink", "hardlink", "other"]
@@ -108,7 +108,7 @@ class Members(ABC):
         start = prefix + "/"
         return (member for member in self if member.name.startswith(start))
 
-    def note(self, code: str, message: str, where: Location, *, fatal: bool = False) -> None:
+    def note(self, code: AnomalyCode, message: str, where: Location, *, fatal: bool = False) -> None:
         """Record an anomaly once, and not thousands of them."""
         if len(self.anomalies) >= 1000:
             return

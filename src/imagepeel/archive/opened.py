@@ -17,10 +17,10 @@ from imagepeel.archive.members import Medium, Member, Members
 from imagepeel.archive.records import DocumentCheck, ImageRecord, IndexRecord
 from imagepeel.archive.source import FileSource, Source, source_of
 from imagepeel.errors import PathNotFound
-from imagepeel.evidence import Anomaly, Location
+from imagepeel.evidence import Anomaly, AnomalyCode, Location
 from imagepeel.limits import DEFAULT, Limits
 
-CUT = frozenset({"outer-truncated", "save-cut"})
+CUT: frozenset[AnomalyCode] = frozenset({"outer-truncated", "save-cut"})
 """Codes of anomalies that say that the end of the archive is missing."""
 
 

@@ -22,7 +22,7 @@ import msgspec
 from imagepeel.archive.members import Medium, Member, MemberKind, Members, leaves_root, missing, normalise
 from imagepeel.archive.source import Source
 from imagepeel.archive.sparse_members import Sparse, SparseSource, is_sparse, locate
-from imagepeel.evidence import Anomaly, Location, text
+from imagepeel.evidence import Anomaly, AnomalyCode, Location, text
 from imagepeel.formats.tar.header import (
     BLOCK,
     DIRECTORY,
@@ -201,7 +201,7 @@ class _Walk:
             self.end = stop.offset
             self._note(stop.code, stop.message, stop.offset, fatal=True)
 
-    def _note(self, code: str, message: str, offset: int, *, fatal: bool = False) -> None:
+    def _note(self, code: AnomalyCode, message: str, offset: int, *, fatal: bool = False) -> None:
         if fatal or len(self.anomalies) < _MOST_NOTES:
             self.anomalies.append(
                 Anomaly(code=code, message=message, where=Location(archive_offset=offset), fatal=fatal)
@@ -362,14 +362,14 @@ class _Walk:
 class _Stop(Exception):
     """The walk cannot go on at `offset`."""
 
-    def __init__(self, code: str, message: str, offset: int) -> None:
+    def __init__(self, code: AnomalyCode, message: str, offset: int) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.offset = offset
 
 
-def _stop(code: str, message: str, offset: int) -> NoReturn:
+def _stop(code: AnomalyCode, message: str, offset: int) -> NoReturn:
     raise _Stop(code, message, offset)
 
 

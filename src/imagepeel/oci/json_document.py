@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from imagepeel._lazy import late
 from imagepeel.errors import LimitExceeded, Malformed
-from imagepeel.evidence import Anomaly, Location
+from imagepeel.evidence import Anomaly, AnomalyCode, Location
 from imagepeel.limits import DEFAULT, Limits
 
 JsonObject = dict[str, Any]
@@ -48,7 +48,7 @@ def parse_json(data: bytes, where: Location | None = None, limits: Limits = DEFA
         )
     anomalies: list[Anomaly] = []
 
-    def note(code: str, message: str, *, fatal: bool = False) -> None:
+    def note(code: AnomalyCode, message: str, *, fatal: bool = False) -> None:
         anomalies.append(Anomaly(code=code, message=message, where=place, fatal=fatal))
 
     if data.startswith(_BOM):
@@ -193,7 +193,7 @@ class Fields:
         pointer = self.pointer + escaped(key) if key else self.pointer
         return Location(member=self.where.member, blob=self.where.blob, pointer=pointer)
 
-    def note(self, code: str, message: str, key: str = "", *, fatal: bool = False) -> None:
+    def note(self, code: AnomalyCode, message: str, key: str = "", *, fatal: bool = False) -> None:
         """Record an anomaly at a field, the first `MOST_ANOMALIES` of them."""
         if len(self.anomalies) >= MOST_ANOMALIES:
             return

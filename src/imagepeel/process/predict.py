@@ -217,8 +217,8 @@ class _Run:
 
     def _user(self) -> user.UserResolution:
         asked = self.options.user
-        spec, origin = (asked, "option") if asked is not None else (self.wanted.user, "image")
-        who = user.resolve(self.rootfs, spec, origin, self.options, self.engine)
+        spec = self.wanted.user if asked is None else asked
+        who = user.resolve(self.rootfs, spec, "image" if asked is None else "option", self.options, self.engine)
         found = who.credentials
         if who.failure is not None:
             step = Step(

@@ -16,7 +16,7 @@ import msgspec
 from imagepeel.archive.compression import BZIP2_MAGIC, GZIP_MAGIC, XZ_MAGIC, ZSTD_MAGIC
 from imagepeel.archive.members import Member, Members
 from imagepeel.errors import ImagepeelError
-from imagepeel.evidence import Receipt, text
+from imagepeel.evidence import AnomalyCode, Receipt, text
 from imagepeel.layers.layer import Layer
 from imagepeel.oci.json_document import lookup
 from imagepeel.receipts.quoting import file_word, is_tame, jq_filter, plain_text, quote, xxd_line
@@ -47,7 +47,13 @@ _FILTERS = (
 _COUNTED = 50_000
 """Entries up to which a layer is searched for a second entry of the same name; larger ones use offsets."""
 # Where GNU tar stops or reads other bytes than imagepeel, members are addressed by offset.
-_ODD_ARCHIVE = ("outer-zero-block", "outer-bad-header", "outer-bad-pax", "outer-bad-sparse", "outer-truncated")
+_ODD_ARCHIVE: tuple[AnomalyCode, ...] = (
+    "outer-zero-block",
+    "outer-bad-header",
+    "outer-bad-pax",
+    "outer-bad-sparse",
+    "outer-truncated",
+)
 
 
 class Stream(msgspec.Struct, frozen=True):

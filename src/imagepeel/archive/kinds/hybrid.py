@@ -7,6 +7,7 @@ whatever succeeds first), so where the two differ, one file is two images.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -32,7 +33,7 @@ from imagepeel.oci.layout import MARKER
 from imagepeel.text import joined, listed
 
 NAME = "hybrid"
-TWO_IMAGES = "TWO-IMAGES"
+TWO_IMAGES: Final = "TWO-IMAGES"
 
 
 def _recognise(clues: Clues) -> Detection | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from imagepeel.errors import Malformed
-from imagepeel.formats.shell.tree import Part, Script, Word
+from imagepeel.formats.shell.tree import Part, PartKind, Script, Word
 
 _MAX_DEPTH = 40
 _MAX_NODES = 100_000
@@ -309,7 +309,7 @@ class WordReader:
                 raise self._fail("an unterminated quote")
             body = text[start:end]
             # $'...' is a quote in bash and busybox and a dollar sign plus a quote in dash: only plain text is sure.
-            kind = "literal" if "\\" not in body else "ansi"
+            kind: PartKind = "literal" if "\\" not in body else "ansi"
             parts.append(Part(kind=kind, text=body, quoted=True))
             self._at = end + 1
         elif following == '"' and not quoted:

@@ -15,6 +15,7 @@ from imagepeel.formats.shell.tree import (
     Branch,
     Command,
     Compound,
+    CompoundKind,
     Line,
     Part,
     Pipeline,
@@ -177,7 +178,9 @@ class _Parser(WordReader):
             self._expect("do")
             body = self.script(("done",))
             self._expect("done")
-            return self._finish(word, (Branch(body=body, condition=condition),), start)
+            return self._finish(
+                "while" if word == "while" else "until", (Branch(body=body, condition=condition),), start
+            )
         if word in ("for", "select"):
             return self._for(word, start)
         if word == "case":
@@ -198,7 +201,12 @@ class _Parser(WordReader):
         return self._simple(start)
 
     def _finish(
-        self, kind: str, branches: tuple[Branch, ...], start: int, name: str = "", words: tuple[Word, ...] | None = ()
+        self,
+        kind: CompoundKind,
+        branches: tuple[Branch, ...],
+        start: int,
+        name: str = "",
+        words: tuple[Word, ...] | None = (),
     ) -> Compound:
         redirections: list[Redirection] = []
         while True:

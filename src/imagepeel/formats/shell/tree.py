@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
+
+PartKind = Literal["literal", "parameter", "command", "arithmetic", "process", "braces", "tilde", "ansi"]
+"""What a piece of a word is; "command" and "process" are substitutions, "ansi" is `$'...'` with an escape inside."""
+
+CompoundKind = Literal["subshell", "group", "if", "while", "until", "for", "case", "function", "test", "arithmetic"]
+"""Which compound command; "test" is `[[ ]]`, "arithmetic" `(( ))`."""
 
 
 def has_wildcard(text: str) -> bool:
@@ -13,8 +21,7 @@ def has_wildcard(text: str) -> bool:
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """A piece of a word."""
 
-    kind: str
-    """"literal", "parameter", "command" (command substitution), "arithmetic", "process", "braces" or "tilde"."""
+    kind: PartKind
     text: str
     """Of a literal the value, of `${}` what stands inside, of a substitution its source."""
     quoted: bool = False
@@ -98,8 +105,7 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True):
 class Compound(msgspec.Struct, frozen=True, kw_only=True):
     """A compound command."""
 
-    kind: str
-    """"subshell", "group", "if", "while", "until", "for", "case", "function", "test" (`[[ ]]`) or "arithmetic"."""
+    kind: CompoundKind
     branches: tuple[Branch, ...]
     """In file order."""
     redirections: tuple[Redirection, ...]

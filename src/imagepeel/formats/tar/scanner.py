@@ -33,7 +33,7 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
-from imagepeel.evidence import Anomaly, Location, text
+from imagepeel.evidence import Anomaly, AnomalyCode, Location, text
 from imagepeel.formats.tar import pax as pax_format
 from imagepeel.formats.tar import sparse as sparse_format
 from imagepeel.formats.tar.builder import TableBuilder
@@ -308,7 +308,9 @@ class TarScanner:
             start = self._first if self._first >= 0 else self._pos - BLOCK
             self._fail(error, max(0, start))
 
-    def _note(self, code: str, message: str, at: int, *, path: bytes | None = None, entry: int | None = None) -> None:
+    def _note(
+        self, code: AnomalyCode, message: str, at: int, *, path: bytes | None = None, entry: int | None = None
+    ) -> None:
         where = Location(
             layer=self._layer, entry=entry, layer_offset=at, path=None if path is None else text(b"/" + path)
         )

@@ -15,7 +15,7 @@ from imagepeel.process.engines.messages import MOUNT
 from imagepeel.process.spec import trace
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Phase
 from imagepeel.process.spec.options import ProcessOptions
-from imagepeel.process.spec.values import Credentials
+from imagepeel.process.spec.values import Credentials, UserOrigin
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
@@ -78,7 +78,7 @@ def _is_emptied(rootfs: Rootfs, path: str, engine: Engine) -> bool:
     return node is not None and node.is_dir
 
 
-def resolve(rootfs: Rootfs, spec: str, origin: str, options: ProcessOptions, engine: Engine) -> UserResolution:
+def resolve(rootfs: Rootfs, spec: str, origin: UserOrigin, options: ProcessOptions, engine: Engine) -> UserResolution:
     """Decide uid, gid, groups, home and capabilities for a USER string; `origin` is `image` or `option`."""
     rules = engine.user_rules if spec else engine.nobody_rules
     passwd, group = (_as_engine_reads(rootfs, path, engine) for path in (PASSWD, GROUP))

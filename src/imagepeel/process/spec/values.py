@@ -13,6 +13,9 @@ from imagepeel.process.spec.failure import FailureCode, Judge, Outcome, Stage
 
 Origin = Literal["image", "engine", "runtime", "user"]
 """Who set a variable."""
+UserOrigin = Literal["", "image", "option"]
+"""Who asks for a user: the config of the image, or an option of the call."""
+
 Hears = Literal["yes", "no", "unknown"]
 """Whether process 1 acts on SIGTERM."""
 PidOneKind = Literal["program", "shell", "script", "init", "wrapper"]
@@ -62,8 +65,8 @@ class Credentials(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_default
     """Home directory that HOME gets when nothing else sets it."""
     spec: str = ""
     """User as asked for, "" for none."""
-    origin: str = ""
-    """Who asked: `image` or `option`."""
+    origin: UserOrigin = ""
+    """Who asked; "" for nobody."""
     effective: tuple[str, ...] = ()
     """Capability names without `CAP_`, sorted."""
     bounding: tuple[str, ...] = ()

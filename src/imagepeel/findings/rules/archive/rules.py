@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from imagepeel._lazy import late
 from imagepeel.archive.kinds import cut_save
-from imagepeel.evidence import Location
+from imagepeel.evidence import AnomalyCode, Location
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, by_notes, rule
 from imagepeel.process.engines.registry import CONTAINERD, DOCKER, PODMAN
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
 
 _DOCKER_MOST = 125
-_TOLD_ELSEWHERE = frozenset(
+_TOLD_ELSEWHERE: frozenset[AnomalyCode] = frozenset(
     [
         "TWO-IMAGES",
         "layer-count",
@@ -34,7 +34,7 @@ _TOLD_ELSEWHERE = frozenset(
     ]
 )
 """Anomalies of documents that have a rule of their own; those of layers are not among these lists."""
-_LABELS_ONLY = frozenset({"layout-marker", "outer-duplicate", "json-bom"})
+_LABELS_ONLY: frozenset[AnomalyCode] = frozenset({"layout-marker", "outer-duplicate", "json-bom"})
 """Noticed by readers and of no consequence."""
 _SENSIBLE_YEAR = late(r"^(?:000\d|19[678]\d)-")
 
