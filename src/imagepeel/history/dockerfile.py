@@ -7,12 +7,12 @@ the builders are in `history/builders.py`; here steps meet layers and the final 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from imagepeel._lazy import late
 from imagepeel.history.builders import DEFAULT_SHELL, Wording, go_list, json_list, read_step
 from imagepeel.oci.config import HistoryStep, ImageConfig
 
@@ -228,7 +228,7 @@ def _entrypoint_after_cmd(found: Sequence[Instruction]) -> bool:
     return bool(order) and order[-1] == "ENTRYPOINT"
 
 
-_COMMAND = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+(?=[ \t]*(?:::|##\\[))")
+_COMMAND = late("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+(?=[ \t]*(?:::|##\\[))")
 """Line ends after which a CI system would read a command: GitHub's logs take `::error` at the start of a line."""
 
 

@@ -6,11 +6,11 @@ measured with podman 4.3.1, skopeo 1.9.3 and buildah 1.28.2, and recorded with p
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from imagepeel._lazy import late
 from imagepeel.archive.compression import Compression
 from imagepeel.archive.kinds.kind import INDEX, MANIFEST
 from imagepeel.evidence import Location
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from imagepeel.layers.layer import Layer
     from imagepeel.loading.delivery import Delivery
 
-_CALL = re.compile(r"(?:link .*|failed to mknod\(.*\)): (?=[a-z ]+$)")
+_CALL = late(r"(?:link .*|failed to mknod\(.*\)): (?=[a-z ]+$)")
 """What this extractor leaves out of the reason for a hardlink or whiteout that cannot be made."""
 _NO_LIST = f"loading tar component {MANIFEST}: file does not exist"
 _NO_INDEX = f"loading index: open {TMP}/{INDEX}: no such file or directory"

@@ -6,11 +6,11 @@ daemon/containerd/image_exporter.go; measured with dockerd 20.10.24 on overlay2,
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from imagepeel._lazy import late
 from imagepeel.archive.compression import Compression
 from imagepeel.archive.kinds.kind import MANIFEST
 from imagepeel.evidence import Location
@@ -29,8 +29,8 @@ _RULES = importer.Rules(
 _UNPACKED = frozenset({Cause.UNPACK, Cause.COUNT, Cause.DIGEST})
 NAME = "<name>"
 """Stands for the name under which an image was loaded."""
-_BELOW_LINK = re.compile(r"mkdir .*: file exists$")
-_MKNOD = re.compile(r"mknod\('(.*)',")
+_BELOW_LINK = late(r"mkdir .*: file exists$")
+_MKNOD = late(r"mknod\('(.*)',")
 WAYS_OF_LAYOUT = (
     "write it for docker load: docker buildx build --output type=docker,dest=FILE",
     "or copy it over: skopeo copy oci-archive:FILE docker-daemon:NAME:TAG",

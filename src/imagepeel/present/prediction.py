@@ -20,7 +20,6 @@ from imagepeel.process.spec.values import (
     PidOne,
     Prediction,
     Step,
-    StopTime,
     Verdict,
 )
 from imagepeel.text import plural, shortened
@@ -160,17 +159,8 @@ def stop_in_words(one: PidOne) -> str:
     heard = {"yes": ", which it hears", "no": ", which it does not hear"}.get(
         one.hears_sigterm, ", and nobody can tell from the image whether it hears it"
     )
-    return f"a stop sends {one.stop_signal}{origin}{heard}{_stop_time(one.stop)}"
-
-
-def _stop_time(stop: StopTime | None) -> str:
-    if stop is None:
-        return ""
-    if stop.never:
-        return f"; {stop.words}"
-    if stop.killed:
-        return f"; stopping takes {stop.most} seconds, then SIGKILL (exit 137)"
-    return f"; stopping takes {stop.words} seconds"
+    time = "" if one.stop is None else f"; {one.stop.sentence('stopping')}"
+    return f"a stop sends {one.stop_signal}{origin}{heard}{time}"
 
 
 def hiding(addition: Addition) -> str:

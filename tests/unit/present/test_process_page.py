@@ -143,8 +143,8 @@ def test_a_prediction_that_runs_shows_everything_that_decides() -> None:
     ):
         assert wanted in lines, wanted
     assert (
-        "a stop sends SIGQUIT (StopSignal of the image), which it does not hear; stopping takes 10 seconds, then "
-        "SIGKILL (exit 137)"
+        "a stop sends SIGQUIT (StopSignal of the image), which it does not hear; stopping takes 10 seconds and "
+        "ends in SIGKILL (exit 137)"
     ) in " ".join(lines)
     rows = [line.split() for line in lines if line.startswith("lib")]
     assert rows == [
@@ -258,3 +258,9 @@ def test_the_matrix_says_each_failures_words_once() -> None:
         ["podman@5.8", "RUNS", "FAILS", "ENOENT", "exit", "1"],
     ]
     assert lines[-2:] == [["docker@28", "arm64,", "podman@5.8", "arm64"], ["the", "words"]]
+
+
+def test_a_stop_without_a_grace_period_is_not_said_to_end_in_sigkill() -> None:
+    never = StopTime(never=True).sentence()
+    assert "SIGKILL" not in never and "seconds" not in never and "no grace period" in never
+    assert StopTime(least=2, most=2).sentence() == "a stop takes 2 seconds"

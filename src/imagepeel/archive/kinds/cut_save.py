@@ -6,8 +6,7 @@ which image it is.  Read as a plain tar, it would be a complete image without a 
 
 from __future__ import annotations
 
-import re
-
+from imagepeel._lazy import late
 from imagepeel.archive.blobs import Blobs
 from imagepeel.archive.kinds.kind import MANIFEST, REPOSITORIES, Clues, Detected, Detection, Kind, Records
 from imagepeel.archive.records import Format, ImageRecord, Manifests
@@ -16,7 +15,7 @@ from imagepeel.evidence import Location
 NAME = "cut-save"
 FORMAT = Format(name=NAME, manifests=Manifests.START, start=MANIFEST, start_note="not there")
 _HEX = "[0-9a-f]{64}"
-_MEMBER = re.compile(rf"{_HEX}\.json|{_HEX}/layer\.tar|{_HEX}\.tar|blobs/sha256/{_HEX}")
+_MEMBER = late(rf"{_HEX}\.json|{_HEX}/layer\.tar|{_HEX}\.tar|blobs/sha256/{_HEX}")
 _ONE_LEVEL = frozenset({"json", "VERSION", "layer.tar"})
 
 

@@ -231,6 +231,14 @@ class StopTime(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             return f"{self.most}, then SIGKILL (exit 137)"
         return f"{self.least} to {self.most}" if self.least != self.most else str(self.most)
 
+    def sentence(self, stop: str = "a stop") -> str:
+        """Return what a stop does, without a full stop; `stop` is the subject: `a stop takes 0 to 10 seconds`."""
+        if self.never:
+            return f"{stop} does not end it: the signal is not heard, and this engine has no grace period of its own"
+        if self.killed:
+            return f"{stop} takes {self.most} seconds and ends in SIGKILL (exit 137)"
+        return f"{stop} takes {self.words} seconds"
+
 
 class PidOne(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who is process 1 once everything has replaced itself, and how it ends.

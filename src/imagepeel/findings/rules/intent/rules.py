@@ -18,6 +18,7 @@ from imagepeel.text import listed, plural
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
+    from imagepeel.process.spec.values import PidOne
 
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
 _WRAPPERS = frozenset(
@@ -84,6 +85,11 @@ def no_command(rule: Rule, subject: Subject) -> Iterator[Finding]:
         )
 
 
+def _deaf_shell(pid1: PidOne) -> bool:
+    """Whether a shell is proved to stay process 1 and not to hear the stop signal."""
+    return pid1.exact and pid1.kind == "shell" and pid1.hears_sigterm == "no"
+
+
 @rule(
     "SHELL-PID1",
     "A shell stays process 1 and swallows the stop signal",
@@ -102,13 +108,12 @@ def shell_pid1(rule: Rule, subject: Subject) -> Iterator[Finding]:
         return
     start = subject.prediction()
     pid1 = start.pid1
-    if pid1 is None or not pid1.exact or pid1.kind != "shell" or pid1.hears_sigterm != "no":
+    if pid1 is None or pid1.stop is None or not _deaf_shell(pid1):
         return
     if start.verdict.kind in ("FAILS", "UNKNOWN"):
         return
     yield rule.report(
-        f"{pid1.path or pid1.argv[0]} stays process 1 of `sh -c {subject.shell_line}`: a stop takes "
-        f"{pid1.grace_seconds} seconds and ends in SIGKILL",
+        f"{pid1.path or pid1.argv[0]} stays process 1 of `sh -c {subject.shell_line}`: {pid1.stop.sentence()}",
         subject.command_place(),
         *([subject.place(pid1.path)] if pid1.path else []),
         fix=pid1.fix,
@@ -134,12 +139,11 @@ def script_without_exec(rule: Rule, subject: Subject) -> Iterator[Finding]:
         return
     start = subject.prediction()
     pid1 = start.pid1
-    if pid1 is None or not pid1.exact or pid1.kind != "shell" or pid1.hears_sigterm != "no":
+    if pid1 is None or pid1.stop is None or not _deaf_shell(pid1):
         return
     path, interpreter = script
     yield rule.report(
-        f"{path} ends without exec: {interpreter} stays process 1, and a stop takes {pid1.grace_seconds} seconds and "
-        "ends in SIGKILL",
+        f"{path} ends without exec: {interpreter} stays process 1, and {pid1.stop.sentence()}",
         (subject.place(path), "file"),
         fix=pid1.fix,
         details=[pid1.why],
