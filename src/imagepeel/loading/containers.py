@@ -144,12 +144,12 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
 
     def _choice(self, delivery: Delivery) -> LoadAnswer | None:
         if self._as_layout(delivery):
-            top = [record.path[0] for record in delivery.archive.records if record.path]
-            tops = set(top) | {index.path[0] for index in delivery.archive.indexes if index.path}
-            if len(tops) > 1:
+            top = delivery.archive.indexes[0].index if delivery.archive.indexes else None
+            count = len(top.manifests or ()) if top is not None else 1
+            if count != 1:
                 return refusal(
                     Cause.CHOICE, "loading index: more than one image in oci, choose an image",
-                    f"{INDEX} lists {len(tops)} images", f"skopeo copy oci-archive:{FILE}:NAME ...",
+                    f"{INDEX} lists {count} images", f"skopeo copy oci-archive:{FILE}:NAME ...",
                     where=Location(member=INDEX, pointer="/manifests"),
                 )  # fmt: skip
         elif delivery.listed and len(delivery.listed_images) > 1 and not self.tries_all:

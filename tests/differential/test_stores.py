@@ -1,0 +1,109 @@
+"""What stores do with small archives: recorded loads always, real ones again where the programs are installed.
+
+Docker 28, both stores, and podman 5.8 are not on such a machine; what they did was written down case by case beside the
+shared cases, and stands in `tests/cases/test_load.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE)]
+
+import stores  # noqa: E402
+from store_archives import ARCHIVES, write  # noqa: E402
+
+import imagepeel  # noqa: E402
+from imagepeel.results import LoadAnswer  # noqa: E402
+
+RECORDED: dict[str, dict[str, Any]] = json.loads(stores.FILE.read_text())
+SAMPLE = [
+    "docker", "docker, two names", "docker, more DiffIDs than layers", "docker, cut before manifest.json",
+    "a path twice", "a path twice, once with a slash", "a file below a link of its layer", "layout", "layout, no name",
+]  # fmt: skip
+OTHER_WORDS = {
+    "a name of 256 bytes": "containerd names the place on the host in front of the path",
+    "a whiteout twice": "containerd names the whiteout and not the device",
+    "docker, a layer that is a link": "skopeo writes another destination than containers-storage",
+}
+"""Archives on which one of the tools says it in other words, or with another exit code."""
+
+
+def answers_about(name: str, folder: Path) -> dict[str, list[LoadAnswer]]:
+    """What we say of every image of an archive, by tool."""
+    with imagepeel.open(write(name, folder)) as archive:
+        found: dict[str, list[LoadAnswer]] = {}
+        for image in archive.images():
+            for answer in image.loadable():
+                found.setdefault(answer.tool, []).append(answer)
+        return found
+
+
+def differences(name: str, tool: str, answers: list[LoadAnswer], seen: dict[str, Any]) -> list[str]:
+    refused = [answer for answer in answers if not answer.takes]
+    if seen["exit"]:
+        texts = [answer.text for answer in refused if answer.exit_code == seen["exit"]]
+        return [] if any(same(text, seen["text"]) for text in texts) else [f"{seen} is not {texts or answers}"]
+    if any(answer.exit_code for answer in refused):
+        return [f"it takes the archive, we say {refused[0].text}"]
+    if any(answer.takes and not answer.id for answer in answers):
+        return []  # the ID cannot be told, as of an archive of Docker 1.9
+    wanted = {image for answer in answers if answer.takes for image in images_of(answer)}
+    if not any(answer.names for answer in answers) or "images" not in seen:
+        return []
+    return [] if wanted == set(seen["images"]) else [f"{sorted(wanted)} are not {seen['images']}"]
+
+
+def images_of(answer: LoadAnswer) -> list[str]:
+    return [f"{name} {answer.id}" for name in answer.names]
+
+
+def same(ours: str, theirs: str) -> bool:
+    """Whether two texts say the same: what a logger escapes is not told apart."""
+    return re.sub(r"\\+", "", ours.strip()) == re.sub(r"\\+", "", theirs.strip())
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_the_stores_did_what_we_say(name: str, tmp_path: Path) -> None:
+    answers = answers_about(name, tmp_path)
+    wrong = {
+        tool: lines for tool in stores.TOOLS if (lines := differences(name, tool, answers[tool], RECORDED[name][tool]))
+    }
+    if name in OTHER_WORDS:
+        assert len(wrong) <= 2
+        return
+    assert wrong == {}
+
+
+@pytest.mark.judge
+@pytest.mark.root
+@pytest.mark.slow
+def test_the_stores_still_do_it() -> None:
+    reason = stores.why_not()
+    if reason:
+        pytest.skip(reason)
+    found = stores.observe(SAMPLE)
+    for name in SAMPLE:
+        for tool, seen in found[name].items():
+            known = RECORDED[name][tool]
+            assert (seen["exit"], seen.get("images")) == (known["exit"], known.get("images")), (name, tool)
+            assert same(seen.get("text", ""), known.get("text", "")), (name, tool)
+
+
+def test_a_directory_is_judged_as_if_it_were_packed(tmp_path: Path) -> None:
+    with imagepeel.open(write("layout", tmp_path)) as packed:
+        taken = [answer.outcome for answer in packed.images()[0].loadable()]
+    import tarfile
+
+    folder = tmp_path / "folder"
+    with tarfile.open(tmp_path / "image.tar") as tar:
+        tar.extractall(folder, filter="data")
+    with imagepeel.open(folder) as unpacked:
+        assert [answer.outcome for answer in unpacked.images()[0].loadable()] == taken
