@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import posixpath
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
+from imagepeel.evidence import text
 from imagepeel.process.engines.mounts import mounts
 from imagepeel.process.shell import interpreters
 from imagepeel.process.shell.interpreters import Search
-from imagepeel.process.spec.access import EXECUTE, READ, WRITE, check_access, permits
-from imagepeel.process.spec.failure import FailureCode
+from imagepeel.process.spec import trace
+from imagepeel.process.spec.access import EXECUTE, READ, WRITE, PathAccess, check_access, permits
+from imagepeel.process.spec.failure import Failure, FailureCode, Judge
 
 if TYPE_CHECKING:
     from imagepeel.process.kernel.execve import ExecveResult
     from imagepeel.process.scenario import Scenario
+    from imagepeel.process.shell.state import ScriptOutcome
     from imagepeel.process.spec.state import ProcessState
     from imagepeel.rootfs.view import Rootfs
 
 _REFUSALS = {"ENOENT", "EACCES", "EISDIR"}
+_KNOWN = {"", "ENOENT", "EACCES", "ENOTDIR"}
+"""Errors of a path that shells word as their tables here have it."""
 
 
 class Starts(Protocol):
@@ -47,7 +56,7 @@ class ImageOfShell:
 
     def test(self, operator: str, path: str, cwd: str) -> bool | None:
         """`test -OPERATOR PATH` in the image; None where a mount or a volume covers the path."""
-        if self._hidden(path):
+        if self._hidden(posixpath.normpath(posixpath.join(cwd or self._state.cwd, path))):
             return None
         rootfs, actor, cwd = self._sim.rootfs, self._state.after, cwd or self._state.cwd
         seen = check_access(rootfs, path, actor, cwd)
@@ -63,12 +72,118 @@ class ImageOfShell:
         wanted = {"r": READ, "w": WRITE, "x": EXECUTE}.get(operator)
         return None if wanted is None else permits(node, actor, wanted)
 
+    def startup(self, groups: Sequence[Sequence[str]]) -> list[str]:
+        """Of each group of start-up files the first that the shell can read."""
+        found = []
+        for group in groups:
+            answers = ((path, self.read(path, "")) for path in group)
+            first = next((path for path, answer in answers if answer is None or not answer[1]), None)
+            if first is not None:
+                found.append(first)
+        return found
+
+    def _look(self, path: str, cwd: str) -> PathAccess | None:
+        """The path as the process meets it; None where a mount or a volume covers it."""
+        base = cwd or self._state.cwd
+        if self._hidden(posixpath.normpath(posixpath.join(base, path))):
+            return None
+        return check_access(self._sim.rootfs, path, self._state.after, base)
+
+    def enter(self, path: str, cwd: str) -> str | None:
+        """The errno of `chdir`, "" where it succeeds; None where it cannot be told."""
+        seen = self._look(path, cwd)
+        if seen is None or seen.errno not in _KNOWN or path == self._sim.scenario.wanted.working_dir:
+            return None
+        if seen.errno or seen.node is None:
+            return seen.errno
+        if not seen.node.is_dir:
+            return "ENOTDIR"
+        return "" if permits(seen.node, self._state.after, EXECUTE) else "EACCES"
+
+    def read(self, path: str, cwd: str) -> tuple[str, str] | None:
+        """The text of a file, or "" and the errno of `open`; None where neither can be told."""
+        seen = self._look(path, cwd)
+        if seen is None or seen.errno not in _KNOWN:
+            return None
+        if seen.errno or seen.node is None:
+            return "", seen.errno
+        if not seen.node.is_file or seen.node.size > interpreters.SCRIPT_MAX:
+            return None
+        if not permits(seen.node, self._state.after, READ):
+            return "", "EACCES"
+        return text(self._sim.rootfs.read(seen.resolution.path, 0, seen.node.size)), ""
+
+    def create(self, path: str, cwd: str) -> str | None:
+        """The errno of opening a file for writing, which makes one that is not there; "" and None as for `enter`."""
+        seen = self._look(path, cwd)
+        if seen is None or seen.errno not in _KNOWN:
+            return None
+        actor = self._state.after
+        if seen.node is not None:
+            if seen.node.is_dir:
+                return "EISDIR"
+            return "" if not seen.node.is_file or permits(seen.node, actor, WRITE) else "EACCES"
+        if seen.errno != "ENOENT" or path.endswith("/"):
+            return seen.errno
+        parent = self._look(posixpath.dirname(path) or ".", cwd)
+        if parent is None or parent.errno not in _KNOWN:
+            return None
+        if parent.errno or parent.node is None:
+            return parent.errno
+        if not parent.node.is_dir:
+            return "ENOTDIR"
+        return "" if permits(parent.node, actor, WRITE | EXECUTE) else "EACCES"
+
+    def names(self, directory: str, cwd: str) -> list[str] | None:
+        """The names in a directory, sorted by their bytes; None where they cannot be told."""
+        seen = self._look(directory or ".", cwd)
+        if seen is None or seen.errno not in _KNOWN:
+            return None
+        if seen.node is None or not seen.node.is_dir or not permits(seen.node, self._state.after, READ):
+            return []
+        return [text(name) for name in sorted(self._sim.rootfs.listdir(seen.resolution.path))]
+
+    def fails(self, argv: tuple[str, ...], cwd: str) -> tuple[int, str] | None:
+        """chown by a user who may not give files away: only CAP_CHOWN may change an owner."""
+        name = argv[0].rsplit("/", 1)[-1]
+        words = [word for word in argv[1:] if not word.startswith("-")]
+        options = [word for word in argv[1:] if word.startswith("-")]
+        if name != "chown" or self._state.after.uid == 0 or len(words) != 2 or set(options) - {"-R", "-h", "-v"}:
+            return None
+        seen = self._look(words[1], cwd)
+        owner = words[0].partition(":")[0]
+        if seen is None or seen.node is None or not owner or owner == str(seen.node.uid):
+            return None
+        if seen.node.uid == self._state.after.uid:
+            return None
+        inside = seen.node.is_dir and "-R" in options and self._sim.rootfs.listdir(seen.resolution.path)
+        place = interpreters.search(
+            self._sim.rootfs, argv[0], self._state.env.get("PATH"), cwd or self._state.cwd, self._state.after,
+            default=interpreters.default_path(self._shell),
+        )  # fmt: skip
+        if inside or place.path is None:
+            return None
+        real = text(self._sim.rootfs.resolve(place.path).path)
+        if real.rsplit("/", 1)[-1].startswith("busybox"):
+            return 1, f"chown: {words[1]}: Operation not permitted"
+        return 1, f"chown: changing ownership of '{words[1]}': Operation not permitted"
+
     def refuses(self, name: str, path_value: str | None, cwd: str) -> Search | None:
         """Why the command cannot be started; None when it starts, or where it cannot be told."""
         key = (name, path_value, cwd)
         if key not in self._refused:
             self._refused[key] = self._refusal(name, path_value, cwd or self._state.cwd)
         return self._refused[key]
+
+    def finds(self, name: str, path_value: str) -> str | None:
+        """The file that PATH gives for a name, "" where none does; None where it cannot be told."""
+        if any(self._hidden(place) for place in [name, *path_value.split(":")]):
+            return None
+        found = interpreters.search(self._sim.rootfs, name, path_value, self._state.cwd, self._state.after)
+        if found.path is not None:
+            return found.path
+        inside = self._shell == "busybox" and interpreters.has_applet(self._sim.rootfs, self._chain.final or b"", name)
+        return None if inside or found.errno != "ENOENT" else ""
 
     def _refusal(self, name: str, path_value: str | None, cwd: str) -> Search | None:
         rootfs, state = self._sim.rootfs, self._state
@@ -86,3 +201,46 @@ class ImageOfShell:
         if started.errno == "ENOENT" and code in {FailureCode.SHEBANG_CRLF, FailureCode.INTERPRETER_MISSING}:
             return Search(path=None, errno="interpreter", seen=found.path)
         return None
+
+
+def reason(command: str, errno: str) -> str:
+    """Why a shell cannot run a command, in words."""
+    if errno == "ENOENT":
+        return "it does not exist" if "/" in command else "no directory of PATH has it"
+    reasons = {
+        "EACCES": "it is not executable",
+        "EISDIR": "it is a directory",
+        "interpreter": "the interpreter in its first line does not exist",
+    }
+    return reasons.get(errno, errno)
+
+
+def behind(tail: ScriptOutcome, state: ProcessState) -> ProcessState:
+    """The state of the last command: what the script did to the environment and the directory."""
+    env = dict(state.env)
+    for name, value in tail.env.items():
+        if value is None:
+            env.pop(name, None)
+        else:
+            env[name] = value
+    return msgspec.structs.replace(
+        state,
+        env=env,
+        cwd=state.cwd if tail.cwd in ("", None) else tail.cwd,
+        certain=state.certain and tail.sure and tail.changed < 2 and tail.cwd is not None,
+        first=state.first and tail.replaces,
+    )
+
+
+def no_applet(rootfs: Rootfs, final: bytes, name: str) -> Failure:
+    """What a busybox says that is called by a name which it does not have."""
+    return Failure(
+        code=FailureCode.TOOL_FAILS,
+        judge=Judge.USERLAND,
+        errno="",
+        message=f"{name}: applet not found",
+        exit_code=127,
+        why=f"this busybox has no applet {name}",
+        fix=f"name an applet that it has, or install {name}",
+        where=trace.locate(rootfs, final),
+    )

@@ -14,7 +14,7 @@ from imagepeel.errors import ImagepeelError, Malformed
 from imagepeel.evidence import raw, text
 from imagepeel.formats.elf.file import ElfFacts, parse_elf
 from imagepeel.formats.elf.symbols import SymbolTable
-from imagepeel.process import wrapping
+from imagepeel.process import shelling, wrapping
 from imagepeel.process.engines.pid1 import LastProgram, describe
 from imagepeel.process.kernel import execve as kernel
 from imagepeel.process.kernel.execve import ExecveRequest, ExecveResult
@@ -24,7 +24,6 @@ from imagepeel.process.scenario import Scenario
 from imagepeel.process.shell import interpreters
 from imagepeel.process.shell.interpreters import Search
 from imagepeel.process.shell.outcome import ScriptOutcome, classify
-from imagepeel.process.shelling import ImageOfShell
 from imagepeel.process.spec import trace
 from imagepeel.process.spec.access import READ, Actor, check_access, permits
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Stage
@@ -63,7 +62,13 @@ class _ShellRun(msgspec.Struct, frozen=True, kw_only=True):
         arg0 = self.told.args[0] if self.told.args else ""
         script, by_exec = self.told.mode == "script", self.tail.kind == "exec"
         return interpreters.cannot_run(
-            self.shell, arg0, self.tail.argv[0], found, self.tail.line, script=script, by_exec=by_exec
+            self.shell,
+            arg0,
+            self.tail.program or self.tail.argv[0],
+            found,
+            self.tail.line,
+            script=script,
+            by_exec=by_exec,
         )
 
 
@@ -117,12 +122,25 @@ class StartSimulation:
         if shell:
             self._shell(chain, shell, state, depth)
             return
+        if self._no_applet(chain, state):
+            return
         libc = "" if chain.loader is None else "musl" if "ld-musl-" in chain.loader else "glibc"
         wrapped = unwrap(chain.argv, real=text(final), env=state.env, libc=libc, leader=state.first)
         if wrapped is not None:
             wrapping.follow(self, chain, wrapped, state, depth)
             return
         self.stay(chain, state, script=bool(chain.scripts))
+
+    def _no_applet(self, chain: ExecveResult, state: ProcessState) -> bool:
+        """A busybox that is called by a name which it does not have says so and ends."""
+        final = chain.final or b""
+        name = interpreters.applet(chain.argv)[0]
+        if not interpreters.lacks_applet(self.rootfs, final, name):
+            return False
+        failure = shelling.no_applet(self.rootfs, final, name)
+        self.stay(chain, state, why=failure.why)
+        self.fail(state, failure)
+        return True
 
     # -- the loader ------------------------------------------------------------------------------------------
 
@@ -332,6 +350,7 @@ class StartSimulation:
                 self.stay(chain, state, script=True, exact=False)
                 return
             body, line0 = read, told.body
+        image = shelling.ImageOfShell(self, shell, chain, state)
         tail = classify(
             body,
             shell=shell,
@@ -339,8 +358,9 @@ class StartSimulation:
             args=told.args,
             env=state.env,
             uid=state.after.uid,
-            image=ImageOfShell(self, shell, chain, state),
+            image=image,
             options=told.options,
+            startup=image.startup(interpreters.startup_files(shell, chain.argv, told, state.env)),
         )
         place = trace.locate(self.rootfs, told.body) if told.mode == "script" else trace.config_place("/config")
         ends = {
@@ -375,15 +395,24 @@ class StartSimulation:
             return
         if not tail.replaces:
             self.stay(chain, state, waits_for=tail.argv[0], why=tail.why, traps=tail.trapped)
-        inner = _behind_shell(run, state)
+        inner = shelling.behind(run.tail, state)
         self.wrapped.append(tail.argv)
         if tail.replaces:
             self.history.append(" ".join(chain.argv[:1]))
         path_value = inner.env.get("PATH")
+        name = tail.program or tail.argv[0]
         found = interpreters.search(
-            self.rootfs, tail.argv[0], path_value, inner.cwd, state.after, default=interpreters.default_path(run.shell)
+            self.rootfs, name, path_value, inner.cwd, state.after, default=interpreters.default_path(run.shell)
         )
-        inside = run.shell == "busybox" and interpreters.has_applet(self.rootfs, chain.final or b"", tail.argv[0])
+        if run.shell != "busybox" and "/" not in name and tail.env.get("PATH", "") is None:
+            found = Search(path=None, errno="ENOENT")  # the script unset PATH: no directory is searched
+            if run.shell == "bash":
+                self._shell_failed(run, found.errno, None, inner)
+                return
+        inside = run.shell == "busybox" and interpreters.has_applet(self.rootfs, chain.final or b"", name)
+        if inside and interpreters.runs_applets_first(self.rootfs, chain.final or b""):
+            self._shell_starts(run, text(chain.final or b""), inner, depth)
+            return
         if inside and (found.path is None or self.rootfs.resolve(found.path, cwd=inner.cwd).path != chain.final):
             if found.path is None:
                 why = f"this busybox has {tail.argv[0]} inside, and only some builds run it without a file"
@@ -421,11 +450,9 @@ class StartSimulation:
         tail = run.tail
         if tail.errno:
             self.wrapped.append(tail.argv)
-            after = _behind_shell(run, state)
+            after = shelling.behind(run.tail, state)
             after = msgspec.structs.replace(after, certain=state.certain and tail.sure)
             self._shell_failed(run, tail.errno, ("\n".join(tail.said), tail.exit_code or 127), after)
-            if state.certain and not tail.sure:
-                self.unproved(f"{tail.why}; whether the script comes so far is not proved")
             return
         self.stay(run.chain, state, script=True, why=tail.why, exact=tail.sure, traps=tail.trapped)
         failure = Failure(
@@ -445,7 +472,7 @@ class StartSimulation:
     def _shell_failed(self, run: _ShellRun, errno: str, words: tuple[str, int] | None, state: ProcessState) -> None:
         """The command does not start; `words` are what the shell says and its exit code, None: not measured."""
         chain, tail = run.chain, run.tail
-        why = f"the shell cannot run {tail.argv[0]}: {_reason(tail.argv[0], errno)}"
+        why = f"the shell cannot run {tail.argv[0]}: {shelling.reason(tail.argv[0], errno)}"
         self.steps.append(
             Step(
                 rule=Stage.PROGRAM,
@@ -461,6 +488,7 @@ class StartSimulation:
                 self.unproved(f"{why}; its words were not measured")
             return
         self.stay(chain, state, script=True, why=why)
+        said = words[0] if tail.errno else "\n".join((*tail.said, words[0]))
         fix = f"install {tail.argv[0]} or correct the command" if errno == "ENOENT" else f"chmod +x {tail.argv[0]}"
         if errno == "interpreter":
             fix = f"install the interpreter that the first line of {tail.argv[0]} names, or correct that line"
@@ -470,12 +498,14 @@ class StartSimulation:
                 code=FailureCode.SHELL_LINE_FAILS,
                 judge=Judge.USERLAND,
                 errno="ENOENT" if errno == "interpreter" else errno,
-                message=words[0],
+                message=said,
                 exit_code=words[1],
                 why=why,
                 fix=fix,
             ),
         )
+        if not state.certain and state.first:
+            self.unproved(f"{why}, unless what comes before changes that")
 
     def _script_text(self, path: str, argv0: str, shell: str, state: ProcessState) -> str | None:
         """The script as the shell reads it; None after a failure or where it cannot be told."""
@@ -564,36 +594,6 @@ def _after(user: Credentials, chain: ExecveResult) -> Actor:
     if user.uid == 0 and user.effective != user.bounding:
         effective = user.effective
     return Actor(uid=uid, gid=gid, groups=frozenset(user.groups), capabilities=chain.gained.union(effective))
-
-
-def _behind_shell(run: _ShellRun, state: ProcessState) -> ProcessState:
-    """The state of the last command: what the script did to the environment and the directory."""
-    tail = run.tail
-    env = dict(state.env)
-    for name, value in tail.env.items():
-        if value is None:
-            env.pop(name, None)
-        else:
-            env[name] = value
-    alone = tail.replaces or interpreters.only_command(run.body, tail.source)
-    return msgspec.structs.replace(
-        state,
-        env=env,
-        cwd=state.cwd if tail.cwd in ("", None) else tail.cwd,
-        certain=state.certain and alone and not tail.assumes and tail.cwd is not None,
-        first=state.first and tail.replaces,
-    )
-
-
-def _reason(command: str, errno: str) -> str:
-    if errno == "ENOENT":
-        return "it does not exist" if "/" in command else "no directory of PATH has it"
-    reasons = {
-        "EACCES": "it is not executable",
-        "EISDIR": "it is a directory",
-        "interpreter": "the interpreter in its first line does not exist",
-    }
-    return reasons.get(errno, errno)
 
 
 _HANDLERS = frozenset(

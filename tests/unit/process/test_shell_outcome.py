@@ -15,7 +15,7 @@ from imagepeel.process.shell.interpreters import identify, invocation
 from imagepeel.process.shell.outcome import ScriptOutcome, classify
 
 
-class Tests:
+class FileTests:
     """An image of which only some file tests are true, and in which every command starts."""
 
     def __init__(self, true: set[tuple[str, str]]) -> None:
@@ -26,6 +26,8 @@ class Tests:
 
     def refuses(self, name: str, path_value: str | None, cwd: str) -> None:
         return None
+
+    enter = read = create = names = fails = finds = lambda self, *words: None
 
 
 def script(
@@ -84,8 +86,8 @@ def test_early_exit_is_an_assumption() -> None:
 
 def test_file_tests_ask_the_image() -> None:
     text = "if [ -x /opt/app ]; then exec /opt/app; fi\nexec /bin/other"
-    yes = classify(text, shell="dash", mode="script", image=Tests({("x", "/opt/app")}))
-    no = classify(text, shell="dash", mode="script", image=Tests(set()))
+    yes = classify(text, shell="dash", mode="script", image=FileTests({("x", "/opt/app")}))
+    no = classify(text, shell="dash", mode="script", image=FileTests(set()))
     assert (yes.argv, no.argv) == (("/opt/app",), ("/bin/other",))
     assert script(text).kind == "unknown"
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
 from imagepeel.errors import Malformed
 from imagepeel.formats.shell.parser import parse_shell
 from imagepeel.formats.shell.tree import Script, Simple
-from imagepeel.process.shell.expand import UNKNOWN, Field, FileTest, evaluate_test, expand_one
+from imagepeel.process.shell.expand import UNKNOWN, Field, FileTest, Unknown, evaluate_test, expand_one
 from imagepeel.process.shell.image import ShellImage
+from imagepeel.process.shell.interpreters import Search, cannot_run
 from imagepeel.process.shell.state import Ends, ScriptOutcome, State, WalkLimitExceeded, as_argv
-from imagepeel.process.shell.words import Speaker
+from imagepeel.process.shell.words import FOREIGN, SPECIAL, Speaker
 
 MAX_CALLS = 12
 
@@ -25,6 +26,12 @@ _QUIET = frozenset(
         *("bind", "enable", "complete", "compgen", "compopt", "suspend"),
     )
 )
+_SET_LETTERS = {
+    "dash": frozenset("efImnsxviVECabuolqc"),
+    "busybox": frozenset("efImnsxviVECabuolpqc"),
+    "bash": frozenset("abefhkmnptuvxBCEHPTo"),
+}
+"""Letters that `set` knows."""
 DECLARE = frozenset(("export", "readonly", "local", "declare", "typeset"))
 
 
@@ -52,10 +59,17 @@ class Builtins:
         self._shell = speaker.shell
         self._image = image
         self._calls = 0
+        self._sourcing = 0
+        self._texts: dict[int, str] = {}
 
     def _file_test(self, state: State) -> FileTest:
         image, cwd = self._image, state.cwd
         return lambda operator, path: None if image is None or cwd is None else image.test(operator, path, cwd)
+
+    @classmethod
+    def builtins(cls, shell: str) -> frozenset[str]:
+        """The builtins of this shell that a walk knows."""
+        return frozenset(cls._BUILTINS) - FOREIGN[shell]
 
     def _line(self, at: int) -> int:
         return self._text.count("\n", 0, at) + 1
@@ -80,6 +94,8 @@ class Builtins:
         """A builtin or function; None for an external command."""
         if call.name != "exec" and call.name in call.state.functions:
             return self._call(call.name, call.rest, call.state)
+        if call.name in FOREIGN[self._shell]:
+            return None
         run = self._BUILTINS.get(call.name)
         if run is None:
             return None
@@ -110,6 +126,12 @@ class Builtins:
         return len(call.command.words) == 2 and call.command.words[1].source.strip('"') == "$?"
 
     def _return(self, call: BuiltinCall) -> Ends:
+        given = call.rest[0] if call.rest else ""
+        if isinstance(given, str) and given.isdigit() and len(given) < 10:
+            call.state.status = int(given) % 256 == 0
+            call.state.code = int(given) % 256
+        elif given != "" and not self._asks_status(call):
+            call.state.status = None
         return [(call.state, "return")]
 
     def _break(self, call: BuiltinCall) -> Ends:
@@ -118,10 +140,11 @@ class Builtins:
     def _continue(self, call: BuiltinCall) -> Ends:
         return [(call.state, "continue")]
 
-    def _test(self, call: BuiltinCall) -> None:
+    def _test(self, call: BuiltinCall) -> Ends | None:
         fields = call.rest[:-1] if call.name == "[" else call.rest
         call.state.status = evaluate_test(fields, self._file_test(call.state))
         call.state.doubt = ""
+        return self.failed(call, 1) if call.state.status is False else None
 
     def _wait(self, call: BuiltinCall) -> None:
         state = call.state
@@ -143,14 +166,82 @@ class Builtins:
         call.state.scope.variables["REPLY"] = UNKNOWN
         call.state.status = None
 
-    def _source(self, call: BuiltinCall) -> None:
+    def _source(self, call: BuiltinCall) -> Ends:
         rest, state = call.rest, call.state
-        what = rest[0] if rest and isinstance(rest[0], str) else "a file"
-        state.assume(f"line {call.line}: {what} is read and neither ends the script nor changes its arguments")
+        what = rest[0] if rest and isinstance(rest[0], str) else ""
+        read = None
+        if self._image is not None and state.cwd is not None and "/" in what:
+            read = self._image.read(what, state.cwd)
+        elif self._image is not None and what:
+            what, read = self._in_path(self._image, what, state)
+        if read is None or (read[1] and state.changed):
+            return self._sourced_unknown(state, what, call.line)
+        if read[1]:
+            code, words = self._speaker.cannot_source(what, read[1], call.line)
+            return self.failed(call, code, words)
+        args = tuple(str(item) for item in rest[1:]) if all(isinstance(item, str) for item in rest[1:]) else None
+        return self.sourced(what, read[0], state, args if rest[1:] and self._shell != "dash" else ..., call.line)
+
+    def _in_path(self, image: ShellImage, name: str, state: State) -> tuple[str, tuple[str, str] | None]:
+        """The first readable file of that name in a directory of PATH, with its path."""
+        path = state.scope.get("PATH")
+        for directory in (path.split(":") if isinstance(path, str) else [])[:100]:
+            read = image.read(f"{directory}/{name}", "") if directory.startswith("/") else None
+            if read is None or not read[1]:
+                return f"{directory}/{name}", read
+        return name, None
+
+    def _sourced_unknown(self, state: State, what: str, line: int) -> Ends:
+        """A file that is not followed may set every variable."""
+        state.assume(f"line {line}: {what or 'a file'} is read and neither ends the script nor changes its arguments")
         state.scope.wild = True
         for known in list(state.scope.variables):
             state.scope.variables[known] = UNKNOWN
         state.status = None
+        return [(state, "")]
+
+    def sourced(self, path: str, body: str, state: State, args: Any, line: int) -> Ends:
+        """Follow a file that the shell reads into itself; `args` are its own arguments, `...` where it has none."""
+        try:
+            script = parse_shell(body)
+        except Malformed:
+            return self._sourced_unknown(state, path, line)
+        self._calls += 1
+        if self._calls > MAX_CALLS:
+            raise WalkLimitExceeded("files read each other too deeply")
+        before = state.scope.args
+        if args is not ...:
+            state.scope.args = args
+        kept, self._text = self._text, body
+        self._sourcing += 1
+        state.status = True
+        ends = self.script(script, state)
+        self._sourcing -= 1
+        self._text = kept
+        self._calls -= 1
+        after: Ends = []
+        for here, flow in ends:
+            if args is not ...:
+                here.scope.args = before
+            after.append((here, "" if flow == "return" else flow))
+        return after
+
+    def failed(self, call: BuiltinCall, code: int, *words: str, fatal: bool | None = None) -> Ends:
+        """A builtin fails: an error in a special one ends every shell but bash, and `set -e` ends them all."""
+        state = call.state
+        state.fail(code, *words)
+        state.doubt = ""
+        ends_shell = fatal if fatal is not None else self._shell != "bash" and call.name in SPECIAL
+        if ends_shell or (state.errexit and not call.tested):
+            why = f"line {call.line} fails and ends the shell: {call.source}"
+            return [(state, self._dies(state, why, call.line))]
+        return [(state, "")]
+
+    def _dies(self, state: State, why: str, line: int) -> ScriptOutcome:
+        """The shell ends with the status of its last command."""
+        if self._sourcing and state.said:
+            state.assume("the shell's words inside a file that it reads are not measured")
+        return ScriptOutcome(kind="ends", line=line, why=why, exit_code=state.code)
 
     def _quiet(self, call: BuiltinCall) -> None:
         """A builtin that changes nothing but variables that its words name."""
@@ -158,29 +249,62 @@ class Builtins:
             for item in call.rest:
                 if isinstance(item, str) and item.isidentifier():
                     call.state.scope.variables[item] = UNKNOWN
+        if call.name == "shopt" and "execfail" in call.rest:
+            call.state.execfail = "-s" in call.rest
         call.state.status = True if call.name in ("echo", "printf", "umask", "ulimit", "shopt") else None
 
     def _exec(self, call: BuiltinCall) -> Ends:
         rest, state, source, line = call.rest, call.state, call.source, call.line
         env = self._prefix(call.command, state)
+        program, dash, named = "", False, ""
         while rest and isinstance(rest[0], str) and rest[0].startswith("-") and self._shell != "dash":
             option = rest[0]
             rest = rest[1:]
             if option == "--":
                 break
-            if option == "-a" and rest:
+            dash = dash or "l" in option
+            if option[-1:] == "a" and rest:
+                named = rest[0] if isinstance(rest[0], str) else "?"
                 rest = rest[1:]
+        if dash and self._shell == "busybox":
+            return self.failed(call, 2, self._speaker.builtin_says("exec", line, "illegal option -l"))
         if not rest:
             state.status = True
             return [(state, "")]
         argv, complete = as_argv(rest)
+        if named and self._shell == "busybox" and "/" not in argv[0]:  # it does not search PATH then
+            return self.failed(call, 127, self._speaker.builtin_says("exec", line, f"{argv[0]}: not found"))
         if not isinstance(rest[0], str):
             why = f"exec runs what is only known at run time: {source}"
             end = ScriptOutcome(kind="unknown", argv=argv, complete=False, source=source, line=line, why=why, env=env)
             return [(state, end)]
+        refused = self.refused(argv, state) if state.execfail and self._shell == "bash" else None
+        said = None if refused is None else self.cannot_run(argv[0], refused, line, by_exec=True)
+        if said is not None:
+            return self.failed(call, said[1], said[0])
+        if dash or named:
+            program, shown = argv[0], named or argv[0]
+            argv = (f"-{shown}" if dash else shown, *argv[1:])
         why = "exec replaces the shell"
-        end = ScriptOutcome(kind="exec", argv=argv, complete=complete, source=source, line=line, why=why, env=env)
+        end = ScriptOutcome(
+            kind="exec", argv=argv, complete=complete, source=source, line=line, why=why, env=env, program=program
+        )
         return [(state, end)]
+
+    def refused(self, argv: Sequence[str], state: State) -> Search | None:
+        """Why this program cannot be started; None when it can, or when that cannot be told."""
+        path = state.scope.get("PATH")
+        if self._image is None or state.cwd is None or isinstance(path, Unknown) or state.changed > 1:
+            return None
+        if path is None and self._shell != "busybox" and "/" not in argv[0]:
+            # PATH was unset: no directory is searched; bash has words of its own for that.
+            return Search(path=None, errno="ENOENT") if self._shell == "dash" else None
+        return self._image.refuses(argv[0], path, state.cwd)
+
+    def cannot_run(self, name: str, found: Search, line: int, *, by_exec: bool) -> tuple[str, int] | None:
+        """The words and the exit code of a program that cannot be started."""
+        voice = self._speaker
+        return cannot_run(voice.shell, voice.arg0, name, found, line, script=voice.script, by_exec=by_exec)
 
     def _call(self, name: str, rest: Sequence[Field], state: State) -> Ends:
         self._calls += 1
@@ -190,14 +314,18 @@ class Builtins:
         state.scope.calls = (name, *calls)
         known = all(isinstance(item, str) for item in rest)
         state.scope.args = tuple(str(item) for item in rest) if known else None
-        ends = self.script(state.functions[name], state)
+        body = state.functions[name]
+        text, speaker = self._text, self._speaker
+        self._text = self._texts.get(id(body), text)
+        if self._shell == "bash" and not speaker.script:
+            self._speaker = msgspec.structs.replace(speaker, arg0="environment")  # so bash calls the text of -c there
+        ends = self.script(body, state)
+        self._text, self._speaker = text, speaker
         self._calls -= 1
         after: Ends = []
         for here, flow in ends:
             here.scope.args, here.scope.calls = before, calls
             after.append((here, "" if flow == "return" else flow))
-            if flow == "return":
-                here.status = None
         return after
 
     def _eval(self, call: BuiltinCall) -> Ends:
@@ -218,7 +346,7 @@ class Builtins:
         self._calls -= 1
         return ends
 
-    def _set(self, call: BuiltinCall) -> None:
+    def _set(self, call: BuiltinCall) -> Ends | None:
         rest, state = call.rest, call.state
         state.status = True
         index = 0
@@ -226,12 +354,18 @@ class Builtins:
             item = rest[index]
             if not isinstance(item, str):
                 state.scope.args = None
-                return
+                return None
             if item == "--" or not item.startswith(("-", "+")) or item in ("-", "+"):
                 words = rest[index + 1 :] if item in ("--", "-") else rest[index:]
                 known = all(isinstance(word, str) for word in words)
                 state.scope.args = tuple(str(word) for word in words) if known else None
-                return
+                return None
+            wrong = next((letter for letter in item[1:] if letter not in _SET_LETTERS[self._shell]), "")
+            if wrong:
+                code, words = self._speaker.refuses_option(f"-{wrong}", call.line)
+                return self.failed(call, code if self._shell != "bash" else 2, words)
+            if "u" in item[1:]:
+                state.scope.nounset = item.startswith("-")
             if "e" in item[1:]:
                 state.errexit = item.startswith("-")
             if "f" in item[1:]:
@@ -240,37 +374,52 @@ class Builtins:
                 index += 1
                 if rest[index] == "errexit":
                     state.errexit = item.startswith("-")
+                elif rest[index] == "nounset":
+                    state.scope.nounset = item.startswith("-")
+                elif rest[index] == "pipefail" and self._shell == "dash":
+                    code, words = self._speaker.refuses_option("-o pipefail", call.line)
+                    return self.failed(call, code, words)
             index += 1
+        return None
 
-    def _shift(self, call: BuiltinCall) -> None:
+    def _shift(self, call: BuiltinCall) -> Ends | None:
         rest, state = call.rest, call.state
         count = 1
         if rest:
             if not isinstance(rest[0], str) or not rest[0].isdigit():
                 state.scope.args = None
-                return
+                return None
             count = int(rest[0]) if len(rest[0]) < 6 else 99_999
         if state.scope.args is not None:
             state.status = count <= len(state.scope.args)
             if not state.status and self._shell == "dash":
-                state.assume("shift has enough arguments")
-            if state.status:
-                state.scope.args = state.scope.args[count:]
+                return self.failed(call, 2, self._speaker.says(call.line, "shift: can't shift that many"))
+            if not state.status:
+                return self.failed(call, 1, fatal=False)
+            state.scope.args = state.scope.args[count:]
+        return None
 
-    def _cd(self, call: BuiltinCall) -> None:
+    def _cd(self, call: BuiltinCall) -> Ends | None:
         rest, state = call.rest, call.state
         target = rest[-1] if rest else state.scope.get("HOME")
-        state.status = None
-        state.doubt = "cd"
+        entered = None
+        if self._image is not None and state.cwd is not None and isinstance(target, str) and target not in ("-", ""):
+            entered = self._image.enter(target, state.cwd) if state.scope.get("CDPATH") is None else None
+        if entered and isinstance(target, str) and not state.changed:
+            code, words = self._speaker.cannot_change_directory(target, entered, call.line)
+            return self.failed(call, code, words)
+        state.status = True if entered == "" else None
+        state.doubt = "" if entered == "" else "cd"
         if isinstance(target, str) and target.startswith("/"):
             state.cwd = posixpath.normpath(target)
         elif isinstance(target, str) and state.cwd and target not in ("-", ""):
             state.cwd = posixpath.normpath(posixpath.join(state.cwd, target))
         else:
             state.cwd = None
-        if state.errexit:
+        if state.errexit and state.status is None:
             state.assume("cd succeeds")
             state.status = True
+        return None
 
     def _trap(self, call: BuiltinCall) -> None:
         rest, state = call.rest, call.state

@@ -47,11 +47,24 @@ BASH_UNTOLD = (
 _FRAMES = ("BASH_SOURCE", "FUNCNAME")
 _FRAME = late(r"(#?)(BASH_SOURCE|FUNCNAME)\[([0-9]{1,4}|[@*])\]")
 _MAX_TEXT = 65_536
+_MAX_NAMES = 1000
 _NAME = late(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!-]")
+_POSIX_FORM = late(
+    r"#?([A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!-])"
+    r"|([A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!-])(:?[-=+?]|##?|%%?).*",
+    re.DOTALL,
+)
+"""What may stand between the braces of `${}` in a shell without extensions (POSIX XCU 2.6.2)."""
+_REPLACE = late(r"/(/?)([A-Za-z0-9_.,:=@-]+)(?:/([A-Za-z0-9_.,:=@-]*))?")
+"""`${name/text/text}` without any pattern in it."""
 _OPERATION = late(r"(:?[-=+?]|##?|%%?)(.*)", re.DOTALL)
 
 
 _SUBSTRING = late(r":([0-9]{1,4})(?::([0-9]{1,4}))?")
+
+
+class ExpansionFailed(Exception):
+    """The shell cannot expand a word and says this."""
 
 
 class Scope:
@@ -71,6 +84,10 @@ class Scope:
         self.noglob = False
         self.source = ""
         self.calls: tuple[str, ...] = ()
+        self.shell = ""
+        self.nounset = False
+        self.names: Callable[[str], list[str] | None] | None = None
+        self.which: Callable[[str, str], str | None] | None = None
 
     def get(self, name: str) -> Value:
         """The value of a variable or of a positional or special parameter other than `@` and `*`."""
@@ -116,12 +133,24 @@ def expand_word(word: Word, scope: Scope) -> list[Field]:
     for part in word.parts:
         split.part(part)
     if split.glob and not scope.noglob:
-        return [UNKNOWN_WORDS]
+        return _file_names(word, split, scope)
     if split.current is not None:
         split.fields.append(split.current)
     elif any(part.quoted and part.kind == "literal" for part in word.parts):
         split.fields.append("")
     return split.fields
+
+
+def _file_names(word: Word, split: _Splitter, scope: Scope) -> list[Field]:
+    """The files that a word of plain text with wildcards in its last part fits, or the word itself."""
+    directory, slash, last = word.source.rpartition("/")
+    plain = len(word.parts) == 1 and not has_wildcard(directory) and scope.names is not None
+    names = scope.names(directory + slash) if plain and scope.names is not None else None
+    compiled = pattern_regex([(last, False)])
+    if names is None or compiled is None or len(names) > _MAX_NAMES:
+        return [UNKNOWN_WORDS]
+    found = [name for name in names if compiled.fullmatch(name) and (last[0] == "." or name[:1] != ".")]
+    return [directory + slash + name for name in found] or [word.source]
 
 
 class _Splitter:
@@ -250,6 +279,8 @@ def _parameter(text: str, scope: Scope) -> Value:
         measured = _parameter(text[1:], scope)
         return UNKNOWN if isinstance(measured, Unknown) else str(len(measured or ""))
     match = _NAME.match(text)
+    if scope.shell == "dash" and not _POSIX_FORM.fullmatch(text):
+        raise ExpansionFailed("Bad substitution")
     if match is None:
         return UNKNOWN
     name, rest = match[0], text[match.end() :]
@@ -257,6 +288,10 @@ def _parameter(text: str, scope: Scope) -> Value:
         value: Value = UNKNOWN if scope.args is None else (" ".join(scope.args) if scope.args else None)
     else:
         value = scope.get(name)
+    if scope.nounset and value is None and name not in ("@", "*") and (not rest or rest[0] in "#%"):
+        shown = f"${name}" if scope.shell == "bash" and name.isdigit() else name
+        words = "unbound variable" if scope.shell == "bash" else "parameter not set"
+        raise ExpansionFailed(f"{shown}: {words}")
     if not rest or isinstance(value, Unknown):
         # Whatever is done to a value that is not known gives one that is not known.
         return value
@@ -269,6 +304,9 @@ def _operate(name: str, value: str | None, rest: str, scope: Scope) -> Value:
     if part is not None:
         start = int(part[1])
         return (value or "")[start : start + int(part[2]) if part[2] else None]
+    replaced_text = _REPLACE.fullmatch(rest)
+    if replaced_text is not None:
+        return (value or "").replace(replaced_text[2], replaced_text[3] or "", -1 if replaced_text[1] else 1)
     operation = _OPERATION.fullmatch(rest)
     if operation is None:
         return UNKNOWN
@@ -285,11 +323,20 @@ def _operate(name: str, value: str | None, rest: str, scope: Scope) -> Value:
     if given:
         return value
     if operator[-1] == "?":
-        return UNKNOWN
+        said = expand_one(word, scope) if operation[2] else _not_set(operator, scope.shell)
+        if isinstance(said, Unknown) or not scope.shell:
+            return UNKNOWN
+        raise ExpansionFailed(f"{name}: {said}")
     replaced = expand_one(word, scope)
     if operator[-1] == "=":
         scope.variables[name] = replaced
     return replaced
+
+
+def _not_set(operator: str, shell: str) -> str:
+    if operator == "?":
+        return "parameter not set"
+    return "parameter null or not set" if shell == "bash" else "parameter not set or null"
 
 
 def _frame(found: re.Match[str], scope: Scope) -> Value:
@@ -384,12 +431,28 @@ def matches(word: Word, subject: Field, scope: Scope) -> bool | None:
 def _substitution(source: str, scope: Scope) -> Value:
     """Output of the few commands whose output follows from their words."""
     words = source.split()
+    if words[:2] == ["command", "-v"] or words[:1] == ["which"]:
+        return _which(words[2:] if words[0] == "command" else words[1:], scope)
     if words == ["id", "-u"] and scope.uid is not None:
         return str(scope.uid)
     of_script = len(words) == 2 and words[1].strip('"') in ("$0", "${0}") and scope.arg0.startswith("/")
     if of_script and words[0] in ("dirname", "basename"):
         return posixpath.dirname(scope.arg0) if words[0] == "dirname" else posixpath.basename(scope.arg0)
     return UNKNOWN
+
+
+def _which(words: list[str], scope: Scope) -> Value:
+    """Output of `command -v NAME` and `which NAME`: the file that PATH gives, or nothing."""
+    path = scope.get("PATH")
+    if len(words) != 1 or scope.which is None or not isinstance(path, str):
+        return UNKNOWN
+    bare = words[0].strip('"')
+    try:
+        name = expand_one(parse_word(bare), scope) if "`" not in bare and "(" not in bare else UNKNOWN
+    except Malformed:
+        return UNKNOWN
+    found = scope.which(name, path) if isinstance(name, str) and name else None
+    return UNKNOWN if found is None else found
 
 
 def evaluate_test(fields: Sequence[Field], file_test: FileTest | None) -> bool | None:

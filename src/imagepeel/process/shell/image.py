@@ -13,5 +13,23 @@ class ShellImage(Protocol):
     def test(self, operator: str, path: str, cwd: str) -> bool | None:
         """`test -OPERATOR PATH`; None where it cannot be told."""
 
+    def enter(self, path: str, cwd: str) -> str | None:
+        """The errno of `chdir`, "" where it succeeds; None where it cannot be told."""
+
+    def read(self, path: str, cwd: str) -> tuple[str, str] | None:
+        """The text of a file, or "" and the errno of `open`; None where neither can be told."""
+
+    def create(self, path: str, cwd: str) -> str | None:
+        """The errno of opening a file for writing, which makes one that is not there; "" and None as for `enter`."""
+
+    def names(self, directory: str, cwd: str) -> list[str] | None:
+        """The names in a directory, sorted by their bytes; None where they cannot be told."""
+
+    def fails(self, argv: tuple[str, ...], cwd: str) -> tuple[int, str] | None:
+        """The exit code and the words of a tool that provably fails; None for every other command."""
+
     def refuses(self, name: str, path_value: str | None, cwd: str) -> Search | None:
         """Why the command cannot be started; None when it starts, or where it cannot be told."""
+
+    def finds(self, name: str, path_value: str) -> str | None:
+        """The file that PATH gives for a name, "" where none does; None where it cannot be told."""

@@ -5,7 +5,8 @@ Measured: dash 0.5.12, bash 5.2 and busybox 1.35 as Debian builds them.  Nothing
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -42,6 +43,8 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """`$0`, `$1`, ..."""
     options: frozenset[str] = frozenset()
     """Single letters that are set."""
+    long: frozenset[str] = frozenset()
+    """Long options."""
 
 
 def applet(argv: Sequence[str]) -> tuple[str, tuple[str, ...]]:
@@ -90,6 +93,17 @@ def has_applet(rootfs: Rootfs, final: bytes, name: str) -> bool:
     return b"\0" + raw(name) + b"\0" in rootfs.read(final, 0, min(node.size, _HEAD))
 
 
+def lacks_applet(rootfs: Rootfs, final: bytes, name: str) -> bool:
+    """Whether this is a busybox that is called by a name which it does not have."""
+    if not text(final).rsplit("/", 1)[-1].startswith("busybox") or not name or name.startswith(("-", "busybox")):
+        return False
+    node = rootfs.resolve(final).node
+    if node is None or not node.is_file:
+        return False
+    content = rootfs.read(final, 0, min(node.size, _HEAD))
+    return b"BusyBox v" in content and b"\0" + raw(name) + b"\0" not in content
+
+
 def invocation(argv: Sequence[str]) -> Invocation:
     """Read a shell's own command line: options, then with `-c` its text, `$0` and arguments, else the script.
 
@@ -98,6 +112,7 @@ def invocation(argv: Sequence[str]) -> Invocation:
     """
     words = applet(argv)[1]
     options: set[str] = set()
+    long: set[str] = set()
     index = 1
     while index < len(words):
         word = words[index]
@@ -106,6 +121,7 @@ def invocation(argv: Sequence[str]) -> Invocation:
             break
         if word in _LONG_OPTIONS:
             index += _LONG_OPTIONS[word]
+            long.add(word)
             continue
         if word.startswith("--"):
             return Invocation(mode="unknown")
@@ -125,10 +141,38 @@ def invocation(argv: Sequence[str]) -> Invocation:
     if "c" in options:
         if not rest:
             return Invocation(mode="unknown")
-        return Invocation(mode="command", body=rest[0], args=rest[1:] or (name,), options=frozenset(options))
+        return Invocation(
+            mode="command", body=rest[0], args=rest[1:] or (name,), options=frozenset(options), long=frozenset(long)
+        )
     if "s" in options or not rest:
-        return Invocation(mode="stdin", args=(name, *rest), options=frozenset(options))
-    return Invocation(mode="script", body=rest[0], args=rest, options=frozenset(options))
+        return Invocation(mode="stdin", args=(name, *rest), options=frozenset(options), long=frozenset(long))
+    return Invocation(mode="script", body=rest[0], args=rest, options=frozenset(options), long=frozenset(long))
+
+
+def startup_files(
+    shell: str, argv: Sequence[str], told: Invocation, env: Mapping[str, str]
+) -> tuple[tuple[str, ...], ...]:
+    """The files that a shell reads before its command: of each group the first that is there (bash(1), INVOCATION)."""
+    name = applet(argv)[1][0] if argv else ""
+    as_sh = name.rsplit("/", 1)[-1].lstrip("-") == "sh"
+    home = env.get("HOME", "")
+    groups: list[tuple[str, ...]] = []
+    if (name.startswith("-") or "l" in told.options or "--login" in told.long) and "--noprofile" not in told.long:
+        own = [".bash_profile", ".bash_login", ".profile"] if shell == "bash" and not as_sh else [".profile"]
+        groups = [("/etc/profile",), tuple(f"{home}/{file}" for file in own) if home else ()]
+    variable = env.get("BASH_ENV", "")
+    if shell == "bash" and not as_sh and "--posix" not in told.long and variable and "$" not in variable:
+        groups.append((variable,))
+    return tuple(group for group in groups if group)
+
+
+def runs_applets_first(rootfs: Rootfs, final: bytes) -> bool:
+    """Whether the shell of this busybox runs its own applets before any file of PATH, as Debian and Ubuntu build it."""
+    node = rootfs.resolve(final).node
+    if node is None or not node.is_file:
+        return False
+    content = rootfs.read(final, 0, min(node.size, _HEAD))
+    return re.search(rb"BusyBox v[0-9.]+ \((Debian|Ubuntu) ", content) is not None
 
 
 def cannot_open(shell: str, argv0: str, path: str, errno: str) -> tuple[str, int]:
@@ -222,10 +266,3 @@ def cannot_run(
     if "/" in name:
         return f"{head}{name}: No such file or directory", code
     return f"{head}exec: {name}: not found" if by_exec else f"{head}{name}: command not found", code
-
-
-def only_command(body: str, source: str) -> bool:
-    """Whether a script consists of this one command, comments and `set` lines aside."""
-    lines = [line.strip() for line in body.split("\n")]
-    kept = [line for line in lines if line and not line.startswith("#") and not line.startswith("set -")]
-    return len(kept) == 1 and kept[0] == source.strip()

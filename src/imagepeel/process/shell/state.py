@@ -12,7 +12,7 @@ from imagepeel.process.shell.expand import UNKNOWN, UNKNOWN_WORDS, Scope
 
 _SHARED = (
     *("errexit", "ever_trapped", "cwd", "last", "background", "waited", "assumes", "status", "code", "doubt", "failed"),
-    *("errno", "said"),
+    *("errno", "said", "changed", "execfail"),
 )
 """Attributes whose values a copy of a state shares; the others are copied."""
 
@@ -35,6 +35,8 @@ class ScriptOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """The program's words as far as they are proved; `?` stands for an unknown word, `...` for any number of them."""
     complete: bool = True
     """Every word of `argv` is proved."""
+    program: str = ""
+    """The word that is looked up, where `exec -a` or `exec -l` gives the program another name than that."""
     source: str = ""
     """The command as the script has it."""
     line: int = 0
@@ -57,6 +59,8 @@ class ScriptOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """Why the command of `argv` cannot be started, of a shell that ends with that."""
     said: tuple[str, ...] = ()
     """What the shell itself wrote to standard error on this way, a message each."""
+    changed: int = 0
+    """What programs before may have made: 0 nothing, 1 directories and data, 2 programs too."""
     sure: bool = False
     """No other way through the script was dropped and nothing had to be assumed."""
 
@@ -96,6 +100,9 @@ class State:
         self.assumes: tuple[str, ...] = ()
         self.said: tuple[str, ...] = ()
         self.status = True
+        # What programs may have made since: 0 nothing, 1 directories and data, 2 programs too.
+        self.changed = 0
+        self.execfail = False
         # The external command whose success is not known, and the one whose failure led here.
         self.doubt = ""
         self.failed = ""
@@ -123,6 +130,8 @@ class State:
         scope = Scope(dict(self.scope.variables), self.scope.args, self.scope.arg0, self.scope.uid)
         scope.wild, scope.noglob = self.scope.wild, self.scope.noglob
         scope.source, scope.calls = self.scope.source, self.scope.calls
+        scope.shell, scope.nounset, scope.names = self.scope.shell, self.scope.nounset, self.scope.names
+        scope.which = self.scope.which
         other = State(scope)
         other.functions = dict(self.functions)
         other.exported = set(self.exported)
@@ -151,6 +160,7 @@ class State:
         self.last = other.last or self.last
         self.background = other.background or self.background
         self.assumes = tuple(dict.fromkeys((*self.assumes, *other.assumes)))[:20]
+        self.changed = max(self.changed, other.changed)
         self.said = self.said if self.said == other.said else ()
         code = self.code if self.code == other.code else None
         self.status = self.status if self.status == other.status else None

@@ -32,11 +32,12 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from imagepeel.formats.shell.tree import AndOr, Command, Compound, Line, Pipeline, Script, Simple
-from imagepeel.process.shell.builtins import DECLARE, BuiltinCall, Builtins
+from imagepeel.process.shell.builtins import BuiltinCall
+from imagepeel.process.shell.commands import Commands, assigned, bash_may_skip_fork, lists, take_status
 from imagepeel.process.shell.expand import (
     UNKNOWN,
     UNKNOWN_WORDS,
-    Unknown,
+    ExpansionFailed,
     Value,
     evaluate_test,
     expand,
@@ -44,8 +45,7 @@ from imagepeel.process.shell.expand import (
     matches,
 )
 from imagepeel.process.shell.image import ShellImage
-from imagepeel.process.shell.interpreters import Search, cannot_run
-from imagepeel.process.shell.state import Ends, Flow, ScriptOutcome, StartedCommand, State, WalkLimitExceeded, as_argv
+from imagepeel.process.shell.state import Ends, ScriptOutcome, StartedCommand, State, WalkLimitExceeded, as_argv
 from imagepeel.process.shell.words import Speaker
 
 _MAX_STATES = 12
@@ -53,7 +53,7 @@ _MAX_STEPS = 20_000
 _MAX_LOOP = 60
 
 
-class Walk(Builtins):
+class Walk(Commands):
     """One walk through a text; `top` gives all ways, `judge` one answer."""
 
     def __init__(self, text: str, speaker: Speaker, image: ShellImage | None) -> None:
@@ -83,7 +83,7 @@ class Walk(Builtins):
         for tail in tails:
             key = (
                 *(tail.kind, tail.argv, tail.complete, tuple(sorted(tail.env.items(), key=str)), tail.cwd),
-                *(tail.exit_code, tail.said),
+                *(tail.exit_code, tail.said, tail.program),
             )
             known = distinct.get(key)
             if known is None:
@@ -124,13 +124,19 @@ class Walk(Builtins):
         changes.update(tail.env)
         traps = tuple(sorted(state.traps))
         return msgspec.structs.replace(
-            tail, env=changes, cwd=state.cwd, assumes=(*state.assumes, *tail.assumes), trapped=traps, said=state.said
+            tail,
+            env=changes,
+            cwd=state.cwd,
+            assumes=(*state.assumes, *tail.assumes),
+            trapped=traps,
+            said=state.said,
+            changed=state.changed,
         )
 
     def _stay(self, state: State) -> ScriptOutcome:
         """The shell came to its end without replacing itself."""
         ran = state.last or (state.background if state.waited else None)
-        if state.status is False and ran is not None and not state.doubt:
+        if state.errno and ran is not None:
             why = f"its last command fails: {ran.source}"
             return self._failed(state, why, ran.line)
         if ran is None:
@@ -146,21 +152,34 @@ class Walk(Builtins):
 
     # -- lists -----------------------------------------------------------------------------------------------
 
-    def top(self, script: Script, state: State) -> Ends:
-        """The whole text, with the shell's own rule for its last command."""
+    def top(self, script: Script, state: State, startup: Sequence[str] = ()) -> Ends:
+        """The start-up files that are there, then the whole text, with the shell's own rule for its last command."""
         ends: Ends = [(state, "")]
+        for path in startup:
+            ends = self._each(ends, lambda here, path=path: self._startup(path, here))
         for number, line in enumerate(script.lines):
             last = number == len(script.lines) - 1 and self._mode == "command"
             ends = self._each(ends, lambda here, line=line, last=last: self._top_line(line, here, last))
         return ends
 
+    def _startup(self, path: str, state: State) -> Ends:
+        """Read a start-up file, if it is there."""
+        read = self._image.read(path, "") if self._image is not None else None
+        if read is None:
+            state.assume(f"{path}, where there is one, changes nothing that counts")
+            return [(state, "")]
+        return [(state, "")] if read[1] else self.sourced(path, read[0], state, ..., 0)
+
     def _top_line(self, line: Line, state: State, last: bool) -> Ends:
+        wrong = self._syntax(line, state)
+        if wrong is not None:
+            return [(state, wrong)]
         flag = ""
         if last and self._shell == "bash" and not self._text[line.stop :]:
             flag = "bash"
         if last and self._shell == "busybox" and not line.newline and not self._text[line.stop :]:
             flag = "busybox"
-        if flag == "bash" and not _bash_may_skip_fork(line):
+        if flag == "bash" and not bash_may_skip_fork(line):
             flag = ""
         # Outside of loops break and continue do nothing; return ends dash and busybox and is an error in bash.
         ignored = ("break", "continue", "return") if self._shell == "bash" else ("break", "continue")
@@ -238,10 +257,17 @@ class Walk(Builtins):
             for command in pipeline.commands:
                 inner = self._command(command, state.copy(), "", tested=True)
                 parts.append(_ran(inner))
+                for end, _ in inner:
+                    state.changed = max(state.changed, end.changed)
             chosen = next((part for part in parts if part is not None), None)
             if chosen is not None:
                 state.last = chosen
                 state.doubt = chosen.source
+            take_status(state, inner)
+            if state.status is not None and not pipeline.negated:
+                state.doubt = ""
+                line = self._line(pipeline.commands[-1].at)
+                return [(state, "" if state.status else self._ended_by_errexit(state, line, tested))]
             state.status = None
             return [(state, "")]
         flag = "" if pipeline.negated or pipeline.timed else flag
@@ -257,19 +283,30 @@ class Walk(Builtins):
         self._steps += 1
         if self._steps > _MAX_STEPS:
             raise WalkLimitExceeded("the script is too long to follow")
-        if isinstance(command, Simple):
-            return self._simple(command, state, flag, tested)
-        return self._compound(command, state, flag)
+        try:
+            if isinstance(command, Simple):
+                return self._simple(command, state, flag, tested)
+            return self._compound(command, state, flag, tested)
+        except ExpansionFailed as failed:
+            line = self._line(command.at)
+            state.fail(self._speaker.broken_expansion, self._speaker.says(line, str(failed)))
+            return [(state, self._dies(state, f"line {line} cannot be expanded: {failed}", line))]
 
-    def _compound(self, command: Compound, state: State, flag: str) -> Ends:
+    def _compound(self, command: Compound, state: State, flag: str, tested: bool) -> Ends:
         kind = command.kind
+        redirect = self._redirects(command, state)
+        if redirect is not None:
+            state.fail(*redirect)
+            state.doubt = ""
+            return [(state, self._ended_by_errexit(state, self._line(command.at), tested))]
         inner = flag if flag == "busybox" and not command.redirections else ""
         if kind == "function":
             state.functions[command.name] = command.branches[0].body
+            self._texts[id(command.branches[0].body)] = self._text
             state.status = True
             return [(state, "")]
         if kind == "subshell":
-            return self._subshell(command, state, flag)
+            return self._subshell(command, state, flag, tested)
         if kind == "group":
             return self.script(command.branches[0].body, state, inner)
         if kind == "if":
@@ -280,11 +317,16 @@ class Walk(Builtins):
             return self._loop(command, state)
         if kind == "test" and command.words is not None and self._shell != "dash":
             state.status = self._double_bracket(command, state)
-            return [(state, "")]
+            line = self._line(command.at)
+            return [(state, self._ended_by_errexit(state, line, tested) if state.status is False else "")]
+        if kind == "test" and self._shell == "dash" and not lists(command):
+            line = self._line(command.at)
+            state.fail(127, self._speaker.says(line, "[[: not found"))
+            return [(state, self._ended_by_errexit(state, line, tested))]
         state.status = None
         return [(state, "")]
 
-    def _subshell(self, command: Compound, state: State, flag: str) -> Ends:
+    def _subshell(self, command: Compound, state: State, flag: str, tested: bool) -> Ends:
         body = command.branches[0].body
         if flag == "busybox" and not state.traps:
             ends = self.script(body, state.copy(), flag)
@@ -293,8 +335,9 @@ class Walk(Builtins):
         ran = _ran(ends)
         if ran is not None:
             state.last = ran
-        state.status = None
-        return [(state, "")]
+        take_status(state, ends)
+        state.doubt = state.doubt if state.status is None else ""
+        return [(state, self._ended_by_errexit(state, self._line(command.at), tested) if state.status is False else "")]
 
     def _if(self, command: Compound, state: State, flag: str) -> Ends:
         done: Ends = []
@@ -402,7 +445,7 @@ class Walk(Builtins):
     def _loop_unknown(self, command: Compound, state: State) -> Ends:
         """A loop of unknown length: not at all, or some turns after which its variables are unknown."""
         inside = state.copy()
-        names = _assigned(command)
+        names = assigned(command)
         if command.name:
             names.add(command.name)
         if names & {"@"}:
@@ -447,11 +490,17 @@ class Walk(Builtins):
             source = " ".join(word.source for word in command.words)
         name = fields[0]
         rest = fields[1:]
+        redirect = self._redirects(command, state)
+        if redirect is not None:
+            call = BuiltinCall(
+                name=str(name), rest=rest, command=command, state=state, source=source, line=self._line(command.at),
+                tested=tested,
+            )  # fmt: skip
+            return self.failed(call, *redirect)
         if isinstance(name, str):
             while name in ("command", "builtin") and rest and isinstance(rest[0], str):
                 if rest[0] in ("-v", "-V"):
-                    state.status = None
-                    return [(state, "")]
+                    return [(state, self._is_command(rest[1:], state, command, tested))]
                 if rest[0] in ("-p", "--"):
                     rest = rest[1:]
                     continue
@@ -476,15 +525,21 @@ class Walk(Builtins):
                 ]
             end = ScriptOutcome(kind="tail", argv=argv, complete=complete, source=source, line=line, why=why, env=env)
             return [(state, end)]
-        refused = self._refused(argv, complete or known_name, state)
-        if refused is not None:
-            voice = self._speaker
-            said = cannot_run(voice.shell, voice.arg0, argv[0], refused, line, script=voice.script, by_exec=False)
-            state.last = StartedCommand(argv, complete, source, line)
-            if said is not None:
-                state.fail(said[1], said[0], errno=refused.errno)
-                state.doubt = ""
-                return [(state, self._ended_by_errexit(state, line, tested))]
+        started = StartedCommand(argv, complete, source, line)
+        refused = self.refused(argv, state) if known_name else None
+        said = None if refused is None else self.cannot_run(argv[0], refused, line, by_exec=False)
+        if refused is not None and said is not None:
+            state.last = started
+            state.fail(said[1], said[0], errno=refused.errno)
+            state.doubt = ""
+            return [(state, self._ended_by_errexit(state, line, tested))]
+        tool = self._image.fails(argv, state.cwd) if complete and self._image and state.cwd is not None else None
+        if tool is not None and not state.changed:
+            state.last = started
+            state.fail(*tool)
+            state.doubt = ""
+            return [(state, self._ended_by_errexit(state, line, tested))]
+        self._changes(argv, state)
         state.last = StartedCommand(argv, complete, source, line)
         state.status = None
         state.doubt = source
@@ -492,30 +547,6 @@ class Walk(Builtins):
             state.assume("the commands before succeed (set -e)")
             state.status = True
         return [(state, "")]
-
-    def _refused(self, argv: Sequence[str], known: bool, state: State) -> Search | None:
-        """Why this program cannot be started; None when it can, or when that cannot be told."""
-        if self._image is None or not known or state.cwd is None:
-            return None
-        path = state.scope.get("PATH")
-        if isinstance(path, Unknown):
-            return None
-        return self._image.refuses(argv[0], path, state.cwd)
-
-    def _ended_by_errexit(self, state: State, line: int, tested: bool) -> Flow:
-        """`set -e` ends the script behind a command that failed."""
-        if not state.errexit or tested:
-            return ""
-        why = f"line {line} fails, which ends the script (set -e)"
-        return self._failed(state, why, line)
-
-    def _failed(self, state: State, why: str, line: int) -> ScriptOutcome:
-        """The shell ends with the failure of its last command."""
-        ran = state.last if state.errno else None
-        if ran is None:
-            return ScriptOutcome(kind="ends", line=line, why=why, exit_code=state.code)
-        end = ScriptOutcome(kind="ends", why=why, exit_code=state.code, errno=state.errno, **ran._asdict())
-        return end
 
     def _assign(self, state: State, name: str, value: Value) -> None:
         state.scope.variables[name] = value
@@ -529,44 +560,3 @@ def _ran(ends: Ends) -> StartedCommand | None:
         if state.last is not None:
             return state.last
     return None
-
-
-def _bash_may_skip_fork(line: Line) -> bool:
-    """bash's rule for `-c`: the line's last command is simple, joined to what is before by `;`, `&&` or `||` only."""
-    items = line.items
-    final = items[-1]
-    if final.end == "&" or (len(items) > 1 and items[-2].end != ";"):
-        return False
-    if len(items) > 1 and len(final.pipelines) > 1:
-        return False
-    pipeline = final.pipelines[-1]
-    if len(pipeline.commands) > 1 or pipeline.negated or pipeline.timed:
-        return False
-    command = pipeline.commands[0]
-    return isinstance(command, Simple) and not command.redirections
-
-
-def _assigned(command: Compound) -> set[str]:
-    """Names that a compound command may change: variables, `@` for the arguments, `*` for everything."""
-    names: set[str] = set()
-    stack: list[Script] = [branch.body for branch in command.branches]
-    stack += [branch.condition for branch in command.branches if branch.condition is not None]
-    while stack:
-        for item in stack.pop().items:
-            for pipeline in item.pipelines:
-                for inner in pipeline.commands:
-                    if isinstance(inner, Compound):
-                        stack += [branch.body for branch in inner.branches]
-                        stack += [branch.condition for branch in inner.branches if branch.condition is not None]
-                        if inner.name and inner.kind != "function":
-                            names.add(inner.name)
-                        continue
-                    names |= {assignment.name for assignment in inner.assignments}
-                    first = inner.words[0].literal if inner.words else None
-                    if first in ("shift", "set"):
-                        names.add("@")
-                    elif first in (".", "source", "eval"):
-                        names |= {"*", "@"}
-                    elif first in DECLARE or first in ("read", "unset", "getopts", "printf"):
-                        names |= {word.source.split("=", 1)[0] for word in inner.words[1:]}
-    return names

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
+from imagepeel.tables import ERRNO_LIBC
+
 
 class Speaker(msgspec.Struct, frozen=True, kw_only=True):
     """A shell that says something: which one, under which name, and whether it reads a script or the text of `-c`."""
@@ -28,3 +30,122 @@ class Speaker(msgspec.Struct, frozen=True, kw_only=True):
         if self.shell == "busybox":
             return f"{self.arg0}: {name}: line {line if self.script else line - 1}: {words}"
         return self.says(line, f"{name}: {words}")
+
+    @property
+    def broken_expansion(self) -> int:
+        """The exit code of a shell that cannot expand a word: bash counts the text of `-c` as a command not found."""
+        return 2 if self.shell != "bash" else 1 if self.script else 127
+
+    def cannot_change_directory(self, path: str, errno: str, line: int) -> tuple[int, str]:
+        """The exit code and the words of `cd`."""
+        if self.shell == "dash":
+            return 2, self.says(line, f"cd: can't cd to {path}")
+        if self.shell == "bash":
+            return 1, self.says(line, f"cd: {path}: {ERRNO_LIBC[errno]}")
+        return 2, self.builtin_says("cd", line, f"can't cd to {path}: {ERRNO_LIBC[errno]}")
+
+    def cannot_source(self, path: str, errno: str, line: int) -> tuple[int, str]:
+        """The exit code and the words of `.` for a path with a slash."""
+        if self.shell == "bash":
+            return 1, self.says(line, f"{path}: {ERRNO_LIBC[errno]}")
+        if self.shell == "dash":
+            words = "No such file" if errno == "ENOENT" else ERRNO_LIBC[errno]
+            return 2, self.says(line, f".: cannot open {path}: {words}")
+        return 2, self.builtin_says(".", line, f"can't open '{path}': {ERRNO_LIBC[errno]}")
+
+    def cannot_redirect(self, path: str, errno: str, line: int, *, output: bool) -> tuple[int, str]:
+        """The exit code and the words of a redirection."""
+        if self.shell == "bash":
+            return 1, self.says(line, f"{path}: {ERRNO_LIBC[errno]}")
+        words = ERRNO_LIBC[errno]
+        if self.shell == "dash":
+            if errno == "ENOENT":
+                words = "Directory nonexistent" if output else "No such file"
+            return 2, self.says(line, f"cannot {'create' if output else 'open'} {path}: {words}")
+        if errno == "ENOENT":
+            words = "nonexistent directory" if output else "no such file"
+        return 1, self.says(line, f"can't {'create' if output else 'open'} {path}: {words}")
+
+    def refuses_option(self, option: str, line: int) -> tuple[int, str]:
+        """The exit code and the words of `set` for a letter that it does not know."""
+        if self.shell == "dash":
+            return 2, self.says(line, f"set: Illegal option {option}")
+        if self.shell == "busybox":
+            return 2, self.builtin_says("set", line, f"illegal option {option}")
+        usage = "set: usage: set [-abefhkmnptuvxBCEHPT] [-o option-name] [--] [-] [arg ...]"
+        return 2, f"{self.says(line, f'set: {option}: invalid option')}\n{usage}"
+
+
+FOREIGN: dict[str, frozenset[str]] = {
+    "bash": frozenset(),
+    "dash": frozenset(
+        (
+            "source",
+            "shopt",
+            "declare",
+            "typeset",
+            "let",
+            "pushd",
+            "popd",
+            "dirs",
+            "mapfile",
+            "readarray",
+            "builtin",
+            "caller",
+            "compgen",
+            "complete",
+            "compopt",
+            "disown",
+            "enable",
+            "history",
+            "logout",
+            "bind",
+            "suspend",
+        )
+    ),
+    "busybox": frozenset(
+        (
+            "shopt",
+            "declare",
+            "typeset",
+            "mapfile",
+            "readarray",
+            "pushd",
+            "popd",
+            "dirs",
+            "builtin",
+            "caller",
+            "compgen",
+            "complete",
+            "compopt",
+            "disown",
+            "enable",
+            "logout",
+            "bind",
+            "suspend",
+        )
+    ),
+}
+"""Builtins of bash that are ordinary commands to another shell, which then looks for a program of that name."""
+
+SPECIAL = frozenset(
+    (
+        ":",
+        ".",
+        "break",
+        "continue",
+        "eval",
+        "exec",
+        "exit",
+        "export",
+        "readonly",
+        "return",
+        "set",
+        "shift",
+        "source",
+        "times",
+        "trap",
+        "unset",
+    )
+)
+"""Special builtins: an error in one ends a POSIX shell (XCU 2.8.1)."""

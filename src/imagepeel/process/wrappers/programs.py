@@ -86,6 +86,8 @@ def unwrap(
         return read_env(words_left, spec, family, env or {})
     if name in ("su", "runuser"):
         return _su(name, family, words_left, spec, libc)
+    if name == "setarch" and words_left and not words_left[0].startswith("-"):
+        words_left = words_left[1:]  # the architecture, before its options
     try:
         options, rest = getopt(words_left, spec, permute=spec.permute and libc != "musl")
     except ValueError as error:

@@ -118,6 +118,14 @@ _START_STOP_DAEMON_BUSYBOX = WrapperSpec(
     cwd_options=frozenset(("-d", "--chdir")), unknown_options={"-b": "detach", "--background": "detach"},
 )  # fmt: skip
 
+_SETARCH = WrapperSpec(
+    family="util-linux", kind="exec", flags="BFILRSTXZv3hV", alone=_HELP | {"--list"},
+    long=_long(
+        "32bit fdpic-funcptrs short-inode addr-compat-layout addr-no-randomize whole-seconds sticky-timeouts "
+        "read-implies-exec mmap-page-zero 3gb 4gb uname-2.6 verbose list help version",
+    ),
+)  # fmt: skip
+
 SPECS: dict[tuple[str, str], WrapperSpec] = {
     ("tini", ""): _TINI,
     ("docker-init", ""): _TINI,
@@ -208,9 +216,9 @@ SPECS: dict[tuple[str, str], WrapperSpec] = {
         unknown_options={"-f": "detach", "--fork": "detach"},
     ),
     ("setsid", "busybox"): WrapperSpec(family="busybox", kind="exec", flags="c"),
-    ("setarch", ""): WrapperSpec(family="util-linux", kind="exec", flags="BFILRSTXZv3h", operands=1, alone=_HELP),
-    ("linux32", ""): WrapperSpec(family="util-linux", kind="exec", flags="BFILRSTXZv3h", alone=_HELP),
-    ("linux64", ""): WrapperSpec(family="util-linux", kind="exec", flags="BFILRSTXZv3h", alone=_HELP),
+    ("setarch", ""): _SETARCH,
+    ("linux32", ""): _SETARCH,
+    ("linux64", ""): _SETARCH,
     ("flock", ""): WrapperSpec(
         family="util-linux", kind="fork", flags="sxunoFhV", values="cwE", operands=1,
         long=_long(

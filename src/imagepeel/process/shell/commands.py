@@ -1,0 +1,225 @@
+"""What a walk asks of each command before it follows it: grammar, redirections, what it changes, `set -e`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from imagepeel.formats.shell.tree import AndOr, Compound, Line, Pipeline, Script, Simple
+from imagepeel.process.shell.builtins import DECLARE, Builtins
+from imagepeel.process.shell.expand import UNKNOWN, Field, expand_one
+from imagepeel.process.shell.state import Ends, Flow, ScriptOutcome, State
+
+_READERS = frozenset(
+    (
+        "id",
+        "date",
+        "uname",
+        "hostname",
+        "ls",
+        "cat",
+        "grep",
+        "egrep",
+        "fgrep",
+        "test",
+        "true",
+        "false",
+        "sleep",
+        "which",
+        "dirname",
+        "basename",
+        "expr",
+        "env",
+        "printenv",
+        "whoami",
+        "wc",
+        "head",
+        "tail",
+        "cut",
+        "sort",
+        "uniq",
+        "tr",
+        "awk",
+        "getent",
+        "nproc",
+        "seq",
+        "stat",
+        "readlink",
+        "realpath",
+        "tty",
+        "stty",
+        "clear",
+        "nc",
+        "curl",
+        "wget",
+        "printf",
+        "echo",
+        "chown",
+        "chgrp",
+        "ps",
+        "free",
+        "df",
+        "du",
+        "md5sum",
+        "sha256sum",
+        "base64",
+        "pg_isready",
+        "mysqladmin",
+        "redis-cli",
+    )
+)
+"""Programs that make no file that a later line could start or enter, their own data aside."""
+
+_MAKERS = frozenset(("mkdir", "touch", "mktemp", "tee", "rm", "rmdir", "find", "sed", "mkfifo", "chmod"))
+"""Programs that make directories and data, and no program."""
+
+
+def take_status(state: State, ends: Ends) -> None:
+    """The status of a child of the shell, where all its ways have the same one; what it said, too."""
+    state.status = None
+    if len(ends) != 1:
+        return
+    end, flow = ends[0]
+    if isinstance(flow, ScriptOutcome) and flow.kind != "ends":
+        return
+    code = end.code if isinstance(flow, str) else flow.exit_code
+    if code is not None:
+        state.status, state.code = code == 0, code
+        state.said = end.said
+
+
+def lists(command: Compound) -> bool:
+    """`[[ a && b ]]` is two commands to a shell that does not know `[[`."""
+    return any(word.source in ("&&", "||", "(", ")", "<", ">") for word in command.words or ())
+
+
+class Commands(Builtins):
+    """The part of a walk that judges a command by its text and the image."""
+
+    def _is_command(self, names: Sequence[Field], state: State, command: Simple, tested: bool) -> Flow:
+        """`command -v NAME`: whether PATH has it."""
+        name = names[0] if len(names) == 1 else UNKNOWN
+        path = state.scope.get("PATH")
+        found = None
+        if isinstance(name, str) and isinstance(path, str) and state.scope.which is not None:
+            found = True if name in state.functions else state.scope.which(name, path)
+        state.status = None if found is None else bool(found)
+        state.doubt = ""
+        return self._ended_by_errexit(state, self._line(command.at), tested) if state.status is False else ""
+
+    def _changes(self, argv: Sequence[str], state: State) -> None:
+        """Note what a program may have made in the filesystem."""
+        name = argv[0].rsplit("/", 1)[-1]
+        if name not in _READERS:
+            state.changed = max(state.changed, 1 if name in _MAKERS else 2)
+        if state.changed > 1:
+            state.scope.which = None
+
+    def _redirects(self, command: Simple | Compound, state: State) -> tuple[int, str] | None:
+        """The exit code and the words of the first redirection that provably fails."""
+        if self._image is None or state.cwd is None:
+            return None
+        for item in command.redirections:
+            output = item.operator in (">", ">>", ">|", "&>", "&>>")
+            if item.target is None or not (output or item.operator == "<"):
+                continue
+            path = expand_one(item.target, state.scope)
+            if not isinstance(path, str) or not path:
+                continue
+            if output:
+                errno = self._image.create(path, state.cwd)
+            else:
+                read = self._image.read(path, state.cwd)
+                errno = None if read is None else read[1]
+            if errno and not (errno == "ENOENT" and state.changed):
+                return self._speaker.cannot_redirect(path, errno, self._line(command.at), output=output)
+            if output:
+                state.changed = max(state.changed, 1)
+        return None
+
+    def _foreign(self, line: Line) -> tuple[str, int] | None:
+        """The token of bash's grammar at which another shell gives up, and where it stands; None when there is none."""
+        found: list[tuple[int, str]] = []
+        stack: list[object] = [line.items]
+        while stack:
+            node = stack.pop()
+            if isinstance(node, tuple):
+                stack.extend(node)
+            elif isinstance(node, (AndOr, Pipeline)):
+                stack.append(node.pipelines if isinstance(node, AndOr) else node.commands)
+            elif isinstance(node, Script):
+                stack.append(node.items)
+            elif isinstance(node, (Simple, Compound)):
+                if isinstance(node, Simple) and any(item.value is None for item in node.assignments):
+                    found.append((node.at, '"("'))
+                for item in node.redirections:
+                    if item.operator == "<<<" and item.target is not None:
+                        found.append((item.target.at, "redirection"))
+                if isinstance(node, Compound):
+                    stack.extend((branch.condition, branch.body) for branch in node.branches)
+        return None if not found else (min(found)[1], min(found)[0])
+
+    def _syntax(self, line: Line, state: State) -> ScriptOutcome | None:
+        """A shell reads a whole line before it runs any of it: what is not its grammar ends it there."""
+        foreign = None if self._shell == "bash" else self._foreign(line)
+        if foreign is None:
+            return None
+        token, number = foreign[0], self._line(foreign[1])
+        words = f"Syntax error: {token} unexpected" if self._shell == "dash" else f"syntax error: unexpected {token}"
+        state.fail(2, self._speaker.says(number, words))
+        return self._dies(state, f"line {number} is not the grammar of {self._shell}", number)
+
+    def _ended_by_errexit(self, state: State, line: int, tested: bool) -> Flow:
+        """`set -e` ends the script behind a command that failed."""
+        if not state.errexit or tested:
+            return ""
+        why = f"line {line} fails, which ends the script (set -e)"
+        return self._failed(state, why, line)
+
+    def _failed(self, state: State, why: str, line: int) -> ScriptOutcome:
+        """The shell ends with the failure of its last command."""
+        ran = state.last if state.errno else None
+        if ran is None or self._sourcing:
+            return self._dies(state, why, line)
+        end = ScriptOutcome(kind="ends", why=why, exit_code=state.code, errno=state.errno, **ran._asdict())
+        return end
+
+
+def bash_may_skip_fork(line: Line) -> bool:
+    """bash's rule for `-c`: the line's last command is simple, joined to what is before by `;`, `&&` or `||` only."""
+    items = line.items
+    final = items[-1]
+    if final.end == "&" or (len(items) > 1 and items[-2].end != ";"):
+        return False
+    if len(items) > 1 and len(final.pipelines) > 1:
+        return False
+    pipeline = final.pipelines[-1]
+    if len(pipeline.commands) > 1 or pipeline.negated or pipeline.timed:
+        return False
+    command = pipeline.commands[0]
+    return isinstance(command, Simple) and not command.redirections
+
+
+def assigned(command: Compound) -> set[str]:
+    """Names that a compound command may change: variables, `@` for the arguments, `*` for everything."""
+    names: set[str] = set()
+    stack: list[Script] = [branch.body for branch in command.branches]
+    stack += [branch.condition for branch in command.branches if branch.condition is not None]
+    while stack:
+        for item in stack.pop().items:
+            for pipeline in item.pipelines:
+                for inner in pipeline.commands:
+                    if isinstance(inner, Compound):
+                        stack += [branch.body for branch in inner.branches]
+                        stack += [branch.condition for branch in inner.branches if branch.condition is not None]
+                        if inner.name and inner.kind != "function":
+                            names.add(inner.name)
+                        continue
+                    names |= {assignment.name for assignment in inner.assignments}
+                    first = inner.words[0].literal if inner.words else None
+                    if first in ("shift", "set"):
+                        names.add("@")
+                    elif first in (".", "source", "eval"):
+                        names |= {"*", "@"}
+                    elif first in DECLARE or first in ("read", "unset", "getopts", "printf"):
+                        names |= {word.source.split("=", 1)[0] for word in inner.words[1:]}
+    return names

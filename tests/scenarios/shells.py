@@ -1,0 +1,148 @@
+"""Scenarios of shell lists: commands that cannot run, builtins that fail, start-up files, early ends."""
+
+from __future__ import annotations
+
+from model import from_machine, scenario, script
+from userland import BASH, BUSYBOX, DASH, GLIBC, L, program
+
+from imagepeel import forge
+
+F, D = forge.file, forge.directory
+SHELLS = {"dash": (DASH, "/bin/sh"), "bash": (BASH, "/bin/bash"), "busybox": (BUSYBOX, "/bin/sh")}
+ALL_SHELLS = "dash bash busybox"
+MORE = (
+    F("plain", "x\n", 0o644),
+    F("bad-interpreter", "#!/nope/sh\n", 0o755),
+    F("set.sh", "APP=report\nexport WORD=sourced\n"),
+    F("ends.sh", "exit 7\n"),
+    F("closed.sh", "x\n", 0o600),
+    D("closed", 0o700),
+    D("open"),
+)
+
+# name: the script, and the shells in which the start fails
+LISTS: dict[str, tuple[str, str]] = {
+    "and-missing": ("/nope && exec report", ALL_SHELLS),
+    "and-missing-name": ("nope && exec report", ALL_SHELLS),
+    "and-no-interpreter": ("/bad-interpreter && exec report", ALL_SHELLS),
+    "and-not-executable": ("/plain && exec report", ALL_SHELLS),
+    "or-missing": ("nope || exec report", ""),
+    "semicolon-missing": ("nope; exec report", ""),
+    "errexit-missing": ("set -e\nnope\nexec report", ALL_SHELLS),
+    "errexit-missing-tested": ("set -e\nif nope; then :; fi\nexec report", ""),
+    "errexit-missing-or": ("set -e\nnope || true\nexec report", ""),
+    "errexit-subshell": ("set -e\n(exit 4)\nexec report", ALL_SHELLS),
+    "errexit-false": ("set -e\nfalse\nexec report", ALL_SHELLS),
+    "errexit-test": ("set -e\n[ a = b ]\nexec report", ALL_SHELLS),
+    "errexit-test-and": ("set -e\n[ a = b ] && nope\nexec report", ""),
+    "exit-code": ("exit 7", ALL_SHELLS),
+    "exit-status": ("nope\nexit $?", ALL_SHELLS),
+    "cd-missing-and": ("cd /nope && exec report", ALL_SHELLS),
+    "cd-missing-goes-on": ("cd /nope\nexec report", ""),
+    "cd-missing-errexit": ("set -e\ncd /nope\nexec report", ALL_SHELLS),
+    "cd-file-errexit": ("set -e\ncd /plain\nexec report", ALL_SHELLS),
+    "cd-there": ("set -e\ncd /open\nexec report", ""),
+    "source-missing": (". /nope.sh\nexec report", "dash busybox"),
+    "source-missing-errexit": ("set -e\n. /nope.sh\nexec report", ALL_SHELLS),
+    "source-sets": ('. /set.sh\nexec "$APP" "$WORD"', ""),
+    "source-ends": (". /ends.sh\nexec report", ALL_SHELLS),
+    "required": ("exec report ${X:?must be set}", ALL_SHELLS),
+    "required-default-words": (': "${X:?}"\nexec report', ALL_SHELLS),
+    "required-unset": (': "${X?}"\nexec report', ALL_SHELLS),
+    "required-given": ("X=1\nexec report ${X:?must be set}", ""),
+    "nounset": ("set -u\nexec report $X", ALL_SHELLS),
+    "nounset-default": ("set -u\nexec report ${X:-d}", ""),
+    "nounset-argument": ("set -u\nexec report $1", ALL_SHELLS),
+    "unset-path": ("unset PATH\nnope\nexec /bin/report", ""),
+    "pipefail": ("set -o pipefail\nexec report", "dash"),
+    "euo-pipefail": ("set -euo pipefail\nexec report", "dash"),
+    "set-illegal": ("set -Z\nexec report", "dash busybox"),
+    "set-carriage-return": ("set -e\r\nexec report", "dash busybox"),
+    "slice": ('exec report "${0:0:1}"', "dash"),
+    "replace": ('X=a\nexec report "${X/a/b}"', "dash"),
+    "array": ("a=(1 2)\nexec report", "dash busybox"),
+    "array-after": ("nope\na=(1 2)\nexec report", "dash busybox"),
+    "here-string": ("cat <<< x\nexec report", "dash busybox"),
+    "double-bracket": ("[[ -n x ]] && exec report", "dash"),
+    "double-bracket-errexit": ("set -e\n[[ a = b ]]\nexec report", ALL_SHELLS),
+    "source-word": ("source /set.sh && exec report", "dash"),
+    "shift-too-far": ("shift 3\nexec report", "dash"),
+    "shift-errexit": ("set -e\nshift 3\nexec report", ALL_SHELLS),
+    "redirect-missing-and": ("echo x > /nope/f && exec report", ALL_SHELLS),
+    "redirect-missing-goes-on": ("echo x > /nope/f\nexec report", ""),
+    "redirect-directory-errexit": ("set -e\necho x > /open\nexec report", ALL_SHELLS),
+    "redirect-special": (": > /nope/f\nexec report", "dash busybox"),
+    "redirect-exec": ("exec > /nope/f\nexec report", "dash busybox"),
+    "redirect-input": ("set -e\ncat < /nope\nexec report", ALL_SHELLS),
+    "redirect-group": ("{ echo x; } > /nope/f && exec report", ALL_SHELLS),
+    "pipe-missing": ("echo x | nope\nexec report", ""),
+    "pipe-missing-errexit": ("set -e\necho x | nope\nexec report", ALL_SHELLS),
+    "function-fails": ("f() { return 3; }\nf && exec report", ALL_SHELLS),
+    "function-missing": ("f() {\nnope\n}\nf && exec report", ALL_SHELLS),
+    "exec-missing-after-echo": ("echo starting\nexec nope", ALL_SHELLS),
+    "exec-missing-after-missing": ("nope\nexec also-nope", ALL_SHELLS),
+    "exec-name": ("exec -a other report x", "dash busybox"),
+    "exec-login": ("exec -l report x", "dash busybox"),
+    "execfail": ("shopt -s execfail\nexec nope || exec report", "dash busybox"),
+    "glob": ("exec report /op*", ""),
+}
+for shell, (entries, path) in SHELLS.items():
+    for number, (name, (text, fails)) in enumerate(LISTS.items()):
+        expect = "F35" if shell in fails.split() else "RUNS"
+        given = {"entrypoint": [path, "-c", text]}
+        files: tuple[forge.Entry, ...] = ()
+        if number % 2:
+            given, files = {"entrypoint": ["/e"]}, (script("e", f"#!{path}\n{text}\n"),)
+        scenario(f"list-{shell}-{name}", "S9 F35", expect, *entries, *MORE, *files, **given)
+    for name, text in {
+        "cd-closed": "cd /closed && exec report",
+        "redirect-closed": "echo x > /closed/f && exec report",
+        "redirect-root": "set -e\necho x > /f\nexec report",
+        "redirect-file": "echo x > /plain && exec report",
+        "source-closed": "set -e\n. /closed.sh\nexec report",
+        "chown": "set -e\nchown app /plain\nexec report",
+    }.items():
+        more = () if shell == "busybox" else (program("bin/chown", "/usr/bin/chown"),)
+        link = (L("bin/chown", "busybox"),) if shell == "busybox" else ()
+        scenario(f"list-{shell}-user-{name}", "S9 F35", "F35", *entries, *MORE, *more, *link,
+                 entrypoint=[path, "-c", text], user="app")  # fmt: skip
+
+# start-up files
+PROFILE = F(
+    "etc/profile", "PATH=/usr/bin:/opt/bin\nexport PATH\nfor i in /etc/profile.d/*.sh; do . $i; done\nunset i\n"
+)
+for shell, (entries, path) in SHELLS.items():
+    scenario(f"login-{shell}-resets-path", "S9 F35", "F35", *entries, PROFILE, D("etc/profile.d"),
+             F("etc/profile.d/x.sh", ":\n"), entrypoint=[path, "-lc", "exec report"])  # fmt: skip
+    scenario(f"login-{shell}-profile-d", "S9", "RUNS", *entries, PROFILE,
+             F("etc/profile.d/x.sh", "export PATH=$PATH:/bin\n"), entrypoint=[path, "-lc", "exec report"])  # fmt: skip
+    scenario(f"login-{shell}-own-profile", "S9", "RUNS", *entries, F("root/.profile", "WORD=own\n"),
+             entrypoint=[path, "-lc", 'exec report "$WORD"'])  # fmt: skip
+scenario("bash-env", "S9", "RUNS", *BASH, F("env.sh", "APP=report\n"), env=["BASH_ENV=/env.sh"],
+         entrypoint=["/bin/bash", "-c", 'exec "$APP"'])  # fmt: skip
+scenario("bash-env-ends", "S9 F35", "F35", *BASH, F("env.sh", "exit 7\n"), env=["BASH_ENV=/env.sh"],
+         entrypoint=["/bin/bash", "-c", "exec report"])  # fmt: skip
+scenario("bash-env-not-for-sh", "S9", "RUNS", *BASH, F("env.sh", "exit 7\n"), env=["BASH_ENV=/env.sh"],
+         entrypoint=["/bin/sh", "-c", "exec report"])  # fmt: skip
+scenario("bash-login-shebang", "S9 F35", "F35", *BASH, F("etc/profile", "PATH=/opt\n"),
+         script("e", "#!/bin/bash -l\nexec report\n"), entrypoint=["/e"])  # fmt: skip
+
+# busybox and its applets
+scenario("busybox-unknown-applet", "S9 F21", "F21", *BUSYBOX, entrypoint=["/bin/busybox", "nope"])
+scenario("busybox-unknown-applet-link", "S9 F21", "F21", *BUSYBOX, L("srv/app", "/bin/busybox"),
+         entrypoint=["/srv/app"])  # fmt: skip
+
+# programs that only exec
+UTIL = (*GLIBC, D("usr/bin"))
+scenario("wrapper-setarch-options", "S9", "RUNS", *UTIL, program("usr/bin/setarch", "/usr/bin/setarch"),
+         entrypoint=["setarch", "x86_64", "-R", "report"])  # fmt: skip
+scenario("wrapper-chrt", "S9", "RUNS", *UTIL, program("usr/bin/chrt", "/usr/bin/chrt"),
+         entrypoint=["chrt", "-o", "0", "report"])  # fmt: skip
+scenario("wrapper-choom", "S9", "RUNS", *UTIL, program("usr/bin/choom", "/usr/bin/choom"),
+         F("lib/x86_64-linux-gnu/libsmartcols.so.1", from_machine("/lib/x86_64-linux-gnu/libsmartcols.so.1"), 0o644),
+         entrypoint=["choom", "-n", "10", "--", "report"])  # fmt: skip
+scenario("wrapper-flock-no-fork", "S9", "RUNS", *UTIL, program("usr/bin/flock", "/usr/bin/flock"),
+         entrypoint=["flock", "-F", "/bin/report", "report", "x"])  # fmt: skip
+scenario("wrapper-start-stop-daemon", "S9", "RUNS", *UTIL,
+         program("usr/bin/start-stop-daemon", "/usr/sbin/start-stop-daemon"),
+         entrypoint=["start-stop-daemon", "--start", "--exec", "/bin/report", "--", "--port", "1"])  # fmt: skip
