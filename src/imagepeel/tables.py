@@ -17,6 +17,7 @@ ERRNO_LIBC = {
     "ELOOP": "Too many levels of symbolic links",
     "ELIBBAD": "Accessing a corrupted shared library",
     "ENOTSUP": "Operation not supported",
+    "EROFS": "Read-only file system",
 }
 """What glibc's strerror says (`sysdeps/gnu/errlist.h`)."""
 

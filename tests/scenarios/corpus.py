@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import kernel  # noqa: F401
+import mounts  # noqa: F401
 import shells  # noqa: F401
 import start  # noqa: F401
 import userland  # noqa: F401

@@ -41,6 +41,7 @@ def observe(scenario: Scenario, runtime: str) -> dict[str, Any]:
         bundle.chmod(0o755)
         runtimes.unpack(scenario.image(), bundle / "rootfs")
         found = runtimes.start(runtime, bundle, spec)
+        found["text"] = found["text"].replace(str(bundle / "rootfs"), "<mount>")
     finally:
         shutil.rmtree(bundle, ignore_errors=True)
     report = runtimes.parse_report(found["stdout"])

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel.archive.knowledge import WHOLE, ImagePart, Knowledge
-from imagepeel.evidence import Location
+from imagepeel.evidence import Location, text
 from imagepeel.process.engines import argv, create, user, verdict
 from imagepeel.process.engines import cwd as workdir
 from imagepeel.process.engines import env as environment
 from imagepeel.process.engines.additions import additions
 from imagepeel.process.engines.lookup import ProgramLookup
+from imagepeel.process.engines.mounted import is_live, is_magic, mount_points, mounted, prepared
 from imagepeel.process.engines.registry import find_engine
 from imagepeel.process.engines.runtime import Home
 from imagepeel.process.engines.workdir import Workdir
@@ -24,7 +25,7 @@ from imagepeel.process.scenario import Scenario, settle
 from imagepeel.process.simulate import StartSimulation
 from imagepeel.process.spec import trace
 from imagepeel.process.spec.access import Actor
-from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Outcome, Phase, Stage
+from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Outcome, Phase, Stage, Unproved
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.process_spec import ProcessSpec
 from imagepeel.process.spec.state import ProcessState
@@ -106,7 +107,11 @@ class _Run:
     def __init__(
         self, rootfs: Rootfs, scenario: Scenario, known: Knowledge, complete: bool, load: LoadAnswer | None
     ) -> None:
-        self.rootfs = rootfs
+        self.image = rootfs
+        self.rootfs = prepared(rootfs, scenario.engine)
+        """What the engine hands to the runtime."""
+        self.inside = mounted(self.rootfs, scenario.engine)
+        """What the process sees: the same with the runtime's mounts on it."""
         self.known = known
         self.complete = complete and known.layers
         self.load = load
@@ -185,7 +190,7 @@ class _Run:
 
     # -- the engine ------------------------------------------------------------------------------------------
 
-    def _look_at_image(self, refused: Failure | create.Unproved | None) -> None:
+    def _look_at_image(self, refused: Failure | Unproved | None) -> None:
         if refused is None:
             return
         self.steps.append(
@@ -250,7 +255,9 @@ class _Run:
         asked = workdir.WorkdirRequest(
             path=self.wanted.working_dir if given is None else given, by_option=given is not None
         )
-        place = workdir.choose(self.rootfs, asked, self.engine, self.runtime, Actor.of(credentials, ()))
+        place = workdir.choose(
+            self.rootfs, asked, self.engine, self.runtime, Actor.of(credentials, ()), inside=self.inside
+        )
         where = trace.locate(self.rootfs, place.canonical) or trace.config_place("/config/WorkingDir")
         failure = place.failure
         self.steps.append(
@@ -332,11 +339,36 @@ class _Run:
             self.fail(place.failure)
         if built.problem:
             self.fail(self.runtime.refuse_variable(built.problem))
+        self._mounts()
+        if place.unproved:
+            self.unproved(place.unproved)
         if self.runtime.looks_up_first:
             return
         self.fail(place.failure)
         if home.problem and (failure := self.runtime.unreadable_passwd(home.problem)) is not None:
             self.fail(msgspec.structs.replace(failure, where=trace.locate(self.rootfs, user.PASSWD)))
+
+    def _mounts(self) -> None:
+        """What the runtime mounts on; a step of the trace where one of the places is no directory."""
+        for point in mount_points(self.rootfs, self.engine):
+            if point.state in {"missing", "dir"}:
+                continue
+            refused = self.runtime.refuse_mount(point)
+            said = (refused.why,) if isinstance(refused, Failure) else (refused.reason,) if refused is not None else ()
+            self.steps.append(
+                Step(
+                    rule=Stage.MOUNTS,
+                    judge=Judge.RUNTIME,
+                    title=f"What is mounted on: {point.what}",
+                    outcome="ok" if refused is None else getattr(refused, "errno", "") or "unknown",
+                    detail=said,
+                    where=point.where,
+                )
+            )
+            if isinstance(refused, Failure):
+                self.fail(refused)
+            elif refused is not None:
+                self.unproved(refused.reason, refused.where)
 
     def _lookup(
         self, vector: argv.Argv, env: tuple[EnvVar, ...], credentials: Credentials, place: Workdir
@@ -356,7 +388,7 @@ class _Run:
         path_value = next((variable.value for variable in env if variable.name == "PATH"), None)
         actor = Actor.of(credentials, credentials.effective)
         directory = "/" if place.failure is not None else place.canonical
-        found = self.runtime.find(self.rootfs, words[0], path_value, directory, actor)
+        found = self.runtime.find(self.inside, words[0], path_value, directory, actor)
         failure = found.failure
         if failure is not None and failure.code is FailureCode.SHELL_MISSING and "-c" not in words[1:2]:
             # Somebody asks for a shell by name: no shell form is behind it.
@@ -364,13 +396,22 @@ class _Run:
             fix = "add a shell, or name a program that the image has"
             failure = msgspec.structs.replace(failure, code=FailureCode.FILE_MISSING, why=why, fix=fix)
         self._lookup_step(title, words[0], found, failure, directory)
+        self._kernel_decides(words[0], directory, found)
         if failure is not None:
-            where = trace.locate(self.rootfs, found.place) if found.place else None
+            where = trace.locate(self.inside, found.place) if found.place else None
             where = where or _argv_place(self.wanted, self.options)
             self.fail(msgspec.structs.replace(failure, where=where))
         if self.runtime.looks_up_first:
             self.fail(place.failure)
         return found.path
+
+    def _kernel_decides(self, word: str, directory: str, found: ProgramLookup) -> None:
+        """Nothing is proved about a program that the kernel of the host puts below a mount, or does not."""
+        seen = self.inside.resolve(found.path or word, cwd=directory)
+        if found.path is not None and is_magic(seen):
+            self.unproved(f"{found.path} leads to {text(seen.path)}: what that is, the moment of the start decides")
+        elif found.path is None and "/" in word and is_live(seen.missing):
+            self.unproved(f"{word} leads to {text(seen.missing)}, and the kernel of the host decides what is there")
 
     def _lookup_step(
         self, title: str, word: str, found: ProgramLookup, failure: Failure | None, directory: str
@@ -387,7 +428,7 @@ class _Run:
                 outcome="ok" if failure is None else failure.errno,
                 detail=(detail,),
                 path=found.path if found.path is not None else found.place or None,
-                where=trace.locate(self.rootfs, trace.below(directory, found.path)) if found.path else None,
+                where=trace.locate(self.inside, trace.below(directory, found.path)) if found.path else None,
                 candidates=found.candidates,
             )
         )
@@ -418,13 +459,13 @@ class _Run:
             uid=credentials.uid,
             held=credentials.effective,
         )
-        sim = StartSimulation(self.rootfs, self.scenario, host)
+        sim = StartSimulation(self.inside, self.scenario, host)
         variables = dict(entry.split("=", 1) for entry in entries)
         start = ProcessState(credentials=credentials, env=variables, cwd=request.cwd, after=request.actor)
         if vector.by_init:
             sim.judge_behind_init(vector.argv, vector.argv[len(self.engine.init_argv) :], start)
         else:
-            result = kernel.execute(self.rootfs, request)
+            result = kernel.execute(self.inside, request)
             self.steps.extend(result.steps)
             self.fail(result.failure)
             if result.failure is not None:
@@ -469,7 +510,7 @@ class _Run:
             pid1=sim.pid1 if sim is not None else None,
             libraries=distinct(sim.libraries) if sim is not None else (),
             wrapped=tuple(sim.wrapped) if sim is not None else (),
-            additions=additions(self.rootfs, self.wanted, self.options, self.engine, words),
+            additions=additions(self.image, self.wanted, self.options, self.engine, words),
         )
 
     def _final(self) -> Verdict:

@@ -5,7 +5,7 @@ Layers are not untarred on top of each other, so an image has several: see `docs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from imagepeel._display import Shown
@@ -124,6 +124,37 @@ class Rootfs(Shown):
             self._derived[owner] = owner(self)
         made: T = self._derived[owner]
         return made
+
+    def covered(self, places: Mapping[bytes, Inode]) -> Rootfs:
+        """Return this filesystem with other directories in place of what is at some canonical paths.
+
+        What an opaque one of them covers is not seen any more, as below a mount.  Layers and provenance stay.
+        """
+        top = _copy(self._root.top)
+        for path, directory in places.items():
+            here, real = top, self._root
+            *above, name = path.strip(b"/").split(b"/")
+            for part in above:
+                real = self._below(real, part)
+                below = here.child(part) or _copy(real.top)
+                here.children, here = {**(here.children or {}), part: below}, below
+            here.children = {**(here.children or {}), name: directory}
+        return Rootfs(
+            Merged((top, *self._root.stack)),
+            view=self.view,
+            layers=self.layers,
+            uppers=self.uppers,
+            refusal=self.refusal,
+            opener=self._open,
+            steps=self._steps,
+            limits=self._limits,
+            knowledge=self.knowledge,
+        )
+
+    @staticmethod
+    def _below(directory: Merged, name: bytes) -> Merged:
+        child = directory.child(name)
+        return child if isinstance(child, Merged) else Merged((Inode("dir"),))
 
     # ---- looking up ---------------------------------------------------------------------------------------
 
@@ -297,6 +328,11 @@ class Rootfs(Shown):
     def to_dicts(self, *, recursive: bool = False) -> list[dict[str, Any]]:
         """Return one flat dictionary a member of the root directory, or of everything; see `RootfsPath.to_dicts`."""
         return RootfsPath(self, "/").to_dicts(recursive=recursive)
+
+
+def _copy(node: Inode) -> Inode:
+    """A directory with the attributes of another and no children of its own."""
+    return Inode("dir", node.mode, node.uid, node.gid, mtime=node.mtime, layer=node.layer, entry=node.entry)
 
 
 def build(

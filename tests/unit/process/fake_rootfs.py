@@ -79,6 +79,23 @@ class FakeRootfs:
             else:
                 self.nodes[path] = FakeNode(entry, path, index)
 
+    def covered(self, places: dict[bytes, Any]) -> FakeRootfs:
+        found = FakeRootfs()
+        found.__dict__ |= self.__dict__
+        found.nodes = {
+            path: node
+            for path, node in self.nodes.items()
+            if not any(path == place or path.startswith(place + b"/") for place in places)
+        }
+        todo = list(places.items())
+        while todo:
+            path, inode = todo.pop()
+            node = FakeNode(None, path, None)
+            node.kind, node.mode, node.target, node.device = inode.kind, inode.mode, inode.target, inode.device
+            found.nodes[path] = node
+            todo += [(path + b"/" + name, child) for name, child in (inode.children or {}).items()]
+        return found
+
     def resolve(self, path: bytes | str, *, cwd: bytes | str = b"/", follow: bool = True) -> FakeResolution:
         name = raw(path)
         if len(name) >= 4096:

@@ -275,6 +275,43 @@ def test_options_take_lists_and_single_words() -> None:
     assert ProcessOptions().args is None
 
 
+LINKS = {
+    # What runc 1.1.5 and crun 1.8.1 did with bundles, dockerd 20.10.24 and podman 4.3.1 with images.
+    "proc": ("F43", "F43", "RUNS", "F43"),
+    "sys": ("F43", "F43", "RUNS", "F43"),
+    "dev": ("RUNS", "F43", "RUNS", "RUNS"),
+}
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_a_link_where_the_runtime_mounts(name: str) -> None:
+    found = []
+    for on in ("runc@1.1", "crun@1.8", "docker@20.10", "podman@4.3"):
+        verdict = start(on, forge.directory("tmp"), forge.symlink(name, "/tmp")).verdict
+        found.append(verdict.id or verdict.kind)
+    assert tuple(found) == LINKS[name]
+
+
+def test_docker_makes_its_own_files_before_it_mounts() -> None:
+    """moby's init layer unlinks what stands in its way; /.dockerenv is in every image made of a docker export."""
+    assert start("docker", forge.file(".dockerenv", "")).verdict.kind == "RUNS"
+    elsewhere = (forge.directory("e"), forge.file("e/passwd", "app:x:7:7::/:\n"), forge.symlink("etc", "e"))
+    config = ProcessSpec(entrypoint=("/bin/report",), user="app", architecture="amd64")
+    tree = FakeRootfs((forge.file("bin/report", REPORT, 0o755), *elsewhere))
+    assert predict(tree, config, ProcessOptions(engine="docker")).verdict.id == "F13"
+
+
+def test_what_the_mounts_hide_is_not_found_and_not_asked() -> None:
+    script = forge.file("s", "#!/dev/sh\n", 0o755)
+    assert start("docker", forge.file("dev/sh", REPORT, 0o755), script, entrypoint=("/s",)).verdict.id == "F19"
+    live = start("docker", entrypoint=("/sys/kernel/app",)).verdict
+    assert (live.kind, live.reason) == (
+        "UNKNOWN",
+        "/sys/kernel/app leads to /sys/kernel/app, and the kernel of the host decides what is there",
+    )
+    assert start("docker", entrypoint=("/sys/app",)).verdict.id == "F3"
+
+
 def test_a_root_only_script_is_started_and_then_not_readable() -> None:
     dash = forge.file("bin/sh", REPORT + b"Illegal option -%c", 0o755)
     script = forge.file("e", "#!/bin/sh\nreport\n", 0o700)

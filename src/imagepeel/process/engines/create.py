@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from imagepeel.evidence import Location, text
+from imagepeel.evidence import text
 from imagepeel.process.engines.engine import Engine
 from imagepeel.process.engines.mounts import mounts
 from imagepeel.process.engines.pid1 import parse_signal
 from imagepeel.process.engines.runtime import Runtime
 from imagepeel.process.spec import trace
-from imagepeel.process.spec.failure import Failure, FailureCode, Judge
+from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Unproved
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.process_spec import ProcessSpec
 
@@ -21,13 +21,6 @@ if TYPE_CHECKING:
 
 SUBORDINATE_IDS = 65_536
 """Ids of the range that /etc/subuid gives a user by default; 0 and 1..65535 of the image map into it."""
-
-
-class Unproved(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that stops or changes the start in a way that was not measured, in one sentence."""
-
-    reason: str
-    where: Location | None = None
 
 
 def refuse_image(rootfs: Rootfs, wanted: ProcessSpec, options: ProcessOptions, engine: Engine) -> Failure | None:
@@ -130,9 +123,13 @@ def refuse_no_command(engine: Engine, runtime: Runtime) -> Failure:
 
 
 def refuse_mount_points(rootfs: Rootfs, engine: Engine) -> Failure | Unproved | None:
-    """What stops a start where a mount of the engine meets something else than a directory; mostly not measured."""
-    tops = {mount["destination"].split("/")[1] for mount in mounts(engine)}
-    tops |= {path.split("/")[1] for path in engine.injected}
+    """What stops a start where a file of the engine meets something else than a directory; mostly not measured.
+
+    What the runtime mounts is the runtime's: `Runtime.refuse_mount`.
+    """
+    if engine.repairs_mount_points:
+        return None
+    tops = {path.split("/")[1] for path in engine.injected} - {mount["destination"][1:] for mount in mounts(engine)}
     for top in sorted(tops):
         node = rootfs.resolve(f"/{top}", follow=False).node
         if node is None or node.is_dir:
@@ -142,8 +139,6 @@ def refuse_mount_points(rootfs: Rootfs, engine: Engine) -> Failure | Unproved | 
             continue
         where = trace.locate(rootfs, f"/{top}")
         if top == "etc" and node.is_file:
-            if engine.replaces_etc:
-                continue  # there is no passwd then
             refused = engine.etc_is_a_file(where)
             if refused is not None:
                 return refused

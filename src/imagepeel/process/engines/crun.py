@@ -18,10 +18,12 @@ from imagepeel.process.engines.lookup import (
     not_in_path,
     state,
 )
+from imagepeel.process.engines.messages import MOUNT
+from imagepeel.process.engines.mount_point import MountPoint
 from imagepeel.process.engines.runtime import Home, Runtime
 from imagepeel.process.engines.workdir import WorkdirTrouble
 from imagepeel.process.spec.access import EXECUTE, ROOT, Actor, PathAccess, check_access, permits
-from imagepeel.process.spec.failure import Failure, FailureCode, Judge
+from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Unproved
 from imagepeel.process.spec.values import Candidate
 from imagepeel.tables import ERRNO_LIBC
 
@@ -66,6 +68,29 @@ class Crun(Runtime, frozen=True, kw_only=True):
         to = "" if self.old else "to "
         message = f"chdir {to}`{trouble.path}`: {words.get(errno, 'Not a directory')}"
         return trouble.refused(Judge.RUNTIME, errno, message)
+
+    def refuse_mount(self, point: MountPoint) -> Failure | Unproved | None:
+        if point.kind != "tmpfs":
+            return point.refused("ENOTDIR", f"the target `{point.path}` is invalid: Not a directory")
+        name = point.path.removeprefix("/")
+        if point.state == "other" or point.leads == "other":
+            return point.refused("ENOTDIR", f"mount `tmpfs` to `{name}`: Not a directory")
+        if not self.old:
+            return Unproved(reason=f"{point.what}; what {self.name} does then was not measured", where=point.where)
+        if b".." in point.target.split(b"/"):
+            how = f"open {point.path} directory in `{MOUNT}`: No such file or directory"
+            return point.refused("ENOENT", how)
+        if point.leads in {"missing", "loop"}:
+            errno = "ELOOP" if point.leads == "loop" else "ENOENT"
+            return point.refused(errno, f"openat2 `{name}`: {ERRNO_LIBC[errno]}")
+        if point.target.startswith(b"/"):
+            return point.refused("ENOENT", f"failed open()ing {point.path}/null: No such file or directory")
+        return None
+
+    def enter_mounted_workdir(self, trouble: WorkdirTrouble, errno: str) -> Failure:
+        errno = "ENOTDIR" if trouble.state == "node" else "ENOENT"
+        to = "" if self.old else "to "
+        return trouble.refused(Judge.RUNTIME, errno, f"chdir {to}`{trouble.path}`: {ERRNO_LIBC[errno]}", in_mount=True)
 
     def find(self, rootfs: Rootfs, argv0: str, path_value: str | None, cwd: str, actor: Actor) -> ProgramLookup:
         """crun asks as root, before it changes the user.

@@ -9,10 +9,11 @@ import msgspec
 
 from imagepeel.evidence import text
 from imagepeel.process.engines.engine import Engine
+from imagepeel.process.engines.mounted import is_live, is_magic, touches
 from imagepeel.process.engines.runtime import Runtime
 from imagepeel.process.engines.workdir import Made, Workdir, WorkdirState, WorkdirTrouble
 from imagepeel.process.spec.access import EXECUTE, ROOT, WRITE, Actor, PathAccess, check_access, permits
-from imagepeel.process.spec.failure import Failure
+from imagepeel.process.spec.failure import Failure, Judge, Phase
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.tree.inode import Node
@@ -33,11 +34,73 @@ class WorkdirRequest(msgspec.Struct, frozen=True, kw_only=True):
         return "an option of this call" if self.by_option else "WorkingDir of the image"
 
 
-def choose(rootfs: Rootfs, asked: WorkdirRequest, engine: Engine, runtime: Runtime, actor: Actor) -> Workdir:
+def choose(
+    rootfs: Rootfs, asked: WorkdirRequest, engine: Engine, runtime: Runtime, actor: Actor, *, inside: Rootfs
+) -> Workdir:
     """Decide the working directory by the engine's and the runtime's rules.
 
-    Some engines make a missing directory before the start; whatever they leave, the runtime makes or refuses.
+    Some engines make a missing directory before the start; whatever they leave, the runtime makes or refuses.  It does
+    so `inside`, where its mounts lie over what the image and the engine have there.
     """
+    chosen = _before_mounts(rootfs, asked, engine, runtime, actor)
+    decided = chosen.failure is not None and (
+        chosen.failure.judge is Judge.ENGINE or chosen.failure.phase is Phase.BARE
+    )
+    if decided or not touches(inside.resolve(_absolute(asked)), engine):
+        return chosen
+    return _in_mount(inside, asked, runtime)
+
+
+def _absolute(asked: WorkdirRequest) -> str:
+    return asked.path if asked.path.startswith("/") else f"/{asked.path}"
+
+
+def _in_mount(inside: Rootfs, asked: WorkdirRequest, runtime: Runtime) -> Workdir:
+    """A directory that lies below a mount, or behind a link into one."""
+    path, how = _absolute(asked), asked.origin
+    seen = check_access(inside, path, ROOT)
+    canonical = text(seen.resolution.path)
+    if seen.node is not None and seen.node.is_dir:
+        note = "what the image has there is hidden by a mount of the runtime"
+        return Workdir(path=canonical, canonical=canonical, how=how, notes=(note,))
+    trouble = _trouble(inside, path, seen, asked.by_option)
+    first = path if seen.node is not None else _first_missing(inside, path)
+    trouble = msgspec.structs.replace(trouble, deepest=first)
+    missing = inside.resolve(first)
+    errno = next((errno for top, errno in _UNMAKABLE if missing.path.startswith(top)), "")
+    if seen.node is not None or (missing.errno and missing.errno != "ENOENT"):
+        errno = missing.errno or "ENOTDIR"
+    elif errno != "ENOTDIR" and (is_live(missing.path) or is_magic(missing)):
+        reason = f"{path} leads to {text(missing.path)}, and the kernel of the host decides what is there"
+        return Workdir(path=canonical, canonical=canonical, how=how, unproved=reason)
+    if not errno:
+        note = f"{path} is made in a mount of the runtime: it is gone after the start"
+        return Workdir(path=canonical, canonical=canonical, how=how, created=True, notes=(note,))
+    return Workdir(path=path, canonical=path, how=how, failure=runtime.enter_mounted_workdir(trouble, errno))
+
+
+_UNMAKABLE = (
+    (b"/proc/1/fd/", "ENOTDIR"),  # the runtime's own descriptors: open while it makes the directory, and no directory
+    (b"/proc/", "ENOENT"),
+    (b"/sys/", "EROFS"),
+    (b"/dev/pts/", "EPERM"),
+    (b"/dev/mqueue/", "EPERM"),
+)
+"""What mkdir(2) says in the filesystems of the kernel."""
+
+
+def _first_missing(rootfs: Rootfs, path: str) -> str:
+    """The shortest leading part of a path, as it is written, that is not there."""
+    parts = path.split("/")
+    for end in range(2, len(parts)):
+        part = "/".join(parts[:end])
+        if rootfs.resolve(part).node is None:
+            return part
+    return path
+
+
+def _before_mounts(rootfs: Rootfs, asked: WorkdirRequest, engine: Engine, runtime: Runtime, actor: Actor) -> Workdir:
+    """The directory as engine and runtime find it in the image."""
     path, how = asked.path or "/", asked.origin
     if not path.startswith("/"):
         refused = runtime.relative_workdir(path)

@@ -100,8 +100,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     run_tmpfs: bool = False
     injected: tuple[str, ...] = HOST_FILES
     mounts_follow_links: bool = True
-    replaces_etc: bool = False
-    """A file called /etc gives way to a directory, since it has to put files there."""
+    repairs_mount_points: bool = False
+    """It makes directories of whatever else is called /proc, /sys, /dev or /etc, before anything is mounted."""
     max_layers: int | None = None
 
     # Settings and stopping.

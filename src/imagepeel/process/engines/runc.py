@@ -12,15 +12,20 @@ import msgspec
 from imagepeel.formats.passwd import Unreadable, go_quote, parse_passwd
 from imagepeel.process.engines.basis import EVERYTHING, Area, Basis
 from imagepeel.process.engines.lookup import ProgramLookup, find_as_go
+from imagepeel.process.engines.messages import MOUNT
+from imagepeel.process.engines.mount_point import MountPoint
 from imagepeel.process.engines.runtime import Home, Runtime
 from imagepeel.process.engines.workdir import WorkdirTrouble
 from imagepeel.process.spec.access import EXECUTE, Actor, check_access, permits
-from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Phase
+from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Phase, Unproved
 from imagepeel.process.spec.trace import config_place
 from imagepeel.tables import ERRNO_GO
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
+
+_ON_EVERY_HOST = (b"/tmp", b"/etc", b"/usr", b"/var", b"/run", b"/root", b"/home", b"/opt", b"/srv", b"/mnt")
+"""Directories through which a link at /dev leads to something on the host, too."""
 
 _INIT = "error during container init: "
 
@@ -90,6 +95,31 @@ class Runc(Runtime, frozen=True, kw_only=True):
         if trouble.state == "dangling":
             return trouble.refused(Judge.RUNTIME, "EEXIST", f"mkdir {trouble.deepest}: file exists")
         return trouble.refused(Judge.RUNTIME, "ENOTDIR", f"mkdir {trouble.deepest}: not a directory")
+
+    def refuse_mount(self, point: MountPoint) -> Failure | Unproved | None:
+        """procfs and sysfs want a directory; a tmpfs follows a link, through which /dev is then filled on the host."""
+        start = f'error mounting "{point.kind}" to rootfs at "{point.path}": '
+        if point.kind != "tmpfs":
+            return point.refused("ENOTDIR", f'{start}filesystem "{point.kind}" must be mounted on ordinary directory')
+        if point.state == "other" or point.leads == "other":
+            how = f"mount tmpfs:{point.path} (via /proc/self/fd/6), flags: 0x1000002, data: mode=755,size=65536k"
+            return point.refused("ENOTDIR", f"{start}{how}: not a directory")
+        if self.version >= (1, 3):
+            return Unproved(reason=f"{point.what}; what {self.name} does then was not measured", where=point.where)
+        if point.leads == "loop":
+            return point.refused("ELOOP", f"{start}SecureJoin {MOUNT}{point.path}/: too many levels of symbolic links")
+        if point.leads == "root":
+            how = f"change mount propagation through procfd: open o_path procfd: open {MOUNT}{point.path}"
+            return point.refused("ENOENT", f"{start}{how}: no such file or directory")
+        if point.leads == "missing":
+            how = f"error setting up ptmx: symlink pts/ptmx {MOUNT}{point.path}/ptmx"
+            return point.refused("ENOENT", f"{how}: no such file or directory")
+        if b".." in point.target.split(b"/") or (point.target[:1] == b"/" and point.target not in _ON_EVERY_HOST):
+            return Unproved(reason=f"{point.what}, which {self.name} follows on the host", where=point.where)
+        return None
+
+    def enter_mounted_workdir(self, trouble: WorkdirTrouble, errno: str) -> Failure:
+        return trouble.refused(Judge.RUNTIME, errno, f"mkdir {trouble.deepest}: {ERRNO_GO[errno]}", in_mount=True)
 
     def relative_workdir(self, path: str) -> Failure | None:
         return Failure(

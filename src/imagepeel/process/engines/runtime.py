@@ -12,9 +12,10 @@ import msgspec
 from imagepeel.formats.passwd import Unreadable
 from imagepeel.process.engines.basis import Basis
 from imagepeel.process.engines.lookup import ProgramLookup
+from imagepeel.process.engines.mount_point import MountPoint
 from imagepeel.process.engines.workdir import WorkdirTrouble
 from imagepeel.process.spec.access import Actor
-from imagepeel.process.spec.failure import Failure, Phase
+from imagepeel.process.spec.failure import Failure, Phase, Unproved
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
@@ -75,6 +76,14 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
 
     def enter_workdir(self, trouble: WorkdirTrouble) -> Failure:
         """The refusal of a directory that is there as something else; a missing one every runtime makes."""
+        self._unsaid()
+
+    def refuse_mount(self, point: MountPoint) -> Failure | Unproved | None:
+        """The refusal to mount on what is there; None where it mounts.  It is asked about odd places alone."""
+        self._unsaid()
+
+    def enter_mounted_workdir(self, trouble: WorkdirTrouble, errno: str) -> Failure:
+        """The refusal of a directory below a mount; `errno` is that of making or entering it there."""
         self._unsaid()
 
     def relative_workdir(self, path: str) -> Failure | None:

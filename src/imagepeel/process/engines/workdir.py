@@ -9,6 +9,7 @@ import msgspec
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Phase
 
 FIX = "let WORKDIR name a directory"
+FIX_IN_MOUNT = "let WORKDIR name a directory of the image"
 
 
 WorkdirState = Literal["missing", "dangling", "loop", "node", "through"]
@@ -32,16 +33,19 @@ class WorkdirTrouble(msgspec.Struct, frozen=True, kw_only=True):
     errno: str
     why: str
 
-    def refused(self, judge: Judge, errno: str, message: str, *, created: bool = True) -> Failure:
-        """The failure of a judge who does not go on with it."""
+    def refused(
+        self, judge: Judge, errno: str, message: str, *, created: bool = True, in_mount: bool = False
+    ) -> Failure:
+        """The failure of a judge who does not go on with it; `in_mount`: it lies below a mount of the runtime."""
         dangling = self.state == "dangling"
+        code = FailureCode.WORKDIR_DANGLING if dangling else FailureCode.WORKDIR_BLOCKED
         return Failure(
-            code=FailureCode.WORKDIR_DANGLING if dangling else FailureCode.WORKDIR_BLOCKED,
+            code=FailureCode.WORKDIR_IN_MOUNT if in_mount else code,
             judge=judge,
             errno=errno,
             message=message,
             why=self.why,
-            fix=FIX,
+            fix=FIX_IN_MOUNT if in_mount else FIX,
             phase=Phase.INIT,
             created=created,
         )
@@ -66,3 +70,4 @@ class Workdir(msgspec.Struct, frozen=True, kw_only=True):
     created: bool = False
     notes: tuple[str, ...] = ()
     failure: Failure | None = None
+    unproved: str = ""

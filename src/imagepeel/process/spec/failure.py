@@ -66,6 +66,7 @@ class Stage(StrEnum):
     USER = "S3"
     ENVIRONMENT = "S4"
     WORKDIR = "S5"
+    MOUNTS = "S5M"
     LOOKUP = "S6"
     EXECVE = "S7"
     LOADER = "S8"
@@ -84,6 +85,7 @@ _STAGES = {
     Stage.USER: "user",
     Stage.ENVIRONMENT: "environment",
     Stage.WORKDIR: "directory",
+    Stage.MOUNTS: "mounts",
     Stage.LOOKUP: "lookup",
     Stage.EXECVE: "execve",
     Stage.LOADER: "loader",
@@ -136,6 +138,8 @@ class FailureCode(StrEnum):
     IDS_UNMAPPED = "F40"
     TOO_MANY_LAYERS = "F41"
     ETC_UNUSABLE = "F42"
+    MOUNT_POINT_BLOCKED = "F43"
+    WORKDIR_IN_MOUNT = "F44"
     CONFIG_WITHOUT_ROOTFS = "F60"
     LAYER_COUNT = "F61"
     PATH_TWICE = "F62"
@@ -192,6 +196,8 @@ _FAILURES = {
     FailureCode.IDS_UNMAPPED: "an owner lies outside the ids of a rootless engine",
     FailureCode.TOO_MANY_LAYERS: "the image has too many layers",
     FailureCode.ETC_UNUSABLE: "/etc or /etc/passwd is not what it has to be",
+    FailureCode.MOUNT_POINT_BLOCKED: "/proc, /sys or /dev is no directory",
+    FailureCode.WORKDIR_IN_MOUNT: "the working directory cannot be made below /proc, /sys or /dev",
     FailureCode.CONFIG_WITHOUT_ROOTFS: "the config does not say what its layers are",
     FailureCode.LAYER_COUNT: "manifest and config count the layers differently",
     FailureCode.PATH_TWICE: "a layer has one path twice",
@@ -233,3 +239,10 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase = Phase.START
     created: bool = True
     depends: tuple[str, ...] = ()
+
+
+class Unproved(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that stops or changes the start in a way that was not measured, in one sentence."""
+
+    reason: str
+    where: Location | None = None

@@ -23,6 +23,7 @@ from imagepeel.forge.specimens import (
     add,
     complete_root,
     file_capability,
+    holding,
     script,
     server,
     shell_form,
@@ -98,6 +99,10 @@ EXAMPLES: dict[str, Example] = {
     "UNKNOWN-USER": specimen("unknown-user"),
     "UNKNOWN-GROUP": Example(bad=partial(sound, user="1000:shop"), good=partial(sound, user="1000:app")),
     "WORKDIR-BLOCKED": Example(bad=partial(sound, workdir="/etc/passwd"), good=partial(sound, workdir="/home/app")),
+    "PROC-NOT-A-DIRECTORY": Example(
+        bad=lambda: holding(symlink("proc", "/tmp")), good=lambda: holding(directory("proc"))
+    ),
+    "WORKDIR-IN-PROC": Example(bad=partial(sound, workdir="/proc/self/fd/7"), good=partial(sound, workdir="/home/app")),
     "NAMELESS-VARIABLE": Example(
         bad=partial(sound, env=[ENV_PATH, "=value"]), good=partial(sound, env=[ENV_PATH, "NAME=value"])
     ),

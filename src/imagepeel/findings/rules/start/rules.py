@@ -305,6 +305,23 @@ WORKDIR_BLOCKED = _start(
     themselves, but not through a file.""",
     "let WORKDIR name a directory",
 )
+PROC_NOT_A_DIRECTORY = _start(
+    "PROC-NOT-A-DIRECTORY",
+    "F43",
+    "/proc, /sys or /dev is a link or a file, and the runtime mounts there",
+    """A runtime mounts proc, sysfs and a tmpfs before it looks for the program.  runc and crun refuse to mount proc and
+    sysfs on anything but a directory.  Docker starts the same image: it makes directories of these names first.""",
+    "leave /proc, /sys and /dev out of the image, or let them be directories",
+)
+WORKDIR_IN_PROC = _start(
+    "WORKDIR-IN-PROC",
+    "F44",
+    "The working directory lies below /proc, /sys or /dev and cannot be made there",
+    """The runtime has mounted its own /proc, /sys and /dev when it makes the working directory: what the image has
+    there is hidden, and nothing can be made in the kernel's filesystems.  /proc/self/fd/N once led out of the
+    container (CVE-2024-21626, runc before 1.1.12).""",
+    "let WORKDIR name a directory of the image",
+)
 NAMELESS_VARIABLE = _start(
     "NAMELESS-VARIABLE",
     "F17",
@@ -513,6 +530,8 @@ RULES: tuple[Rule, ...] = (
     UNKNOWN_USER,
     UNKNOWN_GROUP,
     WORKDIR_BLOCKED,
+    PROC_NOT_A_DIRECTORY,
+    WORKDIR_IN_PROC,
     NAMELESS_VARIABLE,
     INTERPRETER_BLOCKED,
     SHEBANG_LIMIT,
