@@ -18,14 +18,15 @@ _EXAMPLES = (
 
 @click.command(epilog=_EXAMPLES)
 @common.archive
-@click.option("--only", metavar="VIEW,VIEW", help="Compare these views alone; docker@28 is one more.")
+@click.option("--only", metavar="VIEW,VIEW", help="Compare these views alone; docker@28 and containerd@2.3 are more.")
 @documents.forms
 @common.settings
 def command(settings: Settings, only: str | None) -> None:
     """Show where engines disagree about this image, path by path, and why.
 
-    runtime is containerd with overlayfs, spec the words of the image-spec, sequential what rootless engines and those
-    without overlayfs make, docker and podman their own stores.  Times of directories and link counts are not compared.
+    runtime is containerd 2.4 with overlayfs, spec the words of the image-spec, sequential what rootless engines and
+    those without overlayfs make, docker (29.7) and podman their own stores.  Times of directories and link counts are
+    not compared.
     """
     with settings.open() as archive:
         from imagepeel.findings.semantics.codes import ALL  # start time

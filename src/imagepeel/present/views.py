@@ -22,6 +22,7 @@ from imagepeel.present.document import (
 )
 from imagepeel.present.heading import about
 from imagepeel.results.views import ViewsResult
+from imagepeel.rootfs.view import VERSIONS
 from imagepeel.text import number, plural
 
 MOST_PATHS = 40
@@ -36,6 +37,7 @@ def views_document(result: ViewsResult) -> Document:
         _refusals(result),
         *(_differences(result, shown) if result.total else _alike(result, shown)),
         _notes(result),
+        section(items(*(item(VERSIONS[view], label=term(view)) for view in result.views if view in VERSIONS))),
     )
 
 

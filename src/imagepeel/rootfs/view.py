@@ -28,12 +28,24 @@ if TYPE_CHECKING:
 
 VIEWS = ("runtime", "spec", "sequential", "docker", "podman")
 """Names of the views: containerd with overlayfs (the default), the image-spec's words, each layer onto the last,
-Docker's own driver (29; `docker@28` is the one before it), podman and CRI-O.
+Docker's own driver (29.7; `docker@28` is the one of 28 to 29.6), podman and CRI-O.
 """
+
+VERSIONS = {
+    "runtime": "containerd 2.4.0-beta (301026e)",
+    "containerd@2.3": "containerd 2.3, 2.2 and 1.7",
+    "spec": "umoci after 0.6.0 (f5d1219)",
+    "sequential": "containerd 2.4.0-beta (301026e)",
+    "docker": "Docker 29.7.2 and later (go-archive 0.3.3)",
+    "docker@28": "Docker 28 to 29.6 (go-archive 0.1.0, 0.2.0)",
+    "podman": "containers/storage 83cf574",
+}
+"""Whose code each view plays through; some views are not among those that are compared by default."""
 
 _ENGINES = {
     "docker": docker.DOCKER29,
-    "docker@29": docker.DOCKER29,
+    "docker@29.7": docker.DOCKER29,
+    "docker@29": docker.DOCKER28,
     "docker@28": docker.DOCKER28,
     "docker@20.10": docker.DOCKER20,
     "podman": podman.PODMAN,
@@ -348,13 +360,13 @@ def build(
 
     UsageError for a view that does not exist.
     """
-    if view not in VIEWS and view not in _ENGINES:
-        raise UsageError(f"there is no view {view!r}", hint=f"views are {', '.join((*VIEWS, 'docker@28'))}")
+    if view not in VERSIONS and view not in _ENGINES:
+        raise UsageError(f"there is no view {view!r}", hint=f"views are {', '.join(VERSIONS)}")
     uppers: list[Tree] = []
     refusal: Refusal | None = None
     root: Merged
-    if view == "runtime":
-        refusal = _unpack_alone(layers, uppers)
+    if view in ("runtime", "containerd@2.3"):
+        refusal = _unpack_alone(layers, uppers, checks_devices=view == "runtime")
         root = merge([upper.root for upper in uppers])
     elif view in _ENGINES:
         refusal = _unpack_by_engine(layers, uppers, _ENGINES[view])
@@ -417,7 +429,7 @@ def build_alone(
     )
 
 
-def _unpack_alone(layers: Sequence[LayerEntries], uppers: list[Tree]) -> Refusal | None:
+def _unpack_alone(layers: Sequence[LayerEntries], uppers: list[Tree], *, checks_devices: bool) -> Refusal | None:
     first_ino = 1
     for layer in layers:
         parents = uppers[::-1]
@@ -425,7 +437,9 @@ def _unpack_alone(layers: Sequence[LayerEntries], uppers: list[Tree]) -> Refusal
         first_ino += len(layer.table)
         if upper is None:
             upper = Tree()
-            refusal = containerd.unpack_layer(upper, layer, overlay=layer.index > 0, parents=parents)
+            refusal = containerd.unpack_layer(
+                upper, layer, overlay=layer.index > 0, parents=parents, checks_devices=checks_devices
+            )
             if refusal is not None:
                 return refusal
         uppers.append(upper)

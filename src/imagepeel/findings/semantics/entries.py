@@ -202,7 +202,7 @@ def _metas(table: EntryTable, notes: Notes) -> None:
             )
             continue
         wide = meta.major >= 1 << 32 or meta.minor >= 1 << 32
-        more = "; its number does not fit 32 bits: containerd and Docker 29 refuse it, others cut it" if wide else ""
+        more = "; its number exceeds 32 bits: containerd 2.4 and Docker 29.7 refuse it, others cut it" if wide else ""
         below = table.path(i).startswith(b"dev/")
         words = f"a device node {meta.major}:{meta.minor}: rootless engines leave it out{more}"
         notes.add("DEVICE", words, i, degree=BELOW_DEV if below else "")
@@ -264,8 +264,8 @@ def _names(table: EntryTable, notes: Notes) -> None:
     for i in sorted(over):
         notes.add(
             "DOTDOT",
-            f'the name "{text(table[i].raw_name)}" climbs over the root: engines clamp it there, Docker 29 refuses the '
-            "layer",
+            f'the name "{text(table[i].raw_name)}" climbs over the root: engines clamp it there, Docker 29.7 refuses '
+            "the layer",
             i,
             ("docker",),
         )
@@ -273,7 +273,7 @@ def _names(table: EntryTable, notes: Notes) -> None:
         if table.meta(i).type == HARDLINK and go_clean(target.lstrip(b"/"))[:1] == [b".."]:
             notes.add(
                 "DOTDOT",
-                f'the hardlink target "{text(target)}" climbs over the root: engines clamp it there, Docker 29 '
+                f'the hardlink target "{text(target)}" climbs over the root: engines clamp it there, Docker 29.7 '
                 "refuses the layer",
                 i,
                 ("docker",),
@@ -356,7 +356,7 @@ def _dropped(key: bytes, kind: str) -> tuple[str, tuple[str, ...]] | None:
         return "containerd leaves it out, Docker, podman and umoci set it", ("docker", "podman", "spec")
     if kind == "symlink":
         return (
-            "on a symbolic link: Docker 29 sets it on the file behind, podman and umoci refuse user ones",
+            "on a symbolic link: Docker 29.7 sets it on the file behind, podman and umoci refuse user ones",
             ("docker", "podman", "spec"),
         )
     if key == b"security.selinux":

@@ -21,19 +21,27 @@ Path = tuple[bytes, ...]
 
 
 def unpack_layer(
-    tree: Tree, layer: LayerEntries, *, overlay: bool, parents: Sequence[Tree] = (), lenient: bool = False
+    tree: Tree,
+    layer: LayerEntries,
+    *,
+    overlay: bool,
+    parents: Sequence[Tree] = (),
+    lenient: bool = False,
+    checks_devices: bool = True,
 ) -> Refusal | None:
     """Apply one layer to `tree` and return why containerd would refuse it, None when it would not.
 
     `overlay`: whiteouts become overlayfs marks and `parents` (topmost first, each layer alone) lend their
     attributes to implied directories.  Else whiteouts delete, which is right when `tree` is the merged tree
     (native, btrfs, zfs, devmapper and rootless snapshotters) or the first layer (a plain bind mount).
+    `checks_devices`: numbers beyond 32 bits are refused, as from 2.4 on; before, they are cut.
     """
-    return _Unpack(tree, layer.index, overlay, parents).run(layer, lenient)
+    return _Unpack(tree, layer.index, overlay, parents, checks_devices).run(layer, lenient)
 
 
 class _Unpack:
-    def __init__(self, tree: Tree, layer: int, overlay: bool, parents: Sequence[Tree]) -> None:
+    def __init__(self, tree: Tree, layer: int, overlay: bool, parents: Sequence[Tree], checks_devices: bool) -> None:
+        self.checks_devices = checks_devices
         self.tree = tree
         self.layer = layer
         self.overlay = overlay
@@ -71,7 +79,12 @@ class _Unpack:
         if sum(map(len, name)) + len(name) >= PATH_MAX:
             raise Errno("ENAMETOOLONG", text(entry.raw_name))
         base = name[-1] if name else b""
-        parent = tree.resolve(tuple(name[:-1]))
+        try:
+            parent = tree.resolve(tuple(name[:-1]))
+        except Errno as error:
+            if error.name != "ELOOP":
+                raise
+            raise Refused("failed to get root path: too many links") from error
         if base in (b"", b".."):
             return  # resolves to the root itself: ignored, whatever its type
         path = (*parent, base)
@@ -159,8 +172,10 @@ class _Unpack:
             node = new_inode(entry, self.layer)
             if node.device is not None and not (0 <= node.device[0] < 1 << 32 and 0 <= node.device[1] < 1 << 32):
                 major, minor = node.device
-                raise Refused(
-                    f'device number {major}:{minor} for "{text(entry.raw_name)}" out of range: invalid archive'
-                )
+                node.device = (major & 0xFFFFFFFF, minor & 0xFFFFFFFF)
+                if self.checks_devices:
+                    raise Refused(
+                        f'device number {major}:{minor} for "{text(entry.raw_name)}" out of range: invalid archive'
+                    )
             tree.add(path, node, "open" if kind == REGULAR else "create")
         apply_metadata(node, entry)

@@ -1,11 +1,14 @@
 """How Docker's overlay2 driver unpacks a layer alone, and the rules that podman's extractor shares with it.
 
-Follows moby/go-archive `Unpack`, `createTarFile` and `overlayWhiteoutConverter` as they behave: v0.3.3 for Docker 29,
-v0.1.0 for Docker 28 (before it confined itself with os.Root).  containers/storage descends from the same code; what
-it does otherwise stands in `podman`.  Judged by recorded results of that code in the conformance cases.
+Follows moby/go-archive `Unpack`, `createTarFile` and `overlayWhiteoutConverter` as they behave: v0.3.3 for Docker from
+29.7.2 on, v0.1.0 for Docker 28 to 29.6 (0.2.0, since 29.2, has the same rules; 0.3 confines itself with os.Root).
+containers/storage descends from the same code; what it does otherwise stands in `podman`.  Judged by recorded results
+of that code in the conformance cases.
 """
 
 from __future__ import annotations
+
+import posixpath
 
 import msgspec
 
@@ -175,8 +178,8 @@ class _Unpack:
             return
         name = self.name(entry.raw_name, "entry name")
         if not name:
-            # `./` is left alone; a bare `/` reaches the layer's own directory, which podman's mounts show.
-            if rules.applies_root and entry.type == DIRECTORY and entry.raw_name.startswith(b"/"):
+            # `./` is left alone; `/` and `..` reach the layer's own directory, which podman's mounts show.
+            if rules.applies_root and entry.type == DIRECTORY and posixpath.normpath(entry.raw_name) != b".":
                 self.metadata(entry, tree.root, ())
             return
         base = name[-1]

@@ -1,7 +1,7 @@
 """How umoci unpacks an image into one directory: the nearest to the words of the image-spec, our `spec` view.
 
-Follows oci/layer/tar_extract.go `UnpackEntry` as it behaves (umoci f5d1219): whiteouts touch only what lower
-layers brought, directories keep the times that entries gave them, parents that are no directory are replaced.
+Follows oci/layer/tar_extract.go `UnpackEntry` as it behaves (umoci f5d1219, after 0.6.0): whiteouts touch only what
+lower layers brought, directories keep the times that entries gave them, parents that are no directory are replaced.
 Image-spec layer.md, "Applying Changesets".
 """
 
@@ -52,7 +52,9 @@ class _Unpack:
         parent = tree.resolve(name[:-1])
         before = self.state(parent)
         if base.startswith(PREFIX):
-            if base != OPAQUE and base[4:] in (b"", b".", b".."):
+            if base == PREFIX:
+                raise Refused(f"unpack entry: {text(b'/'.join(name))}: invalid whiteout with empty name")
+            if base != OPAQUE and base[4:] in (b".", b".."):
                 raise Refused(f"unpack entry: {text(base)}: invalid whiteout name")
             self.whiteout(parent, base)
             self.restore(parent, before)
@@ -142,8 +144,8 @@ class _Unpack:
         node.mtime = _wrapped(entry.mtime)
         node.xattrs = {}
         for key, value in entry.xattrs.items():
-            if key in _IGNORED_XATTRS:
-                continue
+            if key in _IGNORED_XATTRS or not value:
+                continue  # an attribute without a value is never set
             if key.startswith(b"user.") and node.kind not in ("file", "dir"):
                 raise Errno("EPERM", f"apply hdr metadata: restore xattr metadata: {show(path)}")
             if settable(key, node.kind) or key.startswith(b"trusted."):

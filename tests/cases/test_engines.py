@@ -1,0 +1,220 @@
+"""Engines of autumn 2026: what they do by name and version, and texts that newer ones write."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import imagepeel
+from imagepeel import forge
+from imagepeel.forge import programs
+from imagepeel.process.engines.registry import find_engine
+from imagepeel.process.predict import predict
+from imagepeel.process.spec.options import ProcessOptions
+from imagepeel.process.spec.process_spec import ProcessSpec
+from imagepeel.process.spec.values import Prediction, Verdict
+
+sys.path[:0] = [str(Path(__file__).parents[1] / "unit" / "process")]
+
+from fake_rootfs import FakeRootfs  # noqa: E402
+
+REPORT = programs.report()
+PASSWD = "root:x:0:0::/root:/bin/sh\napp:x:1234:1234::/home/app:/bin/sh\n"
+GROUP = "root:x:0:\nextra:x:5555:app\n"
+BASE = (
+    forge.file("bin/report", REPORT, 0o755),
+    forge.file("etc/passwd", PASSWD),
+    forge.file("etc/group", GROUP),
+)
+HUGE = "99999999999999999999"
+NAMED_LIKE_A_NUMBER = (*BASE[::2], forge.file("etc/passwd", f"{HUGE}:x:0:0::/:/bin/sh\n{PASSWD}"))
+
+
+def start(on: str, *entries: forge.Entry, options: dict[str, object] | None = None, **wanted: object) -> Prediction:
+    wanted.setdefault("entrypoint", ("/bin/report",))
+    config = ProcessSpec(architecture="amd64", **wanted)  # type: ignore[arg-type]
+    given = ProcessOptions(engine=on, **(options or {}))  # type: ignore[arg-type]
+    return predict(FakeRootfs((*BASE, *entries)), config, given)  # type: ignore[arg-type]
+
+
+def verdict(on: str, *entries: forge.Entry, **wanted: object) -> Verdict:
+    return start(on, *entries, **wanted).verdict
+
+
+# -- names and versions (c4, c5, c6, c10, c12 to c16)
+
+
+@pytest.mark.parametrize(
+    ("asked", "profile", "runtime"),
+    [
+        ("docker", "docker@29.7", "runc@1.4"),
+        ("docker@29", "docker@29", "runc@1.3"),
+        ("docker@29.6.1", "docker@29", "runc@1.3"),
+        ("docker@29.7.2", "docker@29.7", "runc@1.4"),
+        ("containerd", "containerd@2.3", "runc@1.4"),
+        ("containerd@2", "containerd@2.3", "runc@1.4"),
+        ("containerd@2.2.5", "containerd@2.2.4", "runc@1.3"),
+        ("containerd@2.3.1", "containerd@2.3.1", "runc@1.3"),
+        ("cri-containerd@2.3", "cri-containerd@2.3", "runc@1.4"),
+        ("k8s@1.24", "k8s@1.24", "runc@1.1"),
+        ("k8s@1.36", "k8s@1.36", "runc@1.3"),
+        ("kubernetes", "k8s@1.37", "runc@1.4"),
+        ("nerdctl", "nerdctl@2", "runc@1.4"),
+        ("openshift", "cri-o@1", "crun@1.28"),
+        ("podman", "podman@6.1", "crun@1.29"),
+    ],
+)
+def test_names_and_versions(asked: str, profile: str, runtime: str) -> None:
+    engine, label = find_engine(asked)
+    assert (engine.label, engine.runtime) == (profile, runtime)
+    assert label.partition("@")[0] == profile.partition("@")[0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"), [("docker@30", True), ("k8s@2", True), ("k8s@1.20", True), ("docker@29.6", False)]
+)
+def test_a_version_without_a_profile_is_told(asked: str, told: bool) -> None:
+    notes = start(asked).notes
+    assert any("stand for" in note for note in notes) == told
+
+
+def test_a_prediction_says_whose_texts_it_uses() -> None:
+    assert (
+        "no start of docker@29.7 was watched: its rules were read (29.7.2), and its texts are those of docker 28.5.2"
+        in (start("docker").notes)
+    )
+    assert not any("was watched" in note for note in start("docker@28").notes)
+    assert any("runc@1.5 was watched" in note for note in start("docker@28", options={"runtime": "runc@1.5"}).notes)
+
+
+# -- users (c7, c8, c9)
+
+
+@pytest.mark.parametrize(
+    ("on", "refused"),
+    [
+        ("docker@28", False), ("docker@29.6", False), ("docker@29.7", True), ("containerd@2.3.0", False),
+        ("containerd@2.3.1", True), ("containerd@2.2.3", False), ("containerd@2.2.4", True),
+        ("containerd@2.1.7", False), ("containerd@2.1.8", True), ("containerd@2.0.8", False),
+        ("containerd@2.0.9", True), ("containerd@1.7.31", False), ("containerd@1.7.32", True),
+        ("cri-containerd@2.2.3", False), ("cri-containerd@2.2.4", True), ("k8s@1.37", True),
+    ],
+)  # fmt: skip
+def test_a_user_that_is_no_id_and_a_name_of_passwd(on: str, refused: bool) -> None:
+    config = ProcessSpec(entrypoint=("/bin/report",), user=HUGE, architecture="amd64")
+    found = predict(FakeRootfs(NAMED_LIKE_A_NUMBER), config, ProcessOptions(engine=on))  # type: ignore[arg-type]
+    if refused:
+        assert found.verdict.id == "F13"
+        words = "in range 0-2147483647" if on.startswith("docker") else "uid out of range"
+        assert words in found.verdict.message
+    else:
+        assert (found.verdict.kind, found.user.uid) == ("RUNS", 0)
+
+
+# -- capabilities, environment, volumes (c14, c15, c17, c18)
+
+
+def test_nerdctl_is_not_ctr() -> None:
+    image = {"env": ("A=1",), "entrypoint": ("report",), "volumes": ("/data",)}
+    ctr, nerdctl = start("ctr", **image), start("nerdctl", **image)
+    assert ctr.verdict.id == "F12" and nerdctl.verdict.kind == "RUNS"
+    assert "HOSTNAME" in nerdctl.environment and "HOSTNAME" not in ctr.environment
+    assert ctr.user.no_new_privileges and not nerdctl.user.no_new_privileges
+    volume = next(one for one in nerdctl.additions if one.kind == "volume")
+    assert "copied" in volume.what
+
+
+def test_crio_gives_nine_capabilities_and_drops_the_group() -> None:
+    found = start("cri-o", user="app:extra")
+    assert set(found.user.bounding).isdisjoint({"SYS_CHROOT", "SETFCAP", "MKNOD", "NET_RAW", "AUDIT_WRITE"})
+    assert len(found.user.bounding) == 9
+    assert (found.user.gid, found.runtime) == (1234, "crun@1.28")
+
+
+@pytest.mark.parametrize(("on", "groups"), [("k8s@1.37", (1234,)), ("k8s@1.32", (1234, 5555))])
+def test_a_strict_pod_drops_the_groups_of_the_image(on: str, groups: tuple[int, ...]) -> None:
+    found = start(on, user="app", options={"supplemental_groups_policy": "Strict"})
+    assert found.user.groups == groups
+    assert any("supplementalGroupsPolicy" in note for note in found.notes) == (on == "k8s@1.32")
+
+
+@pytest.mark.parametrize(("on", "signal"), [("k8s@1.37", "SIGINT"), ("k8s@1.36", "SIGQUIT"), ("docker", "SIGINT")])
+def test_who_may_name_another_stop_signal(on: str, signal: str) -> None:
+    found = start(on, stop_signal="SIGQUIT", options={"stop_signal": "SIGINT"})
+    assert found.pid1 is not None and found.pid1.stop_signal == signal
+
+
+def test_dockers_grace_is_a_setting_since_29_7() -> None:
+    for on, told in (("docker@29", False), ("docker@29.7", True)):
+        one = start(on).pid1
+        assert one is not None and ("--default-stop-timeout" in one.why) == told
+
+
+# -- texts that were started (E)
+
+
+def text_of(on: str, *entries: forge.Entry, **wanted: object) -> str:
+    return verdict(on, *entries, **wanted).runtime_text
+
+
+def test_texts_of_crun_1_28() -> None:
+    closed = forge.file("x", REPORT, 0o644)
+    assert text_of("crun@1.28", closed, entrypoint=("/x",)) == (
+        "the path `/x` exists but it is not executable: Operation not permitted"
+    )
+    loop = forge.symlink("loopa", "loopa")
+    assert text_of("crun@1.28", loop, entrypoint=("/loopa",)) == "open `/loopa`: Too many levels of symbolic links"
+    assert text_of("crun@1.28", entrypoint=("/bin/report/",)) == "open `/bin/report/`: Not a directory"
+    assert text_of("crun@1.28", forge.directory("srv"), entrypoint=("bin/app",), working_dir="/srv") == (
+        "executable file `/srv/bin/app` not found: No such file or directory"
+    )
+    assert text_of("crun@1.28", working_dir="/etc/passwd").startswith("chdir to `/etc/passwd`: ")
+    assert text_of("crun@1.8", working_dir="/etc/passwd").startswith("chdir `/etc/passwd`: ")
+
+
+@pytest.mark.parametrize(("on", "code"), [("docker@28", 125), ("podman@5.8", 126)])
+def test_a_directory_called_passwd_is_an_empty_file(on: str, code: int) -> None:
+    tree = FakeRootfs((BASE[0], forge.directory("etc/passwd")))
+    config = ProcessSpec(entrypoint=("/bin/report",), user="app", architecture="amd64")
+    found = predict(tree, config, ProcessOptions(engine=on)).verdict  # type: ignore[arg-type]
+    assert "unable to find user app: no matching entries in passwd file" in found.text
+    assert found.exit_code == code
+
+
+def test_docker_28_on_containerd_2_ends_without_unknown() -> None:
+    assert verdict("docker@28", entrypoint=("/nope",)).text.endswith("stat /nope: no such file or directory")
+    directory = verdict("docker@28", entrypoint=("/bin",))
+    assert directory.text.endswith("is a directory: permission denied") and directory.exit_code == 126
+    assert verdict("docker@20.10", entrypoint=("/nope",)).text.endswith(": unknown")
+
+
+# -- trees (F4, F4b, c6, c11)
+
+
+def written(tmp_path: Path, *entries: forge.Entry) -> Path:
+    path = tmp_path / "image.tar"
+    forge.write(forge.image(forge.layer(*entries)), path, kind="docker-archive")
+    return path
+
+
+def test_an_entry_dot_dot_is_podmans_root(tmp_path: Path) -> None:
+    path = written(tmp_path, forge.directory("..", 0o750), forge.file("f", "x"))
+    with imagepeel.open(path) as archive:
+        assert archive.image().view("podman").lookup("/").mode == 0o750
+
+
+def test_umoci_sets_no_empty_attribute(tmp_path: Path) -> None:
+    path = written(tmp_path, forge.file("f", "x", xattrs={b"user.x": b"", b"user.y": b"1"}))
+    with imagepeel.open(path) as archive:
+        image = archive.image()
+        assert set(image.view("spec").lookup("/f").xattrs) == {b"user.y"}
+        assert set(image.view("runtime").lookup("/f").xattrs) == {b"user.x", b"user.y"}
+
+
+def test_the_case_of_a_docker_import(case) -> None:  # type: ignore[no-untyped-def]
+    """Fault 9 of the real images: /.dockerenv is made by Docker's init layer."""
+    with imagepeel.open(case("real-images", "imported.tar")) as archive:
+        image = next(iter(archive.images()))
+        assert image.process(engine="docker").verdict.kind == "RUNS"
