@@ -218,3 +218,55 @@ def test_the_case_of_a_docker_import(case) -> None:  # type: ignore[no-untyped-d
     with imagepeel.open(case("real-images", "imported.tar")) as archive:
         image = next(iter(archive.images()))
         assert image.process(engine="docker").verdict.kind == "RUNS"
+
+
+LINKED = (BASE[0], forge.file("nix/passwd", PASSWD), forge.file("nix/group", GROUP))
+NIX = (*LINKED, forge.symlink("etc/passwd", "/nix/passwd"), forge.symlink("etc/group", "/nix/group"))
+SYSTEM = (
+    BASE[0],
+    forge.file("system/passwd", PASSWD),
+    forge.file("system/group", GROUP),
+    forge.symlink("etc", "/system"),
+)
+
+
+@pytest.mark.parametrize(
+    ("on", "nix", "system"),
+    [
+        ("containerd@2.1", "RUNS", "RUNS"), ("containerd@2.2.0", "F42", "F42"), ("containerd@2.2.3", "RUNS", "F42"),
+        ("containerd@2.2.7", "RUNS", "F42"), ("containerd@2.2.8", "RUNS", "RUNS"), ("containerd@2.3.4", "RUNS", "F42"),
+        ("containerd@2.3.5", "RUNS", "RUNS"), ("containerd@2.3", "RUNS", "RUNS"),
+    ],
+)  # fmt: skip
+def test_absolute_links_to_passwd_and_group(on: str, nix: str, system: str) -> None:
+    config = ProcessSpec(entrypoint=("/bin/report",), user="app", architecture="amd64")
+    found = []
+    for entries in (NIX, SYSTEM):
+        tree = FakeRootfs(entries)
+        one = predict(tree, config, ProcessOptions(engine=on)).verdict  # type: ignore[arg-type]
+        found.append(one.id or one.kind)
+    assert found == [nix, system]
+
+
+def test_the_words_about_an_absolute_link() -> None:
+    """As reported for containerd 2.2.1 with an image of Nix."""
+    config = ProcessSpec(entrypoint=("/bin/report",), user="app", architecture="amd64")
+    found = predict(FakeRootfs(NIX), config, ProcessOptions(engine="ctr@2.2.1")).verdict  # type: ignore[arg-type]
+    assert found.text == "ctr: mount callback failed on <mount>: openat etc/passwd: path escapes from parent"
+
+
+@pytest.mark.parametrize(
+    ("runtime", "user", "text"),
+    [
+        ("runc@1.1", "70000", "unable to setup user: cannot set uid to unmapped user in user namespace"),
+        ("runc@1.1", "5:70000", ""),  # Kubernetes drops the group
+        ("crun@1.8", "70000", "cannot setresuid to 70000: Invalid argument"),
+    ],
+)
+def test_a_user_namespace_has_few_ids(runtime: str, user: str, text: str) -> None:
+    """Started with runc 1.1.5 and crun 1.8.1: a bundle whose user namespace maps 65,536 ids."""
+    given = {"user_namespace": True, "runtime": runtime}
+    found = start("k8s@1.37", user=user, options=given).verdict
+    assert found.message == text
+    assert found.kind == ("FAILS" if text else "RUNS")
+    assert start("k8s@1.32", user=user, options=given).verdict.kind == "RUNS"

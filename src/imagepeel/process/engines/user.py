@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel.errors import LimitExceeded
-from imagepeel.evidence import Location, text
+from imagepeel.evidence import Location, raw, text
 from imagepeel.formats.passwd import MAX_FILE, Identity, IdentityFailure, Unreadable, resolve_user
 from imagepeel.process.engines.capabilities import bounding, capability_names
 from imagepeel.process.engines.engine import Engine
@@ -78,11 +78,33 @@ def _is_emptied(rootfs: Rootfs, path: str, engine: Engine) -> bool:
     return node is not None and node.is_dir
 
 
+def _link_that_escapes(rootfs: Rootfs, engine: Engine, files: tuple[str, ...]) -> str:
+    """The first file behind an absolute link that the engine does not follow, as it opens it; "" for none.
+
+    Source: containerd 2.2.0 opens them with Go's os.Root, for which an absolute link leads out; 2.2.3 reads the last
+    link itself and opens its target in the same way.
+    """
+    if engine.account_links == "all":
+        return ""
+    for name in files:
+        path = raw(name)
+        for hop in rootfs.resolve(path).hops:
+            if not hop.target.startswith(b"/"):
+                continue
+            if engine.account_links == "none" or hop.path != raw(name):
+                return text(path.lstrip(b"/"))
+            path = hop.target
+    return ""
+
+
 def resolve(rootfs: Rootfs, spec: str, origin: UserOrigin, options: ProcessOptions, engine: Engine) -> UserResolution:
     """Decide uid, gid, groups, home and capabilities for a USER string; `origin` is `image` or `option`."""
     rules = engine.user_rules if spec else engine.nobody_rules
     passwd, group = (_as_engine_reads(rootfs, path, engine) for path in (PASSWD, GROUP))
     found = resolve_user(spec, passwd, group, rules=rules, strict_ids=engine.strict_ids)
+    escaped = _link_that_escapes(rootfs, engine, (PASSWD, GROUP) if spec else (GROUP,))
+    if escaped:
+        found = IdentityFailure(kind="unreadable", message=f"openat {escaped}: path escapes from parent")
     first = PASSWD if spec else GROUP
     if engine.stats_account_files and rootfs.resolve(first).errno == "ENOTDIR":
         found = IdentityFailure(kind="unreadable", message=f"lstat {MOUNT}{first}: not a directory")
