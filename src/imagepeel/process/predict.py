@@ -160,8 +160,10 @@ class _Run:
         place = self._cwd(who.credentials)
         env, built, home = self._env(who)
         self._engine_refuses(place, built, who)
-        self._runtime_refuses(place, built, home)
+        unmapped = self._unmapped(who.credentials)
+        self._runtime_refuses(place, built, home, unmapped)
         path = self._lookup(vector, env, who.credentials, place)
+        self.fail(unmapped)
         if path is not None:
             entries = tuple(f"{variable.name}={variable.value}" for variable in env)
             self._execute(path, vector, entries, who.credentials, place)
@@ -333,7 +335,26 @@ class _Run:
 
     # -- the runtime -----------------------------------------------------------------------------------------
 
-    def _runtime_refuses(self, place: Workdir, built: environment.Environment, home: Home) -> None:
+    def _unmapped(self, user: Credentials) -> Failure | None:
+        """The refusal of an id outside of the container's own user namespace, where it has one."""
+        if not self.options.user_namespace or not self.engine.knows_user_namespaces:
+            return None
+        for what, number in (("gid", user.gid), ("uid", user.uid)):
+            if number >= create.SUBORDINATE_IDS:
+                return Failure(
+                    code=FailureCode.IDS_UNMAPPED,
+                    judge=Judge.RUNTIME,
+                    errno="EINVAL",
+                    message=self.runtime.unmapped(what, number),
+                    why=f"the {what} is {number}, and the user namespace has the ids below {create.SUBORDINATE_IDS}",
+                    fix=f"use a {what} below {create.SUBORDINATE_IDS}",
+                    where=user.where,
+                )
+        return None
+
+    def _runtime_refuses(
+        self, place: Workdir, built: environment.Environment, home: Home, unmapped: Failure | None
+    ) -> None:
         """What the runtime refuses before it looks for the program, in its order."""
         if place.failure is not None and place.failure.phase is Phase.BARE:
             self.fail(place.failure)
@@ -345,6 +366,7 @@ class _Run:
         if self.runtime.looks_up_first:
             return
         self.fail(place.failure)
+        self.fail(unmapped)
         if home.problem and (failure := self.runtime.unreadable_passwd(home.problem)) is not None:
             self.fail(msgspec.structs.replace(failure, where=trace.locate(self.rootfs, user.PASSWD)))
 

@@ -87,6 +87,11 @@ class Crun(Runtime, frozen=True, kw_only=True):
             return point.refused("ENOENT", f"failed open()ing {point.path}/null: No such file or directory")
         return None
 
+    def unmapped(self, what: str, number: int) -> str:
+        if what == "gid":
+            return "setgroups: Invalid argument"
+        return f"cannot setresuid to {number}: Invalid argument"
+
     def enter_mounted_workdir(self, trouble: WorkdirTrouble, errno: str) -> Failure:
         errno = "ENOTDIR" if trouble.state == "node" else "ENOENT"
         to = "" if self.old else "to "

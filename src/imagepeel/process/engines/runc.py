@@ -121,6 +121,9 @@ class Runc(Runtime, frozen=True, kw_only=True):
     def enter_mounted_workdir(self, trouble: WorkdirTrouble, errno: str) -> Failure:
         return trouble.refused(Judge.RUNTIME, errno, f"mkdir {trouble.deepest}: {ERRNO_GO[errno]}", in_mount=True)
 
+    def unmapped(self, what: str, number: int) -> str:
+        return f"unable to setup user: cannot set {what} to unmapped user in user namespace"
+
     def relative_workdir(self, path: str) -> Failure | None:
         return Failure(
             code=FailureCode.WORKDIR_RELATIVE,

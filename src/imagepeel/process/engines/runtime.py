@@ -86,6 +86,10 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
         """The refusal of a directory below a mount; `errno` is that of making or entering it there."""
         self._unsaid()
 
+    def unmapped(self, what: str, number: int) -> str:
+        """Its words for a `uid` or `gid` that the container's user namespace does not map."""
+        self._unsaid()
+
     def relative_workdir(self, path: str) -> Failure | None:
         """The refusal of a relative directory; None where the runtime starts it from the root."""
         return None
