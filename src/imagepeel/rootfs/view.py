@@ -147,7 +147,7 @@ class Rootfs(Shown):
             here, real = top, self._root
             *above, name = path.strip(b"/").split(b"/")
             for part in above:
-                real = self._below(real, part)
+                real = _inner(real, part)
                 below = here.child(part) or _copy(real.top)
                 here.children, here = {**(here.children or {}), part: below}, below
             here.children = {**(here.children or {}), name: directory}
@@ -162,11 +162,6 @@ class Rootfs(Shown):
             limits=self._limits,
             knowledge=self.knowledge,
         )
-
-    @staticmethod
-    def _below(directory: Merged, name: bytes) -> Merged:
-        child = directory.child(name)
-        return child if isinstance(child, Merged) else Merged((Inode("dir"),))
 
     # ---- looking up ---------------------------------------------------------------------------------------
 
@@ -340,6 +335,11 @@ class Rootfs(Shown):
     def to_dicts(self, *, recursive: bool = False) -> list[dict[str, Any]]:
         """Return one flat dictionary a member of the root directory, or of everything; see `RootfsPath.to_dicts`."""
         return RootfsPath(self, "/").to_dicts(recursive=recursive)
+
+
+def _inner(directory: Merged, name: bytes) -> Merged:
+    child = directory.child(name)
+    return child if isinstance(child, Merged) else Merged((Inode("dir"),))
 
 
 def _copy(node: Inode) -> Inode:

@@ -102,6 +102,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     mounts_follow_links: bool = True
     repairs_mount_points: bool = False
     """It makes directories of whatever else is called /proc, /sys, /dev or /etc, before anything is mounted."""
+    noexec_dev: bool = False
+    """It has /dev mounted without the right to execute there."""
     max_layers: int | None = None
 
     # Settings and stopping.

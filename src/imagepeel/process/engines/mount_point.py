@@ -24,6 +24,7 @@ class MountPoint(msgspec.Struct, frozen=True, kw_only=True):
     state: Literal["missing", "dir", "other", "link"]
     leads: Leads = ""
     target: bytes = b""
+    noexec: bool = False
     where: Location | None = None
 
     @property

@@ -81,11 +81,11 @@ def mount_points(rootfs: Rootfs, engine: Engine) -> tuple[MountPoint, ...]:
     for mount in mounts(engine):
         path = mount["destination"]
         if path.count("/") == 1:
-            found.append(_point(rootfs, path, mount["type"]))
+            found.append(_point(rootfs, path, mount["type"], path == "/dev" and engine.noexec_dev))
     return tuple(found)
 
 
-def _point(rootfs: Rootfs, path: str, kind: str) -> MountPoint:
+def _point(rootfs: Rootfs, path: str, kind: str, noexec: bool) -> MountPoint:
     node = rootfs.resolve(path, follow=False).node
     if node is None:
         return MountPoint(path=path, kind=kind, state="missing")
@@ -93,7 +93,7 @@ def _point(rootfs: Rootfs, path: str, kind: str) -> MountPoint:
         return MountPoint(path=path, kind=kind, state="dir")
     where = trace.locate(rootfs, path)
     if node.kind != "symlink":
-        return MountPoint(path=path, kind=kind, state="other", where=where)
+        return MountPoint(path=path, kind=kind, state="other", noexec=noexec, where=where)
     end = rootfs.resolve(path)
     leads: Leads
     if end.node is None:
@@ -102,7 +102,7 @@ def _point(rootfs: Rootfs, path: str, kind: str) -> MountPoint:
         leads = "other"
     else:
         leads = "root" if end.path == b"/" else "dir"
-    return MountPoint(path=path, kind=kind, state="link", leads=leads, target=node.target, where=where)
+    return MountPoint(path=path, kind=kind, state="link", leads=leads, target=node.target, noexec=noexec, where=where)
 
 
 def mounted(rootfs: Rootfs, engine: Engine) -> Rootfs:

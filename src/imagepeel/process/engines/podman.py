@@ -148,6 +148,7 @@ _5_8 = Podman(
     init_argv=("/run/podman-init", "--"),
     injected=(*HOST_FILES, "/run/.containerenv"),
     view="podman",
+    noexec_dev=True,
     empties_account_directories=True,
     knows_user_namespaces=True,
     basis=Basis(started="5.8.6", measured=EVERYTHING - {Area.COMMAND, Area.MOUNTS, Area.STOP}, read="5.8.6"),

@@ -102,7 +102,8 @@ class Runc(Runtime, frozen=True, kw_only=True):
         if point.kind != "tmpfs":
             return point.refused("ENOTDIR", f'{start}filesystem "{point.kind}" must be mounted on ordinary directory')
         if point.state == "other" or point.leads == "other":
-            how = f"mount tmpfs:{point.path} (via /proc/self/fd/6), flags: 0x1000002, data: mode=755,size=65536k"
+            flags = 0x100000A if point.noexec else 0x1000002  # MS_NOSUID, MS_STRICTATIME, MS_NOEXEC
+            how = f"mount tmpfs:{point.path} (via /proc/self/fd/6), flags: {flags:#x}, data: mode=755,size=65536k"
             return point.refused("ENOTDIR", f"{start}{how}: not a directory")
         if self.version >= (1, 3):
             return Unproved(reason=f"{point.what}; what {self.name} does then was not measured", where=point.where)
