@@ -38,6 +38,7 @@ VERSIONS = {
     "sequential": "containerd 2.4.0-beta (301026e)",
     "docker": "Docker 29.7.2 and later (go-archive 0.3.3)",
     "docker@28": "Docker 28 to 29.6 (go-archive 0.1.0, 0.2.0)",
+    "docker@20.10": "Docker 20.10.24",
     "podman": "containers/storage 83cf574",
 }
 """Whose code each view plays through; some views are not among those that are compared by default."""
