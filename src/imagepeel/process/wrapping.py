@@ -8,11 +8,10 @@ import msgspec
 
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import text
-from imagepeel.process.engines.create import Unproved
 from imagepeel.process.engines.lookup import find_as_go
 from imagepeel.process.kernel.execve import ExecveResult
 from imagepeel.process.spec import trace
-from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Stage
+from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Stage, Unproved
 from imagepeel.process.spec.state import ProcessState
 from imagepeel.process.spec.values import PidOne, Step
 from imagepeel.process.wrappers.programs import (

@@ -22,9 +22,8 @@ from imagepeel.formats.passwd import (
     resolve_user,
 )
 from imagepeel.process.engines import user
-from imagepeel.process.engines.create import Unproved
 from imagepeel.process.spec.access import Actor
-from imagepeel.process.spec.failure import Failure, FailureCode, Judge
+from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Unproved
 from imagepeel.process.spec.state import ProcessState
 from imagepeel.process.spec.values import Credentials
 from imagepeel.process.wrappers.programs import Wrapped, gosu_user_failure
