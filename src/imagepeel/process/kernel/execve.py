@@ -264,7 +264,7 @@ class _Execve:
             return _File(node=seen.node, canonical=canonical, place=trace.locate(self.rootfs, canonical))
         self.step(errno, f"{self.path} cannot be executed", (why,))
         if self.scripts:
-            raise self.refuse_interpreter(self.scripts[-1], errno, why)
+            raise self.refuse_interpreter(self.scripts[-1], errno, why, text(seen.blocker))
         code = {
             "ENOENT": FailureCode.FILE_MISSING,
             "ENOTDIR": FailureCode.FILE_ON_THE_WAY,
@@ -288,13 +288,16 @@ class _Execve:
             return errno, f"{text(seen.blocker)} may not be searched by this user"
         return errno, f"{path}: {errno}"
 
-    def refuse_interpreter(self, script: ScriptRound, errno: str, why: str) -> _Refused:
-        """The interpreter that a script names cannot be executed."""
+    def refuse_interpreter(self, script: ScriptRound, errno: str, why: str, closed: str) -> _Refused:
+        """The interpreter that a script names cannot be executed; `closed` is a directory on the way that hides it."""
         interpreter = script.interpreter
         where = trace.locate(self.rootfs, script.canonical)
         if errno not in {"ENOENT", "ENOTDIR", "ENAMETOOLONG", "ELOOP"}:
             why = f"the interpreter of {script.path}: {why}"
-            return self.refused(FailureCode.INTERPRETER_BLOCKED, errno, why, f"chmod +x {interpreter}", where)
+            fix = f"chmod +x {interpreter}"
+            if closed:
+                fix = f"install the interpreter outside of {closed}, or chmod a+x {closed}"
+            return self.refused(FailureCode.INTERPRETER_BLOCKED, errno, why, fix, where)
         if interpreter.endswith("\r"):
             why = (
                 f"the first line of {script.path} ends in CR LF: the kernel looks for a file "
