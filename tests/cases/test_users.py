@@ -126,3 +126,11 @@ def test_a_relative_command_has_its_layer(case: Case) -> None:
     assert found.path == "./bootstrap.sh"
     step = next(step for step in found.steps if step.path == found.path and step.rule == "S6")
     assert step.where is not None and step.where.layer is not None
+
+
+@pytest.mark.parametrize("engine", ["docker@20.10", "podman@4.3"])
+def test_the_fix_opens_the_directory_that_is_closed(case: Case, engine: str) -> None:
+    """python3 is 0755; what keeps the user out is /root with 0700."""
+    step = predicted(case("bug-reports", "p04-venv-in-root-home.tar"), engine=engine)
+    assert step.verdict.kind == "FAILS"
+    assert "chmod a+x /root" in step.verdict.fix
