@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from imagepeel.archive.source import Progress
     from imagepeel.layers.pool import ScanPool
     from imagepeel.rootfs.layer_events import LayerCounts
-    from imagepeel.rootfs.path import Part, RootfsPath
+    from imagepeel.rootfs.path import Joinable, RootfsPath
     from imagepeel.rootfs.view import Rootfs
 
 
@@ -53,7 +53,7 @@ class Layer(StoredLayer):
         """
         return self._image.view_of_layer(self.index)
 
-    def __truediv__(self, path: Part) -> RootfsPath:
+    def __truediv__(self, path: Joinable) -> RootfsPath:
         """Return a path of this layer alone; its methods read the layer's own bytes.  MissingBlob without them."""
         return self.rootfs / path
 

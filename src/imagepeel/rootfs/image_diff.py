@@ -17,7 +17,7 @@ from imagepeel.errors import ImagepeelError, NotFound
 from imagepeel.evidence import Name, raw, text
 from imagepeel.rootfs.layer_diff import has_uppers
 from imagepeel.rootfs.tree.inode import Inode
-from imagepeel.rootfs.tree.overlay import Pile, ghost, pile
+from imagepeel.rootfs.tree.overlay import Pile, pile, shown_raw
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
@@ -118,7 +118,7 @@ class _Side:
         for layer, children in listings:
             node = children.get(name)
             if node is not None:
-                return ((layer, ghost(node) if raw_ and node.is_whiteout else node),)
+                return ((layer, shown_raw(node) if raw_ else node),)
         return ()
 
 

@@ -116,11 +116,11 @@ class Stat(Shown, msgspec.Struct, frozen=True, kw_only=True):
         return os.makedev(*self.device) if self.device is not None else 0
 
 
-Part: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes] | RootfsPath"
+Joinable: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes] | RootfsPath"
 """What can be joined to a path of an image: a name, a `PurePosixPath` such as `relative_to` returns, or a path."""
 
 
-def _text(part: Part) -> str:
+def _text(part: Joinable) -> str:
     return str(part) if isinstance(part, RootfsPath) else text(os.fspath(part))
 
 
@@ -161,12 +161,12 @@ class RootfsPath(Shown):
     def __lt__(self, other: RootfsPath) -> bool:
         return raw(self._path) < raw(other._path)
 
-    def __truediv__(self, name: Part) -> RootfsPath:
+    def __truediv__(self, name: Joinable) -> RootfsPath:
         part = _text(name)
         # As in pathlib, an absolute part starts anew; here it starts at the image's root.
         return RootfsPath(self._rootfs, part if part.startswith("/") else f"{self._path}/{part}")
 
-    def joinpath(self, *names: Part) -> RootfsPath:
+    def joinpath(self, *names: Joinable) -> RootfsPath:
         """Return the path with more parts; one that is absolute starts anew at the image's root."""
         path = self
         for name in names:
@@ -241,7 +241,7 @@ class RootfsPath(Shown):
             raise ValueError(f"{suffix!r} is no extension: it begins with a dot")
         return self.with_name(self.stem + suffix)
 
-    def relative_to(self, other: Part) -> PurePosixPath:
+    def relative_to(self, other: Joinable) -> PurePosixPath:
         """Return the way from an ancestor to this path, which `/` joins again.  ValueError when it is no ancestor."""
         from pathlib import PurePosixPath  # start time
 
@@ -250,7 +250,7 @@ class RootfsPath(Shown):
             raise ValueError(f"{self._path!r} is not below {str(base)!r}")
         return PurePosixPath(*self.parts[len(base.parts) :])
 
-    def is_relative_to(self, other: Part) -> bool:
+    def is_relative_to(self, other: Joinable) -> bool:
         """Say whether a path is this one or an ancestor of it, by their parts alone."""
         base = RootfsPath(self._rootfs, _text(other)).parts
         return self.parts[: len(base)] == base
@@ -292,7 +292,7 @@ class RootfsPath(Shown):
         node = self._node(follow)
         return node is not None and node.kind == kind
 
-    def samefile(self, other: Part) -> bool:
+    def samefile(self, other: Joinable) -> bool:
         """Say whether both paths lead to the same file of this filesystem.  PathNotFound when one leads nowhere."""
         return self.stat().ino == RootfsPath(self._rootfs, _text(other)).stat().ino
 

@@ -16,7 +16,7 @@ from imagepeel.rootfs.engines.indexed import IndexedDirectory
 from imagepeel.rootfs.layer_diff import Change, changed_fields, delta, has_uppers, layer_delta
 from imagepeel.rootfs.layer_events import LayerBytes, LayerCounts, Lost, Shipped, layer_counts, lost_files, shipped
 from imagepeel.rootfs.tree.inode import Inode
-from imagepeel.rootfs.tree.overlay import hides_lower
+from imagepeel.rootfs.tree.overlay import hides_lower, is_shown
 from imagepeel.rootfs.tree.resolve import Hop, Resolution
 
 if TYPE_CHECKING:
@@ -133,12 +133,12 @@ def _life(rootfs: Rootfs, path: bytes, hop: Hop | None) -> PathLife:
         hider, node = effect_of_layer(upper.root, parts)
         if node is None and hider is None:
             continue
-        if node is None or node.is_whiteout:
+        if node is None or not is_shown(node, piled=False):
             if state is not None:
                 events.append(_removed(rootfs, layer, path, hider, node))
                 state = None
             continue
-        events.append(_event(rootfs, layer, path, (state, node), hider is not None or node.opaque))
+        events.append(_event(rootfs, layer, path, (state, node), hider is not None or hides_lower(node)))
         state = node
     return PathLife(
         path=path,

@@ -16,7 +16,7 @@ from imagepeel.formats.tar.table import WHITEOUT
 from imagepeel.limits import DEFAULT, Limits
 from imagepeel.rootfs.engines import containerd, docker, podman, tar_split, umoci
 from imagepeel.rootfs.engines.indexed import indexed_upper
-from imagepeel.rootfs.path import Part, RootfsPath
+from imagepeel.rootfs.path import Joinable, RootfsPath
 from imagepeel.rootfs.tree.changes import LayerEntries, Refusal
 from imagepeel.rootfs.tree.inode import Inode, Tree
 from imagepeel.rootfs.tree.overlay import Merged, Plain, merge
@@ -326,7 +326,7 @@ class Rootfs(Shown):
 
     # ---- as a path ----------------------------------------------------------------------------------------
 
-    def __truediv__(self, name: Part) -> RootfsPath:
+    def __truediv__(self, name: Joinable) -> RootfsPath:
         return RootfsPath(self, "/") / name
 
     def glob(self, pattern: str) -> Iterator[RootfsPath]:

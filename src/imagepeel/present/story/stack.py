@@ -30,7 +30,6 @@ from imagepeel.present.document import (
 )
 from imagepeel.present.story.context import StoryContext
 from imagepeel.rootfs.layer_events import LayerCounts
-from imagepeel.rootfs.tree.overlay import merge
 from imagepeel.rootfs.tree.resolve import resolve
 from imagepeel.text import few, joined, noun, number, plural, short_digests, shortened, size, title
 
@@ -328,11 +327,11 @@ def _removals(context: StoryContext, blocks: list[Block]) -> None:
 
 def _back(context: StoryContext, layer: Layer, victim: bytes) -> tuple[Span | str, ...]:
     """What to say where the same layer removes a path and brings it again, () where it does not."""
-    uppers = context.rootfs.uppers
-    if layer.index >= len(uppers):
+    rootfs = context.rootfs
+    if layer.index >= len(rootfs.uppers):
         return ()
-    before, _ = resolve(merge([u.root for u in uppers[: layer.index]]), victim, b"/", follow=False, most=40)
-    after, merged = resolve(merge([u.root for u in uppers[: layer.index + 1]]), victim, b"/", follow=False, most=40)
+    before, _ = resolve(rootfs.below(layer.index), victim, b"/", follow=False, most=40)
+    after, merged = resolve(rootfs.below(layer.index + 1), victim, b"/", follow=False, most=40)
     if before.node is None or after.node is None:
         return ()
     if merged is not None and len(merged.stack) > 1:

@@ -12,8 +12,9 @@ layers from the top:
 How a tar spells whiteouts and opaque marks stands in `formats/tar/whiteouts.py`; here they are a device and an
 attribute of an inode.
 
-Theory of operation.  Two questions about a node of one layer are the whole rule: `hides_lower`, what does it do to what
-lies below, and `is_shown`, does it show under what lies above.  Everything else asks them:
+Theory of operation.  Two questions about a node of one layer are the whole rule where directories merge: `hides_lower`,
+what does it do to what lies below, and `is_shown`, does it show under what lies above.  `shown_raw` is the third, for
+a directory that only one layer has.  Everything else asks them:
 
 - `pile` looks one name up in listings, `Merged.child` in directories that are read on demand, and `_merge` does all
   names of a directory at once;
@@ -97,9 +98,12 @@ def pile(listings: Sequence[tuple[int, Mapping[bytes, Inode]]], name: bytes) -> 
     return tuple(piled)
 
 
-def ghost(whiteout: Inode) -> Inode:
-    """Return what a directory that does not merge shows of a whiteout: a name that is listed and cannot be opened."""
-    return Inode("ghost", whiteout.mode, layer=whiteout.layer, entry=whiteout.entry)
+def shown_raw(child: Inode) -> Inode:
+    """Return what a directory that one layer alone has shows of a child: overlayfs reads it raw.
+
+    A whiteout in it becomes a ghost, a name that is listed and cannot be opened; all else is what it is.
+    """
+    return Inode("ghost", child.mode, layer=child.layer, entry=child.entry) if child.is_whiteout else child
 
 
 class Merged:
@@ -190,9 +194,7 @@ def _fresh(node: Inode) -> Mapping[bytes, Inode]:
 
 def _alone(child: Inode) -> Merged | Inode:
     """Return what a directory that one layer alone has shows of a child."""
-    if child.kind == "dir":
-        return Merged((child,))
-    return ghost(child) if child.is_whiteout else child
+    return Merged((child,)) if child.kind == "dir" else shown_raw(child)
 
 
 def _merge(stack: tuple[Inode, ...], listing: Listing) -> dict[bytes, Merged | Inode]:
