@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import IO, TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal
 
 from imagepeel.archive.opened import OpenArchive, open_as
 from imagepeel.archive.select import select
@@ -66,6 +66,8 @@ class Image(LayeredImage):
         tty: bool = False,
         hostname: str | None = None,
         stop_signal: str | None = None,
+        supplemental_groups_policy: Literal["", "Merge", "Strict"] = "",
+        user_namespace: bool = False,
         run_as_non_root: bool = False,
         rootless: bool = False,
     ) -> Prediction:
@@ -76,7 +78,8 @@ class Image(LayeredImage):
         Go names it (amd64, arm64), by default the image's.  `args` replaces the command of the image, `entrypoint` its
         entrypoint and drops the command, `user`, `workdir`, `hostname` and `stop_signal` what the config says, and
         `env` adds `NAME=value`.  `cap_add` and `cap_drop` name capabilities, or ALL; `init` adds an init as process 1,
-        `run_as_non_root` is the setting of Kubernetes.  None means "not given".
+        `run_as_non_root` and `supplemental_groups_policy` ("Merge" or "Strict") are settings of Kubernetes, and
+        `user_namespace` gives the container 65,536 ids of its own.  None means "not given".
 
         Returns the process with its steps in the order in which they happen, and the verdict, which is true only for
         RUNS.  UsageError for an unknown engine, runtime or machine, and for `options` beside other arguments.
@@ -100,6 +103,8 @@ class Image(LayeredImage):
             tty=tty,
             hostname=hostname,
             stop_signal=stop_signal,
+            supplemental_groups_policy=supplemental_groups_policy,
+            user_namespace=user_namespace,
             run_as_non_root=run_as_non_root,
             rootless=rootless,
         )

@@ -26,4 +26,5 @@ def test_every_rule_has_a_page_in_the_index() -> None:
 def test_links_lead_to_files() -> None:
     for page in FOLDER.glob("*.md"):
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
-            assert (FOLDER / target).exists(), f"{page.name}: {target}"
+            if not target.startswith("https://"):  # what lies elsewhere is the advisory of a CVE
+                assert (FOLDER / target).exists(), f"{page.name}: {target}"

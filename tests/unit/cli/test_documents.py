@@ -29,6 +29,7 @@ CASES: dict[str, list[str]] = {
     "operate": ["operate", ARCHIVE, "--receipts"],
     "images": ["images", ARCHIVE],
     "layers": ["layers", ARCHIVE],
+    "loadable": ["loadable", ARCHIVE],
     "du": ["du", ARCHIVE, "--kind"],
     "waste": ["waste", ARCHIVE, "--receipts"],
     "trace": ["trace", ARCHIVE, "/x" + EVIL, "--receipts"],
@@ -144,7 +145,7 @@ def test_a_page_has_no_markup_of_the_image(case: str, run_cli: Run, archives: di
         assert (attributes.get("href") or "#").startswith("#")
     assert not CONTROL.search(done.stdout)
     assert [tag for tag, _ in page.tags].count("h1") == 1
-    if not case.startswith(("wtf of", "version", "images", "dockerfile", "layers")):
+    if not case.startswith(("wtf of", "version", "images", "dockerfile", "layers", "loadable")):
         assert "<script>alert(1)</script>" in page.text, "what the image says is shown as text"
 
 

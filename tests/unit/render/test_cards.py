@@ -109,7 +109,7 @@ def test_a_card_is_a_part_of_what_the_command_shows(forge_archive: Callable[...,
         prediction, findings, waste = image.process(), image.findings(), image.waste()
         head = image_head(image)
         shown = {
-            "prediction": process_document(process_result(image, image.rootfs, prediction)),
+            "prediction": process_document(process_result(image, prediction)),
             "wtf": wtf_document(wtf_result(head, findings)),
             "rule": wtf_document(rule_result(find_rule(findings[0].rule))),
             "receipts": wtf_document(wtf_result(head, findings), receipts=True),

@@ -101,7 +101,7 @@ class State:
         self.said: tuple[str, ...] = ()
         self.status = True
         # What programs may have made since: 0 nothing, 1 directories and data, 2 programs too.
-        self.changed = 0
+        self.changed: int = 0
         self.execfail = False
         # The external command whose success is not known, and the one whose failure led here.
         self.doubt = ""
@@ -116,7 +116,7 @@ class State:
     def status(self, value: bool | None) -> None:
         self._status = value
         self.code: int | None = None if value is None else int(not value)
-        self.errno = ""
+        self.errno: str = ""
 
     def fail(self, code: int, *said: str, errno: str = "") -> None:
         """The last command failed with this exit code, and the shell said so; `errno` if it could not be started."""
