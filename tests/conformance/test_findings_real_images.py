@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import tarfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -185,6 +186,58 @@ def volume_server(image: Image, finding: Finding) -> bool:
     return bool(run_config(image).get("ExposedPorts")) and not run_config(image).get("Healthcheck")
 
 
+_INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
+
+_NO_MACHINES = ("unknown/unknown", "/")
+"""What attestations of BuildKit and signatures of cosign say in a config."""
+
+
+def _file(image: Image, name: str) -> bytes | None:
+    member = image.archive.members.file(name)
+    return None if member is None else image.archive.members.source(member).pread(0, 1 << 26)
+
+
+def _blob(image: Image, digest: str) -> bytes | None:
+    return _file(image, "blobs/" + digest.replace(":", "/", 1))
+
+
+def machine(document: bytes | None) -> str:
+    config = json.loads(document or b"{}")
+    return f"{config.get('os')}/{config.get('architecture')}"
+
+
+def images_of_index(image: Image, data: bytes) -> Iterator[tuple[str, str]]:
+    """The digest of each image that an index reaches, with its machine; no artifacts, and nothing that is not here."""
+    for entry in json.loads(data)["manifests"]:
+        held = _blob(image, entry["digest"])
+        if held is None:
+            continue
+        document = json.loads(held)
+        if "manifests" in document or entry.get("mediaType") in _INDEXES:
+            yield from images_of_index(image, held)
+            continue
+        described = _blob(image, document["config"]["digest"]) if "config" in document else None
+        if b'"rootfs"' in (described or b"") and machine(described) not in _NO_MACHINES:
+            yield entry["digest"], machine(described)
+
+
+def others_are_there(image: Image, finding: Finding) -> bool:
+    """Whether the archive holds as many images as are counted, for these machines, and this one is not named."""
+    listing, saved = _file(image, "index.json"), _file(image, "manifest.json")
+    if saved is not None:
+        held = {entry["Config"]: machine(_file(image, entry["Config"])) for entry in json.loads(saved)}
+    else:
+        held = dict(images_of_index(image, listing or b'{"manifests": []}'))
+    counted = re.fullmatch(r"1 of (\d+) images was examined, #(\d+): not (.*?)(?: and (\d+) more)?", finding.message)
+    assert counted is not None
+    total, mine, names, more = int(counted[1]), counted[2], counted[3], int(counted[4] or 0)
+    named = re.findall(r"#(\d+)", names)
+    machines = Counter("/".join(each.split("/")[:2]) for each in re.findall(r"\(([^)]*)\)", names))
+    own = Counter([machine(json.dumps(config(image)).encode())])
+    complete = len(set(named)) == len(named) == machines.total() == total - 1 - more and mine not in named
+    return total == len(held) > 1 and complete and machines + own <= Counter(held.values())
+
+
 JUDGES: dict[str, Callable[[Image, Finding], bool]] = {
     "ANONYMOUS-VOLUME": declares_volumes,
     "COMMAND-MISSING": command_is_absent,
@@ -203,6 +256,7 @@ JUDGES: dict[str, Callable[[Image, Finding], bool]] = {
     "NO-SHELL-INSIDE": no_shell,
     "ODD-DOCUMENTS": made_to_be_wrong,
     "ODD-TIME": odd_time,
+    "OTHER-PLATFORMS": others_are_there,
     "ROOTLESS-DIFFERS": link_leaves_its_layer,
     "ROOTLESS-IDS": has_wide_ids,
 }

@@ -106,7 +106,8 @@ def without_program(found: Prediction) -> str:
     """Return why no file is known that the kernel could be asked for."""
     if all(step.rule is not Stage.LOOKUP or step.outcome == "ok" for step in found.steps):
         return "it does not come to looking for the program"
-    if found.verdict.kind is Outcome.FAILS:
+    # Where a store refuses the image, layers may be missing as well: one of them may have the program.
+    if found.verdict.kind is Outcome.FAILS and found.verdict.judge is not Judge.LOAD:
         return "the program of the first word is not found"
     return "the program of the first word is not in the layers that are here"
 

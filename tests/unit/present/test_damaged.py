@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
@@ -31,14 +32,10 @@ WHOLE = [
 CHANGES = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=12)
 
 
-@settings(max_examples=60, deadline=None)
-@given(whole=st.sampled_from(WHOLE), kept=st.floats(0.05, 1), changes=CHANGES)
-def test_a_damaged_archive_is_told_or_refused(whole: bytes, kept: float, changes: list[tuple[float, int]]) -> None:
-    data = bytearray(whole[: max(1, int(len(whole) * kept))])
-    for place, value in changes:
-        data[int(place * len(data))] = value
+def _told(data: bytes) -> None:
+    """Tell every image of an archive in every form, or end in the library's own error."""
     try:
-        with imagepeel.open(MemorySource(bytes(data))) as archive:
+        with imagepeel.open(MemorySource(data)) as archive:
             stories = [explain_image(image) for image in archive.images()]
     except ImagepeelError:
         return
@@ -49,3 +46,29 @@ def test_a_damaged_archive_is_told_or_refused(whole: bytes, kept: float, changes
         assert "\x1b" not in out.getvalue()
         assert all(receipt.command.isprintable() and receipt.command.isascii() for receipt in story.receipts())
         document_html(story.document()), document_markdown(story.document(), receipts=True), dumps("explain", story)
+
+
+@settings(max_examples=60, deadline=None)
+@given(whole=st.sampled_from(WHOLE), kept=st.floats(0.05, 1), changes=CHANGES)
+def test_a_damaged_archive_is_told_or_refused(whole: bytes, kept: float, changes: list[tuple[float, int]]) -> None:
+    data = bytearray(whole[: max(1, int(len(whole) * kept))])
+    for place, value in changes:
+        data[int(place * len(data))] = value
+    _told(bytes(data))
+
+
+@pytest.mark.parametrize("whole", WHOLE)
+def test_an_archive_cut_before_its_documents_is_told_or_refused(whole: bytes) -> None:
+    """The places where what a format reads first is not there: a save or a copy that broke off."""
+    for eighths in range(1, 8):
+        _told(whole[: len(whole) * eighths // 8])
+
+
+def test_a_cut_save_says_what_is_not_there() -> None:
+    whole = WHOLE[0]
+    with imagepeel.open(MemorySource(whole[: len(whole) // 2])) as archive:
+        (image,) = archive.images()
+        told = document_markdown(explain_image(image).document())
+    said = " ".join(told.replace("`", "").split())
+    assert "Reading would start at manifest.json, which is not in the archive" in said
+    assert "follows what it points at" not in said

@@ -93,11 +93,14 @@ def _chain(context: StoryContext, blocks: list[Block]) -> None:
         checks = [check for check in index.checks if check.member == index.member]
         below = (_node(context, "index", index.member, index.digest or "", checks, below),)
     start, text = _start(context)
-    root = TreeNode(text=text, evidence=proof(Location(member=start), _show(context, start)), children=below)
+    here = context.archive.members.get(start) is not None
+    # That a member is absent shows in the list of all of them.
+    by = proof(Location(member=start), _show(context, start) or context.receipts.listing())
+    root = TreeNode(text=text, evidence=by, children=below)
     if record.format.account:
-        blocks.append(
-            claim(*marked(record.format.account), by=proof(Location(member=start), _show(context, start))),
-        )
+        blocks.append(claim(*marked(record.format.account), by=by))
+    elif not here:
+        blocks.append(note("Reading would start at ", path(start), ", which is not in the archive:"))
     else:
         blocks.append(note("Reading starts at ", path(start), " and follows what it points at:"))
     blocks.append(Tree(roots=(root,)))
@@ -111,7 +114,7 @@ def _above(context: StoryContext, index_path: tuple[int, ...]) -> bool:
 def _start(context: StoryContext) -> tuple[str, Text]:
     record = context.image.record
     name = record.format.start
-    if context.archive.members.get(name) is None:
+    if context.archive.members.get(name) is None and record.config_member:
         name = record.config_member
     note = record.format.start_note
     return name, words(path(name), dim(f"   {note}")) if note else words(path(name))
