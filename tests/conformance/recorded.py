@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import posixpath
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +18,8 @@ from imagepeel.rootfs.tree.overlay import Merged
 BASE = Path(__file__).resolve().parents[3] / "shared" / "conformance" / "layers"
 PRESENT = (BASE / "results.json").is_file()
 RESULTS: dict[str, dict[str, dict[str, str]]] = json.loads((BASE / "results.json").read_text()) if PRESENT else {}
+REFUSED: dict[str, list[str]] = json.loads((Path(__file__).parent / "refused_by_stores.json").read_text())
+"""Case, packed as a docker-archive -> who refused it: dockerd 20.10.24 and podman 4.3.1 on overlay, ctr 1.6.20."""
 
 _FACTS = re.compile(
     r"""(?P<kind>[fdlcbp])\ (?P<mode>\d+)\ (?P<uid>\d+):(?P<gid>\d+)
@@ -56,6 +60,12 @@ def load(case: str) -> list[CaseLayer]:
     """The layers of a case, base first."""
     folder = BASE / "cases" / case
     return [CaseLayer(i, (folder / f"{i}.tar").read_bytes()) for i in range(len(list(folder.glob("*.tar"))))]
+
+
+def path_comes_twice(layer: CaseLayer) -> bool:
+    """Whether a layer has one path twice, told without the code that is tested."""
+    names = [posixpath.normpath(os.fsdecode(entry.raw_name)) for entry in layer.table]
+    return len(set(names)) < len(names)
 
 
 class Facts(NamedTuple):

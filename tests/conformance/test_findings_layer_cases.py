@@ -6,7 +6,7 @@ The codes that a case earns are in `test_view_codes.py`, held against what real 
 from __future__ import annotations
 
 import pytest
-from recorded import BASE, PRESENT, RESULTS
+from recorded import BASE, PRESENT, REFUSED, RESULTS
 
 from imagepeel import forge
 from imagepeel.api import open as open_archive
@@ -14,6 +14,7 @@ from imagepeel.archive.source import MemorySource
 from imagepeel.findings.catalogue import find_rule
 from imagepeel.findings.examine import examine
 from imagepeel.findings.rules.unpack.rules import RULES as REFUSALS
+from imagepeel.findings.rules.unpack.rules import store_refuses_layer
 from imagepeel.findings.semantics.compare import compare
 
 pytestmark = [
@@ -38,4 +39,18 @@ def test_a_note_is_found_and_a_finding_is_noted(case: str) -> None:
     noted = {note.code for note in views.notes}
     assert noted == {rule.of for rule in rules if rule.of and (rule not in REFUSALS or rule.of in noted)}
     # What containerd refuses is told by both, `views` in its own words.
-    assert "runtime" in views.refusals or not any(rule in REFUSALS and rule.of not in noted for rule in rules)
+    containerd = {rule for rule in rules if rule in REFUSALS and rule is not store_refuses_layer}
+    assert "runtime" in views.refusals or {rule.of for rule in containerd} <= noted
+
+
+@pytest.mark.parametrize("case", sorted(RESULTS))
+def test_a_refusal_of_a_store_alone_is_found(case: str) -> None:
+    """Where dockerd or podman refused the load and containerd did not, a finding of high severity says so."""
+    with open_archive(MemorySource(_case(case))) as archive:
+        found = examine(archive.images()[0])
+    told = [finding for finding in found if finding.rule in ("STORE-REFUSES-LAYER", "DUPLICATE-ENTRY")]
+    alone = bool(REFUSED[case]) and "containerd@1.6" not in REFUSED[case]
+    if alone:
+        assert any(finding.severity == "high" for finding in told)
+    elif not REFUSED[case]:
+        assert not told

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import posixpath
-
 import pytest
-from recorded import PRESENT, RESULTS, CaseLayer, differences, flatten, load
+from recorded import PRESENT, RESULTS, differences, flatten, load, path_comes_twice
 
 from imagepeel.rootfs.engines import containerd
 from imagepeel.rootfs.engines.indexed import indexed_upper
@@ -43,12 +40,6 @@ def test_all_cases_are_there() -> None:
     if not PRESENT:
         pytest.skip("../shared/conformance/layers is not beside the checkout")
     assert len(RESULTS) == 155
-
-
-def path_comes_twice(layer: CaseLayer) -> bool:
-    """Whether a layer has one path twice, told without the code that is tested."""
-    names = [posixpath.normpath(os.fsdecode(entry.raw_name)) for entry in layer.table]
-    return len(set(names)) < len(names)
 
 
 @pytest.mark.parametrize("view", JUDGES)

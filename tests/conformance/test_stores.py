@@ -6,11 +6,8 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
-from recorded import PRESENT, RESULTS, load
+from recorded import PRESENT, REFUSED, RESULTS, load
 
 from imagepeel.rootfs.engines.tar_split import SENTENCE
 from imagepeel.rootfs.view import build
@@ -20,7 +17,6 @@ pytestmark = [
     pytest.mark.skipif(not PRESENT, reason="../shared/conformance/layers is not beside the checkout"),
 ]
 
-REFUSED: dict[str, list[str]] = json.loads((Path(__file__).parent / "refused_by_stores.json").read_text())
 VIEWS = {"docker@20.10": "docker@20.10", "podman@4.3": "podman", "containerd@1.6": "runtime"}
 NEWER = {("T25_dev_range", "containerd@1.6"): "the runtime view is a later containerd, which checks device numbers"}
 

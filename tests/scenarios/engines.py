@@ -173,7 +173,8 @@ class Engines:
         return self._result(done, None)
 
     def _ctr(self, scenario: Scenario, archive: Path, reference: str, name: str) -> dict[str, Any]:
-        ctr = ["ctr", "-a", f"{self.top}/exec/containerd/containerd.sock", "-n", "imagepeel"]
+        # runc keeps what runs by namespace, for all daemons of a machine together
+        ctr = ["ctr", "-a", f"{self.top}/exec/containerd/containerd.sock", "-n", self.top.name]
         if {"entrypoint", "user"} & set(scenario.options) or "ALL" in scenario.options.get("cap_drop", ()):
             return {"refused": "ctr has no option for entrypoint or user and no capability called ALL"}
         if scenario.options.get("no_new_privileges") is False or not scenario.options.get("args", True):
@@ -182,9 +183,16 @@ class Engines:
         if loaded.returncode:
             return {"refused": loaded.stderr.decode(errors="replace").strip()}
         flags, arguments = self._flags(scenario, ctr=True)
-        done = self._run([*ctr, "run", "--rm", *flags, reference, name, *arguments])
-        self._run([*ctr, "containers", "delete", name])
-        self._run([*ctr, "images", "rm", "--sync", reference])
+        try:
+            done = self._run([*ctr, "run", "--rm", *flags, reference, name, *arguments])
+        except subprocess.TimeoutExpired as waiting:
+            if not (waiting.stderr or b"").endswith(b"Password: "):
+                raise
+            return {"refused": "ctr never ends the standard input of a container: who asks for a password waits"}
+        finally:
+            self._run([*ctr, "tasks", "delete", "--force", name])
+            self._run([*ctr, "containers", "delete", name])
+            self._run([*ctr, "images", "rm", "--sync", reference])
         return self._result(done, None)
 
 
