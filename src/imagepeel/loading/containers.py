@@ -19,6 +19,7 @@ from imagepeel.loading.answer import FILE, TMP, Cause, LoadAnswer, Outcome, refu
 from imagepeel.loading.checks import damaged, first, layers, too_long
 from imagepeel.loading.tool import LoadFamily, LoadTool
 from imagepeel.oci.descriptor import CONTAINERD_NAME, REF_NAME
+from imagepeel.text import plural
 
 if TYPE_CHECKING:
     from imagepeel.layers.layer import Layer
@@ -184,7 +185,8 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
             listed, stated = delivery.counts
             return refusal(
                 Cause.COUNT, f"{head}Inconsistent layer count: {listed} in manifest, {stated} in config",
-                f"{MANIFEST} lists {listed} layers, the config {stated} DiffIDs", "build or save the image again",
+                f"{MANIFEST} lists {plural(listed, 'layer')}, the config {plural(stated, 'DiffID')}",
+                "build or save the image again",
                 where=delivery.manifest_place,
             )  # fmt: skip
         for layer in delivery.missing_layers:

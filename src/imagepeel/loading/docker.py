@@ -18,6 +18,7 @@ from imagepeel.loading import importer, reference
 from imagepeel.loading.answer import FILE, TMP, Cause, LoadAnswer, Outcome, refusal
 from imagepeel.loading.checks import damaged, first, layers, too_long
 from imagepeel.loading.tool import LoadFamily, LoadTool
+from imagepeel.text import plural
 
 if TYPE_CHECKING:
     from imagepeel.loading.delivery import Delivery
@@ -168,7 +169,8 @@ class DockerOwn(LoadTool, frozen=True, kw_only=True):
             listed, stated = delivery.counts
             return refusal(
                 Cause.COUNT, f"invalid manifest, layers length mismatch: expected {listed}, got {stated}",
-                f"{MANIFEST} lists {listed} layers, the config {stated} DiffIDs", "build or save the image again",
+                f"{MANIFEST} lists {plural(listed, 'layer')}, the config {plural(stated, 'DiffID')}",
+                "build or save the image again",
                 where=delivery.manifest_place,
             )  # fmt: skip
         return None

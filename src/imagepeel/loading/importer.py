@@ -21,6 +21,7 @@ from imagepeel.loading.answer import STORE, Cause, IdOf, LoadAnswer, Outcome, re
 from imagepeel.loading.checks import damaged, first, layers, too_long
 from imagepeel.oci.descriptor import CONTAINERD_NAME, REF_NAME
 from imagepeel.oci.layout import MARKER
+from imagepeel.text import plural
 
 if TYPE_CHECKING:
     from imagepeel.archive.records import ImageRecord
@@ -70,7 +71,8 @@ def judge_image(delivery: Delivery, rules: Rules, view: str) -> LoadAnswer | Non
         found, stated = delivery.counts
         return refusal(
             Cause.COUNT, f"{rules.prefix}mismatched image rootfs and manifest layers",
-            f"the manifest lists {found} layers, the config {stated} DiffIDs", "build or save the image again",
+            f"the manifest lists {plural(found, 'layer')}, the config {plural(stated, 'DiffID')}",
+            "build or save the image again",
             where=delivery.manifest_place,
         )  # fmt: skip
     return layers(

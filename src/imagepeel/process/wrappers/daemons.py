@@ -60,8 +60,8 @@ _APACHE = Daemon(
 _FPM = Daemon(
     foreground=("-F", "--nodaemonize"), reports=("-v", "-i", "-m", "-t", "-h", "--version", "--help", "--test"),
     config=(
-        "/usr/local/etc/php-fpm.d/zz-docker.conf", "/usr/local/etc/php-fpm.d/docker.conf",
-        "/usr/local/etc/php-fpm.conf", "/etc/php-fpm.conf", *(f"/etc/php/{version}/fpm/php-fpm.conf" for version in (
+        "/usr/local/etc/php-fpm.d/zz-docker.conf", "/usr/local/etc/php-fpm.conf", "/etc/php-fpm.conf",
+        *(f"/etc/php/{version}/fpm/php-fpm.conf" for version in (
             "7.0", "7.2", "7.3", "7.4", "8.0", "8.1", "8.2", "8.3", "8.4", "8.5")),
         *(f"/etc/php{version}/php-fpm.conf" for version in ("7", "8", "81", "82", "83", "84", "85")),
     ),
