@@ -24,7 +24,7 @@ EXAMPLES: dict[str, Example] = {
     "ATTACKS-OPEN-DIRECTORY": Example(
         bad=partial(sound, workdir="/proc/self/fd/1000"),
         good=partial(sound, workdir="/tmp"),
-        also=("WORKDIR-NOT-OWNED",),
+        also=("WORKDIR-IN-PROC",),
     ),
     "ATTACKS-USER-NUMBER": Example(
         bad=lambda: _passwd(PASSWD + f"{_NUMBER}:x:1000:1000::/home/app:/bin/sh\n", _NUMBER),
@@ -37,7 +37,6 @@ EXAMPLES: dict[str, Example] = {
     "ATTACKS-OWN-PROGRAM": Example(
         bad=lambda: sound(base=complete_root(symlink("bin/me", "/proc/self/exe")), entrypoint=["/bin/me"]),
         good=sound,
-        also=("COMMAND-MISSING",),
     ),
     "ATTACKS-VOLUME-PATH": Example(
         bad=partial(sound, volumes=["/data/../nothing"]), good=sound, also=("ANONYMOUS-VOLUME",)

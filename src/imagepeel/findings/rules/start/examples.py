@@ -102,7 +102,11 @@ EXAMPLES: dict[str, Example] = {
     "PROC-NOT-A-DIRECTORY": Example(
         bad=lambda: holding(symlink("proc", "/tmp")), good=lambda: holding(directory("proc"))
     ),
-    "WORKDIR-IN-PROC": Example(bad=partial(sound, workdir="/proc/self/fd/7"), good=partial(sound, workdir="/home/app")),
+    "WORKDIR-IN-PROC": Example(
+        bad=partial(sound, workdir="/proc/self/fd/7"),
+        good=partial(sound, workdir="/home/app"),
+        also=("ATTACKS-OPEN-DIRECTORY",),
+    ),
     "NAMELESS-VARIABLE": Example(
         bad=partial(sound, env=[ENV_PATH, "=value"]), good=partial(sound, env=[ENV_PATH, "NAME=value"])
     ),
