@@ -74,7 +74,7 @@ def test_rule_is_complete(rule) -> None:  # type: ignore[no-untyped-def]
     assert rule.title and not rule.title.endswith(".")
     assert rule.why.endswith(".") and 1 <= rule.why.count(". ") + 1 <= 5, rule.why
     assert rule.fix and not rule.fix.endswith(".")
-    assert rule.codes or rule.sources
+    assert rule.codes or rule.sources or rule.advisories
 
 
 def test_find_rule_takes_ids_and_codes_in_any_case() -> None:

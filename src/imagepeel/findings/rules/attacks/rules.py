@@ -207,7 +207,7 @@ def _search_path(subject: Subject) -> list[str]:
     "infosec",
     """containerd copies what the image has at the path of a VOLUME into the volume.  Before the fix it joined the path
     as it is written, and `..` in it copied files of the host.""",
-    "write the path without ..",
+    "write the path without its .. parts",
     advisories="CVE-2022-23648",
 )
 def volume_path(rule: Rule, subject: Subject) -> Iterator[Finding]:
