@@ -88,9 +88,9 @@ def resolve(root: Merged, path: Name, cwd: Name, *, follow: bool, most: int) -> 
                 return fail("ELOOP", full)
             if child.target.startswith(b"/"):
                 del stack[1:]
-            # A link's own trailing slash or the rest of the path asks for a directory in the same way.
+            # The trailing slash of the last link asks for a directory; of one before it, the rest of the path does.
             todo.extend(reversed(child.target.split(b"/")))
-            must_be_dir = must_be_dir or child.target.endswith(b"/")
+            must_be_dir = must_be_dir or (last and child.target.endswith((b"/", b"/.")))
             continue
         if not last or must_be_dir:
             return fail("ENOTDIR", below(part))
