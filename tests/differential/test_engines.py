@@ -18,6 +18,7 @@ from corpus import SCENARIOS  # noqa: E402
 from fake_rootfs import FakeRootfs  # noqa: E402
 from model import Scenario  # noqa: E402
 
+from alone import alone  # noqa: E402
 from imagepeel.process.predict import predict  # noqa: E402
 
 RECORDED = json.loads((HERE.parent / "scenarios" / "observed_engines.json").read_text())
@@ -50,7 +51,8 @@ def test_the_engines_still_do_it() -> None:
     reason = engines.why_not()
     if reason:
         pytest.skip(reason)
-    found = engines.observe_all(SAMPLE)
+    with alone():
+        found = engines.observe_all(SAMPLE)
     wrong = {
         (scenario.id, engine): differences(scenario, engine, observed)
         for scenario in SAMPLE

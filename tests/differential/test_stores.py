@@ -21,6 +21,7 @@ import stores  # noqa: E402
 from store_archives import ARCHIVES, write  # noqa: E402
 
 import imagepeel  # noqa: E402
+from alone import alone  # noqa: E402
 from imagepeel.results import LoadAnswer  # noqa: E402
 
 RECORDED: dict[str, dict[str, Any]] = json.loads(stores.FILE.read_text())
@@ -89,7 +90,8 @@ def test_the_stores_still_do_it() -> None:
     reason = stores.why_not()
     if reason:
         pytest.skip(reason)
-    found = stores.observe(SAMPLE)
+    with alone():
+        found = stores.observe(SAMPLE)
     for name in SAMPLE:
         for tool, seen in found[name].items():
             known = RECORDED[name][tool]

@@ -33,7 +33,7 @@ from imagepeel import forge  # noqa: E402
 FILE = HERE / "observed_engines.json"
 ENGINES = ("docker@20.10", "podman@4.3", "containerd@1.6")
 DOCKER = "/usr/bin/docker"
-TIMEOUT = 60
+TIMEOUT = 180
 _ID = re.compile(r"\b[0-9a-f]{64}\b|\b[0-9a-f]{12}\b")
 
 
