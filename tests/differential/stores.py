@@ -11,77 +11,35 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE)]
+sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 from store_archives import ARCHIVES, write  # noqa: E402
 
+from dockerd import TIMEOUT, Dockerd, lacks  # noqa: E402
+
 FILE = HERE / "observed_loads.json"
-DOCKER = "/usr/bin/docker"
-TIMEOUT = 120
 VERSIONS = {"dockerd": "20.10", "podman": "4.3", "ctr": "1.6", "skopeo": "1.9", "buildah": "1.28"}
 TOOLS = ("docker@20.10", "podman@4.3", "containerd@1.6", "skopeo@1.9", "buildah@1.28")
 
 
 def why_not() -> str:
     """Why the stores cannot be used here; empty when they can."""
-    if os.geteuid() != 0:
-        return "needs root"
-    for tool, version in VERSIONS.items():
-        path = shutil.which(tool)
-        if path is None:
-            return f"{tool} is not installed"
-        words = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=TIMEOUT).stdout
-        if version not in words:
-            return f"expected texts are those of {tool} {version}"
-    return "" if os.path.exists(DOCKER) else "docker is not installed"
+    return lacks(VERSIONS)
 
 
-class Stores:
+class Stores(Dockerd):
     """The five programs with storage of their own; `close` ends what was started and removes everything."""
 
     def __init__(self) -> None:
-        self.top = Path(tempfile.mkdtemp(prefix="imagepeel-stores-"))
-        self.log = (self.top / "log").open("wb")
-        socket = f"unix://{self.top}/s"
-        command = [
-            "dockerd", "--data-root", f"{self.top}/d", "--exec-root", f"{self.top}/e", "-H", socket, "-p",
-            f"{self.top}/p", "--iptables=false", "--ip6tables=false", "--bridge=none", "--ip-forward=false",
-            "--ip-masq=false", "--storage-driver=overlay2",
-        ]  # fmt: skip
-        self.docker = [DOCKER, "-H", socket]
-        self.ctr = ["ctr", "-a", f"{self.top}/e/containerd/containerd.sock", "-n", "imagepeel"]
+        super().__init__()
         kept = ["--root", f"{self.top}/containers", "--runroot", f"{self.top}/run", "--storage-driver", "overlay"]
         self.podman, self.buildah = ["podman", *kept], ["buildah", *kept]
-        self.daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        for _ in range(150):
-            if self._run([*self.docker, "version"])[0] == 0:
-                return
-            time.sleep(0.2)
-        self.close()
-        raise RuntimeError("dockerd did not come up")
-
-    def close(self) -> None:
-        self.daemon.send_signal(signal.SIGTERM)
-        try:
-            self.daemon.wait(20)
-        except subprocess.TimeoutExpired:
-            self.daemon.kill()
-            self.daemon.wait(10)
-        self.log.close()
-        for line in Path("/proc/self/mounts").read_text().splitlines()[::-1]:
-            where = line.split(" ")[1]
-            if where.startswith(f"{self.top}/"):
-                subprocess.run(["umount", "-l", where], capture_output=True, timeout=TIMEOUT, check=False)
-        shutil.rmtree(self.top, ignore_errors=True)
 
     def _run(self, command: list[str]) -> tuple[int, str]:
         done = subprocess.run(
@@ -145,7 +103,7 @@ class Stores:
         """A text with the placeholders that imagepeel uses for what depends on the machine, without its logger."""
         text = text.replace(str(path), "<file>")
         text = re.sub(
-            rf"{re.escape(str(self.top))}/d/tmp/docker-import-\d+|/var/tmp/(?:oci|docker-tar)\d+", "<tmp>", text
+            rf"{re.escape(str(self.top))}/data/tmp/docker-import-\d+|/var/tmp/(?:oci|docker-tar)\d+", "<tmp>", text
         )
         text = re.sub(rf"{re.escape(str(self.top))}\S*/snapshots/\d+/fs", "<store>", text)
         text = re.sub(r"import-\d{4}-\d\d-\d\d", "import-<date>", text)

@@ -18,7 +18,7 @@ from corpus import SCENARIOS  # noqa: E402
 from fake_rootfs import FakeRootfs  # noqa: E402
 from model import Scenario  # noqa: E402
 
-from alone import alone  # noqa: E402
+from dockerd import alone  # noqa: E402
 from imagepeel.process.predict import predict  # noqa: E402
 
 RECORDED = json.loads((HERE.parent / "scenarios" / "observed_engines.json").read_text())

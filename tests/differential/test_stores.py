@@ -21,7 +21,7 @@ import stores  # noqa: E402
 from store_archives import ARCHIVES, write  # noqa: E402
 
 import imagepeel  # noqa: E402
-from alone import alone  # noqa: E402
+from dockerd import alone  # noqa: E402
 from imagepeel.results import LoadAnswer  # noqa: E402
 
 RECORDED: dict[str, dict[str, Any]] = json.loads(stores.FILE.read_text())

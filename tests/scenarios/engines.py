@@ -10,80 +10,35 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import signal
 import subprocess
 import sys
-import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE)]
+sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import runtimes  # noqa: E402
 from compare import engine_text, short  # noqa: E402
 from corpus import SCENARIOS  # noqa: E402
 from model import Scenario  # noqa: E402
 
+from dockerd import TIMEOUT, Dockerd, lacks  # noqa: E402
 from imagepeel import forge  # noqa: E402
 
 FILE = HERE / "observed_engines.json"
 ENGINES = ("docker@20.10", "podman@4.3", "containerd@1.6")
-DOCKER = "/usr/bin/docker"
-TIMEOUT = 180
 _ID = re.compile(r"\b[0-9a-f]{64}\b|\b[0-9a-f]{12}\b")
 
 
 def why_not() -> str:
     """Why the engines cannot run here; empty when they can."""
-    if os.geteuid() != 0:
-        return "needs root"
-    for tool, version in (("dockerd", "20.10"), ("podman", "4.3"), ("ctr", "1.6"), ("runc", "1.1")):
-        path = shutil.which(tool)
-        if path is None:
-            return f"{tool} is not installed"
-        words = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=TIMEOUT).stdout
-        if version not in words:
-            return f"expected texts are those of {tool} {version}"
-    return ""
+    return lacks({"dockerd": "20.10", "podman": "4.3", "ctr": "1.6", "runc": "1.1"})
 
 
-class Engines:
+class Engines(Dockerd):
     """The three engines with storage of their own; `close` ends what was started and removes everything."""
-
-    def __init__(self) -> None:
-        self.top = Path(tempfile.mkdtemp(prefix="imagepeel-engines-"))
-        self.socket = f"unix://{self.top}/docker.sock"
-        self.log = (self.top / "dockerd.log").open("wb")
-        command = [
-            "dockerd", "--data-root", f"{self.top}/data", "--exec-root", f"{self.top}/exec", "-H", self.socket,
-            "-p", f"{self.top}/pid", "--iptables=false", "--ip6tables=false", "--bridge=none", "--ip-forward=false",
-            "--ip-masq=false", "--storage-driver=overlay2",
-        ]  # fmt: skip
-        self.daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        for _ in range(100):
-            if self._run([DOCKER, "-H", self.socket, "version"]).returncode == 0:
-                return
-            time.sleep(0.2)
-        self.close()
-        raise RuntimeError("dockerd did not come up")
-
-    def close(self) -> None:
-        self.daemon.send_signal(signal.SIGTERM)
-        try:
-            self.daemon.wait(20)
-        except subprocess.TimeoutExpired:
-            self.daemon.kill()
-            self.daemon.wait(10)
-        self.log.close()
-        for line in Path("/proc/self/mounts").read_text().splitlines()[::-1]:
-            where = line.split(" ")[1]
-            if where.startswith(f"{self.top}/"):
-                subprocess.run(["umount", "-l", where], capture_output=True, timeout=TIMEOUT, check=False)
-        shutil.rmtree(self.top, ignore_errors=True)
 
     @staticmethod
     def _run(command: list[str]) -> subprocess.CompletedProcess[bytes]:
@@ -145,7 +100,7 @@ class Engines:
         return short(found)  # type: ignore[no-any-return]
 
     def _docker(self, scenario: Scenario, archive: Path, reference: str, name: str) -> dict[str, Any]:
-        docker = [DOCKER, "-H", self.socket]
+        docker = self.docker
         loaded = self._run([*docker, "load", "-q", "-i", str(archive)])
         if loaded.returncode:
             return {"refused": loaded.stderr.decode(errors="replace").strip()}
@@ -173,8 +128,7 @@ class Engines:
         return self._result(done, None)
 
     def _ctr(self, scenario: Scenario, archive: Path, reference: str, name: str) -> dict[str, Any]:
-        # runc keeps what runs by namespace, for all daemons of a machine together
-        ctr = ["ctr", "-a", f"{self.top}/exec/containerd/containerd.sock", "-n", self.top.name]
+        ctr = self.ctr
         if {"entrypoint", "user"} & set(scenario.options) or "ALL" in scenario.options.get("cap_drop", ()):
             return {"refused": "ctr has no option for entrypoint or user and no capability called ALL"}
         if scenario.options.get("no_new_privileges") is False or not scenario.options.get("args", True):

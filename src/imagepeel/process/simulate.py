@@ -31,6 +31,7 @@ from imagepeel.process.spec.state import ProcessState
 from imagepeel.process.spec.values import Credentials, NeededLibrary, PidOne, Step
 from imagepeel.process.wrappers.daemons import goes_away
 from imagepeel.process.wrappers.programs import Wrapped, unwrap
+from imagepeel.text import plural
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.tree.inode import Node
@@ -182,7 +183,8 @@ class StartSimulation:
         result = self._closure(chain, execfn, state)
         self._libraries(result)
         failure = result.failure
-        detail = [f"{len(result.libraries)} libraries by the rules of {result.family}", *result.warnings]
+        found = plural(len(result.libraries), "library", "libraries")
+        detail = [f"{found} by the rules of {result.family}", *result.warnings]
         outcome: str = "ok"
         if failure is not None:
             detail.append(failure.why)
