@@ -46,8 +46,9 @@ class Dockerd:
     def __init__(self) -> None:
         self.top = Path(tempfile.mkdtemp(prefix="imagepeel-engines-"))
         self.docker = [DOCKER, "-H", f"unix://{self.top}/s"]
-        # A namespace for each run: runc keeps what runs by namespace, for all daemons of a machine together.
-        self.ctr = ["ctr", "-a", f"{self.top}/exec/containerd/containerd.sock", "-n", self.top.name]
+        # A namespace for each run, for runc keeps what runs by it, for all daemons of a machine together.  The name of
+        # the directory would not do: it may end in `_`, which containerd refuses.
+        self.ctr = ["ctr", "-a", f"{self.top}/exec/containerd/containerd.sock", "-n", f"imagepeel-{os.getpid()}"]
         self.log = (self.top / "log").open("wb")
         command = [
             "dockerd", "--data-root", f"{self.top}/data", "--exec-root", f"{self.top}/exec", "-H", self.docker[2],
