@@ -34,9 +34,8 @@ _COLUMNS = (
     Column("", keep=True),
     Column("answer", keep=True),
     Column("name", room=14),
-    Column("image ID", keep=True, leave=1),
-    Column("known", keep=True),
-    Column("from", keep=True, leave=2),
+    Column("image ID", keep=True, leave=2),
+    Column("known", keep=True, leave=1),
 )
 _KINDS: dict[Outcome, SpanKind] = {Outcome.TAKES: "good", Outcome.REFUSES: "bad", Outcome.UNKNOWN: "warn"}
 _PLACES = "<file> is the archive as it was typed, <tmp> and <store> are directories of the tool."
@@ -73,6 +72,8 @@ def _image(found: LoadableImage, *, alone: bool) -> Iterator[Section]:
             notes.setdefault(note, []).append(answer.label)
     if notes:
         yield section(*(say(f"{', '.join(who)}: {note}.") for note, who in notes.items()))
+    known = "measured: that version was watched loading; read: its source says so (docs/reference/loading.md)"
+    yield section(say(dim(known + ".")))
     if any("<" in answer.text for answer in found.answers):
         yield section(say(dim(_PLACES)))
 
@@ -86,7 +87,6 @@ def _row(answer: LoadAnswer) -> Row:
         shortened(names, 200),
         (*identity,),
         dim(answer.evidence),
-        dim(answer.source),
     )
 
 
