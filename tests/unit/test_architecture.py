@@ -186,3 +186,8 @@ def test_nothing_opens_files_outside_the_edge() -> None:
         for node in ast.walk(ast.parse(module.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id not in ("open", "eval", "exec", "__import__"), f"{relative}:{node.lineno}"
+
+
+def test_no_two_test_modules_share_a_name() -> None:
+    names = [path.name for path in (PACKAGE.parents[1] / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))

@@ -107,9 +107,11 @@ class FakeRootfs:
         while pending:
             part = pending.pop(0)
             if part in (b"", b"."):
-                if self.nodes[at].kind != "dir":
+                if at in self.nodes and self.nodes[at].kind != "dir":
                     return FakeResolution(at, None, "ENOTDIR", b"", hops)
                 continue
+            if at not in self.nodes:
+                return FakeResolution(at, None, "ENOENT", at, hops)
             if self.nodes[at].kind != "dir":
                 return FakeResolution(at, None, "ENOTDIR", b"", hops)
             if part == b"..":

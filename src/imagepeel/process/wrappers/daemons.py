@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from imagepeel._lazy import late
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import text
 
@@ -137,7 +138,7 @@ DAEMONS: dict[str, Daemon] = {
 READ_MOST = 262_144
 """Bytes of a config file that are looked at."""
 
-_VERSION = re.compile(r"-?[\d.]+$")
+_VERSION = late(r"-?[\d.]+$")
 
 
 def goes_away(rootfs: Rootfs, chain: ExecveResult, cwd: str, *, shell: bool) -> tuple[str, str]:
