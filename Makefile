@@ -1,6 +1,7 @@
 # Everything on a fresh machine with Python 3.11+ and nothing else installed:
 #   make demo     set up, forge a teaching image, explain it
 #   make test     set up and run the tests
+#   make judges-all   every recorded start again, for real; the tests start a sample of them
 #   make soak     many runs over a warm index cache: none may end with a signal
 PYTHON ?= python3
 VENV ?= .venv
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 COVERAGE ?=
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint bench soak judges clean
+.PHONY: demo test lint bench soak judges judges-all clean
 
 demo: $(VENV)/.demo
 	$(BIN)/imagepeel forge shop demo/shop.tar
@@ -36,6 +37,10 @@ soak: $(STAMP)
 judges:
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$(cat .ci/judges.txt)
+
+# Everything that was recorded is started again: many minutes.  `make test` starts a sample.
+judges-all: $(STAMP)
+	$(BIN)/python -m pytest -n auto --dist loadfile -q --all-starts -m judge tests/differential
 
 $(VENV)/.demo: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

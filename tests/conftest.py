@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from sampling import add_options
+
 REPOSITORY = Path(__file__).parents[1]
 GOLDEN = REPOSITORY / "tests" / "golden"
 
@@ -19,6 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write what commands print now to tests/golden; review the difference before committing it",
     )
+    add_options(parser)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -20,11 +20,12 @@ from model import Scenario  # noqa: E402
 
 from dockerd import alone  # noqa: E402
 from imagepeel.process.predict import predict  # noqa: E402
+from sampling import sample  # noqa: E402
 
 RECORDED = json.loads((HERE.parent / "scenarios" / "observed_engines.json").read_text())
 
-# A part of every kind for the real starts; all that are recorded take minutes (python tests/scenarios/engines.py).
-SAMPLE = [scenario for scenario in SCENARIOS if scenario.id in RECORDED][::16]
+STARTED = 32
+"""Scenarios that each run starts on the three engines; all that are recorded take many minutes."""
 
 
 def differences(scenario: Scenario, engine: str, observed: dict[str, Any]) -> list[str]:
@@ -47,15 +48,16 @@ def test_the_engines_did_what_is_predicted(scenario: Scenario) -> None:
 @pytest.mark.judge
 @pytest.mark.root
 @pytest.mark.slow
-def test_the_engines_still_do_it() -> None:
+def test_the_engines_still_do_it(request: pytest.FixtureRequest) -> None:
     reason = engines.why_not()
     if reason:
         pytest.skip(reason)
+    chosen = sample(request.config, [scenario for scenario in SCENARIOS if scenario.id in RECORDED], STARTED)
     with alone():
-        found = engines.observe_all(SAMPLE)
+        found = engines.observe_all(chosen)
     wrong = {
         (scenario.id, engine): differences(scenario, engine, observed)
-        for scenario in SAMPLE
+        for scenario in chosen
         if not scenario.missing()
         for engine, observed in found[scenario.id].items()
     }

@@ -35,35 +35,46 @@ from imagepeel.process.predict import predict  # noqa: E402
 from imagepeel.process.spec.options import ProcessOptions  # noqa: E402
 from imagepeel.process.spec.process_spec import ProcessSpec  # noqa: E402
 from imagepeel.process.spec.trace import execve  # noqa: E402
+from sampling import sample  # noqa: E402
 
 RECORDED = json.loads((HERE.parent / "scenarios" / "observed.json").read_text())
 RACES = {"wrapper-setsid": "whether the child says its lines before the container ends with its parent is a race"}
 NAMED = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.id)
+STARTED = 300
+"""Scenarios that each run starts on runc and crun."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`started` and `watched` are a sample of the corpus."""
+    for name, things, most in (("started", SCENARIOS, STARTED), ("watched", WATCHED, 40)):
+        if name in metafunc.fixturenames:
+            chosen = sample(metafunc.config, things, most)
+            metafunc.parametrize(name, chosen, ids=[scenario.id for scenario in chosen])
 
 
 @pytest.fixture(scope="module")
-def real_starts() -> dict[str, dict[str, Any]]:
-    """All scenarios started once, two at a time; what is not as recorded a second time.
+def real_starts(request: pytest.FixtureRequest) -> dict[str, dict[str, Any]]:
+    """A sample of the scenarios started once, two at a time; what is not as recorded a second time.
 
     Programs of one container can lose a race on a loaded machine; a runtime that has changed does so both times.
     """
     reason = runtimes.why_not()
     if reason:
         pytest.skip(reason)
-    found = observe_all(list(SCENARIOS))
-    again = [scenario for scenario in SCENARIOS if scenario.id in found and found[scenario.id] != RECORDED[scenario.id]]
+    chosen = sample(request.config, SCENARIOS, STARTED)
+    found = observe_all(chosen)
+    again = [scenario for scenario in chosen if scenario.id in found and found[scenario.id] != RECORDED[scenario.id]]
     return found | observe_all(again)
 
 
 @pytest.mark.judge
 @pytest.mark.root
-@NAMED
-def test_the_runtimes_do_what_was_predicted(scenario: Scenario, real_starts: dict[str, dict[str, Any]]) -> None:
-    if scenario.missing() or scenario.id in RACES:
-        pytest.skip(scenario.missing() or RACES[scenario.id])
+def test_the_runtimes_do_what_was_predicted(started: Scenario, real_starts: dict[str, dict[str, Any]]) -> None:
+    if started.missing() or started.id in RACES:
+        pytest.skip(started.missing() or RACES[started.id])
     for runtime in RUNTIMES:
-        prediction = predict(FakeRootfs(scenario.entries), scenario.wanted(), scenario.start_options(runtime))
-        assert reality(real_starts[scenario.id][runtime], prediction) == []
+        prediction = predict(FakeRootfs(started.entries), started.wanted(), started.start_options(runtime))
+        assert reality(real_starts[started.id][runtime], prediction) == []
 
 
 @pytest.mark.judge
@@ -150,8 +161,8 @@ WATCHED = [
 
 @pytest.mark.judge
 @pytest.mark.root
-@pytest.mark.parametrize("scenario", WATCHED, ids=lambda scenario: scenario.id)
-def test_every_execve_of_the_chain_was_predicted(scenario: Scenario, tmp_path: Path) -> None:
+def test_every_execve_of_the_chain_was_predicted(watched: Scenario, tmp_path: Path) -> None:
+    scenario = watched
     reason = runtimes.why_not() or scenario.missing() or ("" if shutil.which("strace") else "strace is not installed")
     if reason:
         pytest.skip(reason)
