@@ -214,9 +214,6 @@ class ZstdDecoder(Decoder):
     def feed(self, data: bytes) -> Iterator[bytes]:
         base = self.stored - len(self._held)
         self.stored += len(data)
-        if self.trailing_offset >= 0:
-            self._trail(data, base)
-            return
         data, self._held = self._held + data, b""
         at, size = 0, len(data)
         batch_start, batch = 0, 0
@@ -230,9 +227,6 @@ class ZstdDecoder(Decoder):
             if self._z is None:
                 read = self._frame(data, at, base)
                 if read < 0:
-                    break
-                if self.trailing_offset >= 0:
-                    at = size
                     break
                 if self._z is not None:
                     yield from self._push(data[at : at + read], base + at)
@@ -250,18 +244,11 @@ class ZstdDecoder(Decoder):
                 self._z = None
                 batch_start, batch = at, 0
                 continue
-            if size - at < 3:
+            read = self._block(data, at, base)
+            if read < 0:
                 break
-            header = int.from_bytes(data[at : at + 3], "little")
-            kind, length = header >> 1 & 3, header >> 3
-            if kind == 3 or (kind == 2 and length > 128 * 1024):
-                raise CodecError("a zstd block has an invalid header", base + at)
-            whole = 3 + (1 if kind == 1 else length)
-            if size - at < whole:
-                break
-            at += whole
+            at += read
             batch += 1
-            self._last = bool(header & 1)
             if batch >= self._BATCH and not self._last:
                 yield from self._push(data[batch_start:at], base + batch_start)
                 batch_start, batch = at, 0
@@ -272,6 +259,21 @@ class ZstdDecoder(Decoder):
         if self._last and self._z is not None and batch_start < at:
             # The last block waits for its checksum: it is parsed again together with it.
             self._last = False
+
+    def _block(self, data: bytes, at: int, base: int) -> int:
+        """Return the bytes of the block at `at`, its header included, -1 when more input is needed."""
+        rest = len(data) - at
+        if rest < 3:
+            return -1
+        header = int.from_bytes(data[at : at + 3], "little")
+        kind, length = header >> 1 & 3, header >> 3
+        if kind == 3 or (kind == 2 and length > 128 * 1024):
+            raise CodecError("a zstd block has an invalid header", base + at)
+        whole = 3 + (1 if kind == 1 else length)
+        if rest < whole:
+            return -1
+        self._last = bool(header & 1)
+        return whole
 
     def _push(self, data: bytes, offset: int) -> Iterator[bytes]:
         if not data:

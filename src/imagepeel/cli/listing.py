@@ -258,7 +258,7 @@ def write_lines(lines: Iterable[str]) -> None:
 
 
 def write_json(
-    command: str, image: Image, rootfs: Rootfs | None, layer: int | None, path: str, rows: Iterable[ListedPath]
+    command: str, image: Image, rootfs: Rootfs | None, rows: Iterable[ListedPath], *, layer: int | None, path: str
 ) -> None:
     """Write a listing as JSON Lines: a header, then one object a path."""
     header = listing_header(command, image, rootfs, layer=layer, path=asked_path(path))

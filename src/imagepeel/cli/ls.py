@@ -68,7 +68,7 @@ def command(
         if kind:
             rows = listing.with_content(image, rows)
         if settings.json:
-            listing.write_json("ls", image, rootfs, layer, path, rows)
+            listing.write_json("ls", image, rootfs, rows, layer=layer, path=path)
         elif documents.page_asked(settings):
             documents.write_page(settings, listing_document(image_head(image), rows, full=recursive))
         elif null:

@@ -52,7 +52,7 @@ def command(settings: Settings, *, path: str, depth: int | None, dirs: bool, lay
             return (row for row in found if row.kind == "dir") if dirs else found
 
         if settings.json:
-            listing.write_json("tree", image, rootfs, layer, path, rows())
+            listing.write_json("tree", image, rootfs, rows(), layer=layer, path=path)
         elif documents.page_asked(settings):
             documents.write_page(settings, tree_document(image_head(image), base, rows))
         else:

@@ -64,7 +64,8 @@ def static(code: bytes, architecture: str = "amd64") -> bytes:
     start = form.header_size + count * form.segment_size
     size = start + len(code)
     head = form.header(TYPES["exec"], base + start, count)
-    segments = form.segment(1, 5, 0, base, size, 0x1000) + form.segment(0x6474_E551, 6, 0, 0, 0, 16)
+    segments = form.segment(1, 5, 0, base, size=size, align=0x1000)
+    segments += form.segment(0x6474_E551, 6, 0, 0, size=0, align=16)
     return head + segments + code
 
 
@@ -121,41 +122,21 @@ def elf(
     if flags_1:
         dynamic.append(("flags_1", flags_1))
 
-    symbols = [(0, 0, 0)]
-    versym = [0]
+    symbols = _Symbols(strings)
     for name in imports:
-        symbols.append((strings.add(raw(name)), 0x12, 0))
-        versym.append(1)
+        symbols.add(raw(name), _UNDEFINED, 1)
     for name in exports:
-        symbols.append((strings.add(raw(name)), 0x12, 0xFFF1))
-        versym.append(1)
-    defined = _verdef(form, strings, symbols, versym, versions_defined, raw(soname or b"library"))
-    wanted = _verneed(form, strings, symbols, versym, versions_needed or {}, 2 + len(versions_defined))
-    has_dynamic = bool(dynamic or len(symbols) > 1)
+        symbols.add(raw(name), _ABSOLUTE, 1)
+    versions, version_tags = _versions(
+        form, symbols, versions_needed or {}, versions_defined, raw(soname or b"library")
+    )
+    has_dynamic = bool(dynamic or len(symbols.rows) > 1)
     if has_dynamic:
-        # One bucket that chains all symbols: 1 -> 2 -> ... -> 0.  s390x alone has 64-bit words here.
-        word = "Q" if known.number == MACHINES["s390x"].number else "I"
-        chain = [0, *range(2, len(symbols)), 0] if len(symbols) > 1 else [0]
-        buckets = [1, len(symbols), min(1, len(symbols) - 1), *chain]
-        packed = struct.pack(f"{form.order}{len(buckets)}{word}", *buckets)
-        parts.append(_Part(".hash", 5, packed, link=".dynsym", entry=struct.calcsize(word)))
-        table = b"".join(form.symbol(*each) for each in symbols)
-        parts.append(_Part(".dynsym", 11, table, link=".dynstr", info=1, entry=form.symbol_size))
-        parts.append(_Part(".dynstr", 3, strings.data))
+        parts += symbols.parts(form)
         dynamic += [("hash", ".hash"), ("symtab", ".dynsym"), ("strtab", ".dynstr")]
         dynamic += [("strsz", len(strings.data)), ("syment", form.symbol_size)]
-    if defined or wanted:
-        packed = struct.pack(form.order + f"{len(versym)}H", *versym)
-        parts.append(_Part(".gnu.version", 0x6FFF_FFFF, packed, link=".dynsym", entry=2))
-        dynamic.append(("versym", ".gnu.version"))
-    if wanted:
-        count = len(versions_needed or {})
-        parts.append(_Part(".gnu.version_r", 0x6FFF_FFFE, wanted, link=".dynstr", info=count))
-        dynamic += [("verneed", ".gnu.version_r"), ("verneednum", count)]
-    if defined:
-        count = len(versions_defined) + 1
-        parts.append(_Part(".gnu.version_d", 0x6FFF_FFFD, defined, link=".dynstr", info=count))
-        dynamic += [("verdef", ".gnu.version_d"), ("verdefnum", count)]
+    parts += versions
+    dynamic += version_tags
     if rodata:
         parts.append(_Part(".rodata", 1, rodata))
     if has_dynamic:
@@ -197,6 +178,38 @@ class _Strings:
         return len(self.data) - len(value) - 1
 
 
+_UNDEFINED, _ABSOLUTE = 0, 0xFFF1
+"""Section numbers of symbols: one that a library has to bring, and one that is here."""
+
+
+class _Symbols:
+    """The dynamic symbols, all of them functions, and the version of each."""
+
+    def __init__(self, strings: _Strings) -> None:
+        self.strings = strings
+        self.rows = [(0, 0, 0)]
+        self.versions = [0]
+
+    def add(self, name: bytes, section: int, version: int) -> None:
+        self.rows.append((self.strings.add(name), 0x12, section))
+        self.versions.append(version)
+
+    def parts(self, form: _Form) -> list[_Part]:
+        """Return the hash table, the symbols and their names as sections."""
+        # One bucket that chains all symbols: 1 -> 2 -> ... -> 0.  s390x alone has 64-bit words here.
+        word = "Q" if form.machine.number == MACHINES["s390x"].number else "I"
+        count = len(self.rows)
+        chain = [0, *range(2, count), 0] if count > 1 else [0]
+        buckets = [1, count, min(1, count - 1), *chain]
+        packed = struct.pack(f"{form.order}{len(buckets)}{word}", *buckets)
+        table = b"".join(form.symbol(*each) for each in self.rows)
+        return [
+            _Part(".hash", 5, packed, link=".dynsym", entry=struct.calcsize(word)),
+            _Part(".dynsym", 11, table, link=".dynstr", info=1, entry=form.symbol_size),
+            _Part(".dynstr", 3, self.strings.data),
+        ]
+
+
 class _Form:
     """The structures of one class and byte order."""
 
@@ -229,7 +242,7 @@ class _Form:
             names,
         )
 
-    def segment(self, kind: int, flags: int, offset: int, address: int, size: int, align: int) -> bytes:
+    def segment(self, kind: int, flags: int, offset: int, address: int, *, size: int, align: int) -> bytes:
         if self.wide:
             return struct.pack(self.order + "IIQQQQQQ", kind, flags, offset, address, address, size, size, align)
         return struct.pack(self.order + "IIIIIIII", kind, offset, address, address, size, size, flags, align)
@@ -280,11 +293,11 @@ def _lay_out(
     if count:
         if interpreted:
             part = found[".interp"]
-            segments += form.segment(3, 4, part.offset, base + part.offset, len(part.data), 1)
-        segments += form.segment(1, 6, 0, base, end, 0x1000)
+            segments += form.segment(3, 4, part.offset, base + part.offset, size=len(part.data), align=1)
+        segments += form.segment(1, 6, 0, base, size=end, align=0x1000)
         if has_dynamic:
             part = found[".dynamic"]
-            segments += form.segment(2, 6, part.offset, base + part.offset, len(part.data), form.align)
+            segments += form.segment(2, 6, part.offset, base + part.offset, size=len(part.data), align=form.align)
     table = b""
     section_at = 0
     if sections:
@@ -335,15 +348,36 @@ def elf_hash(name: bytes) -> int:
     return value
 
 
-def _verneed(
+def _versions(
     form: _Form,
-    strings: _Strings,
-    symbols: list[tuple[int, int, int]],
-    versym: list[int],
-    wanted: Mapping[Name, Sequence[Name]],
-    index: int,
-) -> bytes:
+    symbols: _Symbols,
+    needed: Mapping[Name, Sequence[Name]],
+    defined: Sequence[Name],
+    soname: bytes,
+) -> tuple[list[_Part], list[tuple[str, int | str]]]:
+    """Return the sections of symbol versions, and what the dynamic section says of them."""
+    own = _verdef(form, symbols, defined, soname)
+    wanted = _verneed(form, symbols, needed, 2 + len(defined))
+    parts: list[_Part] = []
+    tags: list[tuple[str, int | str]] = []
+    if own or wanted:
+        packed = struct.pack(form.order + f"{len(symbols.versions)}H", *symbols.versions)
+        parts.append(_Part(".gnu.version", 0x6FFF_FFFF, packed, link=".dynsym", entry=2))
+        tags.append(("versym", ".gnu.version"))
+    if wanted:
+        parts.append(_Part(".gnu.version_r", 0x6FFF_FFFE, wanted, link=".dynstr", info=len(needed)))
+        tags += [("verneed", ".gnu.version_r"), ("verneednum", len(needed))]
+    if own:
+        count = len(defined) + 1
+        parts.append(_Part(".gnu.version_d", 0x6FFF_FFFD, own, link=".dynstr", info=count))
+        tags += [("verdef", ".gnu.version_d"), ("verdefnum", count)]
+    return parts, tags
+
+
+def _verneed(form: _Form, symbols: _Symbols, wanted: Mapping[Name, Sequence[Name]], index: int) -> bytes:
+    """The records of versions that libraries must have, numbered from `index`, each with a symbol that uses it."""
     out = b""
+    strings = symbols.strings
     for number, (library, versions) in enumerate(wanted.items()):
         size = 16 + 16 * len(versions)
         last = number == len(wanted) - 1
@@ -353,20 +387,13 @@ def _verneed(
             name = raw(version)
             follows = 0 if place == len(versions) - 1 else 16
             out += struct.pack(form.order + "IHHII", elf_hash(name), 0, index, strings.add(name), follows)
-            symbols.append((strings.add(b"uses_" + name), 0x12, 0))
-            versym.append(index)
+            symbols.add(b"uses_" + name, _UNDEFINED, index)
             index += 1
     return out
 
 
-def _verdef(
-    form: _Form,
-    strings: _Strings,
-    symbols: list[tuple[int, int, int]],
-    versym: list[int],
-    versions: Sequence[Name],
-    soname: bytes,
-) -> bytes:
+def _verdef(form: _Form, symbols: _Symbols, versions: Sequence[Name], soname: bytes) -> bytes:
+    """The records of versions that this library has, the base version first, each with a symbol of it."""
     if not versions:
         return b""
     names = [soname, *(raw(version) for version in versions)]
@@ -375,8 +402,7 @@ def _verdef(
         follows = 0 if number == len(names) - 1 else 28
         flags = 1 if number == 0 else 0
         out += struct.pack(form.order + "HHHHIII", 1, flags, number + 1, 1, elf_hash(name), 20, follows)
-        out += struct.pack(form.order + "II", strings.add(name), 0)
+        out += struct.pack(form.order + "II", symbols.strings.add(name), 0)
         if number:
-            symbols.append((strings.add(b"has_" + name), 0x12, 0xFFF1))
-            versym.append(number + 1)
+            symbols.add(b"has_" + name, _ABSOLUTE, number + 1)
     return out

@@ -6,7 +6,7 @@ Nothing is written to disk; memory grows with entries, never with bytes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -83,14 +83,10 @@ def scan_layer(
     pieces: list[bytes] = []
     keeping = kind is not Compression.NONE
     error: Anomaly | None = None
-    chunks = source.chunks(step=CHUNK)
+    chunks = _chunks(source, blob_hash, progress)
     name = f"layer L{layer + 1}" if layer is not None else source.name
     try:
         for chunk in chunks:
-            if blob_hash is not None:
-                blob_hash.update(chunk)
-            if progress is not None:
-                progress(len(chunk))
             for piece in decoder.feed(chunk):
                 if diff_hash is not None:
                     diff_hash.update(piece)
@@ -119,11 +115,8 @@ def scan_layer(
             fatal=True,
         )
         # The blob's own digest still tells whether the file was damaged or built that way.
-        for chunk in chunks:
-            if blob_hash is not None:
-                blob_hash.update(chunk)
-            if progress is not None:
-                progress(len(chunk))
+        for _ in chunks:
+            pass
     table = scanner.finish()
     blob_digest = f"{algorithm}:{blob_hash.hexdigest()}" if blob_hash is not None else None
     diff_id = None
@@ -154,6 +147,16 @@ def scan_layer(
         access=tuple(sorted(points, key=lambda p: p.content)),
         whole=b"".join(pieces) if keeping and error is None else None,
     )
+
+
+def _chunks(source: Source, blob_hash: Any, progress: Callable[[int], None] | None) -> Iterator[bytes]:
+    """Yield the stored bytes of a layer, each chunk hashed and counted before it is handed out."""
+    for chunk in source.chunks(step=CHUNK):
+        if blob_hash is not None:
+            blob_hash.update(chunk)
+        if progress is not None:
+            progress(len(chunk))
+        yield chunk
 
 
 def _skim(source: Source, scanner: TarScanner) -> LayerScan:

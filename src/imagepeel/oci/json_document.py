@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
 from imagepeel._lazy import late
@@ -63,19 +63,8 @@ def parse_json(data: bytes, where: Location | None = None, limits: Limits = DEFA
         text = data.decode("utf-8", "replace")
         note("json-utf8", f"byte {error.start} is not UTF-8; engines read a replacement character there")
     repeated: list[str] = []
-
-    def pairs(items: list[tuple[str, Any]]) -> JsonObject:
-        value = dict(items)
-        if len(value) != len(items):
-            seen: set[str] = set()
-            for key, _ in items:
-                if key in seen and len(repeated) < 100:
-                    repeated.append(key)
-                seen.add(key)
-        return value
-
     decoder = json.JSONDecoder(
-        object_pairs_hook=pairs,
+        object_pairs_hook=_last_of_each_key(repeated),
         parse_constant=lambda name: _refuse(f"{name} is not a JSON number", place),
         parse_int=lambda digits: _integer(digits, place),
         parse_float=lambda digits: _float(digits, place),
@@ -104,6 +93,22 @@ def parse_json(data: bytes, where: Location | None = None, limits: Limits = DEFA
     for key in repeated:
         note("json-duplicate-key", f"the key {key!r} occurs twice in one object; the last one counts")
     return value, tuple(anomalies)
+
+
+def _last_of_each_key(repeated: list[str]) -> Callable[[list[tuple[str, Any]]], JsonObject]:
+    """Return what makes an object of its pairs; it adds keys that occur again to `repeated`, a hundred at most."""
+
+    def pairs(items: list[tuple[str, Any]]) -> JsonObject:
+        value = dict(items)
+        if len(value) != len(items):
+            seen: set[str] = set()
+            for key, _ in items:
+                if key in seen and len(repeated) < 100:
+                    repeated.append(key)
+                seen.add(key)
+        return value
+
+    return pairs
 
 
 def _bound_structure(data: bytes, where: Location, limits: Limits) -> None:

@@ -58,8 +58,10 @@ class TableBuilder:
                 "raise Limits.name_bytes if you trust the image",
             )
 
-    def add(self, name: bytes, meta: int, offset: int, blocks: int, size: int, mtime: int, nanos: int) -> None:
-        """Append one entry.  LimitExceeded past `Limits.entries`."""
+    def add(
+        self, name: bytes, meta: int, offset: int, size: int, mtime: int, *, blocks: int = 1, nanos: int = 0
+    ) -> None:
+        """Append one entry; `blocks` are those of its headers.  LimitExceeded past `Limits.entries`."""
         table = self.table
         index = len(table.header_offsets)
         if index >= self._limits.entries:

@@ -21,8 +21,9 @@ header behind them.  So at any byte the scanner is in one of five states, and it
                                         _pending when it continues the map of a sparse file
     what follows the end                _ended
 
-`feed` steps through these states, one turn of its loop a state, and stops at the first that needs more bytes than it
-was given; an unfinished header waits in _carry.  Headers take one of two ways.  `_fast` reads a plain ustar or GNU
+`feed` steps through these states and stops at the first that needs more bytes than it was given; an unfinished header
+waits in _carry.  `_go_on` takes content, bodies and padding; `feed` itself steps over a content that one piece holds
+whole, as it nearly always does.  Headers take one of two ways.  `_fast` reads a plain ustar or GNU
 header of a file, directory or link, which are nearly all, from values that it has seen before.  `_slow` knows all rules
 and all extensions.  Both end in `TableBuilder.add`.  No content is held: at most one unfinished header, one extension
 body, which `Limits.header_bytes` caps, and one checksum are in memory.
@@ -144,35 +145,14 @@ class TarScanner:
         table = self.table
         checksum_proven = self._reader.checksum_proven
         fast = self._fast
-        while True:
-            left = self._left
-            if left:
-                take = min(left, size - at)
-                if self._hash_entry >= 0:
-                    part = view[at : at + take]
-                    self._crc = crc32(part, self._crc)
-                    if self._sha is not None:
-                        self._sha.update(part)
-                elif self._body is not None:
-                    self._body += view[at : at + take]
-                at += take
-                self._left = left = left - take
-                if left:
+        while not self._ended:
+            if self._left or self._pad or self._body is not None:
+                at = self._go_on(view, at)
+                if self._left or self._pad:
                     break
-            if self._hash_entry >= 0:
-                self._close_hash()
-            pad = self._pad
-            if pad:
-                take = min(pad, size - at)
-                at += take
-                self._pad = pad = pad - take
-                if pad:
-                    break
-            if self._body is not None:
-                self._pos = base + at
-                self._guard(self._finish_body)
-                if self._ended:
-                    break
+                if self._body is not None:
+                    self._pos = base + at
+                    self._guard(self._finish_body)
                 continue
             if size - at < BLOCK:
                 self._carry = piece[at:]
@@ -183,7 +163,6 @@ class TarScanner:
                 at += BLOCK
                 if self._zero:
                     self._end(base + at)
-                    break
                 self._zero = True
                 continue
             if self._zero:
@@ -194,26 +173,43 @@ class TarScanner:
             if not proven or self._first >= 0 or self._pending is not None or not fast(block, base + at - BLOCK):
                 self._pos = base + at
                 self._guard(self._slow, block, base + at - BLOCK, proven)
-                if self._ended:
-                    break
                 continue
             left = self._left
-            if left and left <= size - at:
+            if left and left + self._pad <= size - at:
                 # The whole content is in this piece: hash it in one call and step over it.
-                if self._hash_entry >= 0:
-                    part = view[at : at + left]
-                    table.crcs[-1] = crc32(part)
-                    if table.digests is not None:
-                        table.digests[-32:] = hashlib.sha256(part).digest()
-                    self._hash_entry = -1
-                at += left
-                self._left = 0
+                part = view[at : at + left]
+                table.crcs[-1] = crc32(part)
+                if table.digests is not None:
+                    table.digests[-32:] = hashlib.sha256(part).digest()
+                self._hash_entry = -1
+                at += left + self._pad
+                self._left = self._pad = 0
         if self._ended:
             self._pos = base + at
             if at < size:
                 self._drain(view[at:])
         else:
             self._pos = base + size - len(self._carry)
+
+    def _go_on(self, view: memoryview, at: int) -> int:
+        """Take what there is of the content, body and padding under way from `at` of a piece; return where it ends."""
+        if self._left:
+            part = view[at : at + self._left]
+            if self._hash_entry >= 0:
+                self._crc = crc32(part, self._crc)
+                if self._sha is not None:
+                    self._sha.update(part)
+            elif self._body is not None:
+                self._body += part
+            at += len(part)
+            self._left -= len(part)
+            if self._left:
+                return at
+        if self._hash_entry >= 0:
+            self._close_hash()
+        taken = min(self._pad, len(view) - at)
+        self._pad -= taken
+        return at + taken
 
     @property
     def gap(self) -> int:
@@ -337,7 +333,7 @@ class TarScanner:
         meta = builder.metas.get(key)
         if meta is None:
             meta = builder.intern(Meta(kind, *ids, major, minor, uname, gname, format_), key)
-        builder.add(name, meta, offset, 1, size, mtime, 0)
+        builder.add(name, meta, offset, size, mtime)
         if kind == REGULAR:
             if size:
                 self._start_hash(size)
@@ -544,7 +540,7 @@ class TarScanner:
             meta = builder.intern(key, key)
         left, pad = self._left, self._pad
         size = 0 if kind in HEADER_ONLY else h.size
-        builder.add(h.name, meta, first, header_bytes // BLOCK, size, h.mtime, nanos)
+        builder.add(h.name, meta, first, size, h.mtime, blocks=header_bytes // BLOCK, nanos=nanos)
         index = len(table) - 1
         if extra is not None:
             table.extras[index] = extra

@@ -91,7 +91,7 @@ def _chain(context: StoryContext, blocks: list[Block]) -> None:
         if index.member == record.format.start:
             continue
         checks = [check for check in index.checks if check.member == index.member]
-        below = (_node(context, "index", index.member, index.digest or "", checks, below),)
+        below = (_node(context, "index", index.member, index.digest or "", checks, children=below),)
     start, text = _start(context)
     here = context.archive.members.get(start) is not None
     # That a member is absent shows in the list of all of them.
@@ -129,12 +129,12 @@ def _documents(context: StoryContext) -> tuple[TreeNode, ...]:
     if named and (record.config_member or checks or record.config_descriptor is not None):
         stated = record.config_descriptor.digest_text if record.config_descriptor is not None else ""
         identity = stated or (record.image_id or "") or next((check.digest for check in checks), "")
-        children.append(_node(context, "config", record.config_member, identity, checks[:1], ()))
+        children.append(_node(context, "config", record.config_member, identity, checks[:1]))
     children.extend(_layer_nodes(context))
     if record.format.manifests is not Manifests.BLOB or record.direct:
         return tuple(children)
     mine = [check for check in record.checks if check.role == "manifest"]
-    return (_node(context, "manifest", record.manifest_member, record.digest or "", mine, tuple(children)),)
+    return (_node(context, "manifest", record.manifest_member, record.digest or "", mine, children=tuple(children)),)
 
 
 def _node(
@@ -143,7 +143,8 @@ def _node(
     member: str,
     identity: str,
     checks: list[DocumentCheck],
-    children: tuple[TreeNode, ...],
+    *,
+    children: tuple[TreeNode, ...] = (),
 ) -> TreeNode:
     state = checks[0].state if checks else "not checked"
     stream = context.receipts.named(member)

@@ -41,29 +41,15 @@ def resolve(root: Merged, path: Name, cwd: Name, *, follow: bool, most: int) -> 
     `follow=False` leaves a symlink in the last component alone, unless a slash follows it.
     """
     wanted = raw(path)
-    if not wanted:
-        return Resolution(path=b"", node=None, errno="ENOENT", missing=b""), None
-    if len(wanted) >= PATH_MAX:
-        return Resolution(path=wanted, node=None, errno="ENAMETOOLONG", missing=wanted), None
+    if not wanted or len(wanted) >= PATH_MAX:
+        errno = "ENAMETOOLONG" if wanted else "ENOENT"
+        return Resolution(path=wanted, node=None, errno=errno, missing=wanted), None
     if not wanted.startswith(b"/"):
         wanted = raw(cwd).rstrip(b"/") + b"/" + wanted
     must_be_dir = wanted.endswith((b"/", b"/."))
     follow = follow or must_be_dir
-    todo = list(reversed(wanted.split(b"/")))
-    stack: list[tuple[bytes, Merged]] = [(b"", root)]
-    hops: list[Hop] = []
-
-    def here() -> bytes:
-        return b"/".join(name for name, _ in stack) or b"/"
-
-    def below(name: bytes) -> bytes:
-        return b"/".join([*(part for part, _ in stack), name])
-
-    def fail(errno: str, missing: bytes) -> tuple[Resolution, None]:
-        rest = b"/".join(part for part in reversed(todo) if part not in (b"", b"."))
-        full = missing + b"/" + rest if rest else missing
-        return Resolution(path=full, node=None, errno=errno, missing=missing, hops=tuple(hops)), None
-
+    walk = _Walk(root, wanted)
+    todo, stack = walk.todo, walk.stack
     while todo:
         part = todo.pop()
         if part in (b"", b"."):
@@ -73,27 +59,60 @@ def resolve(root: Merged, path: Name, cwd: Name, *, follow: bool, most: int) -> 
                 stack.pop()
             continue
         if len(part) > NAME_MAX:
-            return fail("ENAMETOOLONG", below(part))
+            return walk.fail("ENAMETOOLONG", part)
         child = stack[-1][1].child(part)
-        if child is None or (isinstance(child, Inode) and child.kind == "ghost"):
-            return fail("ENOENT", below(part))
         if isinstance(child, Merged):
             stack.append((part, child))
             continue
-        last = not any(rest not in (b"", b".") for rest in todo)
+        if child is None or child.kind == "ghost":
+            return walk.fail("ENOENT", part)
+        last = walk.at_end()
         if child.kind == "symlink" and (not last or follow):
-            full = below(part)
-            hops.append(Hop(path=full, target=child.target))
-            if len(hops) > most:
-                return fail("ELOOP", full)
-            if child.target.startswith(b"/"):
-                del stack[1:]
+            if not walk.enter(part, child.target, most):
+                return walk.fail("ELOOP", part)
             # The trailing slash of the last link asks for a directory; of one before it, the rest of the path does.
-            todo.extend(reversed(child.target.split(b"/")))
             must_be_dir = must_be_dir or (last and child.target.endswith((b"/", b"/.")))
             continue
         if not last or must_be_dir:
-            return fail("ENOTDIR", below(part))
-        return Resolution(path=below(part), node=child, hops=tuple(hops)), None
+            return walk.fail("ENOTDIR", part)
+        return Resolution(path=walk.path(part), node=child, hops=tuple(walk.hops)), None
     merged = stack[-1][1]
-    return Resolution(path=here(), node=merged.top, hops=tuple(hops)), merged
+    return Resolution(path=walk.path() or b"/", node=merged.top, hops=tuple(walk.hops)), merged
+
+
+class _Walk:
+    """How far a path was followed.
+
+    stack: the directories from the root to where the walk stands, each with its name.  todo: the components that are
+    left, the next one last.  hops: the links that were followed.
+    """
+
+    def __init__(self, root: Merged, path: bytes) -> None:
+        self.stack: list[tuple[bytes, Merged]] = [(b"", root)]
+        self.todo = path.split(b"/")[::-1]
+        self.hops: list[Hop] = []
+
+    def path(self, *names: bytes) -> bytes:
+        """Return the path of the directory where the walk stands, or of a name in it."""
+        return b"/".join([*(name for name, _ in self.stack), *names])
+
+    def at_end(self) -> bool:
+        """Say whether no component is left that names anything."""
+        return not any(part not in (b"", b".") for part in self.todo)
+
+    def enter(self, name: bytes, target: bytes, most: int) -> bool:
+        """Go on at the target of a link; False when it is one link more than `most`."""
+        self.hops.append(Hop(path=self.path(name), target=target))
+        if len(self.hops) > most:
+            return False
+        if target.startswith(b"/"):
+            del self.stack[1:]
+        self.todo.extend(target.split(b"/")[::-1])
+        return True
+
+    def fail(self, errno: str, name: bytes) -> tuple[Resolution, None]:
+        """Return that the walk ends at a name, with the rest of the path behind it."""
+        missing = self.path(name)
+        rest = b"/".join(part for part in reversed(self.todo) if part not in (b"", b"."))
+        full = missing + b"/" + rest if rest else missing
+        return Resolution(path=full, node=None, errno=errno, missing=missing, hops=tuple(self.hops)), None
