@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
 
 Check = Callable[["Subject"], Iterable[Finding]]
+RuleCheck = Callable[["Rule", "Subject"], Iterable[Finding]]
+"""A check as its author writes it: it is given the rule, to make findings of it."""
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,22 +120,22 @@ def rule(
     severity: Severity,
     lesson: Lesson,
     role: Role,
+    *,
     why: str,
     fix: str,
-    *,
     codes: str = "",
     sources: str = "",
     of: Code | Literal[""] = "",
     lesser: Mapping[str, Severity] | None = None,
     threshold: str = "",
     advisories: str = "",
-) -> Callable[[Callable[[Rule, Subject], Iterable[Finding]]], Rule]:
+) -> Callable[[RuleCheck], Rule]:
     """Turn a check into a `Rule`; `codes`, `sources` and `advisories` are separated by commas, `of` is one more code.
 
     The decorated function gets the rule itself first, so that it can make findings of it.
     """
 
-    def make(check: Callable[[Rule, Subject], Iterable[Finding]]) -> Rule:
+    def make(check: RuleCheck) -> Rule:
         def bound(subject: Subject) -> Iterable[Finding]:
             return check(made, subject)
 
@@ -158,32 +160,13 @@ def rule(
     return make
 
 
-def by_notes(
-    id: str,
-    title: str,
-    severity: Severity,
-    lesson: Lesson,
-    role: Role,
-    why: str,
-    fix: str,
-    *,
-    of: Code,
-    sources: str = "",
-    codes: str = "",
-    advisories: str = "",
-    lesser: Mapping[str, Severity] | None = None,
-    profiles: tuple[str, ...] = (),
-) -> Rule:
-    """Return the rule of a layer surprise whose notes say all there is to say."""
+def by_notes(*profiles: str) -> RuleCheck:
+    """Return the check of a rule whose notes say all there is to say, on the engines of `profiles` or on all."""
 
     def check(rule: Rule, subject: Subject) -> Iterable[Finding]:
-        return [rule.noted(subject, noted, profiles=profiles) for noted in subject.surprises.of(of)]
+        return [rule.noted(subject, noted, profiles=profiles) for noted in subject.surprises.of(rule.of)]
 
-    made = rule(
-        id, title, severity, lesson, role, why, fix,
-        codes=codes, sources=sources, of=of, lesser=lesser, advisories=advisories,
-    )  # fmt: skip
-    return made(check)
+    return check
 
 
 def _told(subject: Subject, note: ViewNote) -> str:

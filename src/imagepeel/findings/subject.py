@@ -19,7 +19,7 @@ from imagepeel.formats.tar.whiteouts import marks_that_hide
 from imagepeel.history.dockerfile import Instruction, rebuild_dockerfile
 from imagepeel.process.engines.registry import CONTAINERD, DOCKER, KUBERNETES, PODMAN
 from imagepeel.process.predict import predict_image
-from imagepeel.process.spec.failure import Judge
+from imagepeel.process.spec.failure import FailureCode, Judge
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.values import Credentials
 
@@ -133,13 +133,17 @@ class Subject:
         return tuple(verdict for verdict in verdicts if verdict.judge is Judge.LOAD)
 
     @cached_property
-    def failures(self) -> dict[str, list[Verdict]]:
-        """Proved start failures by the code of the failure, in the order of the profiles."""
-        found: dict[str, list[Verdict]] = {}
+    def failures(self) -> dict[FailureCode, list[Verdict]]:
+        """Proved start failures by the name of the failure, in the order of the profiles."""
+        found: dict[FailureCode, list[Verdict]] = {}
         for start in self.starts:
             if start.verdict.id is not None:
                 found.setdefault(start.verdict.id, []).append(start.verdict)
         return found
+
+    def failed(self, *ways: FailureCode) -> list[Verdict]:
+        """Return the verdicts of the profiles on which the start fails in one of these ways."""
+        return [verdict for way in ways for verdict in self.failures.get(way, ())]
 
     @cached_property
     def argv(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -41,8 +41,10 @@ class Surprises:
     def __init__(self, image: LayeredImage) -> None:
         self._image = image
 
-    def of(self, code: Code) -> tuple[Noted, ...]:
-        """Return the notes of one code, base layer first."""
+    def of(self, code: Code | Literal[""]) -> tuple[Noted, ...]:
+        """Return the notes of one code, base layer first; none of "", the code of a rule that looks itself."""
+        if not code:
+            return ()
         return self._by_code.get(code, ()) if code != "ROOTLESS" else self._rootless
 
     @cached_property

@@ -45,10 +45,10 @@ _SENSIBLE_YEAR = late(r"^(?:000\d|19[678]\d)-")
     "high",
     "headcount",
     "infosec",
-    """An archive can hold two descriptions: index.json for OCI tools and manifest.json for Docker.  Docker's classic
-    store, crane and dive read only manifest.json, containerd only index.json, podman whichever succeeds first.  Here
-    the two describe different images: what was scanned is not what starts.""",
-    "do not load this archive; ask its maker for one that agrees with itself",
+    why="""An archive can hold two descriptions: index.json for OCI tools and manifest.json for Docker.  Docker's
+    classic store, crane and dive read only manifest.json, containerd only index.json, podman whichever succeeds first.
+    Here the two describe different images: what was scanned is not what starts.""",
+    fix="do not load this archive; ask its maker for one that agrees with itself",
     codes="TWOLOADERS",
     sources="moby daemon load.go, containerd importer.go, podman libimage/load.go",
 )
@@ -64,9 +64,9 @@ def two_images(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "high",
     "strengths",
     "deployments",
-    """The documents list layers whose bytes are elsewhere: a sparse `docker save`, a foreign layer, or a copy that
+    why="""The documents list layers whose bytes are elsewhere: a sparse `docker save`, a foreign layer, or a copy that
     broke off.  Loading fails or starts a download, and nothing can be said about the files in them.""",
-    "save or copy the image again with all its layers",
+    fix="save or copy the image again with all its layers",
     codes="MISSINGBLOB",
     sources="moby#49473, kind#3795, image-spec image-layout.md",
 )
@@ -92,9 +92,9 @@ def missing_parts(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "info",
     "friends",
     "deployments",
-    """With the containerd store `docker save` copies the whole index and only the platforms that are present on the
+    why="""With the containerd store `docker save` copies the whole index and only the platforms that are present on the
     machine.  The others are listed and missing, and tools that want all of them fail.""",
-    "docker save --platform, or copy with skopeo --all",
+    fix="docker save --platform, or copy with skopeo --all",
     codes="SPARSESAVE",
     sources="moby#49473, kind#3795, diffoci#247",
 )
@@ -120,9 +120,9 @@ def sparse_save(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "info",
     "friends",
     "deployments",
-    """An archive may hold an image for each platform, and a report is about one of them.  What is wrong with another
-    one, such as a program for the wrong machine, stays unseen until somebody pulls it there.""",
-    "examine each of them: imagepeel check --image '#2'",
+    why="""An archive may hold an image for each platform, and a report is about one of them.  What is wrong with
+    another one, such as a program for the wrong machine, stays unseen until somebody pulls it there.""",
+    fix="examine each of them: imagepeel check --image '#2'",
     sources="image-spec image-index.md",
 )
 def other_platforms(rule: Rule, subject: Subject) -> Iterator[Finding]:
@@ -145,9 +145,9 @@ def other_platforms(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "medium",
     "strengths",
     "deployments",
-    """Engines choose an image by the platform in the index, and start it by what the config says.  Where the two
+    why="""Engines choose an image by the platform in the index, and start it by what the config says.  Where the two
     differ, a machine gets an image that was made for another one.""",
-    "build the index again from the images",
+    fix="build the index again from the images",
     sources="image-spec image-index.md, config.md",
 )
 def platform_disagrees(rule: Rule, subject: Subject) -> Iterator[Finding]:
@@ -173,9 +173,9 @@ def platform_disagrees(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "high",
     "headcount",
     "infosec",
-    """A digest is a promise about bytes.  Here the bytes are others: damaged on the way, or exchanged.  containerd and
-    podman refuse to load such an image.""",
-    "fetch the image again, and find out which of the two is right",
+    why="""A digest is a promise about bytes.  Here the bytes are others: damaged on the way, or exchanged.  containerd
+    and podman refuse to load such an image.""",
+    fix="fetch the image again, and find out which of the two is right",
     codes="DIGESTMISMATCH",
     sources="image-spec descriptor.md, config.md",
 )
@@ -208,10 +208,10 @@ def wrong_digest(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "high",
     "headcount",
     "infosec",
-    """A descriptor states the size of a blob beside its digest.  Here the digest is right, or cannot be told, and the
-    size is not: somebody wrote the descriptor by hand, or the blob was cut.  containerd and podman refuse such a
+    why="""A descriptor states the size of a blob beside its digest.  Here the digest is right, or cannot be told, and
+    the size is not: somebody wrote the descriptor by hand, or the blob was cut.  containerd and podman refuse such a
     blob.""",
-    "state the size that is there, or fetch the image again",
+    fix="state the size that is there, or fetch the image again",
     codes="SIZEMISMATCH",
     sources="image-spec descriptor.md",
 )
@@ -241,8 +241,8 @@ def wrong_size(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "high",
     "strengths",
     "deployments",
-    """Each layer has one DiffID in the config.  Every engine compares the counts and refuses the image.""",
-    "build or copy the image again",
+    why="""Each layer has one DiffID in the config.  Every engine compares the counts and refuses the image.""",
+    fix="build or copy the image again",
     codes="LAYERCOUNT, F61",
     sources="image-spec config.md rootfs",
 )
@@ -260,9 +260,9 @@ def layer_count(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "high",
     "strengths",
     "tooling",
-    """Docker stops at 125 layers, the kernel's overlay at about as many mounts that fit into one page: max depth
+    why="""Docker stops at 125 layers, the kernel's overlay at about as many mounts that fit into one page: max depth
     exceeded.""",
-    "squash layers, or join RUN instructions",
+    fix="squash layers, or join RUN instructions",
     codes="W39, F41",
     sources="docker/for-linux#414, moby daemon/internal/layer",
 )
@@ -281,9 +281,9 @@ def too_many_layers(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "high",
     "strengths",
     "tooling",
-    """Docker, podman and containerd look at the bytes in most cases, umoci trusts the label, and containerd never
+    why="""Docker, podman and containerd look at the bytes in most cases, umoci trusts the label, and containerd never
     decompresses the plain OCI type.  The same layer unpacks here and fails there.""",
-    "push the image again with a tool that writes honest media types",
+    fix="push the image again with a tool that writes honest media types",
     of="MEDIATYPE",
     sources="image-spec media-types.md, containerd core/images/mediatypes.go",
 )
@@ -310,9 +310,10 @@ def media_type_lie(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "medium",
     "strengths",
     "tooling",
-    """Engines that call igzip or unpigz accept bytes behind the last gzip member, Go's own decompressor refuses them:
-    whether the image loads depends on what is installed on the host.  Behind other compressions they are refused.""",
-    "build the layer again",
+    why="""Engines that call igzip or unpigz accept bytes behind the last gzip member, Go's own decompressor refuses
+    them: whether the image loads depends on what is installed on the host.  Behind other compressions they are
+    refused.""",
+    fix="build the layer again",
     codes="STREAMTAIL",
     sources="RFC 1952, containerd pkg/archive/compression",
 )
@@ -323,31 +324,31 @@ def compressed_tail(rule: Rule, subject: Subject) -> Iterator[Finding]:
                 yield rule.report(f"layer {layer.label}: {note.message}", note.where)
 
 
-COMPRESSOR_FILES = by_notes(
+COMPRESSOR_FILES = rule(
     "COMPRESSOR-FILES",
     "The compressor added files to the image",
     "info",
     "friends",
     "tooling",
-    """eStargz keeps its table of contents as a file in the tar.  Lazy pullers hide it, ordinary runtimes unpack it into
-    the root directory of the container.""",
-    "harmless; convert to gzip or zstd:chunked to lose it",
+    why="""eStargz keeps its table of contents as a file in the tar.  Lazy pullers hide it, ordinary runtimes unpack it
+    into the root directory of the container.""",
+    fix="harmless; convert to gzip or zstd:chunked to lose it",
     of="STARGZ",
     sources="stargz-snapshotter docs/estargz.md",
-)
+)(by_notes())
 
-CONTENTS_DISAGREE = by_notes(
+CONTENTS_DISAGREE = rule(
     "CONTENTS-DISAGREE",
     "A layer's table of contents tells another story than its tar",
     "medium",
     "headcount",
     "infosec",
-    """eStargz and zstd:chunked layers carry a second list of their files.  Lazy pullers build the filesystem from that
-    list, ordinary engines and scanners from the tar: where the two differ, one layer is two filesystems.""",
-    "build the layer again with a current tool; do not pull it lazily",
+    why="""eStargz and zstd:chunked layers carry a second list of their files.  Lazy pullers build the filesystem from
+    that list, ordinary engines and scanners from the tar: where the two differ, one layer is two filesystems.""",
+    fix="build the layer again with a current tool; do not pull it lazily",
     of="TOCDIFF",
     sources="containers/storage#2014, stargz-snapshotter docs/estargz.md",
-)
+)(by_notes())
 
 
 @rule(
@@ -356,9 +357,9 @@ CONTENTS_DISAGREE = by_notes(
     "medium",
     "friends",
     "deployments",
-    """`docker import` takes a filesystem, `docker load` an image.  Importing the output of `docker save` makes an image
-    whose files are manifest.json, blobs and layer tars: the suitcase was packed into a suitcase.""",
-    "docker load instead of docker import",
+    why="""`docker import` takes a filesystem, `docker load` an image.  Importing the output of `docker save` makes an
+    image whose files are manifest.json, blobs and layer tars: the suitcase was packed into a suitcase.""",
+    fix="docker load instead of docker import",
     codes="W65",
     sources="moby#38174, moby#34921, moby#47235",
 )
@@ -386,9 +387,9 @@ def suitcase(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "low",
     "strengths",
     "deployments",
-    """`docker export` and root filesystem downloads are files only: entrypoint, environment, user and history are gone.
-    Nothing says what to run.""",
-    "use docker save to keep the config, or docker import --change to set one",
+    why="""`docker export` and root filesystem downloads are files only: entrypoint, environment, user and history are
+    gone.  Nothing says what to run.""",
+    fix="use docker save to keep the config, or docker import --change to set one",
     codes="W66",
     sources="moby#34150, moby#20923",
 )
@@ -407,9 +408,9 @@ def no_paperwork(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "info",
     "friends",
     "tooling",
-    """History is a text that the builder wrote; the layers are facts.  Here it is missing or names another number of
-    layers, so no layer can be traced to a step.""",
-    "keep history when squashing or importing",
+    why="""History is a text that the builder wrote; the layers are facts.  Here it is missing or names another number
+    of layers, so no layer can be traced to a step.""",
+    fix="keep history when squashing or importing",
     codes="W73",
     sources="image-spec config.md history",
 )
@@ -432,9 +433,9 @@ def history_silent(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "info",
     "friends",
     "tooling",
-    """Reproducible builds stamp everything with 1970, or with no time at all, so `docker images` says "54 years ago".
-    Files that are newer than their image come from a wrong clock.""",
-    "set SOURCE_DATE_EPOCH to the time of the commit",
+    why="""Reproducible builds stamp everything with 1970, or with no time at all, so `docker images` says "54 years
+    ago".  Files that are newer than their image come from a wrong clock.""",
+    fix="set SOURCE_DATE_EPOCH to the time of the commit",
     codes="W68",
     sources="reproducible-builds.org SOURCE_DATE_EPOCH",
 )
@@ -478,9 +479,9 @@ def _seconds(created: str) -> int | None:
     "medium",
     "friends",
     "tooling",
-    """Manifests, configs and the outer tar have rules of their own: one key once, digests that are digests, names that
-    stay inside.  Readers differ in what they make of a break, and some refuse.""",
-    "save the image again with a current tool",
+    why="""Manifests, configs and the outer tar have rules of their own: one key once, digests that are digests, names
+    that stay inside.  Readers differ in what they make of a break, and some refuse.""",
+    fix="save the image again with a current tool",
     codes="DOCUMENTS",
     sources="image-spec, RFC 8259",
 )

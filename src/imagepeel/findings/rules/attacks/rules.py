@@ -61,10 +61,10 @@ def _followed(subject: Subject, path: str) -> str:
     "high",
     "headcount",
     "infosec",
-    """containerd's CRI copies the labels of an image onto the container.  Labels under containerd.io/ and
+    why="""containerd's CRI copies the labels of an image onto the container.  Labels under containerd.io/ and
     io.cri-containerd are orders to containerd itself, and before the fix an image could give them: up to a command of
     root on the host.""",
-    _FIX,
+    fix=_FIX,
     advisories="CVE-2026-53488",
 )
 def engine_label(rule: Rule, subject: Subject) -> Iterator[Finding]:
@@ -82,9 +82,9 @@ def engine_label(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "high",
     "strengths",
     "infosec",
-    """The runtime mounts a filesystem on /dev and makes devices and links in it.  Where /dev is a link of the image,
-    runtimes before the fix followed it and wrote to another place.""",
-    _FIX,
+    why="""The runtime mounts a filesystem on /dev and makes devices and links in it.  Where /dev is a link of the
+    image, runtimes before the fix followed it and wrote to another place.""",
+    fix=_FIX,
     advisories="CVE-2026-41579, CVE-2026-47766",
 )
 def dev_link(rule: Rule, subject: Subject) -> Iterator[Finding]:
@@ -100,9 +100,9 @@ def dev_link(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "high",
     "strengths",
     "infosec",
-    """/proc/self/fd/N names whatever the runtime has open as number N when it enters the directory.  runc before the
-    fix had a directory of the host open there, and the process started in the host's filesystem.""",
-    _FIX,
+    why="""/proc/self/fd/N names whatever the runtime has open as number N when it enters the directory.  runc before
+    the fix had a directory of the host open there, and the process started in the host's filesystem.""",
+    fix=_FIX,
     advisories="CVE-2024-21626",
 )
 def open_directory(rule: Rule, subject: Subject) -> Iterator[Finding]:
@@ -121,9 +121,10 @@ def open_directory(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "high",
     "headcount",
     "infosec",
-    """A number beyond 2147483647 is no user id.  containerd before the fix then looked it up as a name, and the passwd
-    file of the image says who has that name: also root, although the number passes every check for "not root".""",
-    "write a user id below 2147483648",
+    why="""A number beyond 2147483647 is no user id.  containerd before the fix then looked it up as a name, and the
+    passwd file of the image says who has that name: also root, although the number passes every check for "not
+    root".""",
+    fix="write a user id below 2147483648",
     advisories="CVE-2026-46680",
 )
 def user_number(rule: Rule, subject: Subject) -> Iterator[Finding]:
@@ -149,9 +150,9 @@ def user_number(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "medium",
     "headcount",
     "infosec",
-    """The engine reads both files of the image to find the user.  Before the fix it read all of it into memory,
+    why="""The engine reads both files of the image to find the user.  Before the fix it read all of it into memory,
     whatever its size: an image could take the memory of the daemon.""",
-    "write a passwd and a group file of some kilobytes",
+    fix="write a passwd and a group file of some kilobytes",
     advisories="CVE-2026-47262",
     threshold="10 MiB, or one line of 1 MiB",
 )
@@ -173,9 +174,9 @@ def passwd_size(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "high",
     "strengths",
     "infosec",
-    """/proc/self/exe names the running program: while the container starts, that is the runtime of the host.  Before
-    the fix the process could hold it open and overwrite it.""",
-    _FIX,
+    why="""/proc/self/exe names the running program: while the container starts, that is the runtime of the host.
+    Before the fix the process could hold it open and overwrite it.""",
+    fix=_FIX,
     advisories="CVE-2019-5736",
 )
 def own_program(rule: Rule, subject: Subject) -> Iterator[Finding]:
@@ -205,9 +206,9 @@ def _search_path(subject: Subject) -> list[str]:
     "high",
     "headcount",
     "infosec",
-    """containerd copies what the image has at the path of a VOLUME into the volume.  Before the fix it joined the path
-    as it is written, and `..` in it copied files of the host.""",
-    "write the path without its .. parts",
+    why="""containerd copies what the image has at the path of a VOLUME into the volume.  Before the fix it joined the
+    path as it is written, and `..` in it copied files of the host.""",
+    fix="write the path without its .. parts",
     advisories="CVE-2022-23648",
 )
 def volume_path(rule: Rule, subject: Subject) -> Iterator[Finding]:

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     "high",
     "strengths",
     "deployments",
-    """The specification forbids it, and stores that keep tar-split data refuse to load the image: Docker's own store,
-    podman, CRI-O and buildah say `duplicates of file paths not supported`.  containerd takes it and lets the last entry
-    win, some tools the first: what a scanner looked at may not be what runs.""",
-    "pack each path once: tar -c instead of tar -r, and a builder that drops repeated entries",
+    why="""The specification forbids it, and stores that keep tar-split data refuse to load the image: Docker's own
+    store, podman, CRI-O and buildah say `duplicates of file paths not supported`.  containerd takes it and lets the
+    last entry win, some tools the first: what a scanner looked at may not be what runs.""",
+    fix="pack each path once: tar -c instead of tar -r, and a builder that drops repeated entries",
     codes="F62",
     of="DUP",
     lesser={SPELLED_APART: "low"},
@@ -54,32 +54,32 @@ def _how_often(noted: Noted) -> str:
     return f"{plural(noted.count - len(noted.notes) + len(paths), 'path')} {again}"
 
 
-OUTSIDE_NAME = by_notes(
+OUTSIDE_NAME = rule(
     "OUTSIDE-NAME",
     "An entry name climbs out of the root",
     "medium",
     "headcount",
     "infosec",
-    """`../x` should never be in a layer.  Runtimes clamp it to /x or refuse it; careless tools write outside the target
-    directory, which has been a security hole every year.""",
-    "do not unpack this image with anything but a container engine",
+    why="""`../x` should never be in a layer.  Runtimes clamp it to /x or refuse it; careless tools write outside the
+    target directory, which has been a security hole every year.""",
+    fix="do not unpack this image with anything but a container engine",
     of="DOTDOT",
     sources="GoogleContainerTools/kaniko",
     advisories="CVE-2021-29136, CVE-2026-28406",
-)
+)(by_notes())
 
-CASE_COLLISION = by_notes(
+CASE_COLLISION = rule(
     "CASE-COLLISION",
     "Two names differ only in case",
     "info",
     "strengths",
     "internal adoption",
-    """Linux keeps both.  On macOS and Windows disks one replaces the other when the image is unpacked or a directory is
-    mounted.""",
-    "rename one of them",
+    why="""Linux keeps both.  On macOS and Windows disks one replaces the other when the image is unpacked or a
+    directory is mounted.""",
+    fix="rename one of them",
     of="CASE",
     sources="APFS, NTFS case sensitivity",
-)
+)(by_notes())
 
 
 @rule(
@@ -88,9 +88,9 @@ CASE_COLLISION = by_notes(
     "low",
     "headcount",
     "infosec",
-    """File names may hold every byte but slash and zero.  Escape sequences colour, move or erase what a terminal shows,
-    and direction marks make a name read backwards: what people see is not what is there.""",
-    "rename the file, and look at it only with tools that escape names",
+    why="""File names may hold every byte but slash and zero.  Escape sequences colour, move or erase what a terminal
+    shows, and direction marks make a name read backwards: what people see is not what is there.""",
+    fix="rename the file, and look at it only with tools that escape names",
     of="CTRLCHAR",
     sources="UAX 9, CVE-2021-42574",
 )

@@ -40,9 +40,9 @@ def paths_of(noted: Noted, most: int = 4) -> str:
     "medium",
     "strengths",
     "deployments",
-    """A user namespace usually has 65,536 ids.  Rootless podman and Docker cannot give a file to a uid beyond that, and
-    the pull fails: potentially insufficient UIDs or GIDs available in user namespace.""",
-    "build with ids below 65536 (a corporate uid often sneaks in by COPY or tar)",
+    why="""A user namespace usually has 65,536 ids.  Rootless podman and Docker cannot give a file to a uid beyond that,
+    and the pull fails: potentially insufficient UIDs or GIDs available in user namespace.""",
+    fix="build with ids below 65536 (a corporate uid often sneaks in by COPY or tar)",
     codes="W38, F40",
     sources="podman#12715, podman#22092, reveal-md#450",
 )
@@ -63,19 +63,19 @@ def rootless_ids(rule: Rule, subject: Subject) -> Iterator[Finding]:
         )
 
 
-UID_WRAP = by_notes(
+UID_WRAP = rule(
     "UID-WRAP",
     "An owner id does not fit and becomes root",
     "medium",
     "headcount",
     "infosec",
-    """A tar can store ids larger than Linux has.  4294967296 is cut to 0, and 4294967295 means "leave as it is", which
-    is root for a new file.""",
-    "pack with ids below 4294967295",
+    why="""A tar can store ids larger than Linux has.  4294967296 is cut to 0, and 4294967295 means "leave as it is",
+    which is root for a new file.""",
+    fix="pack with ids below 4294967295",
     of="UIDWRAP",
     lesser={SIGNED: "info"},
     sources="chown(2), CVE-2024-40635",
-)
+)(by_notes())
 
 
 @rule(
@@ -84,9 +84,9 @@ UID_WRAP = by_notes(
     "low",
     "strengths",
     "kernel",
-    """Runtimes mount their own /dev, so nodes there are never seen; elsewhere they are an open door to a disk.
+    why="""Runtimes mount their own /dev, so nodes there are never seen; elsewhere they are an open door to a disk.
     Rootless engines cannot create them and skip them or fail.""",
-    "leave them out: tar --exclude=./dev",
+    fix="leave them out: tar --exclude=./dev",
     of="DEVICE",
     lesser={BELOW_DEV: "info"},
     sources="moby#53299, user_namespaces(7)",
@@ -98,46 +98,46 @@ def device_node(rule: Rule, subject: Subject) -> Iterator[Finding]:
         yield rule.noted(subject, noted, message)
 
 
-OVERLAY_MARKS = by_notes(
+OVERLAY_MARKS = rule(
     "OVERLAY-MARKS",
     "A layer carries the overlay's own marks",
     "medium",
     "strengths",
     "kernel",
-    """A character device 0:0 is how overlayfs itself writes "removed", and trusted.overlay.* attributes say opaque,
+    why="""A character device 0:0 is how overlayfs itself writes "removed", and trusted.overlay.* attributes say opaque,
     redirected or whited out.  Somebody packed an upper directory as it lay on disk.  containerd drops the attributes,
     Docker and podman obey them, and scanners see neither.""",
-    "create layers with a builder, not by tarring /var/lib/docker/overlay2",
+    fix="create layers with a builder, not by tarring /var/lib/docker/overlay2",
     of="OVLXATTR",
     sources="overlayfs.rst",
-)
+)(by_notes())
 
-ATTRIBUTE_DROPPED = by_notes(
+ATTRIBUTE_DROPPED = rule(
     "ATTRIBUTE-DROPPED",
     "An extended attribute does not arrive, or only with some engines",
     "low",
     "strengths",
     "tooling",
-    """Runtimes read SCHILY.xattr.* records.  LIBARCHIVE.xattr and SCHILY.acl are ignored by all,
+    why="""Runtimes read SCHILY.xattr.* records.  LIBARCHIVE.xattr and SCHILY.acl are ignored by all,
     trusted.* by containerd alone, security.selinux by podman alone, and a name without a
     namespace makes Docker refuse the layer.""",
-    "pack with GNU tar --xattrs, and only attributes of the user and security namespaces",
+    fix="pack with GNU tar --xattrs, and only attributes of the user and security namespaces",
     of="XATTRDROP",
     sources="containerd pkg/archive/tar.go, containers/storage pkg/archive",
-)
+)(by_notes())
 
-GLOBAL_HEADER = by_notes(
+GLOBAL_HEADER = rule(
     "GLOBAL-HEADER",
     "A PAX global header is in a layer",
     "low",
     "strengths",
     "tooling",
-    """`git archive` writes one.  Go ignores its values, Python's tarfile applies them to every later entry (it can
+    why="""`git archive` writes one.  Go ignores its values, Python's tarfile applies them to every later entry (it can
     rename all files), and umoci refuses the layer.""",
-    "pack without it: git archive | tar x, then tar again",
+    fix="pack without it: git archive | tar x, then tar again",
     of="PAXGLOBAL",
     sources="POSIX.1 pax, golang/go archive/tar",
-)
+)(by_notes())
 
 
 @rule(
@@ -146,9 +146,9 @@ GLOBAL_HEADER = by_notes(
     "medium",
     "headcount",
     "infosec",
-    """A tar ends with two blocks of zeros, and what follows is part of the DiffID and of every pull, but is unpacked by
-    nobody.  A whiteout may carry data too.  A good place to hide something from a scanner.""",
-    "look at them with the receipt; build the layer again",
+    why="""A tar ends with two blocks of zeros, and what follows is part of the DiffID and of every pull, but is
+    unpacked by nobody.  A whiteout may carry data too.  A good place to hide something from a scanner.""",
+    fix="look at them with the receipt; build the layer again",
     of="HIDDENTAIL",
     sources="containerd core/diff/apply, POSIX.1 ustar",
 )
@@ -169,46 +169,46 @@ def hidden_bytes(rule: Rule, subject: Subject) -> Iterator[Finding]:
         )
 
 
-TIME_OUT_OF_RANGE = by_notes(
+TIME_OUT_OF_RANGE = rule(
     "TIME-OUT-OF-RANGE",
     "A modification time does not survive",
     "low",
     "strengths",
     "tooling",
-    """Go keeps times as 64 bits of nanoseconds since 1970.  Earlier and much later times become 1970-01-01 with
+    why="""Go keeps times as 64 bits of nanoseconds since 1970.  Earlier and much later times become 1970-01-01 with
     containerd, Docker and podman, while other tools keep them.""",
-    "pack with times between 1970 and 2262",
+    fix="pack with times between 1970 and 2262",
     of="MTIMECLAMP",
     sources="containerd pkg/archive/tar.go boundTime",
-)
+)(by_notes())
 
-ROOT_ATTRIBUTES = by_notes(
+ROOT_ATTRIBUTES = rule(
     "ROOT-ATTRIBUTES",
     "A layer describes the root directory, and engines disagree on it",
     "medium",
     "strengths",
     "tooling",
-    """containerd and Docker make / with mode 0755 of root, whatever the tar says; other engines apply owner and mode of
-    a `./` entry, so there the user may own the root directory, or not be able to enter it.""",
-    "leave out the entry for the root, or give it mode 0755 and owner 0:0",
+    why="""containerd and Docker make / with mode 0755 of root, whatever the tar says; other engines apply owner and
+    mode of a `./` entry, so there the user may own the root directory, or not be able to enter it.""",
+    fix="leave out the entry for the root, or give it mode 0755 and owner 0:0",
     of="ROOTATTR",
     lesser={ATTRIBUTES_ONLY: "low"},
     advisories="CVE-2021-29136",
-)
+)(by_notes())
 
-LINK_METADATA = by_notes(
+LINK_METADATA = rule(
     "LINK-METADATA",
     "A hardlink entry changes the file it links to",
     "low",
     "strengths",
     "tooling",
-    """All names of a hardlinked file share one owner and mode.  Runtimes apply the header of every hardlink entry to
-    it, so the last one wins; other extractors ignore it.""",
-    "give all entries of one file the same owner, mode and time",
+    why="""All names of a hardlinked file share one owner and mode.  Runtimes apply the header of every hardlink entry
+    to it, so the last one wins; other extractors ignore it.""",
+    fix="give all entries of one file the same owner, mode and time",
     of="LINKMETA",
     lesser={TIME_ONLY: "info"},
     sources="containerd pkg/archive/tar.go",
-)
+)(by_notes())
 
 RULES: tuple[Rule, ...] = (
     rootless_ids,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.process.engines.registry import CONTAINERD
+from imagepeel.process.spec.failure import FailureCode
 from imagepeel.text import listed
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     "low",
     "strengths",
     "deployments",
-    """Docker, podman and Kubernetes always add a default PATH.  Plain containerd adds one only when Env is empty, so
-    this image has no PATH there: a command without a slash is not found, and scripts meet the same.""",
-    "add ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    why="""Docker, podman and Kubernetes always add a default PATH.  Plain containerd adds one only when Env is empty,
+    so this image has no PATH there: a command without a slash is not found, and scripts meet the same.""",
+    fix="add ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     codes="W30",
     sources="containerd pkg/oci/spec_opts.go",
 )
@@ -42,9 +43,9 @@ def no_path(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "medium",
     "headcount",
     "infosec",
-    """Docker and containerd take `NAME` without `=` as "unset it".  podman before the fix of CVE-2026-57231 filled in
-    the value from the environment of the host, and `*` imported all of it: an image can ask for secrets by name.""",
-    "remove the entry; do not run this image with an old podman",
+    why="""Docker and containerd take `NAME` without `=` as "unset it".  podman before the fix of CVE-2026-57231 filled
+    in the value from the environment of the host, and `*` imported all of it: an image can ask for secrets by name.""",
+    fix="remove the entry; do not run this image with an old podman",
     codes="W31",
     sources="podman PR 29027",
     advisories="CVE-2026-57231",
@@ -65,8 +66,8 @@ def asks_the_host(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "low",
     "friends",
     "tooling",
-    """The last value wins in every runtime, and tools that read the config often show the first.""",
-    "keep one entry",
+    why="""The last value wins in every runtime, and tools that read the config often show the first.""",
+    fix="keep one entry",
     sources="runc libcontainer/env.go",
 )
 def env_twice(rule: Rule, subject: Subject) -> Iterator[Finding]:
@@ -90,14 +91,14 @@ def env_twice(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "low",
     "friends",
     "networking",
-    """Docker and containerd 2 open low ports to every user.  Older container runtimes in Kubernetes, plain containerd
-    and rootless setups do not: bind answers permission denied.""",
-    "listen on a port from 1024 on, and map it",
+    why="""Docker and containerd 2 open low ports to every user.  Older container runtimes in Kubernetes, plain
+    containerd and rootless setups do not: bind answers permission denied.""",
+    fix="listen on a port from 1024 on, and map it",
     codes="W70",
     sources="ip(7) ip_unprivileged_port_start",
 )
 def privileged_port(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    if not subject.starts or subject.uid == 0 or "F13" in subject.failures:
+    if not subject.starts or subject.uid == 0 or subject.failed(FailureCode.USER_UNKNOWN):
         return
     low = [port for port in subject.run.exposed_ports if _number(port) is not None and 0 < (_number(port) or 0) < 1024]
     key = b"SCHILY.xattr.security.capability"
@@ -117,9 +118,9 @@ def privileged_port(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "low",
     "friends",
     "networking",
-    """EXPOSE is documentation.  It publishes no port and closes none: `-p` publishes, whether a port is listed or not,
-    and other containers on the network reach every port that listens.""",
-    "publish with -p, restrict with a network policy",
+    why="""EXPOSE is documentation.  It publishes no port and closes none: `-p` publishes, whether a port is listed or
+    not, and other containers on the network reach every port that listens.""",
+    fix="publish with -p, restrict with a network policy",
     codes="W69",
     sources="docs.docker.com EXPOSE",
 )

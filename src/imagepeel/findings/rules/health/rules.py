@@ -9,6 +9,7 @@ from imagepeel.errors import ImagepeelError
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.programs import find_program
 from imagepeel.findings.rule import Rule, rule
+from imagepeel.process.spec.failure import FailureCode
 from imagepeel.text import listed
 
 if TYPE_CHECKING:
@@ -69,9 +70,9 @@ _MOST_SEARCHED = 64 * 1024 * 1024
     "low",
     "friends",
     "monitoring",
-    """The OCI format has no health check: buildah and podman drop it unless told to write Docker's format, and
+    why="""The OCI format has no health check: buildah and podman drop it unless told to write Docker's format, and
     conversions lose it without a word.  Kubernetes ignores it in any case.""",
-    "build with --format docker, or declare probes where the container runs",
+    fix="build with --format docker, or declare probes where the container runs",
     codes="W54",
     sources="containers/buildah#2388, podman#25454, podman#18904",
 )
@@ -92,15 +93,15 @@ def healthcheck_lost(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "medium",
     "friends",
     "monitoring",
-    """The check runs inside the container, as its user and with its PATH.  Without curl, wget or a shell it fails every
-    time, and a container that works is called unhealthy and may be restarted for ever.""",
-    "install the tool, or let the program check itself",
+    why="""The check runs inside the container, as its user and with its PATH.  Without curl, wget or a shell it fails
+    every time, and a container that works is called unhealthy and may be restarted for ever.""",
+    fix="install the tool, or let the program check itself",
     codes="W55",
     sources="docs.docker.com HEALTHCHECK",
 )
 def healthcheck_cannot_run(rule: Rule, subject: Subject) -> Iterator[Finding]:
     check = subject.run.healthcheck
-    if check is None or not subject.starts or not check.test or "F13" in subject.failures:
+    if check is None or not subject.starts or not check.test or subject.failed(FailureCode.USER_UNKNOWN):
         return
     kind, words = check.test[0], list(check.test[1:])
     if kind == "CMD-SHELL":
@@ -139,9 +140,9 @@ def _first_words(line: str) -> list[str]:
     "info",
     "friends",
     "monitoring",
-    """The image exposes a port and has no HEALTHCHECK.  That the process runs does not mean that it works: without a
-    check or a probe nobody notices.""",
-    "add HEALTHCHECK, or probes where the container runs",
+    why="""The image exposes a port and has no HEALTHCHECK.  That the process runs does not mean that it works: without
+    a check or a probe nobody notices.""",
+    fix="add HEALTHCHECK, or probes where the container runs",
     codes="W56",
     sources="docs.docker.com HEALTHCHECK",
 )
@@ -161,9 +162,9 @@ def no_healthcheck(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "info",
     "friends",
     "operations",
-    """No shell and no busybox: `docker exec IMAGE sh` has nothing to execute.  Good against intruders, and a surprise
-    in the night of an incident.""",
-    "kubectl debug or docker debug bring their own tools",
+    why="""No shell and no busybox: `docker exec IMAGE sh` has nothing to execute.  Good against intruders, and a
+    surprise in the night of an incident.""",
+    fix="kubectl debug or docker debug bring their own tools",
     codes="W57",
     sources="docker/for-linux#963",
 )
@@ -180,9 +181,9 @@ def no_shell_inside(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "medium",
     "friends",
     "networking",
-    """The program contains certificate verification, and none of the places where it looks for root certificates
+    why="""The program contains certificate verification, and none of the places where it looks for root certificates
     exists.  The first HTTPS request ends in "certificate signed by unknown authority".""",
-    "copy /etc/ssl/certs/ca-certificates.crt into the image, or embed roots",
+    fix="copy /etc/ssl/certs/ca-certificates.crt into the image, or embed roots",
     codes="W58",
     sources="kyma#3029, filebrowser#478, s3www#7, golang/go crypto/x509/root_linux.go",
 )

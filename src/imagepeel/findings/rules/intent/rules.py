@@ -13,6 +13,7 @@ from imagepeel.findings.programs import one_argument
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.formats.shebang import parse_shebang
 from imagepeel.process.engines.pid1 import parse_signal
+from imagepeel.process.spec.failure import FailureCode
 from imagepeel.process.spec.trace import below
 from imagepeel.text import listed, plural
 
@@ -69,13 +70,13 @@ def _interpreted(subject: Subject) -> tuple[str, str] | None:
     "medium",
     "strengths",
     "deployments",
-    """Neither Entrypoint nor Cmd is set, so `docker run IMAGE` is refused: no command specified.  Fine for a base image
-    that others build on or for data; a surprise for everybody who expects a program.""",
-    "set ENTRYPOINT or CMD, or say in the documentation that the image is not meant to be run",
+    why="""Neither Entrypoint nor Cmd is set, so `docker run IMAGE` is refused: no command specified.  Fine for a base
+    image that others build on or for data; a surprise for everybody who expects a program.""",
+    fix="set ENTRYPOINT or CMD, or say in the documentation that the image is not meant to be run",
     codes="F9",
 )
 def no_command(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    verdicts = subject.failures.get("F9", [])
+    verdicts = subject.failed(FailureCode.NO_COMMAND)
     if verdicts:
         yield rule.report(
             f"`docker run` without a command is refused: {verdicts[0].message}",
@@ -96,10 +97,10 @@ def _deaf_shell(pid1: PidOne) -> bool:
     "medium",
     "strengths",
     "operations",
-    """The shell form starts `/bin/sh -c`.  Whether that shell replaces itself by the program depends on which shell the
-    base image has: bash and busybox often do, dash does not.  A shell that stays is process 1, does not pass SIGTERM
-    on, and every stop takes the full grace period and ends in SIGKILL.""",
-    "use the exec form, or put exec in front of the last command",
+    why="""The shell form starts `/bin/sh -c`.  Whether that shell replaces itself by the program depends on which shell
+    the base image has: bash and busybox often do, dash does not.  A shell that stays is process 1, does not pass
+    SIGTERM on, and every stop takes the full grace period and ends in SIGKILL.""",
+    fix="use the exec form, or put exec in front of the last command",
     codes="W10",
     sources="docker/cli#3198, docker/docs#25842",
 )
@@ -127,9 +128,9 @@ def shell_pid1(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "medium",
     "strengths",
     "operations",
-    """No shell replaces itself at the end of a script file.  Without `exec` the script stays process 1, the program is
-    its child and never hears SIGTERM: every stop takes the full grace period.""",
-    'end the script with exec, as in: exec "$@"',
+    why="""No shell replaces itself at the end of a script file.  Without `exec` the script stays process 1, the program
+    is its child and never hears SIGTERM: every stop takes the full grace period.""",
+    fix='end the script with exec, as in: exec "$@"',
     codes="W11",
     sources="oracle/docker-images#330, sigp/lighthouse#5",
 )
@@ -156,9 +157,9 @@ def script_without_exec(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "medium",
     "strengths",
     "operations",
-    """npm, yarn and Maven start a shell that starts the program.  They are no init: the stop signal ends up with them,
-    orphans are not reaped, and the program is killed without a chance to finish.""",
-    'start the program itself: CMD ["node", "server.js"]',
+    why="""npm, yarn and Maven start a shell that starts the program.  They are no init: the stop signal ends up with
+    them, orphans are not reaped, and the program is killed without a chance to finish.""",
+    fix='start the program itself: CMD ["node", "server.js"]',
     codes="W12",
     sources="nodejs/docker-node#323, npm/npm#4603",
 )
@@ -178,9 +179,9 @@ def package_manager(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "medium",
     "strengths",
     "deployments",
-    """In `CMD ["app", "$PORT"]` the program gets the five characters $PORT.  Variables, ~ and * are the work of a
+    why="""In `CMD ["app", "$PORT"]` the program gets the five characters $PORT.  Variables, ~ and * are the work of a
     shell, and the exec form has none.""",
-    'let a shell do it: CMD ["sh", "-c", "exec app \\"$PORT\\""], or read the variable in the program',
+    fix='let a shell do it: CMD ["sh", "-c", "exec app \\"$PORT\\""], or read the variable in the program',
     codes="W13",
     sources="moby#4783, moby#22595",
 )
@@ -202,9 +203,9 @@ def not_expanded(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "medium",
     "strengths",
     "deployments",
-    """`CMD ['app', '-x']` is no JSON, because JSON strings have double quotes.  The builder takes the whole line for
-    the shell form, and the shell looks for a command called `[app,`.""",
-    'use double quotes: CMD ["app", "-x"]',
+    why="""`CMD ['app', '-x']` is no JSON, because JSON strings have double quotes.  The builder takes the whole line
+    for the shell form, and the shell looks for a command called `[app,`.""",
+    fix='use double quotes: CMD ["app", "-x"]',
     codes="W14",
 )
 def json_to_shell(rule: Rule, subject: Subject) -> Iterator[Finding]:
@@ -219,9 +220,9 @@ def json_to_shell(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "medium",
     "strengths",
     "deployments",
-    """With a shell-form ENTRYPOINT the words of CMD become $0, $1 and so on of that shell, and a line that does not
+    why="""With a shell-form ENTRYPOINT the words of CMD become $0, $1 and so on of that shell, and a line that does not
     mention them throws them away.  Arguments of `docker run` are lost in the same way.""",
-    'use the exec form for ENTRYPOINT, or end its line with "$@"',
+    fix='use the exec form for ENTRYPOINT, or end its line with "$@"',
     codes="W16",
     sources="docker/docs#14233, moby#3751, moby#10084",
 )
@@ -244,9 +245,9 @@ def cmd_unread(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "medium",
     "strengths",
     "deployments",
-    """CMD in shell form is the list `/bin/sh`, `-c`, `line`.  Behind an ENTRYPOINT that is the program itself, these
-    three words are its arguments.""",
-    "use the exec form for CMD as well",
+    why="""CMD in shell form is the list `/bin/sh`, `-c`, `line`.  Behind an ENTRYPOINT that is the program itself,
+    these three words are its arguments.""",
+    fix="use the exec form for CMD as well",
     codes="W17",
     sources="moby#10084",
 )
@@ -271,9 +272,9 @@ def cmd_shell_words(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "info",
     "friends",
     "tooling",
-    """ENTRYPOINT and CMD are inherited one by one.  History shows that ENTRYPOINT was set before layers were added and
-    CMD after them: the script of the base image decides what becomes of the command.""",
-    "set ENTRYPOINT too (ENTRYPOINT [] clears it), or read the script of the base image",
+    why="""ENTRYPOINT and CMD are inherited one by one.  History shows that ENTRYPOINT was set before layers were added
+    and CMD after them: the script of the base image decides what becomes of the command.""",
+    fix="set ENTRYPOINT too (ENTRYPOINT [] clears it), or read the script of the base image",
     codes="W18",
 )
 def inherited_entrypoint(rule: Rule, subject: Subject) -> Iterator[Finding]:
@@ -300,10 +301,10 @@ def inherited_entrypoint(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "low",
     "strengths",
     "operations",
-    """tini or dumb-init as the first word is good: signals arrive and orphans are reaped.  With `docker run --init`
+    why="""tini or dumb-init as the first word is good: signals arrive and orphans are reaped.  With `docker run --init`
     there are two.  s6-overlay must be process 1 itself and ends with an error under --init and in pods that share
     their process namespace.""",
-    "start it without --init",
+    fix="start it without --init",
     codes="W63, F37",
     sources="just-containers/s6-overlay#634",
 )
@@ -329,9 +330,9 @@ def init_inside(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "low",
     "strengths",
     "kernel",
-    """systemd, cron, sshd and supervisord manage other processes.  The engine sees one process that never fails, logs
-    stay inside, and systemd also needs cgroups, tmpfs mounts and another stop signal.""",
-    "one service in one container, or podman with its systemd mode",
+    why="""systemd, cron, sshd and supervisord manage other processes.  The engine sees one process that never fails,
+    logs stay inside, and systemd also needs cgroups, tmpfs mounts and another stop signal.""",
+    fix="one service in one container, or podman with its systemd mode",
     codes="W71",
 )
 def machine(rule: Rule, subject: Subject) -> Iterator[Finding]:
@@ -353,9 +354,9 @@ def machine(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "medium",
     "strengths",
     "operations",
-    """Docker silently sends SIGTERM instead, podman refuses to create the container, and Kubernetes cannot stop the
+    why="""Docker silently sends SIGTERM instead, podman refuses to create the container, and Kubernetes cannot stop the
     pod in an orderly way.""",
-    "write a name such as SIGTERM or SIGQUIT, or its number",
+    fix="write a name such as SIGTERM or SIGQUIT, or its number",
     codes="W62",
     sources="moby/sys signal, signal(7)",
 )
@@ -374,9 +375,9 @@ def bad_stop_signal(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "low",
     "friends",
     "tooling",
-    """ONBUILD instructions lie dormant here and run in every build that starts FROM this image, before its own first
-    instruction.  The OCI format has no such field: a conversion loses them.""",
-    "write a multi-stage template instead, or tell users of the image",
+    why="""ONBUILD instructions lie dormant here and run in every build that starts FROM this image, before its own
+    first instruction.  The OCI format has no such field: a conversion loses them.""",
+    fix="write a multi-stage template instead, or tell users of the image",
     codes="W72",
     sources="moby#14834",
 )
@@ -395,15 +396,15 @@ def onbuild(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "high",
     "strengths",
     "operations",
-    """`#!/usr/bin/env python -u` works on some systems; Linux hands "python -u" to env as one word, and env looks for a
-    program with a space in its name.""",
-    "use `env -S`, where the image's env knows it, or name the interpreter's path",
+    why="""`#!/usr/bin/env python -u` works on some systems; Linux hands "python -u" to env as one word, and env looks
+    for a program with a space in its name.""",
+    fix="use `env -S`, where the image's env knows it, or name the interpreter's path",
     codes="W9",
     sources="execve(2), env(1)",
 )
 def shebang_one_argument(rule: Rule, subject: Subject) -> Iterator[Finding]:
     argument = one_argument(subject)
-    verdicts = subject.failures.get("F21", [])
+    verdicts = subject.failed(FailureCode.TOOL_FAILS)
     if argument is None or not verdicts:
         return
     yield rule.report(

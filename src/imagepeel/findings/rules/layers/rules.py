@@ -60,9 +60,9 @@ def _stored(subject: Subject, layer: int, entry: int) -> int:
     "low",
     "friends",
     "tooling",
-    """A layer cannot make another one smaller.  `rm` in a later step adds a whiteout, and every pull still transfers
-    the file below it.""",
-    "remove files in the RUN that makes them, or build in a stage that is thrown away",
+    why="""A layer cannot make another one smaller.  `rm` in a later step adds a whiteout, and every pull still
+    transfers the file below it.""",
+    fix="remove files in the RUN that makes them, or build in a stage that is thrown away",
     codes="W33",
     of="DELETEDBYTES",
     lesser={_LITTLE: "info"},
@@ -135,9 +135,9 @@ def _path_of(subject: Subject, repeats: list[Repeat], i: int) -> str:
     "low",
     "weaknesses",
     "tooling",
-    """Layers hold files, not changes of files.  `chmod` or `chown` in a step of its own copies every file that it
+    why="""Layers hold files, not changes of files.  `chmod` or `chown` in a step of its own copies every file that it
     touches into the new layer.""",
-    "COPY --chown=USER --chmod=MODE sets both while copying",
+    fix="COPY --chown=USER --chmod=MODE sets both while copying",
     codes="W34",
     lesser={_LITTLE_OF_MUCH: "info"},
     threshold="64 KiB in one layer",
@@ -154,9 +154,9 @@ def metadata_copy(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "low",
     "friends",
     "tooling",
-    """A later step writes a file again with exactly the content that it had: a second COPY of the same tree, a package
-    that is installed again, or touch.""",
-    "leave out the second copy",
+    why="""A later step writes a file again with exactly the content that it had: a second COPY of the same tree, a
+    package that is installed again, or touch.""",
+    fix="leave out the second copy",
     codes="W35",
     lesser={_LITTLE_OF_MUCH: "info"},
     threshold="64 KiB in one layer",
@@ -173,9 +173,9 @@ def identical_rewrite(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "low",
     "friends",
     "tooling",
-    """Package lists, download caches and .git serve the build and nobody later.  They make every pull larger, and a
+    why="""Package lists, download caches and .git serve the build and nobody later.  They make every pull larger, and a
     cache or a .git directory may hold more than anybody meant to publish.""",
-    "remove them in the RUN that makes them, use cache mounts, and keep .git out with .dockerignore",
+    fix="remove them in the RUN that makes them, use cache mounts, and keep .git out with .dockerignore",
     codes="W36",
     lesser={_LITTLE_OF_MUCH: "info"},
     threshold="64 KiB below one directory; a git repository from the first byte",
@@ -237,9 +237,9 @@ def _debris_of(directory: bytes, wanted: dict[bytes, tuple[str, str]]) -> bytes 
     "medium",
     "weaknesses",
     "operations",
-    """`useradd` with a high uid extends /var/log/lastlog to hundreds of gigabytes of nothing.  A tar stores it small or
-    not at all, but the next tool that copies it without looking for holes fills the disk.""",
-    "useradd --no-log-init, and truncate /var/log/lastlog and faillog",
+    why="""`useradd` with a high uid extends /var/log/lastlog to hundreds of gigabytes of nothing.  A tar stores it
+    small or not at all, but the next tool that copies it without looking for holes fills the disk.""",
+    fix="useradd --no-log-init, and truncate /var/log/lastlog and faillog",
     codes="W37",
     sources="moby#5419, moby#15585, hadolint DL3046",
 )

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     "high",
     "strengths",
     "deployments",
-    """`rootfs` in the config lists the DiffID of each layer.  Without it Docker's own store refuses the image (`invalid
-    image JSON, no RootFS key`).  podman does not read such an archive either; containerd takes it without layers.""",
-    "add rootfs with type layers and the DiffID of each layer, or build with a builder that does",
+    why="""`rootfs` in the config lists the DiffID of each layer.  Without it Docker's own store refuses the image
+    (`invalid image JSON, no RootFS key`).  podman does not read such an archive either; containerd takes it without
+    layers.""",
+    fix="add rootfs with type layers and the DiffID of each layer, or build with a builder that does",
     codes="F60",
     sources="image-spec config.md rootfs, moby image/image.go, moby#27568",
 )
@@ -45,10 +46,10 @@ def config_without_rootfs(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "high",
     "strengths",
     "deployments",
-    """docker save and podman save write manifest.json behind the layers.  Here it is not there, so the file broke off:
-    no engine loads it, and nobody can say which image it was.  docker load says `no such file or directory` or
+    why="""docker save and podman save write manifest.json behind the layers.  Here it is not there, so the file broke
+    off: no engine loads it, and nobody can say which image it was.  docker load says `no such file or directory` or
     `unexpected EOF`, containerd `unrecognized image format`.""",
-    "save or fetch the archive again, and compare its size or checksum with the original",
+    fix="save or fetch the archive again, and compare its size or checksum with the original",
     sources="moby image/tarexport/save.go, microsoft/codamosa#26",
 )
 def cut_off(rule: Rule, subject: Subject) -> Iterator[Finding]:

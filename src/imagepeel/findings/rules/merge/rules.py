@@ -27,10 +27,10 @@ _MOST_WALKED = 1000
     "medium",
     "strengths",
     "tooling",
-    """Rootful engines unpack each layer alone and merge them by path: an entry `lib/x` over a link `lib` gives a
+    why="""Rootful engines unpack each layer alone and merge them by path: an entry `lib/x` over a link `lib` gives a
     directory with x alone, and everything behind the link is unreachable by that name.  Rootless engines apply layers
     one after the other and write through the link.  One image, two filesystems.""",
-    "write the file below the link's target (usr/lib/x), and do not pack entries for linked directories",
+    fix="write the file below the link's target (usr/lib/x), and do not pack entries for linked directories",
     codes="W47",
     of="LINKSHADOW",
     lesser={NOTHING_LOST: "low"},
@@ -84,36 +84,34 @@ def _makers(subject: Subject, layer: int, paths: list[bytes]) -> dict[bytes, Loc
     return places
 
 
-FILE_BECOMES_DIRECTORY = by_notes(
+FILE_BECOMES_DIRECTORY = rule(
     "FILE-BECOMES-DIRECTORY",
     "A layer puts files below what was a file",
     "medium",
     "strengths",
     "deployments",
-    """A layer holds `f/x` and no entry for `f`, and below it `f` is a file.  Rootful engines unpack the layer alone and
-    get a directory; rootless ones and those without overlayfs unpack it onto the layers below and stop: not a
+    why="""A layer holds `f/x` and no entry for `f`, and below it `f` is a file.  Rootful engines unpack the layer alone
+    and get a directory; rootless ones and those without overlayfs unpack it onto the layers below and stop: not a
     directory.""",
-    "pack an entry for the directory itself",
+    fix="pack an entry for the directory itself",
     of="FILETODIR",
-    profiles=("podman rootless",),
     sources="containerd pkg/archive/tar.go",
-)
+)(by_notes("podman rootless"))
 
-PARENT_NOT_DESCRIBED = by_notes(
+PARENT_NOT_DESCRIBED = rule(
     "PARENT-NOT-DESCRIBED",
     "A directory has other attributes with Docker than with containerd",
     "low",
     "strengths",
     "tooling",
-    """A layer holds a file and no entry for its directory.  containerd copies owner, mode and attributes from the
+    why="""A layer holds a file and no entry for its directory.  containerd copies owner, mode and attributes from the
     directory below; Docker's own store and podman make it 0755 root:root.  /tmp then loses its 1777, and a private
     directory opens.""",
-    "pack the parent directories too, with their attributes",
+    fix="pack the parent directories too, with their attributes",
     codes="W48",
     of="IMPLIEDATTR",
-    profiles=(DOCKER, PODMAN),
     sources="image-spec#737, image-spec#970, moby#44106, containerd#3017",
-)
+)(by_notes(DOCKER, PODMAN))
 
 
 @rule(
@@ -122,10 +120,10 @@ PARENT_NOT_DESCRIBED = by_notes(
     "medium",
     "headcount",
     "infosec",
-    """One layer removes a directory and makes it again.  In an overlay the new directory lies over the old one and
+    why="""One layer removes a directory and makes it again.  In an overlay the new directory lies over the old one and
     merges with it: what was removed is visible again.  Engines that apply layers one after the other, and the
     specification, keep it removed.""",
-    "write an opaque whiteout into the new directory, as overlay-based builders do",
+    fix="write an opaque whiteout into the new directory, as overlay-based builders do",
     of="RESURRECT",
     sources="image-spec layer.md, overlayfs.rst",
 )
@@ -165,32 +163,32 @@ def _old_files(subject: Subject, directory: str, layer: int) -> list[bytes]:
     return back
 
 
-ROOT_OPAQUE = by_notes(
+ROOT_OPAQUE = rule(
     "ROOT-OPAQUE",
     "A layer wants to hide everything below it, and overlay engines ignore that",
     "medium",
     "strengths",
     "tooling",
-    """An opaque whiteout in the root of a layer says "nothing of the layers below".  The kernel cannot make the root
-    of an overlay opaque, so containerd, Docker and podman show everything; engines without overlay, and the
+    why="""An opaque whiteout in the root of a layer says "nothing of the layers below".  The kernel cannot make the
+    root of an overlay opaque, so containerd, Docker and podman show everything; engines without overlay, and the
     specification, wipe it.""",
-    "squash the image, or remove paths one by one",
+    fix="squash the image, or remove paths one by one",
     of="ROOTOPQ",
     sources="image-spec layer.md Opaque Whiteout",
-)
+)(by_notes())
 
-GHOST_NAME = by_notes(
+GHOST_NAME = rule(
     "GHOST-NAME",
     "A name is listed and does not exist",
     "low",
     "strengths",
     "kernel",
-    """A whiteout in a directory that no lower layer shares, or beside an opaque mark, has nothing to hide.  The kernel
-    then lists the name and answers "no such file" for it: ls prints question marks, backup tools stop.""",
-    "leave out whiteouts for what is not there",
+    why="""A whiteout in a directory that no lower layer shares, or beside an opaque mark, has nothing to hide.  The
+    kernel then lists the name and answers "no such file" for it: ls prints question marks, backup tools stop.""",
+    fix="leave out whiteouts for what is not there",
     of="GHOST",
     sources="overlayfs.rst, whiteouts and opaque directories",
-)
+)(by_notes())
 
 
 @rule(
@@ -199,9 +197,9 @@ GHOST_NAME = by_notes(
     "medium",
     "headcount",
     "infosec",
-    """The specification reserves names that start with `.wh.` for whiteouts.  A directory of that name really appears
-    with overlay engines, and is taken for a removal, or left out, by others.""",
-    "rename it",
+    why="""The specification reserves names that start with `.wh.` for whiteouts.  A directory of that name really
+    appears with overlay engines, and is taken for a removal, or left out, by others.""",
+    fix="rename it",
     of="WHNAME",
     sources="image-spec layer.md Whiteouts",
 )
@@ -209,46 +207,45 @@ def whiteout_names(rule: Rule, subject: Subject) -> Iterator[Finding]:
     return (rule.noted(subject, noted) for noted in subject.surprises.of("WHNAME") if noted.degree != NAMELESS)
 
 
-AUFS_LEFTOVER = by_notes(
+AUFS_LEFTOVER = rule(
     "AUFS-LEFTOVER",
     "Bookkeeping of an old storage driver is in a layer",
     "low",
     "strengths",
     "tooling",
-    """`.wh..wh.plnk`, `.wh..wh.aufs` and `.wh..wh.orph` belong to AUFS, which Docker used long ago.  Today's engines
-    disagree: some skip them, some show them as files.""",
-    "build the image again",
+    why="""`.wh..wh.plnk`, `.wh..wh.aufs` and `.wh..wh.orph` belong to AUFS, which Docker used long ago.  Today's
+    engines disagree: some skip them, some show them as files.""",
+    fix="build the image again",
     of="AUFS",
     sources="moby#15517",
-)
+)(by_notes())
 
-BASE_WHITEOUT = by_notes(
+BASE_WHITEOUT = rule(
     "BASE-WHITEOUT",
     "The base layer removes something",
     "low",
     "strengths",
     "tooling",
-    """There is nothing below the base layer.  containerd applies such a whiteout to the layer itself and may delete a
-    file of it, Docker and podman refuse or leave a name behind that cannot be opened.""",
-    "flatten the layers when cutting an image apart",
+    why="""There is nothing below the base layer.  containerd applies such a whiteout to the layer itself and may delete
+    a file of it, Docker and podman refuse or leave a name behind that cannot be opened.""",
+    fix="flatten the layers when cutting an image apart",
     of="BASEWHITEOUT",
     sources="image-spec layer.md Whiteouts",
-)
+)(by_notes())
 
-ROOTLESS_DIFFERS = by_notes(
+ROOTLESS_DIFFERS = rule(
     "ROOTLESS-DIFFERS",
     "Rootless engines show another filesystem, or refuse the image",
     "medium",
     "strengths",
     "deployments",
-    """Rootful engines unpack each layer alone and let the kernel merge them.  Rootless containerd, and stores without
-    overlayfs (vfs, btrfs, zfs), unpack each layer onto the last.  What a layer does to links and directories of another
-    one then comes out differently: a test with one engine says nothing about the other.""",
-    "see `imagepeel views` for the paths, and build the layers so that they do not depend on it",
+    why="""Rootful engines unpack each layer alone and let the kernel merge them.  Rootless containerd, and stores
+    without overlayfs (vfs, btrfs, zfs), unpack each layer onto the last.  What a layer does to links and directories of
+    another one then comes out differently: a test with one engine says nothing about the other.""",
+    fix="see `imagepeel views` for the paths, and build the layers so that they do not depend on it",
     of="ROOTLESS",
-    profiles=("podman rootless",),
     sources="containerd pkg/archive/tar.go, overlayfs.rst",
-)
+)(by_notes("podman rootless"))
 
 RULES: tuple[Rule, ...] = (
     link_shadowed,

@@ -44,9 +44,9 @@ def _severity(path: bytes, secrets: tuple[Secret, ...]) -> Severity:
     "high",
     "headcount",
     "infosec",
-    """Everybody who can pull the image can read the file.  A registry is no vault, and a private one is shared by more
-    people than the secret was meant for.""",
-    "mount it at run time (--mount type=secret while building); then replace the secret, since it has been shipped",
+    why="""Everybody who can pull the image can read the file.  A registry is no vault, and a private one is shared by
+    more people than the secret was meant for.""",
+    fix="mount it at run time (--mount type=secret while building); then replace the secret, since it has been shipped",
     codes="W32",
     sources="docs.docker.com build secrets, google/osv-scalibr#1297",
 )
@@ -73,9 +73,9 @@ def shipped_secret(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "high",
     "headcount",
     "infosec",
-    """`rm` in a later layer writes a tombstone and nothing else.  The layer below still carries the file, every pull
-    transfers it, and one line of shell brings it back.""",
-    "never COPY it: use --mount=type=secret, or a stage that is thrown away; then replace the secret",
+    why="""`rm` in a later layer writes a tombstone and nothing else.  The layer below still carries the file, every
+    pull transfers it, and one line of shell brings it back.""",
+    fix="never COPY it: use --mount=type=secret, or a stage that is thrown away; then replace the secret",
     codes="W33",
     sources="nestjs-boilerplate#775, google/osv-scalibr#1297, moby/buildkit secrets",
 )
@@ -108,9 +108,9 @@ def deleted_secret(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "high",
     "headcount",
     "infosec",
-    """ENV and LABEL are stored in plain text in the config.  `docker inspect`, every registry interface and every child
-    process show them.""",
-    "pass it at run time, best as a file; then replace it",
+    why="""ENV and LABEL are stored in plain text in the config.  `docker inspect`, every registry interface and every
+    child process show them.""",
+    fix="pass it at run time, best as a file; then replace it",
     codes="W32",
     sources="nodebestpractices#714, product-os/jellyfish#6111",
 )
@@ -157,9 +157,9 @@ def _proved(value: str) -> tuple[Secret, ...]:
     "high",
     "headcount",
     "infosec",
-    """Build arguments are no build secrets: the builder writes `|1 TOKEN=value` in front of every RUN that could see
-    it, into the history that travels with the image.""",
-    "use --mount=type=secret; then replace the secret",
+    why="""Build arguments are no build secrets: the builder writes `|1 TOKEN=value` in front of every RUN that could
+    see it, into the history that travels with the image.""",
+    fix="use --mount=type=secret; then replace the secret",
     codes="W32",
     sources="docs.docker.com ARG, nodebestpractices#714",
 )
@@ -210,9 +210,10 @@ def _quoted(line: str) -> tuple[Secret, ...]:
     "medium",
     "headcount",
     "infosec",
-    """An SSH host key, a machine-id or a random seed that was made while building is shared by all containers and by
-    everybody with the image.  Clients cannot tell one from another, and whoever has the image can impersonate it.""",
-    "delete it in the layer that makes it, and create it at the first start",
+    why="""An SSH host key, a machine-id or a random seed that was made while building is shared by all containers and
+    by everybody with the image.  Clients cannot tell one from another, and whoever has the image can impersonate
+    it.""",
+    fix="delete it in the layer that makes it, and create it at the first start",
     codes="W67",
     sources="machine-id(5), sshd(8)",
 )

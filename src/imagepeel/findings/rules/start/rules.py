@@ -14,6 +14,7 @@ from imagepeel.findings.finding import Finding, Role
 from imagepeel.findings.programs import one_argument
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.subject import PROFILES
+from imagepeel.process.spec.failure import FailureCode
 from imagepeel.text import listed
 
 if TYPE_CHECKING:
@@ -69,15 +70,21 @@ def will_not_start(rule: Rule, subject: Subject, verdicts: list[Verdict], *, why
 
 
 def _start(
-    id: str, rows: str, title: str, why: str, fix: str, codes: str = "", sources: str = "", role: Role = "operations"
+    id: str,
+    title: str,
+    *failures: FailureCode,
+    why: str,
+    fix: str,
+    codes: str = "",
+    sources: str = "",
+    role: Role = "operations",
 ) -> Rule:
-    """A rule for rows of the failure table."""
+    """Return the rule of one or more ways in which a start fails."""
 
     def check(rule: Rule, subject: Subject) -> Iterator[Finding]:
-        if subject.run.entrypoint is None and subject.run.cmd is None and "F9" not in rows.split():
+        if subject.run.entrypoint is None and subject.run.cmd is None and FailureCode.NO_COMMAND not in failures:
             return
-        verdicts = [verdict for row in rows.split() for verdict in subject.failures.get(row, ())]
-        yield from will_not_start(rule, subject, verdicts)
+        yield from will_not_start(rule, subject, subject.failed(*failures))
 
     return rule(
         id,
@@ -85,72 +92,72 @@ def _start(
         "high",
         "strengths",
         role,
-        why,
-        fix,
-        codes=", ".join([*codes.split(), *rows.split()]),
+        why=why,
+        fix=fix,
+        codes=", ".join([*codes.split(), *failures]),
         sources=sources,
     )(check)
 
 
 CRLF_SHEBANG = _start(
     "CRLF-SHEBANG",
-    "F18",
     "The first line of the script ends in CR LF",
-    """An editor or a checkout on Windows wrote the script with CR LF line ends.  The kernel takes everything behind
+    FailureCode.SHEBANG_CRLF,
+    why="""An editor or a checkout on Windows wrote the script with CR LF line ends.  The kernel takes everything behind
     `#!` for the name of the interpreter, the invisible CR too, and that file does not exist: the error says "no such
     file", and means `/bin/sh\\r`, not the script that is plainly there.""",
-    "convert it (`sed -i 's/\\r$//'`) and pin it in .gitattributes: `*.sh text eol=lf`",
-    "W1",
-    "nanobot#2883, odysseus#52, dreamfactorysoftware/df-docker#110, fs/binfmt_script.c",
+    fix="convert it (`sed -i 's/\\r$//'`) and pin it in .gitattributes: `*.sh text eol=lf`",
+    codes="W1",
+    sources="nanobot#2883, odysseus#52, dreamfactorysoftware/df-docker#110, fs/binfmt_script.c",
     role="tooling",
 )
 MISSING_LOADER = _start(
     "MISSING-LOADER",
-    "F24",
     "The dynamic loader that the program names is not in the image",
-    """A dynamically linked program names its loader in PT_INTERP, and the kernel starts that file instead.  A glibc
+    FailureCode.LOADER_MISSING,
+    why="""A dynamically linked program names its loader in PT_INTERP, and the kernel starts that file instead.  A glibc
     program in a musl image, a musl program in Debian, or any dynamic program in an empty image asks for a loader that
     is not there.  The kernel reports the missing loader with the name of the program.""",
-    "take program and base image from the same C library, or link statically (Go: CGO_ENABLED=0)",
-    "W2",
-    "elf(5) PT_INTERP, fs/binfmt_elf.c",
+    fix="take program and base image from the same C library, or link statically (Go: CGO_ENABLED=0)",
+    codes="W2",
+    sources="elf(5) PT_INTERP, fs/binfmt_elf.c",
 )
 GLIBC_TOO_OLD = _start(
     "GLIBC-TOO-OLD",
-    "F32",
     "The program was built against a newer C library than the image has",
-    """A multi-stage build compiled on a newer distribution than the final stage.  The program demands symbol versions
-    that the older library does not define, and the loader gives up before the first line of main.""",
-    "build in the same base image (or an older one) as the final stage",
-    "W3",
-    "docker-library/golang#466, GoogleContainerTools/distroless#1054",
+    FailureCode.SYMBOL_VERSION_MISSING,
+    why="""A multi-stage build compiled on a newer distribution than the final stage.  The program demands symbol
+    versions that the older library does not define, and the loader gives up before the first line of main.""",
+    fix="build in the same base image (or an older one) as the final stage",
+    codes="W3",
+    sources="docker-library/golang#466, GoogleContainerTools/distroless#1054",
 )
 WRONG_ARCHITECTURE = _start(
     "WRONG-ARCHITECTURE",
-    "F23",
     "The program is not for the architecture that the image claims",
-    """The config's `architecture` is a label that nobody checks while building.  The kernel reads e_machine in the
+    FailureCode.ELF_REFUSED,
+    why="""The config's `architecture` is a label that nobody checks while building.  The kernel reads e_machine in the
     program itself and refuses what is not for its own CPU: exec format error.  Docker only compares labels and
     warns at most.""",
-    "build with the right --platform, and copy programs from a stage of the target platform",
-    "W4",
-    "image-spec config.md, elf(5) e_machine",
+    fix="build with the right --platform, and copy programs from a stage of the target platform",
+    codes="W4",
+    sources="image-spec config.md, elf(5) e_machine",
 )
 NO_SHEBANG = _start(
     "NO-SHEBANG",
-    "F22",
     "The script has no #! line",
-    """In a terminal the script works, because shells run a file themselves when the kernel answers ENOEXEC.
+    FailureCode.NO_PROGRAM_FORMAT,
+    why="""In a terminal the script works, because shells run a file themselves when the kernel answers ENOEXEC.
     A container runtime calls execve and nothing else: without `#!` in the first two bytes (a byte order mark or an
     empty line is enough) there is no interpreter.""",
-    "make `#!/bin/sh` the very first bytes of the file",
-    "W5",
-    "opencontainers/runc#1773, execve(2)",
+    fix="make `#!/bin/sh` the very first bytes of the file",
+    codes="W5",
+    sources="opencontainers/runc#1773, execve(2)",
 )
 
 
 def _not_executable(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    verdicts = subject.failures.get("F5", [])
+    verdicts = subject.failed(FailureCode.NOT_EXECUTABLE)
     if len(verdicts) == len(subject.starts):
         yield from will_not_start(rule, subject, verdicts)
 
@@ -161,16 +168,16 @@ NOT_EXECUTABLE = rule(
     "high",
     "strengths",
     "operations",
-    """Git on Windows, zip files and some copies lose the x bit; a file may also be executable for another user than
+    why="""Git on Windows, zip files and some copies lose the x bit; a file may also be executable for another user than
     the one that the image names.  The runtime looks before it executes and refuses with exit code 126.""",
-    "COPY --chmod=0755, or `git update-index --chmod=+x`; with USER give the bits to that user",
+    fix="COPY --chmod=0755, or `git update-index --chmod=+x`; with USER give the bits to that user",
     codes="W6, F5",
     sources="getsentry/self-hosted#574, moby#34819",
 )(_not_executable)
 
 
 def _root_only(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    verdicts = subject.failures.get("F5", [])
+    verdicts = subject.failed(FailureCode.NOT_EXECUTABLE)
     if len(verdicts) < len(subject.starts):
         yield from will_not_start(rule, subject, verdicts)
 
@@ -181,200 +188,203 @@ ROOT_ONLY_PROGRAM = rule(
     "high",
     "strengths",
     "deployments",
-    """Docker from 24 on, containerd and Kubernetes leave a non-root user the default capabilities until execve, so
+    why="""Docker from 24 on, containerd and Kubernetes leave a non-root user the default capabilities until execve, so
     CAP_DAC_OVERRIDE opens a program that only root may execute.  Docker up to 23, podman and anything with
     `drop: ALL` do not: the same image answers permission denied there.""",
-    "chmod 0755 the program, or chown it to the user",
+    fix="chmod 0755 the program, or chown it to the user",
     codes="W52",
     sources="moby#36587, moby#45511",
 )(_root_only)
 DIRECTORY_AS_COMMAND = _start(
     "DIRECTORY-AS-COMMAND",
-    "F6",
     "The command is a directory",
-    """The path exists, but it names a directory.  Runtimes report that as "permission denied" or "is a directory",
+    FailureCode.IS_DIRECTORY,
+    why="""The path exists, but it names a directory.  Runtimes report that as "permission denied" or "is a directory",
     which sends people looking at modes.""",
-    "name the program inside the directory",
+    fix="name the program inside the directory",
 )
 PATH_SKIPS_FILE = _start(
     "PATH-SKIPS-FILE",
-    "F2",
     "A file on PATH is skipped because it is not executable",
-    """A search in PATH passes over files without the x bit, directories and dangling links without a word.  In the
+    FailureCode.SKIPPED_IN_PATH,
+    why="""A search in PATH passes over files without the x bit, directories and dangling links without a word.  In the
     end the runtime says "executable file not found in $PATH" (127) about a file that is on PATH, where the full path
     would have given "permission denied" (126).""",
-    "make the file executable, or write its full path to get the honest error",
-    "W7",
-    "TimWolla/docker-adminer#60",
+    fix="make the file executable, or write its full path to get the honest error",
+    codes="W7",
+    sources="TimWolla/docker-adminer#60",
 )
 MISSING_INTERPRETER = _start(
     "MISSING-INTERPRETER",
-    "F19",
     "The interpreter of the script is not in the image",
-    """`#!/bin/bash` in an Alpine or distroless image: the script is there, bash is not.  The kernel answers ENOENT
+    FailureCode.INTERPRETER_MISSING,
+    why="""`#!/bin/bash` in an Alpine or distroless image: the script is there, bash is not.  The kernel answers ENOENT
     with the name of the script.""",
-    "install the interpreter, or write the script for the one that the image has",
-    "W8",
-    "docker/for-linux#963, moby#29420",
+    fix="install the interpreter, or write the script for the one that the image has",
+    codes="W8",
+    sources="docker/for-linux#963, moby#29420",
 )
 COMMAND_NOT_FOUND = _start(
     "COMMAND-NOT-FOUND",
-    "F1",
     "No directory of PATH has the command",
-    """The first word of the command has no slash, so the runtime searches the image's own PATH.  What the build stage
-    or your machine had there does not count.""",
-    "install the program in the final stage, or write its full path",
+    FailureCode.NOT_IN_PATH,
+    why="""The first word of the command has no slash, so the runtime searches the image's own PATH.  What the build
+    stage or your machine had there does not count.""",
+    fix="install the program in the final stage, or write its full path",
 )
 COMMAND_MISSING = _start(
     "COMMAND-MISSING",
-    "F3 F4",
     "The path of the command does not exist",
-    """The config names a path that the merged filesystem does not have: it was never copied, a link points nowhere,
+    FailureCode.FILE_MISSING,
+    FailureCode.FILE_ON_THE_WAY,
+    why="""The config names a path that the merged filesystem does not have: it was never copied, a link points nowhere,
     or a later layer removed it.""",
-    "copy the program to the path that ENTRYPOINT or CMD names",
+    fix="copy the program to the path that ENTRYPOINT or CMD names",
     sources="moby#12641",
 )
 LINK_LOOP = _start(
     "LINK-LOOP",
-    "F7",
     "Symbolic links of the command lead in a circle",
-    """The kernel follows at most 40 links and then answers ELOOP.  A link to itself usually comes from a copy that
+    FailureCode.LINK_LOOP,
+    why="""The kernel follows at most 40 links and then answers ELOOP.  A link to itself usually comes from a copy that
     ran twice.""",
-    "let the link point at a file",
+    fix="let the link point at a file",
 )
 EMPTY_COMMAND = _start(
     "EMPTY-COMMAND",
-    "F8",
     "The first word of the command is empty",
-    """An empty word or "." stands where the program should be, most often from a variable that was empty while
+    FailureCode.EMPTY_COMMAND,
+    why="""An empty word or "." stands where the program should be, most often from a variable that was empty while
     building.""",
-    "name a program as the first word",
+    fix="name a program as the first word",
 )
 SHELL_STRING = _start(
     "SHELL-STRING",
-    "F10",
     "A whole command line stands as one word",
-    """The exec form is a list of words, and the first word is a file name: `["sh -c x"]` asks for a file called
+    FailureCode.COMMAND_LINE_AS_NAME,
+    why="""The exec form is a list of words, and the first word is a file name: `["sh -c x"]` asks for a file called
     "sh -c x".  Shell builtins such as `source` are no files either.""",
-    'write one word per element: ["sh", "-c", "x"]',
-    "W15",
-    "docker/cli#2891",
+    fix='write one word per element: ["sh", "-c", "x"]',
+    codes="W15",
+    sources="docker/cli#2891",
 )
 RELATIVE_PATH_HIT = _start(
     "RELATIVE-PATH-HIT",
-    "F11",
     "PATH finds the command through a relative directory",
-    """An empty or relative element of PATH means the working directory.  Go programs refuse such a hit since 2022
+    FailureCode.RELATIVE_PATH_HIT,
+    why="""An empty or relative element of PATH means the working directory.  Go programs refuse such a hit since 2022
     for safety, so runc does, while crun runs it.""",
-    "remove `.`, empty and relative elements from PATH",
+    fix="remove `.`, empty and relative elements from PATH",
     sources="golang/go#43724",
 )
 LOST_PATH = _start(
     "LOST-PATH",
-    "F12",
     "ENV PATH lost the directories of the base image",
-    """`ENV PATH=$PATH:/app/bin` keeps a literal `$PATH`, or nothing at all, when the base image sets none.  Nothing
+    FailureCode.PATH_UNUSABLE,
+    why="""`ENV PATH=$PATH:/app/bin` keeps a literal `$PATH`, or nothing at all, when the base image sets none.  Nothing
     is expanded at run time: the programs are there and nobody finds them.""",
-    "write the full list: /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "W29",
-    "moby#15497, resin-io-library/resin-rpi-raspbian#3",
+    fix="write the full list: /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    codes="W29",
+    sources="moby#15497, resin-io-library/resin-rpi-raspbian#3",
 )
 UNKNOWN_USER = _start(
     "UNKNOWN-USER",
-    "F13",
     "USER names somebody who is not in this image",
-    """The engine looks the name up in /etc/passwd of this root filesystem, not of the builder's.  A final stage from
-    scratch, or one where adduser ran in another stage, does not know the name.""",
-    "copy /etc/passwd and /etc/group too, or use a number",
-    "W19",
-    "moby#22323, filestat_exporter#63, langflow#6185",
+    FailureCode.USER_UNKNOWN,
+    why="""The engine looks the name up in /etc/passwd of this root filesystem, not of the builder's.  A final stage
+    from scratch, or one where adduser ran in another stage, does not know the name.""",
+    fix="copy /etc/passwd and /etc/group too, or use a number",
+    codes="W19",
+    sources="moby#22323, filestat_exporter#63, langflow#6185",
 )
 UNKNOWN_GROUP = _start(
     "UNKNOWN-GROUP",
-    "F14",
     "USER names a group that is not in this image",
-    """The part behind the colon is looked up in /etc/group of the image.  Docker, containerd and podman refuse;
+    FailureCode.GROUP_UNKNOWN,
+    why="""The part behind the colon is looked up in /etc/group of the image.  Docker, containerd and podman refuse;
     Kubernetes drops the group without a word.""",
-    "create the group in the final stage, or use a number",
+    fix="create the group in the final stage, or use a number",
 )
 WORKDIR_BLOCKED = _start(
     "WORKDIR-BLOCKED",
-    "F15 F16",
     "The working directory cannot be entered or made",
-    """WORKDIR names a file, something below a file, or a link that leads nowhere.  Engines make missing directories
+    FailureCode.WORKDIR_BLOCKED,
+    FailureCode.WORKDIR_DANGLING,
+    why="""WORKDIR names a file, something below a file, or a link that leads nowhere.  Engines make missing directories
     themselves, but not through a file.""",
-    "let WORKDIR name a directory",
+    fix="let WORKDIR name a directory",
 )
 PROC_NOT_A_DIRECTORY = _start(
     "PROC-NOT-A-DIRECTORY",
-    "F43",
     "/proc, /sys or /dev is a link or a file, and the runtime mounts there",
-    """A runtime mounts proc, sysfs and a tmpfs before it looks for the program.  runc and crun refuse to mount proc and
-    sysfs on anything but a directory.  Docker starts the same image: it makes directories of these names first.""",
-    "leave /proc, /sys and /dev out of the image, or let them be directories",
+    FailureCode.MOUNT_POINT_BLOCKED,
+    why="""A runtime mounts proc, sysfs and a tmpfs before it looks for the program.  runc and crun refuse to mount proc
+    and sysfs on anything but a directory.  Docker starts the same image: it makes directories of these names first.""",
+    fix="leave /proc, /sys and /dev out of the image, or let them be directories",
 )
 WORKDIR_IN_PROC = _start(
     "WORKDIR-IN-PROC",
-    "F44",
     "The working directory lies below /proc, /sys or /dev and cannot be made there",
-    """The runtime has mounted its own /proc, /sys and /dev when it makes the working directory: what the image has
+    FailureCode.WORKDIR_IN_MOUNT,
+    why="""The runtime has mounted its own /proc, /sys and /dev when it makes the working directory: what the image has
     there is hidden, and nothing can be made in the kernel's filesystems.  /proc/self/fd/N once led out of the
     container (CVE-2024-21626, runc before 1.1.12).""",
-    "let WORKDIR name a directory of the image",
+    fix="let WORKDIR name a directory of the image",
 )
 NAMELESS_VARIABLE = _start(
     "NAMELESS-VARIABLE",
-    "F17",
     "A runtime refuses an entry of Env",
-    """`=value` has no name: runc refuses to start, crun passes it on.  An entry without `=` is refused by bare runc;
-    Docker takes it for "unset".""",
-    "write NAME=value",
+    FailureCode.VARIABLE_MALFORMED,
+    why="""`=value` has no name: runc refuses to start, crun passes it on.  An entry without `=` is refused by bare
+    runc; Docker takes it for "unset".""",
+    fix="write NAME=value",
 )
 INTERPRETER_BLOCKED = _start(
     "INTERPRETER-BLOCKED",
-    "F20 F25",
     "The interpreter or loader cannot be executed",
-    """The script or program is fine, but the file that the kernel starts for it is not executable, is a directory, or
-    is for another machine.  The error names the script.""",
-    "take interpreter or loader from the distribution's package and keep its mode",
+    FailureCode.INTERPRETER_BLOCKED,
+    FailureCode.LOADER_REFUSED,
+    why="""The script or program is fine, but the file that the kernel starts for it is not executable, is a directory,
+    or is for another machine.  The error names the script.""",
+    fix="take interpreter or loader from the distribution's package and keep its mode",
 )
 SHEBANG_LIMIT = _start(
     "SHEBANG-LIMIT",
-    "F26",
     "The chain of #! lines is longer than the kernel follows",
-    """Linux reads 256 bytes of a #! line and follows five scripts that name scripts; the sixth ends in ELOOP.  A
+    FailureCode.SHEBANG_LIMIT,
+    why="""Linux reads 256 bytes of a #! line and follows five scripts that name scripts; the sixth ends in ELOOP.  A
     script that names itself never arrives.""",
-    "shorten the path, or name a program as the interpreter",
+    fix="shorten the path, or name a program as the interpreter",
     sources="fs/binfmt_script.c, fs/exec.c",
 )
 SETCAP_BLOCKS_EXEC = _start(
     "SETCAP-BLOCKS-EXEC",
-    "F27",
     "A file capability makes the program unstartable",
-    """`setcap cap_net_admin+ep` gives a file a capability that containers do not get by default.  The kernel refuses
-    to start a file whose effective capabilities it cannot grant, even for root: operation not permitted.""",
-    "setcap only what the default set holds, without the effective bit, or grant it with --cap-add",
-    "W50",
-    "m3db/m3#1671, caddyserver/caddy-docker#396, capabilities(7)",
+    FailureCode.CAPABILITIES_BLOCK,
+    why="""`setcap cap_net_admin+ep` gives a file a capability that containers do not get by default.  The kernel
+    refuses to start a file whose effective capabilities it cannot grant, even for root: operation not permitted.""",
+    fix="setcap only what the default set holds, without the effective bit, or grant it with --cap-add",
+    codes="W50",
+    sources="m3db/m3#1671, caddyserver/caddy-docker#396, capabilities(7)",
     role="kernel",
 )
 ARGUMENT_TOO_LONG = _start(
     "ARGUMENT-TOO-LONG",
-    "F28",
     "One argument or variable is larger than the kernel takes",
-    """execve accepts at most 128 KiB in one string.  A certificate or a JSON document in ENV can be larger.""",
-    "put the value into a file",
+    FailureCode.ARGUMENTS_TOO_LONG,
+    why="""execve accepts at most 128 KiB in one string.  A certificate or a JSON document in ENV can be larger.""",
+    fix="put the value into a file",
     sources="execve(2) E2BIG",
     role="kernel",
 )
 SCRIPT_UNREADABLE = _start(
     "SCRIPT-UNREADABLE",
-    "F29",
     "The user may execute the script but not read it",
-    """The kernel starts the interpreter; the interpreter then opens the script as the user of the image and may not.
-    Programs need x, scripts need r too.""",
-    "chmod 0755 the script",
-    "W53",
+    FailureCode.SCRIPT_UNREADABLE,
+    why="""The kernel starts the interpreter; the interpreter then opens the script as the user of the image and may
+    not.  Programs need x, scripts need r too.""",
+    fix="chmod 0755 the script",
+    codes="W53",
 )
 
 _NOT_OPENED = late(r"error while loading shared libraries: (\S+): cannot open shared object file")
@@ -397,7 +407,7 @@ def configured_directories(subject: Subject) -> list[str]:
 
 def _uncached(subject: Subject) -> tuple[str, str] | None:
     """(library, directory) when the missing library lies in a directory that only ld.so.conf names."""
-    for verdict in subject.failures.get("F30", ()):
+    for verdict in subject.failed(FailureCode.LIBRARY_MISSING):
         name = _NOT_OPENED.search(verdict.text)
         if name is None or "/" in name[1]:
             continue
@@ -412,7 +422,7 @@ def _not_cached(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if found is not None:
         name, directory = found
         why = f"{name} lies in {directory}, which ld.so.conf names and /etc/ld.so.cache does not know"
-        yield from will_not_start(rule, subject, subject.failures["F30"], why=why)
+        yield from will_not_start(rule, subject, subject.failed(FailureCode.LIBRARY_MISSING), why=why)
 
 
 LDCONF_NOT_CACHED = rule(
@@ -421,17 +431,17 @@ LDCONF_NOT_CACHED = rule(
     "high",
     "strengths",
     "tooling",
-    """Programs do not read /etc/ld.so.conf: the loader knows /etc/ld.so.cache, which ldconfig makes of it.  A .conf
+    why="""Programs do not read /etc/ld.so.conf: the loader knows /etc/ld.so.cache, which ldconfig makes of it.  A .conf
     file that is copied in without running ldconfig does nothing.""",
-    "RUN ldconfig after adding the directory",
+    fix="RUN ldconfig after adding the directory",
     codes="W64",
     sources="ld.so(8), ldconfig(8)",
 )(_not_cached)
 
 
 def _missing_library(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    verdicts = [verdict for row in ("F30", "F31") for verdict in subject.failures.get(row, ())]
     if _uncached(subject) is None:
+        verdicts = subject.failed(FailureCode.LIBRARY_MISSING, FailureCode.LIBRARY_MISSING_MUSL)
         yield from will_not_start(rule, subject, verdicts)
 
 
@@ -441,44 +451,43 @@ MISSING_LIBRARY = rule(
     "high",
     "strengths",
     "operations",
-    """The loader looks in RPATH, LD_LIBRARY_PATH, RUNPATH, /etc/ld.so.cache and its built-in directories, in that
+    why="""The loader looks in RPATH, LD_LIBRARY_PATH, RUNPATH, /etc/ld.so.cache and its built-in directories, in that
     order, and the library is in none of them.  The exit code is 127, and the message comes from the loader.""",
-    "install the library in the final stage",
+    fix="install the library in the final stage",
     codes="F30, F31",
     sources="ld.so(8)",
 )(_missing_library)
 UNDEFINED_SYMBOL = _start(
     "UNDEFINED-SYMBOL",
-    "F33",
     "The libraries do not fit the program",
-    """All libraries are found, but one is damaged or lacks a symbol that the program uses: they come from different
+    FailureCode.SYMBOL_MISSING,
+    why="""All libraries are found, but one is damaged or lacks a symbol that the program uses: they come from different
     builds.""",
-    "take program and libraries from the same build",
+    fix="take program and libraries from the same build",
 )
 NO_SHELL = _start(
     "NO-SHELL-FOR-SHELL-FORM",
-    "F34",
     "The shell form needs /bin/sh, and the image has none",
-    """`CMD app` without brackets becomes `/bin/sh -c app`.  Images from scratch and distroless images have no
+    FailureCode.SHELL_MISSING,
+    why="""`CMD app` without brackets becomes `/bin/sh -c app`.  Images from scratch and distroless images have no
     shell.""",
-    'use the exec form: CMD ["app"]',
+    fix='use the exec form: CMD ["app"]',
     sources="GoogleContainerTools/distroless",
 )
 SHELL_LINE_FAILS = _start(
     "SHELL-LINE-FAILS",
-    "F35",
     "The shell starts and cannot find the command",
-    """The shell is fine; the line that it was given names a program that the image does not have or that may not be
+    FailureCode.SHELL_LINE_FAILS,
+    why="""The shell is fine; the line that it was given names a program that the image does not have or that may not be
     executed.  The exit code (127 or 126) is the shell's.""",
-    "install the program, or write its full path",
+    fix="install the program, or write its full path",
 )
 
 
 def _wrapper_fails(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if one_argument(subject) is not None:
         return  # SHEBANG-ONE-ARGUMENT knows the reason
-    verdicts = [verdict for row in ("F21", "F36") for verdict in subject.failures.get(row, ())]
-    yield from will_not_start(rule, subject, verdicts)
+    yield from will_not_start(rule, subject, subject.failed(FailureCode.TOOL_FAILS, FailureCode.WRAPPER_FAILS))
 
 
 WRAPPER_FAILS = rule(
@@ -487,26 +496,26 @@ WRAPPER_FAILS = rule(
     "high",
     "strengths",
     "operations",
-    """`env`, tini, dumb-init, gosu and su-exec are programs that start another program.  They start, and the program
-    behind them is missing or may not be executed; the message is theirs.""",
-    "install the wrapped program, or correct its path",
+    why="""`env`, tini, dumb-init, gosu and su-exec are programs that start another program.  They start, and the
+    program behind them is missing or may not be executed; the message is theirs.""",
+    fix="install the wrapped program, or correct its path",
     codes="F21, F36",
     sources="krallin/tini, tianon/gosu",
 )(_wrapper_fails)
 VOLUME_OVER_FILE = _start(
     "VOLUME-OVER-FILE",
-    "F38",
     "VOLUME names a file",
-    """A volume is a directory.  Docker refuses to create the container: cannot mount volume over existing file.""",
-    "declare the directory that holds the file",
+    FailureCode.VOLUME_OVER_FILE,
+    why="""A volume is a directory.  Docker refuses to create the container: cannot mount volume over existing file.""",
+    fix="declare the directory that holds the file",
 )
 PASSWD_UNUSABLE = _start(
     "PASSWD-UNUSABLE",
-    "F42",
     "/etc/passwd or /etc/group is not a plain file",
-    """Engines read both to find out who the container runs as.  A directory, a device or a file beyond 10 MiB is
+    FailureCode.ETC_UNUSABLE,
+    why="""Engines read both to find out who the container runs as.  A directory, a device or a file beyond 10 MiB is
     refused.""",
-    "let both be plain files",
+    fix="let both be plain files",
 )
 
 RULES: tuple[Rule, ...] = (

@@ -28,9 +28,9 @@ _BOUND = (b"/etc/hosts", b"/etc/hostname", b"/etc/resolv.conf")
     "low",
     "weaknesses",
     "tooling",
-    """The classic builder threw writes below a VOLUME away, BuildKit keeps them; a mount at run time hides them either
-    way.  Images built FROM this one cannot undo the VOLUME.""",
-    "declare VOLUME last, or not at all: -v works without it",
+    why="""The classic builder threw writes below a VOLUME away, BuildKit keeps them; a mount at run time hides them
+    either way.  Images built FROM this one cannot undo the VOLUME.""",
+    fix="declare VOLUME last, or not at all: -v works without it",
     codes="W40",
     sources="moby#41209, moby#3465",
 )
@@ -83,9 +83,9 @@ def _inner(path: str) -> bytes:
     "low",
     "weaknesses",
     "operations",
-    """Docker and podman create a volume for each VOLUME path that nobody mounts.  The data survives the container,
+    why="""Docker and podman create a volume for each VOLUME path that nobody mounts.  The data survives the container,
     under 64 random letters; containerd ignores VOLUME, so there it is lost with the container.""",
-    "mount a named volume: docker run -v data:PATH",
+    fix="mount a named volume: docker run -v data:PATH",
     codes="W41",
     sources="docker-library/mysql#255, docker-library/postgres#445, mastodon#1080",
 )
@@ -105,9 +105,9 @@ def anonymous_volume(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "medium",
     "weaknesses",
     "operations",
-    """The data directory of a database server was initialised while building.  Every replica starts with the same data
-    and the same identity, writes copy whole files up, and all of it is lost with the container.""",
-    "initialise at the first start, on a volume",
+    why="""The data directory of a database server was initialised while building.  Every replica starts with the same
+    data and the same identity, writes copy whole files up, and all of it is lost with the container.""",
+    fix="initialise at the first start, on a volume",
     codes="W42",
     sources="docker-library/postgres#445, docker-library/postgres#569, ehrbase#455",
 )
@@ -149,9 +149,9 @@ def _sizes(subject: Subject, directory: bytes) -> list[tuple[str, int]]:
     "low",
     "weaknesses",
     "operations",
-    """The process is a database server and no VOLUME is declared.  Without -v all writes land in the layer that goes
-    away with the container, at the speed of a copy-on-write filesystem.""",
-    "mount a volume on its data directory, and say so in the documentation",
+    why="""The process is a database server and no VOLUME is declared.  Without -v all writes land in the layer that
+    goes away with the container, at the speed of a copy-on-write filesystem.""",
+    fix="mount a volume on its data directory, and say so in the documentation",
     codes="W43",
     sources="ehrbase#455, gocd#45",
 )
@@ -176,9 +176,9 @@ def database_without_volume(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "low",
     "weaknesses",
     "operations",
-    """A service ran while building and left its pid file.  At the next start it says "already running", about a process
-    of the build machine.""",
-    "remove it in the same RUN, and stop the service cleanly",
+    why="""A service ran while building and left its pid file.  At the next start it says "already running", about a
+    process of the build machine.""",
+    fix="remove it in the same RUN, and stop the service cleanly",
     codes="W44",
     sources="docker-library/php#53, wger#414",
 )
@@ -206,9 +206,9 @@ def stale_lock(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "info",
     "friends",
     "networking",
-    """Engines mount their own /etc/hosts, /etc/hostname and /etc/resolv.conf into every container.  What a build step
-    writes there is never seen.""",
-    "--add-host, --dns and --hostname at run time; extra_hosts in a compose file",
+    why="""Engines mount their own /etc/hosts, /etc/hostname and /etc/resolv.conf into every container.  What a build
+    step writes there is never seen.""",
+    fix="--add-host, --dns and --hostname at run time; extra_hosts in a compose file",
     codes="W45",
     sources="openshift/origin#11046",
 )
@@ -233,9 +233,9 @@ def bound_over(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "low",
     "friends",
     "kernel",
-    """/proc, /sys and /dev are mounted before the process exists, and plain containerd also puts a tmpfs on /run: files
-    of the image below them are shipped and never seen.""",
-    "keep them elsewhere, and create what belongs into /run at the start",
+    why="""/proc, /sys and /dev are mounted before the process exists, and plain containerd also puts a tmpfs on /run:
+    files of the image below them are shipped and never seen.""",
+    fix="keep them elsewhere, and create what belongs into /run at the start",
     codes="W46",
     sources="runtime-spec config-linux.md Default Filesystems",
 )

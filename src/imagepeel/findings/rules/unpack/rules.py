@@ -83,6 +83,7 @@ def _after_whiteout(subject: Subject, layer: int, entry: Entry) -> bool:
 def _refused(
     id: str,
     title: str,
+    *,
     why: str,
     fix: str,
     codes: str = "",
@@ -95,7 +96,7 @@ def _refused(
         refusal = subject.rootfs.refusal
         mine = refusal if refusal is not None and cause(subject) == rule.id else None
         told: list[Noted] = []
-        for noted in subject.surprises.of(of) if of else ():
+        for noted in subject.surprises.of(of):
             if of == "WHNAME" and noted.degree != NAMELESS:
                 continue
             if mine is not None and noted.layer == mine.layer and not noted.degree:
@@ -105,7 +106,9 @@ def _refused(
         if mine is not None:
             yield _finding(rule, subject, mine, told)
 
-    made = rule(id, title, "high", "strengths", role, why, fix, codes=codes, sources=sources, of=of, lesser=lesser)
+    made = rule(
+        id, title, "high", "strengths", role, why=why, fix=fix, codes=codes, sources=sources, of=of, lesser=lesser
+    )
     return made(check)
 
 
@@ -135,93 +138,87 @@ def _finding(rule: Rule, subject: Subject, refusal: Refusal, noted: list[Noted])
 WHITEOUT_ORDER = _refused(
     "WHITEOUT-ORDER",
     "A whiteout and what it removes stand in the same layer",
-    """Within one layer a path may be removed or brought, not both in this order.  Overlay engines turn a whiteout into
-    a device with the name of the file: a second entry of that name cannot be made any more, and unpacking stops.
+    why="""Within one layer a path may be removed or brought, not both in this order.  Overlay engines turn a whiteout
+    into a device with the name of the file: a second entry of that name cannot be made any more, and unpacking stops.
     The specification says that whiteouts only concern lower layers.""",
-    "write whiteouts first, and a removed directory that is made again as an opaque one",
-    "",
-    "image-spec layer.md Whiteouts, project-stacker/stacker#627",
+    fix="write whiteouts first, and a removed directory that is made again as an opaque one",
+    sources="image-spec layer.md Whiteouts, project-stacker/stacker#627",
     of="ORDER",
 )
 WHITEOUT_NAMELESS = _refused(
     "WHITEOUT-NAMELESS",
     "A whiteout names nothing, or the directory itself",
-    """`.wh.`, `.wh..` and `.wh...` leave an empty name, `.` or `..`.  Engines refuse them; an extractor that follows
-    them deletes the directory around it.""",
-    "remove the entry",
-    "",
-    "image-spec layer.md: MUST NOT remove resources from outside",
+    why="""`.wh.`, `.wh..` and `.wh...` leave an empty name, `.` or `..`.  Engines refuse them; an extractor that
+    follows them deletes the directory around it.""",
+    fix="remove the entry",
+    sources="image-spec layer.md: MUST NOT remove resources from outside",
     role="infosec",
     of="WHNAME",
 )
 LINK_ACROSS_LAYERS = _refused(
     "LINK-ACROSS-LAYERS",
     "A hardlink points into a lower layer",
-    """Engines unpack each layer alone, so the target is not there: link: no such file or directory.  Engines that apply
-    layers one after the other do not notice.""",
-    "pack the target into the same layer, or make it a symbolic link",
-    "",
-    "image-spec layer.md Hardlinks",
+    why="""Engines unpack each layer alone, so the target is not there: link: no such file or directory.  Engines that
+    apply layers one after the other do not notice.""",
+    fix="pack the target into the same layer, or make it a symbolic link",
+    sources="image-spec layer.md Hardlinks",
     of="XLINK",
     lesser={LINK_VANISHES: "medium"},
 )
 LINK_WITHOUT_TARGET = _refused(
     "LINK-WITHOUT-TARGET",
     "A hardlink has no target",
-    """The target is missing, comes later in the same layer, or is a directory.  A tar is unpacked in order, so a
+    why="""The target is missing, comes later in the same layer, or is a directory.  A tar is unpacked in order, so a
     hardlink can only name what stands before it.""",
-    "write the target before its hardlinks",
-    "",
-    "image-spec layer.md Hardlinks",
+    fix="write the target before its hardlinks",
+    sources="image-spec layer.md Hardlinks",
 )
 OLD_SPARSE = _refused(
     "OLD-SPARSE",
     "A file is stored in the old GNU sparse format",
-    """GNU tar writes files with holes as type S.  Every Go runtime refuses that type, although the same libraries could
-    read it.""",
-    "tar --sparse --format=posix, or without --sparse",
-    "",
-    "docker/cli#6153, GNU tar manual",
+    why="""GNU tar writes files with holes as type S.  Every Go runtime refuses that type, although the same libraries
+    could read it.""",
+    fix="tar --sparse --format=posix, or without --sparse",
+    sources="docker/cli#6153, GNU tar manual",
     of="SPARSE83",
 )
 UNKNOWN_TYPE = _refused(
     "UNKNOWN-ENTRY-TYPE",
     "An entry has a type that runtimes do not handle",
-    """A tar can hold contiguous files, dump directories and volume labels.  Container runtimes stop at them: unhandled
-    tar header type.""",
-    "pack with GNU tar --format=posix or bsdtar",
-    "",
-    "containerd pkg/archive/tar.go",
+    why="""A tar can hold contiguous files, dump directories and volume labels.  Container runtimes stop at them:
+    unhandled tar header type.""",
+    fix="pack with GNU tar --format=posix or bsdtar",
+    sources="containerd pkg/archive/tar.go",
 )
 DAMAGED_TAR = _refused(
     "DAMAGED-TAR",
     "The tar of a layer breaks off",
-    """A header is damaged or the stream is cut.  Runtimes refuse the layer; some tools (Python's tarfile among them)
-    silently stop listing, so that later files seem never to have existed.""",
-    "build or fetch the image again",
-    "tar-damaged",
-    "POSIX.1 pax, golang/go archive/tar",
+    why="""A header is damaged or the stream is cut.  Runtimes refuse the layer; some tools (Python's tarfile among
+    them) silently stop listing, so that later files seem never to have existed.""",
+    fix="build or fetch the image again",
+    codes="tar-damaged",
+    sources="POSIX.1 pax, golang/go archive/tar",
     role="operations",
     of="HDRDATA",
 )
 DAMAGED_STREAM = _refused(
     "DAMAGED-STREAM",
     "The compressed bytes of a layer are damaged",
-    """The gzip or zstd stream ends early, fails its own check, or is followed by something else.  No runtime unpacks
-    it.""",
-    "build or fetch the image again",
-    "stream-damaged",
-    "RFC 1952, RFC 8878",
+    why="""The gzip or zstd stream ends early, fails its own check, or is followed by something else.  No runtime
+    unpacks it.""",
+    fix="build or fetch the image again",
+    codes="stream-damaged",
+    sources="RFC 1952, RFC 8878",
     role="operations",
 )
 UNPACK_REFUSED = _refused(
     "UNPACK-REFUSED",
     "containerd refuses to unpack a layer",
-    """The runtime stops at an entry that it cannot create: a name too long for Linux, a path through a file, a loop of
-    links.""",
-    "pack the layer without that entry",
-    "F63",
-    "containerd pkg/archive/tar.go",
+    why="""The runtime stops at an entry that it cannot create: a name too long for Linux, a path through a file, a loop
+    of links.""",
+    fix="pack the layer without that entry",
+    codes="F63",
+    sources="containerd pkg/archive/tar.go",
 )
 
 
@@ -231,10 +228,10 @@ UNPACK_REFUSED = _refused(
     "high",
     "strengths",
     "deployments",
-    """Docker's graph drivers, podman and CRI-O unpack layers with extractors of their own, which stop at entries that
-    containerd accepts: below a link that leads nowhere within its layer, or with an attribute that cannot be set.  The
-    image cannot be loaded there.""",
-    "give every entry its directories, and write nothing below a link of the same layer",
+    why="""Docker's graph drivers, podman and CRI-O unpack layers with extractors of their own, which stop at entries
+    that containerd accepts: below a link that leads nowhere within its layer, or with an attribute that cannot be set.
+    The image cannot be loaded there.""",
+    fix="give every entry its directories, and write nothing below a link of the same layer",
     sources="nixpkgs#107021, moby pkg/archive, containers/storage pkg/archive",
 )
 def store_refuses_layer(rule: Rule, subject: Subject) -> Iterator[Finding]:

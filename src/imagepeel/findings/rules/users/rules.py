@@ -13,6 +13,7 @@ from imagepeel.formats.passwd import PasswdEntry, parse_passwd
 from imagepeel.formats.tar.header import REGULAR
 from imagepeel.process.engines.registry import CONTAINERD, DOCKER, KUBERNETES
 from imagepeel.process.spec.access import WRITE, Actor, permits
+from imagepeel.process.spec.failure import FailureCode
 from imagepeel.text import listed, plural
 
 if TYPE_CHECKING:
@@ -42,14 +43,18 @@ def _passwd(subject: Subject) -> list[PasswdEntry]:
     "medium",
     "headcount",
     "deployments",
-    """`USER 1000:2000` means gid 2000 for Docker and podman.  The kubelet passes on only the user, so there the gid
+    why="""`USER 1000:2000` means gid 2000 for Docker and podman.  The kubelet passes on only the user, so there the gid
     comes from /etc/passwd, or is 0, the root group, when the uid has no line in it.""",
-    "give the user its group in /etc/passwd, or set runAsGroup in the pod",
+    fix="give the user its group in /etc/passwd, or set runAsGroup in the pod",
     codes="W20",
     sources="containerd#11607, kubernetes#61967, kata-containers#13286",
 )
 def group_lost(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    if ":" not in subject.run.user or not subject.starts or {"F13", "F14"} & subject.failures.keys():
+    if (
+        ":" not in subject.run.user
+        or not subject.starts
+        or subject.failed(FailureCode.USER_UNKNOWN, FailureCode.GROUP_UNKNOWN)
+    ):
         return
     docker, kubernetes = subject.prediction(DOCKER).user, subject.prediction(KUBERNETES).user
     if docker is not None and kubernetes is not None and docker.gid != kubernetes.gid:
@@ -67,15 +72,15 @@ def group_lost(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "low",
     "headcount",
     "deployments",
-    """The kubelet reads the config and never /etc/passwd.  With runAsNonRoot set it cannot tell whether a name is
+    why="""The kubelet reads the config and never /etc/passwd.  With runAsNonRoot set it cannot tell whether a name is
     root, and refuses: image has non-numeric user, cannot verify user is non-root.""",
-    "write the number: USER 1000",
+    fix="write the number: USER 1000",
     codes="W21, F39",
     sources="prometheus/statsd_exporter#406, kubernetes.io runAsNonRoot",
 )
 def named_user(rule: Rule, subject: Subject) -> Iterator[Finding]:
     name = subject.run.user.partition(":")[0]
-    if not name or name.isdigit() or not subject.starts or "F13" in subject.failures or subject.uid == 0:
+    if not name or name.isdigit() or not subject.starts or subject.failed(FailureCode.USER_UNKNOWN) or subject.uid == 0:
         return
     yield rule.report(
         f"a pod with runAsNonRoot refuses this image: USER {name} is no number (it is uid {subject.uid})",
@@ -91,14 +96,18 @@ def named_user(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "low",
     "headcount",
     "operations",
-    """A number works without a line in /etc/passwd, but then the group is 0, the root group, and HOME is /.  Programs
-    that ask for their own name or write to their home fail: whoami, ssh, npm, Java's user.home.""",
-    "add a user with that uid and a home, or set HOME and a group",
+    why="""A number works without a line in /etc/passwd, but then the group is 0, the root group, and HOME is /.
+    Programs that ask for their own name or write to their home fail: whoami, ssh, npm, Java's user.home.""",
+    fix="add a user with that uid and a home, or set HOME and a group",
     codes="W22, W60",
     sources="npm/cli#7572, govard#353, kaniko#477",
 )
 def uid_without_name(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    if not subject.starts or not subject.run.user or "F13" in subject.failures or "F14" in subject.failures:
+    if (
+        not subject.starts
+        or not subject.run.user
+        or subject.failed(FailureCode.USER_UNKNOWN, FailureCode.GROUP_UNKNOWN)
+    ):
         return
     who = subject.credentials
     if who.uid and who.name is None:
@@ -115,13 +124,13 @@ def uid_without_name(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "medium",
     "strengths",
     "operations",
-    """Runtimes fill in HOME only when it is absent.  An `ENV HOME=/root` of the base image stays, whatever USER says,
-    and every cache and configuration file goes to a directory that the user may not enter.""",
-    "set ENV HOME to the home of the user, or remove it",
+    why="""Runtimes fill in HOME only when it is absent.  An `ENV HOME=/root` of the base image stays, whatever USER
+    says, and every cache and configuration file goes to a directory that the user may not enter.""",
+    fix="set ENV HOME to the home of the user, or remove it",
     codes="W23",
 )
 def home_of_somebody(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    if not subject.starts or subject.uid == 0 or "F13" in subject.failures:
+    if not subject.starts or subject.uid == 0 or subject.failed(FailureCode.USER_UNKNOWN):
         return
     home = next((entry for entry in subject.user.env if entry.name == "HOME" and entry.origin == "image"), None)
     if home is None or not home.value.startswith("/"):
@@ -142,9 +151,9 @@ def home_of_somebody(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "low",
     "strengths",
     "operations",
-    """/etc/passwd promises a home that the image does not have, or that the user cannot write.  `cd` fails, and so do
-    programs that keep caches and configuration there.""",
-    "create it and give it to the user: install -d -o USER /home/USER",
+    why="""/etc/passwd promises a home that the image does not have, or that the user cannot write.  `cd` fails, and so
+    do programs that keep caches and configuration there.""",
+    fix="create it and give it to the user: install -d -o USER /home/USER",
     codes="W24",
     sources="npm/cli#7044",
 )
@@ -178,9 +187,9 @@ def home_missing(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "medium",
     "headcount",
     "infosec",
-    """The parser of Docker, podman and runc skips no comments: a line that starts with # has no ids, so it counts as
-    uid 0, and the first line with uid 0 is root.  Root then has an empty home and loses its groups.""",
-    "remove comments from /etc/passwd",
+    why="""The parser of Docker, podman and runc skips no comments: a line that starts with # has no ids, so it counts
+    as uid 0, and the first line with uid 0 is root.  Root then has an empty home and loses its groups.""",
+    fix="remove comments from /etc/passwd",
     codes="W25",
     sources="moby/sys#230, apple/containerization#728",
 )
@@ -199,9 +208,9 @@ def passwd_comment(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "medium",
     "headcount",
     "infosec",
-    """Where the uid or gid is no number, the parser of the engines stores 0 and says nothing: the user becomes root,
-    or a member of the root group.""",
-    "correct the line: name:x:uid:gid:gecos:home:shell with numbers",
+    why="""Where the uid or gid is no number, the parser of the engines stores 0 and says nothing: the user becomes
+    root, or a member of the root group.""",
+    fix="correct the line: name:x:uid:gid:gecos:home:shell with numbers",
     codes="W26",
     sources="moby/sys#248, containerd PR 13797",
 )
@@ -232,14 +241,14 @@ def passwd_typo(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "low",
     "strengths",
     "operations",
-    """WORKDIR creates directories as root, also behind USER.  That is right for a program that only reads; anything
+    why="""WORKDIR creates directories as root, also behind USER.  That is right for a program that only reads; anything
     that writes relative paths, pid files or uploads fails.""",
-    "chown the directory to the user, if the program writes there",
+    fix="chown the directory to the user, if the program writes there",
     codes="W27",
     sources="moby#20295, moby#36677, docker/cli#3346",
 )
 def workdir_not_owned(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    if not subject.starts or subject.uid == 0 or {"F13", "F44"} & set(subject.failures):
+    if not subject.starts or subject.uid == 0 or subject.failed(FailureCode.USER_UNKNOWN, FailureCode.WORKDIR_IN_MOUNT):
         return
     cwd = subject.run.working_dir
     if cwd in ("", "/") or not cwd.startswith("/"):
@@ -265,9 +274,9 @@ def workdir_not_owned(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "high",
     "strengths",
     "deployments",
-    """Builders make WORKDIR absolute; configs written by other tools may not.  runc refuses: Cwd must be an absolute
-    path.  crun prepends a slash, so the same image starts with podman.""",
-    "write an absolute path",
+    why="""Builders make WORKDIR absolute; configs written by other tools may not.  runc refuses: Cwd must be an
+    absolute path.  crun prepends a slash, so the same image starts with podman.""",
+    fix="write an absolute path",
     codes="W28",
     sources="runtime-spec config.md cwd",
 )
@@ -292,9 +301,9 @@ def relative_workdir(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "low",
     "strengths",
     "operations",
-    """Most programs and runtimes expect /tmp with mode 1777.  Without it the first temporary file fails: sort, mktemp,
-    uploads, Java, Python's tempfile.""",
-    "create it: mkdir -m 1777 /tmp; or mount a tmpfs",
+    why="""Most programs and runtimes expect /tmp with mode 1777.  Without it the first temporary file fails: sort,
+    mktemp, uploads, Java, Python's tempfile.""",
+    fix="create it: mkdir -m 1777 /tmp; or mount a tmpfs",
     codes="W59",
 )
 def no_tmp(rule: Rule, subject: Subject) -> Iterator[Finding]:
@@ -320,9 +329,9 @@ def no_tmp(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "low",
     "friends",
     "monitoring",
-    """A link to /proc/1/fd/1 or /dev/stdout sends a log file to the container's output.  It opens whatever process 1
-    has there anew, and a process that is not root may be refused when that is a pipe or a file of root.""",
-    "log to the open file descriptor, or test the image with the user it names",
+    why="""A link to /proc/1/fd/1 or /dev/stdout sends a log file to the container's output.  It opens whatever process
+    1 has there anew, and a process that is not root may be refused when that is a pipe or a file of root.""",
+    fix="log to the open file descriptor, or test the image with the user it names",
     codes="W61",
     sources="moby#6880, moby#19616, docker-library/nginx#4",
 )
@@ -350,9 +359,9 @@ def log_link(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "low",
     "headcount",
     "infosec",
-    """`ctr` and pods with allowPrivilegeEscalation: false set no_new_privs.  The kernel then ignores the set-uid bit:
-    sudo and su start and stay the user they were.  Without it, every such file is a way to become root.""",
-    "remove the bit where nobody needs it; use gosu or setpriv instead of sudo",
+    why="""`ctr` and pods with allowPrivilegeEscalation: false set no_new_privs.  The kernel then ignores the set-uid
+    bit: sudo and su start and stay the user they were.  Without it, every such file is a way to become root.""",
+    fix="remove the bit where nobody needs it; use gosu or setpriv instead of sudo",
     codes="W49",
     sources="prctl(2) PR_SET_NO_NEW_PRIVS, pod security standards",
 )
@@ -384,9 +393,9 @@ def setuid(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "low",
     "friends",
     "tooling",
-    """File capabilities are an extended attribute.  A copy into another stage, a tar without attributes, or a later
+    why="""File capabilities are an extended attribute.  A copy into another stage, a tar without attributes, or a later
     chown drops it, and the program cannot bind its port any more.""",
-    "run setcap in the final stage, after the last chown",
+    fix="run setcap in the final stage, after the last chown",
     codes="W51",
     sources="capabilities(7)",
 )
