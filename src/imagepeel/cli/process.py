@@ -29,9 +29,9 @@ _EXAMPLES = (
 @click.option(
     "--engine",
     metavar="NAME[@VERSION]",
-    help="docker, podman, k8s, cri-o, containerd, nerdctl, runc or crun.  [docker@29.7]",
+    help="docker, podman, k8s, cri-o, containerd, nerdctl, gvisor, runc or crun.  [docker@29.7]",
 )
-@click.option("--runtime", metavar="NAME[@VERSION]", help="The runtime below the engine: runc or crun.")
+@click.option("--runtime", metavar="NAME[@VERSION]", help="The runtime below the engine: runc, crun or runsc.")
 @click.option("--host-arch", metavar="ARCH", help="Architecture of the machine; by default that of the image.")
 @click.option(
     "--entrypoint", multiple=True, metavar="WORD", help="Replace the entrypoint; '' clears it, repeat for more words."

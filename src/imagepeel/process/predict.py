@@ -14,7 +14,7 @@ from imagepeel.process.engines import cwd as workdir
 from imagepeel.process.engines import env as environment
 from imagepeel.process.engines.additions import additions
 from imagepeel.process.engines.lookup import ProgramLookup
-from imagepeel.process.engines.mounted import is_live, is_magic, mount_points, mounted, prepared
+from imagepeel.process.engines.mounted import is_live, is_magic, mount_points, mounted, prepared, touches
 from imagepeel.process.engines.registry import find_engine
 from imagepeel.process.engines.runtime import Home
 from imagepeel.process.engines.workdir import Workdir
@@ -430,6 +430,8 @@ class _Run:
     def _kernel_decides(self, word: str, directory: str, found: ProgramLookup) -> None:
         """Nothing is proved about a program that the kernel of the host puts below a mount, or does not."""
         seen = self.inside.resolve(found.path or word, cwd=directory)
+        if self.runtime.own_kernel and touches(seen, self.engine) and (seen.node is not None or is_live(seen.missing)):
+            self.unproved(f"{word} leads below a mount, and {self.runtime.name} has a kernel of its own")
         if found.path is not None and is_magic(seen):
             self.unproved(f"{found.path} leads to {text(seen.path)}: what that is, the moment of the start decides")
         elif found.path is None and "/" in word and is_live(seen.missing):
@@ -501,6 +503,7 @@ class _Run:
         self.sim = sim
         self.steps.extend(sim.steps)
         self.depends.extend(sim.depends)
+        self.notes.extend(sim.notes)
         self.fail(sim.failure)
         if sim.pid1 is not None and sim.pid1.ends_at_once and sim.failure is None:
             self.notes.append(sim.pid1.why)

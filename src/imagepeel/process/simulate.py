@@ -5,16 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from imagepeel.errors import ImagepeelError, Malformed
 from imagepeel.evidence import raw, text
-from imagepeel.formats.elf.file import ElfFacts, parse_elf
-from imagepeel.formats.elf.symbols import SymbolTable
-from imagepeel.process import shelling, wrapping
+from imagepeel.process import hints, shelling, wrapping
 from imagepeel.process.engines.pid1 import LastProgram, describe
 from imagepeel.process.kernel import execve as kernel
 from imagepeel.process.kernel.execve import ExecveRequest, ExecveResult
@@ -46,7 +43,6 @@ class _Answers:
 
     def __init__(self, rootfs: Rootfs) -> None:
         self.closures: dict[tuple[object, ...], LoaderResult] = {}
-        self.hints: dict[bytes, tuple[str, ...]] = {}
 
 
 class _ShellRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +84,9 @@ class StartSimulation:
         self.wrapped: list[tuple[str, ...]] = []
         self.history: list[str] = []
         self.pid1: PidOne | None = None
+        self.notes: list[str] = []
         self.round: int = 0
+        self._started: set[tuple[object, ...]] = set()
 
     def judge(self, chain: ExecveResult, start: ProcessState, execfn: str) -> None:
         """Follow a chain that ended in a program; `execfn` is the path of its first round."""
@@ -113,8 +111,8 @@ class StartSimulation:
             return
         final = chain.final or b""
         shell = interpreters.identify(self.rootfs, final, chain.argv)
-        if depth >= MAX_DEPTH:
-            self.stay(chain, state, why="programs start each other without an end in sight", exact=False)
+        if self._circle(chain, state) or depth >= MAX_DEPTH:
+            self._endless(chain, state, depth)
             return
         leaves, keep = goes_away(self.rootfs, chain, state.cwd, shell=bool(shell))
         if leaves:
@@ -131,6 +129,25 @@ class StartSimulation:
             wrapping.follow(self, chain, wrapped, state, depth)
             return
         self.stay(chain, state, script=bool(chain.scripts))
+
+    def _circle(self, chain: ExecveResult, state: ProcessState) -> bool:
+        """Whether this very program with these words, this environment and this directory was started before."""
+        start = (chain.final, chain.argv, state.cwd, state.after, tuple(sorted(state.env.items())))
+        if start in self._started:
+            return True
+        self._started.add(start)
+        return False
+
+    def _endless(self, chain: ExecveResult, state: ProcessState, depth: int) -> None:
+        """Programs start each other again and again: what is proved of it."""
+        if depth >= MAX_DEPTH or not state.certain:
+            why = "programs start each other without an end in sight"
+            self.stay(chain, state, why=why, exact=False)
+            self.unproved(why)
+            return
+        why = f"{' '.join(chain.argv)} comes to its own start again, and so on without an end: nothing else ever runs"
+        self.stay(chain, state, script=True, why=why)
+        self.notes.append(why)
 
     def _no_applet(self, chain: ExecveResult, state: ProcessState) -> bool:
         """A busybox that is called by a name which it does not have says so and ends."""
@@ -276,7 +293,7 @@ class StartSimulation:
             gid=state.after.gid,
             groups=state.credentials.groups,
             chain=tuple(self.history),
-            hints=self._hints(chain),
+            hints=hints.of(self.rootfs, chain.final),
             script=script,
             waits_for=waits_for,
             traps=tuple(traps),
@@ -313,27 +330,6 @@ class StartSimulation:
                 before, ends_at_once=True, hears_sigterm="unknown", seconds_to_stop="", stop=None, why=why, fix=keep
             )
 
-    def _hints(self, chain: ExecveResult) -> tuple[str, ...]:
-        if chain.final is None:
-            return ()
-        final = chain.final
-        known = self.rootfs.derived(_Answers).hints
-        if final not in known:
-            known[final] = self._read_hints(final)
-        return known[final]
-
-    def _read_hints(self, final: bytes) -> tuple[str, ...]:
-        try:
-            node = self.rootfs.lookup(final)
-
-            def read(offset: int, count: int) -> bytes:
-                return self.rootfs.read(final, offset, count)
-
-            facts = parse_elf(read, node.size)
-            return (*facts.hints, "no-handlers") if _cannot_handle(read, facts) else facts.hints
-        except (Malformed, ImagepeelError):
-            return ()
-
     # -- shells ----------------------------------------------------------------------------------------------
 
     def _shell(self, chain: ExecveResult, shell: str, state: ProcessState, depth: int) -> None:
@@ -343,6 +339,7 @@ class StartSimulation:
             return
         if told.mode == "unknown":
             self.stay(chain, state, why="its options are not understood", exact=False, script=True)
+            self.unproved(f"the options of {chain.argv[0]} are not understood")
             return
         argv0 = interpreters.applet(chain.argv)[1][0]
         body, line0 = told.body, "-c"
@@ -390,17 +387,16 @@ class StartSimulation:
         if tail.kind == "ends" and tail.exit_code:
             self._shell_ends(run, state)
             return
-        if tail.kind in {"ends", "unknown"} or not tail.argv or not tail.complete:
+        if tail.kind in {"ends", "unknown"} or not tail.named:
             waits = tail.argv[0] if tail.kind == "child" and tail.argv else ""
             exact = tail.kind == "ends"
             self.stay(chain, state, script=True, waits_for=waits, why=tail.why, exact=exact, traps=tail.trapped)
+            if not exact:
+                self.unproved(tail.in_question)
             return
         if not tail.replaces:
             self.stay(chain, state, waits_for=tail.argv[0], why=tail.why, traps=tail.trapped)
         inner = shelling.behind(run.tail, state)
-        self.wrapped.append(tail.argv)
-        if tail.replaces:
-            self.history.append(" ".join(chain.argv[:1]))
         path_value = inner.env.get("PATH")
         name = tail.program or tail.argv[0]
         found = interpreters.search(
@@ -436,22 +432,43 @@ class StartSimulation:
         if started.errno == "ENOENT" and code in {FailureCode.SHEBANG_CRLF, FailureCode.INTERPRETER_MISSING}:
             self._shell_failed(run, "interpreter", run.words(Search(path=None, errno="interpreter", seen=path)), state)
         elif started.errno == "ENOEXEC" and code is FailureCode.NO_PROGRAM_FORMAT:
-            why = f"{tail.argv[0]} has no #! line: the shell reads it itself"
-            self.stay(chain, state, script=True, exact=False, why=why)
+            self._went_on(run)
+            again = msgspec.structs.replace(chain, argv=(chain.argv[0], path, *tail.argv[1:]))
+            self._shell(again, run.shell, state, depth + 1)
         elif started.failure is not None:
             self._shell_failed(run, started.errno, None, state)
         elif started.final is None:
             self.unproved(started.unknown)
         else:
-            self._follow(started, path, self._entered(state, started), depth + 1)
+            self._went_on(run)
+            if tail.complete:
+                self._follow(started, path, self._entered(state, started), depth + 1)
+            else:
+                self._follow_name(started, path, self._entered(state, started))
             if tail.replaces and self.pid1 is None:
                 self.stay(started, state, exact=False)
+
+    def _went_on(self, run: _ShellRun) -> None:
+        """The shell's last command really starts."""
+        self.wrapped.append(run.tail.argv)
+        if run.tail.replaces:
+            self.history.append(" ".join(run.chain.argv[:1]))
+
+    def _follow_name(self, chain: ExecveResult, execfn: str, state: ProcessState) -> None:
+        """A program starts with words that only the running shell knows: what can be said without them."""
+        why = "not all of its words are known before it runs"
+        if chain.loader is not None and not self._load(chain, execfn, state):
+            return
+        final = chain.final or b""
+        shell = interpreters.identify(self.rootfs, final, chain.argv)
+        self.stay(chain, state, script=bool(chain.scripts), exact=False, why=why)
+        if shell or unwrap(chain.argv, real=text(final), env=state.env, libc="", leader=state.first) is not None:
+            self.unproved(f"{chain.argv[0]} starts another program, and {why}")
 
     def _shell_ends(self, run: _ShellRun, state: ProcessState) -> None:
         """The shell ends with a failure that its text and the image prove."""
         tail = run.tail
         if tail.errno:
-            self.wrapped.append(tail.argv)
             after = shelling.behind(run.tail, state)
             after = msgspec.structs.replace(after, certain=state.certain and tail.sure)
             self._shell_failed(run, tail.errno, ("\n".join(tail.said), tail.exit_code or 127), after)
@@ -596,19 +613,3 @@ def _after(user: Credentials, chain: ExecveResult) -> Actor:
     if user.uid == 0 and user.effective != user.bounding:
         effective = user.effective
     return Actor(uid=uid, gid=gid, groups=frozenset(user.groups), capabilities=chain.gained.union(effective))
-
-
-_HANDLERS = frozenset(
-    b"sigaction __sigaction signal __sysv_signal bsd_signal sigset sigwait sigwaitinfo sigtimedwait signalfd "
-    b"syscall dlopen".split()
-)
-"""Functions by which a program can take a signal, by itself or through code that it loads later."""
-
-_LIBC = (b"libc.", b"libm.", b"libpthread.", b"libdl.", b"librt.", b"ld-linux", b"ld64", b"ld-musl", b"linux-vdso")
-
-
-def _cannot_handle(read: Callable[[int, int], bytes], facts: ElfFacts) -> bool:
-    """Whether a dynamic program imports nothing that takes a signal, and no library but the C library's own."""
-    if facts.is_static or not all(needed.value.startswith(_LIBC) for needed in facts.needed):
-        return False
-    return not any(asked.symbol.name in _HANDLERS for asked in SymbolTable(read, facts).references())

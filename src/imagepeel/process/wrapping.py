@@ -112,11 +112,10 @@ def follow(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: Proces
             held = msgspec.structs.replace(state.credentials, groups=inner.credentials.groups)
             own = msgspec.structs.replace(state, credentials=held)
         sim.stay(chain, own, forwards=wrapped.forwards, why=wrapped.why, wrapper=True)
-    sim.wrapped.append(_vector(wrapped))
-    if not wrapped.stays:
-        sim.history.append(chain.argv[0])
     if wrapped.root not in {"", "/"}:
-        sim.stay(chain, state, why=f"it changes its root to {wrapped.root}", exact=False)
+        why = f"{name} changes the root to {wrapped.root}, where nothing is followed"
+        sim.stay(chain, state, why=why, exact=False)
+        sim.unproved(why)
         return
     _start(sim, chain, wrapped, inner, depth, sure=state.certain)
     if sim.pid1 is None:
@@ -206,6 +205,7 @@ def _start(
         if begun.errno or begun.final is None:
             sim.unproved(f"{found.path} has no #! line and /bin/sh cannot read it")
             return
+        _went_on(sim, chain, wrapped)
         sim.enter(begun, "/bin/sh", state, depth)
         return
     if found.errno:
@@ -219,7 +219,15 @@ def _start(
         sim.record(begun)
         sim.unproved(begun.unknown)
         return
+    _went_on(sim, chain, wrapped)
     sim.enter(begun, found.path, state, depth)
+
+
+def _went_on(sim: Simulation, chain: ExecveResult, wrapped: Wrapped) -> None:
+    """The command behind the wrapper really starts."""
+    sim.wrapped.append(_vector(wrapped))
+    if not wrapped.stays:
+        sim.history.append(chain.argv[0])
 
 
 def _refuse(
@@ -292,6 +300,7 @@ def _start_go(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: Pro
         sim.record(begun)
         sim.unproved(begun.unknown)
         return
+    _went_on(sim, chain, wrapped)
     sim.enter(begun, found.path, state, depth)
 
 
@@ -310,7 +319,6 @@ def _go_gives_up(sim: Simulation, chain: ExecveResult, state: ProcessState, caus
 
 def behind_init(sim: Simulation, wrapped: Wrapped, chain: ExecveResult, state: ProcessState) -> None:
     """The command behind the init that the engine brings: s6 refuses, everything else starts as a child."""
-    sim.wrapped.append(wrapped.argv)
     found = sim.rootfs.resolve(wrapped.argv[0])
     if found.path == b"/init" and found.node is not None and found.node.is_file:
         overlay = ("/package/admin/s6-overlay", "/etc/s6-overlay", "/usr/bin/s6-overlay-suexec")

@@ -16,7 +16,9 @@ class ByHand(Engine, frozen=True, kw_only=True):
     """No engine: what the runtime says is what the operator sees."""
 
     def runtime_refusal(self, failure: Failure, runtime: Runtime) -> EngineMessage:
-        return EngineMessage(text=runtime.refusal(failure.message, failure.phase, run=True), exit_code=1)
+        return EngineMessage(
+            text=runtime.refusal(failure.message, failure.phase, run=True), exit_code=runtime.refusal_exit
+        )
 
     def merge_environment(
         self, own: Sequence[Variable], image: Sequence[Variable], given: Sequence[Variable], notes: list[str]
@@ -24,7 +26,7 @@ class ByHand(Engine, frozen=True, kw_only=True):
         return given_first(own, image, given, notes)
 
 
-def family(versions: Sequence[Runtime]) -> EngineFamily:
+def family(versions: Sequence[Runtime], aliases: tuple[str, ...] = ()) -> EngineFamily:
     """The profiles of one runtime, started by hand."""
     engines = tuple(
         ByHand(
@@ -46,4 +48,4 @@ def family(versions: Sequence[Runtime]) -> EngineFamily:
         )
         for runtime in versions
     )
-    return EngineFamily(name=versions[0].program, versions=engines, default=versions[-1].version)
+    return EngineFamily(name=versions[0].program, aliases=aliases, versions=engines, default=versions[-1].version)

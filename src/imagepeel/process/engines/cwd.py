@@ -58,6 +58,11 @@ def _absolute(asked: WorkdirRequest) -> str:
 def _in_mount(inside: Rootfs, asked: WorkdirRequest, runtime: Runtime) -> Workdir:
     """A directory that lies below a mount, or behind a link into one."""
     path, how = _absolute(asked), asked.origin
+    if runtime.own_kernel:
+        reason = (
+            f"{path} lies below a mount, and {runtime.name} has a kernel of its own: what is there was not measured"
+        )
+        return Workdir(path=path, canonical=path, how=how, unproved=reason)
     seen = check_access(inside, path, ROOT)
     canonical = text(seen.resolution.path)
     if seen.node is not None and seen.node.is_dir:
@@ -114,7 +119,7 @@ def _before_mounts(rootfs: Rootfs, asked: WorkdirRequest, engine: Engine, runtim
         return Workdir(path=canonical, canonical=canonical, how=how, notes=_closed(path, node, actor))
     trouble = _trouble(rootfs, path, seen, asked.by_option)
     made = engine.make_workdir(trouble)
-    if made is None and trouble.state == "missing":
+    if made is None and (trouble.state == "missing" or runtime.makes_target(trouble)):
         made = engine.made(trouble)
     if isinstance(made, Made):
         return Workdir(path=made.path, canonical=made.path, how=how, created=True, notes=(made.note,))

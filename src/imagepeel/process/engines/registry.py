@@ -18,12 +18,13 @@ from imagepeel.process.engines import (
     nerdctl,
     podman,
     runc,
+    runsc,
 )
 from imagepeel.process.engines.engine import Engine
 from imagepeel.process.engines.family import EngineFamily
 from imagepeel.process.engines.runtime import Runtime
 
-RUNTIMES: tuple[Runtime, ...] = (*runc.VERSIONS, *crun.VERSIONS)
+RUNTIMES: tuple[Runtime, ...] = (*runc.VERSIONS, *crun.VERSIONS, *runsc.VERSIONS)
 FAMILIES = (
     docker.FAMILY,
     containerd.FAMILY,
@@ -34,6 +35,7 @@ FAMILIES = (
     podman.FAMILY,
     by_hand.family(runc.VERSIONS),
     by_hand.family(crun.VERSIONS),
+    by_hand.family(runsc.VERSIONS, aliases=("gvisor",)),
 )
 
 ENGINES: tuple[Engine, ...] = tuple(engine for family in FAMILIES for engine in family.versions)

@@ -43,6 +43,10 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     drops_nameless: bool
     fills_empty_home: bool
     looks_up_first: bool
+    refusal_exit: int = 1
+    """The exit code of a refusal, where it was started by hand."""
+    own_kernel: bool = False
+    """It brings its own kernel: what is below /proc, /sys and /dev is that kernel's."""
     basis: Basis = Basis(read="")
     """What its rules rest on; a profile without one is refused by a test."""
 
@@ -89,6 +93,10 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     def unmapped(self, what: str, number: int) -> str:
         """Its words for a `uid` or `gid` that the container's user namespace does not map."""
         self._unsaid()
+
+    def makes_target(self, trouble: WorkdirTrouble) -> bool:
+        """Whether it makes what a dangling link leads to."""
+        return False
 
     def relative_workdir(self, path: str) -> Failure | None:
         """The refusal of a relative directory; None where the runtime starts it from the root."""

@@ -32,7 +32,7 @@ def fails(engine: Engine, runtime: Runtime, label: str, failure: Failure) -> Ver
         said = engine.refusal(failure)
     elif failure.judge is Judge.RUNTIME:
         said = engine.runtime_refusal(failure, runtime)
-        own, own_exit = runtime.refusal(failure.message, failure.phase, run=True), 1
+        own, own_exit = runtime.refusal(failure.message, failure.phase, run=True), runtime.refusal_exit
     else:
         # The container has started: what is on its standard error reaches the operator unchanged.
         if failure.judge is Judge.KERNEL:

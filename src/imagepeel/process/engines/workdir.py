@@ -34,7 +34,14 @@ class WorkdirTrouble(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
     def refused(
-        self, judge: Judge, errno: str, message: str, *, created: bool = True, in_mount: bool = False
+        self,
+        judge: Judge,
+        errno: str,
+        message: str,
+        *,
+        created: bool = True,
+        in_mount: bool = False,
+        phase: Phase = Phase.INIT,
     ) -> Failure:
         """The failure of a judge who does not go on with it; `in_mount`: it lies below a mount of the runtime."""
         dangling = self.state == "dangling"
@@ -46,7 +53,7 @@ class WorkdirTrouble(msgspec.Struct, frozen=True, kw_only=True):
             message=message,
             why=self.why,
             fix=FIX_IN_MOUNT if in_mount else FIX,
-            phase=Phase.INIT,
+            phase=phase,
             created=created,
         )
 

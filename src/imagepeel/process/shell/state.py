@@ -69,6 +69,17 @@ class ScriptOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         """The shell's process becomes the program."""
         return self.kind in ("exec", "tail")
 
+    @property
+    def named(self) -> bool:
+        """The program's first word is proved, if not all of its words."""
+        return bool(self.argv) and (self.complete or self.argv[0] not in ("?", "..."))
+
+    @property
+    def in_question(self) -> str:
+        """Why the end is not proved, with the ends that are possible."""
+        ways = [way.source or way.why for way in self.alternatives]
+        return self.why + (f": {' or '.join(dict.fromkeys(ways))}" if ways else "")
+
 
 class StartedCommand(NamedTuple):
     """A program that the shell started."""
