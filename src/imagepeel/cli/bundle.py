@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from imagepeel.cli import common
+from imagepeel.cli import common, container
 from imagepeel.cli.settings import Settings
 from imagepeel.render.escape import terminal
 
@@ -15,20 +15,12 @@ from imagepeel.render.escape import terminal
 @click.command()
 @common.archive
 @click.argument("directory", metavar="DIR", type=click.Path())
-@click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS...]")
+@container.words
 @click.option("--rootfs", "unpacked", is_flag=True, help="Also write the filesystem; as root with owners and devices.")
 @click.option(
     "--engine", metavar="NAME[@VERSION]", help="Whose defaults: docker, containerd, k8s, podman.  [docker@29.7]"
 )
-@click.option("--entrypoint", multiple=True, metavar="WORD", help="Replace the entrypoint; repeat for more words.")
-@click.option("-u", "--user", metavar="USER[:GROUP]", help="Replace the user.")
-@click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="Set a variable; repeat for more.")
-@click.option("-w", "--workdir", metavar="DIR", help="Replace the working directory.")
-@click.option("--cap-add", multiple=True, metavar="CAP", help="Add a capability, or ALL.")
-@click.option("--cap-drop", multiple=True, metavar="CAP", help="Drop a capability, or ALL.")
-@click.option("--no-new-privileges", is_flag=True, help="Ignore set-uid bits and file capabilities.")
-@click.option("-t", "--tty", is_flag=True, help="With a terminal.")
-@click.option("--hostname", metavar="NAME", help="The container's host name.")
+@container.options
 @common.view
 @common.json
 @common.settings
@@ -38,14 +30,13 @@ def command(settings: Settings, /, directory: str, args: tuple[str, ...], unpack
     It says what the engine would say: arguments, environment, user and groups, working directory, capabilities,
     mounts.  The filesystem is expected in DIR/rootfs; --rootfs writes it.
     """
-    from imagepeel.cli.process import _options  # start time
     from imagepeel.export.bundle import write_bundle  # start time
     from imagepeel.export.extract import materialize  # start time
 
     with settings.open() as archive:
         image = settings.scanned(archive)
         rootfs = settings.rootfs(image)
-        options = _options(args, given)
+        options = container.process_options(args, given)
 
         def unpack(tree: Any, where: Any) -> None:
             materialize(tree, str(where), preserve=os.geteuid() == 0)

@@ -48,7 +48,9 @@ def _reveal(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
         ctx.with_resource(show_secrets())
 
 
-def _stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+def stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    """Return several decorators as one, the first of them outermost."""
+
     def apply(function: F) -> F:
         for decorator in reversed(decorators):
             function = decorator(function)
@@ -57,7 +59,7 @@ def _stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
     return apply
 
 
-output: Callable[[Any], Any] = _stack(
+output: Callable[[Any], Any] = stack(
     _option(
         "color",
         "--color",
@@ -70,7 +72,7 @@ output: Callable[[Any], Any] = _stack(
 )
 """--color and --debug: what commands without an archive take too."""
 
-opening: Callable[[Any], Any] = _stack(
+opening: Callable[[Any], Any] = stack(
     _option(
         "reference",
         "--image",
@@ -119,7 +121,7 @@ opening: Callable[[Any], Any] = _stack(
 Apart from `archive` for commands with several archives.
 """
 
-archive: Callable[[Any], Any] = _stack(
+archive: Callable[[Any], Any] = stack(
     click.argument(
         "archive",
         metavar="ARCHIVE",
@@ -144,7 +146,7 @@ view: Callable[[Any], Any] = _option(
 json: Callable[[Any], Any] = _option("json", "--json", is_flag=True, help="Write the result as JSON.")
 """--json; `imagepeel schema COMMAND` prints the schema."""
 
-forms: Callable[[Any], Any] = _stack(
+forms: Callable[[Any], Any] = stack(
     json,
     _option(
         "html",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from imagepeel.cli import common, documents
+from imagepeel.cli import common, container, documents
 from imagepeel.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _EXAMPLES = (
 
 @click.command(epilog=_EXAMPLES)
 @common.archive
-@click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS...]")
+@container.words
 @click.option(
     "--engine",
     metavar="NAME[@VERSION]",
@@ -33,18 +33,8 @@ _EXAMPLES = (
 )
 @click.option("--runtime", metavar="NAME[@VERSION]", help="The runtime below the engine: runc, crun or runsc.")
 @click.option("--host-arch", metavar="ARCH", help="Architecture of the machine; by default that of the image.")
-@click.option(
-    "--entrypoint", multiple=True, metavar="WORD", help="Replace the entrypoint; '' clears it, repeat for more words."
-)
-@click.option("-u", "--user", metavar="USER[:GROUP]", help="Replace the user.")
-@click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="Set a variable; repeat for more.")
-@click.option("-w", "--workdir", metavar="DIR", help="Replace the working directory.")
-@click.option("--cap-add", multiple=True, metavar="CAP", help="Add a capability, or ALL.")
-@click.option("--cap-drop", multiple=True, metavar="CAP", help="Drop a capability, or ALL.")
-@click.option("--no-new-privileges", is_flag=True, help="Ignore set-uid bits and file capabilities.")
+@container.options
 @click.option("--init", is_flag=True, help="Let the engine put its small init in front.")
-@click.option("-t", "--tty", is_flag=True, help="With a terminal.")
-@click.option("--hostname", metavar="NAME", help="The container's host name.")
 @click.option("--stop-signal", metavar="SIGNAL", help="Replace the stop signal.")
 @click.option(
     "--supplemental-groups-policy",
@@ -75,22 +65,12 @@ def command(settings: Settings, /, args: tuple[str, ...], matrix: bool, receipts
 
     with settings.open() as archive:
         image = settings.scanned(archive)
-        options = _options(args, given)
+        options = container.process_options(args, given)
         given_view = click.get_current_context().get_parameter_source("view") is not ParameterSource.DEFAULT
         view = settings.view if given_view else ""
         result = _matrix(image, options, view) if matrix else _predict(image, options, receipts, view)
         documents.show(settings, "process", result, process_document, receipts=receipts)
         settings.finish(image, rootfs=image.view(result.view or settings.view))
-
-
-def _options(args: tuple[str, ...], given: dict[str, Any]) -> ProcessOptions:
-    """Return what was given; what was not keeps the default of `ProcessOptions`."""
-    from imagepeel.process.spec.options import ProcessOptions  # start time
-
-    values: dict[str, Any] = {name: value for name, value in given.items() if value not in (None, (), False)}
-    if args:
-        values["args"] = args
-    return ProcessOptions(**values)
 
 
 def _predict(image: Image, options: ProcessOptions, receipts: bool, view: str) -> ProcessOutput:

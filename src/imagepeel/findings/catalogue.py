@@ -12,6 +12,9 @@ from imagepeel.findings.rules import FAMILIES
 RULES: tuple[Rule, ...] = tuple(rule for rules in FAMILIES.values() for rule in rules)
 """The catalogue, family by family."""
 
+FAMILY_OF = {rule.id: name for name, rules in FAMILIES.items() for rule in rules}
+"""The family of each rule, by the rule's id."""
+
 _BY_ID = {rule.id: rule for rule in RULES}
 _BY_CODE = {code: rule for rule in reversed(RULES) for code in rule.codes}
 

@@ -95,6 +95,11 @@ class Layer(Shown):
         return f"L{self.index + 1}"
 
     @property
+    def created_by(self) -> str:
+        """The words of the history step that made it, "" when history does not tell."""
+        return self.history.created_by if self.history is not None else ""
+
+    @property
     def state(self) -> LayerState:
         """Whether its bytes can be read as a tar: as the record says, or TRUNCATED when its member is cut off."""
         return LayerState.TRUNCATED if self.record.truncated else self.record.state

@@ -35,7 +35,6 @@ from imagepeel.present.document import (
     try_it,
     value,
 )
-from imagepeel.results.head import ImageHead
 from imagepeel.text import listed, number, plural, shortened, size
 
 if TYPE_CHECKING:
@@ -319,18 +318,12 @@ def _findings(found: Findings) -> Document:
     )
 
 
-_NO_IMAGE = ImageHead(
-    archive="", archive_kind="", number=0, names=(), platform="", digest=None, image_id=None, complete=True, reason="",
-)  # fmt: skip
-"""An account of bytes does not know its image, and its sections do not speak of it."""
-
-
 def _waste(found: Waste) -> Document:
     """Return what `waste` shows."""
     from imagepeel.present.waste import waste_sections  # start time
-    from imagepeel.results.waste import waste_result  # start time
+    from imagepeel.results.waste import waste_account  # start time
 
-    return _document("waste", (), *waste_sections(waste_result(_NO_IMAGE, found, ROWS), more="waste.items"))
+    return _document("waste", (), *waste_sections(waste_account(found, ROWS), more="waste.items"))
 
 
 # ---- small values -----------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from imagepeel.present.document import (
     try_it,
 )
 from imagepeel.present.heading import about
-from imagepeel.results.waste import WasteCause, WasteResult
+from imagepeel.results.waste import WasteAccount, WasteCause, WasteResult
 from imagepeel.text import number, percent, plural, size
 
 MEANING: dict[Cause, str] = {
@@ -42,13 +42,13 @@ def waste_document(result: WasteResult) -> Document:
     return about(result.image, *waste_sections(result))
 
 
-def waste_sections(result: WasteResult, *, more: str = "imagepeel waste --all") -> Iterator[Section]:
+def waste_sections(result: WasteAccount, *, more: str = "imagepeel waste --all") -> Iterator[Section]:
     """Yield causes, efficiency and the largest items; sums stand under the columns that they add up.
 
     `more` is what gives all items.
     """
-    if not result.image.knowledge.layer_list:
-        return
+    if not result.layers and not result.complete:
+        return  # the list of layers is missing
     here = "" if result.complete else " in the layers that are here"
     seen = f"Of {number(result.files)} bytes of file content shipped{here}, {number(result.visible)} can be seen"
     if result.efficiency is not None:
@@ -64,7 +64,7 @@ def waste_sections(result: WasteResult, *, more: str = "imagepeel waste --all") 
         yield _items(result, more)
 
 
-def _causes(result: WasteResult) -> Table:
+def _causes(result: WasteAccount) -> Table:
     own = result.base_layers > 0
     titles = ("content", "stored", "own content", "own stored") if own else ("content", "stored")
     rows = []
@@ -93,7 +93,7 @@ def _numbers(one: WasteCause, own: bool) -> list[str]:
     return [number(count) for count in counts]
 
 
-def _items(result: WasteResult, more: str) -> Section:
+def _items(result: WasteAccount, more: str) -> Section:
     rows = []
     for one in result.items:
         by = f"L{one.layer + 1}" + (f" -> L{one.by + 1}" if one.by is not None else "")

@@ -9,8 +9,8 @@ from urllib.parse import quote
 from imagepeel._version import __version__
 from imagepeel.evidence import Location, raw
 from imagepeel.render.escape import visible
-from imagepeel.results.check import CheckedRule, CheckOutcome
-from imagepeel.results.findings import FindingResult
+from imagepeel.results.check import CheckOutcome
+from imagepeel.results.findings import FindingResult, RuleResult
 from imagepeel.serialization import indented, to_json
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -52,7 +52,7 @@ def _uri(path: str) -> str:
     return quote(raw(path)) if path != "-" else "stdin"
 
 
-def _rule(rule: CheckedRule) -> dict[str, Any]:
+def _rule(rule: RuleResult) -> dict[str, Any]:
     return {
         "id": rule.id,
         "name": "".join(part.capitalize() for part in rule.id.split("-")),

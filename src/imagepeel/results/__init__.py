@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from imagepeel.export.report import Omission as Omission
     from imagepeel.history.dockerfile import Instruction as Instruction
     from imagepeel.history.dockerfile import RebuiltDockerfile as RebuiltDockerfile
+    from imagepeel.layers.layer import LayerCheck as LayerCheck
     from imagepeel.loading.answer import LoadAnswer as LoadAnswer
     from imagepeel.results.cache import CacheResult as CacheResult
-    from imagepeel.results.check import CheckedRule as CheckedRule
     from imagepeel.results.check import CheckOutcome as CheckOutcome
     from imagepeel.results.diff import DiffNode as DiffNode
     from imagepeel.results.diff import DiffPath as DiffPath
@@ -49,9 +49,10 @@ if TYPE_CHECKING:
     from imagepeel.results.forge import ForgeName as ForgeName
     from imagepeel.results.forge import ForgeResult as ForgeResult
     from imagepeel.results.head import ImageHead as ImageHead
+    from imagepeel.results.head import LayerHead as LayerHead
+    from imagepeel.results.head import NodeHead as NodeHead
     from imagepeel.results.images import ImageRow as ImageRow
     from imagepeel.results.images import ImagesResult as ImagesResult
-    from imagepeel.results.layers import CheckResult as CheckResult
     from imagepeel.results.layers import LayerRow as LayerRow
     from imagepeel.results.layers import LayersResult as LayersResult
     from imagepeel.results.listing import FindEntry as FindEntry
@@ -70,12 +71,13 @@ if TYPE_CHECKING:
     from imagepeel.results.trace import TraceResult as TraceResult
     from imagepeel.results.version import VersionResult as VersionResult
     from imagepeel.results.views import ViewsResult as ViewsResult
+    from imagepeel.results.waste import WasteAccount as WasteAccount
     from imagepeel.results.waste import WasteCause as WasteCause
     from imagepeel.results.waste import WasteLayerRow as WasteLayerRow
     from imagepeel.results.waste import WasteResult as WasteResult
 
 _HOMES = {
-    "CheckedRule": "imagepeel.results.check",
+    "LayerCheck": "imagepeel.layers.layer",
     "CheckOutcome": "imagepeel.results.check",
     "DiffNode": "imagepeel.results.diff",
     "DiffPath": "imagepeel.results.diff",
@@ -93,7 +95,6 @@ _HOMES = {
     "WtfResult": "imagepeel.results.findings",
     "ImageRow": "imagepeel.results.images",
     "ImagesResult": "imagepeel.results.images",
-    "CheckResult": "imagepeel.results.layers",
     "LayerRow": "imagepeel.results.layers",
     "LayersResult": "imagepeel.results.layers",
     "LoadAnswer": "imagepeel.loading.answer",
@@ -109,6 +110,8 @@ _HOMES = {
     "ForgeName": "imagepeel.results.forge",
     "ForgeResult": "imagepeel.results.forge",
     "ImageHead": "imagepeel.results.head",
+    "LayerHead": "imagepeel.results.head",
+    "NodeHead": "imagepeel.results.head",
     "ListingEntry": "imagepeel.results.listing",
     "ListingHeader": "imagepeel.results.listing",
     "VersionResult": "imagepeel.results.version",
@@ -120,6 +123,7 @@ _HOMES = {
     "ViewsResult": "imagepeel.results.views",
     "WasteCause": "imagepeel.results.waste",
     "WasteLayerRow": "imagepeel.results.waste",
+    "WasteAccount": "imagepeel.results.waste",
     "WasteResult": "imagepeel.results.waste",
     "Instruction": "imagepeel.history.dockerfile",
     "RebuiltDockerfile": "imagepeel.history.dockerfile",

@@ -4,26 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from imagepeel.findings.finding import Lesson, Role, Severity
 from imagepeel.findings.gate import Gate, Known
 from imagepeel.findings.rule import Rule
-from imagepeel.results.findings import FindingResult, finding_result
+from imagepeel.results.findings import FindingResult, RuleResult, finding_result, rule_result
 from imagepeel.results.head import ImageHead
-
-
-class CheckedRule(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule that was checked."""
-
-    id: str
-    title: str
-    severity: Severity
-    """The worst that the rule reports."""
-    lesson: Lesson
-    role: Role
-    why: str
-    fix: str
-    codes: tuple[str, ...]
-    """Other names of the same thing."""
 
 
 class CheckOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +25,7 @@ class CheckOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """Findings that the baseline knows, worst first."""
     stale: tuple[Known, ...]
     """Entries of the baseline that no finding matches."""
-    rules: tuple[CheckedRule, ...]
+    rules: tuple[RuleResult, ...]
     """Rules that were checked."""
 
 
@@ -55,19 +39,7 @@ def check_outcome(head: ImageHead, gate: Gate, rules: tuple[Rule, ...]) -> Check
         new=tuple(finding_result(finding) for finding in gate.new),
         known=tuple(finding_result(finding) for finding in gate.known),
         stale=gate.stale,
-        rules=tuple(
-            CheckedRule(
-                id=rule.id,
-                title=rule.title,
-                severity=rule.severity,
-                lesson=rule.lesson,
-                role=rule.role,
-                why=rule.why,
-                fix=rule.fix,
-                codes=rule.codes,
-            )
-            for rule in rules
-        ),
+        rules=tuple(map(rule_result, rules)),
     )
 
 

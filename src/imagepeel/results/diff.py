@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -18,9 +17,8 @@ from imagepeel.results.difference import (
     process_difference,
     shared_prefix,
 )
-from imagepeel.results.head import ImageHead, image_head, octal, readable, stamp
+from imagepeel.results.head import ImageHead, NodeHead, encoded, image_head, node_head, readable, stamp
 from imagepeel.rootfs.image_diff import TEXT_BYTES, Contents, PathChange, difference, text_difference
-from imagepeel.rootfs.tree.inode import NodeKind
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
@@ -31,16 +29,9 @@ MOST_TEXTS = 200
 """Files whose text is compared: more is not for reading."""
 
 
-class DiffNode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class DiffNode(NodeHead, frozen=True, kw_only=True, omit_defaults=True):
     """One side of a path, as in `imagepeel ls --json`; `layer` counts from 0."""
 
-    kind: NodeKind
-    mode: str
-    """Permission bits as four octal digits."""
-    uid: int
-    gid: int
-    size: int
-    """Bytes."""
     mtime: str | None = None
     """UTC, RFC 3339, or `@SECONDS` beyond the calendar; absent: set when the runtime unpacks."""
     target: str | None = None
@@ -48,7 +39,7 @@ class DiffNode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Exact target in base64, where `target` is not UTF-8."""
     device: tuple[int, int] | None = None
     """Major and minor number."""
-    xattrs: dict[str, str] = {}
+    xattrs: dict[str, str] = msgspec.field(default_factory=dict)
     layer: int | None = None
     """Index from 0."""
     label: str = ""
@@ -222,16 +213,12 @@ def _node(node: Inode | None) -> DiffNode | None:
         return None
     target, target_b64 = readable(node.target) if node.target else (None, None)
     return DiffNode(
-        kind=node.kind,
-        mode=octal(node.mode),
-        uid=node.uid,
-        gid=node.gid,
-        size=node.size,
+        **node_head(node),
         mtime=stamp(node.mtime, exact=True) if node.mtime is not None else None,
         target=target,
         target_b64=target_b64,
         device=node.device,
-        xattrs={readable(name)[0]: base64.b64encode(value).decode("ascii") for name, value in node.xattrs.items()},
+        xattrs=encoded(node.xattrs.items()),
         layer=node.layer,
         label="" if node.layer is None else f"L{node.layer + 1}",
         entry=node.entry,

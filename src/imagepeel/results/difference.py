@@ -100,7 +100,7 @@ def _match(image: LayeredImage, index: int, first: int | None, second: int | Non
         second=second,
         content_size=layer.content_size,
         blob_size=layer.blob_size,
-        created_by=layer.history.created_by if layer.history is not None else "",
+        created_by=layer.created_by,
     )
 
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from imagepeel.archive.records import LayerState
-from imagepeel.results.head import ImageHead, image_head, readable
+from imagepeel.results.head import ImageHead, LayerHead, image_head, layer_head, readable
 from imagepeel.rootfs.layer_diff import has_uppers
 from imagepeel.rootfs.layer_events import Fate, Shipped, lost_files, shipped
 from imagepeel.rootfs.usage import DirUsage, FileUsage, Usage, usage
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
 
 
-class DuLayer(msgspec.Struct, frozen=True, kw_only=True):
+class DuLayer(LayerHead, frozen=True, kw_only=True):
     """Where the bytes of one layer are.
 
     `blob_size` as stored, `content_size` decompressed.  content_size = shipped + framing: `shipped` are the bytes of
@@ -27,14 +26,6 @@ class DuLayer(msgspec.Struct, frozen=True, kw_only=True):
     same layer).  `here` are the visible bytes of this layer at and below the path that was asked for.
     """
 
-    index: int
-    """From 0, base first."""
-    label: str
-    """`L1` for the base layer."""
-    state: LayerState
-    step: int | None
-    """Index from 0 in the history of the config."""
-    created_by: str
     blob_size: int
     """Stored bytes."""
     content_size: int
@@ -166,11 +157,7 @@ def du_result(
 def _layers(image: LayeredImage, sums: Shipped, found: Usage) -> list[DuLayer]:
     return [
         DuLayer(
-            index=layer.index,
-            label=layer.label,
-            state=layer.state,
-            step=layer.step,
-            created_by=layer.history.created_by if layer.history is not None else "",
+            **layer_head(layer),
             blob_size=layer.blob_size,
             content_size=layer.content_size,
             framing=layer.content_size - row.shipped,

@@ -47,15 +47,17 @@ class WtfResult(msgspec.Struct, frozen=True, kw_only=True, tag="findings", tag_f
 
 
 class RuleResult(msgspec.Struct, frozen=True, kw_only=True, tag="rule", tag_field="type"):
-    """One rule of the catalogue; `severity` is the worst that it reports, `codes` other names of the same thing."""
+    """One rule of the catalogue."""
 
     id: str
     title: str
     severity: Severity
+    """The worst that the rule reports."""
     lesson: Lesson
     role: Role
     family: str
     codes: tuple[str, ...]
+    """Other names of the same thing."""
     why: str
     fix: str
     sources: tuple[str, ...]
@@ -106,16 +108,15 @@ def severity_counts(found: Sequence[Finding]) -> dict[Severity, int]:
 
 def rule_result(rule: Rule) -> RuleResult:
     """A rule as a value that can be written."""
-    from imagepeel.findings.rules import FAMILIES  # start time
+    from imagepeel.findings.catalogue import FAMILY_OF  # start time
 
-    family = next(name for name, rules in FAMILIES.items() if rule in rules)
     return RuleResult(
         id=rule.id,
         title=rule.title,
         severity=rule.severity,
         lesson=rule.lesson,
         role=rule.role,
-        family=family,
+        family=FAMILY_OF[rule.id],
         codes=rule.codes,
         why=rule.why,
         fix=rule.fix,

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import base64
 import time
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from imagepeel.archive.kinds import KINDS
 from imagepeel.archive.knowledge import Gap, Knowledge
+from imagepeel.archive.records import LayerState
+from imagepeel.rootfs.tree.inode import NodeKind
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
+    from imagepeel.layers.layer import Layer
+    from imagepeel.rootfs.tree.inode import Inode
 
 
 def one_of(*values: str) -> msgspec.Meta:
@@ -82,12 +87,53 @@ def image_head(image: LayeredImage) -> ImageHead:
     )
 
 
+class LayerHead(msgspec.Struct, frozen=True, kw_only=True):
+    """Which layer a row is about, and the step that made it."""
+
+    index: int
+    """From 0, base first."""
+    label: str
+    """`L1` for the base layer."""
+    state: LayerState
+    step: int | None
+    """Index from 0 in the history of the config."""
+    created_by: str
+    """The words of that step."""
+
+
+def layer_head(layer: Layer) -> dict[str, Any]:
+    """Return the fields of `LayerHead`, for a row that goes on with its own."""
+    return {name: getattr(layer, name) for name in LayerHead.__struct_fields__}
+
+
+class NodeHead(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What every form of a node begins with."""
+
+    kind: NodeKind
+    mode: str
+    """Permission bits as four octal digits."""
+    uid: int
+    gid: int
+    size: int
+    """Bytes."""
+
+
+def node_head(node: Inode) -> dict[str, Any]:
+    """Return the fields of `NodeHead`, for a form that goes on with its own."""
+    return {"kind": node.kind, "mode": octal(node.mode), "uid": node.uid, "gid": node.gid, "size": node.size}
+
+
 def readable(name: bytes) -> tuple[str, str | None]:
     """Return a name as text, and in base64 when the text cannot give its bytes back."""
     try:
         return name.decode("utf-8"), None
     except UnicodeDecodeError:
         return name.decode("utf-8", "backslashreplace"), base64.b64encode(name).decode("ascii")
+
+
+def encoded(xattrs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return extended attributes by name, each value in base64."""
+    return {readable(name)[0]: base64.b64encode(value).decode("ascii") for name, value in xattrs}
 
 
 def octal(mode: int) -> str:

@@ -2,48 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
 from imagepeel.archive.compression import Compression
-from imagepeel.archive.records import LayerState
 from imagepeel.evidence import Anomaly, Location
-from imagepeel.results.head import ImageHead, image_head, one_of
+from imagepeel.layers.layer import LayerCheck
+from imagepeel.results.head import ImageHead, LayerHead, image_head, layer_head, one_of
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
     from imagepeel.rootfs.layer_events import LayerCounts
 
 
-class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One statement against the bytes; `ok` is null where it was not compared (`why` says the reason)."""
-
-    what: Literal["digest", "size", "diff_id"]
-    stated: str
-    actual: str
-    ok: bool | None
-    why: str = ""
-
-
-class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
+class LayerRow(LayerHead, frozen=True, kw_only=True):
     """One layer.
 
-    `index` counts from 0 and `label` from L1, base first.  `compression` is "" where the bytes are not here.  `step` is
-    the index of the history step that made it, `created_by` its words.  Sizes are bytes: `blob_size` as stored or
-    stated, `content_size` decompressed; what is not known of a layer that is not here is null.  `added`, `changed` and
-    `removed` count paths against the layers below; they are null where the runtime refuses the image and above a layer
-    that is missing.  `verified` is true when every statement that could be compared holds.  `unpack_error` says why the
-    listing ends early.
+    `compression` is "" where the bytes are not here.  Sizes are bytes: `blob_size` as stored or stated,
+    `content_size` decompressed; what is not known of a layer that is not here is null.  `added`, `changed` and
+    `removed` count paths against the layers below; they are null where the runtime refuses the image and above a
+    layer that is missing.  `verified` is true when every statement that could be compared holds.  `unpack_error`
+    says why the listing ends early.
     """
 
-    index: int
-    """From 0, base first."""
-    label: str
-    state: LayerState
-    step: int | None
-    """Index from 0 in the history of the config."""
-    created_by: str
     blob_size: int | None
     """Stored bytes."""
     content_size: int | None
@@ -64,7 +46,7 @@ class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
     diff_id: str | None
     chain_id: str | None
     verified: bool | None
-    checks: tuple[CheckResult, ...]
+    checks: tuple[LayerCheck, ...]
     unpack_error: str
     location: Location
     urls: tuple[str, ...] = ()
@@ -87,11 +69,7 @@ def layers_result(image: LayeredImage) -> LayersResult:
         count = counts.get(layer.index) if layer.readable else None
         rows.append(
             LayerRow(
-                index=layer.index,
-                label=layer.label,
-                state=layer.state,
-                step=layer.step,
-                created_by=layer.history.created_by if layer.history is not None else "",
+                **layer_head(layer),
                 blob_size=layer.blob_size if layer.record.stored or layer.record.declared_size is not None else None,
                 content_size=layer.content_size if layer.readable else None,
                 compression=layer.compression,
@@ -105,9 +83,7 @@ def layers_result(image: LayeredImage) -> LayersResult:
                 diff_id=layer.diff_id,
                 chain_id=chain[layer.index] if chain else None,
                 verified=layer.verified,
-                checks=tuple(
-                    CheckResult(what=c.what, stated=c.stated, actual=c.actual, ok=c.ok, why=c.why) for c in layer.checks
-                ),
+                checks=layer.checks,
                 unpack_error=layer.error.message if layer.error is not None else "",
                 location=layer.location,
                 urls=layer.record.urls,

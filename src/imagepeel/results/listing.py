@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
-from imagepeel.results.head import ImageHead, image_head, octal, readable, stamp
+from imagepeel.results.head import ImageHead, encoded, image_head, octal, readable, stamp
 from imagepeel.rootfs.tree.inode import NodeKind
 
 if TYPE_CHECKING:
@@ -166,7 +165,7 @@ def to_entry(row: ListedPath) -> ListingEntry:
         target_b64=target_b64,
         device=row.device,
         nlink=row.nlink,
-        xattrs={readable(name)[0]: base64.b64encode(value).decode("ascii") for name, value in row.xattrs},
+        xattrs=encoded(row.xattrs),
         layer=row.layer,
         label="" if row.layer is None else row.label,
         entry=row.entry,

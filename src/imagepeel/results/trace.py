@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel.evidence import Receipt, text
-from imagepeel.results.head import ImageHead, octal
+from imagepeel.results.head import ImageHead, NodeHead, node_head
 from imagepeel.rootfs.provenance import PathEventKind, Removal
-from imagepeel.rootfs.tree.inode import NodeKind
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
@@ -17,16 +16,9 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.tree.inode import Inode
 
 
-class NodeResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What stands at a path after an event: `mode` is octal, `mtime` seconds since 1970, null for "at unpacking"."""
+class NodeResult(NodeHead, frozen=True, kw_only=True, omit_defaults=True):
+    """What stands at a path after an event."""
 
-    kind: NodeKind
-    mode: str
-    """Permission bits as four octal digits."""
-    uid: int
-    gid: int
-    size: int
-    """Bytes."""
     mtime: int | None
     """Seconds since 1970; null: set when the runtime unpacks."""
     target: str = ""
@@ -95,11 +87,7 @@ class TraceResult(msgspec.Struct, frozen=True, kw_only=True):
 def node_result(node: Inode) -> NodeResult:
     """Return a node as plain values."""
     return NodeResult(
-        kind=node.kind,
-        mode=octal(node.mode),
-        uid=node.uid,
-        gid=node.gid,
-        size=node.size,
+        **node_head(node),
         mtime=node.mtime[0] if node.mtime is not None else None,
         target=text(node.target),
         nlink=node.nlink if node.kind != "dir" else 1,
@@ -124,7 +112,7 @@ def trace_result(
             layer=item.layer,
             label=layer.label,
             step=layer.step,
-            created_by=layer.history.created_by if layer.history is not None else "",
+            created_by=layer.created_by,
             entry=entry,
             offset=item.where.layer_offset,
             fields=item.fields,

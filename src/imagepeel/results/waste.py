@@ -50,15 +50,14 @@ class WasteLayerRow(msgspec.Struct, frozen=True, kw_only=True):
     """Stored bytes by cause."""
 
 
-class WasteResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The account of an image.
+class WasteAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the bytes of an image go.
 
     `efficiency` is `visible` over `files`, null where a layer is missing; `files` = `visible` + `unreachable`;
     `content_size` = `files` + headers.
     `items` are the wasted files, largest first, `items_total` how many there are in all.
     """
 
-    image: ImageHead
     content_size: int
     """Decompressed bytes."""
     blob_size: int
@@ -82,15 +81,25 @@ class WasteResult(msgspec.Struct, frozen=True, kw_only=True):
     receipts: tuple[Receipt, ...] = ()
 
 
+class WasteResult(WasteAccount, frozen=True, kw_only=True):
+    """The account of an image, and which image it is about."""
+
+    image: ImageHead
+
+
 def reach(cause: Cause) -> Reach:
     """Say whether bytes of a cause can be seen."""
     return "visible" if cause in VISIBLE else "unreachable" if cause in UNREACHABLE else "overhead"
 
 
 def waste_result(head: ImageHead, waste: Waste, most: int, receipts: tuple[Receipt, ...] = ()) -> WasteResult:
-    """Return the result with at most `most` items, all of them when it is 0."""
-    return WasteResult(
-        image=head,
+    """Return the account of an image with at most `most` items, all of them when it is 0."""
+    return WasteResult(image=head, **msgspec.structs.asdict(waste_account(waste, most, receipts)))
+
+
+def waste_account(waste: Waste, most: int, receipts: tuple[Receipt, ...] = ()) -> WasteAccount:
+    """Return the account with at most `most` items, all of them when it is 0."""
+    return WasteAccount(
         content_size=waste.shipped,
         blob_size=sum(layer.blob_size for layer in waste.layers),
         files=waste.files,

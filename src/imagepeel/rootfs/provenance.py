@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 
 from imagepeel.evidence import Location, Name
-from imagepeel.formats.tar.whiteouts import OPAQUE, whiteout_of
+from imagepeel.formats.tar.whiteouts import hidden_path, marks_that_hide, opaque_mark_of, whiteout_of
 from imagepeel.rootfs.engines.indexed import IndexedDirectory
 from imagepeel.rootfs.layer_diff import Change, changed_fields, delta, has_uppers, layer_delta
 from imagepeel.rootfs.layer_events import LayerBytes, LayerCounts, Lost, Shipped, layer_counts, lost_files, shipped
@@ -20,6 +20,7 @@ from imagepeel.rootfs.tree.overlay import hides_lower, is_shown
 from imagepeel.rootfs.tree.resolve import Hop, Resolution
 
 if TYPE_CHECKING:
+    from imagepeel.formats.tar.table import EntryTable
     from imagepeel.rootfs.view import Rootfs
 
 
@@ -222,17 +223,12 @@ def _removed(rootfs: Rootfs, layer: int, path: bytes, hider: Hider | None, white
 def _opaque_entry(rootfs: Rootfs, layer: int, node: Inode, path: bytes) -> int | None:
     """Return the entry that marks a directory opaque, None when it is not found under the directory's own path."""
     table = rootfs.layers[layer].table
-    relative = path.lstrip(b"/")
+    mark = opaque_mark_of(path)
     if isinstance(node, IndexedDirectory):
-        directory = node.indexed.id_of_dir.get(relative)
+        directory = node.indexed.id_of_dir.get(path.lstrip(b"/"))
         indexes = node.indexed.runs.indexes(directory) if directory is not None else []
-    else:
-        try:
-            directory = table.dirs.index(relative)
-        except ValueError:
-            return None
-        indexes = _members(table.dir_ids, directory)
-    return next((i for i in indexes if table.basename(i) == OPAQUE), None)
+        return next((i for i in indexes if b"/" + table.path(i) == mark), None)
+    return next(iter(_entries_named(table, _numbers(table), mark)), None)
 
 
 def _with_hiders(events: list[PathEvent]) -> tuple[PathEvent, ...]:
@@ -253,57 +249,47 @@ def _with_hiders(events: list[PathEvent]) -> tuple[PathEvent, ...]:
 # ---- from the entries alone -------------------------------------------------------------------------------------
 
 
-def _members(dirs: object, directory: int) -> list[int]:
-    """Return the entries with a directory id, by searches of the column at C speed."""
+def _numbers(table: EntryTable) -> dict[bytes, int]:
+    """Return the directories of a table with their numbers."""
+    return {name: i for i, name in enumerate(table.dirs)}
+
+
+def _entries_named(table: EntryTable, numbers: dict[bytes, int], path: bytes) -> list[int]:
+    """Return the entries with an absolute path, in stream order, by searches of a column at C speed."""
+    directory, _, name = path[1:].rpartition(b"/")
     out: list[int] = []
-    at = 0
-    while True:
-        try:
-            at = dirs.index(directory, at)  # type: ignore[attr-defined]
-        except ValueError:
-            return out
-        out.append(at)
-        at += 1
+    at = -1
+    if directory not in numbers:
+        return out
+    try:
+        while True:
+            at = table.dir_ids.index(numbers[directory], at + 1)
+            if table.basename(at) == name:
+                out.append(at)
+    except ValueError:
+        return out
 
 
 def _life_of_entries(rootfs: Rootfs, path: bytes, hop: Hop | None) -> PathLife:
     """Read the entries that name a path or hide one of its parents, as the image-spec's words say."""
-    parts = [part for part in path.split(b"/") if part]
+    # Without overlayfs the mark counts at the root too.  The one nearest to the root is what people look for first.
+    marks = [*marks_that_hide(path, overlay=False)][::-1]
     events: list[PathEvent] = []
     there = False
     for layer in rootfs.layers:
-        table = layer.table
-        ids = {name: i for i, name in enumerate(table.dirs)}
-        removal: PathEvent | None = None
-        own: list[PathEvent] = []
-        by: Removal
-        for depth in range(1, len(parts) + 1):
-            directory = ids.get(b"/".join(parts[: depth - 1]))
-            if directory is None:
-                continue
-            here = b"/" + b"/".join(parts[:depth])
-            for i in _members(table.dir_ids, directory):
-                name = table.basename(i)
-                if name == whiteout_of(parts[depth - 1]):
-                    by, by_path = "whiteout", here
-                elif name == OPAQUE:
-                    # Without overlayfs the mark counts at the root too (`whiteouts.marks_that_hide`).
-                    by, by_path = "opaque", here.rpartition(b"/")[0] or b"/"
-                elif name == parts[depth - 1] and depth == len(parts):
-                    where = rootfs.entry_location(layer.index, i, path)
-                    own.append(PathEvent(kind="added", layer=layer.index, path=path, where=where))
-                    continue
-                else:
-                    continue
-                where = rootfs.entry_location(layer.index, i, by_path)
-                removal = removal or PathEvent(
-                    kind="removed", layer=layer.index, path=path, where=where, by=by, by_path=by_path
-                )
-        if removal is not None and there and not own:
-            events.append(removal)
+        table, numbers = layer.table, _numbers(layer.table)
+        own = _entries_named(table, numbers, path) if path != b"/" else []
+        hiding = next(((mark, i) for mark in marks for i in _entries_named(table, numbers, mark)), None)
+        if hiding is not None and there and not own:
+            mark, i = hiding
+            by_path = hidden_path(mark)
+            by: Removal = "whiteout" if whiteout_of(by_path) == mark else "opaque"
+            where = rootfs.entry_location(layer.index, i, by_path)
+            events.append(PathEvent(kind="removed", layer=layer.index, path=path, where=where, by=by, by_path=by_path))
             there = False
-        for event in own:
-            events.append(msgspec.structs.replace(event, kind="changed") if there else event)
+        for i in own:
+            where = rootfs.entry_location(layer.index, i, path)
+            events.append(PathEvent(kind="changed" if there else "added", layer=layer.index, path=path, where=where))
             there = True
     target = hop.target if hop is not None else None
     return PathLife(path=path, events=tuple(events), present=there, target=target)
