@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-ERRNO_LIBC = {
+from typing import Literal
+
+ErrnoName = Literal[
+    "", "EPERM", "ENOENT", "EIO", "E2BIG", "ENOEXEC", "EACCES", "EEXIST", "ENOTDIR", "EISDIR", "EINVAL", "ENAMETOOLONG",
+    "ELOOP", "ELIBBAD", "ENOTSUP", "EROFS", "ErrDot",
+]  # fmt: skip
+"""Why a call is refused, "" for no error.  `ErrDot` is none of Linux: Go's os/exec refuses a relative hit with it."""
+
+ERRNO_LIBC: dict[ErrnoName, str] = {
     "EPERM": "Operation not permitted",
     "ENOENT": "No such file or directory",
     "EIO": "Input/output error",
@@ -21,10 +29,10 @@ ERRNO_LIBC = {
 }
 """What glibc's strerror says (`sysdeps/gnu/errlist.h`)."""
 
-ERRNO_GO = {errno: words[0].lower() + words[1:] for errno, words in ERRNO_LIBC.items()}
+ERRNO_GO: dict[ErrnoName, str] = {errno: words[0].lower() + words[1:] for errno, words in ERRNO_LIBC.items()}
 """What Go says (`syscall/zerrors_linux_amd64.go`): the words of glibc with a small first letter."""
 
-ERRNO_MUSL = ERRNO_LIBC | {
+ERRNO_MUSL: dict[ErrnoName, str] = ERRNO_LIBC | {
     "": "No error information",  # for errno 0: its loader prints errno where nothing was opened and nothing failed
     "ELOOP": "Symbolic link loop",
     "ENAMETOOLONG": "Filename too long",
@@ -34,10 +42,14 @@ ERRNO_MUSL = ERRNO_LIBC | {
 }
 """What musl's strerror says (`src/errno/__strerror.h`; asked of musl 1.2.3)."""
 
-ERRNO_DJB = {"ENOENT": "file does not exist", "EACCES": "access denied", "ENOEXEC": "exec format error"}
+ERRNO_DJB: dict[ErrnoName, str] = {
+    "ENOENT": "file does not exist",
+    "EACCES": "access denied",
+    "ENOEXEC": "exec format error",
+}
 """What programs with D. J. Bernstein's library say (`error_str.c`, as runit has it); other errors in glibc's words."""
 
-ERRNO_NUMBER = {"ENOTDIR": 20, "EISDIR": 21, "ENAMETOOLONG": 36, "ELOOP": 40}
+ERRNO_NUMBER: dict[ErrnoName, int] = {"ENOTDIR": 20, "EISDIR": 21, "ENAMETOOLONG": 36, "ELOOP": 40}
 """Numbers of `asm-generic/errno.h`, where a program prints those.  The `errno` of Python has the host's numbers."""
 
 

@@ -11,10 +11,11 @@ import msgspec
 from imagepeel.evidence import text
 from imagepeel.process.engines.mounts import mounts
 from imagepeel.process.shell import interpreters
-from imagepeel.process.shell.interpreters import Search
+from imagepeel.process.shell.interpreters import Search, StartError
 from imagepeel.process.spec import trace
 from imagepeel.process.spec.access import EXECUTE, READ, WRITE, PathAccess, check_access, permits
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge
+from imagepeel.tables import ErrnoName
 
 if TYPE_CHECKING:
     from imagepeel.process.kernel.execve import ExecveResult
@@ -89,7 +90,7 @@ class ImageOfShell:
             return None
         return check_access(self._sim.rootfs, path, self._state.after, base)
 
-    def enter(self, path: str, cwd: str) -> str | None:
+    def enter(self, path: str, cwd: str) -> ErrnoName | None:
         """The errno of `chdir`, "" where it succeeds; None where it cannot be told."""
         seen = self._look(path, cwd)
         if seen is None or seen.errno not in _KNOWN or path == self._sim.scenario.wanted.working_dir:
@@ -100,7 +101,7 @@ class ImageOfShell:
             return "ENOTDIR"
         return "" if permits(seen.node, self._state.after, EXECUTE) else "EACCES"
 
-    def read(self, path: str, cwd: str) -> tuple[str, str] | None:
+    def read(self, path: str, cwd: str) -> tuple[str, ErrnoName] | None:
         """The text of a file, or "" and the errno of `open`; None where neither can be told."""
         seen = self._look(path, cwd)
         if seen is None or seen.errno not in _KNOWN:
@@ -113,7 +114,7 @@ class ImageOfShell:
             return "", "EACCES"
         return text(self._sim.rootfs.read(seen.resolution.path, 0, seen.node.size)), ""
 
-    def create(self, path: str, cwd: str) -> str | None:
+    def create(self, path: str, cwd: str) -> ErrnoName | None:
         """The errno of opening a file for writing, which makes one that is not there; "" and None as for `enter`."""
         seen = self._look(path, cwd)
         if seen is None or seen.errno not in _KNOWN:
@@ -203,11 +204,11 @@ class ImageOfShell:
         return None
 
 
-def reason(command: str, errno: str) -> str:
+def reason(command: str, errno: StartError) -> str:
     """Why a shell cannot run a command, in words."""
     if errno == "ENOENT":
         return "it does not exist" if "/" in command else "no directory of PATH has it"
-    reasons = {
+    reasons: dict[StartError, str] = {
         "EACCES": "it is not executable",
         "EISDIR": "it is a directory",
         "interpreter": "the interpreter in its first line does not exist",

@@ -19,13 +19,13 @@ from imagepeel.process.loader.closure import closure
 from imagepeel.process.loader.common import LoaderResult
 from imagepeel.process.scenario import Scenario
 from imagepeel.process.shell import interpreters
-from imagepeel.process.shell.interpreters import Search
+from imagepeel.process.shell.interpreters import Search, StartError
 from imagepeel.process.shell.outcome import ScriptOutcome, classify
 from imagepeel.process.spec import trace
 from imagepeel.process.spec.access import READ, Actor, check_access, permits
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Stage
 from imagepeel.process.spec.state import ProcessState
-from imagepeel.process.spec.values import Credentials, NeededLibrary, PidOne, Step
+from imagepeel.process.spec.values import Credentials, NeededLibrary, PidOne, Step, StepOutcome
 from imagepeel.process.wrappers.daemons import goes_away
 from imagepeel.process.wrappers.programs import Wrapped, unwrap
 from imagepeel.text import plural
@@ -202,7 +202,7 @@ class StartSimulation:
         failure = result.failure
         found = plural(len(result.libraries), "library", "libraries")
         detail = [f"{found} by the rules of {result.family}", *result.warnings]
-        outcome: str = "ok"
+        outcome: StepOutcome = "ok"
         if failure is not None:
             detail.append(failure.why)
             outcome = failure.code
@@ -488,7 +488,9 @@ class StartSimulation:
         elif state.certain:
             self.unproved(f"{tail.why}, with exit code {tail.exit_code}; whether it comes so far is not proved")
 
-    def _shell_failed(self, run: _ShellRun, errno: str, words: tuple[str, int] | None, state: ProcessState) -> None:
+    def _shell_failed(
+        self, run: _ShellRun, errno: StartError, words: tuple[str, int] | None, state: ProcessState
+    ) -> None:
         """The command does not start; `words` are what the shell says and its exit code, None: not measured."""
         chain, tail = run.chain, run.tail
         why = f"the shell cannot run {tail.argv[0]}: {shelling.reason(tail.argv[0], errno)}"

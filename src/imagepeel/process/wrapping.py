@@ -25,7 +25,7 @@ from imagepeel.process.wrappers.programs import (
     with_shell,
 )
 from imagepeel.process.wrappers.switching import switch
-from imagepeel.tables import ERRNO_GO, ERRNO_MUSL
+from imagepeel.tables import ERRNO_GO, ERRNO_MUSL, ErrnoName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -188,7 +188,7 @@ def _start(
     vector = _vector(wrapped)
     started: dict[str, ExecveResult] = {}
 
-    def attempt(path: str) -> str:
+    def attempt(path: str) -> ErrnoName:
         if path not in started:
             started[path] = sim.attempt(path, vector, state)
         return started[path].errno

@@ -9,6 +9,7 @@ import msgspec
 from imagepeel.evidence import Receipt, text
 from imagepeel.results.head import ImageHead, NodeHead, node_head
 from imagepeel.rootfs.provenance import PathEventKind, Removal
+from imagepeel.tables import ErrnoName
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
@@ -77,7 +78,7 @@ class TraceResult(msgspec.Struct, frozen=True, kw_only=True):
     view: str
     asked: str
     reached: str
-    errno: str
+    errno: ErrnoName
     missing: str
     exact: bool
     note: str

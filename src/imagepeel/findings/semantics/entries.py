@@ -28,6 +28,7 @@ from imagepeel.formats.tar.header import BLOCKDEV, CHAR, DIRECTORY, GNU_SPARSE, 
 from imagepeel.formats.tar.table import ESCAPES, WHITEOUT, Entry, EntryTable
 from imagepeel.formats.tar.whiteouts import AUFS_NAMES, OPAQUE, PREFIX, Mark, hidden_path, parse
 from imagepeel.rootfs.tree.changes import LayerEntries, go_clean
+from imagepeel.rootfs.tree.inode import NodeKind
 from imagepeel.rootfs.tree.metadata import KIND, bound_time, xattr_errno
 
 _CONTROLS = (
@@ -332,7 +333,7 @@ def _whiteouts(layer: LayerEntries, notes: Notes) -> None:
 def _xattrs(table: EntryTable, notes: Notes) -> None:
     for i in sorted(table.extras):
         entry = table[i]
-        kind = KIND.get(entry.type, "")
+        kind = KIND.get(entry.type)
         for key in entry.pax:
             if key.startswith((b"LIBARCHIVE.xattr.", b"SCHILY.acl.")):
                 notes.add("XATTRDROP", f"{text(key)} is read by no container engine", i)
@@ -351,7 +352,7 @@ def _xattrs(table: EntryTable, notes: Notes) -> None:
                 notes.add("XATTRDROP", f"{text(key)}: {words[0]}", i, words[1])
 
 
-def _dropped(key: bytes, kind: str) -> tuple[str, tuple[str, ...]] | None:
+def _dropped(key: bytes, kind: NodeKind | None) -> tuple[str, tuple[str, ...]] | None:
     if key.startswith(b"trusted."):
         return "containerd leaves it out, Docker, podman and umoci set it", ("docker", "podman", "spec")
     if kind == "symlink":

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from imagepeel.errors import Malformed
-from imagepeel.tables import MACHINES
+from imagepeel.tables import MACHINES, ErrnoName
 
 Reader = Callable[[int, int], bytes]
 """`read(offset, count)`: that many bytes of the file, fewer only at its end."""
@@ -121,7 +121,7 @@ class KernelView(msgspec.Struct, frozen=True, kw_only=True):
     """File offset of the program header that names the path."""
     stack_exec: bool | None
     """Executable-stack request of PT_GNU_STACK; None when the file has none."""
-    errno: str = ""
+    errno: ErrnoName = ""
     """ENOEXEC or EIO; "" when the kernel accepts the file."""
     problem: Problem = ""
     """Part of the file that is to blame; "" when the kernel accepts it."""
@@ -231,7 +231,9 @@ def kernel_view(read: Reader, size: int, architecture: str) -> KernelView:
     head = read(0, 256)
     ehdr = parse_ehdr(head, bits=bits, little=little)
 
-    def refused(problem: Problem, reason: str, *, errno: str = "ENOEXEC", phdrs: tuple[Phdr, ...] = ()) -> KernelView:
+    def refused(
+        problem: Problem, reason: str, *, errno: ErrnoName = "ENOEXEC", phdrs: tuple[Phdr, ...] = ()
+    ) -> KernelView:
         return KernelView(
             ehdr=ehdr, phdrs=phdrs, interp=None, interp_at=None, interp_phdr_at=None, stack_exec=None,
             errno=errno, problem=problem, reason=reason,

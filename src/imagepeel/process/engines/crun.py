@@ -25,7 +25,7 @@ from imagepeel.process.engines.workdir import WorkdirTrouble
 from imagepeel.process.spec.access import EXECUTE, ROOT, Actor, PathAccess, check_access, permits
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Unproved
 from imagepeel.process.spec.values import Candidate
-from imagepeel.tables import ERRNO_LIBC
+from imagepeel.tables import ERRNO_LIBC, ErrnoName
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
@@ -44,7 +44,7 @@ class Crun(Runtime, frozen=True, kw_only=True):
     def refusal(self, message: str, phase: object, *, run: bool) -> str:
         return message
 
-    def exec_failed(self, path: str, errno: str) -> str:
+    def exec_failed(self, path: str, errno: ErrnoName) -> str:
         hint = " (missing dynamic library?)" if errno == "ENOENT" else ""
         return f"exec container process{hint} `{path}`: {ERRNO_LIBC[errno]}"
 
@@ -81,7 +81,7 @@ class Crun(Runtime, frozen=True, kw_only=True):
             how = f"open {point.path} directory in `{MOUNT}`: No such file or directory"
             return point.refused("ENOENT", how)
         if point.leads in {"missing", "loop"}:
-            errno = "ELOOP" if point.leads == "loop" else "ENOENT"
+            errno: ErrnoName = "ELOOP" if point.leads == "loop" else "ENOENT"
             return point.refused(errno, f"openat2 `{name}`: {ERRNO_LIBC[errno]}")
         if point.target.startswith(b"/"):
             return point.refused("ENOENT", f"failed open()ing {point.path}/null: No such file or directory")
@@ -92,7 +92,7 @@ class Crun(Runtime, frozen=True, kw_only=True):
             return "setgroups: Invalid argument"
         return f"cannot setresuid to {number}: Invalid argument"
 
-    def enter_mounted_workdir(self, trouble: WorkdirTrouble, errno: str) -> Failure:
+    def enter_mounted_workdir(self, trouble: WorkdirTrouble, errno: ErrnoName) -> Failure:
         errno = "ENOTDIR" if trouble.state == "node" else "ENOENT"
         to = "" if self.old else "to "
         return trouble.refused(Judge.RUNTIME, errno, f"chdir {to}`{trouble.path}`: {ERRNO_LIBC[errno]}", in_mount=True)
@@ -110,8 +110,8 @@ class Crun(Runtime, frozen=True, kw_only=True):
             if not errno:
                 return ProgramLookup(path=path, candidates=(tried,))
             message = self._message(argv0, path, errno, seen, slash=True)
-            return explain(rootfs, argv0, seen, tried, message)
-        last = "ENOENT"
+            return explain(rootfs, argv0, seen, tried, message, errno=errno)
+        last: ErrnoName = "ENOENT"
         last_seen: PathAccess | None = None
         last_path = argv0
         candidates: list[Candidate] = []
@@ -129,7 +129,7 @@ class Crun(Runtime, frozen=True, kw_only=True):
             last = "ENOENT"  # it says so whatever the directories gave
         return not_in_path(argv0, path_value, tuple(candidates), last, message)
 
-    def _state(self, seen: PathAccess) -> tuple[str, str]:
+    def _state(self, seen: PathAccess) -> tuple[ErrnoName, str]:
         node = seen.node
         if seen.errno or node is None:
             return state(seen)
@@ -144,7 +144,7 @@ class Crun(Runtime, frozen=True, kw_only=True):
             return "EPERM", f"no regular file but a {node.kind}"
         return "", mode
 
-    def _message(self, argv0: str, path: str, errno: str, seen: PathAccess | None, *, slash: bool) -> str:
+    def _message(self, argv0: str, path: str, errno: ErrnoName, seen: PathAccess | None, *, slash: bool) -> str:
         if not self.old:
             if argv0 == "":
                 return "cannot find `` in $PATH: No such file or directory"

@@ -14,6 +14,7 @@ from imagepeel.process.engines.runtime import Runtime
 from imagepeel.process.engines.workdir import Made, Workdir, WorkdirState, WorkdirTrouble
 from imagepeel.process.spec.access import EXECUTE, ROOT, WRITE, Actor, PathAccess, check_access, permits
 from imagepeel.process.spec.failure import Failure, Judge, Phase
+from imagepeel.tables import ErrnoName
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.tree.inode import Node
@@ -72,7 +73,7 @@ def _in_mount(inside: Rootfs, asked: WorkdirRequest, runtime: Runtime) -> Workdi
     first = path if seen.node is not None else _first_missing(inside, path)
     trouble = msgspec.structs.replace(trouble, deepest=first)
     missing = inside.resolve(first)
-    errno = next((errno for top, errno in _UNMAKABLE if missing.path.startswith(top)), "")
+    errno: ErrnoName = next((errno for top, errno in _UNMAKABLE if missing.path.startswith(top)), "")
     if seen.node is not None or (missing.errno and missing.errno != "ENOENT"):
         errno = missing.errno or "ENOTDIR"
     elif errno != "ENOTDIR" and (is_live(missing.path) or is_magic(missing)):
@@ -84,7 +85,7 @@ def _in_mount(inside: Rootfs, asked: WorkdirRequest, runtime: Runtime) -> Workdi
     return Workdir(path=path, canonical=path, how=how, failure=runtime.enter_mounted_workdir(trouble, errno))
 
 
-_UNMAKABLE = (
+_UNMAKABLE: tuple[tuple[bytes, ErrnoName], ...] = (
     (b"/proc/1/fd/", "ENOTDIR"),  # the runtime's own descriptors: open while it makes the directory, and no directory
     (b"/proc/", "ENOENT"),
     (b"/sys/", "EROFS"),

@@ -16,7 +16,7 @@ from imagepeel.process.spec import trace
 from imagepeel.process.spec.access import EXECUTE, Actor, PathAccess, check_access, permits
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge
 from imagepeel.process.spec.values import Candidate
-from imagepeel.tables import ERRNO_GO
+from imagepeel.tables import ERRNO_GO, ErrnoName
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
@@ -45,13 +45,13 @@ def elements(path_value: str | None) -> list[str]:
     return path_value.split(":")[:MAX_CANDIDATES] if path_value else []
 
 
-def candidate(rootfs: Rootfs, path: str, seen: PathAccess, errno: str, reason: str) -> Candidate:
+def candidate(rootfs: Rootfs, path: str, seen: PathAccess, errno: ErrnoName, reason: str) -> Candidate:
     """A path that was tried, as a value of the trace."""
     where = trace.locate(rootfs, seen.resolution.path) if seen.node is not None else None
     return Candidate(path=path, outcome=errno or "taken", reason=reason, where=where)
 
 
-def state(seen: PathAccess) -> tuple[str, str]:
+def state(seen: PathAccess) -> tuple[ErrnoName, str]:
     """errno and reason of a path that has no node."""
     if not seen.errno:
         return "ENOENT", "does not exist"
@@ -68,7 +68,7 @@ def state(seen: PathAccess) -> tuple[str, str]:
     return seen.errno, reason
 
 
-def _state_for_go(seen: PathAccess, actor: Actor, mode_bits: bool) -> tuple[str, str]:
+def _state_for_go(seen: PathAccess, actor: Actor, mode_bits: bool) -> tuple[ErrnoName, str]:
     """errno and reason of one candidate; empty errno when Go takes it."""
     node = seen.node
     if seen.errno or node is None:
@@ -129,7 +129,7 @@ def find_as_go(
 
 
 def not_in_path(
-    argv0: str, path_value: str | None, candidates: tuple[Candidate, ...], errno: str, message: str
+    argv0: str, path_value: str | None, candidates: tuple[Candidate, ...], errno: ErrnoName, message: str
 ) -> ProgramLookup:
     """A name that no directory of PATH has, with the reason that helps most."""
     absent = {"ENOENT", "ENOTDIR", "ENAMETOOLONG", "taken"}
@@ -173,13 +173,12 @@ def _removed_by(rootfs: Rootfs, seen: PathAccess) -> int:
 
 
 def explain(
-    rootfs: Rootfs, argv0: str, seen: PathAccess, tried: Candidate, message: str, *, errno: str = ""
+    rootfs: Rootfs, argv0: str, seen: PathAccess, tried: Candidate, message: str, *, errno: ErrnoName
 ) -> ProgramLookup:
     """A name with a slash that cannot be executed: the reason, and what to do.
 
-    `errno` is what the searching program says; empty: that of the candidate.
+    `errno` is what the searching program says.
     """
-    errno = errno or tried.outcome
     if errno == "ENOENT":
         code, why, fix = _missing(rootfs, argv0, seen, tried.reason)
     elif errno == "ENOTDIR":

@@ -8,6 +8,7 @@ import msgspec
 
 from imagepeel.evidence import Location
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Phase
+from imagepeel.tables import ErrnoName
 
 Leads = Literal["", "dir", "root", "missing", "loop", "other"]
 
@@ -34,7 +35,7 @@ class MountPoint(msgspec.Struct, frozen=True, kw_only=True):
             return f"{self.path} is no directory"
         return f"{self.path} is a link to {self.target.decode(errors='replace')}"
 
-    def refused(self, errno: str, message: str) -> Failure:
+    def refused(self, errno: ErrnoName, message: str) -> Failure:
         """The failure of a runtime that cannot mount there."""
         return Failure(
             code=FailureCode.MOUNT_POINT_BLOCKED,

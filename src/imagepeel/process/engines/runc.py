@@ -19,7 +19,7 @@ from imagepeel.process.engines.workdir import WorkdirTrouble
 from imagepeel.process.spec.access import EXECUTE, Actor, check_access, permits
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Phase, Unproved
 from imagepeel.process.spec.trace import config_place
-from imagepeel.tables import ERRNO_GO
+from imagepeel.tables import ERRNO_GO, ErrnoName
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
@@ -52,7 +52,7 @@ class Runc(Runtime, frozen=True, kw_only=True):
         infix = self.init_infix or (_INIT if phase is Phase.INIT else "")
         return f"runc {verb} failed: unable to start container process: {infix}{message}"
 
-    def exec_failed(self, path: str, errno: str) -> str:
+    def exec_failed(self, path: str, errno: ErrnoName) -> str:
         return f"exec {path}: {ERRNO_GO[errno]}"
 
     def find(self, rootfs: Rootfs, argv0: str, path_value: str | None, cwd: str, actor: Actor) -> ProgramLookup:
@@ -119,7 +119,7 @@ class Runc(Runtime, frozen=True, kw_only=True):
             return Unproved(reason=f"{point.what}, which {self.name} follows on the host", where=point.where)
         return None
 
-    def enter_mounted_workdir(self, trouble: WorkdirTrouble, errno: str) -> Failure:
+    def enter_mounted_workdir(self, trouble: WorkdirTrouble, errno: ErrnoName) -> Failure:
         return trouble.refused(Judge.RUNTIME, errno, f"mkdir {trouble.deepest}: {ERRNO_GO[errno]}", in_mount=True)
 
     def unmapped(self, what: str, number: int) -> str:

@@ -17,13 +17,13 @@ from imagepeel.process.engines.workdir import WorkdirTrouble
 from imagepeel.process.spec.access import EXECUTE, Actor, PathAccess, check_access, permits
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Phase, Unproved
 from imagepeel.process.spec.values import Candidate
-from imagepeel.tables import ERRNO_GO
+from imagepeel.tables import ERRNO_GO, ErrnoName
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
 
 _SANDBOX = "starting container: starting root container: starting sandbox: "
-_WORDS = ERRNO_GO | {"ELOOP": "too many symbolic links encountered"}
+_WORDS: dict[ErrnoName, str] = ERRNO_GO | {"ELOOP": "too many symbolic links encountered"}
 
 
 class Runsc(Runtime, frozen=True, kw_only=True):
@@ -41,7 +41,7 @@ class Runsc(Runtime, frozen=True, kw_only=True):
         start = "" if phase is Phase.BARE else _SANDBOX
         return f"{'running container: ' if run else ''}{start}{message}"
 
-    def exec_failed(self, path: str, errno: str) -> str:
+    def exec_failed(self, path: str, errno: ErrnoName) -> str:
         return f"running container: {_SANDBOX}creating process: failed to load {path}: {_WORDS[errno]}"
 
     def find(self, rootfs: Rootfs, argv0: str, path_value: str | None, cwd: str, actor: Actor) -> ProgramLookup:
@@ -53,7 +53,8 @@ class Runsc(Runtime, frozen=True, kw_only=True):
             tried = candidate(rootfs, path, seen, errno, reason)
             if not errno:
                 return ProgramLookup(path=path, candidates=(tried,))
-            return explain(rootfs, argv0, seen, tried, f"creating process: failed to load {path}: {_WORDS[errno]}")
+            message = f"creating process: failed to load {path}: {_WORDS[errno]}"
+            return explain(rootfs, argv0, seen, tried, message, errno=errno)
         candidates: list[Candidate] = []
         for element in elements(path_value) if argv0 not in {"", "."} else ():
             if not element.startswith("/"):
@@ -94,7 +95,7 @@ class Runsc(Runtime, frozen=True, kw_only=True):
     def refuse_mount(self, point: MountPoint) -> Failure | Unproved | None:
         return None
 
-    def enter_mounted_workdir(self, trouble: WorkdirTrouble, errno: str) -> Failure:
+    def enter_mounted_workdir(self, trouble: WorkdirTrouble, errno: ErrnoName) -> Failure:
         message = (
             f"creating process: failed to find initial working directory {go_quote(trouble.path)}: {_WORDS[errno]}"
         )
@@ -104,7 +105,7 @@ class Runsc(Runtime, frozen=True, kw_only=True):
         return f"{what} {number} is not mapped"
 
 
-def _state(seen: PathAccess, actor: Actor) -> tuple[str, str]:
+def _state(seen: PathAccess, actor: Actor) -> tuple[ErrnoName, str]:
     """errno and reason of one candidate; empty errno when it is taken."""
     node = seen.node
     if seen.errno or node is None:

@@ -16,6 +16,7 @@ from imagepeel.process.engines.mount_point import MountPoint
 from imagepeel.process.engines.workdir import WorkdirTrouble
 from imagepeel.process.spec.access import Actor
 from imagepeel.process.spec.failure import Failure, Phase, Unproved
+from imagepeel.tables import ErrnoName
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
@@ -58,7 +59,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
         """A cause with what this runtime puts before it; `run`: the command was `run`, else `create`."""
         self._unsaid()
 
-    def exec_failed(self, path: str, errno: str) -> str:
+    def exec_failed(self, path: str, errno: ErrnoName) -> str:
         """What stands on standard error when the kernel refuses `path`."""
         self._unsaid()
 
@@ -86,7 +87,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
         """The refusal to mount on what is there; None where it mounts.  It is asked about odd places alone."""
         self._unsaid()
 
-    def enter_mounted_workdir(self, trouble: WorkdirTrouble, errno: str) -> Failure:
+    def enter_mounted_workdir(self, trouble: WorkdirTrouble, errno: ErrnoName) -> Failure:
         """The refusal of a directory below a mount; `errno` is that of making or entering it there."""
         self._unsaid()
 

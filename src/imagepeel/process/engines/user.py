@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from imagepeel.errors import LimitExceeded
 from imagepeel.evidence import Location, raw, text
-from imagepeel.formats.passwd import MAX_FILE, Identity, IdentityFailure, Unreadable, resolve_user
+from imagepeel.formats.passwd import MAX_FILE, Identity, IdentityFailure, RefusalKind, Unreadable, resolve_user
 from imagepeel.process.engines.capabilities import bounding, capability_names
 from imagepeel.process.engines.engine import Engine
 from imagepeel.process.engines.messages import MOUNT
@@ -47,7 +47,7 @@ class UserResolution(msgspec.Struct, frozen=True, kw_only=True):
 
     credentials: Credentials
     failure: Failure | None = None
-    kind: str = ""
+    kind: RefusalKind | Literal[""] = ""
 
 
 def read_file(rootfs: Rootfs, path: str) -> bytes | Unreadable | None:

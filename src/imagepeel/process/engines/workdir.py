@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Phase
+from imagepeel.tables import ErrnoName
 
 FIX = "let WORKDIR name a directory"
 FIX_IN_MOUNT = "let WORKDIR name a directory of the image"
@@ -30,13 +31,13 @@ class WorkdirTrouble(msgspec.Struct, frozen=True, kw_only=True):
     state: WorkdirState
     deepest: str
     by_option: bool
-    errno: str
+    errno: ErrnoName
     why: str
 
     def refused(
         self,
         judge: Judge,
-        errno: str,
+        errno: ErrnoName,
         message: str,
         *,
         created: bool = True,

@@ -19,8 +19,8 @@ from imagepeel.formats.shebang import BUFFER, MAX_NESTING, Shebang, parse_sheban
 from imagepeel.process.spec import trace
 from imagepeel.process.spec.access import EXECUTE, Actor, PathAccess, check_access, permits
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Stage
-from imagepeel.process.spec.values import Step
-from imagepeel.tables import compat_need, number_name
+from imagepeel.process.spec.values import Step, StepOutcome
+from imagepeel.tables import ErrnoName, compat_need, number_name
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.tree.inode import Node
@@ -73,7 +73,7 @@ class ExecveResult(msgspec.Struct, frozen=True, kw_only=True):
     where: Location | None = None
 
     @property
-    def errno(self) -> str:
+    def errno(self) -> ErrnoName:
         """The symbolic error; empty when the program starts or nothing is known."""
         return "" if self.failure is None else self.failure.errno
 
@@ -180,7 +180,7 @@ class _Execve:
 
     # -- the trace -------------------------------------------------------------------------------------------
 
-    def step(self, outcome: str, title: str, detail: tuple[str, ...], hints: tuple[str, ...] = ()) -> None:
+    def step(self, outcome: StepOutcome, title: str, detail: tuple[str, ...], hints: tuple[str, ...] = ()) -> None:
         """Write down what the kernel says about the file of this round."""
         self.steps.append(
             Step(
@@ -197,7 +197,7 @@ class _Execve:
             )
         )
 
-    def step_of_loader(self, outcome: str, loader: str, detail: str, place: bytes | str) -> None:
+    def step_of_loader(self, outcome: StepOutcome, loader: str, detail: str, place: bytes | str) -> None:
         """Write down what the kernel says about the loader of this round's program."""
         self.steps.append(
             Step(
@@ -214,7 +214,7 @@ class _Execve:
         )
 
     def refused(
-        self, code: FailureCode, errno: str, why: str, fix: str = "", where: Location | None = None
+        self, code: FailureCode, errno: ErrnoName, why: str, fix: str = "", where: Location | None = None
     ) -> _Refused:
         """The end of the request, to be raised."""
         failure = Failure(
@@ -272,7 +272,7 @@ class _Execve:
         }.get(errno, FailureCode.NOT_EXECUTABLE)
         raise self.refused(code, errno, why, "", trace.locate(self.rootfs, self.path))
 
-    def closed(self, seen: PathAccess) -> tuple[str, str]:
+    def closed(self, seen: PathAccess) -> tuple[ErrnoName, str]:
         """errno and reason against executing what was found; empty when it may be executed."""
         path, node, errno = self.path, seen.node, seen.errno
         if not errno and node is not None:
@@ -288,7 +288,7 @@ class _Execve:
             return errno, f"{text(seen.blocker)} may not be searched by this user"
         return errno, f"{path}: {errno}"
 
-    def refuse_interpreter(self, script: ScriptRound, errno: str, why: str, closed: str) -> _Refused:
+    def refuse_interpreter(self, script: ScriptRound, errno: ErrnoName, why: str, closed: str) -> _Refused:
         """The interpreter that a script names cannot be executed; `closed` is a directory on the way that hides it."""
         interpreter = script.interpreter
         where = trace.locate(self.rootfs, script.canonical)
@@ -404,7 +404,7 @@ class _Execve:
         """Open the loader that the program names; its canonical path."""
         seen = check_access(self.rootfs, loader, self.request.actor, self.request.cwd)
 
-        def fail(errno: str, why: str, fix: str, code: FailureCode = FailureCode.LOADER_REFUSED) -> _Refused:
+        def fail(errno: ErrnoName, why: str, fix: str, code: FailureCode = FailureCode.LOADER_REFUSED) -> _Refused:
             self.step_of_loader(errno, loader, why, loader)
             return self.refused(code, errno, why, fix, place)
 

@@ -20,6 +20,7 @@ from imagepeel.formats.elf.file import ElfFacts, parse_elf
 from imagepeel.formats.elf.header import Reader
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge
 from imagepeel.process.spec.values import Candidate
+from imagepeel.tables import ErrnoName
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.tree.inode import Node
@@ -157,7 +158,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     path: bytes
     real: bytes = b""
     node: object = None
-    errno: str = ""
+    errno: ErrnoName = ""
 
 
 class Files:

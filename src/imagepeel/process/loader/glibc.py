@@ -40,8 +40,8 @@ from imagepeel.process.loader.common import (
 from imagepeel.process.loader.glibc_text import strerror, token_at
 from imagepeel.process.loader.link_map import LinkMap
 from imagepeel.process.spec.failure import Failure, FailureCode
-from imagepeel.process.spec.values import Candidate
-from imagepeel.tables import ERRNO_LIBC, MACHINES
+from imagepeel.process.spec.values import Candidate, CandidateOutcome
+from imagepeel.tables import ERRNO_LIBC, MACHINES, ErrnoName
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.tree.inode import Node
@@ -72,7 +72,7 @@ class _Fatal(Exception):
 
     code = FailureCode.SYMBOL_MISSING
 
-    def __init__(self, about: bytes, message: str, errno: str = "") -> None:
+    def __init__(self, about: bytes, message: str, errno: ErrnoName = "") -> None:
         super().__init__(message)
         self.about = about
         self.message = message
@@ -231,7 +231,7 @@ class Glibc:
             return self.rtld
         if len(self.objects) >= _MAX_OBJECTS:
             raise NotProved(f"more than {_MAX_OBJECTS} libraries")
-        self._errno = ""
+        self._errno: ErrnoName = ""
         self._other_class = False
         candidates: list[Candidate] = []
         found, source = self._search(name, item, candidates)
@@ -407,7 +407,7 @@ class Glibc:
         if self._tried > _MAX_CANDIDATES:
             raise NotProved(f"more than {_MAX_CANDIDATES} places to look at")
 
-        def note(outcome: str, reason: str) -> None:
+        def note(outcome: CandidateOutcome, reason: str) -> None:
             candidates.append(Candidate(path=text(path), outcome=outcome, reason=f"{label}: {reason}"))
 
         opened = self._files.open(path)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from imagepeel.tables import ERRNO_LIBC, ERRNO_NUMBER
+from imagepeel.tables import ERRNO_LIBC, ERRNO_NUMBER, ErrnoName
 
 _SPOKEN = frozenset(("ENOENT", "EACCES", "EINVAL", "EIO"))
 
 
-def strerror(errno: str) -> str:
+def strerror(errno: ErrnoName) -> str:
     """The loader carries its own short table of errno texts; what it lacks is printed as a number (`dl-minimal.c`)."""
     return ERRNO_LIBC[errno] if errno in _SPOKEN else f"Error {ERRNO_NUMBER.get(errno, 0)}"
 

@@ -21,7 +21,7 @@ from imagepeel.process.loader.common import (
 )
 from imagepeel.process.spec.failure import Failure, FailureCode
 from imagepeel.process.spec.values import Candidate
-from imagepeel.tables import ERRNO_MUSL
+from imagepeel.tables import ERRNO_MUSL, ErrnoName
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.tree.inode import Node
@@ -54,7 +54,7 @@ class Musl:
         self._build = build
         self._options = options
         self._tried = 0
-        self._errno = ""
+        self._errno: ErrnoName = ""
         self._system: list[bytes] | None = None
         self._system_from = "a default directory of the loader"
         name = raw(options.execfn)
@@ -89,7 +89,7 @@ class Musl:
                         f" (needed by {text(item.name)})"
                     )
 
-    def _load(self, name: bytes, item: _Dso | None, requester: str) -> tuple[_Dso | None, str]:
+    def _load(self, name: bytes, item: _Dso | None, requester: str) -> tuple[_Dso | None, ErrnoName]:
         """`load_library`: (object, "") or (None, errno name)."""
         if not name:
             return None, "EINVAL"
@@ -161,7 +161,7 @@ class Musl:
 
     def _search(
         self, name: bytes, item: _Dso | None, candidates: list[Candidate]
-    ) -> tuple[tuple[Node, bytes] | None, str, bytes, str]:
+    ) -> tuple[tuple[Node, bytes] | None, ErrnoName, bytes, str]:
         library_path = "" if self._options.secure else self._options.env.get("LD_LIBRARY_PATH", "")
         if library_path:
             found, errno, path, stop = self._open_path(name, raw(library_path), candidates, "LD_LIBRARY_PATH")
@@ -226,7 +226,7 @@ class Musl:
 
     def _open_path(
         self, name: bytes, path: bytes, candidates: list[Candidate], label: str
-    ) -> tuple[tuple[Node, bytes] | None, str, bytes, bool]:
+    ) -> tuple[tuple[Node, bytes] | None, ErrnoName, bytes, bool]:
         """`path_open`: (node and canonical path or None, errno, path tried last, stop searching)."""
         errno = self._errno
         for directory in path.replace(b"\n", b":").split(b":"):
@@ -242,7 +242,9 @@ class Musl:
                 return None, errno, full, True
         return None, errno, b"", False
 
-    def _open(self, path: bytes, candidates: list[Candidate], label: str) -> tuple[tuple[Node, bytes] | None, str]:
+    def _open(
+        self, path: bytes, candidates: list[Candidate], label: str
+    ) -> tuple[tuple[Node, bytes] | None, ErrnoName]:
         self._tried += 1
         if self._tried > _MAX_CANDIDATES:
             raise NotProved(f"more than {_MAX_CANDIDATES} places to look at")
@@ -256,7 +258,7 @@ class Musl:
         node: Node = opened.node  # type: ignore[assignment]
         return (node, opened.real), ""
 
-    def _admit(self, path: bytes, node: Node) -> tuple[ElfFacts | None, str]:
+    def _admit(self, path: bytes, node: Node) -> tuple[ElfFacts | None, ErrnoName]:
         """`map_library`: ELF facts, or the errno with which the file is refused."""
         if node.is_dir:
             return None, "EISDIR"

@@ -16,6 +16,7 @@ from imagepeel.process.shell.image import ShellImage
 from imagepeel.process.shell.interpreters import Search, cannot_run
 from imagepeel.process.shell.state import Ends, ScriptOutcome, State, WalkLimitExceeded, as_argv
 from imagepeel.process.shell.words import FOREIGN, SPECIAL, Speaker
+from imagepeel.tables import ErrnoName
 
 MAX_CALLS = 12
 
@@ -169,7 +170,7 @@ class Builtins:
     def _source(self, call: BuiltinCall) -> Ends:
         rest, state = call.rest, call.state
         what = rest[0] if rest and isinstance(rest[0], str) else ""
-        read = None
+        read: tuple[str, ErrnoName] | None = None
         if self._image is not None and state.cwd is not None and "/" in what:
             read = self._image.read(what, state.cwd)
         elif self._image is not None and what:
@@ -182,7 +183,7 @@ class Builtins:
         args = tuple(str(item) for item in rest[1:]) if all(isinstance(item, str) for item in rest[1:]) else None
         return self.sourced(what, read[0], state, args if rest[1:] and self._shell != "dash" else ..., call.line)
 
-    def _in_path(self, image: ShellImage, name: str, state: State) -> tuple[str, tuple[str, str] | None]:
+    def _in_path(self, image: ShellImage, name: str, state: State) -> tuple[str, tuple[str, ErrnoName] | None]:
         """The first readable file of that name in a directory of PATH, with its path."""
         path = state.scope.get("PATH")
         for directory in (path.split(":") if isinstance(path, str) else [])[:100]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from imagepeel.process.shell.interpreters import Search
+from imagepeel.tables import ErrnoName
 
 
 class ShellImage(Protocol):
@@ -13,13 +14,13 @@ class ShellImage(Protocol):
     def test(self, operator: str, path: str, cwd: str) -> bool | None:
         """`test -OPERATOR PATH`; None where it cannot be told."""
 
-    def enter(self, path: str, cwd: str) -> str | None:
+    def enter(self, path: str, cwd: str) -> ErrnoName | None:
         """The errno of `chdir`, "" where it succeeds; None where it cannot be told."""
 
-    def read(self, path: str, cwd: str) -> tuple[str, str] | None:
+    def read(self, path: str, cwd: str) -> tuple[str, ErrnoName] | None:
         """The text of a file, or "" and the errno of `open`; None where neither can be told."""
 
-    def create(self, path: str, cwd: str) -> str | None:
+    def create(self, path: str, cwd: str) -> ErrnoName | None:
         """The errno of opening a file for writing, which makes one that is not there; "" and None as for `enter`."""
 
     def names(self, directory: str, cwd: str) -> list[str] | None:

@@ -14,6 +14,7 @@ import msgspec
 from imagepeel.evidence import raw, text
 from imagepeel.process.spec.access import EXECUTE, Actor, check_access, permits
 from imagepeel.process.spec.process_spec import DEFAULT_PATH
+from imagepeel.tables import ErrnoName
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
@@ -175,7 +176,7 @@ def runs_applets_first(rootfs: Rootfs, final: bytes) -> bool:
     return re.search(rb"BusyBox v[0-9.]+ \((Debian|Ubuntu) ", content) is not None
 
 
-def cannot_open(shell: str, argv0: str, path: str, errno: str) -> tuple[str, int]:
+def cannot_open(shell: str, argv0: str, path: str, errno: ErrnoName) -> tuple[str, int]:
     """The words and exit code of a shell that may not or cannot read its script."""
     denied = errno == "EACCES"
     if shell == "dash":
@@ -186,12 +187,16 @@ def cannot_open(shell: str, argv0: str, path: str, errno: str) -> tuple[str, int
     return f"{argv0}: can't open '{path}': {words}", 2
 
 
+StartError = Literal[ErrnoName, "interpreter"]
+"""Why a shell's command does not start; `interpreter`: it is there, and what its first line names is not."""
+
+
 class Search(msgspec.Struct, frozen=True, kw_only=True):
     """Where `execvp` or a shell finds a name."""
 
     path: str | None
     """The path that is executed; None when the search gives up."""
-    errno: str = ""
+    errno: StartError = ""
     """The error it gives up with."""
     seen: str = ""
     """The path of a hit that may not be executed, where there is one."""
@@ -210,7 +215,8 @@ def search(rootfs: Rootfs, name: str, path_value: str | None, cwd: str, actor: A
         if seen.node is not None and not permits(seen.node, actor, EXECUTE):
             return Search(path=None, errno="EACCES", seen=name)
         return Search(path=name)
-    errno, denied = "ENOENT", ""
+    errno: ErrnoName = "ENOENT"
+    denied = ""
     elements = (default if path_value is None else path_value).split(":")
     for element in elements[:1000]:
         path = f"{element}/{name}" if element else f"./{name}"

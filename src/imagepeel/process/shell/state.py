@@ -9,6 +9,7 @@ import msgspec
 
 from imagepeel.formats.shell.tree import Script
 from imagepeel.process.shell.expand import UNKNOWN, UNKNOWN_WORDS, Scope
+from imagepeel.process.shell.interpreters import StartError
 
 _SHARED = (
     *("errexit", "ever_trapped", "cwd", "last", "background", "waited", "assumes", "status", "code", "doubt", "failed"),
@@ -55,7 +56,7 @@ class ScriptOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """The possible ends where the kind is unknown."""
     exit_code: int | None = None
     """The exit code of a shell that ends, where the text proves it."""
-    errno: str = ""
+    errno: StartError = ""
     """Why the command of `argv` cannot be started, of a shell that ends with that."""
     said: tuple[str, ...] = ()
     """What the shell itself wrote to standard error on this way, a message each."""
@@ -127,9 +128,9 @@ class State:
     def status(self, value: bool | None) -> None:
         self._status = value
         self.code: int | None = None if value is None else int(not value)
-        self.errno: str = ""
+        self.errno: StartError = ""
 
-    def fail(self, code: int, *said: str, errno: str = "") -> None:
+    def fail(self, code: int, *said: str, errno: StartError = "") -> None:
         """The last command failed with this exit code, and the shell said so; `errno` if it could not be started."""
         self.status = False
         self.code = code

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from imagepeel.tables import ERRNO_LIBC
+from imagepeel.tables import ERRNO_LIBC, ErrnoName
 
 
 class Speaker(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ class Speaker(msgspec.Struct, frozen=True, kw_only=True):
         """The exit code of a shell that cannot expand a word: bash counts the text of `-c` as a command not found."""
         return 2 if self.shell != "bash" else 1 if self.script else 127
 
-    def cannot_change_directory(self, path: str, errno: str, line: int) -> tuple[int, str]:
+    def cannot_change_directory(self, path: str, errno: ErrnoName, line: int) -> tuple[int, str]:
         """The exit code and the words of `cd`."""
         if self.shell == "dash":
             return 2, self.says(line, f"cd: can't cd to {path}")
@@ -44,7 +44,7 @@ class Speaker(msgspec.Struct, frozen=True, kw_only=True):
             return 1, self.says(line, f"cd: {path}: {ERRNO_LIBC[errno]}")
         return 2, self.builtin_says("cd", line, f"can't cd to {path}: {ERRNO_LIBC[errno]}")
 
-    def cannot_source(self, path: str, errno: str, line: int) -> tuple[int, str]:
+    def cannot_source(self, path: str, errno: ErrnoName, line: int) -> tuple[int, str]:
         """The exit code and the words of `.` for a path with a slash."""
         if self.shell == "bash":
             return 1, self.says(line, f"{path}: {ERRNO_LIBC[errno]}")
@@ -53,7 +53,7 @@ class Speaker(msgspec.Struct, frozen=True, kw_only=True):
             return 2, self.says(line, f".: cannot open {path}: {words}")
         return 2, self.builtin_says(".", line, f"can't open '{path}': {ERRNO_LIBC[errno]}")
 
-    def cannot_redirect(self, path: str, errno: str, line: int, *, output: bool) -> tuple[int, str]:
+    def cannot_redirect(self, path: str, errno: ErrnoName, line: int, *, output: bool) -> tuple[int, str]:
         """The exit code and the words of a redirection."""
         if self.shell == "bash":
             return 1, self.says(line, f"{path}: {ERRNO_LIBC[errno]}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel.evidence import raw
+from imagepeel.tables import ErrnoName
 
 if TYPE_CHECKING:
     from imagepeel.process.spec.values import Credentials
@@ -94,7 +95,7 @@ class PathAccess(msgspec.Struct, frozen=True, kw_only=True):
     """A path as one actor meets it: `errno` of `stat`, the node where there is one, what stood in the way."""
 
     path: bytes
-    errno: str
+    errno: ErrnoName
     resolution: Resolution
     node: Node | None
     blocker: bytes = b""

@@ -15,6 +15,7 @@ from enum import StrEnum
 import msgspec
 
 from imagepeel.evidence import Location
+from imagepeel.tables import ErrnoName
 
 
 class Outcome(StrEnum):
@@ -40,7 +41,7 @@ class Judge(StrEnum):
         """Who it is, for people."""
         return _JUDGES[self]
 
-    def refused(self, errno: str = "") -> str:
+    def refused(self, errno: ErrnoName = "") -> str:
         """That this judge says no, in a few words: `the kernel refused it: ENOENT`."""
         if self is Judge.LOAD:
             return "it cannot be loaded"
@@ -229,7 +230,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
     code: FailureCode
     judge: Judge
-    errno: str = ""
+    errno: ErrnoName = ""
     message: str = ""
     why: str = ""
     fix: str = ""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
 from imagepeel._display import Shown
 from imagepeel.evidence import Location
+from imagepeel.formats.passwd import RefusalKind
 from imagepeel.masking import masked_words
 from imagepeel.process.spec.failure import FailureCode, Judge, Outcome, Stage
+from imagepeel.tables import ErrnoName
 
 Origin = Literal["image", "engine", "runtime", "user"]
 """Who set a variable."""
@@ -22,6 +24,17 @@ PidOneKind = Literal["program", "shell", "script", "init", "wrapper"]
 """What process 1 is: a program, a shell that waits, a script's shell, an init, or a program that wraps another."""
 AdditionKind = Literal["mount", "file", "volume", "setting"]
 """What the engine or runtime adds: a mount, a file, a volume, or a setting without a path of its own."""
+
+
+CandidateOutcome = Literal[ErrnoName, "taken", "skipped", "fatal"]
+"""What became of a path that was looked at, or the errno of the refusal."""
+
+_StepWord = Literal[ErrnoName, RefusalKind, "ok", "empty", "empty name", "ends", "unknown"]
+if TYPE_CHECKING:
+    StepOutcome: TypeAlias = FailureCode | _StepWord
+else:  # msgspec takes no union of an enumeration and a Literal: these are the same values
+    StepOutcome = Literal[_StepWord, *(code.value for code in FailureCode)]
+"""How a step of a trace ends: `ok`, an errno, a code of a failure, or a word for what went wrong."""
 
 
 class EnvVar(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -94,7 +107,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     path: str
     """Path in the image."""
-    outcome: str
+    outcome: CandidateOutcome
     """`taken`, `skipped`, `fatal` or the errno of the refusal."""
     reason: str
     """In words."""
@@ -121,7 +134,7 @@ class Step(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """From 1 in the exec chain, 0 before the first execve."""
     call: str = ""
     """Literal system call, "" where there is none."""
-    outcome: str = "ok"
+    outcome: StepOutcome = "ok"
     """`ok`, an errno, a code of a failure, or a word for what went wrong."""
     detail: tuple[str, ...] = ()
     """Further sentences, in reading order."""
@@ -155,7 +168,7 @@ class Verdict(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """FAILS: what goes wrong."""
     judge: Judge | None = None
     """FAILS: who refuses."""
-    errno: str = ""
+    errno: ErrnoName = ""
     """FAILS: symbolic name, "" where no errno is involved."""
     message: str = ""
     """FAILS: sentence of that judge."""

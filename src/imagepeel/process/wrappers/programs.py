@@ -18,7 +18,7 @@ from imagepeel.process.wrappers.env import read_env
 from imagepeel.process.wrappers.specs import SPECS, WrapperKind, WrapperSpec
 from imagepeel.process.wrappers.values import Wrapped as Wrapped
 from imagepeel.process.wrappers.values import getopt
-from imagepeel.tables import ERRNO_DJB, ERRNO_LIBC, ERRNO_MUSL
+from imagepeel.tables import ERRNO_DJB, ERRNO_LIBC, ERRNO_MUSL, ErrnoName
 
 _MAX_ARGS = 10_000
 
@@ -31,9 +31,9 @@ class ExecvpResult(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     """The path that runs; "" when none does."""
-    errno: str
+    errno: ErrnoName
     """The error of a call that failed, else ""."""
-    tried: tuple[tuple[str, str], ...]
+    tried: tuple[tuple[str, ErrnoName], ...]
     """Each path that was tried, with the error that its `execve` gave ("" for none)."""
     shell: bool = False
     """`/bin/sh PATH` runs instead of the path itself."""
@@ -293,7 +293,7 @@ INIT_PID = "7"
 """The number that an init names in its errors: its child's, which is mostly 7 in a fresh container."""
 
 
-def execvp(name: str, path: str | None, attempt: Callable[[str], str], *, libc: Libc = "glibc") -> ExecvpResult:
+def execvp(name: str, path: str | None, attempt: Callable[[str], ErrnoName], *, libc: Libc = "glibc") -> ExecvpResult:
     """Search and execute as the C library's `execvp` does.
 
     `path` is the value of PATH, None when unset; `attempt(candidate)` tells the errno name that `execve` would
@@ -310,9 +310,9 @@ def execvp(name: str, path: str | None, attempt: Callable[[str], str], *, libc: 
         )
     if path is None:
         path = "/usr/local/bin:/bin:/usr/bin" if libc == "musl" else "/bin:/usr/bin"
-    tried: list[tuple[str, str]] = []
+    tried: list[tuple[str, ErrnoName]] = []
     denied = False
-    last = "ENOENT"
+    last: ErrnoName = "ENOENT"
     passed = ("ENOENT", "ENOTDIR", "EACCES") if libc == "musl" else ("ENOENT", "ENOTDIR", "EACCES", "ENODEV")
     for directory in path.split(":")[:4096]:
         candidate = f"{directory}/{name}" if directory else name
@@ -330,7 +330,13 @@ def execvp(name: str, path: str | None, attempt: Callable[[str], str], *, libc: 
 
 
 def failure(
-    wrapped: Wrapped, errno: str, *, called: str = "", libc: Libc = "glibc", utf8: bool = False, pid: str = INIT_PID
+    wrapped: Wrapped,
+    errno: ErrnoName,
+    *,
+    called: str = "",
+    libc: Libc = "glibc",
+    utf8: bool = False,
+    pid: str = INIT_PID,
 ) -> Failure:
     """The failure of a wrapper whose command does not start, in its words and with its exit code; no reason yet.
 
@@ -349,7 +355,7 @@ def failure(
     return Failure(code=code, judge=Judge.USERLAND, errno=errno, message=message, exit_code=_exit_code(wrapped, errno))
 
 
-def _exit_code(wrapped: Wrapped, errno: str) -> int:
+def _exit_code(wrapped: Wrapped, errno: ErrnoName) -> int:
     program = wrapped.program
     if wrapped.family == "busybox":
         program = ""
@@ -369,7 +375,7 @@ _FIXED_EXIT = {
 """Exit codes that do not depend on the error; the others follow the shell, 127 for what is not there and 126."""
 
 
-def _coreutils(wrapped: Wrapped, errno: str, said: str, called: str, utf8: bool) -> str:
+def _coreutils(wrapped: Wrapped, errno: ErrnoName, said: str, called: str, utf8: bool) -> str:
     name = wrapped.argv[0]
     quoted = coreutils_quote(name)
     if utf8 and quoted == f"'{name}'":
@@ -382,7 +388,7 @@ def _coreutils(wrapped: Wrapped, errno: str, said: str, called: str, utf8: bool)
     return words
 
 
-def _own_words(wrapped: Wrapped, errno: str, said: str, pid: str) -> str:
+def _own_words(wrapped: Wrapped, errno: ErrnoName, said: str, pid: str) -> str:
     """What programs say that name themselves without a directory."""
     program, name = wrapped.program, wrapped.argv[0]
     if wrapped.family == "busybox":
@@ -408,7 +414,7 @@ def _own_words(wrapped: Wrapped, errno: str, said: str, pid: str) -> str:
     return f"{program}: failed to execute {name}: {said}"
 
 
-def _gosu(name: str, errno: str) -> str:
+def _gosu(name: str, errno: ErrnoName) -> str:
     if errno == "ENOEXEC":
         return "exec failed: exec format error"
     if errno == "ENOENT" and "/" not in name:

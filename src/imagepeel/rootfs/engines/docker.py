@@ -19,6 +19,7 @@ from imagepeel.formats.tar.whiteouts import OPAQUE, PREFIX
 from imagepeel.rootfs.tree.changes import LayerEntries, Refusal, Refused, go_clean, run
 from imagepeel.rootfs.tree.inode import PATH_MAX, Errno, Inode, Tree, show
 from imagepeel.rootfs.tree.metadata import KIND, bound_time, new_inode, owner, xattr_errno
+from imagepeel.tables import ErrnoName
 
 Path = tuple[bytes, ...]
 _LINKS = 40
@@ -39,7 +40,7 @@ class UnpackRules(msgspec.Struct, frozen=True, kw_only=True):
     skips_global: bool = True
     checks_devices: bool = False
     follows_xattrs: bool = False
-    tolerates: tuple[str, ...] = ("EPERM",)
+    tolerates: tuple[ErrnoName, ...] = ("EPERM",)
     ignores_xattrs: tuple[bytes, ...] = ()
     forgives_hidden: bool = False
     root_mode: int = 0o755
@@ -65,7 +66,7 @@ def agrees_with_containerd(table: EntryTable, rules: UnpackRules) -> bool:
         return False
     for i in table.extras:
         entry = Entry(table, i)
-        kind = KIND.get(entry.type, "")
+        kind = KIND.get(entry.type)
         for key in entry.xattrs:
             other = key in rules.ignores_xattrs or key.startswith(b"trusted.") or kind == "symlink"
             if other or xattr_errno(key, kind):

@@ -11,7 +11,7 @@ from typing import Literal
 
 from imagepeel.errors import LimitExceeded
 from imagepeel.evidence import Location
-from imagepeel.tables import ERRNO_GO
+from imagepeel.tables import ERRNO_GO, ErrnoName
 
 NAME_MAX = 255
 PATH_MAX = 4096
@@ -24,7 +24,7 @@ _NO_XATTRS: Mapping[bytes, bytes] = {}
 class Errno(Exception):
     """A system call would fail: `name` is the errno, `call` the call and its path."""
 
-    def __init__(self, name: str, call: str = "") -> None:
+    def __init__(self, name: ErrnoName, call: str = "") -> None:
         super().__init__(f"{call}: {ERRNO_GO[name]}" if call else ERRNO_GO[name])
         self.name = name
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from imagepeel.formats.tar.header import BLOCKDEV, CHAR, DIRECTORY, FIFO, REGULAR, SYMLINK
 from imagepeel.formats.tar.table import Entry
 from imagepeel.rootfs.tree.inode import Inode, NodeKind
+from imagepeel.tables import ErrnoName
 
 KIND: dict[bytes, NodeKind] = {
     REGULAR: "file",
@@ -61,14 +62,14 @@ def apply_metadata(node: Inode, entry: Entry) -> None:
     node.mtime = bound_time(entry.mtime)
 
 
-def settable(key: bytes, kind: str) -> bool:
+def settable(key: bytes, kind: NodeKind) -> bool:
     """Say whether containerd sets the attribute: `trusted.` is left out, the kernel knows few other namespaces."""
     if key.startswith(b"user."):
         return kind in ("file", "dir") and len(key) > 5
     return key.startswith(b"security.") or key in (b"system.posix_acl_access", b"system.posix_acl_default")
 
 
-def xattr_errno(key: bytes, kind: str) -> str:
+def xattr_errno(key: bytes, kind: NodeKind | None) -> ErrnoName:
     """Return the errno of setting an attribute on an inode of a kind, "" when root may.  xattr(7)."""
     if key.startswith(b"user."):
         return "ENOTSUP" if len(key) == 5 else "" if kind in ("file", "dir") else "EPERM"

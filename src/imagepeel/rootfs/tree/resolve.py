@@ -11,6 +11,7 @@ import msgspec
 from imagepeel.evidence import Name, raw
 from imagepeel.rootfs.tree.inode import NAME_MAX, PATH_MAX, Inode
 from imagepeel.rootfs.tree.overlay import Merged
+from imagepeel.tables import ErrnoName
 
 
 class Hop(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +31,7 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True):
 
     path: bytes
     node: Inode | None
-    errno: str = ""
+    errno: ErrnoName = ""
     missing: bytes = b""
     hops: tuple[Hop, ...] = ()
 
@@ -42,7 +43,7 @@ def resolve(root: Merged, path: Name, cwd: Name, *, follow: bool, most: int) -> 
     """
     wanted = raw(path)
     if not wanted or len(wanted) >= PATH_MAX:
-        errno = "ENAMETOOLONG" if wanted else "ENOENT"
+        errno: ErrnoName = "ENAMETOOLONG" if wanted else "ENOENT"
         return Resolution(path=wanted, node=None, errno=errno, missing=wanted), None
     if not wanted.startswith(b"/"):
         wanted = raw(cwd).rstrip(b"/") + b"/" + wanted
@@ -110,7 +111,7 @@ class _Walk:
         self.todo.extend(target.split(b"/")[::-1])
         return True
 
-    def fail(self, errno: str, name: bytes) -> tuple[Resolution, None]:
+    def fail(self, errno: ErrnoName, name: bytes) -> tuple[Resolution, None]:
         """Return that the walk ends at a name, with the rest of the path behind it."""
         missing = self.path(name)
         rest = b"/".join(part for part in reversed(self.todo) if part not in (b"", b"."))
