@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -195,3 +196,80 @@ def test_a_history_line_begins_no_workflow_command(case: Case, run_cli: Run) -> 
     """users G3."""
     done = run_cli("dockerfile", case("robustness", "dockerfile_workflow_command.tar.gz"))
     assert not [line for line in done.stdout.splitlines() if line.lstrip().startswith("::")]
+
+
+# ---- findings: evidence, fixes, one line for what all have ------------------------------------------------------
+
+
+def findings_of(run_cli: Run, archive: Path) -> dict[str, dict[str, Any]]:
+    told = json.loads(run_cli("wtf", archive, "--json").stdout)
+    return {finding["rule"]: finding for finding in told["result"]["findings"]}
+
+
+def test_the_bytes_of_a_cache_are_proved_by_the_largest_of_them(run_cli: Run, forge_archive: Make) -> None:
+    """users A2: 146 MB are not proved by a lock file of 0 bytes in the base layer."""
+    from imagepeel.forge.specimens import add, noise, sound
+
+    archives = forge.directory("var/cache/apt/archives")
+    cache = (forge.directory("var"), forge.directory("var/cache"), forge.directory("var/cache/apt"), archives)
+    spec = sound(
+        add(*cache, forge.file("var/cache/apt/archives/lock", "")),
+        add(archives, forge.file("var/cache/apt/archives/a.deb", noise("a", 100_000)),
+            forge.file("var/cache/apt/archives/big.deb", noise("b", 900_000))),
+    )  # fmt: skip
+    finding = findings_of(run_cli, forge_archive(spec, name="cache.tar"))["BUILD-DEBRIS"]
+    place = finding["locations"][0]
+    assert (place["path"], place["layer"]) == ("/var/cache/apt/archives/big.deb", 2)
+    assert [part["label"] for part in finding["figures"][0]["parts"]] == ["in L3", "in L2"]
+
+
+def test_w03_a_capability_is_set_where_the_file_is_brought(case: Case, run_cli: Run) -> None:
+    """bug-reports W03: COPY has no option for a capability."""
+    finding = findings_of(run_cli, case("bug-reports", "w03-setcap-copy.tar"))["METADATA-COPY"]
+    assert "setcap" in finding["fix"] and "--chmod" not in finding["fix"]
+    assert finding["dockerfile"] == []
+
+
+def test_p04_the_directory_is_opened_and_not_the_program(case: Case, run_cli: Run) -> None:
+    """bug-reports P04: the program has mode 0755, /root has 0700."""
+    found = findings_of(run_cli, case("bug-reports", "p04-venv-in-root-home.tar"))
+    said = [finding for finding in found.values() if finding["severity"] == "high"]
+    assert said and all("/root" in finding["fix"] and "python" not in finding["fix"] for finding in said)
+
+
+def test_s8_a_lastlog_of_zeros_is_told_before_it_fills_a_disk(run_cli: Run, forge_archive: Make) -> None:
+    """bug-reports S8, W04: 64 MB of zeros; it is told from 1 MB on."""
+    from imagepeel.forge.specimens import holding
+
+    log = forge.directory("var"), forge.directory("var/log")
+    spec = holding(*log, forge.file("var/log/lastlog", bytes(8 << 20)))
+    finding = findings_of(run_cli, forge_archive(spec, name="lastlog.tar"))["SPARSE-MONSTER"]
+    assert finding["severity"] == "low"
+    assert "8,388,608 bytes" in finding["message"]
+    used = holding(*log, forge.file("var/log/lastlog", b"\1" * (2 << 20)))
+    assert "SPARSE-MONSTER" not in findings_of(run_cli, forge_archive(used, name="used.tar"))
+
+
+def test_what_every_distribution_has_is_one_line(run_cli: Run, forge_archive: Make) -> None:
+    """users D7: device nodes below /dev and names that differ in case, in however many layers."""
+    from imagepeel.forge.entry import device
+    from imagepeel.forge.specimens import add, sound
+
+    spec = sound(
+        add(forge.directory("dev"), device("dev/null", 1, 3), forge.file("One", "1"), forge.file("one", "1")),
+        add(forge.directory("dev"), device("dev/zero", 1, 5), forge.file("Two", "2"), forge.file("two", "2")),
+    )
+    lines = run_cli("wtf", forge_archive(spec, name="debian.tar")).stdout.splitlines()
+    for rule, words in (("CASE-COLLISION", "2 names differ"), ("DEVICE-NODE", "2 device nodes below /dev")):
+        mine = [line for line in lines if rule in line]
+        assert len([line for line in mine if line.startswith("info")]) == 1
+        assert words in mine[0]
+    assert len([line for line in lines if line.startswith(("info", "low", "medium", "high"))]) == 2
+
+
+def test_s4_only_containerd_refuses_what_other_stores_load(run_cli: Run, forge_archive: Make) -> None:
+    """bug-reports S4, L02: Docker's own store and podman load it, also as root."""
+    archive = forge_archive("link-below")
+    told = findings_of(run_cli, archive)
+    assert "rootful" not in str(told)
+    assert "containerd refuses this image" in told["ROOTLESS-DIFFERS"]["message"]

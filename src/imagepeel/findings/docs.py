@@ -94,6 +94,8 @@ def _page(rule: Rule) -> str:
         "",
         f"**Fix:** {rule.fix}.",
         "",
+        *[line for each in rule.dockerfile for line in (f"    {each}", "")],
+        *([f"**A person decides** {rule.decides}.", ""] if rule.decides else []),
         "## See it in a minute",
         "",
         f"    imagepeel wtf --reproduce {rule.id} demo.tar",

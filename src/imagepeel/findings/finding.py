@@ -92,11 +92,11 @@ class Finding(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """One surprise of one image.
 
     `rule` is the id of its page; `message` one plain sentence with real values; `evidence` the places, most direct
-    first, and their receipts; `fix` what to do, where the finding knows better than its rule; `profiles` the
-    engines for which it was proved, () for all; `details` further sentences; `figures` the numbers.
-    `show` says per location how it is best looked at: `file` (its text), `inspect FILTER` (its bytes through that
-    filter), `entry` (the tar header), `config` (a JSON pointer into the image config), `layer` (the stored blob) or
-    `archive`; `secret-file` and `secret-config` are the same for what must not stand in a receipt.
+    first, and their receipts; `fix` what to do, where the finding knows better than its rule, and `dockerfile` the same
+    as lines to paste; `profiles` the engines for which it was proved, () for all; `details` further sentences;
+    `figures` the numbers.  `show` says per location how it is best looked at: `file` (its text), `inspect FILTER` (its
+    bytes through that filter), `entry` (the tar header), `config` (a JSON pointer into the image config), `layer` (the
+    stored blob) or `archive`; `secret-file` and `secret-config` are the same for what must not stand in a receipt.
     Text from the image stands here unescaped, secrets never do.
     """
 
@@ -110,6 +110,8 @@ class Finding(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """Places, most direct first, and their receipts."""
     fix: str = ""
     """What to do, where the finding knows better than its rule; else ""."""
+    dockerfile: tuple[str, ...] = ()
+    """The fix as lines of a Dockerfile, where it can be one and the finding knows better than its rule."""
     profiles: tuple[str, ...] = ()
     """Engines for which it was proved, () for all."""
     details: tuple[str, ...] = ()

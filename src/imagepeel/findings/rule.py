@@ -30,6 +30,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     specifications, `advisories` the numbers in `advisories.py` of attacks that it finds.  `check` looks at a
     `Subject` and yields findings; it reads, never writes, and is linear in what it
     looks at.
+
+    Following the fix changes the image, and then the finding is gone; or `decides` says what only a person can
+    decide.  `dockerfile` is the fix as lines of a Dockerfile where they are the same for every image.
     """
 
     id: str
@@ -40,6 +43,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     fix: str
     check: Check
+    decides: str = ""
+    dockerfile: tuple[str, ...] = ()
     of: Code | Literal[""] = ""
     lesser: tuple[tuple[str, Severity], ...] = ()
     threshold: str = ""
@@ -94,6 +99,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         *places: Location | tuple[Location, str],
         severity: Severity | Literal[""] = "",
         fix: str = "",
+        dockerfile: Iterable[str] = (),
         profiles: tuple[str, ...] = (),
         details: Iterable[str] = (),
         figures: Iterable[Figure] = (),
@@ -107,6 +113,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
             message=message,
             evidence=Evidence(locations=tuple(place for place, _ in pairs), receipts=tuple(receipts)),
             fix=fix,
+            dockerfile=tuple(dockerfile),
             profiles=profiles,
             details=tuple(details),
             figures=tuple(figures),
@@ -129,6 +136,8 @@ def rule(
     lesser: Mapping[str, Severity] | None = None,
     threshold: str = "",
     advisories: str = "",
+    decides: str = "",
+    dockerfile: tuple[str, ...] = (),
 ) -> Callable[[RuleCheck], Rule]:
     """Turn a check into a `Rule`; `codes`, `sources` and `advisories` are separated by commas, `of` is one more code.
 
@@ -153,6 +162,8 @@ def rule(
             codes=_words(f"{codes}, {of}"),
             sources=_words(sources),
             advisories=_words(advisories),
+            decides=" ".join(decides.split()),
+            dockerfile=dockerfile,
             check=bound,
         )
         return made

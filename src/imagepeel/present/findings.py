@@ -61,8 +61,12 @@ def findings_sections(
     if not found:
         yield section(say("Nothing here surprises the rules of the catalogue (imagepeel wtf --list)."))
         return
-    for finding in found:
+    loud = [finding for finding in found if receipts or finding.severity != "info"]
+    for finding in loud:
         yield finding_section(finding, receipts=receipts)
+    remarks = [finding for finding in found if not receipts and finding.severity == "info"]
+    if remarks:
+        yield section(items(*map(_remark, remarks)))
     told = ", ".join(f"{number} {severity}" for severity, number in counts.items() if number)
     yield section(say(f"{told}.  The story of one: imagepeel wtf --explain {found[0].rule}"))
 
@@ -78,24 +82,36 @@ def finding_section(finding: FindingResult, *, receipts: bool = False) -> Sectio
     return section(items(shown))
 
 
+def _remark(finding: FindingResult) -> Item:
+    """What is worth knowing where nothing is wrong: one line."""
+    by = Evidence(locations=finding.locations, receipts=finding.receipts)
+    return item(term(finding.rule), f"  {finding.message}", label=severity_label(finding.severity), by=by)
+
+
 def _said(finding: FindingResult, receipts: bool) -> Iterator[Item]:
-    quiet = finding.severity == "info" and not receipts
     yield item(finding.message)
-    if finding.locations and not quiet:
+    if finding.locations:
         yield _field("at", dim(str(finding.locations[0]).removeprefix("at ")))
-    for figure in finding.figures if not quiet else ():
+    for figure in finding.figures:
         yield from _figure(figure)
     if receipts:
         yield from (item(dim(detail)) for detail in finding.details)
-    for receipt in finding.receipts if receipts else finding.receipts[:1] if not quiet else ():
+    for receipt in finding.receipts if receipts else finding.receipts[:1]:
         # A command stays one line, so that it can be copied.
         yield item(code(receipt.command), label="proof", keep=True)
-    if not quiet:
-        yield _field("fix", finding.fix)
+    yield _field("fix", finding.fix)
+    yield from _lines(finding)
+    if finding.decides:
+        yield _field("you", f"decide {finding.decides}")
 
 
 def _field(name: str, what: Span | str) -> Item:
     return item(what, label=f"{name:<5}")
+
+
+def _lines(finding: FindingResult) -> Iterator[Item]:
+    """The lines of a Dockerfile that are the fix."""
+    return (item(code(line), label="     ", keep=True) for line in finding.dockerfile)
 
 
 def _figure(figure: Figure) -> Iterator[Item]:
@@ -143,7 +159,9 @@ def rule_sections(rule: RuleResult) -> Iterator[Section]:
     )
     yield section(say(term(rule.title)))
     yield section(say(rule.why))
-    yield section(say(term("Fix: "), rule.fix))
+    yield section(say(term("Fix: "), rule.fix), *(say(code(line)) for line in rule.dockerfile))
+    if rule.decides:
+        yield section(say(term("A person decides: "), rule.decides))
     yield section(*(say(dim(line)) for line in more if line))
 
 
@@ -165,6 +183,7 @@ def _judged(finding: FindingResult, *, failing: bool) -> Item:
         below.append(item(dim(place_of(finding).removeprefix("at ")), label="at ", keep=True))
     if failing and finding.fix:
         below.append(item(finding.fix, label="fix", keep=True))
+        below += [item(code(line), label="   ", keep=True) for line in finding.dockerfile]
     return item(
         term(finding.rule),
         f"  {finding.message}",

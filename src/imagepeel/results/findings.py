@@ -30,6 +30,10 @@ class FindingResult(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     message: str
     fix: str
+    dockerfile: tuple[str, ...]
+    """The fix as lines of a Dockerfile; [] where it is none."""
+    decides: str
+    """What only a person can decide; "" where following the fix changes the image."""
     key: str
     profiles: tuple[str, ...]
     details: tuple[str, ...]
@@ -60,6 +64,10 @@ class RuleResult(msgspec.Struct, frozen=True, kw_only=True, tag="rule", tag_fiel
     """Other names of the same thing."""
     why: str
     fix: str
+    dockerfile: tuple[str, ...]
+    """The fix as lines of a Dockerfile that are the same for every image."""
+    decides: str
+    """What only a person can decide; "" where following the fix changes the image."""
     sources: tuple[str, ...]
     advisories: tuple[Advisory, ...] = ()
     """Attacks that the rule finds, each with the first fixed version of each program."""
@@ -87,6 +95,8 @@ def finding_result(finding: Finding) -> FindingResult:
         role=rule.role,
         message=finding.message,
         fix=finding.fix or rule.fix,
+        dockerfile=finding.dockerfile or rule.dockerfile,
+        decides=rule.decides,
         key=finding.key,
         profiles=finding.profiles,
         details=finding.details,
@@ -120,6 +130,8 @@ def rule_result(rule: Rule) -> RuleResult:
         codes=rule.codes,
         why=rule.why,
         fix=rule.fix,
+        dockerfile=rule.dockerfile,
+        decides=rule.decides,
         sources=rule.sources,
         advisories=tuple(ADVISORIES[number] for number in rule.advisories),
     )

@@ -153,10 +153,11 @@ def rootless_note(runtime: Rootfs, sequential: Rootfs) -> ViewNote | None:
     if (one is None) != (two is None):
         refusal = one if one is not None else two
         assert refusal is not None
-        no, yes = ("rootful", "rootless") if one is not None else ("rootless", "rootful")
+        onto = "engines that unpack each layer onto the last"
+        told = f"containerd refuses this image, {onto} take it" if one is not None else f"{onto} refuse this image"
         return ViewNote(
             code="ROOTLESS",
-            message=f"{no} engines refuse this image, {yes} ones unpack it: {refusal.reason}",
+            message=f"{told}: {refusal.reason}",
             where=Location(layer=refusal.layer, entry=refusal.entry, path=refusal.path, layer_offset=refusal.offset),
             views=("sequential",),
         )

@@ -51,6 +51,7 @@ _SENSIBLE_YEAR = late(r"^(?:000\d|19[678]\d)-")
     fix="do not load this archive; ask its maker for one that agrees with itself",
     codes="TWOLOADERS",
     sources="moby daemon load.go, containerd importer.go, podman libimage/load.go",
+    decides="which of the two images is the one that was meant",
 )
 def two_images(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for note in subject.image.archive.anomalies:
@@ -97,6 +98,7 @@ def missing_parts(rule: Rule, subject: Subject) -> Iterator[Finding]:
     fix="docker save --platform, or copy with skopeo --all",
     codes="SPARSESAVE",
     sources="moby#49473, kind#3795, diffoci#247",
+    decides="which platforms the archive shall carry",
 )
 def sparse_save(rule: Rule, subject: Subject) -> Iterator[Finding]:
     records = subject.image.archive.records
@@ -124,6 +126,7 @@ def sparse_save(rule: Rule, subject: Subject) -> Iterator[Finding]:
     another one, such as a program for the wrong machine, stays unseen until somebody pulls it there.""",
     fix="examine each of them: imagepeel check --image '#2'",
     sources="image-spec image-index.md",
+    decides="which of the images are delivered",
 )
 def other_platforms(rule: Rule, subject: Subject) -> Iterator[Finding]:
     mine = subject.image.record
@@ -335,6 +338,7 @@ COMPRESSOR_FILES = rule(
     fix="harmless; convert to gzip or zstd:chunked to lose it",
     of="STARGZ",
     sources="stargz-snapshotter docs/estargz.md",
+    decides="whether lazy pulling is worth the files",
 )(by_notes())
 
 CONTENTS_DISAGREE = rule(
@@ -362,6 +366,7 @@ CONTENTS_DISAGREE = rule(
     fix="docker load instead of docker import",
     codes="W65",
     sources="moby#38174, moby#34921, moby#47235",
+    decides="whether the archive inside was meant; then that is the file to load",
 )
 def suitcase(rule: Rule, subject: Subject) -> Iterator[Finding]:
     top = {

@@ -66,6 +66,7 @@ def _followed(subject: Subject, path: str) -> str:
     root on the host.""",
     fix=_FIX,
     advisories="CVE-2026-53488",
+    decides="whether to trust the maker of the image, and on which machines it may start",
 )
 def engine_label(rule: Rule, subject: Subject) -> Iterator[Finding]:
     names = [name for name in subject.run.labels if name.startswith(_ENGINE_LABEL)]
@@ -86,6 +87,7 @@ def engine_label(rule: Rule, subject: Subject) -> Iterator[Finding]:
     image, runtimes before the fix followed it and wrote to another place.""",
     fix=_FIX,
     advisories="CVE-2026-41579, CVE-2026-47766",
+    decides="whether to trust the maker of the image, and on which machines it may start",
 )
 def dev_link(rule: Rule, subject: Subject) -> Iterator[Finding]:
     node = subject.node("/dev", follow=False)
@@ -104,6 +106,7 @@ def dev_link(rule: Rule, subject: Subject) -> Iterator[Finding]:
     the fix had a directory of the host open there, and the process started in the host's filesystem.""",
     fix=_FIX,
     advisories="CVE-2024-21626",
+    decides="whether to trust the maker of the image, and on which machines it may start",
 )
 def open_directory(rule: Rule, subject: Subject) -> Iterator[Finding]:
     given = subject.run.working_dir
@@ -178,6 +181,7 @@ def passwd_size(rule: Rule, subject: Subject) -> Iterator[Finding]:
     Before the fix the process could hold it open and overwrite it.""",
     fix=_FIX,
     advisories="CVE-2019-5736",
+    decides="whether to trust the maker of the image, and on which machines it may start",
 )
 def own_program(rule: Rule, subject: Subject) -> Iterator[Finding]:
     word = subject.argv[0] if subject.argv else ""

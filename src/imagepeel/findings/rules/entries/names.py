@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, by_notes, rule
-from imagepeel.findings.rules.entries.rules import paths_of
+from imagepeel.findings.rules.entries.rules import of_all_layers, paths_of
 from imagepeel.findings.semantics.codes import IN_TARGET, SPELLED_APART
 from imagepeel.findings.semantics.entries import CONTROL_TEXT
 from imagepeel.text import few, listed, plural
@@ -66,9 +66,11 @@ OUTSIDE_NAME = rule(
     of="DOTDOT",
     sources="GoogleContainerTools/kaniko",
     advisories="CVE-2021-29136, CVE-2026-28406",
+    decides="whether to trust the maker of the layer",
 )(by_notes())
 
-CASE_COLLISION = rule(
+
+@rule(
     "CASE-COLLISION",
     "Two names differ only in case",
     "info",
@@ -79,7 +81,11 @@ CASE_COLLISION = rule(
     fix="rename one of them",
     of="CASE",
     sources="APFS, NTFS case sensitivity",
-)(by_notes())
+)
+def case_collision(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for noted in of_all_layers(subject.surprises.of("CASE")):
+        names = plural(noted.count, "name differs", "names differ")
+        yield rule.noted(subject, noted, f"{names} from another only in case: {paths_of(noted)}")
 
 
 @rule(
@@ -114,4 +120,4 @@ def control_characters(rule: Rule, subject: Subject) -> Iterator[Finding]:
         )
 
 
-RULES: tuple[Rule, ...] = (duplicate_entry, OUTSIDE_NAME, CASE_COLLISION, control_characters)
+RULES: tuple[Rule, ...] = (duplicate_entry, OUTSIDE_NAME, case_collision, control_characters)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from imagepeel.evidence import text
@@ -12,6 +12,7 @@ from imagepeel.findings.semantics.codes import (
     ATTRIBUTES_ONLY,
     BELOW_DEV,
     IN_WHITEOUT,
+    MOST,
     SIGNED,
     TIME_ONLY,
     Noted,
@@ -24,6 +25,19 @@ if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
 
 _ROOTLESS = 65_536
+
+
+def of_all_layers(groups: Iterable[Noted]) -> list[Noted]:
+    """Put the groups of one degree together, whatever layers they are of: one fact of the image, one finding."""
+    by_degree: dict[str, list[Noted]] = {}
+    for each in groups:
+        by_degree.setdefault(each.degree, []).append(each)
+    joined = []
+    for degree, mine in by_degree.items():
+        notes = tuple(note for each in mine for note in each.notes)
+        left = sum(each.more for each in mine) + len(notes[MOST:])
+        joined.append(Noted(code=mine[0].code, layer=None, degree=degree, notes=notes[:MOST], more=left))
+    return joined
 
 
 def paths_of(noted: Noted, most: int = 4) -> str:
@@ -92,7 +106,7 @@ UID_WRAP = rule(
     sources="moby#53299, user_namespaces(7)",
 )
 def device_node(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    for noted in subject.surprises.of("DEVICE"):
+    for noted in of_all_layers(subject.surprises.of("DEVICE")):
         where = "below /dev, where every runtime mounts its own" if noted.degree == BELOW_DEV else "outside /dev"
         message = f"{plural(noted.count, 'device node')} {where}: {paths_of(noted)}"
         yield rule.noted(subject, noted, message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from imagepeel.findings.dockerfile_lines import PATH_LINE
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.process.engines.registry import CONTAINERD
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     so this image has no PATH there: a command without a slash is not found, and scripts meet the same.""",
     fix="add ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     codes="W30",
+    dockerfile=(PATH_LINE,),
     sources="containerd pkg/oci/spec_opts.go",
 )
 def no_path(rule: Rule, subject: Subject) -> Iterator[Finding]:
@@ -95,6 +97,7 @@ def env_twice(rule: Rule, subject: Subject) -> Iterator[Finding]:
     containerd and rootless setups do not: bind answers permission denied.""",
     fix="listen on a port from 1024 on, and map it",
     codes="W70",
+    decides="which port the program listens on, and who maps it",
     sources="ip(7) ip_unprivileged_port_start",
 )
 def privileged_port(rule: Rule, subject: Subject) -> Iterator[Finding]:
@@ -122,6 +125,7 @@ def privileged_port(rule: Rule, subject: Subject) -> Iterator[Finding]:
     not, and other containers on the network reach every port that listens.""",
     fix="publish with -p, restrict with a network policy",
     codes="W69",
+    decides="which ports are published, and to whom",
     sources="docs.docker.com EXPOSE",
 )
 def expose(rule: Rule, subject: Subject) -> Iterator[Finding]:

@@ -145,6 +145,7 @@ def _first_words(line: str) -> list[str]:
     fix="add HEALTHCHECK, or probes where the container runs",
     codes="W56",
     sources="docs.docker.com HEALTHCHECK",
+    decides="what healthy means, and who asks: the engine or the orchestrator",
 )
 def no_healthcheck(rule: Rule, subject: Subject) -> Iterator[Finding]:
     check = subject.run.healthcheck
@@ -167,6 +168,7 @@ def no_healthcheck(rule: Rule, subject: Subject) -> Iterator[Finding]:
     fix="kubectl debug or docker debug bring their own tools",
     codes="W57",
     sources="docker/for-linux#963",
+    decides="how people look into a running container",
 )
 def no_shell_inside(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if not subject.starts or not subject.argv or subject.failures:
@@ -186,6 +188,7 @@ def no_shell_inside(rule: Rule, subject: Subject) -> Iterator[Finding]:
     fix="copy /etc/ssl/certs/ca-certificates.crt into the image, or embed roots",
     codes="W58",
     sources="kyma#3029, filebrowser#478, s3www#7, golang/go crypto/x509/root_linux.go",
+    dockerfile=("COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/",),
 )
 def no_certificates(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if not subject.starts or any(subject.node(path) is not None for path in _BUNDLES):

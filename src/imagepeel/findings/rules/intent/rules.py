@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from imagepeel._lazy import late
 from imagepeel.evidence import text
+from imagepeel.findings.dockerfile_lines import Lines, command_keyword, exec_form, is_plain, plain_command
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.programs import one_argument
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.formats.shebang import parse_shebang
+from imagepeel.history.builders import go_list
 from imagepeel.process.engines.pid1 import parse_signal
 from imagepeel.process.spec.failure import FailureCode
 from imagepeel.process.spec.trace import below
@@ -74,6 +76,7 @@ def _interpreted(subject: Subject) -> tuple[str, str] | None:
     image that others build on or for data; a surprise for everybody who expects a program.""",
     fix="set ENTRYPOINT or CMD, or say in the documentation that the image is not meant to be run",
     codes="F9",
+    decides="which program the image starts, or that it is a base or data and starts none",
 )
 def no_command(rule: Rule, subject: Subject) -> Iterator[Finding]:
     verdicts = subject.failed(FailureCode.NO_COMMAND)
@@ -118,6 +121,7 @@ def shell_pid1(rule: Rule, subject: Subject) -> Iterator[Finding]:
         subject.command_place(),
         *([subject.place(pid1.path)] if pid1.path else []),
         fix=pid1.fix,
+        dockerfile=exec_form(command_keyword(subject), plain_command(subject.shell_line)),
         details=[pid1.why],
     )
 
@@ -194,7 +198,17 @@ def not_expanded(rule: Rule, subject: Subject) -> Iterator[Finding]:
         yield rule.report(
             f"the program receives {listed([repr(word) for word in literal])} literally: nothing expands the exec form",
             subject.command_place(),
+            dockerfile=_by_a_shell(subject),
         )
+
+
+def _by_a_shell(subject: Subject) -> Lines:
+    """The same words for a shell, which expands their variables."""
+    keyword = command_keyword(subject)
+    if any(not is_plain(_VARIABLE.sub("", word) or "x") for word in subject.argv) or subject.node("/bin/sh") is None:
+        return ()
+    words = [f'"{word}"' if "$" in word else word for word in subject.argv]
+    return exec_form(keyword, ["/bin/sh", "-c", " ".join(["exec", *words])])
 
 
 @rule(
@@ -211,7 +225,12 @@ def not_expanded(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def json_to_shell(rule: Rule, subject: Subject) -> Iterator[Finding]:
     line = subject.shell_line
     if line is not None and re.match(r"\s*\[\s*'", line):
-        yield rule.report(f"the shell is given `{line}`: a list in single quotes is no JSON", subject.command_place())
+        words = go_list(line.strip().replace("'", '"'))
+        yield rule.report(
+            f"the shell is given `{line}`: a list in single quotes is no JSON",
+            subject.command_place(),
+            dockerfile=exec_form(command_keyword(subject), words or ()),
+        )
 
 
 @rule(
@@ -236,6 +255,7 @@ def cmd_unread(rule: Rule, subject: Subject) -> Iterator[Finding]:
             f"CMD {words} becomes $0 and up of `{entrypoint[2]}`, which never reads them",
             subject.pointer("/config/Cmd"),
             subject.pointer("/config/Entrypoint"),
+            dockerfile=exec_form("ENTRYPOINT", plain_command(entrypoint[2])),
         )
 
 
@@ -263,6 +283,7 @@ def cmd_shell_words(rule: Rule, subject: Subject) -> Iterator[Finding]:
         f"{entrypoint[0]} is started with the arguments '/bin/sh', '-c' and {cmd[2]!r}",
         subject.pointer("/config/Cmd"),
         subject.pointer("/config/Entrypoint"),
+        dockerfile=exec_form("CMD", plain_command(cmd[2])),
     )
 
 
@@ -276,6 +297,7 @@ def cmd_shell_words(rule: Rule, subject: Subject) -> Iterator[Finding]:
     and CMD after them: the script of the base image decides what becomes of the command.""",
     fix="set ENTRYPOINT too (ENTRYPOINT [] clears it), or read the script of the base image",
     codes="W18",
+    decides="whether the entrypoint of the base image shall start this image's command",
 )
 def inherited_entrypoint(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if not subject.run.entrypoint or not subject.run.cmd:
@@ -306,6 +328,7 @@ def inherited_entrypoint(rule: Rule, subject: Subject) -> Iterator[Finding]:
     their process namespace.""",
     fix="start it without --init",
     codes="W63, F37",
+    decides="which of the two inits stays: the image's own, or the one of the engine",
     sources="just-containers/s6-overlay#634",
 )
 def init_inside(rule: Rule, subject: Subject) -> Iterator[Finding]:
@@ -334,6 +357,7 @@ def init_inside(rule: Rule, subject: Subject) -> Iterator[Finding]:
     logs stay inside, and systemd also needs cgroups, tmpfs mounts and another stop signal.""",
     fix="one service in one container, or podman with its systemd mode",
     codes="W71",
+    decides="which services get a container of their own, or that this container is a machine",
 )
 def machine(rule: Rule, subject: Subject) -> Iterator[Finding]:
     words = (subject.shell_line or "").split() if subject.shell_line is not None else list(subject.argv)
@@ -359,6 +383,7 @@ def machine(rule: Rule, subject: Subject) -> Iterator[Finding]:
     fix="write a name such as SIGTERM or SIGQUIT, or its number",
     codes="W62",
     sources="moby/sys signal, signal(7)",
+    dockerfile=("STOPSIGNAL SIGTERM",),
 )
 def bad_stop_signal(rule: Rule, subject: Subject) -> Iterator[Finding]:
     given = subject.run.stop_signal
@@ -379,6 +404,7 @@ def bad_stop_signal(rule: Rule, subject: Subject) -> Iterator[Finding]:
     first instruction.  The OCI format has no such field: a conversion loses them.""",
     fix="write a multi-stage template instead, or tell users of the image",
     codes="W72",
+    decides="whether images that are built on this one still need these instructions",
     sources="moby#14834",
 )
 def onbuild(rule: Rule, subject: Subject) -> Iterator[Finding]:

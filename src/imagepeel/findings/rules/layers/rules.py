@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import text
+from imagepeel.findings.dockerfile_lines import Lines, copied
 from imagepeel.findings.finding import Finding, Severity, columns, figure
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.formats.tar.header import DIRECTORY
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 LEAST = 64 * 1024
 """Bytes below which a repetition is not worth a sentence."""
-_GiB = 1024**3
+_MiB, _GiB = 1024**2, 1024**3
 _MUCH = 10 * 1024 * 1024
 _LITTLE = "less than 10 MiB and than a tenth of the image, or less than 64 KiB"
 _LITTLE_OF_MUCH = "less than 10 MiB and than a tenth of the image"
@@ -114,10 +115,13 @@ def _repeats(rule: Rule, subject: Subject, repeats: list[Repeat], done: str) -> 
         changed = sorted({field for fields in {repeat.fields for repeat in mine} for field in fields})
         what = f" ({listed(changed)})" if changed else ""
         sentence = done.format(fields=what, files=plural(len(mine), "file"))
+        fix, dockerfile = _metadata_fix(subject, mine, changed) if changed else ("", ())
         yield rule.report(
             f"layer L{layer + 1} {sentence} and ships {exact(total)} again",
             subject.at(largest.layer, largest.entry),
             subject.at(largest.before, largest.copied),
+            fix=fix,
+            dockerfile=dockerfile,
             severity=_scale(subject, total),
             details=["equal content by size and CRC-32, or by SHA-256 where the scan took it"],
             figures=[figure(f"repeated by L{layer + 1}", "bytes", stored, partial(_path_of, subject, mine))],
@@ -146,6 +150,23 @@ def _path_of(subject: Subject, repeats: list[Repeat], i: int) -> str:
 def metadata_copy(rule: Rule, subject: Subject) -> Iterator[Finding]:
     repeats = [repeat for repeat in losses(subject.rootfs).repeated if repeat.fields]
     yield from _repeats(rule, subject, repeats, "changes only metadata{fields} of {files}")
+
+
+_ATTRIBUTE_FIX = (
+    "set the attribute in the RUN that brings the file, as in `RUN install-it && setcap CAPABILITY FILE`, or copy the "
+    "finished file from a build stage: COPY has no option for it"
+)
+
+
+def _metadata_fix(subject: Subject, mine: list[Repeat], changed: list[str]) -> tuple[str, Lines]:
+    """What sets the metadata while the file is brought: COPY knows owner and mode, and nothing of attributes."""
+    if "xattrs" in changed:
+        return _ATTRIBUTE_FIX, ()
+    if len(mine) > 1 or not set(changed) <= {"mode", "uid", "gid"}:
+        return "", ()
+    entry = subject.layers[mine[0].layer].table[mine[0].entry]
+    owner = f"--chown={entry.uid}:{entry.gid}"
+    return "", copied(text(entry.path), f"{owner} --chmod={entry.mode & 0o7777:04o}")
 
 
 @rule(
@@ -183,7 +204,7 @@ def identical_rewrite(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def build_debris(rule: Rule, subject: Subject) -> Iterator[Finding]:
     wanted = {prefix: (what, fix) for prefix, what, fix in DEBRIS}
     sums: dict[bytes, list[tuple[str, int]]] = {}
-    first: dict[bytes, tuple[int, int]] = {}
+    largest: dict[bytes, tuple[int, int, int]] = {}
     for layer in subject.layers:
         table = layer.table
         of_dir: dict[int, bytes] = {}
@@ -200,8 +221,10 @@ def build_debris(rule: Rule, subject: Subject) -> Iterator[Finding]:
             prefix = of_dir.get(number)
             if prefix is None or table.meta(index).type == DIRECTORY:
                 continue
-            layer_sums[prefix] = layer_sums.get(prefix, 0) + table[index].stored_size
-            first.setdefault(prefix, (layer.index, index))
+            stored = table.stored_size(index)
+            layer_sums[prefix] = layer_sums.get(prefix, 0) + stored
+            if stored > largest.get(prefix, (-1, 0, 0))[0]:
+                largest[prefix] = (stored, layer.index, index)
         for prefix, total in layer_sums.items():
             sums.setdefault(prefix, []).append((f"in {layer.label}", total))
     for prefix, parts in sorted(sums.items()):
@@ -212,7 +235,7 @@ def build_debris(rule: Rule, subject: Subject) -> Iterator[Finding]:
         what, fix = wanted.get(prefix, ("a git repository", "list .git in .dockerignore"))
         yield rule.report(
             f"/{text(prefix)} ships {exact(total)}: {what}",
-            subject.at(*first[prefix]),
+            subject.at(*largest[prefix][1:]),
             severity="low" if git else _scale(subject, total),
             fix=fix,
             figures=[figure(f"/{text(prefix)}", "bytes", *columns(parts))],
@@ -241,24 +264,34 @@ def _debris_of(directory: bytes, wanted: dict[bytes, tuple[str, str]]) -> bytes 
     small or not at all, but the next tool that copies it without looking for holes fills the disk.""",
     fix="useradd --no-log-init, and truncate /var/log/lastlog and faillog",
     codes="W37",
+    lesser={"less than 1 GiB": "low"},
+    threshold="1 GiB; 1 MiB of a lastlog or faillog",
     sources="moby#5419, moby#15585, hadolint DL3046",
 )
 def sparse_monster(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for layer in subject.layers:
         table = layer.table
         for index, extra in table.extras.items():
-            if extra.sparse is not None and table.size(index) - max(0, extra.stored) >= _GiB:
-                path = text(table[index].path)
-                log = path.rpartition("/")[2] in ("lastlog", "faillog")
+            holes = table.size(index) - max(0, extra.stored)
+            if extra.sparse is None or holes < _MiB:
+                continue
+            path = text(table[index].path)
+            log = path.rpartition("/")[2] in ("lastlog", "faillog")
+            if log or holes >= _GiB:
                 yield rule.report(
                     f"{path} is {exact(table.size(index))} long and holds {exact(extra.stored)}",
                     subject.at(layer.index, index),
+                    severity="" if holes >= _GiB else "low",
                     fix="" if log else f"truncate {path}, or make it when the container starts",
                 )
     for hit in subject.names.named(b"lastlog", b"faillog"):
         entry = subject.layers[hit.layer].table[hit.entry]
-        if entry.sparse is None and entry.size >= _GiB and _only_zeros(subject, hit.layer, hit.entry):
-            yield rule.report(f"{text(hit.path)} is {exact(entry.size)} of zeros", subject.place(hit))
+        if entry.sparse is None and entry.size >= _MiB and _only_zeros(subject, hit.layer, hit.entry):
+            yield rule.report(
+                f"{text(hit.path)} is {exact(entry.size)}, and its start, its middle and its end are zeros",
+                subject.place(hit),
+                severity="" if entry.size >= _GiB else "low",
+            )
 
 
 def _only_zeros(subject: Subject, layer: int, entry: int) -> bool:

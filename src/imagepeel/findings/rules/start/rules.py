@@ -5,11 +5,22 @@ Only a verdict FAILS of a named profile makes a finding here; DEPENDS and UNKNOW
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from imagepeel._lazy import late
 from imagepeel.evidence import Location, text
+from imagepeel.findings.dockerfile_lines import (
+    PATH_LINE,
+    Lines,
+    command_keyword,
+    commanded,
+    edited,
+    exec_form,
+    is_plain,
+    opened,
+    plain_command,
+)
 from imagepeel.findings.finding import Finding, Role
 from imagepeel.findings.programs import one_argument
 from imagepeel.findings.rule import Rule, rule
@@ -39,7 +50,9 @@ def _show(subject: Subject, verdict: Verdict, place: Location) -> str:
     return "entry"
 
 
-def will_not_start(rule: Rule, subject: Subject, verdicts: list[Verdict], *, why: str = "") -> Iterator[Finding]:
+def will_not_start(
+    rule: Rule, subject: Subject, verdicts: list[Verdict], *, why: str = "", dockerfile: Lines = ()
+) -> Iterator[Finding]:
     """One finding for all engines that refuse for the same reason."""
     if not verdicts:
         return
@@ -64,6 +77,7 @@ def will_not_start(rule: Rule, subject: Subject, verdicts: list[Verdict], *, why
         f"It will not start on {_engines(verdicts)}: {why}" + (f" ({words})" if words not in why else ""),
         *places,
         fix=first.fix,
+        dockerfile=dockerfile or commanded(first.fix),
         profiles=tuple(verdict.engine for verdict in verdicts),
         details=details,
     )
@@ -78,13 +92,17 @@ def _start(
     codes: str = "",
     sources: str = "",
     role: Role = "operations",
+    repair: Callable[[Subject, Verdict], Lines] | None = None,
+    dockerfile: Lines = (),
 ) -> Rule:
-    """Return the rule of one or more ways in which a start fails."""
+    """Return the rule of one or more ways in which a start fails; `repair` makes the fix of one verdict lines."""
 
     def check(rule: Rule, subject: Subject) -> Iterator[Finding]:
         if subject.run.entrypoint is None and subject.run.cmd is None and FailureCode.NO_COMMAND not in failures:
             return
-        yield from will_not_start(rule, subject, subject.failed(*failures))
+        verdicts = subject.failed(*failures)
+        lines = repair(subject, verdicts[0]) if repair is not None and verdicts else ()
+        yield from will_not_start(rule, subject, verdicts, dockerfile=lines)
 
     return rule(
         id,
@@ -96,7 +114,16 @@ def _start(
         fix=fix,
         codes=", ".join([*codes.split(), *failures]),
         sources=sources,
+        dockerfile=dockerfile,
     )(check)
+
+
+def _split(subject: Subject, _: Verdict) -> Lines:
+    """The words of a command line that stands as one word."""
+    first, *more = subject.argv
+    keyword = command_keyword(subject) or "ENTRYPOINT"
+    behind = more if keyword == "CMD" else (subject.run.entrypoint or ())[1:]
+    return exec_form(keyword, [*first.split(), *behind]) if is_plain(*first.split()) else ()
 
 
 CRLF_SHEBANG = _start(
@@ -110,6 +137,7 @@ CRLF_SHEBANG = _start(
     codes="W1",
     sources="nanobot#2883, odysseus#52, dreamfactorysoftware/df-docker#110, fs/binfmt_script.c",
     role="tooling",
+    repair=lambda subject, verdict: edited(subject, verdict, r"s/\r$//"),
 )
 MISSING_LOADER = _start(
     "MISSING-LOADER",
@@ -153,13 +181,14 @@ NO_SHEBANG = _start(
     fix="make `#!/bin/sh` the very first bytes of the file",
     codes="W5",
     sources="opencontainers/runc#1773, execve(2)",
+    repair=lambda subject, verdict: edited(subject, verdict, "1i #!/bin/sh"),
 )
 
 
 def _not_executable(rule: Rule, subject: Subject) -> Iterator[Finding]:
     verdicts = subject.failed(FailureCode.NOT_EXECUTABLE)
-    if len(verdicts) == len(subject.starts):
-        yield from will_not_start(rule, subject, verdicts)
+    if verdicts and len(verdicts) == len(subject.starts):
+        yield from will_not_start(rule, subject, verdicts, dockerfile=opened(subject, verdicts[0]))
 
 
 NOT_EXECUTABLE = rule(
@@ -178,8 +207,8 @@ NOT_EXECUTABLE = rule(
 
 def _root_only(rule: Rule, subject: Subject) -> Iterator[Finding]:
     verdicts = subject.failed(FailureCode.NOT_EXECUTABLE)
-    if len(verdicts) < len(subject.starts):
-        yield from will_not_start(rule, subject, verdicts)
+    if verdicts and len(verdicts) < len(subject.starts):
+        yield from will_not_start(rule, subject, verdicts, dockerfile=opened(subject, verdicts[0]))
 
 
 ROOT_ONLY_PROGRAM = rule(
@@ -213,6 +242,7 @@ PATH_SKIPS_FILE = _start(
     fix="make the file executable, or write its full path to get the honest error",
     codes="W7",
     sources="TimWolla/docker-adminer#60",
+    repair=opened,
 )
 MISSING_INTERPRETER = _start(
     "MISSING-INTERPRETER",
@@ -267,6 +297,7 @@ SHELL_STRING = _start(
     fix='write one word per element: ["sh", "-c", "x"]',
     codes="W15",
     sources="docker/cli#2891",
+    repair=_split,
 )
 RELATIVE_PATH_HIT = _start(
     "RELATIVE-PATH-HIT",
@@ -286,6 +317,7 @@ LOST_PATH = _start(
     fix="write the full list: /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     codes="W29",
     sources="moby#15497, resin-io-library/resin-rpi-raspbian#3",
+    dockerfile=(PATH_LINE,),
 )
 UNKNOWN_USER = _start(
     "UNKNOWN-USER",
@@ -296,6 +328,7 @@ UNKNOWN_USER = _start(
     fix="copy /etc/passwd and /etc/group too, or use a number",
     codes="W19",
     sources="moby#22323, filestat_exporter#63, langflow#6185",
+    dockerfile=("COPY --from=build /etc/passwd /etc/group /etc/",),
 )
 UNKNOWN_GROUP = _start(
     "UNKNOWN-GROUP",
@@ -385,6 +418,7 @@ SCRIPT_UNREADABLE = _start(
     not.  Programs need x, scripts need r too.""",
     fix="chmod 0755 the script",
     codes="W53",
+    repair=opened,
 )
 
 _NOT_OPENED = late(r"error while loading shared libraries: (\S+): cannot open shared object file")
@@ -436,6 +470,7 @@ LDCONF_NOT_CACHED = rule(
     fix="RUN ldconfig after adding the directory",
     codes="W64",
     sources="ld.so(8), ldconfig(8)",
+    dockerfile=("RUN ldconfig",),
 )(_not_cached)
 
 
@@ -473,6 +508,7 @@ NO_SHELL = _start(
     shell.""",
     fix='use the exec form: CMD ["app"]',
     sources="GoogleContainerTools/distroless",
+    repair=lambda subject, _: exec_form(command_keyword(subject), plain_command(subject.shell_line or "")),
 )
 SHELL_LINE_FAILS = _start(
     "SHELL-LINE-FAILS",

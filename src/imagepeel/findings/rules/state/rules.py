@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from imagepeel.evidence import text
+from imagepeel.evidence import raw, text
 from imagepeel.findings.finding import Finding, columns, figure
 from imagepeel.findings.names import DATABASES, SERVERS, Hit, upwards
 from imagepeel.findings.rule import Rule, rule
@@ -88,6 +88,7 @@ def _inner(path: str) -> bytes:
     fix="mount a named volume: docker run -v data:PATH",
     codes="W41",
     sources="docker-library/mysql#255, docker-library/postgres#445, mastodon#1080",
+    decides="where the data lives, and who names the volume",
 )
 def anonymous_volume(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if subject.run.volumes:
@@ -129,6 +130,7 @@ def baked_database(rule: Rule, subject: Subject) -> Iterator[Finding]:
         yield rule.report(
             f"{text(directory)} is a data directory of {server} with {exact(total)}",
             subject.place(hit),
+            *([subject.place(raw(max(parts, key=lambda part: part[1])[0]))] if parts else []),
             figures=[figure(f"files below {text(directory)}", "bytes", *columns(parts))],
         )
 
@@ -154,6 +156,7 @@ def _sizes(subject: Subject, directory: bytes) -> list[tuple[str, int]]:
     fix="mount a volume on its data directory, and say so in the documentation",
     codes="W43",
     sources="ehrbase#455, gocd#45",
+    decides="where the data lives, and who names the volume",
 )
 def database_without_volume(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if subject.run.volumes or not subject.starts:
@@ -211,6 +214,7 @@ def stale_lock(rule: Rule, subject: Subject) -> Iterator[Finding]:
     fix="--add-host, --dns and --hostname at run time; extra_hosts in a compose file",
     codes="W45",
     sources="openshift/origin#11046",
+    decides="which hosts, DNS servers and names the container gets at run time",
 )
 def bound_over(rule: Rule, subject: Subject) -> Iterator[Finding]:
     hits = [
@@ -262,6 +266,7 @@ def mounted_over(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for top, hits in sorted(found.items()):
         if not hits:
             continue
+        hits.sort(key=lambda each: (-each[1], each[0].path))
         parts = [(text(hit.path), number) for hit, number in hits]
         where = "plain containerd puts a tmpfs there" if top == b"run" else "every runtime mounts its own there"
         total = sum(value for _, value in parts)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from imagepeel.evidence import text
+from imagepeel.findings.dockerfile_lines import Lines, is_plain, plain_command, run, setting
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.formats.filecaps import XATTR
@@ -35,6 +36,12 @@ def _writable(subject: Subject, node: Inode) -> bool:
 
 def _passwd(subject: Subject) -> list[PasswdEntry]:
     return parse_passwd(subject.read("/etc/passwd", 1024 * 1024)) if subject.whole and not subject.windows else []
+
+
+def _owned(subject: Subject, path: str) -> Lines:
+    """Make a directory, where it is missing, and give it to the user of the image."""
+    who = subject.credentials
+    return (f"RUN mkdir -p {path} && chown {who.uid}:{who.gid} {path}",) if is_plain(path) else ()
 
 
 @rule(
@@ -87,6 +94,7 @@ def named_user(rule: Rule, subject: Subject) -> Iterator[Finding]:
         subject.pointer("/config/User"),
         profiles=(KUBERNETES,),
         fix=f"USER {subject.uid}",
+        dockerfile=setting("USER", ":".join([str(subject.uid), *subject.run.user.split(":")[1:]])),
     )
 
 
@@ -135,13 +143,14 @@ def home_of_somebody(rule: Rule, subject: Subject) -> Iterator[Finding]:
     home = next((entry for entry in subject.user.env if entry.name == "HOME" and entry.origin == "image"), None)
     if home is None or not home.value.startswith("/"):
         return
-    node = subject.node(home.value)
+    node, who = subject.node(home.value), subject.credentials
     if node is not None and node.is_dir and node.uid != subject.uid and not _writable(subject, node):
         number = next((i for i, entry in enumerate(subject.config.env) if entry.startswith("HOME=")), 0)
         yield rule.report(
             f"HOME={home.value} belongs to uid {node.uid} (mode {node.mode:04o}), the process is uid {subject.uid}",
             subject.pointer(f"/config/Env/{number}"),
             subject.place(home.value),
+            dockerfile=setting("ENV", f"HOME={who.home}") if who.home not in _NO_HOMES else (),
         )
 
 
@@ -171,6 +180,7 @@ def home_missing(rule: Rule, subject: Subject) -> Iterator[Finding]:
             f"the home of {who.name}, {who.home}, does not exist",
             (subject.place("/etc/passwd"), "file"),
             subject.pointer("/config/User"),
+            dockerfile=_owned(subject, who.home),
         )
     elif not node.is_dir or not _writable(subject, node):
         yield rule.report(
@@ -178,6 +188,7 @@ def home_missing(rule: Rule, subject: Subject) -> Iterator[Finding]:
             f"{node.uid}:{node.gid}",
             subject.place(who.home),
             subject.pointer("/config/User"),
+            dockerfile=_owned(subject, who.home) if node.is_dir else (),
         )
 
 
@@ -191,6 +202,7 @@ def home_missing(rule: Rule, subject: Subject) -> Iterator[Finding]:
     as uid 0, and the first line with uid 0 is root.  Root then has an empty home and loses its groups.""",
     fix="remove comments from /etc/passwd",
     codes="W25",
+    dockerfile=("RUN sed -i '/^#/d' /etc/passwd",),
     sources="moby/sys#230, apple/containerization#728",
 )
 def passwd_comment(rule: Rule, subject: Subject) -> Iterator[Finding]:
@@ -258,6 +270,7 @@ def workdir_not_owned(rule: Rule, subject: Subject) -> Iterator[Finding]:
         yield rule.report(
             f"WORKDIR {cwd} is not in the image: Docker makes it for root, the process is uid {subject.uid}",
             subject.pointer("/config/WorkingDir"),
+            dockerfile=_owned(subject, cwd),
             profiles=(DOCKER, "docker@20.10"),
         )
     elif node.is_dir and not _writable(subject, node):
@@ -265,6 +278,7 @@ def workdir_not_owned(rule: Rule, subject: Subject) -> Iterator[Finding]:
             f"uid {subject.uid} cannot write WORKDIR {cwd} (mode {node.mode:04o} of {node.uid}:{node.gid})",
             subject.place(cwd),
             subject.pointer("/config/WorkingDir"),
+            dockerfile=_owned(subject, cwd),
         )
 
 
@@ -291,6 +305,7 @@ def relative_workdir(rule: Rule, subject: Subject) -> Iterator[Finding]:
         yield rule.report(
             f"WorkingDir {cwd!r} is relative: {refusing[0].verdict.message}",
             subject.pointer("/config/WorkingDir"),
+            dockerfile=setting("WORKDIR", f"/{cwd}"),
             profiles=tuple(start.engine for start in refusing),
         )
 
@@ -305,6 +320,7 @@ def relative_workdir(rule: Rule, subject: Subject) -> Iterator[Finding]:
     mktemp, uploads, Java, Python's tempfile.""",
     fix="create it: mkdir -m 1777 /tmp; or mount a tmpfs",
     codes="W59",
+    dockerfile=("RUN mkdir -p /tmp && chmod 1777 /tmp",),
 )
 def no_tmp(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if not subject.starts or not subject.argv:
@@ -333,6 +349,7 @@ def no_tmp(rule: Rule, subject: Subject) -> Iterator[Finding]:
     1 has there anew, and a process that is not root may be refused when that is a pipe or a file of root.""",
     fix="log to the open file descriptor, or test the image with the user it names",
     codes="W61",
+    decides="where the log goes when the program opens it as another user",
     sources="moby#6880, moby#19616, docker-library/nginx#4",
 )
 def log_link(rule: Rule, subject: Subject) -> Iterator[Finding]:
@@ -384,6 +401,7 @@ def setuid(rule: Rule, subject: Subject) -> Iterator[Finding]:
             f"{listed([text(hit.path) for hit in hits], 4)}",
             *[subject.place(hit) for hit in hits[:10]],
             severity="info",
+            dockerfile=run("chmod", "u-s", *[text(hit.path) for hit in hits]) if len(hits) <= 20 else (),
         )
 
 
@@ -410,6 +428,7 @@ def setcap_lost(rule: Rule, subject: Subject) -> Iterator[Finding]:
     yield rule.report(
         "history shows setcap, and no file of the image carries a capability",
         subject.pointer(f"/history/{step.step}/created_by", step.step),
+        dockerfile=run(*plain_command("setcap " + step.text.partition("setcap ")[2])),
     )
 
 
