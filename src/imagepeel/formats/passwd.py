@@ -18,6 +18,7 @@ from typing import Literal
 import msgspec
 
 from imagepeel.evidence import text
+from imagepeel.tables import ERRNO_GO, ErrnoName
 
 MAX_FILE = 10 * 1024 * 1024
 """Bytes of passwd or group that are read at most: containerd's own cap."""
@@ -62,6 +63,8 @@ class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
     """Stands for a passwd or group that is there but cannot be read; `reason` as in `is a directory`."""
 
     reason: str
+    errno: ErrnoName = ""
+    """Error of the system call, where it is one that fails."""
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,18 +96,29 @@ UserRules = Literal["moby", "containerd", "cri", "cri-moby"]
 Database = Literal["", "passwd", "group"]
 
 
-class IdentityFailure(msgspec.Struct, frozen=True, kw_only=True):
-    """The engine refuses the user string."""
+class UserRefused(Exception):
+    """The engine refuses the user string; its text is the engine's, with files named as the image names them."""
 
-    kind: RefusalKind
-    message: str
-    """The engine's text, in which files are named as the image names them."""
-    database: Database = ""
-    """The file that is to blame, or whose ids are out of range."""
-    doing: str = ""
-    """What the engine was about to do, where its text says so."""
-    reason: str = ""
-    """Why that file cannot be opened or read."""
+    def __init__(
+        self,
+        kind: RefusalKind,
+        message: str,
+        database: Database = "",
+        *,
+        doing: str = "",
+        reason: str = "",
+        errno: ErrnoName = "",
+    ) -> None:
+        super().__init__(message)
+        self.kind: RefusalKind = kind
+        self.database: Database = database
+        """The file that is to blame, or whose ids are out of range."""
+        self.doing = doing
+        """What the engine was about to do, where its text says so."""
+        self.reason = reason
+        """Why that file cannot be opened or read."""
+        self.errno: ErrnoName = errno
+        """The error of opening or reading it, where it is one."""
 
 
 def atoi(value: str) -> tuple[int, str]:
@@ -248,7 +262,7 @@ def resolve_user(
     *,
     rules: UserRules = "moby",
     strict_ids: bool = False,
-) -> Identity | IdentityFailure:
+) -> Identity:
     """Resolve a `USER` string against the image's own files.
 
     `spec` is the string of the config ("" when absent); `passwd` and `group` the content of the files, None when
@@ -256,45 +270,31 @@ def resolve_user(
     `WithUser` then `WithAdditionalGIDs`), "cri" (Kubernetes: the group part is dropped before it reaches containerd)
     or "cri-moby" (the same before CRI-O).  `strict_ids`: a number outside of the range of ids is refused; releases
     before moby/sys user 0.4.1, and containerd before its patches for CVE-2026-46680, look it up as a name.
-    Returns the identity or the refusal with the engine's text.
-    Raises ValueError for unknown rules: a mistake of the caller.
+    Raises UserRefused where the engine refuses it, and ValueError for unknown rules: a mistake of the caller.
     """
-    try:
-        if rules == "moby":
-            return _moby(spec, passwd, group, strict_ids)
-        if rules == "cri-moby":
-            return _moby(spec.split(":", 1)[0], passwd, group, strict_ids)
-        if rules == "containerd":
-            return _containerd(spec, _Databases(passwd, group), strict_ids)
-        if rules == "cri":
-            return _containerd(spec.split(":", 1)[0] or "0", _Databases(passwd, group), strict_ids)
-    except _Refused as refused:
-        return refused.failure
+    if rules == "moby":
+        return _moby(spec, passwd, group, strict_ids)
+    if rules == "cri-moby":
+        return _moby(spec.split(":", 1)[0], passwd, group, strict_ids)
+    if rules == "containerd":
+        return _containerd(spec, _Databases(passwd, group), strict_ids)
+    if rules == "cri":
+        return _containerd(spec.split(":", 1)[0] or "0", _Databases(passwd, group), strict_ids)
     raise ValueError(f"unknown user rules {rules!r}")
 
 
-class _Refused(Exception):
-    """The engine refuses the user string."""
-
-    def __init__(self, kind: RefusalKind, message: str, database: Database = "") -> None:
-        super().__init__(message)
-        self.failure = IdentityFailure(kind=kind, message=message, database=database)
-
-
-def _unreadable(reason: str, data: bytes | Unreadable | None, database: Database, doing: str = "") -> _Refused:
+def _unreadable(reason: str, data: bytes | Unreadable | None, database: Database, doing: str = "") -> UserRefused:
     """The refusal because of a file that cannot be read (`Unreadable`), or not be parsed."""
-    refused = _Refused("unreadable", f"{doing}: {reason}" if doing else reason)
-    if isinstance(data, Unreadable):
-        refused.failure = msgspec.structs.replace(refused.failure, database=database, doing=doing, reason=reason)
-    return refused
+    message = f"{doing}: {reason}" if doing else reason
+    if not isinstance(data, Unreadable):
+        return UserRefused("unreadable", message)
+    return UserRefused("unreadable", message, database, doing=doing, reason=reason, errno=data.errno)
 
 
-def _absent(kind: RefusalKind, database: Database) -> _Refused:
+def _absent(kind: RefusalKind, database: Database) -> UserRefused:
     """The refusal because of a file that is not there."""
-    reason = "no such file or directory"
-    refused = _Refused(kind, f"open etc/{database}: {reason}", database)
-    refused.failure = msgspec.structs.replace(refused.failure, reason=reason)
-    return refused
+    reason = ERRNO_GO["ENOENT"]
+    return UserRefused(kind, f"open etc/{database}: {reason}", database, reason=reason, errno="ENOENT")
 
 
 # -- moby/sys user, GetExecUser ----------------------------------------------------------------------------------
@@ -304,7 +304,7 @@ def _moby(spec: str, passwd: bytes | Unreadable | None, group: bytes | Unreadabl
     parts = spec.split(":")
     group_part = parts[1] if len(parts) > 1 else ""
     if strict_ids and not all(_may_be_id(part) for part in (parts[0], group_part)):
-        raise _Refused("range", RANGE_TEXT)
+        raise UserRefused("range", RANGE_TEXT)
     notes: list[str] = []
     if len(parts) > 2:
         notes.append("everything after the second colon of the user is ignored")
@@ -360,9 +360,9 @@ def _moby_user(wanted: str, passwd: bytes | Unreadable | None, notes: list[str])
     if not wanted:
         return None, 0
     if problem:
-        raise _Refused("user-missing", f"unable to find user {wanted}: no matching entries in passwd file", "passwd")
+        raise UserRefused("user-missing", f"unable to find user {wanted}: no matching entries in passwd file", "passwd")
     if not 0 <= number <= MAX_ID:
-        raise _Refused("range", RANGE_TEXT)
+        raise UserRefused("range", RANGE_TEXT)
     return None, number
 
 
@@ -373,9 +373,9 @@ def _moby_group(wanted: str, entries: list[GroupEntry]) -> tuple[int, tuple[Grou
         if entry.name == wanted if problem else entry.gid == number:
             return entry.gid, (entry,)
     if problem:
-        raise _Refused("group-missing", f"unable to find group {wanted}: no matching entries in group file", "group")
+        raise UserRefused("group-missing", f"unable to find group {wanted}: no matching entries in group file", "group")
     if not 0 <= number <= MAX_ID:
-        raise _Refused("range", RANGE_TEXT)
+        raise UserRefused("range", RANGE_TEXT)
     return number, ()
 
 
@@ -397,7 +397,7 @@ class _Databases:
         for entry in self.users:
             if entry.name == name:
                 return entry
-        raise _Refused("user-missing", "no users found")
+        raise UserRefused("user-missing", "no users found")
 
     def user_numbered(self, uid: int) -> PasswdEntry | None:
         return next((entry for entry in self.users if entry.uid == uid), None)
@@ -409,7 +409,7 @@ class _Databases:
         for entry in self.groups:
             if entry.name == name:
                 return entry
-        raise _Refused("group-missing", "no groups found")
+        raise UserRefused("group-missing", "no groups found")
 
     def require_users(self) -> None:
         if self.users_error:
@@ -456,7 +456,7 @@ def _containerd_user(
     """uid, gid and the lines that gave them: `WithUser` knows `user`, `uid`, `user:group` and their mixtures."""
     user, *more = spec.split(":")
     if len(more) > 1:
-        raise _Refused("invalid", f"invalid USER value {spec}")
+        raise UserRefused("invalid", f"invalid USER value {spec}")
     uid = _containerd_number(user, spec, "uid", strict_ids)
     if not more:
         if uid is None:
@@ -478,7 +478,7 @@ def _containerd_number(part: str, spec: str, what: str, strict_ids: bool) -> int
         if not strict_ids:
             return None
         database: Database = "passwd" if what == "uid" else "group"
-        raise _Refused("range", f"invalid USER value {go_quote(spec)}: {what} out of range", database)
+        raise UserRefused("range", f"invalid USER value {go_quote(spec)}: {what} out of range", database)
     return None if problem else number
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from imagepeel.formats.passwd import (
     Identity,
-    IdentityFailure,
     Unreadable,
+    UserRefused,
     atoi,
     go_quote,
     parse_group,
@@ -37,21 +37,19 @@ wheel:x:10:root
 
 
 def ok(spec: str, passwd: bytes | None = PASSWD, group: bytes | None = GROUP, rules: str = "moby") -> Identity:
-    found = resolve_user(spec, passwd, group, rules=rules)
-    assert isinstance(found, Identity), found
-    return found
+    return resolve_user(spec, passwd, group, rules=rules)
 
 
 def bad(
     spec: str,
-    passwd: bytes | None = PASSWD,
+    passwd: bytes | Unreadable | None = PASSWD,
     group: bytes | None = GROUP,
     rules: str = "moby",
     strict_ids: bool = False,
-) -> IdentityFailure:
-    found = resolve_user(spec, passwd, group, rules=rules, strict_ids=strict_ids)
-    assert isinstance(found, IdentityFailure), found
-    return found
+) -> UserRefused:
+    with pytest.raises(UserRefused) as refused:
+        resolve_user(spec, passwd, group, rules=rules, strict_ids=strict_ids)
+    return refused.value
 
 
 def ids(found: Identity) -> tuple[int, int, tuple[int, ...]]:
@@ -88,7 +86,7 @@ def test_moby(spec: str, expected: tuple[int, int, tuple[int, ...]]) -> None:
     ],
 )
 def test_moby_refuses(spec: str, message: str) -> None:
-    assert bad(spec).message == message
+    assert str(bad(spec)) == message
 
 
 @pytest.mark.parametrize(
@@ -117,7 +115,7 @@ def test_containerd(spec: str, expected: tuple[int, int, tuple[int, ...]]) -> No
     ],
 )
 def test_containerd_refuses(spec: str, message: str) -> None:
-    assert bad(spec, rules="containerd", strict_ids=True).message == message
+    assert str(bad(spec, rules="containerd", strict_ids=True)) == message
 
 
 HUGE = b"99999999999999999999:x:0:0::/:/bin/sh\nroot:x:0:0::/root:/bin/sh\n"
@@ -129,8 +127,8 @@ def test_a_number_that_is_no_id_was_once_looked_up_as_a_name() -> None:
         assert resolve_user("99999999999999999999", HUGE, GROUP, rules=rules).uid == 0
         refused = bad("99999999999999999999", HUGE, GROUP, rules=rules, strict_ids=True)
         assert refused.kind == "range"
-    assert bad("-1", rules="containerd").message == "no users found"
-    assert bad("1:99999999999", rules="containerd").message == "no groups found"
+    assert str(bad("-1", rules="containerd")) == "no users found"
+    assert str(bad("1:99999999999", rules="containerd")) == "no groups found"
 
 
 def test_kubernetes_loses_the_group() -> None:
@@ -159,16 +157,18 @@ def test_short_lines_and_missing_files() -> None:
 
 
 def test_unreadable() -> None:
-    found = resolve_user("app", Unreadable(reason="is a directory"), None)
-    assert isinstance(found, IdentityFailure)
-    assert found.message == "unable to find user app: is a directory"
+    refused = bad("app", Unreadable(reason="is a directory", errno="EISDIR"), None)
+    assert str(refused) == "unable to find user app: is a directory"
+    assert refused.errno == "EISDIR"
+    assert bad("app", None, None, rules="containerd").errno == "ENOENT"
+    assert bad("app", None, None).errno == ""
 
 
 def test_a_line_of_64_kib_spoils_passwd() -> None:
     fits = b"app:x:1:2:" + b"g" * (65_535 - 10) + b"\n"
     assert ok("app", fits, None).uid == 1
     spoiled = b"app:x:1:2:" + b"g" * (65_536 - 10) + b"\n"
-    assert bad("app", spoiled, None).message == "unable to find user app: bufio.Scanner: token too long"
+    assert str(bad("app", spoiled, None)) == "unable to find user app: bufio.Scanner: token too long"
 
 
 def test_offsets_name_the_line() -> None:
@@ -199,11 +199,12 @@ def test_go_quote() -> None:
 @given(st.text(max_size=30), st.binary(max_size=400), st.binary(max_size=400))
 def test_any_input(spec: str, passwd: bytes, group: bytes) -> None:
     for rules in ("moby", "containerd", "cri"):
-        found = resolve_user(spec, passwd, group, rules=rules)
-        if isinstance(found, Identity):
-            assert 0 <= found.uid < 2**32 and 0 <= found.gid < 2**32
+        try:
+            found = resolve_user(spec, passwd, group, rules=rules)
+        except UserRefused as refused:
+            assert str(refused)
         else:
-            assert found.message
+            assert 0 <= found.uid < 2**32 and 0 <= found.gid < 2**32
 
 
 @given(st.binary(max_size=2_000))
@@ -275,10 +276,11 @@ def test_gosu_agrees(tmp_path: Path) -> None:
             capture_output=True,
             env={"PATH": "/"},
         )
-        found = resolve_user(spec, passwd, group)
-        if isinstance(found, IdentityFailure):
+        try:
+            found = resolve_user(spec, passwd, group)
+        except UserRefused as refused:
             assert done.returncode == 1, (spec, done)
-            assert done.stderr.decode().strip().endswith(found.message), (spec, done.stderr, found)
+            assert done.stderr.decode().strip().endswith(str(refused)), (spec, done.stderr, refused)
             continue
         assert done.returncode == 0, (spec, done.stderr, found)
         words = done.stdout.decode("utf-8", "surrogateescape").strip().split(" ")

@@ -329,5 +329,6 @@ def test_a_root_only_script_is_started_and_then_not_readable() -> None:
 def test_a_refusal_names_the_file_that_cannot_be_read() -> None:
     named = start("docker@24", forge.directory("etc/passwd"), entrypoint=("/bin/report",), user="groupie").verdict
     assert named.message == "unable to find user groupie: read <mount>/etc/passwd: is a directory"
+    assert (named.judge, named.errno) == ("J1", "EISDIR")
     members = start("containerd@2", forge.directory("etc/group"), entrypoint=("/bin/report",), user="app").verdict
     assert members.text == "ctr: mount callback failed on <mount>: read <mount>/etc/group: is a directory"

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from imagepeel import forge
 from imagepeel.forge import programs
+from imagepeel.formats.passwd import UserRefused
+from imagepeel.process.engines.user import failure_of
 from imagepeel.process.predict import predict
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.process_spec import ProcessSpec
@@ -450,7 +452,8 @@ def test_real_gosu_user(lab: Path) -> None:
     argv = words_of(lab, "gosu no-such-user app")
     _, code, errors, _ = start(lab, argv)
     message = "unable to find user no-such-user: no matching entries in passwd file"
-    expected = gosu_user_failure("no-such-user", message)
+    cause = failure_of(UserRefused("user-missing", message), "no-such-user")
+    expected = gosu_user_failure("no-such-user", cause)
     assert (errors.strip(), code) == (expected.message, expected.exit_code)
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from imagepeel.errors import LimitExceeded
-from imagepeel.evidence import Location, raw, text
-from imagepeel.formats.passwd import MAX_FILE, Identity, IdentityFailure, RefusalKind, Unreadable, resolve_user
+from imagepeel.evidence import raw, text
+from imagepeel.formats.passwd import MAX_FILE, Identity, RefusalKind, Unreadable, UserRefused, resolve_user
 from imagepeel.process.engines.capabilities import bounding, capability_names
 from imagepeel.process.engines.engine import Engine
 from imagepeel.process.engines.messages import MOUNT
@@ -16,20 +16,21 @@ from imagepeel.process.spec import trace
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Phase
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.values import Credentials, UserOrigin
+from imagepeel.tables import ERRNO_GO
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
 
 PASSWD, GROUP = "/etc/passwd", "/etc/group"
 
-_CODES = {
+_CODES: dict[RefusalKind, FailureCode] = {
     "user-missing": FailureCode.USER_UNKNOWN,
     "group-missing": FailureCode.GROUP_UNKNOWN,
     "range": FailureCode.USER_UNKNOWN,
     "invalid": FailureCode.USER_UNKNOWN,
     "unreadable": FailureCode.ETC_UNUSABLE,
 }
-_FIXES = {
+_FIXES: dict[RefusalKind, str] = {
     "user-missing": "add the user in the final stage, or use a numeric USER",
     "group-missing": "add the group in the final stage, or use a numeric group",
     "range": "use a uid between 0 and 2147483647",
@@ -42,7 +43,7 @@ class UserResolution(msgspec.Struct, frozen=True, kw_only=True):
     """The result of resolving USER: the credentials, and where the engine refuses them, the failure.
 
     With a failure the credentials are those of root, so that the rest of the start can still be told; `kind` is then
-    the kind of `formats.passwd.IdentityFailure`.
+    the kind of `formats.passwd.UserRefused`.
     """
 
     credentials: Credentials
@@ -55,11 +56,11 @@ def read_file(rootfs: Rootfs, path: str) -> bytes | Unreadable | None:
     found = rootfs.resolve(path)
     node = found.node
     if found.errno == "ELOOP":
-        return Unreadable(reason="too many levels of symbolic links")
+        return Unreadable(reason=ERRNO_GO["ELOOP"], errno="ELOOP")
     if node is None or found.errno:
         return None
     if node.is_dir:
-        return Unreadable(reason="is a directory")
+        return Unreadable(reason=ERRNO_GO["EISDIR"], errno="EISDIR")
     if not node.is_file:
         return Unreadable(reason="is not a regular file")
     try:
@@ -99,15 +100,6 @@ def _link_that_escapes(rootfs: Rootfs, engine: Engine, files: tuple[str, ...]) -
 
 def resolve(rootfs: Rootfs, spec: str, origin: UserOrigin, options: ProcessOptions, engine: Engine) -> UserResolution:
     """Decide uid, gid, groups, home and capabilities for a USER string; `origin` is `image` or `option`."""
-    rules = engine.user_rules if spec else engine.nobody_rules
-    passwd, group = (_as_engine_reads(rootfs, path, engine) for path in (PASSWD, GROUP))
-    found = resolve_user(spec, passwd, group, rules=rules, strict_ids=engine.strict_ids)
-    escaped = _link_that_escapes(rootfs, engine, (PASSWD, GROUP) if spec else (GROUP,))
-    if escaped:
-        found = IdentityFailure(kind="unreadable", message=f"openat {escaped}: path escapes from parent")
-    first = PASSWD if spec else GROUP
-    if engine.stats_account_files and rootfs.resolve(first).errno == "ENOTDIR":
-        found = IdentityFailure(kind="unreadable", message=f"lstat {MOUNT}{first}: not a directory")
     nnp = engine.no_new_privileges if options.no_new_privileges is None else options.no_new_privileges
     nobody = Credentials(
         uid=0,
@@ -118,9 +110,12 @@ def resolve(rootfs: Rootfs, spec: str, origin: UserOrigin, options: ProcessOptio
         no_new_privileges=nnp,
         where=trace.config_place("/config/User") if origin == "image" else None,
     )
-    if isinstance(found, IdentityFailure):
-        failure = _refused(found, rootfs, engine, spec, nobody.where)
-        return UserResolution(credentials=nobody, failure=failure, kind=found.kind)
+    try:
+        found = _find(rootfs, spec, engine)
+    except UserRefused as refused:
+        failure = _in_words_of(engine, refused, rootfs, spec)
+        failure = msgspec.structs.replace(failure, where=nobody.where)
+        return UserResolution(credentials=nobody, failure=failure, kind=refused.kind)
     effective = nobody.bounding if found.uid == 0 or engine.nonroot_effective else ()
     if found.uid != 0 and engine.added_capabilities_reach_users and options.cap_add:
         added = capability_names(options.cap_add)
@@ -152,31 +147,47 @@ def _groups(found: Identity, engine: Engine, spec: str, options: ProcessOptions)
     return tuple(dict.fromkeys(groups))
 
 
-def _refused(failure: IdentityFailure, rootfs: Rootfs, engine: Engine, spec: str, where: Location | None) -> Failure:
-    """The refusal in this engine's words: they name the file on the host."""
-    message = failure.message
-    if failure.reason:
-        place = f"{MOUNT}{text(rootfs.resolve(f'/etc/{failure.database}').path)}"
-        verb = "read" if failure.kind == "unreadable" else "open"
-        message = f"{verb} {place}: {failure.reason}"
-        if failure.doing:
-            message = f"{failure.doing}: {message}"
+def _find(rootfs: Rootfs, spec: str, engine: Engine) -> Identity:
+    """Who a USER string is by the rules of the engine.  UserRefused where it refuses."""
+    first = PASSWD if spec else GROUP
+    if engine.stats_account_files and rootfs.resolve(first).errno == "ENOTDIR":
+        raise UserRefused("unreadable", f"lstat {MOUNT}{first}: {ERRNO_GO['ENOTDIR']}", errno="ENOTDIR")
+    if escaped := _link_that_escapes(rootfs, engine, (PASSWD, GROUP) if spec else (GROUP,)):
+        raise UserRefused("unreadable", f"openat {escaped}: path escapes from parent")
+    rules = engine.user_rules if spec else engine.nobody_rules
+    passwd, group = (_as_engine_reads(rootfs, path, engine) for path in (PASSWD, GROUP))
+    return resolve_user(spec, passwd, group, rules=rules, strict_ids=engine.strict_ids)
+
+
+def failure_of(refused: UserRefused, spec: str) -> Failure:
+    """The refusal of a user string as a failure: of the engine, until a program in the image makes it its own."""
     why = {
         "user-missing": f"USER {spec!r} is not in /etc/passwd of this image",
         "group-missing": f"the group of USER {spec!r} is not in /etc/group of this image",
-    }.get(failure.kind, message)
-    emptied = f"/etc/{failure.database or 'passwd'}"
-    code, fix = _CODES[failure.kind], _FIXES[failure.kind]
-    if failure.kind in {"user-missing", "group-missing"} and _is_emptied(rootfs, emptied, engine):
-        code, fix = FailureCode.ETC_UNUSABLE, _FIXES["unreadable"]
-        why = f"{emptied} is a directory, which this engine takes for an empty file: {why}"
-    by_string = failure.kind in {"invalid", "range"} and message == failure.message
+    }.get(refused.kind, str(refused))
     return Failure(
-        code=code,
+        code=_CODES[refused.kind],
         judge=Judge.ENGINE,
-        message=message,
+        errno=refused.errno,
+        message=str(refused),
         why=why,
-        fix=fix,
-        where=where,
-        phase=Phase.BARE if by_string else Phase.START,
+        fix=_FIXES[refused.kind],
+        phase=Phase.BARE if refused.kind in {"invalid", "range"} else Phase.START,
     )
+
+
+def _in_words_of(engine: Engine, refused: UserRefused, rootfs: Rootfs, spec: str) -> Failure:
+    """The refusal in this engine's words: they name the file on the host."""
+    failure = failure_of(refused, spec)
+    if refused.reason:
+        place = f"{MOUNT}{text(rootfs.resolve(f'/etc/{refused.database}').path)}"
+        verb = "read" if refused.kind == "unreadable" else "open"
+        message = f"{verb} {place}: {refused.reason}"
+        message = f"{refused.doing}: {message}" if refused.doing else message
+        why = message if failure.why == failure.message else failure.why
+        failure = msgspec.structs.replace(failure, message=message, why=why)
+    emptied = f"/etc/{refused.database or 'passwd'}"
+    if refused.kind in {"user-missing", "group-missing"} and _is_emptied(rootfs, emptied, engine):
+        why = f"{emptied} is a directory, which this engine takes for an empty file: {failure.why}"
+        failure = msgspec.structs.replace(failure, code=FailureCode.ETC_UNUSABLE, fix=_FIXES["unreadable"], why=why)
+    return failure

@@ -424,12 +424,13 @@ def _gosu(name: str, errno: ErrnoName) -> str:
     return f'exec: "{name}": {ERRNO_LIBC.get(errno, errno).lower()}'
 
 
-def gosu_user_failure(user: str, message: str) -> Failure:
-    """gosu cannot resolve the user; `message` as `resolve_user` gives it."""
-    return Failure(
+def gosu_user_failure(user: str, cause: Failure) -> Failure:
+    """gosu cannot resolve the user; `cause` is the refusal of the Go library that engines use too."""
+    return msgspec.structs.replace(
+        cause,
         code=FailureCode.WRAPPER_FAILS,
         judge=Judge.USERLAND,
-        message=f'error: failed switching to "{user}": {message}',
+        message=f'error: failed switching to "{user}": {cause.message}',
         exit_code=1,
         why=f"gosu cannot switch to the user {user}",
         fix=f"add the user {user} to /etc/passwd of the image",

@@ -14,9 +14,9 @@ import msgspec
 
 from imagepeel.formats.passwd import (
     Identity,
-    IdentityFailure,
     PasswdEntry,
     Unreadable,
+    UserRefused,
     parse_group,
     parse_passwd,
     resolve_user,
@@ -77,11 +77,12 @@ def switch(
         return Unproved(reason=f"sudo asks uid {old.uid} for a password, unless a file of /etc/sudoers.d says NOPASSWD")
     if name == "gosu" and program is not None and program.mode & 0o4000:
         return _gosu_set_uid(called)
-    found = resolve_user(wrapped.user, accounts.passwd, accounts.group)
-    if isinstance(found, IdentityFailure):
+    try:
+        found = resolve_user(wrapped.user, accounts.passwd, accounts.group)
+    except UserRefused as refused:
         if name == "gosu":
-            return gosu_user_failure(wrapped.user, found.message)
-        if name == "sudo" and found.kind == "user-missing":
+            return gosu_user_failure(wrapped.user, user.failure_of(refused, wrapped.user))
+        if name == "sudo" and refused.kind == "user-missing":
             words = f"sudo: unknown user {wrapped.user}\nsudo: error initializing audit plugin sudoers_audit"
             return _refused("sudo", words, 1, wrapped.user)
         return Switched(credentials=old, measured=False)
