@@ -156,6 +156,7 @@ AnomalyCode = Literal[
     "schema1-history",
     "two-copies",
     "TWO-IMAGES",
+    "repositories-differ",
     "v1-id",
     "v1-loop",
     "v1-missing",

@@ -8,7 +8,7 @@ from imagepeel._lazy import late
 from imagepeel.masking import masked
 
 _LONG_HEX = late(r"[0-9a-f]{40,}(?:\.(?=\w))?")
-_IDENTIFIER = late(r"[a-z][a-z]*[A-Z0-9_./][^ ]*")
+_IDENTIFIER = late(r"[a-z][a-z]*[A-Z0-9_./@][^ ]*")
 _UNITS = ("kB", "MB", "GB", "TB", "PB")
 _SMALL = ("containerd", "podman", "umoci", "runc", "crun", "buildah", "skopeo", "nerdctl", "overlayfs")
 _DIGITS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -139,3 +141,164 @@ def test_layers_that_are_left_out_stop_loading(case: Case) -> None:
             verdict = image.process(engine=engine).verdict
             assert verdict.kind is Outcome.UNKNOWN or verdict.judge is Judge.LOAD
         assert not any(answer.takes for answer in image.loadable() if answer.tool.startswith(("docker", "podman")))
+
+
+# ---- what is about the file only -----------------------------------------------------------------------------
+
+
+def findings(run_cli: RunCli, path: Path, rule: str) -> list[dict[str, Any]]:
+    found = json.loads(run_cli("wtf", "--json", path).stdout)["result"]["findings"]
+    return [each for each in found if each["rule"] == rule]
+
+
+def test_a_layout_is_told_where_docker_load_does_not_read_it(case: Case, run_cli: RunCli) -> None:
+    """bug-reports F21: docker 20.10 and 28 say `open .../blobs/json`, and both have two ways out."""
+    path = case("bug-reports", "f21-pure-oci.tar")
+    with imagepeel.open(path) as archive:
+        image = archive.image()
+        for engine in ("docker@20.10", "docker@28"):
+            found = image.process(engine=engine)
+            assert found.verdict.kind is Outcome.RUNS
+            (note,) = [note for note in found.notes if "does not take the file" in note]
+            assert "open <tmp>/blobs/json: no such file or directory" in note
+        for engine in ("docker@29.7", "containerd", "podman"):
+            assert not [note for note in image.process(engine=engine).notes if "does not take the file" in note]
+    (finding,) = findings(run_cli, path, "FILE-NOT-TAKEN")
+    assert finding["severity"] == "info"
+    assert "type=docker" in finding["fix"] and "skopeo copy" in finding["fix"]
+    assert run_cli("check", path).exit_code == 0
+
+
+def test_a_folder_too_many_is_refused_by_all(case: Case, run_cli: RunCli) -> None:
+    path = case("real-images", "one-level-down.tar")
+    with imagepeel.open(path) as archive:
+        image = archive.image()
+        assert not any(answer.takes for answer in image.loadable())
+        for engine in ("docker@20.10", "docker@28", "docker@29.7", "containerd", "k8s", "podman", "cri-o", "nerdctl"):
+            verdict = image.process(engine=engine).verdict
+            assert (verdict.kind, verdict.judge, verdict.id) == (Outcome.FAILS, Judge.LOAD, "F64"), engine
+            assert "tar -C images" in verdict.fix
+        assert image.process(engine="runc").verdict.kind is Outcome.RUNS
+    (finding,) = findings(run_cli, path, "FILE-NOT-TAKEN")
+    assert finding["severity"] == "high"
+    assert run_cli("check", path).exit_code == 1
+
+
+def packed_below(whole: Path, folder: str, target: Path, *, wrap: str = "") -> Path:
+    """The same archive with everything one folder down."""
+    import bz2
+    import gzip
+
+    out = io.BytesIO()
+    with tarfile.open(whole) as source, tarfile.open(fileobj=out, mode="w") as packed:
+        for member in source:
+            data = source.extractfile(member) if member.isfile() else None
+            member.name = f"{folder}/{member.name}"
+            packed.addfile(member, data)
+    data = out.getvalue()
+    target.write_bytes({"": lambda: data, "gz": lambda: gzip.compress(data), "bz2": lambda: bz2.compress(data)}[wrap]())
+    return target
+
+
+@pytest.mark.parametrize("wrap", ["", "gz", "bz2"])
+@pytest.mark.parametrize("kind", ["docker-archive", "oci-archive", "docker-save-25", "docker-v1.0"])
+def test_any_archive_one_folder_down_is_refused(
+    forge_archive: Callable[..., Path], tmp_path: Path, run_cli: RunCli, kind: str, wrap: str
+) -> None:
+    path = packed_below(forge_archive("hello", kind=kind), "saved", tmp_path / "below.tar", wrap=wrap)
+    with imagepeel.open(path) as archive:
+        image = archive.image()
+        assert not any(answer.takes for answer in image.loadable())
+        for engine in ("docker@20.10", "docker@29.7", "containerd", "podman"):
+            verdict = image.process(engine=engine).verdict
+            assert (verdict.kind, verdict.judge) == (Outcome.FAILS, Judge.LOAD), engine
+    assert run_cli("check", path).exit_code == 1
+
+
+def test_a_save_of_before_1_10_loads_in_dockers_old_store_only(
+    forge_archive: Callable[..., Path], run_cli: RunCli
+) -> None:
+    """real-images 18: podman's reader says `loading tar component manifest.json: file does not exist`."""
+    path = forge_archive("shop", kind="docker-v1.0")
+    with imagepeel.open(path) as archive:
+        image = archive.image()
+        for engine in ("docker@20.10", "docker@28"):
+            assert image.process(engine=engine).verdict.kind is Outcome.RUNS
+        for engine in ("docker@29.7", "containerd", "k8s", "podman@4.3", "podman@6.1", "cri-o"):
+            verdict = image.process(engine=engine).verdict
+            assert (verdict.kind, verdict.judge) == (Outcome.FAILS, Judge.LOAD), engine
+        assert "loading tar component manifest.json: file does not exist" in image.process(engine="podman").verdict.text
+        assert "RUNS on Docker" not in " ".join(str(image.explain()).split())
+    assert run_cli("check", path).exit_code == 1
+
+
+def test_an_unpacked_archive_is_nobodys_to_load(forge_archive: Callable[..., Path], tmp_path: Path) -> None:
+    with tarfile.open(forge_archive("hello", kind="oci-archive")) as source:
+        source.extractall(tmp_path / "out" / "below", filter="data")
+    with imagepeel.open(tmp_path / "out") as archive:
+        image = archive.image()
+        assert image.process(engine="docker@20.10").verdict.kind is Outcome.RUNS
+        assert "FILE-NOT-TAKEN" not in {finding.rule for finding in image.findings()}
+
+
+@pytest.mark.parametrize(("kind", "engine"), [("docker-archive", "containerd@1.6"), ("docker-archive", "podman@4.3")])
+def test_a_packed_archive_is_told_where_it_is_not_unpacked(
+    forge_archive: Callable[..., Path], tmp_path: Path, kind: str, engine: str
+) -> None:
+    """ctr 1.6 takes no compression off, and podman 4.3 of Debian stops at gzip."""
+    import gzip
+
+    path = tmp_path / "image.tar.gz"
+    path.write_bytes(gzip.compress(forge_archive("hello", kind=kind).read_bytes()))
+    with imagepeel.open(path) as archive:
+        found = archive.image().process(engine=engine)
+        assert found.verdict.kind is Outcome.RUNS
+        assert [note for note in found.notes if "does not take the file" in note]
+        assert not [note for note in archive.image().process(engine="docker").notes if "does not take" in note]
+
+
+# ---- a third description -------------------------------------------------------------------------------------
+
+
+def test_repositories_is_held_against_the_list(case: Case, run_cli: RunCli) -> None:
+    """bug-reports F10: docker 20.10 and podman take what manifest.json names."""
+    path = case("bug-reports", "f10-stale-manifest.tar")
+    (finding,) = findings(run_cli, path, "TWO-IMAGES")
+    assert finding["severity"] == "medium"
+    assert (
+        "repositories names bashonubuntu:latest with 2 layers, manifest.json ubuntu:14.04 with 1 layer"
+        in (finding["message"])
+    )
+    found = answers(path)
+    assert found[D20].names == ("ubuntu:14.04",) and found[PODMAN4].names == ("localhost/ubuntu:14.04",)
+
+
+@pytest.mark.parametrize("kind", ["docker-archive", "docker-save-25", "podman-archive", "nix", "nix-stream"])
+def test_a_list_and_repositories_of_one_build_agree(forge_archive: Callable[..., Path], kind: str) -> None:
+    with imagepeel.open(forge_archive("shop", kind=kind)) as archive:
+        assert "repositories-differ" not in {anomaly.code for anomaly in archive.anomalies}
+
+
+@pytest.mark.parametrize("change", ["name", "top"])
+def test_a_changed_repositories_is_noticed(forge_archive: Callable[..., Path], tmp_path: Path, change: str) -> None:
+    changed = io.BytesIO()
+    with (
+        tarfile.open(forge_archive("shop", kind="docker-archive")) as source,
+        tarfile.open(fileobj=changed, mode="w") as packed,
+    ):
+        layers = sorted({member.name.partition("/")[0] for member in source if member.name.endswith("/layer.tar")})
+        for member in source:
+            data = source.extractfile(member).read() if member.isfile() else b""  # type: ignore[union-attr]
+            if member.name == "repositories":
+                value = json.loads(data)
+                (name,) = value
+                (tag,) = value[name]
+                other = next(layer for layer in layers if layer != value[name][tag])
+                value = {"other": value[name]} if change == "name" else {name: {tag: other}}
+                data = json.dumps(value).encode()
+                member.size = len(data)
+            packed.addfile(member, io.BytesIO(data))
+    (tmp_path / "changed.tar").write_bytes(changed.getvalue())
+    with imagepeel.open(tmp_path / "changed.tar") as archive:
+        (message,) = [one.message for one in archive.anomalies if one.code == "repositories-differ"]
+        assert ("other:1.4 with 8 layers" if change == "name" else "names shop:1.4 with") in message

@@ -11,7 +11,7 @@ from imagepeel._lazy import late
 from imagepeel.archive.codec import decompress_to_spool
 from imagepeel.archive.compression import Compression, sniff_compression
 from imagepeel.archive.kinds import KINDS
-from imagepeel.archive.kinds.kind import INDEX, MANIFEST, Clues, Detected, Detection, Unwrapped
+from imagepeel.archive.kinds.kind import INDEX, MANIFEST, REPOSITORIES, Clues, Detected, Detection, Unwrapped
 from imagepeel.archive.kinds.rootfs import looks_like_rootfs
 from imagepeel.archive.members import Members, SubdirectoryMembers
 from imagepeel.archive.sniff import HEAD, is_tar, refuse
@@ -86,7 +86,7 @@ def _one_level_down(members: Members) -> Detected | None:
     if len(top) > _SMALL:
         return None
     for name in top:
-        if not any(members.get(f"{name}/{document}") for document in (MARKER, INDEX, MANIFEST)):
+        if not any(members.get(f"{name}/{document}") for document in (MARKER, INDEX, MANIFEST, REPOSITORIES)):
             continue
         found = _by_documents(Clues(SubdirectoryMembers(members, name)))
         if found is not None and found.detection.certain:

@@ -117,12 +117,19 @@ class Subject:
     def starts(self) -> tuple[Prediction, ...]:
         """The process on each profile that can load the image; () where a start cannot be judged.
 
-        That is so where there is no config, for Windows, and with missing layers.
+        That is so where there is no config, for Windows, and with missing layers.  Where the file alone is not taken,
+        it is the start of the image in a file that is.
         """
         if not self.paperwork or self.windows or not self.whole:
             return ()
-        found = (self.prediction(engine) for engine in PROFILES)
-        return tuple(start for start in found if start.verdict.judge is not Judge.LOAD)
+        found = []
+        for engine in PROFILES:
+            start = self.prediction(engine)
+            if start.verdict.id is FailureCode.FILE_NOT_TAKEN:
+                start = predict_image(self.image, ProcessOptions(engine=engine), view=start.view)
+            if start.verdict.judge is not Judge.LOAD:
+                found.append(start)
+        return tuple(found)
 
     @cached_property
     def unloaded(self) -> tuple[Verdict, ...]:

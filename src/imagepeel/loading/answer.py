@@ -125,9 +125,14 @@ class LoadAnswer(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults
         return self.outcome is Outcome.TAKES
 
     @property
+    def refuses(self) -> bool:
+        """Whether the tool is known not to take it."""
+        return self.outcome is Outcome.REFUSES
+
+    @property
     def refuses_image(self) -> bool:
         """Whether the image itself is refused, however it gets there."""
-        return self.outcome is Outcome.REFUSES and self.cause is not None and self.cause.of_image
+        return self.refuses and self.cause is not None and self.cause.of_image
 
     def __bool__(self) -> bool:
         """Whether the tool takes it: what is unknown is not taken."""

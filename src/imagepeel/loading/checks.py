@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from imagepeel.archive.kinds.kind import MANIFEST
 from imagepeel.evidence import Location, text
 from imagepeel.formats.tar.table import Entry
 from imagepeel.loading.answer import STORE, Cause, LoadAnswer, refusal
@@ -25,6 +26,16 @@ def first(delivery: Delivery, *judges: Callable[[Delivery], LoadAnswer | None]) 
         if found is not None:
             return found
     return None
+
+
+def of_before_1_10(text: str) -> LoadAnswer:
+    """Refuse, in the words `text`, an archive as docker save wrote it before version 1.10."""
+    return refusal(
+        Cause.FORMAT,
+        text,
+        f"it is an archive of before Docker 1.10, without {MANIFEST}",
+        "load it with a Docker of before 29 and its own store, and save it again",
+    )
 
 
 def layers(

@@ -28,6 +28,9 @@ class Import(LoadTool, frozen=True, kw_only=True):
     def judge(self, delivery: Delivery) -> LoadAnswer:
         return importer.judge(delivery, self.rules, self.view)
 
+    def judge_file(self, delivery: Delivery) -> LoadAnswer | None:
+        return importer.judge_file(delivery, self.rules)
+
     def judge_image(self, delivery: Delivery) -> LoadAnswer | None:
         return importer.judge_image(delivery, self.rules, self.view)
 

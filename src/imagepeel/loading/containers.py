@@ -16,7 +16,7 @@ from imagepeel.archive.kinds.kind import INDEX, MANIFEST
 from imagepeel.evidence import Location
 from imagepeel.loading import reference
 from imagepeel.loading.answer import FILE, TMP, Cause, LoadAnswer, Outcome, refusal
-from imagepeel.loading.checks import damaged, first, layers, too_long
+from imagepeel.loading.checks import damaged, first, layers, of_before_1_10, too_long
 from imagepeel.loading.tool import LoadFamily, LoadTool
 from imagepeel.oci.descriptor import CONTAINERD_NAME, REF_NAME
 from imagepeel.text import plural
@@ -53,8 +53,13 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
 
     def judge(self, delivery: Delivery) -> LoadAnswer:
         found = self._judge(delivery)
-        if found.outcome is not Outcome.REFUSES:
-            return found
+        return self._worded(delivery, found) if found.outcome is Outcome.REFUSES else found
+
+    def judge_file(self, delivery: Delivery) -> LoadAnswer | None:
+        found = first(delivery, self._file, self._choice)
+        return self._worded(delivery, found) if found is not None else None
+
+    def _worded(self, delivery: Delivery, found: LoadAnswer) -> LoadAnswer:
         code = 1 if not self.stores or (found.cause is Cause.UNPACK and not self.tries_all) else 125
         return msgspec.structs.replace(found, text=self._words(delivery, found.text), exit_code=code)
 
@@ -137,10 +142,7 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
                 Cause.FORMAT, _NO_LIST, "it is a filesystem without the documents of an image", f"podman import {FILE}"
             )
         if delivery.is_v1:
-            return refusal(
-                Cause.FORMAT, _NO_LIST, "it is an archive of before Docker 1.10, without manifest.json",
-                "load it with a Docker of before 29 and its own store, and save it again",
-            )  # fmt: skip
+            return of_before_1_10(_NO_LIST)
         return refusal(Cause.FORMAT, _NO_LIST, f"it has neither {INDEX} nor {MANIFEST}", "save the image again")
 
     def _choice(self, delivery: Delivery) -> LoadAnswer | None:

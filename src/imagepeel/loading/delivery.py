@@ -105,6 +105,11 @@ class Delivery:
         """The names in RepoTags."""
         return tuple(name for name in self.record.names if name.origin == "RepoTags")
 
+    @property
+    def has_to_be_repacked(self) -> bool:
+        """Whether the image lies where no tool of today looks for it, so that the file itself has to be changed."""
+        return bool(self.folder) or not (self.listed or self.laid_out)
+
     # ---- the documents ------------------------------------------------------------------------------------
 
     @property

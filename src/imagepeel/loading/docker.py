@@ -16,7 +16,7 @@ from imagepeel.archive.kinds.kind import MANIFEST
 from imagepeel.evidence import Location
 from imagepeel.loading import importer, reference
 from imagepeel.loading.answer import FILE, TMP, Cause, LoadAnswer, Outcome, refusal
-from imagepeel.loading.checks import damaged, first, layers, too_long
+from imagepeel.loading.checks import damaged, first, layers, of_before_1_10, too_long
 from imagepeel.loading.tool import LoadFamily, LoadTool
 from imagepeel.text import plural
 
@@ -55,7 +55,7 @@ class DockerOwn(LoadTool, frozen=True, kw_only=True):
     """Bytes that are left for a path below /var/lib/docker/overlay2/<64 digits>/diff."""
 
     def judge(self, delivery: Delivery) -> LoadAnswer:
-        judges = (self._file, self._documents, self._absent, self.judge_image, self._bytes)
+        judges = (self.judge_file, self._documents, self._absent, self.judge_image, self._bytes)
         found = first(delivery, *judges)
         return found if found is not None else self._taken(delivery)
 
@@ -76,7 +76,7 @@ class DockerOwn(LoadTool, frozen=True, kw_only=True):
 
     # ---- the file -----------------------------------------------------------------------------------------
 
-    def _file(self, delivery: Delivery) -> LoadAnswer | None:
+    def judge_file(self, delivery: Delivery) -> LoadAnswer | None:
         wrapping = delivery.wrapping
         if len(wrapping) > 1 or (wrapping and wrapping[0] not in self.unwraps):
             named = " in ".join(wrapping)
@@ -127,7 +127,9 @@ class DockerOwn(LoadTool, frozen=True, kw_only=True):
             )
         if delivery.folder:
             ways = (f"pack the content of {delivery.folder}/: tar -C {delivery.folder} -cf FILE .",)
-            return refusal(Cause.FORMAT, text, f"{MANIFEST} does not lie at the top but in {delivery.folder}/", *ways)
+            return refusal(Cause.FORMAT, text, f"the image does not lie at the top but in {delivery.folder}/", *ways)
+        if delivery.is_v1:
+            return of_before_1_10(text)
         if delivery.laid_out:
             return refusal(
                 Cause.FORMAT, text, f"it is an OCI layout without {MANIFEST}, and this store reads nothing else",
@@ -233,6 +235,9 @@ class DockerContainerd(LoadTool, frozen=True, kw_only=True):
             # The image is in the store by then: the client prints the error and exits with 0; no container starts.
             return msgspec.structs.replace(answer, text=f"Error unpacking image {NAME}: {answer.text}", exit_code=0)
         return answer
+
+    def judge_file(self, delivery: Delivery) -> LoadAnswer | None:
+        return importer.judge_file(delivery, _RULES)
 
     def judge_image(self, delivery: Delivery) -> LoadAnswer | None:
         return importer.judge_image(delivery, _RULES, self.view)

@@ -18,7 +18,7 @@ from imagepeel.archive.records import LayerState
 from imagepeel.evidence import Location
 from imagepeel.loading import reference
 from imagepeel.loading.answer import STORE, Cause, IdOf, LoadAnswer, Outcome, refusal
-from imagepeel.loading.checks import damaged, first, layers, too_long
+from imagepeel.loading.checks import damaged, first, layers, of_before_1_10, too_long
 from imagepeel.oci.descriptor import CONTAINERD_NAME, REF_NAME
 from imagepeel.oci.layout import MARKER
 from imagepeel.text import plural
@@ -55,7 +55,7 @@ def judge(delivery: Delivery, rules: Rules, view: str) -> LoadAnswer:
     """Say what becomes of an image that is imported."""
     found = first(
         delivery,
-        lambda delivery: _file(delivery, rules),
+        lambda delivery: judge_file(delivery, rules),
         lambda delivery: _parts(delivery, rules),
         lambda delivery: _named(delivery, rules),
         lambda delivery: damaged(delivery, lambda error: f"{rules.prefix}{error}"),
@@ -88,7 +88,8 @@ def _on_host(reason: str) -> str:
     return reason.replace(" /", f" {STORE}/") if reason.startswith("link ") else reason
 
 
-def _file(delivery: Delivery, rules: Rules) -> LoadAnswer | None:
+def judge_file(delivery: Delivery, rules: Rules) -> LoadAnswer | None:
+    """Say why the file is not read, whatever image lies in it; None where it is."""
     wrapping = delivery.wrapping
     if len(wrapping) > 1 or (wrapping and wrapping[0] not in rules.unwraps):
         takes = f"takes {', '.join(rules.unwraps)} off, once" if rules.unwraps else "takes none off"
@@ -117,7 +118,9 @@ def _file(delivery: Delivery, rules: Rules) -> LoadAnswer | None:
         return refusal(Cause.FORMAT, text, f"it has neither {MARKER} nor {MANIFEST}", way)
     if delivery.record.format.bare:
         return refusal(Cause.FORMAT, text, "it is a filesystem without the documents of an image", "docker import it")
-    return refusal(Cause.FORMAT, text, f"it has neither {MARKER} nor {MANIFEST}", "load it with Docker's own store")
+    if delivery.is_v1:
+        return of_before_1_10(text)
+    return refusal(Cause.FORMAT, text, f"it has neither {MARKER} nor {MANIFEST}", "save the image again")
 
 
 def _other(delivery: Delivery, rules: Rules) -> LoadAnswer:

@@ -50,6 +50,11 @@ class LoadTool(msgspec.Struct, frozen=True, kw_only=True):
         found = self.judge_image(delivery)
         return self._own(found) if found is not None else None
 
+    def refusal_of_file(self, delivery: Delivery) -> LoadAnswer | None:
+        """Return why it does not read the file as it is, whatever image lies in it; None where it does."""
+        found = self.judge_file(delivery)
+        return self._own(found) if found is not None else None
+
     def _own(self, answer: LoadAnswer) -> LoadAnswer:
         """The answer with what is true of all answers of this tool."""
         return msgspec.structs.replace(
@@ -63,6 +68,10 @@ class LoadTool(msgspec.Struct, frozen=True, kw_only=True):
 
     def judge(self, delivery: Delivery) -> LoadAnswer:
         """Say what this tool does with an image, without its own fields."""
+        raise NotImplementedError(f"{type(self).__name__} has to say this")
+
+    def judge_file(self, delivery: Delivery) -> LoadAnswer | None:
+        """Say why it does not read the file, without its own fields; None where it does."""
         raise NotImplementedError(f"{type(self).__name__} has to say this")
 
     def judge_image(self, delivery: Delivery) -> LoadAnswer | None:

@@ -27,6 +27,7 @@ _CODES = {
     Cause.COUNT: FailureCode.LAYER_COUNT,
     Cause.PATH_TWICE: FailureCode.PATH_TWICE,
     Cause.UNPACK: FailureCode.UNPACK_REFUSED,
+    Cause.FORMAT: FailureCode.FILE_NOT_TAKEN,
 }
 BY_LOAD = frozenset(_CODES.values())
 """The failures that end a start before it begins."""
@@ -44,6 +45,7 @@ def loaded(image: LayeredImage, engine: Engine) -> tuple[Rootfs, LoadAnswer | No
 
     The answer is None where nothing stands against it, or where loading is not what decides: there is no config, or
     the image is not for Linux.  It is unknown where one store of the engine refuses the image and another does not.
+    It has no cause where only this file is refused, and another command brings the image in as it is.
     """
     tools = tools_of(engine)
     if image.record.format.bare or image.os not in ("", "linux"):
@@ -52,7 +54,7 @@ def loaded(image: LayeredImage, engine: Engine) -> tuple[Rootfs, LoadAnswer | No
     answers = [(tool, tool.refusal_of_image(delivery)) for tool in tools]
     against = [(tool, answer) for tool, answer in answers if answer is not None]
     if not against:
-        return image.view(engine.view), None
+        return image.view(engine.view), _of_file(delivery, tools)
     first = against[0][1]
     takes = [tool for tool, answer in answers if answer is None or not answer.refuses_image]
     if not takes:
@@ -61,6 +63,25 @@ def loaded(image: LayeredImage, engine: Engine) -> tuple[Rootfs, LoadAnswer | No
         why = f"the store: {first.label} refuses the image, the {takes[0].store} store takes it; {first.why}"
         first = msgspec.structs.replace(first, outcome=Outcome.UNKNOWN, cause=None, why=why)
     return image.view(takes[0].other_view or takes[0].view), first
+
+
+def files_refused(delivery: Delivery, tools: tuple[LoadTool, ...]) -> list[LoadAnswer]:
+    """Return the refusals of those tools that do not read the file, whatever image lies in it.
+
+    A directory is nobody's to load, and a cut file is damaged.
+    """
+    if delivery.is_directory or delivery.is_cut:
+        return []
+    return [answer for tool in tools if (answer := tool.refusal_of_file(delivery)) is not None]
+
+
+def _of_file(delivery: Delivery, tools: tuple[LoadTool, ...]) -> LoadAnswer | None:
+    """Why no tool of the engine reads the file."""
+    refused = files_refused(delivery, tools)
+    if not refused or len(refused) < len(tools):
+        return None
+    first = refused[0]
+    return first if delivery.has_to_be_repacked else msgspec.structs.replace(first, cause=None)
 
 
 def failure_of(answer: LoadAnswer) -> Failure:

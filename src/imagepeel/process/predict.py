@@ -31,6 +31,7 @@ from imagepeel.process.spec.process_spec import ProcessSpec
 from imagepeel.process.spec.state import ProcessState
 from imagepeel.process.spec.values import Credentials, EnvVar, NeededLibrary, Prediction, Step, Verdict
 from imagepeel.tables import known_architecture
+from imagepeel.text import without_middle
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
@@ -174,19 +175,25 @@ class _Run:
         load = self.load
         if load is None:
             return
-        refused = load.refuses_image
+        refused = load.cause is not None
         self.steps.append(
             Step(
                 rule=Stage.LOAD,
                 judge=Judge.LOAD,
                 title=f"Into the store: {load.command}",
-                outcome=failure_of(load).code if refused else "unknown",
-                detail=(load.why,),
+                outcome=failure_of(load).code if refused else "refused" if load.refuses else "unknown",
+                detail=(load.why, *load.ways),
                 where=load.where,
             )
         )
         if refused:
             self.fail(failure_of(load))
+        elif load.refuses:
+            said = without_middle(" ".join(load.text.split()), 200)
+            self.notes.append(
+                f"this holds once the image is in the store: {load.label} does not take the file as it is ({said}), "
+                f"since {load.why}"
+            )
         else:
             self.depends.append(load.why)
 

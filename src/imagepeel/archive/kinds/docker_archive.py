@@ -9,6 +9,7 @@ import msgspec
 
 from imagepeel._lazy import late
 from imagepeel.archive.blobs import Blobs, compare, digest_in_name
+from imagepeel.archive.kinds import docker_v1
 from imagepeel.archive.kinds.kind import (
     MANIFEST,
     REPOSITORIES,
@@ -19,7 +20,7 @@ from imagepeel.archive.kinds.kind import (
     Producer,
     Records,
 )
-from imagepeel.archive.members import leaves_root
+from imagepeel.archive.members import leaves_root, normalise
 from imagepeel.archive.oci_images import note_layer_count, platform_of_config
 from imagepeel.archive.records import (
     BlobSource,
@@ -37,7 +38,8 @@ from imagepeel.errors import Malformed
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.oci.config import ImageConfig
 from imagepeel.oci.descriptor import Descriptor
-from imagepeel.oci.docker_archive import ArchiveManifest, archive_manifests_of
+from imagepeel.oci.docker_archive import ArchiveManifest, archive_manifests_of, repositories_of
+from imagepeel.text import listed, plural
 
 NAME = "docker-archive"
 FORMAT = Format(name=NAME, start=MANIFEST, start_note="points by member name, without digests", by_name=True)
@@ -89,7 +91,50 @@ def archive_images(blobs: Blobs, manifest: Any) -> list[ImageRecord]:
             break
         images.append(_image(blobs, item, number))
     blobs.anomalies.extend(noticed)
+    _compare_names(blobs, images)
     return images
+
+
+def _compare_names(blobs: Blobs, images: Sequence[ImageRecord]) -> None:
+    """Record where `repositories`, which Docker reads no more, names another image than `manifest.json`."""
+    member = blobs.members.file(REPOSITORIES)
+    place = Location(member=REPOSITORIES)
+    data = blobs.read(member, place)[0] if member is not None else None
+    value = blobs.parse(data, place) if data is not None else None
+    if value is None:
+        return
+    known = {_short(name.text): image for image in images for name in image.names}
+    for repository, tags in repositories_of(value, place, blobs.anomalies).items():
+        for tag, top in tags.items():
+            name = f"{repository}:{tag}"
+            image = known.get(_short(name))
+            if image is not None and _is_top(blobs, image, f"{normalise(top)}/layer.tar"):
+                continue
+            count = docker_v1.count_layers(blobs, top)
+            others = listed([_counted(image) for image in ([image] if image is not None else images)], 4)
+            blobs.note(
+                "repositories-differ",
+                f"two descriptions: {REPOSITORIES} names {name} with {plural(count, 'layer')}, {MANIFEST} {others}; "
+                "Docker from 1.10 on and podman take the latter",
+                place,
+            )
+            return
+
+
+def _is_top(blobs: Blobs, image: ImageRecord, layer: str) -> bool:
+    """Whether this member is the top layer of an image, as far as it is there to be compared."""
+    here = blobs.members.file(layer)
+    stored = image.layers[-1].stored if image.layers else None
+    return here is None or stored is None or stored.member is None or stored.member.name == here.name
+
+
+def _short(name: str) -> str:
+    """A name as Docker shortens it: writers of both documents differ in that."""
+    return name.removeprefix("docker.io/").removeprefix("library/")
+
+
+def _counted(image: ImageRecord) -> str:
+    return f"{image.names[0].text if image.names else 'an unnamed image'} with {plural(len(image.layers), 'layer')}"
 
 
 def _image(blobs: Blobs, item: ArchiveManifest, number: int) -> ImageRecord:

@@ -42,14 +42,14 @@ _ID = late(r"[0-9a-f]{64}")
 
 def _recognise(clues: Clues) -> Detection | None:
     ids = _ids(clues.members)
-    if not ids:
-        return None
+    if not ids or (all("/" in name for name in ids) and not clues.has(REPOSITORIES)):
+        return None  # with everything in one folder it is a save that was packed again
     return Detection(
         id=NAME,
         sentence="it has no manifest.json, but each layer has a directory with json and layer.tar: what docker "
         "save wrote before version 1.10",
         saw=clues.saw(REPOSITORIES, f"{ids[0]}/json"),
-        certain=False,
+        certain=clues.has(REPOSITORIES),
     )
 
 
@@ -178,6 +178,11 @@ def _chain(blobs: Blobs, documents: dict[str, V1Image], top: str) -> list[str]:
         identity = document.parent
     chain.reverse()
     return chain
+
+
+def count_layers(blobs: Blobs, top: str) -> int:
+    """Return how many layers the chain of parents below `top` has, itself included."""
+    return len(_chain(blobs, _documents(blobs), top))
 
 
 def _layer(blobs: Blobs, directory: str, index: int) -> LayerRecord:

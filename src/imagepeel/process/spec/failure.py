@@ -145,6 +145,7 @@ class FailureCode(StrEnum):
     LAYER_COUNT = "F61"
     PATH_TWICE = "F62"
     UNPACK_REFUSED = "F63"
+    FILE_NOT_TAKEN = "F64"
     WORKDIR_RELATIVE = "W28"
     STOP_SIGNAL_UNKNOWN = "W62"
 
@@ -203,6 +204,7 @@ _FAILURES = {
     FailureCode.LAYER_COUNT: "manifest and config count the layers differently",
     FailureCode.PATH_TWICE: "a layer has one path twice",
     FailureCode.UNPACK_REFUSED: "a layer cannot be unpacked",
+    FailureCode.FILE_NOT_TAKEN: "the image lies in its file where the engine does not look for it",
     FailureCode.WORKDIR_RELATIVE: "the working directory is a relative path",
     FailureCode.STOP_SIGNAL_UNKNOWN: "the stop signal does not exist",
 }

@@ -29,7 +29,7 @@ AdditionKind = Literal["mount", "file", "volume", "setting"]
 CandidateOutcome = Literal[ErrnoName, "taken", "skipped", "fatal"]
 """What became of a path that was looked at, or the errno of the refusal."""
 
-_StepWord = Literal[ErrnoName, RefusalKind, "ok", "empty", "empty name", "ends", "unknown"]
+_StepWord = Literal[ErrnoName, RefusalKind, "ok", "empty", "empty name", "ends", "refused", "unknown"]
 if TYPE_CHECKING:
     StepOutcome: TypeAlias = FailureCode | _StepWord
 else:  # msgspec takes no union of an enumeration and a Literal: these are the same values

@@ -22,6 +22,7 @@ _DOCKER_MOST = 125
 _TOLD_ELSEWHERE: frozenset[AnomalyCode] = frozenset(
     [
         "TWO-IMAGES",
+        "repositories-differ",
         "layer-count",
         "history-count",
         "layer-size",
@@ -47,9 +48,11 @@ _SENSIBLE_YEAR = late(r"^(?:000\d|19[678]\d)-")
     "infosec",
     why="""An archive can hold two descriptions: index.json for OCI tools and manifest.json for Docker.  Docker's
     classic store, crane and dive read only manifest.json, containerd only index.json, podman whichever succeeds first.
-    Here the two describe different images: what was scanned is not what starts.""",
+    Here the two describe different images: what was scanned is not what starts.  Docker before 1.10 read a third one,
+    `repositories`: a script that changes one of them and not the other leaves a stale name behind.""",
     fix="do not load this archive; ask its maker for one that agrees with itself",
     codes="TWOLOADERS",
+    lesser={"only the old `repositories` differs": "medium"},
     sources="moby daemon load.go, containerd importer.go, podman libimage/load.go",
     decides="which of the two images is the one that was meant",
 )
@@ -57,6 +60,11 @@ def two_images(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for note in subject.image.archive.anomalies:
         if note.code == "TWO-IMAGES":
             yield rule.report(note.message, note.where, profiles=(DOCKER, CONTAINERD))
+        elif note.code == "repositories-differ":
+            yield rule.report(
+                note.message, note.where, severity="medium", profiles=(DOCKER, PODMAN),
+                fix="write both from the same build, or leave `repositories` out: nobody reads it any more",
+            )  # fmt: skip
 
 
 @rule(

@@ -14,4 +14,5 @@ EXAMPLES: dict[str, Example] = {
         bad=lambda: stored(sound(faults=[Fault(kind="manifest-missing")]), "podman-archive"),
         good=lambda: stored(sound(), "podman-archive"),
     ),
+    "FILE-NOT-TAKEN": Example(bad=lambda: stored(sound(), "docker-v1.0"), good=sound),
 }

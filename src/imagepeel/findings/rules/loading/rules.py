@@ -6,14 +6,19 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from imagepeel.archive.kinds import cut_save
+from imagepeel.evidence import Location
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, rule
-from imagepeel.process.engines.registry import CONTAINERD, DOCKER, PODMAN
+from imagepeel.findings.subject import PROFILES
+from imagepeel.loading.delivery import Delivery
+from imagepeel.process.engines.registry import CONTAINERD, DOCKER, PODMAN, find_engine
+from imagepeel.process.loaded import files_refused, tools_of
 from imagepeel.process.spec.failure import FailureCode
 from imagepeel.text import listed
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
+    from imagepeel.loading.answer import LoadAnswer
 
 
 @rule(
@@ -64,4 +69,39 @@ def cut_off(rule: Rule, subject: Subject) -> Iterator[Finding]:
         )
 
 
-RULES: tuple[Rule, ...] = (config_without_rootfs, cut_off)
+@rule(
+    "FILE-NOT-TAKEN",
+    "An engine does not read the file as it is",
+    "high",
+    "friends",
+    "deployments",
+    why="""docker load reads manifest.json, ctr and nerdctl an OCI layout or manifest.json, podman either, and all of
+    them at the top of the archive.  The image itself may be sound: it starts once it is in the store.  This is serious
+    where no engine of today finds the image in the file, and a note where another command brings it in as it is.""",
+    fix="imagepeel loadable says who takes the file, under which name, and what to do instead",
+    codes="F64",
+    lesser={"another command brings the image in as it is": "info"},
+    sources="moby image/tarexport/load.go, containerd importer.go, buildkit#4131, rules_oci#651",
+)
+def file_not_taken(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    image = subject.image
+    if not image.record.runnable or image.record.format.bare or subject.windows:
+        return
+    delivery = image.derived(Delivery)
+    told: dict[str, list[LoadAnswer]] = {}
+    for engine in PROFILES:
+        for answer in files_refused(delivery, tools_of(find_engine(engine)[0])):
+            told.setdefault(answer.why, []).append(answer)
+    for why, answers in told.items():
+        who = list(dict.fromkeys(answer.label for answer in answers))
+        yield rule.report(
+            f"{listed(who)} {'do' if len(who) > 1 else 'does'} not take the file: {why}",
+            answers[0].where or Location(member=image.record.format.start),
+            severity="high" if delivery.has_to_be_repacked else "info",
+            fix="; or ".join(answers[0].ways),
+            profiles=tuple(dict.fromkeys(answer.tool for answer in answers)),
+            details=[f"{answer.label}: {answer.text}" for answer in answers if answer.text],
+        )
+
+
+RULES: tuple[Rule, ...] = (config_without_rootfs, cut_off, file_not_taken)
