@@ -15,6 +15,7 @@ from imagepeel.image import LayeredImage
 from imagepeel.layers.pool import ScanPool
 from imagepeel.limits import DEFAULT, Limits
 from imagepeel.process.spec.options import DEFAULT_ENGINE, ProcessOptions
+from imagepeel.text import plural
 
 if TYPE_CHECKING:
     from imagepeel.archive.kinds.kind import Detected
@@ -339,7 +340,7 @@ class Archive(OpenArchive):
         self._images: dict[int, Image] = {}
 
     def __repr__(self) -> str:
-        return f"<Archive {self.name!r} {self.kind} {len(self.records)} images>"
+        return f"<Archive {self.name!r} {self.kind} {plural(len(self.records), 'image')}>"
 
     def __exit__(self, *exc: object) -> None:
         if exc[:1] in ((), (None,)):

@@ -16,6 +16,7 @@ from imagepeel.layers.layer import Layer as StoredLayer
 from imagepeel.limits import Limits
 from imagepeel.oci.config import HistoryStep, ImageConfig
 from imagepeel.oci.identity import chain_ids
+from imagepeel.text import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +86,7 @@ class LayeredImage(Shown):
         self._digests = False
         if len(record.layers) > self._limits.layers:
             raise LimitExceeded(
-                f"the image has {len(record.layers)} layers",
+                f"the image has {plural(len(record.layers), 'layer')}",
                 Location(pointer="/layers"),
                 "raise Limits.layers if you trust the image",
             )
@@ -99,7 +100,7 @@ class LayeredImage(Shown):
 
     def __repr__(self) -> str:
         name = self.name or self.id or "(no name)"
-        return f"<Image {name} {self.platform or 'platform unknown'} {len(self.layers)} layers>"
+        return f"<Image {name} {self.platform or 'platform unknown'} {plural(len(self.layers), 'layer')}>"
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_lock"}
@@ -291,7 +292,9 @@ class LayeredImage(Shown):
         from imagepeel.rootfs.view import build  # start time
 
         if not 0 <= index < len(self.layers):
-            raise UsageError(f"there is no layer with index {index}", hint=f"the image has {len(self.layers)} layers")
+            raise UsageError(
+                f"there is no layer with index {index}", hint=f"the image has {plural(len(self.layers), 'layer')}"
+            )
         self.scan()
         layers = self.layers[: index + 1]
         return build(

@@ -60,6 +60,12 @@ def noun(count: int, one: str, many: str = "") -> str:
     return one[:-1] + "ies" if one.endswith("y") and one[-2:-1] not in "aeiou" else one + "s"
 
 
+def stated_and_there(stated: int, there: int) -> str:
+    """Two sizes that should be one: `10 bytes are stated and 9 are there`."""
+    one, two = noun(stated, "is", "are"), noun(there, "is", "are")
+    return f"{plural(stated, 'byte')} {one} stated and {number(there)} {two} there"
+
+
 def article(words: str) -> str:
     """The indefinite article in front of words: `a layer`, `an artifact`, `an application/json`."""
     return "an" if words[:1].lower() in "aeiou" and not words.startswith(("uni", "use")) else "a"

@@ -30,6 +30,7 @@ from imagepeel.oci.digest import (
 )
 from imagepeel.oci.json_document import parse_json
 from imagepeel.oci.media_types import classify
+from imagepeel.text import plural, stated_and_there
 
 _DOCUMENT_BUDGET = 16
 """All documents together may have this many times the bytes of the largest single one."""
@@ -228,7 +229,7 @@ class Blobs:
         if size is not None and descriptor.size is not None and size != descriptor.size:
             self.note(
                 "layer-size",
-                f"layer L{index + 1} is declared with {descriptor.size} bytes and has {size}",
+                f"layer L{index + 1} is declared with {plural(descriptor.size, 'byte')} and has {size}",
                 Location(member=member.name if member else where.member, pointer=descriptor.pointer, layer=index),
                 fatal=True,
             )
@@ -270,7 +271,7 @@ def compare(
     """
     wrong = []
     if size is not None and size != len(data):
-        wrong.append(f"{size} bytes are stated and {len(data)} are there")
+        wrong.append(stated_and_there(size, len(data)))
     actual = ""
     checked = digest is not None and can_verify(digest)
     if digest is not None and checked:

@@ -33,6 +33,7 @@ from imagepeel.archive.source import Source, Spool
 from imagepeel.errors import LimitExceeded, Malformed
 from imagepeel.evidence import Location
 from imagepeel.limits import DEFAULT, Limits
+from imagepeel.text import plural
 
 _zlib: Any
 try:
@@ -314,7 +315,7 @@ class ZstdDecoder(Decoder):
             window = (1 << (10 + exponent)) * (8 + mantissa) // 8
             if window > self._limits.zstd_window_bytes:
                 raise LimitExceeded(
-                    f"a zstd frame asks for a window of {window} bytes",
+                    f"a zstd frame asks for a window of {plural(window, 'byte')}",
                     Location(),
                     "raise Limits.zstd_window_bytes if you trust the image",
                 )
@@ -446,7 +447,7 @@ def check_ratio(decoder: Decoder, limits: Limits, name: str) -> None:
     """LimitExceeded when content outgrows `Limits.ratio` times the stored bytes, past `Limits.ratio_floor`."""
     if decoder.content > limits.ratio_floor and decoder.content > limits.ratio * max(1, decoder.stored):
         raise LimitExceeded(
-            f"{name} decompresses to more than {limits.ratio} times its size",
+            f"{name} decompresses to more than {plural(limits.ratio, 'time')} its size",
             Location(),
             "this is a decompression bomb, or raise Limits.ratio if you trust it",
         )

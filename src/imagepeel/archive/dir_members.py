@@ -17,6 +17,7 @@ from imagepeel.archive.source import FileSource, Source, closed
 from imagepeel.errors import NotFound
 from imagepeel.evidence import Location
 from imagepeel.limits import Limits
+from imagepeel.text import plural
 
 _DIRECTORY = os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _FILE = os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -55,7 +56,7 @@ class DirMembers(Members):
                     self.complete, self.over_limit = False, True
                     self.note(
                         "outer-member-limit",
-                        f"the directory has more than {count} files; the rest is not listed",
+                        f"the directory has more than {plural(count, 'file')}; the rest is not listed",
                         Location(),
                     )
                     return

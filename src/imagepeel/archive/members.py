@@ -17,6 +17,7 @@ from imagepeel.archive.sparse_members import Sparse
 from imagepeel.errors import LimitExceeded, MissingBlob
 from imagepeel.evidence import Anomaly, AnomalyCode, Location
 from imagepeel.limits import Limits
+from imagepeel.text import plural
 
 MemberKind = Literal["file", "dir", "symlink", "hardlink", "other"]
 Medium = Literal["tar", "directory"]
@@ -93,7 +94,7 @@ class Members(ABC):
         """Return the whole content of a member.  LimitExceeded when it has more than `cap` bytes."""
         if member.size > cap:
             raise LimitExceeded(
-                f"{member.name} has {member.size} bytes, more than the {cap} allowed for a document",
+                f"{member.name} has {plural(member.size, 'byte')}, more than the {cap} allowed for a document",
                 member.location,
                 "raise Limits.json_bytes if you trust the archive",
             )

@@ -151,7 +151,7 @@ class OciImages:
         if first is not None and first.size != descriptor.size:
             self.blobs.note(
                 "descriptor-conflict",
-                f"two descriptors of {descriptor.digest} state {first.size} and {descriptor.size} bytes",
+                f"two descriptors of {descriptor.digest} state {first.size} and {plural(descriptor.size or 0, 'byte')}",
                 stated_at,
             )
         self._more_names.setdefault(at, []).extend(names)

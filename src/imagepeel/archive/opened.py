@@ -19,6 +19,7 @@ from imagepeel.archive.source import FileSource, Source, source_of
 from imagepeel.errors import PathNotFound
 from imagepeel.evidence import Anomaly, AnomalyCode, Location
 from imagepeel.limits import DEFAULT, Limits
+from imagepeel.text import plural
 
 CUT: frozenset[AnomalyCode] = frozenset({"outer-truncated", "save-cut"})
 """Codes of anomalies that say that the end of the archive is missing."""
@@ -99,7 +100,7 @@ class OpenArchive(Shown):
         self.close()
 
     def __repr__(self) -> str:
-        return f"<OpenArchive {self.name!r}: {self.kind}, {len(self.records)} records>"
+        return f"<OpenArchive {self.name!r}: {self.kind}, {plural(len(self.records), 'record')}>"
 
 
 A = TypeVar("A", bound=OpenArchive)

@@ -10,6 +10,7 @@ from imagepeel.archive.source import Source
 from imagepeel.errors import ImagepeelError, Malformed, NotAnImage, Unsupported
 from imagepeel.evidence import Location
 from imagepeel.formats.tar.header import BLOCK, TarError, parse_header
+from imagepeel.text import plural
 
 HEAD = 40 * 1024
 """Bytes to look at: the ISO 9660 signature lies at 32,769."""
@@ -95,7 +96,9 @@ def refuse(source: Source, head: bytes) -> NoReturn:
             f"{name} holds only a path: a symbolic link that was stored as text", hint="give the file that it names"
         )
     if len(head) < BLOCK:
-        raise NotAnImage(f"{name} has only {source.size} bytes, too few for a tar", hint="it was probably cut off")
+        raise NotAnImage(
+            f"{name} has only {plural(source.size, 'byte')}, too few for a tar", hint="it was probably cut off"
+        )
     if head[257:262] == b"ustar":
         raise Malformed(
             f"{name} is a tar whose first header is damaged",

@@ -18,6 +18,7 @@ from typing import IO, Any
 from imagepeel.errors import LimitExceeded, Malformed, NotFound, Unsupported, UsageError
 from imagepeel.evidence import Location
 from imagepeel.limits import Limits
+from imagepeel.text import plural
 
 CHUNK = 256 * 1024
 """Bytes per read: from 64 KiB to 1 MiB the speed is the same, and this stays small in memory."""
@@ -221,7 +222,7 @@ class Spool:
         if self.size > self._limits.spool_bytes:
             self._file.close()
             raise LimitExceeded(
-                f"{self._name} is larger than {self._limits.spool_bytes} bytes",
+                f"{self._name} is larger than {plural(self._limits.spool_bytes, 'byte')}",
                 hint="raise Limits.spool_bytes if you trust the archive",
             )
         try:
@@ -272,7 +273,7 @@ def source_of(file: IO[bytes], limits: Limits, *, progress: Progress | None = No
         kind = type(file).__name__
         raise TypeError(f"expected a path, a file object or a Source, not {kind} (io.BytesIO makes a file of bytes)")
     # Only a file that Python itself opened says by its name where a person can find it.
-    name = file.name if isinstance(file, io.BufferedReader | io.BufferedRandom | io.FileIO) else None
+    name = file.name if isinstance(file, io.BufferedReader | io.BufferedRandom | io.FileIO | io.TextIOWrapper) else None
     shown = name if isinstance(name, str) else "memory"
     if getattr(file, "closed", False):
         raise closed(shown)

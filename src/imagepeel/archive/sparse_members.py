@@ -15,6 +15,7 @@ from imagepeel.formats.tar.header import BLOCK, GNU_SPARSE, INVALID_HEADER, Head
 from imagepeel.formats.tar.pax import integer
 from imagepeel.formats.tar.sparse import SparseMap, checked, from_data, from_gnu_block, from_pax_map
 from imagepeel.limits import Limits
+from imagepeel.text import plural
 
 _FILL = 100
 """A file may be this many times larger than what is stored of it; small ones up to `Limits.ratio_floor`."""
@@ -66,7 +67,7 @@ def locate(
     regions = checked(pairs, size)
     stored = sum(length for _, length in regions)
     if size > max(limits.ratio_floor, _FILL * stored):
-        raise TarError(INVALID_HEADER, f"a file of {size} bytes is stored in {stored}")
+        raise TarError(INVALID_HEADER, f"a file of {plural(size, 'byte')} is stored in {stored}")
     return Sparse(size=size, offset=content, regions=regions, name=records.get(b"GNU.sparse.name", b""))
 
 

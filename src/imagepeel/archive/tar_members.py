@@ -42,6 +42,7 @@ from imagepeel.formats.tar.header import (
 )
 from imagepeel.formats.tar.pax import integer, parse_pax
 from imagepeel.limits import Limits
+from imagepeel.text import plural
 
 _WINDOW = 8192
 """Bytes per read: most archives have small documents next to each other, and a layer costs one read anyway."""
@@ -239,7 +240,9 @@ class _Walk:
             if index >= self.limits.archive_members:
                 self.over_limit = True
                 _stop(
-                    "outer-member-limit", f"the archive has more than {index} members; the rest is not listed", offset
+                    "outer-member-limit",
+                    f"the archive has more than {plural(index, 'member')}; the rest is not listed",
+                    offset,
                 )
             names += extensions.size
             if names > _NAME_BYTES * self.limits.archive_members:
@@ -264,7 +267,7 @@ class _Walk:
         except TarError as error:
             _stop("outer-bad-header", f"the tar header is damaged: {error.detail}", offset)
         if header.size < 0:
-            _stop("outer-bad-header", f"the tar header states {header.size} bytes", offset)
+            _stop("outer-bad-header", f"the tar header states {plural(header.size, 'byte')}", offset)
         return header
 
     def _extend(self, extensions: _Extensions, header: Header, offset: int) -> None:
@@ -279,7 +282,7 @@ class _Walk:
 
     def _extension(self, header: Header, content: int) -> bytes:
         if header.size > self.limits.header_bytes:
-            _stop("outer-bad-header", f"an extended header has {header.size} bytes", content - BLOCK)
+            _stop("outer-bad-header", f"an extended header has {plural(header.size, 'byte')}", content - BLOCK)
         body = self._read(content, header.size)
         if len(body) < header.size:
             _stop("outer-truncated", "the archive ends inside an extended header", content)
@@ -302,7 +305,7 @@ class _Walk:
         except TarError as error:
             _stop("outer-bad-pax", error.detail, offset)
         if size < 0:
-            _stop("outer-bad-pax", f"a PAX header states {size} bytes", offset)
+            _stop("outer-bad-pax", f"a PAX header states {plural(size, 'byte')}", offset)
         return size
 
     def _sparse(self, header: Header, block: bytes, records: dict[bytes, bytes], content: int) -> Sparse | None:
@@ -353,7 +356,8 @@ class _Walk:
             hidden = len(tail) - len(tail.lstrip(b"\0"))
             self._note(
                 "outer-trailing-data",
-                f"{self.source.size - self.end - hidden} bytes follow the end of the archive; no reader looks at them",
+                f"{plural(self.source.size - self.end - hidden, 'byte')} after the end of the archive: "
+                "no reader looks there",
                 self.end + hidden,
             )
         return True

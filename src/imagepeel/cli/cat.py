@@ -14,6 +14,7 @@ from imagepeel.errors import Malformed, NotFound
 from imagepeel.evidence import Location, text
 from imagepeel.formats.tar.table import clean
 from imagepeel.render.escape import exact
+from imagepeel.text import plural
 
 if TYPE_CHECKING:
     from imagepeel.api import Image
@@ -174,7 +175,7 @@ def _write(file: EntryFile, shown: str, layer: int, *, exact: bool) -> None:
     sys.stdout.flush()
     if written < file.size:
         raise Malformed(
-            f"{shown} ends after {written} of {file.size} bytes",
+            f"{shown} ends after {written} of {plural(file.size, 'byte')}",
             Location(layer=layer),
             "the layer is cut off: fetch or save the image again",
         )

@@ -15,6 +15,7 @@ from imagepeel.cli.settings import Settings
 from imagepeel.errors import UsageError
 from imagepeel.receipts.quoting import file_word
 from imagepeel.render.escape import terminal
+from imagepeel.text import plural
 
 if TYPE_CHECKING:
     from imagepeel.forge import ArchiveKind
@@ -133,7 +134,7 @@ def _report(settings: Settings, name: str, out: str, kind: ArchiveKind, descript
 
         click.echo(dumps("forge", result))
         return
-    click.echo(f"{terminal(out)}   {size:,} bytes   {kind}")
+    click.echo(f"{terminal(out)}   {plural(size, 'byte')}   {kind}")
     if description:
         click.echo(terminal(description))
     click.echo(f"look at it: imagepeel layers {file_word(out)}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.errors import UsageError
 from imagepeel.export.extract import check_known
 from imagepeel.process.bundle import runtime_spec
@@ -26,7 +27,7 @@ Unpack = Callable[["Rootfs", Path], Any]
 ROOT = "rootfs"
 
 
-class WrittenBundle(msgspec.Struct, frozen=True, kw_only=True):
+class WrittenBundle(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """What was written: the directory, its config, the prediction behind it, and whether a rootfs is there."""
 
     directory: str

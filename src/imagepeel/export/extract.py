@@ -14,6 +14,7 @@ from imagepeel.export.handles import Handles, open_root, require_handles
 from imagepeel.export.plan import Plan, make_plan
 from imagepeel.export.report import ExtractReport, Omissions
 from imagepeel.export.writer import Writer
+from imagepeel.text import plural
 
 if TYPE_CHECKING:
     from imagepeel.limits import Limits
@@ -63,7 +64,7 @@ def materialize(
     most = (limits or rootfs.limits).disk_bytes
     if plan.bytes > most:
         raise LimitExceeded(
-            f"the tree has {plan.bytes} bytes of content, more than the {most} allowed",
+            f"the tree has {plural(plan.bytes, 'byte')} of content, more than the {most} allowed",
             hint="raise Limits.disk_bytes if you trust the image",
         )
     if check_case:
@@ -206,6 +207,6 @@ def _check_space(root: int, plan: Plan) -> None:
     free = space.f_bavail * space.f_frsize
     if plan.bytes > free:
         raise UsageError(
-            f"the tree needs {plan.bytes} bytes and the filesystem has {free} free",
+            f"the tree needs {plural(plan.bytes, 'byte')} and the filesystem has {free} free",
             hint="extract to another filesystem",
         )

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.errors import LimitExceeded, Malformed, MissingBlob, UsageError
 from imagepeel.evidence import text
 from imagepeel.export.extract import check_whole
 from imagepeel.export.report import Omission, Omissions
 from imagepeel.export.tar_writer import END, encode_header, padding
+from imagepeel.text import plural
 
 if TYPE_CHECKING:
     from imagepeel.limits import Limits
@@ -28,7 +30,7 @@ _BACKWARD = 8
 """Jumps back within one compressed layer before its content is kept on disk for the time of the writing."""
 
 
-class FlattenReport(msgspec.Struct, frozen=True, kw_only=True):
+class FlattenReport(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """What `flatten` wrote: `size` and `sha256` are of the whole tar, so `sha256:<sha256>` is the DiffID that an
     image with this tar as its only layer has; `bytes` of it are content.
     """
@@ -66,7 +68,7 @@ def flatten(
     most = (limits or rootfs.limits).disk_bytes
     if total > most:
         raise LimitExceeded(
-            f"the tar would carry {total} bytes of content, more than the {most} allowed",
+            f"the tar would carry {plural(total, 'byte')} of content, more than the {most} allowed",
             hint="raise Limits.disk_bytes if you trust the image",
         )
     writer = _Writer(rootfs, output.write, (epoch or 0, 0), progress)
@@ -194,7 +196,7 @@ class _Writer:
             piece = file.pread(at, min(_STEP, size - at))
             if not piece:
                 raise Malformed(
-                    f"the content of /{text(path)} ends {size - at} bytes early",
+                    f"the content of /{text(path)} ends {plural(size - at, 'byte')} early",
                     self._rootfs.location(node),
                     "the layer is cut off: fetch or save the image again",
                 )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from imagepeel._display import Shown
 
-class Omission(msgspec.Struct, frozen=True, kw_only=True):
+
+class Omission(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Something of the image that did not reach the disk: `what` it is, how often, and one path as example."""
 
     what: str
@@ -13,7 +15,7 @@ class Omission(msgspec.Struct, frozen=True, kw_only=True):
     example: str
 
 
-class ExtractReport(msgspec.Struct, frozen=True, kw_only=True):
+class ExtractReport(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """What `materialize` wrote.
 
     Counts are of names (`hardlinks` are further names of counted files); `bytes` were written, `hole_bytes` are

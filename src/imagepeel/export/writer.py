@@ -14,6 +14,7 @@ from imagepeel.evidence import text
 from imagepeel.export.handles import Handles, changed
 from imagepeel.export.plan import Item, Plan, regions
 from imagepeel.export.report import Omissions
+from imagepeel.text import plural
 
 if TYPE_CHECKING:
     from imagepeel.layers.content import EntryFile
@@ -127,7 +128,7 @@ class Writer:
             piece = file.pread(offset, min(_STEP, end - offset))
             if not piece:
                 raise Malformed(
-                    f"the content of /{text(path)} ends {end - offset} bytes early",
+                    f"the content of /{text(path)} ends {plural(end - offset, 'byte')} early",
                     hint="the layer is cut off: fetch or save the image again",
                 )
             checksum = zlib.crc32(piece, checksum)

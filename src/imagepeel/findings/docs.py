@@ -14,6 +14,7 @@ from imagepeel.findings.finding import LESSONS, ROLES, SEVERITIES
 from imagepeel.findings.rule import Rule
 from imagepeel.findings.rules import FAMILIES
 from imagepeel.findings.rules.examples import find_example
+from imagepeel.text import plural
 
 _FAMILY_TITLES = {
     "start": "It will not start",
@@ -51,7 +52,7 @@ def pages() -> dict[str, str]:
 def _index() -> str:
     parts = [_INTRO]
     counts = ", ".join(f"{sum(rule.severity == name for rule in RULES)} {name}" for name in SEVERITIES)
-    parts.append(f"{len(RULES)} rules; the worst that each reports: {counts}.\n")
+    parts.append(f"{plural(len(RULES), 'rule')}; the worst that each reports: {counts}.\n")
     for family, rules in FAMILIES.items():
         parts.append(f"## {_FAMILY_TITLES[family]}\n")
         parts.append("| rule | worst | what it finds |\n|---|---|---|")

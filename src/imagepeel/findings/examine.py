@@ -12,6 +12,7 @@ from imagepeel.findings.finding import Finding, order
 from imagepeel.findings.rule import Rule
 from imagepeel.findings.subject import Subject
 from imagepeel.masking import redacted
+from imagepeel.text import noun, plural
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
@@ -55,5 +56,7 @@ def _bounded(rule: Rule, mine: list[Finding]) -> list[Finding]:
     if len(mine) <= MOST:
         return mine
     left = len(mine) - MOST + 1
-    more = rule.report(f"{left} more findings of this rule are not listed", severity=mine[-1].severity)
+    more = rule.report(
+        f"{plural(left, 'more finding')} of this rule {noun(left, 'is', 'are')} not listed", severity=mine[-1].severity
+    )
     return [*mine[: MOST - 1], more]

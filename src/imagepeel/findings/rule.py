@@ -10,6 +10,7 @@ import msgspec
 from imagepeel.evidence import Evidence, Location, Receipt
 from imagepeel.findings.finding import Figure, Finding, Lesson, Role, Severity
 from imagepeel.findings.semantics.codes import Code, Noted, ViewNote
+from imagepeel.text import plural
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -81,7 +82,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         told = [_told(subject, note) for note in noted.notes]
         if not message:
             more = noted.count - 1
-            message = told[0] + (f"; {more:,} more place{'s' if more > 1 else ''} like it" if more else "")
+            message = told[0] + (f"; {plural(more, 'more place')} like it" if more else "")
             details = (*dict.fromkeys(words for words in told[1:] if words != told[0]), *details)
         return self.report(
             message,

@@ -32,6 +32,7 @@ from imagepeel.evidence import Evidence, Location, text
 from imagepeel.formats.tar.header import HEADER_ONLY, PAX_GLOBAL
 from imagepeel.rootfs.layer_diff import changed_fields, has_uppers
 from imagepeel.rootfs.layer_events import Lost, lost_files, unseen_files
+from imagepeel.text import number, plural
 
 if TYPE_CHECKING:
     from imagepeel.formats.tar.table import EntryTable
@@ -133,7 +134,8 @@ class Waste(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """False when a layer is missing or damaged; its bytes are then not in the sums."""
 
     def __repr__(self) -> str:
-        return f"<Waste {self.unreachable} of {self.shipped} bytes unreachable, {len(self.items)} files>"
+        files = plural(len(self.items), "file")
+        return f"<Waste {number(self.unreachable)} of {plural(self.shipped, 'byte')} unreachable, {files}>"
 
     def content(self, cause: str, *, own: bool = False) -> int:
         """Return the decompressed bytes of one of `CAUSES`, with `own` of the layers above the base only.
@@ -336,7 +338,8 @@ def _base(image: LayeredImage, base: int | str) -> int:
         count = int(base)
         if count > len(image.layers):
             raise UsageError(
-                f"the image has {len(image.layers)} layers, not {count}", hint="give the number of base layers"
+                f"the image has {plural(len(image.layers), 'layer')}, not {count}",
+                hint="give the number of base layers",
             )
         return count
     for layer in image.layers:

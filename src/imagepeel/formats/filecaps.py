@@ -7,6 +7,7 @@ import struct
 import msgspec
 
 from imagepeel.errors import Malformed
+from imagepeel.text import plural
 
 XATTR = b"security.capability"
 """Name of the attribute on a file; in a tar it is the PAX record `SCHILY.xattr.security.capability`."""
@@ -122,14 +123,14 @@ def parse_filecaps(value: bytes) -> FileCaps:
     exec in that case.  Source: `struct vfs_cap_data` and `vfs_ns_cap_data`, `get_vfs_caps_from_disk`.
     """
     if len(value) < 4:
-        raise Malformed(f"security.capability has {len(value)} bytes, less than its 4-byte header")
+        raise Malformed(f"security.capability has {plural(len(value), 'byte')}, less than its 4-byte header")
     magic = struct.unpack_from("<I", value)[0]
     version = magic >> 24
     size = _SIZES.get(version)
     if size is None:
         raise Malformed(f"security.capability has the unknown version {version}")
     if len(value) != size:
-        raise Malformed(f"security.capability version {version} has {len(value)} bytes instead of {size}")
+        raise Malformed(f"security.capability version {version} has {plural(len(value), 'byte')} instead of {size}")
     words = struct.unpack_from(f"<{(size - 4) // 4}I", value, 4)
     permitted, inheritable = words[0], words[1]
     if version > 1:

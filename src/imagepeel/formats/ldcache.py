@@ -11,6 +11,7 @@ import struct
 import msgspec
 
 from imagepeel.errors import Malformed
+from imagepeel.text import plural
 
 _OLD_MAGIC = b"ld.so-1.7.0"
 _NEW_MAGIC = b"glibc-ld.so.cache1.1"
@@ -116,7 +117,9 @@ def parse_ldcache(data: bytes) -> LdCache:
         count = struct.unpack_from("<I", data, 12)[0]
         table_end = 16 + count * 12
         if count > _MAX_ENTRIES or table_end > len(data):
-            raise Malformed(f"ld.so.cache claims {count} old entries, more than its {len(data)} bytes hold")
+            raise Malformed(
+                f"ld.so.cache claims {plural(count, 'old entry')}, more than {plural(len(data), 'byte')} can hold"
+            )
         aligned = (table_end + 7) & ~7
         if data[aligned : aligned + len(_NEW_MAGIC)] == _NEW_MAGIC:
             return _parse_new(data, aligned, "old+new")
@@ -143,7 +146,7 @@ def _parse_new(data: bytes, base: int, label: str) -> LdCache:
     count, _, _, extension = struct.unpack_from(f"{order}III I", data, base + 20)
     table_end = base + 48 + count * 24
     if count > _MAX_ENTRIES or table_end > len(data):
-        raise Malformed(f"ld.so.cache claims {count} entries, more than its {len(data)} bytes hold")
+        raise Malformed(f"ld.so.cache claims {plural(count, 'entry')}, more than {plural(len(data), 'byte')} can hold")
     subdirs, generator = _extensions(data, base, extension, order)
     entries: list[CacheEntry] = []
     for index in range(count):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel._lazy import late
 from imagepeel.history.builders import DEFAULT_SHELL, Wording, go_list, json_list, read_step
 from imagepeel.oci.config import HistoryStep, ImageConfig
@@ -24,7 +25,7 @@ _MAKES_FILES = frozenset(("RUN", "COPY", "ADD"))
 _COUNT_LIMIT = 5
 
 
-class Instruction(msgspec.Struct, frozen=True, kw_only=True):
+class Instruction(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """One line of the rebuilt Dockerfile.
 
     keyword: the Dockerfile word, "" where the step is no instruction of a Dockerfile or cannot be told.
@@ -57,7 +58,7 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
-class RebuiltDockerfile(msgspec.Struct, frozen=True, kw_only=True):
+class RebuiltDockerfile(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """All instructions in order, and what is to be said about the whole."""
 
     instructions: tuple[Instruction, ...] = ()

@@ -18,6 +18,7 @@ from imagepeel.layers.content import EntryFile, LayerContent
 from imagepeel.layers.scan import HASHES, LayerScan
 from imagepeel.oci.digest import algorithm_of, can_verify
 from imagepeel.oci.media_types import classify
+from imagepeel.text import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,8 +83,10 @@ class Layer(Shown):
 
     def __repr__(self) -> str:
         if self._facts is None:
-            return f"<Layer {self.label} {self.state} {self.record.size or 0} bytes stored>"
-        return f"<Layer {self.label} {self.state} {len(self.table)} entries, {self.content_size} bytes>"
+            return f"<Layer {self.label} {self.state} {plural(self.record.size or 0, 'byte')} stored>"
+        return (
+            f"<Layer {self.label} {self.state} {plural(len(self.table), 'entry')}, {plural(self.content_size, 'byte')}>"
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         # A decoder in the middle of a stream cannot be copied; it is made again on the next read.

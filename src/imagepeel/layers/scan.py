@@ -20,6 +20,7 @@ from imagepeel.formats.tar.header import BLOCK
 from imagepeel.formats.tar.scanner import TarScanner, TrailingData
 from imagepeel.formats.tar.table import EntryTable
 from imagepeel.limits import Limits
+from imagepeel.text import plural
 
 SPACING = 4 * 1024 * 1024
 """Least distance of access points in bytes of content: a read inflates half of it on average."""
@@ -99,7 +100,7 @@ def scan_layer(
             if kind is not Compression.NONE:
                 if decoder.content > limits.layer_bytes:
                     raise LimitExceeded(
-                        f"{name} is larger than {limits.layer_bytes} bytes",
+                        f"{name} is larger than {plural(limits.layer_bytes, 'byte')}",
                         Location(layer=layer),
                         "raise Limits.layer_bytes if you trust the image",
                     )
@@ -127,7 +128,7 @@ def scan_layer(
         anomalies.append(
             Anomaly(
                 code="stream-tail",
-                message=f"{decoder.trailing} bytes after the compressed data: {_who_minds(kind)}",
+                message=f"{plural(decoder.trailing, 'byte')} after the compressed data: {_who_minds(kind)}",
                 where=Location(layer=layer),
             )
         )

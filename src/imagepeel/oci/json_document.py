@@ -16,6 +16,7 @@ from imagepeel._lazy import late
 from imagepeel.errors import LimitExceeded, Malformed
 from imagepeel.evidence import Anomaly, AnomalyCode, Location
 from imagepeel.limits import DEFAULT, Limits
+from imagepeel.text import plural
 
 JsonObject = dict[str, Any]
 
@@ -42,7 +43,7 @@ def parse_json(data: bytes, where: Location | None = None, limits: Limits = DEFA
     place = where or Location()
     if len(data) > limits.json_bytes:
         raise LimitExceeded(
-            f"the JSON document has {len(data)} bytes, more than {limits.json_bytes}",
+            f"the JSON document has {plural(len(data), 'byte')}, more than {limits.json_bytes}",
             place,
             "raise Limits.json_bytes if you trust the archive",
         )
@@ -83,7 +84,8 @@ def parse_json(data: bytes, where: Location | None = None, limits: Limits = DEFA
     if text[end:].strip(" \t\r\n"):
         note(
             "json-trailing-data",
-            f"{len(text) - end} characters follow the JSON value; most engines refuse that, docker load ignores it",
+            f"{plural(len(text) - end, 'character')} after the JSON value; most engines refuse that, docker load "
+            "ignores it",
             fatal=True,
         )
     if "\\u" in text and "\\ud" in text.lower():
@@ -126,7 +128,7 @@ def _bound_structure(data: bytes, where: Location, limits: Limits) -> None:
         brackets = brackets.replace(b"()", b"")
     if b"()" in brackets or brackets.count(b"(") > limits.json_depth:
         raise LimitExceeded(
-            f"the JSON document is nested deeper than {limits.json_depth} levels",
+            f"the JSON document is nested deeper than {plural(limits.json_depth, 'level')}",
             where,
             "no real image document comes near that",
         )

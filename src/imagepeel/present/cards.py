@@ -7,6 +7,7 @@ call that gives all of it.  Text of the image stays raw; the renderers escape it
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -54,6 +55,8 @@ ROWS = 20
 """Rows of one table of a card."""
 CLIP = 200
 """Characters of one field of a value without a card of its own."""
+LONG = 2000
+"""Characters of one run of text in a list."""
 
 
 def card(shown: object) -> Document:
@@ -63,7 +66,8 @@ def card(shown: object) -> Document:
         if make is not None and kind.__module__.startswith("imagepeel."):
             return make(shown)
     if isinstance(shown, msgspec.Struct):
-        return _fields(shown)
+        page = _PAGES.get(type(shown).__name__)
+        return _page(shown, *page) if page is not None else _fields(shown)
     raise TypeError(f"{type(shown).__name__} has no card")
 
 
@@ -277,10 +281,17 @@ def _cut(shown: Section, more: str) -> Section:
 
 
 def _few_items(found: Sequence[Item], more: str) -> tuple[Item, ...]:
-    few = [msgspec.structs.replace(one, items=_few_items(one.items, more)) for one in found[:ROWS]]
+    few = [
+        msgspec.structs.replace(one, text=tuple(map(_clipped, one.text)), items=_few_items(one.items, more))
+        for one in found[:ROWS]
+    ]
     if len(found) > ROWS:
         few.append(_more(len(found) - ROWS, more))
     return tuple(few)
+
+
+def _clipped(span: Span) -> Span:
+    return msgspec.structs.replace(span, text=shortened(span.text, LONG)) if len(span.text) > LONG else span
 
 
 # ---- findings ---------------------------------------------------------------------------------------------
@@ -351,6 +362,13 @@ def _evidence(evidence: Evidence) -> Document:
     )
 
 
+def _page(result: msgspec.Struct, module: str, function: str, given: dict[str, Any]) -> Document:
+    """Return what the command shows of its result, long lists cut."""
+    document: Document = getattr(import_module(f"imagepeel.present.{module}"), function)(result, **given)
+    sections = tuple(_cut(one, "the fields of the value") for one in document.sections)
+    return msgspec.structs.replace(document, sections=sections)
+
+
 def _fields(shown: msgspec.Struct) -> Document:
     """Return a table of the fields of a value that has no card of its own; long ones are counted or cut."""
     rows = [row(term(name), _short(getattr(shown, name))) for name in shown.__struct_fields__]
@@ -378,6 +396,26 @@ def _few(shown: Iterable[Any]) -> Iterator[str]:
     for one in shown:
         yield one if isinstance(one, str) else repr(one)[:CLIP]
 
+
+_PAGES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "CheckOutcome": ("findings", "check_document", {}),
+    "DiffResult": ("diff", "diff_document", {"every": False}),
+    "DuResult": ("du", "du_document", {"most": ROWS, "exact": False}),
+    "ImagesResult": ("images", "images_document", {}),
+    "LayersResult": ("layers", "layers_document", {}),
+    "LoadableResult": ("loadable", "loadable_document", {}),
+    "MatrixResult": ("process", "process_document", {}),
+    "ProcessResult": ("process", "process_document", {}),
+    "RebuiltDockerfile": ("dockerfile", "dockerfile_document", {}),
+    "RuleListResult": ("findings", "wtf_document", {}),
+    "RuleResult": ("findings", "wtf_document", {}),
+    "TraceResult": ("trace", "trace_document", {}),
+    "VersionResult": ("version", "version_document", {}),
+    "ViewsResult": ("views", "views_document", {}),
+    "WasteResult": ("waste", "waste_document", {}),
+    "WtfResult": ("findings", "wtf_document", {}),
+}
+"""The result of a command -> the function in `present/` that makes its document, and what else that is given."""
 
 _CARDS: dict[str, Callable[[Any], Document]] = {
     "OpenArchive": _archive,

@@ -29,6 +29,7 @@ from imagepeel.present.document import (
 from imagepeel.present.heading import about
 from imagepeel.results.check import CheckOutcome, fails, place_of, summary
 from imagepeel.results.findings import FindingResult, RuleListResult, RuleResult, WtfOutput, WtfResult
+from imagepeel.text import plural
 
 SEVERITIES: dict[Severity, SpanKind] = {"high": "bad", "medium": "warn", "low": "plain", "info": "dim"}
 """How each severity looks."""
@@ -135,7 +136,7 @@ def _catalogue(result: RuleListResult) -> Document:
             rows.append(row(dim(family), "", ""))
         rows.append(row(term(rule.id), Span(rule.severity, SEVERITIES[rule.severity]), rule.title))
     columns = (Column("rule", keep=True), Column("worst", keep=True), Column("what it finds", room=22))
-    said = f"{len(result.rules)} rules.  imagepeel wtf --explain RULE tells the story of one."
+    said = f"{plural(len(result.rules), 'rule')}.  imagepeel wtf --explain RULE tells the story of one."
     grid = Table(columns=columns, rows=tuple(rows))
     return Document(title="The rules of imagepeel", headline=(), sections=(section(grid, say(said)),))
 

@@ -89,7 +89,7 @@ def _node(node: NodeResult) -> str:
         out += f" {plural(node.size, 'byte')}"
     if node.kind == "symlink":
         out = f"symlink -> {node.target}"
-    return out + (f", {node.nlink} names" if node.nlink > 1 else "")
+    return out + (f", {plural(node.nlink, 'name')}" if node.nlink > 1 else "")
 
 
 def _end(result: TraceResult) -> Section | None:

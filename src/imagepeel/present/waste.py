@@ -50,7 +50,7 @@ def waste_sections(result: WasteAccount, *, more: str = "imagepeel waste --all")
     if not result.layers and not result.complete:
         return  # the list of layers is missing
     here = "" if result.complete else " in the layers that are here"
-    seen = f"Of {number(result.files)} bytes of file content shipped{here}, {number(result.visible)} can be seen"
+    seen = f"Of {plural(result.files, 'byte')} of file content shipped{here}, {number(result.visible)} can be seen"
     if result.efficiency is not None:
         sums = [say(f"{seen}: ", term(f"efficiency {percent(result.efficiency)}"), ".")]
     else:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from imagepeel._display import Shown
 
-class CacheResult(msgspec.Struct, frozen=True, kw_only=True):
+
+class CacheResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Result of `imagepeel cache info`: numbers of files and their bytes; `problem` says why it is not used."""
 
     path: str

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.findings.gate import Gate, Known
 from imagepeel.findings.rule import Rule
 from imagepeel.results.findings import FindingResult, RuleResult, finding_result, rule_result
 from imagepeel.results.head import ImageHead
 
 
-class CheckOutcome(msgspec.Struct, frozen=True, kw_only=True):
+class CheckOutcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of the gate; `failing` are the keys of the new findings that fail it."""
 
     image: ImageHead

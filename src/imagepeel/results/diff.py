@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.errors import ImagepeelError
 from imagepeel.results.difference import (
     ChangeKind,
@@ -48,7 +49,7 @@ class DiffNode(NodeHead, frozen=True, kw_only=True, omit_defaults=True):
     """Index from 0 of the tar member in the layer."""
 
 
-class DiffPath(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class DiffPath(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One path that differs.
 
     `kind` is added, removed or changed, `fields` of type, content, target, device, mode, uid, gid, xattrs, mtime, and
@@ -66,7 +67,7 @@ class DiffPath(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: tuple[str, ...] | None = None
 
 
-class DiffResult(msgspec.Struct, frozen=True, kw_only=True):
+class DiffResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Result of `imagepeel diff`.
 
     `first` and `second` say what is compared; with --layer both are one image and `first_layers`, `second_layers` how

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.errors import ImagepeelError
 from imagepeel.process.predict import predict_image
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
 
 
-class LayerMatch(msgspec.Struct, frozen=True, kw_only=True):
+class LayerMatch(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """One layer by its DiffID: `first` and `second` are its 0-based indexes, null where an image lacks it.
 
     `content_size` and `blob_size` in bytes, of the first image that has it.
@@ -32,7 +33,7 @@ class LayerMatch(msgspec.Struct, frozen=True, kw_only=True):
     """Words of the history step."""
 
 
-class LayersDifference(msgspec.Struct, frozen=True, kw_only=True):
+class LayersDifference(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """The layers of both.
 
     `prefix` is how many are the same from the base on: a file that only these have cannot differ.
@@ -49,7 +50,7 @@ ChangeKind = Literal["added", "removed", "changed"]
 """What became of a value or a path."""
 
 
-class ValueChange(msgspec.Struct, frozen=True, kw_only=True):
+class ValueChange(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """One value: `pointer` is a JSON pointer into the config, or the name of a field of the process.
 
     `kind` is added, removed or changed; `before` and `after` are JSON values, null where there is none.

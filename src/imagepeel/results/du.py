@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.results.head import ImageHead, LayerHead, image_head, layer_head, readable
 from imagepeel.rootfs.layer_diff import has_uppers
 from imagepeel.rootfs.layer_events import Fate, Shipped, lost_files, shipped
@@ -46,7 +47,7 @@ class DuLayer(LayerHead, frozen=True, kw_only=True):
     """Visible bytes at and below the path that was asked for."""
 
 
-class DuDirectory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class DuDirectory(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One directory and all below it.
 
     `stored` are bytes of regular files as the tars store them, each hardlinked file once under its first name;
@@ -73,7 +74,7 @@ class DuDirectory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Exact path in base64, where `path` is not UTF-8."""
 
 
-class DuFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class DuFile(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One large file.
 
     `fate` is visible, shadowed, removed or overwritten, the last three by the 0-based layer `by`.  `layer` and
@@ -99,7 +100,7 @@ class DuFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Exact path in base64, where `path` is not UTF-8."""
 
 
-class DuResult(msgspec.Struct, frozen=True, kw_only=True):
+class DuResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Result of `imagepeel du`.
 
     `total` is the path that was asked for, `directories` those below it to the depth that was asked for, in walk

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.evidence import Location, Receipt
 from imagepeel.findings.advisories import ADVISORIES, Advisory
 from imagepeel.findings.finding import SEVERITIES, Figure, Finding, Lesson, Role, Severity
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from imagepeel.findings.rule import Rule
 
 
-class FindingResult(msgspec.Struct, frozen=True, kw_only=True):
+class FindingResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """One finding with what its rule says.
 
     `rule` is the stable id, `severity` high, medium, low or info, `key` stays the same over rebuilds.  `profiles`
@@ -42,7 +43,7 @@ class FindingResult(msgspec.Struct, frozen=True, kw_only=True):
     receipts: tuple[Receipt, ...]
 
 
-class WtfResult(msgspec.Struct, frozen=True, kw_only=True, tag="findings", tag_field="type"):
+class WtfResult(Shown, msgspec.Struct, frozen=True, kw_only=True, tag="findings", tag_field="type"):
     """What will surprise people about an image, worst first; `counts` has each severity, also with 0."""
 
     image: ImageHead
@@ -50,7 +51,7 @@ class WtfResult(msgspec.Struct, frozen=True, kw_only=True, tag="findings", tag_f
     findings: tuple[FindingResult, ...]
 
 
-class RuleResult(msgspec.Struct, frozen=True, kw_only=True, tag="rule", tag_field="type"):
+class RuleResult(Shown, msgspec.Struct, frozen=True, kw_only=True, tag="rule", tag_field="type"):
     """One rule of the catalogue."""
 
     id: str
@@ -73,7 +74,7 @@ class RuleResult(msgspec.Struct, frozen=True, kw_only=True, tag="rule", tag_fiel
     """Attacks that the rule finds, each with the first fixed version of each program."""
 
 
-class RuleListResult(msgspec.Struct, frozen=True, kw_only=True, tag="rules", tag_field="type"):
+class RuleListResult(Shown, msgspec.Struct, frozen=True, kw_only=True, tag="rules", tag_field="type"):
     """The catalogue."""
 
     rules: tuple[RuleResult, ...]

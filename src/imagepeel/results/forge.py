@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.forge.archives import ArchiveKind
 
 
-class ForgeResult(msgspec.Struct, frozen=True, kw_only=True, tag="written", tag_field="type"):
+class ForgeResult(Shown, msgspec.Struct, frozen=True, kw_only=True, tag="written", tag_field="type"):
     """Result of `imagepeel forge`: what was written."""
 
     name: str
@@ -20,7 +21,7 @@ class ForgeResult(msgspec.Struct, frozen=True, kw_only=True, tag="written", tag_
     description: str
 
 
-class ForgeName(msgspec.Struct, frozen=True, kw_only=True):
+class ForgeName(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """One built-in teaching image; `good` ones unpack and run everywhere."""
 
     name: str
@@ -28,7 +29,7 @@ class ForgeName(msgspec.Struct, frozen=True, kw_only=True):
     good: bool
 
 
-class ForgeList(msgspec.Struct, frozen=True, kw_only=True, tag="list", tag_field="type"):
+class ForgeList(Shown, msgspec.Struct, frozen=True, kw_only=True, tag="list", tag_field="type"):
     """Result of `imagepeel forge --list`."""
 
     images: tuple[ForgeName, ...]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.archive.kinds import KINDS
 from imagepeel.archive.knowledge import Gap, Knowledge
 from imagepeel.archive.records import LayerState
@@ -33,7 +34,7 @@ KindName = Annotated[str, one_of(*(kind.name for kind in KINDS))]
 """The name of a kind of archive."""
 
 
-class ImageHead(msgspec.Struct, frozen=True, kw_only=True):
+class ImageHead(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Which image the result is about.
 
     `number` counts from 1 in archive order (`--image '#N'`); `digest` is that of the manifest, `image_id` that of
@@ -87,7 +88,7 @@ def image_head(image: LayeredImage) -> ImageHead:
     )
 
 
-class LayerHead(msgspec.Struct, frozen=True, kw_only=True):
+class LayerHead(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Which layer a row is about, and the step that made it."""
 
     index: int
@@ -106,7 +107,7 @@ def layer_head(layer: Layer) -> dict[str, Any]:
     return {name: getattr(layer, name) for name in LayerHead.__struct_fields__}
 
 
-class NodeHead(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class NodeHead(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What every form of a node begins with."""
 
     kind: NodeKind

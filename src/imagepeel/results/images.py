@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.archive.compression import Compression
 from imagepeel.archive.members import Medium
 from imagepeel.archive.records import RecordKind
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from imagepeel.archive.records import ImageRecord
 
 
-class ImageRow(msgspec.Struct, frozen=True, kw_only=True):
+class ImageRow(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """One record of the archive.
 
     `kind_reason` is the sentence that says how `kind` was seen.  `grammars` are the formats in which the archive
@@ -49,7 +50,7 @@ class ImageRow(msgspec.Struct, frozen=True, kw_only=True):
     choose: str
 
 
-class ImagesResult(msgspec.Struct, frozen=True, kw_only=True):
+class ImagesResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Result of `imagepeel images`.
 
     `rule` is the id of the rule that recognised the archive and `recognised` its sentence; `wrapping` the outer

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.archive.compression import Compression
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.layers.layer import LayerCheck
@@ -52,7 +53,7 @@ class LayerRow(LayerHead, frozen=True, kw_only=True):
     urls: tuple[str, ...] = ()
 
 
-class LayersResult(msgspec.Struct, frozen=True, kw_only=True):
+class LayersResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Result of `imagepeel layers`."""
 
     image: ImageHead

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.results.head import ImageHead, encoded, image_head, octal, readable, stamp
 from imagepeel.rootfs.tree.inode import NodeKind
 
@@ -55,7 +56,7 @@ class ListedPath(NamedTuple):
         return "-" if self.layer is None else f"L{self.layer + 1}"
 
 
-class ListingHeader(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field="type"):
+class ListingHeader(Shown, msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field="type"):
     """First line of `imagepeel ls --json` and `imagepeel tree --json`.
 
     `view` is the filesystem that is listed, "" with --layer; `layer` the 0-based layer of --layer.  `refusal` says
@@ -71,7 +72,7 @@ class ListingHeader(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag
     refusal: str
 
 
-class ListingEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="entry", tag_field="type"):
+class ListingEntry(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="entry", tag_field="type"):
     """One line of `imagepeel ls --json` and `imagepeel tree --json`: one path.
 
     `kind` is file, dir, symlink, hardlink, char, block, fifo, ghost (the directory lists the name and opening it
@@ -117,7 +118,7 @@ class ListingEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 ListingLine = ListingHeader | ListingEntry
 
 
-class FindHeader(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field="type"):
+class FindHeader(Shown, msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field="type"):
     """First line of `imagepeel find --json`.
 
     `where` is "view" (the filesystem of `view`), "layer" (the members of one layer's tar) or "removed" (what later

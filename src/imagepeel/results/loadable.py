@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.archive.members import Medium
 from imagepeel.loading.answer import LoadAnswer
 from imagepeel.loading.delivery import Delivery
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
 
 
-class LoadableImage(msgspec.Struct, frozen=True, kw_only=True):
+class LoadableImage(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """What every tool does with one image."""
 
     image: ImageHead
@@ -26,7 +27,7 @@ class LoadableImage(msgspec.Struct, frozen=True, kw_only=True):
     """One answer a tool, in the order of docs/reference/loading.md."""
 
 
-class LoadableResult(msgspec.Struct, frozen=True, kw_only=True):
+class LoadableResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Result of `imagepeel loadable`: who takes the archive, image by image in archive order."""
 
     archive: str

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.evidence import Receipt
 from imagepeel.process.matrix import Matrix
 from imagepeel.process.spec.values import Prediction, Verdict
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
 
 
-class ProcessResult(msgspec.Struct, frozen=True, kw_only=True, tag="prediction", tag_field="type"):
+class ProcessResult(Shown, msgspec.Struct, frozen=True, kw_only=True, tag="prediction", tag_field="type"):
     """Result of `imagepeel process`; `execve` is the first request to the kernel, literally.
 
     `receipts` holds one list of shell commands for each of the prediction's steps, with --receipts only.
@@ -29,7 +30,7 @@ class ProcessResult(msgspec.Struct, frozen=True, kw_only=True, tag="prediction",
     receipts: tuple[tuple[Receipt, ...], ...] = ()
 
 
-class MatrixCell(msgspec.Struct, frozen=True, kw_only=True):
+class MatrixCell(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """One engine on one host architecture."""
 
     engine: str
@@ -39,7 +40,7 @@ class MatrixCell(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
 
 
-class MatrixResult(msgspec.Struct, frozen=True, kw_only=True, tag="matrix", tag_field="type"):
+class MatrixResult(Shown, msgspec.Struct, frozen=True, kw_only=True, tag="matrix", tag_field="type"):
     """Result of `imagepeel process --matrix`; `agree` says that every cell has the same kind of verdict."""
 
     image: ImageHead

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.evidence import Receipt, text
 from imagepeel.results.head import ImageHead, NodeHead, node_head
 from imagepeel.rootfs.provenance import PathEventKind, Removal
@@ -27,7 +28,7 @@ class NodeResult(NodeHead, frozen=True, kw_only=True, omit_defaults=True):
     """Count of names of the inode, 1 for a directory."""
 
 
-class EventResult(msgspec.Struct, frozen=True, kw_only=True):
+class EventResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """What one layer does to one path.
 
     `kind` is added, changed, same, implied, opaque or removed.  `layer` counts from 0 and `label` from L1.  `entry`
@@ -58,7 +59,7 @@ class EventResult(msgspec.Struct, frozen=True, kw_only=True):
     receipt: Receipt | None = None
 
 
-class LifeResult(msgspec.Struct, frozen=True, kw_only=True):
+class LifeResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """The events of one path, base layer first; `target` is where it points when it is a link that was followed."""
 
     path: str
@@ -67,7 +68,7 @@ class LifeResult(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[EventResult, ...]
 
 
-class TraceResult(msgspec.Struct, frozen=True, kw_only=True):
+class TraceResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """The life of a path: each link on the way, then the path reached.
 
     `errno` is ENOENT, ENOTDIR, ELOOP or ENAMETOOLONG where the path leads nowhere, and `missing` is the first

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
+from imagepeel._display import Shown
+
 LIBRARIES = ("click", "jinja2", "msgspec", "pyelftools", "python-magic", "rich", "zlib-ng", "zstandard", "pylibmagic")
 """Distributions that a bug report is about."""
 
 
-class VersionResult(msgspec.Struct, frozen=True, kw_only=True):
+class VersionResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Result of `imagepeel version`: what a bug report needs.  A library that is absent has the version ""."""
 
     imagepeel: str

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.findings.semantics.codes import CODES, ViewNote
 from imagepeel.findings.semantics.compare import Comparison, Difference
 from imagepeel.results.head import ImageHead
 from imagepeel.rootfs.tree.changes import Refusal
 
 
-class ViewsResult(msgspec.Struct, frozen=True, kw_only=True):
+class ViewsResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Where views disagree.
 
     `refusals`: view -> why its engines refuse the image; such views are not compared by path.  `differences` are the

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.evidence import Receipt
 from imagepeel.findings.waste import CAUSES, UNREACHABLE, VISIBLE, Cause, Waste, WasteItem
 from imagepeel.results.head import ImageHead
@@ -14,7 +15,7 @@ Reach = Literal["visible", "unreachable", "overhead"]
 """Whether bytes of a cause can be seen."""
 
 
-class WasteCause(msgspec.Struct, frozen=True, kw_only=True):
+class WasteCause(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """One cause: bytes of content and stored bytes, of all layers and of those above the base.
 
     `reach` is visible, unreachable or overhead; the causes add up to `content_size` and `blob_size`.
@@ -32,7 +33,7 @@ class WasteCause(msgspec.Struct, frozen=True, kw_only=True):
     """Stored bytes of the layers above the base."""
 
 
-class WasteLayerRow(msgspec.Struct, frozen=True, kw_only=True):
+class WasteLayerRow(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """One layer: its sizes and its bytes by cause; `base` when it belongs to the base image."""
 
     index: int
@@ -50,7 +51,7 @@ class WasteLayerRow(msgspec.Struct, frozen=True, kw_only=True):
     """Stored bytes by cause."""
 
 
-class WasteAccount(msgspec.Struct, frozen=True, kw_only=True):
+class WasteAccount(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Where the bytes of an image go.
 
     `efficiency` is `visible` over `files`, null where a layer is missing; `files` = `visible` + `unreachable`;

@@ -16,6 +16,7 @@ from imagepeel.errors import UsageError
 from imagepeel.formats.tar.table import UNHASHED
 from imagepeel.rootfs.tree.inode import Inode
 from imagepeel.rootfs.tree.overlay import Pile, pile
+from imagepeel.text import plural
 
 if TYPE_CHECKING:
     from imagepeel.formats.tar.table import EntryTable
@@ -139,7 +140,7 @@ def delta(rootfs: Rootfs, start: int, stop: int) -> Iterator[Change]:
     if not 0 <= start < stop <= len(rootfs.uppers):
         raise UsageError(
             f"there are no layers {start} to {stop - 1} in this order",
-            hint=f"the image has {len(rootfs.uppers)} layers",
+            hint=f"the image has {plural(len(rootfs.uppers), 'layer')}",
         )
     return _walk(rootfs, start, stop)
 

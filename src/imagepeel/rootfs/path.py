@@ -81,6 +81,11 @@ class Stat(Shown, msgspec.Struct, frozen=True, kw_only=True):
         return self.ino
 
     @property
+    def st_dev(self) -> int:
+        """0: a view is one filesystem, so that `os.path.samestat` compares inodes of one view."""
+        return 0
+
+    @property
     def st_nlink(self) -> int:
         """Number of names."""
         return self.nlink

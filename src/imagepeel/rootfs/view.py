@@ -22,6 +22,7 @@ from imagepeel.rootfs.tree.inode import Inode, Tree
 from imagepeel.rootfs.tree.overlay import Merged, Plain, merge
 from imagepeel.rootfs.tree.overlay_attributes import obey_overlay_attributes
 from imagepeel.rootfs.tree.resolve import Resolution, resolve
+from imagepeel.text import plural
 
 if TYPE_CHECKING:
     from imagepeel.layers.content import EntryFile
@@ -293,7 +294,7 @@ class Rootfs(Shown):
             count = max(0, file.size - offset)
             if count > self._limits.file_bytes:
                 raise LimitExceeded(
-                    f"a file of {file.size} bytes is too large to read whole",
+                    f"a file of {plural(file.size, 'byte')} is too large to read whole",
                     hint="read it in parts, or raise Limits.file_bytes",
                 )
         return file.pread(offset, count)

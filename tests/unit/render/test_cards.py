@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 import imagepeel
-from imagepeel import forge
+from imagepeel import forge, results
 from imagepeel._display import Shown
 from imagepeel.findings.catalogue import find_rule
 from imagepeel.present.cards import card
@@ -22,6 +22,7 @@ from imagepeel.present.process import process_document
 from imagepeel.present.waste import waste_document
 from imagepeel.results.findings import rule_result, wtf_result
 from imagepeel.results.head import image_head
+from imagepeel.results.layers import layers_result
 from imagepeel.results.process import process_result
 from imagepeel.results.waste import waste_result
 
@@ -41,8 +42,10 @@ def values(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Any]]:
         names="many:1",
     )
     path = forge.write(spec, tmp_path_factory.mktemp("cards") / "many.tar")
-    with imagepeel.open(Path(path)) as archive:
+    lower = forge.write(forge.image(spec.layers[0], names="few:1"), tmp_path_factory.mktemp("cards") / "few.tar")
+    with imagepeel.open(Path(path)) as archive, imagepeel.open(Path(lower)) as below:
         image = archive.image()
+        head = image_head(image)
         prediction = image.process()
         findings = image.findings()
         waste = image.waste()
@@ -52,7 +55,9 @@ def values(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Any]]:
             prediction.verdict, *prediction.steps[:2], prediction.user, findings, *findings[:3], findings[0].evidence,
             findings[0].evidence.locations[0], waste, waste.items[0], waste.layers[0], image.explain(),
             imagepeel.Limits(), imagepeel.Receipt(command="tar -tf x", shows=EVIL),
-            imagepeel.Anomaly(code="odd", message=EVIL),
+            imagepeel.Anomaly(code="odd", message=EVIL), image.trace(f"data/{EVIL}7"), image.diff(below.image()),
+            image.dockerfile(), image.views(), image.du(), layers_result(image), process_result(image, prediction),
+            wtf_result(head, findings), waste_result(head, waste, 0), rule_result(find_rule(findings[0].rule)),
         ]  # fmt: skip
 
 
@@ -80,8 +85,7 @@ def test_rich_prints_every_value_without_its_escapes(values: list[Any]) -> None:
 
 
 def test_every_public_struct_shows_itself() -> None:
-    for name in imagepeel.__all__:
-        value = getattr(imagepeel, name)
+    for name, value in [(name, getattr(home, name)) for home in (imagepeel, results) for name in home.__all__]:
         if inspect.isclass(value) and issubclass(value, msgspec.Struct):
             assert issubclass(value, Shown), name
 

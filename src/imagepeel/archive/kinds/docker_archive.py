@@ -146,7 +146,7 @@ def _image(blobs: Blobs, item: ArchiveManifest, number: int) -> ImageRecord:
     diff_ids = config.diff_ids if config else ()
     names = item.layers
     if len(names) > blobs.limits.layers:
-        blobs.note("layer-limit", f"{len(names)} layers; only the first are read", where, fatal=True)
+        blobs.note("layer-limit", f"{plural(len(names), 'layer')}; only the first are read", where, fatal=True)
         names = names[: blobs.limits.layers]
     layers = tuple(
         _layer(blobs, item, index, diff_ids[index] if index < len(diff_ids) else None, where)

@@ -28,6 +28,7 @@ from imagepeel.oci.descriptor import Descriptor
 from imagepeel.oci.docker_archive import V1Image, repositories_of, v1_image_of
 from imagepeel.oci.json_document import JsonObject
 from imagepeel.oci.manifest import v1_history
+from imagepeel.text import noun, plural
 
 NAME = "docker-v1"
 FORMAT = Format(
@@ -88,7 +89,12 @@ def _read(blobs: Blobs, detected: Detected) -> Records:
     for number, (top, names) in enumerate(tops.items(), 1):
         if not blobs.count_document(place) or layers > blobs.limits.documents:
             # Many tops over one long chain would multiply.
-            blobs.note("document-limit", f"only the first {number - 1} images are read", place, fatal=True)
+            blobs.note(
+                "document-limit",
+                f"only {plural(number - 1, 'image')} from the start {noun(number - 1, 'is', 'are')} read",
+                place,
+                fatal=True,
+            )
             break
         images.append(_image(blobs, documents, top, tuple(names), number))
         layers += len(images[-1].layers)
@@ -168,7 +174,9 @@ def _chain(blobs: Blobs, documents: dict[str, V1Image], top: str) -> list[str]:
             )
             break
         if len(chain) >= blobs.limits.layers:
-            blobs.note("layer-limit", f"more than {len(chain)} layers; only the top ones are read", where, fatal=True)
+            blobs.note(
+                "layer-limit", f"more than {plural(len(chain), 'layer')}; only the top ones are read", where, fatal=True
+            )
             break
         chain.append(directory)
         document = documents.get(directory)

@@ -30,7 +30,7 @@ from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.oci.digest import short
 from imagepeel.oci.layout import MARKER
-from imagepeel.text import joined, listed
+from imagepeel.text import joined, listed, plural
 
 NAME = "hybrid"
 TWO_IMAGES: Final = "TWO-IMAGES"
@@ -126,8 +126,8 @@ def _layer_difference(one: ImageRecord, other: ImageRecord) -> Anomaly | None:
         return _other_layers(one, other)
     return Anomaly(
         code="two-copies",
-        message=f"manifest.json and index.json name different members for {len(differing)} layers of {_shown(one)}; "
-        "those of index.json are read",
+        message=f"manifest.json and index.json name different members for {plural(len(differing), 'layer')} of "
+        f"{_shown(one)}; those of index.json are read",
         where=_entry(other),
     )
 

@@ -30,6 +30,7 @@ from imagepeel.formats.tar.whiteouts import AUFS_NAMES, OPAQUE, PREFIX, Mark, hi
 from imagepeel.rootfs.tree.changes import LayerEntries, go_clean
 from imagepeel.rootfs.tree.inode import NodeKind
 from imagepeel.rootfs.tree.metadata import KIND, bound_time, xattr_errno
+from imagepeel.text import plural
 
 _CONTROLS = (
     (0x00, 0x1F),
@@ -316,7 +317,7 @@ def _whiteouts(layer: LayerEntries, notes: Notes) -> None:
                 ("spec", "sequential"),
             )
         if table.size(i) and table.meta(i).type == REGULAR:
-            words = f"a whiteout with {table.size(i)} bytes of content, which no engine shows"
+            words = f"a whiteout with {plural(table.size(i), 'byte')} of content, which no engine shows"
             notes.add("HIDDENTAIL", words, i, degree=IN_WHITEOUT)
     odd = [PREFIX in path and any(map(parse, path.split(b"/"))) for path in table.dirs]
     told: set[int] = set()

@@ -24,6 +24,7 @@ from imagepeel.rootfs.provenance import effect_of_layer
 from imagepeel.rootfs.tree.inode import Inode, Tree
 from imagepeel.rootfs.tree.overlay import Merged
 from imagepeel.rootfs.unreachable import Removed, losses
+from imagepeel.text import plural
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
@@ -300,7 +301,7 @@ def _deleted(rootfs: Rootfs, removed: list[Removed], notes: NotesOf) -> None:
         for size, entry, by in nsmallest(MOST, ((-table.stored_size(i), i, by) for by, _, i in items)):
             notes(layer).add(
                 "DELETEDBYTES",
-                f"layer L{by + 1} removes this file, layer L{layer + 1} still carries its {-size} bytes",
+                f"layer L{by + 1} removes this file, layer L{layer + 1} still carries its {plural(-size, 'byte')}",
                 entry,
             )
         notes(layer).leave_out("DELETEDBYTES", max(0, len(items) - MOST))

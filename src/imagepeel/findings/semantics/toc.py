@@ -19,6 +19,7 @@ from imagepeel.formats.tar.scanner import scan
 from imagepeel.formats.tar.table import clean
 from imagepeel.limits import DEFAULT
 from imagepeel.serialization import from_json
+from imagepeel.text import plural
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
@@ -78,7 +79,7 @@ def _after_the_end(layer: Layer) -> tuple[int, list[dict[str, Any]]] | None:
     if len(head) != 1 or head.path(0) != _INDEX:
         return None
     if head.size(0) > DEFAULT.json_bytes:
-        raise ValueError(f"it has {head.size(0)} bytes")
+        raise ValueError(f"it has {plural(head.size(0), 'byte')}")
     return tail.nonzero, _entries(layer.content.pread(tail.nonzero + head[0].data_offset, head.size(0)))
 
 
@@ -90,7 +91,7 @@ def _estargz(layer: Layer) -> list[dict[str, Any]] | None:
         if table.basename(i) == _INDEX and not table.dirs[table.dir_id(i)]:
             size = table.size(i)
             if size > DEFAULT.json_bytes:
-                raise ValueError(f"it has {size} bytes")
+                raise ValueError(f"it has {plural(size, 'byte')}")
             return _entries(layer.open(i).read())
     return None
 
@@ -145,7 +146,8 @@ def _difference(layer: Layer, toc: list[dict[str, Any]]) -> str:
         if kind != entry.kind:
             return f"{text(path)} is a {entry.kind} in the tar and a {kind} in its table of contents"
         if entry.type == REGULAR and int(item.get("size", 0)) != entry.size:
-            return f"{text(path)} has {entry.size} bytes in the tar and {item.get('size', 0)} in its table of contents"
+            stated = item.get("size", 0)
+            return f"{text(path)} has {plural(entry.size, 'byte')} in the tar and {stated} in its table of contents"
         if int(item.get("mode", 0)) & 0o7777 != entry.mode and entry.kind not in ("symlink", "hardlink"):
             return f"{text(path)} has another mode in the tar than in its table of contents"
         owner = (int(item.get("uid", 0)), int(item.get("gid", 0)))

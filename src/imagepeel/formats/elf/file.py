@@ -29,6 +29,7 @@ from imagepeel.formats.elf.header import (
     parse_phdrs,
     stack_exec_of,
 )
+from imagepeel.text import plural
 
 if TYPE_CHECKING:
     from elftools.elf.structs import ELFStructs
@@ -166,7 +167,9 @@ def read_phdrs(read: Reader, size: int, ehdr: Ehdr) -> tuple[Phdr, ...]:
     if ehdr.phnum == 0:
         return ()
     if ehdr.phentsize != wanted:
-        raise Malformed(f"a program header has {ehdr.phentsize} bytes instead of {wanted} (ELF header offset 54)")
+        raise Malformed(
+            f"a program header has {plural(ehdr.phentsize, 'byte')} instead of {wanted} (ELF header offset 54)"
+        )
     table = read(ehdr.phoff, ehdr.phnum * wanted) if ehdr.phoff < size else b""
     if len(table) < ehdr.phnum * wanted:
         raise Malformed(f"the file ends inside its program headers at file offset {ehdr.phoff}")
@@ -192,7 +195,7 @@ def parse_elf(read: Reader, size: int) -> ElfFacts:
 def _parse_elf(read: Reader, size: int) -> ElfFacts:
     ehdr = parse_ehdr(read(0, 64))
     if size < (64 if ehdr.bits == 64 else 52):
-        raise Malformed(f"the file has {size} bytes, less than an ELF header")
+        raise Malformed(f"the file has {plural(size, 'byte')}, less than an ELF header")
     phdrs = read_phdrs(read, size, ehdr)
     interp_phdr = next((phdr for phdr in phdrs if phdr.type == PT_INTERP), None)
     interp: bytes | None = None

@@ -13,6 +13,7 @@ import msgspec
 
 from imagepeel.errors import Malformed
 from imagepeel.tables import MACHINES, ErrnoName
+from imagepeel.text import noun, plural
 
 Reader = Callable[[int, int], bytes]
 """`read(offset, count)`: that many bytes of the file, fewer only at its end."""
@@ -245,7 +246,7 @@ def kernel_view(read: Reader, size: int, architecture: str) -> KernelView:
         return refused("machine", f"the ELF machine {ehdr.machine} is not that of {architecture}")
     wanted = 56 if bits == 64 else 32
     if ehdr.phentsize != wanted:
-        return refused("headers", f"a program header of {ehdr.phentsize} bytes instead of {wanted}")
+        return refused("headers", f"a program header of {plural(ehdr.phentsize, 'byte')} instead of {wanted}")
     table_size = ehdr.phnum * wanted
     if not 0 < table_size <= _MAX_PHDR_BYTES:
         return refused("headers", f"{ehdr.phnum} program headers")
@@ -260,7 +261,9 @@ def kernel_view(read: Reader, size: int, architecture: str) -> KernelView:
         if phdr.type != PT_INTERP:
             continue
         if not 2 <= phdr.filesz <= MAX_INTERP:
-            return refused("loader", f"PT_INTERP has {phdr.filesz} bytes, not 2 to {MAX_INTERP}", phdrs=phdrs)
+            return refused(
+                "loader", f"PT_INTERP has {phdr.filesz} {noun(phdr.filesz, 'byte')}, not 2 to {MAX_INTERP}", phdrs=phdrs
+            )
         content = read(phdr.offset, phdr.filesz) if phdr.offset < size else b""
         if len(content) < phdr.filesz:
             return refused(

@@ -15,6 +15,7 @@ import msgspec
 from imagepeel.errors import Malformed
 from imagepeel.formats.elf.file import ElfFacts, file_offset
 from imagepeel.formats.elf.header import Reader
+from imagepeel.text import plural
 
 STB_LOCAL, STB_GLOBAL, STB_WEAK, STB_GNU_UNIQUE = 0, 1, 2, 10
 STT_TLS = 6
@@ -274,7 +275,7 @@ class SymbolTable:
             layout, shift, mask = (f"{self._order}IIi" if rela else f"{self._order}II"), 8, 0xFF
         width = struct.calcsize(layout)
         if size // width > _MAX_RELOCATIONS or offset + size > self._facts.size:
-            raise Malformed(f"{size} bytes of relocations at file offset {offset} do not fit the file")
+            raise Malformed(f"{plural(size, 'byte')} of relocations at file offset {offset} do not fit the file")
         copy = _COPY.get(self._facts.ehdr.machine)
         step = _CHUNK // width * width
         known: dict[int, Symbol] = {}

@@ -24,6 +24,7 @@ from imagepeel.formats.shell.tree import (
     Simple,
     Word,
 )
+from imagepeel.text import plural
 
 MAX_TEXT = 1024 * 1024
 
@@ -42,7 +43,7 @@ def parse_shell(text: str) -> Script:
     for more than 1 MiB of text.  Source: POSIX Shell Command Language, section 2.10, and the manual of bash.
     """
     if len(text) > MAX_TEXT:
-        raise Malformed(f"a script of {len(text)} characters is not read (limit {MAX_TEXT})")
+        raise Malformed(f"a script of {plural(len(text), 'character')} is not read (limit {MAX_TEXT})")
     parser = _Parser(text)
     lines: list[Line] = []
     while True:

@@ -20,6 +20,7 @@ from imagepeel.formats.tar.table import (
 )
 from imagepeel.formats.tar.whiteouts import PREFIX
 from imagepeel.limits import Limits
+from imagepeel.text import plural
 
 MEMO = 8192
 """Entries of each memo before it starts anew: layers have few distinct values, hostile ones as many as they like."""
@@ -53,7 +54,7 @@ class TableBuilder:
         self._kept += count
         if self._kept > self._limits.name_bytes:
             raise LimitExceeded(
-                f"the names and extension headers of a layer exceed {self._limits.name_bytes} bytes",
+                f"the names and extension headers of a layer exceed {plural(self._limits.name_bytes, 'byte')}",
                 Location(layer=self._layer, entry=len(self.table), layer_offset=offset),
                 "raise Limits.name_bytes if you trust the image",
             )
@@ -66,7 +67,7 @@ class TableBuilder:
         index = len(table.header_offsets)
         if index >= self._limits.entries:
             raise LimitExceeded(
-                f"a layer has more than {self._limits.entries} entries",
+                f"a layer has more than {plural(self._limits.entries, 'entry')}",
                 Location(layer=self._layer, entry=index, layer_offset=offset),
                 "raise Limits.entries if you trust the image",
             )

@@ -63,6 +63,7 @@ from imagepeel.formats.tar.header import (
 from imagepeel.formats.tar.reader import HeaderReader
 from imagepeel.formats.tar.table import HAS_EXTRA, UNHASHED, EntryTable, Extra, Meta
 from imagepeel.limits import DEFAULT, Limits
+from imagepeel.text import plural
 
 try:
     # The same checksum at ten times the speed; the results are identical by definition.
@@ -232,7 +233,7 @@ class TarScanner:
         if not self._ended:
             at = self._pos
             if self._left or self._body is not None:
-                what = f"the stream ends {self._left} bytes before the content of its last entry does"
+                what = f"the stream ends {plural(self._left, 'byte')} before the content of its last entry does"
                 self._fail(TarError(UNEXPECTED_EOF, what), at + len(self._carry))
             elif self._carry:
                 self._fail(TarError(UNEXPECTED_EOF, "the stream ends inside a header block"), at)
@@ -250,7 +251,7 @@ class TarScanner:
                 self.anomalies.append(
                     Anomaly(
                         code="HIDDENTAIL",
-                        message=f"{hidden} bytes of {what} stand after the end of the archive: part of the DiffID, "
+                        message=f"{plural(hidden, 'byte')} of {what} after the end of the archive: part of the DiffID, "
                         "seen by no runtime",
                         where=Location(layer=self._layer, layer_offset=self._tail_nonzero),
                     )
@@ -284,8 +285,8 @@ class TarScanner:
             self._builder.finish()  # the note says the name
             self._note(
                 "HDRDATA",
-                f"the entry is of a type without content and states {self._bodiless[1]} bytes: Go takes what follows "
-                "for the next header, other tar programs skip it",
+                f"the entry is of a type without content and states {plural(self._bodiless[1], 'byte')}: Go takes what "
+                "follows for the next header, other tar programs skip it",
                 self.table[index - 1].header_offset,
                 path=self.table.path(index - 1),
                 entry=index - 1,
@@ -356,7 +357,7 @@ class TarScanner:
             if header.size < 0:
                 raise TarError(INVALID_HEADER, "an extension header has a negative size")
             if header.size > self._limits.header_bytes:
-                raise TarError(FIELD_TOO_LONG, f"an extension header of {header.size} bytes")
+                raise TarError(FIELD_TOO_LONG, f"an extension header of {plural(header.size, 'byte')}")
             self._body_type, self._body = kind, bytearray()
             self._left, self._pad = header.size, -header.size % BLOCK
             self._global = header if kind == PAX_GLOBAL else None

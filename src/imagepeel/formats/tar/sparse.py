@@ -7,6 +7,7 @@ A map is a tuple of (offset, length) pairs of stored data, in file order.
 from __future__ import annotations
 
 from imagepeel.formats.tar.header import BLOCK, INVALID_HEADER, TarError, numeric
+from imagepeel.text import plural
 
 SparseMap = tuple[tuple[int, int], ...]
 
@@ -57,7 +58,7 @@ def from_data(data: bytes, most: int) -> tuple[list[tuple[int, int]], int] | Non
         return None
     count = _number(head)
     if count > most:
-        raise _bad(f"the sparse map states {count} regions")
+        raise _bad(f"the sparse map states {plural(count, 'region')}")
     fields = rest.split(b"\n", 2 * count)
     if len(fields) <= 2 * count:
         return None

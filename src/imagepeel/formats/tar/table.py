@@ -25,6 +25,7 @@ from imagepeel.formats.tar.header import (
 )
 from imagepeel.formats.tar.sparse import SparseMap
 from imagepeel.formats.tar.whiteouts import OPAQUE
+from imagepeel.text import plural
 
 DOT_SLASH, SLASH, TRAILING, ODD_NAME, HAS_EXTRA, ESCAPES, WHITEOUT, UNHASHED = 1, 2, 4, 8, 16, 32, 64, 128
 """Bits of the flags column.  The first four rebuild the raw name, ESCAPES says that `..` left the root."""
@@ -150,7 +151,7 @@ class EntryTable(Shown, Sequence["Entry"]):
         """Exact name of each entry with the flag ODD_NAME."""
 
     def __repr__(self) -> str:
-        return f"<EntryTable {len(self)} entries>"
+        return f"<EntryTable {plural(len(self), 'entry')}>"
 
     def __len__(self) -> int:
         return len(self.header_offsets)
@@ -241,7 +242,7 @@ class Entry:
         return hash((id(self.table), self.index))
 
     def __repr__(self) -> str:
-        return f"<Entry {self.index} {self.kind} {self.raw_name!r} {self.size} bytes at {self.header_offset}>"
+        return f"<Entry {self.index} {self.kind} {self.raw_name!r} {plural(self.size, 'byte')} at {self.header_offset}>"
 
     @property
     def path(self) -> bytes:

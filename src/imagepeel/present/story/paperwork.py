@@ -317,7 +317,12 @@ def _verified(context: StoryContext, blocks: list[Block]) -> None:
         blocks.append(_wrong_layer(context, layer, check))
     hidden = max(0, len(wrong_documents) - _SHOWN) + max(0, len(wrong) - _SHOWN)
     if hidden:
-        blocks.append(note(f"{number(hidden)} more mismatches: ", code(f"imagepeel layers {context.receipts.file}")))
+        blocks.append(
+            note(
+                f"{plural(hidden, 'more mismatch', 'more mismatches')}: ",
+                code(f"imagepeel layers {context.receipts.file}"),
+            )
+        )
 
 
 def _wrong_layer(context: StoryContext, layer: Layer, check: LayerCheck) -> Block:

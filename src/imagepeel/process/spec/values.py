@@ -12,6 +12,7 @@ from imagepeel.formats.passwd import RefusalKind
 from imagepeel.masking import masked_words
 from imagepeel.process.spec.failure import FailureCode, Judge, Outcome, Stage
 from imagepeel.tables import ErrnoName
+from imagepeel.text import noun, plural
 
 Origin = Literal["image", "engine", "runtime", "user"]
 """Who set a variable."""
@@ -249,8 +250,8 @@ class StopTime(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         if self.never:
             return f"{stop} does not end it: the signal is not heard, and this engine has no grace period of its own"
         if self.killed:
-            return f"{stop} takes {self.most} seconds and ends in SIGKILL (exit 137)"
-        return f"{stop} takes {self.words} seconds"
+            return f"{stop} takes {plural(self.most, 'second')} and ends in SIGKILL (exit 137)"
+        return f"{stop} takes {self.words} {noun(self.most, 'second')}"
 
 
 class PidOne(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

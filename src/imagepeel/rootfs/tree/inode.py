@@ -12,6 +12,7 @@ from typing import Literal
 from imagepeel.errors import LimitExceeded
 from imagepeel.evidence import Location
 from imagepeel.tables import ERRNO_GO, ErrnoName
+from imagepeel.text import plural
 
 NAME_MAX = 255
 PATH_MAX = 4096
@@ -88,7 +89,7 @@ class Inode:
         self.children: dict[bytes, Inode] | None = {} if kind == "dir" else None
 
     def __repr__(self) -> str:
-        return f"<Node {self.kind} {self.mode:04o} {self.uid}:{self.gid} {self.size} bytes>"
+        return f"<Node {self.kind} {self.mode:04o} {self.uid}:{self.gid} {plural(self.size, 'byte')}>"
 
     def child(self, name: bytes) -> Inode | None:
         """Return the child of that name, None without one."""

@@ -13,7 +13,7 @@ from imagepeel.evidence import AnomalyCode, Location
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, by_notes, rule
 from imagepeel.process.engines.registry import CONTAINERD, DOCKER, PODMAN
-from imagepeel.text import listed, plural
+from imagepeel.text import listed, plural, stated_and_there
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -144,7 +144,7 @@ def other_platforms(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if mine.runnable and others and not two:
         names = [f"#{record.number}" + (f" ({record.platform})" if record.platform else "") for record in others]
         yield rule.report(
-            f"1 of {len(others) + 1} images was examined, #{mine.number}: not {listed(names, 8)}",
+            f"1 of {plural(len(others) + 1, 'image')} was examined, #{mine.number}: not {listed(names, 8)}",
             Location(member=mine.format.start),
             fix=f"examine each of them: imagepeel check --image '#{others[0].number}'",
         )
@@ -231,7 +231,7 @@ def wrong_size(rule: Rule, subject: Subject) -> Iterator[Finding]:
         for check in layer.checks:
             if check.what == "size" and check.ok is False:
                 yield rule.report(
-                    f"layer {layer.label}: {check.stated} bytes are stated and {check.actual} are there",
+                    f"layer {layer.label}: {stated_and_there(int(check.stated), int(check.actual))}",
                     layer.location,
                     profiles=(CONTAINERD,),
                 )
@@ -239,8 +239,8 @@ def wrong_size(rule: Rule, subject: Subject) -> Iterator[Finding]:
         if document.wrong_size:
             right = "" if document.wrong_digest or not document.actual_digest else "; its digest is right"
             yield rule.report(
-                f"the {document.role} {document.digest or document.member}: {document.size} bytes are stated and "
-                f"{document.actual_size} are there{right}",
+                f"the {document.role} {document.digest or document.member}: "
+                f"{stated_and_there(document.size or 0, document.actual_size or 0)}{right}",
                 document.stated_at,
                 profiles=(CONTAINERD,),
             )
@@ -280,7 +280,7 @@ def layer_count(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def too_many_layers(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if len(subject.layers) > _DOCKER_MOST:
         yield rule.report(
-            f"{len(subject.layers)} layers: Docker takes {_DOCKER_MOST} and answers `max depth exceeded`",
+            f"{plural(len(subject.layers), 'layer')}: Docker takes {_DOCKER_MOST} and answers `max depth exceeded`",
             subject.pointer("/rootfs/diff_ids"),
             profiles=(DOCKER,),
         )
