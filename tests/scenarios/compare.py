@@ -69,6 +69,8 @@ def reality(observed: dict[str, Any], prediction: Prediction) -> list[str]:
         "cwd": prediction.cwd,
         "exe": prediction.pid1.path if prediction.pid1 else prediction.path,
     }
+    if prediction.pid1 and not prediction.pid1.exact:  # a word that only the running shell knows
+        said.pop("argv")
     if prediction.wrapped:  # shells and wrappers have variables and directories of their own
         said.pop("env")
         said.pop("cwd")

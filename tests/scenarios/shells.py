@@ -20,7 +20,7 @@ MORE = (
     D("open"),
 )
 
-# name: the script, and the shells in which the start fails
+# name: the script, and the shells in which the start fails (?: in which it is not told)
 LISTS: dict[str, tuple[str, str]] = {
     "and-missing": ("/nope && exec report", ALL_SHELLS),
     "and-missing-name": ("nope && exec report", ALL_SHELLS),
@@ -85,10 +85,33 @@ LISTS: dict[str, tuple[str, str]] = {
     "exec-login": ("exec -l report x", "dash busybox"),
     "execfail": ("shopt -s execfail\nexec nope || exec report", "dash busybox"),
     "glob": ("exec report /op*", ""),
+    "double-bracket-and": ("[[ -n a && -n b ]] && exec report", "dash"),
+    "double-bracket-or": ("[[ -z a || ! -n c ]] || exec report", "?dash"),
+    "double-bracket-match": ("set -e\n[[ image.tar =~ tar$ ]]\nexec report", "dash"),
+    "double-bracket-group": ("[[ -z a || ( -n b && ! -n c ) ]] || exec report", "?dash ?busybox"),
+    "double-bracket-less": ("[[ a < b ]] && exec report", "dash busybox"),
+    "braces": ("exec report x{a,b}y {1..3} {3..1}", ""),
+    "braces-quoted": ('exec report "{a,b}" {a} {}', ""),
+    "group": ("{ nope; } && exec report", ALL_SHELLS),
+    "group-redirect": ("{ true; true; } 2>/dev/null && exec report", ""),
+    "array-words": ("a=(1 'b c')\na+=(d)\nexec report \"${a[@]}\" ${#a[@]} ${a[1]}", "dash busybox"),
+    "array-append": ('args=("$@")\n[[ -n x ]] && args+=(--debug)\nexec report "${args[@]}"', "dash busybox"),
+    "array-empty": ('a=()\nexec report "${a[@]}" end', "dash busybox"),
+    "array-declared": ("declare -a a=(x y)\nexec report ${a[@]} $a", "dash busybox"),
+    "array-local": ("f() { local a=(x); exec report ${a[0]}; }\nf", "dash busybox"),
+    "array-slice": ('a=(x y z)\nexec report "${a[@]:1}" "${a[@]:0:1}"', "dash busybox"),
+    "arguments-slice": ('set -- a b c\nexec report "${@:2}"', "dash"),
+    "cat-file": ('exec report "$(cat /plain)"', ""),
+    "read-file": ('exec report "$(< /plain)"', ""),
+    "dirname": ('P=/opt/app/bin/x\nexec report "$(dirname "$P")" $(basename /a/b.sh .sh)', ""),
+    "cut-path": ('exec report "${PATH%%:*}" "${PATH##*:}"', ""),
+    "command-v": ('exec "$(command -v report)" x', ""),
+    "command-v-missing": ("set -e\nX=$(command -v nope)\nexec report", ALL_SHELLS),
+    "append": ("A=1\nA+=2\nexec report $A", ""),
 }
 for shell, (entries, path) in SHELLS.items():
     for number, (name, (text, fails)) in enumerate(LISTS.items()):
-        expect = "F35" if shell in fails.split() else "RUNS"
+        expect = "F35" if shell in fails.split() else "UNKNOWN" if f"?{shell}" in fails.split() else "RUNS"
         given = {"entrypoint": [path, "-c", text]}
         files: tuple[forge.Entry, ...] = ()
         if number % 2:
@@ -106,6 +129,42 @@ for shell, (entries, path) in SHELLS.items():
         link = (L("bin/chown", "busybox"),) if shell == "busybox" else ()
         scenario(f"list-{shell}-user-{name}", "S9 F35", "F35", *entries, *MORE, *more, *link,
                  entrypoint=[path, "-c", text], user="app")  # fmt: skip
+
+# bash in posix mode, interactive shells, and scripts without a slash
+POSIX = {
+    "source-missing": (". /nope.sh\nexec report", "F35"),
+    "redirect-special": (": > /nope/f\nexec report", "F35"),
+    "set-illegal": ("set -Z\nexec report", "F35"),
+    "shift-too-far": ("shift 3\nexec report", "RUNS"),
+    "required": ("exec report ${X:?must be set}", "F35"),
+    "array": ("a=(1 2)\nexec report ${a[1]}", "RUNS"),
+    "double-bracket": ("[[ -n x && a < b ]] && exec report", "RUNS"),
+    "cd-missing": ("cd /nope\nexec report", "RUNS"),
+    "here-string": ("read X <<< word\nexec report", "RUNS"),
+    "exec-missing": ("exec nope", "F35"),
+    "missing": ("set -e\nnope\nexec report", "F35"),
+    "source-word": ("source set.sh\nexec report", "F35"),
+}
+for number, (name, (text, expect)) in enumerate(POSIX.items()):
+    given = {"entrypoint": ["/bin/sh", "-c", text]} if number % 2 else {"entrypoint": ["/bin/bash", "--posix", "/e"]}
+    scenario(f"posix-bash-{name}", "S9 F35", expect, *BASH, *MORE, script("e", f"#!/bin/sh\n{text}\n"), **given)
+for shell, (entries, path) in SHELLS.items():
+    interactive = {"dash": "RUNS", "busybox": "RUNS", "bash": "RUNS"}[shell]
+    scenario(f"interactive-{shell}-env", "S9", interactive, *entries, F("env.sh", "APP=report\n"), env=["ENV=/env.sh"],
+             entrypoint=[path, "-ic", 'exec "${APP-report}" "${APP-none}"'])  # fmt: skip
+    scenario(f"bare-{shell}-in-path", "S9 F29", "RUNS" if shell == "bash" else "F29", *entries,
+             script("bin/run.sh", "exec report x\n"), entrypoint=[path, "run.sh"])  # fmt: skip
+    scenario(f"bare-{shell}-in-cwd", "S9", "RUNS", *entries, script("run.sh", "exec report $0\n", 0o644),
+             script("bin/run.sh", "exec report x\n"), entrypoint=[path, "run.sh"])  # fmt: skip
+    scenario(f"bare-{shell}-missing", "S9 F29", "F29", *entries, entrypoint=[path, "run.sh"])
+    scenario(f"bare-{shell}-not-executable", "S9 F29", "RUNS" if shell == "bash" else "F29", *entries,
+             script("bin/run.sh", "exec report x\n", 0o644), entrypoint=[path, "run.sh"])  # fmt: skip
+    scenario(f"loop-{shell}", "S9", "RUNS", *entries, script("e", f"#!{path}\nexec report x\n"),
+             entrypoint=[path, "/e"])  # fmt: skip
+    scenario(f"no-interpreter-line-{shell}", "S9", "RUNS", *entries, script("e", "exec report $0 $1\n"),
+             entrypoint=[path, "-c", "exec /e x"])  # fmt: skip
+scenario("interactive-bash-rc", "S9", "RUNS", *BASH, F("root/.bashrc", "APP=report\n"),
+         entrypoint=["/bin/bash", "-ic", 'exec "${APP-report}" "${APP-none}"'])  # fmt: skip
 
 # start-up files
 PROFILE = F(

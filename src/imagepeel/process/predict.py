@@ -498,6 +498,8 @@ class _Run:
         else:
             result = kernel.execute(self.inside, request)
             self.steps.extend(result.steps)
+            if result.failure is not None and result.failure.code in self.runtime.not_measured:
+                self.unproved(f"{result.failure.why}; the kernel of {self.runtime.name} may judge otherwise")
             self.fail(result.failure)
             if result.failure is not None:
                 return

@@ -91,14 +91,14 @@ class StartSimulation:
     def judge(self, chain: ExecveResult, start: ProcessState, execfn: str) -> None:
         """Follow a chain that ended in a program; `execfn` is the path of its first round."""
         self.round = max((step.round for step in chain.steps), default=0)
-        state = msgspec.structs.replace(start, after=_after(start.credentials, chain))
+        state = msgspec.structs.replace(start, after=self._after(start.credentials, chain))
         self._follow(chain, execfn, state, 0)
 
     def judge_behind_init(self, argv: tuple[str, ...], command: tuple[str, ...], start: ProcessState) -> None:
         """Follow a command that the engine's own init (tini, catatonit) starts as its child."""
         init = argv[0]
         chain = ExecveResult(steps=(), path=init, argv=argv, final=raw(init))
-        state = msgspec.structs.replace(start, after=_after(start.credentials, chain), first=False)
+        state = msgspec.structs.replace(start, after=self._after(start.credentials, chain), first=False)
         self.round = 1
         self.stay(chain, state)
         name = init.rsplit("/", 1)[-1]
@@ -359,6 +359,7 @@ class StartSimulation:
             uid=state.after.uid,
             image=image,
             options=told.options,
+            posix=interpreters.is_posix(chain.argv, told, state.env),
             startup=image.startup(interpreters.startup_files(shell, chain.argv, told, state.env)),
         )
         place = trace.locate(self.rootfs, told.body) if told.mode == "script" else trace.config_place("/config")
@@ -536,9 +537,10 @@ class StartSimulation:
         if not errno and node is not None and not permits(node, state.after, READ):
             errno = "EACCES"
         if errno in {"EACCES", "ENOENT"}:
-            if "/" not in path and errno == "ENOENT":
-                self.unproved(f"the shell looks for its script {path} in PATH")
-                return None
+            if shell == "bash" and "/" not in path and errno == "ENOENT":
+                found = interpreters.search_script(self.rootfs, path, state.env.get("PATH"), state.cwd, state.after)
+                if found is not None:
+                    return self._script_text(found, argv0, shell, state)
             words, code = interpreters.cannot_open(shell, argv0, path, errno)
             why = f"{path} may be executed but not read by uid {state.after.uid}; an interpreter has to read it"
             if errno == "ENOENT":
@@ -599,19 +601,18 @@ class StartSimulation:
     def _entered(self, state: ProcessState, chain: ExecveResult) -> ProcessState:
         """The state once that program runs."""
         if chain.euid is not None or chain.egid is not None:
-            return msgspec.structs.replace(state, after=_after(state.credentials, chain))
+            return msgspec.structs.replace(state, after=self._after(state.credentials, chain))
         after = state.after
         held = chain.gained if after.uid else after.capabilities
         if held == after.capabilities:
             return state
         return msgspec.structs.replace(state, after=msgspec.structs.replace(after, capabilities=held))
 
-
-def _after(user: Credentials, chain: ExecveResult) -> Actor:
-    """The actor once a program runs: as root with its capabilities, else with those that the file gives."""
-    uid = user.uid if chain.euid is None else chain.euid
-    gid = user.gid if chain.egid is None else chain.egid
-    effective = user.bounding if uid == 0 else ()
-    if user.uid == 0 and user.effective != user.bounding:
-        effective = user.effective
-    return Actor(uid=uid, gid=gid, groups=frozenset(user.groups), capabilities=chain.gained.union(effective))
+    def _after(self, user: Credentials, chain: ExecveResult) -> Actor:
+        """The actor once a program runs: as root with its capabilities, else with those that the file gives."""
+        uid = user.uid if chain.euid is None else chain.euid
+        gid = user.gid if chain.egid is None else chain.egid
+        effective = user.bounding if uid == 0 else ()
+        if (user.uid == 0 and user.effective != user.bounding) or self.scenario.runtime.keeps_capabilities:
+            effective = user.effective
+        return Actor(uid=uid, gid=gid, groups=frozenset(user.groups), capabilities=chain.gained.union(effective))

@@ -31,6 +31,7 @@ MAX_TEXT = 1024 * 1024
 _RESERVED = frozenset(
     ("if", "then", "else", "elif", "fi", "do", "done", "case", "esac", "while", "until", "for", "in", "{", "}", "!")
 )
+_DECLARE = frozenset(("declare", "typeset", "local", "readonly", "export"))
 _REDIRECTIONS = ("&>>", "<<<", "<<-", "&>", "<<", ">>", "<&", ">&", "<>", ">|", "<", ">")
 
 __all__ = ["MAX_TEXT", "Script", "parse_shell", "parse_word"]
@@ -346,6 +347,10 @@ class _Parser(WordReader):
                 if assignment is not None:
                     assignments.append(assignment)
                     continue
+            declared = self._assignment() if words and words[0].plain in _DECLARE and self._is_array() else None
+            if declared is not None:
+                assignments.append(declared)
+                continue
             words.append(self._word())
             alone = len(words) == 1 and not assignments and not redirections
             if alone and words[0].plain is not None and self._take("("):
@@ -356,6 +361,13 @@ class _Parser(WordReader):
             raise self._fail("a command is missing")
         return Simple(assignments=tuple(assignments), words=tuple(words), redirections=tuple(redirections), at=start)
 
+    def _is_array(self) -> bool:
+        """Whether `name=(` or `name+=(` stands here: the one form of a word that may hold parentheses."""
+        end = self._at
+        while end < self._size and self._text[end] in NAME:
+            end += 1
+        return end > self._at and self._text.startswith(("=(", "+=("), end)
+
     def _assignment(self) -> Assignment | None:
         text, end = self._text, self._at
         if text[end] not in NAME_START:
@@ -363,7 +375,8 @@ class _Parser(WordReader):
         while end < self._size and text[end] in NAME:
             end += 1
         name = text[self._at : end]
-        if text.startswith("[", end):
+        element = text.startswith("[", end)
+        if element:
             closing = text.find("]", end)
             if closing < 0 or not text.startswith(("=", "+="), closing + 1) or "\n" in text[end:closing]:
                 return None
@@ -373,17 +386,24 @@ class _Parser(WordReader):
             return None
         self._at = end + (2 if append else 1)
         if self._text.startswith("(", self._at):
-            self._at += 1
-            while True:
-                self.skip_newlines()
-                if self._take(")"):
-                    return Assignment(name=name, value=None, append=append)
-                if self.done:
-                    raise self._fail(") of an array is missing")
-                self._word()
-        if self.done or self._text[self._at] in META:
-            return Assignment(name=name, value=Word(parts=(), source="", at=self._at), append=append)
-        return Assignment(name=name, value=self._word(), append=append)
+            return self._array(name, append)
+        empty = self.done or self._text[self._at] in META
+        value = Word(parts=(), source="", at=self._at) if empty else self._word()
+        return Assignment(name=name, value=value, append=append, element=element)
+
+    def _array(self, name: str, append: bool) -> Assignment:
+        """The words between the parentheses of an array."""
+        self._at += 1
+        elements: list[Word] = []
+        while True:
+            self.skip_newlines()
+            if self._take(")"):
+                break
+            if self.done:
+                raise self._fail(") of an array is missing")
+            elements.append(self._word())
+        placed = any(word.source.startswith("[") and "]=" in word.source for word in elements)
+        return Assignment(name=name, value=None, append=append, elements=None if placed else tuple(elements))
 
     def _redirection(self) -> Redirection | None:
         self._blanks()

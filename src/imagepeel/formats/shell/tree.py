@@ -65,6 +65,10 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """None for an array."""
     append: bool = False
     """Whether the operator is `+=`."""
+    elements: tuple[Word, ...] | None = None
+    """Of an array the words between its parentheses; None for the others, and where an index stands before one."""
+    element: bool = False
+    """Whether it is one element, `name[index]=value`."""
 
 
 class Redirection(msgspec.Struct, frozen=True, kw_only=True):

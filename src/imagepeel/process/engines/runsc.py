@@ -36,6 +36,15 @@ class Runsc(Runtime, frozen=True, kw_only=True):
     fills_empty_home: bool = False
     looks_up_first: bool = False
     own_kernel: bool = True
+    keeps_capabilities: bool = True
+    not_measured: frozenset[FailureCode] = frozenset(
+        (
+            FailureCode.SHEBANG_LIMIT,
+            FailureCode.CAPABILITIES_BLOCK,
+            FailureCode.ARGUMENTS_TOO_LONG,
+            FailureCode.LOADER_REFUSED,
+        )
+    )
 
     def refusal(self, message: str, phase: Phase, *, run: bool) -> str:
         start = "" if phase is Phase.BARE else _SANDBOX
@@ -65,9 +74,12 @@ class Runsc(Runtime, frozen=True, kw_only=True):
             candidates.append(candidate(rootfs, path, seen, errno, reason))
             if not errno:
                 return ProgramLookup(path=path, candidates=tuple(candidates))
+            if errno == "ENOTDIR":
+                break
+        errno = "ENOTDIR" if candidates and candidates[-1].outcome == "ENOTDIR" else "ENOENT"
         where = " ".join((path_value or "").split(":"))
-        message = f"error finding executable {go_quote(argv0)} in PATH [{where}]: {_WORDS['ENOENT']}"
-        return not_in_path(argv0, path_value, tuple(candidates), "ENOENT", message)
+        message = f"error finding executable {go_quote(argv0)} in PATH [{where}]: {_WORDS[errno]}"
+        return not_in_path(argv0, path_value, tuple(candidates), errno, message)
 
     def home(self, passwd: bytes | Unreadable | None, uid: int) -> Home:
         if isinstance(passwd, Unreadable) or passwd is None:

@@ -10,8 +10,9 @@ import msgspec
 
 from imagepeel.errors import Malformed
 from imagepeel.formats.shell.parser import parse_shell
-from imagepeel.formats.shell.tree import Script, Simple
-from imagepeel.process.shell.expand import UNKNOWN, Field, FileTest, Unknown, evaluate_test, expand_one
+from imagepeel.formats.shell.tree import Assignment, Script, Simple
+from imagepeel.process.shell.conditions import FileTest, evaluate_test
+from imagepeel.process.shell.expand import UNKNOWN, Field, Scope, Unknown, Value, expand, expand_one
 from imagepeel.process.shell.image import ShellImage
 from imagepeel.process.shell.interpreters import Search, cannot_run
 from imagepeel.process.shell.state import Ends, ScriptOutcome, State, WalkLimitExceeded, as_argv
@@ -81,6 +82,31 @@ class Builtins:
 
     def _stay(self, state: State) -> ScriptOutcome:
         raise WalkLimitExceeded("the end is not expected here")
+
+    def assign(self, state: State, assignment: Assignment) -> None:
+        """`name=value`, `name+=value`, or an array of bash."""
+        scope, name = state.scope, assignment.name
+        if assignment.element:
+            scope.arrays[name] = UNKNOWN
+        elif assignment.value is None:
+            scope.arrays[name] = self._array(assignment, scope)
+            scope.variables.pop(name, None)
+        elif name in scope.arrays:
+            scope.arrays[name] = UNKNOWN
+        else:
+            value: Value = expand_one(assignment.value, scope)
+            if assignment.append:
+                before = scope.get(name)
+                known = isinstance(value, str) and not isinstance(before, Unknown)
+                value = f"{before or ''}{value}" if known and self._shell == "bash" else UNKNOWN
+            scope.variables[name] = value
+
+    def _array(self, assignment: Assignment, scope: Scope) -> tuple[str, ...] | Unknown:
+        fields = [UNKNOWN] if assignment.elements is None else expand(assignment.elements, scope)
+        before = scope.elements(assignment.name) if assignment.append else ()
+        if before is None or not all(isinstance(field, str) for field in fields):
+            return UNKNOWN
+        return (*before, *map(str, fields))
 
     def _prefix(self, command: Simple, state: State) -> dict[str, str | None]:
         env: dict[str, str | None] = {}
@@ -157,13 +183,17 @@ class Builtins:
         for item in call.rest:
             if isinstance(item, str) and not item.startswith("-"):
                 call.state.scope.variables[item] = None
+                call.state.scope.arrays.pop(item, None)
                 call.state.functions.pop(item, None)
         call.state.status = True
 
     def _read(self, call: BuiltinCall) -> None:
         for item in call.rest:
             if isinstance(item, str) and not item.startswith("-"):
+                call.state.scope.arrays.pop(item, None)
                 call.state.scope.variables[item] = UNKNOWN
+                if call.name != "read" or any(word in ("-a", "-ra") for word in call.rest):
+                    call.state.scope.arrays[item] = UNKNOWN
         call.state.scope.variables["REPLY"] = UNKNOWN
         call.state.status = None
 
@@ -174,7 +204,10 @@ class Builtins:
         if self._image is not None and state.cwd is not None and "/" in what:
             read = self._image.read(what, state.cwd)
         elif self._image is not None and what:
-            what, read = self._in_path(self._image, what, state)
+            name = what
+            what, read = self._in_path(self._image, name, state)
+            if what == name and self._speaker.posix and not state.changed:
+                return self.failed(call, 1, self._speaker.builtin_says(call.name, call.line, f"{name}: file not found"))
         if read is None or (read[1] and state.changed):
             return self._sourced_unknown(state, what, call.line)
         if read[1]:
@@ -198,6 +231,8 @@ class Builtins:
         state.scope.wild = True
         for known in list(state.scope.variables):
             state.scope.variables[known] = UNKNOWN
+        for known in list(state.scope.arrays):
+            state.scope.arrays[known] = UNKNOWN
         state.status = None
         return [(state, "")]
 
@@ -232,7 +267,9 @@ class Builtins:
         state = call.state
         state.fail(code, *words)
         state.doubt = ""
-        ends_shell = fatal if fatal is not None else self._shell != "bash" and call.name in SPECIAL
+        ends_shell = (
+            fatal if fatal is not None else (self._shell != "bash" or self._speaker.posix) and call.name in SPECIAL
+        )
         if ends_shell or (state.errexit and not call.tested):
             why = f"line {call.line} fails and ends the shell: {call.source}"
             return [(state, self._dies(state, why, call.line))]
@@ -439,6 +476,9 @@ class Builtins:
     def _declare(self, call: BuiltinCall) -> None:
         name, rest, command, state = call.name, call.rest, call.command, call.state
         unexport = False
+        for assignment in command.assignments:
+            if assignment.value is None:
+                self.assign(state, assignment)
         for item, word in zip(rest, command.words[1:], strict=False):
             if not isinstance(item, str):
                 # The name is literal even if the value is not.

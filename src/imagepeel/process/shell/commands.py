@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from imagepeel.formats.shell.tree import AndOr, Compound, Line, Pipeline, Script, Simple
+import msgspec
+
+from imagepeel.formats.shell.tree import AndOr, Compound, CompoundKind, Line, Part, Pipeline, Script, Simple, Word
 from imagepeel.process.shell.builtins import DECLARE, Builtins
 from imagepeel.process.shell.expand import UNKNOWN, Field, expand_one
 from imagepeel.process.shell.state import Ends, Flow, ScriptOutcome, State
@@ -73,6 +75,13 @@ _MAKERS = frozenset(("mkdir", "touch", "mktemp", "tee", "rm", "rmdir", "find", "
 """Programs that make directories and data, and no program."""
 
 
+_CLOSING: dict[CompoundKind, tuple[str, str]] = {
+    "group": ("", "}"), "function": ("", ""), "subshell": ("", ")"), "if": ("then", "fi"),
+    "while": ("do", "done"), "until": ("do", "done"), "for": ("", "done"),
+}  # fmt: skip
+"""The word that ends the condition and the body of a compound command, as dash and busybox name it."""
+
+
 def take_status(state: State, ends: Ends) -> None:
     """The status of a child of the shell, where all its ways have the same one; what it said, too."""
     state.status = None
@@ -85,11 +94,6 @@ def take_status(state: State, ends: Ends) -> None:
     if code is not None:
         state.status, state.code = code == 0, code
         state.said = end.said
-
-
-def lists(command: Compound) -> bool:
-    """`[[ a && b ]]` is two commands to a shell that does not know `[[`."""
-    return any(word.source in ("&&", "||", "(", ")", "<", ">") for word in command.words or ())
 
 
 class Commands(Builtins):
@@ -136,26 +140,47 @@ class Commands(Builtins):
                 state.changed = max(state.changed, 1)
         return None
 
+    def _without_append(self, command: Simple) -> Simple:
+        """`name+=value` is a command of that name to a shell that knows no such assignment."""
+        if self._shell == "bash":
+            return command
+        for number, item in enumerate(command.assignments):
+            if item.append and item.value is not None:
+                late = [
+                    Word(
+                        parts=(Part(kind="literal", text=f"{one.name}{'+' * one.append}="), *one.value.parts),
+                        source=f"{one.name}{'+' * one.append}={one.value.source}",
+                        at=one.value.at,
+                    )
+                    for one in command.assignments[number:]
+                    if one.value is not None
+                ]
+                before = command.assignments[:number]
+                return msgspec.structs.replace(command, assignments=before, words=(*late, *command.words))
+        return command
+
     def _foreign(self, line: Line) -> tuple[str, int] | None:
         """The token of bash's grammar at which another shell gives up, and where it stands; None when there is none."""
         found: list[tuple[int, str]] = []
-        stack: list[object] = [line.items]
+        stack: list[tuple[object, str]] = [(line.items, "")]
         while stack:
-            node = stack.pop()
+            node, closing = stack.pop()
             if isinstance(node, tuple):
-                stack.extend(node)
+                stack.extend((one, closing) for one in node)
             elif isinstance(node, (AndOr, Pipeline)):
-                stack.append(node.pipelines if isinstance(node, AndOr) else node.commands)
+                stack.append((node.pipelines if isinstance(node, AndOr) else node.commands, closing))
             elif isinstance(node, Script):
-                stack.append(node.items)
+                stack.append((node.items, closing))
             elif isinstance(node, (Simple, Compound)):
                 if isinstance(node, Simple) and any(item.value is None for item in node.assignments):
-                    found.append((node.at, '"("'))
+                    found.append((node.at, '"("' + (f' (expecting "{closing}")' if closing else "")))
                 for item in node.redirections:
                     if item.operator == "<<<" and item.target is not None:
                         found.append((item.target.at, "redirection"))
                 if isinstance(node, Compound):
-                    stack.extend((branch.condition, branch.body) for branch in node.branches)
+                    opens, ends = _CLOSING.get(node.kind, ("", ""))
+                    for branch in node.branches:
+                        stack += [(branch.condition, opens), (branch.body, ends)]
         return None if not found else (min(found)[1], min(found)[0])
 
     def _syntax(self, line: Line, state: State) -> ScriptOutcome | None:
@@ -164,7 +189,9 @@ class Commands(Builtins):
         if foreign is None:
             return None
         token, number = foreign[0], self._line(foreign[1])
-        words = f"Syntax error: {token} unexpected" if self._shell == "dash" else f"syntax error: unexpected {token}"
+        sign, expected, rest = token.partition(" (")
+        words = f"Syntax error: {sign} unexpected" if self._shell == "dash" else f"syntax error: unexpected {sign}"
+        words += expected + rest
         state.fail(2, self._speaker.says(number, words))
         return self._dies(state, f"line {number} is not the grammar of {self._shell}", number)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Callable, Sequence
 
@@ -31,9 +30,6 @@ Value = str | None | Unknown
 Field = str | Unknown
 """A word after expansion: its text, UNKNOWN, or UNKNOWN_WORDS."""
 
-FileTest = Callable[[str, str], "bool | None"]
-"""`file_test(operator, path)`: the answer of `test -OPERATOR path` in the image, None when it cannot be told."""
-
 _UNTOLD = frozenset(
     ("RANDOM", "SECONDS", "LINENO", "PPID", "BASHPID", "EPOCHSECONDS", "SRANDOM", "HOSTNAME", "PWD", "OLDPWD", "_")
 )
@@ -48,6 +44,13 @@ _FRAMES = ("BASH_SOURCE", "FUNCNAME")
 _FRAME = late(r"(#?)(BASH_SOURCE|FUNCNAME)\[([0-9]{1,4}|[@*])\]")
 _MAX_TEXT = 65_536
 _MAX_NAMES = 1000
+_MAX_BRACES = 200
+_RANGE = late(r"(-?[0-9]{1,6})\.\.(-?[0-9]{1,6})")
+_MANY = late(r"(@|\*|[A-Za-z_][A-Za-z0-9_]*\[[@*]\])(?::([0-9]{1,4})(?::([0-9]{1,4}))?)?")
+"""All arguments or all elements of an array, or some of them from a place on."""
+_ELEMENT = late(r"(#?)([A-Za-z_][A-Za-z0-9_]*)\[([0-9]{1,4}|[@*])\]")
+_GUARDED = late(r"([A-Za-z_][A-Za-z0-9_]*)\[@\]\+\"?\$\{\1\[@\]\}\"?")
+"""`${a[@]+"${a[@]}"}`, which older versions of bash need under `set -u`."""
 _NAME = late(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!-]")
 _POSIX_FORM = late(
     r"#?([A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!-])"
@@ -73,6 +76,8 @@ class Scope:
     `variables` maps names to values; `args` are `$1`..., None when unknown; `arg0` is `$0`; `blank` says what a
     name without entry is (unset, or unknown after a sourced file); `uid` the user if known.  `source` is the path of
     the script that bash reads ("" for none or another shell), `calls` the functions that run, innermost first.
+    `which`, `names` and `text` ask the image, `substitute` gives the output of a command substitution and leaves its
+    exit code in `substituted`, None where that is not known; `arrays` are bash's.
     """
 
     def __init__(self, variables: dict[str, Value], args: tuple[str, ...] | None, arg0: str, uid: int | None) -> None:
@@ -88,6 +93,10 @@ class Scope:
         self.nounset = False
         self.names: Callable[[str], list[str] | None] | None = None
         self.which: Callable[[str, str], str | None] | None = None
+        self.text: Callable[[str], str | None] | None = None
+        self.substitute: Callable[[str, Scope], Value] | None = None
+        self.substituted: int | None = None
+        self.arrays: dict[str, tuple[str, ...] | Unknown] = {}
 
     def get(self, name: str) -> Value:
         """The value of a variable or of a positional or special parameter other than `@` and `*`."""
@@ -104,6 +113,9 @@ class Scope:
             return UNKNOWN
         if self.source and name in _FRAMES:
             return next(iter(self.frames(name)), None)
+        if name in self.arrays:
+            array = self.arrays[name]
+            return UNKNOWN if isinstance(array, Unknown) else array[0] if array else None
         if name in self.variables:
             return self.variables[name]
         if name in _UNTOLD or self.wild:
@@ -111,6 +123,14 @@ class Scope:
         if name in ("UID", "EUID"):
             return UNKNOWN
         return None
+
+    def elements(self, name: str) -> tuple[str, ...] | None:
+        """The elements of an array of bash, or the one of a plain variable; None where they are not known."""
+        if name in self.arrays:
+            found = self.arrays[name]
+            return None if isinstance(found, Unknown) else found
+        value = self.get(name)
+        return None if isinstance(value, Unknown) else () if value is None else (value,)
 
     def frames(self, name: str) -> tuple[str, ...]:
         """bash's array BASH_SOURCE or FUNCNAME: one element a running function and one for the script below them."""
@@ -129,16 +149,79 @@ def expand(words: Sequence[Word], scope: Scope) -> list[Field]:
 
 def expand_word(word: Word, scope: Scope) -> list[Field]:
     """Fields of one word after expansion, splitting and quote removal."""
+    if any(part.kind == "braces" for part in word.parts):
+        alternatives = _braces(word, scope)
+        if alternatives is None:
+            return [UNKNOWN_WORDS]
+        if alternatives != [word]:
+            return expand(alternatives, scope)
     split = _Splitter(scope)
     for part in word.parts:
         split.part(part)
     if split.glob and not scope.noglob:
         return _file_names(word, split, scope)
     if split.current is not None:
-        split.fields.append(split.current)
+        split.end()
     elif any(part.quoted and part.kind == "literal" for part in word.parts):
         split.fields.append("")
     return split.fields
+
+
+def _braces(word: Word, scope: Scope) -> list[Word] | None:
+    """The words that bash makes of `a{b,c}` before any other expansion; None where that is not followed.
+
+    Other shells know no such expansion: the braces are text.
+    """
+    if scope.shell == "bash" and any(
+        part.kind == "literal" and not part.quoted and ("{" in part.text or "}" in part.text) for part in word.parts
+    ):
+        return None  # one inside another
+    words: list[list[Part]] = [[]]
+    for part in word.parts:
+        choices = [part.text]
+        if part.kind == "braces" and scope.shell == "bash":
+            found = _choices(part.text)
+            if found is None or len(found) * len(words) > _MAX_BRACES:
+                return None
+            choices = found
+        elif part.kind != "braces":
+            for made in words:
+                made.append(part)
+            continue
+        words = [[*made, Part(kind="literal", text=choice)] for made in words for choice in choices]
+    return [Word(parts=_merged(made), source=_source(made), at=word.at) for made in words]
+
+
+def _choices(text: str) -> list[str] | None:
+    """What stands between the braces of `{a,b}` or `{1..3}`."""
+    inside = text[1:-1]
+    if any(char in inside for char in "$'\"\\`*?["):
+        return None
+    if "," in inside:
+        return inside.split(",")
+    ends = _RANGE.fullmatch(inside)
+    if ends is None or abs(int(ends[2]) - int(ends[1])) > _MAX_BRACES or any(
+        len(end.lstrip("-")) > 1 and end.lstrip("-")[0] == "0" for end in ends.groups()
+    ):  # fmt: skip
+        return None
+    first, last = int(ends[1]), int(ends[2])
+    return [str(number) for number in (range(first, last + 1) if first <= last else range(first, last - 1, -1))]
+
+
+def _merged(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """Neighbours of plain text as one part."""
+    out: list[Part] = []
+    for part in parts:
+        before = out[-1] if out else None
+        if before is not None and before.kind == part.kind == "literal" and not (before.quoted or part.quoted):
+            out[-1] = Part(kind="literal", text=before.text + part.text)
+        elif part.text or part.kind != "literal" or part.quoted:
+            out.append(part)
+    return tuple(out)
+
+
+def _source(parts: Sequence[Part]) -> str:
+    return "".join(part.text for part in parts)
 
 
 def _file_names(word: Word, split: _Splitter, scope: Scope) -> list[Field]:
@@ -168,7 +251,11 @@ class _Splitter:
             self.glob = self.glob or (not part.quoted and has_wildcard(part.text))
             self._add(part.text)
         elif part.kind == "parameter" and part.text in ("@", "*"):
-            self._arguments(part)
+            self._arguments(part.text, self._scope.args, quoted=part.quoted)
+        elif part.kind == "parameter" and part.text == '1+"$@"':
+            self._arguments("@", self._scope.args, quoted=True)
+        elif part.kind == "parameter" and self._scope.shell != "dash" and self._many(part):
+            pass
         elif part.kind == "tilde":
             home = self._scope.get("HOME") if not part.text else UNKNOWN
             self._add(home if isinstance(home, str) else UNKNOWN)
@@ -189,22 +276,42 @@ class _Splitter:
         else:
             self.current = UNKNOWN
 
+    def end(self) -> None:
+        """The last field is whole."""
+        self._close()
+
     def _close(self) -> None:
         if self.current is not None:
             self.fields.append(self.current)
         self.current = None
 
-    def _arguments(self, part: Part) -> None:
-        """`$@` and `$*`, with and without quotes."""
-        args = self._scope.args
+    def _many(self, part: Part) -> bool:
+        """Several words of one parameter: a part of the arguments, the elements of an array; False for another."""
+        guarded = _GUARDED.fullmatch(part.text)
+        found = _MANY.fullmatch(part.text if guarded is None else f"{guarded[1]}[@]")
+        if found is None:
+            return False
+        name = found[1]
+        if self._scope.source and name.startswith(_FRAMES):
+            return False
+        values = self._scope.args if len(name) == 1 else self._scope.elements(name[:-3])
+        if found[2] is not None and values is not None:
+            first = int(found[2])
+            values = (self._scope.arg0, *values) if len(name) == 1 else values
+            values = values[first : None if found[3] is None else first + int(found[3])]
+        self._arguments("*" if "*" in name else "@", values, quoted=part.quoted or guarded is not None)
+        return True
+
+    def _arguments(self, text: str, args: tuple[str, ...] | None, *, quoted: bool) -> None:
+        """`$@` and `$*`, with and without quotes; `args` are None where they are not known."""
         if args is None:
-            if part.text == "@" or not part.quoted:
+            if text == "@" or not quoted:
                 self.fields.append(UNKNOWN_WORDS)
             else:
                 self._add(UNKNOWN)
-        elif not part.quoted:
+        elif not quoted:
             self._split([*args])
-        elif part.text == "*":
+        elif text == "*":
             self._add(" ".join(args))
         else:
             for number, argument in enumerate(args):
@@ -240,6 +347,14 @@ def expand_one(word: Word, scope: Scope) -> Field:
                 return UNKNOWN
             out.append(" ".join(scope.args))
             continue
+        if part.kind == "parameter" and scope.shell != "dash" and _MANY.fullmatch(part.text):
+            split = _Splitter(scope)
+            split.part(part)
+            split.end()
+            if not all(isinstance(field, str) for field in split.fields):
+                return UNKNOWN
+            out.append(" ".join(str(field) for field in split.fields))
+            continue
         if part.kind == "tilde":
             home = scope.get("HOME") if not part.text else UNKNOWN
             if not isinstance(home, str):
@@ -262,7 +377,7 @@ def expand_part(part: Part, scope: Scope) -> Value:
     if part.kind == "parameter":
         return _parameter(part.text, scope)
     if part.kind == "command":
-        return _substitution(part.text, scope)
+        return UNKNOWN if scope.substitute is None else scope.substitute(part.text, scope)
     if part.kind == "arithmetic" and re.fullmatch(r"\s*[1-9]?[0-9]{1,9}\s*", part.text):
         return part.text.strip()
     return UNKNOWN
@@ -273,6 +388,9 @@ def _parameter(text: str, scope: Scope) -> Value:
     frame = _FRAME.fullmatch(text) if scope.source else None
     if frame is not None:
         return _frame(frame, scope)
+    element = _ELEMENT.fullmatch(text) if scope.shell != "dash" else None
+    if element is not None:
+        return _element(element, scope)
     if text.startswith("#") and len(text) > 1:
         if text[1:] in ("@", "*"):
             return scope.get("#")
@@ -284,6 +402,10 @@ def _parameter(text: str, scope: Scope) -> Value:
     if match is None:
         return UNKNOWN
     name, rest = match[0], text[match.end() :]
+    if rest.startswith("["):
+        return UNKNOWN
+    if name in ("@", "*") and rest.startswith(":") and rest[1:2] not in ("-", "+", "=", "?"):
+        return UNKNOWN
     if name in ("@", "*"):
         value: Value = UNKNOWN if scope.args is None else (" ".join(scope.args) if scope.args else None)
     else:
@@ -296,6 +418,20 @@ def _parameter(text: str, scope: Scope) -> Value:
         # Whatever is done to a value that is not known gives one that is not known.
         return value
     return _operate(name, value, rest, scope)
+
+
+def _element(found: re.Match[str], scope: Scope) -> Value:
+    """`${name[index]}`, or with `#` the number of elements or the length of one."""
+    count, name, index = found.groups()
+    elements = scope.elements(name)
+    if elements is None:
+        return UNKNOWN
+    if index in ("@", "*"):
+        return str(len(elements)) if count else " ".join(elements)
+    value = elements[int(index)] if int(index) < len(elements) else None
+    if scope.nounset and value is None and not count:
+        raise ExpansionFailed(f"{name}[{index}]: unbound variable")
+    return str(len(value or "")) if count else value
 
 
 def _operate(name: str, value: str | None, rest: str, scope: Scope) -> Value:
@@ -426,99 +562,3 @@ def matches(word: Word, subject: Field, scope: Scope) -> bool | None:
         pieces.append((value or "", part.quoted))
     compiled = pattern_regex(pieces)
     return None if compiled is None else compiled.fullmatch(subject) is not None
-
-
-def _substitution(source: str, scope: Scope) -> Value:
-    """Output of the few commands whose output follows from their words."""
-    words = source.split()
-    if words[:2] == ["command", "-v"] or words[:1] == ["which"]:
-        return _which(words[2:] if words[0] == "command" else words[1:], scope)
-    if words == ["id", "-u"] and scope.uid is not None:
-        return str(scope.uid)
-    of_script = len(words) == 2 and words[1].strip('"') in ("$0", "${0}") and scope.arg0.startswith("/")
-    if of_script and words[0] in ("dirname", "basename"):
-        return posixpath.dirname(scope.arg0) if words[0] == "dirname" else posixpath.basename(scope.arg0)
-    return UNKNOWN
-
-
-def _which(words: list[str], scope: Scope) -> Value:
-    """Output of `command -v NAME` and `which NAME`: the file that PATH gives, or nothing."""
-    path = scope.get("PATH")
-    if len(words) != 1 or scope.which is None or not isinstance(path, str):
-        return UNKNOWN
-    bare = words[0].strip('"')
-    try:
-        name = expand_one(parse_word(bare), scope) if "`" not in bare and "(" not in bare else UNKNOWN
-    except Malformed:
-        return UNKNOWN
-    found = scope.which(name, path) if isinstance(name, str) and name else None
-    return UNKNOWN if found is None else found
-
-
-def evaluate_test(fields: Sequence[Field], file_test: FileTest | None) -> bool | None:
-    """`test` or `[` (without the final `]`): True, False or None."""
-    if any(field is UNKNOWN_WORDS for field in fields):
-        return None
-    if len(fields) > 4 or (len(fields) == 4 and fields[0] != "!"):
-        return _connected(fields, file_test)
-    if not fields:
-        return False
-    if len(fields) == 1:
-        return None if isinstance(fields[0], Unknown) else fields[0] != ""
-    if fields[0] == "!" and len(fields) != 3:
-        return _not(evaluate_test(fields[1:], file_test))
-    if len(fields) == 2:
-        return _of_one(fields[0], fields[1], file_test)
-    if fields[1] in ("-a", "-o"):
-        return _connected(fields, file_test)
-    if any(isinstance(field, Unknown) for field in fields):
-        return None
-    left, operator, right = map(str, fields)
-    compare = _COMPARISONS.get(operator)
-    if operator.startswith("-") and not (_INTEGER.fullmatch(left) and _INTEGER.fullmatch(right)):
-        compare = None
-    if compare is not None:
-        return compare(left, right)
-    return _not(evaluate_test(fields[1:], file_test)) if left == "!" else None
-
-
-def _not(answer: bool | None) -> bool | None:
-    return None if answer is None else not answer
-
-
-_INTEGER = late(r"-?[0-9]{1,15}")
-_COMPARISONS: dict[str, Callable[[str, str], bool]] = {
-    "=": lambda left, right: left == right,
-    "==": lambda left, right: left == right,
-    "!=": lambda left, right: left != right,
-    "-eq": lambda left, right: int(left) == int(right),
-    "-ne": lambda left, right: int(left) != int(right),
-    "-lt": lambda left, right: int(left) < int(right),
-    "-le": lambda left, right: int(left) <= int(right),
-    "-gt": lambda left, right: int(left) > int(right),
-    "-ge": lambda left, right: int(left) >= int(right),
-}
-
-
-def _of_one(operator: Field, operand: Field, file_test: FileTest | None) -> bool | None:
-    """A test of one operand: of a string, or of a file."""
-    if isinstance(operand, Unknown) or isinstance(operator, Unknown):
-        return None
-    if operator in ("-n", "-z"):
-        return (operand != "") is (operator == "-n")
-    if file_test is None or operator in ("-t", "-v", "-o", "-R") or not re.fullmatch("-[a-zA-Z]", operator):
-        return None
-    return file_test(operator[1:], operand)
-
-
-def _connected(fields: Sequence[Field], file_test: FileTest | None) -> bool | None:
-    """`A -a B` and `A -o B` without parentheses."""
-    for operator in ("-o", "-a"):
-        if operator in fields[1:-1]:
-            index = 1 + list(fields[1:-1]).index(operator)
-            left = evaluate_test(fields[:index], file_test)
-            right = evaluate_test(fields[index + 1 :], file_test)
-            if operator == "-o":
-                return True if left or right else (False if left is False and right is False else None)
-            return False if left is False or right is False else (True if left and right else None)
-    return None

@@ -150,12 +150,23 @@ def invocation(argv: Sequence[str]) -> Invocation:
     return Invocation(mode="script", body=rest[0], args=rest, options=frozenset(options), long=frozenset(long))
 
 
+def _as_sh(argv: Sequence[str]) -> bool:
+    """Whether the shell is called sh."""
+    name = applet(argv)[1][0] if argv else ""
+    return name.rsplit("/", 1)[-1].lstrip("-") == "sh"
+
+
+def is_posix(argv: Sequence[str], told: Invocation, env: Mapping[str, str]) -> bool:
+    """Whether a bash starts in its POSIX mode: as sh, or since an option or a variable says so (bash(1))."""
+    return _as_sh(argv) or "--posix" in told.long or "POSIXLY_CORRECT" in env
+
+
 def startup_files(
     shell: str, argv: Sequence[str], told: Invocation, env: Mapping[str, str]
 ) -> tuple[tuple[str, ...], ...]:
     """The files that a shell reads before its command: of each group the first that is there (bash(1), INVOCATION)."""
     name = applet(argv)[1][0] if argv else ""
-    as_sh = name.rsplit("/", 1)[-1].lstrip("-") == "sh"
+    as_sh = _as_sh(argv)
     home = env.get("HOME", "")
     groups: list[tuple[str, ...]] = []
     if (name.startswith("-") or "l" in told.options or "--login" in told.long) and "--noprofile" not in told.long:
@@ -164,6 +175,10 @@ def startup_files(
     variable = env.get("BASH_ENV", "")
     if shell == "bash" and not as_sh and "--posix" not in told.long and variable and "$" not in variable:
         groups.append((variable,))
+    if "i" in told.options and shell == "bash" and not as_sh and "--norc" not in told.long and not groups:
+        groups = [("/etc/bash.bashrc",), (f"{home}/.bashrc",) if home else ()]
+    elif "i" in told.options and (shell != "bash" or as_sh) and "$" not in (own_file := env.get("ENV", "")):
+        groups.append((own_file,) if own_file else ())
     return tuple(group for group in groups if group)
 
 
@@ -230,6 +245,13 @@ def search(rootfs: Rootfs, name: str, path_value: str | None, cwd: str, actor: A
             return Search(path=path)
         errno, denied = "EACCES", denied or path
     return Search(path=None, errno=errno, seen=denied)
+
+
+def search_script(rootfs: Rootfs, name: str, path_value: str | None, cwd: str, actor: Actor) -> str | None:
+    """Where bash finds a script that it is given without a slash: a file of PATH, best one that may be executed."""
+    path_value = default_path("bash") if path_value is None else path_value
+    found = search(rootfs, name, path_value, cwd, actor)
+    return found.path or found.seen or None
 
 
 def default_path(shell: str) -> str:

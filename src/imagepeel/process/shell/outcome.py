@@ -16,6 +16,7 @@ from imagepeel.process.shell.expand import BASH_UNTOLD, UNKNOWN, Scope, Value
 from imagepeel.process.shell.image import ShellImage
 from imagepeel.process.shell.interpreters import default_path
 from imagepeel.process.shell.state import ScriptOutcome, State, WalkLimitExceeded
+from imagepeel.process.shell.substitutions import substitution
 from imagepeel.process.shell.walk import Walk
 from imagepeel.process.shell.words import Speaker
 
@@ -34,6 +35,7 @@ def classify(
     uid: int | None = None,
     image: ShellImage | None = None,
     options: frozenset[str] = frozenset(),
+    posix: bool = False,
     startup: Sequence[str] = (),
 ) -> ScriptOutcome:
     """Tell what becomes of a shell that runs `text`.
@@ -41,7 +43,7 @@ def classify(
     `shell` is "dash", "bash" or "busybox", anything else is unknown; `mode` "command" (`-c`) or "script".
     `args` are `$0`, `$1`...; `env` the environment the shell starts with, `uid` its user; `image` answers
     what the shell finds there.  `options` are single letters that were set on the command line (`e`, `f`).
-    `startup` are the files that the shell reads first, where they are there.
+    `posix` is bash's POSIX mode.  `startup` are the files that the shell reads first, where they are there.
     Raises ValueError for an unknown mode.
     """
     if mode not in ("command", "script"):
@@ -70,10 +72,11 @@ def classify(
         variables["PATH"] = default_path(shell)
     if shell != "bash":
         variables.setdefault("PS1", UNKNOWN)
+    scope.substitute = substitution
     if image is not None:
         scope.which = lambda name, path: None if name in Walk.builtins(shell) else image.finds(name, path)
-        scope.names = lambda directory: None if state.cwd is None else image.names(directory, state.cwd)
-    speaker = Speaker(shell=shell, arg0=scope.arg0, script=mode == "script")
+        state.ask(image)
+    speaker = Speaker(shell=shell, arg0=scope.arg0, script=mode == "script", posix=posix and shell == "bash")
     walk = Walk(text, speaker, image)
     try:
         return walk.judge(walk.top(script, state, startup), env or {})

@@ -9,6 +9,7 @@ import msgspec
 
 from imagepeel.formats.shell.tree import Script
 from imagepeel.process.shell.expand import UNKNOWN, UNKNOWN_WORDS, Scope
+from imagepeel.process.shell.image import ShellImage
 from imagepeel.process.shell.interpreters import StartError
 
 _SHARED = (
@@ -100,6 +101,7 @@ class State:
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
+        self._image: ShellImage | None = None
         self.functions: dict[str, Script] = {}
         self.exported: set[str] = set()
         self.errexit = False
@@ -142,15 +144,31 @@ class State:
         scope = Scope(dict(self.scope.variables), self.scope.args, self.scope.arg0, self.scope.uid)
         scope.wild, scope.noglob = self.scope.wild, self.scope.noglob
         scope.source, scope.calls = self.scope.source, self.scope.calls
-        scope.shell, scope.nounset, scope.names = self.scope.shell, self.scope.nounset, self.scope.names
-        scope.which = self.scope.which
+        scope.shell, scope.nounset = self.scope.shell, self.scope.nounset
+        scope.which, scope.substitute = self.scope.which, self.scope.substitute
+        scope.arrays = dict(self.scope.arrays)
         other = State(scope)
         other.functions = dict(self.functions)
         other.exported = set(self.exported)
         other.traps = set(self.traps)
         for name in _SHARED:
             setattr(other, name, getattr(self, name))
+        if self._image is not None:
+            other.ask(self._image)
         return other
+
+    def ask(self, image: ShellImage) -> None:
+        """Let expansions read the image, from the directory of this moment and as long as nothing has changed it."""
+        self._image = image
+
+        def names(directory: str) -> list[str] | None:
+            return None if self.cwd is None or self.changed else image.names(directory, self.cwd)
+
+        def read(path: str) -> str | None:
+            found = None if self.cwd is None or self.changed else image.read(path, self.cwd)
+            return None if found is None or found[1] else found[0]
+
+        self.scope.names, self.scope.text = names, read
 
     def assume(self, what: str) -> None:
         if what not in self.assumes and len(self.assumes) < 20:
@@ -161,6 +179,9 @@ class State:
         for name in {*self.scope.variables, *other.scope.variables}:
             if self.scope.get(name) != other.scope.get(name):
                 self.scope.variables[name] = UNKNOWN
+        for name in {*self.scope.arrays, *other.scope.arrays}:
+            if self.scope.arrays.get(name) != other.scope.arrays.get(name):
+                self.scope.arrays[name] = UNKNOWN
         if self.scope.args != other.scope.args:
             self.scope.args = None
         self.scope.wild |= other.scope.wild

@@ -28,24 +28,25 @@ Steps, ways and nested calls are bounded; `WalkLimitExceeded` ends the walk and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import msgspec
 
-from imagepeel.formats.shell.tree import AndOr, Command, Compound, Line, Pipeline, Script, Simple
+from imagepeel.formats.shell.tree import AndOr, Command, Compound, Line, Pipeline, Script, Simple, Word
 from imagepeel.process.shell.builtins import BuiltinCall
-from imagepeel.process.shell.commands import Commands, assigned, bash_may_skip_fork, lists, take_status
+from imagepeel.process.shell.commands import Commands, assigned, bash_may_skip_fork, take_status
+from imagepeel.process.shell.conditions import evaluate_brackets
 from imagepeel.process.shell.expand import (
     UNKNOWN,
     UNKNOWN_WORDS,
     ExpansionFailed,
     Value,
-    evaluate_test,
     expand,
     expand_one,
     matches,
 )
 from imagepeel.process.shell.image import ShellImage
-from imagepeel.process.shell.state import Ends, ScriptOutcome, StartedCommand, State, WalkLimitExceeded, as_argv
+from imagepeel.process.shell.state import Ends, Flow, ScriptOutcome, StartedCommand, State, WalkLimitExceeded, as_argv
 from imagepeel.process.shell.words import Speaker
 
 _MAX_STATES = 12
@@ -315,16 +316,31 @@ class Walk(Commands):
             return self._case(command, state, inner)
         if kind in ("while", "until", "for"):
             return self._loop(command, state)
-        if kind == "test" and command.words is not None and self._shell != "dash":
-            state.status = self._double_bracket(command, state)
-            line = self._line(command.at)
-            return [(state, self._ended_by_errexit(state, line, tested) if state.status is False else "")]
-        if kind == "test" and self._shell == "dash" and not lists(command):
-            line = self._line(command.at)
-            state.fail(127, self._speaker.says(line, "[[: not found"))
-            return [(state, self._ended_by_errexit(state, line, tested))]
+        if kind == "test" and command.words is not None:
+            return [self._test_command(command, command.words, state, tested)]
         state.status = None
         return [(state, "")]
+
+    def _test_command(self, command: Compound, words: Sequence[Word], state: State, tested: bool) -> tuple[State, Flow]:
+        """`[[ ]]`, which dash takes for commands, and busybox for `[` that knows `&&` and `||`."""
+        line = self._line(command.at)
+        signs = {word.source for word in words}
+        if self._shell == "bash" or (self._shell == "busybox" and not signs & {"(", ")", "<", ">"}):
+            state.status = evaluate_brackets(words, state.scope, self._file_test(state))
+            state.doubt = ""
+        elif "<" in signs and not signs & {"||", "(", ")", ">"}:
+            target = next(after for before, after in pairwise(words) if before.source == "<")
+            path = expand_one(target, state.scope)
+            known = self._image is not None and isinstance(path, str) and state.cwd is not None
+            read = self._image.read(str(path), state.cwd or "") if known and self._image is not None else None
+            if read is None or not read[1]:
+                raise WalkLimitExceeded(f"line {line}: what this shell makes of [[ is not followed")
+            state.fail(*self._speaker.cannot_redirect(str(path), read[1], line, output=False))
+        elif self._shell == "dash" and not signs & {"||", "(", ")", ">"}:
+            state.fail(127, self._speaker.says(line, "[[: not found"))
+        else:
+            raise WalkLimitExceeded(f"line {line}: what this shell makes of [[ is not followed")
+        return state, self._ended_by_errexit(state, line, tested) if state.status is False else ""
 
     def _subshell(self, command: Compound, state: State, flag: str, tested: bool) -> Ends:
         body = command.branches[0].body
@@ -454,6 +470,8 @@ class Walk(Commands):
             inside.scope.wild = True
         for name in names - {"@", "*"}:
             inside.scope.variables[name] = UNKNOWN
+            if name in inside.scope.arrays:
+                inside.scope.arrays[name] = UNKNOWN
         ends: Ends = []
         for here, flow in self.script(command.branches[0].body, inside):
             ends.append((here, "" if flow in ("break", "continue") else flow))
@@ -462,28 +480,24 @@ class Walk(Commands):
         state.status = None
         return [(state, ""), *ends]
 
-    def _double_bracket(self, command: Compound, state: State) -> bool | None:
-        words = command.words or ()
-        if any(word.source in ("&&", "||", "(", ")", "=~", "<", ">") for word in words):
-            return None
-        if len(words) == 3 and words[1].source in ("=", "==", "!="):
-            subject = expand_one(words[0], state.scope)
-            answer = matches(words[2], subject, state.scope)
-            return answer if answer is None or words[1].source != "!=" else not answer
-        return evaluate_test([expand_one(word, state.scope) for word in words], self._file_test(state))
-
     # -- simple commands -------------------------------------------------------------------------------------
 
     def _simple(self, command: Simple, state: State, flag: str, tested: bool) -> Ends:
+        command = self._without_append(command)
         fields = expand(command.words, state.scope)
         if not command.words or not fields:
-            for assignment in command.assignments:
-                value: Value = UNKNOWN if assignment.value is None else expand_one(assignment.value, state.scope)
-                self._assign(state, assignment.name, UNKNOWN if assignment.append else value)
             substituted = any(
                 part.kind == "command" for item in command.assignments if item.value for part in item.value.parts
             )
+            for assignment in command.assignments:
+                self.assign(state, assignment)
+            code = state.scope.substituted if substituted else None
             state.status = None if substituted or command.words else True
+            if code is not None and not command.words:
+                state.status, state.code = code == 0, code
+                state.doubt = ""
+                line = self._line(command.at)
+                return [(state, self._ended_by_errexit(state, line, tested) if code else "")]
             return [(state, "")]
         source = self._text[command.at : command.words[-1].at + len(command.words[-1].source)]
         if self._calls:
@@ -547,9 +561,6 @@ class Walk(Commands):
             state.assume("the commands before succeed (set -e)")
             state.status = True
         return [(state, "")]
-
-    def _assign(self, state: State, name: str, value: Value) -> None:
-        state.scope.variables[name] = value
 
 
 def _ran(ends: Ends) -> StartedCommand | None:

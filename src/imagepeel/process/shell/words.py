@@ -16,6 +16,8 @@ class Speaker(msgspec.Struct, frozen=True, kw_only=True):
     shell: str
     arg0: str
     script: bool
+    posix: bool = False
+    """bash in its POSIX mode, in which an error in a special builtin ends it too."""
 
     def says(self, line: int, words: str) -> str:
         """A message of the shell itself."""

@@ -1,0 +1,105 @@
+"""Command substitutions whose output follows from their words and the image: `$(cat f)`, `$(command -v x)`, ..."""
+
+from __future__ import annotations
+
+import posixpath
+
+from imagepeel.errors import Malformed
+from imagepeel.formats.shell.parser import parse_shell
+from imagepeel.formats.shell.tree import Simple
+from imagepeel.process.shell.expand import UNKNOWN, Scope, Value, expand
+
+_MAX_OUTPUT = 65_536
+
+
+def substitution(source: str, scope: Scope) -> Value:
+    """The output of the commands between `$(` and `)`, without the newlines at its end; UNKNOWN for most."""
+    scope.substituted = None
+    command = _alone(source)
+    if command is None:
+        return UNKNOWN
+    if not command.words:
+        return _input(command, scope)
+    for item in command.redirections:
+        if item.target is None or item.operator not in (">", ">>") or item.target.literal != "/dev/null":
+            return UNKNOWN
+    fields = expand(command.words, scope)
+    if not fields or not all(isinstance(field, str) for field in fields):
+        return UNKNOWN
+    output = _output([str(field) for field in fields], scope)
+    if output is None or len(output[0]) > _MAX_OUTPUT or "\0" in output[0]:
+        return UNKNOWN
+    scope.substituted = output[1]
+    return output[0].rstrip("\n")
+
+
+def _alone(source: str) -> Simple | None:
+    """The simple command that is all there is."""
+    try:
+        items = parse_shell(source).items
+    except Malformed:
+        return None
+    if len(items) != 1 or items[0].end or len(items[0].pipelines) != 1:
+        return None
+    pipeline = items[0].pipelines[0]
+    command = pipeline.commands[0]
+    plain = len(pipeline.commands) == 1 and not pipeline.negated and isinstance(command, Simple)
+    return command if plain and isinstance(command, Simple) and not command.assignments else None
+
+
+def _input(command: Simple, scope: Scope) -> Value:
+    """`$(< file)`: the file in bash, nothing in the others."""
+    target = command.redirections[0].target if len(command.redirections) == 1 else None
+    if target is None or command.redirections[0].operator != "<" or scope.text is None:
+        return UNKNOWN
+    fields = expand([target], scope)
+    read = scope.text(fields[0]) if len(fields) == 1 and isinstance(fields[0], str) else None
+    scope.substituted = None if read is None else 0
+    if read is None:
+        return UNKNOWN
+    return read.rstrip("\n") if scope.shell == "bash" else ""
+
+
+def _runs(name: str, scope: Scope) -> bool:
+    """Whether this program is there: a name in PATH, or in a busybox that is the shell."""
+    path = scope.get("PATH")
+    if scope.which is None:
+        return True
+    found = scope.which(name, path) if isinstance(path, str) else ""
+    return bool(found) or (found is None and scope.shell == "busybox")
+
+
+def _output(words: list[str], scope: Scope) -> tuple[str, int] | None:
+    """What a command writes and its exit code; None where that is not known."""
+    name, rest = words[0], words[1:]
+    if name in ("which", "id", "dirname", "basename", "cat") and not _runs(name, scope):
+        return None
+    if name == "command" and rest[:1] == ["-v"]:
+        return _which(rest[1:], scope, 1 if scope.shell == "bash" else 127)
+    if name == "which":
+        return _which(rest, scope, 1)
+    if words == ["id", "-u"] and scope.uid is not None:
+        return str(scope.uid), 0
+    if name in ("dirname", "basename") and len(rest) == 1 and rest[0] and not rest[0].endswith("/"):
+        cut = posixpath.dirname(rest[0]) or "." if name == "dirname" else posixpath.basename(rest[0])
+        return cut, 0
+    if name == "basename" and len(rest) == 2 and "/" not in rest[1] and not rest[0].endswith("/"):
+        last = posixpath.basename(rest[0])
+        return last.removesuffix(rest[1]) if last != rest[1] else last, 0
+    if name == "echo" and not any("\\" in word for word in rest) and not (rest and rest[0].startswith("-")):
+        return " ".join(rest), 0
+    if name == "printf" and len(rest) == 2 and rest[0] in ("%s", "%s\\n"):
+        return rest[1], 0
+    if name == "cat" and len(rest) == 1 and not rest[0].startswith("-") and scope.text is not None:
+        read = scope.text(rest[0])
+        return None if read is None else (read, 0)
+    return None
+
+
+def _which(words: list[str], scope: Scope, missing: int) -> tuple[str, int] | None:
+    """`command -v NAME` and `which NAME`: the file that PATH gives, or nothing."""
+    path = scope.get("PATH")
+    if len(words) != 1 or scope.which is None or not isinstance(path, str) or not words[0]:
+        return None
+    found = scope.which(words[0], path)
+    return None if found is None else (found, 0 if found else missing)
