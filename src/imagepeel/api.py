@@ -212,12 +212,12 @@ class Image(LayeredImage):
         Arguments: `names` of the views to compare; by default all.  Differences are sorted by path; a view whose
         engines refuse the image is listed with the reason instead.  UsageError for an unknown view.
         """
-        from imagepeel.findings.semantics.codes import ALL  # start time
         from imagepeel.findings.semantics.compare import compare  # start time
         from imagepeel.results.head import image_head  # start time
         from imagepeel.results.views import views_result  # start time
+        from imagepeel.rootfs.engines.names import VIEWS  # start time
 
-        return views_result(image_head(self), compare(self, ALL if names is None else tuple(names)))
+        return views_result(image_head(self), compare(self, VIEWS if names is None else tuple(names)))
 
     def diff(
         self,

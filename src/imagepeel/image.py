@@ -79,7 +79,7 @@ class LayeredImage(Shown):
         self._limits: Limits = archive.limits
         self._pool = pool
         self._lock = threading.RLock()
-        self._views: dict[str, Rootfs] = {}
+        self._views: dict[str | int, Rootfs] = {}
         self._derived: dict[Any, Any] = {}
         self._read_anew = 0
         self._scanned = False
@@ -313,13 +313,12 @@ class LayeredImage(Shown):
         """
         from imagepeel.rootfs.view import build_alone  # start time
 
-        name = f"L{index + 1}"
         with self._lock:
-            known = self._views.get(name)
+            known = self._views.get(index)
             if known is None:
                 self.scan()
                 self.layers[index].require()
-                known = self._views[name] = build_alone(
+                known = self._views[index] = build_alone(
                     self.layers,
                     index,
                     opener=self._open_entry,

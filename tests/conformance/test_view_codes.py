@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from recorded import PRESENT, REFUSED, RESULTS, load, parse, path_comes_twice
 
-from imagepeel.findings.semantics.codes import ALL, CODES
+from imagepeel.findings.semantics.codes import CODES
 from imagepeel.findings.semantics.compare import compare_layers
 from imagepeel.findings.semantics.notes import notes_of
+from imagepeel.rootfs.engines.names import VIEWS
 
 pytestmark = [
     pytest.mark.shared,
@@ -158,7 +159,7 @@ def test_the_table_names_real_cases_and_codes() -> None:
 
 JUDGES = dict(
     zip(
-        ALL,
+        VIEWS,
         ("containerd-overlay", "umoci-dir", "containerd-sequential", "docker29-overlay2", "containers-storage-overlay"),
         strict=True,
     )

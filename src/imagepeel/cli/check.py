@@ -19,6 +19,7 @@ from imagepeel.findings.gate import (
     make_baseline,
     read_baseline,
     read_options,
+    threshold,
 )
 from imagepeel.findings.gate import (
     write_baseline as encode_baseline,
@@ -67,7 +68,7 @@ def command(
     """
     options = _options(config)
     options = GateOptions(
-        fail_on=fail_on or options.fail_on,
+        fail_on=threshold(fail_on) if fail_on else options.fail_on,
         select=select or options.select,
         ignore=ignore or options.ignore,
         baseline=baseline if baseline is not None else options.baseline,

@@ -83,5 +83,6 @@ def _predict(image: Image, options: ProcessOptions, receipts: bool, view: str) -
 def _matrix(image: Image, options: ProcessOptions, view: str) -> ProcessOutput:
     from imagepeel.process.matrix import matrix_of_image  # start time
     from imagepeel.results.process import matrix_result  # start time
+    from imagepeel.rootfs.view import known_view  # start time
 
-    return matrix_result(image, view, matrix_of_image(image, options, view=view))
+    return matrix_result(image, known_view(view) if view else "", matrix_of_image(image, options, view=view))

@@ -29,13 +29,13 @@ def command(settings: Settings, only: str | None) -> None:
     not compared.
     """
     with settings.open() as archive:
-        from imagepeel.findings.semantics.codes import ALL  # start time
         from imagepeel.findings.semantics.compare import compare  # start time
         from imagepeel.present.views import views_document  # start time
         from imagepeel.results.views import views_result  # start time
+        from imagepeel.rootfs.engines.names import VIEWS  # start time
 
         image = settings.filesystem(archive)
-        names = tuple(dict.fromkeys(part.strip() for part in only.split(",") if part.strip())) if only else ALL
+        names = tuple(dict.fromkeys(part.strip() for part in only.split(",") if part.strip())) if only else VIEWS
         result = views_result(image_head(image), compare(image, names))
         documents.show(settings, "views", result, views_document)
         settings.finish(image)

@@ -90,7 +90,7 @@ def check_whole(rootfs: Rootfs, *, best_effort: bool) -> None:
     if refusal is not None and not best_effort:
         other = "" if rootfs.view == "spec" else ", or --view spec where that accepts it"
         raise Malformed(
-            f"the {rootfs.view} view refuses to unpack this image: {refusal.reason}",
+            f"the {rootfs.name} view refuses to unpack this image: {refusal.reason}",
             Location(layer=refusal.layer, entry=refusal.entry, layer_offset=refusal.offset, path=refusal.path or None),
             f"take the tree without the refused entries with --best-effort{other}",
         )

@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import msgspec
 
@@ -17,6 +17,7 @@ from imagepeel.evidence import text
 from imagepeel.export.extract import check_whole
 from imagepeel.export.report import Omission, Omissions
 from imagepeel.export.tar_writer import END, encode_header, padding
+from imagepeel.rootfs.engines.names import ViewName
 from imagepeel.text import plural
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class FlattenReport(Shown, msgspec.Struct, frozen=True, kw_only=True):
     image with this tar as its only layer has; `bytes` of it are content.
     """
 
-    view: str
+    view: Literal[ViewName, ""]
     best_effort: bool
     entries: int
     hardlinks: int

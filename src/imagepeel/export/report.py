@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from imagepeel._display import Shown
+from imagepeel.rootfs.engines.names import ViewName
 
 
 class Omission(Shown, msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +26,7 @@ class ExtractReport(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """
 
     directory: str
-    view: str
+    view: Literal[ViewName, ""]
     preserve: bool
     best_effort: bool
     directories: int = 0

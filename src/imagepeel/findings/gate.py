@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from imagepeel.errors import UsageError
 from imagepeel.evidence import Location
-from imagepeel.findings.finding import SEVERITIES, Finding
+from imagepeel.findings.finding import SEVERITIES, Finding, Severity
 from imagepeel.serialization import convert, from_json, indented, to_json
 
 BASELINE = "imagepeel/baseline/1"
-THRESHOLDS = (*SEVERITIES, "none")
+Threshold = Literal[Severity, "none"]
+THRESHOLDS: tuple[Threshold, ...] = (*SEVERITIES, "none")
 """What `fail_on` takes: a severity, which counts that and all worse ones, or none."""
 
 
 class GateOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How strict the gate is; `select` and `ignore` name rules by id, code or lesson."""
 
-    fail_on: str = "high"
+    fail_on: Threshold = "high"
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     baseline: str = ""
@@ -47,7 +48,7 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     `stale` are entries of the baseline that nothing in the image matches any more.
     """
 
-    fail_on: str
+    fail_on: Threshold
     new: tuple[Finding, ...]
     known: tuple[Finding, ...]
     failing: tuple[Finding, ...]
@@ -59,16 +60,22 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
         return not self.failing
 
 
+def threshold(word: str) -> Threshold:
+    """Return the threshold of this name.  UsageError when there is none."""
+    if word not in THRESHOLDS:
+        raise UsageError(f"there is no severity {word!r}", hint="use " + ", ".join(THRESHOLDS))
+    return word
+
+
 def judge(found: Sequence[Finding], options: GateOptions, baseline: Baseline | None = None) -> Gate:
     """Hold findings against a threshold and a baseline.  UsageError for an unknown threshold."""
-    if options.fail_on not in THRESHOLDS:
-        raise UsageError(f"there is no severity {options.fail_on!r}", hint="use " + ", ".join(THRESHOLDS))
+    limit = threshold(options.fail_on)
     accepted = {known.key for known in baseline.findings} if baseline is not None else set()
     new = tuple(finding for finding in found if finding.key not in accepted)
     keys = {finding.key for finding in found}
-    worst = SEVERITIES[: SEVERITIES.index(options.fail_on) + 1] if options.fail_on != "none" else ()
+    worst = SEVERITIES[: SEVERITIES.index(limit) + 1] if limit != "none" else ()
     return Gate(
-        fail_on=options.fail_on,
+        fail_on=limit,
         new=new,
         known=tuple(finding for finding in found if finding.key in accepted),
         failing=tuple(finding for finding in new if finding.severity in worst),
@@ -120,6 +127,8 @@ def read_options(table: Mapping[str, Any], name: str) -> GateOptions:
                 f"{name} has an unknown setting {key!r}", Location(member=name), "known are " + ", ".join(_KEYS)
             )
         values[field] = value
+    if isinstance(limit := values.get("fail_on"), str):
+        threshold(limit)
     try:
         return convert(values, GateOptions)
     except msgspec.ValidationError as error:

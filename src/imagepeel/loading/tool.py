@@ -6,11 +6,12 @@ Every program has a file of its own beside this one.  What it does differently f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from imagepeel.loading.answer import LoadAnswer, Store
+from imagepeel.rootfs.engines.names import ViewName
 
 if TYPE_CHECKING:
     from imagepeel.loading.delivery import Delivery
@@ -27,9 +28,9 @@ class LoadTool(msgspec.Struct, frozen=True, kw_only=True):
     """What a person types, with `<file>` for the archive."""
     usual: bool = True
     """Whether installations have this store without asking for it: new ones, or those that were upgraded."""
-    view: str
+    view: ViewName | Literal[""]
     """The filesystem that containers of this store see (`rootfs/view.py`)."""
-    other_view: str = ""
+    other_view: ViewName | Literal[""] = ""
     """What they see where the extractor of `view` refuses and this store was seen to take the layer."""
     measured: str = ""
     """What was run, with its version; "" where nothing was."""

@@ -22,6 +22,7 @@ from imagepeel.present.document import (
 )
 from imagepeel.present.heading import about
 from imagepeel.results.views import ViewsResult
+from imagepeel.rootfs.engines.names import ViewName
 from imagepeel.rootfs.view import VERSIONS
 from imagepeel.text import number, plural
 
@@ -56,7 +57,7 @@ def _refusals(result: ViewsResult) -> Section | None:
     )
 
 
-def _alike(result: ViewsResult, shown: list[str]) -> list[Section]:
+def _alike(result: ViewsResult, shown: list[ViewName]) -> list[Section]:
     known = result.image.knowledge
     if len(shown) < 2 or not known.layer_list:
         return []
@@ -67,7 +68,7 @@ def _alike(result: ViewsResult, shown: list[str]) -> list[Section]:
     ]
 
 
-def _differences(result: ViewsResult, shown: list[str]) -> list[Section]:
+def _differences(result: ViewsResult, shown: list[ViewName]) -> list[Section]:
     head = f"{plural(result.total, 'path')} differ between views:" if result.total > 1 else "1 path differs:"
     found = [_difference(one, shown) for one in result.differences[:MOST_PATHS]]
     left = result.total - MOST_PATHS
@@ -75,15 +76,15 @@ def _differences(result: ViewsResult, shown: list[str]) -> list[Section]:
     return [section(say(head)), section(items(*found), *more)]
 
 
-def _difference(one: Difference, shown: list[str]) -> Item:
+def _difference(one: Difference, shown: list[ViewName]) -> Item:
     below = [item(said or bad("-"), label=", ".join(views), keep=True) for views, said in _groups(one, shown)]
     return item(path(one.path), "   ", warn(", ".join(one.codes)), keep=True, below=below)
 
 
-def _groups(difference: Difference, shown: list[str]) -> list[tuple[list[str], str]]:
+def _groups(difference: Difference, shown: list[ViewName]) -> list[tuple[list[ViewName], str]]:
     """Return (views that agree, what they show) in the order of the views; "" for views without the path."""
     there = [facts for facts in difference.shown.values() if facts is not None]
-    said: dict[str, list[str]] = {}
+    said: dict[str, list[ViewName]] = {}
     for view in shown:
         facts = difference.shown.get(view)
         said.setdefault(_facts(facts, there) if facts is not None else "", []).append(view)
@@ -94,7 +95,7 @@ def _facts(facts: Facts, others: list[Facts]) -> str:
     """Say what a view shows, with what is not the same in the others."""
     if facts.kind == "ghost":
         return "a name without a file"
-    out = [facts.kind]
+    out: list[str] = [facts.kind]
     if facts.kind != "symlink" and len({(f.mode, f.uid, f.gid) for f in others}) > 1:
         out.append(f"{facts.mode:04o} {facts.uid}:{facts.gid}")
     if facts.kind == "symlink":

@@ -530,7 +530,7 @@ class _Run:
         sim = self.sim
         return Prediction(
             engine=self.scenario.label,
-            view=str(getattr(self.rootfs, "view", "")),
+            view=self.rootfs.view,
             runtime=self.runtime.name,
             architecture=self.scenario.architecture,
             argv=words,

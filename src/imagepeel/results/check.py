@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from imagepeel._display import Shown
-from imagepeel.findings.gate import Gate, Known
+from imagepeel.findings.gate import Gate, Known, Threshold
 from imagepeel.findings.rule import Rule
 from imagepeel.results.findings import FindingResult, RuleResult, finding_result, rule_result
 from imagepeel.results.head import ImageHead
@@ -16,7 +16,7 @@ class CheckOutcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
 
     image: ImageHead
     passed: bool
-    fail_on: str
+    fail_on: Threshold
     """Least severity that fails the gate, or `none`."""
     failing: tuple[str, ...]
     """Keys of the new findings that fail it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -19,6 +19,7 @@ from imagepeel.results.difference import (
     shared_prefix,
 )
 from imagepeel.results.head import ImageHead, NodeHead, encoded, image_head, node_head, readable, stamp
+from imagepeel.rootfs.engines.names import ViewName
 from imagepeel.rootfs.image_diff import TEXT_BYTES, Contents, PathChange, difference, text_difference
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class DiffResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
 
     first: ImageHead
     second: ImageHead
-    view: str
+    view: Literal[ViewName, ""]
     path: str
     first_layers: int | None
     second_layers: int | None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from imagepeel._display import Shown
 from imagepeel.results.head import ImageHead, LayerHead, image_head, layer_head, readable
+from imagepeel.rootfs.engines.names import ViewName
 from imagepeel.rootfs.layer_diff import has_uppers
 from imagepeel.rootfs.layer_events import Fate, Shipped, lost_files, shipped
 from imagepeel.rootfs.usage import DirUsage, FileUsage, Usage, usage
@@ -108,7 +109,7 @@ class DuResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """
 
     image: ImageHead
-    view: str
+    view: Literal[ViewName, ""]
     path: str
     exact: bool
     layers: tuple[DuLayer, ...]

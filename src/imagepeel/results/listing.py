@@ -8,6 +8,7 @@ import msgspec
 
 from imagepeel._display import Shown
 from imagepeel.results.head import ImageHead, encoded, image_head, octal, readable, stamp
+from imagepeel.rootfs.engines.names import ViewName
 from imagepeel.rootfs.tree.inode import NodeKind
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class ListingHeader(Shown, msgspec.Struct, frozen=True, kw_only=True, tag="heade
     schema: str
     image: ImageHead
     path: str
-    view: str
+    view: Literal[ViewName, ""]
     layer: int | None
     complete: bool
     refusal: str
@@ -129,7 +130,7 @@ class FindHeader(Shown, msgspec.Struct, frozen=True, kw_only=True, tag="header",
     image: ImageHead
     where: Place
     patterns: tuple[str, ...]
-    view: str
+    view: Literal[ViewName, ""]
     layer: int | None
     complete: bool
     refusal: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -11,6 +11,7 @@ from imagepeel.evidence import Receipt
 from imagepeel.process.matrix import Matrix
 from imagepeel.process.spec.values import Prediction, Verdict
 from imagepeel.results.head import ImageHead, image_head
+from imagepeel.rootfs.engines.names import ViewName
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
@@ -23,7 +24,7 @@ class ProcessResult(Shown, msgspec.Struct, frozen=True, kw_only=True, tag="predi
     """
 
     image: ImageHead
-    view: str
+    view: Literal[ViewName, ""]
     """Filesystem that was looked at: that of the engine's store, or the one that was asked for."""
     execve: str
     prediction: Prediction
@@ -44,7 +45,7 @@ class MatrixResult(Shown, msgspec.Struct, frozen=True, kw_only=True, tag="matrix
     """Result of `imagepeel process --matrix`; `agree` says that every cell has the same kind of verdict."""
 
     image: ImageHead
-    view: str
+    view: Literal[ViewName, ""]
     """Filesystem that was asked for; "" where each engine has that of its own store."""
     engines: tuple[str, ...]
     architectures: tuple[str, ...]
@@ -69,7 +70,7 @@ def process_result(image: LayeredImage, found: Prediction, *, receipts: bool = F
     )
 
 
-def matrix_result(image: LayeredImage, view: str, found: Matrix) -> MatrixResult:
+def matrix_result(image: LayeredImage, view: Literal[ViewName, ""], found: Matrix) -> MatrixResult:
     """Return the verdict of each cell; `view` is the filesystem that was asked for, "" for each engine's own."""
     return MatrixResult(
         image=image_head(image),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from imagepeel._display import Shown
 from imagepeel.evidence import Receipt, text
 from imagepeel.results.head import ImageHead, NodeHead, node_head
+from imagepeel.rootfs.engines.names import ViewName
 from imagepeel.rootfs.provenance import PathEventKind, Removal
 from imagepeel.tables import ErrnoName
 
@@ -76,7 +77,7 @@ class TraceResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """
 
     image: ImageHead
-    view: str
+    view: Literal[ViewName, ""]
     asked: str
     reached: str
     errno: ErrnoName

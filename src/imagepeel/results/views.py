@@ -8,6 +8,7 @@ from imagepeel._display import Shown
 from imagepeel.findings.semantics.codes import CODES, ViewNote
 from imagepeel.findings.semantics.compare import Comparison, Difference
 from imagepeel.results.head import ImageHead
+from imagepeel.rootfs.engines.names import ViewName
 from imagepeel.rootfs.tree.changes import Refusal
 
 
@@ -19,10 +20,10 @@ class ViewsResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """
 
     image: ImageHead
-    views: tuple[str, ...]
+    views: tuple[ViewName, ...]
     agree: bool | None
     """Whether all views show the same; null where nothing differs and a layer is missing."""
-    refusals: dict[str, Refusal]
+    refusals: dict[ViewName, Refusal]
     total: int
     """Count of paths that differ."""
     differences: tuple[Difference, ...]

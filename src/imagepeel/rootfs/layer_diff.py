@@ -113,11 +113,11 @@ def need_uppers(rootfs: Rootfs) -> None:
     refusal = rootfs.refusal
     if refusal is not None:
         raise UsageError(
-            f"the {rootfs.view} view refuses this image ({refusal.reason}), so its layers have no trees to compare",
+            f"the {rootfs.name} view refuses this image ({refusal.reason}), so its layers have no trees to compare",
             hint="trace a path to see which entries of which layers name it",
         )
     raise UsageError(
-        f"the {rootfs.view} view applies each layer onto the last and keeps no tree of a single layer",
+        f"the {rootfs.name} view applies each layer onto the last and keeps no tree of a single layer",
         hint="use the runtime view",
     )
 

@@ -16,6 +16,7 @@ from imagepeel._display import Shown
 from imagepeel._lazy import late
 from imagepeel.errors import NotFound, UsageError
 from imagepeel.evidence import Location, Name, raw, text
+from imagepeel.rootfs.tree.inode import NodeKind
 
 if TYPE_CHECKING:
     from pathlib import PurePosixPath
@@ -58,7 +59,7 @@ class Stat(Shown, msgspec.Struct, frozen=True, kw_only=True):
     the names of `os.stat_result` begin with `st_`; access and change times are not part of an image.
     """
 
-    kind: str
+    kind: NodeKind
     mode: int
     uid: int
     gid: int

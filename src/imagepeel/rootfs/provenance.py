@@ -13,6 +13,7 @@ import msgspec
 from imagepeel.evidence import Location, Name
 from imagepeel.formats.tar.whiteouts import hidden_path, marks_that_hide, opaque_mark_of, whiteout_of
 from imagepeel.rootfs.engines.indexed import IndexedDirectory
+from imagepeel.rootfs.engines.names import ViewName
 from imagepeel.rootfs.layer_diff import Change, changed_fields, delta, has_uppers, layer_delta
 from imagepeel.rootfs.layer_events import LayerBytes, LayerCounts, Lost, Shipped, layer_counts, lost_files, shipped
 from imagepeel.rootfs.tree.inode import Inode
@@ -73,7 +74,7 @@ class PathHistory(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     asked: bytes
-    view: str
+    view: ViewName | Literal[""]
     resolution: Resolution
     links: tuple[PathLife, ...]
     life: PathLife
@@ -117,7 +118,7 @@ def _raw(path: Name) -> bytes:
 def _why(rootfs: Rootfs) -> str:
     if rootfs.refusal is not None:
         return f"the runtime refuses this image ({rootfs.refusal.reason}): these are the entries that name the path"
-    return f"the {rootfs.view} view keeps no tree of a single layer: these are the entries that name the path"
+    return f"the {rootfs.name} view keeps no tree of a single layer: these are the entries that name the path"
 
 
 # ---- from the trees of the layers -------------------------------------------------------------------------------

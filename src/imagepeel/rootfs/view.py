@@ -6,7 +6,7 @@ Layers are not untarred on top of each other, so an image has several: see `docs
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from imagepeel._display import Shown
 from imagepeel.archive.knowledge import WHOLE, ImagePart, Knowledge
@@ -16,6 +16,7 @@ from imagepeel.formats.tar.table import WHITEOUT
 from imagepeel.limits import DEFAULT, Limits
 from imagepeel.rootfs.engines import containerd, docker, podman, tar_split, umoci
 from imagepeel.rootfs.engines.indexed import indexed_upper
+from imagepeel.rootfs.engines.names import ViewName
 from imagepeel.rootfs.path import Joinable, RootfsPath
 from imagepeel.rootfs.tree.changes import LayerEntries, Refusal
 from imagepeel.rootfs.tree.inode import Inode, Tree
@@ -27,12 +28,7 @@ from imagepeel.text import plural
 if TYPE_CHECKING:
     from imagepeel.layers.content import EntryFile
 
-VIEWS = ("runtime", "spec", "sequential", "docker", "podman")
-"""Names of the views: containerd with overlayfs (the default), the image-spec's words, each layer onto the last,
-Docker's own driver (29.7; `docker@28` is the one of 28 to 29.6), podman and CRI-O.
-"""
-
-VERSIONS = {
+VERSIONS: dict[ViewName, str] = {
     "runtime": "containerd 2.4.0-beta (301026e)",
     "containerd@2.3": "containerd 2.3, 2.2 and 1.7",
     "spec": "umoci after 0.6.0 (f5d1219)",
@@ -44,7 +40,7 @@ VERSIONS = {
 }
 """Whose code each view plays through; some views are not among those that are compared by default."""
 
-_ENGINES = {
+_ENGINES: dict[str, docker.UnpackRules] = {
     "docker": docker.DOCKER29,
     "docker@29.7": docker.DOCKER29,
     "docker@29": docker.DOCKER28,
@@ -65,7 +61,8 @@ class Rootfs(Shown):
     """The merged tree of one view.  Paths are bytes or str, absolute, inside the image.
 
     `refusal` is where the runtimes of this view would refuse to unpack the image; the tree is then the best effort
-    of the spec's rules without the refused entries, and `label` says so.  `knowledge` is what is known of the
+    of the spec's rules without the refused entries, and `label` says so.  `layer` is the index of the one layer that
+    this is the filesystem of, with "" for `view`, and None for a whole image.  `knowledge` is what is known of the
     image, and `complete` False when a layer could not be read.  `uppers` holds each layer's own tree (runtime view
     only), base first.
     """
@@ -74,8 +71,9 @@ class Rootfs(Shown):
         self,
         root: Merged,
         *,
-        view: str,
+        view: ViewName | Literal[""],
         layers: Sequence[LayerEntries],
+        layer: int | None = None,
         uppers: Sequence[Tree] = (),
         refusal: Refusal | None = None,
         opener: OpenEntry | None = None,
@@ -83,7 +81,8 @@ class Rootfs(Shown):
         limits: Limits = DEFAULT,
         knowledge: Knowledge = WHOLE,
     ) -> None:
-        self.view = view
+        self.view: ViewName | Literal[""] = view
+        self.layer = layer
         self.layers = layers
         self.uppers: tuple[Tree, ...] = tuple(uppers)
         self.refusal = refusal
@@ -103,14 +102,19 @@ class Rootfs(Shown):
         return f"<Rootfs {self.label}>"
 
     @property
+    def name(self) -> str:
+        """The view's name, or that of the one layer: `L2` for the second."""
+        return self.view if self.layer is None else f"L{self.layer + 1}"
+
+    @property
     def label(self) -> str:
-        """The view's name, and what is wrong with the tree where something is."""
+        """The name, and what is wrong with the tree where something is."""
         notes = []
         if self.refusal is not None:
             notes.append("best effort: the runtime refuses this image")
         if not self.complete:
             notes.append("incomplete: a layer could not be read")
-        return self.view + (f" ({'; '.join(notes)})" if notes else "")
+        return self.name + (f" ({'; '.join(notes)})" if notes else "")
 
     @property
     def limits(self) -> Limits:
@@ -362,24 +366,23 @@ def build(
 
     UsageError for a view that does not exist.
     """
-    if view not in VERSIONS and view not in _ENGINES:
-        raise UsageError(f"there is no view {view!r}", hint=f"views are {', '.join(VERSIONS)}")
+    name = known_view(view)
     uppers: list[Tree] = []
     refusal: Refusal | None = None
     root: Merged
-    if view in ("runtime", "containerd@2.3"):
-        refusal = _unpack_alone(layers, uppers, checks_devices=view == "runtime")
+    if name in ("runtime", "containerd@2.3"):
+        refusal = _unpack_alone(layers, uppers, checks_devices=name == "runtime")
         root = merge([upper.root for upper in uppers])
-    elif view in _ENGINES:
-        refusal = _unpack_by_engine(layers, uppers, _ENGINES[view])
+    elif name in _ENGINES:
+        refusal = _unpack_by_engine(layers, uppers, _ENGINES[name])
         root = merge([upper.root for upper in uppers])
-        if _ENGINES[view].applies_root:
+        if _ENGINES[name].applies_root:
             podman.inherit_root(root.top, uppers[-1].root if uppers else None)
     else:
         # The first layer lies alone in every view; only what other layers do to it is played.
-        base = indexed_upper(layers[0], ()) if layers and view == "sequential" else None
+        base = indexed_upper(layers[0], ()) if layers and name == "sequential" else None
         tree = base or Tree()
-        refusal = _apply(tree, layers[1:] if base else layers, view, lenient=False)
+        refusal = _apply(tree, layers[1:] if base else layers, name, lenient=False)
         root = Plain((tree.root,))
     if refusal is not None:
         uppers = []
@@ -388,7 +391,7 @@ def build(
         root = Plain((tree.root,))
     return Rootfs(
         root,
-        view=view,
+        view=name,
         layers=layers,
         uppers=uppers,
         refusal=refusal,
@@ -397,6 +400,13 @@ def build(
         limits=limits,
         knowledge=knowledge,
     )
+
+
+def known_view(view: str) -> ViewName:
+    """The view of a name that somebody wrote.  UsageError when there is none."""
+    if view not in VERSIONS and view not in _ENGINES:
+        raise UsageError(f"there is no view {view!r}", hint=f"views are {', '.join(VERSIONS)}")
+    return cast(ViewName, view)
 
 
 def build_alone(
@@ -422,7 +432,8 @@ def build_alone(
         containerd.unpack_layer(tree, layer, overlay=False, lenient=True)
     return Rootfs(
         Plain((tree.root,)),
-        view=f"L{index + 1}",
+        view="",
+        layer=index,
         layers=layers,
         opener=opener,
         steps=steps,
@@ -468,7 +479,7 @@ def _unpack_by_engine(layers: Sequence[LayerEntries], uppers: list[Tree], rules:
     return None
 
 
-def _apply(tree: Tree, layers: Sequence[LayerEntries], view: str, *, lenient: bool) -> Refusal | None:
+def _apply(tree: Tree, layers: Sequence[LayerEntries], view: ViewName, *, lenient: bool) -> Refusal | None:
     first: Refusal | None = None
     for layer in layers:
         if view == "sequential":

@@ -9,7 +9,8 @@ import pytest
 import imagepeel
 from imagepeel import forge
 from imagepeel.findings.semantics.side_by_side import side_by_side
-from imagepeel.rootfs.view import VIEWS, Rootfs
+from imagepeel.rootfs.engines.names import VIEWS
+from imagepeel.rootfs.view import Rootfs
 
 ENGINES = ("runtime", "docker", "docker@28", "podman")
 

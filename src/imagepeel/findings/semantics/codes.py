@@ -7,8 +7,7 @@ from typing import Literal
 import msgspec
 
 from imagepeel.evidence import Location
-
-ALL = ("runtime", "spec", "sequential", "docker", "podman")
+from imagepeel.rootfs.engines.names import ViewName
 
 Code = Literal[
     "RESURRECT",
@@ -104,7 +103,7 @@ class ViewNote(msgspec.Struct, frozen=True, kw_only=True):
     code: Code
     message: str
     where: Location = Location()
-    views: tuple[str, ...] = ()
+    views: tuple[ViewName, ...] = ()
     more: int = 0
     touches: tuple[str, ...] = ()
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from imagepeel.evidence import text
-from imagepeel.findings.semantics.codes import ALL, ViewNote
+from imagepeel.findings.semantics.codes import ViewNote
 from imagepeel.findings.semantics.notes import ViewOf, notes, notes_of
 from imagepeel.findings.semantics.side_by_side import Facts, side_by_side
+from imagepeel.rootfs.engines.names import VIEWS, ViewName
 from imagepeel.rootfs.tree.changes import LayerEntries, Refusal
-from imagepeel.rootfs.view import Rootfs, build
+from imagepeel.rootfs.view import Rootfs, build, known_view
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
@@ -28,7 +29,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     path: str
-    shown: dict[str, Facts | None]
+    shown: dict[ViewName, Facts | None]
     codes: tuple[str, ...] = ()
 
 
@@ -38,8 +39,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     differences: sorted by path, the first `MOST`; total: how many there are.  notes: see `notes`.
     """
 
-    views: tuple[str, ...]
-    refusals: dict[str, Refusal]
+    views: tuple[ViewName, ...]
+    refusals: dict[ViewName, Refusal]
     differences: tuple[Difference, ...]
     total: int
     notes: tuple[ViewNote, ...]
@@ -50,7 +51,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         return not self.total and (not self.refusals or len(self.refusals) == len(self.views))
 
 
-def compare(image: LayeredImage, views: Sequence[str] = ALL) -> Comparison:
+def compare(image: LayeredImage, views: Sequence[str] = VIEWS) -> Comparison:
     """Compare views of an image path by path and explain each difference by the notes.
 
     UsageError for a view that does not exist.
@@ -60,7 +61,7 @@ def compare(image: LayeredImage, views: Sequence[str] = ALL) -> Comparison:
 
 def compare_layers(
     layers: Sequence[LayerEntries],
-    views: Sequence[str] = ALL,
+    views: Sequence[str] = VIEWS,
     view: ViewOf | None = None,
     reasons: tuple[ViewNote, ...] | None = None,
 ) -> Comparison:
@@ -72,11 +73,12 @@ def compare_layers(
             made[name] = view(name) if view is not None else build(layers, name)
         return made[name]
 
-    trees = [own(name) for name in views]
+    names = [known_view(name) for name in views]
+    trees = [own(name) for name in names]
     if reasons is None:
         reasons = notes_of(layers, own)
-    refusals = {name: tree.refusal for name, tree in zip(views, trees, strict=True) if tree.refusal is not None}
-    whole = [(name, tree) for name, tree in zip(views, trees, strict=True) if tree.refusal is None]
+    refusals = {name: tree.refusal for name, tree in zip(names, trees, strict=True) if tree.refusal is not None}
+    whole = [(name, tree) for name, tree in zip(names, trees, strict=True) if tree.refusal is None]
     explain = _Explain(reasons)
     listed: list[Difference] = []
     total = 0
@@ -86,7 +88,7 @@ def compare_layers(
             if len(listed) < MOST:
                 by_view = {name: facts for (name, _), facts in zip(whole, shown, strict=True)}
                 listed.append(Difference(path=text(path), shown=by_view, codes=explain.codes(text(path), by_view)))
-    return Comparison(views=tuple(views), refusals=refusals, differences=tuple(listed), total=total, notes=reasons)
+    return Comparison(views=tuple(names), refusals=refusals, differences=tuple(listed), total=total, notes=reasons)
 
 
 class _Explain:
@@ -99,7 +101,7 @@ class _Explain:
                 for path in note.touches:
                     self._by_path.setdefault(path, []).append(note)
 
-    def codes(self, path: str, shown: dict[str, Any]) -> tuple[str, ...]:
+    def codes(self, path: str, shown: Mapping[ViewName, Any]) -> tuple[str, ...]:
         here = path
         groups = list(shown.values())
         odd = {name for name, facts in shown.items() if groups.count(facts) * 2 <= len(groups)}

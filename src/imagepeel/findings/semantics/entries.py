@@ -27,6 +27,7 @@ from imagepeel.findings.semantics.codes import (
 from imagepeel.formats.tar.header import BLOCKDEV, CHAR, DIRECTORY, GNU_SPARSE, HARDLINK, PAX_GLOBAL, REGULAR, SYMLINK
 from imagepeel.formats.tar.table import ESCAPES, WHITEOUT, Entry, EntryTable
 from imagepeel.formats.tar.whiteouts import AUFS_NAMES, OPAQUE, PREFIX, Mark, hidden_path, parse
+from imagepeel.rootfs.engines.names import ViewName
 from imagepeel.rootfs.tree.changes import LayerEntries, go_clean
 from imagepeel.rootfs.tree.inode import NodeKind
 from imagepeel.rootfs.tree.metadata import KIND, bound_time, xattr_errno
@@ -78,7 +79,7 @@ class Notes:
         code: Code,
         message: str,
         entry: int | None = None,
-        views: tuple[str, ...] = (),
+        views: tuple[ViewName, ...] = (),
         *,
         path: bytes | None = None,
         touches: tuple[bytes, ...] = (),
@@ -104,7 +105,7 @@ class Notes:
         about = (*_about(path), *touches) if path is not None else touches
         listed.append(ViewNote(code=code, message=message, where=where, views=views, touches=tuple(map(text, about))))
 
-    def take(self, code: Code, anomaly: Anomaly, views: tuple[str, ...] = ()) -> None:
+    def take(self, code: Code, anomaly: Anomaly, views: tuple[ViewName, ...] = ()) -> None:
         """Note what the scan or the documents noticed already."""
         listed = self._listed(code, "")
         if listed is not None:
@@ -160,7 +161,7 @@ def entry_notes(layer: LayerEntries, anomalies: Sequence[Anomaly], notes: Notes)
     _root(layer.table, notes)
 
 
-_SCANNED: tuple[tuple[Code, tuple[str, ...]], ...] = (
+_SCANNED: tuple[tuple[Code, tuple[ViewName, ...]], ...] = (
     ("PAXGLOBAL", ("docker",)),
     ("HDRDATA", ()),
     ("HIDDENTAIL", ()),
@@ -353,7 +354,7 @@ def _xattrs(table: EntryTable, notes: Notes) -> None:
                 notes.add("XATTRDROP", f"{text(key)}: {words[0]}", i, words[1])
 
 
-def _dropped(key: bytes, kind: NodeKind | None) -> tuple[str, tuple[str, ...]] | None:
+def _dropped(key: bytes, kind: NodeKind | None) -> tuple[str, tuple[ViewName, ...]] | None:
     if key.startswith(b"trusted."):
         return "containerd leaves it out, Docker, podman and umoci set it", ("docker", "podman", "spec")
     if kind == "symlink":

@@ -8,7 +8,7 @@ import msgspec
 
 from imagepeel.evidence import text
 from imagepeel.rootfs.engines.indexed import IndexedDirectory
-from imagepeel.rootfs.tree.inode import Inode
+from imagepeel.rootfs.tree.inode import Inode, NodeKind
 from imagepeel.rootfs.tree.overlay import Merged, Plain
 from imagepeel.rootfs.view import Rootfs
 
@@ -16,7 +16,7 @@ from imagepeel.rootfs.view import Rootfs
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What one view shows at a path, as far as views can differ: no time of directories, no link count."""
 
-    kind: str
+    kind: NodeKind
     mode: int = 0
     uid: int = 0
     gid: int = 0

@@ -22,6 +22,7 @@ from imagepeel.process.engines.variables import Variable, replace_or_append
 from imagepeel.process.engines.workdir import Made, WorkdirTrouble
 from imagepeel.process.spec.failure import Failure
 from imagepeel.process.spec.values import Addition, Credentials
+from imagepeel.rootfs.engines.names import ViewName
 
 HOST_FILES = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
 """The files about names that engines with a network put into place."""
@@ -43,7 +44,7 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """What its rules rest on; a profile without one is refused by a test."""
     end_of_life: str = ""
     """The day (YYYY-MM-DD) or month after which nobody mends it; empty while somebody does."""
-    view: str = "runtime"
+    view: ViewName = "runtime"
     """The view of an image that it starts from."""
     loaded_by: str = ""
     """Who brings an archive into its store, `NAME[@VERSION]` (its own version where none is named); "" for nobody."""

@@ -11,6 +11,7 @@ from imagepeel.evidence import Location
 from imagepeel.formats.passwd import RefusalKind
 from imagepeel.masking import masked_words
 from imagepeel.process.spec.failure import FailureCode, Judge, Outcome, Stage
+from imagepeel.rootfs.engines.names import ViewName
 from imagepeel.tables import ErrnoName
 from imagepeel.text import noun, plural
 
@@ -370,7 +371,7 @@ class Prediction(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     """Argument vectors of the wrapped programs, outermost first."""
     notes: tuple[str, ...] = ()
     """Surprises on the way, one sentence each."""
-    view: str = ""
+    view: Literal[ViewName, ""] = ""
     """Filesystem that was looked at: that of the engine's store, or the one that was asked for."""
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from imagepeel.process.wrappers.specs import WrapperSpec
+from imagepeel.process.wrappers.specs import Package, WrapperSpec
 from imagepeel.process.wrappers.values import Wrapped, getopt
 
 _ESCAPES = {
@@ -99,7 +99,7 @@ def _variable(text: str, start: int) -> str:
     return name
 
 
-def read_env(words: list[str], spec: WrapperSpec, family: str, env: Mapping[str, str]) -> Wrapped:
+def read_env(words: list[str], spec: WrapperSpec, family: Package, env: Mapping[str, str]) -> Wrapped:
     """What `env` does with its words (argv[0] left out).
 
     `-S` is expanded in place, as often as it occurs; then options, a lone `-`, assignments and the command.

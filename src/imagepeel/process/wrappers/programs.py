@@ -15,7 +15,7 @@ import msgspec
 from imagepeel.evidence import raw
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge
 from imagepeel.process.wrappers.env import read_env
-from imagepeel.process.wrappers.specs import SPECS, WrapperKind, WrapperSpec
+from imagepeel.process.wrappers.specs import SPECS, Package, WrapperKind, WrapperSpec
 from imagepeel.process.wrappers.values import Wrapped as Wrapped
 from imagepeel.process.wrappers.values import getopt
 from imagepeel.tables import ERRNO_DJB, ERRNO_LIBC, ERRNO_MUSL, ErrnoName
@@ -39,20 +39,20 @@ class ExecvpResult(msgspec.Struct, frozen=True, kw_only=True):
     """`/bin/sh PATH` runs instead of the path itself."""
 
 
-def program_of(real: str, argv: Sequence[str]) -> tuple[str, str, int]:
-    """(wrapper's name, family, number of words that name it) of a program, or ("", "", 0).
+def program_of(real: str, argv: Sequence[str]) -> tuple[str, Package, int] | None:
+    """(wrapper's name, family, number of words that name it) of a program; None for others.
 
     `real` is the canonical path, `argv` the vector.  A busybox applet is named by argv[0] or by the word behind
     `busybox`; family is "busybox" for those, else that of the usual package.
     """
     if not argv:
-        return "", "", 0
+        return None
     base = real.rsplit("/", 1)[-1]
     called = argv[0].rsplit("/", 1)[-1]
     if base.startswith("busybox") or base == "bbsuid":
         if called.startswith("busybox"):
             if len(argv) < 2:
-                return "", "", 0
+                return None
             return argv[1].rsplit("/", 1)[-1], "busybox", 2
         return called, "busybox", 1
     if base.startswith("coreutils"):
@@ -63,7 +63,7 @@ def program_of(real: str, argv: Sequence[str]) -> tuple[str, str, int]:
         name = stem or name
         if (name, "") in SPECS:
             return name, SPECS[(name, "")].family, 1
-    return "", "", 0
+    return None
 
 
 def unwrap(
@@ -77,7 +77,10 @@ def unwrap(
     """
     if not argv or len(argv) > _MAX_ARGS:
         return None
-    name, family, words = program_of(real or argv[0], argv)
+    known = program_of(real or argv[0], argv)
+    if known is None:
+        return None
+    name, family, words = known
     spec = SPECS.get((name, family)) or (SPECS.get((name, "")) if family != "busybox" else None)
     if spec is None:
         return None
@@ -116,7 +119,7 @@ class _Call(msgspec.Struct, frozen=True, kw_only=True):
     """A wrapper's own words, read by its grammar."""
 
     name: str
-    family: str
+    family: Package
     spec: WrapperSpec
     options: list[tuple[str, str]]
     operands: list[str]
@@ -211,7 +214,7 @@ _OWN_EFFECTS: dict[str, Callable[[_Call, Wrapped], dict[str, Any]]] = {
 """What these wrappers do that the grammar does not say: the fields of `Wrapped` that change."""
 
 
-def _su(name: str, family: str, words: list[str], spec: WrapperSpec, libc: str) -> Wrapped:
+def _su(name: str, family: Package, words: list[str], spec: WrapperSpec, libc: str) -> Wrapped:
     """`su` and `runuser`: a shell of the user, or with `runuser -u` the command itself."""
     try:
         options, rest = getopt(words, spec, permute=family != "busybox" or libc != "musl")

@@ -21,10 +21,27 @@ LookupKind = Literal["execvp", "go", "sudo"]
 """How a wrapper searches its command: as the C library does, as Go's exec.LookPath, or as sudo."""
 
 
+Package = Literal[
+    "busybox",
+    "catatonit",
+    "coreutils",
+    "dpkg",
+    "dumb-init",
+    "gosu",
+    "runit",
+    "s6",
+    "su-exec",
+    "sudo",
+    "tini",
+    "util-linux",
+]
+"""What brings a wrapper."""
+
+
 class WrapperSpec(msgspec.Struct, frozen=True, kw_only=True):
     """The grammar and the habits of one wrapper."""
 
-    family: str
+    family: Package
     """The package that usually brings it."""
     kind: WrapperKind
     flags: str = ""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from imagepeel.process.wrappers.specs import LookupKind, WrapperKind, WrapperSpec
+from imagepeel.process.wrappers.specs import LookupKind, Package, WrapperKind, WrapperSpec
 
 
 class Wrapped(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a wrapper does with its arguments."""
 
     program: str
-    family: str
+    family: Package
     kind: WrapperKind
     argv: tuple[str, ...] = ()
     """The command and its arguments."""

@@ -35,7 +35,6 @@ class UnpackRules(msgspec.Struct, frozen=True, kw_only=True):
     forgives_hidden: a whiteout below a path that the layer already whited out is skipped.  root_mode: of `/`.
     """
 
-    name: str
     scoped: bool = False
     skips_global: bool = True
     checks_devices: bool = False
@@ -47,9 +46,9 @@ class UnpackRules(msgspec.Struct, frozen=True, kw_only=True):
     applies_root: bool = False
 
 
-DOCKER29 = UnpackRules(name="docker", scoped=True, checks_devices=True, follows_xattrs=True)
-DOCKER28 = UnpackRules(name="docker@28")
-DOCKER20 = UnpackRules(name="docker@20.10", tolerates=("EPERM", "ENOTSUP"))
+DOCKER29 = UnpackRules(scoped=True, checks_devices=True, follows_xattrs=True)
+DOCKER28 = UnpackRules()
+DOCKER20 = UnpackRules(tolerates=("EPERM", "ENOTSUP"))
 
 
 def unpack_layer(tree: Tree, layer: LayerEntries, rules: UnpackRules, *, lenient: bool = False) -> Refusal | None:

@@ -10,7 +10,6 @@ from imagepeel.rootfs.engines.docker import UnpackRules
 from imagepeel.rootfs.tree.inode import Inode
 
 PODMAN = UnpackRules(
-    name="podman",
     skips_global=False,
     tolerates=("ENOTSUP",),
     ignores_xattrs=(b"security.selinux",),
