@@ -176,3 +176,33 @@ def test_an_archive_that_was_cut_off_ends_with_11(forge_archive: Make, run_cli: 
     done = run_cli("layers", cut)
     assert done.exit_code == 11
     assert "the archive ends inside the member" in done.stderr
+
+
+@pytest.mark.parametrize("part", ["L1", "L2", "L6", "L8"])
+def test_a_step_of_a_start_does_not_say_no_where_a_layer_is_missing(
+    part: str, forge_archive: Make, run_cli: Run, tmp_path: Path
+) -> None:
+    """real-images 1: the lookup said `/hello does not exist`."""
+    whole = forge_archive("shop", kind="oci-archive")
+    archive = without(whole, blobs(whole)[part], tmp_path / "part.tar")
+    done = run_cli("process", archive)
+    assert "UNKNOWN" in done.stdout and f"{part} is not in the archive" in done.stdout
+    said = done.stdout + run_cli("explain", archive).stdout
+    assert not [words for words in ("does not exist", "not found", "no directory of PATH") if words in said]
+    found = json.loads(run_cli("process", "--json", archive).stdout)["result"]["prediction"]
+    for step in found["steps"]:
+        assert step.get("outcome", "ok") in ("ok", "unknown"), step
+        for one in step.get("candidates", ()):
+            assert one["outcome"] in ("taken", "unknown", "skipped"), one
+
+
+def test_a_library_that_a_missing_layer_may_have_is_not_called_missing(
+    forge_archive: Make, run_cli: Run, tmp_path: Path
+) -> None:
+    whole = forge_archive("no-library", kind="oci-archive")
+    assert "not found" in run_cli("process", whole).stdout
+    parts = [name for name in blobs(whole) if name.startswith("L")]
+    for part in parts:
+        archive = without(whole, blobs(whole)[part], tmp_path / "part.tar")
+        done = run_cli("process", archive)
+        assert done.exit_code == 0 and "not found" not in done.stdout, part

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from imagepeel.evidence import Location
 from imagepeel.present.document import Level, Span, SpanKind, Text, code, words
 from imagepeel.process.spec.failure import Judge, Outcome, Stage
+from imagepeel.process.spec.hedged import NOT_HERE
 from imagepeel.process.spec.values import (
     Addition,
     Credentials,
@@ -138,10 +139,11 @@ def skipped(step: Step) -> Iterator[str]:
 
 
 def libraries_in_words(libraries: Sequence[NeededLibrary]) -> str:
-    """Return how many libraries are needed and how many of them are not found."""
-    missing = sum(library.path is None for library in libraries)
+    """Return how many libraries are needed, and how many of them are not found or may be in a layer that is missing."""
+    missing = sum(library.path is None and not library.how for library in libraries)
+    elsewhere = sum(library.path is None and bool(library.how) for library in libraries)
     needed = plural(len(libraries), "needed library", "needed libraries")
-    return needed + (f", {missing} not found" if missing else "")
+    return needed + (f", {missing} not found" if missing else "") + (f", {elsewhere} {NOT_HERE}" if elsewhere else "")
 
 
 # ---- what it becomes --------------------------------------------------------------------------------------------

@@ -200,7 +200,7 @@ def _libraries(found: Prediction) -> Section:
     rows = [
         row(
             library.name,
-            path(library.path) if library.path else bad("not found"),
+            path(library.path) if library.path else Span("not known", "warn") if library.how else bad("not found"),
             dim(library.how),
             dim(place_in_words(library.where)),
         )

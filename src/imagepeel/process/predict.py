@@ -26,6 +26,7 @@ from imagepeel.process.simulate import StartSimulation
 from imagepeel.process.spec import trace
 from imagepeel.process.spec.access import Actor
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Outcome, Phase, Stage, Unproved
+from imagepeel.process.spec.hedged import hedged_library, hedged_step
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.process_spec import ProcessSpec
 from imagepeel.process.spec.state import ProcessState
@@ -528,6 +529,11 @@ class _Run:
         place: Workdir,
     ) -> Prediction:
         sim = self.sim
+        steps, libraries = self.steps, distinct(sim.libraries) if sim is not None else ()
+        if not self.complete:
+            why = self.known.why(ImagePart.LAYER)
+            steps = [hedged_step(step, why) for step in steps]
+            libraries = tuple(map(hedged_library, libraries))
         return Prediction(
             engine=self.scenario.label,
             view=self.rootfs.view,
@@ -538,11 +544,11 @@ class _Run:
             env=env,
             user=credentials,
             cwd=place.path,
-            steps=tuple(self.steps),
+            steps=tuple(steps),
             verdict=self._final(),
             notes=tuple(self.notes),
             pid1=sim.pid1 if sim is not None else None,
-            libraries=distinct(sim.libraries) if sim is not None else (),
+            libraries=libraries,
             wrapped=tuple(sim.wrapped) if sim is not None else (),
             additions=additions(self.image, self.wanted, self.options, self.engine, words),
         )

@@ -361,7 +361,7 @@ def _libraries(context: StoryContext, found: Prediction, blocks: list[Block]) ->
     if not found.libraries:
         return
     there = [library for library in found.libraries if library.path is not None]
-    gone = [library for library in found.libraries if library.path is None]
+    gone = [library for library in found.libraries if library.path is None and not library.how]
     step = next((step for step in found.steps if step.rule == Stage.LOADER), None)
     receipts: list[Receipt | None] = [*inspect(context, step)] if step is not None else []
     names = listed([library.name for library in found.libraries], 4)

@@ -28,7 +28,7 @@ AdditionKind = Literal["mount", "file", "volume", "setting"]
 """What the engine or runtime adds: a mount, a file, a volume, or a setting without a path of its own."""
 
 
-CandidateOutcome = Literal[ErrnoName, "taken", "skipped", "fatal"]
+CandidateOutcome = Literal[ErrnoName, "taken", "skipped", "fatal", "unknown"]
 """What became of a path that was looked at, or the errno of the refusal."""
 
 _StepWord = Literal[ErrnoName, RefusalKind, "ok", "empty", "empty name", "ends", "refused", "unknown"]
@@ -110,7 +110,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     path: str
     """Path in the image."""
     outcome: CandidateOutcome
-    """`taken`, `skipped`, `fatal` or the errno of the refusal."""
+    """`taken`, `skipped`, `fatal`, the errno of the refusal, or `unknown` where a missing layer may bring it."""
     reason: str
     """In words."""
     where: Location | None = None
@@ -327,7 +327,7 @@ class NeededLibrary(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defau
     path: str | None
     """File that is loaded; None when it is not found."""
     how: str
-    """Where it was found, in words; "" when it was not found."""
+    """Where it was found, in words; "" when it was not found, or that it may be in a layer that is not here."""
     needed_by: str
     """Path of the object that asked, or `LD_PRELOAD`."""
     where: Location | None = None
