@@ -151,9 +151,48 @@ def test_index_and_config_that_name_other_platforms_are_told(run_cli: Run, tmp_p
 def test_what_was_not_examined_is_said(case: Case, run_cli: Run) -> None:
     """Bug reports P05."""
     path = case("bug-reports", "p05-arm64-has-amd64.tar")
-    done = run_cli("check", path)
+    done = run_cli("wtf", path)
     assert "1 of 2 images was examined, #1: not #2 (linux/arm64/v8)" in done.stdout
+    done = run_cli("check", "--platform", "linux/amd64", path)
+    assert done.exit_code == 0 and "not #2 (linux/arm64/v8)" in done.stdout
     assert run_cli("check", "--platform", "linux/arm64", path).exit_code == 1
+
+
+def test_all_platforms_of_an_archive_are_gated(case: Case, run_cli: Run) -> None:
+    """Bug reports P05: the arm64 entry holds an amd64 program, and a check passed."""
+    path = case("bug-reports", "p05-arm64-has-amd64.tar")
+    done = run_cli("check", path)
+    assert done.exit_code == 1
+    assert "#2 (linux/arm64/v8): " in done.stdout and "in 2 images; the gate fails on high" in done.stdout
+    found = json.loads(run_cli("check", "--format", "json", path).stdout)["result"]
+    assert [head["platform"] for head in found["beside"]] == ["linux/arm64/v8"]
+    assert all(each["message"].startswith("#2 ") for each in found["new"] if each["severity"] == "high")
+    for form in ("sarif", "junit", "github", "markdown"):
+        assert "#2 (linux/arm64/v8)" in run_cli("check", "--format", form, path).stdout, form
+
+
+@pytest.mark.parametrize("order", [("amd64", "arm64", "s390x"), ("s390x", "arm64", "amd64"), ("arm64", "amd64")])
+def test_the_order_of_platforms_is_no_matter(order: tuple[str, ...], run_cli: Run, tmp_path: Path) -> None:
+    """The program is for amd64 in each of them, so that all but one fail; what they share stands once."""
+    archive = tmp_path / "image.tar"
+    archive.write_bytes(archive_of(index(*[sound(architecture=one, user="0") for one in order], names="demo:1")))
+    done = run_cli("check", "--format", "json", archive)
+    found = json.loads(done.stdout)["result"]
+    failing = {each["message"].partition(" ")[0] for each in found["new"] if each["severity"] == "high"}
+    assert done.exit_code == 1
+    assert failing == {f"#{number}" for number, one in enumerate(order, 1) if one != "amd64"}
+    assert len(found["beside"]) == len(order) - 1
+
+
+def test_a_platform_whose_config_is_missing_does_not_pass(run_cli: Run, tmp_path: Path) -> None:
+    from imagepeel.forge.image import Fault
+
+    archive = tmp_path / "image.tar"
+    broken = sound(architecture="arm64", faults=[Fault(kind="config-missing")])
+    archive.write_bytes(archive_of(index(sound(), broken, names="demo:1")))
+    assert run_cli("check", "--platform", "linux/amd64", archive).exit_code == 0
+    assert run_cli("check", archive).exit_code == 1
+    assert run_cli("check", "--fail-on", "none", archive).exit_code == 14
 
 
 # ---- 6, 14, 15: nothing is cut without a sign ----------------------------------------------------------------

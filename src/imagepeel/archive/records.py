@@ -299,6 +299,11 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
     anomalies: tuple[Anomaly, ...] = ()
 
     @property
+    def numbered(self) -> str:
+        """Its number and platform, `#2 (linux/arm64)`."""
+        return f"#{self.number}" + (f" ({self.platform})" if self.platform else "")
+
+    @property
     def format(self) -> Format:
         """The description that was followed."""
         return self.formats[0]

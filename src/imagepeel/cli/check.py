@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,7 @@ from imagepeel.findings.gate import (
     THRESHOLDS,
     Baseline,
     GateOptions,
+    joined,
     judge,
     make_baseline,
     read_baseline,
@@ -26,8 +27,12 @@ from imagepeel.findings.gate import (
 )
 from imagepeel.results.head import image_head
 
+if TYPE_CHECKING:
+    from imagepeel.api import Archive, Image
+
 FORMATS = ("text", "json", "sarif", "junit", "github", "markdown")
-"""Exit code when a new finding is at or above the threshold."""
+MOST_BESIDE = 63
+"""Further images of an archive that are examined; OTHER-PLATFORMS names the rest."""
 
 _EXAMPLES = (
     "\b\nExamples:\n"
@@ -62,6 +67,7 @@ def command(
 ) -> None:
     """Hold an image against the rules, and fail when something new is severe enough.
 
+    Without --image and --platform the images for all platforms of the archive are held against them.
     Settings stand in [check] of imagepeel.toml or [tool.imagepeel.check] of pyproject.toml in this directory:
     fail-on, select, ignore, baseline.  Options of the command line come before them.  Exit codes: 0 passed, 1 failed;
     others say that the image could not be read.  The same image gives the same bytes.
@@ -85,20 +91,34 @@ def command(
         settings.keep_archive(write_baseline)
     with settings.open() as archive:
         image = settings.scanned(archive)
-        found = image.findings(select=options.select, ignore=options.ignore)
+        beside = _beside(settings, archive, image)
+        # Where all of them are examined, there is nothing to say of others.
+        ignored = (*options.ignore, *(("OTHER-PLATFORMS",) if 0 < len(beside) < MOST_BESIDE else ()))
+        found = joined(
+            image.findings(select=options.select, ignore=ignored),
+            [(one.record.numbered, one.findings(select=options.select, ignore=ignored)) for one in beside],
+        )
         if write_baseline is not None:
             _write(write_baseline, found)
             accepted = make_baseline(found)
         gate = judge(found, options, accepted)
         from imagepeel.results.check import check_outcome  # start time
 
-        _show(settings, form, check_outcome(image_head(image), gate, rules))
+        _show(settings, form, check_outcome(image_head(image), gate, rules, tuple(map(image_head, beside))))
         # Damage and mismatches are findings here, and findings decide about the exit code.
         settings.quiet()
-        if gate.passed:
-            settings.require_documents(image)
+        for one in (image, *beside) if gate.passed else ():
+            settings.require_documents(one)
     if not gate.passed:
         click.get_current_context().exit(ANSWER_IS_NO)
+
+
+def _beside(settings: Settings, archive: Archive, image: Image) -> list[Image]:
+    """Return the images for other platforms, all of which are gated where nobody asked for one of them."""
+    if settings.reference is not None or settings.platform is not None or not image.record.runnable:
+        return []
+    others = [one for one in archive.images() if one.record.runnable and one.record is not image.record]
+    return [one for one in others if one.record.available][:MOST_BESIDE]
 
 
 def _show(settings: Settings, form: str, outcome: Any) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from imagepeel.errors import UsageError
 from imagepeel.evidence import Location
-from imagepeel.findings.finding import SEVERITIES, Finding, Severity
+from imagepeel.findings.finding import SEVERITIES, Finding, Severity, order
 from imagepeel.serialization import convert, from_json, indented, to_json
 
 BASELINE = "imagepeel/baseline/1"
@@ -65,6 +65,20 @@ def threshold(word: str) -> Threshold:
     if word not in THRESHOLDS:
         raise UsageError(f"there is no severity {word!r}", hint="use " + ", ".join(THRESHOLDS))
     return word
+
+
+def joined(own: Sequence[Finding], beside: Sequence[tuple[str, Sequence[Finding]]]) -> tuple[Finding, ...]:
+    """Return the findings of an image and of those beside it, worst first; what several have stands once.
+
+    `beside` has the name of each further image, which stands before its findings, and what was found in it.
+    """
+    said = {(finding.rule, finding.message) for finding in own}
+    found = list(own)
+    for name, findings in beside:
+        for finding in findings:
+            if (finding.rule, finding.message) not in said:
+                found.append(msgspec.structs.replace(finding, message=f"{name}: {finding.message}"))
+    return tuple(sorted(found, key=order))
 
 
 def judge(found: Sequence[Finding], options: GateOptions, baseline: Baseline | None = None) -> Gate:

@@ -9,12 +9,15 @@ from imagepeel.findings.gate import Gate, Known, Threshold
 from imagepeel.findings.rule import Rule
 from imagepeel.results.findings import FindingResult, RuleResult, finding_result, rule_result
 from imagepeel.results.head import ImageHead
+from imagepeel.text import plural
 
 
 class CheckOutcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of the gate; `failing` are the keys of the new findings that fail it."""
 
     image: ImageHead
+    beside: tuple[ImageHead, ...]
+    """Images for other platforms whose findings are here too, each under its name."""
     passed: bool
     fail_on: Threshold
     """Least severity that fails the gate, or `none`."""
@@ -30,10 +33,13 @@ class CheckOutcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Rules that were checked."""
 
 
-def check_outcome(head: ImageHead, gate: Gate, rules: tuple[Rule, ...]) -> CheckOutcome:
+def check_outcome(
+    head: ImageHead, gate: Gate, rules: tuple[Rule, ...], beside: tuple[ImageHead, ...] = ()
+) -> CheckOutcome:
     """Join the gate with what the rules say."""
     return CheckOutcome(
         image=head,
+        beside=beside,
         passed=gate.passed,
         fail_on=gate.fail_on,
         failing=tuple(dict.fromkeys(finding.key for finding in gate.failing)),
@@ -66,6 +72,7 @@ def summary(outcome: CheckOutcome) -> str:
     parts = [f"{counts[severity]} {severity}" for severity in ("high", "medium", "low", "info") if severity in counts]
     found = ", ".join(parts) if parts else "nothing"
     known = f", {len(outcome.known)} known" if outcome.known else ""
+    images = f" in {plural(len(outcome.beside) + 1, 'image')}" if outcome.beside else ""
     verdict = "passed" if outcome.passed else "failed"
     limit = "never fails" if outcome.fail_on == "none" else f"fails on {outcome.fail_on}"
-    return f"{verdict}: {found} new{known}; the gate {limit}"
+    return f"{verdict}: {found} new{known}{images}; the gate {limit}"

@@ -132,7 +132,7 @@ def sparse_save(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "deployments",
     why="""An archive may hold an image for each platform, and a report is about one of them.  What is wrong with
     another one, such as a program for the wrong machine, stays unseen until somebody pulls it there.""",
-    fix="examine each of them: imagepeel check --image '#2'",
+    fix="imagepeel check without --image and --platform examines all of them",
     sources="image-spec image-index.md",
     decides="which of the images are delivered",
 )
@@ -142,11 +142,11 @@ def other_platforms(rule: Rule, subject: Subject) -> Iterator[Finding]:
     # That two descriptions differ is a finding of its own.
     two = any(note.code == "TWO-IMAGES" for note in subject.image.archive.anomalies)
     if mine.runnable and others and not two:
-        names = [f"#{record.number}" + (f" ({record.platform})" if record.platform else "") for record in others]
+        names = [record.numbered for record in others]
         yield rule.report(
             f"1 of {plural(len(others) + 1, 'image')} was examined, #{mine.number}: not {listed(names, 8)}",
             Location(member=mine.format.start),
-            fix=f"examine each of them: imagepeel check --image '#{others[0].number}'",
+            fix=f"imagepeel check examines all of them; one alone: imagepeel wtf --image '#{others[0].number}'",
         )
 
 
