@@ -273,3 +273,18 @@ def test_s4_only_containerd_refuses_what_other_stores_load(run_cli: Run, forge_a
     told = findings_of(run_cli, archive)
     assert "rootful" not in str(told)
     assert "containerd refuses this image" in told["ROOTLESS-DIFFERS"]["message"]
+
+
+# ---- an archive that something was done to ----------------------------------------------------------------------
+
+
+def test_f01_text_of_powershell_is_named_as_that(case: Case, run_cli: Run) -> None:
+    """bug-reports F01: the mark and the zeros prove it, and `docker save` alone would end in the same file."""
+    for command in ("explain", "images", "check", "process"):
+        done = run_cli(command, case("bug-reports", "f01-powershell.tar"))
+        assert done.exit_code == 10
+        assert done.stdout == ""
+        words = " ".join(done.stderr.split())
+        assert "text in UTF-16, as PowerShell's `>` writes" in words
+        assert "starts with ff fe" in words
+        assert "docker save -o FILE IMAGE" in words

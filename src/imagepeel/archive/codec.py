@@ -417,9 +417,10 @@ def make_decoder(kind: Compression, limits: Limits = DEFAULT, resume: Checkpoint
     return StreamDecoder(kind, limits)
 
 
-def decompress_to_spool(source: Source, kind: Compression, limits: Limits, name: str) -> Source:
+def decompress_to_spool(source: Source, kind: Compression, limits: Limits, name: str) -> tuple[Source, int]:
     """Decompress a whole source into an unnamed temporary file, for archives that are compressed as a whole.
 
+    Returns the content, and the offset of stored bytes that follow the stream and belong to none, -1 without them.
     LimitExceeded past `Limits.spool_bytes` or `Limits.ratio`; Malformed when the stream is damaged at its start.
     A stream that breaks later is kept as far as it goes: its members may still be readable.
     """
@@ -432,6 +433,12 @@ def decompress_to_spool(source: Source, kind: Compression, limits: Limits, name:
             check_ratio(decoder, limits, name)
         decoder.finish()
     except CodecError as error:
+        from imagepeel.archive.mangled import converted  # start time
+
+        happened = converted(source)
+        if happened is not None:
+            spool.discard()
+            raise happened from error
         if spool.size < 512:
             spool.discard()
             raise Malformed(
@@ -440,7 +447,7 @@ def decompress_to_spool(source: Source, kind: Compression, limits: Limits, name:
     except BaseException:
         spool.discard()
         raise
-    return spool.finish()
+    return spool.finish(), decoder.trailing_offset
 
 
 def check_ratio(decoder: Decoder, limits: Limits, name: str) -> None:

@@ -19,6 +19,7 @@ from imagepeel.archive.source import Source
 from imagepeel.archive.tar_members import TarMembers
 from imagepeel.errors import NotAnImage
 from imagepeel.evidence import Location
+from imagepeel.formats.tar.header import BLOCK
 from imagepeel.limits import Limits
 from imagepeel.oci.layout import MARKER
 
@@ -35,11 +36,13 @@ def unwrap_compression(source: Source, limits: Limits, held: list[Source | Membe
     """
     inner = stored = source
     wrapping: list[Compression] = []
+    behind = -1
     while len(wrapping) < WRAPPINGS and (kind := sniff_compression(inner.pread(0, _SMALL))) is not Compression.NONE:
         wrapping.append(kind)
-        stored, inner = inner, decompress_to_spool(inner, kind, limits, source.name)
+        stored, (inner, end) = inner, decompress_to_spool(inner, kind, limits, source.name)
+        behind = end if stored is source else behind
         held.append(inner)
-    return Unwrapped(inner=inner, stored=stored, size=source.size, wrapping=tuple(wrapping))
+    return Unwrapped(inner=inner, stored=stored, size=source.size, wrapping=tuple(wrapping), behind=behind)
 
 
 def open_tar(source: Source, limits: Limits) -> TarMembers:
@@ -47,7 +50,17 @@ def open_tar(source: Source, limits: Limits) -> TarMembers:
     head = source.pread(0, HEAD)
     if not is_tar(head):
         refuse(source, head)
-    return TarMembers(source, limits)
+    members = TarMembers(source, limits)
+    cut = not members.complete or any(note.code == "outer-trailing-data" for note in members.anomalies)
+    if cut and not members.over_limit and len(members):
+        from imagepeel.archive.mangled import converted  # start time
+
+        *_, last = members
+        end = members.end - (2 * BLOCK if members.complete else 0)
+        happened = converted(source, last.header_offset or 0, end)
+        if happened is not None:
+            raise happened
+    return members
 
 
 def detect(members: Members) -> Detected:

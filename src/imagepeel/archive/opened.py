@@ -168,8 +168,18 @@ def _detect(
         source = source_of(what, limits)
     held.append(source)
     file = unwrap_compression(source, limits, held)
-    detected = detect(open_tar(file.inner, limits))
+    detected = detect(members := open_tar(file.inner, limits))
     detected.file = file
+    if file.behind >= 0 and not detected.kind.bare:  # a bare layer says so itself
+        from imagepeel.archive.mangled import what_it_is  # start time
+
+        what, _ = what_it_is(source.pread(file.behind, 4096))
+        members.note(
+            "outer-trailing-data",
+            f"{plural(source.size - file.behind, 'byte')} after the {file.wrapping[0]} stream, which ends at byte "
+            f"{file.behind:,} of the file: {what}",
+            Location(archive_offset=0),
+        )
     return source.name, detected
 
 

@@ -47,13 +47,6 @@ _FORMATS: tuple[_Format, ...] = (
     (0, b"070701", NotAnImage, "a cpio archive", "imagepeel reads container images"),
     (0, b"\xed\xab\xee\xdb", NotAnImage, "an RPM package", "imagepeel reads container images"),
     (0, b"-----BEGIN PGP", NotAnImage, "a PGP message", "decrypt or verify it with gpg"),
-    (
-        0,
-        b"Getting image source",
-        NotAnImage,
-        "skopeo's progress text, mixed into an archive",
-        "run skopeo copy with --quiet",
-    ),
 )
 _HTML = late(rb"\s*<(?:!doctype\s+html|html|\?xml)", re.IGNORECASE)
 _LINK_TEXT = late(rb"(?:\.{0,2}/)?[\w.@+-]+(?:/[\w.@+-]+)+\s*")
@@ -87,6 +80,17 @@ def refuse(source: Source, head: bytes) -> NoReturn:
     for offset, magic, error, what, hint in _FORMATS:
         if head[offset : offset + len(magic)] == magic:
             raise error(f"{name} is {what}", Location(archive_offset=offset), hint)
+    if len(head) >= BLOCK and head[257:262] == b"ustar":
+        raise Malformed(
+            f"{name} is a tar whose first header is damaged",
+            Location(archive_offset=0),
+            "compare its checksum with the original and copy it again",
+        )
+    from imagepeel.archive.mangled import mangled  # start time
+
+    happened = mangled(name, head)
+    if happened is not None:
+        raise happened
     if _HTML.match(head):
         raise NotAnImage(f"{name} is a web page", hint="the download gave an error page; look at it in a text editor")
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
@@ -98,12 +102,6 @@ def refuse(source: Source, head: bytes) -> NoReturn:
     if len(head) < BLOCK:
         raise NotAnImage(
             f"{name} has only {plural(source.size, 'byte')}, too few for a tar", hint="it was probably cut off"
-        )
-    if head[257:262] == b"ustar":
-        raise Malformed(
-            f"{name} is a tar whose first header is damaged",
-            Location(archive_offset=0),
-            "compare its checksum with the original and copy it again",
         )
     shown = " ".join(f"{byte:02x}" for byte in head[:8])
     raise NotAnImage(

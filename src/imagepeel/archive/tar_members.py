@@ -354,10 +354,13 @@ class _Walk:
         tail = self.source.pread(self.end, _TAIL)
         if tail.strip(b"\0"):
             hidden = len(tail) - len(tail.lstrip(b"\0"))
+            from imagepeel.archive.mangled import what_it_is  # start time
+
+            what, _ = what_it_is(tail[hidden:])
             self._note(
                 "outer-trailing-data",
-                f"{plural(self.source.size - self.end - hidden, 'byte')} after the end of the archive: "
-                "no reader looks there",
+                f"{plural(self.source.size - self.end - hidden, 'byte')} after the end of the archive, where no reader "
+                f"looks: {what}",
                 self.end + hidden,
             )
         return True

@@ -82,7 +82,8 @@ def opened(subject: Subject, verdict: Verdict) -> Lines:
 
 def commanded(fix: str) -> Lines:
     """A fix that is one chmod already, as the RUN line that does it."""
-    return run(*fix.split()) if fix.startswith("chmod ") else ()
+    words = fix.split(" ")  # one path: a space in its name would make it two
+    return run(*words) if words[0] == "chmod" and len(words) == 3 else ()
 
 
 def edited(subject: Subject, verdict: Verdict, expression: str) -> Lines:

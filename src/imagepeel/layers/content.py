@@ -157,10 +157,11 @@ class LayerContent:
         """Keep the whole content in a temporary file and return a piece of it from `offset`."""
         self._stream = None
         name = f"layer L{self._layer + 1}"
-        self._spilled = decompress_to_spool(self._source, self._kind, self._limits, name)
+        spilled, _ = decompress_to_spool(self._source, self._kind, self._limits, name)
+        self._spilled = spilled
         self._piece, self._piece_at = b"", 0
         self._recent, self._recent_bytes = {}, 0
-        return self._spilled.pread(offset, min(count, CHUNK))
+        return spilled.pread(offset, min(count, CHUNK))
 
     def _from(self, point: Checkpoint) -> Iterator[bytes]:
         decoder = make_decoder(self._kind, self._limits, point)

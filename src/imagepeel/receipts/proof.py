@@ -100,7 +100,11 @@ def _receipts(place: Location, show: str, image: LayeredImage, receipts: Receipt
             yield msgspec.structs.replace(found, expect="") if secret else found
         return
     if place.layer is None or place.layer >= len(image.layers):
-        if place.member is not None or place.archive_offset is not None:
+        if place.archive_offset and not receipts.directory:
+            yield receipts.hex_at(
+                receipts.tar_stream(), place.archive_offset, f"byte {place.archive_offset} of the archive"
+            )
+        elif place.member is not None or place.archive_offset is not None:
             yield receipts.listing()
         return
     layer = image.layers[place.layer]

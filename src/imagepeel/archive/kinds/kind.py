@@ -54,13 +54,14 @@ class Unwrapped(msgspec.Struct, kw_only=True):
 
     `wrapping` names the compressions that were taken off, outermost first.  `inner` is the content, `stored` the
     content with the last of them still on: the digest of a bare layer is about those bytes.  `size` is that of the
-    file, in bytes.
+    file, in bytes; `behind` the offset in it of bytes that follow the compressed stream, -1 without them.
     """
 
     inner: Source
     stored: Source
     size: int = 0
     wrapping: tuple[Compression, ...] = ()
+    behind: int = -1
 
 
 class Clues:

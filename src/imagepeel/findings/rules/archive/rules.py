@@ -503,7 +503,9 @@ def odd_documents(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for note in dict.fromkeys(notes):
         if note.code in _TOLD_ELSEWHERE or note.code in _LABELS_ONLY:
             continue
-        yield rule.report(note.message, note.where, severity="medium" if note.fatal else "low")
+        behind = note.code == "outer-trailing-data"
+        fix = "cut them off, and keep other output out of the file: docker save -o FILE IMAGE" if behind else ""
+        yield rule.report(note.message, note.where, severity="medium" if note.fatal else "low", fix=fix)
 
 
 RULES: tuple[Rule, ...] = (
