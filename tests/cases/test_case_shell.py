@@ -71,3 +71,11 @@ def test_process_one_is_the_program_that_really_runs(case: Case, tag: str, argv:
     assert found.verdict.kind == "RUNS"
     assert found.pid1 is not None
     assert (list(found.pid1.argv), found.pid1.path) == (argv, program)
+
+
+def test_a_directory_that_the_user_cannot_enter_is_found(case: Case) -> None:
+    """P28: templates of mode 0700 for root and USER 65532; the real start ends with permission denied."""
+    with imagepeel.open(case("bug-reports", "p28-dir-0700.tar")) as archive:
+        found = [one for one in archive.image().findings() if one.rule == "USER-CANNOT-READ"]
+    assert [one.severity for one in found] == ["low"]
+    assert "/component-templates (mode 0700 of 0:0)" in found[0].message

@@ -39,6 +39,6 @@ EXAMPLES: dict[str, Example] = {
         good=sound,
     ),
     "ATTACKS-VOLUME-PATH": Example(
-        bad=partial(sound, volumes=["/data/../nothing"]), good=sound, also=("ANONYMOUS-VOLUME",)
+        bad=partial(sound, volumes=["/data/../nothing"]), good=sound, also=("ANONYMOUS-VOLUME", "VOLUME-NOT-OWNED")
     ),
 }

@@ -45,7 +45,7 @@ EXAMPLES: dict[str, Example] = {
         bad=lambda: sound(add(file("tmp/seed", "x"))),
         good=lambda: sound(add(directory("tmp", 0o1777), file("tmp/seed", "x"))),
     ),
-    "RESURRECTED": specimen("resurrect", also=("ROOTLESS-DIFFERS",)),
+    "RESURRECTED": specimen("resurrect", also=("ROOTLESS-DIFFERS", "USER-CANNOT-READ")),
     "ROOT-OPAQUE": Example(
         bad=lambda: sound(add(opaque(), file("motd", _TEXT))),
         good=lambda: sound(add(file("motd", _TEXT))),

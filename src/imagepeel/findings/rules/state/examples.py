@@ -46,7 +46,7 @@ def _database(size: int) -> ImageSpec:
 
 
 EXAMPLES: dict[str, Example] = {
-    "VOLUME-CONTENT": Example(bad=partial(_volume, True), good=sound, also=("ANONYMOUS-VOLUME",)),
+    "VOLUME-CONTENT": Example(bad=partial(_volume, True), good=sound, also=("ANONYMOUS-VOLUME", "VOLUME-NOT-OWNED")),
     "ANONYMOUS-VOLUME": Example(
         bad=lambda: sound(add(directory("data", 0o755, 1000, 1000)), volumes=["/data"]), good=sound
     ),

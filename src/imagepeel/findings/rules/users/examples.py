@@ -36,6 +36,18 @@ def _setcap(kept: bool) -> ImageSpec:
     return sound(tool, history=history)
 
 
+def _server(owner: int) -> ImageSpec:
+    tree = add(
+        directory("usr"),
+        directory("usr/sbin"),
+        file("usr/sbin/nginx", programs.hello("nginx\n"), 0o755),
+        directory("var"),
+        directory("var/lib"),
+        directory("var/lib/nginx", 0o755, owner, owner),
+    )
+    return sound(tree, cmd=["nginx", "-g", "daemon off;"], entrypoint=None)
+
+
 EXAMPLES: dict[str, Example] = {
     "GROUP-LOST-ON-KUBERNETES": Example(bad=partial(sound, user="1000:0"), good=partial(sound, user="1000:1000")),
     "NAMED-USER": Example(bad=partial(sound, user="app"), good=sound),
@@ -55,6 +67,18 @@ EXAMPLES: dict[str, Example] = {
         bad=lambda: sound(add(directory("srv"), by="WORKDIR /srv"), workdir="/srv"),
         good=lambda: sound(add(directory("srv", 0o755, 1000, 1000), by="WORKDIR /srv"), workdir="/srv"),
     ),
+    "USER-CANNOT-READ": Example(
+        bad=lambda: sound(add(directory("srv"), file("srv/app.yml", b"port: 80\n", 0o600), by="COPY app.yml /srv/")),
+        good=lambda: sound(
+            add(directory("srv"), file("srv/app.yml", b"port: 80\n", 0o644), by="COPY --chmod=644 app.yml /srv/")
+        ),
+    ),
+    "VOLUME-NOT-OWNED": Example(
+        bad=lambda: sound(add(directory("srv")), volumes=["/srv"]),
+        good=lambda: sound(add(directory("srv", 0o755, 1000, 1000))),
+        also=("ANONYMOUS-VOLUME",),
+    ),
+    "SERVER-CANNOT-WRITE": Example(bad=partial(_server, 0), good=partial(_server, 1000)),
     "RELATIVE-WORKDIR": Example(bad=partial(sound, workdir="home/app"), good=partial(sound, workdir="/home/app")),
     "NO-TMP": Example(
         bad=partial(sound, base=complete_root(directory("tmp", 0o755), without=["tmp"])),

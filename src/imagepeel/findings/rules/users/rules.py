@@ -9,6 +9,7 @@ from imagepeel.evidence import text
 from imagepeel.findings.dockerfile_lines import Lines, is_plain, plain_command, run, setting
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, rule
+from imagepeel.findings.rules.users.access import server_cannot_write, user_cannot_read, volume_not_owned
 from imagepeel.formats.filecaps import XATTR
 from imagepeel.formats.passwd import PasswdEntry, parse_passwd
 from imagepeel.formats.tar.header import REGULAR
@@ -441,6 +442,9 @@ RULES: tuple[Rule, ...] = (
     passwd_comment,
     passwd_typo,
     workdir_not_owned,
+    user_cannot_read,
+    volume_not_owned,
+    server_cannot_write,
     relative_workdir,
     no_tmp,
     log_link,
