@@ -29,7 +29,7 @@ from imagepeel.oci.digest import (
     from_hex,
 )
 from imagepeel.oci.json_document import parse_json
-from imagepeel.oci.media_types import classify
+from imagepeel.oci.media_types import LayerFilesystem, classify
 from imagepeel.text import plural, stated_and_there
 
 _DOCUMENT_BUDGET = 16
@@ -316,7 +316,7 @@ def _stem(name: str) -> str:
     return name
 
 
-def _readable(encrypted: bool, filesystem: str) -> tuple[LayerState, str]:
+def _readable(encrypted: bool, filesystem: LayerFilesystem) -> tuple[LayerState, str]:
     if encrypted:
         return LayerState.ENCRYPTED, "encrypted layer: its bytes are unreadable without the key"
     if filesystem in ("squashfs", "erofs"):

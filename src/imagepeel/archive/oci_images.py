@@ -33,8 +33,8 @@ from imagepeel.oci.digest import Digest, digest_of
 from imagepeel.oci.index import Index, index_of
 from imagepeel.oci.json_document import escaped, lookup
 from imagepeel.oci.layout import MARKER, layout_version_of
-from imagepeel.oci.manifest import Manifest, manifest_of, schema1_of, shape_of
-from imagepeel.oci.media_types import IMAGE_CONFIGS, OCI_EMPTY, SCHEMA1, classify
+from imagepeel.oci.manifest import DocumentShape, Manifest, manifest_of, schema1_of, shape_of
+from imagepeel.oci.media_types import IMAGE_CONFIGS, OCI_EMPTY, SCHEMA1, MediaRole, classify
 from imagepeel.text import plural
 
 TOP = "index.json"
@@ -48,7 +48,7 @@ class _Read(msgspec.Struct, frozen=True, kw_only=True):
     value: Any
     data: bytes | None
     member: str
-    shape: str
+    shape: DocumentShape
     checks: tuple[DocumentCheck, ...]
 
 
@@ -223,7 +223,7 @@ class OciImages:
                 record = msgspec.structs.replace(record, direct=True, manifest_member="", layers=(blob,))
         self.records.append(msgspec.structs.replace(record, anomalies=tuple(self.blobs.anomalies[before:])))
 
-    def _shape(self, role: str, value: Any, where: Location) -> str:
+    def _shape(self, role: MediaRole, value: Any, where: Location) -> DocumentShape:
         """Return what to read a document as: what its fields show, or its media type where they show both."""
         shape = shape_of(value)
         if shape == "both":

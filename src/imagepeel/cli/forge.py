@@ -69,10 +69,11 @@ def command(
         name, out = words
     settings.archive = "" if out == "-" else out
     from imagepeel import forge  # start time
+    from imagepeel.forge.compress import known_packing  # start time
 
     recipe = forge.load(spec) if spec is not None else forge.Recipe(specs=(forge.build(name),))
     chosen = forge.archive_kind(recipe.specs, kind or recipe.kind)
-    packing = compression or recipe.compression
+    packing = known_packing(compression) if compression else recipe.compression
     folder = chosen in forge.FOLDER_KINDS
     if out == "-" and folder:
         raise UsageError(f"the {chosen} kind is a directory: it cannot go to standard output", hint="name it")

@@ -15,7 +15,7 @@ import msgspec
 from imagepeel.errors import UsageError
 from imagepeel.evidence import text
 from imagepeel.forge import docker, layout, rootfs
-from imagepeel.forge.compress import COMPRESSIONS, compress
+from imagepeel.forge.compress import Packing, compress, known_packing
 from imagepeel.forge.entry import Entry, directory
 from imagepeel.forge.image import Assembled, ImageSpec, assemble
 from imagepeel.forge.layout import Group, IndexSpec
@@ -51,8 +51,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """An archive kind: what writes it, and how its layers are packed when a spec does not say."""
 
     about: str
-    compression: str = "none"
-    outer: str = "none"
+    compression: Packing = "none"
+    outer: Packing = "none"
     folder: bool = False
     docker_types: bool = False
     build: Callable[[list[Group], list[Group]], list[Entry] | bytes]
@@ -154,7 +154,7 @@ FOLDER_KINDS = frozenset(name for name, kind in _TABLE.items() if kind.folder)
 """The kinds that are directories."""
 
 
-def members(specs: Specs, kind: str = "", compression: str = "") -> list[Entry]:
+def members(specs: Specs, kind: str = "", compression: Packing | Literal[""] = "") -> list[Entry]:
     """The members of an archive in order, before they become a tar or a directory.
 
     `specs` is one image or index or several, `kind` one of `KINDS` ("" as in `to_bytes`), `compression` one of
@@ -169,7 +169,13 @@ def members(specs: Specs, kind: str = "", compression: str = "") -> list[Entry]:
 
 
 def to_bytes(
-    specs: Specs, kind: str = "", *, compression: str = "", outer: str = "", prefix: str = "", blocking: int = 1
+    specs: Specs,
+    kind: str = "",
+    *,
+    compression: Packing | Literal[""] = "",
+    outer: Packing | Literal[""] = "",
+    prefix: str = "",
+    blocking: int = 1,
 ) -> bytes:
     """An archive as bytes.
 
@@ -193,8 +199,8 @@ def write(
     path: str | os.PathLike[str],
     kind: str = "",
     *,
-    compression: str = "",
-    outer: str = "",
+    compression: Packing | Literal[""] = "",
+    outer: Packing | Literal[""] = "",
     prefix: str = "",
     blocking: int = 1,
 ) -> Path:
@@ -243,11 +249,11 @@ def _listed(specs: Specs) -> list[ImageSpec | IndexSpec]:
     return [specs] if isinstance(specs, ImageSpec | IndexSpec) else list(specs)
 
 
-def _build(specs: Specs, kind: str, compression: str) -> list[Entry] | bytes:
+def _build(specs: Specs, kind: str, compression: Packing | Literal[""]) -> list[Entry] | bytes:
     name = archive_kind(specs, kind)
     entry = _TABLE[name]
-    if compression and compression not in COMPRESSIONS:
-        raise UsageError(f"no compression is called {compression!r}", hint="known: " + ", ".join(COMPRESSIONS))
+    if compression:
+        known_packing(compression)
 
     def group(spec: ImageSpec | IndexSpec, other: bool) -> Group:
         if isinstance(spec, IndexSpec):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import bz2
 import lzma
 import zlib
+from typing import Literal, get_args
 
 from imagepeel._zstd import compress as zstd_frame
 from imagepeel.errors import UsageError
@@ -16,7 +17,7 @@ from imagepeel.errors import UsageError
 SKIPPABLE_MAGIC = b"\x50\x2a\x4d\x18"
 """First of the 16 magic numbers of a skippable zstd frame, 0x184D2A50 (RFC 8878 section 3.1.2)."""
 
-COMPRESSIONS = (
+Packing = Literal[
     "none",
     "gzip",
     "gzip-members",
@@ -27,7 +28,8 @@ COMPRESSIONS = (
     "zstd-raw",
     "bzip2",
     "xz",
-)
+]
+COMPRESSIONS: tuple[Packing, ...] = get_args(Packing)
 """What `compress` can do: `-members` and `-frames` split the stream in the middle, `-skippable` puts skippable frames
 before, between and after, `-stored` and `-raw` hold the bytes uncompressed inside the framing."""
 
@@ -35,12 +37,12 @@ SUFFIX = {"none": "", "gzip": "gzip", "zstd": "zstd", "bzip2": "bzip2", "xz": "x
 """Media type suffix of each family (only gzip and zstd are in the image-spec)."""
 
 
-def family(compression: str) -> str:
+def family(compression: Packing) -> str:
     """The format behind a compression: `zstd` for `zstd-skippable`."""
     return compression.partition("-")[0]
 
 
-def compress(data: bytes, compression: str) -> bytes:
+def compress(data: bytes, compression: Packing) -> bytes:
     """Return `data` in the named form, one of `COMPRESSIONS`; `none` returns it as it is.
 
     gzip has level 6 and no time stamp (RFC 1952), zstd frames are those of RFC 8878, xz carries a CRC-32.  `UsageError`
@@ -69,7 +71,18 @@ def compress(data: bytes, compression: str) -> bytes:
             return bz2.compress(data)
         case "xz":
             return lzma.compress(data, check=lzma.CHECK_CRC32)
-    raise UsageError(f"no compression is called {compression!r}", hint="known: " + ", ".join(COMPRESSIONS))
+    raise _unknown(compression)
+
+
+def known_packing(name: str) -> Packing:
+    """The compression of that name.  `UsageError` for an unknown one."""
+    if name not in COMPRESSIONS:
+        raise _unknown(name)
+    return name
+
+
+def _unknown(name: str) -> UsageError:
+    return UsageError(f"no compression is called {name!r}", hint="known: " + ", ".join(COMPRESSIONS))
 
 
 def gzip_member(data: bytes, level: int = 6, name: bytes = b"", extra: bytes = b"", comment: bytes = b"") -> bytes:

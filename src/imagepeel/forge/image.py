@@ -15,7 +15,7 @@ import msgspec
 
 from imagepeel.errors import UsageError
 from imagepeel.evidence import Location
-from imagepeel.forge.compress import SUFFIX, compress, family
+from imagepeel.forge.compress import SUFFIX, Packing, compress, family
 from imagepeel.forge.entry import MTIME, Entry
 from imagepeel.forge.tar import encode
 
@@ -53,7 +53,7 @@ class LayerSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     entries: tuple[Entry, ...] = ()
     tar: bytes | None = None
-    compression: str = ""
+    compression: Packing | Literal[""] = ""
     created_by: str = ""
     comment: str = ""
     media_type: str = ""
@@ -170,7 +170,7 @@ class Blob(msgspec.Struct, frozen=True, kw_only=True):
     present: bool = True
     content: bytes = b""
     diff_id: str = ""
-    compression: str = "none"
+    compression: Packing = "none"
     urls: tuple[str, ...] = ()
     annotations: Mapping[str, str] = {}
 
@@ -207,7 +207,7 @@ class Assembled(msgspec.Struct, frozen=True, kw_only=True):
 
 def layer(
     *entries: Entry,
-    compression: str = "",
+    compression: Packing | Literal[""] = "",
     created_by: str = "",
     tar: bytes | None = None,
     media_type: str = "",
@@ -394,7 +394,7 @@ def steps(spec: ImageSpec) -> tuple[Step, ...]:
     return tuple(out)
 
 
-def assemble(spec: ImageSpec, default: str = "gzip", force: str = "") -> Assembled:
+def assemble(spec: ImageSpec, default: Packing = "gzip", force: Packing | Literal[""] = "") -> Assembled:
     """The blobs and documents of one image, before an archive kind lays them out.
 
     `default` is the compression of layers that name none, `force` one for all layers (both of `COMPRESSIONS`).  The
@@ -438,7 +438,7 @@ class _Assembly:
     def damaged(self, role: str, data: bytes) -> bytes:
         return data if self.spec.damage is None else self.spec.damage(role, data)
 
-    def layer(self, index: int, default: str, force: str) -> Blob:
+    def layer(self, index: int, default: Packing, force: Packing | Literal[""]) -> Blob:
         """The stored blob of a layer: packed, then broken."""
         try:
             blob = self.packed(index, default, force)
@@ -451,7 +451,7 @@ class _Assembly:
         size = blob.size + sum(self.faults("layer-size", 1, index))
         return msgspec.structs.replace(blob, data=self.damaged(f"layer-{index}", data), size=size)
 
-    def packed(self, index: int, default: str, force: str) -> Blob:
+    def packed(self, index: int, default: Packing, force: Packing | Literal[""]) -> Blob:
         """The blob of a layer as it should be."""
         spec, item = self.spec, self.spec.layers[index]
         compression = (item.compression if item.blob is not None else force or item.compression) or default

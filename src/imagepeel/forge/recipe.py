@@ -41,16 +41,16 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from imagepeel.errors import UsageError
 from imagepeel.evidence import Location, raw
 from imagepeel.forge import archives, programs
-from imagepeel.forge.compress import COMPRESSIONS
+from imagepeel.forge.compress import COMPRESSIONS, Packing
 from imagepeel.forge.elf import elf
 from imagepeel.forge.entry import MTIME, Entry, EntryKind, Records, SparseForm, TarForm, opaque, whiteout
 from imagepeel.forge.image import CREATED, FAULTS, Fault, ImageSpec, LayerSpec, Step
@@ -64,8 +64,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
     specs: tuple[ImageSpec | IndexSpec, ...]
     kind: str = ""
-    compression: str = ""
-    outer: str = ""
+    compression: Packing | Literal[""] = ""
+    outer: Packing | Literal[""] = ""
     prefix: str = ""
     blocking: int = 1
 
@@ -94,6 +94,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _T = TypeVar("_T")
+_Name = TypeVar("_Name", bound=str)
 
 
 class _Entry(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from", "pax_global": "pax-global"}):
@@ -192,6 +193,7 @@ class _Index(msgspec.Struct, forbid_unknown_fields=True):
     docker_types: bool = False
 
 
+_PACKINGS: tuple[Packing | Literal[""], ...] = ("", *COMPRESSIONS)
 _PACKING = ("kind", "compression", "outer", "prefix", "blocking")
 _KINDS: dict[str, EntryKind] = {
     "file": "file",
@@ -247,8 +249,8 @@ def load(source: str | os.PathLike[str] | Mapping[str, Any]) -> Recipe:
 def _recipe(document: dict[str, Any], folder: Path | None) -> Recipe:
     packing = _convert({key: document[key] for key in _PACKING if key in document}, _Packing, "")
     _known(packing.kind, ("", *archives.KINDS), "archive kind", "/kind")
-    _known(packing.compression, ("", *COMPRESSIONS), "compression", "/compression")
-    _known(packing.outer, ("", *COMPRESSIONS), "compression", "/outer")
+    compression = _known(packing.compression, _PACKINGS, "compression", "/compression")
+    outer = _known(packing.outer, _PACKINGS, "compression", "/outer")
     rest = {key: value for key, value in document.items() if key not in _PACKING}
     specs: list[ImageSpec | IndexSpec] = []
     if "images" in rest:
@@ -279,17 +281,20 @@ def _recipe(document: dict[str, Any], folder: Path | None) -> Recipe:
     return Recipe(
         specs=tuple(specs),
         kind=packing.kind,
-        compression=packing.compression,
-        outer=packing.outer,
+        compression=compression,
+        outer=outer,
         prefix=packing.prefix,
         blocking=packing.blocking,
     )
 
 
-def _known(value: str, names: tuple[str, ...], what: str, pointer: str) -> None:
-    if value not in names:
-        hint = "known: " + ", ".join(name for name in names if name)
-        raise UsageError(f"no {what} is called {value!r}", Location(pointer=pointer), hint)
+def _known(value: str, names: Sequence[_Name], what: str, pointer: str) -> _Name:
+    """The one of the names that is written there."""
+    for name in names:
+        if name == value:
+            return name
+    hint = "known: " + ", ".join(name for name in names if name)
+    raise UsageError(f"no {what} is called {value!r}", Location(pointer=pointer), hint)
 
 
 def _convert(value: Any, kind: type[_T], pointer: str) -> _T:
@@ -323,7 +328,7 @@ def _image(item: _Image, pointer: str, folder: Path | None) -> ImageSpec:
 
 
 def _layer(item: _Layer, pointer: str, architecture: str, folder: Path | None) -> LayerSpec:
-    _known(item.compression, ("", *COMPRESSIONS), "compression", f"{pointer}/compression")
+    _known(item.compression, _PACKINGS, "compression", f"{pointer}/compression")
     entries = [
         _entry(entry, f"{pointer}/entries/{index}", architecture, folder) for index, entry in enumerate(item.entries)
     ]

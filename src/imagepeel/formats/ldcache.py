@@ -7,6 +7,7 @@ Layout: `elf/cache.c` and `sysdeps/generic/dl-cache.h` of glibc.  A cache is eit
 from __future__ import annotations
 
 import struct
+from typing import Literal
 
 import msgspec
 
@@ -55,14 +56,18 @@ class CacheEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Byte offset of the entry in the file."""
 
 
+CacheFormat = Literal["old", "new", "old+new"]
+Endianness = Literal["", "little", "big", "invalid"]
+
+
 class LdCache(msgspec.Struct, frozen=True, kw_only=True):
     """A parsed cache."""
 
-    format: str
+    format: CacheFormat
     """"old", "new" or "old+new"; of the last the new part is used."""
     entries: tuple[CacheEntry, ...]
     """In file order, which is the order of the look-up."""
-    endianness: str = ""
+    endianness: Endianness = ""
     """"little", "big", "invalid", or "" when the file does not say."""
     generator: str = ""
     """Program that wrote the cache, "" when the file does not say."""
@@ -138,7 +143,7 @@ def _parse_old(data: bytes, count: int, strings: int) -> LdCache:
     return LdCache(format="old", entries=tuple(entries))
 
 
-def _parse_new(data: bytes, base: int, label: str) -> LdCache:
+def _parse_new(data: bytes, base: int, label: CacheFormat) -> LdCache:
     if len(data) < base + 48:
         raise Malformed("ld.so.cache ends inside its header")
     endian_flag = data[base + 28] & 3
@@ -166,7 +171,7 @@ def _parse_new(data: bytes, base: int, label: str) -> LdCache:
         else:
             legacy = hwcap
         entries.append(CacheEntry(name=name, path=path, flags=flags, hwcaps=subdir, legacy_hwcap=legacy, offset=offset))
-    names = {0: "", 1: "invalid", 2: "little", 3: "big"}
+    names: dict[int, Endianness] = {0: "", 1: "invalid", 2: "little", 3: "big"}
     return LdCache(format=label, entries=tuple(entries), endianness=names[endian_flag], generator=generator)
 
 

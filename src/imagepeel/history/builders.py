@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -41,7 +42,16 @@ _JOINED = "exec form: where one word ends and the next begins is not recorded"
 _IN_QUOTES = late(r"\"(?:[^\"\\]|\\.)*\"(?= |$)", re.DOTALL)
 _BLANKS = late(r"[ \t\r\n]+")
 _BUILDKIT_TAIL = " # buildkit"
-_EXACT, _LIKELY, _UNKNOWN = "exact", "likely", "unknown"
+Confidence = Literal["exact", "likely", "unknown"]
+"""Whether the builder wrote this text, or quotes and words had to be filled in."""
+EXACT: Confidence = "exact"
+LIKELY: Confidence = "likely"
+UNKNOWN: Confidence = "unknown"
+Builder = Literal[
+    "", "classic", "buildkit", "buildah", "kaniko", "nix", "jib", "bazel", "ko", "apko", "buildpacks", "debuerreotype",
+    "import", "squash", "commit", "unknown",
+]  # fmt: skip
+"""What wrote a step, "" and `unknown` where nothing tells; `import` and `squash` are verbs of Docker."""
 
 
 class Wording(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,8 +59,8 @@ class Wording(msgspec.Struct, frozen=True, kw_only=True):
 
     keyword: str = ""
     text: str = ""
-    confidence: str = _UNKNOWN
-    origin: str = "unknown"
+    confidence: Confidence = UNKNOWN
+    origin: Builder = "unknown"
     shell: tuple[str, ...] | None = None
     arguments: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -83,12 +93,12 @@ def read_step(step: HistoryStep, shell: Sequence[str] = DEFAULT_SHELL, run: RunC
         if go_list(text):
             # buildah records the exec form as the Dockerfile has it, behind a shell that never ran.
             return Wording(
-                keyword="RUN", text=text, confidence=_EXACT, origin=origin or "buildah", shell=(), arguments=arguments
+                keyword="RUN", text=text, confidence=EXACT, origin=origin or "buildah", shell=(), arguments=arguments
             )
         return Wording(
             keyword="RUN",
             text=text.removesuffix(_BUILDKIT_TAIL),
-            confidence=_EXACT if tuple(words) == tuple(shell) else _LIKELY,
+            confidence=EXACT if tuple(words) == tuple(shell) else LIKELY,
             origin=origin or "classic",
             shell=tuple(words),
             arguments=arguments,
@@ -99,7 +109,7 @@ def read_step(step: HistoryStep, shell: Sequence[str] = DEFAULT_SHELL, run: RunC
     keyword = line.partition(" ")[0]
     if keyword in KEYWORDS:
         read = _setting(line, origin or "unknown", run)
-        return msgspec.structs.replace(read, confidence=_LIKELY if read.keyword else _UNKNOWN)
+        return msgspec.structs.replace(read, confidence=LIKELY if read.keyword else UNKNOWN)
     if not line:
         return Wording(text=step.comment, origin=origin)
     notes = ("the words of a command, which may be a RUN in exec form or what a container ran when it was committed",)
@@ -115,7 +125,7 @@ def instruction(created_by: str) -> str:
     return _BLANKS.sub(" ", f"{read.keyword} {read.text}").strip()
 
 
-def _origin(step: HistoryStep) -> str:
+def _origin(step: HistoryStep) -> Builder:
     if step.comment.startswith("buildkit.") or step.created_by.endswith(_BUILDKIT_TAIL):
         return "buildkit"
     if step.author == "kaniko":
@@ -137,7 +147,7 @@ def _foreign(step: HistoryStep) -> Wording | None:
         return Wording(text=comment, origin="nix", notes=("Nix put these store paths into the layer",))
     if line.startswith("# debian.sh ") or comment.startswith("debuerreotype"):
         return Wording(text=line, origin="debuerreotype", notes=("the root filesystem of a Debian release",))
-    marks = (
+    marks: tuple[tuple[Builder, bool], ...] = (
         ("jib", author == "Jib" or line.startswith(("jib-gradle-plugin", "jib-maven-plugin", "jib-core", "jib-cli"))),
         ("bazel", line.startswith("bazel build") or (author == "Bazel" and "#(nop)" not in line)),
         ("ko", author == "ko" or line.startswith("ko build ")),
@@ -185,7 +195,7 @@ def _command(line: str, shell: Sequence[str]) -> tuple[tuple[str, ...], tuple[st
     return None
 
 
-def _exec_form(line: str, origin: str) -> Wording | None:
+def _exec_form(line: str, origin: Builder) -> Wording | None:
     """Return the RUN of `|1 A=b /bin/tool x`: build arguments, then words that were joined by blanks."""
     count = _COUNT.match(line)
     wanted = int(count[1]) if count is not None else 0
@@ -195,7 +205,7 @@ def _exec_form(line: str, origin: str) -> Wording | None:
     return Wording(
         keyword="RUN",
         text=words[wanted],
-        confidence=_LIKELY,
+        confidence=LIKELY,
         origin=origin,
         shell=(),
         arguments=tuple(words[:wanted]),
@@ -226,10 +236,10 @@ def _kaniko(line: str, run: RunConfig) -> Wording:
     keyword, _, rest = line.partition(" ")
     if keyword in KEYWORDS:
         shell = DEFAULT_SHELL if keyword == "RUN" and not rest.lstrip().startswith("[") else None
-        return Wording(keyword=keyword, text=rest.strip(), confidence=_EXACT, origin="kaniko", shell=shell)
+        return Wording(keyword=keyword, text=rest.strip(), confidence=EXACT, origin="kaniko", shell=shell)
     command = _command(line, DEFAULT_SHELL)
     if command is not None:
-        return Wording(keyword="RUN", text=command[2], confidence=_LIKELY, origin="kaniko", shell=command[0])
+        return Wording(keyword="RUN", text=command[2], confidence=LIKELY, origin="kaniko", shell=command[0])
     return Wording(text=line, origin="kaniko")
 
 
@@ -240,42 +250,42 @@ def _buildkit(line: str, shell: Sequence[str], run: RunConfig) -> Wording:
     command = _command(rest, shell)
     if command is not None:
         words, arguments, text = command
-        sure = _EXACT if words == tuple(shell) else _LIKELY
+        sure = EXACT if words == tuple(shell) else LIKELY
         return Wording(keyword="RUN", text=text, confidence=sure, origin="buildkit", shell=words, arguments=arguments)
     executed = _exec_form(rest, "buildkit")
     if executed is not None:
         return executed
-    return Wording(keyword="RUN", text=rest, confidence=_LIKELY, origin="buildkit", shell=(), notes=(_JOINED,))
+    return Wording(keyword="RUN", text=rest, confidence=LIKELY, origin="buildkit", shell=(), notes=(_JOINED,))
 
 
 # ---- instructions other than RUN --------------------------------------------------------------------------------
 
 
-def _setting(line: str, origin: str, run: RunConfig) -> Wording:
+def _setting(line: str, origin: Builder, run: RunConfig) -> Wording:
     keyword, _, rest = line.partition(" ")
     text = rest.strip()
     if keyword not in KEYWORDS:
         return Wording(text=line, origin=origin)
     reader = _READERS.get(keyword)
     if reader is None:
-        return Wording(keyword=keyword, text=text, confidence=_EXACT, origin=origin)
+        return Wording(keyword=keyword, text=text, confidence=EXACT, origin=origin)
     read, sure, notes = reader(text, run)
     shell = tuple(go_list(read) or ()) if keyword == "SHELL" else None
     return Wording(keyword=keyword, text=read, confidence=sure, origin=origin, shell=shell, notes=notes)
 
 
-_Read = tuple[str, str, tuple[str, ...]]
+_Read = tuple[str, Confidence, tuple[str, ...]]
 
 
 def _copy(text: str, run: RunConfig) -> _Read:
     found = _DIGEST_COPY.fullmatch(text)
     if found is None:
-        return text, _EXACT, ()
+        return text, EXACT, ()
     source, target = found[1], found[2].strip()
     kind = source.partition(":")[0]
     what = {"file": "a file", "dir": "a directory", "multi": "several files"}[kind]
     note = f"the source was {what}; its name is not recorded, only a digest of its content"
-    return f"{source} in {target}", _LIKELY, (note,)
+    return f"{source} in {target}", LIKELY, (note,)
 
 
 def _words(text: str, run: RunConfig) -> _Read:
@@ -283,8 +293,8 @@ def _words(text: str, run: RunConfig) -> _Read:
     inner = text.removeprefix("&{").removesuffix("}") if text.startswith("&{") else text
     words = go_list(inner)
     if words is None:
-        return text, _EXACT if not text.startswith("[") else _LIKELY, ()
-    return json_list(words), _EXACT, ()
+        return text, EXACT if not text.startswith("[") else LIKELY, ()
+    return json_list(words), EXACT, ()
 
 
 def json_list(words: Sequence[str]) -> str:
@@ -348,11 +358,11 @@ def _go_string(quoted: str) -> str | None:
 def _pairs(text: str, known: Mapping[str, str]) -> _Read:
     """ENV and LABEL: quotes were dropped; values that the final config has put them back."""
     pieces: list[tuple[str, str]] = []
-    rest, sure = text, _EXACT
+    rest, sure = text, EXACT
     while rest:
         equals = rest.find("=")
         if len(pieces) > _MOST_PAIRS or equals < 1 or " " in rest[:equals].strip():
-            return text, _LIKELY, ("where names and values begin is not recorded",)
+            return text, LIKELY, ("where names and values begin is not recorded",)
         name = rest[:equals].strip()
         after = rest[equals + 1 :]
         value = known.get(name)
@@ -365,7 +375,7 @@ def _pairs(text: str, known: Mapping[str, str]) -> _Read:
             cut = _next_name(after)
             value, after = after[:cut].rstrip(), after[cut:]
             if " " in value:
-                sure = _LIKELY
+                sure = LIKELY
         pieces.append((name, value))
         rest = after.strip()
     return " ".join(f"{name}={_quoted(value)}" for name, value in pieces), sure, ()
@@ -392,19 +402,19 @@ def _quoted(value: str) -> str:
 
 def _env(text: str, run: RunConfig) -> _Read:
     known = dict(item.partition("=")[::2] for item in run.env or ())
-    return _pairs(text, known) if "=" in text else (text, _LIKELY, ())
+    return _pairs(text, known) if "=" in text else (text, LIKELY, ())
 
 
 def _label(text: str, run: RunConfig) -> _Read:
-    return _pairs(text, run.labels) if "=" in text else (text, _LIKELY, ())
+    return _pairs(text, run.labels) if "=" in text else (text, LIKELY, ())
 
 
 def _expose(text: str, run: RunConfig) -> _Read:
     """BuildKit prints Go's map of ports: `map[443/tcp:{} 80/tcp:{}]`."""
     inner = text.removeprefix("map")
     if inner.startswith("[") and inner.endswith("]"):
-        return " ".join(port.removesuffix(":{}") for port in inner[1:-1].split()), _EXACT, ()
-    return text, _EXACT, ()
+        return " ".join(port.removesuffix(":{}") for port in inner[1:-1].split()), EXACT, ()
+    return text, EXACT, ()
 
 
 def _volume(text: str, run: RunConfig) -> _Read:
@@ -412,12 +422,12 @@ def _volume(text: str, run: RunConfig) -> _Read:
     if go_list(text) is not None:
         return _words(text, run)
     if not (text.startswith("[") and text.endswith("]")):
-        return text, _EXACT, ()
+        return text, EXACT, ()
     inner = text[1:-1]
     names = [inner] if inner in run.volumes else inner.split()
-    sure = _EXACT if inner in run.volumes or " " not in inner else _LIKELY
+    sure = EXACT if inner in run.volumes or " " not in inner else LIKELY
     if all(name in run.volumes for name in names):
-        sure = _EXACT
+        sure = EXACT
     return json_list(names), sure, ()
 
 
@@ -426,27 +436,27 @@ def _shell_words(text: str, run: RunConfig) -> _Read:
         return _words(text, run)
     inner = text.removeprefix("[").removesuffix("]")
     if run.shell and " ".join(run.shell) == inner:
-        return json_list(run.shell), _EXACT, ()
-    return json_list(inner.split()), _LIKELY, ()
+        return json_list(run.shell), EXACT, ()
+    return json_list(inner.split()), LIKELY, ()
 
 
 def _healthcheck(text: str, run: RunConfig) -> _Read:
     """`&{["CMD-SHELL" "curl x"] "30s" "0s" ...}` is Go's struct; the final config has the same in clear."""
     if not text.startswith("&{"):
-        return text, _EXACT, ()
+        return text, EXACT, ()
     end = text.find('"]')
     words = go_list(text[2 : end + 2]) if end > 0 else None
     if not words:
-        return text, _LIKELY, ()
+        return text, LIKELY, ()
     if words == ["NONE"]:
-        return "NONE", _EXACT, ()
+        return "NONE", EXACT, ()
     if words[0] == "CMD-SHELL":
         command = "CMD " + " ".join(words[1:])
     else:
         command = "CMD " + json_list(words[1:])
     check = run.healthcheck
     if check is None or list(check.test) != words:
-        return command, _LIKELY, ("the intervals are not told",)
+        return command, LIKELY, ("the intervals are not told",)
     flags = (
         ("--interval", check.interval),
         ("--timeout", check.timeout),
@@ -455,7 +465,7 @@ def _healthcheck(text: str, run: RunConfig) -> _Read:
     )
     options = [f"{name}={value / 1_000_000_000:g}s" for name, value in flags if value]
     options += [f"--retries={check.retries}"] if check.retries else []
-    return " ".join([*options, command]), _EXACT, ()
+    return " ".join([*options, command]), EXACT, ()
 
 
 _READERS = {

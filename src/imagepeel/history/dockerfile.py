@@ -14,13 +14,23 @@ import msgspec
 
 from imagepeel._display import Shown
 from imagepeel._lazy import late
-from imagepeel.history.builders import DEFAULT_SHELL, Wording, go_list, json_list, read_step
+from imagepeel.history.builders import (
+    DEFAULT_SHELL,
+    EXACT,
+    LIKELY,
+    UNKNOWN,
+    Builder,
+    Confidence,
+    Wording,
+    go_list,
+    json_list,
+    read_step,
+)
 from imagepeel.oci.config import HistoryStep, ImageConfig
 
 if TYPE_CHECKING:
     from imagepeel.layers.layer import Layer
 
-EXACT, LIKELY, UNKNOWN = "exact", "likely", "unknown"
 _MAKES_FILES = frozenset(("RUN", "COPY", "ADD"))
 _COUNT_LIMIT = 5
 
@@ -49,8 +59,8 @@ class Instruction(Shown, msgspec.Struct, frozen=True, kw_only=True):
     bytes: int | None = None
     stored: int | None = None
     empty: bool = True
-    confidence: str = UNKNOWN
-    origin: str = "unknown"
+    confidence: Confidence = UNKNOWN
+    origin: Builder = "unknown"
     shell: tuple[str, ...] | None = None
     arguments: tuple[str, ...] = ()
     author: str = ""
@@ -145,7 +155,13 @@ def rebuild_dockerfile(config: ImageConfig, layers: Sequence[LayerFacts], *, unk
 
 
 def _instruction(
-    index: int, step: HistoryStep, words: Wording, made: LayerFacts | None, *, confidence: str, notes: tuple[str, ...]
+    index: int,
+    step: HistoryStep,
+    words: Wording,
+    made: LayerFacts | None,
+    *,
+    confidence: Confidence,
+    notes: tuple[str, ...],
 ) -> Instruction:
     return Instruction(
         keyword=words.keyword,

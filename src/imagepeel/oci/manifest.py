@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -54,7 +54,10 @@ class Schema1Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The whole document with the fields that nothing here reads."""
 
 
-def shape_of(value: Any) -> str:
+DocumentShape = Literal["", "index", "manifest", "schema1", "both"]
+
+
+def shape_of(value: Any) -> DocumentShape:
     """Say what a JSON document is by its fields: "index", "manifest", "schema1", "both" or "".
 
     Bytes that read as an index and as a manifest at once let two tools see two images (CVE-2021-41190).

@@ -6,6 +6,8 @@ compression of a layer is decided by its bytes.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -32,6 +34,15 @@ _TAR_LAYERS = (OCI_LAYER, OCI_FOREIGN_LAYER, DOCKER_LAYER, DOCKER_FOREIGN_LAYER)
 _FOREIGN = (OCI_FOREIGN_LAYER, DOCKER_FOREIGN_LAYER)
 
 
+MediaRole = Literal[
+    "index", "manifest", "schema1", "config", "layer", "empty", "attestation", "cosign", "helm", "wasm", "checkpoint",
+    "buildkit-cache", "other",
+]  # fmt: skip
+"""What a document or blob is by its media type."""
+LayerFilesystem = Literal["", "tar", "squashfs", "erofs"]
+"""What a layer is by its media type, "" for what is no layer."""
+
+
 class MediaType(msgspec.Struct, frozen=True, kw_only=True):
     """What a media type says.
 
@@ -42,8 +53,8 @@ class MediaType(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     text: str
-    role: str
-    filesystem: str = ""
+    role: MediaRole
+    filesystem: LayerFilesystem = ""
     compression: str = ""
     foreign: bool = False
     encrypted: bool = False
@@ -74,7 +85,8 @@ def _layer(text: str, plain: str, docker: bool) -> MediaType | None:
                 encrypted=encrypted,
                 docker=docker,
             )
-    for name in ("squashfs", "erofs"):
+    images: tuple[LayerFilesystem, ...] = ("squashfs", "erofs")
+    for name in images:
         if name in base and ("layer" in base or base.endswith(name)):
             return MediaType(text=text, role="layer", filesystem=name, encrypted=encrypted, docker=docker)
     if encrypted:
@@ -82,7 +94,7 @@ def _layer(text: str, plain: str, docker: bool) -> MediaType | None:
     return None
 
 
-def _role(plain: str) -> str:
+def _role(plain: str) -> MediaRole:
     if plain in INDEXES:
         return "index"
     if plain in MANIFESTS:

@@ -11,7 +11,7 @@ import msgspec
 from imagepeel.evidence import text
 from imagepeel.process.engines.mounts import mounts
 from imagepeel.process.shell import interpreters
-from imagepeel.process.shell.interpreters import Search, StartError
+from imagepeel.process.shell.interpreters import Search, Shell, StartError
 from imagepeel.process.spec import trace
 from imagepeel.process.spec.access import EXECUTE, READ, WRITE, PathAccess, check_access, permits
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge
@@ -41,7 +41,7 @@ class Starts(Protocol):
 class ImageOfShell:
     """The image as the process of one shell meets it (`shell.image.ShellImage`)."""
 
-    def __init__(self, sim: Starts, shell: str, chain: ExecveResult, state: ProcessState) -> None:
+    def __init__(self, sim: Starts, shell: Shell, chain: ExecveResult, state: ProcessState) -> None:
         self._sim = sim
         self._shell = shell
         self._chain = chain

@@ -19,7 +19,7 @@ from imagepeel.process.loader.closure import closure
 from imagepeel.process.loader.common import LoaderResult
 from imagepeel.process.scenario import Scenario
 from imagepeel.process.shell import interpreters
-from imagepeel.process.shell.interpreters import Search, StartError
+from imagepeel.process.shell.interpreters import Search, Shell, StartError
 from imagepeel.process.shell.outcome import ScriptOutcome, classify
 from imagepeel.process.spec import trace
 from imagepeel.process.spec.access import READ, Actor, check_access, permits
@@ -49,7 +49,7 @@ class _ShellRun(msgspec.Struct, frozen=True, kw_only=True):
     """A shell that runs as `chain`: which one, what it was told, the text it read, and what that comes to."""
 
     chain: ExecveResult
-    shell: str
+    shell: Shell
     told: interpreters.Invocation
     body: str
     tail: ScriptOutcome
@@ -332,7 +332,7 @@ class StartSimulation:
 
     # -- shells ----------------------------------------------------------------------------------------------
 
-    def _shell(self, chain: ExecveResult, shell: str, state: ProcessState, depth: int) -> None:
+    def _shell(self, chain: ExecveResult, shell: Shell, state: ProcessState, depth: int) -> None:
         told = interpreters.invocation(chain.argv)
         if told.mode == "stdin":
             self.stay(chain, state)
@@ -529,7 +529,7 @@ class StartSimulation:
         if not state.certain and state.first:
             self.unproved(f"{why}, unless what comes before changes that")
 
-    def _script_text(self, path: str, argv0: str, shell: str, state: ProcessState) -> str | None:
+    def _script_text(self, path: str, argv0: str, shell: Shell, state: ProcessState) -> str | None:
         """The script as the shell reads it; None after a failure or where it cannot be told."""
         seen = check_access(self.rootfs, path, state.after, state.cwd)
         errno = seen.errno

@@ -6,7 +6,7 @@ the words that an operator sees from containerd, Docker and podman.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 BLOCK = 512
 ZERO_BLOCK = bytes(BLOCK)
@@ -32,6 +32,10 @@ class TarError(Exception):
         self.detail = detail
 
 
+HeaderFormat = Literal["v7", "ustar", "star", "gnu"]
+"""Which fields a header has behind the first 257 bytes, told by its magic."""
+
+
 class Header(NamedTuple):
     """The fields of one header block, before any extension is merged; names and links are raw bytes."""
 
@@ -43,7 +47,7 @@ class Header(NamedTuple):
     mtime: int
     type: bytes
     link: bytes
-    format: str
+    format: HeaderFormat
     uname: bytes
     gname: bytes
     major: int
@@ -106,7 +110,7 @@ def parse_header(block: bytes) -> Header:
         raise TarError(INVALID_HEADER, "the header checksum does not match its bytes")
     magic = block[257:263]
     if magic == b"ustar\0":
-        format_ = "star" if block[508:512] == b"tar\0" else "ustar"
+        format_: HeaderFormat = "star" if block[508:512] == b"tar\0" else "ustar"
     elif magic == b"ustar " and block[263:265] == b" \0":
         format_ = "gnu"
     else:

@@ -6,7 +6,7 @@ Gives exactly what `header.parse_header` gives, or sends the block there.
 from __future__ import annotations
 
 from imagepeel.formats.tar.builder import MEMO
-from imagepeel.formats.tar.header import Header, TarError, octal, parse_header, string
+from imagepeel.formats.tar.header import Header, HeaderFormat, TarError, octal, parse_header, string
 
 try:
     # The same checksum at three times the speed; the results are identical by definition.
@@ -14,7 +14,8 @@ try:
 except ImportError:
     from zlib import adler32
 
-HeaderFields = tuple[bytes, int, int, tuple[int, int, int], tuple[str, bytes, bytes, int, int, bytes]]
+_Tail = tuple[HeaderFormat, bytes, bytes, int, int, bytes]
+HeaderFields = tuple[bytes, int, int, tuple[int, int, int], _Tail]
 """Name, size, mtime, (mode, uid, gid), (format, uname, gname, major, minor, prefix) of one header."""
 
 
@@ -24,7 +25,7 @@ class HeaderReader:
     def __init__(self) -> None:
         self._memo_sum: dict[bytes, int] = {}
         self._memo_ids: dict[bytes, tuple[int, int, int]] = {}
-        self._memo_tail: dict[bytes, tuple[str, bytes, bytes, int, int, bytes]] = {}
+        self._memo_tail: dict[bytes, _Tail] = {}
 
     def checksum_proven(self, block: bytes) -> bool:
         """Say whether the checksum is certainly right; False also for blocks that have to be summed byte by byte.
@@ -87,7 +88,7 @@ class HeaderReader:
         link = block[157:257].partition(b"\0")[0]
         return Header(name, mode, uid, gid, size, mtime, block[156:157], link, format_, uname, gname, major, minor)
 
-    def _parse_tail(self, block: bytes) -> tuple[str, bytes, bytes, int, int, bytes] | None:
+    def _parse_tail(self, block: bytes) -> _Tail | None:
         try:
             header = parse_header(block)
         except TarError:

@@ -22,6 +22,7 @@ from imagepeel.formats.tar.header import (
     PAX_GLOBAL,
     REGULAR,
     SYMLINK,
+    HeaderFormat,
 )
 from imagepeel.formats.tar.sparse import SparseMap
 from imagepeel.formats.tar.whiteouts import OPAQUE
@@ -57,7 +58,7 @@ class Meta(NamedTuple):
     minor: int
     uname: bytes
     gname: bytes
-    format: str
+    format: HeaderFormat
 
 
 class Extra(NamedTuple):

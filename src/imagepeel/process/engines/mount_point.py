@@ -10,6 +10,7 @@ from imagepeel.evidence import Location
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Phase
 from imagepeel.tables import ErrnoName
 
+MountType = Literal["proc", "tmpfs", "devpts", "mqueue", "sysfs"]
 Leads = Literal["", "dir", "root", "missing", "loop", "other"]
 
 
@@ -21,7 +22,7 @@ class MountPoint(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     path: str
-    kind: str
+    kind: MountType
     state: Literal["missing", "dir", "other", "link"]
     leads: Leads = ""
     target: bytes = b""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from imagepeel.evidence import raw
 from imagepeel.process.engines.engine import Engine
-from imagepeel.process.engines.mount_point import Leads, MountPoint
+from imagepeel.process.engines.mount_point import Leads, MountPoint, MountType
 from imagepeel.process.engines.mounts import mounts
 from imagepeel.process.spec import trace
 from imagepeel.rootfs.tree.inode import Inode
@@ -85,7 +85,7 @@ def mount_points(rootfs: Rootfs, engine: Engine) -> tuple[MountPoint, ...]:
     return tuple(found)
 
 
-def _point(rootfs: Rootfs, path: str, kind: str, noexec: bool) -> MountPoint:
+def _point(rootfs: Rootfs, path: str, kind: MountType, noexec: bool) -> MountPoint:
     node = rootfs.resolve(path, follow=False).node
     if node is None:
         return MountPoint(path=path, kind=kind, state="missing")

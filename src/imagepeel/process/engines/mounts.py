@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from imagepeel.process.engines.engine import Engine
+from imagepeel.process.engines.mount_point import MountType
 
 MASKED = (
     "/proc/acpi",
@@ -22,7 +23,7 @@ MASKED = (
 READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 
-def _mount(destination: str, kind: str, source: str, *options: str) -> dict[str, Any]:
+def _mount(destination: str, kind: MountType, source: str, *options: str) -> dict[str, Any]:
     mount: dict[str, Any] = {"destination": destination, "type": kind, "source": source}
     if options:
         mount["options"] = list(options)

@@ -14,7 +14,7 @@ from imagepeel.formats.shell.tree import Assignment, Script, Simple
 from imagepeel.process.shell.conditions import FileTest, evaluate_test
 from imagepeel.process.shell.expand import UNKNOWN, Field, Scope, Unknown, Value, expand, expand_one
 from imagepeel.process.shell.image import ShellImage
-from imagepeel.process.shell.interpreters import Search, cannot_run
+from imagepeel.process.shell.interpreters import Search, Shell, cannot_run
 from imagepeel.process.shell.state import Ends, ScriptOutcome, State, WalkLimitExceeded, as_argv
 from imagepeel.process.shell.words import FOREIGN, SPECIAL, Speaker
 from imagepeel.tables import ErrnoName
@@ -69,7 +69,7 @@ class Builtins:
         return lambda operator, path: None if image is None or cwd is None else image.test(operator, path, cwd)
 
     @classmethod
-    def builtins(cls, shell: str) -> frozenset[str]:
+    def builtins(cls, shell: Shell) -> frozenset[str]:
         """The builtins of this shell that a walk knows."""
         return frozenset(cls._BUILTINS) - FOREIGN[shell]
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from imagepeel._lazy import late
 from imagepeel.errors import Malformed
 from imagepeel.formats.shell.lexer import parse_word
 from imagepeel.formats.shell.tree import Part, Word, has_wildcard
+from imagepeel.process.shell.interpreters import Shell
 
 
 class Unknown:
@@ -89,7 +91,7 @@ class Scope:
         self.noglob = False
         self.source = ""
         self.calls: tuple[str, ...] = ()
-        self.shell = ""
+        self.shell: Shell | Literal[""] = ""
         self.nounset = False
         self.names: Callable[[str], list[str] | None] | None = None
         self.which: Callable[[str, str], str | None] | None = None
@@ -469,7 +471,7 @@ def _operate(name: str, value: str | None, rest: str, scope: Scope) -> Value:
     return replaced
 
 
-def _not_set(operator: str, shell: str) -> str:
+def _not_set(operator: str, shell: Shell | Literal[""]) -> str:
     if operator == "?":
         return "parameter not set"
     return "parameter null or not set" if shell == "bash" else "parameter not set or null"

@@ -23,8 +23,17 @@ _HEAD = 4 * 1024 * 1024
 SCRIPT_MAX = 1024 * 1024
 NAMES = frozenset({"sh", "bash", "dash", "ash", "rbash"})
 
+Shell = Literal["dash", "bash", "busybox"]
+"""The shells whose habits were measured."""
+ShellMode = Literal["command", "script", "stdin", "unknown"]
+"""command: the text of `-c`; script: a file; stdin: neither; unknown: a line that is not understood."""
+
 # Marks in the program itself: a link called sh may lead to any of them.
-_MARKS = (("busybox", b"BusyBox v"), ("bash", b"GNU bash, version"), ("dash", b"Illegal option -%c"))
+_MARKS: tuple[tuple[Shell, bytes], ...] = (
+    ("busybox", b"BusyBox v"),
+    ("bash", b"GNU bash, version"),
+    ("dash", b"Illegal option -%c"),
+)
 
 _LONG_OPTIONS = {"--login": 1, "--norc": 1, "--noprofile": 1, "--posix": 1, "--rcfile": 2, "--init-file": 2}
 """Long options of bash that do not change what is run, with the number of words they take."""
@@ -36,8 +45,7 @@ _NAMED_OPTIONS = {"errexit": "e", "noglob": "f", "noexec": "n", "nounset": "u", 
 class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """What a shell was told by its command line."""
 
-    mode: Literal["command", "script", "stdin", "unknown"]
-    """command: the text of `-c`; script: a file; stdin: neither; unknown: a line that is not understood."""
+    mode: ShellMode
     body: str = ""
     """The text of `-c`, or the path of the script."""
     args: tuple[str, ...] = ()
@@ -58,15 +66,15 @@ def applet(argv: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     return name, tuple(argv)
 
 
-class _Shells(dict[bytes, str]):
+class _Shells(dict[bytes, Shell | Literal[""]]):
     """Which shell each program of a filesystem is: predictions ask about the same few again and again."""
 
     def __init__(self, rootfs: Rootfs) -> None:
         super().__init__()
 
 
-def identify(rootfs: Rootfs, final: bytes, argv: Sequence[str]) -> str:
-    """Which measured shell a program is, by its content: dash, bash, busybox, or empty."""
+def identify(rootfs: Rootfs, final: bytes, argv: Sequence[str]) -> Shell | Literal[""]:
+    """Which measured shell a program is, by its content; "" for any other program."""
     name, _ = applet(argv)
     own = text(final).rsplit("/", 1)[-1]
     if name not in NAMES and own not in NAMES | {"busybox"}:
@@ -78,7 +86,7 @@ def identify(rootfs: Rootfs, final: bytes, argv: Sequence[str]) -> str:
     return "" if shell == "busybox" and name not in NAMES else shell
 
 
-def _by_content(rootfs: Rootfs, final: bytes) -> str:
+def _by_content(rootfs: Rootfs, final: bytes) -> Shell | Literal[""]:
     node = rootfs.resolve(final).node
     if node is None or not node.is_file:
         return ""
@@ -162,7 +170,7 @@ def is_posix(argv: Sequence[str], told: Invocation, env: Mapping[str, str]) -> b
 
 
 def startup_files(
-    shell: str, argv: Sequence[str], told: Invocation, env: Mapping[str, str]
+    shell: Shell, argv: Sequence[str], told: Invocation, env: Mapping[str, str]
 ) -> tuple[tuple[str, ...], ...]:
     """The files that a shell reads before its command: of each group the first that is there (bash(1), INVOCATION)."""
     name = applet(argv)[1][0] if argv else ""
@@ -191,7 +199,7 @@ def runs_applets_first(rootfs: Rootfs, final: bytes) -> bool:
     return re.search(rb"BusyBox v[0-9.]+ \((Debian|Ubuntu) ", content) is not None
 
 
-def cannot_open(shell: str, argv0: str, path: str, errno: ErrnoName) -> tuple[str, int]:
+def cannot_open(shell: Shell, argv0: str, path: str, errno: ErrnoName) -> tuple[str, int]:
     """The words and exit code of a shell that may not or cannot read its script."""
     denied = errno == "EACCES"
     if shell == "dash":
@@ -254,13 +262,13 @@ def search_script(rootfs: Rootfs, name: str, path_value: str | None, cwd: str, a
     return found.path or found.seen or None
 
 
-def default_path(shell: str) -> str:
+def default_path(shell: Shell) -> str:
     """Where a shell searches when there is no PATH in its environment."""
     return {"bash": DEFAULT_PATH + ":.", "busybox": "/sbin:/usr/sbin:/bin:/usr/bin"}.get(shell, DEFAULT_PATH)
 
 
 def cannot_run(
-    shell: str, arg0: str, name: str, found: Search, line: int, *, script: bool, by_exec: bool
+    shell: Shell, arg0: str, name: str, found: Search, line: int, *, script: bool, by_exec: bool
 ) -> tuple[str, int] | None:
     """The words and exit code of a shell whose command is not there or may not be executed; None: not measured.
 

@@ -14,13 +14,13 @@ from imagepeel.errors import Malformed
 from imagepeel.formats.shell.parser import parse_shell
 from imagepeel.process.shell.expand import BASH_UNTOLD, UNKNOWN, Scope, Value
 from imagepeel.process.shell.image import ShellImage
-from imagepeel.process.shell.interpreters import default_path
+from imagepeel.process.shell.interpreters import Shell, ShellMode, default_path
 from imagepeel.process.shell.state import ScriptOutcome, State, WalkLimitExceeded
 from imagepeel.process.shell.substitutions import substitution
 from imagepeel.process.shell.walk import Walk
 from imagepeel.process.shell.words import Speaker
 
-SHELLS = ("dash", "bash", "busybox")
+SHELLS: tuple[Shell, ...] = ("dash", "bash", "busybox")
 
 __all__ = ["SHELLS", "ScriptOutcome", "classify"]
 
@@ -29,7 +29,7 @@ def classify(
     text: str,
     *,
     shell: str,
-    mode: str,
+    mode: ShellMode,
     args: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     uid: int | None = None,

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import msgspec
 
+from imagepeel.process.shell.interpreters import Shell
 from imagepeel.tables import ERRNO_LIBC, ErrnoName
 
 
 class Speaker(msgspec.Struct, frozen=True, kw_only=True):
     """A shell that says something: which one, under which name, and whether it reads a script or the text of `-c`."""
 
-    shell: str
+    shell: Shell
     arg0: str
     script: bool
     posix: bool = False
@@ -78,7 +79,7 @@ class Speaker(msgspec.Struct, frozen=True, kw_only=True):
         return 2, f"{self.says(line, f'set: {option}: invalid option')}\n{usage}"
 
 
-FOREIGN: dict[str, frozenset[str]] = {
+FOREIGN: dict[Shell, frozenset[str]] = {
     "bash": frozenset(),
     "dash": frozenset(
         (
