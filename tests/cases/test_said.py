@@ -288,3 +288,21 @@ def test_f01_text_of_powershell_is_named_as_that(case: Case, run_cli: Run) -> No
         assert "text in UTF-16, as PowerShell's `>` writes" in words
         assert "starts with ff fe" in words
         assert "docker save -o FILE IMAGE" in words
+
+
+@pytest.mark.parametrize("name", ["manifest-missing.tar", "config-missing.tar"])
+def test_what_is_missing_has_a_place(name: str, case: Case, run_cli: Run) -> None:
+    finding = findings_of(run_cli, case("real-images", name))["MISSING-PARTS"]
+    place = finding["locations"][0]
+    assert place.get("member") or place.get("pointer"), place
+
+
+def test_other_bytes_of_another_size_are_one_finding(run_cli: Run, forge_archive: Make) -> None:
+    """real-images 4: a size that is wrong beside a right digest is told as that, one beside a wrong digest is not."""
+    from imagepeel.forge.image import Fault
+    from imagepeel.forge.specimens import sound
+
+    spec = sound(faults=[Fault(kind="config-bytes"), Fault(kind="config-size", value=1)])
+    found = findings_of(run_cli, forge_archive(spec, name="other.tar", kind="oci-archive"))
+    assert "WRONG-DIGEST" in found and "WRONG-SIZE" not in found
+    assert "bytes are stated and" in found["WRONG-DIGEST"]["message"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from imagepeel._lazy import late
 from imagepeel.archive.kinds import cut_save
+from imagepeel.archive.kinds.kind import INDEX, MANIFEST
 from imagepeel.evidence import AnomalyCode, Location
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, by_notes, rule
@@ -67,6 +68,13 @@ def two_images(rule: Rule, subject: Subject) -> Iterator[Finding]:
             )  # fmt: skip
 
 
+def _listed_at(subject: Subject) -> Location:
+    """Where the archive names the manifest that it does not hold."""
+    descriptor = subject.image.record.descriptor
+    member = INDEX if subject.image.archive.members.file(INDEX) is not None else MANIFEST
+    return Location(member=member, blob=str(descriptor.digest) if descriptor is not None else None)
+
+
 @rule(
     "MISSING-PARTS",
     "Parts of the image are not in the archive",
@@ -90,6 +98,7 @@ def missing_parts(rule: Rule, subject: Subject) -> Iterator[Finding]:
         f"not in the archive: {listed(list(gone))}",
         *[layer.location for layer in (*absent, *elsewhere)][:10],
         *([Location(pointer="/config")] if "config" in gone and not absent else []),
+        *([_listed_at(subject)] if "manifest" in gone else []),
         severity="medium" if only_elsewhere else "high",
         profiles=(DOCKER, CONTAINERD),
     )
@@ -206,8 +215,10 @@ def wrong_digest(rule: Rule, subject: Subject) -> Iterator[Finding]:
             )
     for check in subject.image.record.checks:
         if check.wrong_digest:
+            sizes = stated_and_there(check.size or 0, check.actual_size or 0) if check.wrong_size else ""
             yield rule.report(
-                f"the {check.role} {check.digest or check.member} does not fit its descriptor: {check.actual_digest}",
+                f"the {check.role} {check.digest or check.member} does not fit its descriptor: {check.actual_digest}"
+                + (f"; {sizes}" if sizes else ""),
                 check.stated_at,
                 profiles=(CONTAINERD,),
             )
@@ -228,6 +239,8 @@ def wrong_digest(rule: Rule, subject: Subject) -> Iterator[Finding]:
 )
 def wrong_size(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for layer in subject.layers:
+        if any(check.what == "digest" and check.ok is False for check in layer.checks):
+            continue  # other bytes have another size: WRONG-DIGEST says so
         for check in layer.checks:
             if check.what == "size" and check.ok is False:
                 yield rule.report(
@@ -236,8 +249,8 @@ def wrong_size(rule: Rule, subject: Subject) -> Iterator[Finding]:
                     profiles=(CONTAINERD,),
                 )
     for document in subject.image.record.checks:
-        if document.wrong_size:
-            right = "" if document.wrong_digest or not document.actual_digest else "; its digest is right"
+        if document.wrong_size and not document.wrong_digest:
+            right = "; its digest is right" if document.actual_digest else ""
             yield rule.report(
                 f"the {document.role} {document.digest or document.member}: "
                 f"{stated_and_there(document.size or 0, document.actual_size or 0)}{right}",
