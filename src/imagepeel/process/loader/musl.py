@@ -100,28 +100,23 @@ class Musl:
                     name, requester, self.loader.name, self._program.loader, source="the loader itself", candidates=[]
                 )
             return self.loader, ""
+        plain = b"/" not in name
+        known = next((known for known in self.chain[1:] if known.short == name), None) if plain else None
+        if known is not None:
+            return known, ""
+        if plain and len(name) > _NAME_MAX:
+            return None, "ENAMETOOLONG"
         candidates: list[Candidate] = []
-        if b"/" in name:
-            found, errno = self._open(name, candidates, "a path in the name")
-            path, source = name, "the path in its name"
-        else:
-            for known in self.chain[1:]:
-                if known.short == name:
-                    return known, ""
-            if len(name) > _NAME_MAX:
-                return None, "ENAMETOOLONG"
-            found, errno, path, source = self._search(name, item, candidates)
+        found, errno, path, source = self._search(name, item, candidates)
         if found is None:
             self._note(name, requester, None, None, source="", candidates=candidates)
             return None, errno
         node, real = found
-        for known in self.chain[1:]:
-            if known.ino == node.ino:
-                if known.short is None and b"/" not in name:
-                    known.short = known.name.rsplit(b"/", 1)[-1]
-                return known, ""
-        if node.ino == self.program.ino:
-            raise NotProved("the program is loaded a second time as its own library")
+        known = self._same_file(node)
+        if known is not None:
+            if known.short is None and plain:
+                known.short = known.name.rsplit(b"/", 1)[-1]
+            return known, ""
         facts, errno = self._admit(path, node)
         if facts is None:
             candidates.append(Candidate(path=text(path), outcome="fatal", reason=ERRNO_MUSL.get(errno, errno)))
@@ -132,11 +127,18 @@ class Musl:
         if len(self.chain) >= _MAX_OBJECTS:
             raise NotProved(f"more than {_MAX_OBJECTS} libraries")
         fresh = _Dso(path, node.ino, facts, self._files.file(node), item)
-        if b"/" not in name:
+        if plain:
             fresh.short = path.rsplit(b"/", 1)[-1]
         self.chain.append(fresh)
         self._note(name, requester, path, real, source=source, candidates=candidates)
         return fresh, ""
+
+    def _same_file(self, node: Node) -> _Dso | None:
+        """The object that this file is already; None for a file that is not loaded."""
+        known = next((known for known in self.chain[1:] if known.ino == node.ino), None)
+        if known is None and node.ino == self.program.ino:
+            raise NotProved("the program is loaded a second time as its own library")
+        return known
 
     def _note(
         self,
@@ -162,6 +164,9 @@ class Musl:
     def _search(
         self, name: bytes, item: _Dso | None, candidates: list[Candidate]
     ) -> tuple[tuple[Node, bytes] | None, ErrnoName, bytes, str]:
+        if b"/" in name:
+            found, errno = self._open(name, candidates, "a path in the name")
+            return found, errno, name, "the path in its name"
         library_path = "" if self._options.secure else self._options.env.get("LD_LIBRARY_PATH", "")
         if library_path:
             found, errno, path, stop = self._open_path(name, raw(library_path), candidates, "LD_LIBRARY_PATH")
