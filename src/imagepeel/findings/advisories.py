@@ -1,6 +1,6 @@
 """The one table of advisories: which attack has which number, and the first versions of each engine that withstand it.
 
-Read in the advisories and in the release branches of the projects on 2026-11-25.
+Read in the advisories (CVE records, GHSA pages) and release notes of the projects in November 2026.
 """
 
 from __future__ import annotations
@@ -28,7 +28,18 @@ class Advisory(msgspec.Struct, frozen=True):
     """One advisory: its number, and who fixed it when."""
 
     id: str
+    """CVE number, or `owner/repository#number` of an issue where no advisory was made."""
     fixed: tuple[Fixed, ...]
+    alias: str = ""
+    """GHSA number under which the project has it, where people know that one."""
+
+    @property
+    def url(self) -> str:
+        """Where it can be read."""
+        repository, issue, number = self.id.partition("#")
+        if issue:
+            return f"https://github.com/{repository}/issues/{number}"
+        return f"https://www.cve.org/CVERecord?id={self.id}"
 
     @property
     def unsafe(self) -> str:
@@ -47,8 +58,15 @@ ADVISORIES: dict[str, Advisory] = {
         Advisory("CVE-2024-21626", (Fixed("runc", ("1.1.12",)),)),
         Advisory("CVE-2026-46680", (Fixed("containerd", ("2.3.1", "2.2.4", "2.1.8", "2.0.9", "1.7.32")),)),
         Advisory("CVE-2026-47262", (_CONTAINERD_AUGUST, Fixed("Docker", ("29.7.0",)))),
+        Advisory(
+            "CVE-2026-95838",
+            (Fixed("containerd", ("2.3.5", "2.2.8", "2.0.12", "1.7.35")),),
+            alias="GHSA-rp3h-jf77-q9p4",
+        ),
+        Advisory("CVE-2026-17106", (Fixed("Docker", ("29.7.0",)), Fixed("go-archive", ("0.3.0",)))),
+        Advisory("containers/storage#2014", (Fixed("podman", ()),)),
         Advisory("CVE-2026-57231", (Fixed("podman", ()),)),
-        Advisory("CVE-2026-28406", (Fixed("kaniko", ()),)),
+        Advisory("CVE-2026-28406", (Fixed("kaniko", ("1.25.10",)),)),
         Advisory("CVE-2021-29136", (Fixed("umoci", ("0.4.7",)),)),
         Advisory("CVE-2021-41190", (Fixed("containerd", ("1.5.8", "1.4.12")), Fixed("Docker", ("20.10.11",)))),
         Advisory("CVE-2019-5736", (Fixed("runc", ("1.0.0-rc7",)),)),

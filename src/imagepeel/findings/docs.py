@@ -120,9 +120,7 @@ def _page(rule: Rule) -> str:
     ]
     if rule.codes:
         lines.append(f"| also known as | {', '.join(rule.codes)} |")
-    lines += [
-        f"| [{number}](https://www.cve.org/CVERecord?id={number}) | {_fixed(number)} |" for number in rule.advisories
-    ]
+    lines += [f"| [{number}]({ADVISORIES[number].url}) | {_fixed(number)} |" for number in rule.advisories]
     if rule.sources:
         lines.append(f"| sources | {', '.join(rule.sources)} |")
     return "\n".join(lines) + "\n"

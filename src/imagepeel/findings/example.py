@@ -12,6 +12,7 @@ from functools import partial
 import msgspec
 
 from imagepeel.forge.archives import to_bytes
+from imagepeel.forge.attacks import ATTACKS
 from imagepeel.forge.broken import SPECIMENS
 from imagepeel.forge.image import ImageSpec
 from imagepeel.forge.layout import IndexSpec
@@ -31,7 +32,7 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
 
 def specimen(name: str, also: tuple[str, ...] = ()) -> Example:
     """The example that the broken teaching image of this name is, on a base in which nothing else is found."""
-    shown = SPECIMENS[name].shown
+    shown = (SPECIMENS.get(name) or ATTACKS[name]).shown
     return Example(bad=partial(shown, sound, True), good=partial(shown, sound, False), also=also)
 
 

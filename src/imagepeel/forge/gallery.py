@@ -12,7 +12,8 @@ import msgspec
 
 from imagepeel.errors import NotFound
 from imagepeel.forge import programs
-from imagepeel.forge.broken import SPECIMENS
+from imagepeel.forge.attacks import ATTACKS
+from imagepeel.forge.broken import SPECIMENS, Specimen
 from imagepeel.forge.entry import (
     Entry,
     device,
@@ -254,7 +255,9 @@ _GOOD: dict[str, tuple[Callable[[], ImageSpec], str]] = {
     "zoo": (_zoo, "Every kind of tar entry and header in one layer."),
 }
 
-NAMES: tuple[str, ...] = (*_GOOD, *SPECIMENS)
+_BROKEN: dict[str, Specimen] = {**SPECIMENS, **ATTACKS}
+
+NAMES: tuple[str, ...] = (*_GOOD, *_BROKEN)
 """The names of all teaching images, good ones first."""
 
 GOOD: tuple[str, ...] = tuple(_GOOD)
@@ -266,7 +269,7 @@ def describe(name: str) -> str:
 
     `name` is one of `NAMES`; `NotFound` for any other.
     """
-    return SPECIMENS[name].about if name in SPECIMENS else _good(name)[1]
+    return _BROKEN[name].about if name in _BROKEN else _good(name)[1]
 
 
 def build(name: str) -> ImageSpec:
@@ -275,7 +278,7 @@ def build(name: str) -> ImageSpec:
     `name` is one of `NAMES`; the image is called `NAME:1` (the shop `shop:1.4`), its `kind` is the archive kind that
     shows the point best, its `description` the sentence of `describe`.  `NotFound` for an unknown name.
     """
-    spec = SPECIMENS[name].teaching(name) if name in SPECIMENS else _good(name)[0]()
+    spec = _BROKEN[name].teaching(name) if name in _BROKEN else _good(name)[0]()
     return msgspec.structs.replace(spec, description=describe(name))
 
 

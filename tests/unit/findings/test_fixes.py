@@ -298,6 +298,11 @@ REPAIRS: dict[str, Repair] = {
     "ATTACKS-USER-NUMBER": both(config(User="1000"), at("etc/passwd", data=PASSWD.encode())),
     "ATTACKS-PASSWD-SIZE": at("etc/group", data=GROUP.encode()),
     "ATTACKS-VOLUME-PATH": config(Volumes={"/nothing": {}}),
+    "ATTACKS-OPAQUE-MARKS": lambda spec: on_top(spec, *dict.fromkeys(spec.layers[-1].entries)),
+    "ATTACKS-THROUGH-LINK": lambda spec: on_top(
+        spec, *(changed(each, path=each.path.replace(b"way/", b"tmp/")) for each in spec.layers[-1].entries)
+    ),
+    "FILE-NOT-TAKEN": lambda spec: changed(spec, kind="docker-archive"),
     "DELETED-BYTES": without_layers(1, 2),
     "IDENTICAL-REWRITE": without_layers(2),
     "BUILD-DEBRIS": instead("root/.cache/pip/wheel"),
@@ -363,6 +368,11 @@ REPAIRS: dict[str, Repair] = {
 }  # fmt: skip
 
 CHANGING = [rule.id for rule in RULES if not rule.decides]
+
+
+def on_top(spec: ImageSpec, *entries: Entry) -> ImageSpec:
+    """The image with these entries in its last layer."""
+    return changed(spec, layers=(*spec.layers[:-1], changed(spec.layers[-1], entries=entries)))
 
 
 def repaired(name: str, spec: ImageSpec | IndexSpec, tmp_path: Path) -> ImageSpec | IndexSpec:

@@ -108,7 +108,7 @@ def _compare_names(blobs: Blobs, images: Sequence[ImageRecord]) -> None:
         for tag, top in tags.items():
             name = f"{repository}:{tag}"
             image = known.get(_short(name))
-            if image is not None and _is_top(blobs, image, f"{normalise(top)}/layer.tar"):
+            if image is not None and _is_top(blobs, image, normalise(top)):
                 continue
             count = docker_v1.count_layers(blobs, top)
             others = listed([_counted(image) for image in ([image] if image is not None else images)], 4)
@@ -121,16 +121,19 @@ def _compare_names(blobs: Blobs, images: Sequence[ImageRecord]) -> None:
             return
 
 
-def _is_top(blobs: Blobs, image: ImageRecord, layer: str) -> bool:
-    """Whether this member is the top layer of an image, as far as it is there to be compared."""
-    here = blobs.members.file(layer)
+def _is_top(blobs: Blobs, image: ImageRecord, top: str) -> bool:
+    """Whether this v1 id is that of the top layer of an image, as far as it is there to be compared."""
+    here = blobs.members.file(f"{top}/layer.tar")
+    if image.layers and image.layers[-1].member in (f"{top}.tar", f"{top}/layer.tar"):
+        return True
     stored = image.layers[-1].stored if image.layers else None
     return here is None or stored is None or stored.member is None or stored.member.name == here.name
 
 
 def _short(name: str) -> str:
-    """A name as Docker shortens it: writers of both documents differ in that."""
-    return name.removeprefix("docker.io/").removeprefix("library/")
+    """A name as Docker shortens it, with its tag: writers of both documents differ in that."""
+    short = name.removeprefix("docker.io/").removeprefix("library/")
+    return short if ":" in short.rpartition("/")[2] else f"{short}:latest"
 
 
 def _counted(image: ImageRecord) -> str:

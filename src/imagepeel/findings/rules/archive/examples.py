@@ -80,11 +80,7 @@ EXAMPLES: dict[str, Example] = {
     "COMPRESSOR-FILES": Example(
         bad=lambda: holding(file(".no.prefetch.landmark", b"\x0f")), good=lambda: holding(symlink("landmark", "etc"))
     ),
-    "CONTENTS-DISAGREE": Example(
-        bad=lambda: holding(file("motd", "x"), file("stargz.index.json", '{"version":1,"entries":[]}\n')),
-        good=lambda: holding(file("motd", "x")),
-        also=("COMPRESSOR-FILES",),
-    ),
+    "CONTENTS-DISAGREE": specimen("attack-contents", also=("COMPRESSOR-FILES",)),
     "SUITCASE": Example(
         bad=partial(sound, base=complete_root(file("manifest.json", "[]\n"), file("repositories", "{}\n"))),
         good=partial(sound, base=complete_root(file("manifest.json", "{}\n"))),

@@ -24,6 +24,7 @@ _TOLD_ELSEWHERE: frozenset[AnomalyCode] = frozenset(
     [
         "TWO-IMAGES",
         "repositories-differ",
+        "manifest-shape",
         "layer-count",
         "history-count",
         "layer-size",
@@ -373,6 +374,7 @@ CONTENTS_DISAGREE = rule(
     fix="build the layer again with a current tool; do not pull it lazily",
     of="TOCDIFF",
     sources="containers/storage#2014, stargz-snapshotter docs/estargz.md",
+    advisories="containers/storage#2014",
 )(by_notes())
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -9,12 +11,15 @@ from imagepeel._lazy import late
 from imagepeel.evidence import text
 from imagepeel.findings.advisories import ADVISORIES
 from imagepeel.findings.finding import Finding
+from imagepeel.findings.names import Hit, upwards
 from imagepeel.findings.rule import Rule, rule
+from imagepeel.formats.tar.whiteouts import OPAQUE
 from imagepeel.oci.json_document import escaped
 from imagepeel.text import listed, size
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
+    from imagepeel.formats.tar.table import EntryTable
 
 _FIX = "do not start it on a machine that you do not know to be patched, and ask its maker what this is for"
 _ENGINE_LABEL = ("containerd.io/", "io.cri-containerd")
@@ -22,6 +27,8 @@ _OPEN_DIRECTORY = late(r"^/(?:proc/(?:self|thread-self|[0-9]+)(?:/task/[0-9]+)?/
 _OWN_PROGRAM = late(r"^/proc/(?:self|thread-self|[0-9]+)(?:/task/[0-9]+)?/exe$")
 _MOST_PARTS, _MOST_LINKS = 256, 40
 _LARGEST_ID = (1 << 31) - 1
+_MARKS = 100
+"""Times that one opaque mark stands in a layer before it is worth a word: builders write it once."""
 _LARGE, _LONG = 10 << 20, 1 << 20
 """Bytes of a passwd or group file, and of one line of it, that nobody needs."""
 
@@ -72,7 +79,11 @@ def engine_label(rule: Rule, subject: Subject) -> Iterator[Finding]:
     names = [name for name in subject.run.labels if name.startswith(_ENGINE_LABEL)]
     if names:
         yield rule.report(
-            _harm(rule, f"the image has the label {listed(names, 4)}", "pulling and starting it is enough"),
+            _harm(
+                rule,
+                f"the image has the label {listed(names, 4)}",
+                "pulling it is enough: a label can be a command of root on the host",
+            ),
             *[subject.pointer("/config/Labels/" + escaped(name).removeprefix("/")) for name in names[:8]],
         )
 
@@ -224,6 +235,119 @@ def volume_path(rule: Rule, subject: Subject) -> Iterator[Finding]:
             )
 
 
+@rule(
+    "ATTACKS-OPAQUE-MARKS",
+    "A layer has one opaque mark again and again",
+    "medium",
+    "strengths",
+    "infosec",
+    why="""An opaque mark hides what lower layers have in a directory, and once is enough.  containerd before the fix
+    walked through the directory at each of them: a small layer could keep a node busy for hours while it is unpacked.
+    """,
+    fix="write each opaque mark once",
+    advisories="CVE-2026-95838",
+    threshold="100 times the same mark in one layer",
+)
+def opaque_marks(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    first: dict[tuple[int, bytes], Hit] = {}
+    counts: Counter[tuple[int, bytes]] = Counter()
+    for hit in subject.names.whiteouts:
+        if hit.path.endswith(b"/" + OPAQUE):
+            counts[hit.layer, hit.path] += 1
+            first.setdefault((hit.layer, hit.path), hit)
+    for key, count in sorted(counts.items()):
+        if count >= _MARKS:
+            what = f"layer {subject.layers[key[0]].label} has the opaque mark {text(key[1])} {count:,} times"
+            yield rule.report(_harm(rule, what, "unpacking takes time without end"), subject.place(first[key]))
+
+
+@rule(
+    "ATTACKS-THROUGH-LINK",
+    "A layer writes through a link that leads out of the root",
+    "medium",
+    "strengths",
+    "infosec",
+    why="""An entry stands below a symbolic link of the same layer, and the target of the link is absolute or climbs
+    over the root.  Who unpacks it has to keep the link inside the root at each step; go-archive before the fix did not,
+    and files were written where the link leads on the host.""",
+    fix="write the entry at its real path, and do not copy out of the container with an old docker cp",
+    advisories="CVE-2026-17106",
+)
+def through_link(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for layer in subject.layers:
+        below = _below_escaping_link(layer.table)
+        if below is None:
+            continue
+        link, entry = below
+        what = (
+            f"layer {layer.label} has {text(layer.table[entry].path)} below its own link "
+            f"{text(layer.table[link].path)} to {text(layer.table.links[link])}"
+        )
+        yield rule.report(
+            _harm(rule, what, "a file may be written where the link leads on the host"),
+            subject.at(layer.index, entry),
+            subject.at(layer.index, link),
+        )
+
+
+def _below_escaping_link(table: EntryTable) -> tuple[int, int] | None:
+    """The first link out of the root with a later entry below it: both as entries."""
+    links = {
+        table.path(index): index
+        for index, target in table.links.items()
+        if table[index].kind == "symlink" and _escapes(table.path(index), target)
+    }
+    if not links:
+        return None
+    directories = sorted(set(table.dirs))
+    below: dict[bytes, int] = {}
+    for path, index in links.items():
+        at = bisect_left(directories, path)
+        # Between a directory and what is below it there may be names such as `a-b`, which sort before `a/`.
+        for directory in (directories[at : at + 1], directories[bisect_left(directories, path + b"/") :][:1]):
+            if directory and (directory[0] == path or directory[0].startswith(path + b"/")):
+                below[path] = index
+    if not below:
+        return None
+    for entry, number in enumerate(table.dir_ids):
+        for path in upwards(table.dirs[number]):
+            if path in below and below[path] < entry:
+                return below[path], entry
+    return None
+
+
+def _escapes(path: bytes, target: bytes) -> bool:
+    """Whether the target of a link is absolute, or climbs over the root."""
+    if target.startswith(b"/"):
+        return True
+    depth = path.count(b"/")
+    for part in target.split(b"/")[:_MOST_PARTS]:
+        depth += -1 if part == b".." else part not in (b"", b".")
+        if depth < 0:
+            return True
+    return False
+
+
+@rule(
+    "ATTACKS-TWO-SHAPES",
+    "A document is an index and a manifest at once",
+    "high",
+    "headcount",
+    "infosec",
+    why="""A document with the fields of both is read as an index by one program and as a manifest by another, under one
+    digest: what was scanned or signed is not what starts.  Engines refuse such a document since the fix.""",
+    fix=_FIX,
+    advisories="CVE-2021-41190",
+    sources="image-spec GHSA-77vh-xpmg-72qh, distribution-spec GHSA-mc8v-mgrf-8f4m",
+    decides="whether to trust the maker of the image, and on which machines it may start",
+)
+def two_shapes(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for note in subject.image.archive.anomalies:
+        if note.code == "manifest-shape":
+            what = "a document of the image has the fields of an index and of a manifest"
+            yield rule.report(_harm(rule, what, "two machines may start two images of one digest"), note.where)
+
+
 RULES: tuple[Rule, ...] = (
     engine_label,
     dev_link,
@@ -232,4 +356,7 @@ RULES: tuple[Rule, ...] = (
     passwd_size,
     own_program,
     volume_path,
+    opaque_marks,
+    through_link,
+    two_shapes,
 )

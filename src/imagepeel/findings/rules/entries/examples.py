@@ -44,9 +44,7 @@ EXAMPLES: dict[str, Example] = {
         bad=lambda: holding(file("motd", "first\n"), file("./motd", "second\n")),
         good=lambda: holding(file("motd", "once\n")),
     ),
-    "OUTSIDE-NAME": Example(
-        bad=lambda: holding(file("../escaped", "x")), good=lambda: holding(file("not-escaped", "x"))
-    ),
+    "OUTSIDE-NAME": specimen("attack-outside-name"),
     "CASE-COLLISION": Example(
         bad=lambda: holding(file("README", "one\n"), file("readme", "two\n")),
         good=lambda: holding(file("README", "one\n")),

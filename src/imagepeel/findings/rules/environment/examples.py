@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from imagepeel.findings.example import Example
+from imagepeel.findings.example import Example, specimen
 from imagepeel.forge.specimens import (
     ENV_PATH,
     sound,
@@ -12,7 +12,7 @@ from imagepeel.forge.specimens import (
 
 EXAMPLES: dict[str, Example] = {
     "NO-PATH": Example(bad=partial(sound, env=["PORT=8080"]), good=sound),
-    "ENV-ASKS-THE-HOST": Example(bad=partial(sound, env=[ENV_PATH, "AWS_*"]), good=sound, also=("NAMELESS-VARIABLE",)),
+    "ENV-ASKS-THE-HOST": specimen("attack-host-variable", also=("NAMELESS-VARIABLE",)),
     "ENV-TWICE": Example(
         bad=partial(sound, env=[ENV_PATH, "PORT=1", "PORT=2"]), good=partial(sound, env=[ENV_PATH, "PORT=2"])
     ),

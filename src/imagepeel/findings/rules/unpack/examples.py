@@ -70,5 +70,6 @@ EXAMPLES: dict[str, Example] = {
             add(directory("srv/one"), directory("srv/one/etc")),
             add(symlink("srv/two", "/srv/one"), file("srv/one/etc/motd", _TEXT)),
         ),
+        also=("ATTACKS-THROUGH-LINK",),
     ),
 }
