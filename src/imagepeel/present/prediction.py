@@ -66,6 +66,18 @@ def verdict_kind(outcome: Outcome) -> SpanKind:
     return kinds.get(outcome, "warn")
 
 
+def verdict_word(outcome: Outcome) -> Span:
+    """Return the verdict for people: one that runs `starts`, which is all that an image can prove."""
+    return Span("starts" if outcome is Outcome.RUNS else outcome, verdict_kind(outcome))
+
+
+def not_promised(found: Prediction) -> Iterator[str]:
+    """Yield what a start that succeeds leaves open: what scripts were taken to do, and the program itself."""
+    if found.verdict.kind is Outcome.RUNS:
+        yield from found.assumes
+        yield "what the program does once it runs: that depends on more than the image"
+
+
 def verdict_in_short(verdict: Verdict) -> Span:
     """Return a verdict as a cell has it: `RUNS`, `FAILS ENOEXEC exit 255`."""
     exits = f"exit {verdict.exit_code}" if verdict.exit_code is not None else ""

@@ -32,6 +32,7 @@ from imagepeel.present.prediction import (
     ground,
     hiding,
     libraries_in_words,
+    not_promised,
     operator_reads,
     origin_in_words,
     place_in_words,
@@ -43,7 +44,7 @@ from imagepeel.present.prediction import (
     stop_in_words,
     user_in_words,
     verdict_in_short,
-    verdict_kind,
+    verdict_word,
     without_program,
 )
 from imagepeel.process.spec.trace import vector
@@ -68,6 +69,8 @@ def prediction_sections(
     """Yield the sections of a prediction; `receipts` are the shell commands of its steps, `os` is that of the image."""
     yield section(say(dim(f"on {found.engine} with {found.runtime}, {os}/{found.architecture}")))
     yield from verdict_sections(found.verdict)
+    if rest := list(not_promised(found)):
+        yield section(items(*(item(dim(one)) for one in rest)), title="not promised")
     if found.user is not None:
         yield _request(found, found.user)
     if found.env:
@@ -99,7 +102,7 @@ def verdict_sections(verdict: Verdict) -> Iterator[Section]:
     below = [_field("if", condition) for condition in verdict.depends]
     below += [_field("why", verdict.reason)] if verdict.reason else []
     on = f" on {verdict.engine}" if verdict.engine else ""
-    yield section(items(item(Span(verdict.kind, verdict_kind(verdict.kind)), on, below=below)))
+    yield section(items(item(verdict_word(verdict.kind), on, below=below)))
 
 
 def _operator_reads(verdict: Verdict) -> Iterator[Item]:
@@ -111,6 +114,8 @@ def _reasons(verdict: Verdict) -> Iterator[Item]:
     yield _field("why", verdict.why)
     if verdict.fix:
         yield _field("fix", term(verdict.fix))
+    if verdict.after:
+        yield _field("then", f"and after that: {verdict.after}")
     if verdict.id is not None:
         yield _field("more", f"imagepeel wtf --explain {verdict.id}")
 

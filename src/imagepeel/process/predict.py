@@ -128,11 +128,23 @@ class _Run:
         self.verdict: Verdict | None = None
         self.sim: StartSimulation | None = None
         self.host_env = ""
+        self.closed: str | None = None
+        """The program that may not be executed, where that ends the start."""
 
     def fail(self, failure: Failure | None) -> None:
-        """Keep a failure, unless an earlier one decides already."""
-        if self.verdict is None and failure is not None:
-            self.verdict = verdict.fails(self.engine, self.runtime, self.scenario.label, failure)
+        """Keep a failure; of those behind the first that decides, the next one that does not come of it."""
+        if failure is None:
+            return
+        said = verdict.fails(self.engine, self.runtime, self.scenario.label, failure)
+        if self.verdict is None:
+            self.verdict = said
+        elif self.verdict.kind is Outcome.FAILS and not self.verdict.after and self._independent(failure):
+            self.verdict = msgspec.structs.replace(self.verdict, after=said.message)
+
+    def _independent(self, failure: Failure) -> bool:
+        """Whether a later failure holds whatever is done about the first: the kernel's, about an absolute path."""
+        first = self.verdict.id if self.verdict is not None else None
+        return failure.judge is Judge.KERNEL and failure.code is not first and failure.about.startswith("/")
 
     def unproved(self, reason: str, where: Location | None = None) -> None:
         """Nothing is proved from here on, unless a failure decides already."""
@@ -166,9 +178,30 @@ class _Run:
         self._runtime_refuses(place, built, home, unmapped)
         path = self._lookup(vector, env, who.credentials, place)
         self.fail(unmapped)
-        if path is not None:
-            entries = tuple(f"{variable.name}={variable.value}" for variable in env)
-            self._execute(path, vector, entries, who.credentials, place)
+        chosen = path if path is not None else self.closed
+        host = known_architecture(self.scenario.architecture)
+        if host is None and path is not None:
+            self.unproved(f"no rules are known for the architecture {self.scenario.architecture!r}")
+        elif host is not None and chosen is not None:
+            credentials = who.credentials
+            request = ExecveRequest(
+                path=chosen,
+                argv=vector.argv,
+                env=tuple(f"{variable.name}={variable.value}" for variable in env),
+                actor=Actor.of(credentials, credentials.effective),
+                cwd=place.canonical if place.failure is None else "/",
+                architecture=host,
+                bounding=credentials.bounding,
+                no_new_privileges=credentials.no_new_privileges,
+                uid=credentials.uid,
+                held=credentials.effective,
+            )
+            variables = dict(entry.split("=", 1) for entry in request.env)
+            start = ProcessState(credentials=credentials, env=variables, cwd=request.cwd, after=request.actor)
+            if path is None:
+                self._after_mending(request, start)
+            else:
+                self._execute(request, vector, start)
         return self._result(vector.argv, path, env, who.credentials, place)
 
     def _load(self) -> None:
@@ -430,6 +463,8 @@ class _Run:
         if failure is not None:
             where = trace.locate(self.inside, found.place) if found.place else None
             where = where or _argv_place(self.wanted, self.options)
+            if failure.code in (FailureCode.NOT_EXECUTABLE, FailureCode.SKIPPED_IN_PATH) and self.verdict is None:
+                self.closed = found.place or None
             self.fail(msgspec.structs.replace(failure, where=where))
         if self.runtime.looks_up_first:
             self.fail(place.failure)
@@ -467,33 +502,8 @@ class _Run:
 
     # -- the kernel and user space ---------------------------------------------------------------------------
 
-    def _execute(
-        self,
-        path: str,
-        vector: argv.Argv,
-        entries: tuple[str, ...],
-        credentials: Credentials,
-        place: Workdir,
-    ) -> None:
-        host = known_architecture(self.scenario.architecture)
-        if host is None:
-            self.unproved(f"no rules are known for the architecture {self.scenario.architecture!r}")
-            return
-        request = ExecveRequest(
-            path=path,
-            argv=vector.argv,
-            env=entries,
-            actor=Actor.of(credentials, credentials.effective),
-            cwd=place.canonical if place.failure is None else "/",
-            architecture=host,
-            bounding=credentials.bounding,
-            no_new_privileges=credentials.no_new_privileges,
-            uid=credentials.uid,
-            held=credentials.effective,
-        )
-        sim = StartSimulation(self.inside, self.scenario, host)
-        variables = dict(entry.split("=", 1) for entry in entries)
-        start = ProcessState(credentials=credentials, env=variables, cwd=request.cwd, after=request.actor)
+    def _execute(self, request: ExecveRequest, vector: argv.Argv, start: ProcessState) -> None:
+        sim = StartSimulation(self.inside, self.scenario, request.architecture)
         if vector.by_init:
             sim.judge_behind_init(vector.argv, vector.argv[len(self.engine.init_argv) :], start)
         else:
@@ -509,7 +519,7 @@ class _Run:
                 self.unproved(result.unknown, result.where)
             if result.final is None:
                 return
-            sim.judge(result, start, path)
+            sim.judge(result, start, request.path)
         self.sim = sim
         self.steps.extend(sim.steps)
         self.depends.extend(sim.depends)
@@ -519,6 +529,18 @@ class _Run:
             self.notes.append(sim.pid1.why)
         if sim.unknown:
             self.unproved(sim.unknown)
+
+    def _after_mending(self, request: ExecveRequest, start: ProcessState) -> None:
+        """What comes next where the program may not be executed, once it may."""
+        result = kernel.execute(self.inside, msgspec.structs.replace(request, mended=True))
+        failure = result.failure
+        if failure is None and result.final is not None and not result.unknown:
+            sim = StartSimulation(self.inside, self.scenario, request.architecture)
+            sim.judge(result, start, request.path)
+            failure = sim.failure
+        if failure is not None and self.verdict is not None and failure.code is not self.verdict.id:
+            said = verdict.fails(self.engine, self.runtime, self.scenario.label, failure)
+            self.verdict = msgspec.structs.replace(self.verdict, after=said.message)
 
     def _result(
         self,
@@ -547,6 +569,7 @@ class _Run:
             steps=tuple(steps),
             verdict=self._final(),
             notes=tuple(self.notes),
+            assumes=tuple(dict.fromkeys(sim.assumes)) if sim is not None else (),
             pid1=sim.pid1 if sim is not None else None,
             libraries=libraries,
             wrapped=tuple(sim.wrapped) if sim is not None else (),

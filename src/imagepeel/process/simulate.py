@@ -85,6 +85,7 @@ class StartSimulation:
         self.history: list[str] = []
         self.pid1: PidOne | None = None
         self.notes: list[str] = []
+        self.assumes: list[str] = []
         self.round: int = 0
         self._started: set[tuple[object, ...]] = set()
 
@@ -379,6 +380,7 @@ class StartSimulation:
                 inspect=("cat -A",) if told.mode == "script" else (),
             )
         )
+        self.assumes.extend(tail.assumes)
         run = _ShellRun(chain=chain, shell=shell, told=told, body=body, tail=tail)
         self._after_shell(run, state, depth)
 

@@ -27,7 +27,7 @@ def prediction(run_cli: Run, *words: Any) -> Any:
 def test_a_start_that_works_shows_request_origin_and_verdict(run_cli: Run, forge_archive: Make) -> None:
     out = run_cli("process", forge_archive("shop")).stdout
     lines = out.splitlines()
-    assert lines[4].startswith("RUNS on docker@29.7")
+    assert lines[4].startswith("starts on docker@29.7")
     assert 'execve("/usr/local/bin/entrypoint.sh", ["entrypoint.sh", "/srv/shop/bin/serve", "--port", "8080"]' in out
     assert "999:999 (shop)" in out
     assert "SHOP_PORT=8080   from the image" in out

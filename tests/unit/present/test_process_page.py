@@ -115,7 +115,7 @@ def test_a_prediction_that_runs_shows_everything_that_decides() -> None:
     lines = [line.strip() for line in shown(PREDICTION).splitlines()]
     for wanted in (
         "on docker@28 with runc@1.3, linux/amd64",
-        "RUNS on docker@28",
+        "starts on docker@28",
         'execve("/bin/tini", ["tini", "app", "\\u001b[31m"], 2 variables)',
         "file  /bin/tini   L3, step 5",
         "user  7:8 (app), groups 8 9; USER app; home /",

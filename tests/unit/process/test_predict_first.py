@@ -67,3 +67,21 @@ def test_crlf_is_no_such_file_although_the_script_is_there() -> None:
     assert verdict.text == "exec /e.sh: no such file or directory"
     assert verdict.exit_code == 255
     assert "sed" in verdict.fix
+
+
+def test_the_next_failure_is_told() -> None:
+    """A program for another machine that is not executable either: with the x bit comes the next error."""
+    arm = bytearray(HELLO)
+    arm[18:20] = b"\xb7\x00"  # e_machine: AArch64
+    verdict = start(forge.file("app", bytes(arm), 0o644), entrypoint=("/app",)).verdict
+    assert (verdict.kind, verdict.id, verdict.after) == ("FAILS", "F5", "exec /app: exec format error")
+    assert start(forge.file("app", bytes(arm), 0o755), entrypoint=("/app",)).verdict.after == ""
+    assert start(forge.file("app", HELLO, 0o644), entrypoint=("/app",)).verdict.after == ""
+
+
+def test_the_next_failure_stands_behind_a_refusal_of_the_engine() -> None:
+    verdict = start(forge.file("app", b"#!/nope\n", 0o755), entrypoint=("/app",), user="nosuch").verdict
+    assert verdict.id == "F13"
+    assert verdict.after == "exec /app: no such file or directory"
+    verdict = start(forge.file("run.sh", b"#!/bin/nope\n", 0o600), entrypoint=("/run.sh",)).verdict
+    assert (verdict.id, verdict.after) == ("F5", "exec /run.sh: no such file or directory")

@@ -41,6 +41,7 @@ from imagepeel.present.prediction import (
     step_level,
     stop_in_words,
     verdict_kind,
+    verdict_word,
     without_program,
 )
 from imagepeel.present.story.context import StoryContext
@@ -421,7 +422,7 @@ def _verdict(context: StoryContext, found: Prediction, blocks: list[Block]) -> N
         if short == told:
             # The first sentences of the chapter said it.
             short = "" if len(groups) == 1 else "the reason above"
-        parts.extend((Span(kind, verdict_kind(kind)), " on ", joined(engines), f": {short}" if short else "", ". "))
+        parts.extend((verdict_word(kind), " on ", joined(engines), f": {short}" if short else "", ". "))
     if context.rootfs.refusal is not None:
         parts.append("Chapter 4 has more about unpacking.")
     looks = verdict_kind(found.verdict.kind)

@@ -188,6 +188,8 @@ class Verdict(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """Cause in the image, in words."""
     fix: str = ""
     """What to change."""
+    after: str = ""
+    """FAILS: the failure that comes next, once this one is mended; "" where none is known."""
     depends: tuple[str, ...] = ()
     """Conditions of the host, one sentence each."""
     reason: str = ""
@@ -371,6 +373,8 @@ class Prediction(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     """Argument vectors of the wrapped programs, outermost first."""
     notes: tuple[str, ...] = ()
     """Surprises on the way, one sentence each."""
+    assumes: tuple[str, ...] = ()
+    """What scripts on the way were taken to do, one clause each."""
     view: Literal[ViewName, ""] = ""
     """Filesystem that was looked at: that of the engine's store, or the one that was asked for."""
 
