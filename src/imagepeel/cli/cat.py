@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import codecs
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from imagepeel._lazy import late
 from imagepeel.cli import common, listing
 from imagepeel.cli.settings import Settings
-from imagepeel.errors import Malformed, NotFound
+from imagepeel.errors import Malformed, NotFound, UsageError
 from imagepeel.evidence import Location, text
 from imagepeel.formats.tar.table import clean
 from imagepeel.render.escape import exact
@@ -24,13 +24,19 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
 
 
+_ACTIVE = late(
+    rb"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n|\Z)|\xc2[\x80-\x9f]|(?<![\x80-\xff])[\x80-\x9f]"
+    rb"|\xe2\x80[\xaa-\xae]|\xe2\x81[\xa6-\xa9]"
+)
+"""Bytes that act on a terminal: control characters of ASCII and behind it (C1), and marks that turn text around."""
+
 _EXAMPLES = "\b\nExamples:\n  imagepeel cat image.tar /etc/os-release\n  imagepeel cat image.tar /srv/.env --layer 4\n"
 
 
 @click.command(epilog=_EXAMPLES)
 @common.archive
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--raw", is_flag=True, help="Exact bytes also on a terminal, where control characters are else escaped.")
+@click.option("--raw", is_flag=True, help="Write control characters to a terminal, too.")
 @common.layer
 @common.view
 @common.settings
@@ -40,7 +46,8 @@ def command(settings: Settings, paths: tuple[str, ...], raw: bool, layer: int | 
     Without --layer: the file as --view shows it; symlinks are followed inside the image, never on this machine.
     With --layer N: the file as that layer's tar carries it, whatever later layers do to it.
 
-    Into a file or pipe go the exact bytes.
+    Into a file or pipe go the exact bytes.  A file with control characters is not written to a terminal: they could
+    change what it shows and does.
     """
     with settings.open() as archive:
         image = settings.scanned(archive)
@@ -52,7 +59,9 @@ def command(settings: Settings, paths: tuple[str, ...], raw: bool, layer: int | 
             else:
                 file, origin = _in_layer(image, wanted, layer)
             used.append(image.layers[origin])
-            _write(file, text(wanted), origin, exact=raw or not sys.stdout.isatty())
+            if not raw and sys.stdout.isatty():
+                _refuse_controls(file, text(wanted))
+            _write(file, text(wanted), origin)
         settings.finish_layers(used)
         settings.require_documents(image)
 
@@ -160,18 +169,28 @@ def _in_layer(image: Image, path: bytes, index: int) -> tuple[EntryFile, int]:
     return layer.open(entry), index
 
 
-def _write(file: EntryFile, shown: str, layer: int, *, exact: bool) -> None:
+def _refuse_controls(file: EntryFile, shown: str) -> None:
+    """UsageError for content that would act on a terminal."""
+    at, before = 0, b""
+    for piece in file.chunks():
+        chunk = before + piece  # a character may lie across two pieces
+        found = _ACTIVE.search(chunk)
+        if found is not None:
+            raise UsageError(
+                f"{shown} holds control characters (the first is {exact(found[0])} at byte {at + found.start():,}), and "
+                "the output is a terminal",
+                hint="--raw writes it all the same; imagepeel cat ... | less shows it",
+            )
+        before = chunk[-3:]
+        at += len(chunk) - len(before)
+
+
+def _write(file: EntryFile, shown: str, layer: int) -> None:
     sys.stdout.flush()
     written = 0
-    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     for chunk in file.chunks():
         written += len(chunk)
-        if exact:
-            sys.stdout.buffer.write(chunk)
-        else:
-            sys.stdout.write(_shown(decoder.decode(chunk)))
-    if not exact:
-        sys.stdout.write(_shown(decoder.decode(b"", True)))
+        sys.stdout.buffer.write(chunk)
     sys.stdout.flush()
     if written < file.size:
         raise Malformed(
@@ -179,8 +198,3 @@ def _write(file: EntryFile, shown: str, layer: int, *, exact: bool) -> None:
             Location(layer=layer),
             "the layer is cut off: fetch or save the image again",
         )
-
-
-def _shown(piece: str) -> str:
-    """Escape text for the terminal, lines and tabs kept."""
-    return "\n".join("\t".join(exact(cell) for cell in line.split("\t")) for line in piece.split("\n"))

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from imagepeel.export.report import ExtractReport
 
 
+_SHOWN = 10
+"""Links that lead out of the directory and are printed."""
+
+
 @click.command()
 @common.archive
 @click.argument("directory", metavar="DIR", type=click.Path())
@@ -28,10 +32,17 @@ if TYPE_CHECKING:
     "--best-effort", is_flag=True, help="Write also what a runtime would refuse to unpack, or what lacks a layer."
 )
 @click.option("--check-case", is_flag=True, help="Refuse names that differ only in case, also where the disk does not.")
+@click.option(
+    "--no-escaping-links",
+    is_flag=True,
+    help="Leave out symbolic links that lead out of DIR; else they are kept and listed.",
+)
 @common.view
 @common.json
 @common.settings
-def command(settings: Settings, *, directory: str, preserve: bool, best_effort: bool, check_case: bool) -> None:
+def command(
+    settings: Settings, *, directory: str, preserve: bool, best_effort: bool, check_case: bool, no_escaping_links: bool
+) -> None:
     """Write the filesystem of an image into DIR, which must be absent or empty.
 
     Nothing outside DIR is touched, whatever the image says.  By default everything belongs to you, and devices,
@@ -47,7 +58,14 @@ def command(settings: Settings, *, directory: str, preserve: bool, best_effort: 
         if not best_effort:
             settings.finish(image)
         try:
-            report = materialize(rootfs, directory, preserve=preserve, best_effort=best_effort, check_case=check_case)
+            report = materialize(
+                rootfs,
+                directory,
+                preserve=preserve,
+                best_effort=best_effort,
+                check_case=check_case,
+                escaping_links=not no_escaping_links,
+            )
         except BaseException:
             if os.path.lexists(os.path.join(directory, MARKER.decode())):
                 sys.stderr.write(f"note: {terminal(directory)} is incomplete, as {MARKER.decode()} in it says\n")
@@ -84,4 +102,18 @@ def report_lines(report: ExtractReport) -> list[str]:
         out.append("left out:" if report.preserve else "left out (root can keep most of it with --preserve):")
     for omission in report.omissions:
         out.append(f"  {omission.count:>{width},}  {terminal(omission.what)}, such as {terminal(omission.example)}")
-    return out
+    return out + _escaping(report)
+
+
+def _escaping(report: ExtractReport) -> list[str]:
+    """Return the links that lead out of the directory, where they were kept."""
+    from imagepeel.text import plural  # start time
+
+    links = report.escaping
+    if not links or any("lead out of" in omission.what for omission in report.omissions):
+        return []
+    lead = plural(report.escaping_links, "symbolic link leads", "symbolic links lead")
+    out = [f"{lead} out of the directory on this machine; copy with cp -P, or leave out with --no-escaping-links:"]
+    out += [f"  {terminal(link.path)} -> {terminal(link.target)}" for link in links[:_SHOWN]]
+    more = report.escaping_links - len(links[:_SHOWN])
+    return out + ([f"  {more:,} more"] if more else [])

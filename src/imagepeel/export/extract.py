@@ -6,10 +6,13 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from imagepeel.archive.source import Progress
 from imagepeel.errors import ImagepeelError, LimitExceeded, Malformed, MissingBlob, Unsupported, UsageError
 from imagepeel.evidence import Location, text
 from imagepeel.export.collisions import check_names, folds_names
+from imagepeel.export.escaping import escaping
 from imagepeel.export.handles import Handles, open_root, require_handles
 from imagepeel.export.plan import Plan, make_plan
 from imagepeel.export.report import ExtractReport, Omissions
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
 
 MARKER = b".imagepeel-partial"
 """The file inside the directory that says "this tree is incomplete"; it is removed at the very end."""
+
+MOST_LISTED = 1000
+"""Links that lead out of the directory and are listed by name; the report counts all."""
 
 _MARKER_TEXT = (
     b"This directory is incomplete: imagepeel extract is still writing it, was interrupted or failed.\n"
@@ -36,6 +42,7 @@ def materialize(
     preserve: bool = False,
     best_effort: bool = False,
     check_case: bool = False,
+    escaping_links: bool = True,
     limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> ExtractReport:
@@ -44,7 +51,8 @@ def materialize(
     By default nothing is written that could act on this machine: no owners but the caller's, no devices, no
     set-uid or set-gid bits, no extended attributes.  `preserve` keeps all of them and needs root.
     `best_effort` writes a tree that a runtime would refuse to unpack, or that lacks a layer, as far as it is known.
-    `check_case` refuses names that differ only in case even where this filesystem tells them apart.  `limits`
+    `check_case` refuses names that differ only in case even where this filesystem tells them apart.  Without
+    `escaping_links`, symbolic links that lead out of the directory are left out.  `limits`
     replaces those of the archive; `progress` gets counts of content bytes as they are written.
 
     The directory holds `.imagepeel-partial` and has mode 0700 until all is done.  UsageError when the directory is
@@ -61,6 +69,7 @@ def materialize(
     check_whole(rootfs, best_effort=best_effort)
     omissions = Omissions()
     plan = make_plan(rootfs, omissions, preserve=preserve)
+    outside = escaping(plan, omissions, drop=not escaping_links)
     most = (limits or rootfs.limits).disk_bytes
     if plan.bytes > most:
         raise LimitExceeded(
@@ -73,10 +82,11 @@ def materialize(
     made = _prepare(target)
     root = open_root(target)
     try:
-        return _write(
+        report = _write(
             rootfs, target, root, plan, omissions,
             made=made, preserve=preserve, best_effort=best_effort, progress=progress,
         )  # fmt: skip
+        return replace(report, escaping_links=len(outside), escaping=tuple(outside[:MOST_LISTED]))
     finally:
         os.close(root)
 

@@ -18,11 +18,19 @@ class Omission(Shown, msgspec.Struct, frozen=True, kw_only=True):
     example: str
 
 
+class EscapingLink(Shown, msgspec.Struct, frozen=True, kw_only=True):
+    """A symbolic link that leads out of the directory on this machine, and what it says."""
+
+    path: str
+    target: str
+
+
 class ExtractReport(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """What `materialize` wrote.
 
     Counts are of names (`hardlinks` are further names of counted files); `bytes` were written, `hole_bytes` are
-    holes of sparse files that take no space.  `omissions` says what the image has and the directory has not.
+    holes of sparse files that take no space.  `omissions` says what the image has and the directory has not;
+    `escaping` lists the first symbolic links that lead out of the directory, `escaping_links` how many there are.
     """
 
     directory: str
@@ -38,6 +46,8 @@ class ExtractReport(Shown, msgspec.Struct, frozen=True, kw_only=True):
     bytes: int = 0
     hole_bytes: int = 0
     omissions: tuple[Omission, ...] = ()
+    escaping_links: int = 0
+    escaping: tuple[EscapingLink, ...] = ()
 
     @property
     def entries(self) -> int:

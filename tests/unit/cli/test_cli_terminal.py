@@ -190,13 +190,14 @@ def on_terminal(*words: str | Path, stdin: bytes | None = None, pause: float = 0
     return shown.decode("utf-8", "replace"), running.wait(timeout=30)
 
 
-def test_a_terminal_gets_colour_and_cat_escapes_for_it(hostile: Path, forge_archive: Make) -> None:
+def test_a_terminal_gets_colour_and_cat_keeps_control_characters_from_it(hostile: Path, forge_archive: Make) -> None:
     shown, code = on_terminal("ls", forge_archive("shop"))
     assert code == 0 and "\x1b[1;34mbin\x1b[0m" in shown
     shown, code = on_terminal("ls", forge_archive("shop"), env={"NO_COLOR": "1"})
     assert code == 0 and "\x1b" not in shown
     shown, code = on_terminal("cat", hostile, "/run")
-    assert code == 0 and "\x1b" not in shown and "\\x1b[31mred" in shown
+    assert code == 2 and "\x1b[31m" not in shown and "red" not in shown.replace("rendered", "")
+    assert "holds control characters" in shown and "--raw" in shown
     raw, code = on_terminal("cat", "--raw", hostile, "/run")
     assert code == 0 and "\x1b[31mred" in raw
 
