@@ -176,9 +176,9 @@ def _refuse_controls(file: EntryFile, shown: str) -> None:
         chunk = before + piece  # a character may lie across two pieces
         found = _ACTIVE.search(chunk)
         if found is not None:
+            first = f"the first is {exact(found[0])} at byte {at + found.start():,}"
             raise UsageError(
-                f"{shown} holds control characters (the first is {exact(found[0])} at byte {at + found.start():,}), and "
-                "the output is a terminal",
+                f"{shown} holds control characters ({first}), and the output is a terminal",
                 hint="--raw writes it all the same; imagepeel cat ... | less shows it",
             )
         before = chunk[-3:]
