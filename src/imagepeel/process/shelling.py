@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -12,6 +12,7 @@ from imagepeel.evidence import text
 from imagepeel.process.engines.mounts import mounts
 from imagepeel.process.shell import interpreters
 from imagepeel.process.shell.interpreters import Search, Shell, StartError
+from imagepeel.process.simulation import Simulation
 from imagepeel.process.spec import trace
 from imagepeel.process.spec.access import EXECUTE, READ, WRITE, PathAccess, check_access, permits
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge
@@ -19,7 +20,6 @@ from imagepeel.tables import ErrnoName
 
 if TYPE_CHECKING:
     from imagepeel.process.kernel.execve import ExecveResult
-    from imagepeel.process.scenario import Scenario
     from imagepeel.process.shell.state import ScriptOutcome
     from imagepeel.process.spec.state import ProcessState
     from imagepeel.rootfs.view import Rootfs
@@ -29,19 +29,10 @@ _KNOWN = {"", "ENOENT", "EACCES", "ENOTDIR"}
 """Errors of a path that shells word as their tables here have it."""
 
 
-class Starts(Protocol):
-    """The start under way, as far as a shell's questions need it; `simulate.StartSimulation` is it."""
-
-    rootfs: Rootfs
-    scenario: Scenario
-
-    def attempt(self, path: str, argv: tuple[str, ...], state: ProcessState) -> ExecveResult: ...
-
-
 class ImageOfShell:
     """The image as the process of one shell meets it (`shell.image.ShellImage`)."""
 
-    def __init__(self, sim: Starts, shell: Shell, chain: ExecveResult, state: ProcessState) -> None:
+    def __init__(self, sim: Simulation, shell: Shell, chain: ExecveResult, state: ProcessState) -> None:
         self._sim = sim
         self._shell = shell
         self._chain = chain

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -10,10 +10,11 @@ from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import text
 from imagepeel.process.engines.lookup import find_as_go
 from imagepeel.process.kernel.execve import ExecveResult
+from imagepeel.process.simulation import Simulation
 from imagepeel.process.spec import trace
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Stage, Unproved
 from imagepeel.process.spec.state import ProcessState
-from imagepeel.process.spec.values import PidOne, Step
+from imagepeel.process.spec.values import Step
 from imagepeel.process.wrappers.programs import (
     S6_NOT_PID1,
     ExecvpResult,
@@ -28,45 +29,12 @@ from imagepeel.process.wrappers.switching import switch
 from imagepeel.tables import ERRNO_GO, ERRNO_MUSL, ErrnoName
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from imagepeel.rootfs.view import Rootfs
 
 _STATIC = 1 << 22
 """Bytes of a static program that are searched for the words of its C library."""
 
 _FIX = "install {0} in the image or correct the command"
-
-
-class Simulation(Protocol):
-    """The start under way, as far as wrappers take part in it; `simulate.StartSimulation` is it."""
-
-    rootfs: Rootfs
-    steps: list[Step]
-    round: int
-    wrapped: list[tuple[str, ...]]
-    history: list[str]
-    pid1: PidOne | None
-
-    def stay(
-        self,
-        chain: ExecveResult,
-        state: ProcessState,
-        *,
-        script: bool = ...,
-        waits_for: str = ...,
-        why: str = ...,
-        exact: bool = ...,
-        traps: Sequence[str] = ...,
-        wrapper: bool = ...,
-        forwards: bool = ...,
-    ) -> None: ...
-    def leave(self, chain: ExecveResult, state: ProcessState, leaves: str, keep: str) -> None: ...
-    def unproved(self, reason: str) -> None: ...
-    def fail(self, state: ProcessState, failure: Failure) -> None: ...
-    def attempt(self, path: str, argv: tuple[str, ...], state: ProcessState) -> ExecveResult: ...
-    def record(self, chain: ExecveResult) -> None: ...
-    def enter(self, chain: ExecveResult, path: str, state: ProcessState, depth: int) -> None: ...
 
 
 def follow(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: ProcessState, depth: int) -> None:

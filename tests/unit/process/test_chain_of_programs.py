@@ -83,3 +83,16 @@ def test_only_the_shell_form_is_called_so(words: tuple[str, ...], row: str) -> N
 def test_a_version_without_rules_of_its_own_says_whose_it_has(engine: str, noted: bool) -> None:
     found = start(BUSYBOX, options=ProcessOptions(engine=engine), entrypoint=("/bin/true",))
     assert any(f"stand for {engine}" in note for note in found.notes) is noted
+
+
+def test_scripts_without_a_first_line_that_start_each_other_end() -> None:
+    """The shell reads a script without `#!` itself, so no execve is between two rounds of the circle."""
+    found = start(
+        forge.file("bin/sh", forge.programs.hello() + b"\0Illegal option -%c\0", 0o755),
+        forge.file("a", "exec /b\n", 0o755),
+        forge.file("b", "exec /a\n", 0o755),
+        options=ProcessOptions(engine="docker@28"),
+        entrypoint=("/bin/sh", "-c", "exec /a"),
+    )
+    assert found.verdict.runs
+    assert any("without an end" in note for note in found.notes)
