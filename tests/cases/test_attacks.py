@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import imagepeel
+from effort import steps
 from imagepeel import forge
 from imagepeel.archive.source import MemorySource
 from imagepeel.findings.advisories import ADVISORIES
@@ -135,3 +136,17 @@ SPECIMEN_OF = {
 def test_no_rule_of_the_family_lacks_a_specimen() -> None:
     assert {rule.id for rule in RULES if rule.id.startswith("ATTACKS-")} <= set(SPECIMEN_OF)
     assert set(SPECIMEN_OF.values()) == {name for name in forge.NAMES if name.startswith("attack-")}
+
+
+def test_a_passwd_of_many_lines_is_read_once_for_all_engines() -> None:
+    """Counted: what a further engine adds is a small part of what the first one needs."""
+    lines = "".join(f"user{i}:x:{1000 + i}:{1000 + i}::/home/u{i}:/bin/sh\n" for i in range(20_000))
+    passwd = forge.file("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n" + lines)
+    group = forge.file("etc/group", "root:x:0:\n" + lines)
+    image = forge.image(forge.layer(SH, passwd, group, forge.symlink("dev", "tmp")), names="many:1", user="user19999")
+    with imagepeel.open(MemorySource(forge.to_bytes(image), "many.tar")) as archive:
+        opened = archive.image()
+        first = steps(lambda: opened.process(engine="docker"), limit=10_000_000)
+        for engine in ("docker", "docker@20.10", "containerd", "k8s", "podman", "crun", "runc@1.1"):
+            more = steps(lambda: opened.process(engine=engine), limit=first // 4)  # noqa: B023
+            assert more < first // 4, engine

@@ -12,8 +12,9 @@ they are kept here, and every one that changed the answer is written into `notes
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Literal
+from functools import cached_property
+from typing import Literal, TypeAlias
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -28,8 +29,6 @@ MAX_ID = 2**31 - 1
 
 RANGE_TEXT = f"uids and gids must be in range 0-{MAX_ID}"
 _MAX_PASSWD_LINE = 65_536
-_SMALL = 16_384
-"""Bytes up to which what was read of a file is kept: every engine asks for the same two files."""
 _INT64_MAX = 2**63 - 1
 # bytes.TrimSpace of Go: the Unicode property White_Space, decoded from UTF-8.
 _GO_SPACE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
@@ -151,16 +150,51 @@ def _lines(data: bytes) -> list[tuple[int, int, str]]:
     return found
 
 
+class AccountFile:
+    """passwd or group as it was read: its lines are parsed when somebody asks, and once.
+
+    `account_file` gives the one of these bytes.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    @cached_property
+    def users(self) -> list[PasswdEntry]:
+        """Its lines as those of passwd."""
+        return parse_passwd(self.data)
+
+    @cached_property
+    def groups(self) -> list[GroupEntry]:
+        """Its lines as those of group."""
+        return parse_group(self.data)
+
+    @cached_property
+    def too_long(self) -> bool:
+        """Whether a line does not fit the 64 KiB buffer of Go's bufio.Scanner, which makes all of passwd unreadable."""
+        window = self.data[:MAX_FILE]
+        return len(window) >= _MAX_PASSWD_LINE and any(len(line) + 1 > _MAX_PASSWD_LINE for line in window.split(b"\n"))
+
+
+AccountSource: TypeAlias = AccountFile | Unreadable | None
+"""passwd or group of an image: None where there is none, Unreadable where it cannot be read."""
+
+_KEPT: WeakValueDictionary[bytes, AccountFile] = WeakValueDictionary()
+
+
+def account_file(data: bytes) -> AccountFile:
+    """Return the one `AccountFile` of these bytes: the views of an image, and engines, ask for the same two files."""
+    found = _KEPT.get(data)
+    if found is None:
+        found = _KEPT[data] = AccountFile(data)
+    return found
+
+
 def parse_passwd(data: bytes) -> list[PasswdEntry]:
     """All entries of a passwd file, at most its first 10 MiB, in file order.  Raises nothing.
 
     Source: `ParsePasswdFilter` in moby/sys user.
     """
-    return list(_read_passwd(data) if len(data) <= _SMALL else _read_passwd.__wrapped__(data))
-
-
-@lru_cache(maxsize=4)
-def _read_passwd(data: bytes) -> tuple[PasswdEntry, ...]:
     entries: list[PasswdEntry] = []
     for number, offset, line in _lines(data):
         fields = line.split(":")
@@ -189,7 +223,7 @@ def _read_passwd(data: bytes) -> tuple[PasswdEntry, ...]:
                 oddities=tuple(oddities),
             )
         )
-    return tuple(entries)
+    return entries
 
 
 def parse_group(data: bytes) -> list[GroupEntry]:
@@ -197,11 +231,6 @@ def parse_group(data: bytes) -> list[GroupEntry]:
 
     Source: `ParseGroupFilter` in moby/sys user.
     """
-    return list(_read_group(data) if len(data) <= _SMALL else _read_group.__wrapped__(data))
-
-
-@lru_cache(maxsize=4)
-def _read_group(data: bytes) -> tuple[GroupEntry, ...]:
     entries: list[GroupEntry] = []
     for number, offset, line in _lines(data):
         if line.startswith("#"):
@@ -219,35 +248,26 @@ def _read_group(data: bytes) -> tuple[GroupEntry, ...]:
         entries.append(
             GroupEntry(name=fields[0], gid=gid, members=members, line=number, offset=offset, oddities=tuple(oddities))
         )
-    return tuple(entries)
+    return entries
 
 
-def _too_long(data: bytes) -> bool:
-    """A passwd line that does not fit the 64 KiB buffer of Go's bufio.Scanner makes the whole file unreadable."""
-    window = data[:MAX_FILE]
-    if len(window) < _MAX_PASSWD_LINE:
-        return False
-    lines = window.split(b"\n")
-    return any(len(line) + 1 > _MAX_PASSWD_LINE for line in lines)
-
-
-def _passwd(data: bytes | Unreadable | None) -> tuple[list[PasswdEntry], str]:
+def _passwd(data: AccountSource) -> tuple[list[PasswdEntry], str]:
     """Entries and, if the file is there but cannot be used, the reason."""
     if data is None:
         return [], ""
     if isinstance(data, Unreadable):
         return [], data.reason
-    if _too_long(data):
+    if data.too_long:
         return [], "bufio.Scanner: token too long"
-    return parse_passwd(data), ""
+    return data.users, ""
 
 
-def _group(data: bytes | Unreadable | None) -> tuple[list[GroupEntry], str]:
+def _group(data: AccountSource) -> tuple[list[GroupEntry], str]:
     if data is None:
         return [], ""
     if isinstance(data, Unreadable):
         return [], data.reason
-    return parse_group(data), ""
+    return data.groups, ""
 
 
 def _go_id(number: int) -> int:
@@ -257,15 +277,15 @@ def _go_id(number: int) -> int:
 
 def resolve_user(
     spec: str,
-    passwd: bytes | Unreadable | None,
-    group: bytes | Unreadable | None,
+    passwd: AccountSource,
+    group: AccountSource,
     *,
     rules: UserRules = "moby",
     strict_ids: bool = False,
 ) -> Identity:
     """Resolve a `USER` string against the image's own files.
 
-    `spec` is the string of the config ("" when absent); `passwd` and `group` the content of the files, None when
+    `spec` is the string of the config ("" when absent); `passwd` and `group` the files, None when
     there is none.  `rules`: "moby" (docker, podman, umoci: `GetExecUser`), "containerd" (ctr and the library:
     `WithUser` then `WithAdditionalGIDs`), "cri" (Kubernetes: the group part is dropped before it reaches containerd)
     or "cri-moby" (the same before CRI-O).  `strict_ids`: a number outside of the range of ids is refused; releases
@@ -283,7 +303,7 @@ def resolve_user(
     raise ValueError(f"unknown user rules {rules!r}")
 
 
-def _unreadable(reason: str, data: bytes | Unreadable | None, database: Database, doing: str = "") -> UserRefused:
+def _unreadable(reason: str, data: AccountSource, database: Database, doing: str = "") -> UserRefused:
     """The refusal because of a file that cannot be read (`Unreadable`), or not be parsed."""
     message = f"{doing}: {reason}" if doing else reason
     if not isinstance(data, Unreadable):
@@ -300,7 +320,7 @@ def _absent(kind: RefusalKind, database: Database) -> UserRefused:
 # -- moby/sys user, GetExecUser ----------------------------------------------------------------------------------
 
 
-def _moby(spec: str, passwd: bytes | Unreadable | None, group: bytes | Unreadable | None, strict_ids: bool) -> Identity:
+def _moby(spec: str, passwd: AccountSource, group: AccountSource, strict_ids: bool) -> Identity:
     parts = spec.split(":")
     group_part = parts[1] if len(parts) > 1 else ""
     if strict_ids and not all(_may_be_id(part) for part in (parts[0], group_part)):
@@ -340,7 +360,7 @@ def _may_be_id(part: str) -> bool:
     return problem == "syntax" or (not problem and 0 <= number <= MAX_ID)
 
 
-def _moby_user(wanted: str, passwd: bytes | Unreadable | None, notes: list[str]) -> tuple[PasswdEntry | None, int]:
+def _moby_user(wanted: str, passwd: AccountSource, notes: list[str]) -> tuple[PasswdEntry | None, int]:
     """The line of the user part, if any, and the uid; what was odd about the line is added to `notes`."""
     number, problem = atoi(wanted)
     entries, unreadable = _passwd(passwd)
@@ -385,7 +405,7 @@ def _moby_group(wanted: str, entries: list[GroupEntry]) -> tuple[int, tuple[Grou
 class _Databases:
     """passwd and group as containerd looks things up in them."""
 
-    def __init__(self, passwd: bytes | Unreadable | None, group: bytes | Unreadable | None) -> None:
+    def __init__(self, passwd: AccountSource, group: AccountSource) -> None:
         self._passwd, self._group = passwd, group
         self.users, self.users_error = _passwd(passwd)
         self.groups, self.groups_error = _group(group)

@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagepeel.formats.passwd import (
+    AccountSource,
     Identity,
     Unreadable,
     UserRefused,
+    account_file,
     atoi,
     go_quote,
     parse_group,
@@ -36,8 +38,12 @@ wheel:x:10:root
 """
 
 
+def read(data: bytes | Unreadable | None) -> AccountSource:
+    return account_file(data) if isinstance(data, bytes) else data
+
+
 def ok(spec: str, passwd: bytes | None = PASSWD, group: bytes | None = GROUP, rules: str = "moby") -> Identity:
-    return resolve_user(spec, passwd, group, rules=rules)
+    return resolve_user(spec, read(passwd), read(group), rules=rules)
 
 
 def bad(
@@ -48,7 +54,7 @@ def bad(
     strict_ids: bool = False,
 ) -> UserRefused:
     with pytest.raises(UserRefused) as refused:
-        resolve_user(spec, passwd, group, rules=rules, strict_ids=strict_ids)
+        resolve_user(spec, read(passwd), read(group), rules=rules, strict_ids=strict_ids)
     return refused.value
 
 
@@ -124,7 +130,7 @@ HUGE = b"99999999999999999999:x:0:0::/:/bin/sh\nroot:x:0:0::/root:/bin/sh\n"
 def test_a_number_that_is_no_id_was_once_looked_up_as_a_name() -> None:
     """CVE-2026-46680 and moby/sys user before 0.4.1: such a line of passwd made it uid 0."""
     for rules in ("moby", "containerd", "cri", "cri-moby"):
-        assert resolve_user("99999999999999999999", HUGE, GROUP, rules=rules).uid == 0
+        assert resolve_user("99999999999999999999", read(HUGE), read(GROUP), rules=rules).uid == 0
         refused = bad("99999999999999999999", HUGE, GROUP, rules=rules, strict_ids=True)
         assert refused.kind == "range"
     assert str(bad("-1", rules="containerd")) == "no users found"
@@ -200,7 +206,7 @@ def test_go_quote() -> None:
 def test_any_input(spec: str, passwd: bytes, group: bytes) -> None:
     for rules in ("moby", "containerd", "cri"):
         try:
-            found = resolve_user(spec, passwd, group, rules=rules)
+            found = resolve_user(spec, read(passwd), read(group), rules=rules)
         except UserRefused as refused:
             assert str(refused)
         else:
@@ -277,7 +283,7 @@ def test_gosu_agrees(tmp_path: Path) -> None:
             env={"PATH": "/"},
         )
         try:
-            found = resolve_user(spec, passwd, group)
+            found = resolve_user(spec, read(passwd), read(group))
         except UserRefused as refused:
             assert done.returncode == 1, (spec, done)
             assert done.stderr.decode().strip().endswith(str(refused)), (spec, done.stderr, refused)
@@ -289,3 +295,10 @@ def test_gosu_agrees(tmp_path: Path) -> None:
         assert words[-1] == "H" + ("/" if found.home is None else found.home), (spec, words)
         assert (uid, gid) == (found.uid, found.gid), (spec, passwd[:40])
         assert groups == [gid, *(number for number in found.groups if number != gid)], (spec, passwd[:40])
+
+
+def test_the_same_bytes_are_parsed_once() -> None:
+    first = account_file(PASSWD)
+    assert account_file(bytes(bytearray(PASSWD))) is first
+    assert first.users is first.users and first.users == parse_passwd(PASSWD)
+    assert first.groups == parse_group(PASSWD)

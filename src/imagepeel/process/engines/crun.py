@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagepeel.evidence import text
-from imagepeel.formats.passwd import Unreadable
+from imagepeel.formats.passwd import AccountSource, Unreadable
 from imagepeel.process.engines.basis import EVERYTHING, Area, Basis
 from imagepeel.process.engines.lookup import (
     ProgramLookup,
@@ -48,12 +48,12 @@ class Crun(Runtime, frozen=True, kw_only=True):
         hint = " (missing dynamic library?)" if errno == "ENOENT" else ""
         return f"exec container process{hint} `{path}`: {ERRNO_LIBC[errno]}"
 
-    def home(self, passwd: bytes | Unreadable | None, uid: int) -> Home:
+    def home(self, passwd: AccountSource, uid: int) -> Home:
         if isinstance(passwd, Unreadable):
             return Home(value=None, why=f"/etc/passwd {passwd.reason}")
         if passwd is None:
             return Home(value="/", why="there is no /etc/passwd")
-        home = _libc_home(passwd, uid)
+        home = _libc_home(passwd.data, uid)
         if home is None:
             return Home(value=None, why=f"uid {uid} is not in /etc/passwd: crun sets no HOME")
         return Home(value=home, why=f"home of uid {uid} in /etc/passwd")

@@ -67,6 +67,10 @@ def prepared(rootfs: Rootfs, engine: Engine) -> Rootfs:
     """The image after the engine's own repairs: the same filesystem where nothing is to be repaired."""
     if not engine.repairs_mount_points:
         return rootfs
+    return rootfs.derived(_repaired)
+
+
+def _repaired(rootfs: Rootfs) -> Rootfs:
     odd = []
     for path in _REPAIRED:
         node = rootfs.resolve(path, follow=False).node

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from imagepeel.formats.passwd import Unreadable, go_quote, parse_passwd
+from imagepeel.formats.passwd import AccountSource, Unreadable, go_quote
 from imagepeel.process.engines.basis import EVERYTHING, Area, Basis
 from imagepeel.process.engines.lookup import ProgramLookup, find_as_go
 from imagepeel.process.engines.messages import MOUNT
@@ -71,13 +71,13 @@ class Runc(Runtime, frozen=True, kw_only=True):
         )
         return msgspec.structs.replace(found, path=None, failure=failure, place=found.path)
 
-    def home(self, passwd: bytes | Unreadable | None, uid: int) -> Home:
+    def home(self, passwd: AccountSource, uid: int) -> Home:
         if isinstance(passwd, Unreadable):
             problem = f"unable to setup user: unable to find user {uid}: read /etc/passwd: {passwd.reason}"
             return Home(value="/", why="", problem=problem)
         if passwd is None:
             return Home(value="/", why="there is no /etc/passwd")
-        for entry in parse_passwd(passwd):
+        for entry in passwd.users:
             if entry.uid == uid:
                 return Home(value=entry.home, why=f"home in line {entry.line} of /etc/passwd, the first with that uid")
         return Home(value="/", why=f"uid {uid} is not in /etc/passwd")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imagepeel.formats.passwd import Unreadable, go_quote, parse_passwd
+from imagepeel.formats.passwd import AccountSource, Unreadable, go_quote
 from imagepeel.process.engines.basis import Area, Basis
 from imagepeel.process.engines.lookup import ProgramLookup, candidate, clean, elements, explain, not_in_path, state
 from imagepeel.process.engines.mount_point import MountPoint
@@ -81,10 +81,10 @@ class Runsc(Runtime, frozen=True, kw_only=True):
         message = f"error finding executable {go_quote(argv0)} in PATH [{where}]: {_WORDS[errno]}"
         return not_in_path(argv0, path_value, tuple(candidates), errno, message)
 
-    def home(self, passwd: bytes | Unreadable | None, uid: int) -> Home:
+    def home(self, passwd: AccountSource, uid: int) -> Home:
         if isinstance(passwd, Unreadable) or passwd is None:
             return Home(value="/", why="there is no /etc/passwd to read")
-        for entry in parse_passwd(passwd):
+        for entry in passwd.users:
             if entry.uid == uid:
                 return Home(value=entry.home, why=f"home in line {entry.line} of /etc/passwd, the first with that uid")
         return Home(value="/", why=f"uid {uid} is not in /etc/passwd")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
-from imagepeel.formats.passwd import Unreadable
+from imagepeel.formats.passwd import AccountSource
 from imagepeel.process.engines.basis import Basis
 from imagepeel.process.engines.lookup import ProgramLookup
 from imagepeel.process.engines.mount_point import MountPoint
@@ -75,7 +75,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
         """
         self._unsaid()
 
-    def home(self, passwd: bytes | Unreadable | None, uid: int) -> Home:
+    def home(self, passwd: AccountSource, uid: int) -> Home:
         """HOME by uid, from the image's passwd."""
         self._unsaid()
 

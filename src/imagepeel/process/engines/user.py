@@ -8,7 +8,16 @@ import msgspec
 
 from imagepeel.errors import LimitExceeded
 from imagepeel.evidence import raw, text
-from imagepeel.formats.passwd import MAX_FILE, Identity, RefusalKind, Unreadable, UserRefused, resolve_user
+from imagepeel.formats.passwd import (
+    MAX_FILE,
+    AccountSource,
+    Identity,
+    RefusalKind,
+    Unreadable,
+    UserRefused,
+    account_file,
+    resolve_user,
+)
 from imagepeel.process.engines.capabilities import bounding, capability_names
 from imagepeel.process.engines.engine import Engine
 from imagepeel.process.engines.messages import MOUNT
@@ -51,8 +60,22 @@ class UserResolution(msgspec.Struct, frozen=True, kw_only=True):
     kind: RefusalKind | Literal[""] = ""
 
 
-def read_file(rootfs: Rootfs, path: str) -> bytes | Unreadable | None:
-    """passwd or group through the image's own links; None when it is absent."""
+class _Read(dict[str, AccountSource]):
+    """The account files of one filesystem that were read, by path."""
+
+    def __init__(self, _: Rootfs) -> None:
+        super().__init__()
+
+
+def read_file(rootfs: Rootfs, path: str) -> AccountSource:
+    """passwd, group or a file like them through the image's own links, read once; None when it is absent."""
+    known = rootfs.derived(_Read)
+    if path not in known:
+        known[path] = _read(rootfs, path)
+    return known[path]
+
+
+def _read(rootfs: Rootfs, path: str) -> AccountSource:
     found = rootfs.resolve(path)
     node = found.node
     if found.errno == "ELOOP":
@@ -64,12 +87,12 @@ def read_file(rootfs: Rootfs, path: str) -> bytes | Unreadable | None:
     if not node.is_file:
         return Unreadable(reason="is not a regular file")
     try:
-        return rootfs.read(found.path, 0, min(node.size, MAX_FILE))
+        return account_file(rootfs.read(found.path, 0, min(node.size, MAX_FILE)))
     except LimitExceeded as error:
         return Unreadable(reason=error.what)
 
 
-def _as_engine_reads(rootfs: Rootfs, path: str, engine: Engine) -> bytes | Unreadable | None:
+def _as_engine_reads(rootfs: Rootfs, path: str, engine: Engine) -> AccountSource:
     return None if _is_emptied(rootfs, path, engine) else read_file(rootfs, path)
 
 

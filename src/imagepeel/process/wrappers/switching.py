@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel.formats.passwd import (
+    AccountFile,
+    AccountSource,
     Identity,
     PasswdEntry,
-    Unreadable,
     UserRefused,
-    parse_group,
-    parse_passwd,
     resolve_user,
 )
 from imagepeel.process.engines import user
@@ -95,13 +94,18 @@ def switch(
     return Switched(credentials=_become(old, found), home=home, measured=name == "gosu")
 
 
+def _lines(found: AccountSource, errors: str) -> list[str]:
+    """The first lines of a file as text; none where it cannot be read."""
+    return found.data.decode("utf-8", errors).split("\n")[:MAX_LINES] if isinstance(found, AccountFile) else []
+
+
 class _Accounts:
     """passwd and group of the image, as the C library searches them."""
 
-    def __init__(self, passwd: bytes | Unreadable | None, group: bytes | Unreadable | None) -> None:
+    def __init__(self, passwd: AccountSource, group: AccountSource) -> None:
         self.passwd, self.group = passwd, group
-        self.users = parse_passwd(passwd) if isinstance(passwd, bytes) else []
-        self.groups = parse_group(group) if isinstance(group, bytes) else []
+        self.users = passwd.users if isinstance(passwd, AccountFile) else []
+        self.groups = group.groups if isinstance(group, AccountFile) else []
 
     def user(self, word: str) -> PasswdEntry | None:
         return next((entry for entry in self.users if entry.name == word), None)
@@ -128,8 +132,7 @@ class _Accounts:
         glibc reads the file once more for that, and takes a comment with fields for a group (2.36, seen).
         """
         found = [gid]
-        lines = self.group.decode("utf-8", "surrogateescape").split("\n") if isinstance(self.group, bytes) else []
-        for line in lines[:MAX_LINES]:
+        for line in _lines(self.group, "surrogateescape"):
             fields = line.strip().split(":")
             if len(fields) == 4 and fields[2].isdigit() and name in fields[3].split(","):
                 found.append(int(fields[2]))
@@ -447,6 +450,5 @@ def _sudo_powerless(opened: str, *, no_new_privileges: bool) -> Failure:
 def _needs_no_password(rootfs: Rootfs, who: Credentials) -> bool:
     """A line of /etc/sudoers gives this user, or everybody, commands without a password."""
     found = user.read_file(rootfs, "/etc/sudoers")
-    lines = found.decode("utf-8", "replace").split("\n")[:MAX_LINES] if isinstance(found, bytes) else []
     names = {"ALL", f"#{who.uid}", *((who.name,) if who.name else ())}
-    return any(line.split()[0] in names and "NOPASSWD:" in line for line in lines if line.strip())
+    return any(line.split()[0] in names and "NOPASSWD:" in line for line in _lines(found, "replace") if line.strip())
