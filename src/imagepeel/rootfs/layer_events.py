@@ -177,11 +177,8 @@ def events(
         if len(dirs) == 1 and _hand_over(dirs[0], cuts, visible, hidden):
             continue
         by_name: dict[bytes, Dirs] = {}
-        directories: set[bytes] = set()
         for layer, children in children_of(path, dirs, cuts):
             for name, node in children.items():
-                if node.kind == "dir":
-                    directories.add(name)
                 known = by_name.get(name)
                 if known is None:
                     by_name[name] = [(layer, node)]
@@ -190,9 +187,16 @@ def events(
         below = []
         for name, versions in by_name.items():
             full = path + b"/" + name
-            yield from _life(full, versions, cuts, last)
-            if name in directories:
+            layer, node = versions[0]
+            kind = node.kind
+            if not cuts and len(versions) == 1 and kind != "char":  # which may be a whiteout; others are simply there
+                yield Event("added", layer, full, None, node)
+                yield Event("kept", last, full, node, node)
+                piled = versions if kind == "dir" else None
+            else:
+                yield from _life(full, versions, cuts, last)
                 piled = [version for version in versions if version[1].kind == "dir"]
+            if piled:
                 below.append((full, piled, cuts_below(versions, cuts)))
         stack.extend(reversed(below))
 
@@ -221,10 +225,6 @@ def _hand_over(
 
 def _life(path: bytes, versions: Dirs, cuts: list[int], last: int) -> list[Event]:
     """Return the events of one path, of which `versions` are what the layers have, in layer order."""
-    if not cuts and len(versions) == 1:
-        layer, node = versions[0]
-        if node.kind != "char":  # which may be a whiteout; all others are simply there
-            return [Event("added", layer, path, None, node), Event("kept", last, path, node, node)]
     out: list[Event] = []
     state: Inode | None = None
     shown = 0  # the layer that has put the state there
@@ -304,7 +304,15 @@ def layer_counts(rootfs: Rootfs) -> list[LayerCounts]:
         if what == "kept":
             continue
         row = counts[layer]
-        if before is not None and after is not None:
+        if before is None:
+            row.added += 1
+            if after is not None and after.kind == "file":
+                row.bytes_added += count_hardlinked_bytes(after, brought)
+        elif after is None:
+            row.removed += 1
+            if before.kind == "file":
+                row.bytes_removed += count_hardlinked_bytes(before, lost)
+        else:
             fields = changed_fields(before, after, rootfs.layers)
             if fields or hidden:
                 row.changed += 1
@@ -318,14 +326,6 @@ def layer_counts(rootfs: Rootfs) -> list[LayerCounts]:
                     row.bytes_repeated += size
             elif before.kind == "file":
                 row.bytes_removed += count_hardlinked_bytes(before, lost)
-        elif before is not None:
-            row.removed += 1
-            if before.kind == "file":
-                row.bytes_removed += count_hardlinked_bytes(before, lost)
-        elif after is not None:
-            row.added += 1
-            if after.kind == "file":
-                row.bytes_added += count_hardlinked_bytes(after, brought)
     return [row.done(layer) for layer, row in enumerate(counts)]
 
 
