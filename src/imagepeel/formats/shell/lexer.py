@@ -132,13 +132,7 @@ class WordReader:
                 parts.append(Part(kind="literal", text="".join(plain)))
                 plain.clear()
 
-        if text.startswith("~", self._at):
-            end = self._at + 1
-            while end < self._size and text[end] not in META and text[end] not in "/'\"\\$`":
-                end += 1
-            if end >= self._size or text[end] not in "'\"\\$`":
-                parts.append(Part(kind="tilde", text=text[self._at + 1 : end]))
-                self._at = end
+        self._tilde(parts)
         depth = 0
         while self._at < self._size:
             char = text[self._at]
@@ -148,49 +142,15 @@ class WordReader:
                 plain.append(char)
                 self._at += 1
             elif char in META and not (inside_test and depth > 0 and char == " "):
-                if char in "<>" and text.startswith("(", self._at + 1) and not plain and not parts:
-                    self._at += 2
-                    begin = self._at
-                    self.script(())
-                    if not self._take(")"):
-                        raise self._fail(") of a process substitution is missing")
-                    parts.append(Part(kind="process", text=text[begin : self._at - 1]))
-                elif char == "(" and plain and plain[-1][-1:] in "@!+?*":
+                if char == "(" and plain and plain[-1][-1:] in "@!+?*":
                     raise self._fail("extended patterns are not modelled")
-                else:
+                if plain or parts or not self._process_substitution(parts):
                     break
-            elif char == "\\":
-                if text.startswith("\\\n", self._at):
-                    self._at += 2
-                    continue
-                flush()
-                if self._at + 1 >= self._size:
-                    parts.append(Part(kind="literal", text="\\", quoted=True))
-                else:
-                    parts.append(Part(kind="literal", text=text[self._at + 1], quoted=True))
+            elif text.startswith("\\\n", self._at):
                 self._at += 2
-            elif char == "'":
+            elif char in "\\'\"$`" or (char == "{" and self._is_braces()):
                 flush()
-                end = text.find("'", self._at + 1)
-                if end < 0:
-                    raise self._fail("an unterminated single quote")
-                parts.append(Part(kind="literal", text=text[self._at + 1 : end], quoted=True))
-                self._at = end + 1
-            elif char == '"':
-                flush()
-                self._at += 1
-                self.double_quoted(parts)
-            elif char == "$":
-                flush()
-                self._dollar(parts, False)
-            elif char == "`":
-                flush()
-                parts.append(Part(kind="command", text=self._backquote()))
-            elif char == "{" and self._is_braces():
-                flush()
-                end = text.index("}", self._at)
-                parts.append(Part(kind="braces", text=text[self._at : end + 1]))
-                self._at = end + 1
+                self._special(char, parts)
             else:
                 plain.append(char)
                 self._at += 1
@@ -199,6 +159,53 @@ class WordReader:
         if self._at == start:
             raise self._fail("a word is missing")
         return Word(parts=tuple(parts), source=text[start : self._at], at=start)
+
+    def _tilde(self, parts: list[Part]) -> None:
+        """A tilde at the start of a word, with the name behind it; one with a quote in it is plain text."""
+        text, end = self._text, self._at + 1
+        if not text.startswith("~", self._at):
+            return
+        while end < self._size and text[end] not in META and text[end] not in "/'\"\\$`":
+            end += 1
+        if end >= self._size or text[end] not in "'\"\\$`":
+            parts.append(Part(kind="tilde", text=text[self._at + 1 : end]))
+            self._at = end
+
+    def _process_substitution(self, parts: list[Part]) -> bool:
+        """`<(...)` or `>(...)`, if that is what begins here."""
+        if not self._text.startswith(("<(", ">("), self._at):
+            return False
+        self._at += 2
+        begin = self._at
+        self.script(())
+        if not self._take(")"):
+            raise self._fail(") of a process substitution is missing")
+        parts.append(Part(kind="process", text=self._text[begin : self._at - 1]))
+        return True
+
+    def _special(self, char: str, parts: list[Part]) -> None:
+        """What begins with a quote, a backslash, a dollar sign or the brace of an expansion."""
+        text = self._text
+        if char == '"':
+            self._at += 1
+            self.double_quoted(parts)
+        elif char == "$":
+            self._dollar(parts, False)
+        elif char == "`":
+            parts.append(Part(kind="command", text=self._backquote()))
+        elif char == "\\":
+            parts.append(Part(kind="literal", text=text[self._at + 1 : self._at + 2] or "\\", quoted=True))
+            self._at += 2
+        elif char == "'":
+            end = text.find("'", self._at + 1)
+            if end < 0:
+                raise self._fail("an unterminated single quote")
+            parts.append(Part(kind="literal", text=text[self._at + 1 : end], quoted=True))
+            self._at = end + 1
+        else:
+            end = text.index("}", self._at)
+            parts.append(Part(kind="braces", text=text[self._at : end + 1]))
+            self._at = end + 1
 
     def _is_braces(self) -> bool:
         """A brace expansion of bash: `{a,b}` or `{1..3}` without blanks."""

@@ -482,23 +482,26 @@ class Walk(Commands):
 
     # -- simple commands -------------------------------------------------------------------------------------
 
+    def _assignments(self, command: Simple, state: State, tested: bool) -> Ends:
+        """A command without a name: variables are set, and a substitution among the values gives the exit code."""
+        substituted = any(
+            part.kind == "command" for item in command.assignments if item.value for part in item.value.parts
+        )
+        for assignment in command.assignments:
+            self.assign(state, assignment)
+        code = state.scope.substituted if substituted else None
+        state.status = None if substituted or command.words else True
+        if code is None or command.words:
+            return [(state, "")]
+        state.status, state.code = code == 0, code
+        state.doubt = ""
+        return [(state, self._ended_by_errexit(state, self._line(command.at), tested) if code else "")]
+
     def _simple(self, command: Simple, state: State, flag: str, tested: bool) -> Ends:
         command = self._without_append(command)
         fields = expand(command.words, state.scope)
         if not command.words or not fields:
-            substituted = any(
-                part.kind == "command" for item in command.assignments if item.value for part in item.value.parts
-            )
-            for assignment in command.assignments:
-                self.assign(state, assignment)
-            code = state.scope.substituted if substituted else None
-            state.status = None if substituted or command.words else True
-            if code is not None and not command.words:
-                state.status, state.code = code == 0, code
-                state.doubt = ""
-                line = self._line(command.at)
-                return [(state, self._ended_by_errexit(state, line, tested) if code else "")]
-            return [(state, "")]
+            return self._assignments(command, state, tested)
         source = self._text[command.at : command.words[-1].at + len(command.words[-1].source)]
         if self._calls:
             source = " ".join(word.source for word in command.words)
