@@ -306,3 +306,68 @@ def test_other_bytes_of_another_size_are_one_finding(run_cli: Run, forge_archive
     found = findings_of(run_cli, forge_archive(spec, name="other.tar", kind="oci-archive"))
     assert "WRONG-DIGEST" in found and "WRONG-SIZE" not in found
     assert "bytes are stated and" in found["WRONG-DIGEST"]["message"]
+
+
+# ---- recipes, links and paths of the bug reports ----------------------------------------------------------------
+
+
+def test_d03_dialects_of_classic_builders(case: Case, run_cli: Run) -> None:
+    """bug-reports D03: `STOPSIGNAL [SIGTERM]` is one word in a list, and the step tells the intervals."""
+    told = run_cli("dockerfile", case("bug-reports", "d03-mixed-history.tar")).stdout
+    assert "STOPSIGNAL SIGTERM\n" in told
+    assert "[SIGTERM]" not in told and "the config has 'SIGTERM'" not in told
+    assert "HEALTHCHECK --interval=30s --timeout=3s --retries=3 CMD curl -f http://localhost/ || exit 1\n" in told
+    assert "not told" not in told
+
+
+@pytest.mark.parametrize(
+    ("struct", "options"),
+    [
+        ('"0s" "0s" "0s" "0s" \'\\x00\'', ""),
+        ('"1m30s" "10s" "0s" \'\\n\'', "--interval=1m30s --timeout=10s --retries=10 "),
+        ('"0s" "0s" "5s" "2s" \'!\'', "--start-period=5s --start-interval=2s --retries=33 "),
+        ('"0s" "0s" "0s" \'\\\'\'', "--retries=39 "),
+    ],
+)
+def test_d03_the_step_tells_the_intervals(struct: str, options: str, run_cli: Run, forge_archive: Make) -> None:
+    """Go's `%q` of the struct: times, then the number of retries as a character."""
+    from imagepeel.forge.specimens import BASE_STEP, sound, step
+
+    line = f'/bin/sh -c #(nop)  HEALTHCHECK &{{["CMD-SHELL" "true"] {struct}}}'
+    spec = sound(history=[BASE_STEP, step(line, True)], healthcheck={"Test": ["CMD-SHELL", "true"]})
+    told = run_cli("dockerfile", forge_archive(spec, name="health.tar")).stdout
+    assert f"HEALTHCHECK {options}CMD true\n" in told
+
+
+def test_l05_a_whiteout_that_is_a_hardlink_is_a_whiteout(case: Case, run_cli: Run) -> None:
+    """bug-reports L05: docker 20.10, 28 (both stores), ctr and podman load it, and the file is gone."""
+    archive = case("bug-reports", "l05-hardlink-whiteout.tar")
+    told = run_cli("views", archive).stdout
+    assert "XLINK" not in told and "refuse" not in told
+    assert "show the same filesystem" in told
+    assert run_cli("ls", archive, "/tmp/RPM-GPG-KEY-kojiv2").exit_code != 0
+    assert "LINK-ACROSS-LAYERS" not in findings_of(run_cli, archive)
+
+
+def test_p04_a_closed_directory_of_path_is_what_is_opened(run_cli: Run, forge_archive: Make) -> None:
+    """bug-reports P04 on its other path: the search in PATH passes over what lies in a closed directory."""
+    from imagepeel.forge import programs
+    from imagepeel.forge.specimens import add, sound
+
+    tool = add(
+        forge.directory("root", 0o700),
+        forge.directory("root/bin"),
+        forge.file("root/bin/tool", programs.hello(), 0o755),
+    )
+    spec = sound(tool, entrypoint=["tool"], env=["PATH=/usr/bin:/root/bin"])
+    archive = forge_archive(spec, name="closed.tar")
+    finding = findings_of(run_cli, archive)["PATH-SKIPS-FILE"]
+    assert finding["fix"] == "chmod a+x /root"
+    assert "/root may not be searched by this user" in finding["message"]
+    assert finding["dockerfile"] == ["RUN chmod a+x /root"]
+    opened = sound(
+        add(forge.directory("root", 0o711), forge.directory("root/bin"),
+            forge.file("root/bin/tool", programs.hello(), 0o755)),
+        entrypoint=["tool"], env=["PATH=/usr/bin:/root/bin"],
+    )  # fmt: skip
+    assert "PATH-SKIPS-FILE" not in findings_of(run_cli, forge_archive(opened, name="opened.tar"))

@@ -440,8 +440,13 @@ def _shell_words(text: str, run: RunConfig) -> _Read:
     return json_list(inner.split()), LIKELY, ()
 
 
+_HEALTH_TIMES = late(r'"((?:[0-9.]+(?:h|m|s|ms|us|µs|ns))+)"')
+_HEALTH_RETRIES = late(r"'((?:[^'\\]|\\.)[^']*)'\s*\}$")
+_HEALTH_OPTIONS = ("--interval", "--timeout", "--start-period", "--start-interval")
+
+
 def _healthcheck(text: str, run: RunConfig) -> _Read:
-    """`&{["CMD-SHELL" "curl x"] "30s" "0s" ...}` is Go's struct; the final config has the same in clear."""
+    """`&{["CMD-SHELL" "curl x"] "30s" "3s" "0s" '\\x03'}` is Go's struct, with Retries as a character."""
     if not text.startswith("&{"):
         return text, EXACT, ()
     end = text.find('"]')
@@ -454,18 +459,22 @@ def _healthcheck(text: str, run: RunConfig) -> _Read:
         command = "CMD " + " ".join(words[1:])
     else:
         command = "CMD " + json_list(words[1:])
-    check = run.healthcheck
-    if check is None or list(check.test) != words:
+    told = text[end + 2 :]
+    times = _HEALTH_TIMES.findall(told)
+    found = _HEALTH_RETRIES.search(told)
+    character = found[1].replace("\\'", "'").replace('"', '\\"') if found is not None else ""
+    retries = go_list(f'["{character}"]')
+    if len(times) not in (3, 4) or not retries or len(retries[0]) != 1:
         return command, LIKELY, ("the intervals are not told",)
-    flags = (
-        ("--interval", check.interval),
-        ("--timeout", check.timeout),
-        ("--start-period", check.start_period),
-        ("--start-interval", check.start_interval),
-    )
-    options = [f"{name}={value / 1_000_000_000:g}s" for name, value in flags if value]
-    options += [f"--retries={check.retries}"] if check.retries else []
+    options = [f"{name}={value}" for name, value in zip(_HEALTH_OPTIONS, times, strict=False) if value != "0s"]
+    options += [f"--retries={ord(retries[0])}"] if ord(retries[0]) else []
     return " ".join([*options, command]), EXACT, ()
+
+
+def _one_word(text: str, run: RunConfig) -> _Read:
+    """`[SIGTERM]`: builders of 2016 to 2018 wrote the list of their one argument."""
+    inner = text[1:-1].strip()
+    return (inner, EXACT, ()) if text[:1] + text[-1:] == "[]" and inner and " " not in inner else (text, EXACT, ())
 
 
 _READERS = {
@@ -478,5 +487,7 @@ _READERS = {
     "HEALTHCHECK": _healthcheck,
     "LABEL": _label,
     "SHELL": _shell_words,
+    "STOPSIGNAL": _one_word,
+    "USER": _one_word,
     "VOLUME": _volume,
 }

@@ -86,7 +86,13 @@ def test_the_classic_builder(
         ("SHELL [/bin/bash -o pipefail -c]", "SHELL", '["/bin/bash","-o","pipefail","-c"]', "likely"),
         ("ENV A=b", "ENV", "A=b", "exact"),
         ("ARG TARGETPLATFORM=linux/arm64", "ARG", "TARGETPLATFORM=linux/arm64", "exact"),
-        ('HEALTHCHECK &{["CMD-SHELL" "curl x"] "30s" "0s" "0s" \'\\x00\'}', "HEALTHCHECK", "CMD curl x", "likely"),
+        (
+            'HEALTHCHECK &{["CMD-SHELL" "curl x"] "30s" "0s" "0s" \'\\x00\'}',
+            "HEALTHCHECK",
+            "--interval=30s CMD curl x",
+            "exact",
+        ),
+        ('HEALTHCHECK &{["CMD-SHELL" "curl x"]}', "HEALTHCHECK", "CMD curl x", "likely"),
         ('HEALTHCHECK &{["NONE"] "0s" "0s" "0s" \'\\x00\'}', "HEALTHCHECK", "NONE", "exact"),
     ],
 )

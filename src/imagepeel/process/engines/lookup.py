@@ -48,7 +48,8 @@ def elements(path_value: str | None) -> list[str]:
 def candidate(rootfs: Rootfs, path: str, seen: PathAccess, errno: ErrnoName, reason: str) -> Candidate:
     """A path that was tried, as a value of the trace."""
     where = trace.locate(rootfs, seen.resolution.path) if seen.node is not None else None
-    return Candidate(path=path, outcome=errno or "taken", reason=reason, where=where)
+    blocker = text(seen.blocker) if seen.errno == "EACCES" else ""
+    return Candidate(path=path, outcome=errno or "taken", reason=reason, where=where, blocker=blocker)
 
 
 def state(seen: PathAccess) -> tuple[ErrnoName, str]:
@@ -149,6 +150,10 @@ def not_in_path(
         code = FailureCode.SKIPPED_IN_PATH
         why = f"{skipped.path} is there but was skipped ({skipped.reason})"
         fix = f"chmod +x {skipped.path}" if skipped.outcome == "EACCES" else f"repair {skipped.path}"
+        if skipped.blocker:
+            # Nobody can tell what lies behind it, and the file's own mode is not what keeps the user out.
+            why = f"{skipped.blocker} may not be searched by this user, so {skipped.path} was skipped"
+            fix = f"chmod a+x {skipped.blocker}"
     elif "$" in path_value or "~" in path_value:
         code, why = FailureCode.PATH_UNUSABLE, f"PATH is {path_value!r}: nobody expands $ or ~ in it"
         fix = "write the directories out"

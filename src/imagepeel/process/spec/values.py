@@ -115,6 +115,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """In words."""
     where: Location | None = None
     """Tar member of the path; None without one."""
+    blocker: str = ""
+    """Directory on the way that the user may not search; "" where none is."""
 
 
 class Step(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
