@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from imagepeel.archive.opened import OpenArchive
     from imagepeel.archive.source import Progress
     from imagepeel.layers.pool import ScanPool
+    from imagepeel.rootfs.engines.indexed import RegularLayers
     from imagepeel.rootfs.layer_events import LayerCounts
     from imagepeel.rootfs.path import Joinable, RootfsPath
     from imagepeel.rootfs.view import Rootfs
@@ -80,6 +81,7 @@ class LayeredImage(Shown):
         self._pool = pool
         self._lock = threading.RLock()
         self._views: dict[str | int, Rootfs] = {}
+        self._regular: RegularLayers | None = None
         self._derived: dict[Any, Any] = {}
         self._read_anew = 0
         self._scanned = False
@@ -224,6 +226,7 @@ class LayeredImage(Shown):
             self._scanned = True
             self._digests = self._digests or digests
             self._views.clear()
+            self._regular = None
             self._derived.clear()
 
     def derived(self, owner: Callable[[Self], T]) -> T:
@@ -246,12 +249,14 @@ class LayeredImage(Shown):
 
         UsageError for an unknown name; LimitExceeded on bombs.
         """
+        from imagepeel.rootfs.engines.indexed import RegularLayers  # start time
         from imagepeel.rootfs.view import build  # start time
 
         with self._lock:
             known = self._views.get(name)
             if known is None:
                 self.scan()
+                self._regular = self._regular or RegularLayers()
                 known = self._views[name] = build(
                     self.layers,
                     name,
@@ -259,6 +264,7 @@ class LayeredImage(Shown):
                     steps=[layer.step for layer in self.layers],
                     limits=self._limits,
                     knowledge=self.knowledge,
+                    regular=self._regular,
                 )
             return known
 

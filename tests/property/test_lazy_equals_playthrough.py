@@ -39,7 +39,7 @@ class TarLayer:
 
 
 @st.composite
-def entries(draw: st.DrawFn, *, wild: bool) -> list[tarfile.TarInfo]:
+def entries(draw: st.DrawFn, *, wild: bool, rooted: bool = False) -> list[tarfile.TarInfo]:
     """Members of one layer; tame ones never name a path twice nor use a file as a directory."""
     out: list[tarfile.TarInfo] = []
     taken: dict[str, str] = {}
@@ -81,6 +81,10 @@ def entries(draw: st.DrawFn, *, wild: bool) -> list[tarfile.TarInfo]:
             taken.setdefault(parent, "dir")
         taken[path] = kind
         out.append(info)
+    if draw(st.integers(0, 3)) == 0 and rooted:
+        root = tarfile.TarInfo(draw(st.sampled_from((".", "./", "/", "a/.."))))
+        root.type, root.mode, root.uid = tarfile.DIRTYPE, draw(st.sampled_from((0o755, 0o1777))), 7
+        out.insert(draw(st.integers(0, len(out))), root)
     return out
 
 
@@ -111,7 +115,7 @@ def facts(tree: Tree) -> dict[tuple[bytes, ...], Any]:
     return out
 
 
-STACKS = st.lists(entries(wild=False) | entries(wild=True), min_size=1, max_size=3)
+STACKS = st.lists(entries(wild=False, rooted=True) | entries(wild=True, rooted=True), min_size=1, max_size=3)
 many = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -145,6 +149,8 @@ def test_docker_and_podman_layers(stack: list[list[tarfile.TarInfo]], rules: doc
             return
         if columns is not None:
             assert facts(columns) == facts(tree)
+            roots = (columns.root, tree.root)
+            assert len({(root.mode, root.uid, root.gid) for root in roots}) == 1
 
 
 def test_tame_layers_are_lazy() -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,8 +16,8 @@ from imagepeel.process import hints, scripts, shelling, wrapping
 from imagepeel.process.engines.pid1 import LastProgram, describe
 from imagepeel.process.kernel import execve as kernel
 from imagepeel.process.kernel.execve import ExecveRequest, ExecveResult
-from imagepeel.process.loader.closure import closure
-from imagepeel.process.loader.common import LoaderResult
+from imagepeel.process.loader.closure import Closures
+from imagepeel.process.loader.common import LoaderOptions, LoaderResult
 from imagepeel.process.scenario import Scenario
 from imagepeel.process.shell import interpreters
 from imagepeel.process.spec import trace
@@ -29,18 +30,10 @@ from imagepeel.process.wrappers.programs import Wrapped, unwrap
 from imagepeel.text import plural
 
 if TYPE_CHECKING:
-    from imagepeel.rootfs.tree.inode import Node
     from imagepeel.rootfs.view import Rootfs
 
 MAX_DEPTH = 8
 """Programs that start programs; more is a circle or nothing a person could follow."""
-
-
-class _Answers:
-    """What simulated starts found out about a filesystem: engines that start the same program share it."""
-
-    def __init__(self, rootfs: Rootfs) -> None:
-        self.closures: dict[tuple[object, ...], LoaderResult] = {}
 
 
 class StartSimulation:
@@ -135,36 +128,15 @@ class StartSimulation:
     # -- the loader ------------------------------------------------------------------------------------------
 
     def _closure(self, chain: ExecveResult, execfn: str, state: ProcessState) -> LoaderResult:
-        """Follow the loader; engines that start the same program in the same way share the answer."""
-
-        def may_read(node: Node) -> bool:
-            return permits(node, state.after, READ)
-
-        argv0 = chain.argv[0] if chain.argv else ""
-        # All that the loader reads of the environment.
-        env = {name: value for name, value in state.env.items() if name.startswith(("LD_", "GLIBC_"))}
-        key = (
-            chain.last,
-            execfn,
-            argv0,
-            state.cwd,
-            chain.privileged,
-            state.after,
-            tuple(sorted(env.items())),
+        options = LoaderOptions(
+            env=state.env,
+            secure=chain.privileged,
+            cwd=raw(state.cwd),
+            argv0=chain.argv[0] if chain.argv else "",
+            execfn=execfn,
         )
-        known = self.rootfs.derived(_Answers).closures
-        if key not in known:
-            known[key] = closure(
-                self.rootfs,
-                chain.last,
-                env=env,
-                secure=chain.privileged,
-                cwd=state.cwd,
-                argv0=argv0,
-                execfn=execfn,
-                may_read=may_read,
-            )
-        return known[key]
+        may_read = partial(permits, actor=state.after, wanted=READ)
+        return self.rootfs.common(Closures).follow(self.rootfs, chain.last, options, may_read)
 
     def _load(self, chain: ExecveResult, execfn: str, state: ProcessState) -> bool:
         """Ask the loader; True when the program may go on."""

@@ -15,7 +15,7 @@ from imagepeel.evidence import Location, Name, raw, text
 from imagepeel.formats.tar.table import WHITEOUT
 from imagepeel.limits import DEFAULT, Limits
 from imagepeel.rootfs.engines import containerd, docker, podman, tar_split, umoci
-from imagepeel.rootfs.engines.indexed import indexed_upper
+from imagepeel.rootfs.engines.indexed import RegularLayers, indexed_upper
 from imagepeel.rootfs.engines.names import ViewName
 from imagepeel.rootfs.path import Joinable, RootfsPath
 from imagepeel.rootfs.tree.changes import LayerEntries, Refusal
@@ -80,6 +80,8 @@ class Rootfs(Shown):
         steps: Sequence[int | None] = (),
         limits: Limits = DEFAULT,
         knowledge: Knowledge = WHOLE,
+        kin: dict[Any, Any] | None = None,
+        covers: frozenset[bytes] = frozenset(),
     ) -> None:
         self.view: ViewName | Literal[""] = view
         self.layer = layer
@@ -89,6 +91,9 @@ class Rootfs(Shown):
         self.knowledge = knowledge
         self.complete: bool = knowledge.layers
         self._derived: dict[Callable[[Rootfs], Any], Any] = {}
+        self._kin: dict[Any, Any] = {} if kin is None else kin
+        self.covers = covers
+        """Canonical paths that have something else in their place, as below a mount."""
         self._root = root
         self._below: dict[int, Merged] = {}
         self._open = opener
@@ -143,10 +148,22 @@ class Rootfs(Shown):
         made: T = self._derived[owner]
         return made
 
+    def common(self, owner: Callable[[], T]) -> T:
+        """Return the one `owner()` of all filesystems of the image that hold the same files.
+
+        Those are views whose engines unpack its layers alike, and what is `covered` of them; so they may differ in what
+        is known of directories that no entry describes, `/` among them, and in all that `covers` hide.
+        """
+        if owner not in self._kin:
+            self._kin[owner] = owner()
+        made: T = self._kin[owner]
+        return made
+
     def covered(self, places: Mapping[bytes, Inode]) -> Rootfs:
         """Return this filesystem with other directories in place of what is at some canonical paths.
 
-        What an opaque one of them covers is not seen any more, as below a mount.  Layers and provenance stay.
+        What an opaque one of them covers is not seen any more, as below a mount.  Layers and provenance stay, and
+        what this filesystem has in `common` with others.
         """
         top = _copy(self._root.top)
         for path, directory in places.items():
@@ -167,6 +184,8 @@ class Rootfs(Shown):
             steps=self._steps,
             limits=self._limits,
             knowledge=self.knowledge,
+            kin=self._kin,
+            covers=self.covers | places.keys(),
         )
 
     # ---- looking up ---------------------------------------------------------------------------------------
@@ -361,8 +380,11 @@ def build(
     steps: Sequence[int | None] = (),
     limits: Limits = DEFAULT,
     knowledge: Knowledge = WHOLE,
+    regular: RegularLayers | None = None,
 ) -> Rootfs:
     """Return the filesystem that `view` makes of `layers` (base first; `layers[i].index == i`).
+
+    Views of one image that are given the same `regular` share the columns of its regular layers, and `Rootfs.common`.
 
     UsageError for a view that does not exist.
     """
@@ -370,11 +392,12 @@ def build(
     uppers: list[Tree] = []
     refusal: Refusal | None = None
     root: Merged
+    regular = regular or RegularLayers()
     if name in ("runtime", "containerd@2.3"):
-        refusal = _unpack_alone(layers, uppers, checks_devices=name == "runtime")
+        refusal = _unpack_alone(layers, uppers, regular, checks_devices=name == "runtime")
         root = merge([upper.root for upper in uppers])
     elif name in _ENGINES:
-        refusal = _unpack_by_engine(layers, uppers, _ENGINES[name])
+        refusal = _unpack_by_engine(layers, uppers, regular, _ENGINES[name])
         root = merge([upper.root for upper in uppers])
         if _ENGINES[name].applies_root:
             podman.inherit_root(root.top, uppers[-1].root if uppers else None)
@@ -399,6 +422,7 @@ def build(
         steps=steps,
         limits=limits,
         knowledge=knowledge,
+        kin=regular.kin(uppers) if len(uppers) == len(layers) else None,
     )
 
 
@@ -442,11 +466,13 @@ def build_alone(
     )
 
 
-def _unpack_alone(layers: Sequence[LayerEntries], uppers: list[Tree], *, checks_devices: bool) -> Refusal | None:
+def _unpack_alone(
+    layers: Sequence[LayerEntries], uppers: list[Tree], regular: RegularLayers, *, checks_devices: bool
+) -> Refusal | None:
     first_ino = 1
     for layer in layers:
         parents = uppers[::-1]
-        upper = indexed_upper(layer, parents, first_ino)
+        upper = regular.upper(layer, parents, first_ino)
         first_ino += len(layer.table)
         if upper is None:
             upper = Tree()
@@ -459,11 +485,13 @@ def _unpack_alone(layers: Sequence[LayerEntries], uppers: list[Tree], *, checks_
     return None
 
 
-def _unpack_by_engine(layers: Sequence[LayerEntries], uppers: list[Tree], rules: docker.UnpackRules) -> Refusal | None:
+def _unpack_by_engine(
+    layers: Sequence[LayerEntries], uppers: list[Tree], regular: RegularLayers, rules: docker.UnpackRules
+) -> Refusal | None:
     first_ino = 1
     for layer in layers:
         # These engines copy nothing to implied directories, so a regular layer needs nothing from the ones below.
-        upper = indexed_upper(layer, (), first_ino) if docker.agrees_with_containerd(layer.table, rules) else None
+        upper = regular.upper(layer, (), first_ino) if docker.agrees_with_containerd(layer.table, rules) else None
         first_ino += len(layer.table)
         played = upper is None
         if upper is None:

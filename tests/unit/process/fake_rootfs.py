@@ -63,6 +63,9 @@ class FakeRootfs:
     def derived(self, owner: Any) -> Any:
         return owner(self)  # nothing is kept: every prediction starts anew
 
+    def common(self, owner: Any) -> Any:
+        return owner()
+
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self.nodes: dict[bytes, FakeNode] = {b"/": FakeNode(None, b"/", None)}
         for index, entry in enumerate(entries):
@@ -98,6 +101,8 @@ class FakeRootfs:
 
     def resolve(self, path: bytes | str, *, cwd: bytes | str = b"/", follow: bool = True) -> FakeResolution:
         name = raw(path)
+        if not name:
+            return FakeResolution(name, None, "ENOENT", name, ())
         if len(name) >= 4096:
             return FakeResolution(name, None, "ENAMETOOLONG", b"", ())
         pending = name.split(b"/")

@@ -24,9 +24,12 @@ from imagepeel.tables import ErrnoName
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.tree.inode import Node
+    from imagepeel.rootfs.tree.resolve import Resolution
     from imagepeel.rootfs.view import Rootfs
 
-_BLOCK = 128 * 1024
+BLOCK = 128 * 1024
+_MOST_HELD = 16 * 1024 * 1024
+"""Bytes of files that stay in memory."""
 LOADER_BYTES = 8 * 1024 * 1024
 _MAX_OBJECTS = 2_000
 
@@ -116,18 +119,19 @@ class LoaderOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The program's own name."""
     execfn: str
     """The path that was given to `execve` in the first round."""
-    hwcaps: tuple[str, ...]
+    hwcaps: tuple[str, ...] = ()
     """The glibc-hwcaps subdirectories that the CPU supports, best first; empty for the oldest CPU."""
-    may_read: Callable[[Node], bool] | None
+    may_read: Callable[[Node], bool] | None = None
     """Whether the process may open a file for reading."""
-    symbols: bool
+    symbols: bool = True
     """Look up every symbol, too."""
 
 
 class LoadedFile:
-    """A regular file of the image with a block cache, so that a compressed layer is read once and in order."""
+    """A regular file of the image, read in blocks that the store keeps."""
 
-    def __init__(self, rootfs: Rootfs, node: Node) -> None:
+    def __init__(self, store: FileStore, rootfs: Rootfs, node: Node) -> None:
+        self._store = store
         self._rootfs = rootfs
         self._node = node
         self._blocks: dict[int, bytes] = {}
@@ -138,18 +142,43 @@ class LoadedFile:
         if offset < 0 or count <= 0 or offset >= self.size:
             return b""
         count = min(count, self.size - offset)
-        first, last = offset // _BLOCK, (offset + count - 1) // _BLOCK
+        first, last = offset // BLOCK, (offset + count - 1) // BLOCK
         parts = []
         for number in range(first, last + 1):
             block = self._blocks.get(number)
             if block is None:
-                start = number * _BLOCK
-                block = self._rootfs.read(self._node, start, min(_BLOCK, self.size - start))
+                start = number * BLOCK
+                block = self._rootfs.read(self._node, start, min(BLOCK, self.size - start))
                 self._blocks[number] = block
+                self._store.kept(self, len(block))
             parts.append(block)
         joined = parts[0] if len(parts) == 1 else b"".join(parts)
-        start = offset - first * _BLOCK
+        start = offset - first * BLOCK
         return joined[start : start + count]
+
+    def forget(self) -> int:
+        """Drop the blocks and return how many bytes they were."""
+        held = sum(map(len, self._blocks.values()))
+        self._blocks.clear()
+        return held
+
+
+class FileStore:
+    """Files that loaders read, each once for all programs that need it; what was read longest ago goes first."""
+
+    def __init__(self) -> None:
+        self.files: dict[tuple[int, int], LoadedFile] = {}
+        self.facts: dict[tuple[int, int], ElfFacts | Malformed] = {}
+        self._held = 0
+
+    def kept(self, reader: LoadedFile, count: int) -> None:
+        """Note that a file keeps `count` more bytes."""
+        self._held += count
+        for file in list(self.files.values()):
+            if self._held <= _MOST_HELD:
+                break
+            if file is not reader:
+                self._held -= file.forget()
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,21 +193,25 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
 class Files:
     """The image's files as the loader opens them: relative paths from the working directory, links inside."""
 
-    def __init__(self, rootfs: Rootfs, options: LoaderOptions) -> None:
+    def __init__(self, rootfs: Rootfs, options: LoaderOptions, store: FileStore) -> None:
         self._rootfs = rootfs
         self._options = options
-        self._files: dict[int, LoadedFile] = {}
-        self._facts: dict[int, ElfFacts | Malformed] = {}
+        self._store = store
+        self.tops: set[bytes] = set()
+        """The directories right below the root that paths led through."""
 
-    @property
-    def rootfs(self) -> Rootfs:
-        return self._rootfs
+    def resolve(self, path: bytes) -> Resolution:
+        """Follow a path from the working directory."""
+        found = self._rootfs.resolve(path, cwd=self._options.cwd)
+        for part in (found.path, *(hop.path for hop in found.hops)):
+            self.tops.add(part.split(b"/", 2)[1] if part.startswith(b"/") else b"")
+        return found
 
     def open(self, path: bytes) -> Opened:
         """Open for reading, as the process would; directories open as well, as `open(2)` allows."""
         if not path:
             return Opened(path=path, errno="ENOENT")
-        found = self._rootfs.resolve(path, cwd=self._options.cwd)
+        found = self.resolve(path)
         if found.node is None:
             return Opened(path=path, errno=found.errno or "ENOENT")
         if path.endswith(b"/") and not found.node.is_dir:
@@ -190,32 +223,37 @@ class Files:
         return Opened(path=path, real=found.path, node=found.node)
 
     def is_dir(self, path: bytes) -> bool:
-        found = self._rootfs.resolve(path, cwd=self._options.cwd)
+        found = self.resolve(path)
         return found.node is not None and found.node.is_dir
 
     def listdir(self, path: bytes) -> list[bytes]:
-        found = self._rootfs.resolve(path, cwd=self._options.cwd)
+        found = self.resolve(path)
         if found.node is None or not found.node.is_dir:
             return []
         return self._rootfs.listdir(found.path)
 
     def file(self, node: Node) -> LoadedFile:
-        """The block-cached content of a node."""
-        known = self._files.get(node.ino)
+        """The content of a node."""
+        if node.layer is None or node.entry is None:
+            return LoadedFile(self._store, self._rootfs, node)
+        key = (node.layer, node.entry)
+        known = self._store.files.get(key)
         if known is None:
-            known = self._files[node.ino] = LoadedFile(self._rootfs, node)
+            known = self._store.files[key] = LoadedFile(self._store, self._rootfs, node)
         return known
 
     def facts(self, node: Node) -> ElfFacts:
         """ELF facts of a node, read once.  Raises `Malformed`."""
-        known = self._facts.get(node.ino)
+        key = (-1 if node.layer is None else node.layer, -1 if node.entry is None else node.entry)
+        known = self._store.facts.get(key)
         if known is None:
             file = self.file(node)
             try:
                 known = parse_elf(file.read, file.size)
             except Malformed as error:
                 known = error
-            self._facts[node.ino] = known
+            if min(key) >= 0:
+                self._store.facts[key] = known
         if isinstance(known, Malformed):
             raise known
         return known

@@ -63,6 +63,10 @@ def agrees_with_containerd(table: EntryTable, rules: UnpackRules) -> bool:
     """Say whether names and attributes of a layer are such that these rules agree with containerd's on them."""
     if any(b".." in name for name in table.raw_names.values()):
         return False
+    if rules.applies_root:
+        roots = (i for i, directory in enumerate(table.dir_ids) if not directory and not table.basename(i))
+        if any(_reaches_root(Entry(table, i).raw_name) for i in roots):
+            return False
     for i in table.extras:
         entry = Entry(table, i)
         kind = KIND.get(entry.type)
@@ -71,6 +75,11 @@ def agrees_with_containerd(table: EntryTable, rules: UnpackRules) -> bool:
             if other or xattr_errno(key, kind):
                 return False
     return True
+
+
+def _reaches_root(raw_name: bytes) -> bool:
+    """Say whether an entry for the root sets the layer's own directory: `./` is left alone, `/` and `..` reach it."""
+    return posixpath.normpath(raw_name) != b"."
 
 
 class _Unpack:
@@ -178,8 +187,8 @@ class _Unpack:
             return
         name = self.name(entry.raw_name, "entry name")
         if not name:
-            # `./` is left alone; `/` and `..` reach the layer's own directory, which podman's mounts show.
-            if rules.applies_root and entry.type == DIRECTORY and posixpath.normpath(entry.raw_name) != b".":
+            # Podman's mounts show the layer's own directory.
+            if rules.applies_root and entry.type == DIRECTORY and _reaches_root(entry.raw_name):
                 self.metadata(entry, tree.root, ())
             return
         base = name[-1]

@@ -4,6 +4,7 @@ Theory of operation.  An extractor plays the entries of a layer one after the ot
 decides what comes out.  Nearly every real layer is *regular*, and then it does not:
 
 - no path comes twice, and nothing stands below a path that is a link or a file;
+- an entry for the root, if any, is a directory;
 - no whiteout names what the same layer brings;
 - a hardlink points at an earlier member of the same layer;
 - no name climbs over the root, is too long, or belongs to a type that engines refuse.
@@ -26,6 +27,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 from imagepeel.formats.tar.header import CHAR, DIRECTORY, HARDLINK, REGULAR, SYMLINK
 from imagepeel.formats.tar.table import ESCAPES, WHITEOUT, Entry, EntryTable, Extra
@@ -295,6 +297,7 @@ class IndexedDirectory(Inode):
         indexed = self.indexed
         directory = indexed.id_of_dir.get(self.path)
         out = indexed.runs.entries_in(directory) if directory is not None else {}
+        out.pop(b"", None)  # the root's own entry
         if indexed.has_whiteouts:
             for name in [name for name in out if name.startswith(PREFIX)]:
                 i = out.pop(name)
@@ -368,12 +371,41 @@ def indexed_upper(layer: LayerEntries, parents: Sequence[Tree], first_ino: int =
 
     `first_ino` is the inode number of its first entry; the next layer's starts behind the last one.
     """
-    if layer.error is not None:
-        return None
-    indexed = IndexedLayer(layer, parents, first_ino)
-    if not _regular(indexed):
-        return None
-    return Tree(IndexedDirectory(indexed, b"", None))
+    return RegularLayers().upper(layer, parents, first_ino)
+
+
+class RegularLayers:
+    """The columns of an image's regular layers: read once for all views."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, bool], IndexedLayer | None] = {}
+        self._kin: dict[tuple[int, ...], dict[Any, Any]] = {}
+
+    def upper(self, layer: LayerEntries, parents: Sequence[Tree], first_ino: int) -> Tree | None:
+        """Return a tree of its own of one layer; see `indexed_upper`.  `parents` may be () or all lower layers."""
+        if layer.error is not None:
+            return None
+        indexed = self._indexed(layer, (), first_ino)
+        if indexed is not None and parents and indexed.implied_dirs:
+            indexed = self._indexed(layer, parents, first_ino)
+        return Tree(IndexedDirectory(indexed, b"", None)) if indexed is not None else None
+
+    def _indexed(self, layer: LayerEntries, parents: Sequence[Tree], first_ino: int) -> IndexedLayer | None:
+        key = (layer.index, bool(parents))
+        if key not in self._known:
+            indexed = IndexedLayer(layer, parents, first_ino)
+            self._known[key] = indexed if _regular(indexed) else None
+        return self._known[key]
+
+    def kin(self, uppers: Sequence[Tree]) -> dict[Any, Any]:
+        """Return the place for what all filesystems with these very files find out about them.
+
+        They may differ in what is known of directories that no entry describes, `/` among them.  A layer that was
+        played has no such kin.
+        """
+        roots = [upper.root for upper in uppers if isinstance(upper.root, IndexedDirectory)]
+        columns = tuple(id(self._known[root.indexed.index, False]) for root in roots)
+        return self._kin.setdefault(columns, {}) if len(roots) == len(uppers) else {}
 
 
 def _regular(indexed: IndexedLayer) -> bool:
@@ -396,7 +428,7 @@ def _regular(indexed: IndexedLayer) -> bool:
             return False
         names = runs.names_in(directory)
         unique = set(names)
-        if len(unique) != len(names) or b"" in unique:
+        if len(unique) != len(names) or (b"" in unique and not _root(indexed, directory, path)):
             return False
         if names and max(map(len, names)) > NAME_MAX:
             return False
@@ -405,6 +437,16 @@ def _regular(indexed: IndexedLayer) -> bool:
                 if special[i] and not _whiteout(indexed, path, name, unique):
                     return False
     return _parents(indexed, described) and _borrows(indexed) and _links(indexed)
+
+
+def _root(indexed: IndexedLayer, directory: int, path: bytes) -> bool:
+    """Say whether the entry without a name is the root directory's own, such as `./`, which extractors leave as it is.
+
+    Some make the directory `a` for a name like `a/..`.
+    """
+    i = indexed.runs.entries_in(directory)[b""]
+    named = Entry(indexed.table, i).raw_name
+    return not path and indexed.is_dir[indexed.table.meta_ids[i]] and set(named.split(b"/")) <= {b"", b"."}
 
 
 def _whiteout(indexed: IndexedLayer, path: bytes, name: bytes, siblings: set[bytes]) -> bool:
