@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from imagepeel.findings.report import Findings
     from imagepeel.findings.waste import Waste
     from imagepeel.image import LayeredImage
+    from imagepeel.layers.layer import Layer
     from imagepeel.process.spec.values import Step
 
 MOST = 5
@@ -84,30 +85,30 @@ def _one(finding: Finding, image: LayeredImage, receipts: Receipts) -> Finding:
 
 
 def _receipts(place: Location, show: str, image: LayeredImage, receipts: Receipts) -> Iterator[Receipt]:
-    secret = show.startswith("secret-")
     if place.pointer is not None and place.member not in (None, image.record.config_member) and show == "config":
         # A place in another document of the archive, such as manifest.json.
         named = receipts.named(place.member or "")
         if named is not None:
             yield receipts.show(named, "jq -c .", f"{place.member}, at {place.pointer or '/'}")
-        return
-    if place.pointer is not None and show in ("config", "secret-config"):
+    elif place.pointer is not None and show in ("config", "secret-config"):
         found = receipts.config(place.pointer, f"{place.pointer or '/'} of the image config")
         if found is not None:
             from imagepeel.masking import redacted  # start time
 
-            secret = secret or redacted(found.expect) != found.expect
+            secret = show == "secret-config" or redacted(found.expect) != found.expect
             yield msgspec.structs.replace(found, expect="") if secret else found
-        return
-    if place.layer is None or place.layer >= len(image.layers):
-        if place.archive_offset and not receipts.directory:
-            yield receipts.hex_at(
-                receipts.tar_stream(), place.archive_offset, f"byte {place.archive_offset} of the archive"
-            )
-        elif place.member is not None or place.archive_offset is not None:
-            yield receipts.listing()
-        return
-    layer = image.layers[place.layer]
+    elif place.layer is not None and place.layer < len(image.layers):
+        yield from _in_layer(place, show, image.layers[place.layer], receipts)
+    elif place.archive_offset and not receipts.directory:
+        yield receipts.hex_at(
+            receipts.tar_stream(), place.archive_offset, f"byte {place.archive_offset} of the archive"
+        )
+    elif place.member is not None or place.archive_offset is not None:
+        yield receipts.listing()
+
+
+def _in_layer(place: Location, show: str, layer: Layer, receipts: Receipts) -> Iterator[Receipt]:
+    secret = show.startswith("secret-")
     if place.entry is not None and place.entry < len(layer.table):
         entry = layer.table[place.entry]
         inspect = show.removeprefix("inspect ") if show.startswith("inspect ") else _TEXT if show == "file" else ""

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from imagepeel.evidence import text
-from imagepeel.formats.tar.header import DIRECTORY, HARDLINK, PAX_GLOBAL, REGULAR, SYMLINK
+from imagepeel.formats.tar.header import DIRECTORY, HARDLINK, PAX_GLOBAL, REGULAR
 from imagepeel.formats.tar.table import Entry
 from imagepeel.formats.tar.whiteouts import OPAQUE, PREFIX
 from imagepeel.rootfs.tree.changes import LayerEntries, Refusal, Refused, go_clean, run
 from imagepeel.rootfs.tree.inode import PATH_MAX, Errno, Inode, Tree, show
-from imagepeel.rootfs.tree.metadata import KIND, apply_metadata, bound_time, new_inode
+from imagepeel.rootfs.tree.metadata import KIND, apply_metadata, bound_time, inode_at
 
 Path = tuple[bytes, ...]
 
@@ -164,12 +164,7 @@ class _Unpack:
             node = existing
             node.layer, node.entry, node.implied = self.layer, entry.index, False
         else:
-            if kind == SYMLINK:
-                if not entry.link:
-                    raise Errno("ENOENT", f"symlink  {show(path)}")
-                if len(entry.link) >= PATH_MAX:
-                    raise Errno("ENAMETOOLONG", f"symlink {text(entry.link)} {show(path)}")
-            node = new_inode(entry, self.layer)
+            node = inode_at(entry, self.layer, path)
             if node.device is not None and not (0 <= node.device[0] < 1 << 32 and 0 <= node.device[1] < 1 << 32):
                 major, minor = node.device
                 node.device = (major & 0xFFFFFFFF, minor & 0xFFFFFFFF)

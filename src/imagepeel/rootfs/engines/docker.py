@@ -13,12 +13,12 @@ import posixpath
 import msgspec
 
 from imagepeel.evidence import text
-from imagepeel.formats.tar.header import DIRECTORY, HARDLINK, PAX_GLOBAL, REGULAR, SYMLINK
+from imagepeel.formats.tar.header import DIRECTORY, HARDLINK, PAX_GLOBAL, REGULAR
 from imagepeel.formats.tar.table import Entry, EntryTable
 from imagepeel.formats.tar.whiteouts import OPAQUE, PREFIX
 from imagepeel.rootfs.tree.changes import LayerEntries, Refusal, Refused, go_clean, run
-from imagepeel.rootfs.tree.inode import PATH_MAX, Errno, Inode, Tree, show
-from imagepeel.rootfs.tree.metadata import KIND, bound_time, new_inode, owner, xattr_errno
+from imagepeel.rootfs.tree.inode import Errno, Inode, Tree, show
+from imagepeel.rootfs.tree.metadata import KIND, bound_time, inode_at, owner, xattr_errno
 from imagepeel.tables import ErrnoName
 
 Path = tuple[bytes, ...]
@@ -248,12 +248,7 @@ class _Unpack:
             node = existing
             node.layer, node.entry, node.implied = self.layer, entry.index, False
         else:
-            if kind == SYMLINK:
-                if not entry.link:
-                    raise Errno("ENOENT", f"symlink  {show(path)}")
-                if len(entry.link) >= PATH_MAX:
-                    raise Errno("ENAMETOOLONG", f"symlink {text(entry.link)} {show(path)}")
-            node = new_inode(entry, self.layer)
+            node = inode_at(entry, self.layer, path)
             if node.device is not None:
                 major, minor = node.device
                 if self.rules.checks_devices and not (0 <= major < 1 << 32 and 0 <= minor < 1 << 32):

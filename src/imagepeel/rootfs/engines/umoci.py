@@ -8,12 +8,12 @@ Image-spec layer.md, "Applying Changesets".
 from __future__ import annotations
 
 from imagepeel.evidence import text
-from imagepeel.formats.tar.header import DIRECTORY, HARDLINK, SYMLINK
+from imagepeel.formats.tar.header import DIRECTORY, HARDLINK
 from imagepeel.formats.tar.table import Entry
 from imagepeel.formats.tar.whiteouts import OPAQUE, PREFIX
 from imagepeel.rootfs.tree.changes import LayerEntries, Refusal, Refused, go_clean, run
 from imagepeel.rootfs.tree.inode import PATH_MAX, Errno, Inode, Tree, show
-from imagepeel.rootfs.tree.metadata import KIND, new_inode, owner, settable
+from imagepeel.rootfs.tree.metadata import KIND, inode_at, owner, settable
 
 Path = tuple[bytes, ...]
 _IGNORED_XATTRS = frozenset((b"security.selinux",))
@@ -126,12 +126,7 @@ class _Unpack:
         if existing is not None:
             existing.layer, existing.entry, existing.implied = self.layer, entry.index, False
             return existing
-        if kind == SYMLINK:
-            if not entry.link:
-                raise Errno("ENOENT", f"symlink  {show(path)}")
-            if len(entry.link) >= PATH_MAX:
-                raise Errno("ENAMETOOLONG", f"symlink {text(entry.link)} {show(path)}")
-        node = new_inode(entry, self.layer)
+        node = inode_at(entry, self.layer, path)
         if node.device is not None:
             node.device = (node.device[0] & 0xFFFFFFFF, node.device[1] & 0xFFFFFFFF)
         tree.add(path, node, "create")

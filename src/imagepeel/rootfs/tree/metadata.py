@@ -5,9 +5,10 @@ What one of them does otherwise stands in its own module under `rootfs/engines`.
 
 from __future__ import annotations
 
+from imagepeel.evidence import text
 from imagepeel.formats.tar.header import BLOCKDEV, CHAR, DIRECTORY, FIFO, REGULAR, SYMLINK
 from imagepeel.formats.tar.table import Entry
-from imagepeel.rootfs.tree.inode import Inode, NodeKind
+from imagepeel.rootfs.tree.inode import PATH_MAX, Errno, Inode, NodeKind, show
 from imagepeel.tables import ErrnoName
 
 KIND: dict[bytes, NodeKind] = {
@@ -33,6 +34,16 @@ def bound_time(mtime: tuple[int, int]) -> tuple[int, int]:
     """Return the time that containerd, Docker and podman set: 1970-01-01 for what 63 bits of ns cannot hold."""
     nanoseconds = mtime[0] * 1_000_000_000 + mtime[1]
     return mtime if 0 <= nanoseconds <= _MAX_NANOSECONDS else (0, 0)
+
+
+def inode_at(entry: Entry, layer: int, path: tuple[bytes, ...]) -> Inode:
+    """Return the inode that an extractor makes at `path`.  Errno as symlink(2) answers for an impossible target."""
+    if entry.type == SYMLINK:
+        if not entry.link:
+            raise Errno("ENOENT", f"symlink  {show(path)}")
+        if len(entry.link) >= PATH_MAX:
+            raise Errno("ENAMETOOLONG", f"symlink {text(entry.link)} {show(path)}")
+    return new_inode(entry, layer)
 
 
 def new_inode(entry: Entry, layer: int) -> Inode:
