@@ -371,3 +371,33 @@ def test_p04_a_closed_directory_of_path_is_what_is_opened(run_cli: Run, forge_ar
         entrypoint=["tool"], env=["PATH=/usr/bin:/root/bin"],
     )  # fmt: skip
     assert "PATH-SKIPS-FILE" not in findings_of(run_cli, forge_archive(opened, name="opened.tar"))
+
+
+# ---- what an engine without root cannot keep --------------------------------------------------------------------
+
+
+def test_l14_a_file_capability_is_named(case: Case, run_cli: Run) -> None:
+    """bug-reports L14: a rootless pull failed in `lsetxattr security.capability`."""
+    finding = findings_of(run_cli, case("bug-reports", "l14-cap.tar"))["ROOTLESS-DROPS"]
+    assert finding["severity"] == "info"
+    assert "file capabilities" in finding["message"] and finding["locations"][0]["path"] in finding["message"]
+
+
+def test_every_kind_that_needs_root_is_named(run_cli: Run, forge_archive: Make) -> None:
+    """Measured as nobody in a user namespace: mknod and chown beyond the map fail; fifos and set-uid bits are kept."""
+    from imagepeel.forge.entry import device, fifo
+    from imagepeel.forge.specimens import NET_BIND_SERVICE, file_capability, holding
+
+    spec = holding(
+        forge.file("bin/ping", "x", 0o755, xattrs={"security.capability": file_capability(NET_BIND_SERVICE)}),
+        forge.file("marked", "x", xattrs={"trusted.note": "x"}), forge.file("shut", "x", 0),
+        device("disk", 8, 0, block=True), forge.file("far", "x", uid=70_000), fifo("pipe"), forge.file("su", "x", 0o4755),
+    )  # fmt: skip
+    found = findings_of(run_cli, forge_archive(spec, name="kinds.tar"))
+    told = found["ROOTLESS-DROPS"]["message"]
+    for words in ("1 path with file capabilities (/bin/ping)", "1 path with trusted attributes (/marked)",
+                  "1 path of mode 000 (/shut)"):  # fmt: skip
+        assert words in told
+    assert "an engine without root leaves them out" in found["DEVICE-NODE"]["message"]
+    assert "/far" in found["ROOTLESS-IDS"]["message"]
+    assert not any("/pipe" in finding["message"] for finding in found.values())

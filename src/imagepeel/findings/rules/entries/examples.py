@@ -10,6 +10,8 @@ from imagepeel.forge.entry import (
     hardlink,
 )
 from imagepeel.forge.specimens import (
+    NET_BIND_SERVICE,
+    file_capability,
     holding,
     sound,
 )
@@ -17,6 +19,12 @@ from imagepeel.forge.specimens import (
 EXAMPLES: dict[str, Example] = {
     "ROOTLESS-IDS": Example(
         bad=lambda: holding(file("srv.txt", "x", uid=1_200_345, gid=1000)), good=lambda: holding(file("srv.txt", "x"))
+    ),
+    "ROOTLESS-DROPS": Example(
+        bad=lambda: holding(
+            file("bin/ping", "x", 0o755, xattrs={"security.capability": file_capability(NET_BIND_SERVICE)})
+        ),
+        good=lambda: holding(file("bin/ping", "x", 0o755)),
     ),
     "UID-WRAP": Example(bad=lambda: holding(file("srv.txt", "x", uid=1 << 32)), good=sound, also=("ROOTLESS-IDS",)),
     "DEVICE-NODE": Example(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from imagepeel.evidence import text
 from imagepeel.findings.finding import Finding, columns, figure
+from imagepeel.findings.names import Hit
 from imagepeel.findings.rule import Rule, by_notes, rule
 from imagepeel.findings.semantics.codes import (
     ATTRIBUTES_ONLY,
@@ -17,7 +18,8 @@ from imagepeel.findings.semantics.codes import (
     TIME_ONLY,
     Noted,
 )
-from imagepeel.formats.tar.header import PAX_GLOBAL
+from imagepeel.formats.filecaps import XATTR
+from imagepeel.formats.tar.header import DIRECTORY, PAX_GLOBAL, REGULAR
 from imagepeel.formats.tar.table import Meta
 from imagepeel.text import exact, listed, plural
 
@@ -77,6 +79,55 @@ def rootless_ids(rule: Rule, subject: Subject) -> Iterator[Finding]:
         )
 
 
+_CAPABILITY = b"SCHILY.xattr." + XATTR
+_TRUSTED = b"SCHILY.xattr.trusted."
+
+
+@rule(
+    "ROOTLESS-DROPS",
+    "Something that an engine without root cannot keep",
+    "info",
+    "friends",
+    "deployments",
+    why="""An engine without root unpacks in a user namespace, or in none.  There, file capabilities hold for that
+    namespace alone and need a store with extended attributes (without: lsetxattr security.capability: operation not
+    supported); attributes of the trusted namespace cannot be set; and outside of a user namespace nobody reads back
+    what has mode 000.  Device nodes, owners beyond the map and the overlay's own marks have rules of their own.  Fifos,
+    links and set-uid bits of root's files are kept.""",
+    fix="grant capabilities at run time (--cap-add), and give files a mode that their owner can read",
+    sources="user_namespaces(7), capabilities(7), xattr(7), slime#807",
+    decides="whether the image must also unpack without root",
+)
+def rootless_drops(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    if subject.windows:
+        return
+    capable, trusted = [], []
+    for layer in subject.layers:
+        for index, extra in layer.table.extras.items():
+            if _CAPABILITY in extra.pax:
+                capable.append(Hit(layer.index, index, b"/" + layer.table.path(index)))
+            if any(key.startswith(_TRUSTED) and not key.startswith(_TRUSTED + b"overlay.") for key in extra.pax):
+                trusted.append(Hit(layer.index, index, b"/" + layer.table.path(index)))
+    closed = subject.entries_where(lambda meta: meta.type in (REGULAR, DIRECTORY) and not meta.mode & 0o777, 500)
+    kinds = (
+        ("with file capabilities", subject.shown(capable)),
+        ("with trusted attributes", subject.shown(trusted)),
+        ("of mode 000", subject.shown(closed)),
+    )
+    told = [(f"{plural(len(hits), 'path')} {what} ({paths(hits)})", hits) for what, hits in kinds if hits]
+    if told:
+        words = listed([words for words, _ in told])
+        yield rule.report(
+            f"an engine without root, or a store without extended attributes, may not keep {words}",
+            *[subject.place(hit) for _, hits in told for hit in hits[:4]],
+        )
+
+
+def paths(hits: list[Hit]) -> str:
+    """The first paths of some members."""
+    return listed([text(hit.path) for hit in hits], 3)
+
+
 UID_WRAP = rule(
     "UID-WRAP",
     "An owner id does not fit and becomes root",
@@ -108,7 +159,8 @@ UID_WRAP = rule(
 def device_node(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for noted in of_all_layers(subject.surprises.of("DEVICE")):
         where = "below /dev, where every runtime mounts its own" if noted.degree == BELOW_DEV else "outside /dev"
-        message = f"{plural(noted.count, 'device node')} {where}: {paths_of(noted)}"
+        lost = "" if noted.degree == BELOW_DEV else "; an engine without root leaves them out or fails"
+        message = f"{plural(noted.count, 'device node')} {where}: {paths_of(noted)}{lost}"
         yield rule.noted(subject, noted, message)
 
 
@@ -226,6 +278,7 @@ LINK_METADATA = rule(
 
 RULES: tuple[Rule, ...] = (
     rootless_ids,
+    rootless_drops,
     UID_WRAP,
     device_node,
     OVERLAY_MARKS,

@@ -19,7 +19,6 @@ from imagepeel.forge.specimens import (
     GLIBC_LOADER,
     GOOD_SCRIPT,
     NET_ADMIN,
-    NET_BIND_SERVICE,
     add,
     complete_root,
     file_capability,
@@ -134,17 +133,8 @@ EXAMPLES: dict[str, Example] = {
             ),
             entrypoint=["/bin/tool"],
         ),
-        good=lambda: sound(
-            add(
-                file(
-                    "bin/tool",
-                    programs.hello("tool\n"),
-                    0o755,
-                    xattrs={"security.capability": file_capability(NET_BIND_SERVICE)},
-                )
-            ),
-            entrypoint=["/bin/tool"],
-        ),
+        good=lambda: sound(add(file("bin/tool", programs.hello("tool\n"), 0o755)), entrypoint=["/bin/tool"]),
+        also=("ROOTLESS-DROPS",),
     ),
     "ARGUMENT-TOO-LONG": Example(bad=partial(sound, env=[ENV_PATH, "CERT=" + "x" * 131_072]), good=sound),
     "SCRIPT-UNREADABLE": Example(bad=partial(script, sound, GOOD_SCRIPT, 0o711), good=partial(script, sound)),

@@ -15,24 +15,18 @@ from imagepeel.forge.image import ImageSpec
 from imagepeel.forge.specimens import (
     BASE_STEP,
     ENV_PATH,
-    NET_BIND_SERVICE,
     PASSWD,
     add,
     complete_root,
-    file_capability,
     sound,
     step,
 )
 
 
-def _setcap(kept: bool) -> ImageSpec:
-    xattrs = ((b"security.capability", file_capability(NET_BIND_SERVICE)),) if kept else ()
-    tool = add(file("bin/tool", programs.hello("tool\n"), 0o755, xattrs=xattrs), by="COPY --from=build /tool /bin/")
-    history = [
-        BASE_STEP,
-        step("RUN /bin/sh -c setcap cap_net_bind_service=p /bin/tool # buildkit", True),
-        step("COPY --from=build /tool /bin/ # buildkit"),
-    ]
+def _setcap(ran: bool) -> ImageSpec:
+    tool = add(file("bin/tool", programs.hello("tool\n"), 0o755), by="COPY --from=build /tool /bin/")
+    setcap = step("RUN /bin/sh -c setcap cap_net_bind_service=p /bin/tool # buildkit", True)
+    history = [BASE_STEP, *([setcap] if ran else []), step("COPY --from=build /tool /bin/ # buildkit")]
     return sound(tool, history=history)
 
 
@@ -92,5 +86,5 @@ EXAMPLES: dict[str, Example] = {
         bad=lambda: sound(add(file("bin/su", programs.hello("su\n"), 0o4755))),
         good=lambda: sound(add(file("bin/su", programs.hello("su\n"), 0o755))),
     ),
-    "SETCAP-LOST": Example(bad=partial(_setcap, False), good=partial(_setcap, True)),
+    "SETCAP-LOST": Example(bad=partial(_setcap, True), good=partial(_setcap, False)),
 }
