@@ -391,7 +391,8 @@ def test_every_kind_that_needs_root_is_named(run_cli: Run, forge_archive: Make) 
     spec = holding(
         forge.file("bin/ping", "x", 0o755, xattrs={"security.capability": file_capability(NET_BIND_SERVICE)}),
         forge.file("marked", "x", xattrs={"trusted.note": "x"}), forge.file("shut", "x", 0),
-        device("disk", 8, 0, block=True), forge.file("far", "x", uid=70_000), fifo("pipe"), forge.file("su", "x", 0o4755),
+        device("disk", 8, 0, block=True), forge.file("far", "x", uid=70_000), fifo("pipe"),
+        forge.file("su", "x", 0o4755),
     )  # fmt: skip
     found = findings_of(run_cli, forge_archive(spec, name="kinds.tar"))
     told = found["ROOTLESS-DROPS"]["message"]
