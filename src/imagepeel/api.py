@@ -63,6 +63,8 @@ class Image(LayeredImage):
         cap_add: Sequence[str] = (),
         cap_drop: Sequence[str] = (),
         no_new_privileges: bool | None = None,
+        read_only: bool = False,
+        volumes: Sequence[str] = (),
         init: bool = False,
         tty: bool = False,
         hostname: str | None = None,
@@ -78,7 +80,8 @@ class Image(LayeredImage):
         `NAME[@VERSION]` (docker, podman@5.8, k8s, ...), `runtime` the runtime below it; `host_arch` the machine as
         Go names it (amd64, arm64), by default the image's.  `args` replaces the command of the image, `entrypoint` its
         entrypoint and drops the command, `user`, `workdir`, `hostname` and `stop_signal` what the config says, and
-        `env` adds `NAME=value`.  `cap_add` and `cap_drop` name capabilities, or ALL; `init` adds an init as process 1,
+        `env` adds `NAME=value`.  `cap_add` and `cap_drop` name capabilities, or ALL; `read_only` closes the root
+        filesystem and `volumes` mounts over it, as `docker run -v` does; `init` adds an init as process 1,
         `run_as_non_root` and `supplemental_groups_policy` ("Merge" or "Strict") are settings of Kubernetes, and
         `user_namespace` gives the container 65,536 ids of its own.  None means "not given".
 
@@ -100,6 +103,8 @@ class Image(LayeredImage):
             cap_add=_words(cap_add),
             cap_drop=_words(cap_drop),
             no_new_privileges=no_new_privileges,
+            read_only=read_only,
+            volumes=_words(volumes),
             init=init,
             tty=tty,
             hostname=hostname,

@@ -205,3 +205,23 @@ scenario("wrapper-flock-no-fork", "S9", "RUNS", *UTIL, program("usr/bin/flock", 
 scenario("wrapper-start-stop-daemon", "S9", "RUNS", *UTIL,
          program("usr/bin/start-stop-daemon", "/usr/sbin/start-stop-daemon"),
          entrypoint=["start-stop-daemon", "--start", "--exec", "/bin/report", "--", "--port", "1"])  # fmt: skip
+
+# a root filesystem that may not be written
+for shell, (entries, path) in SHELLS.items():
+    for number, (name, (text, expect)) in enumerate(
+        {
+            "redirect": ("set -e\necho x > /f\nexec report", "F35"),
+            "redirect-there": ("echo x > /plain && exec report", "F35"),
+            "redirect-directory": ("echo x > /open || exec report", "RUNS"),
+            "redirect-missing": ("set -e\necho x > /nope/f\nexec report", "F35"),
+            "redirect-shm": ("set -e\necho x > /dev/shm/f\nexec report", "RUNS"),
+            "goes-on": ("echo x > /f\nexec report", "RUNS"),
+        }.items()
+    ):
+        given = {"entrypoint": [path, "-c", text]} if number % 2 else {"entrypoint": ["/e"]}
+        scenario(f"read-only-{shell}-{name}", "S9 F35", expect, *entries, *MORE, script("e", f"#!{path}\n{text}\n"),
+                 options={"read_only": True}, **given)  # fmt: skip
+    scenario(f"read-only-{shell}-user", "S9 F35", "F35", *entries, *MORE, options={"read_only": True}, user="app",
+             entrypoint=[path, "-c", "echo x > /closed/f && exec report"])  # fmt: skip
+    scenario(f"read-only-{shell}-user-file", "S9 F35", "F35", *entries, *MORE, options={"read_only": True}, user="app",
+             entrypoint=[path, "-c", "echo x > /plain && exec report"])  # fmt: skip

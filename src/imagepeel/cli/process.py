@@ -34,6 +34,10 @@ _EXAMPLES = (
 @click.option("--runtime", metavar="NAME[@VERSION]", help="The runtime below the engine: runc, crun or runsc.")
 @click.option("--host-arch", metavar="ARCH", help="Architecture of the machine; by default that of the image.")
 @container.options
+@click.option("--read-only", is_flag=True, help="With a root filesystem that may not be written.")
+@click.option(
+    "-v", "--volume", "volumes", multiple=True, metavar="NAME:PATH", help="Mount a volume, as docker run does; repeat."
+)
 @click.option("--init", is_flag=True, help="Let the engine put its small init in front.")
 @click.option("--stop-signal", metavar="SIGNAL", help="Replace the stop signal.")
 @click.option(

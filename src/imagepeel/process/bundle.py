@@ -89,7 +89,7 @@ def runtime_spec(
             "capabilities": _capabilities(user, scenario.engine, options),
             "noNewPrivileges": user.no_new_privileges,
         },
-        "root": {"path": root, "readonly": False},
+        "root": {"path": root, "readonly": options.read_only},
         "hostname": hostname,
         "mounts": mounts(scenario.engine),
         "annotations": _annotations(scenario.wanted),

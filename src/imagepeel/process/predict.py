@@ -9,6 +9,7 @@ import msgspec
 
 from imagepeel.archive.knowledge import WHOLE, ImagePart, Knowledge
 from imagepeel.evidence import Location, text
+from imagepeel.process import volumes
 from imagepeel.process.engines import argv, create, user, verdict
 from imagepeel.process.engines import cwd as workdir
 from imagepeel.process.engines import env as environment
@@ -459,6 +460,11 @@ class _Run:
             fix = "add a shell, or name a program that the image has"
             failure = msgspec.structs.replace(failure, code=FailureCode.FILE_MISSING, why=why, fix=fix)
         self._lookup_step(title, words[0], found, failure, directory)
+        held = volumes.holding(self.scenario, trace.below(directory, found.path or words[0]))
+        if isinstance(held, Unproved):
+            self.unproved(held.reason)
+        elif held:
+            self.depends.append(held)
         self._kernel_decides(words[0], directory, found)
         if failure is not None:
             where = trace.locate(self.inside, found.place) if found.place else None
@@ -525,6 +531,8 @@ class _Run:
         self.depends.extend(sim.depends)
         self.notes.extend(sim.notes)
         self.fail(sim.failure)
+        if sim.pid1 is not None:
+            self.depends.extend(volumes.server_writes(self.scenario, self.inside, (sim.pid1.argv, *sim.wrapped)))
         if sim.pid1 is not None and sim.pid1.ends_at_once and sim.failure is None:
             self.notes.append(sim.pid1.why)
         if sim.unknown:

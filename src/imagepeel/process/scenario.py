@@ -13,6 +13,7 @@ from imagepeel.process.engines.registry import find_engine, find_runtime, parse_
 from imagepeel.process.engines.runtime import Runtime
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.process_spec import ProcessSpec
+from imagepeel.process.spec.volume import VolumeMount, parse_volume
 from imagepeel.tables import MACHINES, known_architecture
 
 if TYPE_CHECKING:
@@ -33,6 +34,23 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
     wanted: ProcessSpec
     options: ProcessOptions
+    mounted: tuple[VolumeMount, ...] = ()
+    """The volumes of the command line."""
+
+    def volume_at(self, path: str) -> VolumeMount | None:
+        """The volume that a normalized path lies in: one of the command line, or one that the image declares.
+
+        An engine that ignores what the image declares makes none of it.
+        """
+        held = [mount for mount in self.mounted if _below(path, mount.path)]
+        if self.engine.volumes != "ignore":
+            declared = (VolumeMount(path=place.rstrip("/")) for place in self.wanted.volumes if place != "/")
+            held += [mount for mount in declared if _below(path, mount.path)]
+        return max(held, key=lambda mount: len(mount.path), default=None)
+
+
+def _below(path: str, top: str) -> bool:
+    return path == top or path.startswith(top + "/")
 
 
 def _not_known(options: ProcessOptions, engine: Engine) -> Iterator[str]:
@@ -80,4 +98,5 @@ def settle(
         notes=tuple(notes),
         wanted=wanted,
         options=options,
+        mounted=tuple(parse_volume(given) for given in options.volumes),
     )

@@ -91,6 +91,7 @@ def follow(sim: Simulation, chain: ExecveResult, shell: Shell, state: ProcessSta
         )
     )
     sim.assumes.extend(tail.assumes)
+    sim.depends.extend(tail.needs)
     run = _ShellRun(chain=chain, shell=shell, told=told, body=body, tail=tail)
     _after(sim, run, state, depth)
 

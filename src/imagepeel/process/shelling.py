@@ -40,6 +40,7 @@ class ImageOfShell:
         self._refused: dict[tuple[str, str | None, str], Search | None] = {}
         covered = [mount["destination"] for mount in mounts(sim.scenario.engine)]
         covered += [*sim.scenario.wanted.volumes, *sim.scenario.engine.injected]
+        covered += [volume.path for volume in sim.scenario.mounted]
         self._covered = tuple(top.rstrip("/") for top in covered)
 
     def _hidden(self, path: str) -> bool:
@@ -110,10 +111,16 @@ class ImageOfShell:
         seen = self._look(path, cwd)
         if seen is None or seen.errno not in _KNOWN:
             return None
-        actor = self._state.after
+        return self._open(seen, path, cwd)
+
+    def _open(self, seen: PathAccess, path: str, cwd: str) -> ErrnoName | None:
+        """The errno of opening what `seen` found at a path for writing, as `create` gives it."""
+        actor, closed = self._state.after, self._sim.scenario.options.read_only
         if seen.node is not None:
             if seen.node.is_dir:
                 return "EISDIR"
+            if closed and seen.node.is_file:
+                return "EROFS"
             return "" if not seen.node.is_file or permits(seen.node, actor, WRITE) else "EACCES"
         if seen.errno != "ENOENT" or path.endswith("/"):
             return seen.errno
@@ -124,7 +131,34 @@ class ImageOfShell:
             return parent.errno
         if not parent.node.is_dir:
             return "ENOTDIR"
+        if closed:
+            return "EROFS" if permits(parent.node, actor, EXECUTE) else "EACCES"
         return "" if permits(parent.node, actor, WRITE | EXECUTE) else "EACCES"
+
+    def volume_refuses(self, path: str, cwd: str) -> str:
+        """Why a write there fails in a volume that is new, in words; "" where it lies in none, or would be allowed."""
+        place = posixpath.normpath(posixpath.join(cwd or self._state.cwd, path))
+        volume = self._sim.scenario.volume_at(place)
+        if volume is None:
+            return ""
+        what = f"the volume {volume.source or volume.path}"
+        if volume.of_host:
+            return (
+                f"the directory {volume.source} of the host, which the image knows nothing about, lets it write {place}"
+            )
+        if volume.read_only:
+            return f"{what} is mounted read-only, and {place} is to be written"
+        actor, rootfs = self._state.after, self._sim.rootfs
+        if actor.override or actor.uid == 0:
+            return ""
+        parent = check_access(rootfs, posixpath.dirname(place), actor)
+        seen = check_access(rootfs, place, actor)
+        node = seen.node if seen.node is not None else parent.node
+        owner = check_access(rootfs, volume.path, actor).node
+        if node is not None and permits(node, actor, WRITE if node.is_file else WRITE | EXECUTE):
+            return ""
+        belongs = "root" if owner is None else f"{owner.uid}:{owner.gid} with mode {owner.mode:04o}"
+        return f"{what} lets uid {actor.uid} write {place}: a new one belongs to {belongs}, and it does not"
 
     def names(self, directory: str, cwd: str) -> list[str] | None:
         """The names in a directory, sorted by their bytes; None where they cannot be told."""

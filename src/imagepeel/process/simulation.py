@@ -26,6 +26,7 @@ class Simulation(Protocol):
     history: list[str]
     pid1: PidOne | None
     assumes: list[str]
+    depends: list[str]
 
     def stay(
         self,

@@ -11,6 +11,7 @@ from imagepeel.process.engines.mounts import MASKED, READ_ONLY, mounts
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.process_spec import ProcessSpec
 from imagepeel.process.spec.values import Addition
+from imagepeel.process.spec.volume import parse_volume
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
@@ -89,6 +90,7 @@ def additions(
         )
     found.extend(engine.additions(argv))
     found.extend(_volumes(rootfs, wanted, engine))
+    found.extend(_mounted(rootfs, options))
     if options.init and engine.init_argv:
         found.append(Addition(kind="file", path=engine.init_argv[0], what="the init that --init adds", origin=who))
     found.append(
@@ -106,6 +108,30 @@ def additions(
         what = "net.ipv4.ip_unprivileged_port_start=0: every user may listen on ports below 1024"
         found.append(Addition(kind="setting", path="", what=what, origin=who))
     return tuple(found)
+
+
+def _mounted(rootfs: Rootfs, options: ProcessOptions) -> list[Addition]:
+    """The volumes of the command line."""
+    found = []
+    for volume in map(parse_volume, options.volumes):
+        count, examples = hidden(rootfs, volume.path)
+        what = (
+            f"the directory {volume.source} of the host" if volume.of_host else f"the volume {volume.source}".rstrip()
+        )
+        if not volume.of_host:
+            what += "; where it is new, the image's content, owner and mode are copied into it"
+        hides = count if volume.of_host else 0
+        what += ", read-only" if volume.read_only else ""
+        found.append(
+            Addition(
+                kind="volume", path=volume.path, what=what, origin="the command line", hides=hides, examples=examples
+            )
+        )
+    if options.read_only:
+        found.append(
+            Addition(kind="setting", path="/", what="the root filesystem is read-only", origin="the command line")
+        )
+    return found
 
 
 def _volumes(rootfs: Rootfs, wanted: ProcessSpec, engine: Engine) -> list[Addition]:

@@ -131,6 +131,9 @@ class Commands(Builtins):
                 continue
             if output:
                 errno = self._image.create(path, state.cwd)
+                refuses = self._image.volume_refuses(path, state.cwd) if errno is None else ""
+                if refuses and refuses not in state.needs and len(state.needs) < 20:
+                    state.needs += (refuses,)
             else:
                 read = self._image.read(path, state.cwd)
                 errno = None if read is None else read[1]

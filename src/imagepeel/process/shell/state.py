@@ -14,7 +14,7 @@ from imagepeel.process.shell.interpreters import StartError
 
 _SHARED = (
     *("errexit", "ever_trapped", "cwd", "last", "background", "waited", "assumes", "status", "code", "doubt", "failed"),
-    *("errno", "said", "changed", "execfail"),
+    *("errno", "said", "changed", "execfail", "needs"),
 )
 """Attributes whose values a copy of a state shares; the others are copied."""
 
@@ -63,6 +63,8 @@ class ScriptOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """What the shell itself wrote to standard error on this way, a message each."""
     changed: int = 0
     """What programs before may have made: 0 nothing, 1 directories and data, 2 programs too."""
+    needs: tuple[str, ...] = ()
+    """What volumes have to allow, one clause each."""
     sure: bool = False
     """No other way through the script was dropped and nothing had to be assumed."""
 
@@ -113,6 +115,7 @@ class State:
         self.waited = False
         self.assumes: tuple[str, ...] = ()
         self.said: tuple[str, ...] = ()
+        self.needs: tuple[str, ...] = ()
         self.status = True
         # What programs may have made since: 0 nothing, 1 directories and data, 2 programs too.
         self.changed: int = 0
@@ -193,6 +196,7 @@ class State:
         self.last = other.last or self.last
         self.background = other.background or self.background
         self.assumes = tuple(dict.fromkeys((*self.assumes, *other.assumes)))[:20]
+        self.needs = tuple(dict.fromkeys((*self.needs, *other.needs)))[:20]
         self.changed = max(self.changed, other.changed)
         self.said = self.said if self.said == other.said else ()
         code = self.code if self.code == other.code else None

@@ -91,7 +91,8 @@ class Walk(Commands):
                 distinct[key] = tail
             else:
                 merged = tuple(dict.fromkeys((*known.assumes, *tail.assumes)))
-                distinct[key] = msgspec.structs.replace(known, assumes=merged)
+                needs = tuple(dict.fromkeys((*known.needs, *tail.needs)))
+                distinct[key] = msgspec.structs.replace(known, assumes=merged, needs=needs)
         found = list(distinct.values())
         if len(found) == 1:
             sure = len(tails) == every and not found[0].assumes
@@ -131,6 +132,7 @@ class Walk(Commands):
             assumes=(*state.assumes, *tail.assumes),
             trapped=traps,
             said=state.said,
+            needs=state.needs,
             changed=state.changed,
         )
 

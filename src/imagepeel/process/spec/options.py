@@ -39,6 +39,10 @@ class ProcessOptions(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defa
     """Capability names with or without `CAP_`, or `ALL`."""
     no_new_privileges: bool | None = None
     """The process flag of that name; None takes the engine's default."""
+    read_only: bool = False
+    """Whether the root filesystem may not be written."""
+    volumes: tuple[str, ...] = ()
+    """Volumes as Docker's `-v` takes them: `NAME:PATH`, `/HOST:PATH` or `PATH`, with `:ro` where wanted."""
     init: bool = False
     """Whether the engine puts its own init in front of the command."""
     tty: bool = False
@@ -58,7 +62,7 @@ class ProcessOptions(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defa
 
     def __post_init__(self) -> None:
         """Turn lists into tuples, and one word into a tuple of one."""
-        for name in ("args", "entrypoint", "env", "cap_add", "cap_drop"):
+        for name in ("args", "entrypoint", "env", "cap_add", "cap_drop", "volumes"):
             value = getattr(self, name)
             if isinstance(value, str):
                 msgspec.structs.force_setattr(self, name, (value,))

@@ -14,6 +14,7 @@ from imagepeel.findings.rule import Rule, rule
 from imagepeel.formats.tar.header import DIRECTORY, REGULAR
 from imagepeel.process.spec.access import EXECUTE, READ, WRITE, Actor, check_access, permits
 from imagepeel.process.spec.failure import FailureCode
+from imagepeel.process.wrappers.writes import WRITES
 from imagepeel.text import listed, plural
 
 if TYPE_CHECKING:
@@ -25,25 +26,6 @@ _PRIVATE = late(
     rb"var/(?:cache|log|spool|lib|backups|empty)|lost\+found|boot|proc|sys|dev|run|tmp|usr/(?:bin|s?bin|lib|libexec|share))(?:/|$)"
 )
 """What is closed on purpose in every distribution."""
-
-WRITES: dict[str, tuple[str, ...]] = {
-    "nginx": ("/var/cache/nginx", "/var/lib/nginx", "/var/lib/nginx/tmp", "/run", "/run/nginx"),
-    "postgres": ("/var/lib/postgresql/data", "/var/run/postgresql", "/run/postgresql"),
-    "mysqld": ("/var/lib/mysql", "/run/mysqld"),
-    "mariadbd": ("/var/lib/mysql", "/run/mysqld"),
-    "mongod": ("/data/db",),
-    "redis-server": ("/data", "/var/lib/redis"),
-    "apache2": ("/run/apache2", "/var/log/apache2"),
-    "httpd": ("/usr/local/apache2/logs", "/run/httpd"),
-    "rabbitmq-server": ("/var/lib/rabbitmq",),
-    "php-fpm": ("/run/php",),
-    "haproxy": ("/run/haproxy",),
-    "squid": ("/var/spool/squid", "/var/log/squid"),
-    "grafana-server": ("/var/lib/grafana",),
-    "prometheus": ("/prometheus",),
-    "elasticsearch": ("/usr/share/elasticsearch/data", "/usr/share/elasticsearch/logs"),
-}
-"""Directories that a server of this name writes as packages and public images build it, where they are there."""
 
 
 def _actor(subject: Subject) -> Actor:

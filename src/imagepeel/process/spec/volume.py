@@ -1,0 +1,45 @@
+"""Volumes that the caller mounts: `-v` as Docker reads it."""
+
+from __future__ import annotations
+
+import posixpath
+
+import msgspec
+
+from imagepeel.errors import UsageError
+
+
+class VolumeMount(msgspec.Struct, frozen=True, kw_only=True):
+    """One volume of the command line."""
+
+    path: str
+    """Absolute path in the container, without a slash at its end."""
+    source: str = ""
+    """Name of the volume or path on the host; "" for one without a name."""
+    read_only: bool = False
+
+    @property
+    def of_host(self) -> bool:
+        """Whether a directory of the host is mounted, of which the image tells nothing."""
+        return self.source.startswith(("/", ".", "~"))
+
+
+def parse_volume(given: str) -> VolumeMount:
+    """Read `PATH`, `NAME:PATH` or `/HOST:PATH`, each with options behind a further colon.
+
+    UsageError where Docker finds the specification invalid: an empty part, a path that is not absolute, or more than
+    three parts.  Source: moby `volume/mounts/linux_parser.go`.
+    """
+    parts = given.split(":")
+    source, path, options = "", parts[0], ""
+    if len(parts) == 2 and not parts[1].startswith("/"):
+        path, options = parts
+    elif len(parts) > 1:
+        source, path = parts[:2]
+        options = parts[2] if len(parts) == 3 else ""
+    wrong = len(parts) > 3 or not all(parts) or not path.startswith("/") or posixpath.normpath(path) == "/"
+    if wrong:
+        raise UsageError(
+            f"{given!r} is no volume", hint="write NAME:/path, /host/path:/path or /path, with :ro if wanted"
+        )
+    return VolumeMount(path=posixpath.normpath(path), source=source, read_only="ro" in options.split(","))
