@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from imagepeel.archive.compression import Compression
 from imagepeel.loading import importer
 from imagepeel.loading.answer import FILE
-from imagepeel.loading.importer import Rules
+from imagepeel.loading.importer import ImportRules
 from imagepeel.loading.tool import LoadFamily, LoadTool
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _PACKED = (Compression.GZIP, Compression.ZSTD)
 class Import(LoadTool, frozen=True, kw_only=True):
     """A client that imports into containerd."""
 
-    rules: Rules
+    rules: ImportRules
 
     def judge(self, delivery: Delivery) -> LoadAnswer:
         return importer.judge(delivery, self.rules, self.view)
@@ -37,22 +37,24 @@ class Import(LoadTool, frozen=True, kw_only=True):
 
 _CTR = Import(
     name="containerd", version=(1, 6), command=f"ctr images import {FILE}", view="runtime", measured="ctr 1.6.20",
-    rules=Rules(unwraps=(), prefix="ctr: ", familiar=False, tag_only="prefix", unnamed="nothing"),
+    rules=ImportRules(unwraps=(), prefix="ctr: ", familiar=False, tag_only="prefix", unnamed="nothing"),
 )  # fmt: skip
 _CTR2 = Import(
     name="containerd", version=(2,), command=f"ctr images import {FILE}", view="runtime",
     read="containerd 44a836c9, core/images/archive/importer.go",
-    rules=Rules(unwraps=_PACKED, prefix="ctr: ", familiar=False, tag_only="prefix", unnamed="nothing"),
+    rules=ImportRules(unwraps=_PACKED, prefix="ctr: ", familiar=False, tag_only="prefix", unnamed="nothing"),
 )  # fmt: skip
 _NERDCTL = Import(
     name="nerdctl", version=(2,), command=f"nerdctl load -i {FILE}", view="runtime",
     read="nerdctl 2550e0ca, pkg/imgutil/load/load.go",
-    rules=Rules(unwraps=_PACKED, prefix="", familiar=False, tag_only="prefix", unnamed="digest"),
+    rules=ImportRules(unwraps=_PACKED, prefix="", familiar=False, tag_only="prefix", unnamed="digest"),
 )  # fmt: skip
 _KIND = Import(
     name="kind", version=(0, 30), command=f"kind load image-archive {FILE}", view="runtime",
     read="kind pkg/cluster/nodeutils/util.go: ctr images import --all-platforms --digests -",
-    rules=Rules(unwraps=_PACKED, prefix="ctr: ", familiar=False, tag_only="prefix", unnamed="digest", filters=False),
+    rules=ImportRules(
+        unwraps=_PACKED, prefix="ctr: ", familiar=False, tag_only="prefix", unnamed="digest", filters=False
+    ),
 )  # fmt: skip
 
 FAMILY = LoadFamily(name="containerd", versions=(_CTR, _CTR2))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from imagepeel.loading.delivery import Delivery
 
 _COMMAND = f"docker load -i {FILE}"
-_RULES = importer.Rules(
+_RULES = importer.ImportRules(
     unwraps=tuple(Compression)[1:], prefix="", familiar=True, tag_only="keep", unnamed="dangling", filters=False
 )
 _UNPACKED = frozenset({Cause.UNPACK, Cause.COUNT, Cause.DIGEST})

@@ -34,7 +34,7 @@ _ROOM = 4022
 """Bytes that are left below /var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/<n>/fs."""
 
 
-class Rules(msgspec.Struct, frozen=True, kw_only=True):
+class ImportRules(msgspec.Struct, frozen=True, kw_only=True):
     """Where the clients differ.
 
     unwraps: the compression of the whole archive that is taken off, once.  prefix: before every error.  familiar: names
@@ -51,7 +51,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     filters: bool = True
 
 
-def judge(delivery: Delivery, rules: Rules, view: str) -> LoadAnswer:
+def judge(delivery: Delivery, rules: ImportRules, view: str) -> LoadAnswer:
     """Say what becomes of an image that is imported."""
     found = first(
         delivery,
@@ -65,7 +65,7 @@ def judge(delivery: Delivery, rules: Rules, view: str) -> LoadAnswer:
     return found if found is not None else _taken(delivery, rules)
 
 
-def judge_image(delivery: Delivery, rules: Rules, view: str) -> LoadAnswer | None:
+def judge_image(delivery: Delivery, rules: ImportRules, view: str) -> LoadAnswer | None:
     """Say why the image cannot be unpacked however it got into the store; None where it can."""
     if delivery.counts is not None:
         found, stated = delivery.counts
@@ -88,7 +88,7 @@ def _on_host(reason: str) -> str:
     return reason.replace(" /", f" {STORE}/") if reason.startswith("link ") else reason
 
 
-def judge_file(delivery: Delivery, rules: Rules) -> LoadAnswer | None:
+def judge_file(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
     """Say why the file is not read, whatever image lies in it; None where it is."""
     wrapping = delivery.wrapping
     if len(wrapping) > 1 or (wrapping and wrapping[0] not in rules.unwraps):
@@ -123,7 +123,7 @@ def judge_file(delivery: Delivery, rules: Rules) -> LoadAnswer | None:
     return refusal(Cause.FORMAT, text, f"it has neither {MARKER} nor {MANIFEST}", "save the image again")
 
 
-def _other(delivery: Delivery, rules: Rules) -> LoadAnswer:
+def _other(delivery: Delivery, rules: ImportRules) -> LoadAnswer:
     """The archive has an OCI layout, which wins, and the image is not in it."""
     return refusal(
         Cause.CHOICE, "", f"the OCI layout of the archive wins, and this image is described by {MANIFEST} only",
@@ -135,7 +135,7 @@ def _by_layout(delivery: Delivery) -> bool:
     return delivery.laid_out and delivery.has(MARKER)
 
 
-def _parts(delivery: Delivery, rules: Rules) -> LoadAnswer | None:
+def _parts(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
     record = delivery.record
     again = "save the image again with all its parts"
     if _by_layout(delivery):
@@ -178,7 +178,7 @@ def _parts(delivery: Delivery, rules: Rules) -> LoadAnswer | None:
     return None
 
 
-def _names(delivery: Delivery, rules: Rules) -> list[str] | LoadAnswer:
+def _names(delivery: Delivery, rules: ImportRules) -> list[str] | LoadAnswer:
     if not _by_layout(delivery):
         names = []
         for name in delivery.tags:
@@ -206,7 +206,7 @@ def _annotated(record: ImageRecord) -> list[str]:
     return [found.get(CONTAINERD_NAME) or found.get(REF_NAME, "") for found in by_place.values()]
 
 
-def _of_layout(name: str, rules: Rules) -> str:
+def _of_layout(name: str, rules: ImportRules) -> str:
     if rules.familiar:
         found = reference.parse(name)
         return "" if isinstance(found, str) else found.tagged().familiar
@@ -215,7 +215,7 @@ def _of_layout(name: str, rules: Rules) -> str:
     return name
 
 
-def _named(delivery: Delivery, rules: Rules) -> LoadAnswer | None:
+def _named(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
     names = _names(delivery, rules)
     if isinstance(names, LoadAnswer):
         return names
@@ -227,7 +227,7 @@ def _named(delivery: Delivery, rules: Rules) -> LoadAnswer | None:
     return None
 
 
-def _bytes(delivery: Delivery, rules: Rules) -> LoadAnswer | None:
+def _bytes(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
     for layer, _, actual in delivery.wrong_diff_ids:
         return refusal(
             Cause.DIGEST, f'{rules.prefix}wrong diff id calculated on extraction "{actual}"',
@@ -236,7 +236,7 @@ def _bytes(delivery: Delivery, rules: Rules) -> LoadAnswer | None:
     return too_long(delivery, _ROOM, lambda reason: f"{rules.prefix}{reason}: unknown")
 
 
-def _taken(delivery: Delivery, rules: Rules) -> LoadAnswer:
+def _taken(delivery: Delivery, rules: ImportRules) -> LoadAnswer:
     names = _names(delivery, rules)
     assert not isinstance(names, LoadAnswer)
     digest, of = target(delivery)

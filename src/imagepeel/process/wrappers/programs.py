@@ -278,7 +278,7 @@ def with_shell(wrapped: Wrapped, of_passwd: str) -> Wrapped:
 
 
 def is_s6_init(text: bytes) -> bool:
-    """A file `/init` that belongs to s6-overlay: it demands to be process 1 (F37)."""
+    """A file `/init` that belongs to s6-overlay: it demands to be process 1 (INIT_NOT_FIRST)."""
     return b"s6-overlay" in text[:65_536] or b"s6-linux-init" in text[:65_536]
 
 

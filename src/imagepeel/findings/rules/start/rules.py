@@ -592,4 +592,4 @@ RULES: tuple[Rule, ...] = (
     VOLUME_OVER_FILE,
     PASSWD_UNUSABLE,
 )
-"""F9 (no command) is in `intent`; F37, F39, F40 and F41 are proved without a start."""
+"""NO_COMMAND is in `intent`; INIT_NOT_FIRST, RUN_AS_NON_ROOT, IDS_UNMAPPED and TOO_MANY_LAYERS need no start."""
