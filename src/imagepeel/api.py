@@ -380,7 +380,7 @@ class Archive(OpenArchive):
         NotFound when nothing fits, Ambiguous with the candidates when several do, UsageError for a bad platform.
         """
         choice = select(self.records, reference, platform, indexes=self.indexes)
-        return self._image(choice.record, choice.reason)
+        return self._image(choice.record, choice.reason, asked=choice.asked)
 
     def images(self) -> list[Image]:
         """Return every image for a container, complete or not, in archive order."""
@@ -428,10 +428,10 @@ class Archive(OpenArchive):
     def _ipython_key_completions_(self) -> list[str]:
         return list(dict.fromkeys(name for image in self.images() for name in image.names))
 
-    def _image(self, record: ImageRecord, reason: str) -> Image:
+    def _image(self, record: ImageRecord, reason: str, *, asked: bool = False) -> Image:
         known = self._images.get(record.number)
         if known is None:
-            known = self._images[record.number] = Image(self, record, self._pool, reason=reason)
+            known = self._images[record.number] = Image(self, record, self._pool, reason=reason, asked=asked)
         return known
 
 

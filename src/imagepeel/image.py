@@ -67,16 +67,20 @@ class LayeredImage(Shown):
     of an image beyond its parts (process, findings, story) is `api.Image`.
 
     Arguments: `archive` is the open archive, `record` what its documents say of this image, `pool` scans its layers,
-    `reason` says why this image was chosen where the archive holds several.
+    `reason` says why this image was chosen where the archive holds several, and `asked` that somebody named it.
 
     LimitExceeded when the image has more than `Limits.layers` layers.
     """
 
-    def __init__(self, archive: OpenArchive, record: ImageRecord, pool: ScanPool, *, reason: str = "") -> None:
+    def __init__(
+        self, archive: OpenArchive, record: ImageRecord, pool: ScanPool, *, reason: str = "", asked: bool = False
+    ) -> None:
         self.archive = archive
         self.record = record
         self.reason = reason
         """Why this image was chosen, in words, when the archive holds several."""
+        self.asked: bool = asked
+        """Whether somebody named it."""
         self._limits: Limits = archive.limits
         self._pool = pool
         self._lock = threading.RLock()

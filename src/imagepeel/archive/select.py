@@ -30,6 +30,8 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
     record: ImageRecord
     reason: str
+    asked: bool = False
+    """Whether somebody named it."""
 
 
 def select(
@@ -56,7 +58,7 @@ def select(
         if not candidates:
             raise NotFound(f"the archive has no image {reference}", hint=_offer(records))
         if len(candidates) == 1 and (wanted is None or _fits(candidates[0], wanted)):
-            return Choice(record=candidates[0], reason=f"{asked} asks for it")
+            return Choice(record=candidates[0], reason=f"{asked} asks for it", asked=True)
     pool = _distinct(record for record in candidates if record.runnable)
     if not pool and not asked and wanted is None and len(candidates) == 1:
         return Choice(record=candidates[0], reason="it is all that the archive holds")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -22,12 +22,13 @@ DEFAULT_SHELL = ("/bin/sh", "-c")
 MAX_TEXT = 256 * 1024
 """Characters of one step that are looked at; longer ones are unknown."""
 
-_WORDS = """
-ADD ARG CMD COPY ENTRYPOINT ENV EXPOSE FROM HEALTHCHECK LABEL MAINTAINER ONBUILD RUN SHELL STOPSIGNAL USER VOLUME
-WORKDIR
-"""
+Keyword = Literal[
+    "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD",
+    "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
+]  # fmt: skip
+"""What a line of a Dockerfile begins with."""
 _MOST_TRIED, _MOST_PAIRS = 64, 1_000
-KEYWORDS = frozenset(_WORDS.split())
+KEYWORDS: frozenset[Keyword] = frozenset(get_args(Keyword))
 _NOP = late(r"(?P<shell>[^#|]{1,300}?) #\(nop\) {1,2}")
 _COUNT = late(r"\|(\d{1,3}) ")
 _SHELL = late(
@@ -57,7 +58,7 @@ Builder = Literal[
 class Wording(msgspec.Struct, frozen=True, kw_only=True):
     """One step read: see `Instruction` for the fields."""
 
-    keyword: str = ""
+    keyword: Literal[Keyword, ""] = ""
     text: str = ""
     confidence: Confidence = UNKNOWN
     origin: Builder = "unknown"

@@ -8,7 +8,7 @@ the builders are in `history/builders.py`; here steps meet layers and the final 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -21,6 +21,7 @@ from imagepeel.history.builders import (
     UNKNOWN,
     Builder,
     Confidence,
+    Keyword,
     Wording,
     go_list,
     json_list,
@@ -51,7 +52,7 @@ class Instruction(Shown, msgspec.Struct, frozen=True, kw_only=True):
     arguments: NAME=value of the build arguments that a RUN saw.
     """
 
-    keyword: str = ""
+    keyword: Literal[Keyword, ""] = ""
     text: str = ""
     raw: str = ""
     step: int | None = None
@@ -215,7 +216,7 @@ def _whole(
 def _contradictions(config: ImageConfig, found: Sequence[Instruction]) -> list[str]:
     """Say where the final config is not what the last instruction of its kind says."""
     run, notes = config.config, []
-    last = {line.keyword: line.text for line in found if line.keyword}
+    last: dict[str, str] = {line.keyword: line.text for line in found if line.keyword}
     for keyword, value in (("USER", run.user), ("WORKDIR", run.working_dir), ("STOPSIGNAL", run.stop_signal)):
         told = last.get(keyword, "").strip()
         relative = keyword == "WORKDIR" and not told.startswith("/")

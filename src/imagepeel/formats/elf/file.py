@@ -47,6 +47,10 @@ _MAX_NOTES = 256
 _MAX_NOTE_BYTES = 65_536
 
 
+class HeadersCut(Malformed):
+    """The file ends inside its program headers."""
+
+
 class ElfString(msgspec.Struct, frozen=True, kw_only=True):
     """A string of the dynamic section."""
 
@@ -172,7 +176,7 @@ def read_phdrs(read: Reader, size: int, ehdr: Ehdr) -> tuple[Phdr, ...]:
         )
     table = read(ehdr.phoff, ehdr.phnum * wanted) if ehdr.phoff < size else b""
     if len(table) < ehdr.phnum * wanted:
-        raise Malformed(f"the file ends inside its program headers at file offset {ehdr.phoff}")
+        raise HeadersCut(f"the file ends inside its program headers at file offset {ehdr.phoff}")
     return parse_phdrs(ehdr, table)
 
 

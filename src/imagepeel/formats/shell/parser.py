@@ -7,6 +7,8 @@ becomes, so it gives up with `Malformed` (and the offset) rather than guess at t
 
 from __future__ import annotations
 
+from typing import get_args
+
 from imagepeel.errors import Malformed
 from imagepeel.formats.shell.lexer import META, NAME, NAME_START, WordReader, parse_word
 from imagepeel.formats.shell.tree import (
@@ -20,6 +22,7 @@ from imagepeel.formats.shell.tree import (
     Part,
     Pipeline,
     Redirection,
+    RedirectionOperator,
     Script,
     Simple,
     Word,
@@ -32,7 +35,8 @@ _RESERVED = frozenset(
     ("if", "then", "else", "elif", "fi", "do", "done", "case", "esac", "while", "until", "for", "in", "{", "}", "!")
 )
 _DECLARE = frozenset(("declare", "typeset", "local", "readonly", "export"))
-_REDIRECTIONS = ("&>>", "<<<", "<<-", "&>", "<<", ">>", "<&", ">&", "<>", ">|", "<", ">")
+_REDIRECTIONS: tuple[RedirectionOperator, ...] = get_args(RedirectionOperator)
+"""Longer ones first."""
 
 __all__ = ["MAX_TEXT", "Script", "parse_shell", "parse_word"]
 
@@ -287,10 +291,10 @@ class _Parser(WordReader):
                 raise self._fail(") is missing after a case pattern")
             body = self.script(("esac",))
             self._blanks()
-            falls = self._operator(";;&", ";;", ";&")
-            self._at += len(falls)
-            branches.append(Branch(body=body, patterns=tuple(patterns), falls=falls or ";;"))
-            if not falls:
+            end = self._operator(";;&", ";;", ";&")
+            self._at += len(end)
+            branches.append(Branch(body=body, patterns=tuple(patterns), falls=end not in ("", ";;")))
+            if not end:
                 self.skip_newlines()
                 self._expect("esac")
                 break
@@ -416,8 +420,8 @@ class _Parser(WordReader):
                 closing += 1
             if self._text.startswith(("}<", "}>"), closing):
                 end = closing + 1
-        operator = next((item for item in _REDIRECTIONS if self._text.startswith(item, end)), "")
-        if not operator or (self._text.startswith(("<(", ">("), end) and operator in "<>"):
+        operator = next((item for item in _REDIRECTIONS if self._text.startswith(item, end)), None)
+        if operator is None or (self._text.startswith(("<(", ">("), end) and operator in "<>"):
             return None
         self._at = end + len(operator)
         self._blanks()

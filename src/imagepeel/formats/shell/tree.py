@@ -71,10 +71,14 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it is one element, `name[index]=value`."""
 
 
+RedirectionOperator = Literal["&>>", "<<<", "<<-", "&>", "<<", ">>", "<&", ">&", "<>", ">|", "<", ">"]
+"""Longer ones stand first, since the others are starts of them."""
+
+
 class Redirection(msgspec.Struct, frozen=True, kw_only=True):
     """One redirection of a command, such as `2>file` or a here-document."""
 
-    operator: str
+    operator: RedirectionOperator
     """As written, without the file descriptor in front of it."""
     target: Word | None
     """The word behind the operator; None where there is none."""
@@ -102,7 +106,7 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True):
     """Of if, elif, while and until; None for the others and for else."""
     patterns: tuple[Word, ...] = ()
     """Of case: the words between which `|` stands; () for the others."""
-    falls: str = ";;"
+    falls: bool = False
     """How an arm of case ends: `;;`, `;&` (runs the next arm too) or `;;&` (tests the next patterns too)."""
 
 

@@ -201,8 +201,7 @@ def _others(context: StoryContext, blocks: list[Block]) -> None:
     command = f"imagepeel images {context.receipts.file}"
     by = proof(_top(context), _rule_receipt(context) or _listing(context))
     if len(images) > 1:
-        asked = image.reason.endswith("asks for it")
-        why = ", as asked" if asked else f", because {image.reason}" if image.reason else ""
+        why = ", as asked" if image.asked else f", because {image.reason}" if image.reason else ""
         names = listed(list(dict.fromkeys(filter(None, (_called(record.tags) for record in images)))), 4)
         blocks.append(
             claim(

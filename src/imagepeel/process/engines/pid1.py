@@ -11,7 +11,7 @@ from imagepeel._lazy import late
 from imagepeel.process.engines.engine import Engine
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.process_spec import ProcessSpec
-from imagepeel.process.spec.values import Hears, PidOne, PidOneKind, StopTime
+from imagepeel.process.spec.values import Hears, PidOne, PidOneKind, StopSignalOrigin, StopTime
 
 # signal.h of Linux on x86 and arm (the same numbers for all of these).
 SIGNALS = {
@@ -109,11 +109,11 @@ class LastProgram(msgspec.Struct, frozen=True, kw_only=True):
     keep: str = ""
 
 
-def stop_signal(wanted: ProcessSpec, options: ProcessOptions, engine: Engine) -> tuple[str, str, str]:
+def stop_signal(wanted: ProcessSpec, options: ProcessOptions, engine: Engine) -> tuple[str, StopSignalOrigin, str]:
     """The signal of a stop, who chose it, and a note when the image's is invalid."""
     asked = options.stop_signal if engine.knows_stop_signal else None
     given = asked or wanted.stop_signal
-    origin = "an option of this call" if asked else "StopSignal of the image"
+    origin: StopSignalOrigin = "an option of this call" if asked else "StopSignal of the image"
     if not given or engine.bad_stop_signal == "ignored":
         note = f"StopSignal {given} is not read by this engine" if given else ""
         return "SIGTERM", "default", note

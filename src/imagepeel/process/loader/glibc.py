@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from imagepeel.errors import Malformed
 from imagepeel.evidence import text
-from imagepeel.formats.elf.file import ElfFacts
+from imagepeel.formats.elf.file import ElfFacts, HeadersCut
 from imagepeel.formats.elf.header import ET_DYN, ET_EXEC, PT_LOAD
 from imagepeel.process.loader.common import (
     Files,
@@ -202,9 +202,9 @@ class Glibc:
         """
         try:
             facts = self._files.facts(node)
+        except HeadersCut as error:
+            raise Fatal(path, "cannot read file data") from error
         except Malformed as error:
-            if "program headers" in str(error):
-                raise Fatal(path, "cannot read file data") from error
             raise NotProved(f"{text(path)} is damaged: {error}") from error
         loads = [phdr for phdr in facts.phdrs if phdr.type == PT_LOAD]
         if not loads:

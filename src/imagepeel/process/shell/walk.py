@@ -396,7 +396,7 @@ class Walk(Commands):
             if pending is None:
                 break
             answers = [matches(pattern, subject, pending.scope) for pattern in branch.patterns]
-            if branch.falls != ";;":
+            if branch.falls:
                 raise WalkLimitExceeded("a case branch that falls through")
             if any(answer is True for answer in answers):
                 done.extend(self.script(branch.body, pending, flag))

@@ -18,9 +18,7 @@ def hedged_step(step: Step, why: str) -> Step:
     candidates = tuple(map(_candidate, step.candidates))
     if step.outcome in ("ok", "unknown") or step.rule not in _OF_FILES:
         return msgspec.structs.replace(step, candidates=candidates)
-    title = step.title
-    if title.endswith(" cannot be executed"):
-        title = f"Whether {title.removesuffix(' cannot be executed')} can be executed"
+    title = f"Whether {step.path} can be executed" if step.rule is Stage.EXECVE and step.call else step.title
     seen = f"it is {NOT_HERE}" if step.outcome in _ABSENT else "; ".join(step.detail)
     detail = (f"not known: {seen}, and {why}" if why else f"not known: {seen}",)
     return msgspec.structs.replace(step, title=title, outcome="unknown", detail=detail, candidates=candidates)

@@ -24,6 +24,8 @@ Hears = Literal["yes", "no", "unknown"]
 """Whether process 1 acts on SIGTERM."""
 PidOneKind = Literal["program", "shell", "script", "init", "wrapper"]
 """What process 1 is: a program, a shell that waits, a script's shell, an init, or a program that wraps another."""
+StopSignalOrigin = Literal["default", "an option of this call", "StopSignal of the image"]
+"""Who chose the signal of a stop."""
 AdditionKind = Literal["mount", "file", "volume", "setting"]
 """What the engine or runtime adds: a mount, a file, a volume, or a setting without a path of its own."""
 
@@ -289,7 +291,7 @@ class PidOne(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """Whether SIGTERM does anything."""
     stop_signal: str = "SIGTERM"
     """Signal that a stop sends, as people write it."""
-    stop_signal_origin: str = "default"
+    stop_signal_origin: StopSignalOrigin = "default"
     """Who chose the signal, in words."""
     grace_seconds: int = 10
     """Seconds between the signal and SIGKILL."""

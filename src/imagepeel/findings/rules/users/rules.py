@@ -301,7 +301,7 @@ def relative_workdir(rule: Rule, subject: Subject) -> Iterator[Finding]:
         return
     refusing = [start for start in subject.starts if start.verdict.kind == "FAILS" and not start.cwd.startswith("/")]
     if not refusing:
-        refusing = [start for start in subject.starts if "absolute" in start.verdict.message]
+        refusing = [start for start in subject.starts if start.verdict.id is FailureCode.WORKDIR_RELATIVE]
     if refusing:
         yield rule.report(
             f"WorkingDir {cwd!r} is relative: {refusing[0].verdict.message}",
