@@ -402,3 +402,99 @@ def test_every_kind_that_needs_root_is_named(run_cli: Run, forge_archive: Make) 
     assert "an engine without root leaves them out" in found["DEVICE-NODE"]["message"]
     assert "/far" in found["ROOTLESS-IDS"]["message"]
     assert not any("/pipe" in finding["message"] for finding in found.values())
+
+
+# ---- identity: the ids of an image, and two files of one image --------------------------------------------------
+
+
+def ways(run_cli: Run, first: Path, second: Path) -> dict[str, dict[str, Any]]:
+    told = json.loads(run_cli("diff", first, second, "--json").stdout)["result"]
+    assert told["different"] is False
+    return {fact["what"]: fact for fact in told["files"]["facts"]}
+
+
+def repacked(archive: Path, target: Path, *options: str, names: list[str] | None = None) -> Path:
+    """The members of an archive in a tar that GNU tar writes."""
+    folder = target.parent / (target.name + ".d")
+    folder.mkdir()
+    subprocess.run(["tar", "-xf", str(archive), "-C", str(folder)], check=True)
+    listed = subprocess.run(["tar", "-tf", str(archive)], capture_output=True, text=True, check=True).stdout.split()
+    words = ["tar", "-c", "--no-recursion", "--format=ustar", *options, "-f", str(target), "-C", str(folder)]
+    subprocess.run([*words, *(names or listed)], check=True)
+    return target
+
+
+def test_f15_two_files_of_one_image_differ_in_what_is_told(run_cli: Run, forge_archive: Make, tmp_path: Path) -> None:
+    """bug-reports F15: times, order, owners of members; the image is the same, so --exit-code is 0."""
+    archive = forge_archive("shop")
+    plain = ("--mtime=@0", "--owner=0", "--group=0", "--numeric-owner")
+    first = repacked(archive, tmp_path / "one.tar", *plain)
+    names = subprocess.run(["tar", "-tf", str(first)], capture_output=True, text=True, check=True).stdout.split()
+    cases = {
+        "time": repacked(archive, tmp_path / "times.tar", "--mtime=@1000000000", *plain[1:]),
+        "owner": repacked(archive, tmp_path / "owners.tar", "--mtime=@0", "--owner=me:1000", "--group=us:1000"),
+        "order": repacked(archive, tmp_path / "order.tar", *plain, names=names[::-1]),
+        "end": repacked(archive, tmp_path / "end.tar", "-b64", *plain),
+        "framing": repacked(archive, tmp_path / "gnu.tar", "--format=gnu", *plain),
+    }
+    for way, second in cases.items():
+        assert set(ways(run_cli, first, second)) - {"end"} == {way} - {"end"}, way
+    times = ways(run_cli, first, cases["time"])["time"]
+    assert (times["before"], times["after"], times["count"]) == ("1970-01-01 00:00", "2001-09-09 01:46", len(names))
+    assert ways(run_cli, first, cases["owner"])["owner"]["after"] == "1000:1000 (me:us)"
+    assert "end" in ways(run_cli, first, cases["end"])
+    assert run_cli("diff", first, cases["time"], "--exit-code").exit_code == 0
+    told = run_cli("diff", first, cases["time"]).stdout
+    assert "Files: all that differs" in told
+    assert f"times of {len(names)} members, such as" in told
+    assert ways(run_cli, first, first) == {}
+    assert "Files: the same members, headers and documents" in run_cli("diff", first, first).stdout
+
+
+def test_f15_links_that_became_copies(run_cli: Run, forge_archive: Make, tmp_path: Path) -> None:
+    archive = forge_archive("shop")
+    plain = ("--mtime=@0", "--owner=0", "--group=0", "--numeric-owner")
+    first = repacked(archive, tmp_path / "one.tar", *plain)
+    folder = tmp_path / "one.tar.d"
+    layers = sorted(folder.glob("*/layer.tar"))
+    extra = folder / "again.tar"
+    extra.symlink_to(layers[0].relative_to(folder))
+    listed = subprocess.run(["tar", "-tf", str(first)], capture_output=True, text=True, check=True).stdout.split()
+    words = ["tar", "-c", "--no-recursion", "--format=ustar", *plain, "-C", str(folder)]
+    for name, options in (("links.tar", []), ("copies.tar", ["--dereference"])):
+        subprocess.run([*words, *options, "-f", str(tmp_path / name), *listed, "again.tar"], check=True)
+    link = ways(run_cli, tmp_path / "links.tar", tmp_path / "copies.tar")["link"]
+    assert link["member"] == "again.tar" and link["count"] == 1
+    assert link["before"].startswith("symlink to ") and link["after"] in (
+        "file",
+        f"hardlink to {layers[0].relative_to(folder)}",
+    )
+
+
+def test_f17_the_three_ids_have_the_engines_that_show_them(run_cli: Run, forge_archive: Make) -> None:
+    """bug-reports F17: Docker 28 and podman showed the config's digest, Docker's containerd store the index's."""
+    from imagepeel.forge.layout import index
+    from imagepeel.forge.specimens import sound
+
+    archive = forge_archive(
+        index(sound(), sound(architecture="arm64"), names="demo:1"), name="two.tar", kind="oci-archive"
+    )
+    rows = json.loads(run_cli("images", archive, "--json").stdout)["result"]["images"]
+    listed = json.loads(
+        subprocess.run(["tar", "-xOf", str(archive), "index.json"], capture_output=True, check=True).stdout
+    )
+    target = listed["manifests"][0]["digest"]
+    assert [row["index_digest"] for row in rows] == [target, target]
+    told = " ".join(run_cli("images", archive).stdout.split())
+    for row in rows:
+        short = [row[key].removeprefix("sha256:")[:12] for key in ("image_id", "index_digest", "digest")]
+        assert (
+            f"is {short[0]} (its config) to Docker's own store, podman and CRI-O, and {short[1]} (its index) to "
+            f"Docker's containerd store, ctr and nerdctl, which pull it as {short[2]} (its manifest)"
+        ) in told
+    story = " ".join(run_cli("explain", archive, "--image", "#1").stdout.split())
+    assert f"containerd store and ctr show the digest of the index: {target.removeprefix('sha256:')[:12]}" in story
+    alone = forge_archive(sound(), name="alone.tar", kind="oci-archive")
+    row = json.loads(run_cli("images", alone, "--json").stdout)["result"]["images"][0]
+    assert row["index_digest"] is None
+    assert "(its manifest) to Docker's containerd store" in " ".join(run_cli("images", alone).stdout.split())

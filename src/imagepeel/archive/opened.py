@@ -99,6 +99,10 @@ class OpenArchive(Shown):
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    def outermost(self, record: ImageRecord) -> str | None:
+        """Return the digest of the outermost index below index.json that lists an image, None where none does."""
+        return next((index.digest for index in self.indexes if index.path == record.path[:1] and index.digest), None)
+
     def __repr__(self) -> str:
         return f"<OpenArchive {self.name!r}: {self.kind}, {plural(len(self.records), 'record')}>"
 

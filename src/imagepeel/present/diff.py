@@ -30,6 +30,7 @@ from imagepeel.present.document import (
 from imagepeel.present.heading import brief_step, heading, named
 from imagepeel.results.diff import DiffNode, DiffPath, DiffResult
 from imagepeel.results.difference import LayerMatch, LayersDifference, ValueChange
+from imagepeel.results.files import FileWay
 from imagepeel.text import number, plural, size, title
 
 _SIGN: dict[str, tuple[str, Level]] = {"added": ("+", "good"), "removed": ("-", "bad"), "changed": ("~", "warn")}
@@ -44,6 +45,7 @@ def diff_document(result: DiffResult, *, every: bool) -> Document:
         _config(result.config) if result.config is not None else None,
         _process(result.process) if result.process is not None else None,
         _tree(result, every),
+        _files(result) if result.files is not None else None,
     ]
     one, other = named(result.first.archive), named(result.second.archive)
     alone = result.first_layers is not None
@@ -159,6 +161,44 @@ def _side(kind: str, value: Any) -> Item:
     sign, level = _SIGN[kind]
     said = value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
     return item(f"{sign} ", said, level=level, keep=True)
+
+
+_WAYS: dict[FileWay, str] = {
+    "kind": "kind of archive",
+    "wrapping": "compression of the whole",
+    "order": "order of the members, first where",
+    "framing": "form of the headers",
+    "time": "times",
+    "owner": "owners",
+    "mode": "modes",
+    "link": "links and copies",
+    "size": "sizes",
+    "document": "bytes of the document",
+    "attestations": "attestations",
+    "names": "names",
+    "end": "what follows the last member",
+}
+
+
+def _files(result: DiffResult) -> Section:
+    """In what the archives differ as files: often all that differs between two saves of one image."""
+    found = result.files
+    assert found is not None
+    if not found.facts:
+        same = "the same members, headers and documents" if found.complete else "the same members and documents"
+        return section(title=_title("Files", same))
+    rows = []
+    for fact in found.facts:
+        if fact.what == "members":
+            sign, level = _SIGN["removed" if fact.before == "there" else "added"]
+            more = f" and {number(fact.count - 1)} more" if fact.count > 1 else ""
+            rows.append(item(f"{sign} ", code(fact.member), more, level=level, keep=True))
+            continue
+        of = f" of {plural(fact.count, 'member')}, such as" if fact.count > 1 else " of" if fact.member else ""
+        where: list[Span | str] = [f"{of} ", code(fact.member)] if fact.member else []
+        rows.append(item(Span("~ ", "warn"), _WAYS[fact.what], *where, f": {fact.before} and {fact.after}", keep=True))
+    same = "" if result.different is not False else "all that differs"
+    return section(items(*rows), title=_title("Files", same))
 
 
 def _tree(result: DiffResult, every: bool) -> Section:

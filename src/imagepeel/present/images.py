@@ -12,6 +12,7 @@ from imagepeel.present.document import (
     Section,
     Span,
     Table,
+    Text,
     bad,
     digest,
     dim,
@@ -71,6 +72,27 @@ def _records(result: ImagesResult) -> Iterator[Section]:
             notes.append(say(f"#{record.number} lacks {record.lost}"))
     if notes:
         yield section(*notes)
+    identities = [record for record in result.images if record.kind == "image" and record.image_id]
+    if identities:
+        yield section(*(say(_identity(record)) for record in identities[:MOST_NAMES]))
+
+
+def _identity(record: ImageRow) -> Text:
+    """The digests that engines call the id of one image, each with the engines that show it."""
+    facts: list[Span | str] = [
+        f"#{record.number} is ", digest(brief_digest(record.image_id)),
+        " (its config) to Docker's own store, podman and CRI-O",
+    ]  # fmt: skip
+    target, what = (record.index_digest, "index") if record.index_digest else (record.digest, "manifest")
+    if target:
+        facts += [
+            ", and ",
+            digest(brief_digest(target)),
+            f" (its {what}) to Docker's containerd store, ctr and nerdctl",
+        ]
+    if record.index_digest and record.digest:
+        facts += [", which pull it as ", digest(brief_digest(record.digest)), " (its manifest)"]
+    return words(*facts, ".")
 
 
 def _rows(record: ImageRow) -> Iterator[Row]:

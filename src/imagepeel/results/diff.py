@@ -18,6 +18,7 @@ from imagepeel.results.difference import (
     process_difference,
     shared_prefix,
 )
+from imagepeel.results.files import FilesDifference, files_difference
 from imagepeel.results.head import ImageHead, NodeHead, encoded, image_head, node_head, readable, stamp
 from imagepeel.rootfs.engines.names import ViewName
 from imagepeel.rootfs.image_diff import TEXT_BYTES, Contents, PathChange, difference, text_difference
@@ -74,8 +75,9 @@ class DiffResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     `first` and `second` say what is compared; with --layer both are one image and `first_layers`, `second_layers` how
     many of its layers each side has, else null, as are `layers`, `config` and `process` with --layer or a PATH.
     They are null too where the manifest or the config of a side is missing.  `different` is whether anything differs,
-    null where nothing in this document does and a part is missing that may.  `exact` is false with --quick: equal sizes
-    and CRC-32 then count as equal content.  `added`, `removed` and `changed` count the paths.
+    null where nothing in this document does and a part is missing that may.  `files` says in what the archives
+    differ as files, which counts for nothing else; null with --layer or a PATH.  `exact` is false with --quick: equal
+    sizes and CRC-32 then count as equal content.  `added`, `removed` and `changed` count the paths.
     """
 
     first: ImageHead
@@ -95,6 +97,8 @@ class DiffResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Count of paths."""
     changed: int
     """Count of paths."""
+    files: FilesDifference | None
+    """How the archives differ as files, whatever image they hold."""
     paths: tuple[DiffPath, ...]
     """Depth first, names sorted by bytes."""
 
@@ -150,6 +154,7 @@ def diff_result(
         added=counts["added"],
         removed=counts["removed"],
         changed=counts["changed"],
+        files=files_difference(first.archive, second.archive) if whole else None,
         paths=tuple(rows),
     )
 

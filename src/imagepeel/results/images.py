@@ -39,6 +39,8 @@ class ImageRow(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Stored bytes of the layers that are here."""
     digest: str | None
     image_id: str | None
+    index_digest: str | None
+    """Digest of the outermost index below index.json that lists it; null where none does."""
     complete: bool
     missing: tuple[str, ...]
     subject: str | None
@@ -77,13 +79,13 @@ def images_result(archive: OpenArchive) -> ImagesResult:
         rule=archive.detection.id,
         recognised=archive.detection.sentence,
         wrapping=archive.wrapping,
-        images=tuple(_row(record, alone=not archive.runnable) for record in archive.records),
+        images=tuple(_row(record, archive.outermost(record), alone=not archive.runnable) for record in archive.records),
         unreferenced=tuple(member.name for member in archive.unreferenced),
         anomalies=tuple(dict.fromkeys([*archive.anomalies, *(a for r in archive.records for a in r.anomalies)])),
     )
 
 
-def _row(record: ImageRecord, *, alone: bool) -> ImageRow:
+def _row(record: ImageRecord, index_digest: str | None, *, alone: bool) -> ImageRow:
     """Return the row of a record; `alone` says that the archive holds no image, so that an artifact may be meant."""
     platform = record.config.platform if record.config is not None else ""
     digest = record.digest
@@ -99,6 +101,7 @@ def _row(record: ImageRecord, *, alone: bool) -> ImageRow:
         blob_size=sum(layer.size or 0 for layer in record.layers if layer.stored is not None) if listed else None,
         digest=digest,
         image_id=record.image_id,
+        index_digest=index_digest,
         complete=record.complete,
         missing=record.missing,
         subject=record.subject,

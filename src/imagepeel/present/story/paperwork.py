@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from imagepeel.archive.knowledge import Knowledge
 from imagepeel.archive.records import DocumentCheck, Manifests, RecordKind
 from imagepeel.evidence import Evidence, Location, Receipt
@@ -473,14 +475,24 @@ def _config(context: StoryContext, blocks: list[Block]) -> None:
         stream = context.receipts.named(record.config_member)
         blocks.append(
             claim(
-                "Its digest is the ", term("ImageID"), ", the id by which classic Docker knows the image: ",
-                digest(short(record.image_id)), ".",
+                "Its digest is the ", term("ImageID"), ", by which Docker's own store and podman know the image: ",
+                digest(short(record.image_id)), ".", *_target(context),
                 by=proof(
                     Location(member=record.config_member or None, blob=record.image_id),
                     context.receipts.digest(stream, record.image_id, "the ImageID") if stream is not None else None,
                 ),
             )
         )  # fmt: skip
+
+
+def _target(context: StoryContext) -> Iterator[Span | str]:
+    """The id that containerd's stores show: what index.json lists."""
+    record = context.image.record
+    outermost = context.archive.outermost(record)
+    if outermost or record.digest:
+        yield f" Docker's containerd store and ctr show the digest of the {'index' if outermost else 'manifest'}: "
+        yield digest(short(outermost or record.digest or ""))
+        yield "."
 
 
 def _config_size(context: StoryContext) -> int:
