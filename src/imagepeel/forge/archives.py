@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.errors import UsageError
 from imagepeel.evidence import text
 from imagepeel.forge import docker, layout, rootfs
@@ -47,7 +48,7 @@ ArchiveKind = Literal[
 """The kinds of archives that the forge writes."""
 
 
-class Kind(msgspec.Struct, frozen=True, kw_only=True):
+class Kind(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """An archive kind: what writes it, and how its layers are packed when a spec does not say."""
 
     about: str

@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.evidence import Name, raw
 
 MTIME = 1_704_067_200
@@ -36,7 +37,7 @@ Mtime = int | tuple[int, int]
 Records = tuple[tuple[bytes, bytes], ...]
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """One member of a layer tar.
 
     `path` and `target` are raw bytes as they stand in the tar; directories get their trailing slash when encoded.

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.errors import UsageError
 from imagepeel.evidence import Location
 from imagepeel.forge.compress import SUFFIX, Packing, compress, family
@@ -32,7 +33,7 @@ DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 Hook = Callable[[str, bytes], bytes]
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Step(Shown, msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One history step (image-spec config.md, `history`); `empty` steps have no layer, `created` is RFC 3339."""
 
     created_by: str = ""
@@ -42,7 +43,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     created: str = CREATED
 
 
-class LayerSpec(msgspec.Struct, frozen=True, kw_only=True):
+class LayerSpec(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """One layer: entries, or the tar bytes themselves in `tar`.
 
     `compression` is one of `COMPRESSIONS`, or "" for what the archive kind uses by itself.  `media_type` replaces
@@ -75,7 +76,7 @@ class LayerSpec(msgspec.Struct, frozen=True, kw_only=True):
         return f"<LayerSpec {len(self.entries)} entries, {self.compression or 'default'} compression>"
 
 
-class ImageSpec(msgspec.Struct, frozen=True, kw_only=True):
+class ImageSpec(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """One image.
 
     `config` is the runtime part of the image config (Entrypoint, Cmd, Env, ...), `extra` further top-level
@@ -119,7 +120,7 @@ class ImageSpec(msgspec.Struct, frozen=True, kw_only=True):
         return f"<ImageSpec {name}: {len(self.layers)} layers, {self.os}/{self.architecture}>"
 
 
-class Fault(msgspec.Struct, frozen=True, kw_only=True):
+class Fault(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """A named way to break an image; `layer` is the 0-based layer it is about, `value` its parameter."""
 
     kind: FaultKind
@@ -160,7 +161,7 @@ FAULTS: dict[FaultKind, str] = {
 """Every named fault and what it does."""
 
 
-class Blob(msgspec.Struct, frozen=True, kw_only=True):
+class Blob(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Stored bytes and what the descriptors say about them."""
 
     data: bytes
@@ -189,7 +190,7 @@ class Blob(msgspec.Struct, frozen=True, kw_only=True):
         return out | more
 
 
-class Assembled(msgspec.Struct, frozen=True, kw_only=True):
+class Assembled(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """One image as bytes, before it is laid out in an archive."""
 
     spec: ImageSpec

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.errors import UsageError
 from imagepeel.evidence import text
 from imagepeel.forge import docker
@@ -34,7 +35,7 @@ REF_NAME = "org.opencontainers.image.ref.name"
 INTOTO = "application/vnd.in-toto+json"
 
 
-class IndexSpec(msgspec.Struct, frozen=True, kw_only=True):
+class IndexSpec(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Several images under one name: a nested index, one entry a platform, with the index's own `annotations`."""
 
     images: tuple[ImageSpec, ...] = ()

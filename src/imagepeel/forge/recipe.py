@@ -47,6 +47,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.errors import UsageError
 from imagepeel.evidence import Location, raw
 from imagepeel.forge import archives, programs
@@ -59,7 +60,7 @@ from imagepeel.forge.specimens import noise
 from imagepeel.serialization import convert
 
 
-class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+class Recipe(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """What a description says: the images in its order, and how to pack them (see `to_bytes` of the forge)."""
 
     specs: tuple[ImageSpec | IndexSpec, ...]

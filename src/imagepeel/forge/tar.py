@@ -12,6 +12,7 @@ from typing import get_args
 
 import msgspec
 
+from imagepeel._display import Shown
 from imagepeel.errors import UsageError
 from imagepeel.evidence import Location, text
 from imagepeel.forge.entry import TYPEFLAGS, Entry, Records, SparseForm, TarForm
@@ -46,7 +47,7 @@ SPARSE_FORMS: tuple[SparseForm, ...] = get_args(SparseForm)
 _MAGIC = {"ustar": b"ustar\x0000", "pax": b"ustar\x0000", "gnu": b"ustar  \x00", "v7": b""}
 
 
-class Span(msgspec.Struct, frozen=True, kw_only=True):
+class Span(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Where an entry stands in the tar, in bytes from its start.
 
     `start` is the first of its headers (PAX or GNU long name included), `header` the block with the typeflag,

@@ -58,6 +58,7 @@ def values(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Any]]:
             imagepeel.Anomaly(code="odd", message=EVIL), image.trace(f"data/{EVIL}7"), image.diff(below.image()),
             image.dockerfile(), image.views(), image.du(), layers_result(image), process_result(image, prediction),
             wtf_result(head, findings), waste_result(head, waste, 0), rule_result(find_rule(findings[0].rule)),
+            spec, *spec.layers[:1], spec.layers[0].entries[1], forge.assemble(spec),
         ]  # fmt: skip
 
 
@@ -85,7 +86,7 @@ def test_rich_prints_every_value_without_its_escapes(values: list[Any]) -> None:
 
 
 def test_every_public_struct_shows_itself() -> None:
-    for name, value in [(name, getattr(home, name)) for home in (imagepeel, results) for name in home.__all__]:
+    for name, value in [(name, getattr(home, name)) for home in (imagepeel, results, forge) for name in home.__all__]:
         if inspect.isclass(value) and issubclass(value, msgspec.Struct):
             assert issubclass(value, Shown), name
 
