@@ -101,6 +101,13 @@ def known_architecture(name: str) -> str | None:
     return found if found in MACHINES else None
 
 
+def not_for_linux(os: str, architecture: str) -> str:
+    """Say why no Linux kernel runs an image for this platform, as a clause; "" where one does."""
+    if "wasm" in architecture or os.startswith("wasi"):
+        return "the image is for WebAssembly, which a runtime of its own runs; only Linux processes are predicted"
+    return f"the image is for {os}, only Linux processes are predicted" if os not in ("", "linux") else ""
+
+
 def number_name(number: int, *, little: bool = True) -> str:
     """A readable name of an ELF machine number; the byte order tells `ppc64le` from `ppc64`."""
     if number in _WITHOUT_GO_NAME:

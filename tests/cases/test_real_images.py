@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 import imagepeel
+from imagepeel import forge
 from imagepeel.findings.example import archive_of
 from imagepeel.forge.layout import index
 from imagepeel.forge.specimens import sound
@@ -305,6 +308,49 @@ def test_one_path_three_times_is_one_path(case: Case, run_cli: Run) -> None:
     )
 
 
+def test_engines_do_not_write_what_docker_refuses(run_cli: Run, forge_archive: Make) -> None:
+    """Fault 24: `wtf` and `views` speak of one entry, and agree."""
+    spec = forge.image(
+        forge.layer(forge.file("bin/hello", b"x", 0o755)), forge.layer(forge.file("../x/evil.txt", "x")), names="d:1"
+    )
+    path = forge_archive(spec, name="outside.tar")
+    (message,) = findings(run_cli, path)["OUTSIDE-NAME"]
+    assert "engines clamp it there, Docker 29.7 refuses the layer" in message
+    assert 'docker  refuses L2, entry 0: invalid entry name "../x/evil.txt"' in run_cli("views", path).stdout
+    assert "Docker refuses at L2" in joined_lines(run_cli("explain", path).stdout)
+
+
+def linked(whole: Path, target: Path) -> Path:
+    """The same layout with manifest and layer behind symbolic links of other names."""
+    with tarfile.open(whole) as source, tarfile.open(target, "w") as copy:
+        config = json.load(source.extractfile("index.json"))["manifests"][0]["digest"]  # type: ignore[arg-type]
+        for member in source:
+            data = source.extractfile(member).read() if member.isfile() else b""  # type: ignore[union-attr]
+            name = member.name
+            if name.startswith("blobs/sha256/") and (name.endswith(config.partition(":")[2]) or len(data) > 1000):
+                member.name = f"blobs/sha256/real-{len(data)}"
+                link = tarfile.TarInfo(name)
+                link.type, link.linkname = tarfile.SYMTYPE, f"real-{len(data)}"
+                copy.addfile(link)
+            copy.addfile(member, io.BytesIO(data))
+    return target
+
+
+@pytest.mark.parametrize("kind", ["linked", "docker-v1.0"])
+def test_members_that_are_used_are_not_called_unused(
+    kind: str, run_cli: Run, forge_archive: Make, tmp_path: Path
+) -> None:
+    """Fault 13: a manifest that is found through a link, and the json that gives the order of v1 layers."""
+    if kind == "linked":
+        path = linked(forge_archive("shop", kind="oci-archive"), tmp_path / "linked.tar")
+    else:
+        path = forge_archive("shop", kind=kind)
+    told = run_cli("explain", path).stdout
+    assert "not used" not in told and "nothing points at" not in told
+    rows = json.loads(run_cli("images", "--json", path).stdout)["result"]
+    assert rows["unreferenced"] == [] and rows["images"][0]["complete"]
+
+
 # ---- 25: said oddly ------------------------------------------------------------------------------------------
 
 
@@ -367,3 +413,72 @@ def test_a_dir_copy_of_several_platforms_is_read(case: Case, run_cli: Run, tmp_p
         assert run_cli("ls", "--platform", platform, path).stdout.split() == ["hello"]
     assert run_cli("extract", path, tmp_path / "out").exit_code == 0
     assert (tmp_path / "out" / "hello").is_file()
+
+
+# ---- what no Linux kernel runs -------------------------------------------------------------------------------
+
+FOREIGN = {
+    "wasi": {"os": "wasi", "architecture": "wasm"},
+    "windows/wasm": {"os": "windows", "architecture": "wasm"},
+    "linux/wasm": {"architecture": "wasm"},
+    "windows": {"os": "windows", "env": ["PATH=C:\\Windows;C:\\x"], "workdir": "C:\\app", "user": "ContainerUser"},
+    "freebsd": {"os": "freebsd"},
+}
+LINUX_WORDS = (
+    "/etc/passwd", "/usr/local/sbin", "with 3 variables", "groups", "capabilities", "/dev/shm", "/proc", "is relative",
+    "EINVAL", "does not exist", "no shell", "There is no shell", "certificate authorities", "owner id", "exec format",
+)  # fmt: skip
+"""What is said of images for Linux, and says nothing of others."""
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+@pytest.mark.parametrize(
+    "words", [("process",), ("process", "--matrix"), ("explain",), ("operate",), ("wtf",), ("check",), ("views",)]
+)
+def test_linux_words_are_kept_for_linux(words: tuple[str, ...], kind: str, run_cli: Run, forge_archive: Make) -> None:
+    """users D6, bug-reports F18 and S7, real-images 25: Windows and WebAssembly have words of their own."""
+    spec = forge.image(
+        forge.layer(forge.file("app.wasm", b"\0asm\1\0\0\0")), names="w:1", entrypoint=["/app.wasm"], **FOREIGN[kind]
+    )
+    done = run_cli(*words, forge_archive(spec, name="foreign.tar"))
+    assert done.exit_code == 0, done.stderr
+    assert not [each for each in LINUX_WORDS if each in done.stdout]
+    if words == ("process",):
+        assert "UNKNOWN" in done.stdout and "/app.wasm" in done.stdout
+        assert ("WebAssembly" if "was" in kind else f"for {kind}") in done.stdout
+
+
+def test_windows_of_the_reports_is_told_without_linux(case: Case, run_cli: Run) -> None:
+    """Bug reports S7: below the verdict stood PATH split at colons, EINVAL for C:\\app, and Linux mounts."""
+    done = run_cli("process", case("bug-reports", "f18b-windows-complete.tar"))
+    assert "UNKNOWN" in done.stdout and "windows" in done.stdout
+    assert not [each for each in LINUX_WORDS if each in done.stdout]
+
+
+# ---- artifacts of each kind ----------------------------------------------------------------------------------
+
+ARTIFACTS = {
+    "helm": ("application/vnd.cncf.helm.config.v1+json", "application/vnd.cncf.helm.chart.content.v1.tar+gzip"),
+    "wasm": ("application/vnd.wasm.config.v0+json", "application/wasm"),
+    "model": ("application/vnd.docker.ai.model.config.v0.1+json", "application/vnd.docker.ai.gguf.v3"),
+    "modelpack": ("application/vnd.cncf.model.config.v1+json", "application/vnd.cncf.model.weight.v1.raw"),
+    "ollama": ("application/vnd.docker.container.image.v1+json", "application/vnd.ollama.image.model"),
+    "signature": ("application/vnd.oci.image.config.v1+json", "application/vnd.dev.cosign.simplesigning.v1+json"),
+    "notation": ("application/vnd.oci.empty.v1+json", "application/jose+json"),
+    "sbom": ("application/vnd.oci.empty.v1+json", "application/spdx+json"),
+}
+
+
+@pytest.mark.parametrize("kind", ARTIFACTS)
+def test_an_artifact_is_never_a_damaged_image(kind: str, run_cli: Run, tmp_path: Path) -> None:
+    config, media = ARTIFACTS[kind]
+    blob = forge.layer(media_type=media, blob=b"these bytes are no tar")
+    spec = forge.image(blob, names="thing:1", config_type=config, artifact_type="" if kind != "sbom" else media)
+    path = tmp_path / "artifact.tar"
+    path.write_bytes(forge.to_bytes(spec, "oci-archive"))
+    for words in (("explain",), ("layers",), ("wtf",), ("check",), ("process",), ("images",)):
+        done = run_cli(*words, path)
+        assert done.exit_code == 0, (words, done.stderr)
+        for claim in ("damaged", "DAMAGED", "FAILS", "unexpected EOF", "invalid tar", "fetch the image again"):
+            assert claim not in done.stdout, (words, claim)
+    assert not findings(run_cli, path)

@@ -22,6 +22,7 @@ from imagepeel.process.predict import predict_image
 from imagepeel.process.spec.failure import FailureCode, Judge
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.values import Credentials
+from imagepeel.tables import not_for_linux
 
 if TYPE_CHECKING:
     from imagepeel.findings.finding import Finding
@@ -74,9 +75,9 @@ class Subject:
         return self.image.knowledge.layers and self.rootfs.refusal is None and bool(self.layers)
 
     @cached_property
-    def windows(self) -> bool:
-        """Whether it is an image for Windows: the rules about processes and users are Linux rules."""
-        return "windows" in (self.image.os, self.image.archive.kind.os)
+    def foreign(self) -> bool:
+        """Whether no Linux kernel runs it, as with Windows and WebAssembly: rules about processes are Linux rules."""
+        return bool(not_for_linux(self.image.os, self.image.architecture)) or "windows" in self.image.archive.kind.os
 
     @cached_property
     def surprises(self) -> Surprises:
@@ -117,10 +118,10 @@ class Subject:
     def starts(self) -> tuple[Prediction, ...]:
         """The process on each profile that can load the image; () where a start cannot be judged.
 
-        That is so where there is no config, for Windows, and with missing layers.  Where the file alone is not taken,
-        it is the start of the image in a file that is.
+        That is so where there is no config, for Windows or WebAssembly, and with missing layers.  Where the file alone
+        is not taken, it is the start of the image in a file that is.
         """
-        if not self.paperwork or self.windows or not self.whole:
+        if not self.paperwork or self.foreign or not self.whole:
             return ()
         found = []
         for engine in PROFILES:
@@ -134,7 +135,7 @@ class Subject:
     @cached_property
     def unloaded(self) -> tuple[Verdict, ...]:
         """The verdicts of the profiles whose store refuses the image, in their order."""
-        if not self.paperwork or self.windows:
+        if not self.paperwork or self.foreign:
             return ()
         verdicts = (self.prediction(engine).verdict for engine in PROFILES)
         return tuple(verdict for verdict in verdicts if verdict.judge is Judge.LOAD)

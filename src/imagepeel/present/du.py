@@ -18,7 +18,7 @@ from imagepeel.present.document import (
     term,
     words,
 )
-from imagepeel.present.heading import about, brief_step
+from imagepeel.present.heading import LAYER_MISSING, about, brief_step
 from imagepeel.results.du import DuDirectory, DuFile, DuResult
 from imagepeel.text import number, plural, size
 
@@ -71,7 +71,11 @@ def _layers(result: DuResult, write: Write) -> Iterator[Section]:
     shipped, visible = sums[3], sums[4]
     lost = shipped - visible
     share = f" ({100 * lost / shipped:.1f} %)" if shipped else ""
-    said = [say(f"Of {write(shipped)} in files, {write(visible)} are visible and {write(lost)}{share} are not.")]
+    if result.image.knowledge.layers:
+        said = [say(f"Of {write(shipped)} in files, {write(visible)} are visible and {write(lost)}{share} are not.")]
+    else:
+        seen = f"Of {write(shipped)} in the files of the layers that are here, these hide {write(lost)}."
+        said = [say(seen), say(LAYER_MISSING, level="warn")]
     if not result.exact:
         said.append(say("This view keeps no layers apart, so all that is not visible stands under shadowed."))
     yield section(*said)
@@ -100,7 +104,11 @@ def _directories(result: DuResult, most: int, write: Write) -> Section:
             rows=tuple(rows),
         ),
         *([say("; ".join(notes) + ".")] if notes else []),
-        title=words(path(result.path), f" in the {result.view} view"),
+        title=words(
+            path(result.path),
+            f" in the {result.view} view",
+            "" if result.image.knowledge.layers else ", as far as the layers that are here show",
+        ),
     )
 
 

@@ -9,6 +9,7 @@ from imagepeel.text import plural, shortened, title
 
 MOST_GAPS = 6
 """Gaps that a document spells out; --json has all."""
+LAYER_MISSING = "A layer is missing or damaged: its bytes are not in the sums, and what it hides is not known."
 STEP_WIDTH = 60
 """Characters of a history step that are worth a row; --json has it whole."""
 

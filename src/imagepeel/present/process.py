@@ -73,6 +73,8 @@ def prediction_sections(
         yield section(items(*(item(dim(one)) for one in rest)), title="not promised")
     if found.user is not None:
         yield _request(found, found.user)
+    elif found.argv:
+        yield section(items(item(code(vector(found.argv)), label="asked for")))
     if found.env:
         yield section(items(*map(_variable, found.env)), title="environment")
     yield from _trace(found.steps, receipts)

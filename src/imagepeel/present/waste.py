@@ -19,7 +19,7 @@ from imagepeel.present.document import (
     term,
     try_it,
 )
-from imagepeel.present.heading import about
+from imagepeel.present.heading import LAYER_MISSING, about
 from imagepeel.results.waste import WasteAccount, WasteCause, WasteResult
 from imagepeel.text import number, percent, plural, size
 
@@ -54,8 +54,7 @@ def waste_sections(result: WasteAccount, *, more: str = "imagepeel waste --all")
     if result.efficiency is not None:
         sums = [say(f"{seen}: ", term(f"efficiency {percent(result.efficiency)}"), ".")]
     else:
-        missing = "A layer is missing or damaged: its bytes are not in the sums, and what it hides is not known."
-        sums = [say(f"{seen}."), say(missing, level="warn")]
+        sums = [say(f"{seen}."), say(LAYER_MISSING, level="warn")]
     if not result.items and result.complete:
         sums.append(say("No file is shipped in vain."))
     yield section(_causes(result))

@@ -12,6 +12,7 @@ from imagepeel.process.predict import predict, predict_image
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.process_spec import ProcessSpec
 from imagepeel.process.spec.values import Prediction, Verdict
+from imagepeel.tables import known_architecture
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
@@ -73,7 +74,8 @@ class _Cells:
     ) -> None:
         self.options = options or ProcessOptions()
         self.engines = tuple(engines)
-        self.architectures = tuple(architectures or dict.fromkeys((own or "amd64", "amd64", "arm64")))
+        usual = (known_architecture(own) or "amd64", "amd64", "arm64")
+        self.architectures = tuple(architectures or dict.fromkeys(usual))
 
     def filled(self, predict_one: Callable[[ProcessOptions], Prediction]) -> Matrix:
         """Predict each combination."""

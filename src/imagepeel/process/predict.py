@@ -32,7 +32,7 @@ from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.process_spec import ProcessSpec
 from imagepeel.process.spec.state import ProcessState
 from imagepeel.process.spec.values import Credentials, EnvVar, NeededLibrary, Prediction, Step, Verdict
-from imagepeel.tables import known_architecture
+from imagepeel.tables import known_architecture, not_for_linux
 from imagepeel.text import without_middle
 
 if TYPE_CHECKING:
@@ -71,7 +71,22 @@ def predict(
         return _nothing(scenario, f"it is {known.artifact}")
     if not known.config and not isinstance(config, ProcessSpec):
         return _nothing(scenario, f"what it starts is not known: {known.why(ImagePart.MANIFEST, ImagePart.CONFIG)}")
+    if foreign := not_for_linux(scenario.wanted.os, scenario.wanted.architecture):
+        return _elsewhere(scenario, foreign)
     return _Run(rootfs, scenario, known, complete, load).predict()
+
+
+def _elsewhere(scenario: Scenario, reason: str) -> Prediction:
+    """The prediction of an image that no Linux kernel runs: what its config says, and nothing that Linux would add."""
+    wanted = scenario.wanted
+    vector = argv.merge(wanted, scenario.options, scenario.engine)
+    pairs = (entry.partition("=") for entry in wanted.env)
+    return msgspec.structs.replace(
+        _nothing(scenario, reason),
+        argv=vector.argv,
+        env=tuple(EnvVar(name=name, value=value, origin="image") for name, equals, value in pairs if equals),
+        cwd=wanted.working_dir,
+    )
 
 
 def _nothing(scenario: Scenario, reason: str) -> Prediction:
@@ -254,8 +269,6 @@ class _Run:
 
     def _platform(self) -> None:
         wanted, architecture = self.wanted, self.scenario.architecture
-        if wanted.os != "linux":
-            self.unproved(f"the image is for {wanted.os}, only Linux processes are predicted")
         label = known_architecture(wanted.architecture) if wanted.architecture else None
         host = known_architecture(architecture)
         if label and host and label != host:

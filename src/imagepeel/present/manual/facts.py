@@ -17,6 +17,7 @@ from imagepeel.present.document import Text as Words
 from imagepeel.present.story.context import StoryContext
 from imagepeel.process.matrix import Matrix, matrix_of_image
 from imagepeel.receipts.proof import with_receipts
+from imagepeel.tables import not_for_linux
 from imagepeel.text import title
 
 if TYPE_CHECKING:
@@ -65,9 +66,14 @@ class Operator:
             return None
 
     @cached_property
+    def foreign(self) -> str:
+        """Why no Linux kernel runs it, "" where one does: what Linux has is no fact about it then."""
+        return not_for_linux(self.image.os, self.image.architecture)
+
+    @cached_property
     def matrix(self) -> Matrix | None:
         """The start on every engine and architecture, None where nothing is known to run on Linux."""
-        if self.image.record.config is None or self.image.os not in ("", "linux"):
+        if self.image.record.config is None or self.foreign:
             return None
         return matrix_of_image(self.image)
 

@@ -133,6 +133,8 @@ def _network(operator: Operator) -> list[Block]:
         what = "It names no port. Ask its makers whether anything has to reach it."
         blocks.append(operator.answer("network", "unknown", what, by=operator.by_config("/config/ExposedPorts")))
     blocks += operator.told("network", "depends", operator.findings_of("PRIVILEGED-PORT"))
+    if operator.foreign:
+        return blocks
     bundle = next((place for place in _CERTIFICATES if operator.node(place) is not None), None)
     if not operator.known.layers:
         what = "Whether it has a list of certificate authorities"
@@ -198,6 +200,9 @@ def _logs_to_output(operator: Operator) -> list[str]:
 
 def _troubleshooting(operator: Operator) -> list[Block]:
     blocks: list[Block] = [question("Troubleshooting", "What can one do inside, when it misbehaves?")]
+    if operator.foreign:
+        what = "Whether there is a shell is not looked for: it is no image for Linux."
+        return [*blocks, operator.answer("debuggable", "unknown", what, by=operator.by_config("/os"))]
     if not operator.known.layers:
         what = "Whether there is a shell"
         return [*blocks, operator.unseen("debuggable", what, ImagePart.MANIFEST, ImagePart.LAYER)]

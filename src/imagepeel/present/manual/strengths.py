@@ -98,7 +98,8 @@ def _portable(operator: Operator) -> list[Block]:
             )
         )
     blocks += operator.told(ask, "depends", operator.findings_of(*_MERGE))
-    blocks.append(_ids(operator, ask))
+    if not operator.foreign:
+        blocks.append(_ids(operator, ask))
     layers = len(operator.image.layers)
     if not operator.known.layer_list:
         return [*blocks, operator.unseen(ask, "How many layers it has")]

@@ -61,7 +61,7 @@ from imagepeel.process.spec.failure import FailureCode, Outcome, Stage
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.trace import vector
 from imagepeel.receipts.quoting import xxd_line
-from imagepeel.tables import number_name
+from imagepeel.tables import not_for_linux, number_name
 from imagepeel.text import few, joined, listed, plural, title
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ _SAID = 4
 def chapter(context: StoryContext) -> tuple[str, list[Block]]:
     """Return title and blocks of the chapter."""
     blocks: list[Block] = []
-    if context.image.os not in ("", "linux"):
+    if not_for_linux(context.image.os, context.image.architecture):
         _foreign(context, blocks)
         return "And run as a process, elsewhere", blocks
     found = context.prediction
@@ -139,7 +139,7 @@ def _foreign(context: StoryContext, blocks: list[Block]) -> None:
     command = [*(run.entrypoint or ()), *(run.cmd or ())]
     blocks.append(
         claim(
-            "The image is for ", value(context.image.os), ", and what is known here is how Linux starts a process. ",
+            "The image is for ", value(context.image.platform), ", and known here is how Linux starts a process. ",
             *(("The config asks for ", code(vector(tuple(command))), ".") if command else ()),
             by=proof(
                 context.config_place("/os"),

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 )
 def no_path(rule: Rule, subject: Subject) -> Iterator[Finding]:
     env = subject.config.env
-    if env and subject.paperwork and not subject.windows and not any(entry.startswith("PATH=") for entry in env):
+    if env and subject.paperwork and not subject.foreign and not any(entry.startswith("PATH=") for entry in env):
         yield rule.report(
             "plain containerd starts this image without PATH: Env is set and does not hold one",
             subject.pointer("/config/Env"),

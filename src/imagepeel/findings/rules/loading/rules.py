@@ -85,7 +85,7 @@ def cut_off(rule: Rule, subject: Subject) -> Iterator[Finding]:
 )
 def file_not_taken(rule: Rule, subject: Subject) -> Iterator[Finding]:
     image = subject.image
-    if not image.record.runnable or image.record.format.bare or subject.windows:
+    if not image.record.runnable or image.record.format.bare or subject.foreign:
         return
     delivery = image.derived(Delivery)
     told: dict[str, list[LoadAnswer]] = {}

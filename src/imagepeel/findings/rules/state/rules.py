@@ -244,7 +244,7 @@ def bound_over(rule: Rule, subject: Subject) -> Iterator[Finding]:
     sources="runtime-spec config-linux.md Default Filesystems",
 )
 def mounted_over(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    if subject.windows:
+    if subject.foreign:
         return
     found: dict[bytes, list[tuple[Hit, int]]] = {}
     for layer in subject.layers:

@@ -36,7 +36,7 @@ def _writable(subject: Subject, node: Inode) -> bool:
 
 
 def _passwd(subject: Subject) -> list[PasswdEntry]:
-    return parse_passwd(subject.read("/etc/passwd", 1024 * 1024)) if subject.whole and not subject.windows else []
+    return parse_passwd(subject.read("/etc/passwd", 1024 * 1024)) if subject.whole and not subject.foreign else []
 
 
 def _owned(subject: Subject, path: str) -> Lines:
@@ -297,7 +297,7 @@ def workdir_not_owned(rule: Rule, subject: Subject) -> Iterator[Finding]:
 )
 def relative_workdir(rule: Rule, subject: Subject) -> Iterator[Finding]:
     cwd = subject.run.working_dir
-    if not cwd or cwd.startswith("/") or not subject.starts or subject.windows:
+    if not cwd or cwd.startswith("/") or not subject.starts or subject.foreign:
         return
     refusing = [start for start in subject.starts if start.verdict.kind == "FAILS" and not start.cwd.startswith("/")]
     if not refusing:
