@@ -236,4 +236,4 @@ def test_a_bare_windows_layer_is_known_as_one_for_windows() -> None:
         image = archive.images()[0]
         assert image.os == "" and Subject(image).foreign
     with open_archive(MemorySource(forge.encode([forge.file("srv/.wh.old", b"")]))) as archive:
-        assert not Subject(archive.images()[0]).windows
+        assert not Subject(archive.images()[0]).foreign

@@ -99,7 +99,7 @@ _TRUSTED = b"SCHILY.xattr.trusted."
     decides="whether the image must also unpack without root",
 )
 def rootless_drops(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    if subject.windows:
+    if subject.foreign:
         return
     capable, trusted = [], []
     for layer in subject.layers:
