@@ -32,6 +32,7 @@ from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.process_spec import ProcessSpec
 from imagepeel.process.spec.state import ProcessState
 from imagepeel.process.spec.values import Credentials, EnvVar, NeededLibrary, Prediction, Step, Verdict
+from imagepeel.process.unpredicted import elsewhere, nothing
 from imagepeel.tables import known_architecture, not_for_linux
 from imagepeel.text import without_middle
 
@@ -68,41 +69,12 @@ def predict(
     scenario = settle(config, options or ProcessOptions(), architecture)
     known: Knowledge = getattr(rootfs, "knowledge", WHOLE)
     if known.artifact and not isinstance(config, ProcessSpec):
-        return _nothing(scenario, f"it is {known.artifact}")
+        return nothing(scenario, f"it is {known.artifact}")
     if not known.config and not isinstance(config, ProcessSpec):
-        return _nothing(scenario, f"what it starts is not known: {known.why(ImagePart.MANIFEST, ImagePart.CONFIG)}")
+        return nothing(scenario, f"what it starts is not known: {known.why(ImagePart.MANIFEST, ImagePart.CONFIG)}")
     if foreign := not_for_linux(scenario.wanted.os, scenario.wanted.architecture):
-        return _elsewhere(scenario, foreign)
+        return elsewhere(scenario, foreign)
     return _Run(rootfs, scenario, known, complete, load).predict()
-
-
-def _elsewhere(scenario: Scenario, reason: str) -> Prediction:
-    """The prediction of an image that no Linux kernel runs: what its config says, and nothing that Linux would add."""
-    wanted = scenario.wanted
-    vector = argv.merge(wanted, scenario.options, scenario.engine)
-    pairs = (entry.partition("=") for entry in wanted.env)
-    return msgspec.structs.replace(
-        _nothing(scenario, reason),
-        argv=vector.argv,
-        env=tuple(EnvVar(name=name, value=value, origin="image") for name, equals, value in pairs if equals),
-        cwd=wanted.working_dir,
-    )
-
-
-def _nothing(scenario: Scenario, reason: str) -> Prediction:
-    """The prediction where nothing says what shall run: it claims nothing else."""
-    return Prediction(
-        engine=scenario.label,
-        runtime=scenario.runtime.name,
-        architecture=scenario.architecture,
-        argv=(),
-        path=None,
-        env=(),
-        user=None,
-        cwd="",
-        steps=(),
-        verdict=verdict.unknown(scenario.label, reason),
-    )
 
 
 def predict_image(image: LayeredImage, options: ProcessOptions | None = None, *, view: str = "") -> Prediction:
