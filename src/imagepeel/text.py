@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 from imagepeel._lazy import late
 from imagepeel.masking import masked
 
+_LONGEST_PATH = 300
+"""Characters of a path that a sentence shows whole."""
+_LONG_PATH = late(rf"[^\s\"']{{{_LONGEST_PATH + 1},}}")
 _LONG_HEX = late(r"[0-9a-f]{40,}(?:\.(?=\w))?")
 _IDENTIFIER = late(r"[a-z][a-z]*[A-Z0-9_./@][^ ]*")
 _UNITS = ("kB", "MB", "GB", "TB", "PB")
@@ -103,6 +106,20 @@ def percent(part: float) -> str:
 def short_digests(text: str) -> str:
     """The same with long digests cut to their first twelve digits, as people compare them."""
     return _LONG_HEX.sub(lambda found: found[0][:12] + "...", text)
+
+
+def brief_paths(text: str) -> str:
+    """The same with the middle of very long paths left out, for sentences that people read; JSON has them whole.
+
+    Linux allows 4,096 bytes, and a screen of one name hides the sentence around it.  Secrets are masked before the cut.
+    """
+    if len(text) <= _LONGEST_PATH or "/" not in text:
+        return text
+    return _LONG_PATH.sub(lambda found: _without_middle(found[0]), masked(text))
+
+
+def _without_middle(path: str) -> str:
+    return f"{path[:100]}...({len(path):,} characters)...{path[-60:]}" if "/" in path else path
 
 
 def shortened(text: str, width: int) -> str:

@@ -498,3 +498,53 @@ def test_f17_the_three_ids_have_the_engines_that_show_them(run_cli: Run, forge_a
     row = json.loads(run_cli("images", alone, "--json").stdout)["result"]["images"][0]
     assert row["index_digest"] is None
     assert "(its manifest) to Docker's containerd store" in " ".join(run_cli("images", alone).stdout.split())
+
+
+def test_s2_a_path_of_4_kb_is_shortened_for_people_and_whole_in_json(run_cli: Run, forge_archive: Make) -> None:
+    """bug-reports S2: it filled 30 lines of wtf and 9 kB of one error."""
+    from imagepeel.forge.specimens import add, sound
+
+    path = "/" + "/".join(["d" * 200] * 20) + "/f"
+    spec = sound(add(forge.file(path[1:], "x", uid=1_200_345)), entrypoint=[path])
+    archive = forge_archive(spec, name="long.tar")
+    for words in (["wtf", archive], ["process", archive], ["check", archive], ["explain", archive]):
+        told = run_cli(*words).stdout
+        prose = "\n".join(line for line in told.splitlines() if "tar -x" not in line and 'execve("' not in line)
+        assert f"...({len(path):,}" in told, words
+        assert max(map(len, prose.split())) < 500 or words[0] in ("process", "explain"), words
+    failed = run_cli("cat", archive, "/not" + path)
+    assert failed.exit_code != 0 and len(failed.stderr) < 1000
+    assert path in run_cli("wtf", archive, "--json").stdout
+    assert path in run_cli("process", archive, "--json").stdout
+
+
+# ---- masking: more of it, in every output -----------------------------------------------------------------------
+
+MORE = {
+    "curl with a joined option": ("RUN curl -uadmin:J0inedS3cret77 https://example.org/x", "J0inedS3cret77"),
+    "curl --user": ("RUN curl --user=admin:L0ngS3cret7788 https://example.org/x", "L0ngS3cret7788"),
+    "a bearer token of wget": (
+        f"RUN wget --header='Authorization: Bearer {(ALPHABET * 2)[5:69]}' https://example.org", (ALPHABET * 2)[5:69]
+    ),
+    "the password of a URL": ("RUN pip install -i https://me:UrlS3cret778@pypi.example.org/simple x", "UrlS3cret778"),
+    "a Stripe key": (f"RUN echo {STRIPE} > /key", STRIPE),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", MORE)
+def test_no_output_shows_what_stands_in_history(what: str, run_cli: Run, forge_archive: Make) -> None:
+    """users G1, E7: history lines in every command that shows them, and in the cards of a notebook."""
+    import imagepeel
+    from imagepeel.forge.specimens import add, sound
+
+    line, secret = MORE[what]
+    archive = forge_archive(sound(add(forge.file("x", "x"), by=line)), name=f"{what.replace(' ', '-')}.tar")
+    for command in ("explain", "layers", "dockerfile", "wtf", "waste", "operate"):
+        for form in ([], ["--json"], ["--markdown"], ["--html", "-"]):
+            done = run_cli(command, archive, *form)
+            assert secret not in done.stdout + done.stderr, (command, form)
+    with imagepeel.open(archive) as opened:
+        image = opened.image()
+        for value in (image, *image.layers, image.findings(), image.explain(), image.dockerfile()):
+            shown = "".join(map(str, value._repr_mimebundle_().values())) if hasattr(value, "_repr_mimebundle_") else ""
+            assert secret not in shown + repr(value) + str(value), type(value)

@@ -77,9 +77,10 @@ def guarded(run: Callable[[], int], settings: Settings) -> int:
 def say(settings: Settings, what: str, where: str, hint: str) -> None:
     """Write one error to stderr in three lines, each escaped."""
     from imagepeel.render.escape import terminal  # start time
+    from imagepeel.text import brief_paths  # start time
 
     label = "\x1b[1;31merror:\x1b[0m" if settings.colour(sys.stderr) else "error:"
-    lines = [(label, what), ("where:", where), ("try:  ", hint)]
+    lines = [(label, brief_paths(what)), ("where:", brief_paths(where)), ("try:  ", hint)]
     _write("".join(f"{label} {terminal(value)}\n" for label, value in lines if value))
 
 

@@ -22,13 +22,15 @@ Lines = tuple[str, ...]
 
 PATH_LINE = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+_LONGEST = 300
+"""Characters of a word in a line that people paste."""
 _PLAIN = late(r"[A-Za-z0-9_.,/:@%+=-]+")
 _PROGRAM = late(r"(?!-)[A-Za-z0-9_./+-]+")
 
 
 def is_plain(*words: str) -> bool:
     """Whether neither a builder nor a shell reads anything into these words."""
-    return all(_PLAIN.fullmatch(word) for word in words)
+    return all(len(word) <= _LONGEST and _PLAIN.fullmatch(word) for word in words)
 
 
 def setting(keyword: str, value: str) -> Lines:

@@ -36,6 +36,7 @@ from imagepeel.present.document import (
     evidence_of,
 )
 from imagepeel.render.escape import terminal
+from imagepeel.text import brief_paths
 
 WIDTH = 100
 """Columns where nobody says how many there are: a projector."""
@@ -95,7 +96,9 @@ def line(text: Text, style: str = "") -> Line:
     """Return a text with its styles, escaped."""
     out = Line(style=style)
     for span in text:
-        out.append(terminal(span.text), STYLES[span.kind])
+        # A command to copy stays whole.
+        shown = span.text if span.kind == "code" else brief_paths(span.text)
+        out.append(terminal(shown), STYLES[span.kind])
     return out
 
 
@@ -324,7 +327,10 @@ def _steps(block: Steps) -> Grid:
     out = grid((("", False, True), ("", False, False), ("", False, False), ("", True, True)), header=False)
     for step in block.rounds:
         out.add_row(
-            Line(terminal(step.label), "dim"), Line(terminal(step.path), "cyan"), line(step.what), Line(step.origin)
+            Line(terminal(step.label), "dim"),
+            Line(terminal(brief_paths(step.path)), "cyan"),
+            line(step.what),
+            Line(step.origin),
         )
     return out
 
