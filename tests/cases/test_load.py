@@ -302,3 +302,20 @@ def test_a_changed_repositories_is_noticed(forge_archive: Callable[..., Path], t
     with imagepeel.open(tmp_path / "changed.tar") as archive:
         (message,) = [one.message for one in archive.anomalies if one.code == "repositories-differ"]
         assert ("other:1.4 with 8 layers" if change == "name" else "names shop:1.4 with") in message
+
+
+# ---- what only some options ask for --------------------------------------------------------------------------
+
+
+def test_all_platforms_have_to_be_there_for_kind(tmp_path: Path) -> None:
+    """kind#3795: it imports with --all-platforms, and a sparse save lists more than it carries."""
+    from imagepeel import forge
+    from imagepeel.forge.specimens import sound
+
+    lacking = sound(architecture="arm64", faults=[forge.Fault(kind="manifest-missing")])
+    (tmp_path / "sparse.tar").write_bytes(forge.to_bytes(forge.index(sound(), lacking, names="demo:1"), "oci-archive"))
+    with imagepeel.open(tmp_path / "sparse.tar") as archive:
+        (digest,) = [record.digest for record in archive.records if not record.available]
+        found = {answer.label: answer for answer in archive.image(platform="linux/amd64").loadable()}
+    assert found["kind@0.30"].text == f"ctr: content digest {digest}: not found"
+    assert found["containerd@1.6"].takes and found["docker@28 (containerd store)"].takes and found["nerdctl@2"].takes

@@ -53,7 +53,8 @@ _KIND = Import(
     name="kind", version=(0, 30), command=f"kind load image-archive {FILE}", view="runtime",
     read="kind pkg/cluster/nodeutils/util.go: ctr images import --all-platforms --digests -",
     rules=ImportRules(
-        unwraps=_PACKED, prefix="ctr: ", familiar=False, tag_only="prefix", unnamed="digest", filters=False
+        unwraps=_PACKED, prefix="ctr: ", familiar=False, tag_only="prefix", unnamed="digest", filters=False,
+        all_platforms=True,
     ),
 )  # fmt: skip
 

@@ -101,6 +101,11 @@ class Delivery:
         return [record for record in self.archive.records if docker_archive.FORMAT in record.formats]
 
     @cached_property
+    def absent_images(self) -> list[ImageRecord]:
+        """The images that the OCI layout lists and does not carry."""
+        return [record for record in self.archive.runnable if not record.available]
+
+    @cached_property
     def tags(self) -> tuple[Name, ...]:
         """The names in RepoTags."""
         return tuple(name for name in self.record.names if name.origin == "RepoTags")

@@ -40,7 +40,7 @@ class ImportRules(msgspec.Struct, frozen=True, kw_only=True):
     unwraps: the compression of the whole archive that is taken off, once.  prefix: before every error.  familiar: names
     are shown as Docker shortens them.  tag_only: whether a name that is only a tag is kept or gets `import-<date>`.
     unnamed: what becomes of an image without a name.  filters: only the platform of the host is imported of images that
-    manifest.json describes.
+    manifest.json describes.  all_platforms: every image that the layout lists is imported, so each has to be there.
     """
 
     unwraps: tuple[Compression, ...]
@@ -49,6 +49,7 @@ class ImportRules(msgspec.Struct, frozen=True, kw_only=True):
     tag_only: Literal["keep", "prefix"]
     unnamed: Literal["nothing", "digest", "dangling"]
     filters: bool = True
+    all_platforms: bool = False
 
 
 def judge(delivery: Delivery, rules: ImportRules, view: str) -> LoadAnswer:
@@ -153,6 +154,8 @@ def _parts(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
             for layer in delivery.missing_layers
             if layer.state is LayerState.MISSING
         ]
+        absent = delivery.absent_images[:1] if rules.all_platforms else []
+        gone += [(f"content digest {one.digest}: not found", f"the image for {one.platform}") for one in absent]
     else:
         gone = [(f'image config "{record.config_member}" not found', "the config")] if delivery.config_missing else []
         gone += [
