@@ -225,3 +225,52 @@ for shell, (entries, path) in SHELLS.items():
              entrypoint=[path, "-c", "echo x > /closed/f && exec report"])  # fmt: skip
     scenario(f"read-only-{shell}-user-file", "S9 F35", "F35", *entries, *MORE, options={"read_only": True}, user="app",
              entrypoint=[path, "-c", "echo x > /plain && exec report"])  # fmt: skip
+
+# tools that fail before the program
+TOOLS: dict[str, tuple[str, str]] = {
+    "mkdir": ("mkdir /x", "F35"),
+    "mkdir-parents": ("mkdir -p /x/y/z", "F35"),
+    "mkdir-parents-there": ("mkdir -p /open/", "RUNS"),
+    "mkdir-own": ("mkdir -p /own/x/y", "RUNS"),
+    "mkdir-there": ("mkdir /open", "F35"),
+    "mkdir-no-parent": ("mkdir /nope/x", "F35"),
+    "mkdir-below-file": ("mkdir -p /plain/x", "F35"),
+    "touch": ("touch /f", "F35"),
+    "touch-there": ("touch /plain", "F35"),
+    "touch-own": ("touch /own/f", "RUNS"),
+    "cp": ("cp /set.sh /f", "F35"),
+    "cp-into": ("cp /set.sh /open", "F35"),
+    "cp-over": ("cp /set.sh /plain", "F35"),
+    "cp-missing": ("cp /nope /own/f", "F35"),
+    "cp-own": ("cp /set.sh /own/", "RUNS"),
+    "mv": ("mv /set.sh /own/f", "F35"),
+    "mv-missing": ("mv /nope /own/f", "F35"),
+    "ln": ("ln -s /plain /l", "F35"),
+    "ln-there": ("ln -s /plain /set.sh", "F35"),
+    "ln-own": ("ln -sf /plain /own/l", "RUNS"),
+    "rm": ("rm /plain", "F35"),
+    "rm-missing": ("rm /nope", "F35"),
+    "rm-force-missing": ("rm -f /nope", "RUNS"),
+    "rm-force": ("rm -f /plain", "F35"),
+    "chmod": ("chmod 600 /plain", "F35"),
+    "chmod-missing": ("chmod 600 /nope", "F35"),
+    "chown-missing": ("chown app /nope", "F35"),
+    "tee": ("echo x | tee /f", "F35"),
+    "cat-missing": ("cat /nope", "F35"),
+    "tested": ("mkdir /x || true", "RUNS"),
+}
+TOOL_NAMES = ("mkdir", "touch", "cp", "mv", "ln", "rm", "chmod", "chown", "tee", "cat")
+COREUTILS = tuple(program(f"bin/{name}", f"/usr/bin/{name}") for name in TOOL_NAMES) + tuple(
+    F(f"lib/x86_64-linux-gnu/{name}", from_machine(f"/lib/x86_64-linux-gnu/{name}"), 0o644)
+    for name in ("libselinux.so.1", "libpcre2-8.so.0", "libacl.so.1", "libattr.so.1")
+)
+for shell, files, path in (
+    ("coreutils", (*DASH, *COREUTILS), "/bin/sh"),
+    ("busybox", (*BUSYBOX, *(L(f"bin/{name}", "busybox") for name in TOOL_NAMES)), "/bin/sh"),
+):
+    own = D("own", 0o755, 1234, 1234)
+    for name, (text, expect) in TOOLS.items():
+        scenario(f"tool-{shell}-{name}", "S9 F35", expect, *files, *MORE, own, user="app",
+                 entrypoint=[path, "-c", f"set -e\n{text}\nexec report"])  # fmt: skip
+    scenario(f"tool-{shell}-read-only", "S9 F35", "F35", *files, *MORE, options={"read_only": True},
+             entrypoint=[path, "-c", "set -e\nmkdir -p /x/y\nexec report"])  # fmt: skip

@@ -10,11 +10,11 @@ import msgspec
 
 from imagepeel.evidence import text
 from imagepeel.process.engines.mounts import mounts
-from imagepeel.process.shell import interpreters
+from imagepeel.process.shell import interpreters, tools
 from imagepeel.process.shell.interpreters import Search, Shell, StartError
 from imagepeel.process.simulation import Simulation
 from imagepeel.process.spec import trace
-from imagepeel.process.spec.access import EXECUTE, READ, WRITE, PathAccess, check_access, permits
+from imagepeel.process.spec.access import EXECUTE, READ, WRITE, Actor, PathAccess, check_access, permits
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge
 from imagepeel.tables import ErrnoName
 
@@ -27,6 +27,27 @@ if TYPE_CHECKING:
 _REFUSALS = {"ENOENT", "EACCES", "EISDIR"}
 _KNOWN = {"", "ENOENT", "EACCES", "ENOTDIR"}
 """Errors of a path that shells word as their tables here have it."""
+
+
+class _FilesOf:
+    """The image as a tool meets it that a shell starts in a directory."""
+
+    def __init__(self, image: ImageOfShell, actor: Actor, cwd: str) -> None:
+        self.actor = actor
+        self._image = image
+        self._cwd = cwd
+
+    def look(self, path: str) -> PathAccess | None:
+        return self._image.look(path, self._cwd)
+
+    def create(self, path: str) -> ErrnoName | None:
+        return self._image.create(path, self._cwd)
+
+    def enter_name(self, path: str) -> ErrnoName | None:
+        return self._image.enter_name(path, self._cwd)
+
+    def names(self, path: str) -> list[str] | None:
+        return self._image.names(path, self._cwd)
 
 
 class ImageOfShell:
@@ -170,29 +191,46 @@ class ImageOfShell:
         return [text(name) for name in sorted(self._sim.rootfs.listdir(seen.resolution.path))]
 
     def fails(self, argv: tuple[str, ...], cwd: str) -> tuple[int, str] | None:
-        """chown by a user who may not give files away: only CAP_CHOWN may change an owner."""
-        name = argv[0].rsplit("/", 1)[-1]
-        words = [word for word in argv[1:] if not word.startswith("-")]
-        options = [word for word in argv[1:] if word.startswith("-")]
-        if name != "chown" or self._state.after.uid == 0 or len(words) != 2 or set(options) - {"-R", "-h", "-v"}:
+        """The exit code and the words of a tool that provably fails; None for every other command."""
+        if argv[0].rsplit("/", 1)[-1] not in tools.JUDGED:
             return None
-        seen = self._look(words[1], cwd)
-        owner = words[0].partition(":")[0]
-        if seen is None or seen.node is None or not owner or owner == str(seen.node.uid):
-            return None
-        if seen.node.uid == self._state.after.uid:
-            return None
-        inside = seen.node.is_dir and "-R" in options and self._sim.rootfs.listdir(seen.resolution.path)
         place = interpreters.search(
             self._sim.rootfs, argv[0], self._state.env.get("PATH"), cwd or self._state.cwd, self._state.after,
             default=interpreters.default_path(self._shell),
         )  # fmt: skip
-        if inside or place.path is None:
+        family = self._family(argv[0], place.path)
+        locale = self._state.env.get("LC_ALL") or self._state.env.get("LC_CTYPE") or self._state.env.get("LANG") or ""
+        if family is None:
             return None
-        real = text(self._sim.rootfs.resolve(place.path).path)
-        if real.rsplit("/", 1)[-1].startswith("busybox"):
-            return 1, f"chown: {words[1]}: Operation not permitted"
-        return 1, f"chown: changing ownership of '{words[1]}': Operation not permitted"
+        return tools.fails(argv, family, _FilesOf(self, self._state.after, cwd), utf8="utf" in locale.lower())
+
+    def _family(self, name: str, path: str | None) -> tools.Family | None:
+        """Whose tool this is: by the words inside of it, or by the shell that has it inside."""
+        final = self._chain.final or b""
+        inside = self._shell == "busybox" and interpreters.has_applet(self._sim.rootfs, final, name)
+        if inside and (path is None or interpreters.runs_applets_first(self._sim.rootfs, final)):
+            return "busybox"
+        return None if path is None else interpreters.family_of_tool(self._sim.rootfs, path)
+
+    def enter_name(self, path: str, cwd: str) -> ErrnoName | None:
+        """The errno of making or removing an entry in the directory of the path; "" and None as for `enter`."""
+        parent = self._look(posixpath.dirname(path) or ".", cwd)
+        if parent is None or parent.errno not in _KNOWN:
+            return None
+        if parent.errno or parent.node is None:
+            return parent.errno
+        if not parent.node.is_dir:
+            return "ENOTDIR"
+        if self._sim.scenario.options.read_only:
+            return "EROFS"
+        if not permits(parent.node, self._state.after, WRITE | EXECUTE):
+            return "EACCES"
+        return None if parent.node.mode & 0o1000 else ""
+
+    def look(self, path: str, cwd: str) -> PathAccess | None:
+        """The path as `stat` finds it; None where that cannot be told."""
+        seen = self._look(path, cwd)
+        return None if seen is None or seen.errno not in _KNOWN else seen
 
     def refuses(self, name: str, path_value: str | None, cwd: str) -> Search | None:
         """Why the command cannot be started; None when it starts, or where it cannot be told."""

@@ -113,6 +113,15 @@ def lacks_applet(rootfs: Rootfs, final: bytes, name: str) -> bool:
     return b"BusyBox v" in content and b"\0" + raw(name) + b"\0" not in content
 
 
+def family_of_tool(rootfs: Rootfs, path: str) -> Literal["coreutils", "busybox"] | None:
+    """Which family of tools a program is of, by the words inside of it; None for any other."""
+    node = rootfs.resolve(path).node
+    if node is None or not node.is_file:
+        return None
+    content = rootfs.read(rootfs.resolve(path).path, 0, min(node.size, _HEAD))
+    return "busybox" if b"BusyBox v" in content else "coreutils" if b"GNU coreutils" in content else None
+
+
 def invocation(argv: Sequence[str]) -> Invocation:
     """Read a shell's own command line: options, then with `-c` its text, `$0` and arguments, else the script.
 
