@@ -333,6 +333,16 @@ def not_taken(image: Image, finding: Finding) -> bool:
     return False
 
 
+def owner_is_named(image: Image, finding: Finding) -> bool:
+    """Whether a member of the archive or of a layer has this name of an owner."""
+    name = finding.message.partition("belong to ")[2].partition(" (")[0]
+    found = {f"{member.uname}:{member.gname}" for _, member in members(image)}
+    if "members of the archive" in finding.message:
+        with tarfile.open(image.archive.name) as outer:
+            found = {f"{member.uname}:{member.gname}" for member in outer}
+    return name in found
+
+
 def repositories_differ(image: Image, finding: Finding) -> bool:
     """Whether `repositories` gives a name to another layer than manifest.json, or names other images."""
     listed = json.loads(_file(image, "manifest.json") or b"[]")
@@ -376,6 +386,7 @@ JUDGES: dict[str, Callable[[Image, Finding], bool]] = {
     "ROOTLESS-DIFFERS": link_leaves_its_layer,
     "ROOTLESS-IDS": has_wide_ids,
     "TWO-IMAGES": repositories_differ,
+    "PACKER-NAMED": owner_is_named,
 }
 
 

@@ -104,6 +104,15 @@ class TarMembers(Members):
     def __iter__(self) -> Iterator[Member]:
         return iter(self._all)
 
+    def header(self, member: Member) -> Header | None:
+        """Return the header block in front of a member's content; None where that is not one block before it."""
+        if member.offset is None or member.sparse is not None:
+            return None
+        try:
+            return parse_header(self.archive.pread(member.offset - BLOCK, BLOCK))
+        except TarError:
+            return None
+
     def __len__(self) -> int:
         return len(self._all)
 

@@ -8,8 +8,9 @@ import msgspec
 
 from imagepeel._display import Shown
 from imagepeel.archive.compression import Compression
+from imagepeel.archive.tar_members import TarMembers
 from imagepeel.evidence import text
-from imagepeel.formats.tar.header import BLOCK, Header, TarError, parse_header
+from imagepeel.formats.tar.header import BLOCK, Header
 from imagepeel.results.head import KindName, stamp
 
 if TYPE_CHECKING:
@@ -122,15 +123,8 @@ def _order(one: dict[str, Member], two: dict[str, Member], both: list[str]) -> t
 
 
 def _header(archive: OpenArchive, member: Member) -> Header | None:
-    """The header block in front of a member's content; None in a directory."""
-    if archive.medium != "tar" or member.offset is None or member.sparse is not None:
-        return None
-    source = getattr(archive.members, "archive", None)
-    block = source.pread(member.offset - BLOCK, BLOCK) if source is not None else b""
-    try:
-        return parse_header(block) if len(block) == BLOCK else None
-    except TarError:
-        return None
+    """The header of a member; None in a directory."""
+    return archive.members.header(member) if isinstance(archive.members, TarMembers) else None
 
 
 def _headers(first: OpenArchive, second: OpenArchive, pairs: list[tuple[Member, Member]]) -> list[FileFact]:
@@ -203,8 +197,7 @@ def _names(archive: OpenArchive) -> str:
 
 def _end(archive: OpenArchive, members: dict[str, Member]) -> str:
     """How many bytes stand behind the content of the last member: end blocks and the padding of a record."""
-    source = getattr(archive.members, "archive", None)
-    last = max((m.offset + m.size for m in members.values() if m.offset is not None), default=0)
-    if archive.medium != "tar" or source is None:
+    if not isinstance(archive.members, TarMembers):
         return "no tar"
-    return f"{source.size - (last + -last % BLOCK):,} bytes"
+    last = max((m.offset + m.size for m in members.values() if m.offset is not None), default=0)
+    return f"{archive.members.archive.size - (last + -last % BLOCK):,} bytes"

@@ -359,6 +359,7 @@ REPAIRS: dict[str, Repair] = {
     "HISTORY-SILENT": again,
     "ODD-TIME": lambda spec: changed(spec, created="2024-05-01T00:00:00Z"),
     "ODD-DOCUMENTS": again,
+    "PACKER-NAMED": at("motd", uname=b"", gname=b""),
     "VOLUME-CONTENT": lambda spec: changed(spec, history=(spec.history[0], spec.history[2], spec.history[1])),
     "BAKED-DATABASE": without_layers(1),
     "STALE-LOCK": instead("var/run/app.pid"),

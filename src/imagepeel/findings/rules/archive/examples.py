@@ -90,6 +90,10 @@ EXAMPLES: dict[str, Example] = {
     "ODD-TIME": Example(
         bad=partial(sound, created="1970-01-01T00:00:00Z"), good=partial(sound, created="2024-05-01T00:00:00Z")
     ),
+    "PACKER-NAMED": Example(
+        bad=lambda: holding(file("motd", "x", uid=1000, gid=1000, uname="jane", gname="staff")),
+        good=lambda: holding(file("motd", "x", uid=1000, gid=1000)),
+    ),
     "ODD-DOCUMENTS": Example(
         bad=partial(sound, faults=[Fault(kind="config-duplicate", value="arm64")]),
         good=sound,
