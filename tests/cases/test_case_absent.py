@@ -206,3 +206,15 @@ def test_a_library_that_a_missing_layer_may_have_is_not_called_missing(
         archive = without(whole, blobs(whole)[part], tmp_path / "part.tar")
         done = run_cli("process", archive)
         assert done.exit_code == 0 and "not found" not in done.stdout, part
+
+
+@pytest.mark.parametrize("kind", ["oci-archive", "docker-archive", "docker-save-25", "podman-archive", "docker-v1.0"])
+@pytest.mark.parametrize("command", ["images", "loadable"])
+def test_a_cut_archive_of_any_kind_ends_with_11(
+    kind: str, command: str, forge_archive: Make, run_cli: Run, tmp_path: Path
+) -> None:
+    whole = forge_archive("shop", kind=kind).read_bytes()
+    (tmp_path / "cut.tar").write_bytes(whole[: len(whole) * 6 // 10])
+    done = run_cli(command, tmp_path / "cut.tar")
+    assert done.exit_code == 11
+    assert done.stderr.count("ends inside the member") == 1

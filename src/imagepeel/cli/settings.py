@@ -230,12 +230,17 @@ class Settings:
     def finish_documents(self, archive: Archive) -> None:
         """The same for a command that read the documents only."""
         for anomaly in (*archive.anomalies, *(a for record in archive.records for a in record.anomalies)):
-            self.warn_of((anomaly,))
+            if anomaly != archive.cut:
+                self.warn_of((anomaly,))
         wrong = [line for record in archive.records for line in document_mismatches(archive, record)]
         self._end(list(dict.fromkeys(wrong)), ())
         unread = [record.knowledge.documents for record in archive.runnable]
         if unread and all(unread):
             self._refuse(archive, unread[0])
+        if archive.cut is not None:
+            from imagepeel.errors import Malformed  # start time
+
+            raise Malformed(archive.cut.message, archive.cut.where, "save or fetch the archive again")
 
     def finish_layers(self, layers: Sequence[Layer]) -> None:
         """The same for a command whose result comes from these layers alone."""
