@@ -27,6 +27,6 @@ def command(settings: Settings, receipts: bool) -> None:
     What no tarball can answer stands at the end as questions.
     """
     with settings.open() as archive:
-        image = settings.filesystem(archive)
+        image = settings.filesystem(archive, digests=True)
         documents.show_story(settings, "operate", image.operators_manual(), receipts=receipts)
         settings.finish(image)

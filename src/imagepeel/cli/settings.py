@@ -137,19 +137,22 @@ class Settings:
         """Return the image that --image and --platform ask for, without reading its layers."""
         return archive.image(self.reference, platform=self.platform)
 
-    def scanned(self, archive: Archive) -> Image:
-        """Return the chosen image with all its layers read once; the progress ends here."""
+    def scanned(self, archive: Archive, *, digests: bool = False) -> Image:
+        """Return the chosen image with all its layers read once; the progress ends here.
+
+        `digests` also takes the SHA-256 of every file, for a command that compares their content.
+        """
         image = self.image(archive)
         if self._progress is not None:
             sizes = {layer.record.stored: layer.blob_size for layer in image.layers if layer.readable}
             self._progress.expect(sum(sizes.values()))
-        image.scan()
+        image.scan(digests=digests)
         self.quiet()
         return image
 
-    def filesystem(self, archive: Archive) -> Image:
+    def filesystem(self, archive: Archive, *, digests: bool = False) -> Image:
         """Return the same where the command is about what its layers make.  Unsupported for an artifact."""
-        image = self.scanned(archive)
+        image = self.scanned(archive, digests=digests)
         self._refuse_artifact(image)
         return image
 

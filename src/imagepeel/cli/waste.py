@@ -43,7 +43,7 @@ def command(settings: Settings, base: str, everything: bool, receipts: bool) -> 
     shipped.
     """
     with settings.open() as archive:
-        image = settings.filesystem(archive)
+        image = settings.filesystem(archive, digests=True)
         waste = image.waste(base=base)
         shown: tuple[Receipt, ...] = ()
         if receipts:

@@ -1,0 +1,35 @@
+"""A command reads each layer once, whatever it wants to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagepeel.layers import pool
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("layers",), ("du",), ("views",), ("waste",), ("wtf",), ("check",), ("process",), ("explain",), ("operate",)],
+    ids=" ".join,
+)
+def test_a_command_reads_each_layer_once(
+    run_cli: Callable[..., Any],
+    forge_archive: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+) -> None:
+    read: list[int] = []
+    scan = pool.scan_layer
+
+    def counted(*given: Any, **named: Any) -> Any:
+        read.append(named["layer"])
+        return scan(*given, **named)
+
+    monkeypatch.setattr(pool, "scan_layer", counted)
+    done = run_cli(*words, forge_archive("shop"), "--no-cache")
+    assert done.stdout
+    assert sorted(read) == list(range(8))
