@@ -43,6 +43,9 @@ def choose(
     Some engines make a missing directory before the start; whatever they leave, the runtime makes or refuses.  It does
     so `inside`, where its mounts lie over what the image and the engine have there.
     """
+    if engine.cleans_workdir and asked.path:
+        clean = "/" + posixpath.normpath(asked.path).lstrip("/")
+        asked = msgspec.structs.replace(asked, path=clean if asked.path.startswith("/") else clean[1:])
     chosen = _before_mounts(rootfs, asked, engine, runtime, actor)
     decided = chosen.failure is not None and (
         chosen.failure.judge is Judge.ENGINE or chosen.failure.phase is Phase.BARE

@@ -33,6 +33,7 @@ class Docker(Engine, frozen=True, kw_only=True):
     """Its errors say `failed to create task for container`."""
     knows_eisdir: bool = True
     """Client and daemon have an exit code for `is a directory`."""
+    cleans_workdir: bool = True
 
     def refusal(self, failure: Failure) -> EngineMessage:
         return self._message(f"Error response from daemon: {failure.message}", failure.created)

@@ -97,6 +97,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     workdir_owner: str = "owned by root, mode 0755"
     makes_workdir_first: bool = False
     """The working directory is made before the user is looked up."""
+    cleans_workdir: bool = False
+    """`.` and `..` of the working directory are taken out by its text alone, whatever the links on the way are."""
     volumes: Literal["copy", "host-copy", "ignore"] = "copy"
     run_tmpfs: bool = False
     injected: tuple[str, ...] = HOST_FILES
