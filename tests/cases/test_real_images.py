@@ -482,3 +482,14 @@ def test_an_artifact_is_never_a_damaged_image(kind: str, run_cli: Run, tmp_path:
         for claim in ("damaged", "DAMAGED", "FAILS", "unexpected EOF", "invalid tar", "fetch the image again"):
             assert claim not in done.stdout, (words, claim)
     assert not findings(run_cli, path)
+
+
+def test_listed_images_and_their_platforms_add_up(run_cli: Run, tmp_path: Path) -> None:
+    """real-images 25: twelve images were counted, and eight names stood behind them."""
+    faults = [forge.Fault(kind="manifest-missing")]
+    gone = [sound(architecture="arm64", labels={"build": number}, faults=faults) for number in "12"]
+    path = tmp_path / "sparse.tar"
+    images = (sound(), *gone, sound(architecture="ppc64le", faults=faults))
+    path.write_bytes(forge.to_bytes(index(*images, names="demo:1"), "oci-archive"))
+    (message,) = findings(run_cli, path)["SPARSE-SAVE"]
+    assert message == "3 listed images are not in the archive: linux/arm64 (2 times) and linux/ppc64le"

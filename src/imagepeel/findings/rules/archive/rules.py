@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC
 from typing import TYPE_CHECKING
@@ -126,13 +127,11 @@ def sparse_save(rule: Rule, subject: Subject) -> Iterator[Finding]:
     gone = [record for record in records if record.kind in ("image", "unknown") and not record.available]
     if not gone or subject.image.record in gone:
         return
-    names = []
-    for record in gone:
-        platform = record.platform
-        names.append(str(platform) if platform is not None else f"image {record.number}")
+    counts = Counter(str(record.platform or f"image {record.number}") for record in gone)
+    names = [name if count == 1 else f"{name} ({count} times)" for name, count in counts.items()]
     yield rule.report(
         f"{plural(len(gone), 'listed image')} {'is' if len(gone) == 1 else 'are'} not in the archive: "
-        f"{listed(list(dict.fromkeys(names)), 8)}",
+        f"{listed(names, 8)}",
         Location(member="index.json", pointer="/manifests"),
     )
 
