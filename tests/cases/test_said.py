@@ -574,3 +574,31 @@ def test_a_user_of_the_image_is_no_packer(run_cli: Run, forge_archive: Make) -> 
     theirs = holding(forge.file("home/app/x", "x", uid=1000, gid=1000, uname="jane", gname="app"))
     told = findings_of(run_cli, forge_archive(theirs, name="theirs.tar"))["PACKER-NAMED"]["message"]
     assert told == "entries of layer L2 belong to jane:app (1000:1000), whom the image does not know"
+
+
+# ---- words for people -------------------------------------------------------------------------------------------
+
+
+def test_a_receipt_measures_what_the_claim_counts(case: Case, run_cli: Run) -> None:
+    """real-images 11: `The layer ships 512 bytes` stood above a command that prints 1000000."""
+    told = run_cli("explain", case("real-images", "sparse.tar")).stdout
+    below = told.partition("The layer ships 512 bytes of file content")[2]
+    assert below and "awk" not in below.split("\n\n")[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "way"),
+    [
+        ("shop:1.4", "docker save shop:1.4 | imagepeel explain -"),
+        ("library/alpine", "docker save library/alpine | imagepeel explain -"),
+        ("docker://alpine", "skopeo copy docker://alpine docker-archive:image.tar"),
+        ("missing.tar", "check the path"),
+        ("./nothing", "check the path"),
+    ],
+)
+def test_h3_the_name_of_an_image_gets_a_way(given: str, way: str, run_cli: Run, tmp_path: Path) -> None:
+    """users H3."""
+    done = run_cli("explain", given, cwd=tmp_path)
+    assert done.exit_code != 0
+    hint = next(line for line in done.stderr.splitlines() if line.startswith("try:"))
+    assert hint.endswith(way)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import IO, Self, TypeVar
 
 from imagepeel._display import Shown
+from imagepeel._lazy import late
 from imagepeel.archive.blobs import Blobs
 from imagepeel.archive.compression import Compression
 from imagepeel.archive.detect import detect, open_tar, unwrap_compression
@@ -164,7 +165,7 @@ def _detect(
             held.append(directory := DirMembers(path, limits))
             return path, detect(directory)
         if not os.path.lexists(path):
-            missing = PathNotFound(f"{path} does not exist", hint="check the path")
+            missing = PathNotFound(f"{path} does not exist", hint=_way_to(path))
             missing.filename = path
             raise missing
         source = FileSource.open(path)
@@ -185,6 +186,20 @@ def _detect(
             Location(archive_offset=0),
         )
     return source.name, detected
+
+
+_REFERENCE = late(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9._-]+)*(?::[\w][\w.-]{0,127}|@sha256:[0-9a-f]{64})?")
+_TRANSPORTS = ("docker://", "docker-daemon:", "containers-storage:", "oci://")
+
+
+def _way_to(path: str) -> str:
+    """What to do about a path that is not there: people also give the name that an engine has for an image."""
+    for transport in _TRANSPORTS:
+        if path.startswith(transport):
+            return f"imagepeel opens files: skopeo copy {path} docker-archive:image.tar"
+    if _REFERENCE.fullmatch(path) and not path.endswith((".tar", ".gz", ".tgz", ".zst", ".xz", ".bz2", ".oci")):
+        return f"check the path; an image of an engine: docker save {path} | imagepeel explain -"
+    return "check the path"
 
 
 def _unreferenced(blobs: Blobs, kind: Kind) -> tuple[Member, ...]:

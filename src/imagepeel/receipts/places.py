@@ -275,13 +275,18 @@ class Receipts:
         return Receipt(command=command, shows=shows, expect=_MAGIC[layer.compression].hex())
 
     def total(self, layers: Sequence[Layer], size: int) -> Receipt | None:
-        """The bytes of all files of these layers, added up in one command; `size` is their sum."""
+        """The bytes of all files of these layers, added up in one command; `size` is their sum.
+
+        None where a layer is missing, or has sparse files.
+        """
         listings = []
         regular = True
         for layer in layers:
             content = self.content(layer)
             if content is None:
                 return None
+            if any(extra.sparse is not None for extra in layer.table.extras.values()):
+                return None  # a listing states the length with the holes, which nobody ships
             listings.append(self._tar("--numeric-owner -tv", content))  # numbers for owners: names may hold blanks
             regular = regular and not layer.table.extras and layer.error is None and not layer.anomalies
         if not listings:

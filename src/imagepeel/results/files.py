@@ -11,7 +11,7 @@ from imagepeel.archive.compression import Compression
 from imagepeel.archive.tar_members import TarMembers
 from imagepeel.evidence import text
 from imagepeel.formats.tar.header import BLOCK, Header
-from imagepeel.results.head import KindName, stamp
+from imagepeel.results.head import stamp
 
 if TYPE_CHECKING:
     from imagepeel.archive.members import Member
@@ -59,8 +59,6 @@ class FilesDifference(Shown, msgspec.Struct, frozen=True, kw_only=True):
     `complete` is false where not all members were compared, or a directory has no headers to compare.
     """
 
-    first_kind: KindName
-    second_kind: KindName
     facts: tuple[FileFact, ...]
     complete: bool
 
@@ -81,8 +79,6 @@ def files_difference(first: OpenArchive, second: OpenArchive) -> FilesDifference
         _whole("end", _end(first, one), _end(second, two)),
     ]
     return FilesDifference(
-        first_kind=first.kind.name,
-        second_kind=second.kind.name,
         facts=tuple(fact for fact in facts if fact is not None),
         complete=len(both) <= MOST_MEMBERS and first.medium == second.medium == "tar",
     )
