@@ -79,3 +79,10 @@ def test_a_directory_that_the_user_cannot_enter_is_found(case: Case) -> None:
         found = [one for one in archive.image().findings() if one.rule == "USER-CANNOT-READ"]
     assert [one.severity for one in found] == ["low"]
     assert "/component-templates (mode 0700 of 0:0)" in found[0].message
+
+
+def test_httpd_of_busybox_does_not_hear(case: Case) -> None:
+    """C6: called like Apache, and it ignores SIGTERM as process 1."""
+    one = prediction(case("judges", "process-faults"), image="busybox-httpd-link").pid1
+    assert one is not None
+    assert (one.hears_sigterm, one.ends_at_once) == ("no", False)

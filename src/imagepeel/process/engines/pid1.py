@@ -53,6 +53,8 @@ _KNOWN: dict[str, tuple[Hears, str]] = {
     "npm": (DEAF, "npm is no init: it starts a shell that starts the program"),
     "yarn": (DEAF, "yarn is no init: it starts the program as a child"),
 }
+_DEAF_APPLETS = frozenset({"httpd"})
+"""Applets of busybox that have the name of another program and do not hear (busybox 1.35, seen)."""
 _SESSIONS = frozenset({"su", "runuser"})
 """They wait two seconds for their child to end, whether it does so or not, and end with 143 (util-linux 2.38, seen)."""
 SHELL_NAMES = frozenset({"sh", "bash", "dash", "ash", "busybox", "zsh", "ksh", "mksh"})
@@ -200,6 +202,8 @@ def _hearing(program: LastProgram, signal: str) -> tuple[PidOneKind, Hears, str]
         return "shell", UNSURE, reason
     if shell:
         return "shell", DEAF, "an interactive shell ignores SIGTERM"
+    if name == "busybox" and called in _DEAF_APPLETS:
+        return "program", DEAF, f"{called} of busybox installs no handler, and process 1 has no default action"
     known = called if called in _INITS or called in _KNOWN else name
     if known in _INITS or known in _KNOWN:
         hears, reason = (HEARS, _INITS[known]) if known in _INITS else _KNOWN[known]

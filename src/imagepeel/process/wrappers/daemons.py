@@ -135,6 +135,9 @@ DAEMONS: dict[str, Daemon] = {
 }  # fmt: skip
 """By name; versions that packages put behind it (`php-fpm8.2`) are left out."""
 
+_APPLETS = {"httpd": "-f"}
+"""Applets of busybox that have the name of another program, and the switch that keeps them (busybox 1.35, seen)."""
+
 READ_MOST = 262_144
 """Bytes of a config file that are looked at."""
 
@@ -152,7 +155,15 @@ def goes_away(rootfs: Rootfs, chain: ExecveResult, cwd: str, *, shell: bool) -> 
         argv = argv[argv.index(path) :] if path in argv else []
     if not argv:
         return "", ""
-    for name in dict.fromkeys((argv[0].rsplit("/", 1)[-1], path.rsplit("/", 1)[-1])):
+    own = path.rsplit("/", 1)[-1]
+    if own.startswith("busybox"):
+        argv = argv[1:] if argv[0].rsplit("/", 1)[-1].startswith("busybox") else argv
+        name = argv[0].rsplit("/", 1)[-1] if argv else ""
+        if name in _APPLETS and not _has(argv[1:], ("-f",)):
+            why = f"{name} of busybox goes on in the background: this process ends at once with 0"
+            return why, f"start it with {_APPLETS[name]}"
+        return ("", "") if name in _APPLETS or not argv else backgrounds(rootfs, name, argv[1:], cwd, shell=shell)
+    for name in dict.fromkeys((argv[0].rsplit("/", 1)[-1], own)):
         found = backgrounds(rootfs, name, argv[1:], cwd, shell=shell)
         if found[0]:
             return found

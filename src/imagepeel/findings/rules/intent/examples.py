@@ -35,6 +35,10 @@ EXAMPLES: dict[str, Example] = {
         bad=partial(shell_form, sound, "/bin/hello; true"), good=partial(shell_form, sound, "exec /bin/hello")
     ),
     "SCRIPT-WITHOUT-EXEC": Example(bad=partial(script, sound, "#!/bin/sh\n/bin/hello\n"), good=partial(script, sound)),
+    "ENDS-AT-ONCE": Example(
+        bad=lambda: sound(add(file("bin/rsyslogd", programs.hello(), 0o755)), entrypoint=["rsyslogd"]),
+        good=lambda: sound(add(file("bin/rsyslogd", programs.hello(), 0o755)), entrypoint=["rsyslogd", "-n"]),
+    ),
     "PACKAGE-MANAGER-PID1": Example(
         bad=lambda: sound(add(file("bin/npm", programs.hello(), 0o755)), entrypoint=["npm", "start"]),
         good=lambda: sound(add(file("bin/node", programs.hello(), 0o755)), entrypoint=["node", "server.js"]),

@@ -127,6 +127,30 @@ def shell_pid1(rule: Rule, subject: Subject) -> Iterator[Finding]:
 
 
 @rule(
+    "ENDS-AT-ONCE",
+    "Process 1 goes into the background, and the container ends at once with 0",
+    "medium",
+    "strengths",
+    "operations",
+    why="""A container lives as long as its process 1.  Servers that were made for init systems fork and let their first
+    process end: exit code 0, no error anywhere, and an orchestrator that starts it again and again.""",
+    fix="keep the server in the foreground",
+    sources="nginx core module daemon, httpd(8) -DFOREGROUND, sshd(8) -D, cron(8) -f",
+)
+def ends_at_once(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    start = subject.prediction() if subject.starts else None
+    if start is None or start.pid1 is None or not start.pid1.ends_at_once or start.verdict.kind == "FAILS":
+        return
+    one = start.pid1
+    yield rule.report(
+        f"`{' '.join(one.argv)}` ends at once with 0: {one.why}",
+        subject.command_place(),
+        *([subject.place(one.path)] if one.path and subject.node(one.path) is not None else []),
+        fix=one.fix or rule.fix,
+    )
+
+
+@rule(
     "SCRIPT-WITHOUT-EXEC",
     "The entrypoint script starts the program as a child",
     "medium",
@@ -444,6 +468,7 @@ def shebang_one_argument(rule: Rule, subject: Subject) -> Iterator[Finding]:
 RULES: tuple[Rule, ...] = (
     no_command,
     shell_pid1,
+    ends_at_once,
     script_without_exec,
     package_manager,
     not_expanded,
