@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from imagepeel.evidence import Evidence, Receipt
 from imagepeel.present.document import (
+    Claim,
     Column,
     Document,
     Item,
@@ -50,6 +51,7 @@ from imagepeel.present.prediction import (
 from imagepeel.process.spec.trace import vector
 from imagepeel.process.spec.values import Addition, Credentials, EnvVar, PidOne, Prediction, Step, Verdict
 from imagepeel.results.process import MatrixResult, ProcessOutput, ProcessResult
+from imagepeel.text import listed
 
 
 def process_document(result: ProcessOutput) -> Document:
@@ -245,6 +247,12 @@ def _ordinary(addition: Addition) -> bool:
 # ---- every engine -----------------------------------------------------------------------------------------------
 
 
+def _ended(result: MatrixResult) -> Iterator[Claim]:
+    if result.ended:
+        verb = "has" if len(result.ended) == 1 else "have"
+        yield say(dim(f"{listed(result.ended)} {verb} reached the end of life"))
+
+
 def _matrix(result: MatrixResult) -> Document:
     """Return one verdict a cell, engines down and architectures across, and each failure's words once."""
     rows = []
@@ -263,7 +271,7 @@ def _matrix(result: MatrixResult) -> Document:
     columns = (Column("", keep=True), *(Column(f"linux/{name}", keep=True) for name in result.architectures))
     return about(
         result.image,
-        section(Table(columns=columns, rows=tuple(rows))),
+        section(Table(columns=columns, rows=tuple(rows)), *_ended(result)),
         *(
             section(items(*(item(line) for line in told.splitlines() or [told])), title=", ".join(where))
             for told, where in texts.items()

@@ -52,6 +52,8 @@ class MatrixResult(Shown, msgspec.Struct, frozen=True, kw_only=True, tag="matrix
     cells: tuple[MatrixCell, ...]
     """Engine by engine, in the order of `engines` and `architectures`."""
     agree: bool
+    ended: tuple[str, ...] = ()
+    """Those of `engines` that have reached their end of life."""
 
 
 ProcessOutput = ProcessResult | MatrixResult
@@ -72,6 +74,8 @@ def process_result(image: LayeredImage, found: Prediction, *, receipts: bool = F
 
 def matrix_result(image: LayeredImage, view: Literal[ViewName, ""], found: Matrix) -> MatrixResult:
     """Return the verdict of each cell; `view` is the filesystem that was asked for, "" for each engine's own."""
+    from imagepeel.process.engines.registry import find_engine  # start time
+
     return MatrixResult(
         image=image_head(image),
         view=view,
@@ -79,4 +83,5 @@ def matrix_result(image: LayeredImage, view: Literal[ViewName, ""], found: Matri
         architectures=found.architectures,
         cells=tuple(MatrixCell(engine=c.engine, architecture=c.architecture, verdict=c.verdict) for c in found.cells),
         agree=found.agree,
+        ended=tuple(name for name in found.engines if find_engine(name)[0].end_of_life),
     )

@@ -81,6 +81,7 @@ def test_the_matrix_has_one_verdict_a_cell(run_cli: Run, forge_archive: Make) ->
     path = forge_archive("hello")
     result = json.loads(run_cli("process", "--matrix", "--json", path).stdout)["result"]
     assert len(result["cells"]) == len(result["engines"]) * len(result["architectures"])
+    assert result["ended"] == ["docker@20.10", "podman@4.3"]
     assert {cell["verdict"]["kind"] for cell in result["cells"] if cell["architecture"] == "amd64"} == {"RUNS"}
     lines = run_cli("process", "--matrix", path).stdout.splitlines()
     assert [line.split()[0] for line in lines[3 : 3 + len(result["engines"])]] == result["engines"]
