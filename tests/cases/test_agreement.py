@@ -37,7 +37,8 @@ def contradictions(image: imagepeel.Image) -> Iterator[str]:
             yield f"loadable: {answer.label} takes it, views: {tool.view} refuses a layer"
     failing = []
     for engine in ENGINES:
-        verdict = image.process(engine=engine).verdict
+        prediction = image.process(engine=engine)
+        verdict = prediction.verdict
         own = [answers[tool.label, tool.store] for tool in tools_of(find_engine(engine)[0])]
         if verdict.judge is Judge.LOAD:
             failing.append(engine)
@@ -45,6 +46,10 @@ def contradictions(image: imagepeel.Image) -> Iterator[str]:
                 yield f"process: {engine} cannot load it, loadable: {[str(answer) for answer in own]}"
         if verdict.kind is Outcome.RUNS and own and all(answer.refuses_image for answer in own):
             yield f"process: it RUNS on {engine}, loadable: {[str(answer) for answer in own]}"
+        of_file = own and all(answer.cause in (Cause.FORMAT, Cause.CHOICE) for answer in own)
+        told = any("does not take the file" in note for note in prediction.notes)
+        if verdict.kind is Outcome.RUNS and of_file and not told and not image.record.format.bare:
+            yield f"process: it RUNS on {engine} without a word of the file, loadable: {[str(one) for one in own]}"
     found = image.findings()
     high = [finding.rule for finding in found if finding.severity == "high"]
     if any(engine in PROFILES for engine in failing) and not high:
