@@ -26,6 +26,7 @@ KNOWN = [scenario for scenario in SCENARIOS if scenario.id in RECORDED]
 STARTED = 12
 """Scenarios that each run starts."""
 DIFFERENT = {
+    "list-dash-user-chown": "the second execve takes a user's capabilities away",
     "shebang-blanks-around": "it keeps blanks at the end of the first line",
     "shebang-line-255": "its first lines have no limit",
     "shebang-line-256-argument-cut": "its first lines have no limit",

@@ -140,6 +140,8 @@ class FakeRootfs:
                 pending = node.target.split(b"/") + pending
                 continue
             at = child
+        if at not in self.nodes:  # a directory that is not there, and nothing of the path was looked up in it
+            return FakeResolution(at, None, "ENOENT", at, hops)
         if trailing and self.nodes[at].kind != "dir":
             return FakeResolution(at, None, "ENOTDIR", b"", hops)
         return FakeResolution(at, self.nodes[at], "", b"", hops)
