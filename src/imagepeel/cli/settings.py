@@ -50,7 +50,7 @@ class Settings:
         self.cache = True
         self._cache: IndexCache | None = None
         self._progress: Progress | None = None
-        self._said: dict[str, None] = {}
+        self._said: dict[str, Anomaly | None] = {}
 
     # ---- the terminal -------------------------------------------------------------------------------------
 
@@ -178,14 +178,14 @@ class Settings:
 
     def warn(self, message: str) -> None:
         """Note one warning; `finish` writes it to stderr after the result."""
-        self._said.setdefault(message)
+        self._said.setdefault(message, None)
 
     def warn_of(self, anomalies: Iterable[Anomaly]) -> None:
         """Note the anomalies that make a runtime refuse the image: the others are in the --json of `layers`."""
         for anomaly in anomalies:
             if anomaly.fatal:
                 place = str(anomaly.where)
-                self.warn(anomaly.message + (f" ({place})" if place else ""))
+                self._said.setdefault(anomaly.message + (f" ({place})" if place else ""), anomaly)
 
     def finish(self, image: Image, *, rootfs: Rootfs | None = None) -> None:
         """Write the warnings about an image whose layers were read, then raise what its result cannot hide.
@@ -255,8 +255,8 @@ class Settings:
         if self._cache is not None and self._cache.folder.suspicious:
             self.warn(f"the cache is ignored: {self._cache.problem}")
         damaged = [(layer, layer.error) for layer in layers if layer.error is not None]
-        errors = {error.message for _, error in damaged}
-        self._write_warnings([message for message in self._said if message.partition(" (layer ")[0] not in errors])
+        errors = [error for _, error in damaged]
+        self._write_warnings([message for message, anomaly in self._said.items() if anomaly not in errors])
         if wrong:
             from imagepeel.errors import DigestMismatch  # start time
 

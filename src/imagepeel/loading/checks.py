@@ -39,22 +39,22 @@ def of_before_1_10(text: str) -> LoadAnswer:
 
 
 def layers(
-    delivery: Delivery, view: str, unpack: Callable[[str, Layer], str], twice: Callable[[str, Layer], str]
+    delivery: Delivery, view: str, unpack: Callable[[Refusal, Layer], str], twice: Callable[[str, Layer], str]
 ) -> LoadAnswer | None:
     """Refuse the first layer that the store does not take.
 
-    `unpack` puts the tool's words around the sentence of the extractor, `twice` around that of tar-split, which takes
-    no path twice.
+    `unpack` gives the tool's words for the refusal of the extractor, `twice` puts them around the sentence of
+    tar-split, which takes no path twice.
     """
     found = delivery.unpack(view) if not delivery.damaged_layers else None
     if found is None:
         return None
-    return (_path_twice if found.reason == tar_split.SENTENCE else _unpack_refused)(delivery, found, unpack, twice)
+    if found.cause == "path-twice":
+        return _path_twice(delivery, found, twice)
+    return _unpack_refused(delivery, found, unpack)
 
 
-def _path_twice(
-    delivery: Delivery, found: Refusal, _: Callable[[str, Layer], str], words: Callable[[str, Layer], str]
-) -> LoadAnswer:
+def _path_twice(delivery: Delivery, found: Refusal, words: Callable[[str, Layer], str]) -> LoadAnswer:
     layer = delivery.image.layers[found.layer]
     before, again = tar_split.duplicate(layer.table) or (found.entry, found.entry)
     name = without_middle(text(Entry(layer.table, again).raw_name))
@@ -68,9 +68,7 @@ def _path_twice(
     )
 
 
-def _unpack_refused(
-    delivery: Delivery, found: Refusal, words: Callable[[str, Layer], str], _: Callable[[str, Layer], str]
-) -> LoadAnswer:
+def _unpack_refused(delivery: Delivery, found: Refusal, words: Callable[[Refusal, Layer], str]) -> LoadAnswer:
     layer = delivery.image.layers[found.layer]
     place = (
         delivery.at(found.layer, found.entry)
@@ -79,7 +77,7 @@ def _unpack_refused(
     )
     return refusal(
         Cause.UNPACK,
-        words(found.reason, layer),
+        words(found, layer),
         f"layer {layer.label} cannot be unpacked at entry {found.entry} ({without_middle(found.path)}): "
         f"{without_middle(found.reason, 200)}",
         "pack the layer without that entry, or in another order",

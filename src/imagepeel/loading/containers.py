@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from imagepeel._lazy import late
 from imagepeel.archive.compression import Compression
 from imagepeel.archive.kinds.kind import INDEX, MANIFEST
 from imagepeel.evidence import Location
@@ -24,11 +23,12 @@ from imagepeel.text import plural
 if TYPE_CHECKING:
     from imagepeel.layers.layer import Layer
     from imagepeel.loading.delivery import Delivery
+    from imagepeel.rootfs.tree.changes import Refusal
 
-_CALL = late(r"(?:link .*|failed to mknod\(.*\)): (?=[a-z ]+$)")
-"""What this extractor leaves out of the reason for a hardlink or whiteout that cannot be made."""
 _NO_LIST = f"loading tar component {MANIFEST}: file does not exist"
-_NO_INDEX = f"loading index: open {TMP}/{INDEX}: no such file or directory"
+_NO_INDEX = f"open {TMP}/{INDEX}: no such file or directory"
+_LOADING_INDEX = "loading index: "
+"""What stands before an error of index.json in the programs that store."""
 _ROOM = 3989
 """Bytes that are left for a path below /var/lib/containers/storage/overlay/<64 digits>/diff."""
 
@@ -74,13 +74,10 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
     def _words(self, delivery: Delivery, text: str) -> str:
         """The text with the errors of the other transports around it, or the one envelope that the program has."""
         if not self.stores:
-            where = f"oci-archive:{FILE}:" if delivery.laid_out else f"docker-archive:{FILE}"
-            begins = f"initializing source {where}: " if text.startswith("loading ") else ""
-            return f'level=fatal msg="{begins}{text.removeprefix("loading index: ")}"'
+            return f'level=fatal msg="{text}"'
         if not self.tries_all:
             return f"Error: {text}"
-        of_layout = self._as_layout(delivery) or text == _NO_INDEX
-        archive, listed = (text, _NO_LIST) if of_layout else (_NO_INDEX, text)
+        archive, listed = (text, _NO_LIST) if delivery.laid_out else (_LOADING_INDEX + _NO_INDEX, text)
         return (
             "Error: payload does not match any of the supported image formats:\n"
             f" * oci: initializing source oci:{FILE}:: open {FILE}/{INDEX}: not a directory\n"
@@ -88,6 +85,13 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
             f" * docker-archive: {listed}\n"
             f" * dir: open {FILE}/{MANIFEST}: not a directory"
         )
+
+    def _opening(self, delivery: Delivery, text: str) -> str:
+        """An error of opening the archive: one of its index.json where it is a layout, else of its manifest.json."""
+        if self.stores:
+            return f"{_LOADING_INDEX}{text}" if delivery.laid_out else text
+        where = f"oci-archive:{FILE}:" if delivery.laid_out else f"docker-archive:{FILE}"
+        return f"initializing source {where}: {text}"
 
     def _as_layout(self, delivery: Delivery) -> bool:
         """Whether the image is read from the OCI layout: it is tried before manifest.json."""
@@ -121,29 +125,29 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
         if delivery.listed and not delivery.folder:
             if self.bad_gzip and wrapping[:1] == (Compression.GZIP,) and len(wrapping) == 1:
                 return refusal(
-                    Cause.FORMAT, f"loading tar component {MANIFEST}: unexpected EOF",
+                    Cause.FORMAT, self._opening(delivery, f"loading tar component {MANIFEST}: unexpected EOF"),
                     "this version does not read a docker-archive that is compressed with gzip", "gunzip it first",
                 )  # fmt: skip
             return None
         record = delivery.record
         if record.format.name == "dir" and delivery.is_directory:
             return None
+        nothing = self._opening(delivery, _NO_INDEX if delivery.laid_out else _NO_LIST)
         if delivery.is_cut:
-            return refusal(Cause.CUT, _NO_LIST, f"the archive ends before its {MANIFEST}", "save it again")
+            return refusal(Cause.CUT, nothing, f"the archive ends before its {MANIFEST}", "save it again")
         if delivery.odd_list:
             return refusal(Cause.FORMAT, "", f"its {MANIFEST} is not a list of images", "save the image again")
         if delivery.folder:
-            text = _NO_INDEX if delivery.laid_out else _NO_LIST
             way = f"pack the content of {delivery.folder}/: tar -C {delivery.folder} -cf FILE ."
             why = f"the image does not lie at the top but in {delivery.folder}/"
-            return refusal(Cause.FORMAT, text, why, way)
+            return refusal(Cause.FORMAT, nothing, why, way)
         if record.format.bare:
             return refusal(
-                Cause.FORMAT, _NO_LIST, "it is a filesystem without the documents of an image", f"podman import {FILE}"
+                Cause.FORMAT, nothing, "it is a filesystem without the documents of an image", f"podman import {FILE}"
             )
         if delivery.is_v1:
-            return of_before_1_10(_NO_LIST)
-        return refusal(Cause.FORMAT, _NO_LIST, f"it has neither {INDEX} nor {MANIFEST}", "save the image again")
+            return of_before_1_10(nothing)
+        return refusal(Cause.FORMAT, nothing, f"it has neither {INDEX} nor {MANIFEST}", "save the image again")
 
     def _choice(self, delivery: Delivery) -> LoadAnswer | None:
         if self._as_layout(delivery):
@@ -151,7 +155,7 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
             count = len(top.manifests or ()) if top is not None else 1
             if count != 1:
                 return refusal(
-                    Cause.CHOICE, "loading index: more than one image in oci, choose an image",
+                    Cause.CHOICE, self._opening(delivery, "more than one image in oci, choose an image"),
                     f"{INDEX} lists {count} images", f"skopeo copy oci-archive:{FILE}:NAME ...",
                     where=Location(member=INDEX, pointer="/manifests"),
                 )  # fmt: skip
@@ -246,7 +250,7 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
         found = layers(
             delivery,
             self.view,
-            lambda reason, layer: f"{self._adding(layer)}: processing tar file({_CALL.sub('', reason)}): exit status 1",
+            lambda found, layer: f"{self._adding(layer)}: processing tar file({_reason(found)}): exit status 1",
             lambda sentence, layer: f"{self._adding(layer)}: processing tar file(): {sentence}",
         )
         if found is not None:
@@ -293,6 +297,11 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
         by_origin = {name.origin: name.text for name in delivery.record.names}
         found = by_origin.get(CONTAINERD_NAME) or by_origin.get(REF_NAME)
         return [found] if found else []
+
+
+def _reason(found: Refusal) -> str:
+    """The reason; of a hardlink or whiteout that cannot be made, this extractor leaves out the call."""
+    return found.error if found.cause in ("link", "whiteout") else found.reason
 
 
 _PODMAN = ContainersImage(

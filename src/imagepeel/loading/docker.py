@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from imagepeel._lazy import late
 from imagepeel.archive.compression import Compression
 from imagepeel.archive.kinds.kind import MANIFEST
 from imagepeel.evidence import Location
@@ -22,6 +21,7 @@ from imagepeel.text import plural
 
 if TYPE_CHECKING:
     from imagepeel.loading.delivery import Delivery
+    from imagepeel.rootfs.tree.changes import Refusal
 
 _COMMAND = f"docker load -i {FILE}"
 _RULES = importer.ImportRules(
@@ -30,8 +30,6 @@ _RULES = importer.ImportRules(
 _UNPACKED = frozenset({Cause.UNPACK, Cause.COUNT, Cause.DIGEST})
 NAME = "<name>"
 """Stands for the name under which an image was loaded."""
-_BELOW_LINK = late(r"mkdir .*: file exists$")
-_MKNOD = late(r"mknod\('(.*)',")
 WAYS_OF_LAYOUT = (
     "write it for docker load: docker buildx build --output type=docker,dest=FILE",
     "or copy it over: skopeo copy oci-archive:FILE docker-daemon:NAME:TAG",
@@ -47,8 +45,8 @@ class DockerOwn(LoadTool, frozen=True, kw_only=True):
     """An archive without manifest.json is read as one of before Docker 1.10."""
     prefix: str = ""
     """What it puts before the reason for which a layer is refused."""
-    mknod: str = r"\g<0>"
-    """How it names the path of a whiteout that cannot be made."""
+    quotes_path: bool = False
+    """It names the path of a whiteout that cannot be made in double quotes, with its slash in front."""
     took: str = ""
     """Who was seen to take a layer with entries below a link that leads nowhere in that layer."""
     room: int = 4000
@@ -66,13 +64,19 @@ class DockerOwn(LoadTool, frozen=True, kw_only=True):
         found = layers(
             delivery,
             self.view,
-            lambda reason, _: self._processing(_MKNOD.sub(self.mknod, reason)),
+            lambda refused, _: self._processing(self._reason(refused)),
             lambda sentence, _: self._duplicates(sentence),
         )
-        if found is not None and self.took and _BELOW_LINK.search(found.text):
+        refused = delivery.unpack(self.view) if found is not None and found.cause is Cause.UNPACK else None
+        if found is not None and self.took and refused is not None and refused.cause == "below-link":
             why = f"{found.why}: moby's own extractor of this version stops there, and {self.took}"
             return msgspec.structs.replace(found, outcome=Outcome.UNKNOWN, cause=None, why=why)
         return found
+
+    def _reason(self, refused: Refusal) -> str:
+        if self.quotes_path and refused.cause == "whiteout":
+            return f'failed to mknod("/{refused.paths[0]}", S_IFCHR, 0): {refused.error}'
+        return refused.reason
 
     # ---- the file -----------------------------------------------------------------------------------------
 
@@ -251,7 +255,7 @@ _20 = DockerOwn(
     store="own",
     unwraps=(Compression.GZIP, Compression.BZIP2, Compression.XZ),
     prefix="Error processing tar file",
-    mknod=r'mknod("/\1",',
+    quotes_path=True,
     measured="dockerd 20.10.24 on overlay2",
 )
 _28 = DockerOwn(

@@ -26,6 +26,7 @@ from imagepeel.text import plural
 if TYPE_CHECKING:
     from imagepeel.archive.records import ImageRecord
     from imagepeel.loading.delivery import Delivery
+    from imagepeel.rootfs.tree.changes import Refusal
 
 PREFIX = "import-<date>"
 """Stands for what ctr puts before a name that is only a tag: `import-` and the day."""
@@ -79,14 +80,16 @@ def judge_image(delivery: Delivery, rules: ImportRules, view: str) -> LoadAnswer
     return layers(
         delivery,
         view,
-        lambda reason, layer: f"{rules.prefix}failed to extract layer {layer.diff_id}: {_on_host(reason)}: unknown",
+        lambda found, layer: f"{rules.prefix}failed to extract layer {layer.diff_id}: {_on_host(found)}: unknown",
         lambda sentence, _: sentence,
     )
 
 
-def _on_host(reason: str) -> str:
+def _on_host(found: Refusal) -> str:
     """The reason with the paths of the host that containerd shows of hardlinks."""
-    return reason.replace(" /", f" {STORE}/") if reason.startswith("link ") else reason
+    if found.cause != "link":
+        return found.reason
+    return f"link {' '.join(STORE + path for path in found.paths)}: {found.error}"
 
 
 def judge_file(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:

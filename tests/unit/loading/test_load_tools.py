@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
+import imagepeel
+from imagepeel import forge
+from imagepeel.loading.answer import STORE
 from imagepeel.loading.registry import TOOLS
 from imagepeel.loading.tool import LoadTool
 
@@ -16,3 +21,21 @@ def test_every_load_tool_says_what_its_base_leaves_to_it() -> None:
     for tool in TOOLS:
         for name in left:
             assert getattr(type(tool), name) is not getattr(LoadTool, name), f"{type(tool).__name__}.{name}"
+
+
+def texts(*entries: forge.Entry) -> dict[str, str]:
+    """What each tool prints about an image of one layer with these entries."""
+    data = forge.to_bytes(forge.image(forge.layer(*entries), names="demo:1"), "docker-archive")
+    with imagepeel.open(io.BytesIO(data)) as archive:
+        return {answer.label: answer.text for answer in archive.image().loadable()}
+
+
+def test_the_path_of_a_hardlink_may_hold_what_stands_between_paths() -> None:
+    said = texts(forge.directory("a b"), forge.hardlink("a b/new", "a /old"))
+    assert f"link {STORE}/a /old {STORE}/a b/new: no such file or directory" in said["containerd@2"]
+    assert "processing tar file(no such file or directory)" in said["buildah@1.28"]
+
+
+def test_a_symlink_that_cannot_be_made_is_no_hardlink() -> None:
+    said = texts(forge.symlink("link x", ""))  # buildah 1.28.2 printed the sentence with the call
+    assert "processing tar file(symlink  /link x: no such file or directory)" in said["buildah@1.28"]

@@ -62,13 +62,7 @@ class _Unpack:
                 node.mtime = mtime
             except Errno as error:
                 if refusal is None:
-                    refusal = Refusal(
-                        reason=str(error),
-                        layer=self.layer,
-                        entry=len(layer.table),
-                        offset=0,
-                        path=show(path),
-                    )
+                    refusal = Refusal.of(error, self.layer, len(layer.table), offset=0, path=show(path))
                 if not lenient:
                     return refusal
         return refusal

@@ -100,7 +100,7 @@ class _Unpack:
                     raise Errno("ENOENT", f"chtimes {show(name)}")
                 node.mtime = mtime
             except (Errno, Refused) as error:
-                where = Refusal(reason=str(error), layer=self.layer, entry=len(layer.table), offset=0, path=show(name))
+                where = Refusal.of(error, self.layer, len(layer.table), offset=0, path=show(name))
                 refusal = refusal or where
                 if not lenient:
                     return refusal
@@ -169,7 +169,7 @@ class _Unpack:
                 real = self.follow(parent[:depth])
                 if self.tree.lstat(real) is None:
                     if self.tree.lstat(self.follow(parent[:depth], last=False)) is not None:
-                        raise Errno("EEXIST", f"mkdir {show(parent[:depth])}")
+                        raise Errno("EEXIST", f"mkdir {show(parent[:depth])}", cause="below-link")
                     self.directory(real)
         return self.follow(parent)
 
@@ -222,16 +222,17 @@ class _Unpack:
             node.opaque = True
             return
         hidden = base[4:]
-        call = f"failed to mknod('{text(b'/'.join((*parent, hidden)))}', S_IFCHR, 0)"
-        if hidden in (b"", b".", b".."):
-            raise Errno("EEXIST", call)
+        named = text(b"/".join((*parent, hidden)))
+        call = f"failed to mknod('{named}', S_IFCHR, 0)"
         mark = Inode("char", 0, device=(0, 0), layer=self.layer, entry=entry.index)
         try:
-            tree.add((*parent, hidden), mark, call)
+            if hidden in (b"", b".", b".."):
+                raise Errno("EEXIST")
+            tree.add((*parent, hidden), mark, "mknod")
         except Errno as error:
             if error.name == "ENOTDIR" and self.rules.forgives_hidden:
                 return
-            raise Errno(error.name, call) from error
+            raise Errno(error.name, call, cause="whiteout", paths=(named,)) from error
 
     def create(self, entry: Entry, path: Path, existing: Inode | None) -> None:
         tree, kind = self.tree, entry.type

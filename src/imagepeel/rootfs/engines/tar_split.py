@@ -33,8 +33,9 @@ def refuse(layer: LayerEntries, before: Refusal | None) -> Refusal | None:
         return before
     entry = Entry(layer.table, found[1])
     return Refusal(
-        reason=SENTENCE, layer=layer.index, entry=entry.index, offset=entry.header_offset, path=text(entry.path)
-    )
+        reason=SENTENCE, layer=layer.index, entry=entry.index, offset=entry.header_offset, path=text(entry.path),
+        cause="path-twice",
+    )  # fmt: skip
 
 
 def duplicate(table: EntryTable) -> tuple[int, int] | None:

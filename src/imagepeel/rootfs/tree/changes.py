@@ -9,7 +9,7 @@ import msgspec
 
 from imagepeel.evidence import Anomaly, text
 from imagepeel.formats.tar.table import Entry, EntryTable
-from imagepeel.rootfs.tree.inode import Errno
+from imagepeel.rootfs.tree.inode import Errno, RefusalCause
 
 
 class LayerEntries(Protocol):
@@ -23,11 +23,13 @@ class LayerEntries(Protocol):
     def error(self) -> Anomaly | None: ...
 
 
-class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+class Refusal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where and why a runtime refuses to unpack the image.
 
     `reason` in the runtime's words as far as they do not depend on the host; `layer` and `entry` 0-based (`entry`
-    equals the number of entries when the stream itself is damaged), `offset` in the decompressed layer.
+    equals the number of entries when the stream itself is damaged), `offset` in the decompressed layer.  `cause` says
+    it as a value; of a link or whiteout that cannot be made, `error` is the errno in words and `paths` what the call
+    names.
     """
 
     reason: str
@@ -35,6 +37,19 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     entry: int
     offset: int
     path: str
+    cause: RefusalCause = "entry"
+    error: str = ""
+    paths: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(error: Errno | Refused, layer: int, entry: int, *, offset: int, path: str) -> Refusal:
+        """Return the refusal that ends an extractor with `error`."""
+        if not isinstance(error, Errno) or error.cause == "entry":
+            return Refusal(reason=str(error), layer=layer, entry=entry, offset=offset, path=path)
+        return Refusal(
+            reason=str(error), layer=layer, entry=entry, offset=offset, path=path,
+            cause=error.cause, error=error.error, paths=error.paths,
+        )  # fmt: skip
 
 
 class Refused(Exception):
@@ -73,13 +88,7 @@ def run(layer: LayerEntries, apply: object, *, lenient: bool = False) -> Refusal
         try:
             apply(entry)  # type: ignore[operator]
         except (Errno, Refused) as error:
-            refusal = Refusal(
-                reason=str(error),
-                layer=layer.index,
-                entry=entry.index,
-                offset=entry.header_offset,
-                path=text(entry.raw_name),
-            )
+            refusal = Refusal.of(error, layer.index, entry.index, offset=entry.header_offset, path=text(entry.raw_name))
             if not lenient:
                 return refusal
             first = first or refusal
@@ -91,5 +100,6 @@ def run(layer: LayerEntries, apply: object, *, lenient: bool = False) -> Refusal
             entry=len(layer.table),
             offset=damage.where.layer_offset or 0,
             path="",
+            cause="damaged",
         )
     return first

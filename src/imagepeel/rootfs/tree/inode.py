@@ -22,12 +22,29 @@ NodeKind = Literal["file", "dir", "symlink", "char", "block", "fifo", "ghost"]
 _NO_XATTRS: Mapping[bytes, bytes] = {}
 
 
-class Errno(Exception):
-    """A system call would fail: `name` is the errno, `call` the call and its path."""
+RefusalCause = Literal["link", "whiteout", "below-link", "path-twice", "damaged", "entry"]
+"""Why an extractor stops.
 
-    def __init__(self, name: ErrnoName, call: str = "") -> None:
-        super().__init__(f"{call}: {ERRNO_GO[name]}" if call else ERRNO_GO[name])
+link: a hardlink cannot be made.  whiteout: its device cannot.  below-link: an entry lies below a link that leads
+nowhere.  path-twice: tar-split takes each path once.  damaged: the stream itself.  entry: anything else of an entry.
+"""
+
+
+class Errno(Exception):
+    """A system call would fail: `name` is the errno, `call` the call and its path.
+
+    `cause` and the call's own `paths` are for those who word the same failure in their own way, `error` is the errno in
+    Go's words.
+    """
+
+    def __init__(
+        self, name: ErrnoName, call: str = "", *, cause: RefusalCause = "entry", paths: tuple[str, ...] = ()
+    ) -> None:
+        self.error = ERRNO_GO[name]
+        super().__init__(f"{call}: {self.error}" if call else self.error)
         self.name = name
+        self.cause: RefusalCause = cause
+        self.paths = paths
 
 
 class Inode:
@@ -246,16 +263,17 @@ class Tree:
 
     def link(self, target: tuple[bytes, ...], path: tuple[bytes, ...]) -> Inode:
         """Give the inode at `target` another name and return it.  Errno ENOENT, EPERM for a directory."""
-        call = f"link {show(target)} {show(path)}"
+        paths = (show(target), show(path))
+        call = f"link {' '.join(paths)}"
         try:
             node = self.lstat(target) if target else self.root
+            if node is None:
+                raise Errno("ENOENT")
+            if node.kind == "dir":
+                raise Errno("EPERM")
+            self.add(path, node, "link")
         except Errno as error:
-            raise Errno(error.name, call) from error
-        if node is None:
-            raise Errno("ENOENT", call)
-        if node.kind == "dir":
-            raise Errno("EPERM", call)
-        self.add(path, node, call)
+            raise Errno(error.name, call, cause="link", paths=paths) from error
         node.nlink += 1
         return node
 
