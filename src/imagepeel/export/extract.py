@@ -6,7 +6,7 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
+import msgspec
 
 from imagepeel.archive.source import Progress
 from imagepeel.errors import ImagepeelError, LimitExceeded, Malformed, MissingBlob, Unsupported, UsageError
@@ -86,7 +86,7 @@ def materialize(
             rootfs, target, root, plan, omissions,
             made=made, preserve=preserve, best_effort=best_effort, progress=progress,
         )  # fmt: skip
-        return replace(report, escaping_links=len(outside), escaping=tuple(outside[:MOST_LISTED]))
+        return msgspec.structs.replace(report, escaping_links=len(outside), escaping=tuple(outside[:MOST_LISTED]))
     finally:
         os.close(root)
 
