@@ -27,6 +27,7 @@ from imagepeel.process.spec.state import ProcessState
 from imagepeel.process.spec.values import Credentials, NeededLibrary, PidOne, Step, StepOutcome
 from imagepeel.process.wrappers.daemons import goes_away
 from imagepeel.process.wrappers.programs import Wrapped, unwrap
+from imagepeel.process.wrappers.stand_in import stand_in
 from imagepeel.text import plural
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ class StartSimulation:
         if self._no_applet(chain, state):
             return
         libc = "" if chain.loader is None else "musl" if "ld-musl-" in chain.loader else "glibc"
-        wrapped = unwrap(chain.argv, real=text(final), env=state.env, libc=libc, leader=state.first)
+        wrapped = stand_in(self.rootfs, final, chain.argv)
+        wrapped = wrapped or unwrap(chain.argv, real=text(final), env=state.env, libc=libc, leader=state.first)
         if wrapped is not None:
             wrapping.follow(self, chain, wrapped, state, depth)
             return

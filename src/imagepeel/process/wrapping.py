@@ -167,6 +167,8 @@ def _start(
         return
     libc = libc or _libc(sim.rootfs, chain)
     found = execvp(command, path_value, attempt, libc=libc)
+    if found.shell and wrapped.lookup == "execve":
+        found = msgspec.structs.replace(found, errno="ENOEXEC", shell=False)
     if found.shell:
         words = ("/bin/sh", found.path, *wrapped.argv[1:])
         begun = sim.attempt("/bin/sh", words, state)

@@ -394,6 +394,8 @@ def _coreutils(wrapped: Wrapped, errno: ErrnoName, said: str, called: str, utf8:
 def _own_words(wrapped: Wrapped, errno: ErrnoName, said: str, pid: str) -> str:
     """What programs say that name themselves without a directory."""
     program, name = wrapped.program, wrapped.argv[0]
+    if wrapped.family == "imagepeel":
+        return f"{program}: the program cannot be run"
     if wrapped.family == "busybox":
         return f"{program}: can't execute '{name}': {said}"
     if program in ("tini", "docker-init"):

@@ -17,8 +17,8 @@ none: it starts no command, but does something itself or refuses.
 unknown: it cannot be told.
 """
 
-LookupKind = Literal["execvp", "go", "sudo"]
-"""How a wrapper searches its command: as the C library does, as Go's exec.LookPath, or as sudo."""
+LookupKind = Literal["execvp", "execve", "go", "sudo"]
+"""How a wrapper searches its command: as the C library does, not at all, as Go's exec.LookPath, or as sudo."""
 
 
 Package = Literal[
@@ -28,6 +28,7 @@ Package = Literal[
     "dpkg",
     "dumb-init",
     "gosu",
+    "imagepeel",
     "runit",
     "s6",
     "su-exec",
