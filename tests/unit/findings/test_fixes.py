@@ -259,6 +259,7 @@ REPAIRS: dict[str, Repair] = {
     "COMMAND-MISSING": plus(file("entrypoint.sh", GOOD_SCRIPT, 0o755)),
     "LINK-LOOP": instead("bin/a", symlink("bin/a", "hello")),
     "EMPTY-COMMAND": config(Entrypoint=["/bin/hello", "--loud"]),
+    "ENDS-AT-ONCE": config(Entrypoint=["rsyslogd", "-n"]),
     "RELATIVE-PATH-HIT": both(config(Env=["PATH=/tmp:/bin"])),
     "UNKNOWN-GROUP": at("etc/group", data=(GROUP + "shop:x:1001:\n").encode()),
     "WORKDIR-BLOCKED": config(WorkingDir="/home/app"),
