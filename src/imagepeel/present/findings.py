@@ -112,7 +112,7 @@ def _field(name: str, what: Span | str) -> Item:
 
 def _lines(finding: FindingResult) -> Iterator[Item]:
     """The lines of a Dockerfile that are the fix."""
-    return (item(code(line), label="     ", keep=True) for line in finding.dockerfile)
+    return (item(code(line), label="     ", keep=True) for line in finding.dockerfile if line != finding.fix)
 
 
 def _figure(figure: Figure) -> Iterator[Item]:
@@ -184,7 +184,7 @@ def _judged(finding: FindingResult, *, failing: bool) -> Item:
         below.append(item(dim(place_of(finding).removeprefix("at ")), label="at ", keep=True))
     if failing and finding.fix:
         below.append(item(finding.fix, label="fix", keep=True))
-        below += [item(code(line), label="   ", keep=True) for line in finding.dockerfile]
+        below += [item(code(line), label="   ", keep=True) for line in finding.dockerfile if line != finding.fix]
     return item(
         term(finding.rule),
         f"  {finding.message}",
