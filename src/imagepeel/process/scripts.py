@@ -218,6 +218,10 @@ def _failed(
         if state.certain:
             sim.unproved(f"{why}; its words were not measured")
         return
+    if {"EXIT", "0"} & {*tail.trapped}:
+        sim.stay(chain, state, script=True, exact=False, why=why, traps=tail.trapped)
+        sim.unproved(f"{why}; a trap then runs and may change the exit code")
+        return
     sim.stay(chain, state, script=True, why=why)
     said = words[0] if tail.errno else "\n".join((*tail.said, words[0]))
     fix = f"install {tail.argv[0]} or correct the command" if errno == "ENOENT" else f"chmod +x {tail.argv[0]}"

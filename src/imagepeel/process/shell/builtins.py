@@ -34,6 +34,7 @@ _SET_LETTERS = {
     "bash": frozenset("abefhkmnptuvxBCEHPTo"),
 }
 """Letters that `set` knows."""
+_EXEC = "exec: usage: exec [-cl] [-a name] [command [argument ...]] [redirection ...]"
 DECLARE = frozenset(("export", "readonly", "local", "declare", "typeset"))
 
 
@@ -63,6 +64,8 @@ class Builtins:
         self._calls = 0
         self._sourcing = 0
         self._texts: dict[int, str] = {}
+        self._aliases: set[str] = set()
+        self._replaces_aliases = speaker.shell != "bash" or speaker.posix
 
     def _file_test(self, state: State) -> FileTest:
         image, cwd = self._image, state.cwd
@@ -287,9 +290,39 @@ class Builtins:
             for item in call.rest:
                 if isinstance(item, str) and item.isidentifier():
                     call.state.scope.variables[item] = UNKNOWN
+        if call.name == "echo":
+            self._echo(call)
+        if call.name == "shopt" and "expand_aliases" in call.rest:
+            self._replaces_aliases = True
+        if call.name == "alias" and self._replaces_aliases:
+            self._aliases |= {item.partition("=")[0] for item in call.rest if isinstance(item, str) and "=" in item}
         if call.name == "shopt" and "execfail" in call.rest:
             call.state.execfail = "-s" in call.rest
         call.state.status = True if call.name in ("echo", "printf", "umask", "ulimit", "shopt") else None
+
+    def _echo(self, call: BuiltinCall) -> None:
+        """`echo words >&2` is a part of what the operator reads."""
+        one = call.command.redirections[0] if len(call.command.redirections) == 1 else None
+        if one is None or one.target is None or one.operator != ">&" or one.target.source != "2":
+            return
+        words = [item for item in call.rest if isinstance(item, str)]
+        if len(words) == len(call.rest) and not any(word.startswith("-") or "\\" in word for word in words):
+            call.state.say(" ".join(words))
+
+    def _exec_option(self, call: BuiltinCall, option: str, more: bool) -> Ends | None:
+        """A word that exec takes for options of its own, and one among them is none."""
+        known = "cla" if self._shell == "bash" else "a"
+        letter = next((one for one in option[1:].partition("a")[0] + "a" * ("a" in option) if one not in known), "")
+        if letter:
+            if self._shell == "bash":
+                return self.failed(call, 2, self._speaker.says(call.line, f"exec: -{letter}: invalid option\n{_EXEC}"))
+            return self.failed(call, 2, self._speaker.builtin_says("exec", call.line, f"illegal option -{letter}"))
+        if option.endswith("a") and not more:
+            if self._shell == "bash":
+                words = self._speaker.says(call.line, f"exec: -a: option requires an argument\n{_EXEC}")
+                return self.failed(call, 2, words)
+            return self.failed(call, 2, self._speaker.builtin_says("exec", call.line, "no arg for -a option"))
+        return None
 
     def _exec(self, call: BuiltinCall) -> Ends:
         rest, state, source, line = call.rest, call.state, call.source, call.line
@@ -298,14 +331,16 @@ class Builtins:
         while rest and isinstance(rest[0], str) and rest[0].startswith("-") and self._shell != "dash":
             option = rest[0]
             rest = rest[1:]
-            if option == "--":
+            if option in ("--", "-"):
+                rest = rest if option == "--" else call.rest
                 break
+            refuses = self._exec_option(call, option, bool(rest))
+            if refuses is not None:
+                return refuses
             dash = dash or "l" in option
             if option[-1:] == "a" and rest:
                 named = rest[0] if isinstance(rest[0], str) else "?"
                 rest = rest[1:]
-        if dash and self._shell == "busybox":
-            return self.failed(call, 2, self._speaker.builtin_says("exec", line, "illegal option -l"))
         if not rest:
             state.status = True
             return [(state, "")]
@@ -470,8 +505,34 @@ class Builtins:
             if action == "-" or action == "":
                 state.traps.discard(signal)
             else:
+                if signal in ("EXIT", "0"):
+                    state.at_exit = action if isinstance(action, str) else "?"
                 state.traps.add(signal)
                 state.ever_trapped = True
+
+    def _refuses_names(self, call: BuiltinCall) -> Ends | None:
+        """`local` outside of functions, and names that no variable can have."""
+        name, rest = call.name, call.rest
+        if name == "local" and not call.state.scope.calls:
+            words = "not in a function" if self._shell != "bash" else "can only be used in a function"
+            code = 1 if self._shell == "bash" else 2
+            return self.failed(call, code, self._speaker.builtin_says(name, call.line, words), fatal=code == 2)
+        wrong = next((item for item in rest if isinstance(item, str) and item[:1].isdigit()), "")
+        if wrong and name in ("export", "readonly"):
+            said = f"`{wrong}': not a valid identifier"
+            if self._shell != "bash":
+                said = f"{wrong.partition('=')[0]}: bad variable name"
+            code = 1 if self._shell == "bash" else 2
+            return self.failed(call, code, self._speaker.builtin_says(name, call.line, said))
+        if name == "readonly":
+            call.state.constants |= {item.partition("=")[0] for item in rest if isinstance(item, str)}
+        return None
+
+    def _declares(self, call: BuiltinCall) -> Ends | None:
+        refuses = self._refuses_names(call)
+        if refuses is None:
+            self._declare(call)
+        return refuses
 
     def _declare(self, call: BuiltinCall) -> None:
         name, rest, command, state = call.name, call.rest, call.command, call.state
@@ -509,7 +570,7 @@ class Builtins:
 
     _BUILTINS: ClassVar[dict[str, Callable[[Builtins, BuiltinCall], Ends | None]]] = {
         **dict.fromkeys(_QUIET, _quiet),
-        **dict.fromkeys(DECLARE, _declare),
+        **dict.fromkeys(DECLARE, _declares),
         ":": _true,
         "true": _true,
         "false": _false,

@@ -68,6 +68,10 @@ _OPERATION = late(r"(:?[-=+?]|##?|%%?)(.*)", re.DOTALL)
 _SUBSTRING = late(r":([0-9]{1,4})(?::([0-9]{1,4}))?")
 
 
+_CHANGED = late(r"(?:\+\+|--)\s*([A-Za-z_]\w*)|([A-Za-z_]\w*)\s*(?:\+\+|--|(?:[-+*/%&|^]|<<|>>)?=(?!=))")
+"""Names that arithmetic sets."""
+
+
 class ExpansionFailed(Exception):
     """The shell cannot expand a word and says this."""
 
@@ -382,6 +386,11 @@ def expand_part(part: Part, scope: Scope) -> Value:
         return UNKNOWN if scope.substitute is None else scope.substitute(part.text, scope)
     if part.kind == "arithmetic" and re.fullmatch(r"\s*[1-9]?[0-9]{1,9}\s*", part.text):
         return part.text.strip()
+    if part.kind == "arithmetic":
+        if scope.shell == "dash" and re.fullmatch(r"[A-Za-z_]\w*(?:\+\+|--)", part.text):
+            raise ExpansionFailed(f'arithmetic expression: expecting primary: "{part.text}"')
+        for before, after in _CHANGED.findall(part.text):
+            scope.variables[before or after] = UNKNOWN
     return UNKNOWN
 
 
@@ -401,6 +410,8 @@ def _parameter(text: str, scope: Scope) -> Value:
     match = _NAME.match(text)
     if scope.shell == "dash" and not _POSIX_FORM.fullmatch(text):
         raise ExpansionFailed("Bad substitution")
+    if scope.shell == "busybox" and re.fullmatch(r"!\w+|\w+(?:,,?|\^\^?)", text):
+        raise ExpansionFailed("syntax error: bad substitution")
     if match is None:
         return UNKNOWN
     name, rest = match[0], text[match.end() :]

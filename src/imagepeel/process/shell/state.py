@@ -14,7 +14,7 @@ from imagepeel.process.shell.interpreters import StartError
 
 _SHARED = (
     *("errexit", "ever_trapped", "cwd", "last", "background", "waited", "assumes", "status", "code", "doubt", "failed"),
-    *("errno", "said", "changed", "execfail", "needs"),
+    *("errno", "said", "changed", "execfail", "needs", "constants", "at_exit"),
 )
 """Attributes whose values a copy of a state shares; the others are copied."""
 
@@ -120,6 +120,9 @@ class State:
         # What programs may have made since: 0 nothing, 1 directories and data, 2 programs too.
         self.changed: int = 0
         self.execfail = False
+        # Names that `readonly` closed, and what a trap runs when the shell ends.
+        self.constants: frozenset[str] = frozenset()
+        self.at_exit = ""
         # The external command whose success is not known, and the one whose failure led here.
         self.doubt = ""
         self.failed = ""
@@ -140,6 +143,10 @@ class State:
         self.status = False
         self.code = code
         self.errno = errno
+        self.say(*said)
+
+    def say(self, *said: str) -> None:
+        """The shell or its `echo` wrote this to standard error."""
         if len(self.said) < 40:
             self.said += said
 
@@ -198,6 +205,8 @@ class State:
         self.assumes = tuple(dict.fromkeys((*self.assumes, *other.assumes)))[:20]
         self.needs = tuple(dict.fromkeys((*self.needs, *other.needs)))[:20]
         self.changed = max(self.changed, other.changed)
+        self.constants |= other.constants
+        self.at_exit = self.at_exit or other.at_exit
         self.said = self.said if self.said == other.said else ()
         code = self.code if self.code == other.code else None
         self.status = self.status if self.status == other.status else None

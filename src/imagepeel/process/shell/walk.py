@@ -124,6 +124,9 @@ class Walk(Commands):
             elif value is None and name in env:
                 changes[name] = None
         changes.update(tail.env)
+        if tail.kind == "ends" and state.at_exit and state.traps & {"EXIT", "0"}:
+            why = "a trap runs when the shell ends and may change its exit code"
+            tail = msgspec.structs.replace(tail, kind="unknown", complete=False, source=state.at_exit, why=why)
         traps = tuple(sorted(state.traps))
         return msgspec.structs.replace(
             tail,
@@ -292,6 +295,8 @@ class Walk(Commands):
             return self._compound(command, state, flag, tested)
         except ExpansionFailed as failed:
             line = self._line(command.at)
+            if str(failed).startswith("syntax error"):
+                raise WalkLimitExceeded(f"line {line}: busybox finds a {failed}, and names another line") from failed
             state.fail(self._speaker.broken_expansion, self._speaker.says(line, str(failed)))
             return [(state, self._dies(state, f"line {line} cannot be expanded: {failed}", line))]
 
@@ -304,6 +309,8 @@ class Walk(Commands):
             return [(state, self._ended_by_errexit(state, self._line(command.at), tested))]
         inner = flag if flag == "busybox" and not command.redirections else ""
         if kind == "function":
+            if self._shell == "dash" and self._text.startswith("function", command.at):
+                raise WalkLimitExceeded("function is no keyword of dash")
             state.functions[command.name] = command.branches[0].body
             self._texts[id(command.branches[0].body)] = self._text
             state.status = True
@@ -371,10 +378,11 @@ class Walk(Commands):
                 if flow != "":
                     done.append((here, flow))
                     continue
-                if here.status is not False:
-                    taken = here.copy() if here.status is None else here
+                held = here.status  # the body changes it
+                if held is not False:
+                    taken = here.copy() if held is None else here
                     done.extend(self.script(branch.body, taken, flag))
-                if here.status is not True:
+                if held is not True:
                     open_states.append((here, ""))
         for here, _ in open_states:
             here.status = True
@@ -490,6 +498,8 @@ class Walk(Commands):
             part.kind == "command" for item in command.assignments if item.value for part in item.value.parts
         )
         for assignment in command.assignments:
+            if assignment.name in state.constants:
+                return self._constant(assignment.name, command, state)
             self.assign(state, assignment)
         code = state.scope.substituted if substituted else None
         state.status = None if substituted or command.words else True
@@ -499,7 +509,17 @@ class Walk(Commands):
         state.doubt = ""
         return [(state, self._ended_by_errexit(state, self._line(command.at), tested) if code else "")]
 
+    def _constant(self, name: str, command: Simple, state: State) -> Ends:
+        """A variable that `readonly` closed is set: that ends dash and busybox, and one line of bash."""
+        line = self._line(command.at)
+        if self._shell == "bash":
+            raise WalkLimitExceeded(f"line {line} sets a variable that is read only")
+        state.fail(2, self._speaker.says(line, f"{name}: is read only"))
+        return [(state, self._dies(state, f"line {line} sets a variable that is read only", line))]
+
     def _simple(self, command: Simple, state: State, flag: str, tested: bool) -> Ends:
+        if command.words and command.words[0].source in self._aliases:
+            raise WalkLimitExceeded(f"what {command.words[0].source} is depends on an alias")
         command = self._without_append(command)
         fields = expand(command.words, state.scope)
         if not command.words or not fields:
