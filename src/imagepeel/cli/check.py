@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
 
@@ -30,7 +30,8 @@ from imagepeel.results.head import image_head
 if TYPE_CHECKING:
     from imagepeel.api import Archive, Image
 
-FORMATS = ("text", "json", "sarif", "junit", "github", "markdown")
+Form = Literal["text", "json", "sarif", "junit", "github", "markdown"]
+FORMATS: tuple[Form, ...] = get_args(Form)
 MOST_BESIDE = 63
 """Further images of an archive that are examined; OTHER-PLATFORMS names the rest."""
 
@@ -60,7 +61,7 @@ def command(
     fail_on: str | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
-    form: str,
+    form: Form,
     baseline: str | None,
     write_baseline: str | None,
     config: str | None,
@@ -121,7 +122,7 @@ def _beside(settings: Settings, archive: Archive, image: Image) -> list[Image]:
     return [one for one in others if one.record.available][:MOST_BESIDE]
 
 
-def _show(settings: Settings, form: str, outcome: Any) -> None:
+def _show(settings: Settings, form: Form, outcome: Any) -> None:
     match form:
         case "sarif":
             from imagepeel.render.sarif import check_sarif  # start time

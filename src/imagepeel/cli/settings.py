@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,10 +43,10 @@ class Settings:
         self.json = False
         self.html: str | None = None
         self.markdown = False
-        self.color = "auto"
+        self.color: Literal["auto", "always", "never"] = "auto"
         self.blobs: str | None = None
         self.debug = False
-        self.limits = "default"
+        self.limits: Literal["default", "strict"] = "default"
         self.cache = True
         self._cache: IndexCache | None = None
         self._progress: Progress | None = None

@@ -120,7 +120,7 @@ class UserRefused(Exception):
         """The error of opening or reading it, where it is one."""
 
 
-def atoi(value: str) -> tuple[int, str]:
+def atoi(value: str) -> tuple[int, Literal["", "syntax", "range"]]:
     """Go's `strconv.Atoi`: the number it returns and "" or "syntax" or "range".
 
     A value with a syntax error is 0, one out of range is the nearest 64-bit integer: what is stored when the

@@ -34,7 +34,7 @@ from imagepeel.process.spec.state import ProcessState
 from imagepeel.process.spec.values import Credentials, EnvVar, NeededLibrary, Prediction, Step, Verdict
 from imagepeel.process.unpredicted import elsewhere, nothing
 from imagepeel.tables import known_architecture, not_for_linux
-from imagepeel.text import without_middle
+from imagepeel.text import plural, without_middle
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
@@ -317,7 +317,7 @@ class _Run:
             Step(
                 rule=Stage.ENVIRONMENT,
                 judge=Judge.ENGINE,
-                title=f"With {len(variables)} variables",
+                title=f"With {plural(len(variables), 'variable')}",
                 detail=tuple(notes),
                 outcome="empty name" if built.problem else "ok",
                 where=trace.config_place("/config/Env"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Literal
 
 import msgspec
@@ -78,18 +79,23 @@ CODES: dict[Code, str] = {
 }
 """Code -> what it is about, in the order of the reference page."""
 
+
 # What makes a note of a code less serious than the others of that code, or another thing.  A rule says in its data
 # which severity it gives to them, and its page repeats these words.
-NOTHING_LOST = "every name behind the link can still be reached by it"
-LINK_VANISHES = "the layer whites the target out, so that both names vanish and no engine refuses the layer"
-TIME_ONLY = "only the time differs"
-ATTRIBUTES_ONLY = "the entry is a directory, with an owner, a mode or attributes of its own"
-NAMELESS = "the whiteout names nothing, or the directory itself"
-SPELLED_APART = "one name has a slash in front and the other has not: one path for engines, two for tar-split"
-SIGNED = "the number fits into 32 bits: engines keep it, only programs with signed numbers misread it"
-IN_TARGET = "the target of a link has them and not a name"
-IN_WHITEOUT = "the bytes are the content of a whiteout"
-BELOW_DEV = "the node is below /dev, where every runtime mounts its own"
+class Degree(StrEnum):
+    """What sets notes of one code apart, in words; PLAIN for the plain case."""
+
+    PLAIN = ""
+    NOTHING_LOST = "every name behind the link can still be reached by it"
+    LINK_VANISHES = "the layer whites the target out, so that both names vanish and no engine refuses the layer"
+    TIME_ONLY = "only the time differs"
+    ATTRIBUTES_ONLY = "the entry is a directory, with an owner, a mode or attributes of its own"
+    NAMELESS = "the whiteout names nothing, or the directory itself"
+    SPELLED_APART = "one name has a slash in front and the other has not: one path for engines, two for tar-split"
+    SIGNED = "the number fits into 32 bits: engines keep it, only programs with signed numbers misread it"
+    IN_TARGET = "the target of a link has them and not a name"
+    IN_WHITEOUT = "the bytes are the content of a whiteout"
+    BELOW_DEV = "the node is below /dev, where every runtime mounts its own"
 
 
 class ViewNote(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,14 +117,14 @@ class ViewNote(msgspec.Struct, frozen=True, kw_only=True):
 class Noted(msgspec.Struct, frozen=True, kw_only=True):
     """The notes of one code in one layer that are equally serious.
 
-    layer: its 0-based index, None for what the whole image shows.  degree: one of the sentences above, "" for the
-    plain case.  notes: the first places, in the order of the entries, at most `MOST` of them.  more: how many further
+    layer: its 0-based index, None for what the whole image shows.  degree: what sets them apart from others of
+    the code.  notes: the first places, in the order of the entries, at most `MOST` of them.  more: how many further
     places were counted and are not listed.
     """
 
     code: Code
     layer: int | None
-    degree: str
+    degree: Degree
     notes: tuple[ViewNote, ...]
     more: int = 0
 

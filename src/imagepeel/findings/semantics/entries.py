@@ -11,19 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from imagepeel._lazy import late
 from imagepeel.evidence import Anomaly, Location, text
-from imagepeel.findings.semantics.codes import (
-    ATTRIBUTES_ONLY,
-    BELOW_DEV,
-    IN_TARGET,
-    IN_WHITEOUT,
-    MOST,
-    NAMELESS,
-    SIGNED,
-    TIME_ONLY,
-    Code,
-    Noted,
-    ViewNote,
-)
+from imagepeel.findings.semantics.codes import MOST, Code, Degree, Noted, ViewNote
 from imagepeel.formats.tar.header import BLOCKDEV, CHAR, DIRECTORY, GNU_SPARSE, HARDLINK, PAX_GLOBAL, REGULAR, SYMLINK
 from imagepeel.formats.tar.table import ESCAPES, WHITEOUT, Entry, EntryTable
 from imagepeel.formats.tar.whiteouts import AUFS_NAMES, OPAQUE, PREFIX, Mark, hidden_path, parse
@@ -71,8 +59,8 @@ class Notes:
     def __init__(self, layer: LayerEntries, step: int | None = None) -> None:
         self._layer = layer
         self._step = step
-        self._found: dict[tuple[Code, str], list[ViewNote]] = {}
-        self._more: dict[tuple[Code, str], int] = {}
+        self._found: dict[tuple[Code, Degree], list[ViewNote]] = {}
+        self._more: dict[tuple[Code, Degree], int] = {}
 
     def add(
         self,
@@ -83,7 +71,7 @@ class Notes:
         *,
         path: bytes | None = None,
         touches: tuple[bytes, ...] = (),
-        degree: str = "",
+        degree: Degree = Degree.PLAIN,
     ) -> None:
         """Note one place: an entry of the layer, a path, or both.
 
@@ -107,16 +95,16 @@ class Notes:
 
     def take(self, code: Code, anomaly: Anomaly, views: tuple[ViewName, ...] = ()) -> None:
         """Note what the scan or the documents noticed already."""
-        listed = self._listed(code, "")
+        listed = self._listed(code, Degree.PLAIN)
         if listed is not None:
             listed.append(ViewNote(code=code, message=anomaly.message, where=anomaly.where, views=views))
 
     def leave_out(self, code: Code, places: int) -> None:
         """Count places beside those that are listed."""
         if places:
-            self._more[code, ""] = self._more.get((code, ""), 0) + places
+            self._more[code, Degree.PLAIN] = self._more.get((code, Degree.PLAIN), 0) + places
 
-    def _listed(self, code: Code, degree: str) -> list[ViewNote] | None:
+    def _listed(self, code: Code, degree: Degree) -> list[ViewNote] | None:
         """The list that one more note goes to, None when it is full: the note is counted."""
         listed = self._found.setdefault((code, degree), [])
         if len(listed) < MOST:
@@ -192,7 +180,7 @@ def _metas(table: EntryTable, notes: Notes) -> None:
         meta = table.meta(i)
         owner = meta.uid if _odd_owner(meta.uid) else meta.gid
         fits = all(0 <= each < _LEAVE_IT for each in (meta.uid, meta.gid))
-        notes.add("UIDWRAP", _owner_words(owner), i, degree=SIGNED if fits else "")
+        notes.add("UIDWRAP", _owner_words(owner), i, degree=Degree.SIGNED if fits else Degree.PLAIN)
     devices = [meta.type in (CHAR, BLOCKDEV) for meta in table.metas]
     for i in members(column, devices):
         meta = table.meta(i)
@@ -208,7 +196,7 @@ def _metas(table: EntryTable, notes: Notes) -> None:
         more = "; its number exceeds 32 bits: containerd 2.4 and Docker 29.7 refuse it, others cut it" if wide else ""
         below = table.path(i).startswith(b"dev/")
         words = f"a device node {meta.major}:{meta.minor}: rootless engines leave it out{more}"
-        notes.add("DEVICE", words, i, degree=BELOW_DEV if below else "")
+        notes.add("DEVICE", words, i, degree=Degree.BELOW_DEV if below else Degree.PLAIN)
 
 
 def _odd_owner(value: int) -> bool:
@@ -259,7 +247,7 @@ def _names(table: EntryTable, notes: Notes) -> None:
     for i, target in table.links.items():
         if _loud(target):
             words = "the link target holds control characters: a listing can be made to lie with it"
-            notes.add("CTRLCHAR", words, i, degree=IN_TARGET)
+            notes.add("CTRLCHAR", words, i, degree=Degree.IN_TARGET)
     over = set(table.flagged(ESCAPES))
     for i, raw in table.raw_names.items():
         if b".." in raw and go_clean(raw.lstrip(b"/"))[:1] == [b".."]:
@@ -307,7 +295,7 @@ def _whiteouts(layer: LayerEntries, notes: Notes) -> None:
                 f"{text(name)} names nothing that could be removed: engines refuse the layer, tools that do not look "
                 "remove a directory or its parent",
                 i,
-                degree=NAMELESS,
+                degree=Degree.NAMELESS,
             )
         if name == OPAQUE and not directory and layer.index:
             notes.add(
@@ -319,7 +307,7 @@ def _whiteouts(layer: LayerEntries, notes: Notes) -> None:
             )
         if table.size(i) and table.meta(i).type == REGULAR:
             words = f"a whiteout with {plural(table.size(i), 'byte')} of content, which no engine shows"
-            notes.add("HIDDENTAIL", words, i, degree=IN_WHITEOUT)
+            notes.add("HIDDENTAIL", words, i, degree=Degree.IN_WHITEOUT)
     odd = [PREFIX in path and any(map(parse, path.split(b"/"))) for path in table.dirs]
     told: set[int] = set()
     for i in members(table.dir_ids, odd):
@@ -404,7 +392,7 @@ def _compare_link(table: EntryTable, notes: Notes, i: int, origin: int) -> None:
             f"{one.mode & 0o7777:04o} {one.uid}:{one.gid}: engines give both names the last one, umoci the first",
             i,
             ("spec",),
-            degree="" if differs else TIME_ONLY,
+            degree=Degree.PLAIN if differs else Degree.TIME_ONLY,
         )
 
 
@@ -429,7 +417,7 @@ def _root(table: EntryTable, notes: Notes) -> None:
                 "0:0, podman 0555, umoci what it says",
                 i,
                 ("spec", "podman"),
-                degree=ATTRIBUTES_ONLY,
+                degree=Degree.ATTRIBUTES_ONLY,
             )
     if any(name in table.names for name in _STARGZ):
         start = 0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from imagepeel.evidence import Anomaly, Location, text
-from imagepeel.findings.semantics.codes import CODES, Code, Noted, ViewNote
+from imagepeel.findings.semantics.codes import CODES, Code, Degree, Noted, ViewNote
 from imagepeel.findings.semantics.entries import Notes, entry_notes
 from imagepeel.findings.semantics.order import order_notes
 from imagepeel.findings.semantics.side_by_side import side_by_side
@@ -63,7 +63,7 @@ class Surprises:
             if each.notes and not (each.code == "BASEWHITEOUT" and image.record.kind == "layer"):
                 found[each.code] = (*found.get(each.code, ()), each)
         for note in tables:
-            one = Noted(code=note.code, layer=note.where.layer, degree="", notes=(note,))
+            one = Noted(code=note.code, layer=note.where.layer, degree=Degree.PLAIN, notes=(note,))
             found[note.code] = (*found.get(note.code, ()), one)
         return found
 
@@ -142,7 +142,11 @@ def detect(layers: Sequence[LayerEntries], view: ViewOf) -> list[Noted]:
 
 def _rootless(runtime: Rootfs, sequential: Rootfs) -> tuple[Noted, ...]:
     note = rootless_note(runtime, sequential)
-    return (Noted(code="ROOTLESS", layer=note.where.layer, degree="", notes=(note,)),) if note is not None else ()
+    return (
+        (Noted(code="ROOTLESS", layer=note.where.layer, degree=Degree.PLAIN, notes=(note,)),)
+        if note is not None
+        else ()
+    )
 
 
 def rootless_note(runtime: Rootfs, sequential: Rootfs) -> ViewNote | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from imagepeel.evidence import text
-from imagepeel.findings.semantics.codes import LINK_VANISHES, SPELLED_APART
+from imagepeel.findings.semantics.codes import Degree
 from imagepeel.findings.semantics.entries import Notes, members, whiteout_entries
 from imagepeel.formats.tar.header import HARDLINK, PAX_GLOBAL, SYMLINK
 from imagepeel.formats.tar.table import WHITEOUT, Entry, EntryTable
@@ -52,7 +52,7 @@ def _duplicates(table: EntryTable, notes: Notes) -> None:
                 f"the layer has this path twice, as entries {first} and {i}: the last wins in engines, the first "
                 "in some tools",
                 i,
-                degree=SPELLED_APART,
+                degree=Degree.SPELLED_APART,
             )
 
 
@@ -160,7 +160,7 @@ def _lower_links(table: EntryTable, lower: Sequence[LayerEntries], notes: Notes)
             f"a hardlink to /{text(path)}, which only layer L{owners[path] + 1} has: {effect}",
             i,
             ("runtime", "docker", "podman"),
-            degree=LINK_VANISHES if vanish else "",
+            degree=Degree.LINK_VANISHES if vanish else Degree.PLAIN,
         )
 
 

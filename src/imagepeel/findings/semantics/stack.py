@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from imagepeel._lazy import late
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import text
-from imagepeel.findings.semantics.codes import MOST, NOTHING_LOST
+from imagepeel.findings.semantics.codes import MOST, Degree
 from imagepeel.findings.semantics.entries import Notes, members, whiteout_entries
 from imagepeel.formats.tar.header import DIRECTORY
 from imagepeel.formats.tar.table import EntryTable
@@ -165,7 +165,7 @@ def _buried(
             () if entry is not None else ("spec", "sequential"),
             path=full,
             touches=(b"/" + _target(full, old).strip(b"/"),),
-            degree="" if gone else NOTHING_LOST,
+            degree=Degree.PLAIN if gone else Degree.NOTHING_LOST,
         )
 
 

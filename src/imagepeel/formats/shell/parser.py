@@ -7,7 +7,7 @@ becomes, so it gives up with `Malformed` (and the offset) rather than guess at t
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Literal, get_args
 
 from imagepeel.errors import Malformed
 from imagepeel.formats.shell.lexer import META, NAME, NAME_START, WordReader, parse_word
@@ -121,7 +121,7 @@ class _Parser(WordReader):
             self.skip_newlines()
             operators.append(operator)
             pipelines.append(self._pipeline())
-        end = ""
+        end: Literal["", ";", "&"] = ""
         self._blanks()
         if self._operator(";;", ";&"):
             end = ""

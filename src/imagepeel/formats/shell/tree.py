@@ -147,7 +147,7 @@ class AndOr(msgspec.Struct, frozen=True, kw_only=True):
     """One or more, first to last."""
     operators: tuple[str, ...]
     """`&&` or `||`: one fewer than `pipelines`."""
-    end: str
+    end: Literal["", ";", "&"]
     """What ends the list: ";", "&" (runs in the background) or "" (a newline or the end)."""
     at: int
     """Character offset in the script, from 0."""

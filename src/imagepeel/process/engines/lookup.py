@@ -158,7 +158,11 @@ def not_in_path(
         code, why = FailureCode.PATH_UNUSABLE, f"PATH is {path_value!r}: nobody expands $ or ~ in it"
         fix = "write the directories out"
     else:
-        why = f"none of the {len(candidates)} directories of PATH has {argv0}"
+        why = (
+            f"none of the {len(candidates)} directories of PATH has {argv0}"
+            if len(candidates) != 1
+            else f"the one directory of PATH has no {argv0}"
+        )
         if argv0 in _SHELL_WORDS:
             code, why = FailureCode.COMMAND_LINE_AS_NAME, f"{argv0} is a word of the shell, not a file"
             fix = "use the shell form"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, by_notes, rule
 from imagepeel.findings.rules.entries.rules import of_all_layers, paths_of
-from imagepeel.findings.semantics.codes import IN_TARGET, SPELLED_APART
+from imagepeel.findings.semantics.codes import Degree
 from imagepeel.findings.semantics.entries import CONTROL_TEXT
 from imagepeel.text import few, listed, plural
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     fix="pack each path once: tar -c instead of tar -r, and a builder that drops repeated entries",
     codes="F62",
     of="DUP",
-    lesser={SPELLED_APART: "low"},
+    lesser={Degree.SPELLED_APART: "low"},
     sources="image-spec layer.md, vbatts/tar-split tar/storage/packer.go, rules_docker#246, buildkit#266",
 )
 def duplicate_entry(rule: Rule, subject: Subject) -> Iterator[Finding]:
@@ -102,10 +102,10 @@ def case_collision(rule: Rule, subject: Subject) -> Iterator[Finding]:
 )
 def control_characters(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for noted in subject.surprises.of("CTRLCHAR"):
-        what = "link target" if noted.degree == IN_TARGET else "file name"
+        what = "link target" if noted.degree == Degree.IN_TARGET else "file name"
         shown = [repr(note.where.path) for note in noted.notes[:3]]
         left = [f"{noted.count - len(shown):,} more"] if noted.count > len(shown) else []
-        of = "of " if noted.degree == IN_TARGET else ""
+        of = "of " if noted.degree == Degree.IN_TARGET else ""
         message = f"{plural(noted.count, what)} with control characters: {of}{listed([*shown, *left])}"
         yield rule.noted(subject, noted, message)
     texts = [(f"/config/Env/{i}", entry) for i, entry in enumerate(subject.config.env)]

@@ -9,15 +9,7 @@ from imagepeel.evidence import text
 from imagepeel.findings.finding import Finding, columns, figure
 from imagepeel.findings.names import Hit
 from imagepeel.findings.rule import Rule, by_notes, rule
-from imagepeel.findings.semantics.codes import (
-    ATTRIBUTES_ONLY,
-    BELOW_DEV,
-    IN_WHITEOUT,
-    MOST,
-    SIGNED,
-    TIME_ONLY,
-    Noted,
-)
+from imagepeel.findings.semantics.codes import MOST, Degree, Noted
 from imagepeel.formats.filecaps import XATTR
 from imagepeel.formats.tar.header import DIRECTORY, PAX_GLOBAL, REGULAR
 from imagepeel.formats.tar.table import Meta
@@ -31,7 +23,7 @@ _ROOTLESS = 65_536
 
 def of_all_layers(groups: Iterable[Noted]) -> list[Noted]:
     """Put the groups of one degree together, whatever layers they are of: one fact of the image, one finding."""
-    by_degree: dict[str, list[Noted]] = {}
+    by_degree: dict[Degree, list[Noted]] = {}
     for each in groups:
         by_degree.setdefault(each.degree, []).append(each)
     joined = []
@@ -138,7 +130,7 @@ UID_WRAP = rule(
     which is root for a new file.""",
     fix="pack with ids below 4294967295",
     of="UIDWRAP",
-    lesser={SIGNED: "info"},
+    lesser={Degree.SIGNED: "info"},
     sources="chown(2), CVE-2024-40635",
 )(by_notes())
 
@@ -153,13 +145,13 @@ UID_WRAP = rule(
     Rootless engines cannot create them and skip them or fail.""",
     fix="leave them out: tar --exclude=./dev",
     of="DEVICE",
-    lesser={BELOW_DEV: "info"},
+    lesser={Degree.BELOW_DEV: "info"},
     sources="moby#53299, user_namespaces(7)",
 )
 def device_node(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for noted in of_all_layers(subject.surprises.of("DEVICE")):
-        where = "below /dev, where every runtime mounts its own" if noted.degree == BELOW_DEV else "outside /dev"
-        lost = "" if noted.degree == BELOW_DEV else "; an engine without root leaves them out or fails"
+        where = "below /dev, where every runtime mounts its own" if noted.degree == Degree.BELOW_DEV else "outside /dev"
+        lost = "" if noted.degree == Degree.BELOW_DEV else "; an engine without root leaves them out or fails"
         message = f"{plural(noted.count, 'device node')} {where}: {paths_of(noted)}{lost}"
         yield rule.noted(subject, noted, message)
 
@@ -220,7 +212,7 @@ GLOBAL_HEADER = rule(
 )
 def hidden_bytes(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for noted in subject.surprises.of("HIDDENTAIL"):
-        if noted.degree != IN_WHITEOUT:
+        if noted.degree != Degree.IN_WHITEOUT:
             yield from (rule.report(f"layer {subject.label(note)}: {note.message}", note.where) for note in noted.notes)
             continue
         table = subject.layers[noted.layer or 0].table
@@ -258,7 +250,7 @@ ROOT_ATTRIBUTES = rule(
     mode of a `./` entry, so there the user may own the root directory, or not be able to enter it.""",
     fix="leave out the entry for the root, or give it mode 0755 and owner 0:0",
     of="ROOTATTR",
-    lesser={ATTRIBUTES_ONLY: "low"},
+    lesser={Degree.ATTRIBUTES_ONLY: "low"},
     advisories="CVE-2021-29136",
 )(by_notes())
 
@@ -272,7 +264,7 @@ LINK_METADATA = rule(
     to it, so the last one wins; other extractors ignore it.""",
     fix="give all entries of one file the same owner, mode and time",
     of="LINKMETA",
-    lesser={TIME_ONLY: "info"},
+    lesser={Degree.TIME_ONLY: "info"},
     sources="containerd pkg/archive/tar.go",
 )(by_notes())
 

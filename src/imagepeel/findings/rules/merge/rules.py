@@ -10,7 +10,7 @@ from imagepeel.evidence import Location, raw, text
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.names import upwards
 from imagepeel.findings.rule import Rule, by_notes, rule
-from imagepeel.findings.semantics.codes import NAMELESS, NOTHING_LOST
+from imagepeel.findings.semantics.codes import Degree
 from imagepeel.findings.semantics.stack import before, names_behind
 from imagepeel.process.engines.registry import DOCKER, PODMAN
 from imagepeel.text import plural
@@ -33,7 +33,7 @@ _MOST_WALKED = 1000
     fix="write the file below the link's target (usr/lib/x), and do not pack entries for linked directories",
     codes="W47",
     of="LINKSHADOW",
-    lesser={NOTHING_LOST: "low"},
+    lesser={Degree.NOTHING_LOST: "low"},
     sources="bazel-contrib/rules_oci#857, bazeldnf#15, distroless#1393",
 )
 def link_shadowed(rule: Rule, subject: Subject) -> Iterator[Finding]:
@@ -204,7 +204,7 @@ GHOST_NAME = rule(
     sources="image-spec layer.md Whiteouts",
 )
 def whiteout_names(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    return (rule.noted(subject, noted) for noted in subject.surprises.of("WHNAME") if noted.degree != NAMELESS)
+    return (rule.noted(subject, noted) for noted in subject.surprises.of("WHNAME") if noted.degree != Degree.NAMELESS)
 
 
 AUFS_LEFTOVER = rule(

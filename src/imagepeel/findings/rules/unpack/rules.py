@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from imagepeel.evidence import Location, text
 from imagepeel.findings.finding import Finding, Role, Severity
 from imagepeel.findings.rule import Rule, rule
-from imagepeel.findings.semantics.codes import LINK_VANISHES, NAMELESS, Code, Noted
+from imagepeel.findings.semantics.codes import Code, Degree, Noted
 from imagepeel.formats.tar.header import GNU_SPARSE
 from imagepeel.formats.tar.whiteouts import Mark, hidden_path, parse
 from imagepeel.process.engines.registry import CONTAINERD
@@ -97,7 +97,7 @@ def _refused(
         mine = refusal if refusal is not None and cause(subject) == rule.id else None
         told: list[Noted] = []
         for noted in subject.surprises.of(of):
-            if of == "WHNAME" and noted.degree != NAMELESS:
+            if of == "WHNAME" and noted.degree != Degree.NAMELESS:
                 continue
             if mine is not None and noted.layer == mine.layer and not noted.degree:
                 told.append(noted)
@@ -163,7 +163,7 @@ LINK_ACROSS_LAYERS = _refused(
     fix="pack the target into the same layer, or make it a symbolic link",
     sources="image-spec layer.md Hardlinks",
     of="XLINK",
-    lesser={LINK_VANISHES: "medium"},
+    lesser={Degree.LINK_VANISHES: "medium"},
 )
 LINK_WITHOUT_TARGET = _refused(
     "LINK-WITHOUT-TARGET",
