@@ -55,6 +55,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     node: HostNode | None
     errno: str = ""
     missing: bytes = b""
+    hops: tuple[()] = ()
 
 
 class DirRootfs:

@@ -197,6 +197,7 @@ class Files:
         self._rootfs = rootfs
         self._options = options
         self._store = store
+        self._own = FileStore()
         self.tops: set[bytes] = set()
         """The directories right below the root that paths led through."""
 
@@ -234,29 +235,32 @@ class Files:
 
     def file(self, node: Node) -> LoadedFile:
         """The content of a node."""
-        if node.layer is None or node.entry is None:
-            return LoadedFile(self._store, self._rootfs, node)
-        key = (node.layer, node.entry)
-        known = self._store.files.get(key)
+        store, key = self._place(node)
+        known = store.files.get(key)
         if known is None:
-            known = self._store.files[key] = LoadedFile(self._store, self._rootfs, node)
+            known = store.files[key] = LoadedFile(store, self._rootfs, node)
         return known
 
     def facts(self, node: Node) -> ElfFacts:
         """ELF facts of a node, read once.  Raises `Malformed`."""
-        key = (-1 if node.layer is None else node.layer, -1 if node.entry is None else node.entry)
-        known = self._store.facts.get(key)
+        store, key = self._place(node)
+        known = store.facts.get(key)
         if known is None:
             file = self.file(node)
             try:
                 known = parse_elf(file.read, file.size)
             except Malformed as error:
                 known = error
-            if min(key) >= 0:
-                self._store.facts[key] = known
+            store.facts[key] = known
         if isinstance(known, Malformed):
             raise known
         return known
+
+    def _place(self, node: Node) -> tuple[FileStore, tuple[int, int]]:
+        """Where a file is kept: one that no entry describes, such as that of a mount, for this program alone."""
+        if node.layer is None or node.entry is None:
+            return self._own, (-1, node.ino)
+        return self._store, (node.layer, node.entry)
 
     def content(self, path: bytes, limit: int) -> bytes | None:
         """A small text file; None when it is absent, unreadable or no regular file."""
