@@ -132,9 +132,7 @@ def _first_entries(table: EntryTable, wanted: set[bytes]) -> dict[bytes, int]:
 
 def _lower_links(table: EntryTable, lower: Sequence[LayerEntries], notes: Notes) -> None:
     # A whiteout is taken out before anybody looks at it as a link.
-    hard = [
-        i for i in sorted(table.links) if table.meta(i).type == HARDLINK and not table.basename(i).startswith(b".wh.")
-    ]
+    hard = [i for i in sorted(table.links) if table.meta(i).type == HARDLINK and parse(table.basename(i)) is None]
     if not hard or not lower:
         return
     targets = {i: b"/".join(go_clean(b"/" + table.links[i])) for i in hard}
