@@ -8,6 +8,7 @@ import shells  # noqa: F401
 import start  # noqa: F401
 import userland  # noqa: F401
 import users  # noqa: F401
+import wellknown  # noqa: F401
 from model import ALL, Scenario
 
 SCENARIOS: tuple[Scenario, ...] = tuple(ALL)

@@ -214,3 +214,24 @@ MARKS = {"dash": b"Illegal option -%c", "bash": b"GNU bash, version 5.2", "busyb
 def test_a_shell_is_known_by_its_content(program: str, real: str, argv: list[str], name: str) -> None:
     rootfs: Any = FakeRootfs([Entry(path=real.encode(), data=MARKS[program])])
     assert identify(rootfs, real.encode(), argv) == name
+
+
+def test_local_variables_end_with_their_function() -> None:
+    """Measured with bash 5.2, dash 0.5.12 and busybox 1.35: only dash keeps the outer value of `local x`."""
+    text = 'x=1\nf() { local x; inner="${x-unset}"; x=2; }\nf\nexec app "$x" "$inner"'
+    for shell, inner in (("bash", "unset"), ("busybox", "unset"), ("dash", "1")):
+        assert script(text, shell=shell).argv == ("app", "1", inner)
+    assert script("f() { declare -g x=7; local y=x; z=${!y}; }\nf\nexec app $x $z ${y-none}", shell="bash").argv == (
+        *("app", "7", "7", "none"),
+    )
+
+
+def test_names_behind_an_exclamation_mark() -> None:
+    """Measured with bash 5.2."""
+    text = 'A_1=a\nA_2=b\nn=A_2\nm=none\nexec app "${!n}" "${!n%b}" "${!m:-d}" "${!A_@}"'
+    assert script(text, shell="bash").argv == ("app", "b", "", "d", "A_1", "A_2")
+
+
+def test_a_branch_whose_last_status_is_not_known_is_walked_once() -> None:
+    found = script("f() { if [ -n a ]; then x=$(date); elif true; then exec b; fi; }\nf\nexec app", shell="bash")
+    assert (found.kind, found.argv) == ("exec", ("app",))

@@ -144,7 +144,8 @@ class WordReader:
             elif char in META and not (inside_test and depth > 0 and char == " "):
                 if char == "(" and plain and plain[-1][-1:] in "@!+?*":
                     raise self._fail("extended patterns are not modelled")
-                if plain or parts or not self._process_substitution(parts):
+                flush()
+                if not self._process_substitution(parts):
                     break
             elif text.startswith("\\\n", self._at):
                 self._at += 2

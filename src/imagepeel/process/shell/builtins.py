@@ -10,7 +10,7 @@ import msgspec
 
 from imagepeel.errors import Malformed
 from imagepeel.formats.shell.parser import parse_shell
-from imagepeel.formats.shell.tree import Assignment, Script, Simple
+from imagepeel.formats.shell.tree import Assignment, Part, Script, Simple, Word
 from imagepeel.process.shell.conditions import FileTest, evaluate_test
 from imagepeel.process.shell.expand import UNKNOWN, Field, Scope, Unknown, Value, expand, expand_one
 from imagepeel.process.shell.image import ShellImage
@@ -385,6 +385,7 @@ class Builtins:
             raise WalkLimitExceeded("functions call each other too deeply")
         before, calls = state.scope.args, state.scope.calls
         state.scope.calls = (name, *calls)
+        state.scope.hidden = ({}, *state.scope.hidden)
         known = all(isinstance(item, str) for item in rest)
         state.scope.args = tuple(str(item) for item in rest) if known else None
         body = state.functions[name]
@@ -398,6 +399,8 @@ class Builtins:
         after: Ends = []
         for here, flow in ends:
             here.scope.args, here.scope.calls = before, calls
+            if isinstance(flow, str):
+                here.leave()
             after.append((here, "" if flow == "return" else flow))
         return after
 
@@ -535,38 +538,50 @@ class Builtins:
         return refuses
 
     def _declare(self, call: BuiltinCall) -> None:
-        name, rest, command, state = call.name, call.rest, call.command, call.state
-        unexport = False
-        for assignment in command.assignments:
+        """`export`, `readonly`, `local`, `declare`: names with and without values."""
+        rest, words, state = call.rest, call.command.words[1:], call.state
+        letters = "".join(item[1:] for item in rest if isinstance(item, str) and item.startswith("-"))
+        export = call.name == "export" or (call.name != "readonly" and "x" in letters)
+        unexport = call.name == "export" and "n" in letters
+        local = bool(state.scope.hidden) and call.name not in ("export", "readonly") and "g" not in letters
+        changed = self._shell == "bash" and call.name in DECLARE - {"export"} and set(letters) & set("niluc")
+        for assignment in call.command.assignments:
             if assignment.value is None:
+                if local:
+                    state.scope.hide(assignment.name, exported=assignment.name in state.exported)
                 self.assign(state, assignment)
-        for item, word in zip(rest, command.words[1:], strict=False):
-            if not isinstance(item, str):
-                # The name is literal even if the value is not.
-                left = word.source.split("=", 1)[0]
-                if left.isidentifier():
-                    state.scope.variables[left] = UNKNOWN
-                    if name == "export":
-                        state.exported.add(left)
+        named: list[tuple[str, bool, Value]] = []
+        if len(rest) == len(words):
+            for item, word in zip(rest, words, strict=True):
+                if isinstance(item, str):
+                    left, equals, value = item.partition("=")
+                    named.append((left, bool(equals), UNKNOWN if changed else value))
+                else:
+                    named.append((self._declared(word, state.scope), "=" in word.source, UNKNOWN))
+        else:
+            named = [(self._declared(word, state.scope), "=" in word.source, UNKNOWN) for word in words]
+        for left, given, known in named:
+            if not left.isidentifier():
                 continue
-            if item.startswith("-"):
-                unexport = unexport or (name == "export" and "n" in item)
-                if name in ("declare", "typeset") and "x" in item:
-                    name = "export"
-                continue
-            left, equals, value = item.partition("=")
-            if equals:
-                state.scope.variables[left] = value
-            if name == "export":
+            if local:
+                state.scope.hide(left, exported=left in state.exported)
+            if given or (local and self._shell != "dash"):
+                state.scope.variables[left] = known if given else None
+                state.scope.arrays.pop(left, None)
+            if export:
                 (state.exported.discard if unexport else state.exported.add)(left)
-        if len(rest) != len(command.words) - 1:
-            for word in command.words[1:]:
-                left = word.source.split("=", 1)[0]
-                if left.isidentifier() and "=" in word.source:
-                    state.scope.variables[left] = UNKNOWN
-                    if name == "export":
-                        state.exported.add(left)
         state.status = True
+
+    def _declared(self, word: Word, scope: Scope) -> str:
+        """The name in front of `=`, which is known where only the value is not."""
+        pieces: list[Part] = []
+        for part in word.parts:
+            if part.kind == "literal" and not part.quoted and "=" in part.text:
+                pieces.append(Part(kind="literal", text=part.text.partition("=")[0]))
+                break
+            pieces.append(part)
+        name = expand_one(Word(parts=tuple(pieces), source=word.source, at=word.at), scope)
+        return name if isinstance(name, str) else ""
 
     _BUILTINS: ClassVar[dict[str, Callable[[Builtins, BuiltinCall], Ends | None]]] = {
         **dict.fromkeys(_QUIET, _quiet),

@@ -51,6 +51,10 @@ _RANGE = late(r"(-?[0-9]{1,6})\.\.(-?[0-9]{1,6})")
 _MANY = late(r"(@|\*|[A-Za-z_][A-Za-z0-9_]*\[[@*]\])(?::([0-9]{1,4})(?::([0-9]{1,4}))?)?")
 """All arguments or all elements of an array, or some of them from a place on."""
 _ELEMENT = late(r"(#?)([A-Za-z_][A-Za-z0-9_]*)\[([0-9]{1,4}|[@*])\]")
+_INDIRECT = late(r"!([A-Za-z_][A-Za-z0-9_]*)((?![@*\[])[^\n]*)")
+"""`${!name}` of bash: the variable that another one names, with what may follow a name."""
+_PREFIXED = late(r"!([A-Za-z_][A-Za-z0-9_]*)([@*])")
+"""`${!prefix@}` of bash: the names that begin so."""
 _GUARDED = late(r"([A-Za-z_][A-Za-z0-9_]*)\[@\]\+\"?\$\{\1\[@\]\}\"?")
 """`${a[@]+"${a[@]}"}`, which older versions of bash need under `set -u`."""
 _NAME = late(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!-]")
@@ -70,6 +74,8 @@ _SUBSTRING = late(r":([0-9]{1,4})(?::([0-9]{1,4}))?")
 
 _CHANGED = late(r"(?:\+\+|--)\s*([A-Za-z_]\w*)|([A-Za-z_]\w*)\s*(?:\+\+|--|(?:[-+*/%&|^]|<<|>>)?=(?!=))")
 """Names that arithmetic sets."""
+Hidden = tuple[bool, Value, tuple[str, ...] | Unknown | None, bool]
+"""What a local variable hides: whether there is an entry, its value, its array, and whether it is exported."""
 
 
 class ExpansionFailed(Exception):
@@ -103,6 +109,21 @@ class Scope:
         self.substitute: Callable[[str, Scope], Value] | None = None
         self.substituted: int | None = None
         self.arrays: dict[str, tuple[str, ...] | Unknown] = {}
+        # What the local variables of each running function hide, innermost first.
+        self.hidden: tuple[dict[str, Hidden], ...] = ()
+
+    def names_from(self, prefix: str) -> tuple[str, ...] | None:
+        """The variables that are set and begin so; None where they are not known."""
+        fit = [name for name in self.variables if name.startswith(prefix)]
+        if self.wild or any(isinstance(self.variables[name], Unknown) for name in fit):
+            return None
+        return tuple(sorted({name for name in fit if self.variables[name] is not None}))
+
+    def hide(self, name: str, *, exported: bool) -> None:
+        """Make a variable local to the innermost function."""
+        if name not in self.hidden[0]:
+            known = name in self.variables
+            self.hidden[0][name] = (known, self.variables.get(name), self.arrays.get(name), exported)
 
     def get(self, name: str) -> Value:
         """The value of a variable or of a positional or special parameter other than `@` and `*`."""
@@ -265,7 +286,9 @@ class _Splitter:
         elif part.kind == "tilde":
             home = self._scope.get("HOME") if not part.text else UNKNOWN
             self._add(home if isinstance(home, str) else UNKNOWN)
-        elif part.kind in ("braces", "process"):
+        elif part.kind == "process":
+            self._add(UNKNOWN)
+        elif part.kind == "braces":
             self.fields.append(UNKNOWN_WORDS)
         else:
             value = expand_part(part, self._scope)
@@ -293,6 +316,10 @@ class _Splitter:
 
     def _many(self, part: Part) -> bool:
         """Several words of one parameter: a part of the arguments, the elements of an array; False for another."""
+        prefixed = _PREFIXED.fullmatch(part.text) if self._scope.shell == "bash" else None
+        if prefixed is not None:
+            self._arguments(prefixed[2], self._scope.names_from(prefixed[1]), quoted=part.quoted)
+            return True
         guarded = _GUARDED.fullmatch(part.text)
         found = _MANY.fullmatch(part.text if guarded is None else f"{guarded[1]}[@]")
         if found is None:
@@ -407,6 +434,11 @@ def _parameter(text: str, scope: Scope) -> Value:
             return scope.get("#")
         measured = _parameter(text[1:], scope)
         return UNKNOWN if isinstance(measured, Unknown) else str(len(measured or ""))
+    indirect = _INDIRECT.fullmatch(text) if scope.shell == "bash" else None
+    if indirect is not None:
+        named = scope.get(indirect[1])
+        plain = isinstance(named, str) and (named.isidentifier() or _ELEMENT.fullmatch(named))
+        return _parameter(f"{named}{indirect[2]}", scope) if plain else UNKNOWN
     match = _NAME.match(text)
     if scope.shell == "dash" and not _POSIX_FORM.fullmatch(text):
         raise ExpansionFailed("Bad substitution")

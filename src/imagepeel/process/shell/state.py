@@ -157,6 +157,7 @@ class State:
         scope.shell, scope.nounset = self.scope.shell, self.scope.nounset
         scope.which, scope.substitute = self.scope.which, self.scope.substitute
         scope.arrays = dict(self.scope.arrays)
+        scope.hidden = tuple(dict(frame) for frame in self.scope.hidden)
         other = State(scope)
         other.functions = dict(self.functions)
         other.exported = set(self.exported)
@@ -180,6 +181,18 @@ class State:
 
         self.scope.names, self.scope.text = names, read
 
+    def leave(self) -> None:
+        """The innermost function ends, and with it what its local variables hid comes back."""
+        for name, (known, value, array, exported) in self.scope.hidden[0].items():
+            self.scope.variables.pop(name, None)
+            self.scope.arrays.pop(name, None)
+            if known:
+                self.scope.variables[name] = value
+            if array is not None:
+                self.scope.arrays[name] = array
+            (self.exported.add if exported else self.exported.discard)(name)
+        self.scope.hidden = self.scope.hidden[1:]
+
     def assume(self, what: str) -> None:
         if what not in self.assumes and len(self.assumes) < 20:
             self.assumes += (what,)
@@ -192,6 +205,10 @@ class State:
         for name in {*self.scope.arrays, *other.scope.arrays}:
             if self.scope.arrays.get(name) != other.scope.arrays.get(name):
                 self.scope.arrays[name] = UNKNOWN
+        for mine, theirs in zip(self.scope.hidden, other.scope.hidden, strict=False):
+            for name in {*mine, *theirs}:
+                if mine.get(name) != theirs.get(name):
+                    mine[name] = (True, UNKNOWN, None, name in self.exported)
         if self.scope.args != other.scope.args:
             self.scope.args = None
         self.scope.wild |= other.scope.wild

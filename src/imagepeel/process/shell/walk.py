@@ -10,7 +10,8 @@ of script.  The flow is "" when control goes on behind the piece, "break", "cont
 
 - A condition whose status is known takes one way.  One that is not known copies the state and takes both:
   `if curl -f http://db; then exec server; fi` has two ends, one with the outcome `exec server`, one that goes on.
-- More than `_MAX_STATES` ways that go on are joined into one, in which only that is known on which all agree.
+- More than `_MAX_STATES` ways that go on are joined, those with the same arguments each into one if these are few: in
+  it only that is known on which all agree.
 - A loop over known words is played word by word.  Any other loop is walked once, with unknown values for all that
   its body assigns.
 - An external command is never run.  It becomes `state.last` with an unknown status; under `set -e` it is assumed
@@ -206,10 +207,7 @@ class Walk(Commands):
             after.extend(step(state) if flow == "" else [(state, flow)])
         live = [state for state, flow in after if flow == ""]
         if len(live) > _MAX_STATES:
-            joined = live[0]
-            for other in live[1:]:
-                joined.join(other)
-            after = [(state, flow) for state, flow in after if flow != ""] + [(joined, "")]
+            after = [(state, flow) for state, flow in after if flow != ""] + [(one, "") for one in _joined(live)]
         if len(after) > 200:
             raise WalkLimitExceeded("the script has too many ways through it")
         return after
@@ -586,6 +584,21 @@ class Walk(Commands):
             state.assume("the commands before succeed (set -e)")
             state.status = True
         return [(state, "")]
+
+
+def _joined(live: Sequence[State]) -> list[State]:
+    """Fewer ways: one for each list of arguments, which decide what `exec "$@"` starts, or one for all."""
+    by_args: dict[tuple[str, ...] | None, State] = {}
+    for state in live:
+        known = by_args.setdefault(state.scope.args, state)
+        if known is not state:
+            known.join(state)
+    ways = list(by_args.values())
+    if len(ways) <= _MAX_STATES // 2:
+        return ways
+    for other in ways[1:]:
+        ways[0].join(other)
+    return ways[:1]
 
 
 def _ran(ends: Ends) -> StartedCommand | None:
