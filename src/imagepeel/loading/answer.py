@@ -21,6 +21,8 @@ FILE = "<file>"
 """Stands for the path of the archive as it was typed."""
 STORE = "<store>"
 """Stands for the directory where a store unpacks a layer."""
+PLACES = (FILE, TMP, STORE)
+"""What stands in the texts of tools for paths that differ from run to run."""
 
 
 class Outcome(StrEnum):

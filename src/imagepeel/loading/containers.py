@@ -99,8 +99,8 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
 
     def _head(self, delivery: Delivery) -> str:
         """What stands before an error of the reader of a docker-archive."""
-        tag = reference.parse(delivery.tags[0].text) if delivery.tags and self.tries_all else ""
-        named = "" if isinstance(tag, str) else f":{tag.full}"
+        tag = reference.parse(delivery.tags[0].text) if delivery.tags and self.tries_all else None
+        named = f":{tag.full}" if isinstance(tag, reference.Reference) else ""
         return f"determining manifest MIME type for docker-archive:{FILE}{named}: "
 
     def _blob(self, layer: Layer) -> str:
@@ -269,10 +269,10 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
             if not self.stores:
                 break
             by_list = delivery.listed and not self._as_layout(delivery) and self.tries_all
-            if isinstance(found, str):
+            if isinstance(found, reference.Invalid):
                 at = delivery.record.path[0] if delivery.record.path else 0
-                words = f'Invalid tag "{given}" in manifest item @{at}: {found}'
-                short = f'normalizing name "{given}": {found.partition(": ")[2] or found}'
+                words = f'Invalid tag "{given}" in manifest item @{at}: {found.words}'
+                short = f'normalizing name "{given}": {found.cause or found.words}'
                 way = "give it another name: skopeo copy oci-archive:FILE containers-storage:NAME"
                 return refusal(Cause.NAMES, words if by_list else short, f"{given!r} is no name of an image", way)
             if not found.tag and by_list:

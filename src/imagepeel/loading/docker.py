@@ -217,9 +217,9 @@ class DockerOwn(LoadTool, frozen=True, kw_only=True):
             return LoadAnswer(outcome=Outcome.TAKES, names=delivery.record.tags, notes=notes, exit_code=0)
         for name in delivery.tags:
             found = reference.parse(name.text)
-            if isinstance(found, str) or not found.tag:
+            if isinstance(found, reference.Invalid) or not found.tag:
                 return refusal(
-                    Cause.NAMES, found if isinstance(found, str) else f'invalid tag "{name.text}"',
+                    Cause.NAMES, found.words if isinstance(found, reference.Invalid) else f'invalid tag "{name.text}"',
                     f"{name.text!r} in RepoTags is no name with a tag; the image stays in the store without a name",
                     "name the image with a tag before it is saved", where=name.where,
                 )  # fmt: skip

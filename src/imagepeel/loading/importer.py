@@ -189,9 +189,9 @@ def _names(delivery: Delivery, rules: ImportRules) -> list[str] | LoadAnswer:
         names = []
         for name in delivery.tags:
             found = reference.parse(name.text)
-            if isinstance(found, str):
+            if isinstance(found, reference.Invalid):
                 return refusal(
-                    Cause.NAMES, f'{rules.prefix}normalize image ref "{name.text}": {found}',
+                    Cause.NAMES, f'{rules.prefix}normalize image ref "{name.text}": {found.words}',
                     f"{name.text!r} in RepoTags is no name of an image", "name the image before it is saved",
                     where=name.where,
                 )  # fmt: skip
@@ -215,7 +215,7 @@ def _annotated(record: ImageRecord) -> list[str]:
 def _of_layout(name: str, rules: ImportRules) -> str:
     if rules.familiar:
         found = reference.parse(name)
-        return "" if isinstance(found, str) else found.tagged().familiar
+        return "" if isinstance(found, reference.Invalid) else found.tagged().familiar
     if rules.tag_only == "prefix" and not any(mark in name for mark in "/:@"):
         return f"{PREFIX}:{name}"
     return name

@@ -18,7 +18,17 @@ _TAG = late(r"\w[\w.-]{0,127}", re.ASCII)
 _DIGEST = late(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}")
 
 HUB = "docker.io"
-INVALID = "invalid reference format"
+
+
+class Invalid(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a name is none; `cause` is "" where tools say no more than that."""
+
+    cause: str = ""
+
+    @property
+    def words(self) -> str:
+        """The words of distribution/reference."""
+        return ": ".join(filter(None, ("invalid reference format", self.cause)))
 
 
 class Reference(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,19 +63,19 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
         return self if self.tag or self.digest else msgspec.structs.replace(self, tag="latest")
 
 
-def parse(name: str) -> Reference | str:
-    """Return the parts of a name, or the words with which tools refuse it."""
+def parse(name: str) -> Reference | Invalid:
+    """Return the parts of a name, or why it is none."""
     rest, _, digest = name.partition("@")
     if "@" in name and not _DIGEST.fullmatch(digest):
-        return INVALID
+        return Invalid()
     domain, path, given = _split(rest)
     path, colon, tag = path.partition(":")
     if colon and not _TAG.fullmatch(tag):
-        return INVALID
+        return Invalid()
     if path != path.lower():
-        return f"{INVALID}: repository name must be lowercase"
+        return Invalid(cause="repository name must be lowercase")
     if not _PATH.fullmatch(path) or not _HOST.fullmatch(domain) or len(domain) + len(path) >= 255:
-        return INVALID
+        return Invalid()
     return Reference(domain=domain, path=path, tag=tag, digest=digest, given_domain=given)
 
 

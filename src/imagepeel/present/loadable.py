@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from imagepeel.loading.answer import LoadAnswer, Outcome
+from imagepeel.loading.answer import PLACES, LoadAnswer, Outcome
 from imagepeel.present.document import (
     Column,
     Document,
@@ -74,7 +74,7 @@ def _image(found: LoadableImage, *, alone: bool) -> Iterator[Section]:
         yield section(*(say(f"{', '.join(who)}: {note}.") for note, who in notes.items()))
     known = "measured: that version was watched loading; read: its source says so (docs/reference/loading.md)"
     yield section(say(dim(known + ".")))
-    if any("<" in answer.text for answer in found.answers):
+    if any(place in answer.text for answer in found.answers for place in PLACES):
         yield section(say(dim(_PLACES)))
 
 

@@ -237,3 +237,12 @@ def test_a_bare_windows_layer_is_known_as_one_for_windows() -> None:
         assert image.os == "" and Subject(image).foreign
     with open_archive(MemorySource(forge.encode([forge.file("srv/.wh.old", b"")]))) as archive:
         assert not Subject(archive.images()[0]).foreign
+
+
+@pytest.mark.parametrize(
+    ("rule", "about"),
+    [("LDCONF-NOT-CACHED", "libshop.so.1"), ("CRLF-SHEBANG", "/entrypoint.sh"), ("UNKNOWN-USER", "")],
+)
+def test_a_verdict_says_which_file_library_or_symbol_it_is_about(rule: str, about: str) -> None:
+    with image_of(EXAMPLES[rule].bad()) as image:
+        assert image.process(engine="docker@28").verdict.about == about

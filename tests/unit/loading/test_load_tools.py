@@ -6,6 +6,7 @@ import io
 
 import imagepeel
 from imagepeel import forge
+from imagepeel.loading import reference
 from imagepeel.loading.answer import STORE
 from imagepeel.loading.registry import TOOLS
 from imagepeel.loading.tool import LoadTool
@@ -39,3 +40,9 @@ def test_the_path_of_a_hardlink_may_hold_what_stands_between_paths() -> None:
 def test_a_symlink_that_cannot_be_made_is_no_hardlink() -> None:
     said = texts(forge.symlink("link x", ""))  # buildah 1.28.2 printed the sentence with the call
     assert "processing tar file(symlink  /link x: no such file or directory)" in said["buildah@1.28"]
+
+
+def test_why_a_name_is_none_is_a_value() -> None:
+    assert reference.parse("shop/App:1") == reference.Invalid(cause="repository name must be lowercase")
+    assert reference.parse("Shop: the: name") == reference.Invalid()
+    assert reference.Invalid().words == "invalid reference format"

@@ -48,6 +48,7 @@ def fails(engine: Engine, runtime: Runtime, label: str, failure: Failure) -> Ver
         judge=failure.judge,
         errno=failure.errno,
         message=message,
+        about=failure.about,
         text=said.text,
         exit_code=said.exit_code,
         state_exit_code=said.state_exit_code,

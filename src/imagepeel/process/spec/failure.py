@@ -39,23 +39,25 @@ class Judge(StrEnum):
     @property
     def words(self) -> str:
         """Who it is, for people."""
-        return _JUDGES[self]
+        who, when = _JUDGES[self]
+        return f"{who}, {when}" if when else who
 
     def refused(self, errno: ErrnoName = "") -> str:
         """That this judge says no, in a few words: `the kernel refused it: ENOENT`."""
         if self is Judge.LOAD:
             return "it cannot be loaded"
-        who = "a program inside gave up" if self is Judge.USERLAND else f"{_JUDGES[self].partition(',')[0]} refused it"
+        who = "a program inside gave up" if self is Judge.USERLAND else f"{_JUDGES[self][0]} refused it"
         return f"{who}: {errno}" if errno else who
 
 
 _JUDGES = {
-    Judge.LOAD: "load, before anything starts",
-    Judge.ENGINE: "the engine",
-    Judge.RUNTIME: "the runtime, before it executes",
-    Judge.KERNEL: "the kernel, in execve",
-    Judge.USERLAND: "the loader or interpreter, in user space",
+    Judge.LOAD: ("load", "before anything starts"),
+    Judge.ENGINE: ("the engine", ""),
+    Judge.RUNTIME: ("the runtime", "before it executes"),
+    Judge.KERNEL: ("the kernel", "in execve"),
+    Judge.USERLAND: ("the loader or interpreter", "in user space"),
 }
+"""Who it is, and where or when; "" where that goes without saying."""
 
 
 class Stage(StrEnum):

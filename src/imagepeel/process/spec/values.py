@@ -178,6 +178,8 @@ class Verdict(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """FAILS: symbolic name, "" where no errno is involved."""
     message: str = ""
     """FAILS: sentence of that judge."""
+    about: str = ""
+    """FAILS: file that the kernel was to execute, or library or symbol that a loader misses; "" for other failures."""
     text: str = ""
     """FAILS: what the operator sees on this engine, with its line breaks."""
     exit_code: int | None = None

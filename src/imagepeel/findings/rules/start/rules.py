@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from imagepeel._lazy import late
 from imagepeel.evidence import Location, text
 from imagepeel.findings.dockerfile_lines import (
     PATH_LINE,
@@ -421,8 +420,6 @@ SCRIPT_UNREADABLE = _start(
     repair=opened,
 )
 
-_NOT_OPENED = late(r"error while loading shared libraries: (\S+): cannot open shared object file")
-
 
 def configured_directories(subject: Subject) -> list[str]:
     """The directories that ld.so.conf and the files it includes name: what ldconfig would search."""
@@ -442,12 +439,11 @@ def configured_directories(subject: Subject) -> list[str]:
 def _uncached(subject: Subject) -> tuple[str, str] | None:
     """(library, directory) when the missing library lies in a directory that only ld.so.conf names."""
     for verdict in subject.failed(FailureCode.LIBRARY_MISSING):
-        name = _NOT_OPENED.search(verdict.text)
-        if name is None or "/" in name[1]:
+        if "/" in verdict.about:
             continue
         for directory in configured_directories(subject):
-            if subject.node(f"{directory}/{name[1]}") is not None:
-                return name[1], directory
+            if subject.node(f"{directory}/{verdict.about}") is not None:
+                return verdict.about, directory
     return None
 
 
