@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from effort import steps
 from imagepeel.errors import ImagepeelError, Malformed
+from imagepeel.forge import programs
 from imagepeel.formats.elf import file as elf
 from imagepeel.formats.elf import header
 
@@ -219,3 +220,10 @@ def test_readelf_agrees() -> None:
         assert [version.name.decode() for version in found.verdef] == defines, path
         compared += 1
     assert compared >= 4
+
+
+def test_a_program_of_the_other_byte_order_is_one_for_another_machine() -> None:
+    """The kernel of s390x refuses the type 0x0200, which is EXEC read backwards; people ask for the machine."""
+    program = programs.hello()
+    view = header.kernel_view(lambda at, count: program[at : at + count], len(program), "s390x")
+    assert (view.problem, view.errno) == ("machine", "ENOEXEC")

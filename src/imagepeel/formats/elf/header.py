@@ -241,6 +241,8 @@ def kernel_view(read: Reader, size: int, architecture: str) -> KernelView:
         )  # fmt: skip
 
     if ehdr.type not in (ET_EXEC, ET_DYN):
+        if parse_ehdr(head, bits=bits, little=not little).type in (ET_EXEC, ET_DYN):
+            return refused("machine", f"a file of the other byte order than that of {architecture}")
         return refused("type", f"the ELF type is {ehdr.type_name}, neither EXEC nor DYN")
     if not machine_matches(head.ljust(64, b"\0"), architecture):
         return refused("machine", f"the ELF machine {ehdr.machine} is not that of {architecture}")
