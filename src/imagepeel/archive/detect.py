@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from imagepeel._lazy import late
 from imagepeel.archive.codec import decompress_to_spool
 from imagepeel.archive.compression import Compression, sniff_compression
-from imagepeel.archive.kinds import KINDS
-from imagepeel.archive.kinds.kind import INDEX, MANIFEST, REPOSITORIES, Clues, Detected, Detection, Unwrapped
-from imagepeel.archive.kinds.rootfs import looks_like_rootfs
+from imagepeel.archive.kinds import DOCUMENTS, KINDS
+from imagepeel.archive.kinds.kind import INDEX, Clues, Detected, Detection, Unwrapped
 from imagepeel.archive.members import Members, SubdirectoryMembers
 from imagepeel.archive.sniff import HEAD, is_tar, refuse
 from imagepeel.archive.source import Source
@@ -21,7 +20,6 @@ from imagepeel.errors import NotAnImage
 from imagepeel.evidence import Location
 from imagepeel.formats.tar.header import BLOCK
 from imagepeel.limits import Limits
-from imagepeel.oci.layout import MARKER
 
 WRAPPINGS = 2
 """Most layers of compression around an archive: once by the writer, once by a person."""
@@ -70,7 +68,7 @@ def detect(members: Members) -> Detected:
     if found is not None:
         return found
     if members.medium == "directory":
-        raise _not_a_layout(members)
+        raise _not_a_layout(clues)
     if clues.top & {"docker", "registry"} and any("registry/v2/blobs/" in name for name in members.names):
         raise _registry(members)
     found = next(_recognised(clues, bare=True))
@@ -99,7 +97,7 @@ def _one_level_down(members: Members) -> Detected | None:
     if len(top) > _SMALL:
         return None
     for name in top:
-        if not any(members.get(f"{name}/{document}") for document in (MARKER, INDEX, MANIFEST, REPOSITORIES)):
+        if not any(members.get(f"{name}/{document}") for document in DOCUMENTS):
             continue
         found = _by_documents(Clues(SubdirectoryMembers(members, name)))
         if found is not None and found.detection.certain:
@@ -113,15 +111,13 @@ def _one_level_down(members: Members) -> Detected | None:
     return None
 
 
-def _not_a_layout(members: Members) -> NotAnImage:
-    top = members.top()
+def _not_a_layout(clues: Clues) -> NotAnImage:
+    members = clues.members
     if members.get("docker/registry/v2/blobs") is not None or members.get("registry/v2/blobs") is not None:
         return _registry(members)
-    if looks_like_rootfs(top):
-        return NotAnImage(
-            f"{members.name} is a directory of files, not an image",
-            hint="pack it first: tar -C DIR -c . | imagepeel explain -",
-        )
+    for kind in KINDS:
+        if kind.directory_hint and kind.recognise(clues) is not None:
+            return NotAnImage(f"{members.name} is a directory of files, not an image", hint=kind.directory_hint)
     if members.file(INDEX) is not None:
         return NotAnImage(
             f"{members.name} has an index.json that lists no manifests",
@@ -129,7 +125,7 @@ def _not_a_layout(members: Members) -> NotAnImage:
             "it is one document of an image (or of something else); give the whole layout",
         )
     blobs = members.get("blobs")
-    if blobs is not None or any(_HEX_NAME.fullmatch(name) for name in top):
+    if blobs is not None or any(_HEX_NAME.fullmatch(name) for name in clues.top):
         return NotAnImage(
             f"{members.name} has blobs but neither index.json nor manifest.json",
             hint="give the directory that holds index.json",

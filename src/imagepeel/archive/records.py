@@ -33,6 +33,23 @@ class Manifests(StrEnum):
     """It is a blob, and an index names its digest."""
 
 
+class Description(StrEnum):
+    """What describes an image inside a file, for the programs that load images."""
+
+    OTHER = "other"
+    """Nothing that one of them reads."""
+    LIST = "list"
+    """A `manifest.json` that is a list of images."""
+    CUT = "cut"
+    """That list as well, but the file ends before it."""
+    PARENTS = "parents"
+    """A chain of layers that name their parents: `docker save` before 1.10."""
+    LAYOUT = "layout"
+    """An OCI layout."""
+    MANIFEST = "manifest"
+    """A `manifest.json` that is one manifest or index: `dir:` of containers/image."""
+
+
 class Format(msgspec.Struct, frozen=True, kw_only=True):
     """How an image is described inside an archive: what is true of every image that is described in this way.
 
@@ -40,6 +57,7 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
+    described_by: Description = Description.OTHER
     manifests: Manifests = Manifests.NONE
     start: str = ""
     """The member where reading starts; where the archive has no such member, reading starts at the config."""
@@ -307,6 +325,10 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
     def format(self) -> Format:
         """The description that was followed."""
         return self.formats[0]
+
+    def is_described_by(self, description: Description) -> bool:
+        """Say whether one of its descriptions is of that sort."""
+        return any(format.described_by is description for format in self.formats)
 
     @property
     def digest(self) -> Digest | None:

@@ -130,7 +130,7 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
                 )  # fmt: skip
             return None
         record = delivery.record
-        if record.format.name == "dir" and delivery.is_directory:
+        if delivery.is_dir_copy:
             return None
         nothing = self._opening(delivery, _NO_INDEX if delivery.laid_out else _NO_LIST)
         if delivery.is_cut:

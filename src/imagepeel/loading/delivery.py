@@ -6,10 +6,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from imagepeel.archive.compression import Compression
-from imagepeel.archive.kinds import cut_save, docker_archive, docker_v1, oci_layout
 from imagepeel.archive.kinds.kind import MANIFEST
 from imagepeel.archive.members import SubdirectoryMembers
-from imagepeel.archive.records import ConfigState, Name
+from imagepeel.archive.records import ConfigState, Description, Name
 from imagepeel.evidence import Location, text
 from imagepeel.oci.json_document import lookup
 
@@ -67,7 +66,7 @@ class Delivery:
     @property
     def is_cut(self) -> bool:
         """Whether the file is a docker save that ends before its manifest.json."""
-        return cut_save.FORMAT in self.record.formats
+        return self.record.is_described_by(Description.CUT)
 
     def has(self, name: str) -> bool:
         """Whether the file has a member of that name at its top."""
@@ -83,22 +82,27 @@ class Delivery:
     @property
     def listed(self) -> bool:
         """Whether manifest.json describes the image."""
-        return docker_archive.FORMAT in self.record.formats
+        return self.record.is_described_by(Description.LIST)
 
     @property
     def laid_out(self) -> bool:
         """Whether an OCI layout describes the image."""
-        return oci_layout.FORMAT in self.record.formats
+        return self.record.is_described_by(Description.LAYOUT)
 
     @property
     def is_v1(self) -> bool:
         """Whether `docker save` of before 1.10 describes it."""
-        return docker_v1.FORMAT in self.record.formats
+        return self.record.is_described_by(Description.PARENTS)
+
+    @property
+    def is_dir_copy(self) -> bool:
+        """Whether it is a directory as the `dir:` transport of podman and skopeo writes it."""
+        return self.is_directory and self.record.is_described_by(Description.MANIFEST)
 
     @cached_property
     def listed_images(self) -> list[ImageRecord]:
         """The images that manifest.json describes, in its order."""
-        return [record for record in self.archive.records if docker_archive.FORMAT in record.formats]
+        return [record for record in self.archive.records if record.is_described_by(Description.LIST)]
 
     @cached_property
     def absent_images(self) -> list[ImageRecord]:

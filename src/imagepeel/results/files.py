@@ -8,6 +8,7 @@ import msgspec
 
 from imagepeel._display import Shown
 from imagepeel.archive.compression import Compression
+from imagepeel.archive.kinds import DOCUMENTS
 from imagepeel.archive.tar_members import TarMembers
 from imagepeel.evidence import text
 from imagepeel.formats.tar.header import BLOCK, Header
@@ -35,7 +36,6 @@ FileWay = Literal[
 ]
 MOST_MEMBERS = 10_000
 """Members of an archive whose headers are compared; an archive of an image has some dozens."""
-_DOCUMENTS = ("index.json", "manifest.json", "repositories", "oci-layout")
 
 
 class FileFact(Shown, msgspec.Struct, frozen=True, kw_only=True):
@@ -167,7 +167,7 @@ def _owner(header: Header) -> str:
 
 def _documents(first: OpenArchive, second: OpenArchive) -> list[FileFact]:
     facts = []
-    for name in _DOCUMENTS:
+    for name in sorted(DOCUMENTS):
         data = []
         for archive in (first, second):
             member = archive.members.file(name)

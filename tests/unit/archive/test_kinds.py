@@ -29,9 +29,11 @@ ELSEWHERE = (
     "forge/",  # shares no code with the readers
     "oci/layout.py",  # a file of an OCI layout has the name of the kind
 )
+MODULES = {kind.name.replace("-", "_") for kind in KINDS}
 
 
 def test_no_other_module_knows_a_kind_by_its_name() -> None:
+    """Nor by its module: what others need of a kind is a field of it or of its format."""
     assert {"docker-archive", "docker-v1", "oci-layout", "hybrid", "windows-layer"} <= TELLING
     found = []
     for module in sorted(PACKAGE.rglob("*.py")):
@@ -41,6 +43,12 @@ def test_no_other_module_knows_a_kind_by_its_name() -> None:
         for node in ast.walk(ast.parse(module.read_text())):
             if isinstance(node, ast.Constant) and node.value in TELLING:
                 found.append(f"{relative}:{node.lineno}: {node.value}")
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(kinds.__name__):
+                imported = {node.module.rpartition(".")[2], *(name.name for name in node.names)}
+                found += [f"{relative}:{node.lineno}: {name}" for name in imported & MODULES]
+            if isinstance(node, ast.Attribute) and node.attr == "name" and isinstance(node.value, ast.Attribute):
+                compared = node.value.attr == "format"
+                found += [f"{relative}:{node.lineno}: the name of a format"] if compared else []
     assert found == []
 
 

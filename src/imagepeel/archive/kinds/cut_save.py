@@ -9,11 +9,17 @@ from __future__ import annotations
 from imagepeel._lazy import late
 from imagepeel.archive.blobs import Blobs
 from imagepeel.archive.kinds.kind import MANIFEST, REPOSITORIES, Clues, Detected, Detection, Kind, Records
-from imagepeel.archive.records import Format, ImageRecord, Manifests
+from imagepeel.archive.records import Description, Format, ImageRecord, Manifests
 from imagepeel.evidence import Location
 
 NAME = "cut-save"
-FORMAT = Format(name=NAME, manifests=Manifests.START, start=MANIFEST, start_note="not there")
+FORMAT = Format(
+    name=NAME,
+    described_by=Description.CUT,
+    manifests=Manifests.START,
+    start=MANIFEST,
+    start_note="not there",
+)
 _HEX = "[0-9a-f]{64}"
 _MEMBER = late(rf"{_HEX}\.json|{_HEX}/layer\.tar|{_HEX}\.tar|blobs/sha256/{_HEX}")
 _ONE_LEVEL = frozenset({"json", "VERSION", "layer.tar"})

@@ -8,7 +8,7 @@ from imagepeel._lazy import late
 from imagepeel.archive.blobs import Blobs
 from imagepeel.archive.kinds.kind import MANIFEST, Clues, Detected, Detection, Kind, Producer, Records
 from imagepeel.archive.oci_images import OciImages
-from imagepeel.archive.records import Format, ImageRecord, IndexRecord, Manifests
+from imagepeel.archive.records import Description, Format, ImageRecord, IndexRecord, Manifests
 from imagepeel.oci.json_document import lookup
 from imagepeel.oci.manifest import shape_of
 
@@ -16,13 +16,18 @@ NAME = "dir"
 VERSION = "version"
 FORMAT = Format(
     name=NAME,
+    described_by=Description.MANIFEST,
     manifests=Manifests.START,
     start=MANIFEST,
     start_note="the manifest itself; nothing states its digest",
 )
-
-
-LIST = Format(name=NAME, manifests=Manifests.BLOB, start=MANIFEST, start_note="an index; nothing states its digest")
+INDEXED = Format(
+    name=NAME,
+    described_by=Description.MANIFEST,
+    manifests=Manifests.BLOB,
+    start=MANIFEST,
+    start_note="an index; nothing states its digest",
+)
 _HEX = late(r"[0-9a-f]{64}")
 
 
@@ -46,7 +51,7 @@ def _read(blobs: Blobs, detected: Detected) -> Records:
     assert member is not None
     data, _ = blobs.read(member, member.location)
     blobs.used.update((MANIFEST, VERSION))
-    walk = OciImages(blobs, LIST if shape_of(detected.clues.manifest) == "index" else FORMAT)
+    walk = OciImages(blobs, INDEXED if shape_of(detected.clues.manifest) == "index" else FORMAT)
     walk.given(detected.clues.manifest, data or b"", MANIFEST)
     return walk.records, walk.indexes
 

@@ -26,6 +26,7 @@ from imagepeel.archive.records import (
     BlobSource,
     CheckState,
     ConfigState,
+    Description,
     DocumentCheck,
     Format,
     ImageRecord,
@@ -42,7 +43,13 @@ from imagepeel.oci.docker_archive import ArchiveManifest, archive_manifests_of, 
 from imagepeel.text import listed, plural
 
 NAME = "docker-archive"
-FORMAT = Format(name=NAME, start=MANIFEST, start_note="points by member name, without digests", by_name=True)
+FORMAT = Format(
+    name=NAME,
+    described_by=Description.LIST,
+    start=MANIFEST,
+    start_note="points by member name, without digests",
+    by_name=True,
+)
 _HEX = "[0-9a-f]{64}"
 _ID_JSON = late(rf"{_HEX}\.json")
 _ID_LAYER = late(rf"{_HEX}/layer\.tar")

@@ -16,6 +16,7 @@ from imagepeel.archive.oci_images import platform_of_config
 from imagepeel.archive.records import (
     BlobSource,
     ConfigState,
+    Description,
     Format,
     ImageRecord,
     IndexRecord,
@@ -33,6 +34,7 @@ from imagepeel.text import noun, plural
 NAME = "docker-v1"
 FORMAT = Format(
     name=NAME,
+    described_by=Description.PARENTS,
     start=REPOSITORIES,
     account="Each layer has a file `json` that names its *parent*. Following parents from the top gives the order of "
     "the layers. The format has no digests: nothing vouches for any of it.",

@@ -165,6 +165,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """The folder (with its slash) in which every file should be pointed at; "" for the whole archive."""
     bare: bool = False
     """Whether it is a tar without documents: one layer."""
+    directory_hint: str = ""
+    """What to do with a directory that looks like this kind, where only a tar of it can be read; "" for nothing."""
     os: str = ""
     """The operating system that the kind itself tells of, as a config names it."""
 

@@ -7,14 +7,20 @@ from collections.abc import Sequence
 from imagepeel.archive.blobs import Blobs
 from imagepeel.archive.kinds.kind import INDEX, MANIFEST, Clues, Detected, Detection, Kind, Producer, Records
 from imagepeel.archive.oci_images import OciImages
-from imagepeel.archive.records import Format, ImageRecord, IndexRecord, Manifests
+from imagepeel.archive.records import Description, Format, ImageRecord, IndexRecord, Manifests
 from imagepeel.errors import Malformed
 from imagepeel.evidence import Location
 from imagepeel.oci.descriptor import CONTAINERD_NAME
 from imagepeel.oci.layout import MARKER
 
 NAME = "oci-layout"
-FORMAT = Format(name=NAME, manifests=Manifests.BLOB, start=INDEX, start_note="points by digest")
+FORMAT = Format(
+    name=NAME,
+    described_by=Description.LAYOUT,
+    manifests=Manifests.BLOB,
+    start=INDEX,
+    start_note="points by digest",
+)
 
 
 def has_layout(clues: Clues) -> bool:

@@ -55,4 +55,5 @@ KIND = Kind(
     read=_read,
     producer=_producer,
     bare=True,
+    directory_hint="pack it first: tar -C DIR -c . | imagepeel explain -",
 )

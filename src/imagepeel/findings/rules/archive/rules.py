@@ -9,8 +9,8 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from imagepeel._lazy import late
-from imagepeel.archive.kinds import cut_save
 from imagepeel.archive.kinds.kind import INDEX, MANIFEST
+from imagepeel.archive.records import Description
 from imagepeel.archive.tar_members import TarMembers
 from imagepeel.evidence import AnomalyCode, Location, text
 from imagepeel.findings.finding import Finding
@@ -94,7 +94,7 @@ def _listed_at(subject: Subject) -> Location:
 )
 def missing_parts(rule: Rule, subject: Subject) -> Iterator[Finding]:
     gone = subject.image.record.missing
-    if not gone or subject.image.archive.kind == cut_save.NAME:
+    if not gone or subject.image.record.is_described_by(Description.CUT):
         return
     absent = [layer for layer in subject.layers if layer.state == "missing"]
     elsewhere = [layer for layer in subject.layers if layer.state in ("foreign", "encrypted", "unsupported")]

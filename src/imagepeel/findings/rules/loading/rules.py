@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from imagepeel.archive.kinds import cut_save
 from imagepeel.evidence import Location
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, rule
@@ -58,8 +57,7 @@ def config_without_rootfs(rule: Rule, subject: Subject) -> Iterator[Finding]:
     sources="moby image/tarexport/save.go, microsoft/codamosa#26",
 )
 def cut_off(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    archive = subject.image.archive
-    for cut in archive.anomalies if archive.kind == cut_save.NAME else ():
+    for cut in subject.image.archive.anomalies:
         if cut.code != "save-cut":
             continue
         yield rule.report(
