@@ -30,18 +30,45 @@ def words(module: Path) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
             yield node.lineno, node.value
-        elif isinstance(node, ast.Name):
-            yield node.lineno, node.id.replace("_", " ")
-        elif isinstance(node, ast.Attribute):
-            yield node.lineno, node.attr.replace("_", " ")
-        elif isinstance(node, ast.ImportFrom | ast.Import):
-            for name in node.names:
-                yield node.lineno, f"{getattr(node, 'module', '') or ''} {name.name}".replace(".", " ")
+        for word in spoken(node):
+            yield getattr(node, "lineno", 0), word
+
+
+def spoken(node: ast.AST) -> list[str]:
+    """The identifiers of a node as words: docker_rules, DockerRules and docker.rules are all two."""
+    return [re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_.]", " ", name) for name in identifiers(node)]
+
+
+def identifiers(node: ast.AST) -> list[str]:
+    """The names that a node spells: of what it reads, defines, takes, passes or imports."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name) | ast.keyword(arg=str(name)):
+            return [name]
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+            return [name]
+        case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)) | ast.ExceptHandler(name=str(name)):
+            return [name]
+        case ast.ImportFrom(module=module, names=names):
+            return [module or "", *(part for one in names for part in (one.name, one.asname or ""))]
+        case ast.Import(names=names):
+            return [part for one in names for part in (one.name, one.asname or "")]
+    return []
 
 
 def test_the_test_sees_what_it_looks_for() -> None:
     found = {match for _, word in words(PROCESS / "engines" / "podman.py") for match in WORD.findall(word)}
     assert "podman" in found
+    for spelled in (
+        "def f(docker): ...",
+        "def f(*, old_podman=1): ...",
+        "lambda crun: crun",
+        "f(containerd_rules=1)",
+        "class DockerRules: ...",
+        "def of_runc(): ...",
+        "from a import b as podman",
+        "one.is_docker",
+    ):
+        assert any(WORD.search(word) for node in ast.walk(ast.parse(spelled)) for word in spoken(node)), spelled
     assert WORD.search('engine.family == "podman"') and not WORD.search("/sbin/docker-init")
 
 
