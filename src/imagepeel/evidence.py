@@ -28,6 +28,14 @@ def raw(name: Name) -> bytes:
     return name.encode("utf-8", "surrogateescape") if isinstance(name, str) else name
 
 
+def layer_label(index: int, step: int | None = None) -> str:
+    """Return what people call a layer and the step that made it: `L3` for index 2, `L3, step 5` with a step.
+
+    Layers count from 1, base first; `step` is the index in the history of the config and counts from 0.
+    """
+    return f"L{index + 1}" + (f", step {step}" if step is not None else "")
+
+
 class Location(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A place in an image, as exact as it is known; every field may be absent.
 
@@ -59,7 +67,7 @@ class Location(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     def __str__(self) -> str:
         parts: list[str] = []
         if self.layer is not None:
-            parts.append(f"layer L{self.layer + 1}")
+            parts.append(f"layer {layer_label(self.layer)}")
         if self.step is not None:
             parts.append(f"history step {self.step}")
         if self.member is not None:

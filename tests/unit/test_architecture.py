@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from imagepeel.evidence import layer_label
 
 PACKAGE = Path(__file__).parents[2] / "src" / "imagepeel"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -128,6 +131,12 @@ def test_libraries_are_used_where_they_belong(module: Path) -> None:
         places = LIBRARIES.get(name.split(".")[0])
         if places is not None:
             assert relative.startswith(places) if places else False, f"{relative}:{line} imports {name}"
+
+
+def test_the_label_of_a_layer_is_made_in_one_place() -> None:
+    assert layer_label(0) == "L1" and layer_label(2, 5) == "L3, step 5" and layer_label(0, 0) == "L1, step 0"
+    places = {str(module.relative_to(PACKAGE)) for module in MODULES if re.search(r"\bL\{", module.read_text())}
+    assert places == {"evidence.py"}, "imagepeel.evidence.layer_label makes it"
 
 
 def test_shell_commands_are_made_in_receipts_alone() -> None:

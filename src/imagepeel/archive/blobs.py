@@ -15,7 +15,7 @@ from imagepeel.archive.records import (
     LayerState,
 )
 from imagepeel.errors import ImagepeelError
-from imagepeel.evidence import Anomaly, AnomalyCode, Location
+from imagepeel.evidence import Anomaly, AnomalyCode, Location, layer_label
 from imagepeel.limits import Limits
 from imagepeel.oci.config import ImageConfig, parse_config
 from imagepeel.oci.descriptor import ENCRYPTION_PREFIX, ESTARGZ_TOC, ZSTD_CHUNKED_PREFIX, Descriptor
@@ -229,7 +229,7 @@ class Blobs:
         if size is not None and descriptor.size is not None and size != descriptor.size:
             self.note(
                 "layer-size",
-                f"layer L{index + 1} is declared with {plural(descriptor.size, 'byte')} and has {size}",
+                f"layer {layer_label(index)} is declared with {plural(descriptor.size, 'byte')} and has {size}",
                 Location(member=member.name if member else where.member, pointer=descriptor.pointer, layer=index),
                 fatal=True,
             )

@@ -12,7 +12,7 @@ from imagepeel.archive.knowledge import Gap, ImagePart, Knowledge
 from imagepeel.archive.members import Member, Members
 from imagepeel.archive.source import MemorySource, Source
 from imagepeel.errors import MissingBlob
-from imagepeel.evidence import Anomaly, Location
+from imagepeel.evidence import Anomaly, Location, layer_label
 from imagepeel.oci.config import ImageConfig
 from imagepeel.oci.descriptor import Descriptor, Platform
 from imagepeel.oci.digest import Digest, short
@@ -230,7 +230,7 @@ class LayerRecord(msgspec.Struct, frozen=True, kw_only=True):
         """Return the stored bytes, compressed or not.  MissingBlob when the archive does not carry them."""
         if self.stored is None:
             raise MissingBlob(
-                f"the bytes of layer L{self.index + 1} are not in the archive",
+                f"the bytes of layer {layer_label(self.index)} are not in the archive",
                 self.location,
                 "it is a foreign layer: its bytes live at " + ", ".join(self.urls)
                 if self.urls
@@ -452,7 +452,7 @@ def _config_gap(record: ImageRecord) -> Gap:
 
 
 def _layer_gap(layer: LayerRecord) -> Gap:
-    label = f"L{layer.index + 1}"
+    label = layer_label(layer.index)
     ends = {
         LayerState.MISSING: "is not in the archive",
         LayerState.FOREIGN: "is a foreign layer, whose bytes live elsewhere",

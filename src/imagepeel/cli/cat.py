@@ -11,7 +11,7 @@ from imagepeel._lazy import late
 from imagepeel.cli import common, listing
 from imagepeel.cli.settings import Settings
 from imagepeel.errors import Malformed, NotFound, UsageError
-from imagepeel.evidence import Location, text
+from imagepeel.evidence import Location, layer_label, text
 from imagepeel.formats.tar.table import clean
 from imagepeel.render.escape import exact
 from imagepeel.text import plural
@@ -96,11 +96,11 @@ def _absent(image: Image, rootfs: Rootfs, path: bytes) -> NotFound:
         index = kept.layer
     if index is None:
         return plain
-    gone = f" removed by layer L{removed.layer + 1}" if removed is not None else ""
+    gone = f" removed by layer {layer_label(removed.layer)}" if removed is not None else ""
     return NotFound(
         f"{text(path)} is not in the {rootfs.view} view:{gone or ' a later layer hides it'}",
         removed.where if removed is not None else plain.where,
-        f"layer L{index + 1} still ships its bytes: run the same command with --layer {index + 1}",
+        f"layer {layer_label(index)} still ships its bytes: run the same command with --layer {index + 1}",
     )
 
 
@@ -135,7 +135,7 @@ def _in_layer(image: Image, path: bytes, index: int) -> tuple[EntryFile, int]:
         reached = image.rootfs.resolve(wanted, follow=False).path
         entry = _find(layer, reached) if reached != wanted else None
     if entry is None:
-        have = [f"L{other.index + 1}" for other in image.layers if other.readable and _find(other, wanted) is not None]
+        have = [other.label for other in image.layers if other.readable and _find(other, wanted) is not None]
         raise NotFound(
             f"layer {layer.label} has no entry for {text(wanted)}",
             Location(layer=index),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from imagepeel.errors import ImagepeelError, MissingBlob, NotFound
-from imagepeel.evidence import Location, raw, text
+from imagepeel.evidence import Location, layer_label, raw, text
 from imagepeel.formats.tar.table import clean
 from imagepeel.formats.tar.whiteouts import Mark, hidden_path, parse
 from imagepeel.present.listing import level
@@ -29,8 +29,8 @@ def pick_layer(image: Image, index: int) -> Layer:
         count = len(image.layers)
         present = {0: "it has no layers at all", 1: "its only layer is L1"}
         raise NotFound(
-            f"the image has no layer L{index + 1}",
-            hint=present.get(count, f"its layers are L1 to L{count}"),
+            f"the image has no layer {layer_label(index)}",
+            hint=present.get(count, f"its layers are L1 to {layer_label(count - 1)}"),
         )
     layer = image.layers[index]
     if not layer.readable:

@@ -203,9 +203,11 @@ class Settings:
             if gap.part is ImagePart.LAYER and gap.layer is None:
                 self.warn(str(gap))
         if rootfs is not None and rootfs.refusal is not None and not rootfs.knowledge.lacks_layers:
+            from imagepeel.evidence import layer_label  # start time
+
             refusal = rootfs.refusal
             self.warn(
-                f"a runtime refuses to unpack this image at layer L{refusal.layer + 1}, entry {refusal.entry}: "
+                f"a runtime refuses to unpack this image at layer {layer_label(refusal.layer)}, entry {refusal.entry}: "
                 f"{refusal.reason}; shown is the best effort without it"
             )
         wrong = [*document_mismatches(image.archive, image.record), *layer_mismatches(image.layers)]

@@ -14,6 +14,7 @@ import msgspec
 
 from imagepeel._display import Shown
 from imagepeel._lazy import late
+from imagepeel.evidence import layer_label
 from imagepeel.history.builders import (
     DEFAULT_SHELL,
     EXACT,
@@ -276,7 +277,9 @@ def _comment(words: str) -> str:
 def headline(line: Instruction) -> str:
     """Return what a comment above the line says: layer, bytes, confidence, builder."""
     if line.layer is not None:
-        place = f"L{line.layer + 1}" + (f", {line.bytes:,} bytes" if line.bytes is not None else ", not in the archive")
+        place = layer_label(line.layer) + (
+            f", {line.bytes:,} bytes" if line.bytes is not None else ", not in the archive"
+        )
     else:
         own = line.keyword in _MAKES_FILES or not line.keyword
         place = "no layer" if line.empty else "a layer that cannot be told" if own else "no layer of its own"

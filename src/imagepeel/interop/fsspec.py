@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagepeel.api import open as open_archive
 from imagepeel.errors import NotFound, Unsupported
-from imagepeel.evidence import text
+from imagepeel.evidence import layer_label, text
 from imagepeel.rootfs.path import RootfsPath
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class ImagepeelFileSystem(AbstractFileSystem):
             "nlink": node.nlink,
             "islink": node.kind == "symlink",
             "layer": node.layer,
-            "label": "" if node.layer is None else f"L{node.layer + 1}",
+            "label": "" if node.layer is None else layer_label(node.layer),
         }
         if node.kind == "symlink":
             out["destination"] = text(node.target)

@@ -11,7 +11,7 @@ from imagepeel.archive.codec import Checkpoint, CodecError, decompress_to_spool,
 from imagepeel.archive.compression import Compression
 from imagepeel.archive.source import CHUNK, MemorySource, Source
 from imagepeel.errors import Malformed
-from imagepeel.evidence import Location
+from imagepeel.evidence import Location, layer_label
 from imagepeel.formats.tar.table import Entry
 from imagepeel.layers.scan import SPACING
 from imagepeel.limits import Limits
@@ -156,7 +156,7 @@ class LayerContent:
     def _spill(self, offset: int, count: int) -> bytes:
         """Keep the whole content in a temporary file and return a piece of it from `offset`."""
         self._stream = None
-        name = f"layer L{self._layer + 1}"
+        name = f"layer {layer_label(self._layer)}"
         spilled, _ = decompress_to_spool(self._source, self._kind, self._limits, name)
         self._spilled = spilled
         self._piece, self._piece_at = b"", 0

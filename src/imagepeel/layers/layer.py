@@ -12,7 +12,7 @@ from imagepeel._display import Shown
 from imagepeel.archive.compression import Compression
 from imagepeel.archive.records import LayerRecord, LayerState
 from imagepeel.errors import MissingBlob
-from imagepeel.evidence import Anomaly, Location
+from imagepeel.evidence import Anomaly, Location, layer_label
 from imagepeel.formats.tar.table import Entry, EntryTable
 from imagepeel.layers.content import EntryFile, LayerContent
 from imagepeel.layers.scan import HASHES, LayerScan
@@ -95,7 +95,7 @@ class Layer(Shown):
     @property
     def label(self) -> str:
         """`L1` for the base layer."""
-        return f"L{self.index + 1}"
+        return layer_label(self.index)
 
     @property
     def created_by(self) -> str:

@@ -15,7 +15,7 @@ from imagepeel.archive.codec import Checkpoint, CodecError, check_ratio, make_de
 from imagepeel.archive.compression import Compression, sniff_compression
 from imagepeel.archive.source import CHUNK, Source
 from imagepeel.errors import LimitExceeded
-from imagepeel.evidence import Anomaly, Location
+from imagepeel.evidence import Anomaly, Location, layer_label
 from imagepeel.formats.tar.header import BLOCK
 from imagepeel.formats.tar.scanner import TarScanner, TrailingData
 from imagepeel.formats.tar.table import EntryTable
@@ -85,7 +85,7 @@ def scan_layer(
     keeping = kind is not Compression.NONE
     error: Anomaly | None = None
     chunks = _chunks(source, blob_hash, progress)
-    name = f"layer L{layer + 1}" if layer is not None else source.name
+    name = f"layer {layer_label(layer)}" if layer is not None else source.name
     try:
         for chunk in chunks:
             for piece in decoder.feed(chunk):

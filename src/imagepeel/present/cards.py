@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from imagepeel.evidence import Anomaly, Evidence, Location, Receipt, text
+from imagepeel.evidence import Anomaly, Evidence, Location, Receipt, layer_label, text
 from imagepeel.history.builders import instruction
 from imagepeel.present.document import (
     Column,
@@ -210,7 +210,7 @@ def _rootfs(rootfs: Rootfs) -> Document:
     refused = None
     if rootfs.refusal is not None:
         refusal = rootfs.refusal
-        refused = _section(say(f"Refused: {refusal.reason} (L{refusal.layer + 1})", level="bad"))
+        refused = _section(say(f"Refused: {refusal.reason} ({layer_label(refusal.layer)})", level="bad"))
     return _document(
         f"rootfs, {rootfs.label}",
         (plural(len(rootfs.layers), "layer"),),
@@ -241,7 +241,7 @@ def _listing(found: Sequence[tuple[bytes, Any]], call: str) -> Table:
             f"{node.mode:04o}",
             f"{node.uid}:{node.gid}",
             size(node.size) if node.is_file else "",
-            f"L{node.layer + 1}" if node.layer is not None else "",
+            layer_label(node.layer) if node.layer is not None else "",
             path(text(name) + (f" -> {text(node.target)}" if node.is_symlink else "")),
         )
         for name, node in found[:ROWS]

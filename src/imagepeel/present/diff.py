@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from imagepeel.evidence import layer_label
 from imagepeel.history.builders import instruction
 from imagepeel.masking import masked_value
 from imagepeel.present.document import (
@@ -68,7 +69,8 @@ def _not_known(result: DiffResult, alone: bool) -> Section | None:
 
 def _sides(result: DiffResult) -> Section:
     if result.first_layers is not None and result.second_layers is not None:
-        return section(say(f"L1 to L{result.first_layers} against L1 to L{result.second_layers}, {result.view} view"))
+        first, second = (f"L1 to {layer_label(top - 1)}" for top in (result.first_layers, result.second_layers))
+        return section(say(f"{first} against {second}, {result.view} view"))
     sides = (bad("- "), heading(result.first)), (good("+ "), heading(result.second))
     return section(items(*(item(sign, _spaced(facts), keep=True) for sign, facts in sides)))
 
@@ -98,7 +100,7 @@ def _layer(kind: str, layer: LayerMatch) -> Item:
     sign, level = _SIGN[kind]
     index = layer.first if layer.first is not None else layer.second
     step = brief_step(layer.created_by, "(no history step)")
-    return item(f"{sign} L{(index or 0) + 1}  {size(layer.content_size)}  ", step, level=level, keep=True)
+    return item(f"{sign} {layer_label(index or 0)}  {size(layer.content_size)}  ", step, level=level, keep=True)
 
 
 def _config(changes: tuple[ValueChange, ...]) -> Section:

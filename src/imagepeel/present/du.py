@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from imagepeel.evidence import layer_label
 from imagepeel.present.document import (
     Column,
     Document,
@@ -159,7 +160,7 @@ def _files(title: str, files: tuple[DuFile, ...], write: Write) -> Section | Non
         return None
     rows = []
     for file in files:
-        by = f" by L{file.by + 1}" if file.by is not None else ""
+        by = f" by {layer_label(file.by)}" if file.by is not None else ""
         fate = bad(f"  [{file.fate}{by}]") if file.fate != "visible" else ""
         kind = dim(f"  {file.kind}") if file.kind else ""
         rows.append(row(write(file.stored), file.label, words(path(file.path), fate, kind)))

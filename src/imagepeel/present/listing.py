@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from imagepeel.evidence import Evidence, Location, text
+from imagepeel.evidence import Evidence, Location, layer_label, text
 from imagepeel.present.document import (
     UNPROVED,
     Claim,
@@ -88,7 +88,7 @@ def fate(row: ListedPath, hidden: Hidden) -> str:
     """Say which layer has a path that cannot be seen, and which one took it away."""
     if hidden.by is None:
         return f"{row.label} has it; not shown, since a runtime refuses the image"
-    return f"{row.label} has it, {'removed' if hidden.fate == 'removed' else 'replaced'} by L{hidden.by + 1}"
+    return f"{row.label} has it, {'removed' if hidden.fate == 'removed' else 'replaced'} by {layer_label(hidden.by)}"
 
 
 def _document(head: ImageHead, said: Iterable[tuple[ListedPath, str]], *, full: bool) -> Document:

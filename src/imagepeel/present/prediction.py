@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from imagepeel.evidence import Location
+from imagepeel.evidence import Location, layer_label
 from imagepeel.present.document import Level, Span, SpanKind, Text, code, words
 from imagepeel.process.spec.failure import Judge, Outcome, Stage
 from imagepeel.process.spec.hedged import NOT_HERE
@@ -53,7 +53,7 @@ def place_in_words(where: Location | None) -> str:
     if where is None:
         return ""
     if where.layer is not None:
-        return f"L{where.layer + 1}" + (f", step {where.step}" if where.step is not None else "")
+        return layer_label(where.layer, where.step)
     return f"config {where.pointer}" if where.pointer is not None else ""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imagepeel.evidence import Evidence
+from imagepeel.evidence import Evidence, layer_label
 from imagepeel.present.document import (
     Document,
     Item,
@@ -79,7 +79,7 @@ def _what(event: EventResult) -> str:
     if event.fields:
         said += f" ({', '.join(event.fields)})"
     if event.hidden_by is not None:
-        said += f", hidden by L{event.hidden_by + 1}"
+        said += f", hidden by {layer_label(event.hidden_by)}"
     return said
 
 

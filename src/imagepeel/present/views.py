@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from imagepeel.evidence import layer_label
 from imagepeel.findings.semantics.codes import ViewNote
 from imagepeel.findings.semantics.compare import Difference
 from imagepeel.findings.semantics.side_by_side import Facts
@@ -49,7 +50,9 @@ def _refusals(result: ViewsResult) -> Section | None:
         items(
             *(
                 item(
-                    bad("refuses"), f" L{refusal.layer + 1}, entry {refusal.entry}: {refusal.reason}", label=term(view)
+                    bad("refuses"),
+                    f" {layer_label(refusal.layer)}, entry {refusal.entry}: {refusal.reason}",
+                    label=term(view),
                 )
                 for view, refusal in result.refusals.items()
             )
@@ -101,7 +104,7 @@ def _facts(facts: Facts, others: list[Facts]) -> str:
     if facts.kind == "symlink":
         out.append(f"-> {facts.target}")
     if facts.kind != "dir" and facts.layer is not None and len({(f.layer, f.entry) for f in others}) > 1:
-        out.append(f"L{facts.layer + 1}")
+        out.append(layer_label(facts.layer))
     if len({f.xattrs for f in others}) > 1:
         out.append(", ".join(name for name, _ in facts.xattrs) or "no attributes")
     if facts.mtime is not None and len({f.kind for f in others}) == 1 and len({f.mtime for f in others}) > 1:
@@ -126,6 +129,6 @@ def _notes(result: ViewsResult) -> Section | None:
 
 
 def _note(one: ViewNote) -> Item:
-    place = words(f"L{one.where.layer + 1} " if one.where.layer is not None else "", path(one.where.path or ""))
+    place = words(f"{layer_label(one.where.layer)} " if one.where.layer is not None else "", path(one.where.path or ""))
     more = [item(dim(f"and {number(one.more)} more like it"))] if one.more else []
     return item(place, keep=True, below=[item(one.message), *more])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from imagepeel.evidence import layer_label
 from imagepeel.findings.waste import Cause
 from imagepeel.present.document import (
     Column,
@@ -95,7 +96,7 @@ def _numbers(one: WasteCause, own: bool) -> list[str]:
 def _items(result: WasteAccount, more: str) -> Section:
     rows = []
     for one in result.items:
-        by = f"L{one.layer + 1}" + (f" -> L{one.by + 1}" if one.by is not None else "")
+        by = layer_label(one.layer) + (f" -> {layer_label(one.by)}" if one.by is not None else "")
         rows.append(row(size(one.size), one.cause, by, path(one.path), one.detail, by=one.evidence))
     return section(
         Table(

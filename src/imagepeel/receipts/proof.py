@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel.errors import ImagepeelError
-from imagepeel.evidence import Evidence, Location, Receipt
+from imagepeel.evidence import Evidence, Location, Receipt, layer_label
 from imagepeel.receipts.places import Receipts
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def waste_receipts(waste: Waste, image: LayeredImage, most: int = 3) -> tuple[Re
     for item in [item for item in waste.items if item.by is not None][:most]:
         stream = receipts.entry(image.layers[item.layer], item.entry)
         if stream is not None:
-            found.append(receipts.size(stream, item.size, f"the bytes that L{item.layer + 1} still ships"))
+            found.append(receipts.size(stream, item.size, f"the bytes that {layer_label(item.layer)} still ships"))
     return tuple(found)
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from imagepeel._display import Shown
 from imagepeel.errors import ImagepeelError
+from imagepeel.evidence import layer_label
 from imagepeel.results.difference import (
     ChangeKind,
     LayersDifference,
@@ -227,6 +228,6 @@ def _node(node: Inode | None) -> DiffNode | None:
         device=node.device,
         xattrs=encoded(node.xattrs.items()),
         layer=node.layer,
-        label="" if node.layer is None else f"L{node.layer + 1}",
+        label="" if node.layer is None else layer_label(node.layer),
         entry=node.entry,
     )

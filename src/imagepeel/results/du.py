@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from imagepeel._display import Shown
+from imagepeel.evidence import layer_label
 from imagepeel.results.head import ImageHead, LayerHead, image_head, layer_head, readable
 from imagepeel.rootfs.engines.names import ViewName
 from imagepeel.rootfs.layer_diff import has_uppers
@@ -197,7 +198,7 @@ def _file(item: FileUsage, kind: ContentLabel | None) -> DuFile:
         stored=item.stored,
         logical=item.logical if item.logical != item.stored else None,
         layer=item.layer,
-        label="-" if item.layer is None else f"L{item.layer + 1}",
+        label="-" if item.layer is None else layer_label(item.layer),
         entry=item.entry,
         fate="visible",
         kind=kind(item.layer, item.entry) if kind is not None else "",
@@ -214,7 +215,7 @@ def _lost(rootfs: Rootfs, most: int, kind: ContentLabel | None) -> list[DuFile]:
                 path_b64=path_b64,
                 stored=item.size,
                 layer=item.layer,
-                label=f"L{item.layer + 1}",
+                label=layer_label(item.layer),
                 entry=item.entry,
                 fate=item.fate,
                 by=item.by,

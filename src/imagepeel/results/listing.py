@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 
 from imagepeel._display import Shown
+from imagepeel.evidence import layer_label
 from imagepeel.results.head import ImageHead, encoded, image_head, octal, readable, stamp
 from imagepeel.rootfs.engines.names import ViewName
 from imagepeel.rootfs.tree.inode import NodeKind
@@ -54,7 +55,7 @@ class ListedPath(NamedTuple):
     @property
     def label(self) -> str:
         """`L3`, or `-` when no layer has a tar member for it."""
-        return "-" if self.layer is None else f"L{self.layer + 1}"
+        return "-" if self.layer is None else layer_label(self.layer)
 
 
 class ListingHeader(Shown, msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field="type"):
@@ -218,4 +219,4 @@ def find_header(
 
 def _refusal(rootfs: Rootfs | None) -> str:
     refusal = rootfs.refusal if rootfs is not None else None
-    return f"layer L{refusal.layer + 1}, entry {refusal.entry}: {refusal.reason}" if refusal is not None else ""
+    return f"layer {layer_label(refusal.layer)}, entry {refusal.entry}: {refusal.reason}" if refusal is not None else ""

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from imagepeel._display import Shown
-from imagepeel.evidence import Receipt
+from imagepeel.evidence import Receipt, layer_label
 from imagepeel.findings.waste import CAUSES, UNREACHABLE, VISIBLE, Cause, Waste, WasteItem
 from imagepeel.results.head import ImageHead
 
@@ -123,7 +123,7 @@ def waste_account(waste: Waste, most: int, receipts: tuple[Receipt, ...] = ()) -
         layers=tuple(
             WasteLayerRow(
                 index=layer.layer,
-                label=f"L{layer.layer + 1}",
+                label=layer_label(layer.layer),
                 base=layer.base,
                 content_size=layer.content_size,
                 blob_size=layer.blob_size,

@@ -15,7 +15,7 @@ import msgspec
 from imagepeel._display import Shown
 from imagepeel._lazy import late
 from imagepeel.errors import NotFound, UsageError
-from imagepeel.evidence import Location, Name, raw, text
+from imagepeel.evidence import Location, Name, layer_label, raw, text
 from imagepeel.rootfs.tree.inode import NodeKind
 
 if TYPE_CHECKING:
@@ -445,7 +445,7 @@ def _row(path: str, node: Inode) -> dict[str, Any]:
         "mtime": _moment(node.mtime),
         "target": text(node.target),
         "layer": node.layer,
-        "label": "" if node.layer is None else f"L{node.layer + 1}",
+        "label": "" if node.layer is None else layer_label(node.layer),
     }
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from imagepeel._display import Shown
 from imagepeel.archive.knowledge import WHOLE, ImagePart, Knowledge
 from imagepeel.errors import IsADirectory, LimitExceeded, MissingBlob, NotADirectory, NotFound, PathNotFound, UsageError
-from imagepeel.evidence import Location, Name, raw, text
+from imagepeel.evidence import Location, Name, layer_label, raw, text
 from imagepeel.formats.tar.table import WHITEOUT
 from imagepeel.limits import DEFAULT, Limits
 from imagepeel.rootfs.engines import containerd, docker, podman, tar_split, umoci
@@ -109,7 +109,7 @@ class Rootfs(Shown):
     @property
     def name(self) -> str:
         """The view's name, or that of the one layer: `L2` for the second."""
-        return self.view if self.layer is None else f"L{self.layer + 1}"
+        return self.view if self.layer is None else layer_label(self.layer)
 
     @property
     def label(self) -> str:

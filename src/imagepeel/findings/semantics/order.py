@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from imagepeel.evidence import text
+from imagepeel.evidence import layer_label, text
 from imagepeel.findings.semantics.codes import Degree
 from imagepeel.findings.semantics.entries import Notes, members, whiteout_entries
 from imagepeel.formats.tar.header import HARDLINK, PAX_GLOBAL, SYMLINK
@@ -155,7 +155,7 @@ def _lower_links(table: EntryTable, lower: Sequence[LayerEntries], notes: Notes)
         )
         notes.add(
             "XLINK",
-            f"a hardlink to /{text(path)}, which only layer L{owners[path] + 1} has: {effect}",
+            f"a hardlink to /{text(path)}, which only layer {layer_label(owners[path])} has: {effect}",
             i,
             ("runtime", "docker", "podman"),
             degree=Degree.LINK_VANISHES if vanish else Degree.PLAIN,

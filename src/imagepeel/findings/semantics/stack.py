@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from imagepeel._lazy import late
 from imagepeel.errors import ImagepeelError
-from imagepeel.evidence import text
+from imagepeel.evidence import layer_label, text
 from imagepeel.findings.semantics.codes import MOST, Degree
 from imagepeel.findings.semantics.entries import Notes, members, whiteout_entries
 from imagepeel.formats.tar.header import DIRECTORY
@@ -142,7 +142,8 @@ def _buried(
             if entry is None:
                 notes(layer).add(
                     "FILETODIR",
-                    f"{text(full)} is a {old.kind} in L{(old.layer or 0) + 1} and a directory from L{layer + 1} on: "
+                    f"{text(full)} is a {old.kind} in {layer_label(old.layer or 0)} "
+                    f"and a directory from {layer_label(layer)} on: "
                     "rootless engines refuse the layer",
                     None,
                     ("spec", "sequential"),
@@ -301,7 +302,8 @@ def _deleted(rootfs: Rootfs, removed: list[Removed], notes: NotesOf) -> None:
         for size, entry, by in nsmallest(MOST, ((-table.stored_size(i), i, by) for by, _, i in items)):
             notes(layer).add(
                 "DELETEDBYTES",
-                f"layer L{by + 1} removes this file, layer L{layer + 1} still carries its {plural(-size, 'byte')}",
+                f"layer {layer_label(by)} removes this file, "
+                f"layer {layer_label(layer)} still carries its {plural(-size, 'byte')}",
                 entry,
             )
         notes(layer).leave_out("DELETEDBYTES", max(0, len(items) - MOST))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imagepeel.evidence import Location
+from imagepeel.evidence import Location, layer_label
 from imagepeel.present.document import Block, path, proof, value
 from imagepeel.present.manual.facts import Operator, question
 from imagepeel.text import plural, size
@@ -62,7 +62,8 @@ def _rewrites(operator: Operator) -> list[Block]:
                 "stateless",
                 "fact",
                 path(item.path),
-                f" ({size(item.size)}) was shipped by L{item.layer + 1} and again by L{(item.by or 0) + 1}",
+                f" ({size(item.size)}) was shipped by {layer_label(item.layer)} "
+                f"and again by {layer_label(item.by or 0)}",
                 f": {item.detail}." if item.detail else ".",
                 by=by,
             )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from imagepeel._lazy import late
 from imagepeel.errors import ImagepeelError
-from imagepeel.evidence import Location, Receipt, raw, text
+from imagepeel.evidence import Location, Receipt, layer_label, raw, text
 from imagepeel.present.document import Text, code, term, words
 from imagepeel.process.predict import predict_image
 from imagepeel.process.spec.options import ProcessOptions
@@ -168,7 +168,7 @@ class StoryContext:
         if place is None or place.layer is None:
             return ""
         step = self.image.layers[place.layer].step
-        return f"L{place.layer + 1}" + (f", step {step}" if step is not None else "")
+        return layer_label(place.layer, step)
 
     def config_receipt(self, pointer: str, shows: str) -> Receipt | None:
         """A value of the image config by jq."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from imagepeel.evidence import text
+from imagepeel.evidence import layer_label, text
 from imagepeel.formats.passwd import go_quote
 from imagepeel.process.spec import trace
 from imagepeel.process.spec.access import EXECUTE, Actor, PathAccess, check_access, permits
@@ -171,14 +171,14 @@ def not_in_path(
     return ProgramLookup(path=None, candidates=candidates, failure=failure, place=place)
 
 
-def _removed_by(rootfs: Rootfs, seen: PathAccess) -> int:
-    """The number of the layer, from 1, that took away what is missing; 0 when none did or nobody can tell."""
+def _removed_by(rootfs: Rootfs, seen: PathAccess) -> int | None:
+    """The index of the layer that took away what is missing; None when none did or nobody can tell."""
     if not getattr(rootfs, "uppers", ()):
-        return 0
+        return None
     from imagepeel.rootfs.provenance import history_of  # start time
 
     events = history_of(rootfs, seen.resolution.missing, follow=False).life.events
-    return events[-1].layer + 1 if events and events[-1].kind == "removed" else 0
+    return events[-1].layer if events and events[-1].kind == "removed" else None
 
 
 def explain(
@@ -216,8 +216,8 @@ def _missing(rootfs: Rootfs, argv0: str, seen: PathAccess, reason: str) -> tuple
         why = f"{argv0} is {reason}"
     elif missing and missing != argv0:
         why += f": {missing} is missing"
-    if layer := _removed_by(rootfs, seen):
-        why += f"; layer L{layer} removed it"
+    if (layer := _removed_by(rootfs, seen)) is not None:
+        why += f"; layer {layer_label(layer)} removed it"
     if any(char in argv0.strip() for char in " \t"):
         fix = "write one word per list element, or use the shell form"
         return FailureCode.COMMAND_LINE_AS_NAME, f"the whole string {argv0!r} is one file name", fix

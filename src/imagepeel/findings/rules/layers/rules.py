@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from imagepeel.errors import ImagepeelError
-from imagepeel.evidence import text
+from imagepeel.evidence import layer_label, text
 from imagepeel.findings.dockerfile_lines import Lines, copied
 from imagepeel.findings.finding import Finding, Severity, columns, figure
 from imagepeel.findings.rule import Rule, rule
@@ -80,12 +80,12 @@ def deleted_bytes(rule: Rule, subject: Subject) -> Iterator[Finding]:
         return b"/" + subject.layers[item.layer].table.path(item.entry)
 
     def label(i: int) -> str:
-        return f"{text(path(removed[i]))} of L{removed[i].layer + 1}, removed by L{removed[i].by + 1}"
+        return f"{text(path(removed[i]))} of {layer_label(removed[i].layer)}, removed by {layer_label(removed[i].by)}"
 
     most = max(stored)
     largest = max((item for item, value in zip(removed, stored, strict=True) if value == most), key=path)
     gone = subject.whiteout_of(largest.layer, path(largest))
-    by = [f"L{layer + 1}" for layer in sorted({item.by for item in removed})]
+    by = [layer_label(layer) for layer in sorted({item.by for item in removed})]
     least = "" if subject.image.knowledge.layers else "at least "
     yield rule.report(
         f"{least}{plural(len(removed), 'file')} with {exact(total)} {'was' if len(removed) == 1 else 'were'} removed "
@@ -117,14 +117,14 @@ def _repeats(rule: Rule, subject: Subject, repeats: list[Repeat], done: str) -> 
         sentence = done.format(fields=what, files=plural(len(mine), "file"))
         fix, dockerfile = _metadata_fix(subject, mine, changed) if changed else ("", ())
         yield rule.report(
-            f"layer L{layer + 1} {sentence} and ships {exact(total)} again",
+            f"layer {layer_label(layer)} {sentence} and ships {exact(total)} again",
             subject.at(largest.layer, largest.entry),
             subject.at(largest.before, largest.copied),
             fix=fix,
             dockerfile=dockerfile,
             severity=_scale(subject, total),
             details=["equal content by size and CRC-32, or by SHA-256 where the scan took it"],
-            figures=[figure(f"repeated by L{layer + 1}", "bytes", stored, partial(_path_of, subject, mine))],
+            figures=[figure(f"repeated by {layer_label(layer)}", "bytes", stored, partial(_path_of, subject, mine))],
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from imagepeel.errors import ImagepeelError
-from imagepeel.evidence import Location, raw, text
+from imagepeel.evidence import Location, layer_label, raw, text
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.names import upwards
 from imagepeel.findings.rule import Rule, by_notes, rule
@@ -45,7 +45,7 @@ def link_shadowed(rule: Rule, subject: Subject) -> Iterator[Finding]:
             link = before(subject.rootfs, layer, path[1:])
             assert link is not None
             gone = names_behind(subject.rootfs, path, link)
-            message = f"layer L{layer + 1} makes a directory of the link {text(path)} -> {text(link.target)}"
+            message = f"layer {layer_label(layer)} makes a directory of the link {text(path)} -> {text(link.target)}"
             if gone:
                 message += f": {plural(len(gone), 'name')} can no longer be reached by it, such as {text(path)}/"
                 message += text(gone[0])
@@ -60,7 +60,7 @@ def link_shadowed(rule: Rule, subject: Subject) -> Iterator[Finding]:
             )
         if noted.more:
             yield rule.report(
-                f"{plural(noted.more, 'more link')} of layer L{layer + 1} become directories",
+                f"{plural(noted.more, 'more link')} of layer {layer_label(layer)} become directories",
                 noted.notes[-1].where,
                 severity="low",
             )
@@ -133,14 +133,20 @@ def resurrected(rule: Rule, subject: Subject) -> Iterator[Finding]:
             layer, directory = noted.layer or 0, note.touches[0]
             back = _old_files(subject, directory, layer)
             if not back:
-                message = f"layer L{layer + 1}: {note.message}"
+                message = f"layer {layer_label(layer)}: {note.message}"
             else:
                 node = subject.place(back[0])
                 message = (
-                    f"layer L{layer + 1} removes {directory} and makes it again: {plural(len(back), 'old file')} "
-                    f"{'is' if len(back) == 1 else 'are'} visible, such as {text(back[0])} of L{(node.layer or 0) + 1}"
+                    f"layer {layer_label(layer)} removes {directory} and makes it again: "
+                    f"{plural(len(back), 'old file')} "
+                    f"{'is' if len(back) == 1 else 'are'} visible, "
+                    f"such as {text(back[0])} of {layer_label(node.layer or 0)}"
                 )
-            left = [f"layer L{layer + 1} makes {noted.more:,} more removed directories again"] if noted.more else []
+            left = (
+                [f"layer {layer_label(layer)} makes {noted.more:,} more removed directories again"]
+                if noted.more
+                else []
+            )
             yield rule.report(
                 message,
                 note.where,

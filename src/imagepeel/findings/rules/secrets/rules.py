@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from imagepeel._lazy import late
-from imagepeel.evidence import raw, text
+from imagepeel.evidence import layer_label, raw, text
 from imagepeel.findings import detectors
 from imagepeel.findings.detectors import Secret
 from imagepeel.findings.finding import Finding, Severity
@@ -87,13 +87,13 @@ def deleted_secret(rule: Rule, subject: Subject) -> Iterator[Finding]:
         gone = subject.whiteout_of(hit.layer, path)
         later = subject.node(path, follow=False)
         if gone is not None:
-            how = f"removed by layer L{gone.layer + 1}"
+            how = f"removed by layer {layer_label(gone.layer)}"
         elif later is not None and later.layer is not None and later.layer > hit.layer:
-            how = f"replaced by layer L{later.layer + 1}"
+            how = f"replaced by layer {layer_label(later.layer)}"
         else:
             how = "hidden from the container"
         yield rule.report(
-            f"{text(path)} was {how} and is still in layer L{hit.layer + 1}, with {_what(secrets)}",
+            f"{text(path)} was {how} and is still in layer {layer_label(hit.layer)}, with {_what(secrets)}",
             (subject.place(hit), "secret-file"),
             *([subject.place(gone)] if gone is not None else []),
             *[(subject.place(other), "secret-file") for other, _ in members[:-1]],

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from imagepeel.evidence import Location, text
+from imagepeel.evidence import Location, layer_label, text
 from imagepeel.findings.dockerfile_lines import (
     PATH_LINE,
     Lines,
@@ -65,7 +65,7 @@ def will_not_start(
     details = []
     if missing is not None:
         places.append(subject.place(missing))
-        details.append(f"{place.path} was there until layer L{missing.layer + 1} removed it")
+        details.append(f"{place.path} was there until layer {layer_label(missing.layer)} removed it")
     said: dict[str, list[str]] = {}
     for verdict in verdicts:
         said.setdefault(verdict.text, []).append(verdict.engine)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from imagepeel.evidence import raw, text
+from imagepeel.evidence import layer_label, raw, text
 from imagepeel.findings.finding import Finding, columns, figure
 from imagepeel.findings.names import DATABASES, SERVERS, Hit, upwards
 from imagepeel.findings.rule import Rule, rule
@@ -225,7 +225,7 @@ def bound_over(rule: Rule, subject: Subject) -> Iterator[Finding]:
     shown = subject.shown(hits)
     if shown:
         yield rule.report(
-            f"{listed([text(hit.path) for hit in shown])} written by layer L{shown[0].layer + 1} "
+            f"{listed([text(hit.path) for hit in shown])} written by layer {layer_label(shown[0].layer)} "
             f"{'is' if len(shown) == 1 else 'are'} never seen in a container",
             *[subject.place(hit) for hit in shown],
         )

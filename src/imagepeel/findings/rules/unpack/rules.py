@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
-from imagepeel.evidence import Location, text
+from imagepeel.evidence import Location, layer_label, text
 from imagepeel.findings.finding import Finding, Role, Severity
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.semantics.codes import Code, Degree, Noted
@@ -124,7 +124,8 @@ def _finding(rule: Rule, subject: Subject, refusal: Refusal, noted: list[Noted])
     where = f"entry {refusal.entry} ({name})" if name else f"entry {refusal.entry}"
     others = [note for each in noted for note in each.notes if note.where.entry != refusal.entry]
     return rule.report(
-        f"containerd cannot unpack layer L{refusal.layer + 1}: {without_middle(refusal.reason, 200)}, at {where}",
+        f"containerd cannot unpack layer {layer_label(refusal.layer)}: "
+        f"{without_middle(refusal.reason, 200)}, at {where}",
         place,
         *[note.where for note in others],
         profiles=_ENGINES,
