@@ -51,7 +51,7 @@ Proof = Literal["format", "place", "name"]
 class FoundSecret(NamedTuple):
     """One secret in a text: what it is, where its value stands (`start` to `end`), and what gives it away."""
 
-    kind: str
+    what: str
     start: int
     end: int
     by: Proof

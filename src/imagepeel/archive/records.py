@@ -149,15 +149,21 @@ class LayerState(StrEnum):
     """The member is cut off.  Only `Layer.state` says this; a record says it in `truncated`."""
 
 
+NameOrigin = Literal[
+    "RepoTags", "repositories", "schema1", "org.opencontainers.image.ref.name", "io.containerd.image.name"
+]
+"""What gave a name: a key of manifest.json, the file of old archives, a manifest of schema 1, an annotation."""
+
+
 class Name(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One name of an image, as written, and the place that gave it.
 
-    `origin` is "RepoTags", "repositories", an annotation key, or "schema1", `where` the value in its document.
+    `where` is the value in its document.
     `inherited` is True when the name belongs to the index that lists the image.
     """
 
     text: str
-    origin: str
+    origin: NameOrigin
     where: Location = Location()
     inherited: bool = False
 

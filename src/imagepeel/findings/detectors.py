@@ -27,7 +27,7 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True):
     `proved` is False for values that only their name gives away, such as PASSWORD= in a .env file.
     """
 
-    kind: str
+    what: str
     masked: str
     line: int
     proved: bool = True
@@ -60,7 +60,7 @@ def _keys(data: bytes) -> Iterator[Secret]:
         encrypted = b"ENCRYPTED" in data[max(0, found.start() - 8) : found.start() + 200]
         kind = f"PEM {what}" if what == "private key" else what
         yield Secret(
-            kind=kind + (" (protected by a passphrase)" if encrypted else ""),
+            what=kind + (" (protected by a passphrase)" if encrypted else ""),
             masked="",
             line=_line(data, found.start()),
             proved=not encrypted,
@@ -72,12 +72,12 @@ def _aws(data: bytes) -> Iterator[Secret]:
     secret = _AWS_SECRET.search(data)
     if secret is not None and b"EXAMPLE" not in secret[1]:
         who = f" of {mask(identity[1])}" if identity is not None else ""
-        yield Secret(kind=f"AWS secret access key{who}", masked=mask(secret[1]), line=_line(data, secret.start()))
+        yield Secret(what=f"AWS secret access key{who}", masked=mask(secret[1]), line=_line(data, secret.start()))
 
 
 def _google(data: bytes) -> Iterator[Secret]:
     if re.search(rb'"type"\s*:\s*"service_account"', data) and re.search(rb'"private_key"\s*:\s*"-----BEGIN', data):
-        yield Secret(kind="Google service account key", masked="", line=1)
+        yield Secret(what="Google service account key", masked="", line=1)
 
 
 def tokens(data: bytes) -> Iterator[Secret]:
@@ -85,7 +85,7 @@ def tokens(data: bytes) -> Iterator[Secret]:
     words = data.decode("latin-1")  # a character a byte, so that places are places in `data`
     for found in tokens_in(words):
         value = words[found.start : found.end]
-        yield Secret(kind=found.kind, masked=mask(value), line=_line(data, found.start))
+        yield Secret(what=found.what, masked=mask(value), line=_line(data, found.start))
 
 
 def _docker(data: bytes) -> Iterator[Secret]:
@@ -99,7 +99,7 @@ def _docker(data: bytes) -> Iterator[Secret]:
         name, colon, password = decoded.partition(b":")
         if colon and name and password:
             yield Secret(
-                kind=f"registry password of {text(name[:40])}",
+                what=f"registry password of {text(name[:40])}",
                 masked=mask(password),
                 line=_line(data, found.start()),
             )
@@ -107,14 +107,14 @@ def _docker(data: bytes) -> Iterator[Secret]:
 
 def _npmrc(data: bytes) -> Iterator[Secret]:
     for found in _NPMRC.finditer(data):
-        yield Secret(kind="npm registry token", masked=mask(found[1]), line=_line(data, found.start()))
+        yield Secret(what="npm registry token", masked=mask(found[1]), line=_line(data, found.start()))
 
 
 def _netrc(data: bytes) -> Iterator[Secret]:
     for found in _NETRC.finditer(data):
         if not is_placeholder(text(found[2])):
             yield Secret(
-                kind=f"password for {text((found[1] or b'any host')[:80])}",
+                what=f"password for {text((found[1] or b'any host')[:80])}",
                 masked=mask(found[2]),
                 line=_line(data, found.start()),
             )
@@ -125,24 +125,24 @@ def _kubeconfig(data: bytes) -> Iterator[Secret]:
         return
     for found in _KUBE_KEY.finditer(data):
         what = "client key" if found[1] == b"client-key-data" else "token"
-        yield Secret(kind=f"Kubernetes {what}", masked=mask(found[2]), line=_line(data, found.start()))
+        yield Secret(what=f"Kubernetes {what}", masked=mask(found[2]), line=_line(data, found.start()))
 
 
 def _dotenv(data: bytes) -> Iterator[Secret]:
     for found in _ASSIGNMENT.finditer(data):
         name, value = text(found[1]), text(found[3]).strip()
         if is_secret_name(name) and len(value) >= 6 and not is_placeholder(value):
-            yield Secret(kind=name, masked=mask(value), line=_line(data, found.start()), proved=False)
+            yield Secret(what=name, masked=mask(value), line=_line(data, found.start()), proved=False)
 
 
 def _git(data: bytes) -> Iterator[Secret]:
     for found in _GIT_CREDENTIAL.finditer(data):
-        yield Secret(kind="password in a git credential store", masked=mask(found[1]), line=_line(data, found.start()))
+        yield Secret(what="password in a git credential store", masked=mask(found[1]), line=_line(data, found.start()))
 
 
 def _pgpass(data: bytes) -> Iterator[Secret]:
     for found in _PGPASS.finditer(data):
-        yield Secret(kind="PostgreSQL password", masked=mask(found[1]), line=_line(data, found.start()))
+        yield Secret(what="PostgreSQL password", masked=mask(found[1]), line=_line(data, found.start()))
 
 
 _ANYWHERE: tuple[Callable[[bytes], Iterator[Secret]], ...] = (_keys, _aws, _google, tokens)

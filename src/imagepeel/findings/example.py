@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Literal
 
 import msgspec
 
 from imagepeel.forge.archives import to_bytes
 from imagepeel.forge.attacks import ATTACKS
 from imagepeel.forge.broken import SPECIMENS
-from imagepeel.forge.image import ImageSpec
+from imagepeel.forge.image import ArchiveKind, ImageSpec
 from imagepeel.forge.layout import IndexSpec
 from imagepeel.forge.specimens import sound
 
@@ -36,7 +37,7 @@ def specimen(name: str, also: tuple[str, ...] = ()) -> Example:
     return Example(bad=partial(shown, sound, True), good=partial(shown, sound, False), also=also)
 
 
-def stored(spec: ImageSpec, kind: str) -> ImageSpec:
+def stored(spec: ImageSpec, kind: ArchiveKind | Literal[""]) -> ImageSpec:
     """The same image, stored as an archive of this kind."""
     return msgspec.structs.replace(spec, kind=kind)
 

@@ -12,7 +12,7 @@ circular.  Equal specs give equal bytes.
 
 from __future__ import annotations
 
-from imagepeel.forge.archives import FOLDER_KINDS, KINDS, ArchiveKind, archive_kind, members, to_bytes, write
+from imagepeel.forge.archives import FOLDER_KINDS, KINDS, archive_kind, members, to_bytes, write
 from imagepeel.forge.compress import COMPRESSIONS, compress
 from imagepeel.forge.entry import (
     MTIME,
@@ -35,6 +35,7 @@ from imagepeel.forge.entry import (
 from imagepeel.forge.gallery import GOOD, NAMES, build, describe
 from imagepeel.forge.image import (
     FAULTS,
+    ArchiveKind,
     Assembled,
     Blob,
     Fault,

@@ -18,34 +18,11 @@ from imagepeel.evidence import text
 from imagepeel.forge import docker, layout, rootfs
 from imagepeel.forge.compress import Packing, compress, known_packing
 from imagepeel.forge.entry import Entry, directory
-from imagepeel.forge.image import Assembled, ImageSpec, assemble
+from imagepeel.forge.image import ArchiveKind, Assembled, ImageSpec, assemble
 from imagepeel.forge.layout import Group, IndexSpec
 from imagepeel.forge.tar import encode
 
 Specs = ImageSpec | IndexSpec | Sequence[ImageSpec | IndexSpec]
-
-ArchiveKind = Literal[
-    "docker-archive",
-    "docker-v1.0",
-    "docker-save-25",
-    "docker-containerd",
-    "podman-archive",
-    "oci-archive",
-    "oci-dir",
-    "buildx-oci",
-    "dir",
-    "crane",
-    "kaniko",
-    "jib",
-    "jib-lowercase",
-    "rules-oci",
-    "nix",
-    "nix-stream",
-    "apko",
-    "rootfs",
-    "layer",
-]
-"""The kinds of archives that the forge writes."""
 
 
 class Kind(Shown, msgspec.Struct, frozen=True, kw_only=True):
@@ -155,7 +132,7 @@ FOLDER_KINDS = frozenset(name for name, kind in _TABLE.items() if kind.folder)
 """The kinds that are directories."""
 
 
-def members(specs: Specs, kind: str = "", compression: Packing | Literal[""] = "") -> list[Entry]:
+def members(specs: Specs, kind: ArchiveKind | Literal[""] = "", compression: Packing | Literal[""] = "") -> list[Entry]:
     """The members of an archive in order, before they become a tar or a directory.
 
     `specs` is one image or index or several, `kind` one of `KINDS` ("" as in `to_bytes`), `compression` one of
@@ -171,7 +148,7 @@ def members(specs: Specs, kind: str = "", compression: Packing | Literal[""] = "
 
 def to_bytes(
     specs: Specs,
-    kind: str = "",
+    kind: ArchiveKind | Literal[""] = "",
     *,
     compression: Packing | Literal[""] = "",
     outer: Packing | Literal[""] = "",
@@ -198,7 +175,7 @@ def to_bytes(
 def write(
     specs: Specs,
     path: str | os.PathLike[str],
-    kind: str = "",
+    kind: ArchiveKind | Literal[""] = "",
     *,
     compression: Packing | Literal[""] = "",
     outer: Packing | Literal[""] = "",
@@ -250,7 +227,7 @@ def _listed(specs: Specs) -> list[ImageSpec | IndexSpec]:
     return [specs] if isinstance(specs, ImageSpec | IndexSpec) else list(specs)
 
 
-def _build(specs: Specs, kind: str, compression: Packing | Literal[""]) -> list[Entry] | bytes:
+def _build(specs: Specs, kind: ArchiveKind | Literal[""], compression: Packing | Literal[""]) -> list[Entry] | bytes:
     name = archive_kind(specs, kind)
     entry = _TABLE[name]
     if compression:

@@ -76,6 +76,30 @@ class LayerSpec(Shown, msgspec.Struct, frozen=True, kw_only=True):
         return f"<LayerSpec {len(self.entries)} entries, {self.compression or 'default'} compression>"
 
 
+ArchiveKind = Literal[
+    "docker-archive",
+    "docker-v1.0",
+    "docker-save-25",
+    "docker-containerd",
+    "podman-archive",
+    "oci-archive",
+    "oci-dir",
+    "buildx-oci",
+    "dir",
+    "crane",
+    "kaniko",
+    "jib",
+    "jib-lowercase",
+    "rules-oci",
+    "nix",
+    "nix-stream",
+    "apko",
+    "rootfs",
+    "layer",
+]
+"""The kinds of archives that the forge writes."""
+
+
 class ImageSpec(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """One image.
 
@@ -112,7 +136,7 @@ class ImageSpec(Shown, msgspec.Struct, frozen=True, kw_only=True):
     edit: Hook | None = None
     damage: Hook | None = None
     other: ImageSpec | None = None
-    kind: str = ""
+    kind: ArchiveKind | Literal[""] = ""
     description: str = ""
 
     def __repr__(self) -> str:
@@ -276,7 +300,7 @@ def image(
     edit: Hook | None = None,
     damage: Hook | None = None,
     other: ImageSpec | None = None,
-    kind: str = "",
+    kind: ArchiveKind | Literal[""] = "",
     description: str = "",
     created: str = CREATED,
     author: str = "",

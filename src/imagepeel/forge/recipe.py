@@ -54,7 +54,7 @@ from imagepeel.forge import archives, programs
 from imagepeel.forge.compress import COMPRESSIONS, Packing
 from imagepeel.forge.elf import elf
 from imagepeel.forge.entry import MTIME, Entry, EntryKind, Records, SparseForm, TarForm, opaque, whiteout
-from imagepeel.forge.image import CREATED, FAULTS, Fault, ImageSpec, LayerSpec, Step
+from imagepeel.forge.image import CREATED, FAULTS, ArchiveKind, Fault, ImageSpec, LayerSpec, Step
 from imagepeel.forge.layout import IndexSpec
 from imagepeel.forge.specimens import noise
 from imagepeel.serialization import convert
@@ -64,7 +64,7 @@ class Recipe(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """What a description says: the images in its order, and how to pack them (see `to_bytes` of the forge)."""
 
     specs: tuple[ImageSpec | IndexSpec, ...]
-    kind: str = ""
+    kind: ArchiveKind | Literal[""] = ""
     compression: Packing | Literal[""] = ""
     outer: Packing | Literal[""] = ""
     prefix: str = ""
@@ -194,6 +194,7 @@ class _Index(msgspec.Struct, forbid_unknown_fields=True):
     docker_types: bool = False
 
 
+_ARCHIVE_KINDS: tuple[ArchiveKind | Literal[""], ...] = ("", *archives.KINDS)
 _PACKINGS: tuple[Packing | Literal[""], ...] = ("", *COMPRESSIONS)
 _PACKING = ("kind", "compression", "outer", "prefix", "blocking")
 _KINDS: dict[str, EntryKind] = {
@@ -249,7 +250,7 @@ def load(source: str | os.PathLike[str] | Mapping[str, Any]) -> Recipe:
 
 def _recipe(document: dict[str, Any], folder: Path | None) -> Recipe:
     packing = _convert({key: document[key] for key in _PACKING if key in document}, _Packing, "")
-    _known(packing.kind, ("", *archives.KINDS), "archive kind", "/kind")
+    kind = _known(packing.kind, _ARCHIVE_KINDS, "archive kind", "/kind")
     compression = _known(packing.compression, _PACKINGS, "compression", "/compression")
     outer = _known(packing.outer, _PACKINGS, "compression", "/outer")
     rest = {key: value for key, value in document.items() if key not in _PACKING}
@@ -281,7 +282,7 @@ def _recipe(document: dict[str, Any], folder: Path | None) -> Recipe:
         specs.append(_image(_convert(rest, _Image, ""), "", folder))
     return Recipe(
         specs=tuple(specs),
-        kind=packing.kind,
+        kind=kind,
         compression=compression,
         outer=outer,
         prefix=packing.prefix,
@@ -314,15 +315,21 @@ def _image(item: _Image, pointer: str, folder: Path | None) -> ImageSpec:
         _layer(layer, f"{pointer}/layers/{number}", item.architecture, folder)
         for number, layer in enumerate(item.layers)
     ]
-    for number, fault in enumerate(item.faults):
-        _known(fault.kind, tuple(FAULTS), "fault", f"{pointer}/faults/{number}/kind")
+    faults = (
+        Fault(
+            kind=_known(fault.kind, tuple(FAULTS), "fault", f"{pointer}/faults/{number}/kind"),
+            layer=fault.layer,
+            value=fault.value,
+        )
+        for number, fault in enumerate(item.faults)
+    )
     given = msgspec.structs.asdict(item)
     marks = given.pop("marks")
     given |= {
         "index_annotations": item.index_annotations or marks,
         "layers": tuple(layers),
         "names": tuple(item.names),
-        "faults": tuple(Fault(**msgspec.structs.asdict(fault)) for fault in item.faults),
+        "faults": tuple(faults),
         "other": None if item.other is None else _image(item.other, f"{pointer}/other", folder),
     }
     return ImageSpec(**given)

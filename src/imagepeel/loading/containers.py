@@ -48,6 +48,8 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
     """It takes the size of a layer that is a symbolic link for that of the layer."""
     quotes: bool = False
     """It quotes the name of a config in its words against one without rootfs."""
+    keeps_names: bool = True
+    """It gives the image the names that the archive has."""
     bad_gzip: bool = False
     """It does not read a docker-archive that is compressed with gzip (Debian 12)."""
 
@@ -284,7 +286,7 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
             names.append(shown.full if shown.given_domain else f"localhost/{shown.familiar}")
         identity = delivery.record.image_id or "" if self.stores else ""
         notes = () if self.stores else ("it copies and unpacks nothing: what the destination refuses is told there",)
-        if self.name == "buildah":
+        if not self.keeps_names:
             names, notes = [], ("the image is kept without a name; buildah tag gives it one",)
         return LoadAnswer(
             outcome=Outcome.TAKES, names=tuple(dict.fromkeys(names)), id=identity, id_of="config" if identity else "",
@@ -325,7 +327,7 @@ _SKOPEO = ContainersImage(
 )  # fmt: skip
 _BUILDAH = ContainersImage(
     name="buildah", version=(1, 28), command=f"buildah pull docker-archive:{FILE}", view="podman", bad_gzip=True,
-    sizes_links=True, measured="buildah 1.28.2 on overlay",
+    sizes_links=True, keeps_names=False, measured="buildah 1.28.2 on overlay",
 )  # fmt: skip
 
 FAMILY = LoadFamily(name="podman", versions=(_PODMAN, _PODMAN5, _PODMAN6))

@@ -5,14 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 from imagepeel.oci.digest import Digest, problem
 from imagepeel.oci.json_document import Fields, JsonObject
 
-REF_NAME = "org.opencontainers.image.ref.name"
-CONTAINERD_NAME = "io.containerd.image.name"
+REF_NAME: Final = "org.opencontainers.image.ref.name"
+CONTAINERD_NAME: Final = "io.containerd.image.name"
 REFERENCE_TYPE = "vnd.docker.reference.type"
 ESTARGZ_TOC = "containerd.io/snapshot/stargz/toc.digest"
 ZSTD_CHUNKED_PREFIX = "io.github.containers.zstd-chunked."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from imagepeel._display import Shown
-from imagepeel.forge.archives import ArchiveKind
+from imagepeel.forge.image import ArchiveKind
 
 
 class ForgeResult(Shown, msgspec.Struct, frozen=True, kw_only=True, tag="written", tag_field="type"):

@@ -18,7 +18,7 @@ TOKEN = "0123456789abcdefghijklmnopqrstuvwxyzAB"
 
 
 def kinds(path: bytes, data: bytes) -> list[str]:
-    return [secret.kind for secret in detect(path, data)]
+    return [secret.what for secret in detect(path, data)]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def kinds(path: bytes, data: bytes) -> list[str]:
 )
 def test_finds(path: bytes, data: bytes, kind: str) -> None:
     found = detect(path, data)
-    assert kind in [secret.kind for secret in found]
+    assert kind in [secret.what for secret in found]
     for secret in found:
         shown = secret.masked.split("...")[0]
         assert len(shown) <= 4 or secret.masked == "(key)"
@@ -87,7 +87,7 @@ def test_leaves_alone(path: bytes, data: bytes) -> None:
 def test_a_key_with_a_passphrase_is_said_to_be_one() -> None:
     data = KEY.replace(b"KEY-----\n", b"KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n", 1)
     (secret,) = detect(b"/srv/server.key", data)
-    assert "passphrase" in secret.kind and not secret.proved
+    assert "passphrase" in secret.what and not secret.proved
 
 
 @pytest.mark.parametrize(

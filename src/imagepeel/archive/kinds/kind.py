@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -23,7 +23,7 @@ from imagepeel.oci.json_document import parse_json
 
 INDEX = "index.json"
 MANIFEST = "manifest.json"
-REPOSITORIES = "repositories"
+REPOSITORIES: Final = "repositories"
 
 
 class Detection(msgspec.Struct, frozen=True, kw_only=True):

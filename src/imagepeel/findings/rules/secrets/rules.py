@@ -23,7 +23,7 @@ _ASSIGNED = late(r"([^\s=\"']+)=")
 
 
 def _what(secrets: tuple[Secret, ...]) -> str:
-    return listed([f"{_article(secret.kind)} {secret.masked}".rstrip() for secret in secrets], 4)
+    return listed([f"{_article(secret.what)} {secret.masked}".rstrip() for secret in secrets], 4)
 
 
 def _article(kind: str) -> str:
@@ -56,7 +56,7 @@ def shipped_secret(rule: Rule, subject: Subject) -> Iterator[Finding]:
         if not seen:
             continue
         hit, secrets = seen[-1]
-        lines = [f"line {secret.line}: {secret.kind} {secret.masked}".rstrip() for secret in secrets]
+        lines = [f"line {secret.line}: {secret.what} {secret.masked}".rstrip() for secret in secrets]
         others = [other for other, _ in members if other != hit]
         yield rule.report(
             f"{text(path)} holds {_what(secrets)}",
@@ -98,7 +98,7 @@ def deleted_secret(rule: Rule, subject: Subject) -> Iterator[Finding]:
             *([subject.place(gone)] if gone is not None else []),
             *[(subject.place(other), "secret-file") for other, _ in members[:-1]],
             severity=_severity(path, secrets),
-            details=[f"line {secret.line}: {secret.kind} {secret.masked}".rstrip() for secret in secrets],
+            details=[f"line {secret.line}: {secret.what} {secret.masked}".rstrip() for secret in secrets],
         )
 
 
@@ -198,7 +198,7 @@ def secret_in_history(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def _quoted(line: str) -> tuple[Secret, ...]:
     """The secrets of a command line that their format or their place proves: a token, what curl and URLs are given."""
     return tuple(
-        Secret(kind=found.kind, masked=mask(line[found.start : found.end]), line=1)
+        Secret(what=found.what, masked=mask(line[found.start : found.end]), line=1)
         for found in secrets_in(line)
         if found.by != "name"
     )
