@@ -82,6 +82,10 @@ def _except(entries: Sequence[Entry], without: Sequence[str]) -> list[Entry]:
     return [entry for entry in entries if entry.path.decode() not in without]
 
 
+ANYONES_HOME = complete_root(directory("home/app", 0o775, 1000, 0), without=["home/app"])
+"""The same base, whose home is open to an arbitrary uid of group 0."""
+
+
 def maker(base: LayerSpec | None, **defaults: Any) -> Maker:
     """A maker of images on `base` (None: on nothing) with these settings; an image may replace each (None: drop)."""
 

@@ -20,7 +20,8 @@ from imagepeel.findings.names import Names
 from imagepeel.findings.rules.examples import EXAMPLES
 from imagepeel.findings.subject import Subject
 from imagepeel.forge import programs
-from imagepeel.forge.image import ImageSpec, Step
+from imagepeel.forge.entry import directory, file
+from imagepeel.forge.image import ImageSpec, LayerSpec, Step
 from imagepeel.forge.specimens import add, complete_root, sound
 
 
@@ -246,3 +247,48 @@ def test_a_bare_windows_layer_is_known_as_one_for_windows() -> None:
 def test_a_verdict_says_which_file_library_or_symbol_it_is_about(rule: str, about: str) -> None:
     with image_of(EXAMPLES[rule].bad()) as image:
         assert image.process(engine="docker@28").verdict.about == about
+
+
+@pytest.mark.parametrize(
+    ("layer", "settings", "severity", "words"),
+    [
+        (add(directory("srv", 0o700, 1000, 1000)), {"workdir": "/srv"}, "low", "enter WORKDIR /srv (mode 0700 of"),
+        (add(directory("srv", 0o755, 1000, 1000)), {"workdir": "/srv"}, "info", "write WORKDIR /srv (mode 0755 of"),
+        (add(directory("srv", 0o700, 0, 5)), {"workdir": "/srv", "user": None}, "low", "enter WORKDIR /srv"),
+        (add(directory("srv", 0o755, 99, 99)), {"volumes": ["/srv"], "user": None}, "info", "write VOLUME /srv"),
+        (
+            add(file("app", programs.hello(), 0o750, 1000, 1000)),
+            {"entrypoint": ["/app"]},
+            "low",
+            "execute /app (mode 0750 of 1000:1000)",
+        ),
+        (
+            add(directory("opt", 0o750, 1000, 1000), file("opt/app", programs.hello(), 0o755)),
+            {"entrypoint": ["/opt/app"]},
+            "low",
+            "execute /opt/app (below /opt, mode 0750 of 1000:1000)",
+        ),
+    ],
+)
+def test_an_arbitrary_uid_of_group_0(layer: LayerSpec, settings: dict[str, object], severity: str, words: str) -> None:
+    """The kernel's permission rules for uid 1000650000, gid 0 against those for the image's own user."""
+    spec = sound(layer, **settings)
+    finding = found(spec, "ANY-UID-BLOCKED")[0]
+    assert finding.severity == severity
+    assert words in finding.message
+    assert all(line.startswith("RUN chgrp -R 0 /") and " && chmod -R g=u /" in line for line in finding.dockerfile)
+    assert len(finding.dockerfile) == 1
+
+
+@pytest.mark.parametrize(
+    ("layer", "settings"),
+    [
+        (add(directory("srv", 0o755)), {"workdir": "/srv"}),  # USER cannot write it either: WORKDIR-NOT-OWNED
+        (add(directory("srv", 0o755)), {"workdir": "/srv", "user": None}),  # root's, and perhaps never written
+        (add(directory("srv", 0o775, 1000, 0)), {"workdir": "/srv", "volumes": ["/srv"]}),
+        (add(directory("srv", 0o777, 1000, 1000)), {"workdir": "/srv", "volumes": ["/srv"]}),
+        (add(file("app", programs.hello(), 0o750, 1000, 0)), {"entrypoint": ["/app"]}),
+    ],
+)
+def test_what_an_arbitrary_uid_may_do_as_well(layer: LayerSpec, settings: dict[str, object]) -> None:
+    assert found(sound(layer, **settings), "ANY-UID-BLOCKED") == []

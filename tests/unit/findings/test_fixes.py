@@ -120,7 +120,7 @@ def built(spec: ImageSpec, line: str, tmp_path: Path) -> ImageSpec:
         tools = root / ".tools"
         tools.mkdir()
         shutil.copy(busybox, tools / "sh")
-        for applet in ("sed", "chown", "mkdir", "chmod"):
+        for applet in ("sed", "chgrp", "chown", "mkdir", "chmod"):
             (tools / applet).symlink_to("sh")
         chroot = shutil.which("chroot", path="/usr/sbin:/sbin:/usr/bin:/bin")
         assert chroot is not None

@@ -15,6 +15,7 @@ from imagepeel.forge.entry import (
 )
 from imagepeel.forge.image import ImageSpec
 from imagepeel.forge.specimens import (
+    ANYONES_HOME,
     ENV_PATH,
     GLIBC_LOADER,
     GOOD_SCRIPT,
@@ -92,18 +93,20 @@ EXAMPLES: dict[str, Example] = {
     "SHELL-STRING": specimen("shell-string"),
     "RELATIVE-PATH-HIT": Example(
         bad=partial(_tool, "tmp/tool", uid=1000, entrypoint=["tool"], env=["PATH=.:/bin"], workdir="/tmp"),
-        good=partial(_tool, "bin/tool", entrypoint=["tool"], env=["PATH=/bin"], workdir="/home/app"),
+        good=partial(_tool, "bin/tool", entrypoint=["tool"], env=["PATH=/bin"], workdir="/home/app", base=ANYONES_HOME),
     ),
     "LOST-PATH": specimen("lost-path"),
     "UNKNOWN-USER": specimen("unknown-user"),
     "UNKNOWN-GROUP": Example(bad=partial(sound, user="1000:shop"), good=partial(sound, user="1000:app")),
-    "WORKDIR-BLOCKED": Example(bad=partial(sound, workdir="/etc/passwd"), good=partial(sound, workdir="/home/app")),
+    "WORKDIR-BLOCKED": Example(
+        bad=partial(sound, workdir="/etc/passwd"), good=partial(sound, base=ANYONES_HOME, workdir="/home/app")
+    ),
     "PROC-NOT-A-DIRECTORY": Example(
         bad=lambda: holding(symlink("proc", "/tmp")), good=lambda: holding(directory("proc"))
     ),
     "WORKDIR-IN-PROC": Example(
         bad=partial(sound, workdir="/proc/self/fd/7"),
-        good=partial(sound, workdir="/home/app"),
+        good=partial(sound, base=ANYONES_HOME, workdir="/home/app"),
         also=("ATTACKS-OPEN-DIRECTORY",),
     ),
     "NAMELESS-VARIABLE": Example(

@@ -48,7 +48,7 @@ def _database(size: int) -> ImageSpec:
 EXAMPLES: dict[str, Example] = {
     "VOLUME-CONTENT": Example(bad=partial(_volume, True), good=sound, also=("ANONYMOUS-VOLUME", "VOLUME-NOT-OWNED")),
     "ANONYMOUS-VOLUME": Example(
-        bad=lambda: sound(add(directory("data", 0o755, 1000, 1000)), volumes=["/data"]), good=sound
+        bad=lambda: sound(add(directory("data", 0o775, 1000, 0)), volumes=["/data"]), good=sound
     ),
     "BAKED-DATABASE": Example(bad=partial(_database, 4000), good=partial(_database, 0)),
     "DATABASE-WITHOUT-VOLUME": Example(

@@ -13,7 +13,7 @@ from imagepeel.findings.names import Hit
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.formats.tar.header import DIRECTORY, REGULAR
 from imagepeel.process.spec.access import EXECUTE, READ, WRITE, Actor, check_access, permits
-from imagepeel.process.spec.failure import FailureCode
+from imagepeel.process.spec.failure import FailureCode, Stage
 from imagepeel.process.wrappers.writes import WRITES
 from imagepeel.text import listed, plural
 
@@ -118,6 +118,13 @@ def volume_not_owned(rule: Rule, subject: Subject) -> Iterator[Finding]:
         )
 
 
+def _servers(subject: Subject) -> list[str]:
+    """The known servers among the programs of the default start."""
+    one = subject.prediction().pid1
+    argvs = () if one is None else (one.argv, *subject.prediction().wrapped)
+    return sorted({(words[0] if words else "").rsplit("/", 1)[-1] for words in argvs} & WRITES.keys())
+
+
 @rule(
     "SERVER-CANNOT-WRITE",
     "A known server cannot write where it keeps its data",
@@ -133,10 +140,8 @@ def server_cannot_write(rule: Rule, subject: Subject) -> Iterator[Finding]:
     one = subject.prediction().pid1
     if not _asked(subject) or one is None or one.uid == 0:
         return
-    wrapped = subject.prediction().wrapped
-    names = {(words[0] if words else "").rsplit("/", 1)[-1] for words in (one.argv, *wrapped)}
     actor = Actor(uid=one.uid, gid=one.gid, groups=frozenset(one.groups))
-    for name in sorted(names & WRITES.keys()):
+    for name in _servers(subject):
         closed = []
         for path in WRITES[name]:
             seen = check_access(subject.rootfs, path, actor)
@@ -153,3 +158,81 @@ def server_cannot_write(rule: Rule, subject: Subject) -> Iterator[Finding]:
                 subject.command_place(),
                 dockerfile=run("chown", f"{one.uid}:{one.gid}", *paths),
             )
+
+
+_ANY_UID = Actor(uid=1_000_650_000, gid=0)
+"""A uid as OpenShift gives one to a project: no file is its own, and its group is 0."""
+
+_ASKS = {"enter": EXECUTE, "execute": EXECUTE, "read": READ, "write": WRITE | EXECUTE}
+
+
+@rule(
+    "ANY-UID-BLOCKED",
+    "An arbitrary uid of group 0 cannot use what the image's user can",
+    "low",
+    "strengths",
+    "deployments",
+    why="""OpenShift's restricted rules ignore USER: each project has uids of its own, and their only group is 0.  What
+    belongs to a user of the image and another group is then closed, also to images that are made for no root.""",
+    fix="give these paths to group 0 with the rights of the owner: chgrp -R 0 PATH && chmod -R g=u PATH",
+    lesser={"it can start, and cannot write": "info"},
+    sources="OpenShift guidelines for images: support arbitrary user ids, OpenShift SCC restricted-v2",
+)
+def any_uid_blocked(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    if not subject.starts or subject.failed(FailureCode.USER_UNKNOWN):
+        return
+    who = subject.credentials
+    own = Actor.of(who, who.effective if who.uid == 0 else ())
+    blocked: dict[str, tuple[str, bool]] = {}  # by path that is to be changed: the words, and whether it stops a start
+    for path, verb, name in _used(subject):
+        asked = _ASKS[verb]
+        seen = check_access(subject.rootfs, path, _ANY_UID)
+        if not _may(subject, path, own, asked) or (seen.node is not None and permits(seen.node, _ANY_UID, asked)):
+            continue
+        place = text(seen.blocker) if seen.blocker else path
+        node = subject.node(place)
+        if node is not None:
+            said = f"{verb} {name}{path}"
+            words = f"{said} ({_mode(node)})" if place == path else f"{said} (below {place}, {_mode(node)})"
+            blocked.setdefault(place, (words, verb != "write"))
+    if blocked:
+        tops = [path for path in blocked if not any(path.startswith(other.rstrip("/") + "/") for other in blocked)]
+        yield rule.report(
+            f"an arbitrary uid of group 0 cannot {listed([words for words, _ in blocked.values()])}",
+            *[subject.place(path) for path in blocked],
+            severity="low" if any(stops for _, stops in blocked.values()) else "info",
+            dockerfile=[
+                f"RUN chgrp -R 0 {path} && chmod -R g=u {path}" for path in tops if path != "/" and is_plain(path)
+            ],
+        )
+
+
+def _may(subject: Subject, path: str, actor: Actor, asked: int) -> bool:
+    node = check_access(subject.rootfs, path, actor).node
+    return node is not None and permits(node, actor, asked)
+
+
+def _used(subject: Subject) -> Iterator[tuple[str, str, str]]:
+    """What the default start touches: path, what is done with it, and what names it.
+
+    Root writes everywhere; whether a program of root writes its directory or its home, nobody can tell.
+    """
+    for step in subject.prediction().steps:
+        if step.path and step.rule in (Stage.EXECVE, Stage.PROGRAM):
+            node = subject.node(step.path)
+            if node is not None and node.is_file:
+                yield step.path, "execute" if step.rule == Stage.EXECVE else "read", ""
+    home = next((entry[5:] for entry in reversed(subject.run.env or ()) if entry.startswith("HOME=")), "")
+    asked = [(subject.run.working_dir, "WORKDIR "), (home, "HOME ")]
+    for path, name in asked:
+        node = subject.node(path) if path.startswith("/") and path != "/" else None
+        if node is not None and node.is_dir:
+            yield path, "enter", name
+            if subject.uid:
+                yield path, "write", name
+    written = [(path, "VOLUME ") for path in sorted(subject.run.volumes)[:50]]
+    written += [(path, f"{name}'s ") for name in _servers(subject) for path in WRITES[name]]
+    for path, name in written:
+        node = subject.node(path) if path.startswith("/") else None
+        if node is not None and node.is_dir:
+            yield path, "write", name

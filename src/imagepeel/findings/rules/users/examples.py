@@ -13,6 +13,7 @@ from imagepeel.forge.entry import (
 )
 from imagepeel.forge.image import ImageSpec
 from imagepeel.forge.specimens import (
+    ANYONES_HOME,
     BASE_STEP,
     ENV_PATH,
     PASSWD,
@@ -37,7 +38,7 @@ def _server(owner: int) -> ImageSpec:
         file("usr/sbin/nginx", programs.hello("nginx\n"), 0o755),
         directory("var"),
         directory("var/lib"),
-        directory("var/lib/nginx", 0o755, owner, owner),
+        directory("var/lib/nginx", 0o775, owner, 0),
     )
     return sound(tree, cmd=["nginx", "-g", "daemon off;"], entrypoint=None)
 
@@ -47,7 +48,8 @@ EXAMPLES: dict[str, Example] = {
     "NAMED-USER": Example(bad=partial(sound, user="app"), good=sound),
     "UID-WITHOUT-NAME": Example(bad=partial(sound, user="1234"), good=sound),
     "HOME-OF-SOMEBODY-ELSE": Example(
-        bad=partial(sound, env=[ENV_PATH, "HOME=/root"]), good=partial(sound, env=[ENV_PATH, "HOME=/home/app"])
+        bad=partial(sound, env=[ENV_PATH, "HOME=/root"]),
+        good=partial(sound, base=ANYONES_HOME, env=[ENV_PATH, "HOME=/home/app"]),
     ),
     "HOME-MISSING": Example(bad=partial(sound, base=complete_root(without=["home/app"])), good=sound),
     "PASSWD-COMMENT": Example(
@@ -59,7 +61,7 @@ EXAMPLES: dict[str, Example] = {
     ),
     "WORKDIR-NOT-OWNED": Example(
         bad=lambda: sound(add(directory("srv"), by="WORKDIR /srv"), workdir="/srv"),
-        good=lambda: sound(add(directory("srv", 0o755, 1000, 1000), by="WORKDIR /srv"), workdir="/srv"),
+        good=lambda: sound(add(directory("srv", 0o775, 1000, 0), by="WORKDIR /srv"), workdir="/srv"),
     ),
     "USER-CANNOT-READ": Example(
         bad=lambda: sound(add(directory("srv"), file("srv/app.yml", b"port: 80\n", 0o600), by="COPY app.yml /srv/")),
@@ -73,7 +75,13 @@ EXAMPLES: dict[str, Example] = {
         also=("ANONYMOUS-VOLUME",),
     ),
     "SERVER-CANNOT-WRITE": Example(bad=partial(_server, 0), good=partial(_server, 1000)),
-    "RELATIVE-WORKDIR": Example(bad=partial(sound, workdir="home/app"), good=partial(sound, workdir="/home/app")),
+    "ANY-UID-BLOCKED": Example(
+        bad=lambda: sound(add(directory("srv", 0o750, 1000, 1000), by="WORKDIR /srv"), workdir="/srv"),
+        good=lambda: sound(add(directory("srv", 0o770, 1000, 0), by="WORKDIR /srv"), workdir="/srv"),
+    ),
+    "RELATIVE-WORKDIR": Example(
+        bad=partial(sound, workdir="home/app"), good=partial(sound, base=ANYONES_HOME, workdir="/home/app")
+    ),
     "NO-TMP": Example(
         bad=partial(sound, base=complete_root(directory("tmp", 0o755), without=["tmp"])),
         good=sound,

@@ -9,7 +9,12 @@ from imagepeel.evidence import text
 from imagepeel.findings.dockerfile_lines import Lines, is_plain, plain_command, run, setting
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, rule
-from imagepeel.findings.rules.users.access import server_cannot_write, user_cannot_read, volume_not_owned
+from imagepeel.findings.rules.users.access import (
+    any_uid_blocked,
+    server_cannot_write,
+    user_cannot_read,
+    volume_not_owned,
+)
 from imagepeel.formats.filecaps import XATTR
 from imagepeel.formats.passwd import PasswdEntry, parse_passwd
 from imagepeel.formats.tar.header import REGULAR
@@ -445,6 +450,7 @@ RULES: tuple[Rule, ...] = (
     user_cannot_read,
     volume_not_owned,
     server_cannot_write,
+    any_uid_blocked,
     relative_workdir,
     no_tmp,
     log_link,
