@@ -129,6 +129,23 @@ LISTS: dict[str, tuple[str, str]] = {
     "export-no-name": ("export 1A=x && exit 3\nexec report", "dash busybox"),
     "arithmetic-sets": ('i=1\n: $((i++))\nexec report "$i"', "dash"),
     "arithmetic-assigns": ('i=1\n: $((i = 4))\nexec report "$i"', ""),
+    "arithmetic-zero": ("X=$((1/0))\nexec report", "dash ?bash busybox"),
+    "arithmetic-zero-variable": ('A=0\n: "$((4 % A))"\nexec report', "dash ?bash busybox"),
+    "arithmetic-zero-parameter": ('A=0\nexec report "$((4 / $A))"', "dash ?bash busybox"),
+    "arithmetic-no-operand": ('exec report "$((4 / $A))"', "dash ?bash busybox"),
+    "arithmetic-fraction": ("exec report $((1.5 * 2))", "dash ?bash busybox"),
+    "arithmetic-octal": ("exec report $((08))", "dash ?bash busybox"),
+    "arithmetic-word": ("A=many\nexec report $((A + 1))", "dash"),
+    "arithmetic-power": ("exec report $((2**3))", "dash"),
+    "arithmetic-value": ('A=7\nexec report $((-A / 2)) "$((A % 3 * (2 + 010)))" $((NOPE - 1))', ""),
+    "arithmetic-or": ("exec report $((1 || 1/0))", "?dash ?bash ?busybox"),
+    "exec-empty": ('exec ""\nexec report', ALL_SHELLS),
+    "exec-empty-value": ('APP=\nexec "$APP" x', ALL_SHELLS),
+    "empty-and": ('"" && exec report', ALL_SHELLS),
+    "empty-errexit": ('set -e\n""\nexec report', ALL_SHELLS),
+    "process-output": ("exec > >(cat)\nexec report", "dash"),
+    "process-input": ("set -e\n{ true <(echo x); }\nexec report", "dash"),
+    "process-loop": ("while read X; do :; done < <(echo x)\nexec report", "dash"),
     "function-word": ("function go { exec report go; }\ngo", "?dash"),
     "lower": ('X=ABC\nexec report "${X,,}"', "dash ?busybox"),
     "indirect": ('A=B\nB=v\nexec report "${!A}"', "dash ?busybox"),
@@ -214,6 +231,8 @@ scenario("bash-login-shebang", "S9 F35", "F35", *BASH, F("etc/profile", "PATH=/o
 scenario("busybox-unknown-applet", "S9 F21", "F21", *BUSYBOX, entrypoint=["/bin/busybox", "nope"])
 scenario("busybox-unknown-applet-link", "S9 F21", "F21", *BUSYBOX, L("srv/app", "/bin/busybox"),
          entrypoint=["/srv/app"])  # fmt: skip
+scenario("busybox-unknown-applet-nice", "S9 F21", "F21", *BUSYBOX, L("usr/bin/nice", "/bin/busybox"),
+         entrypoint=["/bin/sh", "-c", "exec nice report"])  # fmt: skip
 
 # programs that only exec
 UTIL = (*GLIBC, D("usr/bin"))

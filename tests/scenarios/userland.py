@@ -230,5 +230,5 @@ scenario("script-user-zero", "S9", "RUNS", *DASH, *GOSU,
 
 scenario("busybox-applet-without-a-link", "S9", "RUNS", *busybox("sh"), entrypoint=["/bin/sh", "-c", "ls"])
 scenario(
-    "busybox-applet-without-a-link-exec", "S9", "UNKNOWN", *busybox("sh"), entrypoint=["/bin/sh", "-c", "exec nice"]
+    "busybox-applet-without-a-link-exec", "S9 F35", "F35", *busybox("sh"), entrypoint=["/bin/sh", "-c", "exec nice"]
 )

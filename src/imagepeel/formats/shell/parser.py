@@ -344,7 +344,7 @@ class _Parser(WordReader):
             if redirection is not None:
                 redirections.append(redirection)
                 continue
-            if self.done or (self._text[self._at] in META):
+            if self.done or (self._text[self._at] in META and not self._text.startswith(("<(", ">("), self._at)):
                 break
             if not words:
                 assignment = self._assignment()

@@ -178,13 +178,19 @@ class Commands(Builtins):
                 if isinstance(node, Simple) and any(item.value is None for item in node.assignments):
                     found.append((node.at, '"("' + (f' (expecting "{closing}")' if closing else "")))
                 for item in node.redirections:
-                    if item.operator == "<<<" and item.target is not None:
+                    if item.target is not None and (item.operator == "<<<" or self._refuses_process(item.target)):
                         found.append((item.target.at, "redirection"))
+                words = node.words if isinstance(node, Simple) else ()
+                found += [(word.at, '"("') for word in words if self._refuses_process(word)]
                 if isinstance(node, Compound):
                     opens, ends = _CLOSING.get(node.kind, ("", ""))
                     for branch in node.branches:
                         stack += [(branch.condition, opens), (branch.body, ends)]
         return None if not found else (min(found)[1], min(found)[0])
+
+    def _refuses_process(self, word: Word) -> bool:
+        """`<(...)` and `>(...)`, which dash reads as a redirection without a name."""
+        return self._shell == "dash" and any(part.kind == "process" for part in word.parts)
 
     def _syntax(self, line: Line, state: State) -> ScriptOutcome | None:
         """A shell reads a whole line before it runs any of it: what is not its grammar ends it there."""

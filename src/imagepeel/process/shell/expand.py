@@ -10,6 +10,7 @@ from imagepeel._lazy import late
 from imagepeel.errors import Malformed
 from imagepeel.formats.shell.lexer import parse_word
 from imagepeel.formats.shell.tree import Part, Word, has_wildcard
+from imagepeel.process.shell.arithmetic import ArithmeticFails, evaluate
 from imagepeel.process.shell.interpreters import Shell
 
 
@@ -74,12 +75,17 @@ _SUBSTRING = late(r":([0-9]{1,4})(?::([0-9]{1,4}))?")
 
 _CHANGED = late(r"(?:\+\+|--)\s*([A-Za-z_]\w*)|([A-Za-z_]\w*)\s*(?:\+\+|--|(?:[-+*/%&|^]|<<|>>)?=(?!=))")
 """Names that arithmetic sets."""
+_BY_ZERO = late(r"[/%]\s*0+(?![\w.])")
 Hidden = tuple[bool, Value, tuple[str, ...] | Unknown | None, bool]
 """What a local variable hides: whether there is an entry, its value, its array, and whether it is exported."""
 
 
 class ExpansionFailed(Exception):
-    """The shell cannot expand a word and says this."""
+    """The shell cannot expand a word and says this; `unproved` says why what comes of it is not followed."""
+
+    def __init__(self, words: str, unproved: str = "") -> None:
+        super().__init__(words)
+        self.unproved = unproved
 
 
 class Scope:
@@ -411,14 +417,49 @@ def expand_part(part: Part, scope: Scope) -> Value:
         return _parameter(part.text, scope)
     if part.kind == "command":
         return UNKNOWN if scope.substitute is None else scope.substitute(part.text, scope)
-    if part.kind == "arithmetic" and re.fullmatch(r"\s*[1-9]?[0-9]{1,9}\s*", part.text):
-        return part.text.strip()
-    if part.kind == "arithmetic":
-        if scope.shell == "dash" and re.fullmatch(r"[A-Za-z_]\w*(?:\+\+|--)", part.text):
-            raise ExpansionFailed(f'arithmetic expression: expecting primary: "{part.text}"')
-        for before, after in _CHANGED.findall(part.text):
-            scope.variables[before or after] = UNKNOWN
+    return _arithmetic(part.text, scope) if part.kind == "arithmetic" else UNKNOWN
+
+
+def _arithmetic(text: str, scope: Scope) -> Value:
+    """`$((text))`: its parameters are expanded first, then it is worked out."""
+    expanded: Field = text
+    if "$(" in text or any(char in text for char in '`"\\'):
+        expanded = UNKNOWN
+    elif "$" in text:
+        try:
+            expanded = expand_one(parse_word(text), scope)
+        except Malformed:
+            expanded = UNKNOWN
+
+    def value_of(name: str) -> str | None:
+        value = scope.get(name)
+        if value is None:
+            return None if scope.nounset and scope.shell == "bash" else ""
+        return None if isinstance(value, Unknown) else value
+
+    try:
+        value = evaluate(expanded, value_of, dash=scope.shell == "dash") if isinstance(expanded, str) else None
+    except ArithmeticFails as fails:
+        raise _without_value(fails, str(expanded), scope.shell) from fails
+    if value is not None:
+        return str(value)
+    if _BY_ZERO.search(text):
+        raise ExpansionFailed(text, "whether an expression comes to its division by zero is not followed")
+    for before, after in _CHANGED.findall(text):
+        scope.variables[before or after] = UNKNOWN
     return UNKNOWN
+
+
+def _without_value(fails: ArithmeticFails, expression: str, shell: Shell | Literal[""]) -> ExpansionFailed:
+    """What each shell says of an expression that has no value."""
+    if shell == "dash" and fails.fault == "number":
+        return ExpansionFailed(f"Illegal number: {fails.text}")
+    if shell == "dash":
+        words = {"division": "division by zero", "primary": "expecting primary"}.get(fails.fault, "expecting EOF")
+        return ExpansionFailed(f'arithmetic expression: {words}: "{expression}"')
+    if shell == "busybox":
+        return ExpansionFailed("divide by zero" if fails.fault == "division" else "arithmetic syntax error")
+    return ExpansionFailed(expression, "bash gives up the line of an arithmetic expression that has no value")
 
 
 def _parameter(text: str, scope: Scope) -> Value:
@@ -443,7 +484,7 @@ def _parameter(text: str, scope: Scope) -> Value:
     if scope.shell == "dash" and not _POSIX_FORM.fullmatch(text):
         raise ExpansionFailed("Bad substitution")
     if scope.shell == "busybox" and re.fullmatch(r"!\w+|\w+(?:,,?|\^\^?)", text):
-        raise ExpansionFailed("syntax error: bad substitution")
+        raise ExpansionFailed("syntax error: bad substitution", "busybox names another line of a bad substitution")
     if match is None:
         return UNKNOWN
     name, rest = match[0], text[match.end() :]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from imagepeel._lazy import late
 from imagepeel.evidence import raw, text
 from imagepeel.process.spec.access import EXECUTE, Actor, check_access, permits
 from imagepeel.process.spec.process_spec import DEFAULT_PATH
@@ -56,6 +57,11 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """Long options."""
 
 
+_TABLE = late(rb"\0(?:[a-z0-9_.\[+-]{1,24}\0){20,}")
+_MIN_TABLE = 20
+"""Fewer sorted words may be anything else than the table of applets."""
+
+
 def applet(argv: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     """The name a multi-call program such as busybox acts under, and its words from there on."""
     if not argv:
@@ -99,7 +105,48 @@ def has_applet(rootfs: Rootfs, final: bytes, name: str) -> bool:
     node = rootfs.resolve(final).node
     if node is None or not node.is_file or "/" in name:
         return False
-    return b"\0" + raw(name) + b"\0" in rootfs.read(final, 0, min(node.size, _HEAD))
+    return _applets(rootfs, final).has(name)
+
+
+class _Applets(dict[bytes, "_AppletNames"]):
+    """The names inside of each busybox of a filesystem, read once."""
+
+    def __init__(self, rootfs: Rootfs) -> None:
+        super().__init__()
+
+
+class _AppletNames:
+    """The applets of one busybox: its sorted table of names, or all its words where no such table is found."""
+
+    def __init__(self, content: bytes) -> None:
+        self.is_busybox = b"BusyBox v" in content
+        tables = [found[0][1:-1].split(b"\0") for found in _TABLE.finditer(content)] if self.is_busybox else []
+        runs = sorted((_sorted_run(table) for table in tables), key=len)
+        self._names = frozenset(runs[-1] if runs else ())
+        self._content = content if len(self._names) < _MIN_TABLE else b""
+
+    def has(self, name: str) -> bool:
+        return b"\0" + raw(name) + b"\0" in self._content if self._content else raw(name) in self._names
+
+
+def _sorted_run(names: list[bytes]) -> list[bytes]:
+    """The longest run of names in the order of their bytes, in which busybox searches them."""
+    best: list[bytes] = []
+    run: list[bytes] = []
+    for name in names:
+        if not run or name <= run[-1]:
+            run = []
+        run.append(name)
+        best = run if len(run) > len(best) else best
+    return best
+
+
+def _applets(rootfs: Rootfs, final: bytes) -> _AppletNames:
+    known = rootfs.derived(_Applets)
+    if final not in known:
+        node = rootfs.resolve(final).node
+        known[final] = _AppletNames(b"" if node is None else rootfs.read(final, 0, min(node.size, _HEAD)))
+    return known[final]
 
 
 def lacks_applet(rootfs: Rootfs, final: bytes, name: str) -> bool:
@@ -109,8 +156,8 @@ def lacks_applet(rootfs: Rootfs, final: bytes, name: str) -> bool:
     node = rootfs.resolve(final).node
     if node is None or not node.is_file:
         return False
-    content = rootfs.read(final, 0, min(node.size, _HEAD))
-    return b"BusyBox v" in content and b"\0" + raw(name) + b"\0" not in content
+    applets = _applets(rootfs, final)
+    return applets.is_busybox and not applets.has(name)
 
 
 def family_of_tool(rootfs: Rootfs, path: str) -> Literal["coreutils", "busybox"] | None:
@@ -283,10 +330,11 @@ def cannot_run(
 
     `found.errno` is ENOENT, EACCES, EISDIR, or `interpreter` for a script whose interpreter is missing.
     """
-    denied = found.errno in {"EACCES", "EISDIR"}
+    # The empty name is no program to bash, and one that may not be executed to the others.
+    denied = found.errno in {"EACCES", "EISDIR"} or (not name and shell != "bash")
     if found.errno not in {"ENOENT", "EACCES", "EISDIR", "interpreter"}:
         return None
-    code = 126 if denied else 127
+    code = 126 if denied and (name or by_exec) else 127
     if shell == "dash":
         words = "Permission denied" if denied else "not found"
         if denied and not by_exec and "/" not in name:

@@ -293,8 +293,8 @@ class Walk(Commands):
             return self._compound(command, state, flag, tested)
         except ExpansionFailed as failed:
             line = self._line(command.at)
-            if str(failed).startswith("syntax error"):
-                raise WalkLimitExceeded(f"line {line}: busybox finds a {failed}, and names another line") from failed
+            if failed.unproved:
+                raise WalkLimitExceeded(f"line {line}: {failed.unproved}") from failed
             state.fail(self._speaker.broken_expansion, self._speaker.says(line, str(failed)))
             return [(state, self._dies(state, f"line {line} cannot be expanded: {failed}", line))]
 
