@@ -12,6 +12,7 @@ from imagepeel.formats.shell.lexer import parse_word
 from imagepeel.formats.shell.tree import Part, Word, has_wildcard
 from imagepeel.process.shell.arithmetic import ArithmeticFails, evaluate
 from imagepeel.process.shell.interpreters import Shell
+from imagepeel.process.shell.patterns import pattern_regex
 
 
 class Unknown:
@@ -591,44 +592,6 @@ def _trim(value: str, compiled: re.Pattern[str], operator: str) -> str:
     if operator == "%":
         return next((value[:cut] for cut in reversed(cuts) if compiled.fullmatch(value[cut:])), value)
     return next((value[:cut] for cut in cuts if compiled.fullmatch(value[cut:])), value)
-
-
-def pattern_regex(pieces: Sequence[tuple[str, bool]]) -> re.Pattern[str] | None:
-    """A shell pattern as a regular expression; a piece is (text, quoted).  None for brackets that are not simple.
-
-    What follows each `*` is an atomic group that takes the first place that fits, which is right for such patterns
-    and keeps matching fast on any text.
-    """
-    segments: list[list[str]] = [[]]
-    for text, quoted in pieces:
-        index = 0
-        while index < len(text):
-            char = text[index]
-            if quoted or char not in "*?[":
-                segments[-1].append(re.escape(char))
-            elif char == "*":
-                segments.append([])
-            elif char == "?":
-                segments[-1].append(".")
-            else:
-                closing = text.find("]", index + 2)
-                inside = text[index + 1 : closing] if closing > 0 else ""
-                if not re.fullmatch(r"[!^]?[A-Za-z0-9_.,/:+@% -]+", inside):
-                    return None
-                negate = "^" if inside[0] in "!^" else ""
-                segments[-1].append(f"[{negate}{inside.lstrip('!^')}]")
-                index = closing
-            index += 1
-    out = ["".join(segments[0])]
-    for segment in segments[1:-1]:
-        if segment:
-            out.append(f"(?>.*?{''.join(segment)})")
-    if len(segments) > 1:
-        out.append(".*" + "".join(segments[-1]))
-    try:
-        return re.compile("".join(out), re.DOTALL)
-    except re.error:
-        return None
 
 
 def matches(word: Word, subject: Field, scope: Scope) -> bool | None:
