@@ -20,8 +20,10 @@ from imagepeel.process.spec.values import (
     Origin,
     PidOne,
     Prediction,
+    ReaderKind,
     Step,
     Verdict,
+    WordReader,
 )
 from imagepeel.text import plural, shortened
 
@@ -76,6 +78,15 @@ def not_promised(found: Prediction) -> Iterator[str]:
     if found.verdict.kind is Outcome.RUNS:
         yield from found.assumes
         yield "what the program does once it runs: that depends on more than the image"
+
+
+_READERS: dict[ReaderKind, str] = {"name": "the shell", "nobody": "nobody reads it", "unknown": "not known"}
+"""Readers that are not their own word with an article."""
+
+
+def reader_in_words(reader: WordReader) -> str:
+    """Return who reads a word: `the runtime: the program, looked up in PATH`."""
+    return f"{_READERS.get(reader.by, f'the {reader.by}')}: {reader.how}"
 
 
 def verdict_in_short(verdict: Verdict) -> Span:

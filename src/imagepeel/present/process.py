@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from imagepeel.evidence import Evidence, Receipt
+from imagepeel.masking import masked_words
 from imagepeel.present.document import (
     Claim,
     Column,
@@ -38,6 +39,7 @@ from imagepeel.present.prediction import (
     origin_in_words,
     place_in_words,
     process_one,
+    reader_in_words,
     refusal,
     refused_before,
     skipped,
@@ -48,7 +50,7 @@ from imagepeel.present.prediction import (
     verdict_word,
     without_program,
 )
-from imagepeel.process.spec.trace import vector
+from imagepeel.process.spec.trace import quote, vector
 from imagepeel.process.spec.values import Addition, Credentials, EnvVar, PidOne, Prediction, Step, Verdict
 from imagepeel.results.process import MatrixResult, ProcessOutput, ProcessResult
 from imagepeel.text import listed
@@ -77,6 +79,11 @@ def prediction_sections(
         yield _request(found, found.user)
     elif found.argv:
         yield section(items(item(code(vector(found.argv)), label="asked for")))
+    if found.readers:
+        rows = zip(masked_words(found.argv), found.readers, strict=True)
+        yield section(
+            items(*(item(code(quote(word)), dim(f"   {reader_in_words(one)}")) for word, one in rows)), title="argv"
+        )
     if found.env:
         yield section(items(*map(_variable, found.env)), title="environment")
     yield from _trace(found.steps, receipts)

@@ -22,6 +22,7 @@ from imagepeel.process.engines.workdir import Workdir
 from imagepeel.process.kernel import execve as kernel
 from imagepeel.process.kernel.execve import ExecveRequest
 from imagepeel.process.loaded import BY_LOAD, failure_of, loaded
+from imagepeel.process.readers import readers
 from imagepeel.process.scenario import Scenario, settle
 from imagepeel.process.simulate import StartSimulation
 from imagepeel.process.spec import trace
@@ -563,6 +564,7 @@ class _Run:
             verdict=self._final(),
             notes=tuple(self.notes),
             assumes=tuple(dict.fromkeys(sim.assumes)) if sim is not None else (),
+            readers=readers(words, sim.started) if sim is not None else (),
             pid1=sim.pid1 if sim is not None else None,
             libraries=libraries,
             wrapped=tuple(sim.wrapped) if sim is not None else (),

@@ -7,6 +7,7 @@ import msgspec
 from imagepeel.evidence import text
 from imagepeel.process import shelling
 from imagepeel.process.kernel.execve import ExecveResult
+from imagepeel.process.readers import Started
 from imagepeel.process.shell import interpreters
 from imagepeel.process.shell.interpreters import Search, Shell, StartError
 from imagepeel.process.shell.outcome import ScriptOutcome, classify
@@ -61,6 +62,8 @@ def follow(sim: Simulation, chain: ExecveResult, shell: Shell, state: ProcessSta
             return
         body, line0 = read, told.body
     image = shelling.ImageOfShell(sim, shell, chain, state)
+    startup = image.startup(interpreters.startup_files(shell, chain.argv, told, state.env))
+    sim.started.append(Started(chain=chain, told=told, body=body, startup=bool(startup)))
     tail = classify(
         body,
         shell=shell,
@@ -71,7 +74,7 @@ def follow(sim: Simulation, chain: ExecveResult, shell: Shell, state: ProcessSta
         image=image,
         options=told.options,
         posix=interpreters.is_posix(chain.argv, told, state.env),
-        startup=image.startup(interpreters.startup_files(shell, chain.argv, told, state.env)),
+        startup=startup,
     )
     place = trace.locate(sim.rootfs, told.body) if told.mode == "script" else trace.config_place("/config")
     ends = {

@@ -18,6 +18,7 @@ from imagepeel.process.kernel import execve as kernel
 from imagepeel.process.kernel.execve import ExecveRequest, ExecveResult
 from imagepeel.process.loader.closure import Closures
 from imagepeel.process.loader.common import LoaderOptions, LoaderResult
+from imagepeel.process.readers import Started
 from imagepeel.process.scenario import Scenario
 from imagepeel.process.shell import interpreters
 from imagepeel.process.spec import trace
@@ -54,6 +55,7 @@ class StartSimulation:
         self.pid1: PidOne | None = None
         self.notes: list[str] = []
         self.assumes: list[str] = []
+        self.started: list[Started] = []
         self.round: int = 0
         self._started: set[tuple[object, ...]] = set()
 
@@ -72,6 +74,7 @@ class StartSimulation:
         self.stay(chain, state)
         name = init.rsplit("/", 1)[-1]
         wrapped = Wrapped(program=name, family="tini", kind="supervise", argv=command)
+        self.started.append(Started(chain=chain, wrapped=wrapped))
         wrapping.behind_init(self, wrapped, chain, state)
 
     def _follow(self, chain: ExecveResult, execfn: str, state: ProcessState, depth: int) -> None:
@@ -94,6 +97,7 @@ class StartSimulation:
         libc = "" if chain.loader is None else "musl" if "ld-musl-" in chain.loader else "glibc"
         wrapped = stand_in(self.rootfs, final, chain.argv)
         wrapped = wrapped or unwrap(chain.argv, real=text(final), env=state.env, libc=libc, leader=state.first)
+        self.started.append(Started(chain=chain, wrapped=wrapped))
         if wrapped is not None:
             wrapping.follow(self, chain, wrapped, state, depth)
             return

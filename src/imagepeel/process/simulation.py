@@ -10,6 +10,7 @@ from imagepeel.process.spec.values import PidOne, Step
 
 if TYPE_CHECKING:
     from imagepeel.process.kernel.execve import ExecveResult
+    from imagepeel.process.readers import Started
     from imagepeel.process.scenario import Scenario
     from imagepeel.process.spec.state import ProcessState
     from imagepeel.rootfs.view import Rootfs
@@ -27,6 +28,7 @@ class Simulation(Protocol):
     pid1: PidOne | None
     assumes: list[str]
     depends: list[str]
+    started: list[Started]
 
     def stay(
         self,

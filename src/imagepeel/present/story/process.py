@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagepeel.evidence import Location, Receipt, text
+from imagepeel.masking import masked_words
 from imagepeel.present.document import (
     AnnotatedBytes,
     Block,
@@ -59,7 +60,7 @@ from imagepeel.process.engines.registry import CONTAINERD, DOCKER, KUBERNETES, P
 from imagepeel.process.predict import predict_image
 from imagepeel.process.spec.failure import FailureCode, Outcome, Stage
 from imagepeel.process.spec.options import ProcessOptions
-from imagepeel.process.spec.trace import vector
+from imagepeel.process.spec.trace import quote, vector
 from imagepeel.receipts.quoting import xxd_line
 from imagepeel.tables import not_for_linux, number_name
 from imagepeel.text import few, joined, listed, plural, title
@@ -212,6 +213,13 @@ def _request(context: StoryContext, found: Prediction, blocks: list[Block]) -> N
         )
     )  # fmt: skip
     blocks.append(claim(code(found.execve), by=path_proof(context, found) or by))
+    for kind, said in (("nobody", "Nobody reads "), ("name", "The program does not get ")):
+        unread = [
+            (word, one) for word, one in zip(masked_words(found.argv), found.readers, strict=False) if one.by == kind
+        ]
+        if unread:
+            listing = listed([quote(word) for word, _ in unread], 4)
+            blocks.append(claim(said, value(listing), f": {unread[0][1].how}.", by=by, level="warn"))
 
 
 def _identity(context: StoryContext, found: Prediction, blocks: list[Block]) -> None:

@@ -51,6 +51,8 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """The text of `-c`, or the path of the script."""
     args: tuple[str, ...] = ()
     """`$0`, `$1`, ..."""
+    at: int = 0
+    """Index in the vector of the first word behind the options."""
     options: frozenset[str] = frozenset()
     """Single letters that are set."""
     long: frozenset[str] = frozenset()
@@ -203,15 +205,15 @@ def invocation(argv: Sequence[str]) -> Invocation:
                 index += 1
     rest = words[index:]
     name = words[0] if words and words[0] != "busybox" else "sh"
+    at = len(argv) - len(rest)
+    letters, names = frozenset(options), frozenset(long)
     if "c" in options:
         if not rest:
             return Invocation(mode="unknown")
-        return Invocation(
-            mode="command", body=rest[0], args=rest[1:] or (name,), options=frozenset(options), long=frozenset(long)
-        )
+        return Invocation(mode="command", body=rest[0], args=rest[1:] or (name,), at=at, options=letters, long=names)
     if "s" in options or not rest:
-        return Invocation(mode="stdin", args=(name, *rest), options=frozenset(options), long=frozenset(long))
-    return Invocation(mode="script", body=rest[0], args=rest, options=frozenset(options), long=frozenset(long))
+        return Invocation(mode="stdin", args=(name, *rest), at=at, options=letters, long=names)
+    return Invocation(mode="script", body=rest[0], args=rest, at=at, options=letters, long=names)
 
 
 def _as_sh(argv: Sequence[str]) -> bool:

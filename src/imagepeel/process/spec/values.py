@@ -28,7 +28,11 @@ StopSignalOrigin = Literal["default", "an option of this call", "StopSignal of t
 """Who chose the signal of a stop."""
 AdditionKind = Literal["mount", "file", "volume", "setting"]
 """What the engine or runtime adds: a mount, a file, a volume, or a setting without a path of its own."""
+ReaderKind = Literal["runtime", "wrapper", "shell", "script", "program", "name", "nobody", "unknown"]
+"""Who reads a word of argv: the runtime, a wrapper's own options, a shell, the text that a shell runs, the program.
 
+`name` is `$0` of a text that does not use it: the shell calls itself so in its messages.
+"""
 
 CandidateOutcome = Literal[ErrnoName, "taken", "skipped", "fatal", "unknown"]
 """What became of a path that was looked at, or the errno of the refusal."""
@@ -342,6 +346,15 @@ class NeededLibrary(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defau
     """Tar member of the file; None without one."""
 
 
+class WordReader(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who reads one word of an argument vector."""
+
+    by: ReaderKind
+    """Who."""
+    how: str = ""
+    """What the word is to that reader, in words; of `unknown` why it is not known."""
+
+
 class Prediction(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Which process the image becomes under one profile, and the proof.
 
@@ -381,6 +394,8 @@ class Prediction(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     """Surprises on the way, one sentence each."""
     assumes: tuple[str, ...] = ()
     """What scripts on the way were taken to do, one clause each."""
+    readers: tuple[WordReader, ...] = ()
+    """Who reads each word of `argv`, in its order; () where no program starts."""
     view: Literal[ViewName, ""] = ""
     """Filesystem that was looked at: that of the engine's store, or the one that was asked for."""
 
