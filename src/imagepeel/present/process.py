@@ -79,7 +79,7 @@ def prediction_sections(
         yield _request(found, found.user)
     elif found.argv:
         yield section(items(item(code(vector(found.argv)), label="asked for")))
-    if found.readers:
+    if len(found.readers) > 1:
         rows = zip(masked_words(found.argv), found.readers, strict=True)
         yield section(
             items(*(item(code(quote(word)), dim(f"   {reader_in_words(one)}")) for word, one in rows)), title="argv"

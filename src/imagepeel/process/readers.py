@@ -111,6 +111,8 @@ def readers(argv: Sequence[str], started: Sequence[Started]) -> tuple[WordReader
         return ()
     found = [WordReader(by="unknown", how="no program that is known to start gets it")] * len(argv)
     how = "the path of the program" if "/" in argv[0] else "the name of the program, looked up in PATH"
+    if started[0].chain.scripts:
+        how += "; the kernel puts the path of the script in its place"
     found[0] = WordReader(by="runtime", how=how)
     words = _behind_kernel(tuple(argv), range(len(argv)), started[0].chain)
     for at, program in enumerate(started):
@@ -162,10 +164,10 @@ def _wrapper(
         word = argv[index]
         if index < start:
             variable = word.partition("=")[0] if name == "env" and "=" in word and word[0] != "-" else ""
-            how = f"sets {variable}" if variable else "a word of its own"
-            found[place] = WordReader(by="wrapper", how=f"{name}: {how}")
+            how = f"{name} sets {variable}" if variable else f"a word of {name} itself"
+            found[place] = WordReader(by="wrapper", how=how)
         elif index == start and whole:
-            found[place] = WordReader(by="wrapper", how=f"{name}: the command that it starts")
+            found[place] = WordReader(by="wrapper", how=f"the command that {name} starts")
     rest = {index: place for index, place in words.items() if place not in found}
     if following is None:
         return found | _unknown(rest, f"{command[0]}, which {name} starts, is not followed"), {}

@@ -1,4 +1,4 @@
-"""Who reads each word of argv: real shells say which words a text uses, `sh -c` and the wrappers are started here."""
+"""Who reads each word of argv: the rule of POSIX for `sh -c`, and real shells say which words a text uses."""
 
 from __future__ import annotations
 
