@@ -26,6 +26,7 @@ from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Unproved
 from imagepeel.process.spec.state import ProcessState
 from imagepeel.process.spec.values import Credentials
 from imagepeel.process.wrappers.programs import Wrapped, gosu_user_failure
+from imagepeel.process.wrappers.sudoers import Asking, needs_no_password
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.tree.inode import Node
@@ -72,8 +73,8 @@ def switch(
         return _start_stop_daemon(wrapped, accounts, state)
     if name == "sudo" and state.after.uid:
         return _sudo_powerless(opened, no_new_privileges=old.no_new_privileges)
-    if name == "sudo" and old.uid and not _needs_no_password(rootfs, old):
-        return Unproved(reason=f"sudo asks uid {old.uid} for a password, unless a file of /etc/sudoers.d says NOPASSWD")
+    if name == "sudo" and old.uid and not needs_no_password(rootfs, _asking(wrapped, accounts, old)):
+        return Unproved(reason=f"no line of sudoers that is followed lets uid {old.uid} run this without a password")
     if name == "gosu" and program is not None and program.mode & 0o4000:
         return _gosu_set_uid(called)
     try:
@@ -447,8 +448,14 @@ def _sudo_powerless(opened: str, *, no_new_privileges: bool) -> Failure:
     return Failure(code=FailureCode.WRAPPER_FAILS, judge=Judge.USERLAND, message=words, exit_code=1, why=why, fix=fix)
 
 
-def _needs_no_password(rootfs: Rootfs, who: Credentials) -> bool:
-    """A line of /etc/sudoers gives this user, or everybody, commands without a password."""
-    found = user.read_file(rootfs, "/etc/sudoers")
-    names = {"ALL", f"#{who.uid}", *((who.name,) if who.name else ())}
-    return any(line.split()[0] in names and "NOPASSWD:" in line for line in _lines(found, "replace") if line.strip())
+def _asking(wrapped: Wrapped, accounts: _Accounts, who: Credentials) -> Asking:
+    """Who asks sudo: it takes the groups of the process, and those that /etc/group and passwd give to the user."""
+    entry = next((entry for entry in accounts.users if entry.uid == who.uid), None)
+    gids = {who.gid, *who.groups, *(accounts.memberships(entry.name, entry.gid) if entry is not None else ())}
+    names = {"ALL", f"#{who.uid}", *(f"%#{gid}" for gid in gids)}
+    names |= {f"%{group.name}" for group in accounts.groups if group.gid in gids}
+    return Asking(
+        names=frozenset(names if entry is None else {*names, entry.name}),
+        wanted=wrapped.user,
+        command=wrapped.argv[0] if wrapped.argv[:1] and wrapped.argv[0].startswith("/") else "",
+    )
