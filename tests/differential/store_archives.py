@@ -159,6 +159,8 @@ ARCHIVES: dict[str, Callable[[], bytes]] = {
     "docker, a name with its host": lambda: docker(A, tags=("quay.io/x/y:1",)),
     "docker, a name without tag": lambda: docker(A, tags=("justname",)),
     "docker, a name in capitals": lambda: docker(A, tags=("UPPER:1",)),
+    "docker, an ID for a name": lambda: docker(A, tags=("1" * 64,)),
+    "docker, an ID and a tag": lambda: docker(A, tags=("1" * 64 + ":1",)),
     "docker, two images": _two,
     "docker, a config without rootfs": lambda: docker(A, stated=config([A], rootfs=None)),
     "docker, a config without rootfs and no layers": lambda: docker(stated=config([], rootfs=None)),

@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE)]
 
 import stores  # noqa: E402
-from store_archives import ARCHIVES, write  # noqa: E402
+from store_archives import ARCHIVES, A, docker, write  # noqa: E402
 
 import imagepeel  # noqa: E402
 from dockerd import alone  # noqa: E402
@@ -97,6 +97,16 @@ def test_the_stores_still_do_it() -> None:
             known = RECORDED[name][tool]
             assert (seen["exit"], seen.get("images")) == (known["exit"], known.get("images")), (name, tool)
             assert same(seen.get("text", ""), known.get("text", "")), (name, tool)
+
+
+@pytest.mark.parametrize("layer", [b"hello" * 300, A[:1024] + A[:300]], ids=["no tar", "cut in a header"])
+def test_skopeo_copies_a_layer_that_nobody_can_unpack(layer: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "image.tar"
+    path.write_bytes(docker(layer))
+    with imagepeel.open(path) as archive:
+        answers = {answer.tool: answer for answer in archive.images()[0].loadable()}
+    # skopeo 1.9.3 ends with 0; dockerd 20.10, podman 4.3, ctr 1.6 and buildah 1.28 refuse both.
+    assert {tool: answers[tool].takes for tool in stores.TOOLS} == {tool: tool == "skopeo@1.9" for tool in stores.TOOLS}
 
 
 def test_a_directory_is_judged_as_if_it_were_packed(tmp_path: Path) -> None:

@@ -228,6 +228,8 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
                 f"reading blob {stated}: open {blobs}/{stated.partition(':')[2]}: no such file or directory",
                 f"layer {layer.label} is not in the archive", again, where=delivery.manifest_place,
             )  # fmt: skip
+        if not self.stores and all(layer.compression is Compression.NONE for layer in delivery.damaged_layers):
+            return None  # it copies the bytes and reads no tar
         return damaged(delivery, lambda error: f"writing blob: {error}")
 
     def _layers(self, delivery: Delivery) -> LoadAnswer | None:
@@ -270,6 +272,8 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
             found = reference.parse(given)
             if not self.stores:
                 break
+            if isinstance(found, reference.Invalid) and found.hexadecimal and not self.keeps_names:
+                continue  # it is taken for an ID, and no name is made of it
             by_list = delivery.listed and not self._as_layout(delivery) and self.tries_all
             if isinstance(found, reference.Invalid):
                 at = delivery.record.path[0] if delivery.record.path else 0

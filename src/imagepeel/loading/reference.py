@@ -16,6 +16,7 @@ _PATH = late(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _HOST = late(r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::\d+)?")
 _TAG = late(r"\w[\w.-]{0,127}", re.ASCII)
 _DIGEST = late(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}")
+_ID = late(r"[0-9a-f]{64}")
 
 HUB = "docker.io"
 
@@ -24,10 +25,14 @@ class Invalid(msgspec.Struct, frozen=True, kw_only=True):
     """Why a name is none; `cause` is "" where tools say no more than that."""
 
     cause: str = ""
+    hexadecimal: str = ""
+    """The name, where it is 64 hexadecimal digits and nothing else: it could be an ID."""
 
     @property
     def words(self) -> str:
         """The words of distribution/reference."""
+        if self.hexadecimal:
+            return f"invalid repository name ({self.hexadecimal}), cannot specify 64-byte hexadecimal strings"
         return ": ".join(filter(None, ("invalid reference format", self.cause)))
 
 
@@ -65,6 +70,8 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
 
 def parse(name: str) -> Reference | Invalid:
     """Return the parts of a name, or why it is none."""
+    if _ID.fullmatch(name):
+        return Invalid(hexadecimal=name)
     rest, _, digest = name.partition("@")
     if "@" in name and not _DIGEST.fullmatch(digest):
         return Invalid()
