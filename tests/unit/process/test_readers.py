@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from fake_rootfs import FakeRootfs
 
+import imagepeel
 from imagepeel import forge
+from imagepeel.present.document import Claim, plain
 from imagepeel.process.predict import predict
 from imagepeel.process.readers import uses
 from imagepeel.process.spec.options import ProcessOptions
@@ -119,3 +121,15 @@ def test_a_word_that_nobody_reads_changes_nothing_in_a_real_shell(text: str, she
 )
 def test_what_is_not_understood_whole_is_not_sure(text: str) -> None:
     assert not uses(text).sure
+
+
+# POSIX XCU sh: the first word of CMD becomes $0, the second $1; `exec app` uses neither.
+def test_the_pages_say_that_cmd_does_not_reach_the_program(tmp_path: Path) -> None:
+    layer = forge.layer(APP, SHELL)
+    line = ("sh", "-c", "exec app")
+    made = forge.image(layer, entrypoint=line, cmd=("--port", "80"), env={"PATH": "/usr/bin:/bin"})
+    with imagepeel.open(forge.write(made, tmp_path / "x.tar", kind="oci-archive")) as archive:
+        blocks = archive.image().explain().chapter("process").blocks
+    told = " ".join(plain(block.text) for block in blocks if isinstance(block, Claim))
+    assert 'Nobody reads "80": it is $1 of the text of -c' in told
+    assert 'The program does not get "--port": it is $0 of the text of -c' in told
