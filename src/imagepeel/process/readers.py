@@ -179,6 +179,12 @@ def _shell(
 ) -> tuple[dict[int, WordReader], dict[int, int]]:
     """The words of a shell: its options, the text or the script, `$0`, `$1` and so on."""
     argv = program.chain.argv
+    if told.mode in {"stdin", "unknown"}:
+        own = {place: WordReader(by="shell", how="an option of its own") for at, place in words.items() if at < told.at}
+        why = "the text that the shell runs does not stand in the image"
+        if told.mode == "unknown":
+            why = "the options of the shell are not understood"
+        return _unknown(words, why) | own, {}
     by_text = told.mode == "command"
     called = "the text of -c" if by_text else "the script"
     found: dict[int, WordReader] = {}

@@ -46,6 +46,8 @@ class _ShellRun(msgspec.Struct, frozen=True, kw_only=True):
 def follow(sim: Simulation, chain: ExecveResult, shell: Shell, state: ProcessState, depth: int) -> None:
     """A shell runs as `chain`: say what it reads and go on with the command that it ends with."""
     told = interpreters.invocation(chain.argv)
+    if told.mode in {"stdin", "unknown"}:
+        sim.started.append(Started(chain=chain, told=told))
     if told.mode == "stdin":
         sim.stay(chain, state)
         return

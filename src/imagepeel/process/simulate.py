@@ -87,6 +87,7 @@ class StartSimulation:
             return
         leaves, keep = goes_away(self.rootfs, chain, state.cwd, shell=bool(shell))
         if leaves:
+            self.started.append(Started(chain=chain))
             self.leave(chain, state, leaves, keep)
             return
         if shell:

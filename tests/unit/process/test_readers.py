@@ -64,6 +64,11 @@ def test_the_words_that_a_script_gets(script: bytes, by: list[str]) -> None:
     assert kinds("/entry", "app", "x", script=ENTRY + script) == ["runtime", *by]
 
 
+def test_a_shell_that_reads_its_input_has_a_text_that_nobody_knows() -> None:
+    assert kinds("sh", "-s", "80") == ["runtime", "shell", "unknown"]
+    assert kinds("sh", "--odd", "80") == ["runtime", "unknown", "unknown"]
+
+
 def test_a_wrapper_reads_its_own_words_and_passes_the_rest_on() -> None:
     expected = ["runtime", "wrapper", "wrapper", "program"]
     assert kinds("env", "A=1", "app", "x") == expected
