@@ -5,6 +5,7 @@ Sources: crun at the named versions (libcrun/container.c, utils.c) and measured 
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING
 
 from imagepeel.evidence import text
@@ -104,6 +105,8 @@ class Crun(Runtime, frozen=True, kw_only=True):
         """
         if "/" in argv0:
             path = argv0 if argv0.startswith("/") else f"{cwd}/{argv0}"
+            if path != argv0 and check_access(rootfs, cwd, ROOT).errno:
+                path = posixpath.normpath(path)  # the directory was made for the start: the image cannot say what .. is
             seen = check_access(rootfs, path, ROOT, cwd)
             errno, reason = self._state(seen)
             tried = candidate(rootfs, path, seen, errno, reason)
