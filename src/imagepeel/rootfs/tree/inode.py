@@ -40,7 +40,7 @@ class Errno(Exception):
     def __init__(
         self, name: ErrnoName, call: str = "", *, cause: RefusalCause = "entry", paths: tuple[str, ...] = ()
     ) -> None:
-        self.error = ERRNO_GO[name]
+        self.error: str = ERRNO_GO[name]
         super().__init__(f"{call}: {self.error}" if call else self.error)
         self.name = name
         self.cause: RefusalCause = cause
