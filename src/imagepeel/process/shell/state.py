@@ -122,7 +122,7 @@ class State:
         self.execfail = False
         # Names that `readonly` closed, and what a trap runs when the shell ends.
         self.constants: frozenset[str] = frozenset()
-        self.at_exit = ""
+        self.at_exit: str = ""
         # The external command whose success is not known, and the one whose failure led here.
         self.doubt = ""
         self.failed = ""
