@@ -142,6 +142,8 @@ scenario("cwd-closed-parent", "S5", "RUNS", D("d", 0o700), D("d/e", 0o755), work
 scenario("cwd-is-a-file", "S5 F15", "F15", working_dir="/etc/passwd")
 scenario("cwd-below-a-file", "S5 F15", "F15", working_dir="/etc/passwd/x")
 scenario("cwd-dangling-link", "S5 F16", "F16", L("lnk", "/gone"), working_dir="/lnk")
+scenario("cwd-link-to-itself", "S5 F15", "F15", L("lnk", "lnk"), working_dir="/lnk")
+scenario("cwd-below-a-link-to-itself", "S5 F15", "F15", L("lnk", "lnk"), working_dir="/lnk/new")
 scenario("cwd-relative", "S5 W28", runc_crun("W28", "RUNS"), working_dir="etc")
 scenario("cwd-relative-missing", "S5 W28", runc_crun("W28", "RUNS"), working_dir="x/y")
 scenario("cwd-by-option", "S5", "RUNS", working_dir="/etc", options={"workdir": "/bin"})

@@ -92,7 +92,7 @@ class Runc(Runtime, frozen=True, kw_only=True):
         )
 
     def enter_workdir(self, trouble: WorkdirTrouble) -> Failure:
-        if trouble.state == "dangling":
+        if trouble.state in ("dangling", "loop"):
             return trouble.refused(Judge.RUNTIME, "EEXIST", f"mkdir {trouble.deepest}: file exists")
         return trouble.refused(Judge.RUNTIME, "ENOTDIR", f"mkdir {trouble.deepest}: not a directory")
 
