@@ -58,6 +58,12 @@ def config(layers: Sequence[bytes], **changes: Any) -> bytes:
     return json.dumps(value | changes).encode()
 
 
+def with_config(data: bytes) -> bytes:
+    """A docker save with these bytes for a config."""
+    listed = [{"Config": "c.json", "RepoTags": ["t:1"], "Layers": ["a.tar"]}]
+    return packed([("c.json", data), ("a.tar", A), ("manifest.json", json.dumps(listed).encode())])
+
+
 def docker(
     *layers: bytes,
     stated: bytes | None = None,
@@ -194,6 +200,13 @@ ARCHIVES: dict[str, Callable[[], bytes]] = {
     "a file below a link of its layer": lambda: docker(ONE, BELOW_LINK),
     "a name of 255 bytes": lambda: docker(files("n" * 255)),
     "a name of 256 bytes": lambda: docker(files("n" * 256)),
+    "docker, config not JSON": lambda: with_config(b"hello"),
+    "docker, config empty": lambda: with_config(b""),
+    "docker, config a list": lambda: with_config(b"[]"),
+    "docker, config null": lambda: with_config(b"null"),
+    "docker, config {}": lambda: with_config(b"{}"),
+    "docker, config trailing garbage": lambda: with_config(config([A]) + b"x"),
+    "docker, config BOM": lambda: with_config(b"\xef\xbb\xbf" + config([A])),
     "layout": lambda: layout(A, B),
     "layout, no name": lambda: layout(A, names=()),
     "layout, a tag for a name": lambda: layout(A, names=("1.2",)),
@@ -210,6 +223,7 @@ ARCHIVES: dict[str, Callable[[], bytes]] = {
     "layout, without config": lambda: layout(A, stated=config([A], author="x"), without="config"),
     "layout, without layer": lambda: layout(A, without="layer0"),
     "layout, xz": lambda: lzma.compress(layout(NOISE)),
+    "layout, config not JSON": lambda: layout(A, stated=b"hello"),
     "layout, a path twice": lambda: layout(files("a", "a")),
     "layout, a hardlink into the layer below": lambda: layout(A, ACROSS),
 }

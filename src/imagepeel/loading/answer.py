@@ -69,7 +69,7 @@ _CAUSES = {
     Cause.CHOICE: "the archive holds several images, and the tool wants one to be chosen, or takes another",
     Cause.DIGEST: "bytes do not have the digest that is stated of them",
     Cause.LENGTH: "a path is too long below the directory of the store",
-    Cause.CONFIG: "the config has no `rootfs`",
+    Cause.CONFIG: "the config is no JSON object, or has no `rootfs`",
     Cause.COUNT: "manifest and config count the layers differently",
     Cause.PATH_TWICE: "a layer has one path twice",
     Cause.UNPACK: "a layer cannot be unpacked",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from imagepeel.archive.kinds.kind import MANIFEST
 from imagepeel.evidence import Location, text
 from imagepeel.formats.tar.table import Entry
@@ -83,6 +85,14 @@ def _unpack_refused(delivery: Delivery, found: Refusal, words: Callable[[Refusal
         "pack the layer without that entry, or in another order",
         where=place,
     )
+
+
+def config_unread(delivery: Delivery, words: str) -> LoadAnswer:
+    """Refuse a config that is no JSON object, in the tool's words."""
+    return refusal(
+        Cause.CONFIG, words, "the config is no JSON object", "save the image again, or write the config as JSON",
+        where=msgspec.structs.replace(delivery.config_place, pointer=None),
+    )  # fmt: skip
 
 
 def damaged(delivery: Delivery, words: Callable[[str], str]) -> LoadAnswer | None:

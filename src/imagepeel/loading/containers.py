@@ -15,7 +15,7 @@ from imagepeel.archive.kinds.kind import INDEX, MANIFEST
 from imagepeel.evidence import Location
 from imagepeel.loading import reference
 from imagepeel.loading.answer import FILE, TMP, Cause, LoadAnswer, Outcome, refusal
-from imagepeel.loading.checks import damaged, first, layers, of_before_1_10, too_long
+from imagepeel.loading.checks import config_unread, damaged, first, layers, of_before_1_10, too_long
 from imagepeel.loading.tool import LoadFamily, LoadTool
 from imagepeel.oci.descriptor import CONTAINERD_NAME, REF_NAME
 from imagepeel.text import plural
@@ -176,6 +176,10 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
         if self._as_layout(delivery) or not delivery.listed:
             return None
         head = self._head(delivery)
+        unread = delivery.unread_config("manifest.Schema2Image")
+        if unread is not None:
+            member = delivery.record.config_member
+            return config_unread(delivery, f"{head}decoding tar config {member}: {unread}")
         if delivery.no_rootfs:
             member = delivery.record.config_member
             shown = f'"{member}"' if self.quotes else member
@@ -221,6 +225,9 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
                 Cause.MISSING, f"{head}open {blobs}/{name}: no such file or directory",
                 "the config is not in the archive", again, where=delivery.manifest_place,
             )  # fmt: skip
+        unread = delivery.unread_config("v1.Image") if self.stores else None
+        if unread is not None:
+            return config_unread(delivery, f"parsing image configuration: {unread}")
         for layer in delivery.missing_layers:
             stated = layer.record.digest or ""
             return refusal(

@@ -10,6 +10,7 @@ from imagepeel.archive.kinds.kind import MANIFEST
 from imagepeel.archive.members import SubdirectoryMembers
 from imagepeel.archive.records import ConfigState, Description, Name
 from imagepeel.evidence import Location, text
+from imagepeel.formats.go_json import unread
 from imagepeel.oci.json_document import lookup
 
 if TYPE_CHECKING:
@@ -126,12 +127,36 @@ class Delivery:
         """Whether the config is not in the archive."""
         return self.record.config_state is ConfigState.MISSING
 
+    @cached_property
+    def config_bytes(self) -> bytes:
+        """The config as the archive has it, also where it is no JSON; b"" where nobody reads it."""
+        config = self.record.config
+        if config is not None:
+            return config.raw_bytes
+        member = self.archive.members.file(self.record.config_member)
+        damaged = self.record.config_state is ConfigState.DAMAGED
+        if member is None or not damaged or member.size > self.archive.limits.json_bytes:
+            return b""
+        return self.archive.members.read(member, self.archive.limits.json_bytes)
+
+    def unread_config(self, type_name: str) -> str | None:
+        """Say in Go's words why a config is none: no JSON or no object; `type_name` is what a tool reads it into.
+
+        None where it can be read, and where the archive has none.
+        """
+        state = self.record.config_state
+        if not self.record.format.config_apart or state not in (ConfigState.PRESENT, ConfigState.DAMAGED):
+            return None
+        if state is ConfigState.DAMAGED and self.archive.members.file(self.record.config_member) is None:
+            return None
+        return unread(self.config_bytes, type_name)
+
     @property
     def no_rootfs(self) -> bool:
         """Whether there is a config, and no `rootfs` in it."""
         config = self.record.config
         apart = self.record.format.config_apart
-        return apart and config is not None and bool(config.raw) and lookup(config.raw, "rootfs") is None
+        return apart and config is not None and bool(config.raw_bytes) and lookup(config.raw, "rootfs") is None
 
     @property
     def counts(self) -> tuple[int, int] | None:

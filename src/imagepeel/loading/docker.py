@@ -15,7 +15,7 @@ from imagepeel.archive.kinds.kind import MANIFEST
 from imagepeel.evidence import Location
 from imagepeel.loading import importer, reference
 from imagepeel.loading.answer import FILE, TMP, Cause, LoadAnswer, Outcome, refusal
-from imagepeel.loading.checks import damaged, first, layers, of_before_1_10, too_long
+from imagepeel.loading.checks import config_unread, damaged, first, layers, of_before_1_10, too_long
 from imagepeel.loading.tool import LoadFamily, LoadTool
 from imagepeel.text import plural
 
@@ -165,6 +165,9 @@ class DockerOwn(LoadTool, frozen=True, kw_only=True):
 
     def _config(self, delivery: Delivery) -> LoadAnswer | None:
         """What the config alone proves."""
+        unread = delivery.unread_config("image.Image")
+        if unread is not None:
+            return config_unread(delivery, unread)
         if delivery.no_rootfs:
             return refusal(
                 Cause.CONFIG, "invalid image JSON, no RootFS key", "the config has no rootfs, which lists the layers",

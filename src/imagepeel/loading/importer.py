@@ -18,7 +18,7 @@ from imagepeel.archive.records import LayerState
 from imagepeel.evidence import Location
 from imagepeel.loading import reference
 from imagepeel.loading.answer import STORE, Cause, IdOf, LoadAnswer, Outcome, refusal
-from imagepeel.loading.checks import damaged, first, layers, of_before_1_10, too_long
+from imagepeel.loading.checks import config_unread, damaged, first, layers, of_before_1_10, too_long
 from imagepeel.oci.descriptor import CONTAINERD_NAME, REF_NAME
 from imagepeel.oci.layout import MARKER
 from imagepeel.text import plural
@@ -170,6 +170,10 @@ def _parts(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
         return refusal(
             Cause.MISSING, rules.prefix + text, f"{what} is not in the archive", again, where=delivery.manifest_place
         )
+    unread = delivery.unread_config("v1.Image")
+    if unread is not None:
+        reader = "failed to resolve rootfs" if _by_layout(delivery) else "unable to resolve platform"
+        return config_unread(delivery, f"{rules.prefix}{reader}: {unread}")
     if rules.filters and not _by_layout(delivery) and not (delivery.image.os and delivery.image.architecture):
         return refusal(
             Cause.PLATFORM, f"{rules.prefix}image might be filtered out",
