@@ -19,7 +19,7 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-from store_archives import ARCHIVES, write  # noqa: E402
+from load_archives import ARCHIVES, write  # noqa: E402
 
 from dockerd import TIMEOUT, Dockerd, lacks  # noqa: E402
 

@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE)]
 
 import stores  # noqa: E402
-from store_archives import ARCHIVES, A, docker, write  # noqa: E402
+from load_archives import ARCHIVES, A, docker, write  # noqa: E402
 
 import imagepeel  # noqa: E402
 from dockerd import alone  # noqa: E402

@@ -147,8 +147,6 @@ LISTS: dict[str, tuple[str, str]] = {
     "process-input": ("set -e\n{ true <(echo x); }\nexec report", "dash"),
     "process-loop": ("while read X; do :; done < <(echo x)\nexec report", "dash"),
     "function-word": ("function go { exec report go; }\ngo", "?dash"),
-    "lower": ('X=ABC\nexec report "${X,,}"', "dash ?busybox"),
-    "indirect": ('A=B\nB=v\nexec report "${!A}"', "dash ?busybox"),
 }
 for shell, (entries, path) in SHELLS.items():
     for number, (name, (text, fails)) in enumerate(LISTS.items()):

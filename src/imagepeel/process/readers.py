@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import msgspec
 
+from imagepeel._lazy import late
 from imagepeel.errors import Malformed
 from imagepeel.formats.shell.parser import parse_shell
 from imagepeel.formats.shell.tree import Compound, Part, Simple
@@ -16,12 +17,12 @@ from imagepeel.process.shell.interpreters import Invocation
 from imagepeel.process.spec.values import WordReader
 from imagepeel.process.wrappers.values import Wrapped
 
-_MENTION = re.compile(r"\$(?:([0-9@*#])|\{[#!]?([0-9]+|[@*]|#(?=\})))")
+_MENTION = late(r"\$(?:([0-9@*#])|\{[#!]?([0-9]+|[@*]|#(?=\})))")
 """Text that may read a positional parameter, wherever it stands: in quotes and comments, too."""
-_ELSEWHERE = re.compile(r"\$\{!|BASH_ARG|/proc|cmdline")
+_ELSEWHERE = late(r"\$\{!|BASH_ARG|/proc|cmdline")
 """Other ways to the words of a command line."""
-_EVERY = re.compile(r"\$\{?[@*]")
-_PARAMETER = re.compile(r"#?([0-9]+|[@*])(?![A-Za-z_])")
+_EVERY = late(r"\$\{?[@*]")
+_PARAMETER = late(r"#?([0-9]+|[@*])(?![A-Za-z_])")
 _HIDING = frozenset({"eval", ".", "source", "getopts", "alias", "command", "builtin"})
 """Commands that read positional parameters, or run text that is not looked at here."""
 

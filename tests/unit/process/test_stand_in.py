@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 
 import imagepeel
 from imagepeel import forge
-from imagepeel.process.wrappers.stand_in import stand_in
+from imagepeel.process.wrappers.stand_in import PROGRAMS, stand_in
 from imagepeel.rootfs.view import Rootfs
 
 WORDS = "sh: the program cannot be run"
@@ -66,3 +67,8 @@ def test_the_real_program_ends_so(target: str, code: int, tmp_path: Path) -> Non
     (tmp_path / "bin/sh").chmod(0o755)
     done = subprocess.run(["chroot", tmp_path, "/bin/sh", "/run", target], capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (code, b"", WORDS.encode() + b"\n")
+
+
+def test_its_bytes_are_those_that_the_forge_writes() -> None:
+    made = [forge.programs.sh(architecture) for architecture in forge.programs.ARCHITECTURES]
+    assert {len(data): hashlib.sha256(data).hexdigest() for data in made} == PROGRAMS
