@@ -197,6 +197,7 @@ def test_nothing_opens_files_outside_the_edge() -> None:
                 assert node.func.id not in ("open", "eval", "exec", "__import__"), f"{relative}:{node.lineno}"
 
 
-def test_no_two_test_modules_share_a_name() -> None:
-    names = [path.name for path in (PACKAGE.parents[1] / "tests").rglob("test_*.py")]
+def test_no_two_modules_of_the_tests_share_a_name() -> None:
+    modules = (PACKAGE.parents[1] / "tests").rglob("*.py")
+    names = [path.name for path in modules if path.name not in ("conftest.py", "__init__.py")]
     assert sorted(names) == sorted(set(names))

@@ -13,6 +13,7 @@ circular.  Equal specs give equal bytes.
 from __future__ import annotations
 
 from imagepeel.forge.archives import FOLDER_KINDS, KINDS, archive_kind, members, to_bytes, write
+from imagepeel.forge.assembly import Assembled, Blob, assemble
 from imagepeel.forge.compress import COMPRESSIONS, compress
 from imagepeel.forge.entry import (
     MTIME,
@@ -33,20 +34,7 @@ from imagepeel.forge.entry import (
     whiteout,
 )
 from imagepeel.forge.gallery import GOOD, NAMES, build, describe
-from imagepeel.forge.image import (
-    FAULTS,
-    ArchiveKind,
-    Assembled,
-    Blob,
-    Fault,
-    FaultKind,
-    ImageSpec,
-    LayerSpec,
-    Step,
-    assemble,
-    image,
-    layer,
-)
+from imagepeel.forge.image import FAULTS, ArchiveKind, Fault, FaultKind, ImageSpec, LayerSpec, Step, image, layer
 from imagepeel.forge.layout import IndexSpec, index
 from imagepeel.forge.recipe import Recipe, load
 from imagepeel.forge.seekable import estargz, zstd_chunked

@@ -16,9 +16,10 @@ from imagepeel._display import Shown
 from imagepeel.errors import UsageError
 from imagepeel.evidence import text
 from imagepeel.forge import docker, layout, rootfs
+from imagepeel.forge.assembly import Assembled, assemble
 from imagepeel.forge.compress import Packing, compress, known_packing
 from imagepeel.forge.entry import Entry, directory
-from imagepeel.forge.image import ArchiveKind, Assembled, ImageSpec, assemble
+from imagepeel.forge.image import ArchiveKind, ImageSpec
 from imagepeel.forge.layout import Group, IndexSpec
 from imagepeel.forge.tar import encode
 

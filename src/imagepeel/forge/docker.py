@@ -12,8 +12,8 @@ from typing import Any
 
 from imagepeel.errors import UsageError
 from imagepeel.evidence import text
+from imagepeel.forge.assembly import Assembled, Blob, dump, steps
 from imagepeel.forge.entry import Entry, directory, file, symlink
-from imagepeel.forge.image import Assembled, Blob, dump, steps
 from imagepeel.forge.names import canonical, familiar, split
 from imagepeel.forge.tar import BLOCK, encode
 

@@ -15,18 +15,18 @@ from imagepeel._display import Shown
 from imagepeel.errors import UsageError
 from imagepeel.evidence import text
 from imagepeel.forge import docker
-from imagepeel.forge.entry import Entry, directory, file
-from imagepeel.forge.image import (
+from imagepeel.forge.assembly import (
     DOCKER_LIST,
     MEDIA_INDEX,
     MEDIA_LAYER,
     MEDIA_MANIFEST,
     Assembled,
     Blob,
-    ImageSpec,
     digest,
     dump,
 )
+from imagepeel.forge.entry import Entry, directory, file
+from imagepeel.forge.image import ImageSpec
 from imagepeel.forge.names import canonical, familiar, split
 
 OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'

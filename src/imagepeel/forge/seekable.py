@@ -13,9 +13,10 @@ import struct
 from typing import Any
 
 from imagepeel.evidence import text
+from imagepeel.forge.assembly import digest
 from imagepeel.forge.compress import compress, gzip_member, skippable
 from imagepeel.forge.entry import Entry, file
-from imagepeel.forge.image import LayerSpec, digest
+from imagepeel.forge.image import LayerSpec
 from imagepeel.forge.tar import encode, encode_entry, padding
 
 TOC_NAME = "stargz.index.json"
