@@ -77,10 +77,7 @@ class Runc(Runtime, frozen=True, kw_only=True):
             return Home(value="/", why="", problem=problem)
         if passwd is None:
             return Home(value="/", why="there is no /etc/passwd")
-        for entry in passwd.users:
-            if entry.uid == uid:
-                return Home(value=entry.home, why=f"home in line {entry.line} of /etc/passwd, the first with that uid")
-        return Home(value="/", why=f"uid {uid} is not in /etc/passwd")
+        return Home.of_first(passwd, uid)
 
     def no_command(self) -> Failure:
         return Failure(

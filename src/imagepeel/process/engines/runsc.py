@@ -84,10 +84,7 @@ class Runsc(Runtime, frozen=True, kw_only=True):
     def home(self, passwd: AccountSource, uid: int) -> Home:
         if isinstance(passwd, Unreadable) or passwd is None:
             return Home(value="/", why="there is no /etc/passwd to read")
-        for entry in passwd.users:
-            if entry.uid == uid:
-                return Home(value=entry.home, why=f"home in line {entry.line} of /etc/passwd, the first with that uid")
-        return Home(value="/", why=f"uid {uid} is not in /etc/passwd")
+        return Home.of_first(passwd, uid)
 
     def no_command(self) -> Failure:
         message = "Spec.Process.Arg must be defined"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
-from imagepeel.formats.passwd import AccountSource
+from imagepeel.formats.passwd import AccountFile, AccountSource
 from imagepeel.process.engines.basis import Basis
 from imagepeel.process.engines.lookup import ProgramLookup
 from imagepeel.process.engines.mount_point import MountPoint
@@ -28,6 +28,14 @@ class Home(msgspec.Struct, frozen=True, kw_only=True):
     value: str | None
     why: str
     problem: str = ""
+
+    @classmethod
+    def of_first(cls, passwd: AccountFile, uid: int) -> Home:
+        """Return the home of the first line with that uid, and `/` without one, as both runtimes written in Go do."""
+        for entry in passwd.users:
+            if entry.uid == uid:
+                return cls(value=entry.home, why=f"home in line {entry.line} of /etc/passwd, the first with that uid")
+        return cls(value="/", why=f"uid {uid} is not in /etc/passwd")
 
 
 class Runtime(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,9 +12,10 @@ from imagepeel.errors import Malformed
 from imagepeel.formats.shell.parser import parse_shell
 from imagepeel.formats.shell.tree import Assignment, Part, Script, Simple, Word
 from imagepeel.process.shell.conditions import FileTest, evaluate_test
-from imagepeel.process.shell.expand import UNKNOWN, Field, Scope, Unknown, Value, expand, expand_one
+from imagepeel.process.shell.expand import expand, expand_one
 from imagepeel.process.shell.image import ShellImage
 from imagepeel.process.shell.interpreters import Search, Shell, cannot_run
+from imagepeel.process.shell.scope import UNKNOWN, Field, Scope, Unknown, Value
 from imagepeel.process.shell.state import Ends, ScriptOutcome, State, WalkLimitExceeded, as_argv
 from imagepeel.process.shell.words import FOREIGN, SPECIAL, Speaker
 from imagepeel.tables import ErrnoName

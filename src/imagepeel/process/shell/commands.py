@@ -8,7 +8,8 @@ import msgspec
 
 from imagepeel.formats.shell.tree import AndOr, Compound, CompoundKind, Line, Part, Pipeline, Script, Simple, Word
 from imagepeel.process.shell.builtins import DECLARE, Builtins
-from imagepeel.process.shell.expand import UNKNOWN, Field, expand_one
+from imagepeel.process.shell.expand import expand_one
+from imagepeel.process.shell.scope import UNKNOWN, Field
 from imagepeel.process.shell.state import Ends, Flow, ScriptOutcome, State
 
 _READERS = frozenset(

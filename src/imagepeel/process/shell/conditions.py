@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 from imagepeel._lazy import late
 from imagepeel.formats.shell.tree import Word
-from imagepeel.process.shell.expand import UNKNOWN_WORDS, Field, Scope, Unknown, expand_one, matches
+from imagepeel.process.shell.expand import expand_one, matches
+from imagepeel.process.shell.scope import UNKNOWN_WORDS, Field, Scope, Unknown
 
 FileTest = Callable[[str, str], "bool | None"]
 """`file_test(operator, path)`: the answer of `test -OPERATOR path` in the image, None when it cannot be told."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from imagepeel._lazy import late
@@ -13,38 +13,8 @@ from imagepeel.formats.shell.tree import Part, Word, has_wildcard
 from imagepeel.process.shell.arithmetic import ArithmeticFails, evaluate
 from imagepeel.process.shell.interpreters import Shell
 from imagepeel.process.shell.patterns import pattern_regex
+from imagepeel.process.shell.scope import FRAMES, UNKNOWN, UNKNOWN_WORDS, Field, Scope, Unknown, Value
 
-
-class Unknown:
-    """Marks a value that only the running shell knows."""
-
-    def __repr__(self) -> str:
-        return "UNKNOWN"
-
-
-UNKNOWN = Unknown()
-"""One word whose value is not known."""
-
-UNKNOWN_WORDS = Unknown()
-"""Any number of words, also none."""
-
-Value = str | None | Unknown
-"""A variable: its text, None when unset, UNKNOWN."""
-
-Field = str | Unknown
-"""A word after expansion: its text, UNKNOWN, or UNKNOWN_WORDS."""
-
-_UNTOLD = frozenset(
-    ("RANDOM", "SECONDS", "LINENO", "PPID", "BASHPID", "EPOCHSECONDS", "SRANDOM", "HOSTNAME", "PWD", "OLDPWD", "_")
-)
-BASH_UNTOLD = (
-    "BASH", "BASH_VERSION", "BASH_VERSINFO", "BASH_SUBSHELL", "BASH_LINENO", "BASH_COMMAND", "BASHOPTS", "SHELLOPTS",
-    "DIRSTACK", "GROUPS", "HOSTTYPE", "MACHTYPE", "OSTYPE", "PIPESTATUS", "SHLVL", "SHELL", "TERM", "EPOCHREALTIME",
-    "HISTCMD", "BASH_SOURCE", "FUNCNAME",
-)  # fmt: skip
-"""Variables that bash sets itself, with values that a text cannot tell."""
-
-_FRAMES = ("BASH_SOURCE", "FUNCNAME")
 _FRAME = late(r"(#?)(BASH_SOURCE|FUNCNAME)\[([0-9]{1,4}|[@*])\]")
 _MAX_TEXT = 65_536
 _MAX_NAMES = 1000
@@ -77,8 +47,6 @@ _SUBSTRING = late(r":([0-9]{1,4})(?::([0-9]{1,4}))?")
 _CHANGED = late(r"(?:\+\+|--)\s*([A-Za-z_]\w*)|([A-Za-z_]\w*)\s*(?:\+\+|--|(?:[-+*/%&|^]|<<|>>)?=(?!=))")
 """Names that arithmetic sets."""
 _BY_ZERO = late(r"[/%]\s*0+(?![\w.])")
-Hidden = tuple[bool, Value, tuple[str, ...] | Unknown | None, bool]
-"""What a local variable hides: whether there is an entry, its value, its array, and whether it is exported."""
 
 
 class ExpansionFailed(Exception):
@@ -87,90 +55,6 @@ class ExpansionFailed(Exception):
     def __init__(self, words: str, unproved: str = "") -> None:
         super().__init__(words)
         self.unproved = unproved
-
-
-class Scope:
-    """What a shell knows while it expands words.
-
-    `variables` maps names to values; `args` are `$1`..., None when unknown; `arg0` is `$0`; `blank` says what a
-    name without entry is (unset, or unknown after a sourced file); `uid` the user if known.  `source` is the path of
-    the script that bash reads ("" for none or another shell), `calls` the functions that run, innermost first.
-    `which`, `names` and `text` ask the image, `substitute` gives the output of a command substitution and leaves its
-    exit code in `substituted`, None where that is not known; `arrays` are bash's.
-    """
-
-    def __init__(self, variables: dict[str, Value], args: tuple[str, ...] | None, arg0: str, uid: int | None) -> None:
-        self.variables = variables
-        self.args = args
-        self.arg0 = arg0
-        self.uid = uid
-        self.wild = False
-        self.noglob = False
-        self.source = ""
-        self.calls: tuple[str, ...] = ()
-        self.shell: Shell | Literal[""] = ""
-        self.nounset = False
-        self.names: Callable[[str], list[str] | None] | None = None
-        self.which: Callable[[str, str], str | None] | None = None
-        self.text: Callable[[str], str | None] | None = None
-        self.substitute: Callable[[str, Scope], Value] | None = None
-        self.substituted: int | None = None
-        self.arrays: dict[str, tuple[str, ...] | Unknown] = {}
-        # What the local variables of each running function hide, innermost first.
-        self.hidden: tuple[dict[str, Hidden], ...] = ()
-
-    def names_from(self, prefix: str) -> tuple[str, ...] | None:
-        """The variables that are set and begin so; None where they are not known."""
-        fit = [name for name in self.variables if name.startswith(prefix)]
-        if self.wild or any(isinstance(self.variables[name], Unknown) for name in fit):
-            return None
-        return tuple(sorted({name for name in fit if self.variables[name] is not None}))
-
-    def hide(self, name: str, *, exported: bool) -> None:
-        """Make a variable local to the innermost function."""
-        if name not in self.hidden[0]:
-            known = name in self.variables
-            self.hidden[0][name] = (known, self.variables.get(name), self.arrays.get(name), exported)
-
-    def get(self, name: str) -> Value:
-        """The value of a variable or of a positional or special parameter other than `@` and `*`."""
-        if name.isdigit():
-            number = int(name) if len(name) < 6 else 99_999
-            if number == 0:
-                return self.arg0
-            if self.args is None:
-                return UNKNOWN
-            return self.args[number - 1] if number <= len(self.args) else None
-        if name == "#":
-            return UNKNOWN if self.args is None else str(len(self.args))
-        if name in ("?", "$", "!", "-"):
-            return UNKNOWN
-        if self.source and name in _FRAMES:
-            return next(iter(self.frames(name)), None)
-        if name in self.arrays:
-            array = self.arrays[name]
-            return UNKNOWN if isinstance(array, Unknown) else array[0] if array else None
-        if name in self.variables:
-            return self.variables[name]
-        if name in _UNTOLD or self.wild:
-            return UNKNOWN
-        if name in ("UID", "EUID"):
-            return UNKNOWN
-        return None
-
-    def elements(self, name: str) -> tuple[str, ...] | None:
-        """The elements of an array of bash, or the one of a plain variable; None where they are not known."""
-        if name in self.arrays:
-            found = self.arrays[name]
-            return None if isinstance(found, Unknown) else found
-        value = self.get(name)
-        return None if isinstance(value, Unknown) else () if value is None else (value,)
-
-    def frames(self, name: str) -> tuple[str, ...]:
-        """bash's array BASH_SOURCE or FUNCNAME: one element a running function and one for the script below them."""
-        if name == "BASH_SOURCE":
-            return (self.source,) * (len(self.calls) + 1)
-        return (*self.calls, "main") if self.calls else ()
 
 
 def expand(words: Sequence[Word], scope: Scope) -> list[Field]:
@@ -332,7 +216,7 @@ class _Splitter:
         if found is None:
             return False
         name = found[1]
-        if self._scope.source and name.startswith(_FRAMES):
+        if self._scope.source and name.startswith(FRAMES):
             return False
         values = self._scope.args if len(name) == 1 else self._scope.elements(name[:-3])
         if found[2] is not None and values is not None:

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 
 from imagepeel.errors import Malformed
 from imagepeel.formats.shell.parser import parse_shell
-from imagepeel.process.shell.expand import BASH_UNTOLD, UNKNOWN, Scope, Value
 from imagepeel.process.shell.image import ShellImage
 from imagepeel.process.shell.interpreters import Shell, ShellMode, default_path
+from imagepeel.process.shell.scope import BASH_UNTOLD, UNKNOWN, Scope, Value
 from imagepeel.process.shell.state import ScriptOutcome, State, WalkLimitExceeded
 from imagepeel.process.shell.substitutions import substitution
 from imagepeel.process.shell.walk import Walk

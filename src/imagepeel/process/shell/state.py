@@ -8,9 +8,9 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from imagepeel.formats.shell.tree import Script
-from imagepeel.process.shell.expand import UNKNOWN, UNKNOWN_WORDS, Scope
 from imagepeel.process.shell.image import ShellImage
 from imagepeel.process.shell.interpreters import StartError
+from imagepeel.process.shell.scope import UNKNOWN, UNKNOWN_WORDS, Scope
 
 _SHARED = (
     *("errexit", "ever_trapped", "cwd", "last", "background", "waited", "assumes", "status", "code", "doubt", "failed"),

@@ -7,7 +7,8 @@ import posixpath
 from imagepeel.errors import Malformed
 from imagepeel.formats.shell.parser import parse_shell
 from imagepeel.formats.shell.tree import Simple
-from imagepeel.process.shell.expand import UNKNOWN, Scope, Value, expand
+from imagepeel.process.shell.expand import expand
+from imagepeel.process.shell.scope import UNKNOWN, Scope, Value
 
 _MAX_OUTPUT = 65_536
 

@@ -112,13 +112,19 @@ def _target(call: _Call) -> str | None:
     return target
 
 
+def _no_source(call: _Call, errno: ErrnoName, does: str) -> Answer:
+    """What cp and mv say of a first word that leads nowhere; busybox names what it `does`."""
+    source = call.words[0]
+    return call.says(f"cannot stat '{source}'", f"can't {does} '{source}'", errno) if errno else None
+
+
 def _cp(call: _Call) -> Answer:
     source = call.words[0]
     seen, target = call.files.look(source), _target(call)
     if seen is None or target is None:
         return None
     if seen.node is None:
-        return call.says(f"cannot stat '{source}'", f"can't stat '{source}'", seen.errno) if seen.errno else None
+        return _no_source(call, seen.errno, "stat")
     if not seen.node.is_file or "f" in call.options:
         return None
     errno = call.files.create(target)
@@ -133,7 +139,7 @@ def _mv(call: _Call) -> Answer:
     if seen is None or target is None:
         return None
     if seen.node is None:
-        return call.says(f"cannot stat '{source}'", f"can't rename '{source}'", seen.errno) if seen.errno else None
+        return _no_source(call, seen.errno, "rename")
     leave, come = call.files.enter_name(source), call.files.enter_name(target)
     if not seen.node.is_file or leave is None or come is None or not (leave or come):
         return None

@@ -37,16 +37,9 @@ from imagepeel.formats.shell.tree import AndOr, Command, Compound, Line, Pipelin
 from imagepeel.process.shell.builtins import BuiltinCall
 from imagepeel.process.shell.commands import Commands, assigned, bash_may_skip_fork, take_status
 from imagepeel.process.shell.conditions import evaluate_brackets
-from imagepeel.process.shell.expand import (
-    UNKNOWN,
-    UNKNOWN_WORDS,
-    ExpansionFailed,
-    Value,
-    expand,
-    expand_one,
-    matches,
-)
+from imagepeel.process.shell.expand import ExpansionFailed, expand, expand_one, matches
 from imagepeel.process.shell.image import ShellImage
+from imagepeel.process.shell.scope import UNKNOWN, UNKNOWN_WORDS, Value
 from imagepeel.process.shell.state import Ends, Flow, ScriptOutcome, StartedCommand, State, WalkLimitExceeded, as_argv
 from imagepeel.process.shell.words import Speaker
 
