@@ -189,6 +189,11 @@ def stop_in_words(one: PidOne) -> str:
     return f"a stop sends {one.stop_signal}{origin}{heard}{time}"
 
 
+def hides_its_own(addition: Addition) -> bool:
+    """Whether an addition hides nothing but what the image has at the same path."""
+    return addition.hides == 1 and list(addition.examples) == [addition.path]
+
+
 def hiding(addition: Addition) -> str:
     """Return how many paths of the image an addition hides, with examples; "" for none."""
     if not addition.hides:

@@ -32,6 +32,7 @@ from imagepeel.present.prediction import (
     PARTLY,
     exit_in_words,
     ground,
+    hides_its_own,
     hiding,
     libraries_in_words,
     not_promised,
@@ -241,7 +242,7 @@ def _additions(additions: tuple[Addition, ...]) -> Section:
 
 
 def _addition(one: Addition, *, shared: bool) -> Item:
-    hides = f"; {hiding(one)}" if one.hides else ""
+    hides = f"; {hiding(one)}" if one.hides and not hides_its_own(one) else ""
     origin = f" ({one.origin})" if not shared and one.origin else ""
     where = f"{one.path}  " if one.path else ""
     return item(f"{where}{one.what}{hides}{origin}", label=f"{one.kind:<9}", level="warn" if one.hides else "")

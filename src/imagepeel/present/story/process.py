@@ -31,6 +31,7 @@ from imagepeel.present.prediction import (
     engine_name,
     exit_in_words,
     ground,
+    hides_its_own,
     hiding,
     libraries_in_words,
     operator_reads,
@@ -409,7 +410,10 @@ def _hidden(context: StoryContext, found: Prediction, blocks: list[Block]) -> No
     if not covering:
         return
     listing = context.receipts.layer_listing(context.here[0]) if context.here else None
-    told = listed([f"{item.path} {hiding(item)}" for item in covering], 4)
+    own = [str(item.path) for item in covering if hides_its_own(item)]
+    more = [f"{item.path} {hiding(item)}" for item in covering if not hides_its_own(item)]
+    parts = (f"{listed(own)}, in place of the image's own" if own else "", listed(more, 4) if more else "")
+    told = "; ".join(filter(None, parts))
     blocks.append(
         claim(
             "What the engine adds lies over the image: ", Span(told), ".",

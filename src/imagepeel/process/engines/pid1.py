@@ -156,7 +156,9 @@ def describe(program: LastProgram, wanted: ProcessSpec, options: ProcessOptions,
     if hears == DEAF:
         # A program that is process 1 already gains nothing from exec.
         fix = "put an init in front (--init, tini)"
-        if kind == "shell" or not program.exact:
+        if kind == "shell" and len(program.argv) == 1 and not program.waits_for:
+            fix = "name a program in CMD or ENTRYPOINT"
+        elif kind == "shell" or not program.exact:
             fix = f"start it with exec, or {fix}"
     if stop is None and not program.leaves:
         stop = _stop_time(hears, grace, at_once=signal == "SIGKILL" or "go" in program.hints)
@@ -201,7 +203,7 @@ def _hearing(program: LastProgram, signal: str) -> tuple[PidOneKind, Hears, str]
         reason = "a shell reads a script; what it does with signals depends on traps and exec in it"
         return "shell", UNSURE, reason
     if shell:
-        return "shell", DEAF, "an interactive shell ignores SIGTERM"
+        return "shell", DEAF, "it ignores SIGTERM at a terminal; without one its input is empty, and it ends at once"
     if name == "busybox" and called in _DEAF_APPLETS:
         return "program", DEAF, f"{called} of busybox installs no handler, and process 1 has no default action"
     known = called if called in _INITS or called in _KNOWN else name
