@@ -51,6 +51,7 @@ def forge_archive(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pat
     from imagepeel import forge
 
     made: dict[Any, Path] = {}
+    alive: list[Any] = []  # the key of a spec is its id, which a later spec gets where the first one is gone
 
     def make(what: Any, *, name: str = "", **packing: str) -> Path:
         key = (what if isinstance(what, str) else id(what), name, tuple(sorted(packing.items())))
@@ -59,6 +60,7 @@ def forge_archive(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pat
             shown = name or (what if isinstance(what, str) else "image") + ".tar"
             spec = forge.build(what) if isinstance(what, str) else what
             made[key] = forge.write(spec, folder / shown, **packing)
+            alive.append(what)
         return made[key]
 
     return make
