@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from imagepeel._display import Shown
 from imagepeel.archive.knowledge import Gap, ImagePart, Knowledge
 from imagepeel.archive.records import ImageRecord, LayerRecord
+from imagepeel.archive.select import others
 from imagepeel.errors import LimitExceeded, UsageError
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.history.pairing import pair_history
@@ -114,6 +115,11 @@ class LayeredImage(Shown):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._lock = threading.RLock()
+
+    @property
+    def beside(self) -> tuple[ImageRecord, ...]:
+        """The other images of the archive, which nothing here is about."""
+        return others(self.archive.records, self.record)
 
     # ---- paperwork ----------------------------------------------------------------------------------------
 

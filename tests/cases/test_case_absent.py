@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 import imagepeel
+from imagepeel.findings.example import archive_of
+from imagepeel.forge.layout import index
+from imagepeel.forge.specimens import sound
 from missing import READERS, blobs, without
 
 Run = Callable[..., Any]
@@ -218,3 +221,61 @@ def test_a_cut_archive_of_any_kind_ends_with_11(
     done = run_cli(command, tmp_path / "cut.tar")
     assert done.exit_code == 11
     assert done.stderr.count("ends inside the member") == 1
+
+
+# ---- several images, one answer ------------------------------------------------------------------------------
+
+
+OTHERS = "1 of 2 images was examined, #1: not #2 (linux/s390x)"
+ONE_OF_THEM: tuple[tuple[str, ...], ...] = (
+    *((*words, "ARCHIVE") for words in READERS if words != ("images",)),
+    ("loadable", "--image", "#1", "ARCHIVE"),
+    ("check", "ARCHIVE", "--platform", "linux/amd64"),
+    ("check", "ARCHIVE", "--platform", "linux/amd64", "--format", "github"),
+    ("trace", "ARCHIVE", "/etc/passwd"),
+    ("trace", "ARCHIVE", "/not/there"),
+    ("cat", "ARCHIVE", "/etc/passwd"),
+    ("diff", "ARCHIVE", "ARCHIVE"),
+    ("extract", "ARCHIVE", "OUT"),
+    ("flatten", "ARCHIVE", "-o", "OUT"),
+    ("bundle", "ARCHIVE", "OUT"),
+)
+
+
+@pytest.fixture
+def two_platforms(tmp_path: Path) -> Path:
+    path = tmp_path / "two.tar"
+    path.write_bytes(archive_of(index(sound(), sound(architecture="s390x"), names="demo:1")))
+    return path
+
+
+@pytest.mark.parametrize("words", ONE_OF_THEM, ids=" ".join)
+def test_one_line_says_which_platforms_an_answer_is_not_about(
+    words: tuple[str, ...], two_platforms: Path, run_cli: Run, tmp_path: Path
+) -> None:
+    names = {"ARCHIVE": two_platforms, "OUT": tmp_path / "out"}
+    chosen = () if "--image" in words or "--platform" in words or words[0] == "diff" else ("--platform", "linux/amd64")
+    done = run_cli(*(names.get(word, word) for word in (*words, *chosen)))
+    told = " ".join((done.stdout + done.stderr).split())
+    assert told.count(OTHERS) == (2 if words[0] == "diff" else 1)
+
+
+@pytest.mark.parametrize("words", [("check",), ("loadable",), ("images",)], ids=" ".join)
+def test_what_tells_of_all_platforms_leaves_none_out(words: tuple[str, ...], two_platforms: Path, run_cli: Run) -> None:
+    done = run_cli(*words, two_platforms)
+    assert "examined" not in done.stdout + done.stderr
+
+
+def test_images_past_a_bound_of_the_gate_are_named(run_cli: Run, tmp_path: Path) -> None:
+    path = tmp_path / "many.tar"
+    path.write_bytes(archive_of(index(*[sound(architecture=f"m{i}", user=str(i)) for i in range(66)], names="demo:1")))
+    for form in ("text", "github"):
+        done = run_cli("check", path, "--image", "#1", "--format", form)
+        assert "1 of 66 images was examined, #1: not #2 (linux/m1), #3 (linux/m2)" in done.stdout
+    rows = json.loads(run_cli("process", path, "--image", "#66", "--json").stdout)["result"]["image"]
+    assert rows["not_examined"][0] == "#1 (linux/m0)" and len(rows["not_examined"]) == 65
+
+
+def test_a_tag_beside_a_tag_is_no_other_image(run_cli: Run, forge_archive: Make) -> None:
+    done = run_cli("layers", forge_archive("shop", kind="docker-archive"))
+    assert "examined" not in done.stdout + done.stderr

@@ -17,10 +17,13 @@ from imagepeel.errors import Ambiguous, NotFound, UsageError
 from imagepeel.oci.descriptor import Platform
 from imagepeel.oci.digest import Digest, short
 from imagepeel.tables import go_name
+from imagepeel.text import listed, plural
 
 _NUMBER = late(r"#?(\d{1,9})")
 _HEX = late(r"(?:([a-z0-9]+):)?([0-9a-f]{4,128})")
 _SHOWN = 20
+_NAMED = 8
+"""Images that are named in the sentence about those that were not examined."""
 _VARIANT = {"arm64": "v8", "arm": "v7", "amd64": "v1"}
 """The variant that an absent one means (containerd `platforms/database.go`)."""
 
@@ -77,6 +80,27 @@ def _distinct(records: Iterable[ImageRecord]) -> list[ImageRecord]:
         identity = (record.image_id, tuple(layer.stored for layer in record.layers))
         found.setdefault(identity if record.image_id else id(record), record)
     return list(found.values())
+
+
+def others(records: Iterable[ImageRecord], chosen: ImageRecord) -> tuple[ImageRecord, ...]:
+    """Return the images of an archive beside the chosen one, each once; those whose manifest is missing are left out.
+
+    Nothing is beside an artifact: whoever looks at one asked for it, or there is nothing else.
+    """
+    if not chosen.runnable:
+        return ()
+    found = _distinct([chosen, *(record for record in records if record.runnable and record.available)])
+    return tuple(record for record in found if record is not chosen)
+
+
+def not_examined(number: int, beside: Sequence[str], examined: int = 1) -> str:
+    """Return the sentence that says which images of an archive an answer is not about, without its full stop.
+
+    `number` is that of the image that it is about, the first of `examined`; `beside` are the others as
+    `ImageRecord.numbered` names them.
+    """
+    which = f"was examined, #{number}" if examined == 1 else "were examined"
+    return f"{examined} of {plural(len(beside) + examined, 'image')} {which}: not {listed(beside, _NAMED)}"
 
 
 def _by_default(pool: list[ImageRecord], prefix: str, host: str) -> Choice:

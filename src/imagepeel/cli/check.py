@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Form = Literal["text", "json", "sarif", "junit", "github", "markdown"]
 FORMATS: tuple[Form, ...] = get_args(Form)
 MOST_BESIDE = 63
-"""Further images of an archive that are examined; OTHER-PLATFORMS names the rest."""
+"""Further images of an archive that are examined; the outcome names the rest."""
 
 _EXAMPLES = (
     "\b\nExamples:\n"
@@ -93,8 +93,8 @@ def command(
     with settings.open() as archive:
         image = settings.scanned(archive)
         beside = _beside(settings, archive, image)
-        # Where all of them are examined, there is nothing to say of others.
-        ignored = (*options.ignore, *(("OTHER-PLATFORMS",) if 0 < len(beside) < MOST_BESIDE else ()))
+        # Where several are examined, the outcome says which were not.
+        ignored = (*options.ignore, *(("OTHER-PLATFORMS",) if beside else ()))
         found = joined(
             image.findings(select=options.select, ignore=ignored),
             [(one.record.numbered, one.findings(select=options.select, ignore=ignored)) for one in beside],
@@ -103,11 +103,16 @@ def command(
             _write(write_baseline, found)
             accepted = make_baseline(found)
         gate = judge(found, options, accepted)
+        from imagepeel.present.heading import others_in_words  # start time
         from imagepeel.results.check import check_outcome  # start time
 
-        _show(settings, form, check_outcome(image_head(image), gate, rules, tuple(map(image_head, beside))))
+        all_of_them = (image, *beside)
+        head, *heads = (image_head(one, all_of_them) for one in all_of_them)
+        # Of one image alone a finding says it.
+        settings.others_told(others_in_words(head, len(all_of_them)) if beside else "")
+        _show(settings, form, check_outcome(head, gate, rules, tuple(heads)))
         # Damage and mismatches are findings here, and findings decide about the exit code.
-        settings.quiet()
+        settings.finish_layers(())
         for one in (image, *beside) if gate.passed else ():
             settings.require_documents(one)
     if not gate.passed:
@@ -118,8 +123,8 @@ def _beside(settings: Settings, archive: Archive, image: Image) -> list[Image]:
     """Return the images for other platforms, all of which are gated where nobody asked for one of them."""
     if settings.reference is not None or settings.platform is not None or not image.record.runnable:
         return []
-    others = [one for one in archive.images() if one.record.runnable and one.record is not image.record]
-    return [one for one in others if one.record.available][:MOST_BESIDE]
+    numbers = {record.number for record in image.beside}
+    return [one for one in archive.images() if one.record.number in numbers][:MOST_BESIDE]
 
 
 def _show(settings: Settings, form: Form, outcome: Any) -> None:

@@ -27,5 +27,5 @@ def command(settings: Settings) -> None:
     with settings.open() as archive:
         image = settings.filesystem(archive)
         dockerfile = dockerfile_result(image)
-        documents.show(settings, "dockerfile", dockerfile, dockerfile_document)
+        documents.show(settings, "dockerfile", dockerfile, dockerfile_document, others=False)
         settings.finish(image)

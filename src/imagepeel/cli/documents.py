@@ -57,12 +57,16 @@ def show(
     *,
     receipts: bool = False,
     width: int | None = None,
+    others: bool = True,
 ) -> None:
     """Write a result in the form that was asked for: as it is with --json, else the document that `present` makes.
 
-    `receipts` prints the proofs, `width` is that of the terminal's text, by default that of the terminal.  UsageError
-    when the HTML file cannot be written.
+    `receipts` prints the proofs, `width` is that of the terminal's text, by default that of the terminal; `others`
+    says that the result names the images of the archive that it is not about.  UsageError when the HTML file cannot be
+    written.
     """
+    if others:
+        settings.others_told()
     if settings.json:
         from imagepeel.render.json import dumps  # start time
 
@@ -70,7 +74,7 @@ def show(
         return
     document = present(result)
     if page_asked(settings):
-        write_page(settings, document, receipts=receipts)
+        _write_page(settings, document, receipts=receipts)
     else:
         from imagepeel.render.terminal import print_document  # start time
 
@@ -84,6 +88,11 @@ def page_asked(settings: Settings) -> bool:
 
 def write_page(settings: Settings, document: Document, *, receipts: bool = False) -> None:
     """Write a document as Markdown or HTML, as was asked for.  UsageError when the HTML file cannot be written."""
+    settings.others_told()
+    _write_page(settings, document, receipts=receipts)
+
+
+def _write_page(settings: Settings, document: Document, *, receipts: bool) -> None:
     if settings.html is not None:
         from imagepeel.render.html import document_html  # start time
 

@@ -35,6 +35,7 @@ def guarded(run: Callable[[], int], settings: Settings) -> int:
         shown = "standard input" if settings.archive == "-" else settings.archive
         where = ", ".join(part for part in (shown, str(error.where or "")) if part)
         say(settings, error.what, where or "the command line", error.hint or error.remedy)
+        settings.note_others()
         return error.exit_code
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx is not None else "imagepeel"

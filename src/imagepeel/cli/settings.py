@@ -51,6 +51,7 @@ class Settings:
         self._cache: IndexCache | None = None
         self._progress: Progress | None = None
         self._said: dict[str, Anomaly | None] = {}
+        self._others = ""
 
     # ---- the terminal -------------------------------------------------------------------------------------
 
@@ -135,7 +136,12 @@ class Settings:
 
     def image(self, archive: Archive) -> Image:
         """Return the image that --image and --platform ask for, without reading its layers."""
-        return archive.image(self.reference, platform=self.platform)
+        image = archive.image(self.reference, platform=self.platform)
+        if beside := image.beside:
+            from imagepeel.archive.select import not_examined  # start time
+
+            self._others = not_examined(image.record.number, [record.numbered for record in beside])
+        return image
 
     def scanned(self, archive: Archive, *, digests: bool = False) -> Image:
         """Return the chosen image with all its layers read once; the progress ends here.
@@ -175,6 +181,18 @@ class Settings:
             self._progress.stop()
 
     # ---- what is odd --------------------------------------------------------------------------------------
+
+    def others_told(self, left: str = "") -> None:
+        """Leave out the line on stderr about the images that were not examined, or write `left` instead."""
+        self._others = left
+
+    def note_others(self) -> None:
+        """Write that line, once."""
+        if self._others:
+            from imagepeel.render.escape import terminal  # start time
+
+            sys.stderr.write(f"note: {terminal(self._others)}\n")
+            self._others = ""
 
     def warn(self, message: str) -> None:
         """Note one warning; `finish` writes it to stderr after the result."""
@@ -283,6 +301,7 @@ class Settings:
         from imagepeel.render.escape import terminal  # start time
 
         label = "\x1b[33mwarning:\x1b[0m" if self.colour(sys.stderr) else "warning:"
+        self.note_others()
         for message in messages[:MOST_WARNINGS]:
             sys.stderr.write(f"{label} {terminal(message)}\n")
         if len(messages) > MOST_WARNINGS:

@@ -28,7 +28,7 @@ from imagepeel.present.document import (
     section,
     words,
 )
-from imagepeel.present.heading import brief_step, heading, named
+from imagepeel.present.heading import brief_step, heading, named, others_in_words
 from imagepeel.results.diff import DiffNode, DiffPath, DiffResult
 from imagepeel.results.difference import LayerMatch, LayersDifference, ValueChange
 from imagepeel.results.files import FileWay
@@ -53,8 +53,14 @@ def diff_document(result: DiffResult, *, every: bool) -> Document:
     return Document(
         title=one if alone else f"{one} and {other}",
         headline=heading(result.first) if alone else (),
-        sections=tuple(found for found in (*sections, _not_known(result, alone)) if found is not None),
+        sections=tuple(
+            found for found in (*sections, _not_known(result, alone), _others(result, alone)) if found is not None
+        ),
     )
+
+
+def _ends(result: DiffResult, alone: bool) -> tuple[Section | None, ...]:
+    return _not_known(result, alone), _others(result, alone)
 
 
 def _not_known(result: DiffResult, alone: bool) -> Section | None:
@@ -65,6 +71,13 @@ def _not_known(result: DiffResult, alone: bool) -> Section | None:
         return None
     end = [say("So nobody can tell whether they are the same.", level="warn")] if result.different is None else []
     return section(items(*told), *end, title="Not known")
+
+
+def _others(result: DiffResult, alone: bool) -> Section | None:
+    """Which images of each archive are on neither side."""
+    heads = [("", result.first)] if alone else [("- ", result.first), ("+ ", result.second)]
+    told = [item(f"{sign}{said}") for sign, head in heads if (said := others_in_words(head))]
+    return section(items(*told)) if told else None
 
 
 def _sides(result: DiffResult) -> Section:

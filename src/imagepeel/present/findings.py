@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from imagepeel.evidence import Evidence
 from imagepeel.findings.finding import Figure, Severity
@@ -52,7 +52,13 @@ def severity_label(severity: Severity) -> Span:
 
 def _findings(result: WtfResult, receipts: bool) -> Document:
     """Return findings, worst first: sentence, place, proof, fix."""
-    return about(result.image, *findings_sections(result.findings, result.counts, receipts=receipts))
+    sections = findings_sections(result.findings, result.counts, receipts=receipts)
+    return about(result.image, *sections, examined=0 if _tells_of_others(result.findings) else 1)
+
+
+def _tells_of_others(found: Iterable[FindingResult]) -> bool:
+    """Whether a finding says which images were not examined."""
+    return any(finding.rule in ("OTHER-PLATFORMS", "TWO-IMAGES") for finding in found)
 
 
 def findings_sections(
@@ -175,7 +181,8 @@ def check_document(outcome: CheckOutcome) -> Document:
     rows += [item(known.key, dim("  take it out of the baseline"), label="gone", keep=True) for known in outcome.stale]
     found: Section | None = section(items(*rows)) if rows else None
     verdict = say(term(summary(outcome)), level="good" if outcome.passed else "bad")
-    return about(outcome.image, found, section(verdict))
+    examined = 0 if _tells_of_others((*outcome.new, *outcome.known)) else 1 + len(outcome.beside)
+    return about(outcome.image, found, section(verdict), examined=examined)
 
 
 def _judged(finding: FindingResult, *, failing: bool) -> Item:

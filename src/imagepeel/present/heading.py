@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from imagepeel.archive.select import not_examined
 from imagepeel.history.builders import instruction
 from imagepeel.present.document import Document, Section, Span, bad, path, say, section, value
 from imagepeel.results.head import ImageHead
@@ -30,16 +31,17 @@ def heading(head: ImageHead) -> tuple[Span, ...]:
     return tuple(out)
 
 
-def about(head: ImageHead, *sections: Section | None) -> Document:
+def about(head: ImageHead, *sections: Section | None, examined: int = 1) -> Document:
     """Return a document about an image: the sections, then what is not known of it; None is left out.
 
-    Of an artifact the first sentence says what it is.
+    Of an artifact the first sentence says what it is.  The last one names the images of the archive that it is not
+    about: it is about `examined` of them, 0 where the sections say so.
     """
     what = section(say(f"This is {head.artifact}.")) if head.artifact else None
     return Document(
         title=head.names[0] if head.names else named(head.archive),
         headline=heading(head),
-        sections=tuple(one for one in (what, *sections, _not_known(head)) if one is not None),
+        sections=tuple(one for one in (what, *sections, _not_known(head), _others(head, examined)) if one is not None),
     )
 
 
@@ -49,6 +51,16 @@ def _not_known(head: ImageHead) -> Section | None:
     left = len(head.not_known) - MOST_GAPS
     more = [say(f"Of {plural(left, 'more part')} neither.", level="warn")] if left > 0 else []
     return section(*(say(f"{title(str(gap))}.", level="warn") for gap in head.not_known[:MOST_GAPS]), *more)
+
+
+def _others(head: ImageHead, examined: int) -> Section | None:
+    said = others_in_words(head, examined)
+    return section(say(said)) if said and examined else None
+
+
+def others_in_words(head: ImageHead, examined: int = 1) -> str:
+    """Return the sentence about the images of the archive that a result is not about, "" without any."""
+    return f"{not_examined(head.number, head.not_examined, examined)}." if head.not_examined else ""
 
 
 def brief_step(created_by: str, without: str = "") -> str:

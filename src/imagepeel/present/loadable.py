@@ -26,7 +26,7 @@ from imagepeel.present.document import (
     term,
     value,
 )
-from imagepeel.present.heading import brief_digest, named
+from imagepeel.present.heading import brief_digest, named, others_in_words
 from imagepeel.results.loadable import LoadableImage, LoadableResult
 from imagepeel.text import shortened
 
@@ -51,6 +51,7 @@ def loadable_document(result: LoadableResult) -> Document:
         sections=(
             *(packed if result.form == "directory" else ()),
             *(part for image in result.images for part in _image(image, alone=len(result.images) == 1)),
+            *(section(say(said)) for image in result.images[:1] if (said := others_in_words(image.image))),
             *([] if result.images else [section(say("It names no image, so there is nothing to load."))]),
         ),
     )

@@ -140,9 +140,10 @@ def diff_result(
     different: bool | None = bool(rows or config or process or apart)
     if not different and not _tellable(first, second, layers):
         different = None
+    beside = (first, second) if first.archive.name == second.archive.name else ()
     return DiffResult(
-        first=image_head(first),
-        second=image_head(second),
+        first=image_head(first, beside),
+        second=image_head(second, beside),
         view=before.view,
         path=readable(path)[0],
         first_layers=min(layers) + 1 if layers else None,

@@ -58,6 +58,8 @@ class ImageHead(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """What it is where it is no image, in words; "" for an image."""
     not_known: tuple[Gap, ...] = ()
     """What is not known of it and why; [] where `complete` is true."""
+    not_examined: tuple[str, ...] = ()
+    """Other images of the archive, as `#2 (linux/arm64)`: the result is not about them."""
 
     @property
     def os(self) -> str:
@@ -70,9 +72,10 @@ class ImageHead(Shown, msgspec.Struct, frozen=True, kw_only=True):
         return Knowledge(gaps=self.not_known, artifact=self.artifact)
 
 
-def image_head(image: LayeredImage) -> ImageHead:
-    """Return which image a result is about."""
+def image_head(image: LayeredImage, beside: Iterable[LayeredImage] = ()) -> ImageHead:
+    """Return which image a result is about; of those `beside` it, the same result tells too."""
     known = image.knowledge
+    told = {one.record.number for one in beside}
     return ImageHead(
         archive=image.archive.name,
         archive_kind=image.archive.kind.name,
@@ -85,6 +88,7 @@ def image_head(image: LayeredImage) -> ImageHead:
         reason=image.reason,
         artifact=known.artifact,
         not_known=known.gaps,
+        not_examined=tuple(record.numbered for record in image.beside if record.number not in told),
     )
 
 

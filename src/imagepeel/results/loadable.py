@@ -50,5 +50,5 @@ def loadable_result(archive: OpenArchive, images: Sequence[LayeredImage]) -> Loa
         archive=archive.name,
         kind=archive.kind.name,
         form=archive.medium,
-        images=tuple(LoadableImage(image=image_head(image), answers=load_answers(image)) for image in images),
+        images=tuple(LoadableImage(image=image_head(image, images), answers=load_answers(image)) for image in images),
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from imagepeel.archive.members import Member, Members, SubdirectoryMembers
+from imagepeel.archive.select import not_examined
 from imagepeel.archive.tar_members import TarMembers
 from imagepeel.evidence import Location, Receipt, text
 from imagepeel.present.document import AnnotatedBytes as Bytes
@@ -202,12 +203,14 @@ def _others(context: StoryContext, blocks: list[Block]) -> None:
     by = proof(_top(context), _rule_receipt(context) or _listing(context))
     if len(images) > 1:
         why = ", as asked" if image.asked else f", because {image.reason}" if image.reason else ""
+        beside = [record.numbered for record in image.beside]
+        told = (Span(not_examined(image.record.number, beside)), ". ") if beside else ()
         names = listed(list(dict.fromkeys(filter(None, (_called(record.tags) for record in images)))), 4)
         blocks.append(
             claim(
                 "It names ", value(number(len(images))), " images", f" ({names})" if names else "",
-                ". This is the story of number ", value(image.record.number), why, ". All of them: ", code(command),
-                ".",
+                ". This is the story of number ", value(image.record.number), why, ". ", *told, "All of them: ",
+                code(command), ".",
                 by=by,
             )
         )  # fmt: skip

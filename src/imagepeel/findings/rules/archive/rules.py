@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from imagepeel._lazy import late
 from imagepeel.archive.kinds.kind import INDEX, MANIFEST
 from imagepeel.archive.records import Description
+from imagepeel.archive.select import not_examined
 from imagepeel.archive.tar_members import TarMembers
 from imagepeel.evidence import AnomalyCode, Location, text
 from imagepeel.findings.finding import Finding
@@ -149,14 +150,12 @@ def sparse_save(rule: Rule, subject: Subject) -> Iterator[Finding]:
     decides="which of the images are delivered",
 )
 def other_platforms(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    mine = subject.image.record
-    others = [record for record in subject.image.archive.runnable if record is not mine and record.available]
+    mine, others = subject.image.record, subject.image.beside
     # That two descriptions differ is a finding of its own.
     two = any(note.code == "TWO-IMAGES" for note in subject.image.archive.anomalies)
-    if mine.runnable and others and not two:
-        names = [record.numbered for record in others]
+    if others and not two:
         yield rule.report(
-            f"1 of {plural(len(others) + 1, 'image')} was examined, #{mine.number}: not {listed(names, 8)}",
+            not_examined(mine.number, [record.numbered for record in others]),
             Location(member=mine.format.start),
             fix=f"imagepeel check examines all of them; one alone: imagepeel wtf --image '#{others[0].number}'",
         )
