@@ -272,7 +272,121 @@ def test_s4_only_containerd_refuses_what_other_stores_load(run_cli: Run, forge_a
     archive = forge_archive("link-below")
     told = findings_of(run_cli, archive)
     assert "rootful" not in str(told)
-    assert "containerd refuses this image" in told["ROOTLESS-DIFFERS"]["message"]
+    assert "ROOTLESS-DIFFERS" not in told
+    finding = told["LINK-ACROSS-LAYERS"]
+    assert finding["message"].startswith("containerd cannot unpack layer")
+    assert any(line.endswith("(rootless containerd, vfs, btrfs, zfs) take it") for line in finding["details"])
+
+
+# ---- one fact, one counting base, one finding -------------------------------------------------------------------
+
+
+def debris_spec(*last: forge.Entry) -> forge.ImageSpec:
+    """A cache of two layers, of which a third layer takes something away."""
+    from imagepeel.forge.specimens import add, noise, sound
+
+    way = [forge.directory(path) for path in ("var", "var/cache", "var/cache/apt", "var/cache/apt/archives")]
+    return sound(
+        add(*way, forge.file("var/cache/apt/archives/a.deb", noise("a", 300_000)),
+            forge.file("root/.cache/pip/wheel", noise("w", 200_000))),
+        add(*way, forge.file("var/cache/apt/archives/b.deb", noise("b", 500_000)),
+            forge.file("var/cache/apt/pkgcache.bin", noise("c", 100_000))),
+        *([add(*last)] if last else []),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("last", "seen", "removed"),
+    [
+        ((), 1_100_000, 0),
+        ((forge.whiteout("var/cache/apt/archives/a.deb"),), 800_000, 300_000),
+        ((forge.opaque("var/cache/apt/archives"), forge.file("var/cache/apt/archives/lock", "")), 300_000, 800_000),
+        ((forge.file("var/cache/apt/archives/a.deb", b"x" * 1000),), 801_000, 0),
+    ],
+    ids=["kept", "one", "directory", "overwritten"],
+)
+def test_a7_bytes_that_were_removed_are_told_once(
+    last: tuple[forge.Entry, ...], seen: int, removed: int, run_cli: Run, forge_archive: Make
+) -> None:
+    """users A7, F3: the same 82.9 MB were BUILD-DEBRIS and DELETED-BYTES, and `waste` counted them otherwise."""
+    archive = forge_archive(debris_spec(*last), name="debris.tar")
+    told = json.loads(run_cli("wtf", archive, "--json").stdout)["result"]["findings"]
+    sums: dict[str, int] = {}
+    for finding in told:
+        for each in finding.get("figures", ()):
+            sums[finding["rule"]] = sums.get(finding["rule"], 0) + each["total"]
+    assert sums.get("BUILD-DEBRIS", 0) == seen
+    assert sums.get("DELETED-BYTES", 0) == removed
+    account = {
+        each["cause"]: each["content"]
+        for each in json.loads(run_cli("waste", archive, "--json").stdout)["result"]["causes"]
+    }
+    assert (account["debris"], account["removed"]) == (seen, removed)
+    if removed:
+        (finding,) = [each for each in told if each["rule"] == "DELETED-BYTES"]
+        assert finding["details"] == [
+            f"{removed:,} bytes of them lay below /var/cache/apt: package cache of apt; apt-get clean in the same RUN"
+        ]
+
+
+def test_what_a_reason_does_to_rootless_engines_is_told_with_the_reason(run_cli: Run, forge_archive: Make) -> None:
+    told = findings_of(run_cli, forge_archive("resurrect"))
+    assert "ROOTLESS-DIFFERS" not in told
+    assert any("show 1 path otherwise for this reason" in line for line in told["RESURRECTED"]["details"])
+    from imagepeel.forge.specimens import add, sound
+
+    buried = sound(add(forge.file("motd", "")), add(forge.file("motd/today", "x")))
+    told = findings_of(run_cli, forge_archive(buried, name="buried.tar"))
+    assert "ROOTLESS-DIFFERS" not in told
+    assert any(line.endswith("refuse the image") for line in told["FILE-BECOMES-DIRECTORY"]["details"])
+
+
+def pairs(findings: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Findings that stand at one entry and name the same number of bytes, or quote the same sentence."""
+    import itertools
+    import re
+
+    def places(finding: dict[str, Any]) -> set[tuple[Any, ...]]:
+        return {(place.get("layer"), place.get("entry")) for place in finding["locations"] if "entry" in place}
+
+    def numbers(finding: dict[str, Any]) -> set[str]:
+        return set(re.findall(r"\d[\d,]* bytes", finding["message"]))
+
+    return [
+        (one["rule"], two["rule"])
+        for one, two in itertools.combinations(findings, 2)
+        if places(one) & places(two) and (numbers(one) & numbers(two) or one["rule"] == two["rule"])
+    ]
+
+
+def test_no_two_findings_of_an_example_tell_one_fact(run_cli: Run, tmp_path: Path) -> None:
+    """Over all bad images of the rules: a fact that two rules see has one that tells it."""
+    from imagepeel.findings.example import archive_of
+    from imagepeel.findings.rules.examples import EXAMPLES
+
+    together: dict[str, set[str]] = {}
+    for name, example in EXAMPLES.items():
+        archive = tmp_path / f"{name}.tar"
+        archive.write_bytes(archive_of(example.bad()))
+        done = run_cli("wtf", "--json", archive)
+        found = json.loads(done.stdout)["result"]["findings"] if done.stdout else []
+        if twice := pairs(found):
+            together[name] = {rule for pair in twice for rule in pair}
+    assert together == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "absent"),
+    [("JSON-TO-SHELL", "SHELL-LINE-FAILS"), ("WRAPPER-FAILS", "INIT-INSIDE"), ("UID-WRAP", "ROOTLESS-IDS")],
+)
+def test_a_cause_speaks_for_what_it_causes(name: str, absent: str, run_cli: Run, tmp_path: Path) -> None:
+    from imagepeel.findings.example import archive_of
+    from imagepeel.findings.rules.examples import EXAMPLES
+
+    archive = tmp_path / "image.tar"
+    archive.write_bytes(archive_of(EXAMPLES[name].bad()))
+    told = findings_of(run_cli, archive)
+    assert name in told and absent not in told
 
 
 # ---- an archive that something was done to ----------------------------------------------------------------------

@@ -13,9 +13,11 @@ from imagepeel.api import open as open_archive
 from imagepeel.archive.source import MemorySource
 from imagepeel.findings.catalogue import find_rule
 from imagepeel.findings.examine import examine
+from imagepeel.findings.rules.merge.rules import ROOTLESS_DIFFERS
 from imagepeel.findings.rules.unpack.rules import RULES as REFUSALS
 from imagepeel.findings.rules.unpack.rules import store_refuses_layer
 from imagepeel.findings.semantics.compare import compare
+from imagepeel.findings.semantics.notes import ONTO
 
 pytestmark = [
     pytest.mark.shared,
@@ -34,9 +36,15 @@ def _case(name: str) -> bytes:
 def test_a_note_is_found_and_a_finding_is_noted(case: str) -> None:
     with open_archive(MemorySource(_case(case))) as archive:
         image = archive.images()[0]
-        rules = {find_rule(finding.rule) for finding in examine(image)}
+        found = examine(image)
+        rules = {find_rule(finding.rule) for finding in found}
         views = compare(image)
     noted = {note.code for note in views.notes}
+    # What engines without overlayfs show is told where its reason is told, and alone where no rule knows the reason.
+    told = any(ONTO in line for finding in found for line in (finding.message, *finding.details))
+    assert ("ROOTLESS" in noted) == told
+    if ROOTLESS_DIFFERS not in rules:
+        noted.discard("ROOTLESS")
     assert noted == {rule.of for rule in rules if rule.of and (rule not in REFUSALS or rule.of in noted)}
     # What containerd refuses is told by both, `views` in its own words.
     containerd = {rule for rule in rules if rule in REFUSALS and rule is not store_refuses_layer}

@@ -18,9 +18,10 @@ from imagepeel.findings.examine import examine
 from imagepeel.findings.example import archive_of
 from imagepeel.findings.names import ENDS, EXACT
 from imagepeel.findings.rules.examples import EXAMPLES
+from imagepeel.findings.rules.merge.rules import ROOTLESS_DIFFERS
 from imagepeel.findings.rules.unpack.rules import RULES as REFUSALS
 from imagepeel.findings.rules.unpack.rules import store_refuses_layer
-from imagepeel.findings.semantics.notes import notes, notes_of
+from imagepeel.findings.semantics.notes import ONTO, notes, notes_of
 from imagepeel.limits import Limits
 from imagepeel.rootfs.engines.tar_split import SENTENCE
 
@@ -136,7 +137,12 @@ def test_views_and_findings_say_the_same(layers: list[list[forge.Entry]]) -> Non
         noted = {note.code for note in notes(image)}
         # Both filesystems are compared here in any case, and elsewhere only where a note gives a reason.
         assert ("ROOTLESS" in noted) == any(note.code == "ROOTLESS" for note in notes_of(image.layers, image.view))
-        rules = {find_rule(finding.rule) for finding in examine(image)}
+        found = examine(image)
+        rules = {find_rule(finding.rule) for finding in found}
+        told = any(ONTO in line for finding in found for line in (finding.message, *finding.details))
+        assert ("ROOTLESS" in noted) == told
+        if ROOTLESS_DIFFERS not in rules:
+            noted.discard("ROOTLESS")
         assert noted == {rule.of for rule in rules if rule.of and (rule not in REFUSALS or rule.of in noted)}
         containerd = {rule for rule in rules if rule in REFUSALS and rule is not store_refuses_layer}
         assert image.rootfs.refusal is not None or {rule.of for rule in containerd} <= noted

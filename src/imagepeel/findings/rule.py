@@ -57,8 +57,15 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         """Return what the rule finds, asked once: a rule may stand on what others found."""
         known = subject.results.get(self.id)
         if known is None:
-            known = subject.results[self.id] = tuple(self.check(subject))
+            known = subject.results[self.id] = self._with_the_rootless(subject, tuple(self.check(subject)))
         return known
+
+    def _with_the_rootless(self, subject: Subject, found: tuple[Finding, ...]) -> tuple[Finding, ...]:
+        """The findings; the first says what its reason does to engines without overlayfs, so nobody else has to."""
+        words = subject.surprises.unlike.because_of(self.of) if found and self.of and self.of != "ROOTLESS" else ""
+        if not words:
+            return found
+        return (msgspec.structs.replace(found[0], details=(*found[0].details, words)), *found[1:])
 
     def severity_of(self, noted: Noted) -> Severity:
         """How serious a group of notes is."""

@@ -19,7 +19,6 @@ content, rounded so that the shares of a layer add up to its blob.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -29,6 +28,7 @@ from imagepeel._display import Shown
 from imagepeel._lazy import late
 from imagepeel.errors import UsageError
 from imagepeel.evidence import Evidence, Location, text
+from imagepeel.findings.debris import Debris, debris_of
 from imagepeel.formats.tar.header import HEADER_ONLY, PAX_GLOBAL
 from imagepeel.rootfs.layer_diff import changed_fields, has_uppers
 from imagepeel.rootfs.layer_events import Lost, lost_files, unseen_files
@@ -59,20 +59,7 @@ UNREACHABLE: tuple[Cause, ...] = ("overwritten", "metadata", "rewritten", "remov
 """Causes of content that nothing can read any more."""
 CAUSES: tuple[Cause, ...] = get_args(Cause)
 
-DEBRIS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("apt package lists", late(r"/var/lib/apt/lists/(?!lock$|partial$).+")),
-    ("apt archives", late(r"/var/cache/apt/.+\.(?:deb|bin)")),
-    ("apk cache", late(r"/(?:var/cache/apk|etc/apk/cache)/.+")),
-    ("dnf or yum cache", late(r"/var/cache/(?:dnf|yum|libdnf5)/.+")),
-    ("pip cache", late(r"/(?:root|home/[^/]+)/\.cache/pip/.+")),
-    ("npm or yarn cache", late(r"/(?:root|home/[^/]+)/(?:\.npm/_cacache|\.cache/yarn|\.yarn/cache)/.+")),
-    ("Go build cache", late(r"/(?:root|home/[^/]+)/\.cache/go-build/.+")),
-    ("Cargo registry", late(r"/(?:root|usr/local|home/[^/]+)/\.?cargo/registry/(?:cache|src)/.+")),
-    ("Maven or Gradle cache", late(r"/(?:root|home/[^/]+)/(?:\.m2/repository|\.gradle/caches)/.+")),
-    ("git repository", late(r"/.*\.git/(?:objects|lfs)/.+")),
-    ("core dump", late(r"/(?:.*/)?core\.\d+")),
-)
-"""Leftovers of building that no program reads at run time; names only, so an application's own data never counts."""
+_CORE_DUMP = late(rb"core\.\d+")
 
 
 class WasteItem(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -300,6 +287,7 @@ def _visible(rootfs: Rootfs, causes: dict[tuple[int, int], WasteItem]) -> None:
     """Find leftovers of building and identical content among the files that can be seen."""
     first: dict[tuple[int, str], bytes] = {}
     seen: set[tuple[int, int]] = set()
+    known: dict[bytes, tuple[bytes, Debris] | None] = {}
     for path, node in rootfs.walk():
         if node.kind != "file" or node.layer is None or node.entry is None or not node.size:
             continue
@@ -310,11 +298,13 @@ def _visible(rootfs: Rootfs, causes: dict[tuple[int, int], WasteItem]) -> None:
         entry = rootfs.layers[node.layer].table[node.entry]
         cause: Cause | None = None
         detail = ""
-        name = text(path)
-        for what, pattern in DEBRIS:
-            if pattern.fullmatch(name):
-                cause, detail = "debris", what
-                break
+        directory, _, name = path.rpartition(b"/")
+        if directory not in known:
+            known[directory] = debris_of(directory[1:])
+        if (found := known[directory]) is not None:
+            cause, detail = "debris", found[1].what
+        elif _CORE_DUMP.fullmatch(name):
+            cause, detail = "debris", "core dump"
         digest = entry.sha256
         if cause is None and digest is not None:
             other = first.setdefault((node.size, digest), path)
@@ -322,7 +312,7 @@ def _visible(rootfs: Rootfs, causes: dict[tuple[int, int], WasteItem]) -> None:
                 cause, detail = "identical", f"equal to {text(other)}"
         if cause is not None:
             causes[key] = WasteItem(
-                path=name,
+                path=text(path),
                 cause=cause,
                 layer=node.layer,
                 entry=node.entry,

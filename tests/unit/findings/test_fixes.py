@@ -317,7 +317,7 @@ REPAIRS: dict[str, Repair] = {
     "WHITEOUT-NAMES": at("srv/.wh.data/motd", path=b"srv/data/motd"),
     "AUFS-LEFTOVER": instead(".wh..wh.aufs"),
     "BASE-WHITEOUT": instead(".wh.nothing"),
-    "ROOTLESS-DIFFERS": instead("motd/today", directory("motd"), file("motd/today", "x")),
+    "ROOTLESS-DIFFERS": at("motd", typeflag=None, data=b"motd\n"),
     "WHITEOUT-ORDER": reordered(),
     "WHITEOUT-NAMELESS": instead("srv/.wh."),
     "LINK-ACROSS-LAYERS": instead("bin/greet", symlink("bin/greet", "hello")),

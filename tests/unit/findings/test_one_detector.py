@@ -19,7 +19,7 @@ from imagepeel.findings.rules.examples import EXAMPLES
 from imagepeel.findings.rules.unpack.rules import RULES as REFUSALS
 from imagepeel.findings.semantics.codes import CODES, MOST, Code
 from imagepeel.findings.semantics.compare import compare
-from imagepeel.findings.semantics.notes import notes
+from imagepeel.findings.semantics.notes import ONTO, notes
 
 ROOT = (forge.directory("bin"), forge.file("bin/hello", b"\x7fELF", 0o755), forge.directory("etc"))
 
@@ -36,6 +36,8 @@ def said_by_both(data: bytes) -> set[str]:
     of_layers = [each for each in found if any(place.layer is not None for place in each.locations)]
     told = {find_rule(each.rule).of for each in of_layers if find_rule(each.rule).of}
     backed = {find_rule(each.rule).of for each in of_layers if each.rule in refused}
+    if any(ONTO in line for each in of_layers for line in each.details):
+        told.add("ROOTLESS")  # with its reason
     assert noted <= told, "views says it, wtf does not"
     assert told <= noted | backed, "wtf says it, views does not"
     return set(noted)

@@ -111,7 +111,7 @@ def test_equal_files_under_two_paths_and_leftovers_of_building() -> None:
     )
     assert (waste.content("identical"), waste.content("debris"), waste.content("used")) == (4000, 9000, 4000)
     assert waste.visible == 17_000 and waste.efficiency == 1.0
-    assert waste.items[0].detail == "apt package lists"
+    assert waste.items[0].detail == "package lists of apt"
 
 
 def test_a_member_that_comes_twice_in_a_layer() -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from imagepeel.evidence import text
 from imagepeel.findings.semantics.codes import ViewNote
 from imagepeel.findings.semantics.notes import ViewOf, notes, notes_of
+from imagepeel.findings.semantics.reasons import Reasons
 from imagepeel.findings.semantics.side_by_side import Facts, side_by_side
 from imagepeel.rootfs.engines.names import VIEWS, ViewName
 from imagepeel.rootfs.tree.changes import LayerEntries, Refusal
@@ -79,7 +80,7 @@ def compare_layers(
         reasons = notes_of(layers, own)
     refusals = {name: tree.refusal for name, tree in zip(names, trees, strict=True) if tree.refusal is not None}
     whole = [(name, tree) for name, tree in zip(names, trees, strict=True) if tree.refusal is None]
-    explain = _Explain(reasons)
+    explain = Reasons(reasons)
     listed: list[Difference] = []
     total = 0
     if len(whole) > 1:
@@ -89,26 +90,3 @@ def compare_layers(
                 by_view = {name: facts for (name, _), facts in zip(whole, shown, strict=True)}
                 listed.append(Difference(path=text(path), shown=by_view, codes=explain.codes(text(path), by_view)))
     return Comparison(views=tuple(names), refusals=refusals, differences=tuple(listed), total=total, notes=reasons)
-
-
-class _Explain:
-    """Finds the notes that speak of a path: those about itself, then about the nearest directory above it."""
-
-    def __init__(self, reasons: Sequence[ViewNote]) -> None:
-        self._by_path: dict[str, list[ViewNote]] = {}
-        for note in reasons:
-            if note.views and note.code != "ROOTLESS":
-                for path in note.touches:
-                    self._by_path.setdefault(path, []).append(note)
-
-    def codes(self, path: str, shown: Mapping[ViewName, Any]) -> tuple[str, ...]:
-        here = path
-        groups = list(shown.values())
-        odd = {name for name, facts in shown.items() if groups.count(facts) * 2 <= len(groups)}
-        while True:
-            fit = [note for note in self._by_path.get(here, ()) if odd.intersection(note.views) or not odd]
-            if fit:
-                return tuple(dict.fromkeys(note.code for note in fit))
-            if here in ("", "/"):
-                return ()
-            here = here.rpartition("/")[0] or "/"

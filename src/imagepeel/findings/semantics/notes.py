@@ -15,12 +15,14 @@ from imagepeel.evidence import Anomaly, Location, text
 from imagepeel.findings.semantics.codes import CODES, Code, Degree, Noted, ViewNote
 from imagepeel.findings.semantics.entries import Notes, entry_notes
 from imagepeel.findings.semantics.order import order_notes
+from imagepeel.findings.semantics.reasons import Reasons
 from imagepeel.findings.semantics.side_by_side import side_by_side
 from imagepeel.findings.semantics.stack import stack_notes
 from imagepeel.rootfs.engines.indexed import IndexedDirectory
 from imagepeel.rootfs.layer_diff import has_uppers
-from imagepeel.rootfs.tree.changes import LayerEntries
+from imagepeel.rootfs.tree.changes import LayerEntries, Refusal
 from imagepeel.rootfs.view import Rootfs, build
+from imagepeel.text import plural
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
@@ -42,10 +44,13 @@ class Surprises:
         self._image = image
 
     def of(self, code: Code | Literal[""]) -> tuple[Noted, ...]:
-        """Return the notes of one code, base layer first; none of "", the code of a rule that looks itself."""
+        """Return the notes of one code, base layer first; none of "", the code of a rule that looks itself.
+
+        ROOTLESS speaks of the paths for which no other code gives the reason.
+        """
         if not code:
             return ()
-        return self._by_code.get(code, ()) if code != "ROOTLESS" else self._rootless
+        return self._by_code.get(code, ()) if code != "ROOTLESS" else _noted(self.unlike.rest)
 
     @cached_property
     def _by_code(self) -> dict[Code, tuple[Noted, ...]]:
@@ -68,20 +73,22 @@ class Surprises:
         return found
 
     @cached_property
-    def _rootless(self) -> tuple[Noted, ...]:
+    def unlike(self) -> Unlike:
+        """What is otherwise where layers are unpacked onto each other, and which codes give the reason."""
         # What a missing layer does is not known.  The second filesystem costs as much as the first: it is built where
         # something gives a reason.
         runtime = self._image.view("runtime")
         if not self._image.record.complete:
-            return ()
+            return Unlike()
         if runtime.refusal is None and self._by_code.keys() <= _SAME_ONTO_ANOTHER:
-            return ()
-        return _rootless(runtime, self._image.view("sequential"))
+            return Unlike()
+        reasons = one_by_one(each for group in self._by_code.values() for each in group)
+        return unlike(runtime, self._image.view("sequential"), reasons)
 
     def notes(self, *, deep: bool = True) -> tuple[ViewNote, ...]:
         """Return the notes one by one; `deep=False` leaves out ROOTLESS, which needs a second filesystem."""
         return one_by_one(
-            [*(each for group in self._by_code.values() for each in group), *(self._rootless if deep else ())]
+            [*(each for group in self._by_code.values() for each in group), *(_noted(self.unlike.note) if deep else ())]
         )
 
 
@@ -104,7 +111,7 @@ def notes_of(layers: Sequence[LayerEntries], view: ViewOf | None = None, *, deep
 
     view = view or own
     found = detect(layers, view)
-    return one_by_one([*found, *(_rootless(view("runtime"), view("sequential")) if deep else ())])
+    return one_by_one([*found, *(_noted(unlike(view("runtime"), view("sequential")).note) if deep else ())])
 
 
 def one_by_one(found: Iterable[Noted]) -> tuple[ViewNote, ...]:
@@ -140,44 +147,77 @@ def detect(layers: Sequence[LayerEntries], view: ViewOf) -> list[Noted]:
     return [each for index in sorted(collected) for each in collected[index].done()]
 
 
-def _rootless(runtime: Rootfs, sequential: Rootfs) -> tuple[Noted, ...]:
-    note = rootless_note(runtime, sequential)
-    return (
-        (Noted(code="ROOTLESS", layer=note.where.layer, degree=Degree.PLAIN, notes=(note,)),)
-        if note is not None
-        else ()
+def _noted(note: ViewNote | None) -> tuple[Noted, ...]:
+    if note is None:
+        return ()
+    return (Noted(code=note.code, layer=note.where.layer, degree=Degree.PLAIN, notes=(note,)),)
+
+
+ONTO = "engines that unpack each layer onto the last (rootless containerd, vfs, btrfs, zfs)"
+
+
+class Unlike(msgspec.Struct, frozen=True, kw_only=True):
+    """How the filesystem of engines that unpack each layer onto the last differs from that of overlayfs.
+
+    note: says it, None where both are alike or neither exists.  rest: what of it no other note gives a reason for.
+    paths: code -> how many paths its notes give the reason for; 0 where they say why those engines refuse the image.
+    """
+
+    note: ViewNote | None = None
+    rest: ViewNote | None = None
+    paths: dict[Code, int] = {}
+
+    def because_of(self, code: Code | Literal[""]) -> str:
+        """Return what is otherwise for this reason, in words; "" for nothing."""
+        count = self.paths.get(code) if code else None
+        if count is None:
+            return ""
+        return f"{ONTO} show {plural(count, 'path')} otherwise for this reason" if count else f"{ONTO} refuse the image"
+
+
+def unlike(runtime: Rootfs, sequential: Rootfs, reasons: Sequence[ViewNote] = ()) -> Unlike:
+    """Hold both filesystems against each other; `reasons` are the notes of the same image that may say why."""
+    why = Reasons(reasons)
+    one, two = runtime.refusal, sequential.refusal
+    if one is not None and two is not None:
+        return Unlike()
+    if one is not None:
+        note = _refused(one, f"containerd refuses this image, {ONTO} take it")
+        return Unlike(note=note)  # the rule that tells the refusal says the rest
+    if two is not None:
+        note = _refused(two, f"{ONTO} refuse this image")
+        codes = why.codes(two.path if two.path.startswith("/") else "/" + two.path, {"runtime": 1, "sequential": 2})
+        return Unlike(note=note, rest=None if codes else note, paths=dict.fromkeys(codes, 0))
+    count = rest = 0
+    first = first_left = ""
+    paths: dict[Code, int] = {}
+    for path, (here, there) in side_by_side((runtime, sequential)):
+        count += 1
+        first = first or text(path)
+        codes = why.codes(text(path), {"runtime": here, "sequential": there})
+        for code in codes:
+            paths[code] = paths.get(code, 0) + 1
+        if not codes:
+            rest += 1
+            first_left = first_left or text(path)
+    return Unlike(note=_other(count, first), rest=_other(rest, first_left), paths=paths)
+
+
+def _refused(refusal: Refusal, told: str) -> ViewNote:
+    return ViewNote(
+        code="ROOTLESS",
+        message=f"{told}: {refusal.reason}",
+        where=Location(layer=refusal.layer, entry=refusal.entry, path=refusal.path, layer_offset=refusal.offset),
+        views=("sequential",),
     )
 
 
-def rootless_note(runtime: Rootfs, sequential: Rootfs) -> ViewNote | None:
-    """Return the note that both filesystems differ, None where they do not or neither exists."""
-    one, two = runtime.refusal, sequential.refusal
-    if one is not None and two is not None:
-        return None
-    if (one is None) != (two is None):
-        refusal = one if one is not None else two
-        assert refusal is not None
-        onto = "engines that unpack each layer onto the last"
-        told = f"containerd refuses this image, {onto} take it" if one is not None else f"{onto} refuse this image"
-        return ViewNote(
-            code="ROOTLESS",
-            message=f"{told}: {refusal.reason}",
-            where=Location(layer=refusal.layer, entry=refusal.entry, path=refusal.path, layer_offset=refusal.offset),
-            views=("sequential",),
-        )
-    count = 0
-    first = ""
-    for path, shown in side_by_side((runtime, sequential)):
-        count += 1
-        first = first or text(path)
-        del shown
+def _other(count: int, first: str) -> ViewNote | None:
     if not count:
         return None
-    word = "path" if count == 1 else "paths"
     return ViewNote(
         code="ROOTLESS",
-        message=f"engines that unpack each layer onto the last (rootless containerd, vfs, btrfs, zfs) show {count} "
-        f"{word} otherwise than overlayfs",
+        message=f"{ONTO} show {plural(count, 'path')} otherwise than overlayfs",
         where=Location(path=first),
         views=("sequential",),
         touches=(first,),

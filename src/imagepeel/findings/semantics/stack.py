@@ -21,6 +21,7 @@ from imagepeel.formats.tar.table import EntryTable
 from imagepeel.formats.tar.whiteouts import OPAQUE, hidden_path
 from imagepeel.rootfs.engines.indexed import IndexedDirectory
 from imagepeel.rootfs.provenance import effect_of_layer
+from imagepeel.rootfs.tree.changes import go_clean
 from imagepeel.rootfs.tree.inode import Inode, Tree
 from imagepeel.rootfs.tree.overlay import Merged
 from imagepeel.rootfs.unreachable import Removed, losses
@@ -165,7 +166,7 @@ def _buried(
             entry,
             () if entry is not None else ("spec", "sequential"),
             path=full,
-            touches=(b"/" + _target(full, old).strip(b"/"),),
+            touches=(b"/" + b"/".join(go_clean(_target(full, old))),),
             degree=Degree.PLAIN if gone else Degree.NOTHING_LOST,
         )
 

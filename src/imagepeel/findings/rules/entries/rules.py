@@ -56,12 +56,13 @@ def paths_of(noted: Noted, most: int = 4) -> str:
 )
 def rootless_ids(rule: Rule, subject: Subject) -> Iterator[Finding]:
     def wide(meta: Meta) -> bool:
-        return meta.type != PAX_GLOBAL and max(meta.uid, meta.gid) >= _ROOTLESS
+        # A number of more than 32 bits wraps, and UID-WRAP says to whom the file then belongs.
+        return meta.type != PAX_GLOBAL and any(_ROOTLESS <= each <= 0xFFFFFFFF for each in (meta.uid, meta.gid))
 
     hits = subject.entries_where(wide, 2000)
     if hits:
         metas = [subject.layers[hit.layer].table.meta(hit.entry) for hit in hits]
-        highest = max(max(meta.uid, meta.gid) for meta in metas)
+        highest = max(each for meta in metas for each in (meta.uid, meta.gid) if each <= 0xFFFFFFFF)
         more = "at least " if len(hits) >= 2000 else ""
         yield rule.report(
             f"{more}{plural(len(hits), 'entry', 'entries')} with ids up to {highest}, such as "

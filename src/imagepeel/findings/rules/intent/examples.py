@@ -50,7 +50,6 @@ EXAMPLES: dict[str, Example] = {
     "JSON-TO-SHELL": Example(
         bad=partial(shell_form, sound, "['/bin/hello', '--loud']"),
         good=partial(sound, entrypoint=None, cmd=["/bin/hello", "--loud"]),
-        also=("SHELL-LINE-FAILS",),
     ),
     "CMD-UNREAD": Example(
         bad=partial(sound, entrypoint=["/bin/sh", "-c", "exec /bin/hello"], cmd=["--loud"]),

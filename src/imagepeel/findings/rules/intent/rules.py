@@ -10,7 +10,7 @@ from imagepeel._lazy import late
 from imagepeel.evidence import text
 from imagepeel.findings.dockerfile_lines import Lines, command_keyword, exec_form, is_plain, plain_command
 from imagepeel.findings.finding import Finding
-from imagepeel.findings.programs import one_argument
+from imagepeel.findings.programs import list_in_quotes, one_argument
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.formats.shebang import parse_shebang
 from imagepeel.history.builders import go_list
@@ -238,21 +238,26 @@ def _by_a_shell(subject: Subject) -> Lines:
 @rule(
     "JSON-TO-SHELL",
     "A list in single quotes became a shell line",
-    "medium",
+    "high",
     "strengths",
     "deployments",
     why="""`CMD ['app', '-x']` is no JSON, because JSON strings have double quotes.  The builder takes the whole line
     for the shell form, and the shell looks for a command called `[app,`.""",
     fix='use double quotes: CMD ["app", "-x"]',
     codes="W14",
+    lesser={"where the shell is not proved to fail": "medium"},
 )
 def json_to_shell(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    line = subject.shell_line
-    if line is not None and re.match(r"\s*\[\s*'", line):
+    line = list_in_quotes(subject)
+    if line is not None:
         words = go_list(line.strip().replace("'", '"'))
+        verdicts = subject.failed(FailureCode.SHELL_LINE_FAILS)
         yield rule.report(
-            f"the shell is given `{line}`: a list in single quotes is no JSON",
+            f"the shell is given `{line}`: a list in single quotes is no JSON"
+            + (f", and it will not start ({verdicts[0].message.splitlines()[0]})" if verdicts else ""),
             subject.command_place(),
+            severity="" if verdicts else "medium",
+            profiles=tuple(verdict.engine for verdict in verdicts),
             dockerfile=exec_form(command_keyword(subject), words or ()),
         )
 
@@ -357,8 +362,8 @@ def inherited_entrypoint(rule: Rule, subject: Subject) -> Iterator[Finding]:
 )
 def init_inside(rule: Rule, subject: Subject) -> Iterator[Finding]:
     argv = subject.argv
-    if not argv:
-        return
+    if not any(start.verdict.id is None for start in subject.starts):
+        return  # no init is process 1 of a container that does not start
     first = _base(argv[0])
     if argv[0] == "/init" and (subject.node("/etc/s6-overlay") or subject.node("/package/admin/s6-overlay")):
         yield rule.report(

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import layer_label, text
+from imagepeel.findings.debris import GIT, Debris, debris_of
 from imagepeel.findings.dockerfile_lines import Lines, copied
 from imagepeel.findings.finding import Finding, Severity, columns, figure
+from imagepeel.findings.names import Hit
 from imagepeel.findings.rule import Rule, rule
-from imagepeel.formats.tar.header import DIRECTORY
 from imagepeel.rootfs.unreachable import Removed, Repeat, losses
 from imagepeel.text import exact, listed, plural
 
@@ -24,26 +25,6 @@ _MiB, _GiB = 1024**2, 1024**3
 _MUCH = 10 * 1024 * 1024
 _LITTLE = "less than 10 MiB and than a tenth of the image, or less than 64 KiB"
 _LITTLE_OF_MUCH = "less than 10 MiB and than a tenth of the image"
-
-DEBRIS: tuple[tuple[bytes, str, str], ...] = (
-    (b"var/lib/apt/lists", "package lists of apt", "rm -rf /var/lib/apt/lists/* in the same RUN"),
-    (b"var/cache/apt", "package cache of apt", "apt-get clean in the same RUN"),
-    (b"var/cache/apk", "package cache of apk", "apk add --no-cache"),
-    (b"var/cache/dnf", "package cache of dnf", "dnf clean all in the same RUN"),
-    (b"var/cache/yum", "package cache of yum", "yum clean all in the same RUN"),
-    (b"var/cache/zypp", "package cache of zypper", "zypper clean --all in the same RUN"),
-    (b"root/.cache/pip", "cache of pip", "pip install --no-cache-dir"),
-    (b"root/.cache/uv", "cache of uv", "uv --no-cache"),
-    (b"root/.npm/_cacache", "cache of npm", "npm cache clean --force in the same RUN, or a cache mount"),
-    (b"usr/local/share/.cache/yarn", "cache of Yarn", "yarn cache clean in the same RUN"),
-    (b"root/.m2/repository", "repository of Maven", "build in a stage that is thrown away"),
-    (b"root/.gradle/caches", "cache of Gradle", "build in a stage that is thrown away"),
-    (b"root/.cargo/registry", "registry of Cargo", "build in a stage that is thrown away"),
-    (b"go/pkg/mod/cache", "module cache of Go", "build in a stage that is thrown away"),
-    (b"root/.cache/go-build", "build cache of Go", "build in a stage that is thrown away"),
-)
-"""Directories that only a build needs, what they are, and how to leave them out."""
-_PREFIXES = tuple(prefix for prefix, _, _ in DEBRIS)
 
 
 def _scale(subject: Subject, total: int) -> Severity:
@@ -93,8 +74,24 @@ def deleted_bytes(rule: Rule, subject: Subject) -> Iterator[Finding]:
         subject.at(largest.layer, largest.entry),
         *([subject.place(gone)] if gone is not None else []),
         severity=_scale(subject, total) if total >= LEAST else "info",
+        details=_removed_debris(subject, removed, stored),
         figures=[figure("removed and still shipped", "bytes", stored, label)],
     )
+
+
+def _removed_debris(subject: Subject, removed: list[Removed], stored: list[int]) -> Iterator[str]:
+    """Say what of the removed bytes only a build needed: BUILD-DEBRIS tells what is left, and counts none of these."""
+    sums: dict[tuple[bytes, Debris], int] = {}
+    known: dict[bytes, tuple[bytes, Debris] | None] = {}
+    for item, size in zip(removed, stored, strict=True):
+        directory = subject.layers[item.layer].table.path(item.entry).rpartition(b"/")[0]
+        if directory not in known:
+            known[directory] = debris_of(directory)
+        if (found := known[directory]) is not None:
+            sums[found] = sums.get(found, 0) + size
+    for (top, kind), size in sorted(sums.items(), key=lambda pair: (-pair[1], pair[0][0])):
+        if size >= LEAST:
+            yield f"{exact(size)} of them lay below /{text(top)}: {kind.what}; {kind.fix}"
 
 
 def _repeats(rule: Rule, subject: Subject, repeats: list[Repeat], done: str) -> Iterator[Finding]:
@@ -199,59 +196,34 @@ def identical_rewrite(rule: Rule, subject: Subject) -> Iterator[Finding]:
     fix="remove them in the RUN that makes them, use cache mounts, and keep .git out with .dockerignore",
     codes="W36",
     lesser={_LITTLE_OF_MUCH: "info"},
-    threshold="64 KiB below one directory; a git repository from the first byte",
+    threshold="64 KiB that a container sees below one directory; a git repository from the first byte",
 )
 def build_debris(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    wanted = {prefix: (what, fix) for prefix, what, fix in DEBRIS}
-    sums: dict[bytes, list[tuple[str, int]]] = {}
-    largest: dict[bytes, tuple[int, int, int]] = {}
+    tops: dict[bytes, Debris] = {}
     for layer in subject.layers:
-        table = layer.table
-        of_dir: dict[int, bytes] = {}
-        for number, directory in enumerate(table.dirs):
-            if not directory.startswith(_PREFIXES) and b".git" not in directory:
-                continue
-            prefix = _debris_of(directory, wanted)
-            if prefix is not None:
-                of_dir[number] = prefix
-        if not of_dir:
+        tops.update(filter(None, map(debris_of, layer.table.dirs)))
+    for top, kind in sorted(tops.items()):
+        sizes: dict[Hit, int] = {}
+        for path, node in subject.rootfs.walk(b"/" + top) if subject.node(b"/" + top) is not None else ():
+            if node.is_file and node.layer is not None and node.entry is not None:
+                found = debris_of(path.rpartition(b"/")[0][1:])
+                if found is not None and found[0] == top:
+                    hit = Hit(node.layer, node.entry, b"/" + subject.layers[node.layer].table.path(node.entry))
+                    sizes[hit] = _stored(subject, node.layer, node.entry)
+        total = sum(sizes.values())
+        if total < (1 if kind is GIT else LEAST):
             continue
-        layer_sums: dict[bytes, int] = {}
-        for index, number in enumerate(table.dir_ids):
-            prefix = of_dir.get(number)
-            if prefix is None or table.meta(index).type == DIRECTORY:
-                continue
-            stored = table.stored_size(index)
-            layer_sums[prefix] = layer_sums.get(prefix, 0) + stored
-            if stored > largest.get(prefix, (-1, 0, 0))[0]:
-                largest[prefix] = (stored, layer.index, index)
-        for prefix, total in layer_sums.items():
-            sums.setdefault(prefix, []).append((f"in {layer.label}", total))
-    for prefix, parts in sorted(sums.items()):
-        total = sum(value for _, value in parts)
-        git = prefix not in wanted
-        if total < (1 if git else LEAST) or subject.node(b"/" + prefix) is None:
-            continue
-        what, fix = wanted.get(prefix, ("a git repository", "list .git in .dockerignore"))
+        parts: dict[str, int] = {}
+        for hit, stored in sizes.items():
+            label = f"in {layer_label(hit.layer)}"
+            parts[label] = parts.get(label, 0) + stored
         yield rule.report(
-            f"/{text(prefix)} ships {exact(total)}: {what}",
-            subject.at(*largest[prefix][1:]),
-            severity="low" if git else _scale(subject, total),
-            fix=fix,
-            figures=[figure(f"/{text(prefix)}", "bytes", *columns(parts))],
+            f"/{text(top)} ships {exact(total)}: {kind.what}",
+            subject.place(max(sizes, key=lambda hit: (sizes[hit], hit))),
+            severity="low" if kind is GIT else _scale(subject, total),
+            fix=kind.fix,
+            figures=[figure(f"/{text(top)}", "bytes", *columns(sorted(parts.items())))],
         )
-
-
-def _debris_of(directory: bytes, wanted: dict[bytes, tuple[str, str]]) -> bytes | None:
-    for prefix in wanted:
-        if directory == prefix or directory.startswith(prefix + b"/"):
-            return prefix
-    parts = directory.split(b"/")
-    if b".git" in parts:
-        at = parts.index(b".git")
-        if len(parts) > at + 1 and parts[at + 1] in (b"objects", b"refs"):
-            return b"/".join(parts[: at + 1])
-    return None
 
 
 @rule(

@@ -34,27 +34,23 @@ EXAMPLES: dict[str, Example] = {
     "LINK-SHADOWED": Example(
         bad=partial(_linked, "lib/extra.so"),
         good=partial(_linked, "usr/lib/extra.so"),
-        also=("ROOTLESS-DIFFERS",),
     ),
     "FILE-BECOMES-DIRECTORY": Example(
         bad=lambda: sound(add(file("motd", "")), add(file("motd/today", "x"))),
         good=lambda: sound(add(file("motd", "")), add(directory("motd"), file("motd/today", "x"))),
-        also=("ROOTLESS-DIFFERS",),
     ),
     "PARENT-NOT-DESCRIBED": Example(
         bad=lambda: sound(add(file("tmp/seed", "x"))),
         good=lambda: sound(add(directory("tmp", 0o1777), file("tmp/seed", "x"))),
     ),
-    "RESURRECTED": specimen("resurrect", also=("ROOTLESS-DIFFERS", "USER-CANNOT-READ")),
+    "RESURRECTED": specimen("resurrect", also=("USER-CANNOT-READ",)),
     "ROOT-OPAQUE": Example(
         bad=lambda: sound(add(opaque(), file("motd", _TEXT))),
         good=lambda: sound(add(file("motd", _TEXT))),
-        also=("ROOTLESS-DIFFERS",),
     ),
     "GHOST-NAME": Example(
         bad=lambda: sound(add(directory("srv"), whiteout("srv/never-there"), file("srv/motd", _TEXT))),
         good=lambda: sound(add(directory("srv"), file("srv/motd", _TEXT))),
-        also=("ROOTLESS-DIFFERS",),
     ),
     "WHITEOUT-NAMES": Example(
         bad=lambda: sound(add(directory("srv"), file("srv/.wh.data/motd", _TEXT))),
@@ -63,8 +59,8 @@ EXAMPLES: dict[str, Example] = {
     "AUFS-LEFTOVER": Example(bad=lambda: sound(add(file(".wh..wh.aufs", ""))), good=sound),
     "BASE-WHITEOUT": Example(bad=partial(sound, base=complete_root(whiteout("nothing"))), good=sound),
     "ROOTLESS-DIFFERS": Example(
-        bad=lambda: sound(add(file("motd", "")), add(file("motd/today", "x"), directory("motd/later"))),
-        good=lambda: sound(add(file("motd", "")), add(directory("motd"), file("motd/today", "x"))),
-        also=("FILE-BECOMES-DIRECTORY",),
+        bad=lambda: sound(add(file("motd", _TEXT)), add(file("motd", "13 comment=c\n", typeflag=b"g"))),
+        good=lambda: sound(add(file("motd", _TEXT))),
+        also=("GLOBAL-HEADER",),
     ),
 }

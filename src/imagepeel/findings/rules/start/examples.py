@@ -158,7 +158,6 @@ EXAMPLES: dict[str, Example] = {
             add(file("bin/tini", programs.sh(), 0o755)), entrypoint=["/bin/tini", "--", "/bin/nothing-here"]
         ),
         good=sound,
-        also=("INIT-INSIDE",),
     ),
     "VOLUME-OVER-FILE": Example(bad=partial(sound, volumes=["/etc/passwd"]), good=sound, also=("ANONYMOUS-VOLUME",)),
     "PASSWD-UNUSABLE": Example(

@@ -21,7 +21,7 @@ from imagepeel.findings.dockerfile_lines import (
     plain_command,
 )
 from imagepeel.findings.finding import Finding, Role
-from imagepeel.findings.programs import one_argument
+from imagepeel.findings.programs import list_in_quotes, one_argument
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.subject import PROFILES
 from imagepeel.process.spec.failure import FailureCode
@@ -506,14 +506,25 @@ NO_SHELL = _start(
     sources="GoogleContainerTools/distroless",
     repair=lambda subject, _: exec_form(command_keyword(subject), plain_command(subject.shell_line or "")),
 )
-SHELL_LINE_FAILS = _start(
+
+
+def _shell_line_fails(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    if list_in_quotes(subject) is not None:
+        return  # JSON-TO-SHELL knows the reason
+    yield from will_not_start(rule, subject, subject.failed(FailureCode.SHELL_LINE_FAILS))
+
+
+SHELL_LINE_FAILS = rule(
     "SHELL-LINE-FAILS",
     "The shell starts and cannot find the command",
-    FailureCode.SHELL_LINE_FAILS,
+    "high",
+    "strengths",
+    "operations",
     why="""The shell is fine; the line that it was given names a program that the image does not have or that may not be
     executed.  The exit code (127 or 126) is the shell's.""",
     fix="install the program, or write its full path",
-)
+    codes=FailureCode.SHELL_LINE_FAILS,
+)(_shell_line_fails)
 
 
 def _wrapper_fails(rule: Rule, subject: Subject) -> Iterator[Finding]:

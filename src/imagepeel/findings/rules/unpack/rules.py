@@ -9,6 +9,7 @@ from imagepeel.evidence import Location, layer_label, text
 from imagepeel.findings.finding import Finding, Role, Severity
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.semantics.codes import Code, Degree, Noted
+from imagepeel.findings.semantics.notes import ONTO
 from imagepeel.formats.tar.header import GNU_SPARSE
 from imagepeel.formats.tar.whiteouts import Mark, hidden_path, parse
 from imagepeel.process.engines.registry import CONTAINERD
@@ -99,7 +100,7 @@ def _refused(
         for noted in subject.surprises.of(of):
             if of == "WHNAME" and noted.degree != Degree.NAMELESS:
                 continue
-            if mine is not None and noted.layer == mine.layer and not noted.degree:
+            if mine is not None and noted.layer == mine.layer and rule.severity_of(noted) == rule.severity:
                 told.append(noted)
             else:
                 yield rule.noted(subject, noted)
@@ -131,6 +132,7 @@ def _finding(rule: Rule, subject: Subject, refusal: Refusal, noted: list[Noted])
         profiles=_ENGINES,
         details=[
             "what is shown of this image is the best effort of the specification without the refused entries",
+            *([f"{ONTO} take it"] if subject.surprises.unlike.note is not None else []),
             *[f"entry {note.where.entry} ({without_middle(note.where.path or '')}): {note.message}" for note in others],
         ],
     )
