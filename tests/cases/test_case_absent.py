@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 import imagepeel
+from imagepeel.archive.source import MemorySource
 from imagepeel.findings.example import archive_of
 from imagepeel.forge.layout import index
 from imagepeel.forge.specimens import sound
@@ -279,3 +282,48 @@ def test_images_past_a_bound_of_the_gate_are_named(run_cli: Run, tmp_path: Path)
 def test_a_tag_beside_a_tag_is_no_other_image(run_cli: Run, forge_archive: Make) -> None:
     done = run_cli("layers", forge_archive("shop", kind="docker-archive"))
     assert "examined" not in done.stdout + done.stderr
+
+
+# ---- an archive that was cut off -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "docker-archive",
+        "docker-v1.0",
+        "docker-save-25",
+        "podman-archive",
+        "crane",
+        "kaniko",
+        "jib",
+        "rules-oci",
+        "apko",
+    ],
+)
+def test_nothing_is_known_of_an_archive_that_is_cut_before_what_names_its_image(kind: str, forge_archive: Make) -> None:
+    """Also between two members, where only the end blocks are missing: then no member is cut."""
+    data = forge_archive("shop", kind=kind).read_bytes()
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        members = tar.getmembers()
+    naming = {"manifest.json", "index.json", "repositories"}
+    first = next(at for at, member in enumerate(members) if member.name in naming)
+    for member in members[1 : first + 1]:
+        with imagepeel.open(MemorySource(data[: member.offset], "cut.tar")) as archive:
+            assert archive.cut is not None, (kind, member.name)
+            (image,) = archive.images()
+            assert not image.knowledge.layer_list and image.process().verdict.kind == "UNKNOWN", (kind, member.name)
+
+
+def test_a_save_by_id_of_before_1_10_has_no_repositories_and_is_whole(forge_archive: Make, tmp_path: Path) -> None:
+    part = without(forge_archive("hello", kind="docker-v1.0"), "repositories", tmp_path / "part.tar")
+    with imagepeel.open(part) as archive:
+        assert archive.cut is None and archive.kind == "docker-v1"
+        assert archive.image().knowledge.whole
+
+
+def test_a_cut_export_ends_every_command_with_11(forge_archive: Make, run_cli: Run, tmp_path: Path) -> None:
+    data = forge_archive("shop", kind="rootfs").read_bytes()
+    (tmp_path / "cut.tar").write_bytes(data[: data.index(b"etc/passwd\0") + 520])
+    for command in ("images", "layers", "process", "loadable", "views"):
+        assert run_cli(command, tmp_path / "cut.tar").exit_code == 11, command

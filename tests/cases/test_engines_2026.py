@@ -270,3 +270,72 @@ def test_a_user_namespace_has_few_ids(runtime: str, user: str, text: str) -> Non
     assert found.message == text
     assert found.kind == ("FAILS" if text else "RUNS")
     assert start("k8s@1.32", user=user, options=given).verdict.kind == "RUNS"
+
+
+# -- a kernel of its own (c16), as Debian 12's runsc was started
+
+
+@pytest.mark.parametrize(
+    ("first_line", "argv"),
+    [
+        (b"#!\t/bin/report\ta\tb\t\n", ["/bin/report", "a\tb\t", "/e.sh"]),
+        (b"#!/bin/report \t \n", ["/bin/report", "/e.sh"]),
+        (b"#!/bin/report a\0b\n", ["/bin/report", "a", "/e.sh"]),
+        (b"#!/bin/report " + b"a" * 113 + b"\n", ["/bin/report", "a" * 113, "/e.sh"]),
+        (b"#!/bin/report " + b"a" * 120 + b"\n", ["/bin/report", "a" * 113, "/e.sh"]),
+        (b"#!/bin/report x", ["/bin/report", "x", "/e.sh"]),
+        (b"#!", "exec format error"),
+        (b"#! \t\n", "exec format error"),
+        (b"#!/bin/rep\0ort\n", "invalid argument"),
+        (b"#!/bin/report\0", "invalid argument"),
+        (b"#!/bin/report\r\n", "no such file or directory"),
+        (b"#!/" + b"bin/../" * 18 + b"bin/report\n", "permission denied"),
+    ],
+)
+def test_first_lines_that_gvisor_reads_itself(first_line: bytes, argv: list[str] | str) -> None:
+    found = start("gvisor", forge.file("e.sh", first_line, 0o755), entrypoint=("/e.sh",))
+    if isinstance(argv, str):
+        assert found.verdict.runtime_text.endswith(f"creating process: failed to load /e.sh: {argv}")
+    else:
+        assert found.pid1 is not None and list(found.pid1.argv) == argv
+
+
+CAPABILITY = {b"security.capability": bytes.fromhex("0100000200002000000000000000000000000000")}  # cap_sys_admin=ep
+
+
+def test_gvisor_has_no_programs_with_another_identity() -> None:
+    for entry in (forge.file("s", REPORT, 0o4755), forge.file("s", REPORT, 0o755, xattrs=CAPABILITY)):
+        assert verdict("gvisor", entry, entrypoint=("/s",), user="app").kind == "RUNS"
+    assert verdict("runc@1.1", entry, entrypoint=("/s",), user="app").id == "F27"
+
+
+def test_gvisor_takes_long_strings_and_long_paths() -> None:
+    assert verdict("gvisor", cmd=("y" * 200_000,)).kind == "RUNS"
+    assert text_of("gvisor", entrypoint=("/x" * 2100,)).endswith(": no such file or directory")
+    assert text_of("gvisor", entrypoint=("/" + "n" * 300,)).endswith(": file name too long")
+    assert text_of("gvisor", entrypoint=("n" * 300,)).endswith(": file name too long")
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        (forge.fifo("usr/bin/pp", 0o755), "operation not permitted"),
+        (forge.symlink("usr/bin/pp", "pp"), "too many symbolic links encountered"),
+        (forge.directory("usr/bin/pp"), ""),
+    ],
+    ids=["fifo", "loop", "directory"],
+)
+def test_what_ends_gvisors_search(entry: forge.Entry, words: str) -> None:
+    found = verdict(
+        "gvisor", entry, forge.file("bin/pp", REPORT, 0o755), entrypoint=("pp",), env=("PATH=/usr/bin:/bin",)
+    )
+    assert found.runtime_text.endswith(f'error finding executable "pp" in PATH [/usr/bin /bin]: {words}') or (
+        not words and found.kind == "RUNS"
+    )
+
+
+@pytest.mark.parametrize("place", ["/proc/self/cwd", "/proc/self/fd/7", "/dev/fd/7", "/dev/stdin"])
+def test_gvisor_refuses_proc_self_as_directory(place: str) -> None:
+    assert text_of("gvisor", working_dir=place).endswith(
+        f'creating process: failed to find initial working directory "{place}": invalid argument'
+    )

@@ -25,30 +25,17 @@ RECORDED = json.loads(gvisor.FILE.read_text())
 KNOWN = [scenario for scenario in SCENARIOS if scenario.id in RECORDED]
 STARTED = 12
 """Scenarios that each run starts."""
-DIFFERENT = {
-    "list-dash-user-chown": "the second execve takes a user's capabilities away",
-    "shebang-blanks-around": "it keeps blanks at the end of the first line",
-    "shebang-line-255": "its first lines have no limit",
-    "shebang-line-256-argument-cut": "its first lines have no limit",
-    "shebang-line-400-argument-cut": "its first lines have no limit",
-    "shebang-interpreter-253": "its first lines have no limit",
-    "shebang-nul-ends-interpreter": "it refuses a NUL byte",
-    "shebang-only-mark-no-newline": "another errno",
-    "wrapper-setarch-options": "it knows no personality",
-    "sudo-as-user": "this sudo finds the no_new_privs flag set",
-    "sudo-not-set-uid": "this sudo finds the no_new_privs flag set",
-    "loader-library-path-variable-setuid": "it ignores the set-uid bit",
-    "path-too-long": "it cuts the path in its words",
-    "path-bare-name-too-long": "it cuts the name in its words",
-    "argv-nothing": "its words hold the whole config.json",
-    "argv-empty-string-only": "its words hold the whole config.json",
-}
-"""Starts in which gVisor's kernel differs and the profile does not say so, with what it does."""
+OPEN_END = {"argv-nothing", "argv-empty-string-only"}
+"""Starts whose text ends in the config.json as Go prints it, with an address that no two starts share."""
+
+
+CUT_RECORD = {"big-argument", "big-together"}
+"""Starts whose record holds the beginning of the vector only."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "started" in metafunc.fixturenames:
-        chosen = sample(metafunc.config, [one for one in KNOWN if one.id not in DIFFERENT], STARTED)
+        chosen = sample(metafunc.config, KNOWN, STARTED)
         metafunc.parametrize("started", chosen, ids=[scenario.id for scenario in chosen])
 
 
@@ -59,6 +46,9 @@ def differences(scenario: Scenario, observed: dict[str, Any]) -> list[str]:
         return []
     if verdict.kind == "FAILS":
         said = (verdict.runtime_exit_code, short(verdict.runtime_text))
+        if scenario.id in OPEN_END:
+            start = f"{verdict.runtime_text}: &{{"[:40]
+            return [] if observed["text"].startswith(start) and observed["exit"] == said[0] else [f"predicted {said}"]
         return [] if said == (observed["exit"], observed["text"]) else [f"predicted {said}, really {observed}"]
     if observed["exit"] == 0 and "report" not in observed:  # another program than report
         return []
@@ -66,6 +56,8 @@ def differences(scenario: Scenario, observed: dict[str, Any]) -> list[str]:
         return [f"predicted {verdict}, really {observed}"]
     report = observed["report"]
     vectors = [found.pid1.argv, *found.wrapped[-1:]]  # the report may come from a child
+    if scenario.id in CUT_RECORD:
+        return [] if found.pid1.argv[0] == report["argv"][0] else ["another program"]
     if found.pid1.exact and report["argv"] not in [short(list(argv)) for argv in vectors]:
         return [f"argv: predicted {vectors!r}, really {report['argv']!r}"]
     if found.wrapped:
@@ -76,8 +68,8 @@ def differences(scenario: Scenario, observed: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("scenario", KNOWN, ids=lambda scenario: scenario.id)
 def test_runsc_did_what_is_predicted(scenario: Scenario) -> None:
-    if scenario.missing() or scenario.id in DIFFERENT:
-        pytest.skip(scenario.missing() or DIFFERENT[scenario.id])
+    if scenario.missing():
+        pytest.skip(scenario.missing())
     assert differences(scenario, RECORDED[scenario.id]) == []
 
 
@@ -90,7 +82,7 @@ def test_what_was_recorded_is_answered() -> None:
         == "UNKNOWN"
     ]
     assert len(KNOWN) >= 400
-    assert len(hedged) <= 70, hedged
+    assert len(hedged) <= 30, hedged
 
 
 @pytest.mark.judge

@@ -60,6 +60,8 @@ class Members(ABC):
         self.anomalies: list[Anomaly] = []
 
     medium: Medium = "tar"
+    ended: bool = True
+    """Whether the end of the archive was seen: False for a tar without end blocks, which may be the start of one."""
 
     @abstractmethod
     def __iter__(self) -> Iterator[Member]:
@@ -127,6 +129,7 @@ class SubdirectoryMembers(Members):
         self.prefix = prefix
         self.medium: Medium = base.medium
         self.anomalies: list[Anomaly] = base.anomalies
+        self.ended = base.ended
 
     def __iter__(self) -> Iterator[Member]:
         return (self._short(member) for member in self.base.under(self.prefix))

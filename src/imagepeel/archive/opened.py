@@ -66,7 +66,9 @@ class OpenArchive(Shown):
     @property
     def cut(self) -> Anomaly | None:
         """Where the file ends too early, None where it does not: then what is missing was cut off."""
-        return next((anomaly for anomaly in self.anomalies if anomaly.code in CUT), None)
+        # Those of a bare tar's members stand with its layer.
+        noticed = (*self.anomalies, *(self.members.anomalies if self.kind.bare else ()))
+        return next((anomaly for anomaly in noticed if anomaly.code in CUT), None)
 
     def close(self) -> None:
         """Close the archive; reading from it, or from sources taken from it, is a UsageError then."""

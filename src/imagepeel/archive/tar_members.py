@@ -73,6 +73,7 @@ class TarMembers(Members):
         self.complete: bool = walk.complete
         self.over_limit: bool = walk.over_limit
         self.end: int = walk.end
+        self.ended = walk.ended
         self._names: dict[str, Member] = {}
         self._links = any(member.kind in ("symlink", "hardlink") for member in self._all)
         self._steps_left = _LINK_STEPS
@@ -198,6 +199,7 @@ class _Walk:
         self.limits = limits
         self.anomalies: list[Anomaly] = []
         self.complete = True
+        self.ended = False
         self.over_limit = False
         self.end = 0
         self._buffer = b""
@@ -360,6 +362,7 @@ class _Walk:
         if following.strip(b"\0"):
             return False
         self.end = min(offset + 2 * BLOCK, self.source.size)
+        self.ended = offset < self.source.size
         tail = self.source.pread(self.end, _TAIL)
         if tail.strip(b"\0"):
             hidden = len(tail) - len(tail.lstrip(b"\0"))

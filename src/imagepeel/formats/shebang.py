@@ -7,6 +7,9 @@ import msgspec
 BUFFER = 256
 """Bytes of a file that `execve` reads before it decides what the file is (`BINPRM_BUF_SIZE`)."""
 
+SHORT_BUFFER = 127
+"""Bytes of a script that gVisor's kernel looks at."""
+
 MAX_NESTING = 5
 """Scripts that may name scripts: the sixth in a row is refused with ELOOP (`exec_binprm`, `depth > 5`)."""
 
@@ -101,6 +104,30 @@ def parse_shebang(head: bytes, *, buffer: int = BUFFER) -> Shebang | None:
         # A NUL right after #!: the kernel opens the empty path, which is ENOENT; nothing runs either way.
         return Shebang(interpreter=b"", argument=argument, truncated=truncated, length=length)
     return Shebang(interpreter=interpreter, argument=argument, truncated=truncated, length=length)
+
+
+def parse_short_shebang(head: bytes) -> Shebang | None:
+    """Read the `#!` line as gVisor's kernel does: 127 bytes of it, and blanks at its end stay in the argument.
+
+    Arguments and return value are those of `parse_shebang`.  A NUL in the interpreter's name stays there, and no file
+    has such a name.  Source: measured with Debian 12's runsc.
+    """
+    if head[:2] != b"#!":
+        return None
+    line, newline, _ = head[2:SHORT_BUFFER].partition(b"\n")
+    truncated = not newline and len(head) > SHORT_BUFFER and head[SHORT_BUFFER : SHORT_BUFFER + 1] != b"\n"
+    words = line.lstrip(_BLANK)
+    ends = [at for at in map(words.find, (b" ", b"\t")) if at >= 0]
+    interpreter = words[: min(ends)] if ends else words
+    argument = words[len(interpreter) :].lstrip(_BLANK)
+    reason = "" if interpreter else "no interpreter is named after #!"
+    return Shebang(
+        interpreter=interpreter,
+        argument=_c_string(argument) or None,
+        reason=reason,
+        truncated=truncated,
+        length=len(line) + 2,
+    )
 
 
 def _skip_blanks(window: bytes, first: int, last: int) -> int | None:

@@ -173,6 +173,8 @@ class _Run:
             self.unproved(f"no rules are known for the architecture {self.scenario.architecture!r}")
         elif host is not None and chosen is not None:
             credentials = who.credentials
+            if not self.runtime.kernel.changes_identity:
+                credentials = msgspec.structs.replace(credentials, no_new_privileges=True)
             request = ExecveRequest(
                 path=chosen,
                 argv=vector.argv,
@@ -184,6 +186,7 @@ class _Run:
                 no_new_privileges=credentials.no_new_privileges,
                 uid=credentials.uid,
                 held=credentials.effective,
+                kernel=self.runtime.kernel,
             )
             variables = dict(entry.split("=", 1) for entry in request.env)
             start = ProcessState(credentials=credentials, env=variables, cwd=request.cwd, after=request.actor)
@@ -465,7 +468,7 @@ class _Run:
     def _kernel_decides(self, word: str, directory: str, found: ProgramLookup) -> None:
         """Nothing is proved about a program that the kernel of the host puts below a mount, or does not."""
         seen = self.inside.resolve(found.path or word, cwd=directory)
-        if self.runtime.own_kernel and touches(seen, self.engine) and (seen.node is not None or is_live(seen.missing)):
+        if self.runtime.kernel.own and touches(seen, self.engine) and (seen.node is not None or is_live(seen.missing)):
             self.unproved(f"{word} leads below a mount, and {self.runtime.name} has a kernel of its own")
         if found.path is not None and is_magic(seen):
             self.unproved(f"{found.path} leads to {text(seen.path)}: what that is, the moment of the start decides")
@@ -501,8 +504,6 @@ class _Run:
         else:
             result = kernel.execute(self.inside, request)
             self.steps.extend(result.steps)
-            if result.failure is not None and result.failure.code in self.runtime.not_measured:
-                self.unproved(f"{result.failure.why}; the kernel of {self.runtime.name} may judge otherwise")
             self.fail(result.failure)
             if result.failure is not None:
                 return

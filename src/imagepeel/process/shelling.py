@@ -202,7 +202,11 @@ class ImageOfShell:
         locale = self._state.env.get("LC_ALL") or self._state.env.get("LC_CTYPE") or self._state.env.get("LANG") or ""
         if family is None:
             return None
-        return tools.fails(argv, family, _FilesOf(self, self._state.after, cwd), utf8="utf" in locale.lower())
+        actor = self._state.after
+        if family != "busybox" and actor.uid:
+            # The shell executes the tool, and a user who executes a file has the capabilities that the file gives.
+            actor = msgspec.structs.replace(actor, capabilities=frozenset())
+        return tools.fails(argv, family, _FilesOf(self, actor, cwd), utf8="utf" in locale.lower())
 
     def _family(self, name: str, path: str | None) -> tools.Family | None:
         """Whose tool this is: by the words inside of it, or by the shell that has it inside."""

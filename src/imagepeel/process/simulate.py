@@ -297,6 +297,7 @@ class StartSimulation:
             no_new_privileges=user.no_new_privileges,
             uid=state.after.uid,
             held=tuple(state.after.capabilities),
+            kernel=self.scenario.runtime.kernel,
         )
         return kernel.execute(self.rootfs, call, first_round=self.round + 1)
 
@@ -339,6 +340,6 @@ class StartSimulation:
         uid = user.uid if chain.euid is None else chain.euid
         gid = user.gid if chain.egid is None else chain.egid
         effective = user.bounding if uid == 0 else ()
-        if (user.uid == 0 and user.effective != user.bounding) or self.scenario.runtime.keeps_capabilities:
+        if (user.uid == 0 and user.effective != user.bounding) or self.scenario.runtime.kernel.keeps_capabilities:
             effective = user.effective
         return Actor(uid=uid, gid=gid, groups=frozenset(user.groups), capabilities=chain.gained.union(effective))

@@ -107,6 +107,24 @@ _SESSIONS = frozenset({"su", "runuser"})
 """Programs that take the groups of the user themselves and change the ids in their child only."""
 
 
+_PERSONALITIES = frozenset({"setarch", "linux32", "linux64"})
+
+
+def _no_personality(chain: ExecveResult, name: str) -> Failure:
+    """The words of setarch where personality(2) takes nothing."""
+    first = next(iter(chain.argv[1:]), "-")
+    machine = name if name != "setarch" else "(null)" if first.startswith("-") else first
+    called = chain.argv[0].rsplit("/", 1)[-1]
+    return Failure(
+        code=FailureCode.WRAPPER_FAILS,
+        judge=Judge.USERLAND,
+        message=f"{called}: failed to set personality to {machine}: Invalid argument",
+        exit_code=1,
+        why=f"{name} asks for another personality, and this kernel has one only",
+        fix="start the program without it",
+    )
+
+
 def _state_behind(
     sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: ProcessState
 ) -> tuple[ProcessState, Wrapped] | Failure | Unproved:
@@ -118,6 +136,8 @@ def _state_behind(
         else:
             env[key] = value
     certain = state.certain and not wrapped.env_unknown
+    if wrapped.program in _PERSONALITIES and not sim.scenario.runtime.kernel.has_personalities:
+        return _no_personality(chain, wrapped.program)
     credentials, after = state.credentials, state.after
     if wrapped.user or wrapped.program in {"setpriv", "chroot"}:
         program = sim.rootfs.resolve(chain.final).node if chain.final is not None else None

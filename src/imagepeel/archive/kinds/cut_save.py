@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from imagepeel._lazy import late
 from imagepeel.archive.blobs import Blobs
-from imagepeel.archive.kinds.kind import MANIFEST, REPOSITORIES, Clues, Detected, Detection, Kind, Records
+from imagepeel.archive.kinds.kind import INDEX, MANIFEST, REPOSITORIES, Clues, Detected, Detection, Kind, Records
 from imagepeel.archive.records import Description, Format, ImageRecord, Manifests
 from imagepeel.evidence import Location
 
@@ -21,24 +21,36 @@ FORMAT = Format(
     start_note="not there",
 )
 _HEX = "[0-9a-f]{64}"
-_MEMBER = late(rf"{_HEX}\.json|{_HEX}/layer\.tar|{_HEX}\.tar|blobs/sha256/{_HEX}")
-_ONE_LEVEL = frozenset({"json", "VERSION", "layer.tar"})
+_BLOB = late(
+    rf"{_HEX}\.json|{_HEX}/layer\.tar|{_HEX}\.tar(?:\.gz)?|blobs/sha256/{_HEX}(?:\.tar\.gz)?|sha256:{_HEX}(?:\.json)?"
+)
+"""Names of configs and layers, as docker, podman, crane, kaniko, jib, apko and rules_oci write them."""
+_LAYER_OF_V1 = late(rf"{_HEX}/(?:json|VERSION)")
+_FOLDER = late(rf"blobs(?:/sha256)?|{_HEX}")
+_BESIDE = frozenset({"json", "VERSION", "layer.tar", "config.json", "oci-layout"})
+"""Last components of further names in such an archive."""
 
 
 def _recognise(clues: Clues) -> Detection | None:
-    if clues.members.medium == "directory" or clues.has(REPOSITORIES) or clues.has(MANIFEST):
+    members = clues.members
+    if members.medium == "directory" or any(map(clues.has, (REPOSITORIES, MANIFEST, INDEX))):
         return None
-    names = [member.name for member in clues.members if member.kind == "file"]
-    saw = [name for name in names if _MEMBER.fullmatch(name)]
-    config = any(name.endswith(".json") or name.startswith("blobs/") for name in saw)
-    # A v1 archive without `repositories` has layers too, but never a config at the top.
-    whole_v1 = any(name.endswith("/json") for name in names) and not config
-    others = [name for name in names if name not in saw and name.rpartition("/")[2] not in _ONE_LEVEL]
-    if not saw or others or whole_v1:
+    names = [member.name for member in members if member.kind != "dir"]
+    saw = [name for name in names if _BLOB.fullmatch(name)]
+    of_v1 = [name for name in names if _LAYER_OF_V1.fullmatch(name)]
+    document = f"{MANIFEST} or {REPOSITORIES}"
+    if any(not name.endswith("/layer.tar") for name in saw):
+        document = MANIFEST  # a v1 archive has layers under such names too, but never a config at the top
+    elif not members.ended:
+        # Of a v1 archive `repositories` is the last member, and a save by ID has none: there the end blocks tell.
+        saw += of_v1 or [member.name for member in members if _FOLDER.fullmatch(member.name)]
+    elif of_v1:
+        return None
+    if not saw or any(name not in saw and name.rpartition("/")[2] not in _BESIDE for name in names):
         return None
     return Detection(
         id=NAME,
-        sentence=f"its members are named as docker save names layers and configs, and the {MANIFEST} behind them is "
+        sentence=f"its members are named as docker save names layers and configs, and the {document} behind them is "
         "not there: a save or a copy that was cut off",
         saw=tuple(saw[:5]),
         certain=False,

@@ -62,7 +62,13 @@ def _absolute(asked: WorkdirRequest) -> str:
 def _in_mount(inside: Rootfs, asked: WorkdirRequest, runtime: Runtime) -> Workdir:
     """A directory that lies below a mount, or behind a link into one."""
     path, how = _absolute(asked), asked.origin
-    if runtime.own_kernel:
+    if runtime.kernel.own:
+        early = inside.resolve(path)
+        passed = [hop for hop in (early.path, *(hop.path for hop in early.hops)) if hop.startswith(b"/proc/")]
+        if any(hop.split(b"/")[2] == b"self" for hop in passed):
+            # So it says of every directory on whose way this link stands.
+            trouble = _trouble(inside, path, check_access(inside, path, ROOT), asked.by_option)
+            return Workdir(path=path, canonical=path, how=how, failure=runtime.enter_mounted_workdir(trouble, "EINVAL"))
         reason = (
             f"{path} lies below a mount, and {runtime.name} has a kernel of its own: what is there was not measured"
         )

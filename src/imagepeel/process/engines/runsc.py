@@ -2,6 +2,9 @@
 
 Sources: measured starts of Debian 12's runsc (0.0~20221219.0, `runsc --network=none run`), and gVisor's loader.  It has
 its own /proc, /sys and /dev; what a start below them does was measured in part, and the rest is UNKNOWN.
+
+Its kernel reads 127 bytes of a script's first line, has no set-uid programs (no_new_privs is always on) and no file
+capabilities, bounds neither arguments nor a path as a whole, and has one personality.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagepeel.formats.passwd import AccountSource, Unreadable, go_quote
+from imagepeel.formats.shebang import parse_short_shebang
 from imagepeel.process.engines.basis import Area, Basis
 from imagepeel.process.engines.lookup import ProgramLookup, candidate, clean, elements, explain, not_in_path, state
 from imagepeel.process.engines.mount_point import MountPoint
@@ -16,12 +20,17 @@ from imagepeel.process.engines.runtime import Home, Runtime
 from imagepeel.process.engines.workdir import WorkdirTrouble
 from imagepeel.process.spec.access import EXECUTE, Actor, PathAccess, check_access, permits
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Phase, Unproved
+from imagepeel.process.spec.kernels import Kernel
 from imagepeel.process.spec.values import Candidate
 from imagepeel.tables import ERRNO_GO, ErrnoName
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
 
+_READING = "reading spec: "
+"""Before what is wrong with config.json, and nothing else stands before it."""
+_LINUX_PATH = 4096
+"""Bytes of a path from which Linux finds it too long (PATH_MAX)."""
 _SANDBOX = "starting container: starting root container: starting sandbox: "
 _WORDS: dict[ErrnoName, str] = ERRNO_GO | {"ELOOP": "too many symbolic links encountered"}
 
@@ -35,18 +44,20 @@ class Runsc(Runtime, frozen=True, kw_only=True):
     drops_nameless: bool = False
     fills_empty_home: bool = False
     looks_up_first: bool = False
-    own_kernel: bool = True
-    keeps_capabilities: bool = True
-    not_measured: frozenset[FailureCode] = frozenset(
-        (
-            FailureCode.SHEBANG_LIMIT,
-            FailureCode.CAPABILITIES_BLOCK,
-            FailureCode.ARGUMENTS_TOO_LONG,
-            FailureCode.LOADER_REFUSED,
-        )
+    kernel: Kernel = Kernel(
+        own=True,
+        first_line=parse_short_shebang,
+        changes_identity=False,
+        keeps_capabilities=True,
+        bounds_strings=False,
+        has_personalities=False,
+        short_loader="ELIBBAD",
+        odd_loader="ELIBBAD",
     )
 
     def refusal(self, message: str, phase: Phase, *, run: bool) -> str:
+        if message.startswith(_READING):
+            return message
         start = "" if phase is Phase.BARE else _SANDBOX
         return f"{'running container: ' if run else ''}{start}{message}"
 
@@ -54,17 +65,23 @@ class Runsc(Runtime, frozen=True, kw_only=True):
         return f"running container: {_SANDBOX}creating process: failed to load {path}: {_WORDS[errno]}"
 
     def find(self, rootfs: Rootfs, argv0: str, path_value: str | None, cwd: str, actor: Actor) -> ProgramLookup:
-        """Relative elements of PATH are skipped, and so is a file that may not be executed, without a word."""
+        """Relative elements of PATH are skipped, and so is a file that may not be executed, without a word.
+
+        Whatever else is wrong with a candidate ends the search.
+        """
         if "/" in argv0:
             path = argv0 if argv0.startswith("/") else clean(f"{cwd}/{argv0}")
             seen = check_access(rootfs, path, actor, cwd)
             errno, reason = _state(seen, actor)
+            if errno == "ENAMETOOLONG":
+                errno = _without_limit(rootfs, path, actor) or errno
             tried = candidate(rootfs, path, seen, errno, reason)
             if not errno:
                 return ProgramLookup(path=path, candidates=(tried,))
             message = f"creating process: failed to load {path}: {_WORDS[errno]}"
             return explain(rootfs, argv0, seen, tried, message, errno=errno)
         candidates: list[Candidate] = []
+        stopped: ErrnoName = "ENOENT"
         for element in elements(path_value) if argv0 not in {"", "."} else ():
             if not element.startswith("/"):
                 continue
@@ -74,12 +91,12 @@ class Runsc(Runtime, frozen=True, kw_only=True):
             candidates.append(candidate(rootfs, path, seen, errno, reason))
             if not errno:
                 return ProgramLookup(path=path, candidates=tuple(candidates))
-            if errno == "ENOTDIR":
+            if errno not in ("ENOENT", "EACCES"):
+                stopped = errno
                 break
-        errno = "ENOTDIR" if candidates and candidates[-1].outcome == "ENOTDIR" else "ENOENT"
         where = " ".join((path_value or "").split(":"))
-        message = f"error finding executable {go_quote(argv0)} in PATH [{where}]: {_WORDS[errno]}"
-        return not_in_path(argv0, path_value, tuple(candidates), errno, message)
+        message = f"error finding executable {go_quote(argv0)} in PATH [{where}]: {_WORDS[stopped]}"
+        return not_in_path(argv0, path_value, tuple(candidates), stopped, message)
 
     def home(self, passwd: AccountSource, uid: int) -> Home:
         if isinstance(passwd, Unreadable) or passwd is None:
@@ -87,7 +104,8 @@ class Runsc(Runtime, frozen=True, kw_only=True):
         return Home.of_first(passwd, uid)
 
     def no_command(self) -> Failure:
-        message = "Spec.Process.Arg must be defined"
+        # The process of config.json follows, as Go prints it: with the address of its capabilities.
+        message = f"{_READING}Spec.Process.Arg must be defined"
         return Failure(
             code=FailureCode.NO_COMMAND, judge=Judge.RUNTIME, errno="EINVAL", message=message, phase=Phase.BARE
         )
@@ -112,6 +130,12 @@ class Runsc(Runtime, frozen=True, kw_only=True):
 
     def unmapped(self, what: str, number: int) -> str:
         return f"{what} {number} is not mapped"
+
+
+def _without_limit(rootfs: Rootfs, path: str, actor: Actor) -> ErrnoName:
+    """What stops the walk along a path that Linux finds too long as a whole: here only a name can be too long."""
+    front = path[:_LINUX_PATH].rpartition("/")[0]
+    return check_access(rootfs, front or "/", actor).errno
 
 
 def _state(seen: PathAccess, actor: Actor) -> tuple[ErrnoName, str]:

@@ -15,7 +15,8 @@ from imagepeel.process.engines.lookup import ProgramLookup
 from imagepeel.process.engines.mount_point import MountPoint
 from imagepeel.process.engines.workdir import WorkdirTrouble
 from imagepeel.process.spec.access import Actor
-from imagepeel.process.spec.failure import Failure, FailureCode, Phase, Unproved
+from imagepeel.process.spec.failure import Failure, Phase, Unproved
+from imagepeel.process.spec.kernels import LINUX, Kernel
 from imagepeel.tables import ErrnoName
 
 if TYPE_CHECKING:
@@ -54,12 +55,8 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     looks_up_first: bool
     refusal_exit: int = 1
     """The exit code of a refusal, where it was started by hand."""
-    own_kernel: bool = False
-    """It brings its own kernel: what is below /proc, /sys and /dev is that kernel's."""
-    keeps_capabilities: bool = False
-    """A user other than root keeps the capabilities of the config when it executes a program."""
-    not_measured: frozenset[FailureCode] = frozenset()
-    """Failures of the Linux kernel that its own kernel may not have."""
+    kernel: Kernel = LINUX
+    """The kernel that executes the program."""
     basis: Basis = Basis(read="")
     """What its rules rest on; a profile without one is refused by a test."""
 

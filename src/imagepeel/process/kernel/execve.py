@@ -15,10 +15,11 @@ from imagepeel.errors import ImagepeelError, Malformed
 from imagepeel.evidence import Location, raw, text
 from imagepeel.formats.elf.header import KernelView, is_elf, kernel_view, parse_ehdr
 from imagepeel.formats.filecaps import XATTR, FileCaps, mask_of, parse_filecaps
-from imagepeel.formats.shebang import BUFFER, MAX_NESTING, Shebang, parse_shebang
+from imagepeel.formats.shebang import BUFFER, MAX_NESTING, Shebang
 from imagepeel.process.spec import trace
 from imagepeel.process.spec.access import EXECUTE, Actor, PathAccess, check_access, permits
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Stage
+from imagepeel.process.spec.kernels import LINUX, Kernel
 from imagepeel.process.spec.values import Step, StepOutcome
 from imagepeel.tables import ErrnoName, compat_need, number_name
 
@@ -91,6 +92,7 @@ class ExecveRequest(msgspec.Struct, frozen=True, kw_only=True):
     no_new_privileges: bool = False
     uid: int = 0
     held: tuple[str, ...] = ()
+    kernel: Kernel = LINUX
     mended: bool = False
     """The file's mode is taken as one that lets the actor execute it: what would come next."""
 
@@ -228,7 +230,7 @@ class _Execve:
 
     def run(self) -> ExecveResult:
         """Round by round: a script names the file of the next one, a program ends them."""
-        big = too_big(self.argv, self.request.env)
+        big = too_big(self.argv, self.request.env) if self.request.kernel.bounds_strings else ""
         for depth in range(MAX_NESTING + 2):
             if len(self.scripts) > MAX_NESTING:
                 why = f"the sixth script in a row: the kernel follows {MAX_NESTING}"
@@ -241,7 +243,7 @@ class _Execve:
                 self.step("E2BIG", "too many bytes", (big,))
                 raise self.refused(FailureCode.ARGUMENTS_TOO_LONG, "E2BIG", big, "pass the data in a file")
             head = self.rootfs.read(file.canonical, 0, BUFFER)
-            line = parse_shebang(head)
+            line = self.request.kernel.first_line(head)
             if line is None:
                 if not is_elf(head):
                     self.refuse_text(head, file.place)
@@ -295,6 +297,10 @@ class _Execve:
         """The interpreter that a script names cannot be executed; `closed` is a directory on the way that hides it."""
         interpreter = script.interpreter
         where = trace.locate(self.rootfs, script.canonical)
+        if errno == "EINVAL":
+            why = f"the first line of {script.path} names an interpreter with a NUL byte: no file is called so"
+            fix = "write one absolute path after #!"
+            return self.refused(FailureCode.NO_PROGRAM_FORMAT, errno, why, fix, where)
         if errno not in {"ENOENT", "ENOTDIR", "ENAMETOOLONG", "ELOOP"}:
             why = f"the interpreter of {script.path}: {why}"
             fix = f"chmod +x {interpreter}"
@@ -330,7 +336,7 @@ class _Execve:
         if line.carriage_return:
             detail.append("the line ends in CR LF: the CR is part of that name")
         if line.truncated:
-            detail.append("the line is longer than 255 bytes: its argument is cut off")
+            detail.append("the line is longer than what the kernel reads: the rest is cut off")
         self.step("ok", f"{self.path} is a script", tuple(detail), hints)
         self.argv = [text(word) for word in line.argv(raw(self.path), tuple(raw(word) for word in self.argv[1:]))]
         self.path = interpreter
@@ -428,7 +434,8 @@ class _Execve:
         head, host = read(0, 64), self.request.architecture
         small = 64 if host not in {"386", "arm"} and architecture == host else 52
         if len(head) < small:
-            raise fail("EIO", f"the loader {loader} is shorter than an ELF header", "reinstall the C library")
+            why = f"the loader {loader} is shorter than an ELF header"
+            raise fail(self.request.kernel.short_loader, why, "reinstall the C library")
         if not is_elf(head):
             raise fail("ELIBBAD", f"the loader {loader} is no ELF file", "reinstall the C library")
         view = kernel_view(read, node.size, architecture)
@@ -436,7 +443,10 @@ class _Execve:
             why = f"the loader {loader} is built for {_real_machine(head)}"
             raise fail("ELIBBAD", why, "take program and C library from one architecture")
         if view.problem == "type":
-            # The kernel does not look at the type of a loader: it maps what it can and jumps.
+            odd = self.request.kernel.odd_loader
+            if odd:
+                raise fail(odd, f"the loader {loader} is no loader ({view.reason})", "reinstall the C library")
+            # Linux does not look at the type of a loader: it maps what it can and jumps.
             raise _Unproved(f"the loader {loader} is no loader ({view.reason}); it may crash", place)
         if view.problem == "headers":
             raise fail("ELIBBAD", f"the loader {loader}: {view.reason}", "reinstall the C library")
@@ -445,6 +455,8 @@ class _Execve:
 
     def identity(self, file: _File) -> _Identity:
         """setuid, setgid and file capabilities: EPERM, or whether the identity changes and to which ids."""
+        if not self.request.kernel.changes_identity:
+            return self.no_identity(file.node)
         found = self.set_ids(file.node)
         value = file.node.xattrs.get(XATTR)
         if value is None:
@@ -473,6 +485,12 @@ class _Execve:
                 found.gained = frozenset(name.removeprefix("cap_").upper() for name in caps.names)
         self.step("ok", f"{path} has {held}", (detail,))
         return found
+
+    def no_identity(self, node: Node) -> _Identity:
+        """A kernel without set-uid programs: whatever the file asks for, nothing changes."""
+        if node.mode & 0o6000 or XATTR in node.xattrs:
+            self.step("ok", f"{self.path} asks for another identity", ("this kernel gives none: no_new_privs is on",))
+        return _Identity()
 
     def set_ids(self, node: Node) -> _Identity:
         """The ids that set-uid and set-gid bits give the process."""
