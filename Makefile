@@ -15,6 +15,11 @@ STAMP := $(VENV)/.installed
 demo: $(VENV)/.demo
 	$(BIN)/imagepeel forge shop demo/shop.tar
 	$(BIN)/imagepeel explain demo/shop.tar
+	@printf '%s\n' '' 'What to try next, here:' \
+		'  . $(BIN)/activate' \
+		'  imagepeel process demo/shop.tar' \
+		'  imagepeel wtf demo/shop.tar' \
+		'  imagepeel tree demo/shop.tar --layer 4'
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n auto --dist loadfile -q $(COVERAGE)

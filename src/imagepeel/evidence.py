@@ -29,11 +29,16 @@ def raw(name: Name) -> bytes:
 
 
 def layer_label(index: int, step: int | None = None) -> str:
-    """Return what people call a layer and the step that made it: `L3` for index 2, `L3, step 5` with a step.
+    """Return what people call a layer and the step that made it: `L3` for index 2, `L3, step 6` with step 5.
 
-    Layers count from 1, base first; `step` is the index in the history of the config and counts from 0.
+    For people both count from 1, the layers base first; `step` is the index in the history of the config.
     """
-    return f"L{index + 1}" + (f", step {step}" if step is not None else "")
+    return f"L{index + 1}" + (f", step {step_number(step)}" if step is not None else "")
+
+
+def step_number(step: int) -> int:
+    """Return the number that people give to a step of the history: the first is 1, as in a build's output."""
+    return step + 1
 
 
 class Location(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -69,7 +74,7 @@ class Location(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
         if self.layer is not None:
             parts.append(f"layer {layer_label(self.layer)}")
         if self.step is not None:
-            parts.append(f"history step {self.step}")
+            parts.append(f"history step {step_number(self.step)}")
         if self.member is not None:
             parts.append(f"member {self.member}")
         if self.blob is not None:

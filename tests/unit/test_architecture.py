@@ -134,7 +134,7 @@ def test_libraries_are_used_where_they_belong(module: Path) -> None:
 
 
 def test_the_label_of_a_layer_is_made_in_one_place() -> None:
-    assert layer_label(0) == "L1" and layer_label(2, 5) == "L3, step 5" and layer_label(0, 0) == "L1, step 0"
+    assert layer_label(0) == "L1" and layer_label(2, 5) == "L3, step 6" and layer_label(0, 0) == "L1, step 1"
     places = {str(module.relative_to(PACKAGE)) for module in MODULES if re.search(r"\bL\{", module.read_text())}
     assert places == {"evidence.py"}, "imagepeel.evidence.layer_label makes it"
 

@@ -14,7 +14,7 @@ import msgspec
 
 from imagepeel._display import Shown
 from imagepeel._lazy import late
-from imagepeel.evidence import layer_label
+from imagepeel.evidence import layer_label, step_number
 from imagepeel.history.builders import (
     DEFAULT_SHELL,
     EXACT,
@@ -190,7 +190,7 @@ def _shared_layer(made: LayerFacts, steps: Sequence[int]) -> Instruction:
 
 
 def _steps(indexes: Sequence[int]) -> str:
-    shown = ", ".join(str(index) for index in indexes[:_COUNT_LIMIT])
+    shown = ", ".join(str(step_number(index)) for index in indexes[:_COUNT_LIMIT])
     more = f" and {len(indexes) - _COUNT_LIMIT} more" if len(indexes) > _COUNT_LIMIT else ""
     return f"step{'s' if len(indexes) > 1 else ''} {shown}{more}"
 

@@ -197,12 +197,13 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     """What one command shows, or one value as a card.
 
     `title` names the page, `headline` are the facts of its first line, the first of which is the heading; without them
-    the title is.
+    the title is.  `summary` are the sentences right below.
     """
 
     title: str
     headline: tuple[Span, ...]
     sections: tuple[Section, ...]
+    summary: tuple[Claim, ...] = ()
 
 
 class Chapter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -222,7 +223,8 @@ class Chapter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Story(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The story of one image.
 
-    `headline` are the facts of the title line; `archive` the name it was opened by; `image` the name of the image,
+    `headline` are the facts of the title line, `summary` the sentences below it; `archive` is the name it was opened
+    by; `image` the name of the image,
     "" when it has none; `number` its number in the archive, from 1; `digest` that of its manifest and `image_id`
     that of its config, None where there is none.
     """
@@ -234,6 +236,7 @@ class Story(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     digest: str | None = None
     image_id: str | None = None
     headline: tuple[Span, ...]
+    summary: tuple[Claim, ...] = ()
     chapters: tuple[Chapter, ...]
 
     def __str__(self) -> str:
@@ -262,6 +265,7 @@ class Story(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         return Document(
             title=self.image or self.archive,
             headline=self.headline,
+            summary=self.summary,
             sections=tuple(
                 Section(number=c.number, id=c.id, title=words(c.title), blocks=c.blocks) for c in self.chapters
             ),

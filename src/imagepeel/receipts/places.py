@@ -124,6 +124,11 @@ class Receipts:
             command = self._tar("-tv", self._stream)
         return Receipt(command=command, shows="the members of the archive", expect=expect)
 
+    def tar_header(self, at: int, head: bytes) -> Receipt:
+        """The 512 bytes of the tar header at an offset: name, size and magic stand in them."""
+        command = f"{self._stream.cut(at, 512).command} | xxd"
+        return Receipt(command=command, shows="the tar header", expect=xxd_line(head[:16]))
+
     def tar_magic(self, header: int = 0) -> Receipt:
         """The magic of the tar header at an offset: five bytes at 257 (POSIX ustar)."""
         start = self._stream.cut(header + 257, 5)

@@ -16,6 +16,7 @@ from imagepeel.present.document import (
     Lines,
     Note,
     ReceiptRef,
+    Section,
     Span,
     Steps,
     Table,
@@ -33,7 +34,7 @@ def document_markdown(document: Document, *, receipts: bool = False) -> str:
     """Return a document as Markdown; with `receipts`, the commands that show each block stand below it."""
     head, *facts = document.headline or (Span(document.title),)
     lines = [f"# {markdown(head.text)}", "", " \\| ".join(markdown(span.text) for span in facts), ""]
-    for section in document.sections:
+    for section in (Section(blocks=document.summary), *document.sections):
         if section.title:
             number = f"{section.number}. " if section.number else ""
             lines.extend((f"## {number}{inline(section.title)}", ""))

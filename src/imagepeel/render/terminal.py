@@ -168,6 +168,8 @@ def document_parts(document: Document, *, receipts: bool = False) -> Iterator[Re
         head.append(terminal(span.text), "bold" if not index else STYLES[span.kind])
     if head:
         yield Indented(head, 0)
+    summary = Section(blocks=document.summary)
+    yield from _section(summary, receipts=receipts)
     for at, section in enumerate(document.sections):
         if at or head:
             yield Line()

@@ -166,7 +166,7 @@ def test_a_setting_is_read_behind_any_shell(rule: str, shell: str) -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_build_argument_ends_where_any_shell_begins(shell: str) -> None:
     (finding,) = found(worded("SECRET-IN-HISTORY", "/bin/sh -c", shell), "SECRET-IN-HISTORY")
-    assert finding.message == "history step 1 shows NPM_TOKEN ghp_... (40 characters)"
+    assert finding.message == "history step 2 shows NPM_TOKEN ghp_... (40 characters)"
 
 
 def test_names_refuse_what_nobody_registered() -> None:

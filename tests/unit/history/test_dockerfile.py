@@ -193,7 +193,7 @@ def test_a_squashed_layer_is_not_given_to_one_of_its_steps() -> None:
         ("RUN", None, "likely"),
         ("", 0, "unknown"),
     ]
-    assert "steps 0, 1" in found.instructions[2].notes[-1]
+    assert "steps 1, 2" in found.instructions[2].notes[-1]
 
 
 def test_one_layer_hung_on_the_last_step_is_given_to_none() -> None:

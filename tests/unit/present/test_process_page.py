@@ -117,7 +117,7 @@ def test_a_prediction_that_runs_shows_everything_that_decides() -> None:
         "on docker@28 with runc@1.3, linux/amd64",
         "starts on docker@28",
         'execve("/bin/tini", ["tini", "app", "\\u001b[31m"], 2 variables)',
-        "file  /bin/tini   L3, step 5",
+        "file  /bin/tini   L3, step 6",
         "user  7:8 (app), groups 8 9; USER app; home /",
         "in    /srv",
         "a surprise",
@@ -148,7 +148,7 @@ def test_a_prediction_that_runs_shows_everything_that_decides() -> None:
     ) in " ".join(lines)
     rows = [line.split() for line in lines if line.startswith("lib")]
     assert rows == [
-        ["libc.so.6", "/lib/libc.so.6", "ld.so.cache", "L3,", "step", "5"],
+        ["libc.so.6", "/lib/libc.so.6", "ld.so.cache", "L3,", "step", "6"],
         ["libgone.so.1", "not", "found"],
     ]
 
@@ -168,7 +168,7 @@ def test_a_failure_starts_with_what_the_operator_sees() -> None:
         "why   the reason",
         "fix   chmod +x",
         "more  imagepeel wtf --explain F9",
-        "FAILS: the runtime refused it: EACCES   L3, step 5",
+        "FAILS: the runtime refused it: EACCES   L3, step 6",
     ]
 
 

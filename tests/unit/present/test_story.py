@@ -121,7 +121,7 @@ def test_chapter_3_pairs_steps_with_layers(forge_archive: Forge) -> None:
     story = told(forge_archive("shop"))
     assert story.chapter("layers").title == "Eight layers, 16 steps"
     text = words(story, "layers")
-    assert "L5  8  RUN rm .env" in text
+    assert "L5  9  RUN rm .env" in text
     assert "Paperwork only, no bytes: 8 steps" in text
     assert "L5 holds /srv/shop/.wh..env, a whiteout for /srv/shop/.env. The 80 B" in text
 
@@ -170,7 +170,7 @@ def test_chapter_5_gives_the_literal_request(forge_archive: Forge) -> None:
         "4 variables)" in text
     )
     assert "It runs as 999:999 (shop), groups 999 998, in /srv/shop." in text
-    assert "round 2 /bin/sh an ELF program for amd64" in text and "L1, step 0" in text
+    assert "round 2 /bin/sh an ELF program for amd64" in text and "L1, step 1" in text
 
 
 def test_chapter_5_starts_with_the_operators_error(forge_archive: Forge) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from imagepeel.present.document import Chapter, Span, Story, dim, path, value
 from imagepeel.present.story import file, layers, paperwork, parts, process, stack, surprises
 from imagepeel.present.story.context import StoryContext
+from imagepeel.present.story.summary import summary
 from imagepeel.text import size
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def explain_image(image: LayeredImage, *, engine: str | None = None) -> Story:
         digest=image.digest,
         image_id=image.id,
         headline=headline(context),
+        summary=summary(context),
         chapters=tuple(chapters),
     )
 

@@ -8,22 +8,28 @@ from typing import TYPE_CHECKING
 
 from imagepeel._lazy import late
 from imagepeel.errors import ImagepeelError
-from imagepeel.evidence import Location, Receipt, layer_label, raw, text
+from imagepeel.evidence import Evidence, Location, Receipt, layer_label, raw, text
+from imagepeel.findings.examine import examine
 from imagepeel.present.document import Text, code, term, words
+from imagepeel.process.engines.registry import CONTAINERD, DOCKER, KUBERNETES, PODMAN
 from imagepeel.process.predict import predict_image
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.receipts.places import Receipts, Stream
+from imagepeel.receipts.proof import with_receipts
 from imagepeel.rootfs.layer_events import LayerCounts, Lost, Shipped, layer_counts, lost_files, shipped
 
 if TYPE_CHECKING:
     from imagepeel.archive.knowledge import Knowledge
     from imagepeel.archive.opened import OpenArchive
+    from imagepeel.findings.finding import Finding
     from imagepeel.image import LayeredImage
     from imagepeel.layers.layer import Layer
-    from imagepeel.process.spec.values import Prediction, Step
+    from imagepeel.process.spec.values import Prediction, Step, Verdict
     from imagepeel.rootfs.view import Rootfs
 
 
+_OTHERS = (DOCKER, CONTAINERD, PODMAN, KUBERNETES)
+"""One engine of each kind whose decisions differ."""
 _MARKS = late(r"(\*[^*]+\*|`[^`]+`)")
 
 
@@ -115,7 +121,37 @@ class StoryContext:
             sum(len(layer.table) for layer in self.here),
         )
 
+    @cached_property
+    def verdicts(self) -> tuple[tuple[str, Verdict], ...]:
+        """The verdict of the engine that was asked for first, then of one engine of each other kind; () without one."""
+        found = self.prediction
+        if found is None:
+            return ()
+        out = [(found.engine, found.verdict)]
+        family = found.engine.partition("@")[0]
+        for engine in _OTHERS:
+            if engine.partition("@")[0] == family:
+                continue
+            other = predict_image(self.image, ProcessOptions(engine=engine))
+            out.append((other.engine, other.verdict))
+        return tuple(out)
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the rules find, worst first, with receipts."""
+        return with_receipts(examine(self.image), self.image)
+
     # ---- places -------------------------------------------------------------------------------------------
+
+    def by(self, finding: Finding) -> Evidence:
+        """A finding's own places and receipts; where it has none, the archive as a whole."""
+        by = finding.evidence
+        return Evidence(locations=by.locations or (self.whole,), receipts=by.receipts or (self.receipts.listing(),))
+
+    @property
+    def whole(self) -> Location:
+        """The manifest of the image, or the archive where it has none."""
+        return Location(member=self.image.record.manifest_member or self.image.archive.name)
 
     def archive_place(self) -> Location:
         """The archive as a whole."""
@@ -164,7 +200,7 @@ class StoryContext:
         return self.stream_at(self.file_of(step))
 
     def origin(self, place: Location | None) -> str:
-        """Where a file comes from, in short: `L3, step 5` (the index in `history`); "" when it is not in the image."""
+        """Where a file comes from, in short: `L3, step 5`; "" when it is not in the image."""
         if place is None or place.layer is None:
             return ""
         step = self.image.layers[place.layer].step

@@ -374,6 +374,7 @@ def _tar_header(context: StoryContext, blocks: list[Block]) -> None:
     if head[257:262] != b"ustar" or not stored.isdigit():
         return
     name = head[:100].rstrip(b"\0")
+    shown = context.receipts.tar_header(start, head)
     blocks.append(
         Bytes(
             caption=words(
@@ -389,10 +390,12 @@ def _tar_header(context: StoryContext, blocks: list[Block]) -> None:
                 Piece(offset=257, data=head[257:262], meaning=words('"ustar", the magic of POSIX tar')),
             ),
             evidence=proof(
-                Location(member=member.name, archive_offset=member.header_offset), context.receipts.tar_magic(start)
+                Location(member=member.name, archive_offset=member.header_offset), shown,
+                context.receipts.tar_magic(start),
             ),
         )
-    )
+    )  # fmt: skip
+    blocks.append(ReceiptRef(receipt=shown))
 
 
 def _oddities(context: StoryContext, blocks: list[Block]) -> None:

@@ -57,7 +57,7 @@ from imagepeel.present.story.process_proof import (
     path_proof,
     verdict_proof,
 )
-from imagepeel.process.engines.registry import CONTAINERD, DOCKER, KUBERNETES, PODMAN
+from imagepeel.process.engines.registry import KUBERNETES
 from imagepeel.process.predict import predict_image
 from imagepeel.process.spec.failure import FailureCode, Outcome, Stage
 from imagepeel.process.spec.options import ProcessOptions
@@ -70,8 +70,6 @@ if TYPE_CHECKING:
     from imagepeel.process.spec.values import Origin, Prediction, Step, Verdict
 
 ID = "process"
-_OTHERS = (DOCKER, CONTAINERD, PODMAN, KUBERNETES)
-"""One engine of each kind whose decisions differ."""
 _SAID = 4
 """Sentences about one step of the trace that are shown."""
 
@@ -423,10 +421,9 @@ def _hidden(context: StoryContext, found: Prediction, blocks: list[Block]) -> No
 
 
 def _verdict(context: StoryContext, found: Prediction, blocks: list[Block]) -> None:
-    verdicts = _everywhere(context, found)
     by = verdict_proof(context, found)
     groups: dict[tuple[Outcome, str], list[str]] = {}
-    for label, verdict in verdicts:
+    for label, verdict in context.verdicts:
         groups.setdefault((verdict.kind, ground(verdict)), []).append(engine_name(label))
     parts: list[Span | str] = []
     told = ground(found.verdict) if found.verdict.kind is Outcome.FAILS else ""
@@ -462,18 +459,6 @@ def _verdict(context: StoryContext, found: Prediction, blocks: list[Block]) -> N
         )  # fmt: skip
     for remark in found.notes:
         blocks.append(note(Span(title(remark)), "."))
-
-
-def _everywhere(context: StoryContext, found: Prediction) -> list[tuple[str, Verdict]]:
-    """The verdict of the engine that was asked for first, then of one engine of each other kind."""
-    out = [(found.engine, found.verdict)]
-    family = found.engine.partition("@")[0]
-    for engine in _OTHERS:
-        if engine.partition("@")[0] == family:
-            continue
-        other = predict_image(context.image, ProcessOptions(engine=engine))
-        out.append((other.engine, other.verdict))
-    return out
 
 
 def _non_root(context: StoryContext) -> Verdict | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from imagepeel.archive.knowledge import ImagePart, Knowledge
-from imagepeel.evidence import Evidence, Location, text
+from imagepeel.evidence import Evidence, Location, step_number, text
 from imagepeel.formats.tar.table import WHITEOUT
 from imagepeel.formats.tar.whiteouts import hidden_path
 from imagepeel.history.builders import instruction, read_step
@@ -158,7 +158,7 @@ def _row(context: StoryContext, layer: Layer, steps: bool) -> Row:
     made = instruction(layer.history.created_by) if layer.history is not None else ""
     cells: list[Text] = [words(value(layer.label))]
     if steps:
-        cells.append(words(number(layer.step) if layer.step is not None else "?"))
+        cells.append(words(number(step_number(layer.step)) if layer.step is not None else "?"))
     if steps:
         cells.append(words(code(shortened(short_digests(made), 120))) if made else words(dim("the step says nothing")))
     else:

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from imagepeel.evidence import Evidence, Location
-from imagepeel.findings.examine import examine
 from imagepeel.present.document import Block, Level, ReceiptRef, Span, claim, code, note, proof
 from imagepeel.present.story.context import StoryContext
-from imagepeel.receipts.proof import with_receipts
 from imagepeel.text import few, plural, title
-
-if TYPE_CHECKING:
-    from imagepeel.findings.finding import Finding
 
 ID = "surprises"
 _SHOWN = 6
@@ -24,16 +16,17 @@ _MARKS: dict[str, tuple[str, Level]] = {
 def chapter(context: StoryContext) -> tuple[str, list[Block]]:
     """Return title and blocks of the chapter."""
     blocks: list[Block] = []
-    findings = with_receipts(examine(context.image), context.image)
+    findings = context.findings
     found = [finding for finding in findings if finding.severity != "info"]
     if not found:
-        by = proof(_whole(context), context.receipts.listing())
+        by = proof(context.whole, context.receipts.listing())
         if findings:
             told = f"Nothing did. The rules have {plural(len(findings), 'remark')} for information: "
             blocks.append(claim(told, code(f"imagepeel wtf {context.receipts.file}"), ".", by=by))
         else:
             blocks.append(claim("Nothing did. No rule found anything odd in this image.", by=by))
         return "What surprised us", blocks
+    blocks.append(note("Worst first: ", Span("!!", "bad"), " high, ", Span("!", "warn"), " medium, . low."))
     for item in found[:_SHOWN]:
         mark, level = _MARKS[item.severity]
         end = "" if item.message.endswith((".", "!", "?")) else "."
@@ -42,24 +35,14 @@ def chapter(context: StoryContext) -> tuple[str, list[Block]]:
                 Span(mark, {"bad": "bad", "warn": "warn"}.get(level, "plain")),  # type: ignore[arg-type]
                 Span(title(item.message) + end),
                 *((" Fix: ", Span(item.fix.rstrip("."), "good"), ".") if item.fix else ()),
-                by=_evidence(context, item), level=level,
+                by=context.by(item), level=level,
             )
         )  # fmt: skip
     if len(found) > _SHOWN:
         left = len(found) - _SHOWN
         blocks.append(note(f"{title(few(left))} more: ", code(f"imagepeel wtf {context.receipts.file}"), "."))
-    blocks.append(ReceiptRef(receipt=_evidence(context, found[0]).receipts[0]))
+    blocks.append(ReceiptRef(receipt=context.by(found[0]).receipts[0]))
     return "What surprised us", blocks
-
-
-def _evidence(context: StoryContext, finding: Finding) -> Evidence:
-    """The finding's own places and receipts; where it has none, the archive as a whole."""
-    by = finding.evidence
-    return Evidence(locations=by.locations or (_whole(context),), receipts=by.receipts or (context.receipts.listing(),))
-
-
-def _whole(context: StoryContext) -> Location:
-    return Location(member=context.image.record.manifest_member or context.image.archive.name)
 
 
 __all__ = ["ID", "chapter"]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from imagepeel.errors import ImagepeelError
+from imagepeel.evidence import step_number
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.programs import find_program
 from imagepeel.findings.rule import Rule, rule
@@ -81,7 +82,7 @@ def healthcheck_lost(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if step is None or subject.run.healthcheck is not None or step.text.strip().strip("[]\"' ").upper() == "NONE":
         return
     yield rule.report(
-        f"history step {step.step} sets HEALTHCHECK, the config has none",
+        f"history step {step_number(step.step or 0)} sets HEALTHCHECK, the config has none",
         subject.pointer(f"/history/{step.step}/created_by", step.step),
         subject.pointer("/config"),
     )

@@ -198,7 +198,10 @@ def package_manager(rule: Rule, subject: Subject) -> Iterator[Finding]:
     name = _PACKAGE_MANAGERS.get(_base(words[0])) if words else None
     if name:
         shown = " ".join(words[:4]) + (" ..." if len(words) > 4 else "")
-        yield rule.report(f"{name} is started as process 1: `{shown}`", subject.command_place())
+        first = subject.prediction().pid1 if subject.starts else None
+        kept = first is not None and first.argv and _base(first.argv[0]) in _SHELLS
+        who = "the shell, which stays process 1, starts" if kept else "process 1 is"
+        yield rule.report(f"{who} {name}: `{shown}`", subject.command_place())
 
 
 @rule(

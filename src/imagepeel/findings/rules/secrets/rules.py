@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from imagepeel._lazy import late
-from imagepeel.evidence import layer_label, raw, text
+from imagepeel.evidence import layer_label, raw, step_number, text
 from imagepeel.findings import detectors
 from imagepeel.findings.detectors import Secret
 from imagepeel.findings.finding import Finding, Severity
@@ -189,7 +189,7 @@ def secret_in_history(rule: Rule, subject: Subject) -> Iterator[Finding]:
         shown = {mask(value) for _, value in fresh}
         what += [_what((secret,)) for secret in proved if secret.masked not in shown]
         yield rule.report(
-            f"history step {index} shows {listed(what)}",
+            f"history step {step_number(index)} shows {listed(what)}",
             (subject.pointer(f"/history/{index}/created_by", index), "secret-config"),
             severity="high" if proved else "medium",
         )
