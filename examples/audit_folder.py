@@ -1,6 +1,6 @@
 """Say of every image archive in a folder which process it becomes, one line each.
 
-    python examples/audit_folder.py FOLDER
+python examples/audit_folder.py FOLDER
 """
 
 from __future__ import annotations

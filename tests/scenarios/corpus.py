@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import early  # noqa: F401
 import kernel  # noqa: F401
 import mounts  # noqa: F401
 import shells  # noqa: F401

@@ -89,10 +89,12 @@ _TOO_LATE = re.compile(r"\[WARN  tini \(\d+\)\] Child was dead when forwarding s
 def own_words(err: str) -> str:
     """Standard error without runc's log decoration: its error message, or what the program wrote.
 
-    tini names its own pid in its errors, which no one can predict.  Runtimes relay every signal that they get, also the
-    SIGURG by which Go's scheduler interrupts itself; one that comes when the child has just ended makes tini say so.
+    tini names its own pid in its errors, and sed a file of a random name, which no one can predict.  Runtimes relay
+    every signal that they get, also the SIGURG by which Go's scheduler interrupts itself; one that comes when the child
+    has just ended makes tini say so.
     """
     err = re.sub(r"\[FATAL tini \(\d+\)\]", "[FATAL tini (PID)]", err)
+    err = re.sub(r"(open temporary file \S*/sed|create temp file '\S+)\w{6}", r"\1XXXXXX", err)
     lines = []
     for line in err.splitlines():
         if _TOO_LATE.fullmatch(line):

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from imagepeel.evidence import text
+from imagepeel.formats.passwd import Unreadable
 from imagepeel.process.engines.mounts import mounts
 from imagepeel.process.shell import interpreters, tools
 from imagepeel.process.shell.interpreters import Search, Shell, StartError
+from imagepeel.process.shell.outcome import ScriptOutcome, classify
+from imagepeel.process.shell.scope import Unknown, Value
 from imagepeel.process.simulation import Simulation
 from imagepeel.process.spec import trace
 from imagepeel.process.spec.access import EXECUTE, READ, WRITE, Actor, PathAccess, check_access, permits
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge
+from imagepeel.process.wrappers.accounts import Accounts
+from imagepeel.process.wrappers.programs import USER_SHELL, Wrapped, unwrap
 from imagepeel.tables import ErrnoName
 
 if TYPE_CHECKING:
     from imagepeel.process.kernel.execve import ExecveResult
-    from imagepeel.process.shell.state import ScriptOutcome
     from imagepeel.process.spec.state import ProcessState
     from imagepeel.rootfs.view import Rootfs
 
@@ -49,16 +53,45 @@ class _FilesOf:
     def names(self, path: str) -> list[str] | None:
         return self._image.names(path, self._cwd)
 
+    def text(self, path: str) -> str | None:
+        found = self._image.read(path, self._cwd)
+        return None if found is None or found[1] else found[0]
+
+    def id_of(self, name: str, *, group: bool) -> int | None:
+        return self._image.id_of(name, group=group)
+
+
+_MAX_CHILDREN = 60
+"""Scripts that are followed as children of the scripts of one start."""
+_MAX_DEPTH = 4
+
+
+class _Children:
+    """How many scripts have been followed as children so far, and how deep this one is."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.depth = 0
+
 
 class ImageOfShell:
     """The image as the process of one shell meets it (`shell.image.ShellImage`)."""
 
-    def __init__(self, sim: Simulation, shell: Shell, chain: ExecveResult, state: ProcessState) -> None:
+    def __init__(
+        self,
+        sim: Simulation,
+        shell: Shell,
+        chain: ExecveResult,
+        state: ProcessState,
+        children: _Children | None = None,
+    ) -> None:
         self._sim = sim
         self._shell = shell
         self._chain = chain
         self._state = state
         self._refused: dict[tuple[str, str | None, str], Search | None] = {}
+        self._accounts: Accounts | None = None
+        self._children = children or _Children()
         covered = [mount["destination"] for mount in mounts(sim.scenario.engine)]
         covered += [*sim.scenario.wanted.volumes, *sim.scenario.engine.injected]
         covered += [volume.path for volume in sim.scenario.mounted]
@@ -190,8 +223,16 @@ class ImageOfShell:
             return []
         return [text(name) for name in sorted(self._sim.rootfs.listdir(seen.resolution.path))]
 
-    def fails(self, argv: tuple[str, ...], cwd: str) -> tuple[int, str] | None:
-        """The exit code and the words of a tool that provably fails; None for every other command."""
+    def id_of(self, name: str, *, group: bool) -> int | None:
+        """The number of a user or a group of that name; None where there is none, -1 where that cannot be told."""
+        if self._accounts is None:
+            self._accounts = Accounts(self._sim.rootfs)
+        if isinstance(self._accounts.group if group else self._accounts.passwd, Unreadable):
+            return -1
+        return self._accounts.gid(name) if group else self._accounts.uid(name)
+
+    def tool(self, argv: tuple[str, ...], cwd: str) -> tools.Judged | None:
+        """How a tool ends, where that follows from the image; None for every other command."""
         if argv[0].rsplit("/", 1)[-1] not in tools.JUDGED:
             return None
         place = interpreters.search(
@@ -206,7 +247,62 @@ class ImageOfShell:
         if family != "busybox" and actor.uid:
             # The shell executes the tool, and a user who executes a file has the capabilities that the file gives.
             actor = msgspec.structs.replace(actor, capabilities=frozenset())
-        return tools.fails(argv, family, _FilesOf(self, actor, cwd), utf8="utf" in locale.lower())
+        return tools.judged(argv, family, _FilesOf(self, actor, cwd), utf8="utf" in locale.lower())
+
+    def child(self, argv: tuple[str, ...], env: Mapping[str, Value], cwd: str) -> ScriptOutcome | None:
+        """What becomes of a shell that the command starts; None for every other program."""
+        sim, children = self._sim, self._children
+        path = env.get("PATH")
+        if isinstance(path, Unknown) or children.depth >= _MAX_DEPTH or children.count >= _MAX_CHILDREN:
+            return None
+        known = {name: value for name, value in env.items() if isinstance(value, str)}
+        state = msgspec.structs.replace(self._state, env=known, cwd=cwd or self._state.cwd)
+        default = interpreters.default_path(self._shell)
+        found = interpreters.search(sim.rootfs, argv[0], path, state.cwd, state.after, default=default)
+        if found.path is None or self._hidden(posixpath.normpath(posixpath.join(state.cwd, found.path))):
+            return None
+        chain = sim.attempt(found.path, argv, state)
+        if chain.failure is not None or chain.final is None:
+            return None
+        shell = interpreters.identify(sim.rootfs, chain.final, chain.argv)
+        if not shell:
+            return self._behind(unwrap(chain.argv, real=text(chain.final), env=known, leader=False), env, cwd)
+        told = interpreters.invocation(chain.argv)
+        if told.mode not in ("command", "script"):
+            return None
+        read = (told.body, "") if told.mode == "command" else self.read(told.body, cwd)
+        if read is None or read[1]:
+            return None
+        if state.after.uid:
+            state = msgspec.structs.replace(
+                state, after=msgspec.structs.replace(state.after, capabilities=chain.gained)
+            )
+        children.count += 1
+        children.depth += 1
+        image = ImageOfShell(sim, shell, chain, state, children)
+        outcome = classify(
+            read[0],
+            shell=shell,
+            mode=told.mode,
+            args=told.args,
+            env=env,
+            uid=state.after.uid,
+            image=image,
+            options=told.options,
+            posix=interpreters.is_posix(chain.argv, told, known),
+            startup=image.startup(interpreters.startup_files(shell, chain.argv, told, known)),
+        )
+        children.depth -= 1
+        return outcome
+
+    def _behind(self, wrapped: Wrapped | None, env: Mapping[str, Value], cwd: str) -> ScriptOutcome | None:
+        """What becomes of the command behind a wrapper: it is that command that succeeds or not."""
+        if wrapped is None or wrapped.has_no_command or wrapped.argv[0] == USER_SHELL:
+            return None
+        behind = ScriptOutcome(kind="child", argv=wrapped.argv)
+        if wrapped.user or wrapped.cwd or wrapped.root or wrapped.env_clear or wrapped.env_unknown:
+            return behind
+        return self.child(wrapped.argv, {**env, **wrapped.env}, cwd) or behind
 
     def _family(self, name: str, path: str | None) -> tools.Family | None:
         """Whose tool this is: by the words inside of it, or by the shell that has it inside."""

@@ -27,7 +27,7 @@ class FileTests:
     def refuses(self, name: str, path_value: str | None, cwd: str) -> None:
         return None
 
-    enter = read = create = names = fails = finds = lambda self, *words: None
+    enter = read = create = names = tool = child = finds = lambda self, *words: None
 
 
 def script(
@@ -39,7 +39,7 @@ def script(
 def test_exec_of_the_arguments() -> None:
     found = script('#!/bin/sh\nset -e\n./migrate\nexec "$@"\n', "node", "app.js")
     assert (found.kind, found.argv, found.complete, found.line) == ("exec", ("node", "app.js"), True, 4)
-    assert found.assumes == ("the commands before succeed (set -e)",)
+    assert found.hangs_on == "nothing in the image tells whether `./migrate` (line 3) succeeds" and not found.assumes
 
 
 def test_the_shape_of_database_entrypoints() -> None:

@@ -431,4 +431,7 @@ class _Parser(WordReader):
         if operator in ("<<", "<<-"):
             delimiter = "".join(part.text for part in target.parts)
             self._heredocs.append((delimiter, operator == "<<-"))
-        return Redirection(operator=operator, target=target)
+        number = self._text[start:end]
+        return Redirection(
+            operator=operator, target=target, descriptor=int(number) if number.isdigit() and len(number) < 5 else None
+        )

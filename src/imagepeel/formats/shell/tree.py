@@ -82,6 +82,8 @@ class Redirection(msgspec.Struct, frozen=True, kw_only=True):
     """As written, without the file descriptor in front of it."""
     target: Word | None
     """The word behind the operator; None where there is none."""
+    descriptor: int | None = None
+    """The number in front of the operator; None without one."""
 
 
 class Simple(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,8 @@ from imagepeel.process.shell.expand import expand, expand_one
 from imagepeel.process.shell.image import ShellImage
 from imagepeel.process.shell.interpreters import Search, Shell, cannot_run
 from imagepeel.process.shell.scope import UNKNOWN, Field, Scope, Unknown, Value
-from imagepeel.process.shell.state import Ends, ScriptOutcome, State, WalkLimitExceeded, as_argv
+from imagepeel.process.shell.script_outcome import ScriptOutcome
+from imagepeel.process.shell.state import MUTED, Ends, State, WalkLimitExceeded, as_argv
 from imagepeel.process.shell.words import FOREIGN, SPECIAL, Speaker
 from imagepeel.tables import ErrnoName
 
@@ -344,6 +345,7 @@ class Builtins:
                 rest = rest[1:]
         if not rest:
             state.status = True
+            state.muted = MUTED if state.muted else 0
             return [(state, "")]
         argv, complete = as_argv(rest)
         if named and self._shell == "busybox" and "/" not in argv[0]:  # it does not search PATH then
@@ -444,13 +446,13 @@ class Builtins:
             if "u" in item[1:]:
                 state.scope.nounset = item.startswith("-")
             if "e" in item[1:]:
-                state.errexit = item.startswith("-")
+                state.errexit = state.scope.errexit = item.startswith("-")
             if "f" in item[1:]:
                 state.scope.noglob = item.startswith("-")
             if item[-1:] == "o" and index + 1 < len(rest):
                 index += 1
                 if rest[index] == "errexit":
-                    state.errexit = item.startswith("-")
+                    state.errexit = state.scope.errexit = item.startswith("-")
                 elif rest[index] == "nounset":
                     state.scope.nounset = item.startswith("-")
                 elif rest[index] == "pipefail" and self._shell == "dash":

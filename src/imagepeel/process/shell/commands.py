@@ -6,11 +6,27 @@ from collections.abc import Sequence
 
 import msgspec
 
-from imagepeel.formats.shell.tree import AndOr, Compound, CompoundKind, Line, Part, Pipeline, Script, Simple, Word
-from imagepeel.process.shell.builtins import DECLARE, Builtins
+from imagepeel.errors import Malformed
+from imagepeel.formats.shell.parser import parse_shell
+from imagepeel.formats.shell.tree import (
+    AndOr,
+    Compound,
+    CompoundKind,
+    Line,
+    Part,
+    Pipeline,
+    Redirection,
+    Script,
+    Simple,
+    Word,
+)
+from imagepeel.process.shell.builtins import DECLARE, BuiltinCall, Builtins
 from imagepeel.process.shell.expand import expand_one
-from imagepeel.process.shell.scope import UNKNOWN, Field
-from imagepeel.process.shell.state import Ends, Flow, ScriptOutcome, State
+from imagepeel.process.shell.ordinary import is_ordinary
+from imagepeel.process.shell.scope import UNKNOWN, Field, Value
+from imagepeel.process.shell.script_outcome import ScriptOutcome
+from imagepeel.process.shell.state import Ends, Flow, StartedCommand, State, as_argv
+from imagepeel.process.shell.tools import Judged
 
 _READERS = frozenset(
     (
@@ -111,6 +127,111 @@ class Commands(Builtins):
         state.doubt = ""
         return self._ended_by_errexit(state, self._line(command.at), tested) if state.status is False else ""
 
+    def result(self, argv: tuple[str, ...], state: State, line: int) -> tuple[int, str] | None:
+        """The exit code and the words of a command in a substitution, where both follow from the image."""
+        if argv[0] in self._BUILTINS or argv[0] in state.functions:
+            return None
+        refused = self.refused(argv, state)
+        if refused is not None:
+            words = self.cannot_run(argv[0], refused, line, by_exec=False)
+            return None if words is None else (words[1], words[0])
+        told = self._tool(argv, state)
+        return None if told is None else (told.code, told.words)
+
+    def _tool(self, argv: tuple[str, ...], state: State) -> Judged | None:
+        if self._image is None or state.cwd is None or state.changed:
+            return None
+        return self._image.tool(argv, state.cwd)
+
+    def stranger_in(self, command: Simple, state: State) -> bool:
+        """Whether the last substitution among assignments ends with a program that nothing is known of."""
+        parts = [part for item in command.assignments if item.value is not None for part in item.value.parts]
+        text = next((part.text for part in reversed(parts) if part.kind == "command"), "")
+        try:
+            items = parse_shell(text).items
+        except Malformed:
+            return False
+        last = items[-1].pipelines[-1].commands[-1] if items else None
+        if not isinstance(last, Simple) or not last.words or last.words[0].literal is None:
+            return False
+        words = [word.literal or "?" for word in last.words]
+        return not (words[0] in self._BUILTINS or words[0] in state.functions or is_ordinary(words))
+
+    def external(self, call: BuiltinCall, flag: str) -> Ends:
+        """A command that is neither a builtin nor a function: judged by the image, or its status is not known."""
+        state, line, source = call.state, call.line, call.source
+        argv, complete = as_argv([call.name, *call.rest])
+        complete = complete and argv[0] not in ("?", "...")
+        started = StartedCommand(argv, complete, source, line)
+        tool = self._tool(argv, state) if complete else None
+        if flag and not state.traps and not (flag == "busybox" and state.ever_trapped) and not (tool and tool.code):
+            why = "the last command of -c: the shell replaces itself instead of waiting"
+            env = self._prefix(call.command, state)
+            end = ScriptOutcome(kind="tail", argv=argv, complete=complete, source=source, line=line, why=why, env=env)
+            if argv[0] in ("?", "..."):
+                why = "the shell replaces itself by a command that is only known when it runs"
+                end = ScriptOutcome(kind="unknown", argv=argv, complete=False, source=source, line=line, why=why)
+            return [(state, end)]
+        refused = self.refused(argv, state) if argv[0] not in ("?", "...") else None
+        said = None if refused is None else self.cannot_run(argv[0], refused, line, by_exec=False)
+        if refused is not None and said is not None:
+            state.last = started
+            state.fail(said[1], said[0], errno=refused.errno)
+            state.doubt = ""
+            return [(state, self._ended_by_errexit(state, line, call.tested))]
+        state.last = started
+        if tool is not None:
+            self._has_ended(state, started, tool.code, tool.words)
+            if tool.changes:
+                self._changes(argv, state)
+            return [(state, "" if state.status else self._ended_by_errexit(state, line, call.tested))]
+        child = self._child(argv, call) if complete else None
+        if child is None:
+            self._changes(argv, state)
+            state.status, state.doubt = None, source
+            state.stranger = not is_ordinary(argv)
+        else:
+            self._take(child, started, state)
+        if state.status is False:
+            return [(state, self._ended_by_errexit(state, line, call.tested))]
+        if state.status is None and state.errexit and not call.tested:
+            state.goes_on(line)
+        return [(state, "")]
+
+    def _has_ended(self, state: State, started: StartedCommand, code: int, *said: str) -> None:
+        """A command ran and ended with this exit code."""
+        state.status, state.doubt = True, ""
+        if code:
+            state.fail(code, *said)
+            state.gave_up = started
+
+    def _child(self, argv: tuple[str, ...], call: BuiltinCall) -> ScriptOutcome | None:
+        """What becomes of a script that this command starts, where that can be followed."""
+        state = call.state
+        if self._image is None or state.cwd is None or state.changed > 1 or state.scope.wild:
+            return None
+        env: dict[str, Value] = {name: state.scope.variables.get(name, UNKNOWN) for name in sorted(state.exported)}
+        env.update(self._prefix(call.command, state))
+        env = {name: value for name, value in env.items() if value is not None}
+        return self._image.child(argv, env, state.cwd)
+
+    def _take(self, child: ScriptOutcome, started: StartedCommand, state: State) -> None:
+        """What a script that ran as a child leaves behind: its status, its words, what it changed."""
+        state.changed = max(state.changed, child.changed)
+        state.needs = tuple(dict.fromkeys((*state.needs, *child.needs)))[:20]
+        if child.kind == "ends" and child.exit_code is not None and child.sure:
+            state.say(*child.said)
+            self._has_ended(state, started, child.exit_code)
+            return
+        ends_well = child.kind == "ends" and child.exit_code == 0
+        if child.kind in ("exec", "tail", "child"):
+            self._changes(child.argv, state)
+            ends_well = is_ordinary(child.argv)
+        elif child.kind == "unknown":
+            self._changes(started.argv, state)
+        state.status, state.doubt = None, started.source
+        state.stranger = bool(child.hangs) or not ends_well
+
     def _changes(self, argv: Sequence[str], state: State) -> None:
         """Note what a program may have made in the filesystem."""
         name = argv[0].rsplit("/", 1)[-1]
@@ -121,6 +242,7 @@ class Commands(Builtins):
 
     def _redirects(self, command: Simple | Compound, state: State) -> tuple[int, str] | None:
         """The exit code and the words of the first redirection that provably fails."""
+        state.muted = state.muted or int(any(map(_hides_errors, command.redirections)))
         if self._image is None or state.cwd is None:
             return None
         for item in command.redirections:
@@ -139,8 +261,9 @@ class Commands(Builtins):
                 read = self._image.read(path, state.cwd)
                 errno = None if read is None else read[1]
             if errno and not (errno == "ENOENT" and state.changed):
+                state.muted = max(0, state.muted - 1)
                 return self._speaker.cannot_redirect(path, errno, self._line(command.at), output=output)
-            if output:
+            if output and not path.startswith("/dev/"):
                 state.changed = max(state.changed, 1)
         return None
 
@@ -219,6 +342,15 @@ class Commands(Builtins):
             return self._dies(state, why, line)
         end = ScriptOutcome(kind="ends", why=why, exit_code=state.code, errno=state.errno, **ran._asdict())
         return end
+
+
+def _hides_errors(item: Redirection) -> bool:
+    """Whether a redirection sends standard error somewhere else than to the operator."""
+    if item.target is None:
+        return False
+    both = item.operator in ("&>", "&>>")
+    closed = item.operator == ">&" and item.target.source == "-"
+    return both or (item.descriptor == 2 and (closed or item.operator in (">", ">>", ">|")))
 
 
 def bash_may_skip_fork(line: Line) -> bool:

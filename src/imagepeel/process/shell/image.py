@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
 
 from imagepeel.process.shell.interpreters import Search
+from imagepeel.process.shell.scope import Value
+from imagepeel.process.shell.tools import Judged
 from imagepeel.tables import ErrnoName
+
+if TYPE_CHECKING:
+    from imagepeel.process.shell.script_outcome import ScriptOutcome
 
 
 class ShellImage(Protocol):
@@ -29,8 +35,11 @@ class ShellImage(Protocol):
     def names(self, directory: str, cwd: str) -> list[str] | None:
         """The names in a directory, sorted by their bytes; None where they cannot be told."""
 
-    def fails(self, argv: tuple[str, ...], cwd: str) -> tuple[int, str] | None:
-        """The exit code and the words of a tool that provably fails; None for every other command."""
+    def tool(self, argv: tuple[str, ...], cwd: str) -> Judged | None:
+        """How a tool ends, where that follows from the image."""
+
+    def child(self, argv: tuple[str, ...], env: Mapping[str, Value], cwd: str) -> ScriptOutcome | None:
+        """What becomes of a shell that the command starts; None for every other program."""
 
     def refuses(self, name: str, path_value: str | None, cwd: str) -> Search | None:
         """Why the command cannot be started; None when it starts, or where it cannot be told."""

@@ -162,13 +162,15 @@ def lacks_applet(rootfs: Rootfs, final: bytes, name: str) -> bool:
     return applets.is_busybox and not applets.has(name)
 
 
-def family_of_tool(rootfs: Rootfs, path: str) -> Literal["coreutils", "busybox"] | None:
+def family_of_tool(rootfs: Rootfs, path: str) -> Literal["gnu", "busybox"] | None:
     """Which family of tools a program is of, by the words inside of it; None for any other."""
     node = rootfs.resolve(path).node
     if node is None or not node.is_file:
         return None
     content = rootfs.read(rootfs.resolve(path).path, 0, min(node.size, _HEAD))
-    return "busybox" if b"BusyBox v" in content else "coreutils" if b"GNU coreutils" in content else None
+    if b"BusyBox v" in content:
+        return "busybox"
+    return "gnu" if any(mark in content for mark in (b"GNU coreutils", b"GNU grep", b"GNU sed")) else None
 
 
 def invocation(argv: Sequence[str]) -> Invocation:

@@ -15,7 +15,8 @@ from imagepeel.formats.shell.parser import parse_shell
 from imagepeel.process.shell.image import ShellImage
 from imagepeel.process.shell.interpreters import Shell, ShellMode, default_path
 from imagepeel.process.shell.scope import BASH_UNTOLD, UNKNOWN, Scope, Value
-from imagepeel.process.shell.state import ScriptOutcome, State, WalkLimitExceeded
+from imagepeel.process.shell.script_outcome import ScriptOutcome
+from imagepeel.process.shell.state import State, WalkLimitExceeded
 from imagepeel.process.shell.substitutions import substitution
 from imagepeel.process.shell.walk import Walk
 from imagepeel.process.shell.words import Speaker
@@ -31,7 +32,7 @@ def classify(
     shell: str,
     mode: ShellMode,
     args: Sequence[str] = (),
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, Value] | None = None,
     uid: int | None = None,
     image: ShellImage | None = None,
     options: frozenset[str] = frozenset(),
@@ -41,8 +42,8 @@ def classify(
     """Tell what becomes of a shell that runs `text`.
 
     `shell` is "dash", "bash" or "busybox", anything else is unknown; `mode` "command" (`-c`) or "script".
-    `args` are `$0`, `$1`...; `env` the environment the shell starts with, `uid` its user; `image` answers
-    what the shell finds there.  `options` are single letters that were set on the command line (`e`, `f`).
+    `args` are `$0`, `$1`...; `env` the environment that the shell starts with, as far as it is known; `uid` its user;
+    `image` answers what the shell finds there.  `options` are letters that were set on the command line (`e`, `f`).
     `posix` is bash's POSIX mode.  `startup` are the files that the shell reads first, where they are there.
     Raises ValueError for an unknown mode.
     """
@@ -66,7 +67,7 @@ def classify(
         scope.source = scope.arg0 if mode == "script" else ""
     state = State(scope)
     state.exported = set(env or {})
-    state.errexit = "e" in options
+    state.errexit = scope.errexit = "e" in options
     scope.noglob, scope.nounset, scope.shell = "f" in options, "u" in options, shell
     if "PATH" not in variables:
         variables["PATH"] = default_path(shell)

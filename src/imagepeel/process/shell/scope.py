@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from imagepeel.process.shell.interpreters import Shell
+from imagepeel.tables import ErrnoName
 
 
 class Unknown:
@@ -51,7 +52,9 @@ class Scope:
     name without entry is (unset, or unknown after a sourced file); `uid` the user if known.  `source` is the path of
     the script that bash reads ("" for none or another shell), `calls` the functions that run, innermost first.
     `which`, `names` and `text` ask the image, `substitute` gives the output of a command substitution and leaves its
-    exit code in `substituted`, None where that is not known; `arrays` are bash's.
+    exit code in `substituted`, None where that is not known; `result` gives the exit code and the words of a command
+    inside, `cannot_read` those of a file that cannot be opened, and `tell` takes what is written to standard error;
+    `arrays` are bash's.
     """
 
     def __init__(self, variables: dict[str, Value], args: tuple[str, ...] | None, arg0: str, uid: int | None) -> None:
@@ -65,9 +68,13 @@ class Scope:
         self.calls: tuple[str, ...] = ()
         self.shell: Shell | Literal[""] = ""
         self.nounset = False
+        self.errexit = False
         self.names: Callable[[str], list[str] | None] | None = None
         self.which: Callable[[str, str], str | None] | None = None
-        self.text: Callable[[str], str | None] | None = None
+        self.text: Callable[[str], tuple[str, ErrnoName] | None] | None = None
+        self.result: Callable[[tuple[str, ...]], tuple[int, str] | None] | None = None
+        self.cannot_read: Callable[[str, ErrnoName], tuple[int, str]] | None = None
+        self.tell: Callable[[str], None] | None = None
         self.substitute: Callable[[str, Scope], Value] | None = None
         self.substituted: int | None = None
         self.arrays: dict[str, tuple[str, ...] | Unknown] = {}

@@ -5,84 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-import msgspec
-
 from imagepeel.formats.shell.tree import Script
 from imagepeel.process.shell.image import ShellImage
 from imagepeel.process.shell.interpreters import StartError
 from imagepeel.process.shell.scope import UNKNOWN, UNKNOWN_WORDS, Scope
+from imagepeel.process.shell.script_outcome import Hang, ScriptOutcome
+from imagepeel.tables import ErrnoName
+from imagepeel.text import without_middle
 
 _SHARED = (
     *("errexit", "ever_trapped", "cwd", "last", "background", "waited", "assumes", "status", "code", "doubt", "failed"),
-    *("errno", "said", "changed", "execfail", "needs", "constants", "at_exit"),
+    *("errno", "said", "changed", "execfail", "needs", "constants", "at_exit", "stranger", "hangs", "split"),
+    *("gave_up", "muted"),
 )
 """Attributes whose values a copy of a state shares; the others are copied."""
 
-OutcomeKind = Literal["exec", "tail", "child", "ends", "unknown"]
-"""How a shell process may end.
-
-exec: an explicit `exec` replaces the shell.
-tail: the shell replaces itself by the last command of `-c`.
-child: the shell stays and waits for the program.
-ends: no program of its own runs.
-unknown: the text does not prove it.
-"""
+MUTED = 2
+"""Standard error of the shell goes elsewhere for good: `exec 2>FILE`."""
 
 
-class ScriptOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What becomes of a shell process."""
-
-    kind: OutcomeKind
-    argv: tuple[str, ...] = ()
-    """The program's words as far as they are proved; `?` stands for an unknown word, `...` for any number of them."""
-    complete: bool = True
-    """Every word of `argv` is proved."""
-    program: str = ""
-    """The word that is looked up, where `exec -a` or `exec -l` gives the program another name than that."""
-    source: str = ""
-    """The command as the script has it."""
-    line: int = 0
-    """Line of the command, from 1; 0 where there is none."""
-    why: str = ""
-    """One sentence that gives the reason."""
-    assumes: tuple[str, ...] = ()
-    """What has to hold for it, one clause each."""
-    env: dict[str, str | None] = {}
-    """Changes of the environment; None removes the variable."""
-    cwd: str | None = ""
-    """The new directory; "" means as before, None that it is not known."""
-    trapped: tuple[str, ...] = ()
-    """Signals that the script traps, without SIG."""
-    alternatives: tuple[ScriptOutcome, ...] = ()
-    """The possible ends where the kind is unknown."""
-    exit_code: int | None = None
-    """The exit code of a shell that ends, where the text proves it."""
-    errno: StartError = ""
-    """Why the command of `argv` cannot be started, of a shell that ends with that."""
-    said: tuple[str, ...] = ()
-    """What the shell itself wrote to standard error on this way, a message each."""
-    changed: int = 0
-    """What programs before may have made: 0 nothing, 1 directories and data, 2 programs too."""
-    needs: tuple[str, ...] = ()
-    """What volumes have to allow, one clause each."""
-    sure: bool = False
-    """No other way through the script was dropped and nothing had to be assumed."""
-
-    @property
-    def replaces(self) -> bool:
-        """The shell's process becomes the program."""
-        return self.kind in ("exec", "tail")
-
-    @property
-    def named(self) -> bool:
-        """The program's first word is proved, if not all of its words."""
-        return bool(self.argv) and (self.complete or self.argv[0] not in ("?", "..."))
-
-    @property
-    def in_question(self) -> str:
-        """Why the end is not proved, with the ends that are possible."""
-        ways = [way.source or way.why for way in self.alternatives]
-        return self.why + (f": {' or '.join(dict.fromkeys(ways))}" if ways else "")
+def succeeds(source: str) -> str:
+    """The assumption that a command succeeds."""
+    return f"`{without_middle(' '.join(source.split()), 80)}` succeeds"
 
 
 class StartedCommand(NamedTuple):
@@ -103,6 +47,7 @@ class State:
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
+        scope.tell = self.say
         self._image: ShellImage | None = None
         self.functions: dict[str, Script] = {}
         self.exported: set[str] = set()
@@ -126,6 +71,13 @@ class State:
         # The external command whose success is not known, and the one whose failure led here.
         self.doubt = ""
         self.failed = ""
+        # Whether that command is a program that nothing is known of; those that decided here, and that have to succeed.
+        self.stranger: bool = False
+        self.split: tuple[Hang, ...] = ()
+        self.hangs: tuple[Hang, ...] = ()
+        # The tool that provably failed, and whether standard error goes elsewhere: 1 for one command, 2 for good.
+        self.gave_up: StartedCommand | None = None
+        self.muted: int = 0
 
     @property
     def status(self) -> bool | None:
@@ -138,6 +90,16 @@ class State:
         self.code: int | None = None if value is None else int(not value)
         self.errno: StartError = ""
 
+    @property
+    def doubt(self) -> str:
+        """The command whose success is not known, as the script has it; "" when the last one's is."""
+        return self._doubt
+
+    @doubt.setter
+    def doubt(self, value: str) -> None:
+        self._doubt: str = value
+        self.stranger = False
+
     def fail(self, code: int, *said: str, errno: StartError = "") -> None:
         """The last command failed with this exit code, and the shell said so; `errno` if it could not be started."""
         self.status = False
@@ -147,14 +109,14 @@ class State:
 
     def say(self, *said: str) -> None:
         """The shell or its `echo` wrote this to standard error."""
-        if len(self.said) < 40:
-            self.said += said
+        if len(self.said) < 40 and not self.muted:
+            self.said += tuple(words for words in said if words)
 
     def copy(self) -> State:
         scope = Scope(dict(self.scope.variables), self.scope.args, self.scope.arg0, self.scope.uid)
         scope.wild, scope.noglob = self.scope.wild, self.scope.noglob
         scope.source, scope.calls = self.scope.source, self.scope.calls
-        scope.shell, scope.nounset = self.scope.shell, self.scope.nounset
+        scope.shell, scope.nounset, scope.errexit = self.scope.shell, self.scope.nounset, self.scope.errexit
         scope.which, scope.substitute = self.scope.which, self.scope.substitute
         scope.arrays = dict(self.scope.arrays)
         scope.hidden = tuple(dict(frame) for frame in self.scope.hidden)
@@ -175,9 +137,8 @@ class State:
         def names(directory: str) -> list[str] | None:
             return None if self.cwd is None or self.changed else image.names(directory, self.cwd)
 
-        def read(path: str) -> str | None:
-            found = None if self.cwd is None or self.changed else image.read(path, self.cwd)
-            return None if found is None or found[1] else found[0]
+        def read(path: str) -> tuple[str, ErrnoName] | None:
+            return None if self.cwd is None or self.changed else image.read(path, self.cwd)
 
         self.scope.names, self.scope.text = names, read
 
@@ -192,6 +153,19 @@ class State:
                 self.scope.arrays[name] = array
             (self.exported.add if exported else self.exported.discard)(name)
         self.scope.hidden = self.scope.hidden[1:]
+
+    def goes_on(self, line: int) -> None:
+        """`set -e` lets the script go on behind a command whose status is not known: note what that takes."""
+        if self.stranger:
+            self.hangs = tuple(dict.fromkeys((*self.hangs, Hang(self.doubt, line))))[:20]
+        elif self.doubt:
+            self.assume(succeeds(self.doubt))
+        self.status = True
+
+    def decides(self, line: int) -> None:
+        """A status that is not known decides which way the script takes."""
+        if self.stranger:
+            self.split = tuple(dict.fromkeys((*self.split, Hang(self.doubt, line))))[:20]
 
     def assume(self, what: str) -> None:
         if what not in self.assumes and len(self.assumes) < 20:
@@ -221,6 +195,8 @@ class State:
         self.background = other.background or self.background
         self.assumes = tuple(dict.fromkeys((*self.assumes, *other.assumes)))[:20]
         self.needs = tuple(dict.fromkeys((*self.needs, *other.needs)))[:20]
+        self.hangs = tuple(dict.fromkeys((*self.hangs, *other.hangs)))[:20]
+        self.split = tuple(dict.fromkeys((*self.split, *other.split)))[:20]
         self.changed = max(self.changed, other.changed)
         self.constants |= other.constants
         self.at_exit = self.at_exit or other.at_exit

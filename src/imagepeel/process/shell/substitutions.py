@@ -7,7 +7,7 @@ import posixpath
 from imagepeel.errors import Malformed
 from imagepeel.formats.shell.parser import parse_shell
 from imagepeel.formats.shell.tree import Simple
-from imagepeel.process.shell.expand import expand
+from imagepeel.process.shell.expand import ExpansionFailed, expand
 from imagepeel.process.shell.scope import UNKNOWN, Scope, Value
 
 _MAX_OUTPUT = 65_536
@@ -21,17 +21,35 @@ def substitution(source: str, scope: Scope) -> Value:
         return UNKNOWN
     if not command.words:
         return _input(command, scope)
+    hides: set[int] = set()
     for item in command.redirections:
         if item.target is None or item.operator not in (">", ">>") or item.target.literal != "/dev/null":
             return UNKNOWN
+        hides.add(1 if item.descriptor is None else item.descriptor)
     fields = expand(command.words, scope)
     if not fields or not all(isinstance(field, str) for field in fields):
         return UNKNOWN
-    output = _output([str(field) for field in fields], scope)
-    if output is None or len(output[0]) > _MAX_OUTPUT or "\0" in output[0]:
+    words = [str(field) for field in fields]
+    output = _output(words, scope)
+    if output is None:
+        return _failing(words, scope, told=2 not in hides)
+    if len(output[0]) > _MAX_OUTPUT or "\0" in output[0]:
         return UNKNOWN
     scope.substituted = output[1]
-    return output[0].rstrip("\n")
+    return "" if 1 in hides else output[0].rstrip("\n")
+
+
+def _failing(words: list[str], scope: Scope, *, told: bool) -> Value:
+    """Nothing, of a command that provably fails; what one writes that succeeds is not known."""
+    result = scope.result(tuple(words)) if scope.result is not None else None
+    if result is None:
+        return UNKNOWN
+    scope.substituted = result[0]
+    if not result[0]:
+        return UNKNOWN
+    if told and scope.tell is not None:
+        scope.tell(result[1])
+    return ""
 
 
 def _alone(source: str) -> Simple | None:
@@ -55,10 +73,15 @@ def _input(command: Simple, scope: Scope) -> Value:
         return UNKNOWN
     fields = expand([target], scope)
     read = scope.text(fields[0]) if len(fields) == 1 and isinstance(fields[0], str) else None
-    scope.substituted = None if read is None else 0
     if read is None:
         return UNKNOWN
-    return read.rstrip("\n") if scope.shell == "bash" else ""
+    scope.substituted = 0
+    if read[1] and scope.cannot_read is not None and scope.tell is not None:
+        scope.substituted, said = scope.cannot_read(str(fields[0]), read[1])
+        scope.tell(said)
+        if scope.shell == "bash" and scope.errexit:  # it is no command that fails: also where one would be tested
+            raise ExpansionFailed("")
+    return read[0].rstrip("\n") if scope.shell == "bash" else ""
 
 
 def _runs(name: str, scope: Scope) -> bool:
@@ -93,7 +116,7 @@ def _output(words: list[str], scope: Scope) -> tuple[str, int] | None:
         return rest[1], 0
     if name == "cat" and len(rest) == 1 and not rest[0].startswith("-") and scope.text is not None:
         read = scope.text(rest[0])
-        return None if read is None else (read, 0)
+        return None if read is None or read[1] else (read[0], 0)
     return None
 
 

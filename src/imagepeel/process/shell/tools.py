@@ -1,21 +1,24 @@
-"""Tools that scripts start before the program, where the image proves that they fail: mkdir, cp, chown and the like.
+"""Tools that scripts start before the program, where the image proves how they end: mkdir, cp, chown and the like.
 
-Measured: coreutils 9.1 in the C locale and busybox 1.35, as Debian builds them.  Only calls with plain options and as
-few operands as each needs are judged; for every other call nothing is said.
+Measured: coreutils 9.1, grep 3.8 and sed 4.9 in the C locale, and busybox 1.35, as Debian builds them.  Only calls with
+plain options and operands are judged; for every other call nothing is said.
 """
 
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 import msgspec
 
-from imagepeel.process.spec.access import Actor, PathAccess
+from imagepeel._lazy import late
+from imagepeel.process.spec.access import READ, Actor, PathAccess, permits
 from imagepeel.tables import ERRNO_LIBC, ErrnoName
 
-Family = Literal["coreutils", "busybox"]
+Family = Literal["gnu", "busybox"]
+"""Whose tool it is: coreutils, grep and sed of GNU, or an applet."""
 
 
 class Files(Protocol):
@@ -35,43 +38,127 @@ class Files(Protocol):
     def names(self, path: str) -> list[str] | None:
         """The names in a directory."""
 
+    def text(self, path: str) -> str | None:
+        """What a file holds."""
+
+    def id_of(self, name: str, *, group: bool) -> int | None:
+        """The number of a user or a group; None where the image has none of that name, -1 where that is not told."""
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """How a call ends: its exit code, its words, and whether it changes anything."""
+
+    code: int = 0
+    words: str = ""
+    changes: bool = False
+
+
+_DONE = Judged(0, "", True)
+_IDLE = Judged()
+Answer = Judged | None
+
 
 class _Call(msgspec.Struct, frozen=True, kw_only=True):
     """One call of a tool."""
 
     name: str
     options: frozenset[str]
+    values: dict[str, str]
     words: tuple[str, ...]
     family: Family
     files: Files
 
-    def says(self, plain: str, busy: str, errno: ErrnoName) -> tuple[int, str]:
+    def fails(self, plain: str, busy: str = "", *, code: int = 1) -> Judged:
         """The exit code and the words, in each family's form."""
-        return 1, f"{self.name}: {busy if self.family == 'busybox' else plain}: {ERRNO_LIBC[errno]}"
+        return Judged(code, f"{self.name}: {(busy or plain) if self.family == 'busybox' else plain}", False)
+
+    def says(self, plain: str, busy: str, errno: ErrnoName, *, code: int = 1) -> Judged:
+        """The same for an errno."""
+        end = f": {ERRNO_LIBC[errno]}"
+        return self.fails(plain + end, busy + end, code=code)
 
 
-Answer = tuple[int, str] | None
+class _Tool(msgspec.Struct, frozen=True, kw_only=True):
+    """Which calls of a tool are judged, and by what.
+
+    `flags` are the options that change nothing here, `valued` those with a value; `least` and `most` count the
+    operands.  The judge of a tool that does the same to `each` operand gets them one by one, behind the first `shared`.
+    """
+
+    judge: Callable[[_Call], Answer]
+    flags: str = ""
+    valued: str = ""
+    least: int = 1
+    most: int = 1
+    each: bool = False
+    shared: int = 0
+    only: Family | Literal[""] = ""
+    """The family that has it, or whose other calls are judged; "" for both."""
 
 
-def fails(argv: Sequence[str], family: Family, files: Files, *, utf8: bool) -> Answer:
-    """Return the exit code and the words of a tool that provably fails; None for every other call.
+def judged(argv: Sequence[str], family: Family, files: Files, *, utf8: bool) -> Judged | None:
+    """Return how a call ends, where that follows from the image; None for every other call.
 
     `utf8` tells of a locale in which mkdir of coreutils has quotes of another kind.
     """
     name = argv[0].rsplit("/", 1)[-1]
-    found = _TOOLS.get(name)
-    if found is None or (name == "mkdir" and utf8 and family == "coreutils"):
+    tool = _TOOLS.get(name)
+    if tool is None or (tool.only and tool.only != family):
         return None
-    known, least, most, judge = found
-    options = frozenset(letter for word in argv[1:] if word.startswith("-") for letter in word[1:])
-    words = tuple(word for word in argv[1:] if not word.startswith("-"))
-    if "--" in argv or options - set(known) or not least <= len(words) <= most or not all(words):
+    read = _options(argv[1:], tool)
+    if read is None:
         return None
-    return judge(_Call(name=name, options=options, words=words, family=family, files=files))
+    options, values, words = read
+    most = 50 if tool.each else tool.most
+    if not tool.least <= len(words) <= most or not all(words):
+        return None
+    call = _Call(name=name, options=options, values=values, words=words, family=family, files=files)
+    if not tool.each:
+        found = tool.judge(call)
+    else:
+        calls = [(*words[: tool.shared], word) for word in words[tool.shared :]]
+        found = _all([tool.judge(msgspec.structs.replace(call, words=one)) for one in calls])
+    quotes = utf8 and family == "gnu" and found is not None and "'" in found.words and name in _QUOTES
+    return None if quotes else found
+
+
+def _options(words: Sequence[str], tool: _Tool) -> tuple[frozenset[str], dict[str, str], tuple[str, ...]] | None:
+    """The letters, the values and the operands of a call; None where an option is not known."""
+    letters: set[str] = set()
+    values: dict[str, str] = {}
+    operands: list[str] = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if len(word) < 2 or word[0] != "-":
+            operands.append(word)
+            continue
+        for at, letter in enumerate(word[1:], 1):
+            if letter in tool.valued:
+                value = word[at + 1 :] or (rest.pop(0) if rest else "")
+                if not value:
+                    return None
+                values[letter] = value
+                break
+            if letter not in tool.flags:
+                return None
+            letters.add(letter)
+    return frozenset(letters), values, tuple(operands)
+
+
+def _all(found: Sequence[Answer]) -> Answer:
+    """How a call ends that does the same to several operands: it goes on behind one that fails."""
+    known = [one for one in found if one is not None]
+    if len(known) < len(found) or not known:
+        return None
+    words = "\n".join(one.words for one in known if one.words)
+    return Judged(max(one.code for one in known), words, any(one.changes for one in known))
 
 
 def _mkdir(call: _Call) -> Answer:
     whole = call.words[0].rstrip("/") or "/"
+    if "m" in call.values and not _MODE.fullmatch(call.values["m"]):
+        return None
     places = [whole]
     if "p" in call.options:
         cuts = [at for at, char in enumerate(whole) if char == "/" and at]
@@ -88,17 +175,21 @@ def _mkdir(call: _Call) -> Answer:
             errno = call.files.enter_name(path)
         shown = path if path is whole else f"{path}/"
         plain, busy = f"cannot create directory '{path}'", f"can't create directory '{shown}'"
-        return call.says(plain, busy, errno) if errno else None
-    return None
+        if errno:
+            return call.says(plain, busy, errno)
+        return _DONE if errno == "" else None
+    return _IDLE
 
 
 def _touch(call: _Call) -> Answer:
     path = call.words[0]
     seen = call.files.look(path)
-    if seen is None or (seen.node is not None and (seen.node.is_dir or seen.node.uid == call.files.actor.uid)):
+    if seen is None or (seen.node is not None and seen.node.is_dir):
         return None
     errno = call.files.create(path)
-    return call.says(f"cannot touch '{path}'", path, errno) if errno else None
+    if seen.node is not None and seen.node.uid == call.files.actor.uid and errno == "EACCES":
+        return _IDLE
+    return call.says(f"cannot touch '{path}'", path, errno) if errno else _DONE if errno == "" else None
 
 
 def _target(call: _Call) -> str | None:
@@ -125,10 +216,14 @@ def _cp(call: _Call) -> Answer:
         return None
     if seen.node is None:
         return _no_source(call, seen.errno, "stat")
-    if not seen.node.is_file or "f" in call.options:
+    if not seen.node.is_file:
         return None
+    if not permits(seen.node, call.files.actor, READ):
+        return call.says(f"cannot open '{source}' for reading", f"can't open '{source}'", "EACCES")
     errno = call.files.create(target)
-    if errno == "EISDIR" or not errno:
+    if errno == "":
+        return _DONE
+    if errno == "EISDIR" or errno is None or "f" in call.options:
         return None
     return call.says(f"cannot create regular file '{target}'", f"can't create '{target}'", errno)
 
@@ -141,8 +236,11 @@ def _mv(call: _Call) -> Answer:
     if seen.node is None:
         return _no_source(call, seen.errno, "rename")
     leave, come = call.files.enter_name(source), call.files.enter_name(target)
-    if not seen.node.is_file or leave is None or come is None or not (leave or come):
+    if not seen.node.is_file or leave is None or come is None:
         return None
+    if not (leave or come):
+        there = call.files.look(target)
+        return None if there is None or (there.node is not None and not there.node.is_file) else _DONE
     return call.says(f"cannot move '{source}' to '{target}'", f"can't rename '{source}'", leave or come)
 
 
@@ -151,46 +249,84 @@ def _ln(call: _Call) -> Answer:
         return None
     target = call.words[1]
     seen = call.files.look(target)
-    if seen is None or (seen.node is not None and (seen.node.is_dir or "f" in call.options)):
+    if seen is None or (seen.node is not None and seen.node.is_dir):
         return None
+    if seen.node is not None and "f" in call.options:
+        return _DONE if call.files.enter_name(target) == "" else None
     errno: ErrnoName | None = "EEXIST" if seen.node is not None else call.files.enter_name(target)
-    return call.says(f"failed to create symbolic link '{target}'", target, errno) if errno else None
+    if errno:
+        return call.says(f"failed to create symbolic link '{target}'", target, errno)
+    return _DONE if errno == "" else None
 
 
 def _rm(call: _Call) -> Answer:
     path = call.words[0]
     seen = call.files.look(path)
-    if seen is None or (seen.node is not None and not seen.node.is_file):
+    if seen is None:
         return None
     if seen.node is None:
         errno: ErrnoName | None = "" if "f" in call.options else seen.errno
+        if errno == "":
+            return _IDLE
     else:
+        tree = seen.node.is_dir and bool(call.options & {"r", "R"})
+        if not seen.node.is_file and not (tree and (call.files.actor.override or call.files.names(path) == [])):
+            return None
         errno = call.files.enter_name(path)
-    return call.says(f"cannot remove '{path}'", f"can't remove '{path}'", errno) if errno else None
+    if errno:
+        return call.says(f"cannot remove '{path}'", f"can't remove '{path}'", errno)
+    return _DONE if errno == "" else None
 
 
 def _chmod(call: _Call) -> Answer:
-    path = call.words[1]
+    mode, path = call.words
     seen = call.files.look(path)
     if seen is None:
         return None
     if seen.node is None:
         return call.says(f"cannot access '{path}'", path, seen.errno) if seen.errno else None
     actor = call.files.actor
-    if seen.node.uid == actor.uid or "FOWNER" in actor.capabilities or ("R" in call.options and seen.node.is_dir):
+    if "FOWNER" in actor.capabilities:
+        return _DONE if _MODE.fullmatch(mode) else None
+    if "R" in call.options and seen.node.is_dir:
         return None
+    if seen.node.uid == actor.uid:
+        return _DONE if _MODE.fullmatch(mode) else None
     return call.says(f"changing permissions of '{path}'", path, "EPERM")
 
 
+def _no_owner(call: _Call, spec: str) -> Answer:
+    """What is said of an owner that the image does not have; None where it has that one, or where it is not clear."""
+    user, colon, group = spec.partition(":")
+    lacks = {
+        "user": bool(user) and not user.isdigit() and call.files.id_of(user, group=False) is None,
+        "group": bool(group) and not group.isdigit() and call.files.id_of(group, group=True) is None,
+    }
+    which = next((kind for kind, missing in lacks.items() if missing), "")
+    if not which:
+        return None
+    if colon and user:
+        return call.fails(f"invalid {which}: '{spec}'", f"unknown user/group {spec}")
+    return call.fails(f"invalid {which}: '{spec}'", f"unknown {which} {spec.strip(':')}")
+
+
 def _chown(call: _Call) -> Answer:
-    owner, path = call.words[0].partition(":")[0], call.words[1]
+    spec, path = call.words
+    if not re.fullmatch(r"[A-Za-z0-9_-]*:?[A-Za-z0-9_-]*", spec) or spec.endswith(":"):
+        return None
+    missing = _no_owner(call, spec)
+    if missing is not None:
+        return missing
+    owner = spec.partition(":")[0]
     seen = call.files.look(path)
     if seen is None:
         return None
     if seen.node is None:
         return call.says(f"cannot access '{path}'", path, seen.errno) if seen.errno else None
     actor = call.files.actor
-    if not owner or owner == str(seen.node.uid) or seen.node.uid == actor.uid or "CHOWN" in actor.capabilities:
+    if "CHOWN" in actor.capabilities:
+        return _DONE
+    if not owner or owner == str(seen.node.uid) or seen.node.uid == actor.uid:
         return None
     if "R" in call.options and seen.node.is_dir and call.files.names(path) != []:
         return None  # what is inside fails first
@@ -200,29 +336,170 @@ def _chown(call: _Call) -> Answer:
 def _tee(call: _Call) -> Answer:
     path = call.words[0]
     errno = call.files.create(path)
-    return call.says(path, path, errno) if errno else None
+    return call.says(path, path, errno) if errno else _DONE if errno == "" else None
 
 
 def _cat(call: _Call) -> Answer:
     path = call.words[0]
     seen = call.files.look(path)
-    if seen is None or not seen.errno:
+    if seen is None:
         return None
-    return call.says(path, f"can't open '{path}'", seen.errno)
+    errno = seen.errno
+    if seen.node is not None and not permits(seen.node, call.files.actor, READ):
+        errno = "EACCES"
+    if not errno:
+        return _IDLE if seen.node is not None and seen.node.is_file else None
+    return call.says(path, f"can't open '{path}'", errno)
 
 
-_TOOLS: dict[str, tuple[str, int, int, Callable[[_Call], Answer]]] = {
-    "mkdir": ("pv", 1, 1, _mkdir),
-    "touch": ("", 1, 1, _touch),
-    "cp": ("pvf", 2, 2, _cp),
-    "mv": ("v", 2, 2, _mv),
-    "ln": ("sfnv", 2, 2, _ln),
-    "rm": ("fv", 1, 1, _rm),
-    "chmod": ("Rv", 2, 2, _chmod),
-    "chown": ("Rhv", 2, 2, _chown),
-    "tee": ("a", 1, 1, _tee),
-    "cat": ("", 1, 1, _cat),
+def _install(call: _Call) -> Answer:
+    """install of coreutils: directories with -d, or one file."""
+    for letter, kind in (("o", "user"), ("g", "group")):
+        name = call.values.get(letter, "")
+        if name and not name.isdigit() and call.files.id_of(name, group=kind == "group") is None:
+            return call.fails(f"invalid {kind} '{name}'")
+    if "m" in call.values and not _MODE.fullmatch(call.values["m"]):
+        return None
+    if "d" in call.options:
+        return _all([_install_directory(call, word.rstrip("/") or "/") for word in call.words])
+    if len(call.words) != 2 or "D" in call.options:
+        return None
+    made = _cp(msgspec.structs.replace(call, options=frozenset()))
+    if made is None or made.code:
+        return made
+    target = _target(call)
+    there = call.files.look(target or "")
+    if there is None or call.files.enter_name(target or "") != "":
+        return None  # an existing file is removed first
+    if call.values.keys() & {"o", "g"} and not _may_give(call):
+        return call.says(f"cannot change ownership of '{target}'", "", "EPERM")
+    return made
+
+
+def _may_give(call: _Call) -> bool:
+    """Whether the owner that is asked for is the actor itself, or the actor may choose."""
+    actor = call.files.actor
+    if "CHOWN" in actor.capabilities:
+        return True
+    wanted = call.values.get("o", "")
+    uid = int(wanted) if wanted.isdigit() else call.files.id_of(wanted, group=False)
+    return "g" not in call.values and uid == actor.uid
+
+
+def _install_directory(call: _Call, path: str) -> Answer:
+    seen = call.files.look(path)
+    actor = call.files.actor
+    if seen is None:
+        return None
+    if seen.node is not None:
+        if not seen.node.is_dir:
+            return call.says(f"cannot create directory '{path}'", "", "EEXIST")
+        if seen.node.uid == actor.uid or "FOWNER" in actor.capabilities:
+            return None if call.values.keys() & {"o", "g"} and not _may_give(call) else _DONE
+        if call.values.keys() & {"o", "g"}:
+            return None
+        return call.says(f"cannot change permissions of '{path}'", "", "EPERM")
+    cuts = [at for at, char in enumerate(path) if char == "/" and at]
+    for place in [*(path[:at] for at in cuts[:100]), path]:
+        there = call.files.look(place)
+        if there is None or (there.node is not None and not there.node.is_dir):
+            return None
+        if there.node is not None:
+            continue
+        errno = call.files.enter_name(place)
+        if errno is None:
+            return None
+        if errno and place is not path:
+            return call.says(f"cannot create directory '{place}'", "", errno)
+        if errno:  # it goes on to set the mode of what it could not make
+            return call.says(f"cannot change permissions of '{path}'", "", "ENOENT") if errno == "EACCES" else None
+        break
+    if call.values.keys() & {"o", "g"} and not _may_give(call):
+        return call.says(f"cannot change owner and permissions of '{path}'", "", "EPERM")
+    return _DONE
+
+
+def _grep(call: _Call) -> Answer:
+    """A pattern that is plain text, in one file."""
+    pattern, path = call.words
+    if not pattern or any(char in pattern for char in "\n\\[]*.^$?+{}|()"):
+        return None
+    seen = call.files.look(path)
+    if seen is None or (seen.node is not None and not seen.node.is_file):
+        return None
+    errno = seen.errno
+    if seen.node is not None and not permits(seen.node, call.files.actor, READ):
+        errno = "EACCES"
+    if errno:
+        return Judged(2) if "s" in call.options else call.says(path, path, errno, code=2)
+    body = call.files.text(path)
+    if body is None:
+        return None
+    lines = body.split("\n")
+    found = any(pattern == line if "x" in call.options else pattern in line for line in lines)
+    return Judged(0 if found else 1)
+
+
+_PLAIN_EDIT = late(r"s([/|,#:@])[A-Za-z0-9 _./:=-]*\1[A-Za-z0-9 _./:=-]*\1g?")
+"""A substitution whose script is sound whatever it meets; the sign that parts it does not stand inside."""
+
+
+def _sed(call: _Call) -> Answer:
+    edit, path = (call.values["e"], call.words[0]) if "e" in call.values else call.words[-2:]
+    if len(call.words) != 2 - ("e" in call.values) or not _PLAIN_EDIT.fullmatch(edit):
+        return None
+    if edit.count(edit[1]) != 3:
+        return None
+    seen = call.files.look(path)
+    if seen is None or (seen.node is not None and not seen.node.is_file):
+        return None
+    errno = seen.errno
+    if seen.node is not None and not permits(seen.node, call.files.actor, READ):
+        errno = "EACCES"
+    code = 1 if call.family == "busybox" else 2
+    if errno:
+        return call.says(f"can't read {path}", path, errno, code=code)
+    if "i" not in call.options:
+        return _IDLE
+    may = call.files.enter_name(path)
+    if not may:
+        return _DONE if may == "" else None
+    if call.family == "busybox":
+        return call.says("", f"can't create temp file '{path}XXXXXX'", may)
+    directory = posixpath.dirname(path) or "."
+    return call.says(f"couldn't open temporary file {directory.rstrip('/')}/sedXXXXXX", "", may, code=4)
+
+
+def _id(call: _Call) -> Answer:
+    if len(call.options & {"u", "g", "G"}) > 1 or (not call.words and call.options <= {"n"}):
+        return None
+    if not call.words:
+        return _IDLE if "n" not in call.options else None
+    name = call.words[0]
+    if name.isdigit() or call.files.id_of(name, group=False) is not None:
+        return None if name.isdigit() else _IDLE
+    return call.fails(f"'{name}': no such user", f"unknown user {name}")
+
+
+_MODE = late(r"0?[0-7]{3,4}|[ugoa]*[-+=][rwxX]+(,[ugoa]*[-+=][rwxX]+)*")
+_QUOTES = frozenset(("mkdir", "touch", "cp", "mv", "ln", "rm", "chmod", "chown", "install", "id"))
+"""Tools of coreutils whose words have quotes, which another locale may turn into curly ones."""
+_CHOWN = _Tool(judge=_chown, flags="Rhv", least=2, each=True, shared=1)
+_TOOLS: dict[str, _Tool] = {
+    "mkdir": _Tool(judge=_mkdir, flags="pv", valued="m", each=True),
+    "touch": _Tool(judge=_touch, each=True),
+    "cp": _Tool(judge=_cp, flags="pvf", least=2, most=2),
+    "mv": _Tool(judge=_mv, flags="vf", least=2, most=2),
+    "ln": _Tool(judge=_ln, flags="sfnv", least=2, most=2),
+    "rm": _Tool(judge=_rm, flags="fvrR", each=True),
+    "chmod": _Tool(judge=_chmod, flags="Rv", least=2, each=True, shared=1),
+    "chown": _CHOWN,
+    "tee": _Tool(judge=_tee, flags="a"),
+    "cat": _Tool(judge=_cat, each=True),
+    "install": _Tool(judge=_install, flags="dDvp", valued="mog", most=20, only="gnu"),
+    "grep": _Tool(judge=_grep, flags="qsxF", least=2, most=2),
+    "sed": _Tool(judge=_sed, flags="i", valued="e", most=2),
+    "id": _Tool(judge=_id, flags="ugnG", least=0),
 }
-"""Of each tool the options that change nothing here, how many operands it is judged with, and its judge."""
 JUDGED = frozenset(_TOOLS)
 """The names of the tools that are judged."""

@@ -10,12 +10,14 @@ of script.  The flow is "" when control goes on behind the piece, "break", "cont
 
 - A condition whose status is known takes one way.  One that is not known copies the state and takes both:
   `if curl -f http://db; then exec server; fi` has two ends, one with the outcome `exec server`, one that goes on.
-- More than `_MAX_STATES` ways that go on are joined, those with the same arguments each into one if these are few: in
+- More than `MAX_STATES` ways that go on are joined, those with the same arguments each into one if these are few: in
   it only that is known on which all agree.
 - A loop over known words is played word by word.  Any other loop is walked once, with unknown values for all that
   its body assigns.
-- An external command is never run.  It becomes `state.last` with an unknown status; under `set -e` it is assumed
-  to succeed, and the assumption is written down.
+- An external command is never run.  It becomes `state.last`.  Its status is known where it follows from the image: a
+  tool that is judged (`tools`), or a script, which is walked in its turn.  Else it is not, and under `set -e` or in
+  front of `&&` the walk goes on as if it succeeded: of an ordinary program (`ordinary`) that is assumed and written
+  down, of any other it is a `Hang`, which leaves the start unproved.
 
 At the end `judge` makes one answer of all ways: ways on which the script ends early or a command fails become
 assumptions, equal ways fall together, and if different programs remain the answer is "unknown" with alternatives.
@@ -40,10 +42,11 @@ from imagepeel.process.shell.conditions import evaluate_brackets
 from imagepeel.process.shell.expand import ExpansionFailed, expand, expand_one, matches
 from imagepeel.process.shell.image import ShellImage
 from imagepeel.process.shell.scope import UNKNOWN, UNKNOWN_WORDS, Value
-from imagepeel.process.shell.state import Ends, Flow, ScriptOutcome, StartedCommand, State, WalkLimitExceeded, as_argv
+from imagepeel.process.shell.script_outcome import ScriptOutcome
+from imagepeel.process.shell.state import MUTED, Ends, Flow, StartedCommand, State, WalkLimitExceeded, as_argv, succeeds
+from imagepeel.process.shell.ways import MAX_STATES, deciders, final_command, joined, only_if
 from imagepeel.process.shell.words import Speaker
 
-_MAX_STATES = 12
 _MAX_STEPS = 20_000
 _MAX_LOOP = 60
 
@@ -58,7 +61,7 @@ class Walk(Commands):
 
     # -- ends ------------------------------------------------------------------------------------------------
 
-    def judge(self, ends: Ends, env: Mapping[str, str]) -> ScriptOutcome:
+    def judge(self, ends: Ends, env: Mapping[str, Value]) -> ScriptOutcome:
         """One answer from all ways through the script."""
         tails = [flow if isinstance(flow, ScriptOutcome) else self._stay(state) for state, flow in ends]
         tails = [self._with_env(tail, state, env) for tail, (state, _) in zip(tails, ends, strict=True)]
@@ -66,14 +69,16 @@ class Walk(Commands):
         going = [tail for tail, (state, _) in zip(tails, ends, strict=True) if not state.failed]
         if going and len(going) < len(tails) and len({(tail.kind, tail.argv) for tail in tails}) > 1:
             failed = sorted({state.failed for state, _ in ends if state.failed})
-            note = f"`{failed[0]}` succeeds" if len(failed) == 1 else "the commands before && succeed"
-            tails = [msgspec.structs.replace(tail, assumes=(*tail.assumes, note)) for tail in going]
+            note = succeeds(failed[0]) if len(failed) == 1 else "the commands before && succeed"
+            hangs = deciders(state for state, _ in ends if state.failed)
+            tails = [only_if(tail, "" if hangs else note, hangs) for tail in going]
         mains = [tail for tail in tails if tail.kind != "ends"]
         if mains and len(mains) < len(tails):
             ended = next(tail for tail in tails if tail.kind == "ends")
             note = "the script does not end early"
             note += f" (line {ended.line})" if ended.line else ""
-            tails = [msgspec.structs.replace(tail, assumes=(*tail.assumes, note)) for tail in mains]
+            split = deciders(state for state, flow in ends if isinstance(flow, ScriptOutcome) and flow.kind == "ends")
+            tails = [only_if(tail, note, split) for tail in mains]
         distinct: dict[tuple[object, ...], ScriptOutcome] = {}
         for tail in tails:
             key = (
@@ -86,10 +91,11 @@ class Walk(Commands):
             else:
                 merged = tuple(dict.fromkeys((*known.assumes, *tail.assumes)))
                 needs = tuple(dict.fromkeys((*known.needs, *tail.needs)))
-                distinct[key] = msgspec.structs.replace(known, assumes=merged, needs=needs)
+                hangs = tuple(dict.fromkeys((*known.hangs, *tail.hangs)))
+                distinct[key] = msgspec.structs.replace(known, assumes=merged, needs=needs, hangs=hangs)
         found = list(distinct.values())
         if len(found) == 1:
-            sure = len(tails) == every and not found[0].assumes
+            sure = len(tails) == every and not found[0].assumes and not found[0].hangs
             return msgspec.structs.replace(found[0], sure=sure)
         if len({(tail.kind, tail.argv, tail.complete) for tail in found}) == 1:
             # Only environment or directory differ: keep what all of them agree on.
@@ -109,7 +115,7 @@ class Walk(Commands):
             alternatives=tuple(found[:8]),
         )
 
-    def _with_env(self, tail: ScriptOutcome, state: State, env: Mapping[str, str]) -> ScriptOutcome:
+    def _with_env(self, tail: ScriptOutcome, state: State, env: Mapping[str, Value]) -> ScriptOutcome:
         changes: dict[str, str | None] = {}
         for name in sorted(state.exported | set(env)):
             value = state.scope.variables.get(name)
@@ -130,6 +136,7 @@ class Walk(Commands):
             trapped=traps,
             said=state.said,
             needs=state.needs,
+            hangs=state.hangs,
             changed=state.changed,
         )
 
@@ -145,6 +152,12 @@ class Walk(Commands):
                 why = "the shell ends and leaves a background job"
                 return ScriptOutcome(kind="ends", source=left.source, line=left.line, why=why)
             return ScriptOutcome(kind="ends", why="the shell runs no other program", exit_code=state.code)
+        if ran == state.gave_up and state.status is False:
+            why = f"its last command fails: {ran.source}"
+            return ScriptOutcome(kind="ends", source=ran.source, line=ran.line, why=why, exit_code=state.code)
+        # What comes last is what the shell is there for: nobody has to assume that it succeeds.
+        state.hangs = tuple(one for one in state.hangs if (one.source, one.line) != (ran.source, ran.line))
+        state.assumes = tuple(one for one in state.assumes if one != succeeds(ran.source))
         why = "the shell waits for it as its child"
         if self._mode == "script":
             why = "a script does not replace itself without exec: the command is a child of the shell"
@@ -199,8 +212,8 @@ class Walk(Commands):
         for state, flow in ends:
             after.extend(step(state) if flow == "" else [(state, flow)])
         live = [state for state, flow in after if flow == ""]
-        if len(live) > _MAX_STATES:
-            after = [(state, flow) for state, flow in after if flow != ""] + [(one, "") for one in _joined(live)]
+        if len(live) > MAX_STATES:
+            after = [(state, flow) for state, flow in after if flow != ""] + [(one, "") for one in joined(live)]
         if len(after) > 200:
             raise WalkLimitExceeded("the script has too many ways through it")
         return after
@@ -236,6 +249,7 @@ class Walk(Commands):
                      tested: bool = tested) -> Ends:  # fmt: skip
                 wanted = operator == "&&"
                 if here.status is None:
+                    here.decides(self._line(item.pipelines[0].commands[0].at))
                     other = here.copy()
                     here.status, other.status = not wanted, wanted
                     if wanted and here.doubt:
@@ -253,7 +267,7 @@ class Walk(Commands):
             parts = []
             for command in pipeline.commands:
                 inner = self._command(command, state.copy(), "", tested=True)
-                parts.append(_ran(inner))
+                parts.append(final_command(inner))
                 for end, _ in inner:
                     state.changed = max(state.changed, end.changed)
             chosen = next((part for part in parts if part is not None), None)
@@ -261,11 +275,17 @@ class Walk(Commands):
                 state.last = chosen
                 state.doubt = chosen.source
             take_status(state, inner)
+            state.stranger = state.status is None and any(end.stranger for end, _ in inner)
             if state.status is not None and not pipeline.negated:
                 state.doubt = ""
                 line = self._line(pipeline.commands[-1].at)
                 return [(state, "" if state.status else self._ended_by_errexit(state, line, tested))]
             state.status = None
+            for end, _ in inner:  # what the last one's success takes, the pipeline's does
+                state.hangs = tuple(dict.fromkeys((*state.hangs, *end.hangs)))[:20]
+                state.assumes = tuple(dict.fromkeys((*state.assumes, *end.assumes)))[:20]
+            if state.errexit and not tested and not pipeline.negated:
+                state.goes_on(self._line(pipeline.commands[0].at))
             return [(state, "")]
         flag = "" if pipeline.negated or pipeline.timed else flag
         ends = self._command(pipeline.commands[0], state, flag, tested=tested or pipeline.negated)
@@ -280,16 +300,27 @@ class Walk(Commands):
         self._steps += 1
         if self._steps > _MAX_STEPS:
             raise WalkLimitExceeded("the script is too long to follow")
+        muted = state.muted
+        line = self._line(command.at)
+        state.scope.result = lambda argv: self.result(argv, state, line)
+        state.scope.cannot_read = lambda path, errno: self._speaker.cannot_redirect(path, errno, line, output=False)
         try:
             if isinstance(command, Simple):
-                return self._simple(command, state, flag, tested)
-            return self._compound(command, state, flag, tested)
+                ends = self._simple(command, state, flag, tested)
+            else:
+                ends = self._compound(command, state, flag, tested)
+            for end, _ in ends:
+                end.muted = end.muted if end.muted == MUTED else muted
+            return ends
         except ExpansionFailed as failed:
-            line = self._line(command.at)
             if failed.unproved:
                 raise WalkLimitExceeded(f"line {line}: {failed.unproved}") from failed
-            state.fail(self._speaker.broken_expansion, self._speaker.says(line, str(failed)))
-            return [(state, self._dies(state, f"line {line} cannot be expanded: {failed}", line))]
+            said = str(failed)
+            if said:
+                state.fail(self._speaker.broken_expansion, self._speaker.says(line, said))
+            else:
+                state.fail(1)
+            return [(state, self._dies(state, f"line {line} cannot be expanded: {said or 'a file is missing'}", line))]
 
     def _compound(self, command: Compound, state: State, flag: str, tested: bool) -> Ends:
         kind = command.kind
@@ -348,7 +379,7 @@ class Walk(Commands):
             ends = self.script(body, state.copy(), flag)
             return [(end, flow if isinstance(flow, ScriptOutcome) else "") for end, flow in ends]
         ends = self.script(body, state.copy(), "")
-        ran = _ran(ends)
+        ran = final_command(ends)
         if ran is not None:
             state.last = ran
         take_status(state, ends)
@@ -370,6 +401,8 @@ class Walk(Commands):
                     done.append((here, flow))
                     continue
                 held = here.status  # the body changes it
+                if held is None:
+                    here.decides(self._line(condition.items[0].pipelines[0].commands[0].at if condition.items else 0))
                 if held is not False:
                     taken = here.copy() if held is None else here
                     done.extend(self.script(branch.body, taken, flag))
@@ -495,6 +528,10 @@ class Walk(Commands):
         code = state.scope.substituted if substituted else None
         state.status = None if substituted or command.words else True
         if code is None or command.words:
+            state.doubt = self._text[command.at :].partition("\n")[0] if self.stranger_in(command, state) else ""
+            state.stranger = bool(state.doubt)
+            if state.status is None and state.errexit and not tested:
+                state.goes_on(self._line(command.at))
             return [(state, "")]
         state.status, state.code = code == 0, code
         state.doubt = ""
@@ -542,63 +579,8 @@ class Walk(Commands):
             handled = self._builtin(call)
             if handled is not None:
                 return handled
-        argv, complete = as_argv([name, *rest])
-        line = self._line(command.at)
-        known_name = isinstance(name, str)
-        if flag and not state.traps and not (flag == "busybox" and state.ever_trapped):
-            why = "the last command of -c: the shell replaces itself instead of waiting"
-            env = self._prefix(command, state)
-            if not known_name:
-                why = "the shell replaces itself by a command that is only known when it runs"
-                return [
-                    (state, ScriptOutcome(kind="unknown", argv=argv, complete=False, source=source, line=line, why=why))
-                ]
-            end = ScriptOutcome(kind="tail", argv=argv, complete=complete, source=source, line=line, why=why, env=env)
-            return [(state, end)]
-        started = StartedCommand(argv, complete, source, line)
-        refused = self.refused(argv, state) if known_name else None
-        said = None if refused is None else self.cannot_run(argv[0], refused, line, by_exec=False)
-        if refused is not None and said is not None:
-            state.last = started
-            state.fail(said[1], said[0], errno=refused.errno)
-            state.doubt = ""
-            return [(state, self._ended_by_errexit(state, line, tested))]
-        tool = self._image.fails(argv, state.cwd) if complete and self._image and state.cwd is not None else None
-        if tool is not None and not state.changed:
-            state.last = started
-            state.fail(*tool)
-            state.doubt = ""
-            return [(state, self._ended_by_errexit(state, line, tested))]
-        self._changes(argv, state)
-        state.last = StartedCommand(argv, complete, source, line)
-        state.status = None
-        state.doubt = source
-        if not tested and state.errexit:
-            state.assume("the commands before succeed (set -e)")
-            state.status = True
-        return [(state, "")]
-
-
-def _joined(live: Sequence[State]) -> list[State]:
-    """Fewer ways: one for each list of arguments, which decide what `exec "$@"` starts, or one for all."""
-    by_args: dict[tuple[str, ...] | None, State] = {}
-    for state in live:
-        known = by_args.setdefault(state.scope.args, state)
-        if known is not state:
-            known.join(state)
-    ways = list(by_args.values())
-    if len(ways) <= _MAX_STATES // 2:
-        return ways
-    for other in ways[1:]:
-        ways[0].join(other)
-    return ways[:1]
-
-
-def _ran(ends: Ends) -> StartedCommand | None:
-    """The command that a subshell finally is."""
-    for state, flow in ends:
-        if isinstance(flow, ScriptOutcome) and flow.argv:
-            return StartedCommand(flow.argv, flow.complete, flow.source, flow.line)
-        if state.last is not None:
-            return state.last
-    return None
+        call = BuiltinCall(
+            name=name if isinstance(name, str) else as_argv([name])[0][0], rest=rest, command=command, state=state,
+            source=source, line=self._line(command.at), tested=tested,
+        )  # fmt: skip
+        return self.external(call, flag)

@@ -12,19 +12,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from imagepeel.formats.passwd import (
-    AccountFile,
-    AccountSource,
-    Identity,
-    PasswdEntry,
-    UserRefused,
-    resolve_user,
-)
+from imagepeel.formats.passwd import Identity, UserRefused, resolve_user
 from imagepeel.process.engines import user
 from imagepeel.process.spec.access import Actor
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Unproved
 from imagepeel.process.spec.state import ProcessState
 from imagepeel.process.spec.values import Credentials
+from imagepeel.process.wrappers.accounts import Accounts
 from imagepeel.process.wrappers.programs import Wrapped, gosu_user_failure
 from imagepeel.process.wrappers.sudoers import Asking, needs_no_password
 
@@ -58,7 +52,7 @@ def switch(
 
     `state` is that of the wrapper itself, `program` its file, `called` its argv[0] and `opened` the path of its execve.
     """
-    accounts = _Accounts(user.read_file(rootfs, user.PASSWD), user.read_file(rootfs, user.GROUP))
+    accounts = Accounts(rootfs)
     old = state.credentials
     name = wrapped.program
     if name == "setpriv":
@@ -93,55 +87,6 @@ def switch(
         return _OWN_CALLS[name](wrapped, found, call, old)
     home = "/" if found.home is None else found.home
     return Switched(credentials=_become(old, found), home=home, measured=name == "gosu")
-
-
-def _lines(found: AccountSource, errors: str) -> list[str]:
-    """The first lines of a file as text; none where it cannot be read."""
-    return found.data.decode("utf-8", errors).split("\n")[:MAX_LINES] if isinstance(found, AccountFile) else []
-
-
-class _Accounts:
-    """passwd and group of the image, as the C library searches them."""
-
-    def __init__(self, passwd: AccountSource, group: AccountSource) -> None:
-        self.passwd, self.group = passwd, group
-        self.users = passwd.users if isinstance(passwd, AccountFile) else []
-        self.groups = group.groups if isinstance(group, AccountFile) else []
-
-    def user(self, word: str) -> PasswdEntry | None:
-        return next((entry for entry in self.users if entry.name == word), None)
-
-    def uid(self, word: str) -> int | None:
-        """A name, or else a number."""
-        found = self.user(word)
-        if found is not None:
-            return found.uid
-        return int(word) if word.isdigit() else None
-
-    def gid(self, word: str) -> int | None:
-        found = next((entry.gid for entry in self.groups if entry.name == word), None)
-        return int(word) if found is None and word.isdigit() else found
-
-    def gids(self, words: str) -> tuple[int, ...] | None:
-        """The ids of a list with commas; None where a word of it is no group."""
-        found = [self.gid(word) for word in words.split(",") if word]
-        return None if None in found else tuple(gid for gid in found if gid is not None)
-
-    def memberships(self, name: str, gid: int) -> tuple[int, ...]:
-        """What `initgroups` sets: the group given, and each group that lists the user.
-
-        glibc reads the file once more for that, and takes a comment with fields for a group (2.36, seen).
-        """
-        found = [gid]
-        for line in _lines(self.group, "surrogateescape"):
-            fields = line.strip().split(":")
-            if len(fields) == 4 and fields[2].isdigit() and name in fields[3].split(","):
-                found.append(int(fields[2]))
-        return tuple(dict.fromkeys(found))
-
-
-MAX_LINES = 100_000
-"""Lines of /etc/group that are looked at."""
 
 
 def _lacks(actor: Actor, uid: int, gid: int, *, groups: bool) -> str:
@@ -217,7 +162,7 @@ def _gosu_set_uid(called: str) -> Failure:
     )
 
 
-def _setpriv(wrapped: Wrapped, accounts: _Accounts, state: ProcessState) -> Switched | Failure:
+def _setpriv(wrapped: Wrapped, accounts: Accounts, state: ProcessState) -> Switched | Failure:
     """setpriv looks every id up as a name first, even one that is a number, and needs no right for what stays."""
     old, actor = state.credentials, state.after
     user_word, _, group_word = wrapped.user.partition(":")
@@ -289,7 +234,7 @@ def _setpriv_refuses(words: str, why: str, fix: str = "correct its options") -> 
     )
 
 
-def _chroot(wrapped: Wrapped, accounts: _Accounts, state: ProcessState) -> Switched | Failure:
+def _chroot(wrapped: Wrapped, accounts: Accounts, state: ProcessState) -> Switched | Failure:
     """chroot asks for CAP_SYS_CHROOT first, also for `/`; then --userspec and --groups, names before numbers."""
     old, actor = state.credentials, state.after
     if "SYS_CHROOT" not in actor.capabilities:
@@ -341,7 +286,7 @@ def _refused(program: str, message: str, exit_code: int, name: str) -> Failure:
     )
 
 
-def _su(rootfs: Rootfs, wrapped: Wrapped, accounts: _Accounts, state: ProcessState) -> Switched | Failure | Unproved:
+def _su(rootfs: Rootfs, wrapped: Wrapped, accounts: Accounts, state: ProcessState) -> Switched | Failure | Unproved:
     """su and runuser of util-linux: who is root is not asked, runuser refuses others, su asks them for a password."""
     program, old, actor = wrapped.program, state.credentials, state.after
     entry = accounts.user(wrapped.user)
@@ -390,7 +335,7 @@ def _pairs(wrapped: Wrapped) -> list[tuple[str, str]]:
     return [(name, value) for name, _, value in (option.partition(" ") for option in wrapped.options)]
 
 
-def _busybox_su(wrapped: Wrapped, accounts: _Accounts, state: ProcessState) -> Switched | Failure | Unproved:
+def _busybox_su(wrapped: Wrapped, accounts: Accounts, state: ProcessState) -> Switched | Failure | Unproved:
     """su of busybox: it has no right of its own unless busybox is set-uid, and reads /etc/group by itself."""
     old, actor = state.credentials, state.after
     if actor.uid:
@@ -410,7 +355,7 @@ def _busybox_su(wrapped: Wrapped, accounts: _Accounts, state: ProcessState) -> S
     return Switched(credentials=changed, home=entry.home, shell=entry.shell)
 
 
-def _start_stop_daemon(wrapped: Wrapped, accounts: _Accounts, state: ProcessState) -> Switched | Failure:
+def _start_stop_daemon(wrapped: Wrapped, accounts: Accounts, state: ProcessState) -> Switched | Failure:
     """--chuid USER[:GROUP] of Debian's start-stop-daemon (dpkg 1.21) and of busybox's."""
     old, actor = state.credentials, state.after
     if not wrapped.user:
@@ -448,7 +393,7 @@ def _sudo_powerless(opened: str, *, no_new_privileges: bool) -> Failure:
     return Failure(code=FailureCode.WRAPPER_FAILS, judge=Judge.USERLAND, message=words, exit_code=1, why=why, fix=fix)
 
 
-def _asking(wrapped: Wrapped, accounts: _Accounts, who: Credentials) -> Asking:
+def _asking(wrapped: Wrapped, accounts: Accounts, who: Credentials) -> Asking:
     """Who asks sudo: it takes the groups of the process, and those that /etc/group and passwd give to the user."""
     entry = next((entry for entry in accounts.users if entry.uid == who.uid), None)
     gids = {who.gid, *who.groups, *(accounts.memberships(entry.name, entry.gid) if entry is not None else ())}

@@ -51,6 +51,11 @@ class Wrapped(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Exit code of a wrapper that refuses its arguments."""
 
     @property
+    def has_no_command(self) -> bool:
+        """No command that could be waited for."""
+        return not self.argv or self.kind in ("none", "unknown", "detach")
+
+    @property
     def stays(self) -> bool:
         """The wrapper's process remains and the command is its child."""
         return self.kind in ("fork", "supervise")

@@ -1,0 +1,62 @@
+"""passwd and group of the image, as programs inside look names and numbers up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imagepeel.formats.passwd import AccountFile, AccountSource, GroupEntry, PasswdEntry
+from imagepeel.process.engines import user
+
+if TYPE_CHECKING:
+    from imagepeel.rootfs.view import Rootfs
+
+
+def _lines(found: AccountSource, errors: str) -> list[str]:
+    """The first lines of a file as text; none where it cannot be read."""
+    return found.data.decode("utf-8", errors).split("\n")[:MAX_LINES] if isinstance(found, AccountFile) else []
+
+
+class Accounts:
+    """passwd and group of the image, as the C library searches them."""
+
+    def __init__(self, rootfs: Rootfs) -> None:
+        passwd, group = user.read_file(rootfs, user.PASSWD), user.read_file(rootfs, user.GROUP)
+        self.passwd: AccountSource = passwd
+        self.group: AccountSource = group
+        self.users: list[PasswdEntry] = passwd.users if isinstance(passwd, AccountFile) else []
+        self.groups: list[GroupEntry] = group.groups if isinstance(group, AccountFile) else []
+
+    def user(self, word: str) -> PasswdEntry | None:
+        return next((entry for entry in self.users if entry.name == word), None)
+
+    def uid(self, word: str) -> int | None:
+        """A name, or else a number."""
+        found = self.user(word)
+        if found is not None:
+            return found.uid
+        return int(word) if word.isdigit() else None
+
+    def gid(self, word: str) -> int | None:
+        found = next((entry.gid for entry in self.groups if entry.name == word), None)
+        return int(word) if found is None and word.isdigit() else found
+
+    def gids(self, words: str) -> tuple[int, ...] | None:
+        """The ids of a list with commas; None where a word of it is no group."""
+        found = [self.gid(word) for word in words.split(",") if word]
+        return None if None in found else tuple(gid for gid in found if gid is not None)
+
+    def memberships(self, name: str, gid: int) -> tuple[int, ...]:
+        """What `initgroups` sets: the group given, and each group that lists the user.
+
+        glibc reads the file once more for that, and takes a comment with fields for a group (2.36, seen).
+        """
+        found = [gid]
+        for line in _lines(self.group, "surrogateescape"):
+            fields = line.strip().split(":")
+            if len(fields) == 4 and fields[2].isdigit() and name in fields[3].split(","):
+                found.append(int(fields[2]))
+        return tuple(dict.fromkeys(found))
+
+
+MAX_LINES = 100_000
+"""Lines of /etc/group that are looked at."""
