@@ -228,3 +228,50 @@ def test_a3_what_the_demo_names_is_there(run_cli: Run, forge_archive: Make, tmp_
         assert run_cli(*words, cwd=tmp_path).exit_code == 0, words
     readme = (root / "README.md").read_text().partition("make demo")[2]
     assert ". .venv/bin/activate" in readme.partition("make test")[0]
+
+
+# ---- a fix that can be a Dockerfile line is printed as one ------------------------------------------------------
+
+
+def test_every_format_of_the_gate_prints_the_lines_of_a_fix(run_cli: Run, tmp_path: Path) -> None:
+    from xml.etree import ElementTree
+
+    from imagepeel.findings.example import archive_of
+    from imagepeel.findings.rules.examples import EXAMPLES
+
+    archive = tmp_path / "image.tar"
+    archive.write_bytes(archive_of(EXAMPLES["JSON-TO-SHELL"].bad()))
+    line = 'CMD ["/bin/hello","--loud"]'
+    told = {form: run_cli("check", archive, "--format", form).stdout
+            for form in ("text", "json", "sarif", "junit", "github", "markdown")}  # fmt: skip
+    assert line in told["text"] and line in told["markdown"]
+    assert line in (ElementTree.fromstring(told["junit"]).findtext(".//failure") or "").replace("       ", "")
+    (annotation,) = [each for each in told["github"].splitlines() if "JSON-TO-SHELL" in each]
+    assert annotation.endswith(f"%0A{line}")
+    run = json.loads(told["sarif"])["runs"][0]
+    (result,) = [each for each in run["results"] if each["ruleId"] == "JSON-TO-SHELL"]
+    assert result["message"]["text"].endswith(f"\n{line}")
+    assert f"```dockerfile\n{line}\n```" in result["message"]["markdown"]
+    archive.write_bytes(archive_of(EXAMPLES["BAD-STOPSIGNAL"].bad()))
+    run = json.loads(run_cli("check", archive, "--format", "sarif").stdout)["runs"][0]
+    (rule,) = [each for each in run["tool"]["driver"]["rules"] if each["id"] == "BAD-STOPSIGNAL"]
+    assert "```dockerfile\nSTOPSIGNAL SIGTERM\n```" in rule["help"]["markdown"]
+
+
+TOKEN = "ghp_0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def test_a_line_of_the_image_forges_no_annotation(run_cli: Run, forge_archive: Make) -> None:
+    from imagepeel.forge.specimens import shell_form, sound
+
+    archive = forge_archive(
+        shell_form(sound, "['/bin/hello', '::error::x', '%0A::error::y', 'ghp_0123456789abcdefghijklmnopqrstuvwxyz']"),
+        name="forged.tar",
+    )
+    told = run_cli("check", archive, "--format", "github").stdout
+    assert TOKEN not in told
+    lines = told.replace("%0A", "\n").splitlines()
+    assert not [line for line in lines if line.startswith("::error::")]
+    assert "%250A" in told
+    for form in ("sarif", "json", "junit", "text", "markdown"):
+        assert TOKEN not in run_cli("check", archive, "--format", form).stdout

@@ -45,11 +45,13 @@ def examine(
 
 def _masked(finding: Finding) -> Finding:
     """The finding without secrets: a command line or an error that is quoted may hold one."""
-    message = redacted(finding.message)
-    details = tuple(map(redacted, finding.details))
-    if message == finding.message and details == finding.details:
+    told = (finding.message, finding.fix)
+    listed = (finding.details, finding.dockerfile)
+    shown, lines = tuple(map(redacted, told)), tuple(tuple(map(redacted, each)) for each in listed)
+    if shown == told and lines == listed:
         return finding
-    return msgspec.structs.replace(finding, message=message, details=details)
+    (message, fix), (details, dockerfile) = shown, lines
+    return msgspec.structs.replace(finding, message=message, fix=fix, details=details, dockerfile=dockerfile)
 
 
 def _bounded(rule: Rule, mine: list[Finding]) -> list[Finding]:

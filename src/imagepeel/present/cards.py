@@ -14,6 +14,7 @@ import msgspec
 
 from imagepeel.evidence import Anomaly, Evidence, Location, Receipt, layer_label, text
 from imagepeel.history.builders import instruction
+from imagepeel.masking import masked_value, masked_words
 from imagepeel.present.document import (
     Column,
     Document,
@@ -388,7 +389,11 @@ def _short(shown: Any) -> str:
     if isinstance(shown, tuple | list | dict | frozenset) and len(shown) > 3:
         return plural(len(shown), "value")
     if isinstance(shown, tuple | list | frozenset):
-        return ", ".join(_few(shown))
+        return ", ".join(masked_words(list(_few(shown))))
+    if isinstance(shown, dict):
+        return ", ".join(
+            f"{key}={masked_value(key, value)}" for key, value in zip(_few(shown), _few(shown.values()), strict=True)
+        )
     return _short(repr(shown))
 
 

@@ -118,7 +118,7 @@ def _field(name: str, what: Span | str) -> Item:
 
 def _lines(finding: FindingResult) -> Iterator[Item]:
     """The lines of a Dockerfile that are the fix."""
-    return (item(code(line), label="     ", keep=True) for line in finding.dockerfile if line != finding.fix)
+    return (item(code(line), label="     ", keep=True) for line in finding.lines)
 
 
 def _figure(figure: Figure) -> Iterator[Item]:
@@ -191,7 +191,7 @@ def _judged(finding: FindingResult, *, failing: bool) -> Item:
         below.append(item(dim(place_of(finding).removeprefix("at ")), label="at ", keep=True))
     if failing and finding.fix:
         below.append(item(finding.fix, label="fix", keep=True))
-        below += [item(code(line), label="   ", keep=True) for line in finding.dockerfile if line != finding.fix]
+        below += [item(code(line), label="   ", keep=True) for line in finding.lines]
     return item(
         term(finding.rule),
         f"  {finding.message}",

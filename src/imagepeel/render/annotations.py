@@ -22,4 +22,6 @@ def _annotation(outcome: CheckOutcome, finding: FindingResult) -> str:
     text = finding.message if finding.message.endswith((".", "!", "?")) else f"{finding.message}."
     place = f" ({place_of(finding)})" if place_of(finding) else ""
     fix = f" Fix: {finding.fix}" if finding.fix else ""
-    return f"::{_COMMANDS[finding.severity]} title={title},file={file}::{github(text + place + fix)}"
+    # %0A is how a line ends within an annotation.
+    lines = "".join(f"%0A{github(line)}" for line in finding.lines)
+    return f"::{_COMMANDS[finding.severity]} title={title},file={file}::{github(text + place + fix)}{lines}"

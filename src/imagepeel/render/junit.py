@@ -42,5 +42,5 @@ def _lines(finding: FindingResult) -> str:
         parts.append(f"  at: {visible(place_of(finding))}")
     if finding.fix:
         parts.append(f"  fix: {visible(finding.fix)}")
-        parts += [f"       {visible(line)}" for line in finding.dockerfile]
+        parts += [f"       {visible(line)}" for line in finding.lines]
     return "\n".join(parts)

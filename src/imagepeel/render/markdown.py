@@ -118,7 +118,7 @@ def _block(block: DocumentBlock) -> Iterator[str]:
             yield from _item(item, 0)
         yield ""
     elif isinstance(block, Lines):
-        yield from _many(block.lines, block.language)
+        yield from code_lines(block.lines, block.language)
     elif isinstance(block, Steps):
         yield from table(
             ("", "", "", ""),
@@ -155,10 +155,10 @@ def _receipts(block: DocumentBlock, seen: set[str]) -> Iterator[str]:
     fresh = [command for command in dict.fromkeys(commands) if command not in seen]
     seen.update(fresh)
     if fresh:
-        yield from _many(fresh, "sh")
+        yield from code_lines(fresh, "sh")
 
 
-def _many(texts: Iterable[str], language: str) -> list[str]:
+def code_lines(texts: Iterable[str], language: str) -> list[str]:
     lines = [visible(text) for text in texts]
     longest = max((len(run) for line in lines for run in _TICKS.findall(line)), default=0)
     fence = "`" * max(3, longest + 1)

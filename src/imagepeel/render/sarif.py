@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 from imagepeel._version import __version__
 from imagepeel.evidence import Location, raw
-from imagepeel.render.escape import visible
+from imagepeel.render.escape import markdown, visible
+from imagepeel.render.markdown import code_lines
 from imagepeel.results.check import CheckOutcome
 from imagepeel.results.findings import FindingResult, RuleResult
 from imagepeel.serialization import indented, to_json
@@ -58,7 +59,10 @@ def _rule(rule: RuleResult) -> dict[str, Any]:
         "name": "".join(part.capitalize() for part in rule.id.split("-")),
         "shortDescription": {"text": rule.title},
         "fullDescription": {"text": rule.why},
-        "help": {"text": f"{rule.why}\n\nFix: {rule.fix}"},
+        "help": {
+            "text": "\n".join((f"{rule.why}\n\nFix: {rule.fix}", *rule.dockerfile)),
+            "markdown": "\n".join([rule.why, "", f"**Fix:** {markdown(rule.fix)}", "", *_lines(rule.dockerfile)]),
+        },
         "defaultConfiguration": {"level": _LEVELS[rule.severity]},
         "properties": {
             "tags": [rule.lesson, rule.role, *rule.codes],
@@ -75,7 +79,7 @@ def _result(outcome: CheckOutcome, finding: FindingResult, state: str, index: di
         "level": _LEVELS[finding.severity],
         "rank": _RANKS[finding.severity],
         "baselineState": state,
-        "message": {"text": visible(finding.message) + (f" Fix: {visible(finding.fix)}" if finding.fix else "")},
+        "message": _message(finding),
         "locations": [_location(outcome, place) for place in places[:10]],
         "partialFingerprints": {"imagepeelKey/v1": hashlib.sha256(raw(finding.key)).hexdigest()},
         "properties": {
@@ -85,6 +89,23 @@ def _result(outcome: CheckOutcome, finding: FindingResult, state: str, index: di
             "receipts": [visible(receipt.command) for receipt in finding.receipts],
         },
     }
+
+
+def _message(finding: FindingResult) -> dict[str, str]:
+    """What was found, how to mend it, and the fix as lines of a Dockerfile where it can be some."""
+    found = visible(finding.message) + ("" if finding.message.endswith((".", "!", "?")) else ".")
+    text = found + (f" Fix: {visible(finding.fix)}" if finding.fix else "")
+    if not finding.dockerfile:
+        return {"text": text}
+    fix = f" Fix: {markdown(finding.fix)}" if finding.fix else ""
+    return {
+        "text": "\n".join((text, *map(visible, finding.lines))),
+        "markdown": "\n".join([markdown(finding.message) + fix, "", *_lines(finding.dockerfile)]),
+    }
+
+
+def _lines(dockerfile: tuple[str, ...]) -> list[str]:
+    return code_lines(dockerfile, "dockerfile") if dockerfile else []
 
 
 def _location(outcome: CheckOutcome, place: Location) -> dict[str, Any]:

@@ -42,6 +42,11 @@ class FindingResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     locations: tuple[Location, ...]
     receipts: tuple[Receipt, ...]
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The lines of a Dockerfile that stand below the fix: those that are not the fix itself."""
+        return tuple(line for line in self.dockerfile if line != self.fix)
+
 
 class WtfResult(Shown, msgspec.Struct, frozen=True, kw_only=True, tag="findings", tag_field="type"):
     """What will surprise people about an image, worst first; `counts` has each severity, also with 0."""
