@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import imagepeel
+from imagepeel import forge
 from imagepeel.archive.source import MemorySource
 from imagepeel.findings.example import archive_of
 from imagepeel.forge.layout import index
@@ -211,7 +212,37 @@ def test_a_library_that_a_missing_layer_may_have_is_not_called_missing(
     for part in parts:
         archive = without(whole, blobs(whole)[part], tmp_path / "part.tar")
         done = run_cli("process", archive)
-        assert done.exit_code == 0 and "not found" not in done.stdout, part
+        assert done.exit_code == 14 and "not found" not in done.stdout, part
+
+
+@pytest.mark.parametrize("words", [("process",), ("process", "--matrix"), ("process", "--json")], ids=" ".join)
+def test_a_start_that_a_missing_layer_decides_ends_with_14(
+    words: tuple[str, ...], forge_archive: Make, run_cli: Run, tmp_path: Path
+) -> None:
+    whole = forge_archive("shop", kind="oci-archive")
+    done = run_cli(*words, without(whole, blobs(whole)["L2"], tmp_path / "part.tar"))
+    assert done.exit_code == 14
+    assert "error: how it starts is not known: L2 is not in the archive" in done.stderr
+
+
+@pytest.mark.parametrize("words", [words for words in READERS if words[0] != "process"], ids=" ".join)
+def test_what_tells_of_the_layers_that_are_here_ends_with_0(
+    words: tuple[str, ...], forge_archive: Make, run_cli: Run, tmp_path: Path
+) -> None:
+    whole = forge_archive("shop", kind="oci-archive")
+    done = run_cli(*words, without(whole, blobs(whole)["L2"], tmp_path / "part.tar"))
+    assert done.exit_code == 0
+    assert words[0] in ("images", "wtf") or "L2" in done.stderr
+
+
+@pytest.mark.parametrize("name", [name for name in forge.NAMES if not name.startswith("attack-")][:12])
+def test_a_layer_that_refuses_alone_or_is_not_asked_for_is_no_missing_answer(
+    name: str, forge_archive: Make, run_cli: Run
+) -> None:
+    """What is here whole never ends with 14, whatever becomes of its start."""
+    with imagepeel.open(path := forge_archive(name)) as archive:
+        whole = archive.image().complete
+    assert (run_cli("process", path).exit_code == 14) is (not whole)
 
 
 @pytest.mark.parametrize("kind", ["oci-archive", "docker-archive", "docker-save-25", "podman-archive", "docker-v1.0"])

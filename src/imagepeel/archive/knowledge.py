@@ -55,6 +55,11 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
         return not self._misses(ImagePart.MANIFEST)
 
     @property
+    def every_layer(self) -> bool:
+        """Whether each layer of the image is named, so that those that are listed are all of them."""
+        return self.layer_list and all(gap.part is not ImagePart.LAYER or gap.layer is not None for gap in self.gaps)
+
+    @property
     def config(self) -> bool:
         """Whether it is known what the config says, also that a format has none."""
         return not self._misses(ImagePart.MANIFEST, ImagePart.CONFIG)

@@ -415,6 +415,13 @@ def _gaps(record: ImageRecord) -> Iterator[Gap]:
     for layer in record.layers:
         if layer.state not in (LayerState.PRESENT, LayerState.NO_LAYER) or layer.truncated:
             yield _layer_gap(layer)
+    if any(anomaly.code == "v1-missing" for anomaly in record.anomalies):
+        yield Gap(
+            part=ImagePart.LAYER,
+            what=f"what layers below {layer_label(0)} hold",
+            why=f"the json of {layer_label(0)}, which would name them, is not readable",
+            name="layers",
+        )
     listed = len(record.config.diff_ids) if record.config is not None else 0
     if record.kind is RecordKind.IMAGE and listed > len(record.layers):
         # The layers that only the config knows have no name: nothing says where their bytes should be.

@@ -75,6 +75,8 @@ def command(settings: Settings, /, args: tuple[str, ...], matrix: bool, receipts
         result = _matrix(image, options, view) if matrix else _predict(image, options, receipts, view)
         documents.show(settings, "process", result, process_document, receipts=receipts)
         settings.finish(image, rootfs=image.view(result.view or settings.view))
+        if all(verdict.kind == "UNKNOWN" for verdict in result.verdicts):
+            settings.require_layers(image, "how it starts")
 
 
 def _predict(image: Image, options: ProcessOptions, receipts: bool, view: str) -> ProcessOutput:

@@ -239,6 +239,15 @@ class Settings:
         """
         self._refuse(image.archive, image.record.knowledge.documents)
 
+    def require_layers(self, image: LayeredImage, what: str) -> None:
+        """MissingBlob where `what`, the answer of the command, is not known because a layer is not there."""
+        if image.knowledge.lacks_layers:
+            from imagepeel.archive.knowledge import ImagePart  # start time
+            from imagepeel.errors import MissingBlob  # start time
+
+            why = image.knowledge.why(ImagePart.LAYER)
+            raise MissingBlob(f"{what} is not known: {why}", hint="save or copy the image again with all its layers")
+
     def _refuse(self, archive: OpenArchive, gaps: Sequence[Gap]) -> None:
         from imagepeel.errors import Malformed, MissingBlob  # start time
 

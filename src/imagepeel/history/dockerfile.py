@@ -149,7 +149,7 @@ def rebuild_dockerfile(config: ImageConfig, layers: Sequence[LayerFacts], *, unk
                     bytes=layer.bytes,
                     stored=layer.stored,
                     empty=False,
-                    notes=("no history step can be named for this layer",),
+                    notes=() if unknown else ("no history step can be named for this layer",),
                 )
             )
     notes = [f"the history is not known: {unknown}"] if unknown else _whole(config, history, layers, out)

@@ -126,4 +126,6 @@ def _unreferenced(result: ImagesResult) -> Section | None:
         return None
     names = listed(result.unreferenced, 5)
     count = plural(len(result.unreferenced), "member")
-    return section(say(words(f"{count} that nothing points at: ", path(names))))
+    # What a missing manifest points at nobody can tell.
+    nothing = "nothing" if all(record.layers is not None for record in result.images) else "nothing that is here"
+    return section(say(words(f"{count} that {nothing} points at: ", path(names))))

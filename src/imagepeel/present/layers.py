@@ -49,7 +49,7 @@ def layers_document(result: LayersResult) -> Document:
     if not result.layers:
         nothing = [section(say("The image has no layers."))] if known.layers else []
         return about(result.image, *nothing)
-    grid = Table(columns=_COLUMNS, rows=tuple(map(_layer, result.layers)))
+    grid = Table(columns=_COLUMNS, rows=tuple(_layer(layer, known.config) for layer in result.layers))
     return about(result.image, section(grid), _sums(result))
 
 
@@ -73,10 +73,10 @@ def _parts(result: LayersResult) -> Iterator[Section]:
         yield section(Table(columns=columns, rows=tuple(rows)))
 
 
-def _layer(layer: LayerRow) -> Row:
+def _layer(layer: LayerRow, known: bool) -> Row:
     return row(
         term(layer.label),
-        _step(layer),
+        _step(layer, known),
         size(layer.blob_size) if layer.blob_size is not None else "-",
         size(layer.content_size) if layer.content_size is not None else "-",
         layer.compression or layer.state,
@@ -88,9 +88,9 @@ def _layer(layer: LayerRow) -> Row:
     )
 
 
-def _step(layer: LayerRow) -> Span | str:
+def _step(layer: LayerRow, known: bool) -> Span | str:
     if layer.step is None:
-        return dim("(no history step)")
+        return dim("(no history step)" if known else "(not known)")
     return brief_step(layer.created_by) or dim("(a step without words)")
 
 

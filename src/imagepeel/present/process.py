@@ -64,20 +64,25 @@ def process_document(result: ProcessOutput) -> Document:
 
 def _prediction(result: ProcessResult) -> Document:
     # The verdict is unknown then; what the steps found in the layers that are here may still help.
-    partly = [] if result.image.knowledge.layers else [section(say(PARTLY, level="warn"))]
-    return about(result.image, *partly, *prediction_sections(result.prediction, result.receipts, os=result.image.os))
+    whole = result.image.knowledge.layers
+    partly = [] if whole else [section(say(PARTLY, level="warn"))]
+    sections = prediction_sections(result.prediction, result.receipts, os=result.image.os, whole=whole)
+    return about(result.image, *partly, *sections)
 
 
 def prediction_sections(
-    found: Prediction, receipts: Sequence[Sequence[Receipt]] = (), *, os: str = "linux"
+    found: Prediction, receipts: Sequence[Sequence[Receipt]] = (), *, os: str = "linux", whole: bool = True
 ) -> Iterator[Section]:
-    """Yield the sections of a prediction; `receipts` are the shell commands of its steps, `os` is that of the image."""
+    """Yield the sections of a prediction; `receipts` are the shell commands of its steps, `os` is that of the image.
+
+    `whole` is False where a layer may be missing.
+    """
     yield section(say(dim(f"on {found.engine} with {found.runtime}, {os}/{found.architecture}")))
     yield from verdict_sections(found.verdict)
     if rest := list(not_promised(found)):
         yield section(items(*(item(dim(one)) for one in rest)), title="not promised")
     if found.user is not None:
-        yield _request(found, found.user)
+        yield _request(found, found.user, whole)
     elif found.argv:
         yield section(items(item(code(vector(found.argv)), label="asked for")))
     if len(found.readers) > 1:
@@ -140,14 +145,15 @@ def _refusal(verdict: Verdict) -> tuple[Span | str, ...]:
 # ---- the request ------------------------------------------------------------------------------------------------
 
 
-def _request(found: Prediction, user: Credentials) -> Section:
+def _request(found: Prediction, user: Credentials, whole: bool) -> Section:
     fields = []
     if found.path is not None:
         by_path = next((s.where for s in found.steps if s.path == found.path and s.where is not None), None)
         place = place_in_words(by_path)
         fields.append(_field("file", path(found.path), dim(f"   {place}" if place else "")))
     asked_for = f"; USER {user.spec}" if user.spec else ""
-    fields.append(_field("user", f"{user_in_words(user)}{asked_for}; home {user.home}"))
+    here = "" if whole else ", as far as the layers that are here tell"
+    fields.append(_field("user", f"{user_in_words(user)}{asked_for}; home {user.home}{here}"))
     fields.append(_field("in", path(found.cwd)))
     return section(*_asked(found), items(*fields, *(_field("", one) for one in user.notes)))
 

@@ -36,18 +36,20 @@ _ERRNO = {"ELOOP": "the links never end", "ENOTDIR": "is not a directory"}
 def trace_document(result: TraceResult) -> Document:
     """Return a section for each path on the way, and where it ends."""
     last = len(result.lives) - 1
-    return about(result.image, *(_life(life, last=i == last) for i, life in enumerate(result.lives)), _end(result))
+    whole = result.image.knowledge.layers
+    lives = (_life(life, last=i == last, whole=whole) for i, life in enumerate(result.lives))
+    return about(result.image, *lives, _end(result))
 
 
-def _life(life: LifeResult, *, last: bool) -> Section:
+def _life(life: LifeResult, *, last: bool, whole: bool) -> Section:
     title = words(path(life.path))
     if life.target is not None and not last:
         title = words(title, "  is a link to ", path(life.target))
     elif not life.present:
         title = words(title, bad("  is not in this view"))
     if not life.events:
-        said = "the root directory of the image" if life.path == "/" else "no layer has this path"
-        return section(say(said), title=title)
+        missing = "no layer has this path" if whole else "no layer that is here has this path"
+        return section(say("the root directory of the image" if life.path == "/" else missing), title=title)
     return section(items(*map(_event, life.events)), title=title)
 
 

@@ -76,7 +76,8 @@ def _causes(result: WasteAccount) -> Table:
     if own:
         sums += [sum(one.own_content for one in result.causes), sum(one.own_stored for one in result.causes)]
     layers = plural(len(result.layers), "layer")
-    rows.append(row("shipped", "all", *map(number, sums), layers, total=True))
+    every = "all" if result.complete else "all that is here"
+    rows.append(row("shipped", every, *map(number, sums), layers, total=True))
     return Table(
         columns=(
             Column("", keep=True),

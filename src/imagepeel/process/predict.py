@@ -133,7 +133,13 @@ class _Run:
     def _independent(self, failure: Failure) -> bool:
         """Whether a later failure holds whatever is done about the first: the kernel's, about an absolute path."""
         first = self.verdict.id if self.verdict is not None else None
-        return failure.judge is Judge.KERNEL and failure.code is not first and failure.about.startswith("/")
+        # A layer that is missing may have what the kernel does not find.
+        return (
+            self.complete
+            and failure.judge is Judge.KERNEL
+            and failure.code is not first
+            and failure.about.startswith("/")
+        )
 
     def unproved(self, reason: str, where: Location | None = None) -> None:
         """Nothing is proved from here on, unless a failure decides already."""
@@ -312,6 +318,8 @@ class _Run:
         hostname = self.options.hostname or HOSTNAME
         built = environment.build(self.wanted, self.options, self.engine, self.runtime, hostname=hostname)
         home = self._home(who)
+        if not self.complete:
+            home = msgspec.structs.replace(home, why=f"{home.why}, as far as the layers that are here tell")
         variables = environment.with_home(built.variables, self.engine, self.runtime, home)
         notes = list(built.notes)
         set_home = next((variable for variable in variables if variable.name == "HOME"), None)

@@ -30,6 +30,11 @@ class ProcessResult(Shown, msgspec.Struct, frozen=True, kw_only=True, tag="predi
     prediction: Prediction
     receipts: tuple[tuple[Receipt, ...], ...] = ()
 
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The one verdict."""
+        return (self.prediction.verdict,)
+
 
 class MatrixCell(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """One engine on one host architecture."""
@@ -54,6 +59,11 @@ class MatrixResult(Shown, msgspec.Struct, frozen=True, kw_only=True, tag="matrix
     agree: bool
     ended: tuple[str, ...] = ()
     """Those of `engines` that have reached their end of life."""
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """That of each cell."""
+        return tuple(cell.verdict for cell in self.cells)
 
 
 ProcessOutput = ProcessResult | MatrixResult

@@ -406,6 +406,10 @@ def build(
         base = indexed_upper(layers[0], ()) if layers and name == "sequential" else None
         tree = base or Tree()
         refusal = _apply(tree, layers[1:] if base else layers, name, lenient=False)
+        if refusal is not None and knowledge.settled is not None and refusal.layer >= knowledge.settled:
+            # Something below is missing, and it may have what this layer needs.
+            refusal, tree = None, Tree()
+            _apply(tree, layers, name, lenient=True)
         root = Plain((tree.root,))
     if refusal is not None:
         uppers = []

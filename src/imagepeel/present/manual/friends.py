@@ -53,7 +53,7 @@ def _build(operator: Operator) -> list[Block]:
         )
     config = operator.image.config
     steps = sum(1 for layer in operator.image.layers if layer.step is not None)
-    if (not known.whole and steps < len(operator.image.layers)) or not known.config:
+    if (not known.whole and steps < len(operator.image.layers)) or not known.config or not known.every_layer:
         blocks.append(operator.unseen("build", "Which step made which layer"))
     elif config.history is not None and steps == len(operator.image.layers):
         blocks.append(

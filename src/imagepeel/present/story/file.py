@@ -249,8 +249,10 @@ def roles(context: StoryContext) -> dict[str, Text]:
             found.setdefault(member.name, marked(leaf))
         elif archive.kind.is_legacy(member.name):
             found.setdefault(member.name, words(dim("for Docker before 1.10")))
+    whole = all(record.knowledge.layer_list for record in archive.records)
     for member in archive.unreferenced:
-        found.setdefault(member.name, words(dim("nothing points at it")))
+        nothing = "nothing" if whole else "nothing that is here"
+        found.setdefault(member.name, words(dim(f"{nothing} points at it")))
     return found
 
 

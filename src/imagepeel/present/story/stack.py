@@ -87,10 +87,11 @@ def _definition(context: StoryContext, blocks: list[Block]) -> None:
     by = proof(context.config_place("/history"), history or context.receipts.listing())
     made = sum(not step.empty_layer for step in image.history)
     if image.history:
+        told = _made(made, len(image.history)) if context.knowledge.every_layer else ()
         blocks.append(
             claim(
                 "A build step either adds a tarball (a ", term("layer"), ") or only edits the paperwork (an ",
-                term("empty layer"), "). ", *_made(made, len(image.history)), by=by,
+                term("empty layer"), "). ", *told, by=by,
             )
         )  # fmt: skip
     elif not context.bare:
@@ -208,7 +209,8 @@ def _sum(context: StoryContext, steps: bool) -> Row:
         for total, sign in ((sum(c.changed for c in counts), "~"), (sum(c.removed for c in counts), "-")):
             if total:
                 change = words(change, f" {sign}{number(total)}")
-    cells: list[Text] = [words("all"), *((words(),) if steps else ()), words()]
+    every = "all" if context.knowledge.layers else "all that are here"
+    cells: list[Text] = [words(every), *((words(),) if steps else ()), words()]
     cells.extend((words(value(size(stored))), words(value(size(content))), change))
     receipt = context.receipts.layer_listing(context.here[-1]) if context.here else context.receipts.listing()
     return Row(cells=tuple(cells), evidence=proof(*(layer.location for layer in context.here), receipt), total=True)
