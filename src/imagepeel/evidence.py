@@ -124,6 +124,7 @@ AnomalyCode = Literal[
     "outer-bad-sparse",
     "outer-dotdot",
     "outer-duplicate",
+    "outer-link-forward",
     "outer-link-limit",
     "outer-link-loop",
     "outer-link-outside",

@@ -553,32 +553,6 @@ def test_no_output_shows_what_stands_in_history(what: str, run_cli: Run, forge_a
             assert secret not in shown + repr(value) + str(value), type(value)
 
 
-# ---- what the outer tar and the layers tell about their packer --------------------------------------------------
-
-
-def test_the_name_of_the_packer_is_told(run_cli: Run, forge_archive: Make, tmp_path: Path) -> None:
-    """Owners of the outer tar: no engine reads them, and everybody who gets the file can."""
-    archive = forge_archive("hello")
-    named = repacked(archive, tmp_path / "named.tar", "--owner=jane:1000", "--group=staff:1000")
-    finding = findings_of(run_cli, named)["PACKER-NAMED"]
-    assert finding["severity"] == "info"
-    assert "members of the archive belong to jane:staff (1000:1000)" in finding["message"]
-    plain = repacked(archive, tmp_path / "plain.tar", "--owner=0", "--group=0", "--numeric-owner")
-    assert "PACKER-NAMED" not in findings_of(run_cli, plain)
-    root = repacked(archive, tmp_path / "root.tar", "--owner=root:0", "--group=root:0")
-    assert "PACKER-NAMED" not in findings_of(run_cli, root)
-
-
-def test_a_user_of_the_image_is_no_packer(run_cli: Run, forge_archive: Make) -> None:
-    from imagepeel.forge.specimens import holding
-
-    mine = holding(forge.file("home/app/x", "x", uid=1000, gid=1000, uname="app", gname="app"))
-    assert "PACKER-NAMED" not in findings_of(run_cli, forge_archive(mine, name="mine.tar"))
-    theirs = holding(forge.file("home/app/x", "x", uid=1000, gid=1000, uname="jane", gname="app"))
-    told = findings_of(run_cli, forge_archive(theirs, name="theirs.tar"))["PACKER-NAMED"]["message"]
-    assert told == "entries of layer L2 belong to jane:app (1000:1000), whom the image does not know"
-
-
 # ---- words for people -------------------------------------------------------------------------------------------
 
 

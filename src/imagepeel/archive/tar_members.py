@@ -89,6 +89,7 @@ class TarMembers(Members):
                 msgspec.structs.replace(member, name=normalise(member.name, backslashes=True)) for member in self._all
             ]
         repeated = 0
+        waiting: list[Member] = []
         for member in self._all:
             earlier = self._names.get(member.name)
             if earlier is not None and (earlier.kind, member.kind) != ("dir", "dir"):
@@ -99,8 +100,16 @@ class TarMembers(Members):
                         f"the member {member.name} occurs again; the last one counts",
                         member.location,
                     )
+            if member.kind == "hardlink" and normalise(member.target) not in self._names:
+                waiting.append(member)
             # Entries for the root itself (`./`) carry no name.
             self._names[member.name] = member
+        early = next(
+            (one for one in waiting if normalise(one.target) in self._names and normalise(one.target) != one.name), None
+        )
+        if early is not None:
+            words = f"the hard link {early.name} stands before its target {early.target}"
+            self.note("outer-link-forward", f"{words}: who unpacks in order cannot make it", early.location, fatal=True)
 
     def __iter__(self) -> Iterator[Member]:
         return iter(self._all)

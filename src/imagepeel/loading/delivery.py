@@ -14,6 +14,7 @@ from imagepeel.formats.go_json import unread
 from imagepeel.oci.json_document import lookup
 
 if TYPE_CHECKING:
+    from imagepeel.archive.members import Member
     from imagepeel.archive.opened import OpenArchive
     from imagepeel.archive.records import ImageRecord
     from imagepeel.image import LayeredImage
@@ -63,6 +64,13 @@ class Delivery:
         if self.folder:
             return self.folder
         return next((name for name in self.folders if members.file(f"{name}/json") is None), None)
+
+    @cached_property
+    def forward_link(self) -> Member | None:
+        """The first hard link that stands before its target: who unpacks the file in order cannot make it."""
+        places = {note.where.archive_offset for note in self.archive.anomalies if note.code == "outer-link-forward"}
+        members = self.archive.members
+        return next((one for one in members if one.header_offset in places), None) if places else None
 
     @property
     def is_cut(self) -> bool:

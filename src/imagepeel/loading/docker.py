@@ -92,6 +92,14 @@ class DockerOwn(LoadTool, frozen=True, kw_only=True):
                 f"{', '.join(self.unwraps)} off",
                 "take the compression off first",
             )
+        if (link := delivery.forward_link) is not None:
+            return refusal(
+                Cause.FORMAT,
+                self._processing(f"link /{link.target} /{link.name}: no such file or directory"),
+                f"it unpacks the file in order, and the hard link {link.name} stands before its target",
+                "write the target before its links",
+                where=link.location,
+            )
         if delivery.folder:
             return self._no_list(delivery)
         if delivery.listed:

@@ -94,6 +94,7 @@ EXAMPLES: dict[str, Example] = {
         bad=lambda: holding(file("motd", "x", uid=1000, gid=1000, uname="jane", gname="staff")),
         good=lambda: holding(file("motd", "x", uid=1000, gid=1000)),
     ),
+    "ARCHIVE-FRAMING": Example(bad=partial(sound, created="2023-12-25T00:00:00Z"), good=sound, also=("ODD-TIME",)),
     "ODD-DOCUMENTS": Example(
         bad=partial(sound, faults=[Fault(kind="config-duplicate", value="arm64")]),
         good=sound,

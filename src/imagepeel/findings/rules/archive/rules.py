@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC
 from typing import TYPE_CHECKING
 
-from imagepeel._lazy import late
 from imagepeel.archive.kinds.kind import INDEX, MANIFEST
 from imagepeel.archive.records import Description
 from imagepeel.archive.select import not_examined
-from imagepeel.archive.tar_members import TarMembers
-from imagepeel.evidence import AnomalyCode, Location, text
+from imagepeel.evidence import AnomalyCode, Location
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, by_notes, rule
+from imagepeel.findings.rules.archive.framing import NO_YEAR, archive_framing, packer_named, seconds_of
 from imagepeel.process.engines.registry import CONTAINERD, DOCKER, PODMAN
 from imagepeel.text import listed, plural, stated_and_there
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
-    from imagepeel.formats.tar.header import Header
-    from imagepeel.formats.tar.table import Meta
 
 _DOCKER_MOST = 125
 _TOLD_ELSEWHERE: frozenset[AnomalyCode] = frozenset(
@@ -44,7 +39,6 @@ _TOLD_ELSEWHERE: frozenset[AnomalyCode] = frozenset(
 """Anomalies of documents that have a rule of their own; those of layers are not among these lists."""
 _LABELS_ONLY: frozenset[AnomalyCode] = frozenset({"layout-marker", "outer-duplicate", "json-bom"})
 """Noticed by readers and of no consequence."""
-_SENSIBLE_YEAR = late(r"^(?:000\d|19[678]\d)-")
 
 
 @rule(
@@ -472,10 +466,10 @@ def odd_time(rule: Rule, subject: Subject) -> Iterator[Finding]:
     created = subject.config.created
     if not subject.paperwork:
         return
-    if created and _SENSIBLE_YEAR.match(created):
+    if created and NO_YEAR.match(created):
         yield rule.report(f"the image says it was made at {created}", subject.pointer("/created"))
         return
-    limit = _seconds(created)
+    limit = seconds_of(created)
     if limit is None:
         return
     for layer in subject.layers:
@@ -488,70 +482,6 @@ def odd_time(rule: Rule, subject: Subject) -> Iterator[Finding]:
                 subject.at(layer.index, index),
                 subject.pointer("/created"),
             )
-
-
-def _seconds(created: str) -> int | None:
-    from datetime import datetime  # start time
-
-    try:
-        stamp = datetime.fromisoformat(re.sub(r"\.(\d{6})\d*", r".\1", created.replace("Z", "+00:00")))
-    except ValueError:
-        return None
-    if stamp.tzinfo is None:
-        stamp = stamp.replace(tzinfo=UTC)
-    return int(stamp.timestamp())
-
-
-_NOBODY = frozenset((b"", b"root", b"wheel", b"nobody", b"nogroup"))
-_MOST_MEMBERS, _FIRST_PERSON = 200, 1000
-"""Members of an archive that are looked at, and the first id that distributions give to people (login.defs)."""
-
-
-@rule(
-    "PACKER-NAMED",
-    "The archive or a layer names the person who packed it",
-    "info",
-    "headcount",
-    "infosec",
-    why="""A tar has the names of owners beside their numbers, and a packer writes those of the machine that it runs on.
-    No engine reads them, and everybody who gets the file can: the login of a person, or the name of a build server's
-    account.  Two machines that pack the same files also get two digests.""",
-    fix="pack with --owner=0 --group=0 --numeric-owner (GNU tar), or save the image with a tool of containers",
-    sources="POSIX.1 pax ustar, reproducible-builds.org archives",
-)
-def packer_named(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    members = subject.image.archive.members
-    if isinstance(members, TarMembers) and not subject.image.archive.kind.bare:
-        for member, _ in zip(members, range(_MOST_MEMBERS), strict=False):
-            header = members.header(member)
-            if header is not None and _is_somebody(header, _NOBODY):
-                yield rule.report(f"members of the archive belong to {_owner_name(header)}", member.location)
-                break
-    if not subject.whole or subject.foreign:
-        return
-    lines = (line for path in ("/etc/passwd", "/etc/group") for line in subject.read(path, 1 << 20).splitlines())
-    known = _NOBODY | {line.partition(b":")[0] for line in lines}
-    for layer in subject.layers:
-        table = layer.table
-        strange = {
-            number
-            for number, meta in enumerate(table.metas)
-            if max(meta.uid, meta.gid) >= _FIRST_PERSON and _is_somebody(meta, known)
-        }
-        if strange:
-            index = next(i for i, number in enumerate(table.meta_ids) if number in strange)
-            owner = _owner_name(table.meta(index))
-            message = f"entries of layer {layer.label} belong to {owner}, whom the image does not know"
-            yield rule.report(message, subject.at(layer.index, index))
-
-
-def _is_somebody(entry: Header | Meta, known: frozenset[bytes]) -> bool:
-    """Whether an owner has a name that is none of these, and is more than its number again."""
-    return any(name not in known and not name.isdigit() for name in (entry.uname, entry.gname))
-
-
-def _owner_name(entry: Header | Meta) -> str:
-    return f"{text(entry.uname)}:{text(entry.gname)} ({entry.uid}:{entry.gid})"
 
 
 @rule(
@@ -595,5 +525,6 @@ RULES: tuple[Rule, ...] = (
     history_silent,
     odd_time,
     packer_named,
+    archive_framing,
     odd_documents,
 )
