@@ -47,7 +47,7 @@ def reality(observed: dict[str, Any], prediction: Prediction) -> list[str]:
     if verdict.kind == "FAILS":
         different = []
         text = re.sub(r"\[FATAL tini \(\d+\)\]", "[FATAL tini (PID)]", verdict.runtime_text)
-        text = "\n".join(text.splitlines())  # a carriage return ends a line in the record
+        text = "\n".join(f"{text}\n".splitlines())  # a carriage return ends a line in the record
         if short(text) != observed["text"]:
             different.append(f"text: predicted {short(verdict.runtime_text)!r}, really {observed['text']!r}")
         if verdict.runtime_exit_code != observed["exit"]:

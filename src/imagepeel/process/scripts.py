@@ -74,6 +74,7 @@ def follow(sim: Simulation, chain: ExecveResult, shell: Shell, state: ProcessSta
         env=state.env,
         uid=state.after.uid,
         image=image,
+        changed=state.changed,
         options=told.options,
         posix=interpreters.is_posix(chain.argv, told, state.env),
         startup=startup,
@@ -89,13 +90,13 @@ def follow(sim: Simulation, chain: ExecveResult, shell: Shell, state: ProcessSta
             judge=Judge.USERLAND,
             round=sim.round,
             title=f"{argv0} ({shell}) reads {line0} and {ends}",
-            detail=tuple(part for part in (tail.source, tail.why, *tail.assumes) if part),
+            detail=tuple(part for part in (tail.source, tail.why, *tail.assumes, *tail.trusts) if part),
             path=told.body if told.mode == "script" else None,
             where=place,
             inspect=("cat -A",) if told.mode == "script" else (),
         )
     )
-    sim.assumes.extend(tail.assumes)
+    sim.assumes.extend((*tail.assumes, *tail.trusts))
     sim.depends.extend(tail.needs)
     run = _ShellRun(chain=chain, shell=shell, told=told, body=body, tail=tail)
     _after(sim, run, state, depth)

@@ -231,16 +231,27 @@ class ImageOfShell:
             return -1
         return self._accounts.gid(name) if group else self._accounts.uid(name)
 
-    def tool(self, argv: tuple[str, ...], cwd: str) -> tools.Judged | None:
+    def tool(self, argv: tuple[str, ...], env: Mapping[str, Value], cwd: str) -> tools.Judged | None:
         """How a tool ends, where that follows from the image; None for every other command."""
-        if argv[0].rsplit("/", 1)[-1] not in tools.JUDGED:
+        known = {name: value for name, value in env.items() if isinstance(value, str)}
+        if any(isinstance(env.get(name), Unknown) for name in ("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD")):
             return None
+        state = msgspec.structs.replace(self._state, env=known, cwd=cwd or self._state.cwd)
         place = interpreters.search(
-            self._sim.rootfs, argv[0], self._state.env.get("PATH"), cwd or self._state.cwd, self._state.after,
+            self._sim.rootfs, argv[0], known.get("PATH"), state.cwd, state.after,
             default=interpreters.default_path(self._shell),
         )  # fmt: skip
-        family = self._family(argv[0], place.path)
-        locale = self._state.env.get("LC_ALL") or self._state.env.get("LC_CTYPE") or self._state.env.get("LANG") or ""
+        final = self._chain.final or b""
+        inside = self._shell == "busybox" and interpreters.has_applet(self._sim.rootfs, final, argv[0])
+        inside = inside and (place.path is None or interpreters.runs_applets_first(self._sim.rootfs, final))
+        if not inside and place.path is not None and (broken := self._broken(place.path, argv, state)) is not None:
+            return broken
+        if argv[0].rsplit("/", 1)[-1] not in tools.JUDGED:
+            return None
+        family: tools.Family | None = "busybox"
+        if not inside:
+            family = None if place.path is None else interpreters.family_of_tool(self._sim.rootfs, place.path)
+        locale = known.get("LC_ALL") or known.get("LC_CTYPE") or known.get("LANG") or ""
         if family is None:
             return None
         actor = self._state.after
@@ -249,7 +260,19 @@ class ImageOfShell:
             actor = msgspec.structs.replace(actor, capabilities=frozenset())
         return tools.judged(argv, family, _FilesOf(self, actor, cwd), utf8="utf" in locale.lower())
 
-    def child(self, argv: tuple[str, ...], env: Mapping[str, Value], cwd: str) -> ScriptOutcome | None:
+    def _broken(self, path: str, argv: tuple[str, ...], state: ProcessState) -> tools.Judged | None:
+        """What the loader says of a program that it cannot load."""
+        if self._hidden(posixpath.normpath(posixpath.join(state.cwd, path))):
+            return None
+        chain = self._sim.attempt(path, argv, state)
+        if chain.final is None or chain.loader is None or chain.failure is not None:
+            return None
+        failure = self._sim.closure(chain, path, state).failure
+        if failure is None or failure.exit_code is None:
+            return None
+        return tools.Judged(failure.exit_code, failure.message, False, True)
+
+    def child(self, argv: tuple[str, ...], env: Mapping[str, Value], cwd: str, changed: int) -> ScriptOutcome | None:
         """What becomes of a shell that the command starts; None for every other program."""
         sim, children = self._sim, self._children
         path = env.get("PATH")
@@ -266,7 +289,8 @@ class ImageOfShell:
             return None
         shell = interpreters.identify(sim.rootfs, chain.final, chain.argv)
         if not shell:
-            return self._behind(unwrap(chain.argv, real=text(chain.final), env=known, leader=False), env, cwd)
+            wrapped = unwrap(chain.argv, real=text(chain.final), env=known, leader=False)
+            return self._behind(wrapped, env, cwd, changed)
         told = interpreters.invocation(chain.argv)
         if told.mode not in ("command", "script"):
             return None
@@ -288,6 +312,7 @@ class ImageOfShell:
             env=env,
             uid=state.after.uid,
             image=image,
+            changed=changed,
             options=told.options,
             posix=interpreters.is_posix(chain.argv, told, known),
             startup=image.startup(interpreters.startup_files(shell, chain.argv, told, known)),
@@ -295,22 +320,16 @@ class ImageOfShell:
         children.depth -= 1
         return outcome
 
-    def _behind(self, wrapped: Wrapped | None, env: Mapping[str, Value], cwd: str) -> ScriptOutcome | None:
+    def _behind(
+        self, wrapped: Wrapped | None, env: Mapping[str, Value], cwd: str, changed: int
+    ) -> ScriptOutcome | None:
         """What becomes of the command behind a wrapper: it is that command that succeeds or not."""
         if wrapped is None or wrapped.has_no_command or wrapped.argv[0] == USER_SHELL:
             return None
         behind = ScriptOutcome(kind="child", argv=wrapped.argv)
         if wrapped.user or wrapped.cwd or wrapped.root or wrapped.env_clear or wrapped.env_unknown:
             return behind
-        return self.child(wrapped.argv, {**env, **wrapped.env}, cwd) or behind
-
-    def _family(self, name: str, path: str | None) -> tools.Family | None:
-        """Whose tool this is: by the words inside of it, or by the shell that has it inside."""
-        final = self._chain.final or b""
-        inside = self._shell == "busybox" and interpreters.has_applet(self._sim.rootfs, final, name)
-        if inside and (path is None or interpreters.runs_applets_first(self._sim.rootfs, final)):
-            return "busybox"
-        return None if path is None else interpreters.family_of_tool(self._sim.rootfs, path)
+        return self.child(wrapped.argv, {**env, **wrapped.env}, cwd, changed) or behind
 
     def enter_name(self, path: str, cwd: str) -> ErrnoName | None:
         """The errno of making or removing an entry in the directory of the path; "" and None as for `enter`."""
@@ -392,6 +411,7 @@ def behind(tail: ScriptOutcome, state: ProcessState) -> ProcessState:
         env=env,
         cwd=state.cwd if tail.cwd in ("", None) else tail.cwd,
         certain=state.certain and tail.sure and tail.changed < 2 and tail.cwd is not None,
+        changed=max(state.changed, tail.changed),
         first=state.first and tail.replaces,
     )
 

@@ -134,7 +134,8 @@ class StartSimulation:
 
     # -- the loader ------------------------------------------------------------------------------------------
 
-    def _closure(self, chain: ExecveResult, execfn: str, state: ProcessState) -> LoaderResult:
+    def closure(self, chain: ExecveResult, execfn: str, state: ProcessState) -> LoaderResult:
+        """What the loader of a program finds."""
         options = LoaderOptions(
             env=state.env,
             secure=chain.privileged,
@@ -148,7 +149,7 @@ class StartSimulation:
     def _load(self, chain: ExecveResult, execfn: str, state: ProcessState) -> bool:
         """Ask the loader; True when the program may go on."""
 
-        result = self._closure(chain, execfn, state)
+        result = self.closure(chain, execfn, state)
         self._libraries(result)
         failure = result.failure
         found = plural(len(result.libraries), "library", "libraries")

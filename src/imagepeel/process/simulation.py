@@ -10,6 +10,7 @@ from imagepeel.process.spec.values import PidOne, Step
 
 if TYPE_CHECKING:
     from imagepeel.process.kernel.execve import ExecveResult
+    from imagepeel.process.loader.common import LoaderResult
     from imagepeel.process.readers import Started
     from imagepeel.process.scenario import Scenario
     from imagepeel.process.spec.state import ProcessState
@@ -30,6 +31,7 @@ class Simulation(Protocol):
     depends: list[str]
     started: list[Started]
 
+    def closure(self, chain: ExecveResult, execfn: str, state: ProcessState) -> LoaderResult: ...
     def stay(
         self,
         chain: ExecveResult,

@@ -337,6 +337,32 @@ class WordReader:
             raise self._fail(") of a command substitution is missing")
         parts.append(Part(kind="command", text=self._text[start : self._at - 1], quoted=quoted))
 
+    def inside_braces(self, parts: list[Part], *, quoted: bool) -> None:
+        """All of the text, as what stands behind the operator in `${name:-...}`."""
+        text = self._text
+        plain: list[str] = []
+        while self._at < self._size:
+            char = text[self._at]
+            if char not in '\\"$`' and (quoted or char != "'"):
+                plain.append(char)
+                self._at += 1
+                continue
+            if char == "\\" and quoted and text[self._at + 1 : self._at + 2] not in ("$", "`", '"', "\\", "}"):
+                plain.append(char)
+                self._at += 1
+                continue
+            if plain:
+                parts.append(Part(kind="literal", text="".join(plain), quoted=quoted))
+                plain = []
+            if char == "`":
+                parts.append(Part(kind="command", text=self._backquote(), quoted=quoted))
+            elif char == "$":
+                self._dollar(parts, quoted)
+            else:
+                self._special(char, parts)
+        if plain or not parts:
+            parts.append(Part(kind="literal", text="".join(plain), quoted=quoted))
+
     def _braced(self) -> None:
         """Move behind the brace that closes `${`."""
         self._deeper()
@@ -371,14 +397,27 @@ class WordReader:
         raise self._fail("} of a parameter is missing")
 
 
-def parse_word(text: str) -> Word:
+def parse_word(text: str, *, quoted: bool = True) -> Word:
     """Parse text that stands inside `${name:-...}` as one word: blanks and operators in it are ordinary text.
 
+    Double quotes in it quote, single quotes only where the whole is not `quoted` itself.
     Raises `Malformed` for unterminated quotes.
     """
     parts: list[Part] = []
-    parser = WordReader(text + '"')
-    parser.double_quoted(parts)
-    if parser.position != len(text) + 1:
-        raise Malformed("quotes inside a parameter expansion are not modelled")
+    WordReader(text).inside_braces(parts, quoted=quoted)
     return Word(parts=tuple(parts), source=text, at=0)
+
+
+def here_document(text: str, at: int, delimiter: str, *, strip: bool) -> str | None:
+    """Return the body of the only here-document whose delimiter stands at this offset; None where it has no end."""
+    begin = text.find("\n", at) + 1
+    body: list[str] = []
+    while 0 < begin < len(text):
+        end = text.find("\n", begin)
+        line = text[begin : len(text) if end < 0 else end]
+        line = line.lstrip("\t") if strip else line
+        if line == delimiter:
+            return "".join(f"{one}\n" for one in body)
+        body.append(line)
+        begin = len(text) if end < 0 else end + 1
+    return None

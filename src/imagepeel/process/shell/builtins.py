@@ -15,6 +15,7 @@ from imagepeel.process.shell.conditions import FileTest, evaluate_test
 from imagepeel.process.shell.expand import expand, expand_one
 from imagepeel.process.shell.image import ShellImage
 from imagepeel.process.shell.interpreters import Search, Shell, cannot_run
+from imagepeel.process.shell.output import written_to_errors
 from imagepeel.process.shell.scope import UNKNOWN, Field, Scope, Unknown, Value
 from imagepeel.process.shell.script_outcome import ScriptOutcome
 from imagepeel.process.shell.state import MUTED, Ends, State, WalkLimitExceeded, as_argv
@@ -67,6 +68,8 @@ class Builtins:
         self._sourcing = 0
         self._texts: dict[int, str] = {}
         self._aliases: set[str] = set()
+        self._whole_line = 0
+        self._function_lines: dict[int, int] = {}
         self._replaces_aliases = speaker.shell != "bash" or speaker.posix
 
     def _file_test(self, state: State) -> FileTest:
@@ -253,7 +256,7 @@ class Builtins:
         before = state.scope.args
         if args is not ...:
             state.scope.args = args
-        kept, self._text = self._text, body
+        kept, self._text, self._whole_line = self._text, body, 0
         self._sourcing += 1
         state.status = True
         ends = self.script(script, state)
@@ -292,8 +295,8 @@ class Builtins:
             for item in call.rest:
                 if isinstance(item, str) and item.isidentifier():
                     call.state.scope.variables[item] = UNKNOWN
-        if call.name == "echo":
-            self._echo(call)
+        if (words := written_to_errors(call.name, call.rest, call.command, call.state)) is not None:
+            call.state.say(words)
         if call.name == "shopt" and "expand_aliases" in call.rest:
             self._replaces_aliases = True
         if call.name == "alias" and self._replaces_aliases:
@@ -301,15 +304,6 @@ class Builtins:
         if call.name == "shopt" and "execfail" in call.rest:
             call.state.execfail = "-s" in call.rest
         call.state.status = True if call.name in ("echo", "printf", "umask", "ulimit", "shopt") else None
-
-    def _echo(self, call: BuiltinCall) -> None:
-        """`echo words >&2` is a part of what the operator reads."""
-        one = call.command.redirections[0] if len(call.command.redirections) == 1 else None
-        if one is None or one.target is None or one.operator != ">&" or one.target.source != "2":
-            return
-        words = [item for item in call.rest if isinstance(item, str)]
-        if len(words) == len(call.rest) and not any(word.startswith("-") or "\\" in word for word in words):
-            call.state.say(" ".join(words))
 
     def _exec_option(self, call: BuiltinCall, option: str, more: bool) -> Ends | None:
         """A word that exec takes for options of its own, and one among them is none."""
@@ -392,12 +386,13 @@ class Builtins:
         known = all(isinstance(item, str) for item in rest)
         state.scope.args = tuple(str(item) for item in rest) if known else None
         body = state.functions[name]
-        text, speaker = self._text, self._speaker
+        text, speaker, whole = self._text, self._speaker, self._whole_line
         self._text = self._texts.get(id(body), text)
+        self._whole_line = self._function_lines.get(id(body), 0)
         if self._shell == "bash" and not speaker.script:
             self._speaker = msgspec.structs.replace(speaker, arg0="environment")  # so bash calls the text of -c there
         ends = self.script(body, state)
-        self._text, self._speaker = text, speaker
+        self._text, self._speaker, self._whole_line = text, speaker, whole
         self._calls -= 1
         after: Ends = []
         for here, flow in ends:

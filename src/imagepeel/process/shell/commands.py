@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -23,6 +23,7 @@ from imagepeel.formats.shell.tree import (
 from imagepeel.process.shell.builtins import DECLARE, BuiltinCall, Builtins
 from imagepeel.process.shell.expand import expand_one
 from imagepeel.process.shell.ordinary import is_ordinary
+from imagepeel.process.shell.output import DOCUMENT, document_to_errors
 from imagepeel.process.shell.scope import UNKNOWN, Field, Value
 from imagepeel.process.shell.script_outcome import ScriptOutcome
 from imagepeel.process.shell.state import Ends, Flow, StartedCommand, State, as_argv
@@ -135,13 +136,20 @@ class Commands(Builtins):
         if refused is not None:
             words = self.cannot_run(argv[0], refused, line, by_exec=False)
             return None if words is None else (words[1], words[0])
-        told = self._tool(argv, state)
+        told = self._tool(argv, state, self._env(state))
         return None if told is None else (told.code, told.words)
 
-    def _tool(self, argv: tuple[str, ...], state: State) -> Judged | None:
-        if self._image is None or state.cwd is None or state.changed:
+    def _env(self, state: State, command: Simple | None = None) -> dict[str, Value]:
+        """The environment of a command that the shell starts, as far as it is known."""
+        env: dict[str, Value] = {name: state.scope.variables.get(name, UNKNOWN) for name in sorted(state.exported)}
+        env.update(self._prefix(command, state) if command is not None else {})
+        return {name: value for name, value in env.items() if value is not None}
+
+    def _tool(self, argv: tuple[str, ...], state: State, env: Mapping[str, Value]) -> Judged | None:
+        if self._image is None or state.cwd is None or state.changed > 1 or state.scope.wild:
             return None
-        return self._image.tool(argv, state.cwd)
+        found = self._image.tool(argv, env, state.cwd)
+        return None if found is not None and state.changed and not found.loader else found
 
     def stranger_in(self, command: Simple, state: State) -> bool:
         """Whether the last substitution among assignments ends with a program that nothing is known of."""
@@ -163,11 +171,17 @@ class Commands(Builtins):
         argv, complete = as_argv([call.name, *call.rest])
         complete = complete and argv[0] not in ("?", "...")
         started = StartedCommand(argv, complete, source, line)
-        tool = self._tool(argv, state) if complete else None
+        written = document_to_errors(self._text, call.command, state) if argv[0] == "cat" else None
+        if written:
+            state.say(written.removesuffix("\n"))
+        env = self._env(state, call.command)
+        tool = self._tool(argv, state, env) if complete else None
+        if tool is None and argv == ("cat",) and any(item.operator in DOCUMENT for item in call.command.redirections):
+            tool = Judged()
         if flag and not state.traps and not (flag == "busybox" and state.ever_trapped) and not (tool and tool.code):
             why = "the last command of -c: the shell replaces itself instead of waiting"
-            env = self._prefix(call.command, state)
-            end = ScriptOutcome(kind="tail", argv=argv, complete=complete, source=source, line=line, why=why, env=env)
+            given = self._prefix(call.command, state)
+            end = ScriptOutcome(kind="tail", argv=argv, complete=complete, source=source, line=line, why=why, env=given)
             if argv[0] in ("?", "..."):
                 why = "the shell replaces itself by a command that is only known when it runs"
                 end = ScriptOutcome(kind="unknown", argv=argv, complete=False, source=source, line=line, why=why)
@@ -185,7 +199,7 @@ class Commands(Builtins):
             if tool.changes:
                 self._changes(argv, state)
             return [(state, "" if state.status else self._ended_by_errexit(state, line, call.tested))]
-        child = self._child(argv, call) if complete else None
+        child = self._child(argv, state, env) if complete else None
         if child is None:
             self._changes(argv, state)
             state.status, state.doubt = None, source
@@ -202,18 +216,14 @@ class Commands(Builtins):
         """A command ran and ended with this exit code."""
         state.status, state.doubt = True, ""
         if code:
-            state.fail(code, *said)
+            state.fail(code, *(words for words in said if words))
             state.gave_up = started
 
-    def _child(self, argv: tuple[str, ...], call: BuiltinCall) -> ScriptOutcome | None:
+    def _child(self, argv: tuple[str, ...], state: State, env: Mapping[str, Value]) -> ScriptOutcome | None:
         """What becomes of a script that this command starts, where that can be followed."""
-        state = call.state
         if self._image is None or state.cwd is None or state.changed > 1 or state.scope.wild:
             return None
-        env: dict[str, Value] = {name: state.scope.variables.get(name, UNKNOWN) for name in sorted(state.exported)}
-        env.update(self._prefix(call.command, state))
-        env = {name: value for name, value in env.items() if value is not None}
-        return self._image.child(argv, env, state.cwd)
+        return self._image.child(argv, env, state.cwd, state.changed)
 
     def _take(self, child: ScriptOutcome, started: StartedCommand, state: State) -> None:
         """What a script that ran as a child leaves behind: its status, its words, what it changed."""
@@ -262,10 +272,18 @@ class Commands(Builtins):
                 errno = None if read is None else read[1]
             if errno and not (errno == "ENOENT" and state.changed):
                 state.muted = max(0, state.muted - 1)
-                return self._speaker.cannot_redirect(path, errno, self._line(command.at), output=output)
+                return self._speaker.cannot_redirect(path, errno, self._redirected_at(command), output=output)
             if output and not path.startswith("/dev/"):
                 state.changed = max(state.changed, 1)
         return None
+
+    def _redirected_at(self, command: Simple | Compound) -> int:
+        """The line of a redirection that fails; bash has its own of a compound command (5.2, seen).
+
+        That is the last line of what it reads as a whole, or the first of the function or `case` around it.
+        """
+        compound = self._shell == "bash" and isinstance(command, Compound)
+        return self._whole_line if compound and self._whole_line else self._line(command.at)
 
     def _without_append(self, command: Simple) -> Simple:
         """`name+=value` is a command of that name to a shell that knows no such assignment."""

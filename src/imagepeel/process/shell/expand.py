@@ -299,7 +299,7 @@ def expand_one(word: Word, scope: Scope) -> Field:
 def expand_part(part: Part, scope: Scope) -> Value:
     """One parameter or substitution."""
     if part.kind == "parameter":
-        return _parameter(part.text, scope)
+        return _parameter(part.text, scope, quoted=part.quoted)
     if part.kind == "command":
         return UNKNOWN if scope.substitute is None else scope.substitute(part.text, scope)
     return _arithmetic(part.text, scope) if part.kind == "arithmetic" else UNKNOWN
@@ -347,7 +347,7 @@ def _without_value(fails: ArithmeticFails, expression: str, shell: Shell | Liter
     return ExpansionFailed(expression, "bash gives up the line of an arithmetic expression that has no value")
 
 
-def _parameter(text: str, scope: Scope) -> Value:
+def _parameter(text: str, scope: Scope, *, quoted: bool = True) -> Value:
     """What `${text}` is: a name, its length, a part of it, or a name with an operation."""
     frame = _FRAME.fullmatch(text) if scope.source else None
     if frame is not None:
@@ -364,7 +364,7 @@ def _parameter(text: str, scope: Scope) -> Value:
     if indirect is not None:
         named = scope.get(indirect[1])
         plain = isinstance(named, str) and (named.isidentifier() or _ELEMENT.fullmatch(named))
-        return _parameter(f"{named}{indirect[2]}", scope) if plain else UNKNOWN
+        return _parameter(f"{named}{indirect[2]}", scope, quoted=quoted) if plain else UNKNOWN
     match = _NAME.match(text)
     if scope.shell == "dash" and not _POSIX_FORM.fullmatch(text):
         raise ExpansionFailed("Bad substitution")
@@ -388,7 +388,7 @@ def _parameter(text: str, scope: Scope) -> Value:
     if not rest or isinstance(value, Unknown):
         # Whatever is done to a value that is not known gives one that is not known.
         return value
-    return _operate(name, value, rest, scope)
+    return _operate(name, value, rest, scope, quoted=quoted)
 
 
 def _element(found: re.Match[str], scope: Scope) -> Value:
@@ -405,7 +405,7 @@ def _element(found: re.Match[str], scope: Scope) -> Value:
     return str(len(value or "")) if count else value
 
 
-def _operate(name: str, value: str | None, rest: str, scope: Scope) -> Value:
+def _operate(name: str, value: str | None, rest: str, scope: Scope, *, quoted: bool) -> Value:
     """The value of `${name...}` with what follows the name: a part of it, a default, a pattern that is cut off."""
     part = _SUBSTRING.fullmatch(rest)
     if part is not None:
@@ -418,15 +418,16 @@ def _operate(name: str, value: str | None, rest: str, scope: Scope) -> Value:
     if operation is None:
         return UNKNOWN
     try:
-        word = parse_word(operation[2])
+        word = parse_word(operation[2], quoted=quoted)
     except Malformed:
         return UNKNOWN
     operator = operation[1]
+    keeps = not quoted and any(part.quoted for part in word.parts)
     if operator[-1] in "#%":
         return _without(value or "", operator, word, scope)
     given = bool(value) if operator.startswith(":") else value is not None
     if operator[-1] == "+":
-        return expand_one(word, scope) if given else ""
+        return _whole(expand_one(word, scope), keeps) if given else ""
     if given:
         return value
     if operator[-1] == "?":
@@ -437,7 +438,16 @@ def _operate(name: str, value: str | None, rest: str, scope: Scope) -> Value:
     replaced = expand_one(word, scope)
     if operator[-1] == "=":
         scope.variables[name] = replaced
-    return replaced
+    return replaced if operator[-1] == "=" else _whole(replaced, keeps)
+
+
+def _whole(value: Value, keeps: bool) -> Value:
+    """A value of which a part is quoted inside, where that does not matter for what it is split into."""
+    return (
+        UNKNOWN
+        if keeps and isinstance(value, str) and (not value or any(char in value for char in " \t\n*?["))
+        else value
+    )
 
 
 def _not_set(operator: str, shell: Shell | Literal[""]) -> str:

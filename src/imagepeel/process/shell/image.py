@@ -35,10 +35,10 @@ class ShellImage(Protocol):
     def names(self, directory: str, cwd: str) -> list[str] | None:
         """The names in a directory, sorted by their bytes; None where they cannot be told."""
 
-    def tool(self, argv: tuple[str, ...], cwd: str) -> Judged | None:
+    def tool(self, argv: tuple[str, ...], env: Mapping[str, Value], cwd: str) -> Judged | None:
         """How a tool ends, where that follows from the image."""
 
-    def child(self, argv: tuple[str, ...], env: Mapping[str, Value], cwd: str) -> ScriptOutcome | None:
+    def child(self, argv: tuple[str, ...], env: Mapping[str, Value], cwd: str, changed: int) -> ScriptOutcome | None:
         """What becomes of a shell that the command starts; None for every other program."""
 
     def refuses(self, name: str, path_value: str | None, cwd: str) -> Search | None:

@@ -35,6 +35,7 @@ def classify(
     env: Mapping[str, Value] | None = None,
     uid: int | None = None,
     image: ShellImage | None = None,
+    changed: int = 0,
     options: frozenset[str] = frozenset(),
     posix: bool = False,
     startup: Sequence[str] = (),
@@ -44,6 +45,7 @@ def classify(
     `shell` is "dash", "bash" or "busybox", anything else is unknown; `mode` "command" (`-c`) or "script".
     `args` are `$0`, `$1`...; `env` the environment that the shell starts with, as far as it is known; `uid` its user;
     `image` answers what the shell finds there.  `options` are letters that were set on the command line (`e`, `f`).
+    `changed` tells what programs before have made (`State.changed`).
     `posix` is bash's POSIX mode.  `startup` are the files that the shell reads first, where they are there.
     Raises ValueError for an unknown mode.
     """
@@ -67,6 +69,7 @@ def classify(
         scope.source = scope.arg0 if mode == "script" else ""
     state = State(scope)
     state.exported = set(env or {})
+    state.changed = changed
     state.errexit = scope.errexit = "e" in options
     scope.noglob, scope.nounset, scope.shell = "f" in options, "u" in options, shell
     if "PATH" not in variables:

@@ -63,6 +63,8 @@ class ScriptOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """What programs before may have made: 0 nothing, 1 directories and data, 2 programs too."""
     needs: tuple[str, ...] = ()
     """What volumes have to allow, one clause each."""
+    trusts: tuple[str, ...] = ()
+    """Ordinary programs that are taken to succeed where their failure ends the shell, one clause each."""
     hangs: tuple[Hang, ...] = ()
     """Programs that have to succeed for it, and whose exit code nothing in the image tells."""
     sure: bool = False

@@ -16,7 +16,7 @@ from imagepeel.text import without_middle
 _SHARED = (
     *("errexit", "ever_trapped", "cwd", "last", "background", "waited", "assumes", "status", "code", "doubt", "failed"),
     *("errno", "said", "changed", "execfail", "needs", "constants", "at_exit", "stranger", "hangs", "split"),
-    *("gave_up", "muted"),
+    *("gave_up", "muted", "trusts"),
 )
 """Attributes whose values a copy of a state shares; the others are copied."""
 
@@ -75,6 +75,8 @@ class State:
         self.stranger: bool = False
         self.split: tuple[Hang, ...] = ()
         self.hangs: tuple[Hang, ...] = ()
+        # Ordinary programs that were taken to succeed: where one does not, the shell ends.
+        self.trusts: tuple[str, ...] = ()
         # The tool that provably failed, and whether standard error goes elsewhere: 1 for one command, 2 for good.
         self.gave_up: StartedCommand | None = None
         self.muted: int = 0
@@ -110,7 +112,7 @@ class State:
     def say(self, *said: str) -> None:
         """The shell or its `echo` wrote this to standard error."""
         if len(self.said) < 40 and not self.muted:
-            self.said += tuple(words for words in said if words)
+            self.said += said
 
     def copy(self) -> State:
         scope = Scope(dict(self.scope.variables), self.scope.args, self.scope.arg0, self.scope.uid)
@@ -159,7 +161,7 @@ class State:
         if self.stranger:
             self.hangs = tuple(dict.fromkeys((*self.hangs, Hang(self.doubt, line))))[:20]
         elif self.doubt:
-            self.assume(succeeds(self.doubt))
+            self.trusts = tuple(dict.fromkeys((*self.trusts, succeeds(self.doubt))))[:20]
         self.status = True
 
     def decides(self, line: int) -> None:
@@ -197,6 +199,7 @@ class State:
         self.needs = tuple(dict.fromkeys((*self.needs, *other.needs)))[:20]
         self.hangs = tuple(dict.fromkeys((*self.hangs, *other.hangs)))[:20]
         self.split = tuple(dict.fromkeys((*self.split, *other.split)))[:20]
+        self.trusts = tuple(dict.fromkeys((*self.trusts, *other.trusts)))[:20]
         self.changed = max(self.changed, other.changed)
         self.constants |= other.constants
         self.at_exit = self.at_exit or other.at_exit

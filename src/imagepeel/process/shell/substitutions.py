@@ -8,6 +8,7 @@ from imagepeel.errors import Malformed
 from imagepeel.formats.shell.parser import parse_shell
 from imagepeel.formats.shell.tree import Simple
 from imagepeel.process.shell.expand import ExpansionFailed, expand
+from imagepeel.process.shell.output import filtered, formatted
 from imagepeel.process.shell.scope import UNKNOWN, Scope, Value
 
 _MAX_OUTPUT = 65_536
@@ -16,9 +17,11 @@ _MAX_OUTPUT = 65_536
 def substitution(source: str, scope: Scope) -> Value:
     """The output of the commands between `$(` and `)`, without the newlines at its end; UNKNOWN for most."""
     scope.substituted = None
-    command = _alone(source)
+    command, filters = _alone(source)
     if command is None:
         return UNKNOWN
+    if filters:
+        return _filtered(command, filters, scope)
     if not command.words:
         return _input(command, scope)
     hides: set[int] = set()
@@ -52,18 +55,38 @@ def _failing(words: list[str], scope: Scope, *, told: bool) -> Value:
     return ""
 
 
-def _alone(source: str) -> Simple | None:
-    """The simple command that is all there is."""
+def _alone(source: str) -> tuple[Simple | None, list[Simple]]:
+    """The simple command that is all there is, and those that its output goes through."""
     try:
         items = parse_shell(source).items
     except Malformed:
-        return None
-    if len(items) != 1 or items[0].end or len(items[0].pipelines) != 1:
-        return None
-    pipeline = items[0].pipelines[0]
-    command = pipeline.commands[0]
-    plain = len(pipeline.commands) == 1 and not pipeline.negated and isinstance(command, Simple)
-    return command if plain and isinstance(command, Simple) and not command.assignments else None
+        return None, []
+    if len(items) != 1 or items[0].end or len(items[0].pipelines) != 1 or items[0].pipelines[0].negated:
+        return None, []
+    commands = [one for one in items[0].pipelines[0].commands if isinstance(one, Simple) and not one.assignments]
+    if len(commands) < len(items[0].pipelines[0].commands):
+        return None, []
+    return commands[0], commands[1:]
+
+
+def _filtered(command: Simple, filters: list[Simple], scope: Scope) -> Value:
+    """The output of a pipeline whose first command is known and whose others are plain filters."""
+    calls: list[list[str]] = []
+    for one in (command, *filters):
+        fields = expand(one.words, scope)
+        if one.redirections or not fields or not all(isinstance(field, str) for field in fields):
+            return UNKNOWN
+        calls.append([str(field) for field in fields])
+    found = _output(calls[0], scope)
+    value = None if found is None else found[0]
+    if calls[0][0] in ("echo", "basename", "dirname", "which", "id") and value is not None:
+        value += "\n"
+    for call in calls[1:]:
+        value = filtered(value, call) if value is not None and _runs(call[0], scope) else None
+    if value is None or len(value) > _MAX_OUTPUT or "\0" in value:
+        return UNKNOWN
+    scope.substituted = 0
+    return value.rstrip("\n")
 
 
 def _input(command: Simple, scope: Scope) -> Value:
@@ -112,8 +135,9 @@ def _output(words: list[str], scope: Scope) -> tuple[str, int] | None:
         return last.removesuffix(rest[1]) if last != rest[1] else last, 0
     if name == "echo" and not any("\\" in word for word in rest) and not (rest and rest[0].startswith("-")):
         return " ".join(rest), 0
-    if name == "printf" and len(rest) == 2 and rest[0] in ("%s", "%s\\n"):
-        return rest[1], 0
+    if name == "printf" and rest and not rest[0].startswith("-"):
+        written = formatted(rest[0], rest[1:])
+        return None if written is None else (written, 0)
     if name == "cat" and len(rest) == 1 and not rest[0].startswith("-") and scope.text is not None:
         read = scope.text(rest[0])
         return None if read is None or read[1] else (read[0], 0)

@@ -51,6 +51,8 @@ class Judged(msgspec.Struct, frozen=True):
     code: int = 0
     words: str = ""
     changes: bool = False
+    loader: bool = False
+    """It is the loader that gives up, whatever the call."""
 
 
 _DONE = Judged(0, "", True)

@@ -92,7 +92,8 @@ class Walk(Commands):
                 merged = tuple(dict.fromkeys((*known.assumes, *tail.assumes)))
                 needs = tuple(dict.fromkeys((*known.needs, *tail.needs)))
                 hangs = tuple(dict.fromkeys((*known.hangs, *tail.hangs)))
-                distinct[key] = msgspec.structs.replace(known, assumes=merged, needs=needs, hangs=hangs)
+                trusts = tuple(dict.fromkeys((*known.trusts, *tail.trusts)))
+                distinct[key] = msgspec.structs.replace(known, assumes=merged, needs=needs, hangs=hangs, trusts=trusts)
         found = list(distinct.values())
         if len(found) == 1:
             sure = len(tails) == every and not found[0].assumes and not found[0].hangs
@@ -137,6 +138,7 @@ class Walk(Commands):
             said=state.said,
             needs=state.needs,
             hangs=state.hangs,
+            trusts=state.trusts,
             changed=state.changed,
         )
 
@@ -157,7 +159,7 @@ class Walk(Commands):
             return ScriptOutcome(kind="ends", source=ran.source, line=ran.line, why=why, exit_code=state.code)
         # What comes last is what the shell is there for: nobody has to assume that it succeeds.
         state.hangs = tuple(one for one in state.hangs if (one.source, one.line) != (ran.source, ran.line))
-        state.assumes = tuple(one for one in state.assumes if one != succeeds(ran.source))
+        state.trusts = tuple(one for one in state.trusts if one != succeeds(ran.source))
         why = "the shell waits for it as its child"
         if self._mode == "script":
             why = "a script does not replace itself without exec: the command is a child of the shell"
@@ -184,6 +186,7 @@ class Walk(Commands):
         return [(state, "")] if read[1] else self.sourced(path, read[0], state, ..., 0)
 
     def _top_line(self, line: Line, state: State, last: bool) -> Ends:
+        self._whole_line = self._line(max(line.stop - 1, 0))
         wrong = self._syntax(line, state)
         if wrong is not None:
             return [(state, wrong)]
@@ -284,6 +287,7 @@ class Walk(Commands):
             for end, _ in inner:  # what the last one's success takes, the pipeline's does
                 state.hangs = tuple(dict.fromkeys((*state.hangs, *end.hangs)))[:20]
                 state.assumes = tuple(dict.fromkeys((*state.assumes, *end.assumes)))[:20]
+                state.trusts = tuple(dict.fromkeys((*state.trusts, *end.trusts)))[:20]
             if state.errexit and not tested and not pipeline.negated:
                 state.goes_on(self._line(pipeline.commands[0].at))
             return [(state, "")]
@@ -335,6 +339,7 @@ class Walk(Commands):
                 raise WalkLimitExceeded("function is no keyword of dash")
             state.functions[command.name] = command.branches[0].body
             self._texts[id(command.branches[0].body)] = self._text
+            self._function_lines[id(command.branches[0].body)] = self._line(command.at)
             state.status = True
             return [(state, "")]
         if kind == "subshell":
@@ -344,7 +349,10 @@ class Walk(Commands):
         if kind == "if":
             return self._if(command, state, inner)
         if kind == "case":
-            return self._case(command, state, inner)
+            whole, self._whole_line = self._whole_line, self._line(command.at)
+            ends = self._case(command, state, inner)
+            self._whole_line = whole
+            return ends
         if kind in ("while", "until", "for"):
             return self._loop(command, state)
         if kind == "test" and command.words is not None:

@@ -20,3 +20,5 @@ class ProcessState(msgspec.Struct, frozen=True, kw_only=True):
     after: Actor
     first: bool = True
     certain: bool = True
+    changed: int = 0
+    """What programs before may have made: 0 nothing, 1 directories and data, 2 programs too."""
