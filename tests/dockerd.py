@@ -44,7 +44,8 @@ class Dockerd:
     """One daemon in `top`, a directory that other tools may use too; `close` ends it and removes everything."""
 
     def __init__(self) -> None:
-        self.top = Path(tempfile.mkdtemp(prefix="imagepeel-engines-"))
+        # podman reads a path as a name too, and says something else of one that could be none, such as `-_` or `_/`.
+        self.top = Path(tempfile.mkdtemp(prefix=f"imagepeel-engines-{os.getpid()}x", suffix="x"))
         self.docker = [DOCKER, "-H", f"unix://{self.top}/s"]
         # A namespace for each run, for runc keeps what runs by it, for all daemons of a machine together.  The name of
         # the directory would not do: it may end in `_`, which containerd refuses.

@@ -452,6 +452,7 @@ def open(
     blobs: str | os.PathLike[str] | None = None,
     progress: Callable[[int], None] | None = None,
     cache: bool | str | os.PathLike[str] | IndexCache = False,
+    unread: bool = False,
 ) -> Archive:
     """Open an image archive.
 
@@ -459,7 +460,8 @@ def open(
     open for reading bytes, which its owner closes after the archive; `limits` bound what hostile input may cost;
     `verify=False` skips hashing for a quick look; `blobs` is a directory of shared blobs for layouts without their own;
     `progress` is called with counts of bytes read; `cache` keeps what a scan found for the next run: True in
-    `$XDG_CACHE_HOME/imagepeel`, or a directory of your own.
+    `$XDG_CACHE_HOME/imagepeel`, or a directory of your own; with `unread=True` an archive whose documents cannot be
+    read or name no image is opened too, with one image of which nothing is known: `loadable` says who refuses it.
     PathNotFound when there is no such file, NotAnImage or Unsupported when it is something else, Malformed when it is
     damaged beyond reading, LimitExceeded on bombs, UsageError for a file object that is closed or open as text.
     """
@@ -471,7 +473,7 @@ def open(
         pool = ScanPool(limits, verify=verify, cache=_cache(cache), progress=progress)
         return Archive(name, detected, limits, pool=pool)
 
-    return open_as(make, source, limits, blobs=blobs)
+    return open_as(make, source, limits, blobs=blobs, unread=unread)
 
 
 def _cache(wanted: bool | str | os.PathLike[str] | IndexCache) -> IndexCache | None:

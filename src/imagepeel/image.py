@@ -121,6 +121,10 @@ class LayeredImage(Shown):
         """The other images of the archive, which nothing here is about."""
         return others(self.archive.records, self.record)
 
+    def sibling(self, record: ImageRecord) -> LayeredImage:
+        """Return another image of the same archive; layers that both have are scanned once."""
+        return LayeredImage(self.archive, record, self._pool)
+
     # ---- paperwork ----------------------------------------------------------------------------------------
 
     @property

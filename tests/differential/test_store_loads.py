@@ -7,6 +7,7 @@ shared cases, and stands in `tests/cases/test_load.py`.
 from __future__ import annotations
 
 import json
+import platform
 import re
 import sys
 from pathlib import Path
@@ -29,17 +30,13 @@ SAMPLE = [
     "docker", "docker, two names", "docker, more DiffIDs than layers", "docker, cut before manifest.json",
     "a path twice", "a path twice, once with a slash", "a file below a link of its layer", "layout", "layout, no name",
 ]  # fmt: skip
-OTHER_WORDS = {
-    "a name of 256 bytes": "containerd names the place on the host in front of the path",
-    "a whiteout twice": "containerd names the whiteout and not the device",
-    "docker, a layer that is a link": "skopeo writes another destination than containers-storage",
-}
-"""Archives on which one of the tools says it in other words, or with another exit code."""
+OF_THE_HOST = {'docker, architecture = "arm64"'}
+"""Archives that a tool takes on a host of another architecture; our answer says so in a note."""
 
 
 def answers_about(name: str, folder: Path) -> dict[str, list[LoadAnswer]]:
     """What we say of every image of an archive, by tool."""
-    with imagepeel.open(write(name, folder)) as archive:
+    with imagepeel.open(write(name, folder), unread=True) as archive:
         found: dict[str, list[LoadAnswer]] = {}
         for image in archive.images():
             for answer in image.loadable():
@@ -56,19 +53,28 @@ def differences(name: str, tool: str, answers: list[LoadAnswer], seen: dict[str,
         return [f"it takes the archive, we say {refused[0].text}"]
     if any(answer.takes and not answer.id for answer in answers):
         return []  # the ID cannot be told, as of an archive of Docker 1.9
-    wanted = {image for answer in answers if answer.takes for image in images_of(answer)}
+    unnamed = "<none>:<none>" if tool.startswith(("docker", "podman")) else ""
+    wanted = {image for answer in answers if answer.takes for image in images_of(answer, unnamed)}
     if not any(answer.names for answer in answers) or "images" not in seen:
         return []
     return [] if wanted == set(seen["images"]) else [f"{sorted(wanted)} are not {seen['images']}"]
 
 
-def images_of(answer: LoadAnswer) -> list[str]:
-    return [f"{name} {answer.id}" for name in answer.names]
+def images_of(answer: LoadAnswer, unnamed: str) -> list[str]:
+    """The rows in which a store lists an image; some list one without a name too."""
+    return [f"{name} {answer.id}".strip() for name in answer.names or ([unnamed] if unnamed else [])]
 
 
 def same(ours: str, theirs: str) -> bool:
     """Whether two texts say the same: what a logger escapes is not told apart."""
-    return re.sub(r"\\+", "", ours.strip()) == re.sub(r"\\+", "", theirs.strip())
+    return _plain(ours) == _plain(theirs)
+
+
+def _plain(text: str) -> str:
+    """A text without what a logger escapes, the middle of long paths, and offsets that only a decompressor knows."""
+    text = re.sub(r"\\+", "", text.strip())
+    text = re.sub(r"(\S{12})\S{60,}?(:?)(?=\s|$)", r"\1<long>\2", text)
+    return re.sub(r"before offset (?:\d+|<n>)", "before offset <n>", text)
 
 
 @pytest.mark.parametrize("name", ARCHIVES)
@@ -77,8 +83,10 @@ def test_the_stores_did_what_we_say(name: str, tmp_path: Path) -> None:
     wrong = {
         tool: lines for tool in stores.TOOLS if (lines := differences(name, tool, answers[tool], RECORDED[name][tool]))
     }
-    if name in OTHER_WORDS:
-        assert len(wrong) <= 2
+    if name in OF_THE_HOST and platform.machine() != "aarch64":
+        assert set(wrong) == {"containerd@1.6"}
+        (answer,) = answers["containerd@1.6"]
+        assert RECORDED[name]["containerd@1.6"]["text"] in " ".join(answer.notes)
         return
     assert wrong == {}
 
@@ -91,7 +99,7 @@ def test_the_stores_still_do_it() -> None:
     if reason:
         pytest.skip(reason)
     with alone():
-        found = stores.observe(SAMPLE)
+        found = dict(stores.observe(SAMPLE))
     for name in SAMPLE:
         for tool, seen in found[name].items():
             known = RECORDED[name][tool]

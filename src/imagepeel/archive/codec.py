@@ -417,15 +417,17 @@ def make_decoder(kind: Compression, limits: Limits = DEFAULT, resume: Checkpoint
     return StreamDecoder(kind, limits)
 
 
-def decompress_to_spool(source: Source, kind: Compression, limits: Limits, name: str) -> tuple[Source, int]:
+def decompress_to_spool(source: Source, kind: Compression, limits: Limits, name: str) -> tuple[Source, int, str]:
     """Decompress a whole source into an unnamed temporary file, for archives that are compressed as a whole.
 
-    Returns the content, and the offset of stored bytes that follow the stream and belong to none, -1 without them.
+    Returns the content, the offset of stored bytes that follow the stream and belong to none, -1 without them, and why
+    the stream breaks, "" where it does not.
     LimitExceeded past `Limits.spool_bytes` or `Limits.ratio`; Malformed when the stream is damaged at its start.
     A stream that breaks later is kept as far as it goes: its members may still be readable.
     """
     decoder = make_decoder(kind, limits)
     spool = Spool(limits, name)
+    broken = ""
     try:
         for chunk in source.chunks():
             for piece in decoder.feed(chunk):
@@ -444,10 +446,11 @@ def decompress_to_spool(source: Source, kind: Compression, limits: Limits, name:
             raise Malformed(
                 f"{name}: {error.message}", Location(archive_offset=error.offset), "the file is damaged: copy it again"
             ) from error
+        broken = error.message
     except BaseException:
         spool.discard()
         raise
-    return spool.finish(), decoder.trailing_offset
+    return spool.finish(), decoder.trailing_offset, broken
 
 
 def check_ratio(decoder: Decoder, limits: Limits, name: str) -> None:

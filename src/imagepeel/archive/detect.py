@@ -34,13 +34,17 @@ def unwrap_compression(source: Source, limits: Limits, held: list[Source | Membe
     """
     inner = stored = source
     wrapping: list[Compression] = []
-    behind = -1
+    behind, broken = -1, ""
     while len(wrapping) < WRAPPINGS and (kind := sniff_compression(inner.pread(0, _SMALL))) is not Compression.NONE:
         wrapping.append(kind)
-        stored, (inner, end) = inner, decompress_to_spool(inner, kind, limits, source.name)
+        stored, (inner, end, wrong) = inner, decompress_to_spool(inner, kind, limits, source.name)
+        broken = broken or wrong
         behind = end if stored is source else behind
         held.append(inner)
-    return Unwrapped(inner=inner, stored=stored, size=source.size, wrapping=tuple(wrapping), behind=behind)
+    return Unwrapped(
+        inner=inner, stored=stored, size=source.size, wrapping=tuple(wrapping), behind=behind,
+        broken=broken,
+    )  # fmt: skip
 
 
 def open_tar(source: Source, limits: Limits) -> TarMembers:

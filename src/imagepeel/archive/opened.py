@@ -17,7 +17,7 @@ from imagepeel.archive.kinds.kind import Detected, Detection, Kind, Producer
 from imagepeel.archive.members import Medium, Member, Members
 from imagepeel.archive.records import DocumentCheck, ImageRecord, IndexRecord
 from imagepeel.archive.source import FileSource, Source, source_of
-from imagepeel.errors import PathNotFound
+from imagepeel.errors import ImagepeelError, Malformed, PathNotFound
 from imagepeel.evidence import Anomaly, AnomalyCode, Location
 from imagepeel.limits import DEFAULT, Limits
 from imagepeel.text import plural
@@ -33,6 +33,8 @@ class OpenArchive(Shown):
     the outer compression that was taken off.  `records` are the images and what is stored like one; `indexes` the
     indexes; `anomalies` everything odd; `checks` every document's digest and size; `used` the names that a
     document points at, `unreferenced` the members that none does; `producer` the program that probably wrote it.
+    `stream_error` says why the compressed stream around it breaks; `unread` why no document could be followed, of an
+    archive that was opened all the same; `stands_in` whether its one image stands in for those that nobody names.
     """
 
     def __init__(self, name: str, detected: Detected, limits: Limits) -> None:
@@ -43,6 +45,7 @@ class OpenArchive(Shown):
         self.medium: Medium = detected.members.medium
         self.wrapping: tuple[Compression, ...] = detected.file.wrapping if detected.file is not None else ()
         self.file_size: int | None = detected.file.size if detected.file is not None else None
+        self.stream_error: str = detected.file.broken if detected.file is not None else ""
         self.limits = limits
         self.records: tuple[ImageRecord, ...] = ()
         self.indexes: tuple[IndexRecord, ...] = ()
@@ -50,6 +53,8 @@ class OpenArchive(Shown):
         self.unreferenced: tuple[Member, ...] = ()
         self.producer: Producer | None = None
         self.used: frozenset[str] = frozenset()
+        self.unread: ImagepeelError | None = None
+        self.stands_in: bool = False
         self._open: tuple[Source | Members, ...] = ()
 
     @property
@@ -96,6 +101,19 @@ class OpenArchive(Shown):
         members = [] if detected.kind.bare else detected.members.anomalies
         self.anomalies = tuple(dict.fromkeys([*members, *blobs.anomalies]))
 
+    @property
+    def names_nothing(self) -> bool:
+        """Whether the documents name neither an image nor parts of anything else."""
+        return not self.runnable and not any(record.layers or record.config_descriptor for record in self.records)
+
+    def stand_in(self, detected: Detected, error: ImagepeelError | None) -> None:
+        """Hold one image of which nothing is known, in place of those that the documents should name."""
+        self.unread = error
+        self.stands_in = True
+        seen = detected.detection
+        self.records = (ImageRecord(number=1, kind_reason=seen.sentence, formats=detected.kind.formats, path=(0,)),)
+        self.anomalies = self.anomalies or tuple(dict.fromkeys(detected.members.anomalies))
+
     def __enter__(self) -> Self:
         return self
 
@@ -137,8 +155,12 @@ def open_as(
     limits: Limits,
     *,
     blobs: str | os.PathLike[str] | None = None,
+    unread: bool = False,
 ) -> A:
-    """The same for a class made of `OpenArchive`, which `make` returns."""
+    """The same for a class made of `OpenArchive`, which `make` returns.
+
+    With `unread`, an archive whose documents name no image, or cannot be read, holds one of which nothing is known.
+    """
     held: list[Source | Members] = []
     try:
         extra = None
@@ -146,7 +168,14 @@ def open_as(
             held.append(extra := DirMembers(blobs, limits))
         name, detected = _detect(what, limits, held)
         archive = make(name, detected, limits)
-        archive.read(detected, extra)
+        try:
+            archive.read(detected, extra)
+        except Malformed as error:
+            if not unread or not detected.kind.formats:
+                raise
+            archive.stand_in(detected, error)
+        if unread and detected.kind.formats and archive.names_nothing:
+            archive.stand_in(detected, None)
     except BaseException:
         for opened in held:
             opened.close()

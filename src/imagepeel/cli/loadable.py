@@ -23,19 +23,22 @@ def command(settings: Settings) -> None:
 
     Before anything starts, somebody loads the file.  Each tool takes it, under these names and with this image ID,
     or refuses it with this text.  Nothing is run: the answers follow what was measured with real programs, or read in
-    their source, and the last column says which.  Without --image all images of the archive are judged.
+    their source, and the last column says which.  Without --image all images of the archive are judged.  Of an archive
+    whose documents nobody can read, it says what each tool has to say of them.
     """
-    with settings.open() as archive:
+    with settings.open(unread=True) as archive:
         from imagepeel.present.loadable import loadable_document  # start time
         from imagepeel.results.loadable import loadable_result  # start time
 
-        chosen = settings.reference is not None or settings.platform is not None
+        chosen = not archive.stands_in and (settings.reference is not None or settings.platform is not None)
         images = [settings.image(archive)] if chosen else archive.images()
         for image in images:
             image.scan()
         settings.quiet()
         documents.show(settings, "loadable", loadable_result(archive, images), loadable_document)
-        if len(images) == 1:
+        if archive.stands_in:
+            settings.finish_unread(archive)
+        elif len(images) == 1:
             settings.finish(images[0])
         else:
             settings.finish_documents(archive)

@@ -97,8 +97,11 @@ class Settings:
     # ---- opening ------------------------------------------------------------------------------------------
 
     @contextmanager
-    def open(self, archive: str | None = None) -> Iterator[Archive]:
-        """Open the archive of this call (or another one) with progress on stderr after a second."""
+    def open(self, archive: str | None = None, *, unread: bool = False) -> Iterator[Archive]:
+        """Open the archive of this call (or another one) with progress on stderr after a second.
+
+        With `unread`, also one whose documents nobody can read.
+        """
         from imagepeel.api import open as open_archive  # start time
         from imagepeel.cli.progress import Progress  # start time
         from imagepeel.layers.index_cache import IndexCache  # start time
@@ -121,6 +124,7 @@ class Settings:
                 blobs=self.blobs,
                 progress=progress.add,
                 cache=self._cache if self._cache is not None else False,
+                unread=unread,
             )
             with opened:
                 yield opened
@@ -273,6 +277,13 @@ class Settings:
             from imagepeel.errors import Malformed  # start time
 
             raise Malformed(archive.cut.message, archive.cut.where, "save or fetch the archive again")
+
+    def finish_unread(self, archive: Archive) -> None:
+        """The same for an archive whose documents name no image: raise what was wrong with them."""
+        self.warn_of(archive.anomalies)
+        self._end([], ())
+        if archive.unread is not None:
+            raise archive.unread
 
     def finish_layers(self, layers: Sequence[Layer]) -> None:
         """The same for a command whose result comes from these layers alone."""

@@ -5,10 +5,6 @@ Follows `checkValid` of encoding/json/scanner.go as it behaves.  Invalid UTF-8 i
 
 from __future__ import annotations
 
-import msgspec
-
-from imagepeel.serialization import from_json
-
 _SPACE = b" \t\r\n"
 _DIGITS = b"0123456789"
 _ESCAPES = b'bfnrt\\/"'
@@ -33,32 +29,21 @@ class _Error(Exception):
     """The text is no JSON, in Go's words."""
 
 
-def syntax_error(data: bytes) -> str | None:
-    """Return Go's sentence about the first byte that makes a text no JSON; None for JSON."""
+def syntax_error(data: bytes, *, stream: bool = False) -> str | None:
+    """Return Go's sentence about the first byte that makes a text no JSON; None for JSON.
+
+    With `stream`, of the first value, as json.Decoder reads it: a text that ends in it is an unexpected EOF there.
+    """
     try:
-        _scan(data)
+        _scan(data, only_first=stream)
     except _Error as error:
+        if stream and str(error) == END:
+            return "unexpected EOF" if data.strip(_SPACE) else "EOF"
         return str(error)
     return None
 
 
-def unread(data: bytes, type_name: str) -> str | None:
-    """Return why json.Unmarshal of Go makes no struct of a text, in its words; None where it does.
-
-    `type_name` is the struct's, such as `v1.Image`.  A null is an empty one.
-    """
-    try:
-        from_json(data, object)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # its words are not Go's, and it wants UTF-8
-        wrong = syntax_error(data)
-        if wrong is not None:
-            return wrong
-    first = data.lstrip(_SPACE)[:1]
-    kind = {b"{": "", b"n": "", b"[": "array", b'"': "string", b"t": "bool", b"f": "bool"}.get(first, "number")
-    return f"json: cannot unmarshal {kind} into Go value of type {type_name}" if kind else None
-
-
-def _scan(data: bytes) -> None:
+def _scan(data: bytes, *, only_first: bool) -> None:
     at = _space(data, 0)
     open_: list[int] = []
     while True:
@@ -90,7 +75,7 @@ def _scan(data: bytes) -> None:
                 raise _bad(data, at, "after object key:value pair" if open_[-1] == 0x7B else "after array element")
         if not open_:
             at = _space(data, at)
-            if at < len(data):
+            if at < len(data) and not only_first:
                 raise _bad(data, at, "after top-level value")
             return
         at = _space(data, at + 1)

@@ -157,7 +157,7 @@ class LayerContent:
         """Keep the whole content in a temporary file and return a piece of it from `offset`."""
         self._stream = None
         name = f"layer {layer_label(self._layer)}"
-        spilled, _ = decompress_to_spool(self._source, self._kind, self._limits, name)
+        spilled, *_ = decompress_to_spool(self._source, self._kind, self._limits, name)
         self._spilled = spilled
         self._piece, self._piece_at = b"", 0
         self._recent, self._recent_bytes = {}, 0

@@ -21,8 +21,10 @@ FILE = "<file>"
 """Stands for the path of the archive as it was typed."""
 STORE = "<store>"
 """Stands for the directory where a store unpacks a layer."""
-PLACES = (FILE, TMP, STORE)
-"""What stands in the texts of tools for paths that differ from run to run."""
+NUMBER = "<n>"
+"""Stands for an offset that only the tool's decompressor counts."""
+PLACES = (FILE, TMP, STORE, NUMBER)
+"""What stands in the texts of tools for what differs from run to run, or is not computed here."""
 
 
 class Outcome(StrEnum):
@@ -69,7 +71,7 @@ _CAUSES = {
     Cause.CHOICE: "the archive holds several images, and the tool wants one to be chosen, or takes another",
     Cause.DIGEST: "bytes do not have the digest that is stated of them",
     Cause.LENGTH: "a path is too long below the directory of the store",
-    Cause.CONFIG: "the config is no JSON object, or has no `rootfs`",
+    Cause.CONFIG: "the config is none for this tool: no JSON, no `rootfs`, or a value of another type",
     Cause.COUNT: "manifest and config count the layers differently",
     Cause.PATH_TWICE: "a layer has one path twice",
     Cause.UNPACK: "a layer cannot be unpacked",
@@ -80,7 +82,8 @@ _OF_IMAGE = frozenset({Cause.CONFIG, Cause.COUNT, Cause.PATH_TWICE, Cause.UNPACK
 class LoadAnswer(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether one tool takes an image: under which name and ID, or why not.
 
-    `text` is what the person reads who tries it, with `<tmp>`, `<file>` and `<store>` for what depends on the machine.
+    `text` is what the person reads who tries it, with `<tmp>`, `<file>` and `<store>` for what depends on the machine,
+    and `<n>` for an offset in compressed data.
     """
 
     outcome: Outcome

@@ -11,6 +11,7 @@ from imagepeel.archive.kinds.kind import MANIFEST
 from imagepeel.evidence import Location, text
 from imagepeel.formats.tar.table import Entry
 from imagepeel.loading.answer import STORE, Cause, LoadAnswer, refusal
+from imagepeel.loading.streams import StreamFault, of_layer
 from imagepeel.rootfs.engines import tar_split
 from imagepeel.rootfs.tree.inode import NAME_MAX, PATH_MAX
 from imagepeel.text import without_middle
@@ -48,8 +49,8 @@ def layers(
     `unpack` gives the tool's words for the refusal of the extractor, `twice` puts them around the sentence of
     tar-split, which takes no path twice.
     """
-    found = delivery.unpack(view) if not delivery.damaged_layers else None
-    if found is None:
+    found = delivery.unpack(view)
+    if found is None or found.layer in {layer.index for layer in delivery.damaged_layers}:
         return None
     if found.cause == "path-twice":
         return _path_twice(delivery, found, twice)
@@ -87,30 +88,49 @@ def _unpack_refused(delivery: Delivery, found: Refusal, words: Callable[[Refusal
     )
 
 
+def foremost(*found: LoadAnswer | None) -> LoadAnswer | None:
+    """Return the answer about the lowest layer; of several about one layer, the first."""
+    about = [answer for answer in found if answer is not None]
+    return min(about, key=_layer_of, default=None)
+
+
+def _layer_of(answer: LoadAnswer) -> int:
+    return answer.where.layer if answer.where is not None and answer.where.layer is not None else 0
+
+
 def config_unread(delivery: Delivery, words: str) -> LoadAnswer:
-    """Refuse a config that is no JSON object, in the tool's words."""
+    """Refuse a config that is no JSON, no object, or holds a value of another type, in the tool's words."""
+    what = "has a value of another type than the tool wants" if "Go struct field" in words else "is no JSON object"
+    if words.startswith("parsing time"):
+        what = "has a time that is none"
     return refusal(
-        Cause.CONFIG, words, "the config is no JSON object", "save the image again, or write the config as JSON",
+        Cause.CONFIG, words, f"the config {what}", "save the image again, or write the config as engines read it",
         where=msgspec.structs.replace(delivery.config_place, pointer=None),
     )  # fmt: skip
 
 
-def damaged(delivery: Delivery, words: Callable[[str], str]) -> LoadAnswer | None:
-    """Refuse the first layer whose bytes cannot be read to their end."""
-    for layer in delivery.damaged_layers:
-        error = layer.error
-        said = error.message if error is not None else "unexpected EOF"
-        return refusal(
-            Cause.MISSING, words("unexpected EOF"), f"layer {layer.label} is damaged: {said}",
-            "fetch or save the archive again", where=layer.location,
-        )  # fmt: skip
+def damaged(delivery: Delivery, words: Callable[[StreamFault, Layer], str | None]) -> LoadAnswer | None:
+    """Refuse the first layer whose bytes cannot be read to their end; `words` are None where the tool does not mind."""
+    for layer in delivery.image.layers:
+        fault = of_layer(layer) if layer.readable else None
+        said = words(fault, layer) if fault is not None else None
+        if fault is not None and said is not None:
+            return refusal(
+                Cause.MISSING, said, f"layer {layer.label} is damaged: {fault.why}", "fetch or save the archive again",
+                where=layer.location,
+            )  # fmt: skip
     return None
 
 
-def too_long(delivery: Delivery, room: int, words: Callable[[str], str]) -> LoadAnswer | None:
-    """Refuse the first path with more bytes than a store leaves below the directory where it unpacks a layer."""
+def too_long(
+    delivery: Delivery, room_of: Callable[[Layer], int], words: Callable[[str, Layer], str]
+) -> LoadAnswer | None:
+    """Refuse the first path with more bytes than a store leaves below the directory where it unpacks a layer.
+
+    Linux refuses PATH_MAX bytes without the directory too, and then whoever unpacks says so: `checks.layers`.
+    """
     for layer in delivery.image.layers:
-        table = layer.table
+        table, room = layer.table, room_of(layer)
         if max(map(len, table.dirs)) + NAME_MAX < room:
             continue
         for i, directory in enumerate(table.dir_ids):
@@ -118,7 +138,7 @@ def too_long(delivery: Delivery, room: int, words: Callable[[str], str]) -> Load
             if len(path) > room:
                 return refusal(
                     Cause.LENGTH,
-                    words(f"mkdir {STORE}/{without_middle(text(path))}: file name too long"),
+                    words(f"{STORE}/{without_middle(text(path))}: file name too long", layer),
                     f"a path of layer {layer.label} has {len(path)} bytes; Linux takes {PATH_MAX - 1}, and this store "
                     f"needs the first {PATH_MAX - 1 - room} for itself in its usual place",
                     "shorten the path, or keep the store in a directory with a shorter name",

@@ -8,27 +8,50 @@ from typing import TYPE_CHECKING
 from imagepeel.archive.compression import Compression
 from imagepeel.archive.kinds.kind import MANIFEST
 from imagepeel.archive.members import SubdirectoryMembers
-from imagepeel.archive.records import ConfigState, Description, Name
+from imagepeel.archive.records import ConfigState, Description, ImageRecord, Name
 from imagepeel.evidence import Location, text
-from imagepeel.formats.go_json import unread
+from imagepeel.formats.go_decode import GoType, unread
+from imagepeel.loading import reference
+from imagepeel.loading.lookup import Contents, clean
+from imagepeel.loading.streams import StreamFault, of_file
 from imagepeel.oci.json_document import lookup
 
 if TYPE_CHECKING:
-    from imagepeel.archive.members import Member
     from imagepeel.archive.opened import OpenArchive
-    from imagepeel.archive.records import ImageRecord
     from imagepeel.image import LayeredImage
     from imagepeel.layers.layer import Layer
+    from imagepeel.oci.docker_archive import ArchiveManifest
     from imagepeel.rootfs.tree.changes import Refusal
+
+
+def familiar_names(item: ArchiveManifest | None) -> list[str]:
+    """Return the names of an item of manifest.json as Docker shows them, with the tag that stands for none."""
+    found = [reference.parse(name) for name in (item.repo_tags or () if item is not None else ())]
+    return [name.tagged().familiar for name in found if isinstance(name, reference.Reference)]
+
+
+def sha256_of(layer: Layer) -> str:
+    """Return the DiffID of a layer as tools compute it, "" where that was not done."""
+    facts = layer.facts
+    if facts is None:
+        return ""
+    both = (facts.diff_id, facts.blob_digest if layer.compression is Compression.NONE else None)
+    return next((digest for digest in both if digest is not None and digest.startswith("sha256:")), "")
+
+
+_MOST_EARLIER = 32
+"""Images before one whose loading is looked at, since each may take reading its layers."""
 
 
 class Delivery:
     """An image and the file that it comes in.  What reads layers does so when it is asked."""
 
-    def __init__(self, image: LayeredImage) -> None:
+    def __init__(self, image: LayeredImage, contents: Contents | None = None) -> None:
         self.image: LayeredImage = image
         self.archive: OpenArchive = image.archive
         self.record: ImageRecord = image.record
+        self.contents: Contents = contents if contents is not None else Contents(image.archive.members)
+        """The members of the file, as each tool finds them."""
 
     # ---- the file -----------------------------------------------------------------------------------------
 
@@ -65,13 +88,6 @@ class Delivery:
             return self.folder
         return next((name for name in self.folders if members.file(f"{name}/json") is None), None)
 
-    @cached_property
-    def forward_link(self) -> Member | None:
-        """The first hard link that stands before its target: who unpacks the file in order cannot make it."""
-        places = {note.where.archive_offset for note in self.archive.anomalies if note.code == "outer-link-forward"}
-        members = self.archive.members
-        return next((one for one in members if one.header_offset in places), None) if places else None
-
     @property
     def is_cut(self) -> bool:
         """Whether the file is a docker save that ends before its manifest.json."""
@@ -84,7 +100,35 @@ class Delivery:
     @property
     def odd_list(self) -> bool:
         """Whether the file has a manifest.json that is not a list of images."""
-        return self.record.format.bare and self.has(MANIFEST)
+        return not self.listed and not self.laid_out and not self.is_directory and self.has(MANIFEST)
+
+    @cached_property
+    def stream_fault(self) -> StreamFault | None:
+        """Why the file cannot be read to its end; None where it can."""
+        return of_file(self.archive)
+
+    @cached_property
+    def earlier(self) -> list[Delivery]:
+        """The images that stand before this one in manifest.json, as far as they are looked at."""
+        if self.laid_out or not self.listed:
+            return []
+        before = [record for record in self.listed_images if record.path < self.record.path]
+        if len(before) > _MOST_EARLIER:
+            return []
+        found: list[Delivery] = []
+        for record in before:
+            delivery = Delivery(self.image.sibling(record), self.contents)
+            delivery.earlier = list(found)
+            found.append(delivery)
+        return found
+
+    @cached_property
+    def later_names(self) -> frozenset[str]:
+        """The names, as Docker shows them, that images behind this one in manifest.json have too."""
+        if self.item is None or self.item not in self.items:
+            return frozenset()
+        later = self.items[self.items.index(self.item) + 1 :]
+        return frozenset(name for item in later for name in familiar_names(item))
 
     # ---- how the image is described -----------------------------------------------------------------------
 
@@ -113,6 +157,11 @@ class Delivery:
         """The images that manifest.json describes, in its order."""
         return [record for record in self.archive.records if record.is_described_by(Description.LIST)]
 
+    @property
+    def others_laid_out(self) -> bool:
+        """Whether an OCI layout of the file describes images."""
+        return any(record.is_described_by(Description.LAYOUT) for record in self.archive.runnable)
+
     @cached_property
     def absent_images(self) -> list[ImageRecord]:
         """The images that the OCI layout lists and does not carry."""
@@ -127,6 +176,23 @@ class Delivery:
     def has_to_be_repacked(self) -> bool:
         """Whether the image lies where no tool of today looks for it, so that the file itself has to be changed."""
         return bool(self.folder) or not (self.listed or self.laid_out)
+
+    @cached_property
+    def items(self) -> list[ArchiveManifest]:
+        """The images of manifest.json as it names them; [] where it is none or there is none."""
+        return [] if self.folder else self.contents.items
+
+    @cached_property
+    def item(self) -> ArchiveManifest | None:
+        """The item of manifest.json that is this image; None without one."""
+        if not self.listed:
+            return None
+        if not self.laid_out:
+            at = self.record.path[0] if self.record.path else 0
+            return self.items[at] if at < len(self.items) else None
+        wanted = {self.record.config_member, str(self.record.image_id or "").partition(":")[2]} - {""}
+        names = ((item, clean(item.config)) for item in self.items)
+        return next((item for item, name in names if wanted & {name, name.rpartition("/")[2].partition(".")[0]}), None)
 
     # ---- the documents ------------------------------------------------------------------------------------
 
@@ -147,8 +213,9 @@ class Delivery:
             return b""
         return self.archive.members.read(member, self.archive.limits.json_bytes)
 
-    def unread_config(self, type_name: str) -> str | None:
-        """Say in Go's words why a config is none: no JSON or no object; `type_name` is what a tool reads it into.
+    def unread_config(self, kind: GoType) -> str | None:
+        """Say in Go's words why a config is none: no JSON, no object, or a value of another type; `kind` is what a tool
+        reads it into.
 
         None where it can be read, and where the archive has none.
         """
@@ -157,7 +224,7 @@ class Delivery:
             return None
         if state is ConfigState.DAMAGED and self.archive.members.file(self.record.config_member) is None:
             return None
-        return unread(self.config_bytes, type_name)
+        return unread(self.config_bytes, kind)
 
     @property
     def no_rootfs(self) -> bool:
@@ -204,22 +271,6 @@ class Delivery:
         ]
 
     @cached_property
-    def linked_layer(self) -> Layer | None:
-        """The first layer whose member is a symbolic link, of those that bring their content first."""
-        seen: set[str | None] = set()
-        for layer in self.image.layers:
-            stored = layer.record.stored
-            if (
-                stored is not None
-                and stored.member is not None
-                and stored.member.via
-                and layer.record.diff_id not in seen
-            ):
-                return layer
-            seen.add(layer.record.diff_id)
-        return None
-
-    @cached_property
     def wrong_diff_ids(self) -> list[tuple[Layer, str, str]]:
         """Layers whose content has another DiffID than the config states: layer, stated, actual."""
         return [
@@ -228,6 +279,19 @@ class Delivery:
             for check in layer.checks
             if check.what == "diff_id" and check.ok is False
         ]
+
+    @cached_property
+    def other_diff_ids(self) -> list[tuple[Layer, str, str]]:
+        """The same for who computes SHA-256 and compares the texts: also DiffIDs of another sort, or that are none."""
+        config = self.record.config
+        stated = config.diff_ids if config is not None else ()
+        wrong = {layer.index for layer, *_ in self.wrong_diff_ids}
+        found: list[tuple[Layer, str, str]] = []
+        for layer, diff_id in zip(self.image.layers, stated, strict=False):
+            actual = sha256_of(layer)
+            if layer.readable and actual and actual != diff_id and (layer.index in wrong or diff_id[:7] != "sha256:"):
+                found.append((layer, diff_id, actual))
+        return found
 
     def unpack(self, view: str) -> Refusal | None:
         """Return where a store with this view refuses to unpack; None where it does not."""

@@ -13,24 +13,36 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from imagepeel.archive.compression import Compression
-from imagepeel.archive.kinds.kind import MANIFEST
+from imagepeel.archive.kinds.kind import INDEX, MANIFEST
 from imagepeel.archive.records import LayerState
 from imagepeel.evidence import Location
-from imagepeel.loading import reference
+from imagepeel.formats.tar.header import BLOCK, INVALID_HEADER, UNEXPECTED_EOF
+from imagepeel.loading import reference, structs
 from imagepeel.loading.answer import STORE, Cause, IdOf, LoadAnswer, Outcome, refusal
-from imagepeel.loading.checks import config_unread, damaged, first, layers, of_before_1_10, too_long
+from imagepeel.loading.checks import config_unread, damaged, first, foremost, layers, of_before_1_10, too_long
+from imagepeel.loading.lookup import stored_name
+from imagepeel.loading.streams import StreamFault, of_layer
 from imagepeel.oci.descriptor import CONTAINERD_NAME, REF_NAME
-from imagepeel.oci.layout import MARKER
+from imagepeel.oci.layout import MARKER, VERSION
 from imagepeel.text import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imagepeel.archive.records import ImageRecord
+    from imagepeel.layers.layer import Layer
     from imagepeel.loading.delivery import Delivery
+    from imagepeel.oci.docker_archive import ArchiveManifest
     from imagepeel.rootfs.tree.changes import Refusal
 
 PREFIX = "import-<date>"
 """Stands for what ctr puts before a name that is only a tag: `import-` and the day."""
+_TOO_LONG = "file name too long"
 _NO_READER = "failed to get reader from content store: content digest"
+_PLAIN = tuple(f"application/vnd.oci.image.layer.{kind}v1.tar" for kind in ("", "nondistributable."))
+"""Media types of layers that are not decompressed, whatever their bytes are; containerd images.DiffCompression."""
+_MOUNT_ROOM = 4040
+"""Bytes that are left below /var/lib/containerd/tmpmounts/containerd-mount<n>, where the base layer is unpacked."""
 _ROOM = 4022
 """Bytes that are left below /var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/<n>/fs."""
 
@@ -60,36 +72,116 @@ def judge(delivery: Delivery, rules: ImportRules, view: str) -> LoadAnswer:
         lambda delivery: judge_file(delivery, rules),
         lambda delivery: _parts(delivery, rules),
         lambda delivery: _named(delivery, rules),
-        lambda delivery: damaged(delivery, lambda error: f"{rules.prefix}{error}"),
-        lambda delivery: judge_image(delivery, rules, view),
-        lambda delivery: _bytes(delivery, rules),
+        lambda delivery: _counted(delivery, rules),
+        lambda delivery: _layers(delivery, rules, view),
     )
     return found if found is not None else _taken(delivery, rules)
 
 
 def judge_image(delivery: Delivery, rules: ImportRules, view: str) -> LoadAnswer | None:
     """Say why the image cannot be unpacked however it got into the store; None where it can."""
-    if delivery.counts is not None:
-        found, stated = delivery.counts
-        return refusal(
-            Cause.COUNT, f"{rules.prefix}mismatched image rootfs and manifest layers",
-            f"the manifest lists {plural(found, 'layer')}, the config {plural(stated, 'DiffID')}",
-            "build or save the image again",
-            where=delivery.manifest_place,
-        )  # fmt: skip
+    return first(
+        delivery,
+        lambda delivery: _config(delivery, rules),
+        lambda delivery: _counted(delivery, rules),
+        lambda delivery: _unpacked(delivery, rules, view),
+    )
+
+
+def _config(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
+    unread = delivery.unread_config(structs.OCI_IMAGE)
+    if unread is None:
+        return None
+    reader = "failed to resolve rootfs" if _by_layout(delivery) else "unable to resolve platform"
+    return config_unread(delivery, f"{rules.prefix}{reader}: {unread}")
+
+
+def _counted(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
+    if delivery.counts is None:
+        return None
+    found, stated = delivery.counts
+    return refusal(
+        Cause.COUNT, f"{rules.prefix}mismatched image rootfs and manifest layers",
+        f"the manifest lists {plural(found, 'layer')}, the config {plural(stated, 'DiffID')}",
+        "build or save the image again",
+        where=delivery.manifest_place,
+    )  # fmt: skip
+
+
+def _layers(delivery: Delivery, rules: ImportRules, view: str) -> LoadAnswer | None:
+    """The first layer that cannot be read or unpacked, or is another one."""
+    return foremost(
+        _packed(delivery, rules),
+        damaged(delivery, lambda fault, layer: _extracting(layer, _of_stream(fault, layer), rules)),
+        _unpacked(delivery, rules, view),
+        too_long(
+            delivery,
+            lambda layer: _ROOM if layer.index else _MOUNT_ROOM,
+            lambda path, layer: _extracting(layer, _mounted(layer, f"failed to get root path: lstat {path}"), rules),
+        ),
+        _other_layer(delivery, rules),
+    )
+
+
+def _unpacked(delivery: Delivery, rules: ImportRules, view: str) -> LoadAnswer | None:
     return layers(
         delivery,
         view,
-        lambda found, layer: f"{rules.prefix}failed to extract layer {layer.diff_id}: {_on_host(found)}: unknown",
+        lambda found, layer: _extracting(layer, _mounted(layer, _on_host(found)), rules),
         lambda sentence, _: sentence,
     )
 
 
+def _extracting(layer: Layer, reason: str, rules: ImportRules) -> str:
+    return f"{rules.prefix}failed to extract layer {layer.diff_id}: {reason}: unknown"
+
+
+def _mounted(layer: Layer, reason: str) -> str:
+    """The reason, with the directory that the base layer is mounted at; those above it are unpacked without a mount."""
+    return f"mount callback failed on {STORE}: {reason}" if layer.index == 0 else reason
+
+
+def _of_stream(fault: StreamFault, layer: Layer) -> str:
+    if fault.in_head and layer.compression is Compression.GZIP:
+        return f"failed to get stream processor for {layer.record.media_type}: {fault.words}"
+    return _mounted(layer, fault.words) if fault.in_tar or fault.before_end else fault.words
+
+
+def _packed(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
+    """Refuse a layer that is not decompressed: it is packed in another way, or the layout calls it a plain tar."""
+    for layer in delivery.image.layers:
+        if not layer.readable or layer.compression is Compression.NONE:
+            continue
+        fault = of_layer(layer)
+        if fault is not None and fault.in_head and layer.compression is Compression.GZIP and not _by_layout(delivery):
+            name = delivery.item.layers[layer.index] if delivery.item is not None else ""
+            return refusal(
+                Cause.MISSING,
+                f'{rules.prefix}failed to resolve layers: failed to detect compression for "{name}": {fault.words}',
+                f"layer {layer.label} is damaged: {fault.why}", "fetch or save the archive again", where=layer.location,
+            )  # fmt: skip
+        plain = _by_layout(delivery) and layer.record.media_type in _PLAIN
+        if plain or layer.compression not in (Compression.GZIP, Compression.ZSTD):
+            words = INVALID_HEADER if (layer.blob_size or 0) >= BLOCK else UNEXPECTED_EOF
+            why = "but its media type says that it is a plain tar" if plain else "which is not taken off here"
+            return refusal(
+                Cause.FORMAT, _extracting(layer, _mounted(layer, words), rules),
+                f"layer {layer.label} is compressed with {layer.compression}, {why}",
+                "pack the layer with gzip, and say so in its media type", where=layer.location,
+            )  # fmt: skip
+    return None
+
+
 def _on_host(found: Refusal) -> str:
-    """The reason with the paths of the host that containerd shows of hardlinks."""
-    if found.cause != "link":
+    """The reason with the paths of the host, which containerd shows."""
+    if found.cause == "link":
+        return f"link {' '.join(STORE + path for path in found.paths)}: {found.error}"
+    ends = f"{found.paths[0]}: {found.error}" if found.paths else ""
+    if not ends or not found.reason.endswith(ends):
         return found.reason
-    return f"link {' '.join(STORE + path for path in found.paths)}: {found.error}"
+    call = found.reason.removesuffix(ends)
+    # It follows the path to its directory first, and meets a name that is too long when it opens it.
+    return f"{'open ' if call == 'lstat ' and found.error == _TOO_LONG else call}{STORE}{ends}"
 
 
 def judge_file(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
@@ -103,14 +195,15 @@ def judge_file(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
             "take the compression off first",
         )  # fmt: skip
     if not delivery.folder:
-        if delivery.has(MARKER):
+        unread = None if delivery.is_directory else _unread(delivery, rules)
+        if unread is not None:
+            return unread
+        if delivery.has(MARKER) and _is_layout(delivery):
             return None if delivery.laid_out else _other(delivery, rules)
         if delivery.listed:
             return None
         if delivery.listed_images:
             return _other(delivery, rules)
-        if delivery.odd_list:
-            return refusal(Cause.FORMAT, "", f"its {MANIFEST} is not a list of images", "save the image again")
     text = f"{rules.prefix}unrecognized image format"
     if delivery.is_cut:
         return refusal(Cause.CUT, text, f"the archive ends before its {MANIFEST}", "save or fetch the archive again")
@@ -135,15 +228,112 @@ def _other(delivery: Delivery, rules: ImportRules) -> LoadAnswer:
     )  # fmt: skip
 
 
+def _is_layout(delivery: Delivery) -> bool:
+    """Whether the marker says a version: without one the archive is none of a layout."""
+    return delivery.is_directory or bool(delivery.contents.layout_version)
+
+
 def _by_layout(delivery: Delivery) -> bool:
-    return delivery.laid_out and delivery.has(MARKER)
+    return delivery.laid_out and delivery.has(MARKER) and _is_layout(delivery)
+
+
+def _unread(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
+    """The words about a document of the file that is none, and about what manifest.json names and the file has not."""
+    contents, again = delivery.contents, "save the image again"
+
+    def refused(words: str, why: str, member: str, cause: Cause = Cause.FORMAT) -> LoadAnswer:
+        return refusal(cause, rules.prefix + words, why, again, where=Location(member=member))
+
+    documents = {MARKER: ("oci layout", structs.OCI_LAYOUT), MANIFEST: ("manifest", structs.CONTAINERD_LIST)}
+    found = [(member, name) for name in documents if (member := contents.by_name.stored(name)) is not None]
+    for member, name in sorted(found, key=lambda each: each[0].index):
+        what, kind = documents[name]
+        wrong = UNEXPECTED_EOF if member.truncated else contents.unread(member, kind, stream=True)
+        if wrong is not None:
+            why = f"its {name} is cut off" if member.truncated else f"its {name} is not what this tool wants"
+            return refused(f'untar {what} "{stored_name(member)}": {wrong}', why, name)
+    fault = delivery.stream_fault
+    if fault is not None and (fault.packed or delivery.archive.cut is not None):
+        cut = next((member for member in delivery.archive.members if member.truncated), None)
+        short = f"failed to read expected number of bytes: {fault.words}"
+        words = f'failed to ingest "{stored_name(cut)}": {short}' if cut is not None else fault.words
+        return refusal(Cause.CUT, rules.prefix + words, fault.why, "save or fetch the archive again")
+    if contents.layout_version:
+        return _unread_index(delivery, refused)
+    listed = contents.by_name.stored(MANIFEST)
+    if listed is None or (not delivery.items and contents.null_list):
+        if not delivery.has(MANIFEST):
+            return None
+        why = f"its {MANIFEST} is null" if listed is not None else f"no file of the archive has the name {MANIFEST}"
+        return refused("unrecognized image format", why, MANIFEST)
+    if contents.by_name.dangling is not None:
+        name, target = contents.by_name.dangling
+        why = f"the link {name} leads to {target}, which is no file of the archive"
+        return refused(f'no target for symlink layer from "{name}" to "{target}"', why, name)
+    if contents.by_name.chained:
+        why = (
+            f"the link {contents.by_name.chained} leads to a link: this tool takes links in no order, and may refuse it"
+        )
+        return LoadAnswer(outcome=Outcome.UNKNOWN, why=why, where=Location(member=contents.by_name.chained))
+    if not delivery.items:
+        return refused("image might be filtered out", f"its {MANIFEST} names no image", MANIFEST)
+    for at, item in enumerate(delivery.items):
+        answer = _unlisted(delivery, item, at, refused)
+        if answer is not None:
+            return answer
+    return None
+
+
+def _unread_index(delivery: Delivery, refused: Callable[..., LoadAnswer]) -> LoadAnswer | None:
+    contents = delivery.contents
+    if contents.layout_version != VERSION:
+        why = "the version of its layout is another one"
+        return refused(f"unsupported OCI version {contents.layout_version}", why, MARKER)
+    index = contents.by_name.file(INDEX)
+    if index is None:
+        return refused(f"missing index.json in OCI layout {VERSION}", f"it has no {INDEX}", INDEX)
+    wrong = contents.unread(index, structs.OCI_INDEX)
+    if wrong is not None:
+        return refused(wrong, f"its {INDEX} is not what this tool wants", INDEX)
+    listed = delivery.archive.indexes[0].index if delivery.archive.indexes else None
+    if listed is None or not listed.manifests:
+        return refused("image might be filtered out", f"its {INDEX} lists no image", INDEX)
+    for descriptor in listed.manifests:
+        if descriptor.digest is None:
+            why = f"a digest in its {INDEX} is none"
+            return refused(f'"{descriptor.digest_text}" failed validation: invalid argument', why, INDEX)
+    return None
+
+
+def _unlisted(
+    delivery: Delivery, item: ArchiveManifest, at: int, refused: Callable[..., LoadAnswer]
+) -> LoadAnswer | None:
+    """The words about the first part of an item of manifest.json that has no file of that very name."""
+    files, this = delivery.contents.by_name, "" if delivery.item is item else f" of image #{at + 1}"
+    config = files.file(item.config)
+    if config is None:
+        why = f"no file of the archive has the name {item.config!r} of the config{this}"
+        return refused(f'image config "{item.config}" not found', why, MANIFEST, Cause.MISSING)
+    for name in item.layers:
+        if files.file(name) is None:
+            why = f"no file of the archive has the name {name!r} of a layer{this}"
+            return refused(f'failed to resolve layers: layer "{name}" not found', why, MANIFEST, Cause.MISSING)
+    wrong = delivery.contents.unread(config, structs.OCI_IMAGE) if this else None
+    if wrong is not None:
+        return refused(f"unable to resolve platform: {wrong}", f"the config{this} is none", MANIFEST)
+    for name in item.repo_tags or () if this else ():
+        found = reference.parse(name)
+        if isinstance(found, reference.Invalid):
+            why = f"{name!r} in RepoTags{this} is no name of an image"
+            return refused(f'normalize image ref "{name}": {found.words}', why, MANIFEST, Cause.NAMES)
+    return None
 
 
 def _parts(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
     record = delivery.record
     again = "save the image again with all its parts"
+    gone = []
     if _by_layout(delivery):
-        gone = []
         if not record.available:
             gone.append((f"content digest {record.digest}: not found", "the manifest"))
         elif delivery.config_missing and record.config_descriptor is not None:
@@ -159,7 +349,7 @@ def _parts(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
         ]
         absent = delivery.absent_images[:1] if rules.all_platforms else []
         gone += [(f"content digest {one.digest}: not found", f"the image for {one.platform}") for one in absent]
-    else:
+    elif delivery.is_directory:
         gone = [(f'image config "{record.config_member}" not found', "the config")] if delivery.config_missing else []
         gone += [
             (f'failed to resolve layers: layer "{layer.record.member}" not found', f"layer {layer.label}")
@@ -170,22 +360,31 @@ def _parts(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
         return refusal(
             Cause.MISSING, rules.prefix + text, f"{what} is not in the archive", again, where=delivery.manifest_place
         )
-    unread = delivery.unread_config("v1.Image")
+    unread = _config(delivery, rules)
     if unread is not None:
-        reader = "failed to resolve rootfs" if _by_layout(delivery) else "unable to resolve platform"
-        return config_unread(delivery, f"{rules.prefix}{reader}: {unread}")
-    if rules.filters and not _by_layout(delivery) and not (delivery.image.os and delivery.image.architecture):
+        return unread
+    if rules.filters and not _by_layout(delivery) and not delivery.image.architecture:
         return refusal(
             Cause.PLATFORM, f"{rules.prefix}image might be filtered out",
-            "the config names no os and architecture, so it is the image of no platform",
+            "the config names no architecture, so it is the image of no platform",
             "ctr images import --all-platforms", where=delivery.config_place,
         )  # fmt: skip
-    if delivery.image.os not in ("", "linux"):
+    if delivery.image.os.lower() not in ("", "linux"):
+        words = "image might be filtered out"
+        if not _by_layout(delivery) and any(_for_linux(record) for record in delivery.listed_images):
+            layer = next((layer for layer in delivery.image.layers), None)
+            words = (
+                f"failed to extract layer {layer.diff_id}: {_NO_READER} {layer.digest}: not found" if layer else words
+            )
         return refusal(
-            Cause.PLATFORM, f"{rules.prefix}image might be filtered out", f"the image is for {delivery.image.os}",
+            Cause.PLATFORM, f"{rules.prefix}{words}", f"the image is for {delivery.image.os}",
             "import it with --all-platforms", where=delivery.config_place,
         )  # fmt: skip
     return None
+
+
+def _for_linux(record: ImageRecord) -> bool:
+    return record.platform is not None and record.platform.os.lower() in ("", "linux")
 
 
 def _names(delivery: Delivery, rules: ImportRules) -> list[str] | LoadAnswer:
@@ -200,7 +399,9 @@ def _names(delivery: Delivery, rules: ImportRules) -> list[str] | LoadAnswer:
                     where=name.where,
                 )  # fmt: skip
             shown = found.tagged()
-            names.append(shown.familiar if rules.familiar else shown.full)
+            shown = msgspec.structs.replace(shown, tag="") if shown.digest else shown
+            if shown.familiar not in delivery.later_names:
+                names.append(shown.familiar if rules.familiar else shown.full)
         return names
     return list(dict.fromkeys(filter(None, (_of_layout(text, rules) for text in _annotated(delivery.record)))))
 
@@ -231,19 +432,19 @@ def _named(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
         return names
     if not names and rules.unnamed == "nothing":
         return refusal(
-            Cause.NAMES, "", "the archive gives the image no name: its parts are stored, and no image is made of them",
+            Cause.NAMES, "", "the archive gives the image no name of its own: its parts are stored, and make no image",
             "ctr images import --digests", "or name it when it is saved", exit_code=0,
         )  # fmt: skip
     return None
 
 
-def _bytes(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
-    for layer, _, actual in delivery.wrong_diff_ids:
+def _other_layer(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
+    for layer, _, actual in delivery.other_diff_ids:
         return refusal(
             Cause.DIGEST, f'{rules.prefix}wrong diff id calculated on extraction "{actual}"',
             f"layer {layer.label} is not what the config says", "fetch the archive again", where=layer.location,
         )  # fmt: skip
-    return too_long(delivery, _ROOM, lambda reason: f"{rules.prefix}{reason}: unknown")
+    return None
 
 
 def _taken(delivery: Delivery, rules: ImportRules) -> LoadAnswer:
@@ -253,6 +454,10 @@ def _taken(delivery: Delivery, rules: ImportRules) -> LoadAnswer:
     if not names and rules.unnamed == "digest":
         names = [f"{PREFIX}@{digest or 'sha256:...'}"]
     notes = []
+    if rules.filters and not _by_layout(delivery):
+        notes.append(
+            f'on a host that is not {delivery.image.architecture} it says "{rules.prefix}image might be filtered out"'
+        )
     if len(delivery.archive.runnable) > 1 and of == "index":
         notes.append("the name is that of an index; the platform of the host is unpacked")
     return LoadAnswer(

@@ -18,6 +18,7 @@ _TAG = late(r"\w[\w.-]{0,127}", re.ASCII)
 _DIGEST = late(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}")
 _ID = late(r"[0-9a-f]{64}")
 
+_TOO_LONG = "repository name must not be more than 255 characters"
 HUB = "docker.io"
 
 
@@ -25,12 +26,19 @@ class Invalid(msgspec.Struct, frozen=True, kw_only=True):
     """Why a name is none; `cause` is "" where tools say no more than that."""
 
     cause: str = ""
+    too_long: bool = False
     hexadecimal: str = ""
     """The name, where it is 64 hexadecimal digits and nothing else: it could be an ID."""
+
+    def alone(self, name: str) -> str:
+        """The words of a reader that fills in no registry."""
+        return "repository name must have at least one component" if not name else self.cause or self.words
 
     @property
     def words(self) -> str:
         """The words of distribution/reference."""
+        if self.too_long:
+            return _TOO_LONG
         if self.hexadecimal:
             return f"invalid repository name ({self.hexadecimal}), cannot specify 64-byte hexadecimal strings"
         return ": ".join(filter(None, ("invalid reference format", self.cause)))
@@ -81,8 +89,10 @@ def parse(name: str) -> Reference | Invalid:
         return Invalid()
     if path != path.lower():
         return Invalid(cause="repository name must be lowercase")
-    if not _PATH.fullmatch(path) or not _HOST.fullmatch(domain) or len(domain) + len(path) >= 255:
+    if not _PATH.fullmatch(path) or not _HOST.fullmatch(domain):
         return Invalid()
+    if len(domain) + 1 + len(path) > 255:
+        return Invalid(too_long=True)
     return Reference(domain=domain, path=path, tag=tag, digest=digest, given_domain=given)
 
 

@@ -62,7 +62,7 @@ class LoadTool(msgspec.Struct, frozen=True, kw_only=True):
             answer,
             tool=self.label,
             store=self.store,
-            command=self.command,
+            command=answer.command or self.command,
             evidence="measured" if self.measured else "read",
             source=self.measured or self.read,
         )

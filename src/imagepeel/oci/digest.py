@@ -53,6 +53,18 @@ def problem(text: object) -> str:
     return ""
 
 
+def digest_error(text: str) -> str:
+    """Return what go-digest says of a digest that it does not take, "" of one that it does (digest.go, Validate)."""
+    algorithm, colon, encoded = text.partition(":")
+    if not (algorithm and colon and encoded):
+        return "invalid checksum digest format"
+    if algorithm not in REGISTERED:
+        return "unsupported digest algorithm" if _GRAMMAR.fullmatch(text) else "invalid checksum digest format"
+    if len(encoded) != REGISTERED[algorithm]:
+        return "invalid checksum digest length"
+    return "" if _LOWER_HEX.fullmatch(encoded) else "invalid checksum digest format"
+
+
 def is_digest(text: object) -> bool:
     """Say whether `text` is a well-formed digest."""
     return not problem(text)

@@ -38,7 +38,7 @@ _COLUMNS = (
     Column("known", keep=True, leave=1),
 )
 _KINDS: dict[Outcome, SpanKind] = {Outcome.TAKES: "good", Outcome.REFUSES: "bad", Outcome.UNKNOWN: "warn"}
-_PLACES = "<file> is the archive as it was typed, <tmp> and <store> are directories of the tool."
+_PLACES = "<file> is the archive as it was typed, <tmp> and <store> are directories of the tool, <n> is a number."
 
 
 def loadable_document(result: LoadableResult) -> Document:
@@ -50,6 +50,7 @@ def loadable_document(result: LoadableResult) -> Document:
         headline=(path(name), value(f"{result.kind} ({result.form})")),
         sections=(
             *(packed if result.form == "directory" else ()),
+            *([section(say(f"No image can be read from it: {result.unread}."))] if result.unread else []),
             *(part for image in result.images for part in _image(image, alone=len(result.images) == 1)),
             *(section(say(said)) for image in result.images[:1] if (said := others_in_words(image.image))),
             *([] if result.images else [section(say("It names no image, so there is nothing to load."))]),

@@ -36,6 +36,8 @@ class LoadableResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     form: Medium
     """What holds the members; a directory is judged as if it had been packed, where a tool wants a tar."""
     images: tuple[LoadableImage, ...]
+    unread: str = ""
+    """Why no image can be read from it, "" where one can; `images` then has one of which nothing is known."""
 
 
 def load_answers(image: LayeredImage) -> tuple[LoadAnswer, ...]:
@@ -51,4 +53,9 @@ def loadable_result(archive: OpenArchive, images: Sequence[LayeredImage]) -> Loa
         kind=archive.kind.name,
         form=archive.medium,
         images=tuple(LoadableImage(image=image_head(image, images), answers=load_answers(image)) for image in images),
+        unread=_unread(archive) if archive.stands_in else "",
     )
+
+
+def _unread(archive: OpenArchive) -> str:
+    return archive.unread.what if archive.unread is not None else "its documents name none"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagepeel.formats.go_json import syntax_error, unread
+from imagepeel.formats.go_json import syntax_error
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,16 @@ def test_what_python_reads_go_reads(value: object, at: int, put: bytes) -> None:
         assert syntax_error(broken) is None
 
 
-def test_a_type_that_is_no_object() -> None:
-    assert unread(b"[]", "v1.Image") == "json: cannot unmarshal array into Go value of type v1.Image"
-    assert unread(b'"x"', "v1.Image") == "json: cannot unmarshal string into Go value of type v1.Image"
-    assert unread(b"1e999", "v1.Image") == "json: cannot unmarshal number into Go value of type v1.Image"
-    assert unread(b"[" * 100_000, "v1.Image") == "exceeded max depth"
-    assert unread(b"null", "v1.Image") is None and unread(b'{"a": "\xff"}', "v1.Image") is None
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "EOF"),
+        (b" \n", "EOF"),
+        (b"[1", "unexpected EOF"),
+        (b"[1] x", None),
+        (b"[1]]", None),
+        (b"x", "invalid character 'x' looking for beginning of value"),
+    ],
+)
+def test_a_stream_ends_with_its_first_value(data: bytes, words: str | None) -> None:
+    assert syntax_error(data, stream=True) == words

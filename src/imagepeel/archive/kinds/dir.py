@@ -69,6 +69,7 @@ KIND = Kind(
     written_by="`skopeo copy` to `dir:`, `podman save --format docker-dir`",
     recognise=_recognise,
     read=_read,
+    formats=(FORMAT,),
     producer=_producer,
     roles={
         MANIFEST: "the *manifest*, or an *index* of several: where reading starts",

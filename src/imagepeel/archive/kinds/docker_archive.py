@@ -40,6 +40,7 @@ from imagepeel.evidence import Anomaly, Location
 from imagepeel.oci.config import ImageConfig
 from imagepeel.oci.descriptor import Descriptor
 from imagepeel.oci.docker_archive import ArchiveManifest, archive_manifests_of, repositories_of
+from imagepeel.oci.json_document import lookup
 from imagepeel.text import listed, plural
 
 NAME = "docker-archive"
@@ -65,6 +66,7 @@ def _recognise(clues: Clues) -> Detection | None:
             saw=clues.saw(MANIFEST, REPOSITORIES),
         )
     damaged = MANIFEST in clues.problems or clues.manifest is None or clues.members.medium == "directory"
+    damaged = damaged or _is_item(clues.manifest)
     if not clues.has(MANIFEST) or not damaged:
         return None
     # It is named like docker save's list and cannot be read as one: the error is about that file.
@@ -74,6 +76,11 @@ def _recognise(clues: Clues) -> Detection | None:
         saw=(MANIFEST,),
         certain=False,
     )
+
+
+def _is_item(manifest: Any) -> bool:
+    """Whether it is one item of the list, and the list around it is missing."""
+    return isinstance(manifest, dict) and any(lookup(manifest, key) is not None for key in ("Layers", "RepoTags"))
 
 
 def _read(blobs: Blobs, detected: Detected) -> Records:
@@ -265,6 +272,7 @@ KIND = Kind(
     "Bazel rules_oci",
     recognise=_recognise,
     read=_read,
+    formats=(FORMAT,),
     producer=_producer,
     roles={MANIFEST: "where reading starts", REPOSITORIES: "names, as Docker wrote them before 1.10"},
     points=(MANIFEST, "/0/Config"),

@@ -188,6 +188,7 @@ KIND = Kind(
     written_by="`docker save` from 25 on, `ctr images export`, `nerdctl save`, `docker buildx`, apko",
     recognise=_recognise,
     read=_read,
+    formats=(oci_layout.FORMAT, docker_archive.FORMAT),
     producer=_producer,
     roles={
         **oci_layout.KIND.roles,

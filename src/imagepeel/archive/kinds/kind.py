@@ -14,7 +14,7 @@ import msgspec
 from imagepeel.archive.blobs import Blobs
 from imagepeel.archive.compression import Compression
 from imagepeel.archive.members import Member, Members
-from imagepeel.archive.records import ImageRecord, IndexRecord
+from imagepeel.archive.records import Format, ImageRecord, IndexRecord
 from imagepeel.archive.sniff import is_link_text
 from imagepeel.archive.source import Source
 from imagepeel.errors import ImagepeelError, Malformed
@@ -54,7 +54,8 @@ class Unwrapped(msgspec.Struct, kw_only=True):
 
     `wrapping` names the compressions that were taken off, outermost first.  `inner` is the content, `stored` the
     content with the last of them still on: the digest of a bare layer is about those bytes.  `size` is that of the
-    file, in bytes; `behind` the offset in it of bytes that follow the compressed stream, -1 without them.
+    file, in bytes; `behind` the offset in it of bytes that follow the compressed stream, -1 without them; `broken` why
+    the compressed stream breaks, "" where it does not.
     """
 
     inner: Source
@@ -62,6 +63,7 @@ class Unwrapped(msgspec.Struct, kw_only=True):
     size: int = 0
     wrapping: tuple[Compression, ...] = ()
     behind: int = -1
+    broken: str = ""
 
 
 class Clues:
@@ -165,6 +167,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """The folder (with its slash) in which every file should be pointed at; "" for the whole archive."""
     bare: bool = False
     """Whether it is a tar without documents: one layer."""
+    formats: tuple[Format, ...] = ()
+    """How its documents describe images, for kinds that programs which load images look for."""
     directory_hint: str = ""
     """What to do with a directory that looks like this kind, where only a tar of it can be read; "" for nothing."""
     os: str = ""

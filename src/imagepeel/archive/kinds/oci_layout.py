@@ -82,6 +82,7 @@ KIND = Kind(
     written_by="`skopeo copy` to `oci:` or `oci-archive:`, `podman save --format oci-archive`, `buildah`, BuildKit",
     recognise=_recognise,
     read=read,
+    formats=(FORMAT,),
     producer=_producer,
     roles={INDEX: "where reading starts", MARKER: "the marker of the layout"},
     points=(INDEX, "/manifests/0/digest"),

@@ -58,7 +58,7 @@ class _Unpack:
             try:
                 node = self.tree.lstat(self.tree.resolve(path))
                 if node is None:
-                    raise Errno("ENOENT", f"chtimes {show(path)}")
+                    raise Errno("ENOENT", "chtimes", at=path)
                 node.mtime = mtime
             except Errno as error:
                 if refusal is None:
@@ -71,7 +71,7 @@ class _Unpack:
         tree = self.tree
         name = go_clean(entry.raw_name)
         if sum(map(len, name)) + len(name) >= PATH_MAX:
-            raise Errno("ENAMETOOLONG", text(entry.raw_name))
+            raise Errno("ENAMETOOLONG", "failed to get root path: lstat", at=tuple(name))
         base = name[-1] if name else b""
         try:
             parent = tree.resolve(tuple(name[:-1]))
@@ -126,7 +126,7 @@ class _Unpack:
                 if base == OPAQUE:
                     node = tree.lstat(parent)
                     if node is None:
-                        raise Errno("ENOENT", f"setxattr {show(parent)}")
+                        raise Errno("ENOENT", "setxattr", at=parent)
                     node.opaque = True
                     return
                 mark = Inode("char", 0, device=(0, 0), layer=self.layer, entry=entry.index)
@@ -134,14 +134,15 @@ class _Unpack:
             elif base == OPAQUE:
                 node = tree.lstat(parent)
                 if node is None:
-                    raise Errno("ENOENT", f"lstat {show(parent)}")
+                    raise Errno("ENOENT", "lstat", at=parent)
                 for path, _ in list(tree.walk(node, parent)):
                     if path != parent and path not in self.unpacked:
                         tree.remove_all(path)
             else:
                 tree.remove_all((*parent, base[4:]))
         except Errno as error:
-            raise Refused(f'failed to convert whiteout file "{text(entry.path[1:])}": {error}') from error
+            made = error.error if error.name == "EEXIST" else str(error)  # mknod(2) names no path
+            raise Refused(f'failed to convert whiteout file "{text(entry.path[1:])}": {made}') from error
 
     def create(self, entry: Entry, path: Path, existing: Inode | None) -> None:
         tree = self.tree

@@ -17,7 +17,7 @@ from imagepeel.formats.tar.header import DIRECTORY, HARDLINK, PAX_GLOBAL, REGULA
 from imagepeel.formats.tar.table import Entry, EntryTable
 from imagepeel.formats.tar.whiteouts import OPAQUE, PREFIX
 from imagepeel.rootfs.tree.changes import LayerEntries, Refusal, Refused, go_clean, run
-from imagepeel.rootfs.tree.inode import Errno, Inode, Tree, show
+from imagepeel.rootfs.tree.inode import PATH_MAX, Errno, Inode, Tree, show
 from imagepeel.rootfs.tree.metadata import KIND, bound_time, inode_at, owner, xattr_errno
 from imagepeel.tables import ErrnoName
 
@@ -49,6 +49,11 @@ class UnpackRules(msgspec.Struct, frozen=True, kw_only=True):
 DOCKER29 = UnpackRules(scoped=True, checks_devices=True, follows_xattrs=True)
 DOCKER28 = UnpackRules()
 DOCKER20 = UnpackRules(tolerates=("EPERM", "ENOTSUP"))
+
+
+def _call(entry: Entry) -> str:
+    """The call that makes an entry."""
+    return "open" if entry.type == REGULAR else "mkdir" if entry.type == DIRECTORY else "create"
 
 
 def unpack_layer(tree: Tree, layer: LayerEntries, rules: UnpackRules, *, lenient: bool = False) -> Refusal | None:
@@ -194,7 +199,14 @@ class _Unpack:
         base = name[-1]
         if rules.scoped and base.startswith(PREFIX) and base != OPAQUE and base[4:] in (b"", b".", b".."):
             raise Refused(f'invalid whiteout entry "{text(b"/".join(name))}"')
-        parent = self.parents(name)
+        if not rules.scoped and sum(map(len, name)) + len(name) >= PATH_MAX:
+            raise Errno("ENAMETOOLONG", _call(entry), at=name)
+        try:
+            parent = self.parents(name)
+        except Errno as error:
+            if error.name != "ELOOP" or rules.scoped:
+                raise
+            raise Errno("ELOOP", _call(entry), at=name) from error
         path = (*parent, base)
         try:
             node = tree.lstat(path)
@@ -206,7 +218,7 @@ class _Unpack:
         if base.startswith(PREFIX):
             self.whiteout(entry, parent, base)
             return
-        self.create(entry, path, node)
+        self.create(entry, name, path, node)
         if entry.type == DIRECTORY:
             self.dirs.append((name, bound_time(entry.mtime)))
 
@@ -234,15 +246,15 @@ class _Unpack:
                 return
             raise Errno(error.name, call, cause="whiteout", paths=(named,)) from error
 
-    def create(self, entry: Entry, path: Path, existing: Inode | None) -> None:
+    def create(self, entry: Entry, name: Path, path: Path, existing: Inode | None) -> None:
         tree, kind = self.tree, entry.type
         if kind == PAX_GLOBAL:
             return
         if kind == HARDLINK:
-            name = self.name(entry.link, "hardlink target")
-            if not name and self.rules.scoped:
+            target = self.name(entry.link, "hardlink target")
+            if not target and self.rules.scoped:
                 raise Refused(f'invalid hardlink target "{text(entry.link)}"')
-            node = tree.link(self.follow(name, last=False), path)
+            node = tree.link(self.follow(target, last=False), path)
         elif kind not in KIND:
             raise Refused(f"unhandled tar header type {kind[0]}")
         elif existing is not None:
@@ -257,7 +269,12 @@ class _Unpack:
                         f'device number {major}:{minor} for "{text(entry.raw_name)}" out of range: invalid archive'
                     )
                 node.device = (major & 0xFFFFFFFF, minor & 0xFFFFFFFF)
-            tree.add(path, node, "open" if kind == REGULAR else "create")
+            try:
+                tree.add(path, node, _call(entry))
+            except Errno as error:
+                if self.rules.scoped:
+                    raise
+                raise Errno(error.name, _call(entry), at=name) from error  # the call has the name as it is written
         self.metadata(entry, node, path)
 
     def metadata(self, entry: Entry, node: Inode, path: Path) -> None:

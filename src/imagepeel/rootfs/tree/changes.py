@@ -28,8 +28,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `reason` in the runtime's words as far as they do not depend on the host; `layer` and `entry` 0-based (`entry`
     equals the number of entries when the stream itself is damaged), `offset` in the decompressed layer.  `cause` says
-    it as a value; of a link or whiteout that cannot be made, `error` is the errno in words and `paths` what the call
-    names.
+    it as a value; where a call failed, `error` is the errno in words and `paths` what the call names.
     """
 
     reason: str
@@ -44,7 +43,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @staticmethod
     def of(error: Errno | Refused, layer: int, entry: int, *, offset: int, path: str) -> Refusal:
         """Return the refusal that ends an extractor with `error`."""
-        if not isinstance(error, Errno) or error.cause == "entry":
+        if not isinstance(error, Errno) or (error.cause == "entry" and not error.paths):
             return Refusal(reason=str(error), layer=layer, entry=entry, offset=offset, path=path)
         return Refusal(
             reason=str(error), layer=layer, entry=entry, offset=offset, path=path,

@@ -31,16 +31,25 @@ nowhere.  path-twice: tar-split takes each path once.  damaged: the stream itsel
 
 
 class Errno(Exception):
-    """A system call would fail: `name` is the errno, `call` the call and its path.
+    """A system call would fail: `name` is the errno, `call` the call and its path, or the call on the path `at`.
 
     `cause` and the call's own `paths` are for those who word the same failure in their own way, `error` is the errno in
     Go's words.
     """
 
     def __init__(
-        self, name: ErrnoName, call: str = "", *, cause: RefusalCause = "entry", paths: tuple[str, ...] = ()
+        self,
+        name: ErrnoName,
+        call: str = "",
+        *,
+        at: tuple[bytes, ...] | None = None,
+        cause: RefusalCause = "entry",
+        paths: tuple[str, ...] = (),
     ) -> None:
         self.error: str = ERRNO_GO[name]
+        if at is not None:
+            paths = (show(at),)
+            call = f"{call} {paths[0]}"
         super().__init__(f"{call}: {self.error}" if call else self.error)
         self.name = name
         self.cause: RefusalCause = cause
@@ -161,9 +170,9 @@ class Tree:
         node = self.root
         for i, part in enumerate(path):
             if len(part) > NAME_MAX:
-                raise Errno("ENAMETOOLONG", f"lstat {show(path)}")
+                raise Errno("ENAMETOOLONG", "lstat", at=path)
             if node.children is None:
-                raise Errno("ENOTDIR", f"lstat {show(path[: i + 1])}")
+                raise Errno("ENOTDIR", "lstat", at=path[: i + 1])
             child = node.children.get(part)
             if child is None:
                 return None
@@ -212,12 +221,12 @@ class Tree:
 
     def _parent(self, path: tuple[bytes, ...], call: str) -> dict[bytes, Inode]:
         if len(path[-1]) > NAME_MAX or sum(map(len, path)) + len(path) >= PATH_MAX:
-            raise Errno("ENAMETOOLONG", f"{call} {show(path)}")
+            raise Errno("ENAMETOOLONG", f"{call}", at=path)
         parent = self.lstat(path[:-1])
         if parent is None:
-            raise Errno("ENOENT", f"{call} {show(path)}")
+            raise Errno("ENOENT", f"{call}", at=path)
         if parent.children is None:
-            raise Errno("ENOTDIR", f"{call} {show(path)}")
+            raise Errno("ENOTDIR", f"{call}", at=path)
         parent.mtime = None
         return parent.children
 
@@ -225,7 +234,7 @@ class Tree:
         """Give `node` a name.  Errno EEXIST, ENOENT or ENOTDIR of the parent, ENAMETOOLONG."""
         children = self._parent(path, call)
         if path[-1] in children:
-            raise Errno("EEXIST", f"{call} {show(path)}")
+            raise Errno("EEXIST", f"{call}", at=path)
         children[path[-1]] = node
 
     def make_dirs(self, path: tuple[bytes, ...], *, replace: bool = False) -> list[tuple[tuple[bytes, ...], Inode]]:
@@ -242,12 +251,12 @@ class Tree:
             child = children.get(part)
             if child is not None and child.kind != "dir":
                 if not replace:
-                    raise Errno("ENOTDIR", f"mkparent {show(path[:depth])}")
+                    raise Errno("ENOTDIR", "mkparent", at=path[:depth])
                 self.remove_all(path[:depth])
                 child = None
             if child is None:
                 if len(part) > NAME_MAX:
-                    raise Errno("ENAMETOOLONG", f"mkdir {show(path[:depth])}")
+                    raise Errno("ENAMETOOLONG", "mkdir", at=path[:depth])
                 self._implied_left -= 1
                 if self._implied_left < 0:
                     raise LimitExceeded(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from imagepeel.evidence import text
 from imagepeel.formats.tar.header import BLOCKDEV, CHAR, DIRECTORY, FIFO, REGULAR, SYMLINK
 from imagepeel.formats.tar.table import Entry
-from imagepeel.rootfs.tree.inode import PATH_MAX, Errno, Inode, NodeKind, show
+from imagepeel.rootfs.tree.inode import PATH_MAX, Errno, Inode, NodeKind
 from imagepeel.tables import ErrnoName
 
 KIND: dict[bytes, NodeKind] = {
@@ -40,9 +40,9 @@ def inode_at(entry: Entry, layer: int, path: tuple[bytes, ...]) -> Inode:
     """Return the inode that an extractor makes at `path`.  Errno as symlink(2) answers for an impossible target."""
     if entry.type == SYMLINK:
         if not entry.link:
-            raise Errno("ENOENT", f"symlink  {show(path)}")
+            raise Errno("ENOENT", "symlink ", at=path)
         if len(entry.link) >= PATH_MAX:
-            raise Errno("ENAMETOOLONG", f"symlink {text(entry.link)} {show(path)}")
+            raise Errno("ENAMETOOLONG", f"symlink {text(entry.link)}", at=path)
     return new_inode(entry, layer)
 
 

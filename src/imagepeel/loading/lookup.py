@@ -1,0 +1,274 @@
+"""How tools find a member by the name that manifest.json gives it: three ways, which differ in links and unclean names.
+
+Source: moby pkg/symlink and image/tarexport/load.go, containers/image docker/internal/tarfile/reader.go, containerd
+importer.go; measured with dockerd 20.10, podman 4.3 and ctr 1.6.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from imagepeel.archive.kinds.kind import MANIFEST
+from imagepeel.archive.members import leaves_root, normalise
+from imagepeel.errors import ImagepeelError
+from imagepeel.evidence import Location, text
+from imagepeel.formats.go_decode import GoType, unread
+from imagepeel.loading.answer import TMP
+from imagepeel.oci.docker_archive import ArchiveManifest, archive_manifests_of
+from imagepeel.oci.json_document import lookup, parse_json
+from imagepeel.oci.layout import MARKER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from imagepeel.archive.members import Member, Members
+
+_MOST_LINKS = 255
+"""Links that moby follows; pkg/symlink fs.go."""
+_UNPACKED = "/var/lib/docker/tmp/unpacked"
+"""Where dockerd unpacks an archive in its usual place, with a name instead of the number at its end."""
+
+
+class Reached(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tool finds under a name: a member, or the words it has for what is there instead.
+
+    `odd` is the name of what is there and no file, for tools that put it into words of their own.
+    """
+
+    member: Member | None = None
+    words: str = ""
+    odd: str = ""
+
+
+def clean(name: str) -> str:
+    """Return a name as path.Clean of Go makes it."""
+    cleaned = posixpath.normpath(name)
+    return cleaned[1:] if cleaned.startswith("//") else cleaned
+
+
+def stored_name(member: Member) -> str:
+    """Return the name of a member as the tar has it; a directory on disk has no other than the normal one."""
+    return text(member.raw_name) if member.raw_name else member.name
+
+
+class Unpacked:
+    """What dockerd reads: it unpacks the archive, and follows links within the directory."""
+
+    def __init__(self, members: Members) -> None:
+        self._members = members
+        self._all = {member.name: member for member in members}
+        self._folders = {folder for name in self._all for folder in _above(name)}
+
+    def reach(self, name: str) -> Reached:
+        """Return the file that a name leads to."""
+        start = posixpath.normpath(f"{_UNPACKED}/{name}")
+        if start != _UNPACKED and not start.startswith(f"{_UNPACKED}/"):
+            return Reached(words=f"evalSymlinksInScope: {start} is not in {TMP}")
+        path = self._resolved(start[len(_UNPACKED) :])
+        if path is None:
+            return Reached(words=f"evalSymlinksInScope: too many links in {TMP}{start[len(_UNPACKED) :]}")
+        member = self._members.get(path) if path else None
+        if member is not None and member.kind == "file":
+            return Reached(member=member)
+        if not path or member is not None or path in self._folders:
+            return Reached(words=f"read {TMP}{'/' if path else ''}{path}: is a directory")
+        return Reached(words=f"open {TMP}/{path}: no such file or directory")
+
+    def _resolved(self, path: str) -> str | None:
+        """The path without links; None beyond the most links."""
+        done: list[str] = []
+        left, links = path.split("/"), 0
+        while left:
+            part = left.pop(0)
+            if part == "..":
+                del done[-1:]
+            if part in ("", ".", ".."):
+                continue
+            done.append(part)
+            member = self._all.get("/".join(done))
+            if member is not None and member.kind == "symlink":
+                links += 1
+                if links > _MOST_LINKS:
+                    return None
+                done = [] if member.target.startswith("/") else done[:-1]
+                left = [*member.target.split("/"), *left]
+        return "/".join(done)
+
+    @property
+    def early_link(self) -> Member | None:
+        """The first hard link that leads to what is not there yet, so that the archive cannot be unpacked."""
+        seen: set[str] = set()
+        for member in self._members:
+            target = normalise(member.target) if member.kind == "hardlink" else ""
+            if member.kind == "hardlink" and target not in seen and target not in self._folders:
+                return member
+            seen.add(member.name)
+        return None
+
+    @property
+    def leaves(self) -> str | None:
+        """The first symbolic link that leads out of the directory, which some do not unpack; None without one."""
+        for member in self._members:
+            relative = member.kind == "symlink" and not member.target.startswith("/")
+            if relative and leaves_root(f"{posixpath.dirname(member.name)}/{member.target}"):
+                return f'invalid symlink "{TMP}/{member.name}" -> "{member.target}"'
+        return None
+
+
+def _above(name: str) -> Iterator[str]:
+    at = name.find("/")
+    while at > 0:
+        yield name[:at]
+        at = name.find("/", at + 1)
+
+
+class InTar:
+    """What containers/image reads: the first member of a cleaned name, and over one link the next; no link of folders.
+
+    A hardlink is a file without content for it.
+    """
+
+    def __init__(self, members: Members) -> None:
+        self._first: dict[str, Member] = {}
+        for member in members:
+            self._first.setdefault(clean(stored_name(member)), member)
+
+    def entry(self, name: str) -> Member | None:
+        """Return the first member of a name, whatever it is."""
+        return self._first.get(clean(name))
+
+    def reach(self, name: str) -> Reached:
+        """Return the file that a name leads to."""
+        cleaned = clean(name)
+        member = self._first.get(cleaned)
+        if member is not None and member.kind == "symlink":
+            member = self._first.get(clean(posixpath.join(posixpath.dirname(cleaned), member.target.lstrip("/"))))
+        if member is None:
+            return Reached(words="file does not exist")
+        if member.kind not in ("file", "hardlink"):
+            return Reached(odd=stored_name(member))
+        return Reached(member=member)
+
+
+class ByName:
+    """What containerd finds: the last file of a cleaned name, literally, and links at their own name."""
+
+    def __init__(self, members: Members) -> None:
+        self._files: dict[str, Member] = {}
+        self._links: dict[str, str] = {}
+        for member in members:
+            stored = stored_name(member)
+            if member.kind == "symlink":
+                target = member.target.lstrip("/") if member.target.startswith("/") else member.target
+                self._links[stored] = clean(posixpath.join(posixpath.dirname(stored), target))
+            elif member.kind == "file":
+                self._files[clean(stored)] = member
+
+    @property
+    def dangling(self) -> tuple[str, str] | None:
+        """A link, and the name that it leads to, that reaches no file over any links; None without one."""
+        return next(((name, to) for name, to in self._links.items() if self._end(to) is None), None)
+
+    @property
+    def chained(self) -> str:
+        """The first link that leads to another link; "" without one.
+
+        The tool takes links in no order, and a link is no file before it was taken: it may refuse such an archive.
+        """
+        return next((name for name, to in self._links.items() if to not in self._files), "")
+
+    def _end(self, name: str) -> Member | None:
+        seen: set[str] = set()
+        while name in self._links and name not in seen:
+            seen.add(name)
+            name = self._links[name]
+        return self._files.get(name) if name not in self._links else None
+
+    def stored(self, name: str) -> Member | None:
+        """Return the file that has a name, links left aside."""
+        return self._files.get(name)
+
+    def file(self, name: str) -> Member | None:
+        """Return the file that has a name, or that the links from that name lead to."""
+        return self._end(name)
+
+
+class Contents:
+    """The members of one file, as each tool finds them."""
+
+    def __init__(self, members: Members) -> None:
+        self._members = members
+
+    @cached_property
+    def unpacked(self) -> Unpacked:
+        """For who unpacks the archive first."""
+        return Unpacked(self._members)
+
+    @cached_property
+    def in_tar(self) -> InTar:
+        """For who looks for members in the tar."""
+        return InTar(self._members)
+
+    @cached_property
+    def by_name(self) -> ByName:
+        """For who knows members by the names that they are stored under."""
+        return ByName(self._members)
+
+    @cached_property
+    def items(self) -> list[ArchiveManifest]:
+        """The images of manifest.json as it names them; [] where it is none or there is none."""
+        member = self._members.file(MANIFEST)
+        return self._items(member) if member is not None else []
+
+    def _items(self, member: Member) -> list[ArchiveManifest]:
+        value = self.value_of(member)
+        return list(archive_manifests_of(value, Location(member=MANIFEST), [])) if isinstance(value, list) else []
+
+    @cached_property
+    def items_in_tar(self) -> int:
+        """How many images the first manifest.json of the tar names."""
+        member = self.in_tar.reach(MANIFEST).member
+        return len(self._items(member)) if member is not None else 0
+
+    def bytes_of(self, member: Member) -> bytes | None:
+        """Return the bytes of a document, b"" of a hardlink; None where it is too large or cannot be read."""
+        if member.kind != "file":
+            return b""
+        try:
+            return self._members.read(member, self._members.limits.json_bytes)
+        except ImagepeelError:
+            return None
+
+    def unread(self, member: Member, kind: GoType, *, stream: bool = False) -> str | None:
+        """Say in Go's words why a document is no value of a type; None where it is one, or is not looked at."""
+        data = self.bytes_of(member)
+        return unread(data, kind, stream=stream) if data is not None else None
+
+    @cached_property
+    def layout_version(self) -> str:
+        """What the marker of an OCI layout says; "" without one that can be read."""
+        marker = self.by_name.file(MARKER)
+        return self.text_of(marker, "imageLayoutVersion") if marker is not None else ""
+
+    def value_of(self, member: Member) -> Any:
+        """Return the value of a JSON document, None where it is none."""
+        try:
+            return parse_json(self.bytes_of(member) or b"", None, self._members.limits)[0]
+        except ImagepeelError:
+            return None
+
+    def text_of(self, member: Member, key: str) -> str:
+        """Return a text of a JSON object, "" where it has none."""
+        value = self.value_of(member)
+        found = lookup(value, key) if isinstance(value, dict) else None
+        return found if isinstance(found, str) else ""
+
+    @property
+    def null_list(self) -> bool:
+        """Whether manifest.json is null."""
+        member = self._members.file(MANIFEST)
+        return member is not None and (self.bytes_of(member) or b"").strip().startswith(b"null")
