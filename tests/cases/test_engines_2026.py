@@ -339,3 +339,56 @@ def test_gvisor_refuses_proc_self_as_directory(place: str) -> None:
     assert text_of("gvisor", working_dir=place).endswith(
         f'creating process: failed to find initial working directory "{place}": invalid argument'
     )
+
+
+# -- nothing stands silently for something else
+
+
+@pytest.mark.parametrize(
+    ("on", "runtime", "note"),
+    [
+        ("docker@28", "runc@0.9", "the rules of runc@1.1 stand for runc@0.9"),
+        ("docker@28", "runc@2.0", "the rules of runc@1.5 stand for runc@2.0"),
+        ("docker@28", "crun@5", "the rules of crun@1.29 stand for crun@5"),
+        ("docker@28", "runsc@20300101.0", "the rules of runsc@2022.12 stand for runsc@20300101.0"),
+        ("kubernetes@1.99", None, "the rules of k8s@1.37 stand for k8s@1.99"),
+        ("docker@28", "runc@1.1.5", ""),
+        ("docker@28.5.2", None, ""),
+    ],
+)
+def test_what_stands_for_another_version_is_told(on: str, runtime: str | None, note: str) -> None:
+    notes = [one for one in start(on, options={"runtime": runtime}).notes if " stand for " in one]
+    assert notes == ([f"{note}, which has none of its own here"] if note else [])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"host_arch": "wasm"}, "wasm is no machine of a host"),
+        ({"host_arch": "WASM32"}, "WASM32 is no machine of a host"),
+        ({"host_arch": "pdp11"}, "there is no architecture 'pdp11' here"),
+        ({"runtime": "youki"}, "no runtime is called 'youki'"),
+        ({"runtime": "runc@"}, "'' is no version"),
+        ({"runtime": "runc@latest"}, "'latest' is no version"),
+    ],
+)
+def test_what_is_not_known_is_an_error_in_its_own_words(options: dict[str, object], words: str) -> None:
+    with pytest.raises(imagepeel.UsageError, match=words):
+        start("docker", options=options)
+
+
+@pytest.mark.parametrize("name", ["kata", "docker@", "docker@next"])
+def test_an_engine_that_is_not_known_is_an_error(name: str) -> None:
+    with pytest.raises(imagepeel.UsageError):
+        start(name)
+
+
+def test_a_bundle_says_whose_rules_it_follows(run_cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    done = run_cli("bundle", written(tmp_path, *BASE), tmp_path / "out", "--engine", "docker@99", "--", "/bin/report")
+    assert "note: the rules of docker@29.7 stand for docker@99" in done.stderr
+
+
+@pytest.mark.parametrize("option", [("views", "--only", "docker@99"), ("ls", "--view", "docker@99")])
+def test_a_view_that_is_not_known_is_an_error(option: tuple[str, ...], run_cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    done = run_cli(*option, written(tmp_path, *BASE))
+    assert done.exit_code == 2 and "there is no view 'docker@99'" in done.stderr

@@ -53,6 +53,8 @@ def command(settings: Settings, /, directory: str, args: tuple[str, ...], unpack
                 f"{shown}: config.json{' and rootfs' if written.rootfs else ''}, as {found.engine} would write it"
             )
             click.echo(terminal(found.execve))
+            for note in found.notes:
+                click.echo(f"note: {terminal(note)}", err=True)
             if not written.rootfs:
                 click.echo(f"the filesystem belongs in {shown}/rootfs (--rootfs writes it)")
         settings.finish(image, rootfs=rootfs)

@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import msgspec
 
+from imagepeel.text import joined
+
 
 class Fixed(msgspec.Struct, frozen=True):
     """A program and the first version of each of its release branches that has the fix, newest first.
 
-    `versions` is () where no release was known to have it when the table was read.
+    `versions` is () where no release was known to have it when the table was read; `unknown` are release branches of
+    which that could not be told.
     """
 
     program: str
     versions: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """`containerd before 2.3.2, 2.2.5 or 1.7.33`: who is not safe."""
         if not self.versions:
-            return f"{self.program} without the fix"
-        return f"{self.program} before {' or '.join(filter(None, (', '.join(self.versions[:-1]), self.versions[-1])))}"
+            return f"{self.program} (the first version with the fix is not known)"
+        left = f" (of {joined(self.unknown)} it is not known)" if self.unknown else ""
+        return f"{self.program} before {joined(self.versions, 'or')}{left}"
 
 
 class Advisory(msgspec.Struct, frozen=True):
@@ -60,12 +65,12 @@ ADVISORIES: dict[str, Advisory] = {
         Advisory("CVE-2026-47262", (_CONTAINERD_AUGUST, Fixed("Docker", ("29.7.0",)))),
         Advisory(
             "CVE-2026-95838",
-            (Fixed("containerd", ("2.3.5", "2.2.8", "2.0.12", "1.7.35")),),
+            (Fixed("containerd", ("2.3.5", "2.2.8", "2.0.12", "1.7.35"), unknown=("2.1", "2.4")),),
             alias="GHSA-rp3h-jf77-q9p4",
         ),
         Advisory("CVE-2026-17106", (Fixed("Docker", ("29.7.0",)), Fixed("go-archive", ("0.3.0",)))),
         Advisory("containers/storage#2014", (Fixed("podman", ()),)),
-        Advisory("CVE-2026-57231", (Fixed("podman", ()),)),
+        Advisory("CVE-2026-57231", (Fixed("podman", ("6.0.0", "5.8.4")),), alias="GHSA-4hq8-gpf5-8p68"),
         Advisory("CVE-2026-28406", (Fixed("kaniko", ("1.25.10",)),)),
         Advisory("CVE-2021-29136", (Fixed("umoci", ("0.4.7",)),)),
         Advisory("CVE-2021-41190", (Fixed("containerd", ("1.5.8", "1.4.12")), Fixed("Docker", ("20.10.11",)))),

@@ -14,7 +14,7 @@ from imagepeel.findings.finding import LESSONS, ROLES, SEVERITIES
 from imagepeel.findings.rule import Rule
 from imagepeel.findings.rules import FAMILIES
 from imagepeel.findings.rules.examples import find_example
-from imagepeel.text import plural
+from imagepeel.text import joined, plural
 
 _FAMILY_TITLES = {
     "start": "It will not start",
@@ -80,7 +80,9 @@ def _links(rules: Iterator[Rule]) -> str:
 
 def _fixed(number: str) -> str:
     return "; ".join(
-        f"{fixed.program} {', '.join(fixed.versions) or '(no release known)'}" for fixed in ADVISORIES[number].fixed
+        f"{fixed.program} {', '.join(fixed.versions) or '(no release known)'}"
+        + (f" ({joined(fixed.unknown)} not known)" if fixed.unknown else "")
+        for fixed in ADVISORIES[number].fixed
     )
 
 

@@ -70,19 +70,26 @@ def settle(
 ) -> Scenario:
     """Resolve engine, runtime and architecture; raises UsageError for names nobody knows."""
     wanted = ProcessSpec.of(config)
-    engine, label = find_engine(options.engine)
+    engine, asked_engine = find_engine(options.engine)
+    label = asked_engine
     runtime = find_runtime(options.runtime or engine.runtime)
     if options.runtime is not None:
         label = f"{label} over {options.runtime}"
+    if options.host_arch is not None and "wasm" in options.host_arch.lower():
+        raise UsageError(
+            f"{options.host_arch} is no machine of a host: what runs a WebAssembly module runs on one",
+            hint="name that machine, such as amd64",
+        )
     if options.host_arch is not None and known_architecture(options.host_arch) not in MACHINES:
         raise UsageError(
             f"there is no architecture {options.host_arch!r} here", hint="known are " + ", ".join(sorted(MACHINES))
         )
     asked = options.host_arch or architecture or wanted.architecture
     notes = []
-    version = options.engine.partition("@")[2]
-    if version and not engine.stands_for(parse_version(version)):
-        notes.append(f"the rules of {engine.label} stand for {label}, which has none of its own here")
+    for profile, name, wished in ((engine, engine.label, asked_engine), (runtime, runtime.name, options.runtime or "")):
+        version = wished.partition("@")[2]
+        if version and not profile.stands_for(parse_version(version)):
+            notes.append(f"the rules of {name} stand for {wished}, which has none of its own here")
     if not asked:
         asked = "amd64"
         notes.append("the config names no architecture: amd64 is assumed")

@@ -111,7 +111,7 @@ def test_the_receipts_of_a_process_run_in_a_shell(run_cli: Run, forge_archive: M
 
 def test_a_process_of_an_incomplete_image_is_unknown(run_cli: Run, forge_archive: Make) -> None:
     done = run_cli("process", forge_archive("missing-blob"))
-    assert done.exit_code == 0
+    assert done.exit_code == 14
     assert "warning: layer L2 is not here" in done.stderr
     assert "RUNS" not in done.stdout
     assert "RUNS" not in run_cli("process", "--matrix", forge_archive("missing-blob")).stdout

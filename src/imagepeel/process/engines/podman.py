@@ -54,7 +54,10 @@ class Podman(Engine, frozen=True, kw_only=True):
         bait = next((entry for entry in entries if "=" not in entry), None)
         if bait is None:
             return ""
-        return f"the host's environment: podman takes the value of {bait!r} from there (CVE-2026-57231)"
+        if self.version >= (6,):
+            return f"what podman does with {bait!r}, whose value it no longer takes from the host (CVE-2026-57231)"
+        fixed = " before 5.8.4" if self.version >= (5, 8) else ""
+        return f"the host's environment: podman{fixed} takes the value of {bait!r} from there (CVE-2026-57231)"
 
     def refuse_variable(self, entry: str) -> Failure | None:
         if not entry.startswith("="):

@@ -86,13 +86,13 @@ def find_engine(spec: str) -> tuple[Engine, str]:
     changes at the named versions only.  `Engine.stands_for` tells whether the profile is that version's own.
     Raises UsageError for an unknown name or a malformed version.
     """
-    name, _, version = spec.partition("@")
+    name, at, version = spec.partition("@")
     family = next((one for one in FAMILIES if name.lower() in (one.name, *one.aliases)), None)
     if family is None:
         names = sorted({alias for one in FAMILIES for alias in (one.name, *one.aliases)})
         raise UsageError(f"no engine is called {name.lower()!r}", hint="known: " + ", ".join(names))
     known = {engine.version: engine for engine in (*family.versions, *family.patches)}
-    if not version:
+    if not at:
         found = known[family.default]
         return found, found.label
     main, patches = ([engine.version for engine in some] for some in (family.versions, family.patches))
@@ -101,9 +101,9 @@ def find_engine(spec: str) -> tuple[Engine, str]:
 
 def find_runtime(spec: str) -> Runtime:
     """The runtime for `NAME[@VERSION]`, the newest without a version; raises UsageError for an unknown name."""
-    name, _, version = spec.partition("@")
+    name, at, version = spec.partition("@")
     known = {runtime.version: runtime for runtime in RUNTIMES if runtime.program == name.lower()}
     if not known:
         names = ", ".join(dict.fromkeys(runtime.program for runtime in RUNTIMES))
         raise UsageError(f"no runtime is called {name!r}", hint=f"known: {names} (with @VERSION)")
-    return known[_pick(parse_version(version), [*known], []) if version else max(known)]
+    return known[_pick(parse_version(version), [*known], []) if at else max(known)]

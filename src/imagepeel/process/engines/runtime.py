@@ -60,6 +60,10 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     basis: Basis = Basis(read="")
     """What its rules rest on; a profile without one is refused by a test."""
 
+    def stands_for(self, version: tuple[int, ...]) -> bool:
+        """Whether a version belongs to this profile, as one of its patches."""
+        return version[: len(self.version)] == self.version
+
     @property
     def name(self) -> str:
         return f"{self.program}@{'.'.join(map(str, self.version))}"

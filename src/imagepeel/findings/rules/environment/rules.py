@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from imagepeel.findings.advisories import ADVISORIES
 from imagepeel.findings.dockerfile_lines import PATH_LINE
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, rule
@@ -53,11 +54,12 @@ def no_path(rule: Rule, subject: Subject) -> Iterator[Finding]:
     advisories="CVE-2026-57231",
 )
 def asks_the_host(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    unsafe = ADVISORIES[rule.advisories[0]].unsafe
     for index, entry in enumerate(subject.config.env):
         if entry and "=" not in entry:
             what = "every variable" if entry == "*" else f"variables matching {entry}" if "*" in entry else entry
             yield rule.report(
-                f"Env entry {entry!r} has no `=`: podman before the fix copies {what} from the host into the container",
+                f"Env entry {entry!r} has no `=`: {unsafe} copies {what} from the host into the container",
                 subject.pointer(f"/config/Env/{index}"),
             )
 
