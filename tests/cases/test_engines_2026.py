@@ -392,3 +392,86 @@ def test_a_bundle_says_whose_rules_it_follows(run_cli, tmp_path: Path) -> None: 
 def test_a_view_that_is_not_known_is_an_error(option: tuple[str, ...], run_cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     done = run_cli(*option, written(tmp_path, *BASE))
     assert done.exit_code == 2 and "there is no view 'docker@99'" in done.stderr
+
+
+# -- what the runtime mounts (c1 to c3): code and the end of the text, as they were started
+
+
+TMP = forge.directory("tmp", 0o1777)
+ORDINARY = 'filesystem "{}" must be mounted on ordinary directory'
+STARTED: list[tuple[str, dict[str, object], dict[str, tuple[int, str]]]] = [
+    ("proc -> /tmp", {}, {
+        "runc@1.1": (1, ORDINARY.format("proc")), "crun@1.8": (1, "the target `/proc` is invalid: Not a directory"),
+        "podman@4.3": (126, ORDINARY.format("proc")), "docker@20.10": (0, ""),
+    }),
+    ("sys -> /tmp", {}, {
+        "runc@1.1": (1, ORDINARY.format("sysfs")), "crun@1.8": (1, "the target `/sys` is invalid: Not a directory"),
+        "podman@4.3": (126, ORDINARY.format("sysfs")), "docker@20.10": (0, ""),
+    }),
+    ("dev -> /tmp", {}, {
+        "runc@1.1": (0, ""), "crun@1.8": (1, "failed open()ing /dev/null: No such file or directory"),
+        "podman@4.3": (0, ""), "docker@20.10": (0, ""),
+    }),
+    ("", {"working_dir": "/proc/self/fd/7"}, {
+        "runc@1.1": (1, "mkdir /proc/self/fd/7: not a directory"),
+        "crun@1.8": (1, "chdir `/proc/self/fd/7`: No such file or directory"),
+        "podman@4.3": (126, "mkdir /proc/self/fd/7: not a directory"), "docker@20.10": (125, "is the expected type"),
+    }),
+    ("", {"working_dir": "/dev/fd/7", "user": "1000"}, {
+        "runc@1.1": (1, "mkdir /dev/fd/7: not a directory"),
+        "crun@1.8": (1, "chdir `/dev/fd/7`: No such file or directory"),
+        "podman@4.3": (126, "mkdir /dev/fd/7: not a directory"), "docker@20.10": (125, "is the expected type"),
+    }),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("link", "config", "ends"), STARTED)
+def test_links_and_open_directories_below_the_mounts(
+    link: str, config: dict[str, object], ends: dict[str, tuple[int, str]]
+) -> None:
+    name, _, target = link.partition(" -> ")
+    entries = (TMP, forge.symlink(name, target)) if link else ()
+    for on, (code, words) in ends.items():
+        found = verdict(on, *entries, **config)
+        assert (found.kind, found.exit_code or 0) == ("FAILS" if code else "RUNS", code), (on, found)
+        assert found.text.endswith(words), on
+
+
+# -- files of accounts that nobody needs so large (c7)
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "kind"),
+    [
+        ("etc/passwd", "root:x:0:0::/:\n" + ("#" * 60_000 + "\n") * 200, "UNKNOWN"),
+        ("etc/group", "root:x:0:\nbig:x:7:" + "m," * (1 << 19) + "z\n", "UNKNOWN"),
+        ("etc/group", "root:x:0:\nbig:x:7:" + "m," * 40_000 + "z\n", "RUNS"),
+        ("etc/passwd", "root:x:0:0::/:\n" + "x" * 70_000 + ":x:1:1::/:\n", "FAILS"),
+    ],
+)
+def test_what_readers_with_a_bound_do_is_not_guessed(path: str, data: str, kind: str) -> None:
+    for on in ("docker@28", "docker@29.7", "containerd"):
+        assert verdict(on, forge.file(path, data), user="root").kind == kind, on
+
+
+def test_kubernetes_is_keyed_by_its_own_versions() -> None:
+    """c4: 1.24 to 1.37, each with the containerd that its nodes have, and its end of life."""
+    found = {minor: find_engine(f"k8s@1.{minor}")[0] for minor in range(24, 38)}
+    assert {engine.label for engine in found.values()} == {f"k8s@1.{minor}" for minor in found}
+    assert all(found[minor].end_of_life for minor in range(24, 33)) and not found[36].end_of_life
+    assert [found[minor].runtime for minor in (24, 36, 37)] == ["runc@1.1", "runc@1.3", "runc@1.4"]
+
+
+@pytest.mark.parametrize("name", ["containerd@1.6", "containerd@2.1", "docker@20.10"])
+def test_the_end_of_life_stands_in_the_matrix(name: str) -> None:
+    """c19."""
+    assert find_engine(name)[0].end_of_life
+    assert not find_engine("containerd@2.3")[0].end_of_life
+
+
+def test_umoci_refuses_a_bare_whiteout(tmp_path: Path) -> None:
+    """c21, c22: umoci after 0.6.0 and the specification since 2026-05 call it an error."""
+    path = written(tmp_path, forge.file("d/x", "1"), forge.file("d/.wh.", ""))
+    with imagepeel.open(path) as archive:
+        refusal = archive.image().view("spec").refusal
+        assert refusal is not None and ".wh." in refusal.reason

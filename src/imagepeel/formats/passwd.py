@@ -29,6 +29,8 @@ MAX_ID = 2**31 - 1
 
 RANGE_TEXT = f"uids and gids must be in range 0-{MAX_ID}"
 _MAX_PASSWD_LINE = 65_536
+MAX_GROUP_LINE = 1024 * 1024
+"""Bytes of a line of group from which newer readers refuse the file."""
 _INT64_MAX = 2**63 - 1
 # bytes.TrimSpace of Go: the Unicode property White_Space, decoded from UTF-8.
 _GO_SPACE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
@@ -174,6 +176,11 @@ class AccountFile:
         """Whether a line does not fit the 64 KiB buffer of Go's bufio.Scanner, which makes all of passwd unreadable."""
         window = self.data[:MAX_FILE]
         return len(window) >= _MAX_PASSWD_LINE and any(len(line) + 1 > _MAX_PASSWD_LINE for line in window.split(b"\n"))
+
+    @cached_property
+    def oversized(self) -> bool:
+        """Whether a line of it has more than the 1 MiB from which newer readers refuse group."""
+        return len(self.data) > MAX_GROUP_LINE and any(len(line) > MAX_GROUP_LINE for line in self.data.split(b"\n"))
 
 
 AccountSource: TypeAlias = AccountFile | Unreadable | None

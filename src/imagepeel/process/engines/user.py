@@ -10,6 +10,8 @@ from imagepeel.errors import LimitExceeded
 from imagepeel.evidence import raw, text
 from imagepeel.formats.passwd import (
     MAX_FILE,
+    MAX_GROUP_LINE,
+    AccountFile,
     AccountSource,
     Identity,
     RefusalKind,
@@ -26,6 +28,7 @@ from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Phase
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.values import Credentials, UserOrigin
 from imagepeel.tables import ERRNO_GO
+from imagepeel.text import size
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
@@ -90,6 +93,24 @@ def _read(rootfs: Rootfs, path: str) -> AccountSource:
         return account_file(rootfs.read(found.path, 0, min(node.size, MAX_FILE)))
     except LimitExceeded as error:
         return Unreadable(reason=error.what)
+
+
+def oversized(rootfs: Rootfs) -> str:
+    """Why nobody can say what an engine makes of passwd and group: their size, on which releases differ; "" if small.
+
+    Source: moby/sys user 0.4.1 and containerd since CVE-2026-47262 read 10 MiB at most and refuse a longer line of
+    group; earlier ones read without end.
+    """
+    for path in (PASSWD, GROUP):
+        node = rootfs.resolve(path).node
+        if node is None or not node.is_file or node.size <= MAX_GROUP_LINE:
+            continue
+        found = read_file(rootfs, path)
+        if node.size > MAX_FILE:
+            return f"{path} has {size(node.size)}: older releases read all of it, newer ones at most 10 MiB"
+        if path == GROUP and isinstance(found, AccountFile) and found.oversized:
+            return f"{path} has a line of more than 1 MiB: older releases read it, newer ones refuse it"
+    return ""
 
 
 def _as_engine_reads(rootfs: Rootfs, path: str, engine: Engine) -> AccountSource:
