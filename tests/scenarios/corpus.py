@@ -8,6 +8,7 @@ import mounts  # noqa: F401
 import shapes  # noqa: F401
 import shells  # noqa: F401
 import start  # noqa: F401
+import switchers  # noqa: F401
 import userland  # noqa: F401
 import users  # noqa: F401
 import wellknown  # noqa: F401

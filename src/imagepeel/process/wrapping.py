@@ -139,7 +139,7 @@ def _state_behind(
     if wrapped.program in _PERSONALITIES and not sim.scenario.runtime.kernel.has_personalities:
         return _no_personality(chain, wrapped.program)
     credentials, after = state.credentials, state.after
-    if wrapped.user or wrapped.program in {"setpriv", "chroot"}:
+    if wrapped.user or wrapped.program in {"setpriv", "chroot", "capsh"}:
         program = sim.rootfs.resolve(chain.final).node if chain.final is not None else None
         called = chain.argv[0] if chain.argv else wrapped.program
         switched = switch(sim.rootfs, wrapped, state, program=program, called=called, opened=chain.last)

@@ -87,6 +87,8 @@ def unwrap(
     words_left = list(argv[words:])
     if name == "env":
         return read_env(words_left, spec, family, env or {})
+    if name == "capsh":
+        return _capsh(words_left)
     if name in ("su", "runuser"):
         return _su(name, family, words_left, spec, libc)
     if name == "setarch" and words_left and not words_left[0].startswith("-"):
@@ -168,6 +170,10 @@ def _chroot(call: _Call, wrapped: Wrapped) -> dict[str, Any]:
     return {"root": call.operands[0]}
 
 
+def _doas(call: _Call, wrapped: Wrapped) -> dict[str, Any]:
+    return {"user": wrapped.user or "root"}
+
+
 def _dumb_init(call: _Call, wrapped: Wrapped) -> dict[str, Any]:
     signals: dict[str, str] = {}
     for value in call.values("-r", "--rewrite"):
@@ -206,12 +212,47 @@ def _sudo(call: _Call, wrapped: Wrapped) -> dict[str, Any]:
 _OWN_EFFECTS: dict[str, Callable[[_Call, Wrapped], dict[str, Any]]] = {
     "chpst": _chpst,
     "chroot": _chroot,
+    "doas": _doas,
     "dumb-init": _dumb_init,
     "setpriv": _setpriv,
     "setsid": _setsid,
     "sudo": _sudo,
 }
 """What these wrappers do that the grammar does not say: the fields of `Wrapped` that change."""
+
+
+_CAPSH_ALONE = (
+    "--print",
+    "--current",
+    "--help",
+    "--license",
+    "--mode",
+    "--modes",
+    "--decode",
+    "--explain",
+    "--suggest",
+)
+
+
+def _capsh(words: list[str]) -> Wrapped:
+    """`capsh OPTIONS -- ARGUMENTS` runs /bin/bash with these; `==` is capsh once more, which goes on as before."""
+    options: list[str] = []
+    shell = "/bin/bash"
+    for at, word in enumerate(words):
+        if word == "--":
+            argv = (shell, *words[at + 1 :])
+            return Wrapped(
+                program="capsh", family="capsh", kind="exec", argv=argv, lookup="execve", options=tuple(options)
+            )
+        if word in ("-+", "=+"):
+            return Wrapped(program="capsh", family="capsh", kind="unknown", why=f"what capsh does with {word}")
+        if word.startswith("--shell="):
+            shell = word.partition("=")[2]
+        elif word == "==":
+            shell = "/bin/bash"
+        elif word.partition("=")[0] not in _CAPSH_ALONE:
+            options.append(word)
+    return Wrapped(program="capsh", family="capsh", kind="none", why="capsh is given no command")
 
 
 def _su(name: str, family: Package, words: list[str], spec: WrapperSpec, libc: str) -> Wrapped:
@@ -373,7 +414,7 @@ def _exit_code(wrapped: Wrapped, errno: ErrnoName) -> int:
 
 _FIXED_EXIT = {
     "dumb-init": 2, "catatonit": 1, "podman-init": 1, "gosu": 1, "su-exec": 1, "chpst": 111, "sudo": 1, "runuser": 1,
-    "flock": 69,
+    "flock": 69, "capsh": 1, "doas": 1,
 }  # fmt: skip
 """Exit codes that do not depend on the error; the others follow the shell, 127 for what is not there and 126."""
 
@@ -414,8 +455,10 @@ def _own_words(wrapped: Wrapped, errno: ErrnoName, said: str, pid: str) -> str:
         return f"{program}: fatal: unable to exec {name}: {said}"
     if program == "start-stop-daemon" and errno == "ENOENT":
         return f"start-stop-daemon: unable to stat {name} ({said})"
-    if program == "sudo":
-        return f"sudo: {name}: command not found"
+    if program in ("sudo", "doas"):
+        return f"{program}: {name}: command not found"
+    if program == "capsh":
+        return f"execve '{name}' failed!"
     return f"{program}: failed to execute {name}: {said}"
 
 

@@ -24,7 +24,9 @@ LookupKind = Literal["execvp", "execve", "go", "sudo"]
 Package = Literal[
     "busybox",
     "catatonit",
+    "capsh",
     "coreutils",
+    "doas",
     "dpkg",
     "dumb-init",
     "gosu",
@@ -264,6 +266,11 @@ SPECS: dict[tuple[str, str], WrapperSpec] = {
     ("su", "busybox"): WrapperSpec(family="busybox", kind="exec", flags="lmp", values="cs"),
     ("runuser", ""): WrapperSpec(
         family="util-linux", kind="fork", flags="lmpfPhV", values="csgGwu", long=_SU_LONG, why=_STAYS,
+    ),
+    ("capsh", ""): WrapperSpec(family="capsh", kind="exec", lookup="execve"),
+    ("doas", ""): WrapperSpec(
+        family="doas", kind="fork", flags="Lns", values="uC", user_options={"-u": "user"}, env_unknown=True,
+        alone=frozenset(("-L", "-C")), forwards=True, why="it stays to close the session",
     ),
     ("sudo", ""): WrapperSpec(
         family="sudo", kind="fork", flags="ABbEHnPSkKNisVv", values="CDRghpTtUur", lookup="sudo", env_unknown=True,

@@ -56,6 +56,39 @@ def needs_no_password(rootfs: Rootfs, asking: Asking) -> bool:
     return proved
 
 
+def is_listed(rootfs: Rootfs, asking: Asking) -> bool | None:
+    """Whether a line is about the user who asks; None where one may be."""
+    unclear = False
+    for line in _lines(rootfs):
+        found = None if line.startswith(_NO_USERS) else _SPECIFICATION.match(line)
+        if found is None:
+            continue
+        words = found[1].split(",")
+        if asking.names.intersection(words):
+            return True
+        unclear = unclear or _unclear(words)
+    return None if unclear else False
+
+
+def allows_root(rootfs: Rootfs, asking: Asking) -> bool:
+    """Whether a line proves that root may do this: root is asked for no password."""
+    for line in _lines(rootfs):
+        found = None if line.startswith(_NO_USERS) else _SPECIFICATION.match(line)
+        if found is None or not asking.names.intersection(found[1].split(",")) or found[2] != "ALL":
+            continue
+        users, _, groups = (found[3] or "root").partition(":")
+        user, _, group = asking.wanted.partition(":")
+        listed = [word.rpartition(":")[2].strip() for word in found[4].split(",")]
+        if (
+            {"ALL", user} & {word.strip() for word in users.split(",")}
+            and (not group or groups.strip() == "ALL")
+            and ("ALL" in listed or asking.command in listed)
+            and "!" not in found[4]
+        ):
+            return True
+    return False
+
+
 def _decides(asking: Asking, users: str, host: str, runas: str, commands: str) -> bool | None:
     """Whether one line proves it; None where the line is about somebody else or another target."""
     words = users.split(",")

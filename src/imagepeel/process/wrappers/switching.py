@@ -19,30 +19,16 @@ from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Unproved
 from imagepeel.process.spec.state import ProcessState
 from imagepeel.process.spec.values import Credentials
 from imagepeel.process.wrappers.accounts import Accounts
+from imagepeel.process.wrappers.capsh import capsh
+from imagepeel.process.wrappers.doas import doas
 from imagepeel.process.wrappers.programs import Wrapped, gosu_user_failure
-from imagepeel.process.wrappers.sudoers import Asking, needs_no_password
+from imagepeel.process.wrappers.refusals import no_right, refused_name
+from imagepeel.process.wrappers.sudoers import SUDOERS, Asking, allows_root, is_listed, needs_no_password
+from imagepeel.process.wrappers.switched import Switched
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.tree.inode import Node
     from imagepeel.rootfs.view import Rootfs
-
-
-class Switched(msgspec.Struct, frozen=True, kw_only=True):
-    """Who it is after a switch.
-
-    `home` is what HOME becomes, None where it stays, and `shell` what passwd names for that user.  `measured` tells
-    that the program was watched doing this.
-    """
-
-    credentials: Credentials
-    home: str | None = None
-    shell: str = ""
-    measured: bool = True
-
-    @property
-    def actor(self) -> Actor:
-        """What the kernel asks about who it is now."""
-        return Actor.of(self.credentials, self.credentials.effective if self.credentials.uid == 0 else ())
 
 
 def switch(
@@ -55,20 +41,17 @@ def switch(
     accounts = Accounts(rootfs)
     old = state.credentials
     name = wrapped.program
-    if name == "setpriv":
-        return _setpriv(wrapped, accounts, state)
-    if name == "chroot":
-        return _chroot(wrapped, accounts, state)
+    alone = _ALONE.get(name)
+    if alone is not None:
+        return alone(wrapped, accounts, state)
+    if name == "doas":
+        return doas(rootfs, wrapped, accounts, state, program)
     if name in ("su", "runuser"):
         if wrapped.family == "busybox":
             return _busybox_su(wrapped, accounts, state)
         return _su(rootfs, wrapped, accounts, state)
-    if name == "start-stop-daemon":
-        return _start_stop_daemon(wrapped, accounts, state)
-    if name == "sudo" and state.after.uid:
-        return _sudo_powerless(opened, no_new_privileges=old.no_new_privileges)
-    if name == "sudo" and old.uid and not needs_no_password(rootfs, _asking(wrapped, accounts, old)):
-        return Unproved(reason=f"no line of sudoers that is followed lets uid {old.uid} run this without a password")
+    if name == "sudo" and (refused := _sudo(rootfs, wrapped, accounts, state, opened)) is not None:
+        return refused
     if name == "gosu" and program is not None and program.mode & 0o4000:
         return _gosu_set_uid(called)
     try:
@@ -78,7 +61,7 @@ def switch(
             return gosu_user_failure(wrapped.user, user.failure_of(refused, wrapped.user))
         if name == "sudo" and refused.kind == "user-missing":
             words = f"sudo: unknown user {wrapped.user}\nsudo: error initializing audit plugin sudoers_audit"
-            return _refused("sudo", words, 1, wrapped.user)
+            return refused_name("sudo", words, 1, wrapped.user)
         return Switched(credentials=old, measured=False)
     if name not in _OWN_CALLS:
         return Switched(credentials=_become(old, found), measured=False)
@@ -114,22 +97,6 @@ def _become(old: Credentials, found: Identity) -> Credentials:
     effective = old.bounding if found.uid == 0 else ()
     return msgspec.structs.replace(
         old, uid=found.uid, gid=found.gid, groups=found.groups, name=found.name, effective=effective
-    )
-
-
-def no_right(message: str, *, program: str, to: str, call: str, old: Credentials, exit_code: int = 1) -> Failure:
-    """A switcher that may not do what it is for; `to` is whom it should become and `call` what the kernel refuses."""
-    right = "CAP_SETUID" if call == "setuid" else "CAP_SETGID"
-    who = f"root without {right}" if old.uid == 0 else f"uid {old.uid}, which has no {right}"
-    keep = f"do not drop {right}" if old.uid == 0 else f"start as root, or run the command without {program}"
-    return Failure(
-        code=FailureCode.WRAPPER_FAILS,
-        judge=Judge.USERLAND,
-        errno="EPERM",
-        message=message,
-        exit_code=exit_code,
-        why=f"{program} cannot become {to}: it runs as {who}, and {call} is not permitted",
-        fix=keep,
     )
 
 
@@ -257,7 +224,7 @@ def _chroot(wrapped: Wrapped, accounts: Accounts, state: ProcessState) -> Switch
     entry = next((entry for entry in accounts.users if entry.uid == uid), None) if user_word else None
     gid = accounts.gid(group_word) if group_word else entry.gid if entry is not None else old.gid
     if uid is None or gid is None:
-        return _refused("chroot", f"chroot: invalid {'user' if uid is None else 'group'}", 125, spec)
+        return refused_name("chroot", f"chroot: invalid {'user' if uid is None else 'group'}", 125, spec)
     if user_word and not group_word and entry is None:
         return Switched(credentials=old, measured=False)
     groups = old.groups if entry is None else accounts.memberships(entry.name, gid)
@@ -274,18 +241,6 @@ def _chroot(wrapped: Wrapped, accounts: Accounts, state: ProcessState) -> Switch
     return Switched(credentials=_become_ids(old, uid, gid, groups, entry.name if entry is not None else old.name))
 
 
-def _refused(program: str, message: str, exit_code: int, name: str) -> Failure:
-    """There is no such user or group."""
-    return Failure(
-        code=FailureCode.WRAPPER_FAILS,
-        judge=Judge.USERLAND,
-        message=message,
-        exit_code=exit_code,
-        why=f"{program} cannot switch to {name}: the image has no such user or group",
-        fix=f"add {name} to /etc/passwd and /etc/group of the image",
-    )
-
-
 def _su(rootfs: Rootfs, wrapped: Wrapped, accounts: Accounts, state: ProcessState) -> Switched | Failure | Unproved:
     """su and runuser of util-linux: who is root is not asked, runuser refuses others, su asks them for a password."""
     program, old, actor = wrapped.program, state.credentials, state.after
@@ -295,7 +250,7 @@ def _su(rootfs: Rootfs, wrapped: Wrapped, accounts: Accounts, state: ProcessStat
         return no_right(message, program=program, to=wrapped.user, call="setuid", old=old)
     if entry is None:
         words = f"user {wrapped.user} does not exist or the user entry does not contain all the required fields"
-        return _refused(program, f"{program}: {words}", 1, wrapped.user)
+        return refused_name(program, f"{program}: {words}", 1, wrapped.user)
     if old.uid:
         return Unproved(reason=f"su asks uid {old.uid} for the password of {entry.name}, and nobody types one")
     service = f"{program}-l" if wrapped.login else program
@@ -343,7 +298,7 @@ def _busybox_su(wrapped: Wrapped, accounts: Accounts, state: ProcessState) -> Sw
         return no_right(message, program="su", to=wrapped.user, call="setuid", old=old)
     entry = accounts.user(wrapped.user)
     if entry is None:
-        return _refused("su", f"su: unknown user {wrapped.user}", 1, wrapped.user)
+        return refused_name("su", f"su: unknown user {wrapped.user}", 1, wrapped.user)
     if old.uid:
         return Unproved(reason=f"su asks uid {old.uid} for the password of {entry.name}, and nobody types one")
     call = _lacks(actor, entry.uid, entry.gid, groups=True)
@@ -363,7 +318,7 @@ def _start_stop_daemon(wrapped: Wrapped, accounts: Accounts, state: ProcessState
     user_word, _, group_word = wrapped.user.partition(":")
     entry = accounts.user(user_word) or next((one for one in accounts.users if str(one.uid) == user_word), None)
     if entry is None and wrapped.family != "busybox" and not user_word.isdigit():
-        return _refused("start-stop-daemon", f"start-stop-daemon: user '{user_word}' not found", 2, user_word)
+        return refused_name("start-stop-daemon", f"start-stop-daemon: user '{user_word}' not found", 2, user_word)
     gid = accounts.gid(group_word) if group_word else entry.gid if entry is not None else None
     if entry is None or gid is None:
         return Switched(credentials=old, measured=False)
@@ -393,6 +348,40 @@ def _sudo_powerless(opened: str, *, no_new_privileges: bool) -> Failure:
     return Failure(code=FailureCode.WRAPPER_FAILS, judge=Judge.USERLAND, message=words, exit_code=1, why=why, fix=fix)
 
 
+def _sudo(
+    rootfs: Rootfs, wrapped: Wrapped, accounts: Accounts, state: ProcessState, opened: str
+) -> Failure | Unproved | None:
+    """Why sudo does not run the command, or may not; None where it does."""
+    old = state.credentials
+    if state.after.uid:
+        return _sudo_powerless(opened, no_new_privileges=old.no_new_privileges)
+    if not old.uid:
+        return _sudo_as_root(rootfs, wrapped, accounts, old)
+    if needs_no_password(rootfs, _asking(wrapped, accounts, old)):
+        return None
+    return Unproved(reason=f"no line of sudoers that is followed lets uid {old.uid} run this without a password")
+
+
+def _sudo_as_root(rootfs: Rootfs, wrapped: Wrapped, accounts: Accounts, old: Credentials) -> Failure | Unproved | None:
+    """Root is asked for no password and needs a line of sudoers all the same, where there is such a file."""
+    if rootfs.resolve(SUDOERS).node is None:
+        return None
+    asking = _asking(wrapped, accounts, old)
+    found = is_listed(rootfs, asking)
+    if found is False:
+        return Failure(
+            code=FailureCode.WRAPPER_FAILS,
+            judge=Judge.USERLAND,
+            message="root is not in the sudoers file.",
+            exit_code=1,
+            why=f"no line of {SUDOERS} is about root, and sudo asks it for root too",
+            fix=f"add `root ALL=(ALL:ALL) ALL` to {SUDOERS}, or run the command without sudo",
+        )
+    if found is None or not allows_root(rootfs, asking):
+        return Unproved(reason=f"no line of {SUDOERS} that is followed lets root run this as {wrapped.user}")
+    return None
+
+
 def _asking(wrapped: Wrapped, accounts: Accounts, who: Credentials) -> Asking:
     """Who asks sudo: it takes the groups of the process, and those that /etc/group and passwd give to the user."""
     entry = next((entry for entry in accounts.users if entry.uid == who.uid), None)
@@ -404,3 +393,7 @@ def _asking(wrapped: Wrapped, accounts: Accounts, who: Credentials) -> Asking:
         wanted=wrapped.user,
         command=wrapped.argv[0] if wrapped.argv[:1] and wrapped.argv[0].startswith("/") else "",
     )
+
+
+_ALONE = {"setpriv": _setpriv, "chroot": _chroot, "capsh": capsh, "start-stop-daemon": _start_stop_daemon}
+"""Switchers that ask nothing but the account files."""
