@@ -155,3 +155,17 @@ def test_a_link_before_its_target_is_refused_by_who_unpacks_in_order(
     assert docker(early).text == (
         f"Error processing tar file(exit status 1): link /the-bytes.tar /{link}: no such file or directory"
     )
+
+
+def test_an_index_that_only_one_archive_has_is_named(run_cli: Run, forge_archive: Make) -> None:
+    """The containerd store shows the index's digest as the id: one image, two ids."""
+    from imagepeel.forge.layout import index
+    from imagepeel.forge.specimens import sound
+
+    flat = forge_archive(sound(), name="flat.tar", kind="oci-archive")
+    deep = forge_archive(index(sound(), names="demo:1"), name="deep.tar", kind="oci-archive")
+    facts = json.loads(run_cli("diff", flat, deep, "--json").stdout)["result"]["files"]["facts"]
+    (fact,) = [each for each in facts if each["what"] == "index"]
+    listed = subprocess.run(["tar", "-xOf", deep, "index.json"], capture_output=True, check=True).stdout
+    assert (fact["before"], fact["after"]) == ("none", json.loads(listed)["manifests"][0]["digest"])
+    assert "digest of the index: none and sha256:" in run_cli("diff", flat, deep).stdout

@@ -15,13 +15,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
-from imagepeel.errors import LimitExceeded, Malformed, NotFound, Unsupported, UsageError
+from imagepeel.errors import LimitExceeded, Malformed, NotAnImage, NotFound, Unsupported, UsageError
 from imagepeel.evidence import Location
 from imagepeel.limits import Limits
 from imagepeel.text import plural
 
 CHUNK = 256 * 1024
 """Bytes per read: from 64 KiB to 1 MiB the speed is the same, and this stays small in memory."""
+_NOTHING_BUT_ZEROS = 1 << 20
+"""Bytes of a stream that are looked at for something else than zeros."""
 
 Progress = Callable[[int], None]
 """Called with the number of stored bytes that were just read."""
@@ -251,9 +253,17 @@ def spool_stream(stream: IO[bytes], limits: Limits, *, name: str = "-", progress
     spool = Spool(limits, name)
     # One system call a piece: a buffered read goes back to waiting in C, where a Ctrl-C that came between is not seen.
     read = getattr(stream, "read1", stream.read)
+    zeros = True
     try:
         while piece := read(CHUNK):
             spool.write(piece)
+            zeros = zeros and not piece.strip(b"\0")
+            if zeros and spool.size >= _NOTHING_BUT_ZEROS:
+                # A tar ends with two blocks of them, so that nothing of an archive can come behind.
+                raise NotAnImage(
+                    f"{name} begins with {plural(spool.size, 'byte')} of zeros, where a tar would have ended",
+                    hint="give the archive itself; /dev/zero never ends",
+                )
             if progress is not None:
                 progress(len(piece))
     except BaseException:

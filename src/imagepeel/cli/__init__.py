@@ -128,7 +128,7 @@ class LazyGroup(click.Group):
 
         settings = Settings()
         settings.debug = "--debug" in words
-        sys.exit(guarded(lambda: _run(self, words, name, {**extra, "obj": settings}), settings))
+        sys.exit(guarded(lambda: _run(self, words, name, {**extra, "obj": settings}), settings, tuple(words)))
 
 
 def _run(group: click.Group, words: list[str], name: str, extra: dict[str, Any]) -> int:

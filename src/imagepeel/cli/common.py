@@ -15,6 +15,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
+from imagepeel.cli import completing
 from imagepeel.cli.settings import Settings
 from imagepeel.errors import UsageError
 
@@ -139,6 +140,7 @@ view: Callable[[Any], Any] = _option(
     metavar="NAME",
     default="runtime",
     show_default=True,
+    shell_complete=completing.views,
     help="Which filesystem: runtime (containerd with overlayfs), docker, podman, spec or sequential.",
 )
 """--view, checked where the view is built, which knows all names."""

@@ -50,7 +50,8 @@ nothing is unpacked to disk.
     zsh    eval "$(VARIABLE=zsh_source imagepeel)"           in ~/.zshrc
     fish   VARIABLE=fish_source imagepeel | source           in ~/.config/fish/config.fish
 
-Commands, options and file names are completed.
+Commands, options and file names are completed, and the names of engines, views, rules, teaching images and kinds of
+archives.
 
 ## Commands
 """

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import click
 
@@ -18,8 +18,10 @@ from imagepeel.cli.settings import Settings
 from imagepeel.errors import COMPLETE, INTERNAL, INTERRUPTED, USAGE, ImagepeelError
 
 
-def guarded(run: Callable[[], int], settings: Settings) -> int:
+def guarded(run: Callable[[], int], settings: Settings, words: Sequence[str] = ()) -> int:
     """Call `run` and return the exit code of the program; whatever it raises becomes three lines on stderr.
+
+    `words` are those of the command line, of which some are habits from other tools.
 
     A reader that closes the pipe early ends the program quietly with 0: it got what it wanted.
     """
@@ -39,7 +41,9 @@ def guarded(run: Callable[[], int], settings: Settings) -> int:
         return error.exit_code
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx is not None else "imagepeel"
-        say(settings, error.format_message(), path, f"{path} --help")
+        from imagepeel.cli.habits import way  # start time
+
+        say(settings, error.format_message(), path, way(words) or f"{path} --help")
         return USAGE
     except click.ClickException as error:
         say(settings, error.format_message(), "the command line", "imagepeel --help")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagepeel.cli import common
+from imagepeel.cli import common, completing
 from imagepeel.cli.settings import Settings
 from imagepeel.errors import UsageError
 from imagepeel.receipts.quoting import file_word
@@ -29,11 +29,11 @@ _EXAMPLES = (
 
 
 @click.command(epilog=_EXAMPLES)
-@click.argument("words", nargs=-1, metavar="[NAME] OUT")
+@click.argument("words", nargs=-1, metavar="[NAME] OUT", shell_complete=completing.images)
 @click.option(
     "--from", "spec", metavar="SPEC", type=click.Path(), help="A description in JSON or TOML instead of NAME."
 )
-@click.option("--kind", metavar="KIND", help="The kind of archive; see --list.")
+@click.option("--kind", metavar="KIND", shell_complete=completing.kinds, help="The kind of archive; see --list.")
 @click.option("--compression", metavar="NAME", help="How layers are packed: none, gzip, zstd, ...")
 @click.option("--force", is_flag=True, help="Overwrite OUT.")
 @click.option("--list", "listing", is_flag=True, help="List the teaching images and the kinds of archives.")

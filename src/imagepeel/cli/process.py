@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from imagepeel.cli import common, container, documents
+from imagepeel.cli import common, completing, container, documents
 from imagepeel.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ _EXAMPLES = (
 @click.option(
     "--engine",
     metavar="NAME[@VERSION]",
+    shell_complete=completing.engines,
     help="docker, podman, k8s, cri-o, containerd, nerdctl, gvisor, runc or crun.  [docker@29.7]",
 )
 @click.option("--runtime", metavar="NAME[@VERSION]", help="The runtime below the engine: runc, crun or runsc.")

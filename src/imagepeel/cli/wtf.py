@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagepeel.cli import common, documents
+from imagepeel.cli import common, completing, documents
 from imagepeel.cli.settings import Settings
 from imagepeel.errors import UsageError
 from imagepeel.results.head import image_head
@@ -31,11 +31,33 @@ _EXAMPLES = (
 @click.command(epilog=_EXAMPLES)
 @click.argument("archive", metavar="[ARCHIVE]", required=False, type=click.Path(allow_dash=True))
 @click.option("--list", "catalogue", is_flag=True, help="List all rules; no archive is needed.")
-@click.option("--explain", metavar="RULE", help="Tell the story of one rule (its id, or a code such as W33).")
-@click.option("--reproduce", metavar="RULE", help="Write an image that shows the surprise of RULE to ARCHIVE.")
+@click.option(
+    "--explain",
+    metavar="RULE",
+    shell_complete=completing.rules,
+    help="Tell the story of one rule (its id, or a code such as W33).",
+)
+@click.option(
+    "--reproduce",
+    metavar="RULE",
+    shell_complete=completing.rules,
+    help="Write an image that shows the surprise of RULE to ARCHIVE.",
+)
 @click.option("--repaired", is_flag=True, help="With --reproduce: its repaired twin, in which nothing is found.")
-@click.option("--select", multiple=True, metavar="RULE", help="Only these rules or lessons: A,B or repeated.")
-@click.option("--ignore", multiple=True, metavar="RULE", help="Not these rules or lessons: A,B or repeated.")
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="RULE",
+    shell_complete=completing.rules,
+    help="Only these rules or lessons: A,B or repeated.",
+)
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="RULE",
+    shell_complete=completing.rules,
+    help="Not these rules or lessons: A,B or repeated.",
+)
 @common.receipts("Every proof and detail, also of notes.")
 @documents.forms
 @common.opening

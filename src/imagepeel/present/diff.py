@@ -32,7 +32,7 @@ from imagepeel.present.heading import brief_step, heading, named, others_in_word
 from imagepeel.results.diff import DiffNode, DiffPath, DiffResult
 from imagepeel.results.difference import LayerMatch, LayersDifference, ValueChange
 from imagepeel.results.files import FileWay
-from imagepeel.text import number, plural, size, title
+from imagepeel.text import number, plural, short_digests, size, title
 
 _SIGN: dict[str, tuple[str, Level]] = {"added": ("+", "good"), "removed": ("-", "bad"), "changed": ("~", "warn")}
 _LINE: dict[str, SpanKind] = {"+": "good", "-": "bad", "@": "path"}
@@ -189,6 +189,7 @@ _WAYS: dict[FileWay, str] = {
     "link": "links and copies",
     "size": "sizes",
     "document": "bytes of the document",
+    "index": "digest of the index",
     "attestations": "attestations",
     "names": "names",
     "end": "what follows the last member",
@@ -211,7 +212,15 @@ def _files(result: DiffResult) -> Section:
             continue
         of = f" of {plural(fact.count, 'member')}, such as" if fact.count > 1 else " of" if fact.member else ""
         where: list[Span | str] = [f"{of} ", code(fact.member)] if fact.member else []
-        rows.append(item(Span("~ ", "warn"), _WAYS[fact.what], *where, f": {fact.before} and {fact.after}", keep=True))
+        rows.append(
+            item(
+                Span("~ ", "warn"),
+                _WAYS[fact.what],
+                *where,
+                f": {short_digests(fact.before)} and {short_digests(fact.after)}",
+                keep=True,
+            )
+        )
     same = "" if result.different is not False else "all that differs"
     return section(items(*rows), title=_title("Files", same))
 

@@ -55,7 +55,7 @@ STYLES = {
     "path": "cyan",
     "code": "magenta",
     "value": "",
-    "digest": "blue",
+    "digest": "magenta",
     "good": "green",
     "warn": "yellow",
     "bad": "bold red",

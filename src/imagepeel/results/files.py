@@ -30,6 +30,7 @@ FileWay = Literal[
     "link",
     "size",
     "document",
+    "index",
     "attestations",
     "names",
     "end",
@@ -74,6 +75,7 @@ def files_difference(first: OpenArchive, second: OpenArchive) -> FilesDifference
         _whole("order", *_order(one, two, both)),
         *_headers(first, second, [(one[name], two[name]) for name in both[:MOST_MEMBERS]]),
         *_documents(first, second),
+        _whole("index", _indexes(first), _indexes(second)),
         _whole("attestations", _records(first, "attestation"), _records(second, "attestation")),
         _whole("names", _names(first), _names(second)),
         _whole("end", _end(first, one), _end(second, two)),
@@ -93,6 +95,11 @@ def _whole(what: FileWay, before: str, after: str) -> FileFact | None:
     if before == after:
         return None
     return FileFact(what=what, count=0, member="", before=before, after=after)
+
+
+def _indexes(archive: OpenArchive) -> str:
+    """The digests of the indexes below the document where reading starts: what the containerd store shows as an id."""
+    return ", ".join(str(index.digest) for index in archive.indexes if index.digest) or "none"
 
 
 def _wrapped(wrapping: tuple[Compression, ...]) -> str:

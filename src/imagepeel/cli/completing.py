@@ -1,0 +1,51 @@
+"""What a shell completes behind options: names that are known without an archive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import click
+
+Completion = Callable[[click.Context, click.Parameter, str], list[str]]
+
+
+def _of(names: Callable[[], Iterable[str]]) -> Completion:
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+        return [name for name in names() if name.startswith(incomplete)]
+
+    return complete
+
+
+def _engines() -> Iterable[str]:
+    from imagepeel.process.engines.registry import FAMILIES  # start time
+
+    for family in FAMILIES:
+        yield family.name
+        yield from (version.label for version in family.versions)
+
+
+def _views() -> Iterable[str]:
+    from imagepeel.rootfs.engines.names import VIEWS  # start time
+
+    return VIEWS
+
+
+def _rules() -> Iterable[str]:
+    from imagepeel.findings.catalogue import RULES  # start time
+
+    return (rule.id for rule in RULES)
+
+
+def _images() -> Iterable[str]:
+    from imagepeel.forge.gallery import NAMES  # start time
+
+    return NAMES
+
+
+def _kinds() -> Iterable[str]:
+    from imagepeel.forge.archives import KINDS  # start time
+
+    return KINDS
+
+
+engines, views, rules, images, kinds = map(_of, (_engines, _views, _rules, _images, _kinds))

@@ -1,0 +1,60 @@
+"""What people type out of habit with other tools, and how it is said here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+_COMMANDS = {
+    "-V": "imagepeel --version",
+    "-v": "imagepeel --version",
+    "help": "imagepeel COMMAND --help",
+    "man": "imagepeel COMMAND --help",
+    "history": "imagepeel layers ARCHIVE shows what made each layer, imagepeel dockerfile ARCHIVE all steps",
+    "inspect": "imagepeel explain ARCHIVE tells what the image is, imagepeel images ARCHIVE what the archive holds",
+    "manifest": "imagepeel images ARCHIVE shows what the archive holds, imagepeel explain ARCHIVE its documents",
+    "run": "imagepeel process ARCHIVE predicts what would run; nothing is run here",
+    "load": "imagepeel loadable ARCHIVE says who takes the file",
+    "import": "imagepeel loadable ARCHIVE says who takes the file",
+    "scan": "imagepeel wtf ARCHIVE tells what will surprise you, imagepeel check ARCHIVE is the gate for CI",
+    "lint": "imagepeel wtf ARCHIVE tells what will surprise you, imagepeel check ARCHIVE is the gate for CI",
+    "dive": "imagepeel layers ARCHIVE, imagepeel waste ARCHIVE and imagepeel tree ARCHIVE --layer N",
+    "ll": "imagepeel ls ARCHIVE PATH -l",
+}
+_OPTIONS = {
+    "find": {
+        "-name": "imagepeel find ARCHIVE 'PATTERN'",
+        "-iname": "imagepeel find ARCHIVE 'PATTERN'; letters are compared as they are",
+        "-path": "imagepeel find ARCHIVE 'usr/**/PATTERN'",
+        "-type": "imagepeel find ARCHIVE --type LETTER",
+        "-size": "imagepeel find ARCHIVE --larger SIZE, or --smaller SIZE",
+        "-perm": "imagepeel find ARCHIVE --setuid, --setgid or --writable",
+        "-user": "imagepeel find ARCHIVE --owner USER",
+        "-group": "imagepeel find ARCHIVE --owner :GROUP",
+        "-uid": "imagepeel find ARCHIVE --owner NUMBER",
+        "-gid": "imagepeel find ARCHIVE --owner :NUMBER",
+        "-mtime": "imagepeel find ARCHIVE --newer TIME, or --older TIME",
+        "-newer": "imagepeel find ARCHIVE --newer TIME",
+        "-print0": "imagepeel find ARCHIVE -0",
+        "-ls": "imagepeel find ARCHIVE -l",
+    },
+    "du": {"-s": "imagepeel du ARCHIVE PATH --files 0", "-a": "imagepeel du ARCHIVE PATH --files N", "-b": "--bytes"},
+    "process": {"-it": "imagepeel process ARCHIVE; whether a terminal is there changes no start"},
+}
+
+
+def way(words: Sequence[str]) -> str:
+    """Return how what was typed is said here, "" where it is no habit that is known.
+
+    `words` are those of the command line, the name of the program left out.
+    """
+    if not words:
+        return ""
+    first = words[0]
+    if first in _COMMANDS:
+        return _COMMANDS[first]
+    habits = _OPTIONS.get(first, {})
+    found = next((habits[word] for word in words[1:] if word in habits), "")
+    if found or first in _OPTIONS or first.startswith("-"):
+        return found
+    return f"imagepeel explain {first}" if os.path.exists(first) and first.isprintable() else ""
