@@ -358,3 +358,68 @@ def test_a_cut_export_ends_every_command_with_11(forge_archive: Make, run_cli: R
     (tmp_path / "cut.tar").write_bytes(data[: data.index(b"etc/passwd\0") + 520])
     for command in ("images", "layers", "process", "loadable", "views"):
         assert run_cli(command, tmp_path / "cut.tar").exit_code == 11, command
+
+
+# ---- what two documents say of one thing ---------------------------------------------------------------------
+
+
+def edited(path: Path, member: str, old: bytes, new: bytes, folder: Path) -> Path:
+    """Write a copy of a tar into a folder, with other bytes of the same length in one member."""
+    assert len(old) == len(new)
+    with tarfile.open(path) as tar:
+        info = tar.getmember(member)
+    data = bytearray(path.read_bytes())
+    content = bytes(data[info.offset_data : info.offset_data + info.size])
+    assert content.count(old) >= 1
+    data[info.offset_data : info.offset_data + info.size] = content.replace(old, new)
+    target = folder / f"{member.rpartition('/')[2]}.tar"
+    target.write_bytes(data)
+    return target
+
+
+def told(run_cli: Run, path: Path, rule: str) -> list[str]:
+    found = json.loads(run_cli("wtf", path, "--json").stdout)["result"]["findings"]
+    return [each["message"] for each in found if each["rule"] == rule]
+
+
+def test_the_list_and_the_index_name_one_image_differently(run_cli: Run, forge_archive: Make, tmp_path: Path) -> None:
+    path = forge_archive("shop", kind="docker-save-25")
+    assert not told(run_cli, path, "DOCUMENTS-DISAGREE")
+    other = edited(path, "manifest.json", b"shop:1.4", b"shop:9.9", tmp_path)
+    (message,) = told(run_cli, other, "DOCUMENTS-DISAGREE")
+    assert message.startswith("manifest.json names it shop:9.9, ") and "shop:1.4" in message
+
+
+@pytest.mark.parametrize("kind", ["docker-save-25", "docker-containerd", "buildx-oci", "oci-archive", "podman-archive"])
+def test_the_names_that_tools_write_agree(kind: str, run_cli: Run, forge_archive: Make) -> None:
+    assert not told(run_cli, forge_archive("shop", kind=kind), "DOCUMENTS-DISAGREE")
+
+
+def test_an_annotation_and_a_label_of_one_key_are_compared(run_cli: Run, tmp_path: Path) -> None:
+    key = "org.opencontainers.image.revision"
+    for label, rules in (("abc", 0), ("abd", 1)):
+        path = tmp_path / f"{label}.tar"
+        forge.write(sound(labels={key: label}, annotations={key: "abc"}), path, kind="oci-archive")
+        assert len(told(run_cli, path, "DOCUMENTS-DISAGREE")) == rules
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (b'"os":"linux"', b'"os":"macos"', "the index says macos/amd64, the config linux/amd64"),
+        (b'"architecture":"amd64"', b'"architecture":"s390x"', "the index says linux/s390x, the config linux/amd64"),
+    ],
+)
+def test_the_platform_of_the_index_is_held_against_the_config(
+    old: bytes, new: bytes, says: str, run_cli: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "image.tar"
+    path.write_bytes(archive_of(index(sound(), names="demo:1")))
+    with tarfile.open(path) as tar:
+        documents = [one.name for one in tar if one.isfile() and b'"platform"' in tar.extractfile(one).read()]  # type: ignore[union-attr]
+    assert documents
+    for name in documents:
+        path = edited(path, name, old, new, tmp_path)
+    done = run_cli("wtf", path, "--json", "--no-verify", "--image", "#1")
+    found = json.loads(done.stdout)["result"]["findings"]
+    assert [each["message"] for each in found if each["rule"] == "PLATFORM-DISAGREES"] == [says]

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
 
 OF_DOCUMENTS = frozenset(
-    {"TWO-IMAGES", "MISSING-PARTS", "SPARSE-SAVE", "PLATFORM-DISAGREES", "WRONG-DIGEST", "WRONG-SIZE", "ODD-DOCUMENTS"}
+    (
+        *("TWO-IMAGES", "MISSING-PARTS", "SPARSE-SAVE", "PLATFORM-DISAGREES", "DOCUMENTS-DISAGREE"),
+        *("WRONG-DIGEST", "WRONG-SIZE", "ODD-DOCUMENTS"),
+    )
 )
 """Rules about the archive and its documents, which hold for everything that is stored in it."""
 MOST = 50

@@ -22,6 +22,7 @@ from imagepeel.forge.specimens import (
 )
 
 _TEXT = "motd\n"
+_VERSION = "org.opencontainers.image.version"
 
 
 def _layers(count: int) -> ImageSpec:
@@ -50,6 +51,10 @@ EXAMPLES: dict[str, Example] = {
         bad=lambda: index(sound(faults=[Fault(kind="config-duplicate", value="arm64")]), names="demo:1"),
         good=lambda: index(sound(), names="demo:1"),
         also=("ODD-DOCUMENTS", "WRONG-ARCHITECTURE"),
+    ),
+    "DOCUMENTS-DISAGREE": Example(
+        bad=lambda: stored(sound(labels={_VERSION: "1.0"}, annotations={_VERSION: "2.0"}), "oci-archive"),
+        good=lambda: stored(sound(labels={_VERSION: "2.0"}, annotations={_VERSION: "2.0"}), "oci-archive"),
     ),
     "WRONG-DIGEST": specimen("wrong-diff-id"),
     "WRONG-SIZE": Example(

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from imagepeel.archive.kinds.kind import INDEX, MANIFEST
 from imagepeel.archive.records import Description
-from imagepeel.archive.select import not_examined
+from imagepeel.archive.select import familiar, not_examined
 from imagepeel.evidence import AnomalyCode, Location
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, by_notes, rule
 from imagepeel.findings.rules.archive.framing import NO_YEAR, archive_framing, packer_named, seconds_of
+from imagepeel.oci.json_document import escaped
 from imagepeel.process.engines.registry import CONTAINERD, DOCKER, PODMAN
-from imagepeel.text import listed, plural, stated_and_there
+from imagepeel.text import listed, plural, shortened, stated_and_there
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -172,15 +173,59 @@ def platform_disagrees(rule: Rule, subject: Subject) -> Iterator[Finding]:
     config = subject.config
     if stated is None or not subject.paperwork:
         return
-    pairs = ((stated.os, config.os), (stated.architecture, config.architecture))
+    pairs = (
+        (stated.os, config.os),
+        (stated.architecture, config.architecture),
+        (stated.variant, config.variant),
+        (stated.os_version, config.os_version),
+    )
     if any(one and other and one.lower() != other.lower() for one, other in pairs):
         yield rule.report(
-            f"the index says {stated}, the config {config.platform}",
+            f"the index says {stated} {stated.os_version}".rstrip()
+            + f", the config {config.platform} {config.os_version}".rstrip(),
             Location(member="index.json", pointer=descriptor.pointer if descriptor is not None else None)
             if not subject.image.record.parent
             else Location(blob=subject.image.record.parent),
             subject.pointer("/architecture"),
         )
+
+
+@rule(
+    "DOCUMENTS-DISAGREE",
+    "Two documents of the archive say different things of one image",
+    "low",
+    "friends",
+    "deployments",
+    why="""Names stand in manifest.json and in annotations of the index, and facts such as the version in annotations of
+    the manifest and in labels of the config.  Each tool reads one of them: where they differ, what one person sees is
+    not what another one gets.""",
+    fix="write both from one source",
+    sources="image-spec annotations.md, moby image/tarexport",
+    decides="which of the two is right",
+)
+def documents_disagree(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    record = subject.image.record
+    listed_names, noted = (
+        {familiar(name.text): name for name in record.names if (name.origin == "RepoTags") is of_list}
+        for of_list in (True, False)
+    )
+    # An annotation may have the tag alone.
+    known = {*listed_names, *(name.rpartition(":")[2] for name in listed_names)}
+    if listed_names and noted and not known & noted.keys():
+        one, other = next(iter(listed_names.values())), next(iter(noted.values()))
+        yield rule.report(
+            f"manifest.json names it {listed(list(listed_names), 3)}, {other.origin} {listed(list(noted), 3)}",
+            one.where,
+            other.where,
+        )
+    labels = subject.config.labels or {}
+    notes = {**record.annotations, **(getattr(record.manifest, "annotations", None) or {})}
+    for key in sorted(labels.keys() & notes.keys()):
+        if labels[key] != notes[key]:
+            yield rule.report(
+                f"{key} is {shortened(notes[key], 60)} in an annotation and {shortened(labels[key], 60)} in a label",
+                subject.pointer(f"/config/Labels{escaped(key)}"),
+            )
 
 
 @rule(
@@ -512,6 +557,7 @@ RULES: tuple[Rule, ...] = (
     sparse_save,
     other_platforms,
     platform_disagrees,
+    documents_disagree,
     wrong_digest,
     wrong_size,
     layer_count,
