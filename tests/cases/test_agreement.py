@@ -1,10 +1,11 @@
 """No two commands contradict each other about one file: views, process, wtf, check, explain and loadable, pair by pair.
 
-Over every input of the shared cases and over the teaching images.
+Over every input of the shared cases, over the teaching images, and over a part of the archives that real tools loaded.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,10 @@ from imagepeel.loading.registry import TOOLS
 from imagepeel.process.engines.registry import MATRIX_ENGINES, find_engine
 from imagepeel.process.loaded import tools_of
 from imagepeel.process.spec.failure import Judge, Outcome
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "differential")]
+
+from load_archives import ARCHIVES, write  # noqa: E402
 
 Case = Callable[[str, str], Path]
 VIEWS = ("runtime", "docker@20.10", "docker@28", "docker", "podman")
@@ -56,7 +61,7 @@ def contradictions(image: imagepeel.Image) -> Iterator[str]:
         yield f"process: {failing} cannot load it, wtf and check: nothing of high severity"
     default = image.process()
     story = " ".join(str(image.explain()).split())
-    if default.verdict.judge is Judge.LOAD and default.verdict.why[:60] not in story:
+    if default.verdict.judge is Judge.LOAD and " ".join(default.verdict.why.split())[:60] not in story:
         yield "process: it cannot be loaded, explain: not a word of it"
 
 
@@ -79,3 +84,8 @@ def test_commands_agree_about_the_cases(case: Case, family: str, one: str) -> No
 @pytest.mark.parametrize("name", NAMES)
 def test_commands_agree_about_the_teaching_images(forge_archive: Callable[..., Path], name: str) -> None:
     assert told_of(forge_archive(name)) == []
+
+
+@pytest.mark.parametrize("name", sorted(ARCHIVES)[::9])
+def test_commands_agree_about_archives_that_tools_refuse(name: str, tmp_path: Path) -> None:
+    assert told_of(write(name, tmp_path)) == []

@@ -23,6 +23,7 @@ from load_makers import (
     deep,
     docker,
     files,
+    laid,
     layout,
     listed_first,
     noise,
@@ -33,6 +34,7 @@ from load_makers import (
     stated,
     stored,
     tar_of,
+    told,
     with_list,
     with_top,
     zstd,
@@ -448,3 +450,162 @@ for _shown in (
 ):
     FAMILIES |= of_layer(f"a layer with {_shown}", files(_shown))
     FAMILIES[f"a second layer with {_shown}"] = lambda n=_shown: docker(files("a", "d/x"), files(n))
+for _shown, _text in {
+    "not JSON": b"hello",
+    "empty": b"",
+    "[]": b"[]",
+    "null": b"null",
+    "{}": b"{}",
+    "a number": b"7",
+    "two values": b"{} {}",
+}.items():
+    FAMILIES[f"layout, manifest {_shown}"] = lambda text=_text: laid(text)
+_GZ, _DOCKER = f"{OCI}.layer.v1.tar+gzip", "application/vnd.docker"
+for _change in (
+    {"layers": "x"},
+    {"layers": None},
+    {"layers": []},
+    {"layers": ...},
+    {"layers": {}},
+    {"config": None},
+    {"config": "x"},
+    {"config": ...},
+    {"config": {}},
+    {"config__digest": "x"},
+    {"config__digest": ""},
+    {"config__digest": 1},
+    {"config__size": 1},
+    {"config__size": -1},
+    {"config__size": "5"},
+    {"config__mediaType": ""},
+    {"config__mediaType": f"{_DOCKER}.container.image.v1+json"},
+    {"layers__0__digest": "x"},
+    {"layers__0__digest": "sha256:1"},
+    {"layers__0__digest": "md5:" + "1" * 32},
+    {"layers__0__digest": "sha512:" + "1" * 128},
+    {"layers__0__digest": 1},
+    {"layers__0__size": 1},
+    {"layers__0__size": 999_999},
+    {"layers__0__size": 0},
+    {"layers__0__size": -1},
+    {"layers__0__size": ...},
+    {"layers__0__size": "5"},
+    {"layers__0__size": 1.5},
+    {"layers__0__mediaType": _GZ},
+    {"layers__0__mediaType": f"{_DOCKER}.image.rootfs.diff.tar.gzip"},
+    {"layers__0__mediaType": f"{_DOCKER}.image.rootfs.diff.tar"},
+    {"layers__0__mediaType": f"{OCI}.layer.nondistributable.v1.tar"},
+    {"layers__0__mediaType": f"{_DOCKER}.image.rootfs.foreign.diff.tar.gzip"},
+    {"layers__0__urls": "x"},
+    {"layers__0__annotations": {"a": 1}},
+    {"mediaType": ...},
+    {"mediaType": ""},
+    {"mediaType": 1},
+    {"mediaType": f"{_DOCKER}.distribution.manifest.v2+json"},
+    {"mediaType": f"{OCI}.index.v1+json"},
+    {"mediaType": "x/y"},
+    {"schemaVersion": 1},
+    {"schemaVersion": 3},
+    {"schemaVersion": "2"},
+    {"schemaVersion": ...},
+    {"annotations": ["a"]},
+    {"annotations": {"a": 1}},
+    {"manifests": []},
+    {"fsLayers": []},
+):
+    _shown = ", ".join(
+        f"{k.replace('__', '.')} {'gone' if v is ... else '= ' + json.dumps(v)}" for k, v in _change.items()
+    )
+    FAMILIES[f"layout, manifest: {_shown[:90]}"] = lambda change=_change: laid(change)
+for _change in (
+    {"size": 1},
+    {"size": 999_999},
+    {"size": 0},
+    {"size": -1},
+    {"size": ...},
+    {"mediaType": ""},
+    {"mediaType": ...},
+    {"mediaType": "x/y"},
+    {"mediaType": f"{_DOCKER}.distribution.manifest.v2+json"},
+    {"mediaType": f"{OCI}.index.v1+json"},
+    {"platform": {"os": "linux", "architecture": "arm64"}},
+    {"platform": {"os": "windows", "architecture": "amd64"}},
+    {"platform": {"os": "linux", "architecture": "amd64"}},
+    {"platform": {"os": "unknown", "architecture": "unknown"}},
+    {"platform": "linux/amd64"},
+    {"digest": ...},
+    {"digest": "sha256:" + "1" * 64},
+    {"digest": "sha512:" + "1" * 128},
+    {"annotations": {"io.containerd.image.name": "q.io/y:2"}},
+    {"annotations": None},
+    {"annotations": ["x"]},
+    {"annotations": {"io.containerd.image.name": "q.io/y:2", "org.opencontainers.image.ref.name": "3"}},
+    {"annotations": {"org.opencontainers.image.ref.name": 3}},
+    {"annotations": {"org.opencontainers.image.ref.name": "latest"}},
+    {"annotations": {"io.containerd.image.name": "UPPER"}},
+    {"annotations": {"org.opencontainers.image.ref.name": "a/b"}},
+):
+    _shown = told(_change)
+    FAMILIES[f"layout, entry: {_shown[:110]}"] = lambda change=_change: laid(entry=change)
+for _change in (
+    {"schemaVersion": 1},
+    {"schemaVersion": ...},
+    {"mediaType": f"{OCI}.manifest.v1+json"},
+    {"mediaType": "x/y"},
+):
+    _shown = told(_change)
+    FAMILIES[f"layout, index: {_shown}"] = lambda change=_change: laid(index=change)
+FAMILIES |= {
+    "layout, no name, manifest not JSON": lambda: laid(b"hello", entry={"annotations": ...}),
+    "layout, no name, without manifest": lambda: laid(entry={"annotations": ..., "digest": "sha256:" + "1" * 64}),
+    "layout, no name, layers a string": lambda: laid({"layers": "x"}, entry={"annotations": ...}),
+    "layout, no name, of an artifact": lambda: laid({"config__mediaType": ""}, entry={"annotations": ...}),
+    "layout, no name, a config that is none": lambda: laid({"config__digest": "x"}, entry={"annotations": ...}),
+    "layout, no name, an ambiguous manifest": lambda: laid({"manifests": []}, entry={"annotations": ...}),
+    "layout, no name, a type that nobody knows": lambda: laid(entry={"annotations": ..., "mediaType": "x/y"}),
+    "layout, no name, called an index": lambda: laid(entry={"annotations": ..., "mediaType": f"{OCI}.index.v1+json"}),
+    "layout, no name, another config under its digest": lambda: laid(
+        entry={"annotations": ...}, replaced={"config": b"{}"}
+    ),
+    "layout, another manifest under its digest": lambda: laid(replaced={"manifest": b"{}"}),
+    "layout, no JSON under the digest of the manifest": lambda: laid(replaced={"manifest": b"hello"}),
+    "layout, another config under its digest": lambda: laid(replaced={"config": config([A], author="x")}),
+    "layout, no JSON under the digest of the config": lambda: laid(replaced={"config": b"hello"}),
+    "layout, another layer under its digest": lambda: laid(replaced={"layer": B}),
+    "layout, a shorter layer under its digest": lambda: laid(replaced={"layer": A[:5000]}),
+    "layout, a longer layer under its digest": lambda: laid(replaced={"layer": A + bytes(512)}),
+    "layout, no layer under its digest": lambda: laid(replaced={"layer": b""}),
+    "docker, 125 layers": lambda: docker(*(files(f"f{i}") for i in range(125))),
+    "docker, 126 layers": lambda: docker(*(files(f"f{i}") for i in range(126))),
+    "docker, 130 layers": lambda: docker(*(files(f"f{i}") for i in range(130))),
+    "docker, names that are one": lambda: docker(A, tags=("t:1", "docker.io/library/t:1")),
+    "docker, the config for a layer": lambda: with_list(Layers=["c.json"]),
+    "docker, the layer for a config": lambda: with_list(Config="a.tar"),
+    "docker, no layers listed and no DiffIDs": lambda: with_list(data=config([]), Layers=[]),
+    "docker, a name that is null": lambda: with_list(RepoTags=["t:1", None]),
+    "docker, keys in small letters": lambda: with_list(
+        ONE_LISTED.replace(b"Config", b"config").replace(b"Layers", b"layers")
+    ),
+    "docker, keys twice": lambda: with_list(ONE_LISTED.replace(b'{"Config"', b'{"Config": "gone", "Config"')),
+    "docker, unknown keys": lambda: with_list(ONE_LISTED.replace(b'{"Config"', b'{"Foo": 1, "Config"')),
+    "docker, LayerSources that fit": lambda: with_list(
+        LayerSources={
+            f"sha256:{sha(A)}": {"mediaType": f"{OCI}.layer.v1.tar", "digest": f"sha256:{sha(A)}", "size": len(A)}
+        }
+    ),
+    "docker, LayerSources of another size": lambda: with_list(
+        LayerSources={f"sha256:{sha(A)}": {"mediaType": f"{OCI}.layer.v1.tar", "digest": f"sha256:{sha(A)}", "size": 1}}
+    ),
+    "docker, LayerSources with a size in words": lambda: with_list(LayerSources={f"sha256:{sha(A)}": {"size": "x"}}),
+    "layout, a folder of links in front": lambda: laid(more=[("x", "link", "blobs"), ("y", "link", "/etc/passwd")]),
+    "layout, a link out of it": lambda: laid(more=[("x", "link", "../../../etc/passwd")]),
+    "layout, a hardlink to nothing in it": lambda: laid(more=[("x", "hardlink", "gone")]),
+    "docker, a link out of it": lambda: tar_of(
+        [
+            ("c.json", "file", GIVEN),
+            ("a.tar", "file", A),
+            ("x", "link", "../../../../etc/passwd"),
+            ("manifest.json", "file", ONE_LISTED),
+        ]
+    ),
+}

@@ -276,3 +276,61 @@ def changed_v1(name: str, content: bytes | None) -> bytes:
 PACKED = gzip.compress(NOISE, mtime=0)
 GIVEN = config([A])
 OCI = "application/vnd.oci.image"
+
+
+def laid(
+    manifest: dict[str, Any] | bytes | None = None,
+    *,
+    entry: dict[str, Any] | None = None,
+    index: dict[str, Any] | None = None,
+    replaced: dict[str, bytes] | None = None,
+    layer: bytes = A,
+    more: Sequence[Entry] = (),
+) -> bytes:
+    """An OCI layout with changes in its documents by path (`layers__0__size`), or other bytes under its digests."""
+    document = config([layer])
+
+    def points(kind: str, data: bytes) -> dict[str, Any]:
+        return {"mediaType": f"{OCI}.{kind}", "digest": f"sha256:{sha(data)}", "size": len(data)}
+
+    value = {
+        "schemaVersion": 2, "mediaType": f"{OCI}.manifest.v1+json", "config": points("config.v1+json", document),
+        "layers": [points("layer.v1.tar", layer)],
+    }  # fmt: skip
+    written = manifest if isinstance(manifest, bytes) else json.dumps(changed(value, manifest or {})).encode()
+    name = {"org.opencontainers.image.ref.name": "q.io/x:1"}
+    listed = changed(points("manifest.v1+json", written) | {"annotations": name}, entry or {})
+    top = changed({"schemaVersion": 2, "manifests": [listed]}, index or {})
+    entries: list[Entry] = [("oci-layout", "file", b'{"imageLayoutVersion":"1.0.0"}')]
+    entries.append(("index.json", "file", json.dumps(top).encode()))
+    for part, data in {"manifest": written, "config": document, "layer": layer}.items():
+        kept = (replaced or {}).get(part, data)
+        entries.append((f"blobs/sha256/{sha(data)}", "file", kept))
+    return tar_of([*entries, *more])
+
+
+def changed(value: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """A document with other values at some paths; `...` takes a key away."""
+    for path, new in changes.items():
+        where: Any = value
+        *way, last = path.split("__")
+        for step in way:
+            where = where[int(step) if step.isdigit() else step]
+        key = int(last) if last.isdigit() else last
+        if new is ...:
+            del where[key]
+        else:
+            where[key] = new
+    return value
+
+
+def told(changes: dict[str, Any]) -> str:
+    """Changes in a document, as the name of an archive says them."""
+    shown = (f"{path.replace('__', '.')} {'gone' if v is ... else '= ' + json.dumps(v)}" for path, v in changes.items())
+    return ", ".join(shown)
+
+
+def source_of(layer: bytes, size: int) -> dict[str, Any]:
+    """LayerSources of one layer, with a size."""
+    digest = f"sha256:{sha(layer)}"
+    return {digest: {"mediaType": f"{OCI}.layer.v1.tar", "digest": digest, "size": size}}

@@ -30,7 +30,10 @@ SAMPLE = [
     "docker", "docker, two names", "docker, more DiffIDs than layers", "docker, cut before manifest.json",
     "a path twice", "a path twice, once with a slash", "a file below a link of its layer", "layout", "layout, no name",
 ]  # fmt: skip
-OF_THE_HOST = {'docker, architecture = "arm64"'}
+OF_THE_HOST = {
+    'docker, architecture = "arm64"',
+    'layout, entry: platform = {"os": "linux", "architecture": "arm64"}',
+}
 """Archives that a tool takes on a host of another architecture; our answer says so in a note."""
 
 

@@ -46,8 +46,10 @@ class Cause(StrEnum):
     CHOICE = "choice"
     DIGEST = "digest"
     LENGTH = "length"
+    MANIFEST = "manifest"
     CONFIG = "config"
     COUNT = "count"
+    DEPTH = "depth"
     PATH_TWICE = "path-twice"
     UNPACK = "unpack"
 
@@ -71,12 +73,14 @@ _CAUSES = {
     Cause.CHOICE: "the archive holds several images, and the tool wants one to be chosen, or takes another",
     Cause.DIGEST: "bytes do not have the digest that is stated of them",
     Cause.LENGTH: "a path is too long below the directory of the store",
+    Cause.MANIFEST: "the manifest, or its place in the index, is none for this tool",
     Cause.CONFIG: "the config is none for this tool: no JSON, no `rootfs`, or a value of another type",
     Cause.COUNT: "manifest and config count the layers differently",
+    Cause.DEPTH: "it has more layers than the store puts on each other",
     Cause.PATH_TWICE: "a layer has one path twice",
     Cause.UNPACK: "a layer cannot be unpacked",
 }
-_OF_IMAGE = frozenset({Cause.CONFIG, Cause.COUNT, Cause.PATH_TWICE, Cause.UNPACK})
+_OF_IMAGE = frozenset({Cause.MANIFEST, Cause.CONFIG, Cause.COUNT, Cause.DEPTH, Cause.PATH_TWICE, Cause.UNPACK})
 
 
 class LoadAnswer(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -19,6 +19,7 @@ from imagepeel.text import without_middle
 if TYPE_CHECKING:
     from imagepeel.layers.layer import Layer
     from imagepeel.loading.delivery import Delivery
+    from imagepeel.loading.manifests import Fault
     from imagepeel.rootfs.tree.changes import Refusal
 
 
@@ -100,12 +101,26 @@ def _layer_of(answer: LoadAnswer) -> int:
 
 def config_unread(delivery: Delivery, words: str) -> LoadAnswer:
     """Refuse a config that is no JSON, no object, or holds a value of another type, in the tool's words."""
-    what = "has a value of another type than the tool wants" if "Go struct field" in words else "is no JSON object"
+    field = words.partition("Go struct field ")[2].partition(" ")[0].partition(".")[2]
+    what = f"holds another type in {field} than engines want" if field else "is no JSON object"
     if words.startswith("parsing time"):
         what = "has a time that is none"
     return refusal(
         Cause.CONFIG, words, f"the config {what}", "save the image again, or write the config as engines read it",
         where=msgspec.structs.replace(delivery.config_place, pointer=None),
+    )  # fmt: skip
+
+
+def manifest_fault(
+    delivery: Delivery, fault: Fault | None, prefix: str = "", *, named: bool = True
+) -> LoadAnswer | None:
+    """Refuse a manifest with a fault, whose words differ where the image has no name; None without one."""
+    if fault is None:
+        return None
+    words = prefix + (fault.head if named else fault.alone) + fault.words
+    return refusal(
+        Cause.MANIFEST, words, fault.why, "save or copy the image again",
+        where=msgspec.structs.replace(delivery.manifest_place, pointer=None),
     )  # fmt: skip
 
 

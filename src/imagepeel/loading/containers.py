@@ -13,51 +13,41 @@ import msgspec
 from imagepeel.archive.compression import Compression
 from imagepeel.archive.kinds.kind import INDEX, MANIFEST
 from imagepeel.evidence import Location
-from imagepeel.loading import reference, structs
+from imagepeel.loading import manifests, reference, structs
 from imagepeel.loading.answer import FILE, TMP, Cause, LoadAnswer, Outcome, refusal
-from imagepeel.loading.checks import config_unread, damaged, first, foremost, layers, of_before_1_10, too_long
-from imagepeel.loading.lookup import clean, stored_name
-from imagepeel.loading.streams import of_layer
-from imagepeel.loading.tool import LoadFamily, LoadTool
+from imagepeel.loading.archive_reader import LOADING_INDEX, PANIC, UNTARRING, ArchiveReader
+from imagepeel.loading.checks import (
+    config_unread,
+    damaged,
+    first,
+    foremost,
+    layers,
+    manifest_fault,
+    of_before_1_10,
+    too_long,
+)
+from imagepeel.loading.tool import LoadFamily
 from imagepeel.oci.descriptor import CONTAINERD_NAME, REF_NAME
 from imagepeel.oci.digest import digest_error
-from imagepeel.text import plural
 
 if TYPE_CHECKING:
-    from imagepeel.archive.members import Member
     from imagepeel.layers.layer import Layer
     from imagepeel.loading.delivery import Delivery
-    from imagepeel.loading.lookup import Reached
     from imagepeel.loading.streams import StreamFault
     from imagepeel.rootfs.tree.changes import Refusal
 
 _NO_INDEX = f"open {TMP}/{INDEX}: no such file or directory"
-_LOADING_INDEX = "loading index: "
-"""What stands before an error of index.json in the programs that store."""
-_UNTARRING = f'creating temp directory: untarring file "{TMP}": '
-_UNPACKED_EOF = f"{_UNTARRING}unexpected EOF"
-_PANIC = "panic: "
-_OF_NOTHING = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-"""The digest of no bytes."""
 _READ_AT_ONCE = 32 * 1024
 """Bytes of a layer that is read to its end before it is known whether it is compressed."""
 _ROOM = 3989
 """Bytes that are left for a path below /var/lib/containers/storage/overlay/<64 digits>/diff."""
 
 
-class ContainersImage(LoadTool, frozen=True, kw_only=True):
-    """A program with the readers of containers/image.
+class ContainersImage(ArchiveReader, frozen=True, kw_only=True):
+    """A program with the readers of containers/image."""
 
-    `stores`: whether layers go into containers/storage, which unpacks them.  `tries_all`: the transports are tried one
-    after the other, and their errors are told together.  `names_blobs`: how often a refused layer is named.
-    """
-
-    stores: bool = True
-    tries_all: bool = False
     names_blobs: bool = False
     """The text names blob, table of contents and DiffID of a refused layer, as containers/image 5.30 and later do."""
-    quotes: bool = False
-    """It quotes the names of members, and looks at a directory for an image before it copies one (podman 5 and 6)."""
     keeps_names: bool = True
     """It gives the image the names that the archive has."""
     bad_gzip: bool = False
@@ -77,14 +67,14 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
     def _worded(self, delivery: Delivery, found: LoadAnswer) -> LoadAnswer:
         if not found.text:
             return found
-        if found.text.startswith(_PANIC):
+        if found.text.startswith(PANIC):
             return msgspec.structs.replace(found, exit_code=2)
         code = 1 if not self.stores or (not self.tries_all and found.text.endswith(": exit status 1")) else 125
         return msgspec.structs.replace(found, text=self._words(delivery, found.text), exit_code=code)
 
     def judge_image(self, delivery: Delivery) -> LoadAnswer | None:
-        found = first(delivery, self._documents, self._absent, self._layers)
-        if found is None or found.cause is None or not found.cause.of_image:
+        found = first(delivery, self._manifest, self._documents, self._absent, self._layers, self._committed)
+        if found is None:
             return None
         return msgspec.structs.replace(found, text=self._words(delivery, found.text), exit_code=125)
 
@@ -92,7 +82,7 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
 
     def _words(self, delivery: Delivery, text: str) -> str:
         """The text with the errors of the other transports around it, or the one envelope that the program has."""
-        if text.startswith(_PANIC):
+        if text.startswith(PANIC):
             return text
         if not self.stores:
             return f'level=fatal msg="{text}"'
@@ -110,14 +100,7 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
 
     def _no_layout(self, delivery: Delivery) -> str:
         """Why an archive is none of a layout: it cannot be unpacked, or has no index."""
-        fault = None if delivery.is_directory else delivery.stream_fault
-        words = _UNPACKED_EOF if fault is not None and fault.in_tar else ""
-        if not words and not delivery.is_directory and not delivery.folder:
-            words = delivery.contents.unpacked.leaves or ""
-            if not words and delivery.contents.unpacked.early_link is not None:
-                words = "no such file or directory"
-            words = f"{_UNTARRING}{words}" if words else ""
-        return words or _LOADING_INDEX + _NO_INDEX
+        return self._untarring(delivery) or LOADING_INDEX + _NO_INDEX
 
     def _list_words(self, delivery: Delivery) -> str:
         """Why an archive of a layout is no docker-archive."""
@@ -128,37 +111,6 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
             return f"{self._component(MANIFEST)}: {fault.words}"
         return f'copying contents to temporary file "{TMP}": {fault.words}' if fault.packed else fault.words
 
-    def _name(self, member: str) -> str:
-        """A member as it is named in errors."""
-        return f'"{member}"' if self.quotes else member
-
-    def _component(self, member: str) -> str:
-        return f"loading tar component {self._name(member)}"
-
-    def _why(self, reached: Reached) -> str:
-        """Why a member cannot be read."""
-        odd = f"Error reading tar archive component {self._name(reached.odd)}: not a regular file"
-        return odd if reached.odd else reached.words
-
-    def _opening(self, delivery: Delivery, text: str) -> str:
-        """An error of opening the archive: one of its index.json where it is a layout, else of its manifest.json."""
-        if self.stores:
-            return f"{_LOADING_INDEX}{text}" if delivery.laid_out else text
-        where = f"oci-archive:{FILE}:" if delivery.laid_out else f"docker-archive:{FILE}"
-        return f"initializing source {where}: {text}"
-
-    def _as_layout(self, delivery: Delivery) -> bool:
-        """Whether the image is read from the OCI layout: it is tried before manifest.json, where both are tried."""
-        return delivery.laid_out and not delivery.folder and (self.tries_all or not delivery.listed)
-
-    def _head(self, delivery: Delivery) -> str:
-        """What stands before an error of the reader of a docker-archive; an image without a name is read before."""
-        if self.stores and not delivery.tags:
-            return ""
-        tag = reference.parse(delivery.tags[0].text) if delivery.tags and self.tries_all else None
-        named = f":{tag.full}" if isinstance(tag, reference.Reference) else ""
-        return f"determining manifest MIME type for docker-archive:{FILE}{named}: "
-
     def _blob(self, layer: Layer) -> str:
         stored = f'"{layer.digest if layer.record.digest is not None else layer.diff_id}"'
         return f'{stored}/""/"{layer.diff_id}"' if self.names_blobs else stored
@@ -166,9 +118,32 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
     # ---- judges -------------------------------------------------------------------------------------------
 
     def _judge(self, delivery: Delivery) -> LoadAnswer:
-        judges = (self._file, self._choice, self._names, self._earlier, self._documents, self._absent, self._named)
-        found = first(delivery, *judges, self._layers)
+        judges = (self._file, self._choice, self._names, self._earlier, self._manifest, self._documents, self._absent)
+        found = first(delivery, *judges, self._named, self._layers, self._committed)
         return found if found is not None else self._taken(delivery)
+
+    def _manifest(self, delivery: Delivery) -> LoadAnswer | None:
+        """What is said of the manifest of a layout."""
+        if not self._as_layout(delivery):
+            return None
+        fault = manifests.of_containers(delivery)
+        fault = fault or (manifests.no_image(delivery) if self.stores else None)
+        return manifest_fault(delivery, fault, named=not self.stores or bool(self._given(delivery)))
+
+    def _committed(self, delivery: Delivery) -> LoadAnswer | None:
+        """What is said at the end: of the config, whose size is compared last, and of the finished image."""
+        config = delivery.record.config_descriptor
+        if not self._as_layout(delivery) or config is None:
+            return None
+        stated, actual = config.raw.get("size"), len(delivery.config_bytes)
+        if actual and isinstance(stated, int) and stated not in (-1, actual):
+            mismatch = f"Size mismatch when copying {config.digest_text}, expected {stated}, got {actual}"
+            return refusal(
+                Cause.DIGEST, f"writing blob: {'blob size mismatch' if self.stores else mismatch}",
+                f"the manifest says that the config has {stated} bytes, and it has {actual}", "copy the image again",
+                where=delivery.manifest_place,
+            )  # fmt: skip
+        return manifest_fault(delivery, manifests.committing(delivery)) if self.stores else None
 
     def _earlier(self, delivery: Delivery) -> LoadAnswer | None:
         """The refusal of an image that stands before this one in manifest.json: loading ends there."""
@@ -192,38 +167,23 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
             return refusal(Cause.FORMAT, self._opening(delivery, wrong), why, again, where=Location(member=INDEX))
         return None
 
-    def _unread_list(self, delivery: Delivery) -> LoadAnswer | None:
-        """The words about a manifest.json that is no list of images."""
-        reached = delivery.contents.in_tar.reach(MANIFEST)
-        again = "write the list again, or save the image again"
-        if reached.member is None:
-            return refusal(
-                Cause.FORMAT, self._opening(delivery, f"{self._component(MANIFEST)}: {self._why(reached)}"),
-                f"its {MANIFEST} is no file at the top of the archive", again,
-            )  # fmt: skip
-        wrong = delivery.contents.unread(reached.member, structs.CONTAINERS_LIST)
-        if wrong is not None:
-            return refusal(
-                Cause.FORMAT, self._opening(delivery, f"decoding tar {MANIFEST}: {wrong}"),
-                f"its {MANIFEST} is no list of images for this tool", again, where=Location(member=MANIFEST),
-            )  # fmt: skip
-        if not delivery.items and self.tries_all:
-            why = f"its {MANIFEST} names no image"
-            return refusal(Cause.FORMAT, "", why, again, where=Location(member=MANIFEST), exit_code=0)
-        return None
-
     def _file(self, delivery: Delivery) -> LoadAnswer | None:
         wrapping = delivery.wrapping
         fault = None if delivery.is_directory else delivery.stream_fault
         if self._as_layout(delivery):
             if len(wrapping) > 1 or (fault is not None and fault.in_tar):
                 twice = len(wrapping) > 1
-                text = f"{_UNTARRING}archive/tar: invalid tar header" if twice else _UNPACKED_EOF
+                text = f"{UNTARRING}archive/tar: invalid tar header" if twice else f"{UNTARRING}unexpected EOF"
                 return refusal(
                     Cause.FORMAT if twice else Cause.CUT, text if self.stores else self._opening(delivery, text),
                     "the whole archive is compressed twice" if twice or fault is None else fault.why,
                     "take the compression off first" if twice else "save or fetch the archive again",
                 )  # fmt: skip
+            broken = self._untarring(delivery)
+            if broken:
+                why = "a link in the archive leads out of it, or a hard link to nothing"
+                text = broken if self.stores else self._opening(delivery, broken)
+                return refusal(Cause.FORMAT, text, why, "take the link out of the archive")
             return None if delivery.is_directory else self._unread_index(delivery)
         if fault is not None and (fault.packed or delivery.archive.cut is not None) and not delivery.folder:
             text = self._list_words(delivery)
@@ -276,7 +236,8 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
                 )  # fmt: skip
             wrong = next((each for each in (top.manifests or ()) if each.digest is None), None) if top else None
             if wrong is not None:
-                head = "" if self.stores else f"determining manifest MIME type for oci-archive:{FILE}:: "
+                named = any(wrong.annotations.get(key) for key in (CONTAINERD_NAME, REF_NAME))
+                head = "" if self.stores and not named else f"determining manifest MIME type for oci-archive:{FILE}:: "
                 return refusal(
                     Cause.FORMAT,
                     f"{head}unexpected digest reference {wrong.digest_text}: {digest_error(wrong.digest_text)}",
@@ -322,115 +283,56 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
                 return refusal(Cause.NAMES, words, why, "name the image with a tag before it is saved")
         return None
 
-    def _documents(self, delivery: Delivery) -> LoadAnswer | None:
-        """What the reader of a docker-archive compares; that of a layout compares none of it."""
-        if self._as_layout(delivery) or not delivery.listed:
-            return None
-        head, item = self._head(delivery), delivery.item
-        if item is not None and not delivery.is_directory:
-            reached = delivery.contents.in_tar.reach(item.config)
-            if reached.member is None:
-                missing = f"{head}{self._component(item.config)}: {self._why(reached)}"
-                return refusal(
-                    Cause.MISSING, missing, f"no file of the archive has the name {item.config!r} of the config",
-                    "save the image again", where=delivery.manifest_place,
-                )  # fmt: skip
-            if reached.member.kind == "hardlink":
-                empty = delivery.contents.unread(reached.member, structs.SCHEMA2_IMAGE)
-                return refusal(
-                    Cause.FORMAT, f"{head}decoding tar config {self._name(item.config)}: {empty}",
-                    "the config is stored as a hardlink, which is an empty file for this tool",
-                    "write the config itself in its place", where=delivery.manifest_place,
-                )  # fmt: skip
-        return first(delivery, self._config, self._counted)
-
-    def _config(self, delivery: Delivery) -> LoadAnswer | None:
-        """What the config of a docker-archive alone proves."""
-        head, member = self._head(delivery), delivery.item.config if delivery.item else delivery.record.config_member
-        unread = delivery.unread_config(structs.SCHEMA2_IMAGE)
-        if unread is not None:
-            return config_unread(delivery, f"{head}decoding tar config {self._name(member)}: {unread}")
-        if delivery.no_rootfs:
-            return refusal(
-                Cause.CONFIG, f"{head}Invalid image config (rootFS is not set): {self._name(member)}",
-                "the config has no rootfs, which lists the layers", "add rootfs with the DiffID of each layer",
-                where=delivery.config_place,
-            )  # fmt: skip
-        return None
-
-    def _counted(self, delivery: Delivery) -> LoadAnswer | None:
-        """What the reader of a docker-archive compares before it copies anything: counts, and the sizes of layers."""
-        head, item = self._head(delivery), delivery.item
-        if delivery.counts is not None:
-            listed, stated = delivery.counts
-            return refusal(
-                Cause.COUNT, f"{head}Inconsistent layer count: {listed} in manifest, {stated} in config",
-                f"{MANIFEST} lists {plural(listed, 'layer')}, the config {plural(stated, 'DiffID')}",
-                "build or save the image again",
-                where=delivery.manifest_place,
-            )  # fmt: skip
-        names = item.layers if item is not None and not delivery.is_directory else ()
-        wanted: dict[str, tuple[str, Layer]] = {}
-        files: set[str] = set()
-        for name, layer in zip(names, delivery.image.layers, strict=False):
-            diff_id = layer.record.diff_id or ""
-            if diff_id not in wanted and clean(name) in files:
-                return refusal(
-                    Cause.FORMAT, f"{head}Layer tarfile {self._name(clean(name))} used for two different DiffID values",
-                    f"{MANIFEST} names one file for several layers", "save the image again",
-                    where=delivery.manifest_place,
-                )  # fmt: skip
-            wanted.setdefault(diff_id, (name, layer))
-            files.add(clean(name))
-        found = [(delivery.contents.in_tar.entry(name), layer) for name, layer in wanted.values()]
-        in_order = sorted(((entry.index, entry, layer) for entry, layer in found if entry is not None), key=_by_place)
-        for _, entry, kept in in_order:
-            fault = of_layer(kept) if entry.kind == "file" and kept.readable else None
-            if fault is not None and fault.packed:
-                name = self._name(stored_name(entry))
-                sizing = f"auto-decompressing {name} to determine its size: initializing decompression"
-                return refusal(
-                    Cause.MISSING,
-                    f"{head}{sizing if fault.in_head else f'reading {name} to find its size'}: {fault.words}",
-                    f"layer {kept.label} is damaged: {fault.why}", "fetch or save the archive again",
-                    where=kept.location,
-                )  # fmt: skip
-        gone = next((layer for entry, layer in found if entry is None), None)
-        if gone is not None:
-            return refusal(
-                Cause.MISSING, f"{head}Some layer tarfiles are missing in the tarball",
-                f"layer {gone.label} is not in the archive", "save the image again with all its layers",
-                where=delivery.manifest_place,
-            )  # fmt: skip
-        return None
-
     def _absent(self, delivery: Delivery) -> LoadAnswer | None:
-        record, blobs = delivery.record, f"{TMP}/blobs/sha256"
+        record = delivery.record
         again = "save the image again with all its parts"
-        if not record.available:
-            name = (record.digest or "").partition(":")[2]
-            head = f"determining manifest MIME type for oci-archive:{FILE}:: "
-            text = f"{head}open {blobs}/{name}: no such file or directory"
+        if not record.available and delivery.manifest_bytes is None:
+            unnamed = self.stores and not self._given(delivery)
+            head = "" if unnamed else f"determining manifest MIME type for oci-archive:{FILE}:: "
+            text = f"{head}open {_blob_path(record.digest)}: no such file or directory"
             return refusal(Cause.MISSING, text, "the manifest is not in the archive", again)
         if delivery.config_missing and self._as_layout(delivery):
-            digest = record.config_descriptor.digest if record.config_descriptor is not None else None
-            name = (digest or "").partition(":")[2]
+            digest = record.config_descriptor.digest_text if record.config_descriptor is not None else ""
+            if digest_error(digest):
+                return self._no_config(digest)
             head = "parsing image configuration: " if self.stores else f"reading config blob {digest}: "
             return refusal(
-                Cause.MISSING, f"{head}open {blobs}/{name}: no such file or directory",
+                Cause.MISSING, f"{head}open {_blob_path(digest)}: no such file or directory",
                 "the config is not in the archive", again, where=delivery.manifest_place,
+            )  # fmt: skip
+        other = delivery.other_config if self._as_layout(delivery) else None
+        if other is not None:
+            head = "parsing image configuration: " if self.stores else f"reading config blob {other[0]}: "
+            return refusal(
+                Cause.DIGEST, f"{head}Download config.json digest {other[1]} does not match expected {other[0]}",
+                "other bytes than those of the config lie under its digest", "fetch the archive again",
+                where=delivery.config_place,
             )  # fmt: skip
         unread = delivery.unread_config(structs.OCI_IMAGE) if self.stores else None
         if unread is not None:
             return config_unread(delivery, f"parsing image configuration: {unread}")
         for layer in delivery.missing_layers if self._as_layout(delivery) else ():
-            stated = layer.record.digest or ""
+            stated = layer.record.descriptor.digest_text if layer.record.descriptor is not None else ""
+            wrong = digest_error(stated)
+            words = f"reading blob {stated}: open {_blob_path(stated)}: no such file or directory"
+            if wrong:
+                words = self._no_digest(
+                    stated, wrong, f"reading blob {stated}: unexpected digest reference {stated}: {wrong}"
+                )
             return refusal(
-                Cause.MISSING,
-                f"reading blob {stated}: open {blobs}/{stated.partition(':')[2]}: no such file or directory",
+                Cause.MISSING, words,
                 f"layer {layer.label} is not in the archive", again, where=delivery.manifest_place,
             )  # fmt: skip
         return None
+
+    def _no_config(self, digest: str) -> LoadAnswer | None:
+        """What who copies says of a config whose digest is none: without one it copies no config."""
+        if not digest:
+            return None
+        wrong = digest_error(digest)
+        alone = f"reading config blob {digest}: unexpected digest reference {digest}: {wrong}"
+        words = self._no_digest(digest, wrong, alone)
+        return refusal(Cause.DIGEST, words, "the digest of the config is none", "save or copy the image again")
 
     def _layers(self, delivery: Delivery) -> LoadAnswer | None:
         """The first layer that cannot be copied or unpacked."""
@@ -457,54 +359,17 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
             return f'writing blob: storing blob to file "{TMP}/{layer.index + 1}": {fault.words}'
         return f"{self._adding(layer)}: processing tar file({fault.words}): exit status 1"
 
-    def _reading(self, delivery: Delivery) -> LoadAnswer | None:
-        """Refuse a layer of a docker-archive that is stored as something else than a file, or under no digest."""
-        if self._as_layout(delivery) or delivery.item is None or delivery.is_directory:
-            return None
-        seen: set[str | None] = set()
-        for name, layer in zip(delivery.item.layers, delivery.image.layers, strict=False):
-            diff_id = layer.record.diff_id
-            entry, again = delivery.contents.in_tar.entry(name), diff_id in seen
-            seen.add(diff_id)
-            no_digest = digest_error(diff_id or "")
-            if no_digest:
-                text = self._no_digest(diff_id or "", no_digest)
-                why = f"the DiffID of layer {layer.label} is no digest: {no_digest}"
-                place = msgspec.structs.replace(delivery.config_place, layer=layer.index)
-                return refusal(Cause.DIGEST, text, why, "build or save the image again", where=place)
-            if again or entry is None or entry.kind == "file":
-                continue
-            return refusal(
-                Cause.FORMAT, self._of_entry(delivery, entry, name, layer),
-                f"layer {layer.label} is stored as a {entry.kind}, which this version does not read as the layer",
-                "write the layer itself in its place", where=layer.location,
-            )  # fmt: skip
-        return None
-
-    def _of_entry(self, delivery: Delivery, entry: Member, name: str, layer: Layer) -> str:
-        """The words about a layer whose member is no file."""
-        reached = delivery.contents.in_tar.reach(name)
-        if reached.member is None:
-            return f"reading blob {layer.record.diff_id}: {self._why(reached)}"
-        if entry.kind == "hardlink" or reached.member.kind == "hardlink":
-            return (
-                f"reading blob {layer.record.diff_id}: Digest did not match, expected {layer.record.diff_id}, "
-                f"got {_OF_NOTHING}"
-            )
-        size = layer.facts.content_size if layer.facts is not None else layer.blob_size
-        mismatch = f"Size mismatch when copying {layer.record.diff_id}, expected 0, got {size}"
-        return f"writing blob: {'blob size mismatch' if self.stores else mismatch}"
-
-    def _no_digest(self, diff_id: str, what: str) -> str:
-        """The words about a DiffID that is no digest."""
-        if not self.stores and diff_id:
-            if ":" in diff_id:
-                return f"preparing to verify blob {diff_id}: Invalid digest specification {diff_id}"
-            return f"{_PANIC}no ':' separator in digest \"{diff_id}\""
-        known = f"invalid digest: {what}" if diff_id else "unknown digest"
-        return f"trying to reuse blob {diff_id} at destination: Can not check for a blob with {known}"
-
     def _other_layer(self, delivery: Delivery) -> LoadAnswer | None:
+        if self._as_layout(delivery):
+            for layer, stated, actual in delivery.other_blobs:
+                mismatch = f"Digest did not match, expected {stated}, got {actual}"
+                storing = f'storing blob to file "{TMP}/{layer.index + 1}": ' if self.stores else ""
+                words = f"writing blob: {storing}happened during read: {mismatch}"
+                return refusal(
+                    Cause.DIGEST, words if layer.blob_size else f"reading blob {stated}: {mismatch}",
+                    f"layer {layer.label} has another digest than the manifest says", "fetch the archive again",
+                    where=layer.location,
+                )  # fmt: skip
         if not delivery.listed or self._as_layout(delivery):
             return None
         for layer, stated, actual in delivery.wrong_diff_ids:
@@ -526,9 +391,11 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
 
     def _taken(self, delivery: Delivery) -> LoadAnswer:
         names: list[str] = []
+        known: set[str] = set()
         for given in self._given(delivery) if self.stores and self.keeps_names else ():
             found = reference.parse(given)
-            if isinstance(found, reference.Reference):
+            if isinstance(found, reference.Reference) and found.full not in known:  # of two ways to write it, the first
+                known.add(found.full)
                 shown = found.tagged()
                 names.append(shown.full if shown.given_domain else f"localhost/{shown.familiar}")
         if names and self.tries_all:
@@ -562,6 +429,12 @@ class ContainersImage(LoadTool, frozen=True, kw_only=True):
         return [found] if found else []
 
 
+def _blob_path(digest: str | None) -> str:
+    """Where a blob lies when the archive is unpacked."""
+    algorithm, _, encoded = (digest or "").partition(":")
+    return f"{TMP}/blobs/{algorithm}/{encoded}"
+
+
 def _no_tag(given: str, at: int) -> str | None:
     """What the list of a docker-archive says of a name that is none with a tag."""
     found = reference.parse(given)
@@ -573,10 +446,6 @@ def _no_tag(given: str, at: int) -> str | None:
         what = f"docker-archive doesn't support digest references: {found.full}"
         return f'creating a reference for tag "{given}" in manifest item @{at}: {what}'
     return None
-
-
-def _by_place(found: tuple[int, Member, Layer]) -> int:
-    return found[0]
 
 
 def _reason(found: Refusal) -> str:

@@ -9,12 +9,14 @@ from imagepeel.archive.compression import Compression
 from imagepeel.archive.kinds.kind import MANIFEST
 from imagepeel.archive.members import SubdirectoryMembers
 from imagepeel.archive.records import ConfigState, Description, ImageRecord, Name
+from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Location, text
 from imagepeel.formats.go_decode import GoType, unread
 from imagepeel.loading import reference
 from imagepeel.loading.lookup import Contents, clean
 from imagepeel.loading.streams import StreamFault, of_file
-from imagepeel.oci.json_document import lookup
+from imagepeel.oci.digest import can_verify, digest_of, from_hex
+from imagepeel.oci.json_document import lookup, parse_json
 
 if TYPE_CHECKING:
     from imagepeel.archive.opened import OpenArchive
@@ -39,6 +41,8 @@ def sha256_of(layer: Layer) -> str:
     return next((digest for digest in both if digest is not None and digest.startswith("sha256:")), "")
 
 
+_MANIFEST_KEYS = ("config", "fsLayers", "history", "layers", "manifests", "mediaType", "schemaVersion")
+"""What a manifest says of its kind, by what it has and what it has not."""
 _MOST_EARLIER = 32
 """Images before one whose loading is looked at, since each may take reading its layers."""
 
@@ -193,6 +197,47 @@ class Delivery:
         wanted = {self.record.config_member, str(self.record.image_id or "").partition(":")[2]} - {""}
         names = ((item, clean(item.config)) for item in self.items)
         return next((item for item, name in names if wanted & {name, name.rpartition("/")[2].partition(".")[0]}), None)
+
+    @property
+    def manifest_bytes(self) -> bytes | None:
+        """The manifest as a layout has it; None without one."""
+        return self.record.manifest_bytes if self.laid_out else None
+
+    @staticmethod
+    def is_under(data: bytes, digest: str) -> bool:
+        """Whether bytes have a digest, as far as it can be computed."""
+        algorithm, _, encoded = digest.partition(":")
+        known = from_hex(encoded, algorithm)
+        return known is None or not can_verify(known) or digest_of(data, algorithm) == known
+
+    @cached_property
+    def other_config(self) -> tuple[str, str] | None:
+        """The digest that a layout states of the config and that of its bytes, where they differ."""
+        descriptor = self.record.config_descriptor
+        if not self.laid_out or descriptor is None or not self.config_bytes:
+            return None
+        stated = descriptor.digest_text
+        return None if self.is_under(self.config_bytes, stated) else (stated, digest_of(self.config_bytes))
+
+    @cached_property
+    def other_blobs(self) -> list[tuple[Layer, str, str]]:
+        """Layers of a layout whose stored bytes have another digest than the manifest states: layer, stated, actual."""
+        return [
+            (layer, check.stated, check.actual)
+            for layer in (self.image.layers if self.laid_out else ())
+            for check in layer.checks
+            if check.what == "digest" and check.ok is False
+        ]
+
+    @cached_property
+    def manifest_value(self) -> dict[str, object]:
+        """What the manifest says of its kind."""
+        try:
+            value = parse_json(self.manifest_bytes or b"", None, self.archive.limits)[0]
+        except ImagepeelError:
+            return {}
+        lowered = {str(key).lower() for key in value} if isinstance(value, dict) else set()
+        return {key: lookup(value, key) for key in _MANIFEST_KEYS if key.lower() in lowered}
 
     # ---- the documents ------------------------------------------------------------------------------------
 

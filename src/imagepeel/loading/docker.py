@@ -36,6 +36,8 @@ _RULES = importer.ImportRules(
     unwraps=tuple(Compression)[1:], prefix="", familiar=True, tag_only="keep", unnamed="dangling", filters=False
 )
 _UNPACKED = frozenset({Cause.UNPACK, Cause.COUNT, Cause.DIGEST})
+_MOST_LAYERS = 125
+"""Layers of one image (moby layer/layer_store.go)."""
 _DIED = 'error during connect: Post "http://%2Fvar%2Frun%2Fdocker.sock/v1.41/images/load?quiet=1": EOF'
 NAME = "<name>"
 """Stands for the name under which an image was loaded."""
@@ -79,7 +81,8 @@ class DockerOwn(LoadTool, frozen=True, kw_only=True):
         return found if found is not None else self._taken(delivery)
 
     def judge_image(self, delivery: Delivery) -> LoadAnswer | None:
-        return first(delivery, self._config, self._unpacked)
+        unpacked = first(delivery, self._config)
+        return unpacked if unpacked is not None else foremost(self._unpacked(delivery), self._too_deep(delivery))
 
     def _earlier(self, delivery: Delivery) -> LoadAnswer | None:
         """The refusal of an image that stands before this one in manifest.json: loading ends there."""
@@ -140,6 +143,16 @@ class DockerOwn(LoadTool, frozen=True, kw_only=True):
         loaded = [name for before in delivery.earlier for name in familiar_names(before.item)]
         lines = [f"Loaded image: {name}" for name in (*loaded, *names)]
         return msgspec.structs.replace(answer, text="\n".join([*lines, answer.text])) if lines else answer
+
+    def _too_deep(self, delivery: Delivery) -> LoadAnswer | None:
+        if len(delivery.image.layers) <= _MOST_LAYERS:
+            return None
+        return refusal(
+            Cause.DEPTH, "max depth exceeded",
+            f"the image has {len(delivery.image.layers)} layers, and this store puts {_MOST_LAYERS} on each other",
+            "build it with fewer steps, or flatten it: docker export, docker import",
+            where=delivery.image.layers[_MOST_LAYERS].location,
+        )  # fmt: skip
 
     def _unpacked(self, delivery: Delivery) -> LoadAnswer | None:
         found = layers(
@@ -334,6 +347,7 @@ class DockerOwn(LoadTool, frozen=True, kw_only=True):
     def _layers(self, delivery: Delivery) -> LoadAnswer | None:
         """The first layer that is not there, cannot be read or unpacked, or is another one."""
         found = foremost(
+            self._too_deep(delivery),
             self._absent(delivery),
             self._packed(delivery),
             damaged(delivery, self._layer_broken),

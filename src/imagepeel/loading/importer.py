@@ -17,9 +17,18 @@ from imagepeel.archive.kinds.kind import INDEX, MANIFEST
 from imagepeel.archive.records import LayerState
 from imagepeel.evidence import Location
 from imagepeel.formats.tar.header import BLOCK, INVALID_HEADER, UNEXPECTED_EOF
-from imagepeel.loading import reference, structs
+from imagepeel.loading import manifests, reference, structs
 from imagepeel.loading.answer import STORE, Cause, IdOf, LoadAnswer, Outcome, refusal
-from imagepeel.loading.checks import config_unread, damaged, first, foremost, layers, of_before_1_10, too_long
+from imagepeel.loading.checks import (
+    config_unread,
+    damaged,
+    first,
+    foremost,
+    layers,
+    manifest_fault,
+    of_before_1_10,
+    too_long,
+)
 from imagepeel.loading.lookup import stored_name
 from imagepeel.loading.streams import StreamFault, of_layer
 from imagepeel.oci.descriptor import CONTAINERD_NAME, REF_NAME
@@ -82,13 +91,26 @@ def judge_image(delivery: Delivery, rules: ImportRules, view: str) -> LoadAnswer
     """Say why the image cannot be unpacked however it got into the store; None where it can."""
     return first(
         delivery,
+        lambda delivery: _manifest(delivery, rules),
         lambda delivery: _config(delivery, rules),
         lambda delivery: _counted(delivery, rules),
         lambda delivery: _unpacked(delivery, rules, view),
     )
 
 
+def _manifest(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
+    fault = manifests.of_containerd(delivery) if _by_layout(delivery) else None
+    return manifest_fault(delivery, fault, rules.prefix)
+
+
 def _config(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
+    other = delivery.other_config if _by_layout(delivery) else None
+    if other is not None:
+        return refusal(
+            Cause.DIGEST, f"{rules.prefix}failed to resolve rootfs: content digest {other[0]}: not found",
+            "other bytes than those of the config lie under its digest", "fetch the archive again",
+            where=delivery.config_place,
+        )  # fmt: skip
     unread = delivery.unread_config(structs.OCI_IMAGE)
     if unread is None:
         return None
@@ -111,6 +133,7 @@ def _counted(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
 def _layers(delivery: Delivery, rules: ImportRules, view: str) -> LoadAnswer | None:
     """The first layer that cannot be read or unpacked, or is another one."""
     return foremost(
+        _other_blob(delivery, rules),
         _packed(delivery, rules),
         damaged(delivery, lambda fault, layer: _extracting(layer, _of_stream(fault, layer), rules)),
         _unpacked(delivery, rules, view),
@@ -132,8 +155,8 @@ def _unpacked(delivery: Delivery, rules: ImportRules, view: str) -> LoadAnswer |
     )
 
 
-def _extracting(layer: Layer, reason: str, rules: ImportRules) -> str:
-    return f"{rules.prefix}failed to extract layer {layer.diff_id}: {reason}: unknown"
+def _extracting(layer: Layer, reason: str, rules: ImportRules, *, unknown: bool = True) -> str:
+    return f"{rules.prefix}failed to extract layer {layer.record.diff_id}: {reason}{': unknown' if unknown else ''}"
 
 
 def _mounted(layer: Layer, reason: str) -> str:
@@ -150,6 +173,13 @@ def _of_stream(fault: StreamFault, layer: Layer) -> str:
 def _packed(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
     """Refuse a layer that is not decompressed: it is packed in another way, or the layout calls it a plain tar."""
     for layer in delivery.image.layers:
+        media = layer.record.media_type
+        if layer.readable and _by_layout(delivery) and manifests.without_processor(media):
+            words = f"failed to get stream processor for {media}: no processor for media-type"
+            return refusal(
+                Cause.FORMAT, _extracting(layer, words, rules), f"layer {layer.label} has the media type {media!r}",
+                "give the layer the media type of its content", where=layer.location,
+            )  # fmt: skip
         if not layer.readable or layer.compression is Compression.NONE:
             continue
         fault = of_layer(layer)
@@ -334,14 +364,18 @@ def _parts(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
     again = "save the image again with all its parts"
     gone = []
     if _by_layout(delivery):
-        if not record.available:
+        if not record.available and delivery.manifest_bytes is None:
             gone.append((f"content digest {record.digest}: not found", "the manifest"))
+        elif (
+            fault := first(delivery, lambda one: _manifest(one, rules), lambda one: _unnamed(one, rules))
+        ) is not None:
+            return fault
         elif delivery.config_missing and record.config_descriptor is not None:
             digest = record.config_descriptor.digest
             gone.append((f"failed to resolve rootfs: content digest {digest}: not found", "the config"))
         gone += [
             (
-                f"failed to extract layer {layer.record.diff_id}: {_NO_READER} {layer.record.digest}: not found",
+                f"failed to extract layer {layer.record.diff_id}: {_NO_READER} {_stated(layer)}: not found",
                 f"layer {layer.label}",
             )
             for layer in delivery.missing_layers
@@ -369,6 +403,13 @@ def _parts(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
             "the config names no architecture, so it is the image of no platform",
             "ctr images import --all-platforms", where=delivery.config_place,
         )  # fmt: skip
+    entry = record.descriptor.platform if record.descriptor is not None and _by_layout(delivery) else None
+    foreign = entry is not None and entry.os.lower() not in ("", "linux")
+    if foreign and not rules.all_platforms and not any(_for_linux(one) for one in delivery.archive.records):
+        return refusal(
+            Cause.PLATFORM, f"{rules.prefix}image might be filtered out", f"the index says that it is for {entry}",
+            "import it with --all-platforms", where=delivery.manifest_place,
+        )  # fmt: skip
     if delivery.image.os.lower() not in ("", "linux"):
         words = "image might be filtered out"
         if not _by_layout(delivery) and any(_for_linux(record) for record in delivery.listed_images):
@@ -381,6 +422,11 @@ def _parts(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
             "import it with --all-platforms", where=delivery.config_place,
         )  # fmt: skip
     return None
+
+
+def _stated(layer: Layer) -> str:
+    descriptor = layer.record.descriptor
+    return descriptor.digest_text if descriptor is not None and descriptor.digest_text else str(layer.record.digest)
 
 
 def _for_linux(record: ImageRecord) -> bool:
@@ -403,37 +449,53 @@ def _names(delivery: Delivery, rules: ImportRules) -> list[str] | LoadAnswer:
             if shown.familiar not in delivery.later_names:
                 names.append(shown.familiar if rules.familiar else shown.full)
         return names
-    return list(dict.fromkeys(filter(None, (_of_layout(text, rules) for text in _annotated(delivery.record)))))
+    given = _annotated(delivery.record)
+    return list(dict.fromkeys(filter(None, (_of_layout(text, rules, full=full) for text, full in given))))
 
 
-def _annotated(record: ImageRecord) -> list[str]:
-    """The names that index.json itself gives: containerd's own annotation goes before that of the specification."""
+def _annotated(record: ImageRecord) -> list[tuple[str, bool]]:
+    """The names that index.json itself gives, and whether each is whole: containerd's own annotation goes first."""
     given = {name.origin: name.text for name in record.names if name.origin in (CONTAINERD_NAME, REF_NAME)}
     by_place: dict[str, dict[str, str]] = {}
     for name in record.names:
         if name.origin in given:
             at = (name.where.pointer or "").partition("/annotations")[0]
             by_place.setdefault(at, {})[name.origin] = name.text
-    return [found.get(CONTAINERD_NAME) or found.get(REF_NAME, "") for found in by_place.values()]
+    both = ((found.get(CONTAINERD_NAME, ""), found.get(REF_NAME, "")) for found in by_place.values())
+    return [(whole or tag, bool(whole)) for whole, tag in both]
 
 
-def _of_layout(name: str, rules: ImportRules) -> str:
+def _of_layout(name: str, rules: ImportRules, *, full: bool) -> str:
     if rules.familiar:
         found = reference.parse(name)
         return "" if isinstance(found, reference.Invalid) else found.tagged().familiar
-    if rules.tag_only == "prefix" and not any(mark in name for mark in "/:@"):
+    if rules.tag_only == "prefix" and not full and not any(mark in name for mark in "/:@"):
         return f"{PREFIX}:{name}"
     return name
 
 
 def _named(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
     names = _names(delivery, rules)
-    if isinstance(names, LoadAnswer):
-        return names
+    return names if isinstance(names, LoadAnswer) else _unnamed(delivery, rules)
+
+
+def _unnamed(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
+    names = _names(delivery, rules)
     if not names and rules.unnamed == "nothing":
         return refusal(
             Cause.NAMES, "", "the archive gives the image no name of its own: its parts are stored, and make no image",
             "ctr images import --digests", "or name it when it is saved", exit_code=0,
+        )  # fmt: skip
+    return None
+
+
+def _other_blob(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
+    """Refuse a layer whose bytes are stored under the digest of others: they are kept under their own."""
+    for layer, stated, _ in delivery.other_blobs if _by_layout(delivery) else ():
+        return refusal(
+            Cause.DIGEST, _extracting(layer, f"{_NO_READER} {stated}: not found", rules, unknown=False),
+            f"layer {layer.label} has another digest than the manifest says", "fetch the archive again",
+            where=layer.location,
         )  # fmt: skip
     return None
 
@@ -454,7 +516,8 @@ def _taken(delivery: Delivery, rules: ImportRules) -> LoadAnswer:
     if not names and rules.unnamed == "digest":
         names = [f"{PREFIX}@{digest or 'sha256:...'}"]
     notes = []
-    if rules.filters and not _by_layout(delivery):
+    entry = delivery.record.descriptor
+    if rules.filters and (not _by_layout(delivery) or (entry is not None and entry.platform is not None)):
         notes.append(
             f'on a host that is not {delivery.image.architecture} it says "{rules.prefix}image might be filtered out"'
         )

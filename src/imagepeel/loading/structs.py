@@ -99,19 +99,6 @@ OCI_IMAGE = struct(
 )  # fmt: skip
 
 
-def _items(name: str, parent: str, sources: str) -> GoType:
-    """The list in a manifest.json."""
-    more = {
-        "Parent": GoType(name=parent, reader="string"),
-        "LayerSources": GoType(name=sources, reader="map", of=GoType(name="", reader="any")),
-    }
-    return list_of(struct(name, Config=STRING, RepoTags=STRINGS, Layers=STRINGS, **(more if parent else {})))
-
-
-MOBY_LIST = _items("tarexport.manifestItem", "image.ID", "map[layer.DiffID]distribution.Descriptor")
-CONTAINERS_LIST = _items("tarfile.ManifestItem", "tarfile.imageID", "map[digest.Digest]manifest.Schema2Descriptor")
-CONTAINERD_LIST = _items("struct { Config string; RepoTags []string; Layers []string }", "", "")
-
 _PLATFORM = struct(
     "v1.Platform", architecture=STRING, os=STRING, os__version=STRING, os__features=STRINGS, variant=STRING
 )
@@ -119,6 +106,43 @@ _DESCRIPTOR = struct(
     "v1.Descriptor",
     mediaType=STRING, digest=_DIGEST, size=INT64, urls=STRINGS, annotations=_TEXTS, platform=_PLATFORM,
 )  # fmt: skip
+_SCHEMA2_DESCRIPTOR = struct("manifest.Schema2Descriptor", mediaType=STRING, size=INT64, digest=_DIGEST, urls=STRINGS)
+
+
+def _items(name: str, parent: str, sources: str, source: GoType) -> GoType:
+    """The list in a manifest.json."""
+    more = {
+        "Parent": GoType(name=parent, reader="string"),
+        "LayerSources": GoType(name=sources, reader="map", of=source),
+    }
+    return list_of(struct(name, Config=STRING, RepoTags=STRINGS, Layers=STRINGS, **(more if parent else {})))
+
+
+MOBY_LIST = _items("tarexport.manifestItem", "image.ID", "map[layer.DiffID]distribution.Descriptor", _DESCRIPTOR)
+CONTAINERS_LIST = _items(
+    "tarfile.ManifestItem", "tarfile.imageID", "map[digest.Digest]manifest.Schema2Descriptor", _SCHEMA2_DESCRIPTOR
+)
+CONTAINERD_LIST = _items("struct { Config string; RepoTags []string; Layers []string }", "", "", _DESCRIPTOR)
+
+_ANY = GoType(name="json.RawMessage", reader="any")
+
+
+def _manifest(name: str, descriptor: GoType) -> GoType:
+    return struct(
+        name, schemaVersion=INT, mediaType=STRING, config=descriptor, layers=list_of(descriptor), annotations=_TEXTS
+    )
+
+
+OCI_MANIFEST = _manifest("v1.Manifest", _DESCRIPTOR)
+CONTAINERS_MANIFEST = _manifest("manifest.OCI1", _DESCRIPTOR)
+SCHEMA2_MANIFEST = _manifest(
+    "manifest.Schema2",
+    _SCHEMA2_DESCRIPTOR,
+)
+UNKNOWN_DOCUMENT = struct(
+    "images.unknownDocument", mediaType=STRING, config=_ANY, layers=_ANY, manifests=_ANY, fsLayers=_ANY
+)
+"""What containerd looks at a manifest with before it believes its type."""
 OCI_INDEX = struct("v1.Index", schemaVersion=INT, mediaType=STRING, manifests=list_of(_DESCRIPTOR), annotations=_TEXTS)
 OCI_LAYOUT = struct("v1.ImageLayout", imageLayoutVersion=STRING)
 MOBY_V1 = struct("struct { OS string; Parent string }", OS=STRING, Parent=STRING)

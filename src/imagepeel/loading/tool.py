@@ -49,7 +49,8 @@ class LoadTool(msgspec.Struct, frozen=True, kw_only=True):
     def refusal_of_image(self, delivery: Delivery) -> LoadAnswer | None:
         """Return why the store refuses the image however it gets there; None where it takes it."""
         found = self.judge_image(delivery)
-        return self._own(found) if found is not None else None
+        of_file = found is not None and found.cause is not None and not found.cause.of_image
+        return self._own(found) if found is not None and not of_file else None
 
     def refusal_of_file(self, delivery: Delivery) -> LoadAnswer | None:
         """Return why it does not read the file as it is, whatever image lies in it; None where it does."""
@@ -76,7 +77,10 @@ class LoadTool(msgspec.Struct, frozen=True, kw_only=True):
         raise NotImplementedError(f"{type(self).__name__} has to say this")
 
     def judge_image(self, delivery: Delivery) -> LoadAnswer | None:
-        """Say why the store refuses the image itself, without its own fields; None where it takes it."""
+        """Say why the store refuses the image itself, without its own fields; None where it takes it.
+
+        What is about the file only is left out of it afterwards.
+        """
         raise NotImplementedError(f"{type(self).__name__} has to say this")
 
 

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
 
 _CODES = {
+    Cause.MANIFEST: FailureCode.CONFIG_WITHOUT_ROOTFS,
     Cause.CONFIG: FailureCode.CONFIG_WITHOUT_ROOTFS,
     Cause.COUNT: FailureCode.LAYER_COUNT,
+    Cause.DEPTH: FailureCode.UNPACK_REFUSED,
     Cause.PATH_TWICE: FailureCode.PATH_TWICE,
     Cause.UNPACK: FailureCode.UNPACK_REFUSED,
     Cause.FORMAT: FailureCode.FILE_NOT_TAKEN,

@@ -202,7 +202,7 @@ _FAILURES = {
     FailureCode.ETC_UNUSABLE: "/etc or /etc/passwd is not what it has to be",
     FailureCode.MOUNT_POINT_BLOCKED: "/proc, /sys or /dev is no directory",
     FailureCode.WORKDIR_IN_MOUNT: "the working directory cannot be made below /proc, /sys or /dev",
-    FailureCode.CONFIG_WITHOUT_ROOTFS: "the config does not say what its layers are",
+    FailureCode.CONFIG_WITHOUT_ROOTFS: "the store cannot read manifest or config, or no layers are listed",
     FailureCode.LAYER_COUNT: "manifest and config count the layers differently",
     FailureCode.PATH_TWICE: "a layer has one path twice",
     FailureCode.UNPACK_REFUSED: "a layer cannot be unpacked",

@@ -13,33 +13,41 @@ from imagepeel.loading.delivery import Delivery
 from imagepeel.process.engines.registry import CONTAINERD, DOCKER, PODMAN, find_engine
 from imagepeel.process.loaded import files_refused, tools_of
 from imagepeel.process.spec.failure import FailureCode
-from imagepeel.text import listed
+from imagepeel.text import listed, noun
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
     from imagepeel.loading.answer import LoadAnswer
+    from imagepeel.process.spec.values import Verdict
 
 
 @rule(
     "CONFIG-WITHOUT-ROOTFS",
-    "The config does not say what its layers are",
+    "A store cannot read the config, or it does not say what its layers are",
     "high",
     "strengths",
     "deployments",
     why="""`rootfs` in the config lists the DiffID of each layer.  Without it Docker's own store refuses the image
     (`invalid image JSON, no RootFS key`).  podman does not read such an archive either; containerd takes it without
-    layers.""",
+    layers.  A config that is no JSON, or that has a value of another type than the engine's program wants
+    (`"Env": "A=b"`, `"created": ""`), is read by none: they say `json: cannot unmarshal ...`.""",
     fix="add rootfs with type layers and the DiffID of each layer, or build with a builder that does",
     codes="F60",
     sources="image-spec config.md rootfs, moby image/image.go, moby#27568",
 )
 def config_without_rootfs(rule: Rule, subject: Subject) -> Iterator[Finding]:
     refused = [verdict for verdict in subject.unloaded if verdict.id is FailureCode.CONFIG_WITHOUT_ROOTFS]
-    if refused:
-        engines = tuple(verdict.engine for verdict in refused)
+    by_cause: dict[str, list[Verdict]] = {}
+    for verdict in refused:
+        by_cause.setdefault(verdict.why, []).append(verdict)
+    for why, verdicts in by_cause.items():
+        engines = tuple(verdict.engine for verdict in verdicts)
+        refuses = noun(len(engines), "refuses", "refuse")
+        pointer = verdicts[0].where.pointer if verdicts[0].where is not None else None
         yield rule.report(
-            f"the config has no rootfs: {listed(list(engines))} refuse to load the image",
-            subject.pointer("/rootfs"),
+            f"{why.partition(',')[0]}: {listed(list(engines))} {refuses} to load the image",
+            subject.pointer(pointer or ""),
+            fix="" if pointer else verdicts[0].fix,  # one that cannot be read has no rootfs to be added
             profiles=engines,
         )
 
