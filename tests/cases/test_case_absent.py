@@ -15,6 +15,7 @@ import imagepeel
 from imagepeel import forge
 from imagepeel.archive.source import MemorySource
 from imagepeel.findings.example import archive_of
+from imagepeel.forge.image import Fault
 from imagepeel.forge.layout import index
 from imagepeel.forge.specimens import sound
 from missing import READERS, blobs, without
@@ -423,3 +424,38 @@ def test_the_platform_of_the_index_is_held_against_the_config(
     done = run_cli("wtf", path, "--json", "--no-verify", "--image", "#1")
     found = json.loads(done.stdout)["result"]["findings"]
     assert [each["message"] for each in found if each["rule"] == "PLATFORM-DISAGREES"] == [says]
+
+
+# ---- what writes ---------------------------------------------------------------------------------------------
+
+
+WRITERS = (("extract", "OUT"), ("flatten", "-o", "OUT"), ("bundle", "OUT"), ("bundle", "OUT", "--rootfs"))
+BROKEN: list[tuple[str, object, int]] = [
+    ("layer-bytes", None, 12), ("layer-size", None, 12), ("diff-id", None, 12), ("diff-id-count", 1, 14),
+    ("config-bytes", None, 12), ("config-missing", None, 14), ("config-size", None, 12),
+    ("config-text", b'{"os":"linux"', 11), ("manifest-bytes", None, 12), ("manifest-missing", None, 14),
+    ("manifest-text", b"{", 11),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", WRITERS, ids=" ".join)
+@pytest.mark.parametrize(("fault", "value", "code"), BROKEN, ids=[fault for fault, *_ in BROKEN])
+def test_what_writes_fails_before_it_writes(
+    fault: Any, value: object, code: int, words: tuple[str, ...], run_cli: Run, tmp_path: Path
+) -> None:
+    path, out = tmp_path / "image.tar", tmp_path / "out"
+    forge.write(sound(faults=[Fault(kind=fault, value=value)]), path, kind="oci-archive")
+    done = run_cli(words[0], path, *(out if word == "OUT" else word for word in words[1:]))
+    assert (done.exit_code, out.exists()) == (code, False)
+
+
+@pytest.mark.parametrize("words", WRITERS, ids=" ".join)
+@pytest.mark.parametrize("eighths", [2, 5, 7])
+def test_what_writes_ends_with_11_for_a_cut_archive(
+    eighths: int, words: tuple[str, ...], run_cli: Run, forge_archive: Make, tmp_path: Path
+) -> None:
+    data = forge_archive("shop", kind="docker-archive").read_bytes()
+    path, out = tmp_path / "cut.tar", tmp_path / "out"
+    path.write_bytes(data[: len(data) * eighths // 8])
+    done = run_cli(words[0], path, *(out if word == "OUT" else word for word in words[1:]))
+    assert (done.exit_code, out.exists()) == (11, False)

@@ -35,6 +35,7 @@ def command(settings: Settings, /, directory: str, args: tuple[str, ...], unpack
 
     with settings.open() as archive:
         image = settings.scanned(archive)
+        settings.finish(image)
         rootfs = settings.rootfs(image)
         options = container.process_options(args, given)
 

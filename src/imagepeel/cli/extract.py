@@ -54,9 +54,9 @@ def command(
 
     with settings.open() as archive:
         image = settings.scanned(archive)
-        rootfs = settings.rootfs(image)
         if not best_effort:
             settings.finish(image)
+        rootfs = settings.rootfs(image)
         try:
             report = materialize(
                 rootfs,

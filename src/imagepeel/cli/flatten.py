@@ -41,9 +41,9 @@ def command(settings: Settings, *, output: str, best_effort: bool) -> None:
     settings.keep_archive(output)
     with settings.open() as archive:
         image = settings.scanned(archive)
-        rootfs = settings.rootfs(image)
         if not best_effort:
             settings.finish(image)
+        rootfs = settings.rootfs(image)
         if to_stdout:
             report = flatten(rootfs, sys.stdout.buffer, best_effort=best_effort, epoch=epoch)
             sys.stdout.buffer.flush()
