@@ -9,7 +9,7 @@ from typing import Any
 
 from early import GNU, PCRE
 from model import REPORT, scenario, script
-from userland import BASH, BUSYBOX, DUMB, ENV, GOSU, TINI, L, program
+from userland import BASH, BUSYBOX, DUMB, ENV, GOSU, MUSL, TINI, L, program
 from users import RUNUSER, SETPRIV, SU, library
 
 from imagepeel import forge
@@ -995,3 +995,18 @@ exec report "$HOME_DIR" "$NAME" "${A:-"b c"}" ${B:-"d"} "${C:-it's}" "${D:-\\}}"
     UNIX,
     cmd=[],
 )
+
+# public reports of starts that were answered rightly, made again
+scenario("report-newline-as-letters", "S7 F19", "F19", *BUSYBOX, script("e", "#!/bin/sh\\nset -e\\nexec report\n"),
+         entrypoint=["/e"])  # fmt: skip
+scenario("report-tini-script-without-x", "S9 F36", "F36", *TINI, *BUSYBOX, script("run.sh", "#!/bin/sh\n", 0o644),
+         entrypoint=["tini", "--", "/run.sh"])  # fmt: skip
+scenario("report-closed-home", "S5", "RUNS", D("home"), D("home/app", 0o700, 1234, 1234), user="2000",
+         working_dir="/home/app")  # fmt: skip
+scenario("report-root-only-script", "S7 F29", "F29", *BUSYBOX, script("e", "#!/bin/sh\nexec report\n", 0o700),
+         entrypoint=["/e"], user="app")  # fmt: skip
+scenario("report-exec-in-child", "S9", "RUNS", *BASH, script("e", "#!/bin/bash\nsh -c 'exec report child'\n"),
+         entrypoint=["/e"])  # fmt: skip
+COMPATIBLE = (L("lib64/ld-linux-x86-64.so.2", "/lib/ld-musl-x86_64.so.1"), L("lib/libc.so.6", "ld-musl-x86_64.so.1"))
+scenario("report-glibc-program-on-musl", "S8 F33", "F33", *MUSL, *COMPATIBLE, program("srv/app", "/usr/bin/env"),
+         entrypoint=["/srv/app"])  # fmt: skip
