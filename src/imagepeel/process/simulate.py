@@ -27,6 +27,7 @@ from imagepeel.process.spec.failure import Failure, Judge, Stage
 from imagepeel.process.spec.state import ProcessState
 from imagepeel.process.spec.values import Credentials, NeededLibrary, PidOne, Step, StepOutcome
 from imagepeel.process.wrappers.daemons import goes_away
+from imagepeel.process.wrappers.execline import read_execline
 from imagepeel.process.wrappers.programs import Wrapped, unwrap
 from imagepeel.process.wrappers.stand_in import stand_in
 from imagepeel.text import plural
@@ -34,7 +35,7 @@ from imagepeel.text import plural
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
 
-MAX_DEPTH = 8
+MAX_DEPTH = 16
 """Programs that start programs; more is a circle or nothing a person could follow."""
 
 
@@ -96,7 +97,13 @@ class StartSimulation:
         if self._no_applet(chain, state):
             return
         libc = "" if chain.loader is None else "musl" if "ld-musl-" in chain.loader else "glibc"
-        wrapped = stand_in(self.rootfs, final, chain.argv)
+        read = read_execline(self.rootfs, chain, state)
+        if isinstance(read, Failure):
+            self.started.append(Started(chain=chain))
+            self.stay(chain, state, why=read.why)
+            self.fail(state, read)
+            return
+        wrapped = read or stand_in(self.rootfs, final, chain.argv)
         wrapped = wrapped or unwrap(chain.argv, real=text(final), env=state.env, libc=libc, leader=state.first)
         self.started.append(Started(chain=chain, wrapped=wrapped))
         if wrapped is not None:

@@ -59,6 +59,8 @@ def follow(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: Proces
         return
     if wrapped.kind in {"none", "unknown", "detach"} or not wrapped.argv:
         sim.stay(chain, state, why=wrapped.why, exact=wrapped.kind != "unknown")
+        if wrapped.kind == "unknown":
+            sim.unproved(wrapped.why)
         if wrapped.kind == "none" and wrapped.failure_exit:
             sim.unproved(f"{wrapped.why}; its words were not measured")
         return
@@ -85,7 +87,11 @@ def follow(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: Proces
         sim.stay(chain, state, why=why, exact=False)
         sim.unproved(why)
         return
-    _start(sim, chain, wrapped, inner, depth, sure=state.certain)
+    if wrapped.hangs:
+        inner = msgspec.structs.replace(inner, certain=False)
+    _start(sim, chain, wrapped, inner, depth, sure=state.certain and not wrapped.hangs)
+    if wrapped.hangs:
+        sim.unproved(f"nothing in the image tells whether `{wrapped.hangs}` succeeds, and {name} ends where it fails")
     if sim.pid1 is None:
         sim.stay(chain, state, exact=False)
 

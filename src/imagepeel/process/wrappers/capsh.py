@@ -17,7 +17,6 @@ _QUIET = (
     "--strict",
     "--noenv",
     "--keep",
-    "--inh",
     "--addamb",
     "--noamb",
     "--delamb",
@@ -136,4 +135,12 @@ def _drop(value: str, now: _Now, accounts: Accounts) -> Failure | None:
     return None
 
 
-_OPTIONS = {"--user": _user, "--uid": _uid, "--gid": _gid, "--groups": _groups, "--drop": _drop}
+def _inherit(value: str, now: _Now, accounts: Accounts) -> Failure | None:
+    wanted = {word.strip().upper().removeprefix("CAP_") for word in value.split(",") if word}
+    if wanted <= {*now.who.bounding, *now.capabilities}:
+        return None
+    words = "Unable to set inheritable capabilities: Operation not permitted"
+    return _denied(words, now, f"a process that inherits {value}", "capset")
+
+
+_OPTIONS = {"--inh": _inherit, "--user": _user, "--uid": _uid, "--gid": _gid, "--groups": _groups, "--drop": _drop}

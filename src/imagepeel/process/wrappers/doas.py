@@ -44,11 +44,11 @@ def doas(
 ) -> Switched | Failure | Unproved:
     """Whether doas runs the command, and as whom."""
     old = state.credentials
-    if state.after.uid:
-        return _fails("not installed setuid", _no_bit(old), "chmod 4755 doas, owned by root, without no_new_privs")
     entry = accounts.user(wrapped.user)
     if entry is None:
         return refused_name("doas", "doas: unknown user", 1, wrapped.user)
+    if state.after.uid:
+        return _fails("not installed setuid", _no_bit(old), "chmod 4755 doas, owned by root, without no_new_privs")
     if wrapped.options and any(word.startswith("-s") for word in wrapped.options):
         return Unproved(reason="which shell doas -s starts is not followed")
     rules = _rules(rootfs)

@@ -451,7 +451,11 @@ def _own_words(wrapped: Wrapped, errno: ErrnoName, said: str, pid: str) -> str:
         return f"su-exec: {name}: {said}"
     if program == "chpst":
         return f"chpst: fatal: unable to run: {name}: {ERRNO_DJB.get(errno, said.lower())}"
-    if program.startswith("s6-") or program == "with-contenv":
+    if program == "s6-setuidgid":
+        return f"s6-applyuidgid: fatal: unable to exec {name}: {said}"
+    if wrapped.family == "execline" and program in ("cd", "umask"):
+        program = f"execline-{program}"
+    if program.startswith("s6-") or program == "with-contenv" or wrapped.family == "execline":
         return f"{program}: fatal: unable to exec {name}: {said}"
     if program == "start-stop-daemon" and errno == "ENOENT":
         return f"start-stop-daemon: unable to stat {name} ({said})"

@@ -29,6 +29,7 @@ Package = Literal[
     "doas",
     "dpkg",
     "dumb-init",
+    "execline",
     "gosu",
     "imagepeel",
     "runit",

@@ -59,6 +59,8 @@ def switch(
     except UserRefused as refused:
         if name == "gosu":
             return gosu_user_failure(wrapped.user, user.failure_of(refused, wrapped.user))
+        if name == "s6-setuidgid" and refused.kind == "user-missing":
+            return refused_name(name, f"s6-envuidgid: fatal: unknown user: {wrapped.user}", 1, wrapped.user)
         if name == "sudo" and refused.kind == "user-missing":
             words = f"sudo: unknown user {wrapped.user}\nsudo: error initializing audit plugin sudoers_audit"
             return refused_name("sudo", words, 1, wrapped.user)
@@ -69,6 +71,9 @@ def switch(
     if call:
         return _OWN_CALLS[name](wrapped, found, call, old)
     home = "/" if found.home is None else found.home
+    if name == "s6-setuidgid":
+        groups = tuple(dict.fromkeys((found.gid, *found.groups)))
+        return Switched(credentials=msgspec.structs.replace(_become(old, found), groups=groups))
     return Switched(credentials=_become(old, found), home=home, measured=name == "gosu")
 
 
@@ -113,7 +118,13 @@ def _su_exec_denied(wrapped: Wrapped, found: Identity, call: str, old: Credentia
     return no_right(message, program="su-exec", to=wrapped.user, call=call, old=old)
 
 
-_OWN_CALLS = {"gosu": _gosu_denied, "su-exec": _su_exec_denied}
+def _s6_denied(wrapped: Wrapped, found: Identity, call: str, old: Credentials) -> Failure:
+    what = "supplementary group list" if call == "setgroups" else "uid"
+    message = f"s6-applyuidgid: fatal: unable to set {what}: Operation not permitted"
+    return no_right(message, program="s6-setuidgid", to=wrapped.user, call=call, old=old, exit_code=111)
+
+
+_OWN_CALLS = {"gosu": _gosu_denied, "su-exec": _su_exec_denied, "s6-setuidgid": _s6_denied}
 """Switchers that call setgroups, setgid and setuid, in this order, and their words about one that is refused."""
 
 

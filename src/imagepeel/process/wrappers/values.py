@@ -46,6 +46,8 @@ class Wrapped(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     needs_pid1: bool = False
     options: tuple[str, ...] = ()
     """The wrapper's own words."""
+    hangs: str = ""
+    """A command that has to succeed first, and whose exit code nothing in the image tells."""
     why: str = ""
     failure_exit: int | None = None
     """Exit code of a wrapper that refuses its arguments."""

@@ -1,0 +1,75 @@
+"""Scenarios of execline scripts and the s6 programs in them; the programs are this machine's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from model import from_machine, scenario, script
+from userland import BASH, LIBRARIES, program
+
+from imagepeel import forge
+
+F, D = forge.file, forge.directory
+BIN = "usr/lib/execline/bin"
+NAMES = ("execlineb", "foreground", "background", "if", "exec", "cd", "export", "unexport", "emptyenv", "umask",
+         "fdmove", "define", "importas", "ifelse", "backtick")  # fmt: skip
+S6 = tuple(program(f"usr/bin/{name}", f"/usr/bin/{name}")
+           for name in ("s6-setuidgid", "s6-envuidgid", "s6-applyuidgid", "s6-envdir"))  # fmt: skip
+TREE = (
+    *BASH, program("usr/bin/execlineb", "/usr/bin/execlineb"), program("usr/bin/true", "/usr/bin/true"),
+    *(program(f"{BIN}/{name}", f"/{BIN}/{name}") for name in NAMES), *S6,
+    *(F(f"{LIBRARIES}/{name}", from_machine(f"/usr/lib/x86_64-linux-gnu/{name}"), 0o644)
+      for name in ("libskarnet.so.2.13", "libexecline.so.2.9")), D("open"), D("closed", 0o700),
+    F("etc/nsswitch.conf", "passwd: files\ngroup: files\n"),
+)  # fmt: skip
+
+# name: the script, its first line's options, the verdict
+SCRIPTS: dict[str, tuple[str, str, str]] = {
+    "plain": ("report a", "-P", "RUNS"),
+    "words": ('report "a b" c\\ d "" # the end', "-P", "RUNS"),
+    "discards-arguments": ("report", "-P", "RUNS"),
+    "positional": ('report $1 "x $2 y" $@ $# ${3}z', "-S0", "RUNS"),
+    "not-positional": ("report $1 $@", "-P", "RUNS"),
+    "foreground": ("foreground { true } report", "-P", "RUNS"),
+    "foreground-missing": ("foreground { nope } report", "-P", "RUNS"),
+    "nested": ("foreground { if { true } foreground { true a } true } report x", "-P", "RUNS"),
+    "if": ("if { true } report", "-P", "RUNS"),
+    "if-unknown": ("if { report inside } report", "-P", "UNKNOWN"),
+    "export": ('export A "b c" unexport TERM report', "-P", "RUNS"),
+    "cd": ("cd /open report", "-P", "RUNS"),
+    "cd-missing": ("cd /nope report", "-P", "F36"),
+    "cd-file": ("cd /etc/passwd report", "-P", "F36"),
+    "exec": ("exec -a other report x", "-P", "RUNS"),
+    "exec-login": ("exec -l report x", "-P", "RUNS"),
+    "setuidgid": ("s6-setuidgid app report x", "-P", "RUNS"),
+    "setuidgid-unknown": ("s6-setuidgid ghost report x", "-P", "F36"),
+    "setuidgid-missing-program": ("s6-setuidgid app nope", "-P", "F36"),
+    "chain": (
+        "fdmove -c 2 1\nforeground { true }\ns6-setuidgid app\ncd /open\numask 022\nexport X y\nexec report x",
+        "-P",
+        "RUNS",
+    ),
+    "missing": ("nope x", "-P", "F36"),
+    "not-executable": ("/etc/passwd", "-P", "F36"),
+    "directory": ("/open", "-P", "F36"),
+    "unmatched": ("foreground { true report", "-P", "F36"),
+    "shell": ('foreground { true } /bin/bash -c "exec report \\$0 b" a', "-P", "RUNS"),
+    "define": ('define X "a b" report $X ${X}c', "-P", "RUNS"),
+    "importas": ("importas -uD none A WORD importas -D none B NOPE report $A $B", "-P", "RUNS"),
+    "background": ("background { true } report", "-P", "RUNS"),
+    "ifelse": ("ifelse { true } { report yes } report no", "-P", "UNKNOWN"),
+    "empty": ("# nothing", "-P", "RUNS"),
+    "emptyenv": ("emptyenv report", "-P", "RUNS"),
+}
+EXTRA: dict[str, dict[str, Any]] = {
+    "setuidgid-as-user": {"user": "app"},
+    "cd-closed": {"user": "app"},
+}
+for name, (text, option, expect) in (SCRIPTS | {
+    "setuidgid-as-user": ("s6-setuidgid app report", "-P", "F36"), "cd-closed": ("cd /closed report", "-P", "F36"),
+}).items():  # fmt: skip
+    scenario(f"execline-{name}", "S9 F36", expect, *TREE, script("e", f"#!/usr/bin/execlineb {option}\n{text}\n"),
+             entrypoint=["/e"], cmd=["one", "two"], env=["WORD=given", "PATH=/usr/bin:/bin"],
+             **EXTRA.get(name, {}))  # fmt: skip
+scenario("execline-text", "S9", "RUNS", *TREE, entrypoint=["execlineb", "-Pc", "foreground { true } report a"])
+scenario("execline-text-missing", "S9 F36", "F36", *TREE, entrypoint=["execlineb", "-Pc", "cd / nope"])
