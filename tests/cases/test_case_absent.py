@@ -459,3 +459,19 @@ def test_what_writes_ends_with_11_for_a_cut_archive(
     path.write_bytes(data[: len(data) * eighths // 8])
     done = run_cli(words[0], path, *(out if word == "OUT" else word for word in words[1:]))
     assert (done.exit_code, out.exists()) == (11, False)
+
+
+@pytest.mark.parametrize("kind", ["rootfs", "layer"])
+def test_a_tar_without_end_blocks_may_be_the_start_of_one(
+    kind: str, run_cli: Run, forge_archive: Make, tmp_path: Path
+) -> None:
+    """Go reads it to its end without a word, so it is no damage."""
+    path = tmp_path / "image.tar"
+    forge.write(sound(), path, kind=kind)  # type: ignore[arg-type]
+    data = path.read_bytes()
+    with tarfile.open(path) as tar:
+        last = tar.getmembers()[-2]
+    for cut, told in ((data, 0), (data[: last.offset], 1)):
+        path.write_bytes(cut)
+        done = run_cli("layers", path)
+        assert (done.exit_code, done.stderr.count("nobody can tell whether it is whole")) == (0, told)

@@ -218,6 +218,8 @@ class Settings:
         from imagepeel.archive.knowledge import ImagePart  # start time
 
         self.warn_of(image.anomalies)
+        if image.archive.kind.bare and not image.archive.members.ended and image.archive.cut is None:
+            self.warn("the tar has no end blocks: nobody can tell whether it is whole or was cut between two entries")
         for layer in image.layers:
             if not layer.readable and not layer.is_part:
                 self.warn(f"layer {layer.label} is not here ({layer.state}): the result leaves it out")
