@@ -275,3 +275,27 @@ def test_a_line_of_the_image_forges_no_annotation(run_cli: Run, forge_archive: M
     assert "%250A" in told
     for form in ("sarif", "json", "junit", "text", "markdown"):
         assert TOKEN not in run_cli("check", archive, "--format", form).stdout
+
+
+# ---- operators --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["broken-entrypoint", "no-exec-bit", "entrypoint-deleted", "unknown-user", "shop"])
+def test_d1_the_answer_is_on_the_screen_when_the_prompt_returns(name: str, run_cli: Run, forge_archive: Make) -> None:
+    """users D1: the cause stood above 40 to 70 lines of trace; a screen of 80 by 24 shows the last of them."""
+    archive = forge_archive(name)
+    verdict = json.loads(run_cli("process", archive, "--json").stdout)["result"]["prediction"]["verdict"]
+    screen = " ".join(" ".join(run_cli("process", archive).stdout.splitlines()[-12:]).split())
+    if verdict["kind"] == "RUNS":
+        assert "starts on docker@29.7: process 1 is /srv/shop/bin/serve --port 8080 as 999:999" in screen
+    else:
+        assert f"FAILS on docker@29.7: {verdict['why']}" in screen and f"Fix: {verdict['fix']}" in screen
+
+
+def test_a_count_of_one_is_one(case: Case, run_cli: Run) -> None:
+    """real-images 25: `with 1 files` and its like."""
+    import re
+
+    for name in ("tail.tar.bz2", "huge.tar", "groups.tar", "layer-left-out.tar"):
+        told = run_cli("explain", case("real-images", name)).stdout
+        assert not re.search(r"\b1 (?:bytes|files|layers|members|entries|DiffIDs|steps|paths)\b", told), name

@@ -343,6 +343,14 @@ def owner_is_named(image: Image, finding: Finding) -> bool:
     return name in found
 
 
+def framing_says_more(image: Image, finding: Finding) -> bool:
+    """Whether a member of the archive is a day newer than the image; the other two kinds were seen on no real image."""
+    made = datetime.fromisoformat(str(config(image)["created"])[:19] + "+00:00").timestamp()
+    with tarfile.open(image.archive.name) as outer:
+        days = (max(member.mtime for member in outer) - made) // 86_400
+    return days >= 1 and f" up to {days:,.0f} days after " in finding.message
+
+
 def repositories_differ(image: Image, finding: Finding) -> bool:
     """Whether `repositories` gives a name to another layer than manifest.json, or names other images."""
     listed = json.loads(_file(image, "manifest.json") or b"[]")
@@ -387,6 +395,7 @@ JUDGES: dict[str, Callable[[Image, Finding], bool]] = {
     "ROOTLESS-IDS": has_wide_ids,
     "TWO-IMAGES": repositories_differ,
     "PACKER-NAMED": owner_is_named,
+    "ARCHIVE-FRAMING": framing_says_more,
 }
 
 

@@ -54,7 +54,10 @@ from imagepeel.present.prediction import (
 from imagepeel.process.spec.trace import quote, vector
 from imagepeel.process.spec.values import Addition, Credentials, EnvVar, PidOne, Prediction, Step, Verdict
 from imagepeel.results.process import MatrixResult, ProcessOutput, ProcessResult
-from imagepeel.text import listed
+from imagepeel.text import listed, without_middle
+
+_REASON = 300
+"""Characters of a reason that are said again below the trace."""
 
 
 def process_document(result: ProcessOutput) -> Document:
@@ -67,7 +70,19 @@ def _prediction(result: ProcessResult) -> Document:
     whole = result.image.knowledge.layers
     partly = [] if whole else [section(say(PARTLY, level="warn"))]
     sections = prediction_sections(result.prediction, result.receipts, os=result.image.os, whole=whole)
-    return about(result.image, *partly, *sections)
+    return about(result.image, *partly, *sections, _last(result.prediction))
+
+
+def _last(found: Prediction) -> Section:
+    """The answer once more: the trace between has pushed the first lines off the screen when the prompt returns."""
+    verdict = found.verdict
+    parts: list[Span | str] = [verdict_word(verdict.kind), f" on {verdict.engine or found.engine}"]
+    if verdict.runs and found.pid1 is not None:
+        parts += [": process 1 is ", *process_one(found.pid1)]
+    elif why := ground(verdict):
+        parts.append(f": {without_middle(why, _REASON)}")
+    fix = [say("Fix: ", term(verdict.fix))] if verdict.fix and not verdict.runs else []
+    return section(say(*parts), *fix)
 
 
 def prediction_sections(

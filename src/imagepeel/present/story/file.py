@@ -387,7 +387,7 @@ def _tar_header(context: StoryContext, blocks: list[Block]) -> None:
                 Piece(
                     offset=124,
                     data=stored,
-                    meaning=words("its size in octal: ", value(number(int(stored, 8))), " bytes"),
+                    meaning=words("its size in octal: ", value(plural(int(stored, 8), "byte"))),
                 ),
                 Piece(offset=257, data=head[257:262], meaning=words('"ustar", the magic of POSIX tar')),
             ),
