@@ -299,3 +299,54 @@ def test_a_count_of_one_is_one(case: Case, run_cli: Run) -> None:
     for name in ("tail.tar.bz2", "huge.tar", "groups.tar", "layer-left-out.tar"):
         told = run_cli("explain", case("real-images", name)).stdout
         assert not re.search(r"\b1 (?:bytes|files|layers|members|entries|DiffIDs|steps|paths)\b", told), name
+
+
+def image_of(name: str, *entries: forge.Entry, **settings: Any) -> Any:
+    from imagepeel.forge.specimens import add, sound
+
+    settings.setdefault("entrypoint", None)
+    return sound(add(*entries), **settings)
+
+
+def test_d2_what_path_lost_is_there(run_cli: Run, forge_archive: Make) -> None:
+    """users D2: `install sleep`, and /usr/bin/sleep was there."""
+    from imagepeel.forge import programs
+
+    tool = forge.file("usr/bin/sleep", programs.hello(), 0o755)
+    lost = image_of("lost", tool, cmd=["sleep", "9"], env=["PATH=/opt/app/bin"])
+    for engine in ("docker", "podman", "runc"):
+        told = run_cli("process", forge_archive(lost, name="lost.tar"), "--engine", engine).stdout
+        assert "/usr/bin/sleep is there" in told and "add /usr/bin to PATH, or write /usr/bin/sleep" in told
+    absent = image_of("absent", forge.file("usr/bin/sleep", "", 0o644), cmd=["sleep", "9"], env=["PATH=/opt/app/bin"])
+    told = run_cli("process", forge_archive(absent, name="absent.tar")).stdout
+    assert "is there" not in told and "install sleep" in told
+
+
+def test_d2_a_mark_in_front_is_removed_and_no_line_is_added(run_cli: Run, forge_archive: Make) -> None:
+    """users D2: `start the file with #!/bin/sh`, which it does behind three bytes."""
+    marked = image_of("bom", forge.file("run.sh", b"\xef\xbb\xbf#!/bin/sh\nexit 0\n", 0o755), cmd=["/run.sh"])
+    finding = findings_of(run_cli, forge_archive(marked, name="bom.tar"))["NO-SHEBANG"]
+    assert finding["fix"] == "remove the 3 bytes in front of #!: tail -c +4 /run.sh" and finding["dockerfile"] == []
+    bare = image_of("bare", forge.file("run.sh", "exit 0\n", 0o755), cmd=["/run.sh"])
+    finding = findings_of(run_cli, forge_archive(bare, name="bare.tar"))["NO-SHEBANG"]
+    assert finding["dockerfile"] == ["RUN sed -i '1i #!/bin/sh' /run.sh"]
+
+
+def test_d4_a_relative_command_is_looked_for_where_it_leads(run_cli: Run, forge_archive: Make) -> None:
+    """users D4: the evidence was /run, the directory of the base image; the program is /app/run."""
+    from imagepeel.forge import programs
+
+    app = forge.file("app/run", programs.hello(), 0o755)
+    spec = image_of("relative", forge.directory("srv"), forge.directory("run"), app, cmd=["./run"], workdir="/srv")
+    archive = forge_archive(spec, name="relative.tar")
+    verdict = json.loads(run_cli("process", archive, "--json").stdout)["result"]["prediction"]["verdict"]
+    assert verdict["where"]["path"] == "/srv/run" and "layer" not in verdict["where"]
+    assert verdict["why"] == "./run does not exist: /srv/run is missing; /app/run is there"
+    assert "/app/run" in verdict["fix"]
+
+
+def test_d5_an_init_that_is_missing_is_not_process_1(run_cli: Run, forge_archive: Make) -> None:
+    """users D5: `/usr/bin/tini is process 1 already` below `/usr/bin/tini does not exist`."""
+    spec = image_of("tini", forge.file("x", "x"), entrypoint=["/usr/bin/tini", "--", "/bin/hello"])
+    found = findings_of(run_cli, forge_archive(spec, name="tini.tar"))
+    assert "COMMAND-MISSING" in found and "INIT-INSIDE" not in found

@@ -130,7 +130,7 @@ class Crun(Runtime, frozen=True, kw_only=True):
         message = self._message(argv0, last_path, last, last_seen, slash=False)
         if not argv0 and not self.old:
             last = "ENOENT"  # it says so whatever the directories gave
-        return not_in_path(argv0, path_value, tuple(candidates), last, message)
+        return not_in_path(rootfs, argv0, path_value, tuple(candidates), last, message=message)
 
     def _state(self, seen: PathAccess) -> tuple[ErrnoName, str]:
         node = seen.node

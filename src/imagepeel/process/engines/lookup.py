@@ -6,11 +6,12 @@ Each candidate keeps its fate.  The search of a runtime that is no Go program st
 from __future__ import annotations
 
 import posixpath
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from imagepeel.evidence import layer_label, text
+from imagepeel.evidence import layer_label, raw, text
 from imagepeel.formats.passwd import go_quote
 from imagepeel.process.spec import trace
 from imagepeel.process.spec.access import EXECUTE, Actor, PathAccess, check_access, permits
@@ -126,11 +127,43 @@ def find_as_go(
         )
         return ProgramLookup(path=None, candidates=tuple(candidates), failure=failure)
     message = f"exec: {quoted}: executable file not found in $PATH"
-    return not_in_path(argv0, path_value, tuple(candidates), "ENOENT", message)
+    return not_in_path(rootfs, argv0, path_value, tuple(candidates), "ENOENT", message=message)
+
+
+_MOST_LIKE_IT = 100
+"""Entries of one name that are looked at for a program."""
+
+
+def elsewhere(rootfs: Rootfs, name: str) -> str:
+    """Return the path of a file of this name that the image shows and somebody may execute, "" for none.
+
+    The columns of names tell where to look; layers whose trees are not there tell nothing.
+    """
+    wanted = raw(name)
+    if not wanted or b"/" in wanted:
+        return ""
+    found: list[bytes] = []
+    for layer in getattr(rootfs, "layers", ()):
+        table, at = layer.table, -1
+        while len(found) < _MOST_LIKE_IT and (at := table.names.find(wanted, at + 1)) >= 0:
+            index = bisect_right(table.name_ends, at)
+            if table.basename(index) == wanted:
+                found.append(b"/" + table.path(index))
+    for path in sorted(set(found), key=lambda path: (path.count(b"/"), path)):
+        node = rootfs.resolve(path).node
+        if node is not None and node.is_file and node.mode & 0o111:
+            return text(path)
+    return ""
 
 
 def not_in_path(
-    argv0: str, path_value: str | None, candidates: tuple[Candidate, ...], errno: ErrnoName, message: str
+    rootfs: Rootfs,
+    argv0: str,
+    path_value: str | None,
+    candidates: tuple[Candidate, ...],
+    errno: ErrnoName,
+    *,
+    message: str,
 ) -> ProgramLookup:
     """A name that no directory of PATH has, with the reason that helps most."""
     absent = {"ENOENT", "ENOTDIR", "ENAMETOOLONG", "taken"}
@@ -163,6 +196,9 @@ def not_in_path(
             if len(candidates) != 1
             else f"the one directory of PATH has no {argv0}"
         )
+        if found := elsewhere(rootfs, argv0):
+            why += f"; {found} is there"
+            fix = f"add {posixpath.dirname(found)} to PATH, or write {found}"
         if argv0 in _SHELL_WORDS:
             code, why = FailureCode.COMMAND_LINE_AS_NAME, f"{argv0} is a word of the shell, not a file"
             fix = "use the shell form"
@@ -206,7 +242,8 @@ def explain(
     else:
         code, why, fix = FailureCode.NOT_EXECUTABLE, f"{argv0} is {tried.reason}", f"chmod +x {argv0}"
     failure = Failure(code=code, judge=Judge.RUNTIME, errno=errno, message=message, why=why, fix=fix)
-    return ProgramLookup(path=None, candidates=(tried,), failure=failure, place=argv0)
+    place = argv0 if argv0.startswith("/") else text(seen.resolution.missing) or argv0
+    return ProgramLookup(path=None, candidates=(tried,), failure=failure, place=place)
 
 
 def _missing(rootfs: Rootfs, argv0: str, seen: PathAccess, reason: str) -> tuple[FailureCode, str, str]:
@@ -224,4 +261,6 @@ def _missing(rootfs: Rootfs, argv0: str, seen: PathAccess, reason: str) -> tuple
     if argv0.rsplit("/", 1)[-1] in {"sh", "bash", "ash"}:
         why = f"{argv0} does not exist: this image has no such shell, and the shell form needs it"
         return FailureCode.SHELL_MISSING, why, 'use the exec form: ["/app", "arg"]'
+    if (found := elsewhere(rootfs, argv0.rsplit("/", 1)[-1])) and found != argv0:
+        return FailureCode.FILE_MISSING, f"{why}; {found} is there", f"write {found}, or put it where {argv0} leads"
     return FailureCode.FILE_MISSING, why, f"add {argv0} to the image or correct the path"

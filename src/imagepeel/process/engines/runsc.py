@@ -96,7 +96,7 @@ class Runsc(Runtime, frozen=True, kw_only=True):
                 break
         where = " ".join((path_value or "").split(":"))
         message = f"error finding executable {go_quote(argv0)} in PATH [{where}]: {_WORDS[stopped]}"
-        return not_in_path(argv0, path_value, tuple(candidates), stopped, message)
+        return not_in_path(rootfs, argv0, path_value, tuple(candidates), stopped, message=message)
 
     def home(self, passwd: AccountSource, uid: int) -> Home:
         if isinstance(passwd, Unreadable) or passwd is None:

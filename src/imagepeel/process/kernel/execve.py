@@ -22,6 +22,7 @@ from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Stage
 from imagepeel.process.spec.kernels import LINUX, Kernel
 from imagepeel.process.spec.values import Step, StepOutcome
 from imagepeel.tables import ErrnoName, compat_need, number_name
+from imagepeel.text import plural
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.tree.inode import Node
@@ -354,6 +355,9 @@ class _Execve:
             why = f"{path} starts with {trace.quote(text(head[:8]))}: neither #! nor an ELF file"
         self.step("ENOEXEC", f"{path} is no program the kernel knows", (why,), (trace.LOOK_AT_HEAD,))
         fix = "start the file with #!/bin/sh (a shell runs it without; execve does not)"
+        before = len(head) - len(head.removeprefix(b"\xef\xbb\xbf").lstrip())
+        if before and head[before:].startswith(b"#!"):
+            fix = f"remove the {plural(before, 'byte')} in front of #!: tail -c +{before + 1} {path}"
         raise self.refused(FailureCode.NO_PROGRAM_FORMAT, "ENOEXEC", why, fix, place)
 
     # -- the program -----------------------------------------------------------------------------------------

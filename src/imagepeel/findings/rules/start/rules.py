@@ -170,6 +170,15 @@ WRONG_ARCHITECTURE = _start(
     codes="W4",
     sources="image-spec config.md, elf(5) e_machine",
 )
+
+
+def _first_line(subject: Subject, verdict: Verdict) -> Lines:
+    """A first line in front; none where there is one already, behind bytes that have to go."""
+    place = verdict.where.path if verdict.where is not None else None
+    first = subject.read(place, 256).partition(b"\n")[0] if place else b""
+    return () if b"#!" in first else edited(subject, verdict, "1i #!/bin/sh")
+
+
 NO_SHEBANG = _start(
     "NO-SHEBANG",
     "The script has no #! line",
@@ -180,7 +189,7 @@ NO_SHEBANG = _start(
     fix="make `#!/bin/sh` the very first bytes of the file",
     codes="W5",
     sources="opencontainers/runc#1773, execve(2)",
-    repair=lambda subject, verdict: edited(subject, verdict, "1i #!/bin/sh"),
+    repair=_first_line,
 )
 
 
