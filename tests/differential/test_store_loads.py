@@ -29,6 +29,8 @@ RECORDED: dict[str, dict[str, Any]] = json.loads(stores.FILE.read_text())
 SAMPLE = [
     "docker", "docker, two names", "docker, more DiffIDs than layers", "docker, cut before manifest.json",
     "a path twice", "a path twice, once with a slash", "a file below a link of its layer", "layout", "layout, no name",
+    'docker, config.Cmd = "/a"', "a gzip layer, cut", "layout, another layer under its digest",
+    "docker, manifest.json []", "docker, two images, the second without config", "layout, manifest not JSON",
 ]  # fmt: skip
 OF_THE_HOST = {
     'docker, architecture = "arm64"',

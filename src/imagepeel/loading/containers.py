@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from imagepeel.loading.streams import StreamFault
     from imagepeel.rootfs.tree.changes import Refusal
 
+_NORMALIZING = "normalizing name "
 _NO_INDEX = f"open {TMP}/{INDEX}: no such file or directory"
 _READ_AT_ONCE = 32 * 1024
 """Bytes of a layer that is read to its end before it is known whether it is compressed."""
@@ -48,6 +49,8 @@ class ContainersImage(ArchiveReader, frozen=True, kw_only=True):
 
     names_blobs: bool = False
     """The text names blob, table of contents and DiffID of a refused layer, as containers/image 5.30 and later do."""
+    copying: str = ""
+    """What it puts before an error of copying an image out of a layout."""
     keeps_names: bool = True
     """It gives the image the names that the archive has."""
     bad_gzip: bool = False
@@ -73,7 +76,7 @@ class ContainersImage(ArchiveReader, frozen=True, kw_only=True):
         return msgspec.structs.replace(found, text=self._words(delivery, found.text), exit_code=code)
 
     def judge_image(self, delivery: Delivery) -> LoadAnswer | None:
-        found = first(delivery, self._manifest, self._documents, self._absent, self._layers, self._committed)
+        found = self._copied(delivery)
         if found is None:
             return None
         return msgspec.structs.replace(found, text=self._words(delivery, found.text), exit_code=125)
@@ -118,9 +121,21 @@ class ContainersImage(ArchiveReader, frozen=True, kw_only=True):
     # ---- judges -------------------------------------------------------------------------------------------
 
     def _judge(self, delivery: Delivery) -> LoadAnswer:
-        judges = (self._file, self._choice, self._names, self._earlier, self._manifest, self._documents, self._absent)
-        found = first(delivery, *judges, self._named, self._layers, self._committed)
+        found = first(delivery, self._file, self._choice, self._names, self._earlier)
+        if found is not None:
+            return found
+        found = self._copied(delivery)
         return found if found is not None else self._taken(delivery)
+
+    def _copied(self, delivery: Delivery) -> LoadAnswer | None:
+        """What is said while the image is copied; of a layout without a name, its ID is looked for first."""
+        documents = first(delivery, self._manifest, self._documents, self._absent)
+        found = documents if documents is not None else first(delivery, self._named, self._layers, self._committed)
+        early = documents is not None and not self._given(delivery)
+        head = "" if early or (found is not None and found.text.startswith(_NORMALIZING)) else self.copying
+        if found is None or not found.refuses or not head or not self._as_layout(delivery):
+            return found
+        return msgspec.structs.replace(found, text=head + found.text)
 
     def _manifest(self, delivery: Delivery) -> LoadAnswer | None:
         """What is said of the manifest of a layout."""
@@ -274,7 +289,7 @@ class ContainersImage(ArchiveReader, frozen=True, kw_only=True):
         for given in self._given(delivery):
             found = reference.parse(given)
             if isinstance(found, reference.Invalid) and not (found.hexadecimal and not self.keeps_names):
-                words = f'normalizing name "{given}": {found.alone(given)}'
+                words = f'{_NORMALIZING}"{given}": {found.alone(given)}'
                 way = "give it another name: skopeo copy oci-archive:FILE containers-storage:NAME"
                 return refusal(Cause.NAMES, words, f"{given!r} is no name of an image", way)
             if isinstance(found, reference.Reference) and found.digest and found.digest != delivery.record.digest:
@@ -463,6 +478,7 @@ _PODMAN5 = msgspec.structs.replace(
 _PODMAN6 = msgspec.structs.replace(
     _PODMAN5,
     version=(6, 1),
+    copying="unable to perform copy: ",
     measured="",
     read="container-libs 523e87c5, common/libimage/load.go and pull.go",
 )

@@ -39,6 +39,20 @@ is about this file: another archive, name, option or transport brings the image 
 |---|---|---|
 """
 _REST = """
+## How members are found
+
+`manifest.json` names members of the archive, and tools look for them in three ways. Docker's own store unpacks the
+archive and follows links within it. podman, skopeo and buildah read the tar itself: `./x` is `x`, `/x` is another name,
+one symbolic link is followed, and a hard link is a file without content. containerd wants the very name; a symbolic
+link counts at its own name only, and a hard link not at all.
+
+## Documents of another type
+
+All of these tools read JSON with Go. A value of another type than the program wants ends the load with
+`json: cannot unmarshal ...`, and the types differ: Docker takes one string for `Cmd`, containerd and podman do not.
+`json.Decoder` stops behind the first value of a text, `json.Unmarshal` refuses what follows. Of an archive whose
+documents no tool can read, `loadable` shows what each says, and ends with the error that every command has for it.
+
 ## A path twice in one layer
 
 Stores that keep tar-split data of a layer refuse one whose cleaned names repeat: Docker's own store, podman, CRI-O and

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import imagepeel
 from imagepeel import forge
@@ -46,3 +47,16 @@ def test_why_a_name_is_none_is_a_value() -> None:
     assert reference.parse("shop/App:1") == reference.Invalid(cause="repository name must be lowercase")
     assert reference.parse("Shop: the: name") == reference.Invalid()
     assert reference.Invalid().words == "invalid reference format"
+
+
+def test_podman_6_says_that_it_copies(tmp_path: Path) -> None:
+    """container-libs common/libimage/pull.go, copyFromDefault; 4.3.1 was run and has no such words."""
+    path = tmp_path / "layout.tar"
+    fault = forge.Fault(kind="config-missing")
+    path.write_bytes(
+        forge.to_bytes(forge.image(forge.layer(forge.file("a", b"x")), names="demo:1", faults=[fault]), "oci-archive")
+    )
+    with imagepeel.open(path) as archive:
+        said = {answer.label: answer.text for answer in archive.image().loadable()}
+    assert "oci-archive: parsing image configuration: open" in said["podman@4.3"]
+    assert "oci-archive: unable to perform copy: parsing image configuration: open" in said["podman@6.1"]
