@@ -350,3 +350,28 @@ def test_d5_an_init_that_is_missing_is_not_process_1(run_cli: Run, forge_archive
     spec = image_of("tini", forge.file("x", "x"), entrypoint=["/usr/bin/tini", "--", "/bin/hello"])
     found = findings_of(run_cli, forge_archive(spec, name="tini.tar"))
     assert "COMMAND-MISSING" in found and "INIT-INSIDE" not in found
+
+
+def test_a_name_that_is_everywhere_costs_a_bounded_look(forge_archive: Make) -> None:
+    """A layer of names in which the letters of the command stand a hundred thousand times."""
+    import imagepeel
+    from imagepeel.process.engines.lookup import elsewhere
+
+    spec = image_of("many", *[forge.file(f"srv/{'x' * 200}{number}") for number in range(600)], cmd=["x"])
+    with imagepeel.open(forge_archive(spec, name="many.tar")) as archive:
+        rootfs = archive.image().rootfs
+        asked = 0
+
+        class Counting(type(rootfs.layers[-1].table.names)):  # type: ignore[misc]
+            def find(self, *words: Any) -> int:
+                nonlocal asked
+                asked += 1
+                return int(super().find(*words))
+
+        assert elsewhere(rootfs, "x") == ""
+        table = rootfs.layers[-1].table
+        try:
+            table.names = Counting(table.names)
+        except (AttributeError, TypeError):
+            pytest.skip("the columns of names cannot be counted")
+        assert elsewhere(rootfs, "x") == "" and 0 < asked <= 10_001

@@ -130,8 +130,8 @@ def find_as_go(
     return not_in_path(rootfs, argv0, path_value, tuple(candidates), "ENOENT", message=message)
 
 
-_MOST_LIKE_IT = 100
-"""Entries of one name that are looked at for a program."""
+_MOST_LIKE_IT, _MOST_LOOKED_AT = 100, 10_000
+"""Entries of one name that may be the program, and places in the columns of names where its letters stand."""
 
 
 def elsewhere(rootfs: Rootfs, name: str) -> str:
@@ -143,9 +143,11 @@ def elsewhere(rootfs: Rootfs, name: str) -> str:
     if not wanted or b"/" in wanted:
         return ""
     found: list[bytes] = []
+    left = _MOST_LOOKED_AT
     for layer in getattr(rootfs, "layers", ()):
         table, at = layer.table, -1
-        while len(found) < _MOST_LIKE_IT and (at := table.names.find(wanted, at + 1)) >= 0:
+        while left and len(found) < _MOST_LIKE_IT and (at := table.names.find(wanted, at + 1)) >= 0:
+            left -= 1
             index = bisect_right(table.name_ends, at)
             if table.basename(index) == wanted:
                 found.append(b"/" + table.path(index))
