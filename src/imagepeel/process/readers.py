@@ -166,6 +166,8 @@ def _wrapper(
         if index < start:
             variable = word.partition("=")[0] if name == "env" and "=" in word and word[0] != "-" else ""
             how = f"{name} sets {variable}" if variable else f"a word of {name} itself"
+            if name == "env" and _is_split(argv, index):
+                how = "env splits it into the command that it starts and its words"
             found[place] = WordReader(by="wrapper", how=how)
         elif index == start and whole:
             found[place] = WordReader(by="wrapper", how=f"the command that {name} starts")
@@ -173,6 +175,12 @@ def _wrapper(
     if following is None:
         return found | _unknown(rest, f"{command[0]}, which {name} starts, is not followed"), {}
     return found, _carried(rest, argv, following)
+
+
+def _is_split(argv: tuple[str, ...], index: int) -> bool:
+    """Whether `-S` makes env split this word."""
+    word = argv[index]
+    return (word.startswith(("-S", "--split-string=")) and word != "-S") or argv[index - 1] in ("-S", "--split-string")
 
 
 def _shell(

@@ -12,7 +12,7 @@ from imagepeel.evidence import text
 from imagepeel.formats.passwd import Unreadable
 from imagepeel.process.engines.mounts import mounts
 from imagepeel.process.shell import interpreters, tools
-from imagepeel.process.shell.interpreters import Search, Shell, StartError
+from imagepeel.process.shell.interpreters import Invocation, Search, Shell, StartError
 from imagepeel.process.shell.outcome import ScriptOutcome, classify
 from imagepeel.process.shell.scope import Unknown, Value
 from imagepeel.process.simulation import Simulation
@@ -318,7 +318,25 @@ class ImageOfShell:
             startup=image.startup(interpreters.startup_files(shell, chain.argv, told, known)),
         )
         children.depth -= 1
-        return outcome
+        return image.ended(outcome, told)
+
+    def ended(self, outcome: ScriptOutcome, told: Invocation) -> ScriptOutcome:
+        """The end of this shell, where the program that it would become cannot be started."""
+        if not (outcome.replaces and outcome.sure and outcome.complete) or outcome.changed > 1 or outcome.cwd is None:
+            return outcome
+        name = outcome.program or outcome.argv[0]
+        path = outcome.env.get("PATH", self._state.env.get("PATH"))
+        refused = self.refuses(name, path, outcome.cwd)
+        arg0, script = told.args[0] if told.args else "", told.mode == "script"
+        words = None
+        if refused is not None:
+            by_exec = outcome.kind == "exec"
+            words = interpreters.cannot_run(
+                self._shell, arg0, name, refused, outcome.line, script=script, by_exec=by_exec
+            )
+        if words is None:
+            return outcome
+        return msgspec.structs.replace(outcome, kind="ends", exit_code=words[1], said=(*outcome.said, words[0]))
 
     def _behind(
         self, wrapped: Wrapped | None, env: Mapping[str, Value], cwd: str, changed: int

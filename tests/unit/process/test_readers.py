@@ -138,3 +138,12 @@ def test_the_pages_say_that_cmd_does_not_reach_the_program(tmp_path: Path) -> No
     told = " ".join(plain(block.text) for block in blocks if isinstance(block, Claim))
     assert 'Nobody reads "80": it is $1 of the text of -c' in told
     assert 'The program does not get "--port": it is $0 of the text of -c' in told
+
+
+def test_env_splits_the_word_behind_its_option() -> None:
+    """coreutils env(1): -S splits a string into separate arguments."""
+    for words in (("-S", "app --port 80"), ("-Sapp --port 80",), ("--split-string=app --port 80",)):
+        wanted = ProcessSpec(architecture="amd64", entrypoint=("env", *words), env=("PATH=/usr/bin:/bin",))
+        found = predict(FakeRootfs([APP, ENV]), wanted, ProcessOptions(engine="containerd")).readers
+        assert [one.by for one in found[1:]] == ["wrapper"] * len(words)
+        assert "splits it" in found[-1].how

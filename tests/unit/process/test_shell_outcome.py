@@ -235,3 +235,32 @@ def test_names_behind_an_exclamation_mark() -> None:
 def test_a_branch_whose_last_status_is_not_known_is_walked_once() -> None:
     found = script("f() { if [ -n a ]; then x=$(date); elif true; then exec b; fi; }\nf\nexec app", shell="bash")
     assert (found.kind, found.argv) == ("exec", ("app",))
+
+
+@pytest.mark.parametrize(
+    ("text", "hangs", "trusts"),
+    [
+        ("set -e\n./migrate\nexec app", ["./migrate"], 0),
+        ("./migrate && exec app\nexit 1", ["./migrate"], 0),
+        ("./migrate || exit 1\nexec app", ["./migrate"], 0),
+        ("if ! ./check; then exit 1; fi\nexec app", ["./check"], 0),
+        ("set -e\nX=$(./version)\nexec app", ["X=$(./version)"], 0),
+        ("set -e\npython manage.py migrate | tee log\nexec app", [], 1),
+        ("set -e\nmktemp\nexec app", [], 1),
+        ("set -e\n./migrate || true\nexec app", [], 0),
+        ("./migrate\nexec app", [], 0),
+        ("set -e\nif ./check; then X=1; fi\nexec app", [], 0),
+        ("set -e\n./app --version\nexec app", [], 1),
+    ],
+)
+def test_what_has_to_succeed_in_front_of_the_program(text: str, hangs: list[str], trusts: int) -> None:
+    """`set -e`, `&&` and `|| exit` make the start hang on a program; what is ordinary is trusted and written down."""
+    found = script(text)
+    assert (found.kind, found.argv) == ("exec", ("app",))
+    assert [one.source for one in found.hangs] == hangs
+    assert len(found.trusts) == trusts
+
+
+def test_a_script_that_ends_with_its_program_does_not_hang_on_it() -> None:
+    found = script("set -e\nmkdir -p /data\nserver --port 80")
+    assert (found.kind, found.argv, found.hangs) == ("child", ("server", "--port", "80"), ())
