@@ -163,7 +163,7 @@ class ContainersImage(ArchiveReader, frozen=True, kw_only=True):
     def _earlier(self, delivery: Delivery) -> LoadAnswer | None:
         """The refusal of an image that stands before this one in manifest.json: loading ends there."""
         for before in delivery.earlier if self.tries_all else ():
-            answer = self._judge(before)
+            answer = before.judged(self.label, self._judge)
             if answer.outcome is Outcome.REFUSES and answer.text:
                 return msgspec.structs.replace(
                     answer,
@@ -273,14 +273,12 @@ class ContainersImage(ArchiveReader, frozen=True, kw_only=True):
     def _names(self, delivery: Delivery) -> LoadAnswer | None:
         """The names of all images are looked at before one is loaded."""
         by_list = delivery.listed and not self._as_layout(delivery) and self.tries_all
-        items = delivery.items if by_list and not delivery.is_directory else [delivery.item] if by_list else []
-        for at, item in enumerate(items):
-            for given in (item.repo_tags or ()) if item is not None else ():
-                words = _no_tag(given, at)
-                if words is not None:
-                    way = "name the image with a tag before it is saved"
-                    return refusal(Cause.NAMES, words, f"{given!r} in RepoTags is no name with a tag", way)
-        return None
+        bad = delivery.contents.bad_tag if by_list and not delivery.folder else None
+        if bad is None:
+            return None
+        given, words = bad
+        way = "name the image with a tag before it is saved"
+        return refusal(Cause.NAMES, words, f"{given!r} in RepoTags is no name with a tag", way)
 
     def _named(self, delivery: Delivery) -> LoadAnswer | None:
         """Names that the store does not take."""
@@ -414,7 +412,7 @@ class ContainersImage(ArchiveReader, frozen=True, kw_only=True):
                 shown = found.tagged()
                 names.append(shown.full if shown.given_domain else f"localhost/{shown.familiar}")
         if names and self.tries_all:
-            before = {name for one in delivery.earlier for name in self._judge(one).names}
+            before = {name for one in delivery.earlier for name in one.judged(self.label, self._judge).names}
             if before.issuperset(names):
                 return refusal(
                     Cause.CHOICE, "", "an image before it in the file has its name, and is loaded in its place",
@@ -448,19 +446,6 @@ def _blob_path(digest: str | None) -> str:
     """Where a blob lies when the archive is unpacked."""
     algorithm, _, encoded = (digest or "").partition(":")
     return f"{TMP}/blobs/{algorithm}/{encoded}"
-
-
-def _no_tag(given: str, at: int) -> str | None:
-    """What the list of a docker-archive says of a name that is none with a tag."""
-    found = reference.parse(given)
-    if isinstance(found, reference.Invalid):
-        return f'Invalid tag "{given}" in manifest item @{at}: {found.words}'
-    if not found.tag:
-        return f"Invalid tag {given} ({found.full}): does not contain a tag"
-    if found.digest:
-        what = f"docker-archive doesn't support digest references: {found.full}"
-        return f'creating a reference for tag "{given}" in manifest item @{at}: {what}'
-    return None
 
 
 def _reason(found: Refusal) -> str:

@@ -12,24 +12,20 @@ from imagepeel.archive.records import ConfigState, Description, ImageRecord, Nam
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Location, text
 from imagepeel.formats.go_decode import GoType, unread
-from imagepeel.loading import reference
 from imagepeel.loading.lookup import Contents, clean
 from imagepeel.loading.streams import StreamFault, of_file
 from imagepeel.oci.digest import can_verify, digest_of, from_hex
 from imagepeel.oci.json_document import lookup, parse_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imagepeel.archive.opened import OpenArchive
     from imagepeel.image import LayeredImage
     from imagepeel.layers.layer import Layer
+    from imagepeel.loading.answer import LoadAnswer
     from imagepeel.oci.docker_archive import ArchiveManifest
     from imagepeel.rootfs.tree.changes import Refusal
-
-
-def familiar_names(item: ArchiveManifest | None) -> list[str]:
-    """Return the names of an item of manifest.json as Docker shows them, with the tag that stands for none."""
-    found = [reference.parse(name) for name in (item.repo_tags or () if item is not None else ())]
-    return [name.tagged().familiar for name in found if isinstance(name, reference.Reference)]
 
 
 def sha256_of(layer: Layer) -> str:
@@ -56,6 +52,7 @@ class Delivery:
         self.record: ImageRecord = image.record
         self.contents: Contents = contents if contents is not None else Contents(image.archive.members)
         """The members of the file, as each tool finds them."""
+        self._judged: dict[str, LoadAnswer] = {}
 
     # ---- the file -----------------------------------------------------------------------------------------
 
@@ -126,13 +123,21 @@ class Delivery:
             found.append(delivery)
         return found
 
-    @cached_property
-    def later_names(self) -> frozenset[str]:
-        """The names, as Docker shows them, that images behind this one in manifest.json have too."""
-        if self.item is None or self.item not in self.items:
-            return frozenset()
-        later = self.items[self.items.index(self.item) + 1 :]
-        return frozenset(name for item in later for name in familiar_names(item))
+    def judged(self, tool: str, judge: Callable[[Delivery], LoadAnswer]) -> LoadAnswer:
+        """Return the answer of a tool, which is found once: each image behind this one asks for it."""
+        known = self._judged.get(tool)
+        if known is None:
+            known = self._judged[tool] = judge(self)
+        return known
+
+    def is_named_later(self, name: str) -> bool:
+        """Whether an image behind this one in manifest.json has a name, as Docker shows it, too."""
+        return self.item is not None and self.contents.last_of.get(name, -1) > self.place
+
+    @property
+    def place(self) -> int:
+        """The place of the image in manifest.json, from 0; -1 where it is not in it."""
+        return int(self.item.pointer.lstrip("/") or 0) if self.item is not None else -1
 
     # ---- how the image is described -----------------------------------------------------------------------
 

@@ -19,7 +19,6 @@ from imagepeel.formats.tar.header import BLOCK, INVALID_HEADER, UNEXPECTED_EOF
 from imagepeel.loading import importer, reference, structs
 from imagepeel.loading.answer import FILE, TMP, Cause, LoadAnswer, Outcome, refusal
 from imagepeel.loading.checks import config_unread, damaged, first, foremost, layers, of_before_1_10, too_long
-from imagepeel.loading.delivery import familiar_names
 from imagepeel.loading.tool import LoadFamily, LoadTool
 from imagepeel.text import plural
 
@@ -87,7 +86,7 @@ class DockerOwn(LoadTool, frozen=True, kw_only=True):
     def _earlier(self, delivery: Delivery) -> LoadAnswer | None:
         """The refusal of an image that stands before this one in manifest.json: loading ends there."""
         for before in delivery.earlier:
-            answer = self.judge(before)
+            answer = before.judged(f"{self.label} {self.store}", self.judge)
             if answer.outcome is Outcome.REFUSES:
                 return msgspec.structs.replace(
                     answer,
@@ -140,7 +139,7 @@ class DockerOwn(LoadTool, frozen=True, kw_only=True):
 
     def _refused(self, delivery: Delivery, answer: LoadAnswer, *names: str) -> LoadAnswer:
         """A refusal with the lines about what was loaded before it."""
-        loaded = [name for before in delivery.earlier for name in familiar_names(before.item)]
+        loaded = [name for before in delivery.earlier for name in _names_of(before)]
         lines = [f"Loaded image: {name}" for name in (*loaded, *names)]
         return msgspec.structs.replace(answer, text="\n".join([*lines, answer.text])) if lines else answer
 
@@ -416,12 +415,15 @@ class DockerOwn(LoadTool, frozen=True, kw_only=True):
             if found.digest or found.path == "library/sha256":
                 continue  # it refuses to make such a name, and says nothing
             names.append(found.familiar)
-        later = delivery.later_names
-        names = [name for name in names if name not in later]
+        names = [name for name in names if not delivery.is_named_later(name)]
         return LoadAnswer(
             outcome=Outcome.TAKES, names=tuple(dict.fromkeys(names)), id=delivery.record.image_id or "",
             id_of="config" if delivery.record.image_id else "", exit_code=0,
         )  # fmt: skip
+
+
+def _names_of(delivery: Delivery) -> list[str]:
+    return reference.familiar_names(delivery.item.repo_tags) if delivery.item is not None else []
 
 
 def _wrong_target(repositories: Any, loaded: Sequence[str]) -> str:

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from imagepeel.archive.records import ImageRecord
     from imagepeel.layers.layer import Layer
     from imagepeel.loading.delivery import Delivery
-    from imagepeel.oci.docker_archive import ArchiveManifest
     from imagepeel.rootfs.tree.changes import Refusal
 
 PREFIX = "import-<date>"
@@ -307,11 +306,7 @@ def _unread(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
         return LoadAnswer(outcome=Outcome.UNKNOWN, why=why, where=Location(member=contents.by_name.chained))
     if not delivery.items:
         return refused("image might be filtered out", f"its {MANIFEST} names no image", MANIFEST)
-    for at, item in enumerate(delivery.items):
-        answer = _unlisted(delivery, item, at, refused)
-        if answer is not None:
-            return answer
-    return None
+    return _unlisted(delivery, refused)
 
 
 def _unread_index(delivery: Delivery, refused: Callable[..., LoadAnswer]) -> LoadAnswer | None:
@@ -335,28 +330,29 @@ def _unread_index(delivery: Delivery, refused: Callable[..., LoadAnswer]) -> Loa
     return None
 
 
-def _unlisted(
-    delivery: Delivery, item: ArchiveManifest, at: int, refused: Callable[..., LoadAnswer]
-) -> LoadAnswer | None:
-    """The words about the first part of an item of manifest.json that has no file of that very name."""
-    files, this = delivery.contents.by_name, "" if delivery.item is item else f" of image #{at + 1}"
-    config = files.file(item.config)
-    if config is None:
-        why = f"no file of the archive has the name {item.config!r} of the config{this}"
-        return refused(f'image config "{item.config}" not found', why, MANIFEST, Cause.MISSING)
-    for name in item.layers:
-        if files.file(name) is None:
-            why = f"no file of the archive has the name {name!r} of a layer{this}"
-            return refused(f'failed to resolve layers: layer "{name}" not found', why, MANIFEST, Cause.MISSING)
-    wrong = delivery.contents.unread(config, structs.OCI_IMAGE) if this else None
-    if wrong is not None:
+def _unlisted(delivery: Delivery, refused: Callable[..., LoadAnswer]) -> LoadAnswer | None:
+    """The words about the first item of manifest.json that stops the import of all of them."""
+    if delivery.contents.unlisted is None:
+        return None
+    at, what, name = delivery.contents.unlisted
+    own = at == delivery.place
+    this = "" if own else f" of image #{at + 1}"
+    if what == "config":
+        why = f"no file of the archive has the name {name!r} of the config{this}"
+        return refused(f'image config "{name}" not found', why, MANIFEST, Cause.MISSING)
+    if what == "layer":
+        why = f"no file of the archive has the name {name!r} of a layer{this}"
+        return refused(f'failed to resolve layers: layer "{name}" not found', why, MANIFEST, Cause.MISSING)
+    if own:
+        return None  # told of the image itself, with its place
+    config = delivery.contents.by_name.file(name) if what == "unread" else None
+    if config is not None:
+        wrong = delivery.contents.unread(config, structs.OCI_IMAGE)
         return refused(f"unable to resolve platform: {wrong}", f"the config{this} is none", MANIFEST)
-    for name in item.repo_tags or () if this else ():
-        found = reference.parse(name)
-        if isinstance(found, reference.Invalid):
-            why = f"{name!r} in RepoTags{this} is no name of an image"
-            return refused(f'normalize image ref "{name}": {found.words}', why, MANIFEST, Cause.NAMES)
-    return None
+    found = reference.parse(name)
+    words = found.words if isinstance(found, reference.Invalid) else ""
+    why = f"{name!r} in RepoTags{this} is no name of an image"
+    return refused(f'normalize image ref "{name}": {words}', why, MANIFEST, Cause.NAMES)
 
 
 def _parts(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
@@ -446,7 +442,7 @@ def _names(delivery: Delivery, rules: ImportRules) -> list[str] | LoadAnswer:
                 )  # fmt: skip
             shown = found.tagged()
             shown = msgspec.structs.replace(shown, tag="") if shown.digest else shown
-            if shown.familiar not in delivery.later_names:
+            if not delivery.is_named_later(shown.familiar):
                 names.append(shown.familiar if rules.familiar else shown.full)
         return names
     given = _annotated(delivery.record)

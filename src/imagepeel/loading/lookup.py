@@ -7,6 +7,7 @@ importer.go; measured with dockerd 20.10, podman 4.3 and ctr 1.6.
 from __future__ import annotations
 
 import posixpath
+from bisect import bisect_left
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +18,15 @@ from imagepeel.archive.members import leaves_root, normalise
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Location, text
 from imagepeel.formats.go_decode import GoType, unread
+from imagepeel.loading import reference
 from imagepeel.loading.answer import TMP
+from imagepeel.loading.structs import OCI_IMAGE
 from imagepeel.oci.docker_archive import ArchiveManifest, archive_manifests_of
 from imagepeel.oci.json_document import lookup, parse_json
 from imagepeel.oci.layout import MARKER
+from imagepeel.rootfs.tree.inode import PATH_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from imagepeel.archive.members import Member, Members
 
 _MOST_LINKS = 255
@@ -61,7 +63,7 @@ class Unpacked:
     def __init__(self, members: Members) -> None:
         self._members = members
         self._all = {member.name: member for member in members}
-        self._folders = {folder for name in self._all for folder in _above(name)}
+        self._sorted = sorted(self._all)
 
     def reach(self, name: str) -> Reached:
         """Return the file that a name leads to."""
@@ -74,12 +76,17 @@ class Unpacked:
         member = self._members.get(path) if path else None
         if member is not None and member.kind == "file":
             return Reached(member=member)
-        if not path or member is not None or path in self._folders:
+        if not path or member is not None or self._is_folder(path):
             return Reached(words=f"read {TMP}{'/' if path else ''}{path}: is a directory")
         return Reached(words=f"open {TMP}/{path}: no such file or directory")
 
+    def _is_folder(self, path: str) -> bool:
+        """Whether a member lies below a path."""
+        at = bisect_left(self._sorted, f"{path}/")
+        return at < len(self._sorted) and self._sorted[at].startswith(f"{path}/")
+
     def _resolved(self, path: str) -> str | None:
-        """The path without links; None beyond the most links."""
+        """The path without links; None beyond the most links, and beyond what Linux takes for a path."""
         done: list[str] = []
         left, links = path.split("/"), 0
         while left:
@@ -95,6 +102,8 @@ class Unpacked:
                 if links > _MOST_LINKS:
                     return None
                 done = [] if member.target.startswith("/") else done[:-1]
+                if len(member.target) + sum(map(len, (*done, *left))) + len(done) + len(left) >= PATH_MAX:
+                    return None
                 left = [*member.target.split("/"), *left]
         return "/".join(done)
 
@@ -104,7 +113,7 @@ class Unpacked:
         seen: set[str] = set()
         for member in self._members:
             target = normalise(member.target) if member.kind == "hardlink" else ""
-            if member.kind == "hardlink" and target not in seen and target not in self._folders:
+            if member.kind == "hardlink" and target not in seen and not self._is_folder(target):
                 return member
             seen.add(member.name)
         return None
@@ -117,13 +126,6 @@ class Unpacked:
             if relative and leaves_root(f"{posixpath.dirname(member.name)}/{member.target}"):
                 return f'invalid symlink "{TMP}/{member.name}" -> "{member.target}"'
         return None
-
-
-def _above(name: str) -> Iterator[str]:
-    at = name.find("/")
-    while at > 0:
-        yield name[:at]
-        at = name.find("/", at + 1)
 
 
 class InTar:
@@ -182,9 +184,9 @@ class ByName:
         return next((name for name, to in self._links.items() if to not in self._files), "")
 
     def _end(self, name: str) -> Member | None:
-        seen: set[str] = set()
-        while name in self._links and name not in seen:
-            seen.add(name)
+        for _ in range(_MOST_LINKS):
+            if name not in self._links:
+                break
             name = self._links[name]
         return self._files.get(name) if name not in self._links else None
 
@@ -227,6 +229,39 @@ class Contents:
     def _items(self, member: Member) -> list[ArchiveManifest]:
         value = self.value_of(member)
         return list(archive_manifests_of(value, Location(member=MANIFEST), [])) if isinstance(value, list) else []
+
+    @cached_property
+    def last_of(self) -> dict[str, int]:
+        """The last item of manifest.json that has a name, by the name as Docker shows it."""
+        return {name: at for at, item in enumerate(self.items) for name in reference.familiar_names(item.repo_tags)}
+
+    @cached_property
+    def bad_tag(self) -> tuple[str, str] | None:
+        """The first name in manifest.json that is none with a tag, and what the list of a docker-archive says of it."""
+        named = ((at, given) for at, item in enumerate(self.items) for given in item.repo_tags or ())
+        found = ((given, reference.no_tag(given, at)) for at, given in named)
+        return next(((given, words) for given, words in found if words is not None), None)
+
+    @cached_property
+    def unlisted(self) -> tuple[int, str, str] | None:
+        """The place of the first item of manifest.json that stops an import, what stops it there, and a name.
+
+        That is a `config` or `layer` that no file is called, a config that is `unread`, or a `name` that is none.
+        """
+        for at, item in enumerate(self.items):
+            config = self.by_name.file(item.config)
+            if config is None:
+                return at, "config", item.config
+            gone = next((name for name in item.layers if self.by_name.file(name) is None), None)
+            if gone is not None:
+                return at, "layer", gone
+            if self.unread(config, OCI_IMAGE) is not None:
+                return at, "unread", item.config
+            parsed = ((name, reference.parse(name)) for name in item.repo_tags or ())
+            bad = next((name for name, found in parsed if isinstance(found, reference.Invalid)), None)
+            if bad is not None:
+                return at, "name", bad
+        return None
 
     @cached_property
     def items_in_tar(self) -> int:

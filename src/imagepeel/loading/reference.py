@@ -76,6 +76,25 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
         return self if self.tag or self.digest else msgspec.structs.replace(self, tag="latest")
 
 
+def familiar_names(names: tuple[str, ...] | None) -> list[str]:
+    """Return names as Docker shows them, with the tag that stands for none; what is no name is left out."""
+    found = [parse(name) for name in names or ()]
+    return [name.tagged().familiar for name in found if isinstance(name, Reference)]
+
+
+def no_tag(given: str, at: int) -> str | None:
+    """Return what containers/image says of a name in manifest.json that is none with a tag; None where it is one."""
+    found = parse(given)
+    if isinstance(found, Invalid):
+        return f'Invalid tag "{given}" in manifest item @{at}: {found.words}'
+    if not found.tag:
+        return f"Invalid tag {given} ({found.full}): does not contain a tag"
+    if found.digest:
+        what = f"docker-archive doesn't support digest references: {found.full}"
+        return f'creating a reference for tag "{given}" in manifest item @{at}: {what}'
+    return None
+
+
 def parse(name: str) -> Reference | Invalid:
     """Return the parts of a name, or why it is none."""
     if _ID.fullmatch(name):

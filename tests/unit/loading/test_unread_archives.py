@@ -17,10 +17,10 @@ from imagepeel.errors import Malformed
 RunCli = Callable[..., Any]
 
 
-def save(path: Path, manifest: bytes) -> Path:
+def save(path: Path, manifest: bytes, config: bytes = b"{}") -> Path:
     """Write a docker save with these bytes for its manifest.json."""
     with tarfile.open(path, "w") as tar:
-        for name, data in (("c.json", b"{}"), ("manifest.json", manifest)):
+        for name, data in (("c.json", config), ("manifest.json", manifest)):
             info = tarfile.TarInfo(name)
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
@@ -70,3 +70,17 @@ def test_it_is_opened_only_when_that_was_asked_for(tmp_path: Path) -> None:
         imagepeel.open(path)
     with imagepeel.open(path, unread=True) as archive:
         assert archive.unread is not None and not archive.images()[0].complete
+
+
+def test_many_images_are_each_judged_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each image is loaded behind the others: without memory the work doubled with every image."""
+    from imagepeel.loading.docker import DockerOwn
+
+    calls: list[int] = []
+    judge = DockerOwn.judge
+    monkeypatch.setattr(DockerOwn, "judge", lambda tool, one: calls.append(1) or judge(tool, one))
+    items = [{"Config": "c.json", "RepoTags": [f"t:{i}"], "Layers": []} for i in range(24)]
+    config = b'{"os": "linux", "architecture": "amd64", "rootfs": {"type": "layers", "diff_ids": []}}'
+    with imagepeel.open(save(tmp_path / "image.tar", json.dumps(items).encode(), config)) as archive:
+        assert archive.images()[-1].loadable()[0].names == ("t:23",)
+    assert len(calls) <= 5 * 24  # the versions of Docker, each once an image
