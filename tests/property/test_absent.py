@@ -41,8 +41,9 @@ from missing import blobs, without
 
 ABOUT_GAPS = {"MISSING-PARTS", "SPARSE-SAVE"}
 """Rules that are about what is missing."""
-SHIPPED = {"SHIPPED-SECRET": "DELETED-SECRET"}
-"""Rules that say of a file in a layer what another one says where a missing layer removes it: shipped it is in both."""
+SHIPPED = {"SHIPPED-SECRET": "DELETED-SECRET", "STORE-REFUSES-LAYER": "STORE-REFUSES-LAYER"}
+"""Rules that say of a part what a rule says of the whole: a file that a missing layer removes is shipped all the same,
+and of the engines that refuse a layer fewer are known."""
 REFUSED_ALONE = {("link-below", "L1"): "L2"}
 """Image and missing part -> the layer that engines refuse by itself."""
 ABSOLUTE = re.compile(r"\b(?:no|none|nothing|all|every|only|same|never|both|0|any|nobody|without)\b", re.IGNORECASE)
@@ -68,7 +69,8 @@ HEDGED = re.compile(
     r"|in what is here"
     r"|Nothing was unpacked to disk|no daemon was asked|No daemon|Nothing in it is kept|EXPOSE opens nothing"
     r"|image again with all its|\| none \||no loader is needed|reads no script|^all \||^(?:same|implied) |are unknown"
-    r"|the step says nothing|either adds a tarball"
+    r"|the step says nothing|either adds a tarball|not take the file: "
+    r"|cannot unpack the image, which containerd can"
     r"|Each answer is the worst|to run the commands|names nothing",
     re.IGNORECASE,
 )
