@@ -42,10 +42,11 @@ EXIT_CODES = {
     15: "several images could be meant",
     70: "imagepeel failed, or this machine did (disk full, I/O error): please report the former",
     130: "interrupted with Ctrl-C",
+    143: "ended by SIGTERM",
 }
 """Every exit code of the program and its meaning, as `docs/reference/exit-codes.md` has them.  None ever changes."""
 
-COMPLETE, ANSWER_IS_NO, USAGE, INTERNAL, INTERRUPTED = 0, 1, 2, 70, 130
+COMPLETE, ANSWER_IS_NO, USAGE, INTERNAL, INTERRUPTED, TERMINATED = 0, 1, 2, 70, 130, 143
 """The exit codes that are not only those of an error class."""
 
 

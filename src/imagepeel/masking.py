@@ -157,7 +157,7 @@ _BESIDE = late(r"(?:^|[\s;&|])(?:ENV|ARG|LABEL)\s+([A-Za-z_][A-Za-z0-9_.-]{0,80}
 _KEYED = late(r"[\"']?\b([A-Za-z_][A-Za-z0-9_.-]{0,80})\\*[\"']?\s*:\s*\\*[\"']?([A-Za-z0-9+/=_.~!@#$%^&*-]{8,4000})")
 
 _HINT = (
-    'passw|passp|pwd|pass[=:]|_pass|secret|token|[-_]?key|bearer|authoriz|credential|"auth"|://[^/\\s]*@|curl|sshpass|login|'
+    'passw|passp|pwd|pass[=:]|_pass|secret|token|[-_]?key|bearer|authoriz|credential|"auth"|://[^/\\s@]{0,400}@|curl|sshpass|login|'
     "gh[pousr]_|github_pat_|gl[a-z]{2,4}[-_]|xox|hooks\\.slack|npm_|pypi-|rubygems_|dckr_|_live_|whsec_|SG\\.|AIza|sk-|hf_|"
     "_v1_|shp|dapi|hvs\\.|NRAK|lin_api|eyJ|PRIVATE"
 )

@@ -10,12 +10,37 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import click
 
 from imagepeel.cli.settings import Settings
-from imagepeel.errors import COMPLETE, INTERNAL, INTERRUPTED, USAGE, ImagepeelError
+from imagepeel.errors import COMPLETE, INTERNAL, INTERRUPTED, TERMINATED, USAGE, ImagepeelError
+
+
+class _Terminated(BaseException):
+    """SIGTERM came; no code but `guarded` catches it."""
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Raise where SIGTERM would end the process at once; another handler stays, and an ignored signal stays ignored."""
+    import signal  # start time
+
+    def end(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is cleaned up is cleaned up whole
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def guarded(run: Callable[[], int], settings: Settings, words: Sequence[str] = ()) -> int:
@@ -23,14 +48,16 @@ def guarded(run: Callable[[], int], settings: Settings, words: Sequence[str] = (
 
     `words` are those of the command line, of which some are habits from other tools.
 
-    A reader that closes the pipe early ends the program quietly with 0: it got what it wanted.
+    A reader that closes the pipe early ends the program quietly with 0: it got what it wanted.  SIGTERM unwinds the
+    program as Ctrl-C does, so that nothing half-written is left behind.
     """
     _open_streams()
     _tolerant(sys.stdout)
     _tolerant(sys.stderr)
     try:
-        code = run()
-        sys.stdout.flush()
+        with _ended_by_sigterm():
+            code = run()
+            sys.stdout.flush()
         return code
     except ImagepeelError as error:
         _begin(settings)
@@ -52,6 +79,10 @@ def guarded(run: Callable[[], int], settings: Settings, words: Sequence[str] = (
         _drain()
         _write("interrupted\n")
         return INTERRUPTED
+    except _Terminated:
+        _drain()
+        _write("terminated\n")
+        return TERMINATED
     except BrokenPipeError:
         _hush()
         return COMPLETE

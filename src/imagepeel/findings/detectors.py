@@ -34,20 +34,24 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _PEM = late(
-    rb"-----BEGIN ((?:RSA |EC |DSA |OPENSSH |ENCRYPTED )?PRIVATE KEY)-----\s*(?:[A-Za-z-]+: [^\n]*\n)*\s*"
-    rb"([A-Za-z0-9+/=]{24})"
+    rb"-----BEGIN ((?:RSA |EC |DSA |OPENSSH |ENCRYPTED )?PRIVATE KEY)-----\s{0,200}+"
+    rb"(?:[A-Za-z-]{1,40}+: [^\n]{0,200}+\n){0,20}+\s{0,200}+([A-Za-z0-9+/=]{24})"
 )
 _AWS_ID = late(rb"(?<![A-Z0-9])((?:AKIA|ASIA)[A-Z0-9]{16})(?![A-Z0-9])")
-_AWS_SECRET = late(rb"(?i)aws_secret(?:_access)?_key['\"]?\s*[=:]\s*['\"]?([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])")
-_NPMRC = late(rb"(?m)^[^\n#;]*:_(?:authToken|password|auth)[ \t]*=[ \t]*([^\s$][^\s]{7,})[ \t\r]*$")
-_NETRC = late(rb"(?:machine\s+(\S+)|default)\s+login\s+\S+\s+password\s+(\S+)")
-_DOCKER_AUTH = late(rb'"auth"\s*:\s*"([A-Za-z0-9+/=]{8,})"')
-_KUBE_KEY = late(rb"(?m)^\s*(client-key-data|token):\s*[\"']?([A-Za-z0-9+/=._-]{20,})")
-_ASSIGNMENT = late(
-    rb"(?m)^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]{2,80})[ \t]*=[ \t]*(['\"]?)([^\n\r]*?)\2[ \t\r]*$"
+_AWS_SECRET = late(
+    rb"(?i)aws_secret(?:_access)?_key['\"]?\s{0,40}+[=:]\s{0,40}+['\"]?([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])"
 )
-_GIT_CREDENTIAL = late(rb"(?m)^https?://[^\s:/@]+:([^\s@/]{6,})@")
-_PGPASS = late(rb"(?m)^(?!#)[^\s:]+:[^\s:]+:[^\s:]+:[^\s:]+:(\S{4,})$")
+_NPMRC = late(
+    rb"(?m)^[^\n#;]{0,400}:_(?:authToken|password|auth)[ \t]{0,40}+=[ \t]{0,40}+([^\s$][^\s]{7,4000}+)[ \t\r]{0,40}+$"
+)
+_NETRC = late(
+    rb"(?:machine\s{1,200}(\S{1,400})|default)\s{1,200}login\s{1,200}\S{1,400}\s{1,200}password\s{1,200}(\S{1,4000}+)"
+)
+_DOCKER_AUTH = late(rb'"auth"\s{0,200}+:\s{0,200}+"([A-Za-z0-9+/=]{8,}+)"')
+_KUBE_KEY = late(rb"(?m)^[ \t]*+(client-key-data|token):\s{0,200}+[\"']?([A-Za-z0-9+/=._-]{20,})")
+_ASSIGNMENT = late(rb"(?m)^[ \t]*+(?:export[ \t]++)?([A-Za-z_][A-Za-z0-9_]{2,80})[ \t]*+=[ \t]*+([^\n\r]*+)[ \t\r]*+$")
+_GIT_CREDENTIAL = late(rb"(?m)^https?://[^\s:/@]++:([^\s@/]{6,}+)@")
+_PGPASS = late(rb"(?m)^(?!#)[^\s:]++:[^\s:]++:[^\s:]++:[^\s:]++:(\S{4,}+)$")
 
 
 def _line(data: bytes, at: int) -> int:
@@ -128,9 +132,13 @@ def _kubeconfig(data: bytes) -> Iterator[Secret]:
         yield Secret(what=f"Kubernetes {what}", masked=mask(found[2]), line=_line(data, found.start()))
 
 
+def _unquoted(value: bytes) -> bytes:
+    return value[1:-1] if len(value) > 1 and value[:1] == value[-1:] and value[:1] in b"'\"" else value
+
+
 def _dotenv(data: bytes) -> Iterator[Secret]:
     for found in _ASSIGNMENT.finditer(data):
-        name, value = text(found[1]), text(found[3]).strip()
+        name, value = text(found[1]), text(_unquoted(found[2].rstrip(b" \t"))).strip()
         if is_secret_name(name) and len(value) >= 6 and not is_placeholder(value):
             yield Secret(what=name, masked=mask(value), line=_line(data, found.start()), proved=False)
 
@@ -171,6 +179,7 @@ _PACKAGED = late(
     rb"|/dummyserver/certs/|^/usr/share/doc/"
 )
 _INSTALLED = late(rb"/(?:node_modules|site-packages|dist-packages|gems)/")
+_LONGEST_PATH = 4096
 _SHARED_PAIRS = frozenset({b"ssl-cert-snakeoil.key"})
 
 
@@ -180,7 +189,8 @@ def is_published_example(path: bytes) -> bool:
     Keys there are published with the package (Python's own test suite has a dozen); nobody protects anything with
     them.  The snake-oil key of Debian is judged as a host identity instead.
     """
-    return bool(_PACKAGED.search(path)) or path.rsplit(b"/", 1)[-1] in _SHARED_PAIRS
+    # A pattern with two open ends costs the square of a path, and no file has a longer one.
+    return (len(path) < _LONGEST_PATH and bool(_PACKAGED.search(path))) or path.rsplit(b"/", 1)[-1] in _SHARED_PAIRS
 
 
 def is_installed(path: bytes) -> bool:

@@ -274,6 +274,10 @@ class Subject:
     def whiteout_of(self, layer: int, path: Name) -> Hit | None:
         """The whiteout above `layer` that removes `path` or a directory it stands in, the lowest first."""
         hits: list[Hit] = []
+        from imagepeel.rootfs.tree.inode import PATH_MAX  # start time
+
+        if len(raw(path)) >= PATH_MAX:
+            return None  # nobody makes it, so nothing takes it away
         for mark in marks_that_hide(raw(path), overlay=True):
             hits += self._whiteouts.get(mark, ())
         return min((hit for hit in hits if hit.layer > layer), default=None)

@@ -247,7 +247,7 @@ def _entrypoint_after_cmd(found: Sequence[Instruction]) -> bool:
     return bool(order) and order[-1] == "ENTRYPOINT"
 
 
-_COMMAND = late("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+(?=[ \t]*(?:::|##\\[))")
+_COMMAND = late("(?<![\n\r\v\f\x1c-\x1e\x85\u2028\u2029])[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]++(?=[ \t]*(?:::|##\\[))")
 """Line ends after which a CI system would read a command: GitHub's logs take `::error` at the start of a line."""
 
 

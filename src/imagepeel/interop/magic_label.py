@@ -7,7 +7,9 @@ a third of a millisecond and more, so it happens only where a person asked for i
 from __future__ import annotations
 
 import ctypes
+import ctypes.util
 import os
+import sys
 import threading
 from collections.abc import Callable
 from functools import lru_cache
@@ -102,12 +104,15 @@ def libmagic() -> Callable[[bytes], str] | None:
     imported; both are put back.
     """
     environment = dict(os.environ)
-    init = ctypes.CDLL.__init__
+    init, search = ctypes.CDLL.__init__, ctypes.util.find_library
     try:
         try:
             import pylibmagic  # noqa: F401  # start time
         except Exception:
             pass
+        if sys.platform == "linux":
+            # The search runs `ldconfig` and a compiler; without it the dynamic loader finds the same library by name.
+            ctypes.util.find_library = lambda name: None
         try:
             import magic  # start time
         except Exception:
@@ -119,6 +124,7 @@ def libmagic() -> Callable[[bytes], str] | None:
         return lambda head: str(handle.from_buffer(head))
     finally:
         ctypes.CDLL.__init__ = init  # type: ignore[method-assign]
+        ctypes.util.find_library = search
         for name in set(os.environ) - set(environment):
             del os.environ[name]
         for name, value in environment.items():

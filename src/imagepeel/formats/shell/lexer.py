@@ -23,6 +23,7 @@ class WordReader:
         self._depth = depth
         self._nodes = 0
         self._heredocs: list[tuple[str, bool]] = []
+        self._closing: dict[int, int] | None = None
 
     # -- characters ------------------------------------------------------------------------------------------
 
@@ -269,18 +270,14 @@ class WordReader:
         raise self._fail("an unterminated backquote")
 
     def _arithmetic_end(self, position: int) -> int | None:
-        """Offset behind the `))` that closes an arithmetic expression; None when it is no such thing."""
-        depth = 0
-        while position < self._size:
-            char = self._text[position]
-            if char == "(":
-                depth += 1
-            elif char == ")":
-                if depth == 0:
-                    return position + 2 if self._text.startswith("))", position) else None
-                depth -= 1
-            position += 1
-        return None
+        """Offset behind the `))` that closes the arithmetic expression that begins there; None when it is none.
+
+        The text is looked through once for all of them: one by one, `$((` again and again would cost its square.
+        """
+        if self._closing is None:
+            self._closing = _closing_brackets(self._text)
+        end = self._closing.get(position - 1)
+        return end + 2 if end is not None and self._text.startswith("))", end) else None
 
     def _dollar(self, parts: list[Part], quoted: bool) -> None:
         text = self._text
@@ -395,6 +392,18 @@ class WordReader:
             else:
                 self._at += 1
         raise self._fail("} of a parameter is missing")
+
+
+def _closing_brackets(text: str) -> dict[int, int]:
+    """Where each `(` of a text that is closed has its `)`."""
+    closing: dict[int, int] = {}
+    opened: list[int] = []
+    for position, char in enumerate(text):
+        if char == "(":
+            opened.append(position)
+        elif char == ")" and opened:
+            closing[opened.pop()] = position
+    return closing
 
 
 def parse_word(text: str, *, quoted: bool = True) -> Word:

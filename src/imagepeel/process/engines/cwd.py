@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -175,11 +176,18 @@ def _trouble(rootfs: Rootfs, path: str, seen: PathAccess, by_option: bool) -> Wo
 def _deepest(rootfs: Rootfs, lexical: str) -> tuple[str, str]:
     """The longest leading part of a lexical path that has a node of its own, and that node's kind:
     `symlink` only when the link leads nowhere."""
-    part = lexical
-    while part != "/":
-        node = rootfs.resolve(part, follow=False).node
-        if node is not None:
-            target = rootfs.resolve(part).node
-            return part, node.kind if target is None else target.kind
-        part = posixpath.dirname(part)
-    return "/", "dir"
+    names = lexical.strip("/").split("/")
+
+    def leading(count: int) -> str:
+        return "/" + "/".join(names[:count])
+
+    # What leads nowhere leads nowhere with more names behind it: half of the names each time, not one.
+    count = bisect_left(
+        range(1, len(names) + 1), True, key=lambda some: rootfs.resolve(leading(some), follow=False).node is None
+    )
+    if count == 0:
+        return "/", "dir"
+    part = leading(count)
+    node, target = rootfs.resolve(part, follow=False).node, rootfs.resolve(part).node
+    assert node is not None
+    return part, node.kind if target is None else target.kind

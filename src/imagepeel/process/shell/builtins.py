@@ -16,9 +16,9 @@ from imagepeel.process.shell.expand import expand, expand_one
 from imagepeel.process.shell.image import ShellImage
 from imagepeel.process.shell.interpreters import Search, Shell, cannot_run
 from imagepeel.process.shell.output import written_to_errors
-from imagepeel.process.shell.scope import UNKNOWN, Field, Scope, Unknown, Value
+from imagepeel.process.shell.scope import UNKNOWN, Field, Scope, Unknown, Value, WalkLimitExceeded
 from imagepeel.process.shell.script_outcome import ScriptOutcome
-from imagepeel.process.shell.state import MUTED, Ends, State, WalkLimitExceeded, as_argv
+from imagepeel.process.shell.state import MUTED, Ends, State, as_argv
 from imagepeel.process.shell.words import FOREIGN, SPECIAL, Speaker
 from imagepeel.tables import ErrnoName
 

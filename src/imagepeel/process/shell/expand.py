@@ -19,6 +19,10 @@ _FRAME = late(r"(#?)(BASH_SOURCE|FUNCNAME)\[([0-9]{1,4}|[@*])\]")
 _MAX_TEXT = 65_536
 _MAX_NAMES = 1000
 _MAX_BRACES = 200
+_MAX_PATTERN = 4096
+_PER_LETTER = 40
+_PER_WORD = 64
+"""What to compile a letter of a pattern, and to make a word, costs beside a letter that is looked at."""
 _RANGE = late(r"(-?[0-9]{1,6})\.\.(-?[0-9]{1,6})")
 _MANY = late(r"(@|\*|[A-Za-z_][A-Za-z0-9_]*\[[@*]\])(?::([0-9]{1,4})(?::([0-9]{1,4}))?)?")
 """All arguments or all elements of an array, or some of them from a place on."""
@@ -192,6 +196,8 @@ class _Splitter:
 
     def _add(self, piece: Field) -> None:
         if isinstance(piece, str) and (self.current is None or isinstance(self.current, str)):
+            # What was there is copied: a word of many pieces costs the square of its length.
+            self._scope.budget.spend(len(piece) + (len(self.current) // 64 if self.current else 0) + _PER_WORD)
             self.current = (self.current or "") + piece
         else:
             self.current = UNKNOWN
@@ -236,7 +242,7 @@ class _Splitter:
         elif not quoted:
             self._split([*args])
         elif text == "*":
-            self._add(" ".join(args))
+            self._add(_joined(args, self._scope))
         else:
             for number, argument in enumerate(args):
                 if number:
@@ -252,6 +258,7 @@ class _Splitter:
             if separators is not None or (has_wildcard(value) and not self._scope.noglob):
                 self.fields.append(UNKNOWN_WORDS)
                 continue
+            self._scope.budget.spend(len(value))
             for index, piece in enumerate(re.split(r"[ \t\n]+", value)):
                 if index:
                     self._close()
@@ -269,7 +276,7 @@ def expand_one(word: Word, scope: Scope) -> Field:
         if part.kind == "parameter" and part.text in ("@", "*"):
             if scope.args is None:
                 return UNKNOWN
-            out.append(" ".join(scope.args))
+            out.append(_joined(scope.args, scope))
             continue
         if part.kind == "parameter" and scope.shell != "dash" and _MANY.fullmatch(part.text):
             split = _Splitter(scope)
@@ -277,7 +284,7 @@ def expand_one(word: Word, scope: Scope) -> Field:
             split.end()
             if not all(isinstance(field, str) for field in split.fields):
                 return UNKNOWN
-            out.append(" ".join(str(field) for field in split.fields))
+            out.append(_joined([str(field) for field in split.fields], scope))
             continue
         if part.kind == "tilde":
             home = scope.get("HOME") if not part.text else UNKNOWN
@@ -292,8 +299,15 @@ def expand_one(word: Word, scope: Scope) -> Field:
         if isinstance(value, Unknown):
             return UNKNOWN
         out.append(value or "")
+        scope.budget.spend(len(out[-1]) + _PER_WORD)
     joined = "".join(out)
     return joined if len(joined) <= _MAX_TEXT else UNKNOWN
+
+
+def _joined(words: Sequence[str], scope: Scope) -> str:
+    """Words with a blank between them, as `$*` has them."""
+    scope.budget.spend(_PER_WORD * len(words) + sum(map(len, words)))
+    return " ".join(words)
 
 
 def expand_part(part: Part, scope: Scope) -> Value:
@@ -378,7 +392,7 @@ def _parameter(text: str, scope: Scope, *, quoted: bool = True) -> Value:
     if name in ("@", "*") and rest.startswith(":") and rest[1:2] not in ("-", "+", "=", "?"):
         return UNKNOWN
     if name in ("@", "*"):
-        value: Value = UNKNOWN if scope.args is None else (" ".join(scope.args) if scope.args else None)
+        value: Value = UNKNOWN if scope.args is None else (_joined(scope.args, scope) if scope.args else None)
     else:
         value = scope.get(name)
     if scope.nounset and value is None and name not in ("@", "*") and (not rest or rest[0] in "#%"):
@@ -398,7 +412,7 @@ def _element(found: re.Match[str], scope: Scope) -> Value:
     if elements is None:
         return UNKNOWN
     if index in ("@", "*"):
-        return str(len(elements)) if count else " ".join(elements)
+        return str(len(elements)) if count else _joined(elements, scope)
     value = elements[int(index)] if int(index) < len(elements) else None
     if scope.nounset and value is None and not count:
         raise ExpansionFailed(f"{name}[{index}]: unbound variable")
@@ -472,6 +486,7 @@ def _without(value: str, operator: str, word: Word, scope: Scope) -> Value:
     pattern = expand_one(word, scope)
     if isinstance(pattern, Unknown) or len(pattern) > 256 or len(value) > 1024:
         return UNKNOWN
+    scope.budget.spend(len(value) * len(value) // 8)  # each cut is tried
     # The source of the pattern was read as if quoted, so its own wildcards are still in the text.
     compiled = pattern_regex([(pattern, False)])
     return UNKNOWN if compiled is None else _trim(value, compiled, operator)
@@ -503,5 +518,9 @@ def matches(word: Word, subject: Field, scope: Scope) -> bool | None:
         if isinstance(value, Unknown):
             return None
         pieces.append((value or "", part.quoted))
+    length = sum(len(text) for text, _ in pieces)
+    if length > _MAX_PATTERN:
+        return None
+    scope.budget.spend(len(subject) + _PER_LETTER * length)
     compiled = pattern_regex(pieces)
     return None if compiled is None else compiled.fullmatch(subject) is not None

@@ -14,9 +14,9 @@ from imagepeel.errors import Malformed
 from imagepeel.formats.shell.parser import parse_shell
 from imagepeel.process.shell.image import ShellImage
 from imagepeel.process.shell.interpreters import Shell, ShellMode, default_path
-from imagepeel.process.shell.scope import BASH_UNTOLD, UNKNOWN, Scope, Value
+from imagepeel.process.shell.scope import BASH_UNTOLD, UNKNOWN, Scope, Value, WalkLimitExceeded
 from imagepeel.process.shell.script_outcome import ScriptOutcome
-from imagepeel.process.shell.state import State, WalkLimitExceeded
+from imagepeel.process.shell.state import State
 from imagepeel.process.shell.substitutions import substitution
 from imagepeel.process.shell.walk import Walk
 from imagepeel.process.shell.words import Speaker

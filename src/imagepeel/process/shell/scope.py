@@ -9,6 +9,10 @@ from imagepeel.process.shell.interpreters import Shell
 from imagepeel.tables import ErrnoName
 
 
+class WalkLimitExceeded(Exception):
+    """The script has more steps, ways, nested calls, words or text than a walk follows."""
+
+
 class Unknown:
     """Marks a value that only the running shell knows."""
 
@@ -41,8 +45,26 @@ BASH_UNTOLD = (
 FRAMES = ("BASH_SOURCE", "FUNCNAME")
 """Arrays of bash with one element a running function and one for the script."""
 
+_MAX_WORK = 8_000_000
+
 Hidden = tuple[bool, Value, tuple[str, ...] | Unknown | None, bool]
 """What a local variable hides: whether there is an entry, its value, its array, and whether it is exported."""
+
+
+class Budget:
+    """The work that the expansions of one walk may still cost: characters and words made, or looked at by a pattern.
+
+    A script of some hundred bytes can double its words, or the length of a variable, in each line.
+    """
+
+    def __init__(self) -> None:
+        self._left = _MAX_WORK
+
+    def spend(self, work: int) -> None:
+        """Count this work; raise WalkLimitExceeded once the whole is used up."""
+        self._left -= work
+        if self._left < 0:
+            raise WalkLimitExceeded("the words of the script grow beyond what is followed")
 
 
 class Scope:
@@ -54,7 +76,7 @@ class Scope:
     `which`, `names` and `text` ask the image, `substitute` gives the output of a command substitution and leaves its
     exit code in `substituted`, None where that is not known; `result` gives the exit code and the words of a command
     inside, `cannot_read` those of a file that cannot be opened, and `tell` takes what is written to standard error;
-    `arrays` are bash's.
+    `arrays` are bash's.  `budget` is shared by all copies.
     """
 
     def __init__(self, variables: dict[str, Value], args: tuple[str, ...] | None, arg0: str, uid: int | None) -> None:
@@ -62,6 +84,7 @@ class Scope:
         self.args = args
         self.arg0 = arg0
         self.uid = uid
+        self.budget = Budget()
         self.wild = False
         self.noglob = False
         self.source = ""

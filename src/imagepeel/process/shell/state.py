@@ -38,10 +38,6 @@ class StartedCommand(NamedTuple):
     line: int
 
 
-class WalkLimitExceeded(Exception):
-    """The script has more steps, ways or nested calls than a walk follows."""
-
-
 class State:
     """One possible moment of the shell."""
 
@@ -116,6 +112,9 @@ class State:
 
     def copy(self) -> State:
         scope = Scope(dict(self.scope.variables), self.scope.args, self.scope.arg0, self.scope.uid)
+        scope.budget = self.scope.budget
+        # What is copied is work too: an environment of a million names would cost it at each way.
+        scope.budget.spend(len(scope.variables) // 8)
         scope.wild, scope.noglob = self.scope.wild, self.scope.noglob
         scope.source, scope.calls = self.scope.source, self.scope.calls
         scope.shell, scope.nounset, scope.errexit = self.scope.shell, self.scope.nounset, self.scope.errexit

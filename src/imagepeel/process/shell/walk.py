@@ -41,9 +41,9 @@ from imagepeel.process.shell.commands import Commands, assigned, bash_may_skip_f
 from imagepeel.process.shell.conditions import evaluate_brackets
 from imagepeel.process.shell.expand import ExpansionFailed, expand, expand_one, matches
 from imagepeel.process.shell.image import ShellImage
-from imagepeel.process.shell.scope import UNKNOWN, UNKNOWN_WORDS, Value
+from imagepeel.process.shell.scope import UNKNOWN, UNKNOWN_WORDS, Value, WalkLimitExceeded
 from imagepeel.process.shell.script_outcome import ScriptOutcome
-from imagepeel.process.shell.state import MUTED, Ends, Flow, StartedCommand, State, WalkLimitExceeded, as_argv, succeeds
+from imagepeel.process.shell.state import MUTED, Ends, Flow, StartedCommand, State, as_argv, succeeds
 from imagepeel.process.shell.ways import MAX_STATES, deciders, final_command, joined, only_if
 from imagepeel.process.shell.words import Speaker
 

@@ -19,7 +19,7 @@ from imagepeel.text import listed, plural
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
 
-_ASSIGNED = late(r"([^\s=\"']+)=")
+_ASSIGNED = late(r"(?<![^\s=\"'])([^\s=\"']++)=")
 
 
 def _what(secrets: tuple[Secret, ...]) -> str:

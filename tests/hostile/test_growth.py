@@ -1,0 +1,147 @@
+"""No pattern of the package costs the square of a text: measured on texts made from each pattern, as a ratio.
+
+A text four times as long may cost four times as much; the square would be sixteen times.  What ends within the time
+that a clock can tell from nothing passes whatever its ratio.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from adversarial import texts
+
+PACKAGE = Path(__file__).parents[2] / "src" / "imagepeel"
+METHODS = frozenset(["match", "fullmatch", "search", "finditer", "findall", "sub", "subn", "split"])
+REPEATED = frozenset(["finditer", "findall", "sub", "subn", "split"])
+SMALL, LARGE = 3_000, 12_000
+SHORT = {"findings/detectors.py _PACKAGED": 4096}
+"""Patterns that get no longer text than this: who asks them looks at its length first."""
+
+
+class Used(NamedTuple):
+    """A pattern and how it is asked."""
+
+    source: str | bytes
+    flags: int
+    method: str
+    place: str
+
+    def __str__(self) -> str:
+        return f"{self.place}.{self.method}"
+
+
+def _constant(node: ast.expr, names: dict[str, Any]) -> Any:
+    """What an expression of the module's own names gives; None where it is more than a constant."""
+    try:
+        return eval(compile(ast.Expression(node), "pattern", "eval"), {"re": re, **names})
+    except Exception:  # what a function builds from its arguments
+        return None
+
+
+def _used() -> Iterator[Used]:
+    """Every pattern of the package with each method that is called on it."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        place = str(path.relative_to(PACKAGE))
+        module = __import__("imagepeel." + place[:-3].replace("/", ".").removesuffix(".__init__"), fromlist=["x"])
+        names = vars(module)
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        methods: dict[str, set[str]] = {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and node.attr in METHODS:
+                methods.setdefault(ast.unparse(node.value), set()).add(node.attr)
+        named = {
+            id(node.value): ast.unparse(node.targets[0])
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+        }
+        for call in calls:
+            function = ast.unparse(call.func)
+            if function == "late":
+                name = named.get(id(call), "")
+                # A pattern in a table is asked by a name of its own: with each method that the module uses.
+                others = set().union(*(methods[key] for key in methods if key != "re")) - {"split"}
+                asked = methods.get(name) or others
+                source, flags = _constant(call.args[0], names), 0
+                flags = int(_constant(call.args[1], names)) if len(call.args) > 1 else 0
+            elif function.startswith("re.") and function[3:] in METHODS:
+                name = f"line {call.lineno}"
+                asked, source, flags = {function[3:]}, _constant(call.args[0], names), 0
+            else:
+                continue
+            if isinstance(source, str | bytes):
+                for method in sorted(asked):
+                    yield Used(source, flags, method, f"{place} {name or call.lineno}")
+
+
+PATTERNS = sorted(set(_used()), key=str)
+
+
+class _TooLong(BaseException):
+    pass
+
+
+def _cost(call: Callable[[Any], Any], text: Any) -> float:
+    """Processor seconds of one call; 9 for one that takes longer than two seconds."""
+
+    def stop(*_: object) -> None:
+        raise _TooLong
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    started = time.process_time()
+    signal.setitimer(signal.ITIMER_VIRTUAL, 2)
+    try:
+        call(text)
+    except _TooLong:
+        return 9.0
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+    return time.process_time() - started
+
+
+def _asked(used: Used) -> Callable[[Any], Any]:
+    pattern = re.compile(used.source, used.flags)
+    if used.method in REPEATED:
+        return lambda text: sum(1 for _ in pattern.finditer(text))
+    return getattr(pattern, used.method)  # type: ignore[no-any-return]
+
+
+def slow(used: Used) -> str:
+    """The text on which a pattern costs more than its length; "" where there is none."""
+    call = _asked(used)
+    if used.place in SHORT:
+        return ""
+    for small, large in zip(texts(used.source, used.flags, SMALL), texts(used.source, used.flags, LARGE), strict=True):
+        first = _cost(call, small)
+        if first < 0.001:
+            continue
+        if _cost(call, large) > 8 * first and all(
+            _cost(call, large) > 8 * min(_cost(call, small), _cost(call, small)) for _ in range(3)
+        ):
+            return f"{small[:60]!r}..."
+    return ""
+
+
+def test_what_is_said_to_be_short_is_asked_for() -> None:
+    assert {used.place for used in PATTERNS} >= SHORT.keys()
+
+
+def test_the_measure_finds_what_it_looks_for() -> None:
+    assert slow(Used(r"\s*(?:a)*\s*x", 0, "search", "here"))
+    assert slow(Used(r"(?:a|b|ab)*c", 0, "fullmatch", "here"))
+    assert slow(Used(r"(?m)^\s*token:", 0, "search", "here"))
+    assert not slow(Used(r"[a-z]{1,20}=", 0, "search", "here"))
+
+
+@pytest.mark.parametrize("used", PATTERNS, ids=str)
+def test_no_pattern_costs_the_square_of_a_text(used: Used) -> None:
+    assert slow(used) == ""
