@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from imagepeel.cli import COMMANDS, COMPLETE_VARIABLE, cli
-from imagepeel.errors import COMPLETE, INTERRUPTED, DigestMismatch, Malformed
+from imagepeel.errors import COMPLETE, INTERRUPTED, TERMINATED, DigestMismatch, Malformed
 
 _INTRO = """# Command line
 
@@ -41,7 +41,8 @@ nothing is unpacked to disk.
   mismatches follow on standard error, and the exit code is MISMATCH; a damaged layer ends in DAMAGED in the same way.
 - `--color` decides about colour, else `NO_COLOR`, `TERM=dumb` and whether the output is a terminal.  `COLUMNS` sets
   the width; into a file or pipe, tables are never cut.
-- A closed pipe (`| head`) ends a command quietly with COMPLETE, Ctrl-C with INTERRUPTED; neither leaves a file behind.
+- A closed pipe (`| head`) ends a command quietly with COMPLETE, Ctrl-C with INTERRUPTED and SIGTERM with TERMINATED; none
+  of them leaves a file behind.
 - Exit codes: [exit-codes.md](exit-codes.md).  Errors: [errors.md](errors.md).
 
 ## Shell completion
@@ -71,6 +72,7 @@ def page() -> str:
         "DAMAGED": Malformed.exit_code,
         "COMPLETE": COMPLETE,
         "INTERRUPTED": INTERRUPTED,
+        "TERMINATED": TERMINATED,
     }
     parts = [re.sub("|".join(words), lambda found: str(words[found[0]]), _INTRO)]
     parts.append("| command | what it does |\n|---|---|")

@@ -30,7 +30,8 @@ def command(settings: Settings, *, output: str, best_effort: bool) -> None:
     The same image gives the same bytes: entries sorted by path, hardlinks kept, extended attributes as PAX records.
     Directories that no layer describes have no time of their own; they get SOURCE_DATE_EPOCH, or 0.
 
-    FILE appears only when it is whole; one that is there already is replaced then.
+    FILE appears only when it is whole; one that is there already is replaced then.  Where FILE is a link, what it
+    names is written, also when that is not there yet.
     """
     from imagepeel.export.flatten import flatten, flatten_to  # start time
 

@@ -397,12 +397,64 @@ def test_an_interrupt_leaves_nothing_behind(empty_tmp: Path) -> None:
 
 def test_a_terminated_command_leaves_nothing_behind(empty_tmp: Path) -> None:
     running = imagepeel_process("layers", "-", stdin=subprocess.PIPE)
-    assert running.stdin is not None
+    assert running.stdin is not None and running.stderr is not None
     running.stdin.write(bytes(100_000))
     running.stdin.flush()
     wait_until_it_waits(running)
     running.terminate()
-    assert running.wait(timeout=120) == -signal.SIGTERM
+    assert running.wait(timeout=120) == 143
+    assert running.stderr.read() == b"terminated\n"
+
+
+def test_a_signal_that_somebody_else_ignores_stays_ignored(empty_tmp: Path) -> None:
+    def ignore() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    running = imagepeel_process("layers", "-", stdin=subprocess.PIPE, preexec_fn=ignore)
+    assert running.stdin is not None and running.stderr is not None
+    wait_until_it_waits(running)
+    running.terminate()
+    running.stdin.close()
+    assert running.wait(timeout=120) == 10
+    assert b"terminated" not in running.stderr.read()
+
+
+@pytest.mark.parametrize(("sign", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_flatten_that_is_stopped_leaves_no_partial_file(sign: str, code: int, tmp_path: Path, run_cli: Run) -> None:
+    archive, out = tmp_path / "in.tar", tmp_path / "out"
+    out.mkdir()
+    forge.write(forge.build("hello"), archive, kind="docker-archive")
+    program = (
+        "import os, signal, sys\n"
+        "from imagepeel.export import flatten\n"
+        "whole = flatten._Writer.run\n"
+        "def run(self):\n"
+        "    whole(self)\n"
+        f"    os.kill(os.getpid(), signal.{sign})\n"
+        "flatten._Writer.run = run\n"
+        "from imagepeel.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "flatten", str(archive), "-o", str(out / "new.tar")], capture_output=True
+    )
+    assert (done.returncode, list(out.iterdir())) == (code, [])
+    assert b"Traceback" not in done.stderr
+
+
+def test_an_interrupt_while_the_command_line_loads_has_no_traceback() -> None:
+    program = (
+        "import sys\n"
+        "class Stop:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'imagepeel.cli':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Stop())\n"
+        "from imagepeel.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True)
+    assert (done.returncode, done.stderr) == (130, b"interrupted\n")
 
 
 def test_an_interrupted_forge_leaves_no_half_file(
