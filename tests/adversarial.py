@@ -105,15 +105,15 @@ def texts(source: str | bytes, flags: int, size: int) -> Iterator[Any]:
     tree = list(parser.parse(shown, flags & ~re.UNICODE if isinstance(source, bytes) else flags))
     units: dict[tuple[str, str], None] = {}
     for front, own in _pieces(tree, ""):
-        for unit in (own, front + own, own + " ", "\n" + front + own, own + "\n", front + own + " "):
+        for unit in (own, front + own, "\n" + front + own, front + own + " "):
             if unit:
                 units["", unit] = None
                 units[front, unit] = None
     starts = {front for front, _ in units}
-    for letter in _COMMON:
-        for front in sorted(starts, key=len)[:12]:
+    for letter in "a0 \n/:=-":
+        for front in sorted(starts, key=len)[:3]:
             units[front, letter] = None
     for front, unit in units:
-        for end in ("\x01", "\n", " \x01 x"):
+        for end in ("\x01", " \x01 x"):
             text = front + unit * max((size - len(front)) // len(unit), 1) + end
             yield text if isinstance(source, str) else text.encode("latin-1", "replace")
