@@ -41,8 +41,8 @@ nothing is unpacked to disk.
   mismatches follow on standard error, and the exit code is MISMATCH; a damaged layer ends in DAMAGED in the same way.
 - `--color` decides about colour, else `NO_COLOR`, `TERM=dumb` and whether the output is a terminal.  `COLUMNS` sets
   the width; into a file or pipe, tables are never cut.
-- A closed pipe (`| head`) ends a command quietly with COMPLETE, Ctrl-C with INTERRUPTED and SIGTERM with TERMINATED; none
-  of them leaves a file behind.
+- A closed pipe (`| head`) ends a command quietly with COMPLETE, Ctrl-C with INTERRUPTED, SIGTERM with
+  TERMINATED; none of them leaves a file behind.
 - Exit codes: [exit-codes.md](exit-codes.md).  Errors: [errors.md](errors.md).
 
 ## Shell completion
