@@ -129,7 +129,7 @@ class SubdirectoryMembers(Members):
         self.prefix = prefix
         self.medium: Medium = base.medium
         self.anomalies: list[Anomaly] = base.anomalies
-        self.ended = base.ended
+        self.ended: bool = base.ended
 
     def __iter__(self) -> Iterator[Member]:
         return (self._short(member) for member in self.base.under(self.prefix))

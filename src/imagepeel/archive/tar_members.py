@@ -73,7 +73,7 @@ class TarMembers(Members):
         self.complete: bool = walk.complete
         self.over_limit: bool = walk.over_limit
         self.end: int = walk.end
-        self.ended = walk.ended
+        self.ended: bool = walk.ended
         self._names: dict[str, Member] = {}
         self._links = any(member.kind in ("symlink", "hardlink") for member in self._all)
         self._steps_left = _LINK_STEPS
@@ -208,7 +208,7 @@ class _Walk:
         self.limits = limits
         self.anomalies: list[Anomaly] = []
         self.complete = True
-        self.ended = False
+        self.ended: bool = False
         self.over_limit = False
         self.end = 0
         self._buffer = b""

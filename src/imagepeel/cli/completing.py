@@ -48,4 +48,8 @@ def _kinds() -> Iterable[str]:
     return KINDS
 
 
-engines, views, rules, images, kinds = map(_of, (_engines, _views, _rules, _images, _kinds))
+engines: Completion = _of(_engines)
+views: Completion = _of(_views)
+rules: Completion = _of(_rules)
+images: Completion = _of(_images)
+kinds: Completion = _of(_kinds)

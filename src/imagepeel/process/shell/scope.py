@@ -84,7 +84,7 @@ class Scope:
         self.args = args
         self.arg0 = arg0
         self.uid = uid
-        self.budget = Budget()
+        self.budget: Budget = Budget()
         self.wild = False
         self.noglob = False
         self.source = ""
