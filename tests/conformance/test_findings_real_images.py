@@ -360,6 +360,19 @@ def repositories_differ(image: Image, finding: Finding) -> bool:
     return named.keys() != tops.keys() or any(named[tag] not in tops[tag] for tag in named)
 
 
+def types_of_two_formats(image: Image, finding: Finding) -> bool:
+    """Whether manifest, config, layers and index do not all name types of one format, Docker's or that of OCI."""
+    index = json.loads(_file(image, "index.json") or b"{}")
+    for entry in index["manifests"]:
+        if entry["digest"] == str(image.digest):
+            algorithm, _, value = entry["digest"].partition(":")
+            manifest = json.loads(_file(image, f"blobs/{algorithm}/{value}") or b"{}")
+            types = [entry["mediaType"], manifest["mediaType"], manifest["config"]["mediaType"]]
+            types += [layer["mediaType"] for layer in manifest["layers"]]
+            return len({"docker" in media for media in types}) == 2 or "descriptor" in entry["mediaType"]
+    return False
+
+
 OF_BROKEN: dict[str, Callable[[Image, Finding], bool]] = {
     "DUPLICATE-ENTRY": path_is_twice,
     "WRONG-SIZE": size_is_wrong,
@@ -368,10 +381,12 @@ OF_BROKEN: dict[str, Callable[[Image, Finding], bool]] = {
     "UNKNOWN-ENTRY-TYPE": unknown_type,
     "LINK-WITHOUT-TARGET": link_before_its_target,
     "WRONG-DIGEST": digest_is_wrong,
+    "CONFIG-WITHOUT-ROOTFS": types_of_two_formats,
 }
 """Rules that fire on no sound real image, and on layers and on broken images beside them."""
 
 JUDGES: dict[str, Callable[[Image, Finding], bool]] = {
+    "CONFIG-WITHOUT-ROOTFS": types_of_two_formats,
     "ANONYMOUS-VOLUME": declares_volumes,
     "COMMAND-MISSING": command_is_absent,
     "COMMAND-NOT-FOUND": command_is_absent,

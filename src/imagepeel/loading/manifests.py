@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _LAYERS = (OCI_LAYER, OCI_FOREIGN_LAYER, DOCKER_LAYER, DOCKER_FOREIGN_LAYER)
 _DOCKER_LAYERS = tuple(f"{media}{packed}" for media in (DOCKER_LAYER, DOCKER_FOREIGN_LAYER) for packed in ("", ".gzip"))
+_OF_DOCKER = "the manifest calls itself one of Docker, and its layers have other types"
 _AMBIGUOUS = ("config", "fsLayers", "history", "layers", "manifests")
 """The keys that tell the kinds of manifests from each other, in the order in which they are looked for."""
 
@@ -72,8 +73,17 @@ def of_containers(delivery: Delivery) -> Fault | None:
     if docker and stated != DOCKER_MANIFEST:
         words = f'unsupported docker v2s2 media type: "{stated or ""}"'
         return Fault(words=words, why="index and manifest give the manifest two types", head=head)
+    odd = _odd_layer(delivery) if docker else None
+    if odd is not None:
+        return Fault(words=f'unsupported docker v2s2 media type: "{odd}"', why=_OF_DOCKER, head=head)
     found = _surplus(delivery, ("fsLayers", "history", "manifests"))
     return Fault(words=found, why="the manifest could be read as another kind", head=head) if found else None
+
+
+def _odd_layer(delivery: Delivery) -> str | None:
+    """The type of the first layer that a manifest of Docker cannot have."""
+    layers = (layer.media_type for layer in delivery.record.layers)
+    return next((media for media in layers if media not in _DOCKER_LAYERS), None)
 
 
 def _surplus(delivery: Delivery, others: tuple[str, ...]) -> str:
@@ -108,12 +118,11 @@ def committing(delivery: Delivery) -> Fault | None:
     if stated in INDEXES:
         words = f"{head}Treating manifest lists as individual manifests is not implemented"
         return Fault(words=words, why="the manifest calls itself an index")
-    layers = (layer.media_type for layer in delivery.record.layers)
-    odd = next((media for media in layers if media not in _DOCKER_LAYERS), None)
+    odd = _odd_layer(delivery)
     if stated != DOCKER_MANIFEST or odd is None:
         return None
     words = f'{head}unsupported docker v2s2 media type: "{odd}"'
-    return Fault(words=words, why="the manifest calls itself one of Docker, and its layers have other types")
+    return Fault(words=words, why=_OF_DOCKER)
 
 
 def of_containerd(delivery: Delivery) -> Fault | None:

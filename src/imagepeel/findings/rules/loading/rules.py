@@ -23,14 +23,15 @@ if TYPE_CHECKING:
 
 @rule(
     "CONFIG-WITHOUT-ROOTFS",
-    "A store cannot read the config, or it does not say what its layers are",
+    "A store cannot read manifest or config, or the config does not say what its layers are",
     "high",
     "strengths",
     "deployments",
     why="""`rootfs` in the config lists the DiffID of each layer.  Without it Docker's own store refuses the image
     (`invalid image JSON, no RootFS key`).  podman does not read such an archive either; containerd takes it without
     layers.  A config that is no JSON, or that has a value of another type than the engine's program wants
-    (`"Env": "A=b"`, `"created": ""`), is read by none: they say `json: cannot unmarshal ...`.""",
+    (`"Env": "A=b"`, `"created": ""`), is read by none: they say `json: cannot unmarshal ...`.  podman and buildah also
+    refuse a manifest whose own type, that of its config and those of its layers belong to two formats.""",
     fix="add rootfs with type layers and the DiffID of each layer, or build with a builder that does",
     codes="F60",
     sources="image-spec config.md rootfs, moby image/image.go, moby#27568",
