@@ -12,7 +12,7 @@ import pytest
 from imagepeel import forge
 
 ONE_OF_MANY = re.compile(r"\b1 ([a-z]+s)\b")
-NO_PLURAL = frozenset({"anonymous", "has", "is", "lacks"})
+NO_PLURAL = frozenset({"anonymous", "has", "is", "lacks", "refuses"})
 """Adjectives and verbs."""
 
 
