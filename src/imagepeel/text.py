@@ -34,6 +34,14 @@ def size(count: int) -> str:
     return f"{value:,.{digits}f} {unit}"
 
 
+def decimal(word: str | bytes) -> int | None:
+    """Return the value of 1 to 18 digits of ASCII; None for anything else.
+
+    Python reads digits of every script and stops in an error at some thousand of them; no tool that we follow does.
+    """
+    return int(word) if 0 < len(word) <= 18 and word.isascii() and word.isdigit() else None
+
+
 def number(count: int) -> str:
     """A count with separators: `10,871`."""
     return f"{count:,}"

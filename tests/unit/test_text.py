@@ -104,3 +104,8 @@ def test_any_history_line_is_read(line: str) -> None:
 def test_a_hundred_percent_is_all_of_it(part: float, shown: str) -> None:
     """200,356,428 of 200,359,378 bytes are not everything."""
     assert text.percent(part) == shown
+
+
+def test_a_decimal_is_digits_of_ascii() -> None:
+    assert [text.decimal(word) for word in ("0", "007", b"12", "9" * 18)] == [0, 7, 12, 10**18 - 1]
+    assert [text.decimal(word) for word in ("", "-1", "¹", "٣", "1 ", "9" * 19, "9" * 5000, b"x")] == [None] * 8

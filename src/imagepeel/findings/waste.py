@@ -32,7 +32,7 @@ from imagepeel.findings.debris import Debris, debris_of
 from imagepeel.formats.tar.header import HEADER_ONLY, PAX_GLOBAL
 from imagepeel.rootfs.layer_diff import changed_fields, has_uppers
 from imagepeel.rootfs.layer_events import Lost, lost_files, unseen_files
-from imagepeel.text import number, plural
+from imagepeel.text import decimal, number, plural
 
 if TYPE_CHECKING:
     from imagepeel.formats.tar.table import EntryTable
@@ -324,8 +324,8 @@ def _visible(rootfs: Rootfs, causes: dict[tuple[int, int], WasteItem]) -> None:
 
 def _base(image: LayeredImage, base: int | str) -> int:
     """Return how many layers belong to the base image."""
-    if isinstance(base, int) or base.isdigit():
-        count = int(base)
+    count = base if isinstance(base, int) else decimal(base)
+    if count is not None:
         if count > len(image.layers):
             raise UsageError(
                 f"the image has {plural(len(image.layers), 'layer')}, not {count}",
@@ -333,7 +333,7 @@ def _base(image: LayeredImage, base: int | str) -> int:
             )
         return count
     for layer in image.layers:
-        if layer.history is not None and base in layer.history.created_by:
+        if layer.history is not None and str(base) in layer.history.created_by:
             return layer.index
     raise UsageError(
         f"no history step contains {base!r}", hint="give the number of base layers, or text of the first own step"

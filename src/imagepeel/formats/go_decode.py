@@ -209,8 +209,15 @@ _STEPS: tuple[tuple[str, str, str, int, int], ...] = (
 """What stands in front of a number of the layout, the number, its name, and its bounds."""
 
 
+_USUAL = late(r'"\d{4}-(\d\d)-(\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)"', re.ASCII)
+"""How nearly every time is written; its day is in every month up to the 28th."""
+
+
 def time_error(value: str) -> str | None:
     """Return why time.Time takes no text, in Go's words, with the quotes of JSON around it; None where it does."""
+    usual = _USUAL.fullmatch(value)
+    if usual and 1 <= int(usual[1]) <= 12 and 1 <= int(usual[2]) <= 28:
+        return None
     head = f"parsing time {_quoted(value)}"
 
     def at(rest: str, want: str) -> str:

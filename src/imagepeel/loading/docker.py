@@ -35,7 +35,7 @@ _RULES = importer.ImportRules(
     unwraps=tuple(Compression)[1:], prefix="", familiar=True, tag_only="keep", unnamed="dangling", filters=False
 )
 _UNPACKED = frozenset({Cause.UNPACK, Cause.COUNT, Cause.DIGEST})
-_MOST_LAYERS = 125
+MOST_LAYERS = 125
 """Layers of one image (moby layer/layer_store.go)."""
 _DIED = 'error during connect: Post "http://%2Fvar%2Frun%2Fdocker.sock/v1.41/images/load?quiet=1": EOF'
 NAME = "<name>"
@@ -144,13 +144,13 @@ class DockerOwn(LoadTool, frozen=True, kw_only=True):
         return msgspec.structs.replace(answer, text="\n".join([*lines, answer.text])) if lines else answer
 
     def _too_deep(self, delivery: Delivery) -> LoadAnswer | None:
-        if len(delivery.image.layers) <= _MOST_LAYERS:
+        if len(delivery.image.layers) <= MOST_LAYERS:
             return None
         return refusal(
             Cause.DEPTH, "max depth exceeded",
-            f"the image has {len(delivery.image.layers)} layers, and this store puts {_MOST_LAYERS} on each other",
+            f"the image has {len(delivery.image.layers)} layers, and this store puts {MOST_LAYERS} on each other",
             "build it with fewer steps, or flatten it: docker export, docker import",
-            where=delivery.image.layers[_MOST_LAYERS].location,
+            where=delivery.image.layers[MOST_LAYERS].location,
         )  # fmt: skip
 
     def _unpacked(self, delivery: Delivery) -> LoadAnswer | None:

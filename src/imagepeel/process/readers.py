@@ -16,6 +16,7 @@ from imagepeel.process.kernel.execve import ExecveResult
 from imagepeel.process.shell.interpreters import Invocation
 from imagepeel.process.spec.values import WordReader
 from imagepeel.process.wrappers.values import Wrapped
+from imagepeel.text import decimal
 
 _MENTION = late(r"\$(?:([0-9@*#])|\{[#!]?([0-9]+|[@*]|#(?=\})))")
 """Text that may read a positional parameter, wherever it stands: in quotes and comments, too."""
@@ -71,7 +72,7 @@ def uses(text: str) -> Uses:
         sure = False
     mentioned = {one or other for one, other in _MENTION.findall(text)}
     sure = sure and mentioned <= found and not (moved and mentioned)
-    numbers = frozenset(int(one) for one in found if one.isdigit())
+    numbers = frozenset(value for one in found if (value := decimal(one)) is not None)
     return Uses(numbers=numbers, every=bool(found & {"@", "*"}), sure=sure)
 
 

@@ -27,8 +27,8 @@ from imagepeel.process.spec.failure import Failure, Judge, Stage
 from imagepeel.process.spec.state import ProcessState
 from imagepeel.process.spec.values import Credentials, NeededLibrary, PidOne, Step, StepOutcome
 from imagepeel.process.wrappers.daemons import goes_away
-from imagepeel.process.wrappers.execline import read_execline
 from imagepeel.process.wrappers.programs import Wrapped, unwrap
+from imagepeel.process.wrappers.specs import EXECLINE
 from imagepeel.process.wrappers.stand_in import stand_in
 from imagepeel.text import plural
 
@@ -97,7 +97,11 @@ class StartSimulation:
         if self._no_applet(chain, state):
             return
         libc = "" if chain.loader is None else "musl" if "ld-musl-" in chain.loader else "glibc"
-        read = read_execline(self.rootfs, chain, state)
+        read = None
+        if text(final).rsplit("/", 1)[-1] in EXECLINE:
+            from imagepeel.process.wrappers.execline import read_execline  # start time
+
+            read = read_execline(self.rootfs, chain, state)
         if isinstance(read, Failure):
             self.started.append(Started(chain=chain))
             self.stay(chain, state, why=read.why)

@@ -25,7 +25,6 @@ from imagepeel.process.wrappers.programs import (
     is_s6_init,
     with_shell,
 )
-from imagepeel.process.wrappers.switching import switch
 from imagepeel.tables import ERRNO_GO, ERRNO_MUSL, ErrnoName
 
 if TYPE_CHECKING:
@@ -148,6 +147,8 @@ def _state_behind(
     if wrapped.user or wrapped.program in {"setpriv", "chroot", "capsh"}:
         program = sim.rootfs.resolve(chain.final).node if chain.final is not None else None
         called = chain.argv[0] if chain.argv else wrapped.program
+        from imagepeel.process.wrappers.switching import switch  # start time
+
         switched = switch(sim.rootfs, wrapped, state, program=program, called=called, opened=chain.last)
         if isinstance(switched, Failure | Unproved):
             return switched

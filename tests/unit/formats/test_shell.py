@@ -150,3 +150,8 @@ def test_scripts_that_the_shell_accepts_are_understood() -> None:
             if subprocess.run([shell, "-n", path], capture_output=True).returncode == 0:
                 refused.append((path, str(error)))
     assert not refused
+
+
+@pytest.mark.parametrize("text", ["¹<0", "exec ²>f", "x 99999<f", "echo $" + "9" * 5000, "echo ${" + "9" * 5000 + "}"])
+def test_digits_of_other_scripts_and_thousands_of_them_are_no_error(text: str) -> None:
+    assert parse_shell(text).lines

@@ -22,6 +22,7 @@ from imagepeel.process.engines.user import failure_of
 from imagepeel.process.predict import predict
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.process_spec import ProcessSpec
+from imagepeel.process.wrappers import execline
 from imagepeel.process.wrappers.env import split_string
 from imagepeel.process.wrappers.programs import (
     S6_NOT_PID1,
@@ -32,6 +33,7 @@ from imagepeel.process.wrappers.programs import (
     is_s6_init,
     unwrap,
 )
+from imagepeel.process.wrappers.specs import EXECLINE
 from imagepeel.tables import ERRNO_MUSL
 
 
@@ -490,3 +492,7 @@ def test_real_env_split(text: str) -> None:
         assert done.returncode == 125 and str(error).split(",")[0] in done.stderr
         return
     assert done.stdout == "".join(f"{word}|" for word in words[2:]) or (len(words) == 2 and done.stdout == "|")
+
+
+def test_the_names_of_execline_are_those_that_it_reads() -> None:
+    assert EXECLINE == execline.NAMES

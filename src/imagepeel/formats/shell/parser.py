@@ -412,7 +412,7 @@ class _Parser(WordReader):
     def _redirection(self) -> Redirection | None:
         self._blanks()
         start = end = self._at
-        while end < self._size and self._text[end].isdigit():
+        while end < self._size and self._text[end] in "0123456789":
             end += 1
         if self._text.startswith("{", end) and end == start:
             closing = end + 1

@@ -27,6 +27,7 @@ from imagepeel.process.spec.access import EXECUTE, ROOT, Actor, PathAccess, chec
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Unproved
 from imagepeel.process.spec.values import Candidate
 from imagepeel.tables import ERRNO_LIBC, ErrnoName
+from imagepeel.text import decimal
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
@@ -172,7 +173,7 @@ def _libc_home(passwd: bytes, uid: int) -> str | None:
         if line.startswith(b"#") or len(fields) < 3:
             continue
         numbers = fields[2:4]
-        if all(part.isdigit() for part in numbers) and int(fields[2]) == uid:
+        if all(part.isdigit() for part in numbers) and decimal(fields[2]) == uid:
             return text(fields[5]) if len(fields) > 5 else ""
     return None
 

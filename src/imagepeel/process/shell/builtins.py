@@ -21,6 +21,7 @@ from imagepeel.process.shell.script_outcome import ScriptOutcome
 from imagepeel.process.shell.state import MUTED, Ends, State, as_argv
 from imagepeel.process.shell.words import FOREIGN, SPECIAL, Speaker
 from imagepeel.tables import ErrnoName
+from imagepeel.text import decimal
 
 MAX_CALLS = 12
 
@@ -153,8 +154,8 @@ class Builtins:
         if ended is not None and ended.kind == "child" and (not rest or call.command.words[-1].source == "$?"):
             return [(state, ended)]
         given = rest[0] if rest else None
-        known = isinstance(given, str) and given.isdigit() and len(given) < 10
-        code = int(str(given)) % 256 if known else state.code if given is None or self._asks_status(call) else None
+        number = decimal(given) if isinstance(given, str) and len(given) < 10 else None
+        code = number % 256 if number is not None else state.code if given is None or self._asks_status(call) else None
         return [(state, ScriptOutcome(kind="ends", line=call.line, why="the script says exit", exit_code=code))]
 
     def _asks_status(self, call: BuiltinCall) -> bool:
@@ -162,9 +163,10 @@ class Builtins:
 
     def _return(self, call: BuiltinCall) -> Ends:
         given = call.rest[0] if call.rest else ""
-        if isinstance(given, str) and given.isdigit() and len(given) < 10:
-            call.state.status = int(given) % 256 == 0
-            call.state.code = int(given) % 256
+        number = decimal(given) if isinstance(given, str) and len(given) < 10 else None
+        if number is not None:
+            call.state.status = number % 256 == 0
+            call.state.code = number % 256
         elif given != "" and not self._asks_status(call):
             call.state.status = None
         return [(call.state, "return")]
@@ -460,10 +462,11 @@ class Builtins:
         rest, state = call.rest, call.state
         count = 1
         if rest:
-            if not isinstance(rest[0], str) or not rest[0].isdigit():
+            given = decimal(rest[0][-18:]) if isinstance(rest[0], str) else None
+            if given is None:
                 state.scope.args = None
                 return None
-            count = int(rest[0]) if len(rest[0]) < 6 else 99_999
+            count = given if len(str(rest[0])) < 6 else 99_999
         if state.scope.args is not None:
             state.status = count <= len(state.scope.args)
             if not state.status and self._shell == "dash":

@@ -114,11 +114,11 @@ def filtered(value: str, argv: Sequence[str]) -> str | None:
 
 
 def _cut(lines: Sequence[str], words: Sequence[str]) -> str | None:
-    found = re.fullmatch(r"-c ?(\d+)(?:-(\d+))?", " ".join(words))
+    found = re.fullmatch(r"-c ?([0-9]{1,9})(?:-([0-9]{1,9}))?", " ".join(words))
     if found is not None:
         first, last = int(found[1]), int(found[2] or found[1])
         return "".join(line[first - 1 : last] + "\n" for line in lines) if first else None
-    found = re.fullmatch(r"-d ?(.) -f ?(\d+)|-f ?(\d+) -d ?(.)", " ".join(words))
+    found = re.fullmatch(r"-d ?(.) -f ?([0-9]{1,9})|-f ?([0-9]{1,9}) -d ?(.)", " ".join(words))
     if found is None:
         return None
     sign, number = found[1] or found[4], int(found[2] or found[3])

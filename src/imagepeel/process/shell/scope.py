@@ -119,7 +119,7 @@ class Scope:
 
     def get(self, name: str) -> Value:
         """The value of a variable or of a positional or special parameter other than `@` and `*`."""
-        if name.isdigit():
+        if name.isascii() and name.isdigit():
             number = int(name) if len(name) < 6 else 99_999
             if number == 0:
                 return self.arg0

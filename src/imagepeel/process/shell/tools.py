@@ -16,6 +16,7 @@ import msgspec
 from imagepeel._lazy import late
 from imagepeel.process.spec.access import READ, Actor, PathAccess, permits
 from imagepeel.tables import ERRNO_LIBC, ErrnoName
+from imagepeel.text import decimal
 
 Family = Literal["gnu", "busybox"]
 """Whose tool it is: coreutils, grep and sed of GNU, or an applet."""
@@ -384,7 +385,8 @@ def _may_give(call: _Call) -> bool:
     if "CHOWN" in actor.capabilities:
         return True
     wanted = call.values.get("o", "")
-    uid = int(wanted) if wanted.isdigit() else call.files.id_of(wanted, group=False)
+    uid = decimal(wanted)
+    uid = call.files.id_of(wanted, group=False) if uid is None else uid
     return "g" not in call.values and uid == actor.uid
 
 

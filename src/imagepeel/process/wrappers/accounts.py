@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from imagepeel.formats.passwd import AccountFile, AccountSource, GroupEntry, PasswdEntry
 from imagepeel.process.engines import user
+from imagepeel.text import decimal
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
@@ -34,11 +35,11 @@ class Accounts:
         found = self.user(word)
         if found is not None:
             return found.uid
-        return int(word) if word.isdigit() else None
+        return decimal(word)
 
     def gid(self, word: str) -> int | None:
         found = next((entry.gid for entry in self.groups if entry.name == word), None)
-        return int(word) if found is None and word.isdigit() else found
+        return decimal(word) if found is None else found
 
     def gids(self, words: str) -> tuple[int, ...] | None:
         """The ids of a list with commas; None where a word of it is no group."""
@@ -53,8 +54,9 @@ class Accounts:
         found = [gid]
         for line in _lines(self.group, "surrogateescape"):
             fields = line.strip().split(":")
-            if len(fields) == 4 and fields[2].isdigit() and name in fields[3].split(","):
-                found.append(int(fields[2]))
+            gid_there = decimal(fields[2]) if len(fields) == 4 else None
+            if gid_there is not None and name in fields[3].split(","):
+                found.append(gid_there)
         return tuple(dict.fromkeys(found))
 
 

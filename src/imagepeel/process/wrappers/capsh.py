@@ -11,6 +11,7 @@ from imagepeel.process.wrappers.accounts import Accounts
 from imagepeel.process.wrappers.refusals import no_right, refused_name
 from imagepeel.process.wrappers.switched import Switched
 from imagepeel.process.wrappers.values import Wrapped
+from imagepeel.text import decimal
 
 _QUIET = (
     "--quiet",
@@ -80,8 +81,9 @@ def _user(value: str, now: _Now, accounts: Accounts) -> Failure | None:
 
 
 def _number(option: str, value: str) -> Failure | int:
-    if value.isdigit():
-        return int(value)
+    number = decimal(value)
+    if number is not None:
+        return number
     return Failure(
         code=FailureCode.WRAPPER_FAILS,
         judge=Judge.USERLAND,

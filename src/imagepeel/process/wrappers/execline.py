@@ -20,6 +20,7 @@ from imagepeel.process.spec.failure import Failure, FailureCode, Judge
 from imagepeel.process.spec.state import ProcessState
 from imagepeel.process.wrappers.values import Wrapped
 from imagepeel.tables import ERRNO_LIBC, ErrnoName
+from imagepeel.text import decimal
 
 if TYPE_CHECKING:
     from imagepeel.process.kernel.execve import ExecveResult
@@ -94,7 +95,8 @@ def _call(words: list[str]) -> _Call:
     options, rest = _options(words, "Ssc")
     count = next((options[letter] for letter in "Ss" if letter in options), None)
     known = not options.keys() - set("PpqwWeSsc")
-    number = -1 if count is None else int(count) if count.isdigit() else -2
+    told = None if count is None else decimal(count)
+    number = -1 if count is None else -2 if told is None else told
     return _Call(body=options.get("c"), count=number if known else -2, words=rest)
 
 
@@ -347,3 +349,6 @@ _PROGRAMS: dict[str, Callable[[list[str]], Wrapped | None]] = {
     ),
 }
 """Programs of execline by name."""
+
+NAMES = frozenset(("execlineb", "execline", "importas", *_PROGRAMS))
+"""Every name by which a program is read here; a start of another program does not load this module."""

@@ -89,6 +89,17 @@ def _long(plain: str = "", valued: str = "", optional: str = "") -> dict[str, st
     return table | {f"--{name}": "optional" for name in optional.split()}
 
 
+EXECLINE = frozenset(
+    (
+        *("execlineb", "execline", "foreground", "background", "if", "exec", "cd", "execline-cd", "export", "unexport"),
+        *("emptyenv", "umask", "execline-umask", "fdmove", "fdclose", "s6-softlimit", "define", "importas", "backtick"),
+        *("case", "forbacktickx", "forstdin", "forx", "ifelse", "ifte", "ifthenelse", "loopwhilex", "multidefine"),
+        *("multisubstitute", "pipeline", "redirfd", "trap", "tryexec", "elgetopt", "elgetpositionals", "elglob"),
+        *("envfile", "heredoc", "homeof", "piperw", "runblock", "withstdinas", "s6-envdir"),
+    )
+)
+"""The programs of execline, and of s6 those that are written like them; `execline` says what each does."""
+
 _HELP = frozenset(("-h", "--help", "-V", "--version"))
 _INIT = "it stays, forwards signals to its child and reaps orphans"
 _STAYS = "it stays and waits for its child"

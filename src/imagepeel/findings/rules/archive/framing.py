@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC
 from typing import TYPE_CHECKING
 
 from imagepeel._lazy import late
@@ -27,7 +26,7 @@ NO_YEAR = late(r"^(?:000\d|19[678]\d)-")
 
 def seconds_of(created: str) -> int | None:
     """Return the seconds since 1970 of a time as documents write it, None for what is none."""
-    from datetime import datetime  # start time
+    from datetime import UTC, datetime  # start time
 
     try:
         stamp = datetime.fromisoformat(re.sub(r"\.(\d{6})\d*", r".\1", created.replace("Z", "+00:00")))

@@ -13,6 +13,7 @@ from imagepeel.evidence import AnomalyCode, Location
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, by_notes, rule
 from imagepeel.findings.rules.archive.framing import NO_YEAR, archive_framing, packer_named, seconds_of
+from imagepeel.loading.docker import MOST_LAYERS
 from imagepeel.oci.json_document import escaped
 from imagepeel.process.engines.registry import CONTAINERD, DOCKER, PODMAN
 from imagepeel.text import listed, plural, shortened, stated_and_there
@@ -20,7 +21,6 @@ from imagepeel.text import listed, plural, shortened, stated_and_there
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
 
-_DOCKER_MOST = 125
 _TOLD_ELSEWHERE: frozenset[AnomalyCode] = frozenset(
     [
         "TWO-IMAGES",
@@ -332,9 +332,9 @@ def layer_count(rule: Rule, subject: Subject) -> Iterator[Finding]:
     sources="docker/for-linux#414, moby daemon/internal/layer",
 )
 def too_many_layers(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    if len(subject.layers) > _DOCKER_MOST:
+    if len(subject.layers) > MOST_LAYERS:
         yield rule.report(
-            f"{plural(len(subject.layers), 'layer')}: Docker takes {_DOCKER_MOST} and answers `max depth exceeded`",
+            f"{plural(len(subject.layers), 'layer')}: Docker takes {MOST_LAYERS} and answers `max depth exceeded`",
             subject.pointer("/rootfs/diff_ids"),
             profiles=(DOCKER,),
         )

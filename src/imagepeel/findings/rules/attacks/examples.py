@@ -14,5 +14,5 @@ EXAMPLES: dict[str, Example] = {
     "ATTACKS-VOLUME-PATH": specimen("attack-volume-path", also=("ANONYMOUS-VOLUME", "VOLUME-NOT-OWNED")),
     "ATTACKS-OPAQUE-MARKS": specimen("attack-opaque-marks", also=("DUPLICATE-ENTRY",)),
     "ATTACKS-THROUGH-LINK": specimen("attack-through-link", also=("STORE-REFUSES-LAYER", "PARENT-NOT-DESCRIBED")),
-    "ATTACKS-TWO-SHAPES": specimen("attack-two-shapes"),
+    "ATTACKS-TWO-SHAPES": specimen("attack-two-shapes", also=("CONFIG-WITHOUT-ROOTFS",)),
 }

@@ -12,6 +12,7 @@ from imagepeel.findings.semantics.codes import Code, Degree, Noted
 from imagepeel.findings.semantics.notes import ONTO
 from imagepeel.formats.tar.header import GNU_SPARSE
 from imagepeel.formats.tar.whiteouts import Mark, hidden_path, parse
+from imagepeel.loading.docker import MOST_LAYERS
 from imagepeel.process.engines.registry import CONTAINERD
 from imagepeel.process.spec.failure import FailureCode
 from imagepeel.text import listed, without_middle
@@ -240,7 +241,9 @@ UNPACK_REFUSED = _refused(
 def store_refuses_layer(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if subject.rootfs.refusal is not None:
         return
+    told = [layer.location for layer in subject.layers[MOST_LAYERS : MOST_LAYERS + 1]]  # by TOO-MANY-LAYERS
     refused = [verdict for verdict in subject.unloaded if verdict.id is FailureCode.UNPACK_REFUSED]
+    refused = [verdict for verdict in refused if verdict.where not in told]
     if not refused:
         return
     first = refused[0]
