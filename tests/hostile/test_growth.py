@@ -42,7 +42,7 @@ class Used(NamedTuple):
 def _constant(node: ast.expr, names: dict[str, Any]) -> Any:
     """What an expression of the module's own names gives; None where it is more than a constant."""
     try:
-        return eval(compile(ast.Expression(node), "pattern", "eval"), {"re": re, **names})
+        return eval(compile(ast.Expression(node), "<pattern>", "eval"), {"re": re, **names})
     except Exception:  # what a function builds from its arguments
         return None
 

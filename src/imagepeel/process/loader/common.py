@@ -299,7 +299,7 @@ _PRELOAD = late(rb"\0(/[!-~]{0,255}ld\.so\.preload)\0")
 _VERSION = late(rb"release version (\d{1,3})\.(\d{1,3})")
 _MUSL_MARK = b"%.*s/etc/ld-musl-"
 _MUSL_PATH = late(re.escape(_MUSL_MARK) + rb"([!-~]{1,32})\.path\0")
-_MUSL_DIRECTORIES = late(rb"/[!-~]{1,255}(?::/[!-~]{1,255})+")
+_MUSL_DIRECTORIES = late(rb"/[!-9;-~]{1,255}+(?::/[!-9;-~]{1,255}+)+")
 
 
 def identify_loader(content: bytes, facts: ElfFacts | None) -> LoaderBuild:

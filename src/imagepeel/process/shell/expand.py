@@ -48,7 +48,7 @@ _OPERATION = late(r"(:?[-=+?]|##?|%%?)(.*)", re.DOTALL)
 _SUBSTRING = late(r":([0-9]{1,4})(?::([0-9]{1,4}))?")
 
 
-_CHANGED = late(r"(?:\+\+|--)\s*([A-Za-z_]\w*)|([A-Za-z_]\w*)\s*(?:\+\+|--|(?:[-+*/%&|^]|<<|>>)?=(?!=))")
+_CHANGED = late(r"(?:\+\+|--)\s*+([A-Za-z_]\w*+)|(?<!\w)([A-Za-z_]\w*+)\s*+(?:\+\+|--|(?:[-+*/%&|^]|<<|>>)?=(?!=))")
 """Names that arithmetic sets."""
 _BY_ZERO = late(r"[/%]\s*0+(?![\w.])")
 

@@ -315,7 +315,7 @@ def _no_owner(call: _Call, spec: str) -> Answer:
 
 def _chown(call: _Call) -> Answer:
     spec, path = call.words
-    if not re.fullmatch(r"[A-Za-z0-9_-]*:?[A-Za-z0-9_-]*", spec) or spec.endswith(":"):
+    if not re.fullmatch(r"[A-Za-z0-9_-]*+(?::[A-Za-z0-9_-]*)?", spec) or spec.endswith(":"):
         return None
     missing = _no_owner(call, spec)
     if missing is not None:
@@ -444,7 +444,7 @@ def _grep(call: _Call) -> Answer:
     return Judged(0 if found else 1)
 
 
-_PLAIN_EDIT = late(r"s([/|,#:@])[A-Za-z0-9 _./:=-]*\1[A-Za-z0-9 _./:=-]*\1g?")
+_PLAIN_EDIT = late(r"s([/|,#:@])(?:(?!\1)[A-Za-z0-9 _./:=-])*+\1(?:(?!\1)[A-Za-z0-9 _./:=-])*+\1g?")
 """A substitution whose script is sound whatever it meets; the sign that parts it does not stand inside."""
 
 

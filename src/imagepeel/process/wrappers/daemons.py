@@ -141,7 +141,7 @@ _APPLETS = {"httpd": "-f"}
 READ_MOST = 262_144
 """Bytes of a config file that are looked at."""
 
-_VERSION = late(r"-?[\d.]+$")
+_VERSION = late(r"(?:-|(?<![\d.]))[\d.]++$")
 
 
 def goes_away(rootfs: Rootfs, chain: ExecveResult, cwd: str, *, shell: bool) -> tuple[str, str]:

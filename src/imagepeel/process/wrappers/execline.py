@@ -183,7 +183,7 @@ def _word(body: str, at: int) -> tuple[str, bool, int]:
     return "".join(chars), plain, at
 
 
-_BRACED = late(r"\$\{([^}]*)\}")
+_BRACED = late(r"\$\{([^}]{0,255}+)\}")
 _LAST = late(r"\$([^${}]+)$")
 """A name without braces counts at the end of a word only."""
 

@@ -30,7 +30,7 @@ MAX_LINES = 10_000
 
 _INCLUDE = late(r"[@#](include(?:dir)?)\s+(\S+)")
 _SPECIFICATION = late(r"(\S+)\s+([^\s=]+)\s*=\s*(?:\(([^)]*)\))?\s*(.*)")
-_COMMAS = late(r"\s*,\s*")
+_COMMAS = late(r"(?<!\s)\s*+,\s*+")
 _NO_USERS = ("Defaults", "User_Alias", "Runas_Alias", "Host_Alias", "Cmnd_Alias", "Cmd_Alias")
 _UNREAD = "ALL ALL=(ALL) ALL"
 """Stands for lines that are not read: they may ask everybody for a password."""
