@@ -27,7 +27,6 @@ from imagepeel.process.spec.access import EXECUTE, ROOT, Actor, PathAccess, chec
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Unproved
 from imagepeel.process.spec.values import Candidate
 from imagepeel.tables import ERRNO_LIBC, ErrnoName
-from imagepeel.text import decimal
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
@@ -167,13 +166,14 @@ class Crun(Runtime, frozen=True, kw_only=True):
 
 def _libc_home(passwd: bytes, uid: int) -> str | None:
     """The home of a uid by `fgetpwent`: comments and lines whose ids are no numbers are skipped."""
+    wanted = str(uid).lstrip("0").encode()  # a number may have zeros in front, and thousands of digits
     for line in passwd.split(b"\n"):
         line = line.lstrip(b" \t")
         fields = line.split(b":")
         if line.startswith(b"#") or len(fields) < 3:
             continue
         numbers = fields[2:4]
-        if all(part.isdigit() for part in numbers) and decimal(fields[2]) == uid:
+        if fields[2].lstrip(b"0") == wanted and all(part.isdigit() for part in numbers):
             return text(fields[5]) if len(fields) > 5 else ""
     return None
 
