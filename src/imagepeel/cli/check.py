@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
 
-from imagepeel.cli import common, completing, documents
+from imagepeel.cli import common, documents
 from imagepeel.cli.settings import Settings
 from imagepeel.errors import ANSWER_IS_NO, UsageError
 from imagepeel.findings.gate import (
@@ -47,20 +47,7 @@ _EXAMPLES = (
 @click.command(epilog=_EXAMPLES)
 @common.archive
 @click.option("--fail-on", type=click.Choice(THRESHOLDS), help="Exit with 1 on new findings this severe.  [high]")
-@click.option(
-    "--select",
-    multiple=True,
-    metavar="RULE",
-    shell_complete=completing.rules,
-    help="Only these rules or lessons: A,B or repeated.",
-)
-@click.option(
-    "--ignore",
-    multiple=True,
-    metavar="RULE",
-    shell_complete=completing.rules,
-    help="Not these rules or lessons: A,B or repeated.",
-)
+@common.rules
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="What to write.  [text]")
 @click.option("--baseline", metavar="FILE", type=click.Path(), help="Findings that are known and accepted.")
 @click.option("--write-baseline", metavar="FILE", type=click.Path(), help="Accept what is found now, and exit with 0.")

@@ -145,6 +145,24 @@ view: Callable[[Any], Any] = _option(
 )
 """--view, checked where the view is built, which knows all names."""
 
+rules: Callable[[Any], Any] = stack(
+    click.option(
+        "--select",
+        multiple=True,
+        metavar="RULE",
+        shell_complete=completing.rules,
+        help="Only these rules or lessons: A,B or repeated.",
+    ),
+    click.option(
+        "--ignore",
+        multiple=True,
+        metavar="RULE",
+        shell_complete=completing.rules,
+        help="Not these rules or lessons: A,B or repeated.",
+    ),
+)
+"""--select and --ignore, which the command gets."""
+
 json: Callable[[Any], Any] = _option("json", "--json", is_flag=True, help="Write the result as JSON.")
 """--json; `imagepeel schema COMMAND` prints the schema."""
 

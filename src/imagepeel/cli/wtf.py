@@ -44,20 +44,7 @@ _EXAMPLES = (
     help="Write an image that shows the surprise of RULE to ARCHIVE.",
 )
 @click.option("--repaired", is_flag=True, help="With --reproduce: its repaired twin, in which nothing is found.")
-@click.option(
-    "--select",
-    multiple=True,
-    metavar="RULE",
-    shell_complete=completing.rules,
-    help="Only these rules or lessons: A,B or repeated.",
-)
-@click.option(
-    "--ignore",
-    multiple=True,
-    metavar="RULE",
-    shell_complete=completing.rules,
-    help="Not these rules or lessons: A,B or repeated.",
-)
+@common.rules
 @common.receipts("Every proof and detail, also of notes.")
 @documents.forms
 @common.opening

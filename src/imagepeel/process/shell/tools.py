@@ -423,17 +423,24 @@ def _install_directory(call: _Call, path: str) -> Answer:
     return _DONE
 
 
+def _unreadable(call: _Call, path: str) -> ErrnoName | None:
+    """Why the actor cannot read a file, "" where it can; None where that is not known, or it is no plain file."""
+    seen = call.files.look(path)
+    if seen is None or (seen.node is not None and not seen.node.is_file):
+        return None
+    if seen.node is not None and not permits(seen.node, call.files.actor, READ):
+        return "EACCES"
+    return seen.errno
+
+
 def _grep(call: _Call) -> Answer:
     """A pattern that is plain text, in one file."""
     pattern, path = call.words
     if not pattern or any(char in pattern for char in "\n\\[]*.^$?+{}|()"):
         return None
-    seen = call.files.look(path)
-    if seen is None or (seen.node is not None and not seen.node.is_file):
+    errno = _unreadable(call, path)
+    if errno is None:
         return None
-    errno = seen.errno
-    if seen.node is not None and not permits(seen.node, call.files.actor, READ):
-        errno = "EACCES"
     if errno:
         return Judged(2) if "s" in call.options else call.says(path, path, errno, code=2)
     body = call.files.text(path)
@@ -454,12 +461,9 @@ def _sed(call: _Call) -> Answer:
         return None
     if edit.count(edit[1]) != 3:
         return None
-    seen = call.files.look(path)
-    if seen is None or (seen.node is not None and not seen.node.is_file):
+    errno = _unreadable(call, path)
+    if errno is None:
         return None
-    errno = seen.errno
-    if seen.node is not None and not permits(seen.node, call.files.actor, READ):
-        errno = "EACCES"
     code = 1 if call.family == "busybox" else 2
     if errno:
         return call.says(f"can't read {path}", path, errno, code=code)
