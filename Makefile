@@ -3,6 +3,7 @@
 #   make test     set up and run the tests
 #   make judges-all   every recorded start again, for real; the tests start a sample of them
 #   make soak     many runs over a warm index cache: none may end with a signal
+#   make fuzz     each parser on changed inputs, ten minutes each: make fuzz FUZZ="shell elf --seconds 60"
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -10,7 +11,10 @@ BIN := $(VENV)/bin
 COVERAGE ?=
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint bench soak judges judges-all clean
+# Targets and options of make fuzz, all targets without.
+FUZZ ?=
+
+.PHONY: demo test lint bench soak fuzz judges judges-all clean
 
 demo: $(VENV)/.demo
 	$(BIN)/imagepeel forge shop demo/shop.tar
@@ -37,6 +41,11 @@ bench: $(STAMP)
 soak: $(STAMP)
 	$(BIN)/python tests/soak/first_decode.py 300
 	$(BIN)/python tests/soak/warm_runs.py 5000
+
+# Where atheris has no wheel, inputs are changed at random instead of being led by coverage.
+fuzz: $(STAMP)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[fuzz]" || true
+	$(BIN)/python tests/fuzz/run.py $(FUZZ)
 
 # Debian packages that the tests use as outside judges; tests skip, with the reason, where one is absent.
 judges:

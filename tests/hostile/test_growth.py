@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from adversarial import texts
+from imagepeel.process.wrappers.daemons import DAEMONS
 
 PACKAGE = Path(__file__).parents[2] / "src" / "imagepeel"
 METHODS = frozenset(["match", "fullmatch", "search", "finditer", "findall", "sub", "subn", "split"])
@@ -83,7 +84,14 @@ def _used() -> Iterator[Used]:
                     yield Used(source, flags, method, f"{place} {name or call.lineno}")
 
 
-PATTERNS = sorted(set(_used()), key=str)
+def _directives() -> Iterator[Used]:
+    """Patterns that are data: how the setting of a daemon is found in its config."""
+    for name, daemon in DAEMONS.items():
+        if daemon.directive:
+            yield Used(daemon.directive, 0, "search", f"process/wrappers/daemons.py {name}")
+
+
+PATTERNS = sorted({*_used(), *_directives()}, key=str)
 
 
 class _TooLong(BaseException):

@@ -260,9 +260,9 @@ def _digits(rest: str, layout: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A text as errors of package time quote it."""
+    """A text as errors of package time quote it; half of a pair is an escape there, as the document has it."""
     shown = []
-    for byte in text.encode():
+    for byte in text.encode("utf-8", "backslashreplace"):
         char = chr(byte)
         shown.append(f"\\{char}" if char in '"\\' else char if 0x20 <= byte < 0x80 else f"\\x{byte:02x}")
     return f'"{"".join(shown)}"'

@@ -66,7 +66,7 @@ _FPM = Daemon(
             "7.0", "7.2", "7.3", "7.4", "8.0", "8.1", "8.2", "8.3", "8.4", "8.5")),
         *(f"/etc/php{version}/php-fpm.conf" for version in ("7", "8", "81", "82", "83", "84", "85")),
     ),
-    config_option="-y", directive=r"(?m)^\s*daemonize\s*=\s*(\S+)", stays=("no", "off", "false", "0"),
+    config_option="-y", directive=r"(?m)^[^\S\n]*daemonize\s*=\s*(\S+)", stays=("no", "off", "false", "0"),
     fix="start it with -F, or set daemonize = no",
 )  # fmt: skip
 
@@ -87,7 +87,7 @@ DAEMONS: dict[str, Daemon] = {
     "supervisord": Daemon(
         foreground=("-n", "--nodaemon"), reports=("-v", "--version", "-h", "--help"),
         config=("/etc/supervisor/supervisord.conf", "/etc/supervisord.conf", "/etc/supervisor.conf"),
-        config_option="-c", directive=r"(?m)^\s*nodaemon\s*=\s*(\w+)", stays=("true", "yes", "on", "1"),
+        config_option="-c", directive=r"(?m)^[^\S\n]*nodaemon\s*=\s*(\w+)", stays=("true", "yes", "on", "1"),
         fix="start it with -n, or set nodaemon=true",
     ),
     "php-fpm": _FPM,
@@ -95,12 +95,12 @@ DAEMONS: dict[str, Daemon] = {
     "syslog-ng": _flag("-F", "--foreground", "-s"),
     "syslogd": _flag("-n"),
     "redis-server": _asked(
-        "--daemonize yes", directive=r"(?m)^\s*daemonize\s+(\w+)", stays=("no",), first_is_config=True,
+        "--daemonize yes", directive=r"(?m)^[^\S\n]*daemonize\s+(\w+)", stays=("no",), first_is_config=True,
     ),
     "valkey-server": _asked(
-        "--daemonize yes", directive=r"(?m)^\s*daemonize\s+(\w+)", stays=("no",), first_is_config=True,
+        "--daemonize yes", directive=r"(?m)^[^\S\n]*daemonize\s+(\w+)", stays=("no",), first_is_config=True,
     ),
-    "haproxy": _asked("-D", config_option="-f", directive=r"(?m)^\s*(daemon)\b"),
+    "haproxy": _asked("-D", config_option="-f", directive=r"(?m)^[^\S\n]*(daemon)\b"),
     "mysqld": _asked("--daemonize", "-D"),
     "memcached": _asked("-d"),
     "mongod": _asked("--fork"),
