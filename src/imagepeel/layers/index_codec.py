@@ -244,9 +244,10 @@ def _check(table: EntryTable, header: _Header, count: int) -> None:
     dirty = len(dirs) > 1 and (b"//" in joined or b"/./" in joined or b"/../" in joined)
     _need(not dirty and joined.count(b"\0") == max(0, len(dirs) - 2), "a directory is not clean")
     _need(b"/" not in table.names and b"\0" not in table.names, "a name is not clean")
-    for keys in (table.links, table.raw_names):
-        for i in keys:
+    for texts in (table.links, table.raw_names):
+        for i, text in texts.items():
             _index(i, count)
+            _need(b"\0" not in text, "a raw name or a link has a NUL")
     for meta in table.metas:
         _need(len(meta.type) == 1, "a type is not one byte")
     if not count:

@@ -149,6 +149,13 @@ def test_a_forged_index_with_a_right_checksum_breaks_nothing() -> None:
     assert 0 < accepted < len(body)
 
 
+def test_a_raw_name_with_a_nul_is_refused() -> None:
+    body = encode(scanned(), DEFAULT)[len(MAGIC) + 32 :]
+    assert body.count(b"./odd/../name") == 1
+    with pytest.raises(BadIndex, match="NUL"):
+        decode(sealed(body.replace(b"./odd/../name", b"./odd/..\0name")), DEFAULT)
+
+
 @pytest.mark.parametrize("name", [b"..", b".", b"a/b", b"a\0b"])
 def test_names_that_could_leave_a_directory_are_refused(name: bytes) -> None:
     scan = scanned(entries=[forge.file(b"n" * len(name), b"1")])

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from array import array
+from itertools import accumulate
+from typing import NamedTuple
 
 from imagepeel.errors import LimitExceeded
 from imagepeel.evidence import Location
+from imagepeel.formats.tar.header import NotPlain
 from imagepeel.formats.tar.table import (
     DOT_SLASH,
     ESCAPES,
@@ -26,12 +29,32 @@ MEMO = 8192
 """Entries of each memo before it starts anew: layers have few distinct values, hostile ones as many as they like."""
 
 
+_ONE = array("I", (1,)).tobytes()
+LONG_NAME = 255
+"""Bytes of a name from which on it counts against `Limits.name_bytes`."""
+
+
+class Row(NamedTuple):
+    """Plain entries that stand one behind the other, in columns: one block of header each, no nanoseconds."""
+
+    offsets: list[int]
+    sizes: list[int]
+    mtimes: list[int]
+    metas: list[int]
+    places: list[int]
+    names: list[bytes]
+    flag_bits: list[int]
+    crcs: list[int]
+    digests: list[bytes]
+    """32 bytes each; zeros where none are wanted."""
+
+
 class TableBuilder:
-    """Appends to one table.  `metas` maps a caller's key to the index of an interned `Meta`."""
+    """Appends to one table, entry by entry or a row of entries at a time."""
 
     def __init__(self, table: EntryTable, limits: Limits, layer: int | None) -> None:
         self.table = table
-        self.metas: dict[object, int] = {}
+        self._metas: dict[Meta, int] = {}
         self._limits = limits
         self._layer = layer
         self._kept = 0
@@ -39,14 +62,19 @@ class TableBuilder:
         self._dir_ids: dict[bytes, int] = {b"": 0}
         self._names = bytearray()
 
-    def intern(self, meta: Meta, key: object) -> int:
-        """Keep a new `Meta` under the caller's key and return its index."""
-        metas = self.table.metas
-        if len(self.metas) >= MEMO:
-            self.metas.clear()
-        index = len(metas)
-        metas.append(meta)
-        self.metas[key] = index
+    @property
+    def room(self) -> int:
+        """How many entries `Limits.entries` still allows."""
+        return self._limits.entries - len(self.table)
+
+    def meta(self, meta: Meta) -> int:
+        """Return the index of what entries share, interned."""
+        index = self._metas.get(meta)
+        if index is None:
+            if len(self._metas) >= MEMO:
+                self._metas.clear()
+            index = self._metas[meta] = len(self.table.metas)
+            self.table.metas.append(meta)
         return index
 
     def keep(self, count: int, offset: int) -> None:
@@ -71,7 +99,7 @@ class TableBuilder:
                 Location(layer=self._layer, entry=index, layer_offset=offset),
                 "raise Limits.entries if you trust the image",
             )
-        if len(name) > 255:
+        if len(name) > LONG_NAME:
             self.keep(len(name), offset)
         flags = UNHASHED
         directory, _, base = name.rpartition(b"/")
@@ -105,6 +133,38 @@ class TableBuilder:
         table.crcs.append(0)
         if table.digests is not None:
             table.digests += bytes(32)
+
+    def place(self, directory: bytes) -> tuple[int, int]:
+        """Return the id of a raw directory and the flags that give it back.  NotPlain for one that none do."""
+        known = self._memo_dir.get(directory)
+        if known is None:
+            known = self._directory(directory)
+        if known[1] < 0:
+            raise NotPlain
+        return known
+
+    def extend(self, row: Row) -> None:
+        """Append entries that are within `Limits.entries`."""
+        count = len(row.offsets)
+        if not count:
+            return
+        table = self.table
+        ends = accumulate(map(len, row.names), initial=len(self._names))
+        next(ends)
+        table.name_ends.extend(ends)
+        self._names += b"".join(row.names)
+        table.header_offsets.fromlist(row.offsets)
+        table.header_blocks.frombytes(_ONE * count)
+        table.sizes.fromlist(row.sizes)
+        table.mtime_seconds.fromlist(row.mtimes)
+        if table.mtime_nanos is not None:
+            table.mtime_nanos.frombytes(bytes(count * table.mtime_nanos.itemsize))
+        table.meta_ids.fromlist(row.metas)
+        table.dir_ids.fromlist(row.places)
+        table.flag_bits += bytes(row.flag_bits)
+        table.crcs.fromlist(row.crcs)
+        if table.digests is not None:
+            table.digests += b"".join(row.digests)
 
     def finish(self) -> None:
         """Give the table the names of its entries; until then only what they do not need can be asked of it."""

@@ -22,6 +22,9 @@ PAX, PAX_GLOBAL, GNU_LONGNAME, GNU_LONGLINK, GNU_SPARSE = b"x", b"g", b"L", b"K"
 HEADER_ONLY = frozenset((HARDLINK, SYMLINK, CHAR, BLOCKDEV, DIRECTORY, FIFO))
 """Types without content: their size field is ignored, so stated bytes would be read as the next header."""
 
+PLAIN_TYPES = frozenset(REGULAR + DIRECTORY + SYMLINK + HARDLINK)
+"""As numbers: types of entries that no rule of their own is about."""
+
 
 class TarError(Exception):
     """The stream breaks a rule of tar: `message` in Go's words, `detail` in ours."""
@@ -30,6 +33,10 @@ class TarError(Exception):
         super().__init__(message)
         self.message = message
         self.detail = detail
+
+
+class NotPlain(Exception):
+    """A header is not one of those that are read quickly: the full rules have to read it."""
 
 
 HeaderFormat = Literal["v7", "ustar", "star", "gnu"]

@@ -5,8 +5,18 @@ Gives exactly what `header.parse_header` gives, or sends the block there.
 
 from __future__ import annotations
 
-from imagepeel.formats.tar.builder import MEMO
-from imagepeel.formats.tar.header import Header, HeaderFormat, TarError, octal, parse_header, string
+from imagepeel.formats.tar.builder import MEMO, TableBuilder
+from imagepeel.formats.tar.header import (
+    PLAIN_TYPES,
+    Header,
+    HeaderFormat,
+    NotPlain,
+    TarError,
+    octal,
+    parse_header,
+    string,
+)
+from imagepeel.formats.tar.table import Meta
 
 try:
     # The same checksum at three times the speed; the results are identical by definition.
@@ -15,28 +25,32 @@ except ImportError:
     from zlib import adler32
 
 _Tail = tuple[HeaderFormat, bytes, bytes, int, int, bytes]
-HeaderFields = tuple[bytes, int, int, tuple[int, int, int], _Tail]
-"""Name, size, mtime, (mode, uid, gid), (format, uname, gname, major, minor, prefix) of one header."""
+"""Format, uname, gname, major, minor and prefix of one header."""
 
 
 class HeaderReader:
-    """Memos from the raw bytes of header parts to what they mean, each bounded."""
+    """Memos from the raw bytes of header parts to what they mean, each bounded.
+
+    `sums` maps a checksum field to what the low half of Adler-32 must be, -1 for one that has to be summed.
+    """
 
     def __init__(self) -> None:
-        self._memo_sum: dict[bytes, int] = {}
+        self.sums: dict[bytes, int] = {}
         self._memo_ids: dict[bytes, tuple[int, int, int]] = {}
         self._memo_tail: dict[bytes, _Tail] = {}
+        self._memo_shared: dict[tuple[bytes, bytes], tuple[int, bytes]] = {}
 
-    def checksum_proven(self, block: bytes) -> bool:
-        """Say whether the checksum is certainly right; False also for blocks that have to be summed byte by byte.
+    def prove(self, block: bytes) -> None:
+        """NotPlain unless the checksum is certainly right; also for blocks that have to be summed byte by byte.
 
         For a block of ASCII the sum of all bytes stays below 65521, so the low half of Adler-32 (one plus that sum,
         modulo 65521) decides, at a tenth of the cost of summing.
         """
-        expected = self._memo_sum.get(block[148:156])
+        expected = self.sums.get(block[148:156])
         if expected is None:
             expected = self._expect(block[148:156])
-        return expected >= 0 and expected == adler32(block) & 0xFFFF and block.isascii()
+        if expected < 0 or expected != adler32(block) & 0xFFFF or not block.isascii():
+            raise NotPlain
 
     def _expect(self, field: bytes) -> int:
         """Return what the low half of Adler-32 must be for this checksum field, -1 for "sum it"."""
@@ -46,53 +60,77 @@ class HeaderReader:
             return -1
         total = stated - 8 * 0x20 + sum(field)
         value = total + 1 if 0 <= total < 65520 else -1
-        if len(self._memo_sum) >= MEMO:
-            self._memo_sum.clear()
-        self._memo_sum[field] = value
+        if len(self.sums) >= MEMO:
+            self.sums.clear()
+        self.sums[field] = value
         return value
 
-    def quick(self, block: bytes) -> HeaderFields | None:
-        """Read the fields of a header whose checksum is right, by memos; None when one needs the full rules."""
-        size_field, time_field = block[124:135], block[136:147]
-        if not size_field.isdigit() or not time_field.isdigit():
-            return None
+    def number(self, field: bytes) -> int:
+        """Return a size or time of eleven octal digits and an end.  NotPlain for every other form."""
+        digits = field[:11]
+        if not digits.isdigit() or field[11] not in b"\0 ":
+            raise NotPlain
         try:
-            size, mtime = int(size_field, 8), int(time_field, 8)
+            return int(digits, 8)
         except ValueError:
-            return None
-        if block[135] not in b"\0 " or block[147] not in b"\0 ":
-            return None
+            raise NotPlain from None
+
+    def shared(self, block: bytes, builder: TableBuilder) -> tuple[int, bytes]:
+        """Return the index of the `Meta` of a header that was proved, and what stands before its name.
+
+        What it has in common with others decides both: owner, mode, type, and all that stands behind the link.
+        NotPlain for other types.
+        """
+        if block[156] not in PLAIN_TYPES:
+            raise NotPlain
+        key = (block[100:124] + block[156:157], block[257:])
+        known = self._memo_shared.get(key)
+        if known is None:
+            kind, (mode, uid, gid) = block[156:157], self._ids(block)
+            format_, uname, gname, major, minor, prefix = self._tail(block)
+            meta = Meta(kind, mode, uid, gid, major, minor, uname, gname, format_)
+            known = (builder.meta(meta), prefix + b"/" if prefix else b"")
+            if len(self._memo_shared) >= MEMO:
+                self._memo_shared.clear()
+            self._memo_shared[key] = known
+        return known
+
+    def parse(self, block: bytes) -> Header:
+        """Return the header of a block.  TarError when its checksum or a field is wrong."""
+        try:
+            self.prove(block)
+            size, mtime = self.number(block[124:136]), self.number(block[136:148])
+            mode, uid, gid = self._ids(block)
+            format_, uname, gname, major, minor, prefix = self._tail(block)
+        except NotPlain:
+            return parse_header(block)
+        name, link = string(block[:100]), string(block[157:257])
+        if prefix:
+            name = prefix + b"/" + name
+        return Header(name, mode, uid, gid, size, mtime, block[156:157], link, format_, uname, gname, major, minor)
+
+    def _ids(self, block: bytes) -> tuple[int, int, int]:
+        """Return mode, user and group of a header.  NotPlain when the memos cannot read them."""
         ids = self._memo_ids.get(block[100:124])
         if ids is None:
             try:
                 ids = (octal(block[100:108]), octal(block[108:116]), octal(block[116:124]))
             except TarError:
-                return None
+                raise NotPlain from None
             if len(self._memo_ids) >= MEMO:
                 self._memo_ids.clear()
             self._memo_ids[block[100:124]] = ids
-        tail = self._memo_tail.get(block[257:])
-        if tail is None:
-            tail = self._parse_tail(block)
-            if tail is None:
-                return None
-        name = block[:100].partition(b"\0")[0]
-        return (tail[5] + b"/" + name if tail[5] else name), size, mtime, ids, tail
+        return ids
 
-    def parse(self, block: bytes, proven: bool) -> Header:
-        """Return the header of a block; `proven` says that its checksum was found right already."""
-        fields = self.quick(block) if proven else None
-        if fields is None:
-            return parse_header(block)
-        name, size, mtime, (mode, uid, gid), (format_, uname, gname, major, minor, _) = fields
-        link = block[157:257].partition(b"\0")[0]
-        return Header(name, mode, uid, gid, size, mtime, block[156:157], link, format_, uname, gname, major, minor)
-
-    def _parse_tail(self, block: bytes) -> _Tail | None:
+    def _tail(self, block: bytes) -> _Tail:
+        """Return what the end of a header says.  NotPlain when it is wrong."""
+        value = self._memo_tail.get(block[257:])
+        if value is not None:
+            return value
         try:
             header = parse_header(block)
         except TarError:
-            return None
+            raise NotPlain from None
         prefix = b""
         if header.format != "v7":
             name = string(block[:100])

@@ -22,11 +22,11 @@ header behind them.  So at any byte the scanner is in one of five states, and it
     what follows the end                _ended
 
 `feed` steps through these states and stops at the first that needs more bytes than it was given; an unfinished header
-waits in _carry.  `_go_on` takes content, bodies and padding; `feed` itself steps over a content that one piece holds
-whole, as it nearly always does.  Headers take one of two ways.  `_fast` reads a plain ustar or GNU
-header of a file, directory or link, which are nearly all, from values that it has seen before.  `_slow` knows all rules
-and all extensions.  Both end in `TableBuilder.add`.  No content is held: at most one unfinished header, one extension
-body, which `Limits.header_bytes` caps, and one checksum are in memory.
+waits in _carry.  `_go_on` takes content, bodies and padding.  Headers take one of two ways.  `take_plain` reads plain
+ustar and GNU headers of files, directories and links, which are nearly all, together with the content that the same
+piece holds whole, one entry behind the other.  `_slow` takes one header and knows all rules and all extensions.  Both
+end in the columns of `TableBuilder`.  No content is held: at most one unfinished header, one extension body, which
+`Limits.header_bytes` caps, and one checksum are in memory.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ from imagepeel.formats.tar.header import (
     INVALID_HEADER,
     PAX,
     PAX_GLOBAL,
+    PLAIN_TYPES,
     REGULAR,
     REGULAR_OLD,
     SYMLINK,
@@ -60,6 +61,7 @@ from imagepeel.formats.tar.header import (
     numeric,
     string,
 )
+from imagepeel.formats.tar.plain import take_plain
 from imagepeel.formats.tar.reader import HeaderReader
 from imagepeel.formats.tar.table import HAS_EXTRA, UNHASHED, EntryTable, Extra, Meta
 from imagepeel.limits import DEFAULT, Limits
@@ -70,8 +72,6 @@ try:
     from zlib_ng.zlib_ng import crc32
 except ImportError:
     from zlib import crc32
-
-_PLAIN = frozenset((REGULAR, REGULAR_OLD, DIRECTORY, SYMLINK, HARDLINK))
 
 
 class TrailingData(NamedTuple):
@@ -143,9 +143,6 @@ class TarScanner:
         size = len(piece)
         at = 0
         base = self._pos
-        table = self.table
-        checksum_proven = self._reader.checksum_proven
-        fast = self._fast
         while not self._ended:
             if self._left or self._pad or self._body is not None:
                 at = self._go_on(view, at)
@@ -159,6 +156,11 @@ class TarScanner:
                 self._carry = piece[at:]
                 at = size
                 break
+            if piece[at + 156] in PLAIN_TYPES and self._first < 0 and self._pending is None and not self._zero:
+                after = take_plain(self._reader, self._builder, piece, at, base)
+                if after > at:
+                    at = after
+                    continue
             block = piece[at : at + BLOCK]
             if not block[0] and block == ZERO_BLOCK:
                 at += BLOCK
@@ -170,21 +172,8 @@ class TarScanner:
                 self._fail(TarError(INVALID_HEADER, "one zero block is followed by more data"), base + at)
                 break
             at += BLOCK
-            proven = checksum_proven(block)
-            if not proven or self._first >= 0 or self._pending is not None or not fast(block, base + at - BLOCK):
-                self._pos = base + at
-                self._guard(self._slow, block, base + at - BLOCK, proven)
-                continue
-            left = self._left
-            if left and left + self._pad <= size - at:
-                # The whole content is in this piece: hash it in one call and step over it.
-                part = view[at : at + left]
-                table.crcs[-1] = crc32(part)
-                if table.digests is not None:
-                    table.digests[-32:] = hashlib.sha256(part).digest()
-                self._hash_entry = -1
-                at += left + self._pad
-                self._left = self._pad = 0
+            self._pos = base + at
+            self._guard(self._slow, block, base + at - BLOCK)
         if self._ended:
             self._pos = base + at
             if at < size:
@@ -315,41 +304,14 @@ class TarScanner:
 
     # ---- one header ---------------------------------------------------------------------------------------
 
-    def _fast(self, block: bytes, offset: int) -> bool:
-        """Record an ordinary file, directory or link from its header; False when it needs the slow path."""
-        kind = block[156:157]
-        if kind not in _PLAIN:
-            return False
-        fields = self._reader.quick(block)
-        if fields is None:
-            return False
-        name, size, mtime, ids, (format_, uname, gname, major, minor, _) = fields
-        if kind == REGULAR_OLD:
-            kind = DIRECTORY if name.endswith(b"/") else REGULAR
-        if kind in HEADER_ONLY and size:
-            self._bodiless = (len(self.table.header_offsets), size)
-            size = 0
-        key = (kind, ids, format_, uname, gname, major, minor)
-        builder = self._builder
-        meta = builder.metas.get(key)
-        if meta is None:
-            meta = builder.intern(Meta(kind, *ids, major, minor, uname, gname, format_), key)
-        builder.add(name, meta, offset, size, mtime)
-        if kind == REGULAR:
-            if size:
-                self._start_hash(size)
-        elif kind != DIRECTORY:
-            self.table.links[len(self.table.header_offsets) - 1] = block[157:257].partition(b"\0")[0]
-        return True
-
-    def _slow(self, block: bytes, offset: int, proven: bool) -> None:
-        """Record any other header, with all rules and extensions."""
+    def _slow(self, block: bytes, offset: int) -> None:
+        """Take any header, with all rules and extensions."""
         if self._pending is not None:
             pairs, more = sparse_format.from_gnu_block(block, first=False)
             self._sparse_pairs += pairs
             self._sparse_more(more)
             return
-        header = self._reader.parse(block, proven)
+        header = self._reader.parse(block)
         kind = header.type
         if kind in (PAX, PAX_GLOBAL, GNU_LONGNAME, GNU_LONGLINK):
             if self._first < 0:
@@ -534,11 +496,8 @@ class TarScanner:
         table = self.table
         kind = header.type
         h = header
-        key = Meta(kind, h.mode, h.uid, h.gid, h.major, h.minor, h.uname, h.gname, h.format)
         builder = self._builder
-        meta = builder.metas.get(key)
-        if meta is None:
-            meta = builder.intern(key, key)
+        meta = builder.meta(Meta(kind, h.mode, h.uid, h.gid, h.major, h.minor, h.uname, h.gname, h.format))
         left, pad = self._left, self._pad
         size = 0 if kind in HEADER_ONLY else h.size
         builder.add(h.name, meta, first, size, h.mtime, blocks=header_bytes // BLOCK, nanos=nanos)
