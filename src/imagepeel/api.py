@@ -389,11 +389,16 @@ class Archive(OpenArchive):
     def loadable(self) -> LoadableResult:
         """Say who takes this archive, image by image in archive order; see `Image.loadable`.
 
-        Layers are read for it.  LimitExceeded on bombs.
+        Of an archive without an image its artifacts are judged: some tools take them, too.  Layers are read for it.
+        LimitExceeded on bombs.
         """
         from imagepeel.results.loadable import loadable_result  # start time
 
-        return loadable_result(self, self.images())
+        return loadable_result(self, self.delivered())
+
+    def delivered(self) -> list[Image]:
+        """Return what programs that load are asked about: every image, or the artifacts where there is no image."""
+        return self.images() or [self._image(record, "") for record in self.records]
 
     def __getitem__(self, reference: str) -> Image:
         """Return the image of a reference; arguments and errors are those of `image`."""

@@ -8,6 +8,7 @@ import lzma
 from collections.abc import Callable
 from pathlib import Path
 
+from load_absent import ABSENT
 from load_families import FAMILIES
 from load_makers import (
     ACROSS,
@@ -100,7 +101,7 @@ ARCHIVES: dict[str, Callable[[], bytes]] = {
     "layout, config not JSON": lambda: layout(A, stated=b"hello"),
     "layout, a path twice": lambda: layout(files("a", "a")),
     "layout, a hardlink into the layer below": lambda: layout(A, ACROSS),
-} | FAMILIES
+} | FAMILIES | ABSENT
 """Name -> the archive as bytes."""
 
 

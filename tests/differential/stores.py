@@ -122,6 +122,7 @@ class Stores(Dockerd):
         text = text.replace(f"{self.top}/data/", "/var/lib/docker/")
         text = text.replace(f"{str(self.top).replace('/', '%2F')}%2Fs", "%2Fvar%2Frun%2Fdocker.sock")
         text = re.sub(r"\n+goroutine .*", "", text, flags=re.DOTALL)
+        text = re.sub(r'(Get \\?"[^"]*": ).*?(: failed fetching)', r"\1<error>\2", text)
         text = re.sub(r"import-\d{4}-\d\d-\d\d", "import-<date>", text)
         text = re.sub(r'time="[^"]*" level=(?:info|warning|error) .*\n?', "", text)
         text = re.sub(r'time="[^"]*" ', "", text)

@@ -43,7 +43,7 @@ def answers_about(name: str, folder: Path) -> dict[str, list[LoadAnswer]]:
     """What we say of every image of an archive, by tool."""
     with imagepeel.open(write(name, folder), unread=True) as archive:
         found: dict[str, list[LoadAnswer]] = {}
-        for image in archive.images():
+        for image in archive.delivered():
             for answer in image.loadable():
                 found.setdefault(answer.tool, []).append(answer)
         return found

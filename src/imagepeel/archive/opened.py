@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import IO, Self, TypeVar
+from typing import IO, Any, Self, TypeVar
 
 from imagepeel._display import Shown
 from imagepeel._lazy import late
@@ -24,6 +24,8 @@ from imagepeel.text import plural
 
 CUT: frozenset[AnomalyCode] = frozenset({"outer-truncated", "save-cut"})
 """Codes of anomalies that say that the end of the archive is missing."""
+
+T = TypeVar("T")
 
 
 class OpenArchive(Shown):
@@ -56,6 +58,7 @@ class OpenArchive(Shown):
         self.unread: ImagepeelError | None = None
         self.stands_in: bool = False
         self._open: tuple[Source | Members, ...] = ()
+        self._derived: dict[Any, Any] = {}
 
     @property
     def checks(self) -> tuple[DocumentCheck, ...]:
@@ -74,6 +77,13 @@ class OpenArchive(Shown):
         # Those of a bare tar's members stand with its layer.
         noticed = (*self.anomalies, *(self.members.anomalies if self.kind.bare else ()))
         return next((anomaly for anomaly in noticed if anomaly.code in CUT), None)
+
+    def derived(self, owner: Callable[[Self], T]) -> T:
+        """Return the one `owner(self)` of this archive: made when it is first asked for, kept from then on."""
+        if owner not in self._derived:
+            self._derived[owner] = owner(self)
+        made: T = self._derived[owner]
+        return made
 
     def close(self) -> None:
         """Close the archive; reading from it, or from sources taken from it, is a UsageError then."""

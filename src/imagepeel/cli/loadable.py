@@ -31,7 +31,7 @@ def command(settings: Settings) -> None:
         from imagepeel.results.loadable import loadable_result  # start time
 
         chosen = not archive.stands_in and (settings.reference is not None or settings.platform is not None)
-        images = [settings.image(archive)] if chosen else archive.images()
+        images = [settings.image(archive)] if chosen else archive.delivered()
         for image in images:
             image.scan()
         settings.quiet()

@@ -23,7 +23,9 @@ STORE = "<store>"
 """Stands for the directory where a store unpacks a layer."""
 NUMBER = "<n>"
 """Stands for an offset that only the tool's decompressor counts."""
-PLACES = (FILE, TMP, STORE, NUMBER)
+NETWORK = "<error>"
+"""Stands for what the network says of an address that does not answer."""
+PLACES = (FILE, TMP, STORE, NUMBER, NETWORK)
 """What stands in the texts of tools for what differs from run to run, or is not computed here."""
 
 

@@ -10,7 +10,7 @@ import msgspec
 from imagepeel.archive.kinds.kind import MANIFEST
 from imagepeel.evidence import Location, text
 from imagepeel.formats.tar.table import Entry
-from imagepeel.loading.answer import STORE, Cause, LoadAnswer, refusal
+from imagepeel.loading.answer import STORE, Cause, LoadAnswer, Outcome, refusal
 from imagepeel.loading.streams import StreamFault, of_layer
 from imagepeel.rootfs.engines import tar_split
 from imagepeel.rootfs.tree.inode import NAME_MAX, PATH_MAX
@@ -40,6 +40,12 @@ def of_before_1_10(text: str) -> LoadAnswer:
         f"it is an archive of before Docker 1.10, without {MANIFEST}",
         "load it with a Docker of before 29 and its own store, and save it again",
     )
+
+
+def too_many_before() -> LoadAnswer:
+    """Answer about an image behind so many others that nobody looked whether loading gets to it."""
+    why = "so many images stand before it in the file that whether loading gets to it was not looked at"
+    return LoadAnswer(outcome=Outcome.UNKNOWN, cause=Cause.CHOICE, why=why)
 
 
 def layers(
@@ -92,10 +98,11 @@ def _unpack_refused(delivery: Delivery, found: Refusal, words: Callable[[Refusal
 def foremost(*found: LoadAnswer | None) -> LoadAnswer | None:
     """Return the answer about the lowest layer; of several about one layer, the first."""
     about = [answer for answer in found if answer is not None]
-    return min(about, key=_layer_of, default=None)
+    return min(about, key=layer_of, default=None)
 
 
-def _layer_of(answer: LoadAnswer) -> int:
+def layer_of(answer: LoadAnswer) -> int:
+    """Return the place of the layer that an answer is about, from 0; 0 of one that is about none."""
     return answer.where.layer if answer.where is not None and answer.where.layer is not None else 0
 
 

@@ -13,8 +13,9 @@ import msgspec
 from imagepeel.archive.compression import Compression
 from imagepeel.archive.kinds.kind import INDEX, MANIFEST
 from imagepeel.evidence import Location
+from imagepeel.formats.tar.header import BLOCK, UNEXPECTED_EOF
 from imagepeel.loading import manifests, reference, structs
-from imagepeel.loading.answer import FILE, TMP, Cause, LoadAnswer, Outcome, refusal
+from imagepeel.loading.answer import FILE, NETWORK, TMP, Cause, LoadAnswer, Outcome, refusal
 from imagepeel.loading.archive_reader import LOADING_INDEX, PANIC, UNTARRING, ArchiveReader
 from imagepeel.loading.checks import (
     config_unread,
@@ -25,10 +26,12 @@ from imagepeel.loading.checks import (
     manifest_fault,
     of_before_1_10,
     too_long,
+    too_many_before,
 )
 from imagepeel.loading.tool import LoadFamily
 from imagepeel.oci.descriptor import CONTAINERD_NAME, REF_NAME
 from imagepeel.oci.digest import digest_error
+from imagepeel.text import shortened
 
 if TYPE_CHECKING:
     from imagepeel.layers.layer import Layer
@@ -58,7 +61,7 @@ class ContainersImage(ArchiveReader, frozen=True, kw_only=True):
 
     def judge(self, delivery: Delivery) -> LoadAnswer:
         found = self._judge(delivery)
-        found = self._worded(delivery, found) if found.outcome is Outcome.REFUSES else found
+        found = self._worded(delivery, found)
         by_layout = self._as_layout(delivery) and not self.tries_all
         command = self.command.replace("docker-archive:", "oci-archive:") if by_layout else ""
         return msgspec.structs.replace(found, command=command)
@@ -162,6 +165,8 @@ class ContainersImage(ArchiveReader, frozen=True, kw_only=True):
 
     def _earlier(self, delivery: Delivery) -> LoadAnswer | None:
         """The refusal of an image that stands before this one in manifest.json: loading ends there."""
+        if self.tries_all and delivery.too_many_before:
+            return too_many_before()
         for before in delivery.earlier if self.tries_all else ():
             answer = before.judged(self.label, self._judge)
             if answer.outcome is Outcome.REFUSES and answer.text:
@@ -324,7 +329,12 @@ class ContainersImage(ArchiveReader, frozen=True, kw_only=True):
         unread = delivery.unread_config(structs.OCI_IMAGE) if self.stores else None
         if unread is not None:
             return config_unread(delivery, f"parsing image configuration: {unread}")
-        for layer in delivery.missing_layers if self._as_layout(delivery) else ():
+        for layer in delivery.image.layers if self._as_layout(delivery) else ():
+            fetched = self._fetched(layer)
+            if fetched is not None:
+                return fetched
+            if layer not in delivery.absent_layers:
+                continue
             stated = layer.record.descriptor.digest_text if layer.record.descriptor is not None else ""
             wrong = digest_error(stated)
             words = f"reading blob {stated}: open {_blob_path(stated)}: no such file or directory"
@@ -337,6 +347,24 @@ class ContainersImage(ArchiveReader, frozen=True, kw_only=True):
                 f"layer {layer.label} is not in the archive", again, where=delivery.manifest_place,
             )  # fmt: skip
         return None
+
+    def _fetched(self, layer: Layer) -> LoadAnswer | None:
+        """What becomes of a layer that has addresses: it is fetched from them, also where the archive has it."""
+        addresses = [url for url in layer.record.urls if url.partition(":")[0].lower() in ("http", "https")]
+        if not addresses:
+            return None
+        tried = "".join(f'fetching {self._name(url)} failed Get "{url}": {NETWORK}: ' for url in reversed(addresses))
+        stated = layer.record.descriptor.digest_text if layer.record.descriptor is not None else ""
+        here = "although the archive has it too" if layer.readable else "since its manifest names that address"
+        return LoadAnswer(
+            outcome=Outcome.UNKNOWN,
+            cause=Cause.MISSING,
+            text=f"reading blob {stated}: {tried}failed fetching external blob from all urls",
+            why=f"it fetches layer {layer.label} from {shortened(', '.join(addresses), 200)}, {here}; the text is "
+            "what it prints where nobody answers there",
+            ways=("copy the image with a tool that reaches the address, and save it again without `urls`",),
+            where=layer.location,
+        )
 
     def _no_config(self, digest: str) -> LoadAnswer | None:
         """What who copies says of a config whose digest is none: without one it copies no config."""
@@ -360,10 +388,23 @@ class ContainersImage(ArchiveReader, frozen=True, kw_only=True):
         )
         return foremost(
             *copied,
+            self._no_layer(delivery),
             damaged(delivery, self._broken),
             unpacked,
             too_long(delivery, lambda _: _ROOM, lambda path, layer: f"{self._adding(layer)}: lstat {path}"),
         )
+
+    def _no_layer(self, delivery: Delivery) -> LoadAnswer | None:
+        """Refuse the first layer of a layout that is a part of something else, such as the text of a signature."""
+        for layer in delivery.parts:
+            why = f"layer {layer.label} holds no files but {layer.record.media_type}"
+            if (layer.blob_size or 0) >= BLOCK:
+                return LoadAnswer(
+                    outcome=Outcome.UNKNOWN, why=f"{why}, and whether it can be unpacked was not looked at"
+                )
+            words = f"{self._adding(layer)}: processing tar file({UNEXPECTED_EOF}): exit status 1"
+            return refusal(Cause.UNPACK, words, why, "take it as an artifact: oras pull", where=layer.location)
+        return None
 
     def _broken(self, fault: StreamFault, layer: Layer) -> str:
         if fault.packed and fault.in_head:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from imagepeel.archive.compression import Compression
 from imagepeel.archive.kinds.kind import MANIFEST
 from imagepeel.archive.members import SubdirectoryMembers
-from imagepeel.archive.records import ConfigState, Description, ImageRecord, Name
+from imagepeel.archive.records import ConfigState, Description, ImageRecord, LayerState, Name
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Location, text
 from imagepeel.formats.go_decode import GoType, unread
@@ -18,7 +18,7 @@ from imagepeel.oci.digest import can_verify, digest_of, from_hex
 from imagepeel.oci.json_document import lookup, parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from imagepeel.archive.opened import OpenArchive
     from imagepeel.image import LayeredImage
@@ -39,8 +39,29 @@ def sha256_of(layer: Layer) -> str:
 
 _MANIFEST_KEYS = ("config", "fsLayers", "history", "layers", "manifests", "mediaType", "schemaVersion")
 """What a manifest says of its kind, by what it has and what it has not."""
-_MOST_EARLIER = 32
+_MOST_EARLIER = 512
 """Images before one whose loading is looked at, since each may take reading its layers."""
+
+
+class _Line:
+    """The images of one manifest.json, each judged once for all that stand behind it."""
+
+    def __init__(self, archive: OpenArchive) -> None:
+        self._contents = Contents(archive.members)
+        self._known: dict[int, Delivery] = {}
+
+    def delivery(self, record: ImageRecord, beside: LayeredImage) -> Delivery:
+        """Return an image of the archive that has `beside`."""
+        known = self._known.get(record.number)
+        if known is None:
+            known = self._known[record.number] = Delivery(beside.sibling(record), self._contents)
+        return known
+
+
+def _common(one: Sequence[str], two: Sequence[str]) -> int:
+    """How many texts two lists have in common from their start."""
+    pairs = zip(one, two, strict=False)
+    return next((at for at, (left, right) in enumerate(pairs) if left != right), min(len(one), len(two)))
 
 
 class Delivery:
@@ -110,18 +131,20 @@ class Delivery:
 
     @cached_property
     def earlier(self) -> list[Delivery]:
-        """The images that stand before this one in manifest.json, as far as they are looked at."""
+        """The images that stand before this one in manifest.json; [] where they are too many."""
+        line = self.archive.derived(_Line)
+        return [] if self.too_many_before else [line.delivery(record, self.image) for record in self._before]
+
+    @property
+    def too_many_before(self) -> bool:
+        """Whether more images stand before it than are looked at."""
+        return len(self._before) > _MOST_EARLIER
+
+    @cached_property
+    def _before(self) -> list[ImageRecord]:
         if self.laid_out or not self.listed:
             return []
-        before = [record for record in self.listed_images if record.path < self.record.path]
-        if len(before) > _MOST_EARLIER:
-            return []
-        found: list[Delivery] = []
-        for record in before:
-            delivery = Delivery(self.image.sibling(record), self.contents)
-            delivery.earlier = list(found)
-            found.append(delivery)
-        return found
+        return [record for record in self.listed_images if record.path < self.record.path]
 
     def judged(self, tool: str, judge: Callable[[Delivery], LoadAnswer]) -> LoadAnswer:
         """Return the answer of a tool, which is found once: each image behind this one asks for it."""
@@ -258,8 +281,8 @@ class Delivery:
         if config is not None:
             return config.raw_bytes
         member = self.archive.members.file(self.record.config_member)
-        damaged = self.record.config_state is ConfigState.DAMAGED
-        if member is None or not damaged or member.size > self.archive.limits.json_bytes:
+        unread = self.record.config_state in (ConfigState.DAMAGED, ConfigState.OTHER)
+        if member is None or not unread or member.size > self.archive.limits.json_bytes:
             return b""
         return self.archive.members.read(member, self.archive.limits.json_bytes)
 
@@ -270,7 +293,7 @@ class Delivery:
         None where it can be read, and where the archive has none.
         """
         state = self.record.config_state
-        if not self.record.format.config_apart or state not in (ConfigState.PRESENT, ConfigState.DAMAGED):
+        if not self.record.format.config_apart or state in (ConfigState.NONE, ConfigState.MISSING):
             return None
         if state is ConfigState.DAMAGED and self.archive.members.file(self.record.config_member) is None:
             return None
@@ -287,10 +310,26 @@ class Delivery:
     def counts(self) -> tuple[int, int] | None:
         """How many layers manifest and config list, where they disagree."""
         config = self.record.config
-        if config is None or not self.record.available or self.is_v1:
+        if not self.record.available or self.is_v1 or (config is None and not self.config_is_other):
             return None
-        found = (len(self.record.layers), len(config.diff_ids))
+        found = (len(self.record.layers), len(config.diff_ids) if config is not None else len(self._other_diff_ids))
         return found if found[0] != found[1] else None
+
+    @property
+    def config_is_other(self) -> bool:
+        """Whether the config is that of something else than an image, which containerd reads as one all the same."""
+        return self.record.config_state is ConfigState.OTHER
+
+    @property
+    def _other_diff_ids(self) -> list[object]:
+        """What such a config lists as DiffIDs: most have none."""
+        try:
+            value = parse_json(self.config_bytes, None, self.archive.limits)[0]
+        except ImagepeelError:
+            return []
+        rootfs = lookup(value, "rootfs") if isinstance(value, dict) else None
+        listed = lookup(rootfs, "diff_ids") if isinstance(rootfs, dict) else None
+        return listed if isinstance(listed, list) else []
 
     @property
     def config_place(self) -> Location:
@@ -312,6 +351,16 @@ class Delivery:
         return [layer for layer in self.image.layers if not layer.readable]
 
     @cached_property
+    def absent_layers(self) -> list[Layer]:
+        """Those of them that are not there: others are encrypted, or no tar at all, and can still be copied."""
+        return [layer for layer in self.missing_layers if layer.state in (LayerState.MISSING, LayerState.FOREIGN)]
+
+    @cached_property
+    def parts(self) -> list[Layer]:
+        """The layers that hold something else than a part of a filesystem."""
+        return [layer for layer in self.missing_layers if layer.is_part]
+
+    @cached_property
     def damaged_layers(self) -> list[Layer]:
         """The layers that could not be read to their end."""
         return [
@@ -319,6 +368,14 @@ class Delivery:
             for layer in self.image.layers
             if layer.readable and (layer.error is not None or layer.record.truncated)
         ]
+
+    @cached_property
+    def layers_before(self) -> int:
+        """How many of the lowest layers an image before it in manifest.json has too, as their configs state it."""
+        config = self.record.config
+        own = config.diff_ids if config is not None else ()
+        others = (before.record.config for before in self.earlier)
+        return max((_common(own, other.diff_ids) for other in others if other is not None), default=0)
 
     @cached_property
     def wrong_diff_ids(self) -> list[tuple[Layer, str, str]]:

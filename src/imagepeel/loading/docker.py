@@ -18,7 +18,17 @@ from imagepeel.evidence import Location
 from imagepeel.formats.tar.header import BLOCK, INVALID_HEADER, UNEXPECTED_EOF
 from imagepeel.loading import importer, reference, structs
 from imagepeel.loading.answer import FILE, TMP, Cause, LoadAnswer, Outcome, refusal
-from imagepeel.loading.checks import config_unread, damaged, first, foremost, layers, of_before_1_10, too_long
+from imagepeel.loading.checks import (
+    config_unread,
+    damaged,
+    first,
+    foremost,
+    layer_of,
+    layers,
+    of_before_1_10,
+    too_long,
+    too_many_before,
+)
 from imagepeel.loading.tool import LoadFamily, LoadTool
 from imagepeel.text import plural
 
@@ -85,6 +95,8 @@ class DockerOwn(LoadTool, frozen=True, kw_only=True):
 
     def _earlier(self, delivery: Delivery) -> LoadAnswer | None:
         """The refusal of an image that stands before this one in manifest.json: loading ends there."""
+        if delivery.too_many_before:
+            return too_many_before()
         for before in delivery.earlier:
             answer = before.judged(f"{self.label} {self.store}", self.judge)
             if answer.outcome is Outcome.REFUSES:
@@ -97,8 +109,18 @@ class DockerOwn(LoadTool, frozen=True, kw_only=True):
 
     def _legacy(self, delivery: Delivery) -> LoadAnswer | None:
         """The words about the documents of an archive of before Docker 1.10, where each directory is an image."""
-        if not delivery.is_v1 or delivery.is_directory:
-            return None
+        return self._folders_loaded(delivery) if delivery.is_v1 and not delivery.is_directory else None
+
+    def _cut_v1(self, delivery: Delivery) -> LoadAnswer:
+        """The words about an archive that ends before its documents, and in which each directory is an image."""
+        why = f"the archive ends before its {REPOSITORIES} or {MANIFEST}, which names the images"
+        found = self._folders_loaded(delivery)
+        text = found.text if found is not None else delivery.contents.unpacked.reach(REPOSITORIES).words
+        where = found.where if found is not None else None
+        return refusal(Cause.CUT, text, why, "save or fetch the archive again", where=where)
+
+    def _folders_loaded(self, delivery: Delivery) -> LoadAnswer | None:
+        """The words about the first directory that is no image."""
         loaded: set[str] = set()
         for folder in delivery.folders:
             chain = [folder]
@@ -273,8 +295,7 @@ class DockerOwn(LoadTool, frozen=True, kw_only=True):
             text = ""
         if delivery.is_cut:
             if self.reads_v1 and delivery.folders and delivery.not_v1 is None:
-                why = "every directory has a json, so this version may take the layers for images without a name"
-                return LoadAnswer(outcome=Outcome.UNKNOWN, why=f"the archive ends before its {MANIFEST}; {why}")
+                return self._cut_v1(delivery)
             return refusal(
                 Cause.CUT, text, f"the archive ends before its {MANIFEST}", "save or fetch the archive again"
             )
@@ -345,7 +366,7 @@ class DockerOwn(LoadTool, frozen=True, kw_only=True):
 
     def _layers(self, delivery: Delivery) -> LoadAnswer | None:
         """The first layer that is not there, cannot be read or unpacked, or is another one."""
-        found = foremost(
+        judged = (
             self._too_deep(delivery),
             self._absent(delivery),
             self._packed(delivery),
@@ -354,6 +375,9 @@ class DockerOwn(LoadTool, frozen=True, kw_only=True):
             too_long(delivery, lambda _: self.room, lambda path, _: f"lstat {path}"),
             self._other(delivery),
         )
+        # What an image before it brought is in the store by then, and is not read again.
+        told = [one for one in judged if one is not None]
+        found = foremost(*(one for one in told if layer_of(one) >= delivery.layers_before)) if told else None
         return self._refused(delivery, found) if found is not None and found.refuses else found
 
     def _absent(self, delivery: Delivery) -> LoadAnswer | None:

@@ -14,7 +14,6 @@ import msgspec
 
 from imagepeel.archive.compression import Compression
 from imagepeel.archive.kinds.kind import INDEX, MANIFEST
-from imagepeel.archive.records import LayerState
 from imagepeel.evidence import Location
 from imagepeel.formats.tar.header import BLOCK, INVALID_HEADER, UNEXPECTED_EOF
 from imagepeel.loading import manifests, reference, structs
@@ -121,10 +120,12 @@ def _counted(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
     if delivery.counts is None:
         return None
     found, stated = delivery.counts
+    why, way = f"the config {plural(stated, 'DiffID')}", "build or save the image again"
+    if delivery.config_is_other:
+        why, way = "the config is none of an image", "take it with the tool that made it, as an artifact"
     return refusal(
         Cause.COUNT, f"{rules.prefix}mismatched image rootfs and manifest layers",
-        f"the manifest lists {plural(found, 'layer')}, the config {plural(stated, 'DiffID')}",
-        "build or save the image again",
+        f"the manifest lists {plural(found, 'layer')}, {why}", way,
         where=delivery.manifest_place,
     )  # fmt: skip
 
@@ -132,6 +133,7 @@ def _counted(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
 def _layers(delivery: Delivery, rules: ImportRules, view: str) -> LoadAnswer | None:
     """The first layer that cannot be read or unpacked, or is another one."""
     return foremost(
+        _absent(delivery, rules),
         _other_blob(delivery, rules),
         _packed(delivery, rules),
         damaged(delivery, lambda fault, layer: _extracting(layer, _of_stream(fault, layer), rules)),
@@ -154,8 +156,9 @@ def _unpacked(delivery: Delivery, rules: ImportRules, view: str) -> LoadAnswer |
     )
 
 
-def _extracting(layer: Layer, reason: str, rules: ImportRules, *, unknown: bool = True) -> str:
-    return f"{rules.prefix}failed to extract layer {layer.record.diff_id}: {reason}{': unknown' if unknown else ''}"
+def _extracting(layer: Layer, reason: str, rules: ImportRules, *, unknown: bool = True, diff_id: str = "") -> str:
+    stated = diff_id or layer.record.diff_id
+    return f"{rules.prefix}failed to extract layer {stated}: {reason}{': unknown' if unknown else ''}"
 
 
 def _mounted(layer: Layer, reason: str) -> str:
@@ -173,11 +176,13 @@ def _packed(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
     """Refuse a layer that is not decompressed: it is packed in another way, or the layout calls it a plain tar."""
     for layer in delivery.image.layers:
         media = layer.record.media_type
-        if layer.readable and _by_layout(delivery) and manifests.without_processor(media):
+        if (layer.readable or layer.is_part) and _by_layout(delivery) and manifests.without_processor(media):
+            listed = delivery.record.config.diff_ids if delivery.record.config is not None else ()
+            stated = listed[layer.index] if layer.index < len(listed) else ""
             words = f"failed to get stream processor for {media}: no processor for media-type"
             return refusal(
-                Cause.FORMAT, _extracting(layer, words, rules), f"layer {layer.label} has the media type {media!r}",
-                "give the layer the media type of its content", where=layer.location,
+                Cause.FORMAT, _extracting(layer, words, rules, diff_id=stated),
+                f"layer {layer.label} has the media type {media!r}", "give the layer the media type of its content", where=layer.location,
             )  # fmt: skip
         if not layer.readable or layer.compression is Compression.NONE:
             continue
@@ -369,14 +374,6 @@ def _parts(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
         elif delivery.config_missing and record.config_descriptor is not None:
             digest = record.config_descriptor.digest
             gone.append((f"failed to resolve rootfs: content digest {digest}: not found", "the config"))
-        gone += [
-            (
-                f"failed to extract layer {layer.record.diff_id}: {_NO_READER} {_stated(layer)}: not found",
-                f"layer {layer.label}",
-            )
-            for layer in delivery.missing_layers
-            if layer.state is LayerState.MISSING
-        ]
         absent = delivery.absent_images[:1] if rules.all_platforms else []
         gone += [(f"content digest {one.digest}: not found", f"the image for {one.platform}") for one in absent]
     elif delivery.is_directory:
@@ -481,6 +478,18 @@ def _unnamed(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
         return refusal(
             Cause.NAMES, "", "the archive gives the image no name of its own: its parts are stored, and make no image",
             "ctr images import --digests", "or name it when it is saved", exit_code=0,
+        )  # fmt: skip
+    return None
+
+
+def _absent(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
+    """Refuse the first layer of a layout that is not there; nothing is fetched, also where the manifest has `urls`."""
+    for layer in delivery.absent_layers if _by_layout(delivery) else ():
+        words = _extracting(layer, f"{_NO_READER} {_stated(layer)}: not found", rules, unknown=False)
+        place = msgspec.structs.replace(delivery.manifest_place, layer=layer.index)
+        return refusal(
+            Cause.MISSING, words, f"layer {layer.label} is not in the archive",
+            "save the image again with all its parts", where=place,
         )  # fmt: skip
     return None
 
