@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -65,6 +66,17 @@ def test_who_takes_a_case(case: Case, name: str) -> None:
     for label, text in SEEN[name].items():
         assert found[label].takes is not bool(text), (label, str(found[label]))
         assert text in found[label].text, label
+
+
+def test_what_was_seen_elsewhere_is_called_measured(case: Case) -> None:
+    """Docker 28 and podman 5.8 are measured where this table has them, and nowhere else."""
+    sys.path.append(str(Path(__file__).parents[1] / "differential"))
+    from load_watched import of_cases
+
+    from imagepeel.loading.watched import WATCHED
+
+    found = of_cases(case("bug-reports", "l22a-dup-dir.tar").parent)
+    assert found == {label: set(WATCHED[label]) for label in (D28, D28C, PODMAN5)}
 
 
 def test_docker_28_is_known_to_do_both_below_a_link(case: Case) -> None:

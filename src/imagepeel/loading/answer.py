@@ -15,6 +15,9 @@ Store = Literal["", "own", "containerd"]
 IdOf = Literal["", "config", "manifest", "index"]
 """Which document has the digest that a tool shows as the image's ID."""
 
+Known = Literal["measured", "older", "read"]
+"""How it is known what a tool does."""
+
 TMP = "<tmp>"
 """Stands for the temporary directory of a tool."""
 FILE = "<file>"
@@ -120,8 +123,9 @@ class LoadAnswer(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     """What else to know, one sentence each."""
     where: Location | None = None
     """refuses: the place that decides; None without one."""
-    evidence: Literal["measured", "read"] = "read"
-    """Whether the tool was run on archives of this kind, or its source was read."""
+    evidence: Known = "read"
+    """measured: this version was watched ending so on an archive that is described so; older: an older version was;
+    read: its source says so."""
     source: str = ""
     """What was run or read, with its version."""
 

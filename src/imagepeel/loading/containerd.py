@@ -37,6 +37,7 @@ class Import(LoadTool, frozen=True, kw_only=True):
 
 _CTR = Import(
     name="containerd", version=(1, 6), command=f"ctr images import {FILE}", view="runtime", measured="ctr 1.6.20",
+    read="containerd, core/images/archive/importer.go",
     rules=ImportRules(unwraps=(), prefix="ctr: ", familiar=False, tag_only="prefix", unnamed="nothing"),
 )  # fmt: skip
 _CTR2 = Import(

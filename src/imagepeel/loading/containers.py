@@ -494,27 +494,35 @@ def _reason(found: Refusal) -> str:
     return found.error if found.cause in ("link", "whiteout") else found.reason
 
 
+_READ = "containers/image, docker/internal/tarfile and oci/archive"
 _PODMAN = ContainersImage(
     name="podman", version=(4, 3), command=f"podman load -i {FILE}", view="podman", tries_all=True, bad_gzip=True,
-    measured="podman 4.3.1 on overlay",
+    measured="podman 4.3.1 on overlay", read=_READ,
 )  # fmt: skip
 _PODMAN5 = msgspec.structs.replace(
-    _PODMAN, version=(5, 8), bad_gzip=False, names_blobs=True, quotes=True, measured="podman 5.8.6 on overlay"
+    _PODMAN,
+    version=(5, 8),
+    bad_gzip=False,
+    names_blobs=True,
+    quotes=True,
+    measured="podman 5.8.6 on overlay",
+    older=(_PODMAN.full_label, _PODMAN.measured),
 )
 _PODMAN6 = msgspec.structs.replace(
     _PODMAN5,
     version=(6, 1),
     copying="unable to perform copy: ",
     measured="",
+    older=("", ""),
     read="container-libs 523e87c5, common/libimage/load.go and pull.go",
 )
 _SKOPEO = ContainersImage(
     name="skopeo", version=(1, 9), command=f"skopeo copy docker-archive:{FILE} DESTINATION", view="", stores=False,
-    bad_gzip=True, measured="skopeo 1.9.3",
+    bad_gzip=True, measured="skopeo 1.9.3", read=_READ,
 )  # fmt: skip
 _BUILDAH = ContainersImage(
     name="buildah", version=(1, 28), command=f"buildah pull docker-archive:{FILE}", view="podman", bad_gzip=True,
-    keeps_names=False, measured="buildah 1.28.2 on overlay",
+    keeps_names=False, measured="buildah 1.28.2 on overlay", read=_READ,
 )  # fmt: skip
 
 FAMILY = LoadFamily(name="podman", versions=(_PODMAN, _PODMAN5, _PODMAN6))

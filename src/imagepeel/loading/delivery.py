@@ -164,6 +164,13 @@ class Delivery:
 
     # ---- how the image is described -----------------------------------------------------------------------
 
+    @cached_property
+    def described_as(self) -> str:
+        """How the file describes the image, in words that tell apart what programs that load read differently."""
+        described = sorted({format.described_by for format in self.record.formats})
+        words = [*(["directory"] if self.is_directory else []), *self.wrapping, *described]
+        return " ".join([*words, *(["one folder down"] if self.folder else [])])
+
     @property
     def listed(self) -> bool:
         """Whether manifest.json describes the image."""

@@ -479,6 +479,8 @@ class DockerContainerd(LoadTool, frozen=True, kw_only=True):
         return importer.judge_image(delivery, _RULES, self.view)
 
 
+_READ = "moby 04b68e44, daemon/internal/image/tarexport/load.go"
+_READ_C = "moby 0031b7a4, daemon/containerd/image_exporter.go"
 _20 = DockerOwn(
     name="docker",
     version=(20, 10),
@@ -490,6 +492,7 @@ _20 = DockerOwn(
     quotes_path=True,
     dies_of_os=True,
     measured="dockerd 20.10.24 on overlay2",
+    read="moby 20.10, image/tarexport/load.go",
 )
 _28 = DockerOwn(
     name="docker",
@@ -499,6 +502,8 @@ _28 = DockerOwn(
     other_view="docker",
     store="own",
     measured="dockerd 28.5.2",
+    read=_READ,
+    older=(_20.full_label, _20.measured),
     wants_list=True,
     took="the package of Debian (28.5.2) took such a layer",
 )
@@ -510,13 +515,10 @@ _28C = DockerContainerd(
     store="containerd",
     usual=False,
     measured="dockerd 28.5.2",
+    read=_READ_C,
 )
-_29C = msgspec.structs.replace(
-    _28C, version=(29,), usual=True, measured="", read="moby 0031b7a4, daemon/containerd/image_exporter.go"
-)
-_29 = msgspec.structs.replace(
-    _28, version=(29,), reads_v1=False, measured="", read="moby 04b68e44, daemon/internal/image/tarexport/load.go"
-)
+_29C = msgspec.structs.replace(_28C, version=(29,), usual=True, measured="", read=_READ_C)
+_29 = msgspec.structs.replace(_28, version=(29,), reads_v1=False, measured="", read=_READ, older=("", ""))
 _29_7 = msgspec.structs.replace(_29, version=(29, 7), view="docker", other_view="", took="")
 
 FAMILY = LoadFamily(name="docker", versions=(_20, _28, _28C, _29, _29C, _29_7))

@@ -18,9 +18,10 @@ Before anything starts, somebody loads the file. `imagepeel loadable image.tar` 
 image, under which names and with which ID, or it refuses it with this text. `process` names `load` as the judge where
 the store of the engine refuses the image itself, and `check` fails on it.
 
-An answer was *measured* where the tool was run on archives of its kind, and *read* where its source was followed.
+Each answer says how it is known. *measured*: this version was watched ending so with an archive that is described in
+the same way. *older*: an older version was. *read*: the source says so. The table says what was run and read of each.
 
-| tool | command | known | from | filesystem of its containers |
+| tool | command | run | read | filesystem of its containers |
 |---|---|---|---|---|
 """
 _IDS = """
@@ -53,6 +54,17 @@ All of these tools read JSON with Go. A value of another type than the program w
 `json.Decoder` stops behind the first value of a text, `json.Unmarshal` refuses what follows. Of an archive whose
 documents no tool can read, `loadable` shows what each says, and ends with the error that every command has for it.
 
+## Layers that lie elsewhere
+
+A manifest can have `urls` for a layer. containerd and Docker load what the file has, and fetch nothing. podman, skopeo
+and buildah fetch the layer from the first address that answers, also where the file has it; addresses other than of
+http and https are left out. Whether somebody answers is not known here, so the answer is unknown.
+
+## Artifacts
+
+Of a file that has artifacts and no image, the artifacts are judged. skopeo copies them. containerd stores them, reads
+the config as one of an image, and ends where the counts of layers differ. podman and buildah want a config of an image.
+
 ## A path twice in one layer
 
 Stores that keep tar-split data of a layer refuse one whose cleaned names repeat: Docker's own store, podman, CRI-O and
@@ -73,10 +85,10 @@ def page() -> str:
     """Return the whole page."""
     tools = []
     for tool in TOOLS:
-        label = f"{tool.label} ({tool.store} store)" if tool.store else tool.label
-        known = ("measured", tool.measured) if tool.measured else ("read", tool.read)
         view = f"`{tool.view}`" if tool.view else "none: it copies"
-        tools.append(f"| {label} | `{tool.command}` | {known[0]} | {known[1]} | {view} |\n")
+        tools.append(
+            f"| {tool.full_label} | `{tool.command}` | {tool.measured or 'nothing'} | {tool.read} | {view} |\n"
+        )
     causes = [f"| `{cause}` | {'the image' if cause.of_image else 'the file'} | {cause.words} |\n" for cause in Cause]
     return _INTRO + "".join(tools) + _IDS + "".join(causes) + _REST
 

@@ -182,7 +182,8 @@ def _packed(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
             words = f"failed to get stream processor for {media}: no processor for media-type"
             return refusal(
                 Cause.FORMAT, _extracting(layer, words, rules, diff_id=stated),
-                f"layer {layer.label} has the media type {media!r}", "give the layer the media type of its content", where=layer.location,
+                f"layer {layer.label} has the media type {media!r}",
+                "give the layer the media type of its content", where=layer.location,
             )  # fmt: skip
         if not layer.readable or layer.compression is Compression.NONE:
             continue

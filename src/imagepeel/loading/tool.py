@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from imagepeel.loading.answer import LoadAnswer, Store
+from imagepeel.loading.answer import Known, LoadAnswer, Store
 from imagepeel.rootfs.engines.names import ViewName
 
 if TYPE_CHECKING:
@@ -35,37 +35,63 @@ class LoadTool(msgspec.Struct, frozen=True, kw_only=True):
     measured: str = ""
     """What was run, with its version; "" where nothing was."""
     read: str = ""
-    """What was read, with its version, where nothing was run."""
+    """What was read, with its version: the source of what was not watched."""
+    older: tuple[str, str] = ("", "")
+    """The full label of an older version that was watched too, and what was run of it."""
 
     @property
     def label(self) -> str:
         """`docker@28`; stores of one engine have the same label."""
         return f"{self.name}@{'.'.join(map(str, self.version))}"
 
+    @property
+    def full_label(self) -> str:
+        """`docker@28 (own store)`."""
+        return f"{self.label} ({self.store} store)" if self.store else self.label
+
     def answer(self, delivery: Delivery) -> LoadAnswer:
         """Say what this tool does with an image of an archive."""
-        return self._own(self.judge(delivery))
+        return self._own(delivery, self.judge(delivery))
+
+    @staticmethod
+    def watched_as(delivery: Delivery, answer: LoadAnswer) -> str:
+        """Return an answer as the loads that were watched are kept: how the file describes the image, and the end."""
+        end = answer.outcome if answer.cause is None else f"{answer.outcome} {answer.cause}"
+        return f"{delivery.described_as}: {end}"
+
+    def _known(self, delivery: Delivery, answer: LoadAnswer) -> tuple[Known, str]:
+        """How it is known that the tool does this, and from what."""
+        from imagepeel.loading.watched import WATCHED  # start time
+
+        what = self.watched_as(delivery, answer)
+        if self.measured and what in WATCHED.get(self.full_label, ()):
+            return "measured", self.measured
+        label, run = self.older
+        if what in WATCHED.get(label, ()):
+            return "older", run
+        return "read", self.read
 
     def refusal_of_image(self, delivery: Delivery) -> LoadAnswer | None:
         """Return why the store refuses the image however it gets there; None where it takes it."""
         found = self.judge_image(delivery)
         of_file = found is not None and found.cause is not None and not found.cause.of_image
-        return self._own(found) if found is not None and not of_file else None
+        return self._own(delivery, found) if found is not None and not of_file else None
 
     def refusal_of_file(self, delivery: Delivery) -> LoadAnswer | None:
         """Return why it does not read the file as it is, whatever image lies in it; None where it does."""
         found = self.judge_file(delivery)
-        return self._own(found) if found is not None else None
+        return self._own(delivery, found) if found is not None else None
 
-    def _own(self, answer: LoadAnswer) -> LoadAnswer:
-        """The answer with what is true of all answers of this tool."""
+    def _own(self, delivery: Delivery, answer: LoadAnswer) -> LoadAnswer:
+        """The answer with what is true of all answers of this tool, and how it is known."""
+        evidence, source = self._known(delivery, answer)
         return msgspec.structs.replace(
             answer,
             tool=self.label,
             store=self.store,
             command=answer.command or self.command,
-            evidence="measured" if self.measured else "read",
-            source=self.measured or self.read,
+            evidence=evidence,
+            source=source,
         )
 
     def judge(self, delivery: Delivery) -> LoadAnswer:

@@ -38,7 +38,14 @@ _COLUMNS = (
     Column("known", keep=True, leave=1),
 )
 _KINDS: dict[Outcome, SpanKind] = {Outcome.TAKES: "good", Outcome.REFUSES: "bad", Outcome.UNKNOWN: "warn"}
-_PLACES = "<file> is the archive as it was typed, <tmp> and <store> are directories of the tool, <n> is a number."
+_KNOWN = (
+    "measured: this version was watched ending so with an archive of this kind; older: an older version was; read: its "
+    "source says so (docs/reference/loading.md)."
+)
+_PLACES = (
+    "<file> is the archive as it was typed, <tmp> and <store> are directories of the tool, <n> is a number, <error> "
+    "what the network says."
+)
 
 
 def loadable_document(result: LoadableResult) -> Document:
@@ -74,8 +81,7 @@ def _image(found: LoadableImage, *, alone: bool) -> Iterator[Section]:
             notes.setdefault(note, []).append(answer.label)
     if notes:
         yield section(*(say(f"{', '.join(who)}: {note}.") for note, who in notes.items()))
-    known = "measured: that version was watched loading; read: its source says so (docs/reference/loading.md)"
-    yield section(say(dim(known + ".")))
+    yield section(say(dim(_KNOWN)))
     if any(place in answer.text for answer in found.answers for place in PLACES):
         yield section(say(dim(_PLACES)))
 
@@ -88,8 +94,14 @@ def _row(answer: LoadAnswer) -> Row:
         Span(answer.outcome, _KINDS[answer.outcome]),
         shortened(names, 200),
         (*identity,),
-        dim(answer.evidence),
+        dim(" ".join(filter(None, (answer.evidence, _version(answer))))),
     )
+
+
+def _version(answer: LoadAnswer) -> str:
+    """The version that was watched; "" where a source was read."""
+    words = answer.source.split() if answer.evidence != "read" else []
+    return next((word for word in words if word[:1].isdigit()), "")
 
 
 def _refusal(answers: Sequence[LoadAnswer]) -> Section:
