@@ -18,7 +18,7 @@ What holds at every seam:
 - A piece of content has at most `PIECE` bytes, and zstd frames with a larger window than allowed are refused before
   they are decoded: a bomb costs time up to the caller's limits, never memory.
 - A `Checkpoint` is a place to start again from: free at the start of a gzip member or zstd frame, a copy of the inflate
-  state (41 to 63 KiB) inside a gzip member.
+  state (41 to 63 KiB) inside a gzip member.  `portable` makes one of the latter into one that another process can use.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from imagepeel._zstd import decompressor
+from imagepeel.archive.block_start import ERRORS, BlockStart, find_block
 from imagepeel.archive.compression import BZIP2_MAGIC, GZIP_MAGIC, XZ_MAGIC, ZSTD_MAGIC, Compression, is_skippable
 from imagepeel.archive.source import Source, Spool
 from imagepeel.errors import LimitExceeded, Malformed
@@ -60,7 +61,8 @@ class CodecError(Exception):
 class Checkpoint(NamedTuple):
     """A place from which decompression can start: offsets of stored bytes and content, and the decoder's state.
 
-    `state` is None at the start of a gzip member or zstd frame, which need no history.
+    `state` is None at the start of a gzip member or zstd frame, which need no history; else an inflate in progress, or
+    the `BlockStart` of one.
     """
 
     stored: int
@@ -124,10 +126,14 @@ class GzipDecoder(Decoder):
         super().__init__()
         self._z: Any = None
         self._held = b""
+        self._bare = False
+        """Whether the member is read as bare deflate data, so that its trailer comes after it."""
+        self._trailer = 0
         if resume is not None:
             self.stored, self.content = resume.stored, resume.content
             if resume.state is not None:
-                self._z = resume.state.copy()
+                self._bare = isinstance(resume.state, BlockStart)
+                self._z = resume.state.decompressor() if self._bare else resume.state.copy()
                 self.units = 1
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -142,6 +148,9 @@ class GzipDecoder(Decoder):
         end = base + len(data)
         step = len(data)
         while data:
+            if self._trailer:
+                self._trailer, data = max(0, self._trailer - len(data)), data[self._trailer :]
+                continue
             if self._z is None:
                 if len(data) < 2:
                     self._held = data
@@ -159,7 +168,7 @@ class GzipDecoder(Decoder):
             part, rest = (data, b"") if step >= len(data) else (data[:step], data[step:])
             try:
                 out = z.decompress(part, PIECE)
-            except (_zlib.error, _stdlib_zlib.error) as error:
+            except ERRORS as error:
                 raise CodecError(f"damaged gzip data: {error}", end - len(data)) from error
             if out:
                 self.content += len(out)
@@ -167,6 +176,7 @@ class GzipDecoder(Decoder):
             if z.eof:
                 data = z.unused_data + rest if rest else z.unused_data
                 self._z = None
+                self._trailer, self._bare = 8 if self._bare else 0, False
                 step = max(512, step // 2)
             else:
                 data = z.unconsumed_tail + rest if rest else z.unconsumed_tail
@@ -404,6 +414,17 @@ class StreamDecoder(Decoder):
             self._held = b""
         if self._z is not None or self._held or not self.units:
             raise CodecError(f"the {self.kind} stream is cut off", self.stored, truncated=True)
+
+
+def portable(point: Checkpoint, source: Source) -> Checkpoint | None:
+    """Return a place at or soon after a checkpoint that needs nothing of this process, None where none is found."""
+    if point.state is None or isinstance(point.state, BlockStart):
+        return point
+    try:
+        found = find_block(point.state, source, point.stored)
+    except ERRORS:
+        return None
+    return None if found is None else Checkpoint(found[0], point.content + found[1], found[2])
 
 
 def make_decoder(kind: Compression, limits: Limits = DEFAULT, resume: Checkpoint | None = None) -> Decoder:

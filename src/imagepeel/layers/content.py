@@ -46,9 +46,8 @@ class LayerContent:
     an unnamed temporary file.  Reads at ascending offsets share one decoder, so sort batches by offset.  The last
     `_RECENT` bytes that were inflated are kept.
 
-    A layer whose scan came from the index cache has no access points inside a gzip member; the first read through it
-    makes them.  `small_reads` are those of earlier runs, and take those of this one.  `whole` is all of the content,
-    where the scan kept it.
+    A layer whose scan came from the index cache has its access points farther apart.  `small_reads` are those of
+    earlier runs, and take those of this one.  `whole` is all of the content, where the scan kept it.
     """
 
     def __init__(

@@ -18,6 +18,7 @@ import msgspec
 
 from imagepeel._lazy import late
 from imagepeel.archive.cache_dir import CacheDir
+from imagepeel.archive.codec import Checkpoint, portable
 from imagepeel.archive.compression import Compression, sniff_compression
 from imagepeel.archive.records import LayerRecord
 from imagepeel.archive.source import Source
@@ -32,6 +33,8 @@ SMALL_READS = 4 * MiB
 """Bytes of small reads that are kept for all layers of an archive together."""
 _SMALL = 256 * KiB
 """Reads of this size and more copy whole files out; the next run has other ones in mind."""
+_SPACING = 12 * MiB
+"""Least distance in bytes of content of access points that are kept: each takes some ten milliseconds to find."""
 _RACY = 2_000_000_000
 """Nanoseconds for which a file must have been left alone: changes within one tick of its clock show no difference."""
 _DIGEST = late(r"sha(256|384|512):[0-9a-f]{64,128}")
@@ -182,7 +185,7 @@ class IndexCache:
         if source.size < self.least or scan.blob_digest is None or scan.blob_size != source.size:
             return False
         try:
-            data = encode(scan, limits)
+            data = encode(msgspec.structs.replace(scan, access=_portable(scan, source)), limits)
         except ValueError:
             return False
         if not self.folder.write(_name(scan.blob_digest, "index"), data):
@@ -326,6 +329,19 @@ def _stack_name(what: str, scans: Sequence[LayerScan]) -> str:
             return ""
         words += [scan.blob_digest, str(scan.blob_size)]
     return f"stack-{hashlib.sha256(' '.join(words).encode()).hexdigest()}.facts"
+
+
+def _portable(scan: LayerScan, source: Source) -> tuple[Checkpoint, ...]:
+    """Return access points that need nothing of this process, those inside a gzip member at least `_SPACING` apart."""
+    out: list[Checkpoint] = []
+    for point in scan.access:
+        if point.state is None:
+            out.append(point)
+        elif point.content - (out[-1].content if out else 0) >= _SPACING:
+            found = portable(point, source)
+            if found is not None:
+                out.append(found)
+    return tuple(sorted(out, key=lambda point: point.content))
 
 
 def _stamp_name(stamp: str) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from imagepeel.archive.block_start import MOST_LEAD, WINDOW, BlockStart
 from imagepeel.archive.codec import Checkpoint
 from imagepeel.archive.compression import Compression
 from imagepeel.evidence import Anomaly
@@ -30,7 +31,7 @@ from imagepeel.limits import Limits
 from imagepeel.serialization import convert, from_json, from_msgpack, to_json, to_msgpack
 
 MAGIC = b"imagepeel-index\n"
-VERSION = 1
+VERSION = 2
 """Counts up whenever the layout or the meaning of a scan changes; other versions are not read."""
 
 _COLUMNS = (
@@ -79,6 +80,8 @@ class _Rare(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     raw_names: dict[int, bytes]
     extras: dict[int, tuple[dict[bytes, bytes], tuple[tuple[int, int], ...] | None, int]]
     anomalies: str
+    blocks: dict[int, BlockStart]
+    """The states of access points inside a gzip member, by their place in `access`."""
 
 
 def encode(scan: LayerScan, limits: Limits) -> bytes:
@@ -89,6 +92,8 @@ def encode(scan: LayerScan, limits: Limits) -> bytes:
     if scan.error is not None or scan.blob_digest is None or scan.diff_id is None:
         raise ValueError("only the scan of a whole layer with its digests can be kept")
     table = scan.table
+    # The state of an inflate in progress cannot leave the process; starts of members and frames need none.
+    access = [point for point in scan.access if point.state is None or isinstance(point.state, BlockStart)]
     # JSON of the standard library, since messages may hold surrogates for bytes that are not UTF-8.
     anomalies = json.dumps(msgspec.to_builtins(scan.anomalies)) if scan.anomalies else ""
     extras = {i: (extra.pax, extra.sparse, extra.stored) for i, extra in table.extras.items()}
@@ -101,6 +106,7 @@ def encode(scan: LayerScan, limits: Limits) -> bytes:
                 raw_names=table.raw_names,
                 extras=extras,
                 anomalies=anomalies,
+                blocks={i: point.state for i, point in enumerate(access) if point.state is not None},
             )
         )
     except (OverflowError, UnicodeEncodeError) as error:
@@ -124,8 +130,7 @@ def encode(scan: LayerScan, limits: Limits) -> bytes:
             digests=table.digests is not None,
             limits=_bounds(limits),
             tail=scan.tail,
-            # The state of an inflate in progress cannot leave the process; starts of members and frames need none.
-            access=tuple((point.stored, point.content) for point in scan.access if point.state is None),
+            access=tuple((point.stored, point.content) for point in access),
         )
     )
     parts = [len(header).to_bytes(4, "little"), header, rare]
@@ -198,7 +203,10 @@ def _decode(data: bytes, limits: Limits) -> LayerScan:
     }
     _check(table, header, count)
     anomalies = convert(json.loads(rare.anomalies), tuple[Anomaly, ...]) if rare.anomalies else ()
-    access = tuple(Checkpoint(stored, content, None) for stored, content in header.access)
+    access = tuple(Checkpoint(*place, rare.blocks.get(i)) for i, place in enumerate(header.access))
+    for i, block in rare.blocks.items():
+        _need(0 <= i < len(access) and header.compression == Compression.GZIP, "a block is not there")
+        _need(0 < len(block.lead) <= MOST_LEAD and len(block.window) <= 2 * WINDOW, "a block is too large")
     for before, after in pairwise((Checkpoint(0, 0, None), *access)):
         _need(before.stored <= after.stored <= header.blob_size, "an access point is outside")
         _need(before.content <= after.content <= header.content_size, "an access point is outside")

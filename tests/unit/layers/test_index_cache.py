@@ -18,11 +18,13 @@ import pytest
 from imagepeel import forge
 from imagepeel import open as open_archive
 from imagepeel.api import Archive, Image
+from imagepeel.archive.block_start import BlockStart
 from imagepeel.archive.cache_dir import CacheDir, default_path
 from imagepeel.archive.source import MemorySource
 from imagepeel.errors import ImagepeelError
 from imagepeel.formats.tar.table import EntryTable
 from imagepeel.layers import index_cache
+from imagepeel.layers.content import LayerContent
 from imagepeel.layers.index_cache import SMALL_READS, Budget, IndexCache, SmallReads
 from imagepeel.layers.index_codec import MAGIC, BadIndex, decode, encode
 from imagepeel.layers.scan import LayerScan, scan_layer
@@ -73,6 +75,30 @@ def test_everything_of_a_scan_comes_back(digests: bool, compression: str) -> Non
             assert getattr(again, name) == getattr(scan, name), name
     empty = scanned(entries=[])
     assert facts(decode(encode(empty, DEFAULT), DEFAULT).table) == []
+
+
+def test_places_inside_a_member_are_kept_and_read_from_as_the_content_is(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(index_cache, "_SPACING", 1)
+    rng = random.Random(2)
+    some = [rng.randbytes(rng.randrange(4, 12)) for _ in range(5_000)]
+    data = b"".join(rng.choices(some, k=4_000_000))
+    source = MemorySource(forge.compress(forge.encode([forge.file("f", data)]), "gzip"))
+    scan = scan_layer(source, DEFAULT, layer=0)
+    cache = IndexCache(CacheDir(tmp_path / "cache"), least=1)
+    assert cache.keep(source, None, scan, DEFAULT)
+    (file,) = (tmp_path / "cache").glob("*.index")
+    again = decode(file.read_bytes(), DEFAULT)
+    assert len(again.access) >= 4 and all(isinstance(point.state, BlockStart) for point in again.access)
+    start = scan.table[0].data_offset
+    for point in again.access:
+        content = LayerContent(source, again.compression, (point,), DEFAULT, layer=0)
+        at = point.content + 7 - start
+        assert content.pread(start + at, 90_000) == data[at : at + 90_000]
+    # A state that cannot be one is no index.
+    for state in (BlockStart(b"", b"x"), BlockStart(b"x" * 99, b"x"), BlockStart(b"x", b"x" * 99_999)):
+        forged = msgspec.structs.replace(again, access=(again.access[0]._replace(state=state),))
+        with pytest.raises(BadIndex, match="too large"):
+            decode(encode(forged, DEFAULT), DEFAULT)
 
 
 def test_starts_of_members_are_kept_as_access_points() -> None:
