@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal
 
+from imagepeel.archive.detect import judge_head
 from imagepeel.archive.opened import OpenArchive, open_as
 from imagepeel.archive.select import select
 from imagepeel.archive.source import Source, spool_stdin
@@ -472,7 +473,7 @@ def open(
     """
     source = what
     if isinstance(what, str) and what == "-":
-        source = spool_stdin(limits, progress=progress)
+        source = spool_stdin(limits, progress=progress, judge=judge_head)
 
     def make(name: str, detected: Detected, limits: Limits) -> Archive:
         pool = ScanPool(limits, verify=verify, cache=_cache(cache), progress=progress)

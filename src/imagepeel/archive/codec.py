@@ -31,7 +31,7 @@ from imagepeel._zstd import decompressor
 from imagepeel.archive.block_start import ERRORS, BlockStart, find_block
 from imagepeel.archive.compression import BZIP2_MAGIC, GZIP_MAGIC, XZ_MAGIC, ZSTD_MAGIC, Compression, is_skippable
 from imagepeel.archive.source import Source, Spool
-from imagepeel.errors import LimitExceeded, Malformed
+from imagepeel.errors import LimitExceeded, Malformed, Unsupported
 from imagepeel.evidence import Location
 from imagepeel.limits import DEFAULT, Limits
 from imagepeel.text import plural
@@ -212,7 +212,12 @@ class ZstdDecoder(Decoder):
 
     def __init__(self, limits: Limits = DEFAULT, resume: Checkpoint | None = None) -> None:
         super().__init__()
-        self._library, self._error = decompressor(limits.zstd_window_bytes)
+        try:
+            self._library, self._error = decompressor(limits.zstd_window_bytes)
+        except ImportError as error:
+            raise Unsupported(
+                "this Python has no library for zstd", hint="install zstandard, or use Python 3.14"
+            ) from error
         self._limits = limits
         self._z: Any = None
         self._held = b""

@@ -14,7 +14,7 @@ from imagepeel.archive.kinds import DOCUMENTS, KINDS
 from imagepeel.archive.kinds.kind import INDEX, Clues, Detected, Detection, Unwrapped
 from imagepeel.archive.members import Members, SubdirectoryMembers
 from imagepeel.archive.sniff import HEAD, is_tar, refuse
-from imagepeel.archive.source import Source
+from imagepeel.archive.source import MemorySource, Source
 from imagepeel.archive.tar_members import TarMembers
 from imagepeel.errors import NotAnImage
 from imagepeel.evidence import Location
@@ -45,6 +45,12 @@ def unwrap_compression(source: Source, limits: Limits, held: list[Source | Membe
         inner=inner, stored=stored, size=source.size, wrapping=tuple(wrapping), behind=behind,
         broken=broken,
     )  # fmt: skip
+
+
+def judge_head(name: str, head: bytes) -> None:
+    """Raise what `open_tar` would say of a stream whose beginning shows that it is neither a tar nor compressed."""
+    if sniff_compression(head[:_SMALL]) is Compression.NONE and not is_tar(head[:HEAD]):
+        refuse(MemorySource(head, name), head[:HEAD])
 
 
 def open_tar(source: Source, limits: Limits) -> TarMembers:

@@ -10,7 +10,7 @@ from imagepeel._display import Shown
 from imagepeel._lazy import late
 from imagepeel.archive.blobs import Blobs
 from imagepeel.archive.compression import Compression
-from imagepeel.archive.detect import detect, open_tar, unwrap_compression
+from imagepeel.archive.detect import detect, judge_head, open_tar, unwrap_compression
 from imagepeel.archive.dir_members import DirMembers
 from imagepeel.archive.kinds import DOCUMENTS
 from imagepeel.archive.kinds.kind import Detected, Detection, Kind, Producer
@@ -211,7 +211,7 @@ def _detect(
             raise missing
         source = FileSource.open(path)
     else:
-        source = source_of(what, limits)
+        source = source_of(what, limits, judge=judge_head)
     held.append(source)
     file = unwrap_compression(source, limits, held)
     detected = detect(members := open_tar(file.inner, limits))

@@ -248,7 +248,7 @@ class LayerRecord(msgspec.Struct, frozen=True, kw_only=True):
 class BlobSource:
     """Where the bytes of a blob are: in a member, inline in a descriptor, or in a source of their own."""
 
-    __slots__ = ("data", "given", "member", "members")
+    __slots__ = ("data", "given", "key", "member", "members")
 
     def __init__(
         self,
@@ -262,6 +262,8 @@ class BlobSource:
         self.member: Member | None = member
         self.data: bytes | None = data
         self.given: Source | None = given
+        self.key: tuple[Any, ...] = (member.name if member else None, data, id(given) if given else None)
+        """What identifies the bytes inside one archive."""
 
     def source(self) -> Source:
         """Return the bytes."""
@@ -278,11 +280,6 @@ class BlobSource:
 
     def __hash__(self) -> int:
         return hash(self.key)
-
-    @property
-    def key(self) -> tuple[Any, ...]:
-        """What identifies the bytes inside one archive."""
-        return (self.member.name if self.member else None, self.data, id(self.given) if self.given else None)
 
 
 class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -77,7 +77,7 @@ def _distinct(records: Iterable[ImageRecord]) -> list[ImageRecord]:
     """Return the records without repetitions: a list may name one image twice, under two tags."""
     found: dict[object, ImageRecord] = {}
     for record in records:
-        identity = (record.image_id, tuple(layer.stored for layer in record.layers))
+        identity = (record.image_id, tuple(layer.stored.key if layer.stored else None for layer in record.layers))
         found.setdefault(identity if record.image_id else id(record), record)
     return list(found.values())
 

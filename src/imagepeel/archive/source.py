@@ -23,9 +23,12 @@ from imagepeel.text import plural
 CHUNK = 256 * 1024
 """Bytes per read: from 64 KiB to 1 MiB the speed is the same, and this stays small in memory."""
 _NOTHING_BUT_ZEROS = 1 << 20
+_ENOUGH_TO_JUDGE = 64 * 1024
+"""Bytes of a stream by which it shows what it is; the signature of a disc is the farthest, at 32,769."""
 """Bytes of a stream that are looked at for something else than zeros."""
 
 Progress = Callable[[int], None]
+Judge = Callable[[str, bytes], None]
 """Called with the number of stored bytes that were just read."""
 
 
@@ -248,15 +251,33 @@ class Spool:
         self._file.close()
 
 
-def spool_stream(stream: IO[bytes], limits: Limits, *, name: str = "-", progress: Progress | None = None) -> FileSource:
-    """Copy a stream that cannot seek (standard input, a pipe) to an unnamed temporary file and return it."""
+def spool_stream(
+    stream: IO[bytes],
+    limits: Limits,
+    *,
+    name: str = "-",
+    progress: Progress | None = None,
+    judge: Judge | None = None,
+) -> FileSource:
+    """Copy a stream that cannot seek (standard input, a pipe) to an unnamed temporary file and return it.
+
+    `judge` is called once, with the name and the beginning of a stream that goes on for more than that, and raises what
+    it is when it can be no archive: such a stream may never end.
+    """
     spool = Spool(limits, name)
     # One system call a piece: a buffered read goes back to waiting in C, where a Ctrl-C that came between is not seen.
     read = getattr(stream, "read1", stream.read)
     zeros = True
+    head = bytearray()
     try:
         while piece := read(CHUNK):
             spool.write(piece)
+            if judge is not None:
+                head += piece
+                if len(head) >= _ENOUGH_TO_JUDGE:
+                    judge(name, bytes(head))
+                    judge = None
+                    head.clear()
             zeros = zeros and not piece.strip(b"\0")
             if zeros and spool.size >= _NOTHING_BUT_ZEROS:
                 # A tar ends with two blocks of them, so that nothing of an archive can come behind.
@@ -272,12 +293,15 @@ def spool_stream(stream: IO[bytes], limits: Limits, *, name: str = "-", progress
     return spool.finish()
 
 
-def source_of(file: IO[bytes], limits: Limits, *, progress: Progress | None = None) -> Source:
+def source_of(
+    file: IO[bytes], limits: Limits, *, progress: Progress | None = None, judge: Judge | None = None
+) -> Source:
     """Return a file object as a source: in place when it can seek, else as a copy in an unnamed temporary file.
 
     Arguments: `file` is open for reading bytes (a file, `io.BytesIO`, what a library of remote files gives); `progress`
-    is called with counts of bytes while a stream that cannot seek is copied.  UsageError when it is open as text or
-    closed, LimitExceeded when a copy would be larger than `Limits.spool_bytes`, TypeError when it is no file at all.
+    is called with counts of bytes while a stream that cannot seek is copied, and `judge` with its beginning.
+    UsageError when it is open as text or closed, LimitExceeded when a copy would be larger than `Limits.spool_bytes`,
+    TypeError when it is no file at all.
     """
     if not hasattr(file, "read"):
         kind = type(file).__name__
@@ -292,7 +316,7 @@ def source_of(file: IO[bytes], limits: Limits, *, progress: Progress | None = No
     seekable = getattr(file, "seekable", None)
     if seekable is not None and seekable():
         return ObjectSource(file, shown)
-    return spool_stream(file, limits, name=shown, progress=progress)
+    return spool_stream(file, limits, name=shown, progress=progress, judge=judge)
 
 
 def closed(name: str) -> UsageError:
@@ -309,7 +333,7 @@ def _shrank(name: str, offset: int) -> Malformed:
     )
 
 
-def spool_stdin(limits: Limits, *, progress: Progress | None = None) -> FileSource:
+def spool_stdin(limits: Limits, *, progress: Progress | None = None, judge: Judge | None = None) -> FileSource:
     """Return standard input as a source: in place when it is a seekable file, else spooled."""
     stream = sys.stdin.buffer
     try:
@@ -319,4 +343,4 @@ def spool_stdin(limits: Limits, *, progress: Progress | None = None) -> FileSour
     except (OSError, ValueError):
         # No descriptor behind it (a test runner's replacement), or one that cannot tell: spool what comes.
         pass
-    return spool_stream(stream, limits, progress=progress)
+    return spool_stream(stream, limits, progress=progress, judge=judge)

@@ -153,8 +153,13 @@ def _in_parallel(groups: Sequence[list[Layer]], work: Callable[[list[Layer]], No
                 stop.set()
 
     threads = [threading.Thread(target=loop, daemon=True, name=f"imagepeel-layer-{n}") for n in range(workers)]
-    for thread in threads:
-        thread.start()
+    try:
+        for thread in threads:
+            thread.start()
+    except RuntimeError:
+        # No more threads, or none at all (WebAssembly): those that were started work, and so does this one.
+        loop()
+    threads = [thread for thread in threads if thread.ident is not None]
     try:
         for thread in threads:
             # A bounded wait, so that an interrupt from the keyboard is seen at once.

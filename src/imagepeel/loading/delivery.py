@@ -11,7 +11,7 @@ from imagepeel.archive.members import SubdirectoryMembers
 from imagepeel.archive.records import ConfigState, Description, ImageRecord, LayerState, Name
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Location, text
-from imagepeel.formats.go_decode import GoType, unread
+from imagepeel.formats.go_decode import GoType
 from imagepeel.loading.lookup import Contents, clean
 from imagepeel.loading.streams import StreamFault, of_file
 from imagepeel.oci.digest import can_verify, digest_of, from_hex
@@ -304,7 +304,7 @@ class Delivery:
             return None
         if state is ConfigState.DAMAGED and self.archive.members.file(self.record.config_member) is None:
             return None
-        return unread(self.config_bytes, kind)
+        return self.contents.unread_bytes(self.config_bytes, kind)
 
     @property
     def no_rootfs(self) -> bool:

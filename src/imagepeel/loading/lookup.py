@@ -204,6 +204,7 @@ class Contents:
 
     def __init__(self, members: Members) -> None:
         self._members = members
+        self._unread: dict[tuple[bytes, int, bool], str | None] = {}
 
     @cached_property
     def unpacked(self) -> Unpacked:
@@ -281,7 +282,14 @@ class Contents:
     def unread(self, member: Member, kind: GoType, *, stream: bool = False) -> str | None:
         """Say in Go's words why a document is no value of a type; None where it is one, or is not looked at."""
         data = self.bytes_of(member)
-        return unread(data, kind, stream=stream) if data is not None else None
+        return self.unread_bytes(data, kind, stream=stream) if data is not None else None
+
+    def unread_bytes(self, data: bytes, kind: GoType, *, stream: bool = False) -> str | None:
+        """Say the same of bytes, once: each image of the file asks it of the list that names them all."""
+        key = (data, id(kind), stream)
+        if key not in self._unread:
+            self._unread[key] = unread(data, kind, stream=stream)
+        return self._unread[key]
 
     @cached_property
     def layout_version(self) -> str:

@@ -22,6 +22,10 @@ JsonObject = dict[str, Any]
 
 _STRING = late(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 """One JSON string; an unterminated one runs to the end, so that matching stays linear on any input."""
+_TOKENS = late(rb'(?:[^"]++|"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)){1,500000}+', re.DOTALL)
+"""A piece of a document that ends outside of strings."""
+_PIECE = 64 * 1024
+"""Bytes of a document that is looked at in one piece."""
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _ROUND = bytes.maketrans(b"[{]}", b"(())")
 _LONE = late("[\ud800-\udfff]")
@@ -114,13 +118,19 @@ def _last_of_each_key(repeated: list[str]) -> Callable[[list[tuple[str, Any]]], 
 
 
 def _bound_structure(data: bytes, where: Location, limits: Limits) -> None:
-    outside_strings = _STRING.sub(b"", data)
-    values = sum(outside_strings.count(mark) for mark in (b",", b"[", b"{"))
-    if values > MOST_VALUES:
-        raise LimitExceeded(
-            f"the JSON document has more than {MOST_VALUES} values", where, "no real image document comes near that"
-        )
-    brackets = outside_strings.translate(_ROUND, _NOT_BRACKETS)
+    # Piece by piece: to take a million strings out at once needs an object for each.
+    pieces = [data] if len(data) <= _PIECE else (found[0] for found in _TOKENS.finditer(data))
+    values = 0
+    nesting: list[bytes] = []
+    for piece in pieces:
+        outside_strings = _STRING.sub(b"", piece)
+        values += outside_strings.count(b",") + outside_strings.count(b"[") + outside_strings.count(b"{")
+        if values > MOST_VALUES:
+            raise LimitExceeded(
+                f"the JSON document has more than {MOST_VALUES} values", where, "no real image document comes near that"
+            )
+        nesting.append(outside_strings.translate(_ROUND, _NOT_BRACKETS))
+    brackets = b"".join(nesting)
     # Taking the innermost pairs away costs one C-speed pass per level; what is left is deeper or unbalanced.
     for _ in range(limits.json_depth):
         if not brackets:

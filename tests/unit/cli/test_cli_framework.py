@@ -426,6 +426,7 @@ def test_a_flatten_that_is_stopped_leaves_no_partial_file(sign: str, code: int, 
     forge.write(forge.build("hello"), archive, kind="docker-archive")
     program = (
         "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # nohup and jobs in the background ignore it
         "from imagepeel.export import flatten\n"
         "whole = flatten._Writer.run\n"
         "def run(self):\n"

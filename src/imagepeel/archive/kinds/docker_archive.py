@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
@@ -51,6 +52,8 @@ FORMAT = Format(
     start_note="points by member name, without digests",
     by_name=True,
 )
+_Made = dict[tuple[int, str, str | None], LayerRecord]
+"""Records of layers by their place, name and DiffID."""
 _HEX = "[0-9a-f]{64}"
 _ID_JSON = late(rf"{_HEX}\.json")
 _ID_LAYER = late(rf"{_HEX}/layer\.tar")
@@ -100,10 +103,11 @@ def archive_images(blobs: Blobs, manifest: Any) -> list[ImageRecord]:
     blobs.used.update((MANIFEST, REPOSITORIES))
     images = []
     noticed: list[Anomaly] = []
+    made: _Made = {}
     for number, item in enumerate(archive_manifests_of(manifest, place, noticed), 1):
         if not blobs.count_document(place):
             break
-        images.append(_image(blobs, item, number))
+        images.append(_image(blobs, item, number, made))
     blobs.anomalies.extend(noticed)
     _compare_names(blobs, images)
     return images
@@ -154,7 +158,7 @@ def _counted(image: ImageRecord) -> str:
     return f"{image.names[0].text if image.names else 'an unnamed image'} with {plural(len(image.layers), 'layer')}"
 
 
-def _image(blobs: Blobs, item: ArchiveManifest, number: int) -> ImageRecord:
+def _image(blobs: Blobs, item: ArchiveManifest, number: int, made: _Made) -> ImageRecord:
     where = Location(member=MANIFEST, pointer=item.pointer)
     named_at = Location(member=MANIFEST, pointer=f"{item.pointer}/RepoTags")
     checks: list[DocumentCheck] = []
@@ -165,10 +169,10 @@ def _image(blobs: Blobs, item: ArchiveManifest, number: int) -> ImageRecord:
     if len(names) > blobs.limits.layers:
         blobs.note("layer-limit", f"{plural(len(names), 'layer')}; only the first are read", where, fatal=True)
         names = names[: blobs.limits.layers]
-    layers = tuple(
-        _layer(blobs, item, index, diff_ids[index] if index < len(diff_ids) else None, where)
-        for index in range(len(names))
-    )
+    for name in dict.fromkeys(names):
+        if leaves_root(name):
+            blobs.note("layer-name", f"the layer name {name} climbs out of the archive; it is kept inside", where)
+    layers = _layers(blobs, item, names, diff_ids, made)
     if config is not None:
         note_layer_count(blobs, len(item.layers), config, where)
     return ImageRecord(
@@ -219,10 +223,25 @@ def _config(
     return name, config, state
 
 
+def _layers(
+    blobs: Blobs, item: ArchiveManifest, names: tuple[str, ...], diff_ids: tuple[str, ...], made: _Made
+) -> tuple[LayerRecord, ...]:
+    """Return the layers of one image.  Images share layers, and what stands in `made` is not made again."""
+    where = Location(member=MANIFEST, pointer=item.pointer)
+    layers = []
+    for index, (name, diff_id) in enumerate(zip_longest(names, diff_ids[: len(names)])):
+        key = (index, name, diff_id)
+        record = made.get(key) if not item.layer_sources else None
+        if record is None:
+            record = _layer(blobs, item, index, diff_id, where)
+            if not item.layer_sources:
+                made[key] = record
+        layers.append(record)
+    return tuple(layers)
+
+
 def _layer(blobs: Blobs, item: ArchiveManifest, index: int, diff_id: str | None, where: Location) -> LayerRecord:
     name = item.layers[index]
-    if leaves_root(name):
-        blobs.note("layer-name", f"the layer name {name} climbs out of the archive; it is kept inside", where)
     member = blobs.members.file(name) if name else None
     source = item.layer_sources.get(diff_id) if diff_id else None
     if member is None:
