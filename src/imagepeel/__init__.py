@@ -118,11 +118,11 @@ def _in_notebook(value: object) -> dict[str, str]:
     return bundle(value)
 
 
-def _in_terminal(value: object) -> Any:
+def _in_terminal(value: object, width: int) -> Any:
     from imagepeel.present.cards import card  # start time
-    from imagepeel.render.terminal import document_parts  # start time
+    from imagepeel.render.terminal import rich_parts  # start time
 
-    return document_parts(card(value))
+    return rich_parts(card(value), width)
 
 
 def _as_text(value: object) -> str:

@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from typing import Any
 
 _in_notebook: Callable[[object], dict[str, str]] | None = None
-_in_terminal: Callable[[object], Iterable[Any]] | None = None
+_in_terminal: Callable[[object, int], Iterable[Any]] | None = None
 _as_text: Callable[[object], str] | None = None
 _masked: Callable[[Sequence[str]], list[str]] | None = None
 
 
 def draw_with(
     in_notebook: Callable[[object], dict[str, str]],
-    in_terminal: Callable[[object], Iterable[Any]],
+    in_terminal: Callable[[object, int], Iterable[Any]],
     as_text: Callable[[object], str],
     masked: Callable[[Sequence[str]], list[str]],
 ) -> None:
-    """Set who draws: functions from a value to its notebook bundle, to its pieces for rich, and to plain text.
+    """Set who draws: functions from a value to its notebook bundle, to lines for rich at a width, and to plain text.
 
     `masked` takes the secrets out of words that stand beside each other.
     """
@@ -67,4 +67,4 @@ class Shown:
         return _in_notebook(self) if _in_notebook is not None else {"text/plain": repr(self)}
 
     def __rich_console__(self, console: Any, options: Any) -> Any:
-        yield from _in_terminal(self) if _in_terminal is not None else (repr(self),)
+        yield from _in_terminal(self, options.max_width) if _in_terminal is not None else (repr(self),)

@@ -78,7 +78,8 @@ def show(
     else:
         from imagepeel.render.terminal import print_document  # start time
 
-        print_document(document, settings.console(width=width), receipts=receipts)
+        colour = settings.colour(sys.stdout)
+        print_document(document, sys.stdout, width=width or settings.width, colour=colour, receipts=receipts)
 
 
 def page_asked(settings: Settings) -> bool:

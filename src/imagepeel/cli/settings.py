@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from imagepeel.api import Archive, Image
     from imagepeel.archive.knowledge import Gap
     from imagepeel.archive.opened import OpenArchive
@@ -76,23 +74,6 @@ class Settings:
             return max(20, os.get_terminal_size(sys.stdout.fileno()).columns or 80)
         except (OSError, ValueError):
             return 80
-
-    def console(self, *, width: int | None = None) -> Console:
-        """Return a rich console on stdout that interprets nothing in the texts it is given."""
-        from imagepeel.render.terminal import PipedConsole  # start time
-
-        colour = self.colour(sys.stdout)
-        return PipedConsole(
-            file=sys.stdout,
-            width=width or self.width,
-            force_terminal=colour,
-            no_color=not colour,
-            color_system=("auto" if _is_terminal(sys.stdout) else "standard") if colour else None,
-            highlight=False,
-            markup=False,
-            emoji=False,
-            legacy_windows=False,
-        )
 
     # ---- opening ------------------------------------------------------------------------------------------
 

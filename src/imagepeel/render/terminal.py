@@ -1,17 +1,9 @@
-"""A terminal, or plain text where there is none.  Only escaped text reaches rich, and never its markup."""
+"""A terminal, or plain text where there is none.  Only escaped text reaches its lines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from errno import EPIPE
-from io import StringIO
-
-from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.segment import Segment
-from rich.table import Table as Grid
-from rich.text import Text as Line
-from rich.tree import Tree as Branches
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, TextIO
 
 from imagepeel.evidence import Receipt
 from imagepeel.present.document import (
@@ -35,7 +27,19 @@ from imagepeel.present.document import (
     TreeNode,
     evidence_of,
 )
+from imagepeel.present.listing import tree_marks
 from imagepeel.render.escape import terminal
+from imagepeel.render.layout import (
+    GridColumn,
+    Line,
+    cells,
+    in_columns,
+    line_cells,
+    stripped,
+    styled,
+    wrapped,
+    written,
+)
 from imagepeel.text import brief_paths
 
 WIDTH = 100
@@ -49,256 +53,220 @@ WORDS = 14
 DIGITS = 7
 """Hex digits of a digest in a narrow table."""
 
+LEAST = 20
+"""Columns that a text gets, however narrow the terminal is."""
+
+BOLD, DIM, CYAN, MAGENTA = "1", "2", "36", "35"
 STYLES = {
     "plain": "",
-    "term": "bold",
-    "path": "cyan",
-    "code": "magenta",
+    "term": BOLD,
+    "path": CYAN,
+    "code": MAGENTA,
     "value": "",
-    "digest": "magenta",
-    "good": "green",
-    "warn": "yellow",
-    "bad": "bold red",
-    "dim": "dim",
+    "digest": MAGENTA,
+    "good": "32",
+    "warn": "33",
+    "bad": "1;31",
+    "dim": DIM,
 }
 """How each kind of span looks; colour never carries meaning alone."""
-LEVELS = {"": "", "good": "green", "warn": "yellow", "bad": "red"}
+LEVELS = {"": "", "good": "32", "warn": "33", "bad": "31"}
 
 
-class PipedConsole(Console):
-    """A console that leaves a closed pipe to its caller, as every other write does: rich would end with 1."""
+class _Screen(NamedTuple):
+    """What lines are laid out for: columns, whether proofs are told, and the marks that trees are drawn with."""
 
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError(EPIPE, "the reader closed the pipe")
+    width: int
+    receipts: bool = False
+    marks: tuple[str, str, str, str] = tree_marks(False)
 
-
-def print_document(document: Document, console: Console, *, receipts: bool = False) -> None:
-    """Print a document; with `receipts`, below each claim the commands that show the same."""
-    for part in document_parts(document, receipts=receipts):
-        if isinstance(part, Kept):
-            # Unwrapped, so that what is copied from the screen is one command.
-            console.print(part.line, soft_wrap=True)
-        else:
-            console.print(part)
+    def beside(self, indent: int) -> int:
+        """Return the columns that are left."""
+        return max(LEAST, self.width - indent)
 
 
-def document_text(document: Document, *, width: int = 100) -> str:
+def print_document(
+    document: Document, out: TextIO, *, width: int = WIDTH, colour: bool = False, receipts: bool = False
+) -> None:
+    """Print a document; with `receipts`, below each claim the commands that show the same.
+
+    Commands are never wrapped, so that what is copied from the screen is one line.
+    """
+    ascii_only = not (getattr(out, "encoding", None) or "utf-8").lower().startswith("utf")
+    for line in _document(document, _Screen(width, receipts, tree_marks(ascii_only))):
+        out.write(written(line, colour=colour) + "\n")
+
+
+def document_text(document: Document, *, width: int = WIDTH) -> str:
     """Return a document as a terminal of `width` columns without colours shows it, without blanks at ends of lines."""
-    written = StringIO()
-    console = Console(
-        file=written, width=width, force_terminal=False, color_system=None, highlight=False, markup=False, emoji=False
-    )
-    print_document(document, console)
-    return "\n".join(line.rstrip() for line in written.getvalue().splitlines())
+    return "\n".join(written(line, colour=False).rstrip() for line in _document(document, _Screen(width)))
 
 
-def line(text: Text, style: str = "") -> Line:
+def rich_parts(document: Document, width: int) -> Iterator[Any]:
+    """Yield a document for rich to print, line by line."""
+    from rich.text import Text as RichText  # start time
+
+    for line in _document(document, _Screen(width)):
+        yield RichText.from_ansi(written(line, colour=True), overflow="fold") if line else RichText()
+
+
+def styled_line(text: Text, style: str = "") -> Line:
     """Return a text with its styles, escaped."""
-    out = Line(style=style)
-    for span in text:
-        # A command to copy stays whole.
-        shown = span.text if span.kind == "code" else brief_paths(span.text)
-        out.append(terminal(shown), STYLES[span.kind])
-    return out
+    # A command to copy stays whole.
+    return [
+        (terminal(span.text if span.kind == "code" else brief_paths(span.text)), styled(style, STYLES[span.kind]))
+        for span in text
+    ]
 
 
-class Kept:
-    """A line that is never wrapped where that can be avoided."""
-
-    def __init__(self, line: Line) -> None:
-        self.line = line
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        out = self.line.copy()
-        out.overflow = "fold"
-        yield out
-
-
-def command(words: str, lead: str = "try it  ", remark: str = "", indent: int = INDENT) -> Kept:
+def _command(words: str, lead: str = "try it  ", remark: str = "", indent: int = INDENT) -> Line:
     """Return a shell command on a line of its own."""
-    out = Line(" " * indent)
-    out.append(lead, "dim")
-    out.append(terminal(words), "magenta")
-    if remark:
-        out.append(f"   # {terminal(remark)}", "dim")
-    return Kept(out)
+    out = [(" " * indent, ""), (lead, DIM), (terminal(words), MAGENTA)]
+    return [*out, (f"   # {terminal(remark)}", DIM)] if remark else out
 
 
-class Hanging:
-    """A paragraph behind its label: the lines after the first stand under the first word."""
-
-    def __init__(self, lead: Line, words: Line) -> None:
-        self.lead = lead
-        self.words = words
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        indent = self.lead.cell_len
-        lines = self.words.wrap(console, max(20, min(options.max_width, PROSE) - indent))
-        for number, one in enumerate(lines):
-            one.rstrip()
-            yield Line.assemble(Line(" " * indent) if number else self.lead, one)
+def _indented(lines: Sequence[Line] | Iterator[Line], indent: int) -> Iterator[Line]:
+    """Yield lines moved to the right."""
+    for line in lines:
+        yield [(" " * indent, ""), *line] if line and indent else line
 
 
-class Indented:
-    """A renderable moved to the right, without blanks at the ends of its lines."""
-
-    def __init__(self, inner: RenderableType, indent: int = INDENT) -> None:
-        self.inner = inner
-        self.indent = indent
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        width = max(20, options.max_width - self.indent)
-        for segments in console.render_lines(self.inner, options.update(width=width), pad=False):
-            kept = list(segments)
-            while kept and not kept[-1].text.strip():
-                kept.pop()
-            if kept:
-                last = kept[-1]
-                kept[-1] = Segment(last.text.rstrip(), last.style, last.control)
-                yield Segment(" " * self.indent)
-                yield from kept
-            yield Segment.line()
+def _hanging(lead: Line, words: Line, width: int) -> Iterator[Line]:
+    """Yield a paragraph behind its label: the lines after the first stand under the first word."""
+    indent = line_cells(lead)
+    for number, line in enumerate(wrapped(words, max(LEAST, min(width, PROSE) - indent))):
+        yield stripped([(" " * indent, ""), *line] if number else [*lead, *line])
 
 
-def document_parts(document: Document, *, receipts: bool = False) -> Iterator[RenderableType]:
-    """Yield the pieces of a document, top to bottom."""
-    head = Line()
+def _document(document: Document, screen: _Screen) -> Iterator[Line]:
+    """Yield the lines of a document, top to bottom."""
+    head: Line = []
     for index, span in enumerate(document.headline):
-        head.append("   " if index else "")
-        head.append(terminal(span.text), "bold" if not index else STYLES[span.kind])
-    if head:
-        yield Indented(head, 0)
-    summary = Section(blocks=document.summary)
-    yield from _section(summary, receipts=receipts)
+        head.append(("   " if index else "", ""))
+        head.append((terminal(span.text), STYLES[span.kind] if index else BOLD))
+    if any(text for text, _ in head):
+        yield from wrapped(head, screen.beside(0))
+    yield from _section(Section(blocks=document.summary), screen)
     for at, section in enumerate(document.sections):
         if at or head:
-            yield Line()
-        yield from _section(section, receipts=receipts)
+            yield []
+        yield from _section(section, screen)
 
 
-def _section(section: Section, *, receipts: bool) -> Iterator[RenderableType]:
+def _section(section: Section, screen: _Screen) -> Iterator[Line]:
     if section.number or section.title:
-        title = Line(f"{section.number}  " if section.number else "", style="bold")
-        yield Indented(title.append_text(line(section.title)), 0)
+        number = f"{section.number}  " if section.number else ""
+        yield from wrapped([(number, BOLD), *styled_line(section.title, BOLD)], screen.beside(0))
     indent = INDENT if section.number else 2 if section.title else 0
     seen: set[str] = set()
     for block in section.blocks:
         if isinstance(block, Items):
-            yield from _items(block.items, indent, receipts=receipts)
+            yield from _items(block.items, indent, screen)
             continue
         if isinstance(block, Lines):
-            yield from (Kept(Line(terminal(text))) for text in block.lines)
+            yield from ([(terminal(text), "")] for text in block.lines)
             continue
-        yield from _block(block, indent, deeper=bool(section.number))
-        if receipts and not isinstance(block, ReceiptRef):
+        yield from _block(block, indent, screen, deeper=bool(section.number))
+        if screen.receipts and not isinstance(block, ReceiptRef):
             yield from _receipt_lines(block, seen, indent + INDENT)
 
 
-def _block(block: Block, indent: int, *, deeper: bool) -> Iterator[RenderableType]:
-    """Yield the pieces of one block; in a chapter its tables stand `deeper`."""
+def _block(block: Block, indent: int, screen: _Screen, *, deeper: bool) -> Iterator[Line]:
+    """Yield the lines of one block; in a chapter its tables stand `deeper`."""
     inner = indent + INDENT if deeper else indent
     if isinstance(block, Claim):
         alone = len(block.text) == 1 and block.text[0].kind == "code"
-        yield Indented(line(block.text, LEVELS[block.level] if not deeper else ""), inner if alone else indent)
+        words = styled_line(block.text, LEVELS[block.level] if not deeper else "")
+        yield from _paragraph(words, inner if alone else indent, screen)
     elif isinstance(block, Note):
-        yield Indented(line(block.text), indent)
+        yield from _paragraph(styled_line(block.text), indent, screen)
     elif isinstance(block, Table):
-        yield from _table(block, indent, inner)
+        yield from _table(block, indent, inner, screen)
     elif isinstance(block, Tree):
         for root in block.roots:
-            yield Indented(_tree(root), indent)
+            yield from _indented(_tree(root, screen.beside(indent), screen.marks), indent)
     elif isinstance(block, Steps):
-        yield Indented(_steps(block), indent)
+        yield from _indented(_steps(block, screen.beside(indent)), indent)
     elif isinstance(block, AnnotatedBytes):
-        yield Indented(line(block.caption), indent)
-        yield Indented(_bytes(block), inner)
+        yield from _paragraph(styled_line(block.caption), indent, screen)
+        yield from _indented(_bytes(block, screen.beside(inner)), inner)
     elif isinstance(block, ReceiptRef):
-        yield command(block.receipt.command, indent=indent)
+        yield _command(block.receipt.command, indent=indent)
 
 
-def _items(items: tuple[Item, ...], indent: int, *, receipts: bool) -> Iterator[RenderableType]:
+def _paragraph(words: Line, indent: int, screen: _Screen) -> Iterator[Line]:
+    return _indented(wrapped(words, screen.beside(indent)), indent)
+
+
+def _items(items: tuple[Item, ...], indent: int, screen: _Screen) -> Iterator[Line]:
     """Yield entries with their labels aligned; one without a label begins at the margin."""
-    labels = [line(item.label, "dim") for item in items]
-    width = max((label.cell_len for label in labels), default=0)
+    labels = [styled_line(item.label, DIM) for item in items]
+    width = max(map(line_cells, labels), default=0)
     width += 2 if width else 0
     for item, label in zip(items, labels, strict=True):
+        lead = [(" " * indent, ""), *label]
         if item.label:
-            label.pad_right(width - label.cell_len)
-        lead, words = Line.assemble(" " * indent, label), line(item.text, LEVELS[item.level])
-        yield Kept(lead.append_text(words)) if item.keep else Hanging(lead, words)
+            lead.append((" " * (width - line_cells(label)), DIM))
+        words = styled_line(item.text, LEVELS[item.level])
+        if item.keep:
+            yield [*lead, *words]
+        else:
+            yield from _hanging(lead, words, screen.width)
         inner = indent + (width or 2)
-        yield from _items(item.items, inner, receipts=receipts)
-        if receipts:
+        yield from _items(item.items, inner, screen)
+        if screen.receipts:
             yield from (_receipt_line(receipt, inner) for receipt in item.evidence.receipts)
 
 
-def grid(columns: Iterable[tuple[str, bool, bool]], *, header: bool = True) -> Grid:
-    """Return an empty table without lines; each column is (title, right, keep), `keep` means not wrapped."""
-    out = Grid(box=None, show_header=header, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for title, right, keep in columns:
-        out.add_column(Line(terminal(title)), justify="right" if right else "left", no_wrap=keep, overflow="fold")
-    return out
-
-
-def _table(block: Table, indent: int, inner: int) -> Iterator[RenderableType]:
+def _table(block: Table, indent: int, inner: int, screen: _Screen) -> Iterator[Line]:
     if block.caption:
-        yield Indented(line(block.caption), indent)
-    yield Indented(_Fitted(block), inner)
+        yield from _paragraph(styled_line(block.caption), indent, screen)
+    yield from _indented(_fitted(block, screen.beside(inner)), inner)
     if block.hidden:
-        yield command(block.all, lead=f"{block.hidden:,} more  ", indent=inner)
+        yield _command(block.all, lead=f"{block.hidden:,} more  ", indent=inner)
 
 
-class _Fitted:
-    """A table with the columns that the terminal has room for."""
-
-    def __init__(self, table: Table) -> None:
-        self.table = table
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        columns, cells = self._fit(options.max_width)
-        out = grid(
-            ((column.title, column.right, column.keep) for column in columns),
-            header=any(column.title for column in columns),
-        )
-        for at, column in enumerate(columns):
-            if column.room:
-                out.columns[at].min_width = min(column.room, WORDS, _widest(column, cells[at]))
-        for row in zip(*cells, strict=True) if cells else ():
-            out.add_row(*row)
-        yield out
-
-    def _fit(self, width: int) -> tuple[list[Column], list[list[Line]]]:
-        """Return the columns and their cells in the first form of `Column` whose lines fit."""
-        table = self.table
-        cells = [[line(row.cells[at], _row_style(row)) for row in table.rows] for at in range(len(table.columns))]
-        columns = list(table.columns)
-        if not any(column.short or column.leave for column in columns) or self._needs(columns, cells) <= width:
-            return columns, cells
-        shorter = [
-            [line(_shortened(row.cells[at]), _row_style(row)) for row in table.rows] for at in range(len(columns))
-        ]
-        for leaving in (0, *sorted({column.leave for column in columns if column.leave})):
-            kept = [at for at, column in enumerate(table.columns) if not 0 < column.leave <= leaving]
-            columns = [
-                Column(c.short or c.title, c.right, c.keep, room=c.room) for c in (table.columns[at] for at in kept)
-            ]
-            cells = [shorter[at] for at in kept]
-            if self._needs(columns, cells) <= width:
-                break
-        return columns, cells
-
-    @staticmethod
-    def _needs(columns: list[Column], cells: list[list[Line]]) -> int:
-        """The characters of a line on which what is not words stays whole; two part columns, none follow the last."""
-        widths = (
-            _widest(column, items) if column.keep else min(column.room, _widest(column, items))
-            for column, items in zip(columns, cells, strict=True)
-        )
-        return sum(width + 2 for width in widths) - 2
+def _fitted(table: Table, width: int) -> Iterator[Line]:
+    """Yield the lines of a table with the columns that the terminal has room for."""
+    columns, grid = _fit(table, width)
+    laid = [
+        GridColumn(column.right, column.keep, min(column.room, WORDS, _widest(column, own)) if column.room else 0)
+        for column, own in zip(columns, grid, strict=True)
+    ]
+    titled = any(column.title for column in columns)
+    header = [[(terminal(column.title), DIM)] for column in columns] if titled else []
+    yield from in_columns(laid, list(zip(*grid, strict=True)), width, header=header)
 
 
-def _widest(column: Column, cells: list[Line]) -> int:
-    return max(cell_len(terminal(column.title)), *(cell.cell_len for cell in cells), 0)
+def _fit(table: Table, width: int) -> tuple[list[Column], list[list[Line]]]:
+    """Return the columns and their cells in the first form of `Column` whose lines fit."""
+    grid = [[styled_line(row.cells[at], _row_style(row)) for row in table.rows] for at in range(len(table.columns))]
+    columns = list(table.columns)
+    if not any(column.short or column.leave for column in columns) or _needs(columns, grid) <= width:
+        return columns, grid
+    shorter = [
+        [styled_line(_shortened(row.cells[at]), _row_style(row)) for row in table.rows] for at in range(len(columns))
+    ]
+    for leaving in (0, *sorted({column.leave for column in columns if column.leave})):
+        kept = [at for at, column in enumerate(table.columns) if not 0 < column.leave <= leaving]
+        columns = [Column(c.short or c.title, c.right, c.keep, room=c.room) for c in (table.columns[at] for at in kept)]
+        grid = [shorter[at] for at in kept]
+        if _needs(columns, grid) <= width:
+            break
+    return columns, grid
+
+
+def _needs(columns: list[Column], grid: list[list[Line]]) -> int:
+    """The characters of a line on which what is not words stays whole; two part columns, none follow the last."""
+    widths = (
+        _widest(column, own) if column.keep else min(column.room, _widest(column, own))
+        for column, own in zip(columns, grid, strict=True)
+    )
+    return sum(width + 2 for width in widths) - 2
+
+
+def _widest(column: Column, own: list[Line]) -> int:
+    return max(cells(terminal(column.title)), *map(line_cells, own), 0)
 
 
 def _shortened(cell: Text) -> Text:
@@ -312,41 +280,48 @@ def _shortened(cell: Text) -> Text:
 
 
 def _row_style(row: Row) -> str:
-    return "bold" if row.total else LEVELS[row.level]
+    return BOLD if row.total else LEVELS[row.level]
 
 
-def _tree(node: TreeNode) -> Branches:
-    root = Branches(line(node.text), guide_style="dim")
-    pending = [(root, child) for child in node.children]
+def _tree(root: TreeNode, width: int, marks: tuple[str, str, str, str]) -> Iterator[Line]:
+    branch, corner, goes_on, blank = marks
+    pending = [(root, "", "")]
     while pending:
-        parent, child = pending.pop(0)
-        branch = parent.add(line(child.text))
-        pending.extend((branch, below) for below in child.children)
-    return root
+        node, first, later = pending.pop()
+        for number, line in enumerate(wrapped(styled_line(node.text), width - cells(first))):
+            yield [(later if number else first, DIM), *line]
+        below = [
+            (child, later + (corner if last else branch), later + (blank if last else goes_on))
+            for child, last in zip(node.children, (*[False] * (len(node.children) - 1), True), strict=False)
+        ]
+        pending.extend(reversed(below))
 
 
-def _steps(block: Steps) -> Grid:
-    out = grid((("", False, True), ("", False, False), ("", False, False), ("", True, True)), header=False)
-    for step in block.rounds:
-        out.add_row(
-            Line(terminal(step.label), "dim"),
-            Line(terminal(brief_paths(step.path)), "cyan"),
-            line(step.what),
-            Line(step.origin),
+def _steps(block: Steps, width: int) -> Iterator[Line]:
+    columns = (GridColumn(keep=True), GridColumn(), GridColumn(), GridColumn(right=True, keep=True))
+    rows = [
+        (
+            [(terminal(step.label), DIM)],
+            [(terminal(brief_paths(step.path)), CYAN)],
+            styled_line(step.what),
+            [(step.origin, "")],
         )
-    return out
+        for step in block.rounds
+    ]
+    return in_columns(columns, rows, width)
 
 
-def _bytes(block: AnnotatedBytes) -> Grid:
-    out = grid((("", False, True), ("", False, False), ("", False, False)), header=False)
+def _bytes(block: AnnotatedBytes, width: int) -> Iterator[Line]:
     # On a narrow terminal the words stay whole and the bytes wrap.
-    out.columns[2].min_width = 20
-    for piece in block.pieces:
-        out.add_row(Line(f"byte {piece.offset}", "dim"), Line(piece.data.hex(" ")), line(piece.meaning))
-    return out
+    columns = (GridColumn(keep=True), GridColumn(), GridColumn(least=20))
+    rows: list[tuple[Line, ...]] = [
+        ([(f"byte {piece.offset}", DIM)], [(piece.data.hex(" "), "")], styled_line(piece.meaning))
+        for piece in block.pieces
+    ]
+    return in_columns(columns, rows, width)
 
 
-def _receipt_lines(block: Block, seen: set[str], indent: int) -> Iterator[RenderableType]:
+def _receipt_lines(block: Block, seen: set[str], indent: int) -> Iterator[Line]:
     """The receipts of a block, each command once a section."""
     for evidence in evidence_of(block):
         for receipt in evidence.receipts:
@@ -355,5 +330,5 @@ def _receipt_lines(block: Block, seen: set[str], indent: int) -> Iterator[Render
                 yield _receipt_line(receipt, indent)
 
 
-def _receipt_line(receipt: Receipt, indent: int) -> Kept:
-    return command(receipt.command, lead="$ ", remark=receipt.shows, indent=indent)
+def _receipt_line(receipt: Receipt, indent: int) -> Line:
+    return _command(receipt.command, lead="$ ", remark=receipt.shows, indent=indent)

@@ -7,7 +7,6 @@ import io
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rich.console import Console
 
 import imagepeel
 from imagepeel import forge
@@ -42,7 +41,7 @@ def _told(data: bytes) -> None:
     for story in stories:
         assert all(evidence.receipts for chapter in story.chapters for evidence in chapter.evidence())
         out = io.StringIO()
-        terminal.print_document(story.document(), Console(file=out, width=terminal.WIDTH), receipts=True)
+        terminal.print_document(story.document(), out, receipts=True)
         assert "\x1b" not in out.getvalue()
         assert all(receipt.command.isprintable() and receipt.command.isascii() for receipt in story.receipts())
         document_html(story.document()), document_markdown(story.document(), receipts=True), dumps("explain", story)

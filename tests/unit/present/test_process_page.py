@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
 
 import imagepeel
 from imagepeel.evidence import Location, Receipt
@@ -93,15 +92,10 @@ PREDICTION = Prediction(
 )  # fmt: skip
 
 
-def console(width: int = 2000) -> Console:
-    return Console(file=io.StringIO(), width=width, color_system=None, markup=False, highlight=False, emoji=False)
-
-
 def printed(result: ProcessOutput, width: int = 2000) -> str:
-    out = console(width)
-    print_document(process_document(result), out, receipts=True)
-    assert isinstance(out.file, io.StringIO)
-    return out.file.getvalue()
+    out = io.StringIO()
+    print_document(process_document(result), out, width=width, receipts=True)
+    return out.getvalue()
 
 
 def shown(prediction: Prediction, width: int = 2000, receipts: tuple[tuple[Receipt, ...], ...] = ()) -> str:

@@ -26,17 +26,17 @@ def told(path: Path) -> Story:
         return explain_image(archive.image())
 
 
-def console(out: io.StringIO, *, width: int | None = None, color: str = "auto") -> Console:
-    """The console of the command line, writing to `out`."""
-    settings = Settings()
-    settings.color = color
-    with contextlib.redirect_stdout(out):
-        return settings.console(width=width)
+def settings(color: str = "auto") -> Settings:
+    """The settings of the command line."""
+    out = Settings()
+    out.color = color
+    return out
 
 
 def printed(story: Story, *, width: int = 100, color: str = "auto", receipts: bool = False) -> str:
     out = io.StringIO()
-    terminal.print_document(story.document(), console(out, width=width, color=color), receipts=receipts)
+    colour = settings(color).colour(out)
+    terminal.print_document(story.document(), out, width=width, colour=colour, receipts=receipts)
     return out.getvalue()
 
 
@@ -83,14 +83,15 @@ def test_no_color_and_never(forge_archive: Forge, monkeypatch: pytest.MonkeyPatc
 
 def test_columns_decides_the_width(forge_archive: Forge, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "72")
-    assert console(io.StringIO()).width == 72
+    assert settings().width == 72
     monkeypatch.delenv("COLUMNS")
-    assert console(io.StringIO()).width >= terminal.WIDTH
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert settings().width >= terminal.WIDTH
 
 
 def test_rich_prints_the_objects(forge_archive: Forge) -> None:
     out = io.StringIO()
-    screen = console(out, width=terminal.WIDTH)
+    screen = Console(file=out, width=terminal.WIDTH)
     with imagepeel.open(forge_archive("shop")) as archive:
         image = archive.image()
         for thing in (archive, image, image.layers[0], image.explain()):
