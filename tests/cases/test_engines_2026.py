@@ -474,4 +474,21 @@ def test_umoci_refuses_a_bare_whiteout(tmp_path: Path) -> None:
     path = written(tmp_path, forge.file("d/x", "1"), forge.file("d/.wh.", ""))
     with imagepeel.open(path) as archive:
         refusal = archive.image().view("spec").refusal
-        assert refusal is not None and ".wh." in refusal.reason
+        assert refusal is not None
+        assert refusal.reason == "unpack entry: d/.wh.: invalid whiteout with empty name: /d/.wh."
+
+
+@pytest.mark.parametrize(
+    ("name", "parent"), [(".wh..", "/"), (".wh...", "/"), ("d/.wh...", "/d"), ("d/.wh..", ""), ("gone/.wh..", "")]
+)
+def test_umoci_on_a_whiteout_of_its_directory(tmp_path: Path, name: str, parent: str) -> None:
+    """As umoci 0.4.7 was started: it removes the directory, and stops where it puts back the owner of that."""
+    path = written(tmp_path, forge.file("d/x", "1"), forge.file(name, ""))
+    call = f"lchown {parent}: no such file or directory"
+    with imagepeel.open(path) as archive:
+        refusal = archive.image().view("spec").refusal
+        assert (refusal.reason if refusal is not None else "") == (
+            f"unpack entry: {name}: restore parent directory: restore chown metadata: {parent}: {call}"
+            if parent
+            else ""
+        )

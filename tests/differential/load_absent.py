@@ -6,7 +6,22 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from load_makers import OCI, A, B, changed_v1, config, laid, members_of, packed, sha, v1, with_list
+from load_makers import (
+    OCI,
+    A,
+    B,
+    changed_v1,
+    config,
+    docker,
+    files,
+    laid,
+    layout,
+    members_of,
+    packed,
+    sha,
+    v1,
+    with_list,
+)
 
 NOWHERE = "http://127.0.0.1:1/layer"
 """An address where nothing listens: what is fetched from it fails the same way on each machine."""
@@ -88,6 +103,9 @@ _CHART = ("application/vnd.cncf.helm.chart.content.v1.tar+gzip", b"chart")
 _SIGNED = ("application/vnd.dev.cosign.simplesigning.v1+json", b'{"critical": {}}')
 
 ABSENT: dict[str, Callable[[], bytes]] = {
+    "a file and its whiteout": lambda: docker(files("f", ".wh.f")),
+    "a file and its whiteout, above another layer": lambda: docker(A, files("d/f", "d/.wh.f")),
+    "layout, a file and its whiteout": lambda: layout(A, files("f", ".wh.f")),
     "layout, a foreign layer elsewhere": lambda: elsewhere(layers__0__mediaType=_FOREIGN),
     "layout, a foreign gzip layer elsewhere": lambda: elsewhere(layers__0__mediaType=f"{_FOREIGN}+gzip"),
     "layout, a foreign layer elsewhere, without urls": lambda: elsewhere(urls=[], layers__0__mediaType=_FOREIGN),

@@ -53,9 +53,11 @@ class _Unpack:
         before = self.state(parent)
         if base.startswith(PREFIX):
             if base == PREFIX:
-                raise Refused(f"unpack entry: {text(b'/'.join(name))}: invalid whiteout with empty name")
+                what = f"invalid whiteout with empty name: {show(name)}"
+                raise Refused(f"unpack entry: {text(b'/'.join(name))}: {what}")
             if base != OPAQUE and base[4:] in (b".", b".."):
-                raise Refused(f"unpack entry: {text(base)}: invalid whiteout name")
+                self.whiteout_of_parent(name, parent)
+                return
             self.whiteout(parent, base)
             self.restore(parent, before)
             return
@@ -103,6 +105,22 @@ class _Unpack:
             return
         for here, _ in list(tree.walk(node, path)):
             if here not in self.upper and not (opaque and here == path):
+                self.remove(here)
+
+    def whiteout_of_parent(self, name: Path, parent: Path) -> None:
+        """Apply `.wh..` or `.wh...`, which name the directory that they lie in, or that above it.
+
+        What this layer brought stays; without its directory, putting back the owner of that ends the layer.
+        """
+        above = parent if name[-1] == PREFIX + b"." else parent[:-1]
+        node = self.tree.exists_dir(above)
+        if self.state(parent) is None or node is None:
+            return
+        if above not in self.upper or parent not in self.upper:
+            call = f"restore chown metadata: {show(parent)}: lchown {show(parent)}: no such file or directory"
+            raise Refused(f"unpack entry: {text(b'/'.join(name))}: restore parent directory: {call}")
+        for here, _ in list(self.tree.walk(node, above)):
+            if here not in self.upper:
                 self.remove(here)
 
     def remove(self, path: Path) -> None:
