@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal
 
+import msgspec
+
 from imagepeel.archive.detect import judge_head
 from imagepeel.archive.opened import OpenArchive, open_as
 from imagepeel.archive.select import select
@@ -117,7 +119,7 @@ class Image(LayeredImage):
         )
         if options is not None and given != ProcessOptions():
             raise UsageError("options are given twice", hint="put all of them into ProcessOptions, or none")
-        return predict_image(self, options or given)
+        return msgspec.structs.replace(predict_image(self, options or given), not_examined=self.not_examined)
 
     def loadable(self) -> tuple[LoadAnswer, ...]:
         """Say who takes this image into a store: docker load, podman load, ctr, nerdctl, kind, skopeo, buildah.
@@ -175,7 +177,7 @@ class Image(LayeredImage):
         """
         from imagepeel.findings.waste import account  # start time
 
-        return account(self, base=base)
+        return msgspec.structs.replace(account(self, base=base), not_examined=self.not_examined)
 
     def du(self, path: Name = "/", *, view: str = "runtime", depth: int = 1, files: int = 10) -> DuResult:
         """Say where the bytes are: by layer, by directory, shipped against visible.

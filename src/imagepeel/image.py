@@ -121,6 +121,14 @@ class LayeredImage(Shown):
         """The other images of the archive, which nothing here is about."""
         return others(self.archive.records, self.record)
 
+    @property
+    def not_examined(self) -> str:
+        """The sentence that names them, "" without any."""
+        from imagepeel.archive.select import not_examined  # start time
+
+        beside = self.beside
+        return f"{not_examined(self.record.number, [record.numbered for record in beside])}." if beside else ""
+
     def sibling(self, record: ImageRecord) -> LayeredImage:
         """Return another image of the same archive; layers that both have are scanned once."""
         return LayeredImage(self.archive, record, self._pool)

@@ -119,6 +119,8 @@ class Waste(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Count of layers that belong to the base image."""
     complete: bool
     """False when a layer is missing or damaged; its bytes are then not in the sums."""
+    not_examined: str = ""
+    """The sentence about the other images of the archive, where `Image.waste` gave it."""
 
     def __repr__(self) -> str:
         files = plural(len(self.items), "file")

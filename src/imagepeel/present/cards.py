@@ -111,6 +111,11 @@ def _oddities(found: Sequence[Anomaly], call: str) -> Section | None:
     return _section(items(*lines), title=plural(len(found), "oddity"), folded=True)
 
 
+def _not_examined(said: str) -> Section | None:
+    """The images of the archive that the value is not about; None without any."""
+    return _section(say(said)) if said else None
+
+
 # ---- archive, image, layer --------------------------------------------------------------------------------
 
 
@@ -156,6 +161,7 @@ def _image(image: LayeredImage) -> Document:
         image.name or image.id or "an image without a name",
         (image.platform, plural(len(image.layers), "layer")),
         _section(facts),
+        _not_examined(image.not_examined),
         _section(_table(columns, rows, "image.layers", len(image.layers))) if rows else None,
         _section(say("Its story in six chapters: ", code("image.explain()"))),
     )
@@ -267,7 +273,8 @@ def _prediction(found: Prediction) -> Document:
     """Return what `process` shows; all below request and verdict may wait."""
     from imagepeel.present.process import prediction_sections  # start time
 
-    return _document("prediction", (), *(_cut(one, "imagepeel process") for one in prediction_sections(found)))
+    told = (_cut(one, "imagepeel process") for one in prediction_sections(found))
+    return _document("prediction", (), *told, _not_examined(found.not_examined))
 
 
 def _cut(shown: Section, more: str) -> Section:
@@ -335,7 +342,8 @@ def _waste(found: Waste) -> Document:
     from imagepeel.present.waste import waste_sections  # start time
     from imagepeel.results.waste import waste_account  # start time
 
-    return _document("waste", (), *waste_sections(waste_account(found, ROWS), more="waste.items"))
+    shown = waste_sections(waste_account(found, ROWS), more="waste.items")
+    return _document("waste", (), *shown, _not_examined(found.not_examined))
 
 
 # ---- small values -----------------------------------------------------------------------------------------

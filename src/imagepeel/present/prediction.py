@@ -126,6 +126,12 @@ def refused_before(found: Prediction) -> bool:
     return found.verdict.kind is Outcome.FAILS and found.verdict.judge in (Judge.ENGINE, Judge.RUNTIME)
 
 
+def knows_user(found: Prediction) -> bool:
+    """Whether USER could be turned into numbers: else nobody is the user, and there is no home."""
+    step = next((step for step in found.steps if step.rule is Stage.USER), None)
+    return step is None or step.outcome == "ok"
+
+
 def without_program(found: Prediction) -> str:
     """Return why no file is known that the kernel could be asked for."""
     if all(step.rule is not Stage.LOOKUP or step.outcome == "ok" for step in found.steps):

@@ -34,6 +34,7 @@ from imagepeel.present.prediction import (
     ground,
     hides_its_own,
     hiding,
+    knows_user,
     libraries_in_words,
     not_promised,
     operator_reads,
@@ -56,6 +57,7 @@ from imagepeel.process.spec.values import Addition, Credentials, EnvVar, PidOne,
 from imagepeel.results.process import MatrixResult, ProcessOutput, ProcessResult
 from imagepeel.text import listed, without_middle
 
+_HOME = "HOME"
 _REASON = 300
 """Characters of a reason that are said again below the trace."""
 
@@ -92,6 +94,7 @@ def prediction_sections(
 
     `whole` is False where a layer may be missing.
     """
+    known = knows_user(found)
     yield section(say(dim(f"on {found.engine} with {found.runtime}, {os}/{found.architecture}")))
     yield from verdict_sections(found.verdict)
     if rest := list(not_promised(found)):
@@ -106,9 +109,9 @@ def prediction_sections(
             items(*(item(code(quote(word)), dim(f"   {reader_in_words(one)}")) for word, one in rows)), title="argv"
         )
     if found.env:
-        yield section(items(*map(_variable, found.env)), title="environment")
+        yield section(items(*(_variable(one, knows_user=known) for one in found.env)), title="environment")
     yield from _trace(found.steps, receipts)
-    if found.pid1 is not None:
+    if found.pid1 is not None and not refused_before(found):
         yield _process_one(found.pid1, found.wrapped)
     if found.libraries:
         yield _libraries(found)
@@ -168,7 +171,8 @@ def _request(found: Prediction, user: Credentials, whole: bool) -> Section:
         fields.append(_field("file", path(found.path), dim(f"   {place}" if place else "")))
     asked_for = f"; USER {user.spec}" if user.spec else ""
     here = "" if whole else ", as far as the layers that are here tell"
-    fields.append(_field("user", f"{user_in_words(user)}{asked_for}; home {user.home}{here}"))
+    who = f"{user_in_words(user)}{asked_for}; home {user.home}{here}"
+    fields.append(_field("user", who if knows_user(found) else f"USER {user.spec} cannot be turned into numbers"))
     fields.append(_field("in", path(found.cwd)))
     return section(*_asked(found), items(*fields, *(_field("", one) for one in user.notes)))
 
@@ -182,7 +186,9 @@ def _asked(found: Prediction) -> Iterator[Items]:
         yield items(item(code(vector(found.argv))), item(dim(without_program(found))))
 
 
-def _variable(variable: EnvVar) -> Item:
+def _variable(variable: EnvVar, *, knows_user: bool) -> Item:
+    if variable.name == _HOME and variable.origin == "runtime" and not knows_user:
+        return item("HOME", dim("   from the runtime: that of the user, whom the image does not know"))
     why = f": {variable.why}" if variable.why else ""
     others = " and ".join(map(origin_in_words, variable.overrides))
     replaced = f", replaces that of {others}" if others else ""

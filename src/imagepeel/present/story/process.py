@@ -33,6 +33,7 @@ from imagepeel.present.prediction import (
     ground,
     hides_its_own,
     hiding,
+    knows_user,
     libraries_in_words,
     operator_reads,
     origin_in_words,
@@ -232,7 +233,7 @@ def _identity(context: StoryContext, found: Prediction, blocks: list[Block]) -> 
     if place is not None and place.layer is not None:
         receipts.append(context.at(place, "the users that the image knows"))
     receipts = receipts or [context.config_receipt("/config", "the defaults for the process: no User")]
-    if passwd is None or passwd.outcome == "ok":
+    if knows_user(found):
         who: tuple[Span | str, ...] = (
             "It would run as " if found.verdict.kind == "FAILS" else "It runs as ",
             value(user.ids),

@@ -392,6 +392,8 @@ class Prediction(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     """Argument vectors of the wrapped programs, outermost first."""
     notes: tuple[str, ...] = ()
     """Surprises on the way, one sentence each."""
+    not_examined: str = ""
+    """The sentence about the other images of the archive, where `Image.process` gave it; a result has it in `image`."""
     assumes: tuple[str, ...] = ()
     """What scripts on the way were taken to do, one clause each."""
     readers: tuple[WordReader, ...] = ()
