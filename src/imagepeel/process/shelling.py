@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from imagepeel.evidence import text
+from imagepeel.evidence import raw, text
 from imagepeel.formats.passwd import Unreadable
 from imagepeel.process.engines.mounts import mounts
 from imagepeel.process.shell import interpreters, tools
 from imagepeel.process.shell.interpreters import Invocation, Search, Shell, StartError
+from imagepeel.process.shell.made import Made, altered, names_in, within
 from imagepeel.process.shell.outcome import ScriptOutcome, classify
 from imagepeel.process.shell.scope import Unknown, Value
 from imagepeel.process.simulation import Simulation
@@ -21,6 +23,7 @@ from imagepeel.process.spec.access import EXECUTE, READ, WRITE, Actor, PathAcces
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge
 from imagepeel.process.wrappers.accounts import Accounts
 from imagepeel.process.wrappers.programs import USER_SHELL, Wrapped, unwrap
+from imagepeel.rootfs.tree.inode import Inode
 from imagepeel.tables import ErrnoName
 
 if TYPE_CHECKING:
@@ -44,6 +47,15 @@ class _FilesOf:
     def look(self, path: str) -> PathAccess | None:
         return self._image.look(path, self._cwd)
 
+    def take(self, made: Made) -> Made:
+        """Go on with what a call made; the same by path without links."""
+        placed = {self._image.place(path, self._cwd): node for path, node in made.items()}
+        self._image = self._image.over({**self._image.made, **placed}, True)
+        return placed
+
+    def is_new(self, path: str) -> bool:
+        return self._image.is_new(path, self._cwd)
+
     def create(self, path: str) -> ErrnoName | None:
         return self._image.create(path, self._cwd)
 
@@ -64,6 +76,8 @@ class _FilesOf:
 _MAX_CHILDREN = 60
 """Scripts that are followed as children of the scripts of one start."""
 _MAX_DEPTH = 4
+_MAX_PARTS = 200
+"""Parts of a path that are looked at."""
 
 
 class _Children:
@@ -89,9 +103,11 @@ class ImageOfShell:
         self._shell = shell
         self._chain = chain
         self._state = state
-        self._refused: dict[tuple[str, str | None, str], Search | None] = {}
+        self.refused: dict[tuple[str, str | None, str], Search | None] = {}
         self._accounts: Accounts | None = None
         self._children = children or _Children()
+        self.made: Made = {}
+        self.exact = True
         covered = [mount["destination"] for mount in mounts(sim.scenario.engine)]
         covered += [*sim.scenario.wanted.volumes, *sim.scenario.engine.injected]
         covered += [volume.path for volume in sim.scenario.mounted]
@@ -105,17 +121,21 @@ class ImageOfShell:
         """`test -OPERATOR PATH` in the image; None where a mount or a volume covers the path."""
         if self._hidden(posixpath.normpath(posixpath.join(cwd or self._state.cwd, path))):
             return None
-        rootfs, actor, cwd = self._sim.rootfs, self._state.after, cwd or self._state.cwd
-        seen = check_access(rootfs, path, actor, cwd)
+        actor, place = self._state.after, self.place(path, cwd) if self.made else ""
         if operator in {"h", "L"}:
-            node = rootfs.resolve(path, cwd=cwd, follow=False).node
+            if place in self.made:
+                return False if self.exact else None
+            node = self._sim.rootfs.resolve(path, cwd=cwd or self._state.cwd, follow=False).node
             return node is not None and node.is_symlink
+        seen = self._look(path, cwd)
+        if seen is None:
+            return None
         if seen.errno or seen.node is None:
             return False
         node = seen.node
         simple = {"e": True, "f": node.is_file, "d": node.is_dir, "s": node.size > 0, "p": node.kind == "fifo"}
         if operator in simple:
-            return None if operator == "s" and node.is_dir else simple[operator]
+            return None if operator == "s" and (node.is_dir or place in self.made) else simple[operator]
         wanted = {"r": READ, "w": WRITE, "x": EXECUTE}.get(operator)
         return None if wanted is None else permits(node, actor, wanted)
 
@@ -134,7 +154,65 @@ class ImageOfShell:
         base = cwd or self._state.cwd
         if self._hidden(posixpath.normpath(posixpath.join(base, path))):
             return None
+        if self.made:
+            return self._look_over(posixpath.normpath(posixpath.join(base, path)))
         return check_access(self._sim.rootfs, path, self._state.after, base)
+
+    def over(self, made: Made, exact: bool) -> ImageOfShell:
+        """The image with what the script has made in front of it."""
+        other = copy(self)
+        other.made, other.exact, other.refused = made, exact, {}
+        return other
+
+    def place(self, path: str, cwd: str) -> str:
+        """The path without the links on it, as far as it leads."""
+        here = "/"
+        for name in posixpath.normpath(posixpath.join(cwd or self._state.cwd, path)).split("/")[:_MAX_PARTS]:
+            here = posixpath.join(here, name)
+            if name and here not in self.made:
+                found = self._sim.rootfs.resolve(here)
+                here = text(found.path) if found.node is not None else here
+        return here
+
+    def _look_over(self, full: str) -> PathAccess | None:
+        """The path as the process meets it where something was made; None where that is not all that was."""
+        place, actor = self.place(full, "/"), self._state.after
+        if not within(self.made, place):
+            return check_access(self._sim.rootfs, full, actor)
+        parent = self._look_over(posixpath.dirname(place)) if self.exact else None
+        if parent is None:
+            return None
+        errno, node = parent.errno, None
+        if parent.node is not None:
+            errno = "ENOTDIR" if not parent.node.is_dir else "" if permits(parent.node, actor, EXECUTE) else "EACCES"
+        if not errno:
+            node = self.made.get(place)
+            errno = "" if node is not None else "ENOENT"
+        return PathAccess(path=raw(full), errno=errno, resolution=self._sim.rootfs.resolve(b"/"), node=node)
+
+    def is_new(self, path: str, cwd: str) -> bool:
+        """Whether a path leads to what the script itself made where nothing was."""
+        place = self.place(path, cwd)
+        return place in self.made and self._sim.rootfs.resolve(place).node is None
+
+    def writes(self, path: str, cwd: str) -> Made:
+        """What a redirection into a file makes that can be opened."""
+        seen, actor = self._look(path, cwd), self._state.after
+        node = seen.node if seen is not None else None
+        if node is not None and not node.is_file:
+            return {}
+        return {
+            self.place(path, cwd): altered(node) if node is not None else Inode("file", 0o644, actor.uid, actor.gid)
+        }
+
+    def asks_too_much(self, argv: tuple[str, ...], cwd: str) -> bool:
+        """Whether a command wants to give files to somebody whom its user has no right to give them to."""
+        return tools.asks_too_much(argv, _FilesOf(self, self._executing(), cwd))
+
+    def _executing(self) -> Actor:
+        """The actor of a program that the shell executes: mostly without capabilities."""
+        actor = self._state.after
+        return msgspec.structs.replace(actor, capabilities=frozenset()) if actor.uid else actor
 
     def enter(self, path: str, cwd: str) -> ErrnoName | None:
         """The errno of `chdir`, "" where it succeeds; None where it cannot be told."""
@@ -158,6 +236,8 @@ class ImageOfShell:
             return None
         if not permits(seen.node, self._state.after, READ):
             return "", "EACCES"
+        if self.made and self.place(path, cwd) in self.made:
+            return None
         return text(self._sim.rootfs.read(seen.resolution.path, 0, seen.node.size)), ""
 
     def create(self, path: str, cwd: str) -> ErrnoName | None:
@@ -221,7 +301,11 @@ class ImageOfShell:
             return None
         if seen.node is None or not seen.node.is_dir or not permits(seen.node, self._state.after, READ):
             return []
-        return [text(name) for name in sorted(self._sim.rootfs.listdir(seen.resolution.path))]
+        if not self.made:
+            return [text(name) for name in sorted(self._sim.rootfs.listdir(seen.resolution.path))]
+        place = self.place(directory or ".", cwd)
+        before = set() if place in self.made else {text(name) for name in self._sim.rootfs.listdir(place)}
+        return sorted(names_in(self.made, place, before), key=raw)
 
     def id_of(self, name: str, *, group: bool) -> int | None:
         """The number of a user or a group of that name; None where there is none, -1 where that cannot be told."""
@@ -254,10 +338,7 @@ class ImageOfShell:
         locale = known.get("LC_ALL") or known.get("LC_CTYPE") or known.get("LANG") or ""
         if family is None:
             return None
-        actor = self._state.after
-        if family != "busybox" and actor.uid:
-            # The shell executes the tool, and a user who executes a file has the capabilities that the file gives.
-            actor = msgspec.structs.replace(actor, capabilities=frozenset())
+        actor = self._executing() if family != "busybox" else self._state.after
         return tools.judged(argv, family, _FilesOf(self, actor, cwd), utf8="utf" in locale.lower())
 
     def _broken(self, path: str, argv: tuple[str, ...], state: ProcessState) -> tools.Judged | None:
@@ -270,7 +351,7 @@ class ImageOfShell:
         failure = self._sim.closure(chain, path, state).failure
         if failure is None or failure.exit_code is None:
             return None
-        return tools.Judged(failure.exit_code, failure.message, False, True)
+        return tools.Judged(failure.exit_code, failure.message, loader=True)
 
     def child(self, argv: tuple[str, ...], env: Mapping[str, Value], cwd: str, changed: int) -> ScriptOutcome | None:
         """What becomes of a shell that the command starts; None for every other program."""
@@ -362,7 +443,10 @@ class ImageOfShell:
             return "EROFS"
         if not permits(parent.node, self._state.after, WRITE | EXECUTE):
             return "EACCES"
-        return None if parent.node.mode & 0o1000 else ""
+        if not parent.node.mode & 0o1000:
+            return ""
+        there = self._look(path, cwd)
+        return "" if there is not None and there.errno == "ENOENT" else None
 
     def look(self, path: str, cwd: str) -> PathAccess | None:
         """The path as `stat` finds it; None where that cannot be told."""
@@ -372,9 +456,9 @@ class ImageOfShell:
     def refuses(self, name: str, path_value: str | None, cwd: str) -> Search | None:
         """Why the command cannot be started; None when it starts, or where it cannot be told."""
         key = (name, path_value, cwd)
-        if key not in self._refused:
-            self._refused[key] = self._refusal(name, path_value, cwd or self._state.cwd)
-        return self._refused[key]
+        if key not in self.refused:
+            self.refused[key] = self._refusal(name, path_value, cwd or self._state.cwd)
+        return self.refused[key]
 
     def finds(self, name: str, path_value: str) -> str | None:
         """The file that PATH gives for a name, "" where none does; None where it cannot be told."""

@@ -74,8 +74,13 @@ class Builtins:
         self._replaces_aliases = speaker.shell != "bash" or speaker.posix
 
     def _file_test(self, state: State) -> FileTest:
-        image, cwd = self._image, state.cwd
-        return lambda operator, path: None if image is None or cwd is None else image.test(operator, path, cwd)
+        image, cwd, exact = state.image, state.cwd, state.exact
+
+        def test(operator: str, path: str) -> bool | None:
+            answer = None if image is None or cwd is None else image.test(operator, path, cwd)
+            return answer if answer or exact else None  # what is not there may be made by now
+
+        return test
 
     @classmethod
     def builtins(cls, shell: Shell) -> frozenset[str]:
@@ -211,14 +216,15 @@ class Builtins:
         rest, state = call.rest, call.state
         what = rest[0] if rest and isinstance(rest[0], str) else ""
         read: tuple[str, ErrnoName] | None = None
-        if self._image is not None and state.cwd is not None and "/" in what:
-            read = self._image.read(what, state.cwd)
-        elif self._image is not None and what:
+        image = state.image
+        if image is not None and state.cwd is not None and "/" in what:
+            read = image.read(what, state.cwd)
+        elif image is not None and what:
             name = what
-            what, read = self._in_path(self._image, name, state)
-            if what == name and self._speaker.posix and not state.changed:
+            what, read = self._in_path(image, name, state)
+            if what == name and self._speaker.posix and state.exact:
                 return self.failed(call, 1, self._speaker.builtin_says(call.name, call.line, f"{name}: file not found"))
-        if read is None or (read[1] and state.changed):
+        if read is None or (read[1] and not state.exact):
             return self._sourced_unknown(state, what, call.line)
         if read[1]:
             code, words = self._speaker.cannot_source(what, read[1], call.line)
@@ -299,6 +305,8 @@ class Builtins:
                     call.state.scope.variables[item] = UNKNOWN
         if (words := written_to_errors(call.name, call.rest, call.command, call.state)) is not None:
             call.state.say(words)
+        if call.name == "umask" and call.rest:
+            call.state.exact = False
         if call.name == "shopt" and "expand_aliases" in call.rest:
             self._replaces_aliases = True
         if call.name == "alias" and self._replaces_aliases:
@@ -344,6 +352,7 @@ class Builtins:
             state.muted = MUTED if state.muted else 0
             return [(state, "")]
         argv, complete = as_argv(rest)
+        state.starts(argv[0])
         if named and self._shell == "busybox" and "/" not in argv[0]:  # it does not search PATH then
             return self.failed(call, 127, self._speaker.builtin_says("exec", line, f"{argv[0]}: not found"))
         if not isinstance(rest[0], str):
@@ -366,6 +375,7 @@ class Builtins:
     def refused(self, argv: Sequence[str], state: State) -> Search | None:
         """Why this program cannot be started; None when it can, or when that cannot be told."""
         path = state.scope.get("PATH")
+        state.starts(argv[0])
         if self._image is None or state.cwd is None or isinstance(path, Unknown) or state.changed > 1:
             return None
         if path is None and self._shell != "busybox" and "/" not in argv[0]:
@@ -480,9 +490,10 @@ class Builtins:
         rest, state = call.rest, call.state
         target = rest[-1] if rest else state.scope.get("HOME")
         entered = None
-        if self._image is not None and state.cwd is not None and isinstance(target, str) and target not in ("-", ""):
-            entered = self._image.enter(target, state.cwd) if state.scope.get("CDPATH") is None else None
-        if entered and isinstance(target, str) and not state.changed:
+        image = state.image
+        if image is not None and state.cwd is not None and isinstance(target, str) and target not in ("-", ""):
+            entered = image.enter(target, state.cwd) if state.scope.get("CDPATH") is None else None
+        if entered and isinstance(target, str) and state.exact:
             code, words = self._speaker.cannot_change_directory(target, entered, call.line)
             return self.failed(call, code, words)
         state.status = True if entered == "" else None

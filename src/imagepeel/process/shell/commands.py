@@ -22,6 +22,7 @@ from imagepeel.formats.shell.tree import (
 )
 from imagepeel.process.shell.builtins import DECLARE, BuiltinCall, Builtins
 from imagepeel.process.shell.expand import expand_one
+from imagepeel.process.shell.made import Made
 from imagepeel.process.shell.ordinary import is_ordinary
 from imagepeel.process.shell.output import DOCUMENT, document_to_errors
 from imagepeel.process.shell.scope import UNKNOWN, Field, Value
@@ -146,10 +147,11 @@ class Commands(Builtins):
         return {name: value for name, value in env.items() if value is not None}
 
     def _tool(self, argv: tuple[str, ...], state: State, env: Mapping[str, Value]) -> Judged | None:
-        if self._image is None or state.cwd is None or state.changed > 1 or state.scope.wild:
+        image = state.image
+        if image is None or state.cwd is None or (state.changed > 1 and not state.exact) or state.scope.wild:
             return None
-        found = self._image.tool(argv, env, state.cwd)
-        return None if found is not None and state.changed and not found.loader else found
+        found = image.tool(argv, env, state.cwd)
+        return None if found is not None and not state.exact and not found.loader else found
 
     def stranger_in(self, command: Simple, state: State) -> bool:
         """Whether the last substitution among assignments ends with a program that nothing is known of."""
@@ -197,13 +199,13 @@ class Commands(Builtins):
         if tool is not None:
             self._has_ended(state, started, tool.code, tool.words)
             if tool.changes:
-                self._changes(argv, state)
+                self._changes(argv, state, tool.made)
             return [(state, "" if state.status else self._ended_by_errexit(state, line, call.tested))]
         child = self._child(argv, state, env) if complete else None
         if child is None:
             self._changes(argv, state)
             state.status, state.doubt = None, source
-            state.stranger = not is_ordinary(argv)
+            state.stranger = not is_ordinary(argv) or self._asks_too_much(argv, state)
         else:
             self._take(child, started, state)
         if state.status is False:
@@ -219,6 +221,9 @@ class Commands(Builtins):
             state.fail(code, *(words for words in said if words))
             state.gave_up = started
 
+    def _asks_too_much(self, argv: tuple[str, ...], state: State) -> bool:
+        return self._image is not None and self._image.asks_too_much(argv, state.cwd or "")
+
     def _child(self, argv: tuple[str, ...], state: State, env: Mapping[str, Value]) -> ScriptOutcome | None:
         """What becomes of a script that this command starts, where that can be followed."""
         if self._image is None or state.cwd is None or state.changed > 1 or state.scope.wild:
@@ -227,6 +232,7 @@ class Commands(Builtins):
 
     def _take(self, child: ScriptOutcome, started: StartedCommand, state: State) -> None:
         """What a script that ran as a child leaves behind: its status, its words, what it changed."""
+        state.exact = state.exact and child.changed <= state.changed
         state.changed = max(state.changed, child.changed)
         state.needs = tuple(dict.fromkeys((*state.needs, *child.needs)))[:20]
         if child.kind == "ends" and child.exit_code is not None and child.sure:
@@ -242,18 +248,19 @@ class Commands(Builtins):
         state.status, state.doubt = None, started.source
         state.stranger = bool(child.hangs) or not ends_well
 
-    def _changes(self, argv: Sequence[str], state: State) -> None:
-        """Note what a program may have made in the filesystem."""
+    def _changes(self, argv: Sequence[str], state: State, made: Made | None = None) -> None:
+        """Note what a program may have made in the filesystem: `made`, or what is not known."""
         name = argv[0].rsplit("/", 1)[-1]
-        if name not in _READERS:
-            state.changed = max(state.changed, 1 if name in _MAKERS else 2)
+        if made or name not in _READERS:
+            state.makes(made, 0 if name in _READERS else 1 if name in _MAKERS else 2)
         if state.changed > 1:
             state.scope.which = None
 
     def _redirects(self, command: Simple | Compound, state: State) -> tuple[int, str] | None:
         """The exit code and the words of the first redirection that provably fails."""
         state.muted = state.muted or int(any(map(_hides_errors, command.redirections)))
-        if self._image is None or state.cwd is None:
+        image = state.image
+        if image is None or state.cwd is None:
             return None
         for item in command.redirections:
             output = item.operator in (">", ">>", ">|", "&>", "&>>")
@@ -263,18 +270,19 @@ class Commands(Builtins):
             if not isinstance(path, str) or not path:
                 continue
             if output:
-                errno = self._image.create(path, state.cwd)
-                refuses = self._image.volume_refuses(path, state.cwd) if errno is None else ""
+                errno = image.create(path, state.cwd)
+                refuses = image.volume_refuses(path, state.cwd) if errno is None else ""
                 if refuses and refuses not in state.needs and len(state.needs) < 20:
                     state.needs += (refuses,)
             else:
-                read = self._image.read(path, state.cwd)
+                read = image.read(path, state.cwd)
                 errno = None if read is None else read[1]
-            if errno and not (errno == "ENOENT" and state.changed):
+            if errno and not (errno == "ENOENT" and not state.exact):
                 state.muted = max(0, state.muted - 1)
                 return self._speaker.cannot_redirect(path, errno, self._redirected_at(command), output=output)
             if output and not path.startswith("/dev/"):
-                state.changed = max(state.changed, 1)
+                state.makes(image.writes(path, state.cwd) if errno == "" else None, 1)
+                image = state.image or image
         return None
 
     def _redirected_at(self, command: Simple | Compound) -> int:

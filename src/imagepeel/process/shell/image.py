@@ -11,11 +11,21 @@ from imagepeel.process.shell.tools import Judged
 from imagepeel.tables import ErrnoName
 
 if TYPE_CHECKING:
+    from imagepeel.process.shell.made import Made
     from imagepeel.process.shell.script_outcome import ScriptOutcome
 
 
 class ShellImage(Protocol):
     """The filesystem as the shell's process meets it; a path that a mount or a volume covers is not known."""
+
+    def over(self, made: Made, exact: bool) -> ShellImage:
+        """The same with what the script has made in front of it; `exact` tells that it has changed nothing else."""
+
+    def writes(self, path: str, cwd: str) -> Made:
+        """What a redirection into a file makes that can be opened."""
+
+    def asks_too_much(self, argv: tuple[str, ...], cwd: str) -> bool:
+        """Whether a command wants to give files to somebody whom its user has no right to give them to."""
 
     def test(self, operator: str, path: str, cwd: str) -> bool | None:
         """`test -OPERATOR PATH`; None where it cannot be told."""

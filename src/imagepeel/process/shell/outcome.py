@@ -69,7 +69,7 @@ def classify(
         scope.source = scope.arg0 if mode == "script" else ""
     state = State(scope)
     state.exported = set(env or {})
-    state.changed = changed
+    state.changed, state.exact = changed, not changed
     state.errexit = scope.errexit = "e" in options
     scope.noglob, scope.nounset, scope.shell = "f" in options, "u" in options, shell
     if "PATH" not in variables:

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 from imagepeel.formats.shell.tree import Script
 from imagepeel.process.shell.image import ShellImage
 from imagepeel.process.shell.interpreters import StartError
+from imagepeel.process.shell.made import Made, made_program
 from imagepeel.process.shell.scope import UNKNOWN, UNKNOWN_WORDS, Scope
 from imagepeel.process.shell.script_outcome import Hang, ScriptOutcome
 from imagepeel.tables import ErrnoName
@@ -16,7 +17,7 @@ from imagepeel.text import without_middle
 _SHARED = (
     *("errexit", "ever_trapped", "cwd", "last", "background", "waited", "assumes", "status", "code", "doubt", "failed"),
     *("errno", "said", "changed", "execfail", "needs", "constants", "at_exit", "stranger", "hangs", "split"),
-    *("gave_up", "muted", "trusts"),
+    *("gave_up", "muted", "trusts", "made", "exact"),
 )
 """Attributes whose values a copy of a state shares; the others are copied."""
 
@@ -60,6 +61,9 @@ class State:
         self.status = True
         # What programs may have made since: 0 nothing, 1 directories and data, 2 programs too.
         self.changed: int = 0
+        # What the script itself made of it, and whether that is all.
+        self.made: Made = {}
+        self.exact: bool = True
         self.execfail = False
         # Names that `readonly` closed, and what a trap runs when the shell ends.
         self.constants: frozenset[str] = frozenset()
@@ -136,12 +140,40 @@ class State:
         self._image = image
 
         def names(directory: str) -> list[str] | None:
-            return None if self.cwd is None or self.changed else image.names(directory, self.cwd)
+            found = self.image
+            return None if self.cwd is None or not self.exact or found is None else found.names(directory, self.cwd)
 
         def read(path: str) -> tuple[str, ErrnoName] | None:
-            return None if self.cwd is None or self.changed else image.read(path, self.cwd)
+            found = self.image
+            return None if self.cwd is None or not self.exact or found is None else found.read(path, self.cwd)
 
         self.scope.names, self.scope.text = names, read
+
+    @property
+    def image(self) -> ShellImage | None:
+        """The image with what the script has made in front of it."""
+        if self._image is None or not self.made:
+            return self._image
+        return self._image.over(self.made, self.exact)
+
+    def makes(self, made: Made | None, changed: int) -> None:
+        """A command made something; None where it is not known what."""
+        self.changed = max(self.changed, changed)
+        if made is None:
+            self.exact = False
+        else:
+            self.made = {**self.made, **made}
+
+    def takes(self, ends: Sequence[State]) -> None:
+        """A child of the shell made what these of its ways say."""
+        for end in ends:
+            self.makes(end.made if end.exact else None, end.changed)
+        self.exact = self.exact and (len(ends) < 2 or not any(end.made for end in ends))
+
+    def starts(self, name: str) -> None:
+        """A program comes next: if it may be a file that was made here, nothing is known of it."""
+        if made_program(self.made, name):
+            self.changed = 2
 
     def leave(self) -> None:
         """The innermost function ends, and with it what its local variables hid comes back."""
@@ -200,6 +232,8 @@ class State:
         self.split = tuple(dict.fromkeys((*self.split, *other.split)))[:20]
         self.trusts = tuple(dict.fromkeys((*self.trusts, *other.trusts)))[:20]
         self.changed = max(self.changed, other.changed)
+        self.exact = self.exact and other.exact and self.made == other.made
+        self.made = {**self.made, **other.made}
         self.constants |= other.constants
         self.at_exit = self.at_exit or other.at_exit
         self.said = self.said if self.said == other.said else ()

@@ -9,12 +9,15 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Literal, Protocol
 
 import msgspec
 
 from imagepeel._lazy import late
+from imagepeel.process.shell.made import Made, altered
 from imagepeel.process.spec.access import READ, Actor, PathAccess, permits
+from imagepeel.rootfs.tree.inode import Inode, Node
 from imagepeel.tables import ERRNO_LIBC, ErrnoName
 from imagepeel.text import decimal
 
@@ -26,6 +29,9 @@ class Files(Protocol):
     """What a tool meets in the image; each answer is None where it cannot be told."""
 
     actor: Actor
+
+    def take(self, made: Made) -> Made:
+        """Go on with what a call made; the same by path without links."""
 
     def look(self, path: str) -> PathAccess | None:
         """The path as `stat` finds it."""
@@ -42,6 +48,9 @@ class Files(Protocol):
     def text(self, path: str) -> str | None:
         """What a file holds."""
 
+    def is_new(self, path: str) -> bool:
+        """Whether the script itself made what stands there, and not the image."""
+
     def id_of(self, name: str, *, group: bool) -> int | None:
         """The number of a user or a group; None where the image has none of that name, -1 where that is not told."""
 
@@ -52,6 +61,8 @@ class Judged(msgspec.Struct, frozen=True):
     code: int = 0
     words: str = ""
     changes: bool = False
+    made: Made | None = None
+    """What it makes, changes or removes, where all of that is known."""
     loader: bool = False
     """It is the loader that gives up, whatever the call."""
 
@@ -117,10 +128,10 @@ def judged(argv: Sequence[str], family: Family, files: Files, *, utf8: bool) -> 
         return None
     call = _Call(name=name, options=options, values=values, words=words, family=family, files=files)
     if not tool.each:
-        found = tool.judge(call)
+        found = _taken(tool.judge(call), files)
     else:
         calls = [(*words[: tool.shared], word) for word in words[tool.shared :]]
-        found = _all([tool.judge(msgspec.structs.replace(call, words=one)) for one in calls])
+        found = _all([_taken(tool.judge(msgspec.structs.replace(call, words=one)), files) for one in calls])
     quotes = utf8 and family == "gnu" and found is not None and "'" in found.words and name in _QUOTES
     return None if quotes else found
 
@@ -149,13 +160,36 @@ def _options(words: Sequence[str], tool: _Tool) -> tuple[frozenset[str], dict[st
     return frozenset(letters), values, tuple(operands)
 
 
+def _taken(found: Answer, files: Files) -> Answer:
+    """The answer with what it made by path without links; the next one starts from there."""
+    if found is None or not found.made:
+        return found
+    return msgspec.structs.replace(found, made=files.take(found.made))
+
+
+def _makes(made: Made) -> Judged:
+    return Judged(0, "", True, made)
+
+
+def _new(call: _Call, kind: Literal["file", "dir"], mode: int) -> Node:
+    """What a call makes that was not there, with the usual umask."""
+    return Inode(kind, mode, call.files.actor.uid, call.files.actor.gid)
+
+
+def _octal(mode: str) -> int | None:
+    return int(mode, 8) if _NUMBER.fullmatch(mode) else None
+
+
 def _all(found: Sequence[Answer]) -> Answer:
     """How a call ends that does the same to several operands: it goes on behind one that fails."""
     known = [one for one in found if one is not None]
     if len(known) < len(found) or not known:
         return None
     words = "\n".join(one.words for one in known if one.words)
-    return Judged(max(one.code for one in known), words, any(one.changes for one in known))
+    changed = [one.made for one in known if one.changes]
+    told = [made for made in changed if made is not None]
+    made = {path: node for one in told for path, node in one.items()} if len(told) == len(changed) else None
+    return Judged(max(one.code for one in known), words, bool(changed), made)
 
 
 def _mkdir(call: _Call) -> Answer:
@@ -163,6 +197,7 @@ def _mkdir(call: _Call) -> Answer:
     if "m" in call.values and not _MODE.fullmatch(call.values["m"]):
         return None
     places = [whole]
+    own = _octal(call.values.get("m", "755"))
     if "p" in call.options:
         cuts = [at for at, char in enumerate(whole) if char == "/" and at]
         places = [*(whole[:at] for at in cuts[:100]), whole]
@@ -180,7 +215,10 @@ def _mkdir(call: _Call) -> Answer:
         plain, busy = f"cannot create directory '{path}'", f"can't create directory '{shown}'"
         if errno:
             return call.says(plain, busy, errno)
-        return _DONE if errno == "" else None
+        if errno is None or own is None:
+            return _DONE if errno == "" else None
+        made = {one: _new(call, "dir", own if one is whole else 0o755) for one in places[places.index(path) :]}
+        return _makes(made)
     return _IDLE
 
 
@@ -192,7 +230,10 @@ def _touch(call: _Call) -> Answer:
     errno = call.files.create(path)
     if seen.node is not None and seen.node.uid == call.files.actor.uid and errno == "EACCES":
         return _IDLE
-    return call.says(f"cannot touch '{path}'", path, errno) if errno else _DONE if errno == "" else None
+    if errno:
+        return call.says(f"cannot touch '{path}'", path, errno)
+    made = seen.node if seen.node is not None else _new(call, "file", 0o644)
+    return _makes({path: made}) if errno == "" else None
 
 
 def _target(call: _Call) -> str | None:
@@ -225,7 +266,10 @@ def _cp(call: _Call) -> Answer:
         return call.says(f"cannot open '{source}' for reading", f"can't open '{source}'", "EACCES")
     errno = call.files.create(target)
     if errno == "":
-        return _DONE
+        there = call.files.look(target)
+        if "p" in call.options or there is None:
+            return _DONE
+        return _makes({target: there.node or _new(call, "file", seen.node.mode & 0o755)})
     if errno == "EISDIR" or errno is None or "f" in call.options:
         return None
     return call.says(f"cannot create regular file '{target}'", f"can't create '{target}'", errno)
@@ -243,7 +287,9 @@ def _mv(call: _Call) -> Answer:
         return None
     if not (leave or come):
         there = call.files.look(target)
-        return None if there is None or (there.node is not None and not there.node.is_file) else _DONE
+        if there is None or (there.node is not None and not there.node.is_file):
+            return None
+        return _makes({source: None, target: seen.node})
     return call.says(f"cannot move '{source}' to '{target}'", f"can't rename '{source}'", leave or come)
 
 
@@ -278,7 +324,7 @@ def _rm(call: _Call) -> Answer:
         errno = call.files.enter_name(path)
     if errno:
         return call.says(f"cannot remove '{path}'", f"can't remove '{path}'", errno)
-    return _DONE if errno == "" else None
+    return _makes({path: None}) if errno == "" else None
 
 
 def _chmod(call: _Call) -> Answer:
@@ -289,12 +335,13 @@ def _chmod(call: _Call) -> Answer:
     if seen.node is None:
         return call.says(f"cannot access '{path}'", path, seen.errno) if seen.errno else None
     actor = call.files.actor
-    if "FOWNER" in actor.capabilities:
-        return _DONE if _MODE.fullmatch(mode) else None
-    if "R" in call.options and seen.node.is_dir:
+    if "R" in call.options and seen.node.is_dir and "FOWNER" not in actor.capabilities:
         return None
-    if seen.node.uid == actor.uid:
-        return _DONE if _MODE.fullmatch(mode) else None
+    if "FOWNER" in actor.capabilities or seen.node.uid == actor.uid:
+        number = _octal(mode)
+        if number is None or (seen.node.is_dir and not call.files.is_new(path)) or "R" in call.options:
+            return _DONE if _MODE.fullmatch(mode) else None
+        return _makes({path: altered(seen.node, mode=number)})
     return call.says(f"changing permissions of '{path}'", path, "EPERM")
 
 
@@ -320,26 +367,81 @@ def _chown(call: _Call) -> Answer:
     missing = _no_owner(call, spec)
     if missing is not None:
         return missing
-    owner = spec.partition(":")[0]
+    owner, _, group = spec.partition(":")
     seen = call.files.look(path)
     if seen is None:
         return None
     if seen.node is None:
         return call.says(f"cannot access '{path}'", path, seen.errno) if seen.errno else None
     actor = call.files.actor
-    if "CHOWN" in actor.capabilities:
-        return _DONE
-    if not owner or owner == str(seen.node.uid) or seen.node.uid == actor.uid:
+    uid, gid = _number(call.files, owner, group=False), _number(call.files, group, group=True)
+    if -1 in (uid, gid) or (uid, gid) == (None, None):
+        return _DONE if "CHOWN" in actor.capabilities else None
+    own = seen.node.uid == actor.uid and uid in (None, actor.uid) and (gid is None or gid in {actor.gid, *actor.groups})
+    if own or "CHOWN" in actor.capabilities:
+        if "h" in call.options or (seen.node.is_dir and ("R" in call.options or not call.files.is_new(path))):
+            return _DONE if "CHOWN" in actor.capabilities else None
+        return _makes({path: altered(seen.node, uid=uid, gid=gid)})
+    if "h" in call.options or ("R" in call.options and seen.node.is_dir and call.files.names(path) != []):
+        return None  # a link is not looked at, and what is inside fails first
+    which = "ownership" if owner else "group"
+    return call.says(f"changing {which} of '{path}'", path, "EPERM")
+
+
+def _chgrp(call: _Call) -> Answer:
+    group, path = call.words
+    return _chown(msgspec.structs.replace(call, words=(f":{group}", path))) if ":" not in group else None
+
+
+def _number(files: Files, name: str, *, group: bool) -> int | None:
+    """The id of a name or a number, None where nothing is given, -1 where it cannot be told."""
+    if not name:
         return None
-    if "R" in call.options and seen.node.is_dir and call.files.names(path) != []:
-        return None  # what is inside fails first
-    return call.says(f"changing ownership of '{path}'", path, "EPERM")
+    told = decimal(name)
+    found = files.id_of(name, group=group) if told is None else told
+    return -1 if found is None else found
+
+
+def asks_too_much(argv: Sequence[str], files: Files) -> bool:
+    """Whether chown, chgrp or install is to give files to somebody else, and its user may not give any away."""
+    name, actor = argv[0].rsplit("/", 1)[-1], files.actor
+    if name not in ("chown", "chgrp", "install") or "CHOWN" in actor.capabilities:
+        return False
+    operands = [word for word in argv[1:] if not word.startswith("-")]
+    owner, _, group = operands[0].partition(":") if operands and name != "install" else ("", "", "")
+    if name == "chgrp":
+        owner, group = "", owner
+    for letter, value in pairwise(argv):
+        if name == "install" and letter in ("-o", "-g"):
+            owner, group = (value, group) if letter == "-o" else (owner, value)
+    uid, gid = _number(files, owner, group=False), _number(files, group, group=True)
+    if "?" in owner + group or "..." in owner:
+        return False
+    return uid not in (None, actor.uid) or gid not in (None, actor.gid, *actor.groups)
 
 
 def _tee(call: _Call) -> Answer:
     path = call.words[0]
     errno = call.files.create(path)
-    return call.says(path, path, errno) if errno else _DONE if errno == "" else None
+    if errno:
+        return call.says(path, path, errno)
+    seen = call.files.look(path) if errno == "" else None
+    if seen is None or (seen.node is not None and not seen.node.is_file):
+        return _DONE if errno == "" else None
+    return _makes({path: seen.node or _new(call, "file", 0o644)})
+
+
+def _rmdir(call: _Call) -> Answer:
+    path = call.words[0].rstrip("/") or "/"
+    seen, names = call.files.look(path), call.files.names(path)
+    if seen is None or names is None:
+        return None
+    errno: ErrnoName | None = seen.errno
+    if seen.node is not None:
+        errno = "ENOTDIR" if not seen.node.is_dir else None if names else call.files.enter_name(path)
+    if errno is None:
+        return None
+    return call.says(f"failed to remove '{path}'", f"'{path}'", errno) if errno else _makes({path: None})
 
 
 def _cat(call: _Call) -> Answer:
@@ -490,7 +592,8 @@ def _id(call: _Call) -> Answer:
 
 
 _MODE = late(r"0?[0-7]{3,4}|[ugoa]*[-+=][rwxX]+(,[ugoa]*[-+=][rwxX]+)*")
-_QUOTES = frozenset(("mkdir", "touch", "cp", "mv", "ln", "rm", "chmod", "chown", "install", "id"))
+_NUMBER = late(r"0?[0-7]{3,4}")
+_QUOTES = frozenset(("mkdir", "touch", "cp", "mv", "ln", "rm", "rmdir", "chgrp", "chmod", "chown", "install", "id"))
 """Tools of coreutils whose words have quotes, which another locale may turn into curly ones."""
 _CHOWN = _Tool(judge=_chown, flags="Rhv", least=2, each=True, shared=1)
 _TOOLS: dict[str, _Tool] = {
@@ -500,8 +603,10 @@ _TOOLS: dict[str, _Tool] = {
     "mv": _Tool(judge=_mv, flags="vf", least=2, most=2),
     "ln": _Tool(judge=_ln, flags="sfnv", least=2, most=2),
     "rm": _Tool(judge=_rm, flags="fvrR", each=True),
+    "rmdir": _Tool(judge=_rmdir, each=True),
     "chmod": _Tool(judge=_chmod, flags="Rv", least=2, each=True, shared=1),
     "chown": _CHOWN,
+    "chgrp": msgspec.structs.replace(_CHOWN, judge=_chgrp),
     "tee": _Tool(judge=_tee, flags="a"),
     "cat": _Tool(judge=_cat, each=True),
     "install": _Tool(judge=_install, flags="dDvp", valued="mog", most=20, only="gnu"),

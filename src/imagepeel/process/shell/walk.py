@@ -235,6 +235,8 @@ class Walk(Commands):
             for _, flow in inner:
                 if isinstance(flow, ScriptOutcome) and flow.replaces:
                     ran = StartedCommand(flow.argv, flow.complete, flow.source, flow.line)
+            if any(end.changed > state.changed or end.made != state.made for end, _ in inner):
+                state.makes(None, max(end.changed for end, _ in inner))
             state.background = ran or state.background
             state.status = True
             return [(state, "")]
@@ -271,8 +273,7 @@ class Walk(Commands):
             for command in pipeline.commands:
                 inner = self._command(command, state.copy(), "", tested=True)
                 parts.append(final_command(inner))
-                for end, _ in inner:
-                    state.changed = max(state.changed, end.changed)
+                state.takes([end for end, _ in inner])
             chosen = next((part for part in parts if part is not None), None)
             if chosen is not None:
                 state.last = chosen
@@ -370,8 +371,9 @@ class Walk(Commands):
         elif "<" in signs and not signs & {"||", "(", ")", ">"}:
             target = next(after for before, after in pairwise(words) if before.source == "<")
             path = expand_one(target, state.scope)
-            known = self._image is not None and isinstance(path, str) and state.cwd is not None
-            read = self._image.read(str(path), state.cwd or "") if known and self._image is not None else None
+            image = state.image
+            known = image is not None and isinstance(path, str) and state.cwd is not None
+            read = image.read(str(path), state.cwd or "") if known and image is not None else None
             if read is None or not read[1]:
                 raise WalkLimitExceeded(f"line {line}: what this shell makes of [[ is not followed")
             state.fail(*self._speaker.cannot_redirect(str(path), read[1], line, output=False))
@@ -387,6 +389,7 @@ class Walk(Commands):
             ends = self.script(body, state.copy(), flag)
             return [(end, flow if isinstance(flow, ScriptOutcome) else "") for end, flow in ends]
         ends = self.script(body, state.copy(), "")
+        state.takes([end for end, _ in ends])
         ran = final_command(ends)
         if ran is not None:
             state.last = ran
