@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ OPEN_END = {"argv-nothing", "argv-empty-string-only"}
 """Starts whose text ends in the config.json as Go prints it, with an address that no two starts share."""
 
 
-CUT_RECORD = {"big-argument", "big-together"}
+CUT_RECORD = {"big-argument", "big-together", "big-argument-fits"}
 """Starts whose record holds the beginning of the vector only."""
 
 
@@ -45,7 +46,8 @@ def differences(scenario: Scenario, observed: dict[str, Any]) -> list[str]:
     if verdict.kind in {"UNKNOWN", "DEPENDS"}:
         return []
     if verdict.kind == "FAILS":
-        said = (verdict.runtime_exit_code, short(verdict.runtime_text))
+        text = re.sub(r"\[FATAL tini \(\d+\)\]", "[FATAL tini (PID)]", verdict.runtime_text).strip()
+        said = (verdict.runtime_exit_code, short(text))
         if scenario.id in OPEN_END:
             start = f"{verdict.runtime_text}: &{{"[:40]
             return [] if observed["text"].startswith(start) and observed["exit"] == said[0] else [f"predicted {said}"]

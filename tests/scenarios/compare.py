@@ -87,15 +87,23 @@ def _child(report: dict[str, Any], prediction: Prediction) -> list[str]:
     return [] if wrapped == report["argv"] else [f"child: predicted {wrapped}, really {report['argv']}"]
 
 
+_OF_THE_CLIENT = (
+    "See 'docker run --help'",
+    "Run 'docker run --help'",
+    "sudo: unable to resolve host ",  # the name of this machine, which ctr leaves to its containers
+)
+
+
 def engine_text(text: str) -> str:
     """What an engine's command line wrote, without the client's own decoration."""
     lines = [line for line in text.split("\n") if line not in {"", "error waiting for container: context canceled"}]
-    lines = [line for line in lines if not line.startswith(("See 'docker run --help'", "Run 'docker run --help'"))]
+    lines = [line.rstrip("\r") for line in lines if not line.startswith(_OF_THE_CLIENT)]
     words = "\n".join(lines)
     if words.startswith("docker: Error response"):
         words = words.removeprefix("docker: ").removesuffix(".")
     words = re.sub(r"\[FATAL tini \(\d+\)\]", "[FATAL tini (PID)]", words)
     words = re.sub(r"/tmp/containerd-mount\d+", "<mount>", words)
+    words = re.sub(r"/[^\s:\"]*/io\.containerd\.runtime\.v2\.task/[^\s:\"/]*/[^\s:\"/]*/rootfs", "<mount>", words)
     words = words.replace("<container-id>", "ID")
     return re.sub(r"/[^\s:]*/overlay2?/[^\s:/]*/merged", "<mount>", words)
 

@@ -13,6 +13,7 @@ import start  # noqa: F401
 import switchers  # noqa: F401
 import userland  # noqa: F401
 import users  # noqa: F401
+import waits  # noqa: F401
 import wellknown  # noqa: F401
 from model import ALL, Scenario
 

@@ -77,6 +77,8 @@ class Engines(Dockerd):
             flags += ["--cap-drop", f"CAP_{value.upper()}" if ctr else value]
         for value in given.get("cap_add", ()):
             flags += ["--cap-add", f"CAP_{value.upper()}" if ctr else value]
+        if given.get("read_only"):
+            flags += ["--read-only"]
         if given.get("no_new_privileges") and not ctr:
             flags += ["--security-opt", "no-new-privileges"]
         arguments = list(given.get("args", ()))

@@ -73,3 +73,8 @@ for name, (text, option, expect) in (SCRIPTS | {
              **EXTRA.get(name, {}))  # fmt: skip
 scenario("execline-text", "S9", "RUNS", *TREE, entrypoint=["execlineb", "-Pc", "foreground { true } report a"])
 scenario("execline-text-missing", "S9 F36", "F36", *TREE, entrypoint=["execlineb", "-Pc", "cd / nope"])
+
+WITHOUT_SOURCES = tuple(entry for entry in TREE if entry.path != b"etc/nsswitch.conf")
+for name, user, expect in (("name", "app", "F36"), ("numbers", "1234:1234", "RUNS"), ("unknown", "ghost", "F36")):
+    scenario(f"execline-no-nsswitch-{name}", "S9 F36", expect, *WITHOUT_SOURCES, env=["PATH=/usr/bin:/bin"],
+             entrypoint=["s6-setuidgid", user, "report"])  # fmt: skip

@@ -64,7 +64,10 @@ def start(scenario: Scenario) -> dict[str, Any]:
         subprocess.run([*runsc, "delete", "-force", name], capture_output=True, timeout=TIMEOUT, check=False)
     finally:
         shutil.rmtree(top, ignore_errors=True)
-    found: dict[str, Any] = {"exit": done.returncode, "text": done.stderr.decode("utf-8", "surrogateescape").strip()}
+    found: dict[str, Any] = {
+        "exit": done.returncode,
+        "text": runtimes.own_words(done.stderr.decode("utf-8", "surrogateescape")).strip(),
+    }
     report = runtimes.parse_report(done.stdout.decode("utf-8", "surrogateescape"))
     if report is not None:
         found["report"] = {key: report[key] for key in KEPT}

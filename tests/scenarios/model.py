@@ -41,8 +41,9 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     def image(self, name: str = "scenario:1") -> forge.ImageSpec:
         config = dict(self.config)
         keys = {"working_dir": "workdir"}
+        last = {entry.path.strip(b"/"): entry for entry in self.entries}  # engines refuse a path that comes twice
         return forge.image(
-            forge.layer(*self.entries),
+            forge.layer(*last.values()),
             names=name,
             **{keys.get(key, key): value for key, value in config.items()},
         )

@@ -41,7 +41,8 @@ class _FilesOf:
 
     def __init__(self, image: ImageOfShell, actor: Actor, cwd: str) -> None:
         self.actor = actor
-        self._image = image
+        self.own_kernel = image.sim.scenario.runtime.kernel.own
+        self._image = image.of(actor)
         self._cwd = cwd
 
     def look(self, path: str) -> PathAccess | None:
@@ -76,6 +77,8 @@ class _FilesOf:
 _MAX_CHILDREN = 60
 """Scripts that are followed as children of the scripts of one start."""
 _MAX_DEPTH = 4
+_EXECUTED = frozenset(("cat", "grep", "sed", "tee"))
+"""Applets that a shell of busybox executes anew, where it runs mkdir, rm and others in a process of its own (1.35)."""
 _MAX_PARTS = 200
 """Parts of a path that are looked at."""
 
@@ -99,10 +102,10 @@ class ImageOfShell:
         state: ProcessState,
         children: _Children | None = None,
     ) -> None:
-        self._sim = sim
+        self.sim = sim
         self._shell = shell
         self._chain = chain
-        self._state = state
+        self.state = state
         self.refused: dict[tuple[str, str | None, str], Search | None] = {}
         self._accounts: Accounts | None = None
         self._children = children or _Children()
@@ -119,13 +122,13 @@ class ImageOfShell:
 
     def test(self, operator: str, path: str, cwd: str) -> bool | None:
         """`test -OPERATOR PATH` in the image; None where a mount or a volume covers the path."""
-        if self._hidden(posixpath.normpath(posixpath.join(cwd or self._state.cwd, path))):
+        if self._hidden(posixpath.normpath(posixpath.join(cwd or self.state.cwd, path))):
             return None
-        actor, place = self._state.after, self.place(path, cwd) if self.made else ""
+        actor, place = self.state.after, self.place(path, cwd) if self.made else ""
         if operator in {"h", "L"}:
             if place in self.made:
                 return False if self.exact else None
-            node = self._sim.rootfs.resolve(path, cwd=cwd or self._state.cwd, follow=False).node
+            node = self.sim.rootfs.resolve(path, cwd=cwd or self.state.cwd, follow=False).node
             return node is not None and node.is_symlink
         seen = self._look(path, cwd)
         if seen is None:
@@ -151,12 +154,12 @@ class ImageOfShell:
 
     def _look(self, path: str, cwd: str) -> PathAccess | None:
         """The path as the process meets it; None where a mount or a volume covers it."""
-        base = cwd or self._state.cwd
+        base = cwd or self.state.cwd
         if self._hidden(posixpath.normpath(posixpath.join(base, path))):
             return None
         if self.made:
             return self._look_over(posixpath.normpath(posixpath.join(base, path)))
-        return check_access(self._sim.rootfs, path, self._state.after, base)
+        return check_access(self.sim.rootfs, path, self.state.after, base)
 
     def over(self, made: Made, exact: bool) -> ImageOfShell:
         """The image with what the script has made in front of it."""
@@ -164,21 +167,29 @@ class ImageOfShell:
         other.made, other.exact, other.refused = made, exact, {}
         return other
 
+    def of(self, actor: Actor) -> ImageOfShell:
+        """The image as another actor meets it."""
+        if actor == self.state.after:
+            return self
+        other = copy(self)
+        other.state, other.refused = msgspec.structs.replace(self.state, after=actor), {}
+        return other
+
     def place(self, path: str, cwd: str) -> str:
         """The path without the links on it, as far as it leads."""
         here = "/"
-        for name in posixpath.normpath(posixpath.join(cwd or self._state.cwd, path)).split("/")[:_MAX_PARTS]:
+        for name in posixpath.normpath(posixpath.join(cwd or self.state.cwd, path)).split("/")[:_MAX_PARTS]:
             here = posixpath.join(here, name)
             if name and here not in self.made:
-                found = self._sim.rootfs.resolve(here)
+                found = self.sim.rootfs.resolve(here)
                 here = text(found.path) if found.node is not None else here
         return here
 
     def _look_over(self, full: str) -> PathAccess | None:
         """The path as the process meets it where something was made; None where that is not all that was."""
-        place, actor = self.place(full, "/"), self._state.after
+        place, actor = self.place(full, "/"), self.state.after
         if not within(self.made, place):
-            return check_access(self._sim.rootfs, full, actor)
+            return check_access(self.sim.rootfs, full, actor)
         parent = self._look_over(posixpath.dirname(place)) if self.exact else None
         if parent is None:
             return None
@@ -188,16 +199,16 @@ class ImageOfShell:
         if not errno:
             node = self.made.get(place)
             errno = "" if node is not None else "ENOENT"
-        return PathAccess(path=raw(full), errno=errno, resolution=self._sim.rootfs.resolve(b"/"), node=node)
+        return PathAccess(path=raw(full), errno=errno, resolution=self.sim.rootfs.resolve(b"/"), node=node)
 
     def is_new(self, path: str, cwd: str) -> bool:
         """Whether a path leads to what the script itself made where nothing was."""
         place = self.place(path, cwd)
-        return place in self.made and self._sim.rootfs.resolve(place).node is None
+        return place in self.made and self.sim.rootfs.resolve(place).node is None
 
     def writes(self, path: str, cwd: str) -> Made:
         """What a redirection into a file makes that can be opened."""
-        seen, actor = self._look(path, cwd), self._state.after
+        seen, actor = self._look(path, cwd), self.state.after
         node = seen.node if seen is not None else None
         if node is not None and not node.is_file:
             return {}
@@ -211,19 +222,19 @@ class ImageOfShell:
 
     def _executing(self) -> Actor:
         """The actor of a program that the shell executes: mostly without capabilities."""
-        actor = self._state.after
+        actor = self.state.after
         return msgspec.structs.replace(actor, capabilities=frozenset()) if actor.uid else actor
 
     def enter(self, path: str, cwd: str) -> ErrnoName | None:
         """The errno of `chdir`, "" where it succeeds; None where it cannot be told."""
         seen = self._look(path, cwd)
-        if seen is None or seen.errno not in _KNOWN or path == self._sim.scenario.wanted.working_dir:
+        if seen is None or seen.errno not in _KNOWN or path == self.sim.scenario.wanted.working_dir:
             return None
         if seen.errno or seen.node is None:
             return seen.errno
         if not seen.node.is_dir:
             return "ENOTDIR"
-        return "" if permits(seen.node, self._state.after, EXECUTE) else "EACCES"
+        return "" if permits(seen.node, self.state.after, EXECUTE) else "EACCES"
 
     def read(self, path: str, cwd: str) -> tuple[str, ErrnoName] | None:
         """The text of a file, or "" and the errno of `open`; None where neither can be told."""
@@ -234,11 +245,11 @@ class ImageOfShell:
             return "", seen.errno
         if not seen.node.is_file or seen.node.size > interpreters.SCRIPT_MAX:
             return None
-        if not permits(seen.node, self._state.after, READ):
+        if not permits(seen.node, self.state.after, READ):
             return "", "EACCES"
         if self.made and self.place(path, cwd) in self.made:
             return None
-        return text(self._sim.rootfs.read(seen.resolution.path, 0, seen.node.size)), ""
+        return text(self.sim.rootfs.read(seen.resolution.path, 0, seen.node.size)), ""
 
     def create(self, path: str, cwd: str) -> ErrnoName | None:
         """The errno of opening a file for writing, which makes one that is not there; "" and None as for `enter`."""
@@ -249,7 +260,7 @@ class ImageOfShell:
 
     def _open(self, seen: PathAccess, path: str, cwd: str) -> ErrnoName | None:
         """The errno of opening what `seen` found at a path for writing, as `create` gives it."""
-        actor, closed = self._state.after, self._sim.scenario.options.read_only
+        actor, closed = self.state.after, self.sim.scenario.options.read_only
         if seen.node is not None:
             if seen.node.is_dir:
                 return "EISDIR"
@@ -271,8 +282,8 @@ class ImageOfShell:
 
     def volume_refuses(self, path: str, cwd: str) -> str:
         """Why a write there fails in a volume that is new, in words; "" where it lies in none, or would be allowed."""
-        place = posixpath.normpath(posixpath.join(cwd or self._state.cwd, path))
-        volume = self._sim.scenario.volume_at(place)
+        place = posixpath.normpath(posixpath.join(cwd or self.state.cwd, path))
+        volume = self.sim.scenario.volume_at(place)
         if volume is None:
             return ""
         what = f"the volume {volume.source or volume.path}"
@@ -282,7 +293,7 @@ class ImageOfShell:
             )
         if volume.read_only:
             return f"{what} is mounted read-only, and {place} is to be written"
-        actor, rootfs = self._state.after, self._sim.rootfs
+        actor, rootfs = self.state.after, self.sim.rootfs
         if actor.override or actor.uid == 0:
             return ""
         parent = check_access(rootfs, posixpath.dirname(place), actor)
@@ -299,18 +310,18 @@ class ImageOfShell:
         seen = self._look(directory or ".", cwd)
         if seen is None or seen.errno not in _KNOWN:
             return None
-        if seen.node is None or not seen.node.is_dir or not permits(seen.node, self._state.after, READ):
+        if seen.node is None or not seen.node.is_dir or not permits(seen.node, self.state.after, READ):
             return []
         if not self.made:
-            return [text(name) for name in sorted(self._sim.rootfs.listdir(seen.resolution.path))]
+            return [text(name) for name in sorted(self.sim.rootfs.listdir(seen.resolution.path))]
         place = self.place(directory or ".", cwd)
-        before = set() if place in self.made else {text(name) for name in self._sim.rootfs.listdir(place)}
+        before = set() if place in self.made else {text(name) for name in self.sim.rootfs.listdir(place)}
         return sorted(names_in(self.made, place, before), key=raw)
 
     def id_of(self, name: str, *, group: bool) -> int | None:
         """The number of a user or a group of that name; None where there is none, -1 where that cannot be told."""
         if self._accounts is None:
-            self._accounts = Accounts(self._sim.rootfs)
+            self._accounts = Accounts(self.sim.rootfs)
         if isinstance(self._accounts.group if group else self._accounts.passwd, Unreadable):
             return -1
         return self._accounts.gid(name) if group else self._accounts.uid(name)
@@ -320,47 +331,48 @@ class ImageOfShell:
         known = {name: value for name, value in env.items() if isinstance(value, str)}
         if any(isinstance(env.get(name), Unknown) for name in ("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD")):
             return None
-        state = msgspec.structs.replace(self._state, env=known, cwd=cwd or self._state.cwd)
+        state = msgspec.structs.replace(self.state, env=known, cwd=cwd or self.state.cwd)
         place = interpreters.search(
-            self._sim.rootfs, argv[0], known.get("PATH"), state.cwd, state.after,
+            self.sim.rootfs, argv[0], known.get("PATH"), state.cwd, state.after,
             default=interpreters.default_path(self._shell),
         )  # fmt: skip
         final = self._chain.final or b""
-        inside = self._shell == "busybox" and interpreters.has_applet(self._sim.rootfs, final, argv[0])
-        inside = inside and (place.path is None or interpreters.runs_applets_first(self._sim.rootfs, final))
+        inside = self._shell == "busybox" and interpreters.has_applet(self.sim.rootfs, final, argv[0])
+        inside = inside and (place.path is None or interpreters.runs_applets_first(self.sim.rootfs, final))
         if not inside and place.path is not None and (broken := self._broken(place.path, argv, state)) is not None:
             return broken
         if argv[0].rsplit("/", 1)[-1] not in tools.JUDGED:
             return None
         family: tools.Family | None = "busybox"
         if not inside:
-            family = None if place.path is None else interpreters.family_of_tool(self._sim.rootfs, place.path)
+            family = None if place.path is None else interpreters.family_of_tool(self.sim.rootfs, place.path)
         locale = known.get("LC_ALL") or known.get("LC_CTYPE") or known.get("LANG") or ""
         if family is None:
             return None
-        actor = self._executing() if family != "busybox" else self._state.after
+        runs = family != "busybox" or argv[0].rsplit("/", 1)[-1] in _EXECUTED
+        actor = self._executing() if runs else self.state.after
         return tools.judged(argv, family, _FilesOf(self, actor, cwd), utf8="utf" in locale.lower())
 
     def _broken(self, path: str, argv: tuple[str, ...], state: ProcessState) -> tools.Judged | None:
         """What the loader says of a program that it cannot load."""
         if self._hidden(posixpath.normpath(posixpath.join(state.cwd, path))):
             return None
-        chain = self._sim.attempt(path, argv, state)
+        chain = self.sim.attempt(path, argv, state)
         if chain.final is None or chain.loader is None or chain.failure is not None:
             return None
-        failure = self._sim.closure(chain, path, state).failure
+        failure = self.sim.closure(chain, path, state).failure
         if failure is None or failure.exit_code is None:
             return None
         return tools.Judged(failure.exit_code, failure.message, loader=True)
 
     def child(self, argv: tuple[str, ...], env: Mapping[str, Value], cwd: str, changed: int) -> ScriptOutcome | None:
         """What becomes of a shell that the command starts; None for every other program."""
-        sim, children = self._sim, self._children
+        sim, children = self.sim, self._children
         path = env.get("PATH")
         if isinstance(path, Unknown) or children.depth >= _MAX_DEPTH or children.count >= _MAX_CHILDREN:
             return None
         known = {name: value for name, value in env.items() if isinstance(value, str)}
-        state = msgspec.structs.replace(self._state, env=known, cwd=cwd or self._state.cwd)
+        state = msgspec.structs.replace(self.state, env=known, cwd=cwd or self.state.cwd)
         default = interpreters.default_path(self._shell)
         found = interpreters.search(sim.rootfs, argv[0], path, state.cwd, state.after, default=default)
         if found.path is None or self._hidden(posixpath.normpath(posixpath.join(state.cwd, found.path))):
@@ -406,7 +418,7 @@ class ImageOfShell:
         if not (outcome.replaces and outcome.sure and outcome.complete) or outcome.changed > 1 or outcome.cwd is None:
             return outcome
         name = outcome.program or outcome.argv[0]
-        path = outcome.env.get("PATH", self._state.env.get("PATH"))
+        path = outcome.env.get("PATH", self.state.env.get("PATH"))
         refused = self.refuses(name, path, outcome.cwd)
         arg0, script = told.args[0] if told.args else "", told.mode == "script"
         words = None
@@ -439,9 +451,9 @@ class ImageOfShell:
             return parent.errno
         if not parent.node.is_dir:
             return "ENOTDIR"
-        if self._sim.scenario.options.read_only:
+        if self.sim.scenario.options.read_only:
             return "EROFS"
-        if not permits(parent.node, self._state.after, WRITE | EXECUTE):
+        if not permits(parent.node, self.state.after, WRITE | EXECUTE):
             return "EACCES"
         if not parent.node.mode & 0o1000:
             return ""
@@ -457,21 +469,21 @@ class ImageOfShell:
         """Why the command cannot be started; None when it starts, or where it cannot be told."""
         key = (name, path_value, cwd)
         if key not in self.refused:
-            self.refused[key] = self._refusal(name, path_value, cwd or self._state.cwd)
+            self.refused[key] = self._refusal(name, path_value, cwd or self.state.cwd)
         return self.refused[key]
 
     def finds(self, name: str, path_value: str) -> str | None:
         """The file that PATH gives for a name, "" where none does; None where it cannot be told."""
         if any(self._hidden(place) for place in [name, *path_value.split(":")]):
             return None
-        found = interpreters.search(self._sim.rootfs, name, path_value, self._state.cwd, self._state.after)
+        found = interpreters.search(self.sim.rootfs, name, path_value, self.state.cwd, self.state.after)
         if found.path is not None:
             return found.path
-        inside = self._shell == "busybox" and interpreters.has_applet(self._sim.rootfs, self._chain.final or b"", name)
+        inside = self._shell == "busybox" and interpreters.has_applet(self.sim.rootfs, self._chain.final or b"", name)
         return None if inside or found.errno != "ENOENT" else ""
 
     def _refusal(self, name: str, path_value: str | None, cwd: str) -> Search | None:
-        rootfs, state = self._sim.rootfs, self._state
+        rootfs, state = self.sim.rootfs, self.state
         if self._shell == "busybox" and interpreters.has_applet(rootfs, self._chain.final or b"", name):
             return None
         default = interpreters.default_path(self._shell)
@@ -481,7 +493,7 @@ class ImageOfShell:
         found = interpreters.search(rootfs, name, path_value, cwd, state.after, default=default)
         if found.path is None:
             return found if found.errno in _REFUSALS else None
-        started = self._sim.attempt(found.path, (name,), state)
+        started = self.sim.attempt(found.path, (name,), state)
         code = started.failure.code if started.failure is not None else None
         if started.errno == "ENOENT" and code in {FailureCode.SHEBANG_CRLF, FailureCode.INTERPRETER_MISSING}:
             return Search(path=None, errno="interpreter", seen=found.path)

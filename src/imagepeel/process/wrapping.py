@@ -149,7 +149,8 @@ def _state_behind(
         called = chain.argv[0] if chain.argv else wrapped.program
         from imagepeel.process.wrappers.switching import switch  # start time
 
-        switched = switch(sim.rootfs, wrapped, state, program=program, called=called, opened=chain.last)
+        glibc = chain.loader is not None and "ld-musl-" not in chain.loader
+        switched = switch(sim.rootfs, wrapped, state, program=program, called=called, opened=chain.last, glibc=glibc)
         if isinstance(switched, Failure | Unproved):
             return switched
         credentials, after = switched.credentials, switched.actor

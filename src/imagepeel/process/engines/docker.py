@@ -18,6 +18,7 @@ from imagepeel.process.engines.variables import Variable, given_first
 from imagepeel.process.engines.workdir import Made, WorkdirTrouble
 from imagepeel.process.spec.failure import Failure, Judge
 from imagepeel.process.spec.values import Addition
+from imagepeel.tables import ErrnoName
 
 _MOUNT_HINT = (
     ": Are you trying to mount a directory onto a file (or vice-versa)? "
@@ -73,7 +74,10 @@ class Docker(Engine, frozen=True, kw_only=True):
         message = f"Cannot mkdir: {trouble.path} is not a directory"
         if trouble.state != "node":
             message = f"lstat {MOUNT}{trouble.lexical}: not a directory"
-        return trouble.refused(Judge.ENGINE, "ENOTDIR", message, created=False)
+        if trouble.state == "loop":
+            message = f"evalSymlinksInScope: too many links in {MOUNT}{trouble.lexical}"
+        errno: ErrnoName = "ELOOP" if trouble.state == "loop" else "ENOTDIR"
+        return trouble.refused(Judge.ENGINE, errno, message, created=False)
 
     def volume_over_file(self, place: str) -> str:
         return f"cannot mount volume over existing file, file exists {MOUNT}{place}"

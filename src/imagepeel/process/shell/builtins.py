@@ -74,13 +74,7 @@ class Builtins:
         self._replaces_aliases = speaker.shell != "bash" or speaker.posix
 
     def _file_test(self, state: State) -> FileTest:
-        image, cwd, exact = state.image, state.cwd, state.exact
-
-        def test(operator: str, path: str) -> bool | None:
-            answer = None if image is None or cwd is None else image.test(operator, path, cwd)
-            return answer if answer or exact else None  # what is not there may be made by now
-
-        return test
+        return state.file_test
 
     @classmethod
     def builtins(cls, shell: Shell) -> frozenset[str]:

@@ -29,6 +29,8 @@ from imagepeel.process.shell.scope import UNKNOWN, Field, Value
 from imagepeel.process.shell.script_outcome import ScriptOutcome
 from imagepeel.process.shell.state import Ends, Flow, StartedCommand, State, as_argv
 from imagepeel.process.shell.tools import Judged
+from imagepeel.process.shell.ways import loop_ends, only_idles
+from imagepeel.tables import ErrnoName
 
 _READERS = frozenset(
     (
@@ -99,6 +101,10 @@ _CLOSING: dict[CompoundKind, tuple[str, str]] = {
     "while": ("do", "done"), "until": ("do", "done"), "for": ("", "done"),
 }  # fmt: skip
 """The word that ends the condition and the body of a compound command, as dash and busybox name it."""
+
+
+_SOCKETS = ("/dev/tcp/", "/dev/udp/")
+"""Below these, bash opens a connection; for other shells they are names like others, and /dev has none of them."""
 
 
 def take_status(state: State, ends: Ends) -> None:
@@ -269,7 +275,10 @@ class Commands(Builtins):
             path = expand_one(item.target, state.scope)
             if not isinstance(path, str) or not path:
                 continue
-            if output:
+            errno: ErrnoName | None
+            if output and path.startswith(_SOCKETS):
+                errno = None if self._shell == "bash" else "ENOENT"
+            elif output:
                 errno = image.create(path, state.cwd)
                 refuses = image.volume_refuses(path, state.cwd) if errno is None else ""
                 if refuses and refuses not in state.needs and len(state.needs) < 20:
@@ -292,6 +301,29 @@ class Commands(Builtins):
         """
         compound = self._shell == "bash" and isinstance(command, Compound)
         return self._whole_line if compound and self._whole_line else self._line(command.at)
+
+    def _waits(self, command: Compound, condition: Script, state: State) -> None:
+        """A loop whose condition is not known goes on behind: note what that takes, where something else decides."""
+        asks = [one for item in condition.items for pipeline in item.pipelines for one in pipeline.commands]
+        source = " ".join(word.source for one in asks if isinstance(one, Simple) for word in one.words)
+        last = asks[-1] if asks else None
+        if isinstance(last, Simple) and last.words and last.words[0].literal in ("read", "getopts"):
+            return
+        asked = state.doubt
+        inside = "$(" in source or "`" in source
+        if asked or inside or only_idles(command.branches[0].body):
+            start = self._text[asks[0].at :].partition("\n")[0].partition(";")[0] if asks else ""
+            loop_ends(state, self._line(command.at), asked or source or start, asked)
+
+    def _left(self, command: Compound, end: State, before: State) -> State:
+        """The state behind an endless loop that an answer ends; how many turns it took is not known."""
+        new = [one for one in end.split if one not in before.split]
+        asked = new[0].source if new else ""
+        end.split = before.split
+        for name in assigned(command) - {"@", "*"}:
+            end.scope.variables[name] = UNKNOWN
+        loop_ends(end, self._line(command.at), asked or end.failed or "a command", asked)
+        return end
 
     def _without_append(self, command: Simple) -> Simple:
         """`name+=value` is a command of that name to a shell that knows no such assignment."""
@@ -377,6 +409,11 @@ def _hides_errors(item: Redirection) -> bool:
     both = item.operator in ("&>", "&>>")
     closed = item.operator == ">&" and item.target.source == "-"
     return both or (item.descriptor == 2 and (closed or item.operator in (">", ">>", ">|")))
+
+
+def is_socket(item: Redirection) -> bool:
+    """Whether bash opens a connection for it."""
+    return item.target is not None and item.target.source.startswith(_SOCKETS)
 
 
 def bash_may_skip_fork(line: Line) -> bool:

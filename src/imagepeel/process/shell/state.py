@@ -156,6 +156,12 @@ class State:
             return self._image
         return self._image.over(self.made, self.exact)
 
+    def file_test(self, operator: str, path: str) -> bool | None:
+        """`test -OPERATOR PATH`; what is not there may be made by now, where not all is known that was."""
+        image = self.image
+        answer = None if image is None or self.cwd is None else image.test(operator, path, self.cwd)
+        return answer if answer or self.exact else None
+
     def makes(self, made: Made | None, changed: int) -> None:
         """A command made something; None where it is not known what."""
         self.changed = max(self.changed, changed)

@@ -29,6 +29,8 @@ class Files(Protocol):
     """What a tool meets in the image; each answer is None where it cannot be told."""
 
     actor: Actor
+    own_kernel: bool
+    """The kernel is gVisor's, which asks for the right to remove before it looks what is there."""
 
     def take(self, made: Made) -> Made:
         """Go on with what a call made; the same by path without links."""
@@ -315,6 +317,8 @@ def _rm(call: _Call) -> Answer:
         return None
     if seen.node is None:
         errno: ErrnoName | None = "" if "f" in call.options else seen.errno
+        if call.files.own_kernel and seen.errno == "ENOENT" and call.files.enter_name(path) == "EACCES":
+            errno = "EACCES"
         if errno == "":
             return _IDLE
     else:
@@ -338,8 +342,8 @@ def _chmod(call: _Call) -> Answer:
     if "R" in call.options and seen.node.is_dir and "FOWNER" not in actor.capabilities:
         return None
     if "FOWNER" in actor.capabilities or seen.node.uid == actor.uid:
-        number = _octal(mode)
-        if number is None or (seen.node.is_dir and not call.files.is_new(path)) or "R" in call.options:
+        number = None if seen.node.is_dir and not call.files.is_new(path) else _octal(mode)
+        if number is None or "R" in call.options:
             return _DONE if _MODE.fullmatch(mode) else None
         return _makes({path: altered(seen.node, mode=number)})
     return call.says(f"changing permissions of '{path}'", path, "EPERM")
@@ -436,10 +440,8 @@ def _rmdir(call: _Call) -> Answer:
     seen, names = call.files.look(path), call.files.names(path)
     if seen is None or names is None:
         return None
-    errno: ErrnoName | None = seen.errno
-    if seen.node is not None:
-        errno = "ENOTDIR" if not seen.node.is_dir else None if names else call.files.enter_name(path)
-    if errno is None:
+    errno: ErrnoName | None = seen.errno or ("" if names else call.files.enter_name(path))
+    if errno is None or names or (seen.node is not None and not seen.node.is_dir):
         return None
     return call.says(f"failed to remove '{path}'", f"'{path}'", errno) if errno else _makes({path: None})
 
@@ -595,7 +597,6 @@ _MODE = late(r"0?[0-7]{3,4}|[ugoa]*[-+=][rwxX]+(,[ugoa]*[-+=][rwxX]+)*")
 _NUMBER = late(r"0?[0-7]{3,4}")
 _QUOTES = frozenset(("mkdir", "touch", "cp", "mv", "ln", "rm", "rmdir", "chgrp", "chmod", "chown", "install", "id"))
 """Tools of coreutils whose words have quotes, which another locale may turn into curly ones."""
-_CHOWN = _Tool(judge=_chown, flags="Rhv", least=2, each=True, shared=1)
 _TOOLS: dict[str, _Tool] = {
     "mkdir": _Tool(judge=_mkdir, flags="pv", valued="m", each=True),
     "touch": _Tool(judge=_touch, each=True),
@@ -605,8 +606,8 @@ _TOOLS: dict[str, _Tool] = {
     "rm": _Tool(judge=_rm, flags="fvrR", each=True),
     "rmdir": _Tool(judge=_rmdir, each=True),
     "chmod": _Tool(judge=_chmod, flags="Rv", least=2, each=True, shared=1),
-    "chown": _CHOWN,
-    "chgrp": msgspec.structs.replace(_CHOWN, judge=_chgrp),
+    "chown": _Tool(judge=_chown, flags="Rhv", least=2, each=True, shared=1),
+    "chgrp": _Tool(judge=_chgrp, flags="Rhv", least=2, each=True, shared=1),
     "tee": _Tool(judge=_tee, flags="a"),
     "cat": _Tool(judge=_cat, each=True),
     "install": _Tool(judge=_install, flags="dDvp", valued="mog", most=20, only="gnu"),

@@ -37,7 +37,7 @@ import msgspec
 
 from imagepeel.formats.shell.tree import AndOr, Command, Compound, Line, Pipeline, Script, Simple, Word
 from imagepeel.process.shell.builtins import BuiltinCall
-from imagepeel.process.shell.commands import Commands, assigned, bash_may_skip_fork, take_status
+from imagepeel.process.shell.commands import Commands, assigned, bash_may_skip_fork, is_socket, take_status
 from imagepeel.process.shell.conditions import evaluate_brackets
 from imagepeel.process.shell.expand import ExpansionFailed, expand, expand_one, matches
 from imagepeel.process.shell.image import ShellImage
@@ -307,6 +307,7 @@ class Walk(Commands):
             raise WalkLimitExceeded("the script is too long to follow")
         muted = state.muted
         line = self._line(command.at)
+        asks = self._shell == "bash" and any(map(is_socket, command.redirections))
         state.scope.result = lambda argv: self.result(argv, state, line)
         state.scope.cannot_read = lambda path, errno: self._speaker.cannot_redirect(path, errno, line, output=False)
         try:
@@ -316,6 +317,8 @@ class Walk(Commands):
                 ends = self._compound(command, state, flag, tested)
             for end, _ in ends:
                 end.muted = end.muted if end.muted == MUTED else muted
+                if asks:
+                    end.status = None
             return ends
         except ExpansionFailed as failed:
             if failed.unproved:
@@ -477,9 +480,18 @@ class Walk(Commands):
                     continue
                 answer = here.status if command.kind == "while" or here.status is None else not here.status
                 if answer is None:
+                    self._waits(command, condition, here)
                     return done + [end for left, _ in ends if left is here for end in self._loop_unknown(command, here)]
                 if answer:
-                    turning.extend(self._turn(branch.body, here, "", None))
+                    turns = self._turn(branch.body, here.copy(), "", None)
+                    leaving = [end for end, jump in turns if jump == "break"]
+                    if leaving and any(
+                        jump == "" for _, jump in turns
+                    ):  # an answer ends it, in this turn or a later one
+                        done += [(self._left(command, end, here), "") for end in leaving]
+                        done += [(end, jump) for end, jump in turns if jump not in ("", "break")]
+                        continue
+                    turning.extend(turns)
                 else:
                     here.status = True
                     done.append((here, ""))
@@ -494,7 +506,7 @@ class Walk(Commands):
 
     def _forever(self, state: State) -> ScriptOutcome:
         ran = state.last
-        if ran is None:
+        if ran is None or state.errno:
             return ScriptOutcome(kind="unknown", complete=False, why="a loop that may never end")
         return ScriptOutcome(kind="child", why="the shell stays in a loop that does not end", **ran._asdict())
 

@@ -6,11 +6,43 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from imagepeel.formats.shell.tree import Script, Simple
+from imagepeel.process.shell.ordinary import is_ordinary
 from imagepeel.process.shell.script_outcome import Hang, ScriptOutcome
 from imagepeel.process.shell.state import Ends, StartedCommand, State
+from imagepeel.text import without_middle
 
 MAX_STATES = 12
 """Ways that are followed side by side."""
+
+
+_TOLD = """
+    cassandra-status clickhouse-client cqlsh curl dig dockerize etcdctl fuser getent grpc_health_probe grpcurl host http
+    influx ip kafka-topics.sh kcat kubectl ldapsearch mariadb mariadb-admin mc mongo mongosh mysql mysqladmin nc ncat
+    netcat nslookup openssl pg_isready pgrep ping ping6 psql rabbitmq-diagnostics rabbitmqctl redis-cli rpcinfo socat
+    sqlcmd ss ssh-keyscan telnet valkey-cli vault wait-for wait-for-it wait-for-it.sh wait4x wget grep ps kill
+"""
+_PROBES = frozenset(_TOLD.split())
+"""Programs that ask another service or another process, whose answer is no matter of the image."""
+_IDLE = frozenset(("sleep", "echo", "printf", ":", "true", "usleep", "date", "log"))
+
+
+def only_idles(body: Script) -> bool:
+    """Whether the body of a loop does nothing but let time pass."""
+    commands = [one for item in body.items for pipeline in item.pipelines for one in pipeline.commands]
+    return all(isinstance(one, Simple) and bool(one.words) and one.words[0].literal in _IDLE for one in commands)
+
+
+def loop_ends(state: State, line: int, source: str, asked: str) -> None:
+    """Note that a loop ends, which takes an answer from outside, or that of a program that nothing is known of."""
+    name = asked.split(" ")[0].rsplit("/", 1)[-1]
+    if name and name not in _PROBES and not is_ordinary([name]):
+        state.hangs = tuple(dict.fromkeys((*state.hangs, Hang(asked, line))))[:20]
+        return
+    shown = without_middle(" ".join(source.split()), 80)
+    note = f"something outside of the image ends the loop of line {line}, which asks `{shown}`"
+    if note not in state.needs:
+        state.needs = (*state.needs, note)[:20]
 
 
 def only_if(tail: ScriptOutcome, note: str, hangs: tuple[Hang, ...]) -> ScriptOutcome:

@@ -32,11 +32,19 @@ if TYPE_CHECKING:
 
 
 def switch(
-    rootfs: Rootfs, wrapped: Wrapped, state: ProcessState, *, program: Node | None, called: str, opened: str
+    rootfs: Rootfs,
+    wrapped: Wrapped,
+    state: ProcessState,
+    *,
+    program: Node | None,
+    called: str,
+    opened: str,
+    glibc: bool = False,
 ) -> Switched | Failure | Unproved:
     """Switch to the user that a wrapper is told; a `Failure` where it has not the right to, or where there is none.
 
-    `state` is that of the wrapper itself, `program` its file, `called` its argv[0] and `opened` the path of its execve.
+    `state` is that of the wrapper itself, `program` its file, `called` its argv[0] and `opened` the path of its execve;
+    `glibc` tells that glibc looks the user up for it.
     """
     accounts = Accounts(rootfs)
     old = state.credentials
@@ -72,6 +80,8 @@ def switch(
         return _OWN_CALLS[name](wrapped, found, call, old)
     home = "/" if found.home is None else found.home
     if name == "s6-setuidgid":
+        if glibc and ":" not in wrapped.user and rootfs.resolve(_NSSWITCH).node is None:
+            return _s6_without_sources(wrapped.user)
         groups = tuple(dict.fromkeys((found.gid, *found.groups)))
         return Switched(credentials=msgspec.structs.replace(_become(old, found), groups=groups))
     return Switched(credentials=_become(old, found), home=home, measured=name == "gosu")
@@ -122,6 +132,22 @@ def _s6_denied(wrapped: Wrapped, found: Identity, call: str, old: Credentials) -
     what = "supplementary group list" if call == "setgroups" else "uid"
     message = f"s6-applyuidgid: fatal: unable to set {what}: Operation not permitted"
     return no_right(message, program="s6-setuidgid", to=wrapped.user, call=call, old=old, exit_code=111)
+
+
+_NSSWITCH = "/etc/nsswitch.conf"
+
+
+def _s6_without_sources(user: str) -> Failure:
+    """s6-envuidgid takes the errno that glibc leaves behind for an error of the list of groups (s6 2.11, seen)."""
+    return Failure(
+        code=FailureCode.WRAPPER_FAILS,
+        judge=Judge.USERLAND,
+        errno="ENOENT",
+        message=f"s6-envuidgid: fatal: unable to get supplementary groups for {user}: No such file or directory",
+        exit_code=111,
+        why=f"the image has no {_NSSWITCH}: glibc reads the files all the same, and s6 takes its errno for an error",
+        fix=f"add {_NSSWITCH} with `passwd: files` and `group: files`, or name the user by its numbers, as 1000:1000",
+    )
 
 
 _OWN_CALLS = {"gosu": _gosu_denied, "su-exec": _su_exec_denied, "s6-setuidgid": _s6_denied}
