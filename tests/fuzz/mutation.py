@@ -17,7 +17,7 @@ import zstandard
 Mutator = Callable[[bytes, Random, Sequence[bytes]], bytes]
 """Changes one input; the last argument are words that its format knows."""
 
-MOST = 64 * 1024
+MOST = 16 * 1024
 """Bytes of the longest input: what costs more than its length shows before that."""
 _EDGES = (0, 1, 2, 7, 8, 127, 128, 255, 256, 511, 512, 4095, 4096, 65_535, 65_536, 2**31 - 1, 2**31, 2**32 - 1, 2**63)
 _LETTERS = b"\0\t\n\r\x1b !\"#$%&'()*+,-./0189:;<=>?@AZ[\\]^_`az{|}~\x7f\x80\xa0\xc3\xa9\xe2\x80\xa8\xed\xa0\x80\xff"

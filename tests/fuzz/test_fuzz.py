@@ -33,7 +33,7 @@ def test_a_target_holds(name: str) -> None:
         accepted += not targets.refused(name, data)
     assert accepted, "no seed is read: the target tests nothing"
     for _ in range(OF_IMAGES if target.makes_images else BUDGET):
-        data = target.mutate(random.choice(seeds), random, words)[: mutation.MOST // 4]
+        data = target.mutate(random.choice(seeds), random, words)[: mutation.MOST]
         targets.refused(name, data)
     assert steps(targets.refused, name, data, limit=STEPS) > 0
 

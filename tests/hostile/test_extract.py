@@ -458,6 +458,17 @@ def test_preserve_needs_root(field: Field, tmp_path: Path, monkeypatch: pytest.M
         materialize(archive.image().rootfs, field.out, preserve=True)
 
 
+@pytest.mark.parametrize("pieces", [(), ((0, b"a"), ((1 << 62) - 2, b"b"))], ids=["one hole", "a far piece"])
+def test_a_hole_that_the_filesystem_does_not_take_is_told_of_the_image(
+    field: Field, tmp_path: Path, pieces: tuple[tuple[int, bytes], ...]
+) -> None:
+    told = "/s has 4,611,686,018,427,387,904 bytes with its holes"
+    image = opened(tmp_path, *layers_of([forge.sparse("s", pieces, 1 << 62)]))
+    with image as archive, pytest.raises(LimitExceeded, match=told) as caught:
+        materialize(archive.image().rootfs, field.out)
+    assert caught.value.where is not None and caught.value.where.layer == 0
+
+
 @root_only
 @pytest.mark.root
 def test_a_person_without_root_gets_the_tree_with_its_locked_directories(tmp_path: Path) -> None:

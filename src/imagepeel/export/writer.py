@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from imagepeel.errors import Malformed
+from imagepeel.errors import LimitExceeded, Malformed
 from imagepeel.evidence import text
 from imagepeel.export.handles import Handles, changed
 from imagepeel.export.plan import Item, Plan, regions
@@ -116,11 +116,24 @@ class Writer:
             return
         written = 0
         for offset, length in pieces:
-            os.lseek(descriptor, offset, os.SEEK_SET)
+            self._sized(lambda offset=offset: os.lseek(descriptor, offset, os.SEEK_SET), node, path)  # type: ignore[misc]
             self._copy(descriptor, file, offset, length, path)
             written += length
-        os.ftruncate(descriptor, node.size)
+        self._sized(lambda: os.ftruncate(descriptor, node.size), node, path)
         self.hole_bytes += max(0, node.size - written)
+
+    def _sized(self, call: Callable[[], object], node: Inode, path: bytes) -> None:
+        """Make a hole.  LimitExceeded where the filesystem takes no file of that size: the image asks for it."""
+        try:
+            call()
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EFBIG):
+                raise
+            raise LimitExceeded(
+                f"/{text(path)} has {plural(node.size, 'byte')} with its holes, more than the filesystem here takes",
+                self._rootfs.location(node),
+                "the image states that size: write it to another filesystem, or read the file in parts with cat",
+            ) from error
 
     def _copy(self, descriptor: int, file: EntryFile, offset: int, count: int, path: bytes) -> int:
         checksum, end = 0, offset + count
