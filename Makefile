@@ -2,7 +2,7 @@
 #   make demo     set up, forge a teaching image, explain it
 #   make test     set up and run the tests
 #   make judges-all   every recorded start again, for real; the tests start a sample of them
-#   make soak     many runs over a warm index cache: none may end with a signal
+#   make soak     many runs over a warm index cache, and each cut and flipped bit of ten small images: hours
 #   make fuzz     each parser on changed inputs, ten minutes each: make fuzz FUZZ="shell elf --seconds 60"
 PYTHON ?= python3
 VENV ?= .venv
@@ -41,6 +41,7 @@ bench: $(STAMP)
 soak: $(STAMP)
 	$(BIN)/python tests/soak/first_decode.py 300
 	$(BIN)/python tests/soak/warm_runs.py 5000
+	$(BIN)/python tests/soak/damage.py
 
 # Where atheris has no wheel, inputs are changed at random instead of being led by coverage.
 fuzz: $(STAMP)

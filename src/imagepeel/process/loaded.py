@@ -29,9 +29,9 @@ _CODES = {
     Cause.DEPTH: FailureCode.UNPACK_REFUSED,
     Cause.PATH_TWICE: FailureCode.PATH_TWICE,
     Cause.UNPACK: FailureCode.UNPACK_REFUSED,
-    Cause.FORMAT: FailureCode.FILE_NOT_TAKEN,
 }
-BY_LOAD = frozenset(_CODES.values())
+"""What is wrong with the image; any other cause is about the file that it lies in."""
+BY_LOAD = frozenset((*_CODES.values(), FailureCode.FILE_NOT_TAKEN))
 """The failures that end a start before it begins."""
 
 
@@ -90,7 +90,7 @@ def failure_of(answer: LoadAnswer) -> Failure:
     """Return a refusal as the failure of a start."""
     assert answer.cause is not None
     return Failure(
-        code=_CODES[answer.cause],
+        code=_CODES.get(answer.cause, FailureCode.FILE_NOT_TAKEN),
         judge=Judge.LOAD,
         message=answer.text,
         why=answer.why,
