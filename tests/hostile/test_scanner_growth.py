@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import imagepeel
 from imagepeel import forge
 from imagepeel.archive.mangled import mangled
 from imagepeel.archive.source import MemorySource
@@ -44,6 +45,7 @@ from imagepeel.process.wrappers import daemons, execline
 from imagepeel.process.wrappers.env import split_string
 from imagepeel.process.wrappers.programs import unwrap
 from imagepeel.process.wrappers.sudoers import Asking, needs_no_password
+from imagepeel.rootfs.engines.names import VIEWS
 from imagepeel.rootfs.view import Rootfs
 from imagepeel.text import without_middle
 
@@ -70,8 +72,6 @@ class _Reads:
     def __init__(self, data: bytes) -> None:
         entries = [forge.file(f"etc/{name}", data) for name in ("sudoers", "supervisord.conf")]
         archive = forge.to_bytes(forge.image(forge.layer(*entries), names="x:1"), "docker-archive")
-        import imagepeel
-
         self.image: LayeredImage = imagepeel.open(MemorySource(archive, "x.tar")).image()
         self.rootfs: Rootfs = self.image.rootfs
 
@@ -216,3 +216,17 @@ def test_a_scanner_costs_what_a_text_is_long(name: str) -> None:
     assert [
         found for unit in UNITS if not (walked and unit in GROWS) and (found := grows(SCANNERS[name], unit, sizes))
     ] == []
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_deep_path_is_not_followed_from_the_root_for_each_of_its_parts_twice(view: str) -> None:
+    """The kernel's limit of 4,096 bytes bounds what is left: the square of the parts of one path, never the cube."""
+    counts = []
+    for parts in (100, 400):
+        layer = forge.layer(forge.file("/".join("d" * parts), b"x"), forge.symlink("l", "d"), forge.file("l/x", b""))
+        archive = forge.to_bytes(forge.image(layer, names="x:1"), "docker-archive")
+        with imagepeel.open(MemorySource(archive, "deep.tar")) as opened:
+            image = opened.image()
+            image.scan()
+            counts.append(lines(lambda image: list(image.view(view).walk()), image, 4 * 10**6))
+    assert counts[1] < 20 * counts[0], counts

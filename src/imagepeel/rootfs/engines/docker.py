@@ -129,6 +129,7 @@ class _Unpack:
         """
         todo = list(reversed(path if last else path[:-1]))
         done: list[bytes] = []
+        nodes: list[Inode | None] = [self.tree.root]  # what stands at each of `done`, so that a path costs its length
         links = 0
         while todo:
             part = todo.pop()
@@ -137,21 +138,21 @@ class _Unpack:
             if part == b"..":
                 if not done and self.rules.scoped:
                     raise Refused(f"statat {text(b'/'.join(path))}: path escapes from parent")
-                del done[-1:]
+                del done[-1:], nodes[len(done) + 1 :]
                 continue
-            try:
-                child = self.tree.lstat((*done, part))
-            except Errno:
-                child = None
+            above = nodes[-1]
+            child = None if above is None or above.children is None else above.children.get(part)
             if child is not None and child.kind == "symlink":
                 links += 1
                 if links > _LINKS:
                     raise Errno("ELOOP", show(path))
                 if child.target.startswith(b"/"):
                     done.clear()
+                    del nodes[1:]
                 todo.extend(reversed(child.target.split(b"/")))
                 continue
             done.append(part)
+            nodes.append(child)
         return (*done, *path[-1:]) if not last else tuple(done)
 
     def parents(self, name: Path) -> Path:
@@ -170,12 +171,18 @@ class _Unpack:
         except Errno:
             return self.follow(parent)
         if there is None:
+            made: Path | None = None
             for depth in range(1, len(parent) + 1):
+                if made is not None:  # nothing stands below a directory that was made a moment ago
+                    made = (*made, parent[depth - 1])
+                    self.directory(made)
+                    continue
                 real = self.follow(parent[:depth])
                 if self.tree.lstat(real) is None:
                     if self.tree.lstat(self.follow(parent[:depth], last=False)) is not None:
                         raise Errno("EEXIST", f"mkdir {show(parent[:depth])}", cause="below-link")
                     self.directory(real)
+                    made = real
         return self.follow(parent)
 
     def directory(self, path: Path) -> None:
