@@ -66,6 +66,8 @@ class Location(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """Path in the image."""
     archive_offset: int | None = None
     """Bytes from the start of the (decompressed) image archive."""
+    file_offset: int | None = None
+    """Bytes from the start of the file as it is stored, for what stands behind its compressed stream."""
     layer_offset: int | None = None
     """Bytes from the start of the decompressed layer."""
 
@@ -87,6 +89,8 @@ class Location(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
             parts.append(f"entry {self.entry}")
         if self.archive_offset is not None:
             parts.append(f"archive offset {self.archive_offset}")
+        if self.file_offset is not None:
+            parts.append(f"byte {self.file_offset} of the file")
         if self.layer_offset is not None:
             parts.append(f"layer offset {self.layer_offset}")
         return ", ".join(parts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -43,3 +45,16 @@ def test_nobody_is_the_user_that_is_not_known(run_cli: Run, forge_archive: Make)
         assert words not in done.stdout, words
     known = run_cli("process", forge_archive(sound(), name="known.tar")).stdout
     assert all(words in known for words in ("0:0", "HOME=", "process 1", "a stop sends"))
+
+
+@pytest.mark.parametrize("packer", ["gzip", "bz2"])
+def test_bytes_behind_a_packed_archive_have_their_place(packer: str, run_cli: Run, tmp_path: Path) -> None:
+    """real-images 17: they were said to stand at archive offset 0."""
+    packed = importlib.import_module(packer).compress(forge.to_bytes(sound(), "docker-archive"))
+    (tmp_path / "tail.tar").write_bytes(packed + b"junk" * 9)
+    done = run_cli("wtf", tmp_path / "tail.tar", "--json")
+    found = [one for one in json.loads(done.stdout)["result"]["findings"] if "36 bytes after" in one["message"]]
+    places = {place.get("file_offset") for one in found for place in one["locations"]}
+    assert places - {None} == {len(packed)}
+    assert f"byte {len(packed)} of the file" in run_cli("wtf", tmp_path / "tail.tar").stdout
+    assert "archive offset 0" not in run_cli("wtf", tmp_path / "tail.tar").stdout

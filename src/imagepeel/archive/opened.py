@@ -224,7 +224,7 @@ def _detect(
             "outer-trailing-data",
             f"{plural(source.size - file.behind, 'byte')} after the {file.wrapping[0]} stream, which ends at byte "
             f"{file.behind:,} of the file: {what}",
-            Location(archive_offset=0),
+            Location(file_offset=file.behind),
         )
     return source.name, detected
 

@@ -112,6 +112,10 @@ class Receipts:
         """The archive without its outer compression."""
         return self._stream
 
+    def stored(self, offset: int) -> Receipt:
+        """Show bytes of the file as it is stored, before anything is unpacked."""
+        return self.hex_at(Stream(file=self.file), offset, f"byte {offset} of the file")
+
     def archive_size(self, size: int) -> Receipt:
         """The size of the file."""
         return Receipt(command=f"wc -c < {self.file}", shows="its size in bytes", expect=str(size))

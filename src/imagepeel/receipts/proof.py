@@ -99,6 +99,8 @@ def _receipts(place: Location, show: str, image: LayeredImage, receipts: Receipt
             yield msgspec.structs.replace(found, expect="") if secret else found
     elif place.layer is not None and place.layer < len(image.layers):
         yield from _in_layer(place, show, image.layers[place.layer], receipts)
+    elif place.file_offset is not None:
+        yield receipts.stored(place.file_offset)
     elif place.archive_offset and not receipts.directory:
         yield receipts.hex_at(
             receipts.tar_stream(), place.archive_offset, f"byte {place.archive_offset} of the archive"
