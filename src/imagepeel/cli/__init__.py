@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cat": ("imagepeel.cli.cat", "Write the bytes of a file, also of one that a later layer removed."),
     "find": ("imagepeel.cli.find", "Find paths by pattern, type, size, mode, owner and time."),
     "du": ("imagepeel.cli.du", "Where the bytes are: by layer, by directory, shipped against visible."),
+    "anatomy": ("imagepeel.cli.anatomy", "Every byte accounted for, and the headers of one entry byte by byte."),
     "trace": ("imagepeel.cli.trace", "The life of a path: which layer added, changed, hid or removed it."),
     "diff": ("imagepeel.cli.diff", "What differs between two images, or between two layers of one."),
     "views": ("imagepeel.cli.views", "Where engines disagree about the filesystem, path by path, and why."),
@@ -46,7 +47,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "The story": ("explain", "loadable", "process", "wtf", "operate"),
-    "What is inside": ("images", "layers", "ls", "tree", "cat", "find", "du", "waste"),
+    "What is inside": ("images", "layers", "ls", "tree", "cat", "find", "du", "waste", "anatomy"),
     "How it came to be": ("trace", "views", "diff", "dockerfile"),
     "Out of the archive": ("extract", "flatten", "bundle"),
     "In CI": ("check",),

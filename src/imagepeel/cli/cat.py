@@ -18,7 +18,6 @@ from imagepeel.text import plural
 
 if TYPE_CHECKING:
     from imagepeel.api import Image
-    from imagepeel.formats.tar.table import Entry
     from imagepeel.layers.content import EntryFile
     from imagepeel.layers.layer import Layer
     from imagepeel.rootfs.view import Rootfs
@@ -90,7 +89,9 @@ def _absent(image: Image, rootfs: Rootfs, path: bytes) -> NotFound:
     removed = next((event for event in reversed(life.events) if event.kind == "removed"), None)
     kept = next((e for e in reversed(life.events) if e.node is not None and e.node.kind == "file"), None)
     if kept is None:
-        candidates = [layer.index for layer in reversed(image.layers) if _find(layer, life.path) is not None]
+        candidates = [
+            layer.index for layer in reversed(image.layers) if listing.find_entry(layer, life.path) is not None
+        ]
         index = candidates[0] if candidates else None
     else:
         index = kept.layer
@@ -104,47 +105,14 @@ def _absent(image: Image, rootfs: Rootfs, path: bytes) -> NotFound:
     )
 
 
-def _find(layer: Layer, path: bytes) -> Entry | None:
-    """Return the last member of a layer with that path."""
-    directory, _, base = path.lstrip(b"/").rpartition(b"/")
-    table = layer.table
-    try:
-        number = table.dirs.index(directory)
-    except ValueError:
-        return None
-    column = table.dir_ids
-    found = None
-    at = 0
-    while True:
-        try:
-            # The search of the column runs at C speed: a layer may have a million entries.
-            at = column.index(number, at)
-        except ValueError:
-            return found
-        if table.basename(at) == base:
-            found = table[at]
-        at += 1
-
-
 def _in_layer(image: Image, path: bytes, index: int) -> tuple[EntryFile, int]:
     layer = listing.pick_layer(image, index)
+    entry = listing.layer_entry(image, layer, path)
     wanted = b"/" + clean(path)[0]
-    entry = _find(layer, wanted)
-    if entry is None:
-        # `/bin/sh` lies at `/usr/bin/sh` where /bin is a link, and only that name is in the tar.
-        reached = image.rootfs.resolve(wanted, follow=False).path
-        entry = _find(layer, reached) if reached != wanted else None
-    if entry is None:
-        have = [other.label for other in image.layers if other.readable and _find(other, wanted) is not None]
-        raise NotFound(
-            f"layer {layer.label} has no entry for {text(wanted)}",
-            Location(layer=index),
-            f"these layers have one: {', '.join(have)}" if have else f"list the layer with ls --layer {index + 1}",
-        )
     hops = 0
     while entry.kind == "hardlink":
         target = b"/" + clean(entry.link)[0]
-        source = _find(layer, target)
+        source = listing.find_entry(layer, target)
         if source is not None and source.index > entry.index:
             # Of a name that comes again, the link means the one before it.
             source = next((e for e in reversed(layer.entries[: entry.index]) if e.path == target), None)

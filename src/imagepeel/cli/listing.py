@@ -269,3 +269,45 @@ def write_json(
             yield line(to_entry(row))
 
     write_lines(lines())
+
+
+def find_entry(layer: Layer, path: bytes) -> Entry | None:
+    """Return the last member of a layer with that path."""
+    directory, _, base = path.lstrip(b"/").rpartition(b"/")
+    table = layer.table
+    try:
+        number = table.dirs.index(directory)
+    except ValueError:
+        return None
+    column = table.dir_ids
+    found = None
+    at = 0
+    while True:
+        try:
+            # The search of the column runs at C speed: a layer may have a million entries.
+            at = column.index(number, at)
+        except ValueError:
+            return found
+        if table.basename(at) == base:
+            found = table[at]
+        at += 1
+
+
+def layer_entry(image: Image, layer: Layer, path: bytes) -> Entry:
+    """Return the last entry of a layer with that path.  NotFound names the layers that have one."""
+    wanted = b"/" + clean(path)[0]
+    entry = find_entry(layer, wanted)
+    if entry is None:
+        # `/bin/sh` lies at `/usr/bin/sh` where /bin is a link, and only that name is in the tar.
+        reached = image.rootfs.resolve(wanted, follow=False).path
+        entry = find_entry(layer, reached) if reached != wanted else None
+    if entry is None:
+        have = [other.label for other in image.layers if other.readable and find_entry(other, wanted) is not None]
+        raise NotFound(
+            f"layer {layer.label} has no entry for {text(wanted)}",
+            Location(layer=layer.index),
+            f"these layers have one: {', '.join(have)}"
+            if have
+            else f"list the layer with ls --layer {layer.index + 1}",
+        )
+    return entry

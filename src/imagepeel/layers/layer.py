@@ -147,7 +147,9 @@ class Layer(Shown):
     @property
     def entries(self) -> EntryTable:
         """Its tar members in stream order; `layer.entries[3]` is made on demand and holds no copy of the table."""
-        return self.table
+        table = self.table
+        table.reader = self._pread
+        return table
 
     def __len__(self) -> int:
         return len(self.table)
@@ -305,6 +307,9 @@ class Layer(Shown):
                 whole=facts.whole,
             )
         return self._content
+
+    def _pread(self, offset: int, count: int) -> bytes:
+        return self.content.pread(offset, count)
 
     def open(self, entry: Entry | int) -> EntryFile:
         """Open the content of a regular member, also of one that a later layer removed.

@@ -411,6 +411,7 @@ def _few(shown: Iterable[Any]) -> Iterator[str]:
 
 
 _PAGES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "AnatomyResult": ("anatomy", "anatomy_document", {"most": ROWS}),
     "CheckOutcome": ("findings", "check_document", {}),
     "DiffResult": ("diff", "diff_document", {"every": False}),
     "DuResult": ("du", "du_document", {"most": ROWS, "exact": False}),

@@ -133,6 +133,11 @@ class Receipts:
         command = f"{self._stream.cut(at, 512).command} | xxd"
         return Receipt(command=command, shows="the tar header", expect=xxd_line(head[:16]))
 
+    def header_bytes(self, stream: Stream, at: int, blocks: bytes) -> Receipt:
+        """All header blocks of an entry at an offset of a tar."""
+        command = f"{stream.cut(at, len(blocks)).command} | xxd"
+        return Receipt(command=command, shows="the header, byte by byte", expect=xxd_line(blocks[:16]))
+
     def tar_magic(self, header: int = 0) -> Receipt:
         """The magic of the tar header at an offset: five bytes at 257 (POSIX ustar)."""
         start = self._stream.cut(header + 257, 5)

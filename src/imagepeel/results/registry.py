@@ -22,6 +22,7 @@ TYPES: dict[str, str] = {
     "wtf": "imagepeel.results.findings:WtfOutput",
     "check": "imagepeel.results.check:CheckOutcome",
     "operate": "imagepeel.present.document:Story",
+    "anatomy": "imagepeel.results.anatomy:AnatomyResult",
     "waste": "imagepeel.results.waste:WasteResult",
     "loadable": "imagepeel.results.loadable:LoadableResult",
     "process": "imagepeel.results.process:ProcessOutput",

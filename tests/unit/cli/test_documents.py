@@ -32,6 +32,8 @@ CASES: dict[str, list[str]] = {
     "loadable": ["loadable", ARCHIVE],
     "du": ["du", ARCHIVE, "--kind"],
     "waste": ["waste", ARCHIVE, "--receipts"],
+    "anatomy": ["anatomy", ARCHIVE],
+    "anatomy of a layer": ["anatomy", ARCHIVE, "L1"],
     "trace": ["trace", ARCHIVE, "/x" + EVIL, "--receipts"],
     "trace of a link": ["trace", ARCHIVE, "/l"],
     "views": ["views", ARCHIVE],

@@ -7,10 +7,11 @@ ordinary texlive image.  Names are split into an interned directory and a basena
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple, overload
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple, overload
 
 from imagepeel._display import Shown
+from imagepeel.errors import UsageError
 from imagepeel.formats.tar.header import (
     BLOCK,
     BLOCKDEV,
@@ -27,6 +28,9 @@ from imagepeel.formats.tar.header import (
 from imagepeel.formats.tar.sparse import SparseMap
 from imagepeel.formats.tar.whiteouts import OPAQUE
 from imagepeel.text import plural
+
+if TYPE_CHECKING:
+    from imagepeel.formats.tar.fields import EntryHeader
 
 DOT_SLASH, SLASH, TRAILING, ODD_NAME, HAS_EXTRA, ESCAPES, WHITEOUT, UNHASHED = 1, 2, 4, 8, 16, 32, 64, 128
 """Bits of the flags column.  The first four rebuild the raw name, ESCAPES says that `..` left the root."""
@@ -112,6 +116,7 @@ class EntryTable(Shown, Sequence["Entry"]):
         "name_ends",
         "names",
         "raw_names",
+        "reader",
         "sizes",
     )
 
@@ -150,6 +155,8 @@ class EntryTable(Shown, Sequence["Entry"]):
         self.extras: dict[int, Extra] = {}
         self.raw_names: dict[int, bytes] = {}
         """Exact name of each entry with the flag ODD_NAME."""
+        self.reader: Callable[[int, int], bytes] | None = None
+        """`reader(offset, count)` gives bytes of the stream; None for a table whose stream nobody holds."""
 
     def __repr__(self) -> str:
         return f"<EntryTable {plural(len(self), 'entry')}>"
@@ -335,6 +342,20 @@ class Entry:
     def data_offset(self) -> int:
         """Offset in the decompressed layer of the first content byte."""
         return self.table.header_offsets[self.index] + BLOCK * self.table.header_blocks[self.index]
+
+    @property
+    def header(self) -> EntryHeader:
+        """Its header blocks, those of PAX and GNU tar included; `entry.header.fields` names every byte of them.
+
+        UsageError for an entry of a table whose bytes nobody holds.
+        """
+        from imagepeel.formats.tar.fields import EntryHeader  # start time
+
+        if self.table.reader is None:
+            raise UsageError("the bytes of this table are not at hand", hint="take the entry from layer.entries")
+        return EntryHeader(
+            self.header_offset, self.table.reader(self.header_offset, self.data_offset - self.header_offset)
+        )
 
     @property
     def pax(self) -> dict[bytes, bytes]:
