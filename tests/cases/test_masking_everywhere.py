@@ -143,7 +143,7 @@ COMMANDS: dict[str, tuple[list[list[str]], tuple[list[str], ...]]] = {
     "loadable": ([[]], DOCUMENTS),
     "du": ([[]], DOCUMENTS),
     "waste": ([[], ["--all"]], DOCUMENTS),
-    "anatomy": ([[], ["L1"], ["L1:/entrypoint.sh"]], DOCUMENTS),
+    "anatomy": ([[], ["L1"], ["L2:/entrypoint.sh"]], DOCUMENTS),
     "views": ([[]], DOCUMENTS),
     "dockerfile": ([[]], DOCUMENTS),
     "trace": ([["/app/.env"], ["/entrypoint.sh"]], DOCUMENTS),

@@ -127,7 +127,20 @@ def leaking(extra: str = "") -> forge.ImageSpec:
 
 
 FORMS = ([], ["--json"], ["--markdown"], ["--html", "-"])
-SHOWING = ("explain", "layers", "images", "wtf", "process", "operate", "dockerfile", "du", "waste", "anatomy", "views", "diff")
+SHOWING = (
+    "explain",
+    "layers",
+    "images",
+    "wtf",
+    "process",
+    "operate",
+    "dockerfile",
+    "du",
+    "waste",
+    "anatomy",
+    "views",
+    "diff",
+)
 
 
 def outputs(run_cli: Run, command: str, archive: Path, other: Path, *more: str) -> dict[str, str]:
