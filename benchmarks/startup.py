@@ -42,8 +42,9 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], float | None]] = {
 
 def instructions(words: tuple[str, ...], folder: Path) -> int:
     """Return how many instructions Python needs with its bytecode at hand; `folder` has hello.tar."""
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    # Nothing else of the environment: a variable that turns a tool on, as coverage has one, would be counted too.
+    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    environment = {**kept, "PYTHONHASHSEED": "0", "PYTHONPYCACHEPREFIX": str(folder / "bytecode"), "LC_ALL": "C.UTF-8"}
     python = [sys.executable, *words]
     subprocess.run(python, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True)
     valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
