@@ -73,6 +73,8 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and _names_an_image(args[0]):
+            return "explain", self.get_command(ctx, "explain"), args
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
@@ -132,6 +134,15 @@ class LazyGroup(click.Group):
         sys.exit(guarded(lambda: _run(self, words, name, {**extra, "obj": settings}), settings, tuple(words)))
 
 
+def _names_an_image(word: str) -> bool:
+    """Whether a word in the place of a command is a file that is there, standard input, or looks like an image.
+
+    The name of a command wins over a file of that name.  What looks like an image is a path or a reference: opening it
+    says what to type.
+    """
+    return word == "-" or (not word.startswith("-") and (os.path.lexists(word) or any(mark in word for mark in ":/.@")))
+
+
 def _run(group: click.Group, words: list[str], name: str, extra: dict[str, Any]) -> int:
     try:
         with group.make_context(name, words, **extra) as ctx:
@@ -162,6 +173,8 @@ def cli(ctx: click.Context) -> None:
 
     imagepeel reads an image archive (docker save, podman save, skopeo copy, an OCI layout, ...) and shows what is
     inside, layer by layer, down to the process it becomes.  It needs no daemon, unpacks nothing and runs nothing.
+
+    `imagepeel FILE` is `imagepeel explain FILE`.
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

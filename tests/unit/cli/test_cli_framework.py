@@ -504,3 +504,37 @@ def test_an_option_without_its_value_names_the_command(run_cli: Run) -> None:
     assert "requires an argument" in result.stderr
     assert "where: imagepeel operate\n" in result.stderr
     assert "imagepeel operate --help" in result.stderr
+
+
+def test_a_file_in_the_place_of_a_command_is_explained(forge_archive: Make, run_cli: Run) -> None:
+    path = forge_archive("shop")
+    assert run_cli(path).stdout == run_cli("explain", path).stdout
+    assert run_cli("-", stdin=path.read_bytes()).stdout == run_cli("explain", "-", stdin=path.read_bytes()).stdout
+    assert run_cli(path, "--json").stdout == run_cli("explain", path, "--json").stdout
+
+
+def test_the_name_of_a_command_wins_over_a_file(forge_archive: Make, run_cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "version").write_bytes(forge_archive("shop").read_bytes())
+    assert run_cli("version", cwd=tmp_path).stdout == run_cli("version").stdout
+    assert "shop:1.4" in run_cli("./version", cwd=tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("shop:1.4", ("docker save shop:1.4 | imagepeel explain -", "docker://shop:1.4 docker-archive:image.tar")),
+        ("registry.example/team/shop", ("podman save registry.example/team/shop | imagepeel explain -",)),
+        ("docker://nginx", ("skopeo copy docker://nginx docker-archive:image.tar && imagepeel explain image.tar",)),
+        ("no/such.tar", ("no/such.tar does not exist", "check the path")),
+    ],
+)
+def test_the_name_of_an_image_is_answered_with_what_to_type(run_cli: Run, word: str, said: tuple[str, ...]) -> None:
+    result = run_cli(word)
+    assert result.exit_code == imagepeel.NotFound.exit_code
+    for words in said:
+        assert words in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("word", ["expalin", "foo"])
+def test_a_word_that_is_neither_is_no_command(run_cli: Run, word: str) -> None:
+    assert f"No such command '{word}'" in run_cli(word).stderr
