@@ -178,10 +178,7 @@ def _baseline(path: str) -> Baseline | None:
 
 
 def _write(path: str, found: Any) -> None:
-    part = Path(f"{path}.part")
-    try:
-        part.write_bytes(encode_baseline(make_baseline(found)))
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise UsageError(f"{path} cannot be written: {error.strerror}", hint="check the directory") from error
+    from imagepeel.export.whole_file import replacing  # start time
+
+    with replacing(path) as file:
+        file.write(encode_baseline(make_baseline(found)))

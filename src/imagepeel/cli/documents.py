@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,7 +21,6 @@ import click
 
 from imagepeel.cli import common
 from imagepeel.cli.settings import Settings
-from imagepeel.errors import UsageError
 
 if TYPE_CHECKING:
     from imagepeel.present.document import Document, Story
@@ -114,13 +112,7 @@ def _write(out: str, page: str) -> None:
     if out == "-":
         click.echo(page)
         return
-    part = f"{out}.{os.getpid()}.part"
-    try:
-        with open(part, "x", encoding="utf-8") as file:
-            file.write(page)
-        os.replace(part, out)
-    except OSError as error:
-        raise UsageError(f"{out} cannot be written: {error.strerror}", hint="check the directory") from error
-    finally:
-        with suppress(OSError):
-            os.unlink(part)
+    from imagepeel.export.whole_file import replacing  # start time
+
+    with replacing(out) as file:
+        file.write(page.encode())

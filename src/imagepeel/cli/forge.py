@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +12,7 @@ import click
 from imagepeel.cli import common, completing
 from imagepeel.cli.settings import Settings
 from imagepeel.errors import UsageError
+from imagepeel.export.whole_file import replacing, writing
 from imagepeel.receipts.quoting import file_word
 from imagepeel.render.escape import terminal
 from imagepeel.text import plural
@@ -84,14 +84,11 @@ def command(
     if out == "-":
         sys.stdout.buffer.write(data)
         return
-    try:
-        if folder:
+    if folder:
+        with writing(out):
             forge.write(recipe.specs, out, chosen, compression=packing)
-        else:
-            _write(out, data, force)
-    except OSError as error:
-        what = f"{out} cannot be written: {error.strerror}"
-        raise UsageError(what, hint="check the directory and its permissions") from error
+    else:
+        _write(out, data, force)
     about = next((one.description for one in recipe.specs if isinstance(one, forge.ImageSpec)), "")
     _report(settings, name, out, chosen, about)
 
@@ -104,15 +101,8 @@ def _write(out: str, data: bytes, force: bool) -> None:
                 if old.read() == data:
                     return
         raise UsageError(f"{out} exists and is something else", hint="use another name, or --force to overwrite it")
-    part = f"{out}.{os.getpid()}.part"
-    try:
-        with open(part, "xb") as file:
-            file.write(data)
-        os.replace(part, out)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(part)
-        raise
+    with replacing(out) as file:
+        file.write(data)
 
 
 def _report(settings: Settings, name: str, out: str, kind: ArchiveKind, description: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -113,10 +114,9 @@ def _reproduce(rule: str, path: str, repaired: bool) -> None:
     if path == "-":
         sys.stdout.buffer.write(data)
         return
-    try:
-        with open(path, "xb") as file:
-            file.write(data)
-    except FileExistsError:
-        raise UsageError(f"{path} exists already", hint="name a new file") from None
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}", hint="name another file") from None
+    from imagepeel.export.whole_file import replacing  # start time
+
+    if os.path.lexists(path):
+        raise UsageError(f"{path} exists already", hint="name a new file")
+    with replacing(path) as file:
+        file.write(data)

@@ -13,6 +13,7 @@ import msgspec
 from imagepeel._display import Shown
 from imagepeel.errors import UsageError
 from imagepeel.export.extract import check_known
+from imagepeel.export.whole_file import replacing
 from imagepeel.process.bundle import runtime_spec
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.values import Prediction
@@ -61,14 +62,13 @@ def write_bundle(
     config, prediction = runtime_spec(tree, image.config, options or ProcessOptions(), root=ROOT)
     made = not where.exists()
     where.mkdir(parents=True, exist_ok=True)
-    partial = where / "config.json.partial"
     try:
-        partial.write_text(json.dumps(config, indent=2) + "\n", encoding="ascii")
-        if unpack is not None:
-            unpack(tree, where / ROOT)
-        os.replace(partial, where / "config.json")
+        with replacing(str(where / "config.json")) as file:
+            file.write(json.dumps(config, indent=2).encode("ascii") + b"\n")
+            file.flush()
+            if unpack is not None:
+                unpack(tree, where / ROOT)
     except BaseException:
-        partial.unlink(missing_ok=True)
         if made and not any(where.iterdir()):
             where.rmdir()
         raise

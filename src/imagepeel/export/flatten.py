@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import msgspec
 
 from imagepeel._display import Shown
-from imagepeel.errors import LimitExceeded, Malformed, MissingBlob, UsageError
+from imagepeel.errors import LimitExceeded, Malformed, MissingBlob
 from imagepeel.evidence import text
 from imagepeel.export.extract import check_whole
 from imagepeel.export.report import Omission, Omissions
 from imagepeel.export.tar_writer import END, encode_header, padding
+from imagepeel.export.whole_file import replacing
 from imagepeel.rootfs.engines.names import ViewName
 from imagepeel.text import plural
 
@@ -93,36 +92,6 @@ def flatten_to(rootfs: Rootfs, path: str | os.PathLike[str], **options: object) 
     """
     with replacing(os.fspath(path)) as file:
         return flatten(rootfs, file, **options)  # type: ignore[arg-type]
-
-
-@contextmanager
-def replacing(path: str) -> Iterator[BinaryIO]:
-    """Open a file beside `path` that takes its name at the end, or goes when anything fails.
-
-    UsageError when the name is that of a directory.
-    """
-    try:
-        mode = os.stat(path).st_mode
-    except FileNotFoundError:
-        mode = stat.S_IFREG
-    if stat.S_ISDIR(mode):
-        raise UsageError(f"{path} is a directory", hint="name the tar to write")
-    if not stat.S_ISREG(mode):
-        with open(path, "wb") as file:
-            yield file
-        return
-    # A link stays a link: the file that it names is replaced.
-    path = os.path.realpath(path)
-    partial = os.path.join(os.path.dirname(path), f".{os.path.basename(path)[:200]}.{os.getpid()}.imagepeel-partial")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-    descriptor = os.open(partial, flags, 0o666)
-    try:
-        with os.fdopen(descriptor, "wb", buffering=1 << 20) as file:
-            yield file
-        os.replace(partial, path)
-    except BaseException:
-        os.unlink(partial)
-        raise
 
 
 def _prepare(rootfs: Rootfs) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -185,7 +186,8 @@ def write(
 ) -> Path:
     """Writes an archive to `path` and gives the path back; arguments as in `to_bytes`.
 
-    A directory kind makes the directory, which must not hold anything yet; `prefix` and `outer` do not apply to it.
+    A directory kind makes the directory, which must not hold anything yet, whole or not at all; `prefix` and `outer`
+    do not apply to it.
     Raises `UsageError` as `to_bytes` does, and `OSError` when the disk refuses.
     """
     name = archive_kind(specs, kind)
@@ -198,17 +200,32 @@ def write(
     if outer or prefix:
         raise UsageError(f"the {name} kind is a directory: it takes neither outer compression nor a prefix")
     entries = members(specs, name, compression)
+    made = [] if target.is_dir() else [target]
     target.mkdir(parents=True, exist_ok=True)
     if any(target.iterdir()):
         raise UsageError(f"the directory {target} is not empty")
-    for entry in entries:
-        place = target / text(entry.path)
-        if entry.kind == "dir":
-            place.mkdir(exist_ok=True)
-        else:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(entry.data)
+    try:
+        for entry in entries:
+            _place(target, entry, made)
+    except BaseException:
+        for place in reversed(made):
+            with suppress(OSError):
+                place.unlink() if place.is_file() else place.rmdir()
+        raise
     return target
+
+
+def _place(target: Path, entry: Entry, made: list[Path]) -> None:
+    """Writes one entry below `target`; `made` gets all that was not there before, parents first."""
+    place = target / text(entry.path)
+    folders = [place, *place.parents] if entry.kind == "dir" else list(place.parents)
+    for folder in reversed(folders):
+        if not folder.is_dir():
+            made.append(folder)
+            folder.mkdir()
+    if entry.kind != "dir":
+        made.append(place)
+        place.write_bytes(entry.data)
 
 
 def archive_kind(specs: Specs, kind: str = "") -> ArchiveKind:
