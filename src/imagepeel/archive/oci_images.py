@@ -427,12 +427,14 @@ def merged(names: Iterable[Name], more: Iterable[Name]) -> tuple[Name, ...]:
 def note_layer_count(blobs: Blobs, layers: int, config: ImageConfig, where: Location) -> None:
     """Record when layers, DiffIDs and history steps do not pair up."""
     said = where.member if where.member == "manifest.json" else "the manifest"
+    # podman and its kin count in an archive of docker save, and take a layout.
+    who = "engines" if where.pointer else "Docker and containerd"
     if layers != len(config.diff_ids):
         blobs.note(
             "layer-count",
-            f"{said} lists {plural(layers, 'layer')} and the config {plural(len(config.diff_ids), 'DiffID')}; engines "
+            f"{said} lists {plural(layers, 'layer')} and the config {plural(len(config.diff_ids), 'DiffID')}; {who} "
             "refuse that",
-            where,
+            msgspec.structs.replace(where, pointer=f"{where.pointer}/Layers" if where.pointer else "/layers"),
             fatal=True,
         )
     made, listed = len(config.layer_steps), len(config.diff_ids)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imagepeel._lazy import late
 from imagepeel.evidence import text
 from imagepeel.formats.shebang import parse_shebang
-from imagepeel.process.shell.interpreters import search
+from imagepeel.process.shell.interpreters import QUOTED_LIST, search
 from imagepeel.process.spec.access import Actor
 from imagepeel.process.spec.process_spec import DEFAULT_PATH
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
-
-_QUOTED_LIST = late(r"\s*\[\s*'")
 
 
 def find_program(subject: Subject, word: str) -> str | None:
@@ -39,4 +36,4 @@ def one_argument(subject: Subject) -> str | None:
 def list_in_quotes(subject: Subject) -> str | None:
     """Return the line of a shell form that is a list in single quotes: meant as JSON, which has double ones."""
     line = subject.shell_line
-    return line if line is not None and _QUOTED_LIST.match(line) else None
+    return line if line is not None and QUOTED_LIST.match(line) else None

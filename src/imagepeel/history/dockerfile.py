@@ -282,7 +282,7 @@ def headline(line: Instruction) -> str:
         )
     else:
         own = line.keyword in _MAKES_FILES or not line.keyword
-        place = "no layer" if line.empty else "a layer that cannot be told" if own else "no layer of its own"
+        place = "no layer" if line.empty else "a layer" if own else "no layer of its own"
     arguments = f", with {' '.join(line.arguments)}" if line.arguments else ""
     origin = f", {line.origin}" if line.origin not in ("", "unknown") else ""
     return f"{place}, {line.confidence}{origin}{arguments}"

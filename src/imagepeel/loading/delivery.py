@@ -350,6 +350,11 @@ class Delivery:
             return Location(member=MANIFEST, pointer=f"/{self.record.path[0]}/Layers" if self.record.path else None)
         return Location(blob=self.record.digest, pointer="/layers")
 
+    @property
+    def list_name(self) -> str:
+        """What `manifest_place` is called in a sentence: the file, or the manifest, which is a blob."""
+        return self.manifest_place.member or "the manifest"
+
     # ---- the layers ---------------------------------------------------------------------------------------
 
     @cached_property

@@ -356,7 +356,7 @@ class DockerOwn(LoadTool, frozen=True, kw_only=True):
             listed, stated = delivery.counts
             return refusal(
                 Cause.COUNT, f"invalid manifest, layers length mismatch: expected {listed}, got {stated}",
-                f"{MANIFEST} lists {plural(listed, 'layer')}, the config {plural(stated, 'DiffID')}",
+                f"{delivery.list_name} lists {plural(listed, 'layer')}, the config {plural(stated, 'DiffID')}",
                 "build or save the image again",
                 where=delivery.manifest_place,
             )  # fmt: skip

@@ -125,7 +125,7 @@ def _counted(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
         why, way = "the config is none of an image", "take it with the tool that made it, as an artifact"
     return refusal(
         Cause.COUNT, f"{rules.prefix}mismatched image rootfs and manifest layers",
-        f"the manifest lists {plural(found, 'layer')}, {why}", way,
+        f"{delivery.list_name} lists {plural(found, 'layer')}, {why}", way,
         where=delivery.manifest_place,
     )  # fmt: skip
 

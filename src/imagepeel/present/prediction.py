@@ -51,12 +51,15 @@ def engine_name(label: str) -> str:
 
 
 def place_in_words(where: Location | None) -> str:
-    """Return where something comes from in a few words: `L3, step 5`, or the place in the config."""
+    """Return where something comes from in a few words: `L3, step 5`, or the place in the config or the manifest."""
     if where is None:
         return ""
     if where.layer is not None:
         return layer_label(where.layer, where.step)
-    return f"config {where.pointer}" if where.pointer is not None else ""
+    if where.pointer is None:
+        return ""
+    listed = "manifest" if where.pointer.startswith("/layers") else "config"
+    return f"{'manifest.json' if where.member == 'manifest.json' else listed} {where.pointer}"
 
 
 # ---- the verdict ------------------------------------------------------------------------------------------------

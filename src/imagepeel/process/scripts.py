@@ -233,6 +233,8 @@ def _failed(
     sim.stay(chain, state, script=True, why=why)
     said = words[0] if tail.errno else "\n".join((*tail.said, words[0]))
     fix = f"install {tail.argv[0]} or correct the command" if errno == "ENOENT" else f"chmod +x {tail.argv[0]}"
+    if errno == "ENOENT" and run.told.mode == "command" and interpreters.QUOTED_LIST.match(run.body):
+        fix = "write the list with double quotes: in single ones it is no JSON, and a shell is given it as its text"
     if errno == "interpreter":
         fix = f"install the interpreter that the first line of {tail.argv[0]} names, or correct that line"
     sim.fail(

@@ -391,7 +391,9 @@ def _first_diff(context: StoryContext, diffs: list[tuple[Layer, LayerCheck]]) ->
 def _missing(context: StoryContext, blocks: list[Block]) -> None:
     record = context.image.record
     absent = [layer for layer in context.image.layers if layer.state not in ("present", "no layer")]
-    documents = [check for check in _checks(context) if check.state == "missing"]
+    named = {(check.role, check.digest or check.member): check for check in reversed(_checks(context))
+             if check.state == "missing"}  # fmt: skip
+    documents = list(reversed(named.values()))  # of two descriptions that name one blob, the first speaks
     show = context.receipts.listing()
     for check in documents[:_SHOWN]:
         blocks.append(

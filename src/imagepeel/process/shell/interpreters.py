@@ -59,6 +59,8 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """Long options."""
 
 
+QUOTED_LIST = late(r"\s*\[\s*'")
+"""The text of `-c` that is a list in single quotes: meant as JSON, which has double ones."""
 _TABLE = late(rb"\0(?:[a-z0-9_.\[+-]{1,24}\0){20,}")
 _MIN_TABLE = 20
 """Fewer sorted words may be anything else than the table of applets."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from imagepeel.archive.kinds.kind import INDEX, MANIFEST
-from imagepeel.archive.records import Description
+from imagepeel.archive.records import ConfigState, Description
 from imagepeel.archive.select import familiar, not_examined
 from imagepeel.evidence import AnomalyCode, Location
 from imagepeel.findings.finding import Finding
@@ -94,6 +94,11 @@ def missing_parts(rule: Rule, subject: Subject) -> Iterator[Finding]:
         return
     absent = [layer for layer in subject.layers if layer.state == "missing"]
     elsewhere = [layer for layer in subject.layers if layer.state in ("foreign", "encrypted", "unsupported")]
+    if subject.image.record.config_state is ConfigState.NONE and gone == ("config",):
+        listing = Location(member=subject.image.record.manifest_member or None, blob=subject.image.record.digest)
+        message = "nothing names a config, which says what to start"
+        yield rule.report(message, listing, fix="build the image again, with a config", profiles=(DOCKER, CONTAINERD))
+        return
     only_elsewhere = bool(elsewhere) and not absent and not any(what in gone for what in ("manifest", "config"))
     yield rule.report(
         f"not in the archive: {listed(list(gone))}",
@@ -306,7 +311,8 @@ def wrong_size(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "high",
     "strengths",
     "deployments",
-    why="""Each layer has one DiffID in the config.  Every engine compares the counts and refuses the image.""",
+    why="""Each layer has one DiffID in the config.  Docker and containerd compare the counts and refuse the image.
+    podman, skopeo and buildah compare them in an archive of docker save, and take an OCI layout that differs.""",
     fix="build or copy the image again",
     codes="LAYERCOUNT, F61",
     sources="image-spec config.md rootfs",
@@ -315,7 +321,10 @@ def layer_count(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for note in subject.image.anomalies:
         if note.code == "layer-count":
             places = (note.where, subject.pointer("/rootfs/diff_ids"))
-            yield rule.report(note.message, *places, profiles=(DOCKER, CONTAINERD, PODMAN))
+            layout = (note.where.pointer or "").startswith("/layers")
+            yield rule.report(
+                note.message, *places, profiles=(DOCKER, CONTAINERD) if layout else (DOCKER, CONTAINERD, PODMAN)
+            )
             return
 
 

@@ -165,10 +165,10 @@ def no_healthcheck(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "friends",
     "operations",
     why="""No shell and no busybox: `docker exec IMAGE sh` has nothing to execute.  Good against intruders, and a
-    surprise in the night of an incident.""",
+    surprise in the night of an incident.  docker debug needs no subscription since Docker Desktop 4.48.""",
     fix="kubectl debug or docker debug bring their own tools",
     codes="W57",
-    sources="docker/for-linux#963",
+    sources="docker/for-linux#963, docker/docs#23564",
     decides="how people look into a running container",
 )
 def no_shell_inside(rule: Rule, subject: Subject) -> Iterator[Finding]:
