@@ -42,6 +42,7 @@ soak: $(STAMP)
 	$(BIN)/python tests/soak/first_decode.py 300
 	$(BIN)/python tests/soak/warm_runs.py 5000
 	$(BIN)/python tests/soak/damage.py
+	IMAGEPEEL_SWAP_ROUNDS=100 $(BIN)/python -m pytest -q tests/world/test_swapping.py
 
 # Where atheris has no wheel, inputs are changed at random instead of being led by coverage.
 fuzz: $(STAMP)
