@@ -76,7 +76,7 @@ def test_damaged_files(archive: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     shutil.copytree(place, kept)
     assert {path.suffix for path in kept.iterdir()} >= {".index", ".stamp"}
     chance = random.Random(7)
-    for number in range(int(os.environ.get("IMAGEPEEL_CACHE_FLIPS", "24"))):
+    for number in range(int(os.environ.get("IMAGEPEEL_CACHE_FLIPS", "8"))):
         shutil.rmtree(place, ignore_errors=True)
         shutil.copytree(kept, place)
         for path in sorted(place.iterdir()):

@@ -13,7 +13,7 @@ from imagepeel import forge
 from imagepeel.errors import ImagepeelError
 from imagepeel.export.extract import materialize
 
-ROUNDS = int(os.environ.get("IMAGEPEEL_SWAP_ROUNDS", "24"))
+ROUNDS = int(os.environ.get("IMAGEPEEL_SWAP_ROUNDS", "8"))
 """Extractions that are attacked; `make soak` asks for more."""
 FOLDERS, FILES = 12, 12
 ATTACKER = f"""
