@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+import imagepeel
+
 Make = Callable[..., Path]
 Run = Callable[..., Any]
 ME = [sys.executable, "-m", "imagepeel"]
@@ -60,8 +62,9 @@ def test_h3_h4_a_habit_gets_its_way(words: list[str], way: str, run_cli: Run) ->
 def test_h3_a_file_in_place_of_a_command(run_cli: Run, forge_archive: Make) -> None:
     archive = forge_archive("hello")
     done = run_cli("hello.tar", cwd=archive.parent)
-    assert done.exit_code == 2 and "imagepeel explain hello.tar" in done.stderr
-    assert "imagepeel --help" in run_cli("absent.tar", cwd=archive.parent).stderr
+    assert done.exit_code == 0 and done.stdout == run_cli("explain", "hello.tar", cwd=archive.parent).stdout
+    absent = run_cli("absent.tar", cwd=archive.parent)
+    assert absent.exit_code == imagepeel.NotFound.exit_code and "absent.tar does not exist" in absent.stderr
 
 
 def test_h4_h_is_for_humans_in_every_listing(run_cli: Run, forge_archive: Make) -> None:

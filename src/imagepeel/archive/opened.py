@@ -237,12 +237,9 @@ def _way_to(path: str) -> str:
     """What to do about a path that is not there: people also give the name that an engine has for an image."""
     for transport in _TRANSPORTS:
         if path.startswith(transport):
-            return f"imagepeel opens files: skopeo copy {path} docker-archive:image.tar && imagepeel explain image.tar"
+            return f"imagepeel opens files: skopeo copy {path} docker-archive:image.tar"
     if _REFERENCE.fullmatch(path) and not path.endswith((".tar", ".gz", ".tgz", ".zst", ".xz", ".bz2", ".oci")):
-        return (
-            f"check the path; of an image that an engine has: docker save {path} | imagepeel explain -, or podman save "
-            f"{path} | imagepeel explain -; of one in a registry: skopeo copy docker://{path} docker-archive:image.tar"
-        )
+        return f"check the path; an image of an engine: docker save {path} | imagepeel explain -"
     return "check the path"
 
 

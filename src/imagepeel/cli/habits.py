@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 _COMMANDS = {
@@ -54,7 +53,4 @@ def way(words: Sequence[str]) -> str:
     if first in _COMMANDS:
         return _COMMANDS[first]
     habits = _OPTIONS.get(first, {})
-    found = next((habits[word] for word in words[1:] if word in habits), "")
-    if found or first in _OPTIONS or first.startswith("-"):
-        return found
-    return f"imagepeel explain {first}" if os.path.exists(first) and first.isprintable() else ""
+    return next((habits[word] for word in words[1:] if word in habits), "")
