@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from imagepeel._display import Shown
+from imagepeel.archive.members import Member
 from imagepeel.archive.source import Source
 from imagepeel.archive.tar_members import TarMembers
 from imagepeel.formats.compressed import Unit, gzip_members, zstd_frames
@@ -39,7 +40,6 @@ class Part(NamedTuple):
     headers: int
     content: int
     padding: int
-    name: bytes
 
 
 class Region(Shown, msgspec.Struct, frozen=True, kw_only=True):
@@ -75,36 +75,35 @@ class TarAccount(Shown, msgspec.Struct, frozen=True, kw_only=True):
 
 
 def table_parts(table: EntryTable, size: int) -> Iterator[Part]:
-    """Yield the entries of a layer whose decompressed content has `size` bytes, in stream order."""
-    for i in range(len(table)):
-        offset = table.header_offsets[i]
-        start = offset + BLOCK * table.header_blocks[i]
-        stored = table.stored_size(i)
-        yield _part(i, table[i].raw_name, offset=offset, start=start, stored=stored, size=size)
+    """Return an iterator over the entries of a layer whose decompressed content has `size` bytes, in stream order."""
+    return (table_part(table, i, size) for i in range(len(table)))
 
 
-def member_parts(members: TarMembers) -> Iterator[Part]:
-    """Yield the members of an archive in order."""
-    size = members.archive.size
-    for member in members:
-        if member.header_offset is None or member.offset is None:
-            continue
-        stored = sum(length for _, length in member.sparse.regions) if member.sparse is not None else member.size
-        yield _part(
-            member.index,
-            member.raw_name,
-            offset=member.header_offset,
-            start=member.offset,
-            stored=stored,
-            size=size,
-        )
+def table_part(table: EntryTable, index: int, size: int) -> Part:
+    """Return one of them by its index from 0."""
+    offset = table.header_offsets[index]
+    start = offset + BLOCK * table.header_blocks[index]
+    return _part(index, offset=offset, start=start, stored=table.stored_size(index), size=size)
 
 
-def _part(number: int, name: bytes, *, offset: int, start: int, stored: int, size: int) -> Part:
+def member_part(members: TarMembers, member: Member) -> Part:
+    """Return one member of an archive in bytes."""
+    assert member.header_offset is not None and member.offset is not None  # only those of a directory have none
+    stored = sum(length for _, length in member.sparse.regions) if member.sparse is not None else member.size
+    return _part(
+        member.index,
+        offset=member.header_offset,
+        start=member.offset,
+        stored=stored,
+        size=members.archive.size,
+    )
+
+
+def _part(number: int, *, offset: int, start: int, stored: int, size: int) -> Part:
     """Return an entry, of which only so much is here as the tar has bytes."""
     content = max(0, min(stored, size - start))
     padding = max(0, min(-stored % BLOCK, size - start - stored))
-    return Part(number, offset, min(start, size) - offset, content, padding, name)
+    return Part(number, offset, min(start, size) - offset, content, padding)
 
 
 def account(parts: Iterable[Part], size: int, read: Reader, *, whole: bool) -> TarAccount:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from imagepeel._display import Shown
-from imagepeel.anatomy.account import Part, Reader, TarAccount, account, member_parts, table_parts, units_of
+from imagepeel.anatomy.account import Part, TarAccount, account, member_part, table_part, table_parts, units_of
 from imagepeel.anatomy.content import ContentKind, content_fields
 from imagepeel.archive.compression import Compression
 from imagepeel.archive.members import Member, Members, SubdirectoryMembers
@@ -19,7 +19,7 @@ from imagepeel.formats.compressed import Unit
 from imagepeel.formats.field import Field
 from imagepeel.formats.tar.fields import EntryHeader
 from imagepeel.masking import masked
-from imagepeel.receipts.places import Receipts, Stream
+from imagepeel.receipts.places import Receipts
 from imagepeel.results.head import ImageHead, LayerHead, image_head, layer_head, readable
 
 if TYPE_CHECKING:
@@ -150,15 +150,15 @@ def anatomy_of_archive(image: LayeredImage) -> AnatomyResult:
     archive = image.archive
     receipts = Receipts(archive, image)
     tar = tar_of(archive.members)
-    parts = list(member_parts(tar)) if tar is not None else []
+    members = [] if tar is None else [(member_part(tar, member), member.raw_name) for member in tar]
     return AnatomyResult(
         image=image_head(image),
         of="archive",
         name="",
         file_size=archive.file_size,
         wrapping=archive.wrapping,
-        tar=_account_of(tar, parts) if tar is not None else None,
-        parts=tuple(map(_part, parts)) if tar is not None else tuple(_files(archive)),
+        tar=_account_of(tar, (part for part, _ in members)) if tar is not None else None,
+        parts=tuple(_part(*one) for one in members) if tar is not None else tuple(_files(archive)),
         layers=tuple(map(_layer, image.layers)),
         proof=receipts.archive_size(archive.file_size) if archive.file_size is not None else None,
     )
@@ -177,7 +177,10 @@ def anatomy_of_layer(image: LayeredImage, layer: Layer) -> AnatomyResult:
         file_size=None,
         wrapping=(),
         tar=found.tar,
-        parts=tuple(map(_part, table_parts(layer.table, layer.content_size))),
+        parts=tuple(
+            _part(part, entry.raw_name)
+            for part, entry in zip(table_parts(layer.table, layer.content_size), layer.table, strict=True)
+        ),
         layers=(found,),
         proof=receipts.size(stream, layer.content_size) if stream is not None else None,
     )
@@ -185,11 +188,19 @@ def anatomy_of_layer(image: LayeredImage, layer: Layer) -> AnatomyResult:
 
 def anatomy_of_entry(image: LayeredImage, layer: Layer, entry: Entry) -> AnatomyResult:
     """Return the header of one entry of a layer byte by byte, and the opening bytes of its content."""
-    part = next(part for part in table_parts(layer.table, layer.content_size) if part.number == entry.index)
-    content = content_fields(layer.open(entry).pread if entry.kind == "file" else None)
+    part = table_part(layer.table, entry.index, layer.content_size)
+    header = EntryHeader(part.offset, layer.content.pread(part.offset, part.headers))
     receipts = Receipts(image.archive, image)
-    name = f"{layer.label}:{text(entry.path)}"
-    return _one(image, "entry", name, part, read=layer.content.pread, stream=receipts.content(layer), content=content)
+    stream = receipts.content(layer)
+    return _one(
+        image,
+        "entry",
+        f"{layer.label}:{text(entry.path)}",
+        _part(part, entry.raw_name),
+        header=header,
+        content=content_fields(layer.open(entry).pread if entry.kind == "file" else None),
+        proof=receipts.header_bytes(stream, part.offset, header.data) if stream is not None else None,
+    )
 
 
 def anatomy_of_member(image: LayeredImage, name: str) -> AnatomyResult:
@@ -202,29 +213,36 @@ def anatomy_of_member(image: LayeredImage, name: str) -> AnatomyResult:
     if tar is None:
         raise NotFound("the files of a directory have no headers", hint="a layer has: imagepeel anatomy DIRECTORY L1")
     member = tar.get(name)
-    part = None if member is None else next((one for one in member_parts(tar) if one.number == member.index), None)
-    if member is None or part is None:
+    if member is None:
         raise NotFound(
             f"the archive has no member {name}",
             Location(member=name),
             "imagepeel anatomy ARCHIVE lists them; an entry of a layer is L1:PATH",
         )
-    content = content_fields(tar.source(member).pread if member.kind == "file" else None)
-    stream = Receipts(image.archive, image).tar_stream()
-    return _one(image, "member", member.name, part, read=tar.archive.pread, stream=stream, content=content)
+    part = member_part(tar, member)
+    header = EntryHeader(part.offset, tar.archive.pread(part.offset, part.headers))
+    receipts = Receipts(image.archive, image)
+    return _one(
+        image,
+        "member",
+        member.name,
+        _part(part, member.raw_name),
+        header=header,
+        content=content_fields(tar.source(member).pread if member.kind == "file" else None),
+        proof=receipts.header_bytes(receipts.tar_stream(), part.offset, header.data),
+    )
 
 
 def _one(
     image: LayeredImage,
     of: Literal["entry", "member"],
     name: str,
-    part: Part,
+    part: AnatomyPart,
     *,
-    read: Reader,
-    stream: Stream | None,
+    header: EntryHeader,
     content: tuple[ContentKind, tuple[Field, ...]],
+    proof: Receipt | None,
 ) -> AnatomyResult:
-    header = EntryHeader(part.offset, read(part.offset, part.headers))
     return AnatomyResult(
         image=image_head(image),
         of=of,
@@ -232,12 +250,12 @@ def _one(
         file_size=None,
         wrapping=(),
         tar=None,
-        parts=(_part(part),),
+        parts=(part,),
         layers=(),
         fields=tuple(map(_field, header.fields)),
         content_kind=content[0],
         content=tuple(map(_field, content[1])),
-        proof=Receipts(image.archive, image).header_bytes(stream, part.offset, header.data) if stream else None,
+        proof=proof,
     )
 
 
@@ -304,8 +322,8 @@ def _unit(unit: Unit) -> AnatomyUnit:
     )
 
 
-def _part(part: Part) -> AnatomyPart:
-    name, name_b64 = readable(part.name)
+def _part(part: Part, raw_name: bytes) -> AnatomyPart:
+    name, name_b64 = readable(raw_name)
     return AnatomyPart(
         index=part.number,
         offset=part.offset,
