@@ -48,8 +48,19 @@ def _constant(node: ast.expr, names: dict[str, Any]) -> Any:
         return None
 
 
+def _elsewhere() -> dict[str, set[str]]:
+    """The methods that any module calls on a constant, by the constant's name."""
+    found: dict[str, set[str]] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and node.attr in METHODS:
+                found.setdefault(ast.unparse(node.value).rpartition(".")[2], set()).add(node.attr)
+    return found
+
+
 def _used() -> Iterator[Used]:
     """Every pattern of the package with each method that is called on it."""
+    elsewhere = _elsewhere()
     for path in sorted(PACKAGE.rglob("*.py")):
         tree = ast.parse(path.read_text())
         place = str(path.relative_to(PACKAGE))
@@ -71,7 +82,7 @@ def _used() -> Iterator[Used]:
                 name = named.get(id(call), "")
                 # A pattern in a table is asked by a name of its own: with each method that the module uses.
                 others = set().union(*(methods[key] for key in methods if key != "re")) - {"split"}
-                asked = methods.get(name) or others
+                asked = methods.get(name) or (name and elsewhere.get(name)) or others
                 source, flags = _constant(call.args[0], names), 0
                 flags = int(_constant(call.args[1], names)) if len(call.args) > 1 else 0
             elif function.startswith("re.") and function[3:] in METHODS:
