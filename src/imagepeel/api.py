@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal
 
 import msgspec
@@ -145,14 +145,16 @@ class Image(LayeredImage):
 
         return with_receipts(examine(self, select_rules(select, ignore)), self)
 
-    def explain(self) -> Story:
+    def explain(self, chapters: Collection[int | str] | None = None) -> Story:
         """Return the story of this image, from the tarball to the process; `str()` of it is the text.
 
-        Its chapters come in reading order; each claim has its evidence and the command that shows it.
+        Its chapters come in reading order; each claim has its evidence and the command that shows it.  `chapters` are
+        the numbers (from 1) or ids of those that are wanted: None for all, () for the headline alone.  UsageError for
+        a chapter that the story does not have.
         """
         from imagepeel.present.story.chapters import explain_image  # start time
 
-        return explain_image(self)
+        return explain_image(self, chapters=chapters)
 
     def operators_manual(self) -> Story:
         """Return The Container Operator's Manual for this image: strengths, weaknesses, friends, headcount, and the

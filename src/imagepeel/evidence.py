@@ -6,6 +6,7 @@ an `Anomaly` is something odd that reading noticed and survived.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -39,6 +40,13 @@ def layer_label(index: int, step: int | None = None) -> str:
 def step_number(step: int) -> int:
     """Return the number that people give to a step of the history: the first is 1, as in a build's output."""
     return step + 1
+
+
+def steps_in_words(steps: Sequence[int], most: int = 5) -> str:
+    """Return how people name steps of the history: `step 6`, `steps 1, 3`, after `most` of them `and 4 more`."""
+    shown = ", ".join(str(step_number(step)) for step in steps[:most])
+    more = f" and {len(steps) - most} more" if len(steps) > most else ""
+    return f"step{'s' if len(steps) > 1 else ''} {shown}{more}"
 
 
 class Location(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

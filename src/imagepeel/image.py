@@ -11,7 +11,7 @@ from imagepeel.archive.records import ImageRecord, LayerRecord
 from imagepeel.archive.select import others
 from imagepeel.errors import LimitExceeded, UsageError
 from imagepeel.evidence import Anomaly, Location
-from imagepeel.history.pairing import pair_history
+from imagepeel.history.pairing import pair_history, words_of
 from imagepeel.layers.content import EntryFile
 from imagepeel.layers.layer import Layer as StoredLayer
 from imagepeel.limits import Limits
@@ -20,7 +20,7 @@ from imagepeel.oci.identity import chain_ids
 from imagepeel.text import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from imagepeel.archive.opened import OpenArchive
     from imagepeel.archive.source import Progress
@@ -42,8 +42,12 @@ class Layer(StoredLayer):
     image, once.
     """
 
-    def __init__(self, image: LayeredImage, record: LayerRecord, step: int | None, history: HistoryStep | None) -> None:
-        super().__init__(record, step, history, image.archive.limits, image.scan)
+    def __init__(
+        self, image: LayeredImage, record: LayerRecord, steps: tuple[int, ...], history: Sequence[HistoryStep]
+    ) -> None:
+        super().__init__(record, steps, words_of(history, steps), image.archive.limits, image.scan)
+        self.history: HistoryStep | None = history[steps[0]] if len(steps) == 1 else None
+        """The history step that made it, None when history does not tell of one."""
         self._image = image
 
     @property
@@ -100,8 +104,7 @@ class LayeredImage(Shown):
         steps = pair_history(record.config, len(record.layers))
         history = record.config.history or () if record.config is not None else ()
         self.layers: tuple[Layer, ...] = tuple(
-            Layer(self, layer, step, history[step] if step is not None else None)
-            for layer, step in zip(record.layers, steps, strict=True)
+            Layer(self, layer, wrote, history) for layer, wrote in zip(record.layers, steps, strict=True)
         )
         """Base first; `layers[0]` is what people see as L1."""
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from imagepeel.export.tar_writer import END, encode_header, padding
 from imagepeel.history.builders import KEYWORDS, go_list, read_step
 from imagepeel.history.dockerfile import LayerFacts, rebuild_dockerfile, render
+from imagepeel.history.pairing import pair_history
 from imagepeel.oci.config import HistoryStep, ImageConfig, RunConfig
 from imagepeel.rootfs.tree.inode import Inode
 
@@ -94,15 +95,15 @@ steps = st.lists(
 @settings(max_examples=300, deadline=None)
 @given(steps, st.integers(0, 6), st.booleans())
 def test_every_step_and_layer_is_told_once(history: list[HistoryStep], layers: int, paired: bool) -> None:
-    made = [index for index, step in enumerate(history) if not step.empty_layer]
-    known = paired and len(made) == layers
-    facts = [LayerFacts(index=i, step=made[i] if known else None, bytes=i) for i in range(layers)]
-    dockerfile = rebuild_dockerfile(ImageConfig(history=tuple(history)), facts)
+    config = ImageConfig(history=tuple(history))
+    wrote = pair_history(config if paired else None, layers)
+    facts = [LayerFacts(index=i, steps=steps, bytes=i) for i, steps in enumerate(wrote)]
+    dockerfile = rebuild_dockerfile(config, facts)
     assert [line.step for line in dockerfile.instructions if line.step is not None] == list(range(len(history)))
     assert sorted(line.layer for line in dockerfile.instructions if line.layer is not None) == list(range(layers))
     for line in dockerfile.instructions:
         if line.step is not None and line.layer is not None:
-            assert made[line.layer] == line.step
+            assert wrote[line.layer] == (line.step,)
         assert line.keyword in KEYWORDS or line.keyword == ""
         assert (line.keyword == "") <= (line.confidence == "unknown")
     render(dockerfile)

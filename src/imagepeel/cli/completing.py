@@ -42,6 +42,12 @@ def _images() -> Iterable[str]:
     return NAMES
 
 
+def _chapters() -> Iterable[str]:
+    from imagepeel.present.document import CHAPTERS  # start time
+
+    return CHAPTERS
+
+
 def _kinds() -> Iterable[str]:
     from imagepeel.forge.archives import KINDS  # start time
 
@@ -53,3 +59,4 @@ views: Completion = _of(_views)
 rules: Completion = _of(_rules)
 images: Completion = _of(_images)
 kinds: Completion = _of(_kinds)
+chapters: Completion = _of(_chapters)

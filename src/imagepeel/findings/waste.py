@@ -335,7 +335,7 @@ def _base(image: LayeredImage, base: int | str) -> int:
             )
         return count
     for layer in image.layers:
-        if layer.history is not None and str(base) in layer.history.created_by:
+        if str(base) in layer.created_by:
             return layer.index
     raise UsageError(
         f"no history step contains {base!r}", hint="give the number of base layers, or text of the first own step"

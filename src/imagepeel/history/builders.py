@@ -27,6 +27,8 @@ Keyword = Literal[
     "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
 ]  # fmt: skip
 """What a line of a Dockerfile begins with."""
+MAKES_FILES: frozenset[str] = frozenset(("RUN", "COPY", "ADD"))
+"""What writes files; WORKDIR makes a directory at most."""
 _MOST_TRIED, _MOST_PAIRS = 64, 1_000
 KEYWORDS: frozenset[Keyword] = frozenset(get_args(Keyword))
 _NOP = late(r"(?P<shell>[^#|]{1,300}?) #\(nop\) {1,2}")

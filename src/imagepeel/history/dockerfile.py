@@ -14,11 +14,12 @@ import msgspec
 
 from imagepeel._display import Shown
 from imagepeel._lazy import late
-from imagepeel.evidence import layer_label, step_number
+from imagepeel.evidence import layer_label, steps_in_words
 from imagepeel.history.builders import (
     DEFAULT_SHELL,
     EXACT,
     LIKELY,
+    MAKES_FILES,
     UNKNOWN,
     Builder,
     Confidence,
@@ -32,9 +33,6 @@ from imagepeel.oci.config import HistoryStep, ImageConfig
 
 if TYPE_CHECKING:
     from imagepeel.layers.layer import Layer
-
-_MAKES_FILES = frozenset(("RUN", "COPY", "ADD"))
-_COUNT_LIMIT = 5
 
 
 class Instruction(Shown, msgspec.Struct, frozen=True, kw_only=True):
@@ -82,10 +80,10 @@ class RebuiltDockerfile(Shown, msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LayerFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What rebuilding needs of a layer; `step` is the history step paired with it, None when nobody can tell."""
+    """What rebuilding needs of a layer; `steps` are the history steps that wrote it, () when nobody can tell."""
 
     index: int
-    step: int | None = None
+    steps: tuple[int, ...] = ()
     bytes: int | None = None
     stored: int | None = None
 
@@ -95,7 +93,7 @@ def facts_of(layers: Sequence[Layer]) -> tuple[LayerFacts, ...]:
     return tuple(
         LayerFacts(
             index=layer.index,
-            step=layer.step,
+            steps=layer.steps,
             bytes=layer.content_size if layer.readable else None,
             stored=layer.blob_size,
         )
@@ -109,7 +107,9 @@ def rebuild_dockerfile(config: ImageConfig, layers: Sequence[LayerFacts], *, unk
     `unknown` says why nobody can read the config, "" where it was read.
     """
     history = config.history or ()
-    by_step = {layer.step: layer for layer in layers if layer.step is not None}
+    by_step = {layer.steps[0]: layer for layer in layers if len(layer.steps) == 1}
+    marks = zip(config.layer_steps, layers, strict=False)
+    hung = {mark: layer for mark, layer in marks if layer.steps and layer.steps != (mark,)}
     shell: tuple[str, ...] = DEFAULT_SHELL
     out: list[Instruction] = []
     pending: list[int] = []
@@ -121,26 +121,28 @@ def rebuild_dockerfile(config: ImageConfig, layers: Sequence[LayerFacts], *, unk
         notes = list(words.notes)
         confidence = words.confidence
         shared: list[int] = []
-        if step.empty_layer and words.keyword in _MAKES_FILES:
+        if step.empty_layer and words.keyword in MAKES_FILES:
             # buildah without --layers and docker build --squash put the files of many steps into one layer.
             pending.append(index)
-            notes.append("made no layer of its own: what it changed is in a later layer, or was dropped")
+            notes.append(
+                "made no layer of its own: what it changed is in a later layer, or was dropped"
+                if made is None
+                else "the history says that it made no layer, and hangs its layer on a later step that writes no files"
+            )
             confidence = LIKELY if confidence == EXACT else confidence
         elif not step.empty_layer:
             shared, pending = pending, []
             if shared and made is not None:
-                notes.append(f"this layer may also hold what {_steps(shared)} changed")
+                notes.append(f"this layer may also hold what {steps_in_words(shared)} changed")
                 confidence = LIKELY if confidence == EXACT else confidence
-        if not step.empty_layer and made is None:
-            notes.append("which layer it made cannot be told")
-        if shared and words.keyword not in _MAKES_FILES and words.keyword and made is not None:
-            # buildah without --layers hangs the one layer on the last step, which is often a CMD.
+        if index in hung:
             notes = [*words.notes, "the builder hung the layer of earlier steps on this one"]
-            out.append(_instruction(index, step, words, None, confidence=words.confidence, notes=tuple(notes)))
-            out.append(_shared_layer(made, shared))
-        else:
-            out.append(_instruction(index, step, words, made, confidence=confidence, notes=tuple(notes)))
-    named = {layer.index for layer in by_step.values()}
+        elif not step.empty_layer and made is None:
+            notes.append("which layer it made cannot be told")
+        out.append(_instruction(index, step, words, made, confidence=confidence, notes=tuple(notes)))
+        if index in hung and len(hung[index].steps) > 1:
+            out.append(_shared_layer(hung[index]))
+    named = {layer.index for layer in layers if layer.steps}
     for layer in layers:
         if layer.index not in named:
             out.append(
@@ -184,15 +186,9 @@ def _instruction(
     )
 
 
-def _shared_layer(made: LayerFacts, steps: Sequence[int]) -> Instruction:
-    note = f"one layer for {_steps(steps)} together: which of them changed what cannot be told"
+def _shared_layer(made: LayerFacts) -> Instruction:
+    note = f"one layer for {steps_in_words(made.steps)} together: which of them changed what cannot be told"
     return Instruction(layer=made.index, bytes=made.bytes, stored=made.stored, empty=False, notes=(note,))
-
-
-def _steps(indexes: Sequence[int]) -> str:
-    shown = ", ".join(str(step_number(index)) for index in indexes[:_COUNT_LIMIT])
-    more = f" and {len(indexes) - _COUNT_LIMIT} more" if len(indexes) > _COUNT_LIMIT else ""
-    return f"step{'s' if len(indexes) > 1 else ''} {shown}{more}"
 
 
 def _whole(
@@ -201,7 +197,7 @@ def _whole(
     notes: list[str] = []
     if not history:
         notes.append("the config has no history: what made the layers is not known")
-    elif layers and not any(layer.step is not None for layer in layers):
+    elif layers and not any(layer.steps for layer in layers):
         made = sum(not step.empty_layer for step in history)
         notes.append(
             f"the history names {made} steps that made layers and the image has {len(layers)}: "
@@ -281,7 +277,7 @@ def headline(line: Instruction) -> str:
             f", {line.bytes:,} bytes" if line.bytes is not None else ", not in the archive"
         )
     else:
-        own = line.keyword in _MAKES_FILES or not line.keyword
+        own = line.keyword in MAKES_FILES or not line.keyword
         place = "no layer" if line.empty else "a layer" if own else "no layer of its own"
     arguments = f", with {' '.join(line.arguments)}" if line.arguments else ""
     origin = f", {line.origin}" if line.origin not in ("", "unknown") else ""

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from imagepeel.layers.index_cache import SmallReads
     from imagepeel.limits import Limits
-    from imagepeel.oci.config import HistoryStep
 
 
 _CHUNK = 1 << 20
@@ -57,24 +56,27 @@ class Layer(Shown):
     computed, checks) scans all layers of its image, once.  `record`, `label`, `state`, `media_type`, `blob_size` and
     `location` come from the documents and cost nothing; `scanned` says whether the scan was made.
 
-    Arguments: `record` is what the documents say of it, `step` the index from 0 of the history step that made it and
-    `history` that step (both None when history does not tell).  `limits` bounds the reading, `scan_all` makes the scans
-    of all layers and calls `attach`.
+    Arguments: `record` is what the documents say of it, `steps` the indexes from 0 of the history steps that wrote it
+    and `created_by` their words (() and "" when history does not tell).  `limits` bounds the reading, `scan_all` makes
+    the scans of all layers and calls `attach`.
     """
 
     def __init__(
         self,
         record: LayerRecord,
-        step: int | None,
-        history: HistoryStep | None,
+        steps: tuple[int, ...],
+        created_by: str,
         limits: Limits,
         scan_all: Callable[[], None],
     ) -> None:
         self.record = record
         self.index: int = record.index
-        self.step = step
-        """Index of the history step that made it, None when history does not tell."""
-        self.history = history
+        self.steps = steps
+        """Indexes of the history steps that wrote it together; () when history does not tell."""
+        self.step = steps[0] if len(steps) == 1 else None
+        """Index of the history step that made it, None when history does not tell of one."""
+        self.created_by = created_by
+        """The words of the step that made it, of several with ` + ` between; "" when history does not tell."""
         self._limits = limits
         self._scan_all = scan_all
         self._facts: LayerScan | None = None
@@ -96,11 +98,6 @@ class Layer(Shown):
     def label(self) -> str:
         """`L1` for the base layer."""
         return layer_label(self.index)
-
-    @property
-    def created_by(self) -> str:
-        """The words of the history step that made it, "" when history does not tell."""
-        return self.history.created_by if self.history is not None else ""
 
     @property
     def state(self) -> LayerState:

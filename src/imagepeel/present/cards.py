@@ -168,8 +168,7 @@ def _image(image: LayeredImage) -> Document:
 
 
 def _made(layer: Layer) -> str:
-    made = instruction(layer.history.created_by) if layer.history is not None else layer.record.member
-    return shortened(made, 120)
+    return shortened(instruction(layer.created_by) or layer.record.member, 120)
 
 
 def _layer(layer: Layer) -> Document:

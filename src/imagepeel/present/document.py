@@ -206,8 +206,12 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     summary: tuple[Claim, ...] = ()
 
 
+CHAPTERS = ("file", "paperwork", "layers", "rootfs", "process", "surprises")
+"""The ids of the chapters of an image, in reading order; the third of an artifact is `parts`, its last `surprises`."""
+
+
 class Chapter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One chapter.  `id` is stable: file, paperwork, layers, rootfs, process, surprises."""
+    """One chapter.  `id` is stable: one of `CHAPTERS`, or `parts`."""
 
     number: int
     id: str

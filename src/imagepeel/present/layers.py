@@ -89,7 +89,7 @@ def _layer(layer: LayerRow, known: bool) -> Row:
 
 
 def _step(layer: LayerRow, known: bool) -> Span | str:
-    if layer.step is None:
+    if layer.step is None and not layer.created_by:
         return dim("(no history step)" if known else "(not known)")
     return brief_step(layer.created_by) or dim("(a step without words)")
 

@@ -87,3 +87,19 @@ def test_a_broken_image_still_gets_its_story(name: str, run_cli: Run, forge_arch
     result = run_cli("explain", forge_archive(name))
     assert result.exit_code == (12 if name == "wrong-digest" else 0)
     assert f"\n{CHAPTERS}  " in result.stdout
+
+
+def test_the_headline_alone_and_single_chapters(run_cli: Run, forge_archive: Make) -> None:
+    path = forge_archive("shop")
+    whole = run_cli("explain", path).stdout
+    brief = run_cli("explain", path, "--brief")
+    assert whole.startswith(brief.stdout) and len(brief.stdout.splitlines()) == 3
+    two = run_cli("explain", path, "--chapter", "layers,5").stdout.splitlines()
+    assert [line[0] for line in two if line[:1].isdigit() and line[1:3] == "  "] == ["3", "5"]
+    assert run_cli("explain", path, "--chapter", "3", "--chapter", "process").stdout.splitlines() == two
+    told = json.loads(run_cli("explain", path, "--json", "--chapter", "process").stdout)["result"]
+    assert [chapter["id"] for chapter in told["chapters"]] == ["process"]
+    assert "And run as a process" in run_cli("explain", path, "--markdown", "--chapter", "process").stdout
+    wrong = run_cli("explain", path, "--chapter", "7")
+    assert wrong.exit_code == 2 and "1 file, 2 paperwork" in wrong.stderr
+    assert run_cli("explain", path, "--brief", "--chapter", "1").exit_code == 2

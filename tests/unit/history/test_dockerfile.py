@@ -11,6 +11,7 @@ import imagepeel
 from effort import steps
 from imagepeel.history.builders import go_list, read_step
 from imagepeel.history.dockerfile import LayerFacts, RebuiltDockerfile, rebuild_dockerfile, render
+from imagepeel.history.pairing import pair_history
 from imagepeel.oci.config import Healthcheck, HistoryStep, ImageConfig, RunConfig
 
 IMAGES = Path(__file__).parents[3].parent / "shared" / "images"
@@ -156,18 +157,22 @@ def test_lists_as_go_prints_them() -> None:
         assert go_list(broken) is None
 
 
-def rebuilt(history: list[HistoryStep], layers: list[int | None], **config: object) -> RebuiltDockerfile:
-    facts = [LayerFacts(index=i, step=s, bytes=10 * i, stored=i) for i, s in enumerate(layers)]
-    return rebuild_dockerfile(ImageConfig(history=tuple(history), config=RunConfig(**config)), facts)  # type: ignore[arg-type]
+def rebuilt(history: list[HistoryStep], layers: int, **config: object) -> RebuiltDockerfile:
+    config_ = ImageConfig(history=tuple(history), config=RunConfig(**config))  # type: ignore[arg-type]
+    facts = [
+        LayerFacts(index=i, steps=steps, bytes=10 * i, stored=i)
+        for i, steps in enumerate(pair_history(config_, layers))
+    ]
+    return rebuild_dockerfile(config_, facts)
 
 
 def test_steps_meet_their_layers() -> None:
-    found = rebuilt([step("RUN a", "", "kaniko"), step("/bin/sh -c #(nop)  ENV A=b", empty=True), step("x")], [0, 2])
+    found = rebuilt([step("RUN a", "", "kaniko"), step("/bin/sh -c #(nop)  ENV A=b", empty=True), step("x")], 2)
     assert [(i.step, i.layer, i.bytes) for i in found.instructions] == [(0, 0, 0), (1, None, None), (2, 1, 10)]
 
 
 def test_a_layer_is_never_given_to_a_step_when_the_counts_differ() -> None:
-    found = rebuilt([step("/bin/sh -c a"), step("/bin/sh -c b")], [None, None, None])
+    found = rebuilt([step("/bin/sh -c a"), step("/bin/sh -c b")], 3)
     assert [(i.keyword, i.layer, i.step) for i in found.instructions] == [
         ("RUN", None, 0),
         ("RUN", None, 1),
@@ -180,14 +185,14 @@ def test_a_layer_is_never_given_to_a_step_when_the_counts_differ() -> None:
 
 
 def test_no_history_at_all() -> None:
-    found = rebuilt([], [None, None])
+    found = rebuilt([], 2)
     assert [(i.keyword, i.layer, i.confidence) for i in found.instructions] == [("", 0, "unknown"), ("", 1, "unknown")]
     assert "no history" in found.notes[0]
 
 
 def test_a_squashed_layer_is_not_given_to_one_of_its_steps() -> None:
     squash = step("", f"merge sha256:{'a' * 64} to sha256:{'b' * 64}")
-    found = rebuilt([step("/bin/sh -c a", empty=True), step("/bin/sh -c b", empty=True), squash], [2])
+    found = rebuilt([step("/bin/sh -c a", empty=True), step("/bin/sh -c b", empty=True), squash], 1)
     assert [(i.keyword, i.layer, i.confidence) for i in found.instructions] == [
         ("RUN", None, "likely"),
         ("RUN", None, "likely"),
@@ -196,34 +201,61 @@ def test_a_squashed_layer_is_not_given_to_one_of_its_steps() -> None:
     assert "steps 1, 2" in found.instructions[2].notes[-1]
 
 
-def test_one_layer_hung_on_the_last_step_is_given_to_none() -> None:
-    steps = [step("/bin/sh -c a", empty=True), step('/bin/sh -c #(nop) CMD ["b"]')]
-    found = rebuilt(steps, [1], cmd=("b",)).instructions
+def test_one_layer_hung_on_the_last_step_is_given_to_those_that_write_files() -> None:
+    steps = [step("/bin/sh -c a", empty=True), step("/bin/sh -c #(nop) USER x", empty=True)]
+    command = step('/bin/sh -c #(nop) CMD ["b"]')
+    found = rebuilt([*steps, command], 1, cmd=("b",)).instructions
+    assert [(i.keyword, i.step, i.layer, i.confidence) for i in found] == [
+        ("RUN", 0, 0, "likely"),
+        ("USER", 1, None, "exact"),
+        ("CMD", 2, None, "exact"),
+    ]
+    found = rebuilt([*steps, step("/bin/sh -c b", empty=True), command], 1, cmd=("b",)).instructions
     assert [(i.keyword, i.step, i.layer, i.confidence) for i in found] == [
         ("RUN", 0, None, "likely"),
-        ("CMD", 1, None, "exact"),
+        ("USER", 1, None, "exact"),
+        ("RUN", 2, None, "likely"),
+        ("CMD", 3, None, "exact"),
         ("", None, 0, "unknown"),
     ]
+    assert "one layer for steps 1, 3 together" in found[-1].notes[0]
+
+
+@pytest.mark.parametrize(
+    ("history", "wrote"),
+    [
+        ([("ADD a /", True), ('CMD ["b"]', False)], ((0,),)),
+        ([("ADD a /", True), ("ENV A=1", True), ("RUN b", True), ('CMD ["b"]', False)], ((0, 2),)),
+        ([("COPY a /", False), ("ENV A=1", True), ('CMD ["b"]', False)], ((0,), (2,))),
+        ([("RUN true", True), ("RUN b", False)], ((1,),)),
+        ([("RUN true", True), ("WORKDIR /a", False)], ((0, 1),)),
+        ([("RUN true", True), ("something else", False)], ((1,),)),
+        ([("RUN true", True), ('CMD ["b"]', True)], ((),)),
+    ],
+)
+def test_the_steps_of_a_layer(history: list[tuple[str, bool]], wrote: tuple[tuple[int, ...], ...]) -> None:
+    steps = tuple(step(words, "buildkit.dockerfile.v0", empty=empty) for words, empty in history)
+    assert pair_history(ImageConfig(history=steps), len(wrote)) == wrote
 
 
 def test_the_shell_in_force_is_followed() -> None:
     steps = [step("SHELL [/bin/my sh -c]", BUILDKIT, empty=True), step("RUN /bin/my sh -c make # buildkit", BUILDKIT)]
-    found = rebuilt(steps, [1], shell=("/bin/my sh", "-c"))
+    found = rebuilt(steps, 1, shell=("/bin/my sh", "-c"))
     assert (found.instructions[1].text, found.instructions[1].shell) == ("make", ("/bin/my sh", "-c"))
     assert found.instructions[1].confidence == "exact"
 
 
 def test_a_config_that_says_otherwise_is_told() -> None:
     history = [step("USER app", BUILDKIT, empty=True), step('CMD ["a"]', BUILDKIT, empty=True)]
-    notes = " ".join(rebuilt(history, [], user="root", cmd=("b",), entrypoint=("e",)).notes)
+    notes = " ".join(rebuilt(history, 0, user="root", cmd=("b",), entrypoint=("e",)).notes)
     for words in ("the last USER in the history is 'app'", "the last CMD", 'ENTRYPOINT ["e"], no step says so'):
         assert words in notes
-    assert len(rebuilt(history, [], user="app", cmd=("a",)).notes) == 1
+    assert len(rebuilt(history, 0, user="app", cmd=("a",)).notes) == 1
 
 
 def test_a_comment_cannot_be_left() -> None:
     hostile = [step("x\nRUN evil", empty=True), step("|1 A=b\nRUN evil /bin/sh -c ls", empty=True)]
-    lines = render(rebuilt(hostile, [])).splitlines()
+    lines = render(rebuilt(hostile, 0)).splitlines()
     assert "RUN ls" in lines
     assert not [line for line in lines if "evil" in line and not line.startswith("#")]
 
@@ -291,7 +323,7 @@ REAL = {
 def test_real_histories(name: str) -> None:
     with imagepeel.open(IMAGES / name) as archive:
         image = archive.image()
-        facts = [LayerFacts(index=layer.index, step=layer.step) for layer in image.layers]
+        facts = [LayerFacts(index=layer.index, steps=layer.steps) for layer in image.layers]
         found = rebuild_dockerfile(image.config, facts).instructions
     for line, (keyword, text, confidence) in zip(found, REAL[name], strict=False):
         assert (line.keyword, line.confidence) == (keyword, confidence)
@@ -312,7 +344,7 @@ def test_every_real_layer_has_one_line_at_most_and_none_is_lost() -> None:
             continue
         with archive:
             for image in archive.images():
-                facts = [LayerFacts(index=layer.index, step=layer.step) for layer in image.layers]
+                facts = [LayerFacts(index=layer.index, steps=layer.steps) for layer in image.layers]
                 found = rebuild_dockerfile(image.config, facts)
                 assert sorted(i.layer for i in found.instructions if i.layer is not None) == list(range(len(facts)))
                 assert [i.step for i in found.instructions if i.step is not None] == list(range(len(image.history)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,8 @@ import pytest
 
 import imagepeel
 from imagepeel import forge
-from imagepeel.errors import Ambiguous
-from imagepeel.present.document import AnnotatedBytes, Claim, Steps, Story, Table, Tree, plain
+from imagepeel.errors import Ambiguous, UsageError
+from imagepeel.present.document import CHAPTERS, AnnotatedBytes, Claim, Steps, Story, Table, Tree, plain
 from imagepeel.present.story.chapters import explain_image
 
 Forge = Callable[..., Path]
@@ -266,3 +267,51 @@ def test_an_opaque_mark_at_the_root_is_told_as_overlayfs_takes_it(tmp_path: Path
         assert image.rootfs.resolve("/a/x").node is not None
     assert "an opaque whiteout for the root: overlayfs ignores it" in told
     assert "in lower layers disappears" not in told
+
+
+def test_a_layer_hung_on_the_last_step_belongs_to_the_step_that_wrote_it(tmp_path: Path) -> None:
+    """buildah without --layers marks every step as empty but the last, a CMD that writes no file."""
+    steps = (forge.Step(created_by="ADD rootfs.tar /", empty=True), forge.Step(created_by='CMD ["/hello"]'))
+    spec = forge.image(forge.layer(forge.file("hello", b"x", mode=0o755)), entrypoint=["/hello"], history=steps)
+    path = forge.write(spec, tmp_path / "hung.tar")
+    story = told(path)
+    chapter = words(story, "layers")
+    assert re.search(r"^L1  1  ADD rootfs.tar /  ", chapter, re.M)
+    assert "The history says that step 2 made L1, and marks step 1 as empty" in chapter
+    assert "Paperwork only, no bytes: 1 step, CMD." in chapter
+    assert "/hello" in words(story, "process") and "L1, step 2" not in words(story, "process")
+    with imagepeel.open(path) as archive:
+        image = archive.image()
+        assert [(layer.step, layer.created_by) for layer in image.layers] == [(0, "ADD rootfs.tar /")]
+        assert [line.layer for line in image.dockerfile().instructions] == [0, None]
+
+
+def test_a_layer_of_several_steps_names_them_all(tmp_path: Path) -> None:
+    steps = [forge.Step(created_by=words_, empty=True) for words_ in ("RUN a", "ENV A=1", "COPY b /")]
+    history = (*steps, forge.Step(created_by='CMD ["/hello"]'))
+    spec = forge.image(forge.layer(forge.file("hello", b"x", mode=0o755)), entrypoint=["/hello"], history=history)
+    chapter = words(told(forge.write(spec, tmp_path / "many.tar")), "layers")
+    assert re.search(r"^L1  1, 3  RUN a \+ COPY b /  ", chapter, re.M)
+    assert "Here two of four wrote one layer." in chapter
+
+
+def test_one_row_a_round_and_each_sentence_once(forge_archive: Forge) -> None:
+    for name in ("no-library", "no-loader", "shop"):
+        rounds = [block for block in told(forge_archive(name)).chapter("process").blocks if isinstance(block, Steps)]
+        labels = [one.label for block in rounds for one in block.rounds]
+        assert labels and len(labels) == len(set(labels)) and "loader" not in labels
+        said = "".join(plain(one.what) for block in rounds for one in block.rounds)
+        assert said.count("the kernel accepts") == (name == "no-library")
+
+
+def test_chapters_by_number_and_by_name(forge_archive: Forge) -> None:
+    with imagepeel.open(forge_archive("shop")) as archive:
+        image = archive.image()
+        whole = image.explain()
+        assert image.explain([5, "layers"]).chapters == (whole.chapters[2], whole.chapters[4])
+        brief = image.explain(())
+        assert brief.chapters == () and brief.summary == whole.summary and brief.headline == whole.headline
+        assert [chapter.id for chapter in whole.chapters] == list(CHAPTERS)
+        for wrong in (0, 7, "layer", "-1", "9" * 30):
+            with pytest.raises(UsageError, match="no chapter"):
+                image.explain([wrong])

@@ -68,6 +68,8 @@ from imagepeel.tables import not_for_linux, number_name
 from imagepeel.text import few, joined, listed, plural, title
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from imagepeel.process.spec.values import Origin, Prediction, Step, Verdict
 
 ID = "process"
@@ -273,18 +275,19 @@ def _identity(context: StoryContext, found: Prediction, blocks: list[Block]) -> 
 
 
 def _rounds(context: StoryContext, found: Prediction) -> tuple[Round, ...]:
+    """One row for the search in PATH, and one a round: the program that the kernel opens, with its loader."""
     rounds: list[Round] = []
-    last = 0
+    of_round: dict[int, list[Step]] = {}
     for step in found.steps:
         if step.rule == Stage.LOOKUP:
             looked = _lookup(context, found, step)
             if looked is not None:
                 rounds.append(looked)
         elif step.rule in (Stage.EXECVE, Stage.LOADER):
-            label = f"round {step.round}" if step.round and step.round != last else "loader"
-            last = step.round or last
-            rounds.append(_round(context, step, label))
-    return tuple(rounds)
+            number = step.round or max(of_round, default=1)
+            of_round.setdefault(number, []).append(step)
+    told: set[Text] = set()
+    return (*rounds, *(_round(context, f"round {number}", steps, told) for number, steps in of_round.items()))
 
 
 def _lookup(context: StoryContext, found: Prediction, step: Step) -> Round | None:
@@ -303,17 +306,25 @@ def _lookup(context: StoryContext, found: Prediction, step: Step) -> Round | Non
     )  # fmt: skip
 
 
-def _round(context: StoryContext, step: Step, label: str) -> Round:
-    receipts: list[Receipt | None] = list(inspect(context, step))
+def _round(context: StoryContext, label: str, steps: Sequence[Step], told: set[Text]) -> Round:
+    """The row of a round; `told` are the sentences about loaders that stand in rows above."""
+    first, *behind = steps
+    parts = [_told(first)]
+    for step in behind:
+        words_ = _told(step)
+        if step.outcome != "ok" or words_ not in told:
+            parts.append(words_)
+        told.add(words_)
+    receipts: list[Receipt | None] = [receipt for step in steps for receipt in inspect(context, step)]
     if not receipts:
         receipts.append(argv_receipt(context))
     return Round(
         label=label,
-        path=step.path or "",
-        what=_told(step),
-        origin=context.origin(step.where),
-        evidence=proof(step.where, *receipts),
-        level=step_level(step),
+        path=first.path or "",
+        what=words(*(part for told_ in parts for part in (Span("; "), told_)))[1:],
+        origin=context.origin(first.where),
+        evidence=proof(*(step.where for step in steps), *dict.fromkeys(receipts)),
+        level=next((level for level in map(step_level, reversed(steps)) if level), ""),
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 
 from imagepeel.archive.knowledge import ImagePart, Knowledge
-from imagepeel.evidence import Evidence, Location, step_number, text
+from imagepeel.evidence import Evidence, Location, step_number, steps_in_words, text
 from imagepeel.formats.tar.table import WHITEOUT
 from imagepeel.formats.tar.whiteouts import hidden_path
-from imagepeel.history.builders import instruction, read_step
+from imagepeel.history.builders import MAKES_FILES, instruction, read_step
 from imagepeel.layers.layer import Layer
 from imagepeel.present.document import (
     Block,
@@ -35,6 +36,8 @@ from imagepeel.text import few, joined, noun, number, plural, short_digests, sho
 
 ID = "layers"
 _ROWS = 16
+_HUNG = 3
+"""Layers that the history hangs on a step that did not write them, and of which that is told."""
 _REPEATS = 3
 """Layers whose repeated files are told; the others are counted."""
 _REMOVALS = 4
@@ -64,6 +67,14 @@ def chapter(context: StoryContext) -> tuple[str, list[Block]]:
         return "No layers", blocks
     _definition(context, blocks)
     blocks.append(_table(context))
+    if any(
+        (one.added, one.changed, one.removed) != (0, 0, 0)
+        for one in map(partial(counts_of, context), context.here)
+        if one
+    ):
+        blocks.append(
+            note("Paths: ", Span("+", "good"), " added, ", value("~"), " changed, ", Span("-", "bad"), " removed.")
+        )
     _paperwork_only(context, blocks)
     _compression(context, blocks)
     _removals(context, blocks)
@@ -85,9 +96,10 @@ def _definition(context: StoryContext, blocks: list[Block]) -> None:
     image = context.image
     history = context.config_receipt("/history", "the build steps that the config lists")
     by = proof(context.config_place("/history"), history or context.receipts.listing())
-    made = sum(not step.empty_layer for step in image.history)
+    wrote = {step for layer in image.layers for step in layer.steps}
     if image.history:
-        told = _made(made, len(image.history)) if context.knowledge.every_layer else ()
+        sure = bool(wrote) and context.knowledge.every_layer
+        told = _made(len(wrote), len(image.history), len(image.layers)) if sure else ()
         blocks.append(
             claim(
                 "A build step either adds a tarball (a ", term("layer"), ") or only edits the paperwork (an ",
@@ -113,12 +125,36 @@ def _definition(context: StoryContext, blocks: list[Block]) -> None:
                 by=proof(image.layers[0].location, context.receipts.layer_listing(image.layers[0])),
             )
         )
+    for layer, mark in _hung(context)[:_HUNG]:
+        steps = steps_in_words(layer.steps)
+        blocks.append(
+            claim(
+                "The history says that ", value(f"step {step_number(mark)}"), " made ", value(layer.label),
+                ", and marks ", value(steps), " as empty. The builder made one layer at the end: what it holds, ",
+                value(steps), " did.", level="warn",
+                by=proof(*(context.config_place(f"/history/{step}", step) for step in (*layer.steps, mark)),
+                         context.config_receipt("/history", "the build steps that the config lists")),
+            )
+        )  # fmt: skip
     for anomaly in image.anomalies:
         if anomaly.code == "history-count":
             blocks.append(claim(Span(title(anomaly.message)), ".", by=by, level="warn"))
 
 
-def _made(made: int, steps: int) -> tuple[Span | str, ...]:
+def _hung(context: StoryContext) -> list[tuple[Layer, int]]:
+    """The layers that others wrote than the step that the history names, each with the index of that step."""
+    marks = context.image.config.layer_steps
+    return [
+        (layer, mark)
+        for layer, mark in zip(context.image.layers, marks, strict=False)
+        if layer.steps and layer.steps != (mark,)
+    ]
+
+
+def _made(made: int, steps: int, layers: int) -> tuple[Span | str, ...]:
+    if made != layers:
+        shared = f" wrote {few(layers)} {noun(layers, 'layer')}."
+        return ("Here ", value(few(made)), " of ", value(few(steps)), shared)
     if made == steps:
         known = {1: "The one step here made a layer.", 2: "Here both made a layer."}
         return (known[steps],) if steps in known else ("Here all ", value(few(steps)), " made a layer.")
@@ -135,7 +171,7 @@ def _table(context: StoryContext) -> Table:
         heavy = sorted(layers[1:-1], key=lambda layer: (-layer.content_size, layer.index))[: _ROWS - 2]
         keep = {layers[0].index, layers[-1].index, *(layer.index for layer in heavy)}
         shown = [layer for layer in layers if layer.index in keep]
-    steps = any(layer.step is not None for layer in layers)
+    steps = any(layer.steps for layer in layers)
     columns = (
         Column("", keep=True),
         *((Column("step", right=True, keep=True),) if steps else ()),
@@ -156,10 +192,10 @@ def _table(context: StoryContext) -> Table:
 
 
 def _row(context: StoryContext, layer: Layer, steps: bool) -> Row:
-    made = instruction(layer.history.created_by) if layer.history is not None else ""
+    made = instruction(layer.created_by)
     cells: list[Text] = [words(value(layer.label))]
     if steps:
-        cells.append(words(number(step_number(layer.step)) if layer.step is not None else "?"))
+        cells.append(words(_numbers(layer)))
     if steps:
         cells.append(words(code(shortened(short_digests(made), 120))) if made else words(dim("the step says nothing")))
     else:
@@ -174,8 +210,15 @@ def _row(context: StoryContext, layer: Layer, steps: bool) -> Row:
     return Row(cells=tuple(cells), evidence=_layer_proof(context, layer), level="bad" if layer.error else "")
 
 
+def _numbers(layer: Layer) -> str:
+    """The steps of a layer, as they stand in a narrow column: `6`, `1, 3`, `1 to 9` for more, `?` for none."""
+    if len(layer.steps) > 2:
+        return f"{step_number(layer.steps[0])} to {step_number(layer.steps[-1])}"
+    return ", ".join(number(step_number(step)) for step in layer.steps) or "?"
+
+
 def _layer_proof(context: StoryContext, layer: Layer) -> Evidence:
-    step = context.config_receipt(f"/history/{layer.step}", "the step") if layer.step is not None else None
+    step = context.config_receipt(f"/history/{layer.steps[0]}", "the step") if layer.steps else None
     return proof(layer.location, context.receipts.layer_listing(layer), step)
 
 
@@ -220,20 +263,32 @@ def _sum(context: StoryContext, steps: bool) -> Row:
 
 
 def _paperwork_only(context: StoryContext, blocks: list[Block]) -> None:
-    empty = [(i, read_step(step)) for i, step in enumerate(context.image.history) if step.empty_layer]
-    if not empty:
-        return
-    verbs = Counter(read.keyword or "other" for _, read in empty)
-    told = joined([f"{word} ({count})" if count > 1 else word for word, count in verbs.items()])
-    blocks.append(
-        claim(
-            "Paperwork only, no bytes: ", value(plural(len(empty), "step")), ", ", code(told), ".",
-            by=proof(
-                *(context.config_place(f"/history/{i}", i) for i, _ in empty[:8]),
-                context.config_receipt(f"/history/{empty[0][0]}", "a step that made no layer"),
-            ),
-        )
-    )  # fmt: skip
+    wrote = {step for layer in context.image.layers for step in layer.steps}
+    hung = {mark for _, mark in _hung(context)}
+    empty = [
+        (index, read_step(step).keyword)
+        for index, step in enumerate(context.image.history)
+        if (step.empty_layer or index in hung) and index not in wrote
+    ]
+    paper = [(index, keyword) for index, keyword in empty if keyword not in MAKES_FILES]
+    silent = [(index, keyword) for index, keyword in empty if keyword in MAKES_FILES]
+    for found, lead, tail in (
+        (paper, "Paperwork only, no bytes: ", "."),
+        (silent, "No layer of their own: ", ". What they changed is in a later layer, or they changed nothing."),
+    ):
+        if not found:
+            continue
+        verbs = Counter(keyword or "other" for _, keyword in found)
+        told = joined([f"{word} ({count})" if count > 1 else word for word, count in verbs.items()])
+        blocks.append(
+            claim(
+                lead, value(plural(len(found), "step")), ", ", code(told), tail,
+                by=proof(
+                    *(context.config_place(f"/history/{i}", i) for i, _ in found[:8]),
+                    context.config_receipt(f"/history/{found[0][0]}", "a step that made no layer"),
+                ),
+            )
+        )  # fmt: skip
 
 
 def _compression(context: StoryContext, blocks: list[Block]) -> None:
