@@ -11,6 +11,7 @@ from imagepeel.process.readers import Started
 from imagepeel.process.shell import interpreters
 from imagepeel.process.shell.interpreters import Search, Shell, StartError
 from imagepeel.process.shell.outcome import ScriptOutcome, classify
+from imagepeel.process.shell.scope import UNKNOWN
 from imagepeel.process.simulation import Simulation
 from imagepeel.process.spec import trace
 from imagepeel.process.spec.access import READ, check_access, permits
@@ -71,7 +72,7 @@ def follow(sim: Simulation, chain: ExecveResult, shell: Shell, state: ProcessSta
         shell=shell,
         mode=told.mode,
         args=told.args,
-        env=state.env,
+        env={**state.env, **dict.fromkeys(state.hidden, UNKNOWN)},
         uid=state.after.uid,
         image=image,
         changed=state.changed,

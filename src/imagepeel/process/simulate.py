@@ -101,7 +101,8 @@ class StartSimulation:
         if text(final).rsplit("/", 1)[-1] in EXECLINE:
             from imagepeel.process.wrappers.execline import read_execline  # start time
 
-            read = read_execline(self.rootfs, chain, state)
+            image = shelling.ImageOfShell(self, "dash", chain, state)  # programs are searched as dash does
+            read = read_execline(self.rootfs, chain, state, image)
         if isinstance(read, Failure):
             self.started.append(Started(chain=chain))
             self.stay(chain, state, why=read.why)

@@ -88,7 +88,8 @@ def follow(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: Proces
         return
     if wrapped.hangs:
         inner = msgspec.structs.replace(inner, certain=False)
-    _start(sim, chain, wrapped, inner, depth, sure=state.certain and not wrapped.hangs)
+    sim.assumes.extend(wrapped.assumes)
+    _start(sim, chain, wrapped, inner, depth, sure=state.certain and not wrapped.hangs and wrapped.changed < 2)
     if wrapped.hangs:
         sim.unproved(f"nothing in the image tells whether `{wrapped.hangs}` succeeds, and {name} ends where it fails")
     if sim.pid1 is None:
@@ -140,7 +141,8 @@ def _state_behind(
             env.pop(key, None)
         else:
             env[key] = value
-    certain = state.certain and not wrapped.env_unknown
+    hidden = (state.hidden - {*wrapped.env}).union(wrapped.hidden)
+    certain = state.certain and not wrapped.env_unknown and wrapped.changed < 2
     if wrapped.program in _PERSONALITIES and not sim.scenario.runtime.kernel.has_personalities:
         return _no_personality(chain, wrapped.program)
     credentials, after = state.credentials, state.after
@@ -161,7 +163,7 @@ def _state_behind(
             wrapped = with_shell(wrapped, switched.shell)
     inner = msgspec.structs.replace(
         state, env=env, credentials=credentials, after=after, certain=certain, cwd=wrapped.cwd or state.cwd,
-        first=state.first and not wrapped.stays,
+        first=state.first and not wrapped.stays, hidden=hidden, changed=max(state.changed, wrapped.changed),
     )  # fmt: skip
     return inner, wrapped
 

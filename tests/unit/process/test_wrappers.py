@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from fake_rootfs import FakeRootfs
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imagepeel import forge
@@ -164,6 +164,7 @@ def test_execvp() -> None:
     assert execvp("x", None, attempt, libc="musl").tried[0][0] == "/usr/local/bin/x"
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.sampled_from(["tini", "env", "setpriv", "chpst", "su", "sudo", "timeout", "prlimit", "dumb-init", "runuser"]),
     st.lists(st.text(alphabet="-=ab0:S '\"\\$u", max_size=8), max_size=8),

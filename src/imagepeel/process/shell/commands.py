@@ -96,6 +96,11 @@ _MAKERS = frozenset(("mkdir", "touch", "mktemp", "tee", "rm", "rmdir", "find", "
 """Programs that make directories and data, and no program."""
 
 
+def changes_of(name: str) -> int:
+    """What a program may make in the filesystem: 0 nothing, 1 directories and data, 2 programs too."""
+    return 0 if name in _READERS else 1 if name in _MAKERS else 2
+
+
 _CLOSING: dict[CompoundKind, tuple[str, str]] = {
     "group": ("", "}"), "function": ("", ""), "subshell": ("", ")"), "if": ("then", "fi"),
     "while": ("do", "done"), "until": ("do", "done"), "for": ("", "done"),
@@ -258,7 +263,7 @@ class Commands(Builtins):
         """Note what a program may have made in the filesystem: `made`, or what is not known."""
         name = argv[0].rsplit("/", 1)[-1]
         if made or name not in _READERS:
-            state.makes(made, 0 if name in _READERS else 1 if name in _MAKERS else 2)
+            state.makes(made, changes_of(name))
         if state.changed > 1:
             state.scope.which = None
 

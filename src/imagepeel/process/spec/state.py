@@ -22,3 +22,5 @@ class ProcessState(msgspec.Struct, frozen=True, kw_only=True):
     certain: bool = True
     changed: int = 0
     """What programs before may have made: 0 nothing, 1 directories and data, 2 programs too."""
+    hidden: frozenset[str] = frozenset()
+    """Variables whose values nothing in the image tells; what `env` has of them does not count."""

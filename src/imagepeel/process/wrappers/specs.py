@@ -89,15 +89,13 @@ def _long(plain: str = "", valued: str = "", optional: str = "") -> dict[str, st
     return table | {f"--{name}": "optional" for name in optional.split()}
 
 
-EXECLINE = frozenset(
-    (
-        *("execlineb", "execline", "foreground", "background", "if", "exec", "cd", "execline-cd", "export", "unexport"),
-        *("emptyenv", "umask", "execline-umask", "fdmove", "fdclose", "s6-softlimit", "define", "importas", "backtick"),
-        *("case", "forbacktickx", "forstdin", "forx", "ifelse", "ifte", "ifthenelse", "loopwhilex", "multidefine"),
-        *("multisubstitute", "pipeline", "redirfd", "trap", "tryexec", "elgetopt", "elgetpositionals", "elglob"),
-        *("envfile", "heredoc", "homeof", "piperw", "runblock", "withstdinas", "s6-envdir"),
-    )
-)
+_EXECLINE = """
+background backtick case cd define elgetopt elgetpositionals elglob emptyenv envfile exec execline execline-cd
+execline-umask execlineb exit export fdblock fdclose fdmove fdreserve fdswap forbacktickx foreground forstdin forx
+getcwd getpid heredoc homeof if ifelse ifte ifthenelse importas loopwhilex multidefine multisubstitute pipeline piperw
+redirfd runblock s6-envdir s6-softlimit trap tryexec umask unexport wait withstdinas
+"""
+EXECLINE = frozenset(_EXECLINE.split())
 """The programs of execline, and of s6 those that are written like them; `execline` says what each does."""
 
 _HELP = frozenset(("-h", "--help", "-V", "--version"))

@@ -27,6 +27,8 @@ class Wrapped(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The environment starts empty."""
     env_unknown: bool = False
     """The environment cannot be told."""
+    hidden: tuple[str, ...] = ()
+    """Variables that get a value which nothing in the image tells."""
     cwd: str = ""
     """A new directory."""
     user: str = ""
@@ -48,6 +50,10 @@ class Wrapped(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The wrapper's own words."""
     hangs: str = ""
     """A command that has to succeed first, and whose exit code nothing in the image tells."""
+    assumes: tuple[str, ...] = ()
+    """What is taken to hold for it, one clause each."""
+    changed: int = 0
+    """What its children may have made: 0 nothing, 1 directories and data, 2 programs too."""
     why: str = ""
     failure_exit: int | None = None
     """Exit code of a wrapper that refuses its arguments."""
