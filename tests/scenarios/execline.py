@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from model import from_machine, scenario, script
+from model import REPORT, from_machine, scenario, script
 from userland import BASH, LIBRARIES, program
 
 from imagepeel import forge
@@ -121,3 +121,14 @@ WITHOUT_SOURCES = tuple(entry for entry in TREE if entry.path != b"etc/nsswitch.
 for name, user, expect in (("name", "app", "F36"), ("numbers", "1234:1234", "RUNS"), ("unknown", "ghost", "F36")):
     scenario(f"execline-no-nsswitch-{name}", "S9 F36", expect, *WITHOUT_SOURCES, env=["PATH=/usr/bin:/bin"],
              entrypoint=["s6-setuidgid", user, "report"])  # fmt: skip
+
+# Programs of the image's own with names that execline has, too: no execlineb stands beside them.
+for name in ("wait", "exit", "if", "umask"):
+    scenario(f"execline-name-of-its-own-{name}", "S9", "RUNS", *TREE, F(f"opt/{name}", REPORT, 0o755),
+             entrypoint=[name, "3"], env=["PATH=/opt:/bin"])  # fmt: skip
+scenario("execline-name-of-its-own-behind", "S9", "RUNS", *TREE, F("opt/exit", REPORT, 0o755),
+         script("e", "#!/usr/bin/execlineb -P\nforeground { true } /opt/exit 3\n"), entrypoint=["/e"],
+         env=["PATH=/usr/bin:/bin"])  # fmt: skip
+scenario("execline-name-of-its-own-asked", "S9 S24", "UNKNOWN", *TREE, F("opt/exit", REPORT, 0o755),
+         script("e", "#!/usr/bin/execlineb -P\nif { /opt/exit 3 } report\n"), entrypoint=["/e"],
+         env=["PATH=/usr/bin:/bin"])  # fmt: skip

@@ -14,11 +14,12 @@ from imagepeel.evidence import text
 from imagepeel.process.spec.access import READ, check_access, permits
 from imagepeel.process.spec.failure import Failure
 from imagepeel.process.spec.state import ProcessState
-from imagepeel.process.wrappers.execline_programs import (
-    PROGRAMS,
+from imagepeel.process.wrappers.execline_programs import PROGRAMS
+from imagepeel.process.wrappers.execline_words import (
     Called,
     NotFollowed,
     fails,
+    is_execline,
     options_of,
     substituted,
     wrapped,
@@ -48,7 +49,7 @@ def read_execline(
     if own not in (name, "execline") and own not in PROGRAMS:
         return None
     run = PROGRAMS.get(name)
-    if run is None or chain.scripts:
+    if run is None or chain.scripts or not is_execline(rootfs, chain.final or b""):
         return None
     try:
         found = run(Called(name=name, words=list(argv[1:]), rootfs=rootfs, image=image, state=state))
@@ -186,7 +187,3 @@ def _positional(line: list[str], args: list[str], arg0: str, least: int) -> list
         else:
             out += substituted(word, {name: [value] for name, value in values.items()})
     return out
-
-
-NAMES = frozenset(("execlineb", "execline", *PROGRAMS))
-"""Every name by which a program is read here; a start of another program does not load this module."""
