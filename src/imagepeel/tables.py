@@ -6,7 +6,7 @@ from typing import Literal
 
 ErrnoName = Literal[
     "", "EPERM", "ENOENT", "EIO", "E2BIG", "ENOEXEC", "EACCES", "EEXIST", "ENOTDIR", "EISDIR", "EINVAL", "ENAMETOOLONG",
-    "ELOOP", "ELIBBAD", "ENOTSUP", "EROFS", "ErrDot",
+    "ELOOP", "ELIBBAD", "ENOTSUP", "ENOSYS", "EROFS", "ErrDot",
 ]  # fmt: skip
 """Why a call is refused, "" for no error.  `ErrDot` is none of Linux: Go's os/exec refuses a relative hit with it."""
 
@@ -25,6 +25,7 @@ ERRNO_LIBC: dict[ErrnoName, str] = {
     "ELOOP": "Too many levels of symbolic links",
     "ELIBBAD": "Accessing a corrupted shared library",
     "ENOTSUP": "Operation not supported",
+    "ENOSYS": "Function not implemented",
     "EROFS": "Read-only file system",
 }
 """What glibc's strerror says (`sysdeps/gnu/errlist.h`)."""

@@ -244,6 +244,15 @@ scenario("busybox-unknown-applet-nice", "S9 F21", "F21", *BUSYBOX, L("usr/bin/ni
 UTIL = (*GLIBC, D("usr/bin"))
 scenario("wrapper-setarch-options", "S9", "RUNS", *UTIL, program("usr/bin/setarch", "/usr/bin/setarch"),
          entrypoint=["setarch", "x86_64", "-R", "report"])  # fmt: skip
+for name, words, expect in (
+    ("linux32", ["linux32"], "RUNS"), ("uname", ["setarch", "--uname-2.6"], "RUNS"), ("name", ["i386", "-v"], "RUNS"),
+    ("uname26", ["setarch", "uname26"], "RUNS"), ("nothing", ["setarch", "--4gb"], "F36"),
+    ("linux32-uname", ["linux32", "--uname-2.6"], "RUNS"), ("no-machine", ["setarch", "-R"], "RUNS"),
+    ("compat", ["x86_64", "-L", "-3"], "RUNS"), ("shared", ["linux64", "--mmap-page-zero"], "RUNS"),
+):  # fmt: skip
+    links = (L(f"usr/bin/{one}", "setarch") for one in ("linux32", "linux64", "i386", "x86_64"))
+    scenario(f"wrapper-setarch-{name}", "S9 F36", expect, *UTIL, program("usr/bin/setarch", "/usr/bin/setarch"), *links,
+             entrypoint=[*words, "report"])  # fmt: skip
 scenario("wrapper-chrt", "S9", "RUNS", *UTIL, program("usr/bin/chrt", "/usr/bin/chrt"),
          entrypoint=["chrt", "-o", "0", "report"])  # fmt: skip
 scenario("wrapper-choom", "S9", "RUNS", *UTIL, program("usr/bin/choom", "/usr/bin/choom"),

@@ -103,6 +103,7 @@ _COLUMNS = (
     "supplementary groups of USER `u:g`",
     "capabilities (bounding, non-root until execve)",
     "no_new_privs",
+    "seccomp refuses with",
     "VOLUME",
     "grace",
 )
@@ -164,6 +165,7 @@ def _profile(engine: Engine) -> str:
         groups[engine.user_rules],
         f"{len(engine.capabilities)}, {nonroot}",
         "on" if engine.no_new_privileges else "off",
+        engine.seccomp_errno or "none",
         volumes[engine.volumes],
         f"{engine.grace} s" if engine.grace else "none",
     ]

@@ -109,26 +109,9 @@ def _effects(wrapped: Wrapped) -> list[str]:
     return found
 
 
+_SETARCH = frozenset({"setarch", "linux32", "linux64"})
 _SESSIONS = frozenset({"su", "runuser"})
 """Programs that take the groups of the user themselves and change the ids in their child only."""
-
-
-_PERSONALITIES = frozenset({"setarch", "linux32", "linux64"})
-
-
-def _no_personality(chain: ExecveResult, name: str) -> Failure:
-    """The words of setarch where personality(2) takes nothing."""
-    first = next(iter(chain.argv[1:]), "-")
-    machine = name if name != "setarch" else "(null)" if first.startswith("-") else first
-    called = chain.argv[0].rsplit("/", 1)[-1]
-    return Failure(
-        code=FailureCode.WRAPPER_FAILS,
-        judge=Judge.USERLAND,
-        message=f"{called}: failed to set personality to {machine}: Invalid argument",
-        exit_code=1,
-        why=f"{name} asks for another personality, and this kernel has one only",
-        fix="start the program without it",
-    )
 
 
 def _state_behind(
@@ -143,8 +126,14 @@ def _state_behind(
             env[key] = value
     hidden = (state.hidden - {*wrapped.env}).union(wrapped.hidden)
     certain = state.certain and not wrapped.env_unknown and wrapped.changed < 2
-    if wrapped.program in _PERSONALITIES and not sim.scenario.runtime.kernel.has_personalities:
-        return _no_personality(chain, wrapped.program)
+    if wrapped.program in _SETARCH:
+        from imagepeel.process.wrappers.personality import refusal  # start time
+
+        one_only = not sim.scenario.runtime.kernel.has_personalities
+        seccomp = sim.scenario.engine.seccomp_errno
+        refused = refusal(chain.argv, wrapped, one_only=one_only, seccomp_errno=seccomp)
+        if refused is not None:
+            return refused
     credentials, after = state.credentials, state.after
     if wrapped.user or wrapped.program in {"setpriv", "chroot", "capsh"}:
         program = sim.rootfs.resolve(chain.final).node if chain.final is not None else None

@@ -111,6 +111,7 @@ _28 = Docker(
     init_argv=("/sbin/docker-init", "--"),
     injected=(*HOST_FILES, "/.dockerenv"),
     records_exit=True,
+    seccomp_errno="EPERM",
     basis=Basis(started="28.5.2", measured=EVERYTHING - {Area.COMMAND, Area.MOUNTS, Area.STOP}, read="28.5.2"),
 )
 _29 = msgspec.structs.replace(_28, version=(29,), basis=Basis(read="29.6", texts="docker 28.5.2"))

@@ -23,6 +23,7 @@ from imagepeel.process.engines.workdir import Made, WorkdirTrouble
 from imagepeel.process.spec.failure import Failure
 from imagepeel.process.spec.values import Addition, Credentials
 from imagepeel.rootfs.engines.names import ViewName
+from imagepeel.tables import ErrnoName
 
 HOST_FILES = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
 """The files about names that engines with a network put into place."""
@@ -91,6 +92,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     added_capabilities_reach_users: bool = False
     """Capabilities of `--cap-add` are effective for a user other than root, and stay so (ambient)."""
     no_new_privileges: bool = False
+    seccomp_errno: ErrnoName = ""
+    """What its default seccomp profile answers to a call that it does not let through; "" where it sets none."""
 
     # Directories, volumes, files.
     workdir_maker: Literal["the engine", "the runtime"] = "the engine"

@@ -47,6 +47,7 @@ _2 = Nerdctl(
         "env": ("HOSTNAME",),
         "arguments_replace_all": "",
         "no_new_privileges": False,
+        "seccomp_errno": "EPERM",
         "volumes": "copy",
         "run_tmpfs": False,
         "injected": HOST_FILES,

@@ -154,6 +154,7 @@ _5_8 = Podman(
     noexec_dev=True,
     empties_account_directories=True,
     knows_user_namespaces=True,
+    seccomp_errno="ENOSYS",
     basis=Basis(started="5.8.6", measured=EVERYTHING - {Area.COMMAND, Area.MOUNTS, Area.STOP}, read="5.8.6"),
 )
 _4_3 = msgspec.structs.replace(

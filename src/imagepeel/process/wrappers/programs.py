@@ -91,7 +91,7 @@ def unwrap(
         return _capsh(words_left)
     if name in ("su", "runuser"):
         return _su(name, family, words_left, spec, libc)
-    if name == "setarch" and words_left and not words_left[0].startswith("-"):
+    if argv[0].rsplit("/", 1)[-1] == "setarch" and words_left and not words_left[0].startswith("-"):
         words_left = words_left[1:]  # the architecture, before its options
     try:
         options, rest = getopt(words_left, spec, permute=spec.permute and libc != "musl")
