@@ -36,7 +36,16 @@ def version_result(*, libmagic: bool) -> VersionResult:
     return VersionResult(
         imagepeel=__version__,
         python=platform.python_version(),
-        system=platform.platform(),
+        system=_system(),
         libraries=found,
         libmagic="present" if libmagic else "",
     )
+
+
+def _system() -> str:
+    """`Linux-6.1.0-x86_64-with-glibc2.36`, as `platform.platform()` has it; that one runs `uname -p`."""
+    import platform  # start time
+
+    parts = (platform.system(), platform.release(), platform.machine())
+    libc = "".join(platform.libc_ver())
+    return "-".join(filter(None, parts)) + (f"-with-{libc}" if libc else "")
