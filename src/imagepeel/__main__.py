@@ -1,12 +1,17 @@
-"""The `imagepeel` command, and `python -m imagepeel`."""
+"""The `imagepeel` command, and `python -m imagepeel`.
+
+Until `main` runs, an interrupt is Python's own affair: what this module imports at its top is kept to nothing.
+"""
 
 from __future__ import annotations
 
 import gc
 import sys
-from typing import NoReturn
 
-from imagepeel.errors import INTERRUPTED
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any, NoReturn
 
 MOST_NEW_OBJECTS = 100_000
 """Objects made before Python looks among them for unused cycles; it looks every 700 by default."""
@@ -18,17 +23,46 @@ def main() -> NoReturn:
     A command makes tens of thousands of objects when it loads, and they live until it ends: to look among them for
     cycles, again and again and once more at the end, would be a tenth of what a small image costs.
     """
-    gc.set_threshold(MOST_NEW_OBJECTS)
     try:
-        from imagepeel.cli import cli  # start time
+        try:
+            sys.unraisablehook = _raise_again
+            gc.set_threshold(MOST_NEW_OBJECTS)
+            from imagepeel.cli import cli  # start time
 
-        cli.main()
+            cli.main()
+        finally:
+            gc.freeze()
+            _end_by_interrupts()
     except KeyboardInterrupt:
         # Before the command line is loaded, or behind it: what it did until then is whole.
+        from imagepeel.errors import INTERRUPTED  # start time
+
         sys.stderr.write("interrupted\n")
         raise SystemExit(INTERRUPTED) from None
-    finally:
-        gc.freeze()
+
+
+def _raise_again(lost: Any) -> None:
+    """Raise what a signal raised, where the program goes on: Python lets no callback or finalizer of its own raise."""
+    error = lost.exc_value
+    if error is None or isinstance(error, Exception):
+        sys.__unraisablehook__(lost)
+        return
+    kind = type(error)
+
+    def step(frame: FrameType, event: str, value: Any) -> None:
+        if frame.f_code is not _raise_again.__code__:
+            sys.setprofile(None)
+            raise kind
+
+    sys.setprofile(step)
+
+
+def _end_by_interrupts() -> None:
+    """Let an interrupt end the process at once: all is written, and Python on its way out would show a traceback."""
+    import signal  # start time
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,153 @@
+"""SIGINT and SIGTERM at any moment of a command: no traceback, 130 or 143, and nothing partial.
+
+A moment is a number of calls of functions, so that a loaded machine does not change which one it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from imagepeel import forge
+
+MOMENTS = int(os.environ.get("IMAGEPEEL_SIGNAL_MOMENTS", "4"))
+"""Moments of each command and signal; `make soak` asks for more."""
+DRIVER = """
+import hashlib, json, os, shutil, signal, sys
+words, place, sign, moments = json.loads(sys.argv[1])
+signal.signal(signal.SIGINT, signal.default_int_handler)  # nohup and jobs in the background ignore it
+import imagepeel.__main__
+
+def tree():
+    found = {}
+    for top, folders, names in os.walk(place):
+        for name in (*folders, *names):
+            path = os.path.join(top, name)
+            whole = name in names and not os.path.islink(path)
+            found[os.path.relpath(path, place)] = hashlib.sha256(open(path, "rb").read()).hexdigest() if whole else ""
+    return found
+
+def run(moment, count):
+    calls = 0
+    def step(frame, event, value):
+        nonlocal calls
+        if event in ("call", "c_call"):
+            calls += 1
+            if calls == moment:
+                sys.setprofile(None)
+                os.kill(os.getpid(), sign)
+    code = 99
+    sys.setprofile(step)
+    try:
+        imagepeel.__main__.main()
+    except SystemExit as leave:
+        sys.setprofile(None)
+        code = leave.code
+    except BaseException:
+        sys.setprofile(None)
+        __import__("traceback").print_exc()
+    sys.setprofile(None)
+    os.write(count, b"%d" % calls)
+    os._exit(code)
+
+for moment in moments:
+    shutil.rmtree(place)
+    os.mkdir(place)
+    (said, error), (counted, count) = os.pipe(), os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.dup2(os.open(os.devnull, os.O_RDWR), 1)
+        os.dup2(error, 2)
+        sys.argv = ["imagepeel", *words]
+        run(moment, count)
+    os.close(error)
+    os.close(count)
+    with open(said) as stream, open(counted) as calls:
+        text, total = stream.read(), calls.read()
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    print(json.dumps([moment, code, text, tree(), int(total or 0)]), flush=True)
+"""
+WORDS = {
+    "layers": ("layers", "ARCHIVE", "--no-cache"),
+    "explain": ("explain", "ARCHIVE", "--no-cache", "--html", "OUT/page.html"),
+    "flatten": ("flatten", "ARCHIVE", "--no-cache", "-o", "OUT/flat.tar"),
+    "extract": ("extract", "ARCHIVE", "--no-cache", "OUT/tree"),
+    "forge": ("forge", "hello", "OUT/hello.tar"),
+}
+MARKER = ".imagepeel-partial"
+ENDS = {
+    signal.SIGINT: {(130, "interrupted\n"), (-2, "")},
+    signal.SIGTERM: {(143, "terminated\n"), (-15, "")},
+}
+"""Exit codes with what is said; a process that a signal ends by itself, before and behind the command, says nothing."""
+
+
+def runs(
+    words: list[str], place: Path, sign: int, moments: list[int]
+) -> list[tuple[int, int, str, dict[str, str], int]]:
+    given = [sys.executable, "-c", DRIVER, json.dumps([words, str(place), sign, moments])]
+    done = subprocess.run(given, capture_output=True, text=True, check=True)
+    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_a_signal_at_any_moment(name: str, tmp_path: Path, empty_tmp: Path) -> None:
+    archive, place = forge.write(forge.build("hello"), tmp_path / "hello.tar", compression="gzip"), tmp_path / "out"
+    place.mkdir()
+    words = [word.replace("ARCHIVE", str(archive)).replace("OUT", str(place)) for word in WORDS[name]]
+    ((_, code, said, whole, calls),) = runs(words, place, signal.SIGINT, [0])
+    assert (code, said) == (0, "") and calls > 10_000
+    for sign, ends in ENDS.items():
+        chance = random.Random(f"{name} {sign}")
+        moments = [2, *sorted(chance.randrange(calls) for _ in range(MOMENTS)), calls]
+        for moment, code, said, tree, _ in runs(words, place, sign, moments):
+            assert (code, said) in ends or (moment == calls and code == 0), (sign, moment, code, said)
+            marked = any(path.endswith(MARKER) for path in tree)
+            assert tree in ({}, whole) or marked, (sign, moment, tree)
+
+
+def test_little_is_loaded_before_signals_are_ours() -> None:
+    program = "import sys; before = {*sys.modules}; import imagepeel.__main__; print(*{*sys.modules} - before)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    ours = {"imagepeel", *(f"imagepeel.{name}" for name in ("__main__", "_display", "_lazy", "_version"))}
+    assert {name for name in done.stdout.split() if name.startswith("imagepeel")} == ours
+    assert len(done.stdout.split()) < len(ours) + 4
+
+
+def test_an_interrupt_on_the_way_out_has_no_traceback() -> None:
+    program = (
+        "import atexit, os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "atexit.register(os.kill, os.getpid(), signal.SIGINT)\n"
+        "from imagepeel.__main__ import main\n"
+        "sys.argv = ['imagepeel', 'version']\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+    assert done.stdout
+
+
+def test_an_interrupt_in_a_callback_of_the_interpreter_is_not_lost() -> None:
+    program = (
+        "import os, signal, sys, weakref\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "import imagepeel.__main__, imagepeel.cli\n"
+        "class Thing: pass\n"
+        "def command():\n"
+        "    thing = Thing()\n"
+        "    watch = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGINT))\n"
+        "    del thing\n"
+        "    print('not reached')\n"
+        "imagepeel.cli.cli.main = command\n"
+        "imagepeel.__main__.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
