@@ -135,6 +135,7 @@ LISTINGS = ([], ["--json"], ["--html", "-"])
 GATES = tuple(["--format", form] for form in ("text", "json", "sarif", "junit", "github", "markdown"))
 COMMANDS: dict[str, tuple[list[list[str]], tuple[list[str], ...]]] = {
     "explain": ([[], ["--receipts"]], DOCUMENTS),
+    "peel": ([[], ["--receipts"]], ([],)),
     "operate": ([[], ["--receipts"]], DOCUMENTS),
     "process": ([[], ["--receipts"], ["--matrix"], ["--engine", "podman"], ["-e", "MORE_TOKEN=x1"]], DOCUMENTS),
     "wtf": ([[], ["--receipts"]], DOCUMENTS),

@@ -87,6 +87,14 @@ def clipped(line: Line, width: int) -> Line:
     return _cut(line, [len(next(_folded(plain, width)))])[0]
 
 
+def folded(line: Line, width: int) -> list[Line]:
+    """Cut a line wherever `width` columns are full, as a terminal does: every character of it stays."""
+    offsets: list[int] = []
+    for piece in _folded("".join(text for text, _ in line), width):
+        offsets.append(len(piece) + (offsets[-1] if offsets else 0))
+    return _cut(line, offsets[:-1])
+
+
 def _breaks(plain: str, width: int) -> list[int]:
     """Return where a text breaks, as offsets."""
     out: list[int] = []

@@ -102,6 +102,11 @@ def document_text(document: Document, *, width: int = WIDTH) -> str:
     return "\n".join(written(line, colour=False).rstrip() for line in _document(document, _Screen(width)))
 
 
+def document_lines(document: Document, *, width: int, ascii_only: bool = False) -> Iterator[Line]:
+    """Yield the lines of a document with their styles, for who puts them on a screen; a command may be wider."""
+    return _document(document, _Screen(width, marks=tree_marks(ascii_only)))
+
+
 def rich_parts(document: Document, width: int) -> Iterator[Any]:
     """Yield a document for rich to print, line by line."""
     from rich.text import Text as RichText  # start time

@@ -101,7 +101,7 @@ def test_each_command_has_a_module_a_short_help_and_a_help_page(run_cli: Run) ->
         result = run_cli(name, "--help")
         assert result.exit_code == 0
         assert result.stdout.startswith("Usage: ")
-        assert "--json" in result.stdout or name in ("cat", "schema", "cache")
+        assert "--json" in result.stdout or name in ("cat", "schema", "cache", "peel")
 
 
 def test_the_module_runs_as_a_program() -> None:
