@@ -82,7 +82,7 @@ class Subject:
     @cached_property
     def surprises(self) -> Surprises:
         """What the layers do to entries and to each other."""
-        return Surprises(self.image)
+        return self.image.derived(Surprises)
 
     @cached_property
     def secrets(self) -> dict[bytes, list[tuple[Hit, tuple[Secret, ...]]]]:

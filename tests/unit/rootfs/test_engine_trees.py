@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,9 @@ import pytest
 import imagepeel
 from imagepeel import forge
 from imagepeel.findings.semantics.side_by_side import side_by_side
+from imagepeel.formats.tar.scanner import scan
 from imagepeel.rootfs.engines.names import VIEWS
-from imagepeel.rootfs.view import Rootfs
+from imagepeel.rootfs.view import Rootfs, build
 
 ENGINES = ("runtime", "docker", "docker@28", "podman")
 
@@ -202,3 +205,20 @@ def test_directories_are_not_implied_below_what_was_a_file(views, name: str) -> 
     refusal = found["runtime"].refusal
     assert (refusal.reason if refusal is not None else "") == reason
     assert found["docker"].refusal is None
+
+
+@pytest.mark.parametrize("kind", [tarfile.CHRTYPE, tarfile.BLKTYPE])
+def test_a_device_number_beyond_32_bits_is_refused_of_either_kind(kind: bytes) -> None:
+    """As containerd 2.4 refuses it: handleTarTypeBlockCharFifo asks for both kinds, and so does Docker 29.7."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        info = tarfile.TarInfo("d")
+        info.type, info.devmajor = kind, 1 << 33
+        tar.addfile(info)
+
+    class OneLayer:
+        index, table, error = 0, scan(file.getvalue()).table, None
+
+    for view in ("runtime", "sequential", "docker"):
+        refusal = build([OneLayer()], view).refusal
+        assert refusal is not None and refusal.reason.startswith('device number 8589934592:0 for "d" out of range')

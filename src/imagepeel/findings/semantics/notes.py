@@ -18,6 +18,7 @@ from imagepeel.findings.semantics.order import order_notes
 from imagepeel.findings.semantics.reasons import Reasons
 from imagepeel.findings.semantics.side_by_side import side_by_side
 from imagepeel.findings.semantics.stack import stack_notes
+from imagepeel.rootfs.engines.agreement import engines_agree
 from imagepeel.rootfs.engines.indexed import IndexedDirectory
 from imagepeel.rootfs.layer_diff import has_uppers
 from imagepeel.rootfs.tree.changes import LayerEntries, Refusal
@@ -80,7 +81,7 @@ class Surprises:
         runtime = self._image.view("runtime")
         if not self._image.record.complete:
             return Unlike()
-        if runtime.refusal is None and self._by_code.keys() <= _SAME_ONTO_ANOTHER:
+        if (runtime.refusal is None and self._by_code.keys() <= _SAME_ONTO_ANOTHER) or alike(runtime):
             return Unlike()
         reasons = one_by_one(each for group in self._by_code.values() for each in group)
         return unlike(runtime, self._image.view("sequential"), reasons)
@@ -97,7 +98,7 @@ def notes(image: LayeredImage, *, deep: bool = True) -> tuple[ViewNote, ...]:
 
     `deep=False` leaves out ROOTLESS, which needs the whole sequential tree.
     """
-    return Surprises(image).notes(deep=deep)
+    return image.derived(Surprises).notes(deep=deep)
 
 
 def notes_of(layers: Sequence[LayerEntries], view: ViewOf | None = None, *, deep: bool = True) -> tuple[ViewNote, ...]:
@@ -111,7 +112,17 @@ def notes_of(layers: Sequence[LayerEntries], view: ViewOf | None = None, *, deep
 
     view = view or own
     found = detect(layers, view)
+    deep = deep and not alike(view("runtime"))
     return one_by_one([*found, *(_noted(unlike(view("runtime"), view("sequential")).note) if deep else ())])
+
+
+def alike(runtime: Rootfs) -> bool:
+    """Say whether the views that are compared by default surely show what the runtime view shows; False in doubt."""
+    return runtime.refusal is None and runtime.derived(_engines_agree)
+
+
+def _engines_agree(runtime: Rootfs) -> bool:
+    return has_uppers(runtime) and engines_agree(runtime.uppers)
 
 
 def one_by_one(found: Iterable[Noted]) -> tuple[ViewNote, ...]:

@@ -7,6 +7,8 @@ the loaded segments.  Everything is bounded; what does not fit the file raises `
 from __future__ import annotations
 
 import struct
+import sys
+from array import array
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
@@ -99,6 +101,8 @@ class SymbolTable:
         self._order = "<" if facts.ehdr.little else ">"
         self._windows: dict[int, bytes] = {}
         self._wide = facts.ehdr.bits == 64
+        self._shift, self._mask = (32, 0xFFFFFFFF) if self._wide else (8, 0xFF)
+        self._copy = _COPY.get(facts.ehdr.machine)
         self._symbol = _record(self._order + ("IBBHQQ" if self._wide else "IIIBBH"))
         self._word = _record(self._order + "I")
         self._half = _record(self._order + "H")
@@ -165,12 +169,20 @@ class SymbolTable:
         With `expect` no more of its name is read than is needed to compare it with that name.  Malformed without a
         table.
         """
+        return self._made(index, self._fields(index), expect)
+
+    def _fields(self, index: int) -> tuple[int, int, int, int]:
+        """Offset of the name, st_info, section and value of a symbol."""
         if self._symbols is None:
             raise Malformed("the file has no dynamic symbol table")
         if self._wide:
             name, info, _, shndx, value, _ = self._unpack(self._symbol, self._symbols + index * 24)
         else:
             name, value, _, info, _, shndx = self._unpack(self._symbol, self._symbols + index * 16)
+        return name, info, shndx, value
+
+    def _made(self, index: int, fields: tuple[int, int, int, int], expect: bytes | None = None) -> Symbol:
+        name, info, shndx, value = fields
         version = 1
         if self._versions is not None:
             version = self._unpack(self._half, self._versions + index * 2)[0]
@@ -259,6 +271,37 @@ class SymbolTable:
 
         Order: DT_REL, DT_RELA, then DT_JMPREL, each in file order.
         """
+        known: dict[int, Symbol] = {}
+        for infos, plt in self._relocations():
+            for info in infos:
+                index, kind = info >> self._shift, info & self._mask
+                if index and kind:
+                    symbol = known.get(index)
+                    if symbol is None:
+                        symbol = known[index] = self.symbol(index)
+                    yield Reference(symbol=symbol, plt=plt, copy=kind == self._copy)
+
+    def asked(self) -> Iterator[Reference]:
+        """Yield what stops the loader when no file answers it, each symbol once, and once more for a copy.
+
+        Left out are local symbols, weak ones, and those that the file defines itself; a copy asks in any case.  The
+        order is that of `references`; `plt` is of the first one.
+        """
+        seen: set[tuple[int, bool]] = set()
+        for infos, plt in self._relocations():
+            for info in dict.fromkeys(infos):
+                index, kind = info >> self._shift, info & self._mask
+                copy = kind == self._copy
+                if not index or not kind or (index, copy) in seen:
+                    continue
+                seen.add((index, copy))
+                fields = self._fields(index)
+                bind = fields[1] >> 4
+                if bind != STB_LOCAL and (copy or (fields[2] == 0 and bind != STB_WEAK)):
+                    yield Reference(symbol=self._made(index, fields), plt=plt, copy=copy)
+
+    def _relocations(self) -> Iterator[tuple[list[int], bool]]:
+        """Yield the words that name symbol and kind, some thousand at a time, and whether they are of DT_JMPREL."""
         tags = self._facts.tags
         jump_rela = tags.get(20, 7) == 7
         for tag, size_tag, rela, plt in ((17, 18, False, False), (7, 8, True, False), (23, 2, jump_rela, True)):
@@ -266,29 +309,17 @@ class SymbolTable:
             size = tags.get(size_tag, 0)
             if offset is None or not size:
                 continue
-            yield from self._relocations(offset, size, rela, plt)
-
-    def _relocations(self, offset: int, size: int, rela: bool, plt: bool) -> Iterator[Reference]:
-        if self._wide:
-            layout, shift, mask = (f"{self._order}QQq" if rela else f"{self._order}QQ"), 32, 0xFFFFFFFF
-        else:
-            layout, shift, mask = (f"{self._order}IIi" if rela else f"{self._order}II"), 8, 0xFF
-        width = struct.calcsize(layout)
-        if size // width > _MAX_RELOCATIONS or offset + size > self._facts.size:
-            raise Malformed(f"{plural(size, 'byte')} of relocations at file offset {offset} do not fit the file")
-        copy = _COPY.get(self._facts.ehdr.machine)
-        step = _CHUNK // width * width
-        known: dict[int, Symbol] = {}
-        for start in range(0, size - size % width, step):
-            data = self._read(offset + start, min(step, size - size % width - start))
-            for row in struct.iter_unpack(layout, data[: len(data) - len(data) % width]):
-                info = row[1]
-                index = info >> shift
-                if index and info & mask:
-                    symbol = known.get(index)
-                    if symbol is None:
-                        symbol = known[index] = self.symbol(index)
-                    yield Reference(symbol=symbol, plt=plt, copy=info & mask == copy)
+            words = 3 if rela else 2
+            width = words * (8 if self._wide else 4)
+            if size // width > _MAX_RELOCATIONS or offset + size > self._facts.size:
+                raise Malformed(f"{plural(size, 'byte')} of relocations at file offset {offset} do not fit the file")
+            step = _CHUNK // width * width
+            for start in range(0, size - size % width, step):
+                data = self._read(offset + start, min(step, size - size % width - start))
+                column = array("Q" if self._wide else "I", data[: len(data) - len(data) % width])[1::words]
+                if self._facts.ehdr.little != (sys.byteorder == "little"):
+                    column.byteswap()
+                yield column.tolist(), plt
 
 
 def usable(found: Symbol) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 
 from imagepeel.errors import Malformed
 from imagepeel.evidence import text
@@ -29,6 +30,11 @@ class _Scope:
         self.tables = [(name, SymbolTable(file.read, facts), facts) for name, file, facts in objects]
         self.lookups = 0
         self.last = 0
+        self.named: dict[bytes, int] = {}
+        """Name of a library -> the first object of that name, where it has a version table."""
+        for position, (_, table, facts) in enumerate(self.tables):
+            if facts.soname is not None and table.versioned:
+                self.named.setdefault(facts.soname.value, position)
         self.answers: dict[tuple[bytes, bytes | None, bytes], bool] = {}
         self._versions: dict[int, dict[int, bytes]] = {}
         self._files: dict[int, dict[int, bytes]] = {}
@@ -95,12 +101,8 @@ def check_glibc(objects: list[Object], program: str, bind_now: bool, warnings: l
             name, table, facts = scope.tables[position]
             lazy = not bind_now and not facts.bind_now
             names = scope.version_names(facts)
-            seen: set[tuple[int, bool]] = set()
-            for reference in table.references():
+            for reference in table.asked():
                 symbol = reference.symbol
-                if not _asks(reference) or (symbol.index, reference.copy) in seen:
-                    continue
-                seen.add((symbol.index, reference.copy))
                 number = symbol.version & 0x7FFF
                 version = names.get(number) if number > 1 else None
                 file = scope.version_files(facts).get(number, b"")
@@ -127,14 +129,6 @@ def check_glibc(objects: list[Object], program: str, bind_now: bool, warnings: l
     return None, doubt
 
 
-def _asks(reference: Reference) -> bool:
-    """A reference that stops the loader when nothing answers it."""
-    symbol = reference.symbol
-    if symbol.bind == STB_LOCAL:
-        return False
-    return reference.copy or (symbol.shndx == 0 and symbol.bind != STB_WEAK)
-
-
 def _found(scope: _Scope, name: bytes, version: bytes | None, file: bytes, skip: int | None) -> bool:
     if skip is None:
         known = scope.answers.get((name, version, file))
@@ -145,8 +139,10 @@ def _found(scope: _Scope, name: bytes, version: bytes | None, file: bytes, skip:
 
 
 def _search(scope: _Scope, name: bytes, version: bytes | None, file: bytes, skip: int | None) -> bool:
-    # Only whether any object answers is asked, so the one that answered last (mostly libc) is asked first.
-    for position in (scope.last, *range(len(scope.tables))):
+    # Only whether any object answers is asked, so the one that the version names is asked first, and then the one
+    # that answered last (mostly libc).
+    named = scope.named.get(file) if version is not None else None
+    for position in chain((scope.last,) if named is None else (named, scope.last), range(len(scope.tables))):
         if position == skip:
             continue
         scope.count()

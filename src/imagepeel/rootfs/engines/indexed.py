@@ -29,7 +29,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from imagepeel.formats.tar.header import CHAR, DIRECTORY, HARDLINK, REGULAR, SYMLINK
+from imagepeel.formats.tar.header import BLOCKDEV, CHAR, DIRECTORY, HARDLINK, REGULAR, SYMLINK
 from imagepeel.formats.tar.table import ESCAPES, WHITEOUT, Entry, EntryTable, Extra
 from imagepeel.formats.tar.whiteouts import OPAQUE, PREFIX, Mark, hidden_path, parse, whiteout_of
 from imagepeel.rootfs.tree.changes import LayerEntries
@@ -140,6 +140,7 @@ class IndexedLayer:
         "links",
         "opaque_dirs",
         "parents",
+        "root_entry",
         "runs",
         "table",
     )
@@ -163,6 +164,7 @@ class IndexedLayer:
         self.implied_dirs: dict[bytes, list[bytes]] = {}
         """Directory -> names of directories in it that no entry of this layer describes."""
         self.opaque_dirs: set[bytes] = set()
+        self.root_entry: int | None = None
         self.has_whiteouts: bool = False
         self.extras: dict[int, Extra] = layer.table.extras
         self.links: dict[int, int] = {}
@@ -414,7 +416,7 @@ def _regular(indexed: IndexedLayer) -> bool:
     types = [meta.type for meta in table.metas]
     if any(kind not in KIND and kind != HARDLINK for kind in types):
         return False
-    if any(m.type == CHAR and (m.major >= 1 << 32 or m.minor >= 1 << 32) for m in table.metas):
+    if any(m.type in (CHAR, BLOCKDEV) and (m.major >= 1 << 32 or m.minor >= 1 << 32) for m in table.metas):
         return False
     is_dir = indexed.is_dir
     special = flags.translate(_SPECIAL)
@@ -445,6 +447,7 @@ def _root(indexed: IndexedLayer, directory: int, path: bytes) -> bool:
     Some make the directory `a` for a name like `a/..`.
     """
     i = indexed.runs.entries_in(directory)[b""]
+    indexed.root_entry = i
     named = Entry(indexed.table, i).raw_name
     return not path and indexed.is_dir[indexed.table.meta_ids[i]] and set(named.split(b"/")) <= {b"", b"."}
 
