@@ -7,7 +7,6 @@ the loaded segments.  Everything is bounded; what does not fit the file raises `
 from __future__ import annotations
 
 import struct
-import sys
 from array import array
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -29,6 +28,9 @@ _MAX_RELOCATIONS = 4_000_000
 _CHUNK = 24 * 8192
 _WINDOW_BITS = 16
 _WINDOW = 1 << _WINDOW_BITS
+
+_LITTLE_HERE = struct.pack("=H", 1)[0] == 1
+"""Whether an array of this machine has the bytes of a little-endian file."""
 
 _COPY = {62: 5, 183: 1024, 3: 5, 40: 20, 21: 19, 22: 9, 243: 4, 258: 4}
 
@@ -317,7 +319,7 @@ class SymbolTable:
             for start in range(0, size - size % width, step):
                 data = self._read(offset + start, min(step, size - size % width - start))
                 column = array("Q" if self._wide else "I", data[: len(data) - len(data) % width])[1::words]
-                if self._facts.ehdr.little != (sys.byteorder == "little"):
+                if self._facts.ehdr.little != _LITTLE_HERE:
                     column.byteswap()
                 yield column.tolist(), plt
 
