@@ -61,6 +61,8 @@ ORDER = (
     "imagepeel.render",
     "imagepeel.api",
     "imagepeel.interop",
+    "imagepeel.judge",
+    "imagepeel.workshop",
     "imagepeel.cli",
     "imagepeel",
 )

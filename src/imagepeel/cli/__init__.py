@@ -18,7 +18,6 @@ import click
 COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("imagepeel.cli.explain", "The story of an image, from the tarball to the process."),
     "peel": ("imagepeel.cli.peel", "The story for a room: one idea a screen, a key for the next one."),
-    "quiz": ("imagepeel.cli.quiz", "Questions about an image: predict, then see the answer with its proof."),
     "layers": ("imagepeel.cli.layers", "One row a layer: what made it, how big it is, what it changed."),
     "images": ("imagepeel.cli.images", "What the archive holds: every image, attestation and artifact."),
     "ls": ("imagepeel.cli.ls", "List a directory of the filesystem, or what one layer did."),
@@ -38,6 +37,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "loadable": ("imagepeel.cli.loadable", "Who takes the archive: docker load, podman load, ctr and others."),
     "bundle": ("imagepeel.cli.bundle", "Write the bundle that runc and crun start."),
     "forge": ("imagepeel.cli.forge", "Make a teaching image, good or broken on purpose."),
+    "workshop": ("imagepeel.cli.workshop", "A course in a folder: pages, images, exercises, and a checker."),
+    "judge": ("imagepeel.cli.judge", "Judge any program that unpacks layers or starts bundles."),
     "cache": ("imagepeel.cli.cache", "What is kept between runs to make the next one fast."),
     "schema": ("imagepeel.cli.schema", "Print the JSON Schema of what a command writes with --json."),
     "version": ("imagepeel.cli.version", "Show the versions that a bug report needs."),
@@ -48,11 +49,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Command name -> (module that holds `command`, short help), in the order of `imagepeel --help`."""
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "The story": ("explain", "peel", "quiz", "loadable", "process", "wtf", "operate"),
+    "The story": ("explain", "peel", "loadable", "process", "wtf", "operate"),
     "What is inside": ("images", "layers", "ls", "tree", "cat", "find", "du", "waste", "anatomy"),
     "How it came to be": ("trace", "views", "diff", "dockerfile"),
     "Out of the archive": ("extract", "flatten", "bundle"),
     "In CI": ("check",),
+    "To learn": ("workshop", "judge", "forge"),
 }
 """Headings of `imagepeel --help`; a command that none of them names stands under the last one, `More`."""
 

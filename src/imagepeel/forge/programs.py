@@ -6,18 +6,26 @@ include/uapi/asm-generic/unistd.h of the kernel).  Each exists for x86-64 and fo
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
 
 from imagepeel.errors import UsageError
 from imagepeel.evidence import Name, raw
 from imagepeel.forge.assembler import X86, Arm64, Assembler
 from imagepeel.forge.elf import static
+from imagepeel.tables import go_name
 
 ARCHITECTURES = ("amd64", "arm64")
 """The architectures that programs exist for, in the image config's spelling."""
 
 _SH_USAGE = b"sh: a stand-in of a teaching image; it only runs: sh SCRIPT PROGRAM [ARG...]\n"
 _SH_FAILED = b"sh: the program cannot be run\n"
+
+
+def machine() -> str:
+    """Return the architecture of this machine as image configs spell it; amd64 where no program is for it."""
+    here = go_name(platform.machine())
+    return here if here in ARCHITECTURES else ARCHITECTURES[0]
 
 
 def hello(message: Name = "hello from a tarball\n", exit_code: int = 0, architecture: str = "amd64") -> bytes:

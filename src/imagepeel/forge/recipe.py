@@ -29,8 +29,8 @@ opaque, pax-global, or raw (a header in base64).  Its bytes come from one of tex
 that do not compress), program (hello, report, wait or sh, with message, exit_code, hears_sigterm), elf (arguments of
 `forge.elf`) or from (a file beside the description).  The other keys: mode (octal digits in a string), uid,
 gid, uname, gname, mtime (seconds, or [seconds, nanoseconds]), target, major, minor, xattrs, pax, form, segments and
-sparse_form; and for headers that lie: typeflag, size, fields, pad.  Values of xattrs, pax and fields are text,
-or `base64:` and bytes.
+sparse_form; and for headers that lie: typeflag, size, fields, pad.  Values of xattrs, pax and fields, and the
+rodata of an elf, are text, or `base64:` and bytes.
 """
 
 from __future__ import annotations
@@ -419,7 +419,7 @@ def _data(item: _Entry, pointer: str, architecture: str, folder: Path | None) ->
         return _program(item, architecture, place)
     if item.elf is not None:
         try:
-            return elf(**{"architecture": architecture, **item.elf})
+            return elf(**{"architecture": architecture, **_elf_words(item.elf, place.pointer or "")})
         except (TypeError, ValueError, AttributeError) as error:
             raise UsageError(f"these are no arguments of an ELF file: {error}", place) from None
     if item.from_ is not None:
@@ -430,6 +430,14 @@ def _data(item: _Entry, pointer: str, architecture: str, folder: Path | None) ->
         except (OSError, ValueError) as error:
             raise UsageError(f"the file {item.from_!r} cannot be read: {error}", place) from None
     return b""
+
+
+def _elf_words(given: Mapping[str, Any], pointer: str) -> dict[str, Any]:
+    """Arguments of `elf`, of which `rodata` stands there as text, or as `base64:` and bytes."""
+    words = dict(given)
+    if isinstance(data := words.get("rodata"), str):
+        words["rodata"] = _bytes(data, f"{pointer}/rodata")
+    return words
 
 
 def _program(item: _Entry, architecture: str, place: Location) -> bytes:
@@ -461,10 +469,11 @@ def _program(item: _Entry, architecture: str, place: Location) -> bytes:
 
 def _records(values: Mapping[str, str], pointer: str) -> Records:
     """Keys with values as text, or as `base64:` and bytes."""
-    return tuple(
-        (raw(key), _decoded(value[7:], f"{pointer}/{key}") if value.startswith("base64:") else raw(value))
-        for key, value in values.items()
-    )
+    return tuple((raw(key), _bytes(value, f"{pointer}/{key}")) for key, value in values.items())
+
+
+def _bytes(value: str, pointer: str) -> bytes:
+    return _decoded(value[7:], pointer) if value.startswith("base64:") else raw(value)
 
 
 def _decoded(value: str, pointer: str) -> bytes:

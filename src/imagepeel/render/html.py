@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import msgspec
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -27,7 +28,6 @@ _LONGEST = 12
 def document_html(document: Document, *, receipts: bool = False) -> str:
     """Return a document as one HTML page; with `receipts`, the proofs are unfolded."""
     style = _read("page.css")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
     return (
         _environment()
         .get_template("page.html")
@@ -36,9 +36,39 @@ def document_html(document: Document, *, receipts: bool = False) -> str:
             receipts=receipts,
             version=__version__,
             style=Markup(style),
-            style_hash=f"sha256-{digest}",
+            style_hash=_hash(style),
         )
     )
+
+
+def document_slides(document: Document) -> str:
+    """Return a document as one HTML page of slides: one block a slide, its proof as the notes of the speaker.
+
+    The page has one script, its own, which the content security policy names by its hash; without it, and in print, all
+    slides stand below each other.
+    """
+    sections = document.sections
+    slides = [msgspec.structs.replace(part, blocks=(block,), id="") for part in sections for block in part.blocks]
+    opening = msgspec.structs.replace(document, sections=())
+    pages = [opening, *(Document(title="", headline=(), sections=(slide,)) for slide in slides)]
+    style, script = _read("page.css") + _read("slides.css"), _read("slides.js")
+    return (
+        _environment()
+        .get_template("slides.html")
+        .render(
+            title=document.title,
+            slides=[Markup(document_body(page)) for page in pages],
+            version=__version__,
+            style=Markup(style),
+            script=Markup(script),
+            style_hash=_hash(style),
+            script_hash=_hash(script),
+        )
+    )
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
 
 
 def document_body(document: Document, *, receipts: bool = False) -> str:

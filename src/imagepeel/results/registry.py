@@ -9,7 +9,6 @@ from imagepeel.errors import NotFound
 
 TYPES: dict[str, str] = {
     "explain": "imagepeel.present.document:Story",
-    "quiz": "imagepeel.present.quiz:Quiz",
     "layers": "imagepeel.results.layers:LayersResult",
     "images": "imagepeel.results.images:ImagesResult",
     "ls": "imagepeel.results.listing:ListingLine",
@@ -29,6 +28,7 @@ TYPES: dict[str, str] = {
     "process": "imagepeel.results.process:ProcessOutput",
     "bundle": "imagepeel.export.bundle:WrittenBundle",
     "forge": "imagepeel.results.forge:ForgeOutput",
+    "judge": "imagepeel.judge.verdict:JudgeResult",
     "version": "imagepeel.results.version:VersionResult",
     "dockerfile": "imagepeel.history.dockerfile:RebuiltDockerfile",
     "flatten": "imagepeel.export.flatten:FlattenReport",

@@ -101,7 +101,7 @@ def test_each_command_has_a_module_a_short_help_and_a_help_page(run_cli: Run) ->
         result = run_cli(name, "--help")
         assert result.exit_code == 0
         assert result.stdout.startswith("Usage: ")
-        assert "--json" in result.stdout or name in ("cat", "schema", "cache", "peel")
+        assert "--json" in result.stdout or name in ("cat", "schema", "cache", "peel", "workshop")
 
 
 def test_the_module_runs_as_a_program() -> None:
@@ -324,6 +324,8 @@ EVERY_COMMAND = {
     "schema": ("schema", "layers"),
     "trace": ("trace", "ARCHIVE", "/etc/passwd"),
     "version": ("version",),
+    "workshop": ("workshop", "--ready"),
+    "judge": ("judge", "layers", "--", "false", "{layout}", "{dir}"),
 }
 """A call of each command that writes to standard output; of the others it is COMMAND ARCHIVE."""
 

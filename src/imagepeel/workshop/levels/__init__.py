@@ -1,0 +1,1 @@
+"""One module a level, in the order of the course."""
