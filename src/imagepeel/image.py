@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+import msgspec
+
 from imagepeel._display import Shown
 from imagepeel.archive.knowledge import Gap, ImagePart, Knowledge
 from imagepeel.archive.records import ImageRecord, LayerRecord
@@ -219,7 +221,7 @@ class LayeredImage(Shown):
             for layer in self.layers
             if layer.error is not None and layer.index not in told
         ]
-        return Knowledge(gaps=(*known.gaps, *found), artifact=known.artifact) if found else known
+        return msgspec.structs.replace(known, gaps=(*known.gaps, *found)) if found else known
 
     @property
     def complete(self) -> bool:

@@ -9,6 +9,8 @@ from enum import StrEnum
 
 import msgspec
 
+_IMPORTED = "no config belongs to it, and whoever makes an image of it, as docker import does, says what one would"
+
 
 class ImagePart(StrEnum):
     """What of an image may be missing."""
@@ -43,11 +45,13 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one image; without gaps everything is.
 
     `artifact` says what it is where it is stored like an image and is none, "" for an image: nothing of it starts, and
-    it has no file system.
+    it has no file system.  `imported` is True where no document belongs to it, a bare layer or an exported filesystem:
+    nothing is missing, and whoever makes an image of it says what a config would.
     """
 
     gaps: tuple[Gap, ...] = ()
     artifact: str = ""
+    imported: bool = False
 
     @property
     def layer_list(self) -> bool:
@@ -61,8 +65,13 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def config(self) -> bool:
-        """Whether it is known what the config says, also that a format has none."""
-        return not self._misses(ImagePart.MANIFEST, ImagePart.CONFIG)
+        """Whether it is known what the config says."""
+        return not self.imported and not self._misses(ImagePart.MANIFEST, ImagePart.CONFIG)
+
+    @property
+    def everything(self) -> bool:
+        """Whether all that an image says can be read: nothing is missing, and there is a config."""
+        return self.whole and self.config
 
     @property
     def layers(self) -> bool:
@@ -98,12 +107,14 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
 
     def why(self, *parts: ImagePart) -> str:
         """Return the reasons why something of these parts is not known (of any without parts), "" when it is."""
-        return "; ".join(gap.why for gap in self.gaps if not parts or gap.part in parts)
+        asked = parts or tuple(ImagePart)
+        whys = [gap.why for gap in self.gaps if gap.part in asked]
+        return "; ".join([*whys, *([_IMPORTED] if self.imported and ImagePart.CONFIG in asked else [])])
 
     def up_to(self, layer: int) -> Knowledge:
         """Return what is known where layers above the one with this index from 0 play no role."""
         gaps = tuple(gap for gap in self.gaps if gap.layer is None or gap.layer <= layer)
-        return Knowledge(gaps=gaps, artifact=self.artifact)
+        return msgspec.structs.replace(self, gaps=gaps)
 
     def of_layer(self, layer: int) -> Knowledge:
         """Return what is known of one layer by itself, by its index from 0."""

@@ -356,7 +356,8 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def knowledge(self) -> Knowledge:
         """What the documents leave unknown of it; whether its layers can be read to their end shows only a scan."""
-        return Knowledge(gaps=tuple(_gaps(self)), artifact="" if self.runnable else self.in_words)
+        artifact = "" if self.runnable else self.in_words
+        return Knowledge(gaps=tuple(_gaps(self)), artifact=artifact, imported=self.format.bare)
 
     @property
     def called(self) -> tuple[str, str]:

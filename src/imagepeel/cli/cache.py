@@ -68,4 +68,4 @@ def clear(settings: Settings) -> None:
     click.echo(f"removed {plural(count, 'file')}, {size(freed)}")
     if folder.problem:
         settings.warn(folder.problem)
-        settings.finish_layers(())
+        settings.finish_findings()

@@ -61,8 +61,7 @@ def command(settings: Settings, paths: tuple[str, ...], raw: bool, layer: int | 
             if not raw and sys.stdout.isatty():
                 _refuse_controls(file, text(wanted))
             _write(file, text(wanted), origin)
-        settings.finish_layers(used)
-        settings.require_documents(image)
+        settings.finish_content(image, used, min(one.index for one in used) if layer is None else None)
 
 
 def _merged(settings: Settings, image: Image, path: bytes) -> tuple[EntryFile, int]:

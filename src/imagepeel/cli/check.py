@@ -111,7 +111,7 @@ def command(
         settings.others_told(others_in_words(head, len(all_of_them)) if beside else "")
         _show(settings, form, check_outcome(head, gate, rules, tuple(heads)))
         # Damage and mismatches are findings here, and findings decide about the exit code.
-        settings.finish_layers(())
+        settings.finish_findings()
         for one in (image, *beside) if gate.passed else ():
             settings.require_documents(one)
     if not gate.passed:

@@ -66,7 +66,7 @@ def command(settings: Settings, *, output: str, best_effort: bool) -> None:
         if best_effort:
             settings.finish(image, rootfs=rootfs)
         else:
-            settings.finish_layers(())
+            settings.finish_findings()
 
 
 def _epoch() -> int | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from imagepeel.archive.opened import OpenArchive
     from imagepeel.archive.records import ImageRecord
     from imagepeel.cli.progress import Progress
+    from imagepeel.errors import NotADirectory, PathNotFound
     from imagepeel.evidence import Anomaly
     from imagepeel.image import LayeredImage
     from imagepeel.layers.index_cache import IndexCache
@@ -50,6 +51,8 @@ class Settings:
         self._progress: Progress | None = None
         self._said: dict[str, Anomaly | None] = {}
         self._others = ""
+        self._chosen: Image | None = None
+        """The image that was chosen last."""
 
     # ---- the terminal -------------------------------------------------------------------------------------
 
@@ -85,6 +88,7 @@ class Settings:
         """
         from imagepeel.api import open as open_archive  # start time
         from imagepeel.cli.progress import Progress  # start time
+        from imagepeel.errors import NotADirectory, PathNotFound  # start time
         from imagepeel.layers.index_cache import IndexCache  # start time
         from imagepeel.limits import DEFAULT, Limits  # start time
 
@@ -108,7 +112,24 @@ class Settings:
                 unread=unread,
             )
             with opened:
-                yield opened
+                try:
+                    yield opened
+                except (PathNotFound, NotADirectory) as error:
+                    self._raise_graver(error)
+                    raise
+
+    def _raise_graver(self, absent: PathNotFound | NotADirectory) -> None:
+        """Raise the damage of the image in which a path is not, where there is some: what is damaged may have it."""
+        from imagepeel.errors import DigestMismatch, Malformed, MissingBlob  # start time
+
+        if self._chosen is None:
+            return
+        try:
+            self.require_intact(self._chosen)
+        except (DigestMismatch, Malformed) as damage:
+            raise type(damage)(f"{absent.what}; {damage.what}", damage.where, damage.hint) from absent
+        except MissingBlob:
+            return  # the error itself says what is missing
 
     def keep_archive(self, output: str, archive: str | None = None) -> None:
         """UsageError when `output` is the archive that is read: writing it would destroy the only copy."""
@@ -122,6 +143,7 @@ class Settings:
     def image(self, archive: Archive) -> Image:
         """Return the image that --image and --platform ask for, without reading its layers."""
         image = archive.image(self.reference, platform=self.platform)
+        self._chosen = image
         if beside := image.beside:
             from imagepeel.archive.select import not_examined  # start time
 
@@ -191,11 +213,7 @@ class Settings:
                 self._said.setdefault(anomaly.message + (f" ({place})" if place else ""), anomaly)
 
     def finish(self, image: Image, *, rootfs: Rootfs | None = None) -> None:
-        """Write the warnings about an image whose layers were read, then raise what its result cannot hide.
-
-        DigestMismatch with all mismatches in one error, else Malformed when a layer could not be read to its end, else
-        MissingBlob when the manifest or the config is not there (Malformed when the archive was cut off).
-        """
+        """Write the warnings about an image whose layers were read, then raise as `require_intact` does."""
         from imagepeel.archive.knowledge import ImagePart  # start time
 
         self.warn_of(image.anomalies)
@@ -215,6 +233,14 @@ class Settings:
                 f"a runtime refuses to unpack this image at layer {layer_label(refusal.layer)}, entry {refusal.entry}: "
                 f"{refusal.reason}; shown is the best effort without it"
             )
+        self.require_intact(image)
+
+    def require_intact(self, image: LayeredImage) -> None:
+        """Raise what no result about an image can hide, the gravest first: every command that reads layers ends so.
+
+        DigestMismatch with all mismatches in one error, else Malformed when a layer could not be read to its end, else
+        MissingBlob when the manifest or the config is not there (Malformed when the archive was cut off).
+        """
         wrong = [*document_mismatches(image.archive, image.record), *layer_mismatches(image.layers)]
         self._end(wrong, image.layers)
         self.require_documents(image)
@@ -268,9 +294,23 @@ class Settings:
         if archive.unread is not None:
             raise archive.unread
 
-    def finish_layers(self, layers: Sequence[Layer]) -> None:
-        """The same for a command whose result comes from these layers alone."""
-        self._end(layer_mismatches(layers), ())
+    def finish_content(self, image: LayeredImage, layers: Sequence[Layer], above: int | None) -> None:
+        """The same for a command whose result is the content of files of these layers.
+
+        With `above`, an index from 0, also where a layer higher up is missing or damaged: it may replace the files.
+        """
+        from imagepeel.archive.knowledge import ImagePart  # start time
+
+        gaps = [gap for gap in image.knowledge.gaps if gap.part is ImagePart.LAYER and above is not None]
+        gaps = [gap for gap in gaps if gap.layer is None or gap.layer > (above or 0)]
+        uppers = [image.layers[gap.layer] for gap in gaps if gap.layer is not None]
+        self._end([*document_mismatches(image.archive, image.record), *layer_mismatches([*layers, *uppers])], ())
+        self._refuse(image.archive, gaps)
+        self.require_documents(image)
+
+    def finish_findings(self) -> None:
+        """The same for a command whose result says itself what is wrong."""
+        self._end([], ())
 
     def _end(self, wrong: list[str], layers: Sequence[Layer]) -> None:
         self.quiet()

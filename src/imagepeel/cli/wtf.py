@@ -66,8 +66,8 @@ def command(
 
     Severity high is kept for what is proved: the start fails on a named engine, a secret is shipped, the bytes are
     not those that the documents promise.  Rules and lessons (strengths, weaknesses, friends, headcount) can be named
-    with --select and --ignore.  The exit code is 0 whatever is found: `imagepeel check` is the gate.  Only an image
-    whose manifest or config is missing ends with 14: it could not be held against the rules.
+    with --select and --ignore.  Findings do not change the exit code: `imagepeel check` is the gate.  An image that
+    is damaged, or whose bytes are not those that its documents state, ends as with every other command.
     """
     from imagepeel.findings.catalogue import find_rule, select_rules  # start time
 
@@ -94,9 +94,8 @@ def command(
 
         image = settings.scanned(opened)
         _write(settings, wtf_result(image_head(image), image.findings(select=select, ignore=ignore)), receipts=receipts)
-        # Damage and mismatches are findings here; only what no finding says goes to standard error.
-        settings.quiet()
-        settings.require_documents(image)
+        # Findings tell what engines mind; the rest of a warning is not repeated.
+        settings.require_intact(image)
 
 
 def _write(settings: Settings, result: WtfOutput, *, receipts: bool = False, width: int | None = None) -> None:

@@ -66,6 +66,8 @@ def runtime_spec(
     scenario = settle(config, options)
     prediction = predict(rootfs, config, options)
     verdict, user = prediction.verdict, prediction.user
+    if user is None and rootfs.knowledge.imported:
+        raise UsageError(f"there is no command: {verdict.reason}", hint="name a command after --")
     if user is None:
         raise MissingBlob(verdict.reason, hint="copy the image again with its manifest and config")
     if verdict.judge is Judge.ENGINE and verdict.id in _NO_BUNDLE:

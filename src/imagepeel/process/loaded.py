@@ -72,18 +72,24 @@ def files_refused(delivery: Delivery, tools: tuple[LoadTool, ...]) -> list[LoadA
 
     A directory is nobody's to load, and a cut file is damaged.
     """
-    if delivery.is_directory or delivery.is_cut:
+    return [] if delivery.is_directory else _refusals(delivery, tools)
+
+
+def _refusals(delivery: Delivery, tools: tuple[LoadTool, ...]) -> list[LoadAnswer]:
+    """The same, with a directory judged as if it had been packed."""
+    if delivery.is_cut:
         return []
     return [answer for tool in tools if (answer := tool.refusal_of_file(delivery)) is not None]
 
 
 def _of_file(delivery: Delivery, tools: tuple[LoadTool, ...]) -> LoadAnswer | None:
-    """Why no tool of the engine reads the file."""
-    refused = files_refused(delivery, tools)
+    """Why no tool of the engine reads the file; that a directory has to be packed says nothing of the image."""
+    refused = _refusals(delivery, tools)
     if not refused or len(refused) < len(tools):
         return None
     first = refused[0]
-    return first if delivery.has_to_be_repacked else msgspec.structs.replace(first, cause=None)
+    decides = delivery.has_to_be_repacked and not delivery.is_directory
+    return first if decides else msgspec.structs.replace(first, cause=None)
 
 
 def failure_of(answer: LoadAnswer) -> Failure:

@@ -71,11 +71,17 @@ def predict(
     known: Knowledge = getattr(rootfs, "knowledge", WHOLE)
     if known.artifact and not isinstance(config, ProcessSpec):
         return nothing(scenario, f"it is {known.artifact}")
-    if not known.config and not isinstance(config, ProcessSpec):
+    if not known.config and not isinstance(config, ProcessSpec) and not _named(scenario, known):
         return nothing(scenario, f"what it starts is not known: {known.why(ImagePart.MANIFEST, ImagePart.CONFIG)}")
     if foreign := not_for_linux(scenario.wanted.os, scenario.wanted.architecture):
         return elsewhere(scenario, foreign)
     return _Run(rootfs, scenario, known, complete, load).predict()
+
+
+def _named(scenario: Scenario, known: Knowledge) -> bool:
+    """Whether the caller says the command of what has no config, as whoever makes an image of it does."""
+    command = argv.merge(scenario.wanted, scenario.options, scenario.engine).argv
+    return known.imported and not known.documents and bool(command)
 
 
 def predict_image(image: LayeredImage, options: ProcessOptions | None = None, *, view: str = "") -> Prediction:
@@ -149,6 +155,10 @@ class _Run:
     def predict(self) -> Prediction:
         """Ask everybody in order; what one refuses does not keep the others from being asked."""
         self.notes.extend(self.scenario.notes)
+        if self.known.imported:
+            self.notes.append(
+                "no config belongs to it: this holds for an image that is made of it, as docker import does"
+            )
         self._load()
         vector = argv.merge(self.wanted, self.options, self.engine)
         self.steps.append(

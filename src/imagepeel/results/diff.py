@@ -130,7 +130,9 @@ def diff_result(
     same = Contents(before, after, exact=not quick)
     changes = difference(before, after, shared=shared, top=path, times=strict, same=same)
     rows = _rows(changes, before, after, texts, path != b"/")
-    known = first.knowledge.config and second.knowledge.config
+    # That one has no config, since none belongs to it, is a difference; where neither has one is nothing to compare.
+    known = not (first.knowledge.documents or second.knowledge.documents)
+    known = known and not (first.knowledge.imported and second.knowledge.imported)
     listed = first.knowledge.layer_list and second.knowledge.layer_list
     of_layers = layers_difference(first, second) if whole and listed else None
     config = config_difference(first, second) if whole and known else None

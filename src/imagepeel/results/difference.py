@@ -126,9 +126,9 @@ def _flat(document: Any) -> dict[str, Any]:
             items = [(key.replace("~", "~0").replace("/", "~1"), item) for key, item in value.items()]
         elif isinstance(value, list) and pointer == "/history":
             items = [(str(number), item) for number, item in enumerate(value)]
-        if items is None:
+        if items is None and pointer:
             out[pointer] = value
-        else:
+        elif items is not None:
             stack.extend((f"{pointer}/{key}", item) for key, item in reversed(items))
     return out
 

@@ -159,7 +159,7 @@ def _monitoring(operator: Operator) -> list[Block]:
     blocks: list[Block] = [question("Monitoring", "How does anybody know that it works?")]
     check = operator.run.healthcheck
     broken = operator.findings_of("HEALTHCHECK-CANNOT-RUN", "HEALTHCHECK-LOST")
-    if not operator.known.whole:
+    if not operator.known.everything:
         blocks.append(operator.unseen("monitored", "How its health shows"))
         return blocks
     if check is not None and check.test and check.test != ("NONE",) and not broken:

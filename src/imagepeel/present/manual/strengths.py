@@ -44,7 +44,7 @@ def _ephemeral(operator: Operator) -> list[Block]:
                 by=operator.by_config("/config/Volumes"),
             )
         )
-    if not operator.known.whole:
+    if not operator.known.everything:
         blocks.append(operator.unseen(ask, "Whether its layers hold state and which volumes it declares"))
     elif not state and not volumes:
         blocks.append(

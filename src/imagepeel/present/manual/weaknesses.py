@@ -26,7 +26,7 @@ def chapter(operator: Operator) -> list[Block]:
     blocks: list[Block] = [question("State?", "What must survive has to live outside of the image and the container.")]
     found = operator.findings_of(*_RULES)
     blocks += operator.told(ask, "depends", found)
-    if not operator.known.whole:
+    if not operator.known.everything:
         blocks.append(operator.unseen(ask, "Whether state is in its layers or config"))
     elif not found:
         blocks.append(
