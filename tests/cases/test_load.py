@@ -71,12 +71,10 @@ def test_who_takes_a_case(case: Case, name: str) -> None:
 def test_what_was_seen_elsewhere_is_called_measured(case: Case) -> None:
     """Docker 28 and podman 5.8 are measured where this table has them, and nowhere else."""
     sys.path.append(str(Path(__file__).parents[1] / "differential"))
-    from load_watched import of_cases
-
-    from imagepeel.loading.watched import WATCHED
+    from load_watched import kept, of_cases
 
     found = of_cases(case("bug-reports", "l22a-dup-dir.tar").parent)
-    assert found == {label: set(WATCHED[label]) for label in (D28, D28C, PODMAN5)}
+    assert found == {label: kept()[label] for label in (D28, D28C, PODMAN5)}
 
 
 def test_docker_28_is_known_to_do_both_below_a_link(case: Case) -> None:

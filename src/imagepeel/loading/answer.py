@@ -124,8 +124,8 @@ class LoadAnswer(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     where: Location | None = None
     """refuses: the place that decides; None without one."""
     evidence: Known = "read"
-    """measured: this version was watched ending so on an archive that is described so; older: an older version was;
-    read: its source says so."""
+    """measured: this version was watched ending so, with these words up to names, paths, digests and numbers, on an
+    archive that is described so; older: an older version was; read: its source says so."""
     source: str = ""
     """What was run or read, with its version."""
 

@@ -19,7 +19,8 @@ image, under which names and with which ID, or it refuses it with this text. `pr
 the store of the engine refuses the image itself, and `check` fails on it.
 
 Each answer says how it is known. *measured*: this version was watched ending so with an archive that is described in
-the same way. *older*: an older version was. *read*: the source says so. The table says what was run and read of each.
+the same way, and its words differed at most in names, paths, digests and numbers. *older*: an older version was.
+*read*: the source says so. The table says what was run and read of each.
 
 | tool | command | run | read | filesystem of its containers |
 |---|---|---|---|---|

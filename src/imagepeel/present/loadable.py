@@ -39,8 +39,8 @@ _COLUMNS = (
 )
 _KINDS: dict[Outcome, SpanKind] = {Outcome.TAKES: "good", Outcome.REFUSES: "bad", Outcome.UNKNOWN: "warn"}
 _KNOWN = (
-    "measured: this version was watched ending so with an archive of this kind; older: an older version was; read: its "
-    "source says so (docs/reference/loading.md)."
+    "measured: this version was watched ending so, with these words up to names, paths, digests and numbers, on an "
+    "archive of this kind; older: an older version was; read: its source says so (docs/reference/loading.md)."
 )
 _PLACES = (
     "<file> is the archive as it was typed, <tmp> and <store> are directories of the tool, <n> is a number, <error> "

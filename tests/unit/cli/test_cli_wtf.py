@@ -106,9 +106,9 @@ def test_text_of_the_image_cannot_write_on_the_terminal(run_cli: Run, forge_arch
     assert "CONTROL-CHARACTERS" in out
 
 
-def test_damage_is_a_finding_and_no_error(run_cli: Run, forge_archive: Make) -> None:
+def test_damage_is_a_finding_and_the_code_is_that_of_every_command(run_cli: Run, forge_archive: Make) -> None:
     done = run_cli("wtf", forge_archive("wrong-digest", kind="oci-archive"))
-    assert done.exit_code == 0
+    assert done.exit_code == 12
     assert "WRONG-DIGEST" in done.stdout
 
 
