@@ -33,7 +33,7 @@ from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.process_spec import ProcessSpec
 from imagepeel.process.spec.state import ProcessState
 from imagepeel.process.spec.values import Credentials, EnvVar, NeededLibrary, Prediction, Step, Verdict
-from imagepeel.process.unpredicted import elsewhere, nothing
+from imagepeel.process.unpredicted import elsewhere, unpredicted
 from imagepeel.tables import known_architecture, not_for_linux
 from imagepeel.text import plural, without_middle
 
@@ -69,19 +69,10 @@ def predict(
     """
     scenario = settle(config, options or ProcessOptions(), architecture)
     known: Knowledge = getattr(rootfs, "knowledge", WHOLE)
-    if known.artifact and not isinstance(config, ProcessSpec):
-        return nothing(scenario, f"it is {known.artifact}")
-    if not known.config and not isinstance(config, ProcessSpec) and not _named(scenario, known):
-        return nothing(scenario, f"what it starts is not known: {known.why(ImagePart.MANIFEST, ImagePart.CONFIG)}")
-    if foreign := not_for_linux(scenario.wanted.os, scenario.wanted.architecture):
-        return elsewhere(scenario, foreign)
-    return _Run(rootfs, scenario, known, complete, load).predict()
-
-
-def _named(scenario: Scenario, known: Knowledge) -> bool:
-    """Whether the caller says the command of what has no config, as whoever makes an image of it does."""
-    command = argv.merge(scenario.wanted, scenario.options, scenario.engine).argv
-    return known.imported and not known.documents and bool(command)
+    told = None if isinstance(config, ProcessSpec) else unpredicted(scenario, known)
+    if told is None and (foreign := not_for_linux(scenario.wanted.os, scenario.wanted.architecture)):
+        told = elsewhere(scenario, foreign)
+    return told if told is not None else _Run(rootfs, scenario, known, complete, load).predict()
 
 
 def predict_image(image: LayeredImage, options: ProcessOptions | None = None, *, view: str = "") -> Prediction:

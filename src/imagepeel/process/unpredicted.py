@@ -6,11 +6,26 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from imagepeel.archive.knowledge import ImagePart
 from imagepeel.process.engines import argv, verdict
 from imagepeel.process.spec.values import EnvVar, Prediction
 
 if TYPE_CHECKING:
+    from imagepeel.archive.knowledge import Knowledge
     from imagepeel.process.scenario import Scenario
+
+
+def unpredicted(scenario: Scenario, known: Knowledge) -> Prediction | None:
+    """The prediction where it is not known what shall run; None where it is.
+
+    Who names the command of what has no config says what a config would, as whoever makes an image of it does.
+    """
+    if known.artifact:
+        return nothing(scenario, f"it is {known.artifact}")
+    named = known.imported and argv.merge(scenario.wanted, scenario.options, scenario.engine).argv
+    if known.config or (named and not known.documents):
+        return None
+    return nothing(scenario, f"what it starts is not known: {known.why(ImagePart.MANIFEST, ImagePart.CONFIG)}")
 
 
 def elsewhere(scenario: Scenario, reason: str) -> Prediction:
