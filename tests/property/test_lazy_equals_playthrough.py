@@ -22,6 +22,7 @@ from imagepeel.rootfs.layer_events import layer_counts, lost_files, shipped
 from imagepeel.rootfs.tree.inode import Inode, Tree
 from imagepeel.rootfs.tree.overlay import Plain
 from imagepeel.rootfs.unreachable import losses
+from imagepeel.rootfs.usage import kinds
 from imagepeel.rootfs.view import Rootfs, build
 
 NAMES = ("a", "b", "c.py", "Etc", "é")
@@ -232,6 +233,13 @@ def test_shipped_bytes_add_up(stack: list[list[tarfile.TarInfo]]) -> None:
     if rootfs.refusal is None:
         assert sums.exact
         assert sum(lost.size for lost in lost_files(rootfs)) == sums.unreachable
+
+
+@many
+@given(STACKS, st.sampled_from(("runtime", "sequential", "podman")))
+def test_kinds_of_columns_are_those_of_a_walk(stack: list[list[tarfile.TarInfo]], view: str) -> None:
+    rootfs = build(layers_of(stack), view)
+    assert kinds(rootfs) == Counter(node.kind for _, node in rootfs.walk())
 
 
 @many

@@ -28,12 +28,18 @@ _MOST_POINTS = 64
 _PATIENCE = 2
 """Restarts from the beginning of a stream before its content is kept on disk."""
 
-_RECENT = SPACING
+_RECENT = SPACING // 2
 """Bytes of content that stay in memory after they were inflated: a program is read at its start, at its symbols and
 at its start again, and each step back would inflate the way there once more."""
 
 _MOST_RECENT = 64
 """Pieces that stay: a stream of many small members comes in small ones, and each is looked at."""
+
+_SMALL = 1024
+"""Bytes of a read that stays in memory as it is: the head of a program is looked at whenever one starts it."""
+
+_MOST_SMALL = 1024
+"""Such reads of one layer."""
 
 _START = Checkpoint(0, 0, None)
 
@@ -78,6 +84,8 @@ class LayerContent:
         self._recent: dict[int, bytes] = {}
         """Pieces by their offset, those inflated or asked for longest ago first."""
         self._recent_bytes = 0
+        self._small: dict[tuple[int, int], bytes] = {}
+        """Small reads by offset and count."""
 
     def pread(self, offset: int, count: int) -> bytes:
         """Return `count` bytes of content from `offset`, fewer only at its end.  Malformed on a damaged stream."""
@@ -96,6 +104,10 @@ class LayerContent:
         with self._lock:
             if self._spilled is not None:
                 return self._spilled.pread(offset, count) if count > 0 else b""
+            asked = (offset, count)
+            known = self._small.get(asked)
+            if known is not None:
+                return known
             while count > 0:
                 part = self._piece_with(offset, count)
                 if not part:
@@ -103,7 +115,12 @@ class LayerContent:
                 parts.append(part)
                 offset += len(part)
                 count -= len(part)
-        return b"".join(parts)
+            data = b"".join(parts)
+            if asked[1] <= _SMALL:
+                if len(self._small) >= _MOST_SMALL:
+                    self._small.clear()
+                self._small[asked] = data
+        return data
 
     def keep(self) -> None:
         """Keep the whole content in an unnamed temporary file, for many reads out of order."""

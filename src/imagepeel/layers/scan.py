@@ -25,6 +25,12 @@ from imagepeel.text import plural
 SPACING = 4 * 1024 * 1024
 """Least distance of access points in bytes of content: a read inflates half of it on average."""
 
+_NEAR_PROGRAMS = 4
+"""How much closer together they are among programs and libraries: whoever asks which process starts reads those."""
+
+_PROGRAMS = frozenset((b"bin", b"sbin", b"lib", b"lib64"))
+"""Directories of programs and libraries; and those of an architecture, such as `lib/x86_64-linux-gnu`."""
+
 HASHES = {"sha256": hashlib.sha256, "sha384": hashlib.sha384, "sha512": hashlib.sha512}
 
 
@@ -105,7 +111,7 @@ def scan_layer(
                         "raise Limits.layer_bytes if you trust the image",
                     )
                 check_ratio(decoder, limits, name)
-                if decoder.content - access.last >= access.spacing:
+                if access.wanted(decoder.content, scanner.table):
                     access.add(decoder.checkpoint())
         decoder.finish()
     except CodecError as damage:
@@ -199,6 +205,24 @@ class _AccessPoints:
         self.spacing = SPACING
         self.points: list[Checkpoint] = []
         self.last = 0
+        self._entries = 0
+        self._programs: tuple[int, bool] = (0, False)
+
+    def wanted(self, content: int, table: EntryTable) -> bool:
+        """Say whether a point belongs here: after the spacing, or a part of it where a program or library began."""
+        distance = content - self.last
+        if distance >= self.spacing:
+            return True
+        entries = len(table)
+        if distance * _NEAR_PROGRAMS < self.spacing or entries == self._entries:
+            return False
+        self._entries = entries
+        number = table.dir_id(entries - 1)
+        if number != self._programs[0]:
+            above, _, name = table.dirs[number].rpartition(b"/")
+            of_machine = b"-linux-" in name and above.rpartition(b"/")[2] == b"lib"
+            self._programs = number, name in _PROGRAMS or of_machine
+        return self._programs[1]
 
     def add(self, point: Checkpoint | None) -> None:
         if point is None:

@@ -7,14 +7,18 @@ holes of a sparse file count only in `logical`.  Directories, links and devices 
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from imagepeel.evidence import Name
+from imagepeel.rootfs.engines.indexed import IndexedDirectory
+from imagepeel.rootfs.tree.metadata import KIND
+from imagepeel.rootfs.tree.overlay import Merged
 
 if TYPE_CHECKING:
-    from imagepeel.rootfs.tree.inode import Inode
+    from imagepeel.rootfs.tree.inode import Inode, NodeKind
     from imagepeel.rootfs.view import Rootfs
 
 
@@ -171,3 +175,29 @@ class _Reversed:
 
     def __lt__(self, other: _Reversed) -> bool:
         return self.path > other.path
+
+
+def kinds(rootfs: Rootfs) -> Counter[NodeKind]:
+    """Count the paths of a filesystem by kind, the root among them.
+
+    What lies below a directory of one layer alone is counted from the columns, without making a node.
+    """
+    count: Counter[NodeKind] = Counter()
+    stack = [rootfs.root]
+    while stack:
+        here = stack.pop()
+        count["dir"] += 1
+        packed = here.stack[0] if len(here.stack) == 1 else None
+        if isinstance(packed, IndexedDirectory) and not packed.touched and not packed.shows_whiteouts:
+            indexed = packed.indexed
+            table, links = indexed.table, indexed.links
+            metas = Counter(table.meta_ids[links.get(i, i)] if i >= 0 else -1 for i in packed.below())
+            for meta, found in metas.items():
+                count["dir" if meta < 0 else KIND[table.metas[meta].type]] += found
+            continue
+        for child in here.peek().values():
+            if isinstance(child, Merged):
+                stack.append(child)
+            else:
+                count[child.kind] += 1
+    return count

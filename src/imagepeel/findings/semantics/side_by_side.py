@@ -66,11 +66,7 @@ def _as_packed(nodes: Sequence[Merged | Inode | None]) -> bool:
     packed: set[tuple[int, bytes]] = set()
     for node in nodes:
         directory = node.stack[0] if isinstance(node, Merged) and len(node.stack) == 1 else None
-        if (
-            not isinstance(directory, IndexedDirectory)
-            or directory.indexed.has_whiteouts
-            or directory.indexed.has_device_whiteouts
-        ):
+        if not isinstance(directory, IndexedDirectory) or directory.shows_whiteouts:
             return False
         if directory.indexed.parents:  # directories without an entry borrow their attributes with some engines only
             return False

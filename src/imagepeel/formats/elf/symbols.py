@@ -26,7 +26,7 @@ _MAX_CHAIN = 100_000
 _MAX_FILTER = 4_000_000
 _MAX_RELOCATIONS = 4_000_000
 _CHUNK = 24 * 8192
-_WINDOW_BITS = 16
+_WINDOW_BITS = 17
 _WINDOW = 1 << _WINDOW_BITS
 
 _LITTLE_HERE = struct.pack("=H", 1)[0] == 1
@@ -122,7 +122,7 @@ class SymbolTable:
         return None if address is None else file_offset(self._facts.phdrs, address)
 
     def _window(self, number: int) -> bytes:
-        """64 KiB of the file: look-ups jump around in a few tables, so whole windows are kept."""
+        """128 KiB of the file, as loaders keep them: look-ups jump around in a few tables."""
         window = self._windows[number] = self._read(number * _WINDOW, _WINDOW) if number >= 0 else b""
         return window
 

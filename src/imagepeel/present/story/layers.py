@@ -26,6 +26,7 @@ from imagepeel.present.document import (
 )
 from imagepeel.present.story.context import StoryContext
 from imagepeel.rootfs.layer_events import Lost
+from imagepeel.rootfs.usage import kinds
 from imagepeel.text import exact, joined, noun, number, plural, size
 
 ID = "rootfs"
@@ -67,8 +68,8 @@ def chapter(context: StoryContext) -> tuple[str, list[Block]]:
 def _merged(context: StoryContext, blocks: list[Block]) -> None:
     rootfs = context.rootfs
     count: Counter[str] = Counter()
-    for _, node in rootfs.walk():
-        count["device" if node.kind in ("char", "block") else node.kind] += 1
+    for kind, found in kinds(rootfs).items():
+        count["device" if kind in ("char", "block") else kind] += found
     count["dir"] -= 1
     seen = sum(number_ for kind, number_ in count.items() if kind != "ghost")
     known = [

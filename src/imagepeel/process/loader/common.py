@@ -16,8 +16,8 @@ import msgspec
 
 from imagepeel._lazy import late
 from imagepeel.errors import Malformed
-from imagepeel.formats.elf.file import ElfFacts, parse_elf
-from imagepeel.formats.elf.header import Reader
+from imagepeel.formats.elf.file import ElfFacts, parse_elf, read_phdrs
+from imagepeel.formats.elf.header import PT_LOAD, Reader, parse_ehdr
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge
 from imagepeel.process.spec.values import Candidate
 from imagepeel.tables import ErrnoName
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
 
 BLOCK = 128 * 1024
+_EXECUTABLE = 1
+"""The bit PF_X of a segment."""
+_MOST_TABLES = 1024 * 1024
+"""Bytes of the segment with the tables that are read at once."""
 _MOST_HELD = 16 * 1024 * 1024
 """Bytes of files that stay in memory."""
 LOADER_BYTES = 8 * 1024 * 1024
@@ -248,6 +252,7 @@ class Files:
         if known is None:
             file = self.file(node)
             try:
+                _read_tables(file)
                 known = parse_elf(file.read, file.size)
             except Malformed as error:
                 known = error
@@ -270,6 +275,17 @@ class Files:
             return None
         file = self.file(node)  # type: ignore[arg-type]
         return file.read(0, min(file.size, limit))
+
+
+def _read_tables(file: LoadedFile) -> None:
+    """Read the first segment of a program or library on the way to its dynamic section, which stands behind it.
+
+    Linkers put all tables that loaders read into one segment in front of the code.  Malformed for a damaged header.
+    """
+    phdrs = read_phdrs(file.read, file.size, parse_ehdr(file.read(0, 64)))
+    first = next((phdr for phdr in phdrs if phdr.type == PT_LOAD), None)
+    if first is not None and not first.flags & _EXECUTABLE and first.offset + first.filesz <= _MOST_TABLES:
+        file.read(first.offset, first.filesz)
 
 
 class LoaderBuild(msgspec.Struct, frozen=True, kw_only=True):

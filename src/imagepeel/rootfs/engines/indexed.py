@@ -287,6 +287,11 @@ class IndexedDirectory(Inode):
         """Whether its children were made and kept, so that something may have changed them."""
         return self._made is not None
 
+    @property
+    def shows_whiteouts(self) -> bool:
+        """Whether the layer has what overlayfs shows as a name that cannot be opened, where no other layer is below."""
+        return self.indexed.has_whiteouts or self.indexed.has_device_whiteouts
+
     def peek(self) -> dict[bytes, Inode]:
         return self._made if self._made is not None else self.make() | self._some
 
