@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import imagepeel
 from imagepeel import forge
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -26,7 +29,7 @@ def test_audit_folder_says_one_line_an_image(tmp_path: Path) -> None:
     assert lines[2].startswith("notes.txt: not-an-image")
 
 
-@pytest.mark.parametrize("notebook", sorted(EXAMPLES.glob("*.ipynb")), ids=lambda path: path.name)
+@pytest.mark.parametrize("notebook", sorted((EXAMPLES / "notebooks").glob("*.ipynb")), ids=lambda path: path.name)
 def test_notebooks_execute_and_show_html(notebook: Path) -> None:
     nbclient = pytest.importorskip("nbclient")
     nbformat = pytest.importorskip("nbformat")
@@ -44,8 +47,6 @@ def test_notebooks_execute_and_show_html(notebook: Path) -> None:
 
 
 def test_the_recipe_makes_an_image_that_starts(tmp_path: Path) -> None:
-    import imagepeel
-
     out = tmp_path / "lesson.tar"
     command = [sys.executable, "-m", "imagepeel", "forge", "--from", str(EXAMPLES / "recipe.json"), str(out)]
     subprocess.run(command, check=True, capture_output=True)
@@ -53,3 +54,70 @@ def test_the_recipe_makes_an_image_that_starts(tmp_path: Path) -> None:
         image = archive.image("1")
         assert image.process().verdict.kind == "RUNS"
         assert not (image.rootfs / "etc/secret").exists()
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return forge.write(forge.build("shop"), tmp_path_factory.mktemp("examples") / "shop.tar")
+
+
+def _run(name: str, *words: object, code: int = 0) -> str:
+    command = [sys.executable, str(EXAMPLES / f"{name}.py"), *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "code", "says"),
+    [
+        ("explain_image", (), 0, "It is a tarball"),
+        ("explain_image", ("file",), 0, "tar -tvf "),
+        ("predict_start", ("docker", "podman"), 0, 'RUNS execve("/usr/local/bin/entrypoint.sh"'),
+        ("who_loads_it", (), 0, "skopeo@1.9: takes"),
+        ("surprises", (), 0, "SECRET"),
+        ("operators_manual", (), 0, "Should this run in production?"),
+        ("largest_files", ("/srv/shop",), 0, "300000  /srv/shop/catalog.bin"),
+        ("life_of_a_path", ("/srv/shop/.env",), 0, "removed by L5"),
+        ("where_engines_disagree", (), 0, "0 paths differ"),
+        ("rebuild_dockerfile", (), 0, "RUN rm .env"),
+    ],
+)
+def test_each_verb_has_a_program(name: str, words: tuple[str, ...], code: int, says: str, shop: Path) -> None:
+    assert says in _run(name, shop, *words, code=code)
+
+
+def test_a_start_that_fails_ends_with_1(tmp_path: Path) -> None:
+    archive = forge.write(forge.build("no-loader"), tmp_path / "broken.tar")
+    assert "FAILS exec /app/server: no such file or directory" in _run("predict_start", archive, "docker", code=1)
+
+
+def test_what_is_wasted_is_what_the_layers_ship_and_tar_does_not_see(shop: Path) -> None:
+    unreachable, _, files = _run("wasted_bytes", shop).split()[:3]
+    assert (unreachable, files) == ("672724", "1186273")
+
+
+def test_what_is_written_is_what_is_in_the_image(shop: Path, tmp_path: Path) -> None:
+    _run("unpack", shop, tmp_path / "tree")
+    assert (tmp_path / "tree/etc/passwd").read_text().startswith("root:")
+    assert not (tmp_path / "tree/srv/shop/.env").exists()
+    digest, out = _run("flatten_image", shop, tmp_path / "flat.tar").split()
+    assert hashlib.sha256(Path(out).read_bytes()).hexdigest() == digest
+    assert _run("forge_an_image", tmp_path / "mine.tar").strip() == str(tmp_path / "mine.tar")
+    assert "RUNS" in _run("predict_start", tmp_path / "mine.tar", "docker")
+
+
+def test_two_images_are_compared(shop: Path, tmp_path: Path) -> None:
+    assert _run("compare_images", shop, shop) == ""
+    hello = forge.write(forge.build("hello"), tmp_path / "hello.tar")
+    assert "/hello" in _run("compare_images", shop, hello, code=1)
+
+
+def test_every_verb_of_an_image_has_an_example() -> None:
+    verbs = [
+        name
+        for name, value in vars(imagepeel.Image).items()
+        if not name.startswith("_") and inspect.isfunction(value) and name not in ("operations", "read_ahead")
+    ]
+    texts = "".join(path.read_text() for path in EXAMPLES.rglob("*.*"))
+    assert [verb for verb in verbs if f".{verb}(" not in texts] == []
