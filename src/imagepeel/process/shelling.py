@@ -201,6 +201,15 @@ class ImageOfShell:
             errno = "" if node is not None else "ENOENT"
         return PathAccess(path=raw(full), errno=errno, resolution=self.sim.rootfs.resolve(b"/"), node=node)
 
+    def locate(self, path: str, cwd: str) -> tuple[str, str, bool] | None:
+        """The full path by its words and without links, and whether it is a directory to enter; None: not known."""
+        base = cwd or self.state.cwd
+        if not self.test("e", path, cwd) or (path[:1] != "/" and self.place(base, "/") != base):
+            return None
+        full = "/" + posixpath.normpath(posixpath.join(base, path)).lstrip("/")
+        enters = bool(self.test("d", path, cwd) and self.test("x", path, cwd))
+        return full, self.place(full, "/"), enters
+
     def is_new(self, path: str, cwd: str) -> bool:
         """Whether a path leads to what the script itself made where nothing was."""
         place = self.place(path, cwd)

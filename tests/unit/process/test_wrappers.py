@@ -22,8 +22,8 @@ from imagepeel.process.engines.user import failure_of
 from imagepeel.process.predict import predict
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.process_spec import ProcessSpec
-from imagepeel.process.wrappers import execline
 from imagepeel.process.wrappers.env import split_string
+from imagepeel.process.wrappers.execline_programs import PROGRAMS
 from imagepeel.process.wrappers.programs import (
     S6_NOT_PID1,
     Wrapped,
@@ -496,4 +496,4 @@ def test_real_env_split(text: str) -> None:
 
 
 def test_the_names_of_execline_are_those_that_it_reads() -> None:
-    assert EXECLINE == execline.NAMES
+    assert {"execline", "execlineb", *PROGRAMS} == EXECLINE

@@ -33,6 +33,12 @@ class ShellImage(Protocol):
     def enter(self, path: str, cwd: str) -> ErrnoName | None:
         """The errno of `chdir`, "" where it succeeds; None where it cannot be told."""
 
+    def locate(self, path: str, cwd: str) -> tuple[str, str, bool] | None:
+        """The full path by its words and without links, and whether it is a directory to enter.
+
+        None where nothing is there or it cannot be told.
+        """
+
     def read(self, path: str, cwd: str) -> tuple[str, ErrnoName] | None:
         """The text of a file, or "" and the errno of `open`; None where neither can be told."""
 

@@ -106,10 +106,11 @@ def filtered(value: str, argv: Sequence[str]) -> str | None:
         return _translated(value, *words)
     if name in ("head", "tail") and words in (["-n1"], ["-n", "1"], ["-1"]):
         return (lines[0] if name == "head" else lines[-1]) + "\n"
-    if name == "sed" and len(words) == 1:
-        plain = re.fullmatch(r"s([/|,#:])([A-Za-z0-9_ -]*)\1([A-Za-z0-9_ -]*)\1(g?)", words[0])
+    if name == "sed" and len(words) in (1, 2) and words[:-1] in ([], ["-e"]):
+        plain = re.fullmatch(r"s([/|,#:])([A-Za-z0-9_ -]*|\\\\)\1([A-Za-z0-9_ /-]*)\1(g?)", words[-1])
         if plain is not None and plain[2]:
-            return "".join(line.replace(plain[2], plain[3], -1 if plain[4] else 1) + "\n" for line in lines)
+            old = "\\" if plain[2] == "\\\\" else plain[2]
+            return "".join(line.replace(old, plain[3], -1 if plain[4] else 1) + "\n" for line in lines)
     return None
 
 

@@ -147,7 +147,11 @@ class State:
             found = self.image
             return None if self.cwd is None or not self.exact or found is None else found.read(path, self.cwd)
 
-        self.scope.names, self.scope.text = names, read
+        def locate(path: str) -> tuple[str, str, bool] | None:
+            found = self.image
+            return None if self.cwd is None or not self.exact or found is None else found.locate(path, self.cwd)
+
+        self.scope.names, self.scope.text, self.scope.locate = names, read, locate
 
     @property
     def image(self) -> ShellImage | None:

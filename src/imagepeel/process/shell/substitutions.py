@@ -1,12 +1,13 @@
-"""Command substitutions whose output follows from their words and the image: `$(cat f)`, `$(command -v x)`, ..."""
+"""Command substitutions whose output follows from their words and the image: `$(cat f)`, `$(cd d && pwd)`, ..."""
 
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Sequence
 
 from imagepeel.errors import Malformed
 from imagepeel.formats.shell.parser import parse_shell
-from imagepeel.formats.shell.tree import Simple
+from imagepeel.formats.shell.tree import AndOr, Simple
 from imagepeel.process.shell.expand import ExpansionFailed, expand
 from imagepeel.process.shell.output import filtered, formatted
 from imagepeel.process.shell.scope import UNKNOWN, Scope, Value
@@ -17,7 +18,14 @@ _MAX_OUTPUT = 65_536
 def substitution(source: str, scope: Scope) -> Value:
     """The output of the commands between `$(` and `)`, without the newlines at its end; UNKNOWN for most."""
     scope.substituted = None
-    command, filters = _alone(source)
+    try:
+        items = parse_shell(source).items
+    except Malformed:
+        return UNKNOWN
+    moves = _moving(items)
+    if moves is not None:
+        return _entered(*moves, scope)
+    command, filters = _alone(items)
     if command is None:
         return UNKNOWN
     if filters:
@@ -55,12 +63,37 @@ def _failing(words: list[str], scope: Scope, *, told: bool) -> Value:
     return ""
 
 
-def _alone(source: str) -> tuple[Simple | None, list[Simple]]:
+def _moving(items: Sequence[AndOr]) -> tuple[Simple, Simple] | None:
+    """The two commands of `cd DIRECTORY && pwd`."""
+    pipelines = [one for item in items for one in item.pipelines]
+    if len(pipelines) != 2 or any(item.end == "&" or "||" in item.operators for item in items):
+        return None
+    first, second = (one.commands[0] for one in pipelines)
+    if any(len(one.commands) > 1 or one.negated for one in pipelines) or not isinstance(first, Simple):
+        return None
+    if not isinstance(second, Simple) or first.assignments or second.assignments or second.redirections:
+        return None
+    names = [one.words[0].literal if one.words else None for one in (first, second)]
+    return (first, second) if names == ["cd", "pwd"] else None
+
+
+def _entered(move: Simple, ask: Simple, scope: Scope) -> Value:
+    """The directory that a `cd` leads to which succeeds."""
+    hidden = [item.target.literal if item.target is not None else None for item in move.redirections]
+    options = [word.literal for word in (*move.words[1:-1], *ask.words[1:])]
+    if set(hidden) - {"/dev/null", "1", "2"} or set(options) - {"-P", "-L", "--"} or scope.get("CDPATH") is not None:
+        return UNKNOWN
+    fields = expand(move.words[-1:], scope) if len(move.words) > 1 else []
+    path = fields[0] if len(fields) == 1 else ""
+    found = scope.locate(path) if isinstance(path, str) and path not in ("", "-") and scope.locate is not None else None
+    if found is None or not found[2]:
+        return UNKNOWN
+    scope.substituted = 0
+    return found[1] if "-P" in options else found[0]
+
+
+def _alone(items: Sequence[AndOr]) -> tuple[Simple | None, list[Simple]]:
     """The simple command that is all there is, and those that its output goes through."""
-    try:
-        items = parse_shell(source).items
-    except Malformed:
-        return None, []
     if len(items) != 1 or items[0].end or len(items[0].pipelines) != 1 or items[0].pipelines[0].negated:
         return None, []
     commands = [one for one in items[0].pipelines[0].commands if isinstance(one, Simple) and not one.assignments]
@@ -79,7 +112,7 @@ def _filtered(command: Simple, filters: list[Simple], scope: Scope) -> Value:
         calls.append([str(field) for field in fields])
     found = _output(calls[0], scope)
     value = None if found is None else found[0]
-    if calls[0][0] in ("echo", "basename", "dirname", "which", "id") and value is not None:
+    if calls[0][0] in _PROGRAMS | {"echo"} - {"cat"} and value is not None:
         value += "\n"
     for call in calls[1:]:
         value = filtered(value, call) if value is not None and _runs(call[0], scope) else None
@@ -116,11 +149,17 @@ def _runs(name: str, scope: Scope) -> bool:
     return bool(found) or (found is None and scope.shell == "busybox")
 
 
+_PROGRAMS = frozenset(("which", "id", "dirname", "basename", "cat", "readlink", "realpath", "uname"))
+"""Programs whose output is told here, where the image has them and can start them."""
+
+
 def _output(words: list[str], scope: Scope) -> tuple[str, int] | None:
     """What a command writes and its exit code; None where that is not known."""
     name, rest = words[0], words[1:]
-    if name in ("which", "id", "dirname", "basename", "cat") and not _runs(name, scope):
-        return None
+    if name in _PROGRAMS:
+        result = scope.result(tuple(words)) if scope.result is not None else None
+        if not _runs(name, scope) or (result is not None and result[0]):
+            return None
     if name == "command" and rest[:1] == ["-v"]:
         return _which(rest[1:], scope, 1 if scope.shell == "bash" else 127)
     if name == "which":
@@ -133,6 +172,11 @@ def _output(words: list[str], scope: Scope) -> tuple[str, int] | None:
     if name == "basename" and len(rest) == 2 and "/" not in rest[1] and not rest[0].endswith("/"):
         last = posixpath.basename(rest[0])
         return last.removesuffix(rest[1]) if last != rest[1] else last, 0
+    if (name, *rest[:-1]) in (("readlink", "-f"), ("realpath",)) and rest[-1][:1] != "-" and scope.locate is not None:
+        found = scope.locate(rest[-1])
+        return None if found is None else (found[1], 0)
+    if words in (["uname"], ["uname", "-s"]):
+        return "Linux", 0
     if name == "echo" and not any("\\" in word for word in rest) and not (rest and rest[0].startswith("-")):
         return " ".join(rest), 0
     if name == "printf" and rest and not rest[0].startswith("-"):

@@ -264,13 +264,13 @@ def _chroot(wrapped: Wrapped, accounts: Accounts, state: ProcessState) -> Switch
         return refused_name("chroot", f"chroot: invalid {'user' if uid is None else 'group'}", 125, spec)
     if user_word and not group_word and entry is None:
         return Switched(credentials=old, measured=False)
-    groups = old.groups if entry is None else accounts.memberships(entry.name, gid)
+    groups = accounts.memberships(entry.name, gid) if entry is not None else () if user_word else old.groups
     if listed is not None:
         given = accounts.gids(listed)
         if given is None:
             return Switched(credentials=old, measured=False)
         groups = given
-    call = _lacks(actor, uid, gid, groups=entry is not None or listed is not None)
+    call = _lacks(actor, uid, gid, groups=bool(user_word) or listed is not None)
     if call:
         what = {"setgroups": "supplemental groups", "setgid": "group-ID", "setuid": "user-ID"}[call]
         message = f"chroot: failed to set {what}: Operation not permitted"
