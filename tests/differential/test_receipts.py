@@ -7,10 +7,14 @@ what imagepeel says.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import imagepeel
@@ -21,8 +25,12 @@ from imagepeel.present.document import Story
 from imagepeel.present.story.chapters import explain_image
 from imagepeel.process.predict import predict_image
 from imagepeel.receipts.proof import step_receipts, waste_receipts
+from imagepeel.results.anatomy import anatomy_of_archive, anatomy_of_entry, anatomy_of_layer
 
-TOOLS = ("bash", "tar", "gzip", "zstd", "bzip2", "xz", "jq", "readelf", "xxd", "sha256sum", "awk", "find")
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from sampling import sample
+
+TOOLS = ("bash", "tar", "gzip", "zstd", "bzip2", "xz", "jq", "readelf", "od", "sha256sum", "awk", "find")
 ABSENT = [tool for tool in TOOLS if shutil.which(tool) is None]
 IMAGES = Path(__file__).resolve().parents[3] / "shared" / "images"
 
@@ -31,6 +39,7 @@ pytestmark = [
     pytest.mark.skipif(bool(ABSENT), reason=f"missing tools: {', '.join(ABSENT)}"),
 ]
 
+NEEDS = re.compile("; needs (.+)$")
 HOSTILE = "a b;touch PWNED $(touch PWNED2) `x` \x1b[31m 'q\" \u202e -rf: \n.tar"
 """A file name that hurts wherever quoting is forgotten."""
 
@@ -80,16 +89,26 @@ KINDS = [
 ]
 
 
-def run_all(receipts: list[Receipt], where: Path, scratch: Path) -> list[str]:
-    """Run the receipts in one bash, each in a subshell, and return what is wrong with them."""
+def run_all(receipts: list[Receipt], where: Path, scratch: Path, shell: str = "bash", path: str = "") -> list[str]:
+    """Run the receipts in one shell, each in a subshell, and return what is wrong with them."""
     scratch.mkdir()
     script = "".join(
         f"(\n{receipt.command}\n) > {scratch}/{i}.out 2> {scratch}/{i}.err; echo $? > {scratch}/{i}.rc\n"
         for i, receipt in enumerate(receipts)
     )
-    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TMPDIR": str(scratch), "HOME": str(scratch)}
+    environment = {
+        "PATH": path or os.environ["PATH"],
+        "LC_ALL": "C.UTF-8",
+        "TMPDIR": str(scratch),
+        "HOME": str(scratch),
+    }
     subprocess.run(
-        ["bash", "-c", script], cwd=where, env=environment, check=False, timeout=300, stdin=subprocess.DEVNULL
+        [shutil.which(shell) or shell, "-c", script],
+        cwd=where,
+        env=environment,
+        check=False,
+        timeout=300,
+        stdin=subprocess.DEVNULL,
     )
     wrong = []
     for i, receipt in enumerate(receipts):
@@ -102,6 +121,114 @@ def run_all(receipts: list[Receipt], where: Path, scratch: Path) -> list[str]:
             error = (scratch / f"{i}.err").read_text(errors="replace")[:200]
             wrong.append(f"{receipt.command}\n  exit {code}, expected {receipt.expect!r}, got {out[:200]!r} {error}")
     return wrong
+
+
+BSD = {"tar": "bsdtar", "awk": "original-awk"}
+"""Tools of macOS and the BSDs, by the names that Debian gives them."""
+SHELLS = ("mksh", "zsh")
+PLAIN = (
+    "cat",
+    "cut",
+    "find",
+    "gzip",
+    "head",
+    "mktemp",
+    "od",
+    "rm",
+    "sed",
+    "sha256sum",
+    "sort",
+    "tail",
+    "tr",
+    "wc",
+    "zstd",
+)
+ELSEWHERE = [tool for tool in (*BSD.values(), *SHELLS, *PLAIN) if shutil.which(tool) is None]
+
+
+@pytest.fixture(scope="session")
+def bsd(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A PATH in which tar is libarchive's and awk is BWK's, without GNU tar, gawk, readelf, jq and xxd."""
+    folder = tmp_path_factory.mktemp("bsd")
+    for name, tool in {**{tool: tool for tool in PLAIN}, **BSD}.items():
+        (folder / name).symlink_to(str(shutil.which(tool)))
+    return str(folder)
+
+
+def receipts_in(value: object) -> Iterator[Receipt]:
+    """Every receipt somewhere in a result."""
+    if isinstance(value, Receipt):
+        yield value
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from receipts_in(getattr(value, name))
+    elif isinstance(value, tuple | list):
+        for one in value:
+            yield from receipts_in(one)
+
+
+def all_receipts(path: str) -> list[Receipt]:
+    """What explain, the findings, the steps of a start and anatomy say of an image."""
+    with imagepeel.open(path) as archive:
+        try:
+            image = archive.image()
+        except Ambiguous:
+            image = archive.image("#1")
+        found = [*explain_image(image).receipts()]
+        found += [receipt for finding in image.findings() for receipt in finding.evidence.receipts]
+        found += [receipt for step in step_receipts(predict_image(image).steps, image) for receipt in step]
+        found += waste_receipts(image.waste(), image)
+        found += receipts_in(anatomy_of_archive(image))
+        for layer in (layer for layer in image.layers if layer.readable):
+            found += receipts_in(anatomy_of_layer(image, layer))
+            found += receipts_in([anatomy_of_entry(image, layer, entry) for entry in layer.table[:2]])
+    return list({receipt.command: receipt for receipt in found}.values())
+
+
+@pytest.mark.skipif(bool(ELSEWHERE), reason=f"missing tools: {', '.join(ELSEWHERE)}")
+@pytest.mark.parametrize("shell", SHELLS)
+def test_receipts_with_the_tools_of_macos(
+    shell: str, bsd: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+) -> None:
+    """Each receipt shows there what it says, or says which tool it needs."""
+    where = tmp_path / "in"
+    where.mkdir()
+    monkeypatch.chdir(where)
+    wrong = []
+    for number, name in enumerate(sample(pytestconfig, forge.NAMES, 8)):
+        forge.write(forge.build(name), where / f"{name}.tar")
+        receipts = all_receipts(f"{name}.tar")
+        there = [receipt for receipt in receipts if not NEEDS.search(receipt.shows)]
+        assert len(there) >= 3
+        wrong += run_all(there, where, tmp_path / str(number), shell, bsd)
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.skipif(bool(ELSEWHERE), reason=f"missing tools: {', '.join(ELSEWHERE)}")
+@pytest.mark.parametrize("kind", ["oci-archive", "oci-dir", "rootfs"])
+def test_receipts_of_kinds_with_the_tools_of_macos(
+    kind: str, bsd: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = tmp_path / "in"
+    where.mkdir()
+    monkeypatch.chdir(where)
+    for number, (image, name) in enumerate([("shop", "image"), ("zoo", "-v:x.tar")]):
+        forge.write(forge.build(image), where / name, kind)
+        there = [receipt for receipt in all_receipts(name) if not NEEDS.search(receipt.shows)]
+        wrong = run_all(there, where, tmp_path / str(number), "zsh", bsd)
+        assert not wrong, "\n".join(wrong)
+
+
+def test_what_a_receipt_needs_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("shop", "zoo", "no-library"):
+        forge.write(forge.build(name), tmp_path / f"{name}.tar")
+        for receipt in all_receipts(f"{name}.tar"):
+            said = NEEDS.search(receipt.shows)
+            uses = [word for word in ("jq", "readelf") if re.search(rf"(^|[|;]) ?{word} ", receipt.command)]
+            uses += ["GNU tar"] * ("--no-unquote" in receipt.command)
+            assert (said[1].split(" and ") if said else []) == uses, receipt
+            assert not re.search(r"\bxxd\b|cat -A|--wildcards|-printf|--force-local|base64 -w|\btac\b", receipt.command)
 
 
 def story_of(path: str, reference: str | None = None) -> Story:

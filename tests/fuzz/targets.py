@@ -62,7 +62,7 @@ from imagepeel.process.shell.outcome import classify
 from imagepeel.process.wrappers import execline
 from imagepeel.process.wrappers.env import split_string
 from imagepeel.process.wrappers.programs import unwrap
-from imagepeel.receipts.quoting import plain_text, xxd_line
+from imagepeel.receipts.quoting import hex_line, plain_text
 
 
 class Target(NamedTuple):
@@ -292,7 +292,7 @@ def _words(data: bytes) -> None:
             read(shown)  # type: ignore[operator]
         except ImagepeelError:
             pass
-    xxd_line(data)
+    hex_line(data)
     parse_shebang(data)
     parse_shebang(data, buffer=127)
     mangled("x", data)

@@ -286,7 +286,7 @@ class _Run:
                 detail=(found.groups_in_words, caps, *found.notes),
                 path=user.PASSWD,
                 where=trace.locate(self.rootfs, user.PASSWD) or found.where,
-                inspect=("cat -A",),
+                inspect=("sed -n l",),
             )
         self.steps.append(step)
         strict = self.engine.refuse_root(spec, found.uid) if self.options.run_as_non_root else None

@@ -94,7 +94,7 @@ def follow(sim: Simulation, chain: ExecveResult, shell: Shell, state: ProcessSta
             detail=tuple(part for part in (tail.source, tail.why, *tail.assumes, *tail.trusts) if part),
             path=told.body if told.mode == "script" else None,
             where=place,
-            inspect=("cat -A",) if told.mode == "script" else (),
+            inspect=("sed -n l",) if told.mode == "script" else (),
         )
     )
     sim.assumes.extend((*tail.assumes, *tail.trusts))

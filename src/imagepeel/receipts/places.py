@@ -1,8 +1,9 @@
 """Receipts: plain bash commands that show a fact of an image without imagepeel.
 
 Members and files are named where their names are harmless and unique, and else addressed by their offset
-(`tail -c +N FILE | head -c M`), which needs no hostile name at all.  Tools: GNU tar, coreutils, gzip, zstd, bzip2,
-xz, jq, readelf, xxd.
+(`tail -c +N FILE | head -c M`), which needs no hostile name at all.  They are for bash, zsh and ksh, with
+the tools of GNU or of BSD and macOS: tar, awk, od, sed, head, tail, wc, sha256sum, and gzip, zstd, bzip2, xz for what
+is so compressed.  What takes jq, readelf or GNU tar alone says so.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import msgspec
 from imagepeel.archive.compression import BZIP2_MAGIC, GZIP_MAGIC, XZ_MAGIC, ZSTD_MAGIC
 from imagepeel.archive.members import Member, Members
 from imagepeel.errors import ImagepeelError
-from imagepeel.evidence import AnomalyCode, Receipt, text
+from imagepeel.evidence import AnomalyCode, Name, Receipt, text
 from imagepeel.layers.layer import Layer
 from imagepeel.oci.json_document import lookup
-from imagepeel.receipts.quoting import file_word, is_tame, jq_filter, plain_text, quote, xxd_line
+from imagepeel.receipts.quoting import HEX, file_word, hex_line, is_tame, jq_filter, plain_text, quote
 
 if TYPE_CHECKING:
     from imagepeel.archive.opened import OpenArchive
@@ -39,8 +40,8 @@ _FILTERS = (
     ("-lW", "its program headers: the loader it names"),
     ("-hW", "its ELF header: machine and type"),
     ("-dW", "the libraries it needs"),
-    ("cat -A", "its lines"),
-    ("xxd", "its first bytes"),
+    ("sed -n l", "its lines"),
+    ("od ", "its first bytes"),
 )
 """A part of a filter, and what the filter shows."""
 
@@ -118,30 +119,30 @@ class Receipts:
 
     def archive_size(self, size: int) -> Receipt:
         """The size of the file."""
-        return Receipt(command=f"wc -c < {self.file}", shows="its size in bytes", expect=str(size))
+        return _receipt(command=f"wc -c < {self.file}", shows="its size in bytes", expect=str(size))
 
     def listing(self, expect: str = "") -> Receipt:
         """The members of the archive."""
         if self.directory:
-            command = f"find {self.file} -type f -printf '%s %P\\n'"
+            command = f"find {self.file} -type f -exec wc -c {{}} +"
         else:
             command = self._tar("-tv", self._stream)
-        return Receipt(command=command, shows="the members of the archive", expect=expect)
+        return _receipt(command=command, shows="the members of the archive", expect=expect)
 
     def tar_header(self, at: int, head: bytes) -> Receipt:
         """The 512 bytes of the tar header at an offset: name, size and magic stand in them."""
-        command = f"{self._stream.cut(at, 512).command} | xxd"
-        return Receipt(command=command, shows="the tar header", expect=xxd_line(head[:16]))
+        command = f"{self._stream.cut(at, 512).command} | {HEX}"
+        return _receipt(command=command, shows="the tar header", expect=hex_line(head[:16]))
 
     def header_bytes(self, stream: Stream, at: int, blocks: bytes) -> Receipt:
         """All header blocks of an entry at an offset of a tar."""
-        command = f"{stream.cut(at, len(blocks)).command} | xxd"
-        return Receipt(command=command, shows="the header, byte by byte", expect=xxd_line(blocks[:16]))
+        command = f"{stream.cut(at, len(blocks)).command} | {HEX}"
+        return _receipt(command=command, shows="the header, byte by byte", expect=hex_line(blocks[:16]))
 
     def tar_magic(self, header: int = 0) -> Receipt:
         """The magic of the tar header at an offset: five bytes at 257 (POSIX ustar)."""
         start = self._stream.cut(header + 257, 5)
-        return Receipt(command=start.command, shows="the magic of the tar header", expect="ustar")
+        return _receipt(command=start.command, shows="the magic of the tar header", expect="ustar")
 
     def member(self, member: Member, members: Members | None = None) -> Stream:
         """The bytes of a member of the archive (links already followed)."""
@@ -149,7 +150,7 @@ class Receipts:
         if home.medium == "directory":
             return Stream(file=file_word(f"{home.name}/{member.name}"))
         if member.sparse is not None:
-            return Stream(pipe=self._tar("-xO", self._stream, f"--no-unquote -- {quote(member.raw_name)}"))
+            return Stream(pipe=self._tar("-xO", self._stream, _word(member.raw_name)))
         if self._nameable(member):
             return Stream(pipe=self._tar("-xO", self._stream, text(member.raw_name)))
         return self._stream.cut(member.offset or 0, member.size)
@@ -163,7 +164,7 @@ class Receipts:
         """The digest of some bytes; `expect` is what the bytes really have when that differs from `digest`."""
         algorithm, _, encoded = (expect or digest).partition(":")
         summing = SUMS.get(algorithm, "sha256sum")
-        return Receipt(
+        return _receipt(
             command=stream.through(summing, summing + " {}"),
             shows=shows,
             expect=encoded if algorithm in SUMS else "",
@@ -173,7 +174,7 @@ class Receipts:
         """A value of a JSON document; `document` is the document parsed, for keys and for the expected value."""
         wanted = jq_filter(pointer, document)
         command = stream.through(f"jq -c {quote(wanted)}", f"jq -c {quote(wanted)} {{}}")
-        return Receipt(command=command, shows=shows, expect=_expected(document, pointer))
+        return _receipt(command=command, shows=shows, expect=_expected(document, pointer))
 
     def config(self, pointer: str, shows: str) -> Receipt | None:
         """A value of the image config, None where there is no config to look into."""
@@ -209,7 +210,7 @@ class Receipts:
         content = self.content(layer)
         if content is None:
             return None
-        return Receipt(command=self._tar("-tv", content), shows=f"what {layer.label} holds", expect=expect)
+        return _receipt(command=self._tar("-tv", content), shows=f"what {layer.label} holds", expect=expect)
 
     def layer_digest(self, layer: Layer, stated: str = "") -> Receipt | None:
         """The digest of the stored bytes of a layer."""
@@ -233,7 +234,7 @@ class Receipts:
             return None
         entry = layer.table[index]
         if entry.sparse is not None:
-            return Stream(pipe=self._tar("-xO", content, f"--no-unquote -- {quote(entry.raw_name)}"))
+            return Stream(pipe=self._tar("-xO", content, _word(entry.raw_name)))
         if self._entry_nameable(layer, entry):
             return Stream(pipe=self._tar("-xO", content, text(entry.raw_name)))
         return content.cut(entry.data_offset, entry.size)
@@ -247,13 +248,13 @@ class Receipts:
         listing = self._tar("-tv", content)
         if not self._entry_nameable(layer, entry) or entry.kind == "dir":
             header = content.cut(entry.header_offset, min(512, max(0, entry.data_offset - entry.header_offset)))
-            return Receipt(
-                command=f"{header.command} | xxd | head -n 8",
+            return _receipt(
+                command=f"{header.command} | {HEX} | head -n 8",
                 shows=f"its header in {layer.label}",
-                expect=xxd_line(self._header(layer, entry)),
+                expect=hex_line(self._header(layer, entry)),
             )
         name = text(entry.raw_name)
-        return Receipt(command=f"{listing} {name}", shows=f"its line in {layer.label}", expect=name)
+        return _receipt(command=f"{listing} {name}", shows=f"its line in {layer.label}", expect=name)
 
     def _header(self, layer: Layer, entry: Entry) -> bytes:
         try:
@@ -263,19 +264,20 @@ class Receipts:
 
     def size(self, stream: Stream, size: int, shows: str = "its size in bytes") -> Receipt:
         """How many bytes a stream has."""
-        return Receipt(command=stream.through("wc -c"), shows=shows, expect=str(size))
+        return _receipt(command=stream.through("wc -c"), shows=shows, expect=str(size))
 
     def bytes_of(self, stream: Stream, shows: str, expect: str = "") -> Receipt:
         """The bytes of a stream as they are."""
-        return Receipt(command=stream.command, shows=shows, expect=expect)
+        return _receipt(command=stream.command, shows=shows, expect=expect)
 
     def document(self, stream: Stream, shows: str) -> Receipt:
         """A JSON document, laid out for the eye."""
-        return Receipt(command=stream.through("jq ."), shows=shows)
+        command = stream.through("jq .")
+        return _receipt(command=command, shows=shows)
 
     def hex_at(self, stream: Stream, offset: int, shows: str) -> Receipt:
         """The bytes from an offset (0-based) on, in hex."""
-        return Receipt(command=f"{stream.cut(offset, 512).command} | xxd | head -n 8", shows=shows)
+        return _receipt(command=f"{stream.cut(offset, 512).command} | {HEX} | head -n 8", shows=shows)
 
     def magic(self, layer: Layer) -> Receipt | None:
         """The first bytes of a layer as stored, which tell its compression; what it holds, where there is none."""
@@ -284,9 +286,9 @@ class Receipts:
             return None
         if layer.compression not in _MAGIC:
             return self.layer_listing(layer)
-        command = blob.through("head -c 4", "head -c 4 {}") + " | xxd -p"
+        command = blob.through("head -c 4", "head -c 4 {}") + f" | {HEX}"
         shows = f"the first bytes of {layer.label}: {layer.compression}"
-        return Receipt(command=command, shows=shows, expect=_MAGIC[layer.compression].hex())
+        return _receipt(command=command, shows=shows, expect=_MAGIC[layer.compression].hex(" "))
 
     def total(self, layers: Sequence[Layer], size: int) -> Receipt | None:
         """The bytes of all files of these layers, added up in one command; `size` is their sum.
@@ -306,8 +308,8 @@ class Receipts:
         if not listings:
             return None
         listing = f"{{ {'; '.join(listings)}; }}" if len(listings) > 1 else listings[0]
-        return Receipt(
-            command=f"{listing} | awk '/^-/ {{ n += $3 }} END {{ printf \"%.0f\\n\", n }}'",
+        return _receipt(
+            command=f"{listing} | awk '/^-/ {{ n += $2 ~ /\\// ? $3 : $5 }} END {{ printf \"%.0f\\n\", n }}'",
             shows="bytes of all files of all layers",
             expect=str(size) if regular else "",
         )
@@ -325,14 +327,15 @@ class Receipts:
             command = f't=$(mktemp); {stream.command} > "$t"; {looking}; rm "$t"'
         else:
             command = stream.through(filter_)
-        return Receipt(command=command, shows=shows, expect=expect)
+        return _receipt(command=command, shows=shows, expect=expect)
 
     # ---- inside -------------------------------------------------------------------------------------------
 
     def _tar(self, action: str, stream: Stream, name: str = "") -> str:
-        options = "--force-local " if stream.file and self._colon else ""
         operand = f" {name}" if name else ""
-        return stream.through(f"tar {action}f -{operand}", f"tar {options}{action}f {{}}{operand}")
+        # GNU tar takes what stands before a colon for a host.
+        of_file = "" if self._colon else f"tar {action}f {{}}{operand}"
+        return stream.through(f"tar {action}f -{operand}", of_file)
 
     def _nameable(self, member: Member) -> bool:
         return not self._odd and is_tame(member.raw_name) and member.raw_name not in self._repeated
@@ -376,6 +379,19 @@ class Receipts:
         for wrap in self.archive.wrapping[:-1]:
             stream = stream.unpacked(wrap)
         return stream
+
+
+def _word(name: Name) -> str:
+    """The operand for a name that has to be named: GNU tar's alone where it is more than plain letters."""
+    return text(name) if is_tame(name) else f"--no-unquote -- {quote(name)}"
+
+
+def _receipt(command: str, shows: str, expect: str = "") -> Receipt:
+    """A receipt that says which tool it needs, where that is one that a machine may not have."""
+    tools = [tool for tool in ("jq", "readelf") if any(f"{lead}{tool} " in f"; {command}" for lead in ("; ", "| "))]
+    tools += ["GNU tar"] * ("--no-unquote" in command)
+    needs = f"; needs {' and '.join(tools)}" if tools else ""
+    return Receipt(command=command, shows=shows + needs, expect=expect)
 
 
 def _repeated(members: Members) -> frozenset[bytes]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MOST = 5
 """Receipts of one finding: the most direct places."""
 
-_TEXT = "head -n 40 | cat -A"
+_TEXT = "head -n 40 | sed -n l"
 
 
 def with_receipts(found: Iterable[Finding], image: LayeredImage) -> Findings:

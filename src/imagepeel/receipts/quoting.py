@@ -8,6 +8,9 @@ from typing import Any
 from imagepeel._lazy import late
 from imagepeel.evidence import Name, raw
 
+HEX = "od -A n -v -t x1 | tr -s ' '"
+"""What shows bytes in hex, 16 a line, by POSIX alone; BSD's od puts other blanks between them than GNU's."""
+LOOK_AT_START = f"head -c 32 | {HEX}"
 _BARE = late(rb"[A-Za-z0-9_./:@+,%=-]+")
 _TAME = late(rb"(?![-/])[A-Za-z0-9_./:@+,-]+")
 _KEY = late(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -72,10 +75,9 @@ def jq_filter(pointer: str, document: Any = None) -> str:
     return out
 
 
-def xxd_line(data: bytes) -> str:
-    """Return the first line of `xxd` for bytes that start with `data`, as far as 16 of them go; "" for none."""
-    pairs = data[:16].hex(" ", -2) if data else ""
-    return f"00000000: {pairs}" if pairs else ""
+def hex_line(data: bytes) -> str:
+    """Return what `HEX` prints first for bytes that start with `data`, as far as 16 of them go; "" for none."""
+    return data[:16].hex(" ")
 
 
 def plain_text(text: str) -> bool:

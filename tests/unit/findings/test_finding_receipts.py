@@ -14,7 +14,7 @@ from imagepeel.api import open as open_archive
 from imagepeel.findings.example import archive_of
 from imagepeel.findings.rules.examples import EXAMPLES
 
-TOOLS = ("bash", "tar", "jq", "xxd", "readelf", "gzip")
+TOOLS = ("bash", "tar", "jq", "od", "readelf", "gzip")
 
 
 @pytest.mark.judge

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imagepeel.receipts.quoting import file_word, is_tame, jq_filter, quote, xxd_line
+from imagepeel.receipts.quoting import HEX, file_word, hex_line, is_tame, jq_filter, quote
 
 NASTY = [
     b"",
@@ -126,8 +126,8 @@ def test_jq_finds_what_the_pointer_names(pointer: str, value: object) -> None:
 
 
 @pytest.mark.judge
-@pytest.mark.skipif(shutil.which("xxd") is None, reason="no xxd")
+@pytest.mark.skipif(shutil.which("od") is None, reason="no od")
 @pytest.mark.parametrize("data", [b"a", b"\x7fELF\x02", bytes(range(16)), bytes(range(40))])
-def test_xxd_line_is_what_xxd_prints(data: bytes) -> None:
-    done = subprocess.run(["xxd"], input=data, capture_output=True, check=True)
-    assert done.stdout.decode().startswith(xxd_line(data))
+def test_hex_line_is_what_od_prints(data: bytes) -> None:
+    done = subprocess.run(["sh", "-c", HEX], input=data, capture_output=True, check=True)
+    assert done.stdout.decode().lstrip().startswith(hex_line(data))

@@ -63,7 +63,7 @@ from imagepeel.process.predict import predict_image
 from imagepeel.process.spec.failure import FailureCode, Outcome, Stage
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.trace import quote, vector
-from imagepeel.receipts.quoting import xxd_line
+from imagepeel.receipts.quoting import LOOK_AT_START, hex_line
 from imagepeel.tables import not_for_linux, number_name
 from imagepeel.text import few, joined, listed, plural, title
 
@@ -365,7 +365,7 @@ def _bytes(context: StoryContext, found: Prediction, blocks: list[Block]) -> Non
         ]
     if not pieces:
         return
-    receipt = context.at(context.file_of(step), "its first bytes", "head -c 32 | xxd", xxd_line(head))
+    receipt = context.at(context.file_of(step), "its first bytes", LOOK_AT_START, hex_line(head))
     blocks.append(
         AnnotatedBytes(
             caption=words(

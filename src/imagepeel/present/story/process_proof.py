@@ -9,7 +9,7 @@ from imagepeel.evidence import Evidence, Location, Receipt, text
 from imagepeel.present.document import proof
 from imagepeel.present.story.context import StoryContext
 from imagepeel.process.spec.failure import Stage
-from imagepeel.receipts.quoting import plain_text, xxd_line
+from imagepeel.receipts.quoting import HEX, LOOK_AT_START, hex_line, plain_text
 
 if TYPE_CHECKING:
     from imagepeel.process.spec.values import Prediction, Step
@@ -38,7 +38,7 @@ def verdict_proof(context: StoryContext, found: Prediction) -> Evidence:
         receipts.append(context.config_receipt(place.pointer, "where the config says so"))
         place = context.config_place(place.pointer, place.step)
     elif place is not None:
-        receipts.append(context.at(place, "the file", "head -c 32 | xxd", xxd_line(first_bytes(context, place))))
+        receipts.append(context.at(place, "the file", LOOK_AT_START, hex_line(first_bytes(context, place))))
     if not any(receipts):
         receipts.extend(inspect_any(context, found))
     if not any(receipts):
@@ -62,9 +62,7 @@ def path_proof(context: StoryContext, found: Prediction) -> Evidence | None:
     if step is None or step.where is None:
         return None
     place = context.file_of(step)
-    receipt = context.at(
-        place, "the first bytes of the program", "head -c 32 | xxd", xxd_line(first_bytes(context, place))
-    )
+    receipt = context.at(place, "the first bytes of the program", LOOK_AT_START, hex_line(first_bytes(context, place)))
     return proof(step.where, receipt, argv_receipt(context))
 
 
@@ -74,7 +72,7 @@ def inspect(context: StoryContext, step: Step) -> list[Receipt]:
     if stream is None:
         return []
     out = []
-    for filter_ in step.inspect or ("head -c 32 | xxd",):
+    for filter_ in step.inspect or (LOOK_AT_START,):
         out.append(context.receipts.inspect(stream, filter_, _expect(context, step, filter_)))
     return out
 
@@ -84,14 +82,14 @@ def _expect(context: StoryContext, step: Step, filter_: str) -> str:
     if "head -n 1" in filter_:
         line = head.partition(b"\n")[0].rstrip(b"\r")
         shown = text(line)
-        return shown if len(line) < FIRST_LINE and plain_text(shown) else ""
+        return shown if len(line) < FIRST_LINE and plain_text(shown) and "\\" not in shown else ""
     if "-hW" in filter_ and step.outcome == "ok":
         return "ELF Header:"
     if "-lW" in filter_ and step.outcome == "ok":
         loader = _loader_behind(context, step)
         if loader and plain_text(loader):
             return f"[Requesting program interpreter: {loader}]"
-    return xxd_line(head) if filter_.endswith("xxd") else ""
+    return hex_line(head) if HEX in filter_ else ""
 
 
 def _loader_behind(context: StoryContext, step: Step) -> str:
@@ -123,7 +121,7 @@ def favourite(context: StoryContext, found: Prediction) -> Receipt | None:
             head = first_bytes(context, context.file_of(step))
             if head.startswith(b"#!"):
                 return next(iter(inspect(context, step)), None)
-            found_ = context.at(context.file_of(step), "its first bytes", "head -c 32 | xxd", xxd_line(head))
+            found_ = context.at(context.file_of(step), "its first bytes", LOOK_AT_START, hex_line(head))
             if found_ is not None:
                 return found_
     return argv_receipt(context)

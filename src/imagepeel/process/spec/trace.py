@@ -12,8 +12,8 @@ from imagepeel.evidence import Location, raw, text
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
 
-LOOK_AT_HEAD = "head -c 64 | xxd"
-LOOK_AT_FIRST_LINE = "head -n 1 | cat -A"
+LOOK_AT_HEAD = "head -c 64 | od -A n -v -t x1 | tr -s ' '"
+LOOK_AT_FIRST_LINE = "head -n 1 | sed -n l"
 LOOK_AT_PROGRAM_HEADERS = "readelf -lW /dev/stdin"
 LOOK_AT_ELF_HEADER = "readelf -hW /dev/stdin"
 LOOK_AT_DYNAMIC = "readelf -dW /dev/stdin"
