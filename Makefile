@@ -3,6 +3,7 @@
 #   make test     set up and run the tests
 #   make judges-all   every recorded start again, for real; the tests start a sample of them
 #   make soak     many runs over a warm index cache, and each cut and flipped bit of ten small images: hours
+#   make docs     the documentation as a site, in docs/_site
 #   make fuzz     each parser on changed inputs, ten minutes each: make fuzz FUZZ="shell elf --seconds 60"
 PYTHON ?= python3
 VENV ?= .venv
@@ -14,7 +15,7 @@ STAMP := $(VENV)/.installed
 # Targets and options of make fuzz, all targets without.
 FUZZ ?=
 
-.PHONY: demo test lint bench soak fuzz judges judges-all clean
+.PHONY: demo test docs lint bench soak fuzz judges judges-all clean
 
 demo: $(VENV)/.demo
 	$(BIN)/imagepeel forge shop demo/shop.tar
@@ -33,6 +34,11 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check -q src tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/vulture
+
+# The pages as a site, in docs/_site; a warning is an error.
+docs: $(STAMP)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[docs]"
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_site
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/build.py demo/bench

@@ -49,6 +49,8 @@ def test_console_blocks_show_what_is_printed(where: str, block: str, folder: Pat
         done = subprocess.run(["bash", "-c", command], cwd=folder, env=env, capture_output=True, text=True)
         printed = (done.stdout + done.stderr).splitlines()
         at = 0
+        # A block that is meant to end otherwise says so: `; echo $?`, or `|| true`.
+        assert done.returncode == 0, f"{where}: {command} ends with {done.returncode}: {done.stderr}"
         for line in shown.rstrip("\n").splitlines():
             if line.strip() == "...":
                 continue

@@ -154,5 +154,5 @@ def test_comparison_says_who_refuses(tmp_path: Path) -> None:
 
 def test_every_code_has_its_section_in_order() -> None:
     page = Path(__file__).parents[3] / "docs" / "reference" / "view-codes.md"
-    sections = [line[4:] for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("### ")]
+    sections = [line[3:] for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("## ")]
     assert sections == list(CODES)

@@ -1,0 +1,46 @@
+"""The documentation is a site: all pages and public names are in it, without warnings and foreign requests."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import imagepeel
+
+DOCS = Path(__file__).parents[2] / "docs"
+KINDS = ("tutorials", "how-to", "explanation", "reference")
+
+
+def test_every_page_has_a_place_in_the_list_of_contents() -> None:
+    listed = re.findall(r"^((?:tutorials|how-to|explanation|reference)/\S+)$", (DOCS / "index.md").read_text(), re.M)
+    named = {page for entry in listed for page in DOCS.glob(entry + ".md")}
+    pages = {page for kind in KINDS for page in (DOCS / kind).rglob("*.md")}
+    assert pages - named == set()
+    assert all(list(DOCS.glob(entry + ".md")) for entry in listed)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    for tool in ("sphinx", "myst_parser", "furo"):
+        pytest.importorskip(tool, reason="make docs installs it")
+    out = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", str(DOCS), str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return out
+
+
+def test_every_public_name_is_in_it(site: Path) -> None:
+    text = (site / "reference" / "api.html").read_text()
+    ids = set(re.findall(r'id="(?:module-)?(imagepeel[^"]*)"', text))
+    missing = [name for name in imagepeel.__all__ if f"imagepeel.{name}" not in ids]
+    assert missing == ["__version__"]
+
+
+def test_no_page_asks_another_machine(site: Path) -> None:
+    loaded = re.compile(r'<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)="(https?:)?//')
+    assert [str(page) for page in site.rglob("*.html") if loaded.search(page.read_text())] == []
