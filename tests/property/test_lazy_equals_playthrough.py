@@ -6,6 +6,7 @@ The tars are written by Python's tarfile.  Sequential application is compared wi
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 from collections import Counter
 from typing import Any
@@ -19,6 +20,7 @@ from imagepeel.rootfs.engines import containerd, docker, podman
 from imagepeel.rootfs.engines.indexed import IndexedDirectory, indexed_upper
 from imagepeel.rootfs.layer_diff import layer_delta
 from imagepeel.rootfs.layer_events import layer_counts, lost_files, shipped
+from imagepeel.rootfs.search import Query, search
 from imagepeel.rootfs.tree.inode import Inode, Tree
 from imagepeel.rootfs.tree.overlay import Plain
 from imagepeel.rootfs.unreachable import losses
@@ -240,6 +242,22 @@ def test_shipped_bytes_add_up(stack: list[list[tarfile.TarInfo]]) -> None:
 def test_kinds_of_columns_are_those_of_a_walk(stack: list[list[tarfile.TarInfo]], view: str) -> None:
     rootfs = build(layers_of(stack), view)
     assert kinds(rootfs) == Counter(node.kind for _, node in rootfs.walk())
+
+
+@many
+@given(STACKS, st.sampled_from(("runtime", "sequential", "podman")), st.sampled_from((*NAMES, "*c*", "a/*", "/a", "*")))
+def test_a_search_for_names_finds_what_a_walk_finds(stack: list[list[tarfile.TarInfo]], view: str, name: str) -> None:
+    layers = layers_of(stack)
+    pattern = re.compile(compiled(name))
+    found = [(path, shown(node)) for path, node in search(build(layers, view), Query(patterns=(name,)))]
+    walked = build(layers, view)
+    assert found == [(path, shown(node)) for path, node in walked.walk() if pattern.fullmatch(path.decode())]
+
+
+def compiled(pattern: str) -> str:
+    """A shell pattern of this test as a regular expression over absolute paths."""
+    above = "/" if "/" in pattern else "/(?:.*/)?"
+    return above + re.escape(pattern.strip("/")).replace(r"\*", "[^/]*")
 
 
 @many

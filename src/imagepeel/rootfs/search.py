@@ -89,8 +89,8 @@ def search(rootfs: Rootfs, query: Query, *, top: Name = b"/") -> Iterator[tuple[
     """
     named = _matcher(query)
     fits = _predicate(query)
-    for path, node in rootfs.walk(_start(rootfs, query, raw(top))):
-        if fits(node) and (named is None or named(path)):
+    for path, node in rootfs.walk(_start(rootfs, query, raw(top)), named):
+        if fits(node):
             yield path, node
 
 

@@ -255,26 +255,29 @@ class Rootfs(Shown):
         """Return (name, node) of a directory, sorted by name; links are not followed."""
         return [(name, self._node(child)) for name, child in sorted(self.merged(path).peek().items())]
 
-    def walk(self, top: Name = b"/") -> Iterator[tuple[bytes, Inode]]:
+    def walk(self, top: Name = b"/", wanted: Callable[[bytes], object] | None = None) -> Iterator[tuple[bytes, Inode]]:
         """Yield (absolute path, node) of `top` and all below it, depth first, names sorted by bytes.
 
-        Links are not followed; directories merged on the way are not kept, so memory stays flat.
+        Links are not followed; directories merged on the way are not kept, so memory stays flat.  `wanted` leaves out
+        the paths of which it says no, and saves making their nodes.
         """
         found, merged = resolve(self._root, top, b"/", follow=True, most=self._limits.symlink_hops)
         if found.node is None:
             raise self._absent(top, found)
         base = found.path
-        yield base, self._node(merged if merged is not None else found.node)
+        if wanted is None or wanted(base):
+            yield base, self._node(merged if merged is not None else found.node)
         if merged is None:
             return
-        stack = [(b"" if base == b"/" else base, iter(sorted(merged.peek().items())))]
+        stack = [(b"" if base == b"/" else base, iter(_sorted(merged, b"" if base == b"/" else base, wanted)))]
         while stack:
             prefix, names = stack[-1]
             for name, child in names:
                 path = prefix + b"/" + name
-                yield path, self._node(child)
+                if wanted is None or wanted(path):
+                    yield path, self._node(child)
                 if isinstance(child, Merged):
-                    stack.append((path, iter(sorted(child.peek().items()))))
+                    stack.append((path, iter(_sorted(child, path, wanted))))
                     break
             else:
                 stack.pop()
@@ -360,6 +363,16 @@ class Rootfs(Shown):
     def to_dicts(self, *, recursive: bool = False) -> list[dict[str, Any]]:
         """Return one flat dictionary a member of the root directory, or of everything; see `RootfsPath.to_dicts`."""
         return RootfsPath(self, "/").to_dicts(recursive=recursive)
+
+
+def _sorted(
+    directory: Merged, path: bytes, wanted: Callable[[bytes], object] | None
+) -> list[tuple[bytes, Merged | Inode]]:
+    """Return the children of a directory in the order of a walk, and not all that are left out."""
+    if wanted is None:
+        return sorted(directory.peek().items())
+    prefix = path + b"/"
+    return sorted(directory.peek_some(lambda name: wanted(prefix + name)).items())
 
 
 def _inner(directory: Merged, name: bytes) -> Merged:

@@ -25,7 +25,7 @@ A property test and all conformance cases hold this module and the play-through 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -294,6 +294,16 @@ class IndexedDirectory(Inode):
 
     def peek(self) -> dict[bytes, Inode]:
         return self._made if self._made is not None else self.make() | self._some
+
+    def peek_some(self, wanted: Callable[[bytes], object]) -> Mapping[bytes, Inode]:
+        if self._made is not None or self._some:
+            return super().peek_some(wanted)
+        node, is_dir, metas = self.node, self.indexed.is_dir, self.indexed.table.meta_ids
+        return {
+            name: node(name, i)
+            for name, i in self.listing().items()
+            if i == IMPLIED or (i >= 0 and is_dir[metas[i]]) or wanted(name)
+        }
 
     def listing(self) -> dict[bytes, int]:
         """Return the names that the directory has or whites out, without making a node; `node` makes the node of one.

@@ -6,7 +6,7 @@ that later layers cannot redirect them.  Errors carry the errno that Linux would
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
 from imagepeel.errors import LimitExceeded
@@ -127,6 +127,10 @@ class Inode:
         A directory that reads its children on demand does not keep those that it reads for this call.
         """
         return self.children or {}
+
+    def peek_some(self, wanted: Callable[[bytes], object]) -> Mapping[bytes, Inode]:
+        """Return the directories among the children, and the others whose names are `wanted`, for a walk."""
+        return {name: child for name, child in self.peek().items() if child.kind == "dir" or wanted(name)}
 
     @property
     def is_dir(self) -> bool:

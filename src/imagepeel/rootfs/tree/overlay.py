@@ -166,6 +166,12 @@ class Merged:
         """
         return self._children if self._children is not None else self._read(_fresh) | self._some
 
+    def peek_some(self, wanted: Callable[[bytes], object]) -> dict[bytes, Merged | Inode]:
+        """As `peek`; where one layer alone has the directory, without what is no directory and not `wanted`."""
+        if self._children is not None or self._some or len(self.stack) > 1:
+            return self.peek()
+        return self._read(lambda node: node.peek_some(wanted))
+
     def _read(self, listing: Listing) -> dict[bytes, Merged | Inode]:
         return _merge(self.stack, listing)
 
