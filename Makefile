@@ -4,6 +4,7 @@
 #   make judges-all   every recorded start again, for real; the tests start a sample of them
 #   make soak     many runs over a warm index cache, and each cut and flipped bit of ten small images: hours
 #   make docs     the documentation as a site, in docs/_site
+#   make pythons  as root, with mmdebstrap: the tests under Debian's Python 3.13 and 3.14, in trees below demo/pythons
 #   make fuzz     each parser on changed inputs, ten minutes each: make fuzz FUZZ="shell elf --seconds 60"
 PYTHON ?= python3
 VENV ?= .venv
@@ -15,7 +16,7 @@ STAMP := $(VENV)/.installed
 # Targets and options of make fuzz, all targets without.
 FUZZ ?=
 
-.PHONY: demo test docs lint bench soak fuzz judges judges-all clean
+.PHONY: demo test docs lint bench soak fuzz judges judges-all pythons clean
 
 demo: $(VENV)/.demo
 	$(BIN)/imagepeel forge shop demo/shop.tar
@@ -65,6 +66,9 @@ judges:
 # Everything that was recorded is started again: many minutes.  `make test` starts a sample.
 judges-all: $(STAMP)
 	$(BIN)/python -m pytest -n auto --dist loadfile -q --all-starts -m judge tests/differential
+
+pythons:
+	.ci/pythons.sh demo/pythons
 
 $(VENV)/.demo: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

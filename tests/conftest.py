@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -91,6 +92,9 @@ def run_cli(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
 
     from imagepeel.cli import cli
 
+    # click 8.1 has to be asked to keep the two apart; later ones always do.
+    apart = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
+
     for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "TERM"):
         monkeypatch.delenv(name, raising=False)
 
@@ -99,7 +103,7 @@ def run_cli(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         if cwd is not None:
             os.chdir(cwd)
         try:
-            return CliRunner().invoke(cli, [str(word) for word in words], input=stdin, env=env)
+            return CliRunner(**apart).invoke(cli, [str(word) for word in words], input=stdin, env=env)
         finally:
             os.chdir(before)
 

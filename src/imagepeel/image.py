@@ -103,12 +103,7 @@ class LayeredImage(Shown):
                 Location(pointer="/layers"),
                 "raise Limits.layers if you trust the image",
             )
-        steps = pair_history(record.config, len(record.layers))
-        history = record.config.history or () if record.config is not None else ()
-        self.layers: tuple[Layer, ...] = tuple(
-            Layer(self, layer, wrote, history) for layer, wrote in zip(record.layers, steps, strict=True)
-        )
-        """Base first; `layers[0]` is what people see as L1."""
+        self._layers: tuple[Layer, ...] | None = None
 
     def __repr__(self) -> str:
         name = self.name or self.id or "(no name)"
@@ -120,6 +115,24 @@ class LayeredImage(Shown):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._lock = threading.RLock()
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Base first; `layers[0]` is what people see as L1.
+
+        They are made on first need: an archive may list a thousand images of which one is looked at.
+        """
+        if self._layers is None:
+            with self._lock:
+                if self._layers is None:
+                    config = self.record.config
+                    history = config.history or () if config is not None else ()
+                    steps = pair_history(config, len(self.record.layers))
+                    self._layers = tuple(
+                        Layer(self, layer, wrote, history)
+                        for layer, wrote in zip(self.record.layers, steps, strict=True)
+                    )
+        return self._layers
 
     @property
     def beside(self) -> tuple[ImageRecord, ...]:

@@ -8,6 +8,7 @@ import sys
 import tarfile
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import imagepeel
 from imagepeel.archive import blobs
 from imagepeel.errors import LimitExceeded
+from imagepeel.image import Layer
 from imagepeel.oci.json_document import parse_json
 
 
@@ -70,3 +72,24 @@ def test_images_that_share_layers_share_their_records(monkeypatch: pytest.Monkey
         assert [len(record.layers) for record in opened.records] == [400] * 50
         assert opened.records[0].layers[9].member == opened.records[49].layers[9].member == "l2"
     assert len(made) == 400
+
+
+def test_layers_of_images_that_nobody_looks_at_are_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Layer] = []
+    whole = Layer.__init__
+
+    def counted(self: Layer, *given: Any) -> None:
+        made.append(self)
+        whole(self, *given)
+
+    monkeypatch.setattr(Layer, "__init__", counted)
+    names = [f"l{n}.tar" for n in range(10)]
+    listed = [{"Config": "c.json", "RepoTags": [f"a:{n}"], "Layers": names} for n in range(30)]
+    config = {"rootfs": {"type": "layers", "diff_ids": ["sha256:" + "0" * 64] * 10}}
+    file = archive(("manifest.json", json.dumps(listed).encode()), ("c.json", json.dumps(config).encode()))
+    with imagepeel.open(file) as opened:
+        assert len(opened.images()) == 30
+        assert len({id(image.record.layers) for image in opened.images()}) == 1
+        assert not made
+        assert [layer.index for layer in opened.image("a:3").layers] == list(range(10))
+    assert len(made) == 10

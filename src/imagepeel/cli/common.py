@@ -185,7 +185,7 @@ def receipts(words: str = "Below each claim, the shell commands that show the sa
     return click.option("--receipts", is_flag=True, help=words)
 
 
-class LayerNumber(click.ParamType[int]):
+class LayerNumber(click.ParamType):  # type: ignore[type-arg]  # it takes one since click 8.4
     """`3` or `L3` as people count, base first; the value is the 0-based index."""
 
     name = "layer"

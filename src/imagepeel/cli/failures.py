@@ -167,10 +167,13 @@ def _drain() -> None:
 
 
 def _hush() -> None:
-    """Point stdout at nothing, so that the interpreter's last flush cannot fail again."""
+    """Point our own stdout at nothing, so that the interpreter's last flush cannot fail again."""
+    ours = sys.__stdout__
+    if ours is None or sys.stdout is not ours:
+        return
     try:
         null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
+        os.dup2(null, ours.fileno())
         os.close(null)
     except (OSError, ValueError):
         pass

@@ -125,8 +125,11 @@ class _Walk:
             for _, item in value:
                 self.value(item, kind.of or STRING)
         elif kind.reader == "list" and isinstance(value, list) and not isinstance(value, _Pairs):
+            of = kind.of or STRING
+            if of.reader == "string" and all(type(item) is str for item in value):
+                return  # nearly each list, and long ones cost what their length is
             for item in value:
-                self.value(item, kind.of or STRING)
+                self.value(item, of)
         elif self.saved is None and not _fits(value, kind.reader):
             self.saved = self.wrong(value, kind)
 

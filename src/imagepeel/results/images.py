@@ -72,6 +72,7 @@ class ImagesResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
 
 def images_result(archive: OpenArchive) -> ImagesResult:
     """Return what an archive holds, from its documents alone."""
+    alone = not archive.runnable
     return ImagesResult(
         archive=archive.name,
         kind=archive.kind.name,
@@ -79,7 +80,7 @@ def images_result(archive: OpenArchive) -> ImagesResult:
         rule=archive.detection.id,
         recognised=archive.detection.sentence,
         wrapping=archive.wrapping,
-        images=tuple(_row(record, archive.outermost(record), alone=not archive.runnable) for record in archive.records),
+        images=tuple(_row(record, archive.outermost(record), alone=alone) for record in archive.records),
         unreferenced=tuple(member.name for member in archive.unreferenced),
         anomalies=tuple(dict.fromkeys([*archive.anomalies, *(a for r in archive.records for a in r.anomalies)])),
     )
@@ -89,7 +90,8 @@ def _row(record: ImageRecord, index_digest: str | None, *, alone: bool) -> Image
     """Return the row of a record; `alone` says that the archive holds no image, so that an artifact may be meant."""
     platform = record.config.platform if record.config is not None else ""
     digest = record.digest
-    listed = record.knowledge.layer_list
+    known = record.knowledge
+    listed = known.layer_list
     choose = f"--image '#{record.number}'"
     return ImageRow(
         number=record.number,
@@ -102,7 +104,7 @@ def _row(record: ImageRecord, index_digest: str | None, *, alone: bool) -> Image
         digest=digest,
         image_id=record.image_id,
         index_digest=index_digest,
-        complete=record.complete,
+        complete=known.whole,
         missing=record.missing,
         subject=record.subject,
         artifact_type=record.artifact_type,

@@ -52,12 +52,20 @@ FORMAT = Format(
     start_note="points by member name, without digests",
     by_name=True,
 )
-_Made = dict[tuple[int, str, str | None], LayerRecord]
-"""Records of layers by their place, name and DiffID."""
 _HEX = "[0-9a-f]{64}"
 _ID_JSON = late(rf"{_HEX}\.json")
 _ID_LAYER = late(rf"{_HEX}/layer\.tar")
 _ROOT_TAR = late(rf"{_HEX}\.tar")
+
+
+class _Made:
+    """What images of one archive share."""
+
+    def __init__(self) -> None:
+        self.layers: dict[tuple[int, str, str | None], LayerRecord] = {}
+        """Records of layers by their place, name and DiffID."""
+        self.lists: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[LayerRecord, ...]] = {}
+        """The layers of an image by their names and by all DiffIDs of its config."""
 
 
 def _recognise(clues: Clues) -> Detection | None:
@@ -103,7 +111,7 @@ def archive_images(blobs: Blobs, manifest: Any) -> list[ImageRecord]:
     blobs.used.update((MANIFEST, REPOSITORIES))
     images = []
     noticed: list[Anomaly] = []
-    made: _Made = {}
+    made = _Made()
     for number, item in enumerate(archive_manifests_of(manifest, place, noticed), 1):
         if not blobs.count_document(place):
             break
@@ -228,16 +236,22 @@ def _layers(
 ) -> tuple[LayerRecord, ...]:
     """Return the layers of one image.  Images share layers, and what stands in `made` is not made again."""
     where = Location(member=MANIFEST, pointer=item.pointer)
+    whole = (names, diff_ids)
+    if not item.layer_sources and whole in made.lists:
+        return made.lists[whole]
     layers = []
     for index, (name, diff_id) in enumerate(zip_longest(names, diff_ids[: len(names)])):
         key = (index, name, diff_id)
-        record = made.get(key) if not item.layer_sources else None
+        record = made.layers.get(key) if not item.layer_sources else None
         if record is None:
             record = _layer(blobs, item, index, diff_id, where)
             if not item.layer_sources:
-                made[key] = record
+                made.layers[key] = record
         layers.append(record)
-    return tuple(layers)
+    found = tuple(layers)
+    if not item.layer_sources:
+        made.lists[whole] = found
+    return found
 
 
 def _layer(blobs: Blobs, item: ArchiveManifest, index: int, diff_id: str | None, where: Location) -> LayerRecord:

@@ -275,6 +275,7 @@ def _roles_in_image(image: LayeredImage) -> Iterator[tuple[str, Text]]:
 def _roles_in_others(context: StoryContext) -> Iterator[tuple[str, Text]]:
     """Yield the indexes, and the members that belong to other images and artifacts."""
     archive = context.archive
+    told: set[str] = set()  # images share layers: a role is worded for the first of them alone
     for index in archive.indexes:
         if index.member and index.member != "index.json":
             yield index.member, words("an ", term("index"), ": a list of manifests")
@@ -287,7 +288,8 @@ def _roles_in_others(context: StoryContext) -> Iterator[tuple[str, Text]]:
         if other.config_member:
             yield other.config_member, words(f"config of {called}")
         for item in other.layers:
-            if item.member and item.stored is not None:
+            if item.member and item.member not in told and item.stored is not None:
+                told.add(item.member)
                 yield item.member, words(f"layer of {called}" if other.runnable else f"part of {called}")
 
 
