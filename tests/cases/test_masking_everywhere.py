@@ -136,6 +136,7 @@ GATES = tuple(["--format", form] for form in ("text", "json", "sarif", "junit", 
 COMMANDS: dict[str, tuple[list[list[str]], tuple[list[str], ...]]] = {
     "explain": ([[], ["--receipts"]], DOCUMENTS),
     "peel": ([[], ["--receipts"]], ([],)),
+    "quiz": ([["--count", "100", "--receipts"]], DOCUMENTS[1:]),
     "operate": ([[], ["--receipts"]], DOCUMENTS),
     "process": ([[], ["--receipts"], ["--matrix"], ["--engine", "podman"], ["-e", "MORE_TOKEN=x1"]], DOCUMENTS),
     "wtf": ([[], ["--receipts"]], DOCUMENTS),

@@ -419,6 +419,7 @@ _PAGES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "LoadableResult": ("loadable", "loadable_document", {}),
     "MatrixResult": ("process", "process_document", {}),
     "ProcessResult": ("process", "process_document", {}),
+    "Quiz": ("quiz", "quiz_document", {}),
     "RebuiltDockerfile": ("dockerfile", "dockerfile_document", {}),
     "RuleListResult": ("findings", "wtf_document", {}),
     "RuleResult": ("findings", "wtf_document", {}),
