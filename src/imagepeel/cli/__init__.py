@@ -50,12 +50,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Command name -> (module that holds `command`, short help), in the order of `imagepeel --help`."""
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "The story": ("explain", "peel", "quiz", "loadable", "process", "wtf", "operate"),
+    "The story": ("explain", "loadable", "process", "wtf", "operate"),
     "What is inside": ("images", "layers", "ls", "tree", "cat", "find", "du", "waste", "anatomy"),
     "How it came to be": ("trace", "views", "diff", "dockerfile"),
     "Out of the archive": ("extract", "flatten", "bundle"),
     "In CI": ("check",),
-    "To learn": ("workshop", "judge", "forge"),
+    "To learn": ("workshop", "peel", "quiz", "judge", "forge"),
 }
 """Headings of `imagepeel --help`; a command that none of them names stands under the last one, `More`."""
 
