@@ -13,15 +13,21 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
 import imagepeel
 from imagepeel import forge
+from imagepeel.cli import cli
+from imagepeel.findings.catalogue import select_rules
 from imagepeel.findings.examine import examine
+from imagepeel.findings.gate import GateOptions, judge
 from imagepeel.image import LayeredImage
+from imagepeel.present.anatomy import anatomy_document
+from imagepeel.present.diff import diff_document
 from imagepeel.present.dockerfile import dockerfile_document
 from imagepeel.present.document import Claim, Document, Item, Items, Lines, Note, Section, Table
 from imagepeel.present.du import du_document
-from imagepeel.present.findings import wtf_document
+from imagepeel.present.findings import check_document, wtf_document
 from imagepeel.present.images import images_document
 from imagepeel.present.layers import layers_document
 from imagepeel.present.process import process_document
@@ -29,6 +35,9 @@ from imagepeel.present.trace import trace_document
 from imagepeel.present.views import views_document
 from imagepeel.present.waste import waste_document
 from imagepeel.process.matrix import matrix_of_image
+from imagepeel.results.anatomy import anatomy_of_archive
+from imagepeel.results.check import check_outcome
+from imagepeel.results.diff import DiffResult
 from imagepeel.results.dockerfile import dockerfile_result
 from imagepeel.results.du import du_result
 from imagepeel.results.findings import wtf_result
@@ -62,13 +71,16 @@ COUNTING = {
     "process",
     "process --matrix",
     "views",
+    "anatomy",
+    "check",
 }
 """Documents with numbers in columns and places, which the fields of their results hold: `counts` below."""
 HEDGED = re.compile(
     r"not known|that (?:are|is) here|missing|at least|is not here|not in the archive|cannot be told|nobody can tell"
     r"|in what is here"
     r"|Nothing was unpacked to disk|no daemon was asked|No daemon|Nothing in it is kept|EXPOSE opens nothing"
-    r"|image again with all its|\| none \||no loader is needed|reads no script|^all \||^(?:same|implied) |are unknown"
+    r"|image again with (?:all )?its|This is every one of them"
+    r"|\| none \||no loader is needed|reads no script|^all \||^(?:same|implied) |are unknown"
     r"|the step says nothing|either adds a tarball|not take the file: "
     r"|cannot unpack the image, which containerd can"
     r"|Each answer is the worst|to run the commands|names nothing",
@@ -131,6 +143,9 @@ def documents(image: LayeredImage) -> Iterator[tuple[str, Document]]:
     yield "process --matrix", process_document(matrix_result(image, "", matrix_of_image(image)))
     yield "wtf", wtf_document(wtf_result(image_head(image), examine(image)))
     yield "images", images_document(images_result(image.archive))
+    yield "anatomy", anatomy_document(anatomy_of_archive(image), most=20)
+    gate = judge(examine(image), GateOptions(), None)
+    yield "check", check_document(check_outcome(image_head(image), gate, select_rules()))
     if not image.rootfs.refusal:
         yield "waste", waste_document(waste_result(image_head(image), image.waste(), 0))
         yield "du", du_document(du_result(image, image.rootfs), most=20, exact=True)
@@ -139,6 +154,12 @@ def documents(image: LayeredImage) -> Iterator[tuple[str, Document]]:
                 yield f"trace {path}", trace_document(image.trace(path))
             except imagepeel.errors.PathNotFound as error:
                 assert image.knowledge.layers or "in the layers that are here" in error.what
+
+
+def compared(whole: LayeredImage, image: LayeredImage) -> DiffResult:
+    """What `diff` says of the whole image and a part of it."""
+    assert isinstance(whole, imagepeel.Image) and isinstance(image, imagepeel.Image)
+    return whole.diff(image)
 
 
 def absolutes(image: LayeredImage) -> list[str]:
@@ -243,3 +264,61 @@ def test_the_same_of_every_kind_of_archive(kind: forge.ArchiveKind, tmp_path: Pa
             assert verdict.kind == "UNKNOWN", member
     assert taken >= 3
     assert not refuted, "\n".join(f"{a}: {b}" for a, b in refuted)
+
+
+def lines_of(archive: Path, *words: str) -> list[str]:
+    """What one command writes about an archive, without the archive's name and numbers."""
+    done = CliRunner().invoke(cli, [words[0], str(archive), *words[1:]])
+    assert done.exit_code in (0, 1, 11, 12, 14), (words, done.output)
+    return [NUMBER.sub("", line.replace(str(archive), "IMAGE")) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("name", GALLERY)
+def test_nothing_differs_between_an_image_and_a_part_of_it_that_is_only_missing(
+    name: str, gallery: dict[str, Path], tmp_path: Path
+) -> None:
+    """A part has no other config, starts nothing else, and lacks no path: that it does is not known."""
+    if name not in gallery:
+        pytest.skip("no image with one manifest")
+    with imagepeel.open(gallery[name]) as archive:
+        whole = archive.image()
+        if not whole.complete or any(layer.verified is False for layer in whole.layers):
+            pytest.skip("the image itself lacks a part, or a layer is not what is stated of it")
+        for part, member in blobs(gallery[name]).items():
+            with imagepeel.open(without(gallery[name], member, tmp_path / f"{part}.tar")) as other:
+                for found in (compared(whole, other.image()), compared(other.image(), whole)):
+                    assert found.different is not True, part
+                    assert not found.config and not found.process and not found.paths, part
+                    assert found.layers is None or not (found.layers.only_first or found.layers.only_second), part
+                    told = " ".join(sentences(diff_document(found, every=False)))
+                    assert "not known" in told, part
+
+
+@pytest.mark.parametrize("form", ["text", "sarif", "junit", "github", "markdown", "json"])
+@pytest.mark.parametrize("part", ["manifest", "config", "L2"])
+def test_the_gate_passes_nothing_whose_parts_it_could_not_see(
+    form: str, part: str, gallery: dict[str, Path], tmp_path: Path
+) -> None:
+    archive = without(gallery["shop"], blobs(gallery["shop"])[part], tmp_path / "part.tar")
+    done = CliRunner().invoke(cli, ["check", "--format", form, str(archive)])
+    assert done.exit_code == 1
+    assert "MISSING-PARTS" in done.stdout
+    # Nothing is failed, and what passed is not told as if all had been seen.
+    none = CliRunner().invoke(cli, ["check", "--format", form, "--select", "BAKED-DATABASE", str(archive)])
+    assert none.exit_code == (0 if part == "L2" else 14)
+    assert "not in the archive" in none.stdout + none.stderr or "not here" in none.stdout + none.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("tree",), ("find",), ("find", "--removed"), ("ls", "-R"), ("dockerfile",)], ids=" ".join
+)
+@pytest.mark.parametrize("part", ["manifest", "config", "L2", "L8"])
+def test_a_listing_of_a_part_lists_what_the_whole_lists_or_says_why(
+    words: tuple[str, ...], part: str, gallery: dict[str, Path], tmp_path: Path
+) -> None:
+    whole = set(lines_of(gallery["shop"], *words))
+    archive = without(gallery["shop"], blobs(gallery["shop"])[part], tmp_path / "part.tar")
+    done = CliRunner().invoke(cli, [words[0], str(archive), *words[1:]])
+    assert "not here" in done.stderr or "not in the archive" in done.stderr
+    new = [line for line in lines_of(archive, *words) if line not in whole and ABSOLUTE.search(line)]
+    assert [line for line in new if not HEDGED.search(line)] == []

@@ -226,7 +226,11 @@ def _files(result: DiffResult) -> Section:
 
 
 def _tree(result: DiffResult, every: bool) -> Section:
-    counts = f"{number(result.added)} added, {number(result.removed)} removed, {number(result.changed)} changed"
+    told = ((result.added, "added"), (result.removed, "removed"), (result.changed, "changed"))
+    counts = ", ".join(f"{number(count)} {word}" for count, word in told if count is not None) or "not known"
+    lacks = result.first.knowledge.lacks_layers or result.second.knowledge.lacks_layers
+    if lacks and result.first_layers is None and result.added is not None:
+        counts += ", in what is here"
     rows = list(_paths(result.paths, every))
     note = "Equal sizes and CRC-32 count as equal content; leave --quick out to compare SHA-256."
     quick = [say(note)] if not result.exact and result.paths else []

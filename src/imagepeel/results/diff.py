@@ -75,7 +75,8 @@ class DiffResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
 
     `first` and `second` say what is compared; with --layer both are one image and `first_layers`, `second_layers` how
     many of its layers each side has, else null, as are `layers`, `config` and `process` with --layer or a PATH.
-    They are null too where the manifest or the config of a side is missing.  `different` is whether anything differs,
+    They are null too where the manifest or the config of a side is missing, `process` also where a layer of one is, and
+    the counts of paths where a manifest is: then no path is compared.  `different` is whether anything differs,
     null where nothing in this document does and a part is missing that may.  `files` says in what the archives
     differ as files, which counts for nothing else; null with --layer or a PATH.  `exact` is false with --quick: equal
     sizes and CRC-32 then count as equal content.  `added`, `removed` and `changed` count the paths.
@@ -92,11 +93,11 @@ class DiffResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     layers: LayersDifference | None
     config: tuple[ValueChange, ...] | None
     process: tuple[ValueChange, ...] | None
-    added: int
+    added: int | None
     """Count of paths."""
-    removed: int
+    removed: int | None
     """Count of paths."""
-    changed: int
+    changed: int | None
     """Count of paths."""
     files: FilesDifference | None
     """How the archives differ as files, whatever image they hold."""
@@ -129,18 +130,24 @@ def diff_result(
     shared = min(layers) + 1 if layers else shared_prefix(first, second)
     same = Contents(before, after, exact=not quick)
     changes = difference(before, after, shared=shared, top=path, times=strict, same=same)
-    rows = _rows(changes, before, after, texts, path != b"/")
     # That one has no config, since none belongs to it, is a difference; where neither has one is nothing to compare.
     known = not (first.knowledge.documents or second.knowledge.documents)
     known = known and not (first.knowledge.imported and second.knowledge.imported)
     listed = first.knowledge.layer_list and second.knowledge.layer_list
+    lacks = first.knowledge.lacks_layers or second.knowledge.lacks_layers
     of_layers = layers_difference(first, second) if whole and listed else None
-    config = config_difference(first, second) if whole and known else None
-    process = process_difference(first, second) if whole and known else None
-    counts = {kind: sum(row.kind == kind for row in rows) for kind in ("added", "removed", "changed")}
     apart = of_layers is not None and bool(of_layers.only_first or of_layers.only_second)
-    different: bool | None = bool(rows or config or process or apart)
-    if not different and not _tellable(first, second, layers):
+    # The same layers make the same paths, also where one of them is not here.
+    comparable = listed and (not whole or apart or not lacks)
+    rows = _rows(changes, before, after, texts, path != b"/") if comparable else []
+    config = config_difference(first, second) if whole and known else None
+    # What one lacks may be what the other starts.
+    process = process_difference(first, second) if whole and known and not lacks else None
+    kinds = ("added", "removed", "changed")
+    counts = {kind: sum(row.kind == kind for row in rows) if listed else None for kind in kinds}
+    tellable = _tellable(first, second, layers)
+    different: bool | None = bool((rows and (tellable or not lacks)) or config or process or apart)
+    if not different and not tellable:
         different = None
     beside = (first, second) if first.archive.name == second.archive.name else ()
     return DiffResult(

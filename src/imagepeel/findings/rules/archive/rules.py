@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from imagepeel.archive.kinds.kind import INDEX, MANIFEST
+from imagepeel.archive.opened import CUT
 from imagepeel.archive.records import ConfigState, Description
 from imagepeel.archive.select import familiar, not_examined
 from imagepeel.evidence import AnomalyCode, Location
@@ -16,7 +17,7 @@ from imagepeel.findings.rules.archive.framing import NO_YEAR, archive_framing, p
 from imagepeel.loading.docker import MOST_LAYERS
 from imagepeel.oci.json_document import escaped
 from imagepeel.process.engines.registry import CONTAINERD, DOCKER, PODMAN
-from imagepeel.text import listed, plural, shortened, stated_and_there
+from imagepeel.text import joined, listed, plural, shortened, stated_and_there
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -99,6 +100,8 @@ def missing_parts(rule: Rule, subject: Subject) -> Iterator[Finding]:
         message = "nothing names a config, which says what to start"
         yield rule.report(message, listing, fix="build the image again, with a config", profiles=(DOCKER, CONTAINERD))
         return
+    documents = [f"its {part}" for part in ("manifest", "config") if part in gone]
+    parts = [*documents, *(["all its layers"] if any(part not in ("manifest", "config") for part in gone) else [])]
     only_elsewhere = bool(elsewhere) and not absent and not any(what in gone for what in ("manifest", "config"))
     yield rule.report(
         f"not in the archive: {listed(list(gone))}",
@@ -106,6 +109,7 @@ def missing_parts(rule: Rule, subject: Subject) -> Iterator[Finding]:
         *([Location(pointer="/config")] if "config" in gone and not absent else []),
         *([_listed_at(subject)] if "manifest" in gone else []),
         severity="medium" if only_elsewhere else "high",
+        fix=f"save or copy the image again with {joined(parts)}" if documents else "",
         profiles=(DOCKER, CONTAINERD),
     )
 
@@ -551,12 +555,14 @@ def odd_time(rule: Rule, subject: Subject) -> Iterator[Finding]:
     sources="image-spec, RFC 8259",
 )
 def odd_documents(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    notes = [*subject.image.record.anomalies, *subject.image.archive.anomalies]
-    for note in dict.fromkeys(notes):
-        if note.code in _TOLD_ELSEWHERE or note.code in _LABELS_ONLY:
+    notes = dict.fromkeys([*subject.image.record.anomalies, *subject.image.archive.anomalies])
+    cut_save = any(note.code == "save-cut" for note in notes)
+    for note in notes:
+        if note.code in _TOLD_ELSEWHERE or note.code in _LABELS_ONLY or (cut_save and note.code in CUT):
             continue
-        behind = note.code == "outer-trailing-data"
-        fix = "cut them off, and keep other output out of the file: docker save -o FILE IMAGE" if behind else ""
+        fix = "save or fetch the archive again, and compare its size with the original" if note.code in CUT else ""
+        if note.code == "outer-trailing-data":
+            fix = "cut them off, and keep other output out of the file: docker save -o FILE IMAGE"
         yield rule.report(note.message, note.where, severity="medium" if note.fatal else "low", fix=fix)
 
 
