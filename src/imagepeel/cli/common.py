@@ -11,7 +11,7 @@ def command(settings: Settings) -> None: ...
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
@@ -22,6 +22,12 @@ from imagepeel.errors import UsageError
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
 R = TypeVar("R")
+
+if TYPE_CHECKING:
+    NumberType = click.ParamType[float]
+else:
+    # It takes the type of its value since click 8.4.
+    NumberType = click.ParamType
 
 
 def settings(command: Callable[Concatenate[Settings, P], R]) -> Callable[P, R]:
@@ -185,7 +191,7 @@ def receipts(words: str = "Below each claim, the shell commands that show the sa
     return click.option("--receipts", is_flag=True, help=words)
 
 
-class LayerNumber(click.ParamType):  # type: ignore[type-arg]  # it takes one since click 8.4
+class LayerNumber(NumberType):
     """`3` or `L3` as people count, base first; the value is the 0-based index."""
 
     name = "layer"

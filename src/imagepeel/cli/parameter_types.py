@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imagepeel._lazy import late
+from imagepeel.cli.common import NumberType
 from imagepeel.errors import ImagepeelError, UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _SIZE = late(r"(\d{1,18})(?:\.(\d{1,9}))?\s*([kKMGT]?)(i?B|B|)")
 _FACTORS = {"": 0, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
-class Size(click.ParamType):  # type: ignore[type-arg]  # it takes one since click 8.4
+class Size(NumberType):
     """`4096`, `1.5M`, `2GB`: K, M, G, T are powers of 1,024 as in find and dd, kB, MB, GB, TB of 1,000."""
 
     name = "size"
@@ -35,7 +36,7 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # it takes one since cli
         return int(int(whole) * unit + (int(part) * unit // 10 ** len(part) if part else 0))
 
 
-class Moment(click.ParamType):  # type: ignore[type-arg]  # it takes one since click 8.4
+class Moment(NumberType):
     """A date or time of ISO 8601 (UTC unless it says otherwise), or `@SECONDS` since 1970."""
 
     name = "time"

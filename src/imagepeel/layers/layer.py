@@ -73,7 +73,7 @@ class Layer(Shown):
         self.index: int = record.index
         self.steps = steps
         """Indexes of the history steps that wrote it together; () when history does not tell."""
-        self.step = steps[0] if len(steps) == 1 else None
+        self.step: int | None = steps[0] if len(steps) == 1 else None
         """Index of the history step that made it, None when history does not tell of one."""
         self.created_by = created_by
         """The words of the step that made it, of several with ` + ` between; "" when history does not tell."""

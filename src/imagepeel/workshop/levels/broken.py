@@ -12,7 +12,7 @@ from imagepeel.workshop.level import SHEET, Level, Question, check_sheet, sheet,
 from imagepeel.workshop.resources import starter, starters
 
 REPAIR = "repair"
-JUDGES = {
+JUDGES: dict[Judge, tuple[str, ...]] = {
     Judge.LOAD: ("load",),
     Judge.ENGINE: ("engine", "the engine"),
     Judge.RUNTIME: ("runtime", "the runtime", "runc"),
