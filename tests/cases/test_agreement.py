@@ -63,7 +63,7 @@ def contradictions(image: imagepeel.Image) -> Iterator[str]:
         if verdict.kind is Outcome.RUNS and own and all(answer.refuses_image for answer in own):
             yield f"process: it RUNS on {engine}, loadable: {[str(answer) for answer in own]}"
         of_file = own and all(answer.cause in (Cause.FORMAT, Cause.CHOICE) for answer in own)
-        told = any("does not take the file" in note or "as docker import does" in note for note in prediction.notes)
+        told = any("does not take the file" in note or "as an import does" in note for note in prediction.notes)
         if verdict.kind is Outcome.RUNS and of_file and not told:
             yield f"process: it RUNS on {engine} without a word of the file, loadable: {[str(one) for one in own]}"
     found = image.findings()
@@ -243,7 +243,7 @@ def test_what_a_file_without_config_starts_is_not_known_until_somebody_says_the_
     assert bundle.exit_code == 2 and "name a command" in bundle.stderr and not (tmp_path / "bundle").exists()
     named = json.loads(run_cli("process", kinds[kind], "--json", "--", "/hello").stdout)["result"]["prediction"]
     assert named["verdict"]["kind"] == ("RUNS" if kind in ("layer", "rootfs") else "FAILS")
-    assert any("as docker import does" in note for note in named["notes"])
+    assert any("as an import does" in note for note in named["notes"])
 
 
 def test_an_image_and_its_layer_alone_differ_in_the_config(kinds: dict[str, Path], run_cli: Run) -> None:

@@ -59,7 +59,7 @@ from imagepeel.process.loader.common import identify_loader
 from imagepeel.process.readers import uses
 from imagepeel.process.shell.arithmetic import ArithmeticFails, evaluate
 from imagepeel.process.shell.outcome import classify
-from imagepeel.process.wrappers import execline
+from imagepeel.process.wrappers import execline, execline_words
 from imagepeel.process.wrappers.env import split_string
 from imagepeel.process.wrappers.programs import unwrap
 from imagepeel.receipts.quoting import hex_line, plain_text
@@ -661,7 +661,7 @@ TARGETS: dict[str, Target] = {
         _given(b'a { b "c\\n" } # d\n \\\n e "${f}"', b"if { a } b"),
         mutation.octets,
         ("process.wrappers.execline",),
-        (execline._NotFollowed,),
+        (execline_words.NotFollowed,),
     ),
     "daemons": Target(_config, _given(*_CONFIGS), mutation.lines, ("process.wrappers.daemons",)),
     "detectors": Target(

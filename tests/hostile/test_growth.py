@@ -24,7 +24,7 @@ METHODS = frozenset(["match", "fullmatch", "search", "finditer", "findall", "sub
 REPEATED = frozenset(["finditer", "findall", "sub", "subn", "split"])
 SMALL, LARGE = 3_000, 12_000
 NEVER = 99.0
-SHORT = {"findings/detectors.py _PACKAGED": 4096}
+SHORT = {"findings/detectors.py _PACKAGED": 4096, "loading/tool.py _VARIES": 4096}
 """Patterns that get no longer text than this: who asks them looks at its length first."""
 
 

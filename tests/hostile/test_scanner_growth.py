@@ -41,7 +41,7 @@ from imagepeel.process.loader.common import identify_loader
 from imagepeel.process.readers import uses
 from imagepeel.process.shell.arithmetic import ArithmeticFails, evaluate
 from imagepeel.process.shell.outcome import classify
-from imagepeel.process.wrappers import daemons, execline
+from imagepeel.process.wrappers import daemons, execline, execline_words
 from imagepeel.process.wrappers.env import split_string
 from imagepeel.process.wrappers.programs import unwrap
 from imagepeel.process.wrappers.sudoers import Asking, needs_no_password
@@ -147,7 +147,7 @@ SCANNERS: dict[str, Scanner] = {
     "sudoers": (b"", _prepared, lambda rootfs: needs_no_password(rootfs, _ASKING)),
     "daemons": (b"", _prepared, lambda rootfs: daemons.backgrounds(rootfs, "supervisord", ("a",), "/", shell=False)),
 }  # fmt: skip
-REFUSALS = (ImagepeelError, ValueError, ArithmeticFails, UserRefused, execline._NotFollowed)
+REFUSALS = (ImagepeelError, ValueError, ArithmeticFails, UserRefused, execline_words.NotFollowed)
 
 
 class _TooMany(BaseException):

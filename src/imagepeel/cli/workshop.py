@@ -151,7 +151,7 @@ def _course_slides(path: str) -> None:
     from imagepeel import api, forge  # start time
     from imagepeel.workshop.levels.not_gone import ARCHIVE  # start time
 
-    data = forge.to_bytes([forge.build(ARCHIVE.removesuffix(".tar"))], "docker-archive")
+    data = forge.to_bytes([forge.build(ARCHIVE.removesuffix(".tar"))])
     with api.open(io.BytesIO(data)) as archive:
         _write_slides(path, archive.image().explain())
 

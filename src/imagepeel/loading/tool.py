@@ -27,11 +27,13 @@ _VARIES = late(
     r"|\b(?:sha256:)?[0-9a-f]{12,}\b|\d+"
 )
 """What differs in the words about two archives that are refused for the same reason."""
+_TOLD = 4096
+"""Characters of a text that are looked at: names of an image may stand in it, and no recorded one is half as long."""
 
 
 def words_of(text: str) -> str:
     """Return a mark of a tool's words, the same for texts that differ in names, paths, digests and numbers only."""
-    return f"{zlib.crc32(_VARIES.sub('*', text.replace(chr(92), '').strip()).encode()):08x}"
+    return f"{zlib.crc32(_VARIES.sub('*', text.replace(chr(92), '').strip()[:_TOLD]).encode()):08x}"
 
 
 class LoadTool(msgspec.Struct, frozen=True, kw_only=True):

@@ -147,9 +147,7 @@ class _Run:
         """Ask everybody in order; what one refuses does not keep the others from being asked."""
         self.notes.extend(self.scenario.notes)
         if self.known.imported:
-            self.notes.append(
-                "no config belongs to it: this holds for an image that is made of it, as docker import does"
-            )
+            self.notes.append("no config belongs to it: this holds for an image that is made of it, as an import does")
         self._load()
         vector = argv.merge(self.wanted, self.options, self.engine)
         self.steps.append(

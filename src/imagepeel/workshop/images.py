@@ -43,6 +43,6 @@ def tell(architecture: str) -> forge.ImageSpec:
     )
 
 
-def save(spec: forge.ImageSpec, path: Path, kind: forge.ArchiveKind = "docker-archive") -> None:
+def save(spec: forge.ImageSpec, path: Path) -> None:
     """Write an image as an archive."""
-    forge.write([spec], path, kind)
+    forge.write([spec], path)

@@ -46,7 +46,7 @@ def ready() -> Iterator[Ready]:
 
 
 def _works() -> bool:
-    data = forge.to_bytes([hello(machine())], "docker-archive")
+    data = forge.to_bytes([hello(machine())])
     with api.open(io.BytesIO(data)) as archive:
         return archive.image().process().verdict.kind is Outcome.RUNS
 
