@@ -44,7 +44,7 @@ RACES = dict.fromkeys(
     "whether the child says its lines before the container ends with its parent is a race",
 )
 NAMED = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.id)
-STARTED = 300
+STARTED = 200
 """Scenarios that each run starts on runc and crun."""
 
 

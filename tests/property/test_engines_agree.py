@@ -125,7 +125,7 @@ def near(draw: st.DrawFn) -> list[Member]:
     return out
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(near(), max_size=4))
 @example([[folder("a"), member("a/b")], [member("a/.wh.b")], [folder("a/b"), member("a/b/c")]])
 @example([[folder("a"), folder("a/b", 0o700)], [member(".wh.a")], [folder("a"), member("a/b/c")]])
