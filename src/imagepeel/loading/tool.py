@@ -28,7 +28,7 @@ _VARIES = late(
 )
 """What differs in the words about two archives that are refused for the same reason."""
 _TOLD = 4096
-"""Characters of a text that are looked at: names of an image may stand in it, and no recorded one is half as long."""
+"""Characters of a text that are compared: names of an image may stand in it, of any length."""
 
 
 def words_of(text: str) -> str:

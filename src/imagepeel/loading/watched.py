@@ -47,7 +47,7 @@ WATCHED: dict[str, dict[str, str]] = {
         "list: refuses path-twice": "0b5eb7a9 46e9485b",
         "list: refuses platform": "ca56b1ed ea0c0c7c fb22e0c0",
         "list: refuses unpack": (
-            "439bb349 4a2ce9e8 5134c10e 5a3fd005 9d391f88 a439c54b aa635648 b994cee9 eedd0307 fa513d56"
+            "06c3955b 3ee88d9e 439bb349 4a2ce9e8 5134c10e 9d391f88 a439c54b aa635648 eedd0307 f1478cd5 fa513d56"
         ),
         "list: takes": "00000000",
         "manifest: refuses format": "022e2cbd",
@@ -101,7 +101,7 @@ WATCHED: dict[str, dict[str, str]] = {
         "layout: refuses names": "4dbc6285 60678743 9ac3eaa9 a18c2397",
         "layout: refuses path-twice": "ddbc4306",
         "layout: refuses unpack": (
-            "3b52c8dd 7f45c0af 8b6aa43b a3379921 af131a9d b77fdb42 c035b3b7 d897359f f8c6b0fb fea44fcc"
+            "3b52c8dd 61df1d16 7f45c0af 8b6aa43b a3379921 ab891dc6 b0fb28ef b77fdb42 f8c6b0fb fea44fcc"
         ),
         "layout: takes": "00000000",
         "layout: unknown missing": "fdef6188",
@@ -131,7 +131,7 @@ WATCHED: dict[str, dict[str, str]] = {
         "list: refuses names": "1c31dc14 68e43c5d 7746981c a6607f7e a9bebf87 c5d4b8cc e1cf6830 f1783377",
         "list: refuses path-twice": "472cbe85",
         "list: refuses unpack": (
-            "150dfa10 89632285 8dd6cca1 aa04786b b4dd0bb1 c45ebf11 cc50a7ec ced55ff7 d054ae8a f5df2957"
+            "150dfa10 785e05e7 89632285 8dd6cca1 aa04786b b4dd0bb1 c45ebf11 cc50a7ec d9f595f4 ecd903ce f5df2957"
         ),
         "list: takes": "00000000",
         "manifest: refuses format": "c0710aba",
@@ -180,7 +180,7 @@ WATCHED: dict[str, dict[str, str]] = {
         "layout: refuses names": "00000000",
         "layout: refuses platform": "a8f62ca0",
         "layout: refuses unpack": (
-            "0f60404c 13d55eb0 2c5e0ed8 38e1a58a 62af3320 7a7a4a7d 8986b236 a7d30bd7 b26e4ac8 f1d5a7b7 f80e4e0c "
+            "2c5e0ed8 38e1a58a 39e5c04a 62af3320 7a7a4a7d 8986b236 a7d30bd7 b26e4ac8 c6562fab f1d5a7b7 f80e4e0c "
             "fcad3bdc"
         ),
         "layout: takes": "00000000",
@@ -205,8 +205,8 @@ WATCHED: dict[str, dict[str, str]] = {
         "list: refuses names": "00000000 50001bea 99e83a3e c502a367 c9188f06",
         "list: refuses platform": "320ac23c a8f62ca0",
         "list: refuses unpack": (
-            "0cf73d45 0f60404c 13d55eb0 16af586c 2c5e0ed8 38e1a58a 4e150880 62af3320 727308b2 7a7a4a7d 8986b236 "
-            "9f83a793 a7d30bd7 b26e4ac8 d0fed811 f1d5a7b7 f80e4e0c fcad3bdc"
+            "0cf73d45 16af586c 2c5e0ed8 38e1a58a 39e5c04a 52ff81be 62af3320 727308b2 7a7a4a7d 8986b236 9f83a793 "
+            "a7d30bd7 b26e4ac8 c6562fab d0fed811 f1d5a7b7 f80e4e0c fcad3bdc"
         ),
         "list: takes": "00000000",
         "list: unknown": "00000000",
@@ -296,7 +296,7 @@ WATCHED: dict[str, dict[str, str]] = {
         "layout: refuses names": "549804e9 ae64c275 d8972380 f70f11be",
         "layout: refuses path-twice": "0f0f1809",
         "layout: refuses unpack": (
-            "4c95fa0f 533a4d83 5de55b86 6849fa5b 6b6e0fde 6fa4923c be748132 c242fe4a c8ae62f0 e3e8c9d7"
+            "3b66d674 4c95fa0f 533a4d83 560a2900 5de55b86 6849fa5b 6b6e0fde be748132 c201cc5e e3e8c9d7"
         ),
         "layout: takes": "00000000",
         "layout: unknown missing": "1b4eef84",
@@ -326,7 +326,7 @@ WATCHED: dict[str, dict[str, str]] = {
         "list: refuses names": "1e033ae3 549804e9 ae64c275 d8972380 f70f11be",
         "list: refuses path-twice": "0f0f1809",
         "list: refuses unpack": (
-            "4c95fa0f 533a4d83 5de55b86 6849fa5b 6b6e0fde 6fa4923c a9bf05cd be748132 c242fe4a c8ae62f0"
+            "3b66d674 4c95fa0f 533a4d83 560a2900 5de55b86 6849fa5b 6b6e0fde 6fa4923c a9bf05cd be748132 c201cc5e"
         ),
         "list: takes": "00000000",
         "manifest: refuses format": "a8bb5ebe",
