@@ -437,21 +437,44 @@ def test_links_and_open_directories_below_the_mounts(
         assert found.text.endswith(words), on
 
 
-# -- files of accounts that nobody needs so large (c7)
+# -- files of accounts that nobody needs so large (c7): moby/sys user 0.4.1 and what was before it
+
+
+LONG_FILE = "root:x:0:0::/:\n" + ("#" * 60_000 + "\n") * 200
+LONG_LINE = "root:x:0:\nbig:x:7:" + "m," * (1 << 19) + "z\n"
+EXCEEDS = "read <mount>/etc/{}: file exceeds 10485760 bytes"
+TOKEN = "bufio.Scanner: token too long"
 
 
 @pytest.mark.parametrize(
-    ("path", "data", "kind"),
+    ("path", "data", "before", "since", "text"),
     [
-        ("etc/passwd", "root:x:0:0::/:\n" + ("#" * 60_000 + "\n") * 200, "UNKNOWN"),
-        ("etc/group", "root:x:0:\nbig:x:7:" + "m," * (1 << 19) + "z\n", "UNKNOWN"),
-        ("etc/group", "root:x:0:\nbig:x:7:" + "m," * 40_000 + "z\n", "RUNS"),
-        ("etc/passwd", "root:x:0:0::/:\n" + "x" * 70_000 + ":x:1:1::/:\n", "FAILS"),
+        ("etc/passwd", LONG_FILE, "UNKNOWN", "FAILS", f"unable to find user root: {EXCEEDS.format('passwd')}"),
+        ("etc/group", LONG_FILE, "UNKNOWN", "FAILS", f"unable to find groups for spec root: {EXCEEDS.format('group')}"),
+        ("etc/group", LONG_LINE, "RUNS", "FAILS", f"unable to find groups for spec root: {TOKEN}"),
+        ("etc/group", LONG_LINE * 12, "UNKNOWN", "FAILS", f"unable to find groups for spec root: {TOKEN}"),
+        ("etc/group", "root:x:0:\nbig:x:7:" + "m," * 40_000 + "z\n", "RUNS", "RUNS", ""),
+        ("etc/group", "root:x:0:\n" + "#" * ((1 << 20) - 1) + "\n", "RUNS", "RUNS", ""),
+        ("etc/group", "root:x:0:\n" + "#" * (1 << 20) + "\n", "RUNS", "FAILS", TOKEN),
+        ("etc/passwd", "root:x:0:0::/:\n" + "x" * 70_000 + ":x:1:1::/:\n", "FAILS", "FAILS", TOKEN),
     ],
 )
-def test_what_readers_with_a_bound_do_is_not_guessed(path: str, data: str, kind: str) -> None:
-    for on in ("docker@28", "docker@29.7", "containerd"):
-        assert verdict(on, forge.file(path, data), user="root").kind == kind, on
+def test_accounts_are_read_with_a_bound_since_29_7(path: str, data: str, before: str, since: str, text: str) -> None:
+    assert [verdict(on, forge.file(path, data), user="root").kind for on in ("docker@20.10", "docker@29.6")] == (
+        [before] * 2
+    )
+    found = verdict("docker@29.7", forge.file(path, data), user="root")
+    assert (found.kind, found.exit_code or 0) == (since, 125 if text else 0)
+    assert found.text.endswith(text)
+
+
+@pytest.mark.parametrize(
+    ("on", "kind"),
+    [("containerd@1.6", "RUNS"), ("containerd@2.3.0", "RUNS"), ("k8s@1.24", "RUNS"), ("podman@4.3", "RUNS"),
+     ("containerd@2.3", "UNKNOWN"), ("k8s@1.37", "UNKNOWN"), ("podman@6.1", "UNKNOWN")],
+)  # fmt: skip
+def test_what_readers_with_a_bound_do_is_not_guessed(on: str, kind: str) -> None:
+    assert verdict(on, forge.file("etc/group", LONG_LINE), user="root").kind == kind
 
 
 def test_kubernetes_is_keyed_by_its_own_versions() -> None:

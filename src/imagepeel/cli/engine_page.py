@@ -13,6 +13,7 @@ from imagepeel.process.engines.basis import Area, Basis
 from imagepeel.process.engines.engine import Engine
 from imagepeel.process.engines.registry import FAMILIES, MATRIX_ENGINES, RUNTIMES
 from imagepeel.process.spec.options import DEFAULT_ENGINE
+from imagepeel.text import joined
 
 _INTRO = """# Engines
 
@@ -55,6 +56,12 @@ A profile stands for the newest patch of its series. These older patches behave 
 {patches}
 
 `cri-containerd` has the same patches. An id out of range was looked up as a name until CVE-2026-46680 was mended.
+
+## Large account files
+
+Of /etc/passwd and /etc/group {bounded} reads 10 MiB and no line of group of 1 MiB, and refuses what is larger.
+{whole} read all of both, and so do the older patches
+above that look an id up as a name. Of the others it is not known, and a prediction says so.
 
 ## Exit codes
 
@@ -124,10 +131,16 @@ def page() -> str:
         matrix=", ".join(f"`{name}`" for name in MATRIX_ENGINES),
         profiles="\n".join((*_head(_COLUMNS), *(_profile(engine) for engine in shown))),
         pod="\n".join(_pod(shown)),
+        bounded=_readers(shown, "bounded"),
+        whole=_readers(shown, "whole"),
         patches="\n".join(_patch(engine) for engine in older),
         runtimes=", ".join(f"`{runtime.name}`" for runtime in RUNTIMES),
         bases="\n".join(_basis(label, basis) for label, basis in based),
     )
+
+
+def _readers(engines: Iterable[Engine], how: str) -> str:
+    return joined([f"`{engine.label}`" for engine in engines if engine.reads_accounts == how])
 
 
 def _basis(label: str, basis: Basis) -> str:

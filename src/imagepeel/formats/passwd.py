@@ -22,7 +22,7 @@ from imagepeel.evidence import text
 from imagepeel.tables import ERRNO_GO, ErrnoName
 
 MAX_FILE = 10 * 1024 * 1024
-"""Bytes of passwd or group that are read at most: containerd's own cap."""
+"""Bytes of passwd or group that are read at most: the cap of moby/sys user 0.4.1 and of containerd."""
 
 MAX_ID = 2**31 - 1
 """Highest uid or gid that a user string may state."""
@@ -30,7 +30,9 @@ MAX_ID = 2**31 - 1
 RANGE_TEXT = f"uids and gids must be in range 0-{MAX_ID}"
 _MAX_PASSWD_LINE = 65_536
 MAX_GROUP_LINE = 1024 * 1024
-"""Bytes of a line of group from which newer readers refuse the file."""
+"""Bytes of a line of group, with its end, that newer readers take."""
+_TOO_LONG = "bufio.Scanner: token too long"
+_TOO_LARGE = f"file exceeds {MAX_FILE} bytes"
 _INT64_MAX = 2**63 - 1
 # bytes.TrimSpace of Go: the Unicode property White_Space, decoded from UTF-8.
 _GO_SPACE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
@@ -155,7 +157,7 @@ def _lines(data: bytes) -> list[tuple[int, int, str]]:
 class AccountFile:
     """passwd or group as it was read: its lines are parsed when somebody asks, and once.
 
-    `account_file` gives the one of these bytes.
+    `account_file` gives the one of these bytes: all of the file, or one byte more than `MAX_FILE` of it.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -174,13 +176,21 @@ class AccountFile:
     @cached_property
     def too_long(self) -> bool:
         """Whether a line does not fit the 64 KiB buffer of Go's bufio.Scanner, which makes all of passwd unreadable."""
-        window = self.data[:MAX_FILE]
-        return len(window) >= _MAX_PASSWD_LINE and any(len(line) + 1 > _MAX_PASSWD_LINE for line in window.split(b"\n"))
+        return self._has_line_of(_MAX_PASSWD_LINE)
 
     @cached_property
-    def oversized(self) -> bool:
-        """Whether a line of it has more than the 1 MiB from which newer readers refuse group."""
-        return len(self.data) > MAX_GROUP_LINE and any(len(line) > MAX_GROUP_LINE for line in self.data.split(b"\n"))
+    def group_too_long(self) -> bool:
+        """Whether a line does not fit the 1 MiB buffer that newer readers have for group."""
+        return self._has_line_of(MAX_GROUP_LINE)
+
+    @property
+    def too_large(self) -> bool:
+        """Whether it has more bytes than newer readers take."""
+        return len(self.data) > MAX_FILE
+
+    def _has_line_of(self, most: int) -> bool:
+        window = self.data[:MAX_FILE]
+        return len(window) >= most and any(len(line) >= most for line in window.split(b"\n"))
 
 
 AccountSource: TypeAlias = AccountFile | Unreadable | None
@@ -265,16 +275,29 @@ def _passwd(data: AccountSource) -> tuple[list[PasswdEntry], str]:
     if isinstance(data, Unreadable):
         return [], data.reason
     if data.too_long:
-        return [], "bufio.Scanner: token too long"
+        return [], _TOO_LONG
     return data.users, ""
 
 
-def _group(data: AccountSource) -> tuple[list[GroupEntry], str]:
+def _group(data: AccountSource, bounded: bool = False) -> tuple[list[GroupEntry], str]:
     if data is None:
         return [], ""
     if isinstance(data, Unreadable):
         return [], data.reason
+    if bounded and data.group_too_long:
+        return [], _TOO_LONG
     return data.groups, ""
+
+
+def _bounded(data: AccountSource, database: Database) -> AccountSource:
+    """The file as moby/sys user 0.4.1 opens it: with too many bytes it cannot be read.
+
+    It is read from line to line, so that a line too long is met before an end too far.
+    """
+    if not isinstance(data, AccountFile) or not data.too_large:
+        return data
+    too_long = data.too_long if database == "passwd" else data.group_too_long
+    return data if too_long else Unreadable(reason=_TOO_LARGE)
 
 
 def _go_id(number: int) -> int:
@@ -296,7 +319,8 @@ def resolve_user(
     there is none.  `rules`: "moby" (docker, podman, umoci: `GetExecUser`), "containerd" (ctr and the library:
     `WithUser` then `WithAdditionalGIDs`), "cri" (Kubernetes: the group part is dropped before it reaches containerd)
     or "cri-moby" (the same before CRI-O).  `strict_ids`: a number outside of the range of ids is refused; releases
-    before moby/sys user 0.4.1, and containerd before its patches for CVE-2026-46680, look it up as a name.
+    before moby/sys user 0.4.1, and containerd before its patches for CVE-2026-46680, look it up as a name.  With it the
+    rules "moby" are those of user 0.4.1, which reads no more than 10 MiB and no line of group over 1 MiB, either.
     Raises UserRefused where the engine refuses it, and ValueError for unknown rules: a mistake of the caller.
     """
     if rules == "moby":
@@ -332,6 +356,8 @@ def _moby(spec: str, passwd: AccountSource, group: AccountSource, strict_ids: bo
     group_part = parts[1] if len(parts) > 1 else ""
     if strict_ids and not all(_may_be_id(part) for part in (parts[0], group_part)):
         raise UserRefused("range", RANGE_TEXT)
+    if strict_ids:
+        passwd, group = _bounded(passwd, "passwd"), _bounded(group, "group")
     notes: list[str] = []
     if len(parts) > 2:
         notes.append("everything after the second colon of the user is ignored")
@@ -340,7 +366,7 @@ def _moby(spec: str, passwd: AccountSource, group: AccountSource, strict_ids: bo
     deciding: tuple[GroupEntry, ...] = ()
     groups: tuple[int, ...] = ()
     if group_part or name:
-        entries, unreadable = _group(group)
+        entries, unreadable = _group(group, bounded=strict_ids)
         if unreadable:
             raise _unreadable(unreadable, group, "group", f"unable to find groups for spec {name or ''}")
         if group_part:

@@ -261,7 +261,7 @@ class _Run:
     def _user(self) -> user.UserResolution:
         asked = self.options.user
         spec = self.wanted.user if asked is None else asked
-        if large := user.oversized(self.rootfs):
+        if large := user.oversized(self.rootfs, self.engine):
             self.unproved(large)
         who = user.resolve(self.rootfs, spec, "image" if asked is None else "option", self.options, self.engine)
         found = who.credentials

@@ -35,6 +35,7 @@ def family(versions: Sequence[Runtime], aliases: tuple[str, ...] = ()) -> Engine
             runtime=runtime.name,
             note="a bundle with docker's capabilities, started by hand",
             user_rules="moby",
+            reads_accounts="whole",
             nobody_rules="moby",
             env=(),
             workdir_maker="the runtime",

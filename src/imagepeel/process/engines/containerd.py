@@ -48,6 +48,7 @@ _1_6 = Containerd(
     arguments_replace_all="the arguments, which replace Entrypoint and Cmd (ctr)",
     user_rules="containerd",
     nobody_rules="containerd",
+    reads_accounts="whole",
     stats_account_files=True,
     says_unknown=True,
     no_new_privileges=True,
@@ -71,7 +72,7 @@ def series(version: tuple[int, ...], read: str, end_of_life: str, **more: Any) -
         version=version,
         end_of_life=end_of_life,
         basis=basis,
-        **{"strict_ids": True, **more},
+        **{"strict_ids": True, "reads_accounts": "unknown", **more},
     )
 
 
@@ -92,7 +93,7 @@ def older_patches(versions: Iterable[Engine]) -> tuple[Engine, ...]:
     for one in versions:
         if one.version not in FIXED_IDS:
             continue
-        names: dict[str, Any] = {"strict_ids": False}
+        names: dict[str, Any] = {"strict_ids": False, "reads_accounts": "whole"}
         fixed = FIXED_IDS[one.version]
         steps: dict[int, dict[str, Any]] = {0: names, fixed: {}}
         if one.version == (2, 2):

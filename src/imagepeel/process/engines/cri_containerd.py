@@ -88,6 +88,7 @@ def _like(client: Engine) -> CriContainerd:
         end_of_life=client.end_of_life,
         says_unknown=client.says_unknown,
         strict_ids=client.strict_ids,
+        reads_accounts=client.reads_accounts,
         account_links=client.account_links,
         low_ports=client.version >= (2,),
         knows_groups_policy=client.version >= (2,),

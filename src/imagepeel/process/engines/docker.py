@@ -98,6 +98,7 @@ _28 = Docker(
     user_rules="moby",
     nobody_rules="moby",
     view="docker@28",
+    reads_accounts="whole",
     empties_account_directories=True,
     knows_user_namespaces=True,
     no_command="no command specified",
@@ -121,6 +122,7 @@ _29_7 = msgspec.structs.replace(
     runtime="runc@1.4",
     view="docker",
     strict_ids=True,  # moby/sys user 0.4.1
+    reads_accounts="bounded",
     grace_setting="dockerd's --default-stop-timeout",
     basis=Basis(read="29.7.2", texts="docker 28.5.2"),
 )

@@ -72,6 +72,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     # The user.
     strict_ids: bool = False
     """A number in USER that is no id is refused as such; else it is looked up as a name."""
+    reads_accounts: Literal["whole", "bounded", "unknown"] = "unknown"
+    """How much of /etc/passwd and /etc/group it reads: all, or what moby/sys user 0.4.1 takes (`strict_ids`)."""
     empties_account_directories: bool = False
     """A directory in place of /etc/passwd or /etc/group counts as an empty file; else it stops there."""
     knows_groups_policy: bool = False

@@ -161,6 +161,7 @@ _4_3 = msgspec.structs.replace(
     _5_8,
     version=(4, 3),
     runtime="runc@1.1",
+    reads_accounts="whole",
     term_always=True,
     empties_account_directories=False,
     end_of_life="2023-02",

@@ -42,6 +42,7 @@ _CODES: dict[RefusalKind, FailureCode] = {
     "invalid": FailureCode.USER_UNKNOWN,
     "unreadable": FailureCode.ETC_UNUSABLE,
 }
+_DIFFER = "older releases read all of it, newer ones at most 10 MiB"
 _FIXES: dict[RefusalKind, str] = {
     "user-missing": "add the user in the final stage, or use a numeric USER",
     "group-missing": "add the group in the final stage, or use a numeric group",
@@ -90,25 +91,29 @@ def _read(rootfs: Rootfs, path: str) -> AccountSource:
     if not node.is_file:
         return Unreadable(reason="is not a regular file")
     try:
-        return account_file(rootfs.read(found.path, 0, min(node.size, MAX_FILE)))
+        return account_file(rootfs.read(found.path, 0, min(node.size, MAX_FILE + 1)))
     except LimitExceeded as error:
         return Unreadable(reason=error.what)
 
 
-def oversized(rootfs: Rootfs) -> str:
-    """Why nobody can say what an engine makes of passwd and group: their size, on which releases differ; "" if small.
+def oversized(rootfs: Rootfs, engine: Engine) -> str:
+    """Why nobody can say what this engine makes of passwd and group: their size; "" where that does not matter.
 
-    Source: moby/sys user 0.4.1 and containerd since CVE-2026-47262 read 10 MiB at most and refuse a longer line of
-    group; earlier ones read without end.
+    Source: moby/sys user 0.4.1 and containerd since CVE-2026-47262 read 10 MiB at most, and the first refuses a longer
+    line of group; earlier ones read without end.
     """
+    if engine.reads_accounts == "bounded":
+        return ""
+    whole = engine.reads_accounts == "whole"
     for path in (PASSWD, GROUP):
         node = rootfs.resolve(path).node
-        if node is None or not node.is_file or node.size <= MAX_GROUP_LINE:
+        if node is None or not node.is_file or node.size < MAX_GROUP_LINE:
             continue
-        found = read_file(rootfs, path)
         if node.size > MAX_FILE:
-            return f"{path} has {size(node.size)}: older releases read all of it, newer ones at most 10 MiB"
-        if path == GROUP and isinstance(found, AccountFile) and found.oversized:
+            who = "this engine reads all of it, which nobody did here" if whole else _DIFFER
+            return f"{path} has {size(node.size)}: {who}"
+        found = read_file(rootfs, path)
+        if path == GROUP and not whole and isinstance(found, AccountFile) and found.group_too_long:
             return f"{path} has a line of more than 1 MiB: older releases read it, newer ones refuse it"
     return ""
 
