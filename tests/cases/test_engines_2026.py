@@ -466,6 +466,7 @@ def test_accounts_are_read_with_a_bound_since_29_7(path: str, data: str, before:
     found = verdict("docker@29.7", forge.file(path, data), user="root")
     assert (found.kind, found.exit_code or 0) == (since, 125 if text else 0)
     assert found.text.endswith(text)
+    assert not text or (found.where is not None and found.where.path == f"/{path}")
 
 
 @pytest.mark.parametrize(

@@ -75,9 +75,10 @@ class Subject:
         return self.image.knowledge.layers and self.rootfs.refusal is None and bool(self.layers)
 
     @cached_property
-    def foreign(self) -> bool:
-        """Whether no Linux kernel runs it, as with Windows and WebAssembly: rules about processes are Linux rules."""
-        return bool(not_for_linux(self.image.os, self.image.architecture)) or "windows" in self.image.archive.kind.os
+    def foreign(self) -> str:
+        """Why no Linux kernel runs it (Windows, WebAssembly), else "": rules about processes are Linux rules."""
+        os = "windows" if "windows" in self.image.archive.kind.os else self.image.os
+        return not_for_linux(os, self.image.architecture)
 
     @cached_property
     def surprises(self) -> Surprises:

@@ -89,7 +89,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """Habits of the parser that had a say in it."""
 
 
-RefusalKind = Literal["user-missing", "group-missing", "range", "invalid", "unreadable"]
+RefusalKind = Literal["user-missing", "group-missing", "range", "invalid", "unreadable", "oversized"]
 
 
 UserRules = Literal["moby", "containerd", "cri", "cri-moby"]
@@ -337,9 +337,10 @@ def resolve_user(
 def _unreadable(reason: str, data: AccountSource, database: Database, doing: str = "") -> UserRefused:
     """The refusal because of a file that cannot be read (`Unreadable`), or not be parsed."""
     message = f"{doing}: {reason}" if doing else reason
+    kind: RefusalKind = "oversized" if reason in (_TOO_LONG, _TOO_LARGE) else "unreadable"
     if not isinstance(data, Unreadable):
-        return UserRefused("unreadable", message)
-    return UserRefused("unreadable", message, database, doing=doing, reason=reason, errno=data.errno)
+        return UserRefused(kind, message, database)
+    return UserRefused(kind, message, database, doing=doing, reason=reason, errno=data.errno)
 
 
 def _absent(kind: RefusalKind, database: Database) -> UserRefused:

@@ -18,6 +18,7 @@ from imagepeel.archive.kinds import KINDS
 from imagepeel.archive.knowledge import Gap, Knowledge
 from imagepeel.archive.records import LayerState
 from imagepeel.rootfs.tree.inode import NodeKind
+from imagepeel.tables import known_architecture
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
@@ -64,7 +65,8 @@ class ImageHead(Shown, msgspec.Struct, frozen=True, kw_only=True):
     @property
     def os(self) -> str:
         """The operating system of the platform, linux where none is stated."""
-        return self.platform.partition("/")[0] or "linux"
+        first, slash, _ = self.platform.partition("/")
+        return first if first and (slash or known_architecture(first) is None) else "linux"
 
     @property
     def knowledge(self) -> Knowledge:

@@ -13,6 +13,7 @@ from imagepeel.present.prediction import (
     verdict_in_short,
 )
 from imagepeel.process.spec.failure import Outcome
+from imagepeel.tables import go_name
 from imagepeel.text import listed, plural, title
 
 _STATE = ("BAKED-DATABASE", "STALE-LOCK", "DATABASE-WITHOUT-VOLUME")
@@ -69,6 +70,8 @@ def _disposable(operator: Operator) -> list[Block]:
     if prediction.verdict.kind is Outcome.FAILS:
         return [*blocks, operator.answer(ask, "no", f"It does not start: {ground(prediction.verdict)}.", by=by)]
     pid1 = prediction.pid1
+    if operator.foreign:
+        return [*blocks, operator.answer(ask, "unknown", f"{title(operator.foreign)}.", by=by)]
     if pid1 is None:
         what = "Nobody can tell from the tarball who is process 1 in the end."
         return [*blocks, operator.answer(ask, "unknown", what, by=by)]
@@ -134,6 +137,8 @@ def _matrix(operator: Operator) -> list[Block]:
     """The verdicts, engine by engine and architecture by architecture."""
     ask = "portable"
     found = operator.matrix
+    if operator.foreign:
+        return [operator.answer(ask, "unknown", f"{title(operator.foreign)}.", by=operator.by_config("/config"))]
     if found is None or not operator.context.certain:
         what = "Where it starts cannot be told from this archive."
         return [operator.answer(ask, "unknown", what, by=operator.by_config("/config"))]
@@ -144,13 +149,15 @@ def _matrix(operator: Operator) -> list[Block]:
         cells += (words(verdict_in_short(cell.verdict)) for cell in found.row(engine))
         rows.append(Row(cells=tuple(cells), evidence=by))
     own = operator.image.architecture or "amd64"
-    native = {cell.verdict.kind for cell in found.cells if cell.architecture == own}
+    native = {cell.verdict.kind for cell in found.cells if cell.architecture == go_name(own)}
     kind: Answer = "yes" if native == {Outcome.RUNS} else "no" if native == {Outcome.FAILS} else "depends"
     says = {
         "yes": f"It starts on every engine on {own}.",
         "no": f"It starts on no engine on {own}.",
         "depends": f"Whether it starts on {own} depends on the engine:",
     }[kind]
+    if not native:
+        kind, says = "unknown", f"Whether it starts on {own} is not known: no rules are known for that architecture."
     return [
         operator.answer(ask, kind, says, by=by),
         Table(columns=(Column("engine"), *(Column(name) for name in found.architectures)), rows=tuple(rows)),

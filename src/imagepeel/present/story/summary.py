@@ -47,7 +47,10 @@ def _surprises(context: StoryContext) -> Claim:
     found = [finding for finding in context.findings if finding.severity != "info"]
     by = proof(context.archive_place(), context.receipts.listing())
     if not found:
-        return claim("Nothing surprised us.", by=by)
+        told = "Nothing surprised us"
+        if not_for_linux(context.image.os, context.image.architecture):
+            told += ", and rules about a start were not asked"
+        return claim(f"{told}.", by=by)
     counts = [(sum(finding.severity == severity for finding in found), severity) for severity in SEVERITIES]
     told = listed([f"{few(count)} {severity}" for count, severity in counts if count])
     what = title(f"{few(len(found))} {noun(len(found), 'surprise')}")

@@ -41,6 +41,7 @@ _CODES: dict[RefusalKind, FailureCode] = {
     "range": FailureCode.USER_UNKNOWN,
     "invalid": FailureCode.USER_UNKNOWN,
     "unreadable": FailureCode.ETC_UNUSABLE,
+    "oversized": FailureCode.ETC_UNUSABLE,
 }
 _DIFFER = "older releases read all of it, newer ones at most 10 MiB"
 _FIXES: dict[RefusalKind, str] = {
@@ -49,6 +50,7 @@ _FIXES: dict[RefusalKind, str] = {
     "range": "use a uid between 0 and 2147483647",
     "invalid": "write USER as name or name:group",
     "unreadable": "let /etc/passwd and /etc/group be plain files",
+    "oversized": "write a passwd and a group file of some kilobytes",
 }
 
 
@@ -163,7 +165,8 @@ def resolve(rootfs: Rootfs, spec: str, origin: UserOrigin, options: ProcessOptio
         found = _find(rootfs, spec, engine)
     except UserRefused as refused:
         failure = _in_words_of(engine, refused, rootfs, spec)
-        failure = msgspec.structs.replace(failure, where=nobody.where)
+        file = trace.locate(rootfs, f"/etc/{refused.database}") if failure.code is FailureCode.ETC_UNUSABLE else None
+        failure = msgspec.structs.replace(failure, where=file or nobody.where)
         return UserResolution(credentials=nobody, failure=failure, kind=refused.kind)
     effective = nobody.bounding if found.uid == 0 or engine.nonroot_effective else ()
     if found.uid != 0 and engine.added_capabilities_reach_users and options.cap_add:
@@ -230,7 +233,7 @@ def _in_words_of(engine: Engine, refused: UserRefused, rootfs: Rootfs, spec: str
     failure = failure_of(refused, spec)
     if refused.reason:
         place = f"{MOUNT}{text(rootfs.resolve(f'/etc/{refused.database}').path)}"
-        verb = "read" if refused.kind == "unreadable" else "open"
+        verb = "read" if refused.kind in {"unreadable", "oversized"} else "open"
         message = f"{verb} {place}: {refused.reason}"
         message = f"{refused.doing}: {message}" if refused.doing else message
         why = message if failure.why == failure.message else failure.why

@@ -15,6 +15,7 @@ from imagepeel.errors import ImagepeelError, Malformed
 from imagepeel.evidence import Location, raw, text
 from imagepeel.formats.elf.header import KernelView, is_elf, kernel_view, parse_ehdr
 from imagepeel.formats.filecaps import XATTR, FileCaps, mask_of, parse_filecaps
+from imagepeel.formats.foreign import first_line_missing, foreign_format
 from imagepeel.formats.shebang import BUFFER, MAX_NESTING, Shebang
 from imagepeel.process.spec import trace
 from imagepeel.process.spec.access import EXECUTE, Actor, PathAccess, check_access, permits
@@ -351,10 +352,12 @@ class _Execve:
             why = f"{path} starts with a byte order mark; #! must be the first two bytes"
         elif head.lstrip().startswith(b"#!"):
             why = f"{path} has something before #!; it must be the first two bytes"
+        elif (foreign := foreign_format(head)) is not None:
+            why = f"{path} is {foreign.what}: neither #! nor an ELF file"
         else:
             why = f"{path} starts with {trace.quote(text(head[:8]))}: neither #! nor an ELF file"
         self.step("ENOEXEC", f"{path} is no program the kernel knows", (why,), (trace.LOOK_AT_HEAD,))
-        fix = "start the file with #!/bin/sh (a shell runs it without; execve does not)"
+        fix = first_line_missing(head) or "start the file with #!/bin/sh (a shell runs it without; execve does not)"
         before = len(head) - len(head.removeprefix(b"\xef\xbb\xbf").lstrip())
         if before and head[before:].startswith(b"#!"):
             fix = f"remove the {plural(before, 'byte')} in front of #!: tail -c +{before + 1} {path}"

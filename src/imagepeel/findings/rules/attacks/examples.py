@@ -9,7 +9,7 @@ EXAMPLES: dict[str, Example] = {
     "ATTACKS-DEV-LINK": specimen("attack-dev-link"),
     "ATTACKS-OPEN-DIRECTORY": specimen("attack-open-directory", also=("WORKDIR-IN-PROC",)),
     "ATTACKS-USER-NUMBER": specimen("attack-user-number", also=("UNKNOWN-USER",)),
-    "ATTACKS-PASSWD-SIZE": specimen("attack-passwd-size"),
+    "ATTACKS-PASSWD-SIZE": specimen("attack-passwd-size", also=("PASSWD-UNUSABLE",)),
     "ATTACKS-OWN-PROGRAM": specimen("attack-own-program"),
     "ATTACKS-VOLUME-PATH": specimen("attack-volume-path", also=("ANONYMOUS-VOLUME", "VOLUME-NOT-OWNED")),
     "ATTACKS-OPAQUE-MARKS": specimen("attack-opaque-marks", also=("DUPLICATE-ENTRY",)),

@@ -30,6 +30,7 @@ def _inherited(cmd_last: bool) -> ImageSpec:
 
 
 EXAMPLES: dict[str, Example] = {
+    "START-NOT-JUDGED": Example(bad=partial(sound, os="windows"), good=sound),
     "NO-COMMAND": specimen("no-command"),
     "SHELL-PID1": Example(
         bad=partial(shell_form, sound, "/bin/hello; true"), good=partial(shell_form, sound, "exec /bin/hello")

@@ -17,6 +17,7 @@ from imagepeel.history.builders import go_list
 from imagepeel.process.engines.pid1 import parse_signal
 from imagepeel.process.spec.failure import FailureCode
 from imagepeel.process.spec.trace import below
+from imagepeel.tables import known_architecture
 from imagepeel.text import listed, plural
 
 if TYPE_CHECKING:
@@ -64,6 +65,29 @@ def _interpreted(subject: Subject) -> tuple[str, str] | None:
     path = below(start.cwd, start.path)
     shebang = parse_shebang(subject.read(path, 256))
     return (path, text(shebang.interpreter)) if shebang is not None and shebang.ok else None
+
+
+@rule(
+    "START-NOT-JUDGED",
+    "Nobody judged the start: the image is for another platform than Linux here knows",
+    "info",
+    "strengths",
+    "deployments",
+    why="""What is known here is how Linux starts a process, on the architectures of its common machines.  For Windows,
+    for WebAssembly and for other machines no rule about a start, a user or a path was asked, and that none of them
+    found anything means nothing.""",
+    fix="start it once on a machine of its platform before it is delivered",
+    decides="where it is tried",
+)
+def start_not_judged(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    if not subject.paperwork:
+        return
+    architecture = subject.image.architecture
+    if reason := subject.foreign:
+        yield rule.report(f"{reason}, and rules about a start were not asked", subject.pointer("/os"))
+    elif architecture and known_architecture(architecture) is None:
+        reason = f"no rules are known for the architecture {architecture!r}, and nobody can say whether it starts"
+        yield rule.report(reason, subject.pointer("/architecture"))
 
 
 @rule(
@@ -474,6 +498,7 @@ def shebang_one_argument(rule: Rule, subject: Subject) -> Iterator[Finding]:
 
 
 RULES: tuple[Rule, ...] = (
+    start_not_judged,
     no_command,
     shell_pid1,
     ends_at_once,

@@ -24,6 +24,7 @@ from imagepeel.findings.finding import Finding, Role
 from imagepeel.findings.programs import list_in_quotes, one_argument
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.findings.subject import PROFILES
+from imagepeel.formats.foreign import first_line_missing
 from imagepeel.process.spec.failure import FailureCode
 from imagepeel.text import listed
 
@@ -175,8 +176,10 @@ WRONG_ARCHITECTURE = _start(
 def _first_line(subject: Subject, verdict: Verdict) -> Lines:
     """A first line in front; none where there is one already, behind bytes that have to go."""
     place = verdict.where.path if verdict.where is not None else None
-    first = subject.read(place, 256).partition(b"\n")[0] if place else b""
-    return () if b"#!" in first else edited(subject, verdict, "1i #!/bin/sh")
+    head = subject.read(place, 256) if place else b""
+    if first_line_missing(head) or b"#!" in head.partition(b"\n")[0]:
+        return ()
+    return edited(subject, verdict, "1i #!/bin/sh")
 
 
 NO_SHEBANG = _start(
@@ -563,11 +566,11 @@ VOLUME_OVER_FILE = _start(
 )
 PASSWD_UNUSABLE = _start(
     "PASSWD-UNUSABLE",
-    "/etc/passwd or /etc/group is not a plain file",
+    "/etc/passwd or /etc/group cannot be read",
     FailureCode.ETC_UNUSABLE,
-    why="""Engines read both to find out who the container runs as.  A directory, a device or a file beyond 10 MiB is
-    refused.""",
-    fix="let both be plain files",
+    why="""Engines read both to find out who the container runs as.  A directory, a device, a file beyond 10 MiB or
+    one endless line is refused.""",
+    fix="let both be plain files of some kilobytes",
 )
 
 RULES: tuple[Rule, ...] = (
