@@ -25,7 +25,7 @@ from imagepeel.present.document import Story
 from imagepeel.present.story.chapters import explain_image
 from imagepeel.process.predict import predict_image
 from imagepeel.receipts.proof import step_receipts, waste_receipts
-from imagepeel.results.anatomy import anatomy_of_archive, anatomy_of_entry, anatomy_of_layer
+from imagepeel.results.anatomy import anatomy_of_archive, anatomy_of_entry, anatomy_of_layer, anatomy_of_member
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from sampling import sample
@@ -102,8 +102,9 @@ def run_all(receipts: list[Receipt], where: Path, scratch: Path, shell: str = "b
         "TMPDIR": str(scratch),
         "HOME": str(scratch),
     }
+    (scratch / "all.sh").write_bytes(script.encode("utf-8", "surrogateescape"))
     subprocess.run(
-        [shutil.which(shell) or shell, "-c", script],
+        [shutil.which(shell) or shell, scratch / "all.sh"],
         cwd=where,
         env=environment,
         check=False,
@@ -179,9 +180,16 @@ def all_receipts(path: str) -> list[Receipt]:
         found += [receipt for step in step_receipts(predict_image(image).steps, image) for receipt in step]
         found += waste_receipts(image.waste(), image)
         found += receipts_in(anatomy_of_archive(image))
+        fields: list[Receipt] = []
         for layer in (layer for layer in image.layers if layer.readable):
-            found += receipts_in(anatomy_of_layer(image, layer))
-            found += receipts_in([anatomy_of_entry(image, layer, entry) for entry in layer.table[:2]])
+            found += [one for one in [anatomy_of_layer(image, layer).proof] if one is not None]
+            fields += receipts_in([anatomy_of_entry(image, layer, entry) for entry in layer.table[:2]])
+            fields += receipts_in(anatomy_of_layer(image, layer))
+        if archive.medium == "tar":
+            members = {image.record.manifest_member, image.record.config_member, "manifest.json", "index.json"}
+            known = [name for name in sorted(members) if name and archive.members.file(name)]
+            fields += receipts_in([anatomy_of_member(image, name) for name in known])
+        found += fields[:: max(1, len(fields) // 15)]
     return list({receipt.command: receipt for receipt in found}.values())
 
 
@@ -229,6 +237,22 @@ def test_what_a_receipt_needs_is_said(tmp_path: Path, monkeypatch: pytest.Monkey
             uses += ["GNU tar"] * ("--no-unquote" in receipt.command)
             assert (said[1].split(" and ") if said else []) == uses, receipt
             assert not re.search(r"\bxxd\b|cat -A|--wildcards|-printf|--force-local|base64 -w|\btac\b", receipt.command)
+
+
+def test_each_field_has_the_command_that_prints_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    forge.write(forge.build("shop"), tmp_path / "shop.tar", "oci-archive")
+    with imagepeel.open("shop.tar") as archive:
+        image = archive.image()
+        shell = next(entry for entry in image.layers[0].table if entry.path == b"/bin/sh")
+        parts = [anatomy_of_member(image, "index.json"), anatomy_of_entry(image, image.layers[0], shell)]
+        units = anatomy_of_layer(image, image.layers[0]).layers[0].stored
+    assert units is not None
+    fields = [*parts[0].fields, *parts[0].content, *parts[1].fields, *parts[1].content, *units.units[0].fields]
+    assert all(field.proof is not None for field in fields) and len(fields) > 60
+    receipts = [field.proof for field in fields if field.proof is not None]
+    assert [one.expect for one in receipts] == [bytes.fromhex(field.hex)[:16].hex(" ") for field in fields]
+    assert run_all(receipts, tmp_path, tmp_path / "out") == []
 
 
 def story_of(path: str, reference: str | None = None) -> Story:

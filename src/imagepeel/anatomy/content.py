@@ -1,4 +1,4 @@
-"""The opening bytes of a file, field by field, where the kernel reads them: ELF and the line of a script."""
+"""What a file begins with, field by field: ELF and the line of a script, which the kernel reads, or a JSON document."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from imagepeel.formats.field import Field
 from imagepeel.formats.shebang import BUFFER, parse_shebang
 
 Reader = Callable[[int, int], bytes]
-ContentKind = Literal["", "ELF", "shebang"]
-"""What a file begins with that the kernel reads."""
+ContentKind = Literal["", "ELF", "shebang", "JSON"]
+"""What a file is, where its fields are told: what the kernel reads, or a document of the archive."""
 
 
 def content_fields(read: Reader | None) -> tuple[ContentKind, tuple[Field, ...]]:

@@ -42,8 +42,7 @@ def unwrap_compression(source: Source, limits: Limits, held: list[Source | Membe
         behind = end if stored is source else behind
         held.append(inner)
     return Unwrapped(
-        inner=inner, stored=stored, size=source.size, wrapping=tuple(wrapping), behind=behind,
-        broken=broken,
+        file=source, inner=inner, stored=stored, wrapping=tuple(wrapping), behind=behind, broken=broken,
     )  # fmt: skip
 
 

@@ -32,9 +32,10 @@ class OpenArchive(Shown):
     """An opened image archive.
 
     `kind` and `detection` say what it is and how that was seen, `medium` whether it is a tar or a directory, `wrapping`
-    the outer compression that was taken off.  `records` are the images and what is stored like one; `indexes` the
-    indexes; `anomalies` everything odd; `checks` every document's digest and size; `used` the names that a
-    document points at, `unreferenced` the members that none does; `producer` the program that probably wrote it.
+    the outer compression that was taken off, `file` the file as it lies there, None for a directory.  `records` are the
+    images and what is stored like one; `indexes` the indexes; `anomalies` everything odd; `checks` every document's
+    digest and size; `used` the names that a document points at, `unreferenced` the members that none does; `producer`
+    the program that probably wrote it.
     `stream_error` says why the compressed stream around it breaks; `unread` why no document could be followed, of an
     archive that was opened all the same; `stands_in` whether its one image stands in for those that nobody names.
     """
@@ -46,7 +47,8 @@ class OpenArchive(Shown):
         self.members: Members = detected.members
         self.medium: Medium = detected.members.medium
         self.wrapping: tuple[Compression, ...] = detected.file.wrapping if detected.file is not None else ()
-        self.file_size: int | None = detected.file.size if detected.file is not None else None
+        self.file: Source | None = detected.file.file if detected.file is not None else None
+        self.file_size: int | None = self.file.size if self.file is not None else None
         self.stream_error: str = detected.file.broken if detected.file is not None else ""
         self.limits = limits
         self.records: tuple[ImageRecord, ...] = ()

@@ -34,13 +34,18 @@ _MOST = 40
 @click.option("--field", "name", metavar="NAME", help="Only the fields of that name.")
 @click.option("--at", "offset", metavar="N", type=click.IntRange(0), help="Only the field with that byte of a header.")
 @click.option("--all", "everything", is_flag=True, help="Name every entry.")
+@common.receipts("Below the fields, the shell command that prints the bytes of each.")
 @documents.forms
 @common.settings
-def command(settings: Settings, *, what: str | None, name: str | None, offset: int | None, everything: bool) -> None:
+def command(
+    settings: Settings, *, what: str | None, name: str | None, offset: int | None, everything: bool, receipts: bool
+) -> None:
     """Every byte accounted for: headers, content, padding, end; and one header byte by byte.
 
     Without WHAT: the archive, member by member, and its layers.  L3 is a layer, entry by entry.  L3:PATH is one entry
-    of it, and any other word a member of the archive: its header with every field named, decoded and explained.
+    of it, and any other word a member of the archive: its header with every field named, decoded and explained.  A JSON
+    document of the archive follows value by value, beside the digest that names it; the field of a value is called by
+    its JSON pointer, as in --field /config/digest.
 
     The numbers of each table add up to the size of the file, or of the layer.
     """
@@ -57,6 +62,7 @@ def command(settings: Settings, *, what: str | None, name: str | None, offset: i
             "anatomy",
             result,
             lambda found: anatomy_document(found, most=most),
+            receipts=receipts or name is not None or offset is not None,
             width=max(settings.width, 100),
         )
         settings.finish(image)
@@ -90,4 +96,5 @@ def _narrowed(result: AnatomyResult, name: str | None, offset: int | None) -> An
         names = ", ".join(dict.fromkeys(field.name for field in (*result.fields, *result.content)))
         hint = f"its fields are {names}" if names else "fields are those of an entry: L1:PATH, or a member"
         raise NotFound(f"no field {name}" if name is not None else f"no field has byte {offset}", hint=hint)
-    return msgspec.structs.replace(result, fields=fields, content=content, content_kind=result.content_kind)
+    found = msgspec.structs.replace(result, fields=fields, content=content)
+    return found if content else msgspec.structs.replace(found, digest="", digest_proof=None, named=())

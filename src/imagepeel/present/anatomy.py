@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from imagepeel.anatomy.account import RegionKind, TarAccount
+from imagepeel.anatomy.content import ContentKind
+from imagepeel.archive.records import CheckState
+from imagepeel.oci.json_fields import MOST_VALUES
 from imagepeel.present.document import (
-    UNPROVED,
     AnnotatedBytes,
+    Claim,
     Column,
     Document,
     Piece,
     Section,
     Table,
     Text,
+    claim,
     code,
     dim,
     items,
     path,
+    proof,
     row,
     say,
     section,
@@ -27,7 +32,7 @@ from imagepeel.present.document import (
     words,
 )
 from imagepeel.present.heading import about
-from imagepeel.results.anatomy import AnatomyField, AnatomyLayer, AnatomyPart, AnatomyResult, AnatomyUnit
+from imagepeel.results.anatomy import AnatomyField, AnatomyPart, AnatomyResult, AnatomyStored, AnatomyUnit
 from imagepeel.text import exact, number, plural
 
 _REGIONS: dict[RegionKind, str] = {
@@ -52,12 +57,12 @@ _COLUMNS = (
 
 def anatomy_document(result: AnatomyResult, *, most: int) -> Document:
     """Return the parts with their bytes, `most` of them named (0 for all), and the fields of one entry."""
-    proof = section(items(try_it(result.proof))) if result.proof is not None else None
+    shown = section(items(try_it(result.proof))) if result.proof is not None else None
     if result.of in ("entry", "member"):
-        return about(result.image, *_entry(result), proof)
+        return about(result.image, *_entry(result), shown)
     if result.of == "layer":
-        return about(result.image, *_one_layer(result, most), proof)
-    return about(result.image, _archive(result, most), *_layers(result), proof)
+        return about(result.image, *_one_layer(result, most), shown)
+    return about(result.image, _archive(result, most), *_layers(result), shown)
 
 
 def _archive(result: AnatomyResult, most: int) -> Section:
@@ -75,6 +80,8 @@ def _archive(result: AnatomyResult, most: int) -> Section:
             f", {' in '.join(result.wrapping)}, which unpacks to {exact(result.tar.size)}" if result.wrapping else ""
         )
         said.append(say(f"The file has {exact(result.file_size)}{inside}. This is every one of them."))
+    if result.stored is not None:
+        said.append(say(f"As it lies there: {_stored_words(result.stored)}."))
     return section(*said, _tar(result.tar, result.parts, most), title="The archive")
 
 
@@ -124,7 +131,7 @@ def _layers(result: AnatomyResult) -> Iterator[Section]:
                 number(tar.padding),
                 number(rest),
                 number(tar.size),
-                _stored_words(layer),
+                _stored_words(layer.stored),
             )
         )
     yield section(
@@ -151,9 +158,7 @@ def _layers(result: AnatomyResult) -> Iterator[Section]:
     )
 
 
-def _stored_words(layer: AnatomyLayer) -> str:
-    stored = layer.stored
-    assert stored is not None
+def _stored_words(stored: AnatomyStored) -> str:
     if not stored.count:
         how = "as it is" if stored.compression == "none" else f"{stored.compression}"
         return f"{number(stored.size)}, {how}"
@@ -169,7 +174,7 @@ def _one_layer(result: AnatomyResult, most: int) -> Iterator[Section]:
     if layer.tar is not None:
         yield section(_tar(layer.tar, result.parts, most), title=words(term(layer.label), ", unpacked"))
     if layer.stored is not None and layer.stored.units:
-        yield section(say(f"{_stored_words(layer)}."), title="as it is stored")
+        yield section(say(f"{_stored_words(layer.stored)}."), title="as it is stored")
         for unit in layer.stored.units[:1]:
             yield section(*_unit(unit))
 
@@ -185,20 +190,43 @@ def _entry(result: AnatomyResult) -> Iterator[Section]:
             path(result.name), f" begins at byte {number(part.offset)}: {exact(part.headers)} of headers, "
             f"{exact(part.content)} of content, {exact(part.padding)} of padding."
         ),
-        _annotated(words("The header, every byte of it:"), result.fields),
+        *([_annotated(words("The header, every byte of it:"), result.fields)] if result.fields else []),
     )  # fmt: skip
+    if result.digest:
+        yield section(*_digest(result))
     if result.content:
-        yield section(_annotated(words(f"The content begins as {_KINDS[result.content_kind]}:"), result.content))
+        yield section(_annotated(words(_BEGINS[result.content_kind]), result.content))
+    if len(result.content) == MOST_VALUES:
+        yield section(say(f"Values behind the first {number(MOST_VALUES)} are not told."))
 
 
-_KINDS = {"ELF": "an ELF program", "shebang": "a script", "": ""}
+_BEGINS: dict[ContentKind, str] = {
+    "ELF": "The content begins as an ELF program:",
+    "shebang": "The content begins as a script:",
+    "JSON": "The content is a JSON document, value by value:",
+    "": "",
+}
 
 
-def _annotated(caption: Text, fields: Iterable[AnatomyField]) -> AnnotatedBytes:
+def _digest(result: AnatomyResult) -> Iterator[Claim]:
+    by = proof(result.digest_proof)
+    yield claim("Its content has the digest ", code(result.digest), ".", by=by)
+    for naming in result.named:
+        where = naming.where
+        place = words(path(where.member or "a document"), f" {where.pointer}" if where.pointer else "")
+        if naming.state is CheckState.VERIFIED:
+            yield claim(place, f" names it by this digest, as {naming.role}.", by=by)
+        else:
+            yield claim(place, f" names it, as {naming.role}, with ", code(naming.digest), f": {naming.state}.", by=by)
+    if not result.named:
+        yield say("No document that was read names it by its digest.")
+
+
+def _annotated(caption: Text, fields: tuple[AnatomyField, ...]) -> AnnotatedBytes:
     return AnnotatedBytes(
         caption=caption,
         pieces=tuple(_piece(field) for field in fields),
-        evidence=UNPROVED,
+        evidence=proof(*(field.proof for field in fields)),
     )
 
 
@@ -208,7 +236,8 @@ def _piece(field: AnatomyField) -> Piece:
     shown = (data[: len(data) - zeros] or data[:1]) if zeros >= _ZEROS else data
     left = len(data) - len(shown[:_MOST_BYTES])
     what = "more zero byte" if len(shown) <= _MOST_BYTES else "more byte"
-    more = f" (and {plural(left, what)})" if left and not field.value.endswith("zero bytes") else ""
+    told = field.value.endswith("zero bytes") or field.name.startswith("/")
+    more = f" (and {plural(left, what)})" if left and not told else ""
     parts = [term(field.name), "  ", value(field.value)] if field.value else [term(field.name)]
     meaning = f"  {field.meaning}" if field.meaning else ""
     return Piece(offset=field.offset, data=shown[:_MOST_BYTES], meaning=words(*parts, dim(f"{more}{meaning}")))

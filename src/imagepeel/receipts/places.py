@@ -113,9 +113,13 @@ class Receipts:
         """The archive without its outer compression."""
         return self._stream
 
+    def file_stream(self) -> Stream:
+        """The file as it is stored, before anything is unpacked."""
+        return Stream(file=self.file)
+
     def stored(self, offset: int) -> Receipt:
         """Show bytes of the file as it is stored, before anything is unpacked."""
-        return self.hex_at(Stream(file=self.file), offset, f"byte {offset} of the file")
+        return self.hex_at(self.file_stream(), offset, f"byte {offset} of the file")
 
     def archive_size(self, size: int) -> Receipt:
         """The size of the file."""
@@ -379,6 +383,16 @@ class Receipts:
         for wrap in self.archive.wrapping[:-1]:
             stream = stream.unpacked(wrap)
         return stream
+
+
+def field_bytes(stream: Stream, at: int, data: bytes, name: str, *, shown: bool = True) -> Receipt:
+    """The bytes of one field at an offset of a stream; where they are not to be `shown`, nothing is expected."""
+    last = at + len(data) - 1
+    place = f"byte {at}" if last == at else f"bytes {at} to {last}"
+    said = f"{place}: {name}" if plain_text(name) else place
+    return _receipt(
+        command=f"{stream.cut(at, len(data)).command} | {HEX}", shows=said, expect=hex_line(data[:16]) if shown else ""
+    )
 
 
 def _word(name: Name) -> str:

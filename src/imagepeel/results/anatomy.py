@@ -12,6 +12,7 @@ from imagepeel.anatomy.account import Part, TarAccount, account, member_part, ta
 from imagepeel.anatomy.content import ContentKind, content_fields
 from imagepeel.archive.compression import Compression
 from imagepeel.archive.members import Member, Members, SubdirectoryMembers
+from imagepeel.archive.records import CheckState, DocumentRole
 from imagepeel.archive.tar_members import TarMembers
 from imagepeel.errors import NotFound
 from imagepeel.evidence import Location, Receipt, text
@@ -19,15 +20,19 @@ from imagepeel.formats.compressed import Unit
 from imagepeel.formats.field import Field
 from imagepeel.formats.tar.fields import EntryHeader
 from imagepeel.masking import masked
-from imagepeel.receipts.places import Receipts
+from imagepeel.oci.digest import digest_of
+from imagepeel.oci.json_fields import json_fields
+from imagepeel.receipts.places import Receipts, Stream, field_bytes
 from imagepeel.results.head import ImageHead, LayerHead, image_head, layer_head, readable
 
 if TYPE_CHECKING:
     from imagepeel.archive.opened import OpenArchive
+    from imagepeel.archive.records import DocumentCheck
     from imagepeel.archive.source import Source
     from imagepeel.formats.tar.table import Entry
     from imagepeel.image import LayeredImage
     from imagepeel.layers.layer import Layer
+    from imagepeel.limits import Limits
 
 MOST_UNITS = 100
 """gzip members or zstd frames that are told one by one."""
@@ -47,6 +52,20 @@ class AnatomyField(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """What the field is for, "" where its name says it."""
     hex: str
     """The bytes, two digits each; "" where they hold a secret that is masked."""
+    proof: Receipt | None = None
+    """The command that prints these bytes; null where the structure has none of its own."""
+
+
+class AnatomyNaming(Shown, msgspec.Struct, frozen=True, kw_only=True):
+    """A place that names a document by the digest of its bytes."""
+
+    role: DocumentRole
+    where: Location
+    """Member and JSON pointer."""
+    digest: str
+    """As it is stated there."""
+    state: CheckState
+    """Whether the bytes have it."""
 
 
 class AnatomyPart(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -138,6 +157,14 @@ class AnatomyResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     content_kind: ContentKind = ""
     content: tuple[AnatomyField, ...] = ()
     """Those of the content; offsets count from its start."""
+    digest: str = ""
+    """SHA-256 of the content of a JSON document; "" for anything else."""
+    digest_proof: Receipt | None = None
+    """The command that prints it."""
+    named: tuple[AnatomyNaming, ...] = ()
+    """Which documents name it by a digest."""
+    stored: AnatomyStored | None = None
+    """The file as it lies there, where compression is around the archive; null where there is none."""
     proof: Receipt | None = None
     """The command that shows the size of the archive or of the layer, or the bytes of the header."""
 
@@ -150,6 +177,7 @@ def anatomy_of_archive(image: LayeredImage) -> AnatomyResult:
     archive = image.archive
     receipts = Receipts(archive, image)
     tar = tar_of(archive.members)
+    wrapped = archive.file if archive.wrapping else None
     members = [] if tar is None else [(member_part(tar, member), member.raw_name) for member in tar]
     return AnatomyResult(
         image=image_head(image),
@@ -159,7 +187,8 @@ def anatomy_of_archive(image: LayeredImage) -> AnatomyResult:
         wrapping=archive.wrapping,
         tar=_account_of(tar, (part for part, _ in members)) if tar is not None else None,
         parts=tuple(_part(*one) for one in members) if tar is not None else tuple(_files(archive)),
-        layers=tuple(map(_layer, image.layers)),
+        layers=tuple(_layer(layer, receipts) for layer in image.layers),
+        stored=_stored(wrapped, archive.wrapping[0], receipts.file_stream()) if wrapped is not None else None,
         proof=receipts.archive_size(archive.file_size) if archive.file_size is not None else None,
     )
 
@@ -167,8 +196,8 @@ def anatomy_of_archive(image: LayeredImage) -> AnatomyResult:
 def anatomy_of_layer(image: LayeredImage, layer: Layer) -> AnatomyResult:
     """Return every byte of one layer; its entries in stream order.  MissingBlob when its bytes are not here."""
     layer.require()
-    found = _layer(layer)
     receipts = Receipts(image.archive, image)
+    found = _layer(layer, receipts)
     stream = receipts.content(layer)
     return AnatomyResult(
         image=image_head(image),
@@ -192,13 +221,19 @@ def anatomy_of_entry(image: LayeredImage, layer: Layer, entry: Entry) -> Anatomy
     header = EntryHeader(part.offset, layer.content.pread(part.offset, part.headers))
     receipts = Receipts(image.archive, image)
     stream = receipts.content(layer)
-    return _one(
-        image,
-        "entry",
-        f"{layer.label}:{text(entry.path)}",
-        _part(part, entry.raw_name),
-        header=header,
-        content=content_fields(layer.open(entry).pread if entry.kind == "file" else None),
+    kind, fields = content_fields(layer.open(entry).pread if entry.kind == "file" else None)
+    return AnatomyResult(
+        image=image_head(image),
+        of="entry",
+        name=f"{layer.label}:{text(entry.path)}",
+        file_size=None,
+        wrapping=(),
+        tar=None,
+        parts=(_part(part, entry.raw_name),),
+        layers=(),
+        fields=_fields(header.fields, stream, part.offset),
+        content_kind=kind,
+        content=_fields(fields, receipts.entry(layer, entry.index)),
         proof=receipts.header_bytes(stream, part.offset, header.data) if stream is not None else None,
     )
 
@@ -222,41 +257,42 @@ def anatomy_of_member(image: LayeredImage, name: str) -> AnatomyResult:
     part = member_part(tar, member)
     header = EntryHeader(part.offset, tar.archive.pread(part.offset, part.headers))
     receipts = Receipts(image.archive, image)
-    return _one(
-        image,
-        "member",
-        member.name,
-        _part(part, member.raw_name),
-        header=header,
-        content=content_fields(tar.source(member).pread if member.kind == "file" else None),
+    source, content = tar.source(member) if member.kind == "file" else None, receipts.member(member, members)
+    kind, fields = content_fields(source.pread if source is not None else None)
+    digest = ""
+    if source is not None and not fields and (document := _json(source, members.limits)) is not None:
+        kind, (fields, digest) = "JSON", document
+    checks = [check for check in image.archive.checks if check.member == member.name and digest]
+    return AnatomyResult(
+        image=image_head(image),
+        of="member",
+        name=member.name,
+        file_size=None,
+        wrapping=(),
+        tar=None,
+        parts=(_part(part, member.raw_name),),
+        layers=(),
+        fields=_fields(header.fields, receipts.tar_stream(), part.offset),
+        content_kind=kind,
+        content=_fields(fields, content),
+        digest=digest,
+        named=tuple(dict.fromkeys(map(_naming, checks))),
+        digest_proof=receipts.digest(content, digest, "the digest of the content") if digest else None,
         proof=receipts.header_bytes(receipts.tar_stream(), part.offset, header.data),
     )
 
 
-def _one(
-    image: LayeredImage,
-    of: Literal["entry", "member"],
-    name: str,
-    part: AnatomyPart,
-    *,
-    header: EntryHeader,
-    content: tuple[ContentKind, tuple[Field, ...]],
-    proof: Receipt | None,
-) -> AnatomyResult:
-    return AnatomyResult(
-        image=image_head(image),
-        of=of,
-        name=name,
-        file_size=None,
-        wrapping=(),
-        tar=None,
-        parts=(part,),
-        layers=(),
-        fields=tuple(map(_field, header.fields)),
-        content_kind=content[0],
-        content=tuple(map(_field, content[1])),
-        proof=proof,
-    )
+def _json(source: Source, limits: Limits) -> tuple[tuple[Field, ...], str] | None:
+    """Return the fields of a JSON document and the digest of its bytes, None for anything else."""
+    if source.size > limits.json_bytes:
+        return None
+    data = source.pread(0, source.size)
+    fields = json_fields(data, limits)
+    return (fields, digest_of(data)) if fields else None
+
+
+def _naming(check: DocumentCheck) -> AnatomyNaming:
+    return AnatomyNaming(role=check.role, where=check.stated_at, digest=check.digest, state=check.state)
 
 
 def tar_of(members: Members) -> TarMembers | None:
@@ -270,12 +306,14 @@ def _account_of(tar: TarMembers, parts: Iterable[Part]) -> TarAccount:
     return account(parts, tar.archive.size, tar.archive.pread, whole=tar.complete)
 
 
-def _layer(layer: Layer) -> AnatomyLayer:
+def _layer(layer: Layer, receipts: Receipts) -> AnatomyLayer:
     source = layer.record.source() if layer.readable else None
     facts = layer.facts
     return AnatomyLayer(
         **layer_head(layer),
-        stored=_stored(source, facts.compression) if source is not None and facts is not None else None,
+        stored=_stored(source, facts.compression, receipts.blob(layer))
+        if source is not None and facts is not None
+        else None,
         tar=account(
             table_parts(facts.table, facts.content_size),
             facts.content_size,
@@ -287,7 +325,7 @@ def _layer(layer: Layer) -> AnatomyLayer:
     )
 
 
-def _stored(source: Source, compression: Compression) -> AnatomyStored:
+def _stored(source: Source, compression: Compression, stream: Stream | None) -> AnatomyStored:
     count = heads = streams = trailers = 0
     told: list[AnatomyUnit] = []
     for unit in units_of(source, compression):
@@ -296,7 +334,7 @@ def _stored(source: Source, compression: Compression) -> AnatomyStored:
         streams += unit.stream
         trailers += unit.trailer
         if count <= MOST_UNITS:
-            told.append(_unit(unit))
+            told.append(_unit(unit, stream))
     return AnatomyStored(
         size=source.size,
         compression=compression,
@@ -309,7 +347,7 @@ def _stored(source: Source, compression: Compression) -> AnatomyStored:
     )
 
 
-def _unit(unit: Unit) -> AnatomyUnit:
+def _unit(unit: Unit, stream: Stream | None) -> AnatomyUnit:
     return AnatomyUnit(
         what=unit.what,
         offset=unit.offset,
@@ -318,7 +356,7 @@ def _unit(unit: Unit) -> AnatomyUnit:
         trailer=unit.trailer,
         content=unit.content,
         problem=unit.problem,
-        fields=tuple(map(_field, unit.fields)),
+        fields=_fields(unit.fields, stream),
     )
 
 
@@ -346,14 +384,24 @@ def _file(member: Member) -> AnatomyPart:
     return AnatomyPart(index=member.index, offset=0, headers=0, content=size, padding=0, name=name, name_b64=name_b64)
 
 
-def _field(field: Field) -> AnatomyField:
+def _fields(fields: Iterable[Field], stream: Stream | None, base: int = 0) -> tuple[AnatomyField, ...]:
+    """Return fields whose structure begins at `base` of a stream, None where no command gives that."""
+    return tuple(_field(field, stream, base) for field in fields)
+
+
+def _field(field: Field, stream: Stream | None, base: int) -> AnatomyField:
     value = readable(field.value.encode("utf-8", "surrogateescape"))[0]
+    written = text(field.data)
     shown = masked(value)
+    plain = shown == value and masked(written) == written
     return AnatomyField(
         offset=field.offset,
         size=field.size,
         name=readable(field.name.encode("utf-8", "surrogateescape"))[0],
         value=shown,
         meaning=field.meaning,
-        hex=field.data.hex() if shown == value else "",
+        hex=field.data.hex() if plain else "",
+        proof=field_bytes(stream, base + field.offset, field.data, field.name, shown=plain)
+        if stream and field.data
+        else None,
     )

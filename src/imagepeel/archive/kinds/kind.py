@@ -52,15 +52,15 @@ class Producer(msgspec.Struct, frozen=True, kw_only=True):
 class Unwrapped(msgspec.Struct, kw_only=True):
     """A file without its outer compression.
 
-    `wrapping` names the compressions that were taken off, outermost first.  `inner` is the content, `stored` the
-    content with the last of them still on: the digest of a bare layer is about those bytes.  `size` is that of the
-    file, in bytes; `behind` the offset in it of bytes that follow the compressed stream, -1 without them; `broken` why
+    `wrapping` names the compressions that were taken off, outermost first.  `file` is the file as it lies there,
+    `inner` the content, `stored` the content with the last of them still on: the digest of a bare layer is about those
+    bytes.  `behind` is the offset in the file of bytes that follow the compressed stream, -1 without them; `broken` why
     the compressed stream breaks, "" where it does not.
     """
 
+    file: Source
     inner: Source
     stored: Source
-    size: int = 0
     wrapping: tuple[Compression, ...] = ()
     behind: int = -1
     broken: str = ""
