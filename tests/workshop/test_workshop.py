@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from imagepeel.workshop import resources
 from imagepeel.workshop.course import LEVELS, SPLIT, level_folder, write_course
+from imagepeel.workshop.images import save, tell
 from imagepeel.workshop.level import Level, Missing
 from imagepeel.workshop.repair import tasks
 from imagepeel.workshop.resources import page
@@ -30,6 +32,18 @@ def _walls() -> bool:
 
 
 WALLS = _walls()
+QEMU = shutil.which("qemu-aarch64-static")
+
+
+def _bubblewrap() -> bool:
+    """Whether bubblewrap is here and may make a namespace."""
+    if shutil.which("bwrap") is None:
+        return False
+    words = ["bwrap", "--unshare-pid", "--ro-bind", "/", "/", "true"]
+    return subprocess.run(words, capture_output=True, check=False).returncode == 0
+
+
+ABLE = {"root": ROOT, "runc": ROOT and shutil.which("runc") is not None, "unshare": WALLS, "bwrap": _bubblewrap()}
 
 
 def _shell(script: str, folder: Path, tools: Path) -> str:
@@ -164,6 +178,51 @@ def test_the_recorded_run_is_accepted_where_nothing_can_be_started(course: Path,
     level.check(tmp_path)
 
 
+@pytest.mark.parametrize("way", ["runc", "unshare", "bwrap"])
+def test_each_way_to_start_it_as_process_1_is_accepted(way: str, course: Path, tmp_path: Path, tools: Path) -> None:
+    if not ABLE[way]:
+        pytest.skip(f"{way} is not here, or may not make namespaces")
+    folder = tmp_path / "02-run"
+    shutil.copytree(course / "02-run", folder, symlinks=True)
+    shutil.rmtree(folder / "bundle", ignore_errors=True)
+    (folder / "second.txt").unlink()
+    (script,) = (script for name, script in _blocks(LEVELS[1]) if name == way)
+    _shell(script.replace("pid1.txt", "second.txt").replace("hello-pid-1", f"way-{os.getpid()}"), folder, tools)
+    LEVELS[1].check(folder)
+
+
+def test_the_recorded_run_of_the_other_machine_is_what_qemu_shows(tmp_path: Path) -> None:
+    """The program for arm64 is started by an emulator of user space, plain and as process 1."""
+    if QEMU is None or not WALLS:
+        pytest.skip("qemu-user-static is not here, or no namespaces")
+    save(tell("arm64"), tmp_path / "tell.tar")
+    script = f"""
+mkdir box
+tar -xOf tell.tar "$(tar -tf tell.tar | grep layer.tar)" | tar -x -C box
+cp {QEMU} box/qemu
+env -i PATH=/bin GREETING=hello {QEMU} ./box/bin/tell one two > plain.txt
+env -i PATH=/bin GREETING=hello "$(command -v unshare)" -r -p -f -R box /qemu /bin/tell one two > pid1.txt
+"""
+    _shell(script, tmp_path, tmp_path)
+    assert set(_said(tmp_path / "pid1.txt")) == set(_said(starter("arm64-pid1.txt", tmp_path)))
+    plain, recorded = _said(tmp_path / "plain.txt"), _said(starter("arm64-plain.txt", tmp_path))
+    # Number, place, user and variables are those of whoever starts it.
+    own = ("pid=", "cwd=", "exe=", "uid=", "gid=", "groups=", "env=")
+    assert {one for one in plain if not one.startswith(own)} == {one for one in recorded if not one.startswith(own)}
+
+
+def _said(path: Path) -> list[str]:
+    lines = path.read_text().splitlines()
+    assert any(line.startswith("pid=") for line in lines)
+    return lines
+
+
+def starter(name: str, folder: Path) -> Path:
+    """The recorded file of a course, written into a folder."""
+    (folder / f"recorded-{name}").write_text(resources.starter(f"recorded-{name}"))
+    return folder / f"recorded-{name}"
+
+
 def _blocks(level: Level) -> Iterator[tuple[str, str]]:
     task, _ = page(level.folder).split(SPLIT)
     yield from _BLOCK.findall(task)
@@ -180,7 +239,7 @@ def test_what_a_page_says_to_type_works(level: Level, course: Path, tmp_path: Pa
     folder.mkdir()
     level.prepare(folder)
     assert list(_blocks(level))
-    able = {"": True, "root": ROOT, "runc": ROOT and shutil.which("runc") is not None, "unshare": WALLS}
+    able = {"": True, **ABLE}
     for way, script in _blocks(level):
         if way == "solved":
             shutil.copytree(course / level.folder, folder, dirs_exist_ok=True, symlinks=True)

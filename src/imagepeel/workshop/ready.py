@@ -22,6 +22,7 @@ _TOOLS = (
     (("sha256sum", "shasum"), True, "level 4"),
     (("python3",), True, "levels 3, 5 and 6"),
     (("runc",), False, "level 2, the way with root"),
+    (("bwrap",), False, "level 2, as a second starter"),
     (("skopeo",), False, "level 4, as a second judge"),
 )
 
