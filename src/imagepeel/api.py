@@ -119,7 +119,12 @@ class Image(LayeredImage):
         )
         if options is not None and given != ProcessOptions():
             raise UsageError("options are given twice", hint="put all of them into ProcessOptions, or none")
-        return msgspec.structs.replace(predict_image(self, options or given), not_examined=self.not_examined)
+        found = predict_image(self, options or given)
+        beside = self.not_examined
+        if not beside:
+            return found
+        verdict = msgspec.structs.replace(found.verdict, not_examined=beside)
+        return msgspec.structs.replace(found, not_examined=beside, verdict=verdict)
 
     def loadable(self) -> tuple[LoadAnswer, ...]:
         """Say who takes this image into a store: docker load, podman load, ctr, nerdctl, kind, skopeo, buildah.

@@ -53,6 +53,11 @@ class Layer(StoredLayer):
         self._image = image
 
     @property
+    def not_examined(self) -> str:
+        """The sentence that names the other images of the archive, "" without any."""
+        return self._image.not_examined
+
+    @property
     def rootfs(self) -> Rootfs:
         """The filesystem of this layer alone, without what its whiteouts remove.
 
@@ -185,8 +190,9 @@ class LayeredImage(Shown):
 
     @property
     def os(self) -> str:
-        """The operating system as Go names it, from the config, else from the index; "" when neither says."""
-        return self.config.os or (self.record.platform.os if self.record.platform else "")
+        """The operating system as Go names it, from the config, the index or the kind of archive; "" if none says."""
+        stated = self.config.os or (self.record.platform.os if self.record.platform else "")
+        return stated or self.archive.kind.os
 
     @property
     def architecture(self) -> str:
@@ -195,12 +201,15 @@ class LayeredImage(Shown):
 
     @property
     def platform(self) -> str:
-        """os/architecture[/variant], from the config, else from the index; "" when neither says."""
+        """os/architecture[/variant], from the config, else from the index; "" when neither says.
+
+        The operating system alone where only the kind of the archive tells it: a bare Windows layer.
+        """
         if self.config.platform:
             return self.config.platform
         platform = self.record.platform
         if platform is None:
-            return ""
+            return self.archive.kind.os
         return "/".join(part for part in (platform.os, platform.architecture, platform.variant) if part)
 
     @property

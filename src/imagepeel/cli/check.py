@@ -115,10 +115,11 @@ def command(
             # These forms have no place for what could not be looked at.
             for gap in (gap for one in all_of_them for gap in one.knowledge.gaps if gap.part is ImagePart.LAYER):
                 settings.warn(str(gap))
-        # Damage and mismatches are findings here, and findings decide about the exit code.
+        # Damage and mismatches are findings here, and findings decide about the exit code.  That they are accepted
+        # does not make what could not be read known.
         settings.finish_findings()
         for one in (image, *beside) if gate.passed else ():
-            settings.require_documents(one)
+            settings.require_read(one)
     if not gate.passed:
         click.get_current_context().exit(ANSWER_IS_NO)
 

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Literal
+from typing import IO, TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from imagepeel.api import Archive, Image
@@ -238,12 +238,27 @@ class Settings:
     def require_intact(self, image: LayeredImage) -> None:
         """Raise what no result about an image can hide, the gravest first: every command that reads layers ends so.
 
-        DigestMismatch with all mismatches in one error, else Malformed when a layer could not be read to its end, else
-        MissingBlob when the manifest or the config is not there (Malformed when the archive was cut off).
+        DigestMismatch with all mismatches in one error, else what `require_read` raises.
         """
-        wrong = [*document_mismatches(image.archive, image.record), *layer_mismatches(image.layers)]
-        self._end(wrong, image.layers)
+        self._require(image, [*document_mismatches(image.archive, image.record), *layer_mismatches(image.layers)])
+
+    def require_read(self, image: LayeredImage) -> None:
+        """Raise where a part of an image could not be read: that somebody accepts this makes it no better known.
+
+        Malformed when a layer could not be read to its end or the archive was cut off, else MissingBlob when the
+        manifest or the config is not there.
+        """
+        self._require(image, [])
+
+    def _require(self, image: LayeredImage, wrong: list[Mismatch]) -> None:
+        cut = image.archive.cut
+        # Where the archive was cut off, that is said and not what it did to a layer.
+        self._end(wrong, image.layers, damage=cut is None)
         self.require_documents(image)
+        if cut is not None:
+            from imagepeel.errors import Malformed  # start time
+
+            raise Malformed(cut.message, cut.where, "save or fetch the archive again")
 
     def require_documents(self, image: LayeredImage) -> None:
         """Raise what is wrong with an image whose manifest or config nobody can read; nothing where both are known.
@@ -312,7 +327,7 @@ class Settings:
         """The same for a command whose result says itself what is wrong."""
         self._end([], ())
 
-    def _end(self, wrong: list[str], layers: Sequence[Layer]) -> None:
+    def _end(self, wrong: list[Mismatch], layers: Sequence[Layer], *, damage: bool = True) -> None:
         self.quiet()
         sys.stdout.flush()
         if self._cache is not None and self._cache.folder.suspicious:
@@ -326,10 +341,15 @@ class Settings:
             more = f"; and {len(wrong) - MOST_MISMATCHES} more" if len(wrong) > MOST_MISMATCHES else ""
             raise DigestMismatch(
                 f"{len(wrong)} statement{'s do' if len(wrong) > 1 else ' does'} not fit the bytes: "
-                f"{'; '.join(wrong[:MOST_MISMATCHES])}{more}",
-                hint="do not trust the file; fetch it again from where it came (--no-verify looks at it anyway)",
+                f"{'; '.join(one.words for one in wrong[:MOST_MISMATCHES])}{more}",
+                hint=(
+                    "correct the stated size, or save the image again"
+                    if all(one.size_only for one in wrong)
+                    else "do not trust the file; fetch it again from where it came"
+                )
+                + " (--no-verify looks at it anyway)",
             )
-        if damaged:
+        if damaged and damage:
             from imagepeel.errors import Malformed  # start time
 
             first, error = damaged[0]
@@ -352,24 +372,41 @@ class Settings:
         self._said.clear()
 
 
-def document_mismatches(archive: OpenArchive, record: ImageRecord) -> list[str]:
-    """Return every document on the way to an image whose bytes contradict its descriptor, in words."""
+class Mismatch(NamedTuple):
+    """What is stated of some bytes and does not fit them, in words; `size_only` where their digest is right."""
+
+    words: str
+    size_only: bool
+
+
+def document_mismatches(archive: OpenArchive, record: ImageRecord) -> list[Mismatch]:
+    """Return every document on the way to an image whose bytes contradict its descriptor."""
     from imagepeel.archive.records import CheckState  # start time
 
     indexes = [check for index in archive.indexes for check in index.checks]
     return [
-        f"{check.role} {check.member or check.digest}: {check.detail}"
+        Mismatch(
+            f"{check.role} {check.member or check.digest}: {check.detail}",
+            bool(check.actual_digest) and not check.wrong_digest,
+        )
         for check in dict.fromkeys((*indexes, *record.checks))
         if check.state is CheckState.MISMATCH
     ]
 
 
-def layer_mismatches(layers: Sequence[Layer]) -> list[str]:
-    """Return every statement about a layer that its bytes contradict, in words."""
+def layer_mismatches(layers: Sequence[Layer]) -> list[Mismatch]:
+    """Return every statement about a layer that its bytes contradict.
+
+    Where the archive ends inside a layer, that is what is wrong, and the bytes that are here contradict nothing.
+    """
     names = {"digest": "digest", "size": "size", "diff_id": "DiffID"}
     return [
-        f"layer {layer.label}: {names[check.what]} {check.stated} is stated, {check.actual} is there"
+        Mismatch(
+            f"layer {layer.label}: {names[check.what]} {check.stated} is stated, {check.actual} is there",
+            check.what == "size" and any(other.what == "digest" and other.ok for other in layer.checks),
+        )
         for layer in layers
+        if not layer.record.truncated
         for check in layer.checks
         if check.ok is False
     ]

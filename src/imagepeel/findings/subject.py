@@ -77,8 +77,7 @@ class Subject:
     @cached_property
     def foreign(self) -> str:
         """Why no Linux kernel runs it (Windows, WebAssembly), else "": rules about processes are Linux rules."""
-        os = "windows" if "windows" in self.image.archive.kind.os else self.image.os
-        return not_for_linux(os, self.image.architecture)
+        return not_for_linux(self.image.os, self.image.architecture)
 
     @cached_property
     def surprises(self) -> Surprises:

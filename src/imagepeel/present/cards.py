@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from imagepeel.present.document import Story
     from imagepeel.process.spec.values import Prediction, Verdict
     from imagepeel.rootfs.path import RootfsPath
+    from imagepeel.rootfs.tree.changes import LayerEntries
     from imagepeel.rootfs.view import Rootfs
 
 ROWS = 20
@@ -114,6 +115,13 @@ def _oddities(found: Sequence[Anomaly], call: str) -> Section | None:
 def _not_examined(said: str) -> Section | None:
     """The images of the archive that the value is not about; None without any."""
     return _section(say(said)) if said else None
+
+
+def _beside(layers: Sequence[LayerEntries]) -> Section | None:
+    """The same of what is made of the layers of one image."""
+    from imagepeel.image import Layer as LayerOfImage  # start time: whoever has one has it loaded
+
+    return _not_examined(next((one.not_examined for one in layers if isinstance(one, LayerOfImage)), ""))
 
 
 # ---- archive, image, layer --------------------------------------------------------------------------------
@@ -182,11 +190,12 @@ def _layer(layer: Layer) -> Document:
     head = (layer.state, size(layer.blob_size) + " stored")
     if not layer.scanned:
         unread = say(dim("Its entries were not read yet: "), code("len(layer.table)"), dim(" reads them."))
-        return _document(f"layer {layer.label}", head, _section(facts), _section(unread))
+        return _document(f"layer {layer.label}", head, _section(facts), _beside((layer,)), _section(unread))
     return _document(
         f"layer {layer.label}",
         (*head, size(layer.content_size) + " of content"),
         _section(facts),
+        _beside((layer,)),
         _entries(layer.table, "layer.entries"),
         _oddities(layer.anomalies, "layer.anomalies"),
     )
@@ -221,23 +230,31 @@ def _rootfs(rootfs: Rootfs) -> Document:
         f"rootfs, {rootfs.label}",
         (plural(len(rootfs.layers), "layer"),),
         refused,
+        None if rootfs.complete else _section(say(f"This is as far as can be told: {rootfs.knowledge.why()}.")),
+        _beside(rootfs.layers),
         _section(_listing(rootfs.scandir("/"), "rootfs.scandir('/')")),
     )
 
 
 def _path(shown: RootfsPath) -> Document:
+    from imagepeel.rootfs.view import Rootfs as View  # start time: whoever has a path has it loaded
+
     rootfs, name = shown.rootfs, str(shown)
+    view = rootfs if isinstance(rootfs, View) else None
+    beside = _beside(view.layers) if view is not None else None
     node = rootfs.resolve(name, follow=False).node
     if node is None:
-        return _document(name, (bad("does not exist"),))
+        known = view is None or view.complete
+        return _document(name, (bad("does not exist" if known else "is not in the layers that are here"),), beside)
     facts = _facts(
         ("links to", path(text(node.target)) if node.is_symlink else ""), ("comes from", str(rootfs.location(name)))
     )
     below = _section(_listing(rootfs.scandir(name), "list(path.iterdir())")) if node.is_dir else None
     shown_size = size(node.size) if node.is_file else ""
     return _document(
-        name, (node.kind, f"{node.mode:04o}", f"{node.uid}:{node.gid}", shown_size), _section(facts), below
-    )
+        name, (node.kind, f"{node.mode:04o}", f"{node.uid}:{node.gid}", shown_size),
+        _section(facts), beside, below,
+    )  # fmt: skip
 
 
 def _listing(found: Sequence[tuple[bytes, Any]], call: str) -> Table:
@@ -265,7 +282,7 @@ def _listing(found: Sequence[tuple[bytes, Any]], call: str) -> Table:
 def _verdict(verdict: Verdict) -> Document:
     from imagepeel.present.process import verdict_sections  # start time: a card of an image needs no prediction
 
-    return _document("verdict", (), *verdict_sections(verdict))
+    return _document("verdict", (), *verdict_sections(verdict), _not_examined(verdict.not_examined))
 
 
 def _prediction(found: Prediction) -> Document:

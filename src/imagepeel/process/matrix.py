@@ -62,7 +62,7 @@ def matrix(
 
 def matrix_of_image(image: LayeredImage, options: ProcessOptions | None = None, *, view: str = "") -> Matrix:
     """Return the same for an image, as each engine's store takes it; `view` as for `predict_image`."""
-    cells = _Cells(options, MATRIX_ENGINES, (), image.config.architecture)
+    cells = _Cells(options, MATRIX_ENGINES, (), image.architecture)
     return cells.filled(lambda chosen: predict_image(image, chosen, view=view))
 
 

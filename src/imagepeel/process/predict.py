@@ -85,8 +85,11 @@ def predict_image(image: LayeredImage, options: ProcessOptions | None = None, *,
         rootfs, load = image.view(view), None
     else:
         rootfs, load = loaded(image, find_engine(options.engine)[0])
-    architecture = image.architecture or None
-    return predict(rootfs, image.config, options, architecture=architecture, load=load)
+    config = image.config
+    if config.os != image.os:
+        # Another document says what no config does: an index, or the archive that it is a layer of Windows.
+        config = msgspec.structs.replace(config, os=image.os)
+    return predict(rootfs, config, options, architecture=image.architecture or None, load=load)
 
 
 class _Run:

@@ -235,7 +235,7 @@ def test_a_bare_windows_layer_is_known_as_one_for_windows() -> None:
     entries = [forge.file("Files/Windows/notepad.exe", b"MZ"), forge.file("Hives/Software_Delta", b"regf")]
     with open_archive(MemorySource(forge.encode(entries))) as archive:
         image = archive.images()[0]
-        assert image.os == "" and Subject(image).foreign
+        assert (image.config.os, image.os) == ("", "windows") and Subject(image).foreign
     with open_archive(MemorySource(forge.encode([forge.file("srv/.wh.old", b"")]))) as archive:
         assert not Subject(archive.images()[0]).foreign
 

@@ -39,10 +39,12 @@ def _duplicates(table: EntryTable, notes: Notes) -> None:
             continue
         same = spelled(Entry(table, first).raw_name) == spelled(Entry(table, i).raw_name)
         if same:
+            # Of a second whiteout ORDER says what containerd does.
+            wins = "" if table.flags(i) & WHITEOUT else ", containerd lets the last entry win, some tools the first"
             notes.add(
                 "DUP",
                 f"the layer has this path twice, as entries {first} and {i}: Docker's own store and podman refuse the "
-                "layer, containerd lets the last entry win, some tools the first",
+                f"layer{wins}",
                 i,
                 ("docker", "podman"),
             )
@@ -66,6 +68,8 @@ def _order(layer: LayerEntries, notes: Notes) -> None:
             targets[hidden_path(table.path(i))] = None
     if not targets:
         return
+    # Below the first layer lies nothing, so that containerd unpacks it without overlayfs: a whiteout deletes there.
+    above_another = layer.index > 0
     near = {path.rpartition(b"/")[0] for path in targets}
     above_of: dict[bytes, tuple[bytes, ...]] = {b"": ()}
     wanted = [bool(_targets_above(path, targets, above_of)) or path in near for path in table.dirs]
@@ -80,9 +84,10 @@ def _order(layer: LayerEntries, notes: Notes) -> None:
             if above in marks:
                 notes.add(
                     "ORDER",
-                    f"stands below /{text(above)}, which the layer whites out before: containerd and Docker refuse it",
+                    f"stands below /{text(above)}, which the layer whites out before: "
+                    + ("containerd, Docker and podman refuse it" if above_another else "Docker and podman refuse it"),
                     i,
-                    ("spec", "sequential"),
+                    ("spec", "sequential") if above_another else ("docker", "podman"),
                     touches=(b"/" + above,),
                 )
                 break
@@ -90,19 +95,29 @@ def _order(layer: LayerEntries, notes: Notes) -> None:
         if table.flags(i) & WHITEOUT and table.basename(i) != OPAQUE:
             hidden = hidden_path(path)
             if hidden in marks or hidden in there:
-                after = "a second whiteout of the same path" if hidden in marks else "the layer brings the path before"
+                what = _refused_whiteout(again=hidden in marks, above_another=above_another)
                 notes.add(
                     "ORDER",
-                    f"{after}: containerd, Docker and podman refuse the layer, rootless engines delete the new file, "
-                    "the image-spec keeps it",
+                    what,
                     i,
-                    ("runtime", "docker", "podman", "sequential") if layer.index else ("docker", "podman"),
+                    ("runtime", "docker", "podman", "sequential") if above_another else ("docker", "podman"),
                 )
             else:
                 marks.add(hidden)
         elif path in targets:
             marks.discard(path)
             there.add(path)
+
+
+def _refused_whiteout(*, again: bool, above_another: bool) -> str:
+    refusing = "containerd, Docker and podman" if above_another else "Docker and podman"
+    if again:
+        return f"a second whiteout of the same path: {refusing} refuse the layer, to the others it is as one"
+    deleting = "rootless engines" if above_another else "containerd and rootless engines"
+    return (
+        f"the layer brings the path before: {refusing} refuse the layer, {deleting} delete the new file, "
+        "the image-spec keeps it"
+    )
 
 
 def _targets_above(

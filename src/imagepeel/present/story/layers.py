@@ -26,6 +26,7 @@ from imagepeel.present.document import (
 )
 from imagepeel.present.story.context import StoryContext
 from imagepeel.rootfs.layer_events import Lost
+from imagepeel.rootfs.tree.changes import Refusal
 from imagepeel.rootfs.usage import kinds
 from imagepeel.text import exact, joined, noun, number, plural, size
 
@@ -285,15 +286,18 @@ def _views(context: StoryContext, blocks: list[Block]) -> None:
         return
     found = compare(context.image)
     command = code(f"imagepeel views {context.receipts.file}")
+    refusing: dict[Refusal, list[str]] = {}
     for view, refusal in found.refusals.items():
+        refusing.setdefault(refusal, []).append("umoci" if view == "spec" else _ENGINES[view])
+    for refusal, engines in refusing.items():
         layer = context.image.layers[refusal.layer]
         place = Location(
             layer=refusal.layer, entry=refusal.entry, layer_offset=refusal.offset, path=refusal.path or None
         )
         blocks.append(
             claim(
-                Span("Not everybody unpacks this: ", "warn"), "umoci" if view == "spec" else _ENGINES[view],
-                " refuses at ", value(layer.label), ": ", Span(refusal.reason), ".",
+                Span("Not everybody unpacks this: ", "warn"), joined(engines),
+                noun(len(engines), " refuses at ", " refuse at "), value(layer.label), ": ", Span(refusal.reason), ".",
                 by=proof(place, context.receipts.layer_listing(layer)), level="warn",
             )
         )  # fmt: skip

@@ -80,13 +80,13 @@ _SAID = 4
 def chapter(context: StoryContext) -> tuple[str, list[Block]]:
     """Return title and blocks of the chapter."""
     blocks: list[Block] = []
-    if not_for_linux(context.image.os, context.image.architecture):
-        _foreign(context, blocks)
-        return "And run as a process, elsewhere", blocks
     found = context.prediction
     if found is None:
         _unknown(context, blocks)
         return "Which process it becomes is not written here", blocks
+    if not_for_linux(context.image.os, context.image.architecture):
+        _foreign(context, blocks)
+        return "And run as a process, elsewhere", blocks
     if not context.knowledge.layers:
         blocks.append(claim(PARTLY, by=proof(context.archive_place(), context.receipts.listing()), level="warn"))
     failed = found.verdict.kind is Outcome.FAILS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 
 from imagepeel.archive.knowledge import ImagePart, Knowledge
@@ -414,17 +415,20 @@ def _repeats(context: StoryContext, blocks: list[Block]) -> None:
     known = context.counts if settled is None else context.counts[:settled]
     repeating = [counts for counts in known if counts.bytes_repeated]
     heaviest = sorted(repeating, key=lambda counts: (-counts.bytes_repeated, counts.layer))[:_REPEATS]
+    same: dict[tuple[int, str, tuple[str, ...]], list[tuple[Layer, Location]]] = {}
     for found in sorted(heaviest, key=lambda counts: counts.layer):
         layer = context.image.layers[found.layer]
         example, fields = _repeated_example(context, layer)
-        if example is None:
-            continue
+        if example is not None:
+            same.setdefault((found.bytes_repeated, example.path or "", tuple(fields)), []).append((layer, example))
+    for (count, name, differing), found_in in same.items():
+        first, example = found_in[0]
+        labels = joined([one.label for one, _ in found_in])
         blocks.append(
             claim(
-                value(layer.label), " ships ", value(size(found.bytes_repeated)),
-                " of files again whose content did not change, for example ", path(example.path or ""),
-                *_difference(fields),
-                by=proof(example, context.receipts.entry_line(layer, example.entry or 0)),
+                value(labels), " ships " if len(found_in) == 1 else " each ship ", value(size(count)),
+                " of files again whose content did not change, for example ", path(name), *_difference(differing),
+                by=proof(example, context.receipts.entry_line(first, example.entry or 0)),
             )
         )  # fmt: skip
     left = len(repeating) - len(heaviest)
@@ -437,7 +441,7 @@ def _repeats(context: StoryContext, blocks: list[Block]) -> None:
         )  # fmt: skip
 
 
-def _difference(fields: list[str]) -> tuple[Span | str, ...]:
+def _difference(fields: Sequence[str]) -> tuple[Span | str, ...]:
     if not fields:
         return (": the same in every field, and stored again.",)
     return (

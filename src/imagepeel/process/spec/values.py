@@ -206,6 +206,8 @@ class Verdict(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """UNKNOWN: why there is no proof either way."""
     where: Location | None = None
     """Place in the image that decides; None without one."""
+    not_examined: str = ""
+    """The sentence about the other images of the archive, as in the prediction."""
     engine: str = ""
     """Full name of the profile."""
 

@@ -281,8 +281,8 @@ def wrong_digest(rule: Rule, subject: Subject) -> Iterator[Finding]:
     "headcount",
     "infosec",
     why="""A descriptor states the size of a blob beside its digest.  Here the digest is right, or cannot be told, and
-    the size is not: somebody wrote the descriptor by hand, or the blob was cut.  containerd and podman refuse such a
-    blob.""",
+    the size is not: somebody wrote the descriptor by hand, or the blob was cut.  podman, skopeo and buildah refuse to
+    load a config of another size than is stated; of a layer they do not ask, and neither does containerd's import.""",
     fix="state the size that is there, or fetch the image again",
     codes="SIZEMISMATCH",
     sources="image-spec descriptor.md",
@@ -296,7 +296,6 @@ def wrong_size(rule: Rule, subject: Subject) -> Iterator[Finding]:
                 yield rule.report(
                     f"layer {layer.label}: {stated_and_there(int(check.stated), int(check.actual))}",
                     layer.location,
-                    profiles=(CONTAINERD,),
                 )
     for document in subject.image.record.checks:
         if document.wrong_size and not document.wrong_digest:
@@ -305,7 +304,7 @@ def wrong_size(rule: Rule, subject: Subject) -> Iterator[Finding]:
                 f"the {document.role} {document.digest or document.member}: "
                 f"{stated_and_there(document.size or 0, document.actual_size or 0)}{right}",
                 document.stated_at,
-                profiles=(CONTAINERD,),
+                profiles=(PODMAN,) if document.role == "config" else (),
             )
 
 

@@ -36,7 +36,9 @@ def duplicate_entry(rule: Rule, subject: Subject) -> Iterator[Finding]:
     for noted in subject.surprises.of("DUP"):
         label = subject.label(noted.notes[0])
         refused = not noted.degree
-        who = "Docker's own store, podman and CRI-O refuse to load it, in containerd the last entry wins"
+        who = "Docker's own store, podman and CRI-O refuse to load it"
+        # What containerd refuses, here or in another layer, has no last entry.
+        who += "" if subject.rootfs.refusal is not None else ", in containerd the last entry wins"
         yield rule.noted(
             subject,
             noted,

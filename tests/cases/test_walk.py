@@ -1,0 +1,258 @@
+"""What a walk through the pages of the cases still found: twins of their faults that no page names.
+
+Where a real tool decides, it was asked: `ctr` 1.6.20 on overlayfs loads a first layer whose whiteout follows its file,
+and refuses the same layer above another.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import imagepeel
+from imagepeel import forge
+from imagepeel.forge.specimens import add, sound
+from missing import blobs, without
+
+Make = Callable[..., Path]
+Run = Callable[..., Any]
+
+
+def joined(text: str) -> str:
+    return " ".join(text.split())
+
+
+def messages(run_cli: Run, path: Path, *words: str) -> dict[str, str]:
+    """The message of each rule that `wtf` reports."""
+    found = json.loads(run_cli("wtf", "--json", *words, path).stdout)["result"]["findings"]
+    return {each["rule"]: each["message"] for each in found}
+
+
+# ---- one fact, one sentence ----------------------------------------------------------------------------------
+
+
+def test_layers_that_ship_the_same_again_are_told_in_one_sentence(run_cli: Run, forge_archive: Make) -> None:
+    """One sentence stood there for each layer of an image of 48 that all bring /foo."""
+    same = [add(forge.file("foo", b"same")) for _ in range(6)]
+    told = joined(run_cli("explain", forge_archive(sound(*same), name="again.tar")).stdout)
+    assert told.count("whose content did not change") == 1
+    assert " each ship 4 B of files again whose content did not change, for example /foo" in told
+    assert "more layers ship unchanged files again" in told
+
+
+def test_layers_that_ship_other_files_again_are_told_apart(run_cli: Run, forge_archive: Make) -> None:
+    steps = [add(forge.file(name, text)) for name, text in (("a", b"aaaa"), ("b", b"bb")) for _ in range(2)]
+    told = joined(run_cli("explain", forge_archive(sound(*steps), name="other.tar")).stdout)
+    assert told.count("whose content did not change") == 2
+    assert "ships 4 B of files again" in told and "ships 2 B of files again" in told
+
+
+def test_engines_that_refuse_the_same_entry_are_told_in_one_sentence(run_cli: Run, forge_archive: Make) -> None:
+    twice = forge.image(forge.layer(forge.file("f", b"1"), forge.file("f", b"2")), names="d:1")
+    told = joined(run_cli("explain", forge_archive(twice, name="twice.tar")).stdout)
+    assert "Docker and podman refuse at L1: duplicates of file paths not supported." in told
+    assert told.count("Not everybody unpacks this") == 1
+
+
+# ---- two findings, one answer --------------------------------------------------------------------------------
+
+BEFORE = (forge.file("var/old", b"x"), forge.file("var/.wh.old", b""))
+BELOW = (forge.file("var/.wh.old", b""), forge.file("var/old/x", b"x"))
+AGAIN = (forge.file("var/.wh.old", b""), forge.file("var/.wh.old", b""))
+
+
+@pytest.mark.parametrize("entries", [BEFORE, BELOW, AGAIN], ids=["before", "below", "again"])
+def test_containerd_unpacks_the_first_layer_without_overlayfs(
+    entries: tuple[forge.Entry, ...], forge_archive: Make
+) -> None:
+    """`ctr images import` says done: below the first layer lies nothing, and a whiteout only deletes."""
+    path = forge_archive(forge.image(forge.layer(*entries), names="a:1"), name="first.tar")
+    with imagepeel.open(path) as archive:
+        image = archive.image()
+        refusals = image.views(("runtime", "docker", "podman")).refusals
+        assert set(refusals) == {"docker", "podman"}
+        (note,) = [one.message for one in image.findings() if one.rule == "WHITEOUT-ORDER"]
+        assert "Docker and podman refuse" in note and "containerd, Docker" not in note
+
+
+@pytest.mark.parametrize("entries", [BEFORE, BELOW, AGAIN], ids=["before", "below", "again"])
+def test_containerd_refuses_the_same_above_another_layer(entries: tuple[forge.Entry, ...], forge_archive: Make) -> None:
+    """`ctr images import`: failed to convert whiteout file, or mkparent: not a directory."""
+    below = forge.layer(forge.file("bin/x", b"x"))
+    path = forge_archive(forge.image(below, forge.layer(*entries), names="a:1"), name="second.tar")
+    with imagepeel.open(path) as archive:
+        image = archive.image()
+        assert set(image.views(("runtime", "docker", "podman")).refusals) == {"runtime", "docker", "podman"}
+        found = {one.rule: one.message for one in image.findings()}
+        assert found["WHITEOUT-ORDER"].startswith("containerd cannot unpack layer L2")
+        assert "in containerd the last entry wins" not in " ".join(found.values())
+        notes = [note.message for note in image.views().notes if note.code in ("ORDER", "DUP")]
+        assert notes and not [note for note in notes if "lets the last entry win" in note]
+        assert any("containerd, Docker and podman refuse" in note for note in notes)
+
+
+# ---- a cut archive ends with 11 ------------------------------------------------------------------------------
+
+KINDS = ("oci-archive", "docker-archive", "docker-save-25", "podman-archive", "crane")
+
+
+def cut_in_a_layer(whole: Path, target: Path) -> Path:
+    """The archive with its largest layer last, and cut in the middle of it: every document is there."""
+    data = io.BytesIO()
+    with tarfile.open(whole) as source, tarfile.open(fileobj=data, mode="w") as other:
+        for member in sorted(source.getmembers(), key=lambda member: member.size):
+            other.addfile(member, source.extractfile(member) if member.isfile() else None)
+        last = other.getmembers()[-1]
+    target.write_bytes(data.getvalue()[: last.offset_data + last.size // 2])
+    return target
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "words",
+    [("layers",), ("explain",), ("wtf",), ("process",), ("ls",), ("images",), ("check", "--fail-on", "none")],
+    ids=" ".join,
+)
+def test_an_archive_that_ends_in_a_layer_was_cut_off(
+    words: tuple[str, ...], kind: str, forge_archive: Make, run_cli: Run, tmp_path: Path
+) -> None:
+    """It ended with 12 and `do not trust the file`, since what is left of the bytes has another digest."""
+    path = cut_in_a_layer(forge_archive("shop", kind=kind), tmp_path / "cut.tar")
+    done = run_cli(words[0], path, *words[1:])
+    assert done.exit_code == 11
+    assert "the archive ends inside the member" in done.stderr and "do not trust" not in done.stderr
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_baseline_does_not_make_an_archive_whole(
+    kind: str, forge_archive: Make, run_cli: Run, tmp_path: Path
+) -> None:
+    path = cut_in_a_layer(forge_archive("shop", kind=kind), tmp_path / "cut.tar")
+    known = tmp_path / "known.json"
+    assert run_cli("check", path, "--write-baseline", known).exit_code == 11
+    done = run_cli("check", path, "--baseline", known)
+    assert (done.exit_code, "nothing new" in done.stdout) == (11, True)
+
+
+@pytest.mark.parametrize(("part", "code"), [("manifest", 14), ("config", 14), ("L2", 0)])
+def test_a_baseline_does_not_bring_back_what_is_missing(
+    part: str, code: int, forge_archive: Make, run_cli: Run, tmp_path: Path
+) -> None:
+    whole = forge_archive("shop", kind="oci-archive")
+    path = without(whole, blobs(whole)[part], tmp_path / "part.tar")
+    known = tmp_path / "known.json"
+    run_cli("check", path, "--write-baseline", known)
+    assert run_cli("check", path, "--baseline", known).exit_code == code
+
+
+def test_a_wrong_digest_is_a_finding_that_may_be_accepted(run_cli: Run, forge_archive: Make, tmp_path: Path) -> None:
+    """Every byte was read: nothing is unknown."""
+    spec = sound(faults=[forge.Fault(kind="diff-id", layer=0)])
+    path = forge_archive(spec, name="wrong.tar", kind="oci-archive")
+    known = tmp_path / "known.json"
+    run_cli("check", path, "--write-baseline", known)
+    assert run_cli("check", path, "--baseline", known).exit_code == 0
+
+
+# ---- a wrong size is no wrong digest -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["config-size", "layer-size"])
+@pytest.mark.parametrize("off", [-1, 1])
+def test_a_wrong_size_alone_is_no_reason_for_distrust(kind: str, off: int, run_cli: Run, forge_archive: Make) -> None:
+    spec = sound(names="demo:1", faults=[forge.Fault(kind=kind, value=off)])  # type: ignore[arg-type]
+    path = forge_archive(spec, name="size.tar", kind="oci-archive")
+    done = run_cli("layers", path)
+    assert done.exit_code == 12
+    assert "do not trust" not in done.stderr and "correct the stated size" in done.stderr
+    found = json.loads(run_cli("wtf", "--json", path).stdout)["result"]["findings"]
+    (mine,) = [each for each in found if each["rule"] == "WRONG-SIZE"]
+    # `ctr` and podman load a layer of another size; podman, skopeo and buildah refuse a config.
+    assert [each.partition("@")[0] for each in mine["profiles"]] == (["podman"] if kind == "config-size" else [])
+
+
+def test_other_bytes_are_a_reason(run_cli: Run, forge_archive: Make) -> None:
+    faults = [forge.Fault(kind="config-size", value=1), forge.Fault(kind="layer-bytes", layer=0)]
+    path = forge_archive(sound(faults=faults), name="both.tar", kind="oci-archive")
+    assert "do not trust the file" in run_cli("layers", path).stderr
+
+
+# ---- Windows, and a config that is not here ------------------------------------------------------------------
+
+
+def windows_layer(path: Path) -> Path:
+    with tarfile.open(path, "w") as tar:
+        for name in ("Files", "Files/Windows", "Hives"):
+            member = tarfile.TarInfo(name)
+            member.type = tarfile.DIRTYPE
+            tar.addfile(member)
+    return path
+
+
+def no_config(path: Path) -> Path:
+    spec = sound(os="windows", names="w:1", faults=[forge.Fault(kind="config-missing")])
+    path.write_bytes(forge.to_bytes(forge.index(spec, names="w:1"), "oci-archive"))
+    return path
+
+
+@pytest.mark.parametrize("make", ["layer", "index"])
+@pytest.mark.parametrize("form", [(), ("--matrix",)], ids=["one", "matrix"])
+def test_a_command_does_not_make_windows_linux(form: tuple[str, ...], make: str, run_cli: Run, tmp_path: Path) -> None:
+    """`process LAYER -- cmd.exe` was looked for in six directories of a Linux PATH."""
+    path = tmp_path / "windows.tar"
+    (windows_layer if make == "layer" else no_config)(path)
+    done = run_cli("process", path, *form, "--", "cmd.exe", "/c", "dir")
+    assert "UNKNOWN" in done.stdout and "windows" in done.stdout
+    for words in ("FAILS", "/usr/local/sbin", "ENOENT", "linux/amd64 with", "groups", "HOME="):
+        assert words not in done.stdout, words
+
+
+def test_a_bare_windows_layer_has_a_platform_and_no_process(run_cli: Run, tmp_path: Path) -> None:
+    path = windows_layer(tmp_path / "windows.tar")
+    story = joined(run_cli("explain", path).stdout)
+    assert "Which process it becomes is not written here" in story and "The image is for ," not in story
+    head = json.loads(run_cli("layers", "--json", path).stdout)["result"]["image"]
+    assert head["platform"] == "windows"
+    assert "windows/amd64" in run_cli("process", path).stdout
+
+
+# ---- cards ---------------------------------------------------------------------------------------------------
+
+
+def shown(value: object) -> str:
+    return " ".join(value._repr_mimebundle_().values())  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("part", ["layer", "rootfs", "path", "absent", "layer path", "verdict"])
+def test_a_card_of_a_part_names_the_images_that_it_is_not_about(part: str, forge_archive: Make) -> None:
+    def value(image: imagepeel.Image) -> object:
+        layer, rootfs = image.layers[0], image.rootfs
+        return {
+            "layer": lambda: layer, "rootfs": lambda: rootfs, "path": lambda: rootfs / "bin",
+            "absent": lambda: rootfs / "nope", "layer path": lambda: layer / "bin",
+            "verdict": lambda: image.process().verdict,
+        }[part]()  # fmt: skip
+
+    both = forge.index(sound(), sound(architecture="arm64"), names="demo:1")
+    with imagepeel.open(forge_archive(both, name="both.tar", kind="oci-archive")) as archive:
+        assert "#1: not #2 (linux/arm64)" in shown(value(archive.image(platform="linux/amd64")))
+        assert "#2: not #1 (linux/amd64)" in shown(value(archive.image(platform="linux/arm64")))
+    with imagepeel.open(forge_archive(sound(), name="one.tar", kind="oci-archive")) as archive:
+        assert "examined" not in shown(value(archive.image()))
+
+
+def test_a_card_of_a_path_does_not_say_no_where_a_layer_is_missing(forge_archive: Make, tmp_path: Path) -> None:
+    whole = forge_archive("shop", kind="oci-archive")
+    with imagepeel.open(without(whole, blobs(whole)["L2"], tmp_path / "part.tar")) as archive:
+        rootfs = archive.image().rootfs
+        assert "does not exist" not in shown(rootfs / "srv/nope")
+        assert "is not in the layers that are here" in shown(rootfs / "srv/nope")
+        assert "L2 is not in the archive" in shown(rootfs)
+    with imagepeel.open(whole) as archive:
+        assert "does not exist" in shown(archive.image().rootfs / "srv/nope")
