@@ -88,7 +88,7 @@ class LayeredImage(Shown):
         self, archive: OpenArchive, record: ImageRecord, pool: ScanPool, *, reason: str = "", asked: bool = False
     ) -> None:
         self.archive = archive
-        self.record = record
+        self._record = record
         self.reason = reason
         """Why this image was chosen, in words, when the archive holds several."""
         self.asked: bool = asked
@@ -109,6 +109,20 @@ class LayeredImage(Shown):
                 "raise Limits.layers if you trust the image",
             )
         self._layers: tuple[Layer, ...] | None = None
+
+    @property
+    def number(self) -> int:
+        """Its number in the archive, from 1."""
+        return self._record.number
+
+    @property
+    def record(self) -> ImageRecord:
+        """What the documents say of it; the first look reads what was left for later when the archive was opened."""
+        if self._record.later is not None:
+            with self._lock:
+                if self._record.later is not None:
+                    self._record = self.archive.read_now(self._record)
+        return self._record
 
     def __repr__(self) -> str:
         name = self.name or self.id or "(no name)"

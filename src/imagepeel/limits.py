@@ -29,6 +29,9 @@ class Limits(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Levels: nesting of a JSON document."""
     documents: int = 10_000
     """Count: indexes, manifests and configs followed from one archive."""
+    archive_layers: int = 10_000
+    """Count: layers of all images of one archive that are looked up before somebody asks for an image; the manifests
+    behind them are read when they are asked for."""
     index_depth: int = 8
     """Levels: nesting of image indexes."""
     layer_bytes: int = 256 * GiB

@@ -47,8 +47,11 @@ class Blobs:
         self.extra = extra
         self.used: set[str] = set()
         self.documents: int = 0
+        self.layers: int = 0
+        self.waiting: bool = False
         self.anomalies: list[Anomaly] = []
         self._budget = _DOCUMENT_BUDGET * limits.json_bytes
+        self._tops: frozenset[str] | None = None
         self._hashed: dict[tuple[str, str], Digest] = {}
         self._read: dict[str, bytes] = {}
         self._configs: dict[bytes, tuple[ImageConfig | None, ConfigState]] = {}
@@ -60,7 +63,10 @@ class Blobs:
         `dir:` as bare `<hex>`; last the directory of shared blobs, if one was given.
         """
         algorithm, encoded = algorithm_of(digest), encoded_of(digest)
-        places = [blob_path(digest), digest, *(encoded + suffix for suffix in _SUFFIXES)]
+        if self._tops is None:
+            self._tops = frozenset(self.members.top())
+        loose = (place for place in (digest, *(encoded + suffix for suffix in _SUFFIXES)) if place in self._tops)
+        places = (blob_path(digest), *loose)
         for place in places:
             member = self.members.file(place)
             if member is not None:
@@ -197,6 +203,23 @@ class Blobs:
             )
         return False
 
+    def crowded(self, where: Location) -> bool:
+        """Whether the images so far name so many layers that further ones wait until they are asked for.
+
+        Said once with an anomaly.
+        """
+        if self.layers < self.limits.archive_layers:
+            return False
+        if not self.waiting:
+            self.waiting = True
+            self.note(
+                "document-limit",
+                f"the images so far name {plural(self.layers, 'layer')}; one behind them is read when it is asked for",
+                where,
+                fatal=True,
+            )
+        return True
+
     def note(self, code: AnomalyCode, message: str, where: Location, *, fatal: bool = False) -> None:
         """Record an anomaly."""
         self.anomalies.append(Anomaly(code=code, message=message, where=where, fatal=fatal))
@@ -211,6 +234,7 @@ class Blobs:
         stored: BlobSource | None = None,
     ) -> LayerRecord:
         """Return the record of one layer that a descriptor names; `stored` where its bytes are, if that is known."""
+        self.layers += 1
         media = classify(descriptor.media_type)
         if stored is None and descriptor.digest is not None:
             stored = self.find(descriptor.digest)

@@ -5,8 +5,9 @@ Missing blobs are a state: `docker save` on the containerd store lists every pla
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -25,18 +26,20 @@ from imagepeel.archive.records import (
     Name,
     RecordKind,
 )
-from imagepeel.errors import Malformed
+from imagepeel.errors import ImagepeelError, Malformed
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.oci.config import ImageConfig
 from imagepeel.oci.descriptor import CONTAINERD_NAME, REF_NAME, Descriptor, Platform
-from imagepeel.oci.digest import Digest, digest_of
+from imagepeel.oci.digest import Digest, digest_of, problem
 from imagepeel.oci.index import Index, index_of
 from imagepeel.oci.json_document import escaped, lookup
 from imagepeel.oci.layout import MARKER, layout_version_of
 from imagepeel.oci.manifest import DocumentShape, Manifest, manifest_of, schema1_of, shape_of
 from imagepeel.oci.media_types import IMAGE_CONFIGS, OCI_EMPTY, SCHEMA1, MediaRole, classify
+from imagepeel.serialization import from_json
 from imagepeel.text import plural
 
+_T = TypeVar("_T")
 TOP = "index.json"
 _MOST_INHERITED = 50
 """Names that an image takes over from the indexes above it: names times images must not multiply."""
@@ -50,6 +53,13 @@ class _Read(msgspec.Struct, frozen=True, kw_only=True):
     member: str
     shape: DocumentShape
     checks: tuple[DocumentCheck, ...]
+
+
+class _Glance(msgspec.Struct):
+    """What a look at a descriptor of a manifest sees."""
+
+    mediaType: str = ""
+    digest: str = ""
 
 
 class OciImages:
@@ -140,6 +150,13 @@ class OciImages:
         if key in self._where:
             self._again(self._where[key], descriptor, names, stated_at)
             return
+        if self.blobs.crowded(stated_at):
+            base = self._base(descriptor, path=path, parent=parent, names=names)
+            waiting = self._waiting(base, partial(self._later, base, stated_at))
+            if waiting is not None:
+                self._where[key] = len(self.records)
+                self.records.append(waiting)
+                return
         before = len(self.blobs.anomalies)
         read = self._load(descriptor, stated_at)
         self._read(key, descriptor, read, path=path, parent=parent, trail=trail, names=names, before=before)
@@ -200,20 +217,32 @@ class OciImages:
             for position, child in enumerate((index.index.manifests if index.index else None) or ()):
                 self._follow(child, (*path, position), descriptor.digest, place, (*trail, key))
             return
-        base = ImageRecord(
+        self._where[key] = len(self.records)
+        self.records.append(
+            self._record(self._base(descriptor, path=path, parent=parent, names=names), read, place, before)
+        )
+
+    def _base(
+        self, descriptor: Descriptor, *, path: tuple[int, ...], parent: Digest | None, names: tuple[Name, ...]
+    ) -> ImageRecord:
+        """Return what the index says of an image."""
+        return ImageRecord(
             number=len(self.records) + 1,
             formats=(self.format,),
             names=names,
             platform=descriptor.platform,
             descriptor=descriptor,
-            manifest_bytes=read.data,
-            manifest_member=read.member,
             path=path,
             parent=parent,
             annotations=descriptor.annotations,
             artifact_type=descriptor.artifact_type,
         )
-        self._where[key] = len(self.records)
+
+    def _record(self, base: ImageRecord, read: _Read, place: Location, before: int) -> ImageRecord:
+        """Return the record of a document that is no index; `before` counts the anomalies met earlier."""
+        descriptor = base.descriptor
+        assert descriptor is not None
+        base = msgspec.structs.replace(base, manifest_bytes=read.data, manifest_member=read.member)
         build = {"schema1": self._schema1, "manifest": self._manifest}.get(read.shape)
         record = build(base, read.value, place, list(read.checks)) if build else _unread(base, list(read.checks))
         if not build and classify(descriptor.media_type).role not in ("manifest", "index", "schema1"):
@@ -221,7 +250,48 @@ class OciImages:
             blob = part_of(record.kind, self.blobs.layer(0, descriptor, None, place))
             if blob.stored is not None:
                 record = msgspec.structs.replace(record, direct=True, manifest_member="", layers=(blob,))
-        self.records.append(msgspec.structs.replace(record, anomalies=tuple(self.blobs.anomalies[before:])))
+        return msgspec.structs.replace(record, anomalies=tuple(self.blobs.anomalies[before:]))
+
+    def _later(self, base: ImageRecord, stated_at: Location) -> ImageRecord:
+        """Read an image that was left for later."""
+        assert base.descriptor is not None
+        before = len(self.blobs.anomalies)
+        read = self._load(base.descriptor, stated_at)
+        place = Location(member=read.member or None, blob=base.descriptor.digest)
+        return self._record(base, read, place, before)
+
+    def _waiting(self, base: ImageRecord, later: Callable[[], ImageRecord]) -> ImageRecord | None:
+        """Return the record of an image that is read later; None of an index, and of what has to be read to say more.
+
+        A look at the document says whether it is an index, which config it names, and what kinds of layers.
+        """
+        descriptor = base.descriptor
+        found = self.blobs.find(descriptor.digest) if descriptor is not None and descriptor.digest is not None else None
+        if descriptor is None or found is None or found.member is None or found.members is None:
+            return None
+        try:
+            fields = from_json(found.members.read(found.member, self.blobs.limits.json_bytes), dict[str, msgspec.Raw])
+        except (ImagepeelError, msgspec.DecodeError, RecursionError):
+            return None
+        kinds = {key.lower() for key in fields}
+        if "manifests" in kinds and not kinds & {"layers", "config", "fslayers"}:
+            return None
+        config = _glance(fields.get("config"), _Glance)
+        layers = {layer.mediaType for layer in _glance(fields.get("layers"), list[_Glance]) or ()}
+        texts = [name.text for name in base.names]
+        kind, reason = kind_of_descriptor(descriptor, texts)
+        named = None
+        if config is not None:
+            named = Descriptor(
+                media_type=config.mediaType,
+                digest=None if problem(config.digest) else Digest(config.digest),
+                digest_text=config.digest,
+            )
+            manifest = Manifest(config=named, layers=tuple(Descriptor(media_type=one) for one in sorted(layers)))
+            kind, reason = kind_of_manifest(manifest, base.annotations, texts)
+        return msgspec.structs.replace(
+            base, kind=kind, kind_reason=reason, manifest_member=found.member.name, config_descriptor=named, later=later
+        )
 
     def _shape(self, role: MediaRole, value: Any, where: Location) -> DocumentShape:
         """Return what to read a document as: what its fields show, or its media type where they show both."""
@@ -385,6 +455,14 @@ class OciImages:
         for at, names in self._more_names.items():
             image = self.records[at]
             self.records[at] = msgspec.structs.replace(image, names=merged(image.names, names))
+
+
+def _glance(part: msgspec.Raw | None, kind: type[_T]) -> _T | None:
+    """Return a part of a document without what nobody asks for yet; None where it is of another form."""
+    try:
+        return None if part is None else from_json(memoryview(part), kind)
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
 
 def _unread(base: ImageRecord, checks: list[DocumentCheck]) -> ImageRecord:

@@ -15,7 +15,7 @@ from imagepeel.archive.dir_members import DirMembers
 from imagepeel.archive.kinds import DOCUMENTS
 from imagepeel.archive.kinds.kind import Detected, Detection, Kind, Producer
 from imagepeel.archive.members import Medium, Member, Members
-from imagepeel.archive.records import DocumentCheck, ImageRecord, IndexRecord
+from imagepeel.archive.records import DocumentCheck, ImageRecord, IndexRecord, read_now
 from imagepeel.archive.source import FileSource, Source, source_of
 from imagepeel.errors import ImagepeelError, Malformed, PathNotFound
 from imagepeel.evidence import Anomaly, AnomalyCode, Location
@@ -87,6 +87,12 @@ class OpenArchive(Shown):
         made: T = self._derived[owner]
         return made
 
+    def read_now(self, record: ImageRecord) -> ImageRecord:
+        """Return a record of this archive that was left for later as its documents tell it, here from now on."""
+        read = read_now(record)
+        self.records = tuple(read if one is record else one for one in self.records)
+        return read
+
     def close(self) -> None:
         """Close the archive; reading from it, or from sources taken from it, is a UsageError then."""
         for held in (self.members, *self._open):
@@ -106,7 +112,7 @@ class OpenArchive(Shown):
         for document, problem in detected.clues.problems.items():
             where = problem.where or Location(member=document)
             blobs.anomalies.append(Anomaly(code="document-damaged", message=problem.what, where=where, fatal=True))
-        if not detected.kind.bare:
+        if not (detected.kind.bare or blobs.waiting):  # what an unread manifest points at nobody knows
             self.unreferenced = _unreferenced(blobs, detected.kind)
         self.used = frozenset(blobs.used)
         # The members of a bare tar are the entries of its layer, of which the layer's own scan tells.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -290,7 +290,8 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
     format has none.  `config` is None when missing, unreadable or lost (`lost` says what is gone).  `path` are the
     positions in the indexes from the top, `parent` the digest of the nearest index below `index.json`.
     `direct` is True where an index lists a blob that is no manifest, which is then the only one of `layers`.
-    `anomalies` are those of the archive that were met while reading this image.
+    `anomalies` are those of the archive that were met while reading this image.  `later` reads the image, of which
+    its manifest's place is known so far; None where that was done.
     """
 
     number: int = 0
@@ -318,6 +319,7 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
     direct: bool = False
     checks: tuple[DocumentCheck, ...] = ()
     anomalies: tuple[Anomaly, ...] = ()
+    later: Callable[[], ImageRecord] | None = None
 
     @property
     def numbered(self) -> str:
@@ -351,7 +353,8 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def available(self) -> bool:
         """Whether anything of it is here: its manifest, or what a format without manifests has."""
-        return self.direct or self.manifest is not None or self.format.manifests is Manifests.NONE
+        here = self.direct or self.manifest is not None or self.later is not None
+        return here or self.format.manifests is Manifests.NONE
 
     @property
     def knowledge(self) -> Knowledge:
@@ -390,6 +393,15 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(gap.name for gap in self.knowledge.gaps if gap.name)
 
 
+def read_now(record: ImageRecord) -> ImageRecord:
+    """Return a record that was left for later as its documents tell it; any other one as it is."""
+    if record.later is None:
+        return record
+    read = record.later()
+    names = tuple(dict.fromkeys((*record.names, *read.names)))
+    return msgspec.structs.replace(read, number=record.number, names=names, formats=record.formats, later=None)
+
+
 def cosign_part(record: ImageRecord) -> Literal["signature", "attestation", "SBOM"]:
     """Return what cosign attached: by the kind in the index, the end of the tag, or the type of its blobs."""
     kind = record.annotations.get("kind", "")
@@ -404,6 +416,14 @@ def cosign_part(record: ImageRecord) -> Literal["signature", "attestation", "SBO
 
 def _gaps(record: ImageRecord) -> Iterator[Gap]:
     """Yield what is not known of an image by its documents."""
+    if record.later is not None:
+        yield Gap(
+            part=ImagePart.MANIFEST,
+            what="which layers and which config the image has",
+            why=f"the images before it name very many layers; --image '#{record.number}' reads it",
+            name="not read yet",
+        )
+        return
     if not record.available:
         yield _manifest_gap(record)
         return

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import platform as _host
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -76,9 +77,15 @@ def select(
 def _distinct(records: Iterable[ImageRecord]) -> list[ImageRecord]:
     """Return the records without repetitions: a list may name one image twice, under two tags."""
     found: dict[object, ImageRecord] = {}
-    for record in records:
-        identity = (record.image_id, tuple(layer.stored.key if layer.stored else None for layer in record.layers))
-        found.setdefault(identity if record.image_id else id(record), record)
+    kept = list(records)
+    again = Counter(record.image_id for record in kept)
+    for record in kept:
+        # Layers are compared where configs are the same, so that a thousand images cost a thousand steps.
+        identity: object = id(record)
+        if record.image_id and again[record.image_id] > 1:
+            stored = tuple(layer.stored.key if layer.stored else None for layer in record.layers)
+            identity = (record.image_id, stored)
+        found.setdefault(identity, record)
     return list(found.values())
 
 
@@ -319,6 +326,8 @@ def describe(record: ImageRecord) -> str:
         parts.append(f"({record.platform})")
     if not record.runnable:
         parts.append(f"[{record.kind}]")
+    elif record.later is not None:
+        parts.append("[not read yet]")
     elif not record.available:
         parts.append("[not in the archive]")
     elif not record.complete:

@@ -129,7 +129,7 @@ def _beside(settings: Settings, archive: Archive, image: Image) -> list[Image]:
     if settings.reference is not None or settings.platform is not None or not image.record.runnable:
         return []
     numbers = {record.number for record in image.beside}
-    return [one for one in archive.images() if one.record.number in numbers][:MOST_BESIDE]
+    return [one for one in archive.images() if one.number in numbers][:MOST_BESIDE]
 
 
 def _show(settings: Settings, form: Form, outcome: Any) -> None:

@@ -28,11 +28,11 @@ def command(settings: Settings) -> None:
     """
     with settings.open(unread=True) as archive:
         from imagepeel.present.loadable import loadable_document  # start time
-        from imagepeel.results.loadable import loadable_result  # start time
+        from imagepeel.results.loadable import first_images, loadable_result  # start time
 
         chosen = not archive.stands_in and (settings.reference is not None or settings.platform is not None)
         images = [settings.image(archive)] if chosen else archive.delivered()
-        for image in images:
+        for image in first_images(images):
             image.scan()
         settings.quiet()
         documents.show(settings, "loadable", loadable_result(archive, images), loadable_document)

@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from imagepeel._lazy import late
@@ -34,6 +35,7 @@ _DIGITS = 40
 """Digits of the longest number that is read: 64-bit numbers have 20."""
 MOST_VALUES = 1_000_000
 """Values of one document: `[[],[],...` costs twenty times its bytes in memory, and no real document has as many."""
+_FEW_KEYS = 32
 MOST_ANOMALIES = 200
 """Oddities recorded of one document; a hostile one could hold millions."""
 
@@ -181,14 +183,21 @@ def lookup(value: Mapping[str, Any], key: str) -> Any:
     Source: Go encoding/json, Unmarshal: "preferring exact matches but also accepting case-insensitive matches",
     each assigned in document order.
     """
-    if key in value and len(value) == 1:
-        return value[key]
+    if len(value) <= _FEW_KEYS:
+        name = _spellings(tuple(value)).get(key.lower())
+        return None if name is None else value[name]
     wanted = key.lower()
     found = None
     for candidate, item in value.items():
         if candidate == key or candidate.lower() == wanted:
             found = item
     return found
+
+
+@lru_cache(256)
+def _spellings(keys: tuple[str, ...]) -> dict[str, str]:
+    """Return how an object spells its keys, the last spelling of each: thousands of objects have the same keys."""
+    return {key.lower(): key for key in keys}
 
 
 class Fields:

@@ -51,6 +51,7 @@ _PLACES = (
 def loadable_document(result: LoadableResult) -> Document:
     """Return each image with the answers of all tools."""
     name = named(result.archive)
+    judged = len(result.images)
     packed = [section(say("It is a directory; tools that want a tar are judged as if it had been packed."))]
     return Document(
         title=name,
@@ -59,7 +60,7 @@ def loadable_document(result: LoadableResult) -> Document:
             *(packed if result.form == "directory" else ()),
             *([section(say(f"No image can be read from it: {result.unread}."))] if result.unread else []),
             *(part for image in result.images for part in _image(image, alone=len(result.images) == 1)),
-            *(section(say(said)) for image in result.images[:1] if (said := others_in_words(image.image))),
+            *(section(say(said)) for image in result.images[:1] if (said := others_in_words(image.image, judged))),
             *([] if result.images else [section(say("It names no image, so there is nothing to load."))]),
         ),
     )

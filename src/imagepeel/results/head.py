@@ -77,7 +77,7 @@ class ImageHead(Shown, msgspec.Struct, frozen=True, kw_only=True):
 def image_head(image: LayeredImage, beside: Iterable[LayeredImage] = ()) -> ImageHead:
     """Return which image a result is about; of those `beside` it, the same result tells too."""
     known = image.knowledge
-    told = {one.record.number for one in beside}
+    told = {one.number for one in beside}
     return ImageHead(
         archive=image.archive.name,
         archive_kind=image.archive.kind.name,

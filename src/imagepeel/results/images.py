@@ -105,7 +105,7 @@ def _row(record: ImageRecord, index_digest: str | None, *, alone: bool) -> Image
         image_id=record.image_id,
         index_digest=index_digest,
         complete=known.whole,
-        missing=record.missing,
+        missing=tuple(gap.name for gap in known.gaps if gap.name),
         subject=record.subject,
         artifact_type=record.artifact_type,
         grammars=tuple(map(str, record.formats)),

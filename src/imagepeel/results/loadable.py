@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
 
 
+_MOST_JUDGED = 2_000
+"""Images and their layers that are judged at once."""
+
+
 class LoadableImage(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """What every tool does with one image."""
 
@@ -46,8 +50,24 @@ def load_answers(image: LayeredImage) -> tuple[LoadAnswer, ...]:
     return tuple(tool.answer(delivery) for tool in TOOLS)
 
 
+def first_images(images: Sequence[LayeredImage]) -> list[LayeredImage]:
+    """Return the images from the start that are judged together: the first, and more up to some thousand layers.
+
+    Each tool looks at each layer of each image.  The answers name the images that they are not about.
+    """
+    chosen: list[LayeredImage] = []
+    cost = 0
+    for image in images:
+        cost += 1 + len(image.record.layers)
+        if chosen and cost > _MOST_JUDGED:
+            break
+        chosen.append(image)
+    return chosen
+
+
 def loadable_result(archive: OpenArchive, images: Sequence[LayeredImage]) -> LoadableResult:
-    """Return who takes these images of an archive."""
+    """Return who takes these images of an archive, of very many the first ones."""
+    images = first_images(images)
     return LoadableResult(
         archive=archive.name,
         kind=archive.kind.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import zip_longest
 from typing import Any
 
@@ -115,7 +116,9 @@ def archive_images(blobs: Blobs, manifest: Any) -> list[ImageRecord]:
     for number, item in enumerate(archive_manifests_of(manifest, place, noticed), 1):
         if not blobs.count_document(place):
             break
-        images.append(_image(blobs, item, number, made))
+        images.append(
+            _waiting(blobs, item, number, made) if blobs.crowded(place) else _image(blobs, item, number, made)
+        )
     blobs.anomalies.extend(noticed)
     _compare_names(blobs, images)
     return images
@@ -196,6 +199,21 @@ def _image(blobs: Blobs, item: ArchiveManifest, number: int, made: _Made) -> Ima
         path=(number - 1,),
         checks=tuple(checks),
         anomalies=tuple(blobs.anomalies[before:]),
+    )
+
+
+def _waiting(blobs: Blobs, item: ArchiveManifest, number: int, made: _Made) -> ImageRecord:
+    """Return what the list says of an image whose config and layers are looked up when it is asked for."""
+    named_at = Location(member=MANIFEST, pointer=f"{item.pointer}/RepoTags")
+    member = blobs.members.file(item.config) if item.config else None
+    return ImageRecord(
+        number=number,
+        kind_reason="manifest.json lists it",
+        formats=(FORMAT,),
+        names=tuple(Name(text=tag, origin="RepoTags", where=named_at) for tag in item.repo_tags or ()),
+        config_member=member.name if member is not None else item.config,
+        path=(number - 1,),
+        later=partial(_image, blobs, item, number, made),
     )
 
 

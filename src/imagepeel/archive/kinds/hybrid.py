@@ -7,6 +7,7 @@ whatever succeeds first), so where the two differ, one file is two images.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -25,7 +26,7 @@ from imagepeel.archive.kinds.kind import (
     Records,
 )
 from imagepeel.archive.oci_images import merged
-from imagepeel.archive.records import ImageRecord, IndexRecord, RecordKind
+from imagepeel.archive.records import ImageRecord, IndexRecord, RecordKind, read_now
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.oci.digest import short
@@ -56,6 +57,7 @@ def _read(blobs: Blobs, detected: Detected) -> Records:
         oci = oci_layout.read(blobs, detected)
     except ImagepeelError as error:
         errors.append(error)
+    blobs.layers = 0  # the same images again: those that were read are read, and those that wait wait
     try:
         docker = docker_archive.archive_images(blobs, detected.clues.manifest)
     except ImagepeelError as error:
@@ -83,22 +85,36 @@ def reconcile(oci: list[ImageRecord], docker: list[ImageRecord], anomalies: list
         at = same_config.get(identity) if identity else None
         if at is None:
             records.append(msgspec.structs.replace(item, number=len(records) + 1))
-            if available:
+            if available and not any(one.later is not None and one.config_descriptor is None for one in (item, *oci)):
                 anomalies.append(_different(item, available))
             continue
-        same = records[at]
-        difference = _layer_difference(same, item)
-        if difference is not None:
-            anomalies.append(difference)
-        # What an OCI reader takes for an artifact is an image for those who read manifest.json.
-        base = same if same.kind is RecordKind.IMAGE else _as_image(same, item)
-        records[at] = msgspec.structs.replace(
-            base,
-            names=merged(same.names, item.names),
-            formats=(*same.formats, *(one for one in item.formats if one not in same.formats)),
-            checks=(*same.checks, *item.checks),
-        )
+        records[at] = _joined(records[at], item, anomalies)
     return records
+
+
+def _joined(same: ImageRecord, item: ImageRecord, anomalies: list[Anomaly]) -> ImageRecord:
+    """Return one record of an image that both describe; where they differ is an anomaly."""
+    later = None
+    if same.later is not None or item.later is not None:
+        later = partial(_joined_now, same, item)
+    elif (difference := _layer_difference(same, item)) is not None:
+        anomalies.append(difference)
+    # What an OCI reader takes for an artifact is an image for those who read manifest.json.
+    base = same if same.kind is RecordKind.IMAGE else _as_image(same, item)
+    return msgspec.structs.replace(
+        base,
+        names=merged(same.names, item.names),
+        formats=(*same.formats, *(one for one in item.formats if one not in same.formats)),
+        checks=(*same.checks, *item.checks),
+        later=later,
+    )
+
+
+def _joined_now(same: ImageRecord, item: ImageRecord) -> ImageRecord:
+    """The same of what was left for later."""
+    anomalies: list[Anomaly] = []
+    joined = _joined(read_now(same), read_now(item), anomalies)
+    return msgspec.structs.replace(joined, anomalies=(*joined.anomalies, *anomalies))
 
 
 def _identity(record: ImageRecord) -> str:

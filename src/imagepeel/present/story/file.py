@@ -340,7 +340,9 @@ def _own(context: StoryContext) -> set[str]:
 
 
 def _row(context: StoryContext, member: Member, role: Text | None, directory: bool) -> Row:
-    unnamed = "read on the way" if member.name in context.archive.used else "not used"
+    waiting = any(record.later is not None for record in context.archive.records)
+    unused = "not of an image that was read" if waiting else "not used"
+    unnamed = "read on the way" if member.name in context.archive.used else unused
     if member.target:
         unnamed = f"a link to {short_digests(member.target)}"
     what = role or words(dim(unnamed))
