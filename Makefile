@@ -4,6 +4,7 @@
 #   make judges-all   every recorded start again, for real; the tests start a sample of them
 #   make soak     many runs over a warm index cache, and each cut and flipped bit of ten small images: hours
 #   make docs     the documentation as a site, in docs/_site
+#   make pyodide  Python as WebAssembly, in demo/pyodide: the tests run the cells of the notebooks in it, with node
 #   make pythons  as root, with mmdebstrap: the tests under Debian's Python 3.13 and 3.14, in trees below demo/pythons
 #   make fuzz     each parser on changed inputs, ten minutes each: make fuzz FUZZ="shell elf --seconds 60"
 PYTHON ?= python3
@@ -16,7 +17,7 @@ STAMP := $(VENV)/.installed
 # Targets and options of make fuzz, all targets without.
 FUZZ ?=
 
-.PHONY: demo test docs lint bench soak fuzz judges judges-all pythons clean
+.PHONY: demo test docs lint bench soak fuzz judges judges-all pyodide pythons clean
 
 demo: $(VENV)/.demo
 	$(BIN)/imagepeel forge shop demo/shop.tar
@@ -66,6 +67,14 @@ judges:
 # Everything that was recorded is started again: many minutes.  `make test` starts a sample.
 judges-all: $(STAMP)
 	$(BIN)/python -m pytest -n auto --dist loadfile -q --all-starts -m judge tests/differential
+
+# What JupyterLite runs notebooks in: Pyodide, and the wheel of msgspec that fits it.
+pyodide: $(STAMP)
+	mkdir -p demo/pyodide
+	npm install --prefix demo/pyodide --no-audit --no-fund --silent pyodide@314
+	$(BIN)/python -m pip download -q --disable-pip-version-check --no-deps --only-binary :all: \
+		--platform pyemscripten_2026_0_wasm32 --python-version 3.14 --implementation cp --abi cp314 \
+		-d demo/pyodide msgspec
 
 pythons:
 	.ci/pythons.sh demo/pythons
