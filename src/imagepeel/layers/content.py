@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from imagepeel.archive.codec import Checkpoint, CodecError, decompress_to_spool, make_decoder
@@ -18,6 +19,7 @@ from imagepeel.limits import Limits
 
 if TYPE_CHECKING:
     from imagepeel.layers.index_cache import SmallReads
+    from imagepeel.layers.loader_parts import Parts
 
 _NEAR = 1024 * 1024
 """Going on with the decoder in hand beats an access point when the wanted byte is at most this far ahead."""
@@ -42,6 +44,7 @@ _MOST_SMALL = 1024
 """Such reads of one layer."""
 
 _START = Checkpoint(0, 0, None)
+_offset = itemgetter(0)
 
 
 class LayerContent:
@@ -53,7 +56,8 @@ class LayerContent:
     `_RECENT` bytes that were inflated are kept.
 
     A layer whose scan came from the index cache has its access points farther apart.  `small_reads` are those of
-    earlier runs, and take those of this one.  `whole` is all of the content, where the scan kept it.
+    earlier runs, and take those of this one.  `whole` is all of the content and `parts` some of it, as the scan kept
+    them.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class LayerContent:
         layer: int,
         small_reads: SmallReads | None = None,
         whole: bytes | None = None,
+        parts: Parts = (),
     ) -> None:
         self._small_reads = small_reads
         self._source = source
@@ -77,6 +82,7 @@ class LayerContent:
         self._lock = threading.Lock()
         self._restarts = 0
         self._spacing = SPACING
+        self._parts = parts
         self._spilled: Source | None = None if whole is None else MemorySource(whole)
         self._stream: Iterator[bytes] | None = None
         self._piece = b""
@@ -104,6 +110,9 @@ class LayerContent:
         with self._lock:
             if self._spilled is not None:
                 return self._spilled.pread(offset, count) if count > 0 else b""
+            part = self._part_with(offset, count)
+            if part is not None:
+                return part
             asked = (offset, count)
             known = self._small.get(asked)
             if known is not None:
@@ -127,6 +136,14 @@ class LayerContent:
         with self._lock:
             if self._kind != Compression.NONE and self._spilled is None:
                 self._spill(0, 0)
+
+    def _part_with(self, offset: int, count: int) -> bytes | None:
+        """Return bytes of a part that the scan kept, None where none has all of them."""
+        index = bisect_right(self._parts, offset, key=_offset) - 1
+        if index < 0:
+            return None
+        at, part = self._parts[index]
+        return part[offset - at : offset - at + count] if offset + count <= at + len(part) else None
 
     def _piece_with(self, offset: int, count: int) -> bytes:
         """Return at most `count` decompressed bytes that start at `offset`, b"" past the end."""

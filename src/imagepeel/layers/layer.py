@@ -302,6 +302,7 @@ class Layer(Shown):
                 layer=self.index,
                 small_reads=self._small_reads,
                 whole=facts.whole,
+                parts=facts.parts,
             )
         return self._content
 

@@ -24,6 +24,8 @@ READ_AHEAD = 32 * 1024 * 1024
 """Stored bytes that have to be scanned anew before reading ahead for the next run is worth its tenth of a second."""
 KEEP = 8 * 1024 * 1024
 """Bytes of content up to which a compressed layer stays in memory, and twice as much for all of an archive."""
+_PARTS = 16 * 1024 * 1024
+"""Bytes that loaders read of programs and libraries, of all layers together; a layer has its share by stored bytes."""
 _INLINE = 8 * 1024 * 1024
 """Stored bytes below which threads cost more than they bring."""
 
@@ -57,10 +59,12 @@ class ScanPool:
                 todo.setdefault(layer.record.stored.key, []).append(layer)
         groups = sorted(todo.values(), key=lambda group: -group[0].blob_size)
         points = max(8, 256 // max(1, len(groups)))
+        total = sum(group[0].blob_size for group in groups)
         anew: list[int] = []
 
         def work(group: list[Layer]) -> None:
-            scan, cached_anew = self._one(group[0], digests, points, progress or self.progress)
+            parts = _PARTS * group[0].blob_size // total if total else 0
+            scan, cached_anew = self._one(group[0], digests, (points, parts), progress or self.progress)
             if cached_anew:
                 anew.append(scan.blob_size)
                 # The first run of an image may read any of its files, more than the cache should keep.  So it keeps
@@ -71,11 +75,16 @@ class ScanPool:
             for layer in group:
                 layer.attach(scan, small_reads)
 
-        _in_parallel(groups, work, sum(group[0].blob_size for group in groups))
+        _in_parallel(groups, work, total)
         return sum(anew)
 
-    def _one(self, layer: Layer, digests: bool, points: int, progress: Progress | None) -> tuple[LayerScan, bool]:
-        """Return the scan of a layer, and whether it was made now and went into the cache."""
+    def _one(
+        self, layer: Layer, digests: bool, share: tuple[int, int], progress: Progress | None
+    ) -> tuple[LayerScan, bool]:
+        """Return the scan of a layer, and whether it was made now and went into the cache.
+
+        `share` is how many access points and how many bytes of parts it may keep.
+        """
         record = layer.record
         key = (record.stored.key if record.stored is not None else None, digests)
         known = self._scans.get(key)
@@ -98,8 +107,9 @@ class ScanPool:
                     algorithm=_algorithm(record.digest),
                     diff_algorithm=_algorithm(record.diff_id),
                     digests=digests,
-                    access_points=points,
+                    access_points=share[0],
                     keep=min(KEEP, 2 * KEEP - self._kept),
+                    keep_parts=share[1],
                     progress=progress,
                 )
                 anew = self.cache is not None and self.cache.keep(source, stamp, known, self.limits)

@@ -19,6 +19,7 @@ from imagepeel.evidence import Anomaly, Location, layer_label
 from imagepeel.formats.tar.header import BLOCK
 from imagepeel.formats.tar.scanner import TarScanner, TrailingData
 from imagepeel.formats.tar.table import EntryTable
+from imagepeel.layers.loader_parts import LoaderParts, Parts
 from imagepeel.limits import Limits
 from imagepeel.text import plural
 
@@ -55,6 +56,8 @@ class LayerScan(msgspec.Struct, frozen=True, kw_only=True):
     """Places from which content can be decompressed, ascending."""
     whole: bytes | None = None
     """All content of a small compressed layer, where the pass was told to keep it."""
+    parts: Parts = ()
+    """What loaders read of programs and libraries, of a compressed layer that is not kept whole."""
 
 
 def scan_layer(
@@ -68,13 +71,15 @@ def scan_layer(
     digests: bool = False,
     access_points: int = 64,
     keep: int = 0,
+    keep_parts: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> LayerScan:
     """Read a layer blob once and return what it is.
 
     `verify=False` skips hashing and, for a plain tar, the content itself.  `digests` also takes the SHA-256 of
     every file.  `access_points` bounds the copies of decoder state that stay in memory (41 to 63 KiB each).
-    Compressed content of at most `keep` bytes stays in memory as it is: reading it again would inflate it again.
+    Compressed content of at most `keep` bytes stays in memory as it is: reading it again would inflate it again; of
+    larger content stay `keep_parts` bytes that loaders read of programs and libraries.
     `progress` is called with counts of stored bytes.  LimitExceeded on bombs; a damaged stream is recorded.
     """
     kind = sniff_compression(source.pread(0, 16))
@@ -88,6 +93,7 @@ def scan_layer(
     diff_hash: Any = None if same or not verify else HASHES.get(diff_algorithm, hashlib.sha256)()
     access = _AccessPoints(access_points)
     pieces: list[bytes] = []
+    parts = LoaderParts(keep_parts if kind is not Compression.NONE else 0)
     keeping = kind is not Compression.NONE
     error: Anomaly | None = None
     chunks = _chunks(source, blob_hash, progress)
@@ -98,6 +104,7 @@ def scan_layer(
                 if diff_hash is not None:
                     diff_hash.update(piece)
                 scanner.feed(piece)
+                parts.feed(decoder.content - len(piece), piece)
                 if keeping:
                     pieces.append(piece)
                     keeping = decoder.content <= keep
@@ -138,6 +145,7 @@ def scan_layer(
                 where=Location(layer=layer),
             )
         )
+    whole = b"".join(pieces) if keeping and error is None else None
     points = [p for p in decoder.unit_starts if p.content] + access.points
     return LayerScan(
         compression=kind,
@@ -152,7 +160,8 @@ def scan_layer(
         anomalies=tuple(anomalies),
         error=error or scanner.error,
         access=tuple(sorted(points, key=lambda p: p.content)),
-        whole=b"".join(pieces) if keeping and error is None else None,
+        whole=whole,
+        parts=parts.finish() if whole is None else (),
     )
 
 

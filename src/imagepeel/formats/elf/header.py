@@ -24,6 +24,9 @@ PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_NOTE = 1, 2, 3, 4
 PT_GNU_STACK = 0x6474E551
 MAX_INTERP = 4096
 
+_EXECUTABLE = 1
+"""The bit PF_X of a segment."""
+
 _TYPES = {0: "NONE", ET_REL: "REL", ET_EXEC: "EXEC", ET_DYN: "DYN", ET_CORE: "CORE"}
 _MAX_PHDR_BYTES = 65_536
 
@@ -289,3 +292,12 @@ def stack_exec_of(phdrs: tuple[Phdr, ...]) -> bool | None:
     """Return the executable-stack request of the last PT_GNU_STACK; None when there is none and the machine decides."""
     stacks = [phdr for phdr in phdrs if phdr.type == PT_GNU_STACK]
     return bool(stacks[-1].flags & 1) if stacks else None
+
+
+def loaded_tables(phdrs: tuple[Phdr, ...]) -> Phdr | None:
+    """Return the first segment that is loaded, where it starts the file and has no code; None for another layout.
+
+    Linkers put all tables that loaders read into such a segment in front of the code.
+    """
+    first = next((phdr for phdr in phdrs if phdr.type == PT_LOAD), None)
+    return first if first is not None and not first.offset and not first.flags & _EXECUTABLE else None

@@ -15,7 +15,7 @@ import msgspec
 
 from imagepeel.errors import Malformed
 from imagepeel.formats.elf.file import ElfFacts, file_offset
-from imagepeel.formats.elf.header import Reader
+from imagepeel.formats.elf.header import Reader, loaded_tables
 from imagepeel.text import plural
 
 STB_LOCAL, STB_GLOBAL, STB_WEAK, STB_GNU_UNIQUE = 0, 1, 2, 10
@@ -115,6 +115,11 @@ class SymbolTable:
         self._versions = self._place(0x6FFFFFF0)
         self._gnu = self._place(0x6FFFFEF5)
         self._sysv = self._place(4)
+        tables = loaded_tables(facts.phdrs)
+        self._tables_end = 0 if tables is None else tables.filesz
+        """Where the segment of tables ends; 0 where one of them lies outside of it."""
+        if any((place or 0) >= self._tables_end for place in (self._symbols, self._strings, self._versions, self._gnu)):
+            self._tables_end = 0
         self._filter: tuple[int, int, int, tuple[int, ...], tuple[int, ...], int] | None = None
 
     def _place(self, tag: int) -> int | None:
@@ -122,8 +127,10 @@ class SymbolTable:
         return None if address is None else file_offset(self._facts.phdrs, address)
 
     def _window(self, number: int) -> bytes:
-        """128 KiB of the file, as loaders keep them: look-ups jump around in a few tables."""
-        window = self._windows[number] = self._read(number * _WINDOW, _WINDOW) if number >= 0 else b""
+        """128 KiB of the file, without what follows the tables: look-ups jump around in a few of them."""
+        start = number * _WINDOW
+        count = min(_WINDOW, self._tables_end - start) if start < self._tables_end else _WINDOW
+        window = self._windows[number] = self._read(start, count) if number >= 0 else b""
         return window
 
     def _unpack(self, record: struct.Struct, offset: int) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ import msgspec
 from imagepeel._lazy import late
 from imagepeel.errors import Malformed
 from imagepeel.formats.elf.file import ElfFacts, parse_elf, read_phdrs
-from imagepeel.formats.elf.header import PT_LOAD, Reader, parse_ehdr
+from imagepeel.formats.elf.header import PT_DYNAMIC, Reader, loaded_tables, parse_ehdr
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge
 from imagepeel.process.spec.values import Candidate
 from imagepeel.tables import ErrnoName
@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
 
 BLOCK = 128 * 1024
-_EXECUTABLE = 1
-"""The bit PF_X of a segment."""
+_HEAD = 1024
+"""Bytes of a file that are read first: its header and program headers."""
 _MOST_TABLES = 1024 * 1024
 """Bytes of the segment with the tables that are read at once."""
+_MOST_DYNAMIC = 64 * 1024
+"""Bytes of the dynamic section that are read at once."""
 _MOST_HELD = 16 * 1024 * 1024
 """Bytes of files that stay in memory."""
 LOADER_BYTES = 8 * 1024 * 1024
@@ -132,13 +134,14 @@ class LoaderOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoadedFile:
-    """A regular file of the image, read in blocks that the store keeps."""
+    """A regular file of the image, read in blocks that the store keeps, and in spans that somebody asked to hold."""
 
     def __init__(self, store: FileStore, rootfs: Rootfs, node: Node) -> None:
         self._store = store
         self._rootfs = rootfs
         self._node = node
         self._blocks: dict[int, bytes] = {}
+        self._spans: list[tuple[int, bytes]] = []
         self.size: int = node.size
 
     def read(self, offset: int, count: int) -> bytes:
@@ -146,6 +149,12 @@ class LoadedFile:
         if offset < 0 or count <= 0 or offset >= self.size:
             return b""
         count = min(count, self.size - offset)
+        for at, span in self._spans:
+            if at <= offset and offset + count <= at + len(span):
+                return span[offset - at : offset - at + count]
+        if offset + count <= _HEAD:
+            self.hold(0, _HEAD)
+            return self._spans[-1][1][offset : offset + count]
         first, last = offset // BLOCK, (offset + count - 1) // BLOCK
         parts = []
         for number in range(first, last + 1):
@@ -160,10 +169,17 @@ class LoadedFile:
         start = offset - first * BLOCK
         return joined[start : start + count]
 
+    def hold(self, offset: int, count: int) -> None:
+        """Read exactly these bytes, which are in the file, and answer from them what lies inside."""
+        span = self._rootfs.read(self._node, offset, min(count, self.size - offset))
+        self._spans.append((offset, span))
+        self._store.kept(self, len(span))
+
     def forget(self) -> int:
-        """Drop the blocks and return how many bytes they were."""
-        held = sum(map(len, self._blocks.values()))
+        """Drop what was read and return how many bytes it was."""
+        held = sum(map(len, self._blocks.values())) + sum(len(span) for _, span in self._spans)
         self._blocks.clear()
+        self._spans.clear()
         return held
 
 
@@ -278,14 +294,17 @@ class Files:
 
 
 def _read_tables(file: LoadedFile) -> None:
-    """Read the first segment of a program or library on the way to its dynamic section, which stands behind it.
+    """Hold the tables and the dynamic section of a program or library, which a scan of its layer has kept.
 
-    Linkers put all tables that loaders read into one segment in front of the code.  Malformed for a damaged header.
+    In this order, since the dynamic section stands behind the tables.  Malformed for a damaged header.
     """
     phdrs = read_phdrs(file.read, file.size, parse_ehdr(file.read(0, 64)))
-    first = next((phdr for phdr in phdrs if phdr.type == PT_LOAD), None)
-    if first is not None and not first.flags & _EXECUTABLE and first.offset + first.filesz <= _MOST_TABLES:
-        file.read(first.offset, first.filesz)
+    tables = loaded_tables(phdrs)
+    if tables is not None and _HEAD < tables.filesz <= _MOST_TABLES:
+        file.hold(0, tables.filesz)
+    dynamic = next((phdr for phdr in phdrs if phdr.type == PT_DYNAMIC), None)
+    if dynamic is not None and dynamic.offset < file.size and dynamic.filesz <= _MOST_DYNAMIC:
+        file.hold(dynamic.offset, dynamic.filesz)
 
 
 class LoaderBuild(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,8 +6,8 @@ Measured: dash 0.5.12, bash 5.2 and busybox 1.35 as Debian builds them.  Nothing
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
 
@@ -18,7 +18,10 @@ from imagepeel.process.spec.process_spec import DEFAULT_PATH
 from imagepeel.tables import ErrnoName
 
 if TYPE_CHECKING:
+    from imagepeel.rootfs.tree.inode import Node
     from imagepeel.rootfs.view import Rootfs
+
+T = TypeVar("T")
 
 _HEAD = 4 * 1024 * 1024
 SCRIPT_MAX = 1024 * 1024
@@ -76,11 +79,22 @@ def applet(argv: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     return name, tuple(argv)
 
 
-class _Shells(dict[bytes, Shell | Literal[""]]):
-    """Which shell each program of a filesystem is: predictions ask about the same few again and again."""
+class _Told(dict[tuple[Callable[[bytes], object], int, int], Any]):
+    """What was told of files by their content, for all filesystems of an image that hold them."""
 
-    def __init__(self, rootfs: Rootfs) -> None:
-        super().__init__()
+
+def _told(rootfs: Rootfs, node: Node, tell: Callable[[bytes], T]) -> T:
+    """Return what `tell` says of the content of a program.
+
+    It is asked once for a file of a layer: predictions ask about the same few again and again.
+    """
+    if node.layer is None or node.entry is None:
+        return tell(rootfs.read(node, 0, min(node.size, _HEAD)))
+    known, key = rootfs.common(_Told), (tell, node.layer, node.entry)
+    if key not in known:
+        known[key] = tell(rootfs.read(node, 0, min(node.size, _HEAD)))
+    said: T = known[key]
+    return said
 
 
 def identify(rootfs: Rootfs, final: bytes, argv: Sequence[str]) -> Shell | Literal[""]:
@@ -89,18 +103,14 @@ def identify(rootfs: Rootfs, final: bytes, argv: Sequence[str]) -> Shell | Liter
     own = text(final).rsplit("/", 1)[-1]
     if name not in NAMES and own not in NAMES | {"busybox"}:
         return ""
-    known = rootfs.derived(_Shells)
-    if final not in known:
-        known[final] = _by_content(rootfs, final)
-    shell = known[final]
-    return "" if shell == "busybox" and name not in NAMES else shell
-
-
-def _by_content(rootfs: Rootfs, final: bytes) -> Shell | Literal[""]:
     node = rootfs.resolve(final).node
     if node is None or not node.is_file:
         return ""
-    content = rootfs.read(final, 0, min(node.size, _HEAD))
+    shell = _told(rootfs, node, _shell_in)
+    return "" if shell == "busybox" and name not in NAMES else shell
+
+
+def _shell_in(content: bytes) -> Shell | Literal[""]:
     return next((shell for shell, mark in _MARKS if mark in content), "")
 
 
@@ -109,14 +119,7 @@ def has_applet(rootfs: Rootfs, final: bytes, name: str) -> bool:
     node = rootfs.resolve(final).node
     if node is None or not node.is_file or "/" in name:
         return False
-    return _applets(rootfs, final).has(name)
-
-
-class _Applets(dict[bytes, "_AppletNames"]):
-    """The names inside of each busybox of a filesystem, read once."""
-
-    def __init__(self, rootfs: Rootfs) -> None:
-        super().__init__()
+    return _told(rootfs, node, _AppletNames).has(name)
 
 
 class _AppletNames:
@@ -145,14 +148,6 @@ def _sorted_run(names: list[bytes]) -> list[bytes]:
     return best
 
 
-def _applets(rootfs: Rootfs, final: bytes) -> _AppletNames:
-    known = rootfs.derived(_Applets)
-    if final not in known:
-        node = rootfs.resolve(final).node
-        known[final] = _AppletNames(b"" if node is None else rootfs.read(final, 0, min(node.size, _HEAD)))
-    return known[final]
-
-
 def lacks_applet(rootfs: Rootfs, final: bytes, name: str) -> bool:
     """Whether this is a busybox that is called by a name which it does not have."""
     if not text(final).rsplit("/", 1)[-1].startswith("busybox") or not name or name.startswith(("-", "busybox")):
@@ -160,7 +155,7 @@ def lacks_applet(rootfs: Rootfs, final: bytes, name: str) -> bool:
     node = rootfs.resolve(final).node
     if node is None or not node.is_file:
         return False
-    applets = _applets(rootfs, final)
+    applets = _told(rootfs, node, _AppletNames)
     return applets.is_busybox and not applets.has(name)
 
 
@@ -169,7 +164,10 @@ def family_of_tool(rootfs: Rootfs, path: str) -> Literal["gnu", "busybox"] | Non
     node = rootfs.resolve(path).node
     if node is None or not node.is_file:
         return None
-    content = rootfs.read(rootfs.resolve(path).path, 0, min(node.size, _HEAD))
+    return _told(rootfs, node, _tool_in)
+
+
+def _tool_in(content: bytes) -> Literal["gnu", "busybox"] | None:
     if b"BusyBox v" in content:
         return "busybox"
     return "gnu" if any(mark in content for mark in (b"GNU coreutils", b"GNU grep", b"GNU sed")) else None
@@ -257,7 +255,10 @@ def runs_applets_first(rootfs: Rootfs, final: bytes) -> bool:
     node = rootfs.resolve(final).node
     if node is None or not node.is_file:
         return False
-    content = rootfs.read(final, 0, min(node.size, _HEAD))
+    return _told(rootfs, node, _puts_applets_first)
+
+
+def _puts_applets_first(content: bytes) -> bool:
     return re.search(rb"BusyBox v[0-9.]+ \((Debian|Ubuntu) ", content) is not None
 
 

@@ -1,0 +1,129 @@
+"""What kernels and dynamic loaders read of the programs and libraries in a layer, kept while its content passes by.
+
+Whoever follows a start reads the headers of some fifty ELF files, the tables in front of their code and the dynamic
+section behind it.  In a compressed layer each of these places costs inflating a megabyte or more again; together they
+are some hundredths of the content.
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import insort
+from heapq import heappop, heappush
+
+from imagepeel.errors import Malformed
+from imagepeel.formats.elf.header import (
+    MAGIC,
+    PT_DYNAMIC,
+    PT_INTERP,
+    Phdr,
+    loaded_tables,
+    parse_ehdr,
+    parse_phdrs,
+)
+from imagepeel.formats.tar.header import BLOCK
+
+HEAD = 1024
+"""Bytes at the start of an ELF file that are always kept: header, program headers and the path of the loader."""
+
+_MOST_TABLES = 1024 * 1024
+"""Bytes of the tables of one library.  Programs keep none: many lie in an image, and a start has a few."""
+
+_MOST_DYNAMIC = 4096
+"""Bytes of one dynamic section."""
+
+Parts = tuple[tuple[int, bytes], ...]
+"""Pieces of content by their offset in it, ascending."""
+
+
+class LoaderParts:
+    """Collects the parts of one layer, at most `most` bytes: past that the largest go first, as they save least a byte.
+
+    A tar puts each file at a block, so each block that starts with the ELF magic is taken for a file.  One that is none
+    costs what it keeps.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held = 0
+        self._largest: list[tuple[int, int, bytes]] = []
+        """A heap: the negative size, where the part starts, the part."""
+        self._wanted: list[_Wanted] = []
+        """Of the file that began last; ascending, where they start."""
+
+    def feed(self, at: int, piece: bytes) -> None:
+        """Take the piece of content at an offset; pieces come in order, without a gap."""
+        if not self._most:
+            return
+        self._collect(at, piece)
+        first = -at % BLOCK
+        starts = piece[first::BLOCK]
+        number = starts.find(MAGIC[0])
+        while number >= 0:
+            begin = first + number * BLOCK
+            if piece.startswith(MAGIC, begin):
+                # What was wanted of the file before and did not come lies outside of it.
+                self._wanted = [_Wanted(at + begin, HEAD, head=True)]
+                self._collect(at, piece)
+            number = starts.find(MAGIC[0], number + 1)
+
+    def finish(self) -> Parts:
+        """Return what was kept."""
+        return tuple(sorted((at, part) for _, at, part in self._largest))
+
+    def _collect(self, at: int, piece: bytes) -> None:
+        while self._wanted and self._wanted[0].take(at, piece):
+            done = self._wanted.pop(0)
+            part = b"".join(done.got)
+            if done.head:
+                for more in _of_file(done.start, part):
+                    insort(self._wanted, more, key=lambda wanted: wanted.at)
+                if self._wanted and self._wanted[0].start == done.start:
+                    continue
+            self._keep(done.start, part)
+
+    def _keep(self, at: int, part: bytes) -> None:
+        heappush(self._largest, (-len(part), at, part))
+        self._held += len(part)
+        while self._held > self._most:
+            self._held -= len(heappop(self._largest)[2])
+
+
+class _Wanted:
+    """A range of content that is collected as it passes by."""
+
+    def __init__(self, start: int, count: int, *, got: bytes = b"", head: bool = False) -> None:
+        self.start = start
+        self.at = start + len(got)
+        """Where what is missing begins."""
+        self._end = start + count
+        self.got = [got]
+        self.head = head
+
+    def take(self, at: int, piece: bytes) -> bool:
+        """Take what a piece has of it; return whether it is complete."""
+        part = piece[self.at - at : self._end - at] if at <= self.at < at + len(piece) else b""
+        self.got.append(part)
+        self.at += len(part)
+        return self.at >= self._end
+
+
+def _of_file(start: int, head: bytes) -> list[_Wanted]:
+    """Return what else is wanted of the ELF file at `start`, by its first bytes."""
+    try:
+        ehdr = parse_ehdr(head)
+        phdrs = parse_phdrs(ehdr, head[ehdr.phoff : ehdr.phoff + ehdr.phentsize * min(ehdr.phnum, HEAD)])
+    except (Malformed, struct.error):
+        return []
+    out = []
+    tables = loaded_tables(phdrs)
+    if tables is not None and HEAD < tables.filesz <= _MOST_TABLES and not _first(phdrs, PT_INTERP):
+        out.append(_Wanted(start, tables.filesz, got=head))
+    dynamic = _first(phdrs, PT_DYNAMIC)
+    if dynamic is not None and dynamic.offset >= HEAD and 0 < dynamic.filesz <= _MOST_DYNAMIC:
+        out.append(_Wanted(start + dynamic.offset, dynamic.filesz))
+    return out
+
+
+def _first(phdrs: tuple[Phdr, ...], kind: int) -> Phdr | None:
+    return next((phdr for phdr in phdrs if phdr.type == kind), None)
