@@ -18,7 +18,7 @@ _RULES = {
     "table": "border-collapse:collapse;margin:.3em 0;width:auto;table-layout:auto",
     "th": "font-weight:normal;opacity:.65",
     "th,td": "text-align:left;padding:.1em .9em .1em 0;vertical-align:top;border:0;background:none;max-width:none",
-    "th.right,td.right": "text-align:right;font-variant-numeric:tabular-nums",
+    "th.right,td.right": "text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap",
     "td.keep": "white-space:nowrap",
     "td.keep code": "white-space:pre",
     "td.words": "min-width:16ch",
