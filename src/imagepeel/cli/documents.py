@@ -95,7 +95,7 @@ def _write_page(settings: Settings, document: Document, *, receipts: bool) -> No
     if settings.html is not None:
         from imagepeel.render.html import document_html  # start time
 
-        _write(settings.html, document_html(document, receipts=receipts))
+        write_out(settings.html, document_html(document, receipts=receipts))
     else:
         from imagepeel.render.markdown import document_markdown  # start time
 
@@ -108,7 +108,8 @@ def show_story(settings: Settings, command: str, story: Story, *, receipts: bool
     show(settings, command, story, type(story).document, receipts=receipts, width=PROJECTOR if piped else None)
 
 
-def _write(out: str, page: str) -> None:
+def write_out(out: str, page: str) -> None:
+    """Write a page to a file, which appears only when it is whole, or to standard output for `-`."""
     if out == "-":
         click.echo(page)
         return

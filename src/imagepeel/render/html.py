@@ -27,18 +27,19 @@ _LONGEST = 12
 
 def document_html(document: Document, *, receipts: bool = False) -> str:
     """Return a document as one HTML page; with `receipts`, the proofs are unfolded."""
-    style = _read("page.css")
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            document=document,
-            receipts=receipts,
-            version=__version__,
-            style=Markup(style),
-            style_hash=_hash(style),
-        )
-    )
+    template = environment().get_template("page.html")
+    return template.render(document=document, receipts=receipts, version=__version__, **page_parts())
+
+
+def page_parts(style: str = "", script: str = "") -> dict[str, Any]:
+    """Return what a page holds and its content security policy names: the style of documents, `style`, and `script`."""
+    style = _read("page.css") + style
+    return {
+        "style": Markup(style),
+        "style_hash": _hash(style),
+        "script": Markup(script),
+        "script_hash": _hash(script),
+    }
 
 
 def document_slides(document: Document) -> str:
@@ -51,19 +52,12 @@ def document_slides(document: Document) -> str:
     slides = [msgspec.structs.replace(part, blocks=(block,), id="") for part in sections for block in part.blocks]
     opening = msgspec.structs.replace(document, sections=())
     pages = [opening, *(Document(title="", headline=(), sections=(slide,)) for slide in slides)]
-    style, script = _read("page.css") + _read("slides.css"), _read("slides.js")
+    bodies = [Markup(document_body(page)) for page in pages]
+    parts = page_parts(_read("slides.css"), _read("slides.js"))
     return (
-        _environment()
+        environment()
         .get_template("slides.html")
-        .render(
-            title=document.title,
-            slides=[Markup(document_body(page)) for page in pages],
-            version=__version__,
-            style=Markup(style),
-            script=Markup(script),
-            style_hash=_hash(style),
-            script_hash=_hash(script),
-        )
+        .render(title=document.title, slides=bodies, version=__version__, **parts)
     )
 
 
@@ -73,21 +67,22 @@ def _hash(text: str) -> str:
 
 def document_body(document: Document, *, receipts: bool = False) -> str:
     """Return only the content of that page, for a place that has its own style, such as a notebook."""
-    return _environment().get_template("body.html").render(document=document, receipts=receipts)
+    return environment().get_template("body.html").render(document=document, receipts=receipts)
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Return what fills the templates: every text that is not the template's own passes `escape.visible`."""
+    made = Environment(
         loader=FunctionLoader(_read),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_finalize,
         trim_blocks=False,
     )
-    environment.globals["kind_of"] = _kind
-    environment.globals["joined"] = _joined
-    return environment
+    made.globals["kind_of"] = _kind
+    made.globals["joined"] = _joined
+    return made
 
 
 def _read(name: str) -> str:

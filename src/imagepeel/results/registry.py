@@ -10,6 +10,7 @@ from imagepeel.errors import NotFound
 TYPES: dict[str, str] = {
     "explain": "imagepeel.present.document:Story",
     "quiz": "imagepeel.present.quiz:Quiz",
+    "report": "imagepeel.results.report:ReportResult",
     "layers": "imagepeel.results.layers:LayersResult",
     "images": "imagepeel.results.images:ImagesResult",
     "ls": "imagepeel.results.listing:ListingLine",
