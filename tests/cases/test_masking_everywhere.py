@@ -135,6 +135,7 @@ LISTINGS = ([], ["--json"], ["--html", "-"])
 GATES = tuple(["--format", form] for form in ("text", "json", "sarif", "junit", "github", "markdown"))
 COMMANDS: dict[str, tuple[list[list[str]], tuple[list[str], ...]]] = {
     "explain": ([[], ["--receipts"]], DOCUMENTS),
+    "report": ([[]], (["--json"], ["-o", "-"])),
     "peel": ([[], ["--receipts"]], ([],)),
     "quiz": ([["--count", "100", "--receipts"]], DOCUMENTS[1:]),
     "operate": ([[], ["--receipts"]], DOCUMENTS),

@@ -34,31 +34,28 @@ def command(settings: Settings, archives: tuple[str, ...], out: str | None) -> N
 
     Everything is inside the page; it asks nobody for anything, and without JavaScript it is the page of explain with
     findings and the operator's manual.  Of two archives, it shows both and what differs.  --json writes what the page
-    draws.
+    draws, instead of the page.
     """
     if len(archives) > 2:
         raise UsageError("a report is about one image or two", hint="imagepeel report before.tar after.tar -o FILE")
     if settings.json and len(archives) > 1:
         raise UsageError("--json takes one archive", hint="write one report for each")
-    if (out is None) != settings.json:
-        raise UsageError(
-            "--output and --json exclude each other" if settings.json else "no file is named for the page",
-            hint="imagepeel report image.tar -o report.html",
-        )
+    if out is None and not settings.json:
+        raise UsageError("no file is named for the page", hint="imagepeel report image.tar -o report.html")
+    out = out if out is not None else "-"
     common.only_one_stdin(*archives)
-    if out is not None:
-        for archive in archives:
-            settings.keep_archive(out, archive)
+    for archive in archives:
+        settings.keep_archive(out, archive)
     with ExitStack() as stack:
         images = [_image(settings, stack, archive) for archive in archives]
         from imagepeel.results.report import report_result  # start time
 
         results = tuple(map(report_result, images))
         settings.others_told()
-        if out is None:
+        if settings.json:
             from imagepeel.render.json import dumps  # start time
 
-            click.echo(dumps("report", results[0]))
+            documents.write_out(out, dumps("report", results[0]))
         else:
             from imagepeel.render.report import report_html  # start time
 

@@ -321,6 +321,7 @@ EVERY_COMMAND = {
     "extract": ("extract", "ARCHIVE", "NEW"),
     "flatten": ("flatten", "ARCHIVE", "-o", "-"),
     "forge": ("forge", "shop", "-"),
+    "report": ("report", "ARCHIVE", "-o", "-"),
     "schema": ("schema", "layers"),
     "trace": ("trace", "ARCHIVE", "/etc/passwd"),
     "version": ("version",),

@@ -23,8 +23,10 @@ WRITES = frozenset(("cat", "extract", "flatten", "bundle", "forge", "cache", "sc
 """Commands that write bytes, files or a schema instead of showing something."""
 PLAYS = frozenset(("peel",))
 """Commands for somebody at a keyboard; the document of peel is that of explain."""
-OTHERS = frozenset(("judge",))
-"""Commands that show what another program did, named behind all options; their forms: tests/judge."""
+OTHERS = frozenset(("judge", "report"))
+"""Commands that show what another program did, named behind all options; their forms: tests/judge.
+
+A report is one page with a script of its own: tests/viewer."""
 STREAMS = frozenset(("ls", "tree", "find"))
 """Commands whose --json is one object a line."""
 ARCHIVE = "{archive}"

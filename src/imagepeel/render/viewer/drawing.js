@@ -26,7 +26,7 @@ function execDrawing(process, names) {
     })),
     ...places.map((/** @type {any} */ place, /** @type {number} */ at) => stepBox(place, at === failed)),
   );
-  return element("div", { class: "drawing" }, svg);
+  return element("div", { class: "drawing", tabindex: 0, role: "region", "aria-label": "the judges of the start" }, svg);
 }
 
 /** @param {{ x: number, y: number, step: any }} place @param {boolean} failed */
@@ -64,5 +64,5 @@ function digestDrawing(result) {
     parts.push(line(360, 26, 430, y + 10));
   });
   if (layers.layers.length > rows.length) parts.push(drawn("text", { x: 210, y: high - 6, class: "amount" }, `and ${plural(layers.layers.length - rows.length, "more layer")}`));
-  return element("div", { class: "drawing" }, drawn("svg", { viewBox: `0 0 590 ${high}`, width: 590, height: high, role: "img", "aria-label": "the manifest names the config and the layers by their digests, the config names what they unpack to" }, ...parts));
+  return element("div", { class: "drawing", tabindex: 0, role: "region", "aria-label": "the digests" }, drawn("svg", { viewBox: `0 0 590 ${high}`, width: 590, height: high, role: "img", "aria-label": "the manifest names the config and the layers by their digests, the config names what they unpack to" }, ...parts));
 }

@@ -56,9 +56,11 @@ class LayerSlider {
     const counts = row.added === null
       ? "what it does cannot be told"
       : `${plural(row.added, "path")} added, ${row.changed.toLocaleString("en-US")} changed, ${row.removed.toLocaleString("en-US")} removed`;
+    const gap = this.rows.slice(0, layer + 1).some((/** @type {any} */ one) => one.content_size === null)
+      ? " (incomplete: a layer is not here)" : "";
     this.step.replaceChildren(
       element("strong", {}, row.label), " ", element("code", {}, visible(row.created_by) || "no step in the history"),
-      element("br"), `${counts}; the tree then: ${plural(this.model.total.paths, "path")}, ${sizeText(this.model.total.size)}`,
+      element("br"), `${counts}; the tree then: ${plural(this.model.total.paths, "path")}, ${sizeText(this.model.total.size)}${gap}`,
     );
     const start = this.model.result.starts.find((/** @type {any} */ one) => one.layer === layer);
     this.start.replaceChildren(...(start ? startWords(start) : []));

@@ -68,7 +68,7 @@ function openViewer() {
   if (results.length) main.before(drawn("svg", { class: "patterns", width: 0, height: 0, "aria-hidden": "true" }, hatch()));
   for (const result of results) {
     const place = element("section", { class: "viewer", "aria-label": several ? `viewer of ${visible(result.image.archive)}` : "viewer" });
-    if (several) place.append(element("h2", {}, element("code", { class: "path" }, visible(result.image.archive))));
+    if (several) place.append(element("h2", {}, element("code", { class: "path" }, visible(result.image.archive.replace(/^.*\/(?=[^/])/, "")))));
     main.insertBefore(place, after);
     new Viewer(result, place);
   }
