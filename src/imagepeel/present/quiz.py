@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel._display import Shown
-from imagepeel.evidence import Evidence, text
+from imagepeel.evidence import Evidence, Receipt, text
 from imagepeel.masking import masked, masked_words
 from imagepeel.present.document import Claim, Document, Items, Section, claim, code, item, items, proof, section, value
 from imagepeel.present.prediction import engine_name, knows_user, refusal, verdict_word
@@ -28,6 +28,7 @@ from imagepeel.text import exact, plural, title
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
     from imagepeel.layers.layer import Layer
+    from imagepeel.loading.answer import LoadAnswer
     from imagepeel.process.spec.values import Prediction, ReaderKind
 
 LETTERS = "abcd"
@@ -48,6 +49,10 @@ _WHO = (
     "What is a number is taken as it is; a group that is not named comes from /etc/passwd, or is 0.",
     "Without USER a process is root.",
 )
+_OVER = "only where layers are laid over each other"
+_ONTO = "only where layers are unpacked one onto the other"
+_IN_BOTH = "in both: laid over each other, and unpacked one onto the other"
+_IN_NEITHER = "in neither of them"
 _ERRNO_WORDS = ("no such file or directory", "permission denied", "exec format error", "not a directory")
 
 
@@ -134,6 +139,8 @@ def _asked(context: StoryContext, chance: Random) -> Iterator[_Asked]:
         yield from _gone(context, chance)
         yield from _sizes(context)
         yield from _largest(context)
+        yield from _views(context, chance)
+    yield from _loading(context)
     found = context.prediction
     if found is None or not known.layers or not_for_linux(context.image.os, context.image.architecture):
         return
@@ -243,6 +250,67 @@ def _largest(context: StoryContext) -> Iterator[_Asked]:
         tuple(_words(layer) for layer in layers[1:]), f"{layers[0].label} has {exact(layers[0].content_size)} of tar.",
         proof(layers[0].location, context.receipts.layer_listing(layers[0])),
     )  # fmt: skip
+
+
+def _views(context: StoryContext, chance: Random) -> Iterator[_Asked]:
+    """Ask where a path is: laid over each other, or unpacked one onto the other, layers may give two filesystems."""
+    other = context.image.view("sequential")
+    if len(context.image.layers) < 2 or other.refusal is not None or not other.complete:
+        return
+
+    walked = [list(islice(rootfs.walk(), _LOOKED)) for rootfs in (context.rootfs, other)]
+    if max(map(len, walked)) == _LOOKED:
+        return  # what is not among the first is not absent
+    over, onto = ({text(path): node for path, node in one if node.is_file and _plain(text(path))} for one in walked)
+    differ = sorted(over.keys() ^ onto.keys())
+    path = chance.choice(differ or sorted(over) or [""])
+    rootfs, node = (context.rootfs, over[path]) if path in over else (other, onto.get(path))
+    place = rootfs.location(node) if node is not None else None
+    if place is None or place.layer is None or place.entry is None:
+        return
+    layer = context.image.layers[place.layer]
+    right = _IN_BOTH if path in over and path in onto else _OVER if path in over else _ONTO
+    yield _Asked(
+        "views", f"In which filesystem of the image is {path}?", right,
+        tuple(one for one in (_OVER, _ONTO, _IN_BOTH, _IN_NEITHER) if one != right),
+        f"{layer.label} brings it. The kernel merges layers that were unpacked apart; engines without overlayfs "
+        "unpack each onto the last, and whiteouts and links meet other files there.",
+        proof(context.entry_place(layer, place.entry), context.receipts.entry_line(layer, place.entry)),
+    )  # fmt: skip
+
+
+def _loading(context: StoryContext) -> Iterator[_Asked]:
+    """Ask who takes the file; of one that all take, which document gives the image its ID."""
+    from imagepeel.results.loadable import load_answers  # start time
+
+    answers = load_answers(context.image)
+    takes, refuses = [one for one in answers if one.takes], [one for one in answers if one.refuses]
+    listing = context.receipts.listing()
+    if refuses and len(takes) + 1 >= _LEAST:
+        one = refuses[0]
+        yield _Asked(
+            "loading", "One of these does not take the file as it is. Which?", one.label,
+            tuple(other.label for other in takes), f"{title(one.why or (one.cause.words if one.cause else ''))}.",
+            proof(one.where or context.config_place(""), listing),
+        )  # fmt: skip
+    known = [one for one in takes if one.id and one.id_of in ("config", "manifest")]
+    for one in known[:1]:
+        yield _Asked(
+            "store-id", f"{title(one.label)} takes the file. Which of these has the digest that it shows as image ID?",
+            f"the {one.id_of}", tuple(f"the {kind}" for kind in ("config", "manifest", "top layer", "whole file")
+                                      if kind != one.id_of),
+            f"It shows {one.id}.", proof(one.where or context.config_place(""), _of_id(context, one)),
+        )  # fmt: skip
+
+
+def _of_id(context: StoryContext, answer: LoadAnswer) -> Receipt:
+    """The command that takes the digest of the document that gives an image its ID."""
+    record = context.image.record
+    member = record.config_member if answer.id_of == "config" else record.manifest_member
+    stream = context.receipts.named(member or "")
+    if stream is None:
+        return context.receipts.listing()
+    return context.receipts.digest(stream, answer.id, f"the digest of the {answer.id_of}")
 
 
 def _words(layer: Layer) -> str:

@@ -108,6 +108,32 @@ def test_what_is_not_known_is_not_asked(name: str, forge_archive: Make) -> None:
     assert not about & {"pid1", "user", "environment", "reader"}
 
 
+@pytest.mark.parametrize(
+    ("name", "path", "answer"),
+    [
+        # The conformance cases with these names are recorded from containerd, Docker, podman and umoci.
+        ("resurrect", "/data/secret", "only where layers are laid over each other"),
+        ("linkshadow", "/bin/extra", "only where layers are laid over each other"),
+    ],
+)
+def test_a_path_is_asked_for_where_views_differ(name: str, path: str, answer: str, forge_archive: Make) -> None:
+    found = {one.question: one.choices[one.answer] for one in asked(forge_archive(name), "views")}
+    assert found[f"In which filesystem of the image is {path}?"] == answer
+    same = {one.choices[one.answer] for one in asked(forge_archive("shop"), "views")}
+    assert len(same) == 1 and same.pop().startswith("in both")
+
+
+def test_who_takes_the_file_is_asked(forge_archive: Make) -> None:
+    """Docker before its containerd store reads manifest.json only, which a plain OCI archive lacks."""
+    told = asked(forge_archive("shop", kind="oci-archive"), "loading")
+    assert {one.choices[one.answer] for one in told} == {"docker@20.10 (own store)"}
+    assert not asked(forge_archive("shop"), "loading")
+    ids = asked(forge_archive("shop"), "store-id")
+    assert {one.choices[one.answer] for one in ids} == {"the config"}
+    for one in (*told, *ids):
+        assert one.evidence.receipts and one.evidence.locations
+
+
 def test_a_file_that_comes_again_is_not_gone(tmp_path: Path) -> None:
     files = [forge.file(f"f{number}", "x") for number in range(4)]
     again = forge.layer(forge.file("gone", "new"))
