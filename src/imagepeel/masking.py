@@ -4,7 +4,7 @@ A renderer calls `masked` at its one escape point; rules call `secrets_in` and t
 secret away: its own format (a GitHub token), its place (the password of a URL, of `curl -u`, of an Authorization
 header), and the name before it (`DB_PASSWORD=`).  `docs/explanation/findings.md` says what is not looked for.
 
-Most texts hold none of the words that all patterns need (`_HINT`), and cost one search.
+Most texts hold none of the words that all patterns need (`_HINT`, `_RUN`), and cost two searches.
 """
 
 from __future__ import annotations
@@ -65,17 +65,24 @@ TOKENS: tuple[tuple[str, str, re.Pattern[str]], ...] = (
     ),
     (
         "GitLab token",
-        "glpat- gldt- glrt- glcbt- glptt- glsoat-",
-        late(r"(?<![A-Za-z0-9_-])(gl(?:pat|dt|rt|cbt|ptt|soat)-[A-Za-z0-9_-]{20,64})(?![A-Za-z0-9_-])"),
+        "glpat- gldt- glrt- glcbt- glptt- glsoat- glft- gloas- glagent- glimt- glffct-",
+        late(
+            r"(?<![A-Za-z0-9_-])(gl(?:pat|dt|rt|cbt|ptt|soat|ft|oas|agent|imt|ffct)-[A-Za-z0-9_-]{20,80})(?![A-Za-z0-9_-])"
+        ),
     ),
     ("Slack token", "xox", late(r"(?<![A-Za-z0-9])(xox[abprs]-[0-9]{6,}-[A-Za-z0-9-]{10,200})")),
+    ("Slack app token", "xapp-", late(r"(?<![A-Za-z0-9])(xapp-[0-9]-[A-Z0-9]{6,20}-[0-9]{6,20}-[a-f0-9]{40,100})")),
     (
         "Slack webhook",
         "hooks.slack.com",
         late(r"(?<=hooks\.slack\.com/services/)(T[A-Z0-9]{8,12}/B[A-Z0-9]{8,12}/[A-Za-z0-9]{20,40})"),
     ),
     ("npm token", "npm_", late(r"(?<![A-Za-z0-9_])(npm_[A-Za-z0-9]{36})(?![A-Za-z0-9])")),
-    ("PyPI token", "pypi-", late(r"(?<![A-Za-z0-9-])(pypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,400})")),
+    (
+        "PyPI token",
+        "pypi-",
+        late(r"(?<![A-Za-z0-9-])(pypi-Ag(?:EIcHlwaS5vcmc|ENdGVzdC5weXBpLm9yZw)[A-Za-z0-9_-]{50,400})"),
+    ),
     ("RubyGems key", "rubygems_", late(r"(?<![A-Za-z0-9_])(rubygems_[a-f0-9]{48})(?![A-Za-z0-9])")),
     ("Docker Hub token", "dckr_", late(r"(?<![A-Za-z0-9_])(dckr_(?:pat|oat)_[A-Za-z0-9_-]{27,64})")),
     ("Stripe live key", "_live_", late(r"(?<![A-Za-z0-9_])([rs]k_live_[A-Za-z0-9]{20,200})(?![A-Za-z0-9])")),
@@ -98,41 +105,199 @@ TOKENS: tuple[tuple[str, str, re.Pattern[str]], ...] = (
         late(r"(?<![A-Za-z0-9_])(shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32})(?![A-Za-z0-9])"),
     ),
     ("Databricks token", "dapi", late(r"(?<![A-Za-z0-9_])(dapi[a-f0-9]{32})(?![A-Za-z0-9])")),
-    ("Vault token", "hvs.", late(r"(?<![A-Za-z0-9_])(hvs\.[A-Za-z0-9_-]{24,200})")),
+    ("Vault token", "hvs. hvb. hvr.", late(r"(?<![A-Za-z0-9_])(hv[sbr]\.[A-Za-z0-9_-]{24,400})")),
     ("Grafana token", "glsa_ glc_", late(r"(?<![A-Za-z0-9_])(gl(?:sa|c)_[A-Za-z0-9_=]{32,200})")),
-    ("New Relic key", "NRAK-", late(r"(?<![A-Za-z0-9_-])(NRAK-[A-Z0-9]{27})(?![A-Za-z0-9])")),
+    (
+        "New Relic key",
+        "NRAK- NRII-",
+        late(r"(?<![A-Za-z0-9_-])(NRAK-[A-Z0-9]{27}|NRII-[A-Za-z0-9_-]{32})(?![A-Za-z0-9])"),
+    ),
     ("Linear key", "lin_api_", late(r"(?<![A-Za-z0-9_])(lin_api_[A-Za-z0-9]{40})(?![A-Za-z0-9])")),
+    ("Atlassian token", "ATATT3 ATCTT3", late(r"(?<![A-Za-z0-9])(AT[AC]TT3[A-Za-z0-9_=-]{80,300})")),
+    ("Telegram bot token", ":AA", late(r"(?<![A-Za-z0-9])([0-9]{8,10}:AA[A-Za-z0-9_-]{33})(?![A-Za-z0-9_-])")),
+    ("Google client secret", "GOCSPX-", late(r"(?<![A-Za-z0-9_-])(GOCSPX-[A-Za-z0-9_-]{28})(?![A-Za-z0-9_-])")),
+    ("Google access token", "ya29.", late(r"(?<![A-Za-z0-9])(ya29\.[A-Za-z0-9_-]{40,400})")),
+    ("Twilio key", "SK", late(r"(?<![A-Za-z0-9_-])(SK[a-f0-9]{32})(?![A-Za-z0-9])")),
+    ("Mailgun key", "key-", late(r"(?<![A-Za-z0-9_-])(key-[a-f0-9]{32})(?![A-Za-z0-9])")),
+    ("Mailchimp key", "-us", late(r"(?<![A-Za-z0-9])([a-f0-9]{32}-us[0-9]{1,2})(?![A-Za-z0-9])")),
+    ("Brevo key", "xkeysib-", late(r"(?<![A-Za-z0-9])(xkeysib-[a-f0-9]{64}-[A-Za-z0-9]{16})(?![A-Za-z0-9])")),
+    (
+        "Discord webhook",
+        "/api/webhooks/",
+        late(r"(?<=/api/webhooks/)([0-9]{17,20}/[A-Za-z0-9_-]{60,80})(?![A-Za-z0-9_-])"),
+    ),
+    ("Netlify token", "nfp_", late(r"(?<![A-Za-z0-9_])(nfp_[A-Za-z0-9]{36})(?![A-Za-z0-9])")),
+    ("Figma token", "figd_", late(r"(?<![A-Za-z0-9_])(figd_[A-Za-z0-9_-]{38,60})")),
+    ("Supabase token", "sbp_", late(r"(?<![A-Za-z0-9_])(sbp_[a-f0-9]{40})(?![A-Za-z0-9])")),
+    ("PlanetScale token", "pscale_", late(r"(?<![A-Za-z0-9_])(pscale_(?:tkn|oauth|pw)_[A-Za-z0-9=._-]{32,64})")),
+    ("Replicate token", "r8_", late(r"(?<![A-Za-z0-9_])(r8_[A-Za-z0-9]{37})(?![A-Za-z0-9])")),
+    ("Groq key", "gsk_", late(r"(?<![A-Za-z0-9_])(gsk_[A-Za-z0-9]{48,60})(?![A-Za-z0-9])")),
+    ("xAI key", "xai-", late(r"(?<![A-Za-z0-9_-])(xai-[A-Za-z0-9]{70,90})(?![A-Za-z0-9])")),
+    ("Perplexity key", "pplx-", late(r"(?<![A-Za-z0-9_-])(pplx-[A-Za-z0-9]{40,60})(?![A-Za-z0-9])")),
+    ("NVIDIA key", "nvapi-", late(r"(?<![A-Za-z0-9_-])(nvapi-[A-Za-z0-9_-]{60,70})(?![A-Za-z0-9_-])")),
+    ("OpenRouter key", "sk-or-v1-", late(r"(?<![A-Za-z0-9_-])(sk-or-v1-[a-f0-9]{64})(?![A-Za-z0-9])")),
+    ("LangSmith key", "lsv2_", late(r"(?<![A-Za-z0-9_])(lsv2_(?:pt|sk)_[a-f0-9]{32}_[a-f0-9]{10})(?![A-Za-z0-9])")),
+    ("Notion token", "ntn_", late(r"(?<![A-Za-z0-9_])(ntn_[A-Za-z0-9]{40,50})(?![A-Za-z0-9])")),
+    ("Airtable token", "pat", late(r"(?<![A-Za-z0-9])(pat[A-Za-z0-9]{14}\.[a-f0-9]{64})(?![A-Za-z0-9])")),
+    ("Pulumi token", "pul-", late(r"(?<![A-Za-z0-9_-])(pul-[a-f0-9]{40})(?![A-Za-z0-9])")),
+    ("Doppler token", "dp.", late(r"(?<![A-Za-z0-9_.])(dp\.(?:pt|st|ct|sa|scim|audit)\.[A-Za-z0-9._-]{40,80})")),
+    ("Postman key", "PMAK-", late(r"(?<![A-Za-z0-9_-])(PMAK-[a-f0-9]{24}-[a-f0-9]{34})(?![A-Za-z0-9])")),
+    ("Square token", "sq0", late(r"(?<![A-Za-z0-9_-])(sq0(?:csp|atp)-[A-Za-z0-9_-]{22,43})")),
+    ("Terraform token", ".atlasv1.", late(r"(?<![A-Za-z0-9])([A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{60,70})")),
+    ("Buildkite token", "bkua_", late(r"(?<![A-Za-z0-9_])(bkua_[a-f0-9]{40})(?![A-Za-z0-9])")),
+    ("SonarQube token", "sqp_ squ_ sqa_", late(r"(?<![A-Za-z0-9_])(sq[pua]_[a-f0-9]{40})(?![A-Za-z0-9])")),
+    (
+        "Artifactory key",
+        "AKCp cmVmdGtu",
+        late(r"(?<![A-Za-z0-9])(AKCp[A-Za-z0-9]{69}|cmVmdGtuO[A-Za-z0-9]{50,60})(?![A-Za-z0-9])"),
+    ),
+    ("Heroku key", "HRKU-", late(r"(?<![A-Za-z0-9_-])(HRKU-AA[A-Za-z0-9_-]{58})(?![A-Za-z0-9_-])")),
+    ("Tailscale key", "tskey-", late(r"(?<![A-Za-z0-9_-])(tskey-[a-z]{3,10}-[A-Za-z0-9]{6,30}-[A-Za-z0-9]{20,60})")),
+    ("CircleCI token", "CCIPAT_", late(r"(?<![A-Za-z0-9_])(CCIPAT_[A-Za-z0-9]{22}_[a-f0-9]{40})(?![A-Za-z0-9])")),
+    ("Mapbox token", "sk.eyJ", late(r"(?<![A-Za-z0-9_])(sk\.eyJ[A-Za-z0-9_-]{40,200}\.[A-Za-z0-9_-]{20,40})")),
+    ("1Password token", "ops_eyJ", late(r"(?<![A-Za-z0-9_])(ops_eyJ[A-Za-z0-9+/_-]{200,2000}={0,2})")),
+    ("Clojars token", "CLOJARS_", late(r"(?<![A-Za-z0-9_])(CLOJARS_[a-z0-9]{60})(?![A-Za-z0-9])")),
+    ("NuGet key", "oy2", late(r"(?<![A-Za-z0-9])(oy2[a-z0-9]{43})(?![A-Za-z0-9])")),
+    ("crates.io token", "cio", late(r"(?<![A-Za-z0-9])(cio[A-Za-z0-9]{32})(?![A-Za-z0-9])")),
+    ("Dropbox token", "sl.", late(r"(?<![A-Za-z0-9_.])(sl\.[A-Za-z0-9_-]{130,400})")),
+    ("EasyPost key", "EZAK", late(r"(?<![A-Za-z0-9])(EZAK[A-Za-z0-9]{54})(?![A-Za-z0-9])")),
+    ("Prefect key", "pnu_", late(r"(?<![A-Za-z0-9_])(pnu_[A-Za-z0-9]{36})(?![A-Za-z0-9])")),
+    ("Adafruit key", "aio_", late(r"(?<![A-Za-z0-9_])(aio_[A-Za-z0-9]{28})(?![A-Za-z0-9])")),
+    ("Fly.io token", "fm2_", late(r"(?<![A-Za-z0-9_])(fm2_[A-Za-z0-9+/=]{100,1000})")),
     ("age key", "AGE-SECRET-KEY-1", late(r"(?<![A-Z0-9-])(AGE-SECRET-KEY-1[A-Z0-9]{58})(?![A-Z0-9])")),
 )
 """Keys and tokens whose fixed prefix and length prove them wherever they stand: what it is, the words of which one
 stands in each, the pattern, whose group 1 is the secret."""
 
-_LINES: tuple[tuple[str, re.Pattern[str], re.Pattern[str]], ...] = (
+_VALUE = r"(?:\\*[\"'],?\s*\\*[\"']|\s+\\*['\"]?|=\\*['\"]?|)([^\s'\"\\]{3,200})"
+"""What follows a short option, in a line or in a list of words."""
+
+
+class _Line(NamedTuple):
+    """Programs, and the rest of their line."""
+
+    programs: tuple[str, ...]
+    pattern: re.Pattern[str]
+
+
+def _line(*programs: str) -> _Line:
+    names = "|".join(programs).replace(".", r"\.")
+    return _Line(programs, late(rf"(?<![\w.-])(?:{names})(?:-[a-z]{{1,20}})?(?=[\s\"'])[^\n]*"))
+
+
+_LINES: tuple[tuple[str, _Line, re.Pattern[str]], ...] = (
     (
         "password of curl",
-        late(r"(?<![\w.-])(?:curl|curlie|xh)(?=[\s\"'])[^\n]*"),
+        _line("curl", "curlie", "xh", "http", "https"),
         late(
-            r"[\s\"'](?:-u|-U|--user|--proxy-user)(?:\\*[\"'],?\s*\\*[\"']|\s+\\*['\"]?|=\\*['\"]?|)[^\s:'\",]{0,100}:([^\s'\"\\]{3,200})"
+            r"[\s\"'](?:-[A-Za-z#]{0,12}[uU]|--user|--proxy-user|-a|--auth)"
+            r"(?:\\*[\"'],?\s*\\*[\"']|\s+\\*['\"]?|=\\*['\"]?|)[^\s:'\",]{0,100}\\*['\"]?:\\*['\"]?([^\s'\"\\]{3,200})"
         ),
     ),
     (
         "registry password",
-        late(r"(?<![\w.-])(?:docker|podman|buildah|skopeo|nerdctl|crane|helm|oras)(?=[\s\"'])[^\n]*"),
-        late(r"\blogin\b.{0,400}?[\s\"']-p(?:\\*[\"'],?\s*\\*[\"']|\s+\\*['\"]?|=\\*['\"]?|)([^\s'\"\\]{3,200})"),
+        _line("docker", "podman", "buildah", "skopeo", "nerdctl", "crane", "helm", "oras"),
+        late(rf"\blogin\b.{{0,400}}?[\s\"']-p{_VALUE}"),
+    ),
+    (
+        "database password",
+        _line("mysql", "mysqldump", "mysqladmin", "mysqlimport", "mysqlpump", "mysqlcheck", "mariadb"),
+        late(r"[\s\"']-p\\*['\"]?([^\s'\"\\]{3,200})|\bpassword\s+\\*['\"]?([^\s'\"\\-][^\s'\"\\]{2,200})"),
+    ),
+    (
+        "database password",
+        _line("mongo", "mongosh", "mongodump", "mongorestore", "mongoimport", "mongoexport", "influx"),
+        late(rf"[\s\"']-p{_VALUE}"),
+    ),
+    ("database password", _line("redis-cli", "valkey-cli"), late(rf"[\s\"'](?:-a|--pass){_VALUE}")),
+    ("database password", _line("sqlcmd", "bcp"), late(rf"[\s\"']-P{_VALUE}")),
+    (
+        "password of a directory",
+        _line("ldapsearch", "ldapmodify", "ldapadd", "ldapdelete", "ldapwhoami", "ldappasswd"),
+        late(rf"[\s\"']-w{_VALUE}"),
+    ),
+    ("password of a user", _line("useradd", "usermod", "adduser"), late(rf"[\s\"']-p{_VALUE}")),
+    ("password of a login", _line("az", "twine", "dotnet", "cf", "oc", "ibmcloud"), late(rf"[\s\"']-p{_VALUE}")),
+    (
+        "password of an archive",
+        _line("unzip", "zip", "7z", "7za"),
+        late(r"[\s\"'](?:-P\s*|-p)\\*['\"]?([^\s'\"\\]{3,200})"),
+    ),
+    (
+        "password of openssl",
+        _line("openssl"),
+        late(r"\bpass:([^\s'\"\\]{3,200})|[\s\"']-[kK]\s+\\*['\"]?([^\s'\"\\]{3,200})"),
+    ),
+    (
+        "password of a share",
+        _line("smbclient", "mount.cifs", "lftp", "rpcclient"),
+        late(r"[\s\"']-[uU]\s*\\*['\"]?[^\s%,'\"]{1,100}[%,]([^\s'\"\\]{3,200})"),
+    ),
+    (
+        "password of a user",
+        _line("htpasswd"),
+        late(
+            r"\s-[A-Za-z]{0,8}b[A-Za-z]{0,8}\s+(?:\S{1,300}\s+){1,2}\\*['\"]?([^\s'\"\\]{3,200})\\*['\"]?\s*(?:$|[;&|>])"
+        ),
+    ),
+    (
+        "token of a login",
+        _line("vault", "snyk", "cargo", "fly", "flyctl", "ngrok", "cloudflared", "surge", "wandb", "huggingface-cli"),
+        late(
+            r"(?:\blogin|\bauth(?:\s+token)?|\b(?:add-)?authtoken|\bservice\s+install)\s+\\*['\"]?"
+            r"([A-Za-z0-9][A-Za-z0-9._~+/=-]{15,4000})"
+        ),
+    ),
+    (
+        "credential of a setting",
+        _line("composer", "poetry", "bundle", "bundler"),
+        late(
+            r"\bconfig\b[^\n;&|]{0,200}?(?:http-basic\.\S{1,200}\s+\S{1,200}\s+|(?:github-oauth|gitlab-token|bearer|pypi-token)"
+            r"\.\S{1,200}\s+|\s[\w.-]{1,100}\.[a-z]{2,10}\s+[^\s:]{1,100}:)\\*['\"]?([^\s'\"\\-][^\s'\"\\]{2,400})"
+        ),
+    ),
+    (
+        "credential of a setting",
+        _line("npm", "yarn", "pnpm", "aws", "pip", "git", "gem"),
+        late(
+            r"(?i)\bset\s+[^\s=]{0,200}(?:_?auth(?:token)?|_?password|secret_access_key|session_token|token)[\s=]+\\*['\"]?"
+            r"([^\s'\"\\-][^\s'\"\\]{4,4000})"
+        ),
+    ),
+    (
+        "key of an object store",
+        _line("mc"),
+        late(r"\b(?:alias\s+set|config\s+host\s+add)\s+\S+\s+\S+\s+\S+\s+([^\s'\"\\]{8,200})"),
+    ),
+    (
+        "password of a broker",
+        _line("rabbitmqctl"),
+        late(r"\b(?:add_user|change_password)\s+\S{1,100}\s+\\*['\"]?([^\s'\"\\]{3,200})"),
     ),
 )
-"""Programs whose short options hold a password: what it is, the program and the rest of its line, the option."""
+"""Programs whose own way to name a password gives it away: what it is, the program and the rest of its line, the
+place, whose group that is there is the secret."""
 _OPTION = late(
-    r"(?i)(?<![^\s\"',=(\[])--?(?:[a-z0-9-]{0,40}-)?(?:password|passwd|passphrase|token|api-?key|secret|secret-key|access-key)"
+    r"(?i)(?<![^\s\"',=(\[])--?(?:[a-z0-9-]{0,40}-)?(?:password|passwd|passphrase|token|oauth2-bearer|api[_-]?key|secret|secret[_-]key|access-key|account-key|"
+    r"auth-?key|activationkey|requirepass|storepass|keypass)"
     r"(?:=|\s+|\\*[\"'],?\s*\\*[\"'])\\*['\"]?(?!id=|type=|src=|env=)([^\s'\",\]\\-][^\s'\",\]\\]{5,400})"
 )
 _SSHPASS = late(r"\bsshpass[\"']?,?\s+[\"']?-p[\"']?,?\s*['\"]?([^\s'\"]{3,200})")
 _HEADER = late(
-    r"(?i)\b(?:(?:proxy-)?authorization|private-token|job-token|x-(?:api-key|auth-token|vault-token))\s*:\s*"
+    r"(?i)\b(?:(?:proxy-)?authorization|(?:private|job|circle)-token|x-(?:[a-z]{1,20}-){0,4}(?:api|key|token)|"
+    r"(?:[a-z]{1,20}-){0,3}api-?key|[a-z]{1,20}-apim-subscription-key)\s*:\s*"
     r"(?:(?:basic|token|apikey|bearer|negotiate)\s+)?([A-Za-z0-9._~+/=:-]{8,4000})"
 )
 _PLACED: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("password of a URL", late(r"\b[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s:/@'\"]{0,100}:([^\s/@'\"]{3,200})@")),
+    (
+        "token of a URL",
+        late(
+            r"\b[A-Za-z][A-Za-z0-9+.-]{1,20}://((?=[^\s:/@'\"]{0,400}[0-9])[A-Za-z0-9_~.-]{20,400})(?::x-oauth-basic)?@[\w.-]"
+        ),
+    ),
+    ("signature of a URL", late(r"(?i)[?&](?:sig|signature|x-amz-signature)=([A-Za-z0-9%+/=_-]{20,400})")),
+    ("cookie", late(r"(?i)\bcookie\s*:\s*[^\s=;'\"]{1,80}=([^\s;'\"\\]{8,4000})")),
     ("bearer token", late(r"(?i)\bbearer\s+['\"]?([A-Za-z0-9._~+/=-]{16,4000})")),
     ("credentials of an HTTP header", _HEADER),
     (
@@ -147,6 +312,26 @@ _PLACED: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("password of an option", _OPTION),
     ("password of sshpass", _SSHPASS),
     ("password of a login", late(r"\b(?:login|user)\s+\S{1,100}\s+password\s+(\S{3,200})")),
+    (
+        "password of a user",
+        late(r"\b[A-Za-z_][\w.-]{0,60}:([^\s'\"\\|]{3,200})\\*['\"]?\s*\|\s*(?:\S{1,40}\s+){0,2}chpasswd\b"),
+    ),
+    ("password of a user", late(r"\bchpasswd\b[^\n|;]{0,40}<<<\s*\\*['\"]?[\w.-]{1,60}:([^\s'\"\\]{3,200})")),
+    (
+        "password on standard input",
+        late(
+            r"\b(?:echo|printf)\s+(?:-\w+\s+|'%s'\s+){0,2}\\*['\"]?([^\s'\"\\|]{3,400})\\*['\"]?\s*\|[^|\n]{0,200}?"
+            r"(?:--(?:password-)?stdin\b|--with-token\b|\bsudo\s+-S)"
+        ),
+    ),
+    ("token on standard input", late(r"--with-token\b\s*<<<\s*\\*['\"]?([^\s'\"\\]{8,400})")),
+    (
+        "database password",
+        late(
+            r"(?i)\b(?:identified\s+(?:with\s+\S{1,60}\s+)?by|(?:user|role)\s[^\n;]{0,200}?\bpassword)\s+\\*['\"]"
+            r"([^'\"\\\s]{3,200})"
+        ),
+    ),
     ("registry password", late(r"\"auth\\*\"\s*:\s*\\*\"([A-Za-z0-9+/=]{8,2000})\"")),
 )
 _ASSIGNED = late(
@@ -155,14 +340,19 @@ _ASSIGNED = late(
 )
 _BESIDE = late(r"(?:^|[\s;&|])(?:ENV|ARG|LABEL)\s+([A-Za-z_][A-Za-z0-9_.-]{0,80})[ \t]+([^\s=][^\n]{0,4000})")
 _KEYED = late(r"[\"']?\b([A-Za-z_][A-Za-z0-9_.-]{0,80})\\*[\"']?\s*:\s*\\*[\"']?([A-Za-z0-9+/=_.~!@#$%^&*-]{8,4000})")
+_PARAMETER = late(r"[?&;]\s*([A-Za-z_][A-Za-z0-9_.-]{0,80})=([^&;\s\"'\\]{1,4000})")
+_PROPERTY = late(r"(?<!\S)-D([A-Za-z_][A-Za-z0-9_.-]{0,80})=\\*['\"]?([^\s\"'\\]{1,4000})")
+_TAGGED = late(r"<([A-Za-z_][A-Za-z0-9_.-]{0,80})>([^<\s]{3,4000})</\1>")
 
 _HINT = (
-    'passw|passp|pwd|pass[=:]|_pass|secret|token|[-_]?key|bearer|authoriz|credential|"auth"|://[^/\\s@]{0,400}@|curl|sshpass|login|'
-    "gh[pousr]_|github_pat_|gl[a-z]{2,4}[-_]|xox|hooks\\.slack|npm_|pypi-|rubygems_|dckr_|_live_|whsec_|SG\\.|AIza|sk-|hf_|"
-    "_v1_|shp|dapi|hvs\\.|NRAK|lin_api|eyJ|PRIVATE"
+    "passw|passp|pwd|pass[=: ]|_pass|secret|token|[-_]?key|bearer|authoriz|credential|_?auth|eyJ|://[^/\\s@]{0,400}@|curl|"
+    "login|sig(?:nature)?=|cookie|identified|https? |[\\s\"']-[pPwkKaU]|config |set |service |add_user"
 )
+"""What stands in each text with a secret that its name or its place gives away."""
+_RUN = r"[A-Za-z0-9_-]{20}|whsec_"
+"""What stands in each text with a token: no token is shorter."""
 _SECRET_NAME = late(
-    r"(?i)(?:passw(?:or)?d|passphrase|[_.-]pass|[_.-]pwd|secret|token|api[_.-]?key|private[_.-]?key|access[_.-]?key|"
+    r"(?i)(?:passw(?:or)?d|passphrase|(?:^|[_.-]|store|key)pass|[_.-]pwd|secret|token|^_auth|license[_.-]?key|api[_.-]?key|private[_.-]?key|access[_.-]?key|"
     r"account[_.-]?key|secret[_.-]?key(?:[_.-]base)?|encryption[_.-]?key|signing[_.-]?key|credentials?)(?:_\d+)?$"
 )
 _PLACEHOLDER = late(
@@ -203,7 +393,7 @@ def redacted(words: str) -> str:
 
     A second call changes nothing.  The cost is one search for a few words where there is no secret.
     """
-    if len(words) < 8 or _HINTS.search(words) is None:
+    if len(words) < 8 or not _may_hold(words):
         return words
     out: list[str] = []
     at = 0
@@ -219,7 +409,7 @@ def masked_words(words: Sequence[str]) -> list[str]:
     `["curl", "-u", "me:secret"]` has its password in a word that alone says nothing.
     """
     line = " ".join(words)
-    if _SHOWN.get() or _HINTS.search(line) is None:
+    if _SHOWN.get() or not _may_hold(line):
         return list(words)
     found = secrets_in(line)
     out: list[str] = []
@@ -247,8 +437,12 @@ def masked_value(name: str, value: str) -> str:
     return masked(value)
 
 
-_HINTS = late(f"(?i){_HINT}")
+_HINTS, _RUNS = late(f"(?i){_HINT}"), late(_RUN)
 _MASKED = late(r"\.\.\. \(\d+ characters\)")
+
+
+def _may_hold(words: str) -> bool:
+    return _RUNS.search(words) is not None or _HINTS.search(words) is not None
 
 
 def secrets_in(words: str) -> list[FoundSecret]:
@@ -259,7 +453,9 @@ def secrets_in(words: str) -> list[FoundSecret]:
     """
     taken: list[FoundSecret] = []
     ends: list[int] = []
-    for secret in (*tokens_in(words), *_by_place(words), *_by_name(words)):
+    hinted = _HINTS.search(words) is not None
+    told = (*_by_place(words), *_by_name(words)) if hinted else ()
+    for secret in (*tokens_in(words), *told):
         at = bisect_right(ends, secret.start)
         if at == len(taken) or secret.end <= taken[at].start:
             taken.insert(at, secret)
@@ -283,10 +479,13 @@ def _by_place(words: str) -> Iterator[FoundSecret]:
             if not _harmless(words, found.start(1), found[1]):
                 yield FoundSecret(kind, *found.span(1), "place")
     for kind, line, pattern in _LINES:
-        for program in line.finditer(words):
+        if not any(program in words for program in line.programs):
+            continue  # and the pattern need not be compiled
+        for program in line.pattern.finditer(words):
             for found in pattern.finditer(words, *program.span()):
-                if not _harmless(words, found.start(1), found[1]):
-                    yield FoundSecret(kind, *found.span(1), "place")
+                group = found.lastindex or 1
+                if not _harmless(words, found.start(group), found[group]):
+                    yield FoundSecret(kind, *found.span(group), "place")
 
 
 def _by_name(words: str) -> Iterator[FoundSecret]:
@@ -294,9 +493,10 @@ def _by_name(words: str) -> Iterator[FoundSecret]:
         group = found.lastindex or 2
         if is_secret_name(found[1]) and not _harmless(words, found.start(group), found[group]):
             yield FoundSecret(found[1], *found.span(group), "name")
-    for found in _BESIDE.finditer(words):
-        if is_secret_name(found[1]) and not _harmless(words, found.start(2), found[2]):
-            yield FoundSecret(found[1], *found.span(2), "name")
+    for pattern in (_BESIDE, _PARAMETER, _PROPERTY, _TAGGED):
+        for found in pattern.finditer(words):
+            if is_secret_name(found[1]) and not _harmless(words, found.start(2), found[2]):
+                yield FoundSecret(found[1], *found.span(2), "name")
     for found in _KEYED.finditer(words):
         # A sentence has a colon too: only what looks like a key and not like a word is a value there.
         value = found[2]
