@@ -69,7 +69,7 @@ def _interpreted(subject: Subject) -> tuple[str, str] | None:
 
 @rule(
     "START-NOT-JUDGED",
-    "Nobody judged the start: the image is for another platform than Linux here knows",
+    "A start on the platform of the image is not judged here",
     "info",
     "strengths",
     "deployments",
@@ -77,6 +77,7 @@ def _interpreted(subject: Subject) -> tuple[str, str] | None:
     for WebAssembly and for other machines no rule about a start, a user or a path was asked, and that none of them
     found anything means nothing.""",
     fix="start it once on a machine of its platform before it is delivered",
+    sources="image-spec config.md os and architecture",
     decides="where it is tried",
 )
 def start_not_judged(rule: Rule, subject: Subject) -> Iterator[Finding]:
