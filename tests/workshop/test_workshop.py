@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import shutil
@@ -363,3 +364,12 @@ def test_slides_are_one_page_of_the_claims_of_explain(run_cli: Run, course: Path
     )
     same = run_cli("workshop", "--slides", str(tmp_path / "course.html"))
     assert same.exit_code == 0 and (tmp_path / "course.html").stat().st_size > 10_000
+
+
+def test_the_commands_of_the_slides_run_in_the_folder_of_the_course(course: Path, tools: Path) -> None:
+    text = (course / "slides.html").read_text()
+    assert ".workshop-" not in text
+    tried = [html.unescape(one) for one in re.findall(r'<div class="try"><span>try it</span><pre>(.*?)</pre>', text)]
+    assert len(tried) >= 5
+    for command in tried:
+        assert _shell(command, course, tools), command

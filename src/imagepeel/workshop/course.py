@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imagepeel import api
+from imagepeel.archive.source import MemorySource
 from imagepeel.errors import UsageError
 from imagepeel.export.whole_file import writing
 from imagepeel.render.html import document_slides
@@ -114,7 +115,9 @@ def _fill(top: Path) -> None:
         told = f"# Level {one.number}: {one.title}\n\n{one.minutes} minutes. *{one.idea}*\n\n"
         answers = f"\n\nThe solution is in `../solutions/{one.folder}/`.\n"
         (top / "teacher" / f"{one.folder}.md").write_text(told + notes.strip() + answers)
-    with api.open(top / not_gone.LEVEL.folder / not_gone.ARCHIVE) as archive:
+    # Its commands are typed in the folder of the course, wherever that will be.
+    name = f"{not_gone.LEVEL.folder}/{not_gone.ARCHIVE}"
+    with api.open(MemorySource((top / name).read_bytes(), name)) as archive:
         (top / "slides.html").write_text(document_slides(archive.image().explain().document()))
 
 
