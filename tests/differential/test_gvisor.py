@@ -45,6 +45,8 @@ def differences(scenario: Scenario, observed: dict[str, Any]) -> list[str]:
     verdict = found.verdict
     if verdict.kind in {"UNKNOWN", "DEPENDS"}:
         return []
+    if "refused" in observed:  # there is no bundle to start
+        return [] if verdict.kind == "FAILS" and verdict.judge == "J1" else [f"refused for real, predicted {verdict}"]
     if verdict.kind == "FAILS":
         text = re.sub(r"\[FATAL tini \(\d+\)\]", "[FATAL tini (PID)]", verdict.runtime_text).strip()
         said = (verdict.runtime_exit_code, short(text))

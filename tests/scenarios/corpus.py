@@ -5,6 +5,7 @@ from __future__ import annotations
 import early  # noqa: F401
 import entrypoints  # noqa: F401
 import execline  # noqa: F401
+import hooks  # noqa: F401
 import kernel  # noqa: F401
 import made  # noqa: F401
 import mounts  # noqa: F401

@@ -22,7 +22,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 import runtimes  # noqa: E402
 from compare import engine_text, short  # noqa: E402
 from corpus import SCENARIOS  # noqa: E402
-from model import Scenario  # noqa: E402
+from model import WAITS, Scenario, waits  # noqa: E402
 
 from dockerd import TIMEOUT, Dockerd, lacks  # noqa: E402
 from imagepeel import forge  # noqa: E402
@@ -49,6 +49,8 @@ class Engines(Dockerd):
 
     def start(self, scenario: Scenario, engine: str) -> dict[str, Any]:
         """Run one scenario on one engine: exit code, text, the container's recorded exit code, report."""
+        if waits(scenario):
+            return {"refused": WAITS}
         name = "s-" + re.sub(r"[^a-z0-9]+", "-", scenario.id.lower()).strip("-")
         reference = f"localhost/{name}:1"
         spec = scenario.image(reference)

@@ -24,8 +24,9 @@ import runtimes  # noqa: E402
 from compare import short  # noqa: E402
 from corpus import SCENARIOS  # noqa: E402
 from fake_rootfs import FakeRootfs  # noqa: E402
-from model import Scenario  # noqa: E402
+from model import WAITS, Scenario, waits  # noqa: E402
 
+from imagepeel.errors import UsageError  # noqa: E402
 from imagepeel.process.bundle import runtime_spec  # noqa: E402
 
 FILE = HERE / "observed_gvisor.json"
@@ -46,7 +47,12 @@ def why_not() -> str:
 
 def start(scenario: Scenario) -> dict[str, Any]:
     """Run one scenario to its end: exit code, text, and what the program says of itself."""
-    spec, _ = runtime_spec(FakeRootfs(scenario.entries), scenario.wanted(), scenario.start_options(ENGINE))
+    if waits(scenario):
+        return {"refused": WAITS}
+    try:
+        spec, _ = runtime_spec(FakeRootfs(scenario.entries), scenario.wanted(), scenario.start_options(ENGINE))
+    except UsageError as error:
+        return {"refused": short(error.what.split(": ", 1)[1])}
     top = Path(tempfile.mkdtemp(prefix="imagepeel-runsc-"))
     name = "imagepeel-" + uuid.uuid4().hex[:12]
     runsc = ["runsc", "--root", str(top / "state"), "--network=none"]

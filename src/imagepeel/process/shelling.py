@@ -491,6 +491,15 @@ class ImageOfShell:
         inside = self._shell == "busybox" and interpreters.has_applet(self.sim.rootfs, self._chain.final or b"", name)
         return None if inside or found.errno != "ENOENT" else ""
 
+    def family(self, name: str, path_value: str) -> tools.Family | None:
+        """Whose tool a name is, of those whose habits are known; None for any other."""
+        found = interpreters.search(self.sim.rootfs, name, path_value, self.state.cwd, self.state.after)
+        final = self._chain.final or b""
+        inside = self._shell == "busybox" and interpreters.has_applet(self.sim.rootfs, final, name)
+        if inside and (found.path is None or interpreters.runs_applets_first(self.sim.rootfs, final)):
+            return "busybox"
+        return None if found.path is None else interpreters.family_of_tool(self.sim.rootfs, found.path)
+
     def _refusal(self, name: str, path_value: str | None, cwd: str) -> Search | None:
         rootfs, state = self.sim.rootfs, self.state
         if self._shell == "busybox" and interpreters.has_applet(rootfs, self._chain.final or b"", name):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import EllipsisType
 
 import msgspec
 
@@ -20,14 +21,18 @@ from imagepeel.formats.shell.tree import (
     Simple,
     Word,
 )
-from imagepeel.process.shell.builtins import DECLARE, BuiltinCall, Builtins
-from imagepeel.process.shell.expand import expand_one
+from imagepeel.process.shell.builtins import Builtins
+from imagepeel.process.shell.expand import ExpansionFailed, expand_one
+from imagepeel.process.shell.listing import Written
 from imagepeel.process.shell.made import Made
-from imagepeel.process.shell.ordinary import is_ordinary
-from imagepeel.process.shell.output import DOCUMENT, document_to_errors
-from imagepeel.process.shell.scope import UNKNOWN, Field, Value
+from imagepeel.process.shell.ordinary import is_ordinary, leaves_input
+from imagepeel.process.shell.output import DOCUMENT, document, document_to_errors
+from imagepeel.process.shell.parameters import DECLARE, BuiltinCall
+from imagepeel.process.shell.scope import UNKNOWN, Field, Unknown, Value
 from imagepeel.process.shell.script_outcome import ScriptOutcome
+from imagepeel.process.shell.spawning import Ran, spawned
 from imagepeel.process.shell.state import Ends, Flow, StartedCommand, State, as_argv
+from imagepeel.process.shell.substitutions import stages
 from imagepeel.process.shell.tools import Judged
 from imagepeel.process.shell.ways import loop_ends, only_idles
 from imagepeel.tables import ErrnoName
@@ -96,6 +101,10 @@ _MAKERS = frozenset(("mkdir", "touch", "mktemp", "tee", "rm", "rmdir", "find", "
 """Programs that make directories and data, and no program."""
 
 
+_ACTING = ("-exec", "-ok", "-delete", "-fprint", "-fls")
+"""Words with which `find` does more than to list."""
+
+
 def changes_of(name: str) -> int:
     """What a program may make in the filesystem: 0 nothing, 1 directories and data, 2 programs too."""
     return 0 if name in _READERS else 1 if name in _MAKERS else 2
@@ -126,6 +135,37 @@ def take_status(state: State, ends: Ends) -> None:
         state.said = end.said
 
 
+def fails_with(state: State, written: Sequence[Written | None], ways: Sequence[Ends]) -> None:
+    """`set -o pipefail`: the last command that fails gives the exit code of the pipeline."""
+    if state.status is False:
+        return
+    codes: list[int | None] = []
+    for one, ends in zip(written, ways, strict=True):
+        end, flow = ends[0]
+        code = (end.code if isinstance(flow, str) else flow.exit_code) if len(ends) == 1 else None
+        codes.append(one.code if code is None and one is not None else code)
+    failing = [at for at, code in enumerate(codes) if code]
+    if failing:
+        state.status = False
+        state.code = None if None in codes[failing[-1] :] else codes[failing[-1]]
+    elif None in codes:
+        state.status = None
+
+
+def as_input(written: Written | None) -> str | Unknown | None:
+    """What a command can read that another one writes (`State.input`)."""
+    if written is None or written.ordered:
+        return None if written is None else written.text
+    return UNKNOWN if written.text else ""
+
+
+def asks_input(condition: Script) -> bool:
+    """Whether a loop takes its turns from standard input."""
+    commands = condition.items[-1].pipelines[-1].commands if condition.items else ()
+    last = commands[-1] if commands else None
+    return isinstance(last, Simple) and bool(last.words) and last.words[0].literal in ("read", "getopts")
+
+
 class Commands(Builtins):
     """The part of a walk that judges a command by its text and the image."""
 
@@ -150,6 +190,43 @@ class Commands(Builtins):
             return None if words is None else (words[1], words[0])
         told = self._tool(argv, state, self._env(state))
         return None if told is None else (told.code, told.words)
+
+    def _written(self, pipeline: Pipeline, state: State) -> list[Written | None]:
+        """What each command of a pipeline writes, where that is known before they run."""
+        simple = [one for one in pipeline.commands if isinstance(one, Simple)]
+        parts = [part for one in simple for word in one.words for part in word.parts]
+        names = [one.words[0].literal if one.words else None for one in simple]
+        if any(part.kind in ("command", "arithmetic") for part in parts) or any(
+            one in state.functions for one in names
+        ):
+            return [None] * len(pipeline.commands)
+        try:
+            return stages(pipeline.commands, state.scope)
+        except ExpansionFailed:
+            return [None] * len(pipeline.commands)
+
+    def _given(self, command: Simple | Compound, state: State) -> str | Unknown | EllipsisType | None:
+        """What a redirection gives a command to read (`State.input`); `...` where there is none."""
+        item = next((one for one in reversed(command.redirections) if _feeds(one)), None)
+        if item is None or item.target is None:
+            return ...
+        if item.operator in DOCUMENT:
+            return document(self._text, item, state)
+        process = item.target.parts[0].text if item.target.parts and item.target.parts[0].kind == "process" else None
+        if process is not None:
+            try:
+                items = parse_shell(process).items
+            except Malformed:
+                return None
+            pipelines = [one for each in items for one in each.pipelines]
+            return as_input(self._written(pipelines[0], state)[-1]) if len(pipelines) == 1 else None
+        value = expand_one(item.target, state.scope) if item.operator in ("<", "<<<") else None
+        if not isinstance(value, str):
+            return None
+        if item.operator == "<<<":
+            return f"{value}\n"
+        read = state.image.read(value, state.cwd) if state.image is not None and state.cwd is not None else None
+        return None if read is None or read[1] or not state.exact else read[0]
 
     def _env(self, state: State, command: Simple | None = None) -> dict[str, Value]:
         """The environment of a command that the shell starts, as far as it is known."""
@@ -189,6 +266,9 @@ class Commands(Builtins):
             state.say(written.removesuffix("\n"))
         env = self._env(state, call.command)
         tool = self._tool(argv, state, env) if complete else None
+        if tool is None and complete:
+            text = state.input if isinstance(state.input, str) else None
+            tool = spawned(argv, state.scope, text, lambda words: self._ran(words, state, env))
         if tool is None and argv == ("cat",) and any(item.operator in DOCUMENT for item in call.command.redirections):
             tool = Judged()
         if flag and not state.traps and not (flag == "busybox" and state.ever_trapped) and not (tool and tool.code):
@@ -209,10 +289,15 @@ class Commands(Builtins):
         state.last = started
         if tool is not None:
             self._has_ended(state, started, tool.code, tool.words)
+            if not leaves_input(argv):
+                state.input, state.reads = None, True
             if tool.changes:
                 self._changes(argv, state, tool.made)
             return [(state, "" if state.status else self._ended_by_errexit(state, line, call.tested))]
         child = self._child(argv, state, env) if complete else None
+        name = (child.argv if child is not None and child.kind != "ends" else argv)[:1] or argv
+        if child.reads if child is not None and child.kind == "ends" else not leaves_input(name):
+            state.input, state.reads = None, True
         if child is None:
             self._changes(argv, state)
             state.status, state.doubt = None, source
@@ -224,6 +309,20 @@ class Commands(Builtins):
         if state.status is None and state.errexit and not call.tested:
             state.goes_on(line)
         return [(state, "")]
+
+    def _ran(self, argv: tuple[str, ...], state: State, env: Mapping[str, Value]) -> Ran | None:
+        """How a program ends that another one starts, where that follows from the image."""
+        refused = self.refused(argv, state)
+        if refused is not None:
+            return Ran(errno="EACCES") if refused.errno in ("EACCES", "EISDIR") else Ran(errno="ENOENT")
+        tool = self._tool(argv, state, env)
+        if tool is not None:
+            return Ran(code=tool.code, said=tool.words, changes=tool.changes)
+        child = self._child(argv, state, env)
+        if child is None or child.kind != "ends" or child.exit_code is None or not child.sure or child.reads:
+            return None
+        changes = child.changed > state.changed
+        return Ran(code=child.exit_code, said="\n".join(child.said), changes=changes)
 
     def _has_ended(self, state: State, started: StartedCommand, code: int, *said: str) -> None:
         """A command ran and ended with this exit code."""
@@ -262,7 +361,8 @@ class Commands(Builtins):
     def _changes(self, argv: Sequence[str], state: State, made: Made | None = None) -> None:
         """Note what a program may have made in the filesystem: `made`, or what is not known."""
         name = argv[0].rsplit("/", 1)[-1]
-        if made or name not in _READERS:
+        lists = name == "find" and not any(word.startswith(_ACTING) for word in argv[1:])
+        if made or (name not in _READERS and not lists):
             state.makes(made, changes_of(name))
         if state.changed > 1:
             state.scope.which = None
@@ -311,8 +411,7 @@ class Commands(Builtins):
         """A loop whose condition is not known goes on behind: note what that takes, where something else decides."""
         asks = [one for item in condition.items for pipeline in item.pipelines for one in pipeline.commands]
         source = " ".join(word.source for one in asks if isinstance(one, Simple) for word in one.words)
-        last = asks[-1] if asks else None
-        if isinstance(last, Simple) and last.words and last.words[0].literal in ("read", "getopts"):
+        if asks_input(condition):
             return
         asked = state.doubt
         inside = "$(" in source or "`" in source
@@ -405,6 +504,11 @@ class Commands(Builtins):
             return self._dies(state, why, line)
         end = ScriptOutcome(kind="ends", why=why, exit_code=state.code, errno=state.errno, **ran._asdict())
         return end
+
+
+def _feeds(item: Redirection) -> bool:
+    """Whether a redirection is of standard input."""
+    return item.descriptor in (None, 0) and item.operator in ("<", "<<", "<<-", "<<<", "<&", "<>")
 
 
 def _hides_errors(item: Redirection) -> bool:

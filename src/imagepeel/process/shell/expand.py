@@ -81,7 +81,7 @@ def expand_word(word: Word, scope: Scope) -> list[Field]:
     for part in word.parts:
         split.part(part)
     if split.glob and not scope.noglob:
-        return _file_names(word, split, scope)
+        return _file_names(word, scope)
     if split.current is not None:
         split.end()
     elif any(part.quoted and part.kind == "literal" for part in word.parts):
@@ -146,16 +146,37 @@ def _source(parts: Sequence[Part]) -> str:
     return "".join(part.text for part in parts)
 
 
-def _file_names(word: Word, split: _Splitter, scope: Scope) -> list[Field]:
-    """The files that a word of plain text with wildcards in its last part fits, or the word itself."""
-    directory, slash, last = word.source.rpartition("/")
-    plain = len(word.parts) == 1 and not has_wildcard(directory) and scope.names is not None
-    names = scope.names(directory + slash) if plain and scope.names is not None else None
-    compiled = pattern_regex([(last, False)])
+def _file_names(word: Word, scope: Scope) -> list[Field]:
+    """The files that a word with wildcards in its last part fits, or the word itself."""
+    pieces: list[tuple[str, bool]] = []
+    for part in word.parts:
+        named = part.kind == "parameter" and part.text not in ("@", "*")
+        value = _parameter(part.text, scope, quoted=part.quoted) if named else part.text
+        plain = (named or part.kind == "literal") and isinstance(value, str)
+        if not plain or (part.kind == "parameter" and not part.quoted and (not value or _SPLITS.search(str(value)))):
+            return [UNKNOWN_WORDS]
+        pieces += [(str(value), part.quoted or part.kind == "parameter")]
+    written = "".join(text for text, _ in pieces)
+    cut = written.rfind("/") + 1
+    last: list[tuple[str, bool]] = []
+    at = 0
+    for text, quoted in pieces:
+        before, behind = text[: max(0, cut - at)], text[max(0, cut - at) :]
+        at += len(text)
+        if not quoted and has_wildcard(before):
+            return [UNKNOWN_WORDS]
+        last += [(behind, quoted)] if behind else []
+    directory = written[:cut]
+    names = scope.names(directory) if scope.names is not None else None
+    compiled = pattern_regex(last)
     if names is None or compiled is None or len(names) > _MAX_NAMES:
         return [UNKNOWN_WORDS]
-    found = [name for name in names if compiled.fullmatch(name) and (last[0] == "." or name[:1] != ".")]
-    return [directory + slash + name for name in found] or [word.source]
+    found = [name for name in names if compiled.fullmatch(name) and (written[cut] == "." or name[:1] != ".")]
+    return [directory + name for name in found] or [written]
+
+
+_SPLITS = late(r"[\s*?\[\\]")
+"""What makes several words, or a pattern, of a value without quotes."""
 
 
 class _Splitter:

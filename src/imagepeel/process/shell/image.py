@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from imagepeel.process.shell.interpreters import Search
 from imagepeel.process.shell.scope import Value
-from imagepeel.process.shell.tools import Judged
+from imagepeel.process.shell.tools import Family, Judged
 from imagepeel.tables import ErrnoName
 
 if TYPE_CHECKING:
@@ -62,3 +62,6 @@ class ShellImage(Protocol):
 
     def finds(self, name: str, path_value: str) -> str | None:
         """The file that PATH gives for a name, "" where none does; None where it cannot be told."""
+
+    def family(self, name: str, path_value: str) -> Family | None:
+        """Whose tool a name is, of those whose habits are known; None for any other."""

@@ -159,6 +159,10 @@ def lacks_applet(rootfs: Rootfs, final: bytes, name: str) -> bool:
     return applets.is_busybox and not applets.has(name)
 
 
+_GNU = (b"GNU coreutils", b"GNU grep", b"GNU sed", b"GNU_FINDUTILS", b"Debian run-parts program")
+"""Words inside of the tools that Debian has for those of busybox."""
+
+
 def family_of_tool(rootfs: Rootfs, path: str) -> Literal["gnu", "busybox"] | None:
     """Which family of tools a program is of, by the words inside of it; None for any other."""
     node = rootfs.resolve(path).node
@@ -170,7 +174,7 @@ def family_of_tool(rootfs: Rootfs, path: str) -> Literal["gnu", "busybox"] | Non
 def _tool_in(content: bytes) -> Literal["gnu", "busybox"] | None:
     if b"BusyBox v" in content:
         return "busybox"
-    return "gnu" if any(mark in content for mark in (b"GNU coreutils", b"GNU grep", b"GNU sed")) else None
+    return "gnu" if any(mark in content for mark in _GNU) else None
 
 
 def invocation(argv: Sequence[str]) -> Invocation:

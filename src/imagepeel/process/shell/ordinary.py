@@ -39,7 +39,24 @@ REPORTS = frozenset(("--version", "-version", "--help", "-V"))
 """Options with which a program only reports something."""
 
 
-def is_ordinary(argv: Sequence[str]) -> bool:
-    """Whether a command may be taken to succeed; one whose name only the running shell knows may, too."""
+_LEAVES = """
+addgroup adduser basename chgrp chmod chown cp date dirname echo find getconf groupadd groupmod hostname id install kill
+ldconfig link ln ls mkdir mkfifo mknod mktemp mv nproc printenv printf ps pwd readlink realpath rm rmdir run-parts sed
+grep cat seq sleep stat sync touch true uname unlink update-ca-certificates useradd usermod which whoami
+"""
+_LEAVES_INPUT = frozenset(_LEAVES.split())
+
+
+def leaves_input(argv: Sequence[str]) -> bool:
+    """Whether a command reads nothing from standard input: some of them only where they are given a file."""
     name = argv[0].rsplit("/", 1)[-1]
-    return name in SYSTEM or name in SERVERS or name in ("?", "...") or (len(argv) == 2 and argv[1] in REPORTS)
+    return name in _LEAVES_INPUT and (name not in ("sed", "grep", "cat") or len(argv) > 2 - (name == "cat"))
+
+
+def is_ordinary(argv: Sequence[str]) -> bool:
+    """Whether a command may be taken to succeed."""
+    name = argv[0].rsplit("/", 1)[-1]
+    if name == "find":  # it is as ordinary as what it starts
+        starts = next((at for at, word in enumerate(argv[:-1]) if word in ("-exec", "-execdir", "-ok")), None)
+        return starts is None or is_ordinary(argv[starts + 1 :])
+    return name in SYSTEM or name in SERVERS or (len(argv) == 2 and argv[1] in REPORTS)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import groupby
 
 from imagepeel._lazy import late
 from imagepeel.errors import Malformed
 from imagepeel.formats.shell.lexer import here_document, parse_word
-from imagepeel.formats.shell.tree import Simple
+from imagepeel.formats.shell.tree import Redirection, Simple
 from imagepeel.process.shell.expand import expand_one
 from imagepeel.process.shell.scope import Field
 from imagepeel.process.shell.state import State
@@ -80,12 +81,17 @@ def document_to_errors(text: str, command: Simple, state: State) -> str | None:
     others = [item for item in command.redirections if item not in documents]
     if len(documents) != 1 or len(command.words) != 1 or command.words[0].literal != "cat":
         return None
-    target = documents[0].target
     rest = Simple(assignments=(), words=command.words, redirections=tuple(others), at=command.at)
-    if target is None or not to_errors(rest, state):
+    return document(text, documents[0], state) if to_errors(rest, state) else None
+
+
+def document(text: str, item: Redirection, state: State) -> str | None:
+    """What a here-document holds; None where it is not known."""
+    target = item.target
+    if target is None:
         return None
     delimiter = "".join(part.text for part in target.parts)
-    body = here_document(text, target.at, delimiter, strip=documents[0].operator == "<<-")
+    body = here_document(text, target.at, delimiter, strip=item.operator == "<<-")
     if body is None or any(part.quoted for part in target.parts):
         return body
     try:
@@ -100,6 +106,12 @@ def filtered(value: str, argv: Sequence[str]) -> str | None:
     """What a filter makes of text: `cut`, `tr`, `head`, `tail` and `sed` in their simplest forms; None for others."""
     name, words = argv[0], list(argv[1:])
     lines = value.removesuffix("\n").split("\n")
+    if name == "cat" and not words:
+        return value
+    if name == "uniq" and not words:
+        return "".join(f"{line}\n" for line, _ in groupby(lines))
+    if name == "grep" and words:
+        return _kept(lines, words)
     if name == "cut" and words:
         return _cut(lines, words)
     if name == "tr" and len(words) == 2:
@@ -112,6 +124,23 @@ def filtered(value: str, argv: Sequence[str]) -> str | None:
             old = "\\" if plain[2] == "\\\\" else plain[2]
             return "".join(line.replace(old, plain[3], -1 if plain[4] else 1) + "\n" for line in lines)
     return None
+
+
+_KEPT = late(r"(\^?)((?:[A-Za-z0-9_/ :=@,-]|\\\.)+)(\$?)")
+
+
+def _kept(lines: Sequence[str], words: Sequence[str]) -> str | None:
+    """The lines that `grep` keeps for an expression of plain characters."""
+    plain = _KEPT.fullmatch(words[-1]) if not words[-1].startswith("-") else None
+    if plain is None or set(words[:-1]) - {"-v", "-E"}:
+        return None
+    bare = plain[2].replace("\\.", ".")
+    fits = [
+        line == bare if plain[1] and plain[3] else line.startswith(bare) if plain[1] else
+        line.endswith(bare) if plain[3] else bare in line
+        for line in lines
+    ]  # fmt: skip
+    return "".join(f"{line}\n" for line, fit in zip(lines, fits, strict=True) if fit is not ("-v" in words))
 
 
 def _cut(lines: Sequence[str], words: Sequence[str]) -> str | None:

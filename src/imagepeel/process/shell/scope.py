@@ -73,10 +73,10 @@ class Scope:
     `variables` maps names to values; `args` are `$1`..., None when unknown; `arg0` is `$0`; `blank` says what a
     name without entry is (unset, or unknown after a sourced file); `uid` the user if known.  `source` is the path of
     the script that bash reads ("" for none or another shell), `calls` the functions that run, innermost first.
-    `which`, `names`, `text` and `locate` ask the image, `substitute` gives the output of a command substitution and
-    leaves its exit code in `substituted`, None where that is not known; `result` gives the exit code and the words of
-    a command inside, `cannot_read` those of a file that cannot be opened, and `tell` takes what is written to standard
-    error; `arrays` are bash's.  `budget` is shared by all copies.
+    `which`, `names`, `text`, `test`, `locate` and `family` (of a tool) ask the image, `substitute` gives the output of
+    a command substitution and leaves its exit code in `substituted`, None where that is not known; `result` gives the
+    exit code and the words of a command inside, `cannot_read` those of a file that cannot be opened, and `tell` takes
+    what is written to standard error; `arrays` are bash's.  `budget` is shared by all copies.
     """
 
     def __init__(self, variables: dict[str, Value], args: tuple[str, ...] | None, arg0: str, uid: int | None) -> None:
@@ -95,6 +95,8 @@ class Scope:
         self.names: Callable[[str], list[str] | None] | None = None
         self.which: Callable[[str, str], str | None] | None = None
         self.text: Callable[[str], tuple[str, ErrnoName] | None] | None = None
+        self.test: Callable[[str, str], bool | None] | None = None
+        self.family: Callable[[str], str | None] | None = None
         self.locate: Callable[[str], tuple[str, str, bool] | None] | None = None
         self.result: Callable[[tuple[str, ...]], tuple[int, str] | None] | None = None
         self.cannot_read: Callable[[str, ErrnoName], tuple[int, str]] | None = None

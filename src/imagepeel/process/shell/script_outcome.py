@@ -67,6 +67,8 @@ class ScriptOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """Ordinary programs that are taken to succeed where their failure ends the shell, one clause each."""
     hangs: tuple[Hang, ...] = ()
     """Programs that have to succeed for it, and whose exit code nothing in the image tells."""
+    reads: bool = False
+    """It may have read from standard input."""
     sure: bool = False
     """No other way through the script was dropped and nothing had to be assumed."""
 

@@ -9,15 +9,28 @@ from imagepeel.formats.shell.tree import Script
 from imagepeel.process.shell.image import ShellImage
 from imagepeel.process.shell.interpreters import StartError
 from imagepeel.process.shell.made import Made, made_program
-from imagepeel.process.shell.scope import UNKNOWN, UNKNOWN_WORDS, Scope
+from imagepeel.process.shell.scope import UNKNOWN, UNKNOWN_WORDS, Scope, Unknown
 from imagepeel.process.shell.script_outcome import Hang, ScriptOutcome
 from imagepeel.tables import ErrnoName
 from imagepeel.text import without_middle
 
 _SHARED = (
-    *("errexit", "ever_trapped", "cwd", "last", "background", "waited", "assumes", "status", "code", "doubt", "failed"),
+    *(
+        "errexit",
+        "pipefail",
+        "ever_trapped",
+        "cwd",
+        "last",
+        "background",
+        "waited",
+        "assumes",
+        "status",
+        "code",
+        "doubt",
+        "failed",
+    ),
     *("errno", "said", "changed", "execfail", "needs", "constants", "at_exit", "stranger", "hangs", "split"),
-    *("gave_up", "muted", "trusts", "made", "exact"),
+    *("gave_up", "muted", "trusts", "made", "exact", "input", "reads", "pipefail"),
 )
 """Attributes whose values a copy of a state shares; the others are copied."""
 
@@ -49,6 +62,7 @@ class State:
         self.functions: dict[str, Script] = {}
         self.exported: set[str] = set()
         self.errexit = False
+        self.pipefail: bool = False
         self.traps: set[str] = set()
         self.ever_trapped: bool = False
         self.cwd: str | None = ""
@@ -80,6 +94,10 @@ class State:
         # The tool that provably failed, and whether standard error goes elsewhere: 1 for one command, 2 for good.
         self.gave_up: StartedCommand | None = None
         self.muted: int = 0
+        # What is left of standard input: its text, UNKNOWN for a line or more of it, None where nothing is known.
+        # And whether the script, or a program that it started, may have read from the one that it was given.
+        self.input: str | Unknown | None = None
+        self.reads: bool = False
 
     @property
     def status(self) -> bool | None:
@@ -152,6 +170,7 @@ class State:
             return None if self.cwd is None or not self.exact or found is None else found.locate(path, self.cwd)
 
         self.scope.names, self.scope.text, self.scope.locate = names, read, locate
+        self.scope.test, self.scope.family = self.file_test, self.family
 
     @property
     def image(self) -> ShellImage | None:
@@ -165,6 +184,11 @@ class State:
         image = self.image
         answer = None if image is None or self.cwd is None else image.test(operator, path, self.cwd)
         return answer if answer or self.exact else None
+
+    def family(self, name: str) -> str | None:
+        """Whose tool a command is; None where that is not known."""
+        image, path = self.image, self.scope.get("PATH")
+        return None if image is None or not isinstance(path, str) else image.family(name, path)
 
     def makes(self, made: Made | None, changed: int) -> None:
         """A command made something; None where it is not known what."""
@@ -245,6 +269,8 @@ class State:
         self.exact = self.exact and other.exact and self.made == other.made
         self.made = {**self.made, **other.made}
         self.constants |= other.constants
+        self.input = self.input if self.input == other.input else None
+        self.reads = self.reads or other.reads
         self.at_exit = self.at_exit or other.at_exit
         self.said = self.said if self.said == other.said else ()
         code = self.code if self.code == other.code else None

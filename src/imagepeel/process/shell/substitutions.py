@@ -5,10 +5,13 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Sequence
 
+import msgspec
+
 from imagepeel.errors import Malformed
 from imagepeel.formats.shell.parser import parse_shell
-from imagepeel.formats.shell.tree import AndOr, Simple
+from imagepeel.formats.shell.tree import AndOr, Command, Simple
 from imagepeel.process.shell.expand import ExpansionFailed, expand
+from imagepeel.process.shell.listing import Written, found, in_order, listed
 from imagepeel.process.shell.output import filtered, formatted
 from imagepeel.process.shell.scope import UNKNOWN, Scope, Value
 
@@ -41,6 +44,8 @@ def substitution(source: str, scope: Scope) -> Value:
     if not fields or not all(isinstance(field, str) for field in fields):
         return UNKNOWN
     words = [str(field) for field in fields]
+    if words[0] in ("find", "ls"):
+        return UNKNOWN if 1 in hides else _filtered(command, [], scope)
     output = _output(words, scope)
     if output is None:
         return _failing(words, scope, told=2 not in hides)
@@ -104,22 +109,61 @@ def _alone(items: Sequence[AndOr]) -> tuple[Simple | None, list[Simple]]:
 
 def _filtered(command: Simple, filters: list[Simple], scope: Scope) -> Value:
     """The output of a pipeline whose first command is known and whose others are plain filters."""
-    calls: list[list[str]] = []
-    for one in (command, *filters):
-        fields = expand(one.words, scope)
-        if one.redirections or not fields or not all(isinstance(field, str) for field in fields):
-            return UNKNOWN
-        calls.append([str(field) for field in fields])
-    found = _output(calls[0], scope)
-    value = None if found is None else found[0]
-    if calls[0][0] in _PROGRAMS | {"echo"} - {"cat"} and value is not None:
-        value += "\n"
-    for call in calls[1:]:
-        value = filtered(value, call) if value is not None and _runs(call[0], scope) else None
-    if value is None or len(value) > _MAX_OUTPUT or "\0" in value:
+    each = stages((command, *filters), scope)
+    last = each[-1]
+    if last is None or not last.ordered or len(last.text) > _MAX_OUTPUT or "\0" in last.text:
         return UNKNOWN
-    scope.substituted = 0
-    return value.rstrip("\n")
+    for one in each:
+        if one is not None and one.said and scope.tell is not None:
+            scope.tell(one.said)
+    scope.substituted = last.code
+    return last.text.rstrip("\n")
+
+
+def stages(commands: Sequence[Command], scope: Scope) -> list[Written | None]:
+    """What each command of a pipeline writes, of a first one that is known and the plain filters behind it."""
+    found: list[Written | None] = []
+    for number, command in enumerate(commands):
+        before = found[-1] if found else None
+        found.append(_stage(command, before, scope) if before is not None or not number else None)
+    return found
+
+
+def _stage(command: Command, before: Written | None, scope: Scope) -> Written | None:
+    if not isinstance(command, Simple) or command.assignments or not command.words:
+        return None
+    quiet = [item.descriptor == 2 and item.target is not None and item.target.literal == "/dev/null"
+             for item in command.redirections]  # fmt: skip
+    if not all(quiet):
+        return None
+    fields = expand(command.words, scope)
+    words = [str(field) for field in fields]
+    if not fields or not all(isinstance(field, str) for field in fields) or not _runs(words[0], scope):
+        return None
+    written = _written(words, scope) if before is None else _through(words, before, scope)
+    return msgspec.structs.replace(written, said="") if written is not None and quiet else written
+
+
+def _written(words: list[str], scope: Scope) -> Written | None:
+    """What a command writes, to the last newline."""
+    if words[0] in ("find", "ls"):
+        known = scope.family is not None and scope.family(words[0]) is not None
+        return None if not known else found(words, scope) if words[0] == "find" else listed(words, scope)
+    output = _output(words, scope)
+    if output is None:
+        return None
+    ends = "\n" if words[0] == "echo" or (words[0] in _PROGRAMS - {"cat"} and output[0]) else ""
+    return Written(text=output[0] + ends, code=output[1])
+
+
+def _through(words: list[str], before: Written, scope: Scope) -> Written | None:
+    """What a filter makes of what the command before it writes."""
+    if words[0] == "sort":
+        text = in_order(before.text, words[1:], scope)
+        return None if text is None else Written(text=text)
+    text = "" if not before.text else filtered(before.text, words) if "\0" not in before.text else None
+    code = int(not text) if words[0] == "grep" else 0
+    return None if text is None else Written(text=text, code=code, ordered=before.ordered)
 
 
 def _input(command: Simple, scope: Scope) -> Value:

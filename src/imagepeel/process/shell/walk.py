@@ -30,140 +30,40 @@ Steps, ways and nested calls are bounded; `WalkLimitExceeded` ends the walk and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
-import msgspec
-
 from imagepeel.formats.shell.tree import AndOr, Command, Compound, Line, Pipeline, Script, Simple, Word
-from imagepeel.process.shell.builtins import BuiltinCall
-from imagepeel.process.shell.commands import Commands, assigned, bash_may_skip_fork, is_socket, take_status
+from imagepeel.process.shell.commands import (
+    as_input,
+    asks_input,
+    assigned,
+    bash_may_skip_fork,
+    fails_with,
+    is_socket,
+    take_status,
+)
 from imagepeel.process.shell.conditions import evaluate_brackets
+from imagepeel.process.shell.ending import Ending
 from imagepeel.process.shell.expand import ExpansionFailed, expand, expand_one, matches
 from imagepeel.process.shell.image import ShellImage
+from imagepeel.process.shell.parameters import BuiltinCall
 from imagepeel.process.shell.scope import UNKNOWN, UNKNOWN_WORDS, Value, WalkLimitExceeded
 from imagepeel.process.shell.script_outcome import ScriptOutcome
-from imagepeel.process.shell.state import MUTED, Ends, Flow, StartedCommand, State, as_argv, succeeds
-from imagepeel.process.shell.ways import MAX_STATES, deciders, final_command, joined, only_if
+from imagepeel.process.shell.state import MUTED, Ends, Flow, StartedCommand, State, as_argv
+from imagepeel.process.shell.ways import MAX_STATES, final_command, joined
 from imagepeel.process.shell.words import Speaker
 
 _MAX_STEPS = 20_000
 _MAX_LOOP = 60
 
 
-class Walk(Commands):
+class Walk(Ending):
     """One walk through a text; `top` gives all ways, `judge` one answer."""
 
     def __init__(self, text: str, speaker: Speaker, image: ShellImage | None) -> None:
         super().__init__(text, speaker, image)
-        self._mode = "script" if speaker.script else "command"
         self._steps = 0
-
-    # -- ends ------------------------------------------------------------------------------------------------
-
-    def judge(self, ends: Ends, env: Mapping[str, Value]) -> ScriptOutcome:
-        """One answer from all ways through the script."""
-        tails = [flow if isinstance(flow, ScriptOutcome) else self._stay(state) for state, flow in ends]
-        tails = [self._with_env(tail, state, env) for tail, (state, _) in zip(tails, ends, strict=True)]
-        every = len(tails)
-        going = [tail for tail, (state, _) in zip(tails, ends, strict=True) if not state.failed]
-        if going and len(going) < len(tails) and len({(tail.kind, tail.argv) for tail in tails}) > 1:
-            failed = sorted({state.failed for state, _ in ends if state.failed})
-            note = succeeds(failed[0]) if len(failed) == 1 else "the commands before && succeed"
-            hangs = deciders(state for state, _ in ends if state.failed)
-            tails = [only_if(tail, "" if hangs else note, hangs) for tail in going]
-        mains = [tail for tail in tails if tail.kind != "ends"]
-        if mains and len(mains) < len(tails):
-            ended = next(tail for tail in tails if tail.kind == "ends")
-            note = "the script does not end early"
-            note += f" (line {ended.line})" if ended.line else ""
-            split = deciders(state for state, flow in ends if isinstance(flow, ScriptOutcome) and flow.kind == "ends")
-            tails = [only_if(tail, note, split) for tail in mains]
-        distinct: dict[tuple[object, ...], ScriptOutcome] = {}
-        for tail in tails:
-            key = (
-                *(tail.kind, tail.argv, tail.complete, tuple(sorted(tail.env.items(), key=str)), tail.cwd),
-                *(tail.exit_code, tail.said, tail.program),
-            )
-            known = distinct.get(key)
-            if known is None:
-                distinct[key] = tail
-            else:
-                merged = tuple(dict.fromkeys((*known.assumes, *tail.assumes)))
-                needs = tuple(dict.fromkeys((*known.needs, *tail.needs)))
-                hangs = tuple(dict.fromkeys((*known.hangs, *tail.hangs)))
-                trusts = tuple(dict.fromkeys((*known.trusts, *tail.trusts)))
-                distinct[key] = msgspec.structs.replace(known, assumes=merged, needs=needs, hangs=hangs, trusts=trusts)
-        found = list(distinct.values())
-        if len(found) == 1:
-            sure = len(tails) == every and not found[0].assumes and not found[0].hangs
-            return msgspec.structs.replace(found[0], sure=sure)
-        if len({(tail.kind, tail.argv, tail.complete) for tail in found}) == 1:
-            # Only environment or directory differ: keep what all of them agree on.
-            first = found[0]
-            common = {
-                name: value
-                for name, value in first.env.items()
-                if all(tail.env.get(name, ...) == value for tail in found)
-            }
-            return msgspec.structs.replace(
-                first, env=common, cwd=first.cwd if len({tail.cwd for tail in found}) == 1 else None
-            )
-        return ScriptOutcome(
-            kind="unknown",
-            complete=False,
-            why="which command comes last depends on what the script finds when it runs",
-            alternatives=tuple(found[:8]),
-        )
-
-    def _with_env(self, tail: ScriptOutcome, state: State, env: Mapping[str, Value]) -> ScriptOutcome:
-        changes: dict[str, str | None] = {}
-        for name in sorted(state.exported | set(env)):
-            value = state.scope.variables.get(name)
-            if isinstance(value, str) and name in state.exported and env.get(name) != value:
-                changes[name] = value
-            elif value is None and name in env:
-                changes[name] = None
-        changes.update(tail.env)
-        if tail.kind == "ends" and state.at_exit and state.traps & {"EXIT", "0"}:
-            why = "a trap runs when the shell ends and may change its exit code"
-            tail = msgspec.structs.replace(tail, kind="unknown", complete=False, source=state.at_exit, why=why)
-        traps = tuple(sorted(state.traps))
-        return msgspec.structs.replace(
-            tail,
-            env=changes,
-            cwd=state.cwd,
-            assumes=(*state.assumes, *tail.assumes),
-            trapped=traps,
-            said=state.said,
-            needs=state.needs,
-            hangs=state.hangs,
-            trusts=state.trusts,
-            changed=state.changed,
-        )
-
-    def _stay(self, state: State) -> ScriptOutcome:
-        """The shell came to its end without replacing itself."""
-        ran = state.last or (state.background if state.waited else None)
-        if state.errno and ran is not None:
-            why = f"its last command fails: {ran.source}"
-            return self._failed(state, why, ran.line)
-        if ran is None:
-            left = state.background
-            if left is not None:
-                why = "the shell ends and leaves a background job"
-                return ScriptOutcome(kind="ends", source=left.source, line=left.line, why=why)
-            return ScriptOutcome(kind="ends", why="the shell runs no other program", exit_code=state.code)
-        if ran == state.gave_up and state.status is False:
-            why = f"its last command fails: {ran.source}"
-            return ScriptOutcome(kind="ends", source=ran.source, line=ran.line, why=why, exit_code=state.code)
-        # What comes last is what the shell is there for: nobody has to assume that it succeeds.
-        state.hangs = tuple(one for one in state.hangs if (one.source, one.line) != (ran.source, ran.line))
-        state.trusts = tuple(one for one in state.trusts if one != succeeds(ran.source))
-        why = "the shell waits for it as its child"
-        if self._mode == "script":
-            why = "a script does not replace itself without exec: the command is a child of the shell"
-        return ScriptOutcome(kind="child", why=why, **ran._asdict())
 
     # -- lists -----------------------------------------------------------------------------------------------
 
@@ -269,29 +169,7 @@ class Walk(Commands):
 
     def _pipeline(self, pipeline: Pipeline, state: State, flag: str, *, tested: bool) -> Ends:
         if len(pipeline.commands) > 1:
-            parts = []
-            for command in pipeline.commands:
-                inner = self._command(command, state.copy(), "", tested=True)
-                parts.append(final_command(inner))
-                state.takes([end for end, _ in inner])
-            chosen = next((part for part in parts if part is not None), None)
-            if chosen is not None:
-                state.last = chosen
-                state.doubt = chosen.source
-            take_status(state, inner)
-            state.stranger = state.status is None and any(end.stranger for end, _ in inner)
-            if state.status is not None and not pipeline.negated:
-                state.doubt = ""
-                line = self._line(pipeline.commands[-1].at)
-                return [(state, "" if state.status else self._ended_by_errexit(state, line, tested))]
-            state.status = None
-            for end, _ in inner:  # what the last one's success takes, the pipeline's does
-                state.hangs = tuple(dict.fromkeys((*state.hangs, *end.hangs)))[:20]
-                state.assumes = tuple(dict.fromkeys((*state.assumes, *end.assumes)))[:20]
-                state.trusts = tuple(dict.fromkeys((*state.trusts, *end.trusts)))[:20]
-            if state.errexit and not tested and not pipeline.negated:
-                state.goes_on(self._line(pipeline.commands[0].at))
-            return [(state, "")]
+            return self._piped(pipeline, state, tested=tested)
         flag = "" if pipeline.negated or pipeline.timed else flag
         ends = self._command(pipeline.commands[0], state, flag, tested=tested or pipeline.negated)
         if pipeline.negated:
@@ -299,24 +177,72 @@ class Walk(Commands):
                 end.status = None if end.status is None else not end.status
         return ends
 
+    def _piped(self, pipeline: Pipeline, state: State, *, tested: bool) -> Ends:
+        """Commands joined by `|`, each in a child of the shell: what each writes, the next one reads."""
+        held = tested or pipeline.negated
+        written = self._written(pipeline, state)
+        all_ways: list[Ends] = []
+        for number, command in enumerate(pipeline.commands):
+            begun = len(state.said)
+            child = state.copy()
+            if number:
+                child.input = as_input(written[number - 1])
+            ways = self._command(command, child, "", tested=held or isinstance(command, Simple))
+            state.takes([end for end, _ in ways])
+            all_ways.append(ways)
+            if number < len(pipeline.commands) - 1 and len(ways) == 1:
+                state.say(*ways[0][0].said[begun:])
+            one = written[number]
+            if one is not None and one.said:
+                state.say(one.said)
+        inner = all_ways[-1]
+        chosen = next((part for part in map(final_command, all_ways) if part is not None), None)
+        if chosen is not None:
+            state.last = chosen
+            state.doubt = chosen.source
+        state.reads = state.reads or any(end.reads for end, _ in all_ways[0])
+        state.input = state.input if all(end.input == state.input for end, _ in all_ways[0]) else None
+        take_status(state, inner)
+        if state.pipefail:
+            fails_with(state, written, all_ways)
+        asked = all_ways if state.pipefail else [inner]
+        state.stranger = state.status is None and any(end.stranger for ways in asked for end, _ in ways)
+        if state.status is not None and not pipeline.negated:
+            state.doubt = ""
+            line = self._line(pipeline.commands[-1].at)
+            return [(state, "" if state.status else self._ended_by_errexit(state, line, tested))]
+        state.status = None if state.status is None else not state.status
+        for end, _ in inner:  # what the last one's success takes, the pipeline's does
+            state.hangs = tuple(dict.fromkeys((*state.hangs, *end.hangs)))[:20]
+            state.assumes = tuple(dict.fromkeys((*state.assumes, *end.assumes)))[:20]
+            state.trusts = tuple(dict.fromkeys((*state.trusts, *end.trusts)))[:20]
+        if state.status is None and state.errexit and not tested and not pipeline.negated:
+            state.goes_on(self._line(pipeline.commands[0].at))
+        return [(state, "")]
+
     # -- commands --------------------------------------------------------------------------------------------
 
     def _command(self, command: Command, state: State, flag: str, *, tested: bool) -> Ends:
         self._steps += 1
         if self._steps > _MAX_STEPS:
             raise WalkLimitExceeded("the script is too long to follow")
-        muted = state.muted
+        muted, input_before, reads = state.muted, state.input, state.reads
         line = self._line(command.at)
         asks = self._shell == "bash" and any(map(is_socket, command.redirections))
         state.scope.result = lambda argv: self.result(argv, state, line)
         state.scope.cannot_read = lambda path, errno: self._speaker.cannot_redirect(path, errno, line, output=False)
         try:
+            given = self._given(command, state)
+            if given is not ...:
+                state.input = given
             if isinstance(command, Simple):
                 ends = self._simple(command, state, flag, tested)
             else:
                 ends = self._compound(command, state, flag, tested)
             for end, _ in ends:
                 end.muted = end.muted if end.muted == MUTED else muted
+                if given is not ...:
+                    end.input, end.reads = input_before, reads
                 if asks:
                     end.status = None
             return ends
@@ -332,6 +258,8 @@ class Walk(Commands):
 
     def _compound(self, command: Compound, state: State, flag: str, tested: bool) -> Ends:
         kind = command.kind
+        if tested and state.errexit and kind != "function":  # nothing inside is subject to `set -e` then
+            return self.lenient(state, lambda: self._compound(command, state, flag, tested))
         redirect = self._redirects(command, state)
         if redirect is not None:
             state.fail(*redirect)
@@ -501,14 +429,12 @@ class Walk(Commands):
             if not ends:
                 return done
         for here, _ in ends:
-            done.append((here, self._forever(here)))
+            if branch.condition is not None and asks_input(branch.condition):
+                here.input = None
+                done += self._loop_unknown(command, here)
+            else:
+                done.append((here, self._forever(here)))
         return done
-
-    def _forever(self, state: State) -> ScriptOutcome:
-        ran = state.last
-        if ran is None or state.errno:
-            return ScriptOutcome(kind="unknown", complete=False, why="a loop that may never end")
-        return ScriptOutcome(kind="child", why="the shell stays in a loop that does not end", **ran._asdict())
 
     def _turn(self, body: Script, state: State, name: str, value: Value) -> Ends:
         if name:
