@@ -9,6 +9,7 @@ import hooks  # noqa: F401
 import kernel  # noqa: F401
 import made  # noqa: F401
 import mounts  # noqa: F401
+import openings  # noqa: F401
 import shapes  # noqa: F401
 import shells  # noqa: F401
 import start  # noqa: F401

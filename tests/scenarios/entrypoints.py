@@ -631,7 +631,7 @@ exec "$APP" "$(cd link; pwd)" "$(cd link && pwd -P)"
 )
 shape(
     "directory-missing",
-    "UNKNOWN",
+    "F35",
     """#!/bin/bash
 DIR="$(cd /missing && pwd)"
 exec "$DIR/run"
@@ -788,7 +788,7 @@ exec "${args[@]}"
 )
 shape(
     "getopts",
-    "UNKNOWN",
+    "RUNS",
     """#!/bin/sh
 while getopts "p:v" o; do
   case $o in

@@ -418,7 +418,7 @@ class _Run:
         for point in mount_points(self.rootfs, self.engine):
             if point.state in {"missing", "dir"}:
                 continue
-            refused = self.runtime.refuse_mount(point)
+            refused = self.engine.refuse_mount(point) or self.runtime.refuse_mount(point)
             said = (refused.why,) if isinstance(refused, Failure) else (refused.reason,) if refused is not None else ()
             self.steps.append(
                 Step(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+
 import msgspec
 
 from imagepeel.evidence import text
@@ -28,6 +30,7 @@ class _ShellRun(msgspec.Struct, frozen=True, kw_only=True):
     told: interpreters.Invocation
     body: str
     tail: ScriptOutcome
+    image: shelling.ImageOfShell
 
     def words(self, found: Search) -> tuple[str, int] | None:
         """What this shell says when its last command is not found so, and its exit code."""
@@ -99,7 +102,7 @@ def follow(sim: Simulation, chain: ExecveResult, shell: Shell, state: ProcessSta
     )
     sim.assumes.extend((*tail.assumes, *tail.trusts))
     sim.depends.extend(tail.needs)
-    run = _ShellRun(chain=chain, shell=shell, told=told, body=body, tail=tail)
+    run = _ShellRun(chain=chain, shell=shell, told=told, body=body, tail=tail, image=image)
     _after(sim, run, state, depth)
     if tail.hangs:
         sim.unproved(f"{tail.hangs_on}, and {argv0} comes no further where it fails")
@@ -142,6 +145,11 @@ def _after(sim: Simulation, run: _ShellRun, state: ProcessState, depth: int) -> 
             sim.unproved(why)
             return
         inner = msgspec.structs.replace(inner, certain=False)  # a standalone shell takes its own
+    if found.path is None and "/" in name and run.image.is_made(posixpath.normpath(posixpath.join(inner.cwd, name))):
+        why = f"what lies at {name} is not the image's: a mount lies there or below"
+        sim.stay(chain, inner, script=True, exact=False, why=why)
+        sim.unproved(why)
+        return
     if found.path is None:
         _failed(sim, run, found.errno, run.words(found), inner)
         return

@@ -42,6 +42,7 @@ class _FilesOf:
     def __init__(self, image: ImageOfShell, actor: Actor, cwd: str) -> None:
         self.actor = actor
         self.own_kernel = image.sim.scenario.runtime.kernel.own
+        self.umask = image.umask
         self._image = image.of(actor)
         self._cwd = cwd
 
@@ -51,7 +52,7 @@ class _FilesOf:
     def take(self, made: Made) -> Made:
         """Go on with what a call made; the same by path without links."""
         placed = {self._image.place(path, self._cwd): node for path, node in made.items()}
-        self._image = self._image.over({**self._image.made, **placed}, True)
+        self._image = self._image.over({**self._image.made, **placed}, True, self.umask)
         return placed
 
     def is_new(self, path: str) -> bool:
@@ -111,18 +112,23 @@ class ImageOfShell:
         self._children = children or _Children()
         self.made: Made = {}
         self.exact = True
+        self.umask = 0o022
         covered = [mount["destination"] for mount in mounts(sim.scenario.engine)]
         covered += [*sim.scenario.wanted.volumes, *sim.scenario.engine.injected]
         covered += [volume.path for volume in sim.scenario.mounted]
         self._covered = tuple(top.rstrip("/") for top in covered)
 
-    def _hidden(self, path: str) -> bool:
+    def hides(self, path: str) -> bool:
         """A mount or a volume covers the path."""
         return any(path == top or path.startswith(top + "/") for top in self._covered)
 
+    def is_made(self, path: str) -> bool:
+        """Whether the path lies in a mount or a volume, or the engine makes a directory of it to mount below."""
+        return self.hides(path) or any(top.startswith(f"{path.rstrip('/')}/") for top in self._covered)
+
     def test(self, operator: str, path: str, cwd: str) -> bool | None:
         """`test -OPERATOR PATH` in the image; None where a mount or a volume covers the path."""
-        if self._hidden(posixpath.normpath(posixpath.join(cwd or self.state.cwd, path))):
+        if self.hides(posixpath.normpath(posixpath.join(cwd or self.state.cwd, path))):
             return None
         actor, place = self.state.after, self.place(path, cwd) if self.made else ""
         if operator in {"h", "L"}:
@@ -155,16 +161,16 @@ class ImageOfShell:
     def _look(self, path: str, cwd: str) -> PathAccess | None:
         """The path as the process meets it; None where a mount or a volume covers it."""
         base = cwd or self.state.cwd
-        if self._hidden(posixpath.normpath(posixpath.join(base, path))):
+        if self.hides(posixpath.normpath(posixpath.join(base, path))):
             return None
         if self.made:
             return self._look_over(posixpath.normpath(posixpath.join(base, path)))
         return check_access(self.sim.rootfs, path, self.state.after, base)
 
-    def over(self, made: Made, exact: bool) -> ImageOfShell:
+    def over(self, made: Made, exact: bool, umask: int) -> ImageOfShell:
         """The image with what the script has made in front of it."""
         other = copy(self)
-        other.made, other.exact, other.refused = made, exact, {}
+        other.made, other.exact, other.umask, other.refused = made, exact, umask, {}
         return other
 
     def of(self, actor: Actor) -> ImageOfShell:
@@ -221,9 +227,8 @@ class ImageOfShell:
         node = seen.node if seen is not None else None
         if node is not None and not node.is_file:
             return {}
-        return {
-            self.place(path, cwd): altered(node) if node is not None else Inode("file", 0o644, actor.uid, actor.gid)
-        }
+        made = Inode("file", 0o666 & ~self.umask, actor.uid, actor.gid) if node is None else altered(node)
+        return {self.place(path, cwd): made}
 
     def asks_too_much(self, argv: tuple[str, ...], cwd: str) -> bool:
         """Whether a command wants to give files to somebody whom its user has no right to give them to."""
@@ -364,7 +369,7 @@ class ImageOfShell:
 
     def _broken(self, path: str, argv: tuple[str, ...], state: ProcessState) -> tools.Judged | None:
         """What the loader says of a program that it cannot load."""
-        if self._hidden(posixpath.normpath(posixpath.join(state.cwd, path))):
+        if self.hides(posixpath.normpath(posixpath.join(state.cwd, path))):
             return None
         chain = self.sim.attempt(path, argv, state)
         if chain.final is None or chain.loader is None or chain.failure is not None:
@@ -384,7 +389,7 @@ class ImageOfShell:
         state = msgspec.structs.replace(self.state, env=known, cwd=cwd or self.state.cwd)
         default = interpreters.default_path(self._shell)
         found = interpreters.search(sim.rootfs, argv[0], path, state.cwd, state.after, default=default)
-        if found.path is None or self._hidden(posixpath.normpath(posixpath.join(state.cwd, found.path))):
+        if found.path is None or self.hides(posixpath.normpath(posixpath.join(state.cwd, found.path))):
             return None
         chain = sim.attempt(found.path, argv, state)
         if chain.failure is not None or chain.final is None:
@@ -415,6 +420,7 @@ class ImageOfShell:
             uid=state.after.uid,
             image=image,
             changed=changed,
+            umask=self.umask,
             options=told.options,
             posix=interpreters.is_posix(chain.argv, told, known),
             startup=image.startup(interpreters.startup_files(shell, chain.argv, told, known)),
@@ -483,7 +489,7 @@ class ImageOfShell:
 
     def finds(self, name: str, path_value: str) -> str | None:
         """The file that PATH gives for a name, "" where none does; None where it cannot be told."""
-        if any(self._hidden(place) for place in [name, *path_value.split(":")]):
+        if any(self.hides(place) for place in [name, *path_value.split(":")]):
             return None
         found = interpreters.search(self.sim.rootfs, name, path_value, self.state.cwd, self.state.after)
         if found.path is not None:
@@ -498,7 +504,9 @@ class ImageOfShell:
         inside = self._shell == "busybox" and interpreters.has_applet(self.sim.rootfs, final, name)
         if inside and (found.path is None or interpreters.runs_applets_first(self.sim.rootfs, final)):
             return "busybox"
-        return None if found.path is None else interpreters.family_of_tool(self.sim.rootfs, found.path)
+        family = None if found.path is None else interpreters.family_of_tool(self.sim.rootfs, found.path)
+        refuses = family == "gnu" and name == "ls" and self.sim.scenario.runtime.kernel.own
+        return None if refuses else family  # gVisor's kernel of 2022 refuses the statx of this ls (seen)
 
     def _refusal(self, name: str, path_value: str | None, cwd: str) -> Search | None:
         rootfs, state = self.sim.rootfs, self.state
@@ -506,7 +514,7 @@ class ImageOfShell:
             return None
         default = interpreters.default_path(self._shell)
         places = [name] if "/" in name else (default if path_value is None else path_value).split(":")
-        if any(self._hidden(place) for place in places):
+        if any(self.hides(place) for place in places):
             return None
         found = interpreters.search(rootfs, name, path_value, cwd, state.after, default=default)
         if found.path is None:

@@ -134,6 +134,12 @@ def _state_behind(
         refused = refusal(chain.argv, wrapped, one_only=one_only, seccomp_errno=seccomp)
         if refused is not None:
             return refused
+    if (
+        wrapped.program == "capsh"
+        and sim.scenario.runtime.kernel.own
+        and any(w.startswith("--inh") for w in chain.argv)
+    ):
+        return Unproved(reason="what this kernel lets capsh inherit is not followed")
     credentials, after = state.credentials, state.after
     if wrapped.user or wrapped.program in {"setpriv", "chroot", "capsh"}:
         program = sim.rootfs.resolve(chain.final).node if chain.final is not None else None

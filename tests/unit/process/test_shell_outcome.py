@@ -27,6 +27,7 @@ class FileTests:
     def refuses(self, name: str, path_value: str | None, cwd: str) -> None:
         return None
 
+    umask = 0o022
     enter = read = create = names = tool = child = finds = lambda self, *words: None
 
 

@@ -17,6 +17,7 @@ from imagepeel.formats.passwd import UserRules
 from imagepeel.process.engines.basis import Basis
 from imagepeel.process.engines.capabilities import USUAL_CAPABILITIES
 from imagepeel.process.engines.messages import EngineMessage
+from imagepeel.process.engines.mount_point import MountPoint
 from imagepeel.process.engines.runtime import Runtime
 from imagepeel.process.engines.variables import Variable, replace_or_append
 from imagepeel.process.engines.workdir import Made, WorkdirTrouble
@@ -201,6 +202,10 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     def volume_over_file(self, place: str) -> str:
         """Its words where a volume lies over a file; empty where that was not measured."""
         return ""
+
+    def refuse_mount(self, point: MountPoint) -> Failure | None:
+        """Its own refusal of a place that the runtime would mount on; None where it leaves that to the runtime."""
+        return None
 
     def etc_is_a_file(self, where: Location | None) -> Failure | None:
         """Its refusal where /etc is a file; None where that was not measured."""

@@ -17,6 +17,7 @@ from imagepeel.process.engines.capabilities import USUAL_CAPABILITIES
 from imagepeel.process.engines.engine import HOST_FILES, Engine
 from imagepeel.process.engines.family import EngineFamily
 from imagepeel.process.engines.messages import MOUNT, EngineMessage
+from imagepeel.process.engines.mount_point import MountPoint
 from imagepeel.process.engines.runtime import Runtime
 from imagepeel.process.engines.workdir import FIX, Made, WorkdirTrouble
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge
@@ -89,7 +90,7 @@ class Podman(Engine, frozen=True, kw_only=True):
             )
         if trouble.state == "missing":
             return self.made(trouble)
-        if trouble.state == "dangling":
+        if trouble.state == "dangling" or (trouble.state == "loop" and not trouble.by_option):
             return None
         if trouble.state == "node":
             message = f'workdir "{path}" exists on {container}, but is not a directory'
@@ -98,6 +99,13 @@ class Podman(Engine, frozen=True, kw_only=True):
         else:
             message = f"creating {container} workdir: mkdir {MOUNT}{trouble.deepest}: not a directory"
         return trouble.refused(Judge.ENGINE, "ENOTDIR", message)
+
+    def refuse_mount(self, point: MountPoint) -> Failure | None:
+        if point.leads != "loop" or point.kind != "tmpfs" or self.version >= (5,):
+            return None
+        words = f"SecureJoin {MOUNT}{point.path}/: too many levels of symbolic links"
+        refused = point.refused("ELOOP", f"resolving symlinks for mount destination {point.path}: {words}")
+        return msgspec.structs.replace(refused, judge=Judge.ENGINE)
 
     def etc_is_a_file(self, where: Location | None) -> Failure | None:
         return Failure(

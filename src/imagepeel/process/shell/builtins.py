@@ -27,8 +27,8 @@ MAX_CALLS = 12
 
 _QUIET = frozenset(
     (
-        *("alias", "bg", "disown", "echo", "fc", "fg", "getopts", "hash", "jobs", "kill", "let", "printf", "pwd"),
-        *("shopt", "times", "type", "ulimit", "umask", "unalias", "history", "caller", "dirs", "popd", "pushd"),
+        *("alias", "bg", "disown", "echo", "fc", "fg", "hash", "jobs", "kill", "let", "printf", "pwd"),
+        *("shopt", "times", "type", "ulimit", "unalias", "history", "caller", "dirs", "popd", "pushd"),
         *("bind", "enable", "complete", "compgen", "compopt", "suspend"),
     )
 )
@@ -194,21 +194,21 @@ class Builtins(Parameters):
 
     def _quiet(self, call: BuiltinCall) -> None:
         """A builtin that changes nothing but variables that its words name."""
-        if call.name in ("printf", "getopts", "let"):
+        if call.name in ("printf", "let"):
             for item in call.rest:
                 if isinstance(item, str) and item.isidentifier():
                     call.state.scope.variables[item] = UNKNOWN
         if (words := written_to_errors(call.name, call.rest, call.command, call.state)) is not None:
             call.state.say(words)
-        if call.name == "umask" and call.rest:
-            call.state.exact = False
         if call.name == "shopt" and "expand_aliases" in call.rest:
             self._replaces_aliases = True
         if call.name == "alias" and self._replaces_aliases:
             self._aliases |= {item.partition("=")[0] for item in call.rest if isinstance(item, str) and "=" in item}
+        if call.name == "shopt" and "nullglob" in call.rest:
+            call.state.scope.nullglob = "-s" in call.rest
         if call.name == "shopt" and "execfail" in call.rest:
             call.state.execfail = "-s" in call.rest
-        call.state.status = True if call.name in ("echo", "printf", "umask", "ulimit", "shopt") else None
+        call.state.status = True if call.name in ("echo", "printf", "ulimit", "shopt") else None
 
     def _exec_option(self, call: BuiltinCall, option: str, more: bool) -> Ends | None:
         """A word that exec takes for options of its own, and one among them is none."""
@@ -386,6 +386,8 @@ class Builtins(Parameters):
         "trap": _trap,
         "wait": _wait,
         "unset": Parameters.unsets,
+        "getopts": Parameters.getopts,
+        "umask": Parameters.umask,
         "read": Parameters.reads,
         "mapfile": Parameters.reads,
         "readarray": Parameters.reads,

@@ -180,6 +180,13 @@ class Commands(Builtins):
         state.doubt = ""
         return self._ended_by_errexit(state, self._line(command.at), tested) if state.status is False else ""
 
+    def cannot_enter(self, path: str, state: State, line: int) -> tuple[int, str] | None:
+        """The exit code and the words of `cd` into a directory; None where it succeeds, or that is not known."""
+        image = state.image
+        known = image is not None and state.cwd is not None and state.exact
+        errno = image.enter(path, state.cwd or "") if known and image is not None else None
+        return self._speaker.cannot_change_directory(path, errno, line) if errno else None
+
     def result(self, argv: tuple[str, ...], state: State, line: int) -> tuple[int, str] | None:
         """The exit code and the words of a command in a substitution, where both follow from the image."""
         if argv[0] in self._BUILTINS or argv[0] in state.functions:
@@ -342,8 +349,8 @@ class Commands(Builtins):
 
     def _take(self, child: ScriptOutcome, started: StartedCommand, state: State) -> None:
         """What a script that ran as a child leaves behind: its status, its words, what it changed."""
-        state.exact = state.exact and child.changed <= state.changed
-        state.changed = max(state.changed, child.changed)
+        if child.changed > state.changed:
+            state.makes(None, child.changed)
         state.needs = tuple(dict.fromkeys((*state.needs, *child.needs)))[:20]
         if child.kind == "ends" and child.exit_code is not None and child.sure:
             state.say(*child.said)
@@ -363,7 +370,7 @@ class Commands(Builtins):
         name = argv[0].rsplit("/", 1)[-1]
         lists = name == "find" and not any(word.startswith(_ACTING) for word in argv[1:])
         if made or (name not in _READERS and not lists):
-            state.makes(made, changes_of(name))
+            state.makes(made, changes_of(name), ordinary=is_ordinary(argv))
         if state.changed > 1:
             state.scope.which = None
 

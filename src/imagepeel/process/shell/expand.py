@@ -172,7 +172,7 @@ def _file_names(word: Word, scope: Scope) -> list[Field]:
     if names is None or compiled is None or len(names) > _MAX_NAMES:
         return [UNKNOWN_WORDS]
     found = [name for name in names if compiled.fullmatch(name) and (written[cut] == "." or name[:1] != ".")]
-    return [directory + name for name in found] or [written]
+    return [directory + name for name in found] or ([] if scope.nullglob else [written])
 
 
 _SPLITS = late(r"[\s*?\[\\]")

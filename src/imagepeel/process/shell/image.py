@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 class ShellImage(Protocol):
     """The filesystem as the shell's process meets it; a path that a mount or a volume covers is not known."""
 
-    def over(self, made: Made, exact: bool) -> ShellImage:
+    umask: int
+    """What files that are made do not get of their mode."""
+
+    def over(self, made: Made, exact: bool, umask: int) -> ShellImage:
         """The same with what the script has made in front of it; `exact` tells that it has changed nothing else."""
 
     def writes(self, path: str, cwd: str) -> Made:

@@ -36,6 +36,7 @@ def classify(
     uid: int | None = None,
     image: ShellImage | None = None,
     changed: int = 0,
+    umask: int = 0o022,
     options: frozenset[str] = frozenset(),
     posix: bool = False,
     startup: Sequence[str] = (),
@@ -45,7 +46,7 @@ def classify(
     `shell` is "dash", "bash" or "busybox", anything else is unknown; `mode` "command" (`-c`) or "script".
     `args` are `$0`, `$1`...; `env` the environment that the shell starts with, as far as it is known; `uid` its user;
     `image` answers what the shell finds there.  `options` are letters that were set on the command line (`e`, `f`).
-    `changed` tells what programs before have made (`State.changed`).
+    `changed` tells what programs before have made (`State.changed`), `umask` is the mask that the shell starts with.
     `posix` is bash's POSIX mode.  `startup` are the files that the shell reads first, where they are there.
     Raises ValueError for an unknown mode.
     """
@@ -69,7 +70,9 @@ def classify(
         scope.source = scope.arg0 if mode == "script" else ""
     state = State(scope)
     state.exported = set(env or {})
-    state.changed, state.exact = changed, not changed
+    state.changed, state.exact, scope.umask = changed, not changed, umask
+    state.tampered = bool(changed)
+    variables["OPTIND"] = "1"
     state.errexit = scope.errexit = "e" in options
     scope.noglob, scope.nounset, scope.shell = "f" in options, "u" in options, shell
     if "PATH" not in variables:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -37,6 +38,22 @@ class BuiltinCall(msgspec.Struct, frozen=True, kw_only=True):
     line: int
     tested: bool
     """The status decides a condition, so `set -e` does not end the script."""
+
+
+def masked(word: str, mask: int | None) -> int | None:
+    """The mask that `umask` makes of a word and the one before; None where it is none, or not known."""
+    if re.fullmatch(r"[0-7]{1,4}", word):
+        return int(word, 8) & 0o777
+    if mask is None or not re.fullmatch(r"[ugoa]*[-+=][rwx]*(?:,[ugoa]*[-+=][rwx]*)*", word):
+        return None
+    for clause in word.split(","):
+        who, sign, letters = re.split(r"([-+=])", clause, maxsplit=1)
+        bits = sum({"r": 4, "w": 2, "x": 1}[letter] for letter in set(letters))
+        for shift in {{"u": 6, "g": 3, "o": 0}[one] for one in (who.replace("a", "ugo") or "ugo")}:
+            closed = mask >> shift & 7
+            closed = closed & ~bits if sign == "+" else closed | bits if sign == "-" else 7 & ~bits
+            mask = mask & ~(7 << shift) | closed << shift
+    return mask
 
 
 class Parameters:
@@ -143,6 +160,59 @@ class Parameters:
         self._fills(call, names, line if "-r" in options or "\\" not in line else UNKNOWN)
         state.status = bool(end)
         return None if end else self.failed(call, 1)
+
+    def getopts(self, call: BuiltinCall) -> Ends | None:
+        """`getopts`: the next option of the arguments, or of the words behind its own two (POSIX XCU getopts)."""
+        state, variables = call.state, call.state.scope.variables
+        rest = call.rest[2:] or state.scope.args
+        count = decimal(str(variables.get("OPTIND") or "1"))
+        words = [item for item in (*call.rest[:2], *(rest or ())) if isinstance(item, str)]
+        if rest is None or count is None or not 0 < count < 1000 or len(words) < 2 + len(rest):
+            variables.update(dict.fromkeys(("OPTARG", "OPTIND", *words[1:2]), UNKNOWN))
+            state.status = None
+            return None
+        options, name, *given = words
+        index, at = state.option if state.option[0] == count else (count, 1)
+        word = given[index - 1] if index <= len(given) else ""
+        variables["OPTARG"] = None
+        if at == 1 and (len(word) < 2 or word[0] != "-" or word == "--"):
+            variables[name] = "?"
+            state.option = (index + (word == "--"), 1)
+            variables["OPTIND"] = str(state.option[0])
+            state.status = False
+            return self.failed(call, 1) if state.errexit and not call.tested else None
+        letter, value = word[at], word[at + 1 :]
+        known = letter != ":" and letter in options
+        takes = known and options[options.index(letter) + 1 :][:1] == ":"
+        state.option = (index, at + 1) if value and not takes else (index + 1, 1)
+        said, found = "", letter
+        if not known:
+            said, found = self._speaker.wrong_option(letter), "?"
+        elif takes and not value and index < len(given):
+            value, state.option = given[index], (index + 2, 1)
+        elif takes and not value:
+            said, found = self._speaker.no_value(letter), ":" if options[:1] == ":" else "?"
+        variables["OPTARG"] = letter if said and options[:1] == ":" else value if takes and not said else None
+        variables[name], variables["OPTIND"] = found, str(state.option[0])
+        if said and options[:1] != ":":
+            state.say(said)
+        state.status = True
+        return None
+
+    def umask(self, call: BuiltinCall) -> Ends | None:
+        """`umask`: which modes the files and directories get that are made from here on."""
+        scope, words = call.state.scope, [item for item in call.rest if item not in ("-S", "-p")]
+        call.state.status = True
+        if not words:
+            return None
+        word = words[0]
+        mask = masked(word, scope.umask) if isinstance(word, str) else None
+        if mask is None and isinstance(word, str) and (scope.umask is not None or word[:1].isdigit()):
+            return self.failed(call, *self._speaker.refuses_mask(word, call.line))
+        scope.umask = mask
+        if mask is None:
+            call.state.makes(None, 0)
+        return None
 
     def _fills(self, call: BuiltinCall, names: Sequence[str], line: Value) -> None:
         """Divide a line among the variables of `read`."""

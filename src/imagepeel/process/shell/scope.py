@@ -75,8 +75,9 @@ class Scope:
     the script that bash reads ("" for none or another shell), `calls` the functions that run, innermost first.
     `which`, `names`, `text`, `test`, `locate` and `family` (of a tool) ask the image, `substitute` gives the output of
     a command substitution and leaves its exit code in `substituted`, None where that is not known; `result` gives the
-    exit code and the words of a command inside, `cannot_read` those of a file that cannot be opened, and `tell` takes
-    what is written to standard error; `arrays` are bash's.  `budget` is shared by all copies.
+    exit code and the words of a command inside, `cannot_read` those of a file that cannot be opened, `cannot_enter` of
+    a directory, `broken` of a word that cannot be expanded, and `tell` takes what is written to standard error;
+    `arrays` are bash's.  `budget` is shared by all copies.
     """
 
     def __init__(self, variables: dict[str, Value], args: tuple[str, ...] | None, arg0: str, uid: int | None) -> None:
@@ -87,11 +88,14 @@ class Scope:
         self.budget: Budget = Budget()
         self.wild = False
         self.noglob = False
+        self.nullglob = False
         self.source = ""
         self.calls: tuple[str, ...] = ()
         self.shell: Shell | Literal[""] = ""
         self.nounset = False
         self.errexit = False
+        # What files that are made do not get of their mode; None where that is not known.
+        self.umask: int | None = 0o022
         self.names: Callable[[str], list[str] | None] | None = None
         self.which: Callable[[str, str], str | None] | None = None
         self.text: Callable[[str], tuple[str, ErrnoName] | None] | None = None
@@ -99,7 +103,9 @@ class Scope:
         self.family: Callable[[str], str | None] | None = None
         self.locate: Callable[[str], tuple[str, str, bool] | None] | None = None
         self.result: Callable[[tuple[str, ...]], tuple[int, str] | None] | None = None
+        self.cannot_enter: Callable[[str], tuple[int, str] | None] | None = None
         self.cannot_read: Callable[[str, ErrnoName], tuple[int, str]] | None = None
+        self.broken: Callable[[str], tuple[int, str]] | None = None
         self.tell: Callable[[str], None] | None = None
         self.substitute: Callable[[str, Scope], Value] | None = None
         self.substituted: int | None = None

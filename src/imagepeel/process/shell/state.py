@@ -30,7 +30,7 @@ _SHARED = (
         "failed",
     ),
     *("errno", "said", "changed", "execfail", "needs", "constants", "at_exit", "stranger", "hangs", "split"),
-    *("gave_up", "muted", "trusts", "made", "exact", "input", "reads", "pipefail"),
+    *("gave_up", "muted", "trusts", "made", "exact", "input", "reads", "pipefail", "option", "tampered"),
 )
 """Attributes whose values a copy of a state shares; the others are copied."""
 
@@ -78,6 +78,8 @@ class State:
         # What the script itself made of it, and whether that is all.
         self.made: Made = {}
         self.exact: bool = True
+        # Whether something other than an ordinary program may have made more than that.
+        self.tampered: bool = False
         self.execfail = False
         # Names that `readonly` closed, and what a trap runs when the shell ends.
         self.constants: frozenset[str] = frozenset()
@@ -98,6 +100,8 @@ class State:
         # And whether the script, or a program that it started, may have read from the one that it was given.
         self.input: str | Unknown | None = None
         self.reads: bool = False
+        # Where getopts is: the number of the word that it reads, from 1, and the letter in it.
+        self.option: tuple[int, int] = (1, 1)
 
     @property
     def status(self) -> bool | None:
@@ -140,6 +144,7 @@ class State:
         scope.wild, scope.noglob = self.scope.wild, self.scope.noglob
         scope.source, scope.calls = self.scope.source, self.scope.calls
         scope.shell, scope.nounset, scope.errexit = self.scope.shell, self.scope.nounset, self.scope.errexit
+        scope.umask, scope.nullglob = self.scope.umask, self.scope.nullglob
         scope.which, scope.substitute = self.scope.which, self.scope.substitute
         scope.arrays = dict(self.scope.arrays)
         scope.hidden = tuple(dict(frame) for frame in self.scope.hidden)
@@ -159,7 +164,12 @@ class State:
 
         def names(directory: str) -> list[str] | None:
             found = self.image
-            return None if self.cwd is None or not self.exact or found is None else found.names(directory, self.cwd)
+            if self.cwd is None or found is None or (not self.exact and self.tampered):
+                return None
+            listed = found.names(directory, self.cwd)
+            if not self.exact and listed is not None:
+                self.assume(f"no program before puts a file into {directory or '.'}")
+            return listed
 
         def read(path: str) -> tuple[str, ErrnoName] | None:
             found = self.image
@@ -175,9 +185,10 @@ class State:
     @property
     def image(self) -> ShellImage | None:
         """The image with what the script has made in front of it."""
-        if self._image is None or not self.made:
+        mask = 0o022 if self.scope.umask is None else self.scope.umask
+        if self._image is None or (not self.made and mask == self._image.umask):
             return self._image
-        return self._image.over(self.made, self.exact)
+        return self._image.over(self.made, self.exact, mask)
 
     def file_test(self, operator: str, path: str) -> bool | None:
         """`test -OPERATOR PATH`; what is not there may be made by now, where not all is known that was."""
@@ -190,19 +201,21 @@ class State:
         image, path = self.image, self.scope.get("PATH")
         return None if image is None or not isinstance(path, str) else image.family(name, path)
 
-    def makes(self, made: Made | None, changed: int) -> None:
+    def makes(self, made: Made | None, changed: int, *, ordinary: bool = False) -> None:
         """A command made something; None where it is not known what."""
         self.changed = max(self.changed, changed)
         if made is None:
             self.exact = False
+            self.tampered = self.tampered or not ordinary
         else:
             self.made = {**self.made, **made}
 
     def takes(self, ends: Sequence[State]) -> None:
         """A child of the shell made what these of its ways say."""
         for end in ends:
-            self.makes(end.made if end.exact else None, end.changed)
-        self.exact = self.exact and (len(ends) < 2 or not any(end.made for end in ends))
+            self.makes(end.made if end.exact else None, end.changed, ordinary=not end.tampered)
+        if len(ends) > 1 and any(end.made for end in ends):
+            self.makes(None, 0)
 
     def starts(self, name: str) -> None:
         """A program comes next: if it may be a file that was made here, nothing is known of it."""
@@ -253,6 +266,8 @@ class State:
         if self.scope.args != other.scope.args:
             self.scope.args = None
         self.scope.wild |= other.scope.wild
+        if self.scope.umask != other.scope.umask:
+            self.scope.umask, self.exact, self.tampered = None, False, True
         self.exported |= other.exported
         self.traps |= other.traps
         self.ever_trapped |= other.ever_trapped
@@ -266,6 +281,7 @@ class State:
         self.split = tuple(dict.fromkeys((*self.split, *other.split)))[:20]
         self.trusts = tuple(dict.fromkeys((*self.trusts, *other.trusts)))[:20]
         self.changed = max(self.changed, other.changed)
+        self.tampered = self.tampered or other.tampered or self.made != other.made
         self.exact = self.exact and other.exact and self.made == other.made
         self.made = {**self.made, **other.made}
         self.constants |= other.constants

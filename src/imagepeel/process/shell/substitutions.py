@@ -10,16 +10,34 @@ import msgspec
 from imagepeel.errors import Malformed
 from imagepeel.formats.shell.parser import parse_shell
 from imagepeel.formats.shell.tree import AndOr, Command, Simple
+from imagepeel.process.shell.conditions import evaluate_test
 from imagepeel.process.shell.expand import ExpansionFailed, expand
 from imagepeel.process.shell.listing import Written, found, in_order, listed
 from imagepeel.process.shell.output import filtered, formatted
 from imagepeel.process.shell.scope import UNKNOWN, Scope, Value
+from imagepeel.text import decimal
 
 _MAX_OUTPUT = 65_536
 
 
 def substitution(source: str, scope: Scope) -> Value:
     """The output of the commands between `$(` and `)`, without the newlines at its end; UNKNOWN for most."""
+    try:
+        return _substituted(source, scope)
+    except ExpansionFailed as failed:  # it ends the child of the shell that expands it
+        if failed.unproved or not str(failed) or scope.broken is None:
+            raise
+        if scope.shell == "bash":
+            raise ExpansionFailed(
+                str(failed), "what bash says of a word inside a substitution is not followed"
+            ) from failed
+        scope.substituted, said = scope.broken(str(failed))
+        if scope.tell is not None:
+            scope.tell(said)
+        return ""
+
+
+def _substituted(source: str, scope: Scope) -> Value:
     scope.substituted = None
     try:
         items = parse_shell(source).items
@@ -27,7 +45,7 @@ def substitution(source: str, scope: Scope) -> Value:
         return UNKNOWN
     moves = _moving(items)
     if moves is not None:
-        return _entered(*moves, scope)
+        return _entered(*moves, scope, only_if=len(items) == 1)
     command, filters = _alone(items)
     if command is None:
         return UNKNOWN
@@ -41,6 +59,7 @@ def substitution(source: str, scope: Scope) -> Value:
             return UNKNOWN
         hides.add(1 if item.descriptor is None else item.descriptor)
     fields = expand(command.words, scope)
+    scope.substituted = None
     if not fields or not all(isinstance(field, str) for field in fields):
         return UNKNOWN
     words = [str(field) for field in fields]
@@ -82,19 +101,32 @@ def _moving(items: Sequence[AndOr]) -> tuple[Simple, Simple] | None:
     return (first, second) if names == ["cd", "pwd"] else None
 
 
-def _entered(move: Simple, ask: Simple, scope: Scope) -> Value:
-    """The directory that a `cd` leads to which succeeds."""
+def _entered(move: Simple, ask: Simple, scope: Scope, *, only_if: bool) -> Value:
+    """The directory that a `cd` leads to; nothing where it fails, which ends it (`only_if`: `&&` stands behind)."""
     hidden = [item.target.literal if item.target is not None else None for item in move.redirections]
     options = [word.literal for word in (*move.words[1:-1], *ask.words[1:])]
     if set(hidden) - {"/dev/null", "1", "2"} or set(options) - {"-P", "-L", "--"} or scope.get("CDPATH") is not None:
         return UNKNOWN
     fields = expand(move.words[-1:], scope) if len(move.words) > 1 else []
-    path = fields[0] if len(fields) == 1 else ""
-    found = scope.locate(path) if isinstance(path, str) and path not in ("", "-") and scope.locate is not None else None
-    if found is None or not found[2]:
+    scope.substituted = None
+    path = fields[0] if len(fields) == 1 else "" if fields else UNKNOWN
+    if path == "" and scope.shell != "busybox":
+        path = "."
+    quiet = any(item.descriptor == 2 or item.operator == "&>" for item in move.redirections)
+    background = scope.shell == "dash" and any(item.operator == "&>" for item in move.redirections)
+    if not isinstance(path, str) or path in ("", "-") or scope.locate is None or background:
         return UNKNOWN
-    scope.substituted = 0
-    return found[1] if "-P" in options else found[0]
+    found = scope.locate(path)
+    if found is not None and found[2]:
+        scope.substituted = 0
+        return found[1] if "-P" in options else found[0]
+    fails = scope.cannot_enter(path) if scope.cannot_enter is not None else None
+    if fails is None or not (only_if or (scope.errexit and scope.shell == "dash")):
+        return UNKNOWN
+    scope.substituted = fails[0]
+    if not quiet and scope.tell is not None:
+        scope.tell(fails[1])
+    return ""
 
 
 def _alone(items: Sequence[AndOr]) -> tuple[Simple | None, list[Simple]]:
@@ -138,7 +170,9 @@ def _stage(command: Command, before: Written | None, scope: Scope) -> Written | 
         return None
     fields = expand(command.words, scope)
     words = [str(field) for field in fields]
-    if not fields or not all(isinstance(field, str) for field in fields) or not _runs(words[0], scope):
+    if not fields or not all(isinstance(field, str) for field in fields):
+        return None
+    if before is not None and not _runs(words[0], scope):
         return None
     written = _written(words, scope) if before is None else _through(words, before, scope)
     return msgspec.structs.replace(written, said="") if written is not None and quiet else written
@@ -200,6 +234,13 @@ _PROGRAMS = frozenset(("which", "id", "dirname", "basename", "cat", "readlink", 
 def _output(words: list[str], scope: Scope) -> tuple[str, int] | None:
     """What a command writes and its exit code; None where that is not known."""
     name, rest = words[0], words[1:]
+    if name in _PROGRAMS and rest[:1] == ["--"]:
+        rest = rest[1:]
+    if name in _SILENT:
+        return _status(name, rest, scope)
+    if name == "pwd" and rest in ([], ["-P"], ["-L"]):
+        here = scope.locate(".") if scope.locate is not None else None
+        return None if here is None else (here[1] if rest == ["-P"] else here[0], 0)
     if name in _PROGRAMS:
         result = scope.result(tuple(words)) if scope.result is not None else None
         if not _runs(name, scope) or (result is not None and result[0]):
@@ -219,8 +260,16 @@ def _output(words: list[str], scope: Scope) -> tuple[str, int] | None:
     if (name, *rest[:-1]) in (("readlink", "-f"), ("realpath",)) and rest[-1][:1] != "-" and scope.locate is not None:
         found = scope.locate(rest[-1])
         return None if found is None else (found[1], 0)
-    if words in (["uname"], ["uname", "-s"]):
-        return "Linux", 0
+    known = {"uname": "Linux", "uname -s": "Linux"}
+    known |= {"umask": f"{scope.umask:04o}"} if scope.umask is not None else {}
+    if " ".join(words) in known:
+        return known[" ".join(words)], 0
+    return _written_by_shell(words, scope)
+
+
+def _written_by_shell(words: list[str], scope: Scope) -> tuple[str, int] | None:
+    """What `echo`, `printf` and `cat` write."""
+    name, rest = words[0], words[1:]
     if name == "echo" and not any("\\" in word for word in rest) and not (rest and rest[0].startswith("-")):
         return " ".join(rest), 0
     if name == "printf" and rest and not rest[0].startswith("-"):
@@ -230,6 +279,18 @@ def _output(words: list[str], scope: Scope) -> tuple[str, int] | None:
         read = scope.text(rest[0])
         return None if read is None or read[1] else (read[0], 0)
     return None
+
+
+_SILENT = frozenset(("true", ":", "false", "exit", "test", "["))
+
+
+def _status(name: str, rest: list[str], scope: Scope) -> tuple[str, int] | None:
+    """The exit code of a builtin that writes nothing."""
+    if name == "exit":
+        code = decimal(rest[0]) if len(rest) == 1 and len(rest[0]) < 10 else None
+        return None if code is None else ("", code % 256)
+    answer = evaluate_test(rest[:-1] if name == "[" else rest, scope.test) if name in ("test", "[") else name != "false"
+    return None if answer is None else ("", int(not answer))
 
 
 def _which(words: list[str], scope: Scope, missing: int) -> tuple[str, int] | None:

@@ -29,6 +29,8 @@ class Files(Protocol):
     """What a tool meets in the image; each answer is None where it cannot be told."""
 
     actor: Actor
+    umask: int
+    """What files that are made do not get of their mode."""
     own_kernel: bool
     """The kernel is gVisor's, which asks for the right to remove before it looks what is there."""
 
@@ -174,8 +176,12 @@ def _makes(made: Made) -> Judged:
 
 
 def _new(call: _Call, kind: Literal["file", "dir"], mode: int) -> Node:
-    """What a call makes that was not there, with the usual umask."""
+    """What a call makes that was not there."""
     return Inode(kind, mode, call.files.actor.uid, call.files.actor.gid)
+
+
+def _new_file(call: _Call, mode: int = 0o666) -> Node:
+    return _new(call, "file", mode & 0o777 & ~call.files.umask)
 
 
 def _octal(mode: str) -> int | None:
@@ -199,7 +205,8 @@ def _mkdir(call: _Call) -> Answer:
     if "m" in call.values and not _MODE.fullmatch(call.values["m"]):
         return None
     places = [whole]
-    own = _octal(call.values.get("m", "755"))
+    usual = 0o777 & ~call.files.umask
+    own = _octal(call.values["m"]) if "m" in call.values else usual
     if "p" in call.options:
         cuts = [at for at, char in enumerate(whole) if char == "/" and at]
         places = [*(whole[:at] for at in cuts[:100]), whole]
@@ -219,7 +226,8 @@ def _mkdir(call: _Call) -> Answer:
             return call.says(plain, busy, errno)
         if errno is None or own is None:
             return _DONE if errno == "" else None
-        made = {one: _new(call, "dir", own if one is whole else 0o755) for one in places[places.index(path) :]}
+        parents = usual | 0o300
+        made = {one: _new(call, "dir", own if one is whole else parents) for one in places[places.index(path) :]}
         return _makes(made)
     return _IDLE
 
@@ -234,7 +242,7 @@ def _touch(call: _Call) -> Answer:
         return _IDLE
     if errno:
         return call.says(f"cannot touch '{path}'", path, errno)
-    made = seen.node if seen.node is not None else _new(call, "file", 0o644)
+    made = seen.node if seen.node is not None else _new_file(call)
     return _makes({path: made}) if errno == "" else None
 
 
@@ -271,7 +279,7 @@ def _cp(call: _Call) -> Answer:
         there = call.files.look(target)
         if "p" in call.options or there is None:
             return _DONE
-        return _makes({target: there.node or _new(call, "file", seen.node.mode & 0o755)})
+        return _makes({target: there.node or _new_file(call, seen.node.mode)})
     if errno == "EISDIR" or errno is None or "f" in call.options:
         return None
     return call.says(f"cannot create regular file '{target}'", f"can't create '{target}'", errno)
@@ -432,7 +440,7 @@ def _tee(call: _Call) -> Answer:
     seen = call.files.look(path) if errno == "" else None
     if seen is None or (seen.node is not None and not seen.node.is_file):
         return _DONE if errno == "" else None
-    return _makes({path: seen.node or _new(call, "file", 0o644)})
+    return _makes({path: seen.node or _new_file(call)})
 
 
 def _rmdir(call: _Call) -> Answer:

@@ -230,6 +230,9 @@ class Walk(Ending):
         line = self._line(command.at)
         asks = self._shell == "bash" and any(map(is_socket, command.redirections))
         state.scope.result = lambda argv: self.result(argv, state, line)
+        speaker = self._speaker
+        state.scope.broken = lambda words: (speaker.broken_expansion, speaker.says(line, words))
+        state.scope.cannot_enter = lambda path: self.cannot_enter(path, state, line)
         state.scope.cannot_read = lambda path, errno: self._speaker.cannot_redirect(path, errno, line, output=False)
         try:
             given = self._given(command, state)

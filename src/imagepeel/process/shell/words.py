@@ -69,6 +69,30 @@ class Speaker(msgspec.Struct, frozen=True, kw_only=True):
             words = "nonexistent directory" if output else "no such file"
         return 1, self.says(line, f"can't {'create' if output else 'open'} {path}: {words}")
 
+    def wrong_option(self, letter: str) -> str:
+        """What `getopts` says of a letter that it is not told of."""
+        return f"{self.arg0}: illegal option -- {letter}" if self.shell == "bash" else f"Illegal option -{letter}"
+
+    def no_value(self, letter: str) -> str:
+        """What `getopts` says of an option without the value that it takes."""
+        if self.shell == "bash":
+            return f"{self.arg0}: option requires an argument -- {letter}"
+        return f"No arg for -{letter} option"
+
+    def refuses_mask(self, word: str, line: int) -> tuple[int, str]:
+        """The exit code and the words of `umask` for what is no mask."""
+        if self.shell == "busybox":
+            return 2, self.builtin_says("umask", line, f"illegal mode: {word}")
+        if self.shell == "dash":
+            return 2, self.says(line, f"umask: Illegal {'number' if word[:1].isdigit() else 'mode'}: {word}")
+        if word[:1].isdigit():
+            return 1, self.says(line, f"umask: {word}: octal number out of range")
+        sign = word.lstrip("ugoa")[:1]
+        kind = "operator" if sign not in ("+", "-", "=") else "character"
+        if kind == "character":
+            sign = word.lstrip("ugoa")[1:].lstrip("rwx")[:1]
+        return 1, self.says(line, f"umask: `{sign}': invalid symbolic mode {kind}")
+
     def refuses_option(self, option: str, line: int) -> tuple[int, str]:
         """The exit code and the words of `set` for a letter that it does not know."""
         if self.shell == "dash":
