@@ -134,11 +134,8 @@ def _state_behind(
         refused = refusal(chain.argv, wrapped, one_only=one_only, seccomp_errno=seccomp)
         if refused is not None:
             return refused
-    if (
-        wrapped.program == "capsh"
-        and sim.scenario.runtime.kernel.own
-        and any(w.startswith("--inh") for w in chain.argv)
-    ):
+    inherits = wrapped.program == "capsh" and any(word.startswith("--inh") for word in chain.argv)
+    if inherits and sim.scenario.runtime.kernel.own:
         return Unproved(reason="what this kernel lets capsh inherit is not followed")
     credentials, after = state.credentials, state.after
     if wrapped.user or wrapped.program in {"setpriv", "chroot", "capsh"}:
