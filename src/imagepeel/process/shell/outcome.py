@@ -71,7 +71,7 @@ def classify(
     state = State(scope)
     state.exported = set(env or {})
     state.changed, state.exact, scope.umask = changed, not changed, umask
-    state.tampered = bool(changed)
+    state.tampered = changed > 1
     variables["OPTIND"] = "1"
     state.errexit = scope.errexit = "e" in options
     scope.noglob, scope.nounset, scope.shell = "f" in options, "u" in options, shell
