@@ -123,6 +123,36 @@ def test_its_neighbour_is_not(entries: Any, settings: dict[str, Any]) -> None:
     assert findings(*entries, **settings) == {}
 
 
+PASSWD = forge.file("etc/passwd", "00000000000000000007:x:0:0::/:/bin/sh\n2147483648:x:0:0::/:/bin/sh\n")
+LINKED = forge.symlink("lnk", "/proc/self/exe")
+
+
+@pytest.mark.parametrize(
+    ("rule", "entries", "settings"),
+    [
+        *(("OPEN-DIRECTORY", (SH,), {"workdir": place}) for place in (
+            "/proc/self/fd/8/", "/proc/1/fd/7", "/proc/thread-self/fd/7", "//proc/./self/fd/7", "proc/self/fd/7",
+            "/dev/../proc/self/fd/7", "/proc/self/task/1/fd/7", "/proc/self/fd",
+        )),
+        *(("", (SH,), {"workdir": place}) for place in ("/proc/self/fdinfo/7", "/dev/fdx/7")),
+        ("USER-NUMBER", (SH, PASSWD), {"user": "2147483648"}),
+        ("", (SH, PASSWD), {"user": "00000000000000000007"}),
+        ("OWN-PROGRAM", (SH, forge.symlink("usr/bin/me", "/proc/self/exe")), {"entrypoint": ["me"]}),
+        ("OWN-PROGRAM", (SH, forge.symlink("app/me", "../proc/self/exe")), {"entrypoint": ["./me"], "workdir": "/app"}),
+        *(("OWN-PROGRAM", (SH, LINKED, forge.file("e", line, 0o755)), {"entrypoint": ["/e"]}) for line in (
+            "#! /proc/self/exe\n", "#!\t/proc/self/exe\targ\n", "#!/proc/1/exe -x\n", "#!/lnk\n",
+        )),
+        ("", (SH, forge.file("e", "#!/bin/sh /proc/self/exe\n", 0o755)), {"entrypoint": ["/e"]}),
+        ("ENGINE-LABEL", (SH,), {"labels": {"io.cri-containerd.kind": "x"}}),
+        *(("", (SH,), {"labels": {label: "x"}}) for label in ("Containerd.io/x", "x.containerd.io/y")),
+        *(("VOLUME-PATH", (SH,), {"volumes": [volume]}) for volume in ("/..", "/a/../b", "../x")),
+    ],
+)  # fmt: skip
+def test_other_ways_to_write_the_same(rule: str, entries: Any, settings: dict[str, Any]) -> None:
+    """The kernel and the engines take them for the same; the near ones they do not."""
+    assert set(findings(*entries, **settings)) == ({f"ATTACKS-{rule}"} if rule else set())
+
+
 @pytest.mark.parametrize("name", [name for name in forge.NAMES if name.startswith("attack-")])
 def test_each_specimen_comes_from_the_forge_and_is_found(name: str, run_cli: Any, tmp_path: Any) -> None:
     """Each rule with an advisory has a harmless image that `imagepeel forge` writes."""

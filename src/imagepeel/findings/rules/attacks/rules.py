@@ -15,6 +15,7 @@ from imagepeel.findings.names import Hit, upwards
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.formats.tar.whiteouts import OPAQUE
 from imagepeel.oci.json_document import escaped
+from imagepeel.process.spec.process_spec import DEFAULT_PATH
 from imagepeel.text import listed, size
 
 if TYPE_CHECKING:
@@ -143,7 +144,8 @@ def open_directory(rule: Rule, subject: Subject) -> Iterator[Finding]:
 )
 def user_number(rule: Rule, subject: Subject) -> Iterator[Finding]:
     user = subject.run.user.partition(":")[0]
-    if not (user.isascii() and user.isdigit() and (len(user) > 10 or int(user) > _LARGEST_ID)):
+    digits = user.lstrip("0")
+    if not (user.isascii() and user.isdigit() and (len(digits) > 10 or int(digits or "0") > _LARGEST_ID)):
         return
     for line in text(subject.read("/etc/passwd")).splitlines():
         fields = line.split(":")
@@ -201,8 +203,9 @@ def own_program(rule: Rule, subject: Subject) -> Iterator[Finding]:
         path = place if place.startswith("/") else f"{subject.run.working_dir}/{place}"
         leads = _followed(subject, path)
         first = subject.read(leads, 128).partition(b"\n")[0]
-        interpreter = text(first[2:].strip().partition(b" ")[0]) if first.startswith(b"#!") else ""
-        if _OWN_PROGRAM.search(leads) or _OWN_PROGRAM.search(interpreter):
+        words = first[2:].split() if first.startswith(b"#!") else []
+        interpreter = text(words[0]) if words else ""
+        if _OWN_PROGRAM.search(leads) or (interpreter and _OWN_PROGRAM.search(_followed(subject, interpreter))):
             what = (
                 f"the command {word} is {leads}" if not interpreter else f"the interpreter of {word} is {interpreter}"
             )
@@ -212,7 +215,7 @@ def own_program(rule: Rule, subject: Subject) -> Iterator[Finding]:
 
 def _search_path(subject: Subject) -> list[str]:
     found = [entry.partition("=")[2] for entry in subject.config.env if entry.startswith("PATH=")]
-    return [entry for entry in (found[-1] if found else "").split(":")[:64] if entry.startswith("/")]
+    return [entry for entry in (found[-1] if found else DEFAULT_PATH).split(":")[:64] if entry.startswith("/")]
 
 
 @rule(
