@@ -92,7 +92,7 @@ class Image(LayeredImage):
         RUNS.  UsageError for an unknown engine, runtime or machine, and for `options` beside other arguments.
         Source: the code of the named engine versions and of Linux (docs/reference/engines.md).
         """
-        from imagepeel.process.predict import predict_image  # start time
+        from imagepeel.process.image_prediction import predict_image  # start time
 
         given = ProcessOptions(
             engine=engine,

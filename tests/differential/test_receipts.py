@@ -23,7 +23,7 @@ from imagepeel.errors import Ambiguous, ImagepeelError
 from imagepeel.evidence import Receipt
 from imagepeel.present.document import Story
 from imagepeel.present.story.chapters import explain_image
-from imagepeel.process.predict import predict_image
+from imagepeel.process.image_prediction import predict_image
 from imagepeel.receipts.proof import step_receipts, waste_receipts
 from imagepeel.results.anatomy import anatomy_of_archive, anatomy_of_entry, anatomy_of_layer, anatomy_of_member
 

@@ -25,7 +25,7 @@ from imagepeel.forge.programs import hello
 from imagepeel.forge.specimens import holding, sound
 from imagepeel.present.prediction import exit_in_words, ground, refusal
 from imagepeel.process.engines.registry import MATRIX_ENGINES
-from imagepeel.process.predict import predict_image
+from imagepeel.process.image_prediction import predict_image
 from imagepeel.process.spec.failure import FailureCode, Judge, Outcome, Stage
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.values import Verdict

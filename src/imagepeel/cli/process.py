@@ -81,7 +81,7 @@ def command(settings: Settings, /, args: tuple[str, ...], matrix: bool, receipts
 
 
 def _predict(image: Image, options: ProcessOptions, receipts: bool, view: str) -> ProcessOutput:
-    from imagepeel.process.predict import predict_image  # start time
+    from imagepeel.process.image_prediction import predict_image  # start time
     from imagepeel.results.process import process_result  # start time
 
     return process_result(image, predict_image(image, options, view=view), receipts=receipts)

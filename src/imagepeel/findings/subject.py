@@ -18,7 +18,7 @@ from imagepeel.findings.semantics.notes import Surprises
 from imagepeel.formats.tar.whiteouts import marks_that_hide
 from imagepeel.history.dockerfile import Instruction, rebuild_dockerfile
 from imagepeel.process.engines.registry import CONTAINERD, DOCKER, KUBERNETES, PODMAN
-from imagepeel.process.predict import predict_image
+from imagepeel.process.image_prediction import predict_image
 from imagepeel.process.spec.failure import FailureCode, Judge
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.values import Credentials
@@ -48,7 +48,6 @@ class Subject:
         self.image = image
         self.config: ImageConfig = image.config
         self.run: RunConfig = image.config.config
-        self._predictions: dict[str, Prediction] = {}
         self.results: dict[str, tuple[Finding, ...]] = {}
         """What rules found, by id: each is asked once (`Rule.results`)."""
 
@@ -109,10 +108,7 @@ class Subject:
 
     def prediction(self, engine: str = PROFILES[0]) -> Prediction:
         """The process on one engine."""
-        known = self._predictions.get(engine)
-        if known is None:
-            known = self._predictions[engine] = predict_image(self.image, ProcessOptions(engine=engine))
-        return known
+        return predict_image(self.image, ProcessOptions(engine=engine))
 
     @cached_property
     def starts(self) -> tuple[Prediction, ...]:

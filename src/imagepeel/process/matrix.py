@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel.process.engines.registry import MATRIX_ENGINES
-from imagepeel.process.predict import predict, predict_image
+from imagepeel.process.image_prediction import predict_image
+from imagepeel.process.predict import predict
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.process_spec import ProcessSpec
 from imagepeel.process.spec.values import Prediction, Verdict

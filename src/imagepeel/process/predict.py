@@ -16,12 +16,11 @@ from imagepeel.process.engines import env as environment
 from imagepeel.process.engines.additions import additions
 from imagepeel.process.engines.lookup import ProgramLookup
 from imagepeel.process.engines.mounted import is_live, is_magic, mount_points, mounted, prepared, touches
-from imagepeel.process.engines.registry import find_engine
 from imagepeel.process.engines.runtime import Home
 from imagepeel.process.engines.workdir import Workdir
 from imagepeel.process.kernel import execve as kernel
 from imagepeel.process.kernel.execve import ExecveRequest
-from imagepeel.process.loaded import BY_LOAD, failure_of, loaded
+from imagepeel.process.loaded import BY_LOAD, failure_of
 from imagepeel.process.readers import readers
 from imagepeel.process.scenario import Scenario, settle
 from imagepeel.process.simulate import StartSimulation
@@ -38,7 +37,6 @@ from imagepeel.tables import known_architecture, not_for_linux
 from imagepeel.text import plural, without_middle
 
 if TYPE_CHECKING:
-    from imagepeel.image import LayeredImage
     from imagepeel.loading.answer import LoadAnswer
     from imagepeel.oci.config import ImageConfig
     from imagepeel.rootfs.view import Rootfs
@@ -73,23 +71,6 @@ def predict(
     if told is None and (foreign := not_for_linux(scenario.wanted.os, scenario.wanted.architecture)):
         told = elsewhere(scenario, foreign)
     return told if told is not None else _Run(rootfs, scenario, known, complete, load).predict()
-
-
-def predict_image(image: LayeredImage, options: ProcessOptions | None = None, *, view: str = "") -> Prediction:
-    """Return `predict` for an image: as the engine's store takes it, its config, its architecture.
-
-    With `view` that filesystem is taken instead, and nobody asks whether the image can be loaded.
-    """
-    options = options or ProcessOptions()
-    if view:
-        rootfs, load = image.view(view), None
-    else:
-        rootfs, load = loaded(image, find_engine(options.engine)[0])
-    config = image.config
-    if config.os != image.os:
-        # Another document says what no config does: an index, or the archive that it is a layer of Windows.
-        config = msgspec.structs.replace(config, os=image.os)
-    return predict(rootfs, config, options, architecture=image.architecture or None, load=load)
 
 
 class _Run:

@@ -9,7 +9,9 @@ is so compressed.  What takes jq, readelf or GNU tar alone says so.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -360,12 +362,11 @@ class Receipts:
             if len(table) > _COUNTED:
                 self._unique[layer.index] = None
             else:
-                seen: set[tuple[int, bytes]] = set()
-                twice: set[tuple[int, bytes]] = set()
-                for i in range(len(table)):
-                    key = (table.dir_id(i), table.basename(i))
-                    (twice if key in seen else seen).add(key)
-                self._unique[layer.index] = frozenset(twice)
+                names = [table.names[start:end] for start, end in pairwise(chain((0,), table.name_ends))]
+                keys = list(zip(table.dir_ids, names, strict=True))
+                once = set(keys)
+                seen = Counter(keys) if len(once) < len(keys) else {}
+                self._unique[layer.index] = frozenset(key for key, count in seen.items() if count > 1)
         return self._unique[layer.index]
 
     def _inline(self, layer: Layer) -> Stream | None:

@@ -8,7 +8,7 @@ import msgspec
 
 from imagepeel._display import Shown
 from imagepeel.errors import ImagepeelError
-from imagepeel.process.predict import predict_image
+from imagepeel.process.image_prediction import predict_image
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage

@@ -11,7 +11,7 @@ import imagepeel
 from imagepeel import forge
 from imagepeel.forge.elf import elf
 from imagepeel.forge.specimens import GLIBC_LOADER
-from imagepeel.process.predict import predict_image
+from imagepeel.process.image_prediction import predict_image
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.values import Prediction
 from imagepeel.rootfs.view import Rootfs

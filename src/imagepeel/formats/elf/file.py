@@ -9,6 +9,7 @@ layouts of the dynamic part come from pyelftools, loaded on first use.
 from __future__ import annotations
 
 import struct
+from collections import namedtuple
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -241,6 +242,18 @@ def _parse_elf(read: Reader, size: int) -> ElfFacts:
     )
 
 
+@lru_cache(maxsize=16)
+def _layout(kind: str, little: bool, bits: int) -> tuple[struct.Struct, Any]:
+    """The layout of a record as pyelftools has it, and the class of its numbers by name.
+
+    Parsing with pyelftools itself takes longer than the rest of reading a file.
+    """
+    fields = getattr(_structs(little, bits), kind).subcons
+    order = "<" if little else ">"
+    layout = struct.Struct(order + "".join(field.packer.format.lstrip("<>") for field in fields))
+    return layout, namedtuple(kind, [field.name for field in fields])
+
+
 @lru_cache(maxsize=4)
 def _structs(little: bool, bits: int) -> ELFStructs:
     """The record layouts of pyelftools for a class and byte order; making them takes longer than reading a file."""
@@ -264,7 +277,6 @@ class _Dynamic:
         self._strings_size = 0
         self._strings_cache = b""
         self._strings_spent = 0
-        self._structs: ELFStructs | None = None
         self.tags: dict[int, int] = {}
         self.needed: list[ElfString] = []
         self.soname: ElfString | None = None
@@ -328,18 +340,12 @@ class _Dynamic:
         return value
 
     def _record(self, kind: str, offset: int) -> Any:
-        """One pyelftools record at a file offset."""
-        from io import BytesIO  # start time
-
-        if self._structs is None:
-            self._structs = _structs(self._ehdr.little, self._ehdr.bits)
-        layout = getattr(self._structs, kind)
-        data = self._read(offset, 32) if 0 <= offset < self._size else b""
-        try:
-            return layout.parse_stream(BytesIO(data))
-        except Exception as error:
-            # pyelftools raises several unrelated exception types on short or odd records.
-            raise Malformed(f"the {kind} record at file offset {offset} cannot be read") from error
+        """One record of pyelftools' layouts at a file offset."""
+        layout, record = _layout(kind, self._ehdr.little, self._ehdr.bits)
+        data = self._read(offset, layout.size) if 0 <= offset < self._size else b""
+        if len(data) < layout.size:
+            raise Malformed(f"the {kind} record at file offset {offset} cannot be read")
+        return record(*layout.unpack(data))
 
     def _place(self, tag: int, what: str) -> int | None:
         if tag not in self.tags:

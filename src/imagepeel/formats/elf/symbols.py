@@ -25,6 +25,8 @@ _FOUND_TYPES = frozenset((0, 1, 2, 5, STT_TLS, 10))
 _MAX_CHAIN = 100_000
 _MAX_FILTER = 4_000_000
 _MAX_RELOCATIONS = 4_000_000
+_MOST_SYMBOLS = 4 * 1024 * 1024
+"""Bytes of a symbol table that are read at once."""
 _CHUNK = 24 * 8192
 _WINDOW_BITS = 17
 _WINDOW = 1 << _WINDOW_BITS
@@ -298,16 +300,37 @@ class SymbolTable:
         """
         seen: set[tuple[int, bool]] = set()
         for infos, plt in self._relocations():
-            for info in dict.fromkeys(infos):
+            distinct = dict.fromkeys(infos)
+            sections = self._sections((max(distinct, default=0) >> self._shift) + 1)
+            for info in distinct:
                 index, kind = info >> self._shift, info & self._mask
                 copy = kind == self._copy
                 if not index or not kind or (index, copy) in seen:
                     continue
                 seen.add((index, copy))
+                if sections is not None and not copy and sections[index]:
+                    # Most symbols that a library asks for are its own.
+                    continue
                 fields = self._fields(index)
                 bind = fields[1] >> 4
                 if bind != STB_LOCAL and (copy or (fields[2] == 0 and bind != STB_WEAK)):
                     yield Reference(symbol=self._made(index, fields), plt=plt, copy=copy)
+
+    def _sections(self, count: int) -> array[int] | None:
+        """Return the sections of the first symbols, 0 where one is only asked for; None for more than is read at once.
+
+        None as well where they end outside the file, which the look-up of such a symbol tells.
+        """
+        width, at = (24, 6) if self._wide else (16, 14)
+        if self._symbols is None or count * width > _MOST_SYMBOLS:
+            return None
+        data = self._read(self._symbols, count * width)
+        if len(data) < count * width:
+            return None
+        column = array("H", data)[at // 2 :: width // 2]
+        if self._facts.ehdr.little != _LITTLE_HERE:
+            column.byteswap()
+        return column
 
     def _relocations(self) -> Iterator[tuple[list[int], bool]]:
         """Yield the words that name symbol and kind, some thousand at a time, and whether they are of DT_JMPREL."""

@@ -12,7 +12,7 @@ from imagepeel.evidence import Evidence, Location, Receipt, layer_label, raw, te
 from imagepeel.findings.examine import examine
 from imagepeel.present.document import Text, code, term, words
 from imagepeel.process.engines.registry import CONTAINERD, DOCKER, KUBERNETES, PODMAN
-from imagepeel.process.predict import predict_image
+from imagepeel.process.image_prediction import predict_image
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.receipts.places import Receipts, Stream
 from imagepeel.receipts.proof import with_receipts

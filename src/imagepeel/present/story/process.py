@@ -59,7 +59,7 @@ from imagepeel.present.story.process_proof import (
     verdict_proof,
 )
 from imagepeel.process.engines.registry import KUBERNETES
-from imagepeel.process.predict import predict_image
+from imagepeel.process.image_prediction import predict_image
 from imagepeel.process.spec.failure import FailureCode, Outcome, Stage
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.trace import quote, vector

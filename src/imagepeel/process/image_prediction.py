@@ -1,0 +1,45 @@
+"""The prediction of an image, which it keeps: its story and the rules ask for the same engines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from imagepeel.process.engines.registry import find_engine
+from imagepeel.process.loaded import loaded
+from imagepeel.process.predict import predict
+from imagepeel.process.spec.options import ProcessOptions
+from imagepeel.process.spec.values import Prediction
+
+if TYPE_CHECKING:
+    from imagepeel.image import LayeredImage
+
+_MOST = 64
+"""Predictions that one image keeps."""
+
+
+def predict_image(image: LayeredImage, options: ProcessOptions | None = None, *, view: str = "") -> Prediction:
+    """Return `predict` for an image: as the engine's store takes it, its config, its architecture.
+
+    With `view` that filesystem is taken instead, and nobody asks whether the image can be loaded.
+    """
+    return image.derived(_Predictions)[options or ProcessOptions(), view]
+
+
+class _Predictions(dict[tuple[ProcessOptions, str], Prediction]):
+    """What was predicted of an image, by options and view."""
+
+    def __init__(self, image: LayeredImage) -> None:
+        self._image = image
+
+    def __missing__(self, key: tuple[ProcessOptions, str]) -> Prediction:
+        (options, view), image, config = key, self._image, self._image.config
+        rootfs, load = (image.view(view), None) if view else loaded(image, find_engine(options.engine)[0])
+        if config.os != image.os:
+            # Another document says what no config does: an index, or the archive that it is a layer of Windows.
+            config = msgspec.structs.replace(config, os=image.os)
+        if len(self) > _MOST:
+            self.clear()
+        found = predict(rootfs, config, options, architecture=image.architecture or None, load=load)
+        return self.setdefault(key, found)
