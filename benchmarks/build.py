@@ -1,9 +1,14 @@
-"""Build the inputs of the benchmarks from real files of this machine: nothing is downloaded.
+"""Build the inputs of the benchmarks from real files of this machine, and from Debian packages with mmdebstrap.
 
-    python benchmarks/build.py FOLDER [--megabytes 2000] [--entries 300000]
+    python benchmarks/build.py FOLDER [--megabytes 2000] [--entries 1000000]
 
-Makes FOLDER/big.tar.gz (one layer of real files), FOLDER/big.oci.tar (an OCI archive of one image of that layer),
-FOLDER/many.tar (a layer of very many tiny files) and FOLDER/many.oci.tar.
+Makes in FOLDER, as an OCI archive of one image each:
+
+    big.oci.tar      one gzip layer of real files, which is also big.tar.gz; `deepest` names its last small file
+    small.oci.tar    one gzip layer of 6 MB of real files
+    empty.oci.tar    one plain layer of very many empty files, which is also empty.tar
+    pg.oci.tar       Debian, PostgreSQL and its entrypoint in three gzip layers, which are also in pg-layers/;
+                     as root, where mmdebstrap is installed
 """
 
 from __future__ import annotations
@@ -14,6 +19,9 @@ import hashlib
 import io
 import json
 import os
+import shutil
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -39,8 +47,8 @@ def pack_real_files(out: Path, most: int) -> None:
                         return
 
 
-def pack_tiny_files(out: Path, count: int) -> None:
-    """Write a tar of `count` files of a few bytes each, 50 to a directory."""
+def pack_empty_files(out: Path, count: int) -> None:
+    """Write a tar of `count` empty files, 50 to a directory."""
     with tarfile.open(out, "w", format=tarfile.USTAR_FORMAT) as tar:
         for number in range(count):
             folder = f"opt/data/package-{number // 2500}/module-{number // 50}"
@@ -48,10 +56,79 @@ def pack_tiny_files(out: Path, count: int) -> None:
                 info = tarfile.TarInfo(folder)
                 info.type, info.mode = tarfile.DIRTYPE, 0o755
                 tar.addfile(info)
-            data = b"x%d" % number * (number % 60 + 1)
             info = tarfile.TarInfo(f"{folder}/file-number-{number}.txt")
-            info.size, info.mtime, info.mode = len(data), 1_700_000_000 + number, 0o644
-            tar.addfile(info, io.BytesIO(data))
+            info.mtime, info.mode = 1_700_000_000 + number, 0o644
+            tar.addfile(info)
+
+
+def pack_difference(before: Path, after: Path, out: Path) -> None:
+    """Write a tar of what one tar has and another lacks or has otherwise."""
+    with tarfile.open(before) as old:
+        known = {member.name: _told(old, member) for member in old}
+    with (
+        tarfile.open(after) as new,
+        tarfile.open(out, "w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for member in new:
+            if known.get(member.name) != _told(new, member):
+                tar.addfile(member, new.extractfile(member) if member.isreg() else None)
+
+
+def _told(tar: tarfile.TarFile, member: tarfile.TarInfo) -> tuple[object, ...]:
+    content = tar.extractfile(member) if member.isreg() else None
+    digest = hashlib.sha256(content.read()).digest() if content is not None else b""
+    return member.type, member.mode, member.size, member.linkname, digest
+
+
+ENTRYPOINT = b"""#!/usr/bin/env bash
+set -Eeo pipefail
+_main() {
+	if [ "${1:0:1}" = '-' ]; then
+		set -- postgres "$@"
+	fi
+	if [ "$1" = 'postgres' ]; then
+		if [ "$(id -u)" = '0' ]; then
+			exec gosu postgres "$BASH_SOURCE" "$@"
+		fi
+	fi
+	exec "$@"
+}
+_main "$@"
+"""
+
+
+def build_postgres(folder: Path) -> None:
+    """Build an image in the shape of the public one of PostgreSQL: a chain of four programs and some 42 libraries."""
+    suite, release = "bookworm", "15"
+    tars = [folder / f"pg-{number}.tar" for number in range(3)]
+    full = folder / "pg-full.tar"
+    for out, more in ((tars[0], []), (full, ["--include=postgresql,gosu"])):
+        subprocess.run(["mmdebstrap", "--variant=apt", *more, suite, str(out)], check=True)
+    pack_difference(tars[0], full, tars[1])
+    full.unlink()
+    with tarfile.open(tars[2], "w") as tar:
+        info = tarfile.TarInfo("usr/local/bin/docker-entrypoint.sh")
+        info.size, info.mode = len(ENTRYPOINT), 0o755
+        tar.addfile(info, io.BytesIO(ENTRYPOINT))
+    path = f"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/postgresql/{release}/bin"
+    runtime = {
+        "Env": [path],
+        "Entrypoint": ["docker-entrypoint.sh"],
+        "Cmd": ["postgres"],
+    }
+    blobs = folder / "pg-layers"
+    blobs.mkdir(exist_ok=True)
+    layers = [(packed(tar, blobs / f"{number}.tar.gz"), digest_of(tar)) for number, tar in enumerate(tars)]
+    wrap(layers, GZIP, folder / "pg.oci.tar", runtime)
+    for tar in tars:
+        tar.unlink()
+
+
+def packed(tar: Path, out: Path) -> Path:
+    """Compress a file as most builders do, and return the new one."""
+    with open(tar, "rb") as source, gzip.open(out, "wb", compresslevel=6) as sink:
+        shutil.copyfileobj(source, sink, 1 << 20)
+    return out
 
 
 def digest_of(path: Path) -> str:
@@ -59,24 +136,43 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def wrap(blob: Path, diff_id: str, media_type: str, out: Path) -> None:
-    """Write an OCI archive of one image with one layer."""
+PLAIN = "application/vnd.oci.image.layer.v1.tar"
+GZIP = f"{PLAIN}+gzip"
+
+
+def wrap(
+    blobs: list[tuple[Path, str]],
+    media_type: str,
+    out: Path,
+    runtime: dict[str, object] | None = None,
+) -> None:
+    """Write an OCI archive of one image; `blobs` are its layers, base first, each with the hex of its DiffID."""
     config = json.dumps(
         {
             "architecture": "amd64",
             "os": "linux",
-            "config": {"Entrypoint": ["/usr/bin/env"]},
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{diff_id}"]},
-            "history": [{"created_by": "COPY / /"}],
+            "config": runtime or {"Entrypoint": ["/usr/bin/env"]},
+            "rootfs": {
+                "type": "layers",
+                "diff_ids": [f"sha256:{diff_id}" for _, diff_id in blobs],
+            },
+            "history": [{"created_by": "COPY / /"} for _ in blobs],
         }
     ).encode()
-    layer = {"mediaType": media_type, "digest": f"sha256:{digest_of(blob)}", "size": blob.stat().st_size}
+    layers = [
+        {
+            "mediaType": media_type,
+            "digest": f"sha256:{digest_of(blob)}",
+            "size": blob.stat().st_size,
+        }
+        for blob, _ in blobs
+    ]
     manifest = json.dumps(
         {
             "schemaVersion": 2,
             "mediaType": "application/vnd.oci.image.manifest.v1+json",
             "config": descriptor("application/vnd.oci.image.config.v1+json", config),
-            "layers": [layer],
+            "layers": layers,
         }
     ).encode()
     top = descriptor("application/vnd.oci.image.manifest.v1+json", manifest)
@@ -92,31 +188,46 @@ def wrap(blob: Path, diff_id: str, media_type: str, out: Path) -> None:
             info = tarfile.TarInfo(name)
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
-        tar.add(blob, f"blobs/{layer['digest'].replace(':', '/')}")
+        for (blob, _), layer in zip(blobs, layers, strict=True):
+            tar.add(blob, f"blobs/{str(layer['digest']).replace(':', '/')}")
 
 
 def descriptor(media_type: str, data: bytes) -> dict[str, object]:
-    return {"mediaType": media_type, "digest": f"sha256:{hashlib.sha256(data).hexdigest()}", "size": len(data)}
+    return {
+        "mediaType": media_type,
+        "digest": f"sha256:{hashlib.sha256(data).hexdigest()}",
+        "size": len(data),
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--megabytes", type=int, default=2000)
-    parser.add_argument("--entries", type=int, default=300_000)
+    parser.add_argument("--entries", type=int, default=1_000_000)
     options = parser.parse_args()
     folder: Path = options.folder
     folder.mkdir(parents=True, exist_ok=True)
-    big, many = folder / "big.tar", folder / "many.tar"
-    pack_real_files(big, options.megabytes * 1_000_000)
-    compressed = folder / "big.tar.gz"
-    with open(big, "rb") as source, gzip.open(compressed, "wb", compresslevel=6) as sink:
-        while piece := source.read(1 << 20):
-            sink.write(piece)
-    wrap(compressed, digest_of(big), "application/vnd.oci.image.layer.v1.tar+gzip", folder / "big.oci.tar")
-    big.unlink()
-    pack_tiny_files(many, options.entries)
-    wrap(many, digest_of(many), "application/vnd.oci.image.layer.v1.tar", folder / "many.oci.tar")
+    for name, size in (("big", options.megabytes * 1_000_000), ("small", 6_000_000)):
+        plain = folder / f"{name}.tar"
+        pack_real_files(plain, size)
+        wrap(
+            [(packed(plain, folder / f"{name}.tar.gz"), digest_of(plain))],
+            GZIP,
+            folder / f"{name}.oci.tar",
+        )
+        if name == "big":
+            with tarfile.open(plain) as tar:
+                last = [member.name for member in tar if member.isreg() and 0 < member.size <= 65_536][-1]
+            (folder / "deepest").write_text(f"/{last}\n")
+        plain.unlink()
+    empty = folder / "empty.tar"
+    pack_empty_files(empty, options.entries)
+    wrap([(empty, digest_of(empty))], PLAIN, folder / "empty.oci.tar")
+    if shutil.which("mmdebstrap") is None or os.geteuid():
+        print("pg.oci.tar is not built: that takes root and mmdebstrap", file=sys.stderr)
+    else:
+        build_postgres(folder)
 
 
 if __name__ == "__main__":

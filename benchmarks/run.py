@@ -1,10 +1,11 @@
-"""Measure imagepeel beside its peers, in one run, and print ratios of CPU time.
+"""Measure imagepeel beside its peers in one run, and print one table: median, range, bar and verdict.
 
-    python benchmarks/build.py /tmp/bench && python benchmarks/run.py /tmp/bench [--rounds 5] [--json]
+    python benchmarks/build.py /tmp/bench && python benchmarks/run.py /tmp/bench [--rounds 5]
 
-The commands of a comparison run in turn (A B A B ...), so that a machine whose speed drifts does not favour one.
-CPU is user plus system time of all processes of a command, memory the largest single process.  Quote the median
-ratio; single seconds mean little on a shared machine.  A peer that is not installed is left out and said so.
+Writes FOLDER/results.json, too.  Each round runs every command once, in turn, so that a machine whose speed drifts
+favours none; a ratio is taken inside one round.  CPU is user plus system time of all processes of a command, memory the
+largest single process.  Single seconds mean little on a shared machine.  A goal whose input or peer is absent is shown
+as not measured, one that is missed as missed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
+import platform
 import shlex
 import shutil
 import statistics
@@ -20,144 +21,223 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
+
+import library
+import startup
 
 PYTHON = shlex.quote(sys.executable)
 HERE = Path(__file__).parent
 
 
-def comparisons(folder: Path) -> list[tuple[str, str, str, str]]:
-    """Return (what, our command, name of the peer, its command)."""
+class Goal(NamedTuple):
+    """One line of the table: what a command may cost in units of another one, or alone."""
+
+    what: str
+    ours: str
+    """A shell command."""
+    peer: str
+    """What it is held against; of a cost alone, its unit."""
+    theirs: str
+    """A shell command; "" where our cost counts alone."""
+    bar: float
+    needs: tuple[str, ...] = ()
+    """Programs that have to be installed."""
+    inputs: tuple[str, ...] = ()
+    """Files of the folder that have to be there."""
+
+
+class Cost(NamedTuple):
+    """What one run of a command cost."""
+
+    cpu: float
+    """Seconds."""
+    wall: float
+    """Seconds."""
+    memory: float
+    """MiB of the largest process."""
+
+
+def goals(folder: Path, scratch: Path) -> list[Goal]:
+    """Return what is measured on the inputs of a folder."""
     imagepeel = f"{PYTHON} -m imagepeel"
 
     def ours(command: str, *arguments: str) -> str:
         # Everything is read anew, except where the second look is what is measured.
         return " ".join((imagepeel, command, "--no-cache", *arguments))
 
-    blob, image, many = (shlex.quote(str(folder / n)) for n in ("big.tar.gz", "big.oci.tar", "many.oci.tar"))
-    many_layer = shlex.quote(str(folder / "many.tar"))
-    pipeline = f"igzip -dc {blob} | openssl dgst -sha256"
-    layout = tempfile.mkdtemp(prefix="imagepeel-bench-")
+    def at(name: str) -> str:
+        return shlex.quote(str(folder / name))
+
+    big, pg, empty = at("big.oci.tar"), at("pg.oci.tar"), at("empty.oci.tar")
+    # The second look finds what the warm-up left in a cache of its own.
+    second = f"XDG_CACHE_HOME={scratch}/cache {imagepeel}"
+    pipeline = "igzip -dc {} | openssl dgst -sha256"
+    blobs = f"for blob in {at('pg-layers')}/*; do {pipeline.format('$blob')}; done"
     unpack = (
-        f"rm -rf {layout}/b && mkdir -p {layout}/l && tar -C {layout}/l -xf {image} && "
-        f"umoci unpack --image {layout}/l:bench {layout}/b"
+        f"rm -rf {scratch}/b && mkdir -p {scratch}/l && tar -C {scratch}/l -xf {big} && "
+        f"umoci unpack --image {scratch}/l:bench {scratch}/b"
     )
-    # The second look finds what one run before the measurement left in a cache of its own.
-    second = f"XDG_CACHE_HOME={layout}/cache {imagepeel}"
+    deep = f"$(cat {at('deepest')})"
+    on_big, on_pg, on_empty = ("big.oci.tar",), ("pg.oci.tar",), ("empty.oci.tar",)
     return [
-        ("all digests, DiffIDs and the full index", ours("layers", image), "igzip | openssl", pipeline),
-        ("explain, the whole story", ours("explain", image), "igzip | openssl", pipeline),
-        ("list a gzip layer", ours("layers", image), "bsdtar -tvf", f"bsdtar -tvf {blob}"),
-        ("list a gzip layer", ours("layers", image), "tarfile program", f"{PYTHON} {HERE / 'naive.py'} {blob}"),
-        ("see the filesystem", ours("du", image), "umoci unpack", unpack),
-        ("300,000 entries, index", ours("layers", many), "bsdtar -tvf", f"bsdtar -tvf {many_layer}"),
-        *(
-            (f"300,000 entries, {words[0]}", ours(words[0], many, *words[1:]), "layers", ours("layers", many))
-            for words in (
-                ("find", "'**/file-number-7*'"),
-                ("du",),
-                ("ls", "-R"),
-                ("trace", "/opt/data/package-7/module-350/file-number-17500.txt"),
-            )
-        ),
-        ("second look, layers", f"{second} layers {image}", "first look", ours("layers", image)),
-        ("second look, process", f"{second} process {image}", "first look", ours("process", image)),
-        ("second look, layers", f"{second} layers {image}", "imagepeel version", f"{imagepeel} version"),
-    ]
+        Goal("layers, one gzip layer", ours("layers", big), "igzip, openssl", pipeline.format(at("big.tar.gz")), 1.1,
+             ("igzip", "openssl"), on_big),
+        Goal("layers, one gzip layer", ours("layers", big), "bsdtar -tvf", f"bsdtar -tvf {at('big.tar.gz')}", 1.1,
+             ("bsdtar",), on_big),
+        Goal("du, one gzip layer", ours("du", big), "umoci unpack", unpack, 0.1, ("umoci",), on_big),
+        Goal("explain, one gzip layer", ours("explain", big), "layers", ours("layers", big), 1.05, (), on_big),
+        Goal("layers, postgres", ours("layers", pg), "igzip, openssl", blobs, 1.1, ("igzip", "openssl"), on_pg),
+        Goal("explain, postgres", ours("explain", pg), "layers", ours("layers", pg), 1.25, (), on_pg),
+        Goal("wtf, postgres", ours("wtf", pg), "layers", ours("layers", pg), 1.2, (), on_pg),
+        Goal("explain, postgres", ours("explain", pg), "MiB", "", 60, (), on_pg),
+        Goal("layers, 1,000,000 empty files", ours("layers", empty), "bsdtar -tvf", f"bsdtar -tvf {at('empty.tar')}", 1,
+             ("bsdtar",), on_empty),
+        Goal("find, 1,000,000 empty files", ours("find", empty, "'**/file-number-7*'"), "layers",
+             ours("layers", empty), 1.15, (), on_empty),
+        Goal("explain, 1,000,000 empty files", ours("explain", empty), "layers", ours("layers", empty), 1.15, (),
+             on_empty),
+        Goal("layers, 1,000,000 empty files", ours("layers", empty), "MiB", "", 110, (), on_empty),
+        Goal("second look, layers", f"{second} layers {big}", "CPU s", "", 0.15, (), on_big),
+        Goal("second look, cat of the last small file", f"{second} cat {big} {deep}", "CPU s", "", 0.1, (),
+             (*on_big, "deepest")),
+        Goal("small images in one process", f"{PYTHON} {HERE / 'library.py'} {at('small.oci.tar')}", "ms an image", "",
+             9, (), ("small.oci.tar",)),
+    ]  # fmt: skip
 
 
 def environment() -> dict[str, str]:
     """Return the environment of an installed program: compiled modules are kept, here outside the source tree."""
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return {"PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir()) / "imagepeel-bench-pyc"), **env}
+    return {
+        "PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir()) / "imagepeel-bench-pyc"),
+        **env,
+    }
 
 
-def measure(command: str) -> tuple[float, float, int]:
-    """Run a shell command; return (CPU seconds, wall seconds, peak KiB of the largest process)."""
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, env=environment())
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode:
-        raise RuntimeError(f"{command}: exit {done.returncode}: {done.stderr.decode(errors='replace')[-500:]}")
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return cpu, time.monotonic() - start, after.ru_maxrss
+def measure(command: str) -> Cost:
+    """Run a shell command and return what it cost.  RuntimeError with its last words when it fails."""
+    with tempfile.TemporaryFile() as words:
+        start = time.monotonic()
+        shell = ["bash", "-c", f"set -o pipefail; {command}"]
+        process = subprocess.Popen(shell, stdout=subprocess.DEVNULL, stderr=words, env=environment())
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        wall = time.monotonic() - start
+        if process.returncode:
+            words.seek(0)
+            raise RuntimeError(f"{command}: exit {process.returncode}: {words.read()[-500:].decode(errors='replace')}")
+    return Cost(used.ru_utime + used.ru_stime, wall, used.ru_maxrss / 1024)
+
+
+UNITS: dict[str, Callable[[Cost], float]] = {
+    "MiB": lambda cost: cost.memory,
+    "CPU s": lambda cost: cost.cpu,
+    "ms an image": lambda cost: 1000 * cost.cpu / library.TIMES,
+}
+
+
+def absent(goal: Goal, folder: Path) -> str:
+    """Return what a goal needs and is not here, "" when all is."""
+    programs = [name for name in goal.needs if shutil.which(name) is None]
+    return ", ".join(programs + [name for name in goal.inputs if not (folder / name).exists()])
+
+
+def row(goal: Goal, values: list[float]) -> dict[str, object]:
+    """Return a line of the table as JSON."""
+    median = statistics.median(values)
+    return {
+        "what": goal.what,
+        "beside": goal.peer,
+        "median": round(median, 3),
+        "least": round(min(values), 3),
+        "most": round(max(values), 3),
+        "bar": goal.bar,
+        "verdict": "met" if median <= goal.bar else "missed",
+    }
+
+
+def table(rows: list[dict[str, object]]) -> str:
+    """Return the rows as a table in Markdown."""
+    lines = [
+        "| what | beside, or unit | median | range | bar | verdict |",
+        "|---|---|---|---|---|---|",
+    ]
+    for found in rows:
+        span = f"{found['least']} to {found['most']}" if "least" in found else ""
+        lines.append(
+            f"| {found['what']} | {found['beside']} | {found.get('median', '')} | {span} | {found['bar']} | "
+            f"{found['verdict']} |"
+        )
+    return "\n".join(lines)
+
+
+def in_instructions(folder: Path) -> list[dict[str, object]]:
+    """Return what starts cost, which needs no rounds: instructions are the same each time."""
+    if shutil.which("valgrind") is None:
+        return []
+    startup.make_hello(folder)
+    bare = startup.instructions(startup.PROGRAMS["python -c pass"][0], folder)
+    rows = []
+    for name, (words, bar) in startup.PROGRAMS.items():
+        if bar is not None:
+            ratio = startup.instructions(words, folder) / bare
+            rows.append(row(Goal(name, "", "instructions of python -c pass", "", bar), [ratio]))
+    return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="", help="measure only comparisons whose text contains this")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--only", default="", help="measure only goals whose text contains this")
     options = parser.parse_args()
-    rows = []
-    for what, ours, peer, theirs in comparisons(options.folder):
-        if options.only not in f"{what} {peer}":
-            continue
-        if what.startswith("second look"):
-            measure(ours)
-        tool = theirs.split()[0]
-        needed = ("igzip", "openssl") if "igzip" in theirs else ("umoci",) if "umoci" in theirs else (tool,)
-        absent = [name for name in needed if shutil.which(shlex.split(name)[0]) is None]
-        if absent:
-            print(f"{what} / {peer}: {', '.join(absent)} is not installed", file=sys.stderr)
-            continue
-        pairs = [(measure(ours), measure(theirs)) for _ in range(options.rounds)]
-        ratios = sorted(mine[0] / other[0] for mine, other in pairs)
-        row = {
-            "what": what,
-            "peer": peer,
-            "cpu_ratio_median": round(statistics.median(ratios), 3),
-            "cpu_ratio_min": round(ratios[0], 3),
-            "cpu_ratio_max": round(ratios[-1], 3),
-            "cpu_ours": round(statistics.median(mine[0] for mine, _ in pairs), 2),
-            "cpu_peer": round(statistics.median(other[0] for _, other in pairs), 2),
-            "wall_ratio_median": round(statistics.median(mine[1] / other[1] for mine, other in pairs), 3),
-        }
-        rows.append(row)
-        if not options.json:
-            print(
-                f"{what:42} / {peer:16} CPU {row['cpu_ratio_median']:6.3f}  ({row['cpu_ratio_min']:.3f} to "
-                f"{row['cpu_ratio_max']:.3f})   {row['cpu_ours']:7.2f} s / {row['cpu_peer']:7.2f} s",
-                flush=True,
-            )
-    memory = peak_memory(options.folder)
-    reads = random_reads(options.folder)
-    if options.json:
-        found = {"machine": os.uname().machine, "comparisons": rows, "peak_kib": memory, "random_reads": reads}
-        print(json.dumps(found, indent=2))
-    else:
-        for name, peak in memory.items():
-            print(f"peak memory of layers {name}: {peak / 1024:.0f} MiB")
-        for when, row in reads.items():
-            first = f", the very first {row['first_ms']} ms" if "first_ms" in row else ""
-            print(
-                f"random reads of 16 KiB, {when.replace('_', ' ')}: ready after {row['ready_s']} s, "
-                f"median {row['median_ms']} ms, worst {row['max_ms']} ms{first}"
-            )
-
-
-def random_reads(folder: Path) -> dict[str, dict[str, float]]:
-    """Return what `reads.py` measures on the gzip layer."""
-    command = [sys.executable, str(HERE / "reads.py"), str(folder / "big.oci.tar")]
-    done = subprocess.run(command, capture_output=True, check=True)
-    out: dict[str, dict[str, float]] = json.loads(done.stdout)
-    return out
-
-
-def peak_memory(folder: Path) -> dict[str, int]:
-    """Return the peak memory in KiB of `layers` on each archive."""
-    out = {}
-    for name in ("big.oci.tar", "many.oci.tar"):
-        # A process of its own for each, since RUSAGE_CHILDREN keeps the largest of all that ever ran.
-        program = (
-            "import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True);"
-            "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-        )
-        ours = [sys.executable, "-m", "imagepeel", "layers", "--no-cache", str(folder / name)]
-        command = [sys.executable, "-c", program, *ours]
-        out[name] = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    return out
+    with tempfile.TemporaryDirectory(prefix="imagepeel-bench-") as name:
+        chosen = [goal for goal in goals(options.folder, Path(name)) if options.only in f"{goal.what} {goal.peer}"]
+        here = [goal for goal in chosen if not absent(goal, options.folder)]
+        commands = list(dict.fromkeys(words for goal in here for words in (goal.theirs, goal.ours) if words))
+        rounds: list[dict[str, Cost]] = []
+        for number in range(options.rounds + 1):
+            costs = {words: measure(words) for words in commands}
+            if number:
+                # The first compiles modules, fills the cache and brings the inputs into memory.
+                rounds.append(costs)
+        rows = []
+        for goal in chosen:
+            if goal not in here:
+                lacks = f"not measured: no {absent(goal, options.folder)}"
+                rows.append(
+                    {
+                        "what": goal.what,
+                        "beside": goal.peer,
+                        "bar": goal.bar,
+                        "verdict": lacks,
+                    }
+                )
+            elif goal.theirs:
+                rows.append(
+                    row(
+                        goal,
+                        [costs[goal.ours].cpu / costs[goal.theirs].cpu for costs in rounds],
+                    )
+                )
+            else:
+                rows.append(row(goal, [UNITS[goal.peer](costs[goal.ours]) for costs in rounds]))
+        if not options.only:
+            rows += in_instructions(Path(name))
+    load = os.getloadavg()[0]
+    about = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": f"{os.cpu_count()} processors, {platform.machine()}, load {load:.0f} at the end",
+        "rounds": options.rounds,
+        "versions": startup.combination(),
+    }
+    print(table(rows))
+    print(f"\n{about['date']}, {about['machine']}, {options.rounds} rounds, {about['versions']}")
+    (options.folder / "results.json").write_text(json.dumps({**about, "rows": rows}, indent=2) + "\n")
 
 
 if __name__ == "__main__":
