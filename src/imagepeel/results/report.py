@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from imagepeel._display import Shown
-from imagepeel.process.predict import predict, predict_image
+from imagepeel.process.image_prediction import predict_image
+from imagepeel.process.predict import predict
 from imagepeel.process.spec.failure import Judge
 from imagepeel.process.spec.values import Verdict
 from imagepeel.results.du import DuResult, du_result
