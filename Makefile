@@ -17,7 +17,7 @@ STAMP := $(VENV)/.installed
 # Targets and options of make fuzz, all targets without.
 FUZZ ?=
 
-.PHONY: demo test docs lint bench soak fuzz judges judges-all pyodide pythons clean
+.PHONY: demo test docs docs-tools lint bench soak fuzz judges judges-all pyodide pythons clean
 
 demo: $(VENV)/.demo
 	$(BIN)/imagepeel forge shop demo/shop.tar
@@ -38,9 +38,13 @@ lint: $(STAMP)
 	$(BIN)/vulture
 
 # The pages as a site, in docs/_site; a warning is an error.
-docs: $(STAMP)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[docs]"
+docs: docs-tools
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_site
+	$(BIN)/python docs/screenshots.py docs/_site/screenshots
+
+# What the tests of the site need: they build it, and a warning fails them.
+docs-tools: $(STAMP)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[docs]"
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/build.py demo/bench

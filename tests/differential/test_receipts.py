@@ -227,13 +227,30 @@ def test_receipts_of_kinds_with_the_tools_of_macos(
         assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.shared
+@pytest.mark.skipif(bool(ELSEWHERE), reason=f"missing tools: {', '.join(ELSEWHERE)}")
+@pytest.mark.skipif(not IMAGES.is_dir(), reason="the real images are not beside the checkout")
+def test_receipts_of_real_images_with_the_tools_of_macos(
+    bsd: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+) -> None:
+    """A sample, all of them with --all-starts; the two shells take turns."""
+    wrong = []
+    for number, name in enumerate(sample(pytestconfig, REAL, 3)):
+        path = IMAGES / name
+        monkeypatch.chdir(path.parent)
+        there = [receipt for receipt in all_receipts(path.name) if not NEEDS.search(receipt.shows)]
+        wrong += run_all(there, path.parent, tmp_path / str(number), SHELLS[number % 2], bsd)
+    assert not wrong, "\n".join(wrong)
+
+
 def test_what_a_receipt_needs_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("shop", "zoo", "no-library"):
-        forge.write(forge.build(name), tmp_path / f"{name}.tar")
+    for name, packed in (("shop", ""), ("zoo", "xz"), ("no-library", "zstd")):
+        forge.write(forge.build(name), tmp_path / f"{name}.tar", "docker-archive", compression=packed)
         for receipt in all_receipts(f"{name}.tar"):
             said = NEEDS.search(receipt.shows)
-            uses = [word for word in ("jq", "readelf") if re.search(rf"(^|[|;]) ?{word} ", receipt.command)]
+            rare = ("jq", "readelf", "zstd", "xz")
+            uses = [word for word in rare if re.search(rf"(^|[|;{{]) ?{word} ", receipt.command)]
             uses += ["GNU tar"] * ("--no-unquote" in receipt.command)
             assert (said[1].split(" and ") if said else []) == uses, receipt
             assert not re.search(r"\bxxd\b|cat -A|--wildcards|-printf|--force-local|base64 -w|\btac\b", receipt.command)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+import struct
 import subprocess
 import sys
+import zlib
+from collections.abc import Iterator
+from importlib import util
 from pathlib import Path
 
 import pytest
@@ -44,3 +48,27 @@ def test_every_public_name_is_in_it(site: Path) -> None:
 def test_no_page_asks_another_machine(site: Path) -> None:
     loaded = re.compile(r'<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)="(https?:)?//')
     assert [str(page) for page in site.rglob("*.html") if loaded.search(page.read_text())] == []
+
+
+def test_pictures_are_made_of_what_the_program_writes_today(tmp_path: Path) -> None:
+    spec = util.spec_from_file_location("screenshots", DOCS / "screenshots.py")
+    assert spec is not None and spec.loader is not None
+    screenshots = util.module_from_spec(spec)
+    spec.loader.exec_module(screenshots)
+    if screenshots.browser() is None:
+        pytest.skip("chromium is not installed")
+    (picture,) = screenshots.make(tmp_path, ("explain",))
+    data = picture.read_bytes()
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    assert struct.unpack(">II", data[16:24]) == screenshots.SIZE
+    assert len(set(zlib.decompress(b"".join(_image_data(data))))) > 50, "a blank page has few values"
+
+
+def _image_data(png: bytes) -> Iterator[bytes]:
+    """The compressed pixels of a PNG (PNG specification, 11.2.4)."""
+    at = 8
+    while at < len(png):
+        (size,) = struct.unpack(">I", png[at : at + 4])
+        if png[at + 4 : at + 8] == b"IDAT":
+            yield png[at + 8 : at + 8 + size]
+        at += 12 + size

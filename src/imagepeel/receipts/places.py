@@ -3,7 +3,7 @@
 Members and files are named where their names are harmless and unique, and else addressed by their offset
 (`tail -c +N FILE | head -c M`), which needs no hostile name at all.  They are for bash, zsh and ksh, with
 the tools of GNU or of BSD and macOS: tar, awk, od, sed, head, tail, wc, sha256sum, and gzip, zstd, bzip2, xz for what
-is so compressed.  What takes jq, readelf or GNU tar alone says so.
+is so compressed.  What takes jq, readelf, zstd, xz or GNU tar alone says so.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ PLACEHOLDER = "image.tar"
 
 UNPACK = {"gzip": "gzip -dc", "zstd": "zstd -dcq", "bzip2": "bzip2 -dc", "xz": "xz -dc"}
 SUMS = {"sha256": "sha256sum", "sha384": "sha384sum", "sha512": "sha512sum"}
+_RARE = ("jq", "readelf", "zstd", "xz")
+"""Tools that a machine may not have, and that a receipt therefore names."""
 _MAGIC = {"gzip": GZIP_MAGIC, "zstd": ZSTD_MAGIC, "bzip2": BZIP2_MAGIC, "xz": XZ_MAGIC[:4]}
 """How the stored bytes of each compression begin, four bytes at most."""
 
@@ -403,7 +405,7 @@ def _word(name: Name) -> str:
 
 def _receipt(command: str, shows: str, expect: str = "") -> Receipt:
     """A receipt that says which tool it needs, where that is one that a machine may not have."""
-    tools = [tool for tool in ("jq", "readelf") if any(f"{lead}{tool} " in f"; {command}" for lead in ("; ", "| "))]
+    tools = [tool for tool in _RARE if any(f"{lead}{tool} " in f"; {command}" for lead in ("; ", "| ", "{ "))]
     tools += ["GNU tar"] * ("--no-unquote" in command)
     needs = f"; needs {' and '.join(tools)}" if tools else ""
     return Receipt(command=command, shows=shows + needs, expect=expect)

@@ -25,6 +25,7 @@ from imagepeel.present.document import (
     dim,
     note,
     path,
+    plain,
     proof,
     term,
     value,
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
 
 ID = "file"
+_NAME = 28
+"""Characters up to which the name of a member is not wrapped: a short digest and a file fit."""
 _SHOWN = 12
 """Members in the table; a projector holds no more."""
 
@@ -310,13 +313,14 @@ def _table(context: StoryContext) -> Table:
         keep = {id(member) for member in ranked[:_SHOWN]}
         shown = [member for member in members if id(member) in keep]
     directory = context.receipts.directory
+    rows = [_row(context, member, known.get(member.name), directory) for member in shown]
+    widest = max((len(plain(one.cells[-2])) for one in rows), default=0)
     columns = [
         *(() if directory else (Column("offset", right=True, keep=True),)),
         Column("size", right=True, keep=True),
-        Column("member"),
+        Column("member", keep=widest <= _NAME),
         Column("what it is"),
     ]
-    rows = [_row(context, member, known.get(member.name), directory) for member in shown]
     return Table(
         columns=tuple(columns),
         rows=tuple(rows),
