@@ -26,7 +26,7 @@ from imagepeel.process.spec.access import READ, Actor, permits
 from imagepeel.process.spec.failure import Failure, Judge, Stage
 from imagepeel.process.spec.state import ProcessState
 from imagepeel.process.spec.values import Credentials, NeededLibrary, PidOne, Step, StepOutcome
-from imagepeel.process.wrappers.daemons import goes_away
+from imagepeel.process.wrappers.daemons import command_of, goes_away
 from imagepeel.process.wrappers.programs import Wrapped, unwrap
 from imagepeel.process.wrappers.specs import EXECLINE
 from imagepeel.process.wrappers.stand_in import stand_in
@@ -86,6 +86,17 @@ class StartSimulation:
         shell = interpreters.identify(self.rootfs, final, chain.argv)
         if self.endless(chain, state, depth):
             return
+        path, words = command_of(chain)
+        if path.endswith("/supervisord"):
+            from imagepeel.process.wrappers.supervisor import gives_up  # start time
+
+            hidden = self.scenario.volume_at
+            why = gives_up(self.rootfs, words[1:], state, hidden=lambda place: hidden(place) is not None)
+            if why:
+                self.started.append(Started(chain=chain))
+                self.stay(chain, state, why=why, exact=False)
+                self.unproved(why)
+                return
         leaves, keep = goes_away(self.rootfs, chain, state.cwd, shell=bool(shell))
         if leaves:
             self.started.append(Started(chain=chain))

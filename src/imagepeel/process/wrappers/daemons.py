@@ -86,9 +86,7 @@ DAEMONS: dict[str, Daemon] = {
     "atd": _flag("-f", "-d"),
     "supervisord": Daemon(
         foreground=("-n", "--nodaemon"), reports=("-v", "--version", "-h", "--help"),
-        config=("/etc/supervisor/supervisord.conf", "/etc/supervisord.conf", "/etc/supervisor.conf"),
-        config_option="-c", directive=r"(?m)^[^\S\n]*nodaemon\s*=\s*(\w+)", stays=("true", "yes", "on", "1"),
-        fix="start it with -n, or set nodaemon=true",
+        stays=("true",), fix="start it with -n, or set nodaemon=true",
     ),
     "php-fpm": _FPM,
     "rsyslogd": _flag("-n", reports=("-v", "-N")),
@@ -144,15 +142,20 @@ READ_MOST = 262_144
 _VERSION = late(r"(?:-|(?<![\d.]))[\d.]++$")
 
 
+def command_of(chain: ExecveResult) -> tuple[str, list[str]]:
+    """The file of a program, or of the script that it reads, and the vector from there on; [] where it is not in it."""
+    if not chain.scripts:
+        return text(chain.final or b""), list(chain.argv)
+    path, argv = chain.scripts[0].path, list(chain.argv)
+    return path, argv[argv.index(path) :] if path in argv else []
+
+
 def goes_away(rootfs: Rootfs, chain: ExecveResult, cwd: str, *, shell: bool) -> tuple[str, str]:
     """Whether a program, or the script that is one, is known to go into the background: why, and how to keep it.
 
     ("", "") where it stays or is not known; `shell` tells that a shell reads it.
     """
-    argv, path = list(chain.argv), text(chain.final or b"")
-    if chain.scripts:
-        path = chain.scripts[0].path
-        argv = argv[argv.index(path) :] if path in argv else []
+    path, argv = command_of(chain)
     if not argv:
         return "", ""
     own = path.rsplit("/", 1)[-1]
@@ -184,6 +187,10 @@ def backgrounds(rootfs: Rootfs, name: str, words: Sequence[str], cwd: str, *, sh
     ):
         return "", ""
     said = _setting(rootfs, daemon, words, cwd)
+    if name == "supervisord":
+        from imagepeel.process.wrappers.supervisor import configuration  # start time
+
+        said = "true" if configuration(rootfs, words, cwd).stays else None
     if name == "nginx":
         given = re.findall(r"(?:^|[\s;])daemon\s+(\w+)\s*;", " ".join(words))
         said = given[-1] if given else said
