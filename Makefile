@@ -54,6 +54,7 @@ soak: $(STAMP)
 	$(BIN)/python tests/soak/first_decode.py 300
 	$(BIN)/python tests/soak/warm_runs.py 5000
 	$(BIN)/python tests/soak/damage.py
+	IMAGEPEEL_LARGE=50 $(BIN)/python -m pytest -q tests/hostile/test_large.py
 	IMAGEPEEL_SWAP_ROUNDS=100 $(BIN)/python -m pytest -q tests/world/test_swapping.py
 	IMAGEPEEL_SIGNAL_MOMENTS=100 IMAGEPEEL_CACHE_FLIPS=500 $(BIN)/python -m pytest -q \
 		tests/world/test_signals.py tests/world/test_one_cache.py

@@ -6,12 +6,17 @@ image is put where its reader looks.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
+import json
 import re
+import shutil
 import struct
+import tempfile
 import zlib
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import mutation
@@ -28,6 +33,7 @@ from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Location, text
 from imagepeel.findings.detectors import detect
 from imagepeel.findings.dockerfile_lines import plain_command
+from imagepeel.findings.semantics.toc import toc_notes
 from imagepeel.forge import Entry, programs
 from imagepeel.forge.elf import elf
 from imagepeel.formats.elf.file import parse_elf
@@ -63,6 +69,8 @@ from imagepeel.process.wrappers import execline, execline_words
 from imagepeel.process.wrappers.env import split_string
 from imagepeel.process.wrappers.programs import unwrap
 from imagepeel.receipts.quoting import hex_line, plain_text
+from imagepeel.workshop.course import LEVELS
+from imagepeel.workshop.level import Level, Missing
 
 
 class Target(NamedTuple):
@@ -83,6 +91,8 @@ class Target(NamedTuple):
             _settings,
             _config,
             _layers,
+            _toc,
+            _exercise,
             whole.use_everything,
             whole.some_verbs,
             _image,
@@ -483,6 +493,63 @@ def _image(data: bytes) -> None:
     whole.some_verbs(whole.image_of(data))
 
 
+_TOC = {
+    "entries": [
+        {"name": "a/", "type": "dir", "mode": 0o755},
+        {"name": "a/f", "type": "reg", "size": 3, "mode": 0o644, "uid": 0, "gid": 0},
+        {"name": "a/l", "type": "symlink", "linkName": "f"},
+        {"name": "a/h", "type": "hardlink", "linkName": "a/f"},
+        {"name": "a/f", "type": "chunk", "chunkOffset": 2},
+    ]
+}
+
+
+def _toc(data: bytes) -> None:
+    """The table of contents of a layer that is pulled lazily: at the end of the tar, behind it, and in zstd."""
+    files = (forge.directory("a"), forge.file("a/f", b"abc"), forge.symlink("a/l", "f"), forge.hardlink("a/h", "a/f"))
+    table = forge.file("stargz.index.json", data)
+    packed = forge.compress(data, "zstd")
+    stored = forge.compress(forge.layer(*files).content(), "zstd")
+    place = {"io.containers.zstd-chunked.manifest-position": f"{len(stored)}:{len(packed)}:{len(data)}:1"}
+    frame = b"\x50\x2a\x4d\x18" + len(packed).to_bytes(4, "little")
+    place = {key: value.replace(str(len(stored)), str(len(stored) + 8), 1) for key, value in place.items()}
+    spec = forge.image(
+        forge.layer(*files, table),
+        forge.layer(tar=forge.layer(*files).content() + forge.layer(table).content()),
+        forge.layer(blob=stored + frame + packed, compression="zstd", annotations=place),
+    )
+    with whole.opened(forge.to_bytes(spec, "oci-archive")) as archive:
+        repr(toc_notes(archive.image()))
+
+
+@cache
+def _exercises() -> list[tuple[Level, Path, str, bytes]]:
+    """The levels of the course in a folder of their own, with each file that a learner writes there."""
+    place = Path(tempfile.mkdtemp(prefix="exercises"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    found = []
+    for level in LEVELS:
+        folder = place / level.folder
+        folder.mkdir()
+        level.prepare(folder)
+        for name, text_ in level.solution(folder).items():
+            if not name.endswith(".sh"):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                found.append((level, folder, name, text_.encode()))
+    return found
+
+
+def _exercise(data: bytes) -> None:
+    """What a learner left in a folder of the course; its first byte says which file."""
+    known = _exercises()
+    level, folder, name, solution = known[data[0] % len(known) if data else 0]
+    (folder / name).write_bytes(data[1:])
+    try:
+        level.check(folder)
+    finally:
+        (folder / name).write_bytes(solution)
+
+
 def _sparse(form: str) -> bytes:
     return forge.encode([forge.sparse("s", ((0, b"a"), (700, b"b" * 9)), 4096, form)])  # type: ignore[arg-type]
 
@@ -664,6 +731,19 @@ TARGETS: dict[str, Target] = {
         (execline_words.NotFollowed,),
     ),
     "daemons": Target(_config, _given(*_CONFIGS), mutation.lines, ("process.wrappers.daemons",)),
+    "toc": Target(
+        _toc,
+        lambda: [json.dumps(_TOC).encode(), *_texts()[:5]],
+        mutation.document,
+        ("findings.semantics.toc",),
+    ),
+    "exercise": Target(
+        _exercise,
+        lambda: [bytes([at]) + known[3] for at, known in enumerate(_exercises())],
+        mutation.lines,
+        ("workshop",),
+        (Missing, ImagepeelError),
+    ),
     "detectors": Target(
         _secrets,
         _given(

@@ -127,6 +127,23 @@ def test_an_archive_that_shrinks_while_it_is_read(keep: int, scanned: bool, tmp_
     assert not out.exists() or (out / os.fsdecode(MARKER)).exists() or not list(out.iterdir())
 
 
+@pytest.mark.parametrize("scanned", [True, False], ids=["after the scan", "before it"])
+def test_an_archive_that_grows_while_it_is_read(scanned: bool, tmp_path: Path) -> None:
+    """What is added is behind the end that was there when it was opened: it changes no answer."""
+    path = tmp_path / "image.tar"
+    large(path)
+    with imagepeel.open(path) as archive:
+        truth = [layer.diff_id for layer in archive.image().layers]
+    with imagepeel.open(path) as archive:
+        image = archive.image()
+        if scanned:
+            image.scan()
+        with open(path, "ab") as file:
+            file.write(bytes(MiB) + os.urandom(MiB))
+        assert [layer.diff_id for layer in image.layers] == truth
+        assert all(layer.verified for layer in image.layers)
+
+
 def test_an_archive_that_changes_after_it_was_verified(tmp_path: Path) -> None:
     path, out = tmp_path / "image.tar", tmp_path / "out"
     data = large(path)

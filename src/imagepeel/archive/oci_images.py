@@ -390,7 +390,7 @@ class OciImages:
         stated_at = Location(member=where.member, blob=where.blob, pointer="/config")
         data, member = self.blobs.load(descriptor, "config", stated_at, checks)
         if data is None:
-            return None, member, ConfigState.MISSING
+            return None, member, ConfigState.DAMAGED if member else ConfigState.MISSING
         if descriptor.media_type == OCI_EMPTY or (descriptor.media_type and descriptor.media_type not in IMAGE_CONFIGS):
             return None, member, ConfigState.OTHER
         config, state = self.blobs.config(data, Location(member=member or None, blob=descriptor.digest))

@@ -12,7 +12,9 @@ they are kept here, and every one that changed the answer is written into `notes
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
+from itertools import count
 from typing import Literal, TypeAlias
 from weakref import WeakValueDictionary
 
@@ -142,16 +144,17 @@ def atoi(value: str) -> tuple[int, Literal["", "syntax", "range"]]:
     return (number, "") if number <= _INT64_MAX else (_INT64_MAX, "range")
 
 
-def _lines(data: bytes) -> list[tuple[int, int, str]]:
-    """(line number, byte offset, trimmed text) of each line that is not blank."""
-    found: list[tuple[int, int, str]] = []
-    offset = 0
-    for number, line in enumerate(data[:MAX_FILE].split(b"\n"), 1):
-        trimmed = text(line).strip(_GO_SPACE)
+def _lines(data: bytes) -> Iterator[tuple[int, int, str]]:
+    """(line number, byte offset, trimmed text) of each line that is not blank, one at a time: there may be millions."""
+    offset, end = 0, min(len(data), MAX_FILE)
+    for number in count(1):
+        stop = data.find(b"\n", offset, end)
+        trimmed = text(data[offset : end if stop < 0 else stop]).strip(_GO_SPACE)
         if trimmed:
-            found.append((number, offset, trimmed))
-        offset += len(line) + 1
-    return found
+            yield number, offset, trimmed
+        if stop < 0:
+            return
+        offset = stop + 1
 
 
 class AccountFile:
@@ -213,6 +216,7 @@ def parse_passwd(data: bytes) -> list[PasswdEntry]:
     Source: `ParsePasswdFilter` in moby/sys user.
     """
     entries: list[PasswdEntry] = []
+    same: dict[str, str] = {}
     for number, offset, line in _lines(data):
         fields = line.split(":")
         oddities: list[str] = []
@@ -233,8 +237,8 @@ def parse_passwd(data: bytes) -> list[PasswdEntry]:
                 name=fields[0],
                 uid=ids[0],
                 gid=ids[1],
-                home=fields[5] if len(fields) > 5 else "",
-                shell=fields[6] if len(fields) > 6 else "",
+                home=same.setdefault(fields[5], fields[5]) if len(fields) > 5 else "",
+                shell=same.setdefault(fields[6], fields[6]) if len(fields) > 6 else "",
                 line=number,
                 offset=offset,
                 oddities=tuple(oddities),

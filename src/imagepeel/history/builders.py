@@ -403,8 +403,15 @@ def _quoted(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+_variables: list[tuple[tuple[str, ...] | None, dict[str, str]]] = [(None, {})]
+"""The environment that was asked for last: each of thousands of ENV steps asks for all of it."""
+
+
 def _env(text: str, run: RunConfig) -> _Read:
-    known = dict(item.partition("=")[::2] for item in run.env or ())
+    env, known = _variables[0]
+    if env is not run.env:
+        known = dict(item.partition("=")[::2] for item in run.env or ())
+        _variables[0] = run.env, known
     return _pairs(text, known) if "=" in text else (text, LIKELY, ())
 
 

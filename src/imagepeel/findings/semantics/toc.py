@@ -7,7 +7,7 @@ build the filesystem from the table, all others from the tar.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -33,6 +33,22 @@ _CHUNKED = (
 _KINDS = {"reg": "file"}
 """Types of the table whose name differs from ours."""
 _LANDMARKS = frozenset((_INDEX, b".prefetch.landmark", b".no.prefetch.landmark"))
+
+
+class _Entry(msgspec.Struct):
+    """One entry of a table, as far as a tar says the same; null is what is not given, as Go reads it."""
+
+    name: str | None = None
+    type: str | None = None
+    size: int | None = None
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    linkName: str | None = None
+
+
+class _Table(msgspec.Struct):
+    entries: list[_Entry] | None = None
 
 
 def toc_notes(image: LayeredImage) -> list[ViewNote]:
@@ -70,7 +86,7 @@ def _note(layer: Layer, what: str) -> ViewNote:
     return ViewNote(code="TOCDIFF", message=f"layer {layer.label}: {what}", where=where)
 
 
-def _after_the_end(layer: Layer) -> tuple[int, list[dict[str, Any]]] | None:
+def _after_the_end(layer: Layer) -> tuple[int, list[_Entry]] | None:
     """Return offset and entries of a table that follows the end of the tar, as BuildKit writes it."""
     tail = layer.facts.tail if layer.facts is not None else None
     if tail is None or not tail.looks_like_tar or tail.nonzero < 0:
@@ -83,7 +99,7 @@ def _after_the_end(layer: Layer) -> tuple[int, list[dict[str, Any]]] | None:
     return tail.nonzero, _entries(layer.content.pread(tail.nonzero + head[0].data_offset, head.size(0)))
 
 
-def _estargz(layer: Layer) -> list[dict[str, Any]] | None:
+def _estargz(layer: Layer) -> list[_Entry] | None:
     table = layer.table
     if _INDEX not in table.names:
         return None
@@ -96,7 +112,7 @@ def _estargz(layer: Layer) -> list[dict[str, Any]] | None:
     return None
 
 
-def _chunked(layer: Layer) -> list[dict[str, Any]] | None:
+def _chunked(layer: Layer) -> list[_Entry] | None:
     from imagepeel.archive.codec import make_decoder  # start time
     from imagepeel.archive.compression import Compression  # start time
 
@@ -116,20 +132,19 @@ def _chunked(layer: Layer) -> list[dict[str, Any]] | None:
     return _entries(bytes(data))
 
 
-def _entries(data: bytes) -> list[dict[str, Any]]:
-    document = from_json(data, object)
-    entries = document.get("entries") if isinstance(document, dict) else None
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+def _entries(data: bytes) -> list[_Entry]:
+    entries = from_json(data, _Table).entries
+    if entries is None:
         raise ValueError("it lists no entries")
     return entries
 
 
-def _difference(layer: Layer, toc: list[dict[str, Any]]) -> str:
+def _difference(layer: Layer, toc: list[_Entry]) -> str:
     """Return the first difference in words, "" when table and tar agree on names, types, sizes, modes and owners."""
-    listed: dict[bytes, dict[str, Any]] = {}
+    listed: dict[bytes, _Entry] = {}
     for item in toc:
-        if item.get("type") != "chunk":
-            listed[clean(raw(str(item.get("name", ""))))[0]] = item
+        if item.type != "chunk":
+            listed[clean(raw(item.name or ""))[0]] = item
     listed.pop(b"", None)
     seen: set[bytes] = set()
     table = layer.table
@@ -142,18 +157,18 @@ def _difference(layer: Layer, toc: list[dict[str, Any]]) -> str:
         if path not in listed:
             return f"the tar has {text(path)}, its table of contents has not"
         item = listed[path]
-        kind = _KINDS.get(str(item.get("type")), str(item.get("type")))
+        kind = _KINDS.get(item.type or "", item.type or "nothing")
         if kind != entry.kind:
             return f"{text(path)} is a {entry.kind} in the tar and a {kind} in its table of contents"
-        if entry.type == REGULAR and int(item.get("size", 0)) != entry.size:
-            stated = item.get("size", 0)
+        stated = item.size or 0
+        if entry.type == REGULAR and stated != entry.size:
             return f"{text(path)} has {plural(entry.size, 'byte')} in the tar and {stated} in its table of contents"
-        if int(item.get("mode", 0)) & 0o7777 != entry.mode and entry.kind not in ("symlink", "hardlink"):
+        if (item.mode or 0) & 0o7777 != entry.mode and entry.kind not in ("symlink", "hardlink"):
             return f"{text(path)} has another mode in the tar than in its table of contents"
-        owner = (int(item.get("uid", 0)), int(item.get("gid", 0)))
+        owner = (item.uid or 0, item.gid or 0)
         if owner != (entry.uid, entry.gid) and entry.kind != "hardlink":
             return f"{text(path)} has another owner in the tar than in its table of contents"
-        if entry.kind in ("symlink", "hardlink") and raw(str(item.get("linkName", ""))) != entry.link:
+        if entry.kind in ("symlink", "hardlink") and raw(item.linkName or "") != entry.link:
             return f"{text(path)} links elsewhere in the tar than in its table of contents"
     extra = sorted(listed.keys() - seen - _LANDMARKS)
     return f"its table of contents has {text(extra[0])}, the tar has not" if extra else ""

@@ -1,0 +1,124 @@
+"""Images with very many of one thing: twice as many cost no more than twice the calls of functions, and a little.
+
+IMAGEPEEL_LARGE multiplies the sizes; `make soak` takes them fifty times as large.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from whole import verbs
+
+from effort import steps
+from imagepeel import forge
+from imagepeel.errors import ImagepeelError
+from imagepeel.forge import programs
+from imagepeel.forge.elf import elf
+from imagepeel.formats.ldcache import CACHE_IDS
+
+TIMES = int(os.environ.get("IMAGEPEEL_LARGE", "1"))
+VERBS = ("process", "findings", "explain", "waste", "loadable", "views")
+MOST = 8_000_000 * TIMES
+
+
+def image(*layers: forge.LayerSpec, **config: Any) -> bytes:
+    return forge.to_bytes(forge.image(*layers, **{"entrypoint": ["/x"], **config}), "oci-archive", compression="gzip")
+
+
+def plain(*headers: bytes) -> forge.LayerSpec:
+    return forge.layer(tar=b"".join(headers) + bytes(1024))
+
+
+def program(**facts: Any) -> tuple[forge.Entry, ...]:
+    loader = "/lib64/ld-linux-x86-64.so.2"
+    return forge.file("x", elf("amd64", interpreter=loader, **facts), 0o755), forge.file(
+        loader, programs.hello(), 0o755
+    )
+
+
+def entries(n: int) -> bytes:
+    return image(plain(*(forge.header(name=b"d%d/f%d" % (k // 100, k), size=0) for k in range(n))))
+
+
+def whiteouts(n: int) -> bytes:
+    lower = plain(*(forge.header(name=b"d/f%d" % k, size=0) for k in range(n)))
+    return image(lower, plain(*(forge.header(name=b"d/.wh.f%d" % k, size=0) for k in range(n))))
+
+
+def deep(n: int) -> bytes:
+    return image(forge.layer(forge.file("d/" * n + "f", b"x")))
+
+
+def layers(n: int) -> bytes:
+    return image(*(forge.layer(forge.file(f"f{k}", b"a"), forge.file("same", b"%d" % k)) for k in range(n)))
+
+
+def needed(n: int) -> bytes:
+    return image(forge.layer(*program(needed=[f"l{k}.so" for k in range(n)])))
+
+
+def cache(n: int) -> bytes:
+    rows, strings, base = b"", b"", 48 + 24 * n
+    for k in range(n):
+        name = b"lib%07d.so\0" % (n - k)
+        rows += struct.pack("<iIIIQ", CACHE_IDS["amd64"], base + len(strings), base + len(strings) + len(name), 0, 0)
+        strings += name + b"/usr/lib/" + name
+    data = b"glibc-ld.so.cache1.1" + struct.pack("<IIB3xI12x", n, len(strings), 2, 0) + rows + strings
+    return image(forge.layer(*program(needed=["lib0000001.so", "libnone.so"]), forge.file("etc/ld.so.cache", data)))
+
+
+def accounts(n: int) -> bytes:
+    data = b"".join(b"user%d:x:%d:%d::/:/bin/sh\n" % (k, k, k) for k in range(n))
+    files = forge.file("etc/passwd", data), forge.file("etc/group", data)
+    return image(forge.layer(forge.file("x", programs.hello(), 0o755), *files), user="nobody7:nogroup")
+
+
+def environment(n: int) -> bytes:
+    env = ["PATH=/bin", *(f"V{k}={'a' * 90}" for k in range(n))]
+    return image(forge.layer(forge.file("x", programs.hello(), 0o755)), env=env)
+
+
+def hardlinks(n: int) -> bytes:
+    links = (forge.header(name=b"l%d" % (k + 1), typeflag=b"1", linkname=b"l%d" % k) for k in range(n))
+    return image(plain(forge.header(name=b"l0", size=0), *links))
+
+
+def symlinks(n: int) -> bytes:
+    links = (forge.header(name=b"s%d" % k, typeflag=b"2", linkname=b"s%d" % (k + 1)) for k in range(n))
+    return image(plain(*links), entrypoint=["/s0"])
+
+
+SIZES: dict[Callable[[int], bytes], int] = {
+    entries: 1_000,
+    whiteouts: 500,
+    deep: 100,
+    layers: 6,
+    needed: 600,
+    cache: 500,
+    accounts: 500,
+    environment: 200,
+    hardlinks: 500,
+    symlinks: 500,
+}
+"""What is made, and how many of it."""
+
+
+def ask(data: bytes, verb: str) -> None:
+    try:
+        verbs(data, (verb,))
+    except ImagepeelError as error:
+        assert error.what and error.exit_code != 70
+
+
+@pytest.mark.parametrize("make", SIZES, ids=lambda make: make.__name__)
+def test_twice_as_many_cost_no_more_than_twice(make: Callable[[int], bytes]) -> None:
+    size = SIZES[make] * TIMES
+    first, few, many = make(size - 1), make(size), make(2 * size)
+    for verb in VERBS:
+        ask(first, verb)  # what is loaded and compiled once, and remembered of a file, counts for neither
+        once = steps(ask, few, verb, limit=MOST)
+        assert steps(ask, many, verb, limit=MOST) < 2.2 * once + 20_000, verb
