@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import posixpath
 from bisect import bisect_right
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -130,7 +131,7 @@ def find_as_go(
     return not_in_path(rootfs, argv0, path_value, tuple(candidates), "ENOENT", message=message)
 
 
-_MOST_LIKE_IT, _MOST_LOOKED_AT = 100, 10_000
+_MOST_LIKE_IT, _MOST_LOOKED_AT, _MOST_LISTED = 100, 10_000, 10_000
 """Entries of one name that may be the program, and places in the columns of names where its letters stand."""
 
 
@@ -155,6 +156,23 @@ def elsewhere(rootfs: Rootfs, name: str) -> str:
         node = rootfs.resolve(path).node
         if node is not None and node.is_file and node.mode & 0o111:
             return text(path)
+    return ""
+
+
+def _in_other_case(rootfs: Rootfs, path: str, missing: bytes) -> str:
+    """Return the file whose path differs from this one in upper and lower case of what is `missing`, "" for none."""
+    whole = raw(path)
+    parent, slash, name = missing.rpartition(b"/")
+    where = parent or b"/"
+    node = rootfs.resolve(where).node
+    if not slash or not whole.startswith(missing) or node is None or not node.is_dir:
+        return ""
+    for other in islice(rootfs.listdir(where), _MOST_LISTED):
+        if other != name and other.lower() == name.lower():
+            like = parent + b"/" + other + whole[len(missing) :]
+            found = rootfs.resolve(like).node
+            if found is not None and found.is_file:
+                return text(like)
     return ""
 
 
@@ -263,6 +281,8 @@ def _missing(rootfs: Rootfs, argv0: str, seen: PathAccess, reason: str) -> tuple
     if argv0.rsplit("/", 1)[-1] in {"sh", "bash", "ash"}:
         why = f"{argv0} does not exist: this image has no such shell, and the shell form needs it"
         return FailureCode.SHELL_MISSING, why, 'use the exec form: ["/app", "arg"]'
+    if found := _in_other_case(rootfs, argv0, seen.resolution.missing):
+        return FailureCode.FILE_MISSING, f"{why}; {found} is there, and upper and lower case differ", f"write {found}"
     if (found := elsewhere(rootfs, argv0.rsplit("/", 1)[-1])) and found != argv0:
         return FailureCode.FILE_MISSING, f"{why}; {found} is there", f"write {found}, or put it where {argv0} leads"
     return FailureCode.FILE_MISSING, why, f"add {argv0} to the image or correct the path"
