@@ -6,6 +6,7 @@ and refuses the same layer above another.
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import tarfile
@@ -18,6 +19,10 @@ import pytest
 import imagepeel
 from imagepeel import forge
 from imagepeel.forge.specimens import add, sound
+from imagepeel.process.spec.access import Actor
+from imagepeel.process.spec.failure import Failure, Unproved
+from imagepeel.process.wrappers.programs import unwrap
+from imagepeel.process.wrappers.scheduling import refusal
 from missing import blobs, without
 
 Make = Callable[..., Path]
@@ -256,3 +261,102 @@ def test_a_card_of_a_path_does_not_say_no_where_a_layer_is_missing(forge_archive
         assert "L2 is not in the archive" in shown(rootfs)
     with imagepeel.open(whole) as archive:
         assert "does not exist" in shown(archive.image().rootfs / "srv/nope")
+
+
+# ---- wrappers: judges A2, B6 and C2 --------------------------------------------------------------------------
+
+Case = Callable[[str, str], Path]
+DOCKER = frozenset((
+    "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW",
+    "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
+))  # fmt: skip
+ROOT = Actor(uid=0, gid=0, groups=frozenset({0}), capabilities=DOCKER)
+WRAPPED = (
+    (["chrt", "--rr", "5", "/srv/app"], 1, "chrt: failed to set pid 0's policy: Operation not permitted"),
+    (["chrt", "5", "/srv/app"], 1, "chrt: failed to set pid 0's policy: Operation not permitted"),
+    (["chrt", "-f", "10", "/srv/app"], 1, "chrt: failed to set pid 0's policy: Operation not permitted"),
+    (["chrt", "-o", "5", "/srv/app"], 1,
+     "chrt: unsupported priority value for the policy: 5: see --max for valid range"),
+    (["ionice", "-c1", "/srv/app"], 1, "ionice: ioprio_set failed: Operation not permitted"),
+)  # fmt: skip
+"""A command line, the exit code and the text of runc 1.1 with the capabilities of docker; util-linux 2.38."""
+STARTING = (
+    ["chrt", "-o", "0", "/srv/app"], ["chrt", "-b", "0", "/srv/app"], ["chrt", "-i", "0", "/srv/app"],
+    ["choom", "-n", "50", "/srv/app"], ["ionice", "-c3", "/srv/app"], ["flock", "-F", "/srv/lock", "/srv/app"],
+    ["flock", "-F", "/srv/lock", "-c", "exec /srv/app"],
+    ["flock", "--no-fork", "/srv/lock", "--command", "exec /srv/app"],
+)  # fmt: skip
+"""Command lines that were seen to start /srv/app there."""
+
+
+def asked(argv: list[str], actor: Actor = ROOT) -> Failure | Unproved | None:
+    wrapped = unwrap(argv)
+    assert wrapped is not None
+    return refusal(argv, wrapped, actor, measured=True)
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "text"), WRAPPED, ids=lambda value: " ".join(value) if isinstance(value, list) else str(value)[:20]
+)
+def test_what_asks_for_too_much_never_comes_to_its_program(argv: list[str], code: int, text: str) -> None:
+    found = asked(argv)
+    assert isinstance(found, Failure)
+    assert (found.exit_code, found.message) == (code, text)
+    may = Actor(uid=0, gid=0, groups=frozenset({0}), capabilities=DOCKER | {"SYS_NICE"})
+    assert (asked(argv, may) is None) is ("unsupported" not in text)
+
+
+def test_a_lower_score_depends_on_the_score_that_the_engine_gives() -> None:
+    """`choom: failed to set score adjust value: Permission denied` at 0; a pod may have -997."""
+    assert isinstance(asked(["choom", "-n", "-100", "/srv/app"]), Unproved)
+
+
+@pytest.mark.parametrize(
+    ("words", "shell", "argv"),
+    [
+        (["flock", "/l", "-c", "a b"], "", ("/bin/sh", "-c", "a b")),
+        (["flock", "-n", "/l", "--command", "a"], "/bin/bash", ("/bin/bash", "-c", "a")),
+        (["flock", "/l", "prog", "-c", "x"], "", ("prog", "-c", "x")),
+    ],
+)
+def test_flock_gives_a_line_to_the_shell(words: list[str], shell: str, argv: tuple[str, ...]) -> None:
+    """`flock: failed to execute -c` was predicted of a start that runs."""
+    wrapped = unwrap(words, env={"SHELL": shell} if shell else {})
+    assert wrapped is not None and wrapped.argv == argv
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["flock", "/l", "-c", "a", "b"], 64), (["flock", "-c", "a", "/l"], 64), (["timeout", "100x", "/srv/app"], 125)],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
+)
+def test_a_wrapper_that_refuses_its_words_starts_nothing(words: list[str], code: int) -> None:
+    """`-c requires exactly one command argument`, `invalid option -- 'c'`, `invalid time interval '100x'`."""
+    wrapped = unwrap(words)
+    assert wrapped is not None
+    assert (wrapped.kind, wrapped.failure_exit) == ("none", code)
+
+
+@pytest.mark.parametrize("interval", ["5", "1.5m", "0", "2d", "1e2"])
+def test_a_time_that_timeout_takes(interval: str) -> None:
+    wrapped = unwrap(["timeout", interval, "/srv/app"])
+    assert wrapped is not None and wrapped.kind == "fork"
+
+
+@pytest.mark.parametrize("words", [*(one for one, _, _ in WRAPPED), *STARTING], ids=" ".join)
+def test_the_starts_end_as_they_were_seen_to(words: list[str], case: Case, forge_archive: Make) -> None:
+    """The programs are those of the case, which has no ionice."""
+    if words[0] == "ionice":
+        pytest.skip("the case has no ionice")
+    place = case("judges", "process-faults")
+    with imagepeel.open(place) as archive:
+        names = [(layer.record.digest or "").removeprefix("sha256:") for layer in archive.image("wrap-chrt").layers]
+    layers = [forge.layer(tar=gzip.decompress((place / "blobs/sha256" / name).read_bytes())) for name in names]
+    path = forge_archive(forge.image(*layers, names="t:1", cmd=words), name="wrapped.tar", kind="oci-archive")
+    with imagepeel.open(path) as archive:
+        found = archive.image().process(engine="runc@1.1")
+    ends = {" ".join(one): (code, text) for one, code, text in WRAPPED}.get(" ".join(words))
+    if ends is None:
+        assert (found.verdict.kind, found.pid1 and found.pid1.path) == ("RUNS", "/srv/app")
+    else:
+        assert (found.verdict.runtime_exit_code, found.verdict.runtime_text) == ends

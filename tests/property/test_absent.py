@@ -21,6 +21,7 @@ from imagepeel.cli import cli
 from imagepeel.findings.catalogue import select_rules
 from imagepeel.findings.examine import examine
 from imagepeel.findings.gate import GateOptions, judge
+from imagepeel.forge.specimens import add, sound
 from imagepeel.image import LayeredImage
 from imagepeel.present.anatomy import anatomy_document
 from imagepeel.present.diff import diff_document
@@ -58,6 +59,7 @@ REFUSED_ALONE = {("link-below", "L1"): "L2"}
 ABSOLUTE = re.compile(r"\b(?:no|none|nothing|all|every|only|same|never|both|0|any|nobody|without)\b", re.IGNORECASE)
 """Words of a sentence that must have seen everything it speaks of."""
 NUMBER = re.compile(r"\b[\d,.]+\b")
+COUNTED = re.compile(r"\b[\d,.]+ (?:remark|finding)s?\b")
 ANSWERS = re.compile(r"\| [ ,]*(?:(?:yes|no|depends|unknown)[ ,]*)+$")
 """How many answers of each kind make an answer of the manual."""
 COUNTING = {
@@ -79,7 +81,7 @@ HEDGED = re.compile(
     r"not known|that (?:are|is) here|missing|at least|is not here|not in the archive|cannot be told|nobody can tell"
     r"|in what is here"
     r"|Nothing was unpacked to disk|no daemon was asked|No daemon|Nothing in it is kept|EXPOSE opens nothing"
-    r"|image again with (?:all )?its|This is every one of them"
+    r"|image again with (?:all )?its|This is every one of them|All of them: imagepeel images"
     r"|\| none \||no loader is needed|reads no script|^all \||^(?:same|implied) |are unknown"
     r"|the step says nothing|either adds a tarball|not take the file: "
     r"|cannot unpack the image, which containerd can"
@@ -264,6 +266,44 @@ def test_the_same_of_every_kind_of_archive(kind: forge.ArchiveKind, tmp_path: Pa
             assert verdict.kind == "UNKNOWN", member
     assert taken >= 3
     assert not refuted, "\n".join(f"{a}: {b}" for a, b in refuted)
+
+
+def of_images(path: Path) -> dict[int, tuple[set[str], object, bool]]:
+    """What the commands say of each image of an archive without a reserve, its verdict, and whether it is whole."""
+    with imagepeel.open(path) as archive:
+        images = {record.number: archive.image(f"#{record.number}") for record in archive.records}
+        return {
+            number: (set(absolutes(image)), image.process().verdict.kind, image.complete)
+            for number, image in images.items()
+        }
+
+
+@pytest.mark.parametrize("kind", ["oci-archive", "docker-archive"])
+def test_a_part_of_one_image_is_no_matter_of_the_others(kind: forge.ArchiveKind, tmp_path: Path) -> None:
+    """Each blob of an archive of two images with one base is taken away: nothing that is said of either is not so."""
+    path = tmp_path / "two.tar"
+    first = sound(add(forge.file("srv/first", b"1")), names="d:1")
+    second = sound(
+        add(forge.file("srv/second", b"22")), add(forge.whiteout("srv/second")), names="d:2",
+        architecture="arm64" if kind == "oci-archive" else "amd64",
+    )  # fmt: skip
+    forge.write(forge.index(first, second, names="d:1") if kind == "oci-archive" else [first, second], path, kind=kind)
+    whole = of_images(path)
+    assert [number for number, (_, _, complete) in whole.items() if complete] == [1, 2]
+    with tarfile.open(path) as tar:
+        members = [member.name for member in tar if member.isfile() and member.size > 100]
+    refuted, broken = [], 0
+    for member in members:
+        if member in ("manifest.json", "index.json", "repositories"):
+            continue
+        for number, (said, verdict, complete) in of_images(without(path, member, tmp_path / "part.tar")).items():
+            # That an image is not here is one more remark about the other.
+            known = {COUNTED.sub("", one) for one in whole[number][0]}
+            refuted += [(member, number, one) for one in said if COUNTED.sub("", one) not in known]
+            assert verdict == (whole[number][1] if complete else "UNKNOWN"), (member, number)
+            broken += not complete
+    assert broken >= 6
+    assert not refuted, "\n".join(f"{a} #{b}: {c}" for a, b, c in refuted)
 
 
 def lines_of(archive: Path, *words: str) -> list[str]:

@@ -72,7 +72,8 @@ def _alike(result: ViewsResult, shown: list[ViewName]) -> list[Section]:
 
 
 def _differences(result: ViewsResult, shown: list[ViewName]) -> list[Section]:
-    head = f"{plural(result.total, 'path')} differ between views:" if result.total > 1 else "1 path differs:"
+    head = f"{plural(result.total, 'path')} differ between views" if result.total > 1 else "1 path differs"
+    head += ":" if result.image.knowledge.layers else ", as far as the layers that are here show:"
     found = [_difference(one, shown) for one in result.differences[:MOST_PATHS]]
     left = result.total - MOST_PATHS
     more = [say(dim(f"... and {number(left)} more; --json lists them"))] if left > 0 else []
@@ -97,7 +98,7 @@ def _groups(difference: Difference, shown: list[ViewName]) -> list[tuple[list[Vi
 def _facts(facts: Facts, others: list[Facts]) -> str:
     """Say what a view shows, with what is not the same in the others."""
     if facts.kind == "ghost":
-        return "a name without a file"
+        return "a name that cannot be opened"
     out: list[str] = [facts.kind]
     if facts.kind != "symlink" and len({(f.mode, f.uid, f.gid) for f in others}) > 1:
         out.append(f"{facts.mode:04o} {facts.uid}:{facts.gid}")

@@ -110,6 +110,7 @@ def _effects(wrapped: Wrapped) -> list[str]:
 
 
 _SETARCH = frozenset({"setarch", "linux32", "linux64"})
+_SCHEDULERS = frozenset({"chrt", "choom", "ionice"})
 _SESSIONS = frozenset({"su", "runuser"})
 """Programs that take the groups of the user themselves and change the ids in their child only."""
 
@@ -137,6 +138,12 @@ def _state_behind(
     inherits = wrapped.program == "capsh" and any(word.startswith("--inh") for word in chain.argv)
     if inherits and sim.scenario.runtime.kernel.own:
         return Unproved(reason="what this kernel lets capsh inherit is not followed")
+    if wrapped.program in _SCHEDULERS:
+        from imagepeel.process.wrappers import scheduling  # start time
+
+        refused = scheduling.refusal(chain.argv, wrapped, state.after, measured=not sim.scenario.runtime.kernel.own)
+        if refused is not None:
+            return refused
     credentials, after = state.credentials, state.after
     if wrapped.user or wrapped.program in {"setpriv", "chroot", "capsh"}:
         program = sim.rootfs.resolve(chain.final).node if chain.final is not None else None

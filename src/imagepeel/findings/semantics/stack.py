@@ -55,7 +55,8 @@ def stack_notes(rootfs: Rootfs, notes: NotesOf) -> None:
             _implied(rootfs, upper, notes(layer.index))
         # A whiteout that took something away stands in a directory that a lower layer shares.
         idle = {path: i for path, i in hidden.items() if (layer.index, b"/" + path) not in lost.whiteouts}
-        _ghosts(rootfs, idle, notes(layer.index))
+        if rootfs.complete:  # else a missing layer may have the directory
+            _ghosts(rootfs, idle, notes(layer.index))
     _buried(rootfs, lost.buried, described, notes)
     _case(rootfs, notes)
     _deleted(rootfs, lost.removed, notes)

@@ -107,7 +107,7 @@ def _merged(context: StoryContext, blocks: list[Block]) -> None:
                 level="bad",
             )
         )  # fmt: skip
-    if count["ghost"]:
+    if count["ghost"] and context.knowledge.layers:
         blocks.append(
             claim(
                 value(plural(count["ghost"], "name")), " can be listed and not opened: overlayfs shows the ",

@@ -176,7 +176,11 @@ def resolve(rootfs: Rootfs, spec: str, origin: UserOrigin, options: ProcessOptio
     if ":" in spec and (dropped := engine.dropped_group(spec, found.gid)):
         notes.append(dropped)
     if spec and found.user_entry is None:
-        notes.append(f"uid {found.uid} has no line in /etc/passwd: no name, no home")
+        told = (
+            "has no line in /etc/passwd: no name, no home" if rootfs.complete
+            else "is in no /etc/passwd of the layers that are here: its name and home are not known"
+        )  # fmt: skip
+        notes.append(f"uid {found.uid} {told}")
     credentials = msgspec.structs.replace(
         nobody,
         uid=found.uid,

@@ -109,7 +109,10 @@ def unwrap(
         return Wrapped(
             program=name, family=family, kind="none", why=f"{name} is given no command", failure_exit=spec.usage_exit
         )
-    call = _Call(name=name, family=family, spec=spec, options=options, operands=operands, rest=rest, leader=leader)
+    call = _Call(
+        name=name, family=family, spec=spec, options=options, operands=operands, rest=rest, leader=leader,
+        shell=(env or {}).get("SHELL", ""),
+    )  # fmt: skip
     return _effects(call)
 
 
@@ -129,6 +132,8 @@ class _Call(msgspec.Struct, frozen=True, kw_only=True):
     """The command and its arguments."""
     leader: bool
     """The wrapper leads its process group."""
+    shell: str
+    """The variable SHELL."""
 
     def values(self, *names: str) -> list[str]:
         """The values of these options, in the order given."""
@@ -185,6 +190,15 @@ def _dumb_init(call: _Call, wrapped: Wrapped) -> dict[str, Any]:
     return {"signals": signals, "why": f"{wrapped.why}; it rewrites signals {pairs}"}
 
 
+def _flock(call: _Call, wrapped: Wrapped) -> dict[str, Any]:
+    """Behind the file, and only there, `-c LINE` is a line for the shell that SHELL names."""
+    if call.rest[0] not in ("-c", "--command"):
+        return {}
+    if len(call.rest) != 2:
+        return {"kind": "none", "why": "flock takes one argument behind -c", "failure_exit": 64}
+    return {"argv": (call.shell or "/bin/sh", "-c", call.rest[1])}
+
+
 def _setpriv(call: _Call, wrapped: Wrapped) -> dict[str, Any]:
     return {"env_clear": True, "env_unknown": True} if call.values("--reset-env") else {}
 
@@ -209,14 +223,27 @@ def _sudo(call: _Call, wrapped: Wrapped) -> dict[str, Any]:
     return {"argv": tuple(rest), "env": env, "user": wrapped.user or "root"}
 
 
+def _timeout(call: _Call, wrapped: Wrapped) -> dict[str, Any]:
+    """It refuses what is no number of seconds, minutes, hours or days; numbers in other forms than decimal are rare."""
+    interval = call.operands[0]
+    try:
+        fits = float(interval[:-1] if interval[-1:] in ("s", "m", "h", "d") else interval) >= 0
+    except ValueError:
+        fits = False
+    why = f"timeout refuses the time {interval}"
+    return {} if fits else {"kind": "none", "why": why, "failure_exit": call.spec.usage_exit}
+
+
 _OWN_EFFECTS: dict[str, Callable[[_Call, Wrapped], dict[str, Any]]] = {
     "chpst": _chpst,
     "chroot": _chroot,
     "doas": _doas,
     "dumb-init": _dumb_init,
+    "flock": _flock,
     "setpriv": _setpriv,
     "setsid": _setsid,
     "sudo": _sudo,
+    "timeout": _timeout,
 }
 """What these wrappers do that the grammar does not say: the fields of `Wrapped` that change."""
 

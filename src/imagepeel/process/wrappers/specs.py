@@ -250,10 +250,8 @@ SPECS: dict[tuple[str, str], WrapperSpec] = {
     ("linux32", ""): _SETARCH,
     ("linux64", ""): _SETARCH,
     ("flock", ""): WrapperSpec(
-        family="util-linux", kind="fork", flags="sxunoFhV", values="cwE", operands=1,
-        long=_long(
-            "shared exclusive unlock nonblock close no-fork verbose help version", "command wait conflict-exit-code",
-        ),
+        family="util-linux", kind="fork", flags="sxunoFhV", values="wE", operands=1, usage_exit=64,
+        long=_long("shared exclusive unlock nonblock close no-fork verbose help version", "wait conflict-exit-code"),
         alone=_HELP, why=_STAYS, unknown_options={"-F": "exec", "--no-fork": "exec"},
     ),
     ("chrt", ""): WrapperSpec(
