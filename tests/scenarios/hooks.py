@@ -57,6 +57,7 @@ LOOPS: dict[str, tuple[str, str, str]] = {
     "parameter": ('DIR=/hooks\nfor f in "$DIR"/* $DIR/no*; do [ ! -e "$f" ] || "$f"; done', "exit", ALL_SHELLS),
     "reads": (f"ls /hooks/* | while read f; {RUN}", "reads", "?dash ?bash ?busybox"),
     "server": (SERVER, "body", ALL_SHELLS),
+    "server-by-path": (SERVER.replace("find ", "/bin/find "), "body", ALL_SHELLS),
     "glob-exit": (f"for f in /hooks/*; {RUN}", "exit", ALL_SHELLS),
     "glob-none": (f"for f in /hooks/*; {RUN}", "none", ALL_SHELLS),
     "glob-test": ('for f in /hooks/*; do [ -x "$f" ] && "$f"; done', "exit", ALL_SHELLS),

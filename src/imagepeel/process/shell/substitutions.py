@@ -63,7 +63,7 @@ def _substituted(source: str, scope: Scope) -> Value:
     if not fields or not all(isinstance(field, str) for field in fields):
         return UNKNOWN
     words = [str(field) for field in fields]
-    if words[0] in ("find", "ls"):
+    if posixpath.basename(words[0]) in ("find", "ls"):
         return UNKNOWN if 1 in hides else _filtered(command, [], scope)
     output = _output(words, scope)
     if output is None:
@@ -180,9 +180,10 @@ def _stage(command: Command, before: Written | None, scope: Scope) -> Written | 
 
 def _written(words: list[str], scope: Scope) -> Written | None:
     """What a command writes, to the last newline."""
-    if words[0] in ("find", "ls"):
+    name = posixpath.basename(words[0])
+    if name in ("find", "ls"):
         known = scope.family is not None and scope.family(words[0]) is not None
-        return None if not known else found(words, scope) if words[0] == "find" else listed(words, scope)
+        return None if not known else found(words, scope) if name == "find" else listed(words, scope)
     output = _output(words, scope)
     if output is None:
         return None
@@ -192,6 +193,7 @@ def _written(words: list[str], scope: Scope) -> Written | None:
 
 def _through(words: list[str], before: Written, scope: Scope) -> Written | None:
     """What a filter makes of what the command before it writes."""
+    words = [posixpath.basename(words[0]), *words[1:]]
     if words[0] == "sort":
         text = in_order(before.text, words[1:], scope)
         return None if text is None else Written(text=text)
