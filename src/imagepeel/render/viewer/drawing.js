@@ -29,17 +29,18 @@ function execDrawing(process, names) {
   return element("div", { class: "drawing", tabindex: 0, role: "region", "aria-label": "the judges of the start" }, svg);
 }
 
-/** @param {{ x: number, y: number, step: any }} place @param {boolean} failed */
-function stepBox(place, failed) {
-  const { step, x, y } = place;
+/** @param {{ x: number, y: number, step: any }} at @param {boolean} failed */
+function stepBox(at, failed) {
+  const { step, x, y } = at;
   const title = clipped(visible(step.title), 24);
-  const below = clipped(visible(step.path || (step.outcome && step.outcome !== "ok" ? step.outcome : "ok")), 26);
+  const place = step.path || (step.outcome && step.outcome !== "ok" ? step.outcome : "ok");
+  const below = clipped(visible(failed ? `refused: ${place}` : place), 26);
   return drawn(
     "g", { class: failed ? "stage failed" : "stage" },
     drawn("title", {}, [step.title, step.call || "", ...(step.detail || [])].filter(Boolean).map(visible).join("\n")),
     drawn("rect", { x, y, width: COLUMN - 18, height: 32, rx: 3 }),
     drawn("text", { x: x + 6, y: y + 13 }, title),
-    drawn("text", { x: x + 6, y: y + 26, class: "amount" }, failed ? `${below}: refused` : below),
+    drawn("text", { x: x + 6, y: y + 26, class: "amount" }, below),
   );
 }
 
