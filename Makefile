@@ -71,7 +71,7 @@ judges:
 
 # Everything that was recorded is started again: many minutes.  `make test` starts a sample.
 judges-all: $(STAMP)
-	$(BIN)/python -m pytest -n auto --dist loadfile -q --all-starts -m judge tests/differential
+	$(BIN)/python -m pytest -n auto --dist loadfile -q --all-starts -m judge tests/differential tests/viewer
 
 # What JupyterLite runs notebooks in: Pyodide, and the wheel of msgspec that fits it.
 pyodide: $(STAMP)
