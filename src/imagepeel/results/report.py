@@ -43,7 +43,7 @@ class PathStep(msgspec.Struct, frozen=True, array_like=True):
     what: PathChange
     kind: NodeKind | None = None
     size: int = 0
-    """Bytes."""
+    """Bytes that the layer stores for it."""
     mode: str = ""
     """Permission bits as four octal digits."""
     owner: str = ""
@@ -161,23 +161,33 @@ def _lives(rootfs: Rootfs) -> Lives:
     if has_uppers(rootfs):
         for event in events(rootfs):
             if event.what != "kept":
-                lives.setdefault(event.path, []).append(_step(event.layer, event.what, event.after, inodes))
+                lives.setdefault(event.path, []).append(_step(rootfs, event.layer, event.what, event.after, inodes))
     else:
         for path, node in rootfs.walk():
             if path != b"/":
-                lives[path] = [_step(node.layer or 0, "added", node, inodes)]
+                lives[path] = [_step(rootfs, node.layer or 0, "added", node, inodes)]
     return lives
 
 
-def _step(layer: int, what: PathChange, node: Inode | None, inodes: dict[tuple[int, int], int]) -> PathStep:
+def _step(
+    rootfs: Rootfs, layer: int, what: PathChange, node: Inode | None, inodes: dict[tuple[int, int], int]
+) -> PathStep:
     if node is None:
         return PathStep(layer, what)
-    size = node.size if node.kind == "file" else 0
+    size = _stored(rootfs, node) if node.kind == "file" else 0
     target = readable(node.target)[0] if node.kind == "symlink" else ""
     inode = 0
     if size and node.nlink > 1 and node.layer is not None and node.entry is not None:
         inode = inodes.setdefault((node.layer, node.entry), len(inodes) + 1)
     return PathStep(layer, what, node.kind, size, octal(node.mode), f"{node.uid}:{node.gid}", target, inode)
+
+
+def _stored(rootfs: Rootfs, node: Inode) -> int:
+    """Return the bytes that the tar stores for a file: a sparse one is larger than that."""
+    if node.layer is None or node.entry is None:
+        return node.size
+    table = rootfs.layers[node.layer].table
+    return table[node.entry].stored_size if node.entry in table.extras else node.size
 
 
 def _rows(lives: Lives) -> tuple[tuple[PathRow, ...], tuple[RestRow, ...]]:
