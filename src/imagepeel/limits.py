@@ -32,7 +32,7 @@ class Limits(Shown, msgspec.Struct, frozen=True, kw_only=True):
     archive_layers: int = 10_000
     """Count: layers of all images of one archive that are looked up before somebody asks for an image; the manifests
     behind them are read when they are asked for."""
-    index_depth: int = 8
+    index_depth: int = 100
     """Levels: nesting of image indexes."""
     layer_bytes: int = 256 * GiB
     """Decompressed bytes of one layer."""
@@ -69,6 +69,7 @@ class Limits(Shown, msgspec.Struct, frozen=True, kw_only=True):
             spool_bytes=4 * GiB,
             json_bytes=4 * MiB,
             documents=1_000,
+            index_depth=8,
             layer_bytes=8 * GiB,
             disk_bytes=8 * GiB,
             ratio=200,

@@ -7,6 +7,7 @@ and refuses the same layer above another.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import tarfile
@@ -360,3 +361,33 @@ def test_the_starts_end_as_they_were_seen_to(words: list[str], case: Case, forge
         assert (found.verdict.kind, found.pid1 and found.pid1.path) == ("RUNS", "/srv/app")
     else:
         assert (found.verdict.runtime_exit_code, found.verdict.runtime_text) == ends
+
+
+def test_indexes_that_are_not_followed_are_not_nothing(run_cli: Run, forge_archive: Make, tmp_path: Path) -> None:
+    """An image below 20 indexes is there: with strict limits nobody looked that deep, and nobody says that none is."""
+    deep = tmp_path / "deep.tar"
+    with tarfile.open(forge_archive("hello", kind="oci-archive")) as source, tarfile.open(deep, "w") as copy:
+
+        def put(name: str, data: bytes) -> None:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            copy.addfile(entry, io.BytesIO(data))
+
+        files = {entry.name: source.extractfile(entry).read() for entry in source if entry.isfile()}
+        listed = json.loads(files.pop("index.json"))["manifests"]
+        kind = "application/vnd.oci.image.index.v1+json"
+        for _ in range(20):
+            data = json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": listed}).encode()
+            digest = hashlib.sha256(data).hexdigest()
+            files[f"blobs/sha256/{digest}"] = data
+            listed = [{"mediaType": kind, "digest": f"sha256:{digest}", "size": len(data)}]
+        put("index.json", json.dumps({"schemaVersion": 2, "manifests": listed}).encode())
+        for name, data in files.items():
+            put(name, data)
+    assert run_cli("process", deep, "--exit-code").exit_code in (0, 2)
+    for words in (["images"], ["wtf"], ["process"], ["check"], ["loadable"]):
+        told = run_cli(*words, deep, "--limits", "strict")
+        said = told.stdout + told.stderr
+        assert "nest deeper than" in said, words
+        assert "names no image" not in said and "that nothing points at" not in said, words
+        assert run_cli(*words, deep).exit_code == 0, words

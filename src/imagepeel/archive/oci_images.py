@@ -211,7 +211,7 @@ class OciImages:
             index = self._index(descriptor, read, place, path=path, parent=parent, names=names)
             self._indexes[key] = len(self.indexes)
             self.indexes.append(index)
-            if len(path) >= self.blobs.limits.index_depth:
+            if not index.followed:
                 self.blobs.note("index-depth", f"indexes nest deeper than {len(path)}; not followed", place, fatal=True)
                 return
             for position, child in enumerate((index.index.manifests if index.index else None) or ()):
@@ -335,6 +335,7 @@ class OciImages:
             children=_children(index),
             raw_bytes=read.data,
             checks=read.checks,
+            followed=len(path) < self.blobs.limits.index_depth,
         )
 
     def _manifest(self, base: ImageRecord, value: Any, where: Location, checks: list[DocumentCheck]) -> ImageRecord:

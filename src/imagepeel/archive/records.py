@@ -501,7 +501,10 @@ def _layer_gap(layer: LayerRecord) -> Gap:
 
 
 class IndexRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One image index: `children` are the digests that it lists, in order; `index` is None when it is missing."""
+    """One image index: `children` are the digests that it lists, in order; `index` is None when it is missing.
+
+    `followed` is False where indexes nest too deep: then nobody has looked at what it lists.
+    """
 
     descriptor: Descriptor | None = None
     index: Index | None = None
@@ -512,6 +515,7 @@ class IndexRecord(msgspec.Struct, frozen=True, kw_only=True):
     children: tuple[str, ...] = ()
     raw_bytes: bytes | None = None
     checks: tuple[DocumentCheck, ...] = ()
+    followed: bool = True
 
     @property
     def digest(self) -> Digest | None:

@@ -67,7 +67,7 @@ def select(
     if not pool and not asked and wanted is None and len(candidates) == 1:
         return Choice(record=candidates[0], reason="it is all that the archive holds")
     if not pool:
-        raise NotFound(_nothing_to_run(candidates, asked), hint=_offer(records))
+        raise NotFound(_nothing_to_run(candidates, asked, indexes), hint=_offer(records, indexes))
     if wanted is not None:
         return _by_platform(pool, wanted, platform or "")
     prefix = f"of the images that {asked} asks for, " if asked else ""
@@ -301,16 +301,28 @@ def _below(records: Sequence[ImageRecord], index: IndexRecord, indexes: Sequence
     return [record for record in records if record.digest in children]
 
 
-def _nothing_to_run(records: Sequence[ImageRecord], asked: str) -> str:
+UNFOLLOWED = "indexes nest deeper than they are followed"
+
+
+def _none_named(indexes: Sequence[IndexRecord]) -> str:
+    """Return what is known of an archive in which no image was found; indexes may lie deeper than they are followed."""
+    if all(index.followed for index in indexes):
+        return "the archive names no image"
+    return f"no image was found: {UNFOLLOWED}"
+
+
+def _nothing_to_run(records: Sequence[ImageRecord], asked: str, indexes: Sequence[IndexRecord]) -> str:
     what = "nothing that was asked for" if asked else "nothing in the archive"
     if not records:
-        return "the archive names no image"
+        return _none_named(indexes)
     kinds = ", ".join(dict.fromkeys(record.kind for record in records))
     return f"{what} is an image for a container ({kinds})"
 
 
-def _offer(records: Sequence[ImageRecord]) -> str:
+def _offer(records: Sequence[ImageRecord], indexes: Sequence[IndexRecord] = ()) -> str:
     """Return the candidates in one line, and the option that chooses one."""
+    if not records and not all(index.followed for index in indexes):
+        return "copy one image out of it by its digest, with a tool that follows them"
     if not records:
         return "save the image again by its name, or look into the file with imagepeel images"
     shown = "; ".join(describe(record) for record in records[:_SHOWN])

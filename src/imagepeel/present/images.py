@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from imagepeel.archive.records import RUNNABLE
+from imagepeel.archive.select import UNFOLLOWED
 from imagepeel.present.document import (
     Column,
     Document,
@@ -60,7 +61,8 @@ def _kind(result: ImagesResult) -> Section:
 
 def _records(result: ImagesResult) -> Iterator[Section]:
     if not result.images:
-        yield section(say("It names no image."))
+        deep = f"No image was found: {UNFOLLOWED}."
+        yield section(say(deep if result.not_followed else "It names no image."))
         return
     rows = [one for record in result.images for one in _rows(record)]
     yield section(Table(columns=_COLUMNS, rows=tuple(rows)))
@@ -127,5 +129,6 @@ def _unreferenced(result: ImagesResult) -> Section | None:
     names = listed(result.unreferenced, 5)
     count = plural(len(result.unreferenced), "member")
     # What a missing manifest points at nobody can tell.
-    nothing = "nothing" if all(record.layers is not None for record in result.images) else "nothing that is here"
+    seen = all(record.layers is not None for record in result.images)
+    nothing = "nothing that was read" if result.not_followed else "nothing" if seen else "nothing that is here"
     return section(say(words(f"{count} that {nothing} points at: ", path(names))))

@@ -67,6 +67,8 @@ class ImagesResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     wrapping: tuple[Compression, ...]
     images: tuple[ImageRow, ...]
     unreferenced: tuple[str, ...]
+    not_followed: int
+    """Count of indexes that nest too deep, so that nobody looked at what they list."""
     anomalies: tuple[Anomaly, ...]
 
 
@@ -82,6 +84,7 @@ def images_result(archive: OpenArchive) -> ImagesResult:
         wrapping=archive.wrapping,
         images=tuple(_row(record, archive.outermost(record), alone=alone) for record in archive.records),
         unreferenced=tuple(member.name for member in archive.unreferenced),
+        not_followed=sum(not index.followed for index in archive.indexes),
         anomalies=tuple(dict.fromkeys([*archive.anomalies, *(a for r in archive.records for a in r.anomalies)])),
     )
 

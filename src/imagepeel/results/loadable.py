@@ -9,7 +9,8 @@ import msgspec
 
 from imagepeel._display import Shown
 from imagepeel.archive.members import Medium
-from imagepeel.loading.answer import LoadAnswer
+from imagepeel.archive.select import UNFOLLOWED
+from imagepeel.loading.answer import LoadAnswer, Outcome
 from imagepeel.loading.delivery import Delivery
 from imagepeel.loading.registry import TOOLS
 from imagepeel.results.head import ImageHead, KindName, image_head
@@ -47,7 +48,14 @@ class LoadableResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
 def load_answers(image: LayeredImage) -> tuple[LoadAnswer, ...]:
     """Return the answer of every tool about an image."""
     delivery = image.derived(Delivery)
-    return tuple(tool.answer(delivery) for tool in TOOLS)
+    answers = tuple(tool.answer(delivery) for tool in TOOLS)
+    if all(index.followed for index in image.archive.indexes):
+        return answers
+    # A tool may follow them and find an image.
+    return tuple(
+        LoadAnswer(outcome=Outcome.UNKNOWN, tool=one.tool, store=one.store, command=one.command, why=UNFOLLOWED)
+        for one in answers
+    )
 
 
 def first_images(images: Sequence[LayeredImage]) -> list[LayeredImage]:
@@ -78,4 +86,6 @@ def loadable_result(archive: OpenArchive, images: Sequence[LayeredImage]) -> Loa
 
 
 def _unread(archive: OpenArchive) -> str:
+    if not all(index.followed for index in archive.indexes):
+        return UNFOLLOWED
     return archive.unread.what if archive.unread is not None else "its documents name none"

@@ -219,9 +219,13 @@ def test_nesting_and_number_of_documents_are_bounded() -> None:
         inner = js({"mediaType": OCI_INDEX, "manifests": [descriptor(inner, kind)]})
         blobs.append(inner)
         kind = OCI_INDEX
-    deep = opened(layout(*blobs, manifests=[descriptor(inner, OCI_INDEX)]))
+    nested = layout(*blobs, manifests=[descriptor(inner, OCI_INDEX)])
+    deep = opened(nested, Limits(index_depth=8))
     assert codes(deep) == ["index-depth"]
     assert deep.records == ()
+    assert [index.followed for index in deep.indexes][-2:] == [True, False]
+    whole = opened(nested)
+    assert codes(whole) == [] and len(whole.records) == 1
     missing = [descriptor(str(i).encode()) for i in range(50)]
     many = opened(layout(manifests=missing), Limits(documents=10))
     assert len(many.records) == 10
