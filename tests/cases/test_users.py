@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import imagepeel
+from imagepeel import forge
+from imagepeel.forge import programs
+from imagepeel.forge.specimens import add, sound
 from imagepeel.present.prediction import stop_in_words
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.values import Prediction
@@ -111,6 +116,37 @@ def test_nginx_goes_into_the_background(case: Case) -> None:
     assert "ends at once with 0" in found.pid1.why
     assert found.pid1.why in found.notes
     assert found.pid1.hears_sigterm == "unknown"
+
+
+@pytest.mark.parametrize(("owner", "closed"), [(0, "/var/cache/nginx and /run"), (101, "")])
+def test_nginx_as_user_101_is_told_where_it_may_not_write(
+    owner: int, closed: str, forge_archive: Callable[..., Path], tmp_path: Path
+) -> None:
+    """The kernel refuses 101 the directories of root with mode 0755, in which nginx keeps its pid and its bodies."""
+    tree = add(
+        forge.file("usr/sbin/nginx", programs.hello("nginx\n"), 0o755),
+        forge.file("etc/nginx/nginx.conf", "pid /run/nginx.pid;\n"),
+        forge.directory("var/cache/nginx", 0o755, owner, owner), forge.directory("run", 0o755, owner, owner),
+    )  # fmt: skip
+    spec = sound(tree, cmd=["nginx", "-g", "daemon off;"], entrypoint=None, user="101")
+    with imagepeel.open(forge_archive(spec, name="nginx.tar")) as archive:
+        found = archive.image().findings(select=["SERVER-CANNOT-WRITE"])
+    assert len(found) == bool(closed)
+    for finding in found:
+        for path in closed.split(" and "):
+            assert f"{path} (mode 0755 of 0:0)" in finding.message
+    assert os.geteuid() != 0 or not closed or not writable_by(101, tmp_path)
+
+
+def writable_by(uid: int, top: Path) -> bool:
+    """Whether the kernel lets a user make a file in a directory of root with mode 0755."""
+    top.chmod(0o755)
+    place = top / "run"
+    place.mkdir(mode=0o755)
+    done = subprocess.run(
+        ["sh", "-c", ": > nginx.pid"], cwd=place, user=uid, group=uid, extra_groups=[], capture_output=True, check=False
+    )
+    return done.returncode == 0
 
 
 @pytest.mark.parametrize("name", ["p18-bootstrap-noexec.tar", "p18b-bootstrap-abs.tar"])
