@@ -391,3 +391,22 @@ def test_indexes_that_are_not_followed_are_not_nothing(run_cli: Run, forge_archi
         assert "nest deeper than" in said, words
         assert "names no image" not in said and "that nothing points at" not in said, words
         assert run_cli(*words, deep).exit_code == 0, words
+
+
+def test_an_image_whose_manifest_is_missing_is_not_another_one(
+    run_cli: Run, forge_archive: Make, tmp_path: Path
+) -> None:
+    """docker save of two images without one OCI manifest: manifest.json describes the image, and nobody can tell that
+    index.json means another one.
+    """
+    whole = tmp_path / "two.tar"
+    forge.write([forge.build("shop"), forge.build("hello")], whole, kind="docker-save-25")
+    assert "TWO-IMAGES" not in messages(run_cli, whole, "--image", "hello:1")
+    with tarfile.open(whole) as tar:
+        index = tar.extractfile("index.json")
+        assert index is not None
+        listed = json.load(index)["manifests"]
+    for gone in listed:
+        cut = without(whole, "blobs/" + gone["digest"].replace(":", "/"), tmp_path / "cut.tar")
+        for chosen in ("shop:1.4", "hello:1"):
+            assert "TWO-IMAGES" not in messages(run_cli, cut, "--image", chosen), (gone, chosen)

@@ -85,7 +85,9 @@ def reconcile(oci: list[ImageRecord], docker: list[ImageRecord], anomalies: list
         at = same_config.get(identity) if identity else None
         if at is None:
             records.append(msgspec.structs.replace(item, number=len(records) + 1))
-            if available and not any(one.later is not None and one.config_descriptor is None for one in (item, *oci)):
+            # An image of which no config is known may be this one: it waits to be read, or its manifest is not here.
+            unknown = any(one.kind is RecordKind.IMAGE and not _identity(one) for one in oci)
+            if available and identity and not unknown:
                 anomalies.append(_different(item, available))
             continue
         records[at] = _joined(records[at], item, anomalies)
