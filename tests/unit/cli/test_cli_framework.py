@@ -193,7 +193,7 @@ CASES: dict[str, tuple[Callable[[Path, Make], list[str]], int, str]] = {
     "text file": (a_text_file, 10, ""),
     "fifo": (a_fifo, 10, "regular file"),
     "broken document": (a_broken_document, 11, "manifest.json"),
-    "truncated layer": (a_truncated_layer, 11, "damaged"),
+    "truncated layer": (a_truncated_layer, 11, "the archive ends inside the member"),
     "wrong digest": (lambda t, make: ["layers", str(make("wrong-digest"))], 12, "digest"),
     "wrong DiffID": (lambda t, make: ["ls", str(make("wrong-diff-id"))], 12, "DiffID"),
     "bomb": (a_bomb, 13, ""),

@@ -25,8 +25,9 @@ _random = random.Random(11)
 
 
 def libraries() -> list[Path]:
-    """The shared libraries that this interpreter has loaded, smallest first."""
+    """The system's shared libraries that this interpreter has loaded, smallest first; wheels move tables about."""
     found = {Path(name) for name in re.findall(r"(/\S+\.so[.\d]*)$", Path("/proc/self/maps").read_text(), re.MULTILINE)}
+    found = {path for path in found if path.parts[1] in ("lib", "lib64", "usr")}
     return sorted((path for path in found if path.stat().st_size < 4 << 20), key=lambda path: path.stat().st_size)
 
 

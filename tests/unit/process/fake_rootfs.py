@@ -59,6 +59,7 @@ class FakeResolution:
 class FakeRootfs:
     view = "runtime"
     refusal = None
+    complete = True
 
     def derived(self, owner: Any) -> Any:
         return owner(self)  # nothing is kept: every prediction starts anew

@@ -33,7 +33,8 @@ _PLACES = (
 _MAX = 262_144
 _MAX_FILES = 100
 _VARIABLE = late(r"%\(ENV_(\w+)\)s")
-_SETTING = late(r"([^\s=:\[;#][^=:]*?)\s*[=:]\s*(.*?)(?:\s;.*)?")
+_SIGN = late(r"[=:]")
+_COMMENT = late(r"\s;")
 
 Sections = dict[str, dict[str, str]]
 
@@ -130,9 +131,12 @@ def _parse(body: str, sections: Sections) -> None:
         if head is not None:
             section = sections.setdefault(head[1], {})
             continue
-        setting = _SETTING.fullmatch(line.rstrip())
-        if setting is not None:
-            section[setting[1].lower()] = setting[2]
+        sign = _SIGN.search(line)
+        if sign is None or line[0] in "=:[;#" or line[0].isspace():
+            continue
+        value = line[sign.end() :].strip()
+        comment = _COMMENT.search(value)
+        section[line[: sign.start()].rstrip().lower()] = value[: comment.start()] if comment is not None else value
 
 
 def _included(rootfs: Rootfs, files: str, directory: str) -> Iterator[str]:
@@ -149,6 +153,6 @@ def _included(rootfs: Rootfs, files: str, directory: str) -> Iterator[str]:
 
 def _unset(sections: Sections, env: Mapping[str, str]) -> str:
     """The first variable that a setting needs and the environment does not have."""
-    known = {*env, *re.findall(r"(\w+)=", sections.get("supervisord", {}).get("environment", ""))}
+    known = {*env, *re.findall(r"\b(\w+)=", sections.get("supervisord", {}).get("environment", ""))}
     asked = (name for settings in sections.values() for value in settings.values() for name in _VARIABLE.findall(value))
     return next((name for name in asked if name not in known), "")
