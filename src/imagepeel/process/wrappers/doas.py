@@ -107,7 +107,7 @@ def _rules(rootfs: Rootfs) -> list[_Rule] | Failure | Unproved:
         return unread
     found: list[_Rule] = []
     for line in text(rootfs.read(CONFIG, 0, node.size)).splitlines():
-        plain = re.sub(r"setenv\s*\{[^}]*\}", "keepenv", line).split()
+        plain = re.sub(r"setenv\s{0,9}\{[^}]{0,1000}\}", "keepenv", line).split()
         if not plain or plain[0].startswith("#"):
             continue
         rule = _rule(plain)
