@@ -28,13 +28,14 @@ _LONGEST = 12
 def document_html(document: Document, *, receipts: bool = False) -> str:
     """Return a document as one HTML page; with `receipts`, the proofs are unfolded."""
     template = environment().get_template("page.html")
-    return template.render(document=document, receipts=receipts, version=__version__, **page_parts())
+    return template.render(title=document.title, document=document, receipts=receipts, **page_parts())
 
 
 def page_parts(style: str = "", script: str = "") -> dict[str, Any]:
     """Return what a page holds and its content security policy names: the style of documents, `style`, and `script`."""
     style = _read("page.css") + style
     return {
+        "version": __version__,
         "style": Markup(style),
         "style_hash": _hash(style),
         "script": Markup(script),
@@ -54,11 +55,7 @@ def document_slides(document: Document) -> str:
     pages = [opening, *(Document(title="", headline=(), sections=(slide,)) for slide in slides)]
     bodies = [Markup(document_body(page)) for page in pages]
     parts = page_parts(_read("slides.css"), _read("slides.js"))
-    return (
-        environment()
-        .get_template("slides.html")
-        .render(title=document.title, slides=bodies, version=__version__, **parts)
-    )
+    return environment().get_template("slides.html").render(title=document.title, slides=bodies, **parts)
 
 
 def _hash(text: str) -> str:

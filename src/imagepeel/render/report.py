@@ -10,7 +10,6 @@ from importlib.resources import files
 
 from markupsafe import Markup
 
-from imagepeel._version import __version__
 from imagepeel.present.document import Document
 from imagepeel.render.html import environment, page_parts
 from imagepeel.render.json import dumps
@@ -25,16 +24,12 @@ def report_html(document: Document, results: tuple[ReportResult, ...]) -> str:
     data = [dumps("report", result, indent=None) for result in results]
     # In a script element nothing but this character could end the data.
     embedded = Markup("[" + ",".join(data).replace("<", "\\u003c") + "]")
+    parts = page_parts(_read("viewer.css"), script())
     return (
         environment()
         .get_template("report.html")
-        .render(document=document, receipts=False, version=__version__, data=embedded, **page_parts(styles(), script()))
+        .render(title=document.title, document=document, receipts=False, data=embedded, **parts)
     )
-
-
-def styles() -> str:
-    """Return the style of the viewer, for pages that have that of documents already."""
-    return _read("viewer.css")
 
 
 def script() -> str:
