@@ -17,6 +17,7 @@ from imagepeel.evidence import Location, Name, raw, text
 from imagepeel.image import LayeredImage
 from imagepeel.layers.pool import ScanPool
 from imagepeel.limits import DEFAULT, Limits
+from imagepeel.oci.config import ImageConfig
 from imagepeel.process.spec.options import DEFAULT_ENGINE, ProcessOptions
 from imagepeel.text import plural
 
@@ -42,12 +43,24 @@ _SMALL = 8 * 1024
 _FEW = 500
 
 
+def _config_of(image: LayeredImage) -> ImageConfig:
+    """Its config, which in a notebook names the images of the archive that it is not of."""
+    config = image.record.config if image.record.config is not None else ImageConfig()
+    beside = image.not_examined
+    return msgspec.structs.replace(config, not_examined=beside) if beside else config
+
+
 class Image(LayeredImage):
     """An image for a container (or an exported filesystem, which is one without its paperwork).
 
     Its bytes are read on first need, all layers in one pass each; `archive` must still be open then.  What answers
     a question is imported when it is asked (start time).
     """
+
+    @property
+    def config(self) -> ImageConfig:
+        """The image config; an empty one where it is missing or was lost at export (`record.lost` says so)."""
+        return self.derived(_config_of)
 
     # ---- what it becomes ------------------------------------------------------------------------------------
 

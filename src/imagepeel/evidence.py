@@ -178,6 +178,7 @@ AnomalyCode = Literal[
     "media-type-conflict",
     "media-type-shape",
     "oci-index-empty",
+    "oci-manifest-missing",
     "schema1-count",
     "schema1-history",
     "two-copies",

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import imagepeel
@@ -235,14 +236,14 @@ def shown(value: object) -> str:
     return " ".join(value._repr_mimebundle_().values())  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("part", ["layer", "rootfs", "path", "absent", "layer path", "verdict"])
+@pytest.mark.parametrize("part", ["layer", "rootfs", "path", "absent", "layer path", "verdict", "config"])
 def test_a_card_of_a_part_names_the_images_that_it_is_not_about(part: str, forge_archive: Make) -> None:
     def value(image: imagepeel.Image) -> object:
         layer, rootfs = image.layers[0], image.rootfs
         return {
             "layer": lambda: layer, "rootfs": lambda: rootfs, "path": lambda: rootfs / "bin",
             "absent": lambda: rootfs / "nope", "layer path": lambda: layer / "bin",
-            "verdict": lambda: image.process().verdict,
+            "verdict": lambda: image.process().verdict, "config": lambda: image.config,
         }[part]()  # fmt: skip
 
     both = forge.index(sound(), sound(architecture="arm64"), names="demo:1")
@@ -250,7 +251,7 @@ def test_a_card_of_a_part_names_the_images_that_it_is_not_about(part: str, forge
         assert "#1: not #2 (linux/arm64)" in shown(value(archive.image(platform="linux/amd64")))
         assert "#2: not #1 (linux/amd64)" in shown(value(archive.image(platform="linux/arm64")))
     with imagepeel.open(forge_archive(sound(), name="one.tar", kind="oci-archive")) as archive:
-        assert "examined" not in shown(value(archive.image()))
+        assert "was examined" not in shown(value(archive.image()))
 
 
 def test_a_card_of_a_path_does_not_say_no_where_a_layer_is_missing(forge_archive: Make, tmp_path: Path) -> None:
@@ -410,3 +411,87 @@ def test_an_image_whose_manifest_is_missing_is_not_another_one(
         cut = without(whole, "blobs/" + gone["digest"].replace(":", "/"), tmp_path / "cut.tar")
         for chosen in ("shop:1.4", "hello:1"):
             assert "TWO-IMAGES" not in messages(run_cli, cut, "--image", chosen), (gone, chosen)
+
+
+@pytest.mark.parametrize("gone", [0, 1, None])
+def test_an_image_that_both_documents_name_is_one_image(
+    gone: int | None, run_cli: Run, forge_archive: Make, tmp_path: Path
+) -> None:
+    """docker save of two images that lacks an OCI manifest had three rows, of which `docker load` was said to load no
+    more than the third: it loads both, and so does podman, which reads manifest.json where the layout is refused.
+    """
+    whole = tmp_path / "two.tar"
+    forge.write([forge.build("shop"), forge.build("hello")], whole, kind="docker-save-25")
+    path = whole
+    if gone is not None:
+        with tarfile.open(whole) as tar:
+            digest = json.load(tar.extractfile("index.json") or io.BytesIO())["manifests"][gone]["digest"]
+        path = without(whole, "blobs/" + digest.replace(":", "/"), tmp_path / "cut.tar")
+    rows = json.loads(run_cli("images", "--json", path).stdout)["result"]["images"]
+    assert [(row["layers"], row["complete"]) for row in rows] == [(8, gone != 0), (1, gone != 1)]
+    assert [row["missing"] for row in rows] == [["manifest"] if at == gone else [] for at in (0, 1)]
+    with imagepeel.open(path) as archive:
+        for name in ("shop:1.4", "hello:1"):
+            answers = {one.tool: one for one in archive.image(name).loadable()}
+            assert answers["docker@20.10"].takes and answers["podman@4.3"].names == (f"localhost/{name}",)
+            # `ctr images import` ends with the first manifest that is not there.
+            assert answers["containerd@1.6"].takes is (gone is None)
+    if gone is not None:
+        name = ("shop:1.4", "hello:1")[gone]
+        assert "index.json lists" in messages(run_cli, path, "--image", name)["MISSING-PARTS"]
+        assert "(its manifest)" not in joined(run_cli("images", path).stdout.split("\n\n#", 1)[1].split("#")[gone])
+        story = joined(run_cli("explain", path, "--image", name).stdout)
+        assert story.count("is not in the archive: the image is read") == 0 and "index index.json" not in story
+
+
+def test_layers_that_only_the_config_counts_are_layers(case: Case, run_cli: Run) -> None:
+    """layer-left-out.tar: `A runtime unpacks the one layer`, of an image of two, whose archive was `cut off`."""
+    path = case("real-images", "layer-left-out.tar")
+    story = joined(run_cli("explain", path).stdout)
+    assert "One of two layers" in story and "unpacks the one layer" not in story
+    assert "the config counts 2 layers, and 1 is listed, and what the other one would add" in story
+    listed = run_cli("images", path).stdout
+    assert "missing: one more layer" in listed and "cut off" not in listed
+    assert "MISSING-PARTS" not in messages(run_cli, path)
+
+
+@pytest.mark.parametrize(
+    ("entries", "rule"),
+    [
+        ((forge.file("f", b"1"), forge.whiteout("f")), "WHITEOUT-ORDER"),
+        ((forge.file("d/.wh.", b""),), "WHITEOUT-NAMELESS"),
+        ((forge.hardlink("y", "bin/x"),), "LINK-ACROSS-LAYERS"),
+        ((forge.file("a", b""), forge.file("a/b", b"1")), "UNPACK-REFUSED"),
+    ],
+)
+def test_a_refused_layer_names_all_who_refuse_it(
+    entries: tuple[forge.Entry, ...], rule: str, forge_archive: Make
+) -> None:
+    """Recorded for each store (L03: `failed to mknod ...: file exists`, all five); containerd alone was named."""
+    below = forge.layer(forge.file("bin/x", b"x"))
+    path = forge_archive(forge.image(below, forge.layer(*entries), names="a:1"), name="refused.tar")
+    with imagepeel.open(path) as archive:
+        (found,) = [one for one in archive.image().findings() if one.rule == rule]
+    assert found.message.startswith("containerd cannot unpack layer L2")
+    assert found.message.endswith("nor can docker@29.7, docker@20.10 and podman@6.1")
+    assert {"containerd@2.3", "docker@29.7", "podman@6.1"} <= set(found.profiles)
+
+
+@pytest.mark.parametrize(
+    ("tag", "over", "fix"),
+    [
+        ("program-below-dev", "/dev", "keep the program outside of /dev"),
+        ("interpreter-below-dev", "/dev", "name an interpreter outside of /dev"),
+        ("dev-stdin-as-program", "/proc", "keep the program outside of /proc"),
+    ],
+)
+def test_what_a_mount_hides_is_not_to_be_added_to_the_image(tag: str, over: str, fix: str, case: Case) -> None:
+    """judges B4: `add /dev/app to the image`, where it is, and `RUN chmod +x /dev/stdin`."""
+    with imagepeel.open(case("judges", "process-faults")) as archive:
+        image = archive.image(tag)
+        for engine in ("runc@1.1", "docker@29.7", "crun@1.28", "podman@6.1"):
+            found = image.process(engine=engine).verdict
+            assert (found.kind, found.fix) == ("FAILS", fix), engine
+            assert f"{over} is mounted over" in found.why
+        told = " ".join(str(msgspec.to_builtins(one)) for one in image.findings())
+    assert "chmod +x" not in told and "add /dev" not in told

@@ -260,12 +260,34 @@ def members_of(data: bytes) -> list[Member]:
 
 
 def both(
-    index: bytes | None = None, marker: bytes | None = None, manifest: bytes | None = None, **changes: Any
+    index: bytes | None = None,
+    marker: bytes | None = None,
+    manifest: bytes | None = None,
+    without: str = "",
+    **changes: Any,
 ) -> bytes:
-    """An OCI layout, and a manifest.json that lists the same image."""
+    """An OCI layout, and a manifest.json that lists the same image; `without` leaves a blob of the layout out."""
     given = {"index.json": index, "oci-layout": marker}
-    members = [(name, data if given.get(name) is None else given[name]) for name, data in members_of(layout(A))]
+    laid_out = members_of(layout(A, without=without))
+    members = [(name, data if given.get(name) is None else given[name]) for name, data in laid_out]
     return packed([*members, *members_of(with_list(manifest, **changes))])
+
+
+def both_of_two(*, without: Sequence[int] = ()) -> bytes:
+    """Two images in a layout and in a manifest.json, as docker save has them; the layout lacks some manifests."""
+    entries, items = [], []
+    members: dict[str, bytes | str | None] = {}
+    for at, (layer, name) in enumerate(((A, "one"), (B, "two"))):
+        known = dict(members_of(layout(layer, without="manifest" if at in without else "")))
+        top = json.loads(bytes(known.pop("index.json") or b""))["manifests"][0]
+        names = {"io.containerd.image.name": f"docker.io/library/{name}:1", "org.opencontainers.image.ref.name": "1"}
+        entries.append(top | {"annotations": names})
+        members |= known
+        members |= {f"{at}.json": config([layer]), f"{at}.tar": layer}
+        items.append({"Config": f"{at}.json", "RepoTags": [f"{name}:1"], "Layers": [f"{at}.tar"]})
+    members["index.json"] = json.dumps({"schemaVersion": 2, "manifests": entries}).encode()
+    members["manifest.json"] = json.dumps(items).encode()
+    return packed(list(members.items()))
 
 
 def changed_v1(name: str, content: bytes | None) -> bytes:

@@ -288,7 +288,8 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
     `number` counts from 1 in archive order.  `kind_reason` is the sentence that says how `kind` was seen.  `format` is
     the description that was followed, `formats` all that agree on it.  `manifest` is None when missing or when the
     format has none.  `config` is None when missing, unreadable or lost (`lost` says what is gone).  `path` are the
-    positions in the indexes from the top, `parent` the digest of the nearest index below `index.json`.
+    positions in the indexes from the top, `listed_at` its place in the list of `manifest.json` from 0, None where that
+    does not name it, `parent` the digest of the nearest index below `index.json`.
     `direct` is True where an index lists a blob that is no manifest, which is then the only one of `layers`.
     `anomalies` are those of the archive that were met while reading this image.  `later` reads the image, of which
     its manifest's place is known so far; None where that was done.
@@ -310,6 +311,7 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
     config_state: ConfigState = ConfigState.NONE
     layers: tuple[LayerRecord, ...] = ()
     path: tuple[int, ...] = ()
+    listed_at: int | None = None
     parent: Digest | None = None
     annotations: Mapping[str, str] = {}
     subject: Digest | None = None
@@ -355,6 +357,12 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
         """Whether anything of it is here: its manifest, or what a format without manifests has."""
         here = self.direct or self.manifest is not None or self.later is not None
         return here or self.format.manifests is Manifests.NONE
+
+    @property
+    def lacks_manifest(self) -> bool:
+        """Whether an OCI layout lists its manifest, and it is not here; `manifest.json` may describe the image."""
+        gone = self.manifest is None and self.manifest_bytes is None and self.later is None and not self.direct
+        return gone and self.descriptor is not None and self.is_described_by(Description.LAYOUT)
 
     @property
     def knowledge(self) -> Knowledge:
@@ -444,11 +452,13 @@ def _gaps(record: ImageRecord) -> Iterator[Gap]:
     if record.kind is RecordKind.IMAGE and listed > len(record.layers):
         # The layers that only the config knows have no name: nothing says where their bytes should be.
         left = listed - len(record.layers)
+        more = f"{few(left)} more {noun(left, 'layer')}"
         yield Gap(
             part=ImagePart.LAYER,
-            what=f"what {few(left)} more {noun(left, 'layer')} {noun(left, 'holds', 'hold')}",
+            what=f"what {more} {noun(left, 'holds', 'hold')}",
             why=f"the config counts {plural(listed, 'layer')}, and {len(record.layers)} "
             f"{noun(len(record.layers), 'is', 'are')} listed",
+            name=more,
         )
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from imagepeel.archive.compression import Compression
 from imagepeel.archive.kinds.kind import INDEX, MANIFEST
+from imagepeel.archive.records import Description
 from imagepeel.evidence import Location
 from imagepeel.formats.tar.header import BLOCK, UNEXPECTED_EOF
 from imagepeel.loading import manifests, reference, structs
@@ -68,7 +69,10 @@ class ContainersImage(ArchiveReader, frozen=True, kw_only=True):
 
     def judge_file(self, delivery: Delivery) -> LoadAnswer | None:
         found = first(delivery, self._file, self._choice)
-        return self._worded(delivery, found) if found is not None else None
+        listed = self._next(delivery) if found is not None else None
+        if found is None or (listed is delivery.as_list and first(listed, self._file, self._choice) is None):
+            return None
+        return self._worded(delivery, found)
 
     def _worded(self, delivery: Delivery, found: LoadAnswer) -> LoadAnswer:
         if not found.text:
@@ -80,7 +84,8 @@ class ContainersImage(ArchiveReader, frozen=True, kw_only=True):
 
     def judge_image(self, delivery: Delivery) -> LoadAnswer | None:
         found = self._copied(delivery)
-        if found is None:
+        listed = self._next(delivery) if found is not None else None
+        if found is None or (listed is delivery.as_list and self._copied(listed) is None):
             return None
         return msgspec.structs.replace(found, text=self._words(delivery, found.text), exit_code=125)
 
@@ -94,7 +99,11 @@ class ContainersImage(ArchiveReader, frozen=True, kw_only=True):
             return f'level=fatal msg="{text}"'
         if not self.tries_all:
             return f"Error: {text}"
-        archive, listed = (text, self._list_words(delivery)) if delivery.laid_out else (self._no_layout(delivery), text)
+        archive, listed = self._no_layout(delivery), text
+        if delivery.laid_out:
+            tried = self._next(delivery)
+            by_list = self._by_list(tried).text if tried is not None else ""
+            archive, listed = text, by_list or self._list_words(delivery)
         opening = "" if self.quotes else f"initializing source oci:{FILE}:: "
         return (
             "Error: payload does not match any of the supported image formats:\n"
@@ -105,8 +114,9 @@ class ContainersImage(ArchiveReader, frozen=True, kw_only=True):
         )
 
     def _no_layout(self, delivery: Delivery) -> str:
-        """Why an archive is none of a layout: it cannot be unpacked, or has no index."""
-        return self._untarring(delivery) or LOADING_INDEX + _NO_INDEX
+        """Why an archive is none of a layout: it cannot be unpacked or has no index, or its own images are refused."""
+        refused = next((self._by_layout(one).text for one in delivery.laid_out_images), "")
+        return refused or self._untarring(delivery) or LOADING_INDEX + _NO_INDEX
 
     def _list_words(self, delivery: Delivery) -> str:
         """Why an archive of a layout is no docker-archive."""
@@ -124,6 +134,32 @@ class ContainersImage(ArchiveReader, frozen=True, kw_only=True):
     # ---- judges -------------------------------------------------------------------------------------------
 
     def _judge(self, delivery: Delivery) -> LoadAnswer:
+        """What cannot be read as a layout is read from its manifest.json, where all transports are tried."""
+        found = self._by_layout(delivery)
+        listed = self._next(delivery) if found.refuses else None
+        answer = self._by_list(listed) if listed is not None else None
+        if answer is None or answer.refuses:
+            return found
+        if listed is delivery.as_list:
+            return answer
+        return refusal(
+            Cause.CHOICE, "", f"{found.why}; {MANIFEST}, which is read then, does not name this image",
+            "save the image again", where=Location(member=MANIFEST), exit_code=0,
+        )  # fmt: skip
+
+    def _next(self, delivery: Delivery) -> Delivery | None:
+        """What is tried where a layout is refused: the image itself as manifest.json has it, else the first there."""
+        if not self.tries_all or delivery.is_directory or not self._as_layout(delivery):
+            return None
+        return delivery.as_list if delivery.as_list is not delivery else delivery.first_of_list
+
+    def _by_layout(self, delivery: Delivery) -> LoadAnswer:
+        return delivery.judged(f"{self.label} {Description.LAYOUT}", self._read)
+
+    def _by_list(self, delivery: Delivery) -> LoadAnswer:
+        return delivery.judged(f"{self.label} {Description.LIST}", self._read)
+
+    def _read(self, delivery: Delivery) -> LoadAnswer:
         found = first(delivery, self._file, self._choice, self._names, self._earlier)
         if found is not None:
             return found
@@ -239,7 +275,7 @@ class ContainersImage(ArchiveReader, frozen=True, kw_only=True):
             and delivery.listed
             and not delivery.laid_out
             and delivery.has(INDEX)
-            and delivery.others_laid_out
+            and not all(self._by_layout(one).refuses for one in delivery.laid_out_images)
         ):
             return refusal(
                 Cause.CHOICE, "", f"the OCI layout of the archive is read first, and this image is in {MANIFEST} only",
@@ -304,7 +340,7 @@ class ContainersImage(ArchiveReader, frozen=True, kw_only=True):
     def _absent(self, delivery: Delivery) -> LoadAnswer | None:
         record = delivery.record
         again = "save the image again with all its parts"
-        if not record.available and delivery.manifest_bytes is None:
+        if record.lacks_manifest and self._as_layout(delivery):
             unnamed = self.stores and not self._given(delivery)
             head = "" if unnamed else f"determining manifest MIME type for oci-archive:{FILE}:: "
             text = f"{head}open {_blob_path(record.digest)}: no such file or directory"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from imagepeel.archive.compression import Compression
 from imagepeel.archive.kinds.kind import MANIFEST
 from imagepeel.archive.members import SubdirectoryMembers
@@ -12,7 +14,7 @@ from imagepeel.archive.records import ConfigState, Description, ImageRecord, Lay
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Location, text
 from imagepeel.formats.go_decode import GoType
-from imagepeel.loading.lookup import Contents, clean
+from imagepeel.loading.lookup import Contents
 from imagepeel.loading.streams import StreamFault, of_file
 from imagepeel.oci.digest import can_verify, digest_of, from_hex
 from imagepeel.oci.json_document import lookup, parse_json
@@ -133,7 +135,7 @@ class Delivery:
     def earlier(self) -> list[Delivery]:
         """The images that stand before this one in manifest.json; [] where they are too many."""
         line = self.archive.derived(_Line)
-        return [] if self.too_many_before else [line.delivery(record, self.image) for record in self._before]
+        return [] if self.too_many_before else [line.delivery(record, self.image).as_list for record in self._before]
 
     @property
     def too_many_before(self) -> bool:
@@ -144,7 +146,8 @@ class Delivery:
     def _before(self) -> list[ImageRecord]:
         if self.laid_out or not self.listed:
             return []
-        return [record for record in self.listed_images if record.path < self.record.path]
+        mine = self.record.listed_at or 0
+        return [record for record in self.listed_images if (record.listed_at or 0) < mine]
 
     def judged(self, tool: str, judge: Callable[[Delivery], LoadAnswer]) -> LoadAnswer:
         """Return the answer of a tool, which is found once: each image behind this one asks for it."""
@@ -196,15 +199,33 @@ class Delivery:
         """The images that manifest.json describes, in its order."""
         return [record for record in self.archive.records if record.is_described_by(Description.LIST)]
 
-    @property
-    def others_laid_out(self) -> bool:
-        """Whether an OCI layout of the file describes images."""
-        return any(record.is_described_by(Description.LAYOUT) for record in self.archive.runnable)
+    @cached_property
+    def as_list(self) -> Delivery:
+        """The image as manifest.json alone describes it, for who cannot read the OCI layout beside it; else itself."""
+        if not self.laid_out or self.item is None:
+            return self
+        alone = Delivery(self.image, self.contents)
+        formats = tuple(format for format in self.record.formats if format.described_by is Description.LIST)
+        alone.record = msgspec.structs.replace(self.record, formats=formats, path=(self.place,))
+        return alone
+
+    @cached_property
+    def laid_out_images(self) -> list[Delivery]:
+        """The images that the OCI layout of the file describes."""
+        line = self.archive.derived(_Line)
+        found = [record for record in self.archive.runnable if record.is_described_by(Description.LAYOUT)]
+        return [line.delivery(record, self.image) for record in found]
+
+    @cached_property
+    def first_of_list(self) -> Delivery | None:
+        """The first image of manifest.json as that alone describes it; None without one."""
+        first = min(self.listed_images, key=lambda record: record.listed_at or 0, default=None)
+        return self.archive.derived(_Line).delivery(first, self.image).as_list if first is not None else None
 
     @cached_property
     def absent_images(self) -> list[ImageRecord]:
         """The images that the OCI layout lists and does not carry."""
-        return [record for record in self.archive.runnable if not record.available]
+        return [record for record in self.archive.runnable if record.lacks_manifest or not record.available]
 
     @cached_property
     def tags(self) -> tuple[Name, ...]:
@@ -224,14 +245,8 @@ class Delivery:
     @cached_property
     def item(self) -> ArchiveManifest | None:
         """The item of manifest.json that is this image; None without one."""
-        if not self.listed:
-            return None
-        if not self.laid_out:
-            at = self.record.path[0] if self.record.path else 0
-            return self.items[at] if at < len(self.items) else None
-        wanted = {self.record.config_member, str(self.record.image_id or "").partition(":")[2]} - {""}
-        names = ((item, clean(item.config)) for item in self.items)
-        return next((item for item, name in names if wanted & {name, name.rpartition("/")[2].partition(".")[0]}), None)
+        at = self.record.listed_at
+        return self.items[at] if self.listed and at is not None and at < len(self.items) else None
 
     @property
     def manifest_bytes(self) -> bytes | None:

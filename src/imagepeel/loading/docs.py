@@ -48,6 +48,10 @@ archive and follows links within it. podman, skopeo and buildah read the tar its
 one symbolic link is followed, and a hard link is a file without content. containerd wants the very name; a symbolic
 link counts at its own name only, and a hard link not at all.
 
+An archive may have an OCI layout and a `manifest.json`. Docker's own store reads the latter only, containerd the layout
+only: it reads the manifest of each image that is for the same platform or states none, and ends with the first that is
+not there. podman reads the layout, and where that is refused (also because it lists two images) `manifest.json`.
+
 ## Documents of another type
 
 All of these tools read JSON with Go. A value of another type than the program wants ends the load with

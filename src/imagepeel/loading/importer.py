@@ -361,12 +361,18 @@ def _unlisted(delivery: Delivery, refused: Callable[..., LoadAnswer]) -> LoadAns
     return refused(f'normalize image ref "{name}": {words}', why, MANIFEST, Cause.NAMES)
 
 
+def _is_walked(absent: ImageRecord, record: ImageRecord) -> bool:
+    """Whether an import for the platform of an image reads the manifest of another one: what states none is read."""
+    entries = [one.descriptor.platform if one.descriptor is not None else None for one in (absent, record)]
+    return absent is not record and (entries[0] is None or entries[0] == entries[1])
+
+
 def _parts(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
     record = delivery.record
     again = "save the image again with all its parts"
     gone = []
     if _by_layout(delivery):
-        if not record.available and delivery.manifest_bytes is None:
+        if record.lacks_manifest:
             gone.append((f"content digest {record.digest}: not found", "the manifest"))
         elif (
             fault := first(delivery, lambda one: _manifest(one, rules), lambda one: _unnamed(one, rules))
@@ -375,8 +381,11 @@ def _parts(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
         elif delivery.config_missing and record.config_descriptor is not None:
             digest = record.config_descriptor.digest
             gone.append((f"failed to resolve rootfs: content digest {digest}: not found", "the config"))
-        absent = delivery.absent_images[:1] if rules.all_platforms else []
-        gone += [(f"content digest {one.digest}: not found", f"the image for {one.platform}") for one in absent]
+        gone += [
+            (f"content digest {one.digest}: not found", f"the manifest of {one.numbered}")
+            for one in delivery.absent_images
+            if rules.all_platforms or _is_walked(one, record)
+        ]
     elif delivery.is_directory:
         gone = [(f'image config "{record.config_member}" not found', "the config")] if delivery.config_missing else []
         gone += [

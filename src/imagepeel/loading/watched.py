@@ -74,7 +74,7 @@ WATCHED: dict[str, dict[str, str]] = {
         "gzip list: refuses format": "e2903bbc",
         "layout list: takes": "00000000",
         "layout one folder down: refuses format": "74c3e814",
-        "layout: refuses choice": "f00a73b9",
+        "layout: refuses choice": "00000000 f00a73b9",
         "layout: refuses config": (
             "01db5aad 057704d3 0c64fb99 11857759 1556d9cf 2032aa4e 23cd1e5b 251cd166 26777144 36fd6c03 386589f0 "
             "3b554d8a 4ad09559 4bbab37e 67b21082 6a49b283 6c5f94f2 6d927003 821b5606 8301f6ba 83e3d4d6 847b5e2f "
@@ -95,8 +95,8 @@ WATCHED: dict[str, dict[str, str]] = {
             "fc5435cd"
         ),
         "layout: refuses missing": (
-            "0a9a3e0d 1141971c 191f0771 26b3efa7 29b84ff2 35f51f0a 482c5cd6 6259461a 805b3aa7 9d071299 b2f82aae "
-            "b5fab009 c06be74d c3a5d87c e5f5e0bd f8c6b0fb fcb5cdd0 fd3574b1"
+            "0a9a3e0d 1141971c 191f0771 26b3efa7 29b84ff2 35f51f0a 482c5cd6 6259461a 805b3aa7 9b404900 9d071299 "
+            "b2f82aae b5fab009 c06be74d c3a5d87c e5f5e0bd f8c6b0fb fcb5cdd0 fd3574b1"
         ),
         "layout: refuses names": "4dbc6285 60678743 9ac3eaa9 a18c2397",
         "layout: refuses path-twice": "ddbc4306",
@@ -126,7 +126,7 @@ WATCHED: dict[str, dict[str, str]] = {
         "list: refuses length": "b0f2a7c0",
         "list: refuses missing": (
             "0b1d407a 288fcbf2 2c8485fe 2e474dd6 2f77d2de 4399ddcb 477e416e 5eca1b9e 7f54595a 84392255 91ca0abf "
-            "9c91bc71 a2db2dfe beb5b2e2 d7384cab df4f8a98 ed0e1aa9 ed166292"
+            "9b404900 9c91bc71 a2db2dfe beb5b2e2 d7384cab df4f8a98 ed0e1aa9 ed166292"
         ),
         "list: refuses names": "1c31dc14 68e43c5d 7746981c a6607f7e a9bebf87 c5d4b8cc e1cf6830 f1783377",
         "list: refuses path-twice": "472cbe85",
@@ -151,6 +151,7 @@ WATCHED: dict[str, dict[str, str]] = {
         "gzip layout: refuses format": "e94a38cd",
         "gzip list: refuses format": "e94a38cd",
         "layout list: refuses format": "53cf74d7",
+        "layout list: refuses missing": "d8efce67",
         "layout list: takes": "00000000",
         "layout one folder down: refuses format": "427cff19",
         "layout: refuses config": (
@@ -228,6 +229,7 @@ WATCHED: dict[str, dict[str, str]] = {
         "gzip layout: takes": "00000000",
         "gzip list: refuses cut": "28937f1f",
         "gzip list: refuses format": "c60ee70b",
+        "layout list: refuses choice": "c60ee70b",
         "layout list: takes": "00000000",
         "layout one folder down: refuses format": "c60ee70b",
         "layout: refuses choice": "c60ee70b",
@@ -265,6 +267,7 @@ WATCHED: dict[str, dict[str, str]] = {
         "gzip layout: takes": "00000000",
         "gzip list: refuses cut": "22a707ec a55c5080",
         "gzip list: refuses format": "a5681c6a",
+        "layout list: refuses choice": "31c605c5",
         "layout list: refuses names": "549804e9",
         "layout list: takes": "00000000",
         "layout one folder down: refuses format": "60ae6453",

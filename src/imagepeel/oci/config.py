@@ -122,6 +122,8 @@ class ImageConfig(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """The whole document with the fields that nothing here reads."""
     raw_bytes: bytes = b""
     """The document's bytes; b"" for a config that is not a document of its own."""
+    not_examined: str = ""
+    """The sentence that names the other images of the archive, which this config is not of; "" without any."""
 
     @property
     def entrypoint(self) -> tuple[str, ...] | None:

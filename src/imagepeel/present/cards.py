@@ -396,12 +396,14 @@ def _page(result: msgspec.Struct, module: str, function: str, given: dict[str, A
 
 def _fields(shown: msgspec.Struct) -> Document:
     """Return a table of the fields of a value that has no card of its own; long ones are counted or cut."""
-    rows = [row(term(name), _short(getattr(shown, name))) for name in shown.__struct_fields__]
+    names = [name for name in shown.__struct_fields__ if name != "not_examined"]
+    rows = [row(term(name), _short(getattr(shown, name))) for name in names]
     columns = (Column("", keep=True), Column(""))
     return _document(
         type(shown).__name__,
         (),
         _section(_table(columns, rows, "the fields of the value", len(rows))) if rows else None,
+        _not_examined(getattr(shown, "not_examined", "")),
     )
 
 

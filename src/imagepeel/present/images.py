@@ -86,13 +86,13 @@ def _identity(record: ImageRow) -> Text:
         " (its config) to Docker's own store, podman and CRI-O",
     ]  # fmt: skip
     target, what = (record.index_digest, "index") if record.index_digest else (record.digest, "manifest")
-    if target:
+    if target and "manifest" not in record.missing:
         facts += [
             ", and ",
             digest(brief_digest(target)),
             f" (its {what}) to Docker's containerd store, ctr and nerdctl",
         ]
-    if record.index_digest and record.digest:
+    if record.index_digest and record.digest and "manifest" not in record.missing:
         facts += [", which pull it as ", digest(brief_digest(record.digest)), " (its manifest)"]
     return words(*facts, ".")
 

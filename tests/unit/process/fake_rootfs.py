@@ -83,6 +83,8 @@ class FakeRootfs:
             else:
                 self.nodes[path] = FakeNode(entry, path, index)
 
+    covers: frozenset[bytes] = frozenset()
+
     def covered(self, places: dict[bytes, Any]) -> FakeRootfs:
         found = FakeRootfs()
         found.__dict__ |= self.__dict__

@@ -197,6 +197,7 @@ def _image(blobs: Blobs, item: ArchiveManifest, number: int, made: _Made) -> Ima
         config_state=state,
         layers=layers,
         path=(number - 1,),
+        listed_at=number - 1,
         checks=tuple(checks),
         anomalies=tuple(blobs.anomalies[before:]),
     )
@@ -213,6 +214,7 @@ def _waiting(blobs: Blobs, item: ArchiveManifest, number: int, made: _Made) -> I
         names=tuple(Name(text=tag, origin="RepoTags", where=named_at) for tag in item.repo_tags or ()),
         config_member=member.name if member is not None else item.config,
         path=(number - 1,),
+        listed_at=number - 1,
         later=partial(_image, blobs, item, number, made),
     )
 

@@ -26,7 +26,8 @@ from imagepeel.archive.kinds.kind import (
     Records,
 )
 from imagepeel.archive.oci_images import merged
-from imagepeel.archive.records import ImageRecord, IndexRecord, RecordKind, read_now
+from imagepeel.archive.records import Description, ImageRecord, IndexRecord, RecordKind, read_now
+from imagepeel.archive.select import familiar
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.oci.digest import short
@@ -72,26 +73,71 @@ def _read(blobs: Blobs, detected: Detected) -> Records:
 def reconcile(oci: list[ImageRecord], docker: list[ImageRecord], anomalies: list[Anomaly]) -> list[ImageRecord]:
     """Return one list of records: descriptions of the same image are joined, others stand side by side.
 
-    The same image means the same config, by its digest, which identifies also bytes that are not here.  A
-    `manifest.json` that describes an image which the OCI layout does not have (or with other layers) is recorded as
-    TWO-IMAGES, unless the layout is merely empty: Docker 25.0 wrote an untagged image only to `manifest.json`.
+    The same image means the same config, by its digest, which identifies also bytes that are not here; and where the
+    manifest of the OCI layout is not here, so that it names no config, the same name.  A `manifest.json` that
+    describes an image which the OCI layout does not have (or with other layers) is recorded as TWO-IMAGES, unless the
+    layout is merely empty: Docker 25.0 wrote an untagged image only to `manifest.json`.
     """
     records = list(oci)
+    apart: list[ImageRecord] = []
     available = [record for record in oci if record.kind is RecordKind.IMAGE and record.available]
     same_config = {_identity(record): at for at, record in reversed(list(enumerate(oci)))}
     same_config |= {_identity(record): at for at, record in enumerate(oci) if record.kind is RecordKind.IMAGE}
     for item in docker:
         identity = _identity(item)
         at = same_config.get(identity) if identity else None
-        if at is None:
-            records.append(msgspec.structs.replace(item, number=len(records) + 1))
-            # An image of which no config is known may be this one: it waits to be read, or its manifest is not here.
-            unknown = any(one.kind is RecordKind.IMAGE and not _identity(one) for one in oci)
-            if available and identity and not unknown:
-                anomalies.append(_different(item, available))
-            continue
-        records[at] = _joined(records[at], item, anomalies)
+        if at is not None:
+            records[at] = _joined(records[at], item, anomalies)
+        elif (at := _by_name(records, item)) is not None:
+            records[at] = _without_manifest(records[at], item, anomalies)
+        else:
+            apart.append(item)
+    # An image of which no config is known may be one of those: it waits to be read, or its manifest is not here.
+    unknown = any(one.kind is RecordKind.IMAGE and not _identity(one) for one in records)
+    for item in apart:
+        records.append(msgspec.structs.replace(item, number=len(records) + 1))
+        if available and _identity(item) and not unknown:
+            anomalies.append(_different(item, available))
     return records
+
+
+def _by_name(records: Sequence[ImageRecord], item: ImageRecord) -> int | None:
+    """Return which image of the layout, whose manifest is not here, has the name and platform of one in manifest.json.
+
+    None where there is none, or more than one.
+    """
+    names = set(map(familiar, item.tags))
+    found = [
+        at
+        for at, record in enumerate(records)
+        if record.kind is RecordKind.IMAGE
+        and record.lacks_manifest
+        and not record.is_described_by(Description.LIST)
+        and names & set(map(familiar, record.tags))
+        and (None in (record.platform, item.platform) or str(record.platform) == str(item.platform))
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _without_manifest(same: ImageRecord, item: ImageRecord, anomalies: list[Anomaly]) -> ImageRecord:
+    """Return one record of an image that both list, where only manifest.json tells what it is."""
+    anomalies.append(
+        Anomaly(
+            code="oci-manifest-missing",
+            message=f"index.json lists the manifest {short(same.digest or '')} of {_shown(item)}, which is not in the "
+            "archive: the image is read from manifest.json",
+            where=Location(member=INDEX, pointer=same.descriptor.pointer if same.descriptor is not None else None),
+        )
+    )
+    return msgspec.structs.replace(
+        item,
+        number=same.number,
+        names=merged(same.names, item.names),
+        formats=(*item.formats, *(one for one in same.formats if one not in item.formats)),
+        descriptor=same.descriptor,
+        annotations=same.annotations,
+        checks=(*same.checks, *item.checks),
+    )
 
 
 def _joined(same: ImageRecord, item: ImageRecord, anomalies: list[Anomaly]) -> ImageRecord:
@@ -107,6 +153,7 @@ def _joined(same: ImageRecord, item: ImageRecord, anomalies: list[Anomaly]) -> I
         base,
         names=merged(same.names, item.names),
         formats=(*same.formats, *(one for one in item.formats if one not in same.formats)),
+        listed_at=item.listed_at,
         checks=(*same.checks, *item.checks),
         later=later,
     )

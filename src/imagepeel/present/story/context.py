@@ -64,6 +64,11 @@ class StoryContext:
         return self.image.knowledge
 
     @cached_property
+    def unnamed_layers(self) -> int:
+        """How many layers only the config counts, so that nobody knows where they are."""
+        return 0 if self.knowledge.every_layer else max(0, len(self.image.config.diff_ids) - len(self.image.layers))
+
+    @cached_property
     def certain(self) -> bool:
         """Whether engines take the image so far that its process can be judged: all there, all matching, unpacked."""
         return (

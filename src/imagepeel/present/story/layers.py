@@ -28,7 +28,7 @@ from imagepeel.present.story.context import StoryContext
 from imagepeel.rootfs.layer_events import Lost
 from imagepeel.rootfs.tree.changes import Refusal
 from imagepeel.rootfs.usage import kinds
-from imagepeel.text import exact, joined, noun, number, plural, size
+from imagepeel.text import exact, few, joined, noun, number, plural, size
 
 ID = "rootfs"
 _ROWS = 5
@@ -78,7 +78,8 @@ def _merged(context: StoryContext, blocks: list[Block]) -> None:
         for kind, number_ in sorted(count.items(), key=lambda item: -item[1])
         if number_ and kind != "ghost"
     ]
-    if len(context.image.layers) > 1:
+    unnamed = context.unnamed_layers
+    if len(context.image.layers) + unnamed > 1:
         how: tuple[Span | str, ...] = (
             "A runtime unpacks each layer into a directory of its own, and the kernel lays them over each other (",
             term("overlayfs"), "). ",
@@ -98,10 +99,13 @@ def _merged(context: StoryContext, blocks: list[Block]) -> None:
     if not rootfs.complete:
         blocks.append(
             claim(
-                Span("This is incomplete", "bad"), ": a layer is missing or damaged, and what it would add or hide is ",
-                "not counted.",
+                Span("This is incomplete", "bad"), ": ",
+                *((f"{context.knowledge.why(ImagePart.LAYER)}, and what the ",
+                   noun(unnamed, "other one", f"{few(unnamed)} others"), " would add or hide is not counted.")
+                  if unnamed else ("a layer is missing or damaged, and what it would add or hide is not counted.",)),
                 by=proof(
                     *(layer.location for layer in context.image.layers if not layer.readable or layer.error),
+                    *((context.config_place("/rootfs/diff_ids"),) if unnamed else ()),
                     context.receipts.listing(),
                 ),
                 level="bad",

@@ -89,7 +89,9 @@ def _none(context: StoryContext, blocks: list[Block]) -> None:
 def _chain(context: StoryContext, blocks: list[Block]) -> None:
     record = context.image.record
     below = _documents(context)
-    for index in reversed([index for index in context.archive.indexes if index.member and _above(context, index.path)]):
+    by_name = record.format.manifests is Manifests.NONE  # what names files points at no index
+    above = [index for index in context.archive.indexes if index.member and _above(context, index.path)]
+    for index in reversed([] if by_name else above):
         if index.member == record.format.start:
             continue
         checks = [check for check in index.checks if check.member == index.member]

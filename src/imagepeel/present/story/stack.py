@@ -89,7 +89,9 @@ def chapter(context: StoryContext) -> tuple[str, list[Block]]:
 
 def _title(context: StoryContext) -> str:
     layers, steps = len(context.image.layers), len(context.image.history)
-    start = title(f"{few(layers)} {noun(layers, 'layer')}")
+    whole = layers + context.unnamed_layers
+    of = f" of {few(whole)}" if whole > layers else ""
+    start = title(f"{few(layers)}{of} {noun(whole, 'layer')}")
     return f"{start}, {few(steps)} {noun(steps, 'step')}" if steps else start
 
 

@@ -244,6 +244,7 @@ def explain(
 
     `errno` is what the searching program says.
     """
+    over = trace.mount_over(rootfs, seen.resolution.missing or seen.resolution.path)
     if errno == "ENOENT":
         code, why, fix = _missing(rootfs, argv0, seen, tried.reason)
     elif errno == "ENOTDIR":
@@ -261,6 +262,9 @@ def explain(
         fix = f"chmod a+x {text(seen.blocker)}"
     else:
         code, why, fix = FailureCode.NOT_EXECUTABLE, f"{argv0} is {tried.reason}", f"chmod +x {argv0}"
+    if over:
+        why += f"; {over} is mounted over, and nothing of the image is seen below it"
+        fix = f"keep the program outside of {over}"
     failure = Failure(code=code, judge=Judge.RUNTIME, errno=errno, message=message, why=why, fix=fix)
     place = argv0 if argv0.startswith("/") else text(seen.resolution.missing) or argv0
     return ProgramLookup(path=None, candidates=(tried,), failure=failure, place=place)

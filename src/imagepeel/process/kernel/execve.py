@@ -290,7 +290,9 @@ class _Execve:
             return "", ""
         if errno == "ENOENT":
             missing = text(seen.resolution.missing)
-            return errno, f"{path} does not exist" + (f" ({missing} is missing)" if missing not in ("", path) else "")
+            why = f"{path} does not exist" + (f" ({missing} is missing)" if missing not in ("", path) else "")
+            over = trace.mount_over(self.rootfs, seen.resolution.missing)
+            return errno, why + (f"; {over} is mounted over, and nothing of the image is seen below it" if over else "")
         if errno == "EACCES":
             return errno, f"{text(seen.blocker)} may not be searched by this user"
         return errno, f"{path}: {errno}"
@@ -317,6 +319,8 @@ class _Execve:
             return self.refused(FailureCode.SHEBANG_CRLF, errno, why, f"sed -i 's/\\r$//' {script.path}", where)
         why = f"{script.path} exists; its interpreter does not: {why}"
         fix = f"install {interpreter.rsplit('/', 1)[-1]} or name an interpreter that is in the image"
+        if over := trace.mount_over(self.rootfs, raw(interpreter)):
+            fix = f"name an interpreter outside of {over}"
         return self.refused(FailureCode.INTERPRETER_MISSING, errno, why, fix, where)
 
     def script(self, line: Shebang, file: _File) -> None:

@@ -43,6 +43,11 @@ def below(directory: str, path: str) -> str:
     return path if path.startswith("/") else f"{directory.rstrip('/')}/{path.removeprefix('./')}"
 
 
+def mount_over(rootfs: Rootfs, path: bytes) -> str:
+    """The place above a path on which something is mounted, so that nothing of the image is seen there; "" without."""
+    return next((text(top) for top in sorted(rootfs.covers) if path.startswith(top.rstrip(b"/") + b"/")), "")
+
+
 def locate(rootfs: Rootfs, path: bytes | str) -> Location | None:
     """Where the image brings this path from; None where it does not exist."""
     try:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from imagepeel.archive.kinds.kind import INDEX, MANIFEST
+from imagepeel.archive.knowledge import ImagePart
 from imagepeel.archive.opened import CUT
 from imagepeel.archive.records import ConfigState, Description
 from imagepeel.archive.select import familiar, not_examined
@@ -35,6 +36,7 @@ _TOLD_ELSEWHERE: frozenset[AnomalyCode] = frozenset(
         "media-type-shape",
         "media-type-conflict",
         "two-copies",
+        "oci-manifest-missing",
         "save-cut",
     ]
 )
@@ -70,6 +72,14 @@ def two_images(rule: Rule, subject: Subject) -> Iterator[Finding]:
             )  # fmt: skip
 
 
+def _gone(subject: Subject) -> tuple[str, ...]:
+    """What is missing, without the layers that only the config counts: of these LAYER-COUNT tells."""
+    record = subject.image.record
+    counted = any(note.code == "layer-count" for note in (*record.anomalies, *subject.image.archive.anomalies))
+    gaps = [gap for gap in record.knowledge.gaps if not (counted and gap.part is ImagePart.LAYER and gap.layer is None)]
+    return tuple(gap.name for gap in gaps if gap.name)
+
+
 def _listed_at(subject: Subject) -> Location:
     """Where the archive names the manifest that it does not hold."""
     descriptor = subject.image.record.descriptor
@@ -90,7 +100,15 @@ def _listed_at(subject: Subject) -> Location:
     sources="moby#49473, kind#3795, image-spec image-layout.md",
 )
 def missing_parts(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    gone = subject.image.record.missing
+    record = subject.image.record
+    gone = _gone(subject)
+    if not gone and record.lacks_manifest:
+        yield rule.report(
+            "not in the archive: the manifest that index.json lists; the image is read from manifest.json, and who "
+            "reads index.json refuses it",
+            _listed_at(subject), fix="save or copy the image again with its manifest", profiles=(CONTAINERD,),
+        )  # fmt: skip
+        return
     if not gone or subject.image.record.is_described_by(Description.CUT):
         return
     absent = [layer for layer in subject.layers if layer.state == "missing"]
@@ -495,7 +513,7 @@ def no_paperwork(rule: Rule, subject: Subject) -> Iterator[Finding]:
     sources="image-spec config.md history",
 )
 def history_silent(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    if not subject.paperwork or subject.image.record.missing:
+    if not subject.paperwork or _gone(subject):
         return
     if not subject.image.history:
         if subject.layers:

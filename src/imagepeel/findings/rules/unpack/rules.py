@@ -13,9 +13,9 @@ from imagepeel.findings.semantics.notes import ONTO
 from imagepeel.formats.tar.header import GNU_SPARSE
 from imagepeel.formats.tar.whiteouts import Mark, hidden_path, parse
 from imagepeel.loading.docker import MOST_LAYERS
-from imagepeel.process.engines.registry import CONTAINERD
+from imagepeel.process.engines.registry import CONTAINERD, KUBERNETES
 from imagepeel.process.spec.failure import FailureCode
-from imagepeel.text import listed, without_middle
+from imagepeel.text import joined, listed, without_middle
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
@@ -125,18 +125,31 @@ def _finding(rule: Rule, subject: Subject, refusal: Refusal, noted: list[Noted])
     name = without_middle(text(entry.raw_name) if entry is not None else refusal.path)
     where = f"entry {refusal.entry} ({name})" if name else f"entry {refusal.entry}"
     others = [note for each in noted for note in each.notes if note.where.entry != refusal.entry]
+    stores = _other_stores(subject, refusal.layer)
     return rule.report(
         f"containerd cannot unpack layer {layer_label(refusal.layer)}: "
-        f"{without_middle(refusal.reason, 200)}, at {where}",
+        f"{without_middle(refusal.reason, 200)}, at {where}{f'; nor can {joined(stores)}' if stores else ''}",
         place,
         *[note.where for note in others],
-        profiles=_ENGINES,
+        profiles=(*_ENGINES, *stores),
         details=[
             "what is shown of this image is the best effort of the specification without the refused entries",
             *([f"{ONTO} take it"] if subject.surprises.unlike.note is not None else []),
             *[f"entry {note.where.entry} ({without_middle(note.where.path or '')}): {note.message}" for note in others],
         ],
     )
+
+
+def _other_stores(subject: Subject, layer: int) -> list[str]:
+    """The engines without containerd's store that stop in the same layer."""
+    return [
+        verdict.engine
+        for verdict in subject.unloaded
+        if verdict.id is FailureCode.UNPACK_REFUSED
+        and verdict.engine not in (CONTAINERD, KUBERNETES)
+        and verdict.where is not None
+        and verdict.where.layer == layer
+    ]
 
 
 WHITEOUT_ORDER = _refused(
