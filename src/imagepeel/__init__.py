@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from imagepeel.findings.report import Findings as Findings
     from imagepeel.findings.waste import Waste as Waste
     from imagepeel.image import Layer as Layer
+    from imagepeel.interop.ipython import load_ipython_extension as load_ipython_extension
     from imagepeel.limits import Limits as Limits
     from imagepeel.masking import show_secrets as show_secrets
     from imagepeel.oci.config import HistoryStep as HistoryStep
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "open": "imagepeel.api",
     "show_secrets": "imagepeel.masking",
+    "load_ipython_extension": "imagepeel.interop.ipython",
     "Archive": "imagepeel.api",
     "Image": "imagepeel.api",
     "Layer": "imagepeel.image",

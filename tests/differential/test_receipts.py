@@ -243,6 +243,23 @@ def test_receipts_of_real_images_with_the_tools_of_macos(
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.parametrize("damage", ["Mon Oct 12 13:18:43 CEST 2020\n", "x" * 2000])
+def test_a_layer_that_is_no_tar_is_shown_as_bytes(damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both tars refuse it, so a listing would show nothing."""
+    monkeypatch.chdir(tmp_path)
+    forge.write(forge.build("hello"), tmp_path / "in", "oci-dir", compression="none")
+    with imagepeel.open("in") as archive:
+        member = archive.image().layers[0].record.member
+    (tmp_path / "in" / member).write_text(damage)
+    assert subprocess.run(["tar", "-tf", f"in/{member}"], capture_output=True, check=False).returncode
+    receipts = all_receipts("in")
+    assert not [one for one in receipts if one.command.startswith("tar -tv") and "|" not in one.command]
+    shown = [one for one in receipts if one.command.startswith(f"head -c 512 in/{member} | od")]
+    assert shown and run_all(shown, tmp_path, tmp_path / "out") == []
+    for number in range(len(shown)):
+        assert (tmp_path / "out" / f"{number}.out").read_text().split()[:3] == [f"{ord(c):02x}" for c in damage[:3]]
+
+
 def test_what_a_receipt_needs_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name, packed in (("shop", ""), ("zoo", "xz"), ("no-library", "zstd")):

@@ -17,11 +17,9 @@ def _of(names: Callable[[], Iterable[str]]) -> Completion:
 
 
 def _engines() -> Iterable[str]:
-    from imagepeel.process.engines.registry import FAMILIES  # start time
+    from imagepeel.process.engines.registry import engine_names  # start time
 
-    for family in FAMILIES:
-        yield family.name
-        yield from (version.label for version in family.versions)
+    return engine_names()
 
 
 def _views() -> Iterable[str]:

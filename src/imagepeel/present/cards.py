@@ -16,6 +16,8 @@ from imagepeel.evidence import Anomaly, Evidence, Location, Receipt, layer_label
 from imagepeel.history.builders import instruction
 from imagepeel.masking import masked_value, masked_words
 from imagepeel.present.document import (
+    Bar,
+    Bars,
     Column,
     Document,
     Item,
@@ -170,9 +172,20 @@ def _image(image: LayeredImage) -> Document:
         (image.platform, plural(len(image.layers), "layer")),
         _section(facts),
         _not_examined(image.not_examined),
-        _section(_table(columns, rows, "image.layers", len(image.layers))) if rows else None,
-        _section(say("Its story in six chapters: ", code("image.explain()"))),
+        _section(_table(columns, rows, "image.layers", len(image.layers)), _stored_bars(image)) if rows else None,
+        _section(
+            say("Its story in six chapters: ", code("image.explain()"), "; where its bytes are: ", code("image.du()"))
+        ),
     )
+
+
+def _stored_bars(image: LayeredImage) -> Bars | None:
+    """Draw what the layers store; what of their content is visible, `image.du()` knows, which reads them."""
+    bars = [
+        Bar(label=layer.label, words=f"{size(layer.blob_size)} stored", stored=layer.blob_size)
+        for layer in image.layers[:ROWS]
+    ]
+    return Bars(bars=tuple(bars), hidden=max(0, len(image.layers) - ROWS)) if len(bars) > 1 else None
 
 
 def _made(layer: Layer) -> str:
@@ -298,6 +311,7 @@ def _cut(shown: Section, more: str) -> Section:
     blocks = (
         msgspec.structs.replace(block, items=_few_items(block.items, more)) if isinstance(block, Items)
         else _table(block.columns, block.rows, more, len(block.rows) + block.hidden) if isinstance(block, Table)
+        else Bars(bars=block.bars[:ROWS], hidden=max(0, len(block.bars) - ROWS)) if isinstance(block, Bars)
         else block
         for block in shown.blocks
     )  # fmt: skip

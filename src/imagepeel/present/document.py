@@ -176,7 +176,32 @@ class Lines(msgspec.Struct, frozen=True, kw_only=True, tag="lines"):
     language: str = ""
 
 
-DocumentBlock = Block | Items | Lines
+class Bar(msgspec.Struct, frozen=True, kw_only=True):
+    """One layer as a bar: what it stores, and what its content consists of.
+
+    `content` is None where nobody looked yet; else it is `visible` + `unreachable` + headers.  `words` says the same.
+    """
+
+    label: str
+    words: str
+    stored: int
+    content: int | None = None
+    visible: int = 0
+    unreachable: int = 0
+
+
+class Bars(msgspec.Struct, frozen=True, kw_only=True, tag="bars"):
+    """Layers against bytes, all on one scale, base layer first.
+
+    It is drawn on pages and in notebooks; a terminal and Markdown leave it to the table beside it, which has the
+    numbers.  `hidden` counts layers that are left out.
+    """
+
+    bars: tuple[Bar, ...]
+    hidden: int = 0
+
+
+DocumentBlock = Block | Items | Lines | Bars
 """What a document consists of."""
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 
 from imagepeel.evidence import layer_label
 from imagepeel.present.document import (
+    Bar,
+    Bars,
     Column,
     Document,
     Section,
@@ -20,7 +22,7 @@ from imagepeel.present.document import (
     words,
 )
 from imagepeel.present.heading import LAYER_MISSING, about, brief_step
-from imagepeel.results.du import DuDirectory, DuFile, DuResult
+from imagepeel.results.du import DuDirectory, DuFile, DuLayer, DuResult
 from imagepeel.text import number, plural, size
 
 Write = Callable[[int], str]
@@ -67,10 +69,10 @@ def _layers(result: DuResult, write: Write) -> Iterator[Section]:
                 *(Column(title, right=True, keep=True, leave=leave) for title, leave in numbers[: len(sums)]),
             ),
             rows=tuple(rows),
-        )
+        ),
+        Bars(bars=tuple(_bar(layer, write) for layer in result.layers)),
     )
-    shipped, visible = sums[3], sums[4]
-    lost = shipped - visible
+    shipped, visible, lost = sums[3], sums[4], sum(layer.unreachable for layer in result.layers)
     share = f" ({100 * lost / shipped:.1f} %)" if shipped else ""
     if result.image.knowledge.layers:
         said = [say(f"Of {write(shipped)} in files, {write(visible)} are visible and {write(lost)}{share} are not.")]
@@ -80,6 +82,20 @@ def _layers(result: DuResult, write: Write) -> Iterator[Section]:
     if not result.exact:
         said.append(say("This view keeps no layers apart, so all that is not visible stands under shadowed."))
     yield section(*said)
+
+
+def _bar(layer: DuLayer, write: Write) -> Bar:
+    return Bar(
+        label=layer.label,
+        words=(
+            f"{write(layer.visible)} visible, {write(layer.unreachable)} unreachable, "
+            f"{write(layer.framing)} of headers; {write(layer.blob_size)} stored"
+        ),
+        stored=layer.blob_size,
+        content=layer.content_size,
+        visible=layer.visible,
+        unreachable=layer.unreachable,
+    )
 
 
 def _directories(result: DuResult, most: int, write: Write) -> Section:

@@ -214,10 +214,12 @@ class Receipts:
         return blob.unpacked(layer.compression) if blob is not None else None
 
     def layer_listing(self, layer: Layer, expect: str = "") -> Receipt | None:
-        """What is in a layer."""
+        """What is in a layer; its first bytes where no tar lists anything of it."""
         content = self.content(layer)
         if content is None:
             return None
+        if layer.error is not None and not len(layer.table):
+            return self.hex_at(content, 0, f"the first bytes of {layer.label}, which are no tar")
         return _receipt(command=self._tar("-tv", content), shows=f"what {layer.label} holds", expect=expect)
 
     def layer_digest(self, layer: Layer, stated: str = "") -> Receipt | None:

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from imagepeel._version import __version__
 from imagepeel.evidence import Evidence, Location, Receipt
-from imagepeel.present.document import Document, DocumentBlock
+from imagepeel.present.document import Bars, Document, DocumentBlock
 from imagepeel.render.escape import visible
 
 _LONGEST = 12
@@ -79,6 +79,8 @@ def environment() -> Environment:
     )
     made.globals["kind_of"] = _kind
     made.globals["joined"] = _joined
+    made.globals["scale"] = _scale
+    made.globals["share"] = _share
     return made
 
 
@@ -95,6 +97,15 @@ def _finalize(value: Any) -> Any:
 
 def _kind(block: DocumentBlock) -> str:
     return str(block.__struct_config__.tag)
+
+
+def _scale(block: Bars) -> int:
+    """Return the bytes that are as long as the drawing is wide."""
+    return max((max(bar.stored, bar.content or 0) for bar in block.bars), default=0) or 1
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.2f}%"
 
 
 def _joined(rows: Iterable[Any]) -> Evidence:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TextIO
 from imagepeel.evidence import Receipt
 from imagepeel.present.document import (
     AnnotatedBytes,
+    Bars,
     Block,
     Claim,
     Column,
@@ -170,6 +171,8 @@ def _section(section: Section, screen: _Screen) -> Iterator[Line]:
             continue
         if isinstance(block, Lines):
             yield from ([(terminal(text), "")] for text in block.lines)
+            continue
+        if isinstance(block, Bars):
             continue
         yield from _block(block, indent, screen, deeper=bool(section.number))
         if screen.receipts and not isinstance(block, ReceiptRef):

@@ -26,7 +26,8 @@ class DuLayer(LayerHead, frozen=True, kw_only=True):
     `blob_size` as stored, `content_size` decompressed.  content_size = shipped + framing: `shipped` are the bytes of
     regular files in its tar, `framing` headers, padding and what follows the end.  shipped = visible + shadowed
     (a higher layer has the path) + removed (a higher layer takes it away) + overwritten (by a later entry of the
-    same layer).  `here` are the visible bytes of this layer at and below the path that was asked for.
+    same layer), and the last three are `unreachable`.  `here` are the visible bytes of this layer at and below the path
+    that was asked for.
     """
 
     blob_size: int
@@ -45,6 +46,8 @@ class DuLayer(LayerHead, frozen=True, kw_only=True):
     """Bytes of files that a higher layer takes away."""
     overwritten: int
     """Bytes of files that a later entry of the same layer replaces."""
+    unreachable: int
+    """Bytes of files that the view does not show."""
     here: int
     """Visible bytes at and below the path that was asked for."""
 
@@ -169,6 +172,7 @@ def _layers(image: LayeredImage, sums: Shipped, found: Usage) -> list[DuLayer]:
             shadowed=row.shadowed,
             removed=row.removed,
             overwritten=row.overwritten,
+            unreachable=row.shipped - row.visible,
             here=found.by_layer.get(layer.index, 0),
         )
         for layer, row in zip(image.layers, sums.layers, strict=True)

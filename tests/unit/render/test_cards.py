@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import io
+import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import msgspec
 import pytest
@@ -129,3 +132,31 @@ def test_a_card_is_a_part_of_what_the_command_shows(forge_archive: Callable[...,
     assert findings[0].message in _texts(card(findings[0]).sections)
     assert _texts(card(findings[0]).sections) <= told["receipts"] | told["rule"]
     assert _texts(card(waste).sections) == told["waste"]
+
+
+def test_layers_are_drawn_against_their_bytes(tmp_path: Path) -> None:
+    """The widths are those of sizes that are counted with Python's tarfile."""
+    with imagepeel.open(forge.write(forge.build("shop"), tmp_path / "shop.tar")) as archive:
+        image = archive.image()
+        of_image = image._repr_mimebundle_()["text/html"]
+        drawn = ElementTree.fromstring(_drawing(image.du()._repr_mimebundle_()["text/html"]))
+        tops = [image.layers[n].content.pread(0, image.layers[n].content_size) for n in (3, 5)]
+    assert of_image.count("<svg") == 8 + 1 and "visible" not in _drawing(of_image)
+    rows = drawn.findall(".//tr")
+    assert [row.findtext("td") for row in rows] == [f"L{n}" for n in range(1, 9)]
+    assert all(row.findtext("td/svg/title", "").startswith(row.findtext("td", "")) for row in rows)
+    whole = max(map(len, tops))
+    for row, content, name in ((rows[3], tops[0], "unseen"), (rows[5], tops[1], "seen")):
+        with tarfile.open(fileobj=io.BytesIO(content)) as layer:
+            files = sum(entry.size for entry in layer if entry.isreg())
+        part = row.find(f".//*[@class='{name}']")
+        assert part is not None
+        width = part.get("width") or part.get("x2") or ""
+        assert float(width.rstrip("%")) == pytest.approx(100 * files / whole, abs=0.1)
+    # Stripes, not a colour alone.
+    assert drawn.find(".//line[@class='unseen']").get("stroke-dasharray")
+
+
+def _drawing(page: str) -> str:
+    start = page.index('<table class="bars">')
+    return page[start : page.index("</table>", start)] + "</table>"

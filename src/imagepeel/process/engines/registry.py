@@ -5,6 +5,8 @@ To add one: a file beside this, with its class and its versions, and its line he
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from imagepeel._lazy import late
 from imagepeel.errors import UsageError
 from imagepeel.process.engines import (
@@ -56,6 +58,19 @@ KUBERNETES, PODMAN = newest(kubernetes.FAMILY), newest(podman.FAMILY)
 
 _VERSION = late(r"v?(\d{1,4}(?:\.\d{1,6}){0,3})(?:[-+~].{0,40})?")
 _DATE = late(r"(\d{4})(\d{2})(\d{2})(?:\.\d+)?")
+
+
+def engine_names() -> Iterator[str]:
+    """Yield what can be asked for: each engine, alone and with the versions that have a profile of their own."""
+    for family in FAMILIES:
+        yield family.name
+        yield from (version.label for version in family.versions)
+
+
+def runtime_names() -> Iterator[str]:
+    """Yield each runtime, alone and with its versions."""
+    yield from dict.fromkeys(runtime.program for runtime in RUNTIMES)
+    yield from (f"{runtime.program}@{'.'.join(map(str, runtime.version))}" for runtime in RUNTIMES)
 
 
 def parse_version(wanted: str) -> tuple[int, ...]:

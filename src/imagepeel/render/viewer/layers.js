@@ -28,13 +28,14 @@ class LayerSlider {
   bar(row, at, most, moved) {
     const known = this.model.result.bytes.layers[at];
     const size = row.content_size === null ? "not here" : sizeText(row.content_size);
-    const lost = known ? known.shipped - known.visible : 0;
-    const share = (row.content_size || 0) / most;
-    const unseen = known && known.shipped ? lost / known.shipped : 0;
+    const lost = known ? known.unreachable : 0;
+    const part = (/** @type {number} */ from, /** @type {number} */ bytes, /** @type {string} */ name) =>
+      drawn("rect", { x: `${(100 * from) / most}%`, y: 0, height: "100%", width: `${(100 * bytes) / most}%`, class: name });
     const drawing = drawn(
       "svg", { "aria-hidden": "true" },
-      drawn("rect", { x: 0, y: 0, height: "100%", width: `${100 * share * (1 - unseen)}%`, class: "seen" }),
-      drawn("rect", { x: `${100 * share * (1 - unseen)}%`, y: 0, height: "100%", width: `${100 * share * unseen}%`, class: "unseen" }),
+      known ? part(0, known.visible, "seen") : null,
+      known ? part(known.visible, lost, "unseen") : null,
+      part(known ? known.shipped : 0, (row.content_size || 0) - (known ? known.shipped : 0), "framing"),
     );
     const words = lost > 0 ? `${size}, ${sizeText(lost)} of it unreachable` : size;
     return element(
