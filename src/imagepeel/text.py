@@ -12,6 +12,8 @@ _LONGEST_PATH = 300
 _LONG_PATH = late(rf"[^\s\"']{{{_LONGEST_PATH + 1},}}")
 _LONG_HEX = late(r"[0-9a-f]{40,}(?:\.(?=\w))?")
 _IDENTIFIER = late(r"[a-z][a-z]*[A-Z0-9_./@][^ ]*")
+_SIZE = late(r"(\d{1,18})(?:\.(\d{1,9}))?\s*([kKMGT]?)(i?B|)")
+_FACTORS = {"": 0, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4}
 _UNITS = ("kB", "MB", "GB", "TB", "PB")
 _SMALL = ("containerd", "podman", "umoci", "runc", "crun", "buildah", "skopeo", "nerdctl", "overlayfs")
 _DIGITS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -32,6 +34,19 @@ def size(count: int) -> str:
             break
     digits = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
     return f"{value:,.{digits}f} {unit}"
+
+
+def in_bytes(words: str) -> int | None:
+    """Return how many bytes `4096`, `1.5M` or `2GB` are, None for what is no size.
+
+    K, M, G, T are powers of 1,024 as in find and dd, kB, MB, GB, TB of 1,000.
+    """
+    found = _SIZE.fullmatch(words.strip())
+    if found is None:
+        return None
+    whole, part, letter, tail = found.groups()
+    unit: int = (1000 if tail == "B" else 1024) ** _FACTORS[letter]
+    return int(whole) * unit + (int(part) * unit // 10 ** len(part) if part else 0)
 
 
 def decimal(word: str | bytes) -> int | None:

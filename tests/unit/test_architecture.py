@@ -63,12 +63,14 @@ ORDER = (
     "imagepeel.interop",
     "imagepeel.judge",
     "imagepeel.workshop",
+    "imagepeel.browse",
     "imagepeel.cli",
     "imagepeel",
 )
 LIBRARIES = {
     "click": ("cli/",),
-    "rich": ("render/terminal", "cli/"),
+    "rich": ("render/terminal", "browse/", "cli/"),
+    "textual": ("browse/",),
     "zstandard": ("_zstd.py",),
     "magic": ("interop/",),
     "pylibmagic": ("interop/",),

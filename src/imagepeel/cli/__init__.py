@@ -17,6 +17,7 @@ import click
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("imagepeel.cli.explain", "The story of an image, from the tarball to the process."),
+    "browse": ("imagepeel.cli.browse", "A terminal to walk in: layers, files, and what starts, by arrow keys."),
     "report": ("imagepeel.cli.report", "One HTML page to pass around: peel it, search it, see it start."),
     "peel": ("imagepeel.cli.peel", "The story for a room: one idea a screen, a key for the next one."),
     "quiz": ("imagepeel.cli.quiz", "Questions about an image: predict, then see the answer with its proof."),
@@ -51,7 +52,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Command name -> (module that holds `command`, short help), in the order of `imagepeel --help`."""
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "The story": ("explain", "report", "loadable", "process", "wtf", "operate"),
+    "The story": ("explain", "browse", "report", "loadable", "process", "wtf", "operate"),
     "What is inside": ("images", "layers", "ls", "tree", "cat", "find", "du", "waste", "anatomy"),
     "How it came to be": ("trace", "views", "diff", "dockerfile"),
     "Out of the archive": ("extract", "flatten", "bundle"),

@@ -7,17 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagepeel._lazy import late
 from imagepeel.cli.common import NumberType
 from imagepeel.errors import ImagepeelError, UsageError
+from imagepeel.text import in_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imagepeel.rootfs.view import Rootfs
-
-_SIZE = late(r"(\d{1,18})(?:\.(\d{1,9}))?\s*([kKMGT]?)(i?B|B|)")
-_FACTORS = {"": 0, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
 class Size(NumberType):
@@ -28,12 +25,10 @@ class Size(NumberType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        found = _SIZE.fullmatch(value.strip())
+        found = in_bytes(value)
         if found is None:
             self.fail(f"{value!r} is no size: write bytes, or 10K, 1.5M, 2G (1,024) or 10kB, 1.5MB (1,000)", param, ctx)
-        whole, part, letter, tail = found.groups()
-        unit = (1000 if tail == "B" else 1024) ** _FACTORS[letter]
-        return int(int(whole) * unit + (int(part) * unit // 10 ** len(part) if part else 0))
+        return found
 
 
 class Moment(NumberType):

@@ -182,6 +182,12 @@ class Settings:
             hint = "it has no file system and starts nothing; see its parts with imagepeel layers"
             raise Unsupported(f"#{image.record.number} is {artifact}", hint=hint)
 
+    @property
+    def choice(self) -> tuple[str, ...]:
+        """The options of this call that choose the image, for another command about the same one."""
+        given = (("--image", self.reference), ("--platform", self.platform), ("--blobs", self.blobs))
+        return tuple(word for name, words in given if words for word in (name, words))
+
     def quiet(self) -> None:
         """Take the progress off the terminal: the result comes now."""
         if self._progress is not None:

@@ -10,7 +10,7 @@ import msgspec
 
 from imagepeel.archive.source import Progress
 from imagepeel.errors import ImagepeelError, LimitExceeded, Malformed, MissingBlob, Unsupported, UsageError
-from imagepeel.evidence import Location, text
+from imagepeel.evidence import Location, Name, text
 from imagepeel.export.collisions import check_names, folds_names
 from imagepeel.export.escaping import escaping
 from imagepeel.export.handles import Handles, open_root, require_handles
@@ -43,10 +43,14 @@ def materialize(
     best_effort: bool = False,
     check_case: bool = False,
     escaping_links: bool = True,
+    top: Name = b"/",
     limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> ExtractReport:
-    """Write the whole tree of a view into `directory`, which must be absent or empty, and say what was left out.
+    """Write the tree of a view into `directory`, which must be absent or empty, and say what was left out.
+
+    `top` is the directory of the image whose content is written, and its own mode is that of `directory`; what has a
+    second name outside of it becomes a file of its own.
 
     By default nothing is written that could act on this machine: no owners but the caller's, no devices, no
     set-uid or set-gid bits, no extended attributes.  `preserve` keeps all of them and needs root.
@@ -55,10 +59,11 @@ def materialize(
     `escaping_links`, symbolic links that lead out of the directory are left out.  `limits`
     replaces those of the archive; `progress` gets counts of content bytes as they are written.
 
-    The directory holds `.imagepeel-partial` and has mode 0700 until all is done.  UsageError when the directory is
-    in use, when root is missing for `preserve`, and when names would fall together; Malformed for a refused image
-    and for bytes that changed since they were verified; MissingBlob for an incomplete one; LimitExceeded past
-    `Limits.disk_bytes`, before anything is written; OSError for what this machine refuses.
+    The directory holds `.imagepeel-partial` and has mode 0700 until all is done.  NotFound when `top` is no directory
+    of the view; UsageError when the directory is in use, when root is missing for `preserve`, and when names would fall
+    together; Malformed for a refused image and for bytes that changed since they were verified; MissingBlob for an
+    incomplete one; LimitExceeded past `Limits.disk_bytes`, before anything is written; OSError for what this machine
+    refuses.
     """
     require_handles()
     if preserve and os.geteuid() != 0:
@@ -68,7 +73,7 @@ def materialize(
         )
     check_whole(rootfs, best_effort=best_effort)
     omissions = Omissions()
-    plan = make_plan(rootfs, omissions, preserve=preserve)
+    plan = make_plan(rootfs, omissions, preserve=preserve, top=top)
     outside = escaping(plan, omissions, drop=not escaping_links)
     most = (limits or rootfs.limits).disk_bytes
     if plan.bytes > most:

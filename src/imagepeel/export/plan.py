@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagepeel.errors import MissingBlob
-from imagepeel.evidence import text
+from imagepeel.evidence import Name, text
 from imagepeel.export.report import Omissions
 
 if TYPE_CHECKING:
@@ -42,13 +42,18 @@ class Plan:
         return [path for group in items for path, _ in group] + [path for path, _ in self.links]
 
 
-def make_plan(rootfs: Rootfs, omissions: Omissions, *, preserve: bool) -> Plan:
-    """Walk a view once and sort what is there; what has no place on disk is noted in `omissions`."""
-    walk = rootfs.walk()
-    plan = Plan(next(walk)[1])
+def make_plan(rootfs: Rootfs, omissions: Omissions, *, preserve: bool, top: Name = b"/") -> Plan:
+    """Walk a view once from the directory `top` and sort what is there; links on the way to it are followed.
+
+    What has no place on disk is noted in `omissions`.  NotFound when there is no such directory.
+    """
+    rootfs.merged(top)
+    walk = rootfs.walk(top)
+    base, root = next(walk)
+    plan = Plan(root)
     first: dict[int, bytes] = {}
     for absolute, node in walk:
-        path, kind = absolute[1:], node.kind
+        path, kind = absolute[len(base.rstrip(b"/")) + 1 :], node.kind
         if b"/" not in path:
             plan.top.add(path)
         if kind == "dir":

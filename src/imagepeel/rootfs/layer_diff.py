@@ -148,13 +148,13 @@ def delta(rootfs: Rootfs, start: int, stop: int) -> Iterator[Change]:
 def _walk(rootfs: Rootfs, start: int, stop: int) -> Iterator[Change]:
     roots = tuple((i, rootfs.uppers[i].root) for i in reversed(range(stop)))
     # A stack instead of recursion: paths may be two thousand directories deep.
-    stack = [_directory(b"", roots[stop - start :], roots, start, rootfs.layers)]
+    stack = [directory_delta(b"", roots[stop - start :], roots, start, rootfs.layers)]
     while stack:
         for item in stack[-1]:
             if isinstance(item, Change):
                 yield item
             else:
-                stack.append(_directory(*item, start, rootfs.layers))
+                stack.append(directory_delta(*item, start, rootfs.layers))
                 break
         else:
             stack.pop()
@@ -164,10 +164,14 @@ PathPair = tuple[bytes, Pile, Pile]
 """A path, and what it is in the lower and in the upper stack."""
 
 
-def _directory(
+def directory_delta(
     path: bytes, before: Pile, after: Pile, start: int, layers: Sequence[LayerEntries]
 ) -> Iterator[Change | PathPair]:
-    """Yield the changes of one directory's names, and the directories below that have to be looked at."""
+    """Yield the changes of one directory's names, and the directories below that may have changes of their own.
+
+    `path` is that of the directory, b"" for the root; `before` and `after` are its piles in the two stacks, and `start`
+    is the number of layers that both have.  What a directory below yields is asked for with its pair.
+    """
     # Looked at once and let go: what both stacks share must be the same objects, and nothing is kept.
     listings = {id(node): node.peek() for _, node in (*before, *after)}
     old = [(layer, listings[id(node)]) for layer, node in before]

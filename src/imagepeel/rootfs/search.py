@@ -87,7 +87,7 @@ def search(rootfs: Rootfs, query: Query, *, top: Name = b"/") -> Iterator[tuple[
 
     `top` is where to start, itself included; patterns still count from the root.  NotFound when it does not exist.
     """
-    named = _matcher(query)
+    named = path_matcher(query)
     fits = _predicate(query)
     for path, node in rootfs.walk(_start(rootfs, query, raw(top)), named):
         if fits(node):
@@ -99,7 +99,7 @@ def search_layer(table: EntryTable, query: Query) -> Iterator[Entry]:
 
     A whiteout matches by the path that it removes, and only where nothing but the path is asked about.
     """
-    named = _matcher(query)
+    named = path_matcher(query)
     bare = query.only_path
     attribute = _glob(query.xattr) if query.xattr else None
     common = [
@@ -137,7 +137,7 @@ def search_hidden(rootfs: Rootfs, query: Query, *, layer: int | None = None) -> 
     image that the runtime refuses: what its layers ship and the best effort does not show.
     UsageError for a view that keeps no layer trees by its nature.
     """
-    named = _matcher(query)
+    named = path_matcher(query)
     fits = _predicate(query)
     found: list[Hidden] = []
     if rootfs.refusal is not None and not has_uppers(rootfs):
@@ -190,8 +190,8 @@ def _glob(pattern: str) -> Callable[[str], object]:
     return matches
 
 
-def _matcher(query: Query) -> Callable[[bytes], object] | None:
-    """Return what decides about a path, None when there are no patterns."""
+def path_matcher(query: Query) -> Callable[[bytes], object] | None:
+    """Return what decides about an absolute path, None when there are no patterns.  UsageError for a bad pattern."""
     if not query.patterns:
         return None
     names: list[Callable[[str], object]] = []

@@ -21,8 +21,8 @@ Run = Callable[..., Any]
 EVIL = "<script>alert(1)</script>\"'&`|\x1b[2J\u202e"
 WRITES = frozenset(("cat", "extract", "flatten", "bundle", "forge", "cache", "schema", "workshop"))
 """Commands that write bytes, files or a schema instead of showing something."""
-PLAYS = frozenset(("peel",))
-"""Commands for somebody at a keyboard; the document of peel is that of explain."""
+PLAYS = frozenset(("peel", "browse"))
+"""Commands for somebody at a keyboard; the document of peel is that of explain, browse: tests/unit/browse."""
 OTHERS = frozenset(("judge", "report"))
 """Commands that show what another program did, named behind all options; their forms: tests/judge.
 
