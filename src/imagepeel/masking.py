@@ -339,14 +339,19 @@ _ASSIGNED = late(
     r"(?<![A-Za-z0-9_.-])([A-Za-z_][A-Za-z0-9_.-]{0,80})="
     r"(?:\"((?:[^\"\\]|\\.){1,4000})\"|\\+\"([^\"\\]{1,4000})\\|'([^']{1,4000})'|([^\s\"'\\]{1,4000}))"
 )
+_SPACED = late(
+    r"(?<![A-Za-z0-9_.$@{-])([A-Za-z_][A-Za-z0-9_.-]{0,80})\\{0,4}[\"']?(?:[ \t]{1,20}=[ \t]{0,20}|=[ \t]{1,20})(?!=)"
+    r"(?:\\{0,4}[\"']([^\s\"'\\]{4,4000})\\{0,4}[\"']|([^\s\"'\\()\[\]{}<>|&;$]{4,4000}+)(?![(\[]))"
+)
+"""As files of settings have it; a program has assignments too, so that a bare value needs a digit."""
 _BESIDE = late(r"(?:^|[\s;&|])(?:ENV|ARG|LABEL)\s+([A-Za-z_][A-Za-z0-9_.-]{0,80})[ \t]+([^\s=][^\n]{0,4000})")
-_KEYED = late(r"[\"']?\b([A-Za-z_][A-Za-z0-9_.-]{0,80})\\*[\"']?\s*:\s*\\*[\"']?([A-Za-z0-9+/=_.~!@#$%^&*-]{8,4000})")
+_KEYED = late(r"[\"']?\b([A-Za-z_][A-Za-z0-9_.-]{0,80})\\*[\"']?\s*:\s*\\*[\"']?([A-Za-z0-9+/=_.~!@#$%^&*-]{6,4000})")
 _PARAMETER = late(r"[?&;]\s*([A-Za-z_][A-Za-z0-9_.-]{0,80})=([^&;\s\"'\\]{1,4000})")
 _PROPERTY = late(r"(?<!\S)-D([A-Za-z_][A-Za-z0-9_.-]{0,80})=\\*['\"]?([^\s\"'\\]{1,4000})")
 _TAGGED = late(r"<([A-Za-z_][A-Za-z0-9_.-]{0,80})>([^<\s]{3,4000})</\1>")
 
 _HINT = (
-    "passw|passp|pwd|pass[=: ]|_pass|secret|token|[-_]?key|bearer|authoriz|credential|_?auth|eyJ|://[^/\\s@]{0,400}@|curl|"
+    "passw|passp|pwd|pass[=: ]|_pass|secret|token|[-_]?key|bearer|authoriz|cred|_pw|_?auth|eyJ|://[^/\\s@]{0,400}@|curl|"
     "login|sig(?:nature)?=|cookie|identified|https? |[\\s\"']-[pPwkKaU]|config |set |service |add_user"
 )
 """What stands in each text with a secret that its name or its place gives away."""
@@ -354,11 +359,22 @@ _RUN = r"[A-Za-z0-9_-]{20}|whsec_"
 """What stands in each text with a token: no token is shorter."""
 _SECRET_NAME = late(
     r"(?i)(?:passw(?:or)?d|passphrase|(?:^|[_.-]|store|key)pass|[_.-]pwd|secret|token|^_auth|license[_.-]?key|api[_.-]?key|private[_.-]?key|access[_.-]?key|"
-    r"account[_.-]?key|secret[_.-]?key(?:[_.-]base)?|encryption[_.-]?key|signing[_.-]?key|credentials?)(?:_\d+)?$"
+    r"account[_.-]?key|secret[_.-]?key(?:[_.-]base)?|encryption[_.-]?key|signing[_.-]?key|auth[_.-]?key|credentials?|"
+    r"(?:redis(?:cli)?|valkey|proxy|basic|http)_auth)(?:_\d+)?$"
 )
+_MAYBE_SECRET_NAME = late(
+    r"(?i)(?:(?:^|[_.-])(?:auth|key|creds?|pw)|(?:master|mailgun|app|hmac|jwt|cipher|service)key)(?:_\d+)?$"
+)
+"""Names of secrets and of much else: there the value has to look drawn by chance."""
+_OPEN_NAME = late(r"(?i)(?:gpg|pgp|pub(?:lic)?|finger|host|sort|primary|foreign|partition|cache)[_.-]?key(?:_\d+)?$")
+_DRAWN = late(r"(?:base64:)?([A-Za-z0-9+/=_-]{16,4000})\Z")
+_OPEN_VALUE = late(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z|(?:0x)?(?:[0-9a-f]{16}|[0-9a-f]{40})\Z")
+"""What is no secret though it looks drawn: a UUID and the fingerprint of a key."""
+_PARTS = late(r"(?:(?:[A-Z]?[a-z]+|[A-Z]+|v?[0-9]{1,8})(?:[+/=_.-]|\Z))++\Z")
+"""A name of several words and numbers, such as `my-partition-1`."""
 _PLACEHOLDER = late(
-    r"(?i)^(?:|true|false|yes|no|on|off|null|none|nil|\d{1,4}|x+|\*+|\.+|change[-_]?me.*|todo|replace.*|your[-_ ].*|"
-    r"<.*>|\[.*\]|\{\{.*\}\}|\$.*|%.*%|secret|password|example|test|dummy|/.*|https?://[^@]*|.{0,4}\.\.\.)$"
+    r"(?i)^(?:|true|false|yes|no|on|off|null|none|nil|\d{1,4}|x+|:?\*+|\.+|change[-_]?me.*|todo|replace.*|your[-_ ].*|"
+    r"#[0-9a-f]{3,8}|<.*>|\[.*\]|\{\{.*\}\}|\$.*|%.*%|secret|password|example|test|dummy|/.*|https?://[^@]*|.{0,4}\.\.\.)$"
 )
 
 
@@ -367,9 +383,24 @@ def is_secret_name(name: str) -> bool:
     return bool(_SECRET_NAME.search(name))
 
 
+def is_secret(name: str, value: str) -> bool:
+    """Whether a value is a secret by its name, or by a name that often is one of a secret (`_KEY`) and how it looks."""
+    return is_secret_name(name) or (
+        _MAYBE_SECRET_NAME.search(name) is not None and not _OPEN_NAME.search(name) and _is_drawn(value)
+    )
+
+
+def _is_drawn(value: str) -> bool:
+    found = _DRAWN.match(value)
+    if found is None or _OPEN_VALUE.match(found[1]):
+        return False
+    digits = sum(map(str.isdigit, found[1]))
+    return 2 <= digits < len(found[1]) - 2 and len(set(found[1])) >= 9 and not _PARTS.match(found[1])
+
+
 def is_placeholder(value: str) -> bool:
     """Whether a value stands for "fill me in", a switch, a path, another variable, or what a mask left of a secret."""
-    return bool(_PLACEHOLDER.match(value.strip()))
+    return bool(_PLACEHOLDER.match(value.strip(" \t\r\n,;")))
 
 
 def is_varied(value: str) -> bool:
@@ -433,7 +464,7 @@ def masked_value(name: str, value: str) -> str:
     """Return the value of a variable, label or option with this name, masked where the name or the value says so."""
     if _SHOWN.get():
         return value
-    if is_secret_name(name) and not is_placeholder(value) and not _MASKED.search(value):
+    if is_secret(name, value) and not is_placeholder(value) and not _MASKED.search(value):
         return mask(value)
     return masked(value)
 
@@ -492,17 +523,20 @@ def _by_place(words: str) -> Iterator[FoundSecret]:
 def _by_name(words: str) -> Iterator[FoundSecret]:
     for found in _ASSIGNED.finditer(words):
         group = found.lastindex or 2
-        if is_secret_name(found[1]) and not _harmless(words, found.start(group), found[group]):
+        if is_secret(found[1], found[group]) and not _harmless(words, found.start(group), found[group]):
             yield FoundSecret(found[1], *found.span(group), "name")
     for pattern in (_BESIDE, _PARAMETER, _PROPERTY, _TAGGED):
         for found in pattern.finditer(words):
-            if is_secret_name(found[1]) and not _harmless(words, found.start(2), found[2]):
+            if is_secret(found[1], found[2]) and not _harmless(words, found.start(2), found[2]):
                 yield FoundSecret(found[1], *found.span(2), "name")
-    for found in _KEYED.finditer(words):
-        # A sentence has a colon too: only what looks like a key and not like a word is a value there.
-        value = found[2]
-        if is_secret_name(found[1]) and any(map(str.isdigit, value)) and not _harmless(words, found.start(2), value):
-            yield FoundSecret(found[1], *found.span(2), "name")
+    # A sentence has a colon too, and a program an equals sign: only what looks like no word is a value there.
+    for pattern in (_KEYED, _SPACED):
+        for found in pattern.finditer(words):
+            group = found.lastindex or 2
+            value = found[group]
+            varied = any(map(str.isdigit, value)) or (pattern is _SPACED and group == 2)
+            if varied and is_secret(found[1], value) and not _harmless(words, found.start(group), value):
+                yield FoundSecret(found[1], *found.span(group), "name")
 
 
 def _harmless(words: str, at: int, value: str) -> bool:

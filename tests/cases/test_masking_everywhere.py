@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -268,3 +269,30 @@ def test_the_library_masks_and_shows(forge_archive: Make) -> None:
         assert not [what for what, value in SECRETS.items() if value in told()]
         with imagepeel.show_secrets():
             assert SECRETS["a password in Env"] in told() and SECRETS["curl -u"] in told()
+
+
+KEY = "q7Rk2Zt9Wm4Xv1Lp8Nc5"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"env": ["STRIPE_KEY=" + KEY]}, "the variable STRIPE_KEY has the value"),
+        ({"env": ["REDIS_AUTH=hunter2secret"]}, "the variable REDIS_AUTH has the value"),
+        ({"labels": {"com.example.db-password": "hunter2secret"}}, "the label com.example.db-password has the value"),
+        ({"labels": {"com.example.source": "https://me:hunter2secret@example.org/x"}}, "the label com.example.source"),
+        ({"labels": {"com.example.password-file": "/run/secrets/db"}}, ""),
+        ({"env": ["CACHE_KEY=v1-linux-amd64"], "labels": {"com.example.sort-key": KEY}}, ""),
+    ],
+)
+def test_a_secret_by_its_name_is_found_in_variables_and_labels(
+    settings: dict[str, Any], message: str, forge_archive: Make, run_cli: Run
+) -> None:
+    """Labels are as public as variables: `docker inspect` and every registry show them."""
+    path = forge_archive(
+        forge.image(forge.layer(forge.file("a", b"a")), names="s:1", cmd=["/a"], **settings), name="s.tar"
+    )
+    found = json.loads(run_cli("wtf", "--json", path).stdout)["result"]["findings"]
+    told = [(one["severity"], one["message"]) for one in found if one["rule"].startswith("SECRET")]
+    assert [severity for severity, _ in told] == (["medium"] if message else [])
+    assert all(message in text and "hunter2secret" not in text and KEY not in text for _, text in told)

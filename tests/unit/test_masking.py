@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from effort import steps
-from imagepeel.masking import is_secret_name, masked, masked_value, masked_words, redacted, secrets_in, show_secrets
+from imagepeel.masking import (
+    is_secret,
+    is_secret_name,
+    masked,
+    masked_value,
+    masked_words,
+    redacted,
+    secrets_in,
+    show_secrets,
+)
 
 TOKEN = "0123456789abcdefghijklmnopqrstuvwxyzAB"
 
@@ -216,3 +225,43 @@ def test_a_fixed_prefix_and_length_prove_a_key(key: str) -> None:
     """The forms that the providers document; one character of another kind in it makes it none."""
     assert key[-12:] not in redacted(f"x {key} y")
     assert redacted(f"x {key[:9]} y") == f"x {key[:9]} y"
+
+
+FIELDS = [
+    "password = @", "password= @", "db.password = \"@\"", "[db]\npassword = '@'\nport = 1", "  secret_key : \"@\"",
+    "spring.datasource.password = @", "api_key: '@'", "printf '[x]\\npassword = @\\n' > /etc/x.ini",
+    "REDIS_AUTH=@", "REDISCLI_AUTH=@", "STRIPE_KEY=@", "APP_KEY=base64:@", "RAILS_MASTER_KEY=" + _some(32), "SMTP_PW=@",
+    "TS_AUTHKEY=@", "aws_creds = @", "mailgunkey: @", "JWT_KEY=\"@\"",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_field_of_a_file_of_settings_is_masked(field: str) -> None:
+    """The forms of INI, Java properties, TOML and YAML, and names of keys that no word `secret` gives away."""
+    text = field.replace("@", VALUE)
+    shown = redacted(text)
+    assert VALUE not in shown and _some(32) not in shown and " characters)" in shown
+    assert redacted(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GPG_KEY=E3FF2839C048B25C084DEBE9B26995E310250568", "NGINX_GPGKEY=573BFD6B3D8FBC641079A6ABABF5BD827BD9BF62",
+        "PUBLIC_KEY=" + VALUE, "CACHE_KEY=v1-linux-amd64-20240101", "PARTITION_KEY=" + VALUE, "API_KEY=changeme",
+        "BASIC_AUTH=true", "REDIS_AUTH=$REDIS_AUTH", "HTTP_AUTH=no", "PGAUTH=scram-sha-256",
+        "SSH_AUTH_SOCK=/run/agent.12345",
+        "password = getpass()", "token = os.environ['TOKEN']", "secret = None", "password = self.password1(x)",
+        "if [ \"$token\" = expected1 ]; then", "token == abcdef123456", "key = base64.urlsafe_b64decode(key)",
+        "Token: '#d0d0d0',", "password = Enter your password", "PROJECT_KEY=123e4567-e89b-12d3-a456-426614174000",
+        "SORT_KEY=a1b2c3d4e5f6g7h8i9", "KEY=value", "keyboard = us105keys", "RegEnumKey = win32api.RegEnumKey",
+        "password = \"****\"", "client_secret=None, x)", "PUBKEY=" + VALUE, "MONKEY=" + VALUE,
+    ],
+)  # fmt: skip
+def test_a_field_that_holds_none_stays(text: str) -> None:
+    assert redacted(text) == text
+
+
+def test_a_key_has_to_look_drawn() -> None:
+    assert is_secret("STRIPE_KEY", VALUE) and not is_secret("STRIPE_KEY", "my-partition-1-of-2")
+    assert is_secret("DB_PASSWORD", "hunter2") and not is_secret("DB_AUTH", "scram-sha-256")

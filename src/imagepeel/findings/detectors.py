@@ -15,7 +15,7 @@ import msgspec
 
 from imagepeel._lazy import late
 from imagepeel.evidence import text
-from imagepeel.masking import is_placeholder, is_secret_name, mask, tokens_in
+from imagepeel.masking import is_placeholder, is_secret, mask, tokens_in
 
 MOST_BYTES = 64 * 1024
 """Bytes read of one candidate file; secrets of these formats are smaller."""
@@ -139,7 +139,7 @@ def _unquoted(value: bytes) -> bytes:
 def _dotenv(data: bytes) -> Iterator[Secret]:
     for found in _ASSIGNMENT.finditer(data):
         name, value = text(found[1]), text(_unquoted(found[2].rstrip(b" \t"))).strip()
-        if is_secret_name(name) and len(value) >= 6 and not is_placeholder(value):
+        if is_secret(name, value) and len(value) >= 6 and not is_placeholder(value):
             yield Secret(what=name, masked=mask(value), line=_line(data, found.start()), proved=False)
 
 

@@ -13,7 +13,7 @@ from imagepeel.findings.detectors import Secret
 from imagepeel.findings.finding import Finding, Severity
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.history.builders import MAX_TEXT
-from imagepeel.masking import is_placeholder, is_secret_name, mask, secrets_in
+from imagepeel.masking import is_placeholder, is_secret, mask, secrets_in
 from imagepeel.text import listed, plural
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def secret_in_env(rule: Rule, subject: Subject) -> Iterator[Finding]:
                 f"the variable {name} holds {_what(proved)}",
                 (subject.pointer(f"/config/Env/{index}"), "secret-config"),
             )
-        elif is_secret_name(name) and len(value) >= 6 and not is_placeholder(value):
+        elif is_secret(name, value) and len(value) >= 6 and not is_placeholder(value):
             yield rule.report(
                 f"the variable {name} has the value {mask(value)}",
                 (subject.pointer(f"/config/Env/{index}"), "secret-config"),
@@ -139,9 +139,13 @@ def secret_in_env(rule: Rule, subject: Subject) -> Iterator[Finding]:
             )
     for key, value in subject.config.labels.items():
         proved = _proved(value)
+        where = (subject.pointer("/config/Labels/" + key.replace("~", "~0").replace("/", "~1")), "secret-config")
         if proved:
-            pointer = "/config/Labels/" + key.replace("~", "~0").replace("/", "~1")
-            yield rule.report(f"the label {key} holds {_what(proved)}", (subject.pointer(pointer), "secret-config"))
+            yield rule.report(f"the label {key} holds {_what(proved)}", where)
+        elif is_secret(key, value) and len(value) >= 6 and not is_placeholder(value):
+            yield rule.report(f"the label {key} has the value {mask(value)}", where, severity="medium")
+        elif placed := _quoted(value[: detectors.MOST_BYTES]):
+            yield rule.report(f"the label {key} holds {_what(placed)}", where, severity="medium")
 
 
 def _proved(value: str) -> tuple[Secret, ...]:
@@ -166,7 +170,7 @@ def _proved(value: str) -> tuple[Secret, ...]:
 def secret_in_history(rule: Rule, subject: Subject) -> Iterator[Finding]:
     told: set[str] = set()
     by_name: dict[str, list[str]] = {}
-    for entry in subject.config.env:
+    for entry in (*subject.config.env, *(f"{key}={value}" for key, value in subject.config.labels.items())):
         by_name.setdefault(entry.partition("=")[0], []).append(entry)
     for index, step in enumerate(subject.instructions):
         # What ENV and LABEL say is found in the config itself, unless a later step replaced it.
@@ -178,7 +182,7 @@ def secret_in_history(rule: Rule, subject: Subject) -> Iterator[Finding]:
         named = []
         for argument in (*step.arguments, *([step.text] if step.keyword == "ARG" else ())):
             name, _, value = argument.partition("=")
-            if is_secret_name(name) and len(value) >= 6 and not is_placeholder(value):
+            if is_secret(name, value) and len(value) >= 6 and not is_placeholder(value):
                 named.append((name, value))
         fresh = [(name, value) for name, value in named if f"{name}={value}" not in told]
         told.update(f"{name}={value}" for name, value in fresh)
