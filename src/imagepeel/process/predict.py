@@ -15,7 +15,15 @@ from imagepeel.process.engines import cwd as workdir
 from imagepeel.process.engines import env as environment
 from imagepeel.process.engines.additions import additions
 from imagepeel.process.engines.lookup import ProgramLookup
-from imagepeel.process.engines.mounted import is_live, is_magic, mount_points, mounted, prepared, touches
+from imagepeel.process.engines.mounted import (
+    is_live,
+    is_magic,
+    mount_points,
+    mounted,
+    prepared,
+    touches,
+    with_directory,
+)
 from imagepeel.process.engines.runtime import Home
 from imagepeel.process.engines.workdir import Workdir
 from imagepeel.process.kernel import execve as kernel
@@ -296,6 +304,9 @@ class _Run:
             )
         )
         if failure is None:
+            if place.created:
+                owner = (credentials.uid, credentials.gid) if self.engine.workdir_of_user else (0, 0)
+                self.inside = with_directory(self.inside, place.canonical, owner)
             return place
         return msgspec.structs.replace(place, failure=msgspec.structs.replace(failure, where=where))
 

@@ -98,6 +98,7 @@ class FakeRootfs:
             path, inode = todo.pop()
             node = FakeNode(None, path, None)
             node.kind, node.mode, node.target, node.device = inode.kind, inode.mode, inode.target, inode.device
+            node.uid, node.gid = inode.uid, inode.gid
             found.nodes[path] = node
             todo += [(path + b"/" + name, child) for name, child in (inode.children or {}).items()]
         return found

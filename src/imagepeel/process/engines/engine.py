@@ -100,7 +100,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
 
     # Directories, volumes, files.
     workdir_maker: Literal["the engine", "the runtime"] = "the engine"
-    workdir_owner: str = "owned by root, mode 0755"
+    workdir_of_user: bool = False
+    """The directory that is made belongs to the user that starts, and else to root."""
     makes_workdir_first: bool = False
     """The working directory is made before the user is looked up."""
     cleans_workdir: bool = False
@@ -196,7 +197,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
 
     def made(self, trouble: WorkdirTrouble) -> Made:
         """A missing directory, made."""
-        note = f"{trouble.path} is not in the image: {self.workdir_maker} makes it, {self.workdir_owner}"
+        owner = "owned by the user" if self.workdir_of_user else "owned by root, mode 0755"
+        note = f"{trouble.path} is not in the image: {self.workdir_maker} makes it, {owner}"
         return Made(path=trouble.target or trouble.lexical, note=note)
 
     def volume_over_file(self, place: str) -> str:

@@ -124,6 +124,20 @@ def mounted(rootfs: Rootfs, engine: Engine) -> Rootfs:
     return known[key]
 
 
+def with_directory(rootfs: Rootfs, path: str, ids: tuple[int, int]) -> Rootfs:
+    """The filesystem with a directory at a canonical path that was made for a start, which these ids own.
+
+    What is missing on the way to it is made too, and belongs to root.
+    """
+    node, top = _directory(), raw(path)
+    node.uid, node.gid = ids
+    above = top.rpartition(b"/")[0]
+    while above and rootfs.resolve(above).node is None:
+        node, top = _directory({top.rpartition(b"/")[2]: node}), above
+        above = top.rpartition(b"/")[0]
+    return rootfs.covered({top: node})
+
+
 def touches(found: Resolution, engine: Engine) -> bool:
     """Whether a path, or a link on its way, leads below one of the mounts."""
     tops = tuple(raw(mount["destination"]) for mount in mounts(engine) if mount["destination"].count("/") == 1)
