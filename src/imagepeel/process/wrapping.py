@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import text
+from imagepeel.process import shelling
 from imagepeel.process.engines.lookup import find_as_go
 from imagepeel.process.kernel.execve import ExecveResult
 from imagepeel.process.simulation import Simulation
@@ -15,6 +17,7 @@ from imagepeel.process.spec import trace
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Stage, Unproved
 from imagepeel.process.spec.state import ProcessState
 from imagepeel.process.spec.values import Step
+from imagepeel.process.wrappers.asking import Answer, Asking
 from imagepeel.process.wrappers.programs import (
     S6_NOT_PID1,
     ExecvpResult,
@@ -73,6 +76,8 @@ def follow(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: Proces
             sim.stay(chain, state, forwards=wrapped.forwards, why=wrapped.why, wrapper=True)
         sim.fail(state, msgspec.structs.replace(behind, where=place))
         sim.stay(chain, state, why=behind.why)
+        if not state.certain:
+            sim.unproved(f"{behind.why}, unless what comes before changes that")
         return
     inner, wrapped = behind
     if wrapped.stays:
@@ -109,10 +114,30 @@ def _effects(wrapped: Wrapped) -> list[str]:
     return found
 
 
-_SETARCH = frozenset({"setarch", "linux32", "linux64"})
-_SCHEDULERS = frozenset({"chrt", "choom", "ionice"})
 _SESSIONS = frozenset({"su", "runuser"})
 """Programs that take the groups of the user themselves and change the ids in their child only."""
+
+
+def _asked(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: ProcessState) -> Answer:
+    """What the wrapper that runs as `chain` gets of what it asks for."""
+    from imagepeel.process.wrappers import demands  # start time
+
+    def starts(path: str) -> Failure | ErrnoName | None:
+        begun = sim.attempt(path, (path.rsplit("/", 1)[-1],), state)
+        if begun.failure is None and begun.final is not None and begun.loader is not None:
+            return sim.closure(begun, path, state).failure or ""
+        return begun.errno if begun.failure is not None else "" if begun.final is not None else None
+
+    scenario = sim.scenario
+    return demands.asked(
+        Asking(
+            wrapped=wrapped, argv=chain.argv, state=state, rootfs=sim.rootfs,
+            image=shelling.ImageOfShell(sim, "dash", chain, state), program=chain.final or b"", starts=starts,
+            utf8=_utf8(sim.rootfs, state.env), read_only=scenario.options.read_only, tty=scenario.options.tty,
+            linux=not scenario.runtime.kernel.own, personalities=scenario.runtime.kernel.has_personalities,
+            seccomp=scenario.engine.seccomp_errno,
+        )
+    )  # fmt: skip
 
 
 def _state_behind(
@@ -127,23 +152,11 @@ def _state_behind(
             env[key] = value
     hidden = (state.hidden - {*wrapped.env}).union(wrapped.hidden)
     certain = state.certain and not wrapped.env_unknown and wrapped.changed < 2
-    if wrapped.program in _SETARCH:
-        from imagepeel.process.wrappers.personality import refusal  # start time
-
-        one_only = not sim.scenario.runtime.kernel.has_personalities
-        seccomp = sim.scenario.engine.seccomp_errno
-        refused = refusal(chain.argv, wrapped, one_only=one_only, seccomp_errno=seccomp)
-        if refused is not None:
-            return refused
-    inherits = wrapped.program == "capsh" and any(word.startswith("--inh") for word in chain.argv)
-    if inherits and sim.scenario.runtime.kernel.own:
-        return Unproved(reason="what this kernel lets capsh inherit is not followed")
-    if wrapped.program in _SCHEDULERS:
-        from imagepeel.process.wrappers import scheduling  # start time
-
-        refused = scheduling.refusal(chain.argv, wrapped, state.after, measured=not sim.scenario.runtime.kernel.own)
-        if refused is not None:
-            return refused
+    answer = _asked(sim, chain, wrapped, state)
+    if not isinstance(answer, str):
+        return answer
+    if answer:
+        sim.depends.append(answer)
     credentials, after = state.credentials, state.after
     if wrapped.user or wrapped.program in {"setpriv", "chroot", "capsh"}:
         program = sim.rootfs.resolve(chain.final).node if chain.final is not None else None
@@ -160,8 +173,9 @@ def _state_behind(
             env["HOME"] = switched.home
         if wrapped.shell is not None:
             wrapped = with_shell(wrapped, switched.shell)
+    cwd = posixpath.normpath(posixpath.join(state.cwd, wrapped.cwd)) if wrapped.cwd else state.cwd
     inner = msgspec.structs.replace(
-        state, env=env, credentials=credentials, after=after, certain=certain, cwd=wrapped.cwd or state.cwd,
+        state, env=env, credentials=credentials, after=after, certain=certain, cwd=cwd,
         first=state.first and not wrapped.stays, hidden=hidden, changed=max(state.changed, wrapped.changed),
     )  # fmt: skip
     return inner, wrapped
@@ -329,12 +343,12 @@ def behind_init(sim: Simulation, wrapped: Wrapped, chain: ExecveResult, state: P
 
 
 def _utf8(rootfs: Rootfs, env: dict[str, str]) -> bool:
-    """Whether coreutils gets a UTF-8 locale: only the one that is built into glibc is certain to be there."""
+    """Whether coreutils gets a UTF-8 locale: C.UTF-8 takes its files too (glibc 2.36, seen)."""
     wanted = env.get("LC_ALL") or env.get("LC_CTYPE") or env.get("LANG") or ""
     folded = wanted.lower().replace("-", "")
-    if folded == "c.utf8":
-        return True
     if not folded.endswith("utf8"):
         return False
-    places = (f"/usr/lib/locale/{wanted}", "/usr/lib/locale/locale-archive")
+    names = (wanted, f"{wanted.partition('.')[0]}.utf8")
+    places = [f"/usr/lib/locale/{name}" for name in names]
+    places += [] if folded == "c.utf8" else ["/usr/lib/locale/locale-archive"]
     return any(rootfs.resolve(place).node is not None for place in places)

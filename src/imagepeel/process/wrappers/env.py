@@ -137,7 +137,7 @@ def read_env(words: list[str], spec: WrapperSpec, family: Package, env: Mapping[
         env=changes,
         env_clear=clear,
         cwd=cwd,
-        options=tuple(f"{option} {value}".strip() for option, value in options),
+        options=tuple(f"{option} {value}" if value else option for option, value in options),
     )
 
 

@@ -79,7 +79,10 @@ def skipping(operands: int, known: str = "") -> Run:
 
 
 def softlimit(call: Called) -> Does:
-    return needs_rest(call, options_of(call.words, "acdflmnoprst")[1])
+    options, rest = options_of(call.words, "acdflmnoprst")
+    if not options.keys() <= set("acdflmnoprst") or any(decimal(value) is None for value in options.values()):
+        raise NotFollowed("only soft limits in numbers are followed")
+    return needs_rest(call, rest)
 
 
 def fdmove(call: Called) -> Does:
@@ -193,13 +196,14 @@ def envdir(call: Called) -> Does:
     there = image.test("d", path, cwd)
     if there is None or call.state.changed:
         raise NotFollowed(f"what {path} holds is not known")
-    if not there:
-        if image.test("e", path, cwd):
-            raise NotFollowed(f"{path} is no directory")
-        if "I" in options:
-            return wrapped(call.name, rest)
-        said = f"s6-envdir: fatal: unable to envdir {path}: {ERRNO_LIBC['ENOENT']}"
-        return fails(said, 111, f"there is no directory {path}", f"add {path} to the image")
+    errno: ErrnoName = "" if there else "ENOTDIR" if image.test("e", path, cwd) else "ENOENT"
+    if errno == "ENOENT" and "I" in options:
+        return wrapped(call.name, rest)
+    if not errno and not image.test("r", path, cwd):
+        errno = "EACCES"
+    if errno:
+        said = f"s6-envdir: fatal: unable to envdir {path}: {ERRNO_LIBC[errno]}"
+        return fails(said, 111, f"{path} is no directory that it can read", f"add the directory {path} to the image")
     env: dict[str, str | None] = {}
     for name in image.names(path, cwd) or ():
         read = image.read(f"{path}/{name}", cwd)

@@ -15,7 +15,7 @@ import msgspec
 from imagepeel.evidence import raw
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge
 from imagepeel.process.wrappers.env import read_env
-from imagepeel.process.wrappers.specs import SPECS, Package, WrapperKind, WrapperSpec
+from imagepeel.process.wrappers.specs import SPECS, UNFOLLOWED, Package, WrapperKind, WrapperSpec
 from imagepeel.process.wrappers.values import Wrapped as Wrapped
 from imagepeel.process.wrappers.values import getopt
 from imagepeel.tables import ERRNO_DJB, ERRNO_LIBC, ERRNO_MUSL, ErrnoName
@@ -79,11 +79,13 @@ def unwrap(
         return None
     known = program_of(real or argv[0], argv)
     if known is None:
-        return None
+        directory, _, base = (real or argv[0]).rpartition("/")
+        there = base in UNFOLLOWED and directory.rpartition("/")[2] in _OF_SYSTEMS
+        return _unfollowed(base) if there and len(argv) > 1 else None
     name, family, words = known
     spec = SPECS.get((name, family)) or (SPECS.get((name, "")) if family != "busybox" else None)
-    if spec is None:
-        return None
+    if spec is None:  # an applet
+        return _unfollowed(name) if name in UNFOLLOWED or (name, "") in SPECS else None
     words_left = list(argv[words:])
     if name == "env":
         return read_env(words_left, spec, family, env or {})
@@ -114,6 +116,16 @@ def unwrap(
         shell=(env or {}).get("SHELL", ""),
     )  # fmt: skip
     return _effects(call)
+
+
+_OF_SYSTEMS = frozenset(("bin", "sbin", "command"))
+"""Directories in which a name is that of a system's program."""
+
+
+def _unfollowed(name: str) -> Wrapped:
+    """A program that starts another one in a way that is not followed."""
+    why = f"{name} starts another program, in a way that is not followed"
+    return Wrapped(program=name, family="util-linux", kind="unknown", why=why)
 
 
 _MATCHES = frozenset(("-x", "--exec", "-p", "--pidfile", "--pid", "--ppid", "-u", "--user", "-n", "--name"))
@@ -160,7 +172,8 @@ def _effects(call: _Call) -> Wrapped:
         user=user,
         sets_home=spec.sets_home,
         needs_pid1=spec.needs_pid1,
-        options=tuple(f"{option} {value}".strip() for option, value in call.options),
+        options=tuple(f"{option} {value}" if value else option for option, value in call.options),
+        operands=tuple(call.operands),
         why=spec.why,
     )
     own = _OWN_EFFECTS.get(call.name)
@@ -223,17 +236,6 @@ def _sudo(call: _Call, wrapped: Wrapped) -> dict[str, Any]:
     return {"argv": tuple(rest), "env": env, "user": wrapped.user or "root"}
 
 
-def _timeout(call: _Call, wrapped: Wrapped) -> dict[str, Any]:
-    """It refuses what is no number of seconds, minutes, hours or days; numbers in other forms than decimal are rare."""
-    interval = call.operands[0]
-    try:
-        fits = float(interval[:-1] if interval[-1:] in ("s", "m", "h", "d") else interval) >= 0
-    except ValueError:
-        fits = False
-    why = f"timeout refuses the time {interval}"
-    return {} if fits else {"kind": "none", "why": why, "failure_exit": call.spec.usage_exit}
-
-
 _OWN_EFFECTS: dict[str, Callable[[_Call, Wrapped], dict[str, Any]]] = {
     "chpst": _chpst,
     "chroot": _chroot,
@@ -243,7 +245,6 @@ _OWN_EFFECTS: dict[str, Callable[[_Call, Wrapped], dict[str, Any]]] = {
     "setpriv": _setpriv,
     "setsid": _setsid,
     "sudo": _sudo,
-    "timeout": _timeout,
 }
 """What these wrappers do that the grammar does not say: the fields of `Wrapped` that change."""
 

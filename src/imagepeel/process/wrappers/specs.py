@@ -98,6 +98,14 @@ redirfd runblock s6-envdir s6-softlimit trap tryexec umask unexport wait withstd
 EXECLINE = frozenset(_EXECLINE.split())
 """The programs of execline, and of s6 those that are written like them; `execline` says what each does."""
 
+_UNFOLLOWED = """
+aa-exec bwrap cgexec dbus-launch dbus-run-session envdir envuidgid faketime fakeroot fghack firejail ltrace nsenter
+numactl pgrphack proot runcon s6-connlimit s6-fghack s6-ioconnect s6-ipcclient s6-notifyoncheck s6-sudo s6-sudoc
+script setlock softlimit ssh-agent strace time timelimit unbuffer unshare xinit
+"""
+UNFOLLOWED = frozenset(_UNFOLLOWED.split())
+"""Programs that start another one in ways that are not followed; where they lie tells that they are these."""
+
 _HELP = frozenset(("-h", "--help", "-V", "--version"))
 _INIT = "it stays, forwards signals to its child and reaps orphans"
 _STAYS = "it stays and waits for its child"
@@ -173,6 +181,11 @@ SPECS: dict[tuple[str, str], WrapperSpec] = {
     ),
     ("setuidgid", ""): WrapperSpec(family="runit", kind="exec", operands=1, operand_is_user=True, usage_exit=100),
     ("s6-setuidgid", ""): WrapperSpec(family="s6", kind="exec", operands=1, operand_is_user=True, usage_exit=100),
+    ("s6-envuidgid", ""): WrapperSpec(
+        family="s6", kind="exec", flags="uginDB", operands=1, env_unknown=True, usage_exit=100,
+    ),
+    ("s6-setlock", ""): WrapperSpec(family="s6", kind="exec", flags="nNrw", values="t", operands=1, usage_exit=100),
+    ("s6-setsid", ""): WrapperSpec(family="s6", kind="exec", flags="sbfgiIq", values="d", usage_exit=100),
     ("s6-applyuidgid", ""): WrapperSpec(
         family="s6", kind="exec", flags="zU", values="ugG", user_options={"-u": "user", "-g": "group"}, usage_exit=100,
     ),

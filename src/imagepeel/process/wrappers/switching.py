@@ -347,12 +347,14 @@ def _busybox_su(wrapped: Wrapped, accounts: Accounts, state: ProcessState) -> Sw
     return Switched(credentials=changed, home=entry.home, shell=entry.shell)
 
 
-def _start_stop_daemon(wrapped: Wrapped, accounts: Accounts, state: ProcessState) -> Switched | Failure:
+def _start_stop_daemon(wrapped: Wrapped, accounts: Accounts, state: ProcessState) -> Switched | Failure | Unproved:
     """--chuid USER[:GROUP] of Debian's start-stop-daemon (dpkg 1.21) and of busybox's."""
     old, actor = state.credentials, state.after
     if not wrapped.user:
         return Switched(credentials=old)
     user_word, _, group_word = wrapped.user.partition(":")
+    if not user_word:
+        return Unproved(reason=f"whom start-stop-daemon becomes with the group {group_word} alone is not followed")
     entry = accounts.user(user_word) or next((one for one in accounts.users if str(one.uid) == user_word), None)
     if entry is None and wrapped.family != "busybox" and not user_word.isdigit():
         return refused_name("start-stop-daemon", f"start-stop-daemon: user '{user_word}' not found", 2, user_word)
@@ -432,5 +434,24 @@ def _asking(wrapped: Wrapped, accounts: Accounts, who: Credentials) -> Asking:
     )
 
 
-_ALONE = {"setpriv": _setpriv, "chroot": _chroot, "capsh": capsh, "start-stop-daemon": _start_stop_daemon}
+def _chpst(wrapped: Wrapped, accounts: Accounts, state: ProcessState) -> Switched | Failure | Unproved:
+    """chpst and setuidgid take the groups that are named, or else the user's own, and no others that list the user."""
+    old, program, name = state.credentials, wrapped.program, wrapped.user
+    entry = accounts.user(name.partition(":")[0])
+    if entry is None and ":" not in name:
+        words = f"unknown account {name}" if program == "setuidgid" else f"unknown user/group: {name}"
+        return refused_name(program, f"{program}: fatal: {words}", 111, name)
+    if entry is None or ":" in name:
+        return Unproved(reason=f"whom {program} becomes with {name} is not followed")
+    if (call := _lacks(state.after, entry.uid, entry.gid, groups=True)) != "":
+        shown = "setgid" if program == "setuidgid" and call == "setgroups" else call
+        words = f"{program}: fatal: unable to {shown}: permission denied"
+        return no_right(words, program=program, to=name, call=call, old=old, exit_code=111)
+    return Switched(credentials=_become_ids(old, entry.uid, entry.gid, (entry.gid,), name))
+
+
+_ALONE = {
+    "setpriv": _setpriv, "chroot": _chroot, "capsh": capsh, "start-stop-daemon": _start_stop_daemon, "chpst": _chpst,
+    "setuidgid": _chpst,
+}  # fmt: skip
 """Switchers that ask nothing but the account files."""

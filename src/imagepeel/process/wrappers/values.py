@@ -48,6 +48,8 @@ class Wrapped(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     needs_pid1: bool = False
     options: tuple[str, ...] = ()
     """The wrapper's own words."""
+    operands: tuple[str, ...] = ()
+    """The words between its options and its command."""
     hangs: str = ""
     """A command that has to succeed first, and whose exit code nothing in the image tells."""
     assumes: tuple[str, ...] = ()
