@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import demands  # noqa: F401
 import early  # noqa: F401
 import entrypoints  # noqa: F401
 import execline  # noqa: F401

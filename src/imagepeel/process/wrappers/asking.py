@@ -81,9 +81,9 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
         return next((value for name, value in reversed(self.given) if name in names), None)
 
     def quoted(self, word: str) -> str:
-        """A word as coreutils quote it."""
-        plain = coreutils_quote(word)
-        return f"\u2018{word}\u2019" if self.utf8 and plain == f"'{word}'" else plain
+        """A word as coreutils quote it in a message."""
+        plain = self.utf8 and word.isprintable() and "\\" not in word
+        return f"\u2018{word}\u2019" if plain else coreutils_quote(word)
 
     def fails(self, words: str, exit_code: int, why: str, fix: str = "", errno: ErrnoName = "") -> Failure | Unproved:
         """It ends with these words, where they are those of what was measured."""

@@ -17,6 +17,7 @@ from imagepeel.process.spec.failure import Failure, Unproved
 from imagepeel.process.wrappers import arguments, personality, scheduling
 from imagepeel.process.wrappers.accounts import Accounts
 from imagepeel.process.wrappers.asking import Answer, Asking
+from imagepeel.process.wrappers.programs import coreutils_quote
 from imagepeel.tables import ERRNO_DJB, ERRNO_LIBC, ErrnoName
 
 _READ_MOST = 4 << 20
@@ -54,11 +55,18 @@ def _directory(asking: Asking, path: str, words: Callable[[ErrnoName], str], exi
     return asking.of_files(path, errno, lambda why: asking.fails(words(errno), exit_code, why, fix, errno))
 
 
+def _shown(path: str) -> str:
+    """A file's name as coreutils quote it, which a shell can read: in the same way in every locale (seen)."""
+    if path.isascii() and path.isprintable() and "'" not in path:
+        return f"'{path}'"
+    return f'"{path}"' if "'" in path and not {*'"$`\\!'} & {*path} else coreutils_quote(path)
+
+
 def _env(asking: Asking) -> Answer:
     path = asking.last("-C", "--chdir")
     if path is None:
         return ""
-    said = f"{asking.called}: cannot change directory to {asking.quoted(path)}"
+    said = f"{asking.called}: cannot change directory to {_shown(path)}"
     return _directory(asking, path, lambda errno: f"{said}: {_words(errno)}", 125)
 
 
@@ -67,7 +75,7 @@ def _chroot(asking: Asking) -> Answer:
     root = asking.wrapped.root
     if asking.has("--skip-chdir") and root != "/":
         return asking.usage("option --skip-chdir only permitted if NEWROOT is old '/'", 125, f"{root} is not /")
-    said = f"{asking.called}: cannot change root directory to {asking.quoted(root)}"
+    said = f"{asking.called}: cannot change root directory to {_shown(root)}"
     return _directory(asking, root, lambda errno: f"{said}: {_words(errno)}", 125)
 
 
@@ -173,7 +181,7 @@ def _stdbuf(asking: Asking) -> Answer:
     why = f"it needs libstdbuf.so, which is neither in {directory} nor in {_LIBSTDBUF}"
     if asking.state.changed:
         return Unproved(reason=f"stdbuf: {why}, unless what ran before has put it there")
-    return asking.refuses("failed to find 'libstdbuf.so'", 125, why)
+    return asking.refuses(f"failed to find {asking.quoted('libstdbuf.so')}", 125, why)
 
 
 _HELPER = late(rb"\0(/[\x21-\x7e]{0,200}/)?(s6-(?:env|apply)uidgid)\0")
