@@ -13,6 +13,7 @@ import mounts  # noqa: F401
 import openings  # noqa: F401
 import shapes  # noqa: F401
 import shells  # noqa: F401
+import splits  # noqa: F401
 import start  # noqa: F401
 import switchers  # noqa: F401
 import userland  # noqa: F401

@@ -105,7 +105,7 @@ def follow(sim: Simulation, chain: ExecveResult, shell: Shell, state: ProcessSta
     run = _ShellRun(chain=chain, shell=shell, told=told, body=body, tail=tail, image=image)
     _after(sim, run, state, depth)
     if tail.hangs:
-        sim.unproved(f"{tail.hangs_on}, and {argv0} comes no further where it fails")
+        sim.unproved(f"{tail.hangs_on}, and that decides whether {argv0} comes further")
 
 
 def _after(sim: Simulation, run: _ShellRun, state: ProcessState, depth: int) -> None:

@@ -25,7 +25,7 @@ from imagepeel.process.shell.builtins import Builtins
 from imagepeel.process.shell.expand import ExpansionFailed, expand_one
 from imagepeel.process.shell.listing import Written
 from imagepeel.process.shell.made import Made
-from imagepeel.process.shell.ordinary import is_ordinary, leaves_input
+from imagepeel.process.shell.ordinary import is_ordinary, leaves_input, stays
 from imagepeel.process.shell.output import DOCUMENT, document, document_to_errors
 from imagepeel.process.shell.parameters import DECLARE, BuiltinCall
 from imagepeel.process.shell.scope import UNKNOWN, Field, Unknown, Value
@@ -164,6 +164,17 @@ def asks_input(condition: Script) -> bool:
     commands = condition.items[-1].pipelines[-1].commands if condition.items else ()
     last = commands[-1] if commands else None
     return isinstance(last, Simple) and bool(last.words) and last.words[0].literal in ("read", "getopts")
+
+
+def asked_last(item: AndOr) -> Simple | Compound | None:
+    """The test that a list ends with, whose answer is that of the list."""
+    last = item.pipelines[-1]
+    command = last.commands[-1]
+    if last.negated or len(last.commands) > 1:
+        return None
+    if isinstance(command, Compound):
+        return command if command.kind == "test" else None
+    return command if command.words and command.words[0].literal in ("[", "test") else None
 
 
 class Commands(Builtins):
@@ -309,6 +320,8 @@ class Commands(Builtins):
             self._changes(argv, state)
             state.status, state.doubt = None, source
             state.stranger = not is_ordinary(argv) or self._asks_too_much(argv, state)
+            if stays(argv):
+                state.takes_for_granted(source, line)
         else:
             self._take(child, started, state)
         if state.status is False:

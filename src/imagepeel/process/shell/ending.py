@@ -26,20 +26,21 @@ class Ending(Commands):
         """One answer from all ways through the script."""
         tails = [flow if isinstance(flow, ScriptOutcome) else self._stay(state) for state, flow in ends]
         tails = [self._with_env(tail, state, env) for tail, (state, _) in zip(tails, ends, strict=True)]
-        every = len(tails)
+        every, states = len(tails), [state for state, _ in ends]
         going = [tail for tail, (state, _) in zip(tails, ends, strict=True) if not state.failed]
         if going and len(going) < len(tails) and len({(tail.kind, tail.argv) for tail in tails}) > 1:
             failed = sorted({state.failed for state, _ in ends if state.failed})
             note = succeeds(failed[0]) if len(failed) == 1 else "the commands before && succeed"
             hangs = deciders(state for state, _ in ends if state.failed)
             tails = [only_if(tail, "" if hangs else note, hangs) for tail in going]
+            states = [state for state in states if not state.failed]
         mains = [tail for tail in tails if tail.kind != "ends"]
         if mains and len(mains) < len(tails):
             ended = next(tail for tail in tails if tail.kind == "ends")
             note = "the script does not end early"
             note += f" (line {ended.line})" if ended.line else ""
-            split = deciders(state for state, flow in ends if isinstance(flow, ScriptOutcome) and flow.kind == "ends")
-            tails = [only_if(tail, note, split) for tail in mains]
+            split = deciders(state for tail, state in zip(tails, states, strict=True) if tail.kind == "ends")
+            tails = [only_if(tail, "" if split else note, split) for tail in mains]
         distinct: dict[tuple[object, ...], ScriptOutcome] = {}
         for tail in tails:
             key = (

@@ -10,6 +10,7 @@ ordinary ones, and neither are interpreters: what they run is the image's own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 _SYSTEM = """
@@ -35,6 +36,15 @@ pg_upgrade phpenmod postgres psql rabbitmq-plugins redis-server slapadd slaptest
 SERVERS = frozenset(_SERVERS.split())
 """Programs of well-known servers that their entrypoints call to set up data and configuration before they start."""
 
+_STAYS = {
+    "mariadbd": ("--initialize", "--bootstrap", "--help", "--version", "--daemonize", "--validate-config"),
+    "mongod": ("--fork", "--help", "--version", "--shutdown"),
+    "postgres": ("--single", "--boot", "--check", "-C", "--describe-config", "--help", "--version"),
+    "redis-server": ("--daemonize", "--help", "--version", "--test-memory", "-v", "-h"),
+}
+_STAYS |= {"mysqld": _STAYS["mariadbd"], "valkey-server": _STAYS["redis-server"]}
+"""Servers that come to an end only with one of these words: what stands behind them in a script is never reached."""
+
 REPORTS = frozenset(("--version", "-version", "--help", "-V"))
 """Options with which a program only reports something."""
 
@@ -53,10 +63,18 @@ def leaves_input(argv: Sequence[str]) -> bool:
     return name in _LEAVES_INPUT and (name not in ("sed", "grep", "cat") or len(argv) > 2 - (name == "cat"))
 
 
+def stays(argv: Sequence[str]) -> bool:
+    """Whether a command is a server that runs until somebody stops it."""
+    name = argv[0].rsplit("/", 1)[-1]
+    if name == "nginx":
+        return re.search(r"\bdaemon\s+off\s*;", " ".join(argv[1:])) is not None
+    return name in _STAYS and not any(word.startswith(_STAYS[name]) for word in argv[1:])
+
+
 def is_ordinary(argv: Sequence[str]) -> bool:
     """Whether a command may be taken to succeed."""
     name = argv[0].rsplit("/", 1)[-1]
     if name == "find":  # it is as ordinary as what it starts
         starts = next((at for at, word in enumerate(argv[:-1]) if word in ("-exec", "-execdir", "-ok")), None)
         return starts is None or is_ordinary(argv[starts + 1 :])
-    return name in SYSTEM or name in SERVERS or (len(argv) == 2 and argv[1] in REPORTS)
+    return not stays(argv) and (name in SYSTEM or name in SERVERS or (len(argv) == 2 and argv[1] in REPORTS))

@@ -29,7 +29,7 @@ _SHARED = (
         "doubt",
         "failed",
     ),
-    *("errno", "said", "changed", "execfail", "needs", "constants", "at_exit", "stranger", "hangs", "split"),
+    *("errno", "said", "changed", "execfail", "needs", "constants", "at_exit", "stranger", "hangs", "split", "unsure"),
     *("gave_up", "muted", "trusts", "made", "exact", "input", "reads", "pipefail", "option", "tampered"),
 )
 """Attributes whose values a copy of a state shares; the others are copied."""
@@ -91,6 +91,8 @@ class State:
         self.stranger: bool = False
         self.split: tuple[Hang, ...] = ()
         self.hangs: tuple[Hang, ...] = ()
+        # The condition that led here, where nothing in the image tells how it is: no program decided it.
+        self.unsure: Hang | None = None
         # Ordinary programs that were taken to succeed: where one does not, the shell ends.
         self.trusts: tuple[str, ...] = ()
         # The tool that provably failed, and whether standard error goes elsewhere: 1 for one command, 2 for good.
@@ -237,14 +239,19 @@ class State:
     def goes_on(self, line: int) -> None:
         """`set -e` lets the script go on behind a command whose status is not known: note what that takes."""
         if self.stranger:
-            self.hangs = tuple(dict.fromkeys((*self.hangs, Hang(self.doubt, line))))[:20]
+            self.takes_for_granted(self.doubt, line)
         elif self.doubt:
             self.trusts = tuple(dict.fromkeys((*self.trusts, succeeds(self.doubt))))[:20]
         self.status = True
 
-    def decides(self, line: int) -> None:
-        """A status that is not known decides which way the script takes."""
-        if self.stranger:
+    def takes_for_granted(self, source: str, line: int) -> None:
+        """Something has to come to a good end for the script to go on, and nothing tells that it does."""
+        self.hangs = tuple(dict.fromkeys((*self.hangs, Hang(source, line))))[:20]
+
+    def decides(self, line: int, condition: str) -> None:
+        """A status that is not known decides which way the script takes; `condition` is "" where a program gave it."""
+        self.unsure = Hang(condition, line) if condition and not self.doubt else None
+        if self.stranger and self.doubt:
             self.split = tuple(dict.fromkeys((*self.split, Hang(self.doubt, line))))[:20]
 
     def assume(self, what: str) -> None:

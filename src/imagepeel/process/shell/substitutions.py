@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from imagepeel._lazy import late
 from imagepeel.errors import Malformed
 from imagepeel.formats.shell.parser import parse_shell
 from imagepeel.formats.shell.tree import AndOr, Command, Simple
@@ -269,10 +270,14 @@ def _output(words: list[str], scope: Scope) -> tuple[str, int] | None:
     return _written_by_shell(words, scope)
 
 
+_OPTION = late(r"-[neE]+")
+"""What a shell's `echo` may take for an option."""
+
+
 def _written_by_shell(words: list[str], scope: Scope) -> tuple[str, int] | None:
     """What `echo`, `printf` and `cat` write."""
     name, rest = words[0], words[1:]
-    if name == "echo" and not any("\\" in word for word in rest) and not (rest and rest[0].startswith("-")):
+    if name == "echo" and not any("\\" in word for word in rest) and not (rest and _OPTION.fullmatch(rest[0])):
         return " ".join(rest), 0
     if name == "printf" and rest and not rest[0].startswith("-"):
         written = formatted(rest[0], rest[1:])

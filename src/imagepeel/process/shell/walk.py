@@ -36,6 +36,7 @@ from itertools import pairwise
 from imagepeel.formats.shell.tree import AndOr, Command, Compound, Line, Pipeline, Script, Simple, Word
 from imagepeel.process.shell.commands import (
     as_input,
+    asked_last,
     asks_input,
     assigned,
     bash_may_skip_fork,
@@ -140,7 +141,14 @@ class Walk(Ending):
             state.background = ran or state.background
             state.status = True
             return [(state, "")]
-        return self._and_or(item, state, flag)
+        ends = self._and_or(item, state, flag)
+        asks = asked_last(item)
+        if asks is not None:
+            line, condition = self._asked_at(asks.at)
+            for here, flow in ends:
+                if flow == "" and here.errexit and here.status is None and not here.doubt:
+                    here.takes_for_granted(condition, line)
+        return ends
 
     def _and_or(self, item: AndOr, state: State, flag: str) -> Ends:
         count = len(item.pipelines)
@@ -154,7 +162,7 @@ class Walk(Ending):
                      tested: bool = tested) -> Ends:  # fmt: skip
                 wanted = operator == "&&"
                 if here.status is None:
-                    here.decides(self._line(item.pipelines[0].commands[0].at))
+                    here.decides(*self._decided_by(item.pipelines[0]))
                     other = here.copy()
                     here.status, other.status = not wanted, wanted
                     if wanted and here.doubt:
@@ -347,7 +355,7 @@ class Walk(Ending):
                     continue
                 held = here.status  # the body changes it
                 if held is None:
-                    here.decides(self._line(condition.items[0].pipelines[0].commands[0].at if condition.items else 0))
+                    here.decides(*self._decided_by(condition.items[0].pipelines[0] if condition.items else None))
                 if held is not False:
                     taken = here.copy() if held is None else here
                     done.extend(self.script(branch.body, taken, flag))
@@ -356,6 +364,19 @@ class Walk(Ending):
         for here, _ in open_states:
             here.status = True
         return done + open_states
+
+    def _asked_at(self, at: int) -> tuple[int, str]:
+        """The line of a condition, and as much of its text as stands on it."""
+        rest = self._text[at : at + 400].partition("\n")[0]
+        return self._line(at), min((rest.partition(end)[0] for end in (";", " && ", " || ")), key=len)
+
+    def _decided_by(self, pipeline: Pipeline | None) -> tuple[int, str]:
+        """The same of a condition, without its text where it takes the exit code of a substitution."""
+        if pipeline is None:
+            return 0, ""
+        first = pipeline.commands[0]
+        line, condition = self._asked_at(first.at)
+        return line, "" if isinstance(first, Simple) and not first.words else condition
 
     def _condition(self, script: Script, state: State) -> Ends:
         errexit, state.errexit = state.errexit, False
@@ -379,7 +400,10 @@ class Walk(Ending):
                 done.extend(self.script(branch.body, pending, flag))
                 pending = None
             elif any(answer is None for answer in answers):
-                done.extend(self.script(branch.body, pending.copy(), flag))
+                taken = pending.copy()
+                taken.doubt = ""
+                taken.decides(*self._asked_at(command.at))
+                done.extend(self.script(branch.body, taken, flag))
         if pending is not None:
             pending.status = True
             done.append((pending, ""))
@@ -462,7 +486,7 @@ class Walk(Ending):
         for here, flow in self.script(command.branches[0].body, inside):
             ends.append((here, "" if flow in ("break", "continue") else flow))
         for here, _ in ends:
-            here.status = None
+            here.status, here.unsure = None, None  # whether the loop turns at all is another question
         state.status = None
         return [(state, ""), *ends]
 

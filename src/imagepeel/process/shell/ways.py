@@ -52,8 +52,9 @@ def only_if(tail: ScriptOutcome, note: str, hangs: tuple[Hang, ...]) -> ScriptOu
 
 
 def deciders(states: Iterable[State]) -> tuple[Hang, ...]:
-    """The programs that decided on one of these ways."""
-    return tuple(dict.fromkeys(one for state in states for one in state.split))
+    """What decided on one of these ways: programs, and the condition that came last."""
+    found = [one for state in states for one in (*state.split, state.unsure) if one is not None]
+    return tuple(dict.fromkeys(found))
 
 
 def joined(live: Sequence[State]) -> list[State]:

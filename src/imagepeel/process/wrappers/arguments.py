@@ -111,7 +111,7 @@ def flock(asking: Asking) -> Answer:
 
 def setsid(asking: Asking) -> Answer:
     """Its child has a session, and wants a terminal for it."""
-    if not asking.has("-c", "--ctty") or asking.tty or not asking.measured:
+    if not asking.has("-c", "--ctty") or asking.tty:
         return ""
     words = "setsid: failed to set the controlling terminal: Inappropriate ioctl for device"
     return asking.fails(words, 1, "no terminal is attached, and -c wants one", "attach a terminal, or leave out -c")
@@ -148,7 +148,7 @@ _LIMITS = {
     "-t": "CPU", "--cpu": "CPU", "-u": "NPROC", "--nproc": "NPROC", "-v": "AS", "--as": "AS",
     "-x": "LOCKS", "--locks": "LOCKS", "-y": "RTTIME", "--rttime": "RTTIME",
 }  # fmt: skip
-_LIMIT = late(r"=?(unlimited|\d+)?(:)?(unlimited|\d+)?")
+_LIMIT = late(r"=?(?:(unlimited|\d+)(?::(unlimited|\d+)?)?|:(unlimited|\d+))")
 _MOST_FILES = 1024
 """Open files that each engine gives: the kernel's own limit is four times that."""
 
@@ -160,9 +160,9 @@ def prlimit(asking: Asking) -> Answer:
         if limit is None or not value:
             continue
         found = _LIMIT.fullmatch(value)
-        if found is None or value in ("=", ":", "=:"):
+        if found is None:
             return asking.fails(f"prlimit: failed to parse {limit} limit", 1, f"{value} is no limit")
-        soft, _, hard = found.groups()
+        soft, hard = found[1], found[2] or found[3]
         numbers = [10**18 if one == "unlimited" else _number(one) for one in (soft, hard) if one]
         if soft and hard and numbers[0] > numbers[1]:
             words = f"prlimit: the soft limit {limit} cannot exceed the hard limit"
@@ -218,7 +218,7 @@ def tini(asking: Asking) -> Answer:
     return ""
 
 
-_REWRITE = late(r"\s*[+-]?0*(\d+):\s*[+-]?0*(\d+).*", re.S)
+_REWRITE = late(r"\s*[+-]?(\d+):\s*[+-]?(\d+).*", re.S)
 
 
 def dumb_init(asking: Asking) -> Answer:

@@ -1,0 +1,41 @@
+"""Scenarios of scripts that a condition splits which nobody can know: where one way ends, the start is UNKNOWN."""
+
+from __future__ import annotations
+
+from model import scenario
+from userland import BASH, DASH, program
+
+TOOLS = (program("bin/date", "/usr/bin/date"), program("bin/true", "/usr/bin/true"))
+SERVERS = tuple(program(f"bin/{name}", "/usr/bin/true") for name in ("mongod", "nginx", "redis-server"))
+DAY = '[ "$(date +%u)" = 9 ]'
+
+# name: the script, and the verdict
+TEXTS: dict[str, tuple[str, str]] = {
+    "exit": (f"if {DAY}; then exit 3; fi", "UNKNOWN"),
+    "exit-well": (f"if {DAY}; then exit 0; fi", "UNKNOWN"),
+    "and-exit": (f"{DAY} && exit 3", "UNKNOWN"),
+    "or-exit": (f"! {DAY} || exit 3", "UNKNOWN"),
+    "case": ('case "$(date +%u)" in 9) exit 3;; esac', "UNKNOWN"),
+    "errexit": ('set -e\n[ "$(date +%u)" != 9 ]', "UNKNOWN"),
+    "errexit-and": ('set -e\ntrue && [ "$(date +%u)" != 9 ]', "UNKNOWN"),
+    "second": (f"if {DAY}; then A=1; elif {DAY}; then exit 3; fi", "UNKNOWN"),
+    "in-a-function": (f"check() {{ {DAY} && exit 5; return 0; }}\ncheck", "UNKNOWN"),
+    "other-program": (f"if {DAY}; then exec nope; fi", "UNKNOWN"),
+    "volume": ("[ ! -f /data/stop ] || exit 4", "UNKNOWN"),
+    "both-go-on": (f"if {DAY}; then echo a; else echo b; fi >&2", "RUNS"),
+    "both-start": (f"if {DAY}; then exec report x; else exec report x; fi", "RUNS"),
+    "tested-in-vain": (f"set -e\n{DAY} || true", "RUNS"),
+    "known": ("[ -f /etc/passwd ] || exit 3", "RUNS"),
+    "ordinary": ("set -e\ndate > /dev/null", "RUNS"),
+    "server-in-front": ("mongod; true", "UNKNOWN"),
+    "server-before-and": ("redis-server /etc/redis.conf && true", "UNKNOWN"),
+    "server-in-foreground": ("nginx -g 'daemon off;'", "UNKNOWN"),
+    "server-behind": ("mongod --fork && true", "RUNS"),
+    "server-in-background": ("mongod &", "RUNS"),
+    "server-reports": ("set -e\nredis-server --version", "RUNS"),
+}
+for shell, tree in {"dash": DASH, "bash": BASH}.items():
+    for name, (text, expect) in TEXTS.items():
+        scenario(f"split-{shell}-{name}", "S9", expect, *tree, *TOOLS, *SERVERS,
+                 entrypoint=[f"/bin/{'sh' if shell == 'dash' else shell}", "-c", f"{text}\nexec report x"],
+                 volumes=["/data"] if name == "volume" else [])  # fmt: skip
