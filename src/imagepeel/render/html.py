@@ -62,9 +62,12 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
 
 
-def document_body(document: Document, *, receipts: bool = False) -> str:
-    """Return only the content of that page, for a place that has its own style, such as a notebook."""
-    return environment().get_template("body.html").render(document=document, receipts=receipts)
+def document_body(document: Document, *, receipts: bool = False, inline: bool = False) -> str:
+    """Return only the content of that page, for a place that has its own style.
+
+    With `inline` the sides of table cells are named in each, for a notebook that is not trusted: it drops the rest.
+    """
+    return environment().get_template("body.html").render(document=document, receipts=receipts, inline=inline)
 
 
 @cache
@@ -81,6 +84,7 @@ def environment() -> Environment:
     made.globals["joined"] = _joined
     made.globals["scale"] = _scale
     made.globals["share"] = _share
+    made.globals["inline"] = False
     return made
 
 

@@ -18,19 +18,24 @@ _RULES = {
     "table": "border-collapse:collapse;margin:.3em 0;width:auto;table-layout:auto",
     "th": "font-weight:normal;opacity:.65",
     "th,td": "text-align:left;padding:.1em .9em .1em 0;vertical-align:top;border:0;background:none;max-width:none",
-    "th.right,td.right": "text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap",
+    "th.right,td.right": "font-variant-numeric:tabular-nums",
     "td.keep": "white-space:nowrap",
     "td.keep code": "white-space:pre",
     "td.words": "min-width:16ch",
     "td.bar": "width:26em;min-width:26em",
     "svg": "vertical-align:middle",
     ".sample": "margin-right:1em;white-space:nowrap",
-    "code,pre": "font-family:monospace;white-space:pre-wrap;overflow-wrap:anywhere;background:none",
+    "code,pre": "font-family:monospace;white-space:pre-wrap;overflow-wrap:anywhere;background:none;padding:0",
     ".dim,.note,.place,.label": "opacity:.65",
     ".label": "margin-right:.5em",
-    ".claim": "margin:.2em 0 .7em",
-    ".claim details": "margin:0 0 0 1em;font-size:.9em",
+    ".claim": "display:flex;flex-wrap:wrap;align-items:baseline;gap:0 1em;margin:.3em 0",
+    ".claim > p,.claim > pre": "flex:1 1 0;min-width:70%;margin:0",
+    ".claim > .bytes,.claim > details[open]": "flex-basis:100%",
+    ".claim details": "font-size:.9em",
+    "ul.items ul,ul.tree ul": "list-style:none;padding-left:1.2em;margin:0",
     "ul.items,ul.tree": "list-style:none;padding-left:0;margin:.3em 0",
+    ".try": "display:flex;gap:.7em;align-items:baseline",
+    ".try pre": "flex:1;min-width:0;margin:.3em 0",
     "summary": "cursor:pointer",
     ".number": "opacity:.65",
 }
@@ -46,5 +51,5 @@ _STYLE = "<style>" + "".join(_rule(names, style) for names, style in _RULES.item
 
 def bundle(value: object) -> dict[str, str]:
     """Return `text/plain` and `text/html` of a value.  TypeError for one that has no card."""
-    body = document_body(card(value))
+    body = document_body(card(value), inline=True)
     return {"text/plain": repr(value), "text/html": f'<div class="imagepeel">{_STYLE}{body}</div>'}
