@@ -14,6 +14,8 @@ from sampling import add_options
 
 REPOSITORY = Path(__file__).parents[1]
 GOLDEN = REPOSITORY / "tests" / "golden"
+MEASURED = frozenset(("cases", "docs", "golden", "judge", "property", "unit"))
+"""Folders whose tests count for the coverage."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,6 +25,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="write what commands print now to tests/golden; review the difference before committing it",
     )
     add_options(parser)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Measure what the tests of single parts cover, where somebody measures.
+
+    The other folders ask for the same code thousands of times over: measuring doubles what that costs and adds nothing.
+    """
+    for item in items:
+        if item.path.relative_to(REPOSITORY / "tests").parts[0] not in MEASURED:
+            item.add_marker("no_cover")
 
 
 @pytest.fixture(scope="session", autouse=True)
