@@ -495,3 +495,20 @@ def test_what_a_mount_hides_is_not_to_be_added_to_the_image(tag: str, over: str,
             assert f"{over} is mounted over" in found.why
         told = " ".join(str(msgspec.to_builtins(one)) for one in image.findings())
     assert "chmod +x" not in told and "add /dev" not in told
+
+
+@pytest.mark.parametrize("path", ["etc/passwd", "etc/group"])
+@pytest.mark.parametrize("user", ["", "root", "1000"])
+def test_who_opens_a_fifo_waits_for_a_writer(path: str, user: str, forge_archive: Make) -> None:
+    """docker 20.10.24, podman 4.3.1 and ctr 1.6.20 print nothing and never end; a text was predicted of each."""
+    image = forge.image(
+        forge.layer(forge.fifo(path), forge.file("bin/app", b"#!/bin/app", 0o755)),
+        names="f:1",
+        cmd=["/bin/app"],
+        user=user,
+    )
+    with imagepeel.open(forge_archive(image, name="fifo.tar")) as archive:
+        for engine in ("docker@20.10", "docker@29.7", "podman@4.3", "podman@6.1", "containerd@1.6", "containerd@2.3"):
+            found = archive.image().process(engine=engine).verdict
+            assert (found.kind, found.text) == ("UNKNOWN", ""), engine
+            assert f"/{path} is a fifo" in found.reason and "the start hangs" in found.reason

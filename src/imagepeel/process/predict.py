@@ -253,8 +253,8 @@ class _Run:
     def _user(self) -> user.UserResolution:
         asked = self.options.user
         spec = self.wanted.user if asked is None else asked
-        if large := user.oversized(self.rootfs, self.engine):
-            self.unproved(large)
+        if odd := user.unproved_accounts(self.rootfs, self.engine):
+            self.unproved(odd)
         who = user.resolve(self.rootfs, spec, "image" if asked is None else "option", self.options, self.engine)
         found = who.credentials
         if who.failure is not None:

@@ -98,12 +98,20 @@ def _read(rootfs: Rootfs, path: str) -> AccountSource:
         return Unreadable(reason=error.what)
 
 
-def oversized(rootfs: Rootfs, engine: Engine) -> str:
-    """Why nobody can say what this engine makes of passwd and group: their size; "" where that does not matter.
+def unproved_accounts(rootfs: Rootfs, engine: Engine) -> str:
+    """Why nobody can say what this engine makes of passwd and group: their kind or size; "" where neither matters.
 
     Source: moby/sys user 0.4.1 and containerd since CVE-2026-47262 read 10 MiB at most, and the first refuses a longer
-    line of group; earlier ones read without end.
+    line of group; earlier ones read without end.  All of them open the file before they look at its kind, and Linux
+    lets who opens a fifo wait for a writer: docker 20.10.24, podman 4.3.1 and ctr 1.6.20 were watched waiting.
     """
+    for path in (PASSWD, GROUP):
+        node = rootfs.resolve(path).node
+        if node is not None and node.kind == "fifo":
+            waits = "older releases wait" if engine.reads_accounts == "unknown" else "this engine waits"
+            return f"{path} is a fifo: {waits} for somebody who writes into it, and the start hangs"
+        if node is not None and node.kind in ("char", "block"):
+            return f"{path} is a device: what it gives depends on the host"
     if engine.reads_accounts == "bounded":
         return ""
     whole = engine.reads_accounts == "whole"
