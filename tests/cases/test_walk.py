@@ -512,3 +512,21 @@ def test_who_opens_a_fifo_waits_for_a_writer(path: str, user: str, forge_archive
             found = archive.image().process(engine=engine).verdict
             assert (found.kind, found.text) == ("UNKNOWN", ""), engine
             assert f"/{path} is a fifo" in found.reason and "the start hangs" in found.reason
+
+
+def test_what_is_refused_is_told_as_what_would_be(case: Case, run_cli: Run) -> None:
+    """`A runtime unpacks the one layer` stood above `containerd refuses to unpack it`, and `Docker will ask the kernel`
+    below `It cannot be loaded`.
+    """
+    told = joined(run_cli("explain", case("real-images", "huge.tar")).stdout)
+    assert "A runtime would unpack the one layer" in told and "What the process would see" in told
+    told = joined(run_cli("explain", case("real-images", "one-level-down.tar")).stdout)
+    assert "would ask the kernel" in told and "will ask" not in told
+    told = joined(run_cli("explain", case("real-images", "groups.tar")).stdout)
+    assert "A runtime unpacks the one layer" in told and "will ask the kernel" in told
+
+
+def test_a_path_three_times_is_so_in_every_row(case: Case, run_cli: Run) -> None:
+    """real-images 23 in the table of the story: two rows `/f  twice in L1` of one path that is there three times."""
+    told = run_cli("explain", case("real-images", "three-times.tar")).stdout
+    assert told.count("three times in L1") == 2 and "twice" not in told

@@ -125,8 +125,8 @@ def refusal(verdict: Verdict) -> str:
 
 
 def refused_before(found: Prediction) -> bool:
-    """Whether the kernel is never asked, since the engine or the runtime refuses first."""
-    return found.verdict.kind is Outcome.FAILS and found.verdict.judge in (Judge.ENGINE, Judge.RUNTIME)
+    """Whether the kernel is never asked, since loading, the engine or the runtime refuses first."""
+    return found.verdict.kind is Outcome.FAILS and found.verdict.judge in (Judge.LOAD, Judge.ENGINE, Judge.RUNTIME)
 
 
 def knows_user(found: Prediction) -> bool:

@@ -79,20 +79,22 @@ def _merged(context: StoryContext, blocks: list[Block]) -> None:
         if number_ and kind != "ghost"
     ]
     unnamed = context.unnamed_layers
+    refused = rootfs.refusal is not None or unnamed > 0
+    unpacks, will = ("would unpack", "would") if refused else ("unpacks", "will")
     if len(context.image.layers) + unnamed > 1:
         how: tuple[Span | str, ...] = (
-            "A runtime unpacks each layer into a directory of its own, and the kernel lays them over each other (",
+            f"A runtime {unpacks} each layer into a directory of its own, and the kernel lays them over each other (",
             term("overlayfs"), "). ",
         )  # fmt: skip
     else:
-        how = ("A runtime unpacks the one layer into a directory. ",)
+        how = (f"A runtime {unpacks} the one layer into a directory. ",)
     shown: tuple[Span | str, ...] = (value(plural(seen, "path")), f" ({joined(known)}).")
     if len(known) < 2:
         shown = (value(known[0] if known else "nothing at all"), ".")
     partly = "" if rootfs.complete else ", as far as the layers that are here show"
     blocks.append(
         claim(
-            *how, "What the process will see is the ", term("rootfs"), partly, ": ", *shown,
+            *how, f"What the process {will} see is the ", term("rootfs"), partly, ": ", *shown,
             by=proof(*(layer.location for layer in context.here[:4]), context.receipts.layer_listing(context.here[0])),
         )
     )  # fmt: skip
@@ -256,7 +258,7 @@ def _lost_row(context: StoryContext, item: Lost) -> Row:
     fate = {
         "shadowed": f"in {layer.label}, again in {by}",
         "removed": f"in {layer.label}, removed by {by}",
-        "overwritten": f"{'twice in' if _again(layer, item) else 'in and removed by'} {layer.label}",
+        "overwritten": f"{_again(layer, item) or 'in and removed by'} {layer.label}",
     }[item.fate]
     stream = context.receipts.entry(layer, item.entry)
     receipt = context.receipts.size(stream, item.size, _STILL_THERE) if stream is not None else None
@@ -266,10 +268,13 @@ def _lost_row(context: StoryContext, item: Lost) -> Row:
     )
 
 
-def _again(layer: Layer, item: Lost) -> bool:
-    """Whether a later entry of the layer has the path again; else a whiteout or a link of it takes the path away."""
-    table = layer.table
-    return any(table.path(i) == item.path.strip(b"/") for i in range(item.entry + 1, len(table)))
+def _again(layer: Layer, item: Lost) -> str:
+    """How often the layer has the path, where a later entry has it again; "" where a whiteout or link takes it away."""
+    table, path_ = layer.table, item.path.strip(b"/")
+    found = [i for i in range(len(table)) if table.path(i) == path_]
+    if found[-1:] <= [item.entry]:
+        return ""
+    return "twice in" if len(found) == 2 else f"{few(len(found))} times in"
 
 
 # ---- other views ------------------------------------------------------------------------------------------
