@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import imagepeel
+
+sys.path.insert(0, str(Path(__file__).parent))
+from screenshots import browser
 
 project = "imagepeel"
 author = "the imagepeel project"
@@ -13,6 +19,8 @@ exclude_patterns = ["README.md", "_site"]
 html_theme = "furo"
 html_title = "imagepeel"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_show_sourcelink = False
 # Pages refer to headings as GitHub does, and to files of the tree that are no pages.
 myst_heading_anchors = 4
@@ -22,5 +30,7 @@ default_role = "code"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
-pygments_style = "sphinx"
 highlight_language = "text"
+
+if browser() is not None:
+    tags.add("screenshots")  # noqa: F821  Sphinx brings it; make docs takes the pictures right after the pages

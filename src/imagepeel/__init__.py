@@ -1,4 +1,4 @@
-"""A container image is a tarball that is unpacked and run as a process.  imagepeel shows which one.
+"""A container image is a tarball that is unpacked and run as a process.  imagepeel shows which one::
 
     with imagepeel.open("image.tar") as archive:
         image = archive.image()

@@ -1,5 +1,6 @@
 // Runs the code cells of notebooks in Pyodide, as JupyterLite does: node notebook_cells.mjs READY SRC SITE NOTEBOOK...
-// READY holds node_modules/pyodide and the wheel of msgspec; SITE the packages of Python alone.
+// READY holds node_modules/pyodide and wheels: msgspec, and pandas with numpy where an index has them for WebAssembly.
+// SITE has the packages of Python alone.
 import { readFileSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
@@ -9,21 +10,20 @@ const [ready, src, site, ...notebooks] = process.argv.slice(2).map((path) => res
 const home = createRequire(join(ready, "here.js")).resolve("pyodide/pyodide.mjs");
 const { loadPyodide } = await import(pathToFileURL(home).href);
 const python = await loadPyodide({ stdout: () => {} });
-const wheel = readdirSync(ready).find((name) => name.startsWith("msgspec-"));
-await python.unpackArchive(new Uint8Array(readFileSync(join(ready, wheel))), "wheel");
+const wheels = readdirSync(ready).filter((name) => name.endsWith(".whl"));
+for (const wheel of wheels) await python.unpackArchive(new Uint8Array(readFileSync(join(ready, wheel))), "wheel");
 python.mountNodeFS("/src", src);
 python.mountNodeFS("/site", site);
 python.runPython("import sys; sys.path[:0] = ['/src']; sys.path.append('/site')");
+// The one in SITE is for another machine.
+if (!wheels.some((name) => name.startsWith("pandas-"))) python.runPython("sys.modules['pandas'] = None");
 const run = python.runPython(`
-import ast, sys
-
-# The one beside this Python is for another machine.
-sys.modules["pandas"] = None
+import ast
 
 def run(cells):
     """Run cells in one namespace as a notebook does; return for each the length of the HTML that it shows.
 
-    The wheels here have no pandas: the first cell that needs it ends the run.
+    Without a wheel of pandas the first cell that needs it ends the run.
     """
     names, shown = {"__name__": "__main__"}, []
     for cell in cells:
