@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
+
+from sphinx.pycode import ModuleAnalyzer
 
 import imagepeel
 
@@ -12,7 +15,7 @@ from screenshots import browser
 
 project = "imagepeel"
 author = "the imagepeel project"
-copyright = "the imagepeel project, Apache-2.0"  # noqa: A001
+copyright = "the imagepeel project, Apache-2.0"
 version = release = imagepeel.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 exclude_patterns = ["README.md", "_site"]
@@ -34,3 +37,17 @@ highlight_language = "text"
 
 if browser() is not None:
     tags.add("screenshots")  # noqa: F821  Sphinx brings it; make docs takes the pictures right after the pages
+
+
+def _words_of_data(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:  # noqa: PLR0917
+    """Describe a public constant where it is made: autodoc looks only where it is named."""
+    package, _, member = name.rpartition(".")
+    if what == "data":
+        lines.clear()
+        for module in [module for module in sys.modules if module.startswith(f"{package}.")]:
+            lines += ModuleAnalyzer.for_module(module).find_attr_docs().get(("", member), [])
+
+
+def setup(app: Any) -> None:
+    """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", _words_of_data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import struct
 import subprocess
@@ -14,7 +15,10 @@ from pathlib import Path
 import pytest
 
 import imagepeel
+from imagepeel import forge, results
+from imagepeel.interop import fsspec
 
+HOMES = (imagepeel, forge, results, fsspec)
 DOCS = Path(__file__).parents[2] / "docs"
 KINDS = ("tutorials", "how-to", "explanation", "reference")
 
@@ -41,8 +45,23 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_public_name_is_in_it(site: Path) -> None:
     text = (site / "reference" / "api.html").read_text()
     ids = set(re.findall(r'id="(?:module-)?(imagepeel[^"]*)"', text))
-    missing = [name for name in imagepeel.__all__ if f"imagepeel.{name}" not in ids]
-    assert missing == ["__version__"]
+    public = {f"{home.__name__}.{name}": getattr(home, name) for home in HOMES for name in home.__all__}
+    assert {name for name in public if name not in ids} == {"imagepeel.__version__"}
+    of_classes = {
+        f"{name}.{member}"
+        for name, value in public.items()
+        if inspect.isclass(value)
+        for member, what in vars(value).items()
+        if not member.startswith("_") and (inspect.isfunction(what) or isinstance(what, property))
+    }
+    assert len(of_classes) > 50 and of_classes - ids == set()
+
+
+def test_every_public_constant_says_what_it_is(site: Path) -> None:
+    text = (site / "reference" / "api.html").read_text()
+    for name in (name for name in forge.__all__ if name.isupper() or name.endswith(("Kind", "Form"))):
+        entry = text.partition(f'id="imagepeel.forge.{name}"')[2].partition("</dd>")[0]
+        assert re.search(r"<dd><p>(?!alias of)\w\w", entry), name
 
 
 def test_no_page_asks_another_machine(site: Path) -> None:

@@ -16,9 +16,11 @@ MTIME = 1_704_067_200
 """Default modification time, seconds: 2024-01-01T00:00:00Z, so that equal specs give equal bytes."""
 
 EntryKind = Literal["file", "dir", "symlink", "hardlink", "char", "block", "fifo", "sparse", "pax-global", "raw"]
+"""What an entry is."""
 TarForm = Literal["auto", "ustar", "pax", "gnu", "v7"]
+"""The header format that an entry is written in."""
 SparseForm = Literal["gnu", "pax-0.0", "pax-0.1", "pax-1.0"]
-"""What an entry is, the header format that it is written in, and how the map of a sparse file is stored."""
+"""How the map of a sparse file is stored."""
 
 TYPEFLAGS: dict[EntryKind, bytes] = {
     "file": b"0",

@@ -151,6 +151,7 @@ FaultKind = Literal[
     "manifest-text",
     "history-count",
 ]
+"""What may be wrong with an image; `FAULTS` says it in words."""
 FAULTS: dict[FaultKind, str] = {
     "layer-bytes": "one byte of the stored layer is flipped after its digest was taken",
     "layer-size": "the layer's descriptor states a size that is off by `value` (1)",
