@@ -530,3 +530,28 @@ def test_a_path_three_times_is_so_in_every_row(case: Case, run_cli: Run) -> None
     """real-images 23 in the table of the story: two rows `/f  twice in L1` of one path that is there three times."""
     told = run_cli("explain", case("real-images", "three-times.tar")).stdout
     assert told.count("three times in L1") == 2 and "twice" not in told
+
+
+def test_nobody_starts_windows_with_runc(case: Case, run_cli: Run) -> None:
+    """bug-reports S7: `on docker@29.7 with runc@1.4, windows/amd64`."""
+    told = run_cli("process", case("bug-reports", "f18b-windows-complete.tar")).stdout
+    assert "on docker@29.7, windows/amd64" in told and "runc" not in told
+
+
+def test_what_ends_at_once_is_told_once(case: Case, run_cli: Run) -> None:
+    """bug-reports P15: `... ends at once with 0: what is called nginx ...: this process ends at once with 0`."""
+    (told,) = [
+        text
+        for rule, text in messages(run_cli, case("bug-reports", "p15-nginx-daemon.tar")).items()
+        if rule == "ENDS-AT-ONCE"
+    ]
+    assert told.count("ends at once with 0") == 1 and "nginx goes on in the background" in told
+
+
+def test_a_loop_of_links_in_a_layer_has_containerds_words(forge_archive: Make) -> None:
+    """judges D, refusal words: recorded as `failed to get root path: too many links`."""
+    entries = (forge.symlink("a", "b"), forge.symlink("b", "a"), forge.file("a/x", b"x"))
+    path = forge_archive(forge.image(forge.layer(*entries), names="l:1"), name="loop.tar")
+    with imagepeel.open(path) as archive:
+        refusal = archive.image().rootfs.refusal
+    assert refusal is not None and refusal.reason == "failed to get root path: too many links"

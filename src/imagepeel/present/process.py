@@ -95,7 +95,8 @@ def prediction_sections(
     `whole` is False where a layer may be missing.
     """
     known = knows_user(found)
-    yield section(say(dim(f"on {found.engine} with {found.runtime}, {os or 'linux'}/{found.architecture}")))
+    below = f" with {found.runtime}" if os.lower() in ("", "linux") else ""
+    yield section(say(dim(f"on {found.engine}{below}, {os or 'linux'}/{found.architecture}")))
     yield from verdict_sections(found.verdict)
     if rest := list(not_promised(found)):
         yield section(items(*(item(dim(one)) for one in rest)), title="not promised")

@@ -294,7 +294,7 @@ class ImageOfShell:
             return "EROFS" if permits(parent.node, actor, EXECUTE) else "EACCES"
         return "" if permits(parent.node, actor, WRITE | EXECUTE) else "EACCES"
 
-    def volume_refuses(self, path: str, cwd: str) -> str:
+    def volume_refuses(self, path: str, cwd: str, *, directory: bool = False) -> str:
         """Why a write there fails in a volume that is new, in words; "" where it lies in none, or would be allowed."""
         place = posixpath.normpath(posixpath.join(cwd or self.state.cwd, path))
         volume = self.sim.scenario.volume_at(place)
@@ -312,6 +312,8 @@ class ImageOfShell:
             return ""
         parent = check_access(rootfs, posixpath.dirname(place), actor)
         seen = check_access(rootfs, place, actor)
+        if directory and seen.node is not None and seen.node.is_dir:
+            return ""
         node = seen.node if seen.node is not None else parent.node
         owner = check_access(rootfs, volume.path, actor).node
         if node is not None and permits(node, actor, WRITE if node.is_file else WRITE | EXECUTE):

@@ -72,6 +72,25 @@ def test_a_new_volume_that_the_user_cannot_write_leaves_it_open() -> None:
     assert (named.kind, named.depends[0][:13]) == ("DEPENDS", "the volume db")
 
 
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        ("set -e; touch /data/f; exec app", "/data/f"),
+        ("set -e; mkdir -p /data/a/b; exec app", "/data/a/b"),
+        ("set -e; cp /etc/passwd /data/p; exec app", "/data/p"),
+        ("set -e; mkdir -p /data; exec app", ""),
+        ("touch /data/f; exec app", ""),
+        ("set -e; touch /data/f || true; exec app", ""),
+        ("set -e; cp /data/f /own/f; exec app", ""),
+    ],
+)
+def test_programs_write_into_a_volume_as_redirections_do(line: str, asked: str) -> None:
+    """users D, row 9: VOLUME of root, USER app and a script that writes there was RUNS."""
+    found = start(line, wanted={"user": "app", "volumes": ("/data", "/own")}).verdict
+    assert found.kind == ("DEPENDS" if asked else "RUNS")
+    assert [f"write {asked}:" in each for each in found.depends] == ([True] if asked else [])
+
+
 def test_a_program_below_a_volume_is_what_the_volume_holds() -> None:
     tool = forge.file("opt/tool", programs.hello(), 0o755)
     config = ProcessSpec(architecture="amd64", entrypoint=("/opt/tool",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping, Sequence
 from types import EllipsisType
 
@@ -101,6 +102,8 @@ _MAKERS = frozenset(("mkdir", "touch", "mktemp", "tee", "rm", "rmdir", "find", "
 """Programs that make directories and data, and no program."""
 
 
+_WRITERS = frozenset(("touch", "mkdir", "tee", "cp", "mv", "ln", "install"))
+"""Programs that write where their operands say."""
 _ACTING = ("-exec", "-ok", "-delete", "-fprint", "-fls")
 """Words with which `find` does more than to list."""
 
@@ -327,8 +330,21 @@ class Commands(Builtins):
         if state.status is False:
             return [(state, self._ended_by_errexit(state, line, call.tested))]
         if state.status is None and state.errexit and not call.tested:
+            self._asks_volumes(argv, state)
             state.goes_on(line)
         return [(state, "")]
+
+    @staticmethod
+    def _asks_volumes(argv: tuple[str, ...], state: State) -> None:
+        """Note what a volume has to let a program write that makes files, where the script ends with its failure."""
+        name, image, cwd = posixpath.basename(argv[0]), state.image, state.cwd
+        if name not in _WRITERS or image is None or cwd is None:
+            return
+        operands = [word for word in argv[1:] if not word.startswith("-")]
+        for path in operands[-1:] if name in ("cp", "mv", "ln", "install") else operands[:20]:
+            refuses = image.volume_refuses(path, cwd, directory=name == "mkdir")
+            if refuses and refuses not in state.needs and len(state.needs) < 20:
+                state.needs += (refuses,)
 
     def _ran(self, argv: tuple[str, ...], state: State, env: Mapping[str, Value]) -> Ran | None:
         """How a program ends that another one starts, where that follows from the image."""

@@ -48,8 +48,11 @@ class ShellImage(Protocol):
     def create(self, path: str, cwd: str) -> ErrnoName | None:
         """The errno of opening a file for writing, which makes one that is not there; "" and None as for `enter`."""
 
-    def volume_refuses(self, path: str, cwd: str) -> str:
-        """Why a write there fails in a volume that is new, in words; "" where it lies in none, or would be allowed."""
+    def volume_refuses(self, path: str, cwd: str, *, directory: bool = False) -> str:
+        """Why a write there fails in a volume that is new, in words; "" where it lies in none, or would be allowed.
+
+        `directory` asks for a directory that may be there already.
+        """
 
     def names(self, directory: str, cwd: str) -> list[str] | None:
         """The names in a directory, sorted by their bytes; None where they cannot be told."""

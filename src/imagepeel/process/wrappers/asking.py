@@ -32,7 +32,7 @@ class Mounts(Protocol):
     def is_made(self, path: str) -> bool:
         """It does, or the engine makes a directory of it to mount below."""
 
-    def volume_refuses(self, path: str, cwd: str) -> str:
+    def volume_refuses(self, path: str, cwd: str, *, directory: bool = False) -> str:
         """Why a write there fails in a volume that is new, in words; "" where it lies in none, or would be allowed."""
 
 

@@ -168,7 +168,7 @@ def ends_at_once(rule: Rule, subject: Subject) -> Iterator[Finding]:
         return
     one = start.pid1
     yield rule.report(
-        f"`{' '.join(one.argv)}` ends at once with 0: {one.why}",
+        f"`{' '.join(one.argv)}`: {one.why}",
         subject.command_place(),
         *([subject.place(one.path)] if one.path and subject.node(one.path) is not None else []),
         fix=one.fix or rule.fix,
