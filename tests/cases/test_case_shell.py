@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import imagepeel
+from imagepeel import forge
 from imagepeel.process.spec.values import Prediction
 
 Case = Callable[[str, str], Path]
@@ -86,3 +87,20 @@ def test_httpd_of_busybox_does_not_hear(case: Case) -> None:
     one = prediction(case("judges", "process-faults"), image="busybox-httpd-link").pid1
     assert one is not None
     assert (one.hears_sigterm, one.ends_at_once) == ("no", False)
+
+
+@pytest.mark.parametrize(
+    "scripts", [{"a.sh": "exec /a.sh"}, {"a.sh": "exec /b.sh", "b.sh": "exec /a.sh"}], ids=["itself", "each other"]
+)
+def test_an_endless_loop_of_exec_is_told(scripts: dict[str, str], tmp_path: Path) -> None:
+    """C1: it starts, and nothing else ever runs; it was called RUNS without a word."""
+    busybox = Path("/usr/bin/busybox")
+    if not busybox.exists():
+        pytest.skip("there is no busybox here")
+    files = [forge.file(name, f"#!/bin/sh\n{line}\n", 0o755) for name, line in scripts.items()]
+    shell = forge.file("bin/sh", busybox.read_bytes(), 0o755)
+    path = tmp_path / "loop.tar"
+    forge.write(forge.image(forge.layer(shell, *files), names="l:1", cmd=["/a.sh"]), path, kind="docker-archive")
+    found = prediction(path)
+    assert (found.verdict.kind, found.pid1 and found.pid1.path) == ("RUNS", "/bin/sh")
+    assert [note for note in found.notes if "comes to its own start again" in note and "nothing else ever runs" in note]
