@@ -555,3 +555,13 @@ def test_a_loop_of_links_in_a_layer_has_containerds_words(forge_archive: Make) -
     with imagepeel.open(path) as archive:
         refusal = archive.image().rootfs.refusal
     assert refusal is not None and refusal.reason == "failed to get root path: too many links"
+
+
+@pytest.mark.parametrize("name", ["artifact.tar", "manifest-missing.tar"])
+@pytest.mark.parametrize("first", [True, False])
+def test_an_error_names_the_file_that_it_is_about(name: str, first: bool, case: Case, run_cli: Run) -> None:
+    """users E5: `where:` named the archive that was opened last, and not the one that lacks a part."""
+    bad, good = case("real-images", name), case("real-images", "groups.tar")
+    done = run_cli("diff", *((bad, good) if first else (good, bad)))
+    (where,) = [line for line in done.stderr.splitlines() if line.startswith("where:")]
+    assert str(bad) in where and str(good) not in where

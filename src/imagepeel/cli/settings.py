@@ -52,6 +52,7 @@ class Settings:
         self._said: dict[str, Anomaly | None] = {}
         self._others = ""
         self._chosen: Image | None = None
+        self._opened: dict[int, str] = {}
         """The image that was chosen last."""
 
     # ---- the terminal -------------------------------------------------------------------------------------
@@ -111,6 +112,7 @@ class Settings:
                 cache=self._cache if self._cache is not None else False,
                 unread=unread,
             )
+            self._opened[id(opened)] = self.archive
             with opened:
                 try:
                     yield opened
@@ -174,7 +176,12 @@ class Settings:
         self._refuse_artifact(image)
         return image.view(self.view)
 
+    def _about(self, image: LayeredImage) -> None:
+        """Name the file of this image in an error: a call may have opened another one since."""
+        self.archive = self._opened.get(id(image.archive), self.archive)
+
     def _refuse_artifact(self, image: Image) -> None:
+        self._about(image)
         artifact = image.record.knowledge.artifact
         if artifact:
             from imagepeel.errors import Unsupported  # start time
@@ -222,6 +229,7 @@ class Settings:
         """Write the warnings about an image whose layers were read, then raise as `require_intact` does."""
         from imagepeel.archive.knowledge import ImagePart  # start time
 
+        self._about(image)
         self.warn_of(image.anomalies)
         if image.archive.kind.bare and not image.archive.members.ended and image.archive.cut is None:
             self.warn("the tar has no end blocks: nobody can tell whether it is whole or was cut between two entries")
