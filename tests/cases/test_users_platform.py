@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import imagepeel
 from imagepeel import forge
 from imagepeel.forge import programs
 
@@ -93,3 +94,29 @@ def test_an_architecture_by_another_name_is_judged(name: str, image: Callable[..
 
 def test_a_config_without_os_is_of_linux(image: Callable[..., Path], run_cli: Run) -> None:
     assert "with runc@1.4, linux/amd64" in run_cli("process", image(os="")).stdout
+
+
+PYTHON = (
+    forge.file("usr/bin/python3.11", programs.hello(), 0o755),
+    forge.symlink("usr/bin/python3", "python3.11"),
+    forge.file("usr/lib/python3.11/lib-dynload/_ssl.cpython-311-x86_64-linux-gnu.so", b"\x7fELF"),
+    forge.file("srv/app.py", b"#!/usr/bin/python3\nimport urllib.request\n", 0o755),
+)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ((), True),
+        ((forge.directory("etc/ssl/certs"),), True),
+        ((forge.file("etc/ssl/certs/ca-certificates.crt", b"x"),), False),
+        ((forge.file("usr/lib/python3.11/site-packages/certifi/cacert.pem", b"x"),), False),
+    ],
+)
+def test_a_python_without_certificates_is_told(more: tuple[forge.Entry, ...], told: bool, tmp_path: Path) -> None:
+    """users D, row 12: only `operate` said it of a Python program, whose TLS lies in a module."""
+    path = tmp_path / "python.tar"
+    forge.write(forge.image(forge.layer(*PYTHON, *more), names="p:1", cmd=["/srv/app.py"]), path, kind="docker-archive")
+    with imagepeel.open(path) as archive:
+        found = [one for one in archive.image().findings() if one.rule == "NO-CERTIFICATES"]
+    assert [(one.severity, "_ssl.cpython-311" in one.message) for one in found] == ([("low", True)] if told else [])

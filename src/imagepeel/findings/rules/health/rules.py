@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from imagepeel._lazy import late
 from imagepeel.errors import ImagepeelError
-from imagepeel.evidence import step_number
+from imagepeel.evidence import step_number, text
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.programs import find_program
 from imagepeel.findings.rule import Rule, rule
@@ -26,6 +28,7 @@ _SHELLS = (
     "/usr/bin/bash",
     "/usr/bin/sh",
 )
+_PYTHON = late(r"/(python3\.\d{1,3})\Z")
 _BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -192,7 +195,7 @@ def no_shell_inside(rule: Rule, subject: Subject) -> Iterator[Finding]:
     dockerfile=("COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/",),
 )
 def no_certificates(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    if not subject.starts or any(subject.node(path) is not None for path in _BUNDLES):
+    if not subject.starts or any(_holds(subject, path) for path in _BUNDLES):
         return
     start = subject.prediction()
     if start.verdict.kind == "FAILS":
@@ -204,6 +207,8 @@ def no_certificates(rule: Rule, subject: Subject) -> Iterator[Finding]:
     if "SSL_CERT_FILE" in env or "SSL_CERT_DIR" in env:
         return
     library = next((lib.name for lib in start.libraries if lib.name.startswith(("libssl.so", "libgnutls.so"))), None)
+    if library is None and (module := _module_of_python(subject, path)):
+        library = module
     if library is None and not _contains(subject, path, b"crypto/x509.(*Certificate).Verify"):
         return
     why = f"it loads {library}" if library else "it contains Go's crypto/x509"
@@ -214,6 +219,29 @@ def no_certificates(rule: Rule, subject: Subject) -> Iterator[Finding]:
         # A server links a TLS library for its own certificate; Go names the verification in the program itself.
         severity="low" if library else rule.severity,
     )
+
+
+def _holds(subject: Subject, path: str) -> bool:
+    """Whether there is a file, or a directory that is not empty."""
+    node = subject.node(path)
+    return node is not None and (not node.is_dir or bool(subject.rootfs.listdir(path)))
+
+
+def _module_of_python(subject: Subject, path: str) -> str:
+    """The module with which a Python of the image speaks TLS; "" where it has none, or certifi has the certificates."""
+    real = text(subject.rootfs.resolve(path).path)
+    version = _PYTHON.search(real)
+    if version is None:
+        return ""
+    top = f"{posixpath.dirname(posixpath.dirname(real)).rstrip('/')}/lib/{version[1]}"
+    own = [f"{top}/{packages}" for packages in ("site-packages", "dist-packages")]
+    for packages in (*own, "/usr/lib/python3/dist-packages"):
+        if subject.node(f"{packages}/certifi/cacert.pem") is not None:
+            return ""
+    modules = f"{top}/lib-dynload"
+    if subject.node(modules) is None:
+        return ""
+    return next((text(name) for name in sorted(subject.rootfs.listdir(modules)) if name.startswith(b"_ssl.")), "")
 
 
 def _contains(subject: Subject, path: str, needle: bytes) -> bool:
