@@ -1,9 +1,11 @@
-"""Scenarios of scripts that a condition splits which nobody can know: where one way ends, the start is UNKNOWN."""
+"""Scenarios of scripts that a condition splits which nobody can know, and of shells that have no PATH any more."""
 
 from __future__ import annotations
 
-from model import scenario
+from model import REPORT, scenario
 from userland import BASH, DASH, program
+
+from imagepeel.forge import file
 
 TOOLS = (program("bin/date", "/usr/bin/date"), program("bin/true", "/usr/bin/true"))
 SERVERS = tuple(program(f"bin/{name}", "/usr/bin/true") for name in ("mongod", "nginx", "redis-server"))
@@ -39,3 +41,16 @@ for shell, tree in {"dash": DASH, "bash": BASH}.items():
         scenario(f"split-{shell}-{name}", "S9", expect, *tree, *TOOLS, *SERVERS,
                  entrypoint=[f"/bin/{'sh' if shell == 'dash' else shell}", "-c", f"{text}\nexec report x"],
                  volumes=["/data"] if name == "volume" else [])  # fmt: skip
+
+SHUT = file("opt/x/shut", "#!/bin/sh\n", 0o644)
+for shell, tree in {"dash": DASH, "bash": BASH}.items():
+    for how in ("unset PATH", "PATH="):
+        for where, command, expect in (
+            ("/", "exec nope", "F35"), ("/opt/x", "exec nope a", "F35"), ("/opt/x", "nope a", "F35"),
+            ("/opt/x", "exec shut", "F35"), ("/opt/x", "shut", "F35"), ("/opt/x", "exec run x", "RUNS"),
+            ("/opt/x", "set -e; nope; exec run", "F35"), ("/opt/x", "set -e; exec shut", "F35"),
+        ):  # fmt: skip
+            name = f"{shell}-{how.split(' ')[0].lower().strip('=')}-{where.count('/')}{where[1:2]}-{command}"
+            scenario(f"no-path-{name.replace(' ', '_').replace(';', '')}", "S9 F35", expect, *tree, SHUT,
+                     file("opt/x/run", REPORT, 0o755), working_dir=where,
+                     entrypoint=[f"/bin/{'sh' if shell == 'dash' else shell}", "-c", f"{how}; {command}"])  # fmt: skip

@@ -44,6 +44,7 @@ class _ShellRun(msgspec.Struct, frozen=True, kw_only=True):
             self.tail.line,
             script=script,
             by_exec=by_exec,
+            errexit=self.tail.errexit,
         )
 
 
@@ -129,11 +130,8 @@ def _after(sim: Simulation, run: _ShellRun, state: ProcessState, depth: int) -> 
     found = interpreters.search(
         sim.rootfs, name, path_value, inner.cwd, state.after, default=interpreters.default_path(run.shell)
     )
-    if run.shell != "busybox" and "/" not in name and tail.env.get("PATH", "") is None:
-        found = Search(path=None, errno="ENOENT")  # the script unset PATH: no directory is searched
-        if run.shell == "bash":
-            _failed(sim, run, found.errno, None, inner)
-            return
+    if run.shell != "busybox" and "/" not in name and (path_value == "" or tail.env.get("PATH", "") is None):
+        found = interpreters.search_here(sim.rootfs, name, inner.cwd, state.after, by_exec=tail.kind == "exec")
     inside = run.shell == "busybox" and interpreters.has_applet(sim.rootfs, chain.final or b"", name)
     if inside and interpreters.runs_applets_first(sim.rootfs, chain.final or b""):
         _starts(sim, run, text(chain.final or b""), inner, depth)

@@ -263,8 +263,9 @@ class Builtins(Parameters):
             argv = (f"-{shown}" if dash else shown, *argv[1:])
         why = "exec replaces the shell"
         end = ScriptOutcome(
-            kind="exec", argv=argv, complete=complete, source=source, line=line, why=why, env=env, program=program
-        )
+            kind="exec", argv=argv, complete=complete, source=source, line=line, why=why, env=env, program=program,
+            errexit=state.errexit,
+        )  # fmt: skip
         return [(state, end)]
 
     def refused(self, argv: Sequence[str], state: State) -> Search | None:
@@ -273,9 +274,10 @@ class Builtins(Parameters):
         state.starts(argv[0])
         if self._image is None or state.cwd is None or isinstance(path, Unknown) or state.changed > 1:
             return None
-        if path is None and self._shell != "busybox" and "/" not in argv[0]:
-            # PATH was unset: no directory is searched; bash has words of its own for that.
-            return Search(path=None, errno="ENOENT") if self._shell == "dash" else None
+        if not path and self._shell != "busybox" and "/" not in argv[0]:
+            # No directory is searched but the one that the shell is in.
+            found = self._image.refuses(f"./{argv[0]}", path, state.cwd)
+            return None if found is None else msgspec.structs.replace(found, seen=argv[0])
         return self._image.refuses(argv[0], path, state.cwd)
 
     def cannot_run(self, name: str, found: Search, line: int, *, by_exec: bool) -> tuple[str, int] | None:

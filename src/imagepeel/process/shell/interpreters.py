@@ -322,6 +322,17 @@ def search(rootfs: Rootfs, name: str, path_value: str | None, cwd: str, actor: A
     return Search(path=None, errno=errno, seen=denied)
 
 
+def search_here(rootfs: Rootfs, name: str, cwd: str, actor: Actor, *, by_exec: bool) -> Search:
+    """The same for dash and bash where PATH is empty, or the script unset it: the working directory alone counts.
+
+    bash then shows the whole path of what `exec` does not find.
+    """
+    found = search(rootfs, f"./{name}", None, cwd, actor)
+    if found.path is not None:
+        return found
+    return Search(path=None, errno=found.errno, seen=f"{cwd.rstrip('/')}/{name}" if by_exec else name)
+
+
 def search_script(rootfs: Rootfs, name: str, path_value: str | None, cwd: str, actor: Actor) -> str | None:
     """Where bash finds a script that it is given without a slash: a file of PATH, best one that may be executed."""
     path_value = default_path("bash") if path_value is None else path_value
@@ -335,11 +346,12 @@ def default_path(shell: Shell) -> str:
 
 
 def cannot_run(
-    shell: Shell, arg0: str, name: str, found: Search, line: int, *, script: bool, by_exec: bool
+    shell: Shell, arg0: str, name: str, found: Search, line: int, *, script: bool, by_exec: bool, errexit: bool = False
 ) -> tuple[str, int] | None:
     """The words and exit code of a shell whose command is not there or may not be executed; None: not measured.
 
-    `found.errno` is ENOENT, EACCES, EISDIR, or `interpreter` for a script whose interpreter is missing.
+    `found.errno` is ENOENT, EACCES, EISDIR, or `interpreter` for a script whose interpreter is missing.  `errexit`:
+    `set -e` holds, and bash ends before it says a second time that `exec` fails.
     """
     # The empty name is no program to bash, and one that may not be executed to the others.
     denied = found.errno in {"EACCES", "EISDIR"} or (not name and shell != "bash")
@@ -365,8 +377,8 @@ def cannot_run(
         return f"{head}{shown}: cannot execute: required file not found", code
     if denied:
         words = "Is a directory" if found.errno == "EISDIR" else "Permission denied"
-        again = f"\n{head}exec: {shown}: cannot execute: {words}" if by_exec else ""
+        again = f"\n{head}exec: {shown}: cannot execute: {words}" if by_exec and not errexit else ""
         return f"{head}{shown}: {words}{again}", code
-    if "/" in name:
-        return f"{head}{name}: No such file or directory", code
+    if "/" in name or found.seen:
+        return f"{head}{shown}: No such file or directory", code
     return f"{head}exec: {name}: not found" if by_exec else f"{head}{name}: command not found", code

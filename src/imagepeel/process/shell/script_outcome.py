@@ -69,6 +69,8 @@ class ScriptOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """Programs that have to succeed for it, and whose exit code nothing in the image tells."""
     reads: bool = False
     """It may have read from standard input."""
+    errexit: bool = False
+    """`set -e` holds where it is executed."""
     sure: bool = False
     """No other way through the script was dropped and nothing had to be assumed."""
 
