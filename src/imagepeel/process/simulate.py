@@ -87,16 +87,17 @@ class StartSimulation:
         if self.endless(chain, state, depth):
             return
         path, words = command_of(chain)
+        why = wrapping.server_gives_up(self, chain, state)
         if path.endswith("/supervisord"):
             from imagepeel.process.wrappers.supervisor import gives_up  # start time
 
             hidden = self.scenario.volume_at
             why = gives_up(self.rootfs, words[1:], state, hidden=lambda place: hidden(place) is not None)
-            if why:
-                self.started.append(Started(chain=chain))
-                self.stay(chain, state, why=why, exact=False)
-                self.unproved(why)
-                return
+        if why:
+            self.started.append(Started(chain=chain))
+            self.stay(chain, state, why=why, exact=False)
+            self.unproved(why)
+            return
         leaves, keep = goes_away(self.rootfs, chain, state.cwd, shell=bool(shell))
         if leaves:
             self.started.append(Started(chain=chain))

@@ -118,10 +118,25 @@ _SESSIONS = frozenset({"su", "runuser"})
 """Programs that take the groups of the user themselves and change the ids in their child only."""
 
 
+def server_gives_up(sim: Simulation, chain: ExecveResult, state: ProcessState) -> str:
+    """Why a server that is known and runs as `chain` ends at once, in a sentence; "" where nothing speaks for it."""
+    name = text(chain.final or b"").rsplit("/", 1)[-1]
+    if name not in {"sshd", "cron"} or chain.scripts:
+        return ""
+    from imagepeel.process.wrappers import servers  # start time
+
+    asking = _asking(sim, chain, Wrapped(program=name, family="dpkg", kind="none"), state)
+    return servers.gives_up(asking, sim.rootfs.read(chain.final or b"", 0, _STATIC))
+
+
 def _asked(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: ProcessState) -> Answer:
     """What the wrapper that runs as `chain` gets of what it asks for."""
     from imagepeel.process.wrappers import demands  # start time
 
+    return demands.asked(_asking(sim, chain, wrapped, state))
+
+
+def _asking(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: ProcessState) -> Asking:
     def starts(path: str) -> Failure | ErrnoName | None:
         begun = sim.attempt(path, (path.rsplit("/", 1)[-1],), state)
         if begun.failure is None and begun.final is not None and begun.loader is not None:
@@ -129,14 +144,12 @@ def _asked(sim: Simulation, chain: ExecveResult, wrapped: Wrapped, state: Proces
         return begun.errno if begun.failure is not None else "" if begun.final is not None else None
 
     scenario = sim.scenario
-    return demands.asked(
-        Asking(
-            wrapped=wrapped, argv=chain.argv, state=state, rootfs=sim.rootfs,
-            image=shelling.ImageOfShell(sim, "dash", chain, state), program=chain.final or b"", starts=starts,
-            utf8=_utf8(sim.rootfs, state.env), read_only=scenario.options.read_only, tty=scenario.options.tty,
-            linux=not scenario.runtime.kernel.own, personalities=scenario.runtime.kernel.has_personalities,
-            seccomp=scenario.engine.seccomp_errno,
-        )
+    return Asking(
+        wrapped=wrapped, argv=chain.argv, state=state, rootfs=sim.rootfs,
+        image=shelling.ImageOfShell(sim, "dash", chain, state), program=chain.final or b"", starts=starts,
+        utf8=_utf8(sim.rootfs, state.env), read_only=scenario.options.read_only, tty=scenario.options.tty,
+        linux=not scenario.runtime.kernel.own, personalities=scenario.runtime.kernel.has_personalities,
+        seccomp=scenario.engine.seccomp_errno, may_hold=lambda path: scenario.volume_at(path) is not None,
     )  # fmt: skip
 
 

@@ -49,6 +49,8 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
     starts: Callable[[str], Failure | ErrnoName | None]
     """Why a program at a path does not start: an errno, or what its loader says; "" where it does."""
     utf8: bool
+    may_hold: Callable[[str], bool]
+    """Whether a path lies in a volume, where anything may be."""
     read_only: bool
     tty: bool
     linux: bool
