@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,63 @@ def test_python_blocks_run(where: str, block: str, folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     for line in re.findall(r"print\(.*\)\s+# (.*)$", block, flags=re.MULTILINE):
         assert line in done.stdout, f"{where} does not print {line!r} but {done.stdout!r}"
+
+
+def indented(page: Path) -> list[str]:
+    """The commands of a page that stand indented, without the remark beside them; the usage of cli.md is none."""
+    text = re.sub(r"^```console.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^ {4}(?:\$ )?(imagepeel .*)$", text, flags=re.MULTILINE)
+    commands = [re.split(r" {3,}", line)[0] for line in found if "COMMAND" not in line and "[OPTIONS]" not in line]
+    # One needs a terminal, the other goes on until all images start.
+    return [command for command in commands if not re.match("imagepeel (browse|peel|workshop watch)", command)]
+
+
+INDENTED = [page for page in PAGES if page.parent.name != "rules" and indented(page)]
+
+
+@pytest.mark.parametrize("page", INDENTED, ids=lambda page: page.name)
+def test_indented_commands_end_well(page: Path, tmp_path: Path) -> None:
+    """Where the image is anybody's, as on the page of all commands, what it lacks is no fault of the page."""
+    for name, image in {"image": "shop", "old": "hello", "new": "shop", "a": "hello", "b": "shop"}.items():
+        forge.write(forge.build(image), tmp_path / f"{name}.tar")
+    shutil.copy(ROOT / "examples" / "recipe.json", tmp_path)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    env = os.environ | {"PATH": path, "GITHUB_STEP_SUMMARY": "summary.md", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    for command in indented(page):
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=tmp_path, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL
+        )
+        said = f"{command} ends with {done.returncode}: {done.stderr}"
+        if page.name == "cli.md":
+            assert " --help" not in done.stderr and "Traceback" not in done.stderr, said
+        else:
+            assert done.returncode in ((0, 1) if "imagepeel check" in command else (0,)), said
+
+
+def test_the_recipe_and_the_settings_of_the_pages_are_taken(tmp_path: Path) -> None:
+    (recipe,) = [text for where, text in blocks("json") if where.startswith("docs/reference/forge.md")]
+    (settings,) = [text for where, text in blocks("toml") if where.startswith("docs/reference/check.md")]
+    (tmp_path / "recipe.json").write_text(recipe)
+    (tmp_path / "settings.toml").write_text(settings)
+    run = [sys.executable, "-m", "imagepeel"]
+    for words in (
+        ["forge", "--from", "recipe.json", "lesson.tar"],
+        ["check", "lesson.tar", "--fail-on", "none", "--write-baseline", "known.json"],
+        ["check", "lesson.tar", "--config", "settings.toml"],
+    ):
+        done = subprocess.run([*run, *words], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr + done.stdout
+
+
+def test_no_block_is_left_out() -> None:
+    """Each language is run by a test above, but for drawings, examples of JSON and what Sphinx reads."""
+    languages = {match[1] for page in PAGES for match in FENCE.finditer(page.read_text())}
+    assert languages <= {"console", "python", "json", "toml", "yaml", "text"}
+    assert [where for where, _ in blocks("text")] == ["docs/explanation/architecture.md#0"]
+    assert {where.partition("#")[0] for where, _ in blocks("json")} == {
+        "docs/reference/forge.md",
+        "docs/reference/json.md",
+    }
 
 
 def test_links_between_pages_lead_somewhere() -> None:
