@@ -27,7 +27,7 @@ from imagepeel.process.spec.failure import Failure, Judge, Stage
 from imagepeel.process.spec.state import ProcessState
 from imagepeel.process.spec.values import Credentials, NeededLibrary, PidOne, Step, StepOutcome
 from imagepeel.process.wrappers.daemons import command_of, goes_away
-from imagepeel.process.wrappers.programs import Wrapped, unwrap
+from imagepeel.process.wrappers.programs import Wrapped, program_of, unwrap
 from imagepeel.process.wrappers.specs import EXECLINE
 from imagepeel.process.wrappers.stand_in import stand_in
 from imagepeel.text import plural
@@ -121,12 +121,20 @@ class StartSimulation:
             self.fail(state, read)
             return
         wrapped = read or stand_in(self.rootfs, final, chain.argv)
-        wrapped = wrapped or unwrap(chain.argv, real=text(final), env=state.env, libc=libc, leader=state.first)
+        wrapped = wrapped or self._unwrap(chain, state, libc)
         self.started.append(Started(chain=chain, wrapped=wrapped))
         if wrapped is not None:
             wrapping.follow(self, chain, wrapped, state, depth)
             return
         self.stay(chain, state, script=bool(chain.scripts))
+
+    def _unwrap(self, chain: ExecveResult, state: ProcessState, libc: str) -> Wrapped | None:
+        """Read the arguments of a wrapper; a busybox under another name, such as a hard link, is known by its bytes."""
+        real = text(chain.final or b"")
+        applet = (
+            program_of(real, chain.argv) is not None and interpreters.family_of_tool(self.rootfs, real) == "busybox"
+        )
+        return unwrap(chain.argv, real="busybox" if applet else real, env=state.env, libc=libc, leader=state.first)
 
     def endless(self, chain: ExecveResult, state: ProcessState, depth: int) -> bool:
         """Whether programs start each other again and again, and what is proved of it is told."""
@@ -347,7 +355,7 @@ class StartSimulation:
         final = chain.final or b""
         shell = interpreters.identify(self.rootfs, final, chain.argv)
         self.stay(chain, state, script=bool(chain.scripts), exact=False, why=why)
-        if shell or unwrap(chain.argv, real=text(final), env=state.env, libc="", leader=state.first) is not None:
+        if shell or self._unwrap(chain, state, "") is not None:
             self.unproved(f"{chain.argv[0]} starts another program, and {why}")
 
     def _entered(self, state: ProcessState, chain: ExecveResult) -> ProcessState:
