@@ -54,3 +54,20 @@ for shell, tree in {"dash": DASH, "bash": BASH}.items():
             scenario(f"no-path-{name.replace(' ', '_').replace(';', '')}", "S9 F35", expect, *tree, SHUT,
                      file("opt/x/run", REPORT, 0o755), working_dir=where,
                      entrypoint=[f"/bin/{'sh' if shell == 'dash' else shell}", "-c", f"{how}; {command}"])  # fmt: skip
+
+# `function` is a word like others to dash, and where a filter is missing a pipeline writes nothing.
+for name, text, expect in (
+    ("brackets", "echo a >&2\nfunction f() {\n  echo hi\n}\nf", "F35"),
+    ("one-line", "function f { echo hi; }; f", "F35"),
+    ("lines", "function f {\n  echo hi\n}\nf", "UNKNOWN"), ("errexit", "set -e\nfunction f {\n  echo hi\n}\nf", "F35"),
+    ("inside", "if true; then\nfunction f() { echo hi; }\nfi", "F35"), ("plain", "f() { echo hi >&2; }\nf", "RUNS"),
+):  # fmt: skip
+    scenario(f"function-dash-{name}", "S9 F35", expect, *DASH, *TOOLS,
+             entrypoint=["/bin/sh", "-c", f"{text}\nexec report x"])  # fmt: skip
+for shell, tree in {"dash": DASH, "bash": BASH}.items():
+    path = f"/bin/{'sh' if shell == 'dash' else shell}"
+    for name, text, expect in (
+        ("told", "A=$(date 2> /dev/null | nofilter -x) || true\nexec nope \"$A\"", "F35"),
+        ("ends", "set -e\nA=$(date 2> /dev/null | nofilter)", "F35"),
+    ):  # fmt: skip
+        scenario(f"no-filter-{shell}-{name}", "S9 F35", expect, *tree, *TOOLS, entrypoint=[path, "-c", text])

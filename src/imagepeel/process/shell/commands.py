@@ -120,6 +120,9 @@ _CLOSING: dict[CompoundKind, tuple[str, str]] = {
 """The word that ends the condition and the body of a compound command, as dash and busybox name it."""
 
 
+_HEADER = 2_000
+"""Characters of a line that are looked at for the end of a function."""
+
 _SOCKETS = ("/dev/tcp/", "/dev/udp/")
 """Below these, bash opens a connection; for other shells they are names like others, and /dev has none of them."""
 
@@ -504,11 +507,24 @@ class Commands(Builtins):
                         found.append((item.target.at, "redirection"))
                 words = node.words if isinstance(node, Simple) else ()
                 found += [(word.at, '"("') for word in words if self._refuses_process(word)]
+                token = self._no_keyword(node)
+                if token:
+                    found.append((node.at, token + (f' (expecting "{closing}")' if closing else "")))
                 if isinstance(node, Compound):
                     opens, ends = _CLOSING.get(node.kind, ("", ""))
                     for branch in node.branches:
                         stack += [(branch.condition, opens), (branch.body, ends)]
         return None if not found else (min(found)[1], min(found)[0])
+
+    def _no_keyword(self, node: Simple | Compound) -> str:
+        """The token at which dash gives up after `function NAME`, two plain words to it; "" where it reads on."""
+        if self._shell != "dash" or not isinstance(node, Compound) or node.kind != "function":
+            return ""
+        header = self._text[node.at : node.at + _HEADER].partition("\n")[0]
+        if not header.startswith("function"):
+            return ""
+        head, _, body = header.partition("{")
+        return '"("' if head.rstrip().endswith(")") else '"}"' if "; }" in body else ""
 
     def _refuses_process(self, word: Word) -> bool:
         """`<(...)` and `>(...)`, which dash reads as a redirection without a name."""

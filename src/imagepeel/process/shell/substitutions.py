@@ -140,10 +140,32 @@ def _alone(items: Sequence[AndOr]) -> tuple[Simple | None, list[Simple]]:
     return commands[0], commands[1:]
 
 
+def _is_quiet(command: Simple) -> bool:
+    """Whether a command of a pipeline hides what it says of errors."""
+    return any(
+        item.descriptor == 2 and item.target is not None and item.target.literal == "/dev/null"
+        for item in command.redirections
+    )
+
+
+def _without_last(command: Simple, scope: Scope) -> Value:
+    """Nothing, of a pipeline whose last command cannot be started."""
+    fields = expand(command.words, scope)
+    words = [field for field in fields if isinstance(field, str)]
+    if not words or len(words) < len(fields) or command.redirections or scope.result is None:
+        return UNKNOWN
+    result = scope.result(tuple(words))
+    if result is None or result[0] not in (126, 127):
+        return UNKNOWN
+    return _failing(words, scope, told=True)
+
+
 def _filtered(command: Simple, filters: list[Simple], scope: Scope) -> Value:
     """The output of a pipeline whose first command is known and whose others are plain filters."""
     each = stages((command, *filters), scope)
     last = each[-1]
+    if last is None and filters and all(map(_is_quiet, (command, *filters[:-1]))):
+        return _without_last(filters[-1], scope)
     if last is None or not last.ordered or len(last.text) > _MAX_OUTPUT or "\0" in last.text:
         return UNKNOWN
     for one in each:

@@ -279,7 +279,14 @@ class Walk(Ending):
         inner = flag if flag == "busybox" and not command.redirections else ""
         if kind == "function":
             if self._shell == "dash" and self._text.startswith("function", command.at):
-                raise WalkLimitExceeded("function is no keyword of dash")
+                line = self._line(command.at)
+                refused = self.refused(("function",), state) if state.errexit and not tested else None
+                if refused is None:
+                    raise WalkLimitExceeded("function is no keyword of dash")
+                said = self.cannot_run("function", refused, line, by_exec=False)
+                state.last = StartedCommand(("function",), True, "function", line)
+                state.fail(127, said[0] if said is not None else "", errno=refused.errno)
+                return [(state, self._ended_by_errexit(state, line, tested))]
             state.functions[command.name] = command.branches[0].body
             self._texts[id(command.branches[0].body)] = self._text
             self._function_lines[id(command.branches[0].body)] = self._line(command.at)
