@@ -31,7 +31,7 @@ def gives_up(asking: Asking, program: bytes) -> str:
 
 _REEXEC = b"sshd re-exec requires execution with an absolute path"
 _PRIVSEP = late(rb"\0((?:/var|/run|/usr/share)/[a-z./]{2,40})\0")
-_KEYS = late(r"(?im)^\s*(?:HostKey|Include|HostKeyAgent|HostCertificate)\b")
+_KEYS = late(r"(?im)^[^\S\n]*(?:HostKey|Include|HostKeyAgent|HostCertificate)\b")
 _CONFIG = "/etc/ssh/sshd_config"
 
 
