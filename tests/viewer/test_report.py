@@ -225,6 +225,24 @@ def test_a_hostile_image_runs_asks_and_hides_nothing(
     assert at.quiet(file)
 
 
+def test_slides_of_a_hostile_image_run_ask_and_hide_nothing(
+    browser: Browser, forge_archive: Make, tmp_path: Path
+) -> None:
+    file = tmp_path / "slides.html"
+    done = CliRunner().invoke(cli, ["workshop", "slides", str(forge_archive(evil(), name="evil.tar")), str(file)])
+    assert done.exit_code == 0, done.output
+    at = Watched(browser, file)
+    shown = ""
+    for _ in range(80):
+        shown += at.page.locator("body").inner_text()
+        at.page.keyboard.press("n")
+        at.page.keyboard.press("Enter")
+    assert at.page.locator("img, iframe, object, embed, link, form").count() == 0
+    assert at.page.locator("script").count() == 1
+    assert "\x1b" not in shown and "\u202e" not in shown and "<img src=x onerror=alert(2)>" in shown
+    assert at.quiet(file)
+
+
 def test_every_name_is_shown_inert(browser: Browser, page_of: Callable[..., Path], forge_archive: Make) -> None:
     """Names of bytes that are no text, of control characters and of 255 bytes."""
     spec = forge.image(forge.layer(*nasty.base(64)), cmd=["/none"])
