@@ -4,6 +4,7 @@
 #   make judges-all   every recorded start again, for real; the tests start a sample of them
 #   make soak     many runs over a warm index cache, and each cut and flipped bit of ten small images: hours
 #   make docs     the documentation as a site, in docs/_site
+#   make site     imagepeel in a browser tab, a folder for any web server, in demo/site
 #   make pyodide  Python as WebAssembly, in demo/pyodide: the tests run the cells of the notebooks in it, with node
 #   make pythons  as root, with mmdebstrap: the tests under Debian's Python 3.13 and 3.14, in trees below demo/pythons
 #   make fuzz     each parser on changed inputs, ten minutes each: make fuzz FUZZ="shell elf --seconds 60"
@@ -17,7 +18,7 @@ STAMP := $(VENV)/.installed
 # Targets and options of make fuzz, all targets without.
 FUZZ ?=
 
-.PHONY: demo test docs docs-tools lint bench soak fuzz judges judges-all pyodide pythons clean
+.PHONY: demo test docs docs-tools lint bench soak fuzz judges judges-all pyodide site pythons clean
 
 demo: $(VENV)/.demo
 	$(BIN)/imagepeel forge shop demo/shop.tar
@@ -45,6 +46,10 @@ docs: docs-tools
 # What the tests of the site need: they build it, and a warning fails them.
 docs-tools: $(STAMP)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[docs]"
+
+# imagepeel in a browser tab: a folder for any web server, in demo/site.
+site: pyodide
+	$(BIN)/python site/build.py demo/pyodide demo/site
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/build.py demo/bench

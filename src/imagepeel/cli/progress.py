@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 from imagepeel.render.escape import terminal
 
@@ -16,6 +17,9 @@ DELAY = 1.0
 
 class Progress:
     """Counts bytes from any thread; `add` is what the library calls.  Shows nothing when stderr is no terminal."""
+
+    listener: ClassVar[Callable[[int, int | None], object] | None] = None
+    """Called with bytes so far and all of them (None: not known) by who has another screen than a terminal."""
 
     def __init__(self, title: str, *, colour: bool = True, delay: float = DELAY) -> None:
         self._title = terminal(title)
@@ -38,6 +42,9 @@ class Progress:
 
     def add(self, count: int) -> None:
         """Count `count` more bytes."""
+        if Progress.listener is not None:
+            self._done += count
+            Progress.listener(self._done, self._total)
         if self._over:
             return
         with self._lock:

@@ -45,7 +45,8 @@ class Viewer {
     const said = new URLSearchParams();
     if (this.model.layer !== this.model.last) said.set("layer", label(this.model.layer));
     if (this.tree.current >= 0) said.set("path", this.model.nodes[this.tree.current].path);
-    history.replaceState(null, "", `#${said}`);
+    // A frame of another page has no address to keep it in.
+    if (location.protocol !== "about:") history.replaceState(null, "", `#${said}`);
   }
 
   recall() {
