@@ -58,11 +58,14 @@ CASES: dict[str, list[str]] = {
     "find": ["find", ARCHIVE, "-l"],
 }
 _TAGS = """
-a body caption code details div footer h1 h2 h3 head header html li main meta nav ol p pre section span strong style
-summary table tbody td th thead title tr ul
+a body caption code details div footer h1 h2 h3 head header html li line main meta nav ol p pre rect section span strong
+style summary svg table tbody td th thead title tr ul
 """
 TAGS = frozenset(_TAGS.split())
-ATTRIBUTES = frozenset(("class", "id", "href", "scope", "open", "lang", "charset", "name", "content", "http-equiv"))
+_ATTRIBUTES = """
+charset class content height href http-equiv id lang name open role scope title width x x1 x2 y y1 y2 aria-hidden
+"""
+ATTRIBUTES = frozenset(_ATTRIBUTES.split())
 CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069]")
 
 
