@@ -142,18 +142,7 @@ def test_a_page_has_no_markup_of_the_image(case: str, run_cli: Run, archives: di
     page = Page(done.stdout.removeprefix("<!doctype html>"))
     assert {tag for tag, _ in page.tags} <= TAGS
     for _, attributes in page.tags:
-        assert set(attributes) <= {
-            "class",
-            "id",
-            "href",
-            "scope",
-            "open",
-            "lang",
-            "charset",
-            "name",
-            "content",
-            "http-equiv",
-        }
+        assert set(attributes) <= ATTRIBUTES
         assert (attributes.get("href") or "#").startswith("#")
     assert not CONTROL.search(done.stdout)
     assert [tag for tag, _ in page.tags].count("h1") == 1
