@@ -63,7 +63,8 @@ style summary svg table tbody td th thead title tr ul
 """
 TAGS = frozenset(_TAGS.split())
 _ATTRIBUTES = """
-charset class content fill height href http-equiv id lang name open role scope stroke stroke-dasharray stroke-width title width x x1 x2 y y1 y2 aria-hidden
+aria-hidden charset class content fill height href http-equiv id lang name opacity open role scope stroke
+stroke-dasharray stroke-width title width x x1 x2 y y1 y2
 """
 ATTRIBUTES = frozenset(_ATTRIBUTES.split())
 CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069]")
