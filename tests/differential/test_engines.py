@@ -56,12 +56,21 @@ def test_the_engines_still_do_it(request: pytest.FixtureRequest) -> None:
     if reason:
         pytest.skip(reason)
     chosen = sample(request.config, [scenario for scenario in SCENARIOS if scenario.id in RECORDED], STARTED)
+    wrong = _wrong(chosen)
+    if wrong:
+        # A line that a loaded machine loses is lost once; an engine that does something else does so again.
+        wrong = _wrong([scenario for scenario in chosen if scenario.id in {name for name, _ in wrong}])
+    assert wrong == {}
+
+
+def _wrong(chosen: list[Scenario]) -> dict[tuple[str, str], list[str]]:
+    """Start scenarios on the engines; return what differs from the predictions."""
     with alone():
         found = engines.observe_all(chosen)
-    wrong = {
+    seen = {
         (scenario.id, engine): differences(scenario, engine, observed)
         for scenario in chosen
         if not scenario.missing()
         for engine, observed in found[scenario.id].items()
     }
-    assert {key: lines for key, lines in wrong.items() if lines} == {}
+    return {key: lines for key, lines in seen.items() if lines}

@@ -149,7 +149,7 @@ SCRIPTS: dict[str, tuple[str, str]] = {
     "arithmetic-value": ('A=7\nexec report $((-A / 2)) "$((A % 3 * (2 + 010)))" $((NOPE - 1))', ""),
     "exec-empty": ('exec ""\nexec report', ALL_SHELLS),
     "empty-and": ('"" && exec report', ALL_SHELLS),
-    "process-output": ("exec > >(cat)\nexec report", "dash"),
+    "process-output": ("exec > >(cat)\nexec report", "dash ?bash"),
     "process-loop": ("while read X; do :; done < <(echo x)\nexec report", "dash"),
     "indirect": ('A=B\nB=v\nexec report "${!A}"', "dash ?busybox"),
 }

@@ -27,13 +27,13 @@ from imagepeel.process.shell.expand import ExpansionFailed, expand_one
 from imagepeel.process.shell.listing import Written
 from imagepeel.process.shell.made import Made
 from imagepeel.process.shell.ordinary import is_ordinary, leaves_input, stays
-from imagepeel.process.shell.output import DOCUMENT, document, document_to_errors
+from imagepeel.process.shell.output import DOCUMENT, document, document_to_errors, hides_errors
 from imagepeel.process.shell.parameters import DECLARE, BuiltinCall
-from imagepeel.process.shell.scope import UNKNOWN, Field, Unknown, Value
+from imagepeel.process.shell.scope import UNKNOWN, Field, Unknown, Value, WalkLimitExceeded
 from imagepeel.process.shell.script_outcome import ScriptOutcome
 from imagepeel.process.shell.spawning import Ran, spawned
 from imagepeel.process.shell.state import Ends, Flow, StartedCommand, State, as_argv
-from imagepeel.process.shell.substitutions import stages
+from imagepeel.process.shell.substitutions import reader_of, stages
 from imagepeel.process.shell.tools import Judged
 from imagepeel.process.shell.ways import loop_ends, only_idles
 from imagepeel.tables import ErrnoName
@@ -408,7 +408,7 @@ class Commands(Builtins):
 
     def _redirects(self, command: Simple | Compound, state: State) -> tuple[int, str] | None:
         """The exit code and the words of the first redirection that provably fails."""
-        state.muted = state.muted or int(any(map(_hides_errors, command.redirections)))
+        state.muted = state.muted or int(any(map(hides_errors, command.redirections)))
         image = state.image
         if image is None or state.cwd is None:
             return None
@@ -416,6 +416,10 @@ class Commands(Builtins):
             output = item.operator in (">", ">>", ">|", "&>", "&>>")
             if item.target is None or not (output or item.operator == "<"):
                 continue
+            if (name := reader_of(item)) not in {"", *self._BUILTINS, *state.functions} and self.refused(
+                (name,), state
+            ):
+                raise WalkLimitExceeded(f"whether anybody notices that {name} is not there to read is a race")
             path = expand_one(item.target, state.scope)
             if not isinstance(path, str) or not path:
                 continue
@@ -561,15 +565,6 @@ class Commands(Builtins):
 def _feeds(item: Redirection) -> bool:
     """Whether a redirection is of standard input."""
     return item.descriptor in (None, 0) and item.operator in ("<", "<<", "<<-", "<<<", "<&", "<>")
-
-
-def _hides_errors(item: Redirection) -> bool:
-    """Whether a redirection sends standard error somewhere else than to the operator."""
-    if item.target is None:
-        return False
-    both = item.operator in ("&>", "&>>")
-    closed = item.operator == ">&" and item.target.source == "-"
-    return both or (item.descriptor == 2 and (closed or item.operator in (">", ">>", ">|")))
 
 
 def is_socket(item: Redirection) -> bool:

@@ -168,3 +168,12 @@ def _translated(value: str, before: str, after: str) -> str | None:
     if len(before) == len(after) == 1 and "\\" not in (before, after):
         return value.replace(before, after)
     return None
+
+
+def hides_errors(item: Redirection) -> bool:
+    """Whether a redirection sends standard error somewhere else than to the operator."""
+    if item.target is None:
+        return False
+    both = item.operator in ("&>", "&>>")
+    closed = item.operator == ">&" and item.target.source == "-"
+    return both or (item.descriptor == 2 and (closed or item.operator in (">", ">>", ">|")))

@@ -10,7 +10,7 @@ import msgspec
 from imagepeel._lazy import late
 from imagepeel.errors import Malformed
 from imagepeel.formats.shell.parser import parse_shell
-from imagepeel.formats.shell.tree import AndOr, Command, Simple
+from imagepeel.formats.shell.tree import AndOr, Command, Redirection, Simple
 from imagepeel.process.shell.conditions import evaluate_test
 from imagepeel.process.shell.expand import ExpansionFailed, expand
 from imagepeel.process.shell.listing import Written, found, in_order, listed
@@ -19,6 +19,14 @@ from imagepeel.process.shell.scope import UNKNOWN, Scope, Value
 from imagepeel.text import decimal
 
 _MAX_OUTPUT = 65_536
+
+
+def reader_of(item: Redirection) -> str:
+    """Return the program that `> >(...)` starts to read what is written, where its name is plain; else ""."""
+    if item.operator == "<" or item.target is None or not item.target.parts or item.target.parts[0].kind != "process":
+        return ""
+    words = item.target.parts[0].text.split(None, 1)
+    return words[0] if words and all(one.isalnum() or one in "_./+-" for one in words[0]) else ""
 
 
 def substitution(source: str, scope: Scope) -> Value:
