@@ -84,7 +84,7 @@ LINES: dict[str, tuple[str, str]] = {
     "exec-empty-value": ('APP=\nexec "$APP" x', ALL_SHELLS),
     "empty-errexit": ('set -e\n""\nexec report', ALL_SHELLS),
     "process-input": ("set -e\n{ true <(echo x); }\nexec report", "dash"),
-    "function-word": ("function go { exec report go; }\ngo", "?dash"),
+    "function-word": ("function go { exec report go; }\ngo", "dash"),
     "lower": ('X=ABC\nexec report "${X,,}"', "dash ?busybox"),
 }
 """Texts that a shell gets with -c."""
