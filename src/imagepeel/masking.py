@@ -289,52 +289,68 @@ _HEADER = late(
     r"(?:[a-z]{1,20}-){0,3}api-?key|[a-z]{1,20}-apim-subscription-key)\s*:\s*"
     r"(?:(?:basic|token|apikey|bearer|negotiate)\s+)?([A-Za-z0-9._~+/=:-]{8,4000})"
 )
-_PLACED: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("password of a URL", late(r"\b[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s:/@'\"]{0,100}:([^\s/@'\"]{3,200})@")),
+_PLACED: tuple[tuple[str, str, re.Pattern[str]], ...] = (
+    ("password of a URL", "://", late(r"\b[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s:/@'\"]{0,100}:([^\s/@'\"]{3,200})@")),
     (
         "token of a URL",
+        "://",
         late(
             r"\b[A-Za-z][A-Za-z0-9+.-]{1,20}://((?=[^\s:/@'\"]{0,400}[0-9])[A-Za-z0-9_~.-]{20,400})(?::x-oauth-basic)?@[\w.-]"
         ),
     ),
-    ("signature of a URL", late(r"(?i)[?&](?:sig|signature|x-amz-signature)=([A-Za-z0-9%+/=_-]{20,400})")),
-    ("cookie", late(r"(?i)\bcookie\s*:\s*[^\s=;'\"]{1,80}=([^\s;'\"\\]{8,4000})")),
-    ("bearer token", late(r"(?i)\bbearer\s+['\"]?([A-Za-z0-9._~+/=-]{16,4000})")),
-    ("credentials of an HTTP header", _HEADER),
+    ("signature of a URL", "? &", late(r"(?i)[?&](?:sig|signature|x-amz-signature)=([A-Za-z0-9%+/=_-]{20,400})")),
+    ("cookie", "coo", late(r"(?i)\bcookie\s*:\s*[^\s=;'\"]{1,80}=([^\s;'\"\\]{8,4000})")),
+    ("bearer token", "bearer", late(r"(?i)\bbearer\s+['\"]?([A-Za-z0-9._~+/=-]{16,4000})")),
+    ("credentials of an HTTP header", "autho -to x- ap", _HEADER),
     (
         "JSON web token",
+        "eyJ",
         late(r"(?<![A-Za-z0-9_-])(eyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{20,1000})"),
     ),
     (
         "AWS secret access key",
+        "ecret",
         late(r"(?i)aws_secret(?:_access)?_key['\"]?\s*[=:]\s*['\"]?([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])"),
     ),
-    ("private key", late(r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----\s*(?:\\n)?([A-Za-z0-9+/=\s\\]{24,20000}+)")),
-    ("password of an option", _OPTION),
-    ("password of sshpass", _SSHPASS),
-    ("password of a login", late(r"\b(?:login|user)\s+\S{1,100}\s+password\s+(\S{3,200})")),
+    (
+        "private key",
+        "-----BEGIN",
+        late(r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----\s*(?:\\n)?([A-Za-z0-9+/=\s\\]{24,20000}+)"),
+    ),
+    ("password of an option", "-pa -to -oauth -a ecret -requ torepa eypa", _OPTION),
+    ("password of sshpass", "sshpass", _SSHPASS),
+    ("password of a login", "password", late(r"\b(?:login|user)\s+\S{1,100}\s+password\s+(\S{3,200})")),
     (
         "password of a user",
+        "chpasswd",
         late(r"\b[A-Za-z_][\w.-]{0,60}:([^\s'\"\\|]{3,200})\\*['\"]?\s*\|\s*(?:\S{1,40}\s+){0,2}chpasswd\b"),
     ),
-    ("password of a user", late(r"\bchpasswd\b[^\n|;]{0,40}<<<\s*\\*['\"]?[\w.-]{1,60}:([^\s'\"\\]{3,200})")),
+    (
+        "password of a user",
+        "chpasswd",
+        late(r"\bchpasswd\b[^\n|;]{0,40}<<<\s*\\*['\"]?[\w.-]{1,60}:([^\s'\"\\]{3,200})"),
+    ),
     (
         "password on standard input",
+        "|",
         late(
             r"\b(?:echo|printf)\s+(?:-\w+\s+|'%s'\s+){0,2}\\*['\"]?([^\s'\"\\|]{3,400})\\*['\"]?\s*\|[^|\n]{0,200}?"
             r"(?:--(?:password-)?stdin\b|--with-token\b|\bsudo\s+-S)"
         ),
     ),
-    ("token on standard input", late(r"--with-token\b\s*<<<\s*\\*['\"]?([^\s'\"\\]{8,400})")),
+    ("token on standard input", "--with-token", late(r"--with-token\b\s*<<<\s*\\*['\"]?([^\s'\"\\]{8,400})")),
     (
         "database password",
+        "dent word",
         late(
             r"(?i)\b(?:identified\s+(?:with\s+\S{1,60}\s+)?by|(?:user|role)\s[^\n;]{0,200}?\bpassword)\s+\\*['\"]"
             r"([^'\"\\\s]{3,200})"
         ),
     ),
-    ("registry password", late(r"\"auth\\*\"\s*:\s*\\*\"([A-Za-z0-9+/=]{8,2000})\"")),
+    ("registry password", '"auth', late(r"\"auth\\*\"\s*:\s*\\*\"([A-Za-z0-9+/=]{8,2000})\"")),
 )
+"""Places that give a secret away: what it is, the words of which one stands in each, the pattern.  Where the pattern
+takes small and capital letters, those words are small and have no i, k or s: these match letters beyond ASCII, too."""
 _ASSIGNED = late(
     r"(?<![A-Za-z0-9_.-])([A-Za-z_][A-Za-z0-9_.-]{0,80})="
     r"(?:\"((?:[^\"\\]|\\.){1,4000})\"|\\+\"([^\"\\]{1,4000})\\|'([^']{1,4000})'|([^\s\"'\\]{1,4000}))"
@@ -349,6 +365,17 @@ _KEYED = late(r"[\"']?\b([A-Za-z_][A-Za-z0-9_.-]{0,80})\\*[\"']?\s*:\s*\\*[\"']?
 _PARAMETER = late(r"[?&;]\s*([A-Za-z_][A-Za-z0-9_.-]{0,80})=([^&;\s\"'\\]{1,4000})")
 _PROPERTY = late(r"(?<!\S)-D([A-Za-z_][A-Za-z0-9_.-]{0,80})=\\*['\"]?([^\s\"'\\]{1,4000})")
 _TAGGED = late(r"<([A-Za-z_][A-Za-z0-9_.-]{0,80})>([^<\s]{3,4000})</\1>")
+
+_NAMED: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("=", _ASSIGNED),
+    ("ENV ARG LABEL", _BESIDE),
+    ("=", _PARAMETER),
+    ("-D", _PROPERTY),
+    ("</", _TAGGED),
+)
+"""A name and its value: the words of which one stands in each, the pattern."""
+_AS_VALUES = ((":", _KEYED), ("=", _SPACED))
+"""The same of what a sentence or a program may have, too."""
 
 _HINT = (
     "passw|passp|pwd|pass[=: ]|_pass|secret|token|[-_]?key|bearer|authoriz|cred|_pw|_?auth|eyJ|://[^/\\s@]{0,400}@|curl|"
@@ -498,15 +525,23 @@ def secrets_in(words: str) -> list[FoundSecret]:
 def tokens_in(words: str) -> Iterator[FoundSecret]:
     """Yield the keys and tokens of a text that their format proves, kind by kind."""
     for kind, marks, pattern in TOKENS:
-        if not any(mark in words for mark in marks.split()):
+        if not _stands(marks, words):
             continue  # and the pattern need not be compiled
         for found in pattern.finditer(words):
             if is_varied(found[1]):
                 yield FoundSecret(kind, *found.span(1), "format")
 
 
+def _stands(marks: str, *texts: str) -> bool:
+    """Whether one of some words stands in one of the texts."""
+    return any(mark in text for mark in marks.split() for text in texts)
+
+
 def _by_place(words: str) -> Iterator[FoundSecret]:
-    for kind, pattern in _PLACED:
+    small = words.lower()
+    for kind, marks, pattern in _PLACED:
+        if not _stands(marks, words, small):
+            continue
         for found in pattern.finditer(words):
             if not _harmless(words, found.start(1), found[1]):
                 yield FoundSecret(kind, *found.span(1), "place")
@@ -521,17 +556,14 @@ def _by_place(words: str) -> Iterator[FoundSecret]:
 
 
 def _by_name(words: str) -> Iterator[FoundSecret]:
-    for found in _ASSIGNED.finditer(words):
-        group = found.lastindex or 2
-        if is_secret(found[1], found[group]) and not _harmless(words, found.start(group), found[group]):
-            yield FoundSecret(found[1], *found.span(group), "name")
-    for pattern in (_BESIDE, _PARAMETER, _PROPERTY, _TAGGED):
-        for found in pattern.finditer(words):
-            if is_secret(found[1], found[2]) and not _harmless(words, found.start(2), found[2]):
-                yield FoundSecret(found[1], *found.span(2), "name")
+    for marks, pattern in _NAMED:
+        for found in pattern.finditer(words) if _stands(marks, words) else ():
+            group = found.lastindex or 2
+            if is_secret(found[1], found[group]) and not _harmless(words, found.start(group), found[group]):
+                yield FoundSecret(found[1], *found.span(group), "name")
     # A sentence has a colon too, and a program an equals sign: only what looks like no word is a value there.
-    for pattern in (_KEYED, _SPACED):
-        for found in pattern.finditer(words):
+    for marks, pattern in _AS_VALUES:
+        for found in pattern.finditer(words) if _stands(marks, words) else ():
             group = found.lastindex or 2
             value = found[group]
             varied = any(map(str.isdigit, value)) or (pattern is _SPACED and group == 2)

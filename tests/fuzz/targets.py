@@ -62,9 +62,9 @@ from imagepeel.oci.manifest import manifest_of, shape_of
 from imagepeel.oci.media_types import classify as classify_media_type
 from imagepeel.process.engines.lookup import elements
 from imagepeel.process.loader.common import identify_loader
-from imagepeel.process.readers import uses
 from imagepeel.process.shell.arithmetic import ArithmeticFails, evaluate
 from imagepeel.process.shell.outcome import classify
+from imagepeel.process.shell.uses import uses
 from imagepeel.process.wrappers import execline, execline_words
 from imagepeel.process.wrappers.env import split_string
 from imagepeel.process.wrappers.programs import unwrap

@@ -38,9 +38,9 @@ from imagepeel.oci.config import HistoryStep
 from imagepeel.oci.json_document import parse_json
 from imagepeel.process.engines.lookup import elements
 from imagepeel.process.loader.common import identify_loader
-from imagepeel.process.readers import uses
 from imagepeel.process.shell.arithmetic import ArithmeticFails, evaluate
 from imagepeel.process.shell.outcome import classify
+from imagepeel.process.shell.uses import uses
 from imagepeel.process.wrappers import daemons, execline, execline_words
 from imagepeel.process.wrappers.env import split_string
 from imagepeel.process.wrappers.programs import unwrap

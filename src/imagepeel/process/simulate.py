@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel.evidence import raw, text
-from imagepeel.process import hints, scripts, shelling, wrapping
+from imagepeel.process import hints
 from imagepeel.process.engines.pid1 import LastProgram, describe
 from imagepeel.process.kernel import execve as kernel
 from imagepeel.process.kernel.execve import ExecveRequest, ExecveResult
-from imagepeel.process.loader.closure import Closures
-from imagepeel.process.loader.common import LoaderOptions, LoaderResult
 from imagepeel.process.readers import Started
 from imagepeel.process.scenario import Scenario
 from imagepeel.process.shell import interpreters
@@ -33,10 +31,15 @@ from imagepeel.process.wrappers.stand_in import stand_in
 from imagepeel.text import plural
 
 if TYPE_CHECKING:
+    from imagepeel.process.loader.common import LoaderResult
     from imagepeel.rootfs.view import Rootfs
 
 MAX_DEPTH = 16
 """Programs that start programs; more is a circle or nothing a person could follow."""
+
+
+_SERVERS = frozenset({"sshd", "cron"})
+"""Servers of which `wrapping.server_gives_up` knows what they miss."""
 
 
 class StartSimulation:
@@ -76,6 +79,8 @@ class StartSimulation:
         name = init.rsplit("/", 1)[-1]
         wrapped = Wrapped(program=name, family="tini", kind="supervise", argv=command)
         self.started.append(Started(chain=chain, wrapped=wrapped))
+        from imagepeel.process import wrapping  # start time
+
         wrapping.behind_init(self, wrapped, chain, state)
 
     def _follow(self, chain: ExecveResult, execfn: str, state: ProcessState, depth: int) -> None:
@@ -87,12 +92,7 @@ class StartSimulation:
         if self.endless(chain, state, depth):
             return
         path, words = command_of(chain)
-        why = wrapping.server_gives_up(self, chain, state)
-        if path.endswith("/supervisord"):
-            from imagepeel.process.wrappers.supervisor import gives_up  # start time
-
-            hidden = self.scenario.volume_at
-            why = gives_up(self.rootfs, words[1:], state, hidden=lambda place: hidden(place) is not None)
+        why = self._gives_up(chain, state, path, words)
         if why:
             self.started.append(Started(chain=chain))
             self.stay(chain, state, why=why, exact=False)
@@ -104,6 +104,8 @@ class StartSimulation:
             self.leave(chain, state, leaves, keep)
             return
         if shell:
+            from imagepeel.process import scripts  # start time
+
             scripts.follow(self, chain, shell, state, depth)
             return
         if self._no_applet(chain, state):
@@ -111,6 +113,7 @@ class StartSimulation:
         libc = "" if chain.loader is None else "musl" if "ld-musl-" in chain.loader else "glibc"
         read = None
         if text(final).rsplit("/", 1)[-1] in EXECLINE:
+            from imagepeel.process import shelling  # start time
             from imagepeel.process.wrappers.execline import read_execline  # start time
 
             image = shelling.ImageOfShell(self, "dash", chain, state)  # programs are searched as dash does
@@ -124,9 +127,24 @@ class StartSimulation:
         wrapped = wrapped or self._unwrap(chain, state, libc)
         self.started.append(Started(chain=chain, wrapped=wrapped))
         if wrapped is not None:
+            from imagepeel.process import wrapping  # start time
+
             wrapping.follow(self, chain, wrapped, state, depth)
             return
         self.stay(chain, state, script=bool(chain.scripts))
+
+    def _gives_up(self, chain: ExecveResult, state: ProcessState, path: str, words: Sequence[str]) -> str:
+        """Why a server that is known ends at once; `path` and `words` are its `command_of`.  "" where none does."""
+        if path.endswith("/supervisord"):
+            from imagepeel.process.wrappers.supervisor import gives_up  # start time
+
+            hidden = self.scenario.volume_at
+            return gives_up(self.rootfs, words[1:], state, hidden=lambda place: hidden(place) is not None)
+        if chain.scripts or path.rsplit("/", 1)[-1] not in _SERVERS:
+            return ""
+        from imagepeel.process import wrapping  # start time
+
+        return wrapping.server_gives_up(self, chain, state)
 
     def _unwrap(self, chain: ExecveResult, state: ProcessState, libc: str) -> Wrapped | None:
         """Read the arguments of a wrapper; a busybox under another name, such as a hard link, is known by its bytes."""
@@ -159,6 +177,8 @@ class StartSimulation:
         name = interpreters.applet(chain.argv)[0]
         if not interpreters.lacks_applet(self.rootfs, final, name):
             return False
+        from imagepeel.process import shelling  # start time
+
         failure = shelling.no_applet(self.rootfs, final, name)
         self.stay(chain, state, why=failure.why)
         self.fail(state, failure)
@@ -168,6 +188,9 @@ class StartSimulation:
 
     def closure(self, chain: ExecveResult, execfn: str, state: ProcessState) -> LoaderResult:
         """What the loader of a program finds."""
+        from imagepeel.process.loader.closure import Closures  # start time
+        from imagepeel.process.loader.common import LoaderOptions  # start time
+
         options = LoaderOptions(
             env=state.env,
             secure=chain.privileged,

@@ -119,12 +119,10 @@ _SESSIONS = frozenset({"su", "runuser"})
 
 
 def server_gives_up(sim: Simulation, chain: ExecveResult, state: ProcessState) -> str:
-    """Why a server that is known and runs as `chain` ends at once, in a sentence; "" where nothing speaks for it."""
-    name = text(chain.final or b"").rsplit("/", 1)[-1]
-    if name not in {"sshd", "cron"} or chain.scripts:
-        return ""
+    """Why sshd or cron, which runs as `chain`, ends at once, in a sentence; "" where nothing speaks for it."""
     from imagepeel.process.wrappers import servers  # start time
 
+    name = text(chain.final or b"").rsplit("/", 1)[-1]
     asking = _asking(sim, chain, Wrapped(program=name, family="dpkg", kind="none"), state)
     return servers.gives_up(asking, sim.rootfs.read(chain.final or b"", 0, _STATIC))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import runpy
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,3 +43,13 @@ def test_a_start_costs_what_was_recorded(startup: dict[str, Any], program: str, 
     counted = startup["instructions"](words, folder)
     was = recorded["instructions"][program]
     assert abs(counted - was) <= DRIFT * was, f"{counted:,} instructions, recorded {was:,}: see benchmarks/README.md"
+
+
+def test_a_static_program_loads_no_shell_no_loader_and_no_wrapper(folder: Path) -> None:
+    words = ["-X", "importtime", "-m", "imagepeel", "process", "--no-cache", "hello.tar"]
+    done = subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True, check=True)
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "imagepeel.process.simulate" in loaded
+    needless = ("formats.shell", "process.shell.walk", "process.shell.tools", "process.scripts", "process.shelling")
+    needless += ("process.wrapping", "process.loader", "process.wrappers.demands")
+    assert not [name for name in loaded if name.startswith(tuple(f"imagepeel.{one}" for one in needless))]

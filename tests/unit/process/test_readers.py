@@ -12,7 +12,7 @@ import imagepeel
 from imagepeel import forge
 from imagepeel.present.document import Claim, plain
 from imagepeel.process.predict import predict
-from imagepeel.process.readers import uses
+from imagepeel.process.shell.uses import uses
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.process_spec import ProcessSpec
 

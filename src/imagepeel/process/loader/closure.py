@@ -20,8 +20,6 @@ from imagepeel.process.loader.common import (
     Program,
     identify_loader,
 )
-from imagepeel.process.loader.glibc import follow_glibc
-from imagepeel.process.loader.musl import follow_musl
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.tree.inode import Node
@@ -151,7 +149,11 @@ def _closure(files: Files, path: bytes, options: LoaderOptions) -> LoaderResult:
     build = identify_loader(content, loader_facts)
     program = Program(path=path, real=found.path, node=found.node, facts=facts, interp=facts.interp, loader=loader.path)
     if build.family == "glibc":
+        from imagepeel.process.loader.glibc import follow_glibc  # start time
+
         return follow_glibc(files, program, build, loader.node, options)
     if build.family == "musl":
+        from imagepeel.process.loader.musl import follow_musl  # start time
+
         return follow_musl(files, program, build, loader.node, options)
     return LoaderResult(family="unknown", loader=text(facts.interp), unknown=(build.why,))
