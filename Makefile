@@ -87,6 +87,8 @@ pyodide: $(STAMP)
 	npm install --prefix demo/pyodide --no-audit --no-fund --silent pyodide@314
 	$(PYODIDE_WHEELS) msgspec
 	$(PYODIDE_WHEELS) numpy pandas || echo 'no wheels of numpy and pandas for Pyodide in this index'
+	$(BIN)/python -m pip download -q --disable-pip-version-check --no-deps --only-binary :all: --python-version 3.14 \
+		-d demo/pyodide/wheels micropip packaging click jinja2 pyelftools rich markdown-it-py mdurl pygments python-magic
 
 pythons:
 	.ci/pythons.sh demo/pythons
