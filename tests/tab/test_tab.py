@@ -17,6 +17,8 @@ import pytest
 
 from imagepeel import forge
 from imagepeel.forge.archives import FOLDER_KINDS, KINDS
+from real_images import archives
+from sampling import sample
 from viewer.browser import chromium
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 READY = Path(os.environ.get("IMAGEPEEL_PYODIDE", ROOT / "demo" / "pyodide"))
+OPENED = 6
+"""Real images that each run opens; `--all-starts` opens all."""
 BOOT = 120_000
 """Milliseconds for Python to start in a tab of a busy machine."""
 
@@ -66,7 +70,7 @@ class Tab:
         raise AssertionError(f"the status is {said!r}")
 
     def show(self, command: str, words: str, archive: Path | None = None) -> bytes:
-        """Ask for a command about a file, or about what is chosen; return what `save the page` saves."""
+        """Ask for a command about a file, or about what is chosen; return what is saved, b"" for nothing."""
         self.page.evaluate("document.getElementById('status').textContent = ''")
         self.page.fill("#words", words)
         if archive is not None:
@@ -78,6 +82,8 @@ class Tab:
             self.page.select_option("#command", command)
             self.page.click("#run")
         self.until()
+        if self.page.is_disabled("#save"):
+            return b""
         with self.page.expect_download() as download:
             self.page.click("#save")
         return Path(download.value.path()).read_bytes()
@@ -137,7 +143,25 @@ def test_every_compression(compression: str, tab: Tab, tmp_path: Path) -> None:
 def test_every_command_says_what_the_command_line_says(command: str, tab: Tab, tmp_path: Path) -> None:
     path = tmp_path / "shop.tar"
     path.write_bytes(forge.to_bytes([forge.build("shop")], "docker-archive"))
-    assert tab.show(command, "--json", path) == native(path, command, "--json")
+    assert tab.show(command, "--json", path).rstrip() == native(path, command, "--json").rstrip()
+
+
+@pytest.mark.judge
+@pytest.mark.shared
+@pytest.mark.slow
+def test_real_images_say_what_the_command_line_says(request: pytest.FixtureRequest, tab: Tab) -> None:
+    chosen = sample(request.config, archives(), OPENED)
+    if not chosen:
+        pytest.skip("the real images are not here")
+    wrong, shown = [], 0
+    for archive in chosen:
+        told = tab.show("layers", "--image '#1' --json", archive)
+        expected = native(archive, "layers", "--image", "#1", "--json")
+        shown += bool(told)
+        if told.rstrip() != expected.rstrip():
+            wrong.append(archive)
+    assert wrong == []
+    assert shown >= len(chosen) // 3
 
 
 def test_the_report_is_drawn_and_saved(tab: Tab, tmp_path: Path) -> None:

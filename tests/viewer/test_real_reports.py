@@ -11,14 +11,12 @@ from browser import Watched, chromium
 from click.testing import CliRunner
 
 from imagepeel.cli import cli
+from real_images import archives
 from sampling import sample
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-IMAGES = Path(__file__).resolve().parents[3] / "shared" / "images"
-LARGEST = 30_000_000
-"""Bytes of an archive; a report of a larger one takes a while."""
 OPENED = 6
 """Reports that each run opens; `make judges-all` opens all."""
 
@@ -34,10 +32,6 @@ SUMS = """() => {
 def browser() -> Iterator[Browser]:
     with chromium() as found:
         yield found
-
-
-def archives() -> list[Path]:
-    return sorted(path for path in IMAGES.rglob("*.tar") if path.stat().st_size < LARGEST)
 
 
 @pytest.mark.judge
