@@ -453,3 +453,8 @@ def section(*blocks: DocumentBlock, title: Span | str | Text = "") -> Section:
 def plain(text: Text) -> str:
     """The words of a text without their roles."""
     return "".join(span.text for span in text)
+
+
+def tree_marks(ascii_only: bool) -> tuple[str, str, str, str]:
+    """Return the drawing of a tree: branch, last branch, a line that goes on, and its absence."""
+    return ("|-- ", "`-- ", "|   ", "    ") if ascii_only else ("├── ", "└── ", "│   ", "    ")

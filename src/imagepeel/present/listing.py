@@ -21,6 +21,7 @@ from imagepeel.present.document import (
     row,
     say,
     section,
+    tree_marks,
     warn,
     words,
 )
@@ -167,11 +168,6 @@ def tree_document(head: ImageHead, base: bytes, rows: Callable[[], Iterable[List
 def level(path: bytes) -> int:
     """Return how many components an absolute path has."""
     return 0 if path == b"/" else path.count(b"/")
-
-
-def tree_marks(ascii_only: bool) -> tuple[str, str, str, str]:
-    """Return the drawing of a tree: branch, last branch, a line that goes on, and its absence."""
-    return ("|-- ", "`-- ", "|   ", "    ") if ascii_only else ("├── ", "└── ", "│   ", "    ")
 
 
 def with_lasts(rows: Callable[[], Iterable[ListedPath]], above: int) -> Iterator[tuple[ListedPath, list[bool]]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from imagepeel.evidence import text
-from imagepeel.present.listing import level, mode_text, note, tree_marks, with_lasts
+from imagepeel.present.document import tree_marks
+from imagepeel.present.listing import level, mode_text, note, with_lasts
 from imagepeel.render.escape import exact
 from imagepeel.results.head import stamp
 from imagepeel.results.listing import ListedPath

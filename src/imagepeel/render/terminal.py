@@ -27,8 +27,8 @@ from imagepeel.present.document import (
     Tree,
     TreeNode,
     evidence_of,
+    tree_marks,
 )
-from imagepeel.present.listing import tree_marks
 from imagepeel.render.escape import terminal
 from imagepeel.render.layout import (
     GridColumn,
