@@ -14,13 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import count
 from typing import Literal, TypeAlias
 from weakref import WeakValueDictionary
 
 import msgspec
 
-from imagepeel.evidence import text
+from imagepeel.evidence import raw, text
 from imagepeel.tables import ERRNO_GO, ErrnoName
 
 MAX_FILE = 10 * 1024 * 1024
@@ -144,37 +143,77 @@ def atoi(value: str) -> tuple[int, Literal["", "syntax", "range"]]:
     return (number, "") if number <= _INT64_MAX else (_INT64_MAX, "range")
 
 
-def _lines(data: bytes) -> Iterator[tuple[int, int, str]]:
-    """(line number, byte offset, trimmed text) of each line that is not blank, one at a time: there may be millions."""
-    offset, end = 0, min(len(data), MAX_FILE)
-    for number in count(1):
+def _lines(data: bytes, holding: bytes = b"") -> Iterator[tuple[int, int, str]]:
+    """(line number, byte offset, trimmed text) of each line that is not blank, one at a time: there may be millions.
+
+    Of those only the ones that hold some bytes, where these are given.
+    """
+    number, offset, end = 1, 0, min(len(data), MAX_FILE)
+    while True:
+        if holding:
+            found = data.find(holding, offset, end)
+            if found < 0:
+                return
+            begins = data.rfind(b"\n", offset, found) + 1 or offset
+            number += data.count(b"\n", offset, begins)
+            offset = begins
         stop = data.find(b"\n", offset, end)
         trimmed = text(data[offset : end if stop < 0 else stop]).strip(_GO_SPACE)
         if trimmed:
             yield number, offset, trimmed
         if stop < 0:
             return
-        offset = stop + 1
+        number, offset = number + 1, stop + 1
+
+
+def _of_name(name: str) -> bytes:
+    """Bytes that each line with this name holds."""
+    try:
+        return raw(name)
+    except UnicodeEncodeError:
+        return b""
+
+
+def _of_number(number: int) -> bytes:
+    """Bytes that each line with this id holds: a number that is none, or out of range, counts as another."""
+    return str(abs(number)).encode() if number and abs(number) < _INT64_MAX else b""
 
 
 class AccountFile:
-    """passwd or group as it was read: its lines are parsed when somebody asks, and once.
+    """passwd or group as it was read: each question is answered by one look through its bytes, and kept.
 
-    `account_file` gives the one of these bytes: all of the file, or one byte more than `MAX_FILE` of it.
+    Entries of a file of 10 MiB would take ten times as much.  `account_file` gives the one of these bytes: all of the
+    file, or one byte more than `MAX_FILE` of it.
     """
 
     def __init__(self, data: bytes) -> None:
         self.data = data
+        self._users: dict[str | int, PasswdEntry | None] = {}
+        self._groups: dict[str | int, GroupEntry | None] = {}
+        self._members: dict[str, tuple[GroupEntry, ...]] = {}
 
-    @cached_property
-    def users(self) -> list[PasswdEntry]:
-        """Its lines as those of passwd."""
-        return parse_passwd(self.data)
+    def user(self, wanted: str | int) -> PasswdEntry | None:
+        """Return the first line of passwd with a name or a uid; None without one."""
+        if wanted not in self._users:
+            users = _users(self.data, _of_name(wanted) if isinstance(wanted, str) else _of_number(wanted))
+            same = (one for one in users if (one.name if isinstance(wanted, str) else one.uid) == wanted)
+            self._users[wanted] = next(same, None)
+        return self._users[wanted]
 
-    @cached_property
-    def groups(self) -> list[GroupEntry]:
-        """Its lines as those of group."""
-        return parse_group(self.data)
+    def group(self, wanted: str | int) -> GroupEntry | None:
+        """Return the first line of group with a name or a gid; None without one."""
+        if wanted not in self._groups:
+            groups = each_group(self.data, _of_name(wanted) if isinstance(wanted, str) else _of_number(wanted))
+            same = (one for one in groups if (one.name if isinstance(wanted, str) else one.gid) == wanted)
+            self._groups[wanted] = next(same, None)
+        return self._groups[wanted]
+
+    def groups_of(self, member: str) -> tuple[GroupEntry, ...]:
+        """Return the lines of group that list a user."""
+        if member not in self._members:
+            groups = each_group(self.data, _of_name(member))
+            self._members[member] = tuple(one for one in groups if member in one.members)
+        return self._members[member]
 
     @cached_property
     def too_long(self) -> bool:
@@ -192,8 +231,13 @@ class AccountFile:
         return len(self.data) > MAX_FILE
 
     def _has_line_of(self, most: int) -> bool:
-        window = self.data[:MAX_FILE]
-        return len(window) >= most and any(len(line) >= most for line in window.split(b"\n"))
+        at, end = 0, min(len(self.data), MAX_FILE)
+        while at + most <= end:
+            stop = self.data.rfind(b"\n", at, at + most)
+            if stop < 0:
+                return True
+            at = stop + 1
+        return False
 
 
 AccountSource: TypeAlias = AccountFile | Unreadable | None
@@ -215,9 +259,12 @@ def parse_passwd(data: bytes) -> list[PasswdEntry]:
 
     Source: `ParsePasswdFilter` in moby/sys user.
     """
-    entries: list[PasswdEntry] = []
-    same: dict[str, str] = {}
-    for number, offset, line in _lines(data):
+    return list(_users(data))
+
+
+def _users(data: bytes, holding: bytes = b"") -> Iterator[PasswdEntry]:
+    """The same one by one, only of lines that hold some bytes."""
+    for number, offset, line in _lines(data, holding):
         fields = line.split(":")
         oddities: list[str] = []
         if line.startswith("#"):
@@ -232,19 +279,16 @@ def parse_passwd(data: bytes) -> list[PasswdEntry]:
             elif problem == "range":
                 oddities.append(f"the {label} {fields[index]!r} is out of range and counts as {value}")
             ids.append(value)
-        entries.append(
-            PasswdEntry(
-                name=fields[0],
-                uid=ids[0],
-                gid=ids[1],
-                home=same.setdefault(fields[5], fields[5]) if len(fields) > 5 else "",
-                shell=same.setdefault(fields[6], fields[6]) if len(fields) > 6 else "",
-                line=number,
-                offset=offset,
-                oddities=tuple(oddities),
-            )
+        yield PasswdEntry(
+            name=fields[0],
+            uid=ids[0],
+            gid=ids[1],
+            home=fields[5] if len(fields) > 5 else "",
+            shell=fields[6] if len(fields) > 6 else "",
+            line=number,
+            offset=offset,
+            oddities=tuple(oddities),
         )
-    return entries
 
 
 def parse_group(data: bytes) -> list[GroupEntry]:
@@ -252,8 +296,12 @@ def parse_group(data: bytes) -> list[GroupEntry]:
 
     Source: `ParseGroupFilter` in moby/sys user.
     """
-    entries: list[GroupEntry] = []
-    for number, offset, line in _lines(data):
+    return list(each_group(data))
+
+
+def each_group(data: bytes, holding: bytes = b"") -> Iterator[GroupEntry]:
+    """Yield the same one by one, only of the lines that hold some bytes.  Raises nothing."""
+    for number, offset, line in _lines(data, holding):
         if line.startswith("#"):
             continue
         fields = line.split(":")
@@ -266,31 +314,31 @@ def parse_group(data: bytes) -> list[GroupEntry]:
         elif problem == "range":
             oddities.append(f"the gid {fields[2]!r} is out of range and counts as {gid}")
         members = tuple(fields[3].split(",")) if len(fields) > 3 and fields[3] else ()
-        entries.append(
-            GroupEntry(name=fields[0], gid=gid, members=members, line=number, offset=offset, oddities=tuple(oddities))
-        )
-    return entries
+        yield GroupEntry(name=fields[0], gid=gid, members=members, line=number, offset=offset, oddities=tuple(oddities))
 
 
-def _passwd(data: AccountSource) -> tuple[list[PasswdEntry], str]:
-    """Entries and, if the file is there but cannot be used, the reason."""
+_EMPTY = AccountFile(b"")
+
+
+def _passwd(data: AccountSource) -> tuple[AccountFile, str]:
+    """The file, an empty one where it cannot be used, and the reason if it is there and cannot."""
     if data is None:
-        return [], ""
+        return _EMPTY, ""
     if isinstance(data, Unreadable):
-        return [], data.reason
+        return _EMPTY, data.reason
     if data.too_long:
-        return [], _TOO_LONG
-    return data.users, ""
+        return _EMPTY, _TOO_LONG
+    return data, ""
 
 
-def _group(data: AccountSource, bounded: bool = False) -> tuple[list[GroupEntry], str]:
+def _group(data: AccountSource, bounded: bool = False) -> tuple[AccountFile, str]:
     if data is None:
-        return [], ""
+        return _EMPTY, ""
     if isinstance(data, Unreadable):
-        return [], data.reason
+        return _EMPTY, data.reason
     if bounded and data.group_too_long:
-        return [], _TOO_LONG
-    return data.groups, ""
+        return _EMPTY, _TOO_LONG
+    return data, ""
 
 
 def _bounded(data: AccountSource, database: Database) -> AccountSource:
@@ -377,7 +425,7 @@ def _moby(spec: str, passwd: AccountSource, group: AccountSource, strict_ids: bo
         if group_part:
             gid, deciding = _moby_group(group_part, entries)
         else:
-            deciding = tuple(entry for entry in entries if name in entry.members)
+            deciding = entries.groups_of(name or "")
             groups = tuple(_go_id(entry.gid) for entry in deciding)
         notes.extend(f"group line {entry.line}: {oddity}" for entry in deciding for oddity in entry.oddities)
     return Identity(
@@ -405,12 +453,12 @@ def _moby_user(wanted: str, passwd: AccountSource, notes: list[str]) -> tuple[Pa
     if unreadable:
         raise _unreadable(unreadable, passwd, "passwd", f"unable to find user {wanted or '0'}")
     if not wanted:
-        match = next((entry for entry in entries if entry.uid == 0), None)
+        match = entries.user(0)
     elif problem:
-        match = next((entry for entry in entries if entry.name == wanted), None)
+        match = entries.user(wanted)
     else:
-        match = next((entry for entry in entries if entry.uid == number), None)
-        if any(entry.name == wanted for entry in entries):
+        match = entries.user(number)
+        if entries.user(wanted) is not None:
             notes.append("a user that is a number is never looked up as a name")
     if match is not None:
         notes.extend(f"passwd line {match.line}: {oddity}" for oddity in match.oddities)
@@ -424,12 +472,12 @@ def _moby_user(wanted: str, passwd: AccountSource, notes: list[str]) -> tuple[Pa
     return None, number
 
 
-def _moby_group(wanted: str, entries: list[GroupEntry]) -> tuple[int, tuple[GroupEntry, ...]]:
+def _moby_group(wanted: str, entries: AccountFile) -> tuple[int, tuple[GroupEntry, ...]]:
     """The gid of the group part, and the line that decided it, if any."""
     number, problem = atoi(wanted)
-    for entry in entries:
-        if entry.name == wanted if problem else entry.gid == number:
-            return entry.gid, (entry,)
+    entry = entries.group(wanted if problem else number)
+    if entry is not None:
+        return entry.gid, (entry,)
     if problem:
         raise UserRefused("group-missing", f"unable to find group {wanted}: no matching entries in group file", "group")
     if not 0 <= number <= MAX_ID:
@@ -452,21 +500,18 @@ class _Databases:
         if self._passwd is None:
             raise _absent("user-missing", "passwd")
         self.require_users()
-        for entry in self.users:
-            if entry.name == name:
-                return entry
+        found = self.users.user(name)
+        if found is not None:
+            return found
         raise UserRefused("user-missing", "no users found")
-
-    def user_numbered(self, uid: int) -> PasswdEntry | None:
-        return next((entry for entry in self.users if entry.uid == uid), None)
 
     def group_named(self, name: str) -> GroupEntry:
         if self._group is None:
             raise _absent("group-missing", "group")
         self.require_groups()
-        for entry in self.groups:
-            if entry.name == name:
-                return entry
+        found = self.groups.group(name)
+        if found is not None:
+            return found
         raise UserRefused("group-missing", "no groups found")
 
     def require_users(self) -> None:
@@ -490,12 +535,12 @@ def _containerd(spec: str, files: _Databases, strict_ids: bool) -> Identity:
             notes.extend(f"passwd line {match.line}: {oddity}" for oddity in match.oddities)
         files.require_users()
     # Supplementary groups are asked for separately, by the resolved uid, or by the name root without a USER.
-    owner = files.user_numbered(uid)
+    owner = files.users.user(uid)
     member = "root" if not spec else owner.name if owner is not None else ""
     deciding: tuple[GroupEntry, ...] = ()
     if not spec or owner is not None:
         files.require_groups()
-        deciding = tuple(entry for entry in files.groups if entry.name != member and member in entry.members)
+        deciding = tuple(entry for entry in files.groups.groups_of(member) if entry.name != member)
     return Identity(
         uid=_go_id(uid),
         gid=_go_id(gid),
@@ -521,7 +566,7 @@ def _containerd_user(
             named = files.user_named(user)
             return named.uid, named.gid, named, None
         files.require_users()
-        match = files.user_numbered(uid)
+        match = files.users.user(uid)
         return uid, match.gid if match is not None else 0, match, None
     gid = _containerd_number(more[0], spec, "gid", strict_ids)
     match = files.user_named(user) if uid is None and user else None

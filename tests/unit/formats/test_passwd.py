@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tracemalloc
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imagepeel.evidence import text
 from imagepeel.formats.passwd import (
+    AccountFile,
     AccountSource,
     Identity,
     Unreadable,
@@ -297,8 +300,51 @@ def test_gosu_agrees(tmp_path: Path) -> None:
         assert groups == [gid, *(number for number in found.groups if number != gid)], (spec, passwd[:40])
 
 
-def test_the_same_bytes_are_parsed_once() -> None:
+def test_the_same_bytes_are_asked_once() -> None:
     first = account_file(PASSWD)
     assert account_file(bytes(bytearray(PASSWD))) is first
-    assert first.users is first.users and first.users == parse_passwd(PASSWD)
-    assert first.groups == parse_group(PASSWD)
+    assert first.user(0) is first.user(0) and first.user(0) == parse_passwd(PASSWD)[0]
+
+
+_FIELD = st.text(alphabet="ab0179-+ #\x85\xe9", max_size=4)
+_LINE = st.one_of(
+    _FIELD, st.lists(_FIELD, min_size=3, max_size=7).map(":".join), st.just("x:" + "9" * 20 + ":" + "9" * 20)
+)
+_NUMBERS = st.one_of(st.integers(-20, 120), st.sampled_from((2**63 - 1, -(2**63), 2**63 - 2)))
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(_LINE, max_size=8), st.binary(max_size=3), _FIELD, _NUMBERS)
+def test_a_question_finds_what_reading_every_line_finds(lines: list[str], end: bytes, name: str, number: int) -> None:
+    data = "\n".join(lines).encode() + end
+    users, groups, found = parse_passwd(data), parse_group(data), AccountFile(data)
+    for wanted in (name, text(end), *[one.name for one in (*users, *groups)]):
+        assert found.user(wanted) == next((one for one in users if one.name == wanted), None)
+        assert found.group(wanted) == next((one for one in groups if one.name == wanted), None)
+        assert found.groups_of(wanted) == tuple(one for one in groups if wanted in one.members)
+    for wanted in (number, *[one.uid for one in users], *[one.gid for one in groups]):
+        assert found.user(wanted) == next((one for one in users if one.uid == wanted), None)
+        assert found.group(wanted) == next((one for one in groups if one.gid == wanted), None)
+
+
+def test_a_name_that_no_file_can_hold_is_not_found() -> None:
+    assert AccountFile(PASSWD).user("\ud800") is None
+
+
+@pytest.mark.parametrize(("length", "too_long"), [(65_534, False), (65_535, False), (65_536, True), (70_000, True)])
+def test_the_line_that_is_too_long_is_found_wherever_it_stands(length: int, too_long: bool) -> None:
+    line = b"x" * length
+    for data in (line, line + b"\n", b"a\n\n" + line + b"\nb\n", b"y" * 40_000 + b"\n" + line):
+        assert AccountFile(data).too_long is too_long
+
+
+def test_a_file_of_many_lines_costs_little_beside_its_bytes() -> None:
+    data = b"".join(b"user%d:x:%d:%d::/:/bin/sh\n" % (k, k + 1, k) for k in range(50_000))
+    found = AccountFile(data)
+    tracemalloc.start()
+    try:
+        assert found.user("nobody") is None and found.user(0) is None
+        assert found.group("nobody") is None and not found.groups_of("nobody") and not found.too_long
+        assert tracemalloc.get_traced_memory()[1] < len(data) // 4
+    finally:
+        tracemalloc.stop()

@@ -33,9 +33,9 @@ class Home(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of_first(cls, passwd: AccountFile, uid: int) -> Home:
         """Return the home of the first line with that uid, and `/` without one, as both runtimes written in Go do."""
-        for entry in passwd.users:
-            if entry.uid == uid:
-                return cls(value=entry.home, why=f"home in line {entry.line} of /etc/passwd, the first with that uid")
+        entry = passwd.user(uid)
+        if entry is not None:
+            return cls(value=entry.home, why=f"home in line {entry.line} of /etc/passwd, the first with that uid")
         return cls(value="/", why=f"uid {uid} is not in /etc/passwd")
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from imagepeel.formats.passwd import AccountFile, AccountSource, GroupEntry, PasswdEntry
+from imagepeel.formats.passwd import AccountFile, AccountSource, GroupEntry, PasswdEntry, each_group
 from imagepeel.process.engines import user
 from imagepeel.text import decimal
 
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
 def _lines(found: AccountSource, errors: str) -> list[str]:
     """The first lines of a file as text; none where it cannot be read."""
-    return found.data.decode("utf-8", errors).split("\n")[:MAX_LINES] if isinstance(found, AccountFile) else []
+    return (
+        found.data.decode("utf-8", errors).split("\n", MAX_LINES)[:MAX_LINES] if isinstance(found, AccountFile) else []
+    )
 
 
 class Accounts:
@@ -24,11 +27,20 @@ class Accounts:
         passwd, group = user.read_file(rootfs, user.PASSWD), user.read_file(rootfs, user.GROUP)
         self.passwd: AccountSource = passwd
         self.group: AccountSource = group
-        self.users: list[PasswdEntry] = passwd.users if isinstance(passwd, AccountFile) else []
-        self.groups: list[GroupEntry] = group.groups if isinstance(group, AccountFile) else []
+        self._users = passwd if isinstance(passwd, AccountFile) else AccountFile(b"")
+        self._groups = group if isinstance(group, AccountFile) else AccountFile(b"")
 
-    def user(self, word: str) -> PasswdEntry | None:
-        return next((entry for entry in self.users if entry.name == word), None)
+    def user(self, wanted: str | int) -> PasswdEntry | None:
+        """The first line with a name or a uid."""
+        return self._users.user(wanted)
+
+    def groups_of(self, member: str) -> tuple[GroupEntry, ...]:
+        """The lines of group that list a user."""
+        return self._groups.groups_of(member)
+
+    def group_names(self, gids: Collection[int]) -> set[str]:
+        """The names of all lines of group with one of these ids."""
+        return {entry.name for entry in each_group(self._groups.data) if entry.gid in gids}
 
     def uid(self, word: str) -> int | None:
         """A name, or else a number."""
@@ -38,8 +50,8 @@ class Accounts:
         return decimal(word)
 
     def gid(self, word: str) -> int | None:
-        found = next((entry.gid for entry in self.groups if entry.name == word), None)
-        return decimal(word) if found is None else found
+        found = self._groups.group(word)
+        return decimal(word) if found is None else found.gid
 
     def gids(self, words: str) -> tuple[int, ...] | None:
         """The ids of a list with commas; None where a word of it is no group."""

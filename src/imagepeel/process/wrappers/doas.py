@@ -54,7 +54,7 @@ def doas(
     rules = _rules(rootfs)
     if isinstance(rules, Failure | Unproved):
         return rules
-    own = next((one for one in accounts.users if one.uid == old.uid), None)
+    own = accounts.user(old.uid)
     rule = next((one for one in reversed(rules) if _fits(one, wrapped, accounts, old, own.name if own else "")), None)
     if rule is None or not rule.permits:
         why = f"no rule of {CONFIG} lets uid {old.uid} run {wrapped.argv[0]} as {wrapped.user}"

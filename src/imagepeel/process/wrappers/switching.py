@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from imagepeel.formats.passwd import Identity, UserRefused, resolve_user
+from imagepeel.formats.passwd import Identity, PasswdEntry, UserRefused, resolve_user
 from imagepeel.process.engines import user
 from imagepeel.process.spec.access import Actor
 from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Unproved
@@ -25,6 +25,7 @@ from imagepeel.process.wrappers.programs import Wrapped, gosu_user_failure
 from imagepeel.process.wrappers.refusals import no_right, refused_name
 from imagepeel.process.wrappers.sudoers import SUDOERS, Asking, allows_root, is_listed, needs_no_password
 from imagepeel.process.wrappers.switched import Switched
+from imagepeel.text import decimal
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.tree.inode import Node
@@ -182,7 +183,7 @@ def _setpriv(wrapped: Wrapped, accounts: Accounts, state: ProcessState) -> Switc
         return refused
     groups: tuple[int, ...] | None = old.groups
     if way == "--init-groups":
-        entry = next((entry for entry in accounts.users if entry.uid == uid), None)
+        entry = accounts.user(uid) if uid is not None else None
         if entry is None:
             words = f"uid {uid} not found, --init-groups requires an user that can be found on the system"
             return _setpriv_refuses(words, f"/etc/passwd has no line for uid {uid}", "use --clear-groups")
@@ -258,7 +259,7 @@ def _chroot(wrapped: Wrapped, accounts: Accounts, state: ProcessState) -> Switch
         return Switched(credentials=old)
     user_word, _, group_word = spec.partition(":")
     uid = accounts.uid(user_word) if user_word else old.uid
-    entry = next((entry for entry in accounts.users if entry.uid == uid), None) if user_word else None
+    entry = accounts.user(uid) if user_word and uid is not None else None
     gid = accounts.gid(group_word) if group_word else entry.gid if entry is not None else old.gid
     if uid is None or gid is None:
         return refused_name("chroot", f"chroot: invalid {'user' if uid is None else 'group'}", 125, spec)
@@ -342,9 +343,16 @@ def _busybox_su(wrapped: Wrapped, accounts: Accounts, state: ProcessState) -> Sw
     if call:
         words = "setuid" if call == "setuid" else "can't set groups"
         return no_right(f"su: {words}: Operation not permitted", program="su", to=entry.name, call=call, old=old)
-    groups = (entry.gid, *(found.gid for found in accounts.groups if entry.name in found.members))
+    groups = (entry.gid, *(found.gid for found in accounts.groups_of(entry.name)))
     changed = _become_ids(old, entry.uid, entry.gid, tuple(dict.fromkeys(groups)), entry.name)
     return Switched(credentials=changed, home=entry.home, shell=entry.shell)
+
+
+def _numbered(accounts: Accounts, word: str) -> PasswdEntry | None:
+    """The line of a uid that is written as Python writes it."""
+    digits = decimal(word.removeprefix("-"))
+    uid = -digits if digits and word.startswith("-") else digits
+    return accounts.user(uid) if uid is not None and str(uid) == word else None
 
 
 def _start_stop_daemon(wrapped: Wrapped, accounts: Accounts, state: ProcessState) -> Switched | Failure | Unproved:
@@ -355,7 +363,7 @@ def _start_stop_daemon(wrapped: Wrapped, accounts: Accounts, state: ProcessState
     user_word, _, group_word = wrapped.user.partition(":")
     if not user_word:
         return Unproved(reason=f"whom start-stop-daemon becomes with the group {group_word} alone is not followed")
-    entry = accounts.user(user_word) or next((one for one in accounts.users if str(one.uid) == user_word), None)
+    entry = accounts.user(user_word) or _numbered(accounts, user_word)
     if entry is None and wrapped.family != "busybox" and not user_word.isdigit():
         return refused_name("start-stop-daemon", f"start-stop-daemon: user '{user_word}' not found", 2, user_word)
     gid = accounts.gid(group_word) if group_word else entry.gid if entry is not None else None
@@ -368,7 +376,7 @@ def _start_stop_daemon(wrapped: Wrapped, accounts: Accounts, state: ProcessState
         return no_right(message, program="start-stop-daemon", to=wrapped.user, call=call, old=old, exit_code=2)
     groups = accounts.memberships(entry.name, gid)
     if wrapped.family == "busybox":
-        members = (gid, *(found.gid for found in accounts.groups if entry.name in found.members))
+        members = (gid, *(found.gid for found in accounts.groups_of(entry.name)))
         groups = tuple(dict.fromkeys(members))
     return Switched(credentials=_become_ids(old, entry.uid, gid, groups, entry.name))
 
@@ -423,10 +431,10 @@ def _sudo_as_root(rootfs: Rootfs, wrapped: Wrapped, accounts: Accounts, old: Cre
 
 def _asking(wrapped: Wrapped, accounts: Accounts, who: Credentials) -> Asking:
     """Who asks sudo: it takes the groups of the process, and those that /etc/group and passwd give to the user."""
-    entry = next((entry for entry in accounts.users if entry.uid == who.uid), None)
+    entry = accounts.user(who.uid)
     gids = {who.gid, *who.groups, *(accounts.memberships(entry.name, entry.gid) if entry is not None else ())}
     names = {"ALL", f"#{who.uid}", *(f"%#{gid}" for gid in gids)}
-    names |= {f"%{group.name}" for group in accounts.groups if group.gid in gids}
+    names |= {f"%{name}" for name in accounts.group_names(gids)}
     return Asking(
         names=frozenset(names if entry is None else {*names, entry.name}),
         wanted=wrapped.user,
