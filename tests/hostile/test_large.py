@@ -5,8 +5,10 @@ IMAGEPEEL_LARGE multiplies the sizes; `make soak` takes them fifty times as larg
 
 from __future__ import annotations
 
+import io
 import os
 import struct
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -15,10 +17,12 @@ from whole import verbs
 
 from effort import steps
 from imagepeel import forge
+from imagepeel import open as open_archive
 from imagepeel.errors import ImagepeelError
 from imagepeel.forge import programs
 from imagepeel.forge.elf import elf
 from imagepeel.formats.ldcache import CACHE_IDS
+from imagepeel.rootfs.layer_events import layer_counts
 
 TIMES = int(os.environ.get("IMAGEPEEL_LARGE", "1"))
 VERBS = ("process", "findings", "explain", "waste", "loadable", "views")
@@ -122,3 +126,18 @@ def test_twice_as_many_cost_no_more_than_twice(make: Callable[[int], bytes]) -> 
         ask(first, verb)  # what is loaded and compiled once, and remembered of a file, counts for neither
         once = steps(ask, few, verb, limit=MOST)
         assert steps(ask, many, verb, limit=MOST) < 2.2 * once + 20_000, verb
+
+
+def test_counting_what_layers_do_takes_little_memory_for_each_name() -> None:
+    n = 20_000
+    with open_archive(io.BytesIO(whiteouts(n))) as archive:
+        image = archive.image()
+        rootfs = image.rootfs
+        tracemalloc.start()
+        try:
+            counts = layer_counts(rootfs)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert (counts[0].added, counts[1].removed) == (n + 1, n)
+    assert peak < 500 * n, f"{peak // n} bytes for each name and its whiteout"

@@ -148,7 +148,31 @@ ChildrenOf = Callable[[bytes, Dirs, list[int]], Iterable[tuple[int, Mapping[byte
 def all_children(path: bytes, dirs: Dirs, cuts: list[int]) -> Iterator[tuple[int, Mapping[bytes, Inode]]]:
     """Yield the children of each layer's directory."""
     for layer, directory in dirs:
-        yield layer, directory.peek()
+        yield layer, directory.one_by_one()
+
+
+class _Piles:
+    """Which layers have a name, as a number: names that the same layers have share it, so that a name costs little."""
+
+    def __init__(self) -> None:
+        self._cells: list[tuple[int, int]] = []
+        """Of each pile the one below it (-1: none) and the place of the layer that comes on top."""
+        self._known: dict[tuple[int, int], int] = {}
+
+    def with_layer(self, pile: int, at: int) -> int:
+        """Return a pile with one more layer on top."""
+        number = self._known.setdefault((pile, at), len(self._cells))
+        if number == len(self._cells):
+            self._cells.append((pile, at))
+        return number
+
+    def layers(self, pile: int) -> list[int]:
+        """Return the places of its layers, base first."""
+        out: list[int] = []
+        while pile >= 0:
+            pile, at = self._cells[pile]
+            out.append(at)
+        return out[::-1]
 
 
 def events(
@@ -176,17 +200,15 @@ def events(
         path, dirs, cuts = stack.pop()
         if len(dirs) == 1 and _hand_over(dirs[0], cuts, visible, hidden):
             continue
-        by_name: dict[bytes, Dirs] = {}
-        for layer, children in children_of(path, dirs, cuts):
-            for name, node in children.items():
-                known = by_name.get(name)
-                if known is None:
-                    by_name[name] = [(layer, node)]
-                else:
-                    known.append((layer, node))
+        listed = list(children_of(path, dirs, cuts))
+        piles, by_name = _Piles(), dict[bytes, int]()
+        for at, (_, children) in enumerate(listed):
+            for name in children:
+                by_name[name] = piles.with_layer(by_name.get(name, -1), at)
         below = []
-        for name, versions in by_name.items():
+        for name, pile in by_name.items():
             full = path + b"/" + name
+            versions = [(listed[at][0], listed[at][1][name]) for at in piles.layers(pile)]
             layer, node = versions[0]
             kind = node.kind
             if not cuts and len(versions) == 1 and kind != "char":  # which may be a whiteout; others are simply there

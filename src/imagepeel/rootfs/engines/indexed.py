@@ -295,6 +295,9 @@ class IndexedDirectory(Inode):
     def peek(self) -> dict[bytes, Inode]:
         return self._made if self._made is not None else self.make() | self._some
 
+    def one_by_one(self) -> Mapping[bytes, Inode]:
+        return self.peek() if self._made is not None or self._some else _OneByOne(self)
+
     def peek_some(self, wanted: Callable[[bytes], object]) -> Mapping[bytes, Inode]:
         if self._made is not None or self._some:
             return super().peek_some(wanted)
@@ -381,6 +384,23 @@ class IndexedDirectory(Inode):
         """Return the children without keeping them."""
         node = self.node
         return {name: node(name, i) for name, i in self.listing().items()}
+
+
+class _OneByOne(Mapping[bytes, Inode]):
+    """The children of a directory, of which none is kept: each look makes the node anew."""
+
+    def __init__(self, directory: IndexedDirectory) -> None:
+        self._directory = directory
+        self._listing = directory.listing()
+
+    def __getitem__(self, name: bytes) -> Inode:
+        return self._directory.node(name, self._listing[name])
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._listing)
+
+    def __len__(self) -> int:
+        return len(self._listing)
 
 
 def indexed_upper(layer: LayerEntries, parents: Sequence[Tree], first_ino: int = 1) -> Tree | None:
