@@ -12,13 +12,14 @@ from imagepeel.errors import Malformed
 from imagepeel.formats.shell.parser import parse_shell
 from imagepeel.formats.shell.tree import Script
 from imagepeel.process.shell.conditions import FileTest, evaluate_test
+from imagepeel.process.shell.dialects import arithmetic_status
 from imagepeel.process.shell.image import ShellImage
 from imagepeel.process.shell.interpreters import Search, Shell, cannot_run
 from imagepeel.process.shell.output import written_to_errors
 from imagepeel.process.shell.parameters import DECLARE, BuiltinCall, Parameters
 from imagepeel.process.shell.scope import UNKNOWN, Field, Unknown, WalkLimitExceeded
 from imagepeel.process.shell.script_outcome import ScriptOutcome
-from imagepeel.process.shell.state import MUTED, Ends, State, as_argv
+from imagepeel.process.shell.state import MUTED, Ends, Flow, State, as_argv
 from imagepeel.process.shell.words import FOREIGN
 from imagepeel.tables import ErrnoName
 from imagepeel.text import decimal
@@ -27,7 +28,7 @@ MAX_CALLS = 12
 
 _QUIET = frozenset(
     (
-        *("alias", "bg", "disown", "echo", "fc", "fg", "hash", "jobs", "kill", "let", "printf", "pwd"),
+        *("alias", "bg", "disown", "echo", "fc", "fg", "hash", "jobs", "kill", "printf", "pwd"),
         *("shopt", "times", "type", "ulimit", "unalias", "history", "caller", "dirs", "popd", "pushd"),
         *("bind", "enable", "complete", "compgen", "compopt", "suspend"),
     )
@@ -125,6 +126,8 @@ class Builtins(Parameters):
         state.waited = True
         state.last = state.background or state.last
         state.status = None
+        if call.rest and (state.background is None or self.refused(state.background.argv, state) is not None):
+            self.answered(state, call.source, call.line, call.tested)
 
     def _source(self, call: BuiltinCall) -> Ends:
         rest, state = call.rest, call.state
@@ -138,6 +141,8 @@ class Builtins(Parameters):
             what, read = self._in_path(image, name, state)
             if what == name and self._speaker.posix and state.exact:
                 return self.failed(call, 1, self._speaker.builtin_says(call.name, call.line, f"{name}: file not found"))
+        if read is None and self._shell == "bash" and self._enters(what, state):
+            return self.failed(call, 1, self._speaker.says(call.line, f".: {what}: is a directory"))
         if read is None or (read[1] and not state.exact):
             return self._sourced_unknown(state, what, call.line)
         if read[1]:
@@ -145,6 +150,12 @@ class Builtins(Parameters):
             return self.failed(call, code, words)
         args = tuple(str(item) for item in rest[1:]) if all(isinstance(item, str) for item in rest[1:]) else None
         return self.sourced(what, read[0], state, args if rest[1:] and self._shell != "dash" else ..., call.line)
+
+    def _enters(self, path: str, state: State) -> bool:
+        """Whether a path with a slash is a directory."""
+        image = state.image
+        known = image is not None and state.cwd is not None and state.exact and "/" in path
+        return known and image is not None and image.enter(path, state.cwd or "") == ""
 
     def _in_path(self, image: ShellImage, name: str, state: State) -> tuple[str, tuple[str, ErrnoName] | None]:
         """The first readable file of that name in a directory of PATH, with its path."""
@@ -194,7 +205,7 @@ class Builtins(Parameters):
 
     def _quiet(self, call: BuiltinCall) -> None:
         """A builtin that changes nothing but variables that its words name."""
-        if call.name in ("printf", "let"):
+        if call.name == "printf":
             for item in call.rest:
                 if isinstance(item, str) and item.isidentifier():
                     call.state.scope.variables[item] = UNKNOWN
@@ -209,6 +220,25 @@ class Builtins(Parameters):
         if call.name == "shopt" and "execfail" in call.rest:
             call.state.execfail = "-s" in call.rest
         call.state.status = True if call.name in ("echo", "printf", "ulimit", "shopt") else None
+        if call.name == "ulimit" and "unlimited" in call.rest:  # a hard limit of the host may be lower
+            call.state.status = None
+            self.answered(call.state, call.source, call.line, call.tested)
+
+    def _let(self, call: BuiltinCall) -> Ends:
+        state = call.state
+        for item in call.rest:
+            state.status = arithmetic_status(item, state.scope) if isinstance(item, str) else None
+        return [(state, self.answered(state, call.source, call.line, call.tested))]
+
+    def answered(self, state: State, source: str, line: int, tested: bool) -> Flow:
+        """Behind a command whose status is that of an expression."""
+        state.doubt, state.code = "", 0 if state.status else 1
+        if not state.errexit or tested or state.status:
+            return ""
+        if state.status is None:
+            state.takes_for_granted(source, line)
+            return ""
+        return self._dies(state, f"line {line} comes to 0, which ends the script (set -e)", line)
 
     def _exec_option(self, call: BuiltinCall, option: str, more: bool) -> Ends | None:
         """A word that exec takes for options of its own, and one among them is none."""
@@ -385,6 +415,7 @@ class Builtins(Parameters):
         "set": Parameters.sets,
         "shift": Parameters.shifts,
         "cd": _cd,
+        "let": _let,
         "trap": _trap,
         "wait": _wait,
         "unset": Parameters.unsets,

@@ -23,6 +23,7 @@ from imagepeel.formats.shell.tree import (
     Word,
 )
 from imagepeel.process.shell.builtins import Builtins
+from imagepeel.process.shell.dialects import refuses_function, syntax_error
 from imagepeel.process.shell.expand import ExpansionFailed, expand_one
 from imagepeel.process.shell.listing import Written
 from imagepeel.process.shell.made import Made
@@ -206,6 +207,8 @@ class Commands(Builtins):
 
     def result(self, argv: tuple[str, ...], state: State, line: int) -> tuple[int, str] | None:
         """The exit code and the words of a command in a substitution, where both follow from the image."""
+        if argv[0] == "cd" and len(argv) == 2 and "cd" not in state.functions and state.scope.get("CDPATH") is None:
+            return self.cannot_enter(argv[1], state, line)
         if argv[0] in self._BUILTINS or argv[0] in state.functions:
             return None
         refused = self.refused(argv, state)
@@ -408,7 +411,7 @@ class Commands(Builtins):
 
     def _redirects(self, command: Simple | Compound, state: State) -> tuple[int, str] | None:
         """The exit code and the words of the first redirection that provably fails."""
-        state.muted = state.muted or int(any(map(hides_errors, command.redirections)))
+        state.muted = state.muted or int(hides_errors(command.redirections))
         image = state.image
         if image is None or state.cwd is None:
             return None
@@ -511,6 +514,8 @@ class Commands(Builtins):
                         found.append((item.target.at, "redirection"))
                 words = node.words if isinstance(node, Simple) else ()
                 found += [(word.at, '"("') for word in words if self._refuses_process(word)]
+                if isinstance(node, Compound) and refuses_function(node, self._shell):
+                    found.append((node.at, ""))
                 token = self._no_keyword(node)
                 if token:
                     found.append((node.at, token + (f' (expecting "{closing}")' if closing else "")))
@@ -540,10 +545,7 @@ class Commands(Builtins):
         if foreign is None:
             return None
         token, number = foreign[0], self._line(foreign[1])
-        sign, expected, rest = token.partition(" (")
-        words = f"Syntax error: {sign} unexpected" if self._shell == "dash" else f"syntax error: unexpected {sign}"
-        words += expected + rest
-        state.fail(2, self._speaker.says(number, words))
+        state.fail(2, self._speaker.says(number, syntax_error(token, self._shell)))
         return self._dies(state, f"line {number} is not the grammar of {self._shell}", number)
 
     def _ended_by_errexit(self, state: State, line: int, tested: bool) -> Flow:

@@ -337,10 +337,10 @@ def expand_part(part: Part, scope: Scope) -> Value:
         return _parameter(part.text, scope, quoted=part.quoted)
     if part.kind == "command":
         return UNKNOWN if scope.substitute is None else scope.substitute(part.text, scope)
-    return _arithmetic(part.text, scope) if part.kind == "arithmetic" else UNKNOWN
+    return arithmetic(part.text, scope) if part.kind == "arithmetic" else UNKNOWN
 
 
-def _arithmetic(text: str, scope: Scope) -> Value:
+def arithmetic(text: str, scope: Scope) -> Value:
     """`$((text))`: its parameters are expanded first, then it is worked out."""
     expanded: Field = text
     if "$(" in text or any(char in text for char in '`"\\'):

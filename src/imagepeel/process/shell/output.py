@@ -170,8 +170,21 @@ def _translated(value: str, before: str, after: str) -> str | None:
     return None
 
 
-def hides_errors(item: Redirection) -> bool:
-    """Whether a redirection sends standard error somewhere else than to the operator."""
+def hides_errors(redirections: Sequence[Redirection]) -> bool:
+    """Whether redirections send standard error somewhere else than to the operator; `2>&1` follows what 1 is then."""
+    away = False
+    for item in redirections:
+        if item.operator == ">&" and item.descriptor == 2 and item.target is not None and item.target.source == "1":
+            if away:
+                return True
+        elif item.operator in (">", ">>", ">|") and item.descriptor in (None, 1) and item.target is not None:
+            away = not item.target.source.startswith(("/dev/std", "/dev/fd", "/proc/"))
+        elif _hides_errors(item):
+            return True
+    return False
+
+
+def _hides_errors(item: Redirection) -> bool:
     if item.target is None:
         return False
     both = item.operator in ("&>", "&>>")

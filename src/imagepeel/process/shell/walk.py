@@ -30,10 +30,13 @@ Steps, ways and nested calls are bounded; `WalkLimitExceeded` ends the walk and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from imagepeel.formats.shell.tree import AndOr, Command, Compound, Line, Pipeline, Script, Simple, Word
+from imagepeel.errors import Malformed
+from imagepeel.formats.shell.parser import parse_shell
+from imagepeel.formats.shell.tree import AndOr, Branch, Command, Compound, Line, Pipeline, Script, Simple, Word
 from imagepeel.process.shell.commands import (
     as_input,
     asked_last,
@@ -45,6 +48,7 @@ from imagepeel.process.shell.commands import (
     take_status,
 )
 from imagepeel.process.shell.conditions import evaluate_brackets
+from imagepeel.process.shell.dialects import arithmetic_status, behind_background
 from imagepeel.process.shell.ending import Ending
 from imagepeel.process.shell.expand import ExpansionFailed, expand, expand_one, matches
 from imagepeel.process.shell.image import ShellImage
@@ -53,10 +57,11 @@ from imagepeel.process.shell.scope import UNKNOWN, UNKNOWN_WORDS, Value, WalkLim
 from imagepeel.process.shell.script_outcome import ScriptOutcome
 from imagepeel.process.shell.state import MUTED, Ends, Flow, StartedCommand, State, as_argv
 from imagepeel.process.shell.ways import MAX_STATES, final_command, joined
-from imagepeel.process.shell.words import Speaker
+from imagepeel.process.shell.words import FOREIGN, Speaker
 
 _MAX_STEPS = 20_000
 _MAX_LOOP = 60
+_MAX_EXPRESSION = 20_000
 
 
 class Walk(Ending):
@@ -130,6 +135,9 @@ class Walk(Ending):
         self._steps += 1
         if self._steps > _MAX_STEPS:
             raise WalkLimitExceeded("the script is too long to follow")
+        parts = behind_background(item) if self._shell == "dash" else None
+        if parts is not None:
+            return self._each(self._item(parts[0], state, ""), lambda here: self._item(parts[1], here, flag))
         if item.end == "&":
             inner = self._and_or(item, state.copy(), "")
             ran = next((end.last for end, _ in inner if end.last is not None), None)
@@ -262,7 +270,8 @@ class Walk(Ending):
                 raise WalkLimitExceeded(f"line {line}: {failed.unproved}") from failed
             said = str(failed)
             if said:
-                state.fail(self._speaker.broken_expansion, self._speaker.says(line, said))
+                code = 1 if self._shell == "bash" and state.scope.errexit else self._speaker.broken_expansion
+                state.fail(code, self._speaker.says(line, said))
             else:
                 state.fail(1)
             return [(state, self._dies(state, f"line {line} cannot be expanded: {said or 'a file is missing'}", line))]
@@ -307,8 +316,28 @@ class Walk(Ending):
             return self._loop(command, state)
         if kind == "test" and command.words is not None:
             return [self._test_command(command, command.words, state, tested)]
-        state.status = None
-        return [(state, "")]
+        return self._arithmetic(command, state, tested)
+
+    def _arithmetic(self, command: Compound, state: State, tested: bool) -> Ends:
+        """`(( ))`, which is a subshell in a subshell to dash and busybox."""
+        line = self._line(command.at)
+        expression, _, behind = self._text[command.at + 2 : command.at + _MAX_EXPRESSION].partition("))")
+        known = "(" not in expression and not behind.startswith(")")
+        if self._shell != "bash":
+            try:
+                inner = parse_shell(re.sub(r"[^\n]", " ", self._text[: command.at + 2]) + expression)
+            except Malformed:
+                known = False
+            if not known or command.at > _MAX_EXPRESSION:
+                raise WalkLimitExceeded(f"line {line}: what this shell makes of (( is not followed")
+            body = Branch(body=inner)
+            return self._subshell(Compound(kind="subshell", branches=(body,), redirections=(), at=command.at), state,
+                                  "", tested)  # fmt: skip
+        state.status = arithmetic_status(expression, state.scope) if known else None
+        if not known:
+            for name in re.findall(r"[A-Za-z_]\w*", expression):
+                state.scope.variables[name] = UNKNOWN
+        return [(state, self.answered(state, expression, line, tested))]
 
     def _test_command(self, command: Compound, words: Sequence[Word], state: State, tested: bool) -> tuple[State, Flow]:
         """`[[ ]]`, which dash takes for commands, and busybox for `[` that knows `&&` and `||`."""
@@ -504,10 +533,15 @@ class Walk(Ending):
         substituted = any(
             part.kind == "command" for item in command.assignments if item.value for part in item.value.parts
         )
-        for assignment in command.assignments:
+        redirect = self._redirects(command, state)
+        for assignment in command.assignments if redirect is None or self._shell == "bash" else ():
             if assignment.name in state.constants:
                 return self._constant(assignment.name, command, state)
             self.assign(state, assignment)
+        if redirect is not None:
+            state.fail(*redirect)
+            state.doubt = ""
+            return [(state, self._ended_by_errexit(state, self._line(command.at), tested))]
         code = state.scope.substituted if substituted else None
         state.status = None if substituted or command.words else True
         if code is None or command.words:
@@ -548,7 +582,7 @@ class Walk(Ending):
             )  # fmt: skip
             return self.failed(call, *redirect)
         if isinstance(name, str):
-            while name in ("command", "builtin") and rest and isinstance(rest[0], str):
+            while name in {"command", "builtin"} - FOREIGN[self._shell] and rest and isinstance(rest[0], str):
                 if rest[0] in ("-v", "-V"):
                     return [(state, self._is_command(rest[1:], state, command, tested))]
                 if rest[0] in ("-p", "--"):
