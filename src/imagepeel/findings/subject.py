@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from functools import cached_property
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from imagepeel._lazy import late
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 PROFILES = (DOCKER, "docker@20.10", CONTAINERD, KUBERNETES, PODMAN)
 """The engines that every image is held against: one of each kind whose decisions differ."""
 
+_PATH = attrgetter("path")
 _SHELL_FORM = late(r"(?:^|/)(?:sh|bash|dash|ash|busybox)$")
 _SMALL = 256 * 1024
 
@@ -275,15 +278,15 @@ class Subject:
         if len(raw(path)) >= PATH_MAX:
             return None  # nobody makes it, so nothing takes it away
         for mark in marks_that_hide(raw(path), overlay=True):
-            hits += self._whiteouts.get(mark, ())
+            first = bisect_left(self._whiteouts, mark, key=_PATH)
+            last = bisect_right(self._whiteouts, mark, key=_PATH)
+            hits += self._whiteouts[first:last]
         return min((hit for hit in hits if hit.layer > layer), default=None)
 
     @cached_property
-    def _whiteouts(self) -> dict[bytes, list[Hit]]:
-        by_path: dict[bytes, list[Hit]] = {}
-        for hit in self.names.whiteouts:
-            by_path.setdefault(hit.path, []).append(hit)
-        return by_path
+    def _whiteouts(self) -> list[Hit]:
+        """All whiteouts by their paths."""
+        return sorted(self.names.whiteouts, key=_PATH)
 
     def entries_where(self, wanted: Callable[[Meta], bool], most: int = 10_000) -> list[Hit]:
         """Members whose type, mode or owner satisfies `wanted`, at most `most`.

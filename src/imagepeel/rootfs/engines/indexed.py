@@ -296,7 +296,7 @@ class IndexedDirectory(Inode):
         return self._made if self._made is not None else self.make() | self._some
 
     def one_by_one(self) -> Mapping[bytes, Inode]:
-        return self.peek() if self._made is not None or self._some else _OneByOne(self)
+        return self._made if self._made is not None else _OneByOne(self, self._some)
 
     def peek_some(self, wanted: Callable[[bytes], object]) -> Mapping[bytes, Inode]:
         if self._made is not None or self._some:
@@ -319,9 +319,10 @@ class IndexedDirectory(Inode):
         out = indexed.runs.entries_in(directory) if directory is not None else {}
         out.pop(b"", None)  # the root's own entry
         if indexed.has_whiteouts:
-            for name in [name for name in out if name.startswith(PREFIX)]:
-                i = out.pop(name)
-                if name != OPAQUE:
+            found = out
+            out = {name: i for name, i in found.items() if not name.startswith(PREFIX)}
+            for name, i in found.items():
+                if name.startswith(PREFIX) and name != OPAQUE:
                     out[hidden_path(name)] = ~i
         for name in indexed.implied_dirs.get(self.path, ()):
             out[name] = IMPLIED
@@ -387,14 +388,15 @@ class IndexedDirectory(Inode):
 
 
 class _OneByOne(Mapping[bytes, Inode]):
-    """The children of a directory, of which none is kept: each look makes the node anew."""
+    """The children of a directory, of which none is kept but those that were: each look makes the node anew."""
 
-    def __init__(self, directory: IndexedDirectory) -> None:
+    def __init__(self, directory: IndexedDirectory, kept: Mapping[bytes, Inode]) -> None:
         self._directory = directory
+        self._kept = kept
         self._listing = directory.listing()
 
     def __getitem__(self, name: bytes) -> Inode:
-        return self._directory.node(name, self._listing[name])
+        return self._kept.get(name) or self._directory.node(name, self._listing[name])
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._listing)
