@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -160,7 +161,9 @@ def test_what_waits_is_read_when_it_is_asked_for(form: str) -> None:
         for asked in ("#8", "v5", opened.records[6].names[0].text):
             mine, other = opened.image(asked), whole.image(asked)
             assert mine.layers[29].record.diff_id == other.layers[29].record.diff_id
-            assert mine.record == other.record and mine.config == other.config
+            # Of images that were not read yet it says less.
+            configs = [msgspec.structs.replace(one.config, not_examined="") for one in (mine, other)]
+            assert mine.record == other.record and configs[0] == configs[1]
         assert [record.number for record in opened.records if record.later is not None] == [5, 9]
         assert len(opened.image("#8").beside) == 8
 

@@ -7,11 +7,13 @@ import random
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from imagepeel import forge
+from imagepeel.layers.index_cache import _RACY
 
 COMMANDS = (("layers",), ("ls", "-R"), ("process", "--json"))
 
@@ -29,6 +31,8 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     spec = forge.image(*layers, cmd=["/0/f1"])
     path = forge.write(spec, tmp_path_factory.mktemp("cache") / "image.tar", kind="oci-archive", compression="gzip")
     os.utime(path, (1, 1))
+    # A file that was just changed is believed to be another one soon: what is kept of it waits that long.
+    time.sleep(_RACY / 1e9)
     return path
 
 
