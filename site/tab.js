@@ -16,7 +16,7 @@ const words = the("words", HTMLInputElement);
 const recipe = the("recipe", HTMLTextAreaElement);
 const status = the("status", HTMLElement);
 const progress = the("progress", HTMLProgressElement);
-const frame = the("page", HTMLIFrameElement);
+let frame = the("page", HTMLIFrameElement);
 const cancel = the("cancel", HTMLButtonElement);
 const save = the("save", HTMLButtonElement);
 
@@ -62,13 +62,19 @@ function heard(told) {
   finish();
   const errors = (told.errors ?? "").trim();
   page = told.page ?? "";
-  frame.hidden = !page;
-  if (page) {
-    frame.srcdoc = isPage() ? page : `<pre>${page.replace(/&/g, "&amp;").replace(/</g, "&lt;")}</pre>`;
-    save.disabled = false;
-  }
+  show();
+  save.disabled = !page;
   if (errors) say(errors, (told.code ?? 0) !== 0);
   else say(told.code ? `It ended with ${told.code}.` : "Done.");
+}
+
+/** A new frame for each page: Chromium sometimes draws nothing of a page that takes the place of another one. */
+function show() {
+  const next = /** @type {HTMLIFrameElement} */ (frame.cloneNode());
+  next.hidden = !page;
+  next.srcdoc = isPage() ? page : `<pre>${page.replace(/&/g, "&amp;").replace(/</g, "&lt;")}</pre>`;
+  frame.replaceWith(next);
+  frame = next;
 }
 
 /** Whether the answer is a page; with --json it is text. */

@@ -48,7 +48,8 @@ class Tab:
 
     def __init__(self, browser: Browser, address: str) -> None:
         self.address = address
-        self.context = browser.new_context(accept_downloads=True)
+        # High enough for all of the page: Chromium draws no frame that is out of sight.
+        self.context = browser.new_context(accept_downloads=True, viewport={"width": 1200, "height": 2000})
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(BOOT)
         self.asked: list[str] = []
