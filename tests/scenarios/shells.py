@@ -103,6 +103,10 @@ LINES: dict[str, tuple[str, str]] = {
     "hidden-errors": ("set -e\nnope > /dev/null 2>&1\nexec report", ALL_SHELLS),
     "wait-missing": ("set -e\nnope & wait $!\nexec report", "?dash ?bash ?busybox"),
     "limit": ("set -e\nulimit -l unlimited\nexec report", "?dash ?bash ?busybox"),
+    "pipe-missing-and": ("echo x | nope && exec report", ALL_SHELLS),
+    "pipe-tee-and": ("echo x | tee /nope/f > /dev/null && exec report", ALL_SHELLS),
+    "pipefail-missing": ("set -o pipefail\nnope | true && exec report", ALL_SHELLS),
+    "separator": ('IFS=,\nset -- a b\nexec report "$*" "x$*y" $*', ""),
     "function-word": ("function go { exec report go; }\ngo", "dash"),
     "lower": ('X=ABC\nexec report "${X,,}"', "dash ?busybox"),
 }
@@ -193,6 +197,10 @@ for shell, (entries, path) in SHELLS.items():
         link = (L("bin/chown", "busybox"),) if shell == "busybox" else ()
         scenario(f"list-{shell}-user-{name}", "S9 F35", "F35", *entries, *MORE, *more, *link,
                  entrypoint=[path, "-c", text], user="app")  # fmt: skip
+
+for shell, (entries, path) in SHELLS.items():
+    scenario(f"list-{shell}-option-pipefail", "S9 F35", "UNKNOWN" if shell == "dash" else "F35", *entries, *MORE,
+             entrypoint=[path, "-eo", "pipefail", "-c", "false | true\nexec report"])  # fmt: skip
 
 # bash in posix mode, interactive shells, and scripts without a slash
 POSIX = {

@@ -140,6 +140,8 @@ def take_status(state: State, ends: Ends) -> None:
     if code is not None:
         state.status, state.code = code == 0, code
         state.said = end.said
+        if code and end.last is not None and (end.errno or end.gave_up == end.last):
+            state.last = state.gave_up = end.last
 
 
 def fails_with(state: State, written: Sequence[Written | None], ways: Sequence[Ends]) -> None:
@@ -153,6 +155,9 @@ def fails_with(state: State, written: Sequence[Written | None], ways: Sequence[E
         codes.append(one.code if code is None and one is not None else code)
     failing = [at for at, code in enumerate(codes) if code]
     if failing:
+        ended = ways[failing[-1]][0][0]
+        if ended.errno and ended.last is not None:
+            state.last = state.gave_up = ended.last
         state.status = False
         state.code = None if None in codes[failing[-1] :] else codes[failing[-1]]
     elif None in codes:

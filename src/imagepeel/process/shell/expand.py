@@ -326,9 +326,10 @@ def expand_one(word: Word, scope: Scope) -> Field:
 
 
 def _joined(words: Sequence[str], scope: Scope) -> str:
-    """Words with a blank between them, as `$*` has them."""
+    """Words as `$*` has them: with the first character of IFS between them, a blank where it is not set."""
     scope.budget.spend(_PER_WORD * len(words) + sum(map(len, words)))
-    return " ".join(words)
+    separators = scope.get("IFS")
+    return (" " if not isinstance(separators, str) else separators[:1]).join(words)
 
 
 def expand_part(part: Part, scope: Scope) -> Value:

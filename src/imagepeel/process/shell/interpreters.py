@@ -42,7 +42,7 @@ _MARKS: tuple[tuple[Shell, bytes], ...] = (
 _LONG_OPTIONS = {"--login": 1, "--norc": 1, "--noprofile": 1, "--posix": 1, "--rcfile": 2, "--init-file": 2}
 """Long options of bash that do not change what is run, with the number of words they take."""
 
-_NAMED_OPTIONS = {"errexit": "e", "noglob": "f", "noexec": "n", "nounset": "u", "xtrace": "x"}
+_NAMED_OPTIONS = {"errexit": "e", "noglob": "f", "noexec": "n", "nounset": "u", "pipefail": "pipefail", "xtrace": "x"}
 """What `-o NAME` sets, by its letter."""
 
 

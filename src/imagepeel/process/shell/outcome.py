@@ -45,7 +45,7 @@ def classify(
 
     `shell` is "dash", "bash" or "busybox", anything else is unknown; `mode` "command" (`-c`) or "script".
     `args` are `$0`, `$1`...; `env` the environment that the shell starts with, as far as it is known; `uid` its user;
-    `image` answers what the shell finds there.  `options` are letters that were set on the command line (`e`, `f`).
+    `image` answers what the shell finds there.  `options` were set on its command line (`e`, `f`, `pipefail`).
     `changed` tells what programs before have made (`State.changed`), `umask` is the mask that the shell starts with.
     `posix` is bash's POSIX mode.  `startup` are the files that the shell reads first, where they are there.
     Raises ValueError for an unknown mode.
@@ -74,6 +74,13 @@ def classify(
     state.tampered = changed > 1
     variables["OPTIND"] = "1"
     state.errexit = scope.errexit = "e" in options
+    state.pipefail = "pipefail" in options
+    if state.pipefail and shell == "dash":
+        if scope.args:
+            return ScriptOutcome(kind="unknown", complete=False, why="dash has no option pipefail")
+        state.fail(2, f"{scope.arg0}: 0: Illegal option -o pipefail")
+        why = "dash has no option pipefail"
+        return ScriptOutcome(kind="ends", why=why, exit_code=2, said=state.said)
     scope.noglob, scope.nounset, scope.shell = "f" in options, "u" in options, shell
     if "PATH" not in variables:
         variables["PATH"] = default_path(shell)
