@@ -22,6 +22,7 @@ from imagepeel.errors import ImagepeelError
 from imagepeel.forge import programs
 from imagepeel.forge.elf import elf
 from imagepeel.formats.ldcache import CACHE_IDS
+from imagepeel.render.layout import _cut
 from imagepeel.rootfs.layer_events import layer_counts
 
 TIMES = int(os.environ.get("IMAGEPEEL_LARGE", "1"))
@@ -141,3 +142,23 @@ def test_counting_what_layers_do_takes_little_memory_for_each_name() -> None:
             tracemalloc.stop()
     assert (counts[0].added, counts[1].removed) == (n + 1, n)
     assert peak < 500 * n, f"{peak // n} bytes for each name and its whiteout"
+
+
+class _Copied(str):
+    """A text that counts the characters that are copied out of it, and out of its parts."""
+
+    copied = 0
+
+    def __getitem__(self, key: Any) -> _Copied:
+        part = _Copied(str.__getitem__(self, key))
+        _Copied.copied += len(part)
+        return part
+
+
+def test_a_line_is_cut_without_copying_its_rest_again_and_again() -> None:
+    _Copied.copied = 0
+    assert _cut([("ab", ""), (_Copied("x" * 10_000), "")], range(1, 10_000, 10))[-2:] == [
+        [("x" * 10, "")],
+        [("x" * 11, "")],
+    ]
+    assert _Copied.copied == 10_000

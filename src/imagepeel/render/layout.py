@@ -131,13 +131,13 @@ def _cut(line: Line, offsets: Sequence[int]) -> list[Line]:
     ends = iter((*offsets, -1))
     end, passed = next(ends), 0
     for text, style in line:
+        at = 0
         while 0 <= end <= passed + len(text):
-            out[-1].append((text[: end - passed], style))
-            text = text[end - passed :]
-            passed = end
+            out[-1].append((text[at : end - passed], style))
+            at = end - passed
             out.append([])
             end = next(ends)
-        out[-1].append((text, style))
+        out[-1].append((text[at:], style))
         passed += len(text)
     return out
 
