@@ -51,6 +51,7 @@ ARCHIVES: dict[str, Callable[[], bytes]] = (
         "docker, fewer DiffIDs than layers": lambda: docker(A, B, stated=config([A])),
         "docker, another DiffID": lambda: docker(A, stated=config([B])),
         "docker, for Windows": lambda: docker(A, stated=config([A], os="windows")),
+        "layout, for Windows in the config alone": lambda: layout(A, stated=config([A], os="windows")),
         "docker, for nothing": lambda: docker(A, stated=config([A], os="", architecture="")),
         "docker, without config": lambda: packed([("x/layer.tar", A), ("manifest.json", LISTED)]),
         "docker, without layer": lambda: packed([("c.json", config([A])), ("manifest.json", LISTED)]),

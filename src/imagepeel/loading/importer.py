@@ -413,7 +413,9 @@ def _parts(delivery: Delivery, rules: ImportRules) -> LoadAnswer | None:
             Cause.PLATFORM, f"{rules.prefix}image might be filtered out", f"the index says that it is for {entry}",
             "import it with --all-platforms", where=delivery.manifest_place,
         )  # fmt: skip
-    if delivery.image.os.lower() not in ("", "linux"):
+    # The config is not asked for an entry of an index that names no platform (containerd 1.6.20, seen).
+    unasked = _by_layout(delivery) and entry is None and (rules.filters or rules.all_platforms)
+    if delivery.image.os.lower() not in ("", "linux") and not unasked:
         words = "image might be filtered out"
         if not _by_layout(delivery) and any(_for_linux(record) for record in delivery.listed_images):
             layer = next((layer for layer in delivery.image.layers), None)
