@@ -102,7 +102,6 @@ def command(
             _write(write_baseline, found)
             accepted = make_baseline(found)
         gate = judge(found, options, accepted)
-        from imagepeel.archive.knowledge import ImagePart  # start time
         from imagepeel.present.heading import others_in_words  # start time
         from imagepeel.results.check import check_outcome  # start time
 
@@ -111,10 +110,7 @@ def command(
         # Of one image alone a finding says it.
         settings.others_told(others_in_words(head, len(all_of_them)) if beside else "")
         _show(settings, form, check_outcome(head, gate, rules, tuple(heads)))
-        if form in ("sarif", "junit", "github"):
-            # These forms have no place for what could not be looked at.
-            for gap in (gap for one in all_of_them for gap in one.knowledge.gaps if gap.part is ImagePart.LAYER):
-                settings.warn(str(gap))
+        settings.warn_of_layers(*all_of_them)
         # Damage and mismatches are findings here, and findings decide about the exit code.  That they are accepted
         # does not make what could not be read known.
         settings.finish_findings()

@@ -225,6 +225,13 @@ class Settings:
                 place = str(anomaly.where)
                 self._said.setdefault(anomaly.message + (f" ({place})" if place else ""), anomaly)
 
+    def warn_of_layers(self, *images: LayeredImage) -> None:
+        """Note the layers that are not there, for a command whose result says nothing of them or not in each form."""
+        from imagepeel.archive.knowledge import ImagePart  # start time
+
+        for gap in (gap for image in images for gap in image.knowledge.gaps if gap.part is ImagePart.LAYER):
+            self.warn(str(gap))
+
     def finish(self, image: Image, *, rootfs: Rootfs | None = None) -> None:
         """Write the warnings about an image whose layers were read, then raise as `require_intact` does."""
         from imagepeel.archive.knowledge import ImagePart  # start time

@@ -95,6 +95,7 @@ def command(
         image = settings.scanned(opened)
         _write(settings, wtf_result(image_head(image), image.findings(select=select, ignore=ignore)), receipts=receipts)
         # Findings tell what engines mind; the rest of a warning is not repeated.
+        settings.warn_of_layers(image)
         settings.require_intact(image)
 
 
