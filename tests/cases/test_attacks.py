@@ -178,15 +178,22 @@ def test_no_rule_of_the_family_lacks_a_specimen() -> None:
     assert set(SPECIMEN_OF.values()) == {name for name in forge.NAMES if name.startswith("attack-")}
 
 
-def test_a_passwd_of_many_lines_is_read_once_for_all_engines() -> None:
-    """Counted: what a further engine adds is a small part of what the first one needs."""
-    lines = "".join(f"user{i}:x:{1000 + i}:{1000 + i}::/home/u{i}:/bin/sh\n" for i in range(20_000))
-    passwd = forge.file("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n" + lines)
-    group = forge.file("etc/group", "root:x:0:\n" + lines)
-    image = forge.image(forge.layer(SH, passwd, group, forge.symlink("dev", "tmp")), names="many:1", user="user19999")
-    with imagepeel.open(MemorySource(forge.to_bytes(image), "many.tar")) as archive:
-        opened = archive.image()
-        first = steps(lambda: opened.process(engine="docker"), limit=10_000_000)
-        for engine in ("docker", "docker@20.10", "containerd", "k8s", "podman", "crun", "runc@1.1"):
-            more = steps(lambda: opened.process(engine=engine), limit=first // 4)  # noqa: B023
-            assert more < first // 4, engine
+def test_a_passwd_of_many_lines_costs_an_engine_little_more_than_one_of_a_few() -> None:
+    """Counted in steps of Python: what is asked of the file is found in its bytes, whatever else stands there."""
+    engines = ("docker", "docker@20.10", "containerd", "k8s", "podman", "crun", "runc@1.1")
+
+    def costs(count: int) -> list[int]:
+        lines = "".join(f"user{i}:x:{1000 + i}:{1000 + i}::/home/u{i}:/bin/sh\n" for i in range(count))
+        passwd = forge.file("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n" + lines)
+        group = forge.file("etc/group", "root:x:0:\n" + lines)
+        user = f"user{count - 1}"
+        image = forge.image(forge.layer(SH, passwd, group, forge.symlink("dev", "tmp")), names="many:1", user=user)
+        with imagepeel.open(MemorySource(forge.to_bytes(image), "many.tar")) as archive:
+            opened = archive.image()
+            return [steps(lambda: opened.process(engine=one), limit=10_000_000) for one in engines]  # noqa: B023
+
+    costs(10)  # what is imported on the way
+    for engine, few, many in zip(engines, costs(10), costs(20_000), strict=True):
+        # podman's runtime looks at each line of both files, and each costs no more than a few steps.
+        looked_at = 2 * 20_000 if engine in ("podman", "crun") else 0
+        assert many < 2 * few + 3 * looked_at, engine
