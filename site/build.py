@@ -4,13 +4,17 @@
     python site/build.py READY OUT --pin
 
 What comes from elsewhere is pinned: a file of Pyodide or a wheel whose SHA-256 is not in pins.json is refused; `--pin`
-writes pins.json anew.  Any web server can serve the folder, such as `python -m http.server`.
+writes pins.json anew.  Any web server can serve the folder, such as `python -m http.server`; as a file its
+index.html opens too.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
+import gzip
 import hashlib
+import html
 import json
 import re
 import shutil
@@ -18,15 +22,25 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
+from imagepeel.process.engines.registry import engine_names
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-PYODIDE = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json")
+SCRIPTS = ("pyodide.asm.mjs", "pyodide.js")
+"""Scripts of Pyodide that stand in the worker's file before ours."""
+PYODIDE = ("pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json")
+CARRIED = ("worker.js", "packages.zip", *(f"pyodide/{name}" for name in PYODIDE))
+"""What carried.js holds for a page that was opened as a file."""
 PURE = ("click", "jinja2", "markupsafe", "elftools")
 """Packages of Python alone; markupsafe goes without its C part."""
-COMMANDS = ("report", "explain", "layers", "tree", "process", "wtf", "waste", "anatomy", "operate", "loadable", "views", "du")
+COMMANDS = (
+    *("report", "explain", "layers", "tree", "process", "wtf", "waste"),
+    *("anatomy", "operate", "loadable", "views", "du"),
+)
 PINS = HERE / "pins.json"
 STAMP = (1980, 1, 1, 0, 0, 0)
 
@@ -41,22 +55,18 @@ def main() -> None:
     wheels = sorted(options.ready.glob("msgspec-*.whl"))
     if not wheels:
         sys.exit(f"{options.ready} has no wheel of msgspec: run make pyodide")
-    foreign = [*(pyodide / name for name in PYODIDE), wheels[-1]]
+    foreign = [*(pyodide / name for name in (*SCRIPTS, *PYODIDE)), wheels[-1]]
     check(foreign, anew=options.pin)
     shutil.rmtree(options.out, ignore_errors=True)
     (options.out / "pyodide").mkdir(parents=True)
     for name in PYODIDE:
         shutil.copy(pyodide / name, options.out / "pyodide" / name)
     packages(wheels[-1], options.out / "packages.zip")
-    for name in ("tab.js", "tab.css", "worker.js"):
+    for name in ("folder.js", "tab.js", "tab.css"):
         shutil.copy(HERE / name, options.out / name)
-    images = json.loads(own("forge", "--list", "--json"))["result"]["images"]
-    given = {
-        "images": [[image["name"], image["description"]] for image in images],
-        "recipe": (ROOT / "examples" / "recipe.json").read_text(encoding="utf-8"),
-    }
-    (options.out / "gallery.json").write_text(json.dumps(given), encoding="utf-8")
+    (options.out / "worker.js").write_text(worker(pyodide), encoding="utf-8")
     (options.out / "index.html").write_text(index(), encoding="utf-8")
+    carried(options.out)
     offline(options.out)
 
 
@@ -72,7 +82,7 @@ def check(files: list[Path], *, anew: bool) -> None:
 
 
 def packages(wheel: Path, place: Path) -> None:
-    """Write one zip with all Python code, in one order and with one time, so that the same tree gives the same bytes."""
+    """Write one zip with all Python code, in one order and with one time: the same tree gives the same bytes."""
     files: dict[str, bytes] = {"imagepeel_tab.py": (HERE / "imagepeel_tab.py").read_bytes()}
     for name in ("imagepeel", *PURE):
         spec = find_spec(name)
@@ -88,9 +98,28 @@ def packages(wheel: Path, place: Path) -> None:
             out.writestr(zipfile.ZipInfo(name, STAMP), data, zipfile.ZIP_DEFLATED)
 
 
+def worker(pyodide: Path) -> str:
+    """Return the worker: the scripts of Pyodide as plain ones, which every page may start, and ours."""
+    module, loader = ((pyodide / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    for found, instead in (("import.meta.url", "self.location.href"), ("export default _createPyodideModule;", "")):
+        assert found in module, found
+        module = module.replace(found, instead)
+    loader = loader.partition("//# sourceMappingURL")[0]
+    return "\n".join((module, loader, (HERE / "worker.js").read_text(encoding="utf-8")))
+
+
+def carried(out: Path) -> None:
+    """Write the script that holds what a page of `file:` cannot fetch; gzip's checksum notices a damaged one."""
+    with (out / "carried.js").open("w", encoding="ascii") as script:
+        for name in CARRIED:
+            packed = gzip.compress((out / name).read_bytes(), mtime=0)
+            script.write(f"carry({json.dumps(name)}, {json.dumps(base64.b64encode(packed).decode())});\n")
+
+
 def own(*words: str) -> str:
     """Return what a command of imagepeel prints."""
-    return subprocess.run([sys.executable, "-m", "imagepeel", *words], capture_output=True, text=True, check=True).stdout
+    command = [sys.executable, "-m", "imagepeel", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def index() -> str:
@@ -108,16 +137,30 @@ def index() -> str:
                 name, *words = part.split()
                 hashes = {word for word in words if word.startswith("'sha256-")}
                 (scripts if name == "script-src" else styles).update(hashes)
-    commands = "".join(f"<option>{name}</option>" for name in COMMANDS)
+    images = json.loads(own("forge", "--list", "--json"))["result"]["images"]
+    given = {
+        "scripts": " ".join(sorted(scripts)),
+        "styles": " ".join(sorted(styles)),
+        "commands": options((name, name) for name in COMMANDS),
+        "engines": options((one, one) for one in engine_names()),
+        "images": options((one["name"], f"{one['name']}: {one['description']}") for one in images),
+        "recipe": html.escape((ROOT / "examples" / "recipe.json").read_text(encoding="utf-8")),
+    }
     page = (HERE / "index.html").read_text(encoding="utf-8")
-    for key, value in (("scripts", " ".join(sorted(scripts))), ("styles", " ".join(sorted(styles))), ("commands", commands)):
+    for key, value in given.items():
         page = page.replace("{{ " + key + " }}", value)
     return page
 
 
+def options(pairs: Iterable[tuple[str, str]]) -> str:
+    """Return the choices of a list, value and words each."""
+    return "".join(f'<option value="{html.escape(value)}">{html.escape(words)}</option>' for value, words in pairs)
+
+
 def offline(out: Path) -> None:
-    """Write the service worker, which knows all files and one hash over them."""
-    names = sorted(str(file.relative_to(out)) for file in out.rglob("*") if file.is_file())
+    """Write the service worker, which knows all files that a server is asked for, and one hash over them."""
+    files = (file for file in out.rglob("*") if file.is_file() and file.name != "carried.js")
+    names = sorted(str(file.relative_to(out)) for file in files)
     digest = hashlib.sha256()
     for name in names:
         digest.update(name.encode() + b"\0" + (out / name).read_bytes())

@@ -16,19 +16,22 @@ PAGE = "/page"
 
 def run(
     words: Iterable[str], archive: str, gallery: str, recipe: str, progress: Callable[[int, int], object]
-) -> tuple[int, str, str]:
-    """Run `words[0]` about an archive, a teaching image or a recipe; return exit code, page or JSON, and complaints.
+) -> tuple[int, str, str, str]:
+    """Run `words[0]` about an archive, a teaching image or a recipe.
+
+    Returns exit code, page or JSON, complaints, and the path of the archive that was made, "" for none.
 
     `archive` is the path of a mounted file, `gallery` the name of a teaching image, `recipe` a description for the
     forge; the one that is not "" is taken.  `progress` gets bytes so far and all of them, 0 where that is not known.
     """
     command, *options = words
     Progress.listener = lambda done, total: progress(done, total or 0)
+    made = ""
     if not archive:
-        archive = f"{MADE}/{gallery or 'recipe'}.tar"
+        archive = made = f"{MADE}/{gallery or 'recipe'}.tar"
         code, _, errors = _made(archive, gallery, recipe)
         if code:
-            return code, "", errors
+            return code, "", errors, ""
     # Pages and commands to copy name the file as it is called on the machine of the visitor.
     os.chdir(os.path.dirname(archive))
     name = os.path.basename(archive)
@@ -46,7 +49,7 @@ def run(
     if os.path.exists(PAGE):
         with open(PAGE, encoding="utf-8") as file:
             out = file.read()
-    return code, out, errors
+    return code, out, errors, made
 
 
 def _made(archive: str, gallery: str, recipe: str) -> tuple[int, str, str]:

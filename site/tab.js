@@ -12,42 +12,65 @@ function the(id, kind) {
 const fileInput = the("file", HTMLInputElement);
 const gallery = the("gallery", HTMLSelectElement);
 const command = the("command", HTMLSelectElement);
+const engine = the("engine", HTMLSelectElement);
 const words = the("words", HTMLInputElement);
 const recipe = the("recipe", HTMLTextAreaElement);
-const status = the("status", HTMLElement);
 const progress = the("progress", HTMLProgressElement);
-let frame = the("page", HTMLIFrameElement);
 const cancel = the("cancel", HTMLButtonElement);
 const save = the("save", HTMLButtonElement);
+const tarball = the("tarball", HTMLElement);
+let frame = the("page", HTMLIFrameElement);
 
 /** What the page is about: a file of this machine, a teaching image, or a recipe. @type {"" | "file" | "gallery" | "recipe"} */
 let chosen = "";
 /** @type {File | undefined} */
 let file;
 let order = 0;
+/** Whether the worker is at an order, and whether a later one waits for it: only the last of them is asked. */
+let busy = false;
+let waiting = false;
 let page = "";
-/** @type {Worker} */
-let worker = begin();
+/** The command that is asked, and the one that made the page. */
+let asked = "";
+let shown = "";
+/** Why nothing can be asked, "" where it can. */
+let trouble = "";
+/** Where the viewer of a report stands, as in the fragment of one that is saved. */
+let place = "";
+/** @type {Blob | undefined} */
+let archive;
+/** @type {(() => Worker) | undefined} */
+let make;
+/** @type {Worker | undefined} */
+let worker;
 
-/** A worker made from a blob has the policy of this page; one from an address would have none. */
 function begin() {
-  const source = `import ${JSON.stringify(new URL("worker.js", location.href).href)};`;
-  const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-  const made = new Worker(address, { type: "module" });
-  made.onmessage = (event) => heard(event.data);
-  made.onerror = (event) => say(`imagepeel could not start here: ${event.message || "this browser lacks a part"}`, true);
-  return made;
+  if (!make) return;
+  worker = make();
+  worker.onmessage = (event) => heard(event.data);
+  worker.onerror = (event) => broken(event.message || "the worker does not start");
+}
+
+/** @param {string} why */
+function broken(why) {
+  worker = undefined;
+  finish();
+  trouble = `imagepeel cannot start here: ${why.replace(/[.\s]*$/, "")}. On a command line: imagepeel explain image.tar`;
+  say(trouble, true);
 }
 
 /** @param {string} text @param {boolean} [bad] */
 function say(text, bad = false) {
-  status.textContent = text;
-  status.classList.toggle("bad", bad);
+  const told = the("status", HTMLElement);
+  told.textContent = text;
+  told.classList.toggle("bad", bad);
 }
 
-/** @param {{ ready?: boolean, failed?: string, id?: number, done?: number, total?: number, code?: number, page?: string, errors?: string }} told */
+/** @typedef {{ ready?: boolean, failed?: string, id?: number, done?: number, total?: number, code?: number, dead?: boolean, page?: string, errors?: string, archive?: Uint8Array<ArrayBuffer> }} Told */
+
+/** @param {Told} told */
 function heard(told) {
-  if (told.failed) return say(`imagepeel could not start here: ${told.failed}`, true);
+  if (told.failed) return broken(told.failed);
   if (told.ready) {
     if (!chosen) say("Ready. Nothing of what you choose leaves this tab.");
     return;
@@ -60,21 +83,62 @@ function heard(told) {
     return;
   }
   finish();
+  if (told.dead) {
+    worker?.terminate();
+    begin();
+  }
+  if (waiting) return ask();
+  answered(told);
+}
+
+/** @param {Told} told */
+function answered(told) {
   const errors = (told.errors ?? "").trim();
-  page = told.page ?? "";
-  show();
+  // While a recipe is being changed it is often none for a moment: what it was before stays.
+  const stays = chosen === "recipe" && !told.page && page;
+  if (!stays) {
+    page = told.page ?? "";
+    shown = asked;
+    show();
+    archive = told.archive && new Blob([told.archive], { type: "application/x-tar" });
+    tarball.hidden = !archive;
+    if (archive) the("made", HTMLElement).textContent = `${name()}.tar, ${archive.size.toLocaleString("en")} bytes.`;
+  }
   save.disabled = !page;
-  if (errors) say(errors, (told.code ?? 0) !== 0);
+  if (errors) say(stays ? `${errors}\nBelow is what the recipe made before.` : errors, (told.code ?? 0) !== 0);
   else say(told.code ? `It ended with ${told.code}.` : "Done.");
 }
 
-/** A new frame for each page: Chromium sometimes draws nothing of a page that takes the place of another one. */
+function name() {
+  return chosen === "gallery" ? gallery.value : "recipe";
+}
+
+/**
+ * A new frame for each page: Chromium sometimes draws nothing of a page that takes the place of another one.
+ * A report has a script, and thereby no access to this page; a page without is measured from here.
+ */
 function show() {
-  const next = /** @type {HTMLIFrameElement} */ (frame.cloneNode());
+  const next = document.createElement("iframe");
+  next.id = frame.id;
+  next.title = frame.title;
   next.hidden = !page;
+  next.sandbox.value = isReport() ? "allow-scripts" : "allow-same-origin";
+  next.name = place;
   next.srcdoc = isPage() ? page : `<pre>${page.replace(/&/g, "&amp;").replace(/</g, "&lt;")}</pre>`;
   frame.replaceWith(next);
   frame = next;
+  frame.onload = measure;
+}
+
+/** As high as its page, so that one bar scrolls all, and paper has all. */
+function measure() {
+  const inside = isReport() ? undefined : frame.contentDocument?.documentElement;
+  if (inside) tall(inside.getBoundingClientRect().height);
+}
+
+/** @param {number} height of what is in the frame */
+function tall(height) {
+  frame.style.height = `${Math.ceil(height) + 2}px`;
 }
 
 /** Whether the answer is a page; with --json it is text. */
@@ -82,7 +146,12 @@ function isPage() {
   return page.startsWith("<!doctype");
 }
 
+function isReport() {
+  return isPage() && shown === "report";
+}
+
 function finish() {
+  busy = false;
   cancel.disabled = true;
   progress.hidden = true;
 }
@@ -90,13 +159,18 @@ function finish() {
 function ask() {
   if (!chosen) return say("Choose an archive or a teaching image first.", true);
   remember();
-  order += 1;
+  if (trouble) return say(trouble, true);
   say("Reading ...");
   cancel.disabled = false;
   save.disabled = true;
-  worker.postMessage({
+  waiting = busy || !worker;
+  if (waiting) return;
+  busy = true;
+  order += 1;
+  asked = command.value;
+  worker?.postMessage({
     id: order,
-    words: [command.value, ...split(words.value)],
+    words: [command.value, ...(engine.value && command.value === "process" ? ["--engine", engine.value] : []), ...split(words.value)],
     file: chosen === "file" ? file : undefined,
     name: chosen === "gallery" ? gallery.value : undefined,
     recipe: chosen === "recipe" ? recipe.value : undefined,
@@ -108,39 +182,63 @@ function split(text) {
   return [...text.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map((found) => found[1] ?? found[2] ?? found[3]);
 }
 
-/** @param {File} one */
-function take(one) {
-  chosen = "file";
-  file = one;
-  gallery.value = "";
+/** Another image is looked at from its beginning. @param {"file" | "gallery" | "recipe"} what */
+function choose(what) {
+  if (what !== "recipe" || chosen !== "recipe") place = "";
+  chosen = what;
+  if (what !== "gallery") gallery.value = "";
+  if (what !== "file") fileInput.value = "";
   ask();
 }
 
+/** @param {File} one */
+function take(one) {
+  file = one;
+  choose("file");
+}
+
 function remember() {
-  const state = new URLSearchParams();
+  const state = new URLSearchParams(chosen === "file" ? "" : place);
   if (chosen === "gallery") state.set("gallery", gallery.value);
   if (chosen === "recipe") state.set("recipe", recipe.value);
   if (command.value !== "report") state.set("command", command.value);
+  if (engine.value) state.set("engine", engine.value);
   if (words.value) state.set("words", words.value);
   history.replaceState(null, "", `#${state}`);
+  the("by", HTMLElement).hidden = command.value !== "process";
 }
 
 function recall() {
   const state = new URLSearchParams(location.hash.slice(1));
-  const asked = state.get("command") ?? "report";
-  if ([...command.options].some((option) => option.value === asked)) command.value = asked;
+  pick(command, state.get("command") ?? "report");
+  pick(engine, state.get("engine") ?? "");
+  the("by", HTMLElement).hidden = command.value !== "process";
   words.value = state.get("words") ?? "";
-  const name = state.get("gallery");
   const text = state.get("recipe");
+  chosen = text !== null ? "recipe" : pick(gallery, state.get("gallery") ?? "") && gallery.value ? "gallery" : "";
   if (text !== null) {
     recipe.value = text;
     the("workshop", HTMLDetailsElement).open = true;
-    chosen = "recipe";
-  } else if (name !== null && [...gallery.options].some((option) => option.value === name)) {
-    gallery.value = name;
-    chosen = "gallery";
   }
-  if (chosen === "recipe" || chosen === "gallery") ask();
+  const stands = [...state].filter(([key]) => key === "layer" || key === "path");
+  place = String(new URLSearchParams(stands));
+  if (chosen) ask();
+}
+
+/** Whether the list has this choice, which it then makes. @param {HTMLSelectElement} list @param {string} value */
+function pick(list, value) {
+  const there = [...list.options].some((option) => option.value === value);
+  if (there) list.value = value;
+  return there;
+}
+
+/** @param {Blob} what @param {string} called */
+function download(what, called) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(what);
+  link.download = called;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
 the("ask", HTMLFormElement).onsubmit = (event) => {
@@ -148,31 +246,32 @@ the("ask", HTMLFormElement).onsubmit = (event) => {
   ask();
 };
 fileInput.onchange = () => fileInput.files?.[0] && take(fileInput.files[0]);
-gallery.onchange = () => {
-  if (!gallery.value) return;
-  chosen = "gallery";
-  ask();
+gallery.onchange = () => gallery.value && choose("gallery");
+command.onchange = () => {
+  the("by", HTMLElement).hidden = command.value !== "process";
+  if (chosen) ask();
 };
-command.onchange = () => chosen && ask();
-the("bake", HTMLButtonElement).onclick = () => {
-  chosen = "recipe";
-  ask();
+engine.onchange = () => chosen && ask();
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let pause;
+recipe.oninput = () => {
+  clearTimeout(pause);
+  pause = setTimeout(() => choose("recipe"), 600);
 };
 cancel.onclick = () => {
   // Python cannot be interrupted without headers that a plain web server does not send: it is started again.
-  worker.terminate();
+  worker?.terminate();
   order += 1;
   finish();
-  worker = begin();
+  waiting = false;
+  begin();
   say("Cancelled.");
 };
 save.onclick = () => {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([page], { type: isPage() ? "text/html" : "application/json" }));
-  link.download = `${command.value}.${isPage() ? "html" : "json"}`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  const [type, end] = isPage() ? ["text/html", "html"] : ["application/json", "json"];
+  download(new Blob([page], { type }), `${shown}.${end}`);
 };
+the("keep", HTMLButtonElement).onclick = () => archive && download(archive, `${name()}.tar`);
 document.body.ondragover = (event) => {
   event.preventDefault();
   document.body.classList.add("over");
@@ -184,10 +283,29 @@ document.body.ondrop = (event) => {
   const one = event.dataTransfer?.files[0];
   if (one) take(one);
 };
+addEventListener("message", ({ source, data }) => {
+  if (source !== frame.contentWindow || !isReport()) return;
+  if (typeof data.height === "number") tall(data.height);
+  if (typeof data.place === "string") {
+    place = data.place;
+    remember();
+  }
+});
+addEventListener("resize", measure);
+addEventListener("hashchange", recall);
 
-const given = await (await fetch("gallery.json")).json();
-for (const [name, about] of given.images) gallery.append(new Option(`${name}: ${about}`, name));
-recipe.value = given.recipe;
-if ("serviceWorker" in navigator) navigator.serviceWorker.register("offline.js").catch(() => {});
-window.onhashchange = recall;
-recall();
+async function boot() {
+  const missing = lacking();
+  if (missing) return broken(`this browser has no ${missing}`);
+  recall();
+  try {
+    make = await workshop();
+  } catch (error) {
+    return broken(String((error && /** @type {Error} */ (error).message) || error));
+  }
+  begin();
+  if (waiting) ask();
+  if (location.protocol !== "file:" && "serviceWorker" in navigator) navigator.serviceWorker.register("offline.js").catch(() => {});
+}
+
+boot();

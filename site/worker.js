@@ -1,15 +1,30 @@
 // imagepeel in a worker: Python is started once, and each order is one command line about one file.
 // The page that makes this worker gives it its content security policy: nothing leaves this folder.
-import { loadPyodide } from "./pyodide/pyodide.mjs";
+// The two scripts of Pyodide stand before this one in the same file: a worker of a page from `file:` can load none.
+// @ts-check
 
 /** @typedef {{ id: number, words: string[], file?: File, name?: string, recipe?: string }} Order */
 
 const IN = "/in";
-const started = start();
+/** @type {Promise<{ python: any, run: any }>} */
+let started;
 
-async function start() {
-  const python = await loadPyodide({ stdout: () => {}, stderr: () => {} });
-  const answer = await fetch(new URL("./packages.zip", import.meta.url));
+// Pyodide takes a worker that can import scripts for one that it does not support.
+Object.assign(self, { importScripts: undefined });
+
+/** @param {string} folder where this folder is @param {Record<string, Blob>} carried files that the page brought, as gzip */
+async function start(folder, carried) {
+  const asked = self.fetch;
+  self.fetch = async (what, options) => {
+    const name = String(what).slice(folder.length);
+    if (!Object.hasOwn(carried, name)) return asked(what, options);
+    const unpacked = carried[name].stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Response(unpacked, { headers: { "content-type": name.endsWith(".wasm") ? "application/wasm" : "" } });
+  };
+  const quiet = () => {};
+  // @ts-ignore: both are scripts of Pyodide
+  const python = await loadPyodide({ createPyodideModule: _createPyodideModule, indexURL: `${folder}pyodide/`, stdout: quiet, stderr: quiet });
+  const answer = await fetch(`${folder}packages.zip`);
   if (!answer.ok) throw new Error(`packages.zip: ${answer.status}`);
   await python.unpackArchive(await answer.arrayBuffer(), "zip", { extractDir: "/packages" });
   python.FS.mkdirTree(IN);
@@ -19,24 +34,35 @@ async function start() {
   return { python, run };
 }
 
-/** @param {MessageEvent<Order>} event */
-self.onmessage = async (event) => {
-  const { id, words, file, recipe, name } = event.data;
+/** @param {Order} order */
+async function answer({ id, words, file, recipe, name }) {
+  const { python, run } = await started;
+  if (file) python.FS.mount(python.FS.filesystems.WORKERFS, { files: [file] }, IN);
   try {
-    const { python, run } = await started;
-    if (file) python.FS.mount(python.FS.filesystems.WORKERFS, { files: [file] }, IN);
-    try {
-      const progress = (/** @type {number} */ done, /** @type {number} */ total) => postMessage({ id, done, total });
-      const place = file ? `${IN}/${file.name}` : "";
-      const found = run(python.toPy(words), place, name ?? "", recipe ?? "", progress);
-      const [code, page, errors] = found.toJs();
-      found.destroy();
-      postMessage({ id, code, page, errors });
-    } finally {
-      if (file) python.FS.unmount(IN);
-    }
-  } catch (error) {
-    postMessage({ id, code: 70, page: "", errors: String(error && /** @type {Error} */ (error).message || error) });
+    const progress = (/** @type {number} */ done, /** @type {number} */ total) => postMessage({ id, done, total });
+    const place = file ? `${IN}/${file.name}` : "";
+    const found = run(python.toPy(words), place, name ?? "", recipe ?? "", progress);
+    const [code, page, errors, made] = found.toJs();
+    found.destroy();
+    postMessage({ id, code, page, errors, archive: made ? python.FS.readFile(made) : undefined });
+  } finally {
+    if (file) python.FS.unmount(IN);
+  }
+}
+
+/** @param {MessageEvent<Order | { folder: string, carried: Record<string, Blob> }>} event */
+self.onmessage = ({ data }) => {
+  if ("folder" in data) {
+    started = start(data.folder, data.carried);
+    started.catch((error) => postMessage({ failed: String((error && error.message) || error) }));
+  } else {
+    // What Python itself does not answer for is mostly the end of its memory, after which it runs no more.
+    answer(data).catch((error) => postMessage({ id: data.id, code: 70, dead: true, errors: stopped(error) }));
   }
 };
-started.catch((error) => postMessage({ failed: String(error && error.message || error) }));
+
+/** @param {any} error */
+function stopped(error) {
+  const why = String((error && error.message) || error).trim().split("\n").pop();
+  return `error: imagepeel could not go on with this file in a browser tab (${why}).\n  try: imagepeel explain FILE on a command line`;
+}

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import os
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import pytest
+from tab_page import READY, Tab, build, native, served
 
 from imagepeel import forge
 from imagepeel.forge.archives import FOLDER_KINDS, KINDS
@@ -22,87 +19,23 @@ from sampling import sample
 from viewer.browser import chromium
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
-ROOT = Path(__file__).parents[2]
-READY = Path(os.environ.get("IMAGEPEEL_PYODIDE", ROOT / "demo" / "pyodide"))
 OPENED = 6
 """Real images that each run opens; `--all-starts` opens all."""
-BOOT = 120_000
-"""Milliseconds for Python to start in a tab of a busy machine."""
-
-Make = Callable[..., Path]
 
 pytestmark = pytest.mark.skipif(not list(READY.glob("msgspec-*.whl")), reason="make pyodide prepares it")
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    extensions_map = {**SimpleHTTPRequestHandler.extensions_map, ".mjs": "text/javascript"}  # noqa: RUF012
-
-    def log_message(self, *words: Any) -> None:
-        pass
-
-
-class Tab:
-    """The page, what it asked for, and what it complained of."""
-
-    def __init__(self, browser: Browser, address: str) -> None:
-        self.address = address
-        # High enough for all of the page: Chromium draws no frame that is out of sight.
-        self.context = browser.new_context(accept_downloads=True, viewport={"width": 1200, "height": 2000})
-        self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(BOOT)
-        self.asked: list[str] = []
-        self.complaints: list[str] = []
-        self.context.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
-        self.page.goto(address)
-        self.until("Ready")
-
-    def until(self, *words: str) -> str:
-        """Wait until the status says one of these, anything without; return it.  The page evaluates no texts."""
-        for _ in range(BOOT // 100):
-            said = self.page.text_content("#status") or ""
-            if any(word in said for word in words) or (said and not words and self.page.is_disabled("#cancel")):
-                return said
-            self.page.wait_for_timeout(100)
-        raise AssertionError(f"the status is {said!r}")
-
-    def show(self, command: str, words: str, archive: Path | None = None) -> bytes:
-        """Ask for a command about a file, or about what is chosen; return what is saved, b"" for nothing."""
-        self.page.evaluate("document.getElementById('status').textContent = ''")
-        self.page.fill("#words", words)
-        if archive is not None:
-            self.page.select_option("#command", command)
-            self.page.set_input_files("#file", [])
-            self.page.evaluate("document.getElementById('status').textContent = ''")
-            self.page.set_input_files("#file", archive)
-        else:
-            self.page.select_option("#command", command)
-            self.page.click("#run")
-        self.until()
-        if self.page.is_disabled("#save"):
-            return b""
-        with self.page.expect_download() as download:
-            self.page.click("#save")
-        return Path(download.value.path()).read_bytes()
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("site") / "site"
-    subprocess.run([sys.executable, ROOT / "site" / "build.py", READY, out], check=True)
-    return out
+    return build(tmp_path_factory.mktemp("site") / "site")
 
 
 @pytest.fixture(scope="module")
 def address(folder: Path) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
+    with served(folder) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -114,14 +47,6 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def tab(browser: Browser, address: str) -> Tab:
     return Tab(browser, address)
-
-
-def native(archive: Path, *words: str) -> bytes:
-    """What the command line says about a file that is called so in the current directory."""
-    done = subprocess.run(
-        [sys.executable, "-m", "imagepeel", words[0], archive.name, *words[1:]], cwd=archive.parent, capture_output=True
-    )
-    return done.stdout
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS.keys() - FOLDER_KINDS))
@@ -169,7 +94,7 @@ def test_the_report_is_drawn_and_saved(tab: Tab, tmp_path: Path) -> None:
     path = tmp_path / "shop.tar"
     path.write_bytes(forge.to_bytes([forge.build("shop")], "docker-archive"))
     assert tab.show("report", "", path).rstrip() == native(path, "report", "-o", "-").rstrip()
-    frame = tab.page.frame_locator("#page")
+    frame = tab.frame
     frame.get_by_text("The image after layer").wait_for()
     frame.locator("input[type=range]").first.fill("5")
     frame.get_by_text("entrypoint.sh").first.wait_for()
@@ -205,14 +130,13 @@ def test_a_recipe_and_a_teaching_image_are_links(tab: Tab, address: str) -> None
         '{"names": ["mine:1"], "config": {"Cmd": ["/gone"]}, "layers": [{"entries": [{"file": "a", "text": "b"}]}]}'
     )
     tab.page.goto(address + "#" + urlencode({"recipe": recipe, "command": "process"}))
-    tab.page.frame_locator("#page").get_by_text("no such file or directory").first.wait_for()
+    tab.frame.get_by_text("no such file or directory").first.wait_for()
     assert tab.page.input_value("#recipe") == recipe
     tab.page.fill("#recipe", recipe.replace("/gone", "/a"))
-    tab.page.click("#bake")
-    tab.page.frame_locator("#page").get_by_text("permission denied").first.wait_for()
+    tab.frame.get_by_text("permission denied").first.wait_for()
     assert "%2Fa" in tab.page.url and "gone" not in tab.page.url
     tab.page.goto(address + "#gallery=no-loader&command=explain")
-    tab.page.frame_locator("#page").get_by_text("no-loader").first.wait_for()
+    tab.frame.get_by_text("no-loader").first.wait_for()
 
 
 def test_it_is_cancelled_and_goes_on(tab: Tab, tmp_path: Path) -> None:
@@ -227,23 +151,55 @@ def test_it_is_cancelled_and_goes_on(tab: Tab, tmp_path: Path) -> None:
     assert tab.show("process", "--json", hello) == native(hello, "process", "--json")
 
 
+def sends(tab: Tab, elsewhere: str) -> bool:
+    """Whether the page or a worker of it can send something to another server, which would answer."""
+    program = f"fetch({elsewhere!r}, {{mode: 'no-cors'}}).then(() => true, () => false)"
+    return any(place.evaluate(program) for place in (tab.page, *tab.page.workers))
+
+
 def test_nothing_is_asked_of_anybody_else(tab: Tab, address: str) -> None:
     """Runs last: all that the other tests made the page do is counted."""
     assert {url for url in tab.asked if not url.startswith((address, "blob:" + address, "about:"))} == set()
     assert not tab.complaints
-    program = "fetch('http://127.0.0.1:9/').then(() => 'sent', (error) => String(error))"
-    for place in (tab.page, *tab.page.workers):
-        assert place.evaluate(program) != "sent"
+    with served(folder) as elsewhere:
+        assert not sends(tab, elsewhere)
     assert tab.page.workers, "the worker that reads the files has the policy of the page"
     assert any("Content Security Policy" in one for one in tab.complaints)
 
 
 def test_it_works_without_network_after_the_first_visit(browser: Browser, folder: Path) -> None:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    tab = Tab(browser, f"http://127.0.0.1:{server.server_port}/")
-    tab.page.evaluate("navigator.serviceWorker.ready.then(() => true)")
-    server.shutdown()
-    server.server_close()
+    with served(folder) as address:
+        tab = Tab(browser, address)
+        tab.page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     tab.page.goto(tab.address + "?again#gallery=hello&command=process")
-    tab.page.frame_locator("#page").get_by_text("/hello").first.wait_for()
+    tab.frame.get_by_text("/hello").first.wait_for()
+
+
+def test_the_folder_opens_as_a_file(browser: Browser, folder: Path, tmp_path: Path) -> None:
+    """From a USB stick: no server, no service worker, no request but for the scripts beside the page."""
+    path = tmp_path / "shop.tar"
+    path.write_bytes(forge.to_bytes([forge.build("shop")], "docker-archive", compression="zstd"))
+    tab = Tab(browser, (folder / "index.html").as_uri())
+    assert tab.show("process", "--json", path) == native(path, "process", "--json")
+    assert tab.show("report", "").rstrip() == native(path, "report", "-o", "-").rstrip()
+    tab.page.goto(tab.address + "#gallery=no-loader&command=process")
+    tab.frame.get_by_text("no-loader").first.wait_for()
+    beside = {(folder / name).as_uri() for name in ("index.html", "folder.js", "carried.js", "tab.js", "tab.css")}
+    asked = {url.partition("#")[0] for url in tab.asked if not url.startswith(("blob:null/", "about:"))}
+    assert asked == beside
+    assert not tab.complaints
+    with served(folder) as elsewhere:
+        assert not sends(tab, elsewhere)
+
+
+def test_a_folder_without_a_part_says_so(browser: Browser, folder: Path, tmp_path: Path) -> None:
+    """What a careless copy leaves out or damages, opened as a file."""
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    (copy / "carried.js").unlink()
+    tab = Tab(browser, (copy / "index.html").as_uri(), ready="cannot start")
+    assert "carried.js is not beside this page" in tab.said
+    whole = (folder / "carried.js").read_text()
+    middle = whole.index('"packages.zip", "') + 500_000
+    (copy / "carried.js").write_text(whole[:middle] + ("B" if whole[middle] == "A" else "A") + whole[middle + 1 :])
+    assert "cannot start" in Tab(browser, (copy / "index.html").as_uri(), ready="cannot start").said

@@ -45,17 +45,22 @@ class Viewer {
     const said = new URLSearchParams();
     if (this.model.layer !== this.model.last) said.set("layer", label(this.model.layer));
     if (this.tree.current >= 0) said.set("path", this.model.nodes[this.tree.current].path);
-    // A frame of another page has no address to keep it in.
-    if (location.protocol !== "about:") history.replaceState(null, "", `#${said}`);
+    if (framed()) parent.postMessage({ place: String(said) }, "*");
+    else history.replaceState(null, "", `#${said}`);
   }
 
   recall() {
-    const said = new URLSearchParams(location.hash.slice(1));
+    const said = new URLSearchParams(framed() ? window.name : location.hash.slice(1));
     const layer = Number((said.get("layer") || "").replace(/^L/, "")) - 1;
     if (Number.isInteger(layer) && layer >= 0 && layer <= this.model.last) this.model.go(layer);
     const number = this.model.find(said.get("path") || "");
     if (number >= 0) this.tree.reveal(number);
   }
+}
+
+/** Whether another page shows this one: there is no address, and that page keeps the state, and gives it as the frame's name. */
+function framed() {
+  return location.protocol === "about:";
 }
 
 function openViewer() {
@@ -79,3 +84,7 @@ function openViewer() {
 }
 
 openViewer();
+if (framed()) {
+  const page = document.documentElement;
+  new ResizeObserver(() => parent.postMessage({ height: page.getBoundingClientRect().height }, "*")).observe(page);
+}
