@@ -15,6 +15,7 @@ READERS: tuple[tuple[str, ...], ...] = (
     ("find",),
     ("du",),
     ("waste",),
+    ("packages",),
     ("views",),
     ("dockerfile",),
     ("process",),

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from imagepeel.results.diff import DiffResult
     from imagepeel.results.du import DuResult
     from imagepeel.results.loadable import LoadableResult
+    from imagepeel.results.packages import PackagesResult
     from imagepeel.results.trace import TraceResult
     from imagepeel.results.views import ViewsResult
 
@@ -198,6 +199,18 @@ class Image(LayeredImage):
         from imagepeel.findings.waste import account  # start time
 
         return msgspec.structs.replace(account(self, base=base), not_examined=self.not_examined)
+
+    def packages(self, layer: int | None = None) -> PackagesResult:
+        """Say which packages are here: what dpkg, apk, rpm, pip and npm recorded, joined with layers and bytes.
+
+        Arguments: `layer` (an index from 0) limits it to the packages that this layer installed, changed or removed.
+        Installed ones come first, each family sorted by name; packages that a later layer removed follow, with the
+        bytes that are still shipped.  Nothing of the image is executed.  UsageError when there is no such layer.
+        Source: the published formats of the databases (docs/reference/package-databases.md).
+        """
+        from imagepeel.results.packages import packages_result  # start time
+
+        return packages_result(self, layer)
 
     def du(self, path: Name = "/", *, view: str = "runtime", depth: int = 1, files: int = 10) -> DuResult:
         """Say where the bytes are: by layer, by directory, shipped against visible.

@@ -19,8 +19,8 @@ Run = Callable[..., Any]
 ME = [sys.executable, "-m", "imagepeel"]
 
 COMMANDS = (
-    "explain", "operate", "process", "wtf", "images", "layers", "loadable", "du", "waste", "views", "dockerfile",
-    "trace", "ls", "tree", "find", "diff", "check", "cat", "flatten",
+    "explain", "operate", "process", "wtf", "images", "layers", "loadable", "du", "waste", "packages", "views",
+    "dockerfile", "trace", "ls", "tree", "find", "diff", "check", "cat", "flatten",
 )  # fmt: skip
 FORMS = (("explain", "--json"), ("explain", "--markdown"), ("explain", "--html=-"), ("process", "--matrix"),
          ("check", "--format=sarif"), ("check", "--format=junit"), ("check", "--format=github"), ("find", "-0"),

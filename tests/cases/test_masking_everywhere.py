@@ -147,6 +147,7 @@ COMMANDS: dict[str, tuple[list[list[str]], tuple[list[str], ...]]] = {
     "loadable": ([[]], DOCUMENTS),
     "du": ([[]], DOCUMENTS),
     "waste": ([[], ["--all"]], DOCUMENTS),
+    "packages": ([[], ["--all"], ["--layer", "2"]], DOCUMENTS),
     "anatomy": ([[], ["L1"], ["L2:/entrypoint.sh"]], DOCUMENTS),
     "views": ([[]], DOCUMENTS),
     "dockerfile": ([[]], DOCUMENTS),

@@ -137,6 +137,7 @@ SHOWING = (
     "dockerfile",
     "du",
     "waste",
+    "packages",
     "anatomy",
     "views",
     "diff",

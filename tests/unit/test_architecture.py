@@ -43,6 +43,7 @@ ORDER = (
     "imagepeel.rootfs.engines",
     "imagepeel.rootfs",
     "imagepeel.image",
+    "imagepeel.packages",
     "imagepeel.loading",
     "imagepeel.process.spec",
     "imagepeel.process.engines",

@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("imagepeel.cli.check", "The gate for CI: fail on new findings, as text, SARIF, JUnit, ..."),
     "operate": ("imagepeel.cli.operate", "The Container Operator's Manual for an image."),
     "process": ("imagepeel.cli.process", "Which process the image becomes, or how its start fails."),
+    "packages": ("imagepeel.cli.packages", "What dpkg, apk, rpm, pip and npm installed, with layer and bytes."),
     "loadable": ("imagepeel.cli.loadable", "Who takes the archive: docker load, podman load, ctr and others."),
     "bundle": ("imagepeel.cli.bundle", "Write the bundle that runc and crun start."),
     "forge": ("imagepeel.cli.forge", "Make a teaching image, good or broken on purpose."),
@@ -53,7 +54,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "The story": ("explain", "browse", "report", "loadable", "process", "wtf", "operate"),
-    "What is inside": ("images", "layers", "ls", "tree", "cat", "find", "du", "waste", "anatomy"),
+    "What is inside": ("images", "layers", "ls", "tree", "cat", "find", "du", "waste", "packages", "anatomy"),
     "How it came to be": ("trace", "views", "diff", "dockerfile"),
     "Out of the archive": ("extract", "flatten", "bundle"),
     "In CI": ("check",),

@@ -451,6 +451,7 @@ _PAGES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "LayersResult": ("layers", "layers_document", {}),
     "LoadableResult": ("loadable", "loadable_document", {}),
     "MatrixResult": ("process", "process_document", {}),
+    "PackagesResult": ("packages", "packages_document", {}),
     "ProcessResult": ("process", "process_document", {}),
     "Quiz": ("quiz", "quiz_document", {}),
     "RebuiltDockerfile": ("dockerfile", "dockerfile_document", {}),

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from imagepeel.history.dockerfile import RebuiltDockerfile as RebuiltDockerfile
     from imagepeel.layers.layer import LayerCheck as LayerCheck
     from imagepeel.loading.answer import LoadAnswer as LoadAnswer
+    from imagepeel.packages.inventory import Package as Package
+    from imagepeel.packages.inventory import PackageDatabase as PackageDatabase
+    from imagepeel.packages.inventory import PackageDoubt as PackageDoubt
+    from imagepeel.packages.inventory import PackageEvent as PackageEvent
+    from imagepeel.packages.inventory import UnclaimedFile as UnclaimedFile
     from imagepeel.results.cache import CacheResult as CacheResult
     from imagepeel.results.check import CheckOutcome as CheckOutcome
     from imagepeel.results.diff import DiffNode as DiffNode
@@ -61,6 +66,8 @@ if TYPE_CHECKING:
     from imagepeel.results.listing import ListingHeader as ListingHeader
     from imagepeel.results.loadable import LoadableImage as LoadableImage
     from imagepeel.results.loadable import LoadableResult as LoadableResult
+    from imagepeel.results.packages import PackageLayer as PackageLayer
+    from imagepeel.results.packages import PackagesResult as PackagesResult
     from imagepeel.results.process import MatrixCell as MatrixCell
     from imagepeel.results.process import MatrixResult as MatrixResult
     from imagepeel.results.process import ProcessResult as ProcessResult
@@ -100,6 +107,13 @@ _HOMES = {
     "LoadAnswer": "imagepeel.loading.answer",
     "LoadableImage": "imagepeel.results.loadable",
     "LoadableResult": "imagepeel.results.loadable",
+    "Package": "imagepeel.packages.inventory",
+    "PackageDatabase": "imagepeel.packages.inventory",
+    "PackageDoubt": "imagepeel.packages.inventory",
+    "PackageEvent": "imagepeel.packages.inventory",
+    "UnclaimedFile": "imagepeel.packages.inventory",
+    "PackageLayer": "imagepeel.results.packages",
+    "PackagesResult": "imagepeel.results.packages",
     "MatrixCell": "imagepeel.results.process",
     "MatrixResult": "imagepeel.results.process",
     "ProcessResult": "imagepeel.results.process",

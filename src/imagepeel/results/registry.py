@@ -26,6 +26,7 @@ TYPES: dict[str, str] = {
     "operate": "imagepeel.present.document:Story",
     "anatomy": "imagepeel.results.anatomy:AnatomyResult",
     "waste": "imagepeel.results.waste:WasteResult",
+    "packages": "imagepeel.results.packages:PackagesResult",
     "loadable": "imagepeel.results.loadable:LoadableResult",
     "process": "imagepeel.results.process:ProcessOutput",
     "bundle": "imagepeel.export.bundle:WrittenBundle",

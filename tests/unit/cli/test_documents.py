@@ -39,6 +39,7 @@ CASES: dict[str, list[str]] = {
     "loadable": ["loadable", ARCHIVE],
     "du": ["du", ARCHIVE, "--kind"],
     "waste": ["waste", ARCHIVE, "--receipts"],
+    "packages": ["packages", ARCHIVE],
     "anatomy": ["anatomy", ARCHIVE, "L1"],
     "trace": ["trace", ARCHIVE, "/x" + EVIL, "--receipts"],
     "trace of a link": ["trace", ARCHIVE, "/l"],
@@ -103,7 +104,9 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         spec = forge.image(
             forge.layer(
                 forge.file(f"x{EVIL}", "1" * 90), forge.file(b"\xff<b>", text), forge.symlink("l", f"x{EVIL}"),
-                forge.file("etc/passwd", f"{EVIL}:x:1:1:::\n"), created_by=f"RUN {EVIL}",
+                forge.file("etc/passwd", f"{EVIL}:x:1:1:::\n"),
+                forge.file("lib/apk/db/installed", f"P:p{EVIL}\nV:1{EVIL}\nF:d\nR:{EVIL}\n\n{EVIL}"),
+                created_by=f"RUN {EVIL}",
             ),
             forge.layer(forge.whiteout(f"x{EVIL}"), forge.file(f"d/{EVIL}", text), created_by=f"RUN rm {EVIL}"),
             entrypoint=[f"/x{EVIL}"], env=[f"A={EVIL}"], user=EVIL, workdir=f"/{EVIL}", labels={EVIL: EVIL},

@@ -1,0 +1,145 @@
+"""Which package owns which file, and how many bytes that is: one pass over the columns of all layers.
+
+Paths of a database and of a tar are compared in their canonical form: /lib/x and /usr/lib/x are one file where /lib is
+a link to usr/lib.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from imagepeel.formats.tar.header import GNU_SPARSE, HARDLINK, REGULAR, SYMLINK
+from imagepeel.formats.tar.table import WHITEOUT
+from imagepeel.packages import npm
+
+if TYPE_CHECKING:
+    from imagepeel.formats.tar.table import EntryTable
+    from imagepeel.packages.databases import Databases
+    from imagepeel.rootfs.view import Rootfs
+
+
+class Life(NamedTuple):
+    """From which layer on a package has a record, and until which, None for the end."""
+
+    since: int
+    until: int | None
+
+    def has(self, layer: int) -> bool:
+        """Whether the stack up to a layer has it."""
+        return self.since <= layer and (self.until is None or layer < self.until)
+
+
+class Stored(NamedTuple):
+    """A regular file that a layer ships: where, how large, and whether the image shows it."""
+
+    path: bytes
+    layer: int
+    entry: int
+    size: int
+    visible: bool
+
+
+class Aliases:
+    """Canonical forms of directories, by the links that the layers bring."""
+
+    def __init__(self, rootfs: Rootfs) -> None:
+        self._rootfs = rootfs
+        self._known: dict[bytes, bytes] = {b"": b""}
+        self._links: set[bytes] = set()
+        for layer in rootfs.layers:
+            table = layer.table
+            types = [meta.type for meta in table.metas]
+            self._links.update(b"/" + table.path(i) for i in table.links if types[table.meta_ids[i]] == SYMLINK)
+
+    def directory(self, path: bytes) -> bytes:
+        """Return a directory, absolute without a slash at its end, with its links followed."""
+        known = self._known.get(path)
+        if known is None:
+            above, _, name = path.rpartition(b"/")
+            known = self.directory(above) + b"/" + name if above.count(b"/") < 200 else path
+            if known in self._links:
+                found = self._rootfs.resolve(known)
+                if found.node is not None and found.node.kind == "dir":
+                    known = found.path.rstrip(b"/")
+            self._known[path] = known
+        return known
+
+    def path(self, path: bytes) -> bytes:
+        """Return a path whose directories are canonical; a link in the last part stays."""
+        above, _, name = path.rpartition(b"/")
+        return self.directory(above) + b"/" + name
+
+
+class Claims:
+    """Path -> the packages that list it, by their numbers."""
+
+    def __init__(self, aliases: Aliases) -> None:
+        self._aliases = aliases
+        self._first: dict[bytes, int] = {}
+        self._more: dict[bytes, list[int]] = {}
+        self._homes: dict[bytes, list[int]] = {}
+        self._home_of: dict[bytes, list[int]] = {}
+
+    def add(self, package: int, paths: Iterable[bytes], below: bytes = b"") -> None:
+        """Note what a package lists; `below` is the directory of one that owns all in it."""
+        if below:
+            homes = self._homes.setdefault(self._aliases.directory(below), [])
+            if package not in homes:
+                homes.append(package)
+        first, canonical = self._first, self._aliases.path
+        for name in paths:
+            path = canonical(name)
+            owner = first.setdefault(path, package)
+            if owner != package:
+                others = self._more.setdefault(path, [])
+                if package not in others:
+                    others.append(package)
+
+    def of(self, path: bytes) -> list[int]:
+        """Return the packages that claim a canonical path."""
+        owner = self._first.get(path)
+        out = [] if owner is None else [owner, *self._more.get(path, ())]
+        if self._homes:
+            out += self._of_directory(path.rpartition(b"/")[0])
+        return out
+
+    def _of_directory(self, directory: bytes) -> list[int]:
+        known = self._home_of.get(directory)
+        if known is None:
+            known = self._home_of[directory] = self._homes.get(npm.home(directory), [])
+        return known
+
+
+def stored_files(databases: Databases, aliases: Aliases, claims: Claims) -> Iterator[tuple[Stored, list[int]]]:
+    """Yield each regular file that the layers ship, each inode once, and the packages that claim a name of it."""
+    for layer in databases.rootfs.layers:
+        table = layer.table
+        regular = [meta.type == REGULAR or meta.type == GNU_SPARSE for meta in table.metas]
+        folders = [aliases.directory(b"/" + directory if directory else b"") for directory in table.dirs]
+        linked = _claims_of_links(table, folders, aliases, claims)
+        fate, of = databases.fate, claims.of
+        for i, meta in enumerate(table.meta_ids):
+            if not regular[meta] or table.flag_bits[i] & WHITEOUT:
+                continue
+            path = folders[table.dir_ids[i]] + b"/" + table.basename(i)
+            owners = of(path)
+            if linked and path in linked:
+                owners = list(dict.fromkeys([*owners, *linked[path]]))
+            yield Stored(path, layer.index, i, table.stored_size(i), fate(layer.index, i)[0]), owners
+
+
+def _claims_of_links(
+    table: EntryTable, folders: list[bytes], aliases: Aliases, claims: Claims
+) -> dict[bytes, list[int]]:
+    """Return path of a file -> the packages that claim it under another name, a hardlink of the same layer."""
+    out: dict[bytes, list[int]] = {}
+    types = [meta.type for meta in table.metas]
+    for i, target in table.links.items():
+        if types[table.meta_ids[i]] != HARDLINK:
+            continue
+        owners = claims.of(folders[table.dir_ids[i]] + b"/" + table.basename(i))
+        if owners:
+            parts = [part for part in target.split(b"/") if part not in (b"", b".")]
+            out.setdefault(aliases.path(b"/" + b"/".join(parts)), []).extend(owners)
+    return out

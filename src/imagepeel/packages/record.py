@@ -1,0 +1,185 @@
+"""The values that the readers of package databases share, and the bounds that hold for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, NamedTuple, Protocol
+
+import msgspec
+
+from imagepeel.limits import MiB
+
+Family = Literal["dpkg", "apk", "rpm", "pip", "npm"]
+"""Who keeps the database."""
+
+PurlType = Literal["deb", "apk", "rpm", "pypi", "npm"]
+"""The types of package URLs."""
+
+DATABASE_BYTES: int = 256 * MiB
+"""Bytes of one database that are read: the largest rpm database seen has 120 MB."""
+ALL_BYTES: int = 1024 * MiB
+"""Bytes of all versions of all databases of one image."""
+LINE_BYTES: int = MiB
+"""Bytes of one line of a database."""
+MOST_RECORDS = 200_000
+"""Records of all versions of all databases of one image."""
+MOST_FILES = 10_000_000
+"""File names of all these records."""
+MOST_REMARKS = 200
+"""Remarks that are kept one by one."""
+
+
+class Remark(Exception):
+    """A database, or the rest of it, cannot be read: what is wrong, and where in the file.
+
+    `place` is `line N` or `byte N`, "" for the file as a whole.
+    """
+
+    def __init__(self, what: str, place: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.place = place
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One package as one version of a database has it."""
+
+    name: str
+    version: str
+    arch: str = ""
+    """As the family writes it; "" where it has no such field."""
+    epoch: str = ""
+    """The epoch of an rpm, which is no part of `version`; "" without one."""
+    state: str = ""
+    """Of dpkg, where it is not `installed`: half-configured, unpacked and the like."""
+    source: str = ""
+    """The source package, "" where none is named or it has the same name."""
+    place: str = ""
+    """Where in the database it stands: `line N`, `byte N`."""
+    files: tuple[bytes, ...] | None = ()
+    """Absolute paths, as the database writes them; None where it lists none."""
+    below: bytes = b""
+    """The directory of which everything belongs to it but other packages; b"" where files are listed."""
+    single: bool = True
+    """Whether another version of the same name and architecture cannot be installed beside it."""
+
+
+class Shipped(NamedTuple):
+    """One file of a database in one layer.
+
+    `until` is the index of the layer that takes it away or brings the next version, None where the image still has it.
+    """
+
+    path: bytes
+    layer: int
+    entry: int
+    until: int | None
+
+    @property
+    def directory(self) -> bytes:
+        """The path of its directory, without a slash at the end; b"" for the root."""
+        return self.path.rpartition(b"/")[0]
+
+    @property
+    def name(self) -> bytes:
+        """The last component of its path."""
+        return self.path.rpartition(b"/")[2]
+
+    def lives_at(self, layer: int) -> bool:
+        """Whether it is what the stack up to this layer shows at its path."""
+        return self.layer <= layer and (self.until is None or self.until > layer)
+
+
+class Reading(Protocol):
+    """What a reader may ask for: other files of the database, and their bytes."""
+
+    def read(self, file: Shipped) -> bytes:
+        """Return its bytes.  Remark where they are too many or not there."""
+
+    def at(self, path: bytes, layer: int) -> Shipped | None:
+        """Return the file of a database at a path as the stack up to a layer has it, None without one."""
+
+    def remark(self, file: Shipped, remark: Remark) -> None:
+        """Note that a part of a file could not be read."""
+
+
+class DatabaseKind(NamedTuple):
+    """One form of database: where it lies, and who reads it.
+
+    `directory` says of the path of a directory, absolute and canonical, whether files of such a database lie in it,
+    and `wants` of a directory and a name in it whether it is one.  `records` says which of them hold records and reads
+    them; the others are lists of files that belong to a record.
+    """
+
+    family: Family
+    places: str
+    """Where it is looked for, in words."""
+    directory: Callable[[bytes], bool]
+    wants: Callable[[bytes, bytes], bool]
+    holds: Callable[[bytes, bytes], bool]
+    records: Callable[[Shipped, Reading], Iterator[Record]]
+    one: bool
+    """Whether a file holds all records of the image, so that the next version of it tells what is gone."""
+    purl: PurlType
+    """The type in a package URL."""
+
+
+def lines_of(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield each line with its number from 1.  Remark for a line beyond all measure."""
+    at = 0
+    number = 0
+    while at < len(data):
+        end = data.find(b"\n", at)
+        end = len(data) if end < 0 else end
+        number += 1
+        if end - at > LINE_BYTES:
+            raise Remark(f"a line of {end - at} bytes", f"line {number}")
+        yield number, data[at:end]
+        at = end + 1
+
+
+def words_of(value: bytes) -> str:
+    """Return the value of a field as text; bytes that are no UTF-8 stay as surrogates."""
+    return value.strip().decode("utf-8", "surrogateescape")
+
+
+def absolute(base: bytes, name: bytes) -> bytes:
+    """Return a name of a list as an absolute clean path: relative ones start at `base`; `..` ends at the root."""
+    parts: list[bytes] = []
+    for part in (name if name.startswith(b"/") else base + b"/" + name).split(b"/"):
+        if part == b"..":
+            if parts:
+                parts.pop()
+        elif part not in (b"", b"."):
+            parts.append(part)
+    return b"/" + b"/".join(parts)
+
+
+def stanzas(data: bytes, wanted: Sequence[bytes]) -> Iterator[tuple[int, dict[bytes, bytes]]]:
+    """Yield the fields of each stanza of an RFC 822-like file with the line it begins at; only the `wanted` ones.
+
+    Names of fields are compared without case, given in lower case.  Lines that continue a field are skipped.
+    Remark for a line that is neither a field nor goes on with one.
+    """
+    fields: dict[bytes, bytes] = {}
+    start = 0
+    names = frozenset(wanted)
+    for number, line in lines_of(data):
+        if not line.strip():
+            if fields:
+                yield start, fields
+            fields, start = {}, 0
+            continue
+        start = start or number
+        if line[:1] in (b" ", b"\t", b"#"):
+            continue
+        name, colon, value = line.partition(b":")
+        if not colon:
+            if fields:
+                yield start, fields
+            raise Remark("a line is no field: it has no colon", f"line {number}")
+        name = name.strip().lower()
+        if name in names and name not in fields:
+            fields[name] = value.strip()
+    if fields:
+        yield start, fields
