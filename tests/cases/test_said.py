@@ -524,7 +524,7 @@ def test_s2_a_path_of_4_kb_is_shortened_for_people_and_whole_in_json(run_cli: Ru
     path = "/" + "/".join(["d" * 200] * 20) + "/f"
     spec = sound(add(forge.file(path[1:], "x", uid=1_200_345)), entrypoint=[path])
     archive = forge_archive(spec, name="long.tar")
-    for words in (["wtf", archive], ["process", archive], ["check", archive], ["explain", archive]):
+    for words in (["wtf", archive], ["process", archive, "--verbose"], ["check", archive], ["explain", archive]):
         told = run_cli(*words).stdout
         prose = "\n".join(line for line in told.splitlines() if "tar -x" not in line and 'execve("' not in line)
         assert f"...({len(path):,}" in told, words

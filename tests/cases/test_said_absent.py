@@ -38,12 +38,12 @@ def test_a_card_names_the_images_that_it_is_not_about(verb: str, forge_archive: 
 
 def test_nobody_is_the_user_that_is_not_known(run_cli: Run, forge_archive: Make) -> None:
     """users D3: `user 0:0`, `home /` beside `HOME=/root`, and `process 1 ... as 0:0`, of a start that is refused."""
-    done = run_cli("process", forge_archive(sound(user="nosuch"), name="nosuch.tar"))
+    done = run_cli("process", forge_archive(sound(user="nosuch"), name="nosuch.tar"), "--verbose")
     assert "unable to find user nosuch" in done.stdout
     assert "USER nosuch cannot be turned into numbers" in done.stdout
     for words in ("0:0", "home /", "HOME=", "process 1", "a stop sends"):
         assert words not in done.stdout, words
-    known = run_cli("process", forge_archive(sound(), name="known.tar")).stdout
+    known = run_cli("process", forge_archive(sound(), name="known.tar"), "--verbose").stdout
     assert all(words in known for words in ("0:0", "HOME=", "process 1", "a stop sends"))
 
 

@@ -161,7 +161,7 @@ def test_the_count_names_who_refuses_as_loading_does(run_cli: Run, forge_archive
 
 def test_a_place_names_the_document_that_it_is_in(case: Case, run_cli: Run) -> None:
     """`config /0/Layers` was said of a place in manifest.json."""
-    told = joined(run_cli("process", case(REAL, "layer-left-out.tar")).stdout)
+    told = joined(run_cli("process", case(REAL, "layer-left-out.tar"), "--verbose").stdout)
     assert "it cannot be loaded manifest.json /0/Layers" in told and "config /0" not in told
     assert "config /config/Cmd" in told
 
@@ -183,7 +183,8 @@ def test_the_head_of_a_prediction_has_the_platform_of_the_image(run_cli: Run, fo
     """`process` headed `linux/wasm` for windows/wasm."""
     layer = forge.layer(forge.file("app.wasm", b"\0asm\1\0\0\0"))
     spec = forge.image(layer, names="w:1", entrypoint=["/app.wasm"], os="windows", architecture="wasm")
-    lines = run_cli("process", forge_archive(spec, name="wasm.tar", kind="oci-archive")).stdout.splitlines()
+    wasm = forge_archive(spec, name="wasm.tar", kind="oci-archive")
+    lines = run_cli("process", wasm, "--verbose").stdout.splitlines()
     heads = [line for line in lines if line.startswith("on ")]
     assert heads and all(line.endswith("windows/wasm") for line in heads)
     assert "linux/wasm" not in "\n".join(lines)

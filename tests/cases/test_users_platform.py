@@ -93,7 +93,7 @@ def test_an_architecture_by_another_name_is_judged(name: str, image: Callable[..
 
 
 def test_a_config_without_os_is_of_linux(image: Callable[..., Path], run_cli: Run) -> None:
-    assert "with runc@1.4, linux/amd64" in run_cli("process", image(os="")).stdout
+    assert "with runc@1.4, linux/amd64" in run_cli("process", image(os=""), "--verbose").stdout
 
 
 PYTHON = (

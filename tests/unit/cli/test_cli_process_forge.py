@@ -25,7 +25,7 @@ def prediction(run_cli: Run, *words: Any) -> Any:
 
 
 def test_a_start_that_works_shows_request_origin_and_verdict(run_cli: Run, forge_archive: Make) -> None:
-    out = run_cli("process", forge_archive("shop")).stdout
+    out = run_cli("process", forge_archive("shop"), "--verbose").stdout
     lines = out.splitlines()
     assert lines[4].startswith("starts on docker@29.7")
     assert 'execve("/usr/local/bin/entrypoint.sh", ["entrypoint.sh", "/srv/shop/bin/serve", "--port", "8080"]' in out
@@ -40,13 +40,14 @@ def test_a_failure_shows_the_operators_words_first(run_cli: Run, forge_archive: 
     result = run_cli("process", forge_archive("broken-entrypoint"))
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert lines[4] == "exec /entrypoint.sh: no such file or directory"
-    assert lines[5].startswith("exit code 255")
+    assert lines[2].startswith("FAILS on docker@29.7; the kernel refused it: ENOENT; exit code 255")
+    assert lines[3] == "exec /entrypoint.sh: no such file or directory"
     at = {
         word: next(i for i, line in enumerate(lines) if line.strip().startswith(word))
-        for word in ("why", "fix", "FAILS")
+        for word in ("why", "fix", "asks")
     }
-    assert 5 < at["why"] < at["fix"] < at["FAILS"]
+    assert 3 < at["why"] < at["fix"] < at["asks"]
+    assert lines[-1] == "FAILS on docker@29.7"
 
 
 def test_words_after_the_dashes_replace_the_command(run_cli: Run, forge_archive: Make) -> None:
@@ -211,3 +212,27 @@ def test_an_architecture_that_does_not_exist_is_a_usage_error(run_cli: Run, forg
     result = run_cli("process", forge_archive("shop"), "--host-arch", "zz")
     assert result.exit_code == 2
     assert "no architecture 'zz'" in result.stderr and "amd64" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "code"),
+    [
+        ("shop", [], 0),
+        ("broken-entrypoint", [], 1),
+        ("unknown-user", ["--engine", "podman"], 1),
+        ("wrong-architecture", [], 1),
+    ],
+)
+def test_exit_code_is_the_answer(name: str, words: list[str], code: int, run_cli: Run, forge_archive: Make) -> None:
+    assert run_cli("process", forge_archive(name), *words).exit_code == 0
+    done = run_cli("process", forge_archive(name), *words, "--exit-code")
+    assert done.exit_code == code and done.stdout
+
+
+def test_what_is_not_known_is_no_pass(run_cli: Run, forge_archive: Make) -> None:
+    assert run_cli("process", forge_archive("missing-blob"), "--exit-code").exit_code == 14
+    layer = forge.layer(forge.file("run", b"#!/bin/sh\nexec /bin/report\n", mode=0o755))
+    open_end = forge_archive(forge.image(layer, os="freebsd", entrypoint=["/run"]), name="open-end.tar")
+    assert prediction(run_cli, open_end)["verdict"]["kind"] == "UNKNOWN"
+    assert run_cli("process", open_end, "--exit-code").exit_code == 1
+    assert run_cli("process", open_end, "--exit-code", "--matrix").exit_code == 2
