@@ -33,12 +33,15 @@ if TYPE_CHECKING:
     from imagepeel.loading.answer import LoadAnswer
     from imagepeel.present.document import Story
     from imagepeel.process.spec.values import Prediction
+    from imagepeel.results.blame import BlameResult
     from imagepeel.results.diff import DiffResult
     from imagepeel.results.du import DuResult
     from imagepeel.results.loadable import LoadableResult
+    from imagepeel.results.log import LogResult
     from imagepeel.results.packages import PackagesResult
     from imagepeel.results.trace import TraceResult
     from imagepeel.results.views import ViewsResult
+    from imagepeel.rootfs.provenance import PathHistory
 
 _SMALL = 8 * 1024
 _FEW = 500
@@ -237,15 +240,70 @@ class Image(LayeredImage):
 
         asked = text(path)
         found = history_of(self.view(view), _absolute(path), follow=follow)
+        self._require_life(found, asked, view)
+        return trace_result(self, image_head(self), asked, found, receipts)
+
+    def _require_life(self, found: PathHistory, asked: str, view: str) -> None:
+        """PathNotFound where no layer that is here has a path."""
         if found.resolution.node is None and not any(life.events for life in found.lives):
             if not self.knowledge.layers:
-                self.view(view).lookup(_absolute(path))
+                self.view(view).lookup(_absolute(asked))
             raise PathNotFound(
                 f"no layer of the image has {asked}",
                 Location(path=asked),
                 "list its directory with ls, or look for the name with find",
             )
-        return trace_result(self, image_head(self), asked, found, receipts)
+
+    def blame(self, path: Name, *, view: str = "runtime", follow: bool = True, receipts: bool = False) -> BlameResult:
+        """Say of each line of a file which layer and which step brought it.
+
+        Arguments: `follow=False` stops at a link in the last part; `receipts` adds to each version the shell command
+        that shows its tar member.  Lines are those of the last version that is a text, in file order and with secrets
+        masked; versions come base layer first.  PathNotFound when no layer has the path, UsageError for an unknown
+        view.  Source: the lines that versions have in common, as in diff(1).
+        """
+        from imagepeel.results.blame import blame_result  # start time
+        from imagepeel.rootfs.provenance import history_of  # start time
+
+        rootfs = self.view(view)
+        self._require_life(history_of(rootfs, _absolute(path), follow=follow), text(path), view)
+        return blame_result(self, rootfs, _absolute(path), follow=follow, receipts=receipts)
+
+    def log(
+        self,
+        path: Name | None = None,
+        *,
+        layer: int | None = None,
+        patch: bool = False,
+        view: str = "runtime",
+        follow: bool = True,
+        receipts: bool = False,
+    ) -> LogResult:
+        """Tell every version of a path that the archive ships, or what one layer does to all paths.
+
+        Arguments: without `path`, a `layer` (index from 0) is needed, with both the versions of the path in that layer;
+        `patch` adds the lines of a unified diff of each text, secrets masked; `follow` and `receipts` as in `blame`.
+        Versions come base layer first, paths of a layer depth first with names sorted by bytes.  PathNotFound when no
+        layer has the path, UsageError for an unknown view or layer, for a layer of a view that keeps no trees
+        of them, and without `path` and `layer`.  Source: the layers
+        as the view merges them; the form of a patch is that of git-diff(1).
+        """
+        from imagepeel.results.log import layer_log, log_result  # start time
+        from imagepeel.rootfs.provenance import history_of  # start time
+
+        if layer is not None and not 0 <= layer < len(self.layers):
+            raise UsageError(
+                f"there is no layer with index {layer}", hint=f"the image has {plural(len(self.layers), 'layer')}"
+            )
+        if layer is not None:
+            self.layers[layer].require()
+        rootfs = self.view(view)
+        if path is None:
+            if layer is None:
+                raise UsageError("name a path, a layer or both", hint="log image.tar /etc/passwd")
+            return layer_log(self, rootfs, layer, patches=patch, receipts=receipts)
+        self._require_life(history_of(rootfs, _absolute(path), follow=follow), text(path), view)
+        return log_result(self, rootfs, _absolute(path), layer=layer, follow=follow, patches=patch, receipts=receipts)
 
     def views(self, names: Sequence[str] | None = None) -> ViewsResult:
         """Say where engines disagree about the filesystem of this image, path by path, and why.

@@ -487,6 +487,32 @@ def masked_words(words: Sequence[str]) -> list[str]:
     return out
 
 
+def masked_lines(lines: Sequence[str]) -> list[str]:
+    """Return the lines of a text, which have no line ends, each masked as it would be in the whole text.
+
+    Of a key of many lines the first shows how it begins, and the others only how long they are.
+    """
+    whole = "\n".join(lines)
+    if _SHOWN.get() or not _may_hold(whole):
+        return list(lines)
+    found = secrets_in(whole)
+    out: list[str] = []
+    start = at = 0
+    for line in lines:
+        end, shown, seen = start + len(line), "", start
+        while at < len(found) and found[at].start <= end:
+            first, last = max(found[at].start, start), min(found[at].end, end)
+            if first < last:
+                hidden = mask(whole[first:last]) if first == found[at].start else f"... ({last - first} characters)"
+                shown, seen = shown + whole[seen:first] + hidden, last
+            if found[at].end > end:
+                break
+            at += 1
+        out.append(shown + whole[seen:end])
+        start = end + 1
+    return out
+
+
 def masked_value(name: str, value: str) -> str:
     """Return the value of a variable, label or option with this name, masked where the name or the value says so."""
     if _SHOWN.get():

@@ -269,6 +269,8 @@ ONE_OF_THEM: tuple[tuple[str, ...], ...] = (
     ("check", "ARCHIVE", "--platform", "linux/amd64", "--format", "github"),
     ("trace", "ARCHIVE", "/etc/passwd"),
     ("trace", "ARCHIVE", "/not/there"),
+    ("blame", "ARCHIVE", "/etc/passwd"),
+    ("log", "ARCHIVE", "/etc/passwd"),
     ("cat", "ARCHIVE", "/etc/passwd"),
     ("diff", "ARCHIVE", "ARCHIVE"),
     ("extract", "ARCHIVE", "OUT"),

@@ -155,6 +155,8 @@ COMMANDS: dict[str, tuple[list[list[str]], tuple[list[str], ...]]] = {
     "views": ([[]], DOCUMENTS),
     "dockerfile": ([[]], DOCUMENTS),
     "trace": ([["/app/.env"], ["/entrypoint.sh"]], DOCUMENTS),
+    "blame": ([["/app/.env"], ["/entrypoint.sh"], ["/root/.ssh/id_rsa"]], DOCUMENTS),
+    "log": ([["-p", "/app/.env"], ["-p", "/root/.ssh/id_rsa"], ["-p", "--layer", "2"], ["--layer", "2"]], DOCUMENTS),
     "ls": ([["-l", "/app"], ["--layer", "2"]], LISTINGS),
     "tree": ([[], ["--layer", "2"]], LISTINGS),
     "find": ([[], ["--removed"]], LISTINGS),

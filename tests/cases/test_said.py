@@ -141,6 +141,8 @@ SHOWING = (
     "anatomy",
     "views",
     "diff",
+    "blame",
+    "log",
 )
 
 
@@ -149,6 +151,7 @@ def outputs(run_cli: Run, command: str, archive: Path, other: Path, *more: str) 
     words: list[Any] = [command, archive]
     if command == "diff":
         words.append(other)
+    words += {"blame": ["/etc/passwd"], "log": ["-p", "--layer", "1"]}.get(command, [])
     if command in ("explain", "process", "wtf"):
         words += ["--receipts"]
     forms = [["--format", form] for form in ("text", "json", "sarif", "junit", "github", "markdown")]

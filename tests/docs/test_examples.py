@@ -79,6 +79,7 @@ def _run(name: str, *words: object, code: int = 0) -> str:
         ("surprises", (), 0, "SECRET"),
         ("operators_manual", (), 0, "Should this run in production?"),
         ("largest_files", ("/srv/shop",), 0, "300000  /srv/shop/catalog.bin"),
+        ("blame_a_line", ("/etc/passwd",), 0, "L2 2024-01-01 shop:x:999:999:shop:/srv/shop:/bin/sh"),
         ("life_of_a_path", ("/srv/shop/.env",), 0, "removed by L5"),
         ("where_engines_disagree", (), 0, "0 paths differ"),
         ("rebuild_dockerfile", (), 0, "RUN rm .env"),

@@ -42,6 +42,7 @@ ORDER = (
     "imagepeel.rootfs.tree",
     "imagepeel.rootfs.engines",
     "imagepeel.rootfs",
+    "imagepeel.versions",
     "imagepeel.image",
     "imagepeel.packages",
     "imagepeel.loading",

@@ -30,6 +30,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "du": ("imagepeel.cli.du", "Where the bytes are: by layer, by directory, shipped against visible."),
     "anatomy": ("imagepeel.cli.anatomy", "Every byte accounted for, and the headers of one entry byte by byte."),
     "trace": ("imagepeel.cli.trace", "The life of a path: which layer added, changed, hid or removed it."),
+    "blame": ("imagepeel.cli.blame", "Who brought each line of a file: layer, build step, day."),
+    "log": ("imagepeel.cli.log", "Every version of a path as a diff, or one layer as a patch."),
     "diff": ("imagepeel.cli.diff", "What differs between two images, or between two layers of one."),
     "views": ("imagepeel.cli.views", "Where engines disagree about the filesystem, path by path, and why."),
     "wtf": ("imagepeel.cli.wtf", "What will surprise you about an image, worst first, with proof and fix."),
@@ -55,7 +57,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 GROUPS: dict[str, tuple[str, ...]] = {
     "The story": ("explain", "browse", "report", "loadable", "process", "wtf", "operate"),
     "What is inside": ("images", "layers", "ls", "tree", "cat", "find", "du", "waste", "packages", "anatomy"),
-    "How it came to be": ("trace", "views", "diff", "dockerfile"),
+    "How it came to be": ("trace", "blame", "log", "views", "diff", "dockerfile"),
     "Out of the archive": ("extract", "flatten", "bundle"),
     "In CI": ("check",),
     "To learn": ("workshop", "peel", "quiz", "judge", "forge"),

@@ -444,12 +444,14 @@ def _few(shown: Iterable[Any]) -> Iterator[str]:
 
 _PAGES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "AnatomyResult": ("anatomy", "anatomy_document", {"most": ROWS}),
+    "BlameResult": ("blame", "blame_document", {}),
     "CheckOutcome": ("findings", "check_document", {}),
     "DiffResult": ("diff", "diff_document", {"every": False}),
     "DuResult": ("du", "du_document", {"most": ROWS, "exact": False}),
     "ImagesResult": ("images", "images_document", {}),
     "LayersResult": ("layers", "layers_document", {}),
     "LoadableResult": ("loadable", "loadable_document", {}),
+    "LogResult": ("log", "log_document", {}),
     "MatrixResult": ("process", "process_document", {}),
     "PackagesResult": ("packages", "packages_document", {}),
     "ProcessResult": ("process", "process_document", {}),

@@ -22,7 +22,7 @@ from imagepeel.present.heading import about, brief_step
 from imagepeel.results.trace import EventResult, LifeResult, NodeResult, TraceResult
 from imagepeel.text import number, plural
 
-_KINDS: dict[str, SpanKind] = {
+KINDS: dict[str, SpanKind] = {
     "added": "good",
     "changed": "warn",
     "opaque": "warn",
@@ -57,7 +57,7 @@ def _event(event: EventResult) -> Item:
     place = f"entry {event.entry} at {number(event.offset or 0)}" if event.entry is not None else ""
     tail = "   ".join(part for part in (place, brief_step(event.created_by)) if part)
     return item(
-        Span(f"{event.kind:<10}", _KINDS.get(event.kind, "plain")),
+        Span(f"{event.kind:<10}", KINDS.get(event.kind, "plain")),
         _what(event),
         dim(f"   {tail}") if tail else "",
         label=f"{event.label:<2}",
@@ -73,7 +73,7 @@ def _what(event: EventResult) -> str:
         if event.by == "opaque":
             return f"{event.by_path} is made opaque"
         return f"{event.by_path} is no directory any more" if event.by else ""
-    said = _node(event.node) if event.node is not None else ""
+    said = node_in_words(event.node) if event.node is not None else ""
     if event.kind == "implied":
         said += ", no entry of its own"
     if event.kind == "opaque":
@@ -85,7 +85,8 @@ def _what(event: EventResult) -> str:
     return said
 
 
-def _node(node: NodeResult) -> str:
+def node_in_words(node: NodeResult) -> str:
+    """Return type, mode, owner and size of what is at a path."""
     out = f"{node.kind} {node.mode} {node.uid}:{node.gid}"
     if node.kind == "file":
         out += f" {plural(node.size, 'byte')}"

@@ -57,6 +57,11 @@ def terminal(name: Name) -> str:
     return visible(name)
 
 
+def to_the_letter(name: Name) -> str:
+    """Return a line that people copy: as for a terminal, with its tabs, which no escape can stand for."""
+    return "\t".join(map(exact, masked(text(name)).split("\t")))
+
+
 def html(name: Name) -> str:
     """Return the text for HTML content and quoted attributes."""
     from html import escape  # start time

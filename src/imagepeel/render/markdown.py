@@ -25,7 +25,7 @@ from imagepeel.present.document import (
     TreeNode,
     evidence_of,
 )
-from imagepeel.render.escape import markdown, visible
+from imagepeel.render.escape import markdown, to_the_letter, visible
 
 _TICKS = late("`+")
 
@@ -159,7 +159,7 @@ def _receipts(block: DocumentBlock, seen: set[str]) -> Iterator[str]:
 
 
 def code_lines(texts: Iterable[str], language: str) -> list[str]:
-    lines = [visible(text) for text in texts]
+    lines = [to_the_letter(text) for text in texts]
     longest = max((len(run) for line in lines for run in _TICKS.findall(line)), default=0)
     fence = "`" * max(3, longest + 1)
     return [f"{fence}{language}", *lines, fence, ""]

@@ -29,7 +29,7 @@ from imagepeel.present.document import (
     evidence_of,
     tree_marks,
 )
-from imagepeel.render.escape import terminal
+from imagepeel.render.escape import terminal, to_the_letter
 from imagepeel.render.layout import (
     GridColumn,
     Line,
@@ -170,7 +170,7 @@ def _section(section: Section, screen: _Screen) -> Iterator[Line]:
             yield from _items(block.items, indent, screen)
             continue
         if isinstance(block, Lines):
-            yield from ([(terminal(text), "")] for text in block.lines)
+            yield from ([(to_the_letter(text), "")] for text in block.lines)
             continue
         if isinstance(block, Bars):
             continue

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from imagepeel.packages.inventory import PackageDoubt as PackageDoubt
     from imagepeel.packages.inventory import PackageEvent as PackageEvent
     from imagepeel.packages.inventory import UnclaimedFile as UnclaimedFile
+    from imagepeel.results.blame import BlameLine as BlameLine
+    from imagepeel.results.blame import BlameResult as BlameResult
+    from imagepeel.results.blame import GoneLine as GoneLine
     from imagepeel.results.cache import CacheResult as CacheResult
     from imagepeel.results.check import CheckOutcome as CheckOutcome
     from imagepeel.results.diff import DiffNode as DiffNode
@@ -66,6 +69,8 @@ if TYPE_CHECKING:
     from imagepeel.results.listing import ListingHeader as ListingHeader
     from imagepeel.results.loadable import LoadableImage as LoadableImage
     from imagepeel.results.loadable import LoadableResult as LoadableResult
+    from imagepeel.results.log import LogResult as LogResult
+    from imagepeel.results.log import PathVersion as PathVersion
     from imagepeel.results.packages import PackageLayer as PackageLayer
     from imagepeel.results.packages import PackagesResult as PackagesResult
     from imagepeel.results.process import MatrixCell as MatrixCell
@@ -82,9 +87,20 @@ if TYPE_CHECKING:
     from imagepeel.results.waste import WasteCause as WasteCause
     from imagepeel.results.waste import WasteLayerRow as WasteLayerRow
     from imagepeel.results.waste import WasteResult as WasteResult
+    from imagepeel.versions.changes import Difference as Difference
+    from imagepeel.versions.content import Content as Content
+    from imagepeel.versions.content import ElfBrief as ElfBrief
 
 _HOMES = {
     "LayerCheck": "imagepeel.layers.layer",
+    "BlameLine": "imagepeel.results.blame",
+    "BlameResult": "imagepeel.results.blame",
+    "GoneLine": "imagepeel.results.blame",
+    "LogResult": "imagepeel.results.log",
+    "PathVersion": "imagepeel.results.log",
+    "Content": "imagepeel.versions.content",
+    "ElfBrief": "imagepeel.versions.content",
+    "Difference": "imagepeel.versions.changes",
     "CheckOutcome": "imagepeel.results.check",
     "DiffNode": "imagepeel.results.diff",
     "DiffPath": "imagepeel.results.diff",

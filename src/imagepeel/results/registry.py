@@ -20,6 +20,8 @@ TYPES: dict[str, str] = {
     "diff": "imagepeel.results.diff:DiffResult",
     "cache": "imagepeel.results.cache:CacheResult",
     "trace": "imagepeel.results.trace:TraceResult",
+    "blame": "imagepeel.results.blame:BlameResult",
+    "log": "imagepeel.results.log:LogResult",
     "views": "imagepeel.results.views:ViewsResult",
     "wtf": "imagepeel.results.findings:WtfOutput",
     "check": "imagepeel.results.check:CheckOutcome",

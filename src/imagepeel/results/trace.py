@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -15,6 +15,7 @@ from imagepeel.tables import ErrnoName
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
+    from imagepeel.receipts.places import Receipts
     from imagepeel.rootfs.provenance import PathEvent, PathHistory, PathLife
     from imagepeel.rootfs.tree.inode import Inode
 
@@ -97,41 +98,46 @@ def node_result(node: Inode) -> NodeResult:
     )
 
 
+def proofs_of(image: LayeredImage) -> Receipts:
+    """Return what makes the receipts of an image."""
+    from imagepeel.receipts.places import Receipts  # start time
+
+    return Receipts(image.archive, image)
+
+
+def event_fields(image: LayeredImage, item: PathEvent, proofs: Receipts | None) -> dict[str, Any]:
+    """Return the fields of `EventResult`, for a form that goes on with its own; `proofs` gives it its receipt."""
+    layer = image.layers[item.layer]
+    entry = item.where.entry
+    return {
+        "kind": item.kind,
+        "layer": item.layer,
+        "label": layer.label,
+        "step": layer.step,
+        "created_by": layer.created_by,
+        "entry": entry,
+        "offset": item.where.layer_offset,
+        "fields": item.fields,
+        "by": item.by,
+        "by_path": text(item.by_path),
+        "hidden_by": item.hidden_by,
+        "node": node_result(item.node) if item.node is not None else None,
+        "receipt": proofs.entry_line(layer, entry) if proofs is not None and entry is not None else None,
+    }
+
+
 def trace_result(
     image: LayeredImage, head: ImageHead, asked: str, found: PathHistory, receipts: bool = False
 ) -> TraceResult:
     """Return the result of a trace; with `receipts`, each event has the shell command that shows its tar member."""
-    proofs = None
-    if receipts:
-        from imagepeel.receipts.places import Receipts  # start time
-
-        proofs = Receipts(image.archive, image)
-
-    def event(item: PathEvent) -> EventResult:
-        layer = image.layers[item.layer]
-        entry = item.where.entry
-        return EventResult(
-            kind=item.kind,
-            layer=item.layer,
-            label=layer.label,
-            step=layer.step,
-            created_by=layer.created_by,
-            entry=entry,
-            offset=item.where.layer_offset,
-            fields=item.fields,
-            by=item.by,
-            by_path=text(item.by_path),
-            hidden_by=item.hidden_by,
-            node=node_result(item.node) if item.node is not None else None,
-            receipt=proofs.entry_line(layer, entry) if proofs is not None and entry is not None else None,
-        )
+    proofs = proofs_of(image) if receipts else None
 
     def life(item: PathLife) -> LifeResult:
         return LifeResult(
             path=text(item.path),
             target=None if item.target is None else text(item.target),
             present=item.present,
-            events=tuple(event(one) for one in item.events),
+            events=tuple(EventResult(**event_fields(image, one, proofs)) for one in item.events),
         )
 
     return TraceResult(

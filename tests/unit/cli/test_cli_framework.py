@@ -314,6 +314,7 @@ def test_a_closed_pipe_ends_quietly(words: list[str], tmp_path: Path) -> None:
 
 
 EVERY_COMMAND = {
+    "blame": ("blame", "ARCHIVE", "/etc/passwd"),
     "bundle": ("bundle", "ARCHIVE", "NEW"),
     "cache": ("cache", "info"),
     "cat": ("cat", "ARCHIVE", "/etc/passwd"),
@@ -321,6 +322,7 @@ EVERY_COMMAND = {
     "extract": ("extract", "ARCHIVE", "NEW"),
     "flatten": ("flatten", "ARCHIVE", "-o", "-"),
     "forge": ("forge", "shop", "-"),
+    "log": ("log", "ARCHIVE", "/etc/passwd"),
     "report": ("report", "ARCHIVE", "-o", "-"),
     "schema": ("schema", "layers"),
     "trace": ("trace", "ARCHIVE", "/etc/passwd"),

@@ -17,6 +17,8 @@ OTHERS: tuple[tuple[str, ...], ...] = (
     ("loadable", "ARCHIVE"),
     ("anatomy", "ARCHIVE"),
     ("trace", "ARCHIVE", "/etc/passwd"),
+    ("blame", "ARCHIVE", "/etc/passwd"),
+    ("log", "ARCHIVE", "/etc/passwd"),
     ("cat", "ARCHIVE", "/etc/passwd"),
     ("ls", "ARCHIVE", "/no/such"),
     ("diff", "ARCHIVE", "WHOLE"),
