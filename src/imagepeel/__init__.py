@@ -60,9 +60,11 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.path import RootfsPath as RootfsPath
     from imagepeel.rootfs.path import Stat as Stat
     from imagepeel.rootfs.view import Rootfs as Rootfs
+    from imagepeel.starting import start as start
 
 _HOMES = {
     "open": "imagepeel.api",
+    "start": "imagepeel.starting",
     "show_secrets": "imagepeel.masking",
     "load_ipython_extension": "imagepeel.interop.ipython",
     "Archive": "imagepeel.api",

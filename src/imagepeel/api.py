@@ -85,6 +85,10 @@ class Image(LayeredImage):
         no_new_privileges: bool | None = None,
         read_only: bool = False,
         volumes: Sequence[str] = (),
+        tmpfs: Sequence[str] = (),
+        elsewhere: Sequence[str] = (),
+        run_as_group: int | None = None,
+        groups: Sequence[int] = (),
         init: bool = False,
         tty: bool = False,
         hostname: str | None = None,
@@ -101,9 +105,10 @@ class Image(LayeredImage):
         Go names it (amd64, arm64), by default the image's.  `args` replaces the command of the image, `entrypoint` its
         entrypoint and drops the command, `user`, `workdir`, `hostname` and `stop_signal` what the config says, and
         `env` adds `NAME=value`.  `cap_add` and `cap_drop` name capabilities, or ALL; `read_only` closes the root
-        filesystem and `volumes` mounts over it, as `docker run -v` does; `init` adds an init as process 1,
-        `run_as_non_root` and `supplemental_groups_policy` ("Merge" or "Strict") are settings of Kubernetes, and
-        `user_namespace` gives the container 65,536 ids of its own.  None means "not given".
+        filesystem and `volumes` mounts over it, as `docker run -v` does; `tmpfs` mounts empty directories and
+        `elsewhere` what no image tells (`PATH=WHAT`); `run_as_group` and `groups` are numbers of groups; `init` adds an
+        init as process 1, `run_as_non_root` and `supplemental_groups_policy` ("Merge" or "Strict") are settings of
+        Kubernetes, and `user_namespace` gives the container 65,536 ids of its own.  None means "not given".
 
         Returns the process with its steps in the order in which they happen, and the verdict, which is true only for
         RUNS.  UsageError for an unknown engine, runtime or machine, and for `options` beside other arguments.
@@ -125,6 +130,10 @@ class Image(LayeredImage):
             no_new_privileges=no_new_privileges,
             read_only=read_only,
             volumes=_words(volumes),
+            tmpfs=_words(tmpfs),
+            elsewhere=_words(elsewhere),
+            run_as_group=run_as_group,
+            groups=tuple(groups),
             init=init,
             tty=tty,
             hostname=hostname,

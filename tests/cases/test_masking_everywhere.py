@@ -144,6 +144,7 @@ COMMANDS: dict[str, tuple[list[list[str]], tuple[list[str], ...]]] = {
         [[], ["--verbose"], ["--receipts"], ["--matrix"], ["--engine", "podman"], ["-e", "MORE_TOKEN=x1"]],
         DOCUMENTS,
     ),
+    "start": ([[]], DOCUMENTS),
     "wtf": ([[], ["--receipts"]], DOCUMENTS),
     "images": ([[]], DOCUMENTS),
     "layers": ([[]], DOCUMENTS),

@@ -133,6 +133,7 @@ SHOWING = (
     "images",
     "wtf",
     "process",
+    "start",
     "operate",
     "dockerfile",
     "du",

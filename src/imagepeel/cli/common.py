@@ -79,14 +79,7 @@ output: Callable[[Any], Any] = stack(
 )
 """--color and --debug: what commands without an archive take too."""
 
-opening: Callable[[Any], Any] = stack(
-    _option(
-        "reference",
-        "--image",
-        metavar="REF",
-        help="Which image: a name, a tag, a digest or its start, or a number as '#2'.  See imagepeel images.",
-    ),
-    _option("platform", "--platform", metavar="OS/ARCH", help="Which platform: os/architecture[/variant]."),
+reading: Callable[[Any], Any] = stack(
     _option(
         "blobs",
         "--blobs",
@@ -123,10 +116,19 @@ opening: Callable[[Any], Any] = stack(
     ),
     output,
 )
-"""--image, --platform, --blobs, --limits, --no-verify, --no-cache, --show-secrets and `output`.
+"""--blobs, --limits, --no-verify, --no-cache, --show-secrets and `output`: how archives are read."""
 
-Apart from `archive` for commands with several archives.
-"""
+opening: Callable[[Any], Any] = stack(
+    _option(
+        "reference",
+        "--image",
+        metavar="REF",
+        help="Which image: a name, a tag, a digest or its start, or a number as '#2'.  See imagepeel images.",
+    ),
+    _option("platform", "--platform", metavar="OS/ARCH", help="Which platform: os/architecture[/variant]."),
+    reading,
+)
+"""--image, --platform and `reading`, apart from `archive` for commands with several archives."""
 
 archive: Callable[[Any], Any] = stack(
     click.argument(

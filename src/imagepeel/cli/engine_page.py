@@ -159,7 +159,7 @@ def _profile(engine: Engine) -> str:
     variables += ["HOME"] if engine.home == "engine" else []
     variables += ["TERM"] if engine.term_always else []
     variables += ["services"] if engine.name in {"k8s", "cri-containerd", "cri-o"} else []
-    path = "always" if engine.path_default == "always" else "only where Env is empty"
+    path = {"always": "always", "if-env-empty": "only where Env is empty", "never": "never"}[engine.path_default]
     groups = {
         "moby": "none",
         "containerd": "kept",

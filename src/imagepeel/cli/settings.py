@@ -232,7 +232,7 @@ class Settings:
         for gap in (gap for image in images for gap in image.knowledge.gaps if gap.part is ImagePart.LAYER):
             self.warn(str(gap))
 
-    def finish(self, image: Image, *, rootfs: Rootfs | None = None) -> None:
+    def finish(self, image: LayeredImage, *, rootfs: Rootfs | None = None) -> None:
         """Write the warnings about an image whose layers were read, then raise as `require_intact` does."""
         from imagepeel.archive.knowledge import ImagePart  # start time
 

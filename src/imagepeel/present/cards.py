@@ -459,6 +459,7 @@ _PAGES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "RebuiltDockerfile": ("dockerfile", "dockerfile_document", {}),
     "RuleListResult": ("findings", "wtf_document", {}),
     "RuleResult": ("findings", "wtf_document", {}),
+    "StartResult": ("start", "start_document", {}),
     "TraceResult": ("trace", "trace_document", {}),
     "VersionResult": ("version", "version_document", {}),
     "ViewsResult": ("views", "views_document", {}),

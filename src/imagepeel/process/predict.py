@@ -90,8 +90,8 @@ class _Run:
         self.image = rootfs
         self.rootfs = prepared(rootfs, scenario.engine)
         """What the engine hands to the runtime."""
-        self.inside = mounted(self.rootfs, scenario.engine)
-        """What the process sees: the same with the runtime's mounts on it."""
+        self.inside = volumes.with_mounts(mounted(self.rootfs, scenario.engine), scenario)
+        """What the process sees: the same with the mounts of runtime and caller on it."""
         self.known = known
         self.complete = complete and known.layers
         self.load = load
@@ -279,7 +279,9 @@ class _Run:
                 inspect=("sed -n l",),
             )
         self.steps.append(step)
-        strict = self.engine.refuse_root(spec, found.uid) if self.options.run_as_non_root else None
+        if not self.options.run_as_non_root:
+            return who
+        strict = self.engine.refuse_root(spec, found.uid, by_option=asked is not None)
         return who if strict is None else msgspec.structs.replace(who, failure=strict)
 
     def _cwd(self, credentials: Credentials) -> Workdir:
@@ -579,6 +581,10 @@ class _Run:
     def _final(self) -> Verdict:
         """The verdict, as far as the filesystem and the host allow one."""
         final, label = self.verdict, self.scenario.label
+        told = tuple(volumes.told_elsewhere(self.scenario))
+        if told and (final is None or final.judge not in (Judge.LOAD, Judge.ENGINE)):
+            reason = f"else {final.message or final.reason}" if final is not None else ""
+            final = Verdict(kind=Outcome.DEPENDS, depends=(*told, *self.depends), engine=label, reason=reason)
         if final is not None and self.host_env and final.judge not in (None, Judge.LOAD, Judge.ENGINE):
             depends = (self.host_env,)
             final = Verdict(kind=Outcome.DEPENDS, depends=depends, engine=label, reason=f"else {final.message}")

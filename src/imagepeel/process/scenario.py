@@ -13,7 +13,7 @@ from imagepeel.process.engines.registry import find_engine, find_runtime, parse_
 from imagepeel.process.engines.runtime import Runtime
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.process_spec import ProcessSpec
-from imagepeel.process.spec.volume import VolumeMount, parse_volume
+from imagepeel.process.spec.volume import VolumeMount, parse_elsewhere, parse_tmpfs, parse_volume
 from imagepeel.tables import MACHINES, known_architecture
 
 if TYPE_CHECKING:
@@ -35,7 +35,23 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     wanted: ProcessSpec
     options: ProcessOptions
     mounted: tuple[VolumeMount, ...] = ()
-    """The volumes of the command line."""
+    """What the caller mounts."""
+
+    asked: dict[VolumeMount, str] = {}
+    """The mounts from elsewhere below which something was looked up, each with the first such path."""
+
+    def note(self, path: str) -> None:
+        """Keep that something was looked up at a path, where no image tells what is there."""
+        for mount in self.mounted:
+            if mount.depends and _below(path, mount.path):
+                self.asked.setdefault(mount, path)
+
+    def closes(self, path: str) -> bool:
+        """Whether the root filesystem is read-only and no mount of the caller makes this path writable."""
+        if not self.options.read_only:
+            return False
+        held = [mount for mount in self.mounted if _below(path, mount.path)]
+        return max(held, key=lambda mount: len(mount.path)).read_only if held else True
 
     def volume_at(self, path: str) -> VolumeMount | None:
         """The volume that a normalized path lies in: one of the command line, or one that the image declares.
@@ -105,5 +121,9 @@ def settle(
         notes=tuple(notes),
         wanted=wanted,
         options=options,
-        mounted=tuple(parse_volume(given) for given in options.volumes),
+        mounted=(
+            *map(parse_volume, options.volumes),
+            *map(parse_tmpfs, options.tmpfs),
+            *map(parse_elsewhere, options.elsewhere),
+        ),
     )

@@ -115,11 +115,12 @@ class ImageOfShell:
         self.umask = 0o022
         covered = [mount["destination"] for mount in mounts(sim.scenario.engine)]
         covered += [*sim.scenario.wanted.volumes, *sim.scenario.engine.injected]
-        covered += [volume.path for volume in sim.scenario.mounted]
+        covered += [volume.path for volume in sim.scenario.mounted if not volume.empty]
         self._covered = tuple(top.rstrip("/") for top in covered)
 
     def hides(self, path: str) -> bool:
         """A mount or a volume covers the path."""
+        self.sim.scenario.note(path)
         return any(path == top or path.startswith(top + "/") for top in self._covered)
 
     def is_made(self, path: str) -> bool:
@@ -274,11 +275,11 @@ class ImageOfShell:
 
     def _open(self, seen: PathAccess, path: str, cwd: str) -> ErrnoName | None:
         """The errno of opening what `seen` found at a path for writing, as `create` gives it."""
-        actor, closed = self.state.after, self.sim.scenario.options.read_only
+        actor, closed = self.state.after, self.sim.scenario.closes
         if seen.node is not None:
             if seen.node.is_dir:
                 return "EISDIR"
-            if closed and seen.node.is_file:
+            if seen.node.is_file and closed(text(seen.resolution.path)):
                 return "EROFS"
             return "" if not seen.node.is_file or permits(seen.node, actor, WRITE) else "EACCES"
         if seen.errno != "ENOENT" or path.endswith("/"):
@@ -290,7 +291,7 @@ class ImageOfShell:
             return parent.errno
         if not parent.node.is_dir:
             return "ENOTDIR"
-        if closed:
+        if closed(text(parent.resolution.path)):
             return "EROFS" if permits(parent.node, actor, EXECUTE) else "EACCES"
         return "" if permits(parent.node, actor, WRITE | EXECUTE) else "EACCES"
 
@@ -298,7 +299,7 @@ class ImageOfShell:
         """Why a write there fails in a volume that is new, in words; "" where it lies in none, or would be allowed."""
         place = posixpath.normpath(posixpath.join(cwd or self.state.cwd, path))
         volume = self.sim.scenario.volume_at(place)
-        if volume is None:
+        if volume is None or volume.empty:
             return ""
         what = f"the volume {volume.source or volume.path}"
         if volume.of_host:
@@ -468,7 +469,7 @@ class ImageOfShell:
             return parent.errno
         if not parent.node.is_dir:
             return "ENOTDIR"
-        if self.sim.scenario.options.read_only:
+        if self.sim.scenario.closes(text(parent.resolution.path)):
             return "EROFS"
         if not permits(parent.node, self.state.after, WRITE | EXECUTE):
             return "EACCES"

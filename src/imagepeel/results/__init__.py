@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from imagepeel.results.process import MatrixResult as MatrixResult
     from imagepeel.results.process import ProcessResult as ProcessResult
     from imagepeel.results.registry import result_type as result_type
+    from imagepeel.results.start import StartResult as StartResult
     from imagepeel.results.trace import EventResult as EventResult
     from imagepeel.results.trace import LifeResult as LifeResult
     from imagepeel.results.trace import NodeResult as NodeResult
@@ -146,6 +147,7 @@ _HOMES = {
     "ListingHeader": "imagepeel.results.listing",
     "VersionResult": "imagepeel.results.version",
     "result_type": "imagepeel.results.registry",
+    "StartResult": "imagepeel.results.start",
     "EventResult": "imagepeel.results.trace",
     "LifeResult": "imagepeel.results.trace",
     "NodeResult": "imagepeel.results.trace",

@@ -31,6 +31,7 @@ TYPES: dict[str, str] = {
     "packages": "imagepeel.results.packages:PackagesResult",
     "loadable": "imagepeel.results.loadable:LoadableResult",
     "process": "imagepeel.results.process:ProcessOutput",
+    "start": "imagepeel.results.start:StartResult",
     "bundle": "imagepeel.export.bundle:WrittenBundle",
     "forge": "imagepeel.results.forge:ForgeOutput",
     "judge": "imagepeel.judge.verdict:JudgeResult",

@@ -50,6 +50,7 @@ CASES: dict[str, list[str]] = {
     "diff": ["diff", ARCHIVE, "{other}", "--all", "--text"],
     "diff of layers": ["diff", ARCHIVE, "--layer", "1", "--layer", "2"],
     "process": ["process", ARCHIVE, "--receipts"],
+    "start": ["start", ARCHIVE],
     "process in a matrix": ["process", ARCHIVE, "--matrix"],
     "wtf": ["wtf", ARCHIVE, "--receipts"],
     "wtf of the rules": ["wtf", "--list"],

@@ -11,7 +11,7 @@ from imagepeel.process.engines.mounts import MASKED, READ_ONLY, mounts
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.process_spec import ProcessSpec
 from imagepeel.process.spec.values import Addition
-from imagepeel.process.spec.volume import parse_volume
+from imagepeel.process.spec.volume import parse_elsewhere, parse_tmpfs, parse_volume
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
@@ -125,6 +125,14 @@ def _mounted(rootfs: Rootfs, options: ProcessOptions) -> list[Addition]:
         found.append(
             Addition(
                 kind="volume", path=volume.path, what=what, origin="the command line", hides=hides, examples=examples
+            )
+        )
+    for mount in (*map(parse_tmpfs, options.tmpfs), *map(parse_elsewhere, options.elsewhere)):
+        count, examples = hidden(rootfs, mount.path)
+        what = "an empty directory" if mount.empty else f"what is in {mount.depends}"
+        found.append(
+            Addition(
+                kind="mount", path=mount.path, what=what, origin="the command line", hides=count, examples=examples
             )
         )
     if options.read_only:

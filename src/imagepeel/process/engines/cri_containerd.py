@@ -30,13 +30,19 @@ class CriContainerd(Engine, frozen=True, kw_only=True):
         shown = f"failed to create containerd task: {self.create_failed(words)}"
         return EngineMessage(text=shown, exit_code=128, state_exit_code=128)
 
-    def refuse_root(self, user: str, uid: int) -> Failure | None:
+    def exec_failed(self, words: str) -> str:
+        start = 'rpc error: code = Unknown desc = failed to exec in container: failed to start exec "<exec-id>": '
+        return start + super().exec_failed(words)
+
+    def refuse_root(self, user: str, uid: int, *, by_option: bool) -> Failure | None:
         name = user.split(":", 1)[0]
         if name and name != "0" and name.isdigit():
             return None
         if not name or name == "0":
             message = "container has runAsNonRoot and image will run as root"
             fix = "set a numeric USER other than 0, or runAsUser"
+            if by_option:
+                message, fix = "container's runAsUser breaks non-root policy", "set runAsUser to another number than 0"
         else:
             message = (
                 f"container has runAsNonRoot and image has non-numeric user ({name}), cannot verify user is non-root"
@@ -74,6 +80,8 @@ _FIRST = CriContainerd(
     bad_stop_signal="cannot-stop",
     grace=30,
     records_exit=True,
+    admits_pods=True,
+    expands_words=True,
 )
 
 

@@ -28,6 +28,9 @@ class Crio(CriContainerd, frozen=True, kw_only=True):
         words = runtime.refusal(failure.message, failure.phase, run=False)
         return EngineMessage(text=f"container create failed: {words}", exit_code=128, state_exit_code=128)
 
+    def exec_failed(self, words: str) -> str:
+        return f"rpc error: code = Unknown desc = command error: {words}"
+
 
 _1 = Crio(
     **cri_containerd.below(

@@ -45,6 +45,9 @@ class Crun(Runtime, frozen=True, kw_only=True):
     def refusal(self, message: str, phase: object, *, run: bool) -> str:
         return message
 
+    def exec_refusal(self, message: str) -> str:
+        return message
+
     def exec_failed(self, path: str, errno: ErrnoName) -> str:
         hint = " (missing dynamic library?)" if errno == "ENOENT" else ""
         return f"exec container process{hint} `{path}`: {ERRNO_LIBC[errno]}"

@@ -54,7 +54,7 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """The containerd at its base ends a runtime's error in `: unknown` (before 2.0)."""
 
     # The environment.
-    path_default: Literal["always", "if-env-empty"] = "always"
+    path_default: Literal["always", "if-env-empty", "never"] = "always"
     env: tuple[str, ...] = ("HOSTNAME",)
     """Entries that it adds; a bare HOSTNAME gets the container's name."""
     tty_env: bool = True
@@ -133,6 +133,14 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     init_argv: tuple[str, ...] = ()
     records_exit: bool = False
     """It records an exit code for the container."""
+    admits_pods: bool = False
+    """It is a cluster: an API server looks at a pod first, and a kubelet carries out its security settings."""
+    expands_words: bool = False
+    """It replaces `$(NAME)` in the words of a pod's command."""
+    copies_empty_dirs: bool = False
+    """It makes a volume of a pod's empty directory, into which the image's files are copied."""
+    probes_through_shell: bool = False
+    """It hands the words of an exec probe to a shell."""
     by_hand: bool = False
     """There is no engine: a bundle is started with the runtime alone."""
 
@@ -157,6 +165,10 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
         end = ": unknown" if self.says_unknown else ""
         return f"failed to create shim task: OCI runtime create failed: {words}{end}"
 
+    def exec_failed(self, words: str) -> str:
+        """What it makes of a refusal of the runtime to execute something in a container that runs."""
+        return f"OCI runtime exec failed: {words}" + (": unknown" if self.says_unknown else "")
+
     def runtime_refusal(self, failure: Failure, runtime: Runtime) -> EngineMessage:
         """A refusal of the runtime's create, in the engine's envelope."""
         raise NotImplementedError(f"{type(self).__name__} has to say this")
@@ -177,7 +189,7 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
         """The refusal of an entry of Env without a name or without `=`."""
         return None
 
-    def refuse_root(self, user: str, uid: int) -> Failure | None:
+    def refuse_root(self, user: str, uid: int, *, by_option: bool) -> Failure | None:
         """The refusal that runAsNonRoot asks for."""
         return None
 

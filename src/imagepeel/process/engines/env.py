@@ -58,7 +58,7 @@ def _own(engine: Engine, options: ProcessOptions, hostname: str, *, empty: bool)
     found: list[Variable] = []
     if engine.path_default == "always":
         found.append(Variable(text=f"PATH={DEFAULT_PATH}", origin="engine", why="no PATH in the config: the default"))
-    elif empty:
+    elif empty and engine.path_default == "if-env-empty":
         found.append(Variable(text=f"PATH={DEFAULT_PATH}", origin="engine", why="Env is empty: the default PATH"))
     for entry in engine.env:
         if entry == "HOSTNAME":

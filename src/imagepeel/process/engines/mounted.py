@@ -124,12 +124,12 @@ def mounted(rootfs: Rootfs, engine: Engine) -> Rootfs:
     return known[key]
 
 
-def with_directory(rootfs: Rootfs, path: str, ids: tuple[int, int]) -> Rootfs:
+def with_directory(rootfs: Rootfs, path: str, ids: tuple[int, int], mode: int = 0o755) -> Rootfs:
     """The filesystem with a directory at a canonical path that was made for a start, which these ids own.
 
     What is missing on the way to it is made too, and belongs to root.
     """
-    node, top = _directory(), raw(path)
+    node, top = _directory(mode=mode), raw(path)
     node.uid, node.gid = ids
     above = top.rpartition(b"/")[0]
     while above and rootfs.resolve(above).node is None:

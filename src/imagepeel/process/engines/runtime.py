@@ -72,6 +72,10 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
         """A cause with what this runtime puts before it; `run`: the command was `run`, else `create`."""
         self._unsaid()
 
+    def exec_refusal(self, message: str) -> str:
+        """A cause with what this runtime puts before it where something is executed in a container that runs."""
+        return f"exec failed: unable to start container process: {message}"
+
     def exec_failed(self, path: str, errno: ErrnoName) -> str:
         """What stands on standard error when the kernel refuses `path`."""
         self._unsaid()

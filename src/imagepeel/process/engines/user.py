@@ -192,7 +192,7 @@ def resolve(rootfs: Rootfs, spec: str, origin: UserOrigin, options: ProcessOptio
     credentials = msgspec.structs.replace(
         nobody,
         uid=found.uid,
-        gid=found.gid,
+        gid=found.gid if options.run_as_group is None else options.run_as_group,
         groups=_groups(found, engine, spec, options),
         name=found.name or None,
         home="/" if found.home is None else found.home,
@@ -205,9 +205,12 @@ def resolve(rootfs: Rootfs, spec: str, origin: UserOrigin, options: ProcessOptio
 def _groups(found: Identity, engine: Engine, spec: str, options: ProcessOptions) -> tuple[int, ...]:
     """The supplementary list as the engine writes it: engines repeat the primary group first."""
     strict = options.supplemental_groups_policy == "Strict" and engine.knows_groups_policy
-    groups = [] if strict or (engine.colon_ends_groups and ":" in spec) else list(found.groups)
-    if engine.root_in_groups or spec or found.uid or found.gid:
-        groups.insert(0, found.gid)
+    grouped = ":" in spec or options.run_as_group is not None
+    groups = [] if strict or (engine.colon_ends_groups and grouped) else list(found.groups)
+    gid = found.gid if options.run_as_group is None else options.run_as_group
+    if engine.root_in_groups or spec or found.uid or gid:
+        groups.insert(0, gid)
+    groups += options.groups
     return tuple(dict.fromkeys(groups))
 
 

@@ -43,6 +43,14 @@ class ProcessOptions(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defa
     """Whether the root filesystem may not be written."""
     volumes: tuple[str, ...] = ()
     """Volumes as Docker's `-v` takes them: `NAME:PATH`, `/HOST:PATH` or `PATH`, with `:ro` where wanted."""
+    tmpfs: tuple[str, ...] = ()
+    """Absolute paths on which an empty directory is mounted, with options behind a colon that change nothing here."""
+    elsewhere: tuple[str, ...] = ()
+    """Mounts whose content no image tells, `PATH=WHAT`: what is looked up below PATH depends on WHAT."""
+    run_as_group: int | None = None
+    """Number in place of the primary group, whoever the user is (k8s: `runAsGroup`)."""
+    groups: tuple[int, ...] = ()
+    """Numbers of further supplementary groups (k8s: `supplementalGroups` and `fsGroup`, docker: `--group-add`)."""
     init: bool = False
     """Whether the engine puts its own init in front of the command."""
     tty: bool = False
@@ -62,7 +70,7 @@ class ProcessOptions(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defa
 
     def __post_init__(self) -> None:
         """Turn lists into tuples, and one word into a tuple of one."""
-        for name in ("args", "entrypoint", "env", "cap_add", "cap_drop", "volumes"):
+        for name in ("args", "entrypoint", "env", "cap_add", "cap_drop", "volumes", "tmpfs", "elsewhere", "groups"):
             value = getattr(self, name)
             if isinstance(value, str):
                 msgspec.structs.force_setattr(self, name, (value,))

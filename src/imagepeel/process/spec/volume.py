@@ -17,6 +17,10 @@ class VolumeMount(msgspec.Struct, frozen=True, kw_only=True):
     source: str = ""
     """Name of the volume or path on the host; "" for one without a name."""
     read_only: bool = False
+    empty: bool = False
+    """Whether an empty directory is mounted."""
+    depends: str = ""
+    """What its content depends on, where no image tells it; "" for the other kinds."""
 
     @property
     def of_host(self) -> bool:
@@ -43,3 +47,22 @@ def parse_volume(given: str) -> VolumeMount:
             f"{given!r} is no volume", hint="write NAME:/path, /host/path:/path or /path, with :ro if wanted"
         )
     return VolumeMount(path=posixpath.normpath(path), source=source, read_only="ro" in options.split(","))
+
+
+def parse_tmpfs(given: str) -> VolumeMount:
+    """Read `PATH` or `PATH:OPTIONS`.  UsageError for a path that is not absolute, or is the root."""
+    path, _, options = given.partition(":")
+    _checked(path, given)
+    return VolumeMount(path=posixpath.normpath(path), empty=True, read_only="ro" in options.split(","))
+
+
+def parse_elsewhere(given: str) -> VolumeMount:
+    """Read `PATH=WHAT`.  UsageError for a path that is not absolute or is the root, and without WHAT."""
+    path, _, what = given.partition("=")
+    _checked(path if what else "", given)
+    return VolumeMount(path=posixpath.normpath(path), depends=what, read_only=True)
+
+
+def _checked(path: str, given: str) -> None:
+    if not path.startswith("/") or posixpath.normpath(path) in ("/", "//"):
+        raise UsageError(f"{given!r} is no mount", hint="write an absolute path below the root")

@@ -1,0 +1,64 @@
+"""What the operator reads of a start: events of the kubelet, lines of compose, the text of docker or podman.
+
+Sources: Kubernetes pkg/kubelet/events/event.go (reasons), pkg/kubelet/kuberuntime/kuberuntime_container.go
+(`startContainer`, the states of waiting), kuberuntime_manager.go (`doBackOff`), pkg/kubelet/prober/prober.go; compose's
+pkg/compose (`up` prefixes the lines of a container with its name).
+"""
+
+from __future__ import annotations
+
+from imagepeel.deploy.wanted import Form, Wanted
+from imagepeel.process.engines.registry import find_engine
+from imagepeel.process.spec.failure import FailureCode, Judge, Outcome
+from imagepeel.process.spec.values import Verdict
+
+_PROBES = {"livenessProbe": "Liveness", "readinessProbe": "Readiness", "startupProbe": "Startup"}
+_HOOKS = {
+    "postStart": ("FailedPostStartHook", "PostStartHook failed"),
+    "preStop": ("FailedPreStopHook", "PreStopHook failed"),
+}
+
+
+def operator_reads(verdict: Verdict, wanted: Wanted, form: Form) -> tuple[str, ...]:
+    """Return the lines that an operator reads about a failure; () for everything else."""
+    if verdict.kind is not Outcome.FAILS:
+        return ()
+    engine = find_engine(wanted.options.engine)[0]
+    if form == "pod" and engine.admits_pods:
+        return tuple(_events(verdict, wanted))
+    lines = tuple(verdict.text.splitlines() or [verdict.message])
+    started = verdict.judge in (Judge.KERNEL, Judge.USERLAND)
+    if form == "compose" and started and not wanted.inside:
+        exited = f"{wanted.container}-1 exited with code {verdict.exit_code}" if verdict.exit_code is not None else ""
+        return tuple(filter(None, (*(f"{wanted.container}-1  | {line}" for line in lines), exited)))
+    return lines
+
+
+def _events(verdict: Verdict, wanted: Wanted) -> list[str]:
+    pod = f"{wanted.owner}(<uid>)"
+    lines = verdict.text.splitlines() or [verdict.message]
+    started = verdict.judge in (Judge.KERNEL, Judge.USERLAND)
+    if wanted.what in _PROBES:
+        how = "failed" if started else "errored and resulted in unknown state"
+        return [f"Warning  Unhealthy  {_PROBES[wanted.what]} probe {how}: {lines[0]}", *lines[1:]]
+    if wanted.what in _HOOKS:
+        reason, message = _HOOKS[wanted.what]
+        return [f"Warning  {reason}  {message}"]
+    if verdict.id is FailureCode.RUN_AS_NON_ROOT:
+        detail = f'(pod: "{pod}", container: {wanted.container})'
+        return [
+            f"Warning  Failed  Error: {verdict.text} {detail}",
+            "State: Waiting, Reason: CreateContainerConfigError",
+        ]
+    if not started:
+        by_create = verdict.judge is Judge.ENGINE
+        state = (
+            "Waiting, Reason: CreateContainerError" if by_create else "Terminated, Reason: StartError, Exit Code: 128"
+        )
+        return [f"Warning  Failed  Error: {lines[0]}", *lines[1:], f"State: {state}"]
+    out = [f"log: {line}" for line in lines]
+    if verdict.exit_code is not None:
+        out.append(f"Last State: Terminated, Reason: Error, Exit Code: {verdict.exit_code}")
+    if wanted.restarts:
+        out.append(f"Warning  BackOff  Back-off restarting failed container {wanted.container} in pod {pod}")
+    return out
