@@ -34,6 +34,7 @@ class Stored(NamedTuple):
     """A regular file that a layer ships: where, how large, and whether the image shows it."""
 
     path: bytes
+    folder: bytes
     layer: int
     entry: int
     size: int
@@ -111,35 +112,46 @@ class Claims:
         return known
 
 
-def stored_files(databases: Databases, aliases: Aliases, claims: Claims) -> Iterator[tuple[Stored, list[int]]]:
-    """Yield each regular file that the layers ship, each inode once, and the packages that claim a name of it."""
+def stored_files(
+    databases: Databases, aliases: Aliases, living: Claims, past: Claims
+) -> Iterator[tuple[Stored, list[int], list[int]]]:
+    """Yield each regular file that the layers ship, each inode once, and the packages that claim a name of it.
+
+    These are two lists: by the `living` claims and by those of the `past`.
+    """
     for layer in databases.rootfs.layers:
         table = layer.table
         regular = [meta.type == REGULAR or meta.type == GNU_SPARSE for meta in table.metas]
         folders = [aliases.directory(b"/" + directory if directory else b"") for directory in table.dirs]
-        linked = _claims_of_links(table, folders, aliases, claims)
-        fate, of = databases.fate, claims.of
+        now = _Finder(table, folders, aliases, living)
+        then = _Finder(table, folders, aliases, past)
+        fate = databases.fate
         for i, meta in enumerate(table.meta_ids):
             if not regular[meta] or table.flag_bits[i] & WHITEOUT:
                 continue
-            path = folders[table.dir_ids[i]] + b"/" + table.basename(i)
-            owners = of(path)
-            if linked and path in linked:
-                owners = list(dict.fromkeys([*owners, *linked[path]]))
-            yield Stored(path, layer.index, i, table.stored_size(i), fate(layer.index, i)[0]), owners
+            folder = folders[table.dir_ids[i]]
+            path = folder + b"/" + table.basename(i)
+            file = Stored(path, folder, layer.index, i, table.stored_size(i), fate(layer.index, i)[0])
+            yield file, now.of(path), then.of(path)
 
 
-def _claims_of_links(
-    table: EntryTable, folders: list[bytes], aliases: Aliases, claims: Claims
-) -> dict[bytes, list[int]]:
-    """Return path of a file -> the packages that claim it under another name, a hardlink of the same layer."""
-    out: dict[bytes, list[int]] = {}
-    types = [meta.type for meta in table.metas]
-    for i, target in table.links.items():
-        if types[table.meta_ids[i]] != HARDLINK:
-            continue
-        owners = claims.of(folders[table.dir_ids[i]] + b"/" + table.basename(i))
-        if owners:
-            parts = [part for part in target.split(b"/") if part not in (b"", b".")]
-            out.setdefault(aliases.path(b"/" + b"/".join(parts)), []).extend(owners)
-    return out
+class _Finder:
+    """Claims of the files of one layer, also of those that claim one under another name, a hardlink of that layer."""
+
+    def __init__(self, table: EntryTable, folders: list[bytes], aliases: Aliases, claims: Claims) -> None:
+        self._claims = claims
+        self._linked: dict[bytes, list[int]] = {}
+        types = [meta.type for meta in table.metas]
+        for i, target in table.links.items():
+            if types[table.meta_ids[i]] != HARDLINK:
+                continue
+            owners = claims.of(folders[table.dir_ids[i]] + b"/" + table.basename(i))
+            if owners:
+                parts = [part for part in target.split(b"/") if part not in (b"", b".")]
+                self._linked.setdefault(aliases.path(b"/" + b"/".join(parts)), []).extend(owners)
+
+    def of(self, path: bytes) -> list[int]:
+        owners = self._claims.of(path)
+        if self._linked and path in self._linked:
+            return list(dict.fromkeys([*owners, *self._linked[path]]))
+        return owners

@@ -26,6 +26,8 @@ from imagepeel.rootfs.layer_events import Fates
 from imagepeel.text import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imagepeel.image import Layer, LayeredImage
     from imagepeel.rootfs.view import Rootfs
 
@@ -68,6 +70,7 @@ class Databases:
         self._left = ALL_BYTES
         self._ahead: dict[tuple[int, int], bytes] = {}
         self._files: dict[bytes, list[Shipped]] = {}
+        self._lists: dict[Shipped, tuple[bytes, ...] | None] = {}
         self._kind: DatabaseKind = KINDS[0]
         self._fates = self.rootfs.derived(Fates) if has_uppers(self.rootfs) else None
         self._shown = self._nodes_shown() if self._fates is None else set()
@@ -148,6 +151,16 @@ class Databases:
         if len(data) < size:
             raise Remark(f"layer {layer_label(file.layer)} ends inside of it", f"byte {len(data)}")
         return data
+
+    def list_of(self, file: Shipped, parse: Callable[[bytes], tuple[bytes, ...]]) -> tuple[bytes, ...] | None:
+        """Return the list that `parse` makes of a file, one object each time; None and a remark where it cannot."""
+        if file not in self._lists:
+            try:
+                self._lists[file] = parse(self.read(file))
+            except Remark as remark:
+                self._lists[file] = None
+                self.remark(file, remark)
+        return self._lists[file]
 
     def at(self, path: bytes, layer: int) -> Shipped | None:
         """Return the file of a database at a path as the stack up to a layer has it, None without one."""

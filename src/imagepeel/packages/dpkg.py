@@ -43,7 +43,7 @@ def _holds(directory: bytes, name: bytes) -> bool:
 
 def _records(file: Shipped, reading: Reading) -> Iterator[Record]:
     part = file.directory == _PARTS
-    diverted = {} if part else _diversions(file.layer, reading)
+    diverted = {} if part else _diversions(file, reading)
     for line, fields in stanzas(reading.read(file), _FIELDS):
         if b"package" not in fields:
             raise Remark("a stanza names no package", f"line {line}")
@@ -60,55 +60,50 @@ def _records(file: Shipped, reading: Reading) -> Iterator[Record]:
             state="" if state == "installed" else state,
             source="" if source == name else source,
             place=f"line {line}",
-            files=_part_files(file, reading) if part else _files(fields, file.layer, reading, diverted),
+            files=_part_files(file, reading) if part else _files(fields, file, reading, diverted),
         )
 
 
 def _part_files(file: Shipped, reading: Reading) -> tuple[bytes, ...] | None:
-    return _sums(reading.at(file.path + b".md5sums", file.layer), reading)
+    sums = reading.at(file.path + b".md5sums", file.layer)
+    return None if sums is None else reading.list_of(sums, _names_with_sums)
 
 
 def _files(
-    fields: dict[bytes, bytes], layer: int, reading: Reading, diverted: dict[bytes, tuple[bytes, bytes]]
+    fields: dict[bytes, bytes], status: Shipped, reading: Reading, diverted: dict[bytes, tuple[bytes, bytes]]
 ) -> tuple[bytes, ...] | None:
     name = fields[b"package"]
     # A package that may be installed for several machines has the machine in the names of its files.
     stems = (_INFO + b"/" + name, _INFO + b"/" + name + b":" + fields.get(b"architecture", b""))
-    for stem in stems:
-        listing = reading.at(stem + b".list", layer)
-        if listing is None:
-            continue
-        try:
-            data = reading.read(listing)
-        except Remark as remark:
-            reading.remark(listing, remark)
-            return None
-        paths = [line for line in data.split(b"\n") if line.startswith(b"/") and line != b"/."]
-        if diverted:
-            paths = [diverted[path][0] if path in diverted and diverted[path][1] != name else path for path in paths]
-        return tuple(paths)
-    for stem in stems:
-        sums = reading.at(stem + b".md5sums", layer)
-        if sums is not None:
-            return _sums(sums, reading)
+    for ending, parse in ((b".list", _names), (b".md5sums", _names_with_sums)):
+        for stem in stems:
+            listing = _beside(status, stem + ending, reading)
+            if listing is not None:
+                paths = reading.list_of(listing, parse)
+                if paths is None or diverted.keys().isdisjoint(paths):
+                    return paths
+                moved = {path: to for path, (to, keeper) in diverted.items() if keeper != name}
+                return tuple(moved.get(path, path) for path in paths)
     return None
 
 
-def _sums(file: Shipped | None, reading: Reading) -> tuple[bytes, ...] | None:
+def _names(data: bytes) -> tuple[bytes, ...]:
+    return tuple(line for line in data.split(b"\n") if line.startswith(b"/") and line != b"/.")
+
+
+def _names_with_sums(data: bytes) -> tuple[bytes, ...]:
     """Return the paths of a list of checksums, which have no slash in front."""
-    if file is None:
-        return None
-    try:
-        data = reading.read(file)
-    except Remark as remark:
-        reading.remark(file, remark)
-        return None
     return tuple(absolute(b"", line[34:]) for line in data.split(b"\n") if len(line) > 34)
 
 
-def _diversions(layer: int, reading: Reading) -> dict[bytes, tuple[bytes, bytes]]:
+def _beside(status: Shipped, path: bytes, reading: Reading) -> Shipped | None:
+    """Return a file as it is at the end of the life of a status: it may change while the status does not."""
+    return reading.at(path, status.end) or reading.at(path, status.layer)
+
+
+def _diversions(status: Shipped, reading: Reading) -> dict[bytes, tuple[bytes, bytes]]:
     """Return path -> (where another package's file of that name goes, the package that keeps the path)."""
-    file = reading.at(_HOME + b"/diversions", layer)
+    file = _beside(status, _HOME + b"/diversions", reading)
     if file is None:
         return {}
     found: dict[bytes, tuple[bytes, bytes]] = {}

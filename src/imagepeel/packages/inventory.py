@@ -220,31 +220,34 @@ class _Join:
 
     def run(self) -> Inventory:
         aliases = Aliases(self.databases.rootfs)
-        claims = Claims(aliases)
+        living, past = Claims(aliases), Claims(aliases)
         for number, row in enumerate(self.rows):
-            for paths in {id(found.record.files): found.record.files for found in row.found}.values():
-                claims.add(number, paths or ())
-            for below in {found.record.below for found in row.found if found.record.below}:
-                claims.add(number, (), below)
+            lists: set[int] = set()
+            for found in sorted(row.found, key=lambda found: found.file.until is not None):
+                files = found.record.files or ()
+                if id(files) not in lists or found.record.below:
+                    lists.add(id(files))
+                    (living if found.file.until is None else past).add(number, files, found.record.below)
         shown: set[bytes] = set()
-        for file, owners in stored_files(self.databases, aliases, claims):
+        for file, owners, earlier in stored_files(self.databases, aliases, living, past):
             if file.visible:
                 shown.add(file.path)
-                self._seen(file, owners)
+                shown.add(file.folder)
+                self._seen(file, owners, earlier)
             else:
-                self._lost(file, owners)
+                self._lost(file, list(dict.fromkeys([*owners, *earlier])))
         self._absent(shown, aliases)
-        self._within(claims, aliases)
+        self._within(living, aliases)
         return self._result()
 
-    def _seen(self, file: Stored, owners: list[int]) -> None:
-        living = [owner for owner in owners if self.rows[owner].installed]
+    def _seen(self, file: Stored, living: list[int], earlier: list[int]) -> None:
         for owner in living:
             row = self.rows[owner]
             row.seen[file.layer] = row.seen.get(file.layer, 0) + file.size
         if living:
             self.claimed += file.size
             return
+        owners = [owner for owner in earlier if not self.rows[owner].installed]
         for owner in owners:
             row = self.rows[owner]
             row.seen[file.layer] = row.seen.get(file.layer, 0) + file.size

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from functools import partial
 
 from imagepeel.packages.record import DatabaseKind, Reading, Record, Remark, Shipped, absolute, lines_of, words_of
 
@@ -51,23 +52,25 @@ def _records(file: Shipped, reading: Reading) -> Iterator[Record]:
 
 
 def _files(file: Shipped, listing: bytes, reading: Reading) -> tuple[bytes, ...] | None:
-    beside = reading.at(file.directory + b"/" + listing, file.layer)
+    path = file.directory + b"/" + listing
+    beside = reading.at(path, file.end) or reading.at(path, file.layer)
     if beside is None:
         return None
-    try:
-        data = reading.read(beside)
-    except Remark as remark:
-        reading.remark(beside, remark)
-        return None
-    if listing == b"installed-files.txt":
-        return tuple(absolute(file.directory, line) for line in data.split(b"\n") if line)
-    base = file.directory.rpartition(b"/")[0]
+    if listing == b"RECORD":
+        return reading.list_of(beside, partial(_recorded, file.directory.rpartition(b"/")[0]))
+    return reading.list_of(beside, partial(_installed, file.directory))
+
+
+def _recorded(base: bytes, data: bytes) -> tuple[bytes, ...]:
     try:
         rows = csv.reader(data.decode("utf-8", "surrogateescape").splitlines())
         return tuple(absolute(base, row[0].encode("utf-8", "surrogateescape")) for row in rows if row and row[0])
     except csv.Error as error:
-        reading.remark(beside, Remark(f"the list of files is no CSV: {error}"))
-        return None
+        raise Remark(f"the list of files is no CSV: {error}") from error
+
+
+def _installed(base: bytes, data: bytes) -> tuple[bytes, ...]:
+    return tuple(absolute(base, line) for line in data.split(b"\n") if line)
 
 
 KIND = DatabaseKind(

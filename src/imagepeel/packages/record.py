@@ -85,6 +85,11 @@ class Shipped(NamedTuple):
         """The last component of its path."""
         return self.path.rpartition(b"/")[2]
 
+    @property
+    def end(self) -> int:
+        """The index of the last layer that shows it, beyond all layers where the image still has it."""
+        return 1 << 30 if self.until is None else self.until - 1
+
     def lives_at(self, layer: int) -> bool:
         """Whether it is what the stack up to this layer shows at its path."""
         return self.layer <= layer and (self.until is None or self.until > layer)
@@ -95,6 +100,9 @@ class Reading(Protocol):
 
     def read(self, file: Shipped) -> bytes:
         """Return its bytes.  Remark where they are too many or not there."""
+
+    def list_of(self, file: Shipped, parse: Callable[[bytes], tuple[bytes, ...]]) -> tuple[bytes, ...] | None:
+        """Return the list that `parse` makes of a file, one object each time; None and a remark where it cannot."""
 
     def at(self, path: bytes, layer: int) -> Shipped | None:
         """Return the file of a database at a path as the stack up to a layer has it, None without one."""

@@ -27,7 +27,7 @@ from imagepeel.present.document import (
 )
 from imagepeel.present.heading import STEP_WIDTH, about
 from imagepeel.results.packages import PackagesResult
-from imagepeel.text import joined, number, plural, shortened, size
+from imagepeel.text import joined, number, plural, shortened, size, title
 
 MOST = 20
 """Rows of each table without --all."""
@@ -61,8 +61,17 @@ def _none(result: PackagesResult) -> Iterator[DocumentBlock]:
 
 
 def _summary(result: PackagesResult) -> Iterator[DocumentBlock]:
-    told = [f"{plural(one.installed, 'package')} of {one.family}" for one in result.databases]
-    yield say(f"{joined(told)}.")
+    unread = {doubt.family for doubt in result.doubts}
+    told = []
+    for one in result.databases:
+        if one.family not in unread:
+            told.append(f"{plural(one.installed, 'package')} of {one.family}")
+        elif one.installed:
+            told.append(f"at least {plural(one.installed, 'package')} of {one.family}")
+        else:
+            told.append(f"packages of {one.family} that could not be read")
+    where = "" if result.image.knowledge.layers else " in the layers that are here"
+    yield say(title(f"{joined(told)}{where}."))
     shown = result.claimed + result.unclaimed
     yield say(
         f"Of {plural(shown, 'byte')} of files that the image shows, {number(result.claimed)} belong to a package and ",
@@ -222,13 +231,20 @@ _SIGN = {"installed": "+", "changed": "~", "removed": "-"}
 
 def _layer(result: PackagesResult, layer: int, most: int) -> Iterator[Section]:
     one = result.layers[layer]
+    if any(gap.layer == layer and not gap.damaged for gap in result.image.not_known):
+        yield section(say(f"What {one.label} did is not known: its bytes are not here.", level="warn"))
+        return
     done = ((one.installed, "installed"), (one.changed, "changed"), (one.removed, "removed"))
     told = ", ".join(f"{number(count)} {what}" for count, what in done if count) or "no package touched"
     step = shortened(instruction(one.created_by), STEP_WIDTH)
     yield section(
         say(f"{one.label}: {told}" + (f" by {step}" if step else "") + "."),
         say(f"{size(one.unclaimed)} of its files, as the image shows them, belong to no package."),
-        *([] if result.complete else [say("Not everything could be read: it may have done more.", level="warn")]),
+        *(
+            []
+            if result.complete
+            else [say("Not everything could be read: what it did is told from what is here.", level="warn")]
+        ),
     )
     rows = []
     for package in sorted(result.packages, key=lambda one: -one.by_layer.get(layer, 0)):
