@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from imagepeel.api import Archive as Archive
     from imagepeel.api import Image as Image
     from imagepeel.api import open as open
+    from imagepeel.api import why as why
     from imagepeel.errors import Ambiguous as Ambiguous
     from imagepeel.errors import DigestMismatch as DigestMismatch
     from imagepeel.errors import ImagepeelError as ImagepeelError
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "open": "imagepeel.api",
     "start": "imagepeel.starting",
+    "why": "imagepeel.api",
     "show_secrets": "imagepeel.masking",
     "load_ipython_extension": "imagepeel.interop.ipython",
     "Archive": "imagepeel.api",

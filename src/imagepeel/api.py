@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from imagepeel.results.packages import PackagesResult
     from imagepeel.results.trace import TraceResult
     from imagepeel.results.views import ViewsResult
+    from imagepeel.results.why import WhyResult
     from imagepeel.rootfs.provenance import PathHistory
 
 _SMALL = 8 * 1024
@@ -151,6 +152,17 @@ class Image(LayeredImage):
             return found
         verdict = msgspec.structs.replace(found.verdict, not_examined=beside)
         return msgspec.structs.replace(found, not_examined=beside, verdict=verdict)
+
+    def why(self, text: str, *, engine: str = "") -> WhyResult:
+        """Say what an error text, an exit code or a signal means, and which of its causes it is in this image.
+
+        Arguments: `text` is what somebody read, with whatever stands around it; `engine` is NAME[@VERSION], by default
+        all kinds of engines are asked.  UsageError for an unknown engine.
+        Source: the start as `process` predicts it, held against the words of each judge.
+        """
+        from imagepeel.results.why import why_result  # start time
+
+        return why_result(text, image=self, engine=engine)
 
     def loadable(self) -> tuple[LoadAnswer, ...]:
         """Say who takes this image into a store: docker load, podman load, ctr, nerdctl, kind, skopeo, buildah.
@@ -550,6 +562,19 @@ def _absolute(path: Name) -> bytes:
 def _words(given: Sequence[str] | None) -> Any:
     """Return options as `ProcessOptions` takes them: one word stands for a list of one."""
     return given if given is None or isinstance(given, str) else tuple(given)
+
+
+def why(text: str, *, engine: str = "") -> WhyResult:
+    """Decode an error text, an exit code or a signal: who says it, about what, and all causes, likeliest first.
+
+    Arguments: `text` is what somebody read, with whatever stands around it; `engine` is NAME[@VERSION] where it is
+    known.  `recognised` of the result is false where nothing of it is known, which does not mean that nothing is wrong.
+    UsageError for an unknown engine.
+    Source: the words of `process.engines`, the kernel, loaders, shells and wrappers, as predictions have them.
+    """
+    from imagepeel.results.why import why_result  # start time
+
+    return why_result(text, engine=engine)
 
 
 def open(

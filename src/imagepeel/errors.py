@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 EXIT_CODES = {
     0: "the result is complete; also when a reader closed the pipe early (`| head`)",
     1: "the answer is no: findings at or above `--fail-on`, differences (`diff --exit-code`), a start "
-    "that does not succeed (`process --exit-code`), wrong answers (`quiz`)",
+    "that does not succeed (`process --exit-code`), a text that nobody is known to write (`why`), "
+    "wrong answers (`quiz`)",
     2: "the command line itself is wrong: an unknown option or view, a name that contradicts another option",
     10: "the bytes are no image archive, or one of a kind that cannot be read",
     11: "the bytes claim a format and break its rules: damaged or cut off",

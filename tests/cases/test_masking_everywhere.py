@@ -145,6 +145,7 @@ COMMANDS: dict[str, tuple[list[list[str]], tuple[list[str], ...]]] = {
         DOCUMENTS,
     ),
     "start": ([[]], DOCUMENTS),
+    "why": ([["127"], ["exec /entrypoint.sh: no such file or directory"]], DOCUMENTS),
     "wtf": ([[], ["--receipts"]], DOCUMENTS),
     "images": ([[]], DOCUMENTS),
     "layers": ([[]], DOCUMENTS),

@@ -56,6 +56,7 @@ ORDER = (
     "imagepeel.deploy",
     "imagepeel.findings.semantics",
     "imagepeel.findings",
+    "imagepeel.decoding",
     "imagepeel.export",
     "imagepeel.receipts",
     "imagepeel.anatomy",

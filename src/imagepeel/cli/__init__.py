@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "process": ("imagepeel.cli.process", "Which process the image becomes, or how its start fails."),
     "packages": ("imagepeel.cli.packages", "What dpkg, apk, rpm, pip and npm installed, with layer and bytes."),
     "start": ("imagepeel.cli.start", "A pod, compose file, quadlet or docker run line: what starts, as whom, where."),
+    "why": ("imagepeel.cli.why", "Decode an error text, an exit code or a signal: every cause, and which."),
     "loadable": ("imagepeel.cli.loadable", "Who takes the archive: docker load, podman load, ctr and others."),
     "bundle": ("imagepeel.cli.bundle", "Write the bundle that runc and crun start."),
     "forge": ("imagepeel.cli.forge", "Make a teaching image, good or broken on purpose."),
@@ -56,7 +57,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Command name -> (module that holds `command`, short help), in the order of `imagepeel --help`."""
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "The story": ("explain", "browse", "report", "loadable", "process", "start", "wtf", "operate"),
+    "The story": ("explain", "browse", "report", "loadable", "process", "start", "why", "wtf", "operate"),
     "What is inside": ("images", "layers", "ls", "tree", "cat", "find", "du", "waste", "packages", "anatomy"),
     "How it came to be": ("trace", "blame", "log", "views", "diff", "dockerfile"),
     "Out of the archive": ("extract", "flatten", "bundle"),

@@ -464,6 +464,7 @@ _PAGES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "VersionResult": ("version", "version_document", {}),
     "ViewsResult": ("views", "views_document", {}),
     "WasteResult": ("waste", "waste_document", {}),
+    "WhyResult": ("why", "why_document", {}),
     "WtfResult": ("findings", "wtf_document", {}),
 }
 """The result of a command -> the function in `present/` that makes its document, and what else that is given."""

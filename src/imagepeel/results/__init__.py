@@ -88,6 +88,10 @@ if TYPE_CHECKING:
     from imagepeel.results.waste import WasteCause as WasteCause
     from imagepeel.results.waste import WasteLayerRow as WasteLayerRow
     from imagepeel.results.waste import WasteResult as WasteResult
+    from imagepeel.results.why import WhyCause as WhyCause
+    from imagepeel.results.why import WhyProof as WhyProof
+    from imagepeel.results.why import WhyReading as WhyReading
+    from imagepeel.results.why import WhyResult as WhyResult
     from imagepeel.versions.changes import Difference as Difference
     from imagepeel.versions.content import Content as Content
     from imagepeel.versions.content import ElfBrief as ElfBrief
@@ -157,6 +161,10 @@ _HOMES = {
     "WasteLayerRow": "imagepeel.results.waste",
     "WasteAccount": "imagepeel.results.waste",
     "WasteResult": "imagepeel.results.waste",
+    "WhyCause": "imagepeel.results.why",
+    "WhyProof": "imagepeel.results.why",
+    "WhyReading": "imagepeel.results.why",
+    "WhyResult": "imagepeel.results.why",
     "Instruction": "imagepeel.history.dockerfile",
     "RebuiltDockerfile": "imagepeel.history.dockerfile",
     "ExtractReport": "imagepeel.export.report",

@@ -32,6 +32,7 @@ TYPES: dict[str, str] = {
     "loadable": "imagepeel.results.loadable:LoadableResult",
     "process": "imagepeel.results.process:ProcessOutput",
     "start": "imagepeel.results.start:StartResult",
+    "why": "imagepeel.results.why:WhyResult",
     "bundle": "imagepeel.export.bundle:WrittenBundle",
     "forge": "imagepeel.results.forge:ForgeOutput",
     "judge": "imagepeel.judge.verdict:JudgeResult",

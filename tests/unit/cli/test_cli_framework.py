@@ -327,6 +327,7 @@ EVERY_COMMAND = {
     "schema": ("schema", "layers"),
     "trace": ("trace", "ARCHIVE", "/etc/passwd"),
     "version": ("version",),
+    "why": ("why", "ARCHIVE", "127"),
     "workshop": ("workshop", "--ready"),
     "judge": ("judge", "layers", "--", "false", "{layout}", "{dir}"),
 }

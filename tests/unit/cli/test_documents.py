@@ -51,6 +51,7 @@ CASES: dict[str, list[str]] = {
     "diff of layers": ["diff", ARCHIVE, "--layer", "1", "--layer", "2"],
     "process": ["process", ARCHIVE, "--receipts"],
     "start": ["start", ARCHIVE],
+    "why": ["why", ARCHIVE, f"exec /{EVIL}: no such file or directory"],
     "process in a matrix": ["process", ARCHIVE, "--matrix"],
     "wtf": ["wtf", ARCHIVE, "--receipts"],
     "wtf of the rules": ["wtf", "--list"],

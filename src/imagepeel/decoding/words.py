@@ -1,0 +1,184 @@
+"""The words of the judges, with holes where a path, a name or a number of the image stands, and where they are found.
+
+A hole never reaches over the end of a line.  Finding is by plain search, piece after piece, so that a hostile line
+costs what an honest one of its length costs.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import msgspec
+
+from imagepeel.process.spec.failure import FailureCode, Judge
+from imagepeel.serialization import from_json
+from imagepeel.tables import ERRNO_DJB, ERRNO_LIBC, ERRNO_MUSL, ErrnoName
+
+HOLE, NUMBER = "\0", "\1"
+"""What stands for a name and for a number in the words of a judge."""
+_LONGEST = 4096
+"""Characters of one hole."""
+_STARTS = 8
+"""How often the first piece of a text is looked for in one line."""
+_QUOTES = "\"'`"
+_ENDS = frozenset(" \t\"'`,;()[]{}<>")
+
+
+class Words(msgspec.Struct, frozen=True, kw_only=True):
+    """One text of one judge, and the failures that print it.
+
+    `exits` are the exit codes of a program that gives up with it.
+    """
+
+    text: str
+    judge: Judge
+    codes: tuple[FailureCode, ...]
+    exits: tuple[int, ...] = ()
+
+    @property
+    def letters(self) -> int:
+        """How much of it is words: the longer one of two texts that fit says more."""
+        return sum(map(str.isalnum, self.text))
+
+    @property
+    def errno(self) -> ErrnoName:
+        """The error of Linux that it ends in; "" for none."""
+        lower = self.text.lower()
+        found = [(lower.rfind(said), len(said), errno) for said, errno in _ERRNO_WORDS.items() if said in lower]
+        return max(found)[2] if found else ""
+
+
+class _Told(msgspec.Struct, frozen=True):
+    codes: tuple[FailureCode, ...]
+    exits: tuple[int, ...] = ()
+
+
+_TABLE = Path(__file__).parent / "texts.json"
+_ERRNO_WORDS: dict[str, ErrnoName] = {
+    said.lower(): errno for table in (ERRNO_LIBC, ERRNO_MUSL, ERRNO_DJB) for errno, said in table.items() if errno
+}
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where words stand in a line, and what fills their holes."""
+
+    start: int
+    end: int
+    filled: tuple[str, ...]
+
+    @property
+    def about(self) -> str:
+        """The path that the text is about, else its first name."""
+        names = [one for one in self.filled if one and not one.isdigit()]
+        return next((one for one in names if "/" in one), names[0] if names else "")
+
+
+@functools.cache
+def pieces(text: str) -> tuple[str, ...]:
+    """The words of a text between its holes, and the holes."""
+    out: list[str] = []
+    for char in text:
+        if char in (HOLE, NUMBER) or not out or out[-1] in (HOLE, NUMBER):
+            out.append(char)
+        else:
+            out[-1] += char
+    return tuple(out)
+
+
+@functools.cache
+def anchor(text: str) -> str:
+    """The longest piece of a text: a line without it is not looked at."""
+    return max((piece for piece in pieces(text) if piece not in (HOLE, NUMBER)), key=len)
+
+
+def find(text: str, line: str) -> Place | None:
+    """The first place of a text in a line; None where it does not stand there."""
+    parts = pieces(text)
+    first = next(number for number, part in enumerate(parts) if part not in (HOLE, NUMBER))
+    at = line.find(parts[first])
+    for _ in range(_STARTS):
+        if at < 0:
+            return None
+        place = _from(parts, first, line, at)
+        if place is not None:
+            return place
+        at = line.find(parts[first], at + 1)
+    return None
+
+
+def _from(parts: tuple[str, ...], first: int, line: str, at: int) -> Place | None:
+    start = at
+    filled: list[str] = []
+    for part in reversed(parts[:first]):
+        before = _before(line, start, number=part == NUMBER)
+        if before == start and part == NUMBER:
+            return None
+        filled.insert(0, line[before:start])
+        start = before
+    if not first and _joined(line, at):
+        return None
+    position = at + len(parts[first])
+    rest = parts[first + 1 :]
+    for number, part in enumerate(rest):
+        if part not in (HOLE, NUMBER):
+            if not line.startswith(part, position):
+                return None
+            position += len(part)
+            continue
+        end = _hole_end(line, position, rest[number + 1 :], number=part == NUMBER)
+        if end < 0:
+            return None
+        filled.append(line[position:end])
+        position = end
+    if parts[-1] not in (HOLE, NUMBER) and _joined(line, position):
+        return None
+    return Place(start=start, end=position, filled=tuple(filled))
+
+
+def _joined(line: str, at: int) -> bool:
+    """Whether a word goes on over a place."""
+    return 0 < at < len(line) and line[at - 1].isalnum() and line[at].isalnum()
+
+
+def _before(line: str, end: int, *, number: bool) -> int:
+    start = end
+    while start > 0 and end - start < _LONGEST:
+        char = line[start - 1]
+        if char in _ENDS or (number and not char.isdigit()):
+            break
+        start -= 1
+    return start
+
+
+def _hole_end(line: str, start: int, rest: tuple[str, ...], *, number: bool) -> int:
+    """Where a hole ends: before the next words, else with the word; -1 where these do not follow."""
+    if number:
+        end = start
+        while end < len(line) and end - start < 20 and line[end].isdigit():
+            end += 1
+        return end if end > start else -1
+    quote = line[start - 1] if start and line[start - 1] in _QUOTES else ""
+    following = rest[0] if rest else ""
+    if following in ("", HOLE, NUMBER):
+        end = start
+        while end < len(line) and end - start < _LONGEST and line[end] not in _ENDS:
+            end += 1
+        return end
+    end = line.find(following, start, start + _LONGEST)
+    if end < 0:
+        return -1
+    between = line[start:end]
+    return end if quote or ": " not in between else -1
+
+
+@functools.cache
+def table() -> tuple[Words, ...]:
+    """All texts, longest first."""
+    data = from_json(_TABLE.read_bytes(), dict[str, dict[Judge, _Told]])
+    found = [
+        Words(text=text, judge=judge, codes=told.codes, exits=told.exits)
+        for text, judges in data.items()
+        for judge, told in judges.items()
+    ]
+    return tuple(sorted(found, key=lambda one: (-one.letters, one.text, one.judge)))
