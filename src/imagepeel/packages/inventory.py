@@ -6,7 +6,6 @@ for both, and once in the sums.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
@@ -18,7 +17,7 @@ from imagepeel.packages.claims import Aliases, Claims, Life, Stored, stored_file
 from imagepeel.packages.databases import Databases, Found
 from imagepeel.packages.record import Family, Shipped
 from imagepeel.packages.registry import KINDS, SYSTEMS
-from imagepeel.packages.system import os_release, package_url
+from imagepeel.packages.system import os_release, package_url, project
 from imagepeel.text import plural
 
 if TYPE_CHECKING:
@@ -202,7 +201,7 @@ def _base_key(found: Found) -> tuple[str, bytes, str]:
         return kind.family, file.directory, record.name
     if kind.family == "pip":
         folder = file.directory if file.path.endswith(b".egg-info") else file.directory.rpartition(b"/")[0]
-        return kind.family, folder, re.sub("[-_.]+", "-", record.name).lower()
+        return kind.family, folder, project(record.name)
     return kind.family, b"", record.name if record.single else f"{record.name} {record.version}"
 
 

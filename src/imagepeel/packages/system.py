@@ -47,12 +47,17 @@ def _variables(content: str) -> dict[str, str]:
     return out
 
 
+def project(name: str) -> str:
+    """Return the name of a Python project in its normal form (PyPA: Names and normalization)."""
+    return re.sub("[-_.]+", "-", name).lower()
+
+
 def package_url(kind: DatabaseKind, record: Record, system: dict[str, str]) -> str:
     """Return the package URL of a record: `pkg:deb/debian/curl@7.88.1-10?arch=amd64&distro=debian-12`."""
     name, space = record.name, ""
     qualifiers: dict[str, str] = {}
     if kind.purl == "pypi":
-        name = re.sub("[-_.]+", "-", name).lower()
+        name = project(name)
     elif kind.purl == "npm":
         scope, slash, rest = name.partition("/")
         if slash:

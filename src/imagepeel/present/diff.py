@@ -32,8 +32,11 @@ from imagepeel.present.heading import brief_step, heading, named, others_in_word
 from imagepeel.results.diff import DiffNode, DiffPath, DiffResult
 from imagepeel.results.difference import LayerMatch, LayersDifference, ValueChange
 from imagepeel.results.files import FileWay
+from imagepeel.results.package_changes import PackagesDifference
 from imagepeel.text import number, plural, short_digests, size, title
 
+MOST_PACKAGES = 40
+"""Packages that are listed without --all."""
 _SIGN: dict[str, tuple[str, Level]] = {"added": ("+", "good"), "removed": ("-", "bad"), "changed": ("~", "warn")}
 _LINE: dict[str, SpanKind] = {"+": "good", "-": "bad", "@": "path"}
 
@@ -45,6 +48,7 @@ def diff_document(result: DiffResult, *, every: bool) -> Document:
         _layers(result.layers) if result.layers is not None else None,
         _config(result.config) if result.config is not None else None,
         _process(result.process) if result.process is not None else None,
+        _packages(result.packages, every) if result.packages is not None else None,
         _tree(result, every),
         _files(result) if result.files is not None else None,
     ]
@@ -124,6 +128,29 @@ def _config(changes: tuple[ValueChange, ...]) -> Section:
 
 def _process(changes: tuple[ValueChange, ...]) -> Section:
     return _changes("Process", list(map(_value, changes)))
+
+
+def _packages(found: PackagesDifference, every: bool) -> Section:
+    told = ((found.added, "added"), (found.removed, "removed"), (found.changed, "changed"))
+    counts = ", ".join(f"{number(count)} {word}" for count, word in told if count) or "the same"
+    shown = found.changes if every else found.changes[:MOST_PACKAGES]
+    rows = []
+    for change in shown:
+        sign, level = _SIGN[change.kind]
+        versions = " -> ".join(version for version in (change.before, change.after) if version)
+        sizes = (change.content_before, change.content_after)
+        note = " -> ".join(dict.fromkeys(size(count) for count in sizes)) if all(sizes) else size(sum(sizes))
+        rows.append(
+            item(f"{sign} ", dim(f"{change.family} "), f"{change.name} {versions}", dim(f"  {note}"), level=level)
+        )
+    left = len(found.changes) - len(shown)
+    more = [item(dim(f"{number(left)} more: diff --all"))] if left else []
+    unread = [say("Not all of both could be read: a package may be on the other side, too.", level="warn")]
+    return section(
+        *([items(*rows, *more)] if rows else []),
+        *(unread if not found.complete else []),
+        title=_title("Packages", counts if found.complete or found.changes else "not known"),
+    )
 
 
 def _changes(what: str, rows: list[Item]) -> Section:

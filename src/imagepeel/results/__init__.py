@@ -71,6 +71,8 @@ if TYPE_CHECKING:
     from imagepeel.results.loadable import LoadableResult as LoadableResult
     from imagepeel.results.log import LogResult as LogResult
     from imagepeel.results.log import PathVersion as PathVersion
+    from imagepeel.results.package_changes import PackageChange as PackageChange
+    from imagepeel.results.package_changes import PackagesDifference as PackagesDifference
     from imagepeel.results.packages import PackageLayer as PackageLayer
     from imagepeel.results.packages import PackagesResult as PackagesResult
     from imagepeel.results.process import MatrixCell as MatrixCell
@@ -133,6 +135,8 @@ _HOMES = {
     "PackageDoubt": "imagepeel.packages.inventory",
     "PackageEvent": "imagepeel.packages.inventory",
     "UnclaimedFile": "imagepeel.packages.inventory",
+    "PackageChange": "imagepeel.results.package_changes",
+    "PackagesDifference": "imagepeel.results.package_changes",
     "PackageLayer": "imagepeel.results.packages",
     "PackagesResult": "imagepeel.results.packages",
     "MatrixCell": "imagepeel.results.process",

@@ -21,6 +21,7 @@ from imagepeel.results.difference import (
 )
 from imagepeel.results.files import FilesDifference, files_difference
 from imagepeel.results.head import ImageHead, NodeHead, encoded, image_head, node_head, readable, stamp
+from imagepeel.results.package_changes import PackagesDifference, packages_difference
 from imagepeel.rootfs.engines.names import ViewName
 from imagepeel.rootfs.image_diff import TEXT_BYTES, Contents, PathChange, difference, text_difference
 
@@ -99,6 +100,9 @@ class DiffResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Count of paths."""
     changed: int | None
     """Count of paths."""
+    packages: PackagesDifference | None
+    """Installed packages; null where neither side has a database that is known, with the same layers on both sides, and
+    with --layer or a PATH."""
     files: FilesDifference | None
     """How the archives differ as files, whatever image they hold."""
     paths: tuple[DiffPath, ...]
@@ -165,6 +169,7 @@ def diff_result(
         added=counts["added"],
         removed=counts["removed"],
         changed=counts["changed"],
+        packages=packages_difference(first, second) if whole and listed and apart else None,
         files=files_difference(first.archive, second.archive) if whole else None,
         paths=tuple(rows),
     )

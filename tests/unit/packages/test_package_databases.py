@@ -237,3 +237,41 @@ def test_package_urls_follow_the_specification(of_files: Callable[..., PackagesR
         "pip": "pkg:pypi/a-b-c@1%2Bcu",
         "npm": "pkg:npm/%40ng/core@1.0.0-rc.1",
     }
+
+
+def test_a_comparison_tells_which_packages_came_went_and_changed(
+    forge_archive: Make, run_cli: Run, tmp_path: Path
+) -> None:
+    def image(status: str, project: str) -> forge.ImageSpec:
+        metadata = f"Name: {project}\nVersion: 1\n"
+        return forge.image(
+            forge.layer(
+                forge.file("var/lib/dpkg/status", status),
+                forge.file("usr/lib/python3/dist-packages/p-1.dist-info/METADATA", metadata),
+            ),
+            names="diff:1",
+        )
+
+    def stanza(name: str, version: str) -> str:
+        return STATUS.replace("a\n", f"{name}\n", 1).replace("1\n", f"{version}\n", 1)
+
+    one = image(stanza("kept", "1") + stanza("went", "2") + stanza("grew", "3") + stanza("twice", "1"), "A.b")
+    two = image(stanza("kept", "1") + stanza("came", "2") + stanza("grew", "3.1") + stanza("twice", "1") * 2, "a-B")
+    old, new = forge_archive(one, name="old.tar", kind="oci-archive"), forge_archive(two, name="new.tar")
+    done = run_cli("diff", "--json", old, new)
+    assert done.exit_code == 0, done.stderr
+    found = json.loads(done.stdout)["result"]["packages"]
+    assert (found["added"], found["removed"], found["changed"], found["complete"]) == (1, 1, 1, True)
+    assert [(c["kind"], c["name"], c["before"], c["after"]) for c in found["changes"]] == [
+        ("added", "came", "", "2"),
+        ("changed", "grew", "3", "3.1"),
+        ("removed", "went", "2", ""),
+    ]
+    assert found["same"] == 3
+    told = run_cli("diff", old, new).stdout
+    assert "Packages: 1 added, 1 removed, 1 changed" in told and "~ dpkg grew 3 -> 3.1" in told
+    # the same layers, a path, and images without a database have nothing to say
+    for words in ((old, old), (old, new, "/var"), (forge_archive("shop"), forge_archive("hello"))):
+        assert json.loads(run_cli("diff", "--json", *words).stdout)["result"]["packages"] is None
+    lacking = run_cli("diff", without(old, blobs(old)["L1"], tmp_path / "lacking.tar"), new)
+    assert "Not all of both could be read" in lacking.stdout
