@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from imagepeel.evidence import Receipt as Receipt
     from imagepeel.findings.finding import Finding as Finding
     from imagepeel.findings.report import Findings as Findings
+    from imagepeel.findings.slim import Slim as Slim
     from imagepeel.findings.waste import Waste as Waste
     from imagepeel.image import Layer as Layer
     from imagepeel.interop.ipython import load_ipython_extension as load_ipython_extension
@@ -82,6 +83,7 @@ _HOMES = {
     "Verdict": "imagepeel.process.spec.values",
     "Finding": "imagepeel.findings.finding",
     "Findings": "imagepeel.findings.report",
+    "Slim": "imagepeel.findings.slim",
     "Waste": "imagepeel.findings.waste",
     "Story": "imagepeel.present.document",
     "Limits": "imagepeel.limits",

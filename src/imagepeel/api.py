@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from imagepeel.export.flatten import FlattenReport
     from imagepeel.export.report import ExtractReport
     from imagepeel.findings.report import Findings
+    from imagepeel.findings.slim import Slim
     from imagepeel.findings.waste import Waste
     from imagepeel.history.dockerfile import RebuiltDockerfile
     from imagepeel.layers.index_cache import IndexCache
@@ -223,6 +224,16 @@ class Image(LayeredImage):
         from imagepeel.findings.waste import account  # start time
 
         return msgspec.structs.replace(account(self, base=base), not_examined=self.not_examined)
+
+    def slim(self, *, base: int | str = 0) -> Slim:
+        """Plan how to make the image smaller: independent steps with exact savings that add up to what `waste` says.
+
+        Argument: `base` is that of `waste`.  Sizes are bytes; the step that saves most comes first, with the lines of a
+        Dockerfile that make it.  UsageError when no step has that text, or when there are fewer layers.
+        """
+        from imagepeel.findings.slim import plan  # start time
+
+        return msgspec.structs.replace(plan(self, base=base), not_examined=self.not_examined)
 
     def packages(self, layer: int | None = None) -> PackagesResult:
         """Say which packages are here: what dpkg, apk, rpm, pip and npm recorded, joined with layers and bytes.

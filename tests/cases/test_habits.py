@@ -19,7 +19,7 @@ Run = Callable[..., Any]
 ME = [sys.executable, "-m", "imagepeel"]
 
 COMMANDS = (
-    "explain", "operate", "process", "wtf", "images", "layers", "loadable", "du", "waste", "packages", "views",
+    "explain", "operate", "process", "wtf", "images", "layers", "loadable", "du", "waste", "slim", "packages", "views",
     "dockerfile", "trace", "ls", "tree", "find", "diff", "check", "cat", "flatten",
 )  # fmt: skip
 FORMS = (("explain", "--json"), ("explain", "--markdown"), ("explain", "--html=-"), ("process", "--matrix"),

@@ -151,6 +151,7 @@ COMMANDS: dict[str, tuple[list[list[str]], tuple[list[str], ...]]] = {
     "layers": ([[]], DOCUMENTS),
     "loadable": ([[]], DOCUMENTS),
     "du": ([[]], DOCUMENTS),
+    "slim": ([[], ["--all"]], DOCUMENTS),
     "waste": ([[], ["--all"]], DOCUMENTS),
     "packages": ([[], ["--all"], ["--layer", "2"]], DOCUMENTS),
     "anatomy": ([[], ["L1"], ["L2:/entrypoint.sh"]], DOCUMENTS),

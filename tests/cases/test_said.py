@@ -137,6 +137,7 @@ SHOWING = (
     "operate",
     "dockerfile",
     "du",
+    "slim",
     "waste",
     "packages",
     "anatomy",

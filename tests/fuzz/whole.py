@@ -64,6 +64,7 @@ VERBS: dict[str, Callable[[Any], object]] = {
     "findings": lambda image: repr(image.findings()),
     "explain": lambda image: str(image.explain()),
     "operate": lambda image: str(image.operators_manual()),
+    "slim": lambda image: repr(image.slim()),
     "waste": lambda image: repr(image.waste()),
     "du": lambda image: repr(image.du()),
     "views": lambda image: repr(image.views()),

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diff": ("imagepeel.cli.diff", "What differs between two images, or between two layers of one."),
     "views": ("imagepeel.cli.views", "Where engines disagree about the filesystem, path by path, and why."),
     "wtf": ("imagepeel.cli.wtf", "What will surprise you about an image, worst first, with proof and fix."),
+    "slim": ("imagepeel.cli.slim", "What to do so that nothing is shipped in vain, and what each step saves."),
     "waste": ("imagepeel.cli.waste", "Every byte shipped but unreachable, by cause, adding up exactly."),
     "check": ("imagepeel.cli.check", "The gate for CI: fail on new findings, as text, SARIF, JUnit, ..."),
     "operate": ("imagepeel.cli.operate", "The Container Operator's Manual for an image."),
@@ -58,7 +59,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "The story": ("explain", "browse", "report", "loadable", "process", "start", "why", "wtf", "operate"),
-    "What is inside": ("images", "layers", "ls", "tree", "cat", "find", "du", "waste", "packages", "anatomy"),
+    "What is inside": ("images", "layers", "ls", "tree", "cat", "find", "du", "waste", "slim", "packages", "anatomy"),
     "How it came to be": ("trace", "blame", "log", "views", "diff", "dockerfile"),
     "Out of the archive": ("extract", "flatten", "bundle"),
     "In CI": ("check",),

@@ -188,6 +188,16 @@ forms: Callable[[Any], Any] = stack(
 """--json, --html and --markdown; `documents.forms` also sees to it that only one of them is given."""
 
 
+def base(command: F) -> F:
+    """--base, handed to the command."""
+    return click.option(
+        "--base",
+        default="0",
+        metavar="N|TEXT",
+        help="Layers of the base image: how many, or text of the first history step that is your own.",
+    )(command)
+
+
 def receipts(words: str = "Below each claim, the shell commands that show the same.") -> Callable[[Any], Any]:
     """--receipts, handed to the command."""
     return click.option("--receipts", is_flag=True, help=words)

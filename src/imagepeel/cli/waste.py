@@ -25,12 +25,7 @@ _MOST = 15
 
 @click.command(epilog=_EXAMPLES)
 @common.archive
-@click.option(
-    "--base",
-    default="0",
-    metavar="N|TEXT",
-    help="Layers of the base image: how many, or text of the first history step that is your own.",
-)
+@common.base
 @click.option("--all", "everything", is_flag=True, help="List every wasted file.")
 @common.receipts("The commands that bring the largest ones back.")
 @documents.forms

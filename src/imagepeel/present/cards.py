@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from imagepeel.archive.opened import OpenArchive
     from imagepeel.findings.finding import Finding
     from imagepeel.findings.report import Findings
+    from imagepeel.findings.slim import Slim
     from imagepeel.findings.waste import Waste
     from imagepeel.formats.tar.table import EntryTable
     from imagepeel.image import LayeredImage
@@ -376,6 +377,13 @@ def _waste(found: Waste) -> Document:
     return _document("waste", (), *shown, _not_examined(found.not_examined))
 
 
+def _slim(found: Slim) -> Document:
+    """Return what `slim` shows."""
+    from imagepeel.present.slim import slim_sections  # start time
+
+    return _document("slim", (), *slim_sections(found, most=ROWS), _not_examined(found.not_examined))
+
+
 # ---- small values -----------------------------------------------------------------------------------------
 
 
@@ -459,6 +467,7 @@ _PAGES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "RebuiltDockerfile": ("dockerfile", "dockerfile_document", {}),
     "RuleListResult": ("findings", "wtf_document", {}),
     "RuleResult": ("findings", "wtf_document", {}),
+    "SlimResult": ("slim", "slim_document", {"most": ROWS}),
     "StartResult": ("start", "start_document", {}),
     "TraceResult": ("trace", "trace_document", {}),
     "VersionResult": ("version", "version_document", {}),
@@ -480,6 +489,7 @@ _CARDS: dict[str, Callable[[Any], Document]] = {
     "Verdict": _verdict,
     "Finding": _finding,
     "Findings": _findings,
+    "Slim": _slim,
     "Waste": _waste,
     "Story": _story,
     "Receipt": _receipt,

@@ -27,6 +27,7 @@ TYPES: dict[str, str] = {
     "check": "imagepeel.results.check:CheckOutcome",
     "operate": "imagepeel.present.document:Story",
     "anatomy": "imagepeel.results.anatomy:AnatomyResult",
+    "slim": "imagepeel.results.slim:SlimResult",
     "waste": "imagepeel.results.waste:WasteResult",
     "packages": "imagepeel.results.packages:PackagesResult",
     "loadable": "imagepeel.results.loadable:LoadableResult",

@@ -38,6 +38,7 @@ CASES: dict[str, list[str]] = {
     "layers": ["layers", ARCHIVE],
     "loadable": ["loadable", ARCHIVE],
     "du": ["du", ARCHIVE, "--kind"],
+    "slim": ["slim", ARCHIVE],
     "waste": ["waste", ARCHIVE, "--receipts"],
     "packages": ["packages", ARCHIVE],
     "anatomy": ["anatomy", ARCHIVE, "L1"],
