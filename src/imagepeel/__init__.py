@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from imagepeel import forge as forge
     from imagepeel import results as results
     from imagepeel.api import Archive as Archive
-    from imagepeel.api import Image as Image
     from imagepeel.api import open as open
     from imagepeel.api import why as why
     from imagepeel.errors import Ambiguous as Ambiguous
@@ -63,6 +62,7 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.path import Stat as Stat
     from imagepeel.rootfs.view import Rootfs as Rootfs
     from imagepeel.starting import start as start
+    from imagepeel.verbs import Image as Image
 
 _HOMES = {
     "open": "imagepeel.api",
@@ -71,7 +71,7 @@ _HOMES = {
     "show_secrets": "imagepeel.masking",
     "load_ipython_extension": "imagepeel.interop.ipython",
     "Archive": "imagepeel.api",
-    "Image": "imagepeel.api",
+    "Image": "imagepeel.verbs",
     "Layer": "imagepeel.image",
     "Rootfs": "imagepeel.rootfs.view",
     "RootfsPath": "imagepeel.rootfs.path",

@@ -25,7 +25,6 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from imagepeel import forge
-from imagepeel.api import Image
 from imagepeel.api import open as open_archive
 from imagepeel.archive.source import MemorySource
 from imagepeel.errors import ImagepeelError
@@ -33,6 +32,7 @@ from imagepeel.findings.examine import examine
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.subject import Subject
 from imagepeel.forge.specimens import ENV_PATH
+from imagepeel.verbs import Image
 
 SHARED = Path(__file__).parents[3] / "shared" / "images"
 

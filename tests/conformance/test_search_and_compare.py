@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from recorded import PRESENT, RESULTS, load
 
-from imagepeel.api import Image
 from imagepeel.api import open as open_archive
 from imagepeel.archive.cache_dir import CacheDir
 from imagepeel.errors import ImagepeelError
@@ -20,6 +19,7 @@ from imagepeel.rootfs.layer_events import shipped
 from imagepeel.rootfs.search import Query, search, search_hidden
 from imagepeel.rootfs.usage import usage
 from imagepeel.rootfs.view import Rootfs, build
+from imagepeel.verbs import Image
 
 IMAGES = Path(__file__).resolve().parents[3] / "shared" / "images"
 pytestmark = [

@@ -17,9 +17,9 @@ import imagepeel
 import nasty
 from disktree import differences, read_tree
 from imagepeel import forge
-from imagepeel.api import Image
 from imagepeel.errors import ImagepeelError
 from imagepeel.export.extract import materialize
+from imagepeel.verbs import Image
 
 IMAGES = Path(__file__).parents[2].parent / "shared" / "images"
 pytestmark = [

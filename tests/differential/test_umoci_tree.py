@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import imagepeel
-from imagepeel.api import Image
+from imagepeel.verbs import Image
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / ".." / "shared" / "images"

@@ -63,6 +63,7 @@ ORDER = (
     "imagepeel.results",
     "imagepeel.present",
     "imagepeel.render",
+    "imagepeel.verbs",
     "imagepeel.api",
     "imagepeel.starting",
     "imagepeel.interop",

@@ -33,10 +33,10 @@ from imagepeel.render.terminal import DIM, document_lines
 from imagepeel.rootfs.engines.names import VIEWS, ViewName
 
 if TYPE_CHECKING:
-    from imagepeel.api import Image
     from imagepeel.archive.records import ImageRecord
     from imagepeel.image import LayeredImage
     from imagepeel.process.spec.values import Prediction
+    from imagepeel.verbs import Image
 
 
 class Browser(App[None]):

@@ -24,11 +24,11 @@ from imagepeel.results.head import octal, stamp
 from imagepeel.text import number, plural, size
 
 if TYPE_CHECKING:
-    from imagepeel.api import Image
     from imagepeel.browse.tree import FileRow
     from imagepeel.evidence import Receipt
     from imagepeel.layers.content import EntryFile
     from imagepeel.rootfs.view import Rootfs
+    from imagepeel.verbs import Image
 
 Look = Literal["content", "bytes", "facts", "life"]
 LOOKS: tuple[Look, ...] = ("content", "bytes", "facts", "life")

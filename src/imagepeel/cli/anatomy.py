@@ -13,8 +13,8 @@ from imagepeel.cli.settings import Settings
 from imagepeel.errors import NotFound
 
 if TYPE_CHECKING:
-    from imagepeel.api import Image
     from imagepeel.results.anatomy import AnatomyResult
+    from imagepeel.verbs import Image
 
 _EXAMPLES = (
     "\b\nExamples:\n"

@@ -17,10 +17,10 @@ from imagepeel.render.escape import exact
 from imagepeel.text import plural
 
 if TYPE_CHECKING:
-    from imagepeel.api import Image
     from imagepeel.layers.content import EntryFile
     from imagepeel.layers.layer import Layer
     from imagepeel.rootfs.view import Rootfs
+    from imagepeel.verbs import Image
 
 
 _ACTIVE = late(

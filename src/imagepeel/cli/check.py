@@ -28,7 +28,8 @@ from imagepeel.findings.gate import (
 from imagepeel.results.head import image_head
 
 if TYPE_CHECKING:
-    from imagepeel.api import Archive, Image
+    from imagepeel.api import Archive
+    from imagepeel.verbs import Image
 
 Form = Literal["text", "json", "sarif", "junit", "github", "markdown"]
 FORMATS: tuple[Form, ...] = get_args(Form)

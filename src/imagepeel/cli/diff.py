@@ -12,8 +12,8 @@ from imagepeel.cli.settings import Settings
 from imagepeel.errors import ANSWER_IS_NO, MissingBlob, UsageError
 
 if TYPE_CHECKING:
-    from imagepeel.api import Image
     from imagepeel.rootfs.view import Rootfs
+    from imagepeel.verbs import Image
 
 _EXAMPLES = (
     "\b\nExamples:\n"

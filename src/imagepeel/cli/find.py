@@ -18,10 +18,10 @@ from imagepeel.results.head import image_head
 from imagepeel.results.listing import find_header, found_entry
 
 if TYPE_CHECKING:
-    from imagepeel.api import Image
     from imagepeel.results.listing import ListedPath, Place
     from imagepeel.rootfs.search import Hidden, Query
     from imagepeel.rootfs.view import Rootfs
+    from imagepeel.verbs import Image
 
 _EXAMPLES = (
     "\b\nExamples:\n"

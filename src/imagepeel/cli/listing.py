@@ -15,12 +15,12 @@ from imagepeel.render.json_lines import line
 from imagepeel.results.listing import Action, ListedPath, listing_header, to_entry
 
 if TYPE_CHECKING:
-    from imagepeel.api import Image
     from imagepeel.formats.tar.table import Entry
     from imagepeel.image import LayeredImage
     from imagepeel.layers.layer import Layer
     from imagepeel.rootfs.tree.inode import Inode
     from imagepeel.rootfs.view import Rootfs
+    from imagepeel.verbs import Image
 
 
 def pick_layer(image: Image, index: int) -> Layer:

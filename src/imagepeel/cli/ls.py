@@ -14,9 +14,9 @@ from imagepeel.present.listing import listing_document
 from imagepeel.results.head import image_head
 
 if TYPE_CHECKING:
-    from imagepeel.api import Image
     from imagepeel.results.listing import ListedPath
     from imagepeel.rootfs.view import Rootfs
+    from imagepeel.verbs import Image
 
 
 _EXAMPLES = (

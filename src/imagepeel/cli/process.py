@@ -14,10 +14,10 @@ from imagepeel.errors import ANSWER_IS_NO
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imagepeel.api import Image
     from imagepeel.present.document import Document
     from imagepeel.process.spec.options import ProcessOptions
     from imagepeel.results.process import ProcessOutput
+    from imagepeel.verbs import Image
 
 _EXAMPLES = (
     "\b\nExamples:\n"

@@ -12,8 +12,8 @@ from imagepeel.cli.settings import Settings
 from imagepeel.errors import UsageError
 
 if TYPE_CHECKING:
-    from imagepeel.api import Image
     from imagepeel.present.document import Document
+    from imagepeel.verbs import Image
 
 _EXAMPLES = (
     "\b\nExamples:\n"

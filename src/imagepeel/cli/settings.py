@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from imagepeel.api import Archive, Image
+    from imagepeel.api import Archive
     from imagepeel.archive.knowledge import Gap
     from imagepeel.archive.opened import OpenArchive
     from imagepeel.archive.records import ImageRecord
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from imagepeel.layers.index_cache import IndexCache
     from imagepeel.layers.layer import Layer
     from imagepeel.rootfs.view import Rootfs
+    from imagepeel.verbs import Image
 
 MOST_WARNINGS = 5
 MOST_MISMATCHES = 50

@@ -17,9 +17,9 @@ from imagepeel.evidence import layer_label, text
 from imagepeel.rootfs.path import RootfsPath
 
 if TYPE_CHECKING:
-    from imagepeel.api import Image
     from imagepeel.rootfs.tree.inode import Inode
     from imagepeel.rootfs.view import Rootfs
+    from imagepeel.verbs import Image
 
     class AbstractFileSystem:
         """fsspec's base class as type checkers see it, since fsspec has no types: `__getattr__` is all it inherits."""

@@ -9,7 +9,6 @@ import msgspec
 import pytest
 
 from imagepeel import forge
-from imagepeel.api import Image
 from imagepeel.api import open as open_archive
 from imagepeel.archive.source import MemorySource
 from imagepeel.findings.catalogue import find_rule
@@ -23,6 +22,7 @@ from imagepeel.forge import programs
 from imagepeel.forge.entry import directory, file
 from imagepeel.forge.image import ImageSpec, LayerSpec, Step
 from imagepeel.forge.specimens import add, complete_root, sound
+from imagepeel.verbs import Image
 
 
 @contextmanager

@@ -17,7 +17,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from imagepeel.api import Image
 from imagepeel.api import open as open_archive
 from imagepeel.archive.source import MemorySource
 from imagepeel.findings.catalogue import RULES, find_rule
@@ -38,6 +37,7 @@ from imagepeel.forge.specimens import (
     PASSWD,
     file_capability,
 )
+from imagepeel.verbs import Image
 
 Repair = Callable[[ImageSpec], ImageSpec]
 changed = msgspec.structs.replace

@@ -8,7 +8,6 @@ from typing import get_args
 import pytest
 
 from imagepeel import forge
-from imagepeel.api import Image
 from imagepeel.api import open as open_archive
 from imagepeel.archive.source import MemorySource
 from imagepeel.findings.catalogue import RULES, find_rule
@@ -20,6 +19,7 @@ from imagepeel.findings.rules.unpack.rules import RULES as REFUSALS
 from imagepeel.findings.semantics.codes import CODES, MOST, Code
 from imagepeel.findings.semantics.compare import compare
 from imagepeel.findings.semantics.notes import ONTO, notes
+from imagepeel.verbs import Image
 
 ROOT = (forge.directory("bin"), forge.file("bin/hello", b"\x7fELF", 0o755), forge.directory("etc"))
 

@@ -17,7 +17,7 @@ import pytest
 
 from imagepeel import forge
 from imagepeel import open as open_archive
-from imagepeel.api import Archive, Image
+from imagepeel.api import Archive
 from imagepeel.archive.block_start import BlockStart
 from imagepeel.archive.cache_dir import CacheDir, default_path
 from imagepeel.archive.source import MemorySource
@@ -31,6 +31,7 @@ from imagepeel.layers.scan import LayerScan, scan_layer
 from imagepeel.limits import DEFAULT, Limits
 from imagepeel.rootfs.layer_events import layer_counts
 from imagepeel.rootfs.view import build
+from imagepeel.verbs import Image
 
 ENTRIES = [
     forge.directory("bin"),

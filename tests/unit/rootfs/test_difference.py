@@ -12,11 +12,11 @@ import pytest
 
 from imagepeel import forge
 from imagepeel import open as open_archive
-from imagepeel.api import Image
 from imagepeel.errors import NotFound
 from imagepeel.results.difference import config_difference, layers_difference, process_difference, shared_prefix
 from imagepeel.rootfs.image_diff import Contents, difference, text_difference
 from imagepeel.rootfs.view import Rootfs
+from imagepeel.verbs import Image
 
 NAMES = ("a", "b", "c", "d", "usr", "etc")
 

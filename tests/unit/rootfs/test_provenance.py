@@ -10,9 +10,9 @@ import pytest
 
 import imagepeel
 from imagepeel import forge
-from imagepeel.api import Image
 from imagepeel.errors import UsageError
 from imagepeel.rootfs.provenance import delta, history_of, layer_counts, layer_delta, lost_files, shipped
+from imagepeel.verbs import Image
 
 
 @contextlib.contextmanager

@@ -10,9 +10,9 @@ import pytest
 
 from imagepeel import forge
 from imagepeel import open as open_archive
-from imagepeel.api import Image
 from imagepeel.errors import NotFound, UsageError
 from imagepeel.rootfs.search import Query, search, search_hidden, search_layer
+from imagepeel.verbs import Image
 
 BASE = forge.layer(
     forge.directory("bin"),
