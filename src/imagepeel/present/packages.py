@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from imagepeel.evidence import layer_label
 from imagepeel.history.builders import instruction
 from imagepeel.packages.inventory import Package, PackageEvent
+from imagepeel.packages.sbom import SbomComparison, SbomPackage
 from imagepeel.present.document import (
     Column,
     Document,
     DocumentBlock,
     Section,
+    Span,
     Table,
     Text,
     dim,
@@ -38,7 +40,8 @@ def packages_document(result: PackagesResult, *, every: bool = False) -> Documen
     """Return the packages of an image, or what one layer did to them; `every` leaves no row out."""
     most = 1 << 60 if every else MOST
     if not result.databases:
-        return about(result.image, section(*_none(result)), _doubts(result))
+        sboms = [_sbom(one, most) for one in result.sboms]
+        return about(result.image, section(*_none(result)), *sboms, _doubts(result))
     if result.layer is not None:
         return about(result.image, *_layer(result, result.layer, most), _doubts(result))
     installed = [one for one in result.packages if one.installed]
@@ -49,6 +52,7 @@ def packages_document(result: PackagesResult, *, every: bool = False) -> Documen
         _table(installed, most, "imagepeel packages --all"),
         _steps(result),
         _removed(removed, most),
+        *(_sbom(one, most) for one in result.sboms),
         _unclaimed(result, most),
         _doubts(result),
     )
@@ -281,6 +285,39 @@ def _change(event: PackageEvent) -> Text:
     if event.what == "changed":
         return words(event.before, " -> ", event.version)
     return words(event.version or event.before)
+
+
+def _sbom(one: SbomComparison, most: int) -> Section:
+    what = f"SBOM ({one.format})" if one.format is not None else "Attestation"
+    named = words(what, dim(f", an unsigned claim: {one.where}"))
+    if one.why:
+        return section(say(f"It is not used: {one.why}.", level="warn"), title=named)
+    told = [f"{plural(one.listed, 'package')} listed, {number(one.installed)} of them installed"]
+    counts = (
+        (one.removed_total, "only in a layer that a later one removed"),
+        (one.absent_total, "not there" if one.complete else "not seen"),
+        (one.not_compared, "that no database here tells of"),
+    )
+    told += [f"{number(count)} {what}" for count, what in counts if count]
+    rows = [item(Span("- ", "warn"), f"only in a removed layer: {_stated(package)}") for package in one.removed[:most]]
+    seen = "not there" if one.complete else "not seen in what could be read"
+    rows += [item(Span("- ", "warn"), f"{seen}: {_stated(package)}") for package in one.absent[:most]]
+    rows += [item(Span("+ ", "warn"), f"installed and not listed: {purl}") for purl in one.unlisted[:most]]
+    rows += [item(Span("- ", "warn"), "no such file: ", path(name)) for name in one.files_absent[:most]]
+    left = one.removed_total + one.absent_total + one.unlisted_total + one.files_absent_total - len(rows)
+    if left:
+        rows.append(item(dim(f"{number(left)} more: imagepeel packages --all, --json")))
+    end = [say("It and the image agree.", level="good")] if not rows and one.complete else []
+    files = f"; {number(one.files - one.files_absent_total)} of {plural(one.files, 'listed path')} are there"
+    return section(
+        say(f"{'; '.join(told)}; {number(one.unlisted_total)} installed and not listed{files if one.files else ''}."),
+        *([items(*rows)] if rows else end),
+        title=named,
+    )
+
+
+def _stated(package: SbomPackage) -> str:
+    return package.purl or f"{package.name} {package.version}"
 
 
 def _doubts(result: PackagesResult) -> Section | None:

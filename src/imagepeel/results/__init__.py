@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from imagepeel.packages.inventory import PackageDoubt as PackageDoubt
     from imagepeel.packages.inventory import PackageEvent as PackageEvent
     from imagepeel.packages.inventory import UnclaimedFile as UnclaimedFile
+    from imagepeel.packages.sbom import SbomComparison as SbomComparison
+    from imagepeel.packages.sbom import SbomPackage as SbomPackage
     from imagepeel.results.blame import BlameLine as BlameLine
     from imagepeel.results.blame import BlameResult as BlameResult
     from imagepeel.results.blame import GoneLine as GoneLine
@@ -137,6 +139,8 @@ _HOMES = {
     "UnclaimedFile": "imagepeel.packages.inventory",
     "PackageChange": "imagepeel.results.package_changes",
     "PackagesDifference": "imagepeel.results.package_changes",
+    "SbomComparison": "imagepeel.packages.sbom",
+    "SbomPackage": "imagepeel.packages.sbom",
     "PackageLayer": "imagepeel.results.packages",
     "PackagesResult": "imagepeel.results.packages",
     "MatrixCell": "imagepeel.results.process",

@@ -8,6 +8,7 @@ import msgspec
 
 from imagepeel.errors import UsageError
 from imagepeel.packages.inventory import Inventory, Package
+from imagepeel.packages.sbom import SbomComparison, sboms_of
 from imagepeel.results.head import ImageHead, LayerHead, image_head, layer_head
 from imagepeel.text import plural
 
@@ -36,6 +37,8 @@ class PackagesResult(Inventory, frozen=True, kw_only=True):
     """Index from 0 of the layer that was asked for, to whose packages the result is limited; None for all."""
     layers: tuple[PackageLayer, ...]
     """Base first."""
+    sboms: tuple[SbomComparison, ...]
+    """What SBOMs in the archive list of this image, against what is there."""
 
 
 def packages_result(image: LayeredImage, layer: int | None = None) -> PackagesResult:
@@ -71,6 +74,7 @@ def packages_result(image: LayeredImage, layer: int | None = None) -> PackagesRe
             )
             for one in image.layers
         ),
+        sboms=sboms_of(image, found),
     )
 
 
