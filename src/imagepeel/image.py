@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from imagepeel.archive.opened import OpenArchive
     from imagepeel.archive.source import Progress
+    from imagepeel.history.attested import Attestations, Disagreement, SourceLines
     from imagepeel.layers.pool import ScanPool
     from imagepeel.rootfs.engines.indexed import RegularLayers
     from imagepeel.rootfs.layer_events import LayerCounts
@@ -34,6 +35,17 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+
+
+def _attestations(image: LayeredImage) -> Attestations:
+    from imagepeel.archive.records import RecordKind  # start time
+    from imagepeel.history.attested import Attestations, attestations_of  # start time
+
+    archive = image.archive
+    stated = [record for record in archive.records if record.kind is RecordKind.ATTESTATION]
+    if not stated:
+        return Attestations()
+    return attestations_of([archive.read_now(record) for record in stated], image.record, archive.limits)
 
 
 class Layer(StoredLayer):
@@ -230,6 +242,26 @@ class LayeredImage(Shown):
     def history(self) -> tuple[HistoryStep, ...]:
         """The build steps that the config lists, oldest first; () when it has none."""
         return self.config.history or ()
+
+    @property
+    def attestations(self) -> Attestations:
+        """What the archive's attestations state of its Dockerfile, and which of them were not used; unsigned claims."""
+        return self.derived(_attestations)
+
+    @property
+    def disagreements(self) -> tuple[Disagreement, ...]:
+        """Where the history says another thing than the Dockerfile of an attestation."""
+        from imagepeel.history.attested import disagreements  # start time
+
+        attested = self.attestations.attested
+        if attested is None:
+            return ()
+        return disagreements(attested, self.config, [layer.steps for layer in self.layers])
+
+    def lines_of(self, layer: int) -> SourceLines | None:
+        """Return the lines of the Dockerfile that made a layer (index from 0), None where no attestation says so."""
+        attested = self.attestations.attested
+        return attested.lines[layer] if attested is not None and layer < len(attested.lines) else None
 
     @property
     def chain_ids(self) -> tuple[str, ...]:

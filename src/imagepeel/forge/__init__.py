@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from imagepeel.forge.archives import FOLDER_KINDS, KINDS, archive_kind, members, to_bytes, write
 from imagepeel.forge.assembly import Assembled, Blob, assemble
+from imagepeel.forge.attest import Provenance
 from imagepeel.forge.compress import COMPRESSIONS, compress
 from imagepeel.forge.entry import (
     MTIME,
@@ -58,6 +59,7 @@ __all__ = [
     "ImageSpec",
     "IndexSpec",
     "LayerSpec",
+    "Provenance",
     "Recipe",
     "Span",
     "SparseForm",

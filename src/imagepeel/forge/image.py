@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from imagepeel._display import Shown
+from imagepeel.forge.attest import Provenance
 from imagepeel.forge.compress import Packing
 from imagepeel.forge.entry import Entry
 from imagepeel.forge.tar import encode
@@ -94,7 +95,8 @@ class ImageSpec(Shown, msgspec.Struct, frozen=True, kw_only=True):
     is that of the blobs' digests, sha256 or, in OCI layouts, sha512 (DiffIDs stay SHA-256).
 
     `faults` break it by name (see `FAULTS`); `edit` and `damage` are called with (role, bytes) for each document
-    and blob, before and after its digest is taken.  `other` is the image that the OCI half of a hybrid
+    and blob, before and after its digest is taken.  `provenance` is what the builder states of it, which layouts with
+    an index carry.  `other` is the image that the OCI half of a hybrid
     describes instead; `kind` the archive kind that shows the point best.
     """
 
@@ -119,6 +121,7 @@ class ImageSpec(Shown, msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[Fault, ...] = ()
     edit: Hook | None = None
     damage: Hook | None = None
+    provenance: Provenance | None = None
     other: ImageSpec | None = None
     kind: ArchiveKind | Literal[""] = ""
     description: str = ""
@@ -239,6 +242,7 @@ def image(
     inline: bool = False,
     edit: Hook | None = None,
     damage: Hook | None = None,
+    provenance: Provenance | None = None,
     other: ImageSpec | None = None,
     kind: ArchiveKind | Literal[""] = "",
     description: str = "",
@@ -302,6 +306,7 @@ def image(
         faults=tuple(faults),
         edit=edit,
         damage=damage,
+        provenance=provenance,
         other=other,
         kind=kind,
         description=description,

@@ -25,6 +25,7 @@ from imagepeel.forge.assembly import (
     digest,
     dump,
 )
+from imagepeel.forge.attest import ARTIFACT, EMPTY, INTOTO, Provenance, statement
 from imagepeel.forge.entry import Entry, directory, file
 from imagepeel.forge.image import ImageSpec
 from imagepeel.forge.names import canonical, familiar, split
@@ -32,7 +33,6 @@ from imagepeel.forge.names import canonical, familiar, split
 OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 CONTAINERD_NAME = "io.containerd.image.name"
 REF_NAME = "org.opencontainers.image.ref.name"
-INTOTO = "application/vnd.in-toto+json"
 
 
 class IndexSpec(Shown, msgspec.Struct, frozen=True, kw_only=True):
@@ -131,8 +131,10 @@ def _oci(groups: Sequence[Group], containerd: bool) -> tuple[Blobs, bytes]:
     blobs = Blobs()
     top: list[dict[str, Any]] = []
     for group in groups:
-        if group.nested:
+        attested = [item for item in group.images if item.spec.provenance is not None]
+        if group.nested or attested:
             inner = [blobs.image(item).descriptor(**_entry_fields(item)) for item in group.images]
+            inner += [_attestation(blobs, item) for item in attested]
             kind = DOCKER_LIST if group.docker_types else MEDIA_INDEX
             descriptor = blobs.document(_index(inner, kind), kind).descriptor()
         else:
@@ -246,33 +248,30 @@ def _about(descriptor: dict[str, Any], subject: str) -> dict[str, Any]:
 
 
 def _attestation(blobs: Blobs, item: Assembled) -> dict[str, Any]:
-    """A provenance statement in BuildKit's form: an image manifest whose only layer is in-toto JSON."""
-    statement = {
-        "_type": "https://in-toto.io/Statement/v0.1",
-        "predicateType": "https://slsa.dev/provenance/v0.2",
-        "subject": [
-            {"name": f"pkg:docker/{name}", "digest": {"sha256": item.manifest.hex}} for name in item.spec.names
-        ],
-        "predicate": {"buildType": "imagepeel forge", "materials": []},
-    }
-    layer = blobs.document(statement, INTOTO)
-    described = {**layer.descriptor(), "annotations": {"in-toto.io/predicate-type": statement["predicateType"]}}
-    config = blobs.document(
-        {
-            "architecture": "unknown",
-            "os": "unknown",
-            "config": {},
-            "rootfs": {"type": "layers", "diff_ids": [layer.digest]},
-        },
-        "application/vnd.oci.image.config.v1+json",
-    )
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": MEDIA_MANIFEST,
-        "config": config.descriptor(),
-        "layers": [described],
-    }
-    return _about(blobs.document(manifest, MEDIA_MANIFEST).descriptor(), item.manifest.digest)
+    """A provenance statement in BuildKit's form: a manifest whose only layer is in-toto JSON."""
+    stated = item.spec.provenance or Provenance(version="v0.2")
+    layers = [{"mediaType": one.media_type, "digest": one.digest, "size": one.size} for one in item.layers]
+    document = statement(stated, item.spec.names, item.manifest.digest, layers)
+    if item.spec.provenance is None:
+        document["predicate"] = {"buildType": "imagepeel forge", "materials": []}
+    data = stated.data if stated.data is not None else dump(document)
+    layer = blobs.put(Blob(data=data, digest=digest(data), size=len(data), media_type=INTOTO))
+    described = {**layer.descriptor(), "annotations": {"in-toto.io/predicate-type": document["predicateType"]}}
+    manifest: dict[str, Any] = {"schemaVersion": 2, "mediaType": MEDIA_MANIFEST}
+    if stated.artifact:
+        manifest["artifactType"] = ARTIFACT
+        config = blobs.put(Blob(data=b"{}", digest=digest(b"{}"), size=2, media_type=EMPTY))
+    else:
+        about = {"type": "layers", "diff_ids": [layer.digest]}
+        config = blobs.document(
+            {"architecture": "unknown", "os": "unknown", "config": {}, "rootfs": about},
+            "application/vnd.oci.image.config.v1+json",
+        )
+    manifest |= {"config": config.descriptor(), "layers": [described]}
+    if stated.artifact:
+        manifest["subject"] = item.manifest.descriptor()
+    found = blobs.document(manifest, MEDIA_MANIFEST).descriptor()
+    return _about(found | ({"artifactType": ARTIFACT} if stated.artifact else {}), item.manifest.digest)
 
 
 def _absent(item: Assembled) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -7,7 +7,7 @@ the builders are in `history/builders.py`; here steps meet layers and the final 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -15,6 +15,7 @@ import msgspec
 from imagepeel._display import Shown
 from imagepeel._lazy import late
 from imagepeel.evidence import layer_label, steps_in_words
+from imagepeel.history.attested import Attested, Disagreement
 from imagepeel.history.builders import (
     DEFAULT_SHELL,
     EXACT,
@@ -69,10 +70,17 @@ class Instruction(Shown, msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RebuiltDockerfile(Shown, msgspec.Struct, frozen=True, kw_only=True):
-    """All instructions in order, and what is to be said about the whole."""
+    """All instructions in order, and what is to be said about the whole.
+
+    `attested` is the Dockerfile as the builder states it beside the image, which is the text then; nobody signed it.
+    `disagreements` are where the history says another thing, `remarks` why an attestation was not used.
+    """
 
     instructions: tuple[Instruction, ...] = ()
     notes: tuple[str, ...] = ()
+    attested: Attested | None = None
+    disagreements: tuple[Disagreement, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """The recipe as text, each line with its layer, its bytes and how sure it is."""
@@ -252,7 +260,9 @@ def render(dockerfile: RebuiltDockerfile) -> str:
 
     No line of it begins like a workflow command (`::error`, `##[`): the line end before such words is written as `\\n`.
     """
-    out = [_comment(note) for note in dockerfile.notes]
+    if dockerfile.attested is not None:
+        return _COMMAND.sub(r"\\n", "\n".join(_original(dockerfile, dockerfile.attested))) + "\n"
+    out = [_comment(note) for note in (*dockerfile.notes, *dockerfile.remarks)]
     for line in dockerfile.instructions:
         if out:
             out.append("")
@@ -282,3 +292,33 @@ def headline(line: Instruction) -> str:
     arguments = f", with {' '.join(line.arguments)}" if line.arguments else ""
     origin = f", {line.origin}" if line.origin not in ("", "unknown") else ""
     return f"{place}, {line.confidence}{origin}{arguments}"
+
+
+_DIRECTIVE = late(r"#[ \t]*(?:syntax|escape|check)[ \t]*=")
+
+
+def _original(dockerfile: RebuiltDockerfile, attested: Attested) -> Iterator[str]:
+    """Yield the lines of a Dockerfile as the builder states it, with a comment above each that made a layer."""
+    lines = attested.source.removesuffix("\n").split("\n")
+    heads: dict[int, list[str]] = {}
+    made = {line.layer: line for line in dockerfile.instructions if line.layer is not None}
+    for layer, where in enumerate(attested.lines):
+        if where is not None:
+            size = made[layer].bytes if layer in made else None
+            stored = f", {size:,} bytes" if size is not None else ", not in the archive"
+            heads.setdefault(where.first, []).append(f"{layer_label(layer)}{stored}, attested")
+    for found in dockerfile.disagreements:
+        if found.lines is not None:
+            heads.setdefault(found.lines.first, []).append(f"the history tells another step: {found.told}")
+    first = 0
+    # A parser directive counts only above everything else.
+    while first < len(lines) and _DIRECTIVE.match(lines[first]):
+        yield lines[first]
+        first += 1
+    yield _comment(f"{attested.filename} as the builder states it (SLSA {attested.version}): a claim, unsigned")
+    yield from (_comment(remark) for remark in dockerfile.remarks)
+    if any(found.layer is None for found in dockerfile.disagreements):
+        yield _comment("its build steps made other layers than the image has")
+    for number, line in enumerate(lines[first:], first + 1):
+        yield from (_comment(head) for head in heads.get(number, ()))
+        yield line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from imagepeel.evidence import Evidence, step_number
+from imagepeel.history.attested import lines_in_words
 from imagepeel.present.document import Document, Item, Lines, Section, bad, dim, item, items, path, say, section, words
 from imagepeel.present.heading import about
 from imagepeel.present.log import content_in_words, noted, step_of, unseen_section, what
@@ -20,7 +21,7 @@ def blame_document(result: BlameResult) -> Document:
     title = words(path(result.reached), "" if result.present else bad("  is not in this view"))
     if not result.versions:
         missing = "no layer has this path" if not result.unseen else "no layer that is here has this path"
-        said = "the root directory of the image" if result.reached == "/" else missing
+        said = missing if result.reached.strip("/") else "the root directory of the image"
         return about(result.image, section(say(said), title=title), unseen_section(result.unseen))
     return about(
         result.image,
@@ -29,6 +30,7 @@ def blame_document(result: BlameResult) -> Document:
         _gone(result),
         _inexact(result),
         noted(result.note),
+        _stated(result),
         unseen_section(result.unseen),
     )
 
@@ -79,7 +81,8 @@ def _removal(result: BlameResult) -> str:
 def _head(version: PathVersion, line: BlameLine) -> str:
     step = str(step_number(version.step)) if version.step is not None else "-"
     day = version.created[:_DAY] or "-"
-    return f"{line.label + ('' if line.certain else '?'):<4} {step:>3}  {day:<{_DAY}}"
+    where = f"  {lines_in_words(version.source)}" if version.source is not None else ""
+    return f"{line.label + ('' if line.certain else '?'):<4} {step:>3}  {day:<{_DAY}}{where}"
 
 
 def _gone(result: BlameResult) -> Section | None:
@@ -95,6 +98,12 @@ def _gone(result: BlameResult) -> Section | None:
 
 def _ships(line: GoneLine) -> str:
     return listed(line.still_in, 3)
+
+
+def _stated(result: BlameResult) -> Section | None:
+    if all(version.source is None for version in result.versions):
+        return None
+    return section(say("Lines of the Dockerfile are those that the builder states: a claim, unsigned."))
 
 
 def _inexact(result: BlameResult) -> Section | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from imagepeel.history.attested import lines_in_words
 from imagepeel.present.document import (
     Column,
     Document,
@@ -91,6 +92,8 @@ def _layer(layer: LayerRow, known: bool) -> Row:
 def _step(layer: LayerRow, known: bool) -> Span | str:
     if layer.step is None and not layer.created_by:
         return dim("(no history step)" if known else "(not known)")
+    if layer.source is not None:
+        return f"{lines_in_words(layer.source)}: {brief_step(layer.created_by)}"
     return brief_step(layer.created_by) or dim("(a step without words)")
 
 
@@ -126,4 +129,6 @@ def _sums(result: LayersResult) -> Section:
         for check in layer.checks
         if check.ok is False
     ]
-    return section(say(sums + plural(entries, "entry")), *wrong)
+    stated = any(layer.source is not None for layer in result.layers)
+    claim = [say("Lines of the Dockerfile are those that the builder states: a claim, unsigned.")] if stated else []
+    return section(say(sums + plural(entries, "entry")), *claim, *wrong)

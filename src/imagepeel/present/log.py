@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from imagepeel.evidence import Evidence, layer_label, step_number
+from imagepeel.history.attested import lines_in_words
 from imagepeel.present.document import (
     Document,
     DocumentBlock,
@@ -41,7 +42,7 @@ def log_document(result: LogResult) -> Document:
         missing = "no layer has this path" if not result.unseen else "no layer that is here has this path"
         if result.layer is not None:
             missing = "this layer does nothing to it"
-        said = "the root directory of the image" if result.reached == "/" else missing
+        said = missing if result.reached.strip("/") else "the root directory of the image"
         return about(result.image, section(say(said), title=title), _unseen(result))
     shown = (section(*_version(version, every=False)) for version in result.versions)
     return about(result.image, section(title=title), *shown, noted(result.note), _unseen(result))
@@ -103,8 +104,13 @@ def words_of_path(version: PathVersion) -> Span:
 def step_of(version: PathVersion) -> str:
     """Return the step of a version in a few words, with its time."""
     step = f"step {step_number(version.step)}" if version.step is not None else ""
-    parts = (step, version.created[:10], brief_step(version.created_by))
+    parts = (step, source_of(version), version.created[:10], brief_step(version.created_by))
     return "  ".join(part for part in parts if part)
+
+
+def source_of(version: PathVersion) -> str:
+    """Return the lines of the Dockerfile that made a version, "" where no attestation states them."""
+    return f"Dockerfile {lines_in_words(version.source)}" if version.source is not None else ""
 
 
 def what(version: PathVersion) -> str:

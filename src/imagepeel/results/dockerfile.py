@@ -23,6 +23,11 @@ def dockerfile_result(image: LayeredImage, *, show_secrets: bool = False) -> Reb
     known = image.knowledge
     unknown = "" if known.config else known.why(ImagePart.MANIFEST, ImagePart.CONFIG)
     dockerfile = rebuild_dockerfile(image.config, facts_of(image.layers), unknown=unknown)
+    stated = image.attestations
+    if stated.attested is not None or stated.remarks:
+        dockerfile = msgspec.structs.replace(
+            dockerfile, attested=stated.attested, disagreements=image.disagreements, remarks=stated.remarks
+        )
     return dockerfile if show_secrets or secrets_shown() else without_secrets(dockerfile)
 
 
@@ -33,4 +38,8 @@ def without_secrets(dockerfile: RebuiltDockerfile) -> RebuiltDockerfile:
         replace(line, text=redacted(line.text), raw=redacted(line.raw), arguments=tuple(map(redacted, line.arguments)))
         for line in dockerfile.instructions
     )
-    return replace(dockerfile, instructions=lines)
+    attested = dockerfile.attested
+    if attested is not None:
+        attested = replace(attested, source=redacted(attested.source))
+    told = tuple(replace(one, stated=redacted(one.stated), told=redacted(one.told)) for one in dockerfile.disagreements)
+    return replace(dockerfile, instructions=lines, attested=attested, disagreements=told)

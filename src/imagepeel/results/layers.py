@@ -9,6 +9,7 @@ import msgspec
 from imagepeel._display import Shown
 from imagepeel.archive.compression import Compression
 from imagepeel.evidence import Anomaly, Location
+from imagepeel.history.attested import SourceLines
 from imagepeel.layers.layer import LayerCheck
 from imagepeel.results.head import ImageHead, LayerHead, image_head, layer_head, one_of
 
@@ -51,6 +52,8 @@ class LayerRow(LayerHead, frozen=True, kw_only=True):
     unpack_error: str
     location: Location
     urls: tuple[str, ...] = ()
+    source: SourceLines | None = None
+    """Lines of the Dockerfile that made it, as an attestation states them; null where none does."""
 
 
 class LayersResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +90,7 @@ def layers_result(image: LayeredImage) -> LayersResult:
                 checks=layer.checks,
                 unpack_error=layer.error.message if layer.error is not None else "",
                 location=layer.location,
+                source=image.lines_of(layer.index),
                 urls=layer.record.urls,
             )
         )

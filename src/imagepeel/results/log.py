@@ -9,6 +9,7 @@ import msgspec
 
 from imagepeel._display import Shown
 from imagepeel.evidence import layer_label, text
+from imagepeel.history.attested import SourceLines
 from imagepeel.results.head import ImageHead, image_head
 from imagepeel.results.trace import EventResult, event_fields, proofs_of
 from imagepeel.rootfs.engines.names import ViewName
@@ -47,6 +48,8 @@ class PathVersion(EventResult, frozen=True, kw_only=True):
     path: str
     created: str = ""
     """Time of the history step in RFC 3339, "" where none is stated."""
+    source: SourceLines | None = None
+    """Lines of the Dockerfile that made the layer, as an attestation states them; null where none does."""
     content: Content | None = None
     changes: tuple[Difference, ...] = ()
     patch: tuple[str, ...] | None = None
@@ -107,6 +110,7 @@ class _Maker:
             **event_fields(self.image, event, self.proofs),
             path=text(event.path),
             created=self.image.history[step].created if step is not None else "",
+            source=self.image.lines_of(event.layer),
             content=after.read.content if after is not None and after.read is not None else None,
             changes=differences(before, after) if before is not None and after is not None else (),
             patch=tuple(found.lines) if self.patches and found.lines else None,

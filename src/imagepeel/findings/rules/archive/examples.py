@@ -7,6 +7,7 @@ from functools import partial
 import msgspec
 
 from imagepeel.findings.example import Example, specimen, stored
+from imagepeel.forge.attest import Provenance
 from imagepeel.forge.entry import (
     directory,
     file,
@@ -34,6 +35,14 @@ def _flat() -> ImageSpec:
     return msgspec.structs.replace(sound(base=base), kind="rootfs")
 
 
+def _attested(line: str) -> ImageSpec:
+    """Two layers, and the Dockerfile that the builder states of them; `line` is its last one."""
+    spec = sound(add(file("made", "one\n"), by="RUN /bin/sh -c echo one # buildkit"))
+    source = f"FROM base\n{line}\n"
+    stated = Provenance(dockerfile=source, lines=(*((1, 1) for _ in spec.layers[1:]), (2, 2)))
+    return stored(msgspec.structs.replace(spec, provenance=stated), "oci-archive")
+
+
 EXAMPLES: dict[str, Example] = {
     "TWO-IMAGES": specimen("two-images"),
     "MISSING-PARTS": specimen("missing-blob"),
@@ -56,6 +65,7 @@ EXAMPLES: dict[str, Example] = {
         bad=lambda: stored(sound(labels={_VERSION: "1.0"}, annotations={_VERSION: "2.0"}), "oci-archive"),
         good=lambda: stored(sound(labels={_VERSION: "2.0"}, annotations={_VERSION: "2.0"}), "oci-archive"),
     ),
+    "ATTESTATION-DISAGREES": Example(bad=partial(_attested, "RUN echo two"), good=partial(_attested, "RUN echo one")),
     "WRONG-DIGEST": specimen("wrong-diff-id"),
     "WRONG-SIZE": Example(
         bad=lambda: stored(sound(faults=[Fault(kind="config-size", value=1)]), "oci-archive"),

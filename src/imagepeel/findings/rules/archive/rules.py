@@ -14,6 +14,7 @@ from imagepeel.archive.select import familiar, not_examined
 from imagepeel.evidence import AnomalyCode, Location
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, by_notes, rule
+from imagepeel.findings.rules.archive.attestation import attestation_disagrees
 from imagepeel.findings.rules.archive.framing import NO_YEAR, archive_framing, packer_named, seconds_of
 from imagepeel.loading.docker import MOST_LAYERS
 from imagepeel.oci.json_document import escaped
@@ -590,6 +591,7 @@ RULES: tuple[Rule, ...] = (
     other_platforms,
     platform_disagrees,
     documents_disagree,
+    attestation_disagrees,
     wrong_digest,
     wrong_size,
     layer_count,
