@@ -45,4 +45,4 @@ def read_file(form: FileForm, file: str, asked: Asked) -> Deployment:
             raise UsageError(f"{option} is about a deployment of the form {of}", hint="leave it out")
     text = read_text(file, MOST_BYTES)
     name = "standard input" if file == "-" else file
-    return read_pod(text, name, asked.engine)
+    return read_pod(text, name, asked.engine, psa=asked.psa, scc=asked.scc)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from imagepeel.deploy import openshift, pod_security
 from imagepeel.deploy.expansion import expand, names_in
 from imagepeel.deploy.kubernetes_values import Given, PodText, given_data, pods
 from imagepeel.deploy.marked import Node, read_documents
@@ -17,7 +18,8 @@ from imagepeel.deploy.place import malformed
 from imagepeel.deploy.pod_facts import facts_of
 from imagepeel.deploy.pod_rules import refusals
 from imagepeel.deploy.pod_volumes import Volumes
-from imagepeel.deploy.wanted import Deployment, Field, Role, Wanted
+from imagepeel.deploy.wanted import Deployment, Field, Refusal, Role, Wanted
+from imagepeel.errors import UsageError
 from imagepeel.process.engines.engine import Engine
 from imagepeel.process.engines.registry import find_engine
 from imagepeel.process.spec.options import ProcessOptions
@@ -27,20 +29,40 @@ HOOKS = ("postStart", "preStop")
 _MOST_ID = 2**31 - 1
 
 
-def read_pod(text: bytes | str, file: str, cluster: str) -> Deployment:
+def read_pod(text: bytes | str, file: str, cluster: str, *, psa: str = "", scc: str = "") -> Deployment:
     """Return what the pods of a YAML file start on an engine, `NAME[@VERSION]`.
 
-    Malformed, LimitExceeded, Unsupported for a file that makes no pod; UsageError for an unknown engine.
+    `psa` is a level of Pod Security that the namespace enforces, `scc` a security context constraint of OpenShift.
+    Malformed, LimitExceeded, Unsupported for a file that makes no pod; UsageError for an unknown engine or policy.
     """
     engine, label = find_engine(cluster)
+    openshift.check_name(scc)
+    if psa:
+        pod_security.parse_level(psa)
+    if (psa or scc) and not engine.admits_pods:
+        raise UsageError(f"{label} is no cluster: nobody asks a policy there", hint="leave --psa and --scc out")
     documents = read_documents(text, file)
     given = given_data(documents)
     made = pods(documents, file)
     readers = [_Pod(one, given, engine, label) for one in made]
     starts = tuple(start for reader in readers for start in reader.starts())
-    refused = tuple(refusal for one in made for refusal in refusals(one)) if engine.admits_pods else ()
+    if scc:
+        starts = tuple(
+            msgspec.structs.replace(one, options=openshift.constrained(one.options, inside=one.inside))
+            for one in starts
+        )
+    refused = tuple(refusal for one in made for refusal in _refused(one, psa, scc)) if engine.admits_pods else ()
     facts = tuple(fact for one in made for fact in facts_of(one))
     return Deployment(form="pod", file=file, starts=starts, refusals=refused, facts=facts)
+
+
+def _refused(pod: PodText, psa: str, scc: str) -> Iterator[Refusal]:
+    """What is refused of a pod, in the order in which it is asked: the API's own rules, then the policies."""
+    yield from refusals(pod)
+    if scc:
+        yield from openshift.violations(pod)
+    if psa:
+        yield from pod_security.violations(pod, psa)
 
 
 class _Pod:
@@ -63,7 +85,7 @@ class _Pod:
             yield from self._container(container, "container")
 
     def _container(self, node: Node, role: Role) -> Iterator[Wanted]:
-        env = _Environment(self.given, self.pod)
+        env = _Environment(self.given, self.pod, expands=self.engine.expands_words)
         env.read(node)
         fields: list[Field] = []
         mounts, volumes = self.volumes.of(node)
@@ -157,11 +179,13 @@ class _Pod:
             values["user"] = str(_id(user))
         if (group := noted("runAsGroup")) is not None:
             values["run_as_group"] = _id(group)
+            if self.engine.joins_group:
+                values |= {"user": f"{values.get('user', '')}:{_id(group)}", "run_as_group": None}
         strict = noted("runAsNonRoot")
         values["run_as_non_root"] = strict is not None and strict.as_flag()
         if own is not None:
             values |= _container_security(own, fields)
-        groups = self._groups() if known else ()
+        groups = self._groups()
         if groups:
             values["groups"] = groups
         if self.security is not None and known:
@@ -181,7 +205,8 @@ class _Pod:
     def _groups(self) -> tuple[int, ...]:
         if self.security is None:
             return ()
-        found = [] if (group := self.security.get("fsGroup")) is None else [_id(group)]
+        group = self.security.get("fsGroup") if self.engine.admits_pods else None
+        found = [] if group is None else [_id(group)]
         return (*found, *map(_id, self.security.each("supplementalGroups")))
 
 
@@ -215,8 +240,9 @@ def _id(node: Node) -> int:
 class _Environment:
     """The variables of one container: `values` by name as far as they are known, `entries` for the start."""
 
-    def __init__(self, given: Given, pod: PodText) -> None:
+    def __init__(self, given: Given, pod: PodText, *, expands: bool) -> None:
         self.given = given
+        self.expands = expands
         self.pod = pod
         self.values: dict[str, str] = {}
         self.static: dict[str, str] = {}
@@ -258,7 +284,8 @@ class _Environment:
         name = entry.string("name")
         value, source = entry.get("value"), entry.get("valueFrom")
         if value is not None or source is None:
-            text = expand(value.as_text(), self.values) if value is not None else ""
+            text = value.as_text() if value is not None else ""
+            text = expand(text, self.values) if self.expands else text
             self._set(name, text)
             self.static[name] = text
             return

@@ -55,7 +55,7 @@ class Volumes:
             if kind == "empty directory" and sub is None and self.engine.copies_empty_dirs:
                 fields["volumes"].append(f"{name}:{where}")
             elif kind == "empty directory" and sub is None:
-                fields["tmpfs"].append(where + (":ro" if closed else ""))
+                fields["tmpfs"].append(f"{where}:mode=0777" + (",ro" if closed else ""))
             else:
                 fields["elsewhere"].append(f"{where}={what}")
         return tuple(mounts), {name: tuple(values) for name, values in fields.items() if values}

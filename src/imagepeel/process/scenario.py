@@ -47,11 +47,9 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
                 self.asked.setdefault(mount, path)
 
     def closes(self, path: str) -> bool:
-        """Whether the root filesystem is read-only and no mount of the caller makes this path writable."""
-        if not self.options.read_only:
-            return False
+        """Whether a path lies on something read-only: the caller's mount there, else the root filesystem."""
         held = [mount for mount in self.mounted if _below(path, mount.path)]
-        return max(held, key=lambda mount: len(mount.path)).read_only if held else True
+        return max(held, key=lambda mount: len(mount.path)).read_only if held else self.options.read_only
 
     def volume_at(self, path: str) -> VolumeMount | None:
         """The volume that a normalized path lies in: one of the command line, or one that the image declares.

@@ -82,7 +82,12 @@ class Watched:
 def with_mounts(rootfs: Rootfs, scenario: Scenario) -> Rootfs:
     """The filesystem with the caller's empty directories on it, and watched where something else is mounted."""
     for mount in (one for one in scenario.mounted if one.empty):
-        rootfs = with_directory(rootfs, text(rootfs.resolve(mount.path).path), (0, 0), 0o1777)
+        seen = rootfs.resolve(mount.path)
+        keeps = seen.node is not None and scenario.runtime.tmpfs_keeps_mode and not scenario.engine.admits_pods
+        mode = None if keeps else mount.mode
+        # Runtimes give it the mode of the directory that is covered; a new one has that of a tmpfs.
+        usual = 0o1777 if seen.node is None else seen.node.mode
+        rootfs = with_directory(rootfs, text(seen.path), mount.owner, usual if mode is None else mode)
     outside = any(one.depends for one in scenario.mounted)
     return cast("Rootfs", Watched(rootfs, scenario)) if outside else rootfs
 

@@ -119,7 +119,7 @@ def _before_mounts(rootfs: Rootfs, asked: WorkdirRequest, engine: Engine, runtim
     """The directory as engine and runtime find it in the image."""
     path, how = asked.path or "/", asked.origin
     if not path.startswith("/"):
-        refused = runtime.relative_workdir(path)
+        refused = (engine.relative_workdir(path) if asked.by_option else None) or runtime.relative_workdir(path)
         if refused is not None:
             return Workdir(path=path, canonical=path, how=how, failure=refused)
         path = "/" + path

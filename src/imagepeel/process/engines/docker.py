@@ -16,7 +16,7 @@ from imagepeel.process.engines.messages import MOUNT, EngineMessage
 from imagepeel.process.engines.runtime import Runtime
 from imagepeel.process.engines.variables import Variable, given_first
 from imagepeel.process.engines.workdir import Made, WorkdirTrouble
-from imagepeel.process.spec.failure import Failure, Judge
+from imagepeel.process.spec.failure import Failure, FailureCode, Judge, Phase
 from imagepeel.process.spec.values import Addition
 from imagepeel.tables import ErrnoName
 
@@ -64,6 +64,18 @@ class Docker(Engine, frozen=True, kw_only=True):
         self, own: Sequence[Variable], image: Sequence[Variable], given: Sequence[Variable], notes: list[str]
     ) -> list[Variable]:
         return given_first(own, image, given, notes)
+
+    def relative_workdir(self, path: str) -> Failure | None:
+        return Failure(
+            code=FailureCode.WORKDIR_RELATIVE,
+            judge=Judge.ENGINE,
+            errno="EINVAL",
+            message=f"the working directory '{path}' is invalid, it needs to be an absolute path",
+            why=f"--workdir names {path!r}, which is relative",
+            fix=f"write /{path}",
+            phase=Phase.BARE,
+            created=False,
+        )
 
     def make_workdir(self, trouble: WorkdirTrouble) -> Made | Failure | None:
         if trouble.state == "missing":

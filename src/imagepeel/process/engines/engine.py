@@ -137,6 +137,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """It is a cluster: an API server looks at a pod first, and a kubelet carries out its security settings."""
     expands_words: bool = False
     """It replaces `$(NAME)` in the words of a pod's command."""
+    joins_group: bool = False
+    """It makes one word of a pod's user and group, so that a group alone means root."""
     copies_empty_dirs: bool = False
     """It makes a volume of a pod's empty directory, into which the image's files are copied."""
     probes_through_shell: bool = False
@@ -199,6 +201,10 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
 
     def home_of_stranger(self, user: Credentials, workdir: str) -> tuple[str, str] | None:
         """HOME and the reason for it, for a user given as a number that /etc/passwd has no line for."""
+        return None
+
+    def relative_workdir(self, path: str) -> Failure | None:
+        """Its refusal of a relative directory that the caller names; None where it leaves that to the runtime."""
         return None
 
     def make_workdir(self, trouble: WorkdirTrouble) -> Made | Failure | None:

@@ -51,6 +51,7 @@ def _like(engine: Engine) -> KubePlay:
         "tty_env": False,
         "term_always": False,
         "capabilities": USUAL_CAPABILITIES,
+        "joins_group": True,
         "copies_empty_dirs": True,
         "probes_through_shell": True,
         "option_names": ("command", "args"),

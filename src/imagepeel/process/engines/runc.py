@@ -168,6 +168,7 @@ VERSIONS = (
         version=(1, 1),
         exec_exit=1,
         init_infix="",
+        tmpfs_keeps_mode=True,  # until 1.1.8
         mode_bits=True,
         basis=Basis(started="1.1.5", measured=EVERYTHING, read="1.1.15"),
     ),

@@ -50,6 +50,8 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     program: str
     version: tuple[int, ...]
     exec_exit: int
+    tmpfs_keeps_mode: bool = False
+    """A tmpfs over a directory gets the mode of that directory, whatever its options say."""
     drops_nameless: bool
     fills_empty_home: bool
     looks_up_first: bool

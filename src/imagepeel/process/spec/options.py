@@ -44,7 +44,7 @@ class ProcessOptions(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defa
     volumes: tuple[str, ...] = ()
     """Volumes as Docker's `-v` takes them: `NAME:PATH`, `/HOST:PATH` or `PATH`, with `:ro` where wanted."""
     tmpfs: tuple[str, ...] = ()
-    """Absolute paths on which an empty directory is mounted, with options behind a colon that change nothing here."""
+    """Absolute paths on which an empty directory is mounted, `PATH` or `PATH:mode=1777,ro`."""
     elsewhere: tuple[str, ...] = ()
     """Mounts whose content no image tells, `PATH=WHAT`: what is looked up below PATH depends on WHAT."""
     run_as_group: int | None = None

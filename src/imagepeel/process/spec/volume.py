@@ -17,6 +17,10 @@ class VolumeMount(msgspec.Struct, frozen=True, kw_only=True):
     source: str = ""
     """Name of the volume or path on the host; "" for one without a name."""
     read_only: bool = False
+    mode: int | None = None
+    """Mode that an empty directory is given; None leaves it to the runtime."""
+    owner: tuple[int, int] = (0, 0)
+    """Uid and gid that an empty directory belongs to."""
     empty: bool = False
     """Whether an empty directory is mounted."""
     depends: str = ""
@@ -50,10 +54,34 @@ def parse_volume(given: str) -> VolumeMount:
 
 
 def parse_tmpfs(given: str) -> VolumeMount:
-    """Read `PATH` or `PATH:OPTIONS`.  UsageError for a path that is not absolute, or is the root."""
-    path, _, options = given.partition(":")
+    """Read `PATH` or `PATH:OPTIONS`, of which `mode=`, `uid=`, `gid=` and `ro` count.
+
+    UsageError for a path that is not absolute or is the root, and for a value that is no number.
+    """
+    path, _, rest = given.partition(":")
     _checked(path, given)
-    return VolumeMount(path=posixpath.normpath(path), empty=True, read_only="ro" in options.split(","))
+    options = rest.split(",")
+    values = {name: _number(name, word, given) for name, _, word in (one.partition("=") for one in options) if word}
+    return VolumeMount(
+        path=posixpath.normpath(path),
+        empty=True,
+        mode=values.get("mode"),
+        owner=(values.get("uid") or 0, values.get("gid") or 0),
+        read_only="ro" in options,
+    )
+
+
+def _number(name: str, word: str, given: str) -> int | None:
+    """The value of an option of a tmpfs, None of one that decides nothing here."""
+    if name not in ("mode", "uid", "gid"):
+        return None
+    try:
+        number = int(word, 8 if name == "mode" else 10)
+    except ValueError:
+        number = -1
+    if not 0 <= number < 2**31 or not word.isascii() or len(word) > 10:
+        raise UsageError(f"{given!r} has no number for {name}", hint="write such as mode=1777,uid=1000")
+    return number & 0o7777 if name == "mode" else number
 
 
 def parse_elsewhere(given: str) -> VolumeMount:
