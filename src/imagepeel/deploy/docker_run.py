@@ -12,11 +12,10 @@ import msgspec
 
 from imagepeel.deploy.docker_flags import SHORT, TAKES_NONE, TAKES_ONE
 from imagepeel.deploy.place import Place
-from imagepeel.deploy.wanted import Deployment, Facts, Field, Mounted, MountKind, Wanted
+from imagepeel.deploy.wanted import Deployment, Facts, Field, Mounted, Mounts, Wanted
 from imagepeel.errors import UsageError
 from imagepeel.process.engines.registry import find_engine
 from imagepeel.process.spec.options import ProcessOptions
-from imagepeel.process.spec.volume import parse_volume
 
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 _FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
@@ -165,9 +164,7 @@ class _Reader:
     def __init__(self, flags: Sequence[_Given], engine: str) -> None:
         self.flags = flags
         self.engine = engine
-        self._volumes: list[str] = []
-        self._tmpfs: list[str] = []
-        self._mounted: list[Mounted] = []
+        self._mounts = Mounts()
         self._read_mounts()
 
     def all(self, *names: str) -> list[_Given]:
@@ -197,8 +194,7 @@ class _Reader:
             "tty": self.on("tty"),
             "hostname": self.one("hostname"),
             "stop_signal": self.one("stop-signal"),
-            "volumes": tuple(self._volumes),
-            "tmpfs": tuple(self._tmpfs),
+            **self._mounts.fields,
             "groups": tuple(int(one.value) for one in self.all("group-add") if one.value.isdecimal()),
         }
         entrypoint = self.one("entrypoint")
@@ -221,7 +217,7 @@ class _Reader:
 
     def mounts(self) -> tuple[Mounted, ...]:
         """What is mounted."""
-        return tuple(self._mounted)
+        return tuple(self._mounts.mounted)
 
     def needs(self) -> tuple[str, ...]:
         """What the command line leaves to its host."""
@@ -253,11 +249,9 @@ class _Reader:
 
     def _read_mounts(self) -> None:
         for one in self.all("volume"):
-            volume = parse_volume(one.value)
-            self._volumes.append(one.value)
-            self._add(volume.path, volume.source, volume.of_host, closed=volume.read_only, place=one.place)
+            self._mounts.volume(one.value, one.place)
         for one in self.all("tmpfs"):
-            self._empty(one.value, one.place)
+            self._mounts.empty(one.value, one.place)
         for one in self.all("mount"):
             self._mount(one)
 
@@ -274,20 +268,10 @@ class _Reader:
             raise UsageError(f"--mount {given.value!r} names no target", hint=_HINT)
         closed = any(name in fields and fields[name] not in _FALSE for name in ("readonly", "ro"))
         if kind == "tmpfs":
-            self._empty(target, given.place)
+            mode = fields.get("tmpfs-mode", "")
+            self._mounts.empty(target + (f":mode={mode}" if mode else ""), given.place)
             return
         if kind not in ("bind", "volume"):
             raise UsageError(f"--mount of the type {kind!r} is not known here", hint=_HINT)
         text = f"{source}:{target}" if source else target
-        self._volumes.append(text + (":ro" if closed and source else ""))
-        self._add(target, source, kind == "bind", closed=closed, place=given.place)
-
-    def _empty(self, given: str, place: Place) -> None:
-        self._tmpfs.append(given)
-        path = given.partition(":")[0]
-        self._mounted.append(Mounted(path=path, kind="empty directory", what="a tmpfs", place=place))
-
-    def _add(self, path: str, source: str, of_host: bool, *, closed: bool, place: Place) -> None:
-        kind: MountKind = "host directory" if of_host else "volume"
-        what = f"the directory {source} of the host" if of_host else f"the volume {source}".rstrip()
-        self._mounted.append(Mounted(path=path, kind=kind, what=what, read_only=closed, place=place))
+        self._mounts.volume(text + (":ro" if closed and source else ""), given.place)

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from imagepeel.archive.text_file import read_text
+from imagepeel.deploy.compose import read_compose
 from imagepeel.deploy.place import MOST_BYTES
+from imagepeel.deploy.pod import read_pod
+from imagepeel.deploy.quadlet import read_quadlet
 from imagepeel.deploy.wanted import Deployment, Form
 from imagepeel.errors import UsageError
 from imagepeel.process.engines.registry import DOCKER, KUBERNETES, PODMAN
@@ -34,8 +37,6 @@ def read_file(form: FileForm, file: str, asked: Asked) -> Deployment:
 
     Malformed, LimitExceeded and Unsupported with the place in the file; PathNotFound, UsageError.
     """
-    from imagepeel.deploy.pod import read_pod  # start time
-
     for option, value, of in (
         ("psa", asked.psa, "pod"),
         ("scc", asked.scc, "pod"),
@@ -45,4 +46,8 @@ def read_file(form: FileForm, file: str, asked: Asked) -> Deployment:
             raise UsageError(f"{option} is about a deployment of the form {of}", hint="leave it out")
     text = read_text(file, MOST_BYTES)
     name = "standard input" if file == "-" else file
+    if form == "compose":
+        return read_compose(text, name, asked.engine, asked.variables)
+    if form == "quadlet":
+        return read_quadlet(text, name, asked.engine)
     return read_pod(text, name, asked.engine, psa=asked.psa, scc=asked.scc)

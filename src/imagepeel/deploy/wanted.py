@@ -9,6 +9,7 @@ import msgspec
 from imagepeel._display import Shown
 from imagepeel.deploy.place import Place
 from imagepeel.process.spec.options import ProcessOptions
+from imagepeel.process.spec.volume import parse_volume
 
 Form = Literal["pod", "compose", "quadlet", "docker run"]
 Role = Literal["init container", "sidecar", "container", "exec probe", "hook", "health check"]
@@ -27,6 +28,47 @@ class Mounted(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     read_only: bool = False
     place: Place = Place()
     """Where the deployment says so."""
+
+
+class Mounts:
+    """The mounts of one container while they are read, and the same as fields of `ProcessOptions`."""
+
+    def __init__(self) -> None:
+        self.mounted: list[Mounted] = []
+        self._fields: dict[str, list[str]] = {"volumes": [], "tmpfs": [], "elsewhere": []}
+
+    @property
+    def fields(self) -> dict[str, tuple[str, ...]]:
+        """`volumes`, `tmpfs` and `elsewhere` of `ProcessOptions`."""
+        return {name: tuple(values) for name, values in self._fields.items() if values}
+
+    def volume(self, given: str, place: Place) -> None:
+        """Take `PATH`, `NAME:PATH` or `/HOST:PATH`.  UsageError where Docker finds it invalid.
+
+        What a directory of the host has is told by no image.
+        """
+        volume = parse_volume(given)
+        if volume.of_host:
+            what = f"the directory {volume.source} of the host"
+            self.elsewhere(volume.path, what, place, kind="host directory", closed=volume.read_only)
+            return
+        self._fields["volumes"].append(given)
+        what = f"the volume {volume.source}".rstrip()
+        self.mounted.append(
+            Mounted(path=volume.path, kind="volume", what=what, read_only=volume.read_only, place=place)
+        )
+
+    def empty(self, given: str, place: Place) -> None:
+        """Take `PATH` or `PATH:OPTIONS` of a tmpfs."""
+        self._fields["tmpfs"].append(given)
+        self.mounted.append(Mounted(path=given.partition(":")[0], kind="empty directory", what="a tmpfs", place=place))
+
+    def elsewhere(
+        self, path: str, what: str, place: Place, *, kind: MountKind = "elsewhere", closed: bool = True
+    ) -> None:
+        """Take a mount whose content no image tells."""
+        self._fields["elsewhere"].append(f"{path}={what}")
+        self.mounted.append(Mounted(path=path, kind=kind, what=what, read_only=closed, place=place))
 
 
 class Refusal(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -88,7 +88,7 @@ def parse_elsewhere(given: str) -> VolumeMount:
     """Read `PATH=WHAT`.  UsageError for a path that is not absolute or is the root, and without WHAT."""
     path, _, what = given.partition("=")
     _checked(path if what else "", given)
-    return VolumeMount(path=posixpath.normpath(path), depends=what, read_only=True)
+    return VolumeMount(path=posixpath.normpath(path), depends=what)
 
 
 def _checked(path: str, given: str) -> None:
