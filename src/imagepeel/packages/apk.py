@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from imagepeel.packages.record import DatabaseKind, Reading, Record, Remark, Shipped, absolute, lines_of, words_of
+from imagepeel.packages.record import (
+    NAME_BYTES,
+    PATH_BYTES,
+    DatabaseKind,
+    Reading,
+    Record,
+    Remark,
+    Shipped,
+    absolute,
+    lines_of,
+    words_of,
+)
 
 _HOMES = (b"/lib/apk/db", b"/usr/lib/apk/db")
 
@@ -17,7 +28,7 @@ def _records(file: Shipped, reading: Reading) -> Iterator[Record]:
     fields: dict[bytes, bytes] = {}
     files: list[bytes] = []
     folder = b""
-    start = 0
+    start = total = 0
     for number, line in lines_of(reading.read(file)):
         if not line:
             if fields:
@@ -31,7 +42,11 @@ def _records(file: Shipped, reading: Reading) -> Iterator[Record]:
         if key == b"F":
             folder = absolute(b"", value)
         elif key == b"R":
-            files.append(absolute(folder, value))
+            if len(folder) + len(value) < PATH_BYTES:
+                files.append(absolute(folder, value))
+                total += len(files[-1])
+            if total > NAME_BYTES:
+                raise Remark("it lists more files than are read", f"line {number}")
         elif key in b"PVAo":
             fields.setdefault(key, value)
     if fields:

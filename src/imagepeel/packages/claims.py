@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
 
 
+_DEEP = 16
+"""Levels of directories in which links are followed; what lies deeper is compared as it is written."""
+_MOST_KNOWN = 500_000
+
+
 class Life(NamedTuple):
     """From which layer on a package has a record, and until which, None for the end."""
 
@@ -57,8 +62,13 @@ class Aliases:
         """Return a directory, absolute without a slash at its end, with its links followed."""
         known = self._known.get(path)
         if known is None:
+            if len(self._known) > _MOST_KNOWN:
+                self._known = {b"": b""}
             above, _, name = path.rpartition(b"/")
-            known = self.directory(above) + b"/" + name if above.count(b"/") < 200 else path
+            if path.count(b"/") > _DEEP:
+                parts = path.split(b"/")
+                return self.directory(b"/".join(parts[: _DEEP + 1])) + b"/" + b"/".join(parts[_DEEP + 1 :])
+            known = self.directory(above) + b"/" + name
             if known in self._links:
                 found = self._rootfs.resolve(known)
                 if found.node is not None and found.node.kind == "dir":

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import layer_label
 from imagepeel.formats.tar.header import GNU_SPARSE, HARDLINK, REGULAR
 from imagepeel.formats.tar.table import WHITEOUT
 from imagepeel.packages.record import (
     ALL_BYTES,
-    DATABASE_BYTES,
     MOST_FILES,
     MOST_RECORDS,
     MOST_REMARKS,
+    NAME_BYTES,
     DatabaseKind,
     Family,
     Record,
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
 _VISIBLE = 3
 _AHEAD = 1 << 20
 """Bytes of a file that is read with its neighbours, in the order of the layer, before somebody asks for it."""
+
+_MOST_AHEAD = 64 << 20
+"""Bytes of all files of a layer that are read so."""
 
 
 class Found(NamedTuple):
@@ -71,6 +76,9 @@ class Databases:
         self._ahead: dict[tuple[int, int], bytes] = {}
         self._files: dict[bytes, list[Shipped]] = {}
         self._lists: dict[Shipped, tuple[bytes, ...] | None] = {}
+        self._shared: dict[tuple[bytes, ...], tuple[bytes, ...]] = {}
+        self._names_left: int = MOST_FILES
+        self._bytes_left: int = NAME_BYTES
         self._kind: DatabaseKind = KINDS[0]
         self._fates = self.rootfs.derived(Fates) if has_uppers(self.rootfs) else None
         self._shown = self._nodes_shown() if self._fates is None else set()
@@ -139,7 +147,7 @@ class Databases:
             return known
         layer = self.image.layers[file.layer]
         size = layer.table.size(file.entry)
-        if size > DATABASE_BYTES:
+        if size > self._kind.most:
             raise Remark(f"it has {plural(size, 'byte')}, which is more than is read of one database")
         if size > self._left:
             raise Remark("the databases of this image have more bytes than are read of one image")
@@ -181,7 +189,6 @@ class Databases:
     def found(self) -> list[Found]:
         """Return all records of all versions of all databases, base layer first."""
         out: list[Found] = []
-        files = 0
         for shipped in self._by_layer:
             self._read_ahead([file for _, file in shipped])
             for kind, file in shipped:
@@ -191,20 +198,37 @@ class Databases:
                 self._kind = kind
                 try:
                     for record in kind.records(file, self):
-                        files += len(record.files or ())
-                        if len(out) >= MOST_RECORDS or files > MOST_FILES:
+                        if len(out) >= MOST_RECORDS:
                             raise Remark("the databases of this image have more records than are read", record.place)
-                        out.append(Found(kind, file, record))
+                        out.append(Found(kind, file, self._with_shared_list(record)))
                 except Remark as remark:
                     self.remark(file, remark)
             self._ahead.clear()
         return out
 
+    def _with_shared_list(self, record: Record) -> Record:
+        """Return the record with the one list of files that is equal to its own: most never change.
+
+        Remark when all these lists together are too long.
+        """
+        if not record.files:
+            return record
+        shared = self._shared.setdefault(record.files, record.files)
+        if shared is not record.files:
+            return msgspec.structs.replace(record, files=shared)
+        self._names_left -= len(shared)
+        self._bytes_left -= sum(map(len, shared))
+        if self._names_left < 0 or self._bytes_left < 0:
+            raise Remark("the databases of this image list more files than are read", record.place)
+        return record
+
     def _read_ahead(self, files: list[Shipped]) -> None:
         """Read the small files of a layer in the order in which they lie there, so that it is inflated once."""
         table = self.image.layers[files[0].layer].table if files else None
+        left = _MOST_AHEAD
         for file in sorted(files, key=lambda file: file.entry):
-            if table is not None and table.size(file.entry) <= _AHEAD:
+            if table is not None and table.size(file.entry) <= min(left, _AHEAD):
+                left -= table.size(file.entry)
                 try:
                     self._ahead[file.layer, file.entry] = self.read(file)
                 except Remark:

@@ -15,6 +15,7 @@ from imagepeel.packages.record import (
     Remark,
     Shipped,
     absolute,
+    bounded,
     lines_of,
     stanzas,
     words_of,
@@ -88,12 +89,12 @@ def _files(
 
 
 def _names(data: bytes) -> tuple[bytes, ...]:
-    return tuple(line for line in data.split(b"\n") if line.startswith(b"/") and line != b"/.")
+    return bounded(line for line in data.split(b"\n") if line.startswith(b"/") and line != b"/.")
 
 
 def _names_with_sums(data: bytes) -> tuple[bytes, ...]:
     """Return the paths of a list of checksums, which have no slash in front."""
-    return tuple(absolute(b"", line[34:]) for line in data.split(b"\n") if len(line) > 34)
+    return bounded(absolute(b"", line[34:]) for line in data.split(b"\n") if len(line) > 34)
 
 
 def _beside(status: Shipped, path: bytes, reading: Reading) -> Shipped | None:

@@ -230,8 +230,9 @@ class _Join:
         shown: set[bytes] = set()
         for file, owners, earlier in stored_files(self.databases, aliases, living, past):
             if file.visible:
-                shown.add(file.path)
                 shown.add(file.folder)
+                if owners:
+                    shown.add(file.path)
                 self._seen(file, owners, earlier)
             else:
                 self._lost(file, list(dict.fromkeys([*owners, *earlier])))

@@ -10,7 +10,17 @@ import csv
 from collections.abc import Iterator
 from functools import partial
 
-from imagepeel.packages.record import DatabaseKind, Reading, Record, Remark, Shipped, absolute, lines_of, words_of
+from imagepeel.packages.record import (
+    DatabaseKind,
+    Reading,
+    Record,
+    Remark,
+    Shipped,
+    absolute,
+    bounded,
+    lines_of,
+    words_of,
+)
 
 _LISTS = {b"METADATA": b"RECORD", b"PKG-INFO": b"installed-files.txt"}
 
@@ -64,13 +74,13 @@ def _files(file: Shipped, listing: bytes, reading: Reading) -> tuple[bytes, ...]
 def _recorded(base: bytes, data: bytes) -> tuple[bytes, ...]:
     try:
         rows = csv.reader(data.decode("utf-8", "surrogateescape").splitlines())
-        return tuple(absolute(base, row[0].encode("utf-8", "surrogateescape")) for row in rows if row and row[0])
+        return bounded(absolute(base, row[0].encode("utf-8", "surrogateescape")) for row in rows if row and row[0])
     except csv.Error as error:
         raise Remark(f"the list of files is no CSV: {error}") from error
 
 
 def _installed(base: bytes, data: bytes) -> tuple[bytes, ...]:
-    return tuple(absolute(base, line) for line in data.split(b"\n") if line)
+    return bounded(absolute(base, line) for line in data.split(b"\n") if line)
 
 
 KIND = DatabaseKind(

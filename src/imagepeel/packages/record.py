@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 import msgspec
@@ -16,15 +16,21 @@ PurlType = Literal["deb", "apk", "rpm", "pypi", "npm"]
 """The types of package URLs."""
 
 DATABASE_BYTES: int = 256 * MiB
-"""Bytes of one database that are read: the largest rpm database seen has 120 MB."""
+"""Bytes of one database of rpm that are read; those of large systems have some 100 MB."""
+TEXT_BYTES: int = 64 * MiB
+"""Bytes of one database of text that are read; those of large systems have some 10 MB."""
 ALL_BYTES: int = 1024 * MiB
 """Bytes of all versions of all databases of one image."""
 LINE_BYTES: int = MiB
 """Bytes of one line of a database."""
 MOST_RECORDS = 200_000
 """Records of all versions of all databases of one image."""
-MOST_FILES = 10_000_000
-"""File names of all these records."""
+MOST_FILES = 3_000_000
+"""Paths that these records list; a list that does not change from version to version counts once."""
+NAME_BYTES: int = 128 * MiB
+"""Bytes of these paths: a directory is written once and stands before each name."""
+PATH_BYTES = 4096
+"""Bytes of a path, of which Linux allows no more (PATH_MAX)."""
 MOST_REMARKS = 200
 """Remarks that are kept one by one."""
 
@@ -130,6 +136,8 @@ class DatabaseKind(NamedTuple):
     """Whether a file holds all records of the image, so that the next version of it tells what is gone."""
     purl: PurlType
     """The type in a package URL."""
+    most: int = TEXT_BYTES
+    """Bytes of one file that are read."""
 
 
 def lines_of(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -161,6 +169,20 @@ def absolute(base: bytes, name: bytes) -> bytes:
         elif part not in (b"", b"."):
             parts.append(part)
     return b"/" + b"/".join(parts)
+
+
+def bounded(paths: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Return paths as a tuple, those left out that are longer than any path can be.  Remark for too many of them."""
+    out: list[bytes] = []
+    left = NAME_BYTES
+    for path in paths:
+        if len(path) > PATH_BYTES:
+            continue
+        out.append(path)
+        left -= len(path)
+        if left < 0 or len(out) > MOST_FILES:
+            raise Remark("it lists more files than are read")
+    return tuple(out)
 
 
 def stanzas(data: bytes, wanted: Sequence[bytes]) -> Iterator[tuple[int, dict[bytes, bytes]]]:

@@ -10,7 +10,16 @@ import struct
 from collections.abc import Callable, Iterator
 
 from imagepeel.packages import rpm_bdb, rpm_ndb, rpm_sqlite
-from imagepeel.packages.record import DatabaseKind, Reading, Record, Remark, Shipped
+from imagepeel.packages.record import (
+    DATABASE_BYTES,
+    PATH_BYTES,
+    DatabaseKind,
+    Reading,
+    Record,
+    Remark,
+    Shipped,
+    bounded,
+)
 
 _HOMES = (b"/var/lib/rpm", b"/usr/lib/sysimage/rpm", b"/usr/share/rpm")
 _FORMS: dict[bytes, Callable[[bytes], Iterator[tuple[int, bytes]]]] = {
@@ -80,11 +89,11 @@ class Header:
         """Return the paths that belong to the package, directories and ghosts too."""
         bases = self.texts(_BASE_NAMES)
         if not bases:
-            return tuple(self.texts(_OLD_NAMES))
-        folders, indexes = self.texts(_DIR_NAMES), self.numbers(_DIR_INDEXES)
+            return bounded(self.texts(_OLD_NAMES))
+        folders, indexes = [name[: PATH_BYTES + 1] for name in self.texts(_DIR_NAMES)], self.numbers(_DIR_INDEXES)
         if len(indexes) != len(bases) or (indexes and max(indexes) >= len(folders)):
             raise Remark("the directories of its files do not fit their names")
-        return tuple(folders[index] + base for index, base in zip(indexes, bases, strict=True))
+        return bounded(folders[index] + base for index, base in zip(indexes, bases, strict=True))
 
 
 def _records(file: Shipped, reading: Reading) -> Iterator[Record]:
@@ -118,4 +127,5 @@ KIND = DatabaseKind(
     records=_records,
     one=True,
     purl="rpm",
+    most=DATABASE_BYTES,
 )

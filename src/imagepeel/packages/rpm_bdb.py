@@ -44,6 +44,8 @@ def _page(data: bytes, start: int, size: int, order: str, taken: set[int]) -> It
     places = struct.unpack_from(f"{order}{count}H", data, start + _HEAD)
     for index in range(1, count, 2):
         at = places[index]
+        if at >= places[index - 1] or (index > 1 and places[index - 1] >= places[index - 2]):
+            raise Remark("the items of a page are not in their order", f"byte {start}")
         if not _HEAD <= at < size:
             raise Remark("an item lies outside of its page", f"byte {start}")
         kind = data[start + at]

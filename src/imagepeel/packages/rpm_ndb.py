@@ -23,6 +23,7 @@ def blobs(data: bytes) -> Iterator[tuple[int, bytes]]:
     (pages,) = struct.unpack_from("<I", data, 12)
     if pages < 1 or pages * _PAGE > len(data):
         raise Remark("it says more pages of slots than it has", "byte 12")
+    left = len(data)
     for place in range(2 * _BLOCK, pages * _PAGE, _BLOCK):
         magic, package, block, count = struct.unpack_from("<4sIII", data, place)
         if magic != _SLOT:
@@ -35,4 +36,7 @@ def blobs(data: bytes) -> Iterator[tuple[int, bytes]]:
         mark, owner, _, length = struct.unpack_from("<4sIII", data, start)
         if mark != _BLOB or owner != package or length + _BLOCK > count * _BLOCK or start + _BLOCK + length > len(data):
             raise Remark("a slot points at no blob of its package", f"byte {place}")
+        left -= length + _BLOCK
+        if left < 0:
+            raise Remark("its blobs have more bytes than the file", f"byte {place}")
         yield start, data[start + _BLOCK : start + _BLOCK + length]

@@ -38,9 +38,10 @@ class _Database:
         if self.page_size < 512 or self.page_size & (self.page_size - 1):
             raise Remark(f"pages of {self.page_size} bytes", "byte 16")
         self.usable = self.page_size - data[20]
-        self.left = len(data) // self.page_size + 1
-        """Pages that may still be looked at: each once, so that none leads in a circle."""
         self.seen: set[int] = set()
+        """Pages that were looked at: each once, so that none leads in a circle."""
+        self.left: int = len(data)
+        """Bytes that rows may still have: no two lie in one place."""
 
     def page(self, number: int) -> int:
         """Return the offset of a page.  Remark when it is not there or was looked at before."""
@@ -81,14 +82,15 @@ class _Database:
         """Return the record of a cell of a leaf, with what overflows to other pages (section 1.6)."""
         size, at = self.varint(at)
         _, at = self.varint(at)
+        self.left -= size
+        if self.left < 0:
+            raise Remark("its rows have more bytes than the file", f"byte {at}")
         most = self.usable - 35
         if size <= most:
             return self.take(at, size, start + self.page_size)
         least = (self.usable - 12) * 32 // 255 - 23
         here = least + (size - least) % (self.usable - 4)
         here = here if here <= most else least
-        if size > len(self.data):
-            raise Remark("a row is larger than the file", f"byte {at}")
         parts = [self.take(at, here, start + self.page_size)]
         left = size - here
         following = int.from_bytes(self.data[at + here : at + here + 4], "big")

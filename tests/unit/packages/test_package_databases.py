@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import imagepeel
 from imagepeel import forge
+from imagepeel.packages import apk
 from imagepeel.results import PackagesResult
 from missing import blobs, without
 
@@ -141,8 +142,12 @@ def test_pages_that_lead_in_a_circle_end(of_files: Callable[..., PackagesResult]
 def test_a_database_that_is_too_large_is_not_read(
     of_files: Callable[..., PackagesResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imagepeel.packages.databases.DATABASE_BYTES", 100)
+    monkeypatch.setattr("imagepeel.packages.databases.ALL_BYTES", 100)
     found = of_files({"lib/apk/db/installed": "P:a\nV:1\n\n" * 20})
+    assert not found.packages and "more bytes than are read" in found.doubts[0].why
+    monkeypatch.setattr("imagepeel.packages.databases._AHEAD", 0)
+    monkeypatch.setattr("imagepeel.packages.databases.KINDS", (apk.KIND._replace(most=100),))
+    found = of_files({"lib/apk/db/installed": "P:a\nV:1\n\n" * 20}, {"a": "b"})
     assert not found.packages and "180 bytes" in found.doubts[0].why
 
 
