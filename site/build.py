@@ -64,6 +64,7 @@ def main() -> None:
     packages(wheels[-1], options.out / "packages.zip")
     for name in ("folder.js", "tab.js", "tab.css"):
         shutil.copy(HERE / name, options.out / name)
+    shutil.copy(ROOT / "src" / "imagepeel" / "render" / "templates" / "page.css", options.out / "page.css")
     (options.out / "worker.js").write_text(worker(pyodide), encoding="utf-8")
     (options.out / "index.html").write_text(index(), encoding="utf-8")
     carried(options.out)
@@ -105,7 +106,10 @@ def worker(pyodide: Path) -> str:
         assert found in module, found
         module = module.replace(found, instead)
     loader = loader.partition("//# sourceMappingURL")[0]
-    return "\n".join((module, loader, (HERE / "worker.js").read_text(encoding="utf-8")))
+    # Pyodide takes a worker that can import scripts for one that it does not support.
+    return "\n".join(
+        ("self.importScripts = undefined;", module, loader, (HERE / "worker.js").read_text(encoding="utf-8"))
+    )
 
 
 def carried(out: Path) -> None:
@@ -165,7 +169,7 @@ def offline(out: Path) -> None:
     for name in names:
         digest.update(name.encode() + b"\0" + (out / name).read_bytes())
     text = (HERE / "offline.js").read_text(encoding="utf-8")
-    text = text.replace("{{ version }}", digest.hexdigest()[:16]).replace("{{ files }}", json.dumps([".", *names]))
+    text = text.replace("{{ version }}", digest.hexdigest()[:16]).replace('["{{ files }}"]', json.dumps([".", *names]))
     (out / "offline.js").write_text(text, encoding="utf-8")
 
 

@@ -102,14 +102,14 @@ function answered(told) {
     show();
     archive = told.archive && new Blob([told.archive], { type: "application/x-tar" });
     tarball.hidden = !archive;
-    if (archive) the("made", HTMLElement).textContent = `${name()}.tar, ${archive.size.toLocaleString("en")} bytes.`;
+    if (archive) the("made", HTMLElement).textContent = `${tarName()}.tar, ${archive.size.toLocaleString("en")} bytes.`;
   }
   save.disabled = !page;
   if (errors) say(stays ? `${errors}\nBelow is what the recipe made before.` : errors, (told.code ?? 0) !== 0);
   else say(told.code ? `It ended with ${told.code}.` : "Done.");
 }
 
-function name() {
+function tarName() {
   return chosen === "gallery" ? gallery.value : "recipe";
 }
 
@@ -271,19 +271,19 @@ save.onclick = () => {
   const [type, end] = isPage() ? ["text/html", "html"] : ["application/json", "json"];
   download(new Blob([page], { type }), `${shown}.${end}`);
 };
-the("keep", HTMLButtonElement).onclick = () => archive && download(archive, `${name()}.tar`);
-document.body.ondragover = (event) => {
+the("keep", HTMLButtonElement).onclick = () => archive && download(archive, `${tarName()}.tar`);
+addEventListener("dragover", (event) => {
   event.preventDefault();
   document.body.classList.add("over");
-};
-document.body.ondragleave = () => document.body.classList.remove("over");
-document.body.ondrop = (event) => {
+});
+addEventListener("dragleave", () => document.body.classList.remove("over"));
+addEventListener("drop", (event) => {
   event.preventDefault();
   document.body.classList.remove("over");
   const one = event.dataTransfer?.files[0];
   if (one) take(one);
-};
-addEventListener("message", ({ source, data }) => {
+});
+addEventListener("message", (/** @type {MessageEvent} */ { source, data }) => {
   if (source !== frame.contentWindow || !isReport()) return;
   if (typeof data.height === "number") tall(data.height);
   if (typeof data.place === "string") {

@@ -9,9 +9,6 @@ const IN = "/in";
 /** @type {Promise<{ python: any, run: any }>} */
 let started;
 
-// Pyodide takes a worker that can import scripts for one that it does not support.
-Object.assign(self, { importScripts: undefined });
-
 /** @param {string} folder where this folder is @param {Record<string, Blob>} carried files that the page brought, as gzip */
 async function start(folder, carried) {
   const asked = self.fetch;
@@ -37,6 +34,9 @@ async function start(folder, carried) {
 /** @param {Order} order */
 async function answer({ id, words, file, recipe, name }) {
   const { python, run } = await started;
+  if (file && !(await readable(file))) {
+    return postMessage({ id, code: 1, errors: `error: ${file.name} changed or went away since it was chosen\n  try: choose it again` });
+  }
   if (file) python.FS.mount(python.FS.filesystems.WORKERFS, { files: [file] }, IN);
   try {
     const progress = (/** @type {number} */ done, /** @type {number} */ total) => postMessage({ id, done, total });
@@ -60,6 +60,11 @@ self.onmessage = ({ data }) => {
     answer(data).catch((error) => postMessage({ id: data.id, code: 70, dead: true, errors: stopped(error) }));
   }
 };
+
+/** A browser gives no byte of a file that another program wrote to.  @param {File} file */
+async function readable(file) {
+  return file.slice(0, 1).arrayBuffer().then(() => true, () => false);
+}
 
 /** @param {any} error */
 function stopped(error) {

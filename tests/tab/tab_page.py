@@ -84,8 +84,16 @@ class Tab:
             said = self.said
             if any(word in said for word in words) or (said and not words and self.page.is_disabled("#cancel")):
                 return said
+            if "cannot start" in said:
+                break
             self.page.wait_for_timeout(100)
         raise AssertionError(f"the status is {said!r}")
+
+    def go(self, fragment: str) -> None:
+        """Follow a link to a state of the page, and wait for what it shows."""
+        self.page.evaluate("document.getElementById('status').textContent = ''")
+        self.page.goto(f"{self.address}#{fragment}")
+        assert "Done" in self.until("Done", "error:", "ended")
 
     def show(self, command: str, words: str, archive: Path | None = None) -> bytes:
         """Ask for a command about a file, or about what is chosen; return what is saved, b"" for nothing."""

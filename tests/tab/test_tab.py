@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import pytest
-from tab_page import READY, Tab, build, native, served
+from tab_page import READY, Tab, native, served
 
 from imagepeel import forge
 from imagepeel.forge.archives import FOLDER_KINDS, KINDS
 from real_images import archives
 from sampling import sample
-from viewer.browser import chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -24,24 +22,10 @@ if TYPE_CHECKING:
 OPENED = 6
 """Real images that each run opens; `--all-starts` opens all."""
 
+PARTS = ("index.html", "folder.js", "carried.js", "tab.js", "page.css", "tab.css")
+"""What a page that was opened as a file loads."""
+
 pytestmark = pytest.mark.skipif(not list(READY.glob("msgspec-*.whl")), reason="make pyodide prepares it")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("site") / "site")
-
-
-@pytest.fixture(scope="module")
-def address(folder: Path) -> Iterator[str]:
-    with served(folder) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +141,7 @@ def sends(tab: Tab, elsewhere: str) -> bool:
     return any(place.evaluate(program) for place in (tab.page, *tab.page.workers))
 
 
-def test_nothing_is_asked_of_anybody_else(tab: Tab, address: str) -> None:
+def test_nothing_is_asked_of_anybody_else(tab: Tab, address: str, folder: Path) -> None:
     """Runs last: all that the other tests made the page do is counted."""
     assert {url for url in tab.asked if not url.startswith((address, "blob:" + address, "about:"))} == set()
     assert not tab.complaints
@@ -184,7 +168,7 @@ def test_the_folder_opens_as_a_file(browser: Browser, folder: Path, tmp_path: Pa
     assert tab.show("report", "").rstrip() == native(path, "report", "-o", "-").rstrip()
     tab.page.goto(tab.address + "#gallery=no-loader&command=process")
     tab.frame.get_by_text("no-loader").first.wait_for()
-    beside = {(folder / name).as_uri() for name in ("index.html", "folder.js", "carried.js", "tab.js", "tab.css")}
+    beside = {(folder / name).as_uri() for name in PARTS}
     asked = {url.partition("#")[0] for url in tab.asked if not url.startswith(("blob:null/", "about:"))}
     assert asked == beside
     assert not tab.complaints

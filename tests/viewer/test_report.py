@@ -335,19 +335,35 @@ def test_the_data_are_the_published_json(forge_archive: Make, run_cli: Run) -> N
     assert json.loads(found[1]) == [json.loads(run_cli("report", shop, "--json").stdout)]
 
 
-def test_the_modules_are_typed(tmp_path: Path) -> None:
-    """`tsc --noEmit` over the JSDoc types of all modules of the viewer."""
+SITE = Path(__file__).parents[2] / "site"
+VIEWER = Path(str(files("imagepeel.render").joinpath("viewer")))
+
+
+@pytest.mark.parametrize(
+    ("scripts", "library"),
+    [
+        ([VIEWER / f"{name}.js" for name in SCRIPTS], "dom"),
+        ([SITE / "folder.js", SITE / "tab.js"], "dom"),
+        ([SITE / "worker.js"], "webworker"),
+        ([SITE / "offline.js"], "webworker"),
+    ],
+    ids=["viewer", "tab", "worker", "offline"],
+)
+def test_the_scripts_are_typed(scripts: list[Path], library: str, tmp_path: Path) -> None:
+    """`tsc --noEmit` over their JSDoc types."""
     npx = shutil.which("npx")
     if npx is None:
         pytest.skip("npm is not installed")
-    folder = Path(str(files("imagepeel.render").joinpath("viewer")))
-    assert sorted(path.stem for path in folder.glob("*.js")) == sorted(SCRIPTS)
+    if library == "dom":
+        # Each script of the two folders is in one of the calls of this test.
+        named = {*SCRIPTS, "folder", "tab", "worker", "offline"}
+        assert {path.stem for folder in (VIEWER, SITE) for path in folder.glob("*.js")} == named
     options = {
         "noEmit": True, "allowJs": True, "checkJs": True, "strict": True, "target": "es2022",
-        "lib": ["es2022", "dom", "dom.iterable"], "types": [],
+        "lib": ["es2022", library, f"{library}.iterable"], "types": [],
     }  # fmt: skip
-    modules = [str(folder / f"{name}.js") for name in SCRIPTS]
-    (tmp_path / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": modules}))
+    config = {"compilerOptions": options, "files": [str(path) for path in scripts]}
+    (tmp_path / "tsconfig.json").write_text(json.dumps(config))
     command = [npx, "--yes", "--package", "typescript@5.9", "tsc", "-p", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path, check=False)
     if "npm error" in done.stderr:
