@@ -11,10 +11,12 @@ import hashlib
 import json
 import re
 import shutil
+import sqlite3
 import struct
 import tempfile
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -60,6 +62,9 @@ from imagepeel.oci.index import index_of
 from imagepeel.oci.json_document import parse_json
 from imagepeel.oci.manifest import manifest_of, shape_of
 from imagepeel.oci.media_types import classify as classify_media_type
+from imagepeel.packages import apk, dpkg, npm, pip, rpm
+from imagepeel.packages.record import DatabaseKind, Remark, Shipped
+from imagepeel.packages.system import package_url
 from imagepeel.process.engines.lookup import elements
 from imagepeel.process.loader.common import identify_loader
 from imagepeel.process.shell.arithmetic import ArithmeticFails, evaluate
@@ -554,6 +559,105 @@ def _sparse(form: str) -> bytes:
     return forge.encode([forge.sparse("s", ((0, b"a"), (700, b"b" * 9)), 4096, form)])  # type: ignore[arg-type]
 
 
+# -- package databases -------------------------------------------------------------------------------------------
+
+
+class _Reading:
+    """One database by itself, of which every other file is the same bytes again."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def read(self, file: Shipped) -> bytes:
+        return self.data
+
+    def list_of(self, file: Shipped, parse: Callable[[bytes], tuple[bytes, ...]]) -> tuple[bytes, ...] | None:
+        return parse(self.data)
+
+    def at(self, path: bytes, layer: int) -> Shipped | None:
+        return Shipped(path, layer, 0, None)
+
+    def remark(self, file: Shipped, remark: Remark) -> None:
+        assert remark.what
+
+
+def _database(kind: DatabaseKind, path: bytes) -> Callable[[bytes], None]:
+    def check(data: bytes) -> None:
+        for record in kind.records(Shipped(path, 0, 0, None), _Reading(data)):
+            assert isinstance(record.name, str)
+            package_url(kind, record, {"ID": "debian"})
+
+    return check
+
+
+def _rpm_header(name: bytes, files: int = 2) -> bytes:
+    parts = (
+        (1000, 6, 1, name + b"\0"),
+        (1001, 6, 1, b"1.0\0"),
+        (1003, 4, 1, b"\0\0\0\1"),
+        (1116, 4, files, bytes(4 * files)),
+        (1117, 8, files, b"file\0" * files),
+        (1118, 8, 1, b"/usr/\0"),
+    )
+    index = data = b""
+    for tag, kind, count, value in parts:
+        data += bytes(-len(data) % 4)
+        index += struct.pack(">4I", tag, kind, len(data), count)
+        data += value
+    return struct.pack(">II", len(parts), len(data)) + index + data
+
+
+def _rpm_sqlite() -> list[bytes]:
+    """What SQLite itself writes: rows in one page and in several, and a tree of pages."""
+    out = []
+    for count, files in ((1, 1), (3, 900), (60, 2)):
+        with closing(sqlite3.connect(":memory:")) as database:
+            database.execute("pragma page_size = 512")
+            database.execute("create table Packages (hnum integer primary key autoincrement, blob blob not null)")
+            rows = [(_rpm_header(b"p%d" % number, files),) for number in range(count)]
+            database.executemany("insert into Packages (blob) values (?)", rows)
+            database.commit()
+            out.append(database.serialize())
+    return out
+
+
+def _rpm_ndb() -> list[bytes]:
+    head = struct.pack("<4sIII", b"RpmP", 0, 1, 1) + bytes(16)
+    body = b""
+    for number in range(1, 255):
+        blob = _rpm_header(b"p%d" % number) if number < 3 else b""
+        blocks = (len(blob) + 28) // 16 + 1 if blob else 0
+        head += struct.pack("<4sIII", b"Slot", number * bool(blob), (4096 + len(body)) // 16 * bool(blob), blocks)
+        if blob:
+            body += (struct.pack("<4sIII", b"BlbS", number, 1, len(blob)) + blob).ljust(16 * blocks, b"\0")
+    return [head + body]
+
+
+def _rpm_bdb() -> list[bytes]:
+    """A hash with one header in its page, and one in a chain of two pages (db_page.h)."""
+    size = 512
+    meta = bytearray(size)
+    struct.pack_into("<I", meta, 12, 0x061561)
+    struct.pack_into("<I", meta, 20, size)
+    small, large = _rpm_header(b"small"), _rpm_header(b"large", 60)
+    items = [b"\1key1", b"\1" + small, b"\1key2", struct.pack("<B3xII", 3, 2, len(large))]
+    page, at, places = bytearray(size), size, []
+    for one in items:
+        at -= len(one)
+        page[at : at + len(one)] = one
+        places.append(at)
+    struct.pack_into("<H3xB", page, 20, len(items), 13)
+    page[25] = 13
+    struct.pack_into("<4H", page, 26, *places)
+    room = size - 26
+    chain = b""
+    for number in range(0, len(large), room):
+        part = large[number : number + room]
+        following = 3 + number // room if number + room < len(large) else 0
+        chain += struct.pack("<8xIIIHHBB", 0, 0, following, 1, len(part), 0, 7) + part.ljust(room, b"\0")
+    return [bytes(meta + page) + chain]
+
+
 TARGETS: dict[str, Target] = {
     "archive": Target(whole.use_everything, whole.archives, mutation.tarball, ("archive", "oci")),
     "archive-verbs": Target(whole.some_verbs, whole.archives, mutation.tarball, ("archive", "loading", "results")),
@@ -644,6 +748,48 @@ TARGETS: dict[str, Target] = {
         _given(f"app:more\n{_PASSWD}\n{_GROUP}".encode(), b"1000:90\n#root:x:0\n\n\n", b"+5:-1\nx:y:z\n\ng::9:\n"),
         mutation.lines,
         ("formats.passwd",),
+    ),
+    "packages-dpkg": Target(
+        _database(dpkg.KIND, b"/var/lib/dpkg/status"),
+        lambda: [
+            b"Package: a\nStatus: install ok installed\nVersion: 1\nDescription: x\n y\n\nPackage: b\nVersion: 2:1\n"
+        ],
+        mutation.lines,
+        ("packages",),
+        (Remark,),
+    ),
+    "packages-apk": Target(
+        _database(apk.KIND, b"/lib/apk/db/installed"),
+        lambda: [b"C:Q1\nP:a\nV:1\nA:x86_64\no:src\nF:usr/bin\nM:0:0:755\nR:tool\na:0:0:755\nZ:Q1\nF:\nR:x\n\nP:b\n\n"],
+        mutation.lines,
+        ("packages",),
+        (Remark,),
+    ),
+    "packages-pip": Target(
+        _database(pip.KIND, b"/usr/lib/python3/dist-packages/x.dist-info/METADATA"),
+        lambda: [
+            b"Metadata-Version: 2.1\nName: A_b\nVersion: 1\n\nfree: text\n",
+            b'Name: x\n"a,b",sha256=x,3\n../../bin/y,,\n',
+        ],
+        mutation.lines,
+        ("packages",),
+        (Remark,),
+    ),
+    "packages-npm": Target(
+        _database(npm.KIND, b"/srv/node_modules/x/package.json"),
+        lambda: [b'{"name": "@s/x", "version": "1.0.0", "dependencies": {"y": ["^1", null, 1e9]}}'],
+        mutation.document,
+        ("packages",),
+        (Remark,),
+    ),
+    "packages-rpm-sqlite": Target(
+        _database(rpm.KIND, b"/var/lib/rpm/rpmdb.sqlite"), _rpm_sqlite, mutation.numbers, ("packages",), (Remark,)
+    ),
+    "packages-rpm-ndb": Target(
+        _database(rpm.KIND, b"/var/lib/rpm/Packages.db"), _rpm_ndb, mutation.numbers, ("packages",), (Remark,)
+    ),
+    "packages-rpm-bdb": Target(
+        _database(rpm.KIND, b"/var/lib/rpm/Packages"), _rpm_bdb, mutation.numbers, ("packages",), (Remark,)
     ),
     "passwd": Target(
         _started("etc/passwd", "gosu", "app", "app", user="app"),

@@ -40,10 +40,10 @@ def _records(file: Shipped, reading: Reading) -> Iterator[Record]:
         if line[1:2] != b":":
             raise Remark("a line is no field: its second character is no colon", f"line {number}")
         if key == b"F":
-            folder = absolute(b"", value)
+            folder = absolute(b"", value).rstrip(b"/") + b"/"
         elif key == b"R":
             if len(folder) + len(value) < PATH_BYTES:
-                files.append(absolute(folder, value))
+                files.append(folder + value if value.isalnum() else absolute(folder, value))
                 total += len(files[-1])
             if total > NAME_BYTES:
                 raise Remark("it lists more files than are read", f"line {number}")

@@ -15,7 +15,7 @@ from imagepeel._display import Shown
 from imagepeel.evidence import Evidence, Location, text
 from imagepeel.packages.claims import Aliases, Claims, Life, Stored, stored_files
 from imagepeel.packages.databases import Databases, Found
-from imagepeel.packages.record import Family, Shipped
+from imagepeel.packages.record import FAMILIES, Family, Shipped
 from imagepeel.packages.registry import KINDS, SYSTEMS
 from imagepeel.packages.system import os_release, package_url, project
 from imagepeel.text import plural
@@ -293,8 +293,7 @@ class _Join:
 
     def _result(self) -> Inventory:
         packages = [self._package(row) for row in self.rows]
-        order = [kind.family for kind in KINDS]
-        packages.sort(key=lambda one: (not one.installed, order.index(one.family), one.name, one.version, one.arch))
+        packages.sort(key=lambda one: (not one.installed, FAMILIES.index(one.family), one.name, one.version, one.arch))
         databases = self.databases
         doubts = tuple(
             PackageDoubt(

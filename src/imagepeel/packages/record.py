@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, get_args
 
 import msgspec
 
@@ -12,6 +12,8 @@ from imagepeel.limits import MiB
 Family = Literal["dpkg", "apk", "rpm", "pip", "npm"]
 """Who keeps the database."""
 
+FAMILIES: tuple[Family, ...] = get_args(Family)
+"""In the order in which they are shown."""
 PurlType = Literal["deb", "apk", "rpm", "pypi", "npm"]
 """The types of package URLs."""
 
@@ -27,7 +29,7 @@ MOST_RECORDS = 200_000
 """Records of all versions of all databases of one image."""
 MOST_FILES = 3_000_000
 """Paths that these records list; a list that does not change from version to version counts once."""
-NAME_BYTES: int = 128 * MiB
+NAME_BYTES: int = 64 * MiB
 """Bytes of these paths: a directory is written once and stands before each name."""
 PATH_BYTES = 4096
 """Bytes of a path, of which Linux allows no more (PATH_MAX)."""

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel._display import Shown
-from imagepeel.packages.inventory import Inventory, Package
-from imagepeel.packages.record import Family
-from imagepeel.packages.registry import KINDS
-from imagepeel.packages.system import project
+from imagepeel.packages.record import FAMILIES, Family
 from imagepeel.results.difference import ChangeKind
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
+    from imagepeel.packages.inventory import Inventory, Package
 
 
 class PackageChange(Shown, msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +58,7 @@ def packages_difference(first: LayeredImage, second: LayeredImage) -> PackagesDi
     before, after = map(_by_name, sides)
     changes: list[PackageChange] = []
     same = 0
-    for key in sorted({*before, *after}, key=lambda key: ([kind.family for kind in KINDS].index(key[0]), key[1])):
+    for key in sorted({*before, *after}, key=lambda key: (FAMILIES.index(key[0]), key[1])):
         old, new = before.get(key, []), after.get(key, [])
         common = Counter(map(_version, old)) & Counter(map(_version, new))
         same += common.total()
@@ -77,6 +75,8 @@ def packages_difference(first: LayeredImage, second: LayeredImage) -> PackagesDi
 
 
 def _by_name(side: Inventory) -> dict[tuple[Family, str], list[Package]]:
+    from imagepeel.packages.system import project  # start time
+
     out: dict[tuple[Family, str], list[Package]] = {}
     for package in side.packages:
         if package.installed:
