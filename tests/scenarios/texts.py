@@ -21,18 +21,20 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "unit" / "process"), str(HERE.parent / "differential"), str(HERE.parent)]
 
+import msgspec  # noqa: E402
 from corpus import SCENARIOS  # noqa: E402
 from fake_rootfs import FakeRootfs  # noqa: E402
 from load_archives import ARCHIVES  # noqa: E402
 from model import Scenario  # noqa: E402
 
 import imagepeel  # noqa: E402
+from imagepeel.cli.failure_page import verdicts as failing  # noqa: E402
 from imagepeel.loading.answer import Outcome  # noqa: E402
 from imagepeel.loading.delivery import Delivery  # noqa: E402
 from imagepeel.loading.registry import TOOLS  # noqa: E402
 from imagepeel.process.loaded import failure_of  # noqa: E402
 from imagepeel.process.predict import predict  # noqa: E402
-from imagepeel.process.spec.failure import Judge  # noqa: E402
+from imagepeel.process.spec.failure import FailureCode, Judge  # noqa: E402
 from imagepeel.process.spec.values import Verdict  # noqa: E402
 
 SOURCES = HERE.parents[1] / "src" / "imagepeel"
@@ -50,6 +52,8 @@ _PARTS = re.compile(
     r"|."
 )
 _WORD = re.compile(r"[A-Za-z]+")
+_LOGGED = re.compile(r'^level=fatal msg="(.*)"$')
+"""A message as a logger quotes it."""
 _IN_FRONT = re.compile(r"^(?:\0: )+(?![\1l])")
 """Names of programs that stand before the words: people leave them out."""
 SURE = 20
@@ -126,6 +130,13 @@ def written(scenario: Scenario) -> str:
     )
 
 
+def same_everywhere(scenario: Scenario) -> bool:
+    """Whether its recorded starts wrote the same on all engines, and none of them has a word in it."""
+    seen = [one for record in RECORDS for one in record.get(scenario.id, {}).values()]
+    texts = {one.get("text") for one in seen if "refused" not in one}
+    return len(texts) == 1 and not set(scenario.rows) & {"S2", "S3", "S4", "S5", "S6", "S7"}
+
+
 def verdicts(scenario: Scenario) -> Iterator[Verdict]:
     """The different failures of a scenario; what a program inside says is the same on every engine."""
     tree = FakeRootfs(scenario.entries)
@@ -134,7 +145,7 @@ def verdicts(scenario: Scenario) -> Iterator[Verdict]:
         if verdict.kind == "FAILS":
             yield verdict
         inside = verdict.judge not in (Judge.ENGINE, Judge.RUNTIME, Judge.KERNEL)
-        if number == 0 and inside and not set(scenario.rows) & {"S2", "S3", "S4", "S5", "S6", "S7"}:
+        if number == 0 and inside and same_everywhere(scenario):
             return
 
 
@@ -158,7 +169,28 @@ def loads() -> Iterator[tuple[str, str, str, str, int]]:
             for answer in answers:
                 if answer.outcome is Outcome.REFUSES and answer.cause is not None:
                     for line in answer.text.splitlines():
+                        line = _LOGGED.sub(lambda found: found[1].replace('\\"', '"'), line)
                         yield line[:2000], str(failure_of(answer).code), str(Judge.LOAD), "", answer.exit_code or 0
+
+
+def of_failures() -> Iterator[tuple[str, str, str, str, int]]:
+    """The same of the image that the page of each failure shows."""
+    for code in FailureCode:
+        for verdict in failing(code).values():
+            if verdict.kind == "FAILS" and verdict.judge is not None:
+                exits = verdict.runtime_exit_code if verdict.judge is Judge.USERLAND else 0
+                for line in lines_of(verdict):
+                    yield line[:2000], str(verdict.id), str(verdict.judge), str(verdict.errno), exits or 0
+
+
+def refused_root() -> Iterator[tuple[str, str, str, str, int]]:
+    """What a kubelet says to the setting runAsNonRoot."""
+    for scenario in SCENARIOS:
+        if "S3" in scenario.rows:
+            options = msgspec.structs.replace(scenario.start_options("k8s"), run_as_non_root=True)
+            verdict = predict(FakeRootfs(scenario.entries), scenario.wanted(), options).verdict
+            if verdict.id is FailureCode.RUN_AS_NON_ROOT:
+                yield verdict.message, str(verdict.id), str(verdict.judge), "", 0
 
 
 def lines() -> Iterator[tuple[str, str, str, str, int]]:
@@ -201,7 +233,8 @@ def table(said: Iterable[tuple[str, str, str, str, int]]) -> Table:
 
 def written_table() -> str:
     """The file, from the predictions."""
-    rows = (f"{json.dumps(text)}: {json.dumps(told)}" for text, told in table((*lines(), *loads())).items())
+    said = (*lines(), *of_failures(), *refused_root(), *loads())
+    rows = (f"{json.dumps(text)}: {json.dumps(told)}" for text, told in table(said).items())
     return "{\n" + ",\n".join(rows) + "\n}\n"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from imagepeel.process.engines.lookup import SHELL_WORDS
 from imagepeel.process.spec.failure import FailureCode as F
 from imagepeel.process.spec.failure import Judge
 from imagepeel.tables import ErrnoName
@@ -29,6 +30,8 @@ _LIKELIEST = (
 )
 """How often people ask about a failure, most often first; the rest follows in the order of the codes."""
 _RANK = {code: number for number, code in enumerate(dict.fromkeys((*_LIKELIEST, *F)))}
+_RETURNS = ("\r", "\\r", "^M")
+"""A carriage return at the end of a name, and how programs write it."""
 _SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh"})
 
 
@@ -37,6 +40,8 @@ def ordered(codes: Iterable[F], about: str | None = None) -> tuple[F, ...]:
 
     `about` is None where the text has no name.
     """
+    if about is not None and about.rstrip("'\"").endswith(_RETURNS):
+        codes = {*codes, F.SHEBANG_CRLF}
     if about is None:
         return tuple(sorted(codes, key=_RANK.__getitem__))
     spoken = {code: _speaks(code, about) for code in codes}
@@ -48,13 +53,13 @@ def _speaks(code: F, about: str) -> bool | None:
     """Whether a name speaks for a failure (True), excludes it (False) or says nothing of it."""
     name = about.rpartition("/")[2]
     if code is F.COMMAND_LINE_AS_NAME:
-        return any(map(str.isspace, about))
+        return any(map(str.isspace, about)) or about in SHELL_WORDS
     if code is F.EMPTY_COMMAND:
         return not name or None
     if code is F.SHELL_MISSING:
         return name in _SHELLS
     if code is F.SHEBANG_CRLF:
-        return about.endswith(("\r", "\\r")) or name.endswith(".sh") or None
+        return about.rstrip("'\"").endswith(_RETURNS) or name.endswith(".sh") or None
     if code is F.LOADER_MISSING:
         return (bool(name) and "." not in name) or None
     return None

@@ -14,10 +14,11 @@ ENDLESS = 256 << 20
 """Bytes of a stream that are waited for."""
 LONGEST = 8192
 """Characters of a line that are looked at in one go."""
+_QUOTES = str.maketrans("\u2018\u2019\u201c\u201d\u00b4", "''\"\"'") | {ord("`"): "'"}
 _ANSI = late(r"\x1b(?:\[[0-?]{0,64}[ -/]{0,8}[@-~]|[@-Z\\-_])")
 _QUOTED = late(r"\\{1,15}([\"'/])")
 _BREAKS = late(r"\\{1,15}r?\\{0,15}n")
-_CONTROL = late("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_BLANKS = late(r"[ \t]+")
 
 
 def readable(data: bytes | str) -> str:
@@ -45,9 +46,17 @@ def bounded(stream: BinaryIO) -> bytes:
     return head[: MOST // 2] + b"\n" + tail if count - len(head) > MOST // 2 else head + tail
 
 
+def plain(text: str) -> str:
+    """The text with plain quotes and single blanks.
+
+    Programs of GNU write other quotes in UTF-8 locales.
+    """
+    return _BLANKS.sub(" ", text.translate(_QUOTES))
+
+
 def lines(text: str) -> Iterator[str]:
     """Yield each different line once, long ones in overlapping parts."""
-    text = _ANSI.sub("", text).replace("\r\n", "\n")
+    text = plain(_ANSI.sub("", text).replace("\r\n", "\n"))
     seen: set[str] = set()
     for whole in text.split("\n"):
         for line in _parts(whole):

@@ -11,15 +11,13 @@ import msgspec
 from imagepeel.decoding import clean, old
 from imagepeel.decoding.causes import false_friends, ordered
 from imagepeel.decoding.states import EXIT, KILLED, SIGNALS, STATES, State, of_exit, of_signal
-from imagepeel.decoding.words import Place, Words, anchor, find, table
+from imagepeel.decoding.words import SURE, Place, Words, anchor, errno_of, find, table
 from imagepeel.decoding.wrapping import engines_of, exit_of
 from imagepeel.process.engines.engine import Engine
 from imagepeel.process.engines.registry import ENGINES, FAMILIES, find_engine
 from imagepeel.process.spec.failure import FailureCode, Judge
 from imagepeel.tables import ErrnoName
 
-SURE = 20
-"""Letters from which a text is nobody else's: shorter ones count where nothing longer is there."""
 _MOST = 12
 """Different things that are told of one text."""
 Kind = Literal["failure", "exit code", "signal", "state"]
@@ -137,16 +135,23 @@ def _of_line(line: str, there: Sequence[Words]) -> Iterator[tuple[int, Reading]]
         across = next((known for known in taken if place.start < known[1] and known[0] < place.end), None)
         if across is None:
             taken.append((place.start, place.end, one.letters, [one], place))
-        elif across[:2] == (place.start, place.end) or across[2] == one.letters:
+        elif _same_text(line, place, one, across):
             across[3].append(one)
     for start, _, letters, said, place in sorted(taken, key=lambda one: one[0]):
         yield letters, _reading(line, start, said, place)
 
 
+def _same_text(line: str, place: Place, one: Words, longer: tuple[int, int, int, list[Words], Place]) -> bool:
+    """Whether shorter words that lie in longer ones can be meant as well: an engine put the rest before them."""
+    if longer[:2] == (place.start, place.end) or longer[2] == one.letters:
+        return True
+    return place.end == longer[1] and bool(engines_of(line, place.start, one.judge))
+
+
 def _reading(line: str, start: int, said: Sequence[Words], place: Place) -> Reading:
     judge = said[0].judge
     codes = ordered({code for one in said for code in one.codes}, place.about)
-    errno = said[0].errno
+    errno = errno_of(line[start : place.end])
     return Reading(
         kind="failure",
         words=line[start : place.end],
@@ -156,6 +161,7 @@ def _reading(line: str, start: int, said: Sequence[Words], place: Place) -> Read
         engines=engines_of(line, start, judge),
         codes=codes,
         friends=false_friends(judge, errno, codes),
+        since=said[0].since,
     )
 
 
@@ -209,7 +215,7 @@ def _codes_and_states(lines: Sequence[str], chosen: Sequence[Engine], *, asked: 
                 told.add(of_signal(number).id)
                 yield _of_state("signal", match[0], of_signal(number))
         for match in EXIT.finditer(line):
-            for reading in _of_exit(int(match[1]), chosen, asked=asked):
+            for reading in _of_exit(int(match[1] or match[2]), chosen, asked=asked):
                 if reading.state is not None and reading.state.id not in told:
                     told.add(reading.state.id)
                     yield reading

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from imagepeel.decoding.clean import plain
 from imagepeel.decoding.decode import Decoded, Reading
 from imagepeel.process.engines.registry import MATRIX_ENGINES
 from imagepeel.process.image_prediction import predict_image
@@ -56,7 +57,8 @@ def fit(verdict: Verdict, readings: Sequence[Reading]) -> tuple[bool, bool]:
     if verdict.kind is not Outcome.FAILS or verdict.id is None:
         return False, False
     texts = [reading for reading in readings if reading.kind == "failure"]
-    verbatim = any(reading.words in verdict.text or reading.words in verdict.runtime_text for reading in texts)
+    said = plain(f"{verdict.text}\n{verdict.runtime_text}")
+    verbatim = any(reading.words in said for reading in texts)
     if texts:
         return any(verdict.id in reading.codes for reading in texts), verbatim
     exits = {int(reading.words) for reading in readings if reading.words.isdigit()}

@@ -77,41 +77,29 @@ def of_signal(number: int) -> State:
     )
 
 
+_OUT_OF_MEMORY = State(
+    id="oom-killed",
+    words="the kernel killed a process of the container for its memory",
+    causes=(
+        "the memory limit of the container is too small for what it does",
+        "the program takes its heap from the memory of the machine, not from the limit",
+        "files in a tmpfs (/dev/shm, an emptyDir in memory) count as memory",
+    ),
+    friends=("The image is not at fault: it did start.",),
+    tell="oom",
+)
+_CRASH_LOOP = State(
+    id="crash-loop",
+    words="it started and ended several times; the kubelet waits before the next time",
+    causes=("the cause stands in the last state: its exit code, its message and its log",),
+    friends=("It is no cause, and waiting does not help.",),
+    tell="previous",
+)
 STATES: tuple[tuple[str, State], ...] = (
-    (
-        "OOMKilled",
-        State(
-            id="oom-killed",
-            words="the kernel killed a process of the container for its memory",
-            causes=(
-                "the memory limit of the container is too small for what it does",
-                "the program takes its heap from the memory of the machine, not from the limit",
-                "files in a tmpfs (/dev/shm, an emptyDir in memory) count as memory",
-            ),
-            friends=("The image is not at fault: it did start.",),
-            tell="oom",
-        ),
-    ),
-    (
-        "CrashLoopBackOff",
-        State(
-            id="crash-loop",
-            words="it started and ended several times; the kubelet waits before the next time",
-            causes=("the cause stands in the last state: its exit code, its message and its log",),
-            friends=("It is no cause, and waiting does not help.",),
-            tell="previous",
-        ),
-    ),
-    (
-        "Back-off restarting failed container",
-        State(
-            id="crash-loop",
-            words="it started and ended several times; the kubelet waits before the next time",
-            causes=("the cause stands in the last state: its exit code, its message and its log",),
-            friends=("It is no cause, and waiting does not help.",),
-            tell="previous",
-        ),
-    ),
+    ("OOMKilled", _OUT_OF_MEMORY),
+    ("OOM Killed", _OUT_OF_MEMORY),
+    ("CrashLoopBackOff", _CRASH_LOOP),
+    ("Back-off restarting failed container", _CRASH_LOOP),
     *(
         (
             name,
@@ -196,9 +184,10 @@ def of_exit(number: int) -> State:
 
 
 EXIT = late(
-    r"(?:[Ee]xit(?:ed)?(?: with)?(?: \(| [Cc]ode:?| [Ss]tatus:?|Code\"?:)"
-    r"|returned a non-zero code:|code=exited, status=)[ (\"]{0,20}(\d{1,3})\b"
+    r"(?:\b(?:[Ee]xit(?:ed|ing)?|[Rr]estarting)(?: with)?[ (:]{0,4}(?:[Cc]ode|[Ss]tatus)?\"?:? ?\(?"
+    r"|returned a non-zero code: |code=exited, status=|[Ee]xitCode\"?:? ?)(\d{1,3})\b"
+    r"|\b(?:code|status|Error|error)(?: code)? (12[5-8]|1[34]\d|255)\b"
 )
-"""An exit code in the words of docker ps, compose, kubectl, systemd and builders."""
+"""An exit code in the words of docker ps, compose, kubectl, systemd, make and builders."""
 KILLED = late(r"code=(?:killed|dumped), status=(\d{1,2})\b|\b(?:killed by|terminated by|signal:?) (SIG[A-Z0-9]{3,5})\b")
 """A signal in the words of systemd and of engines."""

@@ -7,22 +7,28 @@ costs what an honest one of its length costs.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from imagepeel.decoding import old
+from imagepeel.decoding.clean import plain
 from imagepeel.process.spec.failure import FailureCode, Judge
 from imagepeel.serialization import from_json
 from imagepeel.tables import ERRNO_DJB, ERRNO_LIBC, ERRNO_MUSL, ErrnoName
 
-HOLE, NUMBER = "\0", "\1"
-"""What stands for a name and for a number in the words of a judge."""
+HOLE, NUMBER, ERROR = "\0", "\1", "\2"
+"""What stands for a name, for a number and for the words of any errno in the words of a judge."""
+_MARKS = (HOLE, NUMBER, ERROR)
+SURE = 20
+"""Letters from which a text is nobody else's: shorter ones count where nothing longer is there."""
 _LONGEST = 4096
 """Characters of one hole."""
 _STARTS = 8
 """How often the first piece of a text is looked for in one line."""
-_QUOTES = "\"'`"
-_ENDS = frozenset(" \t\"'`,;()[]{}<>")
+_QUOTES = "\"'"
+_ENDS = frozenset(" \"',;()[]{}<>")
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +41,8 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     judge: Judge
     codes: tuple[FailureCode, ...]
     exits: tuple[int, ...] = ()
+    since: str = ""
+    """The old versions that wrote it so; "" where today's do."""
 
     @property
     def letters(self) -> int:
@@ -44,9 +52,14 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def errno(self) -> ErrnoName:
         """The error of Linux that it ends in; "" for none."""
-        lower = self.text.lower()
-        found = [(lower.rfind(said), len(said), errno) for said, errno in _ERRNO_WORDS.items() if said in lower]
-        return max(found)[2] if found else ""
+        return errno_of(self.text)
+
+
+def errno_of(text: str) -> ErrnoName:
+    """The last error of Linux in a text; "" for none."""
+    lower = text.lower()
+    found = [(lower.rfind(said), len(said), errno) for said, errno in _ERRNO_WORDS.items() if said in lower]
+    return max(found)[2] if found else ""
 
 
 class _Told(msgspec.Struct, frozen=True):
@@ -54,7 +67,7 @@ class _Told(msgspec.Struct, frozen=True):
     exits: tuple[int, ...] = ()
 
 
-_TABLE = Path(__file__).parent / "texts.json"
+TABLE = Path(__file__).parent / "texts.json"
 _ERRNO_WORDS: dict[str, ErrnoName] = {
     said.lower(): errno for table in (ERRNO_LIBC, ERRNO_MUSL, ERRNO_DJB) for errno, said in table.items() if errno
 }
@@ -79,7 +92,7 @@ def pieces(text: str) -> tuple[str, ...]:
     """The words of a text between its holes, and the holes."""
     out: list[str] = []
     for char in text:
-        if char in (HOLE, NUMBER) or not out or out[-1] in (HOLE, NUMBER):
+        if char in _MARKS or not out or out[-1] in _MARKS:
             out.append(char)
         else:
             out[-1] += char
@@ -89,13 +102,13 @@ def pieces(text: str) -> tuple[str, ...]:
 @functools.cache
 def anchor(text: str) -> str:
     """The longest piece of a text: a line without it is not looked at."""
-    return max((piece for piece in pieces(text) if piece not in (HOLE, NUMBER)), key=len)
+    return max((piece for piece in pieces(text) if piece not in _MARKS), key=len)
 
 
 def find(text: str, line: str) -> Place | None:
     """The first place of a text in a line; None where it does not stand there."""
     parts = pieces(text)
-    first = next(number for number, part in enumerate(parts) if part not in (HOLE, NUMBER))
+    first = next(number for number, part in enumerate(parts) if part not in _MARKS)
     at = line.find(parts[first])
     for _ in range(_STARTS):
         if at < 0:
@@ -121,7 +134,13 @@ def _from(parts: tuple[str, ...], first: int, line: str, at: int) -> Place | Non
     position = at + len(parts[first])
     rest = parts[first + 1 :]
     for number, part in enumerate(rest):
-        if part not in (HOLE, NUMBER):
+        if part == ERROR:
+            said = next((one for one in _ERRNO_WORDS if line[position : position + len(one)].lower() == one), "")
+            if not said:
+                return None
+            position += len(said)
+            continue
+        if part not in _MARKS:
             if not line.startswith(part, position):
                 return None
             position += len(part)
@@ -131,7 +150,7 @@ def _from(parts: tuple[str, ...], first: int, line: str, at: int) -> Place | Non
             return None
         filled.append(line[position:end])
         position = end
-    if parts[-1] not in (HOLE, NUMBER) and _joined(line, position):
+    if parts[-1] not in _MARKS and _joined(line, position):
         return None
     return Place(start=start, end=position, filled=tuple(filled))
 
@@ -160,7 +179,7 @@ def _hole_end(line: str, start: int, rest: tuple[str, ...], *, number: bool) -> 
         return end if end > start else -1
     quote = line[start - 1] if start and line[start - 1] in _QUOTES else ""
     following = rest[0] if rest else ""
-    if following in ("", HOLE, NUMBER):
+    if following in ("", *_MARKS):
         end = start
         while end < len(line) and end - start < _LONGEST and line[end] not in _ENDS:
             end += 1
@@ -172,13 +191,36 @@ def _hole_end(line: str, start: int, rest: tuple[str, ...], *, number: bool) -> 
     return end if quote or ": " not in between else -1
 
 
+def _wider(known: Sequence[Words]) -> list[Words]:
+    """Words of programs with any errno in the place of the one that was seen, and nothing behind it."""
+    found: dict[str, tuple[set[FailureCode], set[int]]] = {}
+    for one in known:
+        lower = one.text.lower()
+        places = [at for said in _ERRNO_WORDS if (at := lower.rfind(said)) > 0]
+        front = one.text[: max(places, default=0)]
+        if one.judge is Judge.USERLAND and sum(map(str.isalnum, front)) >= SURE:
+            codes, exits = found.setdefault(front + ERROR, (set(), set()))
+            codes.update(one.codes)
+            exits.update(one.exits)
+    return [
+        Words(text=text, judge=Judge.USERLAND, codes=tuple(sorted(codes)), exits=tuple(sorted(exits)))
+        for text, (codes, exits) in found.items()
+    ]
+
+
 @functools.cache
 def table() -> tuple[Words, ...]:
     """All texts, longest first."""
-    data = from_json(_TABLE.read_bytes(), dict[str, dict[Judge, _Told]])
+    data = from_json(TABLE.read_bytes(), dict[str, dict[Judge, _Told]])
     found = [
-        Words(text=text, judge=judge, codes=told.codes, exits=told.exits)
+        Words(text=plain(text), judge=judge, codes=told.codes, exits=told.exits)
         for text, judges in data.items()
         for judge, told in judges.items()
     ]
+    found += _wider(found)
+    by_text = {one.text: one for one in found}
+    for text, since, todays in old.ALIASES:
+        like = [by_text[today] for today in todays]
+        codes = tuple(dict.fromkeys(code for one in like for code in one.codes))
+        found.append(Words(text=text, judge=like[0].judge, codes=codes, since=since))
     return tuple(sorted(found, key=lambda one: (-one.letters, one.text, one.judge)))

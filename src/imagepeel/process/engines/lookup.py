@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
 
 MAX_CANDIDATES = 1000
-_SHELL_WORDS = frozenset({"source", ".", "cd", "export", "exec", "eval", "set", "alias", "ulimit"})
+SHELL_WORDS = frozenset({"source", ".", "cd", "export", "exec", "eval", "set", "alias", "ulimit"})
+"""Words of a shell that people write where a program is looked up."""
 
 
 class ProgramLookup(msgspec.Struct, frozen=True, kw_only=True):
@@ -219,7 +220,7 @@ def not_in_path(
         if found := elsewhere(rootfs, argv0):
             why += f"; {found} is there"
             fix = f"add {posixpath.dirname(found)} to PATH, or write {found}"
-        if argv0 in _SHELL_WORDS:
+        if argv0 in SHELL_WORDS:
             code, why = FailureCode.COMMAND_LINE_AS_NAME, f"{argv0} is a word of the shell, not a file"
             fix = "use the shell form"
     failure = Failure(code=code, judge=Judge.RUNTIME, errno=errno, message=message, why=why, fix=fix)
