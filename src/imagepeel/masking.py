@@ -452,7 +452,7 @@ def redacted(words: str) -> str:
 
     A second call changes nothing.  The cost is one search for a few words where there is no secret.
     """
-    if len(words) < 8 or not _may_hold(words):
+    if len(words) < 8 or not may_hold(words):
         return words
     out: list[str] = []
     at = 0
@@ -468,7 +468,7 @@ def masked_words(words: Sequence[str]) -> list[str]:
     `["curl", "-u", "me:secret"]` has its password in a word that alone says nothing.
     """
     line = " ".join(words)
-    if _SHOWN.get() or not _may_hold(line):
+    if _SHOWN.get() or not may_hold(line):
         return list(words)
     found = secrets_in(line)
     out: list[str] = []
@@ -493,7 +493,7 @@ def masked_lines(lines: Sequence[str]) -> list[str]:
     Of a key of many lines the first shows how it begins, and the others only how long they are.
     """
     whole = "\n".join(lines)
-    if _SHOWN.get() or not _may_hold(whole):
+    if _SHOWN.get() or not may_hold(whole):
         return list(lines)
     found = secrets_in(whole)
     out: list[str] = []
@@ -522,12 +522,21 @@ def masked_value(name: str, value: str) -> str:
     return masked(value)
 
 
-_HINTS, _RUNS = late(f"(?i){_HINT}"), late(_RUN)
+_HINTS, _RUNS = late(_HINT.lower()), late(_RUN)
 _MASKED = late(r"\.\.\. \(\d+ characters\)")
 
 
-def _may_hold(words: str) -> bool:
-    return _RUNS.search(words) is not None or _HINTS.search(words) is not None
+def may_hold(words: str) -> bool:
+    """Whether a text can have a secret: False is certain.  A text has none where none of its lines can, each after a
+    line end.
+    """
+    return _RUNS.search(words) is not None or _hinted(words)
+
+
+def _hinted(words: str) -> bool:
+    # A pattern that ignores case is four times as slow; the i without a dot is equal to i for one that does.
+    folded = words.lower() if words.isascii() else words.casefold().replace("\u0131", "i")
+    return _HINTS.search(folded) is not None
 
 
 def secrets_in(words: str) -> list[FoundSecret]:
@@ -538,8 +547,7 @@ def secrets_in(words: str) -> list[FoundSecret]:
     """
     taken: list[FoundSecret] = []
     ends: list[int] = []
-    hinted = _HINTS.search(words) is not None
-    told = (*_by_place(words), *_by_name(words)) if hinted else ()
+    told = (*_by_place(words), *_by_name(words)) if _hinted(words) else ()
     for secret in (*tokens_in(words), *told):
         at = bisect_right(ends, secret.start)
         if at == len(taken) or secret.end <= taken[at].start:

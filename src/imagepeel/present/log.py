@@ -27,7 +27,7 @@ from imagepeel.present.trace import KINDS, node_in_words
 from imagepeel.results.log import LogResult, PathVersion
 from imagepeel.text import joined, number, plural, short_digests, size
 from imagepeel.versions.changes import Difference
-from imagepeel.versions.content import Content
+from imagepeel.versions.content import Content, ElfBrief
 
 _MOST_CHANGES = 40
 """Differences of one version that are told; --json has all."""
@@ -122,7 +122,9 @@ def what(version: PathVersion) -> str:
     said = node_in_words(version.node)
     if version.content is not None:
         said += f", {content_in_words(version.content)}"
-    return said + (", lower content hidden" if version.kind == "opaque" else "")
+    said += ", lower content hidden" if version.kind == "opaque" else ""
+    # All else stands below.
+    return said + (" (only its time changed)" if version.fields == ("mtime",) else "")
 
 
 def content_in_words(content: Content) -> str:
@@ -140,6 +142,8 @@ def content_in_words(content: Content) -> str:
 
 def _below(version: PathVersion) -> Iterator[str]:
     told = [said for found in version.changes if (said := _difference(found))]
+    if version.content is not None and version.content.elf is not None and not version.changes:
+        told += _elf(version.content.elf)
     yield from told[:_MOST_CHANGES]
     if len(told) > _MOST_CHANGES:
         yield f"{plural(len(told) - _MOST_CHANGES, 'more difference')}: --json has all"
@@ -150,6 +154,19 @@ def _below(version: PathVersion) -> Iterator[str]:
         yield f"{layer_label(version.hidden_by)} hides it, {version.label} still ships it"
     if version.unseen:
         yield f"{joined(version.unseen)} may have brought it: not here whole, and not seen"
+
+
+def _elf(brief: ElfBrief) -> Iterator[str]:
+    """Yield what an ELF file needs that has no version before it."""
+    if brief.damage:
+        yield f"it cannot be read: {brief.damage}"
+    if brief.interpreter:
+        yield f"interpreter {brief.interpreter}"
+    if brief.needed:
+        yield f"NEEDED {' '.join(brief.needed)}"
+    for name, value in (("rpath", brief.rpath), ("runpath", brief.runpath), ("build-id", brief.build_id)):
+        if value:
+            yield f"{name} {value}"
 
 
 def _difference(found: Difference) -> str:

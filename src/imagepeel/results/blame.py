@@ -12,8 +12,7 @@ from imagepeel.results.head import ImageHead, image_head
 from imagepeel.results.log import PathVersion, version_rows
 from imagepeel.rootfs.engines.names import ViewName
 from imagepeel.tables import ErrnoName
-from imagepeel.versions.shown import Shown as ShownLines
-from imagepeel.versions.versions import blame, versions_of
+from imagepeel.versions.versions import Contents, blame, versions_of
 
 if TYPE_CHECKING:
     from imagepeel.evidence import Name
@@ -96,7 +95,8 @@ def blame_result(
     that shows its tar member.
     """
     found = versions_of(rootfs, path, follow=follow)
-    told = blame(rootfs, found)
+    contents = Contents(rootfs)
+    told = blame(contents, found)
     end = found.history.resolution
     unseen = {layer for one in found.versions for layer in one.unseen} | set(found.unseen_after)
     return BlameResult(
@@ -109,7 +109,7 @@ def blame_result(
         missing=text(end.missing),
         note=found.history.note,
         present=found.history.life.present,
-        versions=version_rows(image, rootfs, found.versions, patches=False, receipts=receipts),
+        versions=version_rows(image, contents, found.versions, patches=False, receipts=receipts),
         shown=told.shown,
         lines=_lines(told, found.versions),
         gone=_gone(told, found.versions),
@@ -123,10 +123,9 @@ def blame_result(
 def _lines(told: Blame, versions: tuple[Version, ...]) -> tuple[BlameLine, ...]:
     labels = [layer_label(version.event.layer) for version in versions]
     certain = [not version.unseen for version in versions]
-    shown = ShownLines(told.lines).all()
     return tuple(
         BlameLine(number=number, text=line, version=origin, label=labels[origin], certain=certain[origin])
-        for number, (line, origin) in enumerate(zip(shown, told.origins, strict=True), 1)
+        for number, (line, origin) in enumerate(zip(told.lines, told.origins, strict=True), 1)
     )
 
 

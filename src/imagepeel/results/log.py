@@ -91,8 +91,8 @@ class LogResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
 class _Maker:
     """Makes the rows of one result within its bounds."""
 
-    def __init__(self, image: LayeredImage, rootfs: Rootfs, *, patches: bool, receipts: bool) -> None:
-        self.image, self.contents, self.patches = image, Contents(rootfs), patches
+    def __init__(self, image: LayeredImage, contents: Contents, *, patches: bool, receipts: bool) -> None:
+        self.image, self.contents, self.patches = image, contents, patches
         self.proofs: Receipts | None = proofs_of(image) if receipts else None
         self.work, self.room = Work(), MOST_LINES
 
@@ -121,14 +121,16 @@ class _Maker:
         )
 
     def _side(self, node: Inode | None) -> Side | None:
-        return Side(node, self.contents.of(node)) if node is not None else None
+        if node is None:
+            return None
+        return Side(node, self.contents.of(node) if self.patches else self.contents.brief(node))
 
 
 def version_rows(
-    image: LayeredImage, rootfs: Rootfs, versions: tuple[Version, ...], *, patches: bool, receipts: bool
+    image: LayeredImage, contents: Contents, versions: tuple[Version, ...], *, patches: bool, receipts: bool
 ) -> tuple[PathVersion, ...]:
     """Return the versions of a path as rows."""
-    maker = _Maker(image, rootfs, patches=patches, receipts=receipts)
+    maker = _Maker(image, contents, patches=patches, receipts=receipts)
     return tuple(map(maker.row, versions))
 
 
@@ -157,7 +159,7 @@ def log_result(
         layer=layer,
         patches=patches,
         present=found.history.life.present,
-        versions=version_rows(image, rootfs, wanted, patches=patches, receipts=receipts),
+        versions=version_rows(image, Contents(rootfs), wanted, patches=patches, receipts=receipts),
         unseen=tuple(map(layer_label, unseen_layers(rootfs))),
     )
 
@@ -168,7 +170,7 @@ def layer_log(image: LayeredImage, rootfs: Rootfs, layer: int, *, patches: bool,
     UsageError for a view that keeps no layer trees, and for a layer that the image has not.
     """
     changes = layer_delta(rootfs, layer)
-    maker = _Maker(image, rootfs, patches=patches, receipts=receipts)
+    maker = _Maker(image, Contents(rootfs), patches=patches, receipts=receipts)
     rows: list[PathVersion] = []
     left = 0
     unseen = unseen_layers(rootfs)

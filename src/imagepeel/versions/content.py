@@ -13,6 +13,7 @@ from imagepeel.errors import ImagepeelError, Malformed
 from imagepeel.evidence import text
 from imagepeel.formats.elf.header import is_elf
 from imagepeel.versions.lines import split
+from imagepeel.versions.shown import margin_of
 
 if TYPE_CHECKING:
     from imagepeel.layers.content import EntryFile
@@ -25,6 +26,8 @@ TEXT_LINES = 100_000
 """Most lines of such a file."""
 _HEAD = 8192
 _CHUNK = 1 << 20
+_MOST_HASHED = 2 << 30
+"""Bytes whose digests are taken for one question: a sparse file may state any size."""
 _WIDE = {codecs.BOM_UTF16_LE: "utf-16le", codecs.BOM_UTF16_BE: "utf-16be"}
 
 ContentKind = Literal["text", "elf", "binary", "unread"]
@@ -69,24 +72,38 @@ class Content(Shown, msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class Read(msgspec.Struct, frozen=True, kw_only=True):
-    """The content of a version with its lines, each with its newline; [] of what is no text."""
+    """The content of a version with its lines, each with its newline; [] of what is no text.
+
+    margin: lines around those that are shown which may give a secret in them away.
+    """
 
     content: Content
     lines: list[bytes]
+    margin: int = 0
 
 
-def read(rootfs: Rootfs, node: Inode) -> Read:
-    """Return what a regular file holds; bytes that are not there are said and not raised."""
+class Hashing:
+    """How many bytes may still be hashed for one question."""
+
+    def __init__(self, left: int = _MOST_HASHED) -> None:
+        self.left = left
+
+
+def read(rootfs: Rootfs, node: Inode, hashing: Hashing) -> Read:
+    """Return what a regular file holds; bytes that are not there are said and not raised.
+
+    `hashing` bounds the digests of what is no text: one beyond it is "".
+    """
     try:
         file = rootfs.open(node)
         head = file.pread(0, min(_HEAD, node.size))
         if is_elf(head[:64]):
-            return Read(content=_elf(rootfs, node, file), lines=[])
+            return Read(content=_elf(rootfs, node, file, hashing), lines=[])
         wide = head[:2] in _WIDE
         if node.size > TEXT_BYTES or (b"\0" in head and not wide):
-            return Read(content=_binary(rootfs, node, file), lines=[])
+            return Read(content=_binary(rootfs, node, file, hashing), lines=[])
         found = _text(head if node.size <= len(head) else file.pread(0, node.size))
-        return found or Read(content=_binary(rootfs, node, file), lines=[])
+        return found or Read(content=_binary(rootfs, node, file, hashing), lines=[])
     except ImagepeelError as error:
         return Read(content=Content(kind="unread", size=node.size, why=error.what), lines=[])
 
@@ -110,8 +127,8 @@ def _text(data: bytes) -> Read | None:
     if b"\0" in data or data.count(b"\n") >= TEXT_LINES:
         return None
     lines = split(data)
-    ends = data.count(b"\r\n")
-    newlines = data.count(b"\n")
+    ends = data.count(b"\r\n") if b"\r" in data else 0
+    newlines = len(lines) - (bool(data) and not data.endswith(b"\n"))
     line_ends: LineEnds = "" if not newlines else "LF" if not ends else "CRLF" if ends == newlines else "mixed"
     content = Content(
         kind="text",
@@ -121,14 +138,14 @@ def _text(data: bytes) -> Read | None:
         line_ends=line_ends,
         ends_in_newline=data.endswith(b"\n") or not data,
     )
-    return Read(content=content, lines=lines)
+    return Read(content=content, lines=lines, margin=margin_of(data))
 
 
-def _binary(rootfs: Rootfs, node: Inode, file: EntryFile) -> Content:
-    return Content(kind="binary", size=node.size, digest=_digest(rootfs, node, file))
+def _binary(rootfs: Rootfs, node: Inode, file: EntryFile, hashing: Hashing) -> Content:
+    return Content(kind="binary", size=node.size, digest=_digest(rootfs, node, file, hashing))
 
 
-def _elf(rootfs: Rootfs, node: Inode, file: EntryFile) -> Content:
+def _elf(rootfs: Rootfs, node: Inode, file: EntryFile, hashing: Hashing) -> Content:
     from imagepeel.formats.elf.file import parse_elf  # start time
 
     try:
@@ -143,15 +160,18 @@ def _elf(rootfs: Rootfs, node: Inode, file: EntryFile) -> Content:
         )
     except Malformed as error:
         brief = ElfBrief(damage=error.what)
-    return Content(kind="elf", size=node.size, digest=_digest(rootfs, node, file), elf=brief)
+    return Content(kind="elf", size=node.size, digest=_digest(rootfs, node, file, hashing), elf=brief)
 
 
-def _digest(rootfs: Rootfs, node: Inode, file: EntryFile) -> str:
-    """Return the SHA-256 of a file, as the scan took it or by reading it."""
+def _digest(rootfs: Rootfs, node: Inode, file: EntryFile, hashing: Hashing) -> str:
+    """Return the SHA-256 of a file, as the scan took it or by reading it; "" where that would be too much."""
     if node.layer is not None and node.entry is not None:
         known = rootfs.layers[node.layer].table[node.entry].sha256
         if known is not None:
             return f"sha256:{known}"
+    if node.size > hashing.left:
+        return ""
+    hashing.left -= node.size
     found = hashlib.sha256()
     for at in range(0, node.size, _CHUNK):
         found.update(file.pread(at, min(_CHUNK, node.size - at)))

@@ -18,7 +18,7 @@ import msgspec
 
 CONTEXT = 3
 """Lines around a change that a patch shows, as diff -u does."""
-_FEW_EDITS, _MOST_EDITS = 24, 200
+_FEW_EDITS, _MOST_EDITS = 130, 250
 """Lines that a window may differ in for the greedy search, which is quadratic in it: before anchors are looked for, and
 where there are none."""
 _WORK_PER_LINE = 24
@@ -44,6 +44,8 @@ class Matches(msgspec.Struct, frozen=True, kw_only=True):
 
 def split(data: bytes) -> list[bytes]:
     """Return the lines of a text, each with its newline; other separators are part of a line."""
+    if b"\r" not in data:
+        return data.splitlines(keepends=True)
     parts = data.split(b"\n")
     last = parts.pop()
     lines = [part + b"\n" for part in parts]
@@ -87,10 +89,11 @@ class _Search:
             self.add(a_end, b_end, same)
             if a == a_end or b == b_end:
                 continue
-            self.budget -= a_end - a + b_end - b
-            if self.budget < 0:
+            size = a_end - a + b_end - b
+            if self.budget < size:
                 self.exact = False
                 continue
+            self.budget -= size
             window = a, a_end, b, b_end
             if self.greedy(window, _FEW_EDITS):
                 continue
@@ -109,14 +112,11 @@ class _Search:
         """Return the longest list of lines in the same order that occur once on each side."""
         old, new = self.old[a:a_end], self.new[b:b_end]
         places = dict(zip(new, range(b, b_end), strict=True))
-        twice_new = {} if len(places) == len(new) else Counter(new)
-        counts = Counter(old)
-        pairs = [
-            (at, places[line])
-            for at, line in enumerate(old, a)
-            if line in places and counts[line] == 1 and twice_new.get(line, 1) == 1
-        ]
-        return _ascending(pairs)
+        if len(places) < len(new):
+            places = {line: places[line] for line, count in Counter(new).items() if count == 1}
+        if len(set(old)) < len(old):
+            places = {line: places[line] for line, count in Counter(old).items() if count == 1 and line in places}
+        return _ascending([(at, places[line]) for at, line in enumerate(old, a) if line in places])
 
     def between(self, anchors: list[tuple[int, int]], window: Window) -> Iterator[Window]:
         """Take the anchors, and yield what lies between them."""
@@ -208,6 +208,8 @@ def _alike_at_end(old: Lines, new: Lines, window: Window) -> int:
 
 def _ascending(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Return the longest part of pairs, which ascend in the first place, that ascends in the second one too."""
+    if len(pairs) < 2:
+        return pairs
     second = [two for _, two in pairs]
     if all(map(lt, second, second[1:])):
         return pairs

@@ -70,7 +70,7 @@ def patch(path: bytes, before: Side | None, after: Side | None, work: Work, room
     size = sum(end - start + 1 for hunk in changes for _, start, end in hunk.runs)
     if size > room:
         return Patch([], added, removed, found.exact, whole=False)
-    shown = Shown(old), Shown(new_lines)
+    shown = Shown(old, _margin(before)), Shown(new_lines, _margin(after))
     lines = [line for hunk in changes for line in _hunk(hunk, (old, new_lines), shown)]
     return Patch(head + lines, added, removed, found.exact)
 
@@ -85,6 +85,10 @@ def _lines(side: Side | None) -> list[bytes]:
     if side is None:
         return []
     return side.read.lines if side.read is not None else [side.node.target]
+
+
+def _margin(side: Side | None) -> int:
+    return side.read.margin if side is not None and side.read is not None else 0
 
 
 def _modes(before: Side | None, after: Side | None) -> Iterator[str]:
@@ -125,9 +129,12 @@ def _counts(found: Matches, old: int, new: int) -> tuple[int, int]:
 
 def _hunk(hunk: Hunk, texts: tuple[list[bytes], list[bytes]], shown: tuple[Shown, Shown]) -> Iterator[str]:
     yield hunk.head
+    parts = shown[0].part(*hunk.old), shown[1].part(*hunk.new)
+    starts = hunk.old[0], hunk.new[0]
     for sign, start, end in hunk.runs:
         side = sign == "+"
-        for at, line in enumerate(shown[side].part(start, end), start):
-            yield sign + line
+        first = starts[side]
+        for at in range(start, end):
+            yield sign + parts[side][at - first]
             if not texts[side][at].endswith(b"\n"):
                 yield _NO_NEWLINE

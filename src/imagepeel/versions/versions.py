@@ -9,7 +9,7 @@ import msgspec
 from imagepeel.archive.knowledge import ImagePart
 from imagepeel.rootfs.provenance import history_of
 from imagepeel.rootfs.tree.metadata import KIND, apply_metadata, new_inode
-from imagepeel.versions.content import Read, read
+from imagepeel.versions.content import Hashing, Read, read
 from imagepeel.versions.lines import Work, matches
 from imagepeel.versions.shown import Shown
 
@@ -92,11 +92,19 @@ def unseen_layers(rootfs: Rootfs) -> tuple[int, ...]:
 
 
 class Contents:
-    """The contents of the versions of a path: the last ones that were asked for are kept."""
+    """The contents of the versions of a path: the lines of the last ones that were asked for are kept."""
 
     def __init__(self, rootfs: Rootfs) -> None:
         self._rootfs = rootfs
+        self._hashing = Hashing()
         self._known: dict[tuple[int | None, int | None], Read] = {}
+        self._brief: dict[tuple[int | None, int | None], Read] = {}
+
+    def brief(self, node: Inode | None) -> Read | None:
+        """Return the same as `of`, without lines where they are not at hand."""
+        if node is None:
+            return None
+        return self._brief.get((node.layer, node.entry)) or self.of(node)
 
     def of(self, node: Inode | None) -> Read | None:
         """Return what a node holds, None for what is no regular file."""
@@ -107,7 +115,8 @@ class Contents:
         if known is None:
             while len(self._known) > 1:
                 del self._known[next(iter(self._known))]
-            known = self._known[key] = read(self._rootfs, node)
+            known = self._known[key] = read(self._rootfs, node, self._hashing)
+            self._brief[key] = Read(content=known.content, lines=[])
         return known
 
 
@@ -128,12 +137,13 @@ class Blame(msgspec.Struct, frozen=True, kw_only=True):
     """Which version brought each line of the last text at a path.
 
     shown: the version whose lines these are, None where no version is text.  origins: of each of its lines, the version
-    that brought it.  gone: lines that earlier versions have and this one lacks, as far as `MOST_GONE`; gone_count: how
-    many there are.  exact: False where a comparison was cut short, so that lines may be older than is said.
+    that brought it; the lines have no newlines, and their secrets are masked.  gone: lines that earlier versions have
+    and this one lacks, as far as `MOST_GONE`; gone_count: how many there are.  exact: False where a comparison was cut
+    short, so that lines may be older than is said.
     """
 
     shown: int | None
-    lines: tuple[bytes, ...] = ()
+    lines: tuple[str, ...] = ()
     origins: tuple[int, ...] = ()
     gone: tuple[Gone, ...] = ()
     gone_count: int = 0
@@ -144,6 +154,7 @@ class _Text(NamedTuple):
     version: int
     lines: list[bytes]
     origins: list[int]
+    margin: int
 
 
 class _Gone:
@@ -154,7 +165,7 @@ class _Gone:
         self.count = 0
 
     def add(self, text: _Text, gaps: list[tuple[int, int]]) -> None:
-        shown = Shown(text.lines)
+        shown = Shown(text.lines, text.margin)
         for start, end in gaps:
             some = min(end, start + max(0, MOST_GONE - len(self.lines)))
             if start < some:
@@ -165,12 +176,12 @@ class _Gone:
             self.count += end - start
 
 
-def blame(rootfs: Rootfs, found: Versions) -> Blame:
+def blame(contents: Contents, found: Versions) -> Blame:
     """Return which version brought each line of the last version that is a text.
 
     A version that is no text, and a removal, end what came before: lines that come back are brought anew.
     """
-    work, contents, gone = Work(), Contents(rootfs), _Gone()
+    work, gone = Work(), _Gone()
     shown: _Text | None = None
     lives = exact = True
     for number, version in enumerate(found.versions):
@@ -183,7 +194,9 @@ def blame(rootfs: Rootfs, found: Versions) -> Blame:
                 gone.add(shown, [(0, len(shown.lines))])
             lines = content.lines if content is not None else []
             text = content is not None and content.content.kind == "text"
-            shown = _Text(number, lines, [number] * len(lines)) if text else None
+            shown = (
+                _Text(number, lines, [number] * len(lines), content.margin) if text and content is not None else None
+            )
             lives = True
             continue
         same = matches(shown.lines, content.lines, work)
@@ -195,10 +208,10 @@ def blame(rootfs: Rootfs, found: Versions) -> Blame:
             gaps.append((at, old))
             at = old + count
         gone.add(shown, [*gaps, (at, len(shown.lines))])
-        shown = _Text(number, content.lines, origins)
+        shown = _Text(number, content.lines, origins, content.margin)
     return Blame(
         shown=shown.version if shown is not None else None,
-        lines=tuple(shown.lines) if shown is not None else (),
+        lines=tuple(Shown(shown.lines, shown.margin).part(0, len(shown.lines))) if shown is not None else (),
         origins=tuple(shown.origins) if shown is not None else (),
         gone=tuple(gone.lines),
         gone_count=gone.count,

@@ -192,3 +192,32 @@ def test_python_has_both(forge_archive: Make) -> None:
             image.log()
         with pytest.raises(imagepeel.PathNotFound):
             image.log("/no/such")
+
+
+def test_a_sparse_file_of_any_size_is_not_hashed(run_cli: Run, forge_archive: Make) -> None:
+    path = forge_archive(forge.image(forge.layer(forge.sparse("x", [(0, b"\0data")], 7 << 50))), name="sparse.tar")
+    done = run_cli("log", "-p", path, "/x")
+    assert done.exit_code == 0
+    assert "binary" in done.stdout
+    assert "sha256" not in done.stdout
+
+
+def test_what_an_elf_file_needs_is_told_of_its_first_version(run_cli: Run, forge_archive: Make) -> None:
+    from imagepeel.forge.elf import elf
+
+    program = elf(needed=["libc.so.6"], interpreter="/lib64/ld-linux-x86-64.so.2", runpath="/opt/lib")
+    path = forge_archive(forge.image(forge.layer(forge.file("x", program, 0o755))), name="first.tar")
+    told = run_cli("log", path, "/x").stdout
+    for said in ("interpreter /lib64/ld-linux-x86-64.so.2", "NEEDED libc.so.6", "runpath /opt/lib"):
+        assert said in told
+
+
+def test_a_change_of_the_time_alone_is_named(run_cli: Run, forge_archive: Make) -> None:
+    spec = forge.image(
+        forge.layer(forge.file("x", "a\n")),
+        forge.layer(forge.file("x", "a\n", mtime=5)),
+        forge.layer(forge.file("x", "a\n", 0o600, mtime=5)),
+    )
+    told = run_cli("log", "-p", forge_archive(spec, name="time.tar"), "/x").stdout
+    assert told.count("(only its time changed)") == 1
+    assert "old mode 100644\nnew mode 100600\n" in told
