@@ -14,13 +14,15 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent / "scenarios")]
 
 import deployments  # noqa: E402
-from compare import engine_reality  # noqa: E402
+from compare import engine_reality, engine_text, short  # noqa: E402
 from deployments import CASES, KUBE, Case, reference, spec  # noqa: E402
 
 import imagepeel  # noqa: E402
 from dockerd import alone  # noqa: E402
 from imagepeel import forge  # noqa: E402
 from imagepeel.deploy.docker_run import read_docker_run  # noqa: E402
+from imagepeel.deploy.images import GivenImage  # noqa: E402
+from imagepeel.deploy.judged import judge_deployment  # noqa: E402
 from imagepeel.deploy.pod import read_pod  # noqa: E402
 from imagepeel.deploy.wanted import Deployment  # noqa: E402
 from imagepeel.process.spec.failure import Outcome  # noqa: E402
@@ -60,13 +62,29 @@ def prediction(case: Case, images: dict[str, imagepeel.Image]) -> Prediction:
 
 
 def differences(case: Case, observed: dict[str, Any], images: dict[str, imagepeel.Image]) -> list[str]:
+    if case.health:
+        return health_differences(case, observed, images)
     found = prediction(case, images)
     if found.verdict.kind in (Outcome.DEPENDS, Outcome.UNKNOWN):
         return [f"no verdict: {found.verdict}"]
     lines = "\n".join(found.verdict.text.splitlines())  # a carriage return ends a line in the record
-    return engine_reality(
-        observed, msgspec.structs.replace(found, verdict=msgspec.structs.replace(found.verdict, text=lines))
-    )
+    verdict = msgspec.structs.replace(found.verdict, text=lines)
+    return engine_reality(observed, msgspec.structs.replace(found, verdict=verdict))
+
+
+def health_differences(case: Case, observed: dict[str, Any], images: dict[str, imagepeel.Image]) -> list[str]:
+    """Of a check that cannot be executed the words, of any other how it ends: 0 where a start is predicted."""
+    found = judge_deployment(read(case), [GivenImage(images[case.image])])[-1]
+    assert found.role == "health check"
+    verdict = found.verdict
+    if verdict.kind is Outcome.RUNS:
+        return [] if observed["exit"] == 0 else [f"RUNS was predicted, really {observed}"]
+    if verdict.kind is not Outcome.FAILS:
+        return [f"no verdict: {verdict}"]
+    # dockerd keeps -1 of a check that was never executed.
+    code = -1 if verdict.exit_code is None else verdict.exit_code
+    said = (code, short(engine_text("\n".join(found.reads))))
+    return [] if said == (observed["exit"], observed["text"]) else [f"predicted {said}, really {observed}"]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)

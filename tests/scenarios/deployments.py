@@ -13,6 +13,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     image: str
     words: tuple[str, ...] = ()
     pod: str = ""
+    health: bool = False
+    """Whether its health check is watched, not its start."""
 
     @property
     def engine(self) -> str:
@@ -73,8 +76,20 @@ IMAGES: dict[str, dict[str, Any]] = {
                 "entrypoint": ["/entry.sh"], "env": [PATH]},
     "nouser": {"entries": (*BASE, *BUSYBOX), "entrypoint": ["/bin/report"], "user": "nosuch"},
     "named": {"entries": (*BASE, *BUSYBOX), "entrypoint": ["/bin/report"], "user": "bob:extra", "env": [PATH]},
+    **{name: {"entries": (*BASE, *busybox("sh", "cat", "sleep", "true", "test")), "env": [PATH],
+              "entrypoint": ["/bin/sleep", "30"], **more} for name, more in {
+        "sleeper": {},
+        "checked": {"healthcheck": {"Test": ["CMD-SHELL", "nope --fast"]}},
+        "checked-words": {"healthcheck": {"Test": ["CMD", "report", "x"]}},
+        "checked-missing": {"healthcheck": {"Test": ["CMD", "curl", "-f"]}},
+        "checked-data": {"healthcheck": {"Test": ["CMD", "/etc/passwd"]}},
+    }.items()},
     "nothing": {"entries": (*BASE, *BUSYBOX), "env": [PATH]},
 }  # fmt: skip
+
+
+STARTED = ("plain", "path", "app", "crlf", "noexec", "private", "nouser", "named", "nothing")
+"""Images that are started as they are; the others have a health check or wait for one."""
 
 
 def reference(image: str) -> str:
@@ -88,7 +103,7 @@ def spec(image: str) -> forge.ImageSpec:
 
 
 def _lines() -> list[Case]:
-    found: list[tuple[str, str, str]] = [(image, "", "") for image in IMAGES] + [
+    found: list[tuple[str, str, str]] = [(image, "", "") for image in STARTED] + [
         ("plain", "", "b c"),
         ("plain", "-u 1000", ""),
         ("plain", "-u1000", "x"),
@@ -211,7 +226,7 @@ def _pod(image: str, container: str, spec: str = "") -> str:
 
 def _pods() -> list[Case]:
     cap = "securityContext: {capabilities: "
-    found: list[tuple[str, str, str]] = [(image, "", "") for image in IMAGES] + [
+    found: list[tuple[str, str, str]] = [(image, "", "") for image in STARTED] + [
         ("plain", "args: [b, c]", ""),
         ("plain", "args: []", ""),
         ("plain", "command: [/bin/report]", ""),
@@ -288,7 +303,30 @@ def _pods() -> list[Case]:
     ]  # fmt: skip
 
 
-CASES: tuple[Case, ...] = (*_lines(), *_pods())
+def _checks() -> list[Case]:
+    """Health checks of a container that stays: of the command line, and of the image."""
+    found: list[tuple[str, tuple[str, ...]]] = [
+        ("sleeper", ("--health-cmd", words)) for words in (
+            "/nope", "nope", "report", "exit 3", "/bin/report | cat", "cat /nope", "/etc/passwd", "test -d /etc")
+    ] + [
+        ("sleeper", ("-u", "1000", "--health-cmd", "report")),
+        ("sleeper", ("-e", "PATH=/none", "--entrypoint", "/bin/sleep", "--health-cmd", "report")),
+        ("sleeper", ("--tmpfs", "/etc", "--health-cmd", "cat /etc/passwd")),
+        ("checked", ()),
+        ("checked", ("--health-cmd", "true")),
+        ("checked-words", ()),
+        ("checked-missing", ()),
+        ("checked-data", ()),
+        ("checked-data", ("-u", "1000")),
+    ]  # fmt: skip
+    return [
+        Case(id=" ".join(("health", image, *flags)), image=image, health=True,
+             words=("docker", "run", *flags, reference(image), *(("30",) if "--entrypoint" in flags else ())))
+        for image, flags in found
+    ]  # fmt: skip
+
+
+CASES: tuple[Case, ...] = (*_lines(), *_pods(), *_checks())
 
 
 def why_not() -> str:
@@ -319,7 +357,24 @@ class Engines(Dockerd):
 
     def start(self, case: Case, number: int) -> dict[str, Any]:
         """Start one case: exit code, text, the container's recorded exit code, report."""
+        if case.health:
+            return self._health(case, f"h{number}")
         return self._pod(case, f"p{number}") if case.pod else self._line(case, f"d{number}")
+
+    def _health(self, case: Case, name: str) -> dict[str, Any]:
+        """What dockerd keeps of the first health check."""
+        every = ["--health-interval", "1s", "--health-timeout", "20s"]
+        self._run([*self.docker, "run", "-d", "--name", name, "--network", "none", *every, *case.words[2:]])
+        found: dict[str, Any] = {}
+        for _ in range(200):
+            done = self._run([*self.docker, "inspect", "-f", "{{json .State.Health}}", name])
+            log = (json.loads(done.stdout) or {}).get("Log") if done.returncode == 0 else None
+            if log:
+                found = {"exit": log[0]["ExitCode"], "text": engine_text(_ID.sub("ID", log[0]["Output"]))}
+                break
+            time.sleep(0.2)
+        self._run([*self.docker, "rm", "-f", "-v", name])
+        return short(found)  # type: ignore[no-any-return]
 
     def _line(self, case: Case, name: str) -> dict[str, Any]:
         words = [word for word in case.words[2:] if word != "--rm"]

@@ -130,17 +130,18 @@ opening: Callable[[Any], Any] = stack(
 )
 """--image, --platform and `reading`, apart from `archive` for commands with several archives."""
 
-archive: Callable[[Any], Any] = stack(
-    click.argument(
-        "archive",
-        metavar="ARCHIVE",
-        type=click.Path(allow_dash=True),
-        expose_value=False,
-        callback=_store("archive"),
-    ),
-    opening,
-)
+
+def _archive(**given: Any) -> Callable[[Any], Any]:
+    return click.argument(
+        "archive", type=click.Path(allow_dash=True), expose_value=False, callback=_store("archive"), **given
+    )
+
+
+archive: Callable[[Any], Any] = stack(_archive(metavar="ARCHIVE"), opening)
 """ARCHIVE (a file, a layout directory, or - for standard input) and all that `opening` brings."""
+
+optional_archive: Callable[[Any], Any] = stack(_archive(metavar="[ARCHIVE]", required=False, default=""), opening)
+"""The same for a command that may have something else to tell of; `Settings.archive` is "" without one."""
 
 view: Callable[[Any], Any] = _option(
     "view",
