@@ -21,7 +21,7 @@ class Interpolation:
     """The variables of one file: `missing` are those that it refers to without a default, in order."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
-        self.variables = variables
+        self.variables: Mapping[str, str] = variables
         self.missing: dict[str, Place] = {}
 
     def fill(self, text: str, place: Place, depth: int = 0) -> str:

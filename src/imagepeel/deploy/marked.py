@@ -36,16 +36,16 @@ _TRUE = frozenset({"y", "yes", "true", "on"})
 class Node:
     """One value of a document with its place; the methods that take it raise Malformed where it is something else."""
 
-    __slots__ = ("items", "keys", "kind", "merged", "place", "text", "weight")
+    __slots__: tuple[str, ...] = ("items", "keys", "kind", "merged", "place", "text", "weight")
 
     def __init__(self, kind: Kind, place: Place, text: str = "") -> None:
-        self.kind = kind
-        self.place = place
-        self.text = text
+        self.kind: Kind = kind
+        self.place: Place = place
+        self.text: str = text
         self.items: dict[str, Node] | list[Node] = {} if kind == "map" else []
         self.keys: dict[str, Place] = {}
         self.merged: set[str] = set()
-        self.weight = 1
+        self.weight: int = 1
 
     # ---- looking ------------------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ class Volumes:
     """The volumes of one pod by name."""
 
     def __init__(self, pod: PodText, engine: Engine) -> None:
-        self.engine = engine
+        self.engine: Engine = engine
         self.known: dict[str, tuple[MountKind, str]] = {
             name: ("elsewhere", f"the PersistentVolumeClaim of the template {name}") for name in pod.volume_claims
         }

@@ -20,6 +20,7 @@ from imagepeel.serialization import from_json
 
 _TRUE = frozenset({"1", "yes", "true", "on", "y", "t"})
 _MOST_LINES = 10_000
+_OWN = "Container"
 _words = str.split
 KEYS = frozenset(
     _words(
@@ -57,7 +58,7 @@ def read_quadlet(text: bytes, file: str, engine: str) -> Deployment:
     """
     label = find_engine(engine)[1]
     entries = list(_entries(text, file))
-    own = [one for one in entries if one.section == "Container"]
+    own = [one for one in entries if one.section == _OWN]
     if not own:
         raise Unsupported(f"{file} is no quadlet: it has no [Container] section", hint="give a .container file")
     for one in own:
