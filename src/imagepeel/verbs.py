@@ -18,6 +18,7 @@ from imagepeel.text import plural
 if TYPE_CHECKING:
     from imagepeel.export.flatten import FlattenReport
     from imagepeel.export.report import ExtractReport
+    from imagepeel.findings.budget import Budget
     from imagepeel.findings.report import Findings
     from imagepeel.findings.slim import Slim
     from imagepeel.findings.waste import Waste
@@ -166,18 +167,23 @@ class Image(LayeredImage):
 
         return load_answers(self)
 
-    def findings(self, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> Findings:
+    def findings(
+        self, *, select: Sequence[str] = (), ignore: Sequence[str] = (), budget: Budget | None = None
+    ) -> Findings:
         """Say what will surprise people about this image.
 
         Arguments: `select` and `ignore` name rules by id, code or lesson; without `select`, all rules are asked.
+        `budget` sets limits that the rules of budgets look at (docs/reference/check.md).
         Returns a tuple of findings, worst first, each with its places and the commands that show them; secrets in them
         are masked.  UsageError for a name that is no rule.  Source: docs/reference/rules, one page a rule.
         """
         from imagepeel.findings.catalogue import select_rules  # start time
         from imagepeel.findings.examine import examine  # start time
+        from imagepeel.findings.subject import Subject  # start time
         from imagepeel.receipts.proof import with_receipts  # start time
 
-        return with_receipts(examine(self, select_rules(select, ignore)), self)
+        subject = None if budget is None else Subject(self, budget)
+        return with_receipts(examine(self, select_rules(select, ignore), subject=subject), self)
 
     def explain(self, chapters: Collection[int | str] | None = None) -> Story:
         """Return the story of this image, from the tarball to the process; `str()` of it is the text.

@@ -31,6 +31,7 @@ _FAMILY_TITLES = {
     "archive": "The archive and its documents",
     "state": "State",
     "health": "Health, shell and certificates",
+    "budget": "Limits of a team",
 }
 
 _INTRO = """# Rules
@@ -86,8 +87,17 @@ def _fixed(number: str) -> str:
     )
 
 
+def _minute(rule: str, options: str) -> tuple[str, ...]:
+    """The commands that show a rule on its two images; `options` are those of the gate where it looks at limits."""
+    bad, good = f"wtf --reproduce {rule} demo.tar", f"wtf --reproduce {rule} --repaired good.tar"
+    if options:
+        return (bad, good, f"check demo.tar {options}", f"check good.tar {options}")
+    return (bad, "wtf demo.tar --receipts", good, "wtf good.tar")
+
+
 def _page(rule: Rule) -> str:
-    also = find_example(rule.id).also
+    example = find_example(rule.id)
+    also = example.also
     lines = [
         f"# {rule.id}",
         "",
@@ -101,10 +111,7 @@ def _page(rule: Rule) -> str:
         *([f"**A person decides** {rule.decides}.", ""] if rule.decides else []),
         "## See it in a minute",
         "",
-        f"    imagepeel wtf --reproduce {rule.id} demo.tar",
-        "    imagepeel wtf demo.tar --receipts",
-        f"    imagepeel wtf --reproduce {rule.id} --repaired good.tar",
-        "    imagepeel wtf good.tar",
+        *(f"    imagepeel {line}" for line in _minute(rule.id, example.options)),
         "",
         "The first image shows the surprise"
         + (f" (and with it {', '.join(f'[{other}]({other}.md)' for other in also)})" if also else "")

@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from imagepeel.findings.budget import Budget
 from imagepeel.forge.archives import to_bytes
 from imagepeel.forge.attacks import ATTACKS
 from imagepeel.forge.broken import SPECIMENS
@@ -29,6 +30,10 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
     bad: Callable[[], ImageSpec | IndexSpec]
     good: Callable[[], ImageSpec | IndexSpec]
     also: tuple[str, ...] = ()
+    budget: Budget | None = None
+    """The limits that both are held against, for rules that look at limits."""
+    options: str = ""
+    """The same limits as words of `imagepeel check`; the good image is called good.tar."""
 
 
 def specimen(name: str, also: tuple[str, ...] = ()) -> Example:

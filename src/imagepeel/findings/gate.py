@@ -19,12 +19,21 @@ THRESHOLDS: tuple[Threshold, ...] = (*SEVERITIES, "none")
 
 
 class GateOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How strict the gate is; `select` and `ignore` name rules by id, code or lesson."""
+    """How strict the gate is; `select` and `ignore` name rules by id, code or lesson.
+
+    `max_size`, `max_waste`, `max_layers` and `max_growth` are the limits of `findings/budget.py` in words, "" or None
+    for none; `against` is the file that growth is measured from.
+    """
 
     fail_on: Threshold = "high"
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     baseline: str = ""
+    max_size: str = ""
+    max_waste: str = ""
+    max_layers: int | None = None
+    max_growth: str = ""
+    against: str = ""
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +134,10 @@ def read_baseline(data: bytes, name: str) -> Baseline:
     return baseline
 
 
-_KEYS = {"fail-on": "fail_on", "select": "select", "ignore": "ignore", "baseline": "baseline"}
+_KEYS = {
+    "fail-on": "fail_on", "select": "select", "ignore": "ignore", "baseline": "baseline", "max-size": "max_size",
+    "max-waste": "max_waste", "max-layers": "max_layers", "max-growth": "max_growth", "against": "against",
+}  # fmt: skip
 
 
 def read_options(table: Mapping[str, Any], name: str) -> GateOptions:

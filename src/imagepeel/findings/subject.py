@@ -27,6 +27,7 @@ from imagepeel.process.spec.values import Credentials
 from imagepeel.tables import not_for_linux
 
 if TYPE_CHECKING:
+    from imagepeel.findings.budget import Budget, Spent
     from imagepeel.findings.finding import Finding
     from imagepeel.formats.tar.table import Meta
     from imagepeel.image import LayeredImage
@@ -47,12 +48,22 @@ _SMALL = 256 * 1024
 class Subject:
     """One image under examination.  Nothing here changes it; whatever it contains, asking raises nothing."""
 
-    def __init__(self, image: LayeredImage) -> None:
+    def __init__(self, image: LayeredImage, budget: Budget | None = None) -> None:
         self.image = image
+        self.budget = budget
         self.config: ImageConfig = image.config
         self.run: RunConfig = image.config.config
         self.results: dict[str, tuple[Finding, ...]] = {}
         """What rules found, by id: each is asked once (`Rule.results`)."""
+
+    @cached_property
+    def spent(self) -> tuple[Spent, ...]:
+        """What is spent of each limit that was set; () without any."""
+        if self.budget is None:
+            return ()
+        from imagepeel.findings.budget import spent  # start time
+
+        return spent(self.image, self.budget)
 
     # ---- what is there ------------------------------------------------------------------------------------
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from imagepeel.evidence import Evidence
+from imagepeel.evidence import Evidence, layer_label
+from imagepeel.findings.budget import Spent
 from imagepeel.findings.finding import Figure, Severity
 from imagepeel.present.document import (
     Column,
@@ -29,7 +30,7 @@ from imagepeel.present.document import (
 from imagepeel.present.heading import about
 from imagepeel.results.check import CheckOutcome, fails, place_of, summary
 from imagepeel.results.findings import FindingResult, RuleListResult, RuleResult, WtfOutput, WtfResult
-from imagepeel.text import plural
+from imagepeel.text import plural, size
 
 SEVERITIES: dict[Severity, SpanKind] = {"high": "bad", "medium": "warn", "low": "plain", "info": "dim"}
 """How each severity looks."""
@@ -182,7 +183,21 @@ def check_document(outcome: CheckOutcome) -> Document:
     found: Section | None = section(items(*rows)) if rows else None
     verdict = say(term(summary(outcome)), level="good" if outcome.passed else "bad")
     examined = 0 if _tells_of_others((*outcome.new, *outcome.known)) else 1 + len(outcome.beside)
-    return about(outcome.image, found, section(verdict), examined=examined)
+    spent = section(_spent(outcome.budgets), title="limits") if outcome.budgets else None
+    return about(outcome.image, found, spent, section(verdict), examined=examined)
+
+
+def _spent(budgets: Sequence[Spent]) -> Table:
+    """Return a row for each limit: what is used of it, and what is to be said beside."""
+    rows = []
+    for one in budgets:
+        unknown = not one.whole and not one.over and one.limit is not None
+        said = Span("over", "bad") if one.over else Span("not known", "warn") if unknown else ""
+        largest = f"{layer_label(one.blame)} has {size(one.blame_bytes)}" if one.blame is not None else ""
+        rows.append(row(one.measure, one.words, said, dim("; ".join(filter(None, (one.note, largest))))))
+    return Table(
+        columns=(Column("", keep=True), Column("", keep=True), Column("", keep=True), Column("")), rows=tuple(rows)
+    )
 
 
 def _judged(finding: FindingResult, *, failing: bool) -> Item:

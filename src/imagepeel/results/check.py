@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from imagepeel._display import Shown
+from imagepeel.findings.budget import Spent
 from imagepeel.findings.gate import Gate, Known, Threshold
 from imagepeel.findings.rule import Rule
 from imagepeel.results.findings import FindingResult, RuleResult, finding_result, rule_result
@@ -31,10 +32,16 @@ class CheckOutcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Entries of the baseline that no finding matches."""
     rules: tuple[RuleResult, ...]
     """Rules that were checked."""
+    budgets: tuple[Spent, ...] = ()
+    """Each limit that was set, and what the image spends of it."""
 
 
 def check_outcome(
-    head: ImageHead, gate: Gate, rules: tuple[Rule, ...], beside: tuple[ImageHead, ...] = ()
+    head: ImageHead,
+    gate: Gate,
+    rules: tuple[Rule, ...],
+    beside: tuple[ImageHead, ...] = (),
+    budgets: tuple[Spent, ...] = (),
 ) -> CheckOutcome:
     """Join the gate with what the rules say."""
     return CheckOutcome(
@@ -47,6 +54,7 @@ def check_outcome(
         known=tuple(finding_result(finding) for finding in gate.known),
         stale=gate.stale,
         rules=tuple(map(rule_result, rules)),
+        budgets=budgets,
     )
 
 

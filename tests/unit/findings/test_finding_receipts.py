@@ -24,7 +24,7 @@ def test_receipts_run(rule: str, tmp_path: Path) -> None:
     path = tmp_path / "image.tar"
     path.write_bytes(archive_of(EXAMPLES[rule].bad()))
     with open_archive(path) as archive:
-        findings = archive.images()[0].findings()
+        findings = archive.images()[0].findings(budget=EXAMPLES[rule].budget)
     assert findings
     for finding in findings:
         assert finding.evidence.receipts, finding.message

@@ -12,20 +12,23 @@ import pytest
 from imagepeel.api import open as open_archive
 from imagepeel.archive.source import MemorySource
 from imagepeel.errors import NotFound
+from imagepeel.findings.budget import Budget
 from imagepeel.findings.catalogue import RULES
 from imagepeel.findings.examine import examine
 from imagepeel.findings.example import archive_of
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rules import FAMILIES
 from imagepeel.findings.rules.examples import EXAMPLES, find_example
+from imagepeel.findings.subject import Subject
 from imagepeel.forge.image import ImageSpec
 from imagepeel.forge.layout import IndexSpec
 
 
-def found_in(spec: ImageSpec | IndexSpec) -> tuple[Finding, ...]:
+def found_in(spec: ImageSpec | IndexSpec, budget: Budget | None = None) -> tuple[Finding, ...]:
     """What is found in an example, but for the note that its file is one that docker load does not read."""
     with open_archive(MemorySource(archive_of(spec))) as archive:
-        found = examine(archive.images()[0])
+        image = archive.images()[0]
+        found = examine(image, subject=Subject(image, budget))
     return tuple(finding for finding in found if (finding.rule, finding.severity) != ("FILE-NOT-TAKEN", "info"))
 
 
@@ -59,7 +62,7 @@ def test_examining_an_image_never_loads_the_forge(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rule", sorted(EXAMPLES))
 def test_bad_image_fires_the_rule_and_its_companions_only(rule: str) -> None:
-    found = found_in(EXAMPLES[rule].bad())
+    found = found_in(EXAMPLES[rule].bad(), EXAMPLES[rule].budget)
     assert {finding.rule for finding in found} == {rule, *EXAMPLES[rule].also}
     for finding in found:
         assert finding.message and not finding.message.endswith(".")
@@ -70,14 +73,14 @@ def test_bad_image_fires_the_rule_and_its_companions_only(rule: str) -> None:
 
 @pytest.mark.parametrize("rule", sorted(EXAMPLES))
 def test_good_image_fires_nothing(rule: str) -> None:
-    assert [(finding.rule, finding.message) for finding in found_in(EXAMPLES[rule].good())] == []
+    assert [(finding.rule, finding.message) for finding in found_in(EXAMPLES[rule].good(), EXAMPLES[rule].budget)] == []
 
 
 @pytest.mark.parametrize("rule", sorted(EXAMPLES))
 def test_severity_is_never_worse_than_the_rule_says(rule: str) -> None:
     order = ["high", "medium", "low", "info"]
     worst = {each.id: each.severity for each in RULES}
-    for finding in found_in(EXAMPLES[rule].bad()):
+    for finding in found_in(EXAMPLES[rule].bad(), EXAMPLES[rule].budget):
         assert order.index(finding.severity) >= order.index(worst[finding.rule])
 
 

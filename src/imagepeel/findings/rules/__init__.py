@@ -5,6 +5,7 @@ from __future__ import annotations
 from imagepeel.findings.rule import Rule
 from imagepeel.findings.rules.archive import rules as archive
 from imagepeel.findings.rules.attacks import rules as attacks
+from imagepeel.findings.rules.budget import rules as budget
 from imagepeel.findings.rules.entries import names as entry_names
 from imagepeel.findings.rules.entries import rules as entries
 from imagepeel.findings.rules.environment import rules as environment
@@ -34,5 +35,6 @@ FAMILIES: dict[str, tuple[Rule, ...]] = {
     "archive": archive.RULES,
     "state": state.RULES,
     "health": health.RULES,
+    "budget": budget.RULES,
 }
 """Family name to rules, in the order of the catalogue."""

@@ -6,6 +6,7 @@ from imagepeel.errors import NotFound
 from imagepeel.findings.example import Example
 from imagepeel.findings.rules.archive import examples as archive
 from imagepeel.findings.rules.attacks import examples as attacks
+from imagepeel.findings.rules.budget import examples as budget
 from imagepeel.findings.rules.entries import examples as entries
 from imagepeel.findings.rules.environment import examples as environment
 from imagepeel.findings.rules.health import examples as health
@@ -34,6 +35,7 @@ EXAMPLES: dict[str, Example] = {
     **archive.EXAMPLES,
     **state.EXAMPLES,
     **health.EXAMPLES,
+    **budget.EXAMPLES,
 }
 """Rule id to example, in the order of the catalogue."""
 

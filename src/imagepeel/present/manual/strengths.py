@@ -12,13 +12,13 @@ from imagepeel.present.prediction import (
     stop_in_words,
     verdict_in_short,
 )
+from imagepeel.process.engines.registry import layer_limit
 from imagepeel.process.spec.failure import Outcome
 from imagepeel.tables import go_name
 from imagepeel.text import listed, plural, title
 
 _STATE = ("BAKED-DATABASE", "STALE-LOCK", "DATABASE-WITHOUT-VOLUME")
 _MERGE = ("LINK-SHADOWED", "FILE-BECOMES-DIRECTORY", "ROOT-OPAQUE", "RESURRECTED", "UNPACK-REFUSED", "WHITEOUT-ORDER")
-_ENGINE_LAYERS = 125
 _IDS = 65535
 
 
@@ -110,8 +110,8 @@ def _portable(operator: Operator) -> list[Block]:
     blocks.append(
         operator.answer(
             ask,
-            "yes" if stated <= _ENGINE_LAYERS else "no",
-            f"{plural(stated, 'layer')} of the {_ENGINE_LAYERS} that Docker takes.",
+            "yes" if stated <= layer_limit()[1] else "no",
+            f"{plural(stated, 'layer')} of the {layer_limit()[1]} that Docker takes.",
             by=operator.by_config("/rootfs/diff_ids"),
         )
     )

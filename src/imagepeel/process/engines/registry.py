@@ -49,6 +49,13 @@ MATRIX_ENGINES = tuple(
 """The rows of `--matrix`: one of each kind that differs."""
 
 
+def layer_limit() -> tuple[str, int]:
+    """The engine that stacks the fewest layers, and how many."""
+    limits = ((version.max_layers, family.name) for family in FAMILIES for version in family.versions)
+    most, name = min((limit, name) for limit, name in limits if limit is not None)
+    return name, most
+
+
 def newest(family: EngineFamily) -> str:
     """The name of a family's default profile."""
     return f"{family.name}@{'.'.join(map(str, family.default))}"
