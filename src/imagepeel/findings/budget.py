@@ -6,7 +6,7 @@ Sizes are decompressed bytes of all layers, as `layers` and `docker images` coun
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 Measure = Literal["size", "waste", "layers", "growth"]
 """What a budget limits."""
-MEASURES: tuple[Measure, ...] = get_args(Measure)
 
 _PERCENT = late(r"(\d{1,4})(?:\.(\d{1,4}))?\s?%")
 
@@ -122,7 +121,7 @@ def against_of(image: LayeredImage, name: str) -> Against:
 
 
 def spent(image: LayeredImage, budget: Budget) -> tuple[Spent, ...]:
-    """Return each limit of a budget and what the image spends of it, in the order of `MEASURES`.
+    """Return each limit of a budget and what the image spends of it.
 
     The waste is accounted for only where it is limited: that reads files again.
     """
