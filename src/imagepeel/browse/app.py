@@ -80,6 +80,7 @@ class Browser(App[None]):
         Binding("2", "look(1)", "bytes", show=False),
         Binding("3", "look(2)", "facts", show=False),
         Binding("4", "look(3)", "life", show=False),
+        Binding("5,b", "look(4)", "blame", show=False),
         Binding("right_square_bracket", "turn(1)", "next look", show=False),
         Binding("left_square_bracket", "turn(-1)", "look before", show=False),
         Binding("z", "alone", "zoom", show=False),

@@ -13,6 +13,7 @@ from imagepeel.formats.elf.file import parse_elf
 from imagepeel.formats.elf.header import is_elf
 from imagepeel.masking import masked
 from imagepeel.present.anatomy import anatomy_document
+from imagepeel.present.blame import blame_document
 from imagepeel.present.document import Claim, Document, Item, Items, Span, code, dim, item, items, path, say, section
 from imagepeel.present.trace import trace_document
 from imagepeel.receipts.places import Receipts
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
     from imagepeel.verbs import Image
 
-Look = Literal["content", "bytes", "facts", "life"]
-LOOKS: tuple[Look, ...] = ("content", "bytes", "facts", "life")
+Look = Literal["content", "bytes", "facts", "life", "blame"]
+LOOKS: tuple[Look, ...] = ("content", "bytes", "facts", "life", "blame")
 
 MOST_TEXT = 1 << 18
 """Bytes of a text that are shown; the last line says so where there are more."""
@@ -64,9 +65,11 @@ class Looks:
         try:
             if what == "content":
                 return self._content(row, width)
-            document = {"bytes": self._bytes, "facts": self._facts, "life": self._life}[what](row)
+            looks = {"bytes": self._bytes, "facts": self._facts, "life": self._life, "blame": self._blame}
             # Which image it is stands above the panes.
-            return shown(list(document_lines(msgspec.structs.replace(document, headline=()), width=width)))
+            document = msgspec.structs.replace(looks[what](row), headline=())
+            lines = document_lines(document, width=width)
+            return shown([[(words.expandtabs(4), style) for words, style in line] for line in lines])
         except ImagepeelError as error:
             return _said(error.what, width)
 
@@ -111,6 +114,9 @@ class Looks:
 
     def _life(self, row: FileRow) -> Document:
         return trace_document(self.image.trace(row.path, view=self.rootfs.view, follow=False))
+
+    def _blame(self, row: FileRow) -> Document:
+        return blame_document(self.image.blame(row.path, view=self.rootfs.view, follow=False))
 
     def _facts(self, row: FileRow) -> Document:
         return _document(items(*self._rows(row), *self._elf(row)))

@@ -57,7 +57,8 @@ def command_for(seen: Seen, archive: str, options: Iterable[str]) -> str:
     if seen.pane == "look" and seen.look != "content":
         if seen.look == "bytes" and row.node.layer is not None:
             return own("anatomy", layer_label(row.node.layer) + ":" + text(row.path))
-        return own("trace" if seen.look == "life" else "ls", row.path, more=view)
+        names = {"life": "trace", "blame": "blame"}
+        return own(names.get(seen.look, "ls"), row.path, more=view)
     if seen.sought and seen.pane != "look":
         query = parse(seen.sought)
         bounds = (("--larger", query.larger), ("--smaller", query.smaller))

@@ -102,6 +102,8 @@ def test_the_four_panes(forge_archive: Make) -> None:
         assert any("mode" in line and "0644" in line for line in pane(app, "look"))
         await press(app, pilot, "4")
         assert any("L2" in line and "changed" in line for line in pane(app, "look"))
+        await press(app, pilot, "b")
+        assert any(line.startswith("L2 ") and "shop:x:999" in line for line in pane(app, "look"))
         await press(app, pilot, "2")
         assert any("65 74 63 2f" in line or "65 74 63  " in line for line in pane(app, "look")), "etc/ in hex"
 
@@ -172,6 +174,7 @@ def test_searching_going_and_sorting(forge_archive: Make) -> None:
         (("tab", "down", "down"), "tree /etc"),
         (("tab", "home"), "cat /README"),
         (("tab", "home", "tab", "4"), "trace /README"),
+        (("tab", "home", "tab", "b"), "blame /README"),
         (("tab", "home", "tab", "2"), "anatomy L1:/README"),
         (("shift+tab",), "process"),
     ],
