@@ -353,29 +353,70 @@ def test_npm_lists_the_same_packages(tmp_path: Path) -> None:
 
 # ---- apk of real images ---------------------------------------------------------------------------------------
 
+IMAGES = Path(__file__).resolve().parents[3] / "shared" / "images"
+ALPINE = "aquasecurity+trivy/pkg/fanal/test/testdata/alpine-310.tar.gz"
+DATABASES = ("lib/apk/db/installed", "usr/lib/apk/db/installed")
+
+
+def apk_images() -> list[tuple[Path, int]]:
+    """The images that have a database of apk, each as its archive and its number there."""
+    found = []
+    for path in sorted(IMAGES.rglob("*")):
+        if path.name not in ("index.json", "tar.tar") and not path.name.startswith("alpine-31"):
+            continue
+        archive = path.parent if path.name == "index.json" else path
+        try:
+            with imagepeel.open(archive) as opened:
+                for image in opened.images():
+                    if any(one.family == "apk" for one in image.packages().databases):
+                        found.append((archive, image.number))
+        except imagepeel.ImagepeelError:
+            continue
+    return found
+
+
+def unpacked(image: imagepeel.Image, folder: Path) -> Path:
+    """The layers unpacked by GNU tar, one onto the other, without what later layers remove."""
+    folder.mkdir()
+    for layer in image.layers:
+        source = layer.record.source()
+        blob = folder.parent / "layer"
+        blob.write_bytes(source.pread(0, source.size))
+        with tarfile.open(blob) as listed:
+            for member in listed:
+                above, _, last = member.name.rpartition("/")
+                place = folder / above / last.removeprefix(".wh.")
+                if last.startswith(".wh.") or not member.isdir():
+                    if place.is_dir() and not place.is_symlink():
+                        shutil.rmtree(place)
+                    else:
+                        place.unlink(missing_ok=True)
+        run("tar", "-xf", blob, "-C", folder, "--exclude=.wh.*", "--exclude=dev", "--keep-directory-symlink")
+    return folder
+
 
 @pytest.mark.shared
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can change its root")
-@pytest.mark.parametrize("name", ["alpine-310", "alpine-311"])
-def test_the_apk_of_a_real_image_names_the_same_packages(name: str, shared_root: Path, tmp_path: Path) -> None:
-    archive = shared_root / f"images/aquasecurity+trivy/pkg/fanal/test/testdata/{name}.tar.gz"
-    with tarfile.open(archive) as outer:
-        layer = next(member for member in outer if member.name.endswith("layer.tar"))
-        data = outer.extractfile(layer)
-        assert data is not None
-        run("tar", "-xf", "-", "-C", tmp_path, input=None, stdin=_spooled(data.read(), tmp_path))
-    listed = run("chroot", tmp_path, "/sbin/apk", "info", "-v").split()
-    found = installed(packages_of(archive), "apk")
-    assert sorted(f"{one.name}-{one.version}" for one in found) == sorted(listed)
+@pytest.mark.parametrize(("archive", "number"), apk_images(), ids=lambda value: getattr(value, "name", value))
+def test_apk_itself_names_the_same_packages(archive: Path, number: int, tmp_path: Path) -> None:
+    """The apk of an Alpine image, in its own root, is given the database of each image."""
+    with imagepeel.open(IMAGES / ALPINE) as opened:
+        alpine = unpacked(opened.image(), tmp_path / "alpine")
+    with imagepeel.open(archive) as opened:
+        image = opened.image(f"#{number}")
+        root = unpacked(image, tmp_path / "root")
+        found = installed(image.packages(), "apk")
+    database = next(root / path for path in DATABASES if (root / path).is_file())
+    (alpine / "x/lib/apk/db").mkdir(parents=True)
+    (alpine / "x/etc/apk").mkdir(parents=True)
+    shutil.copy(database, alpine / "x/lib/apk/db/installed")
+    for other in ("etc/apk/world", "lib/apk/db/scripts.tar", "lib/apk/db/triggers", "etc/apk/arch"):
+        (alpine / "x" / other).touch()
+    (alpine / "x/etc/apk/arch").write_text(found[0].arch)
+    asked = ("chroot", alpine, "/sbin/apk", "--root", "/x", "info")
+    assert sorted(f"{one.name}-{one.version}" for one in found) == sorted(run(*asked, "-v").split())
     for one in found:
-        lines = run("chroot", tmp_path, "/sbin/apk", "info", "-qL", one.name).splitlines()
-        paths = [line for line in lines if line and not line.endswith(" contains:")]
+        paths = [line for line in run(*asked, "-qL", one.name).splitlines() if line]
         assert one.files == len(paths), one.name
-        assert one.content == size_of(tmp_path, paths), one.name
-
-
-def _spooled(data: bytes, folder: Path) -> Any:
-    place = folder.parent / f"{folder.name}.layer"
-    place.write_bytes(data)
-    return place.open("rb")
+        assert one.content == size_of(root, paths), one.name

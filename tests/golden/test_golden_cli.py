@@ -34,6 +34,7 @@ CASES: dict[str, tuple[str, dict[str, str], list[str]]] = {
     "images/two-images": ("two-images", {}, ["images", "{}"]),
     "images/export": ("shop", {"kind": "rootfs"}, ["images", "{}"]),
     "images/missing-blob.json": ("missing-blob", {}, ["images", "--json", "{}"]),
+    "packages/none": ("shop", {}, ["packages", "{}"]),
     "ls/root": ("shop", {}, ["ls", "{}"]),
     "ls/long": ("shop", {}, ["ls", "-l", "{}", "/srv/shop"]),
     "ls/long-recursive": ("zoo", {}, ["ls", "-lR", "{}"]),

@@ -27,6 +27,7 @@ _HOMES = (b"/lib/apk/db", b"/usr/lib/apk/db")
 def _records(file: Shipped, reading: Reading) -> Iterator[Record]:
     fields: dict[bytes, bytes] = {}
     files: list[bytes] = []
+    owned: set[bytes] = set()
     folder = b""
     start = total = 0
     for number, line in lines_of(reading.read(file)):
@@ -42,9 +43,12 @@ def _records(file: Shipped, reading: Reading) -> Iterator[Record]:
         if key == b"F":
             folder = absolute(b"", value).rstrip(b"/") + b"/"
         elif key == b"R":
-            if len(folder) + len(value) < PATH_BYTES:
-                files.append(folder + value if value.isalnum() else absolute(folder, value))
-                total += len(files[-1])
+            path = folder + value if value.isalnum() or len(folder) > PATH_BYTES else absolute(folder, value)
+            # apk takes a file that two packages list for that of the first.
+            if len(path) <= PATH_BYTES and path not in owned:
+                owned.add(path)
+                files.append(path)
+            total += len(path)
             if total > NAME_BYTES:
                 raise Remark("it lists more files than are read", f"line {number}")
         elif key in b"PVAo":

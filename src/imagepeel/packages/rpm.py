@@ -27,6 +27,8 @@ _FORMS: dict[bytes, Callable[[bytes], Iterator[tuple[int, bytes]]]] = {
     b"Packages": rpm_bdb.blobs,
     b"Packages.db": rpm_ndb.blobs,
 }
+_LOG = b"-wal"
+"""What SQLite appends to the name of a database for its write-ahead log (WAL file format)."""
 _MOST_TAGS = 65_536
 """Entries of one index: hdrchkTags in rpm's header.c allows 65,535."""
 _MOST_DATA = 256 * 1024 * 1024
@@ -97,6 +99,9 @@ class Header:
 
 
 def _records(file: Shipped, reading: Reading) -> Iterator[Record]:
+    log = reading.at(file.path + _LOG, file.layer)
+    if log is not None and reading.read(log):
+        reading.remark(file, Remark("a write-ahead log lies beside it and is not read: what it changes is not known"))
     for place, blob in _FORMS[file.name](reading.read(file)):
         try:
             header = Header(blob)
@@ -122,8 +127,8 @@ KIND = DatabaseKind(
     family="rpm",
     places="rpmdb.sqlite, Packages and Packages.db in /var/lib/rpm, /usr/lib/sysimage/rpm and /usr/share/rpm",
     directory=lambda directory: directory in _HOMES,
-    wants=lambda directory, name: name in _FORMS,
-    holds=lambda directory, name: True,
+    wants=lambda directory, name: name.removesuffix(_LOG) in _FORMS,
+    holds=lambda directory, name: name in _FORMS,
     records=_records,
     one=True,
     purl="rpm",

@@ -280,3 +280,34 @@ def test_a_comparison_tells_which_packages_came_went_and_changed(
         assert json.loads(run_cli("diff", "--json", *words).stdout)["result"]["packages"] is None
     lacking = run_cli("diff", without(old, blobs(old)["L1"], tmp_path / "lacking.tar"), new)
     assert "Not all of both could be read" in lacking.stdout
+
+
+def test_a_status_d_has_a_file_a_package(of_files: Callable[..., PackagesResult]) -> None:
+    """Images built without dpkg: no Status, and the sums of NAME beside it; names of files may be anything."""
+    found = of_files(
+        {
+            "var/lib/dpkg/status.d/base": "Package: base-files\nVersion: 12\nArchitecture: amd64\nDescription: a\n b\n",
+            "var/lib/dpkg/status.d/base.md5sums": f"{'0' * 32}  usr/share/x\n{'1' * 32}  ./usr/share/not there\n",
+            "var/lib/dpkg/status.d/tz": "Package: tzdata\nVersion: 2024\nArchitecture: all\n",
+            "usr/share/x": "12345",
+        }
+    )
+    base, zones = found.packages
+    assert (base.name, base.content, base.files, base.absent) == ("base-files", 5, 2, 1)
+    assert (zones.name, zones.files) == ("tzdata", None)
+    assert not found.doubts
+
+
+def test_a_log_beside_a_database_is_said(of_files: Callable[..., PackagesResult]) -> None:
+    database = {"var/lib/rpm/Packages.db": ndb(header("one"))}
+    assert of_files({**database, "var/lib/rpm/Packages.db-wal": b""}).complete
+    found = of_files({**database, "var/lib/rpm/Packages.db-wal": b"x"}, {"a": "b"})
+    assert [one.name for one in found.packages] == ["one"]
+    assert "write-ahead log" in found.doubts[0].why and not found.complete
+
+
+def test_settings_left_behind_are_no_package(of_files: Callable[..., PackagesResult]) -> None:
+    status = STATUS + STATUS.replace("a\n", "b\n", 1).replace("install ok installed", "deinstall ok config-files")
+    status += STATUS.replace("a\n", "c\n", 1).replace("install ok installed", "install ok half-configured")
+    found = of_files({"var/lib/dpkg/status": status})
+    assert [(one.name, one.state) for one in found.packages] == [("a", ""), ("c", "half-configured")]
