@@ -118,6 +118,11 @@ reading: Callable[[Any], Any] = stack(
 )
 """--blobs, --limits, --no-verify, --no-cache, --show-secrets and `output`: how archives are read."""
 
+platform: Callable[[Any], Any] = _option(
+    "platform", "--platform", metavar="OS/ARCH", help="Which platform: os/architecture[/variant]."
+)
+"""--platform, for a command whose images are named in another way."""
+
 opening: Callable[[Any], Any] = stack(
     _option(
         "reference",
@@ -125,7 +130,7 @@ opening: Callable[[Any], Any] = stack(
         metavar="REF",
         help="Which image: a name, a tag, a digest or its start, or a number as '#2'.  See imagepeel images.",
     ),
-    _option("platform", "--platform", metavar="OS/ARCH", help="Which platform: os/architecture[/variant]."),
+    platform,
     reading,
 )
 """--image, --platform and `reading`, apart from `archive` for commands with several archives."""

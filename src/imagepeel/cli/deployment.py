@@ -10,10 +10,12 @@ from imagepeel.errors import ImagepeelError, NotAnImage, PathNotFound, UsageErro
 from imagepeel.evidence import Location
 
 if TYPE_CHECKING:
+    from imagepeel.api import Archive
     from imagepeel.cli.settings import Settings
     from imagepeel.deploy.forms import FileForm
     from imagepeel.deploy.images import GivenImage
     from imagepeel.deploy.wanted import Deployment
+    from imagepeel.verbs import Image
 
 _FORMS: tuple[FileForm, ...] = ("pod", "compose", "quadlet")
 _MOST_FILES = 1_000
@@ -68,7 +70,7 @@ def given_images(
         if settings.html is not None:
             settings.keep_archive(settings.html, archive)
         opened = stack.enter_context(settings.open(archive))
-        found += [GivenImage(image, name) for image in opened.images()]
+        found += [GivenImage(image, name) for image in _wanted(settings, opened)]
     for folder in folders:
         for archive in _archives(folder):
             try:
@@ -79,7 +81,7 @@ def given_images(
             except ImagepeelError as error:
                 settings.warn(f"{archive} is left out: {error}")
                 continue
-            found += [GivenImage(image) for image in opened.images()]
+            found += [GivenImage(image) for image in _wanted(settings, opened)]
     return found
 
 
@@ -101,6 +103,16 @@ def _named(given: str) -> tuple[str, str]:
     if not name or not archive:
         raise UsageError(f"{given!r} names no archive", hint="write NAME=ARCHIVE")
     return name, archive
+
+
+def _wanted(settings: Settings, archive: Archive) -> list[Image]:
+    """The images of an archive, of the platform that --platform asks for."""
+    asked = settings.platform
+    return [
+        image
+        for image in archive.images()
+        if not asked or image.platform == asked or image.platform.startswith(f"{asked}/")
+    ]
 
 
 def _archives(folder: str) -> list[str]:

@@ -47,6 +47,7 @@ _EXAMPLES = (
     help="The Pod Security level: privileged, baseline, restricted.",
 )
 @click.option("--scc", metavar="NAME", help="The security context constraint of OpenShift: restricted-v2.")
+@common.platform
 @click.option("-e", "--env", "variables", multiple=True, metavar="NAME=VALUE", help="A variable of the compose file.")
 @click.option("--exit-code", is_flag=True, help="Leave with 1 unless nothing is refused and every process starts.")
 @common.reading

@@ -95,7 +95,17 @@ def _start(wanted: Wanted, form: Form, images: Sequence[GivenImage]) -> Start | 
     verdict = _with_needs(found.verdict, wanted)
     if wanted.inside:
         verdict = executed(verdict, wanted.options)
-    return _row(wanted, verdict, found, image, form)
+    row = _row(wanted, verdict, found, image, form)
+    if row.covered_by is None and wanted.mounts and verdict.kind in (Outcome.FAILS, Outcome.DEPENDS):
+        return _uncovered(row, wanted, image)
+    return row
+
+
+def _uncovered(row: Start, wanted: Wanted, image: LayeredImage) -> Start:
+    """The row with the mount that hides the program which the image has by that name, and its place in the image."""
+    bare = predict_image(image, msgspec.structs.replace(wanted.options, tmpfs=(), elsewhere=(), volumes=()))
+    cover = _cover(wanted.mounts, _program(bare))
+    return row if cover is None else msgspec.structs.replace(row, covered_by=cover, evidence=_program_place(bare))
 
 
 def _with_needs(verdict: Verdict, wanted: Wanted) -> Verdict:
@@ -161,5 +171,9 @@ def _evidence(verdict: Verdict, found: Prediction | None) -> Location | None:
     """The place that decides: of a failure its own, else the tar member of the program."""
     if verdict.where is not None or found is None:
         return verdict.where
+    return _program_place(found)
+
+
+def _program_place(found: Prediction) -> Location | None:
     places = [step.where for step in found.steps if step.rule in (Stage.EXECVE, Stage.LOOKUP) and step.where]
     return places[0] if places else None

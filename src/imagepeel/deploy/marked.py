@@ -108,9 +108,12 @@ class Node:
 
     def as_number(self) -> int:
         """A whole number."""
+        digits = self.text.replace("_", "")
+        # 0o17 is how YAML 1.2 writes what 017 is in YAML 1.1.
+        base = {"0x": 16, "0b": 2, "0o": 8}.get(digits[:2].lower(), 8 if digits[:1] == "0" and digits != "0" else 10)
         try:
-            if self.kind == "number":
-                return int(self.text.replace("_", ""), 0 if self.text[:2].lower() in ("0x", "0b") else 10)
+            if self.kind == "number" or (self.kind == "text" and digits.startswith("0o")):
+                return int(digits, base)
         except ValueError:
             pass
         raise self.wrong("a whole number")
