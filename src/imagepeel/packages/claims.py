@@ -6,7 +6,7 @@ a link to usr/lib.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from imagepeel.formats.tar.header import GNU_SPARSE, HARDLINK, REGULAR, SYMLINK
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _DEEP = 16
 """Levels of directories in which links are followed; what lies deeper is compared as it is written."""
 _MOST_KNOWN = 500_000
+_NOBODY: Sequence[int] = ()
 
 
 class Life(NamedTuple):
@@ -90,7 +91,6 @@ class Claims:
         self._first: dict[bytes, int] = {}
         self._more: dict[bytes, list[int]] = {}
         self._homes: dict[bytes, list[int]] = {}
-        self._home_of: dict[bytes, list[int]] = {}
 
     def add(self, package: int, paths: Iterable[bytes], below: bytes = b"") -> None:
         """Note what a package lists; `below` is the directory of one that owns all in it."""
@@ -107,24 +107,27 @@ class Claims:
                 if package not in others:
                     others.append(package)
 
-    def of(self, path: bytes) -> list[int]:
+    def of(self, path: bytes) -> Sequence[int]:
         """Return the packages that claim a canonical path."""
-        owner = self._first.get(path)
-        out = [] if owner is None else [owner, *self._more.get(path, ())]
-        if self._homes:
-            out += self._of_directory(path.rpartition(b"/")[0])
-        return out
+        return self.found(path, self.at_home(path.rpartition(b"/")[0]))
 
-    def _of_directory(self, directory: bytes) -> list[int]:
-        known = self._home_of.get(directory)
-        if known is None:
-            known = self._home_of[directory] = self._homes.get(npm.home(directory), [])
-        return known
+    def found(self, path: bytes, at_home: Sequence[int]) -> Sequence[int]:
+        """Return the same where those are known that own all of the directory of the path."""
+        owner = self._first.get(path)
+        if owner is None:
+            return at_home
+        if path in self._more or at_home:
+            return [owner, *self._more.get(path, ()), *at_home]
+        return (owner,)
+
+    def at_home(self, directory: bytes) -> Sequence[int]:
+        """Return the packages that own all that lies in a directory, but what other packages own."""
+        return self._homes.get(npm.home(directory), _NOBODY) if self._homes else _NOBODY
 
 
 def stored_files(
     databases: Databases, aliases: Aliases, living: Claims, past: Claims
-) -> Iterator[tuple[Stored, list[int], list[int]]]:
+) -> Iterator[tuple[Stored, Sequence[int], Sequence[int]]]:
     """Yield each regular file that the layers ship, each inode once, and the packages that claim a name of it.
 
     These are two lists: by the `living` claims and by those of the `past`.
@@ -135,14 +138,19 @@ def stored_files(
         folders = [aliases.directory(b"/" + directory if directory else b"") for directory in table.dirs]
         now = _Finder(table, folders, aliases, living)
         then = _Finder(table, folders, aliases, past)
-        fate = databases.fate
-        for i, meta in enumerate(table.meta_ids):
-            if not regular[meta] or table.flag_bits[i] & WHITEOUT:
+        shown, flags, dirs, sizes, extras = (
+            databases.shown(layer.index), table.flag_bits, table.dir_ids, table.sizes, table.extras,
+        )  # fmt: skip
+        begin = 0
+        for i, end in enumerate(table.name_ends):
+            name, begin = table.names[begin:end], end
+            if not regular[table.meta_ids[i]] or flags[i] & WHITEOUT:
                 continue
-            folder = folders[table.dir_ids[i]]
-            path = folder + b"/" + table.basename(i)
-            file = Stored(path, folder, layer.index, i, table.stored_size(i), fate(layer.index, i)[0])
-            yield file, now.of(path), then.of(path)
+            number = dirs[i]
+            folder = folders[number]
+            path = folder + b"/" + name
+            size = sizes[i] if i not in extras else table.stored_size(i)
+            yield Stored(path, folder, layer.index, i, size, shown(i)), now.of(path, number), then.of(path, number)
 
 
 class _Finder:
@@ -150,6 +158,7 @@ class _Finder:
 
     def __init__(self, table: EntryTable, folders: list[bytes], aliases: Aliases, claims: Claims) -> None:
         self._claims = claims
+        self._at_home = [claims.at_home(folder) for folder in folders]
         self._linked: dict[bytes, list[int]] = {}
         types = [meta.type for meta in table.metas]
         for i, target in table.links.items():
@@ -160,8 +169,9 @@ class _Finder:
                 parts = [part for part in target.split(b"/") if part not in (b"", b".")]
                 self._linked.setdefault(aliases.path(b"/" + b"/".join(parts)), []).extend(owners)
 
-    def of(self, path: bytes) -> list[int]:
-        owners = self._claims.of(path)
+    def of(self, path: bytes, number: int) -> Sequence[int]:
+        """Return the packages that claim a path in the directory with a number in the table."""
+        owners = self._claims.found(path, self._at_home[number])
         if self._linked and path in self._linked:
             return list(dict.fromkeys([*owners, *self._linked[path]]))
         return owners

@@ -93,6 +93,13 @@ class Databases:
         lost = self._fates.losses.get((layer, entry))
         return False, lost[1] if lost is not None else layer
 
+    def shown(self, layer: int) -> Callable[[int], bool]:
+        """Return a function that says of an entry of a layer whether the image shows it, for a loop over all."""
+        if self._fates is None:
+            return lambda entry: (layer, entry) in self._shown
+        row = self._fates.of_entries[layer]
+        return lambda entry: row[entry] == _VISIBLE
+
     def _nodes_shown(self) -> set[tuple[int, int]]:
         """The files of an image that a runtime refuses: which layer takes one away is not told there."""
         return {

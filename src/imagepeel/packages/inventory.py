@@ -6,7 +6,7 @@ for both, and once in the sums.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -240,7 +240,7 @@ class _Join:
         self._within(living, aliases)
         return self._result()
 
-    def _seen(self, file: Stored, living: list[int], earlier: list[int]) -> None:
+    def _seen(self, file: Stored, living: Sequence[int], earlier: Sequence[int]) -> None:
         for owner in living:
             row = self.rows[owner]
             row.seen[file.layer] = row.seen.get(file.layer, 0) + file.size
