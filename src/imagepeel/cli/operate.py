@@ -38,18 +38,20 @@ def command(settings: Settings, pod: str | None, compose: str | None, receipts: 
     A pod or a compose file answers more: ports and probes, state and volumes, what watches it, who owns it.  What it
     does not say stays a question.  Without an archive the manual is that of the deployment alone.
     """
-    from imagepeel.present.manual.deployed import operate_deployment, with_deployment  # start time
-
     deployment = _deployment(pod, compose)
     if not settings.archive:
         if deployment is None:
             raise UsageError("there is nothing to tell of", hint="name an ARCHIVE, or give --pod or --compose")
+        from imagepeel.present.manual.deployed import operate_deployment  # start time
+
         documents.show_story(settings, "operate", operate_deployment(deployment), receipts=receipts)
         return
     with settings.open() as archive:
         image = settings.filesystem(archive, digests=True)
         story = image.operators_manual()
         if deployment is not None:
+            from imagepeel.present.manual.deployed import with_deployment  # start time
+
             story = with_deployment(story, deployment)
         documents.show_story(settings, "operate", story, receipts=receipts)
         settings.finish(image)

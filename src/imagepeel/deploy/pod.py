@@ -101,7 +101,7 @@ class _Pod:
                 texts = value.as_texts()
                 words[option] = tuple(expand(word, env.values) for word in texts) if expands else texts
                 fields.append(Field(name="command" if value is command else "args", place=value.place))
-        needs = list(env.needs)
+        needs = [*env.needs, *_profiles(node, self.security)]
         asked = {n for value in (command, args) if value is not None for w in value.as_texts() for n in names_in(w)}
         notes = [f"$({one}) has no variable here and stays as it is" for one in sorted(asked - env.values.keys())
                  if expands and one not in env.unknown]  # fmt: skip
@@ -208,6 +208,16 @@ class _Pod:
         group = self.security.get("fsGroup") if self.engine.admits_pods else None
         found = [] if group is None else [_id(group)]
         return (*found, *map(_id, self.security.each("supplementalGroups")))
+
+
+def _profiles(container: Node, whole: Node | None) -> Iterator[str]:
+    """Yield the profiles of the node that a container needs."""
+    own = container.get("securityContext")
+    for name, words in (("seccompProfile", "seccomp"), ("appArmorProfile", "AppArmor")):
+        found = own.get(name) if own is not None else None
+        found = found if found is not None or whole is None else whole.get(name)
+        if found is not None and found.string("type") == "Localhost":
+            yield f"the {words} profile {found.string('localhostProfile')} of the node"
 
 
 def _container_security(own: Node, fields: list[Field]) -> dict[str, object]:

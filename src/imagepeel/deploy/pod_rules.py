@@ -64,6 +64,8 @@ _POD_SECURITY = frozenset(
         """
     )
 )
+_RESOURCES = frozenset({"cpu", "memory", "ephemeral-storage"})
+_QUANTITY = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 _UNITS: dict[str, Decimal | int] = {
     "": 1, "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("0.001"), "k": 10**3, "M": 10**6, "G": 10**9,
     "T": 10**12, "P": 10**15, "E": 10**18, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60,
@@ -73,7 +75,15 @@ _UNITS: dict[str, Decimal | int] = {
 def refusals(pod: PodText) -> Iterator[Refusal]:
     """Yield what the API server refuses of one pod, in the order of its fields."""
     who = f'The {pod.kind} "{pod.name}" is invalid: '
-    for text, where in (*_unknown_fields(pod), *_names(pod), *_mounts(pod), *_limits(pod), *_security(pod)):
+    for text, where in (
+        *_unknown_fields(pod),
+        *_names(pod),
+        *_mounts(pod),
+        *_limits(pod),
+        *_quantities(pod),
+        *_stop_signals(pod),
+        *_security(pod),
+    ):
         strict = text.startswith("unknown field")
         words = f"strict decoding error: {text}" if strict else f"{who}{text}"
         yield Refusal(by="kube-apiserver", text=words, source=_STRICT if strict else _SOURCE, place=where)
@@ -142,6 +152,28 @@ def _limits(pod: PodText) -> Iterator[tuple[str, Place]]:
             if asked is not None and most is not None and asked > most and limit is not None:
                 most_allowed = f"must be less than or equal to {name} limit of {limit.as_scalar()}"
                 yield f"{field_path(value.place.parent)}: Invalid value: {_quoted(value)}: {most_allowed}", value.place
+
+
+def _quantities(pod: PodText) -> Iterator[tuple[str, Place]]:
+    for container in _containers(pod):
+        for part in ("requests", "limits"):
+            given = container.get("resources", part)
+            for name, value in (given.mapping() if given is not None else {}).items():
+                if quantity(value.as_scalar()) is None:
+                    yield f"{field_path(value.place)}: Invalid value: {_quoted(value)}: {_QUANTITY}", value.place
+                if "/" not in name and name not in _RESOURCES and not name.startswith("hugepages-"):
+                    what = "must be a standard resource for containers"
+                    yield f'{field_path(value.place.parent)}: Invalid value: "{name}": {what}', value.place
+
+
+def _stop_signals(pod: PodText) -> Iterator[tuple[str, Place]]:
+    if pod.spec.get("os", "name") is not None:
+        return
+    for container in _containers(pod):
+        signal = container.get("lifecycle", "stopSignal")
+        if signal is not None:
+            what = "may not be set for containers with empty `spec.os.name`"
+            yield f"{field_path(signal.place)}: Forbidden: {what}", signal.place
 
 
 def _security(pod: PodText) -> Iterator[tuple[str, Place]]:

@@ -7,6 +7,8 @@ pkg/compose (`up` prefixes the lines of a container with its name).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from imagepeel.deploy.wanted import Form, Wanted
 from imagepeel.process.engines.registry import find_engine
 from imagepeel.process.spec.failure import FailureCode, Judge, Outcome
@@ -21,11 +23,13 @@ _HOOKS = {
 
 def operator_reads(verdict: Verdict, wanted: Wanted, form: Form) -> tuple[str, ...]:
     """Return the lines that an operator reads about a failure; () for everything else."""
+    engine = find_engine(wanted.options.engine)[0]
+    if verdict.kind is Outcome.DEPENDS and form == "pod" and engine.admits_pods:
+        return tuple(_if_missing(wanted))
     if verdict.kind is not Outcome.FAILS:
         return ()
-    engine = find_engine(wanted.options.engine)[0]
     if form == "pod" and engine.admits_pods:
-        return tuple(_events(verdict, wanted))
+        return tuple(_events(verdict, wanted, engine.probe_errored))
     lines = tuple(verdict.text.splitlines() or [verdict.message])
     started = verdict.judge in (Judge.KERNEL, Judge.USERLAND)
     if form == "compose" and started and not wanted.inside:
@@ -34,12 +38,12 @@ def operator_reads(verdict: Verdict, wanted: Wanted, form: Form) -> tuple[str, .
     return lines
 
 
-def _events(verdict: Verdict, wanted: Wanted) -> list[str]:
+def _events(verdict: Verdict, wanted: Wanted, errored: str) -> list[str]:
     pod = f"{wanted.owner}(<uid>)"
     lines = verdict.text.splitlines() or [verdict.message]
     started = verdict.judge in (Judge.KERNEL, Judge.USERLAND)
     if wanted.what in _PROBES:
-        how = "failed" if started else "errored and resulted in unknown state"
+        how = "failed" if started else errored
         return [f"Warning  Unhealthy  {_PROBES[wanted.what]} probe {how}: {lines[0]}", *lines[1:]]
     if wanted.what in _HOOKS:
         reason, message = _HOOKS[wanted.what]
@@ -62,3 +66,17 @@ def _events(verdict: Verdict, wanted: Wanted) -> list[str]:
     if wanted.restarts:
         out.append(f"Warning  BackOff  Back-off restarting failed container {wanted.container} in pod {pod}")
     return out
+
+
+def _if_missing(wanted: Wanted) -> Iterator[str]:
+    """Yield the events about a ConfigMap or Secret that is not there (kubelet_pods.go, `makeEnvironmentVariables`)."""
+    for need in wanted.needs:
+        kind, _, name = need.removeprefix("the ").partition(" ")
+        if kind not in ("ConfigMap", "Secret"):
+            continue
+        name, _, key = name.partition(" (key ")
+        yield f'if it is missing: Warning  Failed  Error: {kind.lower()} "{name}" not found'
+        if key:
+            namespace = wanted.owner.partition("_")[2]
+            said = f"couldn't find key {key.removesuffix(')')} in {kind} {namespace}/{name}"
+            yield f"if it has no such key: Warning  Failed  Error: {said}"

@@ -77,7 +77,8 @@ def _row(start: Start) -> Row:
 
 def _start(start: Start) -> Section:
     verdict = start.verdict
-    lines: list[Item] = [item(code(line), level="bad") for line in start.reads]
+    failed = verdict.kind is Outcome.FAILS
+    lines: list[Item] = [item(code(line), level="bad" if failed else "warn") for line in start.reads]
     fields: list[Item] = [item(one, label="if  ") for one in verdict.depends]
     why = verdict.why or verdict.reason
     if why:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -12,6 +12,7 @@ from imagepeel.deploy.judged import Start, judge_deployment
 from imagepeel.deploy.wanted import Deployment, Form, Refusal
 from imagepeel.process.spec.failure import Outcome
 from imagepeel.process.spec.values import Verdict
+from imagepeel.text import listed
 
 
 class StartResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
@@ -43,11 +44,22 @@ class StartResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
 
 def start_result(deployment: Deployment, engine: str, images: Sequence[GivenImage]) -> StartResult:
     """Return what becomes of a deployment whose processes start on an engine."""
+    starts = judge_deployment(deployment, images)
     return StartResult(
         form=deployment.form,
         file=deployment.file,
         engine=engine,
-        starts=judge_deployment(deployment, images),
+        starts=starts,
         refusals=deployment.refusals,
-        notes=deployment.notes,
+        notes=(*deployment.notes, *_waiting(starts)),
     )
+
+
+def _waiting(starts: Sequence[Start]) -> Iterator[str]:
+    """Yield what stays waiting since an init container does not start (kubernetes.io, "Init Containers")."""
+    for number, start in enumerate(starts):
+        behind = [one.container for one in starts[number + 1 :] if one.place.file == start.place.file]
+        if start.role == "init container" and start.verdict.kind is Outcome.FAILS and behind:
+            names = listed(tuple(dict.fromkeys(behind)))
+            yield f"{start.container} has to end well before the next one starts: {names} wait (PodInitializing)"
+            return

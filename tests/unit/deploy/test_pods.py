@@ -132,6 +132,9 @@ def test_a_file_that_cannot_be_read_is_one_error(text: str, message: str) -> Non
         (pod("{name: web, image: x, volumeMounts: [{name: d, mountPath: /d}]}"), 'name: Not found: "d"', 6),
         (pod("{name: web, image: x, resources: {requests: {cpu: 2}, limits: {cpu: 1500m}}}"), "cpu limit of 1500m", 6),
         (pod("{name: w, image: x, securityContext: {privileged: true, allowPrivilegeEscalation: false}}"), "cannot", 6),
+        (pod("{name: web, image: x, resources: {limits: {memory: 1GB}}}"), "quantities must match", 6),
+        (pod("{name: web, image: x, resources: {limits: {disk: 1}}}"), '"disk": must be a standard resource', 6),
+        (pod("{name: web, image: x, lifecycle: {stopSignal: SIGINT}}"), "stopSignal: Forbidden", 6),
         (pod() + "  - " + WEB + "\n", 'spec.containers[1].name: Duplicate value: "web"', 7),
         (pod(kind="Pod").replace("{name: p}", "{name: P}"), 'metadata.name: Invalid value: "P"', 3),
         (pod("{name: web, image: x, volumeMounts: [{name: d, mountPath: /a}, {name: d, mountPath: /a}]}",
@@ -214,3 +217,8 @@ def test_restricted_v2_starts_with_an_arbitrary_uid_and_group_0() -> None:
 def test_unknown_policies_are_usage_errors(given: dict[str, str]) -> None:
     with pytest.raises(UsageError):
         read(pod(), **given)
+
+
+def test_a_profile_of_the_node_is_a_condition() -> None:
+    start = web("securityContext: {seccompProfile: {type: Localhost, localhostProfile: p.json}}")
+    assert start.needs == ("the seccomp profile p.json of the node",)

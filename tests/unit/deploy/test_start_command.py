@@ -158,3 +158,26 @@ def test_operate_answers_from_the_deployment(run_cli: Run, shop: Path, tmp_path:
     both = run_cli("operate", shop, "--pod", file).stdout
     assert "Should this run in production?" in both and "8080/tcp (http)" in both
     assert run_cli("operate").exit_code == 2
+
+
+def test_events_say_what_the_kubelet_says(run_cli: Run, shop: Path, tmp_path: Path) -> None:
+    """Texts as public logs of clusters quote them."""
+    more = (
+        "    env: [{name: A, valueFrom: {secretKeyRef: {name: s, key: k}}}]\n"
+        "    readinessProbe: {exec: {command: [curl]}}\n"
+        "  - {name: root, image: 'shop:1.4', securityContext: {runAsNonRoot: true, runAsUser: 0}}\n"
+        "  initContainers: [{name: first, image: 'shop:1.4', command: [/nope]}]\n"
+    )
+    done = run_cli(
+        "start", "--pod", pod(tmp_path, "shop:1.4", more), "--image", shop, "--cluster", "k8s@1.32", "--json"
+    )
+    result = json.loads(done.stdout)["result"]
+    reads = {(start["container"], start["what"]): start["reads"] for start in result["starts"]}
+    assert 'if it is missing: Warning  Failed  Error: secret "s" not found' in reads["web", ""]
+    assert "if it has no such key: Warning  Failed  Error: couldn't find key k in Secret default/s" in reads["web", ""]
+    assert reads["web", "readinessProbe"][0].startswith(
+        "Warning  Unhealthy  Readiness probe errored: rpc error: code ="
+    )
+    told = 'container\'s runAsUser breaks non-root policy (pod: "p_default(<uid>)", container: root)'
+    assert reads["root", ""][0] == f"Warning  Failed  Error: {told}"
+    assert result["notes"] == ["first has to end well before the next one starts: web and root wait (PodInitializing)"]

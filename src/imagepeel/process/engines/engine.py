@@ -135,6 +135,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """It records an exit code for the container."""
     admits_pods: bool = False
     """It is a cluster: an API server looks at a pod first, and a kubelet carries out its security settings."""
+    probe_errored: str = "errored and resulted in unknown state"
+    """What an event says of a probe that could not be executed."""
     expands_words: bool = False
     """It replaces `$(NAME)` in the words of a pod's command."""
     joins_group: bool = False

@@ -34,6 +34,8 @@ _RELEASES: dict[int, tuple[tuple[int, int], str]] = {
 }
 """Minor release, the containerd that stands for its nodes, and the month in which its support ended."""
 
+PROBE_WORDS = 33
+"""The release whose events say more of a probe that could not be executed (kubernetes/kubernetes#125901)."""
 GROUPS_POLICY, USER_NAMESPACES, STOP_SIGNAL = 33, 33, 37
 """The releases from which the fields supplementalGroupsPolicy, hostUsers and lifecycle.stopSignal work unasked."""
 
@@ -51,6 +53,8 @@ def _release(minor: int, containerd: tuple[int, int], end_of_life: str) -> Kuber
         knows_user_namespaces=minor >= USER_NAMESPACES,
         knows_stop_signal=minor >= STOP_SIGNAL,
     )
+    if minor < PROBE_WORDS:
+        fields["probe_errored"] = "errored"
     return Kubernetes(**fields)
 
 
