@@ -76,6 +76,7 @@ class Databases:
         self._ahead: dict[tuple[int, int], bytes] = {}
         self._files: dict[bytes, list[Shipped]] = {}
         self._lists: dict[Shipped, tuple[bytes, ...] | None] = {}
+        self._next: dict[bytes, int] = {}
         self._shared: dict[tuple[bytes, ...], tuple[bytes, ...]] = {}
         self._names_left: int = MOST_FILES
         self._bytes_left: int = NAME_BYTES
@@ -83,6 +84,11 @@ class Databases:
         self._fates = self.rootfs.derived(Fates) if has_uppers(self.rootfs) else None
         self._shown = self._nodes_shown() if self._fates is None else set()
         self._by_layer: list[list[tuple[DatabaseKind, Shipped]]] = [self._in_layer(layer) for layer in image.layers]
+        if self._fates is None:
+            self._by_layer = [self._by_order(files) for files in reversed(self._by_layer)][::-1]
+        for files in self._by_layer:
+            for _, file in files:
+                self._files.setdefault(file.path, []).append(file)
 
     def fate(self, layer: int, entry: int) -> tuple[bool, int | None]:
         """Return whether the image shows a regular file, and else the layer that takes it away, None if not known."""
@@ -128,7 +134,19 @@ class Databases:
                     file = self._shipped(layer.index, entry, directory + b"/" + name)
                     if file is not None:
                         out.append((kind, file))
-                        self._files.setdefault(file.path, []).append(file)
+        return out
+
+    def _by_order(self, files: list[tuple[DatabaseKind, Shipped]]) -> list[tuple[DatabaseKind, Shipped]]:
+        """Give files of an image that runtimes refuse the time until the next layer that brings them; top layer first.
+
+        One that no later layer brings and that is not shown is left out: nobody can tell what takes it away.
+        """
+        out = []
+        for kind, file in files:
+            until = self._next.get(file.path)
+            if until is not None or (file.layer, file.entry) in self._shown:
+                out.append((kind, file._replace(until=until)))
+            self._next[file.path] = file.layer
         return out
 
     def _shipped(self, layer: int, entry: int, path: bytes) -> Shipped | None:
@@ -141,6 +159,8 @@ class Databases:
         if kind not in (REGULAR, GNU_SPARSE):
             return None
         visible, by = self.fate(layer, entry)
+        if self._fates is None:
+            return Shipped(path, layer, entry, None)
         if not visible and (by is None or by == layer):
             return None  # it never was to be seen
         return Shipped(path, layer, entry, by)

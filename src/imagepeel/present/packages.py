@@ -257,7 +257,7 @@ def _layer(result: PackagesResult, layer: int, most: int) -> Iterator[Section]:
                 rows.append(
                     row(
                         _SIGN[event.what],
-                        size(package.by_layer.get(layer, 0)),
+                        size(_bytes(package, event)),
                         package.family,
                         words(package.name),
                         _change(event),
@@ -269,7 +269,7 @@ def _layer(result: PackagesResult, layer: int, most: int) -> Iterator[Section]:
             Table(
                 columns=(
                     Column("", keep=True),
-                    Column("brought", right=True, keep=True),
+                    Column("bytes", right=True, keep=True),
                     Column("", keep=True, leave=1),
                     Column("package", room=14),
                     Column("version", room=10),
@@ -279,6 +279,13 @@ def _layer(result: PackagesResult, layer: int, most: int) -> Iterator[Section]:
                 all=f"imagepeel packages --layer {one.label} --all",
             )
         )
+
+
+def _bytes(package: Package, event: PackageEvent) -> int:
+    """Return what the layer brings of a package, or what is still shipped of one that it removes."""
+    if event.what == "removed" and not package.installed:
+        return package.hidden + package.content
+    return package.by_layer.get(event.layer, 0)
 
 
 def _change(event: PackageEvent) -> Text:

@@ -311,3 +311,19 @@ def test_settings_left_behind_are_no_package(of_files: Callable[..., PackagesRes
     status += STATUS.replace("a\n", "c\n", 1).replace("install ok installed", "install ok half-configured")
     found = of_files({"var/lib/dpkg/status": status})
     assert [(one.name, one.state) for one in found.packages] == [("a", ""), ("c", "half-configured")]
+
+
+def test_of_a_refused_image_the_order_of_layers_tells(forge_archive: Make, run_cli: Run) -> None:
+    """A hardlink that leads nowhere: which layer hides a file is not told, and which one brings it again is."""
+    database = "P:a\nV:1\nF:usr\nR:a\n\n"
+    spec = forge.image(
+        forge.layer(forge.file("lib/apk/db/installed", database), forge.file("usr/a", "aa")),
+        forge.layer(forge.file("lib/apk/db/installed", database.replace("V:1", "V:2"))),
+        forge.layer(forge.hardlink("x", "nowhere"), forge.file("usr/b", "b")),
+    )
+    archive = forge_archive(spec, name="refused.tar")
+    found = packages(archive)
+    (one,) = found.packages
+    assert [(event.what, event.layer) for event in one.events] == [("installed", 0), ("changed", 1)]
+    assert not found.complete
+    assert "Not everything could be read" in run_cli("packages", archive).stdout
