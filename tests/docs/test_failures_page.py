@@ -1,4 +1,4 @@
-"""The page of failures is the one that the failures make, and says of each what the operator sees."""
+"""The pages of failures are the ones that the failures make, and say of each what the operator sees."""
 
 from __future__ import annotations
 
@@ -7,18 +7,30 @@ from pathlib import Path
 
 import pytest
 
-from imagepeel.cli.failure_page import name_of, page
+from imagepeel.cli.failure_page import pages
+from imagepeel.decoding.decode import decode
 from imagepeel.findings.catalogue import find_rule
 from imagepeel.process.engines.registry import MATRIX_ENGINES
 from imagepeel.process.spec.failure import FailureCode, Judge, Stage
+from imagepeel.results.why import name_of
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "failures.md"
-TEXT = PAGE.read_text(encoding="utf-8")
-ENTRIES = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL))
+FOLDER = Path(__file__).parents[2] / "docs" / "reference"
+TEXT = (FOLDER / "failures.md").read_text(encoding="utf-8")
+ENTRIES = {path.stem: path.read_text(encoding="utf-8") for path in (FOLDER / "failures").glob("*.md")}
 
 
-def test_the_page_is_fresh() -> None:
-    assert page() == TEXT, "write it anew: python -m imagepeel.cli.failure_page docs/reference/failures.md"
+def test_the_pages_are_fresh() -> None:
+    there = {"failures.md": TEXT, **{f"failures/{name}.md": text for name, text in ENTRIES.items()}}
+    assert pages() == there, "write them anew: python -m imagepeel.cli.failure_page docs/reference"
+
+
+@pytest.mark.parametrize("code", FailureCode)
+def test_what_is_read_leads_back_to_the_failure(code: FailureCode) -> None:
+    """Each text of a page, pasted into `why`, has the failure of the page among its causes."""
+    read = ENTRIES[name_of(code)].partition("## Is it this one?")[0]
+    for text in re.findall(r"(?m)^(?: {4}.*\n?)+", read):
+        if not text.rstrip().endswith("..."):
+            assert code in {found for one in decode(text).readings for found in one.codes}, text
 
 
 @pytest.mark.parametrize("code", FailureCode)
@@ -43,7 +55,6 @@ def test_judges_and_stages_have_their_codes() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
-        assert (PAGE.parent / target).exists(), target
-    for anchor in re.findall(r"\]\(#([^)]+)\)", TEXT):
-        assert anchor in ENTRIES, anchor
+    for folder, text in ((FOLDER, TEXT), *((FOLDER / "failures", entry) for entry in ENTRIES.values())):
+        for target in re.findall(r"\]\(([^)#]+)\)", text):
+            assert (folder / target).exists(), target

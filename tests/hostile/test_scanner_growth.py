@@ -17,6 +17,7 @@ import imagepeel
 from imagepeel import forge
 from imagepeel.archive.mangled import mangled
 from imagepeel.archive.source import MemorySource
+from imagepeel.decoding.decode import decode
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import text
 from imagepeel.findings.detectors import detect
@@ -132,6 +133,8 @@ SCANNERS: dict[str, Scanner] = {
     "history-env": _of_text(lambda line: read_step(HistoryStep(created_by=line)), b"ENV "),
     "reference": _of_text(parse_reference),
     "redacted": _of_text(redacted),
+    "why-exec": _of_text(decode, b'exec: "a'),
+    "why-shell": _of_text(decode, b"sh: line 1: a: command not found "),
     "secrets": _of_text(lambda words: list(secrets_in(words))),
     "detectors": _plain(lambda data: [detect(path, data) for path in (b"/a/.env", b"/a/.npmrc", b"/a/.netrc")]),
     "path": _of_text(elements),

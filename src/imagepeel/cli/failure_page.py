@@ -1,19 +1,23 @@
-"""Write `docs/reference/failures.md`: `python -m imagepeel.cli.failure_page docs/reference/failures.md`.
+"""Write the pages of the failures, `docs/reference/failures.md` and one for each failure in the folder beside it.
 
-An entry each: what goes wrong, who refuses, and what the operator sees on each engine.  All of it is predicted for an
+    python -m imagepeel.cli.failure_page docs/reference
+
+A page each: what goes wrong, who refuses, and what the operator sees on each engine.  All of it is predicted for an
 image that fails in that way: the bad image of the rule with that code, or one of those made here.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from imagepeel import api
 from imagepeel.archive.source import MemorySource
+from imagepeel.decoding.causes import misleading
+from imagepeel.decoding.decode import decode
 from imagepeel.findings.catalogue import find_rule
 from imagepeel.findings.example import archive_of
 from imagepeel.findings.rules.examples import find_example
@@ -29,6 +33,8 @@ from imagepeel.process.image_prediction import predict_image
 from imagepeel.process.spec.failure import FailureCode, Judge, Outcome, Stage
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.values import Verdict
+from imagepeel.receipts.why import telling_command
+from imagepeel.results.why import name_of
 
 _LONGEST = 400
 """Characters of a text that are shown."""
@@ -75,11 +81,13 @@ _PLAIN = ("", ProcessOptions())
 
 _INTRO = """# Failures
 
-This page is made by `python -m imagepeel.cli.failure_page docs/reference/failures.md`.
+This page and those of the failures are made by `python -m imagepeel.cli.failure_page docs/reference`.
 
 A start can fail in {count} ways. Each has a name here and a code. The code stands in the JSON of `imagepeel process`
 (`verdict.id`), and `imagepeel wtf --explain CODE` tells its story. What the operator sees differs: another judge on
-each engine may report the same missing file, in other words and with another exit code.
+each engine may report the same missing file, in other words and with another exit code. Somebody who has only a text
+asks the other way round: `imagepeel why 'exec /app: no such file or directory'`
+([my container does not start](../how-to/my-container-does-not-start.md)).
 
 All texts are predictions for one small image each, and predictions agree with
 [recorded starts](../explanation/process-deviations.md). `<mount>` stands for the directory where the engine mounted the
@@ -107,11 +115,6 @@ A prediction's steps name the stage that they belong to.
 """
 
 
-def name_of(code: FailureCode) -> str:
-    """The name of a failure as it is written here: `loader-missing`."""
-    return code.name.lower().replace("_", "-")
-
-
 def verdicts(code: FailureCode) -> dict[str, Verdict]:
     """What becomes of the image of a failure, engine by engine."""
     spec = _OWN[code]() if code in _OWN else find_example(find_rule(code).id).bad()
@@ -124,18 +127,17 @@ def verdicts(code: FailureCode) -> dict[str, Verdict]:
         }
 
 
-def page() -> str:
-    """The whole page."""
-    entries = "\n".join(_entry(code) for code in FailureCode)
+def pages() -> dict[str, str]:
+    """Each page by its path in the folder of the reference."""
     intro = _INTRO.format(
         count=len(FailureCode),
         judges="\n".join(f"| `{judge}` | {judge.words} |" for judge in Judge),
         stages="\n".join(f"| `{stage}` | {stage.words} |" for stage in Stage),
         failures="\n".join(
-            f"| [{name_of(code)}](#{name_of(code)}) | `{code}` | {code.words} |" for code in FailureCode
+            f"| [{name_of(code)}](failures/{name_of(code)}.md) | `{code}` | {code.words} |" for code in FailureCode
         ),
     )
-    return f"{intro}\n{entries}"
+    return {"failures.md": intro, **{f"failures/{name_of(code)}.md": _entry(code) for code in FailureCode}}
 
 
 def _entry(code: FailureCode) -> str:
@@ -145,11 +147,13 @@ def _entry(code: FailureCode) -> str:
     rule = find_rule(code).id
     option, _ = _OPTIONS.get(code, _PLAIN)
     lines = [
-        f"## {name_of(code)}",
+        f"# {name_of(code)}",
         "",
-        f"**{code.words[:1].upper()}{code.words[1:]}** (`{code}`, rule [{rule}](rules/{rule}.md)).",
+        f"**{code.words[:1].upper()}{code.words[1:]}** (`{code}`, rule [{rule}](../rules/{rule}.md)).",
         "",
         f"For example: {first.why}." + (f" Fix: {first.fix}." if first.fix else ""),
+        "",
+        "## What is read",
         *(["", f"With `{option}`:"] if option else []),
     ]
     groups: dict[tuple[str, str, str], list[str]] = {}
@@ -165,23 +169,42 @@ def _entry(code: FailureCode) -> str:
             others.setdefault(_otherwise(verdict), []).append(engine)
     for words, engines in others.items():
         lines += ["", f"{', '.join(engines)}: {words}"]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_told_apart(code, [text for _, _, text in groups])]) + "\n"
+
+
+def _told_apart(code: FailureCode, texts: Sequence[str]) -> Iterator[str]:
+    """What else has the same words, what people take them for, and what shows that it is this failure."""
+    readings = [one for text in texts for one in decode(text).readings if code in one.codes]
+    same = dict.fromkeys(other for one in readings for other in one.codes if other is not code)
+    receipt = telling_command(code, readings[0].about if readings else "")
+    yield from ("", "## Is it this one?", "", f"This shows {receipt.shows}:", "", f"    {receipt.command}")
+    if same:
+        yield from ("", "Other failures are reported with some of these words:", "")
+        yield from (f"- [{name_of(other)}]({name_of(other)}.md): {other.words}" for other in same)
+    friends = misleading(code)
+    if friends:
+        yield from ("", "## What it is not")
+        for said in friends:
+            yield from ("", said)
 
 
 def _otherwise(verdict: Verdict) -> str:
     if verdict.kind is Outcome.RUNS:
         return "it starts."
     if verdict.kind is Outcome.FAILS and verdict.id is not None:
-        return f"it fails otherwise, [{verdict.id.words}](#{name_of(verdict.id)})."
+        return f"it fails otherwise, [{verdict.id.words}]({name_of(verdict.id)}.md)."
     return f"{verdict.kind.lower()}: {ground(verdict)}."
 
 
 def main(arguments: list[str]) -> int:
-    """Write the page to the file that is named."""
+    """Write the pages into the folder that is named."""
     if len(arguments) != 1:
-        sys.stderr.write("usage: python -m imagepeel.cli.failure_page FILE\n")
+        sys.stderr.write("usage: python -m imagepeel.cli.failure_page FOLDER\n")
         return 2
-    Path(arguments[0]).write_text(page(), encoding="utf-8")
+    for name, text in pages().items():
+        path = Path(arguments[0]) / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
     return 0
 
 

@@ -53,8 +53,8 @@ def command(settings: Settings, words: tuple[str, ...], engine: str) -> None:
     with ExitStack() as stack:
         archive, rest = _archive(settings, stack, words)
         image = settings.scanned(archive) if archive is not None else None
-        text = _text(rest)
-        result = why_result(text, image=image, engine=engine)
+        text, unread = _text(settings, rest)
+        result = why_result(text, image=image, engine=engine, unread=unread)
         documents.show(settings, "why", result, why_document, others=image is not None)
         if image is not None:
             settings.finish(image, rootfs=image.rootfs)
@@ -92,20 +92,21 @@ def _archive(settings: Settings, stack: ExitStack, words: tuple[str, ...]) -> tu
     return found, rest
 
 
-def _text(words: list[str]) -> str:
-    """The text of the words; of standard input for `-`.  UsageError where there is none."""
+def _text(settings: Settings, words: list[str]) -> tuple[str, int]:
+    """The text of the words, of standard input for `-`, and how much is left out.  UsageError where there is none."""
     from imagepeel.decoding.clean import bounded, readable  # start time
 
+    unread = 0
     if "-" in words:
         if len(words) > 1:
             raise UsageError("- and a text were given", hint="give one of them")
         if sys.stdin is None:
             raise UsageError("standard input is closed", hint="pipe a text into the command")
-        text = readable(bounded(sys.stdin.buffer))
+        settings.archive = settings.archive or "-"
+        data, unread = bounded(sys.stdin.buffer)
+        text = readable(data)
     else:
         text = readable(" ".join(words).encode("utf-8", "surrogateescape"))
     if not text.strip():
-        raise UsageError(
-            "there is no text to decode", hint="give an error text, an exit code or a signal, or - for a pipe"
-        )
-    return text
+        raise UsageError("there is no text to decode", hint="give an error text, an exit code or a signal, or -")
+    return text, unread

@@ -12,7 +12,7 @@ MOST = 1 << 20
 """Bytes that are looked at: of more, the first and the last half."""
 ENDLESS = 256 << 20
 """Bytes of a stream that are waited for."""
-LONGEST = 8192
+LONGEST = 32768
 """Characters of a line that are looked at in one go."""
 _QUOTES = str.maketrans("\u2018\u2019\u201c\u201d\u00b4", "''\"\"'") | {ord("`"): "'"}
 _ANSI = late(r"\x1b(?:\[[0-?]{0,64}[ -/]{0,8}[@-~]|[@-Z\\-_])")
@@ -30,10 +30,10 @@ def readable(data: bytes | str) -> str:
     return data
 
 
-def bounded(stream: BinaryIO) -> bytes:
-    """The bytes of a stream, of more than `MOST` its first and last half; after `ENDLESS` its end is not waited for.
+def bounded(stream: BinaryIO) -> tuple[bytes, int]:
+    """The bytes of a stream, of more than `MOST` its first and last half, and how many are left out.
 
-    Malformed where it begins with what is no text.
+    After `ENDLESS` nobody waits for the end.  Malformed where it begins with what is no text.
     """
     head = stream.read(MOST)
     readable(head)
@@ -42,8 +42,9 @@ def bounded(stream: BinaryIO) -> bytes:
         tail = (tail + chunk)[-MOST // 2 :]
         count += len(chunk)
     if not tail:
-        return head
-    return head[: MOST // 2] + b"\n" + tail if count - len(head) > MOST // 2 else head + tail
+        return head, 0
+    kept = head[: MOST // 2] + b"\n" + (head + tail)[-MOST // 2 :]
+    return kept, count - MOST
 
 
 def plain(text: str) -> str:

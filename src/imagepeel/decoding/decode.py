@@ -89,7 +89,7 @@ def _engines(name: str) -> tuple[Engine, ...]:
 
 
 def _bounded(text: str) -> tuple[str, int]:
-    unread = len(text) - clean.MOST
+    unread = len(text) - clean.MOST - 1
     if unread <= 0:
         return text, 0
     half = clean.MOST // 2
@@ -203,22 +203,19 @@ def _of_kernel() -> dict[ErrnoName, frozenset[FailureCode]]:
 
 
 def _codes_and_states(lines: Sequence[str], chosen: Sequence[Engine], *, asked: bool) -> Iterator[Reading]:
-    told: set[str] = set()
-    for line in lines:
-        for word, state in STATES:
-            if word in line and state.id not in told:
-                told.add(state.id)
-                yield _of_state("state", word, state)
-        for match in KILLED.finditer(line):
-            number = int(match[1]) if match[1] else _signal(match[2])
-            if number is not None and of_signal(number).id not in told:
-                told.add(of_signal(number).id)
-                yield _of_state("signal", match[0], of_signal(number))
-        for match in EXIT.finditer(line):
-            for reading in _of_exit(int(match[1] or match[2]), chosen, asked=asked):
-                if reading.state is not None and reading.state.id not in told:
-                    told.add(reading.state.id)
-                    yield reading
+    whole = "\n".join(lines)
+    states = {state.id: (word, state) for word, state in reversed(STATES) if word in whole}
+    for word, state in reversed(states.values()):
+        yield _of_state("state", word, state)
+    signals = dict.fromkeys((found[1] or found[2], found[0]) for found in KILLED.finditer(whole))
+    numbers = {int(name) if name.isdigit() else _signal(name): words for name, words in signals}
+    for number, words in numbers.items():
+        if number is not None:
+            yield _of_state("signal", words, of_signal(number))
+    exits = dict.fromkeys(int(found[1] or found[2]) for found in EXIT.finditer(whole))
+    for number in exits:
+        if number - 128 not in numbers:
+            yield from _of_exit(number, chosen, asked=asked)
 
 
 def _of_state(kind: Kind, words: str, state: State) -> Reading:

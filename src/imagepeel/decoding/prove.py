@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """What is predicted of the image on some engines that agree, and whether that is what was read.
 
-    `verbatim`: the text is predicted word for word.
+    `verbatim`: on one of them the text is predicted word for word.
     """
 
     engines: tuple[str, ...]
@@ -40,16 +40,21 @@ def prove(image: LayeredImage, decoded: Decoded, engine: str = "") -> tuple[Proo
     groups: dict[tuple[object, ...], list[tuple[str, Verdict]]] = {}
     for name in asked:
         verdict = predict_image(image, ProcessOptions(engine=name)).verdict
-        key = (verdict.kind, verdict.id, verdict.why, verdict.reason, *fit(verdict, decoded.readings))
+        key = (verdict.kind, verdict.id, verdict.why, verdict.reason)
         groups.setdefault(key, []).append((name, verdict))
     found = [_proof(same, decoded.readings) for same in groups.values()]
     return tuple(sorted(found, key=lambda one: (not one.verbatim, not one.fits)))
 
 
 def _proof(same: Sequence[tuple[str, Verdict]], readings: Sequence[Reading]) -> Proof:
-    verdict = same[0][1]
-    fits, verbatim = fit(verdict, readings)
-    return Proof(engines=tuple(name for name, _ in same), verdict=verdict, fits=fits, verbatim=verbatim)
+    fitting = [fit(verdict, readings) for _, verdict in same]
+    verbatim = [number for number, (_, exact) in enumerate(fitting) if exact]
+    return Proof(
+        engines=tuple(name for name, _ in same),
+        verdict=same[verbatim[0] if verbatim else 0][1],
+        fits=any(fits for fits, _ in fitting),
+        verbatim=bool(verbatim),
+    )
 
 
 def fit(verdict: Verdict, readings: Sequence[Reading]) -> tuple[bool, bool]:

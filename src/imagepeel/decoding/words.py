@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from imagepeel._lazy import late
 from imagepeel.decoding import old
 from imagepeel.decoding.clean import plain
 from imagepeel.process.spec.failure import FailureCode, Judge
@@ -23,12 +24,15 @@ HOLE, NUMBER, ERROR = "\0", "\1", "\2"
 _MARKS = (HOLE, NUMBER, ERROR)
 SURE = 20
 """Letters from which a text is nobody else's: shorter ones count where nothing longer is there."""
-_LONGEST = 4096
+_LONGEST = 16384
 """Characters of one hole."""
 _STARTS = 8
 """How often the first piece of a text is looked for in one line."""
 _QUOTES = "\"'"
-_ENDS = frozenset(" \"',;()[]{}<>")
+_ENDS = " \"',;()[]{}<>"
+_NAME = late(r"[^ \"',;()\[\]{}<>]*")
+_DIGITS = "0123456789"
+_DIGITS_OF_ONE = 20
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,17 +78,12 @@ _ERRNO_WORDS: dict[str, ErrnoName] = {
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """Where words stand in a line, and what fills their holes."""
+    """Where words stand in a line, and what they are about."""
 
     start: int
     end: int
-    filled: tuple[str, ...]
-
-    @property
-    def about(self) -> str:
-        """The path that the text is about, else its first name."""
-        names = [one for one in self.filled if one and not one.isdigit()]
-        return next((one for one in names if "/" in one), names[0] if names else "")
+    about: str
+    """The name that the text is about: the first one, and not that of the program which speaks."""
 
 
 @functools.cache
@@ -152,7 +151,8 @@ def _from(parts: tuple[str, ...], first: int, line: str, at: int) -> Place | Non
         position = end
     if parts[-1] not in _MARKS and _joined(line, position):
         return None
-    return Place(start=start, end=position, filled=tuple(filled))
+    names = [one for one in filled[parts[:2] == (HOLE, ": ") :] if one and not one.isdigit()]
+    return Place(start=start, end=position, about=names[0] if names else "")
 
 
 def _joined(line: str, at: int) -> bool:
@@ -161,29 +161,24 @@ def _joined(line: str, at: int) -> bool:
 
 
 def _before(line: str, end: int, *, number: bool) -> int:
-    start = end
-    while start > 0 and end - start < _LONGEST:
-        char = line[start - 1]
-        if char in _ENDS or (number and not char.isdigit()):
-            break
-        start -= 1
-    return start
+    """Where a hole begins that ends before a piece: behind the last character that no name has."""
+    start = max(0, end - _LONGEST)
+    if number:
+        return max(start, len(line[:end].rstrip(_DIGITS)))
+    return max(start, *(line.rfind(char, start, end) + 1 for char in _ENDS))
 
 
 def _hole_end(line: str, start: int, rest: tuple[str, ...], *, number: bool) -> int:
     """Where a hole ends: before the next words, else with the word; -1 where these do not follow."""
     if number:
-        end = start
-        while end < len(line) and end - start < 20 and line[end].isdigit():
-            end += 1
-        return end if end > start else -1
+        rest_of_line = line[start : start + _DIGITS_OF_ONE]
+        count = len(rest_of_line) - len(rest_of_line.lstrip(_DIGITS))
+        return start + count if count else -1
     quote = line[start - 1] if start and line[start - 1] in _QUOTES else ""
     following = rest[0] if rest else ""
     if following in ("", *_MARKS):
-        end = start
-        while end < len(line) and end - start < _LONGEST and line[end] not in _ENDS:
-            end += 1
-        return end
+        name = _NAME.match(line, start, start + _LONGEST)
+        return name.end() if name else start
     end = line.find(following, start, start + _LONGEST)
     if end < 0:
         return -1

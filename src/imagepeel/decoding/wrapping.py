@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -31,8 +31,10 @@ def _wrapped(engine: Engine, judge: Judge, failure: Failure) -> EngineMessage:
     return engine.runtime_refusal(failure, find_runtime(engine.runtime))
 
 
-def _failures(message: str, judge: Judge, errno: ErrnoName) -> Iterator[Failure]:
-    for phase in Phase:
+def _failures(
+    message: str, judge: Judge, errno: ErrnoName, phases: Iterable[Phase] = (Phase.START,)
+) -> Iterator[Failure]:
+    for phase in phases:
         for created in (True, False):
             yield Failure(
                 code=FailureCode.FILE_MISSING, judge=judge, errno=errno, message=message, phase=phase, created=created
@@ -46,7 +48,7 @@ def wrappings() -> tuple[Wrapping, ...]:
     for engine in ENGINES:
         for judge in (Judge.ENGINE, Judge.RUNTIME):
             for errno in _ASKED:
-                for failure in _failures(_MARK, judge, errno):
+                for failure in _failures(_MARK, judge, errno, Phase):
                     before = _wrapped(engine, judge, failure).text.partition(_MARK)[0]
                     found.setdefault((before, judge), {}).setdefault(engine.label)
     every = [Wrapping(before=text, judge=judge, engines=tuple(names)) for (text, judge), names in found.items() if text]

@@ -42,7 +42,8 @@ def why_document(result: WhyResult) -> Document:
     if result.image is not None:
         sections.append(_proofs(result))
     if first is not None:
-        sections += [_meaning(first), _causes(first)]
+        proved = any(one.fits for one in result.proofs)
+        sections += [_meaning(first), _other_causes(first, result) if proved else _causes(first)]
     if len(result.readings) > 1:
         sections.append(section(items(*map(_in_a_line, result.readings[1:])), title="Also said"))
     if result.unread:
@@ -85,7 +86,11 @@ def _engines(labels: tuple[str, ...]) -> str:
         name = engine_name(label)
         family, _, version = name.rpartition(" ")
         families.setdefault(family or name, []).append(version)
-    return listed([f"{family} {', '.join(versions)}" for family, versions in families.items()], 4)
+    return listed([f"{family} {_span(versions)}".strip() for family, versions in families.items()], 4)
+
+
+def _span(versions: list[str]) -> str:
+    return f"{versions[0]} to {versions[-1]}" if len(versions) > 3 else ", ".join(versions)
 
 
 def _causes(reading: WhyReading) -> Section:
@@ -102,6 +107,14 @@ def _causes(reading: WhyReading) -> Section:
     return section(*blocks, title=title)
 
 
+def _other_causes(reading: WhyReading, result: WhyResult) -> Section:
+    """What else prints the text, where it is proved what did."""
+    proved = {proof.verdict.id for proof in result.proofs if proof.fits}
+    rest = [one.words for one in reading.causes if one.code not in proved]
+    entries = [item("; ".join(rest[:_NAMED]), label="elsewhere also")] if rest else []
+    return section(items(*entries, *(item(said, label="not so") for said in reading.misleading)))
+
+
 def _cause(number: int, one: WhyCause) -> Item:
     name: Text = words(" ", dim(f"({one.id})")) if one.id else ()
     below = [] if one.receipt is None else [item(code(one.receipt.command), keep=True)]
@@ -111,7 +124,7 @@ def _cause(number: int, one: WhyCause) -> Item:
 
 
 def _in_a_line(reading: WhyReading) -> Item:
-    likely = reading.causes[0].words if reading.causes else ""
+    likely = reading.causes[0].words if reading.causes and reading.kind == "state" else ""
     return item(path(shortened(reading.words, 60)), f": {reading.means}", f"; {likely}" if likely else "")
 
 

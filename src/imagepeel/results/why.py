@@ -61,7 +61,7 @@ class WhyProof(Shown, msgspec.Struct, frozen=True, kw_only=True):
     fits: bool
     """Whether it is one of the causes that were read."""
     verbatim: bool
-    """Whether the text is predicted word for word."""
+    """Whether the text is predicted word for word on one of the engines."""
     verdict: Verdict
 
 
@@ -84,10 +84,10 @@ class WhyResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Whether a script of the image writes the text itself."""
 
 
-def why_result(text: str, *, image: LayeredImage | None = None, engine: str = "") -> WhyResult:
+def why_result(text: str, *, image: LayeredImage | None = None, engine: str = "", unread: int = 0) -> WhyResult:
     """Return what a text, an exit code or a signal means; with an image also which cause it is there.
 
-    UsageError for an unknown engine.
+    `unread` counts what was left out of the middle of the text before.  UsageError for an unknown engine.
     """
     from imagepeel.decoding.decode import decode  # start time
 
@@ -98,7 +98,7 @@ def why_result(text: str, *, image: LayeredImage | None = None, engine: str = ""
         readings=tuple(_reading(one, tool) for one in decoded.readings),
         lines=decoded.lines,
         texts=decoded.texts,
-        unread=decoded.unread,
+        unread=unread + decoded.unread,
     )
     return found if image is None else _proved(found, text, decoded, image, engine)
 

@@ -133,8 +133,13 @@ def test_binary_is_one_error(data: bytes) -> None:
 def test_of_a_huge_log_both_ends_are_read() -> None:
     filler = b"nothing to see here\n" * (2 * MOST // 20)
     for data in (KERNEL.encode() + b"\n" + filler, filler + KERNEL.encode()):
-        assert first(readable(bounded(io.BytesIO(data)))).judge is Judge.KERNEL
-    assert len(bounded(io.BytesIO(filler * 3))) <= MOST + 1
+        kept, unread = bounded(io.BytesIO(data))
+        assert len(kept) == MOST + 1 and unread == len(data) - MOST
+        assert first(readable(kept)).judge is Judge.KERNEL
+    between = b"x\n" * (MOST // 2) + b"the end\n"
+    kept, unread = bounded(io.BytesIO(between))
+    assert kept.endswith(b"x\nthe end\n") and unread == len(between) - MOST
+    assert bounded(io.BytesIO(b"x\n" * (MOST // 2))) == (b"x\n" * (MOST // 2), 0)
 
 
 def test_a_long_line_is_read_whole_in_parts() -> None:
