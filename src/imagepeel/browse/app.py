@@ -194,7 +194,7 @@ class Browser(App[None]):
             self.walked.opened, self.walked.order = before.opened, before.order
             self.walked.changes_only = before.changes_only and self.walked.marked
             self.walked.reload()
-        self._rows("layers").redraw()
+        self._rows("layers").refresh()
         self._fill_files()
         if self.sought or self.walked.order == "size":
             self._count()

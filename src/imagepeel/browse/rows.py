@@ -80,10 +80,6 @@ class Rows(ScrollView, can_focus=True):
         else:
             self.scroll_to(0, 0, animate=False)
 
-    def redraw(self) -> None:
-        """Draw the same lines again: what they show has changed."""
-        self.refresh()
-
     def render_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width
         at = y + self.scroll_offset.y

@@ -336,9 +336,9 @@ def test_keys_alone_and_small_and_without_colours(forge_archive: Make, monkeypat
 
 
 def test_every_key_of_the_help_does_something() -> None:
-    from imagepeel.browse.lines import _KEYS
+    from imagepeel.browse.lines import keys
 
-    told = {key for keys, _ in _KEYS for key in re.split(r"[\s,;]+", keys)}
+    told = {key for line in keys() if line for key in re.split(r"[\s,;]+", line[0][0])}
     bound = {
         (binding.key_display or one).replace("question_mark", "?")
         for binding in Browser.BINDINGS
