@@ -30,13 +30,15 @@ _MOST_STATEMENTS = 32
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
     """One statement about the image.
 
-    `predicate` is its parsed JSON; where `why` is not "", it cannot be used, for that reason.
+    `predicate` is its parsed JSON; where `why` is not "", it cannot be used, for that reason, and `here` says whether
+    that is because of what it holds: False where its bytes are not in the archive.
     """
 
     predicate_type: str
     predicate: Any = None
     where: Location = Location()
     why: str = ""
+    here: bool = True
 
 
 def statements_of(
@@ -54,7 +56,7 @@ def statements_of(
         if record.kind is not RecordKind.ATTESTATION or not _is_about(record, digest):
             continue
         if not record.layers:
-            yield Statement(predicate_type="", why="an attestation of this image is named and is not in the archive")
+            yield Statement(predicate_type="", why="it is named and is not in the archive", here=False)
         for blob in record.layers[:_MOST_STATEMENTS]:
             stated = blob.annotations.get(_PREDICATE, "")
             if stated and not wanted(stated):
@@ -62,6 +64,8 @@ def statements_of(
             found = _statement(blob, stated, digest, limits)
             if found.why or wanted(found.predicate_type):
                 yield found
+            elif stated:
+                yield msgspec.structs.replace(found, why="its predicate is not of the type that its annotation says")
 
 
 def _is_about(record: ImageRecord, digest: str) -> bool:
@@ -78,7 +82,9 @@ def _statement(blob: LayerRecord, stated: str, digest: str, limits: Limits) -> S
     if not why and digest.partition(":")[2] not in _subjects(value):
         why = "its subject is another image"
     predicate = value.get("predicate") if isinstance(value, dict) and not why else None
-    return Statement(predicate_type=kind, predicate=predicate, where=blob.location, why=why)
+    return Statement(
+        predicate_type=kind, predicate=predicate, where=blob.location, why=why, here=blob.stored is not None
+    )
 
 
 def _read(blob: LayerRecord, limits: Limits) -> tuple[Any, str]:

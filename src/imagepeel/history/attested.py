@@ -12,28 +12,21 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
 
 from imagepeel._display import Shown
-from imagepeel.archive.records import ImageRecord, LayerRecord, RecordKind
-from imagepeel.errors import ImagepeelError
+from imagepeel.archive.attestation import Statement, statements_of
+from imagepeel.archive.records import ImageRecord
 from imagepeel.evidence import Location
 from imagepeel.history.builders import DEFAULT_SHELL, KEYWORDS, read_step
 from imagepeel.limits import DEFAULT, Limits
 from imagepeel.oci.config import HistoryStep, ImageConfig
-from imagepeel.oci.json_document import parse_json
-from imagepeel.text import plural
 
-REFERENCE_DIGEST = "vnd.docker.reference.digest"
-_PREDICATE = "in-toto.io/predicate-type"
-_STATEMENT = "https://in-toto.io/Statement/"
 _SLSA = "https://slsa.dev/provenance/"
 _METADATA = ("buildkit_metadata", "https://mobyproject.org/buildkit@v1#metadata")
-_MOST_STATEMENTS = 32
 MOST_SOURCE = 1 << 20
 """Bytes of a Dockerfile that is read."""
 _MOST_CHAINS = 20_000
@@ -90,53 +83,32 @@ def attestations_of(records: Sequence[ImageRecord], image: ImageRecord, limits: 
 
     Arguments: `records` are all that the archive holds, `limits` bound what is read of a statement.
     """
-    digest = image.digest
-    if digest is None:
+    if image.digest is None:
         return Attestations()
-    found: Attested | None = None
     remarks: list[str] = []
     wrong: list[str] = []
-    for record in records:
-        if record.kind is not RecordKind.ATTESTATION or not _is_about(record, str(digest)):
-            continue
-        if not record.layers:
-            remarks.append("an attestation of this image is named and is not in the archive")
-        for blob in record.layers[:_MOST_STATEMENTS]:
-            if not blob.annotations.get(_PREDICATE, _SLSA).startswith(_SLSA):
-                continue
-            try:
-                found = found or _read(blob, image, limits)
-            except (_NotUsed, ImagepeelError) as error:
-                why = error.what if isinstance(error, ImagepeelError) else str(error)
-                remarks.append(f"an attestation of this image is not used: {why}")
-                wrong += remarks[-1:] if not isinstance(error, _Without) else []
-    return Attestations(attested=found, remarks=tuple(dict.fromkeys(remarks)), wrong=tuple(dict.fromkeys(wrong)))
+    for statement in statements_of(records, str(image.digest), lambda kind: kind.startswith(_SLSA), limits):
+        try:
+            return Attestations(attested=_attested(statement, image), remarks=_once(remarks), wrong=_once(wrong))
+        except _NotUsed as error:
+            remarks.append(f"an attestation of this image is not used: {error}")
+            wrong += remarks[-1:] if not isinstance(error, _Without) else []
+    return Attestations(remarks=_once(remarks), wrong=_once(wrong))
 
 
-def _is_about(record: ImageRecord, digest: str) -> bool:
-    return str(record.subject) == digest or record.annotations.get(REFERENCE_DIGEST) == digest
+def _once(words: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(words))
 
 
-def _read(blob: LayerRecord, image: ImageRecord, limits: Limits) -> Attested:
-    if blob.stored is None:
-        raise _Without("its bytes are not in the archive")
-    source = blob.source()
-    if source.size > limits.json_bytes:
-        raise _NotUsed(f"it has {plural(source.size, 'byte')}")
-    data = source.pread(0, source.size)
-    if blob.digest is not None and str(blob.digest) != "sha256:" + hashlib.sha256(data).hexdigest():
-        raise _NotUsed("its bytes contradict its digest")
-    statement, _ = parse_json(data, blob.location, limits)
-    if not _text(statement, "_type").startswith(_STATEMENT):
-        raise _NotUsed("it is no in-toto statement")
-    subjects = [_text(one, "digest", "sha256") for one in _items(statement, "subject")]
-    if str(image.digest).partition(":")[2] not in subjects:
-        raise _NotUsed("its subject is another image")
-    version = _VERSIONS.get(_text(statement, "predicateType"))
+def _attested(statement: Statement, image: ImageRecord) -> Attested:
+    if statement.why:
+        raise (_NotUsed if statement.here else _Without)(statement.why)
+    version = _VERSIONS.get(statement.predicate_type)
     if version is None:
         raise _NotUsed("its predicate is no provenance of SLSA v0.2 or v1")
-    at = ("predicate", "runDetails", "metadata") if version == "v1" else ("predicate", "metadata")
-    metadata = next((one for name in _METADATA if isinstance(one := _get(statement, *at, name), dict)), None)
+    at = ("runDetails", "metadata") if version == "v1" else ("metadata",)
+    stated = statement.predicate
+    metadata = next((one for name in _METADATA if isinstance(one := _get(stated, *at, name), dict)), None)
     if metadata is None or not _items(metadata, "source", "infos"):
         raise _Without("it is without the Dockerfile, as with mode=min")
     index, info = _dockerfile(metadata)
@@ -147,7 +119,7 @@ def _read(blob: LayerRecord, image: ImageRecord, limits: Limits) -> Attested:
         filename=_text(info, "filename") or "Dockerfile",
         source=text,
         lines=_lines(metadata, index, layers, text.count("\n") + 1),
-        where=blob.location,
+        where=statement.where,
     )
 
 

@@ -188,6 +188,25 @@ def test_odd_documents_list_nothing_that_is_there(predicate: Any, image: Path, t
     assert found.installed == 0 and found.unlisted_total == 4
 
 
+def test_a_statement_of_another_type_than_is_written_on_it_is_said(image: Path, tmp_path: Path) -> None:
+    layout = attach(image, tmp_path / "layout", "annotated", "https://slsa.dev/provenance/v1", spdx())
+    for blob in (layout / "blobs/sha256").iterdir():
+        data = blob.read_bytes()
+        if b"in-toto.io/predicate-type" in data:
+            wrong = data.replace(b"https://slsa.dev/provenance/v1", SPDX.encode())
+            manifest = hashlib.sha256(data).hexdigest(), hashlib.sha256(wrong).hexdigest()
+            (layout / "blobs/sha256" / manifest[1]).write_bytes(wrong)
+            sizes = len(data), len(wrong)
+    index = json.loads((layout / "index.json").read_text())
+    inner = layout / "blobs" / index["manifests"][0]["digest"].replace(":", "/")
+    changed = inner.read_bytes().replace(manifest[0].encode(), manifest[1].encode())
+    changed = changed.replace(f'"size": {sizes[0]}'.encode(), f'"size": {sizes[1]}'.encode())
+    index["manifests"] = [put(layout, changed, INDEX)]
+    (layout / "index.json").write_text(json.dumps(index))
+    (found,) = compared(layout)
+    assert "not of the type" in found.why and found.format is None
+
+
 def test_changed_bytes_of_a_statement_are_not_used(image: Path, tmp_path: Path) -> None:
     layout = attach(image, tmp_path / "layout", "annotated", SPDX, spdx())
     for blob in (layout / "blobs/sha256").iterdir():
