@@ -55,6 +55,8 @@ CASES: dict[str, tuple[str, dict[str, str], list[str]]] = {
     "anatomy/entry": ("shop", {}, ["anatomy", "{}", "L1:/bin/sh"]),
     "anatomy/script": ("shop", {}, ["anatomy", "{}", "L8:/usr/local/bin/entrypoint.sh"]),
     "anatomy/sparse": ("zoo", {}, ["anatomy", "{}", "L1"]),
+    "why/proved-80-columns": ("no-loader", {}, ["why", "{}", "exec /app/server: no such file or directory"]),
+    "why/killed": ("hello", {}, ["why", "137"]),
     "wtf/shop": ("shop", {}, ["wtf", "{}"]),
     "wtf/broken-entrypoint": ("broken-entrypoint", {}, ["wtf", "{}"]),
     "wtf/linkshadow-receipts": ("linkshadow", {}, ["wtf", "--receipts", "{}"]),

@@ -238,12 +238,13 @@ def _detect(
 
 
 _REFERENCE = late(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9._-]+)*(?::[\w][\w.-]{0,127}|@sha256:[0-9a-f]{64})?")
-_TRANSPORTS = ("docker://", "docker-daemon:", "containers-storage:", "oci://")
+TRANSPORTS = ("docker://", "docker-daemon:", "containers-storage:", "oci://")
+"""What stands before a source of an image that is no file."""
 
 
 def _way_to(path: str) -> str:
     """What to do about a path that is not there: people also give the name that an engine has for an image."""
-    for transport in _TRANSPORTS:
+    for transport in TRANSPORTS:
         if path.startswith(transport):
             return f"imagepeel opens files: skopeo copy {path} docker-archive:image.tar"
     if _REFERENCE.fullmatch(path) and not path.endswith((".tar", ".gz", ".tgz", ".zst", ".xz", ".bz2", ".oci")):

@@ -71,7 +71,7 @@ def _archive(settings: Settings, stack: ExitStack, words: tuple[str, ...]) -> tu
     found: Archive | None = None
     rest: list[str] = []
     for word in words:
-        if word == "-" or not os.path.exists(word):
+        if word == "-" or not _may_be_an_image(word):
             rest.append(word)
             continue
         try:
@@ -90,6 +90,13 @@ def _archive(settings: Settings, stack: ExitStack, words: tuple[str, ...]) -> tu
         if settings.html is not None:
             settings.keep_archive(settings.html, word)
     return found, rest
+
+
+def _may_be_an_image(word: str) -> bool:
+    """Whether a word is to be opened: it is there, or its name says that it should be."""
+    from imagepeel.archive.opened import TRANSPORTS  # start time
+
+    return os.path.exists(word) or word.startswith(TRANSPORTS) or (" " not in word and word.endswith(".tar"))
 
 
 def _text(settings: Settings, words: list[str]) -> tuple[str, int]:

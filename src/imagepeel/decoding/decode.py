@@ -10,7 +10,7 @@ import msgspec
 
 from imagepeel.decoding import clean, old
 from imagepeel.decoding.causes import false_friends, ordered
-from imagepeel.decoding.states import EXIT, KILLED, SIGNALS, STATES, State, of_exit, of_signal
+from imagepeel.decoding.states import EXIT, KILLED, NOT_KILLED, SIGNALS, STATES, State, of_exit, of_signal
 from imagepeel.decoding.words import SURE, Place, Words, anchor, errno_of, find, table
 from imagepeel.decoding.wrapping import engines_of, exit_of
 from imagepeel.process.engines.engine import Engine
@@ -203,7 +203,7 @@ def _of_kernel() -> dict[ErrnoName, frozenset[FailureCode]]:
 
 
 def _codes_and_states(lines: Sequence[str], chosen: Sequence[Engine], *, asked: bool) -> Iterator[Reading]:
-    whole = "\n".join(lines)
+    whole = NOT_KILLED.sub("", "\n".join(lines))
     states = {state.id: (word, state) for word, state in reversed(STATES) if word in whole}
     for word, state in reversed(states.values()):
         yield _of_state("state", word, state)

@@ -191,3 +191,5 @@ EXIT = late(
 """An exit code in the words of docker ps, compose, kubectl, systemd, make and builders."""
 KILLED = late(r"code=(?:killed|dumped), status=(\d{1,2})\b|\b(?:killed by|terminated by|signal:?) (SIG[A-Z0-9]{3,5})\b")
 """A signal in the words of systemd and of engines."""
+NOT_KILLED = late(r"\"?OOMKilled\"?: {0,4}false")
+"""What `docker inspect` says of every container that was not."""

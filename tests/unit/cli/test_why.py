@@ -90,6 +90,11 @@ def test_a_wrong_call_is_one_error(
     assert said in done.stderr
 
 
+@pytest.mark.parametrize("name", ["/nowhere/image.tar", "docker://nginx"])
+def test_an_image_that_is_not_there_is_no_text(name: str, run_cli: Run) -> None:
+    assert run_cli("why", name, "127").exit_code == 14
+
+
 def test_a_missing_layer_proves_nothing(run_cli: Run, forge_archive: Make, tmp_path: Path) -> None:
     whole = forge_archive("no-loader", kind="oci-archive")
     cut = without(whole, blobs(whole)["L2"], tmp_path / "cut.tar")

@@ -107,6 +107,14 @@ def test_codes_signals_and_states(text: str, state: str) -> None:
     assert state in {one.state.id for one in decode(text).readings if one.state}
 
 
+def test_docker_inspect_of_a_container_that_was_not_killed_for_its_memory() -> None:
+    """docker container inspect, State: OOMKilled is there for every container."""
+    state = {"Status": "exited", "OOMKilled": False, "Dead": False, "ExitCode": 137, "Error": ""}
+    for text in (json.dumps({"State": state}), json.dumps({"State": state}, indent=4)):
+        assert [one.state.id for one in decode(text).readings if one.state] == ["SIGKILL"]
+    assert "oom-killed" in {one.state.id for one in decode('"OOMKilled": true,').readings if one.state}
+
+
 def test_an_exit_code_has_the_failures_of_the_engine_that_is_named() -> None:
     """podman(1) and docker(1), EXIT STATUS: 127 where the command cannot be found, 126 where it cannot be invoked."""
     assert FailureCode.NOT_IN_PATH in first("127", "podman").codes
