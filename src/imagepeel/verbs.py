@@ -388,6 +388,7 @@ class Image(LayeredImage):
     def extract(
         self,
         directory: str | os.PathLike[str],
+        path: Name = "/",
         *,
         view: str = "runtime",
         preserve: bool = False,
@@ -397,12 +398,13 @@ class Image(LayeredImage):
     ) -> ExtractReport:
         """Write the filesystem into a directory, which must be absent or empty; nothing outside of it is touched.
 
-        Arguments: `preserve` keeps owners, devices, set-uid bits and extended attributes, which needs root and an image
-        that you trust; `best_effort` writes also what a runtime refuses to unpack, or what lacks a layer; `check_case`
-        refuses names that differ only in case, also where the disk tells them apart; without `escaping_links`, symbolic
-        links that lead out of the directory are left out.  Returns counts, bytes, what was left out, and those links.
-        UsageError for a directory that is not empty or an unknown view, Malformed and MissingBlob without
-        `best_effort`, LimitExceeded past `Limits.disk_bytes`, OSError from the disk.
+        Arguments: `path` is the directory of the image whose content is written; `preserve` keeps owners, devices,
+        set-uid bits and extended attributes, which needs root and an image that you trust; `best_effort` writes also
+        what a runtime refuses to unpack, or what lacks a layer; `check_case` refuses names that differ only in case,
+        also where the disk tells them apart; without `escaping_links`, symbolic links that lead out of the directory
+        are left out. Returns counts, bytes, what was left out, and those links. UsageError for a directory that is
+        not empty or an unknown view, Malformed and MissingBlob without `best_effort`, LimitExceeded past
+        `Limits.disk_bytes`, OSError from the disk.
         """
         from imagepeel.export.extract import materialize  # start time
 
@@ -414,6 +416,7 @@ class Image(LayeredImage):
             best_effort=best_effort,
             check_case=check_case,
             escaping_links=escaping_links,
+            top=_absolute(path),
         )
 
     def flatten(

@@ -86,6 +86,12 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] == "help":
+            # `imagepeel help ls` is `imagepeel ls --help`, and `imagepeel help` alone the first page.
+            if len(args) == 1:
+                click.echo(ctx.get_help())
+                ctx.exit()
+            return super().resolve_command(ctx, [args[1], "--help"])
         if args[0] not in COMMANDS and _names_an_image(args[0]):
             return "explain", self.get_command(ctx, "explain"), args
         try:
@@ -179,7 +185,9 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     invoke_without_command=True,
     context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
 )
-@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version.")
+@click.option(
+    "-V", "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version."
+)
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """A container image is a tarball that is unpacked and run as a process.
@@ -187,7 +195,7 @@ def cli(ctx: click.Context) -> None:
     imagepeel reads an image archive (docker save, podman save, skopeo copy, an OCI layout, ...) and shows what is
     inside, layer by layer, down to the process it becomes.  It needs no daemon, unpacks nothing and runs nothing.
 
-    `imagepeel FILE` is `imagepeel explain FILE`.
+    `imagepeel FILE` is `imagepeel explain FILE`, `imagepeel help COMMAND` is `imagepeel COMMAND --help`.
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

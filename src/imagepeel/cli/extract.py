@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagepeel.cli import common
+from imagepeel.cli import common, listing
 from imagepeel.cli.settings import Settings
 from imagepeel.render.escape import terminal
 
 if TYPE_CHECKING:
     from imagepeel.export.report import ExtractReport
+    from imagepeel.rootfs.view import Rootfs
 
 
 _SHOWN = 10
@@ -23,6 +24,7 @@ _SHOWN = 10
 @click.command()
 @common.archive
 @click.argument("directory", metavar="DIR", type=click.Path())
+@click.argument("path", metavar="[PATH]", default="/")
 @click.option(
     "--preserve",
     is_flag=True,
@@ -41,9 +43,18 @@ _SHOWN = 10
 @common.json
 @common.settings
 def command(
-    settings: Settings, *, directory: str, preserve: bool, best_effort: bool, check_case: bool, no_escaping_links: bool
+    settings: Settings,
+    *,
+    directory: str,
+    path: str,
+    preserve: bool,
+    best_effort: bool,
+    check_case: bool,
+    no_escaping_links: bool,
 ) -> None:
     """Write the filesystem of an image into DIR, which must be absent or empty.
+
+    With PATH, a directory of the image, DIR gets what is in it; `imagepeel cat` writes a single file.
 
     Nothing outside DIR is touched, whatever the image says.  By default everything belongs to you, and devices,
     set-uid bits and extended attributes are left out; what was left out is listed.
@@ -57,6 +68,7 @@ def command(
         if not best_effort:
             settings.finish(image)
         rootfs = settings.rootfs(image)
+        _require_directory(rootfs, path)
         try:
             report = materialize(
                 rootfs,
@@ -65,6 +77,7 @@ def command(
                 best_effort=best_effort,
                 check_case=check_case,
                 escaping_links=not no_escaping_links,
+                top=listing.asked_path(path),
             )
         except BaseException:
             if os.path.lexists(os.path.join(directory, MARKER.decode())):
@@ -79,6 +92,14 @@ def command(
                 click.echo(line)
         if best_effort:
             settings.finish(image, rootfs=rootfs)
+
+
+def _require_directory(rootfs: Rootfs, path: str) -> None:
+    """UsageError for a file, which says what writes one.  PathNotFound when there is nothing."""
+    if rootfs.lookup(listing.asked_path(path)).kind != "dir":
+        from imagepeel.errors import UsageError  # start time
+
+        raise UsageError(f"{path} is no directory", hint=f"imagepeel cat ARCHIVE {path} > FILE writes a single file")
 
 
 def report_lines(report: ExtractReport) -> list[str]:

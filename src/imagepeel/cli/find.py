@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from imagepeel.cli import common, documents, listing
-from imagepeel.cli.parameter_types import Moment, Size, owner_ids
+from imagepeel.cli.parameter_types import Moment, Size, Units, owner_ids
 from imagepeel.cli.settings import Settings
+from imagepeel.errors import UsageError
 from imagepeel.present.listing import fate, found_document
 from imagepeel.render.json_lines import line
 from imagepeel.results.head import image_head
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
 _EXAMPLES = (
     "\b\nExamples:\n"
     "  imagepeel find image.tar 'usr/**/*.so*' --larger 1M\n"
+    "  imagepeel find image.tar -name '*.so*' -size +1M --sort size -lh\n"
     "  imagepeel find image.tar --setuid --type f -l\n"
     "  imagepeel find image.tar '*.pem' --removed\n"
     "  imagepeel find image.tar --owner www-data --newer 2024-05-01\n"
 )
+ORDERS = ("path", "size", "time", "layer")
 Found = tuple["ListedPath", "Hidden | None"]
 
 
@@ -37,6 +40,16 @@ Found = tuple["ListedPath", "Hidden | None"]
 @common.archive
 @click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
 @click.option("--type", "kinds", metavar="LETTERS", help="f file, d dir, l symlink, c char, b block, p fifo; as in fd.")
+@click.option("-name", "--name", "names", multiple=True, metavar="PATTERN", help="Names that match; all of several.")
+@click.option(
+    "-size",
+    "--size",
+    "sizes",
+    type=Units(),
+    multiple=True,
+    metavar="[+-]N[ckMG]",
+    help="Files of N units, rounded up, of more (+N) or fewer (-N), as find counts: +10M, -1k, 0.",
+)
 @click.option("--larger", type=Size(), metavar="SIZE", help="Files of more than SIZE bytes: 1M, 500kB.")
 @click.option("--smaller", type=Size(), metavar="SIZE", help="Files of fewer than SIZE bytes.")
 @click.option("--setuid", is_flag=True, help="With the set-uid bit.")
@@ -47,6 +60,9 @@ Found = tuple["ListedPath", "Hidden | None"]
 @click.option("--older", type=Moment(), metavar="TIME", help="Modified before.")
 @click.option("--xattr", default="", metavar="PATTERN", help="With an extended attribute: 'security.capability'.")
 @click.option("--removed", is_flag=True, help="What a later layer removed or replaced; its bytes are still there.")
+@click.option(
+    "--sort", type=click.Choice(ORDERS), default="path", help="path; largest, newest or last layer first.  [path]"
+)
 @click.option("-l", "--long", "long", is_flag=True, help="Mode, links, owner, size, time (UTC), layer.")
 @click.option("-h", "--human", is_flag=True, help="With -l, sizes as 4.1 MB.")
 @click.option("-0", "--null", is_flag=True, help="Only paths, exact bytes, each ended by a NUL byte.")
@@ -64,6 +80,8 @@ def command(settings: Settings, /, layer: int | None, **given: Any) -> None:
     With --layer N: the members of that layer's tar, whiteouts shown as what they remove.  With --removed: each
     version of a path that a later layer removed or replaced (with --layer N, of what layer N ships);
     `imagepeel cat --layer` reads its bytes.
+
+    -name and -size may be written as find has them.  Without --sort nothing is held back until the end.
     """
     from imagepeel.rootfs.search import search  # start time
 
@@ -83,6 +101,7 @@ def command(settings: Settings, /, layer: int | None, **given: Any) -> None:
             assert rootfs is not None
             view = rootfs
             found = ((listing.row_of_node(view, path, node), None) for path, node in search(view, query))
+        found = _sorted(_sized(_named(found, given["names"]), given["sizes"]), given["sort"])
         if settings.json:
             where: Place = "removed" if removed else "layer" if rootfs is None else "view"
             header = find_header(image, rootfs, query, where=where, layer=layer)
@@ -97,8 +116,35 @@ def command(settings: Settings, /, layer: int | None, **given: Any) -> None:
         settings.finish(image, rootfs=rootfs)
 
 
+def _named(found: Iterator[Found], names: Sequence[str]) -> Iterator[Found]:
+    from imagepeel.rootfs.search import Query, path_matcher  # start time
+
+    wanted = []
+    for name in names:
+        if "/" in name:
+            raise UsageError(f"-name {name} has a slash", hint=f"find ARCHIVE '{name}' matches whole paths")
+        matches = path_matcher(Query(patterns=(name,)))
+        if matches is not None:
+            wanted.append(matches)
+    return (each for each in found if all(matches(each[0].path) for matches in wanted)) if wanted else found
+
+
+def _sized(found: Iterator[Found], sizes: Sequence[Units.Bound]) -> Iterator[Found]:
+    if not sizes:
+        return found
+    return (each for each in found if each[0].kind == "file" and all(one.holds(each[0].size) for one in sizes))
+
+
+def _sorted(found: Iterator[Found], order: str) -> Iterator[Found]:
+    keys: dict[str, Callable[[Found], Any]] = {
+        "size": lambda each: -each[0].size,
+        "time": lambda each: tuple(-part for part in each[0].mtime or (0, 0)),
+        "layer": lambda each: -1 if each[0].layer is None else -each[0].layer,
+    }
+    return iter(sorted(found, key=keys[order])) if order in keys else found
+
+
 def _query(rootfs: Rootfs | None, given: dict[str, Any]) -> Query:
-    from imagepeel.errors import UsageError  # start time
     from imagepeel.rootfs.search import LETTERS, Query  # start time
 
     letters = (given["kinds"] or "").replace(",", "")

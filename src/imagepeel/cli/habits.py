@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 _COMMANDS = {
-    "-V": "imagepeel --version",
     "-v": "imagepeel --version",
-    "help": "imagepeel COMMAND --help",
     "man": "imagepeel COMMAND --help",
     "history": "imagepeel layers ARCHIVE shows what made each layer, imagepeel dockerfile ARCHIVE all steps",
     "inspect": "imagepeel explain ARCHIVE tells what the image is, imagepeel images ARCHIVE what the archive holds",
@@ -22,11 +20,10 @@ _COMMANDS = {
 }
 _OPTIONS = {
     "find": {
-        "-name": "imagepeel find ARCHIVE 'PATTERN'",
         "-iname": "imagepeel find ARCHIVE 'PATTERN'; letters are compared as they are",
+        "-empty": "imagepeel find ARCHIVE --size 0",
         "-path": "imagepeel find ARCHIVE 'usr/**/PATTERN'",
         "-type": "imagepeel find ARCHIVE --type LETTER",
-        "-size": "imagepeel find ARCHIVE --larger SIZE, or --smaller SIZE",
         "-perm": "imagepeel find ARCHIVE --setuid, --setgid or --writable",
         "-user": "imagepeel find ARCHIVE --owner USER",
         "-group": "imagepeel find ARCHIVE --owner :GROUP",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import click
 
 from imagepeel.cli.common import NumberType
 from imagepeel.errors import ImagepeelError, UsageError
-from imagepeel.text import in_bytes
+from imagepeel.text import decimal, in_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +29,39 @@ class Size(NumberType):
         if found is None:
             self.fail(f"{value!r} is no size: write bytes, or 10K, 1.5M, 2G (1,024) or 10kB, 1.5MB (1,000)", param, ctx)
         return found
+
+
+class Units(NumberType):
+    """`+10M`, `-1k`, `5c`: a number of units as find -size counts them, in powers of 1,024; without a unit, bytes."""
+
+    name = "size"
+
+    class Bound(NamedTuple):
+        """What is asked of a size: `sign` is "", + or -, `number` counts units of `unit` bytes."""
+
+        sign: str
+        number: int
+        unit: int
+
+        def holds(self, size: int) -> bool:
+            """Whether a size in bytes, rounded up to whole units, is that many, more or fewer."""
+            units = -(-size // self.unit)
+            if not self.sign:
+                return units == self.number
+            return units > self.number if self.sign == "+" else units < self.number
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, self.Bound):
+            return value
+        sign = value[:1] if value[:1] in ("+", "-") else ""
+        digits = value[len(sign) :].rstrip("ckMG")
+        unit = value[len(sign) + len(digits) :]
+        count = decimal(digits)
+        if count is None or unit not in self.UNITS:
+            self.fail(f"{value!r} is no size: write 4096, +10M or -1k", param, ctx)
+        return self.Bound(sign, count, self.UNITS[unit])
+
+    UNITS: ClassVar = {"": 1, "c": 1, "k": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 class Moment(NumberType):

@@ -59,10 +59,17 @@ class Settings:
     # ---- the terminal -------------------------------------------------------------------------------------
 
     def colour(self, stream: IO[str]) -> bool:
-        """Say whether to colour `stream`: --color decides, else NO_COLOR, TERM=dumb and whether it is a terminal."""
+        """Say whether to colour `stream`: --color, NO_COLOR, FORCE_COLOR, TERM=dumb, or whether it is a terminal.
+
+        The first of them that says something decides; FORCE_COLOR=0 says nothing.
+        """
         if self.color != "auto":
             return self.color == "always"
-        if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        if os.environ.get("NO_COLOR"):
+            return False
+        if os.environ.get("FORCE_COLOR", "0") not in ("", "0"):
+            return True
+        if os.environ.get("TERM") == "dumb":
             return False
         return _is_terminal(stream)
 

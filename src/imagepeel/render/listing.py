@@ -92,7 +92,10 @@ def tree_lines(
         elif row.kind == "hardlink":
             shown += f" link to {exact(row.target)}"
         words = note(row)
-        tail = f"  {words}" if words else "" if row.kind == "dir" else f"  {row.label}"
+        bytes_ = f"  {size(row.size)}" if row.kind == "file" and not row.action else ""
+        if bytes_ and (row.nlink or 1) > 1:
+            bytes_ += f", counted once for {row.nlink} names"
+        tail = f"{bytes_}  {words}" if words else "" if row.kind == "dir" else f"{bytes_}  {row.label}"
         yield "".join(blank if last else line for last in lasts[:-1]) + (corner if lasts[-1] else branch) + shown + tail
     yield ""
     yield f"{plural(directories, 'directory')}, {plural(others, 'other name')}"
