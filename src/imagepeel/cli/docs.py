@@ -39,8 +39,8 @@ nothing is unpacked to disk.
   from 0, with `label` beside them.
 - Digests, sizes and DiffIDs are computed and compared.  When one does not fit, the result is still written, all
   mismatches follow on standard error, and the exit code is MISMATCH; a damaged layer ends in DAMAGED in the same way.
-- `--color` decides about colour, else `NO_COLOR`, `FORCE_COLOR`, `TERM=dumb`, or whether it is a terminal.  `COLUMNS` sets
-  the width; into a file or pipe, tables are never cut.
+- `--color` decides about colour, else `NO_COLOR`, `FORCE_COLOR`, `TERM=dumb`, or whether it is a terminal.  `COLUMNS`
+  sets the width; into a file or pipe, tables are never cut.
 - A closed pipe (`| head`) ends a command quietly with COMPLETE, Ctrl-C with INTERRUPTED, SIGTERM with
   TERMINATED; none of them leaves a file behind.
 - Exit codes: [exit-codes.md](exit-codes.md).  Errors: [errors.md](errors.md).
