@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """What is predicted of the image on some engines that agree, and whether that is what was read.
 
-    `verbatim`: on one of them the text is predicted word for word.
+    `verbatim` are those on which the text is predicted word for word.
     """
 
     engines: tuple[str, ...]
     verdict: Verdict
     fits: bool
-    verbatim: bool = False
+    verbatim: tuple[str, ...] = ()
 
 
 def prove(image: LayeredImage, decoded: Decoded, engine: str = "") -> tuple[Proof, ...]:
@@ -53,7 +53,7 @@ def _proof(same: Sequence[tuple[str, Verdict]], readings: Sequence[Reading]) -> 
         engines=tuple(name for name, _ in same),
         verdict=same[verbatim[0] if verbatim else 0][1],
         fits=any(fits for fits, _ in fitting),
-        verbatim=bool(verbatim),
+        verbatim=tuple(same[number][0] for number in verbatim),
     )
 
 

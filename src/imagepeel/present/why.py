@@ -137,11 +137,12 @@ def _proof(proof: WhyProof) -> Iterator[Item]:
     engines = listed([engine_name(label) for label in proof.engines], 3)
     where = place_in_words(verdict.where)
     if proof.fits or proof.verbatim:
-        how = "this text, word for word" if proof.verbatim else "one of these causes"
+        words_of = listed([engine_name(label) for label in proof.verbatim], 3)
+        how = f"this text word for word on {words_of}" if proof.verbatim else "in other words"
         below = [item(ground(verdict), f" ({where})" if where else "")]
         if verdict.fix:
             below.append(item(verdict.fix, label="fix"))
-        yield item(good("proved"), f" on {engines}: {how}", level="good", below=below)
+        yield item(good("proved"), f" on {engines}; {how}", level="good", below=below)
     elif verdict.kind is Outcome.FAILS:
         yield item(warn("otherwise"), f" on {engines}: it fails, and not so: {ground(verdict)}")
     elif verdict.kind is Outcome.RUNS:

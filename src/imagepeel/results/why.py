@@ -60,8 +60,8 @@ class WhyProof(Shown, msgspec.Struct, frozen=True, kw_only=True):
     engines: tuple[str, ...]
     fits: bool
     """Whether it is one of the causes that were read."""
-    verbatim: bool
-    """Whether the text is predicted word for word on one of the engines."""
+    verbatim: tuple[str, ...]
+    """Those of the engines on which the text is predicted word for word."""
     verdict: Verdict
 
 
