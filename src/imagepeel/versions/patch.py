@@ -6,6 +6,7 @@ What a patch cannot say has no headers of one: binaries, directories, devices, o
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.tree.inode import Inode
 
 _NAMED = {7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 34: '\\"', 92: "\\\\"}
+_EMPTY_FILE, _NOTHING = "e69de29", "0000000"
+"""What git calls a file without content, and no file."""
 _NO_NEWLINE = "\\ No newline at end of file"
 
 
@@ -50,19 +53,21 @@ def patch(path: bytes, before: Side | None, after: Side | None, work: Work, room
     Arguments: `path` is absolute; `before` or `after` is None for nothing there; `work` is what may be spent;
     `room` is how many lines may be shown.
     """
-    sides = [side for side in (before, after) if side is not None]
-    if not all(_sayable(side) for side in sides):
-        return EMPTY
     if before is not None and after is not None and before.node.kind != after.node.kind:
         gone = patch(path, before, None, work, room)
         new = patch(path, None, after, work, room - len(gone.lines))
         return Patch(gone.lines + new.lines, new.added, gone.removed, True, gone.whole and new.whole)
+    if not all(side is None or _sayable(side) for side in (before, after)):
+        return EMPTY
     old, new_lines = _lines(before), _lines(after)
     found = matches(old, new_lines, work)
     names = [_quoted(side + path) for side in (b"a", b"b")]
     head = [f"diff --git {names[0]} {names[1]}", *_modes(before, after)]
     changes = list(hunks(found, len(old), len(new_lines)))
     if not changes:
+        if before is None or after is None:
+            # Without it, patch asks whether a file without content is to be removed.
+            head.append(f"index {_EMPTY_FILE}..{_NOTHING}" if after is None else f"index {_NOTHING}..{_EMPTY_FILE}")
         return Patch(head if len(head) > 1 else [])
     one, two = (_ends(name) for name in names)
     head += [f"--- {one if before is not None else '/dev/null'}", f"+++ {two if after is not None else '/dev/null'}"]
@@ -99,6 +104,14 @@ def _modes(before: Side | None, after: Side | None) -> Iterator[str]:
     elif _mode(before.node) != _mode(after.node):
         yield f"old mode {_mode(before.node)}"
         yield f"new mode {_mode(after.node)}"
+    elif after.node.kind == "symlink" and before.node.target != after.node.target:
+        # The mode of this line is the only one that says that the text is that of a link.
+        yield f"index {_git_id(before.node.target)}..{_git_id(after.node.target)} 120000"
+
+
+def _git_id(target: bytes) -> str:
+    """Return the first digits of the name that git gives to a link (git-hash-object(1))."""
+    return hashlib.sha1(b"blob %d\0" % len(target) + target, usedforsecurity=False).hexdigest()[:7]
 
 
 def _mode(node: Inode) -> str:

@@ -90,12 +90,13 @@ def test_patch_makes_of_a_tree_what_the_layers_make(forge_archive: Make, run_cli
     spec = forge.image(
         forge.layer(
             forge.file("a", "one\n\ttwo\n"), forge.file("gone", "x\n"), forge.file("kind", "text\n"),
-            forge.file(name, "é\n"), forge.file("empty", ""), forge.file("d/below", "1\n"), forge.file("same", "s\n"),
+            forge.file(name, "é\n"), forge.file("empty", ""), forge.file("emptied", ""), forge.symlink("turned", "a"),
+            forge.file("d/below", "1\n"), forge.file("same", "s\n"),
         ),
         forge.layer(
             forge.file("a", "one\n\ttwo\nthree"), forge.whiteout("gone"), forge.symlink("kind", "a"),
             forge.file(name, "é\nü\n"), forge.whiteout("d"), forge.file("mode", "#!/bin/sh\n", 0o755),
-            forge.file("same", "s\n"),
+            forge.file("same", "s\n"), forge.whiteout("emptied"), forge.symlink("turned", "kind"),
         ),
         forge.layer(
             forge.file("a", "three\n"), forge.whiteout("kind"), forge.file("kind", "text again"),
