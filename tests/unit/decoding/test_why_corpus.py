@@ -20,7 +20,7 @@ sys.path[:0] = [str(SCENARIOS_DIR), str(HERE.parent / "process")]
 from corpus import SCENARIOS  # noqa: E402
 from fake_rootfs import FakeRootfs  # noqa: E402
 from model import Scenario  # noqa: E402
-from texts import ENGINES, LEAST, RECORDS, echoed, lines_of, never_failed, skeleton, written  # noqa: E402
+from texts import ENGINES, GVISOR, LEAST, RECORDS, echoed, lines_of, never_failed, skeleton, written  # noqa: E402
 
 from imagepeel.decoding.decode import decode  # noqa: E402
 from imagepeel.decoding.words import TABLE  # noqa: E402
@@ -91,6 +91,21 @@ def test_every_recorded_text_of_an_engine_has_its_failure_among_the_causes() -> 
             wrong.append(f"{scenario.id} on {engine}: {text!r} is {verdict.id}, read {sorted(codes)}")
     assert not wrong, "\n".join(wrong)
     assert len(engines_recorded()) > 1200
+
+
+def test_every_recorded_text_of_gvisor_has_its_failure_among_the_causes() -> None:
+    wrong: list[str] = []
+    for one, end in GVISOR.items():
+        if not end.get("exit") or not end.get("text") or CUT in end["text"]:
+            continue
+        text, scenario = end["text"].replace("tini (PID)", "tini (7)"), BY_ID[one]
+        codes = codes_of(text)
+        if scenario.expect["runc@1.1"] in codes or own_words(scenario, text):
+            continue
+        verdict = predict(FakeRootfs(scenario.entries), scenario.wanted(), scenario.start_options("runsc")).verdict
+        if verdict.kind == "FAILS" and verdict.id not in codes:
+            wrong.append(f"{one}: {text!r} is {verdict.id}, read {sorted(codes)}")
+    assert not wrong, "\n".join(wrong)
 
 
 def failing() -> list[Scenario]:
