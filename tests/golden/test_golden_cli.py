@@ -35,6 +35,8 @@ CASES: dict[str, tuple[str, dict[str, str], list[str]]] = {
     "images/export": ("shop", {"kind": "rootfs"}, ["images", "{}"]),
     "images/missing-blob.json": ("missing-blob", {}, ["images", "--json", "{}"]),
     "packages/none": ("shop", {}, ["packages", "{}"]),
+    "packages/pantry": ("pantry", {}, ["packages", "{}"]),
+    "packages/pantry-layer": ("pantry", {}, ["packages", "{}", "--layer", "L6"]),
     "ls/root": ("shop", {}, ["ls", "{}"]),
     "ls/long": ("shop", {}, ["ls", "-l", "{}", "/srv/shop"]),
     "ls/long-recursive": ("zoo", {}, ["ls", "-lR", "{}"]),

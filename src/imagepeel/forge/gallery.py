@@ -27,6 +27,7 @@ from imagepeel.forge.entry import (
     whiteout,
 )
 from imagepeel.forge.image import ImageSpec, Step, image, layer
+from imagepeel.forge.pantry import pantry
 from imagepeel.forge.specimens import NET_BIND_SERVICE, PATH, file_capability, noise, step
 
 SHOP_README = b"""This image is a teaching aid, made by the forge of imagepeel.
@@ -250,6 +251,7 @@ _GOOD: dict[str, tuple[Callable[[], ImageSpec], str]] = {
         _shop,
         "A small web shop in eight layers: a deleted secret, a chown that ships everything twice, a cleaned cache.",
     ),
+    "pantry": (pantry, "Packages of dpkg, pip and npm: one is purged and still shipped, some files belong to none."),
     "mirror": (_mirror, "A process that tells what it has become: argv, environment, user, groups, directory."),
     "deaf": (_deaf, "A PID 1 without a signal handler: stopping it takes the full grace period."),
     "zoo": (_zoo, "Every kind of tar entry and header in one layer."),
