@@ -10,9 +10,10 @@ import msgspec
 from imagepeel._display import Shown
 from imagepeel.deploy.executed import executed, health_words
 from imagepeel.deploy.images import GivenImage, find_image
-from imagepeel.deploy.place import Place
+from imagepeel.deploy.place import Place, malformed
 from imagepeel.deploy.reads import operator_reads
 from imagepeel.deploy.wanted import Deployment, Field, Form, Mounted, Role, Wanted
+from imagepeel.errors import UsageError
 from imagepeel.evidence import Location
 from imagepeel.image import LayeredImage
 from imagepeel.process.engines.basis import Area
@@ -91,7 +92,11 @@ def _start(wanted: Wanted, form: Form, images: Sequence[GivenImage]) -> Start | 
     if image is None:
         reason = f"the image {wanted.image} was not given"
         return _row(wanted, Verdict(kind=Outcome.UNKNOWN, reason=reason, engine=label))
-    found = predict_image(image, wanted.options)
+    try:
+        found = predict_image(image, wanted.options)
+    except UsageError as error:
+        # A capability or a mount of the file that nobody knows: a command line has no line to name.
+        raise malformed(wanted.place, error.what, error.hint) if wanted.place.line else error from None
     verdict = _with_needs(found.verdict, wanted)
     if wanted.inside:
         verdict = executed(verdict, wanted.options)

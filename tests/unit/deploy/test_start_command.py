@@ -181,3 +181,10 @@ def test_events_say_what_the_kubelet_says(run_cli: Run, shop: Path, tmp_path: Pa
     told = 'container\'s runAsUser breaks non-root policy (pod: "p_default(<uid>)", container: root)'
     assert reads["root", ""][0] == f"Warning  Failed  Error: {told}"
     assert result["notes"] == ["first has to end well before the next one starts: web and root wait (PodInitializing)"]
+
+
+def test_a_capability_that_nobody_knows_is_said_with_its_line(run_cli: Run, shop: Path, tmp_path: Path) -> None:
+    more = "    securityContext: {capabilities: {add: [NOPE]}}\n"
+    done = run_cli("start", "--pod", pod(tmp_path, "shop:1.4", more), "--image", shop)
+    assert done.exit_code == 11
+    assert "line 6, column 5" in done.stderr and "'NOPE'" in done.stderr
