@@ -223,7 +223,9 @@ class Browser(App[None]):
     def _files_title(self) -> str:
         if self.walked is None:
             return "reading the layers ..."
-        return lines.files_title(self.walked, self._rows("layers").at, self.sought, self.found)
+        chosen = self._rows("layers").at
+        layer = self.image.layers[chosen - 1] if chosen else None
+        return lines.files_title(self.walked, layer, self.sought, self.found)
 
     def _file_line(self, at: int, width: int) -> Line:
         assert self.walked is not None

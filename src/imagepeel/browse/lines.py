@@ -81,14 +81,14 @@ def layer_line(layers: Sequence[Layer], index: int, signs: Signs) -> Line:
     return [head, (terminal(brief_step(layer.created_by, "(no history step)")), DIM)]
 
 
-def files_title(tree: FileTree, chosen: int, sought: str, found: Found | None) -> str:
-    """Return what the tree is: view, layer (`chosen` counts from 1, 0 for all), order, and what is searched for."""
+def files_title(tree: FileTree, layer: Layer | None, sought: str, found: Found | None) -> str:
+    """Return what the tree is: view, layer (None: after all), order, and what is searched for, or the layer's step."""
     rootfs = tree.rootfs
-    parts = [f"{rootfs.view}: {f'after {layer_label(chosen - 1)}' if chosen else 'all layers'}"]
+    parts = [f"{rootfs.view}: {f'after {layer.label}' if layer else 'all layers'}"]
     for holds, words in (
         (not rootfs.complete, "incomplete"),
         (rootfs.refusal is not None, "best effort"),
-        (bool(chosen) and not tree.marked, "this view keeps no layers apart"),
+        (layer is not None and not tree.marked, "this view keeps no layers apart"),
         (tree.changes_only, "changes"),
         (tree.order == "size", "by size" if tree.sizes is not None else "counting ..."),
         (tree.cut, "too many to open all"),
@@ -103,6 +103,9 @@ def files_title(tree: FileTree, chosen: int, sought: str, found: Found | None) -
             parts.append(f"the first {number(MOST_FOUND)} of {number(found.total)}")
         else:
             parts.append(f"{number(found.total)} found")
+    elif layer is not None:
+        # The pane of the layers has room for a word of it.
+        parts.append(brief_step(layer.created_by, "(no history step)"))
     return terminal("  ".join(parts))
 
 
