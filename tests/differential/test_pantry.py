@@ -34,7 +34,7 @@ def tree(forge_archive: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ours(archive: Path, kind: str) -> dict[str, str]:
     with imagepeel.open(archive) as opened:
         found = opened.image().packages()
-    return {one.name: one.version for one in found.packages if one.family == kind and one.removed is None}
+    return {one.name: one.version for one in found.packages if one.family == kind and one.installed}
 
 
 @pytest.mark.skipif(shutil.which("dpkg-query") is None, reason="dpkg is not installed")
