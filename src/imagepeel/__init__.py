@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from imagepeel.evidence import Evidence as Evidence
     from imagepeel.evidence import Location as Location
     from imagepeel.evidence import Receipt as Receipt
+    from imagepeel.findings.budget import Against as Against
+    from imagepeel.findings.budget import Bound as Bound
+    from imagepeel.findings.budget import Budget as Budget
     from imagepeel.findings.finding import Finding as Finding
     from imagepeel.findings.report import Findings as Findings
     from imagepeel.findings.slim import Slim as Slim
@@ -84,6 +87,9 @@ _HOMES = {
     "Finding": "imagepeel.findings.finding",
     "Findings": "imagepeel.findings.report",
     "Slim": "imagepeel.findings.slim",
+    "Budget": "imagepeel.findings.budget",
+    "Bound": "imagepeel.findings.budget",
+    "Against": "imagepeel.findings.budget",
     "Waste": "imagepeel.findings.waste",
     "Story": "imagepeel.present.document",
     "Limits": "imagepeel.limits",

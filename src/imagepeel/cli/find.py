@@ -129,7 +129,7 @@ def _named(found: Iterator[Found], names: Sequence[str]) -> Iterator[Found]:
     return (each for each in found if all(matches(each[0].path) for matches in wanted)) if wanted else found
 
 
-def _sized(found: Iterator[Found], sizes: Sequence[Units.Bound]) -> Iterator[Found]:
+def _sized(found: Iterator[Found], sizes: Sequence[Units.Asked]) -> Iterator[Found]:
     if not sizes:
         return found
     return (each for each in found if each[0].kind == "file" and all(one.holds(each[0].size) for one in sizes))

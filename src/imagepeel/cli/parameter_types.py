@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import click
 
@@ -31,15 +31,19 @@ class Size(NumberType):
         return found
 
 
+Sign = Literal["", "+", "-"]
+"""Exactly so many, more, or fewer."""
+
+
 class Units(NumberType):
     """`+10M`, `-1k`, `5c`: a number of units as find -size counts them, in powers of 1,024; without a unit, bytes."""
 
     name = "size"
 
-    class Bound(NamedTuple):
+    class Asked(NamedTuple):
         """What is asked of a size: `sign` is "", + or -, `number` counts units of `unit` bytes."""
 
-        sign: str
+        sign: Sign
         number: int
         unit: int
 
@@ -51,15 +55,15 @@ class Units(NumberType):
             return units > self.number if self.sign == "+" else units < self.number
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, self.Bound):
+        if isinstance(value, self.Asked):
             return value
-        sign = value[:1] if value[:1] in ("+", "-") else ""
+        sign: Sign = "+" if value[:1] == "+" else "-" if value[:1] == "-" else ""
         digits = value[len(sign) :].rstrip("ckMG")
         unit = value[len(sign) + len(digits) :]
         count = decimal(digits)
         if count is None or unit not in self.UNITS:
             self.fail(f"{value!r} is no size: write 4096, +10M or -1k", param, ctx)
-        return self.Bound(sign, count, self.UNITS[unit])
+        return self.Asked(sign, count, self.UNITS[unit])
 
     UNITS: ClassVar = {"": 1, "c": 1, "k": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from imagepeel.export.flatten import FlattenReport as FlattenReport
     from imagepeel.export.report import ExtractReport as ExtractReport
     from imagepeel.export.report import Omission as Omission
+    from imagepeel.findings.budget import Spent as Spent
+    from imagepeel.findings.slim import SlimStep as SlimStep
     from imagepeel.history.dockerfile import Instruction as Instruction
     from imagepeel.history.dockerfile import RebuiltDockerfile as RebuiltDockerfile
     from imagepeel.layers.layer import LayerCheck as LayerCheck
@@ -81,6 +83,7 @@ if TYPE_CHECKING:
     from imagepeel.results.process import MatrixResult as MatrixResult
     from imagepeel.results.process import ProcessResult as ProcessResult
     from imagepeel.results.registry import result_type as result_type
+    from imagepeel.results.slim import SlimResult as SlimResult
     from imagepeel.results.start import StartResult as StartResult
     from imagepeel.results.trace import EventResult as EventResult
     from imagepeel.results.trace import LifeResult as LifeResult
@@ -165,6 +168,9 @@ _HOMES = {
     "NodeResult": "imagepeel.results.trace",
     "TraceResult": "imagepeel.results.trace",
     "ViewsResult": "imagepeel.results.views",
+    "SlimResult": "imagepeel.results.slim",
+    "SlimStep": "imagepeel.findings.slim",
+    "Spent": "imagepeel.findings.budget",
     "WasteCause": "imagepeel.results.waste",
     "WasteLayerRow": "imagepeel.results.waste",
     "WasteAccount": "imagepeel.results.waste",
