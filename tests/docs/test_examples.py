@@ -83,10 +83,19 @@ def _run(name: str, *words: object, code: int = 0) -> str:
         ("life_of_a_path", ("/srv/shop/.env",), 0, "removed by L5"),
         ("where_engines_disagree", (), 0, "0 paths differ"),
         ("rebuild_dockerfile", (), 0, "RUN rm .env"),
+        ("plan_a_smaller_image", (), 0, "    COPY --chown=999:999 . ."),
+        ("list_packages", (), 0, "no package database that we know was found"),
+        ("decode_an_error", ("127",), 0, "127: one of "),
+        ("decode_an_error", ("hello world",), 1, ""),
     ],
 )
 def test_each_verb_has_a_program(name: str, words: tuple[str, ...], code: int, says: str, shop: Path) -> None:
     assert says in _run(name, shop, *words, code=code)
+
+
+def test_packages_that_were_purged_are_marked(tmp_path: Path) -> None:
+    lines = _run("list_packages", forge.write(forge.build("pantry"), tmp_path / "pantry.tar")).splitlines()
+    assert [line[0] for line in lines] == [" "] * 5 + ["-"] and "/wget@1.21.3-1%2Bb2?" in lines[-1]
 
 
 def test_a_start_that_fails_ends_with_1(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def _nothing(result: WhyResult) -> Section:
             "nothing is wrong: a program may have written it by itself.",
             level="warn",
         ),
-        items(item(code("imagepeel process IMAGE.tar"), label="try it", keep=True)),
+        items(item(code("imagepeel process image.tar"), label="try it", keep=True)),
     )
 
 

@@ -101,7 +101,7 @@ def telling_command(code: F, about: str = "", tool: str = "docker") -> Receipt:
         name = about.rpartition("/")[2]
         shown = quote(name) if name and name.isprintable() else "NAME"
         return Receipt(command=f"{listing} | grep -F -- {shown}", shows="whether any file has that name, and its mode")
-    return Receipt(command="imagepeel process IMAGE.tar --matrix", shows="which engines refuse the image, and why")
+    return Receipt(command="imagepeel process image.tar --matrix", shows="which engines refuse the image, and why")
 
 
 def state_command(name: str, tool: str = "docker") -> Receipt | None:
