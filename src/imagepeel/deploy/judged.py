@@ -91,7 +91,8 @@ def _start(wanted: Wanted, form: Form, images: Sequence[GivenImage]) -> Start | 
     label = find_engine(wanted.options.engine)[1]
     if image is None:
         reason = f"the image {wanted.image} was not given"
-        return _row(wanted, Verdict(kind=Outcome.UNKNOWN, reason=reason, engine=label))
+        fix = f"name its archive: --image {wanted.image}=ARCHIVE"
+        return _row(wanted, Verdict(kind=Outcome.UNKNOWN, reason=reason, fix=fix, engine=label))
     try:
         found = predict_image(image, wanted.options)
     except UsageError as error:

@@ -57,7 +57,7 @@ def start_document(result: StartResult) -> Document:
         sections.append(section(say(dim(f"{_READ}{', '.join(read)} (docs/reference/start.md)."))))
     return Document(
         title=shown,
-        headline=(path(shown), value(result.form), value(result.engine)),
+        headline=(*([path(shown)] if result.file else []), value(result.form), value(result.engine)),
         sections=tuple(sections),
     )
 
