@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -162,3 +163,47 @@ def _shipped(archive: Path) -> list[int]:
                 with tarfile.open(fileobj=io.BytesIO(data.read())) as layer:
                     sizes.append(sum(each.size for each in layer.getmembers() if each.isreg()))
     return sizes
+
+
+def twice() -> forge.ImageSpec:
+    """A layer that stores a path twice, a layer that writes it again unchanged, and one that hides a file of both."""
+    first = forge.layer(F("a", b"1" * 900), F("a", b"2" * 800), F("b", b"3" * 700), created_by=run("make"))
+    return made(
+        first,
+        forge.layer(F("b", b"3" * 700), created_by=run("make b")),
+        forge.layer(forge.whiteout("a"), created_by=run("rm a")),
+    )
+
+
+@pytest.mark.parametrize("name", ["shop", "pantry", "twice"])
+def test_each_step_of_an_image_saves_what_it_says(name: str, tmp_path: Path) -> None:
+    """Each kind of step on its own: the image is made again without the files of that step."""
+    spec = twice() if name == "twice" else forge.build(name)
+    archive = forge.write(spec, tmp_path / "before.tar", kind="docker-archive")
+    with imagepeel.open(archive) as opened:
+        image = opened.image()
+        found, items = image.slim(), image.waste().items
+    assert found.steps
+    for number, step in enumerate(found.steps):
+        mine = [
+            item for item in items
+            if (item.layer, item.cause, item.by) == (step.layer, step.cause, step.by)
+        ]  # fmt: skip
+        assert sum(item.size for item in mine) == step.content and len(mine) == step.files
+        layers = list(spec.layers)
+        gone = {item.entry for item in mine}
+        kept = [entry for at, entry in enumerate(layers[step.layer].entries) if at not in gone]
+        layers[step.layer] = msgspec.structs.replace(layers[step.layer], entries=tuple(kept))
+        smaller = msgspec.structs.replace(spec, layers=tuple(layers))
+        after = forge.write(smaller, tmp_path / f"{number}.tar", kind="docker-archive")
+        assert sum(_shipped(archive)) - sum(_shipped(after)) == step.content
+
+
+def test_ways_of_what_no_line_can_join(forge_archive: Make) -> None:
+    steps = planned(forge_archive(twice(), name="twice.tar")).steps
+    assert [(step.way, step.cause, step.content) for step in steps] == [
+        ("once", "repeated", 900), ("join", "removed", 800), ("leave-out", "rewritten", 700),
+    ]  # fmt: skip
+    assert steps[0].dockerfile == ("RUN make",)
+    assert steps[1].dockerfile == ("RUN make && rm a",)
+    assert steps[2].dockerfile == ("RUN make && make b",)
