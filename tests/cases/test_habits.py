@@ -96,6 +96,33 @@ def test_h5_names_are_completed(typed: str, wanted: list[str]) -> None:
     assert set(wanted) <= set(found) and all(name.startswith(words[-1]) for name in found), done.stderr
 
 
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        (["ls", "ARCHIVE", "/s"], ["/srv/"]),
+        (["cat", "ARCHIVE", "/srv/shop/b"], ["/srv/shop/bin/"]),
+        (["tree", "ARCHIVE", "srv/shop/ca"], ["srv/shop/catalog.bin"]),
+        (["blame", "ARCHIVE", "/etc/pas"], ["/etc/passwd"]),
+        (["extract", "ARCHIVE", "out", "/srv/"], ["/srv/shop/"]),
+        (["ls", "ARCHIVE", "--layer", "L"], [f"L{number}" for number in range(1, 9)]),
+        (["layers", "ARCHIVE", "--image", "sh"], ["shop:1.4"]),
+        (["ls", "ARCHIVE", "/nowhere/"], []),
+        (["ls", "no-such.tar", "/"], []),
+        (["ls", "-", "/"], []),
+    ],
+)
+def test_what_stands_in_the_archive_is_completed(typed: list[str], wanted: list[str], forge_archive: Make) -> None:
+    words = [str(forge_archive("shop")) if word == "ARCHIVE" else word for word in typed]
+    environment = {**os.environ, "_IMAGEPEEL_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(["imagepeel", *words]),
+                   "COMP_CWORD": str(len(words))}  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", "from imagepeel.cli import cli; cli.main(prog_name='imagepeel')"],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert [line.partition(",")[2] for line in done.stdout.splitlines() if line] == wanted
+    assert not done.stderr
+
+
 def test_h2_nothing_is_written_in_dark_blue(run_cli: Run, forge_archive: Make) -> None:
     """ANSI blue (34) can hardly be seen on a black terminal or a projector."""
     archive = forge_archive("shop")

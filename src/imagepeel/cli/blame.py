@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from imagepeel.cli import common, documents
+from imagepeel.cli import common, completing, documents
 from imagepeel.cli.settings import Settings
 
 _EXAMPLES = (
@@ -17,7 +17,7 @@ _EXAMPLES = (
 
 @click.command(epilog=_EXAMPLES)
 @common.archive
-@click.argument("path", metavar="PATH")
+@click.argument("path", metavar="PATH", shell_complete=completing.paths)
 @click.option("--no-follow", is_flag=True, help="Stop at a link in the last part of PATH.")
 @common.receipts("Below each version, the shell command that shows the tar member.")
 @common.view

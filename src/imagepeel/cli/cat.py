@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from imagepeel._lazy import late
-from imagepeel.cli import common, listing
+from imagepeel.cli import common, completing, listing
 from imagepeel.cli.settings import Settings
 from imagepeel.errors import Malformed, NotFound, UsageError
 from imagepeel.evidence import Location, layer_label, text
@@ -34,7 +34,7 @@ _EXAMPLES = "\b\nExamples:\n  imagepeel cat image.tar /etc/os-release\n  imagepe
 
 @click.command(epilog=_EXAMPLES)
 @common.archive
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", shell_complete=completing.paths)
 @click.option("--raw", is_flag=True, help="Write control characters to a terminal, too.")
 @common.layer
 @common.view

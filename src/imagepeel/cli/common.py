@@ -128,6 +128,7 @@ opening: Callable[[Any], Any] = stack(
         "reference",
         "--image",
         metavar="REF",
+        shell_complete=completing.references,
         help="Which image: a name, a tag, a digest or its start, or a number as '#2'.  See imagepeel images.",
     ),
     platform,
@@ -224,7 +225,12 @@ class LayerNumber(NumberType):
 
 
 layer: Callable[[Any], Any] = click.option(
-    "--layer", "layer", metavar="N", type=LayerNumber(), help="What one layer did: 1 or L1 is the base."
+    "--layer",
+    "layer",
+    metavar="N",
+    type=LayerNumber(),
+    shell_complete=completing.labels,
+    help="What one layer did: 1 or L1 is the base.",
 )
 """--layer N as a 0-based index or None."""
 

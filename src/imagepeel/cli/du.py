@@ -6,7 +6,7 @@ from functools import partial
 
 import click
 
-from imagepeel.cli import common, documents, listing
+from imagepeel.cli import common, completing, documents, listing
 from imagepeel.cli.settings import Settings
 
 _EXAMPLES = (
@@ -19,7 +19,7 @@ _EXAMPLES = (
 
 @click.command(epilog=_EXAMPLES)
 @common.archive
-@click.argument("path", default="/", metavar="[PATH]")
+@click.argument("path", default="/", metavar="[PATH]", shell_complete=completing.paths)
 @click.option(
     "--depth", metavar="N", type=click.IntRange(1), default=1, show_default=True, help="Levels of directories."
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagepeel.cli import common, listing
+from imagepeel.cli import common, completing, listing
 from imagepeel.cli.settings import Settings
 from imagepeel.render.escape import terminal
 
@@ -24,7 +24,7 @@ _SHOWN = 10
 @click.command()
 @common.archive
 @click.argument("directory", metavar="DIR", type=click.Path())
-@click.argument("path", metavar="[PATH]", default="/")
+@click.argument("path", metavar="[PATH]", default="/", shell_complete=completing.paths)
 @click.option(
     "--preserve",
     is_flag=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from imagepeel.cli import common, documents
+from imagepeel.cli import common, completing, documents
 from imagepeel.cli.settings import Settings
 
 _EXAMPLES = (
@@ -17,7 +17,7 @@ _EXAMPLES = (
 
 @click.command(epilog=_EXAMPLES)
 @common.archive
-@click.argument("path", metavar="[PATH]", required=False)
+@click.argument("path", metavar="[PATH]", required=False, shell_complete=completing.paths)
 @click.option("-p", "--patch", "patches", is_flag=True, help="Show how the text of each version differs from the last.")
 @common.layer
 @click.option("--no-follow", is_flag=True, help="Stop at a link in the last part of PATH.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagepeel.cli import common, documents, listing
+from imagepeel.cli import common, completing, documents, listing
 from imagepeel.cli.settings import Settings
 from imagepeel.present.listing import listing_document
 from imagepeel.results.head import image_head
@@ -29,7 +29,7 @@ _EXAMPLES = (
 
 @click.command(epilog=_EXAMPLES)
 @common.archive
-@click.argument("path", default="/", metavar="[PATH]")
+@click.argument("path", default="/", metavar="[PATH]", shell_complete=completing.paths)
 @click.option("-l", "--long", "long", is_flag=True, help="Mode, links, owner, size, time (UTC), layer.")
 @click.option("-R", "--recursive", is_flag=True, help="Everything below, one full path a line.")
 @click.option("-h", "--human", is_flag=True, help="With -l, sizes as 4.1 MB.")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import click
 
-from imagepeel.cli import common, documents, listing
+from imagepeel.cli import common, completing, documents, listing
 from imagepeel.cli.settings import Settings
 from imagepeel.formats.tar.table import clean
 from imagepeel.present.listing import tree_document
@@ -18,7 +18,7 @@ from imagepeel.results.listing import ListedPath
 
 @click.command(epilog="\b\nExamples:\n  imagepeel tree image.tar --depth 2\n  imagepeel tree image.tar --layer 3")
 @common.archive
-@click.argument("path", default="/", metavar="[PATH]")
+@click.argument("path", default="/", metavar="[PATH]", shell_complete=completing.paths)
 @click.option("-L", "--depth", metavar="N", type=click.IntRange(1), help="Go down at most N levels.")
 @click.option("-d", "--dirs", is_flag=True, help="Only directories.")
 @common.layer
