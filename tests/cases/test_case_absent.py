@@ -208,7 +208,7 @@ def test_a_library_that_a_missing_layer_may_have_is_not_called_missing(
     forge_archive: Make, run_cli: Run, tmp_path: Path
 ) -> None:
     whole = forge_archive("no-library", kind="oci-archive")
-    assert "not found" in run_cli("process", whole).stdout
+    assert "not found" in run_cli("process", whole, "--verbose").stdout
     parts = [name for name in blobs(whole) if name.startswith("L")]
     for part in parts:
         archive = without(whole, blobs(whole)[part], tmp_path / "part.tar")

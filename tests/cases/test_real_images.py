@@ -44,7 +44,7 @@ def test_a_program_may_be_in_a_layer_that_was_left_out(case: Case, run_cli: Run)
     found = findings(run_cli, path)
     assert "COMMAND-MISSING" not in found
     assert found["LAYER-COUNT"] == ["manifest.json lists 1 layer and the config 2 DiffIDs; engines refuse that"]
-    done = run_cli("process", path)
+    done = run_cli("process", path, "--verbose")
     assert done.exit_code == 0
     # What operators read is that of loading (containers/image says "Inconsistent layer count" as well), never a word
     # about a program: nobody looked for one.

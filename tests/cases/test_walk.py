@@ -226,7 +226,7 @@ def test_a_bare_windows_layer_has_a_platform_and_no_process(run_cli: Run, tmp_pa
     assert "Which process it becomes is not written here" in story and "The image is for ," not in story
     head = json.loads(run_cli("layers", "--json", path).stdout)["result"]["image"]
     assert head["platform"] == "windows"
-    assert "windows/amd64" in run_cli("process", path).stdout
+    assert "windows/amd64" in run_cli("process", path, "--verbose").stdout
 
 
 # ---- cards ---------------------------------------------------------------------------------------------------
@@ -534,7 +534,7 @@ def test_a_path_three_times_is_so_in_every_row(case: Case, run_cli: Run) -> None
 
 def test_nobody_starts_windows_with_runc(case: Case, run_cli: Run) -> None:
     """bug-reports S7: `on docker@29.7 with runc@1.4, windows/amd64`."""
-    told = run_cli("process", case("bug-reports", "f18b-windows-complete.tar")).stdout
+    told = run_cli("process", case("bug-reports", "f18b-windows-complete.tar"), "--verbose").stdout
     assert "on docker@29.7, windows/amd64" in told and "runc" not in told
 
 

@@ -101,7 +101,7 @@ def pantry() -> ImageSpec:
         ),
         layer(
             *_wheel("requests", "2.31.0", {"requests/__init__.py": b'__version__ = "2.31.0"\n'}),
-            created_by="RUN /bin/sh -c pip install --no-cache-dir requests==2.31.0 # buildkit",
+            created_by="RUN /bin/sh -c pip install requests==2.31.0 # buildkit",
         ),
         layer(
             file("app/package.json", json.dumps(app)),

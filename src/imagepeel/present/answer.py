@@ -163,7 +163,8 @@ def _running(found: Prediction) -> Iterator[_Field]:
 def _more(found: Prediction) -> str:
     explained = f"imagepeel wtf --explain {found.verdict.id}; " if found.verdict.id is not None else ""
     notes = f", {plural(len(found.notes), 'note')}" if found.notes else ""
-    return f"{explained}--verbose: {plural(len(found.steps), 'step')}{notes}"
+    steps = plural(len(found.steps), "step") if found.steps else "more"
+    return f"{explained}--verbose: {steps}{notes}"
 
 
 def _last(found: Prediction) -> Iterator[Span | str]:

@@ -22,7 +22,7 @@ class ViewsResult(Shown, msgspec.Struct, frozen=True, kw_only=True):
     image: ImageHead
     views: tuple[ViewName, ...]
     agree: bool | None
-    """Whether all views show the same; null where nothing differs and a layer is missing."""
+    """Whether all views show the same; null where a layer is missing, which may settle or make a difference."""
     refusals: dict[ViewName, Refusal]
     total: int
     """Count of paths that differ."""
@@ -37,7 +37,7 @@ def views_result(head: ImageHead, found: Comparison) -> ViewsResult:
     return ViewsResult(
         image=head,
         views=found.views,
-        agree=found.agree if head.knowledge.layers or not found.agree else None,
+        agree=found.agree if head.knowledge.layers else None,
         refusals=found.refusals,
         total=found.total,
         differences=found.differences,
