@@ -35,9 +35,10 @@ _EXAMPLES = (
     shell_complete=completing.engines,
     help="Who said it: docker, podman, k8s, cri-o, containerd, nerdctl, gvisor, runc or crun.  By default all.",
 )
+@click.option("--all", "every", is_flag=True, help="Every cause with its command, of everything that the text says.")
 @documents.forms
 @common.settings
-def command(settings: Settings, words: tuple[str, ...], engine: str) -> None:
+def command(settings: Settings, words: tuple[str, ...], engine: str, every: bool) -> None:
     """Decode an error text, an exit code or a signal: who says it, about what, and every cause that prints it.
 
     The text may stand in anything: events of a kubelet, docker ps, compose, journald.  Causes come likeliest first,
@@ -55,7 +56,9 @@ def command(settings: Settings, words: tuple[str, ...], engine: str) -> None:
         image = settings.scanned(archive) if archive is not None else None
         text, unread = _text(settings, rest)
         result = why_result(text, image=image, engine=engine, unread=unread)
-        documents.show(settings, "why", result, why_document, others=image is not None)
+        documents.show(
+            settings, "why", result, lambda found: why_document(found, every=every), others=image is not None
+        )
         if image is not None:
             settings.finish(image, rootfs=image.rootfs)
             if all(proof.verdict.kind == "UNKNOWN" for proof in result.proofs):

@@ -32,8 +32,11 @@ _TOLD, _NAMED = 4, 12
 """Causes with a command each, and those that are at least named."""
 
 
-def why_document(result: WhyResult) -> Document:
-    """Return what a text says: in full what it says first, and the rest in a line each."""
+def why_document(result: WhyResult, *, every: bool = False) -> Document:
+    """Return what a text says: in full what it says first, and the rest in a line each.
+
+    With `every`, each thing that it says has all of its causes with their commands.
+    """
     first = result.readings[0] if result.readings else None
     shown = shortened(" ".join(first.words.split()), _LONGEST) if first else "not recognised"
     sections: list[Section] = []
@@ -43,8 +46,12 @@ def why_document(result: WhyResult) -> Document:
         sections.append(_proofs(result))
     if first is not None:
         proved = any(one.fits for one in result.proofs)
-        sections += [_meaning(first), _other_causes(first, result) if proved else _causes(first)]
-    if len(result.readings) > 1:
+        sections += [_meaning(first), _other_causes(first, result) if proved and not every else _causes(first, every)]
+    if every:
+        for other in result.readings[1:]:
+            sections += [section(items(item(path(shortened(other.words, _LONGEST)), label="also"))), _meaning(other)]
+            sections.append(_causes(other, every))
+    elif len(result.readings) > 1:
         sections.append(section(items(*map(_in_a_line, result.readings[1:])), title="Also said"))
     if result.unread:
         sections.append(
@@ -93,14 +100,16 @@ def _span(versions: list[str]) -> str:
     return f"{versions[0]} to {versions[-1]}" if len(versions) > 3 else ", ".join(versions)
 
 
-def _causes(reading: WhyReading) -> Section:
+def _causes(reading: WhyReading, every: bool) -> Section:
     causes = reading.causes
-    shown = [_cause(number, one) for number, one in enumerate(causes[:_TOLD], 1)]
-    rest = causes[_TOLD:]
+    told = len(causes) if every else _TOLD
+    shown = [_cause(number, one) for number, one in enumerate(causes[:told], 1)]
+    rest = causes[told:]
     blocks = [items(*shown)] if shown else []
     if rest:
-        more = f"; {len(rest) - _NAMED} more with --json" if len(rest) > _NAMED else ""
-        blocks.append(items(item(f"{'; '.join(one.words for one in rest[:_NAMED])}{more}", label="or")))
+        more = f"; {len(rest) - _NAMED} more" if len(rest) > _NAMED else ""
+        named = "; ".join(one.words for one in rest[:_NAMED])
+        blocks.append(items(item(f"{named}{more}: ", code("--all"), " has their commands", label="or")))
     if reading.misleading:
         blocks.append(items(*(item(said, label="not so") for said in reading.misleading)))
     title = "The cause" if len(causes) == 1 else f"{plural(len(causes), 'cause')}, likeliest first"

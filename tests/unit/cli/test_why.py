@@ -124,3 +124,12 @@ def test_python_has_both(forge_archive: Make) -> None:
     with imagepeel.open(forge_archive("no-loader")) as archive:
         proofs = archive.image().why(KERNEL, engine="docker").proofs
         assert [proof.fits for proof in proofs] == [True]
+
+
+def test_all_shows_each_cause_with_its_command(run_cli: Run) -> None:
+    causes = json.loads(run_cli("why", "127", "--json").stdout)["result"]["readings"][0]["causes"]
+    brief, whole = (run_cli("why", "127", *more).stdout for more in ([], ["--all"]))
+    assert len(causes) > 12 and "--all has their commands" in brief and "--all" not in whole
+    for number, cause in enumerate(causes, 1):
+        assert f"{number}. " in whole and " ".join(cause["words"].split()) in " ".join(whole.split())
+        assert cause["receipt"]["command"] in whole
