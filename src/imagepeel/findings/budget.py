@@ -168,27 +168,32 @@ def _largest(layers: Sequence[Layer]) -> tuple[int | None, int]:
 
 
 def _wasted(image: LayeredImage, bound: Bound, *, whole: bool) -> Spent:
-    from imagepeel.findings.waste import UNREACHABLE, account  # start time
+    from imagepeel.rootfs.layer_diff import has_uppers  # start time
+    from imagepeel.rootfs.layer_events import lost_files, unseen_files  # start time
+    from imagepeel.rootfs.usage import usage  # start time
 
-    waste = account(image)
-    limit = bound.of(waste.files)
+    rootfs = image.rootfs
+    # Why a file is lost, `waste` tells, for which files are read again; the sums stand in the columns.
+    if has_uppers(rootfs):
+        lost = [(one.by, one.size) for one in lost_files(rootfs)]
+    else:
+        lost = [(layer, entry.stored_size) for layer, entry in unseen_files(rootfs)]
     by_layer: dict[int, int] = {}
-    for item in waste.items:
-        if item.cause in UNREACHABLE:
-            # Who hides a file made it useless; where none does, who ships it twice.
-            culprit = item.layer if item.by is None else item.by
-            by_layer[culprit] = by_layer.get(culprit, 0) + item.size
+    for culprit, count in lost:
+        by_layer[culprit] = by_layer.get(culprit, 0) + count
     worst = max(by_layer, key=lambda layer: (by_layer[layer], -layer), default=None)
-    part = waste.unreachable / waste.files if waste.files else 0.0
+    unreachable = sum(by_layer.values())
+    files = usage(rootfs, depth=0, largest=0).total.stored + unreachable
+    limit = bound.of(files)
     return Spent(
         measure="waste",
-        used=waste.unreachable,
+        used=unreachable,
         limit=limit,
-        over=waste.unreachable > limit,
+        over=unreachable > limit,
         whole=whole,
         blame=worst,
         blame_bytes=by_layer[worst] if worst is not None else 0,
-        note=f"{percent(part)} of the file content",
+        note=f"{percent(unreachable / files if files else 0.0)} of the file content",
     )
 
 

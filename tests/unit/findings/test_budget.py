@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+import imagepeel
 from imagepeel import forge
 from imagepeel.errors import UsageError
-from imagepeel.findings.budget import Bound, read_bound, read_size
+from imagepeel.findings.budget import Bound, Budget, read_bound, read_size, spent
 from imagepeel.findings.rules.examples import find_example
 
 Run = Callable[..., Any]
@@ -127,3 +128,13 @@ def test_the_commands_of_a_page_show_its_rule(rule: str, run_cli: Run, tmp_path:
     bad = run_cli("check", "demo.tar", *example.options.split(), cwd=tmp_path)
     assert bad.exit_code == 1 and rule in bad.stdout
     assert run_cli("check", "good.tar", *example.options.split(), cwd=tmp_path).exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["shop", "pantry", "zoo", "resurrect", "link-below", "hello"])
+def test_waste_is_that_of_the_account(name: str, forge_archive: Make) -> None:
+    """The limit counts in the columns what `waste` tells file by file."""
+    with imagepeel.open(forge_archive(name)) as archive:
+        image = archive.image()
+        waste = image.waste()
+        (one,) = spent(image, Budget(waste=Bound(part=0.5)))
+    assert (one.used, one.limit) == (waste.unreachable, waste.files // 2)
