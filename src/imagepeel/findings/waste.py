@@ -3,7 +3,7 @@
 Every byte of every decompressed layer is in exactly one of these causes:
 
     used             content of a file that the rootfs shows, first copy
-    identical        content of a file that the rootfs shows, equal to another path's that is counted already
+    identical        content of a file that the rootfs shows, equal to another path's of the same or a lower layer
     debris           content of a file that the rootfs shows, in a package cache or another leftover of building
     overwritten      hidden by a later layer that brings the same path with other content
     metadata         hidden by a later layer that brings the same content with other metadata (chmod, chown, touch)
@@ -287,7 +287,8 @@ def _evidence(rootfs: Rootfs, layer: int, entry: int, path: bytes, by: int | Non
 
 def _visible(rootfs: Rootfs, causes: dict[tuple[int, int], WasteItem]) -> None:
     """Find leftovers of building and identical content among the files that can be seen."""
-    first: dict[tuple[int, str], bytes] = {}
+    first: dict[tuple[int, str], tuple[int, int, bytes]] = {}
+    again: dict[tuple[int, str], list[tuple[int, int, bytes]]] = {}
     seen: set[tuple[int, int]] = set()
     known: dict[bytes, tuple[bytes, Debris] | None] = {}
     for path, node in rootfs.walk():
@@ -309,9 +310,9 @@ def _visible(rootfs: Rootfs, causes: dict[tuple[int, int], WasteItem]) -> None:
             cause, detail = "debris", "core dump"
         digest = entry.sha256
         if cause is None and digest is not None:
-            other = first.setdefault((node.size, digest), path)
-            if other is not path:
-                cause, detail = "identical", f"equal to {text(other)}"
+            copy = (node.layer, node.entry, path)
+            if first.setdefault((node.size, digest), copy) is not copy:
+                again.setdefault((node.size, digest), []).append(copy)
         if cause is not None:
             causes[key] = WasteItem(
                 path=text(path),
@@ -322,6 +323,21 @@ def _visible(rootfs: Rootfs, causes: dict[tuple[int, int], WasteItem]) -> None:
                 detail=detail,
                 evidence=_evidence(rootfs, node.layer, node.entry, path, None),
             )
+    for content, others in again.items():
+        # The copy of the lowest layer is the one that the others could link to; of one layer, the first by path.
+        copies = [first[content], *others]
+        kept = min(copies, key=lambda copy: copy[0])
+        for layer, member, path in copies:
+            if (layer, member) != kept[:2]:
+                causes[layer, member] = WasteItem(
+                    path=text(path),
+                    cause="identical",
+                    layer=layer,
+                    entry=member,
+                    size=rootfs.layers[layer].table[member].stored_size,
+                    detail=f"equal to {text(kept[2])}",
+                    evidence=_evidence(rootfs, layer, member, path, None),
+                )
 
 
 def _base(image: LayeredImage, base: int | str) -> int:

@@ -207,3 +207,14 @@ def test_ways_of_what_no_line_can_join(forge_archive: Make) -> None:
     assert steps[0].dockerfile == ("RUN make",)
     assert steps[1].dockerfile == ("RUN make && rm a",)
     assert steps[2].dockerfile == ("RUN make && make b",)
+
+
+def test_a_link_leads_to_a_layer_that_is_there_already(forge_archive: Make) -> None:
+    """The name that comes first by path may be of a later layer: then it is the link."""
+    spec = made(
+        forge.layer(F("z", b"x" * 400), created_by=run("make z")),
+        forge.layer(F("a", b"x" * 400), F("m", b"x" * 400), created_by=run("make a")),
+    )
+    step = one(forge_archive(spec, name="later.tar"))
+    assert (step.way, step.layer, step.content, step.files) == ("link", 1, 800, 2)
+    assert step.dockerfile == ("RUN make a && ln -sf /z /a && ln -sf /z /m",)
