@@ -18,6 +18,7 @@ from imagepeel.verbs import Image
 
 if TYPE_CHECKING:
     from imagepeel.archive.kinds.kind import Detected
+    from imagepeel.archive.members import Members
     from imagepeel.archive.records import ImageRecord
     from imagepeel.layers.index_cache import IndexCache
     from imagepeel.results.loadable import LoadableResult
@@ -31,9 +32,10 @@ class Archive(OpenArchive):
     `archive["shop:1.4"]` is one image, `len(archive)` and iteration are about those of `images()`.
     """
 
-    def __init__(self, name: str, detected: Detected, limits: Limits, *, pool: ScanPool) -> None:
+    def __init__(self, name: str, detected: Detected, limits: Limits, *, pool: ScanPool, named: str = "") -> None:
         super().__init__(name, detected, limits)
         self._pool = pool
+        self._named = named
         self._images: dict[int, Image] = {}
 
     def __repr__(self) -> str:
@@ -62,7 +64,7 @@ class Archive(OpenArchive):
         `platform` is `os/architecture[/variant]`.  Without either, the only image that can be meant.
         NotFound when nothing fits, Ambiguous with the candidates when several do, UsageError for a bad platform.
         """
-        choice = select(self.records, reference, platform, indexes=self.indexes)
+        choice = select(self.records, reference or self._named or None, platform, indexes=self.indexes)
         return self._image(choice.record, choice.reason, asked=choice.asked)
 
     def images(self) -> list[Image]:
@@ -145,25 +147,39 @@ def open(
     progress: Callable[[int], None] | None = None,
     cache: bool | str | os.PathLike[str] | IndexCache = False,
     unread: bool = False,
+    plain_http: bool = False,
+    ca: str | os.PathLike[str] | None = None,
 ) -> Archive:
-    """Open an image archive.
+    """Open an image archive, or an image where it is.
 
-    Arguments: `what` is a path (tar, compressed tar, or directory), "-" for standard input, or a file object that is
-    open for reading bytes, which its owner closes after the archive; `limits` bound what hostile input may cost;
+    Arguments: `what` is a path (tar, compressed tar, or directory), "-" for standard input, a file object that is
+    open for reading bytes, which its owner closes after the archive, or a text that names a source and no file, such as
+    `registry:HOST/NAME:TAG` (docs/reference/sources.md has all of them); `limits` bound what hostile input may cost;
     `verify=False` skips hashing for a quick look; `blobs` is a directory of shared blobs for layouts without their own;
     `progress` is called with counts of bytes read; `cache` keeps what a scan found for the next run: True in
     `$XDG_CACHE_HOME/imagepeel`, or a directory of your own; with `unread=True` an archive whose documents cannot be
     read or name no image is opened too, with one image of which nothing is known: `loadable` says who refuses it.
+    Of a source: `plain_http` lets bytes and credentials go to another machine unencrypted, `ca` is a file of
+    certificates that are trusted beside those of this machine.
     PathNotFound when there is no such file, NotAnImage or Unsupported when it is something else, Malformed when it is
     damaged beyond reading, LimitExceeded on bombs, UsageError for a file object that is closed or open as text.
     """
-    source = what
+    source: str | os.PathLike[str] | Source | Members | IO[bytes] = what
+    named = ""
     if isinstance(what, str) and what == "-":
         source = spool_stdin(limits, progress=progress, judge=judge_head)
+    elif isinstance(what, str) and not os.path.lexists(what):
+        from imagepeel.sources.request import Request  # start time
+        from imagepeel.sources.table import find  # start time
+
+        trusted = os.fspath(ca) if ca is not None else ""
+        request = Request(limits=limits, progress=progress, verify=verify, plain_http=plain_http, ca=trusted)
+        given = find(what, request)
+        source, named = given.what, given.reference
 
     def make(name: str, detected: Detected, limits: Limits) -> Archive:
         pool = ScanPool(limits, verify=verify, cache=_cache(cache), progress=progress)
-        return Archive(name, detected, limits, pool=pool)
+        return Archive(name, detected, limits, pool=pool, named=named)
 
     return open_as(make, source, limits, blobs=blobs, unread=unread)
 

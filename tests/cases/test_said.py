@@ -587,7 +587,7 @@ def test_a_receipt_measures_what_the_claim_counts(case: Case, run_cli: Run) -> N
     [
         ("shop:1.4", "docker save shop:1.4 | imagepeel explain -"),
         ("library/alpine", "docker save library/alpine | imagepeel explain -"),
-        ("docker://alpine", "skopeo copy docker://alpine docker-archive:image.tar"),
+        ("containers-storage:alpine", "buildah push alpine docker-archive:image.tar; then open image.tar"),
         ("missing.tar", "check the path"),
         ("./nothing", "check the path"),
     ],

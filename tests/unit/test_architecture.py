@@ -64,6 +64,7 @@ ORDER = (
     "imagepeel.present",
     "imagepeel.render",
     "imagepeel.verbs",
+    "imagepeel.sources",
     "imagepeel.api",
     "imagepeel.starting",
     "imagepeel.interop",

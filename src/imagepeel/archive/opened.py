@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from typing import IO, Any, Self, TypeVar
 
 from imagepeel._display import Shown
-from imagepeel._lazy import late
 from imagepeel.archive.blobs import Blobs
 from imagepeel.archive.compression import Compression
 from imagepeel.archive.detect import detect, judge_head, open_tar, unwrap_compression
@@ -169,13 +168,13 @@ def open_archive(
 
 def open_as(
     make: Callable[[str, Detected, Limits], A],
-    what: str | os.PathLike[str] | Source | IO[bytes],
+    what: str | os.PathLike[str] | Source | Members | IO[bytes],
     limits: Limits,
     *,
     blobs: str | os.PathLike[str] | None = None,
     unread: bool = False,
 ) -> A:
-    """The same for a class made of `OpenArchive`, which `make` returns.
+    """The same for a class made of `OpenArchive`, which `make` returns, and for members that a caller has already.
 
     With `unread`, an archive whose documents name no image, or cannot be read, holds one of which nothing is known.
     """
@@ -203,9 +202,12 @@ def open_as(
 
 
 def _detect(
-    what: str | os.PathLike[str] | Source | IO[bytes], limits: Limits, held: list[Source | Members]
+    what: str | os.PathLike[str] | Source | Members | IO[bytes], limits: Limits, held: list[Source | Members]
 ) -> tuple[str, Detected]:
     """Say what kind of archive it is; what is opened on the way goes into `held`."""
+    if isinstance(what, Members):
+        held.append(what)
+        return what.name, detect(what)
     if isinstance(what, Source):
         source = what
     elif isinstance(what, str | os.PathLike):
@@ -214,7 +216,7 @@ def _detect(
             held.append(directory := DirMembers(path, limits))
             return path, detect(directory)
         if not os.path.lexists(path):
-            missing = PathNotFound(f"{path} does not exist", hint=_way_to(path))
+            missing = PathNotFound(f"{path} does not exist", hint="check the path")
             missing.filename = path
             raise missing
         source = FileSource.open(path)
@@ -235,21 +237,6 @@ def _detect(
             Location(file_offset=file.behind),
         )
     return source.name, detected
-
-
-_REFERENCE = late(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9._-]+)*(?::[\w][\w.-]{0,127}|@sha256:[0-9a-f]{64})?")
-TRANSPORTS = ("docker://", "docker-daemon:", "containers-storage:", "oci://")
-"""What stands before a source of an image that is no file."""
-
-
-def _way_to(path: str) -> str:
-    """What to do about a path that is not there: people also give the name that an engine has for an image."""
-    for transport in TRANSPORTS:
-        if path.startswith(transport):
-            return f"imagepeel opens files: skopeo copy {path} docker-archive:image.tar"
-    if _REFERENCE.fullmatch(path) and not path.endswith((".tar", ".gz", ".tgz", ".zst", ".xz", ".bz2", ".oci")):
-        return f"check the path; an image of an engine: docker save {path} | imagepeel explain -"
-    return "check the path"
 
 
 def _unreferenced(blobs: Blobs, kind: Kind) -> tuple[Member, ...]:

@@ -107,6 +107,19 @@ reading: Callable[[Any], Any] = stack(
         default=True,
         help="Neither use nor keep an index of large layers in the user's cache directory.",
     ),
+    _option(
+        "ca",
+        "--ca",
+        metavar="FILE",
+        type=click.Path(dir_okay=False),
+        help="Certificates to trust beside those of this machine, for an image in a registry or on a server.",
+    ),
+    _option(
+        "plain_http",
+        "--plain-http",
+        is_flag=True,
+        help="Talk to another machine without encryption where it has none.",
+    ),
     click.option(
         "--show-secrets",
         is_flag=True,
@@ -116,7 +129,7 @@ reading: Callable[[Any], Any] = stack(
     ),
     output,
 )
-"""--blobs, --limits, --no-verify, --no-cache, --show-secrets and `output`: how archives are read."""
+"""--blobs, --limits, --no-verify, --no-cache, --ca, --plain-http, --show-secrets and `output`: how it is read."""
 
 platform: Callable[[Any], Any] = _option(
     "platform", "--platform", metavar="OS/ARCH", help="Which platform: os/architecture[/variant]."
@@ -144,7 +157,7 @@ def _archive(**given: Any) -> Callable[[Any], Any]:
 
 
 archive: Callable[[Any], Any] = stack(_archive(metavar="ARCHIVE"), opening)
-"""ARCHIVE (a file, a layout directory, or - for standard input) and all that `opening` brings."""
+"""ARCHIVE (a file, a layout directory, - for standard input, or the word of a source) and all that `opening` brings."""
 
 optional_archive: Callable[[Any], Any] = stack(_archive(metavar="[ARCHIVE]", required=False, default=""), opening)
 """The same for a command that may have something else to tell of; `Settings.archive` is "" without one."""

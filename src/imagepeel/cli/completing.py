@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -87,7 +88,7 @@ def _image(ctx: click.Context) -> Iterator[Image | None]:
     from imagepeel.errors import ImagepeelError  # start time
 
     settings, archive = ctx.find_object(Settings), _archive(ctx)
-    if settings is None or not archive:
+    if settings is None or not os.path.exists(archive):  # nothing is fetched for a key press
         yield None
         return
     try:

@@ -48,6 +48,8 @@ class Settings:
         self.debug = False
         self.limits: Literal["default", "strict"] = "default"
         self.cache = True
+        self.plain_http = False
+        self.ca: str | None = None
         self._cache: IndexCache | None = None
         self._progress: Progress | None = None
         self._said: dict[str, Anomaly | None] = {}
@@ -119,6 +121,8 @@ class Settings:
                 progress=progress.add,
                 cache=self._cache if self._cache is not None else False,
                 unread=unread,
+                plain_http=self.plain_http,
+                ca=self.ca,
             )
             self._opened[id(opened)] = self.archive
             with opened:

@@ -97,9 +97,9 @@ def _archive(settings: Settings, stack: ExitStack, words: tuple[str, ...]) -> tu
 
 def _may_be_an_image(word: str) -> bool:
     """Whether a word is to be opened: it is there, or its name says that it should be."""
-    from imagepeel.archive.opened import TRANSPORTS  # start time
+    from imagepeel.sources.words import parse  # start time
 
-    return os.path.exists(word) or word.startswith(TRANSPORTS) or (" " not in word and word.endswith(".tar"))
+    return os.path.exists(word) or parse(word) is not None or (" " not in word and word.endswith(".tar"))
 
 
 def _text(settings: Settings, words: list[str]) -> tuple[str, int]:

@@ -530,7 +530,6 @@ def test_the_name_of_a_command_wins_over_a_file(forge_archive: Make, run_cli: Ru
     [
         ("shop:1.4", ("docker save shop:1.4 | imagepeel explain -",)),
         ("registry.example/team/shop", ("docker save registry.example/team/shop | imagepeel explain -",)),
-        ("docker://nginx", ("skopeo copy docker://nginx docker-archive:image.tar",)),
         ("no/such.tar", ("no/such.tar does not exist", "check the path")),
     ],
 )
