@@ -79,11 +79,21 @@ class ImagepeelError(Exception):
 
 
 class UsageError(ImagepeelError):
-    """The call itself cannot be carried out: contradicting options, an unknown view, a bad pattern."""
+    """The call itself cannot be carried out: contradicting options, an unknown view, a bad pattern.
+
+    `about` is the file of settings that is wrong, with its line where it is known; "" where it is the call.
+    """
 
     code = "usage"
     remedy = "see imagepeel COMMAND --help"
     exit_code = USAGE
+
+    def __init__(self, what: str, where: Location | None = None, hint: str = "", about: str = "") -> None:
+        super().__init__(what, where, hint)
+        self.about = about
+
+    def __reduce__(self) -> tuple[type[UsageError], tuple[str, Location | None, str, str]]:  # type: ignore[override]
+        return type(self), (self.what, self.where, self.hint, self.about)
 
 
 class NotAnImage(ImagepeelError):

@@ -133,7 +133,7 @@ FILES = {
 }
 DOCUMENTS = ([], ["--json"], ["--markdown"], ["--html", "-"])
 LISTINGS = ([], ["--json"], ["--html", "-"])
-GATES = tuple(["--format", form] for form in ("text", "json", "sarif", "junit", "github", "markdown"))
+GATES = tuple(["--format", form] for form in ("text", "json", "sarif", "junit", "gitlab", "github", "markdown"))
 COMMANDS: dict[str, tuple[list[list[str]], tuple[list[str], ...]]] = {
     "explain": ([[], ["--receipts"]], DOCUMENTS),
     "report": ([[]], (["--json"], ["-o", "-"])),

@@ -156,7 +156,7 @@ def outputs(run_cli: Run, command: str, archive: Path, other: Path, *more: str) 
     words += {"blame": ["/etc/passwd"], "log": ["-p", "--layer", "1"]}.get(command, [])
     if command in ("explain", "process", "wtf"):
         words += ["--receipts"]
-    forms = [["--format", form] for form in ("text", "json", "sarif", "junit", "github", "markdown")]
+    forms = [["--format", form] for form in ("text", "json", "sarif", "junit", "gitlab", "github", "markdown")]
     told = {}
     for form in forms if command == "check" else FORMS:
         done = run_cli(*words, *form, *more)

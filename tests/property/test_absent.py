@@ -24,11 +24,12 @@ from imagepeel.findings.gate import GateOptions, judge
 from imagepeel.forge.specimens import add, sound
 from imagepeel.image import LayeredImage
 from imagepeel.present.anatomy import anatomy_document
+from imagepeel.present.check import check_document
 from imagepeel.present.diff import diff_document
 from imagepeel.present.dockerfile import dockerfile_document
 from imagepeel.present.document import Claim, Document, Item, Items, Lines, Note, Section, Table
 from imagepeel.present.du import du_document
-from imagepeel.present.findings import check_document, wtf_document
+from imagepeel.present.findings import wtf_document
 from imagepeel.present.images import images_document
 from imagepeel.present.layers import layers_document
 from imagepeel.present.process import process_document

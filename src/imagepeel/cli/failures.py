@@ -17,7 +17,7 @@ from contextlib import contextmanager
 import click
 
 from imagepeel.cli.settings import Settings
-from imagepeel.errors import COMPLETE, INTERNAL, INTERRUPTED, TERMINATED, USAGE, ImagepeelError
+from imagepeel.errors import COMPLETE, INTERNAL, INTERRUPTED, TERMINATED, USAGE, ImagepeelError, UsageError
 
 
 class _Terminated(BaseException):
@@ -61,9 +61,9 @@ def guarded(run: Callable[[], int], settings: Settings, words: Sequence[str] = (
         return code
     except ImagepeelError as error:
         _begin(settings)
-        shown = "standard input" if settings.archive == "-" else settings.archive
-        where = ", ".join(part for part in (shown, str(error.where or "")) if part)
-        say(settings, error.what, where or "the command line", error.hint or error.remedy)
+        about = error.about if isinstance(error, UsageError) else ""
+        where = about or place(settings.archive, str(error.where or ""))
+        say(settings, error.what, where, error.hint or error.remedy)
         settings.note_others()
         return error.exit_code
     except click.UsageError as error:
@@ -91,12 +91,7 @@ def guarded(run: Callable[[], int], settings: Settings, words: Sequence[str] = (
             _hush()
             return COMPLETE
         _begin(settings)
-        say(
-            settings,
-            f"this machine refused: {error.strerror or error}",
-            os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "input or output",
-            "check the path, its permissions and the free space, then run it again",
-        )
+        say(settings, *refusal(error))
         _hush()
         return INTERNAL
     except Exception as error:
@@ -108,6 +103,21 @@ def guarded(run: Callable[[], int], settings: Settings, words: Sequence[str] = (
             "please report this with the output of the same command and --debug",
         )
         return INTERNAL
+
+
+def refusal(error: OSError) -> tuple[str, str, str]:
+    """Return what this machine refused, where, and what to do."""
+    return (
+        f"this machine refused: {error.strerror or error}",
+        os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "input or output",
+        "check the path, its permissions and the free space, then run it again",
+    )
+
+
+def place(archive: str, where: str) -> str:
+    """The archive that an error is about, and the place in it."""
+    shown = "standard input" if archive == "-" else archive
+    return ", ".join(part for part in (shown, where) if part) or "the command line"
 
 
 def say(settings: Settings, what: str, where: str, hint: str) -> None:

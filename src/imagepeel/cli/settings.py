@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MOST_WARNINGS = 5
 MOST_MISMATCHES = 50
-_WIDE = 100_000
+WIDE = 100_000
 """Columns of a table that goes to a file or pipe: nothing is cut there."""
 
 
@@ -82,7 +82,7 @@ class Settings:
         if columns.isdigit() and int(columns) > 0:
             return max(20, int(columns))
         if not _is_terminal(sys.stdout):
-            return _WIDE
+            return WIDE
         try:
             # A terminal that does not know its size says 0.
             return max(20, os.get_terminal_size(sys.stdout.fileno()).columns or 80)
@@ -237,12 +237,15 @@ class Settings:
                 place = str(anomaly.where)
                 self._said.setdefault(anomaly.message + (f" ({place})" if place else ""), anomaly)
 
-    def warn_of_layers(self, *images: LayeredImage) -> None:
-        """Note the layers that are not there, for a command whose result says nothing of them or not in each form."""
+    def warn_of_layers(self, *images: LayeredImage, archive: str = "") -> None:
+        """Note the layers that are not there, for a command whose result says nothing of them or not in each form.
+
+        `archive` is named where the command reads several.
+        """
         from imagepeel.archive.knowledge import ImagePart  # start time
 
         for gap in (gap for image in images for gap in image.knowledge.gaps if gap.part is ImagePart.LAYER):
-            self.warn(str(gap))
+            self.warn(f"{archive}: {gap}" if archive else str(gap))
 
     def finish(self, image: LayeredImage, *, rootfs: Rootfs | None = None) -> None:
         """Write the warnings about an image whose layers were read, then raise as `require_intact` does."""

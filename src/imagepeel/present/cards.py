@@ -453,7 +453,8 @@ def _few(shown: Iterable[Any]) -> Iterator[str]:
 _PAGES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "AnatomyResult": ("anatomy", "anatomy_document", {"most": ROWS}),
     "BlameResult": ("blame", "blame_document", {}),
-    "CheckOutcome": ("findings", "check_document", {}),
+    "CheckOutcome": ("check", "check_document", {}),
+    "CheckRun": ("check", "check_document", {}),
     "DiffResult": ("diff", "diff_document", {"every": False}),
     "DuResult": ("du", "du_document", {"most": ROWS, "exact": False}),
     "ImagesResult": ("images", "images_document", {}),

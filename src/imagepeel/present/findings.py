@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from imagepeel.evidence import Evidence, layer_label
-from imagepeel.findings.budget import Spent
+from imagepeel.evidence import Evidence
 from imagepeel.findings.finding import Figure, Severity
 from imagepeel.present.document import (
     Column,
@@ -16,7 +15,6 @@ from imagepeel.present.document import (
     Span,
     SpanKind,
     Table,
-    bad,
     code,
     dim,
     item,
@@ -25,12 +23,10 @@ from imagepeel.present.document import (
     say,
     section,
     term,
-    words,
 )
 from imagepeel.present.heading import about
-from imagepeel.results.check import CheckOutcome, fails, place_of, summary
 from imagepeel.results.findings import FindingResult, RuleListResult, RuleResult, WtfOutput, WtfResult
-from imagepeel.text import plural, size
+from imagepeel.text import plural
 
 SEVERITIES: dict[Severity, SpanKind] = {"high": "bad", "medium": "warn", "low": "plain", "info": "dim"}
 """How each severity looks."""
@@ -54,10 +50,10 @@ def severity_label(severity: Severity) -> Span:
 def _findings(result: WtfResult, receipts: bool) -> Document:
     """Return findings, worst first: sentence, place, proof, fix."""
     sections = findings_sections(result.findings, result.counts, receipts=receipts)
-    return about(result.image, *sections, examined=0 if _tells_of_others(result.findings) else 1)
+    return about(result.image, *sections, examined=0 if tells_of_others(result.findings) else 1)
 
 
-def _tells_of_others(found: Iterable[FindingResult]) -> bool:
+def tells_of_others(found: Iterable[FindingResult]) -> bool:
     """Whether a finding says which images were not examined."""
     return any(finding.rule in ("OTHER-PLATFORMS", "TWO-IMAGES") for finding in found)
 
@@ -171,47 +167,3 @@ def rule_sections(rule: RuleResult) -> Iterator[Section]:
     if rule.decides:
         yield section(say(term("A person decides: "), rule.decides))
     yield section(*(say(dim(line)) for line in more if line))
-
-
-# ---- the gate ---------------------------------------------------------------------------------------------------
-
-
-def check_document(outcome: CheckOutcome) -> Document:
-    """Return the new findings, with place and fix where they fail the gate, and the outcome."""
-    rows = [_judged(finding, failing=fails(outcome, finding)) for finding in outcome.new]
-    rows += [item(known.key, dim("  take it out of the baseline"), label="gone", keep=True) for known in outcome.stale]
-    found: Section | None = section(items(*rows)) if rows else None
-    verdict = say(term(summary(outcome)), level="good" if outcome.passed else "bad")
-    examined = 0 if _tells_of_others((*outcome.new, *outcome.known)) else 1 + len(outcome.beside)
-    spent = section(_spent(outcome.budgets), title="limits") if outcome.budgets else None
-    return about(outcome.image, found, spent, section(verdict), examined=examined)
-
-
-def _spent(budgets: Sequence[Spent]) -> Table:
-    """Return a row for each limit: what is used of it, and what is to be said beside."""
-    rows = []
-    for one in budgets:
-        unknown = not one.whole and not one.over and one.limit is not None
-        said = Span("over", "bad") if one.over else Span("not known", "warn") if unknown else ""
-        largest = f"{layer_label(one.blame)} has {size(one.blame_bytes)}" if one.blame is not None else ""
-        rows.append(row(one.measure, one.words, said, dim("; ".join(filter(None, (one.note, largest))))))
-    return Table(
-        columns=(Column("", keep=True), Column("", keep=True), Column("", keep=True), Column("")), rows=tuple(rows)
-    )
-
-
-def _judged(finding: FindingResult, *, failing: bool) -> Item:
-    below = []
-    if failing and place_of(finding):
-        below.append(item(dim(place_of(finding).removeprefix("at ")), label="at ", keep=True))
-    if failing and finding.fix:
-        below.append(item(finding.fix, label="fix", keep=True))
-        below += [item(code(line), label="   ", keep=True) for line in finding.lines]
-    return item(
-        term(finding.rule),
-        f"  {finding.message}",
-        label=words(bad("fails ") if failing else "      ", severity_label(finding.severity)),
-        keep=True,
-        by=Evidence(locations=finding.locations, receipts=finding.receipts),
-        below=below,
-    )

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from imagepeel.render.escape import github
-from imagepeel.results.check import CheckOutcome, place_of, summary
+from imagepeel.results.check import CheckOutcome, CheckRun, name_of, place_of, summary
 from imagepeel.results.findings import FindingResult
 
 _COMMANDS = {"high": "error", "medium": "warning", "low": "notice", "info": "notice"}
 
 
-def check_github(outcome: CheckOutcome) -> str:
+def check_github(run: CheckRun) -> str:
     """Return one annotation a new finding; text of the image cannot end one or begin another."""
-    lines = [_annotation(outcome, finding) for finding in outcome.new]
-    lines.append(github(f"imagepeel check {summary(outcome)}"))
+    lines = []
+    for outcome in run.outcomes:
+        lines += [_annotation(outcome, finding) for finding in outcome.new]
+        of = f" of {name_of(run, outcome)}" if len(run.outcomes) > 1 or run.not_checked else ""
+        lines.append(github(f"imagepeel check{of} {summary(outcome)}"))
+    for error in run.not_checked:
+        file = github(error.archive, property=True)
+        lines.append(f"::error title=not judged,file={file}::{github(f'{error.message}. {error.hint}')}")
     return "\n".join(lines) + "\n"
 
 

@@ -1,39 +1,67 @@
-"""JUnit XML: one test case a rule, failed where a new finding fails the gate."""
+"""JUnit XML: a suite an image, a test case a finding, and one for each rule that found nothing."""
 
 from __future__ import annotations
 
+from collections import Counter
 from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
 
 from imagepeel.render.escape import visible
-from imagepeel.results.check import CheckOutcome, fails, place_of
+from imagepeel.results.check import CheckOutcome, CheckRun, NotChecked, fails, name_of, place_of
 from imagepeel.results.findings import FindingResult
 
+_COUNTED = {"failures": "failure", "errors": "error", "skipped": "skipped"}
 
-def check_junit(outcome: CheckOutcome) -> str:
-    """Return the outcome as JUnit XML.  Every text is made visible first: XML cannot hold control characters."""
-    by_rule: dict[str, list[FindingResult]] = {}
-    for finding in outcome.new:
-        by_rule.setdefault(finding.rule, []).append(finding)
-    failed = sum(any(fails(outcome, finding) for finding in found) for found in by_rule.values())
-    counts = {"tests": str(len(outcome.rules)), "failures": str(failed)}
-    suites = ElementTree.Element("testsuites", {"name": "imagepeel check", **counts})
-    about = {"name": visible(outcome.image.archive), **counts, "errors": "0", "skipped": "0"}
-    suite = ElementTree.SubElement(suites, "testsuite", about)
-    for rule in outcome.rules:
-        case = ElementTree.SubElement(
-            suite, "testcase", classname=f"imagepeel.{rule.lesson}", name=f"{rule.id}: {rule.title}"
-        )
-        found = by_rule.get(rule.id, [])
-        failing = [finding for finding in found if fails(outcome, finding)]
-        if failing:
-            first = visible(failing[0].message)
-            failure = ElementTree.SubElement(case, "failure", type=failing[0].severity, message=first)
-            failure.text = "\n".join(_lines(finding) for finding in failing)
-        others = [finding for finding in found if not fails(outcome, finding)]
-        if others:
-            ElementTree.SubElement(case, "system-out").text = "\n".join(_lines(finding) for finding in others)
+
+def check_junit(run: CheckRun) -> str:
+    """Return the outcomes as JUnit XML.  Every text is made visible first: XML cannot hold control characters.
+
+    A new finding that fails the gate is a failure, an accepted one is skipped, and an archive that could not be judged
+    is an error.
+    """
+    suites = Element("testsuites", {"name": "imagepeel check"})
+    for outcome in run.outcomes:
+        _suite(SubElement(suites, "testsuite", name=visible(name_of(run, outcome))), outcome)
+    for error in run.not_checked:
+        _unjudged(SubElement(suites, "testsuite", name=visible(error.archive)), error)
+    for one in (*suites, suites):
+        one.set("tests", str(len(list(one.iter("testcase")))))
+        for name, tag in _COUNTED.items():
+            one.set(name, str(len(list(one.iter(tag)))))
     ElementTree.indent(suites)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(suites, encoding="unicode") + "\n"
+
+
+def _suite(suite: Element, outcome: CheckOutcome) -> None:
+    seen: Counter[str] = Counter()
+    for finding in outcome.new:
+        case = _case(suite, finding, seen)
+        if fails(outcome, finding):
+            failure = SubElement(case, "failure", type=finding.severity, message=visible(finding.message))
+            failure.text = _lines(finding)
+        else:
+            SubElement(case, "system-out").text = _lines(finding)
+    for finding in outcome.known:
+        SubElement(_case(suite, finding, seen), "skipped", message="accepted: it is in the baseline")
+    found = {finding.rule for finding in (*outcome.new, *outcome.known)}
+    for rule in outcome.rules:
+        if rule.id not in found:
+            SubElement(suite, "testcase", classname=f"imagepeel.{rule.lesson}", name=f"{rule.id}: {rule.title}")
+
+
+def _case(suite: Element, finding: FindingResult, seen: Counter[str]) -> Element:
+    """A test case with a name that stays the same over rebuilds."""
+    seen[finding.key] += 1
+    nth = f" ({seen[finding.key]})" if seen[finding.key] > 1 else ""
+    where = finding.key.removeprefix(finding.rule).strip()
+    name = f"{finding.rule}: {finding.title}{f', {where}' if where else ''}{nth}"
+    return SubElement(suite, "testcase", classname=f"imagepeel.{finding.lesson}", name=visible(name))
+
+
+def _unjudged(suite: Element, error: NotChecked) -> None:
+    case = SubElement(suite, "testcase", classname="imagepeel.archive", name="the archive can be judged as a whole")
+    told = SubElement(case, "error", type=error.error, message=visible(error.message))
+    told.text = "\n".join(visible(line) for line in (error.message, error.where, error.hint) if line)
 
 
 def _lines(finding: FindingResult) -> str:

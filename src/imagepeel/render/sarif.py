@@ -1,87 +1,186 @@
-"""SARIF 2.1.0 (OASIS): findings for code scanning.  Equal outcomes give equal bytes: no times, no ids by chance."""
+"""SARIF 2.1.0 (OASIS) as code scanning takes it: findings, one run an image.
+
+Equal outcomes give equal bytes: no times, no ids by chance.  GitHub, "SARIF support for code scanning", says which
+properties it needs and how large a file may be.
+"""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+from collections import Counter
 from typing import Any
-from urllib.parse import quote
 
 from imagepeel._version import __version__
 from imagepeel.evidence import Location, raw
+from imagepeel.render.ci_paths import RULE_PAGES, uri_of
 from imagepeel.render.escape import markdown, visible
 from imagepeel.render.markdown import code_lines
-from imagepeel.results.check import CheckOutcome
+from imagepeel.results.check import CheckOutcome, CheckRun, NotChecked
 from imagepeel.results.findings import FindingResult, RuleResult
 from imagepeel.serialization import indented, to_json
+from imagepeel.text import number, plural
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+MOST_RUNS, MOST_RESULTS, MOST_BYTES = 20, 25_000, 10_000_000
+"""What GitHub takes of one file: runs, results of a run, bytes after gzip."""
+_ROOT = "%SRCROOT%"
 _LEVELS = {"high": "error", "medium": "warning", "low": "note", "info": "note"}
+_PROBLEMS = {"high": "error", "medium": "warning", "low": "recommendation", "info": "recommendation"}
 _RANKS = {"high": 80.0, "medium": 50.0, "low": 20.0, "info": 5.0}
 
 
-def check_sarif(outcome: CheckOutcome) -> str:
-    """Return the outcome as a SARIF log with one run."""
-    used = {finding.rule for finding in (*outcome.new, *outcome.known)}
-    rules = [rule for rule in outcome.rules if rule.id in used]
-    index = {rule.id: number for number, rule in enumerate(rules)}
-    results = [_result(outcome, finding, "new", index) for finding in outcome.new]
-    results += [_result(outcome, finding, "unchanged", index) for finding in outcome.known]
-    log = {
+def check_sarif(run: CheckRun) -> str:
+    """Return the outcomes as a SARIF log with a run for each image.
+
+    What is beyond the limits of GitHub is left out, the mildest first, and the log says so.  An archive that was not
+    judged has no run: one without results would close what was found in it before.  It stands in the properties of
+    the log.
+    """
+    most = MOST_RESULTS
+    text = _log(run, most)
+    while len(text) > MOST_BYTES and len(gzip.compress(text.encode(), mtime=0)) > MOST_BYTES and most > 1:
+        most = min(most, max(len(one.new) + len(one.known) for one in run.outcomes)) // 2
+        text = _log(run, most)
+    return text
+
+
+def _log(run: CheckRun, most: int) -> str:
+    shown = run.outcomes[:MOST_RUNS]
+    ids = Counter(_category(outcome) for outcome in run.outcomes)
+    log: dict[str, Any] = {
         "$schema": SCHEMA,
         "version": "2.1.0",
-        "runs": [
-            {
-                "tool": {
-                    "driver": {
-                        "name": "imagepeel",
-                        "version": __version__,
-                        "semanticVersion": __version__,
-                        "rules": [_rule(rule) for rule in rules],
-                    }
-                },
-                "artifacts": [{"location": {"uri": _uri(outcome.image.archive)}, "roles": ["analysisTarget"]}],
-                "columnKind": "unicodeCodePoints",
-                "results": results,
-            }
-        ],
+        "runs": [_run(run, outcome, most, unique=ids[_category(outcome)] == 1) for outcome in shown],
     }
+    told: dict[str, Any] = {}
+    if absent := [error for error in run.not_checked if not error.partly]:
+        told["notChecked"] = [
+            {"archive": visible(one.archive), "error": one.error, "exitCode": one.exit_code, "message": _why(one)}
+            for one in absent
+        ]
+    if left := run.outcomes[MOST_RUNS:]:
+        told["cut"] = (
+            f"{plural(len(left), 'image')} left out, since GitHub takes {MOST_RUNS} runs of a file: "
+            + ", ".join(visible(one.image.archive) for one in left)
+        )
+    if told:
+        log["properties"] = told
     return indented(to_json(log)).decode()
 
 
-def _uri(path: str) -> str:
-    """A path as a relative or absolute URI reference; `-` is the standard input."""
-    return quote(raw(path)) if path != "-" else "stdin"
-
-
-def _rule(rule: RuleResult) -> dict[str, Any]:
+def _run(run: CheckRun, outcome: CheckOutcome, most: int, *, unique: bool) -> dict[str, Any]:
+    judged = [(finding, "new") for finding in outcome.new] + [(finding, "unchanged") for finding in outcome.known]
+    shown = judged[:most]
+    used = {finding.rule for finding, _ in shown}
+    rules = [rule for rule in outcome.rules if rule.id in used]
+    index = {rule.id: number for number, rule in enumerate(rules)}
+    seen: Counter[str] = Counter()
+    results = []
+    for finding, state in shown:
+        seen[finding.key] += 1
+        results.append(_result(outcome, finding, state, index[finding.rule], seen[finding.key]))
+    wrong = [error for error in run.not_checked if error.partly and error.archive == outcome.image.archive]
+    notes = [_notification("error", _why(error)) for error in wrong]
+    if len(judged) > len(shown):
+        left = f"{number(len(judged) - len(shown))} of {plural(len(judged), 'result')} left out, the mildest:"
+        notes.append(_notification("warning", f"{left} GitHub takes no more of one file."))
+    invocation: dict[str, Any] = {"executionSuccessful": not wrong}
+    if notes:
+        invocation["toolExecutionNotifications"] = notes
     return {
-        "id": rule.id,
-        "name": "".join(part.capitalize() for part in rule.id.split("-")),
-        "shortDescription": {"text": rule.title},
-        "fullDescription": {"text": rule.why},
-        "help": {
-            "text": "\n".join((f"{rule.why}\n\nFix: {rule.fix}", *rule.dockerfile)),
-            "markdown": "\n".join([rule.why, "", f"**Fix:** {markdown(rule.fix)}", "", *_lines(rule.dockerfile)]),
+        "tool": {
+            "driver": {
+                "name": "imagepeel",
+                "version": __version__,
+                "semanticVersion": __version__,
+                "informationUri": RULE_PAGES + "index.md",
+                "rules": [_rule(rule) for rule in rules],
+            }
         },
-        "defaultConfiguration": {"level": _LEVELS[rule.severity]},
-        "properties": {
-            "tags": [rule.lesson, rule.role, *rule.codes],
-            "security-severity": str(_RANKS[rule.severity] / 10),
-        },
+        "automationDetails": {"id": _category(outcome) + ("" if unique else f"{outcome.image.number}/")},
+        "invocations": [invocation],
+        "originalUriBaseIds": {_ROOT: {"description": {"text": "The directory in which imagepeel ran."}}},
+        "artifacts": [{"location": _artifact(outcome), "roles": ["analysisTarget"]}],
+        "columnKind": "unicodeCodePoints",
+        "results": results,
     }
 
 
-def _result(outcome: CheckOutcome, finding: FindingResult, state: str, index: dict[str, int]) -> dict[str, Any]:
-    places = finding.locations or (Location(),)
+def _category(outcome: CheckOutcome) -> str:
+    """What stays the same of an image when it is built again: a later run replaces the one of the same category."""
+    head = outcome.image
+    name = head.names[0].partition("@")[0] if head.names else ""
+    above, slash, last = name.rpartition("/")
+    parts = ("imagepeel", uri_of(head.archive)[0], above + slash + last.partition(":")[0], head.platform)
+    return visible("/".join(part for part in parts if part)) + "/"
+
+
+def _why(error: NotChecked) -> str:
+    where = f" ({error.where})" if error.where else ""
+    return visible(f"{error.message}{where}.")
+
+
+def _notification(level: str, text: str) -> dict[str, Any]:
+    return {"level": level, "message": {"text": text}}
+
+
+def _artifact(outcome: CheckOutcome) -> dict[str, Any]:
+    uri, relative = uri_of(outcome.image.archive)
+    return {"uri": uri, "uriBaseId": _ROOT} if relative else {"uri": uri}
+
+
+def _rule(rule: RuleResult) -> dict[str, Any]:
+    page = f"{RULE_PAGES}{rule.id}.md"
+    properties: dict[str, Any] = {"tags": [rule.lesson, rule.role, *rule.codes], "precision": "very-high"}
+    # Code scanning ranks a security finding by a number and every other one by a word.
+    if rule.role == "infosec":
+        properties["tags"] = ["security", *properties["tags"]]
+        properties["security-severity"] = str(_RANKS[rule.severity] / 10)
+    else:
+        properties["problem.severity"] = _PROBLEMS[rule.severity]
+    properties["tags"] = properties["tags"][:20]
     return {
+        "id": rule.id,
+        "name": "".join(part.capitalize() for part in rule.id.split("-")),
+        "shortDescription": {"text": _stopped(rule.title)},
+        "fullDescription": {"text": _stopped(rule.why)},
+        "helpUri": page,
+        "help": {
+            "text": "\n".join((f"{rule.why}\n\nFix: {_stopped(rule.fix)}", *rule.dockerfile)),
+            "markdown": "\n".join(
+                [
+                    rule.why,
+                    "",
+                    f"**Fix:** {markdown(rule.fix)}",
+                    "",
+                    *_lines(rule.dockerfile),
+                    "",
+                    f"[{rule.id}]({page})",
+                ]
+            ),
+        },
+        "defaultConfiguration": {"level": _LEVELS[rule.severity]},
+        "properties": properties,
+    }
+
+
+def _stopped(text: str) -> str:
+    return text + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def _result(outcome: CheckOutcome, finding: FindingResult, state: str, index: int, nth: int) -> dict[str, Any]:
+    places = finding.locations or (Location(),)
+    key = hashlib.sha256(raw(finding.key)).hexdigest()
+    result = {
         "ruleId": finding.rule,
-        "ruleIndex": index[finding.rule],
+        "ruleIndex": index,
         "level": _LEVELS[finding.severity],
         "rank": _RANKS[finding.severity],
         "baselineState": state,
         "message": _message(finding),
         "locations": [_location(outcome, place) for place in places[:10]],
-        "partialFingerprints": {"imagepeelKey/v1": hashlib.sha256(raw(finding.key)).hexdigest()},
+        "partialFingerprints": {"primaryLocationLineHash": f"{key[:16]}:{nth}", "imagepeelKey/v1": key},
         "properties": {
             "severity": finding.severity,
             "lesson": finding.lesson,
@@ -89,18 +188,20 @@ def _result(outcome: CheckOutcome, finding: FindingResult, state: str, index: di
             "receipts": [visible(receipt.command) for receipt in finding.receipts],
         },
     }
+    if state == "unchanged":
+        result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": "In the baseline."}]
+    return result
 
 
 def _message(finding: FindingResult) -> dict[str, str]:
     """What was found, how to mend it, and the fix as lines of a Dockerfile where it can be some."""
-    found = visible(finding.message) + ("" if finding.message.endswith((".", "!", "?")) else ".")
-    text = found + (f" Fix: {visible(finding.fix)}" if finding.fix else "")
+    text = _stopped(visible(finding.message)) + (f" Fix: {_stopped(visible(finding.fix))}" if finding.fix else "")
     if not finding.dockerfile:
         return {"text": text}
-    fix = f" Fix: {markdown(finding.fix)}" if finding.fix else ""
+    fix = f" Fix: {markdown(_stopped(finding.fix))}" if finding.fix else ""
     return {
         "text": "\n".join((text, *map(visible, finding.lines))),
-        "markdown": "\n".join([markdown(finding.message) + fix, "", *_lines(finding.dockerfile)]),
+        "markdown": "\n".join([markdown(_stopped(finding.message)) + fix, "", *_lines(finding.dockerfile)]),
     }
 
 
@@ -109,12 +210,11 @@ def _lines(dockerfile: tuple[str, ...]) -> list[str]:
 
 
 def _location(outcome: CheckOutcome, place: Location) -> dict[str, Any]:
-    physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(outcome.image.archive), "index": 0}}
-    if place.archive_offset is not None and place.archive_offset >= 0:
-        physical["region"] = {"byteOffset": place.archive_offset}
+    # An archive has no lines, and code scanning takes nothing without one: it is the first.
+    physical: dict[str, Any] = {"artifactLocation": {**_artifact(outcome), "index": 0}, "region": {"startLine": 1}}
     out: dict[str, Any] = {"physicalLocation": physical}
     words = str(place)
     if words:
         out["logicalLocations"] = [{"fullyQualifiedName": visible(words), "kind": "member"}]
-        out["message"] = {"text": visible(words)}
+        out["message"] = {"text": _stopped(visible(words))}
     return out

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from imagepeel.results.blame import GoneLine as GoneLine
     from imagepeel.results.cache import CacheResult as CacheResult
     from imagepeel.results.check import CheckOutcome as CheckOutcome
+    from imagepeel.results.check import CheckRun as CheckRun
+    from imagepeel.results.check import NotChecked as NotChecked
     from imagepeel.results.diff import DiffNode as DiffNode
     from imagepeel.results.diff import DiffPath as DiffPath
     from imagepeel.results.diff import DiffResult as DiffResult
@@ -114,6 +116,8 @@ _HOMES = {
     "ElfBrief": "imagepeel.versions.content",
     "Difference": "imagepeel.versions.changes",
     "CheckOutcome": "imagepeel.results.check",
+    "CheckRun": "imagepeel.results.check",
+    "NotChecked": "imagepeel.results.check",
     "DiffNode": "imagepeel.results.diff",
     "DiffPath": "imagepeel.results.diff",
     "DiffResult": "imagepeel.results.diff",

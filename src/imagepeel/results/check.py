@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from imagepeel._display import Shown
+from imagepeel.errors import ANSWER_IS_NO, COMPLETE, ImagepeelError
 from imagepeel.findings.budget import Spent
 from imagepeel.findings.gate import Gate, Known, Threshold
 from imagepeel.findings.rule import Rule
 from imagepeel.results.findings import FindingResult, RuleResult, finding_result, rule_result
 from imagepeel.results.head import ImageHead
-from imagepeel.text import plural
+from imagepeel.text import number, plural
 
 
-class CheckOutcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
+class CheckOutcome(Shown, msgspec.Struct, frozen=True, kw_only=True, tag="image", tag_field="type"):
     """The outcome of the gate; `failing` are the keys of the new findings that fail it."""
 
     image: ImageHead
@@ -34,6 +37,64 @@ class CheckOutcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Rules that were checked."""
     budgets: tuple[Spent, ...] = ()
     """Each limit that was set, and what the image spends of it."""
+
+
+class NotChecked(Shown, msgspec.Struct, frozen=True, kw_only=True):
+    """An archive that could not be judged, or not as a whole, and why."""
+
+    archive: str
+    """Name of the archive as it was given."""
+    error: str
+    """The code of the error."""
+    exit_code: int
+    message: str
+    where: str
+    """The place in the archive, "" where it is the archive itself."""
+    hint: str
+    partly: bool
+    """Whether an outcome of what could be read stands beside."""
+
+
+class CheckRun(Shown, msgspec.Struct, frozen=True, kw_only=True, tag="images", tag_field="type"):
+    """The outcome of the gate for several images, in the order in which their archives were named."""
+
+    passed: bool
+    """Whether all archives were judged and none failed."""
+    exit_code: int
+    """The largest of all: 0 where all passed, 1 where a finding fails, above that where an archive was not judged."""
+    outcomes: tuple[CheckOutcome, ...]
+    not_checked: tuple[NotChecked, ...]
+    stale: tuple[Known, ...] = ()
+    """Entries of the baseline that no finding of any image matches; [] where an archive was not judged."""
+
+
+CheckOutput = CheckOutcome | CheckRun
+
+
+def not_checked(archive: str, error: ImagepeelError, *, partly: bool) -> NotChecked:
+    """Return the row of an archive that could not be judged."""
+    return NotChecked(
+        archive=archive,
+        error=error.code,
+        exit_code=error.exit_code,
+        message=error.what,
+        where=str(error.where or ""),
+        hint=error.hint or error.remedy,
+        partly=partly,
+    )
+
+
+def check_run(outcomes: Sequence[CheckOutcome], errors: Sequence[NotChecked], stale: Sequence[Known] = ()) -> CheckRun:
+    """Join the outcomes of several images and the archives that were not judged."""
+    codes = [COMPLETE if outcome.passed else ANSWER_IS_NO for outcome in outcomes]
+    worst = max((*codes, *(error.exit_code for error in errors)), default=COMPLETE)
+    return CheckRun(
+        passed=worst == COMPLETE,
+        exit_code=worst,
+        outcomes=tuple(outcomes),
+        not_checked=tuple(errors),
+        stale=() if errors else tuple(stale),
+    )
 
 
 def check_outcome(
@@ -70,6 +131,22 @@ def fails(outcome: CheckOutcome, finding: FindingResult) -> bool:
 def place_of(finding: FindingResult) -> str:
     """The first place of a finding in words, "" without one."""
     return str(finding.locations[0]) if finding.locations else ""
+
+
+def name_of(run: CheckRun, outcome: CheckOutcome) -> str:
+    """What an outcome is of: the archive, and the image where the run has several of that archive."""
+    head = outcome.image
+    several = sum(one.image.archive == head.archive for one in run.outcomes) > 1
+    return f"{head.archive} #{head.number}" if several else head.archive
+
+
+def summary_of_run(run: CheckRun) -> str:
+    """One sentence about all images: how many passed, failed, and were not judged."""
+    failed = sum(not outcome.passed for outcome in run.outcomes)
+    parts = [f"{number(failed)} failed" if failed else "", f"{number(len(run.outcomes) - failed)} passed"]
+    if run.not_checked:
+        parts.append(f"{plural(len(run.not_checked), 'archive')} could not be judged")
+    return ", ".join(filter(None, parts))
 
 
 def summary(outcome: CheckOutcome) -> str:

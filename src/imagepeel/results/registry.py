@@ -24,7 +24,7 @@ TYPES: dict[str, str] = {
     "log": "imagepeel.results.log:LogResult",
     "views": "imagepeel.results.views:ViewsResult",
     "wtf": "imagepeel.results.findings:WtfOutput",
-    "check": "imagepeel.results.check:CheckOutcome",
+    "check": "imagepeel.results.check:CheckOutput",
     "operate": "imagepeel.present.document:Story",
     "anatomy": "imagepeel.results.anatomy:AnatomyResult",
     "slim": "imagepeel.results.slim:SlimResult",

@@ -162,7 +162,7 @@ ATTACKS = (
 )
 
 
-@pytest.mark.parametrize("form", ("text", "github", "markdown", "junit", "sarif", "json"))
+@pytest.mark.parametrize("form", ("text", "github", "gitlab", "markdown", "junit", "sarif", "json"))
 def test_no_finding_can_forge_anything(tmp_path: Path, form: str) -> None:
     hostile_image(tmp_path / "h.tar", ATTACKS)
     result = check(tmp_path / "h.tar", "--format", form)
@@ -182,11 +182,11 @@ def test_no_finding_can_forge_anything(tmp_path: Path, form: str) -> None:
         assert "<script>" not in out
     if form == "junit":
         assert ElementTree.fromstring(out).find("testsuite") is not None
-    if form in ("sarif", "json"):
+    if form in ("sarif", "json", "gitlab"):
         json.loads(out)
 
 
-@pytest.mark.parametrize("form", ("text", "json", "sarif", "junit", "github", "markdown"))
+@pytest.mark.parametrize("form", ("text", "json", "sarif", "junit", "gitlab", "github", "markdown", "html"))
 def test_the_same_image_gives_the_same_bytes(images: Path, form: str) -> None:
     first, second = (check(images / "shop.tar", "--format", form).stdout_bytes for _ in range(2))
     assert first == second
