@@ -30,9 +30,9 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of wheels that goes on the stick: the project's own and all that it depends on."""
     top = tmp_path_factory.mktemp("stick")
     source = top / "source"
-    source.mkdir()
-    for name in ("src", "pyproject.toml", "README.md", "LICENSE"):
+    for name in ("src", "docs/reference/imagepeel.1", "pyproject.toml", "README.md", "LICENSE"):
         part = ROOT / name
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
         if part.is_dir():
             shutil.copytree(part, source / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
@@ -50,6 +50,7 @@ def test_a_laptop_without_network_gets_ready_from_the_stick(wheels: Path, tmp_pa
     pip = [sys.executable, "-m", "pip", "--python", tools / "python"]
     done = _quiet(*pip, "install", "--no-index", "--find-links", wheels, "imagepeel", where=tmp_path, offline=True)
     assert done.returncode == 0, done.stderr
+    assert (tmp_path / "laptop" / "share" / "man" / "man1" / "imagepeel.1").is_file()
     ready = _quiet(tools / "imagepeel", "workshop", "--ready", where=tmp_path)
     assert ready.returncode == 0, ready.stdout
     assert "imagepeel makes an image and predicts its start" in ready.stdout

@@ -130,8 +130,9 @@ def _by_default(pool: list[ImageRecord], prefix: str, host: str) -> Choice:
 def _by_platform(pool: list[ImageRecord], wanted: Platform, text: str) -> Choice:
     fitting = _best(pool, wanted)
     if not fitting:
-        known = ", ".join(dict.fromkeys(str(record.platform) for record in pool if record.platform)) or "none is stated"
-        raise NotFound(f"the archive has no image for {text}", hint=f"it has: {known}")
+        known = ", ".join(dict.fromkeys(str(record.platform) for record in pool if record.platform))
+        hint = f"choose one with --platform: {known}" if known else "no image states a platform: leave --platform out"
+        raise NotFound(f"the archive has no image for {text}", hint=hint)
     here = [record for record in fitting if record.available] or fitting
     if len(here) == 1:
         return Choice(record=here[0], reason=f"it is the one for {text}")

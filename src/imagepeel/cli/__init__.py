@@ -69,6 +69,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 COMPLETE_VARIABLE = "_IMAGEPEEL_COMPLETE"
 
+NEVER_PAGED = frozenset({"browse", "cat", "flatten", "forge", "judge", "peel", "quiz"})
+"""Commands that ask for keys, write bytes as they are, or tell while they run how far they are."""
+
 
 class LazyGroup(click.Group):
     """A click group whose commands are imported when they are used."""
@@ -86,6 +89,12 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        if sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and args[0] not in NEVER_PAGED:
+            from imagepeel.cli.pager import paged  # start time
+
+            ctx.with_resource(paged(ctx.obj.paging))
+        if args[1:] == ["-h"]:
+            args = [args[0], "--help"]  # it asks for sizes in words where there is something to size
         if args[0] == "help":
             # `imagepeel help ls` is `imagepeel ls --help`, and `imagepeel help` alone the first page.
             if len(args) == 1:

@@ -75,9 +75,18 @@ output: Callable[[Any], Any] = stack(
         show_default=True,
         help="Colour the output; auto means on a terminal without NO_COLOR and with a TERM that is not dumb.",
     ),
+    _option(
+        "pager",
+        "--no-pager",
+        "pager",
+        is_flag=True,
+        flag_value=False,
+        default=True,
+        help="On a terminal, do not send a long output to a pager (IMAGEPEEL_PAGER, PAGER or less).",
+    ),
     _option("debug", "--debug", is_flag=True, help="Show a traceback with an error."),
 )
-"""--color and --debug: what commands without an archive take too."""
+"""--color, --no-pager and --debug: what commands without an archive take too."""
 
 reading: Callable[[Any], Any] = stack(
     _option(
@@ -206,6 +215,15 @@ forms: Callable[[Any], Any] = stack(
     _option("markdown", "--markdown", is_flag=True, help="Write it as Markdown."),
 )
 """--json, --html and --markdown; `documents.forms` also sees to it that only one of them is given."""
+
+
+human: Callable[[Any], Any] = click.option("-h", "--human", is_flag=True, help="With -l, sizes as 4.1 MB.")
+"""-h of a command that lists files as ls and find do, which the command gets."""
+
+human_already: Callable[[Any], Any] = click.option(
+    "-h", "--human", is_flag=True, expose_value=False, help="Of habit: sizes are as 4.1 MB without it, too."
+)
+"""-h of every other command that lists sizes; without an archive it is --help for all of them."""
 
 
 def base(command: F) -> F:

@@ -40,7 +40,11 @@ nothing is unpacked to disk.
 - Digests, sizes and DiffIDs are computed and compared.  When one does not fit, the result is still written, all
   mismatches follow on standard error, and the exit code is MISMATCH; a damaged layer ends in DAMAGED in the same way.
 - `--color` decides about colour, else `NO_COLOR`, `FORCE_COLOR`, `TERM=dumb`, or whether it is a terminal.  `COLUMNS`
-  sets the width; into a file or pipe, tables are never cut.
+  sets the width; into a file or pipe, tables are never cut.  A table that lost columns to a narrow terminal says which.
+- On a terminal, what is longer than the screen goes to a pager: `IMAGEPEEL_PAGER`, else `PAGER`, else `less`.
+  `--no-pager`, or a variable that is empty or `cat`, leaves it out.
+- `-h` means `--human` in `ls`, `find`, `tree`, `du` and every other command that lists sizes, and `--help` elsewhere;
+  `imagepeel COMMAND -h` is `--help` for all of them.
 - A closed pipe (`| head`) ends a command quietly with COMPLETE, Ctrl-C with INTERRUPTED, SIGTERM with
   TERMINATED; none of them leaves a file behind.
 - Exit codes: [exit-codes.md](exit-codes.md).  Errors: [errors.md](errors.md).
@@ -52,20 +56,21 @@ nothing is unpacked to disk.
     fish   VARIABLE=fish_source imagepeel | source           in ~/.config/fish/config.fish
 
 Commands, options and file names are completed, and the names of engines, views, rules, teaching images and kinds of
-archives.
+archives, the images and layers of the archive on the line, and paths inside it.
+
+`man imagepeel` is this page for a terminal: the wheel brings it to `share/man/man1` of the environment.
 
 ## Commands
 """
 
 
-_SHARED = ("image", "platform", "blobs", "limits", "verify", "no_verify", "cache", "no_cache", "color", "debug")
+SHARED = ("image", "platform", "blobs", "limits", "verify", "no_verify", "cache", "no_cache", "color", "pager", "debug")
 """Parameters that are explained once for all commands that open an archive."""
 
 
 def page() -> str:
     """Return the whole page."""
-    # click keeps the help option that the first context asks for, so this one asks as the program does.
-    ctx = click.Context(cli, info_name="imagepeel", **cli.context_settings)
+    ctx = root_context()
     words = {
         "VARIABLE": COMPLETE_VARIABLE,
         "MISMATCH": DigestMismatch.exit_code,
@@ -77,10 +82,10 @@ def page() -> str:
     parts = [re.sub("|".join(words), lambda found: str(words[found[0]]), _INTRO)]
     parts.append("| command | what it does |\n|---|---|")
     parts[-1] += "".join(f"\n| [`{name}`](#imagepeel-{name}) | {short} |" for name, (_, short) in COMMANDS.items())
-    shared = next(command for command in _commands(ctx) if command.name == "layers")
+    shared = next(command for command in commands(ctx) if command.name == "layers")
     parts.append("### Options of every command that opens an archive")
-    parts.append("\n".join(_table([param for param in shared.params if param.name in _SHARED])))
-    for command in _commands(ctx):
+    parts.append("\n".join(_table([param for param in shared.params if param.name in SHARED])))
+    for command in commands(ctx):
         parts.append("\n".join(_section(command, ctx)))
         if isinstance(command, click.Group):
             inner = click.Context(command, info_name=command.name, parent=ctx)
@@ -88,7 +93,13 @@ def page() -> str:
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
-def _commands(ctx: click.Context) -> Iterator[click.Command]:
+def root_context() -> click.Context:
+    """Return the context of the program: click keeps the help option that the first one asks for."""
+    return click.Context(cli, info_name="imagepeel", **cli.context_settings)
+
+
+def commands(ctx: click.Context) -> Iterator[click.Command]:
+    """Yield every command, in the order in which they are registered."""
     for name in COMMANDS:
         command = cli.get_command(ctx, name)
         assert command is not None
@@ -107,7 +118,7 @@ def _section(command: click.Command, parent: click.Context, level: str = "###") 
     if examples:
         yield ""
         yield from (f"    {line}" for line in examples)
-    own = [param for param in command.params if isinstance(param, click.Option) and param.name not in _SHARED]
+    own = [param for param in command.params if isinstance(param, click.Option) and param.name not in SHARED]
     if own:
         yield ""
         yield from _table(own)
@@ -118,14 +129,19 @@ def _table(options: Sequence[click.Parameter]) -> Iterator[str]:
     yield "|---|---|"
     for option in options:
         assert isinstance(option, click.Option)
-        value = ""
-        if isinstance(option.type, click.Choice):
-            value = " " + "|".join(map(str, option.type.choices))
-        elif not option.is_flag:
-            value = f" {option.metavar or option.type.name.upper()}"
-        default = f"  Default: {option.default}." if option.show_default else ""
-        names = ", ".join(option.opts)
-        yield f"| `{_cell(names + value)}` | {_cell((option.help or '') + default)} |"
+        names, meaning = option_words(option)
+        yield f"| `{_cell(names)}` | {_cell(meaning)} |"
+
+
+def option_words(option: click.Option) -> tuple[str, str]:
+    """Return an option as it is typed, with the words for its value, and what it means."""
+    value = ""
+    if isinstance(option.type, click.Choice):
+        value = " " + "|".join(map(str, option.type.choices))
+    elif not option.is_flag:
+        value = f" {option.metavar or option.type.name.upper()}"
+    default = f"  Default: {option.default}." if option.show_default else ""
+    return ", ".join(option.opts) + value, (option.help or "") + default
 
 
 def _cell(text: str) -> str:

@@ -27,7 +27,7 @@ _EXAMPLES = (
 @click.option(
     "--files", metavar="N", type=click.IntRange(0), default=10, show_default=True, help="Largest files named."
 )
-@click.option("-h", "--human", is_flag=True, expose_value=False, help="Sizes as 4.1 MB, as without it.")
+@common.human_already
 @click.option("--bytes", "exact", is_flag=True, help="Plain bytes, which add up in every column.")
 @click.option("--kind", is_flag=True, help="Say what the content of each file that is named looks like.")
 @common.view

@@ -64,7 +64,7 @@ Found = tuple["ListedPath", "Hidden | None"]
     "--sort", type=click.Choice(ORDERS), default="path", help="path; largest, newest or last layer first.  [path]"
 )
 @click.option("-l", "--long", "long", is_flag=True, help="Mode, links, owner, size, time (UTC), layer.")
-@click.option("-h", "--human", is_flag=True, help="With -l, sizes as 4.1 MB.")
+@common.human
 @click.option("-0", "--null", is_flag=True, help="Only paths, exact bytes, each ended by a NUL byte.")
 @common.layer
 @common.view

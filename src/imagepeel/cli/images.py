@@ -10,6 +10,7 @@ from imagepeel.cli.settings import Settings
 
 @click.command(epilog="\b\nExamples:\n  imagepeel images image.tar")
 @common.archive
+@common.human_already
 @documents.forms
 @common.settings
 def command(settings: Settings) -> None:

@@ -15,6 +15,7 @@ _EXAMPLES = (
 
 @click.command(epilog=_EXAMPLES)
 @common.archive
+@common.human_already
 @documents.forms
 @common.settings
 def command(settings: Settings) -> None:

@@ -32,7 +32,7 @@ _EXAMPLES = (
 @click.argument("path", default="/", metavar="[PATH]", shell_complete=completing.paths)
 @click.option("-l", "--long", "long", is_flag=True, help="Mode, links, owner, size, time (UTC), layer.")
 @click.option("-R", "--recursive", is_flag=True, help="Everything below, one full path a line.")
-@click.option("-h", "--human", is_flag=True, help="With -l, sizes as 4.1 MB.")
+@common.human
 @click.option("-a", "--all", "everything", is_flag=True, expose_value=False, help="Of habit: no name is ever left out.")
 @click.option("-0", "--null", is_flag=True, help="Only paths, exact bytes, each ended by a NUL byte.")
 @click.option("--kind", is_flag=True, help="Say what the content of each file looks like.")

@@ -21,6 +21,7 @@ _EXAMPLES = (
 @common.archive
 @common.layer
 @click.option("--all", "everything", is_flag=True, help="List every package and every file that none claims.")
+@common.human_already
 @documents.forms
 @common.settings
 def command(settings: Settings, layer: int | None, everything: bool) -> None:

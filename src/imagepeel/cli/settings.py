@@ -46,6 +46,7 @@ class Settings:
         self.color: Literal["auto", "always", "never"] = "auto"
         self.blobs: str | None = None
         self.debug = False
+        self.pager = True
         self.limits: Literal["default", "strict"] = "default"
         self.cache = True
         self.plain_http = False
@@ -74,6 +75,12 @@ class Settings:
         if os.environ.get("TERM") == "dumb":
             return False
         return _is_terminal(stream)
+
+    def paging(self) -> bool:
+        """Say whether a long output goes to a pager; the progress leaves the terminal for it."""
+        if self.pager:
+            self.quiet()
+        return self.pager
 
     @property
     def width(self) -> int:

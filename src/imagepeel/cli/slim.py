@@ -21,6 +21,7 @@ _MOST = 5
 @common.archive
 @common.base
 @click.option("--all", "everything", is_flag=True, help="Show every step.")
+@common.human_already
 @documents.forms
 @common.settings
 def command(settings: Settings, base: str, everything: bool) -> None:

@@ -23,6 +23,7 @@ from imagepeel.results.listing import ListedPath
 @click.option("-d", "--dirs", is_flag=True, help="Only directories.")
 @common.layer
 @common.view
+@common.human_already
 @documents.forms
 @common.settings
 def command(settings: Settings, *, path: str, depth: int | None, dirs: bool, layer: int | None) -> None:

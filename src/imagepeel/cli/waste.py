@@ -28,6 +28,7 @@ _MOST = 15
 @common.base
 @click.option("--all", "everything", is_flag=True, help="List every wasted file.")
 @common.receipts("The commands that bring the largest ones back.")
+@common.human_already
 @documents.forms
 @common.settings
 def command(settings: Settings, base: str, everything: bool, receipts: bool) -> None:

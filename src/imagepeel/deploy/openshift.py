@@ -42,7 +42,7 @@ _VOLUMES = frozenset(
 def check_name(scc: str) -> None:
     """UsageError for a constraint that is not known here."""
     if scc and scc not in NAMES:
-        raise UsageError(f"the constraint {scc!r} is not known here", hint="known: " + ", ".join(NAMES))
+        raise UsageError(f"the constraint {scc!r} is not known here", hint="choose one with --scc: " + ", ".join(NAMES))
 
 
 def constrained(options: ProcessOptions, *, inside: bool) -> ProcessOptions:

@@ -236,7 +236,7 @@ def _table(block: Table, indent: int, inner: int, screen: _Screen) -> Iterator[L
 
 def _fitted(table: Table, width: int) -> Iterator[Line]:
     """Yield the lines of a table with the columns that the terminal has room for."""
-    columns, grid = _fit(table, width)
+    columns, grid, left = _fit(table, width)
     laid = [
         GridColumn(column.right, column.keep, min(column.room, WORDS, _widest(column, own)) if column.room else 0)
         for column, own in zip(columns, grid, strict=True)
@@ -244,14 +244,17 @@ def _fitted(table: Table, width: int) -> Iterator[Line]:
     titled = any(column.title for column in columns)
     header = [[(terminal(column.title), DIM)] for column in columns] if titled else []
     yield from in_columns(laid, list(zip(*grid, strict=True)), width, header=header)
+    if left:
+        said = f"{width} columns have no room for {', '.join(terminal(column.title) for column in left)}"
+        yield from wrapped([(said, DIM)], width)
 
 
-def _fit(table: Table, width: int) -> tuple[list[Column], list[list[Line]]]:
-    """Return the columns and their cells in the first form of `Column` whose lines fit."""
+def _fit(table: Table, width: int) -> tuple[list[Column], list[list[Line]], list[Column]]:
+    """Return the columns and their cells in the first form of `Column` whose lines fit, and the columns that left."""
     grid = [[styled_line(row.cells[at], _row_style(row)) for row in table.rows] for at in range(len(table.columns))]
     columns = list(table.columns)
     if not any(column.short or column.leave for column in columns) or _needs(columns, grid) <= width:
-        return columns, grid
+        return columns, grid, []
     shorter = [
         [styled_line(_shortened(row.cells[at]), _row_style(row)) for row in table.rows] for at in range(len(columns))
     ]
@@ -261,7 +264,7 @@ def _fit(table: Table, width: int) -> tuple[list[Column], list[list[Line]]]:
         grid = [shorter[at] for at in kept]
         if _needs(columns, grid) <= width:
             break
-    return columns, grid
+    return columns, grid, [column for at, column in enumerate(table.columns) if at not in kept and column.title]
 
 
 def _needs(columns: list[Column], grid: list[list[Line]]) -> int:

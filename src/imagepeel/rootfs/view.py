@@ -446,7 +446,7 @@ def build(
 def known_view(view: str) -> ViewName:
     """The view of a name that somebody wrote.  UsageError when there is none."""
     if view not in VERSIONS and view not in _ENGINES:
-        raise UsageError(f"there is no view {view!r}", hint=f"views are {', '.join(VERSIONS)}")
+        raise UsageError(f"there is no view {view!r}", hint=f"choose one with --view: {', '.join(VERSIONS)}")
     return cast(ViewName, view)
 
 

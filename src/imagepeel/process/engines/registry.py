@@ -114,7 +114,7 @@ def find_engine(spec: str) -> tuple[Engine, str]:
     family = next((one for one in FAMILIES if name.lower() in (one.name, *one.aliases)), None)
     if family is None:
         names = sorted({alias for one in FAMILIES for alias in (one.name, *one.aliases)})
-        raise UsageError(f"no engine is called {name.lower()!r}", hint="known: " + ", ".join(names))
+        raise UsageError(f"no engine is called {name.lower()!r}", hint="choose one with --engine: " + ", ".join(names))
     known = {engine.version: engine for engine in (*family.versions, *family.patches)}
     if not at:
         found = known[family.default]
@@ -129,5 +129,5 @@ def find_runtime(spec: str) -> Runtime:
     known = {runtime.version: runtime for runtime in RUNTIMES if runtime.program == name.lower()}
     if not known:
         names = ", ".join(dict.fromkeys(runtime.program for runtime in RUNTIMES))
-        raise UsageError(f"no runtime is called {name!r}", hint=f"known: {names} (with @VERSION)")
+        raise UsageError(f"no runtime is called {name!r}", hint=f"choose one with --runtime: {names} (with @VERSION)")
     return known[_pick(parse_version(version), [*known], []) if at else max(known)]
