@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from imagepeel.api import why as why
     from imagepeel.errors import Ambiguous as Ambiguous
     from imagepeel.errors import DigestMismatch as DigestMismatch
+    from imagepeel.errors import FetchFailed as FetchFailed
     from imagepeel.errors import ImagepeelError as ImagepeelError
     from imagepeel.errors import IsADirectory as IsADirectory
     from imagepeel.errors import LimitExceeded as LimitExceeded
@@ -103,6 +104,7 @@ _HOMES = {
     "Unsupported": "imagepeel.errors",
     "Malformed": "imagepeel.errors",
     "DigestMismatch": "imagepeel.errors",
+    "FetchFailed": "imagepeel.errors",
     "LimitExceeded": "imagepeel.errors",
     "NotFound": "imagepeel.errors",
     "PathNotFound": "imagepeel.errors",

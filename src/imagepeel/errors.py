@@ -17,6 +17,7 @@ Causes and remedies stand in `docs/reference/errors.md`.
     |   +-- NotADirectory   14
     |   +-- IsADirectory    14
     +-- Ambiguous           15
+    +-- FetchFailed         16
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ EXIT_CODES = {
     13: "a bound was reached that protects this machine",
     14: "the reference, layer, path or blob that was asked for is not there",
     15: "several images could be meant",
+    16: "a registry, an engine or a server was not reached, refused, or broke off",
     70: "imagepeel failed, or this machine did (disk full, I/O error): please report the former",
     130: "interrupted with Ctrl-C",
     143: "ended by SIGTERM",
@@ -193,6 +195,14 @@ class MissingBlob(NotFound):
     remedy = "save or copy the image again with all its layers"
 
 
+class FetchFailed(ImagepeelError):
+    """A registry, an engine or a server was not reached, refused, or broke off; nothing is known of the image."""
+
+    code = "fetch-failed"
+    remedy = "try again, or copy the image to a file with skopeo copy or docker save"
+    exit_code = 16
+
+
 ALL_ERRORS: tuple[type[ImagepeelError], ...] = (
     UsageError,
     NotAnImage,
@@ -206,5 +216,6 @@ ALL_ERRORS: tuple[type[ImagepeelError], ...] = (
     NotADirectory,
     IsADirectory,
     Ambiguous,
+    FetchFailed,
 )
 """Every concrete error class, in the order of the reference page."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from imagepeel.sources.request import Given, Request
-from imagepeel.sources.words import Word, file_and_reference, not_fetched, not_there, parse
+from imagepeel.sources.words import SourceKind, Word, file_and_reference, not_fetched, not_there, parse
 
 
 def _file(word: Word, _: Request) -> Given:
@@ -13,13 +13,23 @@ def _file(word: Word, _: Request) -> Given:
     return Given(what=path, reference=reference)
 
 
-def _export(word: Word, _: Request) -> Given:
-    raise not_fetched(word)
+def _folder(word: Word, _: Request) -> Given:
+    return Given(what=word.rest)
 
 
-SOURCES: dict[str, Callable[[Word, Request], Given]] = {
+def _storage(word: Word, _: Request) -> Given:
+    raise not_fetched(word, "podman save -o image.tar {}", "buildah push {} docker-archive:image.tar")
+
+
+def _containerd(word: Word, _: Request) -> Given:
+    raise not_fetched(word, "ctr images export image.tar {}", "nerdctl save -o image.tar {}")
+
+
+SOURCES: dict[SourceKind, Callable[[Word, Request], Given]] = {
     "file": _file,
-    "export": _export,
+    "folder": _folder,
+    "storage": _storage,
+    "containerd": _containerd,
 }
 """The function of each kind that `words.PREFIXES` names."""
 
@@ -30,6 +40,7 @@ def find(word: str, request: Request) -> Given:
     PathNotFound, with the lines to type, when it names no source; the errors of its source else.
     """
     meaning = parse(word)
-    if meaning is None:
+    opens = SOURCES.get(meaning.kind) if meaning is not None else None
+    if meaning is None or opens is None:
         raise not_there(word)
-    return SOURCES[meaning.kind](meaning, request)
+    return opens(meaning, request)

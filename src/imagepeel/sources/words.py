@@ -6,6 +6,7 @@ A file that exists wins over all of them, so nothing here is asked about one.
 from __future__ import annotations
 
 import os
+from typing import Literal
 
 import msgspec
 
@@ -13,7 +14,10 @@ from imagepeel._lazy import late
 from imagepeel.errors import PathNotFound, UsageError
 from imagepeel.receipts.quoting import quote
 
-PREFIXES: dict[str, str] = {
+SourceKind = Literal["registry", "docker", "podman", "file", "folder", "web", "objects", "storage", "containerd"]
+"""What a prefix stands for: each has one function in `table.py`."""
+
+PREFIXES: dict[str, SourceKind] = {
     "registry:": "registry",
     "docker://": "registry",
     "oci://": "registry",
@@ -24,7 +28,7 @@ PREFIXES: dict[str, str] = {
     "oci-archive:": "file",
     "oci-dir:": "file",
     "oci:": "file",
-    "dir:": "file",
+    "dir:": "folder",
     "http://": "web",
     "https://": "web",
     "s3://": "objects",
@@ -33,8 +37,8 @@ PREFIXES: dict[str, str] = {
     "az://": "objects",
     "abfs://": "objects",
     "abfss://": "objects",
-    "containers-storage:": "export",
-    "containerd:": "export",
+    "containers-storage:": "storage",
+    "containerd:": "containerd",
 }
 """What a word begins with, and the kind of source that it names."""
 
@@ -50,7 +54,7 @@ class Word(msgspec.Struct, frozen=True):
     """A word that names a source: `prefix` is one of `PREFIXES`, `kind` what that stands for, `rest` what follows."""
 
     prefix: str
-    kind: str
+    kind: SourceKind
     rest: str
 
     def __str__(self) -> str:
@@ -74,7 +78,7 @@ def file_and_reference(word: Word) -> tuple[str, str]:
     Source: containers/image, oci/internal and docker/archive (ParseReference).
     """
     path, reference = word.rest, ""
-    if word.prefix != "dir:" and not os.path.lexists(path):
+    if not os.path.lexists(path):
         path, _, reference = path.partition(":")
         if not reference and not os.path.lexists(path):
             before, at, number = path.rpartition("@")
@@ -85,15 +89,10 @@ def file_and_reference(word: Word) -> tuple[str, str]:
     return path, reference
 
 
-def not_fetched(word: Word) -> UsageError:
-    """Return the error for a store that only its own tools read, with the lines that export the image."""
-    name = quote(word.rest)
-    if word.prefix == "containerd:":
-        lines = f"ctr images export image.tar {name}, or nerdctl save -o image.tar {name}"
-    else:
-        lines = f"podman save -o image.tar {name}, or buildah push {name} docker-archive:image.tar"
-    store = word.prefix.rstrip(":")
-    return UsageError(f"{store} is a store that only its own tools read", hint=f"{lines}; then open image.tar")
+def not_fetched(word: Word, *lines: str) -> UsageError:
+    """Return the error for a store that only its own tools read; `lines` export an image `{}` from it."""
+    store, ways = word.prefix.rstrip(":"), ", or ".join(line.format(quote(word.rest)) for line in lines)
+    return UsageError(f"{store} is a store that only its own tools read", hint=f"{ways}; then open image.tar")
 
 
 def not_there(word: str) -> PathNotFound:
