@@ -2,4 +2,6 @@
 
 Loaded only for a word that is no file.  `words.py` says what a word means, `table.py` which module answers,
 `request.py` what it may cost.  Everything else in imagepeel works without network.
+
+Internal: what other programs may use is `imagepeel` and the packages that its docstring names.
 """
