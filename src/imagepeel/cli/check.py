@@ -10,10 +10,10 @@ import click
 import msgspec
 
 from imagepeel.cli import common, documents, failures, outputs
-from imagepeel.cli.gate_files import baseline_of, options_of
+from imagepeel.cli.gate_files import baseline_of, budget_of, options_of
 from imagepeel.cli.settings import WIDE, Settings
 from imagepeel.errors import INTERNAL, ImagepeelError, UsageError
-from imagepeel.findings.budget import Against, Budget, against_of, read_bound, read_size, spent
+from imagepeel.findings.budget import Against, Budget, against_of, spent
 from imagepeel.findings.gate import THRESHOLDS, Baseline, GateOptions, joined, judge, make_baseline, threshold
 from imagepeel.findings.gate import write_baseline as encode_baseline
 from imagepeel.results.head import image_head
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from imagepeel.api import Archive
     from imagepeel.findings.finding import Finding
     from imagepeel.findings.rule import Rule
+    from imagepeel.findings.suppress import Suppression
     from imagepeel.results.check import CheckOutcome, CheckOutput, CheckRun, NotChecked
     from imagepeel.verbs import Image
 
@@ -94,6 +95,7 @@ def command(
         select=select or options.select,
         ignore=ignore or options.ignore,
         baseline=baseline if baseline is not None else options.baseline,
+        suppress=options.suppress,
         **{name: given if given is not None else getattr(options, name) for name, given in limits.items()},
     )
     _refuse_contradictions(settings, archives, options, form, every=every)
@@ -110,10 +112,12 @@ def command(
         for archive in archives:
             gate.check(archive, every=every)
         run = gate.run()
-        output = run if gate.several or not run.outcomes else run.outcomes[0]
+        output = run if gate.several or not run.outcomes else gate.only(run)
         written.write(lambda name: _text(name, run, output))
         if write_baseline is not None and run.outcomes:
-            _write_baseline(write_baseline, gate.found)
+            # What is suppressed has its own reason and end.
+            found = [one for one in gate.found if one.key not in gate.suppressed]
+            _write_baseline(write_baseline, found)
     settings.json, settings.markdown = settings.json or form == "json", settings.markdown or form == "markdown"
     if settings.html is None and form == "html":
         settings.html = "-"
@@ -137,10 +141,13 @@ class _Gate:
         self.options = options
         self.rules = rules
         self.several = several
-        self.budget = _budget(options)
+        self.budget = budget_of(options)
         self.accepted: Baseline | None = baseline_of(options.baseline)
         self.accept_all = False
         self.found: list[Finding] = []
+        self.suppressed: set[str] = set()
+        self.used: list[Suppression] = []
+        self.whole = True
         self.raised: ImagepeelError | OSError | None = None
         self._outcomes: list[CheckOutcome] = []
         self._errors: list[NotChecked] = []
@@ -174,7 +181,17 @@ class _Gate:
 
         keys = {finding.key for finding in self.found}
         known = self.accepted.findings if self.accepted is not None and self.several else ()
-        return check_run(self._outcomes, self._errors, [one for one in known if one.key not in keys])
+        stale = [one for one in known if one.key not in keys]
+        # What is not there may be in what could not be read.
+        selected = {rule.id for rule in self.rules}
+        asked = [one for one in self.options.suppress if one.rule in selected] if self.whole else []
+        unused = [one for one in asked if not any(one is used for used in self.used)]
+        return check_run(self._outcomes, self._errors, stale, unused)
+
+    def only(self, run: CheckRun) -> CheckOutcome:
+        """Return the outcome of the only image, with what else is told of several."""
+        (outcome,) = run.outcomes
+        return msgspec.structs.replace(outcome, unused=run.unused)
 
     def _images(self, archive: Archive, *, every: bool) -> Iterator[tuple[Image, list[Image]]]:
         """Yield each image that is judged with those that are judged beside it."""
@@ -197,8 +214,12 @@ class _Gate:
             image.findings(select=options.select, ignore=ignored, budget=budget),
             [(one.record.numbered, one.findings(select=options.select, ignore=ignored, budget=each)) for one in beside],
         )
+        accepted = make_baseline(found) if self.accept_all else self.accepted
+        gate = judge(found, options, accepted, archive=self.settings.archive)
         self.found += found
-        gate = judge(found, options, make_baseline(found) if self.accept_all else self.accepted)
+        self.suppressed.update(finding.key for finding, _ in gate.suppressed)
+        self.used += gate.used
+        self.whole = self.whole and all(one.knowledge.whole for one in (image, *beside))
         if self.several:
             # What matches nothing of this image may be known of another one.
             gate = msgspec.structs.replace(gate, stale=())
@@ -233,22 +254,10 @@ def _refuse_contradictions(
             "--against is the former version of one image, and several are checked",
             hint="check each ARCHIVE with its own --against, and without --all",
         )
-    if form != "text" and (settings.html is not None or settings.markdown):
-        raise click.UsageError("choose one of --format, --html and --markdown")
-
-
-def _budget(options: GateOptions) -> Budget | None:
-    """Return the limits that were set, None without any.  UsageError for a word that is no limit."""
     if options.max_growth and not options.against:
         raise UsageError("--max-growth needs the image to compare with", hint="add --against OLD.tar")
-    if not (options.max_size or options.max_waste or options.max_layers is not None or options.max_growth):
-        return None
-    return Budget(
-        size=read_size(options.max_size, "--max-size") if options.max_size else None,
-        waste=read_bound(options.max_waste, "--max-waste") if options.max_waste else None,
-        layers=options.max_layers,
-        growth=read_bound(options.max_growth, "--max-growth") if options.max_growth else None,
-    )
+    if form != "text" and (settings.html is not None or settings.markdown):
+        raise click.UsageError("choose one of --format, --html and --markdown")
 
 
 def _against(settings: Settings, path: str, image: Image) -> Against:

@@ -13,6 +13,7 @@ import msgspec
 from imagepeel._display import Shown
 from imagepeel._lazy import late
 from imagepeel.errors import UsageError
+from imagepeel.findings.growth import StepGrowth, StepSize, growth_by_step, step_sizes
 from imagepeel.text import in_bytes, number, percent, plural, size
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ class Against(Shown, msgspec.Struct, frozen=True, kw_only=True):
     name: str
     size: int
     """Decompressed bytes of its layers."""
-    diff_ids: tuple[str, ...]
-    """Of its layers, base first."""
+    steps: tuple[StepSize, ...]
+    """Its layers, base first."""
     complete: bool
     """False when a layer is missing or damaged: it may be larger than `size`."""
 
@@ -80,6 +81,8 @@ class Spent(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """What that layer costs of it."""
     note: str = ""
     """What is to be said beside: room below the limit of engines, or what is compared."""
+    steps: tuple[StepGrowth, ...] = ()
+    """Of growth: the steps that add up to it, the one that grew most first."""
 
     @property
     def words(self) -> str:
@@ -115,7 +118,7 @@ def against_of(image: LayeredImage, name: str) -> Against:
     return Against(
         name=name,
         size=sum(layer.content_size for layer in layers if layer.facts is not None),
-        diff_ids=tuple(layer.facts.diff_id or "" for layer in layers if layer.facts is not None),
+        steps=step_sizes(image),
         complete=not image.knowledge.lacks_layers and all(layer.readable for layer in layers),
     )
 
@@ -129,7 +132,7 @@ def spent(image: LayeredImage, budget: Budget) -> tuple[Spent, ...]:
     known = [layer for layer in image.layers if layer.facts is not None]
     whole = not image.knowledge.lacks_layers and all(layer.readable for layer in image.layers)
     total = sum(layer.content_size for layer in known)
-    shared = set(budget.against.diff_ids) if budget.against is not None else set()
+    shared = {step.diff_id for step in budget.against.steps} if budget.against is not None else set()
     own = [layer for layer in known if layer.facts is not None and layer.facts.diff_id not in shared]
     out = []
     if budget.size is not None:
@@ -147,19 +150,28 @@ def spent(image: LayeredImage, budget: Budget) -> tuple[Spent, ...]:
                   note=_headroom(count))
         )  # fmt: skip
     if budget.against is not None:
-        grown = total - budget.against.size
-        limit = None if budget.growth is None else budget.growth.of(budget.against.size)
-        over = limit is not None and grown > limit and budget.against.complete
-        worst, costs = _largest(own)
-        beside = "" if budget.against.complete else ", of which a layer is missing: growth cannot be told"
-        out.append(
-            Spent(
-                measure="growth", used=grown, limit=limit, over=over,
-                whole=whole and budget.against.complete, blame=worst, blame_bytes=costs,
-                note=f"since {budget.against.name} ({size(budget.against.size)}){beside}",
-            )
-        )  # fmt: skip
+        out.append(_growth(image, budget.against, budget.growth, whole=whole))
     return tuple(out)
+
+
+def _growth(image: LayeredImage, against: Against, bound: Bound | None, *, whole: bool) -> Spent:
+    new = step_sizes(image)
+    grown = sum(step.size for step in new) - against.size
+    limit = None if bound is None else bound.of(against.size)
+    steps = growth_by_step(against.steps, new)
+    worst = next((step for step in steps if step.layer is not None and step.grown > 0), None)
+    beside = "" if against.complete else ", of which a layer is missing: growth cannot be told"
+    return Spent(
+        measure="growth",
+        used=grown,
+        limit=limit,
+        over=limit is not None and grown > limit and against.complete,
+        whole=whole and against.complete,
+        blame=worst.layer if worst is not None else None,
+        blame_bytes=worst.grown if worst is not None else 0,
+        note=f"since {against.name} ({size(against.size)}){beside}",
+        steps=steps,
+    )
 
 
 def _largest(layers: Sequence[Layer]) -> tuple[int | None, int]:

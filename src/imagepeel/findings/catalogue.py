@@ -29,7 +29,8 @@ def find_rule(name: str) -> Rule:
     if found is None:
         import difflib  # start time
 
-        near = difflib.get_close_matches(wanted, _BY_ID, n=3)
+        near = difflib.get_close_matches(wanted, _BY_ID, n=3, cutoff=0.7)
+        near = near or [id for id in _BY_ID if len(wanted) > 2 and wanted in id][:3]
         hint = f"did you mean {' or '.join(near)}?" if near else "imagepeel wtf --list shows all rules"
         raise UsageError(f"there is no rule {name!r}", hint=hint)
     return found

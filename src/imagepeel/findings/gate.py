@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 
 from imagepeel.errors import UsageError
-from imagepeel.evidence import Location
 from imagepeel.findings.finding import SEVERITIES, Finding, Severity, order
+from imagepeel.findings.suppress import Suppression
 from imagepeel.serialization import convert, from_json, indented, to_json
 
 BASELINE = "imagepeel/baseline/1"
@@ -34,6 +35,7 @@ class GateOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_layers: int | None = None
     max_growth: str = ""
     against: str = ""
+    suppress: tuple[Suppression, ...] = ()
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +56,9 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True, rename={"version": "sc
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome: `new` and `known` findings, worst first; `failing` are the new ones at or above `fail_on`.
 
-    `stale` are entries of the baseline that nothing in the image matches any more.
+    `stale` are entries of the baseline that nothing in the image matches any more; `suppressed` are findings with what
+    suppresses them, `expired` new ones with what did until its last day, and `used` all suppressions that are about a
+    finding.
     """
 
     fail_on: Threshold
@@ -62,6 +66,9 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     known: tuple[Finding, ...]
     failing: tuple[Finding, ...]
     stale: tuple[Known, ...]
+    suppressed: tuple[tuple[Finding, Suppression], ...] = ()
+    expired: tuple[tuple[Finding, Suppression], ...] = ()
+    used: tuple[Suppression, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -90,19 +97,40 @@ def joined(own: Sequence[Finding], beside: Sequence[tuple[str, Sequence[Finding]
     return tuple(sorted(found, key=order))
 
 
-def judge(found: Sequence[Finding], options: GateOptions, baseline: Baseline | None = None) -> Gate:
-    """Hold findings against a threshold and a baseline.  UsageError for an unknown threshold."""
+def judge(
+    found: Sequence[Finding],
+    options: GateOptions,
+    baseline: Baseline | None = None,
+    *,
+    archive: str = "",
+    today: datetime.date | None = None,
+) -> Gate:
+    """Hold the findings of an archive against a threshold, the suppressions and a baseline.
+
+    `today`, by default that of UTC, decides which suppressions hold.  UsageError for an unknown threshold.
+    """
     limit = threshold(options.fail_on)
+    day = today or datetime.datetime.now(datetime.UTC).date()
+    covering = [(finding, one) for finding in found for one in options.suppress if one.covers(finding, archive)]
+    held: dict[str, tuple[Finding, Suppression]] = {}
+    for finding, one in covering:
+        if not one.expired(day):
+            held.setdefault(finding.key, (finding, one))
+    suppressed = [(finding, held[finding.key][1]) for finding in found if finding.key in held]
+    left = [finding for finding in found if finding.key not in held]
     accepted = {known.key for known in baseline.findings} if baseline is not None else set()
-    new = tuple(finding for finding in found if finding.key not in accepted)
+    new = tuple(finding for finding in left if finding.key not in accepted)
     keys = {finding.key for finding in found}
     worst = SEVERITIES[: SEVERITIES.index(limit) + 1] if limit != "none" else ()
     return Gate(
         fail_on=limit,
         new=new,
-        known=tuple(finding for finding in found if finding.key in accepted),
+        known=tuple(finding for finding in left if finding.key in accepted),
         failing=tuple(finding for finding in new if finding.severity in worst),
         stale=tuple(known for known in (baseline.findings if baseline else ()) if known.key not in keys),
+        suppressed=tuple(suppressed),
+        expired=tuple((finding, one) for finding, one in covering if finding in new),
+        used=tuple(one for one in options.suppress if any(one is other for _, other in covering)),
     )
 
 
@@ -126,36 +154,34 @@ def read_baseline(data: bytes, name: str) -> Baseline:
     try:
         baseline = from_json(data, Baseline)
     except msgspec.DecodeError as error:
-        raise UsageError(f"{name} is no baseline: {error}", hint="write one with --write-baseline") from error
+        raise UsageError(
+            f"{name} is no baseline: {error}", hint="write one with --write-baseline", about=name
+        ) from error
     if baseline.version != BASELINE:
         raise UsageError(
-            f"{name} has the schema {baseline.version!r}, not {BASELINE}", hint="write it again with --write-baseline"
+            f"{name} has the schema {baseline.version!r}, not {BASELINE}",
+            hint="write it again with --write-baseline",
+            about=name,
         )
     return baseline
 
 
-_KEYS = {
+KEYS = {
     "fail-on": "fail_on", "select": "select", "ignore": "ignore", "baseline": "baseline", "max-size": "max_size",
     "max-waste": "max_waste", "max-layers": "max_layers", "max-growth": "max_growth", "against": "against",
 }  # fmt: skip
+"""What settings are called in a file -> the field of `GateOptions`."""
 
 
-def read_options(table: Mapping[str, Any], name: str) -> GateOptions:
-    """Return the options of a `[tool.imagepeel.check]` or `[check]` table of the file `name`.
+def read_options(table: Mapping[str, Any]) -> GateOptions:
+    """Return the options of a `[tool.imagepeel.check]` or `[check]` table, of which all keys are known.
 
-    UsageError for unknown keys and wrong types, with the key.
+    UsageError for wrong types, with the key.
     """
-    values: dict[str, Any] = {}
-    for key, value in table.items():
-        field = _KEYS.get(key.replace("_", "-"))
-        if field is None:
-            raise UsageError(
-                f"{name} has an unknown setting {key!r}", Location(member=name), "known are " + ", ".join(_KEYS)
-            )
-        values[field] = value
+    values = {KEYS[key.replace("_", "-")]: value for key, value in table.items()}
     if isinstance(limit := values.get("fail_on"), str):
         threshold(limit)
     try:
         return convert(values, GateOptions)
     except msgspec.ValidationError as error:
-        raise UsageError(f"{name}: {error}", Location(member=name), "see docs/reference/check.md") from error
+        raise UsageError(str(error), hint="see docs/reference/check.md") from error

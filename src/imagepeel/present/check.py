@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from imagepeel.evidence import Evidence, layer_label
 from imagepeel.findings.budget import Spent
 from imagepeel.findings.gate import Known
+from imagepeel.findings.growth import StepGrowth
+from imagepeel.findings.suppress import Suppression
 from imagepeel.present.document import (
     Column,
     Document,
@@ -28,12 +30,13 @@ from imagepeel.present.document import (
     words,
 )
 from imagepeel.present.findings import severity_label, tells_of_others
-from imagepeel.present.heading import about, heading, named
+from imagepeel.present.heading import STEP_WIDTH, about, heading, named
 from imagepeel.results.check import (
     CheckOutcome,
     CheckOutput,
     CheckRun,
     NotChecked,
+    expiry,
     fails,
     name_of,
     place_of,
@@ -41,7 +44,10 @@ from imagepeel.results.check import (
     summary_of_run,
 )
 from imagepeel.results.findings import FindingResult
-from imagepeel.text import number, plural, size
+from imagepeel.text import number, plural, shortened, size
+
+MOST_STEPS = 8
+"""Steps that are shown; --json has all."""
 
 
 def check_document(output: CheckOutput) -> Document:
@@ -51,7 +57,8 @@ def check_document(output: CheckOutput) -> Document:
         return about(output.image, *_sections(output), examined=examined)
     sections = [_overview(output), *(one for outcome in output.outcomes for one in _of_image(output, outcome))]
     sections += [_not_judged(error) for error in output.not_checked]
-    stale = section(items(*_gone(output.stale)), title="gone from all images") if output.stale else None
+    gone = [*_gone(output.stale), *_unused(output.unused)]
+    stale = section(items(*gone), title="in none of the images") if gone else None
     said = section(say(term(summary_of_run(output)), level="good" if output.passed else "bad"))
     told = tuple(one for one in (*sections, stale, said) if one is not None)
     count = len(output.outcomes) + sum(not error.partly for error in output.not_checked)
@@ -91,12 +98,16 @@ def _not_judged(error: NotChecked) -> Section:
 
 
 def _sections(outcome: CheckOutcome) -> Iterator[Section]:
-    rows = [_judged(finding, failing=fails(outcome, finding)) for finding in outcome.new]
-    rows += _gone(outcome.stale)
+    rows = [_judged(outcome, finding) for finding in outcome.new]
+    rows += _suppressed(outcome)
+    rows += [*_gone(outcome.stale), *_unused(outcome.unused)]
     if rows:
         yield section(items(*rows))
     if outcome.budgets:
         yield section(_spent(outcome.budgets), title="limits")
+    for one in outcome.budgets:
+        if one.steps:
+            yield section(_steps(one.steps), title="growth by step")
     yield section(say(term(summary(outcome)), level="good" if outcome.passed else "bad"))
 
 
@@ -117,10 +128,42 @@ def _spent(budgets: Sequence[Spent]) -> Table:
     )
 
 
-def _judged(finding: FindingResult, *, failing: bool) -> Item:
+def _steps(steps: Sequence[StepGrowth]) -> Table:
+    """Return a row for each step that made the image larger or smaller; the last one is their sum."""
+    shown = steps if len(steps) <= MOST_STEPS + 1 else (*steps[: MOST_STEPS - 2], *steps[-2:])
+    rows = [
+        row(
+            layer_label(step.layer) if step.layer is not None else dim("gone"),
+            shortened(step.words, STEP_WIDTH) if step.words else dim("no history"),
+            size(step.before) if step.before is not None else dim("new"),
+            size(step.after) if step.after is not None else "",
+            _signed(step.grown),
+        )
+        for step in shown
+    ]
+    if left := len(steps) - len(shown):
+        rest = sum(step.grown for step in steps) - sum(step.grown for step in shown)
+        rows.append(row("", dim(plural(left, "more step")), "", "", _signed(rest)))
+    rows.append(row("", "in all", "", "", _signed(sum(step.grown for step in steps)), total=True))
+    columns = (
+        Column("", keep=True),
+        Column("step"),
+        *(Column(t, right=True, keep=True) for t in ("before", "now", "grown")),
+    )
+    return Table(columns=columns, rows=tuple(rows))
+
+
+def _signed(count: int) -> str:
+    return f"+{size(count)}" if count > 0 else f"-{size(-count)}" if count else size(0)
+
+
+def _judged(outcome: CheckOutcome, finding: FindingResult) -> Item:
     below = []
+    failing = fails(outcome, finding)
     if failing and place_of(finding):
         below.append(item(dim(place_of(finding).removeprefix("at ")), label="at ", keep=True))
+    if expired := expiry(outcome, finding):
+        below.append(item(expired, label="   ", keep=True))
     if failing and finding.fix:
         below.append(item(finding.fix, label="fix", keep=True))
         below += [item(code(line), label="   ", keep=True) for line in finding.lines]
@@ -132,3 +175,20 @@ def _judged(finding: FindingResult, *, failing: bool) -> Item:
         by=Evidence(locations=finding.locations, receipts=finding.receipts),
         below=below,
     )
+
+
+def _suppressed(outcome: CheckOutcome) -> list[Item]:
+    return [
+        item(
+            term(one.finding.rule),
+            f"  {one.finding.message}",
+            label=words("      ", dim("suppr.")),
+            keep=True,
+            below=[item(dim(str(one.suppression)), label="   ", keep=True)],
+        )
+        for one in outcome.suppressed
+    ]
+
+
+def _unused(unused: Sequence[Suppression]) -> list[Item]:
+    return [item(str(one), dim("  it is about nothing that was found"), label="unused", keep=True) for one in unused]

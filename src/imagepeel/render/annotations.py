@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from imagepeel.render.escape import github
-from imagepeel.results.check import CheckOutcome, CheckRun, name_of, place_of, summary
+from imagepeel.results.check import CheckOutcome, CheckRun, expiry, name_of, place_of, summary
 from imagepeel.results.findings import FindingResult
+from imagepeel.text import title
 
 _COMMANDS = {"high": "error", "medium": "warning", "low": "notice", "info": "notice"}
 
@@ -23,11 +24,12 @@ def check_github(run: CheckRun) -> str:
 
 
 def _annotation(outcome: CheckOutcome, finding: FindingResult) -> str:
-    title = github(f"{finding.rule} {finding.title}", property=True)
+    heading = github(f"{finding.rule} {finding.title}", property=True)
     file = github(outcome.image.archive, property=True)
     text = finding.message if finding.message.endswith((".", "!", "?")) else f"{finding.message}."
     place = f" ({place_of(finding)})" if place_of(finding) else ""
-    fix = f" Fix: {finding.fix}" if finding.fix else ""
+    expired = f" {title(expiry(outcome, finding))}." if expiry(outcome, finding) else ""
+    fix = f"{expired} Fix: {finding.fix}" if finding.fix else expired
     # %0A is how a line ends within an annotation.
     lines = "".join(f"%0A{github(line)}" for line in finding.lines)
-    return f"::{_COMMANDS[finding.severity]} title={title},file={file}::{github(text + place + fix)}{lines}"
+    return f"::{_COMMANDS[finding.severity]} title={heading},file={file}::{github(text + place + fix)}{lines}"

@@ -9,8 +9,9 @@ from typing import Any
 from imagepeel.evidence import raw
 from imagepeel.render.ci_paths import path_of
 from imagepeel.render.escape import visible
-from imagepeel.results.check import CheckRun
+from imagepeel.results.check import CheckRun, expiry
 from imagepeel.serialization import indented, to_json
+from imagepeel.text import title
 
 _SEVERITIES = {"high": "critical", "medium": "major", "low": "minor", "info": "info"}
 
@@ -26,7 +27,9 @@ def check_gitlab(run: CheckRun) -> str:
     for outcome in run.outcomes:
         head = outcome.image
         for finding in outcome.new:
-            fix = f" Fix: {finding.fix}" if finding.fix else ""
+            expired = expiry(outcome, finding)
+            fix = f" {title(expired)}." if expired else ""
+            fix += f" Fix: {finding.fix}" if finding.fix else ""
             stop = "" if finding.message.endswith((".", "!", "?")) else "."
             issue = _issue(finding.rule, f"{finding.message}{stop}{fix}", _SEVERITIES[finding.severity], head.archive)
             issue["fingerprint"] = _fingerprint(seen, path_of(head.archive), str(head.number), finding.key)

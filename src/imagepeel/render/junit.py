@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from imagepeel.render.escape import visible
-from imagepeel.results.check import CheckOutcome, CheckRun, NotChecked, fails, name_of, place_of
+from imagepeel.results.check import CheckOutcome, CheckRun, NotChecked, expiry, fails, name_of, place_of
 from imagepeel.results.findings import FindingResult
 
 _COUNTED = {"failures": "failure", "errors": "error", "skipped": "skipped"}
@@ -38,12 +38,15 @@ def _suite(suite: Element, outcome: CheckOutcome) -> None:
         case = _case(suite, finding, seen)
         if fails(outcome, finding):
             failure = SubElement(case, "failure", type=finding.severity, message=visible(finding.message))
-            failure.text = _lines(finding)
+            failure.text = _lines(finding, expiry(outcome, finding))
         else:
-            SubElement(case, "system-out").text = _lines(finding)
+            SubElement(case, "system-out").text = _lines(finding, expiry(outcome, finding))
     for finding in outcome.known:
         SubElement(_case(suite, finding, seen), "skipped", message="accepted: it is in the baseline")
-    found = {finding.rule for finding in (*outcome.new, *outcome.known)}
+    for one in outcome.suppressed:
+        SubElement(_case(suite, one.finding, seen), "skipped", message=visible(f"suppressed: {one.suppression}"))
+    others = [one.finding for one in outcome.suppressed]
+    found = {finding.rule for finding in (*outcome.new, *outcome.known, *others)}
     for rule in outcome.rules:
         if rule.id not in found:
             SubElement(suite, "testcase", classname=f"imagepeel.{rule.lesson}", name=f"{rule.id}: {rule.title}")
@@ -64,8 +67,10 @@ def _unjudged(suite: Element, error: NotChecked) -> None:
     told.text = "\n".join(visible(line) for line in (error.message, error.where, error.hint) if line)
 
 
-def _lines(finding: FindingResult) -> str:
+def _lines(finding: FindingResult, expired: str) -> str:
     parts = [f"{finding.severity}: {visible(finding.message)}"]
+    if expired:
+        parts.append(f"  {visible(expired)}")
     if place_of(finding):
         parts.append(f"  at: {visible(place_of(finding))}")
     if finding.fix:

@@ -13,13 +13,14 @@ from typing import Any
 
 from imagepeel._version import __version__
 from imagepeel.evidence import Location, raw
+from imagepeel.findings.suppress import Suppression
 from imagepeel.render.ci_paths import RULE_PAGES, uri_of
 from imagepeel.render.escape import markdown, visible
 from imagepeel.render.markdown import code_lines
-from imagepeel.results.check import CheckOutcome, CheckRun, NotChecked
+from imagepeel.results.check import CheckOutcome, CheckRun, NotChecked, expiry
 from imagepeel.results.findings import FindingResult, RuleResult
 from imagepeel.serialization import indented, to_json
-from imagepeel.text import number, plural
+from imagepeel.text import number, plural, title
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 MOST_RUNS, MOST_RESULTS, MOST_BYTES = 20, 25_000, 10_000_000
@@ -27,6 +28,7 @@ MOST_RUNS, MOST_RESULTS, MOST_BYTES = 20, 25_000, 10_000_000
 _ROOT = "%SRCROOT%"
 _LEVELS = {"high": "error", "medium": "warning", "low": "note", "info": "note"}
 _PROBLEMS = {"high": "error", "medium": "warning", "low": "recommendation", "info": "recommendation"}
+_IN_BASELINE = {"kind": "external", "status": "accepted", "justification": "It is in the baseline."}
 _RANKS = {"high": 80.0, "medium": 50.0, "low": 20.0, "info": 5.0}
 
 
@@ -40,7 +42,7 @@ def check_sarif(run: CheckRun) -> str:
     most = MOST_RESULTS
     text = _log(run, most)
     while len(text) > MOST_BYTES and len(gzip.compress(text.encode(), mtime=0)) > MOST_BYTES and most > 1:
-        most = min(most, max(len(one.new) + len(one.known) for one in run.outcomes)) // 2
+        most = min(most, max(len(one.new) + len(one.known) + len(one.suppressed) for one in run.outcomes)) // 2
         text = _log(run, most)
     return text
 
@@ -70,16 +72,21 @@ def _log(run: CheckRun, most: int) -> str:
 
 
 def _run(run: CheckRun, outcome: CheckOutcome, most: int, *, unique: bool) -> dict[str, Any]:
-    judged = [(finding, "new") for finding in outcome.new] + [(finding, "unchanged") for finding in outcome.known]
+    judged: list[tuple[FindingResult, dict[str, Any] | None]] = [(finding, None) for finding in outcome.new]
+    judged += [(finding, _IN_BASELINE) for finding in outcome.known]
+    judged += [(one.finding, _suppression(one.suppression)) for one in outcome.suppressed]
     shown = judged[:most]
     used = {finding.rule for finding, _ in shown}
     rules = [rule for rule in outcome.rules if rule.id in used]
     index = {rule.id: number for number, rule in enumerate(rules)}
     seen: Counter[str] = Counter()
     results = []
-    for finding, state in shown:
+    for finding, accepted in shown:
         seen[finding.key] += 1
-        results.append(_result(outcome, finding, state, index[finding.rule], seen[finding.key]))
+        result = _result(outcome, finding, index[finding.rule], seen[finding.key])
+        if accepted is not None:
+            result |= {"baselineState": "unchanged", "suppressions": [accepted]}
+        results.append(result)
     wrong = [error for error in run.not_checked if error.partly and error.archive == outcome.image.archive]
     notes = [_notification("error", _why(error)) for error in wrong]
     if len(judged) > len(shown):
@@ -169,16 +176,29 @@ def _stopped(text: str) -> str:
     return text + ("" if text.endswith((".", "!", "?")) else ".")
 
 
-def _result(outcome: CheckOutcome, finding: FindingResult, state: str, index: int, nth: int) -> dict[str, Any]:
+def _suppression(one: Suppression) -> dict[str, Any]:
+    uri, relative = uri_of(one.file)
+    place: dict[str, Any] = {"artifactLocation": {"uri": uri, "uriBaseId": _ROOT} if relative else {"uri": uri}}
+    if one.line is not None:
+        place["region"] = {"startLine": one.line}
+    return {
+        "kind": "external",
+        "status": "accepted",
+        "justification": visible(one.reason) + (f" (until {one.until})" if one.until else ""),
+        "location": {"physicalLocation": place},
+    }
+
+
+def _result(outcome: CheckOutcome, finding: FindingResult, index: int, nth: int) -> dict[str, Any]:
     places = finding.locations or (Location(),)
     key = hashlib.sha256(raw(finding.key)).hexdigest()
-    result = {
+    return {
         "ruleId": finding.rule,
         "ruleIndex": index,
         "level": _LEVELS[finding.severity],
         "rank": _RANKS[finding.severity],
-        "baselineState": state,
-        "message": _message(finding),
+        "baselineState": "new",
+        "message": _message(finding, expiry(outcome, finding)),
         "locations": [_location(outcome, place) for place in places[:10]],
         "partialFingerprints": {"primaryLocationLineHash": f"{key[:16]}:{nth}", "imagepeelKey/v1": key},
         "properties": {
@@ -188,20 +208,18 @@ def _result(outcome: CheckOutcome, finding: FindingResult, state: str, index: in
             "receipts": [visible(receipt.command) for receipt in finding.receipts],
         },
     }
-    if state == "unchanged":
-        result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": "In the baseline."}]
-    return result
 
 
-def _message(finding: FindingResult) -> dict[str, str]:
+def _message(finding: FindingResult, expired: str) -> dict[str, str]:
     """What was found, how to mend it, and the fix as lines of a Dockerfile where it can be some."""
-    text = _stopped(visible(finding.message)) + (f" Fix: {_stopped(visible(finding.fix))}" if finding.fix else "")
+    message = _stopped(finding.message) + (f" {_stopped(title(expired))}" if expired else "")
+    text = visible(message) + (f" Fix: {_stopped(visible(finding.fix))}" if finding.fix else "")
     if not finding.dockerfile:
         return {"text": text}
     fix = f" Fix: {markdown(_stopped(finding.fix))}" if finding.fix else ""
     return {
         "text": "\n".join((text, *map(visible, finding.lines))),
-        "markdown": "\n".join([markdown(_stopped(finding.message)) + fix, "", *_lines(finding.dockerfile)]),
+        "markdown": "\n".join([markdown(message) + fix, "", *_lines(finding.dockerfile)]),
     }
 
 

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from imagepeel.export.report import ExtractReport as ExtractReport
     from imagepeel.export.report import Omission as Omission
     from imagepeel.findings.budget import Spent as Spent
+    from imagepeel.findings.growth import StepGrowth as StepGrowth
     from imagepeel.findings.slim import SlimStep as SlimStep
+    from imagepeel.findings.suppress import Suppression as Suppression
     from imagepeel.history.dockerfile import Instruction as Instruction
     from imagepeel.history.dockerfile import RebuiltDockerfile as RebuiltDockerfile
     from imagepeel.layers.layer import LayerCheck as LayerCheck
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from imagepeel.results.check import CheckOutcome as CheckOutcome
     from imagepeel.results.check import CheckRun as CheckRun
     from imagepeel.results.check import NotChecked as NotChecked
+    from imagepeel.results.check import SuppressedFinding as SuppressedFinding
     from imagepeel.results.diff import DiffNode as DiffNode
     from imagepeel.results.diff import DiffPath as DiffPath
     from imagepeel.results.diff import DiffResult as DiffResult
@@ -118,6 +121,7 @@ _HOMES = {
     "CheckOutcome": "imagepeel.results.check",
     "CheckRun": "imagepeel.results.check",
     "NotChecked": "imagepeel.results.check",
+    "SuppressedFinding": "imagepeel.results.check",
     "DiffNode": "imagepeel.results.diff",
     "DiffPath": "imagepeel.results.diff",
     "DiffResult": "imagepeel.results.diff",
@@ -174,6 +178,8 @@ _HOMES = {
     "ViewsResult": "imagepeel.results.views",
     "SlimResult": "imagepeel.results.slim",
     "SlimStep": "imagepeel.findings.slim",
+    "StepGrowth": "imagepeel.findings.growth",
+    "Suppression": "imagepeel.findings.suppress",
     "Spent": "imagepeel.findings.budget",
     "WasteCause": "imagepeel.results.waste",
     "WasteLayerRow": "imagepeel.results.waste",

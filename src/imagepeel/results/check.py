@@ -9,11 +9,20 @@ import msgspec
 from imagepeel._display import Shown
 from imagepeel.errors import ANSWER_IS_NO, COMPLETE, ImagepeelError
 from imagepeel.findings.budget import Spent
+from imagepeel.findings.finding import Finding
 from imagepeel.findings.gate import Gate, Known, Threshold
 from imagepeel.findings.rule import Rule
+from imagepeel.findings.suppress import Suppression
 from imagepeel.results.findings import FindingResult, RuleResult, finding_result, rule_result
 from imagepeel.results.head import ImageHead
 from imagepeel.text import number, plural
+
+
+class SuppressedFinding(Shown, msgspec.Struct, frozen=True, kw_only=True):
+    """A finding, and the suppression that is about it."""
+
+    finding: FindingResult
+    suppression: Suppression
 
 
 class CheckOutcome(Shown, msgspec.Struct, frozen=True, kw_only=True, tag="image", tag_field="type"):
@@ -37,6 +46,12 @@ class CheckOutcome(Shown, msgspec.Struct, frozen=True, kw_only=True, tag="image"
     """Rules that were checked."""
     budgets: tuple[Spent, ...] = ()
     """Each limit that was set, and what the image spends of it."""
+    suppressed: tuple[SuppressedFinding, ...] = ()
+    """Findings that do not count, each with the suppression that says why."""
+    expired: tuple[SuppressedFinding, ...] = ()
+    """Of the new findings those that were suppressed until a day that has passed."""
+    unused: tuple[Suppression, ...] = ()
+    """Suppressions that are about nothing that was found; [] where a part could not be read, or of several images."""
 
 
 class NotChecked(Shown, msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +81,8 @@ class CheckRun(Shown, msgspec.Struct, frozen=True, kw_only=True, tag="images", t
     not_checked: tuple[NotChecked, ...]
     stale: tuple[Known, ...] = ()
     """Entries of the baseline that no finding of any image matches; [] where an archive was not judged."""
+    unused: tuple[Suppression, ...] = ()
+    """Suppressions that are about nothing that was found; [] where an archive was not judged as a whole."""
 
 
 CheckOutput = CheckOutcome | CheckRun
@@ -84,7 +101,12 @@ def not_checked(archive: str, error: ImagepeelError, *, partly: bool) -> NotChec
     )
 
 
-def check_run(outcomes: Sequence[CheckOutcome], errors: Sequence[NotChecked], stale: Sequence[Known] = ()) -> CheckRun:
+def check_run(
+    outcomes: Sequence[CheckOutcome],
+    errors: Sequence[NotChecked],
+    stale: Sequence[Known] = (),
+    unused: Sequence[Suppression] = (),
+) -> CheckRun:
     """Join the outcomes of several images and the archives that were not judged."""
     codes = [COMPLETE if outcome.passed else ANSWER_IS_NO for outcome in outcomes]
     worst = max((*codes, *(error.exit_code for error in errors)), default=COMPLETE)
@@ -94,6 +116,7 @@ def check_run(outcomes: Sequence[CheckOutcome], errors: Sequence[NotChecked], st
         outcomes=tuple(outcomes),
         not_checked=tuple(errors),
         stale=() if errors else tuple(stale),
+        unused=() if errors else tuple(unused),
     )
 
 
@@ -116,7 +139,21 @@ def check_outcome(
         stale=gate.stale,
         rules=tuple(map(rule_result, rules)),
         budgets=budgets,
+        suppressed=_with_suppressions(gate.suppressed),
+        expired=_with_suppressions(gate.expired),
     )
+
+
+def _with_suppressions(pairs: Sequence[tuple[Finding, Suppression]]) -> tuple[SuppressedFinding, ...]:
+    return tuple(SuppressedFinding(finding=finding_result(finding), suppression=one) for finding, one in pairs)
+
+
+def expiry(outcome: CheckOutcome, finding: FindingResult) -> str:
+    """The sentence about a new finding that was suppressed until a day that has passed, "" for any other one."""
+    for one in outcome.expired:
+        if one.finding.key == finding.key:
+            return f"its suppression has expired: {one.suppression}"
+    return ""
 
 
 def fails(outcome: CheckOutcome, finding: FindingResult) -> bool:
@@ -157,6 +194,7 @@ def summary(outcome: CheckOutcome) -> str:
     parts = [f"{counts[severity]} {severity}" for severity in ("high", "medium", "low", "info") if severity in counts]
     found = ", ".join(parts) if parts else "nothing"
     known = f", {len(outcome.known)} known" if outcome.known else ""
+    known += f", {len(outcome.suppressed)} suppressed" if outcome.suppressed else ""
     images = f" in {plural(len(outcome.beside) + 1, 'image')}" if outcome.beside else ""
     verdict = "passed" if outcome.passed else "failed"
     limit = "never fails" if outcome.fail_on == "none" else f"fails on {outcome.fail_on}"

@@ -138,3 +138,31 @@ def test_waste_is_that_of_the_account(name: str, forge_archive: Make) -> None:
         waste = image.waste()
         (one,) = spent(image, Budget(waste=Bound(part=0.5)))
     assert (one.used, one.limit) == (waste.unreachable, waste.files // 2)
+
+
+def test_the_growth_of_all_steps_adds_up_and_names_what_grew(run_cli: Run, forge_archive: Make) -> None:
+    """A step that is there again with more bytes has grown by the difference; classic builders write a sum into it."""
+
+    def version(name: str, copied: int, digit: str, *more: forge.LayerSpec) -> Path:
+        base = forge.layer(F("base", b"b" * 90_000), created_by="RUN make base # buildkit")
+        line = f"/bin/sh -c #(nop) COPY file:{digit * 64} in /srv "
+        copy = forge.layer(F("srv", b"s" * copied), created_by=line)
+        return forge_archive(forge.image(base, copy, *more, names="i:1", entrypoint=["/srv"]), name=name)
+
+    gone = forge.layer(F("gone", b"g" * 5_000), created_by="RUN old # buildkit")
+    fresh = forge.layer(F("fresh", b"f" * 30_000), created_by="RUN new # buildkit")
+    before, after = version("before.tar", 10_240, "a", gone), version("after.tar", 51_200, "b", fresh)
+    growth = budgets(run_cli, after, "--against", before)["growth"]
+    padded = 30_208 + 512 + 1024
+    assert [
+        (step["layer"], step["before"] is None, step["after"] is None, step["grown"]) for step in growth["steps"]
+    ] == [
+        (1, False, False, 51_200 - 10_240),
+        (2, True, False, padded),
+        (None, False, True, -(5_120 + 512 + 1024)),
+    ]
+    assert sum(step["grown"] for step in growth["steps"]) == growth["used"] and growth["blame"] == 1
+    told = run_cli("check", after, "--against", before, "--format", "markdown").stdout
+    assert "growth by step" in told and "| L2 | COPY" in told.replace("`", "")
+    same = budgets(run_cli, after, "--against", after)["growth"]
+    assert same["used"] == 0 and same.get("steps", []) == [] and same.get("blame") is None

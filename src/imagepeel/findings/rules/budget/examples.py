@@ -31,7 +31,7 @@ EXAMPLES: dict[str, Example] = {
     "BUDGET-GROWTH": Example(
         bad=_large,
         good=sound,
-        budget=Budget(growth=Bound(part=2.0), against=Against(name="old.tar", size=10_000, diff_ids=(), complete=True)),
+        budget=Budget(growth=Bound(part=2.0), against=Against(name="old.tar", size=10_000, steps=(), complete=True)),
         options="--against good.tar --max-growth 200%",
     ),
 }
