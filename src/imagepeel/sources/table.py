@@ -25,7 +25,21 @@ def _containerd(word: Word, _: Request) -> Given:
     raise not_fetched(word, "ctr images export image.tar {}", "nerdctl save -o image.tar {}")
 
 
+def _docker(word: Word, request: Request) -> Given:
+    from imagepeel.sources.engine_socket import docker  # start time
+
+    return docker(word, request)
+
+
+def _podman(word: Word, request: Request) -> Given:
+    from imagepeel.sources.engine_socket import podman  # start time
+
+    return podman(word, request)
+
+
 SOURCES: dict[SourceKind, Callable[[Word, Request], Given]] = {
+    "docker": _docker,
+    "podman": _podman,
     "file": _file,
     "folder": _folder,
     "storage": _storage,

@@ -1,0 +1,153 @@
+"""docker: and podman: are what `docker save` and `podman save` write, byte for byte, asked of the real engines."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import imagepeel
+from dockerd import TIMEOUT, Dockerd, alone, lacks
+from imagepeel.errors import FetchFailed, NotFound
+
+pytestmark = pytest.mark.judge
+
+
+class Engines(NamedTuple):
+    top: Path
+    docker: list[str]
+    podman: list[str]
+    identifier: str
+    """The ID of shop:1.4, the same in both."""
+
+
+def run(command: list[str]) -> bytes:
+    # With CONTAINER_HOST podman asks the socket, too.
+    environment = {name: value for name, value in os.environ.items() if name != "CONTAINER_HOST"}
+    return subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, check=True, env=environment
+    ).stdout
+
+
+@pytest.fixture(scope="module")
+def engines(forge_archive) -> Iterator[Engines]:
+    if reason := lacks({"dockerd": "20.10", "podman": "4.3"}):
+        pytest.skip(reason)
+    with alone():
+        daemon = Dockerd()
+        top = daemon.top
+        podman = ["podman", "--root", f"{top}/containers", "--runroot", f"{top}/run", "--storage-driver", "vfs",
+                  "--cgroup-manager", "cgroupfs", "--events-backend", "file"]  # fmt: skip
+        service = None
+        try:
+            for path in (forge_archive("shop"), forge_archive("hello")):
+                run([*daemon.docker, "load", "-q", "-i", str(path)])
+                run([*podman, "load", "-q", "-i", str(path)])
+            for command in (daemon.docker, podman):
+                for name in ("shop:latest", "shop:other", "reg.example:5000/a/b:x"):
+                    run([*command, "tag", "shop:1.4", name])
+            service = subprocess.Popen(
+                [*podman, "system", "service", "-t", "0", f"unix://{top}/p"],
+                stdin=subprocess.DEVNULL, stdout=daemon.log, stderr=daemon.log,
+            )  # fmt: skip
+            for _ in range(100):
+                if os.path.exists(f"{top}/p"):
+                    break
+                time.sleep(0.1)
+            identifier = run([*daemon.docker, "images", "-q", "--no-trunc", "shop:1.4"]).decode().split()[0]
+            yield Engines(top, daemon.docker, podman, identifier)
+        finally:
+            if service is not None:
+                service.terminate()
+                service.wait(20)
+            daemon.close()
+
+
+@pytest.fixture(autouse=True)
+def environment(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{engines.top}/s")
+    monkeypatch.setenv("CONTAINER_HOST", f"unix://{engines.top}/p")
+
+
+def saved(engines: Engines, engine: str, name: str) -> bytes:
+    if engine == "podman":
+        run([*engines.podman, "save", "-q", "-o", f"{engines.top}/saved.tar", name])
+        data = (engines.top / "saved.tar").read_bytes()
+        (engines.top / "saved.tar").unlink()
+        return data
+    return run([*engines.docker, "save", name])
+
+
+@pytest.mark.parametrize("engine", ["docker", "docker-daemon", "podman"])
+@pytest.mark.parametrize(
+    ("name", "tags"),
+    [
+        ("shop:1.4", ["shop:1.4"]),
+        ("shop", ["shop:latest"]),
+        ("reg.example:5000/a/b:x", ["reg.example:5000/a/b:x"]),
+        ("ID", []),
+        ("HEX", []),
+        ("SHORT", []),
+    ],
+)
+def test_the_archive_is_the_saved_one(engine: str, name: str, tags: list[str], engines: Engines) -> None:
+    hexadecimal = engines.identifier.partition(":")[2]
+    name = {"ID": engines.identifier, "HEX": hexadecimal, "SHORT": hexadecimal[:12]}.get(name, name)
+    with imagepeel.open(f"{engine}:{name}") as archive:
+        assert archive.file is not None
+        ours = hashlib.sha256(archive.file.pread(0, archive.file.size)).hexdigest()
+        (image,) = archive.images()
+        # podman gives names without a host this one.
+        assert [tag.removeprefix("localhost/") for tag in image.record.tags] == tags
+        assert archive.name == f"{engine}:{name}"
+    # Without a tag docker save writes every tag of the name, and means none.
+    asked = "shop:latest" if name == "shop" else name
+    assert ours == hashlib.sha256(saved(engines, engine, asked)).hexdigest()
+
+
+def test_a_digest_names_an_image_of_podman(engines: Engines) -> None:
+    digest = run([*engines.podman, "images", "--digests", "--format", "{{.Digest}}", "shop:1.4"]).decode().split()[0]
+    with imagepeel.open(f"podman:localhost/shop@{digest}") as archive:
+        (image,) = archive.images()
+        assert image.record.config_member == engines.identifier.partition(":")[2] + ".json"
+
+
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+def test_an_image_that_the_engine_does_not_have(engine: str) -> None:
+    with pytest.raises(NotFound, match=rf"^{engine} has no image nope/never:1: .*[nN]o.* image") as raised:
+        imagepeel.open(f"{engine}:nope/never:1")
+    assert f"{engine} pull nope/never:1" in raised.value.hint
+
+
+def test_docker_answers_where_podman_is_expected(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONTAINER_HOST", f"unix://{engines.top}/s")
+    with pytest.raises(FetchFailed, match="does not answer as podman does"):
+        imagepeel.open("podman:shop:1.4")
+
+
+def test_a_user_outside_the_group_is_told_so(engines: Engines) -> None:
+    os.chmod(engines.top, 0o711)
+    os.chmod(engines.top / "s", 0o660)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            imagepeel.open("docker:shop:1.4")
+        except FetchFailed as error:
+            os.write(writing, f"{error.what}\n{error.hint}".encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        said = pipe.read()
+    os.waitpid(child, 0)
+    assert "is not for this user: Permission denied" in said and "group docker" in said, said
