@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from imagepeel.findings.report import Findings as Findings
     from imagepeel.findings.slim import Slim as Slim
     from imagepeel.findings.waste import Waste as Waste
+    from imagepeel.fleet.lineage import lineage as lineage
+    from imagepeel.fleet.run import survey as survey
     from imagepeel.image import Layer as Layer
     from imagepeel.interop.ipython import load_ipython_extension as load_ipython_extension
     from imagepeel.limits import Limits as Limits
@@ -72,6 +74,8 @@ _HOMES = {
     "open": "imagepeel.api",
     "start": "imagepeel.starting",
     "why": "imagepeel.api",
+    "survey": "imagepeel.fleet.run",
+    "lineage": "imagepeel.fleet.lineage",
     "show_secrets": "imagepeel.masking",
     "load_ipython_extension": "imagepeel.interop.ipython",
     "Archive": "imagepeel.api",

@@ -160,6 +160,8 @@ COMMANDS: dict[str, tuple[list[list[str]], tuple[list[str], ...]]] = {
     "trace": ([["/app/.env"], ["/entrypoint.sh"]], DOCUMENTS),
     "blame": ([["/app/.env"], ["/entrypoint.sh"], ["/root/.ssh/id_rsa"]], DOCUMENTS),
     "log": ([["-p", "/app/.env"], ["-p", "/root/.ssh/id_rsa"], ["-p", "--layer", "2"], ["--layer", "2"]], DOCUMENTS),
+    "survey": ([["--out", "{facts}"]], DOCUMENTS),
+    "lineage": ([[]], DOCUMENTS),
     "ls": ([["-l", "/app"], ["--layer", "2"]], LISTINGS),
     "tree": ([[], ["--layer", "2"]], LISTINGS),
     "find": ([[], ["--removed"]], LISTINGS),
@@ -173,7 +175,8 @@ def outputs(run_cli: Run, command: str, archive: Path, *more: str) -> Iterator[t
     ways, forms = COMMANDS[command]
     for way in ways:
         for form in forms:
-            done = run_cli(command, archive, *way, *form, *more)
+            named = [word.format(facts=archive.parent / f"{archive.stem}-facts") for word in way]
+            done = run_cli(command, archive, *named, *form, *more)
             assert done.exit_code == 0, (way, form, done.stderr)
             yield " ".join((command, *way, *form)), done.stdout + done.stderr
 

@@ -145,6 +145,8 @@ SHOWING = (
     "diff",
     "blame",
     "log",
+    "survey",
+    "lineage",
 )
 
 
@@ -153,7 +155,11 @@ def outputs(run_cli: Run, command: str, archive: Path, other: Path, *more: str) 
     words: list[Any] = [command, archive]
     if command == "diff":
         words.append(other)
-    words += {"blame": ["/etc/passwd"], "log": ["-p", "--layer", "1"]}.get(command, [])
+    words += {
+        "blame": ["/etc/passwd"],
+        "log": ["-p", "--layer", "1"],
+        "survey": ["--out", archive.parent / f"{archive.name}-facts"],
+    }.get(command, [])
     if command in ("explain", "process", "wtf"):
         words += ["--receipts"]
     forms = [["--format", form] for form in ("text", "json", "sarif", "junit", "gitlab", "github", "markdown")]

@@ -44,6 +44,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "start": ("imagepeel.cli.start", "A pod, compose file, quadlet or docker run line: what starts, as whom, where."),
     "why": ("imagepeel.cli.why", "Decode an error text, an exit code or a signal: every cause, and which."),
     "loadable": ("imagepeel.cli.loadable", "Who takes the archive: docker load, podman load, ctr and others."),
+    "survey": ("imagepeel.cli.survey", "Facts of many images as tables, each layer read once."),
+    "lineage": ("imagepeel.cli.lineage", "Which image stands on which, by DiffIDs, without a survey."),
     "bundle": ("imagepeel.cli.bundle", "Write the bundle that runc and crun start."),
     "forge": ("imagepeel.cli.forge", "Make a teaching image, good or broken on purpose."),
     "workshop": ("imagepeel.cli.workshop", "A course in a folder: pages, images, exercises, and a checker."),
@@ -63,6 +65,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "How it came to be": ("trace", "blame", "log", "views", "diff", "dockerfile"),
     "Out of the archive": ("extract", "flatten", "bundle"),
     "In CI": ("check",),
+    "Many images": ("survey", "lineage"),
     "To learn": ("workshop", "peel", "quiz", "judge", "forge"),
 }
 """Headings of `imagepeel --help`; a command that none of them names stands under the last one, `More`."""

@@ -10,7 +10,8 @@ def command(settings: Settings) -> None: ...
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
@@ -88,6 +89,30 @@ output: Callable[[Any], Any] = stack(
 )
 """--color, --no-pager and --debug: what commands without an archive take too."""
 
+limits: Callable[[Any], Any] = _option(
+    "limits",
+    "--limits",
+    type=click.Choice(["default", "strict"]),
+    default="default",
+    show_default=True,
+    help="Bounds on what a hostile archive may cost; strict suits archives of strangers.",
+)
+"""--limits."""
+
+
+def keep_sources(settings: Settings, sources: Sequence[str]) -> None:
+    """UsageError when the page that is to be written has the place of a source, or of an archive in a folder."""
+    page = settings.html
+    if page is None or page == "-" or not os.path.isfile(page):
+        return
+    from imagepeel.fleet.words import looks_like_archive  # start time
+
+    for source in sources:
+        settings.keep_archive(page, source)
+    if looks_like_archive(page):
+        raise UsageError(f"{page} is an archive", hint="write to another file")
+
+
 reading: Callable[[Any], Any] = stack(
     _option(
         "blobs",
@@ -96,14 +121,7 @@ reading: Callable[[Any], Any] = stack(
         type=click.Path(file_okay=False),
         help="Where blobs lie that a layout shares with others (DIR/sha256/...).",
     ),
-    _option(
-        "limits",
-        "--limits",
-        type=click.Choice(["default", "strict"]),
-        default="default",
-        show_default=True,
-        help="Bounds on what a hostile archive may cost; strict suits archives of strangers.",
-    ),
+    limits,
     _option(
         "verify", "--no-verify", "verify", is_flag=True, flag_value=False, default=True, help="Do not compute digests."
     ),

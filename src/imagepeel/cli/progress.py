@@ -1,4 +1,7 @@
-"""Progress on standard error: bytes, bytes a second and the time left, only on a terminal and after a second."""
+"""Progress on standard error: bytes, bytes a second and the time left, only on a terminal and after a second.
+
+Where other things than bytes are counted: how many, and the time left.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,10 @@ class Progress:
     listener: ClassVar[Callable[[int, int | None], object] | None] = None
     """Called with bytes so far and all of them (None: not known) by who has another screen than a terminal."""
 
-    def __init__(self, title: str, *, colour: bool = True, delay: float = DELAY) -> None:
+    def __init__(self, title: str, *, colour: bool = True, delay: float = DELAY, count: bool = False) -> None:
         self._title = terminal(title)
         self._colour = colour
+        self._count = count
         self._lock = threading.Lock()
         self._done = 0
         self._total: int | None = None
@@ -78,6 +82,7 @@ class Progress:
         from rich.progress import (  # start time
             BarColumn,
             DownloadColumn,
+            MofNCompleteColumn,
             TextColumn,
             TimeRemainingColumn,
             TransferSpeedColumn,
@@ -88,8 +93,7 @@ class Progress:
         self._bar = Bar(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
+            *((MofNCompleteColumn(),) if self._count else (DownloadColumn(), TransferSpeedColumn())),
             TimeRemainingColumn(),
             console=console,
             transient=True,

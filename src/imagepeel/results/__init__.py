@@ -72,6 +72,11 @@ if TYPE_CHECKING:
     from imagepeel.results.images import ImagesResult as ImagesResult
     from imagepeel.results.layers import LayerRow as LayerRow
     from imagepeel.results.layers import LayersResult as LayersResult
+    from imagepeel.results.lineage import LineageImage as LineageImage
+    from imagepeel.results.lineage import LineageNode as LineageNode
+    from imagepeel.results.lineage import LineageResult as LineageResult
+    from imagepeel.results.lineage import LineageUnknown as LineageUnknown
+    from imagepeel.results.lineage import SourceFailure as SourceFailure
     from imagepeel.results.listing import FindEntry as FindEntry
     from imagepeel.results.listing import FindHeader as FindHeader
     from imagepeel.results.listing import ListingEntry as ListingEntry
@@ -90,6 +95,14 @@ if TYPE_CHECKING:
     from imagepeel.results.registry import result_type as result_type
     from imagepeel.results.slim import SlimResult as SlimResult
     from imagepeel.results.start import StartResult as StartResult
+    from imagepeel.results.survey import CauseBytes as CauseBytes
+    from imagepeel.results.survey import EngineStarts as EngineStarts
+    from imagepeel.results.survey import FailureCount as FailureCount
+    from imagepeel.results.survey import FileSharing as FileSharing
+    from imagepeel.results.survey import LayerSharing as LayerSharing
+    from imagepeel.results.survey import RuleCount as RuleCount
+    from imagepeel.results.survey import Share as Share
+    from imagepeel.results.survey import SurveyResult as SurveyResult
     from imagepeel.results.trace import EventResult as EventResult
     from imagepeel.results.trace import LifeResult as LifeResult
     from imagepeel.results.trace import NodeResult as NodeResult
@@ -171,6 +184,19 @@ _HOMES = {
     "VersionResult": "imagepeel.results.version",
     "result_type": "imagepeel.results.registry",
     "StartResult": "imagepeel.results.start",
+    "LineageImage": "imagepeel.results.lineage",
+    "LineageNode": "imagepeel.results.lineage",
+    "LineageResult": "imagepeel.results.lineage",
+    "LineageUnknown": "imagepeel.results.lineage",
+    "SourceFailure": "imagepeel.results.lineage",
+    "CauseBytes": "imagepeel.results.survey",
+    "EngineStarts": "imagepeel.results.survey",
+    "FailureCount": "imagepeel.results.survey",
+    "FileSharing": "imagepeel.results.survey",
+    "LayerSharing": "imagepeel.results.survey",
+    "RuleCount": "imagepeel.results.survey",
+    "Share": "imagepeel.results.survey",
+    "SurveyResult": "imagepeel.results.survey",
     "EventResult": "imagepeel.results.trace",
     "LifeResult": "imagepeel.results.trace",
     "NodeResult": "imagepeel.results.trace",

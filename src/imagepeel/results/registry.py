@@ -39,6 +39,8 @@ TYPES: dict[str, str] = {
     "judge": "imagepeel.judge.verdict:JudgeResult",
     "version": "imagepeel.results.version:VersionResult",
     "dockerfile": "imagepeel.history.dockerfile:RebuiltDockerfile",
+    "survey": "imagepeel.results.survey:SurveyResult",
+    "lineage": "imagepeel.results.lineage:LineageResult",
     "flatten": "imagepeel.export.flatten:FlattenReport",
     "extract": "imagepeel.export.report:ExtractReport",
 }

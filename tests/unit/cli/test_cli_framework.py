@@ -325,6 +325,7 @@ EVERY_COMMAND = {
     "log": ("log", "ARCHIVE", "/etc/passwd"),
     "report": ("report", "ARCHIVE", "-o", "-"),
     "schema": ("schema", "layers"),
+    "survey": ("survey", "ARCHIVE", "--out", "NEW"),
     "trace": ("trace", "ARCHIVE", "/etc/passwd"),
     "version": ("version",),
     "why": ("why", "ARCHIVE", "127"),

@@ -1,0 +1,147 @@
+"""What the documents of a source say: its images, and which bytes their layers are.  No layer is read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+import msgspec
+
+from imagepeel import api
+from imagepeel.archive.compression import Compression, sniff_compression
+from imagepeel.archive.opened import OpenArchive
+from imagepeel.archive.records import ImageRecord, LayerRecord, LayerState
+from imagepeel.errors import ImagepeelError
+from imagepeel.limits import Limits
+from imagepeel.oci.digest import can_verify
+
+
+class PlannedLayer(msgspec.Struct, frozen=True):
+    """One layer of an image: `key` is the stated digest of its stored bytes, "" where they are not here; of bytes
+    without a stated digest, a word that no other layer has."""
+
+    index: int
+    key: str
+    size: int
+
+
+class PlannedImage(msgspec.Struct, frozen=True):
+    """One image: its number, its first name, its DiffIDs as stated (None where one is not known) and its layers."""
+
+    number: int
+    name: str
+    platform: str
+    diff_ids: tuple[str | None, ...]
+    layers: tuple[PlannedLayer, ...]
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """What is known of a source: `stamp` changes whenever its bytes may have, "" where nothing tells.
+
+    `code` and `error` say why its documents could not be read, "" where they could.
+    """
+
+    source: str
+    stamp: str = ""
+    kind: str = ""
+    size: int | None = None
+    images: tuple[PlannedImage, ...] = ()
+    code: str = ""
+    error: str = ""
+
+
+def file_stamp(source: str) -> str:
+    """Return what changes whenever the bytes of a file may have; "" for everything that is no file."""
+    try:
+        info = os.stat(source)
+    except (OSError, ValueError):
+        return ""
+    if not os.path.isfile(source):
+        return ""
+    return f"{info.st_dev}:{info.st_ino}:{info.st_size}:{info.st_mtime_ns}:{info.st_ctime_ns}"
+
+
+def plan_source(source: str, limits: Limits) -> Planned:
+    """Return what the documents of a source say; an error of any kind is told in it and never raised."""
+    stamp = file_stamp(source)
+    try:
+        with api.open(source, limits=limits) as archive:
+            images = tuple(_image(source, record) for record in _records(archive))
+            return Planned(
+                source=source,
+                stamp=stamp or _stamp(archive),
+                kind=archive.kind.name,
+                size=archive.file_size,
+                images=images,
+            )
+    except Exception as error:
+        code, words = told(error)
+        return Planned(source=source, stamp=stamp, code=code, error=words)
+
+
+def told(error: BaseException) -> tuple[str, str]:
+    """Return the code and the sentence of an error, as a row has them."""
+    if isinstance(error, ImagepeelError):
+        return error.code, str(error)
+    if isinstance(error, OSError):
+        place = f": {os.fsdecode(error.filename)}" if isinstance(error.filename, str | bytes) else ""
+        return "system", f"{error.strerror or type(error).__name__}{place}"
+    if isinstance(error, MemoryError):
+        return "memory", "there was not enough memory"
+    return "internal", f"imagepeel failed: {type(error).__name__}: {error}"
+
+
+def _records(archive: OpenArchive) -> tuple[ImageRecord, ...]:
+    """Return the records of all images for a container, also of those that were left for later."""
+    return tuple(archive.read_now(record) if record.later is not None else record for record in archive.runnable)
+
+
+def key_of(source: str, number: int, layer: LayerRecord) -> str:
+    """Return what says which bytes a layer is: the digest that is stated of them."""
+    if layer.stored is None or layer.state is not LayerState.PRESENT:
+        return ""
+    stated = [layer.digest, layer.name_digest]
+    if layer.diff_id is not None:
+        bytes_are = layer.source()
+        try:
+            if sniff_compression(bytes_are.pread(0, 16)) is Compression.NONE:
+                stated.append(layer.diff_id)  # type: ignore[arg-type]
+        finally:
+            bytes_are.close()
+    for digest in stated:
+        if digest is not None and can_verify(digest):
+            return str(digest)
+    return f"{source}#{number}/{layer.index}"
+
+
+def _image(source: str, record: ImageRecord) -> PlannedImage:
+    platform = record.config.platform if record.config is not None else ""
+    return PlannedImage(
+        number=record.number,
+        name=record.tags[0] if record.tags else "",
+        platform=platform or (str(record.platform) if record.platform is not None else ""),
+        diff_ids=tuple(layer.diff_id for layer in record.layers),
+        layers=tuple(
+            PlannedLayer(layer.index, key_of(source, record.number, layer), layer.size or 0) for layer in record.layers
+        ),
+    )
+
+
+def _stamp(archive: OpenArchive) -> str:
+    """Of a directory: the digests of its documents, and identity and times of the files that hold its layers."""
+    state = hashlib.sha256()
+    for record in _records(archive):
+        state.update(f"{record.number} {record.digest} {record.image_id}\n".encode())
+        for layer in record.layers:
+            if layer.stored is None:
+                state.update(f"{layer.index} {layer.state}\n".encode())
+                continue
+            held = layer.source()
+            try:
+                stamp = held.stamp()
+            finally:
+                held.close()
+            if stamp is None:
+                return ""
+            state.update(f"{layer.index} {stamp}\n".encode())
+    return state.hexdigest()

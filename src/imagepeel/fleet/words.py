@@ -1,0 +1,117 @@
+"""The words that name many sources: a folder, a list, a source of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+
+from imagepeel.archive.compression import Compression, sniff_compression
+from imagepeel.archive.sniff import HEAD, is_tar
+from imagepeel.errors import LimitExceeded
+
+MOST = 20_000_000
+"""Sources of one survey."""
+_LINE = 64 * 1024
+_NAMES = (".tar", ".tgz", ".tar.gz", ".tar.zst", ".tar.xz", ".tar.bz2", ".oci")
+
+
+class Walk:
+    """The sources that words name, in a stable order; `passed_over` counts files in folders that look like no archive.
+
+    A folder that is an image is one source; any other folder is walked for archives and for folders that are images.
+    Links are not followed.  A file of text is a list of sources, one a line; everything else is a source itself.
+    """
+
+    def __init__(self, words: Iterable[str | os.PathLike[str]]) -> None:
+        self._words = [os.fspath(word) for word in words]
+        self.passed_over: int = 0
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield each source once.  LimitExceeded past `MOST` of them."""
+        seen: set[int] = set()
+        for word in self._words:
+            for source in self._of(word, lists=True):
+                mark = hash(source)
+                if mark in seen:
+                    continue
+                seen.add(mark)
+                if len(seen) > MOST:
+                    raise LimitExceeded(f"there are more than {MOST:,} sources", hint="survey them in parts")
+                yield source
+
+    def _of(self, word: str, *, lists: bool) -> Iterator[str]:
+        if os.path.isdir(word):
+            yield from [word] if is_layout(word) else self._folder(word)
+        elif lists and is_list(word):
+            with open(word, "rb") as file:
+                for line in iter(lambda: file.readline(_LINE), b""):
+                    named = line.strip()
+                    if named and not named.startswith(b"#"):
+                        yield from self._of(os.fsdecode(named), lists=False)
+        else:
+            yield word
+
+    def _folder(self, folder: str) -> Iterator[str]:
+        todo = [folder]
+        while todo:
+            here = todo.pop()
+            below: list[str] = []
+            try:
+                entries = sorted(os.scandir(here), key=lambda entry: os.fsencode(entry.name))
+            except OSError:
+                yield here  # it cannot be read: a source whose row says so
+                continue
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    if is_layout(entry.path):
+                        yield entry.path
+                    else:
+                        below.append(entry.path)
+                elif entry.is_file(follow_symlinks=False) and looks_like_archive(entry.path):
+                    yield entry.path
+                else:
+                    self.passed_over += 1
+            todo += reversed(below)
+
+
+def is_layout(folder: str) -> bool:
+    """Say whether a folder holds an image itself: an OCI layout, a `dir:` of skopeo, or an unpacked docker save."""
+
+    def has(name: str) -> bool:
+        return os.path.lexists(os.path.join(folder, name))
+
+    if has("index.json"):
+        return has("oci-layout") or has("blobs")
+    if not has("manifest.json"):
+        return False
+    if has("version") or has("repositories") or has("blobs"):
+        return True
+    try:
+        with open(os.path.join(folder, "manifest.json"), "rb") as file:
+            head = file.read(4096)
+    except OSError:
+        return False
+    return head.lstrip()[:1] == b"[" and b'"Layers"' in head
+
+
+def looks_like_archive(path: str) -> bool:
+    """Say whether a file is a tar or compressed by its first bytes, or is called like one."""
+    if path.lower().endswith(_NAMES):
+        return True
+    try:
+        with open(path, "rb") as file:
+            head = file.read(HEAD)
+    except OSError:
+        return True  # nobody knows: a source whose row says so
+    return sniff_compression(head[:64]) is not Compression.NONE or (len(head) > 0 and is_tar(head))
+
+
+def is_list(path: str) -> bool:
+    """Say whether a file is a text with one source a line: no archive, no JSON, no bytes that are no text."""
+    if not os.path.isfile(path) or path.lower().endswith(_NAMES):
+        return False
+    with open(path, "rb") as file:
+        head = file.read(HEAD)
+    if b"\0" in head or head.lstrip()[:1] in (b"{", b"[", b"<"):
+        return False
+    return sniff_compression(head[:64]) is Compression.NONE and bool(head.strip())
