@@ -133,7 +133,7 @@ class FileFact(msgspec.Struct, frozen=True, kw_only=True):
     entry: int
     """Index from 0 in the tar."""
     path: str
-    """Cleaned path without a leading slash; bytes that are not UTF-8 stand as `\\xNN`."""
+    """Cleaned path, from the root of the layer; bytes that are not UTF-8 stand as `\\xNN`."""
     kind: str
     """file, dir, symlink, hardlink, char, block, fifo, global-header or unknown."""
     whiteout: bool

@@ -27,6 +27,8 @@ from imagepeel.results.survey import EngineStarts, Share, SurveyResult
 from imagepeel.text import number, percent, plural, size
 
 _MOST = 15
+_DRAWN = 30
+"""Stacks of layers that the summary draws."""
 
 
 def survey_document(result: SurveyResult) -> Document:
@@ -81,7 +83,7 @@ def _starts(result: SurveyResult) -> Section:
     columns = (
         Column("engine", keep=True),
         Column("runs", right=True, keep=True),
-        Column("", right=True, keep=True),
+        Column("of known", right=True, keep=True),
         Column("fails", right=True, keep=True),
         Column("depends", right=True, keep=True),
         Column("unknown", right=True, keep=True),
@@ -105,9 +107,9 @@ def _starts(result: SurveyResult) -> Section:
 
 
 def _start(one: EngineStarts) -> Row:
-    asked = one.runs + one.fails + one.depends + one.unknown
+    known = one.runs + one.fails + one.depends
     counts = (one.fails, one.depends, one.unknown, one.not_seen)
-    return row(one.engine, number(one.runs), term(_part(one.runs, asked)), *map(number, counts))
+    return row(one.engine, number(one.runs), term(_part(one.runs, known)), *map(number, counts))
 
 
 def _bytes(result: SurveyResult) -> Section:
@@ -184,10 +186,11 @@ def _rules(result: SurveyResult) -> Section | None:
 
 
 def _forest(result: SurveyResult) -> Section:
-    blocks: list[DocumentBlock] = [forest_tree(result.nodes), *_unplaced(result)]
+    shown = result.nodes[:_DRAWN]
+    blocks: list[DocumentBlock] = [forest_tree(shown), *_unplaced(result)]
     total = result.nodes_total
-    if total is not None and total > len(result.nodes):
-        blocks.append(say(f"{plural(total - len(result.nodes), 'more stack')}: the table lineage has all of them."))
+    if total is not None and total > len(shown):
+        blocks.append(say(f"{plural(total - len(shown), 'more stack')}: the table lineage has all of them."))
     return section(*blocks, title="Lineage")
 
 

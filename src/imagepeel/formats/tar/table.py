@@ -378,11 +378,15 @@ class Entry:
 
     @property
     def sha256(self) -> str | None:
-        """Hex SHA-256 of the content when the scan was asked for digests and the entry is an ordinary file."""
+        """Hex SHA-256 of the content when the scan was asked for digests and the entry is an ordinary file.
+
+        None as well for a file that the stream breaks off in.
+        """
         digests = self.table.digests
         if digests is None or self.table.flag_bits[self.index] & UNHASHED:
             return None
-        return digests[32 * self.index : 32 * self.index + 32].hex()
+        found = digests[32 * self.index : 32 * self.index + 32]
+        return found.hex() if any(found) else None
 
 
 __all__ = ["DIRECTORY", "GNU_SPARSE", "PAX_GLOBAL", "REGULAR", "Entry", "EntryTable", "Extra", "Meta", "clean"]
