@@ -7,6 +7,8 @@
 #   make site     imagepeel in a browser tab, a folder for any web server, in demo/site
 #   make pyodide  Python as WebAssembly, in demo/pyodide: the tests run the cells of the notebooks in it, with node
 #   make pythons  as root, with mmdebstrap: the tests under Debian's Python 3.13 and 3.14, in trees below demo/pythons
+#   make lowest   the tests with the lowest version of each dependency, in .venv-lowest
+#   make release  sdist and wheel in dist/, checked and installed into a clean environment; publishes nothing
 #   make fuzz     each parser on changed inputs, ten minutes each: make fuzz FUZZ="shell elf --seconds 60"
 PYTHON ?= python3
 VENV ?= .venv
@@ -18,7 +20,7 @@ STAMP := $(VENV)/.installed
 # Targets and options of make fuzz, all targets without.
 FUZZ ?=
 
-.PHONY: demo test docs docs-tools lint bench soak fuzz judges judges-all pyodide site pythons clean
+.PHONY: demo test docs docs-tools lint bench soak fuzz judges judges-all pyodide site pythons lowest release clean
 
 demo: $(VENV)/.demo
 	$(BIN)/imagepeel forge shop demo/shop.tar
@@ -93,6 +95,14 @@ pyodide: $(STAMP)
 pythons:
 	.ci/pythons.sh demo/pythons
 
+# The tests of single parts and of all commands.
+LOWEST_TESTS ?= tests/unit tests/golden tests/conformance tests/property
+lowest:
+	PYTHON=$(PYTHON) .ci/lowest.sh .venv-lowest $(LOWEST_TESTS)
+
+release:
+	PYTHON=$(PYTHON) .ci/release.sh dist
+
 $(VENV)/.demo: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[magic]"
@@ -105,4 +115,4 @@ $(STAMP): pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-lowest dist demo .pytest_cache .mypy_cache .ruff_cache

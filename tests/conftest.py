@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,11 +26,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Measure what the tests of single parts cover, where somebody measures.
 
     The other folders ask for the same code thousands of times over: measuring doubles what that costs and adds nothing.
     """
+    if not config.pluginmanager.hasplugin("pytest_cov"):
+        return
     for item in items:
         if item.path.relative_to(REPOSITORY / "tests").parts[0] not in MEASURED:
             item.add_marker("no_cover")
@@ -100,12 +101,8 @@ def run_cli(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
 
     The result has `exit_code`, `stdout`, `stderr` and `stdout_bytes`; `cwd` changes the directory for the call.
     """
-    from click.testing import CliRunner
-
     from imagepeel.cli import cli
-
-    # click 8.1 has to be asked to keep the two apart; later ones always do.
-    apart = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
+    from runner import runner
 
     for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "TERM"):
         monkeypatch.delenv(name, raising=False)
@@ -115,7 +112,7 @@ def run_cli(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         if cwd is not None:
             os.chdir(cwd)
         try:
-            return CliRunner(**apart).invoke(cli, [str(word) for word in words], input=stdin, env=env)
+            return runner().invoke(cli, [str(word) for word in words], input=stdin, env=env)
         finally:
             os.chdir(before)
 

@@ -562,6 +562,8 @@ def test_debian_as_another_user_knows_its_set_uid_programs(debian: bytes) -> Non
     found = _found(_image(debian, cmd=["bash"], env=[ENV_PATH], user="65534"))
     with tarfile.open(fileobj=io.BytesIO(debian)) as tar:
         setuid = [member.name for member in tar if member.isreg() and member.mode & 0o4000]
+    if not setuid:
+        pytest.skip("this machine has no set-uid program")
     assert [each.rule for each in found] == ["SETUID-UNDER-NNP"]
     assert found[0].severity == "info" and f"{len(setuid)} set-uid programs" in found[0].message
 

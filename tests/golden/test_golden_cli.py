@@ -7,12 +7,18 @@ tests/unit/cli keep comparing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from imagepeel import __version__
+
+try:
+    import zstandard as zstd
+except ImportError:
+    zstd = None  # type: ignore[assignment]
 
 Run = Callable[..., Any]
 Make = Callable[..., Path]
@@ -71,8 +77,19 @@ CASES: dict[str, tuple[str, dict[str, str], list[str]]] = {
 }
 
 
+def _of_another_library(case: str) -> str:
+    """What other libraries write otherwise, though it means the same: "" where these do not."""
+    if case == "anatomy/layer" and (zstd is None or zstd.ZSTD_VERSION != (1, 5, 7)):
+        return "another zstd compresses into other bytes"
+    if case == "schema/layers.json" and tuple(map(int, version("msgspec").split(".")[:2])) < (0, 20):
+        return "an earlier msgspec names null first in a union"
+    return ""
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_a_command_prints_what_was_reviewed(case: str, run_cli: Run, forge_archive: Make, golden: Golden) -> None:
+    if other := _of_another_library(case):
+        pytest.skip(other)
     image, packing, words = CASES[case]
     path = forge_archive(image, **packing)
     columns = {"COLUMNS": case.split("-")[-2]} if case.endswith("-columns") else None

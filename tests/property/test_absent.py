@@ -13,7 +13,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from click.testing import CliRunner
 
 import imagepeel
 from imagepeel import forge
@@ -49,6 +48,7 @@ from imagepeel.results.layers import layers_result
 from imagepeel.results.process import matrix_result, process_result
 from imagepeel.results.waste import waste_result
 from missing import blobs, without
+from runner import runner
 
 ABOUT_GAPS = {"MISSING-PARTS", "SPARSE-SAVE"}
 """Rules that are about what is missing."""
@@ -313,7 +313,7 @@ def test_a_part_of_one_image_is_no_matter_of_the_others(kind: forge.ArchiveKind,
 
 def lines_of(archive: Path, *words: str) -> list[str]:
     """What one command writes about an archive, without the archive's name and numbers."""
-    done = CliRunner().invoke(cli, [words[0], str(archive), *words[1:]])
+    done = runner().invoke(cli, [words[0], str(archive), *words[1:]])
     assert done.exit_code in (0, 1, 11, 12, 14), (words, done.output)
     return [NUMBER.sub("", line.replace(str(archive), "IMAGE")) for line in done.stdout.splitlines()]
 
@@ -345,11 +345,11 @@ def test_the_gate_passes_nothing_whose_parts_it_could_not_see(
     form: str, part: str, gallery: dict[str, Path], tmp_path: Path
 ) -> None:
     archive = without(gallery["shop"], blobs(gallery["shop"])[part], tmp_path / "part.tar")
-    done = CliRunner().invoke(cli, ["check", "--format", form, str(archive)])
+    done = runner().invoke(cli, ["check", "--format", form, str(archive)])
     assert done.exit_code == 1
     assert "MISSING-PARTS" in done.stdout
     # Nothing is failed, and what passed is not told as if all had been seen.
-    none = CliRunner().invoke(cli, ["check", "--format", form, "--select", "BAKED-DATABASE", str(archive)])
+    none = runner().invoke(cli, ["check", "--format", form, "--select", "BAKED-DATABASE", str(archive)])
     assert none.exit_code == (0 if part == "L2" else 14)
     assert "not in the archive" in none.stdout + none.stderr or "not here" in none.stdout + none.stderr
 
@@ -363,7 +363,7 @@ def test_a_listing_of_a_part_lists_what_the_whole_lists_or_says_why(
 ) -> None:
     whole = set(lines_of(gallery["shop"], *words))
     archive = without(gallery["shop"], blobs(gallery["shop"])[part], tmp_path / "part.tar")
-    done = CliRunner().invoke(cli, [words[0], str(archive), *words[1:]])
+    done = runner().invoke(cli, [words[0], str(archive), *words[1:]])
     assert "not here" in done.stderr or "not in the archive" in done.stderr
     new = [line for line in lines_of(archive, *words) if line not in whole and ABSOLUTE.search(line)]
     assert [line for line in new if not HEDGED.search(line)] == []

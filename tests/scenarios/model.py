@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,25 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def missing(self) -> str:
+        if self.needs and (here := release()) != RECORDED_ON:
+            return f"its programs were recorded as {RECORDED_ON} has them, and this is {here}"
         for path in self.needs:
             if not Path(path).exists():
                 return f"{path} is not on this machine"
         return ""
+
+
+RECORDED_ON = "Debian 12"
+
+
+@functools.cache
+def release() -> str:
+    """What this machine is, as os-release(5) has it."""
+    try:
+        found = platform.freedesktop_os_release()
+    except OSError:
+        return "no known system"
+    return f"{'Debian' if found['ID'] == 'debian' else found['ID']} {found.get('VERSION_ID', 'sid')}"
 
 
 WAITS = "it waits for what is nowhere and never ends, with runc too"

@@ -63,15 +63,14 @@ def test_two_processes_at_once(archive: Path, tmp_path: Path) -> None:
 
 
 def test_damaged_files(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from click.testing import CliRunner
-
     from imagepeel.cli import cli
+    from runner import runner
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     place, kept = tmp_path / "imagepeel", tmp_path / "kept"
 
     def said(*words: str) -> tuple[int, str, str]:
-        done = CliRunner().invoke(cli, [*words, str(archive)])
+        done = runner().invoke(cli, [*words, str(archive)])
         return done.exit_code, done.stdout, done.stderr
 
     truth = {words: said(*words, "--no-cache") for words in COMMANDS}

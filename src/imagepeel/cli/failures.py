@@ -58,6 +58,7 @@ def guarded(run: Callable[[], int], settings: Settings, words: Sequence[str] = (
         with _ended_by_sigterm():
             code = run()
             sys.stdout.flush()
+            sys.stderr.flush()
         return code
     except ImagepeelError as error:
         _begin(settings)

@@ -10,11 +10,12 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from imagepeel import forge
 from imagepeel.cli import cli
 from imagepeel.findings.finding import SEVERITIES
+from runner import runner
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -30,7 +31,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def check(*arguments: object, cwd: Path | None = None, monkeypatch: pytest.MonkeyPatch | None = None) -> Result:
     if cwd is not None and monkeypatch is not None:
         monkeypatch.chdir(cwd)
-    return CliRunner().invoke(cli, ["check", *map(str, arguments)])
+    return runner().invoke(cli, ["check", *map(str, arguments)])
 
 
 def severities(result: Result) -> list[str]:

@@ -12,9 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import jsonschema
-import junitparser
 import pytest
-from sarif import loader
 
 import imagepeel
 from imagepeel import forge
@@ -23,6 +21,8 @@ from imagepeel.cli.outputs import read_outputs
 from imagepeel.errors import UsageError
 from imagepeel.render import sarif
 
+junitparser = pytest.importorskip("junitparser")
+loader = pytest.importorskip("sarif.loader")
 Run = Callable[..., Any]
 DATA = Path(__file__).parents[2] / "data"
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-import junitparser
 import pytest
 
 from imagepeel import forge
 
+junitparser = pytest.importorskip("junitparser")
 Run = Callable[..., Any]
 DATA = Path(__file__).parents[2] / "data"
 TODAY = datetime.datetime.now(datetime.UTC).date()

@@ -99,6 +99,8 @@ def test_a_part_is_read_back_without_inflating(tar: bytes, monkeypatch: pytest.M
     content = LayerContent(source, found.compression, found.access, DEFAULT, layer=0, parts=found.parts)
     whole = {entry.raw_name: EntryFile(content, entry).read() for entry in found.table}
     quiet = LayerContent(source, found.compression, found.access, DEFAULT, layer=0, parts=found.parts)
+    if not found.access:
+        pytest.skip("without zlib-ng a state of the decoder is not copied")
     monkeypatch.setattr(source, "chunks", _refuse)
     for path in libraries():
         entry = next(e for e in found.table if e.path == b"/" + str(path).encode().lstrip(b"/"))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from imagepeel import forge
 from imagepeel.cli import cli
+from runner import runner
 
 ALIKE = [forge.layer(forge.file("d", "1"))]
 REFUSED = [forge.layer(forge.file("d", "1")), forge.layer(forge.file("d/e/f", "1"))]
@@ -17,6 +17,6 @@ REFUSED = [forge.layer(forge.file("d", "1")), forge.layer(forge.file("d/e/f", "1
 @pytest.mark.parametrize(("layers", "alike"), ((ALIKE, True), (REFUSED, False)))
 def test_engines_agree_only_where_none_refuses(layers: list[forge.LayerSpec], alike: bool, tmp_path: Path) -> None:
     path = forge.write(forge.image(*layers, names="x:1"), tmp_path / "image.tar")
-    done = CliRunner().invoke(cli, ["views", str(path)])
+    done = runner().invoke(cli, ["views", str(path)])
     assert ("Nothing in the layers depends on the engine." in done.output) is alike
     assert ("lstat /d/e: not a directory" in done.output) is not alike

@@ -43,6 +43,9 @@ def test_every_directory_holds_what_du_says(tmp_path: Path) -> None:
     # du counts the directories and links themselves; taken away here, since they are no bytes of a layer.
     own = {str(p.relative_to(folder)): p.lstat().st_size for p in folder.rglob("*") if p.is_dir() or p.is_symlink()}
     own["."] = folder.lstat().st_size
+    (tmp_path / "empty").mkdir()
+    if du(tmp_path / "empty") == {"/": 0}:
+        own = {name: size for name, size in own.items() if (folder / name).is_symlink()}  # coreutils 9.2 and later
 
     def metadata(path: str) -> int:
         return sum(size for name, size in own.items() if ("/" + name + "/").startswith(path.rstrip("/") + "/") or
