@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Form = Literal["text", "json", "sarif", "junit", "gitlab", "github", "markdown", "html"]
 FORMATS: tuple[Form, ...] = get_args(Form)
+REPORTS = frozenset(("sarif", "junit", "gitlab", "github"))
+"""What a service reads, which learns there of an archive that could not be read."""
 MOST_BESIDE = 63
 """Further images of an archive that are examined; the outcome names the rest."""
 
@@ -121,7 +123,7 @@ def command(
     settings.json, settings.markdown = settings.json or form == "json", settings.markdown or form == "markdown"
     if settings.html is None and form == "html":
         settings.html = "-"
-    if run.outcomes or gate.several:
+    if run.outcomes or gate.several or form in REPORTS:
         _show(settings, form, run, output)
     # Damage and mismatches are findings here, and findings decide about the exit code.  That they are accepted
     # does not make what could not be read known.

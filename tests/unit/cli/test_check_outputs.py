@@ -208,6 +208,13 @@ def test_the_files_tell_of_an_archive_that_cannot_be_read(images: Path, run_cli:
         assert "::error title=not judged,file=absent.tar::" in Path("o.txt").read_text()
 
 
+def test_a_service_learns_of_the_only_archive_that_cannot_be_read(images: Path, run_cli: Run) -> None:
+    for form, told in (("github", "::error title=not judged"), ("junit", "<error"), ("gitlab", "blocker")):
+        done = run_cli("check", "absent.tar", "--format", form)
+        assert done.exit_code == 14 and told in done.stdout and "error: absent.tar does not exist" in done.stderr
+    assert run_cli("check", "absent.tar").stdout == run_cli("check", "absent.tar", "--json").stdout == ""
+
+
 # ---- SARIF as GitHub takes it -----------------------------------------------------------------------------------
 # docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning
 
