@@ -22,10 +22,12 @@ from imagepeel.text import plural
 
 CHUNK = 256 * 1024
 """Bytes per read: from 64 KiB to 1 MiB the speed is the same, and this stays small in memory."""
+VOUCHED = "vouched"
+"""How a stamp begins that comes from a server, which names each version of a file: it depends on no clock."""
 _NOTHING_BUT_ZEROS = 1 << 20
+"""Bytes of a stream that are looked at for something else than zeros."""
 _ENOUGH_TO_JUDGE = 64 * 1024
 """Bytes of a stream by which it shows what it is; the signature of a disc is the farthest, at 32,769."""
-"""Bytes of a stream that are looked at for something else than zeros."""
 
 Progress = Callable[[int], None]
 Judge = Callable[[str, bytes], None]

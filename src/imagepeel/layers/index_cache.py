@@ -21,7 +21,7 @@ from imagepeel.archive.cache_dir import CacheDir
 from imagepeel.archive.codec import Checkpoint, portable
 from imagepeel.archive.compression import Compression, sniff_compression
 from imagepeel.archive.records import LayerRecord
-from imagepeel.archive.source import Source
+from imagepeel.archive.source import VOUCHED, Source
 from imagepeel.layers.index_codec import VERSION, BadIndex, decode, encode
 from imagepeel.layers.scan import HASHES, LayerScan
 from imagepeel.limits import KiB, Limits, MiB
@@ -259,7 +259,8 @@ class IndexCache:
             return
         times = stamp.split(":")[3:5]
         now = time.time_ns()
-        if len(times) < 2 or any(now - int(moment) < _RACY for moment in times):
+        vouched = stamp.startswith(f"{VOUCHED}:")
+        if not vouched and (len(times) < 2 or any(now - int(moment) < _RACY for moment in times)):
             return
         value = _Stamp(stamp=stamp, digest=scan.blob_digest, size=scan.blob_size)
         self.folder.write(_stamp_name(stamp), to_json(value))

@@ -37,9 +37,23 @@ def _podman(word: Word, request: Request) -> Given:
     return podman(word, request)
 
 
+def _web(word: Word, request: Request) -> Given:
+    from imagepeel.sources.web import web  # start time
+
+    return web(word, request)
+
+
+def _objects(word: Word, request: Request) -> Given:
+    from imagepeel.sources.object_store import objects  # start time
+
+    return objects(word, request)
+
+
 SOURCES: dict[SourceKind, Callable[[Word, Request], Given]] = {
     "docker": _docker,
     "podman": _podman,
+    "web": _web,
+    "objects": _objects,
     "file": _file,
     "folder": _folder,
     "storage": _storage,
