@@ -165,7 +165,7 @@ def open(
     damaged beyond reading, LimitExceeded on bombs, UsageError for a file object that is closed or open as text.
     """
     source: str | os.PathLike[str] | Source | Members | IO[bytes] = what
-    named = ""
+    named, fetched = "", False
     if isinstance(what, str) and what == "-":
         source = spool_stdin(limits, progress=progress, judge=judge_head)
     elif isinstance(what, str) and not os.path.lexists(what):
@@ -176,12 +176,15 @@ def open(
         request = Request(limits=limits, progress=progress, verify=verify, plain_http=plain_http, ca=trusted)
         given = find(what, request)
         source, named = given.what, given.reference
+        fetched = not isinstance(source, str)
 
     def make(name: str, detected: Detected, limits: Limits) -> Archive:
         pool = ScanPool(limits, verify=verify, cache=_cache(cache), progress=progress)
         return Archive(name, detected, limits, pool=pool, named=named)
 
-    return open_as(make, source, limits, blobs=blobs, unread=unread)
+    opened = open_as(make, source, limits, blobs=blobs, unread=unread)
+    opened.elsewhere = fetched
+    return opened
 
 
 def _cache(wanted: bool | str | os.PathLike[str] | IndexCache) -> IndexCache | None:

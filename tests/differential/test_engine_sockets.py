@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from test_receipts import all_receipts, run_all
 
 import imagepeel
 from dockerd import TIMEOUT, Dockerd, alone, lacks
 from imagepeel.errors import FetchFailed, NotFound
+from imagepeel.receipts.places import Receipts
 
 pytestmark = pytest.mark.judge
 
@@ -116,6 +118,19 @@ def test_a_digest_names_an_image_of_podman(engines: Engines) -> None:
     with imagepeel.open(f"podman:localhost/shop@{digest}") as archive:
         (image,) = archive.images()
         assert image.record.config_member == engines.identifier.partition(":")[2] + ".json"
+
+
+@pytest.mark.parametrize("name", ["docker:shop", "docker:shop:1.4", "podman:shop:1.4"])
+def test_receipts_are_true_of_what_their_first_line_saves(name: str, engines: Engines, tmp_path: Path) -> None:
+    with imagepeel.open(name) as archive:
+        (image,) = archive.images()
+        line = Receipts(archive, image).copying()
+    assert line is not None and line.startswith(f"{name.partition(':')[0]} save ")
+    receipts = all_receipts(name)
+    assert len(receipts) > 20 and all("image.tar" in one.command for one in receipts)
+    tool = engines.docker if name.startswith("docker") else engines.podman
+    run([*tool, *line.split()[1:-1], str(tmp_path / "image.tar")])
+    assert run_all(receipts, tmp_path, tmp_path / "scratch") == []
 
 
 @pytest.mark.parametrize("engine", ["docker", "podman"])

@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from test_receipts import all_receipts, run_all
 
 import imagepeel
 from imagepeel.errors import FetchFailed
+from imagepeel.receipts.places import Receipts
 from imagepeel.sources.fetched import Fetched
 
 pytestmark = pytest.mark.judge
@@ -93,6 +95,18 @@ def test_parts_of_nginx_are_the_file(where: str, nginx: tuple[str, Path], forge_
     assert len(asked) < 12 and all(" 206 " in line for line in asked)
     with imagepeel.open(f"http://{login}{host}/{where}shop.tar") as archive:
         assert isinstance(archive.file, Fetched) and archive.file.stamp()
+
+
+def test_receipts_are_true_of_what_their_first_line_fetches(nginx: tuple[str, Path], tmp_path: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    name = f"http://{nginx[0]}/shop.tar"
+    with imagepeel.open(name) as archive:
+        line = Receipts(archive).copying()
+    receipts = all_receipts(name)
+    assert line is not None and len(receipts) > 20
+    subprocess.run(["bash", "-c", line], cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    assert run_all(receipts, tmp_path, tmp_path / "scratch") == []
 
 
 def test_nginx_refuses_a_wrong_password(nginx: tuple[str, Path]) -> None:

@@ -36,7 +36,8 @@ class OpenArchive(Shown):
     digest and size; `used` the names that a document points at, `unreferenced` the members that none does; `producer`
     the program that probably wrote it.
     `stream_error` says why the compressed stream around it breaks; `unread` why no document could be followed, of an
-    archive that was opened all the same; `stands_in` whether its one image stands in for those that nobody names.
+    archive that was opened all the same; `stands_in` whether its one image stands in for those that nobody names;
+    `elsewhere` whether `name` names what is no file of this machine.
     """
 
     def __init__(self, name: str, detected: Detected, limits: Limits) -> None:
@@ -58,6 +59,7 @@ class OpenArchive(Shown):
         self.used: frozenset[str] = frozenset()
         self.unread: ImagepeelError | None = None
         self.stands_in: bool = False
+        self.elsewhere: bool = False
         self._open: tuple[Source | Members, ...] = ()
         self._derived: dict[Any, Any] = {}
 

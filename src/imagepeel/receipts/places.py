@@ -22,15 +22,13 @@ from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import AnomalyCode, Name, Receipt, text
 from imagepeel.layers.layer import Layer
 from imagepeel.oci.json_document import lookup
+from imagepeel.receipts.copying import COPY, copying
 from imagepeel.receipts.quoting import HEX, file_word, hex_line, is_tame, jq_filter, plain_text, quote
 
 if TYPE_CHECKING:
     from imagepeel.archive.opened import OpenArchive
     from imagepeel.formats.tar.table import Entry
     from imagepeel.image import LayeredImage
-
-PLACEHOLDER = "image.tar"
-"""What receipts call an archive that came from standard input: save the stream under this name first."""
 
 UNPACK = {"gzip": "gzip -dc", "zstd": "zstd -dcq", "bzip2": "bzip2 -dc", "xz": "xz -dc"}
 SUMS = {"sha256": "sha256sum", "sha384": "sha384sum", "sha512": "sha512sum"}
@@ -100,10 +98,10 @@ class Receipts:
         self.image = image
         self.members: Members = archive.members
         self.directory: bool = archive.medium == "directory"
-        named = archive.name not in ("-", "memory", "")
-        self.placeholder: bool = not named
-        self.file: str = file_word(archive.name if named else PLACEHOLDER)
-        self._colon = b":" in (archive.name if named else PLACEHOLDER).encode("utf-8", "surrogateescape")
+        self.streamed: bool = archive.name in ("-", "memory", "")
+        name = COPY if self.streamed or archive.elsewhere else archive.name
+        self.file: str = file_word(name)
+        self._colon = b":" in name.encode("utf-8", "surrogateescape")
         self._stream = Stream(file=self.file)
         for wrap in archive.wrapping:
             self._stream = self._stream.unpacked(wrap)
@@ -112,6 +110,13 @@ class Receipts:
         self._unique: dict[int, frozenset[tuple[int, bytes]] | None] = {}
 
     # ---- the archive --------------------------------------------------------------------------------------
+
+    def copying(self) -> str | None:
+        """The command that makes the file which the others are about, None where it is there; "" for nobody knows."""
+        if self.streamed:
+            return f"cat > {COPY}"
+        tags = self.image.record.tags if self.image is not None else ()
+        return copying(self.archive.name, tags) if self.archive.elsewhere else None
 
     def tar_stream(self) -> Stream:
         """The archive without its outer compression."""

@@ -63,12 +63,12 @@ class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: str) -> None:
         # The name stands in the header Host, which nobody reads there.
         super().__init__("localhost", timeout=CONNECT_SECONDS)
-        self._path = path
+        self._socket = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(CONNECT_SECONDS)
-        self.sock.connect(self._path)
+        self.sock.connect(self._socket)
 
 
 def docker_addresses(environment: Mapping[str, str], *, plain_http: bool = False) -> list[Address]:

@@ -48,7 +48,7 @@ class StoryContext:
         self.receipts: Receipts = Receipts(image.archive, image)
         self.engine = engine
         self.name: str = image.archive.name.rstrip("/").rpartition("/")[2] or image.archive.name
-        if self.receipts.placeholder:
+        if self.receipts.streamed:
             self.name = "the stream" if image.archive.name == "-" else "the archive"
 
     # ---- shape --------------------------------------------------------------------------------------------

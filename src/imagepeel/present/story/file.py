@@ -110,6 +110,8 @@ def _opening(context: StoryContext, blocks: list[Block]) -> None:
     if context.bare or not folders:
         of_which = ""
     untouched = "Nothing was unpacked to disk to read it, and no daemon was asked."
+    if archive.elsewhere:
+        untouched = f"It came from {archive.name}; nothing was unpacked to disk to read it."
     if archive.medium == "directory":
         files = [member for member in members if member.kind == "file"]
         blocks.append(
@@ -140,15 +142,16 @@ def _opening(context: StoryContext, blocks: list[Block]) -> None:
     )
     blocks.append(
         claim(
-            "The stream" if receipts.placeholder else path(context.name), " is a tar file", *packed,
+            "The stream" if receipts.streamed else path(context.name), " is a tar file", *packed,
             value(plural(count, "member")), of_which, ". ", untouched,
             by=proof(context.archive_place(), size_receipt, _listing(context)),
         )
     )  # fmt: skip
-    if receipts.placeholder:
-        blocks.append(
-            note("It came as a stream. To run the commands below, save it first: ", code("cat > image.tar"), ".")
-        )
+    copying = receipts.copying()
+    if copying is not None:
+        came = "It came as a stream" if receipts.streamed else "It is no file of this machine"
+        how = (": ", code(copying)) if copying else (" as ", code(receipts.file))
+        blocks.append(note(f"{came}. To run the commands below, save it first", *how, "."))
 
 
 def _rule(context: StoryContext, blocks: list[Block]) -> None:
