@@ -14,7 +14,7 @@ from imagepeel.archive.records import (
     LayerRecord,
     LayerState,
 )
-from imagepeel.errors import ImagepeelError
+from imagepeel.errors import DigestMismatch, FetchFailed, ImagepeelError
 from imagepeel.evidence import Anomaly, AnomalyCode, Location, layer_label
 from imagepeel.limits import Limits
 from imagepeel.oci.config import ImageConfig, parse_config
@@ -155,6 +155,8 @@ class Blobs:
             return None, member.name
         try:
             data = home.read(member, self.limits.json_bytes)
+        except (FetchFailed, DigestMismatch):
+            raise  # that a registry cannot be read says nothing of the image
         except ImagepeelError as error:
             self.note("document-unreadable", error.what, Location(member=member.name), fatal=True)
             return None, member.name

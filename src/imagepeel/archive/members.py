@@ -60,6 +60,10 @@ class Members(ABC):
         self.anomalies: list[Anomaly] = []
 
     medium: Medium = "tar"
+    slow: bool = False
+    """Whether reading a member costs so much that what nobody asks for is not read."""
+    told: str = ""
+    """How it was seen what this is, where the documents alone do not say it; a sentence without its full stop."""
     ended: bool = True
     """Whether the end of the archive was seen: False for a tar without end blocks, which may be the start of one."""
 

@@ -150,9 +150,11 @@ class OciImages:
         if key in self._where:
             self._again(self._where[key], descriptor, names, stated_at)
             return
-        if self.blobs.crowded(stated_at):
+        slow = self._is_slow(descriptor)
+        if slow or self.blobs.crowded(stated_at):
             base = self._base(descriptor, path=path, parent=parent, names=names)
-            waiting = self._waiting(base, partial(self._later, base, stated_at))
+            later = partial(self._later, base, stated_at)
+            waiting = self._unseen(base, later) if slow else self._waiting(base, later)
             if waiting is not None:
                 self._where[key] = len(self.records)
                 self.records.append(waiting)
@@ -259,6 +261,22 @@ class OciImages:
         read = self._load(base.descriptor, stated_at)
         place = Location(member=read.member or None, blob=base.descriptor.digest)
         return self._record(base, read, place, before)
+
+    def _is_slow(self, descriptor: Descriptor) -> bool:
+        """Whether a manifest waits until somebody asks for it: its platform is known, and to read it costs a lot."""
+        manifest = classify(descriptor.media_type).role == "manifest" and descriptor.platform is not None
+        return self.blobs.members.slow and manifest and descriptor.digest is not None
+
+    def _unseen(self, base: ImageRecord, later: Callable[[], ImageRecord]) -> ImageRecord | None:
+        """Return the record of an image that is read later, by its descriptor alone; None where its bytes are gone."""
+        descriptor = base.descriptor
+        found = self.blobs.find(descriptor.digest) if descriptor is not None and descriptor.digest is not None else None
+        if descriptor is None or found is None or found.member is None:
+            return None
+        kind, reason = kind_of_descriptor(descriptor, [name.text for name in base.names])
+        return msgspec.structs.replace(
+            base, kind=kind, kind_reason=reason, manifest_member=found.member.name, later=later
+        )
 
     def _waiting(self, base: ImageRecord, later: Callable[[], ImageRecord]) -> ImageRecord | None:
         """Return the record of an image that is read later; None of an index, and of what has to be read to say more.

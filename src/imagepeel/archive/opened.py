@@ -113,7 +113,9 @@ class OpenArchive(Shown):
         for document, problem in detected.clues.problems.items():
             where = problem.where or Location(member=document)
             blobs.anomalies.append(Anomaly(code="document-damaged", message=problem.what, where=where, fatal=True))
-        if not (detected.kind.bare or blobs.waiting):  # what an unread manifest points at nobody knows
+        if not (
+            detected.kind.bare or blobs.waiting or detected.members.slow
+        ):  # what an unread manifest points at nobody knows
             self.unreferenced = _unreferenced(blobs, detected.kind)
         self.used = frozenset(blobs.used)
         # The members of a bare tar are the entries of its layer, of which the layer's own scan tells.
@@ -209,7 +211,11 @@ def _detect(
     """Say what kind of archive it is; what is opened on the way goes into `held`."""
     if isinstance(what, Members):
         held.append(what)
-        return what.name, detect(what)
+        detected = detect(what)
+        if what.told:
+            seen = detected.detection
+            detected.detection = Detection(id=seen.id, sentence=what.told, saw=seen.saw)
+        return what.name, detected
     if isinstance(what, Source):
         source = what
     elif isinstance(what, str | os.PathLike):

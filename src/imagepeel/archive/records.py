@@ -428,7 +428,7 @@ def _gaps(record: ImageRecord) -> Iterator[Gap]:
         yield Gap(
             part=ImagePart.MANIFEST,
             what="which layers and which config the image has",
-            why=f"the images before it name very many layers; --image '#{record.number}' reads it",
+            why=f"its manifest was not read yet; --image '#{record.number}' reads it",
             name="not read yet",
         )
         return

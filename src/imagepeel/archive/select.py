@@ -116,7 +116,8 @@ def _by_default(pool: list[ImageRecord], prefix: str, host: str) -> Choice:
     here = [record for record in pool if record.available]
     if len(here) == 1:
         return Choice(record=here[0], reason=f"{prefix}it is the only one whose manifest is in the archive")
-    whole = [record for record in here if record.complete]
+    # Of an image that was not read nobody knows whether it is complete.
+    whole = [] if any(record.later for record in here) else [record for record in here if record.complete]
     if len(whole) == 1:
         return Choice(record=whole[0], reason=f"{prefix}it is the only complete image in the archive")
     pool = whole or here or pool

@@ -44,6 +44,8 @@ class Source(ABC):
     name: str
     size: int
     origin: int | None = None
+    promised: str | None = None
+    """The digest that all bytes have that `pread` returns, of a source that checks them; None where nobody does."""
 
     @abstractmethod
     def pread(self, offset: int, count: int) -> bytes:
@@ -58,6 +60,10 @@ class Source(ABC):
 
     def close(self) -> None:  # noqa: B027 - most sources own nothing
         """Release what the source holds; reading afterwards is a UsageError."""
+
+    def once(self, *, step: int = CHUNK) -> Iterator[bytes]:
+        """Yield all bytes in order, as early as they are here, for a reader who checks their digest."""
+        return self.chunks(step=step)
 
     def window(self, offset: int, size: int, name: str) -> Window:
         """Return the `size` bytes from `offset` as a source of their own."""
@@ -240,6 +246,11 @@ class Spool:
                 f"cannot keep {self._name} in a temporary file: {error.strerror}",
                 hint="set TMPDIR to a directory with enough space",
             ) from error
+
+    def read_back(self, offset: int, count: int) -> bytes:
+        """Return what was written there."""
+        self._file.flush()
+        return os.pread(self._file.fileno(), count, offset)
 
     def finish(self) -> FileSource:
         """Return what was written as a source that owns the temporary file."""

@@ -338,7 +338,8 @@ class Settings:
         wrong = [line for record in archive.records for line in document_mismatches(archive, record)]
         self._end(list(dict.fromkeys(wrong)), ())
         unread = [record.knowledge.documents for record in archive.runnable]
-        if unread and all(unread):
+        waiting = any(record.later is not None for record in archive.runnable)
+        if unread and all(unread) and not waiting:
             self._refuse(archive, unread[0])
         if archive.cut is not None:
             from imagepeel.errors import Malformed  # start time

@@ -95,8 +95,6 @@ class LayerContent:
 
     def pread(self, offset: int, count: int) -> bytes:
         """Return `count` bytes of content from `offset`, fewer only at its end.  Malformed on a damaged stream."""
-        if self._kind == Compression.NONE:
-            return self._source.pread(offset, count) if count > 0 else b""
         if self._small_reads is None or count <= 0:
             return self._read(offset, count)
         data = self._small_reads.get(offset, count)
@@ -106,6 +104,8 @@ class LayerContent:
         return data
 
     def _read(self, offset: int, count: int) -> bytes:
+        if self._kind == Compression.NONE:
+            return self._source.pread(offset, count) if count > 0 else b""
         parts: list[bytes] = []
         with self._lock:
             if self._spilled is not None:

@@ -152,6 +152,9 @@ class IndexCache:
         `digests` asks for one with the SHA-256 of every file.  Bytes whose file is not known to be unchanged are
         hashed (not inflated) before an index is believed; without `verify` they are not read, and nothing is found.
         """
+        if source.promised is not None:
+            # To fetch bytes again costs more than any index, and they are checked whenever somebody gets them.
+            return self._load(source.promised, source.size, record, limits, digests)
         if source.size < self.least:
             return None
         stamp = source.stamp()
@@ -182,7 +185,9 @@ class IndexCache:
 
         `stamp` is that of the source before it was read.
         """
-        if source.size < self.least or scan.blob_digest is None or scan.blob_size != source.size:
+        if scan.blob_digest is None or scan.blob_size != source.size:
+            return False
+        if source.promised is None and source.size < self.least:
             return False
         try:
             data = encode(msgspec.structs.replace(scan, access=_portable(scan, source)), limits)
@@ -194,15 +199,15 @@ class IndexCache:
             self._remember(stamp, scan)
         return True
 
-    def small_reads(self, scan: LayerScan) -> SmallReads | None:
-        """Return the small reads of a layer, to be filled; None for one that is not kept."""
+    def small_reads(self, scan: LayerScan, *, far: bool = False) -> SmallReads | None:
+        """Return the small reads of a layer, to be filled; None for one that is not kept.
+
+        `far` says that its bytes are not on this machine, so that any read of them costs more than one of the cache.
+        """
         digest = scan.blob_digest
-        if (
-            digest is None
-            or scan.error is not None
-            or scan.blob_size < self.least
-            or scan.compression is Compression.NONE
-        ):
+        if digest is None or scan.error is not None:
+            return None
+        if not far and (scan.blob_size < self.least or scan.compression is Compression.NONE):
             return None
         known = self._small_reads.get(digest)
         if known is None:

@@ -71,7 +71,9 @@ class ScanPool:
                 # none of its reads, and `read_ahead` reads what later runs need when it ends.
                 if self.cache is not None and self.reads_ahead(sum(anew)):
                     self.cache.budget.paused = True
-            small_reads = self.cache.small_reads(scan) if self.cache is not None else None
+            stored = group[0].record.stored
+            far = stored is not None and stored.members is not None and stored.members.slow
+            small_reads = self.cache.small_reads(scan, far=far) if self.cache is not None else None
             for layer in group:
                 layer.attach(scan, small_reads)
 

@@ -167,7 +167,7 @@ def scan_layer(
 
 def _chunks(source: Source, blob_hash: Any, progress: Callable[[int], None] | None) -> Iterator[bytes]:
     """Yield the stored bytes of a layer, each chunk hashed and counted before it is handed out."""
-    for chunk in source.chunks(step=CHUNK):
+    for chunk in source.once(step=CHUNK):
         if blob_hash is not None:
             blob_hash.update(chunk)
         if progress is not None:

@@ -52,7 +52,7 @@ class Answer:
     def __init__(
         self, home: Http, url: str, connection: http.client.HTTPConnection, response: http.client.HTTPResponse
     ):
-        self.url = url
+        self.url: str = url
         self.status: int = response.status
         self.headers: http.client.HTTPMessage = response.headers
         self._http = home
@@ -104,6 +104,17 @@ class Answer:
                 self.close()
                 raise _too_large(self.url, cap)
         return b"".join(parts)
+
+    def drop(self) -> None:
+        """Be done with a body that nobody reads; the connection stays for the next request where that is cheap."""
+        if self.size is None or self.size > CHUNK:
+            self.close()
+            return
+        try:
+            for _ in self.pieces():
+                pass
+        except FetchFailed:
+            pass
 
     def close(self) -> None:
         """Let go of the rest of the body."""
@@ -175,7 +186,7 @@ class Http:
             target = answer.headers.get("Location", "")
             if answer.status not in _MOVED or not target or method not in ("GET", "HEAD"):
                 return answer
-            answer.close()
+            answer.drop()
             seen.add(url)
             after = urljoin(url, target)
             if after in seen or len(seen) > REDIRECTS:
@@ -228,7 +239,7 @@ class Http:
                 asked = _seconds(answer.headers.get("Retry-After", ""))
                 if answer.status not in _AGAIN or last or (asked is not None and asked > MOST_WAIT):
                     return answer
-                answer.close()
+                answer.drop()
                 wait = max(wait, asked or 0)
             time.sleep(wait)
             wait *= 2
@@ -366,7 +377,7 @@ def refused(answer: Answer, what: str, *, login: str = "") -> FetchFailed | NotF
     """
     status, where = answer.status, split(answer.url).hostname or ""
     asked = answer.headers.get("Retry-After", "")
-    answer.close()
+    answer.drop()
     if status in (404, 410):
         return NotFound(f"{where} has no {what} (HTTP {status})", hint="check the name, and what it has")
     if status in (401, 403):

@@ -17,6 +17,12 @@ def _folder(word: Word, _: Request) -> Given:
     return Given(what=word.rest)
 
 
+def _registry(word: Word, request: Request) -> Given:
+    from imagepeel.sources.registry_members import open_registry  # start time
+
+    return open_registry(word, request)
+
+
 def _storage(word: Word, _: Request) -> Given:
     raise not_fetched(word, "podman save -o image.tar {}", "buildah push {} docker-archive:image.tar")
 
@@ -54,6 +60,7 @@ SOURCES: dict[SourceKind, Callable[[Word, Request], Given]] = {
     "podman": _podman,
     "web": _web,
     "objects": _objects,
+    "registry": _registry,
     "file": _file,
     "folder": _folder,
     "storage": _storage,
