@@ -64,7 +64,7 @@ class RegistryMembers(Members):
         self._known[blob_path(digest)] = _Known(digest, len(data), True)
         self._documents[blob_path(digest)] = data
         self._learn(data)
-        self.told = (
+        self.told: str = (
             f"it is in the registry {registry.name.host}, whose manifests point at blobs by digest as those of an OCI "
             "layout do; a blob is fetched when it is looked at"
         )
