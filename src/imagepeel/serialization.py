@@ -67,11 +67,24 @@ def indented(data: bytes) -> bytes:
 def json_schema(kind: Any) -> dict[str, Any]:
     """Return the JSON Schema of a type."""
     with _LOCK:
-        return msgspec.json.schema(kind)
+        schema: dict[str, Any] = _dedented(msgspec.json.schema(kind))
+    return schema
 
 
 def json_schema_parts(kind: Any, reference: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the JSON Schema of a type and those of the types in it, which `reference` names (`#/$defs/{name}`)."""
     with _LOCK:
         (schema,), parts = msgspec.json.schema_components((kind,), ref_template=reference)
-    return schema, parts
+    return _dedented(schema), _dedented(parts)
+
+
+def _dedented(schema: Any) -> Any:
+    """The same with docstrings as people read them: only Python 3.13 and later keep them so themselves."""
+    from inspect import cleandoc  # start time
+
+    if isinstance(schema, dict):
+        return {
+            name: cleandoc(value) if name == "description" and isinstance(value, str) else _dedented(value)
+            for name, value in schema.items()
+        }
+    return [_dedented(one) for one in schema] if isinstance(schema, list) else schema

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import get_args
 
 import click
@@ -42,4 +41,4 @@ def command(settings: Settings, kind: JudgedKind, words: tuple[str, ...]) -> Non
     result = (judge_layers if kind == "layers" else judge_starts)(given)
     documents.show(settings, "judge", result, judge_document)
     if result.held < len(result.cases):
-        sys.exit(ANSWER_IS_NO)
+        click.get_current_context().exit(ANSWER_IS_NO)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
@@ -112,7 +111,7 @@ def _check(place: Path, words: tuple[str, ...], *, hint: bool) -> None:
     if open_levels:
         if not hint:
             click.echo("--hint says what helps")
-        sys.exit(ANSWER_IS_NO)
+        click.get_current_context().exit(ANSWER_IS_NO)
     if words and chosen[0].number < len(LEVELS):
         click.echo(f"next: {LEVELS[chosen[0].number].folder}")
 
@@ -141,7 +140,7 @@ def _watch(place: Path, *, once: bool) -> None:
             if not once:
                 click.echo("  edit it and save it (Ctrl-C ends; what is repaired stays repaired)")
         if once:
-            sys.exit(ANSWER_IS_NO)
+            click.get_current_context().exit(ANSWER_IS_NO)
         time.sleep(_PAUSE)
 
 
@@ -175,4 +174,4 @@ def _ready() -> None:
         click.echo(f"{word:<4} {one.what}: {one.used}")
     click.echo("this laptop is ready" if not lacking else "this laptop is not ready")
     if lacking:
-        sys.exit(ANSWER_IS_NO)
+        click.get_current_context().exit(ANSWER_IS_NO)
