@@ -39,7 +39,7 @@ class Run(Protocol):
 
 
 class _Open:
-    """A run that is being read: its next block, the block behind its last one, and how many blocks it had."""
+    """A run that is being read: its next block, the block behind its last one, and how many blocks it was to have."""
 
     def __init__(self, run: Run | None, at: int, end: int) -> None:
         self.run = run
@@ -133,7 +133,8 @@ class Fetched(Source):
 
     def _fetch(self, block: int, behind: int) -> None:
         """Fetch a block, of a read that goes up to `behind`."""
-        one = next((run for run in self._runs if run.at <= block < run.at + _NEAR), None)
+        near = [run for run in self._runs if run.at <= block < run.at + _NEAR]
+        one = max(near, key=lambda run: run.blocks, default=None)
         if one is None:
             one = _Open(None, block, block)
             one.blocks = 0
@@ -162,17 +163,17 @@ class Fetched(Source):
 
     def _start(self, one: _Open, behind: int) -> None:
         """Ask for the blocks from where the run stands, more of them when it was asked before."""
-        total = self._blocks(self.size)
-        wanted = max(one.blocks * _GROWTH, behind - one.at, 1)
-        end = min(total, one.at + min(wanted, self._longest))
+        while one.at in self._places:
+            one.at += 1
+        one.blocks = min(max(one.blocks * _GROWTH, behind - one.at, 1), self._longest)
+        end = min(self._blocks(self.size), one.at + one.blocks)
         # What is here already is not fetched again.
-        end = next((block for block in range(one.at + 1, end) if block in self._places), end)
-        one.blocks, one.end = end - one.at, end
-        one.run = self._reach(one.at * BLOCK, min(end * BLOCK, self.size))
+        one.end = next((block for block in range(one.at + 1, end) if block in self._places), end)
+        one.run = self._reach(one.at * BLOCK, min(one.end * BLOCK, self.size))
 
     def _take(self, one: _Open, block: int) -> None:
         """Read a run up to and with a block, and to its end when that is near."""
-        last = one.end if one.blocks * BLOCK <= _AT_ONCE else block + 1
+        last = one.end if (one.end - one.at) * BLOCK <= _AT_ONCE else min(one.end, block + 1)
         while one.at < last:
             self._keep(one.at, self._whole(one))
             one.at += 1

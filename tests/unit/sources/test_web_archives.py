@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import random
 import re
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from imagepeel.errors import FetchFailed, ImagepeelError, LimitExceeded, NotAnIm
 from imagepeel.limits import Limits
 from imagepeel.sources import fetched, http
 from imagepeel.sources.fetched import Fetched
-from webserver import Asked, make_authority, serve
+from webserver import Asked, Web, make_authority, serve
 
 MODIFIED = "Thu, 26 Nov 2026 10:00:00 GMT"
 
@@ -87,10 +88,39 @@ def test_one_pass_over_a_large_archive_is_a_few_answers(large: bytes) -> None:
         (image,) = archive.images()
         image.scan()
         assert all(check.ok for layer in image.layers for check in layer.checks)
-    spans = [re.fullmatch(r"bytes=(\d+)-(\d+)", headers["Range"]) for _, _, headers in web.asked]
-    fetched_bytes = sum(int(one[2]) - int(one[1]) + 1 for one in spans if one)
     assert len(web.asked) <= 12
+    fetched_bytes = sum(last - first + 1 for first, last in asked_for(web))
     assert fetched_bytes <= len(large) + fetched.BLOCK, "no byte is fetched twice"
+
+
+def asked_for(web: Web) -> list[tuple[int, int]]:
+    """First and last byte of each part that was asked for."""
+    spans = [re.fullmatch(r"bytes=(\d+)-(\d+)", headers["Range"]) for _, _, headers in web.asked]
+    return [(int(one[1]), int(one[2])) for one in spans if one]
+
+
+def test_reading_on_past_what_is_here_already_stays_long(large: bytes) -> None:
+    """Opening left single blocks here and there: they end a run, and the next one is as long."""
+    with serve(parts(large)) as (host, web), imagepeel.open(f"http://{host}/large.tar") as archive:
+        source = archive.file
+        assert source is not None
+        for place in (2_000_000, 9_000_000, 9_600_000, 17_000_000):
+            source.pread(place, 10)
+        assert b"".join(source.chunks()) == large
+        assert len(web.asked) < 20
+        assert sum(last - first + 1 for first, last in asked_for(web)) <= len(large) + fetched.BLOCK
+
+
+def test_jumps_in_all_directions_give_the_same_bytes(large: bytes) -> None:
+    drawn = random.Random(7)
+    with serve(parts(large)) as (host, web), imagepeel.open(f"http://{host}/large.tar") as archive:
+        source = archive.file
+        assert source is not None
+        for _ in range(300):
+            place = drawn.randrange(len(large))
+            count = drawn.choice((1, 512, 65_536, 300_000, 3_000_000))
+            assert source.pread(place, count) == large[place : place + count]
+        assert sum(last - first + 1 for first, last in asked_for(web)) < 1.5 * len(large)
 
 
 def test_one_file_of_an_uncompressed_archive_takes_its_headers_and_itself(large: bytes) -> None:
