@@ -12,19 +12,12 @@ from concurrent.futures import BrokenExecutor, Executor, Future
 from queue import SimpleQueue
 from typing import TypeVar
 
-from imagepeel.errors import ImagepeelError
+from imagepeel.errors import UsageError
 
 U = TypeVar("U")
 R = TypeVar("R")
 
 Job = tuple[U, ...]
-
-
-class BrokenPool(ImagepeelError):
-    """The executor that was given is broken and cannot be made anew."""
-
-    code = "broken-executor"
-    remedy = "give a new executor: the next run goes on where this one ended"
 
 
 def own_pool(workers: int) -> Executor:
@@ -70,7 +63,7 @@ class Crew:
     ) -> None:
         """Do all jobs.  `done` and `failed` are called here, one at a time; `jobs` is read as workers get free.
 
-        BrokenPool where an executor that was given breaks.
+        UsageError where an executor that was given breaks.
         """
         suspects: list[Job[U]] = []
         for job, result in self._stream(work, iter(jobs), self.window):
@@ -126,6 +119,9 @@ class Crew:
 
     def _renew(self) -> None:
         if self._given:
-            raise BrokenPool("the executor broke: one of its workers died")
+            raise UsageError(
+                "the executor that was given broke: one of its workers died",
+                hint="give a new one: the next run goes on where this one ended",
+            )
         self._executor.shutdown(wait=False, cancel_futures=True)
         self._executor = own_pool(self._workers)

@@ -13,6 +13,7 @@ import msgspec
 from imagepeel._lazy import late
 from imagepeel.errors import UsageError
 from imagepeel.fleet.tables import TABLES
+from imagepeel.serialization import from_json, to_json
 
 if TYPE_CHECKING:
     import pyarrow
@@ -101,8 +102,7 @@ class _Open:
         if self._form == "jsonl":
             if self._file is None:
                 self._file = open(self._partial, "wb")  # noqa: SIM115 - `close` does
-            encoder = msgspec.json.Encoder()
-            self._file.write(b"".join(encoder.encode(row) + b"\n" for row in self._rows))
+            self._file.write(b"".join(to_json(row) + b"\n" for row in self._rows))
         else:
             import pyarrow as pa  # start time
             import pyarrow.parquet as pq  # start time
@@ -167,7 +167,7 @@ def _of_part(path: str, form: Form, names: tuple[str, ...]) -> Iterator[tuple[An
     if form == "jsonl":
         with open(path, "rb") as file:
             for line in file:
-                row = msgspec.json.decode(line)
+                row = from_json(line, dict)
                 yield tuple(row[name] for name in names)
         return
     import pyarrow.parquet as pq  # start time

@@ -59,8 +59,8 @@ def survey(
     default what is installed; `limits` bound what one archive may cost; `progress` is called as the work goes on.
 
     Returns the summary; what failed is a row of the table `sources` with the error in it.
-    UsageError when Parquet is asked for and not installed, or `out` cannot be written; `BrokenPool` where a given
-    executor breaks.  Source: docs/reference/survey.md names each column.
+    UsageError when Parquet is asked for and not installed, `out` cannot be written, or a given executor breaks, after
+    which the next run goes on where this one ended.  Source: docs/reference/survey.md names each column.
     """
     words = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     form = form or default_form()
