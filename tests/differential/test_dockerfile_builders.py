@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 import imagepeel
+from imagepeel.history.attested import SourceLines
 from imagepeel.history.dockerfile import Instruction, facts_of, rebuild_dockerfile
+from imagepeel.history.placed import lines_of_steps
 
 DOCKERFILE = """\
 FROM scratch
@@ -103,7 +105,14 @@ def lines_of(archive: Path) -> list[Instruction]:
                 assert path.encode() in {e.path[1:] for e in image.layers[line.layer].entries}, line
         claimed = [line.layer for line in dockerfile.instructions if line.layer is not None]
         assert sorted(claimed) == list(range(len(image.layers)))
-        return [line for line in dockerfile.instructions if line.step is not None]
+        told = [line for line in dockerfile.instructions if line.step is not None]
+        # At which line an instruction stands is said of the right one, and of most.
+        placed = lines_of_steps(DOCKERFILE, image.config.history or ())
+        found = [placed[line.step] for line in told if line.step is not None]
+        right = [SourceLines(first=number, last=number) for number in range(2, len(told) + 2)]
+        assert all(one in (None, stated) for one, stated in zip(found, right, strict=True))
+        assert sum(one is not None for one in found) >= 12
+        return told
 
 
 def same(ours: str, theirs: str) -> bool:

@@ -177,6 +177,7 @@ def test_pre_commit_runs_the_hook(workspace: Path, tmp_path: Path) -> None:
         ({"archives": "hello.tar\nabsent.tar"}, 14, 1),
         ({"archives": "absent.tar"}, 14, 0),
         ({"archives": "hello.tar", "against": "broken-entrypoint.tar"}, 0, 1),
+        ({"archives": "hello.tar", "dockerfile": "Dockerfile"}, 0, 1),
         ({"archives": "hello.tar", "fail-on": "worst"}, 2, None),
         ({"archives": ""}, 2, None),
     ],
@@ -184,6 +185,7 @@ def test_pre_commit_runs_the_hook(workspace: Path, tmp_path: Path) -> None:
 def test_the_action_ends_as_check_does_and_hands_over_what_there_is(
     workspace: Path, inputs: dict[str, str], code: int, runs: int | None
 ) -> None:
+    (workspace / "Dockerfile").write_text("FROM scratch\n")
     (workspace / "mild.toml").write_text('[check]\nfail-on = "none"\n')
     ended, outputs, log = act(workspace, inputs)
     assert ended == code and outputs["exit-code"] == str(code), log

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from imagepeel.cli import common, documents, failures, outputs
-from imagepeel.cli.gate_files import baseline_of, budget_of, options_of
+from imagepeel.cli.gate_files import baseline_of, budget_of, dockerfile_of, options_of
 from imagepeel.cli.settings import WIDE, Settings
 from imagepeel.errors import INTERNAL, ImagepeelError, UsageError
 from imagepeel.findings.budget import Against, Budget, against_of, spent
@@ -44,7 +44,14 @@ _EXAMPLES = (
 
 
 @click.command(epilog=_EXAMPLES)
-@click.argument("archives", metavar="ARCHIVE...", nargs=-1, required=True, type=click.Path(allow_dash=True))
+@click.argument(
+    "archives",
+    metavar="ARCHIVE...",
+    nargs=-1,
+    required=True,
+    type=click.Path(allow_dash=True),
+    callback=lambda ctx, _, value: _for_completion(ctx, value),
+)
 @common.opening
 @click.option("--all", "every", is_flag=True, help="Every image of an archive, each with an outcome of its own.")
 @click.option("--fail-on", type=click.Choice(THRESHOLDS), help="Exit with 1 on new findings this severe.  [high]")
@@ -62,6 +69,7 @@ _EXAMPLES = (
 )
 @click.option("--baseline", metavar="FILE", type=click.Path(), help="Findings that are known and accepted.")
 @click.option("--write-baseline", metavar="FILE", type=click.Path(), help="Accept what is found now, and exit with 0.")
+@click.option("--dockerfile", metavar="FILE", type=click.Path(), help="Name the lines of it that findings come from.")
 @click.option("--config", metavar="FILE", type=click.Path(), help="Settings, instead of those of this directory.")
 @documents.forms
 @common.settings
@@ -78,6 +86,7 @@ def command(
     wanted: tuple[str, ...],
     baseline: str | None,
     write_baseline: str | None,
+    dockerfile: str | None,
     config: str | None,
     **limits: Any,
 ) -> None:
@@ -100,16 +109,17 @@ def command(
         suppress=options.suppress,
         **{name: given if given is not None else getattr(options, name) for name, given in limits.items()},
     )
-    _refuse_contradictions(settings, archives, options, form, every=every)
+    _refuse_contradictions(settings, archives, options, form, every=every, dockerfile=dockerfile)
     files = outputs.read_outputs(wanted, FORMATS)
     beside = [path for path in (settings.html, write_baseline) if path is not None and path != "-"]
-    others = (options.against, options.baseline, config or "", "imagepeel.toml", "pyproject.toml")
+    others = (options.against, options.baseline, dockerfile or "", config or "", "imagepeel.toml", "pyproject.toml")
     outputs.keep_apart([*(file.path for file in files), *beside], archives, others)
     from imagepeel.findings.catalogue import select_rules  # start time
 
     rules = select_rules(options.select, options.ignore)
     gate = _Gate(settings, options, rules, several=len(archives) > 1 or every)
     gate.accept_all = write_baseline is not None
+    gate.dockerfile, gate.source = dockerfile or "", dockerfile_of(dockerfile)
     with outputs.opened(files) as written:
         for archive in archives:
             gate.check(archive, every=every)
@@ -135,6 +145,13 @@ def command(
     click.get_current_context().exit(run.exit_code)
 
 
+def _for_completion(ctx: click.Context, archives: tuple[str, ...]) -> tuple[str, ...]:
+    """Tell the shell which archive of the line it completes names of."""
+    if ctx.resilient_parsing and archives:
+        ctx.ensure_object(Settings).archive = archives[0]
+    return archives
+
+
 class _Gate:
     """The gate at work: archive by archive, each with its outcomes or the error that it ended with."""
 
@@ -146,6 +163,7 @@ class _Gate:
         self.budget = budget_of(options)
         self.accepted: Baseline | None = baseline_of(options.baseline)
         self.accept_all = False
+        self.dockerfile = self.source = ""
         self.found: list[Finding] = []
         self.suppressed: set[str] = set()
         self.used: list[Suppression] = []
@@ -212,8 +230,9 @@ class _Gate:
         each = msgspec.structs.replace(budget, against=None, growth=None) if budget is not None else None
         # Where several are examined, the outcome says which were not.
         ignored = (*options.ignore, *(("OTHER-PLATFORMS",) if beside else ()))
+        own = image.findings(select=options.select, ignore=ignored, budget=budget)
         found = joined(
-            image.findings(select=options.select, ignore=ignored, budget=budget),
+            own,
             [(one.record.numbered, one.findings(select=options.select, ignore=ignored, budget=each)) for one in beside],
         )
         accepted = make_baseline(found) if self.accept_all else self.accepted
@@ -226,7 +245,7 @@ class _Gate:
             # What matches nothing of this image may be known of another one.
             gate = msgspec.structs.replace(gate, stale=())
         from imagepeel.present.heading import others_in_words  # start time
-        from imagepeel.results.check import check_outcome  # start time
+        from imagepeel.results.check import check_outcome, source_lines  # start time
 
         all_of_them = (image, *beside)
         head, *heads = (image_head(one, all_of_them) for one in all_of_them)
@@ -234,7 +253,8 @@ class _Gate:
         others = others_in_words(head, len(all_of_them)) if beside else ""
         settings.others_told(f"{head.archive}: {others}" if others and self.several else others)
         budgets = spent(image, budget) if budget is not None else ()
-        self._outcomes.append(check_outcome(head, gate, self.rules, tuple(heads), budgets))
+        source = (self.dockerfile, source_lines(image, own, self.source)) if self.source else ("", {})
+        self._outcomes.append(check_outcome(head, gate, self.rules, tuple(heads), budgets, source=source))
         settings.warn_of_layers(*all_of_them, archive=head.archive if self.several else "")
         if gate.passed:
             for one in all_of_them:
@@ -242,7 +262,13 @@ class _Gate:
 
 
 def _refuse_contradictions(
-    settings: Settings, archives: tuple[str, ...], options: GateOptions, form: Form, *, every: bool
+    settings: Settings,
+    archives: tuple[str, ...],
+    options: GateOptions,
+    form: Form,
+    *,
+    every: bool,
+    dockerfile: str | None,
 ) -> None:
     """UsageError for options that cannot hold at once."""
     common.only_one_stdin(*archives, options.against)
@@ -256,6 +282,8 @@ def _refuse_contradictions(
             "--against is the former version of one image, and several are checked",
             hint="check each ARCHIVE with its own --against, and without --all",
         )
+    if dockerfile and (every or len(archives) > 1):
+        raise UsageError("--dockerfile is that of one image, and several are checked", hint="check each ARCHIVE alone")
     if options.max_growth and not options.against:
         raise UsageError("--max-growth needs the image to compare with", hint="add --against OLD.tar")
     if form != "text" and (settings.html is not None or settings.markdown):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,12 +11,15 @@ from typing import Any
 
 import msgspec
 
+from imagepeel._lazy import late
 from imagepeel.errors import UsageError
 from imagepeel.findings.budget import Budget, read_bound, read_size
 from imagepeel.findings.gate import KEYS, Baseline, GateOptions, read_baseline, read_options
 from imagepeel.findings.suppress import read_suppression
+from imagepeel.history.attested import MOST_SOURCE
 
-_HEADER = re.compile(r"\s*(\[{1,2})\s*([^\[\]#]+?)\s*\]")
+_HEADER = late(r"\s{0,200}(\[{1,2})\s{0,200}([^\[\]#\s]{1,200})\s{0,200}\]")
+_KEY = late(r"\s{0,200}[\"']?([A-Za-z0-9_-]{1,100})[\"']?\s{0,200}=")
 
 
 def options_of(config: str | None) -> GateOptions:
@@ -106,7 +108,7 @@ class _Lines:
                 table = header[2]
                 if table == suppress and header[1] == "[[":
                     self._suppressions.append(number)
-            elif table == check and (key := re.match(r"\s*[\"']?([A-Za-z0-9_-]+)[\"']?\s*=", line)) is not None:
+            elif table == check and (key := _KEY.match(line)) is not None:
                 self._keys.setdefault(key[1], []).append(number)
 
     def about(self, name: str, key: str) -> str:
@@ -129,6 +131,22 @@ def budget_of(options: GateOptions) -> Budget | None:
         layers=options.max_layers,
         growth=read_bound(options.max_growth, "--max-growth") if options.max_growth else None,
     )
+
+
+def dockerfile_of(path: str | None) -> str:
+    """Return the text of a Dockerfile, "" without a path.  UsageError for a file that is not there, no text or huge."""
+    if path is None:
+        return ""
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            text = file.read(MOST_SOURCE + 1)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}", None, "check the path", path) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is no Dockerfile: it is no UTF-8", None, "name the Dockerfile", path) from error
+    if len(text) > MOST_SOURCE:
+        raise UsageError(f"{path} is too long for a Dockerfile", None, "name the Dockerfile", path)
+    return text
 
 
 def baseline_of(path: str) -> Baseline | None:

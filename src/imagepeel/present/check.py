@@ -160,8 +160,8 @@ def _signed(count: int) -> str:
 def _judged(outcome: CheckOutcome, finding: FindingResult) -> Item:
     below = []
     failing = fails(outcome, finding)
-    if failing and place_of(finding):
-        below.append(item(dim(place_of(finding).removeprefix("at ")), label="at ", keep=True))
+    if failing and (place := place_of(outcome, finding)):
+        below.append(item(dim(place), label="at ", keep=True))
     if expired := expiry(outcome, finding):
         below.append(item(expired, label="   ", keep=True))
     if failing and finding.fix:

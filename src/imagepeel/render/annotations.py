@@ -25,11 +25,15 @@ def check_github(run: CheckRun) -> str:
 
 def _annotation(outcome: CheckOutcome, finding: FindingResult) -> str:
     heading = github(f"{finding.rule} {finding.title}", property=True)
-    file = github(outcome.image.archive, property=True)
+    lines = outcome.lines.get(finding.key)
+    file = github(outcome.dockerfile if lines is not None else outcome.image.archive, property=True)
+    if lines is not None:
+        file += f",line={lines.first},endLine={lines.last}"
     text = finding.message if finding.message.endswith((".", "!", "?")) else f"{finding.message}."
-    place = f" ({place_of(finding)})" if place_of(finding) else ""
+    where = place_of(outcome, finding)
+    place = f" ({where})" if where else ""
     expired = f" {title(expiry(outcome, finding))}." if expiry(outcome, finding) else ""
     fix = f"{expired} Fix: {finding.fix}" if finding.fix else expired
     # %0A is how a line ends within an annotation.
-    lines = "".join(f"%0A{github(line)}" for line in finding.lines)
-    return f"::{_COMMANDS[finding.severity]} title={heading},file={file}::{github(text + place + fix)}{lines}"
+    below = "".join(f"%0A{github(line)}" for line in finding.lines)
+    return f"::{_COMMANDS[finding.severity]} title={heading},file={file}::{github(text + place + fix)}{below}"

@@ -17,7 +17,10 @@ def path_of(archive: str) -> str:
     """Return the path of an archive from this directory where it lies below it; else only its name."""
     if archive == "-":
         return "stdin"
-    below = _below(archive)
+    remote = _SCHEME.match(archive) and not os.path.lexists(archive)
+    below = _below(archive) if not remote else None
+    if remote:
+        archive = redacted(archive).partition("?")[0].partition("#")[0]
     return below if below is not None else os.path.basename(archive.rstrip("/")) or "archive"
 
 

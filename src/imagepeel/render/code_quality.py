@@ -32,6 +32,9 @@ def check_gitlab(run: CheckRun) -> str:
             fix += f" Fix: {finding.fix}" if finding.fix else ""
             stop = "" if finding.message.endswith((".", "!", "?")) else "."
             issue = _issue(finding.rule, f"{finding.message}{stop}{fix}", _SEVERITIES[finding.severity], head.archive)
+            if (lines := outcome.lines.get(finding.key)) is not None:
+                place = {"begin": lines.first, "end": lines.last}
+                issue["location"] = {"path": visible(path_of(outcome.dockerfile)), "lines": place}
             issue["fingerprint"] = _fingerprint(seen, path_of(head.archive), str(head.number), finding.key)
             issues.append(issue)
     for error in run.not_checked:

@@ -38,9 +38,9 @@ def _suite(suite: Element, outcome: CheckOutcome) -> None:
         case = _case(suite, finding, seen)
         if fails(outcome, finding):
             failure = SubElement(case, "failure", type=finding.severity, message=visible(finding.message))
-            failure.text = _lines(finding, expiry(outcome, finding))
+            failure.text = _lines(outcome, finding)
         else:
-            SubElement(case, "system-out").text = _lines(finding, expiry(outcome, finding))
+            SubElement(case, "system-out").text = _lines(outcome, finding)
     for finding in outcome.known:
         SubElement(_case(suite, finding, seen), "skipped", message="accepted: it is in the baseline")
     for one in outcome.suppressed:
@@ -67,12 +67,13 @@ def _unjudged(suite: Element, error: NotChecked) -> None:
     told.text = "\n".join(visible(line) for line in (error.message, error.where, error.hint) if line)
 
 
-def _lines(finding: FindingResult, expired: str) -> str:
+def _lines(outcome: CheckOutcome, finding: FindingResult) -> str:
+    expired, place = expiry(outcome, finding), place_of(outcome, finding)
     parts = [f"{finding.severity}: {visible(finding.message)}"]
     if expired:
         parts.append(f"  {visible(expired)}")
-    if place_of(finding):
-        parts.append(f"  at: {visible(place_of(finding))}")
+    if place:
+        parts.append(f"  at: {visible(place)}")
     if finding.fix:
         parts.append(f"  fix: {visible(finding.fix)}")
         parts += [f"       {visible(line)}" for line in finding.lines]

@@ -133,7 +133,11 @@ def _notification(level: str, text: str) -> dict[str, Any]:
 
 
 def _artifact(outcome: CheckOutcome) -> dict[str, Any]:
-    uri, relative = uri_of(outcome.image.archive)
+    return _file(outcome.image.archive)
+
+
+def _file(path: str) -> dict[str, Any]:
+    uri, relative = uri_of(path)
     return {"uri": uri, "uriBaseId": _ROOT} if relative else {"uri": uri}
 
 
@@ -177,8 +181,7 @@ def _stopped(text: str) -> str:
 
 
 def _suppression(one: Suppression) -> dict[str, Any]:
-    uri, relative = uri_of(one.file)
-    place: dict[str, Any] = {"artifactLocation": {"uri": uri, "uriBaseId": _ROOT} if relative else {"uri": uri}}
+    place: dict[str, Any] = {"artifactLocation": _file(one.file)}
     if one.line is not None:
         place["region"] = {"startLine": one.line}
     return {
@@ -199,7 +202,7 @@ def _result(outcome: CheckOutcome, finding: FindingResult, index: int, nth: int)
         "rank": _RANKS[finding.severity],
         "baselineState": "new",
         "message": _message(finding, expiry(outcome, finding)),
-        "locations": [_location(outcome, place) for place in places[:10]],
+        "locations": [*_in_dockerfile(outcome, finding), *(_location(outcome, place) for place in places[:10])],
         "partialFingerprints": {"primaryLocationLineHash": f"{key[:16]}:{nth}", "imagepeelKey/v1": key},
         "properties": {
             "severity": finding.severity,
@@ -225,6 +228,14 @@ def _message(finding: FindingResult, expired: str) -> dict[str, str]:
 
 def _lines(dockerfile: tuple[str, ...]) -> list[str]:
     return code_lines(dockerfile, "dockerfile") if dockerfile else []
+
+
+def _in_dockerfile(outcome: CheckOutcome, finding: FindingResult) -> list[dict[str, Any]]:
+    lines = outcome.lines.get(finding.key)
+    if lines is None:
+        return []
+    place = {"artifactLocation": _file(outcome.dockerfile), "region": {"startLine": lines.first, "endLine": lines.last}}
+    return [{"physicalLocation": place}]
 
 
 def _location(outcome: CheckOutcome, place: Location) -> dict[str, Any]:

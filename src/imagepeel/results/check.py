@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from imagepeel._display import Shown
 from imagepeel.errors import ANSWER_IS_NO, COMPLETE, ImagepeelError
+from imagepeel.evidence import Location
 from imagepeel.findings.budget import Spent
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.gate import Gate, Known, Threshold
 from imagepeel.findings.rule import Rule
 from imagepeel.findings.suppress import Suppression
+from imagepeel.history.attested import SourceLines, lines_in_words
 from imagepeel.results.findings import FindingResult, RuleResult, finding_result, rule_result
 from imagepeel.results.head import ImageHead
 from imagepeel.text import number, plural
+
+if TYPE_CHECKING:
+    from imagepeel.image import LayeredImage
 
 
 class SuppressedFinding(Shown, msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +52,10 @@ class CheckOutcome(Shown, msgspec.Struct, frozen=True, kw_only=True, tag="image"
     """Rules that were checked."""
     budgets: tuple[Spent, ...] = ()
     """Each limit that was set, and what the image spends of it."""
+    dockerfile: str = ""
+    """The Dockerfile that was given for this image; "" without one."""
+    lines: dict[str, SourceLines] = {}
+    """Of findings by their key the lines there that made what they are about, where that is certain."""
     suppressed: tuple[SuppressedFinding, ...] = ()
     """Findings that do not count, each with the suppression that says why."""
     expired: tuple[SuppressedFinding, ...] = ()
@@ -126,8 +136,10 @@ def check_outcome(
     rules: tuple[Rule, ...],
     beside: tuple[ImageHead, ...] = (),
     budgets: tuple[Spent, ...] = (),
+    *,
+    source: tuple[str, dict[str, SourceLines]] = ("", {}),
 ) -> CheckOutcome:
-    """Join the gate with what the rules say."""
+    """Join the gate with what the rules say; `source` is a Dockerfile and the lines of findings in it."""
     return CheckOutcome(
         image=head,
         beside=beside,
@@ -139,6 +151,8 @@ def check_outcome(
         stale=gate.stale,
         rules=tuple(map(rule_result, rules)),
         budgets=budgets,
+        dockerfile=source[0],
+        lines=source[1],
         suppressed=_with_suppressions(gate.suppressed),
         expired=_with_suppressions(gate.expired),
     )
@@ -165,9 +179,37 @@ def fails(outcome: CheckOutcome, finding: FindingResult) -> bool:
     return SEVERITIES.index(finding.severity) <= SEVERITIES.index(outcome.fail_on)
 
 
-def place_of(finding: FindingResult) -> str:
-    """The first place of a finding in words, "" without one."""
-    return str(finding.locations[0]) if finding.locations else ""
+def source_lines(image: LayeredImage, found: Sequence[Finding], source: str) -> dict[str, SourceLines]:
+    """Return by the keys of findings the lines of a Dockerfile that made what they are about, where that is certain.
+
+    Where an attestation holds the same Dockerfile, its lines count.
+    """
+    from imagepeel.history.placed import deciding_step, lines_of_steps  # start time
+
+    history = image.config.history or () if image.config is not None else ()
+    of_steps = lines_of_steps(source, history)
+    attested = image.attestations.attested
+    same = attested is not None and attested.source.splitlines() == source.splitlines()
+    out: dict[str, SourceLines] = {}
+    for finding in found:
+        place = finding.locations[0] if finding.locations else Location()
+        lines = image.lines_of(place.layer) if same and place.layer is not None else None
+        step = place.step
+        if step is None and place.pointer is not None and place.pointer.startswith("/config/"):
+            step = deciding_step(place.pointer.split("/")[2], history)
+        if lines is None and step is not None and step < len(of_steps):
+            lines = of_steps[step]
+        if lines is not None:
+            out.setdefault(finding.key, lines)
+    return out
+
+
+def place_of(outcome: CheckOutcome, finding: FindingResult) -> str:
+    """The first place of a finding in words, "" without one; before it that in the Dockerfile where it is known."""
+    place = str(finding.locations[0]).removeprefix("at ") if finding.locations else ""
+    lines = outcome.lines.get(finding.key)
+    source = f"{outcome.dockerfile} {lines_in_words(lines)}" if lines is not None else ""
+    return ", ".join(filter(None, (source, place)))
 
 
 def name_of(run: CheckRun, outcome: CheckOutcome) -> str:

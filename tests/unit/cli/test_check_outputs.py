@@ -347,3 +347,59 @@ def test_junit_skips_what_the_baseline_knows(images: Path, run_cli: Run) -> None
     report = junitparser.JUnitXml.fromfile("o.xml")
     known = json.loads(Path("o.json").read_text())["result"]["known"]
     assert (report.failures, report.errors, report.skipped) == (0, 0, len(known))
+
+
+# ---- the Dockerfile ---------------------------------------------------------------------------------------------
+
+
+def test_findings_stand_at_the_lines_of_the_dockerfile(images: Path, run_cli: Run) -> None:
+    Path("ci").mkdir()
+    text = "FROM scratch\nCOPY a /a\n\nRUN curl -u admin:Sup3rS3cretPw99 https://x.example/a \\\n  -o /b\nUSER ghost\n"
+    Path("ci/Docker file").write_text(text)
+    run = "RUN /bin/sh -c curl -u admin:Sup3rS3cretPw99 https://x.example/a   -o /b # buildkit"
+    layers = [
+        forge.layer(forge.file("a", "x"), created_by="COPY a /a # buildkit"),
+        forge.layer(forge.file("b", "x"), created_by=run),
+    ]
+    forge.write(forge.image(*layers, names="i:1", entrypoint=["/a"], user="ghost"), images / "i.tar")
+    words = (
+        "i.tar",
+        "--dockerfile",
+        "ci/Docker file",
+        "--output",
+        "sarif=o.sarif,gitlab=o.json,github=o.txt,json=r.json",
+    )
+    assert run_cli("check", *words).exit_code == 1
+    found = {one["rule"]: one["key"] for one in json.loads(Path("r.json").read_text())["result"]["new"]}
+    lines = json.loads(Path("r.json").read_text())["result"]["lines"]
+    assert lines[found["SECRET-IN-HISTORY"]] == {"first": 4, "last": 5}
+    log = json.loads(Path("o.sarif").read_text())
+    schema = json.loads((DATA / "sarif-2.1.0.schema.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(log)
+    first = {one["ruleId"]: one["locations"][0]["physicalLocation"] for one in log["runs"][0]["results"]}
+    assert first["SECRET-IN-HISTORY"] == {
+        "artifactLocation": {"uri": "ci/Docker%20file", "uriBaseId": "%SRCROOT%"},
+        "region": {"startLine": 4, "endLine": 5},
+    }
+    assert "file=ci/Docker file,line=4,endLine=5::" in Path("o.txt").read_text()
+    (issue,) = [one for one in json.loads(Path("o.json").read_text()) if one["check_name"] == "SECRET-IN-HISTORY"]
+    assert issue["location"] == {"path": "ci/Docker file", "lines": {"begin": 4, "end": 5}}
+    assert "ci/Docker file lines 4-5" in run_cli("check", *words).stdout
+    # What the history does not tell stays at the archive.
+    Path("ci/Docker file").write_text("FROM scratch\n")
+    run_cli("check", *words)
+    assert json.loads(Path("r.json").read_text())["result"]["lines"] == {}
+
+
+def test_a_dockerfile_is_that_of_one_image_and_is_there(images: Path, run_cli: Run) -> None:
+    Path("Dockerfile").write_text("FROM scratch\n")
+    Path("noise").write_bytes(b"\xff\xfe" * 9)
+    for words, where in (
+        (["hello.tar", "shop.tar", "--dockerfile", "Dockerfile"], "the command line"),
+        (["hello.tar", "--all", "--dockerfile", "Dockerfile"], "the command line"),
+        (["hello.tar", "--dockerfile", "absent"], "absent"),
+        (["hello.tar", "--dockerfile", "noise"], "noise"),
+        (["hello.tar", "--dockerfile", "Dockerfile", "--output", "json=Dockerfile"], "the command line"),
+    ):
+        done = run_cli("check", *words)
+        assert done.exit_code == 2 and done.stderr.splitlines()[1] == f"where: {where}"
