@@ -139,3 +139,18 @@ def test_commands_write_only_where_they_are_told_execute_nothing_and_open_no_soc
     assert (places["canary"] / "secret").read_text() == "the canary's secret"
     assert os.listdir(places["canary"]) == ["secret"]
     assert not os.listdir(places["temporary"]) and not os.listdir(places["home"])
+
+
+@pytest.mark.parametrize(
+    "word", ["nginx:latest", "ghcr.io/owner/name", "containers-storage:x", "absent.tar", "docker:"]
+)
+def test_a_word_that_names_no_source_opens_no_socket(word: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    line = ["strace", "-f", "--seccomp-bpf", "-o", str(log), "-e", "trace=socket,connect,execve", "--"]
+    words = [sys.executable, "-m", "imagepeel", "explain", word]
+    done = subprocess.run([*line, *words], capture_output=True, cwd=tmp_path, check=False)
+    if "PTRACE" in done.stderr.decode(errors="replace"):
+        pytest.skip("this machine lets nobody trace a process")
+    assert done.returncode in (2, 14) and b"try:" in done.stderr
+    seen = [match[1] for text in log.read_text().splitlines() if (match := _LINE.match(text))]
+    assert seen == ["execve"]

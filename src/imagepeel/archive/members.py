@@ -64,6 +64,8 @@ class Members(ABC):
     """Whether reading a member costs so much that what nobody asks for is not read."""
     told: str = ""
     """How it was seen what this is, where the documents alone do not say it; a sentence without its full stop."""
+    own: frozenset[str] = frozenset()
+    """Members that imagepeel made, so that another program's copy has them in other bytes."""
     ended: bool = True
     """Whether the end of the archive was seen: False for a tar without end blocks, which may be the start of one."""
 

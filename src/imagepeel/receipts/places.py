@@ -22,7 +22,7 @@ from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import AnomalyCode, Name, Receipt, text
 from imagepeel.layers.layer import Layer
 from imagepeel.oci.json_document import lookup
-from imagepeel.receipts.copying import COPY, copying
+from imagepeel.receipts.copying import COPY, FOLDER, copying, copying_layout
 from imagepeel.receipts.quoting import HEX, file_word, hex_line, is_tame, jq_filter, plain_text, quote
 
 if TYPE_CHECKING:
@@ -99,7 +99,9 @@ class Receipts:
         self.members: Members = archive.members
         self.directory: bool = archive.medium == "directory"
         self.streamed: bool = archive.name in ("-", "memory", "")
-        name = COPY if self.streamed or archive.elsewhere else archive.name
+        copied = FOLDER if self.directory else COPY
+        name = copied if self.streamed or archive.elsewhere else archive.name
+        self._name = name
         self.file: str = file_word(name)
         self._colon = b":" in name.encode("utf-8", "surrogateescape")
         self._stream = Stream(file=self.file)
@@ -116,6 +118,12 @@ class Receipts:
         if self.streamed:
             return f"cat > {COPY}"
         tags = self.image.record.tags if self.image is not None else ()
+        if self.archive.elsewhere and self.directory:
+            index = self.archive.indexes[0].index if self.archive.indexes else None
+            listed = (index.manifests if index is not None else None) or ()
+            # skopeo writes manifests of Docker's types anew for a layout, and their digests with them.
+            changed = any(one.media_type.startswith("application/vnd.docker.") for one in listed)
+            return "" if changed else copying_layout(self.archive.name, tags)
         return copying(self.archive.name, tags) if self.archive.elsewhere else None
 
     def tar_stream(self) -> Stream:
@@ -161,7 +169,8 @@ class Receipts:
         """The bytes of a member of the archive (links already followed)."""
         home = members or self.members
         if home.medium == "directory":
-            return Stream(file=file_word(f"{home.name}/{member.name}"))
+            place = self._name if home is self.members else home.name
+            return Stream(file=file_word(f"{place}/{member.name}"))
         if member.sparse is not None:
             return Stream(pipe=self._tar("-xO", self._stream, _word(member.raw_name)))
         if self._nameable(member):

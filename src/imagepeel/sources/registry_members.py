@@ -47,6 +47,7 @@ class RegistryMembers(Members):
 
     medium: Medium = "directory"
     slow: bool = True
+    own: frozenset[str] = frozenset((MARKER, INDEX))
 
     def __init__(self, registry: Registry, name: str, limits: Limits, *, verify: bool) -> None:
         super().__init__(name, limits)

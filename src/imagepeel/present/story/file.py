@@ -114,6 +114,17 @@ def _opening(context: StoryContext, blocks: list[Block]) -> None:
         untouched = f"It came from {archive.name}; nothing was unpacked to disk to read it."
     if archive.medium == "directory":
         files = [member for member in members if member.kind == "file"]
+        if archive.elsewhere:
+            blocks.append(
+                claim(
+                    path(archive.name), " is, copied as it lies there, a directory with ",
+                    value(plural(len(files), "file")), ", ", value(size(held)), " together. What is looked at is "
+                    "fetched, and nothing is unpacked to disk.",
+                    by=proof(Location(member=members.name), _listing(context)),
+                )
+            )  # fmt: skip
+            _copying(context, blocks)
+            return
         blocks.append(
             claim(
                 path(context.name), " is a directory with ", value(plural(len(files), "file")), ", ", value(size(held)),
@@ -147,6 +158,11 @@ def _opening(context: StoryContext, blocks: list[Block]) -> None:
             by=proof(context.archive_place(), size_receipt, _listing(context)),
         )
     )  # fmt: skip
+    _copying(context, blocks)
+
+
+def _copying(context: StoryContext, blocks: list[Block]) -> None:
+    receipts = context.receipts
     copying = receipts.copying()
     if copying is not None:
         came = "It came as a stream" if receipts.streamed else "It is no file of this machine"
@@ -359,7 +375,7 @@ def _row(context: StoryContext, member: Member, role: Text | None, directory: bo
     cells.extend((words(value(size(member.size))), words(path(_short(member.name))), what))
     place = Location(member=member.name, archive_offset=member.header_offset)
     receipt = _listing(context)
-    if member.kind == "file" and not member.truncated:
+    if member.kind == "file" and not member.truncated and member.name not in context.archive.members.own:
         stream = context.receipts.member(member)
         receipt = context.receipts.size(stream, member.size)
     return Row(cells=tuple(cells), evidence=proof(place, receipt))
