@@ -57,6 +57,11 @@ class Archive(OpenArchive):
         """Where scans of layers are kept between runs, None for nowhere."""
         return self._pool.cache
 
+    @property
+    def named(self) -> str:
+        """The image that the word of the source chose, as in `oci-archive:FILE:TAG`; "" where it chose none."""
+        return self._named
+
     def image(self, reference: str | None = None, *, platform: str | None = None) -> Image:
         """Return one image.
 

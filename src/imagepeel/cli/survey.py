@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _EXAMPLES = (
     "\b\nExamples:\n"
     "  imagepeel survey archives/ --out facts/\n"
+    "  imagepeel survey registry:localhost:5000 --out facts/\n"
     "  imagepeel survey list.txt --out facts/ --workers 8 --html summary.html\n"
     "  imagepeel survey archives/ --out facts/ --json | jq '.result.starts'\n"
 )
@@ -55,8 +56,8 @@ def command(
 ) -> None:
     """Survey many images: tables of images, layers, files, starts, findings, packages and lineage.
 
-    A folder is walked for archives and layouts; a file of text is a list with one source a line; anything else is a
-    source itself.  Each distinct layer is read once, whoever ships it.  A source that cannot be read is a row with the
+    A folder is walked for archives and layouts; a file of text is a list with one source a line; registry:HOST is each
+    tag that a registry lists; anything else is a source itself.  Each distinct layer is read once, whoever ships it.  A source that cannot be read is a row with the
     error in it, and the others are surveyed.  A second run reads what is new or has changed, and forgets what is not
     named any more.  docs/reference/survey.md names each column.
     """

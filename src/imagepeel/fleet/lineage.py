@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 
 from imagepeel.evidence import layer_label
-from imagepeel.fleet.plan import PlannedImage, plan_source
-from imagepeel.fleet.words import Walk
+from imagepeel.fleet.plan import PlannedImage, plan_source, unlisted
+from imagepeel.fleet.words import Unlisted, Walk
 from imagepeel.limits import DEFAULT, Limits
 from imagepeel.oci.identity import chain_ids
 from imagepeel.results.lineage import (
@@ -34,19 +34,19 @@ def lineage(
     A source that cannot be read is told of in `failed`, an image without a known place in `unknown`; nothing is raised
     for them.  Source: image-spec config.md, DiffID and ChainID.
     """
-    walk = Walk([sources] if isinstance(sources, str | os.PathLike) else sources)
+    walk = Walk([sources] if isinstance(sources, str | os.PathLike) else sources, limits)
     failed: list[SourceFailure] = []
     unknown: list[LineageUnknown] = []
     placed: list[tuple[LineageImage, tuple[str, ...]]] = []
     count = images = 0
     for source in walk:
         count += 1
-        planned = plan_source(source, limits)
+        planned = unlisted(source) if isinstance(source, Unlisted) else plan_source(source, limits)
         if planned.code:
-            failed.append(SourceFailure(source=source, code=planned.code, error=planned.error))
+            failed.append(SourceFailure(source=planned.source, code=planned.code, error=planned.error))
         for image in planned.images:
             images += 1
-            named = LineageImage(source=source, number=image.number, name=image.name, platform=image.platform)
+            named = LineageImage(source=planned.source, number=image.number, name=image.name, platform=image.platform)
             chains = tuple(chain_ids([one for one in image.diff_ids if one is not None]))
             if chains and len(chains) == len(image.diff_ids):
                 placed.append((named, chains))

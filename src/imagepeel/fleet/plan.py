@@ -9,11 +9,12 @@ import msgspec
 
 from imagepeel import api
 from imagepeel.archive.compression import Compression, sniff_compression
-from imagepeel.archive.opened import OpenArchive
 from imagepeel.archive.records import ImageRecord, LayerRecord, LayerState
 from imagepeel.errors import ImagepeelError
+from imagepeel.fleet.words import Unlisted
 from imagepeel.limits import Limits
-from imagepeel.oci.digest import can_verify
+from imagepeel.oci.digest import Digest, can_verify
+from imagepeel.text import plural
 
 
 class PlannedLayer(msgspec.Struct, frozen=True):
@@ -48,6 +49,13 @@ class Planned(msgspec.Struct, frozen=True):
     images: tuple[PlannedImage, ...] = ()
     code: str = ""
     error: str = ""
+
+
+def unlisted(word: Unlisted) -> Planned:
+    """Return what is known of a word whose sources could not be listed: they are sources that nobody saw."""
+    code, words = told(word.error)
+    before = f" (after {plural(word.count, 'image')})" if word.count else ""
+    return Planned(source=word.word, code=code, error=words + before)
 
 
 def file_stamp(source: str) -> str:
@@ -91,8 +99,13 @@ def told(error: BaseException) -> tuple[str, str]:
     return "internal", f"imagepeel failed: {type(error).__name__}: {error}"
 
 
-def _records(archive: OpenArchive) -> tuple[ImageRecord, ...]:
-    """Return the records of all images for a container, also of those that were left for later."""
+def _records(archive: api.Archive) -> tuple[ImageRecord, ...]:
+    """Return the records of all images for a container, also of those that were left for later.
+
+    Where the word of the source chooses one image, that one.
+    """
+    if archive.named:
+        return (archive.image().record,)
     return tuple(archive.read_now(record) if record.later is not None else record for record in archive.runnable)
 
 
@@ -100,17 +113,16 @@ def key_of(source: str, number: int, layer: LayerRecord) -> str:
     """Return what says which bytes a layer is: the digest that is stated of them."""
     if layer.stored is None or layer.state is not LayerState.PRESENT:
         return ""
-    stated = [layer.digest, layer.name_digest]
-    if layer.diff_id is not None:
-        bytes_are = layer.source()
-        try:
-            if sniff_compression(bytes_are.pread(0, 16)) is Compression.NONE:
-                stated.append(layer.diff_id)  # type: ignore[arg-type]
-        finally:
-            bytes_are.close()
-    for digest in stated:
+    for digest in (layer.digest, layer.name_digest):
         if digest is not None and can_verify(digest):
             return str(digest)
+    if layer.diff_id is not None and can_verify(Digest(layer.diff_id)):
+        held = layer.source()
+        try:
+            if sniff_compression(held.pread(0, 16)) is Compression.NONE:
+                return layer.diff_id
+        finally:
+            held.close()
     return f"{source}#{number}/{layer.index}"
 
 
@@ -127,8 +139,8 @@ def _image(source: str, record: ImageRecord) -> PlannedImage:
     )
 
 
-def _stamp(archive: OpenArchive) -> str:
-    """Of a directory: the digests of its documents, and identity and times of the files that hold its layers."""
+def _stamp(archive: api.Archive) -> str:
+    """Of what is no file: the digests of its documents, and what tells whether the bytes of its layers changed."""
     state = hashlib.sha256()
     for record in _records(archive):
         state.update(f"{record.number} {record.digest} {record.image_id}\n".encode())
@@ -138,7 +150,7 @@ def _stamp(archive: OpenArchive) -> str:
                 continue
             held = layer.source()
             try:
-                stamp = held.stamp()
+                stamp = held.promised or held.stamp()
             finally:
                 held.close()
             if stamp is None:

@@ -15,10 +15,10 @@ from imagepeel._version import __version__
 from imagepeel.errors import UsageError
 from imagepeel.fleet.crew import Crew, cores
 from imagepeel.fleet.parts import Form, PartWriter, default_form, require, sweep
-from imagepeel.fleet.plan import Planned, file_stamp, plan_source, told
+from imagepeel.fleet.plan import Planned, file_stamp, plan_source, told, unlisted
 from imagepeel.fleet.state import State
 from imagepeel.fleet.tasks import ImageDone, LayerDone, Place, WantedImage, WantedLayer, read_images, read_layers
-from imagepeel.fleet.words import Walk
+from imagepeel.fleet.words import Unlisted, Walk
 from imagepeel.limits import DEFAULT, Limits, MiB
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def survey(
     _own(folder)
     place = Place(folder, form, limits)
     state = State(folder, f"{__version__} {form} {hashlib.sha256(repr(limits).encode()).hexdigest()}")
-    walk = Walk(words)
+    walk = Walk(words, limits)
     tell = progress or (lambda what, done, total: None)
     try:
         with Crew(executor, workers or (64 if executor is not None else cores())) as crew:
@@ -108,7 +108,9 @@ def _plan(crew: Crew, state: State, walk: Walk, place: Place, tell: Progress) ->
 
     def new() -> Iterator[tuple[str, ...]]:
         for source in walk:
-            if not state.unchanged(source, file_stamp(source)):
+            if isinstance(source, Unlisted):
+                state.note(unlisted(source))
+            elif not state.unchanged(source, file_stamp(source)):
                 yield (source,)
 
     def done(job: tuple[str, ...], found: tuple[Planned, ...]) -> None:

@@ -12,7 +12,7 @@ from imagepeel.fleet.tasks import Copy, ImageDone, LayerDone, Stray, WantedImage
 from imagepeel.oci.identity import chain_ids
 from imagepeel.results.lineage import LineageImage
 
-PASSING = ("worker-died", "system", "memory", "internal")
+PASSING = ("worker-died", "system", "memory", "internal", "fetch-failed")
 """Codes of errors that another run may not meet; with any other one, bytes that are the same fail again."""
 COPIES = 1_000
 """Copies of a layer that are tried until one has the bytes that are stated."""

@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 
+import msgspec
+
 from imagepeel.archive.compression import Compression, sniff_compression
 from imagepeel.archive.sniff import HEAD, is_tar
-from imagepeel.errors import LimitExceeded
+from imagepeel.errors import ImagepeelError, LimitExceeded
+from imagepeel.limits import DEFAULT, Limits
+from imagepeel.sources.catalogue import host_of
+from imagepeel.sources.request import Request
 
 MOST = 20_000_000
 """Sources of one survey."""
@@ -15,19 +20,32 @@ _LINE = 64 * 1024
 _NAMES = (".tar", ".tgz", ".tar.gz", ".tar.zst", ".tar.xz", ".tar.bz2", ".oci")
 
 
+class Unlisted(msgspec.Struct, frozen=True):
+    """A word whose sources could not be listed to the end: why, and how many came before."""
+
+    word: str
+    error: Exception
+    count: int
+
+    def __hash__(self) -> int:
+        return hash(self.word)
+
+
 class Walk:
     """The sources that words name, in a stable order; `passed_over` counts files in folders that look like no archive.
 
     A folder that is an image is one source; any other folder is walked for archives and for folders that are images.
-    Links are not followed.  A file of text is a list of sources, one a line; everything else is a source itself.
+    Links are not followed.  A file of text is a list of sources, one a line; `registry:HOST` is each tag that a
+    registry lists; everything else is a source itself.
     """
 
-    def __init__(self, words: Iterable[str | os.PathLike[str]]) -> None:
+    def __init__(self, words: Iterable[str | os.PathLike[str]], limits: Limits = DEFAULT) -> None:
         self._words = [os.fspath(word) for word in words]
+        self._limits = limits
         self.passed_over: int = 0
 
-    def __iter__(self) -> Iterator[str]:
-        """Yield each source once.  LimitExceeded past `MOST` of them."""
+    def __iter__(self) -> Iterator[str | Unlisted]:
+        """Yield each source once, and each word whose sources nobody would list.  LimitExceeded past `MOST` of them."""
         seen: set[int] = set()
         for word in self._words:
             for source in self._of(word, lists=True):
@@ -39,9 +57,12 @@ class Walk:
                     raise LimitExceeded(f"there are more than {MOST:,} sources", hint="survey them in parts")
                 yield source
 
-    def _of(self, word: str, *, lists: bool) -> Iterator[str]:
+    def _of(self, word: str, *, lists: bool) -> Iterator[str | Unlisted]:
+        host = host_of(word)
         if os.path.isdir(word):
             yield from [word] if is_layout(word) else self._folder(word)
+        elif host and not os.path.lexists(word):
+            yield from self._registry(word, host)
         elif lists and is_list(word):
             with open(word, "rb") as file:
                 for line in iter(lambda: file.readline(_LINE), b""):
@@ -50,6 +71,17 @@ class Walk:
                         yield from self._of(os.fsdecode(named), lists=False)
         else:
             yield word
+
+    def _registry(self, word: str, host: str) -> Iterator[str | Unlisted]:
+        from imagepeel.sources.catalogue import images_of  # start time
+
+        count = 0
+        try:
+            for source in images_of(host, Request(limits=self._limits)):
+                count += 1
+                yield source
+        except (ImagepeelError, OSError) as error:
+            yield Unlisted(word, error, count)
 
     def _folder(self, folder: str) -> Iterator[str]:
         todo = [folder]

@@ -43,6 +43,8 @@ class Registry:
         self._lock = threading.Lock()
         self._base: str = ""
         self._authorization: str = ""
+        self.scope: str = f"repository:{name.repository}:pull"
+        """What a token is asked for."""
 
     def close(self) -> None:
         self._http.close()
@@ -78,8 +80,12 @@ class Registry:
 
     def ask(self, path: str, what: str, headers: dict[str, str], *, again: bool = True) -> Answer:
         """Return the successful answer to a GET below the repository; `what` names in an error what is asked for."""
+        return self.get(f"{self.name.repository}/{quote(path, safe='/:@')}", what, headers, again=again)
+
+    def get(self, place: str, what: str, headers: dict[str, str], *, again: bool = True) -> Answer:
+        """The same for a place below `/v2/`, quoted already."""
         base = self._base or self._find()
-        url = f"{base}/v2/{self.name.repository}/{quote(path, safe='/:@')}"
+        url = f"{base}/v2/{place}"
         for first in (True, False):
             sent = {**headers, "Authorization": self._authorization} if self._authorization else headers
             answer = self._http.send("GET", url, sent, again=again)
@@ -124,8 +130,7 @@ class Registry:
         The login of the user goes there only when it is the registry's own place, see `_own`.
         """
         split(realm)
-        scope = f"repository:{self.name.repository}:pull"
-        fields = {"service": service, "scope": scope} if service else {"scope": scope}
+        fields = {"service": service, "scope": self.scope} if service else {"scope": self.scope}
         host = split(realm).netloc
         login = login_for(self.name.host, self.name.repository) if _own(self.name.address, realm) else login_for(host)
         mark = "&" if "?" in realm else "?"

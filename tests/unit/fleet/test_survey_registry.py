@@ -1,0 +1,159 @@
+"""A whole registry as a source: Debian's docker-registry, filled by skopeo, and registries that misbehave."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import imagepeel
+from imagepeel import forge
+from imagepeel.sources import catalogue
+from imagepeel.sources.catalogue import host_of
+from webserver import Asked, serve
+
+needs_registry = pytest.mark.skipif(
+    shutil.which("docker-registry") is None or shutil.which("skopeo") is None, reason="docker-registry, skopeo"
+)
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Host and port of a registry with five tags in three repositories."""
+    folder = tmp_path_factory.mktemp("registry")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        host = f"localhost:{free.getsockname()[1]}"
+    config = folder / "config.yml"
+    config.write_text(
+        f"version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {folder}/data\nhttp:\n  addr: {host}\n"
+        "log:\n  level: error\n  accesslog:\n    disabled: true\n"
+    )
+    running = subprocess.Popen(
+        ["docker-registry", "serve", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        base = forge.layer(forge.file("etc/base", b"of all\n" * 2_000))
+        for name, tags in (("team/web", ("1", "2")), ("team/db", ("1",)), ("tools", ("old", "new"))):
+            for tag in tags:
+                own = forge.layer(forge.file(f"srv/{name}", f"{name} {tag}"))
+                spec = forge.image(base, own, entrypoint=["/srv/x"], names=f"x:{tag}")
+                archive = forge.write(
+                    spec, folder / f"{name.replace('/', '-')}-{tag}.tar", kind="oci-archive", compression="gzip"
+                )
+                _push(archive, f"docker://{host}/{name}:{tag}")
+        yield host
+    finally:
+        running.terminate()
+        running.wait()
+
+
+def _push(archive: Path, to: str) -> None:
+    words = ["skopeo", "copy", "--quiet", "--dest-tls-verify=false", f"oci-archive:{archive}", to]
+    for attempt in range(40):
+        done = subprocess.run(words, capture_output=True, text=True)
+        if done.returncode == 0:
+            return
+        assert attempt < 39, done.stderr
+        time.sleep(0.25)
+
+
+@pytest.mark.judge
+@needs_registry
+def test_every_tag_that_a_registry_lists_is_surveyed(registry: str, tmp_path: Path) -> None:
+    result = imagepeel.survey(f"registry:{registry}", out=tmp_path / "facts", workers=2, form="jsonl")
+    sources = [
+        json.loads(line)["source"]
+        for part in (tmp_path / "facts" / "sources").iterdir()
+        for line in part.read_text().splitlines()
+    ]
+    told = [
+        f"registry:{registry}/{name}:{tag}"
+        for name in ("team/db", "team/web", "tools")
+        for tag in json.loads(
+            subprocess.run(
+                ["skopeo", "list-tags", "--tls-verify=false", f"docker://{registry}/{name}"],
+                check=True, capture_output=True, text=True,
+            ).stdout
+        )["Tags"]
+    ]  # fmt: skip
+    assert sorted(sources) == sorted(told) and len(told) == 5
+    assert (result.examined, result.failed) == (5, 0)
+    assert (result.layers.uses, result.layers.distinct) == (10, 6)
+    assert len(result.nodes) == 6 and result.nodes[0].above == 5
+
+    said: list[str] = []
+    again = imagepeel.survey(
+        f"registry:{registry}",
+        out=tmp_path / "facts", workers=2, form="jsonl", progress=lambda what, done, total: said.append(what),
+    )  # fmt: skip
+    assert again == result
+    assert set(said) == {"documents"}, "digests say that nothing changed"
+
+
+@pytest.mark.judge
+@needs_registry
+def test_a_list_in_pages_is_read_to_its_end(registry: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "PAGE", 1)
+    assert len(imagepeel.lineage(f"registry:{registry}").nodes) == 6
+
+
+def test_a_registry_that_lists_nothing_is_a_row(tmp_path: Path) -> None:
+    def answer(asked: Asked) -> None:
+        asked.give(404, b"{}")
+
+    with serve(answer) as (host, _):
+        result = imagepeel.survey(f"registry:{host}", out=tmp_path / "facts", workers=1, form="jsonl")
+    assert (result.sources, result.failed, result.images) == (1, 1, 0)
+    assert result.failures[0].source == f"registry:{host}" and "catalogue" in result.failures[0].error
+
+
+def test_a_registry_that_turns_in_a_circle_is_left(tmp_path: Path) -> None:
+    asked_for: list[str] = []
+
+    def answer(asked: Asked) -> None:
+        asked_for.append(asked.path)
+        link = {"Link": '</v2/_catalog?n=1000&last=a>; rel="next"', "Content-Type": "application/json"}
+        if asked.path.startswith("/v2/_catalog"):
+            asked.give(200, b'{"repositories": ["a"]}', link)
+        else:
+            asked.give(200, b'{"name": "a", "tags": null}', {})
+
+    with serve(answer) as (host, _):
+        found = imagepeel.lineage(f"registry:{host}")
+    assert [one.source for one in found.failed] == [f"registry:{host}"]
+    assert "again and again" in found.failed[0].error and len(asked_for) < 10
+
+
+@pytest.mark.parametrize(
+    ("word", "host"),
+    [
+        ("registry:localhost:5000", "localhost:5000"),
+        ("registry:registry.example.org", "registry.example.org"),
+        ("registry:registry.example.org:443/", "registry.example.org:443"),
+        ("registry:[::1]:5000", "[::1]:5000"),
+        ("registry:nginx", ""),
+        ("registry:nginx:1.25", ""),
+        ("registry:registry.example.org/app", ""),
+        ("docker:localhost:5000", ""),
+    ],
+)
+def test_which_word_is_a_whole_registry(word: str, host: str) -> None:
+    assert host_of(word) == host
+
+
+def test_a_word_that_chooses_one_image_is_about_that_one(tmp_path: Path) -> None:
+    def spec(name: str) -> Any:
+        return forge.image(forge.layer(forge.file(name, name)), entrypoint=["/x"], names=f"{name}:1")
+
+    archive = forge.write([spec("one"), spec("two")], tmp_path / "both.tar", kind="docker-archive")
+    found = imagepeel.lineage([f"docker-archive:{archive}:two:1"])
+    assert [image.name for node in found.nodes for image in node.images] == ["two:1"]
+    assert imagepeel.lineage([archive]).images == 2
