@@ -57,9 +57,9 @@ def command(
     """Survey many images: tables of images, layers, files, starts, findings, packages and lineage.
 
     A folder is walked for archives and layouts; a file of text is a list with one source a line; registry:HOST is each
-    tag that a registry lists; anything else is a source itself.  Each distinct layer is read once, whoever ships it.  A source that cannot be read is a row with the
-    error in it, and the others are surveyed.  A second run reads what is new or has changed, and forgets what is not
-    named any more.  docs/reference/survey.md names each column.
+    tag that a registry lists; anything else is a source itself.  Each distinct layer is read once, whoever ships it.  A
+    source that cannot be read is a row with the error in it, and the others are surveyed.  A second run reads what is
+    new or has changed, and forgets what is not named any more.  docs/reference/survey.md names each column.
     """
     from imagepeel.fleet.run import survey  # start time
     from imagepeel.limits import DEFAULT, Limits  # start time

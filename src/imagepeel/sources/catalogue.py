@@ -21,7 +21,6 @@ PAGE = 1_000
 MOST = 1_000_000
 """Pages of one listing."""
 _HOST = late(r"registry:((?:localhost|\[[0-9a-fA-F:.]{2,45}\]|[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)+)(?::[0-9]{1,5})?)/?")
-_NEXT = late(r'<[^>?]{0,4096}\?([^>]{1,4096})>[ \t]{0,8};[ \t]{0,8}rel="?next')
 
 
 class _Page(msgspec.Struct):
@@ -70,10 +69,19 @@ def _names(registry: Registry, place: str, what: str) -> Iterator[str]:
             raise FetchFailed(f"{registry.name.host} gives no list for {what}", hint=str(error)) from None
         names = (page.repositories if place == "_catalog" else page.tags) or []
         yield from names
-        found = _NEXT.search(link[:16384])
-        if found is None:
+        following = _next(link)
+        if not following:
             return
-        if not names or found[1] == query:
+        if not names or following == query:
             raise FetchFailed(f"{registry.name.host} gives the same page of {what} again and again")
-        query = quote(found[1], safe="=&%+-._~:/")
+        query = following
     raise LimitExceeded(f"{what} has more than {MOST:,} pages", hint="name its repositories in a list")
+
+
+def _next(link: str) -> str:
+    """Return the query of the address that a `Link` header calls the next one, "" where it names none (RFC 8288)."""
+    for part in link.split(","):
+        address, _, words = part.partition(">")
+        if "next" in words and "?" in address:
+            return quote(address.partition("?")[2], safe="=&%+-._~:/")
+    return ""
