@@ -56,6 +56,7 @@ for limit in limits:
 WORDS = {
     "bundle": ("bundle", "ARCHIVE", "OUT/bundle"),
     "bundle --rootfs": ("bundle", "ARCHIVE", "OUT/bundle", "--rootfs"),
+    "check --output": ("check", "ARCHIVE", "--output", "sarif=OUT/o.sarif,junit=OUT/o.xml,json=OUT/o.json"),
     "check --write-baseline": ("check", "ARCHIVE", "--write-baseline", "OUT/known.json"),
     "explain --html": ("explain", "ARCHIVE", "--html", "OUT/page.html"),
     "extract": ("extract", "ARCHIVE", "OUT/tree"),
@@ -69,7 +70,7 @@ WORDS = {
 }
 OWN = {"workshop slides"}
 """Commands that keep no index of what they read."""
-SEVERAL_SECONDS = {"workshop", "operate --html"}
+SEVERAL_SECONDS = {"check --output", "workshop", "operate --html"}
 """Commands that are tried at fewer sizes of the disk."""
 MARKERS = (".imagepeel-partial",)
 """A directory that says of itself that it is incomplete; what is in it is not taken for the result."""

@@ -96,9 +96,9 @@ def command(
     checked.  Without --image and --platform the images for all platforms of an archive are held against the rules.
     With --max-size and its like what the image costs is held against limits, and the step to blame is named.
     Settings stand in [check] of imagepeel.toml or [tool.imagepeel.check] of pyproject.toml in this directory:
-    fail-on, select, ignore, baseline, the limits.  Options of the command line come before them.  Exit codes: 0
-    passed, 1 failed; others say that an image could not be read; of several archives the largest.  The same image
-    gives the same bytes.
+    fail-on, select, ignore, baseline, the limits; [[suppress]] accepts a finding for a reason and until a day.  Options
+    of the command line come before them.  Exit codes: 0 passed, 1 failed; others say that an image could not be read;
+    of several archives the largest.  The same image gives the same bytes.
     """
     options = options_of(config)
     options = GateOptions(
