@@ -61,8 +61,9 @@ class FakeRegistry:
         elif kind == "manifests":
             asked.give(200, data, {"Content-Type": self.types[digest], "Docker-Content-Digest": digest})
         else:
-            start = int(asked.headers["Range"].removeprefix("bytes=").rstrip("-")) if "Range" in asked.headers else 0
-            if start and self.ranges:
-                asked.give(206, data[start:], {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"})
+            if "Range" in asked.headers and self.ranges:
+                first, _, last = asked.headers["Range"].removeprefix("bytes=").partition("-")
+                start, end = int(first), min(int(last or len(data)), len(data) - 1)
+                asked.give(206, data[start : end + 1], {"Content-Range": f"bytes {start}-{end}/{len(data)}"})
             else:
                 asked.give(200, data)

@@ -491,3 +491,60 @@ def test_what_is_no_name(text: str, after: str) -> None:
 def test_what_would_lead_elsewhere_is_no_name(text: str) -> None:
     with pytest.raises(imagepeel.UsageError, match="no name of an image"):
         parse_name(text)
+
+
+# ---- parts ----------------------------------------------------------------------------------------------------------
+
+
+def sent(web: Web) -> int:
+    """How many bytes of blobs were asked for by ranges; all of the others count as a thousand times as many."""
+    asked = [headers.get("Range", "bytes=0-999999999") for _, path, headers in web.asked if "/blobs/" in path]
+    return sum(int(end) - int(start) + 1 for start, end in (one.removeprefix("bytes=").split("-") for one in asked[1:]))
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> FakeRegistry:
+    """An uncompressed image of a layer with eight megabytes in one file, and two small ones around it."""
+    from imagepeel import forge
+
+    layer = forge.layer(
+        forge.file("first", "1"), forge.file("big", b"\1" * (8 << 20)), forge.file("last", "the last one")
+    )
+    spec = forge.image(layer, cmd=["/first"])
+    return FakeRegistry(forge.write(spec, tmp_path / "large.tar", kind="oci-archive", compression="none"))
+
+
+def test_without_digests_only_the_parts_come_that_are_read(large: FakeRegistry, run_cli: Any) -> None:
+    with serve(large) as (host, web):
+        listed = run_cli("ls", "-R", "--no-verify", f"registry:{host}/shop:1")
+        assert listed.exit_code == 0 and "last" in listed.stdout
+        assert sent(web) < 1 << 20
+        assert "no digest was computed" in listed.stderr and f"registry:{host}/shop:1" in listed.stderr
+        read = run_cli("cat", "--no-verify", f"registry:{host}/shop:1", "/last")
+        assert read.stdout == "the last one" and "no digest was computed" in read.stderr
+
+
+def test_with_digests_the_layer_comes_whole_and_nothing_is_left_to_say(large: FakeRegistry, run_cli: Any) -> None:
+    with serve(large) as (host, web):
+        done = run_cli("cat", f"registry:{host}/shop:1", "/last")
+        assert (done.stdout, done.stderr) == ("the last one", "")
+        assert not any("Range" in headers for _, _, headers in web.asked)
+
+
+def test_a_registry_that_gives_no_parts_is_read_whole(large: FakeRegistry, run_cli: Any) -> None:
+    large.ranges = False
+    with serve(large) as (host, _):
+        assert run_cli("cat", "--no-verify", f"registry:{host}/shop:1", "/last").stdout == "the last one"
+
+
+def test_other_parts_than_were_asked_for_are_an_error(large: FakeRegistry, run_cli: Any) -> None:
+    def shifted(asked: Asked) -> bool:
+        if "Range" not in asked.headers:
+            return False
+        asked.give(206, b"\0" * 65536, {"Content-Range": "bytes 1-65536/99999999"})
+        return True
+
+    large.fault = shifted
+    with serve(large) as (host, _):
+        done = run_cli("ls", "--no-verify", f"registry:{host}/shop:1")
+    assert done.exit_code == 16 and "other bytes than were asked for" in done.stderr

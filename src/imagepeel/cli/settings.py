@@ -132,6 +132,8 @@ class Settings:
                 ca=self.ca,
             )
             self._opened[id(opened)] = self.archive
+            if not self.verify and opened.elsewhere:
+                self.warn(f"no digest was computed: that these are the bytes of the image, only {self.archive} says")
             with opened:
                 try:
                     yield opened

@@ -78,6 +78,21 @@ class Registry:
         headers = {"Range": f"bytes={start}-"} if start else {}
         return self.ask(f"blobs/{digest}", f"blob {digest} of {self.name.repository}", headers, again=not lone)
 
+    def part(self, digest: Digest, offset: int, end: int) -> Answer:
+        """Return the answer with these bytes of a blob (206), or with all of it (200) where there are no parts.
+
+        FetchFailed for other bytes than were asked for.
+        """
+        what = f"part of the blob {digest} of {self.name.repository}"
+        answer = self.ask(f"blobs/{digest}", what, {"Range": f"bytes={offset}-{end - 1}"})
+        given = answer.headers.get("Content-Range", "").partition("/")[0]
+        if answer.status == 206 and given != f"bytes {offset}-{end - 1}":
+            answer.close()
+            raise FetchFailed(
+                f"{self.name.host} sends other bytes than were asked for: {given[:60] or 'it does not say which'}"
+            )
+        return answer
+
     def ask(self, path: str, what: str, headers: dict[str, str], *, again: bool = True) -> Answer:
         """Return the successful answer to a GET below the repository; `what` names in an error what is asked for."""
         return self.get(f"{self.name.repository}/{quote(path, safe='/:@')}", what, headers, again=again)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import msgspec
@@ -19,10 +20,12 @@ from imagepeel.oci.layout import MARKER, VERSION
 from imagepeel.oci.manifest import manifest_of, shape_of
 from imagepeel.oci.media_types import classify
 from imagepeel.serialization import to_json
+from imagepeel.sources.fetched import BLOCK, Fetched, changed
 from imagepeel.sources.image_name import parse_name
 from imagepeel.sources.registry import Registry
 from imagepeel.sources.remote_blob import RemoteBlob
 from imagepeel.sources.request import Given, Request
+from imagepeel.sources.web import Body
 from imagepeel.sources.words import Word
 from imagepeel.text import plural
 
@@ -53,9 +56,10 @@ class RegistryMembers(Members):
         super().__init__(name, limits)
         self.registry: Registry = registry
         self._verify = verify
+        self._lock = threading.Lock()
         self._documents: dict[str, bytes] = {}
         self._known: dict[str, _Known] = {}
-        self._blobs: dict[str, RemoteBlob] = {}
+        self._blobs: dict[str, RemoteBlob | Fetched] = {}
         data, media_type, digest = registry.manifest(registry.name.last)
         top = {"mediaType": media_type, "digest": digest, "size": len(data)}
         if not registry.name.digest:
@@ -91,10 +95,34 @@ class RegistryMembers(Members):
             raise missing(name)
         if known.manifest:
             return MemorySource(self.read(member, self.limits.json_bytes), name)
-        blob = self._blobs.get(name)
-        if blob is None:
-            blob = RemoteBlob(self.registry, known.digest, known.size, self.limits, verify=self._verify)
-            self._blobs[name] = blob
+        with self._lock:
+            blob = self._blobs.get(name)
+            if blob is None:
+                blob = self._in_parts(known) if not self._verify and known.size > BLOCK else None
+                blob = blob or RemoteBlob(self.registry, known.digest, known.size, self.limits, verify=self._verify)
+                self._blobs[name] = blob
+        # A reader that closes its source must not close the blob for the next one.
+        return blob.window(0, blob.size, name) if isinstance(blob, Fetched) else blob
+
+    def _in_parts(self, known: _Known) -> Fetched | None:
+        """Return a blob of which only those parts come that are read; None where the registry gives no parts.
+
+        No digest can be computed of it.
+        """
+
+        def reach(offset: int, end: int) -> Body:
+            answer = self.registry.part(known.digest, offset, end)
+            if answer.status != 206:
+                answer.close()
+                raise changed(str(known.digest))
+            return Body(answer, end - offset)
+
+        first = self.registry.part(known.digest, 0, BLOCK)
+        if first.status != 206:
+            first.close()
+            return None
+        blob = Fetched(str(known.digest), known.size, reach, self.limits)
+        blob.begin(Body(first, BLOCK), BLOCK)
         return blob
 
     def read(self, member: Member, cap: int) -> bytes:
@@ -121,7 +149,10 @@ class RegistryMembers(Members):
 
     def close(self) -> None:
         for blob in self._blobs.values():
-            blob.release()
+            if isinstance(blob, Fetched):
+                blob.close()
+            else:
+                blob.release()
         self.registry.close()
 
     def _member(self, name: str, at: int) -> Member:

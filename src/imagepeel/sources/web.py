@@ -58,7 +58,7 @@ def _open(http: Http, url: str, request: Request) -> Source:
         most = plural(request.limits.spool_bytes, "byte")
         hint = "raise Limits.spool_bytes if you trust the archive"
         raise LimitExceeded(f"{shown(url)} is larger than {most}", hint=hint)
-    stream = cast(IO[bytes], _Run(answer, None))
+    stream = cast(IO[bytes], Body(answer, None))
     try:
         return spool_stream(stream, request.limits, name=shown(url), progress=request.progress, judge=judge_head)
     finally:
@@ -120,7 +120,7 @@ class _WebFile(Fetched):
         self._here = _with_login(first.url, url)
         """Where a redirect led to: that server has this version."""
         self._version = version
-        self.begin(_Run(first, min(BLOCK, size)), min(BLOCK, size))
+        self.begin(Body(first, min(BLOCK, size)), min(BLOCK, size))
 
     def close(self) -> None:
         super().close()
@@ -149,10 +149,10 @@ class _WebFile(Fetched):
                 f"{self.name} comes with other bytes than were asked for ({found[:60] or 'no Content-Range'})",
                 hint="the server is wrong; fetch the archive first: curl -fLo image.tar ADDRESS",
             )
-        return _Run(answer, end - offset)
+        return Body(answer, end - offset)
 
 
-class _Run:
+class Body:
     """The body of an answer, read in pieces; `size` bytes of it, all when that is None."""
 
     def __init__(self, answer: Answer, size: int | None) -> None:
