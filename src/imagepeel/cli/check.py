@@ -174,7 +174,7 @@ class _Gate:
 
     def check(self, archive: str, *, every: bool) -> None:
         """Judge the images of an archive; an error of one is kept, so that the next archive is judged."""
-        from imagepeel.results.check import NotChecked, not_checked  # start time
+        from imagepeel.results.check import not_checked  # start time
 
         before = len(self._outcomes)
         try:
@@ -188,12 +188,30 @@ class _Gate:
             if error.errno == errno.EPIPE:
                 raise
             self.raised = error
-            what, where, hint = failures.refusal(error)
-            self._errors.append(
-                NotChecked(archive=archive, error="machine", exit_code=INTERNAL, message=what, where=where, hint=hint,
-                           partly=len(self._outcomes) > before)
-            )  # fmt: skip
+            self._broken(archive, failures.refusal(error), partly=len(self._outcomes) > before)
+        except Exception as error:
+            if not self.several:
+                raise
+            failures.begin(self.settings)
+            self._broken(archive, failures.fault(error), partly=len(self._outcomes) > before)
         self.settings.quiet()
+
+    def _broken(self, archive: str, told: tuple[str, str, str], *, partly: bool) -> None:
+        """Keep what this machine or imagepeel itself failed with, so that it costs one archive and not the run."""
+        from imagepeel.results.check import NotChecked  # start time
+
+        what, where, hint = told
+        self._errors.append(
+            NotChecked(
+                archive=archive,
+                error=ImagepeelError.code,
+                exit_code=INTERNAL,
+                message=what,
+                where=where,
+                hint=hint,
+                partly=partly,
+            )
+        )
 
     def run(self) -> CheckRun:
         """Return what came out."""

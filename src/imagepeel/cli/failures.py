@@ -61,7 +61,7 @@ def guarded(run: Callable[[], int], settings: Settings, words: Sequence[str] = (
             sys.stderr.flush()
         return code
     except ImagepeelError as error:
-        _begin(settings)
+        begin(settings)
         about = error.about if isinstance(error, UsageError) else ""
         where = about or place(settings.archive, str(error.where or ""))
         say(settings, error.what, where, error.hint or error.remedy)
@@ -91,18 +91,13 @@ def guarded(run: Callable[[], int], settings: Settings, words: Sequence[str] = (
         if error.errno == errno.EPIPE:
             _hush()
             return COMPLETE
-        _begin(settings)
+        begin(settings)
         say(settings, *refusal(error))
         _hush()
         return INTERNAL
     except Exception as error:
-        _begin(settings)
-        say(
-            settings,
-            f"internal error: {type(error).__name__}: {error}",
-            "imagepeel itself, not your image",
-            "please report this with the output of the same command and --debug",
-        )
+        begin(settings)
+        say(settings, *fault(error))
         return INTERNAL
 
 
@@ -112,6 +107,15 @@ def refusal(error: OSError) -> tuple[str, str, str]:
         f"this machine refused: {error.strerror or error}",
         os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "input or output",
         "check the path, its permissions and the free space, then run it again",
+    )
+
+
+def fault(error: Exception) -> tuple[str, str, str]:
+    """Return what imagepeel itself failed with, where, and what to do."""
+    return (
+        f"internal error: {type(error).__name__}: {error}",
+        "imagepeel itself, not your image",
+        "please report this with the output of the same command and --debug",
     )
 
 
@@ -131,7 +135,8 @@ def say(settings: Settings, what: str, where: str, hint: str) -> None:
     _write("".join(f"{label} {terminal(value)}\n" for label, value in lines if value))
 
 
-def _begin(settings: Settings) -> None:
+def begin(settings: Settings) -> None:
+    """Write out the result so far and, with --debug, the traceback of the error that is handled."""
     _drain()
     if settings.debug:
         import traceback  # start time

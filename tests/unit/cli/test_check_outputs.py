@@ -77,6 +77,36 @@ def test_what_cannot_be_read_costs_its_own_row(images: Path, run_cli: Run) -> No
         assert re.search(rf"(?m)^where: {re.escape(name)}", done.stderr)
 
 
+def test_an_archive_that_breaks_imagepeel_costs_its_own_row(
+    images: Path, run_cli: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged = imagepeel.Image.findings
+
+    def findings(self: imagepeel.Image, **given: Any) -> Any:
+        if "shop" in self.archive.name:
+            raise RecursionError("too deep")
+        if "broken" in self.archive.name:
+            raise OSError(5, "Input/output error", "broken-entrypoint.tar")
+        return judged(self, **given)
+
+    monkeypatch.setattr(imagepeel.Image, "findings", findings)
+    done = run_cli("check", "shop.tar", "broken-entrypoint.tar", "hello.tar", "--json")
+    result = json.loads(done.stdout)["result"]
+    assert done.exit_code == 70 and [one["image"]["archive"] for one in result["outcomes"]] == ["hello.tar"]
+    assert [(one["archive"], one["exit_code"]) for one in result["not_checked"]] == [
+        ("shop.tar", 70), ("broken-entrypoint.tar", 70),
+    ]  # fmt: skip
+    assert "internal error: RecursionError" in done.stderr and "Input/output error" in done.stderr
+    assert "Traceback" in run_cli("check", "shop.tar", "hello.tar", "--debug").stderr
+
+
+def test_json_of_several_follows_its_schema(images: Path, run_cli: Run) -> None:
+    schema = json.loads(run_cli("schema", "check").stdout)
+    Path("Dockerfile").write_text("FROM scratch\nRUN rm .env\n")
+    for words in (("hello.tar", "absent.tar", "shop.tar"), ("shop.tar", "--dockerfile", "Dockerfile")):
+        jsonschema.Draft202012Validator(schema).validate(json.loads(run_cli("check", *words, "--json").stdout))
+
+
 def test_the_order_and_the_number_of_archives_change_no_outcome(images: Path, run_cli: Run) -> None:
     first = json.loads(run_cli("check", "hello.tar", "shop.tar", "--json").stdout)["result"]["outcomes"]
     second = json.loads(run_cli("check", "shop.tar", "hello.tar", "--json").stdout)["result"]["outcomes"]
