@@ -144,7 +144,8 @@ class Registry:
 
         The login of the user goes there only when it is the registry's own place, see `_own`.
         """
-        split(realm)
+        if split(realm).scheme != "https" and self._base.startswith("https:") and not self._http.plain_http:
+            raise FetchFailed(f"{self.name.host} has its tokens at {shown(realm)}, which is not encrypted")
         fields = {"service": service, "scope": self.scope} if service else {"scope": self.scope}
         host = split(realm).netloc
         login = login_for(self.name.host, self.name.repository) if _own(self.name.address, realm) else login_for(host)
