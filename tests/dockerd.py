@@ -43,7 +43,7 @@ def lacks(versions: Mapping[str, str]) -> str:
 class Dockerd:
     """One daemon in `top`, a directory that other tools may use too; `close` ends it and removes everything."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
         # podman reads a path as a name too, and says something else of one that could be none, such as `-_` or `_/`.
         self.top = Path(tempfile.mkdtemp(prefix=f"imagepeel-engines-{os.getpid()}x", suffix="x"))
         self.docker = [DOCKER, "-H", f"unix://{self.top}/s"]
@@ -54,7 +54,7 @@ class Dockerd:
         command = [
             "dockerd", "--data-root", f"{self.top}/data", "--exec-root", f"{self.top}/exec", "-H", self.docker[2],
             "-p", f"{self.top}/pid", "--iptables=false", "--ip6tables=false", "--bridge=none", "--ip-forward=false",
-            "--ip-masq=false", "--storage-driver=overlay2",
+            "--ip-masq=false", "--storage-driver=overlay2", *options,
         ]  # fmt: skip
         self.daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         for _ in range(150):

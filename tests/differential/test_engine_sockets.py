@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ import imagepeel
 from dockerd import TIMEOUT, Dockerd, alone, lacks
 from imagepeel.errors import FetchFailed, NotFound
 from imagepeel.receipts.places import Receipts
+from webserver import make_authority
 
 pytestmark = pytest.mark.judge
 
@@ -27,6 +30,8 @@ class Engines(NamedTuple):
     podman: list[str]
     identifier: str
     """The ID of shop:1.4, the same in both."""
+    secure: str
+    """Where Docker listens with TLS, for who has the certificate in `top / "tls"`."""
 
 
 def run(command: list[str]) -> bytes:
@@ -38,12 +43,22 @@ def run(command: list[str]) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def engines(forge_archive) -> Iterator[Engines]:
+def engines(forge_archive, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
     if reason := lacks({"dockerd": "20.10", "podman": "4.3"}):
         pytest.skip(reason)
     with alone():
-        daemon = Dockerd()
+        tls = tmp_path_factory.mktemp("tls")
+        authority, _ = make_authority(tls)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            secure = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+        daemon = Dockerd(
+            "-H", secure, "--tlsverify", f"--tlscacert={authority}", f"--tlscert={tls}/server.pem",
+            f"--tlskey={tls}/key.pem",
+        )  # fmt: skip
         top = daemon.top
+        shutil.copytree(tls, top / "tls")
+        (top / "tls" / "cert.pem").write_bytes((tls / "server.pem").read_bytes())
         podman = ["podman", "--root", f"{top}/containers", "--runroot", f"{top}/run", "--storage-driver", "vfs",
                   "--cgroup-manager", "cgroupfs", "--events-backend", "file"]  # fmt: skip
         service = None
@@ -63,7 +78,7 @@ def engines(forge_archive) -> Iterator[Engines]:
                     break
                 time.sleep(0.1)
             identifier = run([*daemon.docker, "images", "-q", "--no-trunc", "shop:1.4"]).decode().split()[0]
-            yield Engines(top, daemon.docker, podman, identifier)
+            yield Engines(top, daemon.docker, podman, identifier, secure)
         finally:
             if service is not None:
                 service.terminate()
@@ -144,6 +159,20 @@ def test_docker_answers_where_podman_is_expected(engines: Engines, monkeypatch: 
     monkeypatch.setenv("CONTAINER_HOST", f"unix://{engines.top}/s")
     with pytest.raises(FetchFailed, match="does not answer as podman does"):
         imagepeel.open("podman:shop:1.4")
+
+
+def test_docker_with_tls_takes_who_has_a_certificate(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", engines.secure)
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(engines.top / "tls"))
+    with imagepeel.open("docker:shop:1.4") as archive:
+        assert [image.record.tags for image in archive.images()] == [("shop:1.4",)]
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(engines.top))
+    with pytest.raises(FetchFailed, match="cannot use the certificates in"):
+        imagepeel.open("docker:shop:1.4")
+    monkeypatch.delenv("DOCKER_TLS_VERIFY")
+    with pytest.raises(FetchFailed, match=r"answers 400: Client sent an HTTP request to an HTTPS server"):
+        imagepeel.open("docker:shop:1.4")
 
 
 def test_a_user_outside_the_group_is_told_so(engines: Engines) -> None:

@@ -192,13 +192,13 @@ class _Peer:
             raise self.garbage("what it says is no HTTP") from error
         if answer.status == 200:
             return answer
-        words = self._words_of(answer)
+        words, said = self._words_of(answer)
         if answer.status == 404 and words:
             raise _NoSuchImage(words)
         if answer.status == 404:
             raise self.garbage("it does not know the question (404)")
         raise FetchFailed(
-            f"{self._where()} answers {answer.status}: {words or answer.reason}",
+            f"{self._where()} answers {answer.status}: {words or said or answer.reason}",
             hint=f"ask it for the reason (journalctl -u {self._engine.name}), or save the image yourself: "
             f"{self._engine.save.format(self._image)}",
         )
@@ -230,14 +230,18 @@ class _Peer:
         tried = "; ".join(f"{address.shown}: {error.strerror or error}" for address, error in refused)
         return FetchFailed(f"{engine.name} does not listen: {tried}", hint=engine.start.format(self._image))
 
-    def _words_of(self, answer: http.client.HTTPResponse) -> str:
-        """Return what the engine says of an error, "" when it is not in its words."""
+    def _words_of(self, answer: http.client.HTTPResponse) -> tuple[str, str]:
+        """Return what the engine says of an error in its own form, and a line of plain text instead; "" for neither."""
         try:
-            said = from_json(answer.read(_MOST_WORDS), dict[str, Any])
-        except (msgspec.MsgspecError, ValueError, OSError, http.client.HTTPException):
-            return ""
-        words = said.get("message")
-        return words.strip()[:_MOST_SHOWN] if isinstance(words, str) else ""
+            body = answer.read(_MOST_WORDS)
+        except (OSError, http.client.HTTPException):
+            return "", ""
+        try:
+            words = from_json(body, dict[str, Any]).get("message")
+        except (msgspec.MsgspecError, ValueError):
+            line = body.decode("ascii", "replace").strip()
+            return "", line if line.isascii() and line.isprintable() and "<" not in line and len(line) < 200 else ""
+        return (words.strip()[:_MOST_SHOWN] if isinstance(words, str) else ""), ""
 
     def _where(self) -> str:
         return f"{self._engine.name} at {self._addresses[0].shown}"

@@ -7,6 +7,7 @@ import os
 import random
 import re
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -304,6 +305,34 @@ def test_parts_that_always_break_off_end_in_an_error(shop: bytes) -> None:
     ):
         archive.images()[0].scan()
     assert len(web.asked) < 10
+
+
+@pytest.mark.parametrize("ranges", [True, False], ids=["parts", "whole"])
+def test_a_server_that_falls_silent(ranges: bool, shop: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "READ", 0.3)
+    over = threading.Event()
+    good = parts(shop)
+
+    def answer(asked: Asked) -> None:
+        if ranges and len(web.asked) == 1:
+            good(asked)
+            return
+        asked.send_response(206 if ranges else 200)
+        first, last = re.findall(r"\d+", asked.headers["Range"])
+        asked.send_header("ETag", '"v1"')
+        asked.send_header("Content-Range", f"bytes {first}-{last}/{len(shop)}")
+        asked.send_header("Content-Length", str(int(last) + 1 - int(first) if ranges else len(shop)))
+        asked.end_headers()
+        asked.wfile.write(shop[:100])
+        asked.wfile.flush()
+        over.wait(20)
+
+    with serve(answer) as (host, web), pytest.raises(FetchFailed, match="does not answer in time after 100 bytes"):
+        try:
+            with imagepeel.open(f"http://{host}/shop.tar") as archive:
+                archive.images()[0].scan()
+        finally:
+            over.set()
 
 
 @pytest.mark.parametrize(
