@@ -16,6 +16,7 @@ import junitparser
 import pytest
 import yaml
 
+import imagepeel
 from imagepeel import forge
 
 ROOT = Path(__file__).parents[2]
@@ -165,6 +166,22 @@ def test_pre_commit_runs_the_hook(workspace: Path, tmp_path: Path) -> None:
 
 
 # ---- the action -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_action_installs_what_it_stands_beside(tmp_path: Path) -> None:
+    script = STEPS["Install imagepeel"]["run"]
+    own = environment(RUNNER_TEMP=str(tmp_path), GITHUB_ACTION_PATH=str(ROOT))
+    own.pop("PYTHONPATH")
+    own["PATH"] = f"{TOOLS}:{own['PATH']}"
+    words = ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", script]
+    done = subprocess.run(words, cwd=tmp_path, env=own, capture_output=True, text=True, check=False)
+    if "Could not find a version" in done.stderr:
+        pytest.skip("no package index")
+    assert done.returncode == 0, done.stderr
+    version = [str(tmp_path / "imagepeel" / "bin" / "imagepeel"), "--version"]
+    told = subprocess.run(version, cwd=tmp_path, env=own, capture_output=True, text=True, check=True).stdout
+    assert told == f"imagepeel {imagepeel.__version__}\n"
 
 
 @pytest.mark.parametrize(
