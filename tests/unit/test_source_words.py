@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,3 +94,16 @@ def test_a_bare_name_is_answered_with_the_lines_to_type() -> None:
         find("nginx:latest", Request())
     for line in ("imagepeel explain docker:nginx:latest", "registry:nginx:latest", "docker save nginx:latest |"):
         assert line in caught.value.hint
+
+
+def test_nothing_of_sources_is_loaded_for_a_file(forge_archive: Make) -> None:
+    """Commands about files start as fast as before there were sources, and no code with a network is near."""
+    code = (
+        "import sys; from imagepeel.cli import cli\n"
+        f"try: cli.main(['ls', {str(forge_archive('shop'))!r}])\n"
+        "except SystemExit: pass\n"
+        "near = ('imagepeel.sources', 'http', 'ssl', 'socket', 'subprocess')\n"
+        "print([name for name in sys.modules if name.startswith(near)], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout and done.stderr == "[]\n"

@@ -83,6 +83,11 @@ def test_each_layer_is_fetched_once_however_often_it_is_read(place: tuple[str, W
     assert len(asked) == len(set(asked)) == 2 + len({layer["digest"] for layer in shop.manifest["layers"]})
 
 
+def test_the_story_says_where_the_image_is(place: tuple[str, Web], run_cli: Any) -> None:
+    told = run_cli("explain", place[0]).stdout
+    assert "1  It is an image in a registry" in told and f"{place[0]} is, copied as it lies there" in told
+
+
 @pytest.mark.parametrize("command", ["layers", "explain", "process"])
 @pytest.mark.parametrize("compression", ["gzip", "none"])
 def test_a_second_run_fetches_documents_only(command: str, compression: str, forge_archive: Make, run_cli: Any) -> None:
@@ -163,6 +168,7 @@ def test_all_platforms_are_listed_by_the_index_alone(shop: FakeRegistry, run_cli
         done = run_cli("images", f"registry:{host}/shop:1")
         assert done.exit_code == 0 and "amd64" in done.stdout and "riscv64" in done.stdout
         assert paths(web) == ["manifests/1"]
+        assert done.stdout.count("not read yet") == 2 and "missing" not in done.stdout
 
 
 def test_the_image_of_one_platform_does_not_hide_the_others(shop: FakeRegistry) -> None:

@@ -21,6 +21,9 @@ from imagepeel.oci.manifest import Manifest, Schema1Manifest
 from imagepeel.oci.media_types import OCI_EMPTY
 from imagepeel.text import article, few, noun, plural
 
+NOT_READ = "not read yet"
+"""What an image lacks whose manifest is read when somebody asks for it."""
+
 
 class Manifests(StrEnum):
     """Where the manifest of an image is, in one format."""
@@ -429,7 +432,7 @@ def _gaps(record: ImageRecord) -> Iterator[Gap]:
             part=ImagePart.MANIFEST,
             what="which layers and which config the image has",
             why=f"its manifest was not read yet; --image '#{record.number}' reads it",
-            name="not read yet",
+            name=NOT_READ,
         )
         return
     if not record.available:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from imagepeel.archive.records import RUNNABLE
+from imagepeel.archive.records import NOT_READ, RUNNABLE
 from imagepeel.archive.select import UNFOLLOWED
 from imagepeel.present.document import (
     Column,
@@ -120,6 +120,8 @@ def _rows(record: ImageRow) -> Iterator[Row]:
 def _complete(record: ImageRow) -> Span:
     if record.complete:
         return good("yes")
+    if record.missing == (NOT_READ,):
+        return dim(NOT_READ)
     return bad("missing: " + shortened(", ".join(record.missing), 80) if record.missing else "cut off")
 
 

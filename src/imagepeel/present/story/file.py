@@ -76,7 +76,7 @@ def chapter(context: StoryContext) -> tuple[str, list[Block]]:
 
 def _title(context: StoryContext) -> str:
     if context.archive.medium == "directory":
-        return "It is a directory"
+        return "It is an image in a registry" if context.archive.elsewhere else "It is a directory"
     wrapping = context.archive.wrapping
     if wrapping:
         return f"It is a tarball, packed with {' and '.join(wrapping)}"
