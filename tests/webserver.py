@@ -84,7 +84,21 @@ def make_authority(folder: Path) -> tuple[Path, Path]:
     names.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
     fast = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     lines = [
-        ["req", "-x509", *fast, "-keyout", folder / "ca.key", "-out", ca, "-days", "30", "-subj", "/CN=test authority"],
+        [
+            "req",
+            "-x509",
+            *fast,
+            "-keyout",
+            folder / "ca.key",
+            "-out",
+            ca,
+            "-days",
+            "30",
+            "-subj",
+            "/CN=test authority",
+            "-addext",
+            "keyUsage=critical,keyCertSign",
+        ],
         ["req", *fast, "-keyout", key, "-out", request, "-subj", "/CN=localhost"],
         ["x509", "-req", "-in", request, "-CA", ca, "-CAkey", folder / "ca.key", "-CAcreateserial", "-days", "30"],
     ]

@@ -187,19 +187,23 @@ class RootfsPath(Shown):
     @property
     def suffix(self) -> str:
         """The last extension with its dot, "" without one."""
-        stem, dot, end = self.name.rpartition(".")
-        return dot + end if stem and end else ""
+        return self._pure().suffix
 
     @property
     def suffixes(self) -> list[str]:
         """All extensions, each with its dot: `[".tar", ".gz"]`."""
-        name = self.name
-        return [] if name.endswith(".") else ["." + part for part in name.lstrip(".").split(".")[1:]]
+        return self._pure().suffixes
 
     @property
     def stem(self) -> str:
         """The last part without its last extension."""
-        return self.name[: len(self.name) - len(self.suffix)]
+        return self._pure().stem
+
+    def _pure(self) -> PurePosixPath:
+        """The words alone: what an extension is differs between versions of Python, and this is a path of this one."""
+        from pathlib import PurePosixPath  # start time
+
+        return PurePosixPath(self._path)
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -239,13 +243,11 @@ class RootfsPath(Shown):
 
     def with_stem(self, stem: str) -> RootfsPath:
         """Return the path with another last part before its last extension.  ValueError as in `with_name`."""
-        return self.with_name(stem + self.suffix)
+        return self.with_name(self._pure().with_stem(stem).name)
 
     def with_suffix(self, suffix: str) -> RootfsPath:
         """Return the path with another last extension, `""` for none.  ValueError unless it begins with a dot."""
-        if suffix and (not suffix.startswith(".") or suffix == "." or "/" in suffix):
-            raise ValueError(f"{suffix!r} is no extension: it begins with a dot")
-        return self.with_name(self.stem + suffix)
+        return self.with_name(self._pure().with_suffix(suffix).name)
 
     def relative_to(self, other: Joinable) -> PurePosixPath:
         """Return the way from an ancestor to this path, which `/` joins again.  ValueError when it is no ancestor."""

@@ -203,6 +203,7 @@ CASES: dict[str, tuple[Callable[[Path, Make], list[str]], int, str]] = {
     "no such layer": (lambda t, make: ["ls", "--layer", "9", str(make("hello"))], 14, "L9"),
     "no such teaching image": (lambda t, make: ["forge", "nosuch", str(t / "out.tar")], 14, "nosuch"),
     "missing blob": (lambda t, make: ["ls", "--layer", "2", str(make("missing-blob"))], 14, "L2"),
+    "no such registry": (lambda t, make: ["layers", "registry:127.0.0.1:1/hello:1"], 16, "127.0.0.1:1"),
     "several images": (two_images, 15, "2 images"),
 }
 
