@@ -10,8 +10,9 @@ import pytest
 
 from imagepeel.errors import FetchFailed, LimitExceeded, NotFound, UsageError
 from imagepeel.sources import http
-from imagepeel.sources.http import Http, is_loopback, refused, shown
+from imagepeel.sources.http import Http, is_loopback, refused
 from imagepeel.sources.request import Request
+from imagepeel.sources.words import shown
 from webserver import Asked, make_authority, serve
 
 

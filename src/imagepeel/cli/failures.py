@@ -121,7 +121,9 @@ def fault(error: Exception) -> tuple[str, str, str]:
 
 def place(archive: str, where: str) -> str:
     """The archive that an error is about, and the place in it."""
-    shown = "standard input" if archive == "-" else archive
+    from imagepeel.sources.words import spoken  # start time
+
+    shown = "standard input" if archive == "-" else spoken(archive)
     return ", ".join(part for part in (shown, where) if part) or "the command line"
 
 

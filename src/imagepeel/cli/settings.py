@@ -118,6 +118,10 @@ class Settings:
             raise UsageError("standard input is closed", hint="pipe an archive into the command, or name a file")
         self._cache = IndexCache() if self.cache else None
         shown = "standard input" if self.archive == "-" else self.archive
+        if "://" in shown:
+            from imagepeel.sources.words import spoken  # start time
+
+            shown = spoken(shown)
         with Progress(f"reading {shown}", colour=self.colour(sys.stderr)) as progress:
             self._progress = progress
             opened = open_archive(

@@ -9,10 +9,11 @@ import msgspec
 
 from imagepeel.archive.compression import Compression, sniff_compression
 from imagepeel.archive.sniff import HEAD, is_tar
-from imagepeel.errors import ImagepeelError, LimitExceeded
+from imagepeel.errors import ImagepeelError, LimitExceeded, UsageError
 from imagepeel.limits import DEFAULT, Limits
 from imagepeel.sources.catalogue import host_of
 from imagepeel.sources.request import Request
+from imagepeel.sources.words import spoken
 
 MOST = 20_000_000
 """Sources of one survey."""
@@ -69,6 +70,10 @@ class Walk:
                     named = line.strip()
                     if named and not named.startswith(b"#"):
                         yield from self._of(os.fsdecode(named), lists=False)
+        elif spoken(word) != word:
+            what = "an address with a login or a query is a secret that the tables would hold"
+            hint = "list addresses without, or copy the archive first"
+            yield Unlisted(spoken(word), UsageError(what, hint=hint), 0)
         else:
             yield word
 

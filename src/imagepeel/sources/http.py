@@ -24,6 +24,7 @@ from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 from imagepeel._version import __version__
 from imagepeel.errors import FetchFailed, LimitExceeded, NotFound, UsageError
 from imagepeel.sources.request import Request
+from imagepeel.sources.words import shown
 from imagepeel.text import plural
 
 CONNECT, READ = 10.0, 30.0
@@ -358,16 +359,6 @@ def is_loopback(host: str) -> bool:
         return True
     parts = host.split(".")
     return len(parts) == 4 and parts[0] == "127" and all(part.isascii() and part.isdigit() for part in parts)
-
-
-def shown(url: str) -> str:
-    """Return an address for people: without a name and password, and without the query, which may be a signature."""
-    bare = url.partition("?")[0].partition("#")[0]
-    scheme, mark, rest = bare.partition("://")
-    if not mark:
-        return bare
-    place, slash, path = rest.partition("/")
-    return f"{scheme}://{place.rpartition('@')[2]}{slash}{path}"
 
 
 def refused(answer: Answer, what: str, *, login: str = "") -> FetchFailed | NotFound:

@@ -15,9 +15,10 @@ from imagepeel.limits import KiB, Limits, MiB
 from imagepeel.oci.digest import Digest, algorithm_of, can_verify, digest_of
 from imagepeel.serialization import from_json
 from imagepeel.sources.credentials import Login, login_for
-from imagepeel.sources.http import Answer, Http, is_loopback, origin, refused, shown, split
+from imagepeel.sources.http import Answer, Http, is_loopback, origin, refused, split
 from imagepeel.sources.image_name import ImageName
 from imagepeel.sources.request import Request
+from imagepeel.sources.words import shown
 
 ACCEPT = ", ".join(
     f"application/vnd.{kind}+json"

@@ -14,9 +14,9 @@ from imagepeel.archive.source import VOUCHED, Source, spool_stream
 from imagepeel.errors import FetchFailed, LimitExceeded
 from imagepeel.limits import Limits
 from imagepeel.sources.fetched import BLOCK, Fetched, Run, changed
-from imagepeel.sources.http import CHUNK, Answer, Http, origin, refused, shown, split
+from imagepeel.sources.http import CHUNK, Answer, Http, origin, refused, split
 from imagepeel.sources.request import Given, Request
-from imagepeel.sources.words import Word
+from imagepeel.sources.words import Word, shown
 from imagepeel.text import plural
 
 _RANGE = late(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")

@@ -71,6 +71,23 @@ def parse(word: str) -> Word | None:
     return Word(prefix, PREFIXES[prefix], word[len(prefix) :])
 
 
+def shown(url: str) -> str:
+    """Return an address for people: without a name and password, and without the query, which may be a signature."""
+    bare = url.partition("?")[0].partition("#")[0]
+    scheme, mark, rest = bare.partition("://")
+    if not mark:
+        return bare
+    place, slash, path = rest.partition("/")
+    return f"{scheme}://{place.rpartition('@')[2]}{slash}{path}"
+
+
+def spoken(word: str) -> str:
+    """Return what stands for an archive where people read: the word, an address without what nobody else may know."""
+    if not word.startswith(("http://", "https://")) or os.path.lexists(word):
+        return word
+    return shown(word)
+
+
 def file_and_reference(word: Word) -> tuple[str, str]:
     """Return the path of a word for files, and the image that it chooses there, "" for none.
 

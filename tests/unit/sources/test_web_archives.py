@@ -483,6 +483,28 @@ def test_a_password_goes_along_with_each_part(shop: bytes) -> None:
             assert "other" not in str(raised.value) + raised.value.hint
 
 
+@pytest.mark.parametrize("command", ["images", "layers", "check"])
+def test_no_command_says_a_password_however_short(command: str, shop: bytes, run_cli) -> None:
+    with serve(parts(shop)) as (host, web):
+        for name in ("shop.tar", "none.tar"):
+            if name == "none.tar":
+                web.answer = lambda asked: asked.give(404)
+            done = run_cli(command, f"http://me:pw@{host}/{name}?k=geheim")
+            assert f"http://{host}/{name}" in done.stdout + done.stderr
+            assert "me:pw" not in done.stdout + done.stderr and "geheim" not in done.stdout + done.stderr
+
+
+def test_no_table_of_a_survey_has_a_password(shop: bytes, tmp_path: Path) -> None:
+    out = tmp_path / "facts"
+    with serve(parts(shop)) as (host, web):
+        imagepeel.survey(
+            [f"http://me:sesame@{host}/shop.tar", f"http://{host}/shop.tar?sig=sesame"], out=out, workers=1
+        )
+        assert not web.asked
+    written = [path for path in out.rglob("*") if path.is_file()]
+    assert len(written) > 2 and not [path for path in written if b"sesame" in path.read_bytes()]
+
+
 def test_another_machine_is_not_asked_without_encryption() -> None:
     with pytest.raises(FetchFailed, match="would be read without encryption") as raised:
         imagepeel.open("http://198.51.100.1/x.tar")
