@@ -5,11 +5,13 @@ How it was seen is a value with a sentence, since it is the first thing that the
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from imagepeel._lazy import late
 from imagepeel.archive.codec import decompress_to_spool
 from imagepeel.archive.compression import Compression, sniff_compression
+from imagepeel.archive.dir_members import DirMembers
 from imagepeel.archive.kinds import DOCUMENTS, KINDS
 from imagepeel.archive.kinds.kind import INDEX, Clues, Detected, Detection, Unwrapped
 from imagepeel.archive.members import Members, SubdirectoryMembers
@@ -88,6 +90,21 @@ def detect(members: Members) -> Detected:
         found.detection = Detection(id=seen.id, sentence=sentence, saw=seen.saw)
         members.anomalies[:] = [a for a in members.anomalies if a.code != "outer-member-limit"]
     return found
+
+
+def is_image_directory(folder: str, limits: Limits) -> bool:
+    """Say whether a directory is an image itself, by the documents at its top; also where one of them is damaged.
+
+    NotFound when it cannot be opened.
+    """
+    if not any(os.path.lexists(os.path.join(folder, name)) for name in DOCUMENTS):
+        return False
+    members = DirMembers(folder, limits)
+    try:
+        clues = Clues(members)
+        return bool(clues.problems) or _by_documents(clues) is not None
+    finally:
+        members.close()
 
 
 def _recognised(clues: Clues, *, bare: bool) -> Iterator[Detected]:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from imagepeel.archive.compression import Compression, sniff_compression
+from imagepeel.archive.detect import is_image_directory
 from imagepeel.archive.sniff import HEAD, is_tar
-from imagepeel.errors import ImagepeelError, LimitExceeded, UsageError
+from imagepeel.errors import ImagepeelError, LimitExceeded, NotFound, UsageError
 from imagepeel.limits import DEFAULT, Limits
 from imagepeel.sources.catalogue import host_of
 from imagepeel.sources.request import Request
@@ -61,7 +62,7 @@ class Walk:
     def _of(self, word: str, *, lists: bool) -> Iterator[str | Unlisted]:
         host = host_of(word)
         if os.path.isdir(word):
-            yield from [word] if is_layout(word) else self._folder(word)
+            yield from [word] if self._is_image(word) else self._folder(word)
         elif host and not os.path.lexists(word):
             yield from self._registry(word, host)
         elif lists and is_list(word):
@@ -88,6 +89,12 @@ class Walk:
         except (ImagepeelError, OSError) as error:
             yield Unlisted(word, error, count)
 
+    def _is_image(self, folder: str) -> bool:
+        try:
+            return is_image_directory(folder, self._limits)
+        except NotFound:
+            return False  # to list it says why
+
     def _folder(self, folder: str) -> Iterator[str]:
         todo = [folder]
         while todo:
@@ -100,7 +107,7 @@ class Walk:
                 continue
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    if is_layout(entry.path):
+                    if self._is_image(entry.path):
                         yield entry.path
                     else:
                         below.append(entry.path)
@@ -109,26 +116,6 @@ class Walk:
                 else:
                     self.passed_over += 1
             todo += reversed(below)
-
-
-def is_layout(folder: str) -> bool:
-    """Say whether a folder holds an image itself: an OCI layout, a `dir:` of skopeo, or an unpacked docker save."""
-
-    def has(name: str) -> bool:
-        return os.path.lexists(os.path.join(folder, name))
-
-    if has("index.json"):
-        return has("oci-layout") or has("blobs")
-    if not has("manifest.json"):
-        return False
-    if has("version") or has("repositories") or has("blobs"):
-        return True
-    try:
-        with open(os.path.join(folder, "manifest.json"), "rb") as file:
-            head = file.read(4096)
-    except OSError:
-        return False
-    return head.lstrip()[:1] == b"[" and b'"Layers"' in head
 
 
 def looks_like_archive(path: str) -> bool:

@@ -15,8 +15,10 @@ from store_archives import js, opened, sha, tar
 
 import imagepeel
 from imagepeel.archive import kinds
+from imagepeel.archive.detect import is_image_directory
 from imagepeel.archive.kinds import DOCUMENTS, KINDS
 from imagepeel.archive.kinds.docs import page
+from imagepeel.limits import DEFAULT
 
 LAYER = tar({"bin/true": b"x"})
 ROOT = Path(__file__).parents[3]
@@ -162,3 +164,27 @@ def test_a_new_kind_is_one_module_and_one_line(tmp_path: Path) -> None:
     for words in ("toy archive", "it has toy.json", "where playing starts", "a toy", "a child", "jq -c .config"):
         assert words in story
     assert json.loads(run("layers", str(archive), "--json"))["result"]["image"]["archive_kind"] == "toy"
+
+
+@pytest.mark.parametrize(
+    ("files", "image"),
+    [
+        (
+            {"index.json": b'{"schemaVersion": 2, "manifests": []}', "oci-layout": b'{"imageLayoutVersion": "1.0.0"}'},
+            True,
+        ),
+        ({"index.json": b'{"schemaVersion": 2, "manif', "oci-layout": b"{}"}, True),
+        ({"index.json": b'{"pages": ["a.html"]}', "index.html": b"<html>"}, False),
+        ({"version": b"1.2.3\n"}, False),
+        ({"shop/index.json": b"{}"}, False),
+        ({}, False),
+    ],
+    ids=["layout", "damaged layout", "site", "version of anything", "one level down", "empty"],
+)
+def test_a_directory_is_an_image_by_what_its_documents_say(
+    files: dict[str, bytes], image: bool, tmp_path: Path
+) -> None:
+    for name, data in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    assert is_image_directory(str(tmp_path), DEFAULT) is image
