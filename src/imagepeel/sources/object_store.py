@@ -13,6 +13,7 @@ from typing import IO, Any
 from imagepeel.archive.source import VOUCHED
 from imagepeel.errors import FetchFailed, ImagepeelError, NotFound, Unsupported, UsageError
 from imagepeel.limits import Limits, MiB
+from imagepeel.receipts.copying import copying
 from imagepeel.sources.fetched import Fetched, Run, changed
 from imagepeel.sources.request import Given, Request
 from imagepeel.sources.words import Word
@@ -90,13 +91,13 @@ def _said(error: Exception, name: str) -> ImagepeelError:
     if kind == "FileExpired":
         return changed(name)
     if isinstance(error, PermissionError):
-        return FetchFailed(f"the store does not give {name} to this user: {words}", hint=_LOGIN)
+        return FetchFailed(f"the store does not give {name} to this user: {words}", hint=_login(name))
     if "Credential" in kind or "Auth" in kind or "Credential" in words:
-        return FetchFailed(f"there are no credentials for {name}: {words}", hint=_LOGIN)
+        return FetchFailed(f"there are no credentials for {name}: {words}", hint=_login(name))
     return FetchFailed(f"cannot read {name}: {words or kind}", hint="try again, or copy the object to a file first")
 
 
-_LOGIN = (
-    "log in as the store's own tools do (for s3: aws configure, AWS_PROFILE, AWS_ACCESS_KEY_ID), "
-    "or copy it first: aws s3 cp s3://BUCKET/KEY image.tar"
-)
+def _login(name: str) -> str:
+    words = "log in as the store's own tools do (for s3: aws configure, AWS_PROFILE, AWS_ACCESS_KEY_ID)"
+    line = copying(name)
+    return f"{words}, or copy it first: {line}" if line else words

@@ -13,6 +13,7 @@ from imagepeel.archive.detect import judge_head
 from imagepeel.archive.source import VOUCHED, Source, spool_stream
 from imagepeel.errors import FetchFailed, LimitExceeded
 from imagepeel.limits import Limits
+from imagepeel.receipts.copying import copying
 from imagepeel.sources.fetched import BLOCK, Fetched, Run, changed
 from imagepeel.sources.http import CHUNK, Answer, Http, origin, refused, split
 from imagepeel.sources.request import Given, Request
@@ -75,7 +76,7 @@ def _asked(http: Http, url: str, headers: dict[str, str]) -> Answer:
             raise FetchFailed(
                 f"{split(answer.url).hostname} does not give {shown(url)} to this user (HTTP {answer.status})",
                 hint="a name and password go into the address: https://NAME:PASSWORD@HOST/...; "
-                "for anything else fetch it first: curl -fLo image.tar ADDRESS",
+                f"for anything else fetch it first: {copying(shown(url))}",
             )
         raise refused(answer, split(url).path or "/")
     encoding = answer.headers.get("Content-Encoding", "").strip().lower()
@@ -147,7 +148,7 @@ class _WebFile(Fetched):
                 raise changed(self.name)
             raise FetchFailed(
                 f"{self.name} comes with other bytes than were asked for ({found[:60] or 'no Content-Range'})",
-                hint="the server is wrong; fetch the archive first: curl -fLo image.tar ADDRESS",
+                hint=f"the server is wrong; fetch the archive first: {copying(self.name)}",
             )
         return Body(answer, end - offset)
 
