@@ -108,12 +108,13 @@ def write_image(folder: Path, pool: Path, layers: list[tuple[str, int, str]], nu
 
 
 class Memory(threading.Thread):
-    """The high-water mark of the resident memory of a process and of each one below it, while they run."""
+    """The high-water mark of resident memory and the CPU time of a process and of each one below it, while they run."""
 
     def __init__(self, root: int) -> None:
         super().__init__(daemon=True)
         self._root = root
         self.peaks: dict[int, int] = {}
+        self.seconds: dict[int, float] = {}
 
     def run(self) -> None:
         while self._look():
@@ -122,21 +123,25 @@ class Memory(threading.Thread):
     def _look(self) -> bool:
         parents: dict[int, int] = {}
         marks: dict[int, int] = {}
+        used: dict[int, float] = {}
         for name in os.listdir("/proc"):
             if name.isdigit():
                 try:
                     lines = Path(f"/proc/{name}/status").read_text().splitlines()
+                    ticks = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
                 except OSError:
                     continue
                 told = {key: value.split() for key, _, value in (line.partition(":") for line in lines)}
                 parents[int(name)] = int(told["PPid"][0])
                 marks[int(name)] = int(told.get("VmHWM", ["0"])[0])
+                used[int(name)] = (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK")
         for pid in marks:
             above = pid
             while above not in (0, 1, self._root):
                 above = parents.get(above, 0)
             if above == self._root:
                 self.peaks[pid] = max(self.peaks.get(pid, 0), marks[pid])
+                self.seconds[pid] = used[pid]
         return self._root in parents
 
 
@@ -161,6 +166,8 @@ def survey(images: Path, workers: int) -> dict[str, float]:
     found = {
         "workers": workers, "wall": wall, "load": load, "examined": told.get("examined", 0),
         "layers": told.get("layers", {}).get("distinct", 0), "worker_mb": workers_peak / 1000,
+        "worker_cpu": sum(cpu for pid, cpu in memory.seconds.items() if pid != running.pid),
+        "leader_cpu": memory.seconds.get(running.pid, 0.0),
         "leader_mb": memory.peaks.get(running.pid, 0) / 1000, "tables_mb": sum(tables.values()) / 1e6,
         "files_table_mb": tables.get("files", 0) / 1e6, "state_mb": index / 1e6,
     }  # fmt: skip

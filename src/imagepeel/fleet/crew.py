@@ -20,6 +20,10 @@ R = TypeVar("R")
 Job = tuple[U, ...]
 
 
+_NEEDED = ("imagepeel.fleet.tasks", "imagepeel.results.packages", "imagepeel.process.shelling")
+"""Modules whose import takes a worker most of a second."""
+
+
 def own_pool(workers: int) -> Executor:
     """Return a pool of processes of this machine, which inherit nothing of this one."""
     import multiprocessing  # start time
@@ -27,6 +31,8 @@ def own_pool(workers: int) -> Executor:
 
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    # What every worker needs is imported once, before they are forked; a server that runs already does not mind.
+    context.set_forkserver_preload(list(_NEEDED))
     return ProcessPoolExecutor(workers, mp_context=context)
 
 
