@@ -258,7 +258,9 @@ class _Facts:
                 distinct_diff_ids=contents,
                 damaged=damaged,
             ),
-            FileSharing(files=files, bytes=total, unique=unique, unique_bytes=unique_bytes, not_hashed=not_hashed),
+            FileSharing(
+                files=files, content_bytes=total, unique=unique, unique_bytes=unique_bytes, not_hashed=not_hashed
+            ),
         )
 
     def packages(self) -> int:

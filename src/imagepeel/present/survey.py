@@ -135,7 +135,9 @@ def _bytes(result: SurveyResult) -> Section:
         said.append(
             say(
                 f"{plural(files.files, 'file')} in distinct layers, {number(files.unique)} distinct contents: ",
-                term(f"{percent(1 - files.unique_bytes / files.bytes)} of their {size(files.bytes)} are duplicates"),
+                term(
+                    f"{percent(1 - files.unique_bytes / files.content_bytes)} of their {size(files.content_bytes)} are duplicates"
+                ),
                 ".",
             )
         )

@@ -89,7 +89,7 @@ class FileSharing(Shown, msgspec.Struct, frozen=True, kw_only=True):
 
     files: int
     """Count of regular files with content, in layers of distinct content."""
-    bytes: int
+    content_bytes: int
     """Their bytes."""
     unique: int
     """Count of distinct contents."""

@@ -164,7 +164,7 @@ def test_one_content_under_two_compressions_counts_once(fleet: Path, facts: Path
         SELECT count(*), sum(size), count(DISTINCT sha256) FROM <files> JOIN once USING (layer)
         WHERE kind = 'file' AND size > 0""",
     )
-    assert contents == [(result.files.files, result.files.bytes, result.files.unique)]
+    assert contents == [(result.files.files, result.files.content_bytes, result.files.unique)]
 
 
 def test_each_source_has_a_row(fleet: Path, facts: Path) -> None:
