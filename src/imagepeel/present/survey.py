@@ -125,19 +125,18 @@ def _bytes(result: SurveyResult) -> Section:
             )
         )
     if layers.distinct > layers.distinct_diff_ids + layers.damaged:
-        again = layers.distinct - layers.distinct_diff_ids - layers.damaged
-        said.append(say(f"{plural(again, 'layer')} of them hold what another one holds, packed in another way."))
+        packed = layers.distinct - layers.distinct_diff_ids - layers.damaged
+        said.append(say(f"{plural(packed, 'layer')} of them hold what another one holds, packed in another way."))
     if layers.damaged:
         said.append(
             say(f"{plural(layers.damaged, 'layer')} of them break off: what follows is not counted.", level="warn")
         )
     if files.files:
+        again = percent(1 - files.unique_bytes / files.content_bytes)
         said.append(
             say(
                 f"{plural(files.files, 'file')} in distinct layers, {number(files.unique)} distinct contents: ",
-                term(
-                    f"{percent(1 - files.unique_bytes / files.content_bytes)} of their {size(files.content_bytes)} are duplicates"
-                ),
+                term(f"{again} of their {size(files.content_bytes)} are duplicates"),
                 ".",
             )
         )
