@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from imagepeel import forge
+from imagepeel.cli import cli
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -113,11 +116,16 @@ def test_the_recipe_and_the_settings_of_the_pages_are_taken(tmp_path: Path) -> N
         assert done.returncode == 0, done.stderr + done.stdout
 
 
+ELSEWHERE = "docs/how-to/open-images-where-they-are.md"
+"""The page whose images lie where no test can go; those of its commands that are ours exist."""
+
+
 def test_no_block_is_left_out() -> None:
-    """Each language is run by a test above, but for drawings, examples of JSON and what Sphinx reads."""
+    """Each language is run by a test, but for drawings, examples of JSON and what lies elsewhere."""
     languages = {match[1] for page in PAGES for match in FENCE.finditer(page.read_text())}
-    assert languages <= {"console", "python", "json", "toml", "yaml", "text"}
-    assert [where for where, _ in blocks("text")] == ["docs/explanation/architecture.md#0"]
+    assert languages <= {"console", "python", "json", "toml", "yaml", "groovy", "text"}
+    assert {where.partition("#")[0] for where, _ in blocks("groovy")} == {"docs/how-to/gate-in-jenkins.md"}
+    assert {where.partition("#")[0] for where, _ in blocks("text")} == {"docs/explanation/architecture.md", ELSEWHERE}
     assert {where.partition("#")[0] for where, _ in blocks("json")} == {
         "docs/reference/forge.md",
         "docs/reference/json.md",
@@ -129,3 +137,17 @@ def test_links_between_pages_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
             if not target.startswith(("http:", "https:", "mailto:")):
                 assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
+
+
+def test_commands_about_images_that_lie_elsewhere_exist() -> None:
+    lines = [line for where, block in blocks("text") if where.startswith(ELSEWHERE) for line in block.splitlines()]
+    called = [re.split(r"\bimagepeel ", re.split(r" {2,}", line)[0])[1] for line in lines if "imagepeel " in line]
+    assert len(called) > 10
+    for call in called:
+        name, *words = shlex.split(call)
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None, call
+        known = {option for param in command.params for option in param.opts}
+        assert {word for word in words if word.startswith("--")} <= known, call
+        named = [word for word in words if not word.startswith("-")]
+        assert any(":" in word for word in named), call
