@@ -472,6 +472,9 @@ def test_tls_with_an_authority_of_its_own(shop: FakeRegistry, tmp_path: Path, ru
         done = run_cli("images", f"registry:{host}/shop:1")
         assert done.exit_code == 16 and "not trusted" in done.stderr and "--ca FILE" in done.stderr
         assert run_cli("images", "--ca", str(authority), f"registry:{host}/shop:1").exit_code == 0
+        for words in (["lineage"], ["survey", "--out", str(tmp_path / "facts"), "--workers", "1", "--format", "jsonl"]):
+            assert run_cli(*words, "--strict", f"registry:{host}/shop:1").exit_code == 1
+            assert run_cli(*words, "--strict", "--ca", str(authority), f"registry:{host}/shop:1").exit_code == 0
 
 
 # ---- names ----------------------------------------------------------------------------------------------------------

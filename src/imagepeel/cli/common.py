@@ -113,6 +113,23 @@ def keep_sources(settings: Settings, sources: Sequence[str]) -> None:
         raise UsageError(f"{page} is an archive", hint="write to another file")
 
 
+away: Callable[[Any], Any] = stack(
+    _option(
+        "ca",
+        "--ca",
+        metavar="FILE",
+        type=click.Path(dir_okay=False),
+        help="Certificates to trust beside those of this machine, for an image in a registry or on a server.",
+    ),
+    _option(
+        "plain_http",
+        "--plain-http",
+        is_flag=True,
+        help="Talk to another machine without encryption where it has none.",
+    ),
+)
+"""--ca and --plain-http: how images that are elsewhere are asked for."""
+
 reading: Callable[[Any], Any] = stack(
     _option(
         "blobs",
@@ -134,19 +151,7 @@ reading: Callable[[Any], Any] = stack(
         default=True,
         help="Neither use nor keep an index of large layers in the user's cache directory.",
     ),
-    _option(
-        "ca",
-        "--ca",
-        metavar="FILE",
-        type=click.Path(dir_okay=False),
-        help="Certificates to trust beside those of this machine, for an image in a registry or on a server.",
-    ),
-    _option(
-        "plain_http",
-        "--plain-http",
-        is_flag=True,
-        help="Talk to another machine without encryption where it has none.",
-    ),
+    away,
     click.option(
         "--show-secrets",
         is_flag=True,
@@ -156,7 +161,7 @@ reading: Callable[[Any], Any] = stack(
     ),
     output,
 )
-"""--blobs, --limits, --no-verify, --no-cache, --ca, --plain-http, --show-secrets and `output`: how it is read."""
+"""--blobs, --limits, --no-verify, --no-cache, `away`, --show-secrets and `output`: how it is read."""
 
 platform: Callable[[Any], Any] = _option(
     "platform", "--platform", metavar="OS/ARCH", help="Which platform: os/architecture[/variant]."

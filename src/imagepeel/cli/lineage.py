@@ -18,6 +18,7 @@ _EXAMPLES = (
 @click.argument("sources", nargs=-1, required=True, metavar="FOLDER|LIST|SOURCE...")
 @click.option("--strict", is_flag=True, help="Leave with 1 when the documents of a source could not be read.")
 @common.limits
+@common.away
 @common.output
 @documents.forms
 @common.settings
@@ -36,7 +37,7 @@ def command(settings: Settings, sources: tuple[str, ...], strict: bool) -> None:
     common.keep_sources(settings, sources)
     with Progress("opening sources", colour=settings.colour(sys.stderr), count=True) as progress:
         limits = Limits.strict() if settings.limits == "strict" else DEFAULT
-        result = lineage(sources, limits=limits, progress=progress.add)
+        result = lineage(sources, limits=limits, ca=settings.ca, plain_http=settings.plain_http, progress=progress.add)
     documents.show(settings, "lineage", result, lineage_document, width=max(settings.width, 100))
     if strict and result.failed:
         raise click.exceptions.Exit(1)

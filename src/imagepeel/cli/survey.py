@@ -41,6 +41,7 @@ _TITLES = {"documents": "opening sources", "layers": "reading layers", "images":
 )
 @click.option("--strict", is_flag=True, help="Leave with 1 when a source could not be read whole.")
 @common.limits
+@common.away
 @common.output
 @documents.forms
 @common.settings
@@ -74,6 +75,8 @@ def command(
             workers=workers,
             form=form,
             limits=Limits.strict() if settings.limits == "strict" else DEFAULT,
+            ca=settings.ca,
+            plain_http=settings.plain_http,
             progress=shown.tell,
         )
     finally:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from imagepeel.evidence import layer_label
 from imagepeel.fleet.plan import PlannedImage, plan_source, unlisted
+from imagepeel.fleet.reading import Reading
 from imagepeel.fleet.words import Unlisted, Walk
 from imagepeel.limits import DEFAULT, Limits
 from imagepeel.oci.identity import chain_ids
@@ -24,24 +25,27 @@ def lineage(
     sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     *,
     limits: Limits = DEFAULT,
+    ca: str | os.PathLike[str] | None = None,
+    plain_http: bool = False,
     progress: Callable[[int], object] | None = None,
 ) -> LineageResult:
     """Return which image stands on which, by the DiffIDs that documents state; no layer is read.
 
     Arguments: `sources` are folders that are walked, files with one source a line, and whatever `open` takes by name;
-    `limits` bound what one archive may cost; `progress` is called with a count of sources as they are opened.
+    `limits`, `ca` and `plain_http` are those of `open`; `progress` is called with counts of sources that were opened.
 
     A source that cannot be read is told of in `failed`, an image without a known place in `unknown`; nothing is raised
     for them.  Source: image-spec config.md, DiffID and ChainID.
     """
-    walk = Walk([sources] if isinstance(sources, str | os.PathLike) else sources, limits)
+    reading = Reading(limits=limits, ca=os.fspath(ca) if ca is not None else "", plain_http=plain_http)
+    walk = Walk([sources] if isinstance(sources, str | os.PathLike) else sources, reading)
     failed: list[SourceFailure] = []
     unknown: list[LineageUnknown] = []
     placed: list[tuple[LineageImage, tuple[str, ...]]] = []
     count = images = 0
     for source in walk:
         count += 1
-        planned = unlisted(source) if isinstance(source, Unlisted) else plan_source(source, limits)
+        planned = unlisted(source) if isinstance(source, Unlisted) else plan_source(source, reading)
         if planned.code:
             failed.append(SourceFailure(source=planned.source, code=planned.code, error=planned.error))
         for image in planned.images:

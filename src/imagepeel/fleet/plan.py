@@ -11,8 +11,8 @@ from imagepeel import api
 from imagepeel.archive.compression import Compression, sniff_compression
 from imagepeel.archive.records import ImageRecord, LayerRecord, LayerState
 from imagepeel.errors import ImagepeelError
+from imagepeel.fleet.reading import Reading
 from imagepeel.fleet.words import Unlisted
-from imagepeel.limits import Limits
 from imagepeel.oci.digest import Digest, can_verify
 from imagepeel.text import plural
 
@@ -69,11 +69,11 @@ def file_stamp(source: str) -> str:
     return f"{info.st_dev}:{info.st_ino}:{info.st_size}:{info.st_mtime_ns}:{info.st_ctime_ns}"
 
 
-def plan_source(source: str, limits: Limits) -> Planned:
+def plan_source(source: str, reading: Reading) -> Planned:
     """Return what the documents of a source say; an error of any kind is told in it and never raised."""
     stamp = file_stamp(source)
     try:
-        with api.open(source, limits=limits) as archive:
+        with reading.open(source) as archive:
             images = tuple(_image(source, record) for record in _records(archive))
             return Planned(
                 source=source,

@@ -16,6 +16,7 @@ from imagepeel.errors import UsageError
 from imagepeel.fleet.crew import Crew, cores
 from imagepeel.fleet.parts import Form, PartWriter, default_form, require, sweep
 from imagepeel.fleet.plan import Planned, file_stamp, plan_source, told, unlisted
+from imagepeel.fleet.reading import Reading
 from imagepeel.fleet.state import State
 from imagepeel.fleet.tasks import ImageDone, LayerDone, Place, WantedImage, WantedLayer, read_images, read_layers
 from imagepeel.fleet.words import Unlisted, Walk
@@ -47,6 +48,8 @@ def survey(
     workers: int | None = None,
     form: Form | None = None,
     limits: Limits = DEFAULT,
+    ca: str | os.PathLike[str] | None = None,
+    plain_http: bool = False,
     progress: Progress | None = None,
 ) -> SurveyResult:
     """Write the facts of many images as tables, reading each distinct layer once.
@@ -56,7 +59,7 @@ def survey(
     what is not named any more.  `executor` is any `concurrent.futures.Executor` whose workers see the sources and `out`
     under the same names; without one, a pool of `workers` processes is made, by default one a processor.  `workers`
     beside an `executor` says how many tasks it is given at a time.  `form` is `parquet` (extra `survey`) or `jsonl`, by
-    default what is installed; `limits` bound what one archive may cost; `progress` is called as the work goes on.
+    default what is installed; `limits`, `ca` and `plain_http` are those of `open`; `progress` is called meanwhile.
 
     Returns the summary; what failed is a row of the table `sources` with the error in it.
     UsageError when Parquet is asked for and not installed, `out` cannot be written, or a given executor breaks, after
@@ -69,9 +72,10 @@ def survey(
         raise UsageError("there must be at least one worker")
     folder = os.path.abspath(os.fspath(out))
     _own(folder)
-    place = Place(folder, form, limits)
+    reading = Reading(limits=limits, ca=os.fspath(ca) if ca is not None else "", plain_http=plain_http)
+    place = Place(folder, form, reading)
     state = State(folder, f"{__version__} {form} {hashlib.sha256(repr(limits).encode()).hexdigest()}")
-    walk = Walk(words, limits)
+    walk = Walk(words, reading)
     tell = progress or (lambda what, done, total: None)
     try:
         with Crew(executor, workers or (64 if executor is not None else cores())) as crew:
@@ -129,7 +133,7 @@ def _plan(crew: Crew, state: State, walk: Walk, place: Place, tell: Progress) ->
 
 
 def _plan_all(place: Place, sources: tuple[str, ...]) -> tuple[Planned, ...]:
-    return tuple(plan_source(source, place.limits) for source in sources)
+    return tuple(plan_source(source, place.reading) for source in sources)
 
 
 def _layers(crew: Crew, state: State, place: Place, tell: Progress) -> None:

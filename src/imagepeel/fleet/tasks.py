@@ -20,12 +20,13 @@ from imagepeel.errors import LimitExceeded, NotFound
 from imagepeel.evidence import text
 from imagepeel.fleet.parts import Form, PartWriter
 from imagepeel.fleet.plan import key_of, told
+from imagepeel.fleet.reading import Reading
 from imagepeel.fleet.rows import image_rows
 from imagepeel.fleet.tables import OF_IMAGES, OF_LAYERS, FileFact, LayerFact
 from imagepeel.formats.tar.header import HEADER_ONLY, PAX_GLOBAL
 from imagepeel.layers.index_cache import IndexCache
 from imagepeel.layers.scan import HASHES, LayerScan, scan_layer
-from imagepeel.limits import GiB, Limits, MiB
+from imagepeel.limits import GiB, MiB
 from imagepeel.verbs import Image
 
 INDEX_BYTES = 16 * GiB
@@ -36,11 +37,11 @@ _PARTS = 2 * MiB
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where facts go, how, and how much an archive may cost."""
+    """Where facts go, how, and how sources are opened."""
 
     out: str
     form: Form
-    limits: Limits
+    reading: Reading
 
 
 class Copy(msgspec.Struct, frozen=True):
@@ -116,7 +117,7 @@ def _one_layer(place: Place, index: IndexCache, part: PartWriter, wanted: Wanted
     code, error = "digest-mismatch", "no source has the bytes that its documents state"
     for copy in wanted.copies:
         try:
-            with api.open(copy.source, limits=place.limits) as archive:
+            with place.reading.open(copy.source) as archive:
                 scan = _scanned(place, index, _record(archive, copy.number).layers[copy.index])
         except Exception as problem:
             code, error = told(problem)
@@ -148,19 +149,19 @@ def _record(archive: api.Archive, number: int) -> ImageRecord:
 def _scanned(place: Place, index: IndexCache, record: LayerRecord) -> LayerScan:
     source = record.source()
     try:
-        known = index.find(record, source, place.limits, digests=True)
+        known = index.find(record, source, place.reading.limits, digests=True)
         if known is not None:
             return known
         stamp = source.stamp()
         scan = scan_layer(
             source,
-            place.limits,
+            place.reading.limits,
             algorithm=_algorithm(record.digest),
             diff_algorithm=_algorithm(record.diff_id),
             digests=True,
             keep_parts=_PARTS,
         )
-        index.keep(source, stamp, scan, place.limits)
+        index.keep(source, stamp, scan, place.reading.limits)
         return scan
     finally:
         source.close()
@@ -175,7 +176,7 @@ def _proved(place: Place, copy: Copy, key: str) -> bool:
     """Say whether the stored bytes of a copy are those of the digest: they are hashed, not inflated."""
     if not is_digest(key):
         return True
-    with api.open(copy.source, limits=place.limits) as archive:
+    with place.reading.open(copy.source) as archive:
         source = _record(archive, copy.number).layers[copy.index].source()
         state = HASHES[_algorithm(key)]()
         for chunk in source.chunks():
@@ -234,7 +235,7 @@ def read_images(place: Place, name: str, wanted: tuple[WantedImage, ...]) -> tup
         for source, group in groupby(wanted, key=lambda one: one.source):
             images = tuple(group)
             try:
-                with api.open(source, limits=place.limits, cache=index_of(place)) as archive:
+                with place.reading.open(source, cache=index_of(place)) as archive:
                     known = {image.number: image for image in archive.images()}
                     for one in images:
                         out.append(_one_image(part, one, known.pop(one.number, None)))

@@ -11,9 +11,8 @@ from imagepeel.archive.compression import Compression, sniff_compression
 from imagepeel.archive.detect import is_image_directory
 from imagepeel.archive.sniff import HEAD, is_tar
 from imagepeel.errors import ImagepeelError, LimitExceeded, NotFound, UsageError
-from imagepeel.limits import DEFAULT, Limits
+from imagepeel.fleet.reading import Reading
 from imagepeel.sources.catalogue import host_of
-from imagepeel.sources.request import Request
 from imagepeel.sources.words import spoken
 
 MOST = 20_000_000
@@ -41,9 +40,9 @@ class Walk:
     registry lists; everything else is a source itself.
     """
 
-    def __init__(self, words: Iterable[str | os.PathLike[str]], limits: Limits = DEFAULT) -> None:
+    def __init__(self, words: Iterable[str | os.PathLike[str]], reading: Reading) -> None:
         self._words = [os.fspath(word) for word in words]
-        self._limits = limits
+        self._reading = reading
         self.passed_over: int = 0
 
     def __iter__(self) -> Iterator[str | Unlisted]:
@@ -83,7 +82,7 @@ class Walk:
 
         count = 0
         try:
-            for source in images_of(host, Request(limits=self._limits)):
+            for source in images_of(host, self._reading.request):
                 count += 1
                 yield source
         except (ImagepeelError, OSError) as error:
@@ -91,7 +90,7 @@ class Walk:
 
     def _is_image(self, folder: str) -> bool:
         try:
-            return is_image_directory(folder, self._limits)
+            return is_image_directory(folder, self._reading.limits)
         except NotFound:
             return False  # to list it says why
 
