@@ -121,8 +121,14 @@ def listed(items: Sequence[str], most: int = 6) -> str:
 
 
 def percent(part: float) -> str:
-    """A part of one as `43.3 %`.  `100.0 %` is for the whole only: what rounds up to it stays at `99.9 %`."""
+    """A part of one as `43.3 %`.
+
+    `100.0 %` is for the whole only, `0.0 %` for nothing: what rounds up to the one stays at `99.9 %`, and what rounds
+    down to the other is `<0.1 %`.
+    """
     value = 100 * part
+    if 0 < value < 0.05:
+        return "<0.1 %"
     return f"{value if part >= 1 else min(value, 99.9):.1f} %"
 
 

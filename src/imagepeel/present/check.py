@@ -78,7 +78,7 @@ def _overview(run: CheckRun) -> Section:
         verdict = bad("not judged as a whole" if error.partly else "not judged")
         rows.append(row(path(named(error.archive)), verdict, "", "", "", "", ""))
     titles = [Column(title, right=True, keep=True) for title in ("high", "medium", "low", "info", "known")]
-    return section(Table(columns=(Column("archive"), Column("", keep=True), *titles), rows=tuple(rows)))
+    return section(Table(columns=(Column("archive"), Column("gate", keep=True), *titles), rows=tuple(rows)))
 
 
 def _of_image(run: CheckRun, outcome: CheckOutcome) -> Iterator[Section]:

@@ -23,7 +23,7 @@ from imagepeel.present.document import (
 )
 from imagepeel.present.heading import LAYER_MISSING, about, brief_step
 from imagepeel.results.du import DuDirectory, DuFile, DuLayer, DuResult
-from imagepeel.text import number, plural, size
+from imagepeel.text import number, percent, plural, size
 
 Write = Callable[[int], str]
 
@@ -73,7 +73,7 @@ def _layers(result: DuResult, write: Write) -> Iterator[Section]:
         Bars(bars=tuple(_bar(layer, write) for layer in result.layers)),
     )
     shipped, visible, lost = sums[3], sums[4], sum(layer.unreachable for layer in result.layers)
-    share = f" ({100 * lost / shipped:.1f} %)" if shipped else ""
+    share = f" ({percent(lost / shipped)})" if shipped else ""
     if result.image.knowledge.layers:
         said = [say(f"Of {write(shipped)} in files, {write(visible)} are visible and {write(lost)}{share} are not.")]
     else:
@@ -102,7 +102,7 @@ def _directories(result: DuResult, most: int, write: Write) -> Section:
     total = result.total
     rows = []
     for stored, files, what, level in _rows(result, most):
-        share = f"{100 * stored / total.stored:.1f} %" if total.stored else "-"
+        share = percent(stored / total.stored) if total.stored else "-"
         rows.append(row(write(stored), number(files), share, words("  " * level, path(what))))
     rows.append(row(write(total.stored), number(total.files), "", "sum", total=True))
     notes = []
