@@ -99,11 +99,12 @@ class ContainersImage(ArchiveReader, frozen=True, kw_only=True):
             return f'level=fatal msg="{text}"'
         if not self.tries_all:
             return f"Error: {text}"
-        archive, listed = self._no_layout(delivery), text
         if delivery.laid_out:
             tried = self._next(delivery)
             by_list = self._by_list(tried).text if tried is not None else ""
             archive, listed = text, by_list or self._list_words(delivery)
+        else:
+            archive, listed = self._no_layout(delivery), text
         opening = "" if self.quotes else f"initializing source oci:{FILE}:: "
         return (
             "Error: payload does not match any of the supported image formats:\n"
@@ -115,7 +116,7 @@ class ContainersImage(ArchiveReader, frozen=True, kw_only=True):
 
     def _no_layout(self, delivery: Delivery) -> str:
         """Why an archive is none of a layout: it cannot be unpacked or has no index, or its own images are refused."""
-        refused = next((self._by_layout(one).text for one in delivery.laid_out_images), "")
+        refused = next((self._by_layout(one).text for one in delivery.laid_out_images()), "")
         return refused or self._untarring(delivery) or LOADING_INDEX + _NO_INDEX
 
     def _list_words(self, delivery: Delivery) -> str:
@@ -275,7 +276,7 @@ class ContainersImage(ArchiveReader, frozen=True, kw_only=True):
             and delivery.listed
             and not delivery.laid_out
             and delivery.has(INDEX)
-            and not all(self._by_layout(one).refuses for one in delivery.laid_out_images)
+            and not all(self._by_layout(one).refuses for one in delivery.laid_out_images())
         ):
             return refusal(
                 Cause.CHOICE, "", f"the OCI layout of the archive is read first, and this image is in {MANIFEST} only",

@@ -20,7 +20,7 @@ from imagepeel.oci.digest import can_verify, digest_of, from_hex
 from imagepeel.oci.json_document import lookup, parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from imagepeel.archive.opened import OpenArchive
     from imagepeel.image import LayeredImage
@@ -209,12 +209,12 @@ class Delivery:
         alone.record = msgspec.structs.replace(self.record, formats=formats, path=(self.place,))
         return alone
 
-    @cached_property
-    def laid_out_images(self) -> list[Delivery]:
-        """The images that the OCI layout of the file describes."""
+    def laid_out_images(self) -> Iterator[Delivery]:
+        """Yield the images that the OCI layout of the file describes; each is read when it is asked for."""
         line = self.archive.derived(_Line)
-        found = [record for record in self.archive.runnable if record.is_described_by(Description.LAYOUT)]
-        return [line.delivery(record, self.image) for record in found]
+        for record in self.archive.runnable:
+            if record.is_described_by(Description.LAYOUT):
+                yield line.delivery(record, self.image)
 
     @cached_property
     def first_of_list(self) -> Delivery | None:
