@@ -40,7 +40,7 @@ _NAME = late(r"[A-Za-z0-9\[][A-Za-z0-9._:/@+\[\]-]{0,1023}")
 _ID = late(r"sha256:[0-9a-f]{1,64}|[0-9a-f]{64}")
 
 
-class Engine(NamedTuple):
+class EngineApi(NamedTuple):
     """How to ask one engine, and what to tell who cannot reach it.
 
     `variable` is the environment variable with its address, `about` and `export` the paths of its API, with `{}` for
@@ -57,7 +57,7 @@ class Engine(NamedTuple):
     pull: str
 
 
-DOCKER = Engine(
+DOCKER = EngineApi(
     name="docker",
     variable="DOCKER_HOST",
     about="/images/{}/json",
@@ -67,7 +67,7 @@ DOCKER = Engine(
     save="docker save {} -o image.tar",
     pull="docker pull {}",
 )
-PODMAN = Engine(
+PODMAN = EngineApi(
     name="podman",
     variable="CONTAINER_HOST",
     about="/v1.0.0/libpod/images/{}/json",
@@ -91,7 +91,7 @@ def podman(word: Word, request: Request) -> Given:
 
 
 def spool_image(
-    engine: Engine, word: Word, request: Request, environment: Mapping[str, str] = os.environ
+    engine: EngineApi, word: Word, request: Request, environment: Mapping[str, str] = os.environ
 ) -> FileSource:
     """Return what the engine saves of one image, as a source that owns an unnamed temporary file.
 
@@ -123,7 +123,7 @@ def spool_image(
 class _Peer:
     """One engine that is asked about one image."""
 
-    def __init__(self, engine: Engine, image: str, addresses: list[Address], limits: Limits) -> None:
+    def __init__(self, engine: EngineApi, image: str, addresses: list[Address], limits: Limits) -> None:
         self._engine = engine
         self._image = image
         self._addresses = addresses
