@@ -151,3 +151,25 @@ def test_an_interrupt_in_a_callback_of_the_interpreter_is_not_lost() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_the_interpreter_makes_another_error_of_is_not_lost(sign: signal.Signals) -> None:
+    program = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "import imagepeel.__main__, imagepeel.cli\n"
+        "class Names:\n"  # the compiler loads unicodedata for a name of a character, and any error is a SyntaxError
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == 'unicodedata': os.kill(os.getpid(), {int(sign)}); print('not reached')\n"
+        "sys.meta_path.insert(0, Names())\n"
+        "sys.modules.pop('unicodedata', None)\n"
+        "sys.argv = ['imagepeel', 'version']\n"
+        "command = imagepeel.cli.cli.get_command(None, 'version')\n"
+        r"""command.callback = lambda **_: eval('"\\N{EN DASH}"')"""
+        "\n"
+        "imagepeel.__main__.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    code, said = (130, "interrupted\n") if sign == signal.SIGINT else (143, "terminated\n")
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", said)

@@ -11,8 +11,8 @@ import errno
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import click
 
@@ -24,23 +24,40 @@ class _Terminated(BaseException):
     """SIGTERM came; no code but `guarded` catches it."""
 
 
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Raise where SIGTERM would end the process at once; another handler stays, and an ignored signal stays ignored."""
-    import signal  # start time
+class _Signals:
+    """SIGINT and SIGTERM while a command runs: each raises where it comes, and is remembered.
 
-    def end(*_: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is cleaned up is cleaned up whole
-        raise _Terminated
+    What it raised does not always arrive: the compiler of Python, for one, makes a SyntaxError of an interrupt that
+    comes while it loads a module.  So the first that came says how the command ended, whatever was raised in the end.
+    """
 
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    def __init__(self) -> None:
+        import signal  # start time
+
+        self.ending: tuple[int, str] | None = None
+        self._module = signal
+        self._before: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+        self._ours: list[signal.Signals] = []
+
+    def __enter__(self) -> _Signals:
+        """Another handler stays, and an ignored signal stays ignored."""
+        if threading.current_thread() is threading.main_thread():
+            self._ours = [one for one, usual in self._before.items() if self._module.getsignal(one) == usual]
+            for one in self._ours:
+                self._module.signal(one, self._raise)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one in self._ours:
+            self._module.signal(one, self._before[one])
+
+    def _raise(self, number: int, _: object) -> None:
+        if number == self._module.SIGTERM:
+            self._module.signal(number, self._module.SIG_IGN)  # what is cleaned up is cleaned up whole
+            self.ending = self.ending or (TERMINATED, "terminated\n")
+            raise _Terminated
+        self.ending = self.ending or (INTERRUPTED, "interrupted\n")
+        raise KeyboardInterrupt
 
 
 def guarded(run: Callable[[], int], settings: Settings, words: Sequence[str] = ()) -> int:
@@ -54,51 +71,59 @@ def guarded(run: Callable[[], int], settings: Settings, words: Sequence[str] = (
     _open_streams()
     _tolerant(sys.stdout)
     _tolerant(sys.stderr)
+    signals = _Signals()
     try:
-        with _ended_by_sigterm():
+        with signals:
             code = run()
             sys.stdout.flush()
             sys.stderr.flush()
+    except BaseException as error:
+        if signals.ending is None:
+            return _ended_by(error, settings, words)
+    if signals.ending is None:
         return code
-    except ImagepeelError as error:
-        begin(settings)
-        about = error.about if isinstance(error, UsageError) else ""
-        where = about or place(settings.archive, str(error.where or ""))
-        say(settings, error.what, where, error.hint or error.remedy)
-        settings.note_others()
-        return error.exit_code
-    except click.UsageError as error:
-        path = error.ctx.command_path if error.ctx is not None else "imagepeel"
-        from imagepeel.cli.habits import way  # start time
+    code, said = signals.ending
+    _drain()
+    _write(said)
+    return code
 
-        say(settings, error.format_message(), path, way(words) or f"{path} --help")
-        return USAGE
-    except click.ClickException as error:
-        say(settings, error.format_message(), "the command line", "imagepeel --help")
-        return USAGE
-    except (KeyboardInterrupt, click.Abort):
-        _drain()
-        _write("interrupted\n")
-        return INTERRUPTED
-    except _Terminated:
-        _drain()
-        _write("terminated\n")
-        return TERMINATED
-    except BrokenPipeError:
-        _hush()
-        return COMPLETE
-    except OSError as error:
-        if error.errno == errno.EPIPE:
+
+def _ended_by(error: BaseException, settings: Settings, words: Sequence[str]) -> int:
+    """Say what ended the command, and return its exit code."""
+    match error:
+        case ImagepeelError():
+            begin(settings)
+            about = error.about if isinstance(error, UsageError) else ""
+            where = about or place(settings.archive, str(error.where or ""))
+            say(settings, error.what, where, error.hint or error.remedy)
+            settings.note_others()
+            return error.exit_code
+        case click.UsageError():
+            path = error.ctx.command_path if error.ctx is not None else "imagepeel"
+            from imagepeel.cli.habits import way  # start time
+
+            say(settings, error.format_message(), path, way(words) or f"{path} --help")
+            return USAGE
+        case click.ClickException():
+            say(settings, error.format_message(), "the command line", "imagepeel --help")
+            return USAGE
+        case KeyboardInterrupt() | click.Abort():
+            _drain()
+            _write("interrupted\n")
+            return INTERRUPTED
+        case OSError(errno=errno.EPIPE):
             _hush()
             return COMPLETE
-        begin(settings)
-        say(settings, *refusal(error))
-        _hush()
-        return INTERNAL
-    except Exception as error:
-        begin(settings)
-        say(settings, *fault(error))
-        return INTERNAL
+        case OSError():
+            begin(settings)
+            say(settings, *refusal(error))
+            _hush()
+            return INTERNAL
+        case Exception():
+            begin(settings)
+            say(settings, *fault(error))
+            return INTERNAL
+    raise error
 
 
 def refusal(error: OSError) -> tuple[str, str, str]:
