@@ -318,6 +318,9 @@ class LayeredImage(Shown):
             if self._scanned and (self._digests or not digests):
                 return
             self._read_anew += self._pool.scan(self.layers, digests=digests, progress=progress)
+            found = tuple(layer.record for layer in self.layers)
+            if any(layer.state is not stated.state for layer, stated in zip(found, self.record.layers, strict=True)):
+                self._record = self.archive.found(self.record, found)
             self._scanned = True
             self._digests = self._digests or digests
             self._views.clear()

@@ -287,9 +287,75 @@ def test_a_manifest_that_is_none(data: bytes, shop: FakeRegistry, run_cli: Any) 
 
 def test_what_the_registry_does_not_have(place: tuple[str, Web], shop: FakeRegistry, run_cli: Any) -> None:
     assert run_cli("images", place[0].removesuffix("1") + "2").exit_code == 14
-    del shop.blobs[shop.layer(0)]
+
+
+@pytest.mark.parametrize("options", [[], ["--no-verify"]], ids=["whole", "in-parts"])
+@pytest.mark.parametrize("command", ["layers", "tree", "process", "check", "waste", "explain"])
+def test_a_layer_that_the_registry_lacks_is_missing_as_in_a_layout(
+    command: str, options: list[str], place: tuple[str, Web], shop: FakeRegistry, tmp_path: Path, run_cli: Any
+) -> None:
+    """As in the layout that a copy of everything else is, in which a missing layer has been a state all along."""
+    gone, layout = shop.layer(1), tmp_path / "shop:1"
+    (layout / "blobs" / "sha256").mkdir(parents=True)
+    (layout / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+    top = {"mediaType": shop.types[shop.top], "digest": shop.top, "size": len(shop.blobs[shop.top])}
+    top["annotations"] = {"org.opencontainers.image.ref.name": place[0].removeprefix("registry:")}
+    (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [top]}))
+    del shop.blobs[gone]
+    for digest, data in shop.blobs.items():
+        (layout / "blobs" / "sha256" / digest[7:]).write_bytes(data)
+    here, there = run_cli(command, *options, str(layout)), run_cli(command, *options, place[0])
+    assert there.exit_code == here.exit_code
+    assert "layer L2 is not here (missing)" in there.stdout + there.stderr or "L2" in here.stderr + here.stdout
+    assert gone not in "".join(line for line in there.stdout.splitlines() if "read on the way" in line)
+    if command != "explain":  # which says where the image is
+        assert there.stdout.replace(place[0], "IMAGE") == here.stdout.replace(str(layout), "IMAGE")
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
+def test_a_layer_that_is_refused_is_not_a_missing_one(
+    status: int, place: tuple[str, Web], shop: FakeRegistry, run_cli: Any
+) -> None:
+    gone = shop.layer(1)
+
+    def refuse(asked: Asked) -> bool:
+        if not asked.path.endswith(gone):
+            return False
+        asked.give(status, b"", {"Retry-After": "0"})
+        return True
+
+    shop.fault = refuse
     done = run_cli("layers", place[0])
-    assert done.exit_code == 14 and f"has no blob {shop.layer(0)}" in done.stderr
+    assert done.exit_code == 16 and str(status) in done.stderr and done.stdout == ""
+
+
+def test_a_config_that_the_registry_lacks_is_missing(place: tuple[str, Web], shop: FakeRegistry) -> None:
+    del shop.blobs[shop.manifest["config"]["digest"]]
+    with imagepeel.open(place[0]) as archive:
+        image = archive.image()
+        assert image.record.missing == ("config",) and image.record.config_state == "missing"
+        assert [layer.readable for layer in image.layers] == [True] * len(shop.manifest["layers"])
+
+
+def test_a_second_read_of_a_blob_that_was_lost_on_the_way_asks_again(
+    place: tuple[str, Web], shop: FakeRegistry
+) -> None:
+    asked_for: list[str] = []
+
+    def refuse(asked: Asked) -> bool:
+        if not asked.path.endswith(shop.layer(1)) or len(asked_for) > 0:
+            return False
+        asked_for.append(asked.path)
+        asked.give(403)
+        return True
+
+    shop.fault = refuse
+    with imagepeel.open(place[0]) as archive:
+        image = archive.image()
+        with pytest.raises(imagepeel.FetchFailed):
+            image.scan()
+        image.scan()
+        assert image.layers[1].digest == shop.layer(1) and len(image.layers[1].entries)
 
 
 @pytest.mark.parametrize(("status", "code"), [(401, 16), (403, 16), (404, 14), (429, 16), (500, 16), (503, 16)])

@@ -14,7 +14,7 @@ from imagepeel.archive.records import (
     LayerRecord,
     LayerState,
 )
-from imagepeel.errors import DigestMismatch, FetchFailed, ImagepeelError
+from imagepeel.errors import DigestMismatch, FetchFailed, ImagepeelError, MissingBlob
 from imagepeel.evidence import Anomaly, AnomalyCode, Location, layer_label
 from imagepeel.limits import Limits
 from imagepeel.oci.config import ImageConfig, parse_config
@@ -34,6 +34,7 @@ from imagepeel.text import plural, stated_and_there
 
 _DOCUMENT_BUDGET = 16
 """All documents together may have this many times the bytes of the largest single one."""
+NOT_CARRIED = "the archive does not carry this blob"
 _SUFFIXES = ("", ".tar.gz", ".tar.zst", ".tar", ".json", ".manifest.json")
 """The last is how `dir:` calls the manifests of a copy of several platforms (containers/image directory transport)."""
 
@@ -103,14 +104,13 @@ class Blobs:
         if found is None and descriptor.data is not None:
             return self._inline(descriptor, digest, role, stated_at, checks)
         if found is None or found.member is None:
-            checks.append(
-                DocumentCheck(
-                    role=role, state=CheckState.MISSING, digest=digest, size=descriptor.size, stated_at=stated_at,
-                    detail="the archive does not carry this blob",
-                )
-            )  # fmt: skip
+            checks.append(_absent(role, descriptor, stated_at, NOT_CARRIED))
             return None, ""
-        data, member = self.read(found.member, stated_at, found.members)
+        try:
+            data, member = self.read(found.member, stated_at, found.members)
+        except MissingBlob as error:  # a registry says so when it is asked for the bytes
+            checks.append(_absent(role, descriptor, stated_at, error.what))
+            return None, ""
         if data is None:
             checks.append(
                 DocumentCheck(
@@ -143,7 +143,8 @@ class Blobs:
     def read(self, member: Member, where: Location, members: Members | None = None) -> tuple[bytes | None, str]:
         """Return the bytes of a document member, None (with an anomaly) when it is too large or unreadable.
 
-        Each member is read once, since thousands of manifests may name the same config.
+        Each member is read once, since thousands of manifests may name the same config.  MissingBlob when it turns
+        out not to be there.
         """
         home = members or self.members
         self.used.update((member.name, *member.via))
@@ -158,6 +159,8 @@ class Blobs:
         except (FetchFailed, DigestMismatch):
             raise  # that a registry cannot be read says nothing of the image
         except ImagepeelError as error:
+            if home.slow and isinstance(error, MissingBlob):
+                raise  # what is not there is not unreadable
             self.note("document-unreadable", error.what, Location(member=member.name), fatal=True)
             return None, member.name
         self._budget -= len(data)
@@ -249,7 +252,7 @@ class Blobs:
         if stored is None:
             foreign = media.foreign or bool(descriptor.urls)
             state = LayerState.FOREIGN if foreign else LayerState.MISSING
-            detail = "foreign layer, its bytes live elsewhere" if foreign else "the archive does not carry this blob"
+            detail = "foreign layer, its bytes live elsewhere" if foreign else NOT_CARRIED
         else:
             state, detail = _readable(media.encrypted or _has_prefix(descriptor, ENCRYPTION_PREFIX), media.filesystem)
         if size is not None and descriptor.size is not None and size != descriptor.size:
@@ -279,6 +282,17 @@ class Blobs:
             truncated=bool(member and member.truncated),
             stored=stored,
         )
+
+
+def _absent(role: DocumentRole, descriptor: Descriptor, stated_at: Location, detail: str) -> DocumentCheck:
+    return DocumentCheck(
+        role=role,
+        state=CheckState.MISSING,
+        digest=descriptor.digest or "",
+        size=descriptor.size,
+        stated_at=stated_at,
+        detail=detail,
+    )
 
 
 def compare(

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Iterable
 from typing import IO, Any, Self, TypeVar
 
+import msgspec
+
 from imagepeel._display import Shown
 from imagepeel.archive.blobs import Blobs
 from imagepeel.archive.compression import Compression
@@ -14,7 +16,7 @@ from imagepeel.archive.dir_members import DirMembers
 from imagepeel.archive.kinds import DOCUMENTS
 from imagepeel.archive.kinds.kind import Detected, Detection, Kind, Producer
 from imagepeel.archive.members import Medium, Member, Members
-from imagepeel.archive.records import DocumentCheck, ImageRecord, IndexRecord, read_now
+from imagepeel.archive.records import DocumentCheck, ImageRecord, IndexRecord, LayerRecord, read_now
 from imagepeel.archive.source import FileSource, Source, source_of
 from imagepeel.errors import ImagepeelError, Malformed, PathNotFound
 from imagepeel.evidence import Anomaly, AnomalyCode, Location
@@ -93,6 +95,12 @@ class OpenArchive(Shown):
         read = read_now(record)
         self.records = tuple(read if one is record else one for one in self.records)
         return read
+
+    def found(self, record: ImageRecord, layers: tuple[LayerRecord, ...]) -> ImageRecord:
+        """Return a record of this archive with its layers as they turned out to be, here from now on."""
+        seen = msgspec.structs.replace(record, layers=layers)
+        self.records = tuple(seen if one is record else one for one in self.records)
+        return seen
 
     def close(self) -> None:
         """Close the archive; reading from it, or from sources taken from it, is a UsageError then."""

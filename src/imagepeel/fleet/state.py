@@ -131,6 +131,10 @@ class State:
         gone = "SELECT key FROM layer WHERE key NOT IN (SELECT key FROM copy)"
         self._reopen("layer", f"SELECT part FROM layer WHERE key IN ({gone})", ())
         self._db.execute(f"DELETE FROM layer WHERE key IN ({gone})")
+        # Bytes that a registry did not have may have been pushed since, and its manifest is the same then.
+        lacks = "SELECT c.word, c.number FROM copy c JOIN layer l ON l.key = c.key WHERE l.code = 'missing-blob'"
+        self._reopen("image", f"SELECT part FROM image WHERE (word, number) IN ({lacks})", ())
+        self._db.execute("UPDATE layer SET code = '', error = '' WHERE code = 'missing-blob'")
         for table in ("layer", "image"):
             marks = ", ".join("?" * len(PASSING))
             self._db.execute(f"UPDATE {table} SET code = '', error = '' WHERE code IN ({marks})", PASSING)

@@ -135,6 +135,21 @@ class Layer(Shown):
         self._small_reads = small_reads
         self._content = None
 
+    def lack(self, why: str) -> None:
+        """Take in that the bytes turned out not to be there when they were asked for; the record says so."""
+        self.record = msgspec.structs.replace(
+            self.record,
+            state=LayerState.MISSING,
+            detail=why,
+            member="",
+            size=None,
+            name_digest=None,
+            archive_offset=None,
+            via=(),
+            truncated=False,
+            stored=None,
+        )
+
     @property
     def table(self) -> EntryTable:
         """Its tar members in stream order, empty for a layer that is not there; asking scans the layers."""

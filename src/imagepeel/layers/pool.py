@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from imagepeel.archive.source import Progress
-from imagepeel.errors import ImagepeelError
+from imagepeel.errors import ImagepeelError, MissingBlob
 from imagepeel.layers.layer import Layer
 from imagepeel.layers.scan import HASHES, LayerScan, scan_layer
 from imagepeel.limits import Limits
@@ -50,6 +50,7 @@ class ScanPool:
     def scan(self, layers: Sequence[Layer], *, digests: bool = False, progress: Progress | None = None) -> int:
         """Read every layer that is here once and attach what was found to it.
 
+        A layer whose bytes turn out not to be there, as a registry says when it is asked for them, is a missing one.
         `digests` also takes the SHA-256 of every file.  Returns the stored bytes that were read anew for the cache.
         LimitExceeded on bombs.
         """
@@ -64,7 +65,12 @@ class ScanPool:
 
         def work(group: list[Layer]) -> None:
             parts = _PARTS * group[0].blob_size // total if total else 0
-            scan, cached_anew = self._one(group[0], digests, (points, parts), progress or self.progress)
+            try:
+                scan, cached_anew = self._one(group[0], digests, (points, parts), progress or self.progress)
+            except MissingBlob as error:
+                for layer in group:
+                    layer.lack(error.what)
+                return
             if cached_anew:
                 anew.append(scan.blob_size)
                 # The first run of an image may read any of its files, more than the cache should keep.  So it keeps

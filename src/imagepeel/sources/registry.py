@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from imagepeel._lazy import late
-from imagepeel.errors import DigestMismatch, FetchFailed, Unsupported
+from imagepeel.errors import DigestMismatch, FetchFailed, MissingBlob, NotFound, Unsupported
 from imagepeel.limits import KiB, Limits, MiB
 from imagepeel.oci.digest import Digest, algorithm_of, can_verify, digest_of
 from imagepeel.serialization import from_json
@@ -46,6 +46,8 @@ class Registry:
         self._authorization: str = ""
         self.scope: str = f"repository:{name.repository}:pull"
         """What a token is asked for."""
+        self.gone: set[Digest] = set()
+        """Blobs of which it said that it does not have them."""
 
     def close(self) -> None:
         self._http.close()
@@ -74,18 +76,34 @@ class Registry:
             )
         return data, media_type, found
 
+    def listed(self, digest: Digest) -> bytes:
+        """Return the bytes of a manifest that an index lists; the errors of `manifest`, but MissingBlob for none."""
+        try:
+            return self.manifest(digest)[0]
+        except NotFound as error:
+            raise self._gone(digest, error) from error
+
     def blob(self, digest: Digest, start: int = 0, *, lone: bool = False) -> Answer:
-        """Return the answer whose body are the bytes of a blob, from `start` on where the registry can do that."""
+        """Return the answer whose body are the bytes of a blob, from `start` on where the registry can do that.
+
+        MissingBlob where it answers that there is none.
+        """
         headers = {"Range": f"bytes={start}-"} if start else {}
-        return self.ask(f"blobs/{digest}", f"blob {digest} of {self.name.repository}", headers, again=not lone)
+        try:
+            return self.ask(f"blobs/{digest}", f"blob {digest} of {self.name.repository}", headers, again=not lone)
+        except NotFound as error:
+            raise self._gone(digest, error) from error
 
     def part(self, digest: Digest, offset: int, end: int) -> Answer:
         """Return the answer with these bytes of a blob (206), or with all of it (200) where there are no parts.
 
-        FetchFailed for other bytes than were asked for.
+        FetchFailed for other bytes than were asked for, MissingBlob where it answers that there is no such blob.
         """
         what = f"part of the blob {digest} of {self.name.repository}"
-        answer = self.ask(f"blobs/{digest}", what, {"Range": f"bytes={offset}-{end - 1}"})
+        try:
+            answer = self.ask(f"blobs/{digest}", what, {"Range": f"bytes={offset}-{end - 1}"})
+        except NotFound as error:
+            raise self._gone(digest, error) from error
         given = answer.headers.get("Content-Range", "").partition("/")[0]
         if answer.status == 206 and given != f"bytes {offset}-{end - 1}":
             answer.close()
@@ -110,6 +128,11 @@ class Registry:
         if answer.status not in (200, 206):
             raise refused(answer, what, login=self.name.host)
         return answer
+
+    def _gone(self, digest: Digest, error: NotFound) -> MissingBlob:
+        """Return the error for what a manifest names and the registry does not have: a state of the image."""
+        self.gone.add(digest)
+        return MissingBlob(error.what, error.where, "push the image again: its manifest names what is not there")
 
     def _find(self) -> str:
         """Return scheme and host.  TLS comes first; without it only this machine is asked, or who is allowed to be."""

@@ -44,7 +44,8 @@ class _Known(msgspec.Struct, frozen=True):
 class RegistryMembers(Members):
     """The layout that a copy of the image would be.
 
-    A blob is a member from when a document that was read names it.  `index.json` and `oci-layout` are ours: the
+    A blob is a member from when a document that was read names it,
+    until the registry says that it does not have it.  `index.json` and `oci-layout` are ours: the
     registry has the manifest that a tag names, and no list of them.
     """
 
@@ -75,14 +76,17 @@ class RegistryMembers(Members):
         )
 
     def __iter__(self) -> Iterator[Member]:
-        names = [MARKER, INDEX, *self._known]
+        names = [MARKER, INDEX, *(name for name, known in self._known.items() if not self._gone(known))]
         return (self._member(name, at) for at, name in enumerate(names))
 
     def get(self, name: str) -> Member | None:
         wanted = normalise(name)
-        if wanted in self._known or wanted in self._documents:
+        known = self._known.get(wanted)
+        if known is not None and self._gone(known):
+            return None
+        if known is not None or wanted in self._documents:
             return self._member(wanted, 0)
-        if any(known.startswith(wanted + "/") for known in self._known):
+        if any(place.startswith(wanted + "/") for place in self._known):
             return Member(name=wanted, kind="dir", raw_name=wanted.encode())
         return None
 
@@ -137,7 +141,7 @@ class RegistryMembers(Members):
                     "raise Limits.json_bytes if you trust the registry",
                 )
             if known.manifest:
-                data, _, _ = self.registry.manifest(known.digest)
+                data = self.registry.listed(known.digest)
                 self._learn(data)
             else:
                 data = self.registry.blob(known.digest).read(cap)
@@ -159,6 +163,9 @@ class RegistryMembers(Members):
         data = self._documents.get(name)
         size = len(data) if data is not None else self._known[name].size
         return Member(name=name, raw_name=name.encode(), size=size, index=at)
+
+    def _gone(self, known: _Known) -> bool:
+        return known.digest in self.registry.gone
 
     def _learn(self, data: bytes) -> None:
         """Add the blobs that a document names; what is wrong with it, its reader says."""

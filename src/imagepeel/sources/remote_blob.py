@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from imagepeel.archive.source import CHUNK, Source, Spool, closed
-from imagepeel.errors import DigestMismatch, FetchFailed, LimitExceeded
+from imagepeel.errors import DigestMismatch, FetchFailed, ImagepeelError, LimitExceeded
 from imagepeel.limits import Limits
 from imagepeel.oci.digest import Digest, algorithm_of, can_verify, short
 from imagepeel.sources import http
@@ -113,7 +113,11 @@ class RemoteBlob(Source):
             self._spool = Spool(self._limits, short(self.digest))
         if self._pieces is None:
             self._pieces = self._fetch(step)
-        piece = next(self._pieces, b"")
+        try:
+            piece = next(self._pieces, b"")
+        except ImagepeelError:
+            self._pieces = None  # the next read asks again, and does not take this for the end
+            raise
         if not piece:
             self._whole = True
             if self._came < self.size:

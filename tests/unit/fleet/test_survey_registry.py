@@ -157,3 +157,40 @@ def test_a_word_that_chooses_one_image_is_about_that_one(tmp_path: Path) -> None
     found = imagepeel.lineage([f"docker-archive:{archive}:two:1"])
     assert [image.name for node in found.nodes for image in node.images] == ["two:1"]
     assert imagepeel.lineage([archive]).images == 2
+
+
+@pytest.mark.judge
+@needs_registry
+def test_a_blob_that_the_registry_lost_is_a_layer_that_is_not_here(
+    registry: str, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    """The registry says 404 for it, as it says to skopeo, which copies nothing then; once it is back, a run sees it."""
+    word = f"registry:{registry}/tools:new"
+    with imagepeel.open(word) as archive:
+        layers = archive.image().layers
+        gone = str(layers[1].digest)
+    storage = list(tmp_path_factory.getbasetemp().glob("registry*/data"))
+    data = storage[0] / "docker/registry/v2/blobs/sha256" / gone[7:9] / gone[7:] / "data"
+    data.rename(tmp_path / "kept")
+    try:
+        copied = subprocess.run(
+            ["skopeo", "copy", "--src-tls-verify=false", f"docker://{registry}/tools:new", f"oci:{tmp_path}/copy"],
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert copied.returncode and "404" in copied.stderr
+        lacking = imagepeel.survey(word, out=tmp_path / "facts", workers=1, form="jsonl")
+        assert (lacking.sources, lacking.examined, lacking.failed) == (1, 1, 0)
+        image = _rows(tmp_path / "facts", "images")[0]
+        assert image["complete"] is False
+        assert len(_rows(tmp_path / "facts", "layers")) == 1
+    finally:
+        (tmp_path / "kept").rename(data)
+    whole = imagepeel.survey(word, out=tmp_path / "facts", workers=1, form="jsonl")
+    assert (whole.examined, whole.failed) == (1, 0)
+    assert _rows(tmp_path / "facts", "images")[0]["complete"] is True
+    assert {row["layer"] for row in _rows(tmp_path / "facts", "layers")} == {str(layer.digest) for layer in layers}
+
+
+def _rows(facts: Path, table: str) -> list[dict[str, Any]]:
+    parts = sorted((facts / table).iterdir())
+    return [json.loads(line) for part in parts for line in part.read_text().splitlines()]
