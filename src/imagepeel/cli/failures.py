@@ -36,7 +36,10 @@ class _Signals:
 
         self.ending: tuple[int, str] | None = None
         self._module = signal
-        self._before: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+        self._before: dict[signal.Signals, Any] = {
+            signal.SIGINT: signal.default_int_handler,
+            signal.SIGTERM: signal.SIG_DFL,
+        }
         self._ours: list[signal.Signals] = []
 
     def __enter__(self) -> _Signals:
