@@ -46,7 +46,7 @@ class Walk:
         self.passed_over: int = 0
 
     def __iter__(self) -> Iterator[str | Unlisted]:
-        """Yield each source once, and each word whose sources nobody would list.  LimitExceeded past `MOST` of them."""
+        """Yield each source once, and each word whose sources nobody would list, or that has those past `MOST`."""
         seen: set[int] = set()
         for word in self._words:
             for source in self._of(word, lists=True):
@@ -55,7 +55,10 @@ class Walk:
                     continue
                 seen.add(mark)
                 if len(seen) > MOST:
-                    raise LimitExceeded(f"there are more than {MOST:,} sources", hint="survey them in parts")
+                    # A registry that lists names without end costs itself, and not what was seen before.
+                    past = LimitExceeded(f"there are more than {MOST:,} sources", hint="survey them in parts")
+                    yield Unlisted(spoken(word), past, 0)
+                    break
                 yield source
 
     def _of(self, word: str, *, lists: bool) -> Iterator[str | Unlisted]:
@@ -110,11 +113,18 @@ class Walk:
                         yield entry.path
                     else:
                         below.append(entry.path)
-                elif entry.is_file(follow_symlinks=False) and looks_like_archive(entry.path):
+                elif _may_be_archive(entry):
                     yield entry.path
                 else:
                     self.passed_over += 1
             todo += reversed(below)
+
+
+def _may_be_archive(entry: os.DirEntry[str]) -> bool:
+    """Say whether an entry of a folder is an archive or called like one: a pipe of such a name is a row."""
+    if entry.is_symlink():
+        return False
+    return looks_like_archive(entry.path) if entry.is_file() else entry.name.lower().endswith(_NAMES)
 
 
 def looks_like_archive(path: str) -> bool:

@@ -18,7 +18,7 @@ import pytest
 
 import imagepeel
 from imagepeel import forge
-from imagepeel.fleet import crew, tasks
+from imagepeel.fleet import crew, tasks, words
 from imagepeel.fleet.tables import TABLES
 from imagepeel.layers import pool
 from imagepeel.limits import Limits
@@ -306,3 +306,27 @@ def test_a_list_names_sources_and_a_folder_that_is_not_ours_is_left_alone(fleet:
     with pytest.raises(imagepeel.UsageError, match="not empty"):
         imagepeel.survey(listed, out=other, workers=1, form="jsonl")
     assert [path.name for path in other.iterdir()] == ["letter"]
+
+
+def test_a_pipe_called_like_an_archive_is_a_row_and_nobody_waits_for_a_writer(tmp_path: Path) -> None:
+    folder = tmp_path / "fleet"
+    (folder / "below").mkdir(parents=True)
+    forge.write(app("a"), folder / "a.tar")
+    os.mkfifo(folder / "pipe.tar")
+    os.mkfifo(folder / "pipe")
+    os.symlink("..", folder / "below" / "up")
+    os.symlink("round.tar", folder / "round.tar")
+    result = imagepeel.survey(folder, out=tmp_path / "facts", workers=1, form="jsonl")
+    assert (result.sources, result.examined, result.failed, result.passed_over) == (2, 1, 1, 3)
+    assert result.failures[0].source.endswith("pipe.tar") and "not a regular file" in result.failures[0].error
+
+
+def test_a_word_with_sources_without_end_costs_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "fleet"
+    folder.mkdir()
+    for name in "abcd":
+        forge.write(app(name), folder / f"{name}.tar")
+    monkeypatch.setattr(words, "MOST", 3)
+    result = imagepeel.survey(folder, out=tmp_path / "facts", workers=1, form="jsonl")
+    assert (result.sources, result.examined, result.failed) == (4, 3, 1)
+    assert result.failures[0].source == str(folder) and "more than 3 sources" in result.failures[0].error
