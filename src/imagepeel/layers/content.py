@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from imagepeel.archive.codec import Checkpoint, CodecError, decompress_to_spool, make_decoder
 from imagepeel.archive.compression import Compression
-from imagepeel.archive.source import CHUNK, MemorySource, Source
+from imagepeel.archive.source import CHUNK, Source
 from imagepeel.errors import Malformed
 from imagepeel.evidence import Location, layer_label
 from imagepeel.formats.tar.table import Entry
@@ -19,6 +19,7 @@ from imagepeel.limits import Limits
 
 if TYPE_CHECKING:
     from imagepeel.layers.index_cache import SmallReads
+    from imagepeel.layers.kept import KeptContent
     from imagepeel.layers.loader_parts import Parts
 
 _NEAR = 1024 * 1024
@@ -69,7 +70,7 @@ class LayerContent:
         *,
         layer: int,
         small_reads: SmallReads | None = None,
-        whole: bytes | None = None,
+        whole: KeptContent | None = None,
         parts: Parts = (),
     ) -> None:
         self._small_reads = small_reads
@@ -83,7 +84,8 @@ class LayerContent:
         self._restarts = 0
         self._spacing = SPACING
         self._parts = parts
-        self._spilled: Source | None = None if whole is None else MemorySource(whole)
+        self._whole = whole
+        self._spilled: Source | None = None
         self._stream: Iterator[bytes] | None = None
         self._piece = b""
         self._piece_at = 0
@@ -106,6 +108,9 @@ class LayerContent:
     def _read(self, offset: int, count: int) -> bytes:
         if self._kind == Compression.NONE:
             return self._source.pread(offset, count) if count > 0 else b""
+        whole = self._whole.pread(offset, count) if self._whole is not None else None
+        if whole is not None:
+            return whole
         parts: list[bytes] = []
         with self._lock:
             if self._spilled is not None:
@@ -134,7 +139,7 @@ class LayerContent:
     def keep(self) -> None:
         """Keep the whole content in an unnamed temporary file, for many reads out of order."""
         with self._lock:
-            if self._kind != Compression.NONE and self._spilled is None:
+            if self._kind != Compression.NONE and self._spilled is None and self._whole is None:
                 self._spill(0, 0)
 
     def _part_with(self, offset: int, count: int) -> bytes | None:

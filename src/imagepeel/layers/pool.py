@@ -124,7 +124,7 @@ class ScanPool:
         finally:
             source.close()
         self._scans[key] = known
-        self._kept += len(known.whole or b"")
+        self._kept += known.whole.size if known.whole is not None else 0
         return known, anew
 
     def reads_ahead(self, anew: int) -> bool:
@@ -132,7 +132,10 @@ class ScanPool:
         return self.cache is not None and anew >= READ_AHEAD
 
     def close(self) -> None:
-        """Store what the cache wants to keep of this run."""
+        """Store what the cache wants to keep of this run, and give back the content that was kept in memory."""
+        for scan in self._scans.values():
+            if scan.whole is not None:
+                scan.whole.close()
         if self.cache is not None:
             self.cache.save()
 

@@ -19,7 +19,8 @@ from imagepeel.evidence import Anomaly, Location, layer_label
 from imagepeel.formats.tar.header import BLOCK
 from imagepeel.formats.tar.scanner import TarScanner, TrailingData
 from imagepeel.formats.tar.table import EntryTable
-from imagepeel.layers.loader_parts import LoaderParts, Parts
+from imagepeel.layers.kept import Keeper, KeptContent
+from imagepeel.layers.loader_parts import Parts
 from imagepeel.limits import Limits
 from imagepeel.text import plural
 
@@ -54,7 +55,7 @@ class LayerScan(msgspec.Struct, frozen=True, kw_only=True):
     """Why the listing ends early, None when it is whole."""
     access: tuple[Checkpoint, ...]
     """Places from which content can be decompressed, ascending."""
-    whole: bytes | None = None
+    whole: KeptContent | None = None
     """All content of a small compressed layer, where the pass was told to keep it."""
     parts: Parts = ()
     """What loaders read of programs and libraries, of a compressed layer that is not kept whole."""
@@ -92,9 +93,7 @@ def scan_layer(
     same = kind is Compression.NONE and algorithm == diff_algorithm
     diff_hash: Any = None if same or not verify else HASHES.get(diff_algorithm, hashlib.sha256)()
     access = _AccessPoints(access_points)
-    pieces: list[bytes] = []
-    parts = LoaderParts(keep_parts if kind is not Compression.NONE else 0)
-    keeping = kind is not Compression.NONE
+    keeper = Keeper(keep, keep_parts) if kind is not Compression.NONE else None
     error: Anomaly | None = None
     chunks = _chunks(source, blob_hash, progress)
     name = f"layer {layer_label(layer)}" if layer is not None else source.name
@@ -104,12 +103,8 @@ def scan_layer(
                 if diff_hash is not None:
                     diff_hash.update(piece)
                 scanner.feed(piece)
-                parts.feed(decoder.content - len(piece), piece)
-                if keeping:
-                    pieces.append(piece)
-                    keeping = decoder.content <= keep
-            if not keeping:
-                pieces.clear()
+                if keeper is not None:
+                    keeper.feed(piece)
             if kind is not Compression.NONE:
                 if decoder.content > limits.layer_bytes:
                     raise LimitExceeded(
@@ -145,7 +140,7 @@ def scan_layer(
                 where=Location(layer=layer),
             )
         )
-    whole = b"".join(pieces) if keeping and error is None else None
+    whole, parts = keeper.finish(complete=error is None) if keeper is not None else (None, ())
     points = [p for p in decoder.unit_starts if p.content] + access.points
     return LayerScan(
         compression=kind,
@@ -161,7 +156,7 @@ def scan_layer(
         error=error or scanner.error,
         access=tuple(sorted(points, key=lambda p: p.content)),
         whole=whole,
-        parts=parts.finish() if whole is None else (),
+        parts=parts,
     )
 
 
