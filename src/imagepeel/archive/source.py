@@ -46,6 +46,8 @@ class Source(ABC):
     origin: int | None = None
     promised: str | None = None
     """The digest that all bytes have that `pread` returns, of a source that checks them; None where nobody does."""
+    in_parts: bool = False
+    """Whether its bytes come from another machine when they are read, and only those."""
 
     @abstractmethod
     def pread(self, offset: int, count: int) -> bytes:
@@ -208,6 +210,7 @@ class Window(Source):
         self.name = name
         self.size: int = max(0, min(size, base.size - offset))
         self.origin: int | None = None if base.origin is None else base.origin + offset
+        self.in_parts: bool = base.in_parts
 
     def stamp(self) -> str | None:
         base = self._base.stamp()

@@ -188,6 +188,12 @@ class Settings:
             self._progress.expect(sum(sizes.values()))
         image.scan(digests=digests)
         self.quiet()
+        unread = sum(layer.facts.unread for layer in image.layers if layer.facts is not None)
+        if unread:
+            self.warn(
+                f"{unread} bytes of compressed layers were not fetched: that they hold the content of the files before "
+                "them and nothing else, only the tables of contents of the layers say"
+            )
         return image
 
     def filesystem(self, archive: Archive, *, digests: bool = False) -> Image:

@@ -119,6 +119,7 @@ class ScanPool:
                     keep=min(KEEP, 2 * KEEP - self._kept),
                     keep_parts=share[1],
                     progress=progress,
+                    notes=record.annotations,
                 )
                 anew = self.cache is not None and self.cache.keep(source, stamp, known, self.limits)
         finally:

@@ -6,7 +6,7 @@ Nothing is written to disk; memory grows with entries, never with bytes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -59,6 +59,8 @@ class LayerScan(msgspec.Struct, frozen=True, kw_only=True):
     """All content of a small compressed layer, where the pass was told to keep it."""
     parts: Parts = ()
     """What loaders read of programs and libraries, of a compressed layer that is not kept whole."""
+    unread: int = 0
+    """Stored bytes of a compressed layer that were not read, as its table of contents says that they hold content."""
 
 
 def scan_layer(
@@ -74,11 +76,14 @@ def scan_layer(
     keep: int = 0,
     keep_parts: int = 0,
     progress: Callable[[int], None] | None = None,
+    notes: Mapping[str, str] | None = None,
 ) -> LayerScan:
     """Read a layer blob once and return what it is.
 
-    `verify=False` skips hashing and, for a plain tar, the content itself.  `digests` also takes the SHA-256 of
-    every file.  `access_points` bounds the copies of decoder state that stay in memory (41 to 63 KiB each).
+    `verify=False` skips hashing and, for a plain tar, the content itself; of a compressed one that comes in parts also
+    content whose place its table of contents tells, about which `notes`, the annotations, may say more.
+    `digests` also takes the SHA-256 of every file.  `access_points` bounds the copies of decoder state that stay in
+    memory (41 to 63 KiB each).
     Compressed content of at most `keep` bytes stays in memory as it is: reading it again would inflate it again; of
     larger content stay `keep_parts` bytes that loaders read of programs and libraries.
     `progress` is called with counts of stored bytes.  LimitExceeded on bombs; a damaged stream is recorded.
@@ -87,6 +92,10 @@ def scan_layer(
     scanner = TarScanner(limits, layer=layer, digests=digests)
     if kind is Compression.NONE and not verify and not digests:
         return _skim(source, scanner)
+    if source.in_parts and not verify and not digests:
+        found = _between(source, kind, notes or {}, limits, layer)
+        if found is not None:
+            return found
     decoder = make_decoder(kind, limits)
     blob_hash: Any = HASHES.get(algorithm, hashlib.sha256)() if verify else None
     # A plain layer's blob is its content: one hash serves both, unless they differ in algorithm.
@@ -198,6 +207,64 @@ def _skim(source: Source, scanner: TarScanner) -> LayerScan:
         anomalies=tuple(scanner.anomalies),
         error=scanner.error,
         access=(),
+    )
+
+
+def _between(
+    source: Source, kind: Compression, notes: Mapping[str, str], limits: Limits, layer: int | None
+) -> LayerScan | None:
+    """Read a compressed layer without the content whose place its table tells; None where that does not fit."""
+    from imagepeel.layers.toc import stretches  # start time
+
+    places = stretches(source, kind, notes, limits)
+    if not places:
+        return None
+    scanner = TarScanner(limits, layer=layer)
+    access: list[Checkpoint] = []
+    at = content = unread = units = skippable = 0
+    for place in (*places, None):
+        end = source.size if place is None else place.start
+        if at < end:
+            decoder = make_decoder(kind, limits)
+            try:
+                for chunk in source.chunks(at, end - at):
+                    for piece in decoder.feed(chunk):
+                        scanner.feed(piece)
+                    if content + decoder.content > limits.layer_bytes:
+                        return None
+                    check_ratio(decoder, limits, source.name)
+                decoder.finish()
+            except CodecError:
+                return None
+            if decoder.trailing:
+                return None
+            units, skippable = units + decoder.units, skippable + decoder.skippable
+            content += decoder.content
+        if place is None:
+            break
+        if place.content > scanner.gap or content + place.content > limits.layer_bytes:
+            return None
+        scanner.skip(place.content)
+        access.append(Checkpoint(place.start, content, None))
+        content, at, unread = content + place.content, place.end, unread + place.end - place.start
+        access.append(Checkpoint(place.end, content, None))
+    table = scanner.finish()
+    if scanner.error is not None:
+        return None
+    return LayerScan(
+        compression=kind,
+        blob_size=source.size,
+        blob_digest=None,
+        content_size=content,
+        diff_id=None,
+        table=table,
+        tail=scanner.tail,
+        units=units,
+        skippable=skippable,
+        anomalies=tuple(scanner.anomalies),
+        error=None,
+        access=tuple(access),
+        unread=unread,
     )
 
 

@@ -69,6 +69,7 @@ class Fetched(Source):
         self.name = name
         self.size: int = size
         self.origin: int = 0
+        self.in_parts: bool = True
         self._reach = reach
         self._limits = limits
         self._stamp = stamp
