@@ -21,6 +21,7 @@ from imagepeel.fleet.state import State
 from imagepeel.fleet.tasks import ImageDone, LayerDone, Place, WantedImage, WantedLayer, read_images, read_layers
 from imagepeel.fleet.words import Unlisted, Walk
 from imagepeel.limits import DEFAULT, Limits, MiB
+from imagepeel.sources.words import is_streamed
 
 if TYPE_CHECKING:
     from imagepeel.results.survey import SurveyResult
@@ -31,6 +32,8 @@ _FEW = 16
 """Layers or images of one task at most: what is done again when a worker dies, and the least rows of a part."""
 _BYTES = 64 * MiB
 """Stored bytes of the layers of one task, unless it has but one."""
+_WAITING = 4096
+"""Layers that are known at a time before those of one source are no longer waited for."""
 _ROUNDS = 4
 """How often layers that turned out to be others than stated are looked at; a copy is what it is after one."""
 _FOREST = 100_000
@@ -147,15 +150,25 @@ def _layers(crew: Crew, state: State, place: Place, tell: Progress) -> None:
     def jobs() -> Iterator[tuple[WantedLayer, ...]]:
         batch: list[WantedLayer] = []
         held = 0
+        streamed: dict[str, list[WantedLayer]] = {}
         for wanted, size in state.layers_to_read():
+            sizes[wanted.key] = size
+            first = wanted.copies[0].source
+            if is_streamed(first):
+                streamed.setdefault(first, []).append(wanted)
+                if len(sizes) >= _WAITING:
+                    yield from map(tuple, streamed.values())
+                    streamed.clear()
+                continue
             if batch and (held + size > share or len(batch) == _FEW):
                 yield tuple(batch)
                 batch, held = [], 0
             batch.append(wanted)
-            sizes[wanted.key] = size
             held += size
         if batch:
             yield tuple(batch)
+        # An engine saves the whole image for whoever asks: one task reads all that only it is asked for.
+        yield from map(tuple, streamed.values())
 
     def done(job: tuple[WantedLayer, ...], found: tuple[LayerDone, ...]) -> None:
         nonlocal read

@@ -106,19 +106,45 @@ def read_layers(place: Place, name: str, wanted: tuple[WantedLayer, ...]) -> tup
     """Read each of these layers once and write their rows as the part `name`."""
     out: list[LayerDone] = []
     index = index_of(place)
-    with PartWriter(place.out, place.form, name, OF_LAYERS) as part:
+    with PartWriter(place.out, place.form, name, OF_LAYERS) as part, OneOpen(place.reading) as opened:
         for layer in wanted:
-            out.append(_one_layer(place, index, part, layer))
+            out.append(_one_layer(place, index, part, opened, layer))
     return tuple(out)
 
 
-def _one_layer(place: Place, index: IndexCache, part: PartWriter, wanted: WantedLayer) -> LayerDone:
+class OneOpen:
+    """The source that was opened last, which stays open for the next layer: some are fetched whole to be opened."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._source = ""
+        self._archive: api.Archive | None = None
+
+    def __enter__(self) -> OneOpen:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def open(self, source: str) -> api.Archive:
+        """Return the open archive of a source; errors are those of `imagepeel.open`."""
+        if self._archive is None or self._source != source:
+            self._close()
+            self._archive, self._source = self._reading.open(source), source
+        return self._archive
+
+    def _close(self) -> None:
+        archive, self._archive = self._archive, None
+        if archive is not None:
+            archive.close()
+
+
+def _one_layer(place: Place, index: IndexCache, part: PartWriter, opened: OneOpen, wanted: WantedLayer) -> LayerDone:
     strays: list[Stray] = []
     code, error = "digest-mismatch", "no source has the bytes that its documents state"
     for copy in wanted.copies:
         try:
-            with place.reading.open(copy.source) as archive:
-                scan = _scanned(place, index, _record(archive, copy.number).layers[copy.index])
+            scan = _scanned(place, index, _record(opened.open(copy.source), copy.number).layers[copy.index])
         except Exception as problem:
             code, error = told(problem)
             if isinstance(problem, LimitExceeded) and _proved(place, copy, wanted.key):

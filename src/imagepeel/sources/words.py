@@ -71,6 +71,12 @@ def parse(word: str) -> Word | None:
     return Word(prefix, PREFIXES[prefix], word[len(prefix) :])
 
 
+def is_streamed(word: str) -> bool:
+    """Whether opening a word may fetch all of an archive: an engine saves it anew, and a server may give no parts."""
+    meaning = None if os.path.lexists(word) else parse(word)
+    return meaning is not None and meaning.kind in ("docker", "podman", "web")
+
+
 def shown(url: str) -> str:
     """Return an address for people: without a name and password, and without the query, which may be a signature."""
     bare = url.partition("?")[0].partition("#")[0]

@@ -169,8 +169,9 @@ def test_a_blob_that_the_registry_lost_is_a_layer_that_is_not_here(
     with imagepeel.open(word) as archive:
         layers = archive.image().layers
         gone = str(layers[1].digest)
-    storage = list(tmp_path_factory.getbasetemp().glob("registry*/data"))
-    data = storage[0] / "docker/registry/v2/blobs/sha256" / gone[7:9] / gone[7:] / "data"
+    configs = tmp_path_factory.getbasetemp().glob("registry*/config.yml")
+    storage = next(config.parent / "data" for config in configs if f"addr: {registry}" in config.read_text())
+    data = storage / "docker/registry/v2/blobs/sha256" / gone[7:9] / gone[7:] / "data"
     data.rename(tmp_path / "kept")
     try:
         copied = subprocess.run(
