@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from sampling import add_options
 
 REPOSITORY = Path(__file__).parents[1]
 GOLDEN = REPOSITORY / "tests" / "golden"
-MEASURED = frozenset(("cases", "docs", "golden", "judge", "property", "unit"))
+MEASURED = frozenset(("cases", "docs", "golden", "judge", "unit"))
 """Folders whose tests count for the coverage."""
+MOST_MEASURED = 20
+"""How many cases of one test count for it."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,12 +32,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Measure what the tests of single parts cover, where somebody measures.
 
-    The other folders ask for the same code thousands of times over: measuring doubles what that costs and adds nothing.
+    The other folders, and tests of very many cases, ask for the same code thousands of times over: measuring doubles
+    what that costs and adds nothing.
     """
     if not config.pluginmanager.hasplugin("pytest_cov"):
         return
+    seen: Counter[str] = Counter()
     for item in items:
-        if item.path.relative_to(REPOSITORY / "tests").parts[0] not in MEASURED:
+        test = item.nodeid.partition("[")[0]
+        seen[test] += 1
+        if item.path.relative_to(REPOSITORY / "tests").parts[0] not in MEASURED or seen[test] > MOST_MEASURED:
             item.add_marker("no_cover")
 
 

@@ -69,7 +69,7 @@ class Layer(Shown):
         limits: Limits,
         scan_all: Callable[[], None],
     ) -> None:
-        self.record = record
+        self.record: LayerRecord = record
         self.index: int = record.index
         self.steps = steps
         """Indexes of the history steps that wrote it together; () when history does not tell."""
