@@ -10,9 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
+from click.shell_completion import ShellComplete
 
 import imagepeel
+from imagepeel.cli import cli
 
 Make = Callable[..., Path]
 Run = Callable[..., Any]
@@ -106,6 +109,7 @@ def test_h5_names_are_completed(typed: str, wanted: list[str]) -> None:
         (["extract", "ARCHIVE", "out", "/srv/"], ["/srv/shop/"]),
         (["ls", "ARCHIVE", "--layer", "L"], [f"L{number}" for number in range(1, 9)]),
         (["layers", "ARCHIVE", "--image", "sh"], ["shop:1.4"]),
+        (["layers", "ARCHIVE", "--platform", "linux/"], ["linux/amd64"]),
         (["ls", "ARCHIVE", "/nowhere/"], []),
         (["ls", "no-such.tar", "/"], []),
         (["ls", "-", "/"], []),
@@ -121,6 +125,52 @@ def test_what_stands_in_the_archive_is_completed(typed: list[str], wanted: list[
     )  # fmt: skip
     assert [line.partition(",")[2] for line in done.stdout.splitlines() if line] == wanted
     assert not done.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        ("forge hello --compression zs", ["zstd", "zstd-frames", "zstd-skippable", "zstd-raw"]),
+        ("check x.tar --output ju", ["junit="]),
+        ("check x.tar --output sarif=a,gi", ["sarif=a,gitlab=", "sarif=a,github="]),
+        ("check x.tar --output sarif=/usr/bi", ["sarif=/usr/bin/"]),
+        ("check x.tar --output sarif=/no/such/folder/", []),
+        ("process x.tar --runtime cr", ["crun"]),
+        ("process x.tar --host-arch ar", ["arm", "arm64"]),
+        ("process x.tar --cap-add SYS_PT", ["SYS_PTRACE"]),
+        ("process x.tar --stop-signal SIGTE", ["SIGTERM"]),
+        ("bundle x.tar out --engine po", ["podman"]),
+        ("start --psa re", ["restricted"]),
+        ("start --scc re", ["restricted-v2"]),
+        ("find x.tar --type f", ["f"]),
+        ("schema lay", ["layers"]),
+        ("views x.tar --only se", ["sequential"]),
+    ],
+)
+def test_more_names_are_completed(typed: str, wanted: list[str]) -> None:
+    *words, last = typed.split()
+    shell = ShellComplete(cli, {}, "imagepeel", "_IMAGEPEEL_COMPLETE")
+    found = [one.value for one in shell.get_completions(words, last)]
+    assert set(wanted) <= set(found) and all(name.startswith(last) for name in found)
+    assert wanted or not found
+
+
+def test_every_option_of_a_closed_set_completes() -> None:
+    """What is left takes any number, text or name; an option whose words are a set is not among them."""
+    group = click.Context(cli)
+    left = {
+        option.opts[-1]
+        for name in cli.list_commands(group)
+        for option in cli.get_command(group, name).params  # type: ignore[union-attr]
+        if not getattr(option, "is_flag", False)
+        and option._custom_shell_complete is None
+        and isinstance(option.type, type(click.STRING))
+    }
+    assert left == {
+        "--base", "--entrypoint", "--env", "--field", "--hostname", "--image-b", "--max-growth", "--max-size",
+        "--max-waste", "--name", "--owner", "--user", "--volume", "--workdir", "--xattr", "patterns", "what",
+        "words",
+    }  # fmt: skip
 
 
 def test_h2_nothing_is_written_in_dark_blue(run_cli: Run, forge_archive: Make) -> None:

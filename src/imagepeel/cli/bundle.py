@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from imagepeel.cli import common, container
+from imagepeel.cli import common, completing, container
 from imagepeel.cli.settings import Settings
 from imagepeel.render.escape import terminal
 
@@ -18,7 +18,10 @@ from imagepeel.render.escape import terminal
 @container.words
 @click.option("--rootfs", "unpacked", is_flag=True, help="Also write the filesystem; as root with owners and devices.")
 @click.option(
-    "--engine", metavar="NAME[@VERSION]", help="Whose defaults: docker, containerd, k8s, podman.  [docker@29.7]"
+    "--engine",
+    metavar="NAME[@VERSION]",
+    shell_complete=completing.engines,
+    help="Whose defaults: docker, containerd, k8s, podman.  [docker@29.7]",
 )
 @container.options
 @common.view

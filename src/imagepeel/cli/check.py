@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import click
 import msgspec
 
-from imagepeel.cli import common, documents, failures, outputs
+from imagepeel.cli import common, completing, documents, failures, outputs
 from imagepeel.cli.gate_files import baseline_of, budget_of, dockerfile_of, options_of
 from imagepeel.cli.settings import WIDE, Settings
 from imagepeel.errors import INTERNAL, ImagepeelError, UsageError
@@ -58,7 +58,12 @@ _EXAMPLES = (
 @common.rules
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="What to write.  [text]")
 @click.option(
-    "--output", "wanted", metavar="FORMAT=FILE", multiple=True, help="Write that to a file, too: A=B,C=D or repeated."
+    "--output",
+    "wanted",
+    metavar="FORMAT=FILE",
+    multiple=True,
+    shell_complete=completing.outputs(FORMATS),
+    help="Write that to a file, too: A=B,C=D or repeated.",
 )
 @click.option("--max-size", metavar="SIZE", help="Fail when the layers unpack to more: 500MB, 1.5G.")
 @click.option("--max-waste", metavar="SIZE|%", help="Fail when more bytes are unreachable: 20MB, 5%.")

@@ -164,7 +164,11 @@ reading: Callable[[Any], Any] = stack(
 """--blobs, --limits, --no-verify, --no-cache, `away`, --show-secrets and `output`: how it is read."""
 
 platform: Callable[[Any], Any] = _option(
-    "platform", "--platform", metavar="OS/ARCH", help="Which platform: os/architecture[/variant]."
+    "platform",
+    "--platform",
+    metavar="OS/ARCH",
+    shell_complete=completing.platforms,
+    help="Which platform: os/architecture[/variant].",
 )
 """--platform, for a command whose images are named in another way."""
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from imagepeel.cli.settings import Settings
     from imagepeel.verbs import Image
 
@@ -59,12 +61,105 @@ def _kinds() -> Iterable[str]:
     return KINDS
 
 
+def _runtimes() -> Iterable[str]:
+    from imagepeel.process.engines.registry import runtime_names  # start time
+
+    return runtime_names()
+
+
+def _machines() -> Iterable[str]:
+    from imagepeel.tables import MACHINES  # start time
+
+    return MACHINES
+
+
+def _capabilities() -> Iterable[str]:
+    from imagepeel.process.engines.capabilities import ALL_CAPABILITIES  # start time
+
+    return ("ALL", *ALL_CAPABILITIES)
+
+
+def _signals() -> Iterable[str]:
+    from imagepeel.process.engines.pid1 import SIGNALS  # start time
+
+    return (f"SIG{name}" for name in SIGNALS)
+
+
+def _packings() -> Iterable[str]:
+    from imagepeel.forge.compress import COMPRESSIONS  # start time
+
+    return COMPRESSIONS
+
+
+def _levels() -> Iterable[str]:
+    from imagepeel.deploy.pod_security import LEVELS  # start time
+
+    return LEVELS
+
+
+def _constraints() -> Iterable[str]:
+    from imagepeel.deploy.openshift import NAMES  # start time
+
+    return NAMES
+
+
+def _letters() -> Iterable[str]:
+    from imagepeel.rootfs.search import LETTERS  # start time
+
+    return LETTERS
+
+
+def _schemas() -> Iterable[str]:
+    from imagepeel.results.registry import TYPES  # start time
+
+    return TYPES
+
+
 engines: Completion = _of(_engines)
 views: Completion = _of(_views)
 rules: Completion = _of(_rules)
 images: Completion = _of(_images)
 kinds: Completion = _of(_kinds)
 chapters: Completion = _of(_chapters)
+runtimes: Completion = _of(_runtimes)
+machines: Completion = _of(_machines)
+capabilities: Completion = _of(_capabilities)
+signals: Completion = _of(_signals)
+packings: Completion = _of(_packings)
+levels: Completion = _of(_levels)
+constraints: Completion = _of(_constraints)
+letters: Completion = _of(_letters)
+schemas: Completion = _of(_schemas)
+
+
+def outputs(forms: Iterable[str]) -> Completion:
+    """Return what completes `FORM=FILE,FORM=FILE`: the form, and behind its `=` a name of this machine."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",")
+        form, equals, path = last.partition("=")
+        if not equals:
+            return [f"{before}{comma}{one}=" for one in forms if one.startswith(last)]
+        top, slash, start = path.rpartition("/")
+        try:
+            with os.scandir((top + slash) or ".") as found:
+                names = sorted(
+                    entry.name + ("/" if entry.is_dir() else "")
+                    for entry in found
+                    if entry.name.startswith(start) and entry.name.isprintable()
+                )
+        except OSError:
+            return []
+        return [f"{before}{comma}{form}={top}{slash}{name}" for name in names]
+
+    return complete
+
+
+def files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of this machine, for a word that may be something else, too."""
+    from click.shell_completion import CompletionItem  # start time
+
+    return [CompletionItem(incomplete, type="file")]
 
 
 # ---- what stands in the archive ---------------------------------------------------------------------------------
@@ -134,20 +229,31 @@ def _paths(image: Image, settings: Settings, incomplete: str) -> Iterator[str]:
             yield f"{top}/{shown}{'/' if node.kind == 'dir' else ''}"
 
 
-def references(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """The names of the images of an archive, and their numbers as `#2`."""
+def _of_images(ctx: click.Context, told: Callable[[Image], Iterable[str]]) -> Iterable[str]:
+    """Return what the images of the archive tell, each once; nothing where nobody can tell."""
     from imagepeel.api import open as open_archive  # start time
     from imagepeel.errors import ImagepeelError  # start time
 
     archive = _archive(ctx)
-    if not archive:
-        return []
+    if not os.path.exists(archive):  # nothing is fetched for a key press
+        return ()
     try:
         with open_archive(archive, verify=False) as opened:
-            names = [name for image in opened.images() for name in (*image.names, f"#{image.record.number}")]
+            names = [name for image in opened.images() for name in told(image)]
     except (ImagepeelError, OSError):
-        return []
-    return [name for name in dict.fromkeys(names) if name.startswith(incomplete) and name.isprintable()]
+        return ()
+    return dict.fromkeys(name for name in names if name and name.isprintable())
+
+
+def references(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The names of the images of an archive, and their numbers as `#2`."""
+    names = _of_images(ctx, lambda image: (*image.names, f"#{image.record.number}"))
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def platforms(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The platforms of the images of an archive."""
+    return [name for name in _of_images(ctx, lambda image: (image.platform,)) if name.startswith(incomplete)]
 
 
 labels: Completion = _quietly(_labels)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from imagepeel.cli import completing
 from imagepeel.cli.common import stack
 
 if TYPE_CHECKING:
@@ -25,8 +26,20 @@ options: Callable[[Any], Any] = stack(
     click.option("-u", "--user", metavar="USER[:GROUP]", help="Replace the user."),
     click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="Set a variable; repeat for more."),
     click.option("-w", "--workdir", metavar="DIR", help="Replace the working directory."),
-    click.option("--cap-add", multiple=True, metavar="CAP", help="Add a capability, or ALL."),
-    click.option("--cap-drop", multiple=True, metavar="CAP", help="Drop a capability, or ALL."),
+    click.option(
+        "--cap-add",
+        multiple=True,
+        metavar="CAP",
+        shell_complete=completing.capabilities,
+        help="Add a capability, or ALL.",
+    ),
+    click.option(
+        "--cap-drop",
+        multiple=True,
+        metavar="CAP",
+        shell_complete=completing.capabilities,
+        help="Drop a capability, or ALL.",
+    ),
     click.option("--no-new-privileges", is_flag=True, help="Ignore set-uid bits and file capabilities."),
     click.option("-t", "--tty", is_flag=True, help="With a terminal."),
     click.option("--hostname", metavar="NAME", help="The container's host name."),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagepeel.cli import common, documents, listing
+from imagepeel.cli import common, completing, documents, listing
 from imagepeel.cli.settings import Settings
 from imagepeel.errors import ANSWER_IS_NO, MissingBlob, UsageError
 
@@ -25,7 +25,7 @@ _EXAMPLES = (
 
 
 @click.command(epilog=_EXAMPLES)
-@click.argument("words", nargs=-1, required=True, metavar="ARCHIVE [ARCHIVE] [PATH]")
+@click.argument("words", nargs=-1, required=True, metavar="ARCHIVE [ARCHIVE] [PATH]", shell_complete=completing.files)
 @common.opening
 @click.option("--image-b", "second", metavar="REF", help="Which image of the second archive; by default as --image.")
 @click.option(

@@ -55,8 +55,9 @@ nothing is unpacked to disk.
     zsh    eval "$(VARIABLE=zsh_source imagepeel)"           in ~/.zshrc
     fish   VARIABLE=fish_source imagepeel | source           in ~/.config/fish/config.fish
 
-Commands, options and file names are completed, and the names of engines, views, rules, teaching images and kinds of
-archives, the images and layers of the archive on the line, and paths inside it.
+Commands, options and file names are completed, and the words of every option that takes one of a set (engines, views,
+rules, formats, capabilities, signals, ...), the images, platforms and layers of the archive on the line, and paths
+inside it.
 
 `man imagepeel` is this page for a terminal: the wheel brings it to `share/man/man1` of the environment.
 

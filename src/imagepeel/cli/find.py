@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagepeel.cli import common, documents, listing
+from imagepeel.cli import common, completing, documents, listing
 from imagepeel.cli.parameter_types import Moment, Size, Units, owner_ids
 from imagepeel.cli.settings import Settings
 from imagepeel.errors import UsageError
@@ -39,7 +39,13 @@ Found = tuple["ListedPath", "Hidden | None"]
 @click.command(epilog=_EXAMPLES)
 @common.archive
 @click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
-@click.option("--type", "kinds", metavar="LETTERS", help="f file, d dir, l symlink, c char, b block, p fifo; as in fd.")
+@click.option(
+    "--type",
+    "kinds",
+    metavar="LETTERS",
+    shell_complete=completing.letters,
+    help="f file, d dir, l symlink, c char, b block, p fifo; as in fd.",
+)
 @click.option("-name", "--name", "names", multiple=True, metavar="PATTERN", help="Names that match; all of several.")
 @click.option(
     "-size",

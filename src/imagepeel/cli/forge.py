@@ -34,7 +34,12 @@ _EXAMPLES = (
     "--from", "spec", metavar="SPEC", type=click.Path(), help="A description in JSON or TOML instead of NAME."
 )
 @click.option("--kind", metavar="KIND", shell_complete=completing.kinds, help="The kind of archive; see --list.")
-@click.option("--compression", metavar="NAME", help="How layers are packed: none, gzip, zstd, ...")
+@click.option(
+    "--compression",
+    metavar="NAME",
+    shell_complete=completing.packings,
+    help="How layers are packed: none, gzip, zstd, ...",
+)
 @click.option("--force", is_flag=True, help="Overwrite OUT.")
 @click.option("--list", "listing", is_flag=True, help="List the teaching images and the kinds of archives.")
 @common.output

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from imagepeel.cli import common, documents
+from imagepeel.cli import common, completing, documents
 from imagepeel.cli.settings import Settings
 
 _EXAMPLES = (
@@ -15,7 +15,7 @@ _EXAMPLES = (
 
 
 @click.command(epilog=_EXAMPLES)
-@click.argument("sources", nargs=-1, required=True, metavar="FOLDER|LIST|SOURCE...")
+@click.argument("sources", nargs=-1, required=True, metavar="FOLDER|LIST|SOURCE...", shell_complete=completing.files)
 @click.option("--strict", is_flag=True, help="Leave with 1 when the documents of a source could not be read.")
 @common.limits
 @common.away

@@ -36,15 +36,25 @@ _EXAMPLES = (
     shell_complete=completing.engines,
     help="docker, podman, k8s, cri-o, containerd, nerdctl, gvisor, runc or crun.  [docker@29.7]",
 )
-@click.option("--runtime", metavar="NAME[@VERSION]", help="The runtime below the engine: runc, crun or runsc.")
-@click.option("--host-arch", metavar="ARCH", help="Architecture of the machine; by default that of the image.")
+@click.option(
+    "--runtime",
+    metavar="NAME[@VERSION]",
+    shell_complete=completing.runtimes,
+    help="The runtime below the engine: runc, crun or runsc.",
+)
+@click.option(
+    "--host-arch",
+    metavar="ARCH",
+    shell_complete=completing.machines,
+    help="Architecture of the machine; by default that of the image.",
+)
 @container.options
 @click.option("--read-only", is_flag=True, help="With a root filesystem that may not be written.")
 @click.option(
     "-v", "--volume", "volumes", multiple=True, metavar="NAME:PATH", help="Mount a volume, as docker run does; repeat."
 )
 @click.option("--init", is_flag=True, help="Let the engine put its small init in front.")
-@click.option("--stop-signal", metavar="SIGNAL", help="Replace the stop signal.")
+@click.option("--stop-signal", metavar="SIGNAL", shell_complete=completing.signals, help="Replace the stop signal.")
 @click.option(
     "--supplemental-groups-policy",
     type=click.Choice(("Merge", "Strict")),

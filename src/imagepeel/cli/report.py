@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagepeel.cli import common, documents
+from imagepeel.cli import common, completing, documents
 from imagepeel.cli.settings import Settings
 from imagepeel.errors import UsageError
 
@@ -25,7 +25,9 @@ _EXAMPLES = (
 
 @click.command(epilog=_EXAMPLES)
 @click.argument("archives", metavar="ARCHIVE [ARCHIVE]", nargs=-1, required=True, type=click.Path(allow_dash=True))
-@click.option("-o", "--output", "out", metavar="FILE", help="Where the page goes, - for stdout.")
+@click.option(
+    "-o", "--output", "out", metavar="FILE", shell_complete=completing.files, help="Where the page goes, - for stdout."
+)
 @common.opening
 @common.json
 @common.settings

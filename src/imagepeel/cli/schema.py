@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from imagepeel.cli import common
+from imagepeel.cli import common, completing
 from imagepeel.cli.settings import Settings
 
 
 @click.command(epilog="\b\nExamples:\n  imagepeel schema layers")
-@click.argument("name", required=False, metavar="[NAME]")
+@click.argument("name", required=False, metavar="[NAME]", shell_complete=completing.schemas)
 @common.output
 @common.settings
 def command(settings: Settings, name: str | None) -> None:

@@ -28,6 +28,7 @@ _EXAMPLES = (
     "images",
     multiple=True,
     metavar="[NAME=]ARCHIVE",
+    shell_complete=completing.files,
     help="An archive, or one for a container or a name of an image in the file; repeat.",
 )
 @click.option(
@@ -44,9 +45,15 @@ _EXAMPLES = (
 @click.option(
     "--psa",
     metavar="LEVEL[:VERSION]",
+    shell_complete=completing.levels,
     help="The Pod Security level: privileged, baseline, restricted.",
 )
-@click.option("--scc", metavar="NAME", help="The security context constraint of OpenShift: restricted-v2.")
+@click.option(
+    "--scc",
+    metavar="NAME",
+    shell_complete=completing.constraints,
+    help="The security context constraint of OpenShift: restricted-v2.",
+)
 @common.platform
 @click.option("-e", "--env", "variables", multiple=True, metavar="NAME=VALUE", help="A variable of the compose file.")
 @click.option("--exit-code", is_flag=True, help="Leave with 1 unless nothing is refused and every process starts.")

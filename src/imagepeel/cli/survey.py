@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from imagepeel.cli import common, documents
+from imagepeel.cli import common, completing, documents
 from imagepeel.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _TITLES = {"documents": "opening sources", "layers": "reading layers", "images":
 
 
 @click.command(epilog=_EXAMPLES)
-@click.argument("sources", nargs=-1, required=True, metavar="FOLDER|LIST|SOURCE...")
+@click.argument("sources", nargs=-1, required=True, metavar="FOLDER|LIST|SOURCE...", shell_complete=completing.files)
 @click.option(
     "--out",
     required=True,

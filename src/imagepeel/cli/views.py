@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from imagepeel.cli import common, documents
+from imagepeel.cli import common, completing, documents
 from imagepeel.cli.settings import Settings
 from imagepeel.results.head import image_head
 
@@ -18,7 +18,12 @@ _EXAMPLES = (
 
 @click.command(epilog=_EXAMPLES)
 @common.archive
-@click.option("--only", metavar="VIEW,VIEW", help="Compare these views alone; docker@28 and containerd@2.3 are more.")
+@click.option(
+    "--only",
+    metavar="VIEW,VIEW",
+    shell_complete=completing.views,
+    help="Compare these views alone; docker@28 and containerd@2.3 are more.",
+)
 @documents.forms
 @common.settings
 def command(settings: Settings, only: str | None) -> None:

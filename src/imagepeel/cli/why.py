@@ -26,7 +26,9 @@ _EXAMPLES = (
 
 
 @click.command(epilog=_EXAMPLES)
-@click.argument("words", nargs=-1, required=True, metavar="[ARCHIVE] TEXT|CODE|SIGNAL|-")
+@click.argument(
+    "words", nargs=-1, required=True, metavar="[ARCHIVE] TEXT|CODE|SIGNAL|-", shell_complete=completing.files
+)
 @common.opening
 @click.option(
     "--engine",
