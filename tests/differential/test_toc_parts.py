@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+import imagepeel
 from imagepeel.archive.source import MemorySource
 from imagepeel.layers.content import LayerContent
 from imagepeel.layers.scan import LayerScan, scan_layer
@@ -125,6 +126,8 @@ def test_zstd_chunked_of_skopeo(tmp_path: Path) -> None:
         pytest.fail(f"skopeo tells no table: {notes}")
     check(blob, notes, least=2 << 20)
     check(blob, {}, least=2 << 20)
+    with imagepeel.open(tmp_path / "out") as archive:
+        assert [layer.record.label for layer in archive.image().layers] == ["zstd:chunked"]
 
 
 @pytest.mark.parametrize("cheat", [-1, 1, 1 << 19, 1 << 52, -(1 << 52), 1 << 70])

@@ -69,6 +69,21 @@ def test_the_documents_alone_fetch_no_layer(place: tuple[str, Web]) -> None:
     assert [one.partition("/")[0] for one in paths(place[1])] == ["manifests", "blobs"]
 
 
+def test_layers_that_nobody_asked_for_are_not_said_to_be_there(
+    place: tuple[str, Web], shop: FakeRegistry, run_cli: Any
+) -> None:
+    """The registry has lost one, which only a reader of layers meets."""
+    lost = shop.manifest["layers"][1]["digest"]
+    shop.fault = lambda asked: asked.path.endswith(lost) and not asked.give(404, b"{}")
+    found = json.loads(run_cli("images", "--json", place[0]).stdout)["result"]["images"][0]
+    assert found["complete"] is None and found["missing"] == [] and found["layers"] == len(shop.manifest["layers"])
+    told = run_cli("images", place[0])
+    assert told.exit_code == 0 and "not asked" in told.stdout and " yes" not in told.stdout
+    shop.blobs.pop(shop.manifest["config"]["digest"])
+    gone = json.loads(run_cli("images", "--json", place[0]).stdout)["result"]["images"][0]
+    assert gone["complete"] is False and gone["missing"], "what is known to be missing is said"
+
+
 def test_each_layer_is_fetched_once_however_often_it_is_read(place: tuple[str, Web], shop: FakeRegistry) -> None:
     with imagepeel.open(place[0]) as archive:
         image = archive.image()

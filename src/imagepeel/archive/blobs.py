@@ -18,7 +18,7 @@ from imagepeel.errors import DigestMismatch, FetchFailed, ImagepeelError, Missin
 from imagepeel.evidence import Anomaly, AnomalyCode, Location, layer_label
 from imagepeel.limits import Limits
 from imagepeel.oci.config import ImageConfig, parse_config
-from imagepeel.oci.descriptor import ENCRYPTION_PREFIX, ESTARGZ_TOC, ZSTD_CHUNKED_PREFIX, Descriptor
+from imagepeel.oci.descriptor import ENCRYPTION_PREFIX, ESTARGZ_TOC, ZSTD_CHUNKED_PREFIXES, Descriptor
 from imagepeel.oci.digest import (
     Digest,
     algorithm_of,
@@ -254,7 +254,9 @@ class Blobs:
             state = LayerState.FOREIGN if foreign else LayerState.MISSING
             detail = "foreign layer, its bytes live elsewhere" if foreign else NOT_CARRIED
         else:
-            state, detail = _readable(media.encrypted or _has_prefix(descriptor, ENCRYPTION_PREFIX), media.filesystem)
+            state, detail = _readable(
+                media.encrypted or _has_prefix(descriptor, (ENCRYPTION_PREFIX,)), media.filesystem
+            )
         if size is not None and descriptor.size is not None and size != descriptor.size:
             self.note(
                 "layer-size",
@@ -364,11 +366,11 @@ def _readable(encrypted: bool, filesystem: LayerFilesystem) -> tuple[LayerState,
     return LayerState.PRESENT, ""
 
 
-def _has_prefix(descriptor: Descriptor, prefix: str) -> bool:
-    return any(key.startswith(prefix) for key in descriptor.annotations)
+def _has_prefix(descriptor: Descriptor, prefixes: tuple[str, ...]) -> bool:
+    return any(key.startswith(prefixes) for key in descriptor.annotations)
 
 
 def _label(descriptor: Descriptor) -> str:
     if ESTARGZ_TOC in descriptor.annotations:
         return "eStargz"
-    return "zstd:chunked" if _has_prefix(descriptor, ZSTD_CHUNKED_PREFIX) else ""
+    return "zstd:chunked" if _has_prefix(descriptor, ZSTD_CHUNKED_PREFIXES) else ""

@@ -394,6 +394,12 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
         return self.knowledge.whole
 
     @property
+    def unasked(self) -> bool:
+        """Whether nobody has seen yet that a layer is there: a registry is asked for one when it is read."""
+        homes = [layer.stored.members for layer in self.layers if layer.stored is not None]
+        return any(home is not None and home.slow for home in homes)
+
+    @property
     def runnable(self) -> bool:
         """Whether this is an image for a container (`kind` image), complete or not."""
         return self.kind in RUNNABLE

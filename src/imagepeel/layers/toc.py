@@ -19,14 +19,12 @@ from imagepeel.archive.source import CHUNK, Source
 from imagepeel.errors import ImagepeelError
 from imagepeel.formats.tar.scanner import scan
 from imagepeel.limits import Limits
-from imagepeel.oci.descriptor import ESTARGZ_TOC, ZSTD_CHUNKED_PREFIX
+from imagepeel.oci.descriptor import ESTARGZ_TOC, ZSTD_CHUNKED_PREFIXES
 from imagepeel.serialization import from_json
 
 LEAST = 512 * 1024
 """Stored bytes from which on a new answer of a server comes sooner than they do."""
 
-_PREFIXES = (ZSTD_CHUNKED_PREFIX, "io.containers.zstd-chunked.")
-"""Of the annotations; the second is that of older versions of containers/storage."""
 _TOLD = ("manifest-position", "manifest-checksum")
 _FOOTER = 51
 _NAME = b"stargz.index.json"
@@ -122,7 +120,7 @@ def _estargz(source: Source, notes: Mapping[str, str], limits: Limits) -> tuple[
 
 
 def _zstd_chunked(source: Source, notes: Mapping[str, str], limits: Limits) -> tuple[int, bytes]:
-    told = {name: notes[prefix + name] for prefix in _PREFIXES for name in _TOLD if prefix + name in notes}
+    told = {name: notes[prefix + name] for prefix in ZSTD_CHUNKED_PREFIXES for name in _TOLD if prefix + name in notes}
     place = told.get("manifest-position")
     if place is not None:
         at, stored = (int(number) for number in place.split(":")[:2])

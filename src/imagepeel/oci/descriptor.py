@@ -16,7 +16,8 @@ REF_NAME: Final = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME: Final = "io.containerd.image.name"
 REFERENCE_TYPE = "vnd.docker.reference.type"
 ESTARGZ_TOC = "containerd.io/snapshot/stargz/toc.digest"
-ZSTD_CHUNKED_PREFIX = "io.github.containers.zstd-chunked."
+ZSTD_CHUNKED_PREFIXES = ("io.github.containers.zstd-chunked.", "io.containers.zstd-chunked.")
+"""Of the annotations of a zstd:chunked layer; the second is that of older versions of containers/storage."""
 ENCRYPTION_PREFIX = "org.opencontainers.image.enc."
 
 

@@ -72,6 +72,10 @@ def _records(result: ImagesResult) -> Iterator[Section]:
             notes.append(say(f"#{record.number} {record.kind}: {record.kind_reason}"))
         if record.lost:
             notes.append(say(f"#{record.number} lacks {record.lost}"))
+    if any(record.complete is None for record in result.images):
+        notes.append(
+            say("Whether the layers are there was not asked: a registry is asked for a layer when it is read.")
+        )
     if notes:
         yield section(*notes)
     identities = [record for record in result.images if record.kind == "image" and record.image_id]
@@ -118,6 +122,8 @@ def _rows(record: ImageRow) -> Iterator[Row]:
 
 
 def _complete(record: ImageRow) -> Span:
+    if record.complete is None:
+        return dim("not asked")
     if record.complete:
         return good("yes")
     if record.missing == (NOT_READ,):

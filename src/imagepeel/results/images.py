@@ -36,12 +36,13 @@ class ImageRow(Shown, msgspec.Struct, frozen=True, kw_only=True):
     layers: int | None
     """Count."""
     blob_size: int | None
-    """Stored bytes of the layers that are here."""
+    """Stored bytes of the layers that are here; of those in a registry, as the manifest states them."""
     digest: str | None
     image_id: str | None
     index_digest: str | None
     """Digest of the outermost index below index.json that lists it; null where none does."""
-    complete: bool
+    complete: bool | None
+    """null where the documents are whole and the registry was not asked for the layers that they name."""
     missing: tuple[str, ...]
     subject: str | None
     artifact_type: str
@@ -96,6 +97,7 @@ def _row(record: ImageRecord, index_digest: str | None, *, alone: bool) -> Image
     known = record.knowledge
     listed = known.layer_list
     choose = f"--image '#{record.number}'"
+    whole = known.whole and not record.lacks_manifest
     return ImageRow(
         number=record.number,
         kind=record.kind,
@@ -107,7 +109,7 @@ def _row(record: ImageRecord, index_digest: str | None, *, alone: bool) -> Image
         digest=digest,
         image_id=record.image_id,
         index_digest=index_digest,
-        complete=known.whole and not record.lacks_manifest,
+        complete=None if whole and record.unasked else whole,
         missing=tuple(gap.name for gap in known.gaps if gap.name) or (("manifest",) if record.lacks_manifest else ()),
         subject=record.subject,
         artifact_type=record.artifact_type,

@@ -18,6 +18,7 @@ from imagepeel.formats.tar.header import REGULAR
 from imagepeel.formats.tar.scanner import scan
 from imagepeel.formats.tar.table import clean
 from imagepeel.limits import DEFAULT
+from imagepeel.oci.descriptor import ZSTD_CHUNKED_PREFIXES
 from imagepeel.serialization import from_json
 from imagepeel.text import plural
 
@@ -26,10 +27,7 @@ if TYPE_CHECKING:
     from imagepeel.layers.layer import Layer
 
 _INDEX = b"stargz.index.json"
-_CHUNKED = (
-    "io.github.containers.zstd-chunked.manifest-position",
-    "io.containers.zstd-chunked.manifest-position",
-)
+_CHUNKED = tuple(prefix + "manifest-position" for prefix in ZSTD_CHUNKED_PREFIXES)
 _KINDS = {"reg": "file"}
 """Types of the table whose name differs from ours."""
 _LANDMARKS = frozenset((_INDEX, b".prefetch.landmark", b".no.prefetch.landmark"))
