@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from test_receipts import all_receipts, run_all
 
 import imagepeel
+from imagepeel import forge
 from imagepeel.receipts.places import Receipts
 from webserver import make_authority
 
@@ -175,6 +177,65 @@ def test_of_a_manifest_that_a_copy_would_change_no_line_is_given(place: Place) -
     with imagepeel.open(f"registry:{place.host}/team/docker:1") as archive:
         assert archive.image().record.descriptor.media_type.startswith("application/vnd.docker.")
         assert Receipts(archive, archive.image()).copying() == ""
+
+
+@pytest.fixture(scope="module")
+def chunked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A registry with a layer that skopeo wrote as zstd:chunked: four megabytes of noise between two small files."""
+    top = tmp_path_factory.mktemp("chunked")
+    made = Place(top, secure=False)
+    noise = forge.file("srv/noise", os.urandom(4 << 20))
+    layer = forge.layer(forge.file("etc/first", "1"), noise, forge.file("usr/last", "the last"))
+    saved = forge.write(forge.image(layer, cmd=["/etc/first"], names="big:1"), top / "big.tar")
+    packed = ["--dest-compress-format", "zstd:chunked", "--dest-compress"]
+    skopeo(made, "copy", *packed, f"docker-archive:{saved}", f"docker://{made.host}/big:1")
+    yield made
+    made.process.terminate()
+    made.process.wait(10)
+
+
+def sent(place: Place, before: int) -> int:
+    """Bytes of blobs that the log of the registry says it sent to us, after so many lines."""
+    lines = [line for line in place.log.read_text().splitlines()[before:] if '"GET ' in line and "imagepeel/" in line]
+    return sum(int(line.split('HTTP/1.1" ')[1].split()[1]) for line in lines if "/blobs/" in line)
+
+
+def test_without_digests_a_large_file_of_zstd_chunked_stays_in_the_registry(
+    chunked: Place, run_cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    word = f"registry:{chunked.host}/big:1"
+    before = len(chunked.log.read_text().splitlines())
+    listed = run_cli("ls", "-lR", "--no-verify", word)
+    assert listed.exit_code == 0 and "4194304" in listed.stdout and "usr/last" in listed.stdout.replace(":\n", "/")
+    assert 0 < sent(chunked, before) < 1 << 20
+    before = len(chunked.log.read_text().splitlines())
+    assert run_cli("ls", "-lR", "--no-cache", word).stdout == listed.stdout
+    assert sent(chunked, before) > 4 << 20
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["ls"], ["tree"], ["find"], ["du"], ["process"], ["explain"], ["wtf"], ["cat", "/usr/last"], ["layers"],
+        ["check"], ["check", "--all"], ["diff", "WORD", "--quick"], ["loadable"], ["views"],
+        ["extract", "DIR"], ["anatomy"], ["packages"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_every_command_says_what_did_not_come(
+    words: list[str], chunked: Place, run_cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or all of the layer came."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    before = len(chunked.log.read_text().splitlines())
+    image = f"registry:{chunked.host}/big:1"
+    verb, *rest = (word.replace("DIR", str(tmp_path / "out")).replace("WORD", image) for word in words)
+    done = run_cli(verb, image, *rest, "--no-verify")
+    came = sent(chunked, before)
+    said = re.search(r"(\d+) bytes of compressed layers were not read for the list of files", done.stderr)
+    assert said is not None and int(said[1]) > 4_100_000, done.stderr
+    assert 0 < came < 1 << 20 or words[0] in ("extract", "anatomy", "packages"), "those read content for the answer"
 
 
 @pytest.mark.parametrize(

@@ -241,6 +241,7 @@ class _Gate:
         images = archive.images() if every else []
         for image in images:
             image.scan()
+            self.settings.warn_of_unread(image)
             yield image, []
         if not images:
             image = self.settings.scanned(archive)
@@ -278,6 +279,7 @@ class _Gate:
         budgets = spent(image, budget) if budget is not None else ()
         source = (self.dockerfile, source_lines(image, own, self.source)) if self.source else ("", {})
         self._outcomes.append(check_outcome(head, gate, self.rules, tuple(heads), budgets, source=source))
+        settings.warn_of_unread(*beside)
         settings.warn_of_layers(*all_of_them, archive=head.archive if self.several else "")
         if gate.passed:
             for one in all_of_them:

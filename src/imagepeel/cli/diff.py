@@ -98,11 +98,7 @@ def command(
 
 
 def _image(settings: Settings, stack: ExitStack, word: str, digests: bool) -> Image:
-    archive = stack.enter_context(settings.open(word))
-    image = settings.image(archive)
-    image.scan(digests=digests)
-    settings.quiet()
-    return image
+    return settings.scanned(stack.enter_context(settings.open(word)), digests=digests)
 
 
 def _at_layers(image: Image, view: str, layers: tuple[int, ...]) -> tuple[Rootfs, Rootfs]:

@@ -34,6 +34,7 @@ def command(settings: Settings) -> None:
         images = [settings.image(archive)] if chosen else archive.delivered()
         for image in first_images(images):
             image.scan()
+            settings.warn_of_unread(image)
         settings.quiet()
         documents.show(settings, "loadable", loadable_result(archive, images), loadable_document)
         if archive.stands_in:

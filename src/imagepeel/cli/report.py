@@ -67,10 +67,7 @@ def command(settings: Settings, archives: tuple[str, ...], out: str | None) -> N
 
 
 def _image(settings: Settings, stack: ExitStack, archive: str) -> Image:
-    image = settings.image(stack.enter_context(settings.open(archive)))
-    image.scan(digests=True)
-    settings.quiet()
-    return image
+    return settings.scanned(stack.enter_context(settings.open(archive)), digests=True)
 
 
 def _document(images: list[Image]) -> Document:

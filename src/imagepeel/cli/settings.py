@@ -188,12 +188,7 @@ class Settings:
             self._progress.expect(sum(sizes.values()))
         image.scan(digests=digests)
         self.quiet()
-        unread = sum(layer.facts.unread for layer in image.layers if layer.facts is not None)
-        if unread:
-            self.warn(
-                f"{unread} bytes of compressed layers were not fetched: that they hold the content of the files before "
-                "them and nothing else, only the tables of contents of the layers say"
-            )
+        self.warn_of_unread(image)
         return image
 
     def filesystem(self, archive: Archive, *, digests: bool = False) -> Image:
@@ -265,6 +260,16 @@ class Settings:
 
         for gap in (gap for image in images for gap in image.knowledge.gaps if gap.part is ImagePart.LAYER):
             self.warn(f"{archive}: {gap}" if archive else str(gap))
+
+    def warn_of_unread(self, *images: LayeredImage) -> None:
+        """Note how much of the layers was left where it is, on the word of their tables of contents."""
+        layers = [layer for image in images for layer in image.layers if layer.facts is not None]
+        unread = sum(layer.facts.unread for layer in layers if layer.facts is not None)
+        if unread:
+            self.warn(
+                f"{unread} bytes of compressed layers were not read for the list of files: that they hold the content "
+                "of the files before them and nothing else, only the tables of contents of the layers say"
+            )
 
     def finish(self, image: LayeredImage, *, rootfs: Rootfs | None = None) -> None:
         """Write the warnings about an image whose layers were read, then raise as `require_intact` does."""
