@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,6 @@ REPOSITORY = Path(__file__).parents[1]
 GOLDEN = REPOSITORY / "tests" / "golden"
 MEASURED = frozenset(("cases", "docs", "golden", "judge", "unit"))
 """Folders whose tests count for the coverage."""
-MOST_MEASURED = 20
-"""How many cases of one test count for it."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,16 +29,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Measure what the tests of single parts cover, where somebody measures.
 
-    The other folders, and tests of very many cases, ask for the same code thousands of times over: measuring doubles
-    what that costs and adds nothing.
+    The other folders, and the starts that engines were seen to make, ask for the same code thousands of times over:
+    measuring doubles what that costs and adds nothing.
     """
     if not config.pluginmanager.hasplugin("pytest_cov"):
         return
-    seen: Counter[str] = Counter()
     for item in items:
-        test = item.nodeid.partition("[")[0]
-        seen[test] += 1
-        if item.path.relative_to(REPOSITORY / "tests").parts[0] not in MEASURED or seen[test] > MOST_MEASURED:
+        top, below = item.path.relative_to(REPOSITORY / "tests").parts[:2]
+        if top not in MEASURED or (top, below) == ("unit", "process"):
             item.add_marker("no_cover")
 
 
