@@ -26,6 +26,7 @@ from model import RUNTIMES, Scenario  # noqa: E402
 
 from imagepeel.process.bundle import runtime_spec  # noqa: E402
 from imagepeel.process.predict import predict  # noqa: E402
+from sampling import sample  # noqa: E402
 
 pytestmark = [pytest.mark.judge, pytest.mark.skipif(bool(runtimes.why_not()), reason=runtimes.why_not())]
 
@@ -33,6 +34,8 @@ F, D, L = forge.file, forge.directory, forge.symlink
 READ_ONLY = {"read_only": True}
 PATIENCE = 3
 """Seconds after which a server that has not ended stays."""
+STARTED = 10
+"""Servers that each run starts on each runtime."""
 
 ACCOUNTS = (
     F("etc/passwd", "root:x:0:0::/root:/bin/sh\nwww-data:x:33:33::/:/bin/sh\nsshd:x:105:65534::/run/sshd:/bin/sh\n"),
@@ -120,8 +123,12 @@ CASES: dict[str, tuple[Any, tuple[str, ...], str, dict[str, Any], str]] = {
 }
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "name" in metafunc.fixturenames:
+        metafunc.parametrize("name", sample(metafunc.config, list(CASES), STARTED))
+
+
 @pytest.mark.parametrize("runtime", RUNTIMES)
-@pytest.mark.parametrize("name", CASES)
 def test_a_server_does_what_is_predicted(
     name: str, runtime: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -289,7 +289,7 @@ def test_a_match_has_one_of_the_words_without_which_a_pattern_is_not_asked(
         _COUNT.sub(lambda m: f"{{{m[1]},{min(int(m[2]), int(m[1]) + 3)}}}", pattern.pattern), pattern.flags
     )
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(st.from_regex(short))
     def each(words: str) -> None:
         assert masking._stands(marks, words, *([words.lower()] if small else [])), f"{what}: {words!r}"
