@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,7 +54,7 @@ def engines(forge_archive, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             probe.bind(("127.0.0.1", 0))
             secure = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
         daemon = Dockerd(
-            "-H", secure, "--tlsverify", f"--tlscacert={authority}", f"--tlscert={tls}/server.pem",
+            "--debug", "-H", secure, "--tlsverify", f"--tlscacert={authority}", f"--tlscert={tls}/server.pem",
             f"--tlskey={tls}/key.pem",
         )  # fmt: skip
         top = daemon.top
@@ -70,7 +71,7 @@ def engines(forge_archive, tmp_path_factory: pytest.TempPathFactory) -> Iterator
                 for name in ("shop:latest", "shop:other", "reg.example:5000/a/b:x"):
                     run([*command, "tag", "shop:1.4", name])
             service = subprocess.Popen(
-                [*podman, "system", "service", "-t", "0", f"unix://{top}/p"],
+                [*podman, "--log-level=info", "system", "service", "-t", "0", f"unix://{top}/p"],
                 stdin=subprocess.DEVNULL, stdout=daemon.log, stderr=daemon.log,
             )  # fmt: skip
             for _ in range(100):
@@ -153,6 +154,31 @@ def test_an_image_that_the_engine_does_not_have(engine: str) -> None:
     with pytest.raises(NotFound, match=rf"^{engine} has no image nope/never:1: .*[nN]o.* image") as raised:
         imagepeel.open(f"{engine}:nope/never:1")
     assert f"{engine} pull nope/never:1" in raised.value.hint
+
+
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+def test_a_second_survey_has_nothing_saved(engine: str, engines: Engines, tmp_path: Path) -> None:
+    """The engine's own log says what it was asked; another image under the name is saved again."""
+    tool = engines.docker if engine == "docker" else engines.podman
+    run([*tool, "tag", "shop:1.4", "survey:1"])
+
+    def saves() -> tuple[imagepeel.results.SurveyResult, int]:
+        before = _saves(engines)
+        with ThreadPoolExecutor(1) as executor:
+            result = imagepeel.survey(f"{engine}:survey:1", out=tmp_path / "facts", form="jsonl", executor=executor)
+        return result, _saves(engines) - before
+
+    first, count = saves()
+    assert (first.examined, first.failed, count) == (1, 0, 3)
+    assert saves() == (first, 0)
+    run([*tool, "tag", "hello:1", "survey:1"])
+    other, count = saves()
+    assert other.examined == 1 and count >= 2 and other != first
+
+
+def _saves(engines: Engines) -> int:
+    log = (engines.top / "log").read_text(errors="replace")
+    return log.count("GET /images/get?") + log.count("/get?format=docker-archive")
 
 
 def test_docker_answers_where_podman_is_expected(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:

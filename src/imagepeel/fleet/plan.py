@@ -69,12 +69,23 @@ def file_stamp(source: str) -> str:
     return f"{info.st_dev}:{info.st_ino}:{info.st_size}:{info.st_mtime_ns}:{info.st_ctime_ns}"
 
 
-def plan_source(source: str, reading: Reading) -> Planned:
-    """Return what the documents of a source say; an error of any kind is told in it and never raised."""
+def plan_source(source: str, reading: Reading, known: str = "") -> Planned:
+    """Return what the documents of a source say; an error of any kind is told in it and never raised.
+
+    `known` is the stamp of the last time.  What has the same one now, as whoever has it says, is not opened: that alone
+    is told.
+    """
     stamp = file_stamp(source)
     try:
+        version = None if stamp else reading.version(source)
+        if version is not None and version.stamp == known:
+            return Planned(source=source, stamp=known)
+        if version is not None and not version.image:
+            stamp = version.stamp
         with reading.open(source) as archive:
             images = tuple(_image(source, record) for record in _records(archive))
+            if version is not None and version.image and _is_alone(archive, version.image):
+                stamp = version.stamp
             return Planned(
                 source=source,
                 stamp=stamp or _stamp(archive),
@@ -136,6 +147,14 @@ def _image(source: str, record: ImageRecord) -> PlannedImage:
         layers=tuple(
             PlannedLayer(layer.index, key_of(source, record.number, layer), layer.size or 0) for layer in record.layers
         ),
+    )
+
+
+def _is_alone(archive: api.Archive, image: str) -> bool:
+    """Whether an archive has this image and no other one, whole: then all that counts hangs on its digest."""
+    records = _records(archive)
+    return [str(record.image_id) for record in records] == [image] and all(
+        layer.state is LayerState.PRESENT for layer in records[0].layers
     )
 
 

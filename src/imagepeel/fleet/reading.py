@@ -7,7 +7,8 @@ import msgspec
 from imagepeel import api
 from imagepeel.layers.index_cache import IndexCache
 from imagepeel.limits import DEFAULT, Limits
-from imagepeel.sources.request import Request
+from imagepeel.sources.request import Request, Version
+from imagepeel.sources.table import version
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +24,10 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     def open(self, source: str, *, cache: IndexCache | bool = False) -> api.Archive:
         """Open one source; errors are those of `imagepeel.open`."""
         return api.open(source, limits=self.limits, cache=cache, ca=self.ca or None, plain_http=self.plain_http)
+
+    def version(self, source: str) -> Version | None:
+        """Ask which version of a source there is now; arguments and errors are those of `sources.table.version`."""
+        return version(source, self.request)
 
     @property
     def request(self) -> Request:

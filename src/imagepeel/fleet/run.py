@@ -38,6 +38,8 @@ _ROUNDS = 4
 """How often layers that turned out to be others than stated are looked at; a copy is what it is after one."""
 _FOREST = 100_000
 """Images up to which the summary draws the forest of bases; the table of lineage tells of any number."""
+_Known = tuple[str, str]
+"""A source, and its stamp when it was read the last time."""
 Progress = Callable[[str, int, int | None], object]
 """Called with what is done (`documents`, `layers`, `images`), how much of it so far, and all of it where known: counts,
 of layers stored bytes."""
@@ -113,21 +115,22 @@ def _own(folder: str) -> None:
 def _plan(crew: Crew, state: State, walk: Walk, place: Place, tell: Progress) -> None:
     read = 0
 
-    def new() -> Iterator[tuple[str, ...]]:
+    def new() -> Iterator[tuple[_Known, ...]]:
         for source in walk:
             if isinstance(source, Unlisted):
                 state.note(unlisted(source))
             elif not state.unchanged(source, file_stamp(source)):
-                yield (source,)
+                yield ((source, state.stamp(source)),)
 
-    def done(job: tuple[str, ...], found: tuple[Planned, ...]) -> None:
+    def done(job: tuple[_Known, ...], found: tuple[Planned, ...]) -> None:
         nonlocal read
         for planned in found:
             state.note(planned)
         read += len(found)
         tell("documents", read, None)
 
-    def failed(source: str, error: BaseException) -> None:
+    def failed(known: _Known, error: BaseException) -> None:
+        source, _ = known
         code, words = _lost(error)
         state.note(Planned(source=source, stamp=file_stamp(source), code=code, error=words))
 
@@ -135,8 +138,8 @@ def _plan(crew: Crew, state: State, walk: Walk, place: Place, tell: Progress) ->
     state.end_plan()
 
 
-def _plan_all(place: Place, sources: tuple[str, ...]) -> tuple[Planned, ...]:
-    return tuple(plan_source(source, place.reading) for source in sources)
+def _plan_all(place: Place, sources: tuple[_Known, ...]) -> tuple[Planned, ...]:
+    return tuple(plan_source(source, place.reading, stamp) for source, stamp in sources)
 
 
 def _layers(crew: Crew, state: State, place: Place, tell: Progress) -> None:

@@ -66,12 +66,14 @@ class State:
 
     # ---- the plan -------------------------------------------------------------------------------------------
 
+    def stamp(self, word: str) -> str:
+        """Return the stamp that a source had when it was planned, "" where it has to be planned anew."""
+        known = self._db.execute("SELECT stamp, code FROM source WHERE word = ?", (_raw(word),)).fetchone()
+        return str(known[0]) if known is not None and known[1] not in PASSING else ""
+
     def unchanged(self, word: str, stamp: str) -> bool:
         """Say whether a source is the same as when it was planned; if so, it belongs to this run as well."""
-        if not stamp:
-            return False
-        known = self._db.execute("SELECT stamp, code FROM source WHERE word = ?", (_raw(word),)).fetchone()
-        if known is None or known[0] != stamp or known[1] in PASSING:
+        if not stamp or self.stamp(word) != stamp:
             return False
         self._db.execute("UPDATE source SET run = ? WHERE word = ?", (self.run, _raw(word)))
         return True

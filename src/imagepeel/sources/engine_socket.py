@@ -26,7 +26,7 @@ from imagepeel.errors import FetchFailed, ImagepeelError, NotFound, UsageError
 from imagepeel.limits import Limits
 from imagepeel.serialization import from_json
 from imagepeel.sources.engine_address import Address, docker_addresses, podman_addresses
-from imagepeel.sources.request import Given, Request
+from imagepeel.sources.request import Given, Request, Version
 from imagepeel.sources.words import Word
 
 ANSWER_SECONDS = 30.0
@@ -102,14 +102,8 @@ def spool_image(
     past a bound.
     Source: `docker save` and `podman save`, whose files are the same byte for byte.
     """
-    image = word.rest
-    if not _NAME.fullmatch(image) or ".." in image:
-        raise UsageError(
-            f"{image} is no name of an image", hint=f"write it as {engine.name} does: {engine.name}:NAME:TAG"
-        )
-    find = docker_addresses if engine is DOCKER else podman_addresses
-    peer = _Peer(engine, image, find(environment, plain_http=request.plain_http), request.limits)
-    name = peer.what_to_save()
+    peer = _peer(engine, word, request, environment)
+    name, _ = peer.what_to_save()
     try:
         answer = peer.ask(engine.export.format(quote(name, safe="")), EXPORT_SECONDS)
         body = cast(IO[bytes], _Body(answer, peer))
@@ -118,6 +112,25 @@ def spool_image(
         raise peer.absent(absent.what) from absent
     finally:
         peer.close()
+
+
+def engine_version(word: Word, request: Request) -> Version:
+    """Return the ID of the image that would be saved: the digest of its config, which has the digests of its layers.
+
+    Some stores name an image by another document, so that who relies on it compares; errors are those of `spool_image`.
+    """
+    _, found = _peer(DOCKER if word.kind == "docker" else PODMAN, word, request, os.environ).what_to_save()
+    return Version(stamp=found, image=found)
+
+
+def _peer(engine: EngineApi, word: Word, request: Request, environment: Mapping[str, str]) -> _Peer:
+    image = word.rest
+    if not _NAME.fullmatch(image) or ".." in image:
+        raise UsageError(
+            f"{image} is no name of an image", hint=f"write it as {engine.name} does: {engine.name}:NAME:TAG"
+        )
+    find = docker_addresses if engine is DOCKER else podman_addresses
+    return _Peer(engine, image, find(environment, plain_http=request.plain_http), request.limits)
 
 
 class _Peer:
@@ -132,21 +145,19 @@ class _Peer:
         self._words = ""
         self._seconds = ANSWER_SECONDS
 
-    def what_to_save(self) -> str:
-        """Return the name or ID under which exactly the image that was named is saved.  NotFound for none."""
-        if self._engine is not DOCKER:
-            if self._about(self._image) is None:
-                raise self.absent(self._words)
-            return self._image
+    def what_to_save(self) -> tuple[str, str]:
+        """Return the name or ID under which exactly the image that was named is saved, and its ID; else NotFound."""
         last = self._image.rpartition("/")[2]
         # docker save of a name without a tag writes all tags, where docker run means latest.
-        if "@" not in last and ":" not in last and self._about(f"{self._image}:latest") is not None:
-            return f"{self._image}:latest"
+        if self._engine is DOCKER and "@" not in last and ":" not in last:
+            found = self._about(f"{self._image}:latest")
+            if found is not None:
+                return f"{self._image}:latest", found
         found = self._about(self._image)
         if found is None:
             raise self.absent(self._words)
         named = ":" in last and "@" not in last and not _ID.fullmatch(self._image)
-        return self._image if named else found
+        return self._image if named or self._engine is not DOCKER else found, found
 
     def _about(self, name: str) -> str | None:
         """Return the ID of the image that the engine has under a name, None when it has none."""
@@ -165,7 +176,7 @@ class _Peer:
         found = known.get("Id")
         if not isinstance(found, str) or not _ID.fullmatch(found):
             raise self.garbage("its answer about the image has no ID")
-        return found
+        return found if ":" in found else f"sha256:{found}"
 
     def absent(self, words: str) -> ImagepeelError:
         """Return the error for an image that the engine does not have, in its words."""

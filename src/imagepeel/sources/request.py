@@ -33,3 +33,14 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
 
     what: str | Source | Members
     reference: str = ""
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """What tells, before an archive comes, whether it is the one that came last time.
+
+    `stamp` is another one whenever the bytes may be others.  Where `image` is not "", that holds of an archive with
+    this image alone: whoever was asked names it by a digest.
+    """
+
+    stamp: str
+    image: str = ""

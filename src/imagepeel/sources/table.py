@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
-from imagepeel.sources.request import Given, Request
+from imagepeel.sources.request import Given, Request, Version
 from imagepeel.sources.words import SourceKind, Word, file_and_reference, not_fetched, not_there, parse
 
 
@@ -69,6 +70,26 @@ SOURCES: dict[SourceKind, Callable[[Word, Request], Given]] = {
 """The function of each kind that `words.PREFIXES` names."""
 
 
+def _engine_version(word: Word, request: Request) -> Version | None:
+    from imagepeel.sources.engine_socket import engine_version  # start time
+
+    return engine_version(word, request)
+
+
+def _web_version(word: Word, request: Request) -> Version | None:
+    from imagepeel.sources.web import web_version  # start time
+
+    return web_version(word, request)
+
+
+VERSIONS: dict[SourceKind, Callable[[Word, Request], Version | None]] = {
+    "docker": _engine_version,
+    "podman": _engine_version,
+    "web": _web_version,
+}
+"""Of the kinds that may send all of an archive to who opens it: the function that asks first."""
+
+
 def find(word: str, request: Request) -> Given:
     """Return what stands behind a word that is no file of this machine.
 
@@ -79,3 +100,13 @@ def find(word: str, request: Request) -> Given:
     if meaning is None or opens is None:
         raise not_there(word)
     return opens(meaning, request)
+
+
+def version(word: str, request: Request) -> Version | None:
+    """Return what tells whether a word still stands for the same bytes, None where nothing does without opening it.
+
+    NotFound and FetchFailed as `find` raises them.
+    """
+    meaning = None if os.path.lexists(word) else parse(word)
+    asks = VERSIONS.get(meaning.kind) if meaning is not None else None
+    return asks(meaning, request) if meaning is not None and asks is not None else None

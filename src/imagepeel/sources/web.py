@@ -6,17 +6,18 @@ Source: RFC 9110, 13.1.5 (If-Range), 14.2 to 14.4 (Range, Content-Range) and 15.
 from __future__ import annotations
 
 import hashlib
+from email.utils import mktime_tz, parsedate_tz
 from typing import IO, cast
 
 from imagepeel._lazy import late
 from imagepeel.archive.detect import judge_head
 from imagepeel.archive.source import VOUCHED, Source, spool_stream
-from imagepeel.errors import FetchFailed, LimitExceeded
+from imagepeel.errors import FetchFailed, ImagepeelError, LimitExceeded
 from imagepeel.limits import Limits
 from imagepeel.receipts.copying import copying
 from imagepeel.sources.fetched import BLOCK, Fetched, Run, changed
 from imagepeel.sources.http import CHUNK, Answer, Http, origin, refused, split
-from imagepeel.sources.request import Given, Request
+from imagepeel.sources.request import Given, Request, Version
 from imagepeel.sources.words import Word, shown
 from imagepeel.text import plural
 
@@ -39,6 +40,40 @@ def web(word: Word, request: Request) -> Given:
     except BaseException:
         http.close()
         raise
+
+
+def web_version(word: Word, request: Request) -> Version | None:
+    """Return what the server says of the file's version; None where it says nothing that can be relied on.
+
+    Source: RFC 9110, 8.8.2.2 (when a date is strong) and 8.8.3 (ETag).
+    """
+    url = str(word)
+    with Http(request) as http:
+        try:
+            answer = http.send("HEAD", url, again=False)
+        except ImagepeelError:
+            return None  # who opens it asks in another way, with patience, and says what is wrong
+        answer.close()
+    found = _reliable(answer) if answer.status == 200 else ""
+    return Version(stamp=_stamp(url, found)) if found else None
+
+
+def _reliable(answer: Answer) -> str:
+    """Return the strong ETag, else the date of the last change with the size; "" where both are weak or absent."""
+    tag = answer.headers.get("ETag", "").strip()
+    if _is_strong(tag):
+        return tag
+    changed, now = (parsedate_tz(answer.headers.get(name, "")) for name in ("Last-Modified", "Date"))
+    if changed is None or now is None or answer.size is None or mktime_tz(now) - mktime_tz(changed) < 1:
+        return ""  # within its second a file may change once more
+    return f"{mktime_tz(changed)} {answer.size}"
+
+
+def _stamp(url: str, version: str) -> str:
+    """Return the stamp of a version of this address; who asks is no part of it."""
+    place = split(url)
+    words = f"{place.hostname}:{place.port} {place.path}?{place.query}\n{version}"
+    return f"{VOUCHED}:{hashlib.sha256(words.encode()).hexdigest()}"
 
 
 def _open(http: Http, url: str, request: Request) -> Source:
@@ -111,10 +146,7 @@ class _WebFile(Fetched):
 
     def __init__(self, http: Http, url: str, first: Answer, size: int, limits: Limits) -> None:
         version = _version(first)
-        place = split(url)
-        # A version is one of this address; who asks is no part of it.
-        words = f"{place.hostname}:{place.port} {place.path}?{place.query}\n{version}"
-        stamp = f"{VOUCHED}:{hashlib.sha256(words.encode()).hexdigest()}" if _is_strong(version) else None
+        stamp = _stamp(url, version) if _is_strong(version) else None
         super().__init__(shown(url), size, self._part, limits, stamp=stamp)
         self._http = http
         self._url = url

@@ -132,7 +132,7 @@ def test_a_stream_without_ranges_comes_a_few_times_whatever_its_layers(layers: i
 
 
 def test_a_second_run_about_an_engine_reads_no_layer_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing tells that the image is the same before it has come: once for its documents, once for the image."""
+    """An ID that is not the digest of the config proves nothing: it comes for its documents, and for the image."""
     body = forge.write(app("app", 6), tmp_path / "app.tar").read_bytes()
 
     def engine(asked: Asked) -> None:
