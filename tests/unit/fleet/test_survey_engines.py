@@ -91,29 +91,25 @@ def test_an_engine_that_is_gone_in_the_second_run_is_a_row(tmp_path: Path, monke
     assert row["code"] == "fetch-failed" and row["error"].startswith("docker does not listen")
 
 
-DATE = "Fri, 27 Nov 2026 10:00:00 GMT"
-
-
 @pytest.mark.parametrize(
     ("headers", "told"),
     [
         ({"ETag": '"1"'}, True),
         ({"ETag": 'W/"1"'}, False),
-        ({"Last-Modified": "Fri, 27 Nov 2026 09:00:00 GMT"}, True),
-        ({"Last-Modified": DATE}, False),
+        ({"Last-Modified": "Fri, 27 Nov 2020 09:00:00 GMT"}, True),
+        ({"Last-Modified": "Fri, 27 Nov 2099 09:00:00 GMT"}, False),
         ({"Last-Modified": "yesterday"}, False),
-        ({"ETag": 'W/"1"', "Last-Modified": "Fri, 27 Nov 2026 09:00:00 GMT"}, True),
+        ({"ETag": 'W/"1"', "Last-Modified": "Fri, 27 Nov 2020 09:00:00 GMT"}, True),
         ({}, False),
     ],
 )
 def test_what_a_server_says_of_the_version_saves_the_second_download(
     headers: dict[str, str], told: bool, tmp_path: Path
 ) -> None:
-    """RFC 9110: a weak ETag is no proof, and a date is one only when its second was over."""
+    """RFC 9110: a weak ETag is no proof, and a date is one only when its second is over."""
     body = app(tmp_path, 2)
 
     def server(asked: Asked) -> None:
-        asked.date_time_string = lambda timestamp=None: DATE  # type: ignore[method-assign]
         asked.give(200, body, headers)
 
     with serve(server) as (host, web):
