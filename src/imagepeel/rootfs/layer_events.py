@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 
 from imagepeel.formats.tar.header import GNU_SPARSE, REGULAR
-from imagepeel.rootfs.engines.indexed import IndexedDirectory
+from imagepeel.rootfs.engines.indexed import IndexedDirectory, IndexedLayer, OneByOne
 from imagepeel.rootfs.layer_diff import changed_fields, has_uppers, need_uppers
 from imagepeel.rootfs.tree.inode import Inode
 from imagepeel.rootfs.tree.overlay import cut_between, cuts_below
@@ -143,6 +143,8 @@ Dirs = list[tuple[int, Inode]]
 """The layers that have one directory, base first: (index of the layer from 0, the directory in that layer)."""
 
 ChildrenOf = Callable[[bytes, Dirs, list[int]], Iterable[tuple[int, Mapping[bytes, Inode]]]]
+Visible = Callable[[IndexedLayer, Iterable[int]], None]
+Hidden = Callable[[IndexedLayer, Iterable[int], int], None]
 
 
 def all_children(path: bytes, dirs: Dirs, cuts: list[int]) -> Iterator[tuple[int, Mapping[bytes, Inode]]]:
@@ -177,18 +179,19 @@ class _Piles:
 
 def events(
     rootfs: Rootfs,
-    visible: Callable[[IndexedDirectory], None] | None = None,
+    visible: Visible | None = None,
     *,
-    hidden: Callable[[IndexedDirectory, int], None] | None = None,
+    hidden: Hidden | None = None,
     children_of: ChildrenOf = all_children,
 ) -> Iterator[Event]:
     """Yield every event of every path; the events of one path follow each other, parents come before children.
 
-    `visible(directory)` is called for a directory that one layer alone has and no layer hides; the paths below it have
-    no events then, since all of them are added by that layer and kept.  `hidden(directory, layer)` is called for a
-    directory that one layer alone has and the higher `layer` hides; the paths below it have no events then, since all
-    of them are added by the one and removed by the other.  `children_of(path, dirs, cuts)` chooses what is looked at
-    in a directory: it returns (layer, children) from the base, and a name that it leaves out has no events.
+    `visible(indexed, entries)` is called with entries of paths that one layer alone has and no layer hides, -1 for a
+    directory without one; these paths have no events then, since all of them are added by that layer and kept.
+    `hidden(indexed, entries, layer)` is called with those of a directory that one layer alone has and the higher
+    `layer` hides; they have no events then, since all of them are added by the one and removed by the other.
+    `children_of(path, dirs, cuts)` chooses what is looked at in a directory: it returns (layer, children) from the
+    base, and a name that it leaves out has no events.
     UsageError when the view keeps no layer trees.
     """
     need_uppers(rootfs)
@@ -205,6 +208,8 @@ def events(
         for at, (_, children) in enumerate(listed):
             for name in children:
                 by_name[name] = piles.with_layer(by_name.get(name, -1), at)
+        if visible is not None and not cuts:
+            _hand_over_lone(listed, piles, by_name, visible)
         below = []
         for name, pile in by_name.items():
             full = path + b"/" + name
@@ -223,12 +228,7 @@ def events(
         stack.extend(reversed(below))
 
 
-def _hand_over(
-    only: tuple[int, Inode],
-    cuts: list[int],
-    visible: Callable[[IndexedDirectory], None] | None,
-    hidden: Callable[[IndexedDirectory, int], None] | None,
-) -> bool:
+def _hand_over(only: tuple[int, Inode], cuts: list[int], visible: Visible | None, hidden: Hidden | None) -> bool:
     """Give a directory that one layer alone has to the function that asked for such; say whether one did."""
     layer, directory = only
     if not isinstance(directory, IndexedDirectory):
@@ -237,12 +237,26 @@ def _hand_over(
     if by is None:
         if visible is None:
             return False
-        visible(directory)
+        visible(directory.indexed, directory.below())
         return True
     if hidden is None:
         return False
-    hidden(directory, by)
+    hidden(directory.indexed, directory.below(), by)
     return True
+
+
+def _hand_over_lone(
+    listed: list[tuple[int, Mapping[bytes, Inode]]], piles: _Piles, by_name: dict[bytes, int], visible: Visible
+) -> None:
+    """Give the files that one layer alone has to the function that asked for such; their names leave `by_name`."""
+    for at, (_, children) in enumerate(listed):
+        if isinstance(children, OneByOne):
+            pile = piles.with_layer(-1, at)
+            lone = {name: i for name, i in children.members() if by_name[name] == pile}
+            if lone:
+                visible(children.indexed, lone.values())
+                for name in lone:
+                    del by_name[name]
 
 
 def _life(path: bytes, versions: Dirs, cuts: list[int], last: int) -> list[Event]:
@@ -309,15 +323,16 @@ def layer_counts(rootfs: Rootfs) -> list[LayerCounts]:
     brought: Inodes = set()
     lost: Inodes = set()
 
-    def add_all(directory: IndexedDirectory) -> None:
-        paths, size = _count_below(directory, brought)
-        row = counts[directory.indexed.index]
+    def add_all(indexed: IndexedLayer, entries: Iterable[int]) -> None:
+        paths, size = _count(indexed, entries, brought)
+        row = counts[indexed.index]
         row.added += paths
         row.bytes_added += size
 
-    def remove_all(directory: IndexedDirectory, by: int) -> None:
-        add_all(directory)
-        paths, size = _count_below(directory, lost)
+    def remove_all(indexed: IndexedLayer, entries: Iterable[int], by: int) -> None:
+        known = list(entries)
+        add_all(indexed, known)
+        paths, size = _count(indexed, known, lost)
         row = counts[by]
         row.removed += paths
         row.bytes_removed += size
@@ -351,12 +366,11 @@ def layer_counts(rootfs: Rootfs) -> list[LayerCounts]:
     return [row.done(layer) for layer, row in enumerate(counts)]
 
 
-def _count_below(directory: IndexedDirectory, counted: Inodes) -> tuple[int, int]:
-    """Return the number of paths below a directory, and the bytes of those files that were not counted before."""
-    indexed = directory.indexed
+def _count(indexed: IndexedLayer, entries: Iterable[int], counted: Inodes) -> tuple[int, int]:
+    """Return the number of paths, and the bytes of those files that were not counted before."""
     metas, sizes = indexed.table.meta_ids, indexed.table.sizes
     paths = total = 0
-    for i in directory.below():
+    for i in entries:
         paths += 1
         origin = indexed.links.get(i, i)
         if origin < 0 or not indexed.is_regular[metas[origin]]:
@@ -424,19 +438,18 @@ class Fates:
                 else:
                     self.losses[before.layer, before.entry] = (path, layer)
 
-    def _keep_all(self, directory: IndexedDirectory) -> None:
-        layer, links = directory.indexed.index, directory.indexed.links
+    def _keep_all(self, indexed: IndexedLayer, entries: Iterable[int]) -> None:
+        layer, links = indexed.index, indexed.links
         row, losses = self.of_entries[layer], self.losses
-        for i in directory.below():
+        for i in entries:
             origin = links.get(i, i)
             if origin >= 0:
                 row[origin] = _VISIBLE
                 losses.pop((layer, origin), None)
 
-    def _remove_all(self, directory: IndexedDirectory, by: int) -> None:
-        indexed = directory.indexed
+    def _remove_all(self, indexed: IndexedLayer, entries: Iterable[int], by: int) -> None:
         row, metas = self.of_entries[indexed.index], indexed.table.meta_ids
-        for i in directory.below():
+        for i in entries:
             origin = indexed.links.get(i, i)
             if origin >= 0 and indexed.is_regular[metas[origin]] and row[origin] < _REMOVED:
                 row[origin] = _REMOVED

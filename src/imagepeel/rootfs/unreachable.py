@@ -6,7 +6,7 @@ is made.  Directories that one layer alone has are passed over as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from imagepeel.rootfs.engines.indexed import IMPLIED, IndexedDirectory, IndexedLayer
@@ -103,7 +103,7 @@ class _Walk:
     def run(self) -> Losses:
         if has_uppers(self._rootfs) and len(self._layers) > 1:
             for event in events(
-                self._rootfs, lambda directory: None, hidden=self._remove_all, children_of=self._untold
+                self._rootfs, lambda indexed, entries: None, hidden=self._remove_all, children_of=self._untold
             ):
                 if event.before is not None and event.what != "kept":
                     self._take(event, event.before)
@@ -138,11 +138,10 @@ class _Walk:
                 fields = tuple(name for name in changed_fields(before, after, self._layers) if name != "mtime")
                 self._lost.repeated.append(Repeat(layer, after.entry, before.layer, before.entry, fields))
 
-    def _remove_all(self, directory: IndexedDirectory, by: int) -> None:
+    def _remove_all(self, indexed: IndexedLayer, entries: Iterable[int], by: int) -> None:
         """Note all files below a directory that one layer alone has and the layer `by` hides."""
-        indexed = directory.indexed
         metas, sizes, plain = indexed.table.meta_ids, indexed.table.sizes, indexed.is_regular
-        for i in directory.below():
+        for i in entries:
             if i < 0:
                 continue
             origin = indexed.links.get(i, i)

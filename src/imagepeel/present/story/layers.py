@@ -255,11 +255,10 @@ def _lost(context: StoryContext, blocks: list[Block]) -> None:
 def _lost_row(context: StoryContext, item: Lost) -> Row:
     layer = context.image.layers[item.layer]
     by = context.image.layers[item.by].label
-    fate = {
-        "shadowed": f"in {layer.label}, again in {by}",
-        "removed": f"in {layer.label}, removed by {by}",
-        "overwritten": f"{_again(layer, item) or 'in and removed by'} {layer.label}",
-    }[item.fate]
+    if item.fate == "overwritten":
+        fate = f"{_again(layer, item) or 'in and removed by'} {layer.label}"
+    else:
+        fate = f"in {layer.label}, {'removed by' if item.fate == 'removed' else 'again in'} {by}"
     stream = context.receipts.entry(layer, item.entry)
     receipt = context.receipts.size(stream, item.size, _STILL_THERE) if stream is not None else None
     return Row(

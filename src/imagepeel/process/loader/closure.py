@@ -7,19 +7,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from imagepeel.errors import ImagepeelError, LimitExceeded, Malformed
+from imagepeel.errors import ImagepeelError, LimitExceeded
 from imagepeel.evidence import raw, text
-from imagepeel.formats.elf.file import ElfFacts
 from imagepeel.formats.elf.header import is_elf
-from imagepeel.process.loader.common import (
-    LOADER_BYTES,
-    Files,
-    FileStore,
-    LoaderOptions,
-    LoaderResult,
-    Program,
-    identify_loader,
-)
+from imagepeel.process.loader.common import Files, FileStore, LoaderOptions, LoaderResult, Program
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.tree.inode import Node
@@ -140,13 +131,7 @@ def _closure(files: Files, path: bytes, options: LoaderOptions) -> LoaderResult:
             loader=text(facts.interp),
             unknown=(f"the loader {text(facts.interp)} is not in the image: the kernel refuses the program",),
         )
-    loader_file = files.file(loader.node)
-    content = loader_file.read(0, LOADER_BYTES)
-    try:
-        loader_facts: ElfFacts | None = files.facts(loader.node)
-    except Malformed:
-        loader_facts = None
-    build = identify_loader(content, loader_facts)
+    build = files.build(loader.node)
     program = Program(path=path, real=found.path, node=found.node, facts=facts, interp=facts.interp, loader=loader.path)
     if build.family == "glibc":
         from imagepeel.process.loader.glibc import follow_glibc  # start time

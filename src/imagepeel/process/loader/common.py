@@ -189,6 +189,7 @@ class FileStore:
     def __init__(self) -> None:
         self.files: dict[tuple[int, int], LoadedFile] = {}
         self.facts: dict[tuple[int, int], ElfFacts | Malformed] = {}
+        self.builds: dict[tuple[int, int], LoaderBuild] = {}
         self._held = 0
 
     def kept(self, reader: LoadedFile, count: int) -> None:
@@ -277,6 +278,19 @@ class Files:
             raise known
         return known
 
+    def build(self, node: Node) -> LoaderBuild:
+        """What is compiled into a loader, read once."""
+        store, key = self._place(node)
+        known = store.builds.get(key)
+        if known is None:
+            content = self.file(node).read(0, LOADER_BYTES)
+            try:
+                facts: ElfFacts | None = self.facts(node)
+            except Malformed:
+                facts = None
+            known = store.builds[key] = identify_loader(content, facts)
+        return known
+
     def _place(self, node: Node) -> tuple[FileStore, tuple[int, int]]:
         """Where a file is kept: one that no entry describes, such as that of a mount, for this program alone."""
         if node.layer is None or node.entry is None:
@@ -328,7 +342,8 @@ class LoaderBuild(msgspec.Struct, frozen=True, kw_only=True):
     """Why the family is not known."""
 
 
-_DIRECTORIES = late(rb"\0((?:/[!-~]{0,255}/\0)+)|\0((?:/\0)?/[!-~]{0,255}/\0)")
+_DIRECTORIES = late(rb"\0(/(?:[!-~]{0,255}/\0(?:/[!-~]{0,255}/\0)*|\0/[!-~]{0,255}/\0))")
+"""All of it begins with the same two bytes, for which alone the whole file is searched."""
 _CACHE = late(rb"\0(/[!-~]{0,255}ld\.so\.cache)\0")
 _PRELOAD = late(rb"\0(/[!-~]{0,255}ld\.so\.preload)\0")
 _VERSION = late(rb"release version (\d{1,3})\.(\d{1,3})")
@@ -353,7 +368,7 @@ def identify_loader(content: bytes, facts: ElfFacts | None) -> LoaderBuild:
             return LoaderBuild(family="unknown", why="a musl loader without the list of its default directories")
         return LoaderBuild(family="musl", directories=tuple(path.split(b":")), arch=musl[1], soname=soname)
     if b"cannot open shared object file" in content and b"GLIBC_PRIVATE" in content:
-        runs = [match[1] or match[2] for match in _DIRECTORIES.finditer(content)]
+        runs = [match[1] for match in _DIRECTORIES.finditer(content)]
         lists = [tuple(part.rstrip(b"/") or b"/" for part in run.split(b"\0")[:-1]) for run in runs]
         lists = [dirs for dirs in lists if any(b"lib" in part for part in dirs)]
         directories = max(lists, key=len, default=())

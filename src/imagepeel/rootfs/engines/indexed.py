@@ -296,7 +296,7 @@ class IndexedDirectory(Inode):
         return self._made if self._made is not None else self.make() | self._some
 
     def one_by_one(self) -> Mapping[bytes, Inode]:
-        return self._made if self._made is not None else _OneByOne(self, self._some)
+        return self._made if self._made is not None else OneByOne(self, self._some)
 
     def peek_some(self, wanted: Callable[[bytes], object]) -> Mapping[bytes, Inode]:
         if self._made is not None or self._some:
@@ -387,13 +387,32 @@ class IndexedDirectory(Inode):
         return {name: node(name, i) for name, i in self.listing().items()}
 
 
-class _OneByOne(Mapping[bytes, Inode]):
+class OneByOne(Mapping[bytes, Inode]):
     """The children of a directory, of which none is kept but those that were: each look makes the node anew."""
 
     def __init__(self, directory: IndexedDirectory, kept: Mapping[bytes, Inode]) -> None:
         self._directory = directory
         self._kept = kept
         self._listing = directory.listing()
+
+    @property
+    def indexed(self) -> IndexedLayer:
+        """The layer that the directory is of."""
+        return self._directory.indexed
+
+    def members(self) -> Iterator[tuple[bytes, int]]:
+        """Yield name and entry of each child that the columns tell all about: no directory, no whiteout, none kept.
+
+        Names of hardlinked files are left out: which of them comes first may matter.
+        """
+        indexed = self.indexed
+        metas, is_dir, is_device_whiteout = indexed.table.meta_ids, indexed.is_dir, indexed.is_device_whiteout
+        links, last_link, kept = indexed.links, indexed.last_link, self._kept
+        for name, i in self._listing.items():
+            if i < 0 or is_dir[metas[i]] or is_device_whiteout[metas[i]]:
+                continue
+            if i not in links and i not in last_link and name not in kept:
+                yield name, i
 
     def __getitem__(self, name: bytes) -> Inode:
         return self._kept.get(name) or self._directory.node(name, self._listing[name])
