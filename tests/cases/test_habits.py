@@ -167,7 +167,7 @@ def test_every_option_of_a_closed_set_completes() -> None:
         and isinstance(option.type, type(click.STRING))
     }
     assert left == {
-        "--base", "--entrypoint", "--env", "--field", "--hostname", "--image-b", "--max-growth", "--max-size",
+        "--base", "--entrypoint", "--env", "--field", "--hostname", "--max-growth", "--max-size",
         "--max-waste", "--name", "--owner", "--user", "--volume", "--workdir", "--xattr", "patterns", "what",
         "words",
     }  # fmt: skip

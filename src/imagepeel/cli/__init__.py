@@ -156,6 +156,9 @@ class LazyGroup(click.Group):
         words = list(sys.argv[1:] if args is None else args)
         name = prog_name or "imagepeel"
         if COMPLETE_VARIABLE in os.environ:
+            from imagepeel.cli.shells import add_shells  # start time
+
+            add_shells()
             super().main(words, name, COMPLETE_VARIABLE, True, windows_expand_args=windows_expand_args, **extra)
         from imagepeel.cli.failures import guarded  # start time
         from imagepeel.cli.settings import Settings  # start time

@@ -50,7 +50,6 @@ _EXAMPLES = (
     nargs=-1,
     required=True,
     type=click.Path(allow_dash=True),
-    callback=lambda ctx, _, value: _for_completion(ctx, value),
 )
 @common.opening
 @click.option("--all", "every", is_flag=True, help="Every image of an archive, each with an outcome of its own.")
@@ -148,13 +147,6 @@ def command(
     for error in run.not_checked:
         failures.say(settings, error.message, failures.place(error.archive, error.where), error.hint)
     click.get_current_context().exit(run.exit_code)
-
-
-def _for_completion(ctx: click.Context, archives: tuple[str, ...]) -> tuple[str, ...]:
-    """Tell the shell which archive of the line it completes names of."""
-    if ctx.resilient_parsing and archives:
-        ctx.ensure_object(Settings).archive = archives[0]
-    return archives
 
 
 class _Gate:

@@ -165,14 +165,16 @@ def files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[C
 # ---- what stands in the archive ---------------------------------------------------------------------------------
 
 
-def _archive(ctx: click.Context) -> str:
-    """The archive of the line, "" where it is standard input or stands behind what is completed."""
+def _archives(ctx: click.Context) -> list[str]:
+    """The words of the line that may be archives, "" where none stands before what is completed."""
     from imagepeel.cli.settings import Settings  # start time
 
     settings = ctx.find_object(Settings)
+    several = [ctx.params[name] for name in ("archives", "words") if ctx.params.get(name)]
     # Before an option without its value, click hands nothing on: what it has read of the line are the words left.
-    words = [settings.archive if settings is not None else "", *ctx.args]
-    return next((word for word in words if word and word != "-"), "")
+    words = [settings.archive if settings is not None else "", *(word for one in several for word in one), *ctx.args]
+    # A shell opens `~` for a command that it starts, not for one that it asks.
+    return [os.path.expanduser(word) for word in words if word and word != "-"] or [""]
 
 
 @contextmanager
@@ -182,7 +184,7 @@ def _image(ctx: click.Context) -> Iterator[Image | None]:
     from imagepeel.cli.settings import Settings  # start time
     from imagepeel.errors import ImagepeelError  # start time
 
-    settings, archive = ctx.find_object(Settings), _archive(ctx)
+    settings, archive = ctx.find_object(Settings), _archives(ctx)[0]
     if settings is None or not os.path.exists(archive):  # nothing is fetched for a key press
         yield None
         return
@@ -229,12 +231,11 @@ def _paths(image: Image, settings: Settings, incomplete: str) -> Iterator[str]:
             yield f"{top}/{shown}{'/' if node.kind == 'dir' else ''}"
 
 
-def _of_images(ctx: click.Context, told: Callable[[Image], Iterable[str]]) -> Iterable[str]:
-    """Return what the images of the archive tell, each once; nothing where nobody can tell."""
+def _of_images(archive: str, told: Callable[[Image], Iterable[str]]) -> Iterable[str]:
+    """Return what the images of an archive tell, each once; nothing where nobody can tell."""
     from imagepeel.api import open as open_archive  # start time
     from imagepeel.errors import ImagepeelError  # start time
 
-    archive = _archive(ctx)
     if not os.path.exists(archive):  # nothing is fetched for a key press
         return ()
     try:
@@ -246,14 +247,24 @@ def _of_images(ctx: click.Context, told: Callable[[Image], Iterable[str]]) -> It
 
 
 def references(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """The names of the images of an archive, and their numbers as `#2`."""
-    names = _of_images(ctx, lambda image: (*image.names, f"#{image.record.number}"))
+    """The names of the images of the archive, and their numbers as `#2`."""
+    return _references(_archives(ctx)[0], incomplete)
+
+
+def second_references(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The same of the second archive of the line, or of the only one."""
+    return _references(_archives(ctx)[:2][-1], incomplete)
+
+
+def _references(archive: str, incomplete: str) -> list[str]:
+    names = _of_images(archive, lambda image: (*image.names, f"#{image.record.number}"))
     return [name for name in names if name.startswith(incomplete)]
 
 
 def platforms(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The platforms of the images of an archive."""
-    return [name for name in _of_images(ctx, lambda image: (image.platform,)) if name.startswith(incomplete)]
+    names = _of_images(_archives(ctx)[0], lambda image: (image.platform,))
+    return [name for name in names if name.startswith(incomplete)]
 
 
 labels: Completion = _quietly(_labels)

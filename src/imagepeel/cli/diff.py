@@ -27,9 +27,21 @@ _EXAMPLES = (
 @click.command(epilog=_EXAMPLES)
 @click.argument("words", nargs=-1, required=True, metavar="ARCHIVE [ARCHIVE] [PATH]", shell_complete=completing.files)
 @common.opening
-@click.option("--image-b", "second", metavar="REF", help="Which image of the second archive; by default as --image.")
 @click.option(
-    "--layer", "layers", multiple=True, type=common.LayerNumber(), metavar="N", help="Twice: one image after each."
+    "--image-b",
+    "second",
+    metavar="REF",
+    shell_complete=completing.second_references,
+    help="Which image of the second archive; by default as --image.",
+)
+@click.option(
+    "--layer",
+    "layers",
+    multiple=True,
+    type=common.LayerNumber(),
+    metavar="N",
+    shell_complete=completing.labels,
+    help="Twice: one image after each.",
 )
 @click.option(
     "--text", "texts", is_flag=True, help="Show how small text files differ; always so for a PATH that is one."

@@ -57,7 +57,7 @@ nothing is unpacked to disk.
 
 Commands, options and file names are completed, and the words of every option that takes one of a set (engines, views,
 rules, formats, capabilities, signals, ...), the images, platforms and layers of the archive on the line, and paths
-inside it.
+inside it, behind `--option=` as well as behind `--option`.
 
 `man imagepeel` is this page for a terminal: the wheel brings it to `share/man/man1` of the environment.
 
