@@ -183,7 +183,7 @@ def test_all_platforms_are_listed_by_the_index_alone(shop: FakeRegistry, run_cli
         done = run_cli("images", f"registry:{host}/shop:1")
         assert done.exit_code == 0 and "amd64" in done.stdout and "riscv64" in done.stdout
         assert paths(web) == ["manifests/1"]
-        assert done.stdout.count("not read yet") == 2 and "missing" not in done.stdout
+        assert done.stdout.count(" not asked ") == 2 and "missing" not in done.stdout
 
 
 def test_the_image_of_one_platform_does_not_hide_the_others(shop: FakeRegistry) -> None:

@@ -156,7 +156,7 @@ def test_what_waits_is_read_when_it_is_asked_for(form: str) -> None:
         assert [one.code for one in opened.anomalies].count("document-limit") == 1
         rows = images_result(opened).images
         assert [row.layers for row in rows] == [30] * 4 + [None] * 5
-        assert [row.missing for row in rows[4:]] == [("not read yet",)] * 5
+        assert [(row.complete, row.missing) for row in rows[4:]] == [(None, ())] * 5
         assert not opened.records[8].complete and not images_result(opened).unreferenced
         for asked in ("#8", "v5", opened.records[6].names[0].text):
             mine, other = opened.image(asked), whole.image(asked)

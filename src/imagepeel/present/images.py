@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from imagepeel.archive.records import NOT_READ, RUNNABLE
+from imagepeel.archive.records import RUNNABLE
 from imagepeel.archive.select import UNFOLLOWED
 from imagepeel.present.document import (
     Column,
@@ -28,7 +28,7 @@ from imagepeel.present.document import (
 )
 from imagepeel.present.heading import brief_digest, named
 from imagepeel.results.images import ImageRow, ImagesResult
-from imagepeel.text import listed, number, plural, shortened, size
+from imagepeel.text import listed, noun, number, plural, shortened, size
 
 MOST_NAMES = 6
 _COLUMNS = (
@@ -72,10 +72,14 @@ def _records(result: ImagesResult) -> Iterator[Section]:
             notes.append(say(f"#{record.number} {record.kind}: {record.kind_reason}"))
         if record.lost:
             notes.append(say(f"#{record.number} lacks {record.lost}"))
-    if any(record.complete is None for record in result.images):
+    unasked = [record for record in result.images if record.complete is None]
+    if any(record.layers is not None for record in unasked):
         notes.append(
             say("Whether the layers are there was not asked: a registry is asked for a layer when it is read.")
         )
+    if unread := [f"#{record.number}" for record in unasked if record.layers is None]:
+        has = f"{listed(unread, MOST_NAMES)} {noun(len(unread), 'has', 'have')}"
+        notes.append(say(f"Which layers {has} was not asked: a manifest is read for who chooses its image."))
     if notes:
         yield section(*notes)
     identities = [record for record in result.images if record.kind == "image" and record.image_id]
@@ -126,8 +130,6 @@ def _complete(record: ImageRow) -> Span:
         return dim("not asked")
     if record.complete:
         return good("yes")
-    if record.missing == (NOT_READ,):
-        return dim(NOT_READ)
     return bad("missing: " + shortened(", ".join(record.missing), 80) if record.missing else "cut off")
 
 

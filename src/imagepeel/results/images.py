@@ -42,7 +42,7 @@ class ImageRow(Shown, msgspec.Struct, frozen=True, kw_only=True):
     index_digest: str | None
     """Digest of the outermost index below index.json that lists it; null where none does."""
     complete: bool | None
-    """null where the documents are whole and the registry was not asked for the layers that they name."""
+    """null where nobody looked: at the manifest, or where the documents are whole, at the layers in a registry."""
     missing: tuple[str, ...]
     subject: str | None
     artifact_type: str
@@ -98,6 +98,7 @@ def _row(record: ImageRecord, index_digest: str | None, *, alone: bool) -> Image
     listed = known.layer_list
     choose = f"--image '#{record.number}'"
     whole = known.whole and not record.lacks_manifest
+    unasked = record.later is not None or (whole and record.unasked)
     return ImageRow(
         number=record.number,
         kind=record.kind,
@@ -109,8 +110,8 @@ def _row(record: ImageRecord, index_digest: str | None, *, alone: bool) -> Image
         digest=digest,
         image_id=record.image_id,
         index_digest=index_digest,
-        complete=None if whole and record.unasked else whole,
-        missing=tuple(gap.name for gap in known.gaps if gap.name) or (("manifest",) if record.lacks_manifest else ()),
+        complete=None if unasked else whole,
+        missing=() if unasked else record.missing or (("manifest",) if record.lacks_manifest else ()),
         subject=record.subject,
         artifact_type=record.artifact_type,
         grammars=tuple(map(str, record.formats)),
