@@ -84,7 +84,10 @@ class Archive(OpenArchive):
         """
         from imagepeel.results.loadable import loadable_result  # start time
 
-        return loadable_result(self, self.delivered())
+        delivered = self.delivered()
+        for image in delivered:
+            image.require_headers("the stores")
+        return loadable_result(self, delivered)
 
     def delivered(self) -> list[Image]:
         """Return what programs that load are asked about: every image, or the artifacts where there is no image."""
@@ -148,6 +151,7 @@ def open(
     *,
     limits: Limits = DEFAULT,
     verify: bool = True,
+    tables: bool = False,
     blobs: str | os.PathLike[str] | None = None,
     progress: Callable[[int], None] | None = None,
     cache: bool | str | os.PathLike[str] | IndexCache = False,
@@ -160,10 +164,13 @@ def open(
     Arguments: `what` is a path (tar, compressed tar, or directory), "-" for standard input, a file object that is
     open for reading bytes, which its owner closes after the archive, or a text that names a source and no file, such as
     `registry:HOST/NAME:TAG` (docs/reference/sources.md has all of them); `limits` bound what hostile input may cost;
-    `verify=False` skips hashing for a quick look; `blobs` is a directory of shared blobs for layouts without their own;
-    `progress` is called with counts of bytes read; `cache` keeps what a scan found for the next run: True in
-    `$XDG_CACHE_HOME/imagepeel`, or a directory of your own; with `unread=True` an archive whose documents cannot be
-    read or name no image is opened too, with one image of which nothing is known: `loadable` says who refuses it.
+    `verify=False` skips hashing for a quick look; with `tables=True` beside it a layer of a registry that has a table
+    of contents (eStargz, zstd:chunked) is listed by it and not fetched, its files come when they are read, and what
+    asks for the headers of the tar, such as `findings`, is a UsageError; `blobs` is a directory of shared blobs for
+    layouts without their own; `progress` is called with counts of bytes read; `cache` keeps what a scan found for the
+    next run: True in `$XDG_CACHE_HOME/imagepeel`, or a directory of your own; with `unread=True` an archive whose
+    documents cannot be read or name no image is opened too, with one image of which nothing is known: `loadable` says
+    who refuses it.
     Of a source: `plain_http` lets bytes and credentials go to another machine unencrypted, `ca` is a file of
     certificates that are trusted beside those of this machine.
     PathNotFound when there is no such file, NotAnImage or Unsupported when it is something else, Malformed when it is
@@ -184,7 +191,7 @@ def open(
         fetched = not isinstance(source, str)
 
     def make(name: str, detected: Detected, limits: Limits) -> Archive:
-        pool = ScanPool(limits, verify=verify, cache=_cache(cache), progress=progress)
+        pool = ScanPool(limits, verify=verify, tables=tables, cache=_cache(cache), progress=progress)
         return Archive(name, detected, limits, pool=pool, named=named)
 
     opened = open_as(make, source, limits, blobs=blobs, unread=unread)

@@ -304,6 +304,24 @@ class LayeredImage(Shown):
             found.extend(layer.anomalies)
         return tuple(dict.fromkeys(found))
 
+    @property
+    def unread(self) -> int:
+        """Stored bytes of layers that were not read, on the word of tables of contents; asking scans the layers."""
+        return sum(layer.facts.unread for layer in self.layers if layer.facts is not None)
+
+    def require_headers(self, what: str) -> None:
+        """UsageError where `what` is about the headers of a tar, and a table of contents stands for them.
+
+        Asking scans the layers of an image that was opened with `tables=True`.
+        """
+        if self._pool.tables:
+            known = ", ".join(layer.label for layer in self.layers if layer.by_table)
+            if known:
+                raise UsageError(
+                    f"{what} ask for the headers of the tar, and of {known} the table of contents was read",
+                    hint="open the image without tables=True",
+                )
+
     # ---- the one pass -------------------------------------------------------------------------------------
 
     def scan(self, *, digests: bool = False, progress: Progress | None = None) -> None:

@@ -163,6 +163,7 @@ class Image(LayeredImage):
         names and with which ID, or with which text it refuses, and whether that was measured or read.  An answer is
         true only where the tool takes the image.  LimitExceeded on bombs.
         """
+        self.require_headers("the stores")
         from imagepeel.results.loadable import load_answers  # start time
 
         return load_answers(self)
@@ -177,6 +178,7 @@ class Image(LayeredImage):
         Returns a tuple of findings, worst first, each with its places and the commands that show them; secrets in them
         are masked.  UsageError for a name that is no rule.  Source: docs/reference/rules, one page a rule.
         """
+        self.require_headers("findings")
         from imagepeel.findings.catalogue import select_rules  # start time
         from imagepeel.findings.examine import examine  # start time
         from imagepeel.findings.subject import Subject  # start time
@@ -192,6 +194,7 @@ class Image(LayeredImage):
         the numbers (from 1) or ids of those that are wanted: None for all, () for the headline alone.  UsageError for
         a chapter that the story does not have.
         """
+        self.require_headers("the chapters")
         from imagepeel.present.story.chapters import explain_image  # start time
 
         return explain_image(self, chapters=chapters)
@@ -200,6 +203,7 @@ class Image(LayeredImage):
         """Return The Container Operator's Manual for this image: strengths, weaknesses, friends, headcount, and the
         question whether it should run in production, each answer with its proof.
         """
+        self.require_headers("the chapters")
         from imagepeel.present.manual.manual import operate_image  # start time
 
         return operate_image(self)
@@ -217,6 +221,7 @@ class Image(LayeredImage):
         one's own.  Sizes are bytes; the wasted files come largest first.  UsageError when no step has that text, or
         when there are fewer layers.
         """
+        self.require_headers("the sums of waste")
         from imagepeel.findings.waste import account  # start time
 
         return msgspec.structs.replace(account(self, base=base), not_examined=self.not_examined)
@@ -227,6 +232,7 @@ class Image(LayeredImage):
         Argument: `base` is that of `waste`.  Sizes are bytes; the step that saves most comes first, with the lines of a
         Dockerfile that make it.  UsageError when no step has that text, or when there are fewer layers.
         """
+        self.require_headers("the steps of slim")
         from imagepeel.findings.slim import plan  # start time
 
         return msgspec.structs.replace(plan(self, base=base), not_examined=self.not_examined)
@@ -251,6 +257,7 @@ class Image(LayeredImage):
         each hardlinked file once.  Layers come base first, directories in walk order, files largest first.
         PathNotFound when there is no such path, UsageError for an unknown view.
         """
+        self.require_headers("the sums of du")
         from imagepeel.results.du import du_result  # start time
 
         return du_result(self, self.view(view), _absolute(path), depth=depth, files=files)
@@ -339,6 +346,7 @@ class Image(LayeredImage):
         Arguments: `names` of the views to compare; by default all.  Differences are sorted by path; a view whose
         engines refuse the image is listed with the reason instead.  UsageError for an unknown view.
         """
+        self.require_headers("views")
         from imagepeel.findings.semantics.compare import compare  # start time
         from imagepeel.results.head import image_head  # start time
         from imagepeel.results.views import views_result  # start time
@@ -363,6 +371,8 @@ class Image(LayeredImage):
         believes equal size and CRC-32 instead of SHA-256.  Paths come depth first, names sorted by bytes.
         PathNotFound when neither image has `path`, UsageError for an unknown view.
         """
+        for one in (self, other):
+            one.require_headers("the sums of diff")
         from imagepeel.results.diff import diff_result  # start time
 
         for image in (self, other):
@@ -378,6 +388,7 @@ class Image(LayeredImage):
         Instructions come in build order, each with its layer, its bytes and how sure it is (exact, likely, unknown).
         Values that are secret by their name or form are masked without `show_secrets`.
         """
+        self.require_headers("the sizes of steps")
         from imagepeel.results.dockerfile import dockerfile_result  # start time
 
         self.scan()

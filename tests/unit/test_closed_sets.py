@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parents[2] / "src" / "imagepeel"
 
 OPEN = {
     # What an image or an archive writes: any other word may stand there too.
-    *("HistoryStep.author", "LayeredImage.os", "LayerRecord.media_type", "Location.member"),
+    *("HistoryStep.author", "LayeredImage.os", "LayerRecord.media_type", "Location.member", "TocEntry.chunkType"),
     # What a person writes: on the command line, as the name of a file, in a recipe or for the forge.
     *(
         "DiffResult.path",

@@ -48,7 +48,7 @@ def command(settings: Settings, paths: tuple[str, ...], raw: bool, layer: int | 
     Into a file or pipe go the exact bytes.  A file with control characters is not written to a terminal: they could
     change what it shows and does.
     """
-    with settings.open() as archive:
+    with settings.open(tables=True) as archive:
         image = settings.scanned(archive)
         used: list[Layer] = []
         for path in paths:

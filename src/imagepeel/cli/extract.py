@@ -63,7 +63,7 @@ def command(
     """
     from imagepeel.export.extract import MARKER, materialize  # start time
 
-    with settings.open() as archive:
+    with settings.open(tables=True) as archive:
         image = settings.scanned(archive)
         if not best_effort:
             settings.finish(image)

@@ -92,7 +92,7 @@ def command(settings: Settings, /, layer: int | None, **given: Any) -> None:
     from imagepeel.rootfs.search import search  # start time
 
     removed = given["removed"]
-    with settings.open() as archive:
+    with settings.open(tables=True) as archive:
         image = settings.scanned(archive)
         rootfs = None if layer is not None and not removed and not given["owner"] else settings.rootfs(image)
         query = _query(rootfs, given)

@@ -61,7 +61,7 @@ def command(
     Names are escaped, so that no name can control the terminal; -0 writes the exact bytes for other programs.
     --json writes one JSON object a line, the first of which says what is listed.
     """
-    with settings.open() as archive:
+    with settings.open(tables=True) as archive:
         image = settings.scanned(archive)
         rootfs = None if layer is not None else settings.rootfs(image)
         rows = _rows(image, rootfs, listing.asked_path(path), layer, recursive)

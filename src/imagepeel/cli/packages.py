@@ -30,7 +30,7 @@ def command(settings: Settings, layer: int | None, everything: bool) -> None:
     The databases of dpkg, apk, rpm, pip and npm are read in every layer, so packages that a later layer removed are
     there too, with the bytes that are still shipped.  Nothing is executed, and nothing is said of vulnerabilities.
     """
-    with settings.open() as archive:
+    with settings.open(tables=True) as archive:
         image = settings.filesystem(archive)
         from imagepeel.present.packages import packages_document  # start time
         from imagepeel.results.packages import packages_result  # start time

@@ -86,7 +86,7 @@ def command(settings: Settings, /, args: tuple[str, ...], matrix: bool, receipts
     verbose, exit_code = given.pop("verbose"), given.pop("exit_code")
     if exit_code and matrix:
         raise click.UsageError("--exit-code asks about one engine: choose it with --engine and leave --matrix out")
-    with settings.open() as archive:
+    with settings.open(tables=True) as archive:
         image = settings.scanned(archive)
         options = container.process_options(args, given)
         given_view = click.get_current_context().get_parameter_source("view") is not ParameterSource.DEFAULT

@@ -99,10 +99,11 @@ class Settings:
     # ---- opening ------------------------------------------------------------------------------------------
 
     @contextmanager
-    def open(self, archive: str | None = None, *, unread: bool = False) -> Iterator[Archive]:
+    def open(self, archive: str | None = None, *, unread: bool = False, tables: bool = False) -> Iterator[Archive]:
         """Open the archive of this call (or another one) with progress on stderr after a second.
 
-        With `unread`, also one whose documents nobody can read.
+        With `unread`, also one whose documents nobody can read; with `tables`, of a command that asks for no header of
+        a tar, layers are listed by their tables of contents where digests are not asked for either.
         """
         from imagepeel.api import open as open_archive  # start time
         from imagepeel.cli.progress import Progress  # start time
@@ -128,6 +129,7 @@ class Settings:
                 self.archive,
                 limits=Limits.strict() if self.limits == "strict" else DEFAULT,
                 verify=self.verify,
+                tables=tables,
                 blobs=self.blobs,
                 progress=progress.add,
                 cache=self._cache if self._cache is not None else False,
@@ -264,11 +266,22 @@ class Settings:
     def warn_of_unread(self, *images: LayeredImage) -> None:
         """Note how much of the layers was left where it is, on the word of their tables of contents."""
         layers = [layer for image in images for layer in image.layers if layer.facts is not None]
-        unread = sum(layer.facts.unread for layer in layers if layer.facts is not None)
-        if unread:
+        listed = [layer for layer in layers if layer.by_table]
+        left = sum(layer.facts.unread for layer in layers if layer.facts is not None and not layer.by_table)
+        if left:
             self.warn(
-                f"{unread} bytes of compressed layers were not read for the list of files: that they hold the content "
+                f"{left} bytes of compressed layers were not read for the list of files: that they hold the content "
                 "of the files before them and nothing else, only the tables of contents of the layers say"
+            )
+        if listed:
+            unread = sum(layer.facts.unread for layer in listed if layer.facts is not None)
+            untold = [
+                layer.label for layer in listed if layer.facts and layer.facts.listed and not layer.facts.listed.told
+            ]
+            self.warn(
+                f"{', '.join(layer.label for layer in listed)}: listed by the table of contents, {unread} bytes were "
+                "not read for it; that the tar says the same was not verified"
+                + (f", and no digest is told of the table of {', '.join(untold)}" if untold else "")
             )
 
     def finish(self, image: LayeredImage, *, rootfs: Rootfs | None = None) -> None:

@@ -34,7 +34,7 @@ def command(settings: Settings, *, path: str, depth: int | None, dirs: bool, lay
 
     --json writes the lines of ls -R --json.
     """
-    with settings.open() as archive:
+    with settings.open(tables=True) as archive:
         image = settings.scanned(archive)
         rootfs = None if layer is not None else settings.rootfs(image)
         wanted = listing.asked_path(path)

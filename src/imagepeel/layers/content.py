@@ -6,7 +6,7 @@ import threading
 from bisect import bisect_right
 from collections.abc import Iterator
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from imagepeel.archive.codec import Checkpoint, CodecError, decompress_to_spool, make_decoder
 from imagepeel.archive.compression import Compression
@@ -46,6 +46,16 @@ _MOST_SMALL = 1024
 
 _START = Checkpoint(0, 0, None)
 _offset = itemgetter(0)
+
+
+class Content(Protocol):
+    """The content of a layer at the places that its entries name."""
+
+    def pread(self, offset: int, count: int) -> bytes:
+        """Return `count` bytes from `offset`, fewer only at the end.  Malformed where the stored bytes are damaged."""
+
+    def keep(self) -> None:
+        """Make many reads out of order cheap."""
 
 
 class LayerContent:
@@ -224,7 +234,7 @@ class LayerContent:
 class EntryFile:
     """The content of one regular tar member as a readable, seekable binary file; holes read as zeros."""
 
-    def __init__(self, content: LayerContent, entry: Entry) -> None:
+    def __init__(self, content: Content, entry: Entry) -> None:
         self._content = content
         self._start = entry.data_offset
         self._sparse = entry.sparse

@@ -14,7 +14,7 @@ from imagepeel.archive.records import LayerRecord, LayerState
 from imagepeel.errors import MissingBlob
 from imagepeel.evidence import Anomaly, Location, layer_label
 from imagepeel.formats.tar.table import Entry, EntryTable
-from imagepeel.layers.content import EntryFile, LayerContent
+from imagepeel.layers.content import Content, EntryFile, LayerContent
 from imagepeel.layers.scan import HASHES, LayerScan
 from imagepeel.oci.digest import algorithm_of, can_verify
 from imagepeel.oci.media_types import classify
@@ -80,7 +80,7 @@ class Layer(Shown):
         self._limits = limits
         self._scan_all = scan_all
         self._facts: LayerScan | None = None
-        self._content: LayerContent | None = None
+        self._content: Content | None = None
         self._small_reads: SmallReads | None = None
 
     def __repr__(self) -> str:
@@ -167,6 +167,11 @@ class Layer(Shown):
         return len(self.table)
 
     @property
+    def by_table(self) -> bool:
+        """Whether its table of contents is all that was read of it; False for a layer that is not there."""
+        return self.facts is not None and self.facts.listed is not None
+
+    @property
     def error(self) -> Anomaly | None:
         """Why the listing ends early, None when it is whole."""
         return self.facts.error if self.facts is not None else None
@@ -202,7 +207,7 @@ class Layer(Shown):
 
     @property
     def content_size(self) -> int:
-        """Decompressed bytes, 0 for a layer that is not there."""
+        """Decompressed bytes, 0 for a layer that is not there; of one `by_table` about as many."""
         return self.facts.content_size if self.facts is not None else 0
 
     @property
@@ -305,10 +310,19 @@ class Layer(Shown):
         return facts
 
     @property
-    def content(self) -> LayerContent:
-        """Random access to the decompressed bytes.  MissingBlob when the layer's bytes are not in the archive."""
+    def content(self) -> Content:
+        """Random access to the decompressed bytes, of a layer `by_table` to those of its files.
+
+        MissingBlob when the layer's bytes are not in the archive.
+        """
         facts = self.require()
-        if self._content is None:
+        if self._content is None and facts.listed is not None:
+            from imagepeel.layers.listed import ListedContent  # start time
+
+            self._content = ListedContent(
+                self.record.source(), facts.compression, facts.listed, self._limits, layer=self.index
+            )
+        elif self._content is None:
             self._content = LayerContent(
                 self.record.source(),
                 facts.compression,

@@ -33,15 +33,23 @@ _INLINE = 8 * 1024 * 1024
 class ScanPool:
     """The scans of one opened archive.
 
-    Arguments: `limits` bound what one scan may cost; `verify` says whether digests are computed; `cache` is asked
-    before a layer is read, None for no cache; `progress` gets counts of stored bytes as they are read.
+    Arguments: `limits` bound what one scan may cost; `verify` says whether digests are computed; `tables` whether,
+    where they are not, a layer that comes in parts is listed by its table of contents; `cache` is asked before a layer
+    is read, None for no cache; `progress` gets counts of stored bytes as they are read.
     """
 
     def __init__(
-        self, limits: Limits, *, verify: bool = True, cache: IndexCache | None = None, progress: Progress | None = None
+        self,
+        limits: Limits,
+        *,
+        verify: bool = True,
+        tables: bool = False,
+        cache: IndexCache | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self.limits = limits
         self.verify = verify
+        self.tables = tables
         self.cache = cache
         self.progress = progress
         self._scans: dict[Any, LayerScan] = {}
@@ -120,6 +128,7 @@ class ScanPool:
                     keep_parts=share[1],
                     progress=progress,
                     notes=record.annotations,
+                    by_table=self.tables,
                 )
                 anew = self.cache is not None and self.cache.keep(source, stamp, known, self.limits)
         finally:

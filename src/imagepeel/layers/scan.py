@@ -6,8 +6,8 @@ Nothing is written to disk; memory grows with entries, never with bytes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -23,6 +23,10 @@ from imagepeel.layers.kept import Keeper, KeptContent
 from imagepeel.layers.loader_parts import Parts
 from imagepeel.limits import Limits
 from imagepeel.text import plural
+
+if TYPE_CHECKING:
+    from imagepeel.layers.listed import Listed
+    from imagepeel.layers.toc import Stretch
 
 SPACING = 4 * 1024 * 1024
 """Least distance of access points in bytes of content: a read inflates half of it on average."""
@@ -61,6 +65,8 @@ class LayerScan(msgspec.Struct, frozen=True, kw_only=True):
     """What loaders read of programs and libraries, of a compressed layer that is not kept whole."""
     unread: int = 0
     """Stored bytes of a compressed layer that were not read, as its table of contents says that they hold content."""
+    listed: Listed | None = None
+    """What the table of contents of the layer says, where it was all that was read."""
 
 
 def scan_layer(
@@ -77,11 +83,13 @@ def scan_layer(
     keep_parts: int = 0,
     progress: Callable[[int], None] | None = None,
     notes: Mapping[str, str] | None = None,
+    by_table: bool = False,
 ) -> LayerScan:
     """Read a layer blob once and return what it is.
 
     `verify=False` skips hashing and, for a plain tar, the content itself; of a compressed one that comes in parts also
-    content whose place its table of contents tells, about which `notes`, the annotations, may say more.
+    content whose place its table of contents tells, about which `notes`, the annotations, may say more.  With
+    `by_table` that table is all that is read then, where it says enough.
     `digests` also takes the SHA-256 of every file.  `access_points` bounds the copies of decoder state that stay in
     memory (41 to 63 KiB each).
     Compressed content of at most `keep` bytes stays in memory as it is: reading it again would inflate it again; of
@@ -93,7 +101,7 @@ def scan_layer(
     if kind is Compression.NONE and not verify and not digests:
         return _skim(source, scanner)
     if source.in_parts and not verify and not digests:
-        found = _between(source, kind, notes or {}, limits, layer)
+        found = _in_parts(source, notes or {}, limits, layer, by_table=by_table)
         if found is not None:
             return found
     decoder = make_decoder(kind, limits)
@@ -210,15 +218,43 @@ def _skim(source: Source, scanner: TarScanner) -> LayerScan:
     )
 
 
-def _between(
-    source: Source, kind: Compression, notes: Mapping[str, str], limits: Limits, layer: int | None
+def _in_parts(
+    source: Source, notes: Mapping[str, str], limits: Limits, layer: int | None, *, by_table: bool
 ) -> LayerScan | None:
-    """Read a compressed layer without the content whose place its table tells; None where that does not fit."""
-    from imagepeel.layers.toc import stretches  # start time
+    """Return what a compressed layer is by its table of contents, None where it has none or that does not fit."""
+    from imagepeel.layers.listed import listed_by  # start time
+    from imagepeel.layers.toc import find_toc, stretches  # start time
 
-    places = stretches(source, kind, notes, limits)
-    if not places:
+    kind = sniff_compression(source.pread(0, 16))
+    toc = find_toc(source, kind, notes, limits)
+    if toc is None:
         return None
+    listed = listed_by(source, kind, toc, limits, layer) if by_table else None
+    if listed is None:
+        places = stretches(toc)
+        return _between(source, kind, places, limits, layer) if places else None
+    return LayerScan(
+        compression=kind,
+        blob_size=source.size,
+        blob_digest=None,
+        content_size=listed.size,
+        diff_id=None,
+        table=listed.table,
+        tail=None,
+        units=0,
+        skippable=0,
+        anomalies=(),
+        error=None,
+        access=(),
+        unread=listed.unread,
+        listed=listed,
+    )
+
+
+def _between(
+    source: Source, kind: Compression, places: Sequence[Stretch], limits: Limits, layer: int | None
+) -> LayerScan | None:
+    """Read a compressed layer without the stretches of content that its table tells of; None where they do not fit."""
     scanner = TarScanner(limits, layer=layer)
     access: list[Checkpoint] = []
     at = content = unread = units = skippable = 0

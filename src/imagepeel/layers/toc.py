@@ -1,4 +1,4 @@
-"""Which stored bytes of a layer hold nothing but the content of one file, by its table of contents.
+"""Finds the table of contents of a layer, and which stored bytes hold nothing but the content of one file.
 
 Source: stargz-snapshotter docs/estargz.md; containers/storage pkg/chunked and docs/containers-storage-zstd-chunked.md.
 """
@@ -15,19 +15,21 @@ import msgspec
 
 from imagepeel.archive.codec import CodecError, make_decoder
 from imagepeel.archive.compression import Compression
-from imagepeel.archive.source import CHUNK, Source
+from imagepeel.archive.source import CHUNK, MemorySource, Source
 from imagepeel.errors import ImagepeelError
 from imagepeel.formats.tar.scanner import scan
+from imagepeel.formats.tar.table import Entry
+from imagepeel.formats.toc import INDEX, TocEntry, toc_entries
 from imagepeel.limits import Limits
 from imagepeel.oci.descriptor import ESTARGZ_TOC, ZSTD_CHUNKED_PREFIXES
-from imagepeel.serialization import from_json
 
 LEAST = 512 * 1024
 """Stored bytes from which on a new answer of a server comes sooner than they do."""
 
 _TOLD = ("manifest-position", "manifest-checksum")
 _FOOTER = 51
-_NAME = b"stargz.index.json"
+_EMPTY_MEMBER = b"\x1f\x8b\x08\x04"
+"""How an empty gzip member begins that has an extra field."""
 _CHUNKED = (64, 40)
 """Bytes in the skippable frame at the end, now and in older versions."""
 _CHUNKED_MAGIC = b"GnUlInUx"
@@ -42,51 +44,68 @@ class Stretch(NamedTuple):
     content: int
 
 
-class _Row(msgspec.Struct):
-    type: str | None = None
-    size: int | None = None
-    offset: int | None = None
-    endOffset: int | None = None
-    chunkOffset: int | None = None
-    innerOffset: int | None = None
+class Member(NamedTuple):
+    """The member of the tar that holds a table: the table does not list it."""
+
+    entry: Entry
+    """In the content of the gzip member that it begins."""
+    end: int
+    """Where in the stored bytes that one ends."""
 
 
-class _Table(msgspec.Struct):
-    entries: list[_Row] | None = None
+class Toc(NamedTuple):
+    """The table of contents of one layer."""
+
+    entries: list[TocEntry]
+    end: int
+    """Where in the stored bytes the table begins, behind all that it lists."""
+    told: bool
+    """Whether the manifest tells the digest of the table, which is that of these bytes then."""
+    member: Member | None
+    """None where the table is no member of the tar (zstd:chunked)."""
 
 
-def stretches(source: Source, kind: Compression, notes: Mapping[str, str], limits: Limits) -> list[Stretch]:
-    """Return what need not be read of a layer to see all its headers, ascending; [] where no table says so.
+def find_toc(source: Source, kind: Compression, notes: Mapping[str, str], limits: Limits) -> Toc | None:
+    """Return the table of contents of a layer; None where there is none, or one that says nothing.
 
     `notes` are the annotations of the layer.  A table that is damaged, too large, or another one than they tell the
     digest of says nothing.  FetchFailed when the bytes do not come.
     """
     try:
         if kind is Compression.GZIP:
-            end, table = _estargz(source, notes, limits)
+            end, table, member = _estargz(source, limits)
+            digest = notes.get(ESTARGZ_TOC)
+            if digest is not None and not _agrees(table, digest):
+                return None
         elif kind is Compression.ZSTD:
-            end, table = _zstd_chunked(source, notes, limits)
+            end, table, digest = _zstd_chunked(source, notes, limits)
+            member = None
         else:
-            return []
-        rows = from_json(table, _Table).entries if table else None
+            return None
+        entries = toc_entries(table) if table else []
     except (CodecError, msgspec.DecodeError, ValueError, RecursionError):
-        return []
-    if rows is None or len(rows) > limits.entries:
-        return []
-    found = sorted(part for part in _files(rows) if part.end - part.start >= LEAST and part.content > 0)
+        return None
+    if not entries or len(entries) > limits.entries:
+        return None
+    return Toc(entries, end, digest is not None, member)
+
+
+def stretches(toc: Toc) -> list[Stretch]:
+    """Return what need not be read of a layer to see all its headers, ascending; [] where the table says of none."""
+    found = sorted(part for part in _files(toc.entries) if part.end - part.start >= LEAST and part.content > 0)
     if any(before.end > after.start for before, after in pairwise(found)):
         return []
-    return found if not found or (found[0].start >= 0 and found[-1].end <= end) else []
+    return found if not found or (found[0].start >= 0 and found[-1].end <= toc.end) else []
 
 
-def _files(rows: Iterable[_Row]) -> Iterator[Stretch]:
+def _files(rows: Iterable[TocEntry]) -> Iterator[Stretch]:
     """Yield the stretch of each file that has members of its own.
 
     The last member of an eStargz file also has the next header, so that its stretch ends before that.
     """
-    first: _Row | None = None
-    last: _Row | None = None
-    for row in (*rows, _Row()):
+    first: TocEntry | None = None
+    last: TocEntry | None = None
+    for row in (*rows, TocEntry()):
         if row.type == "chunk":
             last = row
             continue
@@ -98,29 +117,36 @@ def _files(rows: Iterable[_Row]) -> Iterator[Stretch]:
         first, last = (row if row.type == "reg" else None), None
 
 
-def _estargz(source: Source, notes: Mapping[str, str], limits: Limits) -> tuple[int, bytes]:
-    footer = source.pread(max(0, source.size - _FOOTER), _FOOTER)
-    if len(footer) != _FOOTER or footer[:4] != b"\x1f\x8b\x08\x04" or footer[12:16] != b"SG\x16\0":
-        return 0, b""
-    if footer[32:38] != b"STARGZ":
-        return 0, b""
-    at = int(footer[16:32], 16)
-    if not 0 <= at < source.size - _FOOTER:
-        return 0, b""
-    data = _unpacked(source, Compression.GZIP, (at, source.size - _FOOTER), limits)
+def _estargz(source: Source, limits: Limits) -> tuple[int, bytes, Member | None]:
+    """Return where the table of an eStargz or stargz layer begins, its bytes, b"" without one, and its member."""
+    foot = source.pread(max(0, source.size - _FOOTER), _FOOTER)
+    # The footer of stargz, from which eStargz came, is the same without the four bytes of a subfield.
+    if foot[:4] == _EMPTY_MEMBER and foot[12:16] == b"SG\x16\0":
+        end = source.size - _FOOTER
+    elif foot[4:8] == _EMPTY_MEMBER and foot[14:16] == b"\x16\0":
+        end = source.size - _FOOTER + 4
+    else:
+        return 0, b"", None
+    if len(foot) != _FOOTER or foot[32:38] != b"STARGZ":
+        return 0, b"", None
+    at = int(foot[16:32], 16)
+    if not 0 <= at < end:
+        return 0, b"", None
+    data = _unpacked(source, Compression.GZIP, (at, end), limits)
     try:
         listed = scan(data).table
     except ImagepeelError:
-        return 0, b""
-    if not len(listed) or listed.path(0) != _NAME:
-        return 0, b""
+        return 0, b"", None
+    if not len(listed) or listed.path(0) != INDEX:
+        return 0, b"", None
     start = listed[0].data_offset
-    table = data[start : start + listed.size(0)]
-    return at, _agreed(table, notes.get(ESTARGZ_TOC))
+    return at, data[start : start + listed.size(0)], Member(listed[0], end)
 
 
-def _zstd_chunked(source: Source, notes: Mapping[str, str], limits: Limits) -> tuple[int, bytes]:
+def _zstd_chunked(source: Source, notes: Mapping[str, str], limits: Limits) -> tuple[int, bytes, str | None]:
+    """Return where the table of a zstd:chunked layer begins, its bytes, b"" without one, and the digest told of it."""
     told = {name: notes[prefix + name] for prefix in ZSTD_CHUNKED_PREFIXES for name in _TOLD if prefix + name in notes}
+    digest = told.get("manifest-checksum")
     place = told.get("manifest-position")
     if place is not None:
         at, stored = (int(number) for number in place.split(":")[:2])
@@ -128,17 +154,18 @@ def _zstd_chunked(source: Source, notes: Mapping[str, str], limits: Limits) -> t
         tail = source.pread(max(0, source.size - 8 - max(_CHUNKED)), 8 + max(_CHUNKED))
         size = next((size for size in _CHUNKED if tail[-8 - size : -size] == _SKIPPABLE + struct.pack("<I", size)), 0)
         if not size or tail[-8:] != _CHUNKED_MAGIC:
-            return 0, b""
+            return 0, b"", digest
         at, stored = struct.unpack_from("<2Q", tail, len(tail) - size)
     if not 0 <= at <= at + stored <= source.size or stored > limits.json_bytes:
-        return 0, b""
-    packed = _agreed(source.pread(at, stored), told.get("manifest-checksum"))
-    return (at, _unpacked(source, Compression.ZSTD, (at, at + stored), limits)) if packed else (0, b"")
+        return 0, b"", digest
+    packed = source.pread(at, stored)
+    if digest is not None and not _agrees(packed, digest):
+        return 0, b"", digest
+    return at, _unpacked(MemorySource(packed), Compression.ZSTD, (0, stored), limits), digest
 
 
-def _agreed(data: bytes, digest: str | None) -> bytes:
-    """Return the bytes, b"" when a digest is told that is not theirs."""
-    return data if digest is None or digest == "sha256:" + hashlib.sha256(data).hexdigest() else b""
+def _agrees(data: bytes, digest: str) -> bool:
+    return digest == "sha256:" + hashlib.sha256(data).hexdigest()
 
 
 def _unpacked(source: Source, kind: Compression, place: tuple[int, int], limits: Limits) -> bytes:

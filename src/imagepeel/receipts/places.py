@@ -261,6 +261,8 @@ class Receipts:
             return Stream(pipe=self._tar("-xO", content, _word(entry.raw_name)))
         if self._entry_nameable(layer, entry):
             return Stream(pipe=self._tar("-xO", content, text(entry.raw_name)))
+        if entry.header_offset is None:
+            return None
         return content.cut(entry.data_offset, entry.size)
 
     def entry_line(self, layer: Layer, index: int) -> Receipt | None:
@@ -270,19 +272,22 @@ class Receipts:
         if content is None:
             return None
         listing = self._tar("-tv", content)
-        if not self._entry_nameable(layer, entry) or entry.kind == "dir":
-            header = content.cut(entry.header_offset, min(512, max(0, entry.data_offset - entry.header_offset)))
+        at = entry.header_offset
+        if at is not None and (not self._entry_nameable(layer, entry) or entry.kind == "dir"):
+            header = content.cut(at, min(512, max(0, entry.data_offset - at)))
             return _receipt(
                 command=f"{header.command} | {HEX} | head -n 8",
                 shows=f"its header in {layer.label}",
-                expect=hex_line(self._header(layer, entry)),
+                expect=hex_line(self._header(layer, at)),
             )
+        if not self._entry_nameable(layer, entry):
+            return None
         name = text(entry.raw_name)
         return _receipt(command=f"{listing} {name}", shows=f"its line in {layer.label}", expect=name)
 
-    def _header(self, layer: Layer, entry: Entry) -> bytes:
+    def _header(self, layer: Layer, at: int) -> bytes:
         try:
-            return layer.content.pread(entry.header_offset, 16)
+            return layer.content.pread(at, 16)
         except ImagepeelError:
             return b""
 

@@ -61,6 +61,8 @@ class ImageHead(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """What is not known of it and why; [] where `complete` is true."""
     not_examined: tuple[str, ...] = ()
     """Other images of the archive, as `#2 (linux/arm64)`: the result is not about them."""
+    unread: int = 0
+    """Stored bytes of layers that were not read: that they hold what is said here, their tables of contents say."""
 
     @property
     def os(self) -> str:
@@ -91,6 +93,7 @@ def image_head(image: LayeredImage, beside: Iterable[LayeredImage] = ()) -> Imag
         artifact=known.artifact,
         not_known=known.gaps,
         not_examined=tuple(record.numbered for record in image.beside if record.number not in told),
+        unread=image.unread,
     )
 
 

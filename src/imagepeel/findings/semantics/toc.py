@@ -17,36 +17,16 @@ from imagepeel.findings.semantics.codes import ViewNote
 from imagepeel.formats.tar.header import REGULAR
 from imagepeel.formats.tar.scanner import scan
 from imagepeel.formats.tar.table import clean
+from imagepeel.formats.toc import INDEX, KINDS, LANDMARKS, TocEntry, toc_entries
 from imagepeel.limits import DEFAULT
 from imagepeel.oci.descriptor import ZSTD_CHUNKED_PREFIXES
-from imagepeel.serialization import from_json
 from imagepeel.text import plural
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
     from imagepeel.layers.layer import Layer
 
-_INDEX = b"stargz.index.json"
 _CHUNKED = tuple(prefix + "manifest-position" for prefix in ZSTD_CHUNKED_PREFIXES)
-_KINDS = {"reg": "file"}
-"""Types of the table whose name differs from ours."""
-_LANDMARKS = frozenset((_INDEX, b".prefetch.landmark", b".no.prefetch.landmark"))
-
-
-class _Entry(msgspec.Struct):
-    """One entry of a table, as far as a tar says the same; null is what is not given, as Go reads it."""
-
-    name: str | None = None
-    type: str | None = None
-    size: int | None = None
-    mode: int | None = None
-    uid: int | None = None
-    gid: int | None = None
-    linkName: str | None = None
-
-
-class _Table(msgspec.Struct):
-    entries: list[_Entry] | None = None
 
 
 def toc_notes(image: LayeredImage) -> list[ViewNote]:
@@ -61,7 +41,7 @@ def toc_notes(image: LayeredImage) -> list[ViewNote]:
                 out.append(
                     ViewNote(
                         code="STARGZ",
-                        message=f"{text(_INDEX)} stands after the end of the tar: lazy engines build the filesystem "
+                        message=f"{text(INDEX)} stands after the end of the tar: lazy engines build the filesystem "
                         "from it, others never see it",
                         where=Location(layer=layer.index, step=layer.step, layer_offset=after[0]),
                     )
@@ -84,33 +64,33 @@ def _note(layer: Layer, what: str) -> ViewNote:
     return ViewNote(code="TOCDIFF", message=f"layer {layer.label}: {what}", where=where)
 
 
-def _after_the_end(layer: Layer) -> tuple[int, list[_Entry]] | None:
+def _after_the_end(layer: Layer) -> tuple[int, list[TocEntry]] | None:
     """Return offset and entries of a table that follows the end of the tar, as BuildKit writes it."""
     tail = layer.facts.tail if layer.facts is not None else None
     if tail is None or not tail.looks_like_tar or tail.nonzero < 0:
         return None
     head = scan(layer.content.pread(tail.nonzero, 1024)).table
-    if len(head) != 1 or head.path(0) != _INDEX:
+    if len(head) != 1 or head.path(0) != INDEX:
         return None
     if head.size(0) > DEFAULT.json_bytes:
         raise ValueError(f"it has {plural(head.size(0), 'byte')}")
-    return tail.nonzero, _entries(layer.content.pread(tail.nonzero + head[0].data_offset, head.size(0)))
+    return tail.nonzero, toc_entries(layer.content.pread(tail.nonzero + head[0].data_offset, head.size(0)))
 
 
-def _estargz(layer: Layer) -> list[_Entry] | None:
+def _estargz(layer: Layer) -> list[TocEntry] | None:
     table = layer.table
-    if _INDEX not in table.names:
+    if INDEX not in table.names:
         return None
     for i in reversed(range(len(table))):
-        if table.basename(i) == _INDEX and not table.dirs[table.dir_id(i)]:
+        if table.basename(i) == INDEX and not table.dirs[table.dir_id(i)]:
             size = table.size(i)
             if size > DEFAULT.json_bytes:
                 raise ValueError(f"it has {plural(size, 'byte')}")
-            return _entries(layer.open(i).read())
+            return toc_entries(layer.open(i).read())
     return None
 
 
-def _chunked(layer: Layer) -> list[_Entry] | None:
+def _chunked(layer: Layer) -> list[TocEntry] | None:
     from imagepeel.archive.codec import make_decoder  # start time
     from imagepeel.archive.compression import Compression  # start time
 
@@ -127,19 +107,12 @@ def _chunked(layer: Layer) -> list[_Entry] | None:
         data += piece
         if len(data) > DEFAULT.json_bytes:
             raise ValueError("it is too large")
-    return _entries(bytes(data))
+    return toc_entries(bytes(data))
 
 
-def _entries(data: bytes) -> list[_Entry]:
-    entries = from_json(data, _Table).entries
-    if entries is None:
-        raise ValueError("it lists no entries")
-    return entries
-
-
-def _difference(layer: Layer, toc: list[_Entry]) -> str:
+def _difference(layer: Layer, toc: list[TocEntry]) -> str:
     """Return the first difference in words, "" when table and tar agree on names, types, sizes, modes and owners."""
-    listed: dict[bytes, _Entry] = {}
+    listed: dict[bytes, TocEntry] = {}
     for item in toc:
         if item.type != "chunk":
             listed[clean(raw(item.name or ""))[0]] = item
@@ -149,13 +122,13 @@ def _difference(layer: Layer, toc: list[_Entry]) -> str:
     for i in range(len(table)):
         path = table.path(i)
         entry = table[i]
-        if not path or path in _LANDMARKS or entry.kind in ("global-header", "unknown"):
+        if not path or path in LANDMARKS or entry.kind in ("global-header", "unknown"):
             continue
         seen.add(path)
         if path not in listed:
             return f"the tar has {text(path)}, its table of contents has not"
         item = listed[path]
-        kind = _KINDS.get(item.type or "", item.type or "nothing")
+        kind = KINDS.get(item.type or "", item.type or "nothing")
         if kind != entry.kind:
             return f"{text(path)} is a {entry.kind} in the tar and a {kind} in its table of contents"
         stated = item.size or 0
@@ -168,5 +141,5 @@ def _difference(layer: Layer, toc: list[_Entry]) -> str:
             return f"{text(path)} has another owner in the tar than in its table of contents"
         if entry.kind in ("symlink", "hardlink") and raw(item.linkName or "") != entry.link:
             return f"{text(path)} links elsewhere in the tar than in its table of contents"
-    extra = sorted(listed.keys() - seen - _LANDMARKS)
+    extra = sorted(listed.keys() - seen - LANDMARKS)
     return f"its table of contents has {text(extra[0])}, the tar has not" if extra else ""

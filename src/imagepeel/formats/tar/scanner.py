@@ -276,7 +276,7 @@ class TarScanner:
                 "HDRDATA",
                 f"the entry is of a type without content and states {plural(self._bodiless[1], 'byte')}: Go takes what "
                 "follows for the next header, other tar programs skip it",
-                self.table[index - 1].header_offset,
+                self.table.header_offsets[index - 1],
                 path=self.table.path(index - 1),
                 entry=index - 1,
             )

@@ -115,6 +115,7 @@ class EntryTable(Shown, Sequence["Entry"]):
         "mtime_seconds",
         "name_ends",
         "names",
+        "placed",
         "raw_names",
         "reader",
         "sizes",
@@ -157,6 +158,8 @@ class EntryTable(Shown, Sequence["Entry"]):
         """Exact name of each entry with the flag ODD_NAME."""
         self.reader: Callable[[int, int], bytes] | None = None
         """`reader(offset, count)` gives bytes of the stream; None for a table whose stream nobody holds."""
+        self.placed: bool = True
+        """Whether the places of entries are those in a tar; not where a table of contents lists them."""
 
     def __repr__(self) -> str:
         return f"<EntryTable {plural(len(self), 'entry')}>"
@@ -217,9 +220,12 @@ class EntryTable(Shown, Sequence["Entry"]):
         """Return the modification time as (seconds, nanoseconds)."""
         return self.mtime_seconds[i], self.mtime_nanos[i] if self.mtime_nanos is not None else 0
 
-    def header_offset(self, i: int) -> int:
-        """Return the offset in the decompressed layer of the first header block, extension headers included."""
-        return self.header_offsets[i]
+    def header_offset(self, i: int) -> int | None:
+        """Return the offset in the decompressed layer of the first header block, extension headers included.
+
+        None where nobody knows it: the headers were not read.
+        """
+        return self.header_offsets[i] if self.placed else None
 
     def crc32(self, i: int) -> int | None:
         """Return the CRC-32 of the content, None where the scan took none (sparse and empty files, other types)."""
@@ -334,28 +340,36 @@ class Entry:
         return self.meta.major, self.meta.minor
 
     @property
-    def header_offset(self) -> int:
-        """Offset in the decompressed layer of the first header block, extension headers included."""
-        return self.table.header_offsets[self.index]
+    def header_offset(self) -> int | None:
+        """Offset in the decompressed layer of the first header block, extension headers included.
+
+        None where nobody knows it: the headers were not read, a table of contents lists the entry.
+        """
+        return self.table.header_offset(self.index)
 
     @property
     def data_offset(self) -> int:
-        """Offset in the decompressed layer of the first content byte."""
+        """Offset in the decompressed layer of the first content byte, for `layer.content`.
+
+        Where `header_offset` is None it is no place in the tar.
+        """
         return self.table.header_offsets[self.index] + BLOCK * self.table.header_blocks[self.index]
 
     @property
     def header(self) -> EntryHeader:
         """Its header blocks, those of PAX and GNU tar included; `entry.header.fields` names every byte of them.
 
-        UsageError for an entry of a table whose bytes nobody holds.
+        UsageError for an entry of a table whose bytes nobody holds, or of which a table of contents is all that was
+        read.
         """
         from imagepeel.formats.tar.fields import EntryHeader  # start time
 
+        at = self.header_offset
+        if at is None:
+            raise UsageError("the headers of this layer were not read", hint="open the image without tables=True")
         if self.table.reader is None:
             raise UsageError("the bytes of this table are not at hand", hint="take the entry from layer.entries")
-        return EntryHeader(
-            self.header_offset, self.table.reader(self.header_offset, self.data_offset - self.header_offset)
-        )
+        return EntryHeader(at, self.table.reader(at, self.data_offset - at))
 
     @property
     def pax(self) -> dict[bytes, bytes]:

@@ -27,21 +27,22 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where and why a runtime refuses to unpack the image.
 
     `reason` in the runtime's words as far as they do not depend on the host; `layer` and `entry` 0-based (`entry`
-    equals the number of entries when the stream itself is damaged), `offset` in the decompressed layer.  `cause` says
+    equals the number of entries when the stream itself is damaged), `offset` in the decompressed layer, None
+    where nobody knows it.  `cause` says
     it as a value; where a call failed, `error` is the errno in words and `paths` what the call names.
     """
 
     reason: str
     layer: int
     entry: int
-    offset: int
+    offset: int | None
     path: str
     cause: RefusalCause = "entry"
     error: str = ""
     paths: tuple[str, ...] = ()
 
     @staticmethod
-    def of(error: Errno | Refused, layer: int, entry: int, *, offset: int, path: str) -> Refusal:
+    def of(error: Errno | Refused, layer: int, entry: int, *, offset: int | None, path: str) -> Refusal:
         """Return the refusal that ends an extractor with `error`."""
         if not isinstance(error, Errno) or (error.cause == "entry" and not error.paths):
             return Refusal(reason=str(error), layer=layer, entry=entry, offset=offset, path=path)
