@@ -144,6 +144,39 @@ def test_counting_what_layers_do_takes_little_memory_for_each_name() -> None:
     assert peak < 500 * n, f"{peak // n} bytes for each name and its whiteout"
 
 
+def variables(n: int) -> bytes:
+    steps = [forge.Step(created_by="COPY x /x")]
+    env = ["PATH=/bin", *(f"V{k:07}={'a' * 90}" for k in range(n))]
+    return image(forge.layer(forge.file("x", programs.hello(), 0o755)), env=env, history=steps)
+
+
+def variable(n: int) -> bytes:
+    steps = [forge.Step(created_by="COPY x /x")]
+    return image(forge.layer(forge.file("x", programs.hello(), 0o755)), env=[f"V={'a' * n}"], history=steps)
+
+
+def peak(data: bytes, verb: str) -> int:
+    tracemalloc.start()
+    try:
+        ask(data, verb)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("make", "n", "most"), [(variables, 2_000, 1_400), (variable, 1_000_000, 6)], ids=["variables", "variable"]
+)
+@pytest.mark.parametrize("verb", ["process", "findings", "explain"])
+def test_one_more_takes_no_more_memory_than_a_few_copies(
+    make: Callable[[int], bytes], n: int, most: int, verb: str
+) -> None:
+    few, many = make(n), make(2 * n)
+    ask(few, verb)
+    each = (peak(many, verb) - peak(few, verb)) / n
+    assert each < most, f"{each:.0f} bytes for each"
+
+
 class _Copied(str):
     """A text that counts the characters that are copied out of it, and out of its parts."""
 

@@ -25,6 +25,7 @@ from imagepeel.process.engines.mounted import (
     with_directory,
 )
 from imagepeel.process.engines.runtime import Home
+from imagepeel.process.engines.variables import ImageVariables
 from imagepeel.process.engines.workdir import Workdir
 from imagepeel.process.kernel import execve as kernel
 from imagepeel.process.kernel.execve import ExecveRequest
@@ -175,7 +176,7 @@ class _Run:
             request = ExecveRequest(
                 path=chosen,
                 argv=vector.argv,
-                env=tuple(f"{variable.name}={variable.value}" for variable in env),
+                env={variable.name: variable.value for variable in env},
                 actor=Actor.of(credentials, credentials.effective),
                 cwd=place.canonical if place.failure is None else "/",
                 architecture=host,
@@ -185,8 +186,7 @@ class _Run:
                 held=credentials.effective,
                 kernel=self.runtime.kernel,
             )
-            variables = dict(entry.split("=", 1) for entry in request.env)
-            start = ProcessState(credentials=credentials, env=variables, cwd=request.cwd, after=request.actor)
+            start = ProcessState(credentials=credentials, env=request.env, cwd=request.cwd, after=request.actor)
             if path is None:
                 self._after_mending(request, start)
             else:
@@ -314,7 +314,8 @@ class _Run:
 
     def _env(self, who: user.UserResolution) -> tuple[tuple[EnvVar, ...], environment.Environment, Home]:
         hostname = self.options.hostname or HOSTNAME
-        built = environment.build(self.wanted, self.options, self.engine, self.runtime, hostname=hostname)
+        known = self.rootfs.common(ImageVariables)
+        built = environment.build(self.wanted, self.options, self.engine, self.runtime, hostname=hostname, known=known)
         home = self._home(who)
         if not self.complete:
             home = msgspec.structs.replace(home, why=f"{home.why}, as far as the layers that are here tell")

@@ -345,7 +345,7 @@ class StartSimulation:
         call = ExecveRequest(
             path=path,
             argv=argv,
-            env=tuple(f"{name}={value}" for name, value in state.env.items()),
+            env=state.env,
             actor=state.after,
             cwd=state.cwd,
             architecture=self.architecture,

@@ -50,6 +50,8 @@ _FILTERS = (
 _COUNTED = 50_000
 """Entries up to which a layer is searched for a second entry of the same name; larger ones use offsets."""
 # Where GNU tar stops or reads other bytes than imagepeel, members are addressed by offset.
+_MOST_EXPECTED = 65_536
+"""Characters of a value that a receipt says what it prints of."""
 _ODD_ARCHIVE: tuple[AnomalyCode, ...] = (
     "outer-zero-block",
     "outer-bad-header",
@@ -441,7 +443,7 @@ def _repeated(members: Members) -> frozenset[bytes]:
 
 
 def _expected(document: Any, pointer: str) -> str:
-    """What `jq -c` prints for the value, where that is certain: plain text, no numbers with fractions."""
+    """What `jq -c` prints for the value, where that is certain: plain text, no numbers with fractions, not too long."""
     here = document
     for token in pointer.split("/")[1:]:
         key = token.replace("~1", "/").replace("~0", "~")
@@ -451,10 +453,19 @@ def _expected(document: Any, pointer: str) -> str:
             here = lookup(here, key)
         else:
             return ""
-    if here is None or isinstance(here, bool | int | float):
+    if here is None or isinstance(here, bool | int | float) or _size(here) > _MOST_EXPECTED:
         return ""
     shown = json.dumps(here, ensure_ascii=False, separators=(",", ":"))
     return shown if plain_text(shown) and not _has_number(here) else ""
+
+
+def _size(value: Any) -> int:
+    """How many characters the texts of a value have."""
+    if isinstance(value, dict):
+        return sum(len(key) + _size(item) for key, item in value.items())
+    if isinstance(value, list):
+        return sum(map(_size, value))
+    return len(value) if isinstance(value, str) else 1
 
 
 def _has_number(value: Any) -> bool:

@@ -6,10 +6,9 @@ import msgspec
 
 from imagepeel.process.engines.engine import Engine
 from imagepeel.process.engines.runtime import Home, Runtime
-from imagepeel.process.engines.variables import Variable
+from imagepeel.process.engines.variables import ImageVariables, Variable
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.process_spec import DEFAULT_PATH, ProcessSpec
-from imagepeel.process.spec.trace import config_place
 from imagepeel.process.spec.values import EnvVar
 
 
@@ -28,15 +27,23 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build(
-    wanted: ProcessSpec, options: ProcessOptions, engine: Engine, runtime: Runtime, *, hostname: str
+    wanted: ProcessSpec,
+    options: ProcessOptions,
+    engine: Engine,
+    runtime: Runtime,
+    *,
+    hostname: str,
+    known: ImageVariables,
 ) -> Environment:
     """The environment an engine hands to the runtime.
 
-    `hostname` is the value of HOSTNAME where the engine sets it.  HOME is not here: see `with_home`.
+    `hostname` is the value of HOSTNAME where the engine sets it, `known` what is kept of the image.  HOME is not here:
+    see `with_home`.
     """
     notes: list[str] = []
     image = [
-        Variable(text=entry, origin="image", pointer=f"/config/Env/{index}") for index, entry in enumerate(wanted.env)
+        Variable(text=entry, origin="image", of_image=variable)
+        for entry, variable in zip(wanted.env, known[wanted.env], strict=True)
     ]
     given = [Variable(text=entry, origin="user", why="an option of this call") for entry in options.env]
     own = _own(engine, options, hostname, empty=not image)
@@ -76,22 +83,22 @@ def _dedupe(items: list[Variable], notes: list[str], runtime: Runtime) -> tuple[
     """Of a repeated name the last value counts, in the place of the first."""
     found: dict[str, EnvVar] = {}
     for item in items:
-        name, equals, value = item.text.partition("=")
-        if not equals:  # one runtime refuses it, in the other putenv() removes the name
+        name = item.name
+        if len(name) == len(item.text):  # one runtime refuses it, in the other putenv() removes the name
             found.pop(name, None)
             continue
         if name in found:
             notes.append(f"{name} is set more than once: the last one counts")
         if not name and runtime.drops_nameless:
             continue
-        found[name] = EnvVar(
-            name=name,
-            value=value,
-            origin=item.origin,
-            why=item.why,
-            overrides=item.overrides,
-            where=config_place(item.pointer) if item.pointer else None,
-        )
+        if item.of_image is None:
+            value = item.text[len(name) + 1 :]
+            made = EnvVar(name=name, value=value, origin=item.origin, why=item.why, overrides=item.overrides)
+        elif item.overrides:
+            made = msgspec.structs.replace(item.of_image, overrides=item.overrides)
+        else:
+            made = item.of_image
+        found[name] = made
     return tuple(found.values())
 
 

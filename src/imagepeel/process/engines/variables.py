@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from imagepeel.process.spec.values import Origin
+from imagepeel.process.spec.trace import config_place
+from imagepeel.process.spec.values import EnvVar, Origin
 
 
 class Variable(msgspec.Struct, kw_only=True):
@@ -15,12 +16,26 @@ class Variable(msgspec.Struct, kw_only=True):
     text: str
     origin: Origin
     why: str = ""
-    pointer: str | None = None
     overrides: tuple[Origin, ...] = ()
+    of_image: EnvVar | None = None
+    """Of an entry of the image: what it is where nobody changes it."""
 
     @property
     def name(self) -> str:
-        return self.text.partition("=")[0]
+        end = self.text.find("=")
+        return self.text if end < 0 else self.text[:end]
+
+
+class ImageVariables(dict[tuple[str, ...], tuple[EnvVar, ...]]):
+    """The variables of an image by its Env, an entry each: made once for all engines that are asked about it."""
+
+    def __missing__(self, env: tuple[str, ...]) -> tuple[EnvVar, ...]:
+        pairs = (entry.partition("=") for entry in env)
+        made = self[env] = tuple(
+            EnvVar(name=name, value=value, origin="image", where=config_place(f"/config/Env/{index}"))
+            for index, (name, _, value) in enumerate(pairs)
+        )
+        return made
 
 
 def replace_or_append(base: Sequence[Variable], over: Sequence[Variable], notes: list[str]) -> list[Variable]:

@@ -6,7 +6,7 @@ the capabilities it had; only the program that finally starts has the new ones.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -86,7 +86,7 @@ class ExecveRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     argv: tuple[str, ...]
-    env: tuple[str, ...]
+    env: dict[str, str]
     actor: Actor
     cwd: str
     architecture: str
@@ -125,12 +125,13 @@ def execute(rootfs: Rootfs, request: ExecveRequest, *, first_round: int = 1) -> 
         return execve.result(unknown=f"{request.path} could not be read: {error.what}", where=error.where)
 
 
-def too_big(argv: Sequence[str], env: Sequence[str]) -> str:
+def too_big(argv: Sequence[str], env: Mapping[str, str]) -> str:
     """Why these strings do not fit into an execve; empty when they do."""
     total = 0
-    for kind, strings in (("argument", argv), ("environment variable", env)):
-        for index, string in enumerate(strings):
-            size = len(raw(string)) + 1
+    words = (len(raw(word)) + 1 for word in argv)
+    variables = (len(raw(name)) + 1 + len(raw(value)) + 1 for name, value in env.items())
+    for kind, sizes in (("argument", words), ("environment variable", variables)):
+        for index, size in enumerate(sizes):
             total += size + 8
             if size > STRING_MAX:
                 return f"{kind} {index} is {size - 1} bytes long; the kernel takes {STRING_MAX - 1} at most"
