@@ -48,51 +48,66 @@ def _constant(node: ast.expr, names: dict[str, Any]) -> Any:
         return None
 
 
-def _elsewhere() -> dict[str, set[str]]:
-    """The methods that any module calls on a constant, by the constant's name."""
-    found: dict[str, set[str]] = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+_ASKED = re.compile(rf"\.(?:{'|'.join(METHODS)})\b|\blate\(")
+"""What a module without patterns has nowhere."""
+
+
+def _function(call: ast.Call) -> str:
+    """Which function that takes a pattern is called; "" for any other."""
+    if isinstance(call.func, ast.Name):
+        return call.func.id if call.func.id == "late" else ""
+    function = call.func
+    known = isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == "re"
+    return function.attr if known and function.attr in METHODS else ""
+
+
+class _Module:
+    """What a module of the package says of patterns, read in one walk."""
+
+    def __init__(self, path: Path) -> None:
+        self.place = str(path.relative_to(PACKAGE))
+        self.calls: list[tuple[ast.Call, str, str]] = []
+        """Calls of `late` and of the functions of `re`: with which of them, and what its result is called."""
+        self.methods: dict[str, set[str]] = {}
+        """The methods that are called on each expression."""
+        named: dict[int, str] = {}
+        text = path.read_text()
+        for node in ast.walk(ast.parse(text)) if _ASKED.search(text) else ():
             if isinstance(node, ast.Attribute) and node.attr in METHODS:
-                found.setdefault(ast.unparse(node.value).rpartition(".")[2], set()).add(node.attr)
-    return found
+                self.methods.setdefault(ast.unparse(node.value), set()).add(node.attr)
+            elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and _function(node.value):
+                named[id(node.value)] = ast.unparse(node.targets[0])
+            elif isinstance(node, ast.Call) and (function := _function(node)):
+                self.calls.append((node, function, named.get(id(node), "")))
+
+    def names(self) -> dict[str, Any]:
+        name = "imagepeel." + self.place[:-3].replace("/", ".").removesuffix(".__init__")
+        return vars(__import__(name, fromlist=["x"]))
 
 
 def _used() -> Iterator[Used]:
     """Every pattern of the package with each method that is called on it."""
-    elsewhere = _elsewhere()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        tree = ast.parse(path.read_text())
-        place = str(path.relative_to(PACKAGE))
-        module = __import__("imagepeel." + place[:-3].replace("/", ".").removesuffix(".__init__"), fromlist=["x"])
-        names = vars(module)
-        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-        methods: dict[str, set[str]] = {}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and node.attr in METHODS:
-                methods.setdefault(ast.unparse(node.value), set()).add(node.attr)
-        named = {
-            id(node.value): ast.unparse(node.targets[0])
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
-        }
-        for call in calls:
-            function = ast.unparse(call.func)
+    modules = [_Module(path) for path in sorted(PACKAGE.rglob("*.py"))]
+    elsewhere: dict[str, set[str]] = {}
+    """The methods that any module calls on a constant, by the constant's name."""
+    for module in modules:
+        for expression, methods in module.methods.items():
+            elsewhere.setdefault(expression.rpartition(".")[2], set()).update(methods)
+    for module in modules:
+        names = module.names() if module.calls else {}
+        for call, function, name in module.calls:
             if function == "late":
-                name = named.get(id(call), "")
                 # A pattern in a table is asked by a name of its own: with each method that the module uses.
-                others = set().union(*(methods[key] for key in methods if key != "re")) - {"split"}
-                asked = methods.get(name) or (name and elsewhere.get(name)) or others
+                others = set().union(*(module.methods[key] for key in module.methods if key != "re")) - {"split"}
+                asked = module.methods.get(name) or (name and elsewhere.get(name)) or others
                 source, flags = _constant(call.args[0], names), 0
                 flags = int(_constant(call.args[1], names)) if len(call.args) > 1 else 0
-            elif function.startswith("re.") and function[3:] in METHODS:
-                name = f"line {call.lineno}"
-                asked, source, flags = {function[3:]}, _constant(call.args[0], names), 0
             else:
-                continue
+                name = f"line {call.lineno}"
+                asked, source, flags = {function}, _constant(call.args[0], names), 0
             if isinstance(source, str | bytes):
                 for method in sorted(asked):
-                    yield Used(source, flags, method, f"{place} {name or call.lineno}")
+                    yield Used(source, flags, method, f"{module.place} {name or call.lineno}")
 
 
 def _directives() -> Iterator[Used]:

@@ -75,6 +75,6 @@ class Keeper:
         """Return the content where all of it was kept, and else the parts; `complete` is False for a damaged stream."""
         if self._keeping and complete:
             return KeptContent(self._pieces), ()
-        self._keeping, self._whole = False, -1
+        self._keeping = False
         self.feed(b"")
         return None, self._parts.finish()

@@ -108,9 +108,10 @@ def test_going_back_a_little_inflates_nothing_twice(pieces: int) -> None:
     last = len(data) - 100
     assert content.pread(last, 100) == data[last:]
     once = source.read
-    for _ in range(50):
-        near = max(0, last - _random.randrange(step * 8 if pieces > 1 else 2_000_000))
-        near = max(near, last - 2_000_000)
+    # 2 MiB, in 64 pieces at most; a piece is what 64 KiB of the stream give, and the one that does not fit in is gone.
+    held = min(2 * 1024 * 1024 - 300_000, 60 * step)
+    places = random.Random(pieces)
+    for near in (last - held, *(last - places.randrange(held) for _ in range(50))):
         assert content.pread(near, 50) == data[near : near + 50]
     assert source.read == once <= len(blob)
     assert content.pread(0, 10) == data[:10] and source.read > once
