@@ -31,6 +31,7 @@ from imagepeel.archive.codec import CodecError, make_decoder
 from imagepeel.archive.compression import Compression
 from imagepeel.archive.mangled import mangled
 from imagepeel.archive.select import normalise_reference, parse_platform
+from imagepeel.archive.source import MemorySource
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Location, text
 from imagepeel.findings.detectors import detect
@@ -49,8 +50,12 @@ from imagepeel.formats.passwd import UserRefused, account_file, go_quote, resolv
 from imagepeel.formats.shebang import parse_shebang
 from imagepeel.formats.shell.parser import parse_shell
 from imagepeel.formats.tar.scanner import scan
+from imagepeel.formats.toc import toc_entries
 from imagepeel.history.builders import instruction, read_step
+from imagepeel.layers.content import EntryFile
 from imagepeel.layers.index_codec import MAGIC, BadIndex, decode
+from imagepeel.layers.listed import ListedContent, listed_by
+from imagepeel.layers.toc import Toc
 from imagepeel.limits import DEFAULT
 from imagepeel.loading import structs
 from imagepeel.loading.reference import parse as parse_reference
@@ -527,6 +532,49 @@ def _toc(data: bytes) -> None:
         repr(toc_notes(archive.image()))
 
 
+_STORED = bytes(range(256)) * 4
+"""What the offsets of a table point into, of 1,024 bytes as they are and packed in three members."""
+
+
+@cache
+def _members() -> bytes:
+    return b"".join(forge.compress(_STORED[at : at + 400], "gzip") for at in range(0, len(_STORED), 400))
+
+
+def _listing(data: bytes) -> None:
+    """A layer that only its table of contents lists: each file has the bytes that the stored ones give, or an error."""
+    blob = _members()
+    source = MemorySource(blob)
+    try:
+        entries = toc_entries(data)
+    except (ValueError, RecursionError):
+        return
+    listed = listed_by(source, Compression.GZIP, Toc(entries, len(blob), False, None), DEFAULT, 0)
+    if listed is None:
+        return
+    content = ListedContent(source, Compression.GZIP, listed, DEFAULT, layer=0)
+    for entry in listed.table[:50]:
+        repr((entry.path, entry.xattrs, entry.mtime, entry.header_offset))
+        try:
+            found = EntryFile(content, entry).pread(0, 4096)
+        except ImagepeelError:
+            continue
+        assert len(found) == min(4096, entry.size)
+
+
+_LISTING = {
+    "version": 1,
+    "entries": [
+        {"name": "a/", "type": "dir", "mode": 0o755, "modtime": "2024-01-01T00:00:00.5Z"},
+        {"name": "a/f", "type": "reg", "size": 700, "offset": 1, "chunkSize": 300, "uid": 7, "userName": "u"},
+        {"name": "a/f", "type": "chunk", "chunkOffset": 300, "offset": 300, "innerOffset": 8, "endOffset": 600},
+        {"name": "a/g", "type": "reg", "size": 5, "offset": 300, "innerOffset": 2, "xattrs": {"user.a": "YQ=="}},
+        {"name": "a/z", "type": "reg", "size": 9, "chunkType": "zeros"},
+        {"name": "a/l", "type": "symlink", "linkName": "f"},
+    ],
+}
+
+
 @cache
 def _exercises() -> list[tuple[Level, Path, str, bytes]]:
     """The levels of the course in a folder of their own, with each file that a learner writes there."""
@@ -882,6 +930,12 @@ TARGETS: dict[str, Target] = {
         lambda: [json.dumps(_TOC).encode(), *_texts()[:5]],
         mutation.document,
         ("findings.semantics.toc",),
+    ),
+    "listing": Target(
+        _listing,
+        lambda: [json.dumps(_LISTING).encode(), json.dumps(_TOC).encode()],
+        mutation.document,
+        ("layers.listed", "formats.toc"),
     ),
     "exercise": Target(
         _exercise,

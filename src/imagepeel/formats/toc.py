@@ -21,9 +21,11 @@ KINDS = {"reg": "file"}
 """Types of a table whose name differs from ours."""
 
 _TIME = late(r"[0-9-]{10}T[0-9:]{8}(\.[0-9]+)?(?:Z|[+-][0-9:]{5})")
+_LEAST = 40
+"""Bytes of a row that says what a file is: shorter ones say too little, and each costs 200 bytes of memory."""
 
 
-class TocEntry(msgspec.Struct):
+class TocEntry(msgspec.Struct, gc=False):
     """One entry: a member of the tar, or of type `chunk` one more part of the regular file before it.
 
     null is what is not given, as Go reads it.
@@ -68,8 +70,11 @@ class _Toc(msgspec.Struct):
 def toc_entries(data: bytes) -> list[TocEntry]:
     """Return the entries of a table in its order.
 
-    msgspec.DecodeError or RecursionError where the bytes are something else, ValueError where it lists no entries.
+    msgspec.DecodeError or RecursionError where the bytes are something else, ValueError where it lists no entries, or
+    so many that they say nothing.
     """
+    if data.count(b"{") > len(data) // _LEAST + 10:
+        raise ValueError("its entries say nothing")
     entries = from_json(data, _Toc).entries
     if entries is None:
         raise ValueError("it lists no entries")

@@ -83,12 +83,12 @@ def listed_by(source: Source, kind: Compression, toc: Toc, limits: Limits, layer
         what = TOC_KINDS.get(row.type or "", row.type or "")
         name, link = row.name or "", row.linkName or ""
         flag = _TYPES.get(what)
-        if flag is None or flag == b"g" or _LOST in name or _LOST in link or (row.size or 0) < 0:
+        numbers = (row.mode or 0, row.uid or 0, row.gid or 0, row.devMajor or 0, row.devMinor or 0)
+        if flag is None or flag == b"g" or _LOST in name + link or not _fit((row.size or 0, *numbers)):
             return None
         try:
             when = moment(row.modtime) if row.modtime else (0, 0)
             extra = _extra(row, builder, place)
-            numbers = (row.mode or 0, row.uid or 0, row.gid or 0, row.devMajor or 0, row.devMinor or 0)
             meta = Meta(flag, *numbers, raw(row.userName or ""), raw(row.groupName or ""), "ustar")
             said = raw(name), raw(link)
         except ValueError:
@@ -145,6 +145,11 @@ def _ended(
     return decoder.content - content >= 2 * BLOCK and not any(tail)
 
 
+def _fit(numbers: Sequence[int]) -> bool:
+    """Whether these are numbers that a tar may hold."""
+    return min(numbers) >= 0 and max(numbers) < 1 << 62
+
+
 def _extra(row: TocEntry, builder: TableBuilder, place: int) -> Extra | None:
     if not row.xattrs:
         return None
@@ -172,7 +177,7 @@ def _parts(rows: Sequence[TocEntry], size: int, place: int, stored: tuple[list[i
             after = bisect_right(starts, start)
             end = row.endOffset or (starts[after] if after < len(starts) else last)
             # At the start stand the headers of the first entries, before any content.
-            if not 0 <= start < end <= last or inner < 0 or start + inner == 0:
+            if not 0 <= start < end <= last or not 0 <= inner < 1 << 62 or start + inner == 0:
                 return None
             found.append(Part(place + at, behind - at, start, end, inner, digest))
         at = behind
