@@ -52,7 +52,7 @@ def test_a_file_wins_over_a_prefix(forge_archive: Make, tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize(
-    "word", ["docker-archive:shop.tar", "docker-archive:shop.tar:shop:1.4", "oci-archive:shop.tar@0"]
+    "word", ["docker-archive:shop.tar", "docker-archive:shop.tar:shop:1.4", "oci-archive:shop.tar@0", "file:shop.tar"]
 )
 def test_a_word_for_a_file_opens_it(
     word: str, forge_archive: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -80,6 +80,7 @@ def test_the_image_that_a_word_chooses_must_be_there(
     [
         ("containers-storage:localhost/x:1", ("podman save", "buildah push")),
         ("containerd:docker.io/library/x:1", ("ctr images export", "nerdctl save")),
+        ("singularity:x.sif", ("skopeo copy sif:x.sif docker-archive:image.tar",)),
     ],
 )
 def test_a_store_is_answered_with_its_own_tools(word: str, tools: tuple[str, ...]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from imagepeel.errors import UsageError
+from imagepeel.receipts.quoting import quote
 from imagepeel.sources.request import Given, Request, Version
 from imagepeel.sources.words import SourceKind, Word, file_and_reference, not_fetched, not_there, parse
 
@@ -30,6 +32,11 @@ def _storage(word: Word, _: Request) -> Given:
 
 def _containerd(word: Word, _: Request) -> Given:
     raise not_fetched(word, "ctr images export image.tar {}", "nerdctl save -o image.tar {}")
+
+
+def _sif(word: Word, _: Request) -> Given:
+    line = f"skopeo copy sif:{quote(word.rest)} docker-archive:image.tar; then open image.tar"
+    raise UsageError("a SIF file is one file system without layers, of which engines make an image first", hint=line)
 
 
 def _docker(word: Word, request: Request) -> Given:
@@ -66,6 +73,7 @@ SOURCES: dict[SourceKind, Callable[[Word, Request], Given]] = {
     "folder": _folder,
     "storage": _storage,
     "containerd": _containerd,
+    "sif": _sif,
 }
 """The function of each kind that `words.PREFIXES` names."""
 

@@ -14,7 +14,7 @@ from imagepeel._lazy import late
 from imagepeel.errors import PathNotFound, UsageError
 from imagepeel.receipts.quoting import quote
 
-SourceKind = Literal["registry", "docker", "podman", "file", "folder", "web", "objects", "storage", "containerd"]
+SourceKind = Literal["registry", "docker", "podman", "file", "folder", "web", "objects", "storage", "containerd", "sif"]
 """What a prefix stands for: each has one function in `table.py`."""
 
 PREFIXES: dict[str, SourceKind] = {
@@ -28,6 +28,8 @@ PREFIXES: dict[str, SourceKind] = {
     "oci-archive:": "file",
     "oci-dir:": "file",
     "oci:": "file",
+    "file:": "folder",
+    "tarball:": "folder",
     "dir:": "folder",
     "http://": "web",
     "https://": "web",
@@ -39,6 +41,8 @@ PREFIXES: dict[str, SourceKind] = {
     "abfss://": "objects",
     "containers-storage:": "storage",
     "containerd:": "containerd",
+    "sif:": "sif",
+    "singularity:": "sif",
 }
 """What a word begins with, and the kind of source that it names."""
 
