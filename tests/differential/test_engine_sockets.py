@@ -201,6 +201,70 @@ def test_docker_with_tls_takes_who_has_a_certificate(engines: Engines, monkeypat
         imagepeel.open("docker:shop:1.4")
 
 
+def _places(engines: Engines, top: Path) -> dict[str, str]:
+    """Directories of certificates by what is in them: all, the authority alone, all but it, another authority, none."""
+    tls = engines.top / "tls"
+    for name in ("all", "ca", "client", "other", "none"):
+        (top / name).mkdir()
+    make_authority(top / "other")
+    for folder, files in {"all": ("ca", "cert", "key"), "ca": ("ca",), "client": ("cert", "key"),
+                          "other": ("cert", "key")}.items():  # fmt: skip
+        for file in files:
+            shutil.copy(tls / f"{file}.pem", top / folder / f"{file}.pem")
+    return {name: str(top / name) for name in ("all", "ca", "client", "other", "none")}
+
+
+def _asks(engines: Engines, top: Path) -> dict[str, dict[str, str]]:
+    """Ways to say where Docker listens: by the environment, and by contexts that docker itself writes."""
+    place, host = _places(engines, top), {"DOCKER_HOST": engines.secure}
+    ways = {
+        f"{name} {folder}": {**host, name: "1", "DOCKER_CERT_PATH": place[folder]}
+        for name in ("DOCKER_TLS_VERIFY", "DOCKER_TLS")
+        for folder in place
+    }
+    ways["no word of TLS"] = {**host, "DOCKER_CERT_PATH": place["all"]}
+    ways["no address"] = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": place["all"]}
+    config = {"DOCKER_CONFIG": str(top / "config")}
+    for folder, files in {"all": ("ca", "cert", "key"), "ca": ("ca",), "client": ("cert", "key"),
+                          "other": ("ca", "cert", "key"), "none": ()}.items():  # fmt: skip
+        for skip in ("", ",skip-tls-verify=true"):
+            name = f"{folder}{'-skip' if skip else ''}"
+            spec = ",".join([f"host={engines.secure}", *(f"{file}={place[folder]}/{file}.pem" for file in files)])
+            make = [engines.docker[0], "context", "create", name, "--docker", spec + skip]
+            subprocess.run(make, env={**os.environ, **config}, capture_output=True, check=True)
+            ways[f"context {name}"] = {**config, "DOCKER_CONTEXT": name}
+    ways["context all, against the environment"] = {
+        **ways["context all"], "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": place["none"]
+    }  # fmt: skip
+    return ways
+
+
+def test_docker_is_reached_in_tls_where_its_own_command_reaches_it(
+    engines: Engines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the environment and by contexts, with all certificates and with some; the command of Docker is the judge."""
+    names = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
+    theirs, ours, words = {}, {}, {}
+    for way, environment in _asks(engines, tmp_path).items():
+        for name in names:
+            monkeypatch.delenv(name, raising=False)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        done = subprocess.run([engines.docker[0], "image", "inspect", "shop:1.4"], capture_output=True, check=False)
+        theirs[way] = done.returncode == 0
+        try:
+            with imagepeel.open("docker:shop:1.4") as archive:
+                ours[way] = bool(archive.images())
+        except FetchFailed as error:
+            ours[way], words[way] = False, error.what
+    assert ours == theirs
+    assert sum(theirs.values()) == 8
+    assert "is not trusted: unable to get local issuer certificate" in words["context client"]
+    assert "ends the TLS connection: " in words["context ca"] and "certificate" in words["context ca"]
+    assert "cannot use the certificates in" in words["DOCKER_TLS_VERIFY none"]
+    assert "docker does not listen: tcp://localhost:2376" in words["no address"]
+
+
 def test_a_user_outside_the_group_is_told_so(engines: Engines) -> None:
     os.chmod(engines.top, 0o711)
     os.chmod(engines.top / "s", 0o660)

@@ -1,7 +1,8 @@
 """Where docker and podman listen, found as their own commands find it.
 
-Source: docker(1) for DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG, DOCKER_TLS_VERIFY and DOCKER_CERT_PATH; podman(1) and
-podman-system-service(1) for CONTAINER_HOST and the places of the socket.
+Source: docker(1) for DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG, DOCKER_TLS, DOCKER_TLS_VERIFY and DOCKER_CERT_PATH;
+docker/cli, cli/context, for the files of a context; podman(1) and podman-system-service(1) for CONTAINER_HOST and the
+places of the socket.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import http.client
 import os
 import socket
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,41 +21,71 @@ from imagepeel.errors import FetchFailed, NotFound, Unsupported, UsageError
 from imagepeel.serialization import from_json
 from imagepeel.sources.http import is_loopback
 
+if TYPE_CHECKING:
+    import ssl
+
 CONNECT_SECONDS = 10.0
 _MOST_SETTINGS = 1 << 20
+_FILES = ("ca.pem", "cert.pem", "key.pem")
+_SECURE_PORT = 2376
 _PORTS = {"docker": 2375, "podman": 8888}
 
 
-class Address(NamedTuple):
-    """Where an engine listens: a path, or a host and port; `shown` is how the user may write it.
+class Tls(NamedTuple):
+    """How an engine is spoken to in TLS, by the files `ca.pem`, `cert.pem` and `key.pem` of `folder`.
 
-    `certificates` is the directory with those for TLS, "" without it.
+    `of_context` says that the folder is one that docker keeps for a context: then `ca.pem` may be absent, and alone
+    counts where it is there.  Without `verify` nobody checks who answers.
     """
+
+    folder: str
+    of_context: bool = False
+    verify: bool = True
+
+    def context(self) -> ssl.SSLContext:
+        """Return what a connection is made with.  FetchFailed when the certificates cannot be used."""
+        import ssl  # start time
+
+        authority, certificate, key = (os.path.join(self.folder, name) for name in _FILES)
+        try:
+            if self.of_context and not os.path.exists(authority):
+                context = ssl.create_default_context()
+            else:
+                context = ssl.create_default_context(cafile=authority)
+            if not self.of_context:
+                context.load_default_certs()
+            if os.path.exists(certificate) or os.path.exists(key):
+                # A key with a password would ask for it on the terminal, and docker takes none.
+                context.load_cert_chain(certificate, key, password="")
+        except OSError as error:
+            raise FetchFailed(
+                f"cannot use the certificates in {self.folder}: {error.strerror or error}",
+                hint="see docker context inspect"
+                if self.of_context
+                else "DOCKER_CERT_PATH names a directory with ca.pem, cert.pem and key.pem",
+            ) from error
+        if not self.verify:
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context
+
+
+class Address(NamedTuple):
+    """Where an engine listens: a path, or a host and port; `shown` is how the user may write it."""
 
     shown: str
     path: str = ""
     host: str = ""
     port: int = 0
-    certificates: str = ""
+    tls: Tls | None = None
 
     def connection(self) -> http.client.HTTPConnection:
         """Return a connection that is not yet made.  FetchFailed when the certificates cannot be used."""
         if self.path:
             return _UnixConnection(self.path)
-        if not self.certificates:
+        if self.tls is None:
             return http.client.HTTPConnection(self.host, self.port, timeout=CONNECT_SECONDS)
-        import ssl  # start time
-
-        folder = self.certificates
-        try:
-            context = ssl.create_default_context(cafile=os.path.join(folder, "ca.pem"))
-            context.load_cert_chain(os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem"))
-        except OSError as error:
-            raise FetchFailed(
-                f"cannot use the certificates in {folder}: {error.strerror or error}",
-                hint="DOCKER_CERT_PATH names a directory with ca.pem, cert.pem and key.pem",
-            ) from error
-        return http.client.HTTPSConnection(self.host, self.port, timeout=CONNECT_SECONDS, context=context)
+        trust = self.tls.context()
+        return http.client.HTTPSConnection(self.host, self.port, timeout=CONNECT_SECONDS, context=trust)
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -77,9 +108,12 @@ def docker_addresses(environment: Mapping[str, str], *, plain_http: bool = False
     UsageError for an address that is none, Unsupported for one over ssh or a pipe, NotFound for an unknown context.
     """
     host = environment.get("DOCKER_HOST", "")
-    if host:
-        return [_parsed("docker", "DOCKER_HOST", host, environment, plain_http)]
     folder = environment.get("DOCKER_CONFIG") or os.path.join(_home(environment), ".docker")
+    verify = bool(environment.get("DOCKER_TLS_VERIFY"))
+    tls = Tls(environment.get("DOCKER_CERT_PATH") or folder, verify=verify)
+    wanted = verify or bool(environment.get("DOCKER_TLS"))
+    if host:
+        return [_parsed("docker", "DOCKER_HOST", host, tls if wanted else None, plain_http)]
     context = environment.get("DOCKER_CONTEXT") or _text(
         _settings(os.path.join(folder, "config.json")), "currentContext"
     )
@@ -92,7 +126,14 @@ def docker_addresses(environment: Mapping[str, str], *, plain_http: bool = False
                 f"docker has no context {context}",
                 hint="see docker context ls; choose another one with DOCKER_CONTEXT, or set DOCKER_HOST",
             )
-        return [_parsed("docker", f"the context {context}", host, environment, plain_http)]
+        # What the environment says of TLS is about the default context.
+        kept = os.path.join(folder, "contexts", "tls", name, "docker")
+        skip = _at(meta, "Endpoints", "docker", "SkipTLSVerify") is True
+        secured = skip or any(os.path.exists(os.path.join(kept, file)) for file in _FILES)
+        tls = Tls(kept, of_context=True, verify=not skip)
+        return [_parsed("docker", f"the context {context}", host, tls if secured else None, plain_http)]
+    if wanted:
+        return [_parsed("docker", "DOCKER_HOST", f"tcp://localhost:{_SECURE_PORT}", tls, plain_http)]
     places = ["/var/run/docker.sock"]
     if runtime := environment.get("XDG_RUNTIME_DIR", ""):
         places.append(os.path.join(runtime, "docker.sock"))
@@ -103,20 +144,20 @@ def podman_addresses(environment: Mapping[str, str], *, plain_http: bool = False
     """The same of podman; its connections to other machines (`podman system connection`) are not read."""
     host = environment.get("CONTAINER_HOST", "")
     if host:
-        return [_parsed("podman", "CONTAINER_HOST", host, environment, plain_http)]
+        return [_parsed("podman", "CONTAINER_HOST", host, None, plain_http)]
     places = ["/run/podman/podman.sock"]
     if runtime := environment.get("XDG_RUNTIME_DIR", ""):
         places.insert(0, os.path.join(runtime, "podman", "podman.sock"))
     return [Address(shown=place, path=place) for place in places]
 
 
-def _parsed(engine: str, source: str, written: str, environment: Mapping[str, str], plain_http: bool) -> Address:
+def _parsed(engine: str, source: str, written: str, tls: Tls | None, plain_http: bool) -> Address:
     scheme, found, rest = written.partition("://")
     if not found:
         raise UsageError(f"{source} is {written}", hint="write unix:///PATH or tcp://HOST:PORT")
     if scheme == "unix":
         return Address(shown=written, path=rest)
-    if scheme not in ("tcp", "http", "https"):
+    if scheme != "tcp":
         raise Unsupported(
             f"{source} is {written}, and only unix:// and tcp:// are spoken",
             hint=f"on that machine: {engine} save IMAGE | imagepeel explain -"
@@ -128,17 +169,13 @@ def _parsed(engine: str, source: str, written: str, environment: Mapping[str, st
         host, port = parts.hostname or "localhost", parts.port
     except ValueError as error:
         raise UsageError(f"{source} is {written}: {error}", hint="write tcp://HOST:PORT") from error
-    secure = scheme == "https" or (engine == "docker" and bool(environment.get("DOCKER_TLS_VERIFY")))
-    if secure:
-        folder = environment.get("DOCKER_CERT_PATH") or environment.get("DOCKER_CONFIG")
-        folder = folder or os.path.join(_home(environment), ".docker")
-        return Address(shown=written, host=host, port=port or 2376, certificates=folder)
-    if not (plain_http or is_loopback(host)):
+    if (tls is None or not tls.verify) and not (plain_http or is_loopback(host)):
+        lacks = "without TLS" if tls is None else "whose certificate nobody checks"
         raise UsageError(
-            f"{source} is {written}, another machine without TLS",
+            f"{source} is {written}, another machine {lacks}",
             hint="anybody on the way could change the image; --plain-http allows it",
         )
-    return Address(shown=written, host=host, port=port or _PORTS[engine])
+    return Address(shown=written, host=host, port=port or (_PORTS[engine] if tls is None else _SECURE_PORT), tls=tls)
 
 
 def _home(environment: Mapping[str, str]) -> str:
@@ -158,7 +195,12 @@ def _settings(path: str) -> dict[str, Any]:
         return {}
 
 
-def _text(document: Any, *keys: str) -> str:
+def _at(document: Any, *keys: str) -> Any:
     for key in keys:
         document = document.get(key) if isinstance(document, dict) else None
-    return document if isinstance(document, str) else ""
+    return document
+
+
+def _text(document: Any, *keys: str) -> str:
+    found = _at(document, *keys)
+    return found if isinstance(found, str) else ""

@@ -198,7 +198,7 @@ class _Peer:
         except TimeoutError as error:
             raise self.silent() from error
         except OSError as error:
-            raise self.cut(error) from error
+            raise self._untrusted(self._addresses[0], error) or self.cut(error) from error
         except http.client.HTTPException as error:
             raise self.garbage("what it says is no HTTP") from error
         if answer.status == 200:
@@ -233,6 +233,8 @@ class _Peer:
     def _unreachable(self, refused: list[tuple[Address, OSError]]) -> ImagepeelError:
         engine = self._engine
         for address, error in refused:
+            if untrusted := self._untrusted(address, error):
+                return untrusted
             if error.errno in (errno.EACCES, errno.EPERM):
                 return FetchFailed(
                     f"{engine.name}'s socket {address.shown} is not for this user: {error.strerror}",
@@ -240,6 +242,23 @@ class _Peer:
                 )
         tried = "; ".join(f"{address.shown}: {error.strerror or error}" for address, error in refused)
         return FetchFailed(f"{engine.name} does not listen: {tried}", hint=engine.start.format(self._image))
+
+    def _untrusted(self, address: Address, error: OSError) -> ImagepeelError | None:
+        """Return the error for a side of TLS that does not trust the other one, None for any other error."""
+        reason = getattr(error, "reason", None)  # ssl.SSLError
+        if address.tls is None or not isinstance(reason, str):
+            return None
+        folder, name = address.tls.folder, self._engine.name
+        why = getattr(error, "verify_message", None)
+        if why:
+            return FetchFailed(
+                f"{name} at {address.shown} has a certificate that is not trusted: {why}",
+                hint=f"ca.pem in {folder} is to be that of the authority which signed it",
+            )
+        return FetchFailed(
+            f"{name} at {address.shown} ends the TLS connection: {reason.replace('_', ' ').lower()}",
+            hint=f"cert.pem and key.pem in {folder} are to be those of a client that it trusts",
+        )
 
     def _words_of(self, answer: http.client.HTTPResponse) -> tuple[str, str]:
         """Return what the engine says of an error in its own form, and a line of plain text instead; "" for neither."""

@@ -18,7 +18,7 @@ import pytest
 from imagepeel.errors import FetchFailed, LimitExceeded, NotAnImage, NotFound, Unsupported, UsageError
 from imagepeel.limits import Limits
 from imagepeel.sources import engine_socket
-from imagepeel.sources.engine_address import docker_addresses, podman_addresses
+from imagepeel.sources.engine_address import Tls, docker_addresses, podman_addresses
 from imagepeel.sources.engine_socket import DOCKER, PODMAN, spool_image
 from imagepeel.sources.request import Request
 from imagepeel.sources.words import parse
@@ -324,12 +324,16 @@ def test_podman_is_found_as_podman_finds_it() -> None:
 
 def test_addresses_of_other_machines() -> None:
     there = docker_addresses({"DOCKER_HOST": "tcp://127.0.0.1:99"})[0]
-    assert (there.host, there.port, there.certificates) == ("127.0.0.1", 99, "")
+    assert (there.host, there.port, there.tls) == ("127.0.0.1", 99, None)
     with pytest.raises(UsageError, match="another machine without TLS"):
         docker_addresses({"DOCKER_HOST": "tcp://10.0.0.1:2375"})
     assert docker_addresses({"DOCKER_HOST": "tcp://10.0.0.1"}, plain_http=True)[0].port == 2375
     secure = docker_addresses({"DOCKER_HOST": "tcp://h", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/c"})[0]
-    assert (secure.host, secure.port, secure.certificates) == ("h", 2376, "/c")
+    assert (secure.host, secure.port, secure.tls) == ("h", 2376, Tls("/c"))
+    unchecked = {"DOCKER_HOST": "tcp://h", "DOCKER_TLS": "1", "DOCKER_CERT_PATH": "/c"}
+    with pytest.raises(UsageError, match="another machine whose certificate nobody checks"):
+        docker_addresses(unchecked)
+    assert docker_addresses(unchecked, plain_http=True)[0].tls == Tls("/c", verify=False)
     with pytest.raises(Unsupported) as raised:
         docker_addresses({"DOCKER_HOST": "ssh://me@host"})
     assert "ssh HOST docker save IMAGE | imagepeel explain -" in raised.value.hint
