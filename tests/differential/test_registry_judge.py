@@ -126,6 +126,26 @@ def test_the_answer_is_that_about_the_copy_that_skopeo_makes(
     assert there.stdout == told
 
 
+def test_platforms_of_an_index_are_listed_and_not_judged(place: Place, ask: Any, tmp_path: Path) -> None:
+    """Nobody asked for their manifests, so that nothing is known to be missing, and nothing to be there."""
+    made = [forge.image(forge.layer(forge.file("x", name)), architecture=name) for name in ("amd64", "arm64")]
+    forge.write(forge.index(*made, names="many:1"), tmp_path / "many", kind="oci-dir")
+    name = f"{place.host}/team/many:1"
+    skopeo(place, "copy", "--all", f"oci:{tmp_path}/many", f"docker://{name}")
+    before = len(place.asked())
+    listed = json.loads(ask("images", "--json", f"registry:{name}").stdout)["result"]["images"]
+    assert [(row["platform"], row["complete"], row["missing"], row["layers"]) for row in listed] == [
+        ("linux/amd64", None, [], None),
+        ("linux/arm64", None, [], None),
+    ]
+    theirs = json.loads(skopeo(place, "inspect", "--raw", f"docker://{name}"))
+    assert [row["digest"] for row in listed] == [one["digest"] for one in theirs["manifests"]]
+    assert not [path for path in place.asked()[before:] if "/blobs/" in path or "sha256:" in path]
+    shown = ask("images", f"registry:{name}").stdout
+    assert shown.count(" not asked ") == 2 and "Which layers #1 and #2 have was not asked" in shown
+    assert "missing" not in shown and "not read yet" not in shown
+
+
 def test_a_digest_names_the_same_image(place: Place, ask: Any) -> None:
     digest = json.loads(skopeo(place, "inspect", f"docker://{place.host}/team/shop:1.4"))["Digest"]
     assert ask("images", f"docker://{place.host}/team/shop@{digest}").exit_code == 0
