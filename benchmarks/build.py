@@ -1,10 +1,11 @@
 """Build the inputs of the benchmarks from real files of this machine, and from Debian packages with mmdebstrap.
 
-    python benchmarks/build.py FOLDER [--megabytes 2000] [--entries 1000000]
+    python benchmarks/build.py FOLDER [--megabytes 2000] [--wide 3500] [--entries 1000000]
 
 Makes in FOLDER, as an OCI archive of one image each:
 
     big.oci.tar      one gzip layer of real files, which is also big.tar.gz; `deepest` names its last small file
+    wide.oci.tar     five gzip layers of real files, which are also in wide-layers/; not made with --wide 0
     small.oci.tar    one gzip layer of 6 MB of real files
     empty.oci.tar    one plain layer of very many empty files, which is also empty.tar
     pg.oci.tar       Debian, PostgreSQL and its entrypoint in three gzip layers, which are also in pg-layers/;
@@ -23,28 +24,47 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOTS = ("/usr/lib", "/usr/share", "/usr/bin", "/usr/include", "/opt")
 
 
-def pack_real_files(out: Path, most: int) -> None:
-    """Write a PAX tar of real files, up to about `most` bytes of content."""
+def real_files() -> Iterator[str]:
+    """Yield real directories and files of this machine, in order."""
+    for root in ROOTS:
+        for folder, folders, files in os.walk(root):
+            folders.sort()
+            yield folder
+            for name in sorted(files):
+                yield os.path.join(folder, name)
+
+
+def pack_real_files(out: Path, most: int, paths: Iterator[str] | None = None) -> None:
+    """Write a PAX tar of real files, up to about `most` bytes of content; `paths` are those that are still to come."""
     total = 0
     with tarfile.open(out, "w", format=tarfile.PAX_FORMAT) as tar:
-        for root in ROOTS:
-            for folder, folders, files in os.walk(root):
-                folders.sort()
-                tar.add(folder, recursive=False)
-                for name in sorted(files):
-                    path = os.path.join(folder, name)
-                    try:
-                        tar.add(path, recursive=False)
-                        total += os.lstat(path).st_size
-                    except OSError:
-                        continue
-                    if total >= most:
-                        return
+        for path in real_files() if paths is None else paths:
+            try:
+                tar.add(path, recursive=False)
+                total += os.lstat(path).st_size
+            except OSError:
+                continue
+            if total >= most:
+                return
+
+
+def build_wide(folder: Path, most: int) -> None:
+    """Build an image of five layers, as large as those that people call large."""
+    paths, layers = real_files(), []
+    blobs = folder / "wide-layers"
+    blobs.mkdir(exist_ok=True)
+    for number in range(5):
+        plain = folder / "wide.tar"
+        pack_real_files(plain, most // 5, paths)
+        layers.append((packed(plain, blobs / f"{number}.tar.gz"), digest_of(plain)))
+        plain.unlink()
+    wrap(layers, GZIP, folder / "wide.oci.tar")
 
 
 def pack_empty_files(out: Path, count: int) -> None:
@@ -204,6 +224,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--megabytes", type=int, default=2000)
+    parser.add_argument("--wide", type=int, default=3500)
     parser.add_argument("--entries", type=int, default=1_000_000)
     options = parser.parse_args()
     folder: Path = options.folder
@@ -221,6 +242,8 @@ def main() -> None:
                 last = [member.name for member in tar if member.isreg() and 0 < member.size <= 65_536][-1]
             (folder / "deepest").write_text(f"/{last}\n")
         plain.unlink()
+    if options.wide:
+        build_wide(folder, options.wide * 1_000_000)
     empty = folder / "empty.tar"
     pack_empty_files(empty, options.entries)
     wrap([(empty, digest_of(empty))], PLAIN, folder / "empty.oci.tar")

@@ -33,7 +33,7 @@ from imagepeel.present.document import (
 from imagepeel.present.story.context import StoryContext
 from imagepeel.rootfs.layer_events import LayerCounts
 from imagepeel.rootfs.tree.resolve import resolve
-from imagepeel.text import few, joined, noun, number, plural, short_digests, shortened, size, title
+from imagepeel.text import few, joined, listed, noun, number, plural, short_digests, shortened, size, title
 
 ID = "layers"
 _ROWS = 16
@@ -294,6 +294,19 @@ def _paperwork_only(context: StoryContext, blocks: list[Block]) -> None:
         )  # fmt: skip
 
 
+_FORMS = {
+    "eStargz": (
+        "an eStargz: an ordinary gzip layer with a table of contents at its end, so that a runtime can fetch single files",
+        "eStargz: ordinary gzip layers with a table of contents at their end, so that a runtime can fetch single files",
+    ),
+    "zstd:chunked": (
+        "zstd:chunked: an ordinary zstd layer with a table of contents, so that only changed chunks need to be fetched",
+        "zstd:chunked: ordinary zstd layers with a table of contents, so that only changed chunks need to be fetched",
+    ),
+}
+"""What one layer of a form is called, and several."""
+
+
 def _compression(context: StoryContext, blocks: list[Block]) -> None:
     if not context.here:
         return
@@ -318,15 +331,15 @@ def _compression(context: StoryContext, blocks: list[Block]) -> None:
                 by=by,
             )
         )  # fmt: skip
+    labelled: dict[str, list[Layer]] = {}
     for layer in context.image.layers:
         if layer.record.label:
-            what = {
-                "eStargz": "an eStargz: an ordinary gzip layer with a table of contents at its end, so that a "
-                "runtime can fetch single files",
-                "zstd:chunked": "zstd:chunked: an ordinary zstd layer with a table of contents, so that only changed "
-                "chunks need to be fetched",
-            }.get(layer.record.label, layer.record.label)
-            blocks.append(claim(value(layer.label), " is ", Span(what), ".", by=_layer_proof(context, layer)))
+            labelled.setdefault(layer.record.label, []).append(layer)
+    for label, layers in labelled.items():
+        names = listed([layer.label for layer in layers])
+        one, many = _FORMS.get(label, (label, label))
+        what = f" is {one}" if len(layers) == 1 else f" are {many}"
+        blocks.append(claim(value(names), Span(what), ".", by=_layer_proof(context, layers[0])))
 
 
 def _removals(context: StoryContext, blocks: list[Block]) -> None:
