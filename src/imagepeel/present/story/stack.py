@@ -294,14 +294,16 @@ def _paperwork_only(context: StoryContext, blocks: list[Block]) -> None:
         )  # fmt: skip
 
 
+_FETCHED = "so that a runtime can fetch single files"
+_CHANGED = "so that only changed chunks need to be fetched"
 _FORMS = {
     "eStargz": (
-        "an eStargz: an ordinary gzip layer with a table of contents at its end, so that a runtime can fetch single files",
-        "eStargz: ordinary gzip layers with a table of contents at their end, so that a runtime can fetch single files",
+        f"an eStargz: an ordinary gzip layer with a table of contents at its end, {_FETCHED}",
+        f"eStargz: ordinary gzip layers with a table of contents at their end, {_FETCHED}",
     ),
     "zstd:chunked": (
-        "zstd:chunked: an ordinary zstd layer with a table of contents, so that only changed chunks need to be fetched",
-        "zstd:chunked: ordinary zstd layers with a table of contents, so that only changed chunks need to be fetched",
+        f"zstd:chunked: an ordinary zstd layer with a table of contents, {_CHANGED}",
+        f"zstd:chunked: ordinary zstd layers with a table of contents, {_CHANGED}",
     ),
 }
 """What one layer of a form is called, and several."""
@@ -337,8 +339,8 @@ def _compression(context: StoryContext, blocks: list[Block]) -> None:
             labelled.setdefault(layer.record.label, []).append(layer)
     for label, layers in labelled.items():
         names = listed([layer.label for layer in layers])
-        one, many = _FORMS.get(label, (label, label))
-        what = f" is {one}" if len(layers) == 1 else f" are {many}"
+        single, several = _FORMS.get(label, (label, label))
+        what = f" is {single}" if len(layers) == 1 else f" are {several}"
         blocks.append(claim(value(names), Span(what), ".", by=_layer_proof(context, layers[0])))
 
 
