@@ -14,7 +14,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 from imagepeel._lazy import late
 from imagepeel.evidence import text as readable
@@ -49,7 +51,7 @@ def secrets_shown() -> bool:
 Proof = Literal["format", "place", "name"]
 
 
-class FoundSecret(NamedTuple):
+class FoundSecret(msgspec.Struct, frozen=True):
     """One secret in a text: what it is, where its value stands (`start` to `end`), and what gives it away."""
 
     what: str
@@ -174,7 +176,7 @@ _VALUE = r"(?:\\*[\"'],?\s*\\*[\"']|\s+\\*['\"]?|=\\*['\"]?|)([^\s'\"\\]{3,200})
 """What follows a short option, in a line or in a list of words."""
 
 
-class _Line(NamedTuple):
+class _Line(msgspec.Struct, frozen=True):
     """Programs, and the rest of their line."""
 
     programs: tuple[str, ...]

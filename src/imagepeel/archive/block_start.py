@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import zlib as _stdlib_zlib
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from imagepeel.archive.source import Source
 
@@ -55,7 +57,7 @@ _DYNAMIC = (
 """A block of codes for the literal 0, for its end and for one distance, each of one bit, and its end."""
 
 
-class BlockStart(NamedTuple):
+class BlockStart(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The state of an inflate at the beginning of a block.
 
     `lead` stands for the rest of a byte that the block shares with the one before; `window` are the last 32 KiB of

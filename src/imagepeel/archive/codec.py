@@ -25,7 +25,9 @@ from __future__ import annotations
 
 import zlib as _stdlib_zlib
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from imagepeel._zstd import decompressor
 from imagepeel.archive.block_start import ERRORS, BlockStart, find_block
@@ -58,7 +60,7 @@ class CodecError(Exception):
         self.truncated = truncated
 
 
-class Checkpoint(NamedTuple):
+class Checkpoint(msgspec.Struct, frozen=True):
     """A place from which decompression can start: offsets of stored bytes and content, and the decoder's state.
 
     `state` is None at the start of a gzip member or zstd frame, which need no history; else an inflate in progress, or

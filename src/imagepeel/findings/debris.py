@@ -7,14 +7,14 @@ application's own data never counts.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 from imagepeel._lazy import late
 
 _HOME = rb"(?:root|home/[^/]+)"
 
 
-class Debris(NamedTuple):
+class Debris(msgspec.Struct, frozen=True):
     """One kind of leftover: what it is, the directory (a pattern from the root on), and how to leave it out."""
 
     what: str

@@ -6,7 +6,9 @@ Every path rule shares this walk: it looks each basename up in two small tables,
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from imagepeel.formats.tar.header import DIRECTORY
 from imagepeel.formats.tar.table import WHITEOUT, EntryTable
@@ -107,7 +109,7 @@ def upwards(path: bytes) -> Iterator[bytes]:
         path = path.rpartition(b"/")[0]
 
 
-class Hit(NamedTuple):
+class Hit(msgspec.Struct, frozen=True, order=True):
     """An entry with an interesting name; `path` is absolute."""
 
     layer: int

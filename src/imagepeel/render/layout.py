@@ -7,7 +7,8 @@ it (SGR, section 8.3.117): `1` bold, `36` cyan, `1;31` both, "" none.  Texts are
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+
+import msgspec
 
 from imagepeel._lazy import late
 
@@ -20,7 +21,7 @@ GAP = 2
 _WORD = late(r"\s*\S+\s*")
 
 
-class GridColumn(NamedTuple):
+class GridColumn(msgspec.Struct, frozen=True):
     """How a column stands: `right` aligns it there, `keep` never wraps it, it has `least` characters at least."""
 
     right: bool = False

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, TextIO
+from typing import Any, TextIO
+
+import msgspec
 
 from imagepeel.evidence import Receipt
 from imagepeel.present.document import (
@@ -74,7 +76,7 @@ STYLES = {
 LEVELS = {"": "", "good": "32", "warn": "33", "bad": "31"}
 
 
-class _Screen(NamedTuple):
+class _Screen(msgspec.Struct, frozen=True):
     """What lines are laid out for: columns, whether proofs are told, and the marks that trees are drawn with."""
 
     width: int

@@ -20,7 +20,7 @@ fate, so the walk hands it over whole, and the columns of its layer tell the res
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -113,7 +113,7 @@ class Shipped(msgspec.Struct, frozen=True, kw_only=True):
 Happening = Literal["added", "replaced", "removed", "kept"]
 
 
-class Event(NamedTuple):
+class Event(msgspec.Struct, frozen=True):
     """One step in the life of a path, in layer order."""
 
     what: Happening
@@ -337,10 +337,11 @@ def layer_counts(rootfs: Rootfs) -> list[LayerCounts]:
         row.removed += paths
         row.bytes_removed += size
 
-    for what, layer, _, before, after, hidden in events(rootfs, add_all, hidden=remove_all):
-        if what == "kept":
+    for event in events(rootfs, add_all, hidden=remove_all):
+        if event.what == "kept":
             continue
-        row = counts[layer]
+        before, after = event.before, event.after
+        row = counts[event.layer]
         if before is None:
             row.added += 1
             if after is not None and after.kind == "file":
@@ -351,7 +352,7 @@ def layer_counts(rootfs: Rootfs) -> list[LayerCounts]:
                 row.bytes_removed += count_hardlinked_bytes(before, lost)
         else:
             fields = changed_fields(before, after, rootfs.layers)
-            if fields or hidden:
+            if fields or event.hidden:
                 row.changed += 1
             elif not after.implied:
                 row.same += 1
@@ -426,7 +427,8 @@ class Fates:
     def __init__(self, rootfs: Rootfs) -> None:
         self.of_entries: list[bytearray] = [bytearray(len(layer.table)) for layer in rootfs.layers]
         self.losses: dict[tuple[int, int], tuple[bytes, int]] = {}
-        for what, layer, path, before, *_ in events(rootfs, self._keep_all, hidden=self._remove_all):
+        for event in events(rootfs, self._keep_all, hidden=self._remove_all):
+            what, before = event.what, event.before
             if before is None or before.kind != "file" or before.layer is None or before.entry is None:
                 continue
             fate = _VISIBLE if what == "kept" else _SHADOWED if what == "replaced" else _REMOVED
@@ -436,7 +438,7 @@ class Fates:
                 if fate == _VISIBLE:
                     self.losses.pop((before.layer, before.entry), None)
                 else:
-                    self.losses[before.layer, before.entry] = (path, layer)
+                    self.losses[before.layer, before.entry] = (event.path, event.layer)
 
     def _keep_all(self, indexed: IndexedLayer, entries: Iterable[int]) -> None:
         layer, links = indexed.index, indexed.links

@@ -6,7 +6,7 @@ A query looks names up in the trees that the layers already have; no layer is re
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -150,7 +150,7 @@ def _life(rootfs: Rootfs, path: bytes, hop: Hop | None) -> PathLife:
     )
 
 
-class Hider(NamedTuple):
+class Hider(msgspec.Struct, frozen=True):
     """What hides the lower versions of a path without being at the path itself.
 
     `node` stands above the path, at the first `depth` components of it: an opaque directory, a whiteout, or something
@@ -211,8 +211,9 @@ def _removed(rootfs: Rootfs, layer: int, path: bytes, hider: Hider | None, white
     if whiteout is not None:
         by, by_path, entry = "whiteout", path, whiteout.entry
     else:
-        depth, node = hider or Hider(0, rootfs.uppers[layer].root)
-        by_path = b"/".join(path.split(b"/")[: depth + 1]) or b"/"
+        hider = hider or Hider(0, rootfs.uppers[layer].root)
+        node = hider.node
+        by_path = b"/".join(path.split(b"/")[: hider.depth + 1]) or b"/"
         if node.kind == "dir":
             by, entry = "opaque", _opaque_entry(rootfs, layer, node, by_path)
         else:

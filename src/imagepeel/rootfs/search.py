@@ -150,7 +150,8 @@ def search_hidden(rootfs: Rootfs, query: Query, *, layer: int | None = None) -> 
         ]
         yield from sorted(found, key=_place)
         return
-    for what, by, path, before, after, _ in events(rootfs):
+    for event in events(rootfs):
+        what, by, path, before, after = event.what, event.layer, event.path, event.before, event.after
         if before is None or what == "kept" or before.implied or before.layer is None:
             continue
         if what == "replaced" and before.kind == "dir" and after is not None and after.kind == "dir":

@@ -7,7 +7,9 @@ is made.  Directories that one layer alone has are passed over as a whole.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from imagepeel.rootfs.engines.indexed import IMPLIED, IndexedDirectory, IndexedLayer
 from imagepeel.rootfs.layer_diff import changed_fields, has_uppers, same_bytes, same_content
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
 
 
-class Removed(NamedTuple):
+class Removed(msgspec.Struct, frozen=True):
     """A regular file that is not empty and of which layer `by` took the last name away."""
 
     by: int
@@ -29,7 +31,7 @@ class Removed(NamedTuple):
     entry: int
 
 
-class Repeat(NamedTuple):
+class Repeat(msgspec.Struct, frozen=True):
     """A file that `layer` ships as `entry` although the tree below it holds the same content.
 
     `before` and `copied` are layer and entry of that; `fields` the names of the metadata that differ, the time left
@@ -43,7 +45,7 @@ class Repeat(NamedTuple):
     fields: tuple[str, ...]
 
 
-class Losses(NamedTuple):
+class Losses(msgspec.Struct, frozen=True):
     """What upper layers remove and repeat; each stored file once.
 
     `whiteouts` are (layer, path) where a whiteout took something away, `buried` what a directory took the place of:
@@ -68,7 +70,7 @@ def _find_losses(rootfs: Rootfs) -> Losses:
     return _Walk(rootfs).run()
 
 
-class _Column(NamedTuple):
+class _Column(msgspec.Struct, frozen=True):
     """One layer's part of a directory, and the columns of the layer that tell about it."""
 
     indexed: IndexedLayer
@@ -120,8 +122,8 @@ class _Walk:
 
     def _take(self, event: Event, before: Inode) -> None:
         """Note what an event says of a path whose versions are nodes; `before` is what the layer takes away."""
-        _, layer, path, _, after, hidden = event
-        if after is None and not hidden:
+        layer, path, after = event.layer, event.path, event.after
+        if after is None and not event.hidden:
             self._lost.whiteouts.add((layer, path))
         if after is None or after.kind != before.kind:
             if before.kind == "file" and before.size and before.layer is not None and before.entry is not None:
@@ -215,8 +217,9 @@ def _plain_versions(name: bytes, columns: list[_Column]) -> list[_Version] | Non
     A plain file has one name and a header without extensions, so that size and checksum in the columns tell all.
     """
     out: list[_Version] = []
-    for indexed, listing, metas, sizes in columns:
-        i = listing.get(name)
+    for column in columns:
+        indexed = column.indexed
+        i = column.listing.get(name)
         if i is None:
             continue
         if i == IMPLIED:
@@ -224,10 +227,10 @@ def _plain_versions(name: bytes, columns: list[_Column]) -> list[_Version] | Non
         if i < 0:
             out.append((indexed, i, -1, -1))
             continue
-        meta = metas[i]
+        meta = column.metas[i]
         if not indexed.is_regular[meta] or i in indexed.last_link or i in indexed.extras:
             return None
-        out.append((indexed, i, sizes[i], meta))
+        out.append((indexed, i, column.sizes[i], meta))
     return out
 
 

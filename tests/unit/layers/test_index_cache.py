@@ -97,7 +97,7 @@ def test_places_inside_a_member_are_kept_and_read_from_as_the_content_is(tmp_pat
         assert content.pread(start + at, 90_000) == data[at : at + 90_000]
     # A state that cannot be one is no index.
     for state in (BlockStart(b"", b"x"), BlockStart(b"x" * 99, b"x"), BlockStart(b"x", b"x" * 99_999)):
-        forged = msgspec.structs.replace(again, access=(again.access[0]._replace(state=state),))
+        forged = msgspec.structs.replace(again, access=(msgspec.structs.replace(again.access[0], state=state),))
         with pytest.raises(BadIndex, match="too large"):
             decode(encode(forged, DEFAULT), DEFAULT)
 

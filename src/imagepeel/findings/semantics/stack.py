@@ -301,7 +301,9 @@ def _deleted(rootfs: Rootfs, removed: list[Removed], notes: NotesOf) -> None:
         by_layer.setdefault(item.layer, []).append(item)
     for layer, items in by_layer.items():
         table = rootfs.layers[layer].table
-        for size, entry, by in nsmallest(MOST, ((-table.stored_size(i), i, by) for by, _, i in items)):
+        for size, entry, by in nsmallest(
+            MOST, ((-table.stored_size(item.entry), item.entry, item.by) for item in items)
+        ):
             notes(layer).add(
                 "DELETEDBYTES",
                 f"layer {layer_label(by)} removes this file, "

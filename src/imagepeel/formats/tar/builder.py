@@ -5,7 +5,8 @@ from __future__ import annotations
 from array import array
 from io import BytesIO
 from itertools import accumulate
-from typing import NamedTuple
+
+import msgspec
 
 from imagepeel.errors import LimitExceeded
 from imagepeel.evidence import Location
@@ -35,7 +36,7 @@ LONG_NAME = 255
 """Bytes of a name from which on it counts against `Limits.name_bytes`."""
 
 
-class Row(NamedTuple):
+class Row(msgspec.Struct, frozen=True):
     """Plain entries that stand one behind the other, in columns: one block of header each, no nanoseconds."""
 
     offsets: list[int]

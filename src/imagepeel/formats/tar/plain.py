@@ -10,6 +10,8 @@ from __future__ import annotations
 from hashlib import sha256
 from struct import Struct
 
+import msgspec
+
 from imagepeel.formats.tar.builder import LONG_NAME, Row, TableBuilder
 from imagepeel.formats.tar.header import BLOCK, HARDLINK, REGULAR, SYMLINK, NotPlain
 from imagepeel.formats.tar.reader import HeaderReader
@@ -35,7 +37,7 @@ def take_plain(reader: HeaderReader, builder: TableBuilder, piece: bytes, at: in
     if builder.room * BLOCK < len(piece):
         return at
     row = Row([], [], [], [], [], [], [], [], [])
-    offsets, sizes, mtimes, metas, places, names, flag_bits, crcs, digests = row
+    offsets, sizes, mtimes, metas, places, names, flag_bits, crcs, digests = msgspec.structs.astuple(row)
     links, count, hashing = builder.table.links, len(builder.table), builder.table.digests is not None
     view, last, sums = memoryview(piece), len(piece) - BLOCK, reader.sums
     size = mtime = 0

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import NamedTuple
+
+import msgspec
 
 PREFIX = b".wh."
 AUFS_PREFIX = PREFIX + PREFIX
@@ -34,7 +35,7 @@ class Mark(StrEnum):
     NAMELESS = "nameless"
 
 
-class Whiteout(NamedTuple):
+class Whiteout(msgspec.Struct, frozen=True):
     """A parsed name.  `hidden` is what follows `.wh.`; it means something for a whiteout alone."""
 
     mark: Mark

@@ -159,7 +159,7 @@ class Glibc:
                 other = 64 if self._program.facts.ehdr.bits == 32 else 32
                 raise Fatal(name, f"wrong ELF class: ELFCLASS{other}")
             raise _Missing(name, "cannot open shared object file", self._search.errno)
-        path, real, node = found
+        path, real, node = found.path, found.real, found.node
         for known in (*self.objects, self.rtld):
             if known.ino == node.ino:
                 known.names.add(name)

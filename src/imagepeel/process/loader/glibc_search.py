@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from imagepeel.errors import Malformed
 from imagepeel.evidence import text
@@ -53,7 +55,7 @@ class Fatal(Exception):
         self.errno = errno
 
 
-class OpenedLibrary(NamedTuple):
+class OpenedLibrary(msgspec.Struct, frozen=True):
     """A file that the loader takes: the path it was found under, its canonical path, and its node."""
 
     path: bytes

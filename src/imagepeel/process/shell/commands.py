@@ -565,8 +565,8 @@ class Commands(Builtins):
         ran = state.last if state.errno else None
         if ran is None or self._sourcing:
             return self._dies(state, why, line)
-        end = ScriptOutcome(kind="ends", why=why, exit_code=state.code, errno=state.errno, **ran._asdict())
-        return end
+        words = msgspec.structs.asdict(ran)
+        return ScriptOutcome(kind="ends", why=why, exit_code=state.code, errno=state.errno, **words)
 
 
 def _feeds(item: Redirection) -> bool:

@@ -126,10 +126,11 @@ class Ending(Commands):
         why = "the shell waits for it as its child"
         if self._mode == "script":
             why = "a script does not replace itself without exec: the command is a child of the shell"
-        return ScriptOutcome(kind="child", why=why, **ran._asdict())
+        return ScriptOutcome(kind="child", why=why, **msgspec.structs.asdict(ran))
 
     def _forever(self, state: State) -> ScriptOutcome:
         ran = state.last
         if ran is None or state.errno:
             return ScriptOutcome(kind="unknown", complete=False, why="a loop that may never end")
-        return ScriptOutcome(kind="child", why="the shell stays in a loop that does not end", **ran._asdict())
+        why = "the shell stays in a loop that does not end"
+        return ScriptOutcome(kind="child", why=why, **msgspec.structs.asdict(ran))

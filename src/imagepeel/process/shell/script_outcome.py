@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
@@ -20,7 +20,7 @@ unknown: the text does not prove it.
 """
 
 
-class Hang(NamedTuple):
+class Hang(msgspec.Struct, frozen=True):
     """A command whose exit code decides how a script goes on, and which is a program that nothing is known of."""
 
     source: str

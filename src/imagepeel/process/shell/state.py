@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
+
+import msgspec
 
 from imagepeel.formats.shell.tree import Script
 from imagepeel.process.shell.image import ShellImage
@@ -43,7 +45,7 @@ def succeeds(source: str) -> str:
     return f"`{without_middle(' '.join(source.split()), 80)}` succeeds"
 
 
-class StartedCommand(NamedTuple):
+class StartedCommand(msgspec.Struct, frozen=True):
     """A program that the shell started."""
 
     argv: tuple[str, ...]

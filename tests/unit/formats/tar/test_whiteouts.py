@@ -11,6 +11,7 @@ import pytest
 import imagepeel
 from imagepeel.formats.tar.whiteouts import (
     Mark,
+    Whiteout,
     hidden_path,
     marks_that_hide,
     opaque_mark_of,
@@ -38,7 +39,7 @@ OWN = ("formats/tar/whiteouts.py", "rootfs/engines/", "forge/", "findings/recipe
     ],
 )
 def test_a_name_says_what_it_is(name: bytes, mark: Mark, hidden: bytes) -> None:
-    assert parse(name) == (mark, hidden)
+    assert parse(name) == Whiteout(mark, hidden)
 
 
 @pytest.mark.parametrize("name", [b"", b"wh.x", b".wh", b"a.wh.b", b".WH.x"])
