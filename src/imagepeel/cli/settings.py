@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Literal, NamedTuple
+from typing import IO, TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from imagepeel.api import Archive
@@ -446,11 +446,12 @@ class Settings:
         self._said.clear()
 
 
-class Mismatch(NamedTuple):
+class Mismatch:
     """What is stated of some bytes and does not fit them, in words; `size_only` where their digest is right."""
 
-    words: str
-    size_only: bool
+    def __init__(self, words: str, size_only: bool) -> None:
+        self.words = words
+        self.size_only = size_only
 
 
 def document_mismatches(archive: OpenArchive, record: ImageRecord) -> list[Mismatch]:

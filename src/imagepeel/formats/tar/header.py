@@ -6,7 +6,9 @@ the words that an operator sees from containerd, Docker and podman.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
+
+import msgspec
 
 BLOCK = 512
 ZERO_BLOCK = bytes(BLOCK)
@@ -43,7 +45,7 @@ HeaderFormat = Literal["v7", "ustar", "star", "gnu"]
 """Which fields a header has behind the first 257 bytes, told by its magic."""
 
 
-class Header(NamedTuple):
+class Header(msgspec.Struct, frozen=True):
     """The fields of one header block, before any extension is merged; names and links are raw bytes."""
 
     name: bytes

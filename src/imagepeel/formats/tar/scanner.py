@@ -32,7 +32,8 @@ end in the columns of `TableBuilder`.  No content is held: at most one unfinishe
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
+
+import msgspec
 
 from imagepeel.evidence import Anomaly, AnomalyCode, Location, text
 from imagepeel.formats.tar import pax as pax_format
@@ -74,7 +75,7 @@ except ImportError:
     from zlib import crc32
 
 
-class TrailingData(NamedTuple):
+class TrailingData(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What stands after the end of the archive: part of the DiffID, invisible to every runtime."""
 
     offset: int
@@ -333,7 +334,7 @@ class TarScanner:
             kind = header.type
         if kind == REGULAR_OLD:
             kind = DIRECTORY if header.name.endswith(b"/") else REGULAR
-            header = header._replace(type=kind)
+            header = msgspec.structs.replace(header, type=kind)
         stored = 0 if kind in HEADER_ONLY else header.size
         if kind in HEADER_ONLY and header.size:
             self._bodiless = (len(self.table), header.size)
@@ -345,7 +346,7 @@ class TarScanner:
                 raise TarError(INVALID_HEADER, "a sparse entry (type S) without a GNU header")
             pairs, more = sparse_format.from_gnu_block(block, first=True)
             real = numeric(block[483:495])
-            self._pending, self._sparse_pairs = (header._replace(size=real), first, stored), pairs
+            self._pending, self._sparse_pairs = (msgspec.structs.replace(header, size=real), first, stored), pairs
             self._left = self._pad = 0
             self._sparse_more(more)
             return
@@ -384,7 +385,7 @@ class TarScanner:
             changes["name"] = self._longname
         if self._longlink:
             changes["link"] = self._longlink
-        return header._replace(**changes), nanos  # type: ignore[arg-type]
+        return msgspec.structs.replace(header, **changes), nanos
 
     def _forget_extensions(self) -> None:
         self._first, self._records, self._longname, self._longlink = -1, None, b"", b""
@@ -410,7 +411,7 @@ class TarScanner:
             return
         blocks = self._pos - self._first
         header, _ = self._merge(header, records)
-        header = header._replace(size=0, type=PAX_GLOBAL)
+        header = msgspec.structs.replace(header, size=0, type=PAX_GLOBAL)
         first = self._first
         self._note(
             "PAXGLOBAL",
@@ -451,9 +452,9 @@ class TarScanner:
         real = records.get(b"GNU.sparse.size") or records.get(b"GNU.sparse.realsize")
         name = records.get(b"GNU.sparse.name")
         if real:
-            header = header._replace(size=pax_format.integer(real, "GNU.sparse.size"))
+            header = msgspec.structs.replace(header, size=pax_format.integer(real, "GNU.sparse.size"))
         if name:
-            header = header._replace(name=name)
+            header = msgspec.structs.replace(header, name=name)
         if v1:
             self._pending = (header, first, stored)
             self._records = records

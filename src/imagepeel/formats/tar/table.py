@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple, overload
+from typing import TYPE_CHECKING, Literal, overload
+
+import msgspec
 
 from imagepeel._display import Shown
 from imagepeel.errors import UsageError
@@ -51,7 +53,7 @@ KINDS: dict[bytes, EntryKind] = {
 }
 
 
-class Meta(NamedTuple):
+class Meta(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What entries share: kept once per distinct value."""
 
     type: bytes
@@ -65,7 +67,7 @@ class Meta(NamedTuple):
     format: HeaderFormat
 
 
-class Extra(NamedTuple):
+class Extra(msgspec.Struct, frozen=True):
     """What few entries have: other PAX records, and the map of a sparse file."""
 
     pax: dict[bytes, bytes]
