@@ -14,6 +14,7 @@ from imagepeel.errors import ImagepeelError
 from imagepeel.fleet.reading import Reading
 from imagepeel.fleet.words import Unlisted
 from imagepeel.oci.digest import Digest, can_verify
+from imagepeel.sources.words import is_streamed
 from imagepeel.text import plural
 
 
@@ -77,14 +78,16 @@ def plan_source(source: str, reading: Reading, known: str = "") -> Planned:
     """
     stamp = file_stamp(source)
     try:
-        version = None if stamp else reading.version(source)
+        # What is read in parts says so itself when it is opened.
+        asks = not stamp and (known or is_streamed(source))
+        version = reading.version(source) if asks else None
         if version is not None and version.stamp == known:
             return Planned(source=source, stamp=known)
-        if version is not None and not version.image:
+        if version is not None and not version.digest:
             stamp = version.stamp
         with reading.open(source) as archive:
             images = tuple(_image(source, record) for record in _records(archive))
-            if version is not None and version.image and _is_alone(archive, version.image):
+            if version is not None and version.digest and _is_alone(archive, version.stamp):
                 stamp = version.stamp
             return Planned(
                 source=source,
@@ -159,9 +162,16 @@ def _is_alone(archive: api.Archive, image: str) -> bool:
 
 
 def _stamp(archive: api.Archive) -> str:
-    """Of what is no file: the digests of its documents, and what tells whether the bytes of its layers changed."""
+    """Of what is no file: the digests of its documents, and what tells whether the bytes of its layers changed.
+
+    Of an image in a registry, the digest of the document that all others hang on, if they are there.
+    """
+    records = _records(archive)
+    tops = {archive.outermost(record) or record.digest for record in records}
+    if len(tops) == 1 and all(record.unasked and not record.knowledge.documents for record in records):
+        return str(tops.pop())
     state = hashlib.sha256()
-    for record in _records(archive):
+    for record in records:
         state.update(f"{record.number} {record.digest} {record.image_id}\n".encode())
         for layer in record.layers:
             if layer.stored is None:

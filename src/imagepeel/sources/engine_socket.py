@@ -120,7 +120,7 @@ def engine_version(word: Word, request: Request) -> Version:
     Some stores name an image by another document, so that who relies on it compares; errors are those of `spool_image`.
     """
     _, found = _peer(DOCKER if word.kind == "docker" else PODMAN, word, request, os.environ).what_to_save()
-    return Version(stamp=found, image=found)
+    return Version(stamp=found, digest=True)
 
 
 def _peer(engine: EngineApi, word: Word, request: Request, environment: Mapping[str, str]) -> _Peer:

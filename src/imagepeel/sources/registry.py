@@ -76,6 +76,17 @@ class Registry:
             )
         return data, media_type, found
 
+    def digest_now(self) -> str:
+        """Return the digest that the registry states of what was named, "" where it states none: no manifest comes.
+
+        The errors of `manifest`; nothing is asked twice.
+        """
+        last = self.name.last
+        what = f"manifest {last} of {self.name.repository}"
+        answer = self.ask(f"manifests/{last}", what, {"Accept": ACCEPT}, method="HEAD", again=False)
+        answer.drop()
+        return answer.headers.get("Docker-Content-Digest", "").strip()
+
     def listed(self, digest: Digest) -> bytes:
         """Return the bytes of a manifest that an index lists; the errors of `manifest`, but MissingBlob for none."""
         try:
@@ -112,17 +123,18 @@ class Registry:
             )
         return answer
 
-    def ask(self, path: str, what: str, headers: dict[str, str], *, again: bool = True) -> Answer:
+    def ask(self, path: str, what: str, headers: dict[str, str], *, again: bool = True, method: str = "GET") -> Answer:
         """Return the successful answer to a GET below the repository; `what` names in an error what is asked for."""
-        return self.get(f"{self.name.repository}/{quote(path, safe='/:@')}", what, headers, again=again)
+        place = f"{self.name.repository}/{quote(path, safe='/:@')}"
+        return self.get(place, what, headers, again=again, method=method)
 
-    def get(self, place: str, what: str, headers: dict[str, str], *, again: bool = True) -> Answer:
+    def get(self, place: str, what: str, headers: dict[str, str], *, again: bool = True, method: str = "GET") -> Answer:
         """The same for a place below `/v2/`, quoted already."""
         base = self._base or self._find()
         url = f"{base}/v2/{place}"
         for first in (True, False):
             sent = {**headers, "Authorization": self._authorization} if self._authorization else headers
-            answer = self._http.send("GET", url, sent, again=again)
+            answer = self._http.send(method, url, sent, again=again)
             if answer.status != 401 or not first or not self._log_in(answer, url):
                 break
         if answer.status not in (200, 206):

@@ -24,7 +24,7 @@ from imagepeel.sources.fetched import BLOCK, Fetched, changed
 from imagepeel.sources.image_name import parse_name
 from imagepeel.sources.registry import Registry
 from imagepeel.sources.remote_blob import RemoteBlob
-from imagepeel.sources.request import Given, Request
+from imagepeel.sources.request import Given, Request, Version
 from imagepeel.sources.web import Body
 from imagepeel.sources.words import Word
 from imagepeel.text import plural
@@ -204,3 +204,15 @@ def open_registry(word: Word, request: Request) -> Given:
     except BaseException:
         registry.close()
         raise
+
+
+def registry_version(word: Word, request: Request) -> Version | None:
+    """Return the digest of the manifest or index that a word names now, None where the registry does not say."""
+    registry = Registry(parse_name(word.rest), request)
+    try:
+        found = registry.digest_now()
+    except ImagepeelError:
+        return None  # who opens it asks with patience, and says what is wrong
+    finally:
+        registry.close()
+    return Version(stamp=found, digest=True) if found else None

@@ -38,9 +38,9 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
 class Version(msgspec.Struct, frozen=True, kw_only=True):
     """What tells, before an archive comes, whether it is the one that came last time.
 
-    `stamp` is another one whenever the bytes may be others.  Where `image` is not "", that holds of an archive with
-    this image alone: whoever was asked names it by a digest.
+    `stamp` is another one whenever the bytes may be others.  With `digest` it is that of a document, as whoever was
+    asked says: an archive that came shows whether all of it hangs on that document.
     """
 
     stamp: str
-    image: str = ""
+    digest: bool = False

@@ -84,6 +84,12 @@ def _engine_version(word: Word, request: Request) -> Version | None:
     return engine_version(word, request)
 
 
+def _registry_version(word: Word, request: Request) -> Version | None:
+    from imagepeel.sources.registry_members import registry_version  # start time
+
+    return registry_version(word, request)
+
+
 def _web_version(word: Word, request: Request) -> Version | None:
     from imagepeel.sources.web import web_version  # start time
 
@@ -94,8 +100,9 @@ VERSIONS: dict[SourceKind, Callable[[Word, Request], Version | None]] = {
     "docker": _engine_version,
     "podman": _engine_version,
     "web": _web_version,
+    "registry": _registry_version,
 }
-"""Of the kinds that may send all of an archive to who opens it: the function that asks first."""
+"""The function of each kind that can be asked before anything comes."""
 
 
 def find(word: str, request: Request) -> Given:

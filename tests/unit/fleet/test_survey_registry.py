@@ -8,14 +8,16 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import imagepeel
+from fakeregistry import FakeRegistry
 from imagepeel import forge
-from imagepeel.sources import catalogue
+from imagepeel.sources import catalogue, http
 from imagepeel.sources.catalogue import host_of
 from webserver import Asked, serve
 
@@ -53,6 +55,11 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         running.terminate()
         running.wait()
+
+
+def _copy(where: str, to: str) -> None:
+    words = ["skopeo", "copy", "--src-tls-verify=false", "--dest-tls-verify=false", where, to]
+    subprocess.run(words, check=True, capture_output=True)
 
 
 def _push(archive: Path, to: str) -> None:
@@ -157,6 +164,66 @@ def test_a_word_that_chooses_one_image_is_about_that_one(tmp_path: Path) -> None
     found = imagepeel.lineage([f"docker-archive:{archive}:two:1"])
     assert [image.name for node in found.nodes for image in node.images] == ["two:1"]
     assert imagepeel.lineage([archive]).images == 2
+
+
+@pytest.mark.judge
+@needs_registry
+def test_a_second_run_asks_for_the_digest_of_each_tag_alone(registry: str, tmp_path: Path) -> None:
+    """What a tag names now is another image, of which everything comes; of the others, no manifest and no config."""
+    listed = tmp_path / "list"
+    listed.write_text(f"registry:{registry}/team/web:1\nregistry:{registry}/team/db:1\n")
+
+    def run() -> imagepeel.results.SurveyResult:
+        with ThreadPoolExecutor(1) as executor:
+            return imagepeel.survey(listed, out=tmp_path / "facts", form="jsonl", executor=executor)
+
+    first = run()
+    with pytest.MonkeyPatch.context() as patch:
+        asked: list[tuple[str, str]] = []
+        send = http.Http.send
+        patch.setattr(
+            http.Http, "send", lambda self, verb, url, *rest, **more: (
+                asked.append((verb, url.rpartition("/v2/")[2])) or send(self, verb, url, *rest, **more)
+            )
+        )  # fmt: skip
+        assert run() == first and first.examined == 2
+        assert asked == [("HEAD", "team/web/manifests/1"), ("HEAD", "team/db/manifests/1")]
+        asked.clear()
+        _copy(f"docker://{registry}/team/db:1", f"oci:{tmp_path}/kept:1")
+        _copy(f"docker://{registry}/team/web:2", f"docker://{registry}/team/db:1")
+        try:
+            other = run()
+        finally:
+            _copy(f"oci:{tmp_path}/kept:1", f"docker://{registry}/team/db:1")
+    assert (other.examined, other.failed) == (2, 0)
+    assert ("GET", "team/db/manifests/1") in asked and ("GET", "team/web/manifests/1") not in asked
+    names = {row["path"] for row in _rows(tmp_path / "facts", "files")}
+    assert "/srv/team/db" not in names and "/srv/team/web" in names
+
+
+def test_an_index_is_the_same_by_its_own_digest_and_one_that_lacks_a_document_is_looked_at(tmp_path: Path) -> None:
+    archive = forge.write(
+        forge.image(forge.layer(forge.file("x", "y" * 3_000))), tmp_path / "a.tar", kind="oci-archive"
+    )
+    shop = FakeRegistry(archive)
+    entry = {"mediaType": shop.types[shop.top], "digest": shop.top, "size": len(shop.blobs[shop.top]),
+             "platform": {"os": "linux", "architecture": "amd64"}}  # fmt: skip
+    shop.top = shop.put({"schemaVersion": 2, "manifests": [entry]}, "application/vnd.oci.image.index.v1+json")
+    config = json.loads(shop.blobs[entry["digest"]])["config"]["digest"]
+    kept = shop.blobs.pop(config)
+    with serve(shop) as (host, web), ThreadPoolExecutor(1) as executor:
+
+        def run() -> list[str]:
+            web.asked.clear()
+            imagepeel.survey(f"registry:{host}/shop:1", out=tmp_path / "facts", form="jsonl", executor=executor)
+            return [f"{verb} {path.partition('/shop/')[2][:9]}" for verb, path, _ in web.asked if "/shop/" in path]
+
+        run()
+        assert "GET manifests" in run()
+        shop.blobs[config] = kept
+        assert "GET manifests" in run()
+        assert _rows(tmp_path / "facts", "images")[0]["examined"] is True
+        assert run() == ["HEAD manifests"]
 
 
 @pytest.mark.judge
