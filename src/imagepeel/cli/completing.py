@@ -269,3 +269,10 @@ def platforms(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 
 labels: Completion = _quietly(_labels)
 paths: Completion = _quietly(_paths)
+
+
+def archives_and_paths(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem] | list[str]:
+    """Names of this machine until the archives are named that `diff` compares, then paths of the first one."""
+    named = [word for word in _archives(ctx) if os.path.exists(word)]
+    wanted = 1 if ctx.params.get("layers") else 2
+    return paths(ctx, param, incomplete) if len(named) >= wanted else files(ctx, param, incomplete)

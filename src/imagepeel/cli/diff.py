@@ -25,7 +25,13 @@ _EXAMPLES = (
 
 
 @click.command(epilog=_EXAMPLES)
-@click.argument("words", nargs=-1, required=True, metavar="ARCHIVE [ARCHIVE] [PATH]", shell_complete=completing.files)
+@click.argument(
+    "words",
+    nargs=-1,
+    required=True,
+    metavar="ARCHIVE [ARCHIVE] [PATH]",
+    shell_complete=completing.archives_and_paths,
+)
 @common.opening
 @click.option(
     "--image-b",

@@ -112,6 +112,9 @@ CUT = [
     ('layers "shop.tar" --image "shop:1\t', 'layers "shop.tar" --image "shop:1.4" '),
     ("check shop.tar --output sarif=pa\t", "check shop.tar --output sarif=page.html "),
     ("diff hello.tar --layer=\t", "diff hello.tar --layer=L1 "),
+    ("diff shop.tar hello.tar /srv/shop/cat\t", "diff shop.tar hello.tar /srv/shop/catalog.bin "),
+    ("diff hello.tar sho\t", "diff hello.tar shop"),
+    ("diff shop.tar --layer 1 --layer 2 /sr\t", "diff shop.tar --layer 1 --layer 2 /srv/"),
 ]
 
 
