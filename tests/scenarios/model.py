@@ -87,6 +87,7 @@ def waits(scenario: Scenario) -> bool:
 
 
 ALL: list[Scenario] = []
+_CALLED: set[str] = set()
 
 
 def scenario(
@@ -104,8 +105,9 @@ def scenario(
         del config["entrypoint"]
     expected = dict.fromkeys(RUNTIMES, expect) if isinstance(expect, str) else expect
     tree = (*BASE, *entries) if base else entries
-    if any(known.id == name for known in ALL):
+    if name in _CALLED:
         raise ValueError(f"two scenarios are called {name}")
+    _CALLED.add(name)
     ALL.append(
         Scenario(
             id=name,

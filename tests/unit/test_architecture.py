@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -107,16 +109,47 @@ def rank(name: str) -> int:
     return ORDER.index(name)
 
 
+class Nodes(NamedTuple):
+    """What the tests ask of a module, read once for all of them."""
+
+    imports: list[ast.Import | ast.ImportFrom]
+    late: list[int]
+    """The lines of imports inside functions."""
+    calls: list[tuple[str, int]]
+    """The last word of what is called, and the line."""
+    functions: list[tuple[str, int]]
+    """The same of calls of a bare name."""
+
+
+@functools.cache
+def nodes(module: Path) -> Nodes:
+    found = Nodes([], [], [], [])
+    todo: list[tuple[ast.AST, bool]] = [(ast.parse(module.read_text()), False)]
+    while todo:
+        node, inside = todo.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found.imports.append(node)
+            found.late.extend([node.lineno] if inside else [])
+        elif isinstance(node, ast.Call):
+            called = node.func
+            word = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+            found.calls.append((word, node.lineno))
+            found.functions.extend([(word, node.lineno)] if isinstance(called, ast.Name) else [])
+        inside = inside or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        todo.extend((child, inside) for child in ast.iter_child_nodes(node))
+    return found
+
+
 def imports(module: Path) -> list[tuple[str, int]]:
     """Return (imported module, line) of every import of a file, wherever it stands.
 
     `from package import name` imports the module `package.name` where there is one.
     """
     found: list[tuple[str, int]] = []
-    for node in ast.walk(ast.parse(module.read_text())):
+    for node in nodes(module).imports:
         if isinstance(node, ast.Import):
             found.extend((alias.name, node.lineno) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             assert node.level == 0 and node.module, f"{module}:{node.lineno}: name the module whole"
             inner = [f"{node.module}.{alias.name}" for alias in node.names]
             found.extend((name if name in NAMES else node.module, node.lineno) for name in inner)
@@ -160,23 +193,15 @@ def test_shell_commands_are_made_in_receipts_alone() -> None:
     for name, module in NAMES.items():
         if name.startswith("imagepeel.receipts"):
             continue
-        for node in ast.walk(ast.parse(module.read_text())):
-            if isinstance(node, ast.Call):
-                called = node.func
-                word = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
-                assert word not in ("Receipt", "through"), f"{name}:{node.lineno} makes a receipt"
+        for word, line in nodes(module).calls:
+            assert word not in ("Receipt", "through"), f"{name}:{line} makes a receipt"
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda m: str(m.relative_to(PACKAGE)))
 def test_an_import_inside_a_function_says_that_it_is_for_start_time(module: Path) -> None:
-    source = module.read_text()
-    lines = source.splitlines()
-    for function in ast.walk(ast.parse(source)):
-        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
-        for node in ast.walk(function):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                assert "start time" in lines[node.lineno - 1], f"{module.relative_to(PACKAGE)}:{node.lineno}"
+    lines = module.read_text().splitlines()
+    for line in nodes(module).late:
+        assert "start time" in lines[line - 1], f"{module.relative_to(PACKAGE)}:{line}"
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda m: str(m.relative_to(PACKAGE)))
@@ -208,9 +233,8 @@ def test_nothing_opens_files_outside_the_edge() -> None:
         relative = str(module.relative_to(PACKAGE))
         if relative.startswith(allowed):
             continue
-        for node in ast.walk(ast.parse(module.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                assert node.func.id not in ("open", "eval", "exec", "__import__"), f"{relative}:{node.lineno}"
+        for word, line in nodes(module).functions:
+            assert word not in ("open", "eval", "exec", "__import__"), f"{relative}:{line}"
 
 
 def test_no_two_modules_of_the_tests_share_a_name() -> None:

@@ -121,8 +121,9 @@ def failing() -> list[Scenario]:
 @pytest.mark.parametrize("scenario", failing()[::SAMPLE], ids=lambda one: one.id)
 def test_what_is_predicted_is_recognised_on_every_engine(scenario: Scenario) -> None:
     """`SAMPLE` = 1 asks all; the words are in the table too, so that it cannot be older than the engines' own."""
+    rootfs = FakeRootfs(scenario.entries)
     for engine in ENGINES:
-        verdict = predict(FakeRootfs(scenario.entries), scenario.wanted(), scenario.start_options(engine)).verdict
+        verdict = predict(rootfs, scenario.wanted(), scenario.start_options(engine)).verdict
         if verdict.kind != "FAILS" or own_words(scenario, verdict.text):
             continue
         assert verdict.id in codes_of(verdict.text), (engine, verdict.text)

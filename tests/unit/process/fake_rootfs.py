@@ -62,12 +62,16 @@ class FakeRootfs:
     complete = True
 
     def derived(self, owner: Any) -> Any:
-        return owner(self)  # nothing is kept: every prediction starts anew
+        return owner(self)  # nothing is kept
 
     def common(self, owner: Any) -> Any:
-        return owner()
+        """As in an image: predictions made of one tree share what its files say, those of two trees nothing."""
+        if owner not in self.kin:
+            self.kin[owner] = owner()
+        return self.kin[owner]
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self.kin: dict[Any, Any] = {}
         self.nodes: dict[bytes, FakeNode] = {b"/": FakeNode(None, b"/", None)}
         for index, entry in enumerate(entries):
             path = b"/" + entry.path.strip(b"/")

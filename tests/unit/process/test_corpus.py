@@ -25,8 +25,9 @@ OBSERVED = json.loads((SCENARIOS_DIR / "observed.json").read_text())
 def test_the_prediction_is_what_really_happened(scenario: Scenario) -> None:
     if scenario.missing():
         pytest.skip(scenario.missing())
+    rootfs = FakeRootfs(scenario.entries)
     for runtime in RUNTIMES:
-        prediction = predict(FakeRootfs(scenario.entries), scenario.wanted(), scenario.start_options(runtime))
+        prediction = predict(rootfs, scenario.wanted(), scenario.start_options(runtime))
         assert expectation(scenario, runtime, prediction) == []
         assert reality(OBSERVED[scenario.id][runtime], prediction) == []
 
