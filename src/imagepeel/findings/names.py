@@ -123,7 +123,7 @@ class Names:
     def __init__(self, layers: Sequence[Layer]) -> None:
         self.exact: dict[bytes, list[Hit]] = {}
         self.ends: dict[bytes, list[Hit]] = {}
-        self.whiteouts: list[Hit] = []
+        self._layers = layers
         for layer in layers:
             self._read(layer.index, layer.table)
 
@@ -148,7 +148,13 @@ class Names:
             for known in ENDS:
                 if name.endswith(known):
                     self.ends.setdefault(known, []).append(hit)
-        self.whiteouts += [Hit(layer, index, b"/" + table.path(index)) for index in table.flagged(WHITEOUT)]
+
+    def whiteouts(self) -> Iterator[Hit]:
+        """Yield all whiteouts, base layer first; they may be most of what layers have, so none is kept."""
+        for layer in self._layers:
+            table = layer.table
+            for index in table.flagged(WHITEOUT):
+                yield Hit(layer.index, index, b"/" + table.path(index))
 
     def named(self, *names: bytes) -> list[Hit]:
         """Entries with one of these basenames, base layer first."""

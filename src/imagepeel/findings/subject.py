@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from functools import cached_property
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from imagepeel._lazy import late
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 PROFILES = (DOCKER, "docker@20.10", CONTAINERD, KUBERNETES, PODMAN)
 """The engines that every image is held against: one of each kind whose decisions differ."""
 
-_PATH = attrgetter("path")
+_LAYER = 1 << 32
+"""More entries than a layer has."""
 _SHELL_FORM = late(r"(?:^|/)(?:sh|bash|dash|ash|busybox)$")
 _SMALL = 256 * 1024
 
@@ -289,15 +290,20 @@ class Subject:
         if len(raw(path)) >= PATH_MAX:
             return None  # nobody makes it, so nothing takes it away
         for mark in marks_that_hide(raw(path), overlay=True):
-            first = bisect_left(self._whiteouts, mark, key=_PATH)
-            last = bisect_right(self._whiteouts, mark, key=_PATH)
-            hits += self._whiteouts[first:last]
+            first = bisect_left(self._whiteouts, mark, key=self._path_at)
+            last = bisect_right(self._whiteouts, mark, key=self._path_at)
+            hits += [Hit(*divmod(place, _LAYER), mark) for place in self._whiteouts[first:last]]
         return min((hit for hit in hits if hit.layer > layer), default=None)
 
     @cached_property
-    def _whiteouts(self) -> list[Hit]:
-        """All whiteouts by their paths."""
-        return sorted(self.names.whiteouts, key=_PATH)
+    def _whiteouts(self) -> array[int]:
+        """The places of all whiteouts, ordered by their paths: layer times _LAYER, and entry."""
+        places = (hit.layer * _LAYER + hit.entry for hit in self.names.whiteouts())
+        return array("Q", sorted(places, key=self._path_at))
+
+    def _path_at(self, place: int) -> bytes:
+        layer, entry = divmod(place, _LAYER)
+        return b"/" + self.layers[layer].table.path(entry)
 
     def entries_where(self, wanted: Callable[[Meta], bool], most: int = 10_000) -> list[Hit]:
         """Members whose type, mode or owner satisfies `wanted`, at most `most`.

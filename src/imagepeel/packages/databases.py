@@ -96,8 +96,7 @@ class Databases:
             return (layer, entry) in self._shown, None
         if self._fates.of_entries[layer][entry] == _VISIBLE:
             return True, None
-        lost = self._fates.losses.get((layer, entry))
-        return False, lost[1] if lost is not None else layer
+        return False, self._fates.taken_by[layer][entry]
 
     def shown(self, layer: int) -> Callable[[int], bool]:
         """Return a function that says of an entry of a layer whether the image shows it, for a loop over all."""

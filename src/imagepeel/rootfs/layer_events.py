@@ -19,6 +19,7 @@ fate, so the walk hands it over whole, and the columns of its layer tell the res
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
@@ -420,13 +421,16 @@ _FATES: tuple[Fate, ...] = ("overwritten", "removed", "shadowed", "visible")
 class Fates:
     """What became of each entry of each layer: `rootfs.derived(Fates)` is the one of a filesystem.
 
-    of_entries: for each layer a byte an entry, an index in _FATES.  losses: (layer, entry) of each lost file -> the
-    path that it had, and the layer that took it away.
+    of_entries: for each layer a byte an entry, an index in _FATES.  taken_by: for each layer and entry of a lost file
+    the layer that took it away, its own where that is not known.
     """
 
     def __init__(self, rootfs: Rootfs) -> None:
         self.of_entries: list[bytearray] = [bytearray(len(layer.table)) for layer in rootfs.layers]
-        self.losses: dict[tuple[int, int], tuple[bytes, int]] = {}
+        self.taken_by: list[array[int]] = [array("I", [layer.index]) * len(layer.table) for layer in rootfs.layers]
+        self._tables = [layer.table for layer in rootfs.layers]
+        self._paths: dict[tuple[int, int], bytes] = {}
+        """Paths of lost files under another name than that of their own entry."""
         for event in events(rootfs, self._keep_all, hidden=self._remove_all):
             what, before = event.what, event.before
             if before is None or before.kind != "file" or before.layer is None or before.entry is None:
@@ -435,19 +439,26 @@ class Fates:
             row = self.of_entries[before.layer]
             if fate > row[before.entry]:
                 row[before.entry] = fate
-                if fate == _VISIBLE:
-                    self.losses.pop((before.layer, before.entry), None)
-                else:
-                    self.losses[before.layer, before.entry] = (event.path, event.layer)
+                if fate != _VISIBLE:
+                    self._lose(before.layer, before.entry, event.path, event.layer)
+
+    def path(self, layer: int, entry: int) -> bytes:
+        """Return the absolute path that a lost file had."""
+        return self._paths.get((layer, entry)) or b"/" + self._tables[layer].path(entry)
+
+    def _lose(self, layer: int, entry: int, path: bytes, by: int) -> None:
+        self.taken_by[layer][entry] = by
+        self._paths.pop((layer, entry), None)
+        if path != self.path(layer, entry):
+            self._paths[layer, entry] = path
 
     def _keep_all(self, indexed: IndexedLayer, entries: Iterable[int]) -> None:
         layer, links = indexed.index, indexed.links
-        row, losses = self.of_entries[layer], self.losses
+        row = self.of_entries[layer]
         for i in entries:
             origin = links.get(i, i)
             if origin >= 0:
                 row[origin] = _VISIBLE
-                losses.pop((layer, origin), None)
 
     def _remove_all(self, indexed: IndexedLayer, entries: Iterable[int], by: int) -> None:
         row, metas = self.of_entries[indexed.index], indexed.table.meta_ids
@@ -455,7 +466,7 @@ class Fates:
             origin = indexed.links.get(i, i)
             if origin >= 0 and indexed.is_regular[metas[origin]] and row[origin] < _REMOVED:
                 row[origin] = _REMOVED
-                self.losses[indexed.index, origin] = (b"/" + indexed.table.path(i), by)
+                self._lose(indexed.index, origin, b"/" + indexed.table.path(i), by)
 
 
 def shipped(rootfs: Rootfs) -> Shipped:
@@ -529,7 +540,7 @@ def lost_files(rootfs: Rootfs, *, least: int = 1) -> list[Lost]:
             entry = table[i]
             if entry.is_whiteout or entry.stored_size < least:
                 continue
-            path, by = fates.losses.get((layer.index, i), (entry.path, layer.index))
+            path, by = fates.path(layer.index, i), fates.taken_by[layer.index][i]
             out.append(Lost(path=path, layer=layer.index, entry=i, size=entry.stored_size, fate=_FATES[fate], by=by))
     out.sort(key=lambda item: (-item.size, item.layer, item.entry))
     return out

@@ -48,14 +48,20 @@ class Repeat(msgspec.Struct, frozen=True):
 class Losses(msgspec.Struct, frozen=True):
     """What upper layers remove and repeat; each stored file once.
 
-    `whiteouts` are (layer, path) where a whiteout took something away, `buried` what a directory took the place of:
-    (layer, path, what was there).
+    `marks` has a byte an entry of each layer, 1 at a whiteout that took something away as far as columns tell, and
+    `whiteouts` are (layer, path) of the others.  `buried` is what a directory took the place of: (layer, path, what was
+    there).
     """
 
     removed: list[Removed]
     repeated: list[Repeat]
+    marks: list[bytearray]
     whiteouts: set[tuple[int, bytes]]
     buried: list[tuple[int, bytes, Inode]]
+
+    def took_away(self, layer: int, entry: int, path: bytes) -> bool:
+        """Say whether the whiteout `entry` of a layer took away what was at the absolute `path`."""
+        return bool(self.marks[layer][entry]) or (layer, path) in self.whiteouts
 
 
 def losses(rootfs: Rootfs) -> Losses:
@@ -95,7 +101,7 @@ class _Walk:
     def __init__(self, rootfs: Rootfs) -> None:
         self._rootfs = rootfs
         self._layers = rootfs.layers
-        self._lost = Losses([], [], set(), [])
+        self._lost = Losses([], [], [bytearray(len(layer.table)) for layer in rootfs.layers], set(), [])
         self._names: dict[tuple[int, int], tuple[int, int]] = {}
         """How many names a hardlinked file has lost so far, and the highest layer that took one."""
         self._shipped: set[tuple[int, int]] = set()
@@ -164,13 +170,13 @@ class _Walk:
             # A name of one layer alone has something to tell when a higher layer hides it.
             told |= column.listing.keys() if cuts and column.indexed.index < cuts[-1] else every & column.listing.keys()
             every |= column.listing.keys()
-        rest = self._tell(path, sorted(told), columns, cuts)
+        rest = self._tell(sorted(told), columns, cuts)
         for (layer, directory), column in zip(dirs, columns, strict=True) if rest else ():
             assert isinstance(directory, IndexedDirectory)
             listing = column.listing
             yield layer, {name: directory.node(name, listing[name], bare=True) for name in rest if name in listing}
 
-    def _tell(self, path: bytes, names: list[bytes], columns: list[_Column], cuts: list[int]) -> list[bytes]:
+    def _tell(self, names: list[bytes], columns: list[_Column], cuts: list[int]) -> list[bytes]:
         """Tell about the names that are nothing but plain files and whiteouts, and return the others."""
         rest: list[bytes] = []
         for name in names:
@@ -178,10 +184,10 @@ class _Walk:
             if versions is None:
                 rest.append(name)
             else:
-                self._play(path, name, versions, cuts)
+                self._play(versions, cuts)
         return rest
 
-    def _play(self, path: bytes, name: bytes, versions: list[_Version], cuts: list[int]) -> None:
+    def _play(self, versions: list[_Version], cuts: list[int]) -> None:
         """Note what happens to a name, layer by layer as `layer_events.events` plays it."""
         removed, fields = self._lost.removed, self._fields
         highest = cuts[-1] if cuts else -1  # above it there is nothing to ask
@@ -194,7 +200,7 @@ class _Walk:
                         removed.append(Removed(by, old.index, at))
                     was = -1
             if size < 0 <= was:
-                self._lost.whiteouts.add((new.index, path + b"/" + name))
+                self._lost.marks[new.index][~i] = 1
                 if was:
                     removed.append(Removed(new.index, old.index, at))
             elif size == was > 0 and same_bytes(old.table, at, new.table, i):

@@ -45,17 +45,17 @@ def stack_notes(rootfs: Rootfs, notes: NotesOf) -> None:
     lost = losses(rootfs)
     described: dict[int, dict[bytes, int]] = {}
     for layer, upper in zip(rootfs.layers, rootfs.uppers, strict=True):
-        hidden = _removals(layer.table)
-        if hidden or any(index == layer.index for index, _, _ in lost.buried):
+        removes = any(True for _ in _removals(layer.table))
+        if removes or any(index == layer.index for index, _, _ in lost.buried):
             described[layer.index] = explicit(layer.table)
         if layer.index:
-            made = _parents(layer.table) | described[layer.index].keys() if hidden else frozenset()
-            again = {path: i for path, i in hidden.items() if path in made}
+            made = _parents(layer.table) | described[layer.index].keys() if removes else frozenset()
+            again = {path: i for path, i in _removals(layer.table) if path in made}
             _resurrected(rootfs, layer.index, upper, again, notes(layer.index))
             _implied(rootfs, upper, notes(layer.index))
         # A whiteout that took something away stands in a directory that a lower layer shares.
-        idle = {path: i for path, i in hidden.items() if (layer.index, b"/" + path) not in lost.whiteouts}
         if rootfs.complete:  # else a missing layer may have the directory
+            idle = {path: i for path, i in _removals(layer.table) if not lost.took_away(layer.index, i, b"/" + path)}
             _ghosts(rootfs, idle, notes(layer.index))
     _buried(rootfs, lost.buried, described, notes)
     _case(rootfs, notes)
@@ -77,9 +77,9 @@ def _parents(table: EntryTable) -> set[bytes]:
     return paths
 
 
-def _removals(table: EntryTable) -> dict[bytes, int]:
-    """Return path -> whiteout entry of what whiteouts name, the last one of each path."""
-    return {hidden_path(table.path(i)): i for i in whiteout_entries(table) if table.basename(i) != OPAQUE}
+def _removals(table: EntryTable) -> Iterator[tuple[bytes, int]]:
+    """Yield what whiteouts name, each with the entry of its whiteout."""
+    return ((hidden_path(table.path(i)), i) for i in whiteout_entries(table) if table.basename(i) != OPAQUE)
 
 
 def before(rootfs: Rootfs, layer: int, path: bytes) -> Inode | None:

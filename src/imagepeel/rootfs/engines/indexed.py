@@ -313,7 +313,10 @@ class IndexedDirectory(Inode):
 
         A name maps to its entry i >= 0, to ~i when entry i is its whiteout, or to IMPLIED.  In a directory with entry 4
         `a`, entry 5 `.wh.b` and a `c` that only paths imply, the listing is {a: 4, b: ~5 = -6, c: IMPLIED}.
+        Nobody changes it: it may be the one that the directory keeps.
         """
+        if self._listing is not None:
+            return self._listing
         indexed = self.indexed
         directory = indexed.id_of_dir.get(self.path)
         out = indexed.runs.entries_in(directory) if directory is not None else {}

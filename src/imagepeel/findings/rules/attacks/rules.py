@@ -254,7 +254,7 @@ def volume_path(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def opaque_marks(rule: Rule, subject: Subject) -> Iterator[Finding]:
     first: dict[tuple[int, bytes], Hit] = {}
     counts: Counter[tuple[int, bytes]] = Counter()
-    for hit in subject.names.whiteouts:
+    for hit in subject.names.whiteouts():
         if hit.path.endswith(b"/" + OPAQUE):
             counts[hit.layer, hit.path] += 1
             first.setdefault((hit.layer, hit.path), hit)

@@ -73,7 +73,7 @@ def _is_below(subject: Subject, layer: int, entry: Entry) -> bool:
 
 def _after_whiteout(subject: Subject, layer: int, entry: Entry) -> bool:
     """Whether a whiteout of the same layer removes the entry's own path or a directory it stands in."""
-    for hit in subject.names.whiteouts:
+    for hit in subject.names.whiteouts():
         if hit.layer != layer:
             continue
         gone = hidden_path(hit.path)
