@@ -11,6 +11,7 @@ import tarfile
 from collections import Counter
 from typing import Any
 
+import msgspec
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
