@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 
 import msgspec
 
@@ -13,6 +14,7 @@ from imagepeel.archive.records import ImageRecord, LayerRecord, LayerState
 from imagepeel.errors import ImagepeelError
 from imagepeel.fleet.reading import Reading
 from imagepeel.fleet.words import Unlisted
+from imagepeel.layers.index_cache import IndexCache
 from imagepeel.oci.digest import Digest, can_verify
 from imagepeel.sources.words import is_streamed
 from imagepeel.text import plural
@@ -70,11 +72,19 @@ def file_stamp(source: str) -> str:
     return f"{info.st_dev}:{info.st_ino}:{info.st_size}:{info.st_mtime_ns}:{info.st_ctime_ns}"
 
 
-def plan_source(source: str, reading: Reading, known: str = "") -> Planned:
+def plan_source(
+    source: str,
+    reading: Reading,
+    known: str = "",
+    *,
+    cache: IndexCache | bool = False,
+    then: Callable[[api.Archive, Planned], object] | None = None,
+) -> Planned:
     """Return what the documents of a source say; an error of any kind is told in it and never raised.
 
     `known` is the stamp of the last time.  What has the same one now, as whoever has it says, is not opened: that alone
-    is told.
+    is told.  `then` is called with the open archive, which finds scans of layers in `cache`, unless it shows itself to
+    be the same.
     """
     stamp = file_stamp(source)
     try:
@@ -85,17 +95,20 @@ def plan_source(source: str, reading: Reading, known: str = "") -> Planned:
             return Planned(source=source, stamp=known)
         if version is not None and not version.digest:
             stamp = version.stamp
-        with reading.open(source) as archive:
+        with reading.open(source, cache=cache) as archive:
             images = tuple(_image(source, record) for record in _records(archive))
             if version is not None and version.digest and _is_alone(archive, version.stamp):
                 stamp = version.stamp
-            return Planned(
+            planned = Planned(
                 source=source,
                 stamp=stamp or _stamp(archive),
                 kind=archive.kind.name,
                 size=archive.file_size,
                 images=images,
             )
+            if then is not None and (not known or planned.stamp != known):
+                then(archive, planned)
+            return planned
     except Exception as error:
         code, words = told(error)
         return Planned(source=source, stamp=stamp, code=code, error=words)

@@ -12,13 +12,24 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from imagepeel._version import __version__
+from imagepeel.api import Archive
 from imagepeel.errors import UsageError
 from imagepeel.fleet.crew import Crew, cores
 from imagepeel.fleet.parts import Form, PartWriter, default_form, require, sweep
 from imagepeel.fleet.plan import Planned, file_stamp, plan_source, told, unlisted
 from imagepeel.fleet.reading import Reading
 from imagepeel.fleet.state import State
-from imagepeel.fleet.tasks import ImageDone, LayerDone, Place, WantedImage, WantedLayer, read_images, read_layers
+from imagepeel.fleet.tasks import (
+    ImageDone,
+    LayerDone,
+    Place,
+    WantedImage,
+    WantedLayer,
+    examine,
+    index_of,
+    read_images,
+    read_layers,
+)
 from imagepeel.fleet.words import Unlisted, Walk
 from imagepeel.limits import DEFAULT, Limits, MiB
 from imagepeel.sources.words import is_streamed
@@ -40,6 +51,8 @@ _FOREST = 100_000
 """Images up to which the summary draws the forest of bases; the table of lineage tells of any number."""
 _Known = tuple[str, str]
 """A source, and its stamp when it was read the last time."""
+_Opened = tuple[Planned, str, tuple[ImageDone, ...]]
+"""What a source holds, and the images that were examined with it, with the part that has their rows."""
 Progress = Callable[[str, int, int | None], object]
 """Called with what is done (`documents`, `layers`, `images`), how much of it so far, and all of it where known: counts,
 of layers stored bytes."""
@@ -122,10 +135,12 @@ def _plan(crew: Crew, state: State, walk: Walk, place: Place, tell: Progress) ->
             elif not state.unchanged(source, file_stamp(source)):
                 yield ((source, state.stamp(source)),)
 
-    def done(job: tuple[_Known, ...], found: tuple[Planned, ...]) -> None:
+    def done(job: tuple[_Known, ...], found: tuple[_Opened, ...]) -> None:
         nonlocal read
-        for planned in found:
-            state.note(planned)
+        for planned, part, images in found:
+            if state.note(planned) and not planned.code:
+                for image in images:
+                    state.image_done(part, image)
         read += len(found)
         tell("documents", read, None)
 
@@ -138,8 +153,25 @@ def _plan(crew: Crew, state: State, walk: Walk, place: Place, tell: Progress) ->
     state.end_plan()
 
 
-def _plan_all(place: Place, sources: tuple[_Known, ...]) -> tuple[Planned, ...]:
-    return tuple(plan_source(source, place.reading, stamp) for source, stamp in sources)
+def _plan_all(place: Place, sources: tuple[_Known, ...]) -> tuple[_Opened, ...]:
+    return tuple(_plan_one(place, *known) for known in sources)
+
+
+def _plan_one(place: Place, source: str, stamp: str) -> _Opened:
+    """Read the documents of a source; of one that comes whole to who opens it, examine the images as well."""
+    if not is_streamed(source):
+        return plan_source(source, place.reading, stamp), "", ()
+    part = ""
+    found: tuple[ImageDone, ...] = ()
+
+    def then(archive: Archive, planned: Planned) -> None:
+        nonlocal part, found
+        wanted = tuple(WantedImage(source, image.number) for image in planned.images)
+        part = _part_of_images(wanted)
+        found = examine(place, part, archive, wanted)
+
+    planned = plan_source(source, place.reading, stamp, cache=index_of(place), then=then)
+    return planned, part, found
 
 
 def _layers(crew: Crew, state: State, place: Place, tell: Progress) -> None:

@@ -78,10 +78,10 @@ class State:
         self._db.execute("UPDATE source SET run = ? WHERE word = ?", (self.run, _raw(word)))
         return True
 
-    def note(self, planned: Planned) -> None:
-        """Take in what the documents of a source say."""
+    def note(self, planned: Planned) -> bool:
+        """Take in what the documents of a source say; False where that is known already."""
         if self.unchanged(planned.source, planned.stamp):
-            return
+            return False
         word = _raw(planned.source)
         self._db.execute("BEGIN")
         self._forget(word)
@@ -108,6 +108,7 @@ class State:
                 if layer.key:
                     self._want(layer.key, Copy(planned.source, image.number, layer.index), layer.size)
         self._db.execute("COMMIT")
+        return True
 
     def _want(self, key: str, copy: Copy, size: int) -> None:
         self._db.execute(

@@ -27,6 +27,7 @@ from imagepeel.formats.tar.header import HEADER_ONLY, PAX_GLOBAL
 from imagepeel.layers.index_cache import IndexCache
 from imagepeel.layers.scan import HASHES, LayerScan, scan_layer
 from imagepeel.limits import GiB, MiB
+from imagepeel.sources.words import is_streamed
 from imagepeel.verbs import Image
 
 INDEX_BYTES = 16 * GiB
@@ -141,6 +142,12 @@ class OneOpen:
 
 def _one_layer(place: Place, index: IndexCache, part: PartWriter, opened: OneOpen, wanted: WantedLayer) -> LayerDone:
     strays: list[Stray] = []
+    if is_digest(wanted.key) and is_streamed(wanted.copies[0].source):
+        # All of such a source comes to who opens it, and whoever examined its image has seen the layer.
+        known = index.of(wanted.key, place.reading.limits)
+        if known is not None:
+            _write_layer(part, known, wanted.copies[0])
+            return LayerDone(wanted.key, wanted.key)
     code, error = "digest-mismatch", "no source has the bytes that its documents state"
     for copy in wanted.copies:
         try:
@@ -270,6 +277,13 @@ def read_images(place: Place, name: str, wanted: tuple[WantedImage, ...]) -> tup
                 done = {one.number for one in out if one.source == source}
                 out += [ImageDone(source, one.number, *told(problem)) for one in images if one.number not in done]
     return tuple(out)
+
+
+def examine(place: Place, name: str, archive: api.Archive, wanted: tuple[WantedImage, ...]) -> tuple[ImageDone, ...]:
+    """The same of images of an archive that is open: some come whole to who opens them, and once is enough."""
+    known = {image.number: image for image in archive.images()}
+    with PartWriter(place.out, place.form, name, OF_IMAGES) as part:
+        return tuple(_one_image(part, one, known.get(one.number)) for one in wanted)
 
 
 def _one_image(part: PartWriter, wanted: WantedImage, image: Image | None) -> ImageDone:

@@ -180,6 +180,13 @@ class IndexCache:
             return scan
         return None
 
+    def of(self, digest: str, limits: Limits) -> LayerScan | None:
+        """Return the scan that was made of bytes with this digest, with the SHA-256 of every file; None without one.
+
+        It says what such bytes are, and not that anybody has them.
+        """
+        return self._decoded(digest, None, limits, True)
+
     def keep(self, source: Source, stamp: str | None, scan: LayerScan, limits: Limits) -> bool:
         """Store a scan that was just made under `limits`, and say whether that worked.
 
@@ -276,7 +283,7 @@ class IndexCache:
             names.append(record.diff_id)
         return list(dict.fromkeys(name for name in names if name is not None and _DIGEST.fullmatch(name)))
 
-    def _load(self, digest: str, size: int, record: LayerRecord, limits: Limits, digests: bool) -> LayerScan | None:
+    def _decoded(self, digest: str, size: int | None, limits: Limits, digests: bool) -> LayerScan | None:
         if not _DIGEST.fullmatch(digest):
             return None
         data = self.folder.read(_name(digest, "index"))
@@ -284,12 +291,16 @@ class IndexCache:
             return None
         try:
             scan = decode(data, limits)
-            if (scan.blob_digest, scan.blob_size) != (digest, size):
+            if scan.blob_digest != digest or size not in (None, scan.blob_size):
                 raise BadIndex("the index is that of another layer")
         except BadIndex:
             self.folder.remove(_name(digest, "index"))
             return None
-        if digests and scan.table.digests is None:
+        return None if digests and scan.table.digests is None else scan
+
+    def _load(self, digest: str, size: int, record: LayerRecord, limits: Limits, digests: bool) -> LayerScan | None:
+        scan = self._decoded(digest, size, limits, digests)
+        if scan is None:
             return None
         # A statement in another algorithm needs a digest in it: such a layer is scanned.
         if not _same_algorithm(record.digest, scan.blob_digest) or not _same_algorithm(record.diff_id, scan.diff_id):
