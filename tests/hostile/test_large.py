@@ -23,6 +23,7 @@ from imagepeel.forge import programs
 from imagepeel.forge.elf import elf
 from imagepeel.formats.ldcache import CACHE_IDS
 from imagepeel.render.layout import _cut
+from imagepeel.rootfs.engines import indexed
 from imagepeel.rootfs.layer_events import layer_counts
 
 TIMES = int(os.environ.get("IMAGEPEEL_LARGE", "1"))
@@ -127,6 +128,25 @@ def test_twice_as_many_cost_no_more_than_twice(make: Callable[[int], bytes]) -> 
         ask(first, verb)  # what is loaded and compiled once, and remembered of a file, counts for neither
         once = steps(ask, few, verb, limit=MOST)
         assert steps(ask, many, verb, limit=MOST) < 2.2 * once + 20_000, verb
+
+
+def test_a_directory_of_very_many_names_takes_little_memory_for_each() -> None:
+    n = indexed.MANY + 10_000
+    with open_archive(io.BytesIO(entries_of_one_directory(n))) as archive:
+        layer = archive.image().layers[0]
+        assert len(layer.table) == n
+        tracemalloc.start()
+        try:
+            root = archive.image().rootfs.resolve("/d/f77").node
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert root is not None and root.entry == 77
+    assert peak < 40 * n, f"{peak // n} bytes for each name"
+
+
+def entries_of_one_directory(n: int) -> bytes:
+    return image(plain(*(forge.header(name=b"d/f%d" % k, size=0) for k in range(n))))
 
 
 def test_counting_what_layers_do_takes_little_memory_for_each_name() -> None:

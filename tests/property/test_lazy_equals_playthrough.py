@@ -10,6 +10,7 @@ import re
 import tarfile
 from collections import Counter
 from typing import Any
+from unittest import mock
 
 import msgspec
 from hypothesis import HealthCheck, assume, given, settings
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from imagepeel.findings.semantics.side_by_side import side_by_side
 from imagepeel.formats.tar.scanner import scan
 from imagepeel.formats.tar.whiteouts import hidden_path
-from imagepeel.rootfs.engines import containerd, docker, podman
+from imagepeel.rootfs.engines import containerd, docker, indexed, podman
 from imagepeel.rootfs.engines.indexed import IndexedDirectory, indexed_upper
 from imagepeel.rootfs.layer_diff import layer_delta
 from imagepeel.rootfs.layer_events import layer_counts, lost_files, shipped
@@ -330,10 +331,32 @@ def test_losses_of_columns_are_those_of_the_deltas(stack: list[list[tarfile.TarI
 
 
 @many
-@given(STACKS, st.sampled_from(("runtime", "sequential", "podman")), st.randoms(use_true_random=False))
+@given(STACKS)
+def test_a_layer_is_regular_whether_its_directories_count_as_large_or_not(stack: list[list[tarfile.TarInfo]]) -> None:
+    for layer in layers_of(stack):
+        small = indexed_upper(layer, ())
+        with mock.patch.object(indexed, "MANY", 1):
+            large = indexed_upper(layer, ())
+        assert (large is None) == (small is None)
+        if large is not None and small is not None:
+            assert facts(large) == facts(small)
+
+
+@many
+@given(
+    STACKS,
+    st.sampled_from(("runtime", "sequential", "podman")),
+    st.sampled_from(((1, 3), (1, 1_000), (indexed.MANY, 0))),
+    st.randoms(use_true_random=False),
+)
 def test_names_that_are_looked_up_alone_are_those_of_a_walk(
-    stack: list[list[tarfile.TarInfo]], view: str, rng: Any
+    stack: list[list[tarfile.TarInfo]], view: str, large: tuple[int, int], rng: Any
 ) -> None:
+    with mock.patch.object(indexed, "MANY", large[0]), mock.patch.object(indexed, "_LOOKS", large[1]):
+        look_up_alone(stack, view, rng)
+
+
+def look_up_alone(stack: list[list[tarfile.TarInfo]], view: str, rng: Any) -> None:
     layers = layers_of(stack)
     walked, asked = build(layers, view), build(layers, view)
     expected = [(path, *shown(node)) for path, node in walked.walk()]

@@ -24,14 +24,13 @@ A property test and all conformance cases hold this module and the play-through 
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 from imagepeel.formats.tar.header import BLOCKDEV, CHAR, DIRECTORY, HARDLINK, REGULAR, SYMLINK
 from imagepeel.formats.tar.table import ESCAPES, WHITEOUT, Entry, EntryTable, Extra
 from imagepeel.formats.tar.whiteouts import OPAQUE, PREFIX, Mark, hidden_path, parse, whiteout_of
+from imagepeel.rootfs.engines.directory_runs import MANY, DirectoryRuns, Distinct, TooMany, find
 from imagepeel.rootfs.tree.changes import LayerEntries
 from imagepeel.rootfs.tree.inode import NAME_MAX, PATH_MAX, Errno, Inode, NodeKind, Tree
 from imagepeel.rootfs.tree.metadata import KIND, apply_metadata, bound_time, new_inode, owner
@@ -40,6 +39,8 @@ _MOST_IMPLIED = 250_000
 """Directories that no entry describes: real layers have some ten thousand, hostile names make millions."""
 
 
+_LOOKS = 1_000
+"""Finds in the names of a large directory until they are listed."""
 IMPLIED = -(1 << 40)
 """In a listing: a directory that no entry describes.  It is below ~i for every entry i."""
 
@@ -49,74 +50,6 @@ _SPECIAL = bytes(2 if flag & ESCAPES else 1 if flag & WHITEOUT else 0 for flag i
 
 _Common = tuple[NodeKind, int, int, int, tuple[int, int] | None]
 """Kind, mode, uid, gid and device of an inode."""
-
-
-class DirectoryRuns:
-    """The entries of each directory, as runs of entries with equal directory id, sorted by that id.
-
-    Directory d has the runs from `_first[d]` up to `_first[d + 1]`; run r has the entries from `_run_start[r]` up to
-    `_run_end[r]`.  Most tars have one run a directory, since `tar` writes its members one after the other.
-    """
-
-    __slots__ = ("_first", "_run_end", "_run_start", "names", "table")
-
-    def __init__(self, table: EntryTable) -> None:
-        self.table: EntryTable = table
-        self.names: bytes = table.names
-        dirs = table.dir_ids
-        starts = array("I")
-        owners = array("I")
-        before = -1
-        for i, directory in enumerate(dirs):
-            if directory != before:
-                starts.append(i)
-                owners.append(directory)
-                before = directory
-        ends = array("I", starts[1:])
-        if starts:
-            ends.append(len(dirs))
-        order = sorted(range(len(starts)), key=owners.__getitem__)
-        self._run_start = array("I", (starts[r] for r in order))
-        self._run_end = array("I", (ends[r] for r in order))
-        first = array("I", bytes(4 * (len(table.dirs) + 1)))
-        for r in owners:
-            first[r + 1] += 1
-        for d in range(len(table.dirs)):
-            first[d + 1] += first[d]
-        self._first = first
-
-    def indexes(self, directory: int) -> list[int]:
-        """Return the entries that stand in a directory, in stream order."""
-        out: list[int] = []
-        for r in range(self._first[directory], self._first[directory + 1]):
-            out.extend(range(self._run_start[r], self._run_end[r]))
-        return out
-
-    def names_in(self, directory: int) -> list[bytes]:
-        """Return the names of these entries, in the same order."""
-        ends, names = self.table.name_ends, self.names
-        out: list[bytes] = []
-        for r in range(self._first[directory], self._first[directory + 1]):
-            start, stop = self._run_start[r], self._run_end[r]
-            bounds = [ends[start - 1] if start else 0, *ends[start:stop]]
-            out += [names[begin:end] for begin, end in pairwise(bounds)]
-        return out
-
-    def entries_in(self, directory: int) -> dict[bytes, int]:
-        """Return name -> entry of these entries; of a name that comes twice, the last."""
-        ends, names = self.table.name_ends, self.names
-        out: dict[bytes, int] = {}
-        for r in range(self._first[directory], self._first[directory + 1]):
-            start, stop = self._run_start[r], self._run_end[r]
-            begin = ends[start - 1] if start else 0
-            for i, end in enumerate(ends[start:stop], start):
-                out[names[begin:end]] = i
-                begin = end
-        return out
-
-    def name(self, i: int) -> bytes:
-        ends = self.table.name_ends
-        return self.names[ends[i - 1] if i else 0 : ends[i]]
 
 
 class IndexedLayer:
@@ -224,7 +157,7 @@ class IndexedLayer:
 class IndexedDirectory(Inode):
     """A directory whose children are made from the columns on first use."""
 
-    __slots__ = ("_listing", "_made", "_some", "indexed", "path")
+    __slots__ = ("_listing", "_looks", "_made", "_some", "indexed", "path")
 
     def __init__(self, indexed: IndexedLayer, path: bytes, entry: int | None, *, bare: bool = False) -> None:
         super().__init__("dir", layer=indexed.index if entry is not None else None, entry=entry, implied=entry is None)
@@ -232,6 +165,7 @@ class IndexedDirectory(Inode):
         self.path: bytes = path
         self._made: dict[bytes, Inode] | None = None
         self._listing: dict[bytes, int] | None = None
+        self._looks: int = _LOOKS
         self._some: dict[bytes, Inode] = {}
         """Children that were asked for by name before anybody wanted all of them."""
         self.opaque: bool = path in indexed.opaque_dirs
@@ -338,13 +272,37 @@ class IndexedDirectory(Inode):
         known = self._some.get(name)
         if known is not None:
             return known
-        if self._listing is None:
-            self._listing = self.listing()
-        i = self._listing.get(name)
+        i = self._place(name)
         if i is None:
             return None
         child = self._some[name] = self.node(name, i)
         return child
+
+    def _place(self, name: bytes) -> int | None:
+        """Return what the listing has of one name; of a large directory the first few names need no listing."""
+        directory = self.indexed.id_of_dir.get(self.path)
+        if self._listing is None and self._looks > 0 and directory is not None:
+            runs = self.indexed.runs.of(directory)
+            if sum(map(len, runs)) >= MANY:
+                try:
+                    return self._search(runs, name)
+                except TooMany:
+                    self._looks = 0
+        if self._listing is None:
+            self._listing = self.listing()
+        return self._listing.get(name)
+
+    def _search(self, runs: list[range], name: bytes) -> int | None:
+        if name in self.indexed.implied_dirs.get(self.path, ()):
+            return IMPLIED
+        marked = PREFIX + name if self.indexed.has_whiteouts else b""
+        for wanted in (b"" if marked and name.startswith(PREFIX) else name, b"" if marked == OPAQUE else marked):
+            for run in runs if wanted else ():
+                self._looks -= 1
+                i = find(self.indexed.table, run, wanted, self._looks)
+                if i is not None:
+                    return ~i if wanted is marked else i
+        return None
 
     def node(self, name: bytes, i: int, *, bare: bool = False) -> Inode:
         """Return a new node for one name of `listing`; a `bare` directory has no attributes, only children."""
@@ -487,9 +445,13 @@ def _regular(indexed: IndexedLayer) -> bool:
     for directory, path in enumerate(table.dirs):
         if len(path) >= PATH_MAX - NAME_MAX - 2:
             return False
+        if sum(map(len, runs.of(directory))) >= MANY:
+            if not _large(indexed, directory, path, special):
+                return False
+            continue
         names = runs.names_in(directory)
         unique = set(names)
-        if len(unique) != len(names) or (b"" in unique and not _root(indexed, directory, path)):
+        if len(unique) != len(names) or (b"" in unique and not _root(indexed, runs.entries_in(directory)[b""], path)):
             return False
         if names and max(map(len, names)) > NAME_MAX:
             return False
@@ -500,12 +462,26 @@ def _regular(indexed: IndexedLayer) -> bool:
     return _parents(indexed, described) and _borrows(indexed) and _links(indexed)
 
 
-def _root(indexed: IndexedLayer, directory: int, path: bytes) -> bool:
+def _large(indexed: IndexedLayer, directory: int, path: bytes, special: bytearray) -> bool:
+    """Say of a directory with very many names what `_regular` asks of each."""
+    known = Distinct()
+    for i in indexed.runs.indexes(directory):
+        name = indexed.runs.name(i)
+        if len(name) > NAME_MAX or (not name and not _root(indexed, i, path)):
+            return False
+        known.add(name)
+        if special[i] and name != OPAQUE:
+            known.add(name[len(PREFIX) :])  # nothing else has the name that is hidden
+        if special[i] and not _whiteout(indexed, path, name, set()):
+            return False
+    return known.holds()
+
+
+def _root(indexed: IndexedLayer, i: int, path: bytes) -> bool:
     """Say whether the entry without a name is the root directory's own, such as `./`, which extractors leave as it is.
 
     Some make the directory `a` for a name like `a/..`.
     """
-    i = indexed.runs.entries_in(directory)[b""]
     indexed.root_entry = i
     named = Entry(indexed.table, i).raw_name
     return not path and indexed.is_dir[indexed.table.meta_ids[i]] and set(named.split(b"/")) <= {b"", b"."}
