@@ -144,6 +144,10 @@ def test_platforms_of_an_index_are_listed_and_not_judged(place: Place, ask: Any,
     shown = ask("images", f"registry:{name}").stdout
     assert shown.count(" not asked ") == 2 and "Which layers #1 and #2 have was not asked" in shown
     assert "missing" not in shown and "not read yet" not in shown
+    for chosen in (["--platform", "linux/arm64"], ["--image", "#2"]):
+        first, second = json.loads(ask("images", "--json", f"registry:{name}", *chosen).stdout)["result"]["images"]
+        assert (first["layers"], second["layers"], second["complete"]) == (None, 1, None)
+    assert ask("images", f"registry:{name}", "--image", "#3").exit_code == 14
 
 
 def test_a_digest_names_the_same_image(place: Place, ask: Any) -> None:

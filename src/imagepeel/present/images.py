@@ -79,7 +79,7 @@ def _records(result: ImagesResult) -> Iterator[Section]:
         )
     if unread := [f"#{record.number}" for record in unasked if record.layers is None]:
         has = f"{listed(unread, MOST_NAMES)} {noun(len(unread), 'has', 'have')}"
-        notes.append(say(f"Which layers {has} was not asked: a manifest is read for who chooses its image."))
+        notes.append(say(f"Which layers {has} was not asked: --image or --platform reads the manifest of one."))
     if notes:
         yield section(*notes)
     identities = [record for record in result.images if record.kind == "image" and record.image_id]
