@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import sys
@@ -20,10 +21,12 @@ from fake_rootfs import FakeRootfs  # noqa: E402
 from model import Scenario  # noqa: E402
 
 from imagepeel.process.predict import predict  # noqa: E402
+from imagepeel.process.spec.values import Prediction  # noqa: E402
 from sampling import sample  # noqa: E402
 
 RECORDED = json.loads(gvisor.FILE.read_text())
 KNOWN = [scenario for scenario in SCENARIOS if scenario.id in RECORDED]
+BY_ID = {scenario.id: scenario for scenario in KNOWN}
 STARTED = 12
 """Scenarios that each run starts."""
 OPEN_END = {"argv-nothing", "argv-empty-string-only"}
@@ -40,8 +43,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("started", chosen, ids=[scenario.id for scenario in chosen])
 
 
+@functools.cache
+def _predicted(name: str) -> Prediction:
+    """Of a scenario on gVisor; several tests look at each."""
+    scenario = BY_ID[name]
+    return predict(FakeRootfs(scenario.entries), scenario.wanted(), scenario.start_options(gvisor.ENGINE))
+
+
 def differences(scenario: Scenario, observed: dict[str, Any]) -> list[str]:
-    found = predict(FakeRootfs(scenario.entries), scenario.wanted(), scenario.start_options(gvisor.ENGINE))
+    found = _predicted(scenario.id)
     verdict = found.verdict
     if verdict.kind in {"UNKNOWN", "DEPENDS"}:
         return []
@@ -80,11 +90,11 @@ def test_runsc_did_what_is_predicted(scenario: Scenario) -> None:
 def test_what_was_recorded_is_answered() -> None:
     """UNKNOWN is for the kernel of its own, and for what is not known with runc either; all else is predicted."""
 
-    def unknown(scenario: Scenario, engine: str) -> bool:
-        found = predict(FakeRootfs(scenario.entries), scenario.wanted(), scenario.start_options(engine))
-        return found.verdict.kind == "UNKNOWN"
+    def with_runc(scenario: Scenario) -> Prediction:
+        return predict(FakeRootfs(scenario.entries), scenario.wanted(), scenario.start_options("runc@1.1"))
 
-    hedged = [one.id for one in KNOWN[::4] if unknown(one, gvisor.ENGINE) and not unknown(one, "runc@1.1")]
+    unknown = [one for one in KNOWN[::4] if _predicted(one.id).verdict.kind == "UNKNOWN"]
+    hedged = [one.id for one in unknown if with_runc(one).verdict.kind != "UNKNOWN"]
     assert len(KNOWN) >= 400
     assert len(hedged) <= 8, hedged
 

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from imagepeel.process.spec.failure import Stage  # noqa: E402
 from imagepeel.process.spec.options import ProcessOptions  # noqa: E402
 from imagepeel.process.spec.process_spec import ProcessSpec  # noqa: E402
 from imagepeel.process.spec.trace import execve  # noqa: E402
+from imagepeel.process.spec.values import Prediction  # noqa: E402
 from sampling import sample  # noqa: E402
 
 RECORDED = json.loads((HERE.parent / "scenarios" / "observed.json").read_text())
@@ -222,21 +224,37 @@ STOPS: dict[str, tuple[tuple[forge.Entry, ...], list[str], bool]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def signalled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Prediction, bool]]:
+    """What was predicted of each, and whether it ended at the signal: four at a time, since they only wait."""
+
+    if reason := runtimes.why_not():
+        pytest.skip(reason)
+
+    def stop(name: str) -> tuple[Prediction, bool]:
+        entries, argv, ends = STOPS[name]
+        tree, folder = (*BASE, WAIT, DEAF, *entries), tmp_path_factory.mktemp(name)
+        folder.chmod(0o755)
+        wanted = ProcessSpec(entrypoint=tuple(argv), architecture="amd64")
+        spec, prediction = runtime_spec(FakeRootfs(tree), wanted, ProcessOptions(engine="runc@1.1"))
+        runtimes.unpack(forge.image(forge.layer(*tree)), folder / "rootfs")
+        return prediction, runtimes.stops(folder, spec, 8.0 if ends else 1.5)
+
+    there = [name for name, (entries, *_) in STOPS.items() if not any(absent(entry.data) for entry in entries)]
+    with ThreadPoolExecutor(4) as pool:
+        return dict(zip(there, pool.map(stop, there), strict=True))
+
+
 @pytest.mark.judge
 @pytest.mark.root
 @pytest.mark.parametrize("name", STOPS)
-def test_process_one_hears_the_signal_as_predicted(name: str, tmp_path: Path) -> None:
+def test_process_one_hears_the_signal_as_predicted(name: str, signalled: dict[str, tuple[Prediction, bool]]) -> None:
     entries, argv, ends = STOPS[name]
-    reason = runtimes.why_not() or next((f"{p} is absent" for e in entries if (p := absent(e.data))), "")
+    reason = next((f"{p} is absent" for e in entries if (p := absent(e.data))), "")
     if reason:
         pytest.skip(reason)
-    tree = (*BASE, WAIT, DEAF, *entries)
-    tmp_path.chmod(0o755)
-    spec, prediction = runtime_spec(
-        FakeRootfs(tree), ProcessSpec(entrypoint=tuple(argv), architecture="amd64"), ProcessOptions(engine="runc@1.1")
-    )
-    runtimes.unpack(forge.image(forge.layer(*tree)), tmp_path / "rootfs")
-    assert runtimes.stops(tmp_path, spec, 8.0 if ends else 1.5) is ends
+    prediction, ended = signalled[name]
+    assert ended is ends
     one = prediction.pid1
     assert one is not None
     said = {"yes": {True}, "no": {False}, "unknown": {True, False}}[one.hears_sigterm]
