@@ -20,7 +20,8 @@ fate, so the walk hands it over whole, and the columns of its layer tell the res
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import compress, islice
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -32,7 +33,7 @@ from imagepeel.rootfs.tree.inode import Inode
 from imagepeel.rootfs.tree.overlay import cut_between, cuts_below
 
 if TYPE_CHECKING:
-    from imagepeel.formats.tar.table import Entry
+    from imagepeel.formats.tar.table import Entry, EntryTable
     from imagepeel.rootfs.view import Rootfs
 
 
@@ -371,6 +372,8 @@ def layer_counts(rootfs: Rootfs) -> list[LayerCounts]:
 def _count(indexed: IndexedLayer, entries: Iterable[int], counted: Inodes) -> tuple[int, int]:
     """Return the number of paths, and the bytes of those files that were not counted before."""
     metas, sizes = indexed.table.meta_ids, indexed.table.sizes
+    if isinstance(entries, range) and not indexed.last_link:
+        return len(entries), _regular_bytes(indexed.table, indexed.is_regular, entries)
     paths = total = 0
     for i in entries:
         paths += 1
@@ -383,6 +386,12 @@ def _count(indexed: IndexedLayer, entries: Iterable[int], counted: Inodes) -> tu
             counted.add((indexed.index, origin))
         total += sizes[origin]
     return paths, total
+
+
+def _regular_bytes(table: EntryTable, regular: Sequence[bool], entries: range) -> int:
+    """Return the sizes of the regular files among the entries of a range; `regular` says it of each header."""
+    sizes, metas = (islice(column, entries.start, entries.stop) for column in (table.sizes, table.meta_ids))
+    return sum(compress(sizes, map(regular.__getitem__, metas)))
 
 
 def count_hardlinked_bytes(node: Inode, counted: Inodes) -> int:
@@ -455,6 +464,9 @@ class Fates:
     def _keep_all(self, indexed: IndexedLayer, entries: Iterable[int]) -> None:
         layer, links = indexed.index, indexed.links
         row = self.of_entries[layer]
+        if isinstance(entries, range):
+            row[entries.start : entries.stop] = bytes([_VISIBLE]) * len(entries)
+            return
         for i in entries:
             origin = links.get(i, i)
             if origin >= 0:
@@ -485,11 +497,12 @@ def shipped(rootfs: Rootfs) -> Shipped:
         table = layer.table
         metas = table.meta_ids
         regular = [meta.type == REGULAR or meta.type == GNU_SPARSE for meta in table.metas]
-        sums = [0, 0, 0, 0]
-        extras = table.extras
+        sums = [0, 0, 0, _regular_bytes(table, regular, range(len(row)))]
+        sums[_VISIBLE] += sum(table.stored_size(i) - table.sizes[i] for i in table.extras if regular[metas[i]])
         for i, fate in enumerate(row):
-            if regular[metas[i]]:
-                sums[fate] += table.size(i) if i not in extras else table[i].stored_size
+            if fate != _VISIBLE and regular[metas[i]]:
+                sums[_VISIBLE] -= table.stored_size(i)
+                sums[fate] += table.stored_size(i)
         out.append(
             LayerBytes(
                 layer=layer.index,

@@ -19,7 +19,7 @@ from imagepeel.formats.tar.table import KINDS, EntryKind
 from imagepeel.formats.tar.whiteouts import Mark, hidden_path, parse
 from imagepeel.rootfs.layer_diff import has_uppers
 from imagepeel.rootfs.layer_events import events
-from imagepeel.rootfs.path import compile_glob
+from imagepeel.rootfs.path import compile_glob, compile_name
 from imagepeel.rootfs.tree.inode import NodeKind
 from imagepeel.rootfs.tree.metadata import KIND, apply_metadata, new_inode
 
@@ -196,6 +196,7 @@ def path_matcher(query: Query) -> Callable[[bytes], object] | None:
     if not query.patterns:
         return None
     names: list[Callable[[str], object]] = []
+    plain: Callable[[bytes], object] | None = None
     wholes: list[Callable[[str], object]] = []
     for pattern in query.patterns:
         bare = pattern.strip("/")
@@ -207,7 +208,10 @@ def path_matcher(query: Query) -> Callable[[bytes], object] | None:
             wholes.append(_glob(bare))
         else:
             names.append(_glob(last))
+            plain = compile_name(last)
     if len(names) == 1 and not wholes:
+        if plain is not None:
+            return plain
         (match,) = names
         return lambda path: match(text(path[path.rfind(b"/") + 1 :]))
     if len(wholes) == 1 and not names:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -191,7 +192,11 @@ def kinds(rootfs: Rootfs) -> Counter[NodeKind]:
         if isinstance(packed, IndexedDirectory) and not packed.touched and not packed.shows_whiteouts:
             indexed = packed.indexed
             table, links = indexed.table, indexed.links
-            metas = Counter(table.meta_ids[links.get(i, i)] if i >= 0 else -1 for i in packed.below())
+            entries = packed.below()
+            if isinstance(entries, range) and not links:
+                metas = Counter(islice(table.meta_ids, entries.start, entries.stop))
+            else:
+                metas = Counter(table.meta_ids[links.get(i, i)] if i >= 0 else -1 for i in entries)
             for meta, found in metas.items():
                 count["dir" if meta < 0 else KIND[table.metas[meta].type]] += found
             continue

@@ -9,6 +9,7 @@ of that code in the conformance cases.
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Iterator
 
 import msgspec
 
@@ -68,10 +69,8 @@ def agrees_with_containerd(table: EntryTable, rules: UnpackRules) -> bool:
     """Say whether names and attributes of a layer are such that these rules agree with containerd's on them."""
     if any(b".." in name for name in table.raw_names.values()):
         return False
-    if rules.applies_root:
-        roots = (i for i, directory in enumerate(table.dir_ids) if not directory and not table.basename(i))
-        if any(_reaches_root(Entry(table, i).raw_name) for i in roots):
-            return False
+    if rules.applies_root and any(_reaches_root(Entry(table, i).raw_name) for i in _roots(table)):
+        return False
     for i in table.extras:
         entry = Entry(table, i)
         kind = KIND.get(entry.type)
@@ -80,6 +79,15 @@ def agrees_with_containerd(table: EntryTable, rules: UnpackRules) -> bool:
             if other or xattr_errno(key, kind):
                 return False
     return True
+
+
+def _roots(table: EntryTable) -> Iterator[int]:
+    """Yield the entries for the root itself."""
+    at = -1
+    for _ in range(table.dir_ids.count(0)):
+        at = table.dir_ids.index(0, at + 1)
+        if not table.basename(at):
+            yield at
 
 
 def _reaches_root(raw_name: bytes) -> bool:

@@ -24,7 +24,7 @@ A property test and all conformance cases hold this module and the play-through 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from imagepeel.formats.tar.header import BLOCKDEV, CHAR, DIRECTORY, HARDLINK, REGULAR, SYMLINK
@@ -314,11 +314,17 @@ class IndexedDirectory(Inode):
         path = self.path + b"/" + name if self.path else name
         return IndexedDirectory(indexed, path, None if i == IMPLIED else i, bare=bare)
 
-    def below(self) -> Iterator[int]:
-        """Yield the entry of each path below, -1 for a directory without one.
+    def below(self) -> Iterable[int]:
+        """Return the entry of each path below, -1 for a directory without one; a range where that is the whole layer.
 
         No node is made.  Whiteouts, and devices that overlayfs takes for one, are left out.
         """
+        indexed = self.indexed
+        if self.path or self.shows_whiteouts or indexed.implied_dirs or indexed.root_entry not in (None, 0):
+            return self._below()
+        return range(0 if indexed.root_entry is None else 1, len(indexed.table))
+
+    def _below(self) -> Iterator[int]:
         indexed = self.indexed
         table = indexed.table
         metas, flags = table.meta_ids, table.flag_bits
