@@ -6,6 +6,7 @@ import gzip
 import os
 import random
 import re
+import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ from pathlib import Path
 import pytest
 
 import imagepeel
+from estargz import convert
+from imagepeel import forge
 from imagepeel.errors import FetchFailed, ImagepeelError, LimitExceeded, NotAnImage, NotFound, UsageError
 from imagepeel.limits import Limits
 from imagepeel.sources import fetched, http
@@ -131,6 +134,27 @@ def test_one_file_of_an_uncompressed_archive_takes_its_headers_and_itself(large:
         assert isinstance(archive.file, Fetched)
         kept = os.fstat(archive.file._file.fileno()).st_size
     assert kept < 2_000_000 and len(web.asked) < 12
+
+
+def test_a_layer_with_a_table_of_contents_stays_on_the_server(tmp_path: Path) -> None:
+    """Its table comes, and the member of the file that is read; of an eStargz layer with small files alone."""
+    noise = [forge.file(f"srv/{number}", os.urandom(3000)) for number in range(1000)]
+    layout = forge.write(
+        forge.image(forge.layer(*noise, forge.file("etc/last", "the last"))), tmp_path / "it", "oci-dir"
+    )
+    convert(layout)
+    subprocess.run(["tar", "-C", layout, "-cf", tmp_path / "it.tar", "."], check=True)
+    data = (tmp_path / "it.tar").read_bytes()
+    assert len(data) > 3_000_000
+    with (
+        serve(parts(data)) as (host, web),
+        imagepeel.open(f"http://{host}/it.tar", verify=False, tables=True) as archive,
+    ):
+        image = archive.image()
+        assert (image.rootfs / "etc/last").read_text() == "the last" and image.unread > 3_000_000
+        names = {path.name for path in (image.rootfs / "srv").iterdir()}
+        assert names == {str(number) for number in range(1000)}
+        assert sum(last + 1 - first for first, last in asked_for(web)) < 1_000_000
 
 
 def test_a_server_without_parts_is_asked_once(shop: bytes) -> None:
